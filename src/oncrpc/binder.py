@@ -1,0 +1,186 @@
+"""Finding and registering programs through a port mapper (RFC 1833), whatever carries the calls.
+
+The conversation is the same over asyncio, over blocking sockets and in memory; what differs is how
+a link is opened. So it is written once, as coroutines over a ``Dial``, which those layers hand in.
+
+A lookup asks version 4 first, then 3, then 2 (IPv4 only): the next one only if the port mapper says
+that it does not have this one. Registration goes over the local socket, which proves who we are; if
+there is none, over TCP to the loopback address.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Protocol, TypeVar
+
+from oncrpc.addr import (
+    RPCB_ABSTRACT,
+    RPCB_SOCKET,
+    join_uaddr,
+    split_uaddr,
+    transport,
+)
+from oncrpc.errors import (
+    GarbageArguments,
+    NotRegistered,
+    ProgramMismatch,
+    ProgramUnavailable,
+    TransportError,
+)
+from oncrpc.programs.portmap import (
+    IPPROTO_TCP,
+    IPPROTO_UDP,
+    PMAP_PORT,
+    PMAP_VERS,
+    mapping,
+    pmaplist,
+)
+from oncrpc.programs.rpcb import RPCBVERS, RPCBVERS4, rpcb
+from oncrpc.rpc import Link
+
+T = TypeVar("T")
+OTHER_VERSION = (ProgramMismatch, ProgramUnavailable, GarbageArguments)
+"""Answers that mean: ask in another version."""
+
+PROTOCOLS = {"tcp": IPPROTO_TCP, "udp": IPPROTO_UDP}
+LOCAL_HOSTS = ("::1", "127.0.0.1")
+
+
+class OpenLink(Link, Protocol):
+    """A link that can be closed; ``peer`` is the universal address that it leads to."""
+
+    peer: str
+
+    def close(self) -> None:
+        """Close it; calls under way fail."""
+
+
+Dial = Callable[[str, str, int], Awaitable[OpenLink]]
+"""Opens a link: netid, host (a path for the local transport), port."""
+
+
+class Binder:
+    """Talks to port mappers at ``port`` of a host, and to this host's at ``sockets``."""
+
+    def __init__(
+        self,
+        dial: Dial,
+        *,
+        port: int = PMAP_PORT,
+        sockets: Sequence[str] = (RPCB_ABSTRACT, RPCB_SOCKET),
+    ) -> None:
+        self.dial, self.port, self.sockets = dial, port, tuple(sockets)
+
+    async def getaddr(self, host: str, prog: int, vers: int, netid: str) -> str:
+        """The universal address of a program on a host, for a transport.
+
+        Raises:
+            NotRegistered: the port mapper does not know it. CallError, TransportError, CallTimeout.
+        """
+        async with self.open(netid, host) as link:
+            wanted = rpcb(prog, vers, netid.encode(), link.peer.encode(), b"")
+            for client in (RPCBVERS4.Client(link), RPCBVERS.Client(link)):
+                try:
+                    found = await client.RPCBPROC_GETADDR(wanted)
+                except OTHER_VERSION:
+                    continue
+                return _known(found.decode("ascii", "replace"), prog, vers, netid)
+            return await self._getport(link, prog, vers, netid)
+
+    async def _getport(self, link: OpenLink, prog: int, vers: int, netid: str) -> str:
+        if netid not in PROTOCOLS:
+            raise NotRegistered(f"the port mapper cannot map netid {netid}")
+        asked = mapping(prog, vers, PROTOCOLS[netid], 0)
+        port = await PMAP_VERS.Client(link).PMAPPROC_GETPORT(asked)
+        host, _ = split_uaddr(link.peer)
+        return _known(join_uaddr(host, port) if port else "", prog, vers, netid)
+
+    async def getport(self, host: str, prog: int, vers: int, netid: str) -> int:
+        """The port of a program on a host; the same errors as ``getaddr``."""
+        return split_uaddr(await self.getaddr(host, prog, vers, netid))[1]
+
+    async def dump(self, host: str | None = None) -> list[rpcb]:
+        """All registrations of a host's port mapper, of this host's if None, in its order.
+
+        From a port mapper of version 2 the owners are empty.
+        """
+        async with self.open("tcp", host) if host else self.local() as link:
+            for client in (RPCBVERS4.Client(link), RPCBVERS.Client(link)):
+                try:
+                    return [entry.rpcb_map for entry in await client.RPCBPROC_DUMP()]
+                except OTHER_VERSION:
+                    continue
+            return [_widened(entry) for entry in await PMAP_VERS.Client(link).PMAPPROC_DUMP()]
+
+    async def set(self, prog: int, vers: int, netid: str, uaddr: str) -> bool:
+        """Register with this host's port mapper; False if another address is registered."""
+        return await self._change(
+            lambda client, entry: client.RPCBPROC_SET(entry), prog, vers, netid, uaddr
+        )
+
+    async def unset(self, prog: int, vers: int, netid: str = "") -> bool:
+        """Take back a registration, of every transport if no netid is given.
+
+        False if it is somebody else's; True also if there was none.
+        """
+        return await self._change(
+            lambda client, entry: client.RPCBPROC_UNSET(entry), prog, vers, netid, ""
+        )
+
+    async def _change(
+        self,
+        change: Callable[[RPCBVERS.Client, rpcb], Awaitable[bool]],
+        prog: int,
+        vers: int,
+        netid: str,
+        uaddr: str,
+    ) -> bool:
+        owner = str(os.geteuid()).encode()
+        async with self.local() as link:
+            entry = rpcb(prog, vers, netid.encode(), uaddr.encode(), owner)
+            return await change(RPCBVERS.Client(link), entry)
+
+    @asynccontextmanager
+    async def open(self, netid: str, host: str) -> AsyncIterator[OpenLink]:
+        """A link to the port mapper of a host over a transport."""
+        local = transport(netid).family == "loopback"
+        link = await self.dial(netid, host or RPCB_SOCKET, 0 if local else self.port)
+        try:
+            yield link
+        finally:
+            link.close()
+
+    @asynccontextmanager
+    async def local(self) -> AsyncIterator[OpenLink]:
+        """A link to this host's port mapper, by the way that proves most."""
+        places = [("local", path, 0) for path in self.sockets]
+        places += [("tcp6" if ":" in host else "tcp", host, self.port) for host in LOCAL_HOSTS]
+        for last, place in ((place == places[-1], place) for place in places):
+            try:
+                link = await self.dial(*place)
+            except TransportError:
+                if last:
+                    raise
+                continue
+            try:
+                yield link
+            finally:
+                link.close()
+            return
+
+
+def _known(uaddr: str, prog: int, vers: int, netid: str) -> str:
+    if not uaddr:
+        raise NotRegistered(f"program {prog} version {vers} is not registered for {netid}")
+    return uaddr
+
+
+def _widened(entry: pmaplist) -> rpcb:
+    """A mapping of version 2 as a registration of version 4."""
+    found = entry.map
+    names = {number: name for name, number in PROTOCOLS.items()}
+    netid = names.get(found.prot, str(found.prot))
+    uaddr = join_uaddr("0.0.0.0", found.port & 0xFFFF)
+    return rpcb(found.prog, found.vers, netid.encode(), uaddr.encode(), b"")

@@ -1,0 +1,136 @@
+"""Everything that can go wrong, each leaf something a caller does differently.
+
+::
+
+    OncRpcError
+    ├── XdrError             bytes that are no value of a type, or a value that has no bytes
+    ├── ProtocolError        bytes that are no record, no call or no reply
+    ├── AddressError         no universal address, or an unknown netid
+    ├── TransportError       no connection, or it broke; ``errno`` says why
+    ├── CallTimeout          no reply before the deadline
+    ├── NotRegistered        the port mapper does not know the program
+    └── CallError            the peer answered, and the answer is no (RFC 5531 §9)
+        ├── RpcMismatch      it speaks other versions of RPC
+        ├── AuthError        it refuses the credential
+        ├── ProgramUnavailable
+        ├── ProgramMismatch  the program is there, in other versions
+        ├── ProcedureUnavailable
+        ├── GarbageArguments it could not decode the arguments
+        └── SystemFailure    it had an internal error
+"""
+
+from __future__ import annotations
+
+import errno as _errno
+import os
+
+
+class OncRpcError(Exception):
+    """The root of the tree."""
+
+
+class XdrError(OncRpcError, ValueError):
+    """Bytes that are no value of the type, or a value that does not fit it (RFC 4506).
+
+    ``path`` names the field from the outermost type on; ``offset`` is the byte at which decoding
+    stopped, None when encoding.
+    """
+
+    def __init__(self, path: str, offset: int | None, reason: str) -> None:
+        super().__init__(path, offset, reason)
+        self.path, self.offset, self.reason = path, offset, reason
+
+    def __str__(self) -> str:
+        place = self.path if self.offset is None else f"{self.path}, byte {self.offset}"
+        return f"{place}: {self.reason}"
+
+
+class ProtocolError(OncRpcError):
+    """Bytes that break record marking or the message protocol (RFC 5531 §9, §11)."""
+
+
+class AddressError(OncRpcError, ValueError):
+    """A text that is no universal address, or a netid that nobody declared (RFC 5665)."""
+
+
+class TransportError(OncRpcError, OSError):
+    """The peer could not be reached, or the connection ended before the reply."""
+
+    @classmethod
+    def of(cls, error: OSError) -> TransportError:
+        """The same failure in our tree, with its ``errno``."""
+        number = error.errno if error.errno is not None else _errno.EIO
+        return cls(number, error.strerror or os.strerror(number))
+
+    @classmethod
+    def number(cls, number: int) -> TransportError:
+        """The failure of that ``errno``."""
+        return cls(number, os.strerror(number))
+
+
+class HostUnknown(TransportError):
+    """The host's name has no address of the family that was asked for."""
+
+
+class CallTimeout(OncRpcError, TimeoutError):
+    """No reply came before the call's deadline."""
+
+
+class NotRegistered(OncRpcError):
+    """The port mapper answered that the program has no address on this transport."""
+
+
+class CallError(OncRpcError):
+    """The peer answered, and the answer is no (RFC 5531 §9)."""
+
+
+class RpcMismatch(CallError):
+    """The peer speaks RPC versions ``low`` to ``high``, and not ours."""
+
+    def __init__(self, low: int, high: int) -> None:
+        super().__init__(f"server supports RPC versions {low} to {high}")
+        self.low, self.high = low, high
+
+
+class AuthError(CallError):
+    """The peer refuses the credential or verifier; ``stat`` is an ``auth_stat``."""
+
+    def __init__(self, stat: int) -> None:
+        super().__init__(f"authentication refused: {getattr(stat, 'name', None) or stat}")
+        self.stat = stat
+
+
+class ProgramUnavailable(CallError):
+    """Nobody serves the program at that address."""
+
+    def __init__(self) -> None:
+        super().__init__("program unavailable")
+
+
+class ProgramMismatch(CallError):
+    """The program is there, but not in this version; ``low`` and ``high`` are."""
+
+    def __init__(self, low: int, high: int) -> None:
+        super().__init__(f"server supports versions {low} to {high}")
+        self.low, self.high = low, high
+
+
+class ProcedureUnavailable(CallError):
+    """The program has no such procedure."""
+
+    def __init__(self) -> None:
+        super().__init__("procedure unavailable")
+
+
+class GarbageArguments(CallError):
+    """The peer could not decode the arguments."""
+
+    def __init__(self) -> None:
+        super().__init__("server cannot decode the arguments")
+
+
+class SystemFailure(CallError):
+    """The peer had an internal error, such as no memory."""
+
+    def __init__(self) -> None:
+        super().__init__("server had an internal error")

@@ -1,0 +1,20 @@
+"""Remote procedure calls (RFC 5531), sans-IO: no socket, no clock, no randomness, no asyncio."""
+
+from oncrpc.rpc.auth import AUTH_NONE, auth_sys
+from oncrpc.rpc.program import (
+    Answer,
+    Call,
+    Caller,
+    Client,
+    Link,
+    NoReply,
+    Procedure,
+    Service,
+    Version,
+    idempotent,
+)
+
+__all__ = [
+    "AUTH_NONE", "Answer", "Call", "Caller", "Client", "Link", "NoReply", "Procedure",
+    "Service", "Version", "auth_sys", "idempotent",
+]  # fmt: skip

@@ -1,0 +1,172 @@
+"""The client half: calls under way, their retransmission, and what each reply means (RFC 5531 §9).
+
+No socket and no clock: the driver sends what ``Pending.message`` holds, feeds what arrives, and
+asks ``due`` what has become of the time. A reply that nobody waits for is dropped by its xid.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from oncrpc.errors import (
+    AuthError,
+    CallError,
+    CallTimeout,
+    GarbageArguments,
+    OncRpcError,
+    ProcedureUnavailable,
+    ProgramMismatch,
+    ProgramUnavailable,
+    ProtocolError,
+    RpcMismatch,
+    SystemFailure,
+    XdrError,
+)
+from oncrpc.rpc.auth import AUTH_NONE
+from oncrpc.rpc.program import Procedure
+from oncrpc.rpc.prot import (
+    RPC_VERSION,
+    accept_stat,
+    accepted_reply,
+    accepted_reply_data,
+    auth_stat,
+    call_body,
+    mismatch_info,
+    msg_type,
+    opaque_auth,
+    rejected_reply,
+    rpc_msg,
+    rpc_msg_body,
+)
+from oncrpc.xdr import codec
+
+DEFAULT_TIMEOUT = 10.0
+FIRST_RETRY = 0.5
+LAST_RETRY = 8.0
+_REFUSALS: dict[accept_stat, type[CallError]] = {
+    accept_stat.PROG_UNAVAIL: ProgramUnavailable,
+    accept_stat.PROC_UNAVAIL: ProcedureUnavailable,
+    accept_stat.GARBAGE_ARGS: GarbageArguments,
+    accept_stat.SYSTEM_ERR: SystemFailure,
+}
+
+
+@dataclass(slots=True, eq=False)
+class Pending:
+    """A call under way. When it is done, ``result`` or ``error`` is set."""
+
+    xid: int
+    procedure: Procedure[Any]
+    message: bytes
+    deadline: float
+    retry_at: float
+    retry_after: float
+    done: bool = False
+    result: Any = None
+    error: OncRpcError | None = None
+    waiter: Any = field(default=None, repr=False)
+
+    def finish(self, result: Any = None, *, error: OncRpcError | None = None) -> None:
+        """Set the outcome."""
+        self.done, self.result, self.error = True, result, error
+
+
+class Calls:
+    """The calls of one socket. ``retransmit`` is for datagrams: a stream loses nothing."""
+
+    def __init__(self, *, first_xid: int, retransmit: bool, cred: opaque_auth = AUTH_NONE) -> None:
+        self.cred, self.retransmit = cred, retransmit
+        self._xid = first_xid & 0xFFFFFFFF
+        self._pending: dict[int, Pending] = {}
+
+    def __len__(self) -> int:
+        return len(self._pending)
+
+    def start(
+        self, procedure: Procedure[Any], arguments: tuple[Any, ...], *, now: float, timeout: float
+    ) -> Pending:
+        """Begin a call: its message is to be sent now; times are in seconds.
+
+        Raises:
+            XdrError: the arguments are not of the declared types.
+        """
+        message = self._message(procedure, arguments)
+        retry = FIRST_RETRY if self.retransmit else timeout
+        call = Pending(self._xid, procedure, message, now + timeout, now + retry, retry)
+        self._pending[call.xid] = call
+        return call
+
+    def _message(self, procedure: Procedure[Any], arguments: tuple[Any, ...]) -> bytes:
+        encoded = procedure.encode_arguments(arguments)
+        self._xid = (self._xid + 1) & 0xFFFFFFFF
+        while self._xid in self._pending:
+            self._xid = (self._xid + 1) & 0xFFFFFFFF
+        version = procedure.version
+        body = call_body(
+            RPC_VERSION, version.prog, version.vers, procedure.number, self.cred, AUTH_NONE
+        )
+        header = rpc_msg(self._xid, rpc_msg_body(msg_type.CALL, body))
+        return codec(rpc_msg).encode(header) + encoded
+
+    def feed(self, message: bytes) -> Pending | None:
+        """Take a reply; the call that it finishes, or None if it belongs to no call."""
+        call = self._pending.get(int.from_bytes(message[:4], "big"))
+        if call is None or len(message) < 8 or message[4:8] != b"\0\0\0\1":
+            return None
+        del self._pending[call.xid]
+        try:
+            call.finish(result_of(call.procedure, message))
+        except (CallError, ProtocolError) as error:
+            call.finish(error=error)
+        except XdrError as error:
+            call.finish(error=ProtocolError(f"a malformed reply: {error}"))
+        return call
+
+    def forget(self, call: Pending) -> None:
+        """Nobody waits for the call any more; a late reply will be dropped."""
+        self._pending.pop(call.xid, None)
+
+    def fail(self, error: OncRpcError) -> list[Pending]:
+        """The connection is gone: every call under way ends with the error."""
+        calls = list(self._pending.values())
+        self._pending.clear()
+        for call in calls:
+            call.finish(error=error)
+        return calls
+
+    def next_deadline(self) -> float | None:
+        """When ``due`` is to be asked next, None while no call is under way."""
+        return min((min(c.deadline, c.retry_at) for c in self._pending.values()), default=None)
+
+    def due(self, now: float) -> list[Pending]:
+        """Calls whose time has come: those ``done`` have timed out, the others are to be resent."""
+        due = [c for c in self._pending.values() if min(c.deadline, c.retry_at) <= now]
+        for call in due:
+            if call.deadline <= now:
+                del self._pending[call.xid]
+                call.finish(error=CallTimeout(f"no reply to {call.procedure!r}"))
+            else:
+                call.retry_after = min(call.retry_after * 2, LAST_RETRY)
+                call.retry_at = now + call.retry_after
+        return due
+
+
+def result_of(procedure: Procedure[Any], message: bytes) -> Any:
+    """The result that a reply carries; a refusal is raised.
+
+    Raises:
+        CallError: the peer refused. XdrError: the bytes are no reply to this procedure.
+    """
+    reply, offset = codec(rpc_msg).decode_from(message)
+    match reply.body.body.body:  # type: ignore[union-attr]  # the message type is REPLY
+        case rejected_reply(_, mismatch_info(low, high)):
+            raise RpcMismatch(low, high)
+        case rejected_reply(_, auth_stat() as stat):
+            raise AuthError(stat)
+        case accepted_reply(_, accepted_reply_data(_, mismatch_info(low, high))):
+            raise ProgramMismatch(low, high)
+        case accepted_reply(_, accepted_reply_data(accept_stat.SUCCESS, _)):
+            return procedure.decode_result(message, offset)
+        case accepted_reply(_, accepted_reply_data(stat, _)):
+            raise _REFUSALS[stat]

@@ -1,0 +1,223 @@
+"""The server half: a call's bytes to its procedure and arguments, or to the exact refusal (§9).
+
+The order is that of the C servers: RPC version, credential, program, version, procedure, arguments.
+Each refusal has one cause. A reply is bytes; None where silence is the answer: bytes that are no
+call, or a procedure that is silent about its failures.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+from oncrpc.errors import (
+    AuthError,
+    CallError,
+    GarbageArguments,
+    ProcedureUnavailable,
+    ProgramMismatch,
+    ProgramUnavailable,
+    ProtocolError,
+    RpcMismatch,
+    SystemFailure,
+    XdrError,
+)
+from oncrpc.rpc.auth import AUTH_NONE, judge, response_verifier
+from oncrpc.rpc.program import (
+    Call,
+    Caller,
+    NoReply,
+    Procedure,
+    Service,
+    is_idempotent,
+)
+from oncrpc.rpc.prot import (
+    RPC_VERSION,
+    accept_stat,
+    accepted_reply,
+    accepted_reply_data,
+    auth_stat,
+    call_body,
+    mismatch_info,
+    msg_type,
+    opaque_auth,
+    reject_stat,
+    rejected_reply,
+    reply_body,
+    reply_stat,
+    rpc_msg,
+    rpc_msg_body,
+)
+from oncrpc.rpc.replay import ReplayCache
+from oncrpc.xdr import codec
+
+log = logging.getLogger("oncrpc.rpc")
+
+Reply = bytes | None
+_ACCEPT_STATS: dict[type[CallError], accept_stat] = {
+    ProgramUnavailable: accept_stat.PROG_UNAVAIL,
+    ProcedureUnavailable: accept_stat.PROC_UNAVAIL,
+    GarbageArguments: accept_stat.GARBAGE_ARGS,
+    SystemFailure: accept_stat.SYSTEM_ERR,
+}
+
+
+class Dispatcher:
+    """Serves any number of programs and versions; ``handle`` takes one whole call."""
+
+    def __init__(self, services: Iterable[Service], *, clock: Callable[[], float]) -> None:
+        self.clock = clock
+        self.replay = ReplayCache()
+        self._programs: dict[int, dict[int, dict[int, tuple[Procedure[Any], Any]]]] = {}
+        for service in services:
+            self.add(service)
+
+    def add(self, service: Service) -> None:
+        """Serve one more version.
+
+        Raises:
+            ValueError: the version is served already.
+        """
+        version = service.version
+        versions = self._programs.setdefault(version.prog, {})
+        if version.vers in versions:
+            raise ValueError(f"program {version.prog} version {version.vers} is served twice")
+        versions[version.vers] = {
+            number: (version.procedures[number], handler)
+            for number, handler in service.handlers().items()
+        }
+
+    def handle(self, message: bytes, caller: Caller) -> Reply | Awaitable[Reply]:
+        """The reply to one call, or an awaitable of it.
+
+        Raises:
+            ProtocolError: the bytes are no call; a stream is to be closed, a datagram dropped.
+        """
+        try:
+            call, handler = self._admit(message, caller)
+        except CallError as refusal:
+            return refuse(message[:4], refusal)
+        if caller.datagram and not is_idempotent(handler):
+            return self._run_once(call, handler)
+        return self._run(call, handler)
+
+    def _admit(self, message: bytes, caller: Caller) -> tuple[Call, Callable[..., Any]]:
+        """Everything up to the procedure: the call, and who handles it."""
+        body, offset = _call_body(message)
+        credential = judge(body.cred)
+        if isinstance(credential, auth_stat):
+            raise AuthError(credential)
+        versions = self._programs.get(body.prog)
+        if versions is None:
+            raise ProgramUnavailable
+        procedures = versions.get(body.vers)
+        if procedures is None:
+            raise ProgramMismatch(min(versions), max(versions))
+        found = procedures.get(body.proc)
+        if found is None:
+            raise ProcedureUnavailable
+        procedure, handler = found
+        xid = int.from_bytes(message[:4], "big")
+        verf = response_verifier(body.cred, body.verf)
+        return Call(xid, procedure, credential, verf, caller, message, offset), handler
+
+    def _run_once(self, call: Call, handler: Callable[..., Any]) -> Reply | Awaitable[Reply]:
+        """Run a call that must not run twice; one still running is not answered a second time."""
+        now = self.clock()
+        seen = self.replay.seen(call.caller.source, call.message, now)
+        if seen is not None:
+            return seen.reply
+        remembered = self.replay.begin(call.caller.source, call.message, now)
+        reply = self._run(call, handler)
+        if not inspect.isawaitable(reply):
+            remembered.reply = reply
+            return reply
+
+        async def remember() -> Reply:
+            remembered.reply = await reply
+            return remembered.reply
+
+        return remember()
+
+    def _run(self, call: Call, handler: Callable[..., Any]) -> Reply | Awaitable[Reply]:
+        """Decode, call, encode. A bug in the handler becomes SYSTEM_ERR and a log entry."""
+        try:
+            arguments = call.procedure.decode_arguments(call.message, call.arguments_at)
+        except XdrError as error:
+            log.debug("%r: garbage arguments: %s", call.procedure, error)
+            return self._refused(call, GarbageArguments())
+        try:
+            result = handler(call, *arguments)
+            if inspect.isawaitable(result):
+                return self._await(call, result)
+            return success(call, call.procedure.encode_result(result))
+        except Exception as error:
+            return self._refused(call, error)
+
+    async def _await(self, call: Call, result: Awaitable[Any]) -> Reply:
+        try:
+            return success(call, call.procedure.encode_result(await result))
+        except Exception as error:
+            return self._refused(call, error)
+
+    def _refused(self, call: Call, error: Exception) -> Reply:
+        if isinstance(error, NoReply):
+            return None
+        if not isinstance(error, CallError):
+            log.error("%r failed", call.procedure, exc_info=error)
+            error = SystemFailure()
+        return refuse(call.message[:4], error, call.verf)
+
+
+def _call_body(message: bytes) -> tuple[call_body, int]:
+    if len(message) < 12:
+        raise ProtocolError(f"a message of {len(message)} bytes is no call")
+    if int.from_bytes(message[4:8], "big") != msg_type.CALL:
+        raise ProtocolError("a message that is no call")
+    if int.from_bytes(message[8:12], "big") != RPC_VERSION:
+        raise RpcMismatch(RPC_VERSION, RPC_VERSION)
+    try:
+        return codec(call_body).decode_from(message, 8)
+    except XdrError as error:
+        raise ProtocolError(f"a malformed call: {error}") from None
+
+
+def success(call: Call, results: bytes) -> bytes:
+    """The reply to a call that was carried out."""
+    if call.verf is AUTH_NONE:
+        return call.message[:4] + _SUCCESS + results
+    data = accepted_reply_data(accept_stat.SUCCESS, None)
+    return _accepted(call.message[:4], call.verf, data) + results
+
+
+def refuse(xid: bytes, refusal: CallError, verf: opaque_auth = AUTH_NONE) -> bytes:
+    """The reply of §9 that says why a call was not carried out."""
+    match refusal:
+        case RpcMismatch(low=low, high=high):
+            return _denied(xid, reject_stat.RPC_MISMATCH, mismatch_info(low, high))
+        case AuthError(stat=stat):
+            return _denied(xid, reject_stat.AUTH_ERROR, auth_stat(stat))
+        case ProgramMismatch(low=low, high=high):
+            found = mismatch_info(low, high)
+            data = accepted_reply_data(accept_stat.PROG_MISMATCH, found)
+        case _:
+            data = accepted_reply_data(_ACCEPT_STATS[type(refusal)], None)
+    return _accepted(xid, verf, data)
+
+
+def _accepted(xid: bytes, verf: opaque_auth, data: accepted_reply_data) -> bytes:
+    return _reply(xid, reply_body(reply_stat.MSG_ACCEPTED, accepted_reply(verf, data)))
+
+
+def _denied(xid: bytes, stat: reject_stat, body: mismatch_info | auth_stat) -> bytes:
+    return _reply(xid, reply_body(reply_stat.MSG_DENIED, rejected_reply(stat, body)))
+
+
+def _reply(xid: bytes, body: reply_body) -> bytes:
+    number = int.from_bytes(xid, "big")
+    return codec(rpc_msg).encode(rpc_msg(number, rpc_msg_body(msg_type.REPLY, body)))
+
+
+_SUCCESS = _accepted(bytes(4), AUTH_NONE, accepted_reply_data(accept_stat.SUCCESS, None))[4:]

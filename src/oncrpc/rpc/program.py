@@ -1,0 +1,172 @@
+"""What a generated module declares of a program: versions, procedures, client and service.
+
+::
+
+    class PMAP_VERS(Version, prog=100000, vers=2):
+        PMAPPROC_NULL = Procedure[None](0)
+        PMAPPROC_GETPORT = Procedure[int](3, mapping, result=UInt)
+
+        class Client(rpc.Client):
+            async def PMAPPROC_GETPORT(self, arg: mapping) -> int:
+                return await self.call(PMAP_VERS.PMAPPROC_GETPORT, arg)
+
+        class Service(rpc.Service):
+            def PMAPPROC_GETPORT(self, call: Call, arg: mapping) -> Answer[int]:
+                raise ProcedureUnavailable
+
+A service overrides the procedures that it has; the others are answered PROC_UNAVAIL. A client is
+given a link, any object that carries calls: over asyncio, blocking, or in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar
+
+from oncrpc.errors import XdrError
+from oncrpc.rpc.auth import Credential
+from oncrpc.rpc.prot import opaque_auth
+from oncrpc.xdr import codec
+
+R = TypeVar("R")
+F = TypeVar("F", bound=Callable[..., Any])
+Answer: TypeAlias = R | Awaitable[R]
+"""What a handler returns: the result, or an awaitable of it."""
+
+
+class Procedure(Generic[R]):
+    """A procedure: its number, the declarations of its arguments and of its result."""
+
+    def __init__(self, number: int, *arguments: Any, result: Any = None) -> None:
+        self.number, self.arguments, self.result = number, arguments, result
+
+    def __set_name__(self, owner: type[Version], name: str) -> None:
+        self.version, self.name = owner, name
+
+    def __repr__(self) -> str:
+        return f"{self.version.__name__}.{self.name}"
+
+    def encode_arguments(self, arguments: tuple[Any, ...]) -> bytes:
+        """The arguments' bytes, one after the other."""
+        out = bytearray()
+        for declared, argument in zip(self.arguments, arguments, strict=True):
+            codec(declared).encode_onto(out, argument)
+        return bytes(out)
+
+    def decode_arguments(self, message: bytes, offset: int) -> list[Any]:
+        """The arguments from ``offset`` on. What follows them is ignored: real clients send it."""
+        values = []
+        for declared in self.arguments:
+            value, offset = codec(declared).decode_from(message, offset)
+            values.append(value)
+        return values
+
+    def encode_result(self, result: R) -> bytes:
+        """The result's bytes."""
+        return codec(self.result).encode(result)
+
+    def decode_result(self, message: bytes, offset: int) -> R:
+        """The result from ``offset`` to the end of the message."""
+        value, end = codec(self.result).decode_from(message, offset)
+        if end != len(message):
+            raise XdrError(self.name, end, f"{len(message) - end} bytes left over")
+        result: R = value
+        return result
+
+
+class Version:
+    """A version of a program; its subclasses are declarations, never instantiated."""
+
+    prog: ClassVar[int]
+    vers: ClassVar[int]
+    procedures: ClassVar[dict[int, Procedure[Any]]]
+
+    def __init_subclass__(cls, *, prog: int, vers: int) -> None:
+        cls.prog, cls.vers = prog, vers
+        declared = (item for item in vars(cls).values() if isinstance(item, Procedure))
+        cls.procedures = {procedure.number: procedure for procedure in declared}
+        for nested in vars(cls).values():
+            if isinstance(nested, type) and issubclass(nested, (Client, Service)):
+                nested.version = cls
+
+
+@dataclass(slots=True, frozen=True)
+class Caller:
+    """Where a call came from and where it arrived.
+
+    ``source`` and ``local`` are (host, port, scope id) of the caller and of the address that it
+    asked; over a local socket they are None and ``uid`` is the peer's effective user. ``loopback``
+    says that the call came over the loopback interface, which cannot be forged from outside.
+    """
+
+    netid: str
+    source: tuple[str, int, int] | None = None
+    local: tuple[str, int, int] | None = None
+    uid: int | None = None
+    loopback: bool = False
+    datagram: bool = False
+
+
+@dataclass(slots=True)
+class Call:
+    """What a handler may want to know of the call besides its arguments."""
+
+    xid: int
+    procedure: Procedure[Any]
+    credential: Credential
+    verf: opaque_auth
+    caller: Caller
+    message: bytes
+    arguments_at: int
+
+
+class NoReply(Exception):  # an outcome, not an error
+    """Raised by a handler whose procedure stays silent, such as CALLIT of RFC 1833 §2.2.1."""
+
+
+class Link(Protocol):
+    """What carries a client's calls."""
+
+    async def call(self, procedure: Procedure[R], *arguments: Any) -> R:
+        """Make the call and return its result; a refusal is raised (``oncrpc.errors``)."""
+
+
+class Client:
+    """The base of every generated client: its methods are the version's procedures."""
+
+    version: ClassVar[type[Version]]
+
+    def __init__(self, link: Link) -> None:
+        self.link = link
+
+    async def call(self, procedure: Procedure[R], *arguments: Any) -> R:
+        """Call a procedure over the link."""
+        return await self.link.call(procedure, *arguments)
+
+
+class Service:
+    """The base of every generated service."""
+
+    version: ClassVar[type[Version]]
+
+    def handlers(self) -> dict[int, Callable[..., Any]]:
+        """The procedures that this object has: those that its class overrides, and NULL."""
+        generated = next(cls for cls in type(self).__mro__ if "version" in vars(cls))
+        return {
+            number: getattr(self, procedure.name)
+            for number, procedure in self.version.procedures.items()
+            if number == 0
+            or getattr(type(self), procedure.name) is not getattr(generated, procedure.name)
+        }
+
+
+def idempotent(handler: F) -> F:
+    """Mark a handler that may run twice for one call: its replies over UDP are not remembered."""
+    handler.__idempotent__ = True  # type: ignore[attr-defined]  # read by is_idempotent
+    return handler
+
+
+def is_idempotent(handler: Callable[..., Any]) -> bool:
+    """Whether ``idempotent`` marked the handler."""
+    return getattr(handler, "__idempotent__", False)

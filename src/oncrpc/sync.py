@@ -1,0 +1,162 @@
+"""Blocking links, for commands and scripts that need no event loop.
+
+The conversations of this library are coroutines over a link. A blocking link does its work within
+``await``, so that such a coroutine runs from start to end when it is first resumed: ``run`` does
+that, without asyncio.
+
+    link = sync.run(sync.dial("tcp", "files.example", 111))
+    sync.run(PMAP_VERS.Client(link).PMAPPROC_DUMP())
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import time
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from oncrpc.addr import Transport, join_uaddr, transport
+from oncrpc.binder import Binder
+from oncrpc.errors import CallTimeout, HostUnknown, TransportError
+from oncrpc.rpc.auth import AUTH_NONE
+from oncrpc.rpc.calls import DEFAULT_TIMEOUT, Calls, Pending
+from oncrpc.rpc.program import Procedure
+from oncrpc.rpc.prot import opaque_auth
+from oncrpc.rpc.record import RecordReader, encode_record
+
+R = TypeVar("R")
+FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6, "loopback": socket.AF_UNIX}
+MAX_DATAGRAM = 65536
+MAX_REPLY = 64 << 20
+"""The longest reply that is read from a stream: a dump of half a million registrations."""
+
+
+def run(coroutine: Coroutine[Any, Any, R]) -> R:
+    """Run a conversation over blocking links to its end."""
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        result: R = end.value
+        return result
+    coroutine.close()
+    raise TypeError("the coroutine awaits something that does not block")
+
+
+class SocketLink:
+    """One connected socket, one call at a time; ``timeout`` in seconds holds for each call."""
+
+    def __init__(
+        self, sock: socket.socket, peer: str, *, cred: opaque_auth, timeout: float
+    ) -> None:
+        self.sock, self.peer, self.timeout = sock, peer, timeout
+        self.datagram = sock.type == socket.SOCK_DGRAM
+        first_xid = int.from_bytes(os.urandom(4), "big")
+        self.calls = Calls(first_xid=first_xid, retransmit=self.datagram, cred=cred)
+        self.reader = RecordReader(max_record=MAX_REPLY)
+
+    def __enter__(self) -> SocketLink:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the socket."""
+        self.sock.close()
+
+    async def call(self, procedure: Procedure[R], *arguments: Any) -> R:
+        """Make the call and block until its reply, its refusal or its deadline."""
+        now = time.monotonic()
+        call = self.calls.start(procedure, arguments, now=now, timeout=self.timeout)
+        try:
+            self._send(call)
+            while not call.done:
+                self._step()
+        except OSError as error:
+            raise error if isinstance(error, CallTimeout) else TransportError.of(error) from None
+        finally:
+            self.calls.forget(call)
+        if call.error is not None:
+            raise call.error
+        result: R = call.result
+        return result
+
+    def _send(self, call: Pending) -> None:
+        self.sock.settimeout(self.timeout)
+        self.sock.sendall(call.message if self.datagram else encode_record(call.message))
+
+    def _step(self) -> None:
+        """Wait for bytes until something is due, then deal with either."""
+        until = self.calls.next_deadline()
+        now = time.monotonic()
+        self.sock.settimeout(max((until or now) - now, 0.0001))
+        try:
+            data = self.sock.recv(MAX_DATAGRAM)
+        except TimeoutError:
+            for call in self.calls.due(time.monotonic()):
+                if not call.done:
+                    self._send(call)
+            return
+        if self.datagram:
+            self.calls.feed(data)
+            return
+        if not data:
+            raise TransportError.number(errno.ECONNRESET)
+        self.reader.feed(data)
+        for record in self.reader.records():
+            self.calls.feed(record)
+
+
+async def dial(
+    netid: str,
+    host: str,
+    port: int,
+    *,
+    cred: opaque_auth = AUTH_NONE,
+    timeout: float = DEFAULT_TIMEOUT,
+) -> SocketLink:
+    """Connect to a host and port, or to the local socket whose path ``host`` is.
+
+    Raises:
+        HostUnknown: the name has no address of the transport's family. TransportError.
+    """
+    family, kind, address = resolve(transport(netid), host, port)
+    sock = socket.socket(family, kind)
+    try:
+        sock.settimeout(timeout)
+        sock.connect(address)
+    except OSError as error:
+        sock.close()
+        if isinstance(error, TimeoutError):
+            raise TransportError.number(errno.ETIMEDOUT) from None
+        raise TransportError.of(error) from None
+    return SocketLink(sock, peer_uaddr(sock, host), cred=cred, timeout=timeout)
+
+
+def resolve(entry: Transport, host: str, port: int) -> tuple[int, int, Any]:
+    """Socket family, type and address of a host's port on a transport; looks the name up."""
+    family = FAMILIES[entry.family]
+    kind = socket.SOCK_DGRAM if entry.datagram else socket.SOCK_STREAM
+    if entry.family == "loopback":
+        return family, kind, "\0" + host[1:] if host.startswith("@") else host
+    try:
+        found = socket.getaddrinfo(host, port, family, kind)
+    except (socket.gaierror, UnicodeError) as error:
+        raise HostUnknown(error.errno if isinstance(error, OSError) else -2, host) from None
+    return family, kind, found[0][4]
+
+
+def peer_uaddr(sock: socket.socket, host: str) -> str:
+    """The universal address that a connected socket leads to."""
+    if sock.family == socket.AF_UNIX:
+        return host
+    address = sock.getpeername()
+    return join_uaddr(address[0], address[1])
+
+
+binder = Binder(dial)
+"""Asks port mappers, blocking."""
+
+__all__ = ["Binder", "SocketLink", "binder", "dial", "run"]

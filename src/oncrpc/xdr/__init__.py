@@ -1,0 +1,30 @@
+"""External Data Representation (RFC 4506): declared types and the codecs compiled from them."""
+
+from oncrpc.xdr.codec import Codec, codec, decode, encode
+from oncrpc.xdr.types import (
+    UNLIMITED,
+    Bool,
+    Double,
+    Float,
+    Hyper,
+    Int,
+    Opaque,
+    Registry,
+    String,
+    UHyper,
+    UInt,
+    array,
+    fixed,
+    linked,
+    opaque,
+    string,
+    struct,
+    union,
+    vector,
+)
+
+__all__ = [
+    "UNLIMITED", "Bool", "Codec", "Double", "Float", "Hyper", "Int", "Opaque", "Registry",
+    "String", "UHyper", "UInt", "array", "codec", "decode", "encode", "fixed", "linked",
+    "opaque", "string", "struct", "union", "vector",
+]  # fmt: skip

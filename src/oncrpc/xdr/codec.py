@@ -1,0 +1,136 @@
+"""Bytes to values and back: a codec for each declared type, compiled at first use (RFC 4506)."""
+
+from __future__ import annotations
+
+import struct as _struct
+from functools import cached_property
+from typing import Any, Generic, TypeVar, get_args, overload
+
+from oncrpc.errors import XdrError
+from oncrpc.xdr.decoder import Decode, DecodeWriter
+from oncrpc.xdr.encoder import Encode, EncodeWriter
+from oncrpc.xdr.nodes import Node, resolve
+
+T = TypeVar("T")
+
+
+class Codec(Generic[T]):
+    """Encodes and decodes the values of one declared type."""
+
+    def __init__(self, declared: Any) -> None:
+        self.declared = declared
+        self.name = _name(declared)
+
+    @cached_property
+    def node(self) -> Node:
+        """The resolved declaration."""
+        return resolve(self.declared)
+
+    @cached_property
+    def _decode(self) -> Decode:
+        return DecodeWriter(codec).function(self.node, self.name)
+
+    @cached_property
+    def _encode(self) -> Encode:
+        return EncodeWriter(codec).function(self.node, self.name)
+
+    @property
+    def source(self) -> str:
+        """The compiled Python, for reading."""
+        made: tuple[Any, ...] = (self._encode, self._decode)
+        return "\n".join(function.__xdr_source__ for function in made)
+
+    def encode(self, value: T) -> bytes:
+        """The value's bytes.
+
+        Raises:
+            XdrError: the value is not of the type, or beyond a limit; the path names the field.
+        """
+        return bytes(self.encode_onto(bytearray(), value))
+
+    def encode_onto(self, out: bytearray, value: T) -> bytearray:
+        """Append the value's bytes to ``out``; after an error ``out`` is to be thrown away."""
+        try:
+            self._encode(value, out)
+        except (_struct.error, TypeError, AttributeError, RecursionError) as error:
+            raise XdrError(self.name, None, _reason(error)) from None
+        return out
+
+    def decode(self, data: bytes) -> T:
+        """The value that ``data`` is, to its last byte.
+
+        Raises:
+            XdrError: with the path and the byte; bytes left over are an error too.
+        """
+        value, end = self.decode_from(data, 0)
+        if end != len(data):
+            raise XdrError(self.name, end, f"{len(data) - end} bytes left over")
+        return value
+
+    def decode_from(self, data: bytes, offset: int = 0) -> tuple[T, int]:
+        """The value that starts at ``offset``, and the offset behind it."""
+        try:
+            return self._decode(data, offset, len(data))
+        except RecursionError as error:
+            raise XdrError(self.name, offset, _reason(error)) from None
+
+    def decode_nested(self, data: bytes, i: int, end: int, path: str) -> tuple[T, int]:
+        """For compiled code: a value within one of its own type, found at ``path``."""
+        try:
+            return self._decode(data, i, end)
+        except XdrError as error:
+            raise XdrError(_under(path, error.path), error.offset, error.reason) from None
+
+    def encode_nested(self, value: T, out: bytearray, path: str) -> None:
+        """For compiled code: the same in the other direction."""
+        try:
+            self._encode(value, out)
+        except XdrError as error:
+            raise XdrError(_under(path, error.path), None, error.reason) from None
+
+
+_codecs: dict[Any, Codec[Any]] = {}
+
+
+@overload
+def codec(declared: type[T]) -> Codec[T]: ...
+@overload
+def codec(declared: object) -> Codec[Any]: ...
+def codec(declared: Any) -> Codec[Any]:
+    """The codec of a declared type; the same object each time."""
+    found = _codecs.get(declared)
+    if found is None:
+        found = _codecs[declared] = Codec(declared)
+    return found
+
+
+def encode(declared: Any, value: Any) -> bytes:
+    """``codec(declared).encode(value)``."""
+    return codec(declared).encode(value)
+
+
+def decode(declared: type[T], data: bytes) -> T:
+    """``codec(declared).decode(data)``."""
+    return codec(declared).decode(data)
+
+
+def _name(declared: Any) -> str:
+    """What stands first in an error's path: the type's name, a list's by its element."""
+    if declared is None:
+        return "void"
+    if isinstance(declared, type):
+        return declared.__name__
+    base, *markers = get_args(declared)
+    if markers and hasattr(markers[0], "name"):
+        return str(markers[0].name)
+    return _name(get_args(base)[0]) if get_args(base) else "opaque"
+
+
+def _under(path: str, inner: str) -> str:
+    """The path of what lies below ``path``: its root, the type's name, is that place."""
+    cut = min((at for at in (inner.find("."), inner.find("[")) if at >= 0), default=len(inner))
+    return path + inner[cut:]
+
+
+def _reason(error: Exception) -> str:
+    return "nested too deeply" if isinstance(error, RecursionError) else str(error)

@@ -1,0 +1,161 @@
+"""Writes the encoding half of a codec (RFC 4506)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from oncrpc.xdr import nodes
+from oncrpc.xdr.compile import Writer, define
+from oncrpc.xdr.nodes import Node
+from oncrpc.xdr.types import UNLIMITED, Registry
+
+Encode = Callable[[Any, bytearray], None]
+
+
+class EncodeWriter(Writer):
+    """Writes ``encode(v, out)``, which appends the value's bytes to the bytearray ``out``."""
+
+    def __init__(self, codec: Callable[[type], Any]) -> None:
+        super().__init__(codec)
+        self.run: list[str] = []
+
+    def function(self, node: Node, root: str) -> Encode:
+        self.value(node, "v", root)
+        self.flush()
+        lines = ["def encode(v, out):", *self.lines, "    return out"]
+        made: Encode = define("encode", lines, self.namespace)
+        return made
+
+    def value(self, node: Node, expression: str, path: str) -> None:
+        """Write what appends the value of the expression."""
+        method: Callable[[Any, str, str], None] = getattr(self, "_" + type(node).__name__)
+        method(node, expression, path)
+
+    def fixed(self, letter: str, expression: str) -> None:
+        self.format += letter
+        self.run.append(expression)
+
+    def flush(self) -> None:
+        if self.run:
+            self.emit(f"out += {self.struct('pack')}({', '.join(self.run)})")
+        self.run, self.format = [], ""
+
+    def require(self, condition: str, path: str, reason: str) -> None:
+        self.emit(f"if not ({condition}):")
+        self.emit(f"    bad(f{path!r}, None, f{reason!r})")
+
+    def _VoidNode(self, node: nodes.VoidNode, expression: str, path: str) -> None:
+        self.require(f"{expression} is None", path, "void has no value")
+
+    def _ScalarNode(self, node: nodes.ScalarNode, expression: str, path: str) -> None:
+        if node.scalar.name == "bool":
+            expression = f"1 if {expression} else 0"
+        self.fixed(node.scalar.format, expression)
+
+    def _EnumNode(self, node: nodes.EnumNode, expression: str, path: str) -> None:
+        if not issubclass(node.cls, Registry):
+            members = self.constant(node.cls._value2member_map_)
+            self.require(
+                f"{expression} in {members}", path, f"{{{expression}}} is no {node.cls.__name__}"
+            )
+        self.fixed("i", expression)
+
+    def _BytesNode(self, node: nodes.BytesNode, expression: str, path: str) -> None:
+        name, size = self.name(), self.name()
+        self.emit(f"{name} = {expression}")
+        self.emit(f"{size} = len({name})")
+        relation = "==" if node.fixed else "<="
+        if node.fixed or node.limit < UNLIMITED:
+            self.require(
+                f"{size} {relation} {node.limit}", path, f"{{{size}}} bytes, limit {node.limit}"
+            )
+        if not node.fixed:
+            self.fixed("I", size)
+        self.flush()
+        self.emit(f"out += {name}")
+        self.emit(f"if {size} & 3:")
+        self.emit(f"    out += PADDING[{size} & 3]")
+
+    def _ItemsNode(self, node: nodes.ItemsNode, expression: str, path: str) -> None:
+        name, size = self.name(), self.name()
+        self.emit(f"{name} = {expression}")
+        self.emit(f"{size} = len({name})")
+        relation = "==" if node.fixed else "<="
+        if node.fixed or node.limit < UNLIMITED:
+            self.require(
+                f"{size} {relation} {node.limit}", path, f"{{{size}}} elements, limit {node.limit}"
+            )
+        if not node.fixed:
+            self.fixed("I", size)
+        self.flush()
+        element = node.element
+        if isinstance(element, nodes.ScalarNode) and element.scalar.name != "bool":
+            self.emit(f"out += pack(f'>{{{size}}}{element.scalar.format}', *{name})")
+            return
+        self._loop(name, element, path, chained=False)
+
+    def _loop(self, name: str, element: Node, path: str, *, chained: bool) -> None:
+        item, index = self.name(), self.name()
+        self.emit(f"for {index}, {item} in enumerate({name}):")
+        self.depth += 1
+        if chained:
+            self.fixed("I", "1")
+        self.value(element, item, f"{path}[{{{index}}}]")
+        self.flush()
+        self.depth -= 1
+
+    def _LinkedNode(self, node: nodes.LinkedNode, expression: str, path: str) -> None:
+        self.flush()
+        self._loop(expression, node.element, path, chained=True)
+        self.fixed("I", "0")
+
+    def _OptionalNode(self, node: nodes.OptionalNode, expression: str, path: str) -> None:
+        self.flush()
+        name = self.name()
+        self.emit(f"{name} = {expression}")
+        self.emit(f"if {name} is None:")
+        self.emit("    out += PADDING[1] + b'\\0'")
+        self.emit("else:")
+        self.depth += 1
+        self.fixed("I", "1")
+        self.value(node.element, name, path)
+        self.flush()
+        self.depth -= 1
+
+    def _StructNode(self, node: nodes.StructNode, expression: str, path: str) -> None:
+        name = expression
+        if "." in expression:
+            name = self.name()
+            self.emit(f"{name} = {expression}")
+        for field, child in node.fields:
+            self.value(child, f"{name}.{field}", f"{path}.{field}")
+
+    def _UnionNode(self, node: nodes.UnionNode, expression: str, path: str) -> None:
+        name, tag = self.name(), self.name()
+        self.emit(f"{name} = {expression}")
+        self.emit(f"{tag} = {name}.{node.switch[0]}")
+        self.value(node.switch[1], tag, f"{path}.{node.switch[0]}")
+        self.flush()
+        word = "if"
+        for number, arm in node.cases.items():
+            self.emit(f"{word} {tag} == {number}:")
+            self._branch(arm, f"{name}.{node.body}", f"{path}.{node.body}")
+            word = "elif"
+        self.emit("else:")
+        if node.default is None:
+            self.emit(f"    bad(f{path!r}, None, f'{{{tag}}} has no arm')")
+        else:
+            self._branch(node.default, f"{name}.{node.body}", f"{path}.{node.body}")
+
+    def _branch(self, node: Node, expression: str, path: str) -> None:
+        self.depth += 1
+        self.emit("pass")
+        self.value(node, expression, path)
+        self.flush()
+        self.depth -= 1
+
+    def _CallNode(self, node: nodes.CallNode, expression: str, path: str) -> None:
+        self.flush()
+        codec = self.constant(self.codec(node.cls))
+        self.emit(f"{codec}.encode_nested({expression}, out, f{path!r})")

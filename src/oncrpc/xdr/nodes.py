@@ -1,0 +1,138 @@
+"""A declaration, resolved: the tree that the codec is compiled from (RFC 4506 §4)."""
+
+from __future__ import annotations
+
+import enum
+import types
+import typing
+from dataclasses import dataclass
+from typing import Annotated, Any, get_args, get_origin
+
+from oncrpc.xdr.types import REFUSED, Arms, Bytes, Items, Linked, Scalar
+
+
+@dataclass(slots=True)
+class Node:
+    """``least`` is the fewest bytes that a value of the type can have."""
+
+    least: int
+
+
+@dataclass(slots=True)
+class VoidNode(Node):
+    pass
+
+
+@dataclass(slots=True)
+class ScalarNode(Node):
+    scalar: Scalar
+
+
+@dataclass(slots=True)
+class EnumNode(Node):
+    cls: type[enum.IntEnum]
+
+
+@dataclass(slots=True)
+class BytesNode(Node):
+    limit: int
+    fixed: bool
+
+
+@dataclass(slots=True)
+class ItemsNode(Node):
+    element: Node
+    limit: int
+    fixed: bool
+
+
+@dataclass(slots=True)
+class LinkedNode(Node):
+    element: Node
+
+
+@dataclass(slots=True)
+class OptionalNode(Node):
+    element: Node
+
+
+@dataclass(slots=True)
+class StructNode(Node):
+    cls: type
+    fields: list[tuple[str, Node]]
+
+
+@dataclass(slots=True)
+class UnionNode(Node):
+    cls: type
+    switch: tuple[str, Node]
+    body: str
+    cases: dict[int, Node]
+    default: Node | None
+
+
+@dataclass(slots=True)
+class CallNode(Node):
+    """A type that contains itself: coded by a call of its own codec, not in line."""
+
+    cls: type
+
+
+def resolve(declared: Any, inside: tuple[type, ...] = ()) -> Node:
+    """The tree of a declared type; ``inside`` are the structures that we are within.
+
+    Raises:
+        TypeError: the annotation is none of those in ``oncrpc.xdr.types``.
+    """
+    if declared is None or declared is types.NoneType:
+        return VoidNode(0)
+    if get_origin(declared) is Annotated:
+        return _marked(get_args(declared), inside)
+    if get_origin(declared) in (typing.Union, types.UnionType):
+        return _optional(declared, inside)
+    if isinstance(declared, type) and issubclass(declared, enum.IntEnum):
+        return EnumNode(4, declared)
+    if isinstance(declared, type) and hasattr(declared, "__xdr_fields__"):
+        return CallNode(0, declared) if declared in inside else _fields(declared, inside)
+    raise TypeError(f"{declared!r} is no XDR type")
+
+
+def _marked(parts: tuple[Any, ...], inside: tuple[type, ...]) -> Node:
+    base, marker = parts[0], parts[-1]
+    match marker:
+        case Scalar():
+            return ScalarNode(marker.size, marker)
+        case Bytes(limit, fixed):
+            return BytesNode(padded(limit) if fixed else 4, limit, fixed)
+        case Items(limit, fixed):
+            element = resolve(get_args(base)[0], inside)
+            return ItemsNode(limit * element.least if fixed else 4, element, limit, fixed)
+        case Linked():
+            return LinkedNode(4, resolve(get_args(base)[0], inside))
+    raise TypeError(f"{marker!r} is no XDR marker")
+
+
+def _optional(declared: Any, inside: tuple[type, ...]) -> Node:
+    rest = [part for part in get_args(declared) if part is not types.NoneType]
+    if len(rest) != 1 or len(rest) == len(get_args(declared)):
+        raise TypeError(f"{declared!r}: only T | None is an XDR type; a union is a class")
+    return OptionalNode(4, resolve(rest[0], inside))
+
+
+def _fields(cls: type, inside: tuple[type, ...]) -> Node:
+    hints = typing.get_type_hints(cls, include_extras=True)
+    within = (*inside, cls)
+    names: tuple[str, ...] = cls.__xdr_fields__  # type: ignore[attr-defined]  # set by struct
+    arms: Arms | None = getattr(cls, "__xdr_arms__", None)
+    if arms is None:
+        fields = [(name, resolve(hints[name], within)) for name in names]
+        return StructNode(sum(node.least for _, node in fields), cls, fields)
+    switch, body = names
+    cases = {int(key): resolve(arm, within) for key, arm in arms.cases.items()}
+    default = None if arms.default is REFUSED else resolve(arms.default, within)
+    return UnionNode(4, cls, (switch, resolve(hints[switch], within)), body, cases, default)
+
+
+def padded(size: int) -> int:
+    """``size`` rounded up to a whole number of XDR units of four bytes (§3)."""
+    return (size + 3) & ~3

@@ -1,0 +1,185 @@
+"""Declaring wire types (RFC 4506 §4): what stands in an annotation, and the class decorators.
+
+A declaration is the only place that says what a type looks like on the wire. The primitives are
+``Annotated`` Python types; sizes and limits are markers beside them::
+
+    @xdr.struct
+    class opaque_auth:
+        flavor: auth_flavor
+        body: Annotated[bytes, xdr.opaque(400)]
+
+    rpcblist_ptr = Annotated[list[rp__list], xdr.linked]
+
+=====================  ==========================================  ====================
+RFC 4506               declaration                                 Python value
+=====================  ==========================================  ====================
+int, unsigned int      ``Int``, ``UInt``                           int
+hyper, unsigned hyper  ``Hyper``, ``UHyper``                       int
+float, double          ``Float``, ``Double``                       float
+bool                   ``Bool``                                    bool
+enum                   a subclass of ``enum.IntEnum``              its member
+opaque x[n]            ``Annotated[bytes, fixed(n)]``              bytes
+opaque x<m>            ``Annotated[bytes, opaque(m)]``             bytes
+string x<m>            ``Annotated[bytes, string(m)]``             bytes
+T x[n]                 ``Annotated[list[T], vector(n)]``           list
+T x<m>                 ``Annotated[list[T], array(m)]``            list
+T \\*x                  ``T | None``                                value or None
+list by \\*next         ``Annotated[list[T], linked]``              list
+void                   ``None``                                    None
+=====================  ==========================================  ====================
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from typing import Annotated, Any, NamedTuple, TypeVar, cast, dataclass_transform
+
+from oncrpc.xdr.compile import define
+
+T = TypeVar("T")
+
+UNLIMITED = 0xFFFFFFFF
+"""The limit of a variable-length type that declares none: its length is an unsigned int."""
+
+
+class Scalar(NamedTuple):
+    """A value of fixed size; ``format`` is its letter in the ``struct`` module."""
+
+    format: str
+    size: int
+    name: str
+
+
+class Bytes(NamedTuple):
+    """Opaque data or a string: exactly ``limit`` bytes if ``fixed``, else at most that many."""
+
+    limit: int
+    fixed: bool
+
+
+class Items(NamedTuple):
+    """An array: exactly ``limit`` elements if ``fixed``, else at most that many."""
+
+    limit: int
+    fixed: bool
+
+
+class Linked(NamedTuple):
+    """Elements chained by an optional ``next``: each is preceded by TRUE, the end is FALSE."""
+
+
+class Arms(NamedTuple):
+    """A union's arms by discriminant; ``default`` is ``REFUSED`` where none is declared."""
+
+    cases: Mapping[int, Any]
+    default: Any
+
+
+REFUSED = object()
+"""In place of a default arm: a discriminant without an arm is an error."""
+
+Int = Annotated[int, Scalar("i", 4, "int")]
+UInt = Annotated[int, Scalar("I", 4, "unsigned int")]
+Hyper = Annotated[int, Scalar("q", 8, "hyper")]
+UHyper = Annotated[int, Scalar("Q", 8, "unsigned hyper")]
+Float = Annotated[float, Scalar("f", 4, "float")]
+Double = Annotated[float, Scalar("d", 8, "double")]
+Bool = Annotated[bool, Scalar("I", 4, "bool")]
+String = Annotated[bytes, Bytes(UNLIMITED, fixed=False)]
+Opaque = Annotated[bytes, Bytes(UNLIMITED, fixed=False)]
+linked = Linked()
+
+
+def opaque(limit: int = UNLIMITED) -> Bytes:
+    """Marker of ``opaque x<limit>`` (§4.10)."""
+    return Bytes(limit, fixed=False)
+
+
+string = opaque
+"""Marker of ``string x<limit>`` (§4.11): on the wire the same as opaque."""
+
+
+def fixed(size: int) -> Bytes:
+    """Marker of ``opaque x[size]`` (§4.9)."""
+    return Bytes(size, fixed=True)
+
+
+def array(limit: int = UNLIMITED) -> Items:
+    """Marker of ``T x<limit>`` (§4.13)."""
+    return Items(limit, fixed=False)
+
+
+def vector(size: int) -> Items:
+    """Marker of ``T x[size]`` (§4.12)."""
+    return Items(size, fixed=True)
+
+
+class Registry(enum.IntEnum):
+    """An enumeration that its registry extends: numbers without a name are kept, not refused."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Registry | None:
+        if not isinstance(value, int) or not -(2**31) <= value < 2**31:
+            return None
+        member = int.__new__(cls, value)
+        member._name_, member._value_ = f"{cls.__name__}_{value}", value
+        return member
+
+
+@dataclass_transform(frozen_default=True)
+def struct(cls: type[T]) -> type[T]:
+    """Make the class a wire structure (§4.14): slots, positional construction, equality, repr.
+
+    Instances are frozen for the type checker only. The codec is compiled at first use.
+    """
+    names = tuple(vars(cls).get("__annotations__", ()))
+    body = {key: value for key, value in vars(cls).items() if key not in _REPLACED}
+    body |= {"__slots__": names, "__match_args__": names, "__xdr_fields__": names}
+    body |= {"__init__": _initializer(names), "__eq__": _equal, "__hash__": _hash}
+    body["__repr__"] = _repr
+    made: Any = type(cls.__name__, cls.__bases__, body)
+    made.__qualname__ = cls.__qualname__
+    return cast(type[T], made)
+
+
+@dataclass_transform(frozen_default=True)
+def union(cases: Mapping[int, Any], *, default: Any = REFUSED) -> Any:
+    """Make the class a discriminated union (§4.15): a pair, discriminant and body.
+
+    ``cases`` maps each discriminant to the declaration of its arm, None for void.
+    """
+
+    def decorate(cls: type[T]) -> type[T]:
+        made = struct(cls)
+        made.__xdr_arms__ = Arms(cases, default)  # type: ignore[attr-defined]  # read by compile
+        return made
+
+    return decorate
+
+
+_REPLACED = {"__dict__", "__weakref__", "__slots__"}
+
+
+def _initializer(names: tuple[str, ...]) -> Any:
+    lines = [f"    self.{name} = {name}" for name in names] or ["    pass"]
+    return define("__init__", [f"def __init__(self, {', '.join(names)}):", *lines], {})
+
+
+def _values(self: Any) -> tuple[Any, ...]:
+    return tuple(getattr(self, name) for name in self.__xdr_fields__)
+
+
+def _equal(self: Any, other: object) -> Any:
+    if other.__class__ is not self.__class__:
+        return NotImplemented
+    return bool(_values(self) == _values(other))
+
+
+def _hash(self: Any) -> int:
+    return hash((self.__class__, *_values(self)))
+
+
+def _repr(self: Any) -> str:
+    fields = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__xdr_fields__)
+    return f"{self.__class__.__name__}({fields})"
