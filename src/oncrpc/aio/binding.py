@@ -1,0 +1,19 @@
+"""Asking and telling port mappers over asyncio (RFC 1833): a ``Binder`` and its methods.
+
+>>> await binding.getaddr("files.example", 100003, 3, "tcp")
+'192.0.2.1.8.1'
+"""
+
+from __future__ import annotations
+
+from oncrpc.aio.client import dial
+from oncrpc.binder import Binder
+
+binder = Binder(dial)
+getaddr = binder.getaddr
+getport = binder.getport
+dump = binder.dump
+set = binder.set
+unset = binder.unset
+
+__all__ = ["Binder", "binder", "dump", "getaddr", "getport", "set", "unset"]

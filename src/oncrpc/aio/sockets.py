@@ -1,0 +1,138 @@
+"""Opening sockets as an RPC server wants them, and reading who sent what to which address."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from oncrpc.addr import Transport
+
+FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
+BACKLOG = 4096
+IP_PKTINFO = getattr(socket, "IP_PKTINFO", 8)
+MULTICAST = "ff02::202"
+"""The group of all port mappers on a link (RFC 1833 and IANA's registry)."""
+
+Ancillary = list[tuple[int, int, bytes]]
+Address = tuple[str, int, int]
+
+
+def listen(entry: Transport, host: str, port: int) -> socket.socket:
+    """A bound, non-blocking socket of an IPv4 or IPv6 transport; of a stream, listening.
+
+    Raises:
+        OSError: the address is taken, not this host's, or a port that needs a privilege.
+    """
+    kind = socket.SOCK_DGRAM if entry.datagram else socket.SOCK_STREAM
+    with _opened(socket.socket(FAMILIES[entry.family], kind)) as sock:
+        if entry.family == "inet6":
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        if entry.datagram:
+            _ask_destination(sock)
+        else:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((host, port))
+        if not entry.datagram:
+            sock.listen(BACKLOG)
+    return sock
+
+
+def listen_local(path: str, *, mode: int = 0o666) -> socket.socket:
+    """A listening local stream socket; ``@name`` is in the abstract namespace.
+
+    A socket file that is there already is replaced: whoever served it is expected to be gone.
+
+    Raises:
+        OSError: no permission, or something at ``path`` that is no socket.
+    """
+    with _opened(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as sock:
+        if path.startswith("@"):
+            sock.bind("\0" + path[1:])
+        else:
+            _remove_socket(path)
+            before = os.umask(0o777 & ~mode)
+            try:
+                sock.bind(path)
+            finally:
+                os.umask(before)
+        sock.listen(BACKLOG)
+    return sock
+
+
+@contextmanager
+def _opened(sock: socket.socket) -> Iterator[socket.socket]:
+    """Make the socket non-blocking; close it if setting it up fails."""
+    try:
+        sock.setblocking(False)
+        yield sock
+    except BaseException:
+        sock.close()
+        raise
+
+
+def _remove_socket(path: str) -> None:
+    try:
+        if stat.S_ISSOCK(os.lstat(path).st_mode):
+            os.unlink(path)
+    except FileNotFoundError:
+        pass
+
+
+def _ask_destination(sock: socket.socket) -> None:
+    """Have the kernel say with each datagram which address it was sent to."""
+    if sock.family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+    else:
+        sock.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
+
+
+def join_group(sock: socket.socket, group: str = MULTICAST) -> list[str]:
+    """Join an IPv6 group on every interface, for as long as the socket lives; their names."""
+    joined = []
+    for index, name in socket.if_nameindex():
+        member = socket.inet_pton(socket.AF_INET6, group) + struct.pack("@I", index)
+        try:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, member)
+        except OSError:
+            continue
+        joined.append(name)
+    return joined
+
+
+def arrival(sock: socket.socket, ancillary: Ancillary) -> tuple[Address | None, int, Ancillary]:
+    """Where a datagram arrived: local address, interface, and what to send the reply with.
+
+    The reply leaves from the address that was asked; where that is a group's, from one that the
+    kernel picks on the interface of arrival.
+    """
+    port = sock.getsockname()[1]
+    for level, kind, data in ancillary:
+        if level == socket.IPPROTO_IP and kind == IP_PKTINFO:
+            index, local, _ = struct.unpack("@I4s4s", data[:12])
+            reply = struct.pack("@I4s4s", 0, local, bytes(4))
+            host = socket.inet_ntop(socket.AF_INET, local)
+            return (host, port, 0), index, [(level, kind, reply)]
+        if level == socket.IPPROTO_IPV6 and kind == socket.IPV6_PKTINFO:
+            local, index = struct.unpack("@16sI", data[:20])
+            if local[0] == 0xFF:
+                return None, index, [(level, kind, struct.pack("@16sI", bytes(16), index))]
+            host = socket.inet_ntop(socket.AF_INET6, local)
+            scope = index if local[:1] == b"\xfe" else 0
+            return (host, port, scope), index, [(level, kind, struct.pack("@16sI", local, scope))]
+    return None, 0, []
+
+
+def loopback_interfaces() -> frozenset[int]:
+    """The indices of the interfaces that nothing from outside arrives on."""
+    return frozenset(index for index, name in socket.if_nameindex() if name == "lo")
+
+
+def peer_uid(sock: socket.socket) -> int:
+    """The effective user of a local socket's peer, as of its connect (SO_PEERCRED)."""
+    data = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+    _, uid, _ = struct.unpack("@iII", data)
+    return int(uid)

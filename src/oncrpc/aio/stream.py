@@ -1,0 +1,275 @@
+"""Serving record-marked streams: TCP and local sockets (RFC 5531 §11).
+
+A connection cannot cost more than its bounds: a record's size, its time to arrive, the calls under
+way, the replies that the peer does not read. While it is at one of them nothing more is read from
+it, so that TCP's own flow control holds the peer. The pool bounds all connections together: a new
+one takes the place of the one that has been silent longest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import socket
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from oncrpc.aio.sockets import peer_uid
+from oncrpc.errors import ProtocolError
+from oncrpc.rpc.dispatch import Dispatcher, Reply
+from oncrpc.rpc.program import Caller
+from oncrpc.rpc.record import RecordReader, encode_record
+
+log = logging.getLogger("oncrpc.aio")
+
+FULL = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+ACCEPT_BATCH = 64
+ACCEPT_PAUSE = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What connections may cost: counts, bytes, and seconds."""
+
+    connections: int = 1000
+    record: int = 1 << 20
+    calls: int = 64
+    unread: int = 256 << 10
+    record_time: float = 30.0
+    write_time: float = 30.0
+    idle_time: float | None = 300.0
+
+
+class Pool:
+    """The connections of some listeners, longest silent first, and their limits."""
+
+    def __init__(self, limits: Limits, clock: Callable[[], float]) -> None:
+        self.limits, self.clock = limits, clock
+        self.connections: OrderedDict[Connection, None] = OrderedDict()
+
+    def touch(self, connection: Connection) -> None:
+        """The connection was heard of just now."""
+        self.connections[connection] = None
+        self.connections.move_to_end(connection)
+
+    def drop(self, connection: Connection) -> None:
+        """The connection has ended."""
+        self.connections.pop(connection, None)
+
+    def make_room(self) -> bool:
+        """Whether one more may come in; if need be the longest silent one has to go."""
+        if len(self.connections) < self.limits.connections:
+            return True
+        return self.evict()
+
+    def evict(self) -> bool:
+        """End the longest silent connection that has no call under way; False if all have."""
+        for connection in self.connections:
+            if not connection.calls:
+                connection.end("made room for a new connection")
+                return True
+        return False
+
+    def sweep(self) -> None:
+        """End the connections that are beyond a time limit."""
+        now = self.clock()
+        for connection in list(self.connections):
+            reason = connection.overdue(now)
+            if reason:
+                connection.end(reason)
+
+
+class Connection(asyncio.Protocol):
+    """One peer: its records in, its replies out as they are ready."""
+
+    transport: asyncio.Transport
+    caller: Caller
+
+    def __init__(self, listener: Listener) -> None:
+        self.listener, self.pool = listener, listener.pool
+        self.reader = RecordReader(max_record=self.pool.limits.record)
+        self.calls: set[asyncio.Future[None]] = set()
+        self.heard_at = self.record_at = self.pool.clock()
+        self.unread_since: float | None = None
+        self.at_end = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """asyncio: the connection is there."""
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        transport.set_write_buffer_limits(high=self.pool.limits.unread)
+        self.caller = self.listener.caller(transport.get_extra_info("socket"))
+        self.pool.touch(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # asyncio's
+        """asyncio: the connection is gone."""
+        self.pool.drop(self)
+        for task in self.calls:
+            task.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        """asyncio: bytes have arrived."""
+        self.heard_at = self.pool.clock()
+        if not self.reader.within_record:
+            self.record_at = self.heard_at
+        self.pool.touch(self)
+        self.reader.feed(data)
+        self._work()
+
+    def eof_received(self) -> bool:
+        """asyncio: the peer has sent all; its calls are still answered."""
+        self.at_end = True
+        return self.blocked or bool(self.calls)
+
+    def pause_writing(self) -> None:
+        """asyncio: the peer does not read its replies."""
+        self.unread_since = self.pool.clock()
+        self.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """asyncio: it does again."""
+        self.unread_since = None
+        self._go_on()
+
+    @property
+    def blocked(self) -> bool:
+        """No further record is to be taken now."""
+        return self.unread_since is not None or len(self.calls) >= self.pool.limits.calls
+
+    def overdue(self, now: float) -> str | None:
+        """Why the connection is to end at ``now``, if it is."""
+        limits = self.pool.limits
+        if self.unread_since is not None:
+            return "does not read" if now - self.unread_since > limits.write_time else None
+        if self.blocked or self.calls:
+            return None
+        if self.reader.within_record and now - self.record_at > limits.record_time:
+            return "a record took too long"
+        if limits.idle_time is not None and now - self.heard_at > limits.idle_time:
+            return "idle"
+        return None
+
+    def end(self, reason: str) -> None:
+        """End the connection at once."""
+        log.debug("%s: connection ended: %s", self.listener.netid, reason)
+        self.pool.drop(self)
+        self.transport.abort()
+
+    def _work(self) -> None:
+        """Answer the records that are whole, until something blocks."""
+        try:
+            for message in self.reader.records():
+                self.record_at = self.heard_at
+                self._answer(message)
+                if self.blocked:
+                    self.transport.pause_reading()
+                    return
+        except ProtocolError as error:
+            self.end(str(error))
+
+    def _answer(self, message: bytes) -> None:
+        reply = self.listener.dispatcher.handle(message, self.caller)
+        if isinstance(reply, bytes | None):
+            self._write(reply)
+            return
+        task = asyncio.ensure_future(self._finish(reply))
+        self.calls.add(task)
+        task.add_done_callback(self._finished)
+
+    async def _finish(self, reply: Awaitable[Reply]) -> None:
+        self._write(await reply)
+
+    def _finished(self, task: asyncio.Future[None]) -> None:
+        self.calls.discard(task)
+        if not self.transport.is_closing():
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Something that may have blocked is over."""
+        if self.blocked:
+            return
+        self._work()
+        if self.blocked or self.transport.is_closing():
+            return
+        if self.at_end and not self.calls:
+            self.transport.close()
+        else:
+            self.transport.resume_reading()
+
+    def _write(self, reply: Reply) -> None:
+        if reply is not None:
+            self.transport.write(encode_record(reply))
+
+
+class Listener:
+    """Accepts the connections of one listening socket, from ``start`` to ``close``."""
+
+    def __init__(self, sock: socket.socket, netid: str, dispatcher: Dispatcher, pool: Pool) -> None:
+        self.sock, self.netid, self.dispatcher, self.pool = sock, netid, dispatcher, pool
+        self.loop = asyncio.get_running_loop()
+        self.starting: set[asyncio.Task[Any]] = set()
+        self._paused: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Begin to accept."""
+        self._paused = None
+        self.loop.add_reader(self.sock.fileno(), self._accept)
+
+    def close(self) -> None:
+        """Accept no more; the connections that there are stay."""
+        if self._paused is not None:
+            self._paused.cancel()
+        self.loop.remove_reader(self.sock.fileno())
+        self.sock.close()
+
+    def caller(self, sock: socket.socket) -> Caller:
+        """Who is at the other end of an accepted socket."""
+        if sock.family == socket.AF_UNIX:
+            return Caller(self.netid, uid=peer_uid(sock), loopback=True)
+        try:
+            source = sock.getpeername()
+        except OSError:
+            source = ("", 0)
+        local = sock.getsockname()
+        loopback = source[0] == "::1" or source[0].startswith("127.")
+        scopes = (source[3], local[3]) if len(source) > 3 else (0, 0)
+        return Caller(
+            self.netid,
+            (source[0].partition("%")[0], source[1], scopes[0]),
+            (local[0].partition("%")[0], local[1], scopes[1]),
+            loopback=loopback,
+        )
+
+    def _accept(self) -> None:
+        for _ in range(ACCEPT_BATCH):
+            try:
+                sock, _ = self.sock.accept()
+            except BlockingIOError:
+                return
+            except ConnectionError:
+                continue
+            except OSError as error:
+                self._pause(error)
+                return
+            self._admit(sock)
+
+    def _admit(self, sock: socket.socket) -> None:
+        if not self.pool.make_room():
+            sock.close()
+            return
+        sock.setblocking(False)
+        made = self.loop.connect_accepted_socket(lambda: Connection(self), sock)
+        task = self.loop.create_task(made)
+        self.starting.add(task)
+        task.add_done_callback(self.starting.discard)
+
+    def _pause(self, error: OSError) -> None:
+        """Out of descriptors or memory: make room, and leave the queue alone for a moment."""
+        log.warning("%s: cannot accept: %s", self.netid, error.strerror)
+        if error.errno in FULL:
+            self.pool.evict()
+        self.loop.remove_reader(self.sock.fileno())
+        self._paused = self.loop.call_later(ACCEPT_PAUSE, self.start)
