@@ -103,7 +103,9 @@ def join_group(sock: socket.socket, group: str = MULTICAST) -> list[str]:
     return joined
 
 
-def arrival(sock: socket.socket, ancillary: Ancillary) -> tuple[Address | None, int, Ancillary]:
+def arrival(
+    sock: socket.socket, ancillary: Ancillary, source: Address
+) -> tuple[Address | None, int, Ancillary]:
     """Where a datagram arrived: local address, interface, and what to send the reply with.
 
     The reply leaves from the address that was asked; where that is a group's, from one that the
@@ -119,11 +121,23 @@ def arrival(sock: socket.socket, ancillary: Ancillary) -> tuple[Address | None, 
         if level == socket.IPPROTO_IPV6 and kind == socket.IPV6_PKTINFO:
             local, index = struct.unpack("@16sI", data[:20])
             if local[0] == 0xFF:
-                return None, index, [(level, kind, struct.pack("@16sI", bytes(16), index))]
+                nearest = _nearest(source, port)
+                return nearest, index, [(level, kind, struct.pack("@16sI", bytes(16), index))]
             host = socket.inet_ntop(socket.AF_INET6, local)
             scope = index if local[:1] == b"\xfe" else 0
             return (host, port, scope), index, [(level, kind, struct.pack("@16sI", local, scope))]
     return None, 0, []
+
+
+def _nearest(source: Address, port: int) -> Address | None:
+    """This host's address towards a source that sent to a group."""
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(source)
+        except OSError:
+            return None
+        host, _, _, scope = probe.getsockname()
+    return host.partition("%")[0], port, scope
 
 
 def loopback_interfaces() -> frozenset[int]:

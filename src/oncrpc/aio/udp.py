@@ -62,7 +62,7 @@ class UdpEndpoint:
                 self._answer(message, ancillary, source)
 
     def _answer(self, message: bytes, ancillary: Ancillary, source: tuple[str, int, int]) -> None:
-        local, interface, control = arrival(self.sock, ancillary)
+        local, interface, control = arrival(self.sock, ancillary, source)
         caller = Caller(
             self.netid,
             (source[0].partition("%")[0], source[1], 0),

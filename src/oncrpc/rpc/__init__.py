@@ -12,9 +12,10 @@ from oncrpc.rpc.program import (
     Service,
     Version,
     idempotent,
+    silent,
 )
 
 __all__ = [
     "AUTH_NONE", "Answer", "Call", "Caller", "Client", "Link", "NoReply", "Procedure",
-    "Service", "Version", "auth_sys", "idempotent",
+    "Service", "Version", "auth_sys", "idempotent", "silent",
 ]  # fmt: skip

@@ -103,11 +103,10 @@ class Calls:
         while self._xid in self._pending:
             self._xid = (self._xid + 1) & 0xFFFFFFFF
         version = procedure.version
-        body = call_body(
-            RPC_VERSION, version.prog, version.vers, procedure.number, self.cred, AUTH_NONE
+        header = call_header(
+            self._xid, (version.prog, version.vers, procedure.number), cred=self.cred
         )
-        header = rpc_msg(self._xid, rpc_msg_body(msg_type.CALL, body))
-        return codec(rpc_msg).encode(header) + encoded
+        return header + encoded
 
     def feed(self, message: bytes) -> Pending | None:
         """Take a reply; the call that it finishes, or None if it belongs to no call."""
@@ -116,7 +115,7 @@ class Calls:
             return None
         del self._pending[call.xid]
         try:
-            call.finish(result_of(call.procedure, message))
+            call.finish(call.procedure.decode_result(message, results_at(message)))
         except (CallError, ProtocolError) as error:
             call.finish(error=error)
         except XdrError as error:
@@ -152,11 +151,17 @@ class Calls:
         return due
 
 
-def result_of(procedure: Procedure[Any], message: bytes) -> Any:
-    """The result that a reply carries; a refusal is raised.
+def call_header(xid: int, called: tuple[int, int, int], *, cred: opaque_auth) -> bytes:
+    """A call of (program, version, procedure) up to its arguments."""
+    body = call_body(RPC_VERSION, *called, cred, AUTH_NONE)
+    return codec(rpc_msg).encode(rpc_msg(xid, rpc_msg_body(msg_type.CALL, body)))
+
+
+def results_at(message: bytes) -> int:
+    """Where the results start in a reply; a refusal is raised.
 
     Raises:
-        CallError: the peer refused. XdrError: the bytes are no reply to this procedure.
+        CallError: the peer refused. XdrError: the bytes are no reply.
     """
     reply, offset = codec(rpc_msg).decode_from(message)
     match reply.body.body.body:  # type: ignore[union-attr]  # the message type is REPLY
@@ -167,6 +172,7 @@ def result_of(procedure: Procedure[Any], message: bytes) -> Any:
         case accepted_reply(_, accepted_reply_data(_, mismatch_info(low, high))):
             raise ProgramMismatch(low, high)
         case accepted_reply(_, accepted_reply_data(accept_stat.SUCCESS, _)):
-            return procedure.decode_result(message, offset)
+            return offset
         case accepted_reply(_, accepted_reply_data(stat, _)):
             raise _REFUSALS[stat]
+    raise AssertionError("a reply has one of these forms")

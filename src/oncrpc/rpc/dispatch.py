@@ -32,6 +32,7 @@ from oncrpc.rpc.program import (
     Procedure,
     Service,
     is_idempotent,
+    is_silent,
 )
 from oncrpc.rpc.prot import (
     RPC_VERSION,
@@ -65,10 +66,20 @@ _ACCEPT_STATS: dict[type[CallError], accept_stat] = {
 
 
 class Dispatcher:
-    """Serves any number of programs and versions; ``handle`` takes one whole call."""
+    """Serves any number of programs and versions; ``handle`` takes one whole call.
 
-    def __init__(self, services: Iterable[Service], *, clock: Callable[[], float]) -> None:
-        self.clock = clock
+    ``before`` is told of every call that has a procedure, before its arguments are decoded, and may
+    refuse it by raising a ``CallError``.
+    """
+
+    def __init__(
+        self,
+        services: Iterable[Service],
+        *,
+        clock: Callable[[], float],
+        before: Callable[[Call], None] | None = None,
+    ) -> None:
+        self.clock, self.before = clock, before
         self.replay = ReplayCache()
         self._programs: dict[int, dict[int, dict[int, tuple[Procedure[Any], Any]]]] = {}
         for service in services:
@@ -121,7 +132,10 @@ class Dispatcher:
         procedure, handler = found
         xid = int.from_bytes(message[:4], "big")
         verf = response_verifier(body.cred, body.verf)
-        return Call(xid, procedure, credential, verf, caller, message, offset), handler
+        call = Call(xid, procedure, credential, verf, caller, message, offset)
+        if self.before is not None:
+            self.before(call)
+        return call, handler
 
     def _run_once(self, call: Call, handler: Callable[..., Any]) -> Reply | Awaitable[Reply]:
         """Run a call that must not run twice; one still running is not answered a second time."""
@@ -147,27 +161,31 @@ class Dispatcher:
             arguments = call.procedure.decode_arguments(call.message, call.arguments_at)
         except XdrError as error:
             log.debug("%r: garbage arguments: %s", call.procedure, error)
-            return self._refused(call, GarbageArguments())
+            return self._refused(call, handler, GarbageArguments())
         try:
             result = handler(call, *arguments)
             if inspect.isawaitable(result):
-                return self._await(call, result)
+                return self._await(call, handler, result)
             return success(call, call.procedure.encode_result(result))
         except Exception as error:
-            return self._refused(call, error)
+            return self._refused(call, handler, error)
 
-    async def _await(self, call: Call, result: Awaitable[Any]) -> Reply:
+    async def _await(
+        self, call: Call, handler: Callable[..., Any], result: Awaitable[Any]
+    ) -> Reply:
         try:
             return success(call, call.procedure.encode_result(await result))
         except Exception as error:
-            return self._refused(call, error)
+            return self._refused(call, handler, error)
 
-    def _refused(self, call: Call, error: Exception) -> Reply:
+    def _refused(self, call: Call, handler: Callable[..., Any], error: Exception) -> Reply:
         if isinstance(error, NoReply):
             return None
         if not isinstance(error, CallError):
             log.error("%r failed", call.procedure, exc_info=error)
             error = SystemFailure()
+        if is_silent(handler) and not isinstance(error, AuthError):
+            return None
         return refuse(call.message[:4], error, call.verf)
 
 

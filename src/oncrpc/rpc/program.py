@@ -161,6 +161,17 @@ class Service:
         }
 
 
+def silent(handler: F) -> F:
+    """Mark a handler that answers success only: what fails gets no reply, save AUTH_ERROR."""
+    handler.__silent__ = True  # type: ignore[attr-defined]  # read by is_silent
+    return handler
+
+
+def is_silent(handler: Callable[..., Any]) -> bool:
+    """Whether ``silent`` marked the handler."""
+    return getattr(handler, "__silent__", False)
+
+
 def idempotent(handler: F) -> F:
     """Mark a handler that may run twice for one call: its replies over UDP are not remembered."""
     handler.__idempotent__ = True  # type: ignore[attr-defined]  # read by is_idempotent

@@ -1,0 +1,132 @@
+"""The command ``portmap``: the port mapper daemon."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from oncrpc import __version__
+from oncrpc.addr import LOOPBACKS, family_of
+from oncrpc.errors import AddressError
+from oncrpc.portmap import logs
+from oncrpc.portmap.daemon import Config, StartError, run
+from oncrpc.portmap.privileges import detach
+from oncrpc.programs.portmap import PMAP_PORT
+
+DESCRIPTION = """\
+Maps RPC program numbers to addresses: program 100000, versions 2, 3 and 4 (portmap and rpcbind,
+RFC 1833), on UDP and TCP over IPv4 and IPv6 and on local sockets. Without -d or -f it goes to the
+background, returning once it serves, and logs to syslog."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options; also what the manual page is made from."""
+    made = argparse.ArgumentParser(prog="portmap", description=DESCRIPTION, add_help=False)
+    add = made.add_argument
+    add("-d", "--debug", action="store_true", help="stay in the foreground, debug to stderr")
+    add("-f", "--foreground", action="store_true", help="stay in the foreground, log to stderr")
+    add("-v", "--verbose", action="store_true", help="log every call")
+    add("-l", "--loopback", action="store_true", help="bind to the loopback addresses only")
+    add(
+        "-h", "--bind", metavar="ADDRESS", action="append", default=[], type=_address,
+        help="bind to this address, UDP and TCP, besides the loopback ones; may be repeated",
+    )  # fmt: skip
+    add(
+        "-p", "--port", metavar="PORT", type=_port, default=PMAP_PORT,
+        help="listen on this port instead of 111; 0: any that is free",
+    )  # fmt: skip
+    only = made.add_mutually_exclusive_group()
+    only.add_argument("-4", "--ipv4", action="store_true", help="serve IPv4 only")
+    only.add_argument("-6", "--ipv6", action="store_true", help="serve IPv6 only")
+    add(
+        "-i", "--insecure", action="store_true",
+        help="let anyone register and unregister, from any address: for isolated networks",
+    )  # fmt: skip
+    add(
+        "-r", "--remote-calls", action="store_true",
+        help="call local programs for others (CALLIT, BCAST, INDIRECT): broadcast RPC needs it",
+    )  # fmt: skip
+    add(
+        "-u", "--user", metavar="USER",
+        help="become this user once the sockets are bound (_rpc, rpc or nobody if started by root)",
+    )  # fmt: skip
+    add(
+        "-w", "--warm-start", metavar="FILE",
+        help="read and keep the registrations in the C daemon's portmap.xdr or rpcbind.xdr,"
+        " or in the directory that has them",
+    )  # fmt: skip
+    add("--no-local", action="store_true", help="do not serve the local sockets")
+    add("--version", action="version", version=f"portmap (oncrpc) {__version__}")
+    add("--help", action="help", help="show this help and exit")
+    return made
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; 0 to 65535 are")
+    return int(text)
+
+
+def _address(text: str) -> str:
+    try:
+        family_of(text)
+    except AddressError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
+
+
+def configuration(options: argparse.Namespace) -> Config:
+    """What the options ask for."""
+    families = ("inet",) if options.ipv4 else ("inet6",) if options.ipv6 else ("inet", "inet6")
+    hosts = tuple(LOOPBACKS.values()) if options.loopback else tuple(options.bind)
+    return Config(
+        port=options.port,
+        hosts=hosts,
+        families=families,
+        local=not options.no_local,
+        insecure=options.insecure,
+        remote_calls=options.remote_calls,
+        user=options.user,
+        warm_start=os.path.abspath(options.warm_start) if options.warm_start else None,
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the daemon; the exit status."""
+    options = parser().parse_args(arguments)
+    config = configuration(options)
+    foreground = options.debug or options.foreground
+    report: Callable[[str], None] = _to_stderr if foreground else detach()
+    logs.set_up(to_syslog=not foreground, verbose=options.verbose, debug=options.debug)
+    try:
+        run(config, lambda addresses: _ready(report, addresses, foreground=foreground))
+    except StartError as error:
+        report(f"portmap: {error}\n")
+        return 1
+    return 0
+
+
+def _to_stderr(text: str) -> None:
+    sys.stderr.write(text)
+    sys.stderr.flush()
+
+
+def _ready(report: Callable[[str], None], addresses: dict[str, str], *, foreground: bool) -> None:
+    report(_hint(addresses) if foreground else "")
+
+
+def _hint(addresses: dict[str, str]) -> str:
+    """What to try next."""
+    if "local" in addresses:
+        return "portmap: try 'rpcinfo'; end with Ctrl-C\n"
+    uaddr = addresses.get("tcp") or addresses["tcp6"]
+    *_, high, low = uaddr.split(".")
+    host = "127.0.0.1" if "tcp" in addresses else "::1"
+    port = int(high) << 8 | int(low)
+    return f"portmap: try 'rpcinfo --rpcbind-port {port} {host}'; end with Ctrl-C\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,173 @@
+"""CALLIT, BCAST and INDIRECT: calling a local program for somebody else (RFC 1833 §2.2.1, §3.2).
+
+Off unless asked for: a port mapper that calls for others makes a remote call look local. When on, a
+call goes to the loopback address only, from a socket that nothing outside can reach, and its result
+leaves as any reply does, from the address that was asked. The table is bounded; a call that is not
+answered leaves it after a while, or when a new one needs the place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from oncrpc.addr import LOOPBACKS
+from oncrpc.errors import CallError, SystemFailure, XdrError
+from oncrpc.rpc import AUTH_NONE, NoReply, auth_sys
+from oncrpc.rpc.auth import Credential
+from oncrpc.rpc.calls import call_header, results_at
+from oncrpc.rpc.prot import opaque_auth
+
+log = logging.getLogger("oncrpc.portmap")
+
+MAX_PENDING = 64
+LIFETIME = 60.0
+MAX_ARGUMENTS = 8752
+MAX_DATAGRAM = 65536
+FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The procedure to call, and the local port that its program listens on."""
+
+    prog: int
+    vers: int
+    proc: int
+    family: str
+    port: int
+
+
+@dataclass(slots=True)
+class Pending:
+    """A forwarded call: its target, and who waits for the result."""
+
+    key: tuple[object, ...]
+    target: Target
+    result: asyncio.Future[bytes]
+
+
+class Forwarder:
+    """Forwards calls from ``start`` to ``close``; its sockets exist only then."""
+
+    def __init__(self, *, now: Callable[[], float], families: tuple[str, ...]) -> None:
+        self.now, self.families = now, families
+        self._sockets: dict[str, socket.socket] = {}
+        self._pending: OrderedDict[int, Pending] = OrderedDict()
+        self._keys: set[tuple[object, ...]] = set()
+
+    def __len__(self) -> int:
+        return len(self._pending)
+
+    def start(self) -> None:
+        """Open a socket for each family, bound to the loopback address."""
+        loop = asyncio.get_running_loop()
+        for family in self.families:
+            sock = socket.socket(FAMILIES[family], socket.SOCK_DGRAM)
+            sock.setblocking(False)
+            sock.bind((LOOPBACKS[family], 0))
+            self._sockets[family] = sock
+            loop.add_reader(sock.fileno(), self._receive, family)
+
+    def close(self) -> None:
+        """Close the sockets; calls that wait are answered with silence."""
+        loop = asyncio.get_running_loop()
+        for sock in self._sockets.values():
+            loop.remove_reader(sock.fileno())
+            sock.close()
+        self._sockets = {}
+        for pending in self._pending.values():
+            _give_up(pending)
+
+    async def call(
+        self, key: tuple[object, ...], target: Target, arguments: bytes, credential: Credential
+    ) -> bytes:
+        """The bytes of the target's result.
+
+        ``key`` is what makes two calls the same: one that is under way is not made again.
+
+        Raises:
+            NoReply: the call is under way already, or was not answered in time.
+            SystemFailure: the target refused, or the call could not be sent.
+        """
+        if key in self._keys:
+            raise NoReply
+        if target.family not in self._sockets or len(arguments) > MAX_ARGUMENTS:
+            raise SystemFailure
+        loop = asyncio.get_running_loop()
+        xid = self._new_xid()
+        pending = Pending(key, target, loop.create_future())
+        self._remember(xid, pending)
+        timer = loop.call_later(LIFETIME, _give_up, pending)
+        try:
+            self._send(xid, target, arguments, self._credential(credential))
+            return await pending.result
+        finally:
+            timer.cancel()
+            self._forget(xid)
+
+    def _new_xid(self) -> int:
+        """Not to be guessed: whoever can send to loopback could answer for the target."""
+        while (xid := int.from_bytes(os.urandom(4), "big")) in self._pending:
+            pass
+        return xid
+
+    def _remember(self, xid: int, pending: Pending) -> None:
+        while len(self._pending) >= MAX_PENDING:
+            oldest = next(iter(self._pending))
+            _give_up(self._pending[oldest])
+            self._forget(oldest)
+        self._pending[xid] = pending
+        self._keys.add(pending.key)
+
+    def _forget(self, xid: int) -> None:
+        pending = self._pending.pop(xid, None)
+        if pending is not None:
+            self._keys.discard(pending.key)
+
+    def _send(self, xid: int, target: Target, arguments: bytes, cred: opaque_auth) -> None:
+        called = (target.prog, target.vers, target.proc)
+        message = call_header(xid, called, cred=cred) + arguments
+        try:
+            self._sockets[target.family].sendto(message, _address(target))
+        except OSError as error:
+            log.debug("forwarding to port %d: %s", target.port, error)
+            raise NoReply from None
+
+    def _credential(self, credential: Credential) -> opaque_auth:
+        """The caller's credential made anew: what it said of itself, and nothing else."""
+        if credential is None:
+            return AUTH_NONE
+        c = credential
+        return auth_sys(c.machinename, c.uid, c.gid, c.gids, stamp=int(self.now()) & 0xFFFFFFFF)
+
+    def _receive(self, family: str) -> None:
+        try:
+            reply, source = self._sockets[family].recvfrom(MAX_DATAGRAM)
+        except OSError as error:  # BlockingIOError, or that a target's port is closed
+            log.debug("forwarding: %s", error)
+            return
+        pending = self._pending.get(int.from_bytes(reply[:4], "big"))
+        if pending is None or source[:2] != _address(pending.target) or pending.result.done():
+            return
+        try:
+            pending.result.set_result(reply[results_at(reply) :])
+        except CallError as refusal:
+            log.debug("forwarding: the target refused: %s", refusal)
+            pending.result.set_exception(SystemFailure())
+        except XdrError as error:
+            log.debug("forwarding: a malformed reply: %s", error)
+
+
+def _address(target: Target) -> tuple[str, int]:
+    return LOOPBACKS[target.family], target.port
+
+
+def _give_up(pending: Pending) -> None:
+    if not pending.result.done():
+        pending.result.set_exception(NoReply())

@@ -1,0 +1,300 @@
+"""Program 100000: the procedures of versions 2, 3 and 4, over the registry (RFC 1833).
+
+Every version is served on every transport. What a caller is told depends on how it asks: the
+transport of the call decides GETADDR's netid, and the address asked the host of the answer.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+from oncrpc.addr import Transport, family_of, join_uaddr, split_uaddr, transport, transports
+from oncrpc.errors import (
+    AuthError,
+    GarbageArguments,
+    ProgramMismatch,
+    ProgramUnavailable,
+    SystemFailure,
+)
+from oncrpc.portmap.access import may_forward, owner_of
+from oncrpc.portmap.choose import OwnAddresses, merged
+from oncrpc.portmap.forward import Forwarder, Target
+from oncrpc.portmap.registry import NETIDS, Registry, port_of
+from oncrpc.portmap.sockaddr import sockaddr_of, uaddr_of
+from oncrpc.portmap.stats import Statistics
+from oncrpc.programs.portmap import PMAP_VERS, call_args, call_result, mapping, pmaplist
+from oncrpc.programs.rpcb import (
+    RPCBVERS,
+    RPCBVERS4,
+    netbuf,
+    rp__list,
+    rpcb,
+    rpcb_entry,
+    rpcb_entry_list,
+    rpcb_rmtcallargs,
+    rpcb_rmtcallres,
+    rpcb_stat,
+)
+from oncrpc.rpc import Call, NoReply, Service, idempotent, silent
+from oncrpc.rpc.prot import auth_stat
+
+log = logging.getLogger("oncrpc.portmap")
+calls_log = logging.getLogger("oncrpc.calls")
+
+
+class Mapper:
+    """What the versions share: the registry, and the rules about who asks and what it is told."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        *,
+        insecure: bool = False,
+        forwarder: Forwarder | None = None,
+        now: Callable[[], float] = time.time,
+        is_ours: Callable[[str], bool] | None = None,
+        changed: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.registry, self.insecure, self.forwarder, self.now = registry, insecure, forwarder, now
+        self.is_ours, self.changed = is_ours or OwnAddresses(), changed
+        self.statistics = Statistics()
+
+    def services(self) -> list[Service]:
+        """The three versions."""
+        return [PortmapService(self), RpcbService(self), Rpcb4Service(self)]
+
+    def before(self, call: Call) -> None:
+        """Count the call, and log it: the dispatcher's ``before``."""
+        procedure, caller = call.procedure, call.caller
+        self.statistics.called(procedure.version.vers, procedure.number)
+        if calls_log.isEnabledFor(logging.INFO):
+            source = caller.source[0] if caller.source else f"local uid {caller.uid}"
+            calls_log.info("connect from %s to %s over %s", source, procedure.name, caller.netid)
+
+    def set(self, call: Call, entry: rpcb) -> bool:
+        """SET, as the owner that the caller is."""
+        owner = self._owner(call)
+        registered = rpcb(entry.r_prog, entry.r_vers, entry.r_netid, entry.r_addr, owner)
+        before = self.registry.generation
+        done = self.registry.set(registered)
+        if self.registry.generation != before:
+            self.changed()
+        self.statistics.was_set(_vers(call), success=done)
+        return done
+
+    def unset(self, call: Call, prog: int, vers: int, netid: bytes) -> bool:
+        """UNSET, as the owner that the caller is."""
+        before = self.registry.generation
+        done = self.registry.unset(prog, vers, netid, self._owner(call))
+        if self.registry.generation != before:
+            self.changed()
+        return done
+
+    def _owner(self, call: Call) -> bytes:
+        owner = owner_of(call.caller, insecure=self.insecure)
+        if owner is None:
+            assert call.caller.source is not None
+            log.warning(
+                "%s from %s declined (non-loopback sender)",
+                call.procedure.name,
+                call.caller.source[0],
+            )
+            raise AuthError(auth_stat.AUTH_TOOWEAK)
+        return owner
+
+    def address(self, call: Call, found: rpcb | None, hint: bytes) -> bytes:
+        """The address of a registration for the caller, empty if there is none."""
+        if found is None:
+            return b""
+        return self._merged(call, found, hint) or found.r_addr
+
+    def _merged(self, call: Call, found: rpcb, hint: bytes) -> bytes | None:
+        return merged(found.r_addr, hint, call.caller, is_ours=self.is_ours)
+
+    def looked_up(self, call: Call, prog: int, vers: int, netid: bytes, *, success: bool) -> None:
+        """Count a lookup."""
+        self.statistics.looked_up(_vers(call), prog, vers, netid, success=success)
+
+    def addresses(self, call: Call, entry: rpcb) -> list[rpcb_entry_list]:
+        """GETADDRLIST: the registrations on all transports of the caller's protocol family."""
+        family = transport(call.caller.netid).family
+        listed = []
+        for found in self.registry.every(entry.r_prog, entry.r_vers):
+            at = transports().get(found.r_netid.decode("ascii", "replace").lower())
+            uaddr = self._merged(call, found, entry.r_addr)
+            if at is not None and at.family == family and uaddr is not None:
+                listed.append(rpcb_entry_list(_listed(at, uaddr)))
+        return listed
+
+    async def forward(self, call: Call, args: call_args | rpcb_rmtcallargs) -> tuple[bytes, bytes]:
+        """Call a program for the caller: its address, and the bytes of the result.
+
+        The refusals are those of INDIRECT; CALLIT and BCAST keep silent about them.
+        """
+        caller = call.caller
+        if not caller.datagram:
+            raise NoReply
+        if not may_forward(args.prog, args.proc, insecure=self.insecure):
+            log.warning("%s: call of program %d not allowed", call.procedure.name, args.prog)
+            raise AuthError(auth_stat.AUTH_TOOWEAK)
+        found = self._target(call, args)
+        if self.forwarder is None:
+            raise SystemFailure
+        key = (call.xid, caller.source, args.prog, args.vers, args.proc)
+        family = transport(caller.netid).family
+        target = Target(args.prog, args.vers, args.proc, family, port_of(found.r_addr))
+        results = await self.forwarder.call(key, target, args.args, call.credential)
+        return self.address(call, found, b""), results
+
+    def _target(self, call: Call, args: call_args | rpcb_rmtcallargs) -> rpcb:
+        netid = call.caller.netid.encode()
+        found = self.registry.find(args.prog, args.vers, netid)
+        self.statistics.forwarded(
+            _vers(call),
+            (args.prog, args.vers, args.proc),
+            netid,
+            indirect=call.procedure is RPCBVERS4.RPCBPROC_INDIRECT,
+            success=found is not None,
+        )
+        if found is None:
+            raise ProgramUnavailable
+        if found.r_vers != args.vers:
+            raise ProgramMismatch(*self.registry.range_of(args.prog, netid))
+        return found
+
+
+def _vers(call: Call) -> int:
+    return call.procedure.version.vers
+
+
+def _listed(at: Transport, uaddr: bytes) -> rpcb_entry:
+    return rpcb_entry(uaddr, at.netid.encode(), at.semantics, at.family.encode(), at.proto.encode())
+
+
+class PortmapService(PMAP_VERS.Service):
+    """Version 2 (RFC 1833 §3): the registrations of netid tcp and udp, by port."""
+
+    def __init__(self, mapper: Mapper) -> None:
+        self.mapper = mapper
+
+    def PMAPPROC_SET(self, call: Call, arg: mapping) -> bool:
+        """Ports are cut to 16 bits, as C servers do; other protocols have no netid here."""
+        netid = NETIDS.get(arg.prot, b"")
+        uaddr = join_uaddr("0.0.0.0", arg.port & 0xFFFF).encode()
+        return self.mapper.set(call, rpcb(arg.prog, arg.vers, netid, uaddr, b""))
+
+    def PMAPPROC_UNSET(self, call: Call, arg: mapping) -> bool:
+        """Both protocols, whichever is named; True if one of them could be taken back."""
+        done = [self.mapper.unset(call, arg.prog, arg.vers, netid) for netid in NETIDS.values()]
+        self.mapper.statistics.was_unset(2, success=any(done))
+        return any(done)
+
+    @idempotent
+    def PMAPPROC_GETPORT(self, call: Call, arg: mapping) -> int:
+        """The port, of another version of the program if that one is missing, else 0."""
+        netid = NETIDS.get(arg.prot)
+        found = self.mapper.registry.find(arg.prog, arg.vers, netid) if netid else None
+        port = port_of(found.r_addr) if found else 0
+        self.mapper.looked_up(call, arg.prog, arg.vers, netid or b"tcp", success=port != 0)
+        return port
+
+    @idempotent
+    def PMAPPROC_DUMP(self, call: Call) -> list[pmaplist]:
+        return [pmaplist(entry) for entry in self.mapper.registry.mappings()]
+
+    @idempotent
+    @silent
+    async def PMAPPROC_CALLIT(self, call: Call, arg: call_args) -> call_result:
+        uaddr, results = await self.mapper.forward(call, arg)
+        host, port = split_uaddr(uaddr.decode())
+        if family_of(host) != "inet":
+            raise NoReply
+        return call_result(port, results)
+
+
+class _Rpcb:
+    """The procedures that versions 3 and 4 share (RFC 1833 §2.2.1)."""
+
+    def __init__(self, mapper: Mapper) -> None:
+        self.mapper = mapper
+
+    def RPCBPROC_SET(self, call: Call, arg: rpcb) -> bool:
+        return self.mapper.set(call, arg)
+
+    def RPCBPROC_UNSET(self, call: Call, arg: rpcb) -> bool:
+        done = self.mapper.unset(call, arg.r_prog, arg.r_vers, arg.r_netid)
+        self.mapper.statistics.was_unset(_vers(call), success=done)
+        return done
+
+    @idempotent
+    def RPCBPROC_GETADDR(self, call: Call, arg: rpcb) -> bytes:
+        """The transport of the call decides, not the netid of the argument."""
+        netid = call.caller.netid.encode()
+        found = self.mapper.registry.find(arg.r_prog, arg.r_vers, netid)
+        return self._answer(call, arg, found, netid)
+
+    def _answer(self, call: Call, arg: rpcb, found: rpcb | None, netid: bytes) -> bytes:
+        uaddr = self.mapper.address(call, found, arg.r_addr)
+        self.mapper.looked_up(call, arg.r_prog, arg.r_vers, netid, success=bool(uaddr))
+        return uaddr
+
+    @idempotent
+    def RPCBPROC_DUMP(self, call: Call) -> list[rp__list]:
+        return [rp__list(entry) for entry in self.mapper.registry]
+
+    @idempotent
+    def RPCBPROC_GETTIME(self, call: Call) -> int:
+        return int(self.mapper.now()) & 0xFFFFFFFF
+
+    @idempotent
+    def RPCBPROC_UADDR2TADDR(self, call: Call, arg: bytes) -> netbuf:
+        return sockaddr_of(arg, transport(call.caller.netid))
+
+    @idempotent
+    def RPCBPROC_TADDR2UADDR(self, call: Call, arg: netbuf) -> bytes:
+        if len(arg.buf) > arg.maxlen:
+            raise GarbageArguments
+        return uaddr_of(arg.buf, transport(call.caller.netid))
+
+    async def _forward(self, call: Call, arg: rpcb_rmtcallargs) -> rpcb_rmtcallres:
+        uaddr, results = await self.mapper.forward(call, arg)
+        return rpcb_rmtcallres(uaddr, results)
+
+
+class RpcbService(_Rpcb, RPCBVERS.Service):
+    """Version 3."""
+
+    @idempotent
+    @silent
+    async def RPCBPROC_CALLIT(self, call: Call, arg: rpcb_rmtcallargs) -> rpcb_rmtcallres:
+        return await self._forward(call, arg)
+
+
+class Rpcb4Service(_Rpcb, RPCBVERS4.Service):
+    """Version 4 (RFC 1833 §2.2.2)."""
+
+    @idempotent
+    @silent
+    async def RPCBPROC_BCAST(self, call: Call, arg: rpcb_rmtcallargs) -> rpcb_rmtcallres:
+        return await self._forward(call, arg)
+
+    @idempotent
+    def RPCBPROC_GETVERSADDR(self, call: Call, arg: rpcb) -> bytes:
+        """As GETADDR, but of no other version."""
+        netid = call.caller.netid.encode()
+        found = self.mapper.registry.find_exactly(arg.r_prog, arg.r_vers, netid)
+        return self._answer(call, arg, found, netid)
+
+    @idempotent
+    async def RPCBPROC_INDIRECT(self, call: Call, arg: rpcb_rmtcallargs) -> rpcb_rmtcallres:
+        return await self._forward(call, arg)
+
+    @idempotent
+    def RPCBPROC_GETADDRLIST(self, call: Call, arg: rpcb) -> list[rpcb_entry_list]:
+        return self.mapper.addresses(call, arg)
+
+    @idempotent
+    def RPCBPROC_GETSTAT(self, call: Call) -> list[rpcb_stat]:
+        return self.mapper.statistics.report()

@@ -1,0 +1,98 @@
+"""What GETSTAT reports: calls by version and procedure, lookups and forwards (RFC 1833 §2.1)."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Hashable
+from typing import Generic, TypeVar
+
+from oncrpc.programs.rpcb import (
+    RPCBSTAT_HIGHPROC,
+    RPCBVERS_STAT,
+    rpcb_stat,
+    rpcbs_addrlist,
+    rpcbs_rmtcalllist,
+)
+
+MAX_LISTED = 256
+"""Programs that are listed one by one in each list: a caller may ask for any number of them."""
+
+MAX_COUNT = 2**31 - 1
+FIRST_VERSION = 2
+K = TypeVar("K", bound=Hashable)
+Lookup = tuple[int, int, bytes]
+Forward = tuple[int, int, int, bool, bytes]
+
+
+class Tally(Generic[K]):
+    """Successes and failures by key; when there are too many keys the oldest is forgotten."""
+
+    def __init__(self) -> None:
+        self._counts: OrderedDict[K, list[int]] = OrderedDict()
+
+    def count(self, key: K, *, success: bool) -> None:
+        """One more for the key."""
+        counts = self._counts.get(key)
+        if counts is None:
+            if len(self._counts) >= MAX_LISTED:
+                self._counts.popitem(last=False)
+            counts = self._counts[key] = [0, 0]
+        counts[not success] = min(counts[not success] + 1, MAX_COUNT)
+
+    def items(self) -> list[tuple[K, list[int]]]:
+        """The keys and their counts, newest first."""
+        return list(reversed(self._counts.items()))
+
+
+class Statistics:
+    """The counters of versions 2, 3 and 4; each takes the version that was called."""
+
+    def __init__(self) -> None:
+        self._calls = [[0] * RPCBSTAT_HIGHPROC for _ in range(RPCBVERS_STAT)]
+        self._set = [0] * RPCBVERS_STAT
+        self._unset = [0] * RPCBVERS_STAT
+        self._lookups: list[Tally[Lookup]] = [Tally() for _ in range(RPCBVERS_STAT)]
+        self._forwards: list[Tally[Forward]] = [Tally() for _ in range(RPCBVERS_STAT)]
+
+    def called(self, vers: int, proc: int) -> None:
+        """A procedure was called, whatever became of it."""
+        calls = self._calls[vers - FIRST_VERSION]
+        calls[proc] = min(calls[proc] + 1, MAX_COUNT)
+
+    def was_set(self, vers: int, *, success: bool) -> None:
+        """A SET was answered."""
+        self._set[vers - FIRST_VERSION] += success
+
+    def was_unset(self, vers: int, *, success: bool) -> None:
+        """An UNSET was answered."""
+        self._unset[vers - FIRST_VERSION] += success
+
+    def looked_up(self, vers: int, prog: int, asked: int, netid: bytes, *, success: bool) -> None:
+        """A program's version ``asked`` was looked up."""
+        self._lookups[vers - FIRST_VERSION].count((prog, asked, netid), success=success)
+
+    def forwarded(
+        self, vers: int, key: tuple[int, int, int], netid: bytes, *, indirect: bool, success: bool
+    ) -> None:
+        """A call of (program, version, procedure) was to be forwarded."""
+        forwards = self._forwards[vers - FIRST_VERSION]
+        forwards.count((*key, indirect, netid), success=success)
+
+    def report(self) -> list[rpcb_stat]:
+        """The result of GETSTAT."""
+        return [
+            rpcb_stat(
+                list(self._calls[i]),
+                self._set[i],
+                self._unset[i],
+                [
+                    rpcbs_addrlist(prog, vers, counts[0], counts[1], netid)
+                    for (prog, vers, netid), counts in self._lookups[i].items()
+                ],
+                [
+                    rpcbs_rmtcalllist(prog, vers, proc, counts[0], counts[1], int(indirect), netid)
+                    for (prog, vers, proc, indirect, netid), counts in self._forwards[i].items()
+                ],
+            )
+            for i in range(RPCBVERS_STAT)
+        ]

@@ -1,0 +1,120 @@
+"""The registry in the files of the C daemon: read at the start, written on every change.
+
+A file is the body of a DUMP reply: of version 2 ``portmap.xdr``, of version 3 ``rpcbind.xdr``.
+Where both are there, both are taken or neither. Nothing is deleted by reading; a file that cannot
+be read is set aside. A file is replaced in one step: a crash leaves the old one or the new one.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import stat
+from collections.abc import Iterable
+from typing import Any
+
+from oncrpc.addr import join_uaddr
+from oncrpc.errors import XdrError
+from oncrpc.portmap.registry import NETIDS, SUPERUSER, Registry
+from oncrpc.programs.portmap import PMAP_PROG, mapping, pmaplist, pmaplist_ptr
+from oncrpc.programs.rpcb import rp__list, rpcb, rpcblist_ptr
+from oncrpc.xdr import codec
+
+log = logging.getLogger("oncrpc.portmap")
+
+PORTMAP, RPCBIND = "portmap.xdr", "rpcbind.xdr"
+MAX_SIZE = 16 << 20
+
+
+class WarmStart:
+    """The files of one ``-w``: a directory with both, one of the two, or any other name.
+
+    A file of another name is in the format of ``rpcbind.xdr``, or was of ``portmap.xdr``.
+    """
+
+    def __init__(self, path: str) -> None:
+        folder, name = os.path.split(os.path.abspath(path))
+        if os.path.isdir(path):
+            folder, name = os.path.abspath(path), RPCBIND
+        self.names = (PORTMAP, RPCBIND) if name in (PORTMAP, RPCBIND) else (name,)
+        self.paths = [os.path.join(folder, name) for name in self.names]
+
+    def load(self, registry: Registry) -> int:
+        """Register what the files hold, save the port mapper itself; how many that were.
+
+        Raises:
+            OSError, XdrError: a file is unreadable, unsafe or malformed; nothing was registered.
+        """
+        found = [_read(path) for path in reversed(self.paths) if os.path.lexists(path)]
+        before = len(registry)
+        for entry in (entry for entries in found for entry in entries):
+            if entry.r_prog != PMAP_PROG:
+                registry.set(entry)
+        return len(registry) - before
+
+    def set_aside(self) -> None:
+        """Keep files that could not be loaded under another name."""
+        for path in self.paths:
+            try:
+                os.replace(path, path + ".corrupt")
+            except OSError as error:
+                log.debug("%s: %s", path, error.strerror)
+
+    def save(self, registry: Registry) -> None:
+        """Write the files anew; a failure is logged, and does not touch the old ones."""
+        for path in self.paths:
+            try:
+                _replace(path, _contents(path, registry))
+            except OSError as error:
+                log.warning("cannot write %s: %s", path, error.strerror)
+
+
+def _contents(path: str, registry: Registry) -> bytes:
+    if os.path.basename(path) == PORTMAP:
+        return codec(pmaplist_ptr).encode([pmaplist(entry) for entry in registry.mappings()])
+    return codec(rpcblist_ptr).encode([rp__list(entry) for entry in registry])
+
+
+def _read(path: str) -> list[rpcb]:
+    data = _read_checked(path)
+    if os.path.basename(path) == PORTMAP:
+        return _widened(codec(pmaplist_ptr).decode(data))
+    try:
+        entries: Any = codec(rpcblist_ptr).decode(data)
+        return [entry.rpcb_map for entry in entries]
+    except XdrError:
+        if os.path.basename(path) == RPCBIND:
+            raise
+        return _widened(codec(pmaplist_ptr).decode(data))
+
+
+def _read_checked(path: str) -> bytes:
+    """A regular file, no link, that only its owner or root could have written."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_mode & 0o022:
+            raise PermissionError(1, "not a regular file, or writable by others", path)
+        if status.st_size > MAX_SIZE:
+            raise OSError(27, f"over {MAX_SIZE} bytes", path)
+        return file.read(MAX_SIZE)
+
+
+def _replace(path: str, data: bytes) -> None:
+    beside = f"{path}.{os.getpid()}"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with open(os.open(beside, flags, 0o600), "wb") as file:
+        file.write(data)
+    os.replace(beside, path)
+
+
+def _widened(entries: Iterable[pmaplist]) -> list[rpcb]:
+    """Mappings of version 2 as registrations; whose they are is not known, so the superuser's."""
+    found: list[mapping] = [entry.map for entry in entries if entry.map.prot in NETIDS]
+    return [
+        rpcb(m.prog, m.vers, NETIDS[m.prot], _wildcard(m.port & 0xFFFF), SUPERUSER) for m in found
+    ]
+
+
+def _wildcard(port: int) -> bytes:
+    return join_uaddr("0.0.0.0", port).encode()
