@@ -71,6 +71,7 @@ def _can_bind(host: str) -> bool:
             return False
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
             probe.bind((host, 0))
+            probe.connect((host, 9))  # refused for a subnet's broadcast address; sends nothing
     except OSError:
         return False
     return True

@@ -13,7 +13,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from oncrpc.addr import (
     LOOPBACKS,
@@ -26,6 +26,7 @@ from oncrpc.addr import (
 )
 from oncrpc.aio.server import Server
 from oncrpc.aio.sockets import join_group, listen, listen_local
+from oncrpc.aio.stream import Limits
 from oncrpc.errors import XdrError
 from oncrpc.portmap import privileges
 from oncrpc.portmap.forward import Forwarder
@@ -45,11 +46,22 @@ VERSIONS = {"udp": (4, 3, 2), "tcp": (4, 3, 2), "udp6": (4, 3), "tcp6": (4, 3), 
 NOT_THERE = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT}
 IGNORED = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGPIPE)
 PORT_TRIES = 20
+MAX_RECORD = 9000
+"""The longest call on a stream, as in the C daemon: real ones have some hundred bytes."""
+
+LIMITS = Limits(record=MAX_RECORD)
+LOCAL_LIMITS = Limits(record=MAX_RECORD, idle_time=None)
 DESCRIPTORS = 8192
+SPARE = 64
+"""Descriptors that are not for connections."""
 
 
 class StartError(Exception):
     """The daemon cannot serve; the text says why, and what to do."""
+
+
+class PortInUse(StartError):
+    """Somebody else has the port; another one may be free."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +93,17 @@ class Listeners:
 
 
 def open_listeners(config: Config) -> Listeners:
-    """Bind everything that the configuration names: local sockets, then each netid's hosts.
+    """Bind everything that the configuration names; the local sockets are served first.
+
+    They are bound last: a socket file is replaced only if nothing else keeps us from serving.
 
     Raises:
         StartError: one of them cannot be bound.
     """
-    listeners = Listeners()
+    listeners = Listeners(_network(config))
     try:
-        if config.local:
-            listeners.sockets += [(_local(path), "local") for path in config.sockets]
-        listeners.sockets += _network(config)
+        for at, path in enumerate(config.sockets if config.local else ()):
+            listeners.sockets.insert(at, (_local(path), "local"))
     except StartError:
         listeners.close()
         raise
@@ -118,14 +131,15 @@ def _network(config: Config) -> list[tuple[socket.socket, str]]:
         port, bound = config.port, list[tuple[socket.socket, str]]()
         try:
             for entry, host in _places(config):
-                sock = _bind(entry, host, port, asked=host in config.hosts)
+                asked = host in config.hosts and host not in LOOPBACKS.values()
+                sock = _bind(entry, host, port, asked=asked)
                 if sock is not None:
                     bound.append((sock, entry.netid))
                     port = port or sock.getsockname()[1]
-        except StartError:
+        except StartError as error:
             for sock, _ in bound:
                 sock.close()
-            if config.port:
+            if config.port or not isinstance(error, PortInUse):
                 raise
             continue
         if not bound:
@@ -140,7 +154,7 @@ def _places(config: Config) -> Iterator[tuple[Transport, str]]:
     for entry in served:
         if entry.family not in config.families:
             continue
-        if not config.hosts:
+        if not config.hosts or WILDCARDS[entry.family] in config.hosts:
             yield entry, WILDCARDS[entry.family]
             continue
         named = [host for host in config.hosts if family_of(host) == entry.family]
@@ -156,7 +170,8 @@ def _bind(entry: Transport, host: str, port: int, *, asked: bool) -> socket.sock
         if error.errno in NOT_THERE and not asked:
             log.info("%s is not available here: %s", entry.netid, error.strerror)
             return None
-        raise StartError(_why_not_bound(entry, host, port, error)) from None
+        kind = PortInUse if error.errno == errno.EADDRINUSE else StartError
+        raise kind(_why_not_bound(entry, host, port, error)) from None
 
 
 def _why_not_bound(entry: Transport, host: str, port: int, error: OSError) -> str:
@@ -217,7 +232,12 @@ class Daemon:
         dispatcher = Dispatcher(
             self.mapper.services(), clock=time.monotonic, before=self.mapper.before
         )
-        self.server = Server(dispatcher)
+        most = _connections()
+        self.server = Server(
+            dispatcher,
+            limits=replace(LIMITS, connections=most),
+            local_limits=replace(LOCAL_LIMITS, connections=most),
+        )
         for sock, netid in listeners.sockets:
             self.server.add(sock, netid)
             if netid == "udp6":
@@ -255,14 +275,14 @@ class Daemon:
 
     async def close(self) -> None:
         """End cleanly: the last change is written, the socket file removed where that may be."""
+        await self.server.close()
         if self.forwarder is not None:
             self.forwarder.close()
         if self._saving is not None:
             self._saving.cancel()
             self._save()
-        await self.server.close()
-        if self.config.local:
-            for path in self.config.sockets:
+        for path in self.config.sockets if self.config.local else ():
+            if not path.startswith("@"):
                 with contextlib.suppress(OSError):
                     os.unlink(path)
         log.info("ended")
@@ -316,6 +336,13 @@ def _raise_descriptors() -> None:
     wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _connections() -> int:
+    """How many of each kind may be open: those from the network leave room for local ones."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    room = LIMITS.connections if soft == resource.RLIM_INFINITY else (soft - SPARE) // 2
+    return max(1, min(room, LIMITS.connections))
 
 
 def _leave_root(config: Config) -> None:

@@ -28,6 +28,10 @@ log = logging.getLogger("oncrpc.portmap")
 MAX_PENDING = 64
 LIFETIME = 60.0
 MAX_ARGUMENTS = 8752
+MAX_RESULTS = 8740
+"""What fits, with its header and the address, in the 8800 bytes that C servers reply."""
+
+REPLY = b"\0\0\0\1"
 MAX_DATAGRAM = 65536
 FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
 
@@ -65,12 +69,14 @@ class Forwarder:
         return len(self._pending)
 
     def start(self) -> None:
-        """Open a socket for each family, bound to the loopback address."""
+        """Open a socket for each family that the host has, bound to the loopback address."""
         loop = asyncio.get_running_loop()
         for family in self.families:
-            sock = socket.socket(FAMILIES[family], socket.SOCK_DGRAM)
-            sock.setblocking(False)
-            sock.bind((LOOPBACKS[family], 0))
+            try:
+                sock = _open(family)
+            except OSError as error:
+                log.info("calls are not forwarded over %s: %s", family, error.strerror)
+                continue
             self._sockets[family] = sock
             loop.add_reader(sock.fileno(), self._receive, family)
 
@@ -132,7 +138,8 @@ class Forwarder:
 
     def _send(self, xid: int, target: Target, arguments: bytes, cred: opaque_auth) -> None:
         called = (target.prog, target.vers, target.proc)
-        message = call_header(xid, called, cred=cred) + arguments
+        padding = bytes(-len(arguments) % 4)
+        message = call_header(xid, called, cred=cred) + arguments + padding
         try:
             self._sockets[target.family].sendto(message, _address(target))
         except OSError as error:
@@ -155,13 +162,30 @@ class Forwarder:
         pending = self._pending.get(int.from_bytes(reply[:4], "big"))
         if pending is None or source[:2] != _address(pending.target) or pending.result.done():
             return
+        if reply[4:8] != REPLY:
+            log.debug("forwarding: a message that is no reply")
+            return
         try:
-            pending.result.set_result(reply[results_at(reply) :])
+            results = reply[results_at(reply) :]
+            if len(results) > MAX_RESULTS:
+                raise SystemFailure
+            pending.result.set_result(results)
         except CallError as refusal:
             log.debug("forwarding: the target refused: %s", refusal)
             pending.result.set_exception(SystemFailure())
         except XdrError as error:
             log.debug("forwarding: a malformed reply: %s", error)
+
+
+def _open(family: str) -> socket.socket:
+    sock = socket.socket(FAMILIES[family], socket.SOCK_DGRAM)
+    try:
+        sock.setblocking(False)
+        sock.bind((LOOPBACKS[family], 0))
+    except OSError:
+        sock.close()
+        raise
+    return sock
 
 
 def _address(target: Target) -> tuple[str, int]:

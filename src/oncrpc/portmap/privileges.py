@@ -17,7 +17,7 @@ def user_of(name: str | None) -> pwd.struct_passwd | None:
         KeyError: there is no user of that name or number.
     """
     if name is not None:
-        return pwd.getpwuid(int(name)) if name.isdigit() else pwd.getpwnam(name)
+        return pwd.getpwuid(int(name)) if name.isdecimal() else pwd.getpwnam(name)
     for candidate in DEFAULT_USERS:
         try:
             return pwd.getpwnam(candidate)

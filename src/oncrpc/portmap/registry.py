@@ -44,7 +44,7 @@ class Registry:
     def mappings(self) -> Iterator[mapping]:
         """What version 2 sees of them, in order."""
         for entry in self:
-            prot = PROTOCOLS.get(entry.r_netid)
+            prot = PROTOCOLS.get(entry.r_netid.lower())
             if prot is not None:
                 yield mapping(entry.r_prog, entry.r_vers, prot, port_of(entry.r_addr))
 

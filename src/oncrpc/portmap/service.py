@@ -293,7 +293,10 @@ class Rpcb4Service(_Rpcb, RPCBVERS4.Service):
 
     @idempotent
     def RPCBPROC_GETADDRLIST(self, call: Call, arg: rpcb) -> list[rpcb_entry_list]:
-        return self.mapper.addresses(call, arg)
+        listed = self.mapper.addresses(call, arg)
+        netid = call.caller.netid.encode()
+        self.mapper.looked_up(call, arg.r_prog, arg.r_vers, netid, success=bool(listed))
+        return listed
 
     @idempotent
     def RPCBPROC_GETSTAT(self, call: Call) -> list[rpcb_stat]:

@@ -36,12 +36,12 @@ def sockaddr_of(uaddr: bytes, entry: Transport) -> netbuf:
 
 
 def _sockaddr_un(uaddr: bytes) -> netbuf:
-    """A path, or ``@`` and the name of an abstract socket, in a whole ``sockaddr_un``."""
-    if len(uaddr) > SOCKADDR_UN_SIZE - 3:
+    """A path, or ``@`` and the name of an abstract socket; its length is part of the address."""
+    if not uaddr or len(uaddr) > SOCKADDR_UN_SIZE - 3:
         return NOTHING
     path = b"\0" + uaddr[1:] if uaddr.startswith(b"@") else uaddr
     family = struct.pack("=H", socket.AF_UNIX)
-    return netbuf(SOCKADDR_UN_SIZE, (family + path).ljust(SOCKADDR_UN_SIZE, b"\0"))
+    return netbuf(SOCKADDR_UN_SIZE, family + path)
 
 
 def uaddr_of(sockaddr: bytes, entry: Transport) -> bytes:

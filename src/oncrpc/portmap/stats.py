@@ -24,6 +24,11 @@ Lookup = tuple[int, int, bytes]
 Forward = tuple[int, int, int, bool, bytes]
 
 
+def _add(counters: list[int], index: int, count: int) -> None:
+    """Counters stop at what an XDR int holds."""
+    counters[index] = min(counters[index] + count, MAX_COUNT)
+
+
 class Tally(Generic[K]):
     """Successes and failures by key; when there are too many keys the oldest is forgotten."""
 
@@ -37,7 +42,7 @@ class Tally(Generic[K]):
             if len(self._counts) >= MAX_LISTED:
                 self._counts.popitem(last=False)
             counts = self._counts[key] = [0, 0]
-        counts[not success] = min(counts[not success] + 1, MAX_COUNT)
+        _add(counts, not success, 1)
 
     def items(self) -> list[tuple[K, list[int]]]:
         """The keys and their counts, newest first."""
@@ -56,16 +61,15 @@ class Statistics:
 
     def called(self, vers: int, proc: int) -> None:
         """A procedure was called, whatever became of it."""
-        calls = self._calls[vers - FIRST_VERSION]
-        calls[proc] = min(calls[proc] + 1, MAX_COUNT)
+        _add(self._calls[vers - FIRST_VERSION], proc, 1)
 
     def was_set(self, vers: int, *, success: bool) -> None:
         """A SET was answered."""
-        self._set[vers - FIRST_VERSION] += success
+        _add(self._set, vers - FIRST_VERSION, success)
 
     def was_unset(self, vers: int, *, success: bool) -> None:
         """An UNSET was answered."""
-        self._unset[vers - FIRST_VERSION] += success
+        _add(self._unset, vers - FIRST_VERSION, success)
 
     def looked_up(self, vers: int, prog: int, asked: int, netid: bytes, *, success: bool) -> None:
         """A program's version ``asked`` was looked up."""

@@ -11,6 +11,7 @@ import logging
 import os
 import stat
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 from oncrpc.addr import join_uaddr
@@ -89,20 +90,25 @@ def _read(path: str) -> list[rpcb]:
 
 
 def _read_checked(path: str) -> bytes:
-    """A regular file, no link, that only its owner or root could have written."""
+    """A regular file, no link, that nobody but we or root could have written."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     with open(descriptor, "rb") as file:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode) or status.st_mode & 0o022:
             raise PermissionError(1, "not a regular file, or writable by others", path)
+        if status.st_uid not in (0, os.geteuid()):
+            raise PermissionError(1, "belongs to somebody else", path)
         if status.st_size > MAX_SIZE:
             raise OSError(27, f"over {MAX_SIZE} bytes", path)
         return file.read(MAX_SIZE)
 
 
 def _replace(path: str, data: bytes) -> None:
-    beside = f"{path}.{os.getpid()}"
+    """Write beside the file, then put that in its place; what a crash left beside it goes."""
+    beside = path + ".new"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with suppress(FileNotFoundError):
+        os.unlink(beside)
     with open(os.open(beside, flags, 0o600), "wb") as file:
         file.write(data)
     os.replace(beside, path)
