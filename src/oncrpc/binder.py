@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Protocol, TypeVar
 
 from oncrpc.addr import (
@@ -23,6 +23,7 @@ from oncrpc.addr import (
     transport,
 )
 from oncrpc.errors import (
+    AddressError,
     GarbageArguments,
     NotRegistered,
     ProgramMismatch,
@@ -95,10 +96,14 @@ class Binder:
         asked = mapping(prog, vers, PROTOCOLS[netid], 0)
         port = await PMAP_VERS.Client(link).PMAPPROC_GETPORT(asked)
         host, _ = split_uaddr(link.peer)
-        return _known(join_uaddr(host, port) if port else "", prog, vers, netid)
+        return _known(join_uaddr(host, port & 0xFFFF) if port else "", prog, vers, netid)
 
     async def getport(self, host: str, prog: int, vers: int, netid: str) -> int:
-        """The port of a program on a host; the same errors as ``getaddr``."""
+        """The port of a program on a host; the same errors as ``getaddr``.
+
+        Raises:
+            AddressError: what the port mapper answered has no port.
+        """
         return split_uaddr(await self.getaddr(host, prog, vers, netid))[1]
 
     async def dump(self, host: str | None = None) -> list[rpcb]:
@@ -106,7 +111,7 @@ class Binder:
 
         From a port mapper of version 2 the owners are empty.
         """
-        async with self.open("tcp", host) if host else self.local() as link:
+        async with self.open(_stream(host), host) if host else self.local() as link:
             for client in (RPCBVERS4.Client(link), RPCBVERS.Client(link)):
                 try:
                     return [entry.rpcb_map for entry in await client.RPCBPROC_DUMP()]
@@ -144,9 +149,13 @@ class Binder:
 
     @asynccontextmanager
     async def open(self, netid: str, host: str) -> AsyncIterator[OpenLink]:
-        """A link to the port mapper of a host over a transport."""
+        """A link to the port mapper of a host over a transport; no host: this one's, if local."""
         local = transport(netid).family == "loopback"
-        link = await self.dial(netid, host or RPCB_SOCKET, 0 if local else self.port)
+        if local and not host:
+            async with self.local() as link:
+                yield link
+            return
+        link = await self.dial(netid, host, 0 if local else self.port)
         try:
             yield link
         finally:
@@ -155,20 +164,23 @@ class Binder:
     @asynccontextmanager
     async def local(self) -> AsyncIterator[OpenLink]:
         """A link to this host's port mapper, by the way that proves most."""
+        link = await self._dial_local()
+        try:
+            yield link
+        finally:
+            link.close()
+
+    async def _dial_local(self) -> OpenLink:
         places = [("local", path, 0) for path in self.sockets]
-        places += [("tcp6" if ":" in host else "tcp", host, self.port) for host in LOCAL_HOSTS]
-        for last, place in ((place == places[-1], place) for place in places):
-            try:
-                link = await self.dial(*place)
-            except TransportError:
-                if last:
-                    raise
-                continue
-            try:
-                yield link
-            finally:
-                link.close()
-            return
+        *places, last = places + [(_stream(host), host, self.port) for host in LOCAL_HOSTS]
+        for place in places:
+            with suppress(TransportError, AddressError):  # not listening, or no such transport
+                return await self.dial(*place)
+        return await self.dial(*last)
+
+
+def _stream(host: str) -> str:
+    return "tcp6" if ":" in host else "tcp"
 
 
 def _known(uaddr: str, prog: int, vers: int, netid: str) -> str:

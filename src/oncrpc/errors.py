@@ -60,7 +60,7 @@ class TransportError(OncRpcError, OSError):
     def of(cls, error: OSError) -> TransportError:
         """The same failure in our tree, with its ``errno``."""
         number = error.errno if error.errno is not None else _errno.EIO
-        return cls(number, error.strerror or os.strerror(number))
+        return cls(number, error.strerror or str(error) or os.strerror(number))
 
     @classmethod
     def number(cls, number: int) -> TransportError:

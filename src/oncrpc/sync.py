@@ -15,11 +15,12 @@ import os
 import socket
 import time
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from oncrpc.addr import Transport, join_uaddr, transport
 from oncrpc.binder import Binder
-from oncrpc.errors import CallTimeout, HostUnknown, TransportError
+from oncrpc.errors import AddressError, CallTimeout, HostUnknown, TransportError
 from oncrpc.rpc.auth import AUTH_NONE
 from oncrpc.rpc.calls import DEFAULT_TIMEOUT, Calls, Pending
 from oncrpc.rpc.program import Procedure
@@ -29,6 +30,7 @@ from oncrpc.rpc.record import RecordReader, encode_record
 R = TypeVar("R")
 FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6, "loopback": socket.AF_UNIX}
 MAX_DATAGRAM = 65536
+SHORTEST_WAIT = 0.0001
 MAX_REPLY = 64 << 20
 """The longest reply that is read from a stream: a dump of half a million registrations."""
 
@@ -74,8 +76,10 @@ class SocketLink:
             self._send(call)
             while not call.done:
                 self._step()
+        except CallTimeout:
+            raise
         except OSError as error:
-            raise error if isinstance(error, CallTimeout) else TransportError.of(error) from None
+            raise TransportError.of(error) from None
         finally:
             self.calls.forget(call)
         if call.error is not None:
@@ -84,21 +88,26 @@ class SocketLink:
         return result
 
     def _send(self, call: Pending) -> None:
-        self.sock.settimeout(self.timeout)
-        self.sock.sendall(call.message if self.datagram else encode_record(call.message))
+        self._wait_until(call.deadline)
+        try:
+            self.sock.sendall(call.message if self.datagram else encode_record(call.message))
+        except TimeoutError:
+            self.close()  # half a record was sent: nothing can follow it
+            raise CallTimeout(f"the peer does not take {call.procedure!r}") from None
 
     def _step(self) -> None:
-        """Wait for bytes until something is due, then deal with either."""
-        until = self.calls.next_deadline()
-        now = time.monotonic()
-        self.sock.settimeout(max((until or now) - now, 0.0001))
-        try:
-            data = self.sock.recv(MAX_DATAGRAM)
-        except TimeoutError:
-            for call in self.calls.due(time.monotonic()):
-                if not call.done:
-                    self._send(call)
-            return
+        """Take what arrives until something is due, then see to what is due."""
+        self._wait_until(self.calls.next_deadline() or 0.0)
+        with suppress(TimeoutError):
+            self._take(self.sock.recv(MAX_DATAGRAM))
+        for call in self.calls.due(time.monotonic()):
+            if not call.done:
+                self._send(call)
+
+    def _wait_until(self, deadline: float) -> None:
+        self.sock.settimeout(max(deadline - time.monotonic(), SHORTEST_WAIT))
+
+    def _take(self, data: bytes) -> None:
         if self.datagram:
             self.calls.feed(data)
             return
@@ -121,23 +130,29 @@ async def dial(
 
     Raises:
         HostUnknown: the name has no address of the transport's family. TransportError.
+        AddressError: this host has no such transport.
     """
     family, kind, address = resolve(transport(netid), host, port)
-    sock = socket.socket(family, kind)
     try:
-        sock.settimeout(timeout)
-        sock.connect(address)
+        sock = socket.socket(family, kind)
+        try:
+            sock.settimeout(timeout)
+            sock.connect(address)
+            return SocketLink(sock, peer_uaddr(sock, host), cred=cred, timeout=timeout)
+        except BaseException:
+            sock.close()
+            raise
+    except TimeoutError:
+        raise TransportError.number(errno.ETIMEDOUT) from None
     except OSError as error:
-        sock.close()
-        if isinstance(error, TimeoutError):
-            raise TransportError.number(errno.ETIMEDOUT) from None
         raise TransportError.of(error) from None
-    return SocketLink(sock, peer_uaddr(sock, host), cred=cred, timeout=timeout)
 
 
 def resolve(entry: Transport, host: str, port: int) -> tuple[int, int, Any]:
     """Socket family, type and address of a host's port on a transport; looks the name up."""
-    family = FAMILIES[entry.family]
+    family = FAMILIES.get(entry.family)
+    if family is None:
+        raise AddressError(f"netid {entry.netid!r}: no sockets of family {entry.family!r}")
     kind = socket.SOCK_DGRAM if entry.datagram else socket.SOCK_STREAM
     if entry.family == "loopback":
         return family, kind, "\0" + host[1:] if host.startswith("@") else host

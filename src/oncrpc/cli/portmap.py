@@ -6,13 +6,14 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from ipaddress import ip_address
 
 from oncrpc import __version__
 from oncrpc.addr import LOOPBACKS, family_of
 from oncrpc.errors import AddressError
 from oncrpc.portmap import logs
 from oncrpc.portmap.daemon import Config, StartError, run
-from oncrpc.portmap.privileges import detach
+from oncrpc.portmap.privileges import detach, open_standard_files
 from oncrpc.programs.portmap import PMAP_PORT
 
 DESCRIPTION = """\
@@ -70,11 +71,12 @@ def _port(text: str) -> int:
 
 
 def _address(text: str) -> str:
+    """A numeric address in its one form, so that one named twice is bound once."""
     try:
         family_of(text)
     except AddressError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
-    return text
+    return str(ip_address(text))
 
 
 def configuration(options: argparse.Namespace) -> Config:
@@ -98,6 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     config = configuration(options)
     foreground = options.debug or options.foreground
+    open_standard_files()
     report: Callable[[str], None] = _to_stderr if foreground else detach()
     logs.set_up(to_syslog=not foreground, verbose=options.verbose, debug=options.debug)
     try:
@@ -121,7 +124,9 @@ def _hint(addresses: dict[str, str]) -> str:
     """What to try next."""
     if "local" in addresses:
         return "portmap: try 'rpcinfo'; end with Ctrl-C\n"
-    uaddr = addresses.get("tcp") or addresses["tcp6"]
+    uaddr = addresses.get("tcp") or addresses.get("tcp6")
+    if uaddr is None:
+        return "portmap: end with Ctrl-C\n"
     *_, high, low = uaddr.split(".")
     host = "127.0.0.1" if "tcp" in addresses else "::1"
     port = int(high) << 8 | int(low)

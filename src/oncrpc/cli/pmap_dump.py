@@ -1,0 +1,73 @@
+"""pmap_dump: write the mappings of a port mapper as text, for pmap_set to restore.
+
+A line is program, version, protocol, port and the program's name, which may be missing.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+
+from oncrpc import sync
+from oncrpc.cli import command
+from oncrpc.cli.command import COMMON, Done, Failure, Option, described, version_of
+from oncrpc.cli.mapper import MAPPER_OPTIONS, Mapper
+from oncrpc.errors import OncRpcError
+from oncrpc.numbers import program_name
+from oncrpc.programs.portmap import IPPROTO_TCP, IPPROTO_UDP, PMAP_VERS, mapping
+
+PROGRAM = "pmap_dump"
+PROTOCOLS = {IPPROTO_TCP: "tcp", IPPROTO_UDP: "udp"}
+USAGE = f"Usage: {PROGRAM} [--host=HOST] [--rpcbind-port=PORT] [--socket=PATH]"
+OPTIONS = (
+    Option("host", "", "HOST", "dump the port mapper of that host; by default of this one"),
+    *MAPPER_OPTIONS,
+    *COMMON,
+)
+HELP = f"""{USAGE}
+
+Write the mappings of the port mapper (its version 2), a line each, as pmap_set reads them.
+
+{described(OPTIONS)}"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit status."""
+    words = sys.argv[1:] if arguments is None else arguments
+    return command.run(lambda: _dump(words))
+
+
+def _dump(arguments: Sequence[str]) -> int:
+    mapper, host = Mapper(PROGRAM), ""
+    for name, value in command.scan(PROGRAM, OPTIONS, arguments):
+        if name == "host":
+            host = value
+        elif name == "help":
+            raise Done(HELP)
+        elif name == "version":
+            raise Done(version_of(PROGRAM))
+        elif not mapper.take(name, value):
+            raise Failure(USAGE)
+    try:
+        found = sync.run(_mappings(mapper, host))
+    except OncRpcError as error:
+        raise Failure(f"{PROGRAM}: {error}") from None
+    sys.stdout.writelines(f"{line}\n" for line in lines(found))
+    return 0
+
+
+async def _mappings(mapper: Mapper, host: str) -> list[mapping]:
+    async with mapper.open(host) as link:
+        return [entry.map for entry in await PMAP_VERS.Client(link).PMAPPROC_DUMP()]
+
+
+def lines(found: list[mapping]) -> Iterator[str]:
+    """A line for each mapping."""
+    for entry in found:
+        proto = PROTOCOLS.get(entry.prot, str(entry.prot))
+        name = program_name(entry.prog) or ""
+        yield f"{entry.prog:10} {entry.vers:4} {proto:>5} {entry.port:6}  {name}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

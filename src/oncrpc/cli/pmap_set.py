@@ -1,0 +1,91 @@
+"""pmap_set: register the mappings that pmap_dump wrote, read from standard input.
+
+They are set in version 2 over the local socket, which proves to the port mapper who we are: root's
+mappings become root's, an ordinary user's his own. Without that socket it is TCP to the loopback
+address, from which any user may register.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Sequence
+
+from oncrpc import sync
+from oncrpc.cli import command
+from oncrpc.cli.command import COMMON, Done, Failure, complain, described, version_of
+from oncrpc.cli.mapper import MAPPER_OPTIONS, Mapper
+from oncrpc.errors import CallError, OncRpcError
+from oncrpc.programs.portmap import IPPROTO_TCP, IPPROTO_UDP, PMAP_VERS, mapping
+
+PROGRAM = "pmap_set"
+PROTOCOLS = {"tcp": IPPROTO_TCP, "udp": IPPROTO_UDP}
+LARGEST = 0xFFFFFFFF
+LINE = re.compile(r"\s*+(\d++)\s++(\d++)\s*+(\S{1,255}+)\s*+(\d++)", re.ASCII)
+"""What sscanf(3) makes of ``%lu %lu %255s %u``; the rest of the line is ignored."""
+
+USAGE = f"Usage: {PROGRAM} [--rpcbind-port=PORT] [--socket=PATH] <FILE"
+OPTIONS = (*MAPPER_OPTIONS, *COMMON)
+HELP = f"""{USAGE}
+
+Register mappings with the port mapper of this host: a line each of standard input, as pmap_dump
+writes them. A mapping that the port mapper refuses is reported, and the next one follows; a line
+that is no mapping ends the command with status 1.
+
+{described(OPTIONS)}"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit status."""
+    words = sys.argv[1:] if arguments is None else arguments
+    return command.run(lambda: _set(words))
+
+
+def _set(arguments: Sequence[str]) -> int:
+    mapper = Mapper(PROGRAM)
+    for name, value in command.scan(PROGRAM, OPTIONS, arguments):
+        if name == "help":
+            raise Done(HELP)
+        if name == "version":
+            raise Done(version_of(PROGRAM))
+        if not mapper.take(name, value):
+            raise Failure(USAGE)
+    lines = (line.decode("ascii", "backslashreplace") for line in sys.stdin.buffer)
+    try:
+        sync.run(_register(mapper, lines))
+    except OncRpcError as error:
+        raise Failure(f"{PROGRAM}: {error}") from None
+    return 0
+
+
+async def _register(mapper: Mapper, lines: Iterable[str]) -> None:
+    """Register each line over one link."""
+    async with mapper.open() as link:
+        client = PMAP_VERS.Client(link)
+        for line in lines:
+            entry = parse(line)
+            try:
+                registered = await client.PMAPPROC_SET(entry)
+            except CallError:
+                registered = False
+            if not registered:
+                complain(f"not registered: {line.rstrip()}")
+
+
+def parse(line: str) -> mapping:
+    """The mapping that a line is; of the port the low 16 bits count.
+
+    Raises:
+        Failure: it is none.
+    """
+    found = LINE.match(line)
+    if found is not None:
+        prog, vers, proto, port = found.groups()
+        number = int(proto) if proto.isdigit() else PROTOCOLS.get(proto, -1)
+        if max(int(prog), int(vers), number) <= LARGEST and number >= 0:
+            return mapping(int(prog), int(vers), number, int(port) & 0xFFFF)
+    raise Failure(f"{PROGRAM}: malformed line: {line.rstrip()}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,45 @@
+"""rpcinfo: ask a port mapper, ping a program.
+
+Output, messages and exit status are those of the C tool, to the byte; what is different is
+different on purpose. A form is loaded only when it is asked for, and nothing that a list needs
+imports asyncio, argparse or json: the command is over before those would be loaded.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from oncrpc import sync
+from oncrpc.cli import command
+from oncrpc.cli.rpcinfo.options import parse
+
+HOMES = {
+    "portmap": "listing.portmap",
+    "dump": "listing.dump",
+    "summary": "listing.summary",
+    "list": "listing.addresses",
+    "delete": "listing.delete",
+    "statistics": "statistics.statistics",
+    "tcp": "ping.tcp",
+    "udp": "ping.udp",
+    "ping": "ping.ping",
+    "address": "ping.address",
+    "broadcast": "broadcast.broadcast",
+}
+"""Where each form is: a module of this package, and its function."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit status."""
+    words = sys.argv[1:] if arguments is None else arguments
+    return command.run(lambda: _answer(words))
+
+
+def _answer(arguments: Sequence[str]) -> int:
+    request = parse(arguments)
+    module, _, function = HOMES[request.form].partition(".")
+    form = getattr(import_module(f"{__name__}.{module}"), function)
+    status: int = sync.run(form(request))
+    return status

@@ -1,0 +1,200 @@
+"""The command line of rpcinfo: letters as the C tool has them, a long option for each, and more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from oncrpc.cli.command import (
+    COMMON,
+    OPERAND,
+    WRONG,
+    Done,
+    Failure,
+    Option,
+    described,
+    integer,
+    scan,
+    version_of,
+)
+from oncrpc.cli.mapper import MAPPER_OPTIONS
+from oncrpc.numbers import program_number
+
+PROGRAM = "rpcinfo"
+LARGEST = 0xFFFFFFFF
+USAGE = """\
+Usage: rpcinfo [-m | -s] [host]
+       rpcinfo -p [host]
+       rpcinfo -T netid host prognum [versnum]
+       rpcinfo -l host prognum versnum
+       rpcinfo [-n portnum] -u | -t host prognum [versnum]
+       rpcinfo -a serv_address -T netid prognum [version]
+       rpcinfo -b prognum versnum
+       rpcinfo -d [-T netid] prognum versnum"""
+
+FORMS = (
+    Option("portmap", "p", "", "list what is registered, as version 2 of the port mapper has it"),
+    Option("summary", "s", "", "list what is registered, a line a program"),
+    Option("statistics", "m", "", "show what the port mapper has been asked"),
+    Option("list", "l", "", "list the addresses of one version of a program"),
+    Option("tcp", "t", "", "ping a program over TCP"),
+    Option("udp", "u", "", "ping a program over UDP"),
+    Option("address", "a", "UADDR", "ping a program at a universal address; needs -T"),
+    Option("broadcast", "b", "", "ask all hosts of the local networks for a program"),
+    Option("delete", "d", "", "delete a registration of this host"),
+)
+"""The options of which there may be one. Without any: a list, or with -T and a program a ping."""
+
+OPTIONS = (
+    *FORMS,
+    Option("transport", "T", "NETID", "the transport, such as tcp, udp6 or local"),
+    Option("program-port", "n", "PORT", "with -t or -u: ping this port, ask no port mapper"),
+    Option("json", "", "", "write one JSON document"),
+    Option("timeout", "", "SECONDS", "wait so long for each reply, or for all with -b"),
+    *MAPPER_OPTIONS,
+    *COMMON,
+)
+HELP = f"""{USAGE}
+
+Ask a port mapper what is registered with it, or ping a program. A program is a number or a name of
+/etc/rpc. Without a version all that the program has are pinged. Exit status 0: everything answered.
+
+{described(OPTIONS)}"""
+
+OPERANDS = {
+    "dump": (0, 1), "portmap": (0, 1), "summary": (0, 1), "statistics": (0, 999), "list": (3, 3),
+    "tcp": (2, 3), "udp": (2, 3), "ping": (2, 3), "address": (1, 2), "broadcast": (2, 2),
+    "delete": (2, 2),
+}  # fmt: skip
+"""The fewest and the most operands of each form."""
+
+SILENT = ("broadcast", "delete")
+"""The forms that have nothing to write as JSON."""
+
+
+class Request:
+    """What is asked for. ``form`` is the long name of a form, or ``dump`` or ``ping``."""
+
+    def __init__(self) -> None:
+        self.form = ""
+        self.operands: list[str] = []
+        self.address: str | None = None
+        self.netid: str | None = None
+        self.program_port = 0
+        self.json = False
+        self.timeout: float | None = None
+        self.rpcbind_port: int | None = None
+        self.socket: str | None = None
+
+    @property
+    def host(self) -> str | None:
+        """The host that a list is asked of; None for this one."""
+        return self.operands[0] if self.operands else None
+
+
+def parse(arguments: Sequence[str]) -> Request:
+    """The request that the command line is.
+
+    Raises:
+        Failure: it is none; the message is the usage or what the C tool says. Done: ``--help``.
+    """
+    request = Request()
+    wrong = False
+    forms = {option.name for option in FORMS}
+    for name, value in scan(PROGRAM, OPTIONS, arguments):
+        if name == OPERAND:
+            request.operands.append(value)
+        elif name == WRONG or (name in forms and request.form):
+            wrong = True
+        elif name in forms:
+            request.form, request.address = name, value
+        else:
+            _SET[name](request, value)
+    if wrong or (request.form == "address" and request.netid is None):
+        raise Failure(USAGE)
+    request.form = request.form or ("ping" if len(request.operands) > 1 else "dump")
+    _check(request)
+    return request
+
+
+def _check(request: Request) -> None:
+    fewest, most = OPERANDS[request.form]
+    if not fewest <= len(request.operands) <= most:
+        raise Failure(USAGE)
+    if request.form == "ping" and request.netid is None:
+        raise Failure(USAGE)
+    if request.form == "portmap" and request.program_port:
+        raise Failure(USAGE)
+    if request.json and request.form in SILENT:
+        raise Failure(f"{PROGRAM}: --json does not go with --{request.form}")
+
+
+def program(text: str) -> int:
+    """The program of that number or name."""
+    rest = text.lstrip("0123456789")
+    if len(rest) > 1 or rest.isalpha():
+        found = program_number(text)
+        if found is None:
+            raise Failure(f"{PROGRAM}: {text} is unknown service")
+        return found
+    return _bounded(text, "program number", LARGEST)
+
+
+def version(text: str) -> int:
+    """The version of that number."""
+    return _bounded(text, "version number", LARGEST)
+
+
+def _bounded(text: str, what: str, most: int) -> int:
+    number = integer(text)
+    if number is None or not 0 <= number <= most:
+        raise Failure(f"{PROGRAM}: {text} is illegal {what}")
+    return number
+
+
+def _set_netid(request: Request, value: str) -> None:
+    request.netid = value
+
+
+def _set_program_port(request: Request, value: str) -> None:
+    request.program_port = _bounded(value, "port number", 0xFFFF)
+
+
+def _set_json(request: Request, _: str) -> None:
+    request.json = True
+
+
+def _set_timeout(request: Request, value: str) -> None:
+    try:
+        request.timeout = float(value)
+    except ValueError:
+        request.timeout = 0.0
+    if not 0.0 < request.timeout <= 86400.0:
+        raise Failure(f"{PROGRAM}: {value} is illegal timeout")
+
+
+def _set_rpcbind_port(request: Request, value: str) -> None:
+    request.rpcbind_port = _bounded(value, "port number", 0xFFFF)
+
+
+def _set_socket(request: Request, value: str) -> None:
+    request.socket = value
+
+
+def _help(_: Request, __: str) -> None:
+    raise Done(HELP)
+
+
+def _version(_: Request, __: str) -> None:
+    raise Done(version_of(PROGRAM))
+
+
+_SET = {
+    "transport": _set_netid,
+    "program-port": _set_program_port,
+    "json": _set_json,
+    "timeout": _set_timeout,
+    "rpcbind-port": _set_rpcbind_port,
+    "socket": _set_socket,
+    "help": _help,
+    "version": _version,
+}

@@ -1,0 +1,154 @@
+"""Pinging a program: its procedure 0, in one version or in all that it has.
+
+Which versions there are is asked of the program itself: a call of version 0 is refused, and the
+refusal names the lowest and the highest version.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator
+from typing import Any
+
+from oncrpc.addr import transports
+from oncrpc.cli.command import Failure, complain
+from oncrpc.cli.rpcinfo.listing import write_json
+from oncrpc.cli.rpcinfo.options import LARGEST, PROGRAM, Request, program, version
+from oncrpc.cli.rpcinfo.reach import Reach, place_of
+from oncrpc.cli.rpcinfo.trouble import after, of_call
+from oncrpc.errors import AddressError, OncRpcError, ProgramMismatch
+from oncrpc.rpc import Procedure
+from oncrpc.rpc.program import Version
+from oncrpc.sync import SocketLink
+
+TIMEOUT = 10.0
+MOST_VERSIONS = 256
+"""How many versions are pinged: what a program claims to have may be four thousand million."""
+
+Outcome = tuple[int, OncRpcError | None]
+"""A version, and why it is not available."""
+
+
+async def tcp(request: Request) -> int:
+    """``-t``: a program by its host's port mapper, or with ``-n`` at a port."""
+    return await _by_protocol(request, "tcp")
+
+
+async def udp(request: Request) -> int:
+    """``-u``: the same over UDP."""
+    return await _by_protocol(request, "udp")
+
+
+async def _by_protocol(request: Request, proto: str) -> int:
+    host, prog, vers = _operands(request, 1)
+    reach = Reach(request, timeout=TIMEOUT)
+    with after(host):
+        if request.program_port:
+            link = await reach.port_by(proto, host, request.program_port)
+        else:
+            link = await reach.program_by(proto, host, prog, vers or 0)
+    return await _ping(request, link, prog, vers)
+
+
+async def ping(request: Request) -> int:
+    """``-T``: a program by its host's port mapper, over one transport."""
+    host, prog, vers = _operands(request, 1)
+    netid = _netid(request)
+    with after(PROGRAM):
+        link = await Reach(request, timeout=TIMEOUT).program(netid, host, prog, vers or 0)
+    return await _ping(request, link, prog, vers)
+
+
+async def address(request: Request) -> int:
+    """``-a``: a program at a universal address; no port mapper is asked."""
+    netid = _netid(request)
+    _, prog, vers = _operands(request, 0)
+    uaddr = request.address or ""
+    try:
+        place_of(netid, uaddr)
+    except AddressError:
+        raise Failure(f"{PROGRAM}: {PROGRAM}: no address for client handle") from None
+    with after(PROGRAM):
+        link = await Reach(request, timeout=TIMEOUT).at(netid, uaddr)
+    return await _ping(request, link, prog, vers)
+
+
+def _operands(request: Request, at: int) -> tuple[str, int, int | None]:
+    """Host, program and version; the program's operand is number ``at``."""
+    vers = request.operands[at + 1 : at + 2]
+    prog = program(request.operands[at])
+    return request.operands[0], prog, version(vers[0]) if vers else None
+
+
+def _netid(request: Request) -> str:
+    netid = request.netid or ""
+    if netid not in transports():
+        raise Failure(f"{PROGRAM}: Could not find {netid}")
+    return netid
+
+
+async def _ping(request: Request, link: SocketLink, prog: int, vers: int | None) -> int:
+    """Ping and report; status 1 if anything was not available."""
+    outcomes: list[Outcome] = []
+    with link:
+        async for outcome in _one(link, prog, vers) if vers is not None else _all(link, prog):
+            outcomes.append(outcome)
+            if not request.json:
+                _report(prog, *outcome)
+    if request.json:
+        write_json(_item(prog, link, outcomes))
+    return 1 if any(error for _, error in outcomes) else 0
+
+
+def _report(prog: int, vers: int, error: OncRpcError | None) -> None:
+    if error is not None:
+        sys.stdout.flush()
+        complain(f"{PROGRAM}: {of_call(error)}")
+    state = "ready and waiting" if error is None else "is not available"
+    sys.stdout.write(f"program {prog} version {vers} {state}\n")
+
+
+def _item(prog: int, link: SocketLink, outcomes: list[Outcome]) -> dict[str, Any]:
+    versions = [
+        {
+            "version": vers,
+            "available": error is None,
+            "error": str(of_call(error)) if error else None,
+        }
+        for vers, error in outcomes
+    ]
+    return {"program": prog, "address": link.peer, "versions": versions}
+
+
+async def _one(link: SocketLink, prog: int, vers: int) -> AsyncIterator[Outcome]:
+    yield vers, await null(link, prog, vers)
+
+
+async def _all(link: SocketLink, prog: int) -> AsyncIterator[Outcome]:
+    """Every version that the program has, or the one call that did not tell which."""
+    for unheard_of in (0, LARGEST):
+        error = await null(link, prog, unheard_of)
+        if isinstance(error, ProgramMismatch):
+            low, high = error.low, error.high
+            break
+        if error is not None:
+            yield unheard_of, error
+            return
+    else:
+        low, high = 0, LARGEST
+    last = min(high, low + MOST_VERSIONS - 1)
+    for vers in range(low, last + 1):
+        yield vers, await null(link, prog, vers)
+    if last < high:
+        complain(f"{PROGRAM}: versions {last + 1} to {high} were not pinged")
+
+
+async def null(link: SocketLink, prog: int, vers: int) -> OncRpcError | None:
+    """Call procedure 0 of any program; None if that succeeded, else why not."""
+    declared = {"NULL": Procedure[None](0)}
+    made: Any = type("Pinged", (Version,), declared, prog=prog, vers=vers)
+    try:
+        await link.call(made.NULL)
+    except OncRpcError as error:
+        return error
+    return None

@@ -1,0 +1,174 @@
+"""Links to port mappers and to programs, made as the C tool makes them."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, TypeVar
+
+from oncrpc import sync
+from oncrpc.addr import (
+    LOOPBACKS,
+    NC_TPI_RAW,
+    Transport,
+    split_uaddr,
+    transport,
+    transports,
+)
+from oncrpc.cli.mapper import sockets
+from oncrpc.cli.rpcinfo.options import Request
+from oncrpc.cli.rpcinfo.trouble import (
+    UNKNOWN_CODE,
+    UNKNOWN_HOST,
+    UNKNOWN_PROTOCOL,
+    HostTrouble,
+    Trouble,
+    of_call,
+    of_dial,
+    of_lookup,
+)
+from oncrpc.errors import AddressError, OncRpcError, TransportError
+from oncrpc.programs.portmap import PMAP_PORT
+from oncrpc.rpc import Procedure
+from oncrpc.sync import Binder, SocketLink
+
+R = TypeVar("R")
+FAMILIES = {socket.AF_INET: "inet", socket.AF_INET6: "inet6"}
+
+
+class Reach:
+    """Makes links by what the command line says; all raise ``Trouble``. ``timeout`` in seconds."""
+
+    def __init__(self, request: Request, *, timeout: float) -> None:
+        self.timeout = request.timeout or timeout
+        self.port = PMAP_PORT if request.rpcbind_port is None else request.rpcbind_port
+        self.sockets = sockets(request.socket, request.rpcbind_port)
+        self.binder = Binder(self.dial, port=self.port, sockets=self.sockets)
+
+    async def dial(self, netid: str, host: str, port: int) -> SocketLink:
+        """A link that has this command's timeout.
+
+        Raises:
+            OncRpcError: as ``sync.dial``, which this is for the binder too.
+        """
+        return await sync.dial(netid, host, port, timeout=self.timeout)
+
+    async def link(self, netid: str, host: str, port: int) -> SocketLink:
+        """A link to a host's port, or to a local socket."""
+        try:
+            if transport(netid).semantics == NC_TPI_RAW:
+                raise Trouble(UNKNOWN_PROTOCOL)
+            return await self.dial(netid, host, port)
+        except OncRpcError as error:
+            raise of_dial(error) from None
+
+    async def local(self) -> SocketLink:
+        """This host's port mapper, by its local socket alone; by TCP where a port was named."""
+        if not self.sockets:
+            return await self.link("tcp", LOOPBACKS["inet"], self.port)
+        *others, last = self.sockets
+        for path in others:
+            try:
+                return await self.link("local", path, 0)
+            except Trouble:
+                continue
+        return await self.link("local", last, 0)
+
+    async def port_mapper(self, host: str) -> SocketLink:
+        """A host's port mapper by TCP, else by UDP, which refuses only when it is called."""
+        families = _families(host)
+        streams = [entry for entry in _visible(families) if not entry.datagram]
+        datagrams = [entry for entry in _visible(families) if entry.datagram]
+        trouble = Trouble(UNKNOWN_CODE)
+        for entry in streams + datagrams:
+            try:
+                return await self.link(entry.netid, host, self.port)
+            except Trouble as found:
+                trouble = found
+        raise trouble
+
+    async def port_mapper_over(self, netid: str, host: str) -> SocketLink:
+        """A host's port mapper by one transport."""
+        if transport(netid).family not in _families(host):
+            raise HostTrouble(UNKNOWN_HOST)
+        return await self.link(netid, host, self.port)
+
+    async def port_by(self, proto: str, host: str, port: int) -> SocketLink:
+        """A host's port by a protocol, over the first family that the host has."""
+        return await _first(proto, lambda netid: self.link(netid, host, port))
+
+    async def program_by(self, proto: str, host: str, prog: int, vers: int) -> SocketLink:
+        """A program that the port mapper knows, likewise."""
+        return await _first(proto, lambda netid: self.program(netid, host, prog, vers))
+
+    async def program(self, netid: str, host: str, prog: int, vers: int) -> SocketLink:
+        """A program that the port mapper knows, by a transport; a local one's host is ignored."""
+        local = transport(netid).family == "loopback"
+        binder = Binder(self.link, port=self.port) if not local else self.binder
+        try:
+            uaddr = await binder.getaddr("" if local else host, prog, vers, netid)
+        except OncRpcError as error:
+            unreached = local and isinstance(error, TransportError)
+            raise of_dial(error) if unreached else of_lookup(error) from None
+        return await self.at(netid, uaddr, scope=host.partition("%")[2])
+
+    async def at(self, netid: str, uaddr: str, *, scope: str = "") -> SocketLink:
+        """Whatever listens at a universal address; ``scope`` is that of a link-local one."""
+        try:
+            host, port = place_of(netid, uaddr)
+        except AddressError as error:
+            raise of_lookup(error) from None
+        if scope and host.lower().startswith("fe80:"):
+            host = f"{host}%{scope}"
+        return await self.link(netid, host, port)
+
+
+async def ask(link: SocketLink, procedure: Procedure[R], *arguments: Any) -> R:
+    """Call; a refusal or a failure is ``Trouble``."""
+    try:
+        return await link.call(procedure, *arguments)
+    except OncRpcError as error:
+        raise of_call(error) from None
+
+
+def place_of(netid: str, uaddr: str) -> tuple[str, int]:
+    """Host and port of a universal address, or a path and 0.
+
+    Raises:
+        AddressError: it is no address of that transport.
+    """
+    family = transport(netid).family
+    if family == "loopback":
+        if not uaddr.startswith(("/", "@")):
+            raise AddressError(f"{uaddr!r} is no path")
+        return uaddr, 0
+    host, port = split_uaddr(uaddr)
+    if family != ("inet6" if ":" in host else "inet"):
+        raise AddressError(f"{uaddr!r} is no address of {netid}")
+    return host, port
+
+
+def _families(host: str) -> list[str]:
+    """The families of a host's addresses, the preferred one first."""
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        raise HostTrouble(UNKNOWN_CODE) from None
+    return list(dict.fromkeys(FAMILIES[entry[0]] for entry in found if entry[0] in FAMILIES))
+
+
+def _visible(families: Iterable[str]) -> list[Transport]:
+    entries = [entry for entry in transports().values() if entry.visible]
+    return [entry for family in families for entry in entries if entry.family == family]
+
+
+async def _first(proto: str, make: Callable[[str], Awaitable[SocketLink]]) -> SocketLink:
+    """What ``make`` makes of the first transport of the protocol for which there is an address."""
+    trouble = Trouble(UNKNOWN_PROTOCOL)
+    for entry in transports().values():
+        if entry.proto == proto:
+            try:
+                return await make(entry.netid)
+            except HostTrouble as found:
+                trouble = found
+    raise trouble

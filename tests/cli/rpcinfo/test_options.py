@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import pytest
+
+from oncrpc.cli.command import Done, Failure
+from oncrpc.cli.rpcinfo.options import HELP, OPTIONS, USAGE, parse, program, version
+
+
+@pytest.mark.parametrize(
+    ("line", "form"),
+    [
+        ("", "dump"),
+        ("host", "dump"),
+        ("-T udp host", "dump"),
+        ("-T udp host 1", "ping"),
+        ("-T udp host 1 2", "ping"),
+        ("-p", "portmap"),
+        ("-p -n 0", "portmap"),
+        ("--portmap host", "portmap"),
+        ("-s", "summary"),
+        ("-m host and more", "statistics"),
+        ("-l host 1 2", "list"),
+        ("-t host 1", "tcp"),
+        ("--udp host 1 2", "udp"),
+        ("-a x -T udp 1", "address"),
+        ("-b 1 2", "broadcast"),
+        ("-d 1 2", "delete"),
+    ],
+)
+def test_the_options_choose_a_form(line: str, form: str) -> None:
+    assert parse(line.split()).form == form
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["-p -s", "-p a b", "-Z", "host 1", "host 1 2", "-a x 1", "-a x -T udp", "-n 5 -p", "-b 1",
+     "-d 1", "-l host 1", "-t host", "-u a b c d", "a b", "-s a b"],
+)  # fmt: skip
+def test_what_is_no_form_gets_the_usage(line: str) -> None:
+    with pytest.raises(Failure) as failure:
+        parse(line.split())
+
+    assert str(failure.value) == USAGE
+
+
+def test_every_value_has_its_place() -> None:
+    line = "-a here -T udp --json --timeout 2.5 --rpcbind-port 1111 --socket @s -n 7 100003 3"
+
+    request = parse(line.split())
+
+    assert (request.address, request.netid, request.json) == ("here", "udp", True)
+    assert (request.timeout, request.rpcbind_port, request.socket) == (2.5, 1111, "@s")
+    assert (request.program_port, request.operands) == (7, ["100003", "3"])
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("-n abc", "rpcinfo: abc is illegal port number"),
+        ("-n 65536", "rpcinfo: 65536 is illegal port number"),
+        ("--rpcbind-port -1", "rpcinfo: -1 is illegal port number"),
+        ("--timeout 0", "rpcinfo: 0 is illegal timeout"),
+        ("--timeout nan", "rpcinfo: nan is illegal timeout"),
+        ("--timeout soon", "rpcinfo: soon is illegal timeout"),
+        ("-b 1 2 --json", "rpcinfo: --json does not go with --broadcast"),
+    ],
+)
+def test_a_wrong_value_is_named(line: str, message: str) -> None:
+    with pytest.raises(Failure, match=f"^{message}$"):
+        parse(line.split())
+
+
+@pytest.mark.parametrize(("option", "text"), [("--help", HELP), ("--version", "rpcinfo (oncrpc)")])
+def test_help_and_version_are_no_errors(option: str, text: str) -> None:
+    with pytest.raises(Done) as done:
+        parse([option])
+
+    assert str(done.value).startswith(text)
+
+
+def test_the_help_has_every_option() -> None:
+    assert all(f"--{option.name}" in HELP for option in OPTIONS)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"), [("100003", 100003), ("nfs", 100003), ("portmap", 100000), ("0", 0)]
+)
+def test_a_program_is_a_number_or_a_name(text: str, number: int) -> None:
+    assert program(text) == number
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("nosuchprog", "nosuchprog is unknown service"),
+        ("5x", "5x is unknown service"),
+        ("-1", "-1 is unknown service"),
+        ("x", "x is unknown service"),
+        ("", " is illegal program number"),
+        ("12_", "12_ is illegal program number"),
+        ("4294967296", "4294967296 is illegal program number"),
+    ],
+)
+def test_what_is_no_program_is_named(text: str, message: str) -> None:
+    with pytest.raises(Failure, match=f"^rpcinfo: {message}$"):
+        program(text)
+
+
+@pytest.mark.parametrize("text", ["abc", "", "0x1", "-1", "4294967296"])
+def test_what_is_no_version_is_named(text: str) -> None:
+    with pytest.raises(Failure, match=f"^rpcinfo: {text} is illegal version number$"):
+        version(text)

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from cli.fake_mapper import port_mapper
+from cli.fakes import Server
+from oncrpc import sync
+from oncrpc.cli.mapper import sockets
+from oncrpc.cli.rpcinfo import reach as module
+from oncrpc.cli.rpcinfo.options import Request
+from oncrpc.cli.rpcinfo.reach import Reach, place_of
+from oncrpc.cli.rpcinfo.trouble import HostTrouble, Trouble
+from oncrpc.errors import AddressError, TransportError
+from oncrpc.sync import SocketLink
+
+
+class Asked:
+    """Dials nothing, and remembers what was to be dialled; ``answer`` says what fails."""
+
+    def __init__(self) -> None:
+        self.dialled: list[tuple[str, str, int]] = []
+        self.unreachable: set[str] = set()
+
+    async def dial(self, netid: str, host: str, port: int) -> SocketLink:
+        self.dialled.append((netid, host, port))
+        if netid in self.unreachable:
+            raise TransportError.number(errno.ECONNREFUSED)
+        raise Trouble("reached")
+
+
+@pytest.fixture
+def asked() -> Asked:
+    return Asked()
+
+
+@pytest.fixture
+def reach(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> Reach:
+    made = Reach(Request(), timeout=1.0)
+    monkeypatch.setattr(made, "dial", asked.dial)
+    return made
+
+
+def test_a_port_mapper_is_asked_over_tcp_and_then_over_udp(reach: Reach, asked: Asked) -> None:
+    asked.unreachable = {"tcp"}
+
+    with pytest.raises(Trouble, match="reached"):
+        sync.run(reach.port_mapper("127.0.0.1"))
+
+    assert asked.dialled == [("tcp", "127.0.0.1", 111), ("udp", "127.0.0.1", 111)]
+
+
+def test_the_last_trouble_is_told(reach: Reach, asked: Asked) -> None:
+    asked.unreachable = {"tcp", "udp"}
+
+    with pytest.raises(Trouble, match="Remote system error - Connection refused"):
+        sync.run(reach.port_mapper("127.0.0.1"))
+
+
+def test_a_host_is_asked_over_its_own_family(reach: Reach, asked: Asked) -> None:
+    with pytest.raises(Trouble, match="reached"):
+        sync.run(reach.port_mapper("::1"))
+
+    assert asked.dialled[0] == ("tcp6", "::1", 111)
+    assert {netid for netid, _, _ in asked.dialled} == {"tcp6", "udp6"}
+
+
+def test_a_host_that_is_none_has_the_c_librarys_text(reach: Reach) -> None:
+    with pytest.raises(HostTrouble, match=r"^RPC: \(unknown error code\)$"):
+        sync.run(reach.port_mapper("127.0.0.1..x"))
+
+
+def test_this_host_is_asked_by_the_abstract_socket_and_then_by_the_path(
+    reach: Reach, asked: Asked
+) -> None:
+    asked.unreachable = {"local"}
+
+    with pytest.raises(Trouble, match="Connection refused"):
+        sync.run(reach.local())
+
+    assert [host for _, host, _ in asked.dialled] == ["@/run/rpcbind.sock", "/run/rpcbind.sock"]
+
+
+def test_a_link_local_address_keeps_the_scope_of_the_host(reach: Reach, asked: Asked) -> None:
+    with pytest.raises(Trouble, match="reached"):
+        sync.run(reach.at("tcp6", "fe80::1.8.1", scope="lan0"))
+
+    assert asked.dialled == [("tcp6", "fe80::1%lan0", 2049)]
+
+
+def test_an_address_of_another_family_is_none(reach: Reach) -> None:
+    with pytest.raises(Trouble, match="unknown error code"):
+        sync.run(reach.at("tcp", "::1.8.1"))
+
+
+def test_a_protocol_without_a_transport_is_unknown(
+    reach: Reach, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "transports", dict)
+
+    with pytest.raises(Trouble, match="RPC: Unknown protocol"):
+        sync.run(reach.port_by("tcp", "127.0.0.1", 1))
+
+
+def test_a_family_that_the_host_has_not_is_passed_over() -> None:
+    server = Server(port_mapper())
+    port = server.tcp("::1")
+
+    with server, sync.run(Reach(Request(), timeout=5.0).port_by("tcp", "::1", port)) as link:
+        assert link.peer == f"::1.{port >> 8}.{port & 255}"
+
+
+def test_a_local_program_is_looked_up_by_the_local_socket(tmp_path: Path) -> None:
+    request = Request()
+    request.socket = str(tmp_path / "none")
+    request.rpcbind_port = 1
+
+    with pytest.raises(Trouble, match="Remote system error - Connection refused"):
+        sync.run(Reach(request, timeout=1.0).program("local", "ignored", 100003, 3))
+
+
+@pytest.mark.parametrize(
+    ("netid", "uaddr", "place"),
+    [
+        ("tcp", "127.0.0.1.8.1", ("127.0.0.1", 2049)),
+        ("udp6", "::1.0.111", ("::1", 111)),
+        ("local", "/run/rpcbind.sock", ("/run/rpcbind.sock", 0)),
+        ("local", "@abstract", ("@abstract", 0)),
+    ],
+)
+def test_a_universal_address_is_a_place(netid: str, uaddr: str, place: tuple[str, int]) -> None:
+    assert place_of(netid, uaddr) == place
+
+
+@pytest.mark.parametrize(
+    ("netid", "uaddr"), [("tcp", "::1.8.1"), ("tcp6", "127.0.0.1.8.1"), ("local", "name")]
+)
+def test_an_address_of_another_transport_is_no_place(netid: str, uaddr: str) -> None:
+    with pytest.raises(AddressError):
+        place_of(netid, uaddr)
+
+
+def test_a_port_alone_means_no_local_socket() -> None:
+    assert sockets(None, None) == ("@/run/rpcbind.sock", "/run/rpcbind.sock")
+    assert sockets(None, 1111) == ()
+    assert sockets("/s", 1111) == ("/s",)

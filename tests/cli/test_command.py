@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oncrpc.cli.command import (
+    BROKEN_PIPE,
+    INTERRUPTED,
+    LONGEST,
+    OPERAND,
+    WRONG,
+    Done,
+    Failure,
+    Option,
+    described,
+    integer,
+    printable,
+    run,
+    scan,
+    version_of,
+)
+
+OPTIONS = (
+    Option("list", "l", "", "list"),
+    Option("listen", "", "", "listen"),
+    Option("netid", "T", "NETID", "transport"),
+    Option("tcp", "t", "", "tcp"),
+)
+
+
+def scanned(*words: str) -> list[tuple[str, str]]:
+    return list(scan("tool", OPTIONS, words))
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (["-l", "host"], [("list", ""), (OPERAND, "host")]),
+        (["host", "-l"], [(OPERAND, "host"), ("list", "")]),
+        (["-ltT", "udp"], [("list", ""), ("tcp", ""), ("netid", "udp")]),
+        (["-Tudp"], [("netid", "udp")]),
+        (["-T", "-l"], [("netid", "-l")]),
+        (["-", "-l"], [(OPERAND, "-"), ("list", "")]),
+        (["--", "-l", "--"], [(OPERAND, "-l"), (OPERAND, "--")]),
+        (["--netid=udp"], [("netid", "udp")]),
+        (["--netid="], [("netid", "")]),
+        (["--netid", "udp"], [("netid", "udp")]),
+        (["--net", "udp"], [("netid", "udp")]),
+        (["--list"], [("list", "")]),
+    ],
+)
+def test_options_are_read_as_getopt_reads_them(
+    words: list[str], found: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("POSIXLY_CORRECT", raising=False)
+
+    assert scanned(*words) == found
+
+
+def test_posixly_correct_ends_the_options_at_the_first_operand(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("POSIXLY_CORRECT", "1")
+
+    assert scanned("-l", "host", "-t") == [("list", ""), (OPERAND, "host"), (OPERAND, "-t")]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["-Z"], "tool: invalid option -- 'Z'"),
+        (["-T"], "tool: option requires an argument -- 'T'"),
+        (["--nothing"], "tool: unrecognized option '--nothing'"),
+        (["--li"], "tool: option '--li' is ambiguous; possibilities: '--list' '--listen'"),
+        (["--list=x"], "tool: option '--list' doesn't allow an argument"),
+        (["--netid"], "tool: option '--netid' requires an argument"),
+    ],
+)
+def test_a_wrong_option_is_reported_in_getopts_words(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert scanned(*words) == [(WRONG, "")]
+    assert capsys.readouterr().err == message + "\n"
+
+
+def test_every_wrong_letter_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
+    assert scanned("-ZlY") == [(WRONG, ""), ("list", ""), (WRONG, "")]
+    assert capsys.readouterr().err.count("invalid option") == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("5", 5), (" 5", 5), ("+5", 5), ("-5", -5), ("0005", 5), ("", None), ("5x", None),
+     ("x", None), ("--5", None), ("\u0665", None), ("9" * 21, None), ("5 ", None)],
+)  # fmt: skip
+def test_a_number_is_read_as_strtol_reads_it(text: str, number: int | None) -> None:
+    assert integer(text) == number
+
+
+@given(st.binary(max_size=2 * LONGEST))
+def test_a_servers_string_is_shown_bounded_and_without_controls(text: bytes) -> None:
+    shown = printable(text)
+
+    assert shown.isascii()
+    assert shown.isprintable()
+    assert len(shown) <= 4 * LONGEST + 3
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (b"tcp", "tcp"),
+        (b"", ""),
+        (b"\x1b[31m", "\\x1b[31m"),
+        (b"a\x00b\x7f\n", "a\\x00b\\x7f\\x0a"),
+        ("é".encode(), "\\xc3\\xa9"),
+        (b"x" * LONGEST, "x" * LONGEST),
+        (b"x" * (LONGEST + 1), "x" * LONGEST + "..."),
+    ],
+)
+def test_a_servers_string_is_escaped(text: bytes, shown: str) -> None:
+    assert printable(text) == shown
+
+
+def test_a_failure_ends_with_1_and_its_message(capsys: pytest.CaptureFixture[str]) -> None:
+    def body() -> int:
+        print("so far")
+        raise Failure("no further")
+
+    assert run(body) == 1
+    assert capsys.readouterr() == ("so far\n", "no further\n")
+
+
+def test_a_failure_without_a_message_is_silent(capsys: pytest.CaptureFixture[str]) -> None:
+    def body() -> int:
+        raise Failure
+
+    assert run(body) == 1
+    assert capsys.readouterr() == ("", "")
+
+
+def test_done_ends_with_0_and_its_text(capsys: pytest.CaptureFixture[str]) -> None:
+    def body() -> int:
+        raise Done("help")
+
+    assert run(body) == 0
+    assert capsys.readouterr() == ("help\n", "")
+
+
+def test_ctrl_c_leaves_no_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    def body() -> int:
+        raise KeyboardInterrupt
+
+    assert run(body) == INTERRUPTED
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.slow
+def test_a_reader_that_leaves_ends_the_command_quietly() -> None:
+    script = (
+        "import sys; from oncrpc.cli.command import run\n"
+        "sys.exit(run(lambda: sys.stdout.writelines(['x' * 99] * 9999) or 0))"
+    )
+    readable, writable = os.pipe()
+    os.close(readable)
+
+    ended = subprocess.run(
+        [sys.executable, "-c", script], stdout=writable, stderr=subprocess.PIPE, check=False
+    )
+
+    os.close(writable)
+    assert (ended.returncode, ended.stderr) == (BROKEN_PIPE, b"")
+
+
+@pytest.mark.slow
+def test_help_for_a_reader_that_left_is_quiet_too() -> None:
+    readable, writable = os.pipe()
+    os.close(readable)
+
+    ended = subprocess.run(
+        [sys.executable, "-m", "oncrpc.cli.rpcinfo", "--help"],
+        stdout=writable,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+
+    os.close(writable)
+    assert (ended.returncode, ended.stderr) == (BROKEN_PIPE, b"")
+
+
+def test_help_aligns_the_options() -> None:
+    assert described(OPTIONS[1:3]).splitlines() == [
+        "      --listen                 listen",
+        "  -T, --netid=NETID            transport",
+    ]
+
+
+def test_the_version_names_the_tool_and_the_project() -> None:
+    assert version_of("tool").startswith("tool (oncrpc) ")

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+import pytest
+
+from cli.fake_mapper import Mapper2
+from cli.fakes import Server, serving
+from oncrpc.cli.command import Failure
+from oncrpc.cli.pmap_dump import lines
+from oncrpc.cli.pmap_set import USAGE, main, parse
+from oncrpc.programs.portmap import mapping
+
+Set = Callable[[str, Mapper2], int]
+
+
+@pytest.fixture
+def pmap_set(monkeypatch: pytest.MonkeyPatch) -> Set:
+    """Runs the command with that input against that port mapper."""
+
+    def run(text: str, mapper: Mapper2) -> int:
+        given = io.TextIOWrapper(io.BytesIO(text.encode("utf-8", "surrogateescape")))
+        monkeypatch.setattr("sys.stdin", given)
+        server = Server(serving(mapper))
+        port = server.tcp()
+        with server:
+            return main(["--rpcbind-port", str(port)])
+
+    return run
+
+
+def test_what_a_dump_wrote_is_registered_in_its_order(
+    pmap_set: Set, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mapper = Mapper2()
+    found = [mapping(100000, 2, 6, 111), mapping(400100, 1, 17, 5), mapping(1, 2, 132, 7)]
+    text = "".join(f"{line}\n" for line in lines(found))
+
+    assert pmap_set(text, mapper) == 0
+
+    assert mapper.mappings[1:] == found
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("line", "entry"),
+    [
+        ("100003 3 tcp 2049 nfs", mapping(100003, 3, 6, 2049)),
+        ("  100003\t3 udp 2049", mapping(100003, 3, 17, 2049)),
+        ("100003 3 132 2049 and the rest", mapping(100003, 3, 132, 2049)),
+        ("100003 3tcp 2049x", mapping(100003, 3, 6, 2049)),
+        ("100003 3 tcp 65541", mapping(100003, 3, 6, 5)),
+    ],
+)
+def test_a_line_is_read_as_sscanf_reads_it(line: str, entry: mapping) -> None:
+    assert parse(line) == entry
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["", "nfs 3 tcp 2049", "100003 3 tcp", "100003 25 111", "100003 3 sctp 5", "1 2 tcp x",
+     "4294967296 1 tcp 5", "1 4294967296 tcp 5", "1 1 4294967296 5"],
+)  # fmt: skip
+def test_what_is_no_mapping_is_malformed(line: str) -> None:
+    with pytest.raises(Failure, match=f"^pmap_set: malformed line: {line}$"):
+        parse(line + "\n")
+
+
+def test_a_malformed_line_ends_the_command_at_once(
+    pmap_set: Set, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mapper = Mapper2()
+
+    assert pmap_set("1 1 tcp 5\n\udcff\n2 2 tcp 5\n", mapper) == 1
+
+    assert mapper.mappings[1:] == [mapping(1, 1, 6, 5)]
+    assert capsys.readouterr().err == "pmap_set: malformed line: \\xff\n"
+
+
+def test_a_refused_line_is_reported_and_the_next_one_follows(
+    pmap_set: Set, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mapper = Mapper2()
+
+    assert pmap_set("666 1 tcp 5  evil\n2 2 tcp 5\n", mapper) == 0
+
+    assert mapper.mappings[1:] == [mapping(2, 2, 6, 5)]
+    assert capsys.readouterr().err == "not registered: 666 1 tcp 5  evil\n"
+
+
+def test_a_line_that_was_not_set_is_reported(
+    pmap_set: Set, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert pmap_set("2 2 tcp 5\n", Mapper2(full=True)) == 0
+    assert capsys.readouterr().err == "not registered: 2 2 tcp 5\n"
+
+
+def test_a_missing_port_mapper_is_reported(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: object
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO()))
+
+    assert main(["--socket", f"{tmp_path}/none", "--rpcbind-port", "1"]) == 1
+    assert capsys.readouterr().err.startswith("pmap_set: ")
+
+
+@pytest.mark.parametrize("line", ["operand", "-p", "--host"])
+def test_a_wrong_command_line_gets_the_usage(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([line]) == 1
+    assert capsys.readouterr().err.endswith(USAGE + "\n")
+
+
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_help_and_version_end_with_0(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([option]) == 0
+    assert "pmap_set" in capsys.readouterr().out

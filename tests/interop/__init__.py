@@ -1,0 +1,1 @@
+"""Tests against real peers, each in network and mount namespaces of its own."""
