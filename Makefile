@@ -1,0 +1,42 @@
+# make run: start the port mapper in the foreground. make test: run every test.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+UNPRIVILEGED_PORT ?= 10111
+
+.PHONY: run test check docs clean
+
+$(INSTALLED): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+run: $(INSTALLED)
+	@if [ "$$(id -u)" = 0 ]; then \
+	  exec $(BIN)/portmap -f; \
+	else \
+	  echo "not root: port $(UNPRIVILEGED_PORT) instead of 111, and no local sockets"; \
+	  exec $(BIN)/portmap -f --no-local --port $(UNPRIVILEGED_PORT); \
+	fi
+
+test: $(INSTALLED)
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --fail-under=95
+
+check: $(INSTALLED)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_architecture.py
+	$(BIN)/python docs/make_man.py --check
+
+docs: $(INSTALLED)
+	$(BIN)/python docs/make_man.py
+
+clean:
+	rm -rf $(VENV) build dist .coverage .coverage.* .hypothesis .mypy_cache .ruff_cache .pytest_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
