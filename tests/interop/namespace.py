@@ -66,11 +66,18 @@ def need(*programs: str) -> None:
 
     With ``ONCRPC_REQUIRE_PEERS`` set it fails instead, so that nothing is skipped unseen.
     """
-    missing = [name for name in programs if shutil.which(name, path=PATH) is None]
+    missing = [name for name in programs if not _installed(name)]
     if os.geteuid() != 0:
         _cannot("needs root, for namespaces")
     if missing:
         _cannot(f"not installed: {', '.join(missing)}")
+
+
+def _installed(name: str) -> bool:
+    """A program, or a file by its absolute path."""
+    if os.path.isabs(name):
+        return os.path.exists(name)
+    return shutil.which(name, path=PATH) is not None
 
 
 def _cannot(reason: str) -> None:

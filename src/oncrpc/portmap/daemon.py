@@ -290,9 +290,12 @@ class Daemon:
     def _load(self, warm: WarmStart) -> None:
         try:
             log.info("restored %d registrations", warm.load(self.registry))
-        except (OSError, XdrError) as error:
-            log.error("%s: %s; starting empty", self.config.warm_start, error)
+        except XdrError as error:
+            log.error("%s is corrupt and set aside: %s", self.config.warm_start, error)
             warm.set_aside()
+        except OSError as error:
+            log.error("cannot read %s, and will not write it: %s", error.filename, error.strerror)
+            self.warm = None
 
     def _changed(self) -> None:
         """Write the files soon: changes that come together are written once."""

@@ -37,6 +37,17 @@ def drop(user: pwd.struct_passwd) -> None:
     os.setresuid(user.pw_uid, user.pw_uid, user.pw_uid)
 
 
+def open_standard_files() -> None:
+    """Open descriptors 0, 1 and 2 where whoever started us has closed them.
+
+    Else a socket would get such a number, and be lost when the daemon lets go of the terminal.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(descriptor)
+    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115  # for as long as we run
+
+
 def detach() -> Callable[[str], None]:
     """Go on in a background process; the caller's process waits for what that one reports.
 

@@ -91,9 +91,9 @@ def _read(path: str) -> list[rpcb]:
 
 def _read_checked(path: str) -> bytes:
     """A regular file, no link, that nobody but we or root could have written."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    with open(path, "rb", opener=lambda name, _: os.open(name, flags)) as file:
+        status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode) or status.st_mode & 0o022:
             raise PermissionError(1, "not a regular file, or writable by others", path)
         if status.st_uid not in (0, os.geteuid()):

@@ -1,0 +1,226 @@
+"""nfs-ganesha, unchanged, registers with us; showmount and libnfs find it through us."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import pytest
+
+from helpers import words
+from interop.hosts import Host, finished, portmap, until
+from interop.namespace import need
+from oncrpc import rpc, sync, xdr
+from oncrpc.addr import split_uaddr
+from oncrpc.programs.portmap import IPPROTO_TCP, IPPROTO_UDP, PMAP_VERS, mapping
+from oncrpc.rpc import Procedure, Version
+from oncrpc.xdr import Opaque, String, UInt
+
+pytestmark = pytest.mark.interop
+
+NFS, MOUNT, NLM = 100003, 100005, 100021
+NFS_PORT, MOUNT_PORT, NLM_PORT = 2049, 20048, 32803
+CONFIGURATION = """
+NFS_CORE_PARAM {
+  Protocols = 3;
+  NFS_Port = 2049; MNT_Port = 20048; NLM_Port = 32803; Rquota_Port = 875;
+  Enable_NLM = true; Enable_RQUOTA = true; Enable_UDP = true;
+  mount_path_pseudo = false;
+}
+NFS_KRB5 { Active_krb5 = false; }
+NFSV4 { Graceless = true; RecoveryBackend = fs; }
+EXPORT {
+  Export_Id = 1; Path = /srv/nfs; Pseudo = /export; Protocols = 3; Transports = TCP, UDP;
+  Access_Type = RW; Squash = No_Root_Squash; SecType = sys, none; PrivilegedPort = false;
+  FSAL { Name = VFS; }
+}
+"""
+FILES = """
+mount -t tmpfs tmpfs /srv
+mount -t tmpfs tmpfs /var/lib/nfs
+mkdir -p /srv/nfs/folder /run/ganesha /var/lib/nfs/ganesha
+echo 'hello from ganesha' > /srv/nfs/hello.txt
+"""
+MNT3_OK = NFS3_OK = 0
+NF3DIR = 2
+
+
+@xdr.struct
+class mountres3_ok:
+    """What MNT answers, as far as a client without flavors reads it (RFC 1813 §5.2.1)."""
+
+    status: UInt
+    fhandle: Opaque
+    auth_flavors: Annotated[list[UInt], xdr.array(16)]
+
+
+@xdr.struct
+class GETATTR3resok:
+    """What GETATTR answers; of the attributes the first is the type of the file."""
+
+    status: UInt
+    obj_attributes: Annotated[bytes, xdr.fixed(84)]
+
+
+class MOUNT_V3(Version, prog=MOUNT, vers=3):
+    """The mount protocol's one procedure that leads to a file system."""
+
+    MNT = Procedure[mountres3_ok](1, String, result=mountres3_ok)
+
+    class Client(rpc.Client):
+        """Calls it."""
+
+        async def MNT(self, path: bytes) -> mountres3_ok:
+            return await self.call(MOUNT_V3.MNT, path)
+
+
+class NFS_V3(Version, prog=NFS, vers=3):
+    """Of NFS the procedure that every client calls first."""
+
+    GETATTR = Procedure[GETATTR3resok](1, Opaque, result=GETATTR3resok)
+
+    class Client(rpc.Client):
+        """Calls it."""
+
+        async def GETATTR(self, handle: bytes) -> GETATTR3resok:
+            return await self.call(NFS_V3.GETATTR, handle)
+
+
+class Ganesha(NamedTuple):
+    """A host that exports ``/srv/nfs``, and the server's process there."""
+
+    host: Host
+    server: subprocess.Popen[str]
+
+
+@pytest.fixture(scope="module")
+def ganesha(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ganesha]:
+    need("ganesha.nfsd")
+    with Host() as host:
+        host.start(portmap())
+        yield Ganesha(host, start_ganesha(host, tmp_path_factory.mktemp("ganesha")))
+
+
+def start_ganesha(host: Host, folder: Path) -> subprocess.Popen[str]:
+    """Start it, and wait until it says that it serves."""
+    host.sh(FILES)
+    settings, log = folder / "ganesha.conf", folder / "log"
+    settings.write_text(CONFIGURATION)
+    log.touch()
+    paths = ["-f", str(settings), "-L", str(log), "-p", "/run/ganesha/pid"]
+    server = host.popen(["ganesha.nfsd", "-F", *paths])
+    until(lambda: "NFS SERVER INITIALIZED" in log.read_text(), "ganesha serves")
+    return server
+
+
+@pytest.mark.slow
+def test_ganesha_registers_its_programs(ganesha: Ganesha) -> None:
+    found = {
+        (entry.r_prog, entry.r_vers, entry.r_netid): split_uaddr(entry.r_addr.decode())[1]
+        for prog in (NFS, MOUNT, NLM)
+        for entry in ganesha.host.registered(prog)
+    }
+
+    netids = (b"udp", b"tcp", b"udp6", b"tcp6")
+    ports = {(NFS, 3): NFS_PORT, (MOUNT, 1): MOUNT_PORT, (MOUNT, 3): MOUNT_PORT, (NLM, 4): NLM_PORT}
+    assert found == {(*key, netid): port for key, port in ports.items() for netid in netids}
+
+
+@pytest.mark.parametrize("asked", ["127.0.0.1", "::1", "10.77.0.1"])
+def test_showmount_lists_the_export(ganesha: Ganesha, asked: str) -> None:
+    need("showmount")
+
+    done = ganesha.host.run(["showmount", "-e", asked])
+
+    assert done.stdout == f"Export list for {asked}:\n/srv/nfs (everyone)\n", done.stderr
+
+
+def test_nfs_ls_lists_the_folder(ganesha: Ganesha) -> None:
+    need("nfs-ls")
+
+    done = ganesha.host.run(["nfs-ls", "nfs://127.0.0.1/srv/nfs"])
+
+    assert {line.split()[-1] for line in done.stdout.splitlines()} == {"folder", "hello.txt"}
+
+
+def test_nfs_cat_reads_a_file(ganesha: Ganesha) -> None:
+    need("nfs-cat")
+
+    done = ganesha.host.run(["nfs-cat", "nfs://127.0.0.1/srv/nfs/hello.txt"])
+
+    assert done.stdout == "hello from ganesha\n", done.stderr
+
+
+def test_nfs_ls_discovers_the_export(ganesha: Ganesha) -> None:
+    need("nfs-ls")
+
+    done = ganesha.host.run(["nfs-ls", "-D", "nfs://127.0.0.1"])
+
+    assert done.stdout == "nfs://127.0.0.1/srv/nfs\n", done.stderr
+
+
+def test_nfs_cp_writes_a_file(ganesha: Ganesha) -> None:
+    need("nfs-cp")
+
+    done = ganesha.host.run(["nfs-cp", "/srv/nfs/hello.txt", "nfs://127.0.0.1/srv/nfs/folder/copy"])
+
+    assert done.returncode == 0, done.stderr
+    copied = Path(ganesha.host.path("/srv/nfs/folder/copy")).read_text()
+    assert copied == "hello from ganesha\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "proto", "found"),
+    [
+        ("127.0.0.1", "udp", "127.0.0.1 prog {} vers 3 prot UDP port {}\n"),
+        ("127.0.0.1", "tcp", "127.0.0.1 prog {} vers 3 prot TCP port {}\n"),
+        ("[::1]", "tcp6", "::1 prog {} vers 3 prot TCP port {}\n"),
+    ],
+    ids=["udp", "tcp", "tcp6"],
+)
+def test_mount_nfs_finds_both_ports(ganesha: Ganesha, source: str, proto: str, found: str) -> None:
+    """Whether the kernel can mount it then is another matter."""
+    need("mount.nfs")
+    ganesha.host.sh("mkdir -p /run/mounted")
+    command = ["mount.nfs", "-v", f"{source}:/srv/nfs", "/run/mounted"]
+
+    done = ganesha.host.run([*command, "-o", f"vers=3,nolock,proto={proto},mountproto={proto}"])
+
+    ganesha.host.run(["umount", "-f", "-l", "/run/mounted"])
+    assert found.format(NFS, NFS_PORT) in done.stderr
+    assert found.format(MOUNT, MOUNT_PORT) in done.stderr
+
+
+@pytest.mark.parametrize(("netid", "prot"), [("tcp", IPPROTO_TCP), ("udp", IPPROTO_UDP)])
+def test_our_own_client_goes_the_way_of_an_nfs_client(
+    ganesha: Ganesha, netid: str, prot: int
+) -> None:
+    """GETPORT of mount, MNT, GETPORT of NFS, GETATTR of what was mounted."""
+    with sync.run(ganesha.host.dial(netid, "127.0.0.1")) as link:
+        mapper = PMAP_VERS.Client(link)
+        mount_port = sync.run(mapper.PMAPPROC_GETPORT(mapping(MOUNT, 3, prot, 0)))
+        nfs_port = sync.run(mapper.PMAPPROC_GETPORT(mapping(NFS, 3, prot, 0)))
+
+    assert (mount_port, nfs_port) == (MOUNT_PORT, NFS_PORT)
+    with sync.run(ganesha.host.dial(netid, "127.0.0.1", mount_port)) as link:
+        mounted = sync.run(MOUNT_V3.Client(link).MNT(b"/srv/nfs"))
+    assert mounted.status == MNT3_OK
+    with sync.run(ganesha.host.dial(netid, "127.0.0.1", nfs_port)) as link:
+        attributes = sync.run(NFS_V3.Client(link).GETATTR(mounted.fhandle))
+    assert attributes.status == NFS3_OK
+    assert attributes.obj_attributes[:4] == words(NF3DIR)
+
+
+@pytest.mark.slow
+def test_ganesha_unregisters_when_it_ends(tmp_path: Path) -> None:
+    need("ganesha.nfsd")
+    with Host() as host:
+        host.start(portmap())
+        server = start_ganesha(host, tmp_path)
+
+        server.terminate()
+
+        finished(server)
+        assert [host.registered(prog) for prog in (NFS, MOUNT, NLM)] == [[], [], []]
