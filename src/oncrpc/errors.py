@@ -6,6 +6,7 @@
     ├── XdrError             bytes that are no value of a type, or a value that has no bytes
     ├── ProtocolError        bytes that are no record, no call or no reply
     ├── AddressError         no universal address, or an unknown netid
+    ├── IdlError             an interface file that cannot be compiled
     ├── TransportError       no connection, or it broke; ``errno`` says why
     ├── CallTimeout          no reply before the deadline
     ├── NotRegistered        the port mapper does not know the program
@@ -51,6 +52,32 @@ class ProtocolError(OncRpcError):
 
 class AddressError(OncRpcError, ValueError):
     """A text that is no universal address, or a netid that nobody declared (RFC 5665)."""
+
+
+class IdlError(OncRpcError, ValueError):
+    """An interface text that cannot be compiled (RFC 4506 §6, RFC 5531 §12).
+
+    ``line`` and ``column`` count from 1; ``text`` is the line, ``expected`` what could stand there.
+    """
+
+    def __init__(
+        self,
+        file: str,
+        line: int,
+        column: int,
+        *,
+        reason: str,
+        text: str = "",
+        expected: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(file, line, column, reason)
+        self.file, self.line, self.column = file, line, column
+        self.reason, self.text, self.expected = reason, text, expected
+
+    def __str__(self) -> str:
+        before = "".join(c if c == "\t" else " " for c in self.text[: self.column - 1])
+        shown = f"\n    {self.text}\n    {before}^" if self.text.strip() else ""
+        return f"{self.file}:{self.line}:{self.column}: {self.reason}{shown}"
 
 
 class TransportError(OncRpcError, OSError):

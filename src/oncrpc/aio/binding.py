@@ -16,4 +16,4 @@ dump = binder.dump
 set = binder.set
 unset = binder.unset
 
-__all__ = ["Binder", "binder", "dump", "getaddr", "getport", "set", "unset"]
+__all__ = ["Binder", "binder", "dial", "dump", "getaddr", "getport", "set", "unset"]

@@ -44,13 +44,13 @@ class AioLink(asyncio.Protocol):
         Cancelling leaves the link usable: a late reply is dropped by its xid.
         """
         if self.broken is not None:
-            raise self.broken
+            raise self.broken.with_traceback(None)
         now = self.loop.time()
         call = self.calls.start(procedure, arguments, now=now, timeout=self.timeout)
         call.waiter = self.loop.create_future()
         try:
             self._send(call)
-            self._arm()
+            self._arm(min(call.deadline, call.retry_at))
             result: R = await call.waiter
             return result
         finally:
@@ -112,20 +112,25 @@ class AioLink(asyncio.Protocol):
             except OSError as error:
                 raise TransportError.of(error) from None
 
-    def _arm(self) -> None:
-        """Have ``_due`` called when the next call is due."""
+    def _arm(self, at: float | None) -> None:
+        """Have ``_due`` called at that time, if it is not to be called earlier."""
+        if at is not None and (self._timer is None or at < self._timer.when()):
+            self._disarm()
+            self._timer = self.loop.call_at(at, self._due)
+
+    def _disarm(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        at = self.calls.next_deadline()
-        self._timer = None if at is None else self.loop.call_at(at, self._due)
+            self._timer = None
 
     def _due(self) -> None:
+        self._timer = None
         for call in self.calls.due(self.loop.time()):
             if call.done:
                 self._finish(call)
             else:
                 self._resend(call)
-        self._arm()
+        self._arm(self.calls.next_deadline())
 
     def _resend(self, call: Pending) -> None:
         try:
@@ -149,7 +154,7 @@ class AioLink(asyncio.Protocol):
     def _end_all(self, error: TransportError) -> None:
         for call in self.calls.fail(error):
             self._finish(call)
-        self._arm()
+        self._disarm()
 
 
 async def dial(
@@ -170,7 +175,11 @@ async def dial(
         first_xid=int.from_bytes(os.urandom(4), "big"), retransmit=entry.datagram, cred=cred
     )
     sock = await _connect(entry, host, port, timeout)
-    link = AioLink(_peer(sock, host), calls, timeout)
+    try:
+        link = AioLink(_peer(sock, host), calls, timeout)
+    except OSError as error:  # the connection has been reset already
+        sock.close()
+        raise TransportError.of(error) from None
     if entry.datagram:
         link.attach(sock)
     elif sock.family == socket.AF_UNIX:

@@ -7,6 +7,8 @@ import socket
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
+from itertools import product
+from typing import Any
 
 from oncrpc.addr import RPCB_SOCKET, WILDCARDS, join_uaddr, transport
 from oncrpc.aio.binding import binder
@@ -16,7 +18,7 @@ from oncrpc.aio.udp import UdpEndpoint
 from oncrpc.binder import Binder
 from oncrpc.errors import NotRegistered, OncRpcError
 from oncrpc.rpc.dispatch import Dispatcher
-from oncrpc.rpc.program import Service
+from oncrpc.rpc.program import Service, Version
 
 VISIBLE = ("udp", "tcp", "udp6", "tcp6")
 SWEEP_EVERY = 1.0
@@ -64,21 +66,35 @@ class Server:
 
     async def close(self, *, drain: float = 2.0) -> None:
         """Stop accepting, give calls under way ``drain`` seconds, then end every connection."""
-        for endpoint in self.endpoints:
-            endpoint.close()
         if self._sweeper is not None:
             self._sweeper.cancel()
+        ending: list[asyncio.Future[Any]] = []
+        for endpoint in self.endpoints:
+            ending += endpoint.starting if isinstance(endpoint, Listener) else endpoint.waiting
+            endpoint.close()
+        await _wait(ending)
         connections = [c for pool in self.pools.values() for c in pool.connections]
-        under_way = [task for connection in connections for task in connection.calls]
-        if under_way:
-            await asyncio.wait(under_way, timeout=drain)
+        until = time.monotonic() + drain
+        await _wait([task for c in connections for task in c.calls], until)
         for connection in connections:
             connection.transport.close()
+        await _wait([c.lost for c in connections], until)
+        for connection in connections:
+            connection.transport.abort()
+        await _wait([c.lost for c in connections])
 
     def _sweep(self) -> None:
         for pool in self.pools.values():
             pool.sweep()
         self._sweeper = asyncio.get_running_loop().call_later(SWEEP_EVERY, self._sweep)
+
+
+async def _wait(futures: Iterable[asyncio.Future[Any]], until: float | None = None) -> None:
+    """Wait until all are done, or it is ``until``."""
+    pending = [future for future in futures if not future.done()]
+    if pending:
+        timeout = None if until is None else max(until - time.monotonic(), 0.0)
+        await asyncio.wait(pending, timeout=timeout)
 
 
 @asynccontextmanager
@@ -102,17 +118,21 @@ async def serve(
         OSError: an address cannot be bound. NotRegistered: the port mapper refused.
     """
     server = Server(Dispatcher(services, clock=time.monotonic), limits=limits)
+    registered: list[tuple[type[Version], str]] = []
     try:
         for netid in netids:
             server.add(_socket(netid, host, port, path), netid)
         server.start()
         if register:
-            await _register(services, server.addresses, registrar)
+            for place in product((service.version for service in services), server.addresses):
+                registered.append(place)
+                await _register(*place, server.addresses[place[1]], registrar)
         yield server
     finally:
-        if register:
-            await _unregister(services, registrar)
-        await server.close()
+        try:
+            await _unregister(registered, registrar)
+        finally:
+            await server.close()
 
 
 def _socket(netid: str, host: str | None, port: int, path: str | None) -> socket.socket:
@@ -122,23 +142,20 @@ def _socket(netid: str, host: str | None, port: int, path: str | None) -> socket
     return listen(entry, host or WILDCARDS[entry.family], port)
 
 
-async def _register(
-    services: Iterable[Service], addresses: dict[str, str], registrar: Binder
-) -> None:
-    """As C servers do: forget what a former process left, then register each transport."""
-    for version in (service.version for service in services):
-        for netid, uaddr in addresses.items():
-            await registrar.unset(version.prog, version.vers, netid)
-            if not await registrar.set(version.prog, version.vers, netid, uaddr):
-                raise NotRegistered(
-                    f"the port mapper refused program {version.prog} version {version.vers}"
-                    f" on {netid}: somebody else has registered it"
-                )
+async def _register(version: type[Version], netid: str, uaddr: str, registrar: Binder) -> None:
+    """As C servers do: forget what a former process left, then register the transport."""
+    await registrar.unset(version.prog, version.vers, netid)
+    if not await registrar.set(version.prog, version.vers, netid, uaddr):
+        raise NotRegistered(
+            f"the port mapper refused program {version.prog} version {version.vers}"
+            f" on {netid}: somebody else has registered it"
+        )
 
 
-async def _unregister(services: Iterable[Service], registrar: Binder) -> None:
-    for version in (service.version for service in services):
+async def _unregister(registered: Iterable[tuple[type[Version], str]], registrar: Binder) -> None:
+    """Take back what was registered, and nothing else: others may serve the program too."""
+    for version, netid in registered:
         try:
-            await registrar.unset(version.prog, version.vers)
+            await registrar.unset(version.prog, version.vers, netid)
         except (OncRpcError, OSError):
             return

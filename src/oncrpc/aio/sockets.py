@@ -131,12 +131,12 @@ def arrival(
 
 def _nearest(source: Address, port: int) -> Address | None:
     """This host's address towards a source that sent to a group."""
-    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
-        try:
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
             probe.connect(source)
-        except OSError:
-            return None
-        host, _, _, scope = probe.getsockname()
+            host, _, _, scope = probe.getsockname()
+    except OSError:  # no route, or no descriptor left
+        return None
     return host.partition("%")[0], port, scope
 
 

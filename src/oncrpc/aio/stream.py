@@ -2,8 +2,10 @@
 
 A connection cannot cost more than its bounds: a record's size, its time to arrive, the calls under
 way, the replies that the peer does not read. While it is at one of them nothing more is read from
-it, so that TCP's own flow control holds the peer. The pool bounds all connections together: a new
-one takes the place of the one that has been silent longest.
+it, so that TCP's own flow control holds the peer. Nor does it keep others waiting: after a number
+of calls it is their turn. The pool bounds all connections together: a new one takes the place of
+the one that has been silent longest; of those that do not read their replies the one that began it
+first goes when the replies are too many.
 """
 
 from __future__ import annotations
@@ -28,6 +30,8 @@ log = logging.getLogger("oncrpc.aio")
 FULL = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 ACCEPT_BATCH = 64
 ACCEPT_PAUSE = 0.1
+TURN = 64
+"""Calls that a connection may have answered before it is the others' turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,7 @@ class Limits:
     record: int = 1 << 20
     calls: int = 64
     unread: int = 256 << 10
+    unread_by_all: int = 64 << 20
     record_time: float = 30.0
     write_time: float = 30.0
     idle_time: float | None = 300.0
@@ -49,6 +54,8 @@ class Pool:
     def __init__(self, limits: Limits, clock: Callable[[], float]) -> None:
         self.limits, self.clock = limits, clock
         self.connections: OrderedDict[Connection, None] = OrderedDict()
+        self.arriving: set[Connection] = set()
+        self.not_reading: dict[Connection, None] = {}
 
     def touch(self, connection: Connection) -> None:
         """The connection was heard of just now."""
@@ -58,12 +65,20 @@ class Pool:
     def drop(self, connection: Connection) -> None:
         """The connection has ended."""
         self.connections.pop(connection, None)
+        self.not_reading.pop(connection, None)
 
     def make_room(self) -> bool:
         """Whether one more may come in; if need be the longest silent one has to go."""
-        if len(self.connections) < self.limits.connections:
+        if len(self.connections) + len(self.arriving) < self.limits.connections:
             return True
         return self.evict()
+
+    def hold(self, connection: Connection) -> None:
+        """The connection's peer has stopped reading; the first that did goes if they are many."""
+        self.not_reading[connection] = None
+        unread = sum(c.transport.get_write_buffer_size() for c in self.not_reading)
+        if unread > self.limits.unread_by_all:
+            next(iter(self.not_reading)).end("too many replies are unread")
 
     def evict(self) -> bool:
         """End the longest silent connection that has no call under way; False if all have."""
@@ -94,7 +109,8 @@ class Connection(asyncio.Protocol):
         self.calls: set[asyncio.Future[None]] = set()
         self.heard_at = self.record_at = self.pool.clock()
         self.unread_since: float | None = None
-        self.at_end = False
+        self.at_end = self.had_turn = False
+        self.lost = listener.loop.create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio: the connection is there."""
@@ -102,6 +118,7 @@ class Connection(asyncio.Protocol):
         self.transport = transport
         transport.set_write_buffer_limits(high=self.pool.limits.unread)
         self.caller = self.listener.caller(transport.get_extra_info("socket"))
+        self.pool.arriving.discard(self)
         self.pool.touch(self)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # asyncio's
@@ -109,6 +126,8 @@ class Connection(asyncio.Protocol):
         self.pool.drop(self)
         for task in self.calls:
             task.cancel()
+        if not self.lost.done():
+            self.lost.set_result(None)
 
     def data_received(self, data: bytes) -> None:
         """asyncio: bytes have arrived."""
@@ -128,16 +147,19 @@ class Connection(asyncio.Protocol):
         """asyncio: the peer does not read its replies."""
         self.unread_since = self.pool.clock()
         self.transport.pause_reading()
+        self.pool.hold(self)
 
     def resume_writing(self) -> None:
         """asyncio: it does again."""
         self.unread_since = None
+        self.pool.not_reading.pop(self, None)
         self._go_on()
 
     @property
     def blocked(self) -> bool:
         """No further record is to be taken now."""
-        return self.unread_since is not None or len(self.calls) >= self.pool.limits.calls
+        full = len(self.calls) >= self.pool.limits.calls
+        return full or self.had_turn or self.unread_since is not None
 
     def overdue(self, now: float) -> str | None:
         """Why the connection is to end at ``now``, if it is."""
@@ -161,14 +183,23 @@ class Connection(asyncio.Protocol):
     def _work(self) -> None:
         """Answer the records that are whole, until something blocks."""
         try:
-            for message in self.reader.records():
+            for count, message in enumerate(self.reader.records(), 1):
                 self.record_at = self.heard_at
                 self._answer(message)
+                if self.transport.is_closing():
+                    return
+                if count == TURN:
+                    self.had_turn = True
+                    self.listener.loop.call_soon(self._next_turn)
                 if self.blocked:
                     self.transport.pause_reading()
                     return
         except ProtocolError as error:
             self.end(str(error))
+
+    def _next_turn(self) -> None:
+        self.had_turn = False
+        self._go_on()
 
     def _answer(self, message: bytes) -> None:
         reply = self.listener.dispatcher.handle(message, self.caller)
@@ -184,13 +215,14 @@ class Connection(asyncio.Protocol):
 
     def _finished(self, task: asyncio.Future[None]) -> None:
         self.calls.discard(task)
-        if not self.transport.is_closing():
-            self._go_on()
+        self._go_on()
 
     def _go_on(self) -> None:
-        """Something that may have blocked is over."""
-        if self.blocked:
+        """Something that may have blocked is over; until now the peer could not do more."""
+        if self.blocked or self.transport.is_closing():
             return
+        self.heard_at = self.record_at = self.pool.clock()
+        self.pool.touch(self)
         self._work()
         if self.blocked or self.transport.is_closing():
             return
@@ -200,7 +232,7 @@ class Connection(asyncio.Protocol):
             self.transport.resume_reading()
 
     def _write(self, reply: Reply) -> None:
-        if reply is not None:
+        if reply is not None and not self.transport.is_closing():
             self.transport.write(encode_record(reply))
 
 
@@ -261,10 +293,13 @@ class Listener:
             sock.close()
             return
         sock.setblocking(False)
-        made = self.loop.connect_accepted_socket(lambda: Connection(self), sock)
+        connection = Connection(self)
+        self.pool.arriving.add(connection)
+        made = self.loop.connect_accepted_socket(lambda: connection, sock)
         task = self.loop.create_task(made)
         self.starting.add(task)
         task.add_done_callback(self.starting.discard)
+        task.add_done_callback(lambda _: self.pool.arriving.discard(connection))
 
     def _pause(self, error: OSError) -> None:
         """Out of descriptors or memory: make room, and leave the queue alone for a moment."""

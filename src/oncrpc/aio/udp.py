@@ -26,7 +26,7 @@ MAX_REPLY = 9000
 BATCH = 64
 CONTROL_SIZE = socket.CMSG_SPACE(20) + socket.CMSG_SPACE(12)
 MAX_WAITING = 256
-"""Calls whose handler has not finished; beyond that more of the kind are dropped."""
+"""Calls whose handler has not finished; while there are so many, datagrams are dropped."""
 
 
 class UdpEndpoint:
@@ -46,7 +46,7 @@ class UdpEndpoint:
         """Stop; calls that are being worked on are not answered."""
         self.loop.remove_reader(self.sock.fileno())
         for task in self.waiting:
-            task.cancel()
+            self.loop.call_soon(task.cancel)  # a task that has not begun yet would leak its call
         self.sock.close()
 
     def _drain(self) -> None:
@@ -58,7 +58,7 @@ class UdpEndpoint:
             except OSError as error:
                 log.debug("%s: %s", self.netid, error)
                 continue
-            if not flags & socket.MSG_TRUNC:
+            if not flags & socket.MSG_TRUNC and len(self.waiting) < MAX_WAITING:
                 self._answer(message, ancillary, source)
 
     def _answer(self, message: bytes, ancillary: Ancillary, source: tuple[str, int, int]) -> None:
@@ -77,7 +77,7 @@ class UdpEndpoint:
             return
         if isinstance(reply, bytes | None):
             self._send(reply, message, control, source)
-        elif len(self.waiting) < MAX_WAITING:
+        else:
             task = asyncio.ensure_future(self._send_later(reply, message, control, source))
             self.waiting.add(task)
             task.add_done_callback(self.waiting.discard)

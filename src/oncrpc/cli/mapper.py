@@ -8,6 +8,7 @@ from oncrpc import sync
 from oncrpc.addr import RPCB_ABSTRACT, RPCB_SOCKET
 from oncrpc.binder import OpenLink
 from oncrpc.cli.command import Failure, Option, integer
+from oncrpc.errors import OncRpcError, TransportError
 from oncrpc.programs.portmap import PMAP_PORT
 from oncrpc.sync import Binder
 
@@ -42,6 +43,13 @@ class Mapper:
         port = PMAP_PORT if self.port is None else self.port
         binder = Binder(sync.dial, port=port, sockets=sockets(self.socket, self.port))
         return binder.open("tcp6" if ":" in host else "tcp", host) if host else binder.local()
+
+
+def trouble(error: OncRpcError) -> str:
+    """Why the port mapper could not be asked, and what to look at next."""
+    if isinstance(error, TransportError):
+        return f"cannot reach the port mapper: {error.strerror}; is it running?"
+    return f"the port mapper does not answer as it should: {error}"
 
 
 def sockets(path: str | None, port: int | None) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from oncrpc import sync
 from oncrpc.cli import command
 from oncrpc.cli.command import COMMON, Done, Failure, Option, described, version_of
-from oncrpc.cli.mapper import MAPPER_OPTIONS, Mapper
+from oncrpc.cli.mapper import MAPPER_OPTIONS, Mapper, trouble
 from oncrpc.errors import OncRpcError
 from oncrpc.numbers import program_name
 from oncrpc.programs.portmap import IPPROTO_TCP, IPPROTO_UDP, PMAP_VERS, mapping
@@ -51,7 +51,7 @@ def _dump(arguments: Sequence[str]) -> int:
     try:
         found = sync.run(_mappings(mapper, host))
     except OncRpcError as error:
-        raise Failure(f"{PROGRAM}: {error}") from None
+        raise Failure(f"{PROGRAM}: {trouble(error)}") from None
     sys.stdout.writelines(f"{line}\n" for line in lines(found))
     return 0
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from oncrpc import sync
 from oncrpc.cli import command
 from oncrpc.cli.command import COMMON, Done, Failure, complain, described, version_of
-from oncrpc.cli.mapper import MAPPER_OPTIONS, Mapper
+from oncrpc.cli.mapper import MAPPER_OPTIONS, Mapper, trouble
 from oncrpc.errors import CallError, OncRpcError
 from oncrpc.programs.portmap import IPPROTO_TCP, IPPROTO_UDP, PMAP_VERS, mapping
 
@@ -54,7 +54,7 @@ def _set(arguments: Sequence[str]) -> int:
     try:
         sync.run(_register(mapper, lines))
     except OncRpcError as error:
-        raise Failure(f"{PROGRAM}: {error}") from None
+        raise Failure(f"{PROGRAM}: {trouble(error)}") from None
     return 0
 
 

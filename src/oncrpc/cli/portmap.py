@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from ipaddress import ip_address
 
 from oncrpc import __version__
-from oncrpc.addr import LOOPBACKS, family_of
+from oncrpc.addr import LOOPBACKS, family_of, split_uaddr
 from oncrpc.errors import AddressError
 from oncrpc.portmap import logs
-from oncrpc.portmap.daemon import Config, StartError, run
+from oncrpc.portmap.daemon import WARM_START, Config, StartError, run
 from oncrpc.portmap.privileges import detach, open_standard_files
 from oncrpc.programs.portmap import PMAP_PORT
 
@@ -54,9 +54,9 @@ def parser() -> argparse.ArgumentParser:
         help="become this user once the sockets are bound (_rpc, rpc or nobody if started by root)",
     )  # fmt: skip
     add(
-        "-w", "--warm-start", metavar="FILE",
+        "-w", "--warm-start", metavar="FILE", nargs="?", const=WARM_START,
         help="read and keep the registrations in the C daemon's portmap.xdr or rpcbind.xdr,"
-        " or in the directory that has them",
+        f" or in the directory that has them; without FILE {WARM_START}",
     )  # fmt: skip
     add("--no-local", action="store_true", help="do not serve the local sockets")
     add("--version", action="version", version=f"portmap (oncrpc) {__version__}")
@@ -127,10 +127,10 @@ def _hint(addresses: dict[str, str]) -> str:
     uaddr = addresses.get("tcp") or addresses.get("tcp6")
     if uaddr is None:
         return "portmap: end with Ctrl-C\n"
-    *_, high, low = uaddr.split(".")
     host = "127.0.0.1" if "tcp" in addresses else "::1"
-    port = int(high) << 8 | int(low)
-    return f"portmap: try 'rpcinfo --rpcbind-port {port} {host}'; end with Ctrl-C\n"
+    _, port = split_uaddr(uaddr)
+    option = "" if port == PMAP_PORT else f"--rpcbind-port {port} "
+    return f"portmap: try 'rpcinfo {option}{host}'; end with Ctrl-C\n"
 
 
 if __name__ == "__main__":

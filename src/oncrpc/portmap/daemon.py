@@ -40,6 +40,9 @@ from oncrpc.rpc.dispatch import Dispatcher
 log = logging.getLogger("oncrpc.portmap")
 
 LOCK = "/run/rpcbind.lock"
+WARM_START = "/run/rpcbind"
+"""Where the C daemon keeps its files."""
+
 VERSIONS = {"udp": (4, 3, 2), "tcp": (4, 3, 2), "udp6": (4, 3), "tcp6": (4, 3), "local": (4, 3)}
 """The versions that are registered for each netid, in the order that the C daemon lists them."""
 
@@ -317,6 +320,7 @@ def run(config: Config, ready: Callable[[dict[str, str]], None]) -> None:
         StartError: with one line for the person who started us.
     """
     with contextlib.ExitStack() as held:
+        _check_warm_start(config)
         if config.local:
             held.callback(os.close, take_lock(config.lock))
         _raise_descriptors()
@@ -324,6 +328,19 @@ def run(config: Config, ready: Callable[[dict[str, str]], None]) -> None:
         held.callback(listeners.close)
         _leave_root(config)
         asyncio.run(_serve(config, listeners, ready))
+
+
+def _check_warm_start(config: Config) -> None:
+    """Refuse a place that cannot be written later: the first change would be too late to learn."""
+    if config.warm_start is None or os.path.isdir(config.warm_start):
+        return
+    folder = os.path.dirname(config.warm_start)
+    if config.warm_start == WARM_START or not os.path.isdir(folder):
+        missing = WARM_START if config.warm_start == WARM_START else folder
+        raise StartError(
+            f"there is no directory {missing} to keep registrations in; create it"
+            " for the user that the daemon becomes, or name another with --warm-start"
+        )
 
 
 async def _serve(
@@ -363,4 +380,7 @@ def _leave_root(config: Config) -> None:
         try:
             privileges.drop(user)
         except OSError as error:
-            raise StartError(f"cannot become user {user.pw_name}: {error.strerror}") from None
+            raise StartError(
+                f"cannot become user {user.pw_name}: {error.strerror};"
+                " in a user namespace that has no other user, say --user root"
+            ) from None

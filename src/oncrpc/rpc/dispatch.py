@@ -57,6 +57,9 @@ from oncrpc.xdr import codec
 log = logging.getLogger("oncrpc.rpc")
 
 Reply = bytes | None
+NULL = 0
+"""The procedure that does nothing (§12.1): may run twice, and its floods push nothing out."""
+
 _ACCEPT_STATS: dict[type[CallError], accept_stat] = {
     ProgramUnavailable: accept_stat.PROG_UNAVAIL,
     ProcedureUnavailable: accept_stat.PROC_UNAVAIL,
@@ -110,7 +113,7 @@ class Dispatcher:
             call, handler = self._admit(message, caller)
         except CallError as refusal:
             return refuse(message[:4], refusal)
-        if caller.datagram and not is_idempotent(handler):
+        if caller.datagram and call.procedure.number != NULL and not is_idempotent(handler):
             return self._run_once(call, handler)
         return self._run(call, handler)
 
@@ -186,7 +189,11 @@ class Dispatcher:
             error = SystemFailure()
         if is_silent(handler) and not isinstance(error, AuthError):
             return None
-        return refuse(call.message[:4], error, call.verf)
+        try:
+            return refuse(call.message[:4], error, call.verf)
+        except ValueError as bug:  # a refusal whose numbers fit no reply
+            log.error("%r failed", call.procedure, exc_info=bug)
+            return refuse(call.message[:4], SystemFailure(), call.verf)
 
 
 def _call_body(message: bytes) -> tuple[call_body, int]:
@@ -221,8 +228,13 @@ def refuse(xid: bytes, refusal: CallError, verf: opaque_auth = AUTH_NONE) -> byt
             found = mismatch_info(low, high)
             data = accepted_reply_data(accept_stat.PROG_MISMATCH, found)
         case _:
-            data = accepted_reply_data(_ACCEPT_STATS[type(refusal)], None)
+            data = accepted_reply_data(_accept_stat(refusal), None)
     return _accepted(xid, verf, data)
+
+
+def _accept_stat(refusal: CallError) -> accept_stat:
+    found = (stat for cls, stat in _ACCEPT_STATS.items() if isinstance(refusal, cls))
+    return next(found, accept_stat.SYSTEM_ERR)
 
 
 def _accepted(xid: bytes, verf: opaque_auth, data: accepted_reply_data) -> bytes:

@@ -31,6 +31,7 @@ from oncrpc.xdr import codec
 
 R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., Any])
+NULLPROC = 0
 Answer: TypeAlias = R | Awaitable[R]
 """What a handler returns: the result, or an awaitable of it."""
 
@@ -76,7 +77,11 @@ class Procedure(Generic[R]):
 
 
 class Version:
-    """A version of a program; its subclasses are declarations, never instantiated."""
+    """A version of a program; its subclasses are declarations, never instantiated.
+
+    Procedure 0 does nothing, by convention of all programs (RFC 5531 §12.1); one that is not
+    declared is there all the same.
+    """
 
     prog: ClassVar[int]
     vers: ClassVar[int]
@@ -86,6 +91,9 @@ class Version:
         cls.prog, cls.vers = prog, vers
         declared = (item for item in vars(cls).values() if isinstance(item, Procedure))
         cls.procedures = {procedure.number: procedure for procedure in declared}
+        if NULLPROC not in cls.procedures:
+            null = cls.procedures[NULLPROC] = Procedure[None](NULLPROC)
+            null.__set_name__(cls, "NULL")
         for nested in vars(cls).values():
             if isinstance(nested, type) and issubclass(nested, (Client, Service)):
                 nested.version = cls
@@ -152,13 +160,18 @@ class Service:
 
     def handlers(self) -> dict[int, Callable[..., Any]]:
         """The procedures that this object has: those that its class overrides, and NULL."""
+        declared = self.version.procedures.items()
+        found = {number: getattr(self, item.name) for number, item in declared if self._has(item)}
+        return {NULLPROC: self.NULL} | found
+
+    def _has(self, procedure: Procedure[Any]) -> bool:
+        """Whether the class has its own of the procedure, not the generated one or none."""
         generated = next(cls for cls in type(self).__mro__ if "version" in vars(cls))
-        return {
-            number: getattr(self, procedure.name)
-            for number, procedure in self.version.procedures.items()
-            if number == 0
-            or getattr(type(self), procedure.name) is not getattr(generated, procedure.name)
-        }
+        ours = getattr(type(self), procedure.name, None)
+        return ours is not getattr(generated, procedure.name, None)
+
+    def NULL(self, call: Call) -> None:  # noqa: N802  # the name of the convention
+        """Do nothing."""
 
 
 def silent(handler: F) -> F:

@@ -2,8 +2,9 @@
 
 Over UDP a client that got no reply sends the same bytes again. If the call is not idempotent,
 doing it twice gives the wrong answer: the second SET finds the entry of the first and is FALSE.
-A call is the same if its source, xid and all its bytes are. A client that uses one xid for every
-call is safe too: a call with other bytes takes the place of the one before.
+A call is the same if its source, xid and all its bytes are; of the bytes a digest is kept, so that
+large calls cost no memory. A client that uses one xid for every call is safe too: a call with other
+bytes takes the place of the one before.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass
+from hashlib import blake2b
 
 LIFETIME = 60.0
 MAX_CALLS = 1024
@@ -18,9 +20,9 @@ MAX_CALLS = 1024
 
 @dataclass(slots=True)
 class Remembered:
-    """A call that was begun: its bytes, and its reply once there is one."""
+    """A call that was begun: its digest, and its reply once there is one."""
 
-    message: bytes
+    digest: bytes
     at: float
     reply: bytes | None = None
 
@@ -38,16 +40,23 @@ class ReplayCache:
     def seen(self, source: Hashable, message: bytes, now: float) -> Remembered | None:
         """The same call from the same source, if it was begun lately."""
         found = self._calls.get((source, message[:4]))
-        if found is None or found.message != message or now - found.at > self.lifetime:
+        if found is None or now - found.at > self.lifetime or found.digest != _digest(message):
             return None
         return found
 
     def begin(self, source: Hashable, message: bytes, now: float) -> Remembered:
         """Remember a call that is about to run; set ``reply`` on what is returned."""
-        call = Remembered(message, now)
+        call = Remembered(_digest(message), now)
         key = (source, message[:4])
         self._calls[key] = call
         self._calls.move_to_end(key)
-        while len(self._calls) > self.max_calls:
+        while len(self._calls) > self.max_calls or self._oldest().at < now - self.lifetime:
             self._calls.popitem(last=False)
         return call
+
+    def _oldest(self) -> Remembered:
+        return next(iter(self._calls.values()))
+
+
+def _digest(message: bytes) -> bytes:
+    return blake2b(message, digest_size=16).digest()

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import struct as _struct
 from functools import cached_property
-from typing import Any, Generic, TypeVar, get_args, overload
+from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin, overload
 
 from oncrpc.errors import XdrError
 from oncrpc.xdr.decoder import Decode, DecodeWriter
 from oncrpc.xdr.encoder import Encode, EncodeWriter
+from oncrpc.xdr.misfit import misfit
 from oncrpc.xdr.nodes import Node, resolve
 
 T = TypeVar("T")
+TOO_DEEP = "nested too deeply"
 
 
 class Codec(Generic[T]):
@@ -52,8 +54,11 @@ class Codec(Generic[T]):
         """Append the value's bytes to ``out``; after an error ``out`` is to be thrown away."""
         try:
             self._encode(value, out)
-        except (_struct.error, TypeError, AttributeError, RecursionError) as error:
-            raise XdrError(self.name, None, _reason(error)) from None
+        except RecursionError:
+            raise XdrError(self.name, None, TOO_DEEP) from None
+        except (_struct.error, OverflowError, TypeError, AttributeError) as error:
+            found = misfit(self.node, value, self.name)
+            raise found or XdrError(self.name, None, str(error)) from None
         return out
 
     def decode(self, data: bytes) -> T:
@@ -71,8 +76,8 @@ class Codec(Generic[T]):
         """The value that starts at ``offset``, and the offset behind it."""
         try:
             return self._decode(data, offset, len(data))
-        except RecursionError as error:
-            raise XdrError(self.name, offset, _reason(error)) from None
+        except RecursionError:
+            raise XdrError(self.name, offset, TOO_DEEP) from None
 
     def decode_nested(self, data: bytes, i: int, end: int, path: str) -> tuple[T, int]:
         """For compiled code: a value within one of its own type, found at ``path``."""
@@ -109,7 +114,11 @@ def encode(declared: Any, value: Any) -> bytes:
     return codec(declared).encode(value)
 
 
-def decode(declared: type[T], data: bytes) -> T:
+@overload
+def decode(declared: type[T], data: bytes) -> T: ...
+@overload
+def decode(declared: object, data: bytes) -> Any: ...
+def decode(declared: Any, data: bytes) -> Any:
     """``codec(declared).decode(data)``."""
     return codec(declared).decode(data)
 
@@ -120,6 +129,8 @@ def _name(declared: Any) -> str:
         return "void"
     if isinstance(declared, type):
         return declared.__name__
+    if get_origin(declared) is not Annotated:
+        return _name(get_args(declared)[0]) if get_args(declared) else repr(declared)
     base, *markers = get_args(declared)
     if markers and hasattr(markers[0], "name"):
         return str(markers[0].name)
@@ -130,7 +141,3 @@ def _under(path: str, inner: str) -> str:
     """The path of what lies below ``path``: its root, the type's name, is that place."""
     cut = min((at for at in (inner.find("."), inner.find("[")) if at >= 0), default=len(inner))
     return path + inner[cut:]
-
-
-def _reason(error: Exception) -> str:
-    return "nested too deeply" if isinstance(error, RecursionError) else str(error)

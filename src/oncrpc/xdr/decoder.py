@@ -128,7 +128,7 @@ class DecodeWriter(Writer):
                 )
             self.flush()
         name = self.name()
-        least = node.element.least or 1
+        least = node.element.least
         self.emit(f"if end - i < {size} * {least}:")
         self.emit(f"    short(f{path!r}, i, {size} * {least}, end)")
         element = node.element

@@ -73,7 +73,10 @@ class UnionNode(Node):
 
 @dataclass(slots=True)
 class CallNode(Node):
-    """A type that contains itself: coded by a call of its own codec, not in line."""
+    """A type that contains itself: coded by a call of its own codec, not in line.
+
+    What breaks the circle, an optional, a list or a union, has four bytes at the least.
+    """
 
     cls: type
 
@@ -93,7 +96,7 @@ def resolve(declared: Any, inside: tuple[type, ...] = ()) -> Node:
     if isinstance(declared, type) and issubclass(declared, enum.IntEnum):
         return EnumNode(4, declared)
     if isinstance(declared, type) and hasattr(declared, "__xdr_fields__"):
-        return CallNode(0, declared) if declared in inside else _fields(declared, inside)
+        return CallNode(4, declared) if declared in inside else _fields(declared, inside)
     raise TypeError(f"{declared!r} is no XDR type")
 
 
@@ -106,6 +109,8 @@ def _marked(parts: tuple[Any, ...], inside: tuple[type, ...]) -> Node:
             return BytesNode(padded(limit) if fixed else 4, limit, fixed)
         case Items(limit, fixed):
             element = resolve(get_args(base)[0], inside)
+            if element.least == 0:
+                raise TypeError(f"{base!r}: elements of no size have no bounds")
             return ItemsNode(limit * element.least if fixed else 4, element, limit, fixed)
         case Linked():
             return LinkedNode(4, resolve(get_args(base)[0], inside))

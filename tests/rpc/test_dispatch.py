@@ -1,0 +1,405 @@
+"""The server half, by bytes: each refusal of RFC 5531 §9 has one cause."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Coroutine
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from declared import typed_bytes
+from helpers import words
+from oncrpc import sync
+from oncrpc.errors import (
+    AuthError,
+    CallError,
+    GarbageArguments,
+    ProcedureUnavailable,
+    ProgramMismatch,
+    ProgramUnavailable,
+    ProtocolError,
+    RpcMismatch,
+    SystemFailure,
+)
+from oncrpc.programs.portmap import PMAP_PROG
+from oncrpc.rpc import Call, Caller, NoReply, Service, auth_sys, idempotent, silent
+from oncrpc.rpc.dispatch import Dispatcher, refuse
+from oncrpc.rpc.prot import auth_stat, authsys_parms, rpc_msg
+from oncrpc.testing import ManualClock
+from oncrpc.xdr import codec
+from rpc.service import COUNTER, COUNTER_V3, COUNTER_V5, Counter
+
+XID = 0x11223344
+NO_AUTH = words(0, 0, 0, 0)  # cred AUTH_NONE, verf AUTH_NONE
+ACCEPTED = words(XID, 1, 0, 0, 0)  # REPLY, MSG_ACCEPTED, verf AUTH_NONE
+DENIED = words(XID, 1, 1)  # REPLY, MSG_DENIED
+TCP = Caller("tcp", ("192.0.2.1", 700, 0))
+UDP = Caller("udp", ("192.0.2.1", 700, 0), datagram=True)
+
+
+def called(
+    proc: int, arguments: bytes = b"", *, prog: int = COUNTER, vers: int = 3, auth: bytes = NO_AUTH
+) -> bytes:
+    return words(
+        XID,
+        0, 2,              # CALL, rpcvers
+        prog, vers, proc,
+        auth, arguments,
+    )  # fmt: skip
+
+
+def serving(*services: Service) -> Dispatcher:
+    return Dispatcher(services, clock=ManualClock())
+
+
+def answer(dispatcher: Dispatcher, message: bytes, caller: Caller = TCP) -> bytes | None:
+    """The reply, of a coroutine too."""
+    reply = dispatcher.handle(message, caller)
+    if isinstance(reply, Coroutine):
+        done: bytes | None = sync.run(reply)
+        return done
+    assert reply is None or isinstance(reply, bytes)
+    return reply
+
+
+class Odd(COUNTER_V3.Service):
+    """ADD does what it is made with."""
+
+    def __init__(self, does: Any) -> None:
+        self.does, self.calls = does, 0
+
+    def ADD(self, call: Call, arg: int) -> Any:
+        self.calls += 1
+        return self.does(call, arg)
+
+    def READ(self, call: Call) -> Any:
+        raise NoReply
+
+
+def raising(error: Exception) -> Odd:
+    def raise_(*_: object) -> None:
+        raise error
+
+    return Odd(raise_)
+
+
+async def later(call: Call, arg: int) -> int:
+    return arg + 1
+
+
+async def later_broken(call: Call, arg: int) -> int:
+    raise ZeroDivisionError
+
+
+ADD_5 = called(1, words(5))
+
+
+def test_success_carries_the_results() -> None:
+    assert answer(serving(Counter()), ADD_5) == ACCEPTED + words(0, 5)
+
+
+def test_null_is_served_by_every_service_that_declares_it() -> None:
+    assert answer(serving(Counter()), called(0)) == ACCEPTED + words(0)
+
+
+def test_a_handler_may_be_a_coroutine() -> None:
+    assert answer(serving(Odd(later)), ADD_5) == ACCEPTED + words(0, 6)
+
+
+def test_bytes_after_the_arguments_are_accepted() -> None:
+    assert answer(serving(Counter()), called(1, words(5, 6, 7))) == ACCEPTED + words(0, 5)
+
+
+REFUSED = [
+    ("PROG_UNAVAIL", called(0, prog=PMAP_PROG), ACCEPTED + words(1)),
+    ("PROG_MISMATCH", called(0, vers=4), ACCEPTED + words(2, 3, 5)),
+    ("PROG_MISMATCH", called(0, vers=0), ACCEPTED + words(2, 3, 5)),
+    ("PROG_MISMATCH", called(0, vers=0xFFFFFFFF), ACCEPTED + words(2, 3, 5)),
+    ("PROC_UNAVAIL, unknown", called(99), ACCEPTED + words(3)),
+    ("PROC_UNAVAIL, not overridden", called(3, words(1, 0)), ACCEPTED + words(3)),
+    ("SUCCESS, NULL not declared", called(0, vers=5), ACCEPTED + words(0)),
+    ("GARBAGE_ARGS, short", called(1, b"\0\0\0"), ACCEPTED + words(4)),
+    ("GARBAGE_ARGS, none", called(1), ACCEPTED + words(4)),
+    ("RPC_MISMATCH", words(XID, 0, 3), DENIED + words(0, 2, 2)),
+    ("RPC_MISMATCH", words(XID, 0, 1, COUNTER, 3, 0, NO_AUTH), DENIED + words(0, 2, 2)),
+    ("AUTH_BADCRED", called(0, auth=words(1, 0, 0, 0)), DENIED + words(1, 1)),
+    ("AUTH_REJECTEDCRED", called(0, auth=words(2, 0, 0, 0)), DENIED + words(1, 2)),
+    ("AUTH_FAILED", called(0, auth=words(3, 0, 0, 0)), DENIED + words(1, 7)),
+]
+
+
+@pytest.mark.parametrize("caller", [TCP, UDP], ids=["stream", "datagram"])
+@pytest.mark.parametrize(("name", "message", "reply"), REFUSED)
+def test_a_refusal_says_why(name: str, message: bytes, reply: bytes, caller: Caller) -> None:
+    dispatcher = serving(Counter(), COUNTER_V5.Service())
+
+    assert answer(dispatcher, message, caller) == reply
+
+
+BAD_VERSION = words(XID, 0, 9)
+BAD_CRED = words(2, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("message", "reply"),
+    [
+        (words(XID, 0, 9, 1, 1, 99, BAD_CRED), DENIED + words(0, 2, 2)),
+        (called(99, prog=1, vers=9, auth=BAD_CRED), DENIED + words(1, 2)),
+        (called(99, prog=1, vers=9), ACCEPTED + words(1)),
+        (called(99, vers=9), ACCEPTED + words(2, 3, 3)),
+        (called(99), ACCEPTED + words(3)),
+    ],
+    ids=["RPC version", "credential", "program", "version", "procedure"],
+)
+def test_of_several_faults_the_first_in_order_is_answered(message: bytes, reply: bytes) -> None:
+    assert answer(serving(Counter()), message) == reply
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"",
+        called(0)[:11],
+        called(0)[:-1],
+        words(XID, 1, 0, 0, 0, 0),
+        words(XID, 2, 2),
+        called(0, auth=words(0, 401, bytes(404), 0, 0)),
+        called(0, auth=words(0, 0, 0, 401, bytes(404))),
+    ],
+    ids=["empty", "no header", "cut", "a reply", "neither", "long cred", "long verf"],
+)
+def test_bytes_that_are_no_call_get_no_reply(message: bytes) -> None:
+    with pytest.raises(ProtocolError):
+        serving(Counter()).handle(message, TCP)
+
+
+@given(typed_bytes | st.tuples(st.none(), st.binary()), st.sampled_from([0, 4, 8, 12, 24]))
+def test_any_bytes_get_a_reply_or_are_no_call(typed: tuple[Any, bytes], keep: int) -> None:
+    message = called(1, auth=b"")[:keep] + typed[1]
+
+    try:
+        reply = answer(serving(Counter()), message, UDP)
+    except ProtocolError:
+        return
+
+    assert reply is not None
+    assert reply[:4] == message[:4]
+    codec(rpc_msg).decode_from(reply)
+
+
+@pytest.mark.parametrize(
+    ("error", "reply"),
+    [
+        (ProgramUnavailable(), ACCEPTED + words(1)),
+        (ProgramMismatch(7, 8), ACCEPTED + words(2, 7, 8)),
+        (ProcedureUnavailable(), ACCEPTED + words(3)),
+        (GarbageArguments(), ACCEPTED + words(4)),
+        (SystemFailure(), ACCEPTED + words(5)),
+        (RpcMismatch(2, 3), DENIED + words(0, 2, 3)),
+        (AuthError(auth_stat.AUTH_TOOWEAK), DENIED + words(1, 5)),
+        (AuthError(99), DENIED + words(1, 99)),
+    ],
+)
+def test_a_handler_refuses_by_raising(error: CallError, reply: bytes) -> None:
+    assert answer(serving(raising(error)), ADD_5) == reply
+
+
+def test_a_refusal_of_no_known_kind_is_answered_system_err() -> None:
+    class Refused(CallError):
+        """A kind of its own."""
+
+    class Missing(ProgramUnavailable):
+        """A kind of a known one."""
+
+    assert answer(serving(raising(Refused())), ADD_5) == ACCEPTED + words(5)
+    assert answer(serving(raising(Missing())), ADD_5) == ACCEPTED + words(1)
+
+
+@pytest.mark.parametrize("error", [ProgramMismatch(-1, 5), AuthError(1 << 40)])
+def test_a_refusal_that_fits_no_reply_is_a_bug_of_the_handler(
+    error: CallError, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert answer(serving(raising(error)), ADD_5) == ACCEPTED + words(5)
+    assert [record.levelno for record in caplog.records] == [logging.ERROR]
+
+
+@pytest.mark.parametrize(
+    "service",
+    [
+        raising(ZeroDivisionError()),
+        raising(RecursionError()),
+        Odd(later_broken),
+        Odd(lambda call, arg: -1),
+        Odd(lambda call, arg: "text"),
+    ],
+    ids=["raises", "recurses", "raises later", "result out of range", "result of another type"],
+)
+def test_a_bug_in_a_handler_is_system_err_and_a_log_record(
+    service: Odd, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert answer(serving(service), ADD_5) == ACCEPTED + words(5)
+    assert [record.getMessage() for record in caplog.records] == ["COUNTER_V3.ADD failed"]
+    assert caplog.records[0].exc_info is not None
+
+
+def test_a_handler_may_stay_silent() -> None:
+    assert answer(serving(Odd(later)), called(2)) is None
+    assert answer(serving(Odd(later)), called(2), UDP) is None
+
+
+class Shy(COUNTER_V3.Service):
+    """ADD answers success only."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+
+    @silent
+    def ADD(self, call: Call, arg: int) -> int:
+        if self.error is not None:
+            raise self.error
+        return arg
+
+
+@pytest.mark.parametrize("error", [ProgramUnavailable(), ZeroDivisionError()])
+def test_a_silent_handler_answers_no_failure(error: Exception) -> None:
+    assert answer(serving(Shy(error)), ADD_5) is None
+    assert answer(serving(Shy()), called(1)) is None  # garbage arguments
+
+
+def test_a_silent_handler_answers_success_and_auth_error() -> None:
+    assert answer(serving(Shy()), ADD_5) == ACCEPTED + words(0, 5)
+    assert answer(serving(Shy(AuthError(5))), ADD_5) == DENIED + words(1, 5)
+
+
+CRED_SYS = words(1, 24, 0, 1, b"h\0\0\0", 10, 20, 0)
+ECHOED = words(XID, 1, 0, 2, 3, b"abc\0")  # REPLY, MSG_ACCEPTED, the verifier of the call
+
+
+@pytest.mark.parametrize(
+    ("service", "outcome"),
+    [(Counter(), words(0, 5)), (raising(SystemFailure()), words(5))],
+    ids=["success", "refusal"],
+)
+def test_the_verifier_that_came_with_auth_sys_is_echoed(service: Service, outcome: bytes) -> None:
+    auth = CRED_SYS + words(2, 3, b"abc\0")
+
+    assert answer(serving(service), called(1, words(5), auth=auth)) == ECHOED + outcome
+
+
+def test_a_handler_is_told_of_the_call() -> None:
+    seen: list[Call] = []
+    message = called(1, words(5), auth=CRED_SYS + words(0, 0))
+
+    answer(serving(Odd(lambda call, arg: seen.append(call))), message)
+
+    (call,) = seen
+    assert call.xid == XID
+    assert call.procedure is COUNTER_V3.ADD
+    assert call.credential == authsys_parms(0, b"h", 10, 20, [])
+    assert call.caller is TCP
+    assert call.message[call.arguments_at :] == words(5)
+    assert auth_sys(b"h", 10, 20).body == CRED_SYS[8:]
+
+
+def test_before_is_told_of_calls_that_have_a_procedure_and_may_refuse() -> None:
+    told: list[int] = []
+
+    def before(call: Call) -> None:
+        told.append(call.procedure.number)
+        if call.procedure.number == 1:
+            raise AuthError(auth_stat.AUTH_TOOWEAK)
+
+    dispatcher = Dispatcher([Counter()], clock=ManualClock(), before=before)
+
+    assert answer(dispatcher, called(99)) == ACCEPTED + words(3)
+    assert answer(dispatcher, called(1)) == DENIED + words(1, 5)
+    assert answer(dispatcher, called(2)) == ACCEPTED + words(0, 0)
+    assert told == [1, 2]
+
+
+def test_a_version_is_served_once() -> None:
+    with pytest.raises(ValueError, match=f"program {COUNTER} version 3 is served twice"):
+        serving(Counter(), Counter())
+
+
+def test_a_repeated_datagram_gets_its_first_answer_and_runs_once() -> None:
+    counter = Counter()
+    dispatcher = serving(counter)
+
+    replies = [answer(dispatcher, ADD_5, UDP) for _ in range(3)]
+
+    assert replies == [ACCEPTED + words(0, 5)] * 3
+    assert counter.added == [5]
+
+
+def test_a_repeated_record_of_a_stream_runs_again() -> None:
+    counter = Counter()
+    dispatcher = serving(counter)
+
+    replies = [answer(dispatcher, ADD_5, TCP) for _ in range(2)]
+
+    assert replies == [ACCEPTED + words(0, 5), ACCEPTED + words(0, 10)]
+
+
+def test_idempotent_procedures_and_null_are_not_remembered() -> None:
+    counter = Counter()
+    dispatcher = serving(counter)
+
+    for _ in range(2):
+        answer(dispatcher, called(2), UDP)
+        answer(dispatcher, called(0), UDP)
+
+    assert counter.reads == 2
+    assert len(dispatcher.replay) == 0
+
+
+def test_a_repeated_datagram_runs_again_after_the_lifetime() -> None:
+    counter, clock = Counter(), ManualClock()
+    dispatcher = Dispatcher([counter], clock=clock)
+    answer(dispatcher, ADD_5, UDP)
+
+    clock.advance(dispatcher.replay.lifetime + 1)
+    answer(dispatcher, ADD_5, UDP)
+
+    assert counter.added == [5, 5]
+
+
+def test_a_call_that_still_runs_is_not_answered_a_second_time() -> None:
+    service = Odd(later)
+    dispatcher = serving(service)
+
+    first = dispatcher.handle(ADD_5, UDP)
+    during = dispatcher.handle(ADD_5, UDP)
+    assert isinstance(first, Coroutine)
+    reply = sync.run(first)
+    after = dispatcher.handle(ADD_5, UDP)
+
+    assert during is None
+    assert reply == after == ACCEPTED + words(0, 6)
+    assert service.calls == 1
+
+
+def test_a_refusal_is_remembered_like_an_answer() -> None:
+    service = raising(AuthError(auth_stat.AUTH_TOOWEAK))
+    dispatcher = serving(service)
+
+    replies = [answer(dispatcher, ADD_5, UDP) for _ in range(2)]
+
+    assert replies == [DENIED + words(1, 5)] * 2
+    assert service.calls == 1
+
+
+def test_a_refusal_can_be_made_for_a_message_that_was_not_admitted() -> None:
+    assert refuse(words(XID), SystemFailure()) == ACCEPTED + words(5)
+
+
+def test_a_marked_handler_keeps_its_behaviour() -> None:
+    class Marked(COUNTER_V3.Service):
+        @idempotent
+        async def ADD(self, call: Call, arg: int) -> int:
+            return arg * 2
+
+    assert answer(serving(Marked()), ADD_5, UDP) == ACCEPTED + words(0, 10)

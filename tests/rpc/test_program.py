@@ -1,0 +1,127 @@
+"""Versions, procedures, clients and services as generated modules declare them."""
+
+from __future__ import annotations
+
+import pytest
+
+from helpers import words
+from oncrpc import sync
+from oncrpc.errors import XdrError
+from oncrpc.programs.portmap import PMAP_VERS
+from oncrpc.programs.rpcb import RPCBVERS4
+from oncrpc.rpc import Call, idempotent, silent
+from oncrpc.rpc.program import is_idempotent, is_silent
+from oncrpc.testing import MemoryLink
+from rpc.service import COUNTER, COUNTER_V3, COUNTER_V5, Counter
+
+
+def test_a_version_knows_its_numbers_and_procedures() -> None:
+    assert (COUNTER_V3.prog, COUNTER_V3.vers) == (COUNTER, 3)
+    assert COUNTER_V3.procedures == {
+        0: COUNTER_V3.NULL,
+        1: COUNTER_V3.ADD,
+        2: COUNTER_V3.READ,
+        3: COUNTER_V3.NAME,
+    }
+    assert COUNTER_V5.procedures.keys() == {0}
+
+
+def test_client_and_service_know_their_version() -> None:
+    assert COUNTER_V3.Client.version is COUNTER_V3
+    assert Counter.version is COUNTER_V3
+    assert COUNTER_V5.Service.version is COUNTER_V5
+
+
+def test_a_procedure_knows_its_version_and_name() -> None:
+    assert COUNTER_V3.ADD.version is COUNTER_V3
+    assert repr(PMAP_VERS.PMAPPROC_DUMP) == "PMAP_VERS.PMAPPROC_DUMP"
+
+
+def test_versions_of_one_program_share_no_procedure() -> None:
+    assert RPCBVERS4.procedures.keys() == set(range(13))
+    assert PMAP_VERS.procedures.keys() == set(range(6))
+
+
+def test_a_service_has_what_its_class_overrides_and_null() -> None:
+    counter = Counter()
+
+    assert counter.handlers() == {0: counter.NULL, 1: counter.ADD, 2: counter.READ}
+
+
+def test_a_handler_may_come_from_a_class_beside_the_generated_one() -> None:
+    class Adding:
+        def ADD(self, call: Call, arg: int) -> int:
+            return arg
+
+    class Mixed(Adding, COUNTER_V3.Service):
+        pass
+
+    assert Mixed().handlers().keys() == {0, 1}
+
+
+def test_a_handler_of_a_base_class_counts() -> None:
+    class More(Counter):
+        def NAME(self, call: Call, number: int, name: bytes) -> bytes:
+            return name
+
+    assert More().handlers().keys() == {0, 1, 2, 3}
+
+
+def test_a_service_without_procedures_still_has_the_null_procedure() -> None:
+    service = COUNTER_V5.Service()
+
+    assert service.handlers() == {0: service.NULL}
+
+
+def test_marks_are_seen_through_a_bound_method() -> None:
+    class Marked:
+        @idempotent
+        @silent
+        def both(self) -> None:
+            """Marked twice."""
+
+        def neither(self) -> None:
+            """Not marked."""
+
+    marked = Marked()
+
+    assert (is_idempotent(marked.both), is_silent(marked.both)) == (True, True)
+    assert (is_idempotent(marked.neither), is_silent(marked.neither)) == (False, False)
+
+
+def test_arguments_stand_one_after_the_other() -> None:
+    wire = COUNTER_V3.NAME.encode_arguments((7, b"abc"))
+
+    assert wire == words(7, 3, b"abc\0")
+    assert COUNTER_V3.NAME.decode_arguments(b"head" + wire, 4) == [7, b"abc"]
+
+
+def test_what_follows_the_arguments_is_ignored() -> None:
+    assert COUNTER_V3.ADD.decode_arguments(words(7, 8, 9), 0) == [7]
+
+
+@pytest.mark.parametrize("arguments", [(), (1,), (1, b"", 2)])
+def test_another_number_of_arguments_is_a_misuse(arguments: tuple[object, ...]) -> None:
+    with pytest.raises(ValueError, match="argument"):
+        COUNTER_V3.NAME.encode_arguments(arguments)
+
+
+def test_a_result_reaches_to_the_end_of_the_message() -> None:
+    assert COUNTER_V3.ADD.encode_result(7) == words(7)
+    assert COUNTER_V3.ADD.decode_result(words(0, 7), 4) == 7
+    with pytest.raises(XdrError, match="ADD, byte 4: 4 bytes left over"):
+        COUNTER_V3.ADD.decode_result(words(7, 8), 0)
+
+
+def test_a_client_carries_its_calls_over_its_link() -> None:
+    counter = Counter()
+    client = COUNTER_V3.Client(MemoryLink([counter]))
+
+    assert sync.run(client.ADD(5)) == 5
+    assert sync.run(client.READ()) == 5
+    assert counter.added == [5]
+
+
+def test_a_procedure_without_result_returns_none() -> None:
+    assert COUNTER_V3.NULL.encode_result(None) == b""
+    assert COUNTER_V3.NULL.decode_result(b"head", 4) is None

@@ -1,0 +1,158 @@
+"""The layer rule and the limits of style, read from the source of every module."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import oncrpc
+
+ROOT = Path(oncrpc.__file__).parent
+LAYERS = {
+    "errors": 0,
+    "xdr": 1, "idl": 1, "addr": 1, "numbers": 1,
+    "rpc": 2,
+    "programs": 3,
+    "binder": 4,
+    "aio": 5, "sync": 5,
+    "testing": 6, "portmap": 6,
+    "cli": 7,
+}  # fmt: skip
+PURE = {"xdr", "idl", "rpc"}
+IMPURE = {"socket", "time", "random", "asyncio", "os", "secrets", "threading"}
+FACE = "oncrpc"
+FACE_READERS = {"cli"}
+"""Who may import from ``oncrpc`` itself: everybody else would run in a circle."""
+
+MAX_MODULE, MAX_FUNCTION = 500, 50
+EXECUTES = "oncrpc.xdr.compile"
+
+
+def module_of(path: Path) -> str:
+    parts = path.relative_to(ROOT.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_of(path): path for path in sorted(ROOT.rglob("*.py"))}
+
+
+@cache
+def tree_of(module: str) -> ast.Module:
+    return ast.parse(MODULES[module].read_text())
+
+
+def imports_of(module: str) -> Iterator[str]:
+    """Everything imported, wherever the statement stands; relative imports are not written here."""
+    for node in ast.walk(tree_of(module)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module} imports relatively"
+            base = node.module or ""
+            for alias in node.names:
+                name = f"{base}.{alias.name}"
+                yield name if name in MODULES else base
+
+
+def folder_of(module: str) -> str:
+    return module.split(".")[1] if "." in module else FACE
+
+
+def forbidden(module: str, imported: str) -> bool:
+    """The import goes up or sideways."""
+    if imported.split(".")[0] != FACE or module == FACE:
+        return False
+    here, there = folder_of(module), folder_of(imported)
+    if there == FACE:
+        return here not in FACE_READERS
+    return here != there and LAYERS[there] >= LAYERS[here]
+
+
+@pytest.mark.parametrize(
+    ("module", "imported", "expected"),
+    [
+        ("oncrpc.rpc.calls", "oncrpc.xdr", False),
+        ("oncrpc.rpc.calls", "oncrpc.rpc.prot", False),
+        ("oncrpc.rpc.calls", "json", False),
+        ("oncrpc.xdr.codec", "oncrpc.rpc", True),
+        ("oncrpc.xdr.codec", "oncrpc.idl", True),
+        ("oncrpc.sync", "oncrpc.aio.client", True),
+        ("oncrpc.rpc.calls", "oncrpc", True),
+        ("oncrpc.cli.portmap", "oncrpc", False),
+        ("oncrpc", "oncrpc.cli.portmap", False),
+    ],
+)
+def test_the_rule_tells_up_from_down(module: str, imported: str, expected: bool) -> None:
+    assert forbidden(module, imported) is expected
+
+
+def test_every_module_has_a_layer() -> None:
+    assert {folder_of(module) for module in MODULES} <= {*LAYERS, FACE}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_only_from_below_or_from_its_own_folder(module: str) -> None:
+    assert [name for name in imports_of(module) if forbidden(module, name)] == []
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if folder_of(m) in PURE])
+def test_the_protocol_opens_no_socket_and_reads_no_clock(module: str) -> None:
+    assert {name.split(".")[0] for name in imports_of(module)} & IMPURE == set()
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_only_one_module_executes_what_it_has_written(module: str) -> None:
+    called = {
+        node.func.id
+        for node in ast.walk(tree_of(module))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
+
+    assert bool(called & {"exec", "eval"}) is (module == EXECUTES)
+
+
+def test_the_face_only_hands_on() -> None:
+    defined = {
+        node.name
+        for node in tree_of(FACE).body
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef))
+    }
+
+    assert defined <= {"__getattr__", "__dir__"}
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if folder_of(m) != "programs"])
+def test_a_module_is_one_idea_long(module: str) -> None:
+    assert len(MODULES[module].read_text().splitlines()) <= MAX_MODULE
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_function_fits_on_a_page(module: str) -> None:
+    functions = [
+        node
+        for node in ast.walk(tree_of(module))
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+    ]
+
+    assert [f.name for f in functions if (f.end_lineno or 0) - f.lineno >= MAX_FUNCTION] == []
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_says_what_it_is(module: str) -> None:
+    tree = tree_of(module)
+    first, _, _ = (ast.get_docstring(tree) or "").partition("\n")
+
+    assert not tree.body or first.endswith((".", ":"))
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if not m.endswith("__main__")])
+def test_every_public_name_exists(module: str) -> None:
+    found = importlib.import_module(module)
+
+    for name in getattr(found, "__all__", ()):
+        assert hasattr(found, name), name

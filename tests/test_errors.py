@@ -1,0 +1,91 @@
+"""The exception tree: what callers can rely on."""
+
+from __future__ import annotations
+
+import errno
+import inspect
+
+import pytest
+
+from oncrpc import errors
+from oncrpc.errors import (
+    AddressError,
+    AuthError,
+    CallError,
+    CallTimeout,
+    HostUnknown,
+    OncRpcError,
+    ProgramMismatch,
+    RpcMismatch,
+    TransportError,
+    XdrError,
+)
+from oncrpc.rpc.prot import auth_stat
+
+TREE = [
+    cls
+    for _, cls in inspect.getmembers(errors, inspect.isclass)
+    if cls.__module__ == errors.__name__
+]
+
+
+@pytest.mark.parametrize("cls", TREE)
+def test_every_error_is_of_our_tree(cls: type[Exception]) -> None:
+    assert issubclass(cls, OncRpcError)
+
+
+@pytest.mark.parametrize(
+    ("ours", "builtin"),
+    [
+        (XdrError, ValueError),
+        (AddressError, ValueError),
+        (TransportError, OSError),
+        (HostUnknown, TransportError),
+        (CallTimeout, TimeoutError),
+    ],
+)
+def test_an_error_is_also_what_python_calls_it(
+    ours: type[Exception], builtin: type[Exception]
+) -> None:
+    assert issubclass(ours, builtin)
+
+
+def test_an_error_of_xdr_says_where() -> None:
+    assert str(XdrError("rpcb.r_prog", 8, "bad")) == "rpcb.r_prog, byte 8: bad"
+    assert str(XdrError("rpcb.r_prog", None, "bad")) == "rpcb.r_prog: bad"
+
+
+@pytest.mark.parametrize(
+    ("error", "number", "text"),
+    [
+        (OSError(errno.ECONNREFUSED, "refused"), errno.ECONNREFUSED, "refused"),
+        (OSError("AF_UNIX path too long"), errno.EIO, "AF_UNIX path too long"),
+        (OSError(), errno.EIO, "Input/output error"),
+    ],
+)
+def test_an_error_of_the_system_keeps_its_number_and_text(
+    error: OSError, number: int, text: str
+) -> None:
+    ours = TransportError.of(error)
+
+    assert (ours.errno, ours.strerror) == (number, text)
+
+
+def test_an_error_of_the_transport_is_made_from_its_number() -> None:
+    error = TransportError.number(errno.ECONNRESET)
+
+    assert type(error) is TransportError
+    assert (error.errno, error.strerror) == (errno.ECONNRESET, "Connection reset by peer")
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (ProgramMismatch(2, 4), "server supports versions 2 to 4"),
+        (RpcMismatch(2, 2), "server supports RPC versions 2 to 2"),
+        (AuthError(auth_stat.AUTH_TOOWEAK), "authentication refused: AUTH_TOOWEAK"),
+        (AuthError(77), "authentication refused: 77"),
+    ],
+)
+def test_a_refusal_says_what_it_carries(error: CallError, text: str) -> None:
+    assert str(error) == text

@@ -1,0 +1,172 @@
+"""The encoder's failures name the field, also where a run of fields is packed at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from declared import typed_values
+from oncrpc.errors import XdrError
+from oncrpc.programs.rpcb import rpcb
+from oncrpc.rpc.prot import authsys_parms
+from oncrpc.xdr import Double, Float, Hyper, Int, UHyper, UInt, encode
+from oncrpc.xdr.misfit import misfit
+from oncrpc.xdr.nodes import resolve
+from zoo import (
+    chain,
+    colour,
+    expression,
+    flavor,
+    lists,
+    maybe,
+    nested,
+    numbered,
+    octets,
+    pair,
+    point,
+    points,
+    scalars,
+    tasted,
+    tree,
+)
+
+NOTHING: Any = None
+NUMBER: Any = 5
+TEXT: Any = "text"
+
+
+def scalar_with(**changed: Any) -> scalars:
+    fields: dict[str, Any] = {
+        "i": 0, "u": 0, "h": 0, "uh": 0, "f": 0.0, "d": 0.0, "b": False,
+        "c": colour.RED, "r": flavor.SOUR,
+    }  # fmt: skip
+    return scalars(**(fields | changed))
+
+
+def list_with(**changed: Any) -> lists:
+    fields: dict[str, Any] = {
+        "three": [0, 0, 0], "hypers": [], "flags": [], "colours": [], "flavors": [flavor.SOUR] * 2,
+        "places": [], "names": [b"", b""], "table": [], "chain": [], "words": [],
+    }  # fmt: skip
+    return lists(**(fields | changed))
+
+
+@pytest.mark.parametrize(
+    ("declared", "value", "message"),
+    [
+        (Int, 2**31, "int: 2147483648 is out of range"),
+        (UInt, -1, "unsigned int: -1 is out of range"),
+        (UInt, None, "unsigned int: NoneType is no unsigned int"),
+        (Hyper, -(2**63) - 1, "hyper: -9223372036854775809 is out of range"),
+        (UHyper, 2**64, "unsigned hyper: 18446744073709551616 is out of range"),
+        (Float, 1e300, "float: 1e+300 is out of range"),
+        (Double, "1", "double: str is no double"),
+        (Int, 1.5, "int: float is no int"),
+        (rpcb, rpcb(-1, 0, b"", b"", b""), "rpcb.r_prog: -1 is out of range"),
+        (rpcb, rpcb(0, 1 << 32, b"", b"", b""), "rpcb.r_vers: 4294967296 is out of range"),
+        (rpcb, rpcb(0, 0, TEXT, b"", b""), "rpcb.r_netid: str is no opaque"),
+        (rpcb, rpcb(0, 0, b"", NOTHING, b""), "rpcb.r_addr: NoneType is no opaque"),
+        (rpcb, "an rpcb", "rpcb: str is no rpcb"),
+        (numbered, point(1, 2), "numbered: point is no numbered"),
+        (points, None, "point: NoneType is no list"),
+        (points, [point(1, 2), point(1, 2**40)], "point[1].y: 1099511627776 is out of range"),
+        (scalars, scalar_with(f=1e40), "scalars.f: 1e+40 is out of range"),
+        (scalars, scalar_with(c=[]), "scalars.c: list is no colour"),
+        (scalars, scalar_with(r=2**31), "scalars.r: 2147483648 is out of range"),
+        (octets, octets(b"", b"1", b"1234", b"", b"", NUMBER, b""),
+         "octets.data: int is no opaque"),
+        (lists, list_with(three=[0, -1, 0]), "lists.three[1]: -1 is out of range"),
+        (lists, list_with(hypers="x"), "lists.hypers[0]: str is no hyper"),
+        (lists, list_with(table=[[1], [2, 2**31]]),
+         "lists.table[1][1]: 2147483648 is out of range"),
+        (lists, list_with(chain=[point(1, 1), point(NOTHING, 1)]),
+         "lists.chain[1].x: NoneType is no int"),
+        (lists, list_with(words=7), "lists.words: int is no list"),
+        (maybe, maybe(None, point(1, 2**31), None), "maybe.place.y: 2147483648 is out of range"),
+        (numbered, numbered(-1, 0), "numbered.number: -1 is out of range"),
+        (numbered, numbered(1, point(0, 2**31)), "numbered.body.y: 2147483648 is out of range"),
+        (numbered, numbered(9, 2**63), "numbered.body: 9223372036854775808 is out of range"),
+        (tasted, tasted(flavor.SOUR, NUMBER), "tasted.body: int is no point"),
+        (nested, nested(1, numbered(7, None), point(TEXT, 3), tasted(flavor(9), None), True),
+         "nested.between.x: str is no int"),
+        (chain, chain(chain(None, 2**31), 1), "chain.next.value: 2147483648 is out of range"),
+        (tree, tree(1, [tree(2, [tree(-3, [])])]),
+         "tree.children[0].children[0].value: -3 is out of range"),
+        (pair, pair(expression(2, None), expression(0, TEXT)), "pair.right.body: str is no int"),
+        (authsys_parms, authsys_parms(0, b"", 0, 0, [0, -1]),
+         "authsys_parms.gids[1]: -1 is out of range"),
+    ],
+)  # fmt: skip
+def test_a_value_that_has_no_bytes_is_refused_by_its_field(
+    declared: Any, value: Any, message: str
+) -> None:
+    with pytest.raises(XdrError) as caught:
+        encode(declared, value)
+
+    assert str(caught.value) == message
+
+
+@given(typed_values)
+def test_nothing_is_wrong_with_a_value_of_the_type(typed: tuple[Any, Any]) -> None:
+    declared, value = typed
+
+    assert misfit(resolve(declared), value, "it") is None
+
+
+ANYTHING: list[Any] = [
+    None,
+    -1,
+    2**31,
+    2**64,
+    1.5,
+    1e300,
+    "text",
+    b"bytes",
+    [],
+    [None],
+    [1, 2],
+    {},
+    point(1, 2),
+]
+
+
+@pytest.mark.slow
+@given(typed_values, st.sampled_from(ANYTHING), st.data())
+def test_whatever_stands_in_a_field_gives_bytes_or_an_error_of_ours(
+    typed: tuple[Any, Any], put: Any, data: st.DataObject
+) -> None:
+    declared, value = typed
+    while hasattr(value, "__xdr_fields__") and value.__xdr_fields__:
+        name = data.draw(st.sampled_from(value.__xdr_fields__))
+        if not hasattr(getattr(value, name), "__xdr_fields__"):
+            setattr(value, name, put)
+            break
+        value = getattr(value, name)
+    else:
+        typed = (declared, put)
+
+    try:
+        wire = encode(*typed)
+    except XdrError as refused:
+        error = refused
+    else:
+        assert len(wire) % 4 == 0
+        return
+
+    assert error.offset is None
+
+
+def test_a_failure_that_no_field_explains_keeps_its_text() -> None:
+    class Moody:
+        """Neither true nor false."""
+
+        def __bool__(self) -> bool:
+            raise TypeError("not today")
+
+    with pytest.raises(XdrError) as caught:
+        encode(scalars, scalar_with(b=Moody()))
+
+    assert str(caught.value) == "scalars: not today"

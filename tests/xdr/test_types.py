@@ -1,0 +1,80 @@
+"""Declarations and the classes made from them (RFC 4506 §4)."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from typing import Any
+
+import pytest
+
+from oncrpc.xdr import encode
+from zoo import empty, flavor, numbered, point
+
+
+def test_a_structure_is_made_by_position_and_by_name() -> None:
+    assert point(1, 2) == point(y=2, x=1)
+
+
+def test_structures_of_one_type_and_the_same_fields_are_equal_and_hash_alike() -> None:
+    assert point(1, 2) == point(1, 2)
+    assert hash(point(1, 2)) == hash(point(1, 2))
+    assert point(1, 2) != point(2, 1)
+
+
+def test_a_structure_equals_nothing_of_another_type() -> None:
+    others: list[object] = [(1, 2), empty(), None]
+
+    assert point(1, 2) not in others
+
+
+def test_a_structure_shows_its_fields() -> None:
+    assert repr(point(1, -2)) == "point(x=1, y=-2)"
+
+
+def test_a_structure_has_no_room_for_other_attributes() -> None:
+    with pytest.raises(AttributeError):
+        point(1, 2).z = 3  # type: ignore[attr-defined]  # the claim
+
+
+def test_a_structure_is_matched_by_position() -> None:
+    match point(3, 4):
+        case point(x, y):
+            assert (x, y) == (3, 4)
+        case _:
+            pytest.fail("no match")
+
+
+def test_a_structure_without_fields_is_made_of_nothing() -> None:
+    assert empty() == empty()
+    assert encode(empty, empty()) == b""
+
+
+def test_a_structure_survives_copying_and_pickling() -> None:
+    value = numbered(1, point(5, 6))
+
+    assert copy.deepcopy(value) == value
+    assert pickle.loads(pickle.dumps(value)) == value
+
+
+def test_a_registry_keeps_a_number_without_a_name() -> None:
+    unknown = flavor(77)
+
+    assert unknown == 77
+    assert unknown.name == "flavor_77"
+    assert unknown == flavor(77)
+    assert hash(unknown) == hash(77)
+
+
+def test_a_registry_does_not_grow_by_what_it_is_asked() -> None:
+    for number in range(1000, 1100):
+        flavor(number)
+
+    assert list(flavor) == [flavor.SWEET, flavor.SOUR]
+    assert len(flavor._value2member_map_) == 2
+
+
+@pytest.mark.parametrize("value", [2**31, -(2**31) - 1, "1", None])
+def test_a_registry_refuses_what_is_no_int_of_xdr(value: Any) -> None:
+    with pytest.raises(ValueError, match="is not a valid flavor"):
+        flavor(value)
