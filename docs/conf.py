@@ -1,0 +1,34 @@
+"""Sphinx configuration: the pages and the manual pages have one source."""
+
+from __future__ import annotations
+
+from oncrpc import __version__
+
+project = "oncrpc"
+author = "the oncrpc authors"
+copyright = "the oncrpc authors"  # Sphinx's name
+version = release = __version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+source_suffix = {".md": "markdown"}
+exclude_patterns = ["_build", "man"]
+nitpicky = False
+
+myst_enable_extensions = ["deflist"]
+myst_heading_anchors = 3
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+
+html_theme = "furo"
+html_title = f"oncrpc {__version__}"
+html_copy_source = False
+html_show_sphinx = False
+html_last_updated_fmt = None
+
+_SECTION = 8
+_PAGES = ("portmap", "rpcinfo", "pmap_dump", "pmap_set")
+# The empty description keeps Sphinx from writing a NAME section: each page has its own.
+man_pages: list[tuple[str, str, str, list[str], int]] = [
+    (f"reference/{name}", name, "", [], _SECTION) for name in _PAGES
+]
