@@ -170,7 +170,7 @@ class Service:
         ours = getattr(type(self), procedure.name, None)
         return ours is not getattr(generated, procedure.name, None)
 
-    def NULL(self, call: Call) -> None:  # noqa: N802  # the name of the convention
+    def NULL(self, call: Call) -> Answer[None]:  # noqa: N802  # the name of the convention
         """Do nothing."""
 
 

@@ -1,0 +1,1 @@
+"""Tests of the asyncio endpoints, links and servers, over the loopback interface."""

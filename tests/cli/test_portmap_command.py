@@ -1,0 +1,283 @@
+"""The command portmap: its options, and the daemon in the foreground and the background."""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from oncrpc import __version__, sync
+from oncrpc.cli import portmap
+from oncrpc.cli.portmap import _hint, configuration, main, parser
+from oncrpc.portmap import logs
+from oncrpc.portmap.daemon import Config, StartError
+from oncrpc.programs.portmap import PMAP_VERS, mapping
+
+DEADLINE = 20
+
+
+def config(*arguments: str) -> Config:
+    """What the options ask for."""
+    return configuration(parser().parse_args(arguments))
+
+
+def test_without_options_everything_is_served_on_port_111() -> None:
+    assert config() == Config()
+    assert (config().port, config().local, config().insecure) == (111, True, False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["-p", "0"], Config(port=0)),
+        (["--port", "65535"], Config(port=65535)),
+        (["-l"], Config(hosts=("127.0.0.1", "::1"))),
+        (["-h", "192.0.2.1", "--bind", "::1"], Config(hosts=("192.0.2.1", "::1"))),
+        (["-h", "2001:DB8:0::1"], Config(hosts=("2001:db8::1",))),
+        (["-4"], Config(families=("inet",))),
+        (["--ipv6"], Config(families=("inet6",))),
+        (["-ir"], Config(insecure=True, remote_calls=True)),
+        (["-u", "nobody"], Config(user="nobody")),
+        (["-w", "/var/lib/rpcbind"], Config(warm_start="/var/lib/rpcbind")),
+        (["-w", "one"], Config(warm_start=os.path.abspath("one"))),
+        (["--no-local", "-f", "-d", "-v"], Config(local=False)),
+    ],
+)
+def test_an_option_asks_for(arguments: list[str], expected: Config) -> None:
+    assert config(*arguments) == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["-p", "65536"], "argument -p/--port: '65536' is no port; 0 to 65535 are"),
+        (["-p", "-1"], "argument -p/--port: expected one argument"),
+        (["-p", "http"], "argument -p/--port: 'http' is no port; 0 to 65535 are"),
+        (["-h", "localhost"], "argument -h/--bind: 'localhost' is no IPv4 or IPv6 address"),
+        (["-4", "-6"], "argument -6/--ipv6: not allowed with argument -4/--ipv4"),
+        (["--nonsense"], "unrecognized arguments: --nonsense"),
+        (["extra"], "unrecognized arguments: extra"),
+    ],
+)
+def test_a_bad_option_is_named_in_one_line(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], line: str
+) -> None:
+    with pytest.raises(SystemExit) as raised:
+        parser().parse_args(arguments)
+
+    assert raised.value.code == 2
+    assert capsys.readouterr().err.splitlines()[-1] == f"portmap: error: {line}"
+
+
+def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as raised:
+        parser().parse_args(["--help"])
+
+    shown = capsys.readouterr().out
+    assert raised.value.code == 0
+    for action in parser()._actions:
+        assert all(option in shown for option in action.option_strings)
+        assert action.help
+
+
+def test_version_is_that_of_the_distribution(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as raised:
+        parser().parse_args(["--version"])
+
+    assert raised.value.code == 0
+    assert capsys.readouterr().out == f"portmap (oncrpc) {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("addresses", "hint"),
+    [
+        ({"tcp": "0.0.0.0.0.111", "local": "/run/rpcbind.sock"}, "try 'rpcinfo'"),
+        ({"tcp": "0.0.0.0.39.127"}, "try 'rpcinfo --rpcbind-port 10111 127.0.0.1'"),
+        ({"tcp6": "::.39.127"}, "try 'rpcinfo --rpcbind-port 10111 ::1'"),
+        ({"udp": "0.0.0.0.39.127"}, "end with Ctrl-C"),
+    ],
+)
+def test_what_to_try_next_is_said(addresses: dict[str, str], hint: str) -> None:
+    assert _hint(addresses).startswith(f"portmap: {hint}")
+    assert _hint(addresses).endswith("end with Ctrl-C\n")
+
+
+def test_why_it_cannot_start_is_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise StartError("no port is free")
+
+    monkeypatch.setattr(portmap, "run", fails)
+    monkeypatch.setattr(logs, "set_up", lambda **_: None)
+
+    assert main(["-f"]) == 1
+    assert capsys.readouterr().err == "portmap: no port is free\n"
+
+
+def test_in_the_foreground_it_says_what_to_try_next(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(portmap, "run", lambda _, ready: ready({"local": "/run/rpcbind.sock"}))
+    monkeypatch.setattr(logs, "set_up", lambda **_: None)
+
+    assert main(["-f"]) == 0
+    assert capsys.readouterr().err == "portmap: try 'rpcinfo'; end with Ctrl-C\n"
+
+
+def test_in_the_background_it_reports_and_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    reports: list[str] = []
+    logged: dict[str, bool] = {}
+    monkeypatch.setattr(portmap, "run", lambda _, ready: ready({"local": "/run/rpcbind.sock"}))
+    monkeypatch.setattr(portmap, "detach", lambda: reports.append)
+    monkeypatch.setattr(logs, "set_up", lambda **options: logged.update(options))
+
+    assert main([]) == 0
+    assert reports == [""]
+    assert logged == {"to_syslog": True, "verbose": False, "debug": False}
+
+
+COMMAND = [sys.executable, "-m", "oncrpc.cli.portmap", "--no-local", "--port", "0", "-l"]
+
+
+@contextmanager
+def foreground(*options: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """The daemon in the foreground, once it is ready, and its port."""
+    process = subprocess.Popen([*COMMAND, "-f", *options], stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    with process:
+        try:
+            lines = []
+            for line in process.stderr:
+                lines.append(line)
+                if "end with Ctrl-C" in line:
+                    break
+            found = re.search(r"--rpcbind-port (\d+)", lines[-1])
+            assert found, "".join(lines)
+            yield process, int(found[1])
+        finally:
+            process.kill()
+
+
+def own_port(netid: str, port: int) -> int:
+    """The port that the daemon gives for itself."""
+    with sync.run(sync.dial(netid, "127.0.0.1", port, timeout=DEADLINE)) as link:
+        return sync.run(PMAP_VERS.Client(link).PMAPPROC_GETPORT(mapping(100000, 2, 6, 0)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_in_the_foreground_it_serves_until_a_signal_and_ends_with_0(number: signal.Signals) -> None:
+    with foreground() as (process, port):
+        assert own_port("udp", port) == port
+        assert own_port("tcp", port) == port
+        process.send_signal(number)
+        assert process.wait(DEADLINE) == 0
+
+
+@pytest.mark.slow
+def test_it_ends_at_once_even_while_a_client_is_connected() -> None:
+    with (
+        foreground() as (process, port),
+        sync.run(sync.dial("tcp", "127.0.0.1", port, timeout=DEADLINE)) as link,
+    ):
+        sync.run(PMAP_VERS.Client(link).PMAPPROC_NULL())
+        process.terminate()
+        assert process.wait(DEADLINE) == 0
+        assert link.sock.recv(1) == b""
+
+
+@pytest.mark.slow
+def test_a_port_in_use_is_one_line_and_status_1() -> None:
+    with foreground() as (_, port):
+        second = subprocess.run(
+            [*COMMAND, "-f", "-4", "-p", str(port)],
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE,
+            check=False,
+        )
+
+    assert second.returncode == 1
+    assert second.stderr == (
+        f"portmap: cannot bind udp port {port} of 127.0.0.1: in use; stop the port mapper"
+        " that has it, or choose --port\n"
+    )
+
+
+def pids_of(marker: str) -> list[int]:
+    """The processes whose command line has the marker."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and marker.encode() in (entry / "cmdline").read_bytes():
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return found
+
+
+def sockets_of(pid: int) -> set[str]:
+    """The inodes of a process's sockets."""
+    links = (os.readlink(entry) for entry in Path(f"/proc/{pid}/fd").iterdir())
+    return {link[8:-1] for link in links if link.startswith("socket:")}
+
+
+def listening_port(pid: int) -> int:
+    """The TCP port that a process listens on."""
+    inodes = sockets_of(pid)
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        fields = line.split()
+        if fields[3] == "0A" and fields[9] in inodes:
+            return int(fields[1].rpartition(":")[2], 16)
+    raise AssertionError(f"process {pid} listens on no TCP port")
+
+
+@pytest.mark.slow
+def test_in_the_background_it_serves_when_the_command_has_ended(tmp_path: Path) -> None:
+    marker = str(tmp_path / "state")
+    done = subprocess.run(
+        [*COMMAND, "-w", marker], capture_output=True, text=True, timeout=DEADLINE, check=False
+    )
+    (pid,) = pids_of(marker)
+    watched = os.pidfd_open(pid)
+    try:
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        port = listening_port(pid)
+        assert own_port("udp", port) == port
+        assert os.readlink(f"/proc/{pid}/cwd") == "/"
+        assert os.readlink(f"/proc/{pid}/fd/2") == "/dev/null"
+    finally:
+        signal.pidfd_send_signal(watched, signal.SIGTERM)
+        ended(watched)
+        os.close(watched)
+    assert pids_of(marker) == []
+
+
+def ended(process: int) -> None:
+    """Wait until a process that is not our child is gone."""
+    poll = select.poll()
+    poll.register(process, select.POLLIN)
+    assert poll.poll(DEADLINE * 1000)
+
+
+@pytest.mark.slow
+def test_in_the_background_too_it_says_why_it_cannot_start() -> None:
+    done = subprocess.run(
+        [*COMMAND, "-u", "nobody-at-all"],
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert done.stderr == "portmap: there is no user 'nobody-at-all'; see --user\n"

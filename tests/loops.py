@@ -1,0 +1,58 @@
+"""Running coroutines by a clock that the test moves, and letting the loop do what is ready."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from oncrpc.testing import ManualClock
+
+T = TypeVar("T")
+DEADLINE = 10.0
+"""Real seconds after which a test that waits has failed."""
+
+
+class ManualLoop(asyncio.SelectorEventLoop):
+    """An event loop whose timers go by a manual clock; sockets are as ever."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        self._clock = clock
+        super().__init__()
+
+    def time(self) -> float:
+        """The clock's time."""
+        return self._clock()
+
+
+def run_by(clock: ManualClock, main: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine on a loop with that clock."""
+    with asyncio.Runner(loop_factory=lambda: ManualLoop(clock)) as runner:
+        return runner.run(main)
+
+
+def run(main: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine; fail if it takes too long, or if a callback raised."""
+
+    async def bounded() -> T:
+        raised: list[dict[str, Any]] = []
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: raised.append(context))
+        async with asyncio.timeout(DEADLINE):
+            result = await main
+        assert raised == []
+        return result
+
+    return asyncio.run(bounded())
+
+
+async def settle(times: int = 10) -> None:
+    """Let the loop do what is ready."""
+    for _ in range(times):
+        await asyncio.sleep(0)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Turn the loop until the condition holds."""
+    while not condition():
+        await asyncio.sleep(0)

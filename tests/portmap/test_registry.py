@@ -1,0 +1,447 @@
+"""The registry's rules by example, and against a model that is as simple as can be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from oncrpc.portmap.registry import Registry, port_of, usable
+from oncrpc.programs.portmap import PMAP_VERS, mapping
+from oncrpc.programs.rpcb import RPCBVERS, RPCBVERS4, rpcb
+from oncrpc.rpc import Caller
+
+from .callers import REMOTE, ROOT, STATD, UNRESERVED, PortMapper, registered, triples
+
+SUPERUSER, STATD_OWNER, OTHER = b"superuser", b"103", b"65534"
+
+
+def registry(*entries: rpcb) -> Registry:
+    """A registry that took the entries in this order."""
+    made = Registry()
+    for entry in entries:
+        assert made.set(entry)
+    return made
+
+
+def test_a_dump_is_in_order_of_registration() -> None:
+    table = registry(registered(3, 1), registered(1, 2), registered(2, 1, "udp"))
+
+    assert triples(list(table)) == [(3, 1, "tcp"), (1, 2, "tcp"), (2, 1, "udp")]
+
+
+def test_the_same_address_again_is_true_and_the_owner_stays() -> None:
+    table = registry(registered(1, 1, owner="103"))
+    generation = table.generation
+
+    assert table.set(registered(1, 1, owner="superuser"))
+
+    assert [entry.r_owner for entry in table] == [STATD_OWNER]
+    assert table.generation == generation
+
+
+def test_another_address_is_false_and_changes_nothing() -> None:
+    table = registry(registered(1, 1, uaddr="0.0.0.0.8.1"))
+
+    assert not table.set(registered(1, 1, uaddr="0.0.0.0.8.2"))
+
+    assert [entry.r_addr for entry in table] == [b"0.0.0.0.8.1"]
+
+
+def test_each_netid_of_a_version_has_its_own_address() -> None:
+    table = registry(registered(1, 1, "tcp"), registered(1, 1, "udp", "0.0.0.0.8.2"))
+
+    assert len(table) == 2
+
+
+def test_the_asked_version_is_found() -> None:
+    table = registry(registered(1, 3, uaddr="0.0.0.0.0.3"), registered(1, 4, uaddr="0.0.0.0.0.4"))
+
+    found = table.find(1, 3, b"tcp")
+
+    assert found is not None
+    assert found.r_addr == b"0.0.0.0.0.3"
+
+
+def test_of_a_missing_version_the_last_registered_one_is_found() -> None:
+    table = registry(registered(1, 4), registered(1, 3), registered(1, 9, "udp"))
+
+    found = table.find(1, 2, b"tcp")
+
+    assert found is not None
+    assert found.r_vers == 3
+
+
+def test_what_was_registered_anew_is_the_last() -> None:
+    table = registry(registered(1, 4), registered(1, 3))
+    table.unset(1, 4, b"tcp", SUPERUSER)
+    table.set(registered(1, 4))
+
+    found = table.find(1, 0, b"tcp")
+
+    assert found is not None
+    assert found.r_vers == 4
+
+
+def test_no_other_version_is_found_exactly() -> None:
+    table = registry(registered(1, 4))
+
+    assert table.find_exactly(1, 3, b"tcp") is None
+    assert table.find_exactly(1, 4, b"tcp") is not None
+
+
+def test_nothing_is_found_on_another_netid() -> None:
+    assert registry(registered(1, 4)).find(1, 4, b"udp") is None
+
+
+def test_unset_with_a_netid_removes_that_one() -> None:
+    table = registry(registered(1, 1, "tcp"), registered(1, 1, "udp"))
+
+    assert table.unset(1, 1, b"tcp", SUPERUSER)
+
+    assert triples(list(table)) == [(1, 1, "udp")]
+
+
+def test_unset_without_netid_removes_every_transport_of_the_version() -> None:
+    table = registry(registered(1, 1, "tcp"), registered(1, 1, "udp"), registered(1, 2, "udp"))
+
+    assert table.unset(1, 1, b"", SUPERUSER)
+
+    assert triples(list(table)) == [(1, 2, "udp")]
+
+
+def test_unset_of_nothing_is_true() -> None:
+    table = registry(registered(1, 1))
+
+    assert table.unset(1, 2, b"tcp", STATD_OWNER)
+    assert table.unset(2, 1, b"", STATD_OWNER)
+
+    assert table.generation == 1
+
+
+def test_unset_of_somebody_elses_is_false() -> None:
+    table = registry(registered(1, 1, owner="103"))
+
+    assert not table.unset(1, 1, b"tcp", OTHER)
+
+    assert len(table) == 1
+
+
+def test_unset_without_netid_is_all_or_nothing() -> None:
+    table = registry(
+        registered(1, 1, "tcp", owner="103"),
+        registered(1, 1, "udp", owner="65534"),
+        registered(1, 1, "tcp6", "::.8.1", owner="103"),
+    )
+
+    assert not table.unset(1, 1, b"", STATD_OWNER)
+
+    assert len(table) == 3
+
+
+def test_the_superuser_removes_anything() -> None:
+    table = registry(registered(1, 1, owner="103"), registered(1, 1, "udp", owner="65534"))
+
+    assert table.unset(1, 1, b"", SUPERUSER)
+
+    assert len(table) == 0
+
+
+def test_netids_are_compared_without_case() -> None:
+    table = registry(registered(1, 1, "TCP"))
+
+    assert not table.set(registered(1, 1, "tcp", "0.0.0.0.8.2"))
+    assert table.find(1, 1, b"Tcp") is not None
+    assert table.unset(1, 1, b"tcp", SUPERUSER)
+
+
+def test_version_2_sees_tcp_and_udp_by_port() -> None:
+    table = registry(
+        registered(1, 1, "tcp", "10.0.0.1.8.1"),
+        registered(1, 1, "tcp6", "::.8.1"),
+        registered(1, 1, "local", "/run/one.sock"),
+        registered(1, 2, "udp", "0.0.0.0.8.2"),
+    )
+
+    assert list(table.mappings()) == [mapping(1, 1, 6, 2049), mapping(1, 2, 17, 2050)]
+
+
+def test_version_2_sees_a_netid_in_capitals_too() -> None:
+    table = registry(registered(1, 1, "UDP"))
+
+    assert list(table.mappings()) == [mapping(1, 1, 17, 2049)]
+
+
+@pytest.mark.parametrize(
+    ("netid", "uaddr"),
+    [
+        ("tcp", "0.0.0.0.8.1"),
+        ("udp", "10.0.0.1.0.0"),
+        ("tcp6", "::.8.1"),
+        ("udp6", "::ffff:10.0.0.1.8.1"),
+        ("sctp", "0.0.0.0.8.1"),
+        ("rdma6", "::.8.1"),
+        ("local", "/run/one.sock"),
+        ("ticots", "@one"),
+    ],
+)
+def test_a_known_netid_with_an_address_of_its_form_is_usable(netid: str, uaddr: str) -> None:
+    assert usable(netid.encode(), uaddr.encode())
+
+
+@pytest.mark.parametrize(
+    ("netid", "uaddr"),
+    [
+        ("", "0.0.0.0.8.1"),
+        ("foonet", "0.0.0.0.8.1"),
+        ("tcp", ""),
+        ("tcp", "0.0.0.0"),
+        ("tcp", "0.0.0.0.999.999"),
+        ("tcp", "::.8.1"),
+        ("tcp6", "0.0.0.0.8.1"),
+        ("sctp6", "0.0.0.0.8.1"),
+        ("tcp", "localhost.8.1"),
+        ("local", ""),
+        ("local", "x" * 256),
+        ("local", "/run/one\n"),
+        ("local", "/run/\x1b[2J"),
+        ("tcp\u00e9", "0.0.0.0.8.1"),
+        ("local", "/run/\u00e9"),
+    ],
+)
+def test_an_unknown_netid_or_an_address_of_another_form_is_refused(netid: str, uaddr: str) -> None:
+    assert not Registry().set(registered(1, 1, netid, uaddr))
+
+
+def test_a_full_registry_refuses_and_gives_room_again() -> None:
+    table = Registry(limit=1)
+    assert table.set(registered(1, 1))
+
+    assert not table.set(registered(1, 2))
+    assert table.set(registered(1, 1))
+
+    assert table.unset(1, 1, b"", SUPERUSER)
+    assert table.set(registered(1, 2))
+
+
+def test_the_range_is_of_the_versions_on_the_netid() -> None:
+    table = registry(registered(1, 4), registered(1, 2), registered(1, 9, "udp"))
+
+    assert table.range_of(1, b"TCP") == (2, 4)
+
+
+def test_an_address_without_port_has_port_0() -> None:
+    assert port_of(b"/run/one.sock") == 0
+
+
+def test_every_lists_all_netids_of_a_version_in_order() -> None:
+    table = registry(registered(1, 1, "udp"), registered(1, 2), registered(1, 1, "tcp"))
+
+    assert triples(table.every(1, 1)) == [(1, 1, "udp"), (1, 1, "tcp")]
+
+
+class Model:
+    """The rules once more: a list, searched from end to end."""
+
+    def __init__(self) -> None:
+        self.rows: list[rpcb] = []
+
+    def set(self, new: rpcb) -> bool:
+        for row in self.rows:
+            if (row.r_prog, row.r_vers) == (new.r_prog, new.r_vers) and same(row, new.r_netid):
+                return row.r_addr == new.r_addr
+        self.rows.append(new)
+        return True
+
+    def unset(self, prog: int, vers: int, netid: bytes, owner: bytes) -> bool:
+        found = [
+            row
+            for row in self.rows
+            if (row.r_prog, row.r_vers) == (prog, vers) and (not netid or same(row, netid))
+        ]
+        for row in found:
+            if owner not in (SUPERUSER, row.r_owner):
+                return False
+        self.rows = [row for row in self.rows if row not in found]
+        return True
+
+    def exactly(self, prog: int, vers: int, netid: bytes) -> rpcb | None:
+        for row in self.rows:
+            if (row.r_prog, row.r_vers) == (prog, vers) and same(row, netid):
+                return row
+        return None
+
+    def find(self, prog: int, vers: int, netid: bytes) -> rpcb | None:
+        last = None
+        for row in self.rows:
+            if row.r_prog == prog and same(row, netid):
+                if row.r_vers == vers:
+                    return row
+                last = row
+        return last
+
+    def mappings(self) -> list[mapping]:
+        numbers = {b"tcp": 6, b"udp": 17}
+        return [
+            mapping(row.r_prog, row.r_vers, numbers[row.r_netid.lower()], port(row))
+            for row in self.rows
+            if row.r_netid.lower() in numbers
+        ]
+
+
+def same(row: rpcb, netid: bytes) -> bool:
+    return row.r_netid.lower() == netid.lower()
+
+
+def port(row: rpcb) -> int:
+    *_, high, low = row.r_addr.split(b".")
+    return int(high) * 256 + int(low)
+
+
+PROGRAMS = st.integers(1, 2)
+VERSIONS = st.integers(0, 2)
+NETIDS = st.sampled_from([b"tcp", b"udp", b"TCP", b"tcp6", b"local"])
+OWNERS = st.sampled_from([SUPERUSER, STATD_OWNER, OTHER])
+PORTS = st.integers(1, 2)
+SOCKETS = {b"tcp6": b"::.0.%d", b"local": b"/run/%d"}
+
+
+def uaddr(netid: bytes, number: int) -> bytes:
+    """One of the addresses that a netid's programs use here."""
+    return SOCKETS.get(netid, b"0.0.0.0.0.%d") % number
+
+
+class RegistryMachine(RuleBasedStateMachine):
+    """The registry does what the model does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model, self.registry = Model(), Registry()
+
+    @rule(prog=PROGRAMS, vers=VERSIONS, netid=NETIDS, number=PORTS, owner=OWNERS)
+    def set(self, prog: int, vers: int, netid: bytes, number: int, owner: bytes) -> None:
+        entry = rpcb(prog, vers, netid, uaddr(netid, number), owner)
+        assert self.registry.set(entry) == self.model.set(entry)
+
+    @rule(prog=PROGRAMS, vers=VERSIONS, netid=NETIDS | st.just(b""), owner=OWNERS)
+    def unset(self, prog: int, vers: int, netid: bytes, owner: bytes) -> None:
+        expected = self.model.unset(prog, vers, netid, owner)
+        assert self.registry.unset(prog, vers, netid, owner) == expected
+
+    @rule(prog=PROGRAMS, vers=VERSIONS, netid=NETIDS)
+    def find(self, prog: int, vers: int, netid: bytes) -> None:
+        assert self.registry.find(prog, vers, netid) == self.model.find(prog, vers, netid)
+        exactly = self.registry.find_exactly(prog, vers, netid)
+        assert exactly == self.model.exactly(prog, vers, netid)
+
+    @invariant()
+    def the_lists_are_the_same(self) -> None:
+        assert list(self.registry) == self.model.rows
+        assert list(self.registry.mappings()) == self.model.mappings()
+        assert len(self.registry) == len(self.model.rows)
+
+
+CALLERS = {SUPERUSER: ROOT, STATD_OWNER: STATD, b"unknown": UNRESERVED}
+BY_NETID = {
+    b"tcp": REMOTE,
+    b"udp": Caller("udp", ("192.0.2.9", 700, 0), ("192.0.2.1", 111, 0), datagram=True),
+    b"local": ROOT,
+}
+PROTS = {b"tcp": 6, b"udp": 17}
+OWNER_NAMES = st.sampled_from(list(CALLERS))
+
+
+class ServiceMachine(RuleBasedStateMachine):
+    """The services do what the model does, called in any version by anyone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model, self.mapper = Model(), PortMapper()
+
+    def ask(self, caller: Caller, procedure: Any, *arguments: Any) -> Any:
+        return self.mapper.call(caller, procedure, *arguments)
+
+    @rule(
+        prog=PROGRAMS,
+        vers=VERSIONS,
+        netid=NETIDS,
+        number=PORTS,
+        owner=OWNER_NAMES,
+        version=st.sampled_from([RPCBVERS, RPCBVERS4]),
+    )
+    def set(
+        self, prog: int, vers: int, netid: bytes, number: int, owner: bytes, version: Any
+    ) -> None:
+        claimed = rpcb(prog, vers, netid, uaddr(netid, number), b"somebody")
+        entry = rpcb(prog, vers, netid, claimed.r_addr, owner)
+        done = self.ask(CALLERS[owner], version.RPCBPROC_SET, claimed)
+        assert done == self.model.set(entry)
+
+    @rule(
+        prog=PROGRAMS, vers=VERSIONS, netid=st.sampled_from([b"tcp", b"udp"]), number=PORTS,
+        owner=OWNER_NAMES,
+    )  # fmt: skip
+    def pmap_set(self, prog: int, vers: int, netid: bytes, number: int, owner: bytes) -> None:
+        entry = rpcb(prog, vers, netid, uaddr(netid, number), owner)
+        asked = mapping(prog, vers, PROTS[netid], number)
+        assert self.ask(CALLERS[owner], PMAP_VERS.PMAPPROC_SET, asked) == self.model.set(entry)
+
+    @rule(
+        prog=PROGRAMS,
+        vers=VERSIONS,
+        netid=NETIDS | st.just(b""),
+        owner=OWNER_NAMES,
+        version=st.sampled_from([RPCBVERS, RPCBVERS4]),
+    )
+    def unset(self, prog: int, vers: int, netid: bytes, owner: bytes, version: Any) -> None:
+        asked = rpcb(prog, vers, netid, b"", b"")
+        done = self.ask(CALLERS[owner], version.RPCBPROC_UNSET, asked)
+        assert done == self.model.unset(prog, vers, netid, owner)
+
+    @rule(prog=PROGRAMS, vers=VERSIONS, prot=st.integers(0, 20), owner=OWNER_NAMES)
+    def pmap_unset(self, prog: int, vers: int, prot: int, owner: bytes) -> None:
+        tcp = self.model.unset(prog, vers, b"tcp", owner)
+        udp = self.model.unset(prog, vers, b"udp", owner)
+        asked = mapping(prog, vers, prot, 0)
+        assert self.ask(CALLERS[owner], PMAP_VERS.PMAPPROC_UNSET, asked) == (tcp or udp)
+
+    @rule(prog=PROGRAMS, vers=VERSIONS, netid=st.sampled_from([b"tcp", b"udp"]))
+    def getport(self, prog: int, vers: int, netid: bytes) -> None:
+        found = self.model.find(prog, vers, netid)
+        asked = mapping(prog, vers, PROTS[netid], 0)
+        answer = self.ask(REMOTE, PMAP_VERS.PMAPPROC_GETPORT, asked)
+        assert answer == (port(found) if found else 0)
+
+    @rule(prog=PROGRAMS, vers=VERSIONS, netid=st.sampled_from(list(BY_NETID)))
+    def getaddr(self, prog: int, vers: int, netid: bytes) -> None:
+        caller, asked = BY_NETID[netid], rpcb(prog, vers, b"ignored", b"", b"")
+        answer = self.ask(caller, RPCBVERS4.RPCBPROC_GETADDR, asked)
+        assert answer == self.address(self.model.find(prog, vers, netid), caller)
+        answer = self.ask(caller, RPCBVERS4.RPCBPROC_GETVERSADDR, asked)
+        assert answer == self.address(self.model.exactly(prog, vers, netid), caller)
+
+    def address(self, found: rpcb | None, caller: Caller) -> bytes:
+        if found is None:
+            return b""
+        return found.r_addr if caller.local is None else b"192.0.2.1.0.%d" % port(found)
+
+    @invariant()
+    def the_dumps_are_the_models_rows(self) -> None:
+        dumped = self.ask(REMOTE, RPCBVERS4.RPCBPROC_DUMP)
+        assert [node.rpcb_map for node in dumped] == self.model.rows
+        version_2 = self.ask(REMOTE, PMAP_VERS.PMAPPROC_DUMP)
+        assert [node.map for node in version_2] == self.model.mappings()
+
+
+TestRegistryMachine = RegistryMachine.TestCase
+TestRegistryMachine.settings = settings(max_examples=50, stateful_step_count=30, deadline=None)
+TestServiceMachine = pytest.mark.slow(ServiceMachine.TestCase)
+ServiceMachine.TestCase.settings = settings(max_examples=30, stateful_step_count=25, deadline=None)
+
+
+@given(st.binary(max_size=40), st.binary(max_size=40))
+def test_any_netid_and_address_are_judged(netid: bytes, address: bytes) -> None:
+    assert usable(netid, address) in (True, False)
