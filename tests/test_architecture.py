@@ -18,7 +18,7 @@ LAYERS = {
     "xdr": 1, "idl": 1, "addr": 1, "numbers": 1,
     "rpc": 2,
     "programs": 3,
-    "binder": 4,
+    "binder": 4, "endpoint": 4,
     "aio": 5, "sync": 5,
     "testing": 6, "portmap": 6,
     "cli": 7,

@@ -16,9 +16,8 @@ import pytest
 
 from helpers import words
 from oncrpc import sync
-from oncrpc.addr import NC_TPI_COTS, Transport, split_uaddr
+from oncrpc.addr import split_uaddr
 from oncrpc.errors import (
-    AddressError,
     CallTimeout,
     HostUnknown,
     ProcedureUnavailable,
@@ -27,7 +26,7 @@ from oncrpc.errors import (
 )
 from oncrpc.programs.portmap import PMAP_VERS, call_args
 from oncrpc.rpc.record import encode_record
-from oncrpc.sync import SocketLink, resolve
+from oncrpc.sync import SocketLink
 from rpc.service import COUNTER_V3, Counter
 from threads import Behaviour, answering, behaving, dialed, has_ipv6, silent
 
@@ -283,11 +282,6 @@ def test_a_connection_that_is_not_taken_times_out() -> None:
 def test_a_host_without_an_address_of_the_family_is_unknown(netid: str, host: str) -> None:
     with pytest.raises(HostUnknown):
         dialed(netid, (host, 111))
-
-
-def test_a_transport_that_has_no_sockets_is_an_address_error() -> None:
-    with pytest.raises(AddressError, match="no sockets of family 'x25'"):
-        resolve(Transport("x25", NC_TPI_COTS, True, "x25", "-"), "host", 1)
 
 
 def test_what_waits_for_an_event_loop_cannot_be_run() -> None:

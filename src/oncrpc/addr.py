@@ -111,6 +111,14 @@ def family_of(host: str) -> str:
     return "inet6" if ":" in host else "inet"
 
 
+def is_numeric(host: str) -> bool:
+    """The text is an address, which needs no look-up."""
+    try:
+        return bool(family_of(host.partition("%")[0]))
+    except AddressError:
+        return False
+
+
 def split_uaddr(uaddr: str) -> tuple[str, int]:
     """Split an IPv4 or IPv6 universal address into host and port (RFC 5665 §5.2.3.3-4).
 

@@ -18,9 +18,10 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from oncrpc.addr import Transport, join_uaddr, transport
+from oncrpc.addr import transport
 from oncrpc.binder import Binder
-from oncrpc.errors import AddressError, CallTimeout, HostUnknown, TransportError
+from oncrpc.endpoint import look_up, peer_of, socket_of
+from oncrpc.errors import CallTimeout, TransportError
 from oncrpc.rpc.auth import AUTH_NONE
 from oncrpc.rpc.calls import DEFAULT_TIMEOUT, Calls, Pending
 from oncrpc.rpc.program import Procedure
@@ -28,7 +29,6 @@ from oncrpc.rpc.prot import opaque_auth
 from oncrpc.rpc.record import RecordReader, encode_record
 
 R = TypeVar("R")
-FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6, "loopback": socket.AF_UNIX}
 MAX_DATAGRAM = 65536
 SHORTEST_WAIT = 0.0001
 MAX_REPLY = 64 << 20
@@ -132,13 +132,14 @@ async def dial(
         HostUnknown: the name has no address of the transport's family. TransportError.
         AddressError: this host has no such transport.
     """
-    family, kind, address = resolve(transport(netid), host, port)
+    entry = transport(netid)
+    address = look_up(entry, host, port)
     try:
-        sock = socket.socket(family, kind)
+        sock = socket_of(entry)
         try:
             sock.settimeout(timeout)
             sock.connect(address)
-            return SocketLink(sock, peer_uaddr(sock, host), cred=cred, timeout=timeout)
+            return SocketLink(sock, peer_of(sock, host), cred=cred, timeout=timeout)
         except BaseException:
             sock.close()
             raise
@@ -146,29 +147,6 @@ async def dial(
         raise TransportError.number(errno.ETIMEDOUT) from None
     except OSError as error:
         raise TransportError.of(error) from None
-
-
-def resolve(entry: Transport, host: str, port: int) -> tuple[int, int, Any]:
-    """Socket family, type and address of a host's port on a transport; looks the name up."""
-    family = FAMILIES.get(entry.family)
-    if family is None:
-        raise AddressError(f"netid {entry.netid!r}: no sockets of family {entry.family!r}")
-    kind = socket.SOCK_DGRAM if entry.datagram else socket.SOCK_STREAM
-    if entry.family == "loopback":
-        return family, kind, "\0" + host[1:] if host.startswith("@") else host
-    try:
-        found = socket.getaddrinfo(host, port, family, kind)
-    except (socket.gaierror, UnicodeError) as error:
-        raise HostUnknown(error.errno if isinstance(error, OSError) else -2, host) from None
-    return family, kind, found[0][4]
-
-
-def peer_uaddr(sock: socket.socket, host: str) -> str:
-    """The universal address that a connected socket leads to."""
-    if sock.family == socket.AF_UNIX:
-        return host
-    address = sock.getpeername()
-    return join_uaddr(address[0], address[1])
 
 
 binder = Binder(dial)

@@ -533,11 +533,11 @@ def test_a_connection_that_is_reset_at_once_is_a_transport_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def gone(*_: object) -> str:
-        raise OSError(errno.ENOTCONN, "Transport endpoint is not connected")
+        raise TransportError.number(errno.ENOTCONN)
 
     async def scenario() -> None:
         async with peer() as other:
-            monkeypatch.setattr(client_module, "_peer", gone)
+            monkeypatch.setattr(client_module, "peer_of", gone)
             with pytest.raises(TransportError, match="not connected"):
                 await other.dial()
 

@@ -20,7 +20,6 @@ from oncrpc.aio.sockets import (
     listen,
     listen_local,
     loopback_interfaces,
-    peer_uid,
 )
 
 LO = socket.if_nametoindex("lo")
@@ -76,12 +75,6 @@ def test_a_name_with_an_at_sign_is_abstract() -> None:
 
     with listen_local(name) as sock:
         assert sock.getsockname() == b"\0" + name[1:].encode()
-
-
-def test_the_peer_of_a_local_socket_is_known() -> None:
-    one, two = socket.socketpair()
-    with one, two:
-        assert peer_uid(one) == os.geteuid()
 
 
 def test_the_loopback_interface_is_known() -> None:

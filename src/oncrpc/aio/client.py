@@ -10,9 +10,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-from oncrpc.addr import RPCB_SOCKET, Transport, join_uaddr, transport
+from oncrpc.addr import RPCB_SOCKET, Transport, is_numeric, transport
 from oncrpc.binder import Binder
-from oncrpc.errors import HostUnknown, ProtocolError, TransportError
+from oncrpc.endpoint import look_up, peer_of, socket_of
+from oncrpc.errors import ProtocolError, TransportError
 from oncrpc.rpc.auth import AUTH_NONE
 from oncrpc.rpc.calls import DEFAULT_TIMEOUT, Calls, Pending
 from oncrpc.rpc.program import Client, Procedure
@@ -21,7 +22,6 @@ from oncrpc.rpc.record import RecordReader, encode_record
 
 R = TypeVar("R")
 C = TypeVar("C", bound=Client)
-FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6, "loopback": socket.AF_UNIX}
 MAX_DATAGRAM = 65536
 MAX_REPLY = 64 << 20
 
@@ -176,10 +176,10 @@ async def dial(
     )
     sock = await _connect(entry, host, port, timeout)
     try:
-        link = AioLink(_peer(sock, host), calls, timeout)
-    except OSError as error:  # the connection has been reset already
+        link = AioLink(peer_of(sock, host), calls, timeout)
+    except TransportError:
         sock.close()
-        raise TransportError.of(error) from None
+        raise
     if entry.datagram:
         link.attach(sock)
     elif sock.family == socket.AF_UNIX:
@@ -191,37 +191,27 @@ async def dial(
 
 async def _connect(entry: Transport, host: str, port: int, timeout: float) -> socket.socket:
     loop = asyncio.get_running_loop()
-    kind = socket.SOCK_DGRAM if entry.datagram else socket.SOCK_STREAM
-    address: Any = "\0" + host[1:] if host.startswith("@") else host
-    if entry.family != "loopback":
-        address = await _look_up(entry, host, port, kind)
-    sock = socket.socket(FAMILIES[entry.family], kind)
-    sock.setblocking(False)
+    address = await _look_up(entry, host, port)
     try:
-        await asyncio.wait_for(loop.sock_connect(sock, address), timeout)
-    except BaseException as error:
-        sock.close()
-        if isinstance(error, asyncio.TimeoutError):
-            raise TransportError.number(errno.ETIMEDOUT) from None
-        if isinstance(error, OSError):
-            raise TransportError.of(error) from None
-        raise
-    return sock
+        sock = socket_of(entry)
+        try:
+            sock.setblocking(False)
+            await asyncio.wait_for(loop.sock_connect(sock, address), timeout)
+            return sock
+        except BaseException:
+            sock.close()
+            raise
+    except TimeoutError:
+        raise TransportError.number(errno.ETIMEDOUT) from None
+    except OSError as error:
+        raise TransportError.of(error) from None
 
 
-async def _look_up(entry: Transport, host: str, port: int, kind: int) -> Any:
-    loop = asyncio.get_running_loop()
-    try:
-        found = await loop.getaddrinfo(host, port, family=FAMILIES[entry.family], type=kind)
-    except (socket.gaierror, UnicodeError):
-        raise HostUnknown(socket.EAI_NONAME, f"unknown host {host!r}") from None
-    return found[0][4]
-
-
-def _peer(sock: socket.socket, host: str) -> str:
-    if sock.family == socket.AF_UNIX:
-        return host
-    return join_uaddr(*sock.getpeername()[:2])
+async def _look_up(entry: Transport, host: str, port: int) -> Any:
+    """Names are looked up in a thread, off the event loop."""
+    if entry.family == "loopback" or is_numeric(host):
+        return look_up(entry, host, port)
+    return await asyncio.to_thread(look_up, entry, host, port)
 
 
 @asynccontextmanager

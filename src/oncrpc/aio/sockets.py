@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from oncrpc.addr import Transport
+from oncrpc.endpoint import local_address, socket_of
 
-FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
 BACKLOG = 4096
 IP_PKTINFO = getattr(socket, "IP_PKTINFO", 8)
 MULTICAST = "ff02::202"
@@ -27,8 +27,7 @@ def listen(entry: Transport, host: str, port: int) -> socket.socket:
     Raises:
         OSError: the address is taken, not this host's, or a port that needs a privilege.
     """
-    kind = socket.SOCK_DGRAM if entry.datagram else socket.SOCK_STREAM
-    with _opened(socket.socket(FAMILIES[entry.family], kind)) as sock:
+    with _opened(socket_of(entry)) as sock:
         if entry.family == "inet6":
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         if entry.datagram:
@@ -51,7 +50,7 @@ def listen_local(path: str, *, mode: int = 0o666) -> socket.socket:
     """
     with _opened(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as sock:
         if path.startswith("@"):
-            sock.bind("\0" + path[1:])
+            sock.bind(local_address(path))
         else:
             _remove_socket(path)
             before = os.umask(0o777 & ~mode)
@@ -143,10 +142,3 @@ def _nearest(source: Address, port: int) -> Address | None:
 def loopback_interfaces() -> frozenset[int]:
     """The indices of the interfaces that nothing from outside arrives on."""
     return frozenset(index for index, name in socket.if_nameindex() if name == "lo")
-
-
-def peer_uid(sock: socket.socket) -> int:
-    """The effective user of a local socket's peer, as of its connect (SO_PEERCRED)."""
-    data = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-    _, uid, _ = struct.unpack("@iII", data)
-    return int(uid)

@@ -19,7 +19,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from oncrpc.aio.sockets import peer_uid
+from oncrpc.endpoint import peer_uid
 from oncrpc.errors import ProtocolError
 from oncrpc.rpc.dispatch import Dispatcher, Reply
 from oncrpc.rpc.program import Caller

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from oncrpc.addr import LOOPBACKS
+from oncrpc.endpoint import FAMILIES
 from oncrpc.errors import CallError, SystemFailure, XdrError
 from oncrpc.rpc import AUTH_NONE, NoReply, auth_sys
 from oncrpc.rpc.auth import Credential
@@ -33,7 +34,6 @@ MAX_RESULTS = 8740
 
 REPLY = b"\0\0\0\1"
 MAX_DATAGRAM = 65536
-FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import socket
 import struct
 
 from oncrpc.addr import Transport, join_uaddr, split_uaddr
+from oncrpc.endpoint import FAMILIES
 from oncrpc.errors import AddressError
 from oncrpc.programs.rpcb import netbuf
 
@@ -17,7 +18,6 @@ SOCKADDR_IN_SIZE = 16
 SOCKADDR_IN6_SIZE = 28
 SOCKADDR_UN_SIZE = 110
 NOTHING = netbuf(0, b"")
-FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6, "loopback": socket.AF_UNIX}
 
 
 def sockaddr_of(uaddr: bytes, entry: Transport) -> netbuf:
