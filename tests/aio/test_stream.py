@@ -572,3 +572,19 @@ def test_after_a_failed_write_no_further_call_is_answered(
 
     run(scenario())
     assert caplog.messages == []
+
+
+def test_a_reply_that_is_ready_when_the_connection_is_over_is_not_sent(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def scenario() -> None:
+        async with serving() as server:
+            client = await server.connect()
+            connection = server.connection()
+            connection.end("for the test")
+            for _ in range(10):
+                connection._write(bytes(28))
+            assert await ended(client)
+
+    run(scenario())
+    assert caplog.messages == []

@@ -374,3 +374,31 @@ def test_no_xid_is_in_use_twice(monkeypatch: pytest.MonkeyPatch) -> None:
             await until(lambda: all(call.done() for call in calls))
 
     run(scenario())
+
+
+def test_an_error_of_the_socket_does_not_end_the_forwarding() -> None:
+    class Failing:
+        """A socket whose first receipt fails."""
+
+        def __init__(self, sock: socket.socket) -> None:
+            self.sock, self.failures = sock, 1
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self.sock, name)
+
+        def recvfrom(self, size: int) -> object:
+            if self.failures:
+                self.failures -= 1
+                raise BlockingIOError
+            return self.sock.recvfrom(size)
+
+    async def scenario() -> None:
+        async with forwarding() as (forwarder, program):
+            failing = Failing(forwarder._sockets["inet"])
+            forwarder._sockets["inet"] = failing  # type: ignore[assignment]  # it is like a socket
+            call = begin(forwarder, program.target)
+            message, source = await program.call()
+            program.answer(message, source, b"true")
+            assert await call == b"true"
+
+    run(scenario())

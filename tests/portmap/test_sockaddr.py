@@ -70,13 +70,13 @@ def test_what_is_no_address_of_the_transport_is_nothing(netid: str, uaddr: bytes
 @pytest.mark.parametrize(
     ("netid", "sockaddr"),
     [("udp", bytes(15)), ("udp6", bytes(27)), ("local", b""), ("local", b"\1\0"),
-     ("local", b"\1\0\0")],
+     ("local", b"\1\0\0"), ("local", b"\1\0\0\0\0")],
 )  # fmt: skip
 def test_a_short_socket_address_is_empty(netid: str, sockaddr: bytes) -> None:
     assert uaddr_of(sockaddr, transport(netid)) == b""
 
 
-@given(st.sampled_from(["udp", "tcp6", "local"]), st.binary(max_size=120))
+@given(st.sampled_from(["udp", "tcp6", "local"]), st.binary(max_size=109))
 def test_any_bytes_have_a_universal_address_or_none(netid: str, sockaddr: bytes) -> None:
     uaddr = uaddr_of(sockaddr, transport(netid))
 
@@ -88,3 +88,10 @@ def test_an_ipv4_address_comes_back(host: object, port: int) -> None:
     uaddr = f"{host}.{port >> 8}.{port & 255}".encode()
 
     assert uaddr_of(sockaddr_of(uaddr, transport("tcp")).buf, transport("tcp")) == uaddr
+
+
+@pytest.mark.parametrize(
+    ("sockaddr", "uaddr"), [(b"\1\0a", b"a"), (b"\1\0\0a\0b", b"@a"), (b"\1\0a\0b", b"a")]
+)
+def test_a_local_name_ends_at_its_first_zero(sockaddr: bytes, uaddr: bytes) -> None:
+    assert uaddr_of(sockaddr, transport("local")) == uaddr

@@ -56,5 +56,6 @@ def uaddr_of(sockaddr: bytes, entry: Transport) -> bytes:
 
 
 def _uaddr_un(path: bytes) -> bytes:
-    name = b"@" + path[1:] if path[:1] == b"\0" else path
-    return name.partition(b"\0")[0] if len(path) > 1 else b""
+    abstract = path[:1] == b"\0"
+    name = path[abstract:].partition(b"\0")[0]
+    return b"@" + name if abstract and name else name
