@@ -93,3 +93,9 @@ def test_null_may_always_be_called(prog: int) -> None:
 def test_the_port_mapper_itself_is_called_only_where_anyone_may_register() -> None:
     assert may_forward(100000, 4, insecure=True)
     assert not may_forward(100003, 1, insecure=True)
+
+
+def test_where_any_user_may_bind_every_port_none_proves_the_superuser() -> None:
+    caller = Caller("tcp", ("127.0.0.1", 700, 0), ("127.0.0.1", 111, 0), loopback=True)
+
+    assert owner_of(caller, reserved=0) == b"unknown"

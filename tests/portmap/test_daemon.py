@@ -30,6 +30,7 @@ from oncrpc.portmap.daemon import (
     PortInUse,
     StartError,
     open_listeners,
+    reserved_ports,
     take_lock,
 )
 from oncrpc.portmap.warmstart import RPCBIND
@@ -483,3 +484,24 @@ def restored(path: Path) -> int:
 
     logging.getLogger("oncrpc.portmap").setLevel(logging.INFO)
     return run_loop(scenario())
+
+
+@pytest.mark.parametrize(
+    ("text", "first"), [("0\n", 0), ("80\n", 80), ("4096\n", 1024), ("many\n", 1024)]
+)
+def test_a_port_that_any_user_may_bind_proves_nothing(
+    tmp_path: Path, text: str, first: int
+) -> None:
+    setting = tmp_path / "ip_unprivileged_port_start"
+    setting.write_text(text)
+
+    assert reserved_ports(str(setting)) == first
+
+
+def test_where_the_host_does_not_say_ports_below_1024_are_reserved(tmp_path: Path) -> None:
+    assert reserved_ports(str(tmp_path / "none")) == 1024
+
+
+def test_addresses_that_are_all_of_another_family_are_refused() -> None:
+    with pytest.raises(StartError, match="none of the addresses"):
+        open_listeners(Config(port=0, hosts=("::1",), families=("inet",), local=False))

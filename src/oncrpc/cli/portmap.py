@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from ipaddress import ip_address
+from typing import NoReturn
 
 from oncrpc import __version__
 from oncrpc.addr import LOOPBACKS, family_of, split_uaddr
@@ -22,9 +23,17 @@ RFC 1833), on UDP and TCP over IPv4 and IPv6 and on local sockets. Without -d or
 background, returning once it serves, and logs to syslog."""
 
 
+class Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong with the options."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with status 1, as the C daemon does."""
+        self.exit(1, f"{self.prog}: {message}; see '{self.prog} --help'\n")
+
+
 def parser() -> argparse.ArgumentParser:
     """The options; also what the manual page is made from."""
-    made = argparse.ArgumentParser(prog="portmap", description=DESCRIPTION, add_help=False)
+    made = Parser(prog="portmap", description=DESCRIPTION, add_help=False)
     add = made.add_argument
     add("-d", "--debug", action="store_true", help="stay in the foreground, debug to stderr")
     add("-f", "--foreground", action="store_true", help="stay in the foreground, log to stderr")

@@ -20,17 +20,20 @@ FORBIDDEN: dict[int, frozenset[int] | None] = {
 """What is never called on behalf of others: procedures by program; NULL always may be."""
 
 
-def owner_of(caller: Caller, *, insecure: bool = False) -> bytes | None:
+def owner_of(
+    caller: Caller, *, insecure: bool = False, reserved: int = RESERVED_PORTS
+) -> bytes | None:
     """The name under which the caller may register and unregister, None if it may not.
 
-    The peer of a local socket is known. Over the loopback interface a reserved port proves the
-    superuser; other callers there share one name. From elsewhere only with ``insecure``.
+    The peer of a local socket is known. Over the loopback interface a port below ``reserved``,
+    the first that any user may bind, proves the superuser; other callers there share one name. From
+    elsewhere only with ``insecure``.
     """
     if caller.source is None:
         return SUPERUSER if caller.uid == 0 else str(caller.uid).encode()
     host, port, _ = caller.source
     if caller.loopback and host in LOOPBACK_HOSTS:
-        return SUPERUSER if port < RESERVED_PORTS else UNKNOWN
+        return SUPERUSER if port < reserved else UNKNOWN
     return UNKNOWN if insecure else None
 
 

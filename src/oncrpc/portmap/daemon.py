@@ -29,6 +29,7 @@ from oncrpc.aio.sockets import join_group, listen, listen_local
 from oncrpc.aio.stream import Limits
 from oncrpc.errors import XdrError
 from oncrpc.portmap import privileges
+from oncrpc.portmap.access import RESERVED_PORTS
 from oncrpc.portmap.forward import Forwarder
 from oncrpc.portmap.registry import SUPERUSER, Registry
 from oncrpc.portmap.service import Mapper
@@ -40,6 +41,7 @@ from oncrpc.rpc.dispatch import Dispatcher
 log = logging.getLogger("oncrpc.portmap")
 
 LOCK = "/run/rpcbind.lock"
+FIRST_FREE_PORT = "/proc/sys/net/ipv4/ip_unprivileged_port_start"
 WARM_START = "/run/rpcbind"
 """Where the C daemon keeps its files."""
 
@@ -153,6 +155,8 @@ def _network(config: Config) -> list[tuple[socket.socket, str]]:
 
 def _places(config: Config) -> Iterator[tuple[Transport, str]]:
     """Each transport and host to bind: the last host of a netid is the one that it registers."""
+    if config.hosts and not any(family_of(host) in config.families for host in config.hosts):
+        raise StartError("none of the addresses to bind is of the family that -4 or -6 asks for")
     served = [t for t in transports().values() if t.visible and t.proto in ("tcp", "udp")]
     for entry in served:
         if entry.family not in config.families:
@@ -218,6 +222,18 @@ def own_registrations(addresses: dict[str, str]) -> Iterator[rpcb]:
             yield rpcb(PMAP_PROG, vers, netid.encode(), addresses[netid].encode(), SUPERUSER)
 
 
+def reserved_ports(path: str = FIRST_FREE_PORT) -> int:
+    """The first port that any user may bind; in containers often 0, so that a port proves nothing.
+
+    1024 where the host does not say, and at most.
+    """
+    try:
+        with open(path, "rb") as setting:
+            return min(int(setting.read()), RESERVED_PORTS)
+    except (OSError, ValueError):
+        return RESERVED_PORTS
+
+
 class Daemon:
     """A port mapper on open listeners."""
 
@@ -229,6 +245,7 @@ class Daemon:
         self.mapper = Mapper(
             self.registry,
             insecure=config.insecure,
+            reserved=reserved_ports(),
             forwarder=self.forwarder,
             changed=self._changed,
         )

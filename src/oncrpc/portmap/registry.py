@@ -8,6 +8,7 @@ compared without case. What is registered must be usable: a known netid, an addr
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TypeVar
 
 from oncrpc.addr import is_netid, split_uaddr, transports
 from oncrpc.errors import AddressError
@@ -23,6 +24,8 @@ NETIDS = {IPPROTO_TCP: b"tcp", IPPROTO_UDP: b"udp"}
 
 PROTOCOLS = {netid: number for number, netid in NETIDS.items()}
 Key = tuple[int, int, bytes]
+K = TypeVar("K")
+Item = TypeVar("Item")
 
 
 class Registry:
@@ -33,6 +36,7 @@ class Registry:
         self.generation = 0
         self._entries: dict[Key, rpcb] = {}
         self._versions: dict[tuple[int, bytes], dict[int, rpcb]] = {}
+        self._netids: dict[tuple[int, int], dict[bytes, rpcb]] = {}
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -60,7 +64,9 @@ class Registry:
         if len(self) >= self.limit or not usable(entry.r_netid, entry.r_addr):
             return False
         self._entries[key] = entry
-        self._versions.setdefault((entry.r_prog, key[2]), {})[entry.r_vers] = entry
+        prog, vers, netid = key
+        self._versions.setdefault((prog, netid), {})[vers] = entry
+        self._netids.setdefault((prog, vers), {})[netid] = entry
         self.generation += 1
         return True
 
@@ -70,23 +76,19 @@ class Registry:
         All or nothing: False, and no change, if one of them is somebody else's. Nothing to take
         back is True: a server that starts asks for it before it registers.
         """
-        found = self._of(prog, vers, netid)
-        if owner != SUPERUSER and any(self._entries[key].r_owner != owner for key in found):
+        present = self._netids.get((prog, vers), {})
+        found = [name for name in present if not netid or netid.lower() == name]
+        if owner != SUPERUSER and any(present[name].r_owner != owner for name in found):
             return False
-        for key in found:
-            del self._entries[key]
-            versions = self._versions[prog, key[2]]
-            del versions[vers]
-            if not versions:
-                del self._versions[prog, key[2]]
+        for name in found:
+            self._remove(prog, vers, name)
         self.generation += len(found)
         return True
 
-    def _of(self, prog: int, vers: int, netid: bytes) -> list[Key]:
-        if netid:
-            key = _key(prog, vers, netid)
-            return [key] if key in self._entries else []
-        return [key for key in self._entries if key[:2] == (prog, vers)]
+    def _remove(self, prog: int, vers: int, netid: bytes) -> None:
+        del self._entries[prog, vers, netid]
+        _take(self._versions, (prog, netid), vers)
+        _take(self._netids, (prog, vers), netid)
 
     def find(self, prog: int, vers: int, netid: bytes) -> rpcb | None:
         """The registration of that version, else the program's last on the netid, else None.
@@ -104,12 +106,19 @@ class Registry:
 
     def every(self, prog: int, vers: int) -> list[rpcb]:
         """The registrations of a version on all netids, in order."""
-        return [self._entries[key] for key in self._of(prog, vers, b"")]
+        return list(self._netids.get((prog, vers), {}).values())
 
     def range_of(self, prog: int, netid: bytes) -> tuple[int, int]:
         """The lowest and highest version of a program that is registered on the netid."""
         versions = self._versions[prog, netid.lower()]
         return min(versions), max(versions)
+
+
+def _take(index: dict[K, dict[Item, rpcb]], key: K, item: Item) -> None:
+    """Take an item out of an index, and its key with the last of them."""
+    del index[key][item]
+    if not index[key]:
+        del index[key]
 
 
 def _key(prog: int, vers: int, netid: bytes) -> Key:

@@ -18,7 +18,7 @@ from oncrpc.errors import (
     ProgramUnavailable,
     SystemFailure,
 )
-from oncrpc.portmap.access import may_forward, owner_of
+from oncrpc.portmap.access import RESERVED_PORTS, may_forward, owner_of
 from oncrpc.portmap.choose import OwnAddresses, merged
 from oncrpc.portmap.forward import Forwarder, Target
 from oncrpc.portmap.registry import NETIDS, Registry, port_of
@@ -52,12 +52,14 @@ class Mapper:
         registry: Registry,
         *,
         insecure: bool = False,
+        reserved: int = RESERVED_PORTS,
         forwarder: Forwarder | None = None,
         now: Callable[[], float] = time.time,
         is_ours: Callable[[str], bool] | None = None,
         changed: Callable[[], None] = lambda: None,
     ) -> None:
-        self.registry, self.insecure, self.forwarder, self.now = registry, insecure, forwarder, now
+        self.registry, self.forwarder, self.now = registry, forwarder, now
+        self.insecure, self.reserved = insecure, reserved
         self.is_ours, self.changed = is_ours or OwnAddresses(), changed
         self.statistics = Statistics()
 
@@ -93,7 +95,7 @@ class Mapper:
         return done
 
     def _owner(self, call: Call) -> bytes:
-        owner = owner_of(call.caller, insecure=self.insecure)
+        owner = owner_of(call.caller, insecure=self.insecure, reserved=self.reserved)
         if owner is None:
             assert call.caller.source is not None
             log.warning(
