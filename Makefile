@@ -3,17 +3,24 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+RUNNABLE := $(VENV)/.runnable
 INSTALLED := $(VENV)/.installed
 UNPRIVILEGED_PORT ?= 10111
+XDRC := $(BIN)/python -m oncrpc.cli.xdrc
+INTERFACES := $(filter-out spec/rpc_prot.x,$(wildcard spec/*.x))
 
-.PHONY: run test check docs clean
+.PHONY: run test check generate bench docs clean
 
-$(INSTALLED): pyproject.toml
+$(RUNNABLE): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	@touch $@
+
+$(INSTALLED): $(RUNNABLE)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@
 
-run: $(INSTALLED)
+run: $(RUNNABLE)
 	@if [ "$$(id -u)" = 0 ]; then \
 	  exec $(BIN)/portmap -f; \
 	else \
@@ -36,6 +43,16 @@ check: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_architecture.py
 	$(BIN)/python docs/make_man.py --check
+	$(XDRC) --check -o src/oncrpc/rpc/prot.py spec/rpc_prot.x
+	$(XDRC) --check -o src/oncrpc/programs $(INTERFACES)
+
+generate: $(INSTALLED)
+	$(XDRC) -o src/oncrpc/rpc/prot.py spec/rpc_prot.x
+	$(XDRC) -o src/oncrpc/programs $(INTERFACES)
+
+bench: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
+	$(BIN)/python bench/xdr.py
 
 docs: $(INSTALLED)
 	$(BIN)/python docs/make_man.py

@@ -34,6 +34,8 @@ from zoo import (
     tree,
 )
 
+chained_opaque = Annotated[list[Opaque], xdr.linked]
+
 
 def refusal(declared: Any, wire: bytes) -> str:
     with pytest.raises(XdrError) as caught:
@@ -63,6 +65,13 @@ def refusal(declared: Any, wire: bytes) -> str:
             words(1, 100000, 4, 3, b"tcp\0", 0, 0, 1, 100000),
             "rp__list[1].rpcb_map.r_vers, byte 36: need 4 bytes, have 0",
         ),
+        (pmaplist_ptr, words(1), "pmaplist[0].map.prog, byte 4: need 4 bytes, have 0"),
+        (
+            pmaplist_ptr,
+            words(1, 100000, 2, 6, 111, b"\0\0\0"),
+            "pmaplist[1], byte 20: need 4 bytes, have 3",
+        ),
+        (chained_opaque, words(1, 2, b"ab"), "opaque[0], byte 8: need 4 bytes, have 2"),
     ],
 )  # fmt: skip
 def test_bytes_that_end_early_are_refused_at_the_field(
@@ -105,6 +114,8 @@ def test_the_path_leads_through_a_type_within_itself() -> None:
         (points, words(4), "point, byte 0: 4 elements, limit 3"),
         (Annotated[bytes, xdr.opaque(2)], words(3, 0), "opaque, byte 0: 3 bytes, limit 2"),
         (maybe, words(0, 2), "maybe.place, byte 4: 2 is no bool"),
+        (pmaplist_ptr, words(1, 1, 2, 3, 4, 2), "pmaplist[1], byte 20: 2 is no bool"),
+        (pmaplist_ptr, words(1, 1, 2, 3, 4, 2, 5, 6, 7, 8), "pmaplist[1], byte 20: 2 is no bool"),
         (signed, words(-1), "signed.body, byte 4: need 4 bytes, have 0"),
         (numbered, words(2, 0), "numbered.body, byte 4: need 8 bytes, have 4"),
     ],

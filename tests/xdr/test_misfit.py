@@ -35,6 +35,7 @@ from zoo import (
 
 NOTHING: Any = None
 NUMBER: Any = 5
+NUMBERS: Any = [1, 2]
 TEXT: Any = "text"
 
 
@@ -68,6 +69,7 @@ def list_with(**changed: Any) -> lists:
         (rpcb, rpcb(-1, 0, b"", b"", b""), "rpcb.r_prog: -1 is out of range"),
         (rpcb, rpcb(0, 1 << 32, b"", b"", b""), "rpcb.r_vers: 4294967296 is out of range"),
         (rpcb, rpcb(0, 0, TEXT, b"", b""), "rpcb.r_netid: str is no opaque"),
+        (rpcb, rpcb(0, 0, NUMBERS, b"", b""), "rpcb.r_netid: list is no opaque"),
         (rpcb, rpcb(0, 0, b"", NOTHING, b""), "rpcb.r_addr: NoneType is no opaque"),
         (rpcb, "an rpcb", "rpcb: str is no rpcb"),
         (numbered, point(1, 2), "numbered: point is no numbered"),

@@ -46,7 +46,7 @@ class Order:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status."""
     words = sys.argv[1:] if arguments is None else arguments
-    return command.run(lambda: _compile(_order(words)))
+    return command.run(PROGRAM, lambda: _compile(_order(words)))
 
 
 def _order(words: Sequence[str]) -> Order:

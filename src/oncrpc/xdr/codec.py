@@ -48,17 +48,19 @@ class Codec(Generic[T]):
         Raises:
             XdrError: the value is not of the type, or beyond a limit; the path names the field.
         """
-        return bytes(self.encode_onto(bytearray(), value))
-
-    def encode_onto(self, out: bytearray, value: T) -> bytearray:
-        """Append the value's bytes to ``out``; after an error ``out`` is to be thrown away."""
+        pieces: list[bytes] = []
         try:
-            self._encode(value, out)
+            self._encode(value, pieces)
+            return b"".join(pieces)
         except RecursionError:
             raise XdrError(self.name, None, TOO_DEEP) from None
         except (_struct.error, OverflowError, TypeError, AttributeError) as error:
             found = misfit(self.node, value, self.name)
             raise found or XdrError(self.name, None, str(error)) from None
+
+    def encode_onto(self, out: bytearray, value: T) -> bytearray:
+        """Append the value's bytes to ``out``; nothing after an error."""
+        out += self.encode(value)
         return out
 
     def decode(self, data: bytes) -> T:
@@ -86,7 +88,7 @@ class Codec(Generic[T]):
         except XdrError as error:
             raise XdrError(_under(path, error.path), error.offset, error.reason) from None
 
-    def encode_nested(self, value: T, out: bytearray, path: str) -> None:
+    def encode_nested(self, value: T, out: list[bytes], path: str) -> None:
         """For compiled code: the same in the other direction."""
         try:
             self._encode(value, out)

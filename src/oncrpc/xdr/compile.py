@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 from oncrpc.errors import XdrError
 
 PADDING = (b"", b"\0\0\0", b"\0\0", b"\0")
+TRUE = b"\0\0\0\1"
 
 
 def define(name: str, lines: list[str], namespace: dict[str, Any]) -> Any:
@@ -58,6 +59,7 @@ class Writer:
         self.namespace: dict[str, Any] = {
             "short": short, "short_run": short_run, "bad": bad, "PADDING": PADDING,
             "XdrError": XdrError, "unpack_from": _struct.unpack_from, "pack": _struct.pack,
+            "new": object.__new__, "TRUE": TRUE,
         }  # fmt: skip
         self.format = ""
 

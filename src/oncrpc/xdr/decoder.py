@@ -21,6 +21,7 @@ class DecodeWriter(Writer):
         super().__init__(codec)
         self.run: list[tuple[str, int, str]] = []
         self.after: list[str] = []
+        self.chained = False
 
     def function(self, node: Node, root: str) -> Decode:
         value = self.value(node, root)
@@ -45,13 +46,20 @@ class DecodeWriter(Writer):
         if self.run:
             total = sum(size for _, size, _ in self.run)
             self.emit(f"if end - i < {total}:")
+            if self.chained:
+                self.emit("    if data[i:i + 4] != TRUE:")
+                self.emit("        break")
             if len(self.run) == 1:
                 self.emit(f"    short(f{self.run[0][2]!r}, i, {total}, end)")
             else:
                 self._blame_run()
             names = ", ".join(name for name, _, _ in self.run)
             self.emit(f"{names}, = {self.struct('unpack_from')}(data, i)")
+            if self.chained:
+                self.emit(f"if {self.run[0][0]} != 1:")
+                self.emit("    break")
             self.emit(f"i += {total}")
+            self.chained = False
         sizes = [size for _, size, _ in self.run]
         lines, self.run, self.after, self.format = self.after, [], [], ""
         for line in lines:
@@ -103,18 +111,25 @@ class DecodeWriter(Writer):
         if node.limit < UNLIMITED:
             self.check(path, f"{size} > {node.limit}", f"{{{size}}} bytes, limit {node.limit}")
         self.flush()
-        self.take(name, size, f"({size} + 3 & -4)", path, 1)
+        whole = self.name()
+        self.emit(f"{whole} = {size} + 3 & -4")
+        self.take(name, size, whole, path, 1)
         return name
 
     def take(self, name: str, size: str, whole: str, path: str, padding: int) -> None:
         """Slice ``size`` bytes out and check that the padding is there and zero (§4.9, §4.10)."""
         self.emit(f"if end - i < {whole}:")
         self.emit(f"    short(f{path!r}, i, {whole}, end)")
-        self.emit(f"{name} = data[i:i + {size}]")
-        if padding:
-            self.emit(f"if {size} & 3 and data[i + {size}:i + {whole}] != PADDING[{size} & 3]:")
-            self.emit(f"    bad(f{path!r}, i + {size}, 'padding is not zero')")
+        if not padding:
+            self.emit(f"{name} = data[i:i + {size}]")
+            self.emit(f"i += {whole}")
+            return
+        last = self.name()
+        self.emit(f"{last} = i + {size}")
+        self.emit(f"{name} = data[i:{last}]")
         self.emit(f"i += {whole}")
+        self.emit(f"if {last} != i and data[{last}:i] != PADDING[{size} & 3]:")
+        self.emit(f"    bad(f{path!r}, {last}, 'padding is not zero')")
 
     def _ItemsNode(self, node: nodes.ItemsNode, path: str) -> str:
         if node.fixed:
@@ -141,18 +156,23 @@ class DecodeWriter(Writer):
         return name
 
     def _loop(self, name: str, size: str | None, element: Node, path: str) -> None:
-        """Read ``size`` elements, or those of a chain: each after a TRUE, until a FALSE."""
+        """Read ``size`` elements, or those of a chain: each after a TRUE, until a FALSE.
+
+        That TRUE is read in one run with what follows it; whatever else is there ends the loop.
+        """
         path = f"{path}[{{len({name})}}]"
         self.emit(f"{name} = []")
         self.emit("while True:" if size is None else f"for _ in range({size}):")
         self.depth += 1
         if size is None:
-            self.emit(f"if not {self._flag(path)}:")
-            self.emit("    break")
+            self.fixed("I", 4, path)
+            self.chained = True
         value = self.value(element, path)
         self.flush()
         self.emit(f"{name}.append({value})")
         self.depth -= 1
+        if size is None:
+            self._flag(path)
 
     def _flag(self, path: str) -> str:
         flag = self.fixed("I", 4, path)
@@ -183,9 +203,18 @@ class DecodeWriter(Writer):
 
     def _StructNode(self, node: nodes.StructNode, path: str) -> str:
         values = [self.value(child, f"{path}.{name}") for name, child in node.fields]
-        made = self.name()
-        self.later(f"{made} = {self.constant(node.cls)}({', '.join(values)})")
-        return made
+        return self.made(
+            node.cls, dict(zip((name for name, _ in node.fields), values, strict=True))
+        )
+
+    def made(self, cls: type, fields: dict[str, str]) -> str:
+        """Write what makes an instance: its fields are stored here, to save a call of __init__."""
+        name = self.name()
+        self.later(
+            f"{name} = new({self.constant(cls)})",
+            *(f"{name}.{field} = {value}" for field, value in fields.items()),
+        )
+        return name
 
     def _UnionNode(self, node: nodes.UnionNode, path: str) -> str:
         tag = self.value(node.switch[1], f"{path}.{node.switch[0]}")
@@ -200,7 +229,7 @@ class DecodeWriter(Writer):
             self.emit(f"    bad(f{path!r}, i - 4, f'{{{tag}}} has no arm')")
         else:
             self._branch(name, node.default, f"{path}.{node.body}")
-        return f"{self.constant(node.cls)}({tag}, {name})"
+        return self.made(node.cls, {node.switch[0]: tag, node.body: name})
 
     def _CallNode(self, node: nodes.CallNode, path: str) -> str:
         self.flush()

@@ -10,11 +10,14 @@ from oncrpc.xdr.compile import Writer, define
 from oncrpc.xdr.nodes import Node
 from oncrpc.xdr.types import UNLIMITED, Registry
 
-Encode = Callable[[Any, bytearray], None]
+Encode = Callable[[Any, list[bytes]], None]
 
 
 class EncodeWriter(Writer):
-    """Writes ``encode(v, out)``, which appends the value's bytes to the bytearray ``out``."""
+    """Writes ``encode(v, out)``, which appends the value's bytes, in pieces, to the list ``out``.
+
+    The pieces are joined at the end, so that long opaque data is copied only once.
+    """
 
     def __init__(self, codec: Callable[[type], Any]) -> None:
         super().__init__(codec)
@@ -23,7 +26,7 @@ class EncodeWriter(Writer):
     def function(self, node: Node, root: str) -> Encode:
         self.value(node, "v", root)
         self.flush()
-        lines = ["def encode(v, out):", *self.lines, "    return out"]
+        lines = ["def encode(v, out):", *(self.lines or ["    pass"])]
         made: Encode = define("encode", lines, self.namespace)
         return made
 
@@ -38,7 +41,7 @@ class EncodeWriter(Writer):
 
     def flush(self) -> None:
         if self.run:
-            self.emit(f"out += {self.struct('pack')}({', '.join(self.run)})")
+            self.emit(f"out.append({self.struct('pack')}({', '.join(self.run)}))")
         self.run, self.format = [], ""
 
     def require(self, condition: str, path: str, reason: str) -> None:
@@ -73,9 +76,9 @@ class EncodeWriter(Writer):
         if not node.fixed:
             self.fixed("I", size)
         self.flush()
-        self.emit(f"out += {name}")
+        self.emit(f"out.append({name})")
         self.emit(f"if {size} & 3:")
-        self.emit(f"    out += PADDING[{size} & 3]")
+        self.emit(f"    out.append(PADDING[{size} & 3])")
 
     def _ItemsNode(self, node: nodes.ItemsNode, expression: str, path: str) -> None:
         name, size = self.name(), self.name()
@@ -91,7 +94,7 @@ class EncodeWriter(Writer):
         self.flush()
         element = node.element
         if isinstance(element, nodes.ScalarNode) and element.scalar.name != "bool":
-            self.emit(f"out += pack(f'>{{{size}}}{element.scalar.format}', *{name})")
+            self.emit(f"out.append(pack(f'>{{{size}}}{element.scalar.format}', *{name}))")
             return
         self._loop(name, element, path, chained=False)
 
@@ -115,7 +118,7 @@ class EncodeWriter(Writer):
         name = self.name()
         self.emit(f"{name} = {expression}")
         self.emit(f"if {name} is None:")
-        self.emit("    out += PADDING[1] + b'\\0'")
+        self.emit("    out.append(b'\\0\\0\\0\\0')")
         self.emit("else:")
         self.depth += 1
         self.fixed("I", "1")

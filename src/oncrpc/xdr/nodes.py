@@ -133,9 +133,15 @@ def _fields(cls: type, inside: tuple[type, ...]) -> Node:
         fields = [(name, resolve(hints[name], within)) for name in names]
         return StructNode(sum(node.least for _, node in fields), cls, fields)
     switch, body = names
-    cases = {int(key): resolve(arm, within) for key, arm in arms.cases.items()}
-    default = None if arms.default is REFUSED else resolve(arms.default, within)
+    cases = {int(key): resolve(_arm(cls, arm), within) for key, arm in arms.cases.items()}
+    default = None if arms.default is REFUSED else resolve(_arm(cls, arms.default), within)
     return UnionNode(4, cls, (switch, resolve(hints[switch], within)), body, cases, default)
+
+
+def _arm(cls: type, arm: Any) -> Any:
+    """An arm's declaration; texts in it are read where the union is declared, as annotations."""
+    holder = type(cls.__name__, (), {"__annotations__": {"arm": arm}, "__module__": cls.__module__})
+    return typing.get_type_hints(holder, include_extras=True)["arm"]
 
 
 def padded(size: int) -> int:

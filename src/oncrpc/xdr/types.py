@@ -147,7 +147,8 @@ def struct(cls: type[T]) -> type[T]:
 def union(cases: Mapping[int, Any], *, default: Any = REFUSED) -> Any:
     """Make the class a discriminated union (§4.15): a pair, discriminant and body.
 
-    ``cases`` maps each discriminant to the declaration of its arm, None for void.
+    ``cases`` maps each discriminant to the declaration of its arm, None for void. A declaration
+    that follows further down is written as a text.
     """
 
     def decorate(cls: type[T]) -> type[T]:

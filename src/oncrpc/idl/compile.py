@@ -1,0 +1,66 @@
+"""All steps of the compiler in a row: text, tree, resolved tree, Python."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from oncrpc.errors import IdlError
+from oncrpc.idl import model, tree
+from oncrpc.idl.emit import emit
+from oncrpc.idl.parse import parse
+from oncrpc.idl.preprocess import Settings, preprocess
+from oncrpc.idl.resolve import resolve
+from oncrpc.idl.scope import libraries
+
+
+def compile_file(path: str | Path, *, settings: Settings | None = None) -> str:
+    """The Python module that a ``.x`` file is.
+
+    Raises:
+        IdlError: the text cannot be compiled.
+        OSError: the file cannot be read.
+    """
+    return compile_text(read(Path(path)), str(path), settings=settings)
+
+
+def compile_text(text: str, file: str, *, settings: Settings | None = None) -> str:
+    """The Python module of a text; ``file`` is its name in errors and the docstring."""
+    interface = interface_of(text, file, settings=settings)
+    return emit(interface, name=Path(file).name)
+
+
+def interface_of(text: str, file: str, *, settings: Settings | None = None) -> model.Interface:
+    """The resolved tree of a text."""
+    settings = settings or Settings()
+    source = preprocess(text, file, settings=settings)
+    folders = [Path(file).parent, *map(Path, settings.include)]
+    opened = {Path(file).resolve()}
+
+    def load(header: str) -> tree.Specification | None:
+        found = next((path for path in _candidates(header, folders) if path.is_file()), None)
+        if found is None or found.resolve() in opened:
+            return None
+        opened.add(found.resolve())
+        try:
+            return parse(preprocess(read(found), str(found), settings=settings))
+        except IdlError:
+            return None  # nobody asked for it to be compiled
+
+    return resolve(parse(source), libraries(source, load))
+
+
+def _candidates(header: str, folders: Sequence[Path]) -> Iterator[Path]:
+    """Where the ``.x`` of a header may be."""
+    for folder in folders:
+        yield folder / f"{header}.x"
+        yield folder / f"{Path(header).name}.x"
+
+
+def read(path: Path) -> str:
+    """The text of a file: UTF-8, or else the Latin 1 of old ones."""
+    data = path.read_bytes()
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data.decode("latin-1")

@@ -1,0 +1,185 @@
+"""The resolved tree: every name found, every value known, names as Python has them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """``name`` is that of our type: Int, UInt, Hyper, UHyper, Float, Double, Bool."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """The name of a declared type."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """``text`` is the value as Python: a constant's name, or the number as it was written."""
+
+    value: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bytes:
+    """``marker`` is opaque, string or fixed; without a size there is no limit."""
+
+    marker: str
+    size: Size | None
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """``marker`` is array or vector."""
+
+    marker: str
+    element: Type
+    size: Size | None
+
+
+@dataclass(frozen=True, slots=True)
+class Optional:
+    element: Type
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """A list chained by its last field, which ``element`` does not show."""
+
+    element: Reference
+
+
+Type = Scalar | Reference | Bytes | Items | Optional | Linked
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """``above``: the comment does not stand behind the value, but above it; so with the others."""
+
+    name: str
+    value: int | str
+    text: str
+    comment: tuple[str, ...] = ()
+    above: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    name: str
+    value: int
+    text: str
+    comment: tuple[str, ...] = ()
+    above: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Enum:
+    """``registry``: numbers without a name are values too."""
+
+    name: str
+    members: tuple[Member, ...]
+    registry: bool
+    comment: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    name: str
+    type: Type
+    comment: tuple[str, ...] = ()
+    above: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Struct:
+    name: str
+    fields: tuple[Field, ...]
+    comment: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """``text`` is the discriminant as Python; the type is None if the arm is void."""
+
+    value: int
+    text: str
+    type: Type | None
+
+
+@dataclass(frozen=True, slots=True)
+class Union:
+    """``default`` is a list of the default arm's type, empty if there is none."""
+
+    name: str
+    switch: Field
+    body: str
+    cases: tuple[Case, ...]
+    default: tuple[Type | None, ...]
+    comment: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    name: str
+    type: Type
+    comment: tuple[str, ...] = ()
+    above: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Procedure:
+    name: str
+    number: int
+    parameters: tuple[Field, ...]
+    result: Type | None
+    comment: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    name: str
+    number: int
+    procedures: tuple[Procedure, ...]
+    comment: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    name: str
+    number: int
+    versions: tuple[Version, ...]
+    comment: tuple[str, ...] = ()
+
+
+Declared = Enum | Struct | Union | Alias
+
+
+@dataclass(slots=True)
+class Interface:
+    """All that a file declares, in its order; programs' numbers are among the constants."""
+
+    comment: tuple[str, ...] = ()
+    constants: list[Constant] = field(default_factory=list)
+    types: list[Declared] = field(default_factory=list)
+    programs: list[Program] = field(default_factory=list)
+
+
+def plain(node: Any) -> Any:
+    """The node as JSON has it; ``kind`` is the class's name, comments are texts."""
+    if isinstance(node, (list, tuple)):
+        return [plain(item) for item in node]
+    if node is None or isinstance(node, (bool, int, str)):
+        return node
+    shown: dict[str, Any] = {"kind": type(node).__name__}
+    for name in node.__dataclass_fields__:
+        value = getattr(node, name)
+        shown[name] = "\n".join(value) if name == "comment" else plain(value)
+    return shown

@@ -1,0 +1,87 @@
+"""Programs as Python text: a class a version, with its client and its service."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from oncrpc.idl import model
+from oncrpc.idl.layout import Group, Part, docstring, lines_of
+from oncrpc.idl.text import declared, value_type
+
+WORD = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
+
+
+class Programs:
+    """Writes versions; ``types`` are those that they may use."""
+
+    def __init__(self, types: Mapping[str, model.Declared]) -> None:
+        self.types = types
+
+    def version(self, made: model.Version, program: model.Program) -> list[str]:
+        """The class of a version."""
+        bases = ["Version", f"prog={program.name}", f"vers={made.number}"]
+        lines = lines_of(Group(f"class {made.name}(", bases, "):"), 0)
+        about = list(made.comment) or [f"Version {made.number} of {program.name}."]
+        lines += [*docstring(about, 1), ""]
+        hidden = self.shadowed(made)
+        for procedure in made.procedures:
+            lines += self._constant(procedure, hidden)
+        what = f"{program.name} version {made.number}."
+        lines += ["", "    class Client(rpc.Client):", *docstring([f"Calls {what}"], 2)]
+        for procedure in made.procedures:
+            lines += ["", *self._client(procedure, made.name, hidden)]
+        lines += ["", "    class Service(rpc.Service):", *docstring([f"Serves {what}"], 2)]
+        for procedure in made.procedures:
+            lines += ["", *self._service(procedure, hidden)]
+        return lines
+
+    def shadowed(self, made: model.Version) -> set[str]:
+        """The types that are named like a procedure, which hides them in the class."""
+        names = {procedure.name for procedure in made.procedures}
+        used: set[str] = set()
+        for procedure in made.procedures:
+            for kind in (*(field.type for field in procedure.parameters), procedure.result):
+                used |= set(WORD.findall(f"{declared(kind)} {value_type(kind, self.types)}"))
+        return names & used
+
+    def _constant(self, procedure: model.Procedure, hidden: set[str]) -> list[str]:
+        items: list[Part] = [str(procedure.number)]
+        items += [_seen(str(declared(field.type)), hidden) for field in procedure.parameters]
+        if procedure.result is not None:
+            items.append(f"result={_seen(str(declared(procedure.result)), hidden)}")
+        value = self._value(procedure.result, hidden)
+        return lines_of(Group(f"{procedure.name} = Procedure[{value}](", items, ")"), 1)
+
+    def _client(self, procedure: model.Procedure, version: str, hidden: set[str]) -> list[str]:
+        names = [field.name for field in procedure.parameters]
+        call = Group("await self.call(", [f"{version}.{procedure.name}", *names], ")")
+        before = "" if procedure.result is None else "return "
+        head = self._head(
+            "async def ", procedure, [], hidden, self._value(procedure.result, hidden)
+        )
+        return [*head, *docstring(procedure.comment, 3), *lines_of(call, 3, before=before)]
+
+    def _service(self, procedure: model.Procedure, hidden: set[str]) -> list[str]:
+        result = f"Answer[{self._value(procedure.result, hidden)}]"
+        head = self._head("def ", procedure, ["call: Call"], hidden, result)
+        null = procedure.number == 0 and procedure.result is None and not procedure.parameters
+        body = "return None" if null else "raise ProcedureUnavailable"
+        return [*head, *docstring(procedure.comment, 3), f"            {body}"]
+
+    def _head(
+        self, word: str, procedure: model.Procedure, first: list[str], hidden: set[str], result: str
+    ) -> list[str]:
+        parameters = [
+            f"{field.name}: {self._value(field.type, hidden)}" for field in procedure.parameters
+        ]
+        opening = f"{word}{procedure.name}("
+        return lines_of(Group(opening, ["self", *first, *parameters], f") -> {result}:"), 2)
+
+    def _value(self, kind: model.Type | None, hidden: set[str]) -> str:
+        return _seen(value_type(kind, self.types), hidden)
+
+
+def _seen(text: str, hidden: set[str]) -> str:
+    """The text with the other names of the types that are hidden."""
+    return WORD.sub(lambda found: f"_{found[0]}" if found[0] in hidden else found[0], text)

@@ -1,0 +1,311 @@
+"""From what is written to what is meant: every type and value known (RFC 4506 §6.4).
+
+Types declared within others come out before them, named after the field that has them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from oncrpc.idl import model, names, tree
+from oncrpc.idl.lists import Lists
+from oncrpc.idl.scope import C_TYPES, Scope
+from oncrpc.idl.values import Values
+
+REGISTRY = "xdrc: registry"
+"""In the comment of an enumeration: its registry adds numbers, so unknown ones are values."""
+
+LARGEST_NUMBER = 0xFFFFFFFF
+
+
+def resolve(
+    specification: tree.Specification, libraries: Iterable[tree.Specification] = ()
+) -> model.Interface:
+    """The interface that a tree declares; ``libraries`` are asked for names that it does not.
+
+    Raises:
+        IdlError: a name that is unknown, declared twice or in a circle, or a value out of range.
+    """
+    return _Resolver(Scope(specification, libraries)).interface(specification)
+
+
+class _Resolver:
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+        self.values = Values(scope)
+        self.lists = Lists(scope)
+        self.made = model.Interface()
+        self.taken = {names.global_name(name) for name in scope.definitions}
+
+    def interface(self, specification: tree.Specification) -> model.Interface:
+        self.made.comment = specification.comment
+        methods: dict[type, Callable[..., None]] = {
+            tree.Constant: self._constant, tree.Enum: self._enum, tree.Struct: self._struct,
+            tree.Union: self._union, tree.Typedef: self._typedef, tree.Program: self._program,
+        }  # fmt: skip
+        for definition in self.scope.all:
+            methods[type(definition)](definition, names.global_name(definition.name))
+        return self.made
+
+    def _constant(self, written: tree.Constant, name: str) -> None:
+        value = self.values.value_of(written.name, written.place)
+        text = "" if isinstance(written.value, str) else self.values.text(written.value)
+        self.made.constants.append(
+            model.Constant(name, value, text, written.comment, written.above)
+        )
+
+    def _enum(self, written: tree.Enum, name: str) -> None:
+        members = []
+        for member in written.members:
+            value = self.values.value_of(member.name, member.place)
+            assert isinstance(value, int)
+            if not -(2**31) <= value < 2**32:
+                raise member.place.error(f"{value} is out of range for an enum")
+            text = self.values.text(member.value) if member.value else str(value)
+            if value >= 2**31:  # C's hexadecimal for a negative number
+                value, text = value - 2**32, str(value - 2**32)
+            shown = names.member_name(member.name)
+            members.append(model.Member(shown, value, text, member.comment, member.above))
+        registry = any(REGISTRY in line for line in written.comment)
+        comment = tuple(line for line in written.comment if line.strip() != REGISTRY)
+        self.made.types.append(model.Enum(name, tuple(members), registry, comment))
+
+    def _struct(self, written: tree.Struct, name: str) -> None:
+        element = written.name in self.lists.elements
+        fields = [field for field in written.fields if field.form != "void"]
+        shown = fields[:-1] if element else fields
+        made = tuple(self._field(field, name) for field in shown)
+        self._unique(fields)
+        self.made.types.append(model.Struct(name, made, written.comment))
+        if written.pointer:
+            self._pointer(name, element)
+        elif element and self.lists.names[written.name] not in self.scope.definitions:
+            linked = model.Linked(model.Reference(name))
+            self.made.types.append(model.Alias(self.lists.names[written.name], linked))
+
+    def _field(self, written: tree.Declaration, struct: str) -> model.Field:
+        made = self.type(written, f"{struct}_{written.name}")
+        name = names.field_name(written.name)
+        return model.Field(name, made, written.comment, written.above)
+
+    def _pointer(self, name: str, element: bool) -> None:
+        target = model.Reference(name)
+        made = model.Linked(target) if element else model.Optional(target)
+        self.made.types.append(model.Alias(f"{name}_ptr", made))
+
+    def _unique(self, fields: list[tree.Declaration]) -> None:
+        seen: set[str] = set()
+        for field in fields:
+            if field.name in seen:
+                raise field.place.error(f"two fields are named '{field.name}'")
+            seen.add(field.name)
+
+    def _typedef(self, written: tree.Typedef, name: str) -> None:
+        declared = written.declaration
+        if declared.form == "void":
+            raise written.place.error("a typedef of void names nothing")
+        target = self.lists.target(declared) if declared.form == "pointer" else ""
+        made: model.Type
+        if target in self.lists.elements:
+            made = model.Linked(model.Reference(names.global_name(target)))
+        else:
+            made = self.type(declared, f"{name}_item")
+        self.made.types.append(model.Alias(name, made, written.comment, written.above))
+
+    def _union(self, written: tree.Union, name: str) -> None:
+        switch = self._switch(written, name)
+        cases: dict[int, model.Case] = {}
+        default: tuple[model.Type | None, ...] = ()
+        for arm in written.arms:
+            body = self._arm_type(arm, name)
+            if not arm.cases:
+                default = (body,)
+            for value in arm.cases:
+                case = self._case(value, switch.type, body)
+                if case.value in cases:
+                    raise value.place.error(f"a second arm for {case.text}")
+                cases[case.value] = case
+        body_name = "body_" if switch.name == "body" else "body"
+        made = model.Union(name, switch, body_name, tuple(cases.values()), default, written.comment)
+        self.made.types.append(made)
+
+    def _switch(self, written: tree.Union, name: str) -> model.Field:
+        declared = written.switch
+        if declared.form == "plain":
+            made = self.type(declared, f"{name}_{declared.name}")
+            base = self._behind(made)
+            integer = isinstance(base, model.Scalar) and base.name in ("Int", "UInt", "Bool")
+            if integer or isinstance(base, model.Enum):
+                shown = names.field_name(declared.name)
+                return model.Field(shown, made, declared.comment)
+        raise declared.place.error("a discriminant is an int, unsigned int, bool or enum")
+
+    def _arm_type(self, arm: tree.Arm, name: str) -> model.Type | None:
+        if arm.body.form == "void":
+            return None
+        return self.type(arm.body, f"{name}_{arm.body.name}")
+
+    def _case(self, value: tree.Value, switch: model.Type, body: model.Type | None) -> model.Case:
+        number = self.values.number(value)
+        base = self._behind(switch)
+        if isinstance(base, model.Enum):
+            for member in base.members:
+                if member.value == number and _wrote(value) in (member.name, None):
+                    return model.Case(number, f"{base.name}.{member.name}", body)
+            for member in base.members:
+                if member.value == number:
+                    return model.Case(number, f"{base.name}.{member.name}", body)
+            if not base.registry:
+                raise value.place.error(f"{number} is no {base.name}")
+        elif isinstance(base, model.Scalar) and base.name == "Bool":
+            if number not in (0, 1):
+                raise value.place.error(f"{number} is no bool")
+            return model.Case(number, str(bool(number)), body)
+        return model.Case(number, self.values.text(value), body)
+
+    def _behind(self, kind: model.Type) -> model.Type | model.Declared:
+        """The type that a chain of aliases ends at; what is not made yet is made out of order."""
+        while isinstance(kind, model.Reference):
+            found = next((made for made in self.made.types if made.name == kind.name), None)
+            if found is None:
+                found = self._ahead(kind.name)
+            if not isinstance(found, model.Alias):
+                return found
+            kind = found.type
+        return kind
+
+    def _ahead(self, name: str) -> model.Declared:
+        """A type that is declared further down; of a structure or union only its name."""
+        found = (d for d in self.scope.all if names.global_name(d.name) == name)
+        definition = next(found, None)
+        ahead = _Resolver(self.scope)
+        if isinstance(definition, tree.Enum):
+            ahead._enum(definition, name)
+        elif isinstance(definition, tree.Typedef):
+            ahead._typedef(definition, name)
+        else:
+            return model.Struct(name, ())
+        return ahead.made.types[-1]
+
+    def type(self, declared: tree.Declaration, inner: str) -> model.Type:
+        """The type of a declaration that has one; what it declares in line is named ``inner``."""
+        assert declared.type is not None, "void has no type"
+        if isinstance(declared.type, tree.Primitive) and declared.type.name in ("opaque", "string"):
+            return self._bytes(declared, declared.type.name)
+        target = self.lists.target(declared) if declared.form == "pointer" else ""
+        if target in self.lists.elements:
+            return model.Reference(names.global_name(self.lists.names[target]))
+        element = self._element(declared.type, inner)
+        if declared.form == "pointer":
+            return self._optional(element)
+        if declared.form == "plain":
+            return element
+        size = self._size(declared.size)
+        return model.Items("vector" if declared.form == "fixed" else "array", element, size)
+
+    def _bytes(self, declared: tree.Declaration, kind: str) -> model.Bytes:
+        size = self._size(declared.size)
+        return model.Bytes("fixed" if declared.form == "fixed" else kind, size)
+
+    def _size(self, value: tree.Value | None) -> model.Size | None:
+        return model.Size(self.values.size(value), self.values.text(value)) if value else None
+
+    def _optional(self, element: model.Type) -> model.Type:
+        """An optional of an optional is not Python's; an array of at most one is the same bytes."""
+        behind = self._behind(element)
+        if isinstance(behind, model.Optional):
+            return model.Items("array", element, model.Size(1, "1"))
+        return model.Optional(element)
+
+    def _element(self, kind: tree.Type, inner: str) -> model.Type:
+        if isinstance(kind, tree.Primitive):
+            if kind.name == "quadruple":
+                raise kind.place.error("quadruple has no Python type")
+            return model.Scalar(kind.name)
+        if isinstance(kind, tree.Named):
+            return self._named(kind)
+        name = self._fresh(inner)
+        if isinstance(kind, tree.Enum):
+            self._enum(kind, name)
+        elif isinstance(kind, tree.Struct):
+            self._struct(kind, name)
+        else:
+            self._union(kind, name)
+        return model.Reference(name)
+
+    def _named(self, kind: tree.Named) -> model.Type:
+        definition = self.scope.definitions.get(kind.name)
+        if definition is None and kind.name in C_TYPES:
+            return model.Scalar(C_TYPES[kind.name])
+        if definition is None:
+            raise kind.place.error(f"unknown type '{kind.name}'")
+        if isinstance(definition, (tree.Constant, tree.Program)):
+            raise kind.place.error(f"'{kind.name}' is no type")
+        name = names.global_name(kind.name)
+        pointer = isinstance(definition, tree.Struct) and definition.pointer
+        return model.Reference(f"{name}_ptr" if pointer else name)
+
+    def _fresh(self, name: str) -> str:
+        """A name that nothing in the file has."""
+        while name in self.taken:
+            name += "_"
+        self.taken.add(name)
+        return name
+
+    def _program(self, written: tree.Program, name: str) -> None:
+        number = self._numbered(written.number)
+        text = self.values.text(written.number)
+        self.made.constants.append(model.Constant(name, number, text, written.comment, above=True))
+        versions = [self._version(version, name) for version in written.versions]
+        _distinct(written.versions, [version.number for version in versions])
+        self.made.programs.append(model.Program(name, number, tuple(versions), written.comment))
+
+    def _version(self, written: tree.Version, program: str) -> model.Version:
+        name = names.global_name(written.name)
+        if name in self.taken:
+            name = f"{program}_{written.name}"
+        name = self._fresh(name)
+        procedures = [self._procedure(each, name) for each in written.procedures]
+        _distinct(written.procedures, [procedure.number for procedure in procedures])
+        number = self._numbered(written.number)
+        return model.Version(name, number, tuple(procedures), written.comment)
+
+    def _procedure(self, written: tree.Procedure, version: str) -> model.Procedure:
+        count = len(written.parameters)
+        parameters: list[model.Field] = []
+        for index, declared in enumerate(written.parameters):
+            default = "arg" if count == 1 else f"arg{index + 1}"
+            name = names.parameter_name(declared.name or default)
+            if any(name == parameter.name for parameter in parameters):
+                raise declared.place.error(f"two parameters are named '{name}'")
+            made = self.type(declared, f"{version}_{written.name}_{name}")
+            parameters.append(model.Field(name, made))
+        result = None
+        if written.result.form != "void":
+            result = self.type(written.result, f"{version}_{written.name}_result")
+        return model.Procedure(
+            names.procedure_name(written.name), self._numbered(written.number),
+            tuple(parameters), result, written.comment,
+        )  # fmt: skip
+
+    def _numbered(self, value: tree.Value) -> int:
+        """The number of a program, version or procedure: an unsigned int (RFC 5531 §12.3)."""
+        number = self.values.number(value)
+        if not 0 <= number <= LARGEST_NUMBER:
+            raise value.place.error(f"{number} is no unsigned int")
+        return number
+
+
+def _wrote(value: tree.Value) -> str | None:
+    """The name that a case is written with, if it is one."""
+    return names.member_name(value.name) if isinstance(value, tree.Name) else None
+
+
+def _distinct(nodes: Sequence[tree.Version | tree.Procedure], numbers: list[int]) -> None:
+    """Names and numbers occur once in a program or version (RFC 5531 §12.3)."""
+    seen: set[object] = set()
+    for node, number in zip(nodes, numbers, strict=True):
+        for key, shown in ((node.name, f"'{node.name}'"), (number, f"number {number}")):
+            if key in seen:
+                raise node.place.error(f"{shown} occurs twice")
+            seen.add(key)

@@ -1,0 +1,162 @@
+"""What is written in a ``.x``: the tree of RFC 4506 §6.3 and RFC 5531 §12.2, with its places."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from oncrpc.errors import IdlError
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a node begins; ``text`` is the whole line."""
+
+    file: str
+    line: int
+    column: int
+    text: str
+
+    def error(self, reason: str) -> IdlError:
+        """An error at this place."""
+        return IdlError(self.file, self.line, self.column, reason=reason, text=self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """``comment`` is what stands ``above`` the node or behind it on its line, a list of lines."""
+
+    place: Place = field(compare=False, repr=False)
+    comment: tuple[str, ...] = field(compare=False, repr=False)
+    above: bool = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Number(Node):
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Name(Node):
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Operation(Node):
+    """``operator`` is C's; one operand if it is a sign or ``~``."""
+
+    operator: str
+    operands: tuple[Value, ...]
+
+
+Value = Number | Name | Operation
+
+
+@dataclass(frozen=True, slots=True)
+class Primitive(Node):
+    """``name`` is that of our type (``UInt``), or opaque, string or quadruple."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Named(Node):
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration(Node):
+    """A name and its type; ``form`` is void, plain, fixed, variable or pointer.
+
+    ``name`` is empty where none is written; the type is None only if the form is void.
+    """
+
+    name: str
+    type: Type | None
+    form: str
+    size: Value | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Constant(Node):
+    name: str
+    value: Value | str
+
+
+@dataclass(frozen=True, slots=True)
+class Enumerator(Node):
+    name: str
+    value: Value | None
+
+
+@dataclass(frozen=True, slots=True)
+class Enum(Node):
+    """``name`` is empty if the type is declared in line."""
+
+    name: str
+    members: tuple[Enumerator, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Struct(Node):
+    """``pointer`` marks the form ``struct *x`` of RFC 1833: the name is that of an optional."""
+
+    name: str
+    fields: tuple[Declaration, ...]
+    pointer: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Arm(Node):
+    """The arm of some cases; of none if it is the default."""
+
+    cases: tuple[Value, ...]
+    body: Declaration
+
+
+@dataclass(frozen=True, slots=True)
+class Union(Node):
+    name: str
+    switch: Declaration
+    arms: tuple[Arm, ...]
+
+
+Type = Primitive | Named | Enum | Struct | Union
+
+
+@dataclass(frozen=True, slots=True)
+class Typedef(Node):
+    name: str
+    declaration: Declaration
+
+
+@dataclass(frozen=True, slots=True)
+class Procedure(Node):
+    name: str
+    number: Value
+    result: Declaration
+    parameters: tuple[Declaration, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Version(Node):
+    name: str
+    number: Value
+    procedures: tuple[Procedure, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Program(Node):
+    name: str
+    number: Value
+    versions: tuple[Version, ...]
+
+
+Definition = Constant | Enum | Struct | Union | Typedef | Program
+
+
+@dataclass(frozen=True, slots=True)
+class Specification:
+    """A whole file; ``comment`` is what stands above its first definition, apart from it."""
+
+    comment: tuple[str, ...]
+    definitions: tuple[Definition, ...]

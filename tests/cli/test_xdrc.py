@@ -1,0 +1,163 @@
+"""The compiler's command line."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+import oncrpc
+from oncrpc.cli.xdrc import HELP, USAGE, main
+from oncrpc.idl import compile_file
+
+HELLO = "/* A word. */\nstruct greeting { string word<MOST>; };\n"
+
+
+@pytest.fixture
+def hello(tmp_path: Path) -> Path:
+    path = tmp_path / "hello.x"
+    path.write_text("const MOST = 8;\n" + HELLO)
+    return path
+
+
+def test_the_module_goes_to_standard_output(
+    hello: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(hello)]) == 0
+    assert capsys.readouterr() == (compile_file(hello), "")
+
+
+def test_the_module_goes_to_a_file(hello: Path, tmp_path: Path) -> None:
+    target = tmp_path / "made.py"
+
+    assert main(["-o", str(target), str(hello)]) == 0
+    assert target.read_text() == compile_file(hello)
+
+
+def test_several_modules_go_to_a_folder(hello: Path, tmp_path: Path) -> None:
+    (tmp_path / "good-bye.x").write_text("const A = 1;\n")
+
+    assert main(["-o", f"{tmp_path}/", str(hello), str(tmp_path / "good-bye.x")]) == 0
+    assert (tmp_path / "hello.py").exists()
+    assert (tmp_path / "good_bye.py").exists()
+
+
+def test_several_modules_need_a_folder(hello: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(hello), str(hello)]) == 1
+    assert capsys.readouterr().err == "xdrc: several files need a directory for -o\n"
+
+
+def test_standard_input_is_read(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("const A = 1;"))
+
+    assert main(["-"]) == 0
+    assert "A = 1\n" in capsys.readouterr().out
+
+
+def test_a_check_of_what_is_up_to_date_is_silent(
+    hello: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "made.py"
+    main(["-o", str(target), str(hello)])
+
+    assert main(["--check", "-o", str(target), str(hello)]) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("text", ["stale\n", None])
+def test_a_check_of_what_is_stale_or_missing_fails_with_one_line(
+    text: str | None, hello: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "made.py"
+    if text:
+        target.write_text(text)
+
+    assert main(["--check", "-o", str(target), str(hello)]) == 1
+    assert capsys.readouterr() == ("", f"xdrc: {target} is stale\n")
+    assert target.exists() is (text is not None)
+
+
+def test_the_tree_is_written_as_json(hello: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--json", str(hello)]) == 0
+
+    tree = json.loads(capsys.readouterr().out)
+    assert tree["constants"][0]["value"] == 8
+    [greeting] = tree["types"]
+    assert (greeting["kind"], greeting["name"], greeting["comment"]) == (
+        "Struct", "greeting", "A word.",
+    )  # fmt: skip
+    assert greeting["fields"][0]["type"] == {
+        "kind": "Bytes", "marker": "string", "size": {"kind": "Size", "value": 8, "text": "MOST"},
+    }  # fmt: skip
+
+
+def test_several_trees_are_a_list(hello: Path, tmp_path: Path) -> None:
+    target, other = tmp_path / "trees.json", tmp_path / "other.x"
+    other.write_text("const A = 1;\n")
+
+    assert main(["--json", "-o", str(target), str(hello), str(other)]) == 0
+    assert len(json.loads(target.read_text())) == 2
+
+
+def test_names_are_defined_and_folders_searched(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "most.x").write_text("#ifdef WIDE\nconst MOST = 9;\n#endif\n")
+    (tmp_path / "hello.x").write_text("%#include <most.h>\n" + HELLO)
+    (tmp_path / "inner").mkdir()
+
+    arguments = ["-DWIDE", "-D", "N=7", "-I", str(tmp_path / "inner"), str(tmp_path / "hello.x")]
+    assert main(arguments) == 0
+
+    printed = capsys.readouterr().out
+    assert "MOST = 9\n" in printed
+    assert "N = 7\n" in printed
+
+
+def test_a_wrong_text_is_shown_with_its_place(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "bad.x"
+    path.write_text("struct foo {\n    strng word;\n};\n")
+
+    assert main([str(path)]) == 1
+    assert capsys.readouterr().err == (
+        f"{path}:2:5: unknown type 'strng'\n        strng word;\n        ^\n"
+    )
+
+
+def test_a_missing_file_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["nowhere.x"]) == 1
+    assert capsys.readouterr().err == "xdrc: nowhere.x: No such file or directory\n"
+
+
+def test_an_output_that_cannot_be_written_is_named(
+    hello: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["-o", "/nowhere/made.py", str(hello)]) == 1
+    assert capsys.readouterr().err == "xdrc: /nowhere/made.py: No such file or directory\n"
+
+
+@pytest.mark.parametrize(
+    "words", ["", "--check a.x", "--check --json -o b a.x", "--what a.x", "-o"]
+)
+def test_a_wrong_command_line_gets_the_usage(
+    words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words.split()) == 1
+    assert capsys.readouterr().err.endswith(USAGE + "\n")
+
+
+def test_the_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    assert capsys.readouterr().out == HELP + "\n"
+    assert all(option in HELP for option in ("--check", "--json", "-I", "-D", "-o", "--version"))
+
+
+def test_the_version_is_the_package_s(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"xdrc (oncrpc) {oncrpc.__version__}\n"
