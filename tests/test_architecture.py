@@ -16,9 +16,9 @@ ROOT = Path(oncrpc.__file__).parent
 LAYERS = {
     "errors": 0,
     "xdr": 1, "idl": 1, "addr": 1, "numbers": 1,
-    "rpc": 2,
+    "rpc": 2, "importer": 2,
     "programs": 3,
-    "binder": 4, "endpoint": 4,
+    "binder": 4, "endpoint": 4, "identity": 4, "interfaces": 2, "callit": 4,
     "aio": 5, "sync": 5,
     "testing": 6, "portmap": 6,
     "cli": 7,

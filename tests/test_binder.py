@@ -22,9 +22,12 @@ from oncrpc.errors import (
     ProgramUnavailable,
     TransportError,
 )
+from oncrpc.numbers import TRANSIENT, Range, range_of
+from oncrpc.portmap.registry import Registry
+from oncrpc.portmap.service import Mapper
 from oncrpc.programs.portmap import PMAP_VERS, mapping, pmaplist
 from oncrpc.programs.rpcb import RPCBVERS, RPCBVERS4, rp__list, rpcb
-from oncrpc.rpc import Call, Service
+from oncrpc.rpc import Call, Caller, Service
 from oncrpc.rpc.prot import auth_stat
 from oncrpc.testing import MemoryLink
 
@@ -224,6 +227,20 @@ def test_if_no_way_leads_to_this_host_the_last_failure_is_told() -> None:
     assert hosts.dialed == LOCAL
 
 
+def test_without_hosts_this_host_is_asked_by_its_sockets_alone() -> None:
+    hosts = Hosts({place: [Rpcb4(b"")] for place in LOCAL})
+
+    with pytest.raises(TransportError):
+        sync.run(Binder(hosts, sockets=["/tmp/it"], hosts=()).unset(9, 1))
+
+    assert hosts.dialed == [("local", "/tmp/it", 0)]
+
+
+def test_a_binder_that_has_no_way_to_this_host_is_a_mistake() -> None:
+    with pytest.raises(ValueError, match="neither sockets nor hosts"):
+        Binder(Hosts({}), sockets=(), hosts=())
+
+
 def test_a_transport_that_this_host_lacks_is_passed_over() -> None:
     hosts = Hosts({LOCAL[3]: [Rpcb4(b"")]})
 
@@ -296,3 +313,80 @@ def test_taking_back_is_for_one_transport_or_for_all(netid: str) -> None:
 def test_a_port_mapper_that_registers_nobody_says_so() -> None:
     with pytest.raises(ProcedureUnavailable):
         sync.run(Binder(Hosts({LOCAL[0]: [RPCBVERS.Service()]})).set(9, 1, "tcp", "::.8.1"))
+
+
+def test_a_version_is_found_at_the_port_that_the_port_mapper_tells() -> None:
+    binder = Binder(at_host(Rpcb4(b"192.0.2.9.4.4")))
+
+    assert sync.run(binder.find(HOST, PMAP_VERS, "tcp")) == (HOST, 1028)
+
+
+def test_over_a_local_socket_nobody_is_asked() -> None:
+    binder = Binder(Hosts({}))
+
+    assert sync.run(binder.find("/run/other.sock", PMAP_VERS, "local")) == ("/run/other.sock", 0)
+    assert sync.run(binder.find("", PMAP_VERS, "local")) == (RPCB_SOCKET, 0)
+
+
+def registry_with(*entries: rpcb) -> tuple[Registry, Binder]:
+    """Our own port mapper in memory, asked as root."""
+    registry = Registry()
+    for entry in entries:
+        registry.set(entry)
+    services = Mapper(registry).services()
+
+    async def dial(netid: str, host: str, port: int) -> MemoryLink:
+        return MemoryLink(services, caller=Caller("local", uid=0, loopback=True))
+
+    return registry, Binder(dial, sockets=["/sock"])
+
+
+def test_a_transient_number_is_picked_by_registering_it() -> None:
+    registry, binder = registry_with()
+    addresses = {"tcp": "0.0.0.0.8.1", "udp": "0.0.0.0.8.2"}
+
+    prog = sync.run(binder.set_transient(1, addresses))
+
+    assert range_of(prog) is Range.TRANSIENT
+    assert [(e.r_prog, e.r_vers, e.r_netid.decode()) for e in registry] == [
+        (prog, 1, netid) for netid in addresses
+    ]
+
+
+def numbers_are(monkeypatch: pytest.MonkeyPatch, *numbers: int) -> None:
+    monkeypatch.setattr("random.sample", lambda among, count: [among[n] for n in numbers])
+
+
+def test_a_number_with_another_version_is_not_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = rpcb(TRANSIENT[0], 7, b"tcp", b"0.0.0.0.0.7", b"root")
+    _, binder = registry_with(taken)
+    numbers_are(monkeypatch, 0, 1)
+
+    assert sync.run(binder.set_transient(1, {"tcp": "0.0.0.0.8.1"})) == TRANSIENT[1]
+
+
+def test_a_number_that_was_taken_meanwhile_is_passed_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    theirs = rpcb(TRANSIENT[0], 1, b"udp", b"0.0.0.0.0.7", b"root")
+    registry, binder = registry_with(theirs)
+    numbers_are(monkeypatch, 0, 1)
+
+    async def seen_before() -> list[rpcb]:
+        return []
+
+    monkeypatch.setattr(binder, "dump", seen_before)
+    prog = sync.run(binder.set_transient(1, {"tcp": "0.0.0.0.8.1", "udp": "0.0.0.0.8.1"}))
+
+    assert prog == TRANSIENT[1]
+    assert [(e.r_prog, e.r_netid) for e in registry] == [
+        (TRANSIENT[0], b"udp"), (prog, b"tcp"), (prog, b"udp"),
+    ]  # fmt: skip
+
+
+def test_if_every_number_is_refused_there_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, binder = registry_with(rpcb(TRANSIENT[0], 1, b"tcp", b"0.0.0.0.0.7", b"root"))
+    numbers_are(monkeypatch, 0)
+
+    with pytest.raises(NotRegistered, match="transient program numbers were refused"):
+        sync.run(binder.set_transient(1, {"tcp": "0.0.0.0.8.1"}))

@@ -30,13 +30,14 @@ PUBLIC = {
     "oncrpc": "oncrpc",
     "oncrpc.binding": "oncrpc.aio.binding",
     "oncrpc.sync": "oncrpc.sync",
+    "oncrpc.numbers": "oncrpc.numbers",
     "oncrpc.rpc": "oncrpc.rpc",
     "oncrpc.xdr": "oncrpc.xdr",
     "oncrpc.testing": "oncrpc.testing",
 }
 """Where names are public, and the modules that those are."""
 
-MODULES = {"binding", "errors", "rpc", "sync", "xdr"}
+MODULES = {"binding", "errors", "numbers", "rpc", "sync", "xdr"}
 """Public names of the package that are modules: they have sections of their own."""
 
 OUTSIDE = re.compile(r"\w+:|#")

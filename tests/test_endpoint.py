@@ -13,7 +13,15 @@ from oncrpc import sync
 from oncrpc.addr import NC_TPI_COTS, Transport, transport
 from oncrpc.aio.sockets import listen_local
 from oncrpc.binder import Binder
-from oncrpc.endpoint import local_address, look_up, peer_of, peer_uid, socket_of
+from oncrpc.endpoint import (
+    RESERVED_PORTS,
+    bind_reserved,
+    local_address,
+    look_up,
+    peer_of,
+    peer_uid,
+    socket_of,
+)
 from oncrpc.errors import AddressError, HostUnknown, TransportError
 
 NOBODY = 65534
@@ -80,3 +88,39 @@ def test_registration_passes_over_an_abstract_socket_of_another_user(tmp_path: P
 
     assert link.peer == path
     link.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs a privilege")
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
+def test_a_reserved_port_is_one_of_bindresvport(family: int) -> None:
+    with socket.socket(family, socket.SOCK_DGRAM) as one, socket.socket(family) as two:
+        bind_reserved(one)
+        bind_reserved(two)
+
+        assert one.getsockname()[1] in RESERVED_PORTS
+        assert two.getsockname()[1] in RESERVED_PORTS
+
+
+class Refusing(socket.socket):
+    """A socket on which no port can be had."""
+
+    number = errno.EADDRINUSE
+
+    def bind(self, address: object) -> None:
+        raise OSError(self.number, os.strerror(self.number))
+
+
+@pytest.mark.parametrize("number", [errno.EADDRINUSE, errno.EACCES])
+def test_without_a_port_or_a_privilege_there_is_an_error(number: int) -> None:
+    sock = Refusing()
+    sock.number = number
+
+    with sock, pytest.raises(OSError, match=os.strerror(number)) as caught:
+        bind_reserved(sock)
+
+    assert caught.value.errno == number
+
+
+def test_a_local_socket_has_no_reserved_port() -> None:
+    with socket.socket(socket.AF_UNIX) as sock, pytest.raises(ValueError, match="no port"):
+        bind_reserved(sock)

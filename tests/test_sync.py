@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import struct
 import threading
@@ -24,10 +25,12 @@ from oncrpc.errors import (
     ProtocolError,
     TransportError,
 )
+from oncrpc.identity import auth_sys
 from oncrpc.programs.portmap import PMAP_VERS, call_args
 from oncrpc.rpc.record import encode_record
 from oncrpc.sync import SocketLink
-from rpc.service import COUNTER_V3, Counter
+from oncrpc.testing import MemoryLink
+from rpc.service import COUNTER, COUNTER_V3, Counter
 from threads import Behaviour, answering, behaving, dialed, has_ipv6, silent
 
 REPLY = words(1, 0, 0, 0, 0)  # REPLY, MSG_ACCEPTED, verf AUTH_NONE, SUCCESS
@@ -301,3 +304,84 @@ def test_what_waits_for_an_event_loop_cannot_be_run() -> None:
         sync.run(conversation())
 
     assert ended == ["closed"]
+
+
+def test_a_connected_client_blocks_and_returns_results() -> None:
+    with (
+        behaving("tcp", answering(Counter(), datagrams=False)) as (host, port),
+        sync.connect(host, COUNTER_V3.Client, port=port) as counter,
+    ):
+        assert counter.ADD(5) == 5
+        assert counter.call(COUNTER_V3.READ) == 5
+        assert sync.run(counter.client.READ()) == 5
+        with pytest.raises(ProcedureUnavailable):
+            counter.NAME(1, b"x")
+
+
+def test_a_connected_client_asks_the_port_mapper_and_closes_at_the_end() -> None:
+    class Told(sync.Binder):
+        async def getport(self, host: str, prog: int, vers: int, netid: str) -> int:
+            assert (prog, vers, netid) == (COUNTER, 3, "udp")
+            return port
+
+    with behaving("udp", answering(Counter(), datagrams=True)) as (host, port):
+        binder = Told(sync.dial)
+        with sync.connect(host, COUNTER_V3.Client, transport="udp", binder=binder) as counter:
+            assert counter.ADD(5) == 5
+            link = counter.client.link
+        with pytest.raises(TransportError):
+            counter.READ()
+
+    assert isinstance(link, SocketLink)
+
+
+def test_a_blocking_client_looks_like_the_client() -> None:
+    counter = sync.Blocking(COUNTER_V3.Client(MemoryLink([Counter()])))
+
+    assert "ADD" in dir(counter)
+    assert counter.version is COUNTER_V3
+    assert counter.ADD.__doc__ == COUNTER_V3.Client.ADD.__doc__
+    assert counter.with_options(timeout=1.0).ADD(5) == 5
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = counter.nothing
+
+
+@pytest.mark.parametrize("netid", ["tcp", "udp"])
+def test_a_call_may_have_a_deadline_of_its_own(netid: str) -> None:
+    with behaving(netid, silent) as place, dialed(netid, place, timeout=60.0) as link:
+        counter = sync.Blocking(COUNTER_V3.Client(link)).with_options(timeout=SHORT)
+
+        with pytest.raises(CallTimeout):
+            counter.READ()
+
+
+@pytest.mark.parametrize("netid", ["tcp", "udp"])
+def test_a_flushed_shorthand_is_replaced_by_the_full_credential(netid: str) -> None:
+    header, flavors = 0 if netid == "udp" else 4, list[int]()
+
+    def forgetful(sock: socket.socket) -> None:
+        for reply in (words(1, 0, 2, 4, b"tok.", 0, 7), words(1, 1, 1, 2), REPLY + words(8)):
+            call, client = sock.recvfrom(65536)
+            flavors.append(call[header + 27])
+            message = call[header : header + 4] + reply
+            sock.sendto(message, client) if netid == "udp" else sock.sendall(encode_record(message))
+        sock.recv(65536)
+
+    with (
+        behaving(netid, forgetful) as (host, port),
+        sync.connect(
+            host, COUNTER_V3.Client, transport=netid, port=port, auth=auth_sys()
+        ) as counter,
+    ):
+        assert [counter.READ(), counter.READ()] == [7, 8]
+
+    assert flavors == [1, 2, 1]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs a privilege")
+def test_a_reserved_port_is_below_1024() -> None:
+    with behaving("tcp", silent) as place:
+        link = sync.run(sync.dial("tcp", *place, reserved_port=True))
+
+        with link:
+            assert 600 <= link.sock.getsockname()[1] < 1024

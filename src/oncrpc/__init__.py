@@ -8,20 +8,30 @@ The names below are loaded when first used: a command that blocks never imports 
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # that of typing, which takes longer to load than a command to begin
 if TYPE_CHECKING:
-    from oncrpc import errors, rpc, sync, xdr
+    from typing import Any
+
+    from oncrpc import errors, numbers, rpc, sync, xdr
     from oncrpc.aio import binding
+    from oncrpc.aio.broadcast import broadcast
     from oncrpc.aio.client import connect
     from oncrpc.aio.server import serve
+    from oncrpc.aio.stream import Limits
+    from oncrpc.identity import auth_sys
 
 __version__ = "0.1.0"
-__all__ = ["binding", "connect", "errors", "rpc", "serve", "sync", "xdr"]
+__all__ = [
+    "Limits", "auth_sys", "binding", "broadcast", "connect", "errors", "numbers", "rpc", "serve",
+    "sync", "xdr",
+]  # fmt: skip
 
 _HOMES = {
+    "Limits": "oncrpc.aio.stream:Limits",
+    "auth_sys": "oncrpc.identity:auth_sys",
     "binding": "oncrpc.aio.binding",
+    "broadcast": "oncrpc.aio.broadcast:broadcast",
+    "numbers": "oncrpc.numbers",
     "connect": "oncrpc.aio.client:connect",
     "serve": "oncrpc.aio.server:serve",
     "errors": "oncrpc.errors",
@@ -35,6 +45,8 @@ def __getattr__(name: str) -> Any:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
     module, _, attribute = home.partition(":")
     found = import_module(module)
     return getattr(found, attribute) if attribute else found

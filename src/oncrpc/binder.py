@@ -11,7 +11,7 @@ there is none, over TCP to the loopback address.
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Protocol, TypeVar
 
@@ -30,6 +30,7 @@ from oncrpc.errors import (
     ProgramUnavailable,
     TransportError,
 )
+from oncrpc.numbers import TRANSIENT
 from oncrpc.programs.portmap import (
     IPPROTO_TCP,
     IPPROTO_UDP,
@@ -39,7 +40,7 @@ from oncrpc.programs.portmap import (
     pmaplist,
 )
 from oncrpc.programs.rpcb import RPCBVERS, RPCBVERS4, rpcb
-from oncrpc.rpc import Link
+from oncrpc.rpc import Link, Version
 
 T = TypeVar("T")
 OTHER_VERSION = (ProgramMismatch, ProgramUnavailable, GarbageArguments)
@@ -47,6 +48,7 @@ OTHER_VERSION = (ProgramMismatch, ProgramUnavailable, GarbageArguments)
 
 PROTOCOLS = {"tcp": IPPROTO_TCP, "udp": IPPROTO_UDP}
 LOCAL_HOSTS = ("::1", "127.0.0.1")
+TRANSIENT_TRIES = 32
 
 
 class OpenLink(Link, Protocol):
@@ -63,7 +65,14 @@ Dial = Callable[[str, str, int], Awaitable[OpenLink]]
 
 
 class Binder:
-    """Talks to port mappers at ``port`` of a host, and to this host's at ``sockets``."""
+    """Talks to port mappers at ``port`` of a host, and to this host's.
+
+    This host's is asked at the first of ``sockets`` that answers, else at ``port`` of the first of
+    ``hosts``; where ``hosts`` is empty, at the sockets and nowhere else.
+
+    Raises:
+        ValueError: both are empty.
+    """
 
     def __init__(
         self,
@@ -71,8 +80,12 @@ class Binder:
         *,
         port: int = PMAP_PORT,
         sockets: Sequence[str] = (RPCB_ABSTRACT, RPCB_SOCKET),
+        hosts: Sequence[str] = LOCAL_HOSTS,
     ) -> None:
-        self.dial, self.port, self.sockets = dial, port, tuple(sockets)
+        if not sockets and not hosts:
+            raise ValueError("neither sockets nor hosts to find this host's port mapper at")
+        self.dial, self.port = dial, port
+        self.sockets, self.hosts = tuple(sockets), tuple(hosts)
 
     async def getaddr(self, host: str, prog: int, vers: int, netid: str) -> str:
         """The universal address of a program on a host, for a transport.
@@ -106,6 +119,12 @@ class Binder:
         """
         return split_uaddr(await self.getaddr(host, prog, vers, netid))[1]
 
+    async def find(self, host: str, version: type[Version], netid: str) -> tuple[str, int]:
+        """The host, or path, and the port to dial for a version; the errors of ``getport``."""
+        if transport(netid).family == "loopback":
+            return host or RPCB_SOCKET, 0
+        return host, await self.getport(host, version.prog, version.vers, netid)
+
     async def dump(self, host: str | None = None) -> list[rpcb]:
         """All registrations of a host's port mapper, of this host's if None, in its order.
 
@@ -133,6 +152,33 @@ class Binder:
         return await self._change(
             lambda client, entry: client.RPCBPROC_UNSET(entry), prog, vers, netid, ""
         )
+
+    async def set_transient(self, vers: int, addresses: Mapping[str, str]) -> int:
+        """Register addresses, by netid, under a free transient number, and return that.
+
+        A number is free if no version of it is registered (RFC 5531 §8.3: 0x40000000-0x5fffffff).
+
+        Raises:
+            NotRegistered: the port mapper refused all that were tried.
+        """
+        from random import sample
+
+        taken = {entry.r_prog for entry in await self.dump()}
+        for prog in sample(TRANSIENT, TRANSIENT_TRIES):
+            if prog not in taken and await self._set_all(prog, vers, addresses):
+                return prog
+        raise NotRegistered(f"{TRANSIENT_TRIES} transient program numbers were refused")
+
+    async def _set_all(self, prog: int, vers: int, addresses: Mapping[str, str]) -> bool:
+        """Register every address or none."""
+        done: list[str] = []
+        for netid, uaddr in addresses.items():
+            if not await self.set(prog, vers, netid, uaddr):
+                for registered in done:
+                    await self.unset(prog, vers, registered)
+                return False
+            done.append(netid)
+        return True
 
     async def _change(
         self,
@@ -172,7 +218,7 @@ class Binder:
 
     async def _dial_local(self) -> OpenLink:
         places = [("local", path, 0) for path in self.sockets]
-        *places, last = places + [(_stream(host), host, self.port) for host in LOCAL_HOSTS]
+        *places, last = places + [(_stream(host), host, self.port) for host in self.hosts]
         for place in places:
             with suppress(TransportError, AddressError):  # not listening, or no such transport
                 return await self.dial(*place)

@@ -8,10 +8,12 @@ import socket
 import struct
 from typing import Any
 
-from oncrpc.addr import Transport, join_uaddr
+from oncrpc.addr import WILDCARDS, Transport, join_uaddr
 from oncrpc.errors import AddressError, HostUnknown, TransportError
 
 FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6, "loopback": socket.AF_UNIX}
+RESERVED_PORTS = range(600, 1024)
+"""Those of bindresvport(3): lower ones are left to servers."""
 
 
 def socket_of(entry: Transport) -> socket.socket:
@@ -29,6 +31,27 @@ def socket_of(entry: Transport) -> socket.socket:
 def type_of(entry: Transport) -> socket.SocketKind:
     """The socket type of the transport."""
     return socket.SOCK_DGRAM if entry.datagram else socket.SOCK_STREAM
+
+
+def bind_reserved(sock: socket.socket) -> None:
+    """Bind an IPv4 or IPv6 socket to a free port below 1024, which some servers want of a client.
+
+    Raises:
+        ValueError: a local socket has no port. OSError: no privilege, or no port is free.
+    """
+    from random import sample
+
+    if sock.family == socket.AF_UNIX:
+        raise ValueError("a local socket has no port")
+    host = WILDCARDS["inet6" if sock.family == socket.AF_INET6 else "inet"]
+    for port in sample(RESERVED_PORTS, len(RESERVED_PORTS)):
+        try:
+            sock.bind((host, port))
+            return
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+    raise TransportError.number(errno.EADDRINUSE)
 
 
 def local_address(path: str) -> str:

@@ -1,39 +1,89 @@
-"""Program numbers and names, from ``/etc/rpc`` (rpc(5)).
+"""Program numbers: their names (rpc(5)), and the ranges of RFC 5531 §8.3 and §13.
 
-Each line of the file is a name, a number, and aliases; ``#`` starts a comment. Where the file is
-missing a table of the programs that this project serves or calls takes its place.
+Names come from ``/etc/rpc``, and for programs that it lacks from a table that comes with this
+package. The table has what Unix systems list in that file: the programs of Sun's that IANA's
+registry begins with (port mapper, NFS and its companions, NIS and NIS+, SunNet Manager), pcnfsd,
+amd, NetWorker, FAM, and VXI-11's three channels. It is not the whole registry: most of that is
+assigned to companies by the thousand and has no short names.
 """
 
 from __future__ import annotations
 
+import enum
 from functools import cache
+from pathlib import Path
 
 ETC_RPC = "/etc/rpc"
-KNOWN = """
-portmapper 100000 portmap sunrpc rpcbind
-rstatd 100001 rstat rup perfmeter
-rusersd 100002 rusers
-nfs 100003 nfsprog
-ypserv 100004 ypprog
-mountd 100005 mount showmount
-ypbind 100007
-walld 100008 rwall shutdown
-yppasswdd 100009 yppasswd
-rquotad 100011 rquotaprog quota rquota
-sprayd 100012 spray
-nlockmgr 100021
-status 100024
-nfs_acl 100227
-"""
+BUNDLED = str(Path(__file__).with_name("programs.txt"))
+TRANSIENT = range(0x40000000, 0x60000000)
+"""The numbers of programs that choose theirs when they start; ``Binder.set_transient`` does."""
+
+
+class Range(enum.Enum):
+    """Who gives out the program numbers of a range (RFC 5531 §8.3)."""
+
+    DEFINED = "to be assigned by IANA"
+    USER = "defined by local administrator"
+    TRANSIENT = "transient"
+    OUTSTANDING = "assignment outstanding"
+    RESERVED = "reserved"
+
+
+_RANGES = (
+    (range(0x00000001, 0x20000000), Range.DEFINED),
+    (range(0x20000000, 0x40000000), Range.USER),
+    (TRANSIENT, Range.TRANSIENT),
+    (range(0x7F000000, 0x80000000), Range.OUTSTANDING),
+)
+
+
+def range_of(number: int) -> Range:
+    """The range of a program number.
+
+    Raises:
+        ValueError: it does not fit 32 bits.
+    """
+    if not 0 <= number <= 0xFFFFFFFF:
+        raise ValueError(f"{number} is no program number")
+    return next((kind for numbers, kind in _RANGES if number in numbers), Range.RESERVED)
+
+
+def program_name(number: int, *, path: str = ETC_RPC) -> str | None:
+    """The name of a program, None where nobody named it."""
+    return getrpcbynumber(number, path=path) or _table(BUNDLED)[0].get(number)
+
+
+def program_number(name: str, *, path: str = ETC_RPC) -> int | None:
+    """The number of a program by its name or an alias."""
+    found = getrpcbyname(name, path=path)
+    return _table(BUNDLED)[1].get(name) if found is None else found
+
+
+def getrpcbynumber(number: int, *, path: str = ETC_RPC) -> str | None:
+    """The name of a program as C programs see it: the bundled table only where there is no file."""
+    return _host_table(path)[0].get(number)
+
+
+def getrpcbyname(name: str, *, path: str = ETC_RPC) -> int | None:
+    """The number of a program by its name or an alias, as C programs see it."""
+    return _host_table(path)[1].get(name)
+
+
+_Table = tuple[dict[int, str], dict[str, int]]
+
+
+def _host_table(path: str) -> _Table:
+    try:
+        return _table(path)
+    except OSError:
+        return _table(BUNDLED)
 
 
 @cache
-def _table(path: str) -> tuple[dict[int, str], dict[str, int]]:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            lines = file.read().splitlines()
-    except OSError:
-        lines = KNOWN.splitlines()
+def _table(path: str) -> _Table:
+    """Names by number and numbers by name. Each line of the file is a name, a number, aliases."""
+    with open(path, encoding="utf-8", errors="replace") as file:
+        lines = file.read().splitlines()
     names: dict[int, str] = {}
     numbers: dict[str, int] = {}
     for line in lines:
@@ -46,11 +96,7 @@ def _table(path: str) -> tuple[dict[int, str], dict[str, int]]:
     return names, numbers
 
 
-def program_name(number: int, *, path: str = ETC_RPC) -> str | None:
-    """The name of a program, None where nobody named it."""
-    return _table(path)[0].get(number)
-
-
-def program_number(name: str, *, path: str = ETC_RPC) -> int | None:
-    """The number of a program by its name or an alias."""
-    return _table(path)[1].get(name)
+__all__ = [
+    "Range", "TRANSIENT", "getrpcbyname", "getrpcbynumber", "program_name", "program_number",
+    "range_of",
+]  # fmt: skip

@@ -1,34 +1,38 @@
-"""Blocking links, for commands and scripts that need no event loop.
+"""Blocking calls, for commands and scripts that need no event loop.
+
+    with sync.connect("files.example", PMAP_VERS.Client, port=111) as mapper:
+        mapper.PMAPPROC_DUMP()
 
 The conversations of this library are coroutines over a link. A blocking link does its work within
 ``await``, so that such a coroutine runs from start to end when it is first resumed: ``run`` does
 that, without asyncio.
 
-    link = sync.run(sync.dial("tcp", "files.example", 111))
-    sync.run(PMAP_VERS.Client(link).PMAPPROC_DUMP())
+    sync.run(sync.binder.getaddr("files.example", 100003, 3, "tcp"))
 """
 
 from __future__ import annotations
 
 import errno
+import functools
 import os
 import socket
 import time
-from collections.abc import Coroutine
-from contextlib import suppress
-from typing import Any, TypeVar
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager, suppress
+from types import MethodType
+from typing import Any, Generic, TypeVar
 
-from oncrpc.addr import transport
+from oncrpc import addr
 from oncrpc.binder import Binder
-from oncrpc.endpoint import look_up, peer_of, socket_of
+from oncrpc.endpoint import bind_reserved, look_up, peer_of, socket_of
 from oncrpc.errors import CallTimeout, TransportError
-from oncrpc.rpc.auth import AUTH_NONE
+from oncrpc.rpc.auth import AUTH_NONE, Auth
 from oncrpc.rpc.calls import DEFAULT_TIMEOUT, Calls, Pending
-from oncrpc.rpc.program import Procedure
-from oncrpc.rpc.prot import opaque_auth
+from oncrpc.rpc.program import Client, Procedure
 from oncrpc.rpc.record import RecordReader, encode_record
 
 R = TypeVar("R")
+C = TypeVar("C", bound=Client)
 MAX_DATAGRAM = 65536
 SHORTEST_WAIT = 0.0001
 MAX_REPLY = 64 << 20
@@ -50,12 +54,12 @@ class SocketLink:
     """One connected socket, one call at a time; ``timeout`` in seconds holds for each call."""
 
     def __init__(
-        self, sock: socket.socket, peer: str, *, cred: opaque_auth, timeout: float
+        self, sock: socket.socket, peer: str, *, auth: Auth = AUTH_NONE, timeout: float
     ) -> None:
         self.sock, self.peer, self.timeout = sock, peer, timeout
         self.datagram = sock.type == socket.SOCK_DGRAM
         first_xid = int.from_bytes(os.urandom(4), "big")
-        self.calls = Calls(first_xid=first_xid, retransmit=self.datagram, cred=cred)
+        self.calls = Calls(first_xid=first_xid, retransmit=self.datagram, auth=auth)
         self.reader = RecordReader(max_record=MAX_REPLY)
 
     def __enter__(self) -> SocketLink:
@@ -68,10 +72,16 @@ class SocketLink:
         """Close the socket."""
         self.sock.close()
 
-    async def call(self, procedure: Procedure[R], *arguments: Any) -> R:
+    async def call(
+        self,
+        procedure: Procedure[R],
+        *arguments: Any,
+        timeout: float | None = None,
+        auth: Auth | None = None,
+    ) -> R:
         """Make the call and block until its reply, its refusal or its deadline."""
-        now = time.monotonic()
-        call = self.calls.start(procedure, arguments, now=now, timeout=self.timeout)
+        now, limit = time.monotonic(), self.timeout if timeout is None else timeout
+        call = self.calls.start(procedure, arguments, now=now, timeout=limit, auth=auth)
         try:
             self._send(call)
             while not call.done:
@@ -109,13 +119,18 @@ class SocketLink:
 
     def _take(self, data: bytes) -> None:
         if self.datagram:
-            self.calls.feed(data)
+            self._feed(data)
             return
         if not data:
             raise TransportError.number(errno.ECONNRESET)
         self.reader.feed(data)
         for record in self.reader.records():
-            self.calls.feed(record)
+            self._feed(record)
+
+    def _feed(self, message: bytes) -> None:
+        call = self.calls.feed(message)
+        if call is not None and not call.done:
+            self._send(call)
 
 
 async def dial(
@@ -123,23 +138,28 @@ async def dial(
     host: str,
     port: int,
     *,
-    cred: opaque_auth = AUTH_NONE,
+    auth: Auth = AUTH_NONE,
     timeout: float = DEFAULT_TIMEOUT,
+    reserved_port: bool = False,
 ) -> SocketLink:
     """Connect to a host and port, or to the local socket whose path ``host`` is.
+
+    ``reserved_port`` asks for a source port below 1024, which takes a privilege.
 
     Raises:
         HostUnknown: the name has no address of the transport's family. TransportError.
         AddressError: this host has no such transport.
     """
-    entry = transport(netid)
+    entry = addr.transport(netid)
     address = look_up(entry, host, port)
     try:
         sock = socket_of(entry)
         try:
             sock.settimeout(timeout)
+            if reserved_port:
+                bind_reserved(sock)
             sock.connect(address)
-            return SocketLink(sock, peer_of(sock, host), cred=cred, timeout=timeout)
+            return SocketLink(sock, peer_of(sock, host), auth=auth, timeout=timeout)
         except BaseException:
             sock.close()
             raise
@@ -149,7 +169,69 @@ async def dial(
         raise TransportError.of(error) from None
 
 
+class Blocking(Generic[C]):
+    """A client whose methods block and return results, one call at a time.
+
+    ``mapper.PMAPPROC_DUMP()`` is ``run(mapper.client.PMAPPROC_DUMP())``. A type checker cannot
+    derive the one from the other, so to it the former takes and gives ``Any``; where types matter
+    write the latter, or ``mapper.call(PMAP_VERS.PMAPPROC_DUMP)``, whose result has its type.
+    """
+
+    def __init__(self, client: C) -> None:
+        self.client = client
+
+    def call(self, procedure: Procedure[R], *arguments: Any) -> R:
+        """Call a procedure and return its result; a refusal is raised."""
+        return run(self.client.call(procedure, *arguments))
+
+    def with_options(
+        self, *, timeout: float | None = None, auth: Auth | None = None
+    ) -> Blocking[C]:
+        """The same client on the same link, whose calls have another timeout or credential."""
+        return Blocking(self.client.with_options(timeout=timeout, auth=auth))
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self.client, name)
+        if not isinstance(found, MethodType):
+            return found
+
+        @functools.wraps(found)
+        def blocking(*arguments: Any, **options: Any) -> Any:
+            result = found(*arguments, **options)
+            return run(result) if isinstance(result, Coroutine) else result
+
+        return blocking
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *dir(self.client)})
+
+
+@contextmanager
+def connect(
+    host: str,
+    client: type[C],
+    *,
+    transport: str = "tcp",
+    port: int | None = None,
+    auth: Auth = AUTH_NONE,
+    timeout: float = DEFAULT_TIMEOUT,
+    reserved_port: bool = False,
+    binder: Binder | None = None,
+) -> Iterator[Blocking[C]]:
+    """A blocking client of one version of a program on a host, while the context lasts.
+
+    The arguments and the errors are those of ``oncrpc.connect``.
+    """
+    asked = binder or Binder(functools.partial(dial, timeout=timeout))
+    place = (host, port or 0)
+    if port is None:
+        place = run(asked.find(host, client.version, transport))
+    opening = dial(transport, *place, auth=auth, timeout=timeout, reserved_port=reserved_port)
+    with run(opening) as link:
+        yield Blocking(client(link))
+
+
 binder = Binder(dial)
 """Asks port mappers, blocking."""
 
-__all__ = ["Binder", "SocketLink", "binder", "dial", "run"]
+__all__ = ["Binder", "Blocking", "SocketLink", "binder", "connect", "dial", "run"]

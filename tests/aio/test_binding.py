@@ -7,7 +7,7 @@ import pytest
 from loops import run
 from oncrpc.addr import split_uaddr, transport
 from oncrpc.aio import binding
-from oncrpc.aio.client import dial
+from oncrpc.aio.link import dial
 from oncrpc.aio.server import Server
 from oncrpc.aio.sockets import listen
 from oncrpc.errors import NotRegistered

@@ -4,26 +4,38 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import os
+import signal
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 
 from helpers import words
 from loops import run, settle, until
-from oncrpc.addr import split_uaddr, transport
-from oncrpc.aio.client import connect, dial
+from oncrpc.addr import Transport, split_uaddr, transport
+from oncrpc.aio.client import connect
+from oncrpc.aio.link import dial
 from oncrpc.aio.server import Server, serve
 from oncrpc.aio.sockets import listen, listen_local
 from oncrpc.aio.stream import Limits
 from oncrpc.binder import Binder
-from oncrpc.errors import NotRegistered, TransportError
+from oncrpc.endpoint import socket_of
+from oncrpc.errors import AddressError, AuthError, NotRegistered, SystemFailure, TransportError
+from oncrpc.identity import auth_sys
 from oncrpc.portmap.registry import SUPERUSER, UNKNOWN, Registry
 from oncrpc.portmap.service import Mapper
 from oncrpc.programs.rpcb import rpcb
+from oncrpc.rpc import Call, Shorthands
 from oncrpc.rpc.dispatch import Dispatcher
+from oncrpc.rpc.prot import auth_stat
+from oncrpc.rpc.record import encode_record
 from oncrpc.testing import ManualClock
+from rpc.service import COUNTER, COUNTER_V3, COUNTER_V5, Counter
 
 from .echo import ECHO_V1, Echo, dispatcher, record
 
@@ -54,7 +66,7 @@ def test_a_program_is_registered_while_it_is_served() -> None:
     async def scenario() -> None:
         async with port_mapper() as (registry, binder):
             async with serve(
-                Echo(), netids=["udp", "tcp"], host=LOCALHOST, register=True, registrar=binder
+                Echo(), transports=["udp", "tcp"], host=LOCALHOST, register=True, registrar=binder
             ) as server:
                 addresses = {netid: uaddr.encode() for netid, uaddr in server.addresses.items()}
                 assert listed(registry) == list(addresses.items())
@@ -69,7 +81,7 @@ def test_a_program_is_not_registered_unless_that_is_asked_for() -> None:
     async def scenario() -> None:
         async with (
             port_mapper() as (registry, binder),
-            serve(Echo(), netids=["tcp"], host=LOCALHOST, registrar=binder),
+            serve(Echo(), transports=["tcp"], host=LOCALHOST, registrar=binder),
         ):
             assert listed(registry) == []
 
@@ -81,7 +93,7 @@ def test_what_a_former_process_left_is_replaced() -> None:
         async with port_mapper() as (registry, binder):
             registry.set(rpcb(ECHO_V1.prog, 1, b"tcp", b"0.0.0.0.0.1", UNKNOWN))
             async with serve(
-                Echo(), netids=["tcp"], host=LOCALHOST, register=True, registrar=binder
+                Echo(), transports=["tcp"], host=LOCALHOST, register=True, registrar=binder
             ) as server:
                 assert listed(registry) == [("tcp", server.addresses["tcp"].encode())]
 
@@ -94,7 +106,7 @@ def test_it_is_taken_back_when_the_server_is_cancelled() -> None:
 
             async def serving() -> None:
                 async with serve(
-                    Echo(), netids=["tcp"], host=LOCALHOST, register=True, registrar=binder
+                    Echo(), transports=["tcp"], host=LOCALHOST, register=True, registrar=binder
                 ):
                     await asyncio.Event().wait()
 
@@ -115,7 +127,11 @@ def test_a_refused_registration_is_raised_and_ours_taken_back_theirs_not() -> No
             registry.set(theirs)
             with pytest.raises(NotRegistered, match="somebody else"):
                 async with serve(
-                    Echo(), netids=["udp", "tcp"], host=LOCALHOST, register=True, registrar=binder
+                    Echo(),
+                    transports=["udp", "tcp"],
+                    host=LOCALHOST,
+                    register=True,
+                    registrar=binder,
                 ):
                     pass
             assert list(registry) == [theirs]
@@ -134,7 +150,7 @@ def test_a_server_that_cannot_bind_takes_nothing_back() -> None:
             ):
                 async with serve(
                     Echo(),
-                    netids=["udp", "tcp"],
+                    transports=["udp", "tcp"],
                     host=LOCALHOST,
                     port=taken.getsockname()[1],
                     register=True,
@@ -153,7 +169,7 @@ def test_without_a_port_mapper_registration_fails() -> None:
             binder = Binder(dial, port=unused.getsockname()[1], sockets=())
             with pytest.raises(TransportError):
                 async with serve(
-                    Echo(), netids=["tcp"], host=LOCALHOST, register=True, registrar=binder
+                    Echo(), transports=["tcp"], host=LOCALHOST, register=True, registrar=binder
                 ):
                     pass
 
@@ -166,7 +182,7 @@ def test_a_port_mapper_that_is_gone_at_the_end_is_no_error() -> None:
             mapper = contextlib.AsyncExitStack()
             _, binder = await mapper.enter_async_context(port_mapper())
             await stack.enter_async_context(
-                serve(Echo(), netids=["tcp"], host=LOCALHOST, register=True, registrar=binder)
+                serve(Echo(), transports=["tcp"], host=LOCALHOST, register=True, registrar=binder)
             )
             await mapper.aclose()
 
@@ -269,5 +285,231 @@ def test_connections_are_swept_from_time_to_time(monkeypatch: pytest.MonkeyPatch
         async with started(Limits(idle_time=0.0)) as (_, server, client):
             assert await asyncio.get_running_loop().sock_recv(client, 1) == b""
             await server.close()
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_wait_and_takes_the_registration_back(number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+
+    async def scenario() -> None:
+        async with port_mapper() as (registry, binder):
+            async with serve(
+                Echo(), transports=["tcp"], host=LOCALHOST, register=True, registrar=binder
+            ) as server:
+                assert len(registry) == 1
+                asyncio.get_running_loop().call_soon(os.kill, os.getpid(), number)
+                await server.wait()
+            assert listed(registry) == []
+
+    run(scenario())
+    assert signal.getsignal(number) == before
+
+
+def test_outside_the_main_thread_the_wait_ends_when_cancelled() -> None:
+    async def scenario() -> str:
+        async with serve(Echo(), transports=["tcp"], host=LOCALHOST) as server:
+            waiting = asyncio.ensure_future(server.wait())
+            await settle()
+            waiting.cancel()
+            await asyncio.wait([waiting])
+            return "cancelled" if waiting.cancelled() else "ended"
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(run, scenario()).result() == "cancelled"
+
+
+def test_without_transports_those_of_the_hosts_family_are_served() -> None:
+    async def scenario() -> None:
+        async with serve(Echo(), host=LOCALHOST) as server:
+            assert list(server.addresses) == ["udp", "tcp"]
+        async with serve(Echo(), host="localhost") as server:
+            assert {"udp", "tcp"} <= set(server.addresses)
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("error", [OSError(errno.EAFNOSUPPORT, "no IPv6"), AddressError("no tcp6")])
+def test_a_transport_that_this_host_lacks_is_left_out_unless_it_is_named(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def without_ipv6(entry: Transport, host: str, port: int) -> socket.socket:
+        if entry.family == "inet6":
+            raise error
+        return listen(entry, host, port)
+
+    monkeypatch.setattr("oncrpc.aio.server.listen", without_ipv6)
+
+    async def scenario() -> None:
+        async with serve(Echo()) as server:
+            assert list(server.addresses) == ["udp", "tcp"]
+        with pytest.raises(type(error)):
+            async with serve(Echo(), transports=["tcp", "tcp6"]):
+                pass
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("options", [{"host": "nosuchhost.invalid"}, {"transports": []}])
+def test_a_server_without_a_transport_is_a_mistake(options: dict[str, Any]) -> None:
+    async def scenario() -> None:
+        with pytest.raises(AddressError, match="no transport to serve"):
+            async with serve(Echo(), **options):
+                pass
+
+    run(scenario())
+
+
+def test_several_programs_and_versions_are_served_and_registered_together() -> None:
+    async def scenario() -> None:
+        async with port_mapper() as (registry, binder):
+            async with serve(
+                Echo(),
+                Counter(),
+                COUNTER_V5.Service(),
+                transports=["udp", "tcp"],
+                host=LOCALHOST,
+                register=True,
+                registrar=binder,
+            ):
+                assert [(e.r_prog, e.r_vers, e.r_netid) for e in registry] == [
+                    (prog, vers, netid)
+                    for prog, vers in ((ECHO_V1.prog, 1), (COUNTER, 3), (COUNTER, 5))
+                    for netid in (b"udp", b"tcp")
+                ]
+                async with connect(LOCALHOST, COUNTER_V3.Client, binder=binder) as counter:
+                    assert await counter.ADD(5) == 5
+            assert listed(registry) == []
+
+    run(scenario())
+
+
+def test_a_hook_stands_around_every_call() -> None:
+    seen: list[str] = []
+
+    @contextlib.contextmanager
+    def logged(call: Call) -> Iterator[None]:
+        seen.append(f"{call.procedure!r} from {call.caller.host}")
+        try:
+            yield
+        except Exception as error:
+            seen.append(type(error).__name__)
+            raise
+
+    async def scenario() -> None:
+        async with serve(Echo(), transports=["tcp"], host=LOCALHOST, hooks=[logged]) as server:
+            _, port = split_uaddr(server.addresses["tcp"])
+            async with connect(LOCALHOST, ECHO_V1.Client, port=port) as echo:
+                await echo.NULL()
+                with pytest.raises(SystemFailure):
+                    await echo.call(ECHO_V1.FAIL)
+
+    run(scenario())
+    assert seen == [
+        "ECHO_V1.NULL from 127.0.0.1", "ECHO_V1.FAIL from 127.0.0.1", "ZeroDivisionError",
+    ]  # fmt: skip
+
+
+def test_a_server_may_issue_shorthands() -> None:
+    async def scenario() -> None:
+        judge = Shorthands(random=os.urandom)
+        async with serve(Echo(), transports=["tcp"], host=LOCALHOST, auth=judge) as server:
+            _, port = split_uaddr(server.addresses["tcp"])
+            async with connect(LOCALHOST, ECHO_V1.Client, port=port, auth=auth_sys()) as echo:
+                for _ in range(3):
+                    await echo.NULL()
+        assert len(judge) == 1
+
+    run(scenario())
+
+
+def test_a_program_whose_number_is_transient_is_served_and_found() -> None:
+    async def scenario() -> None:
+        async with (
+            port_mapper() as (_, binder),
+            serve(Echo(), transports=["tcp"], host=LOCALHOST) as server,
+        ):
+            prog = await binder.set_transient(1, server.addresses)
+            server.dispatcher.add(Echo(), prog=prog)
+            assert await binder.getaddr(LOCALHOST, prog, 1, "tcp") == server.addresses["tcp"]
+
+    run(scenario())
+
+
+def test_calls_under_way_over_udp_are_answered_before_the_end() -> None:
+    async def scenario() -> None:
+        echo = Echo()
+        server = Server(dispatcher(echo))
+        server.add(listen(transport("udp"), LOCALHOST, 0), "udp")
+        server.start()
+        _, port = split_uaddr(server.addresses["udp"])
+        async with connect(LOCALHOST, ECHO_V1.Client, transport="udp", port=port) as client:
+            under_way = asyncio.ensure_future(client.LATER(b"late"))
+            await until(lambda: echo.waiting)
+            closing = asyncio.ensure_future(server.close(drain=10))
+            await settle()
+            echo.go.set()
+            assert await under_way == b"late"
+            await closing
+
+    run(scenario())
+
+
+NULL_CALL = words(
+    0x11223344,      # xid
+    0, 2,            # CALL, rpcvers
+    ECHO_V1.prog, 1, 0,
+    0, 0, 0, 0,      # cred AUTH_NONE, verf AUTH_NONE
+)  # fmt: skip
+ACCEPTED = words(0x11223344, 1, 0, 0, 0)  # REPLY, MSG_ACCEPTED, verf AUTH_NONE
+DENIED = words(0x11223344, 1, 1)  # REPLY, MSG_DENIED
+
+
+def with_word(at: int, value: int, call: bytes = NULL_CALL) -> bytes:
+    """The call with another word at that place."""
+    return call[: 4 * at] + words(value) + call[4 * at + 4 :]
+
+
+RAW_REFUSALS = {
+    "RPC_MISMATCH": (with_word(2, 3), DENIED + words(0, 2, 2)),
+    "AUTH_BADCRED": (with_word(6, 1), DENIED + words(1, 1)),
+    "AUTH_REJECTEDCRED": (with_word(6, 2), DENIED + words(1, 2)),
+    "AUTH_FAILED": (with_word(6, 3), DENIED + words(1, 7)),
+    "AUTH_TOOWEAK": (with_word(5, 2) + words(0), DENIED + words(1, 5)),
+    "PROG_UNAVAIL": (with_word(3, 7), ACCEPTED + words(1)),
+    "PROG_MISMATCH": (with_word(4, 2), ACCEPTED + words(2, 1, 1)),
+    "PROC_UNAVAIL": (with_word(5, 99), ACCEPTED + words(3)),
+    "GARBAGE_ARGS": (with_word(5, 1) + words(5), ACCEPTED + words(4)),
+    "SYSTEM_ERR": (with_word(5, 5), ACCEPTED + words(5)),
+}
+
+
+class Refusing(Echo):
+    """LATER wants a better credential."""
+
+    def LATER(self, call: Call, arg: bytes) -> NoReturn:
+        raise AuthError(auth_stat.AUTH_TOOWEAK)
+
+
+@pytest.mark.parametrize("name", RAW_REFUSALS)
+@pytest.mark.parametrize("netid", ["udp", "tcp", "local"])
+def test_each_refusal_is_the_reply_of_its_cause_over_every_transport(
+    netid: str, name: str, tmp_path: Path
+) -> None:
+    message, refusal = RAW_REFUSALS[name]
+    path = str(tmp_path / "sock")
+
+    async def scenario() -> None:
+        async with serve(Refusing(), transports=[netid], host=LOCALHOST, path=path) as server:
+            sent = message if netid == "udp" else encode_record(message)
+            expected = refusal if netid == "udp" else encode_record(refusal)
+            place = path if netid == "local" else split_uaddr(server.addresses[netid])
+            with socket_of(transport(netid)) as client:
+                client.setblocking(False)
+                loop = asyncio.get_running_loop()
+                await loop.sock_connect(client, place)
+                await loop.sock_sendall(client, sent)
+                assert await loop.sock_recv(client, 1000) == expected
 
     run(scenario())

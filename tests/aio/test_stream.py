@@ -9,6 +9,7 @@ import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import given, settings
@@ -18,7 +19,7 @@ from helpers import words
 from loops import run, settle, until
 from oncrpc.addr import transport
 from oncrpc.aio.sockets import listen, listen_local
-from oncrpc.aio.stream import ACCEPT_BATCH, TURN, Connection, Limits, Listener, Pool
+from oncrpc.aio.stream import ACCEPT_BATCH, SLICE, Connection, Limits, Listener, Pool, Turns
 from oncrpc.rpc.record import RecordReader, encode_record
 from oncrpc.testing import ManualClock
 
@@ -148,7 +149,7 @@ def test_many_pipelined_calls_are_all_answered_and_others_in_between() -> None:
     async def scenario() -> None:
         async with serving() as server:
             busy, other = await server.connect(), await server.connect()
-            many = 5 * TURN
+            many = 300
             await send(busy, b"".join(record(xid, ECHO_V1.NULL) for xid in range(many)))
             await send(other, record(1, ECHO_V1.NULL))
             assert await receive(other, 1) == [1]
@@ -157,16 +158,33 @@ def test_many_pipelined_calls_are_all_answered_and_others_in_between() -> None:
     run(scenario())
 
 
-def test_one_turn_is_a_bounded_number_of_calls() -> None:
+class Busy:
+    """A connection that always has one more call, which takes a while."""
+
+    def __init__(self, clock: ManualClock, calls: int) -> None:
+        self.clock, self.calls, self.turns = clock, calls, 0
+
+    def take_turn(self) -> bool:
+        """One call."""
+        self.turns += 1
+        self.clock.advance(0.001)
+        return self.turns < self.calls
+
+
+def test_connections_take_turns_a_call_each_and_stop_after_a_slice_of_time() -> None:
     async def scenario() -> None:
-        async with serving() as server:
-            await server.connect()
-            connection = server.connection()
-            calls = b"".join(record(xid, ECHO_V1.ECHO, b"") for xid in range(TURN + 1))
-            connection.data_received(calls)
-            assert len(server.echo.callers) == TURN
-            await settle()
-            assert len(server.echo.callers) == TURN + 1
+        clock = ManualClock()
+        turns = Turns(clock)
+        busy, brief = Busy(clock, 100), Busy(clock, 1)
+        turns.add(cast(Connection, busy))
+        turns.add(cast(Connection, brief))
+
+        await asyncio.sleep(0)
+
+        assert brief.turns == 1
+        assert busy.turns + brief.turns == pytest.approx(SLICE / 0.001, abs=1.1)
+        while busy.turns < 100:
+            await asyncio.sleep(0)
 
     run(scenario())
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 
@@ -132,7 +133,7 @@ def test_a_failure_ends_with_1_and_its_message(capsys: pytest.CaptureFixture[str
         print("so far")
         raise Failure("no further")
 
-    assert run(body) == 1
+    assert run("tool", body) == 1
     assert capsys.readouterr() == ("so far\n", "no further\n")
 
 
@@ -140,7 +141,7 @@ def test_a_failure_without_a_message_is_silent(capsys: pytest.CaptureFixture[str
     def body() -> int:
         raise Failure
 
-    assert run(body) == 1
+    assert run("tool", body) == 1
     assert capsys.readouterr() == ("", "")
 
 
@@ -148,7 +149,7 @@ def test_done_ends_with_0_and_its_text(capsys: pytest.CaptureFixture[str]) -> No
     def body() -> int:
         raise Done("help")
 
-    assert run(body) == 0
+    assert run("tool", body) == 0
     assert capsys.readouterr() == ("help\n", "")
 
 
@@ -156,7 +157,7 @@ def test_ctrl_c_leaves_no_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     def body() -> int:
         raise KeyboardInterrupt
 
-    assert run(body) == INTERRUPTED
+    assert run("tool", body) == INTERRUPTED
     assert capsys.readouterr() == ("", "")
 
 
@@ -164,7 +165,7 @@ def test_ctrl_c_leaves_no_traceback(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_reader_that_leaves_ends_the_command_quietly() -> None:
     script = (
         "import sys; from oncrpc.cli.command import run\n"
-        "sys.exit(run(lambda: sys.stdout.writelines(['x' * 99] * 9999) or 0))"
+        "sys.exit(run('tool', lambda: sys.stdout.writelines(['x' * 99] * 9999) or 0))"
     )
     readable, writable = os.pipe()
     os.close(readable)
@@ -175,6 +176,41 @@ def test_a_reader_that_leaves_ends_the_command_quietly() -> None:
 
     os.close(writable)
     assert (ended.returncode, ended.stderr) == (BROKEN_PIPE, b"")
+
+
+COMMANDS = ["oncrpc.cli.rpcinfo", "oncrpc.cli.pmap_dump", "oncrpc.cli.pmap_set", "oncrpc.cli.xdrc"]
+
+
+def shell(line: str, module: str) -> tuple[int, str, str]:
+    """Status, output and errors of a line of shell in which ``tool`` is the command."""
+    script = f'tool() {{ {shlex.quote(sys.executable)} -m {module} "$@"; }}; {line}'
+    ended = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False)
+    return ended.returncode, ended.stdout, ended.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("module", COMMANDS)
+@pytest.mark.parametrize(
+    ("where", "why"),
+    [(">/dev/full", "No space left on device"), (">&-", "Bad file descriptor")],
+)
+def test_what_cannot_be_written_is_one_line(module: str, where: str, why: str) -> None:
+    name = module.rpartition(".")[2]
+
+    assert shell(f"tool --help {where}", module) == (1, "", f"{name}: cannot write: {why}\n")
+
+
+@pytest.mark.slow
+def test_a_closed_output_that_nobody_needs_is_no_failure() -> None:
+    done = shell("tool --socket= >&-", "oncrpc.cli.pmap_set")
+
+    assert done == (1, "", "pmap_set: --socket is empty\n")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("where", ["2>&-", "2>/dev/full"])
+def test_a_message_that_cannot_be_written_is_not_among_the_output(where: str) -> None:
+    assert shell(f"tool --socket= {where}", "oncrpc.cli.pmap_set") == (1, "", "")
 
 
 @pytest.mark.slow

@@ -7,7 +7,9 @@ import pytest
 from cli.fake_mapper import port_mapper
 from cli.fakes import Server
 from oncrpc.cli.pmap_dump import USAGE, lines, main
+from oncrpc.errors import AuthError
 from oncrpc.programs.portmap import mapping
+from oncrpc.rpc.dispatch import refuse
 
 NFS = "    100003    3   tcp   2049  nfs\n"
 
@@ -43,6 +45,46 @@ def test_a_port_mapper_is_dumped_by_its_local_socket(
         assert main(["--socket", path]) == 0
 
     assert capsys.readouterr().out == NFS
+
+
+def test_a_port_mapper_that_refuses_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
+    server = Server(lambda message: refuse(message[:4], AuthError(5)))
+    port = server.tcp()
+
+    with server:
+        assert main(["--rpcbind-port", str(port)]) == 1
+
+    assert capsys.readouterr().err.startswith(
+        "pmap_dump: the port mapper does not answer as it should: authentication refused"
+    )
+
+
+def test_a_named_socket_that_is_missing_is_named_and_nothing_else_is_asked(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "none"
+
+    assert main([f"--socket={path}"]) == 1
+
+    assert capsys.readouterr().err == (
+        f"pmap_dump: cannot reach the port mapper at {path}: No such file or directory\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("--socket=", "--socket is empty"),
+        ("--host=", "--host is empty"),
+        ("--host=h --socket=/s", "--socket does not go with --host"),
+        ("--rpcbind-port=1 --socket=/s", "--socket does not go with --rpcbind-port"),
+    ],
+)
+def test_options_that_name_no_port_mapper_or_two_are_refused(
+    line: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(line.split()) == 1
+    assert capsys.readouterr().err == f"pmap_dump: {message}\n"
 
 
 @pytest.mark.parametrize("line", ["operand", "-p", "--host"])

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -96,13 +98,36 @@ def test_a_line_that_was_not_set_is_reported(
     assert capsys.readouterr().err == "not registered: 2 2 tcp 5\n"
 
 
-def test_a_missing_port_mapper_is_reported(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: object
+def test_a_named_socket_that_is_missing_is_named_and_nothing_else_is_asked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO()))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"9 9 tcp 9\n")))
+    path = tmp_path / "none"
 
-    assert main(["--socket", f"{tmp_path}/none", "--rpcbind-port", "1"]) == 1
-    assert capsys.readouterr().err.startswith("pmap_set: ")
+    assert main([f"--socket={path}"]) == 1
+
+    assert capsys.readouterr().err == (
+        f"pmap_set: cannot reach the port mapper at {path}: No such file or directory\n"
+    )
+
+
+def test_a_socket_and_a_port_are_two_port_mappers(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--socket=/s", "--rpcbind-port=1"]) == 1
+    assert capsys.readouterr().err == "pmap_set: --socket does not go with --rpcbind-port\n"
+
+
+def test_an_input_that_cannot_be_read_is_reported(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    server = Server(serving(Mapper2()))
+    port = server.tcp()
+    descriptor = os.open(tmp_path / "new", os.O_WRONLY | os.O_CREAT)
+
+    with server, open(descriptor, encoding="utf-8") as unreadable:
+        monkeypatch.setattr("sys.stdin", unreadable)
+        assert main(["--rpcbind-port", str(port)]) == 1
+
+    assert capsys.readouterr().err == "pmap_set: cannot read: Bad file descriptor\n"
 
 
 @pytest.mark.parametrize("line", ["operand", "-p", "--host"])

@@ -245,7 +245,11 @@ def listening_port(pid: int) -> int:
 def test_in_the_background_it_serves_when_the_command_has_ended(tmp_path: Path) -> None:
     marker = str(tmp_path / "state")
     done = subprocess.run(
-        [*COMMAND, "-w", marker], capture_output=True, text=True, timeout=DEADLINE, check=False
+        [*COMMAND, "-u", str(os.geteuid()), "-w", marker],
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        check=False,
     )
     (pid,) = pids_of(marker)
     watched = os.pidfd_open(pid)

@@ -12,6 +12,7 @@ pytestmark = [pytest.mark.interop, pytest.mark.slow]
 
 DUMP = [PYTHON, "-m", "oncrpc.cli.pmap_dump"]
 SET = [PYTHON, "-m", "oncrpc.cli.pmap_set"]
+DELETE = [PYTHON, "-m", "oncrpc.cli.rpcinfo", "-d", "9", "9"]
 SET_AS_USER = """
 import os, sys
 from oncrpc.cli.pmap_set import main
@@ -69,6 +70,20 @@ def test_without_the_local_socket_mappings_go_over_tcp(host: Namespace) -> None:
 
     assert (restored.returncode, restored.stderr) == (0, "")
     assert host.run(DUMP).stdout.endswith(REGISTRY)
+
+
+@pytest.mark.parametrize("command", [SET, DUMP, DELETE], ids=["set", "dump", "delete"])
+def test_where_a_socket_is_named_no_other_port_mapper_is_asked(
+    host: Namespace, command: list[str]
+) -> None:
+    host.run(SET, stdin="9 9 udp 9\n")
+    before = host.run(DUMP).stdout
+
+    ended = host.run([*command, "--socket=/nonexist"], stdin="9 9 tcp 9\n")
+
+    assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (1, "", 1)
+    assert "port mapper at /nonexist: No such file or directory" in ended.stderr
+    assert host.run(DUMP).stdout == before
 
 
 def test_a_refused_line_is_reported_and_the_next_one_is_set(host: Namespace) -> None:

@@ -76,6 +76,9 @@ rpcinfo -s 127.0.0.1
 rpcinfo -s ::1
 rpcinfo -T tcp6 -s ::1
 rpcinfo -n 5 -s
+rpcinfo -n 5 127.0.0.1
+rpcinfo -T nosuch -s
+rpcinfo -T nosuch -p 127.0.0.1
 rpcinfo -l 127.0.0.1 100005 3
 rpcinfo -l 127.0.0.1 mountd 3
 rpcinfo -l ::1 100005 3
@@ -402,8 +405,13 @@ def test_a_bad_port_mapper_is_told_more_truly_than_by_c(behaviour: str, line: st
         assert ours.stderr != ""
 
 
-def test_no_network_to_broadcast_on_is_a_failure_as_in_c(empty_host: Namespace) -> None:
+def test_no_network_to_broadcast_on_is_a_failure_that_says_more_than_in_c(
+    empty_host: Namespace,
+) -> None:
     empty_host.run(["ip", "link", "delete", "lan0"])
     line = "rpcinfo -b 100000 2"
 
-    assert of_ours(empty_host, line) == of_c(empty_host, line)
+    ours, c = of_ours(empty_host, line), of_c(empty_host, line)
+
+    assert (ours.status, ours.stdout) == (c.status, c.stdout)
+    assert ours.stderr == c.stderr.rstrip() + "; no interface that broadcasts is up\n"

@@ -48,11 +48,7 @@ class PortMapper:
         self, procedure: Procedure[Any], *arguments: Any, cred: opaque_auth | None = None
     ) -> bytes:
         """The bytes of a call."""
-        before = self.calls.cred
-        self.calls.cred = cred or before
-        call = self.calls.start(procedure, arguments, now=0, timeout=1)
-        self.calls.cred = before
-        return call.message
+        return self.calls.start(procedure, arguments, now=0, timeout=1, auth=cred).message
 
     def reply(self, caller: Caller, message: bytes) -> bytes | None:
         """What the dispatcher answers to bytes."""

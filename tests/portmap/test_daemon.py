@@ -19,7 +19,7 @@ import pytest
 from loops import run as run_loop
 from loops import until
 from oncrpc.addr import split_uaddr, transport
-from oncrpc.aio.client import dial
+from oncrpc.aio.link import dial
 from oncrpc.aio.sockets import listen
 from oncrpc.portmap import daemon, privileges
 from oncrpc.portmap.daemon import (
@@ -195,14 +195,24 @@ def test_a_port_that_is_free_on_all_transports_is_looked_for_and_then_given_up(
     assert refusing.calls > 2 * daemon.PORT_TRIES
 
 
-def test_a_local_socket_that_another_serves_is_named(tmp_path: Path) -> None:
+def test_an_abstract_name_that_somebody_took_does_not_keep_us_from_serving(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     config = local(tmp_path)
-    with listening(config), pytest.raises(StartError) as raised:
-        open_listeners(config)
+    with listening(config), caplog.at_level(logging.WARNING):
+        listeners = open_listeners(config)
 
-    assert str(raised.value) == (
-        f"cannot bind {config.sockets[1]}: another port mapper serves it; stop it first"
-    )
+    assert [netid for _, netid in listeners.sockets].count("local") == 1
+    assert f"{config.sockets[1]} is not served: address already in use" in caplog.text
+    listeners.close()
+
+
+def test_something_else_in_the_place_of_the_local_socket_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "rpcbind.sock"
+    path.mkdir()
+
+    with pytest.raises(StartError, match="something that is no socket is there; remove it"):
+        open_listeners(Config(port=0, hosts=(LOCALHOST,), families=("inet",), sockets=(str(path),)))
 
 
 @pytest.mark.parametrize(
@@ -238,8 +248,24 @@ def test_the_lock_is_held_once(tmp_path: Path) -> None:
 
 
 def test_a_lock_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
-    with pytest.raises(StartError, match=r"no such file or directory; run as root, or with"):
+    with pytest.raises(StartError, match=r"no such file or directory; remove what is there, or"):
         take_lock(str(tmp_path / "gone" / "lock"))
+
+
+def test_a_lock_that_is_a_pipe_does_not_hang_the_start(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    os.mkfifo(path)
+
+    os.close(take_lock(str(path)))
+
+
+def test_nobody_else_can_open_the_lock_and_so_hold_it(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    path.touch(0o444)
+
+    os.close(take_lock(str(path)))
+
+    assert path.stat().st_mode & 0o777 == 0o600
 
 
 def user(name: str, number: int) -> pwd.struct_passwd:
@@ -360,7 +386,7 @@ def test_descriptors_are_raised_as_far_as_that_goes(
 
 @pytest.mark.parametrize(
     ("soft", "most"),
-    [(resource.RLIM_INFINITY, LIMITS.connections), (8192, LIMITS.connections), (264, 100), (8, 1)],
+    [(resource.RLIM_INFINITY, LIMITS.connections), (8192, LIMITS.connections), (264, 100), (8, 2)],
 )
 def test_connections_from_the_network_leave_descriptors_for_local_ones(
     monkeypatch: pytest.MonkeyPatch, soft: int, most: int

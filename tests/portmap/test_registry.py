@@ -445,3 +445,21 @@ ServiceMachine.TestCase.settings = settings(max_examples=30, stateful_step_count
 @given(st.binary(max_size=40), st.binary(max_size=40))
 def test_any_netid_and_address_are_judged(netid: bytes, address: bytes) -> None:
     assert usable(netid, address) in (True, False)
+
+
+def test_one_owner_cannot_fill_the_table() -> None:
+    table = Registry(owner_limit=2)
+    entries = [rpcb(prog, 1, b"tcp", b"0.0.0.0.8.1", b"1000") for prog in range(400000, 400003)]
+
+    assert [table.set(entry) for entry in entries] == [True, True, False]
+    assert table.unset(400000, 1, b"", b"1000")
+    assert table.set(entries[2])
+
+
+def test_half_of_the_table_is_the_superusers() -> None:
+    table = Registry(limit=4)
+    others = [rpcb(400000, vers, b"tcp", b"0.0.0.0.8.1", str(vers).encode()) for vers in (1, 2, 3)]
+    own = [rpcb(500000, vers, b"tcp", b"0.0.0.0.8.1", b"superuser") for vers in (1, 2, 3)]
+
+    assert [table.set(entry) for entry in others] == [True, True, False]
+    assert [table.set(entry) for entry in own] == [True, True, False]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from pathlib import Path
 
@@ -12,9 +13,10 @@ from hypothesis import strategies as st
 
 from helpers import words
 from oncrpc.errors import XdrError
-from oncrpc.portmap.registry import Registry
-from oncrpc.portmap.warmstart import MAX_SIZE, PORTMAP, RPCBIND, WarmStart
-from oncrpc.programs.rpcb import rpcb
+from oncrpc.portmap.registry import MAX_PATH, MAX_REGISTRATIONS, Registry
+from oncrpc.portmap.warmstart import MAX_OWNER, MAX_SIZE, PORTMAP, RPCBIND, WarmStart
+from oncrpc.programs.rpcb import rp__list, rpcb, rpcblist_ptr
+from oncrpc.xdr import codec
 
 from .callers import registered
 
@@ -187,12 +189,48 @@ def test_a_directory_is_refused(tmp_path: Path) -> None:
     refused(tmp_path)
 
 
-def test_a_file_beyond_all_measure_is_refused(tmp_path: Path) -> None:
+def test_a_file_beyond_all_measure_is_refused_as_a_corrupt_one(tmp_path: Path) -> None:
     path = tmp_path / RPCBIND
     path.touch(0o600)
     os.truncate(path, MAX_SIZE + 1)
 
-    refused(path)
+    with pytest.raises(XdrError, match="the file is too long"):
+        WarmStart(str(tmp_path)).load(Registry())
+
+
+def test_the_largest_registry_makes_a_file_that_can_be_read() -> None:
+    largest = rpcb(0xFFFFFFFF, 0xFFFFFFFF, b"ticotsord", b"a" * MAX_PATH, b"o" * MAX_OWNER)
+    node = codec(rpcblist_ptr).encode([rp__list(largest)])
+
+    assert len(node) * MAX_REGISTRATIONS < MAX_SIZE
+
+
+def test_what_cannot_be_registered_is_left_out_and_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    odd = [
+        rpcb(400001, 1, b"nosuchnetid", b"0.0.0.0.8.1", b"superuser"),
+        rpcb(400002, 1, b"tcp", b"0.0.0.0.8.1", b"\x1b[31m"),
+        rpcb(400003, 1, b"tcp", b"0.0.0.0.8.1", b"superuser"),
+    ]
+    path = tmp_path / RPCBIND
+    path.write_bytes(codec(rpcblist_ptr).encode([rp__list(entry) for entry in odd]))
+    path.chmod(0o600)
+
+    assert WarmStart(str(tmp_path)).load(Registry()) == 1
+    assert "2 registrations could not be restored" in caplog.text
+
+
+def test_a_save_that_failed_leaves_nothing_beside_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+
+    assert not WarmStart(str(tmp_path)).save(registry(NFS))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_new_file_is_for_its_owner_alone(tmp_path: Path) -> None:

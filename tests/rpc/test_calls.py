@@ -26,10 +26,11 @@ from oncrpc.errors import (
     TransportError,
     XdrError,
 )
-from oncrpc.rpc import auth_sys
+from oncrpc.rpc import AUTH_NONE, auth_sys
+from oncrpc.rpc.auth import Flavor
 from oncrpc.rpc.calls import Calls, Pending, call_header, results_at
 from oncrpc.rpc.dispatch import Dispatcher
-from oncrpc.rpc.prot import auth_stat
+from oncrpc.rpc.prot import auth_stat, opaque_auth
 from oncrpc.rpc.replay import LIFETIME
 from oncrpc.testing import LossyLink, ManualClock, bad_weather
 from rpc.service import COUNTER, COUNTER_V3, Counter
@@ -69,15 +70,77 @@ def test_a_call_is_laid_out_as_the_rfc_draws_it() -> None:
 
 
 def test_a_credential_goes_with_every_call() -> None:
-    calls = Calls(first_xid=0, retransmit=False, cred=auth_sys(b"h", 1, 2))
+    calls = Calls(first_xid=0, retransmit=False, auth=auth_sys(b"h", 1, 2))
 
     message = calls.start(NULL, (), now=0, timeout=1).message
 
     assert message[24:] == words(1, 24, 0, 1, b"h\0\0\0", 1, 2, 0, 0, 0)
 
 
+def test_a_call_may_have_a_credential_of_its_own() -> None:
+    calls = Calls(first_xid=0, retransmit=False, auth=auth_sys(b"h", 1, 2))
+
+    message = calls.start(NULL, (), now=0, timeout=1, auth=AUTH_NONE).message
+
+    assert message[24:] == words(0, 0, 0, 0)
+
+
+class Renewing(Flavor):
+    """Has a new credential after every refusal, as long as it is asked."""
+
+    def __init__(self) -> None:
+        super().__init__(AUTH_NONE)
+        self.refused = 0
+
+    def credential(self) -> opaque_auth:
+        return auth_sys(b"%d" % self.refused, 0, 0)
+
+    def rejected(self, cred: opaque_auth, stat: auth_stat) -> bool:
+        self.refused += 1
+        return True
+
+
+DENIED = words(1, 1, 1, 2)  # REPLY, MSG_DENIED, AUTH_ERROR, AUTH_REJECTEDCRED
+
+
+def test_a_refused_credential_is_renewed_once_and_the_call_sent_anew() -> None:
+    calls = Calls(first_xid=0, retransmit=False, auth=Renewing())
+    call = started(calls)
+    first = call.message
+
+    assert calls.feed(words(1) + DENIED) is call
+
+    assert not call.done
+    assert len(calls) == 1
+    assert call.message != first
+    assert call.message[:4] == words(2)
+    assert call.message[-4:] == first[-4:] == words(5)
+    calls.feed(words(2) + REPLY + words(0, 77))
+    assert call.result == 77
+
+
+def test_a_renewed_credential_that_is_refused_too_is_an_error() -> None:
+    calls = Calls(first_xid=0, retransmit=False, auth=Renewing())
+    call = started(calls)
+
+    calls.feed(words(1) + DENIED)
+    calls.feed(words(2) + DENIED)
+
+    assert isinstance(call.error, AuthError)
+    assert len(calls) == 0
+
+
+def test_a_late_refusal_of_the_former_credential_is_dropped() -> None:
+    calls = Calls(first_xid=0, retransmit=True, auth=Renewing())
+    call = started(calls)
+    calls.feed(words(1) + DENIED)
+
+    assert calls.feed(words(1) + DENIED) is None
+    assert not call.done
+
+
 def test_a_header_is_a_call_up_to_its_arguments() -> None:
-    assert call_header(1, (COUNTER, 3, 1), cred=datagrams().cred) + words(5) == (
+    assert call_header(1, (COUNTER, 3, 1), cred=AUTH_NONE) + words(5) == (
         started(datagrams()).message
     )
 

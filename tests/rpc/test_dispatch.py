@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import pytest
@@ -23,11 +25,13 @@ from oncrpc.errors import (
     ProtocolError,
     RpcMismatch,
     SystemFailure,
+    XdrError,
 )
 from oncrpc.programs.portmap import PMAP_PROG
 from oncrpc.rpc import Call, Caller, NoReply, Service, auth_sys, idempotent, silent
+from oncrpc.rpc.auth import Judge, Judgement
 from oncrpc.rpc.dispatch import Dispatcher, refuse
-from oncrpc.rpc.prot import auth_stat, authsys_parms, rpc_msg
+from oncrpc.rpc.prot import auth_stat, authsys_parms, call_body, rpc_msg
 from oncrpc.testing import ManualClock
 from oncrpc.xdr import codec
 from rpc.service import COUNTER, COUNTER_V3, COUNTER_V5, Counter
@@ -318,6 +322,126 @@ def test_before_is_told_of_calls_that_have_a_procedure_and_may_refuse() -> None:
     assert answer(dispatcher, called(1)) == DENIED + words(1, 5)
     assert answer(dispatcher, called(2)) == ACCEPTED + words(0, 0)
     assert told == [1, 2]
+
+
+class Hooks:
+    """Remembers what was entered and left, and with what."""
+
+    def __init__(self, *, swallow: bool = False) -> None:
+        self.seen: list[object] = []
+        self.swallow = swallow
+
+    @contextmanager
+    def __call__(self, call: Call) -> Iterator[None]:
+        self.seen.append(call.procedure.name)
+        try:
+            yield
+        except Exception as error:
+            self.seen.append(type(error))
+            if not self.swallow:
+                raise
+        else:
+            self.seen.append("success")
+
+
+@pytest.mark.parametrize(
+    ("service", "message", "outcome"),
+    [
+        (Counter(), ADD_5, "success"),
+        (Counter(), called(1), GarbageArguments),
+        (raising(AuthError(5)), ADD_5, AuthError),
+        (raising(ZeroDivisionError()), ADD_5, ZeroDivisionError),
+        (Odd(later), ADD_5, "success"),
+        (Odd(later_broken), ADD_5, ZeroDivisionError),
+        (Odd(later), called(2), NoReply),
+        (Odd(lambda call, arg: "text"), ADD_5, XdrError),
+    ],
+)
+def test_a_hook_stands_around_a_call_and_sees_its_outcome(
+    service: Service, message: bytes, outcome: object
+) -> None:
+    hook = Hooks()
+    hooked = Dispatcher([service], clock=ManualClock(), hooks=[hook])
+
+    reply = answer(hooked, message)
+
+    assert hook.seen[1:] == [outcome]
+    if not isinstance(service, Counter):
+        assert reply == answer(serving(service), message)
+
+
+@pytest.mark.parametrize("handler", [raising(SystemFailure()), Odd(later_broken)])
+def test_what_a_hook_swallows_is_a_failure_all_the_same(handler: Service) -> None:
+    hooked = Dispatcher([handler], clock=ManualClock(), hooks=[Hooks(swallow=True)])
+
+    assert answer(hooked, ADD_5) == ACCEPTED + words(5)
+
+
+def test_hooks_are_entered_in_order_and_may_refuse() -> None:
+    outer, inner = Hooks(), Hooks()
+
+    def refusing(call: Call) -> AbstractContextManager[None]:
+        raise AuthError(auth_stat.AUTH_TOOWEAK)
+
+    hooked = Dispatcher([Counter()], clock=ManualClock(), hooks=[outer, refusing, inner])
+
+    assert answer(hooked, ADD_5) == DENIED + words(1, 5)
+    assert (outer.seen, inner.seen) == (["ADD", AuthError], [])
+
+
+def test_a_repeated_datagram_does_not_enter_the_hooks() -> None:
+    hook = Hooks()
+    hooked = Dispatcher([Counter()], clock=ManualClock(), hooks=[hook])
+
+    for _ in range(2):
+        answer(hooked, ADD_5, UDP)
+
+    assert hook.seen == ["ADD", "success"]
+
+
+def test_a_cancelled_call_leaves_its_hooks() -> None:
+    left: list[bool] = []
+
+    @contextmanager
+    def hook(call: Call) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            left.append(True)
+
+    async def forever(call: Call, arg: int) -> int:
+        return await asyncio.Event().wait() and 0
+
+    async def scenario() -> None:
+        hooked = Dispatcher([Odd(forever)], clock=ManualClock(), hooks=[hook])
+        reply = hooked.handle(ADD_5, TCP)
+        assert isinstance(reply, Coroutine)
+        task = asyncio.ensure_future(reply)
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(scenario())
+    assert left == [True]
+
+
+def test_a_service_may_be_served_under_another_number() -> None:
+    dispatcher = serving(Counter())
+
+    dispatcher.add(Counter(), prog=0x40000000)
+
+    assert answer(dispatcher, called(1, words(5), prog=0x40000000)) == ACCEPTED + words(0, 5)
+
+
+def test_credentials_are_judged_by_whoever_is_told_to() -> None:
+    class Strict(Judge):
+        def judge(self, call: call_body, message: bytes) -> Judgement:
+            return auth_stat.AUTH_TOOWEAK
+
+    dispatcher = Dispatcher([Counter()], clock=ManualClock(), auth=Strict())
+
+    assert answer(dispatcher, ADD_5) == DENIED + words(1, 5)
 
 
 def test_a_version_is_served_once() -> None:

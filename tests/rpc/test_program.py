@@ -9,7 +9,7 @@ from oncrpc import sync
 from oncrpc.errors import XdrError
 from oncrpc.programs.portmap import PMAP_VERS
 from oncrpc.programs.rpcb import RPCBVERS4
-from oncrpc.rpc import Call, idempotent, silent
+from oncrpc.rpc import AUTH_NONE, Call, Caller, Flavor, idempotent, silent
 from oncrpc.rpc.program import is_idempotent, is_silent
 from oncrpc.testing import MemoryLink
 from rpc.service import COUNTER, COUNTER_V3, COUNTER_V5, Counter
@@ -125,3 +125,40 @@ def test_a_client_carries_its_calls_over_its_link() -> None:
 def test_a_procedure_without_result_returns_none() -> None:
     assert COUNTER_V3.NULL.encode_result(None) == b""
     assert COUNTER_V3.NULL.decode_result(b"head", 4) is None
+
+
+def test_a_client_with_options_makes_the_same_calls_with_them() -> None:
+    link = MemoryLink([Counter()], timeout=10.0)
+    client = COUNTER_V3.Client(link)
+    hurried = client.with_options(timeout=1.0)
+
+    assert type(hurried) is COUNTER_V3.Client
+    assert hurried.link is link
+    assert hurried.options == {"timeout": 1.0}
+    assert client.options == {}
+    assert sync.run(hurried.ADD(5)) == 5
+
+
+def test_options_are_added_to_those_that_there_are() -> None:
+    client = COUNTER_V3.Client(MemoryLink([Counter()])).with_options(timeout=1.0)
+
+    as_nobody = client.with_options(auth=AUTH_NONE)
+    patient = as_nobody.with_options(timeout=9.0)
+
+    assert isinstance(as_nobody.options["auth"], Flavor)
+    assert patient.options == as_nobody.options | {"timeout": 9.0}
+
+
+def test_a_caller_over_the_network_has_a_host_and_a_port() -> None:
+    caller = Caller("udp", ("192.0.2.1", 700, 0), ("192.0.2.2", 111, 0))
+
+    assert (caller.host, caller.port) == ("192.0.2.1", 700)
+    assert (caller.local_host, caller.local_port) == ("192.0.2.2", 111)
+    assert str(caller) == "192.0.2.1 port 700 over udp"
+
+
+def test_a_caller_over_a_local_socket_has_a_user() -> None:
+    caller = Caller("local", uid=1000)
+
+    assert (caller.host, caller.port, caller.local_host, caller.local_port) == ("", 0, "", 0)
+    assert str(caller) == "uid 1000 over local"

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from oncrpc.aio.client import dial
+from oncrpc.aio.link import dial
 from oncrpc.binder import Binder
 
 binder = Binder(dial)
@@ -14,6 +14,17 @@ getaddr = binder.getaddr
 getport = binder.getport
 dump = binder.dump
 set = binder.set
+set_transient = binder.set_transient
 unset = binder.unset
 
-__all__ = ["Binder", "binder", "dial", "dump", "getaddr", "getport", "set", "unset"]
+__all__ = [
+    "Binder",
+    "binder",
+    "dial",
+    "dump",
+    "getaddr",
+    "getport",
+    "set",
+    "set_transient",
+    "unset",
+]

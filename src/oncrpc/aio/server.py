@@ -3,31 +3,40 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from itertools import product
 from typing import Any
 
-from oncrpc.addr import RPCB_SOCKET, WILDCARDS, join_uaddr, transport
+from oncrpc.addr import RPCB_SOCKET, WILDCARDS, family_of, is_numeric, join_uaddr, transport
 from oncrpc.aio.binding import binder
 from oncrpc.aio.sockets import listen, listen_local
-from oncrpc.aio.stream import Limits, Listener, Pool
+from oncrpc.aio.stream import Connection, Limits, Listener, Pool, Turns
 from oncrpc.aio.udp import UdpEndpoint
 from oncrpc.binder import Binder
-from oncrpc.errors import NotRegistered, OncRpcError
+from oncrpc.errors import AddressError, NotRegistered, OncRpcError
+from oncrpc.rpc.auth import Judge
 from oncrpc.rpc.dispatch import Dispatcher
-from oncrpc.rpc.program import Service, Version
+from oncrpc.rpc.program import Hook, Service, Version
 
 VISIBLE = ("udp", "tcp", "udp6", "tcp6")
 SWEEP_EVERY = 1.0
+DRAIN = 2.0
+ENDING = (signal.SIGTERM, signal.SIGINT)
+NOT_HERE = (
+    errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT, errno.EADDRNOTAVAIL,
+    socket.EAI_NONAME, socket.EAI_ADDRFAMILY,
+)  # fmt: skip
 LOCAL_LIMITS = Limits(idle_time=None)
 """Local sockets: the kernel keeps one open for as long as it serves NFS."""
 
 
 class Server:
-    """Endpoints that share a dispatcher; ``addresses`` are theirs by netid."""
+    """Endpoints that share a ``dispatcher``; ``addresses`` are their universal ones by netid."""
 
     def __init__(
         self,
@@ -40,7 +49,11 @@ class Server:
         self.addresses: dict[str, str] = {}
         self.endpoints: list[UdpEndpoint | Listener] = []
         clock = time.monotonic
-        self.pools = {"tcp": Pool(limits or Limits(), clock), "local": Pool(local_limits, clock)}
+        turns = Turns(clock)
+        self.pools = {
+            "tcp": Pool(limits or Limits(), clock, turns),
+            "local": Pool(local_limits, clock, turns),
+        }
         self._sweeper: asyncio.TimerHandle | None = None
 
     def add(self, sock: socket.socket, netid: str) -> None:
@@ -64,24 +77,45 @@ class Server:
             endpoint.start()
         self._sweep()
 
-    async def close(self, *, drain: float = 2.0) -> None:
+    async def wait(self) -> None:
+        """Wait until SIGTERM or SIGINT, or until cancelled; a second signal acts as it did before.
+
+        Signals are seen in the main thread only.
+        """
+        ended = asyncio.Event()
+        with _told_of_signals(ended.set):
+            await ended.wait()
+
+    async def close(self, *, drain: float = DRAIN) -> None:
         """Stop accepting, give calls under way ``drain`` seconds, then end every connection."""
         if self._sweeper is not None:
             self._sweeper.cancel()
-        ending: list[asyncio.Future[Any]] = []
-        for endpoint in self.endpoints:
-            ending += endpoint.starting if isinstance(endpoint, Listener) else endpoint.waiting
-            endpoint.close()
-        await _wait(ending)
-        connections = [c for pool in self.pools.values() for c in pool.connections]
+        datagrams = [e for e in self.endpoints if isinstance(e, UdpEndpoint)]
+        connections = await self._stop(datagrams)
         until = time.monotonic() + drain
-        await _wait([task for c in connections for task in c.calls], until)
+        under_way = [*(c.calls for c in connections), *(e.waiting for e in datagrams)]
+        await _wait([task for tasks in under_way for task in tasks], until)
+        cancelled = [task for endpoint in datagrams for task in endpoint.waiting]
+        for endpoint in datagrams:
+            endpoint.close()
         for connection in connections:
             connection.transport.close()
         await _wait([c.lost for c in connections], until)
         for connection in connections:
             connection.transport.abort()
-        await _wait([c.lost for c in connections])
+        await _wait([*cancelled, *(c.lost for c in connections)])
+
+    async def _stop(self, datagrams: Iterable[UdpEndpoint]) -> list[Connection]:
+        """Take no further datagram or connection; the connections that there are."""
+        for endpoint in datagrams:
+            endpoint.stop()
+        starting: list[asyncio.Future[Any]] = []
+        for listener in self.endpoints:
+            if isinstance(listener, Listener):
+                starting += listener.starting
+                listener.close()
+        await _wait(starting)
+        return [c for pool in self.pools.values() for c in pool.connections]
 
     def _sweep(self) -> None:
         for pool in self.pools.values():
@@ -97,31 +131,64 @@ async def _wait(futures: Iterable[asyncio.Future[Any]], until: float | None = No
         await asyncio.wait(pending, timeout=timeout)
 
 
+@contextmanager
+def _told_of_signals(tell: Callable[[], None]) -> Iterator[None]:
+    """Have the event loop tell of the signals that end a server."""
+    loop, before = asyncio.get_running_loop(), {}
+    try:
+        for number in ENDING:
+            handler = signal.getsignal(number)
+            loop.add_signal_handler(number, tell)
+            before[number] = handler
+    except (RuntimeError, ValueError):  # not the main thread
+        pass
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            loop.remove_signal_handler(number)
+            signal.signal(number, handler or signal.SIG_DFL)
+
+
 @asynccontextmanager
 async def serve(
     *services: Service,
-    netids: Sequence[str] = VISIBLE,
+    transports: Sequence[str] | None = None,
     host: str | None = None,
     port: int = 0,
     path: str | None = None,
     register: bool = False,
+    hooks: Sequence[Hook] = (),
+    auth: Judge | None = None,
     limits: Limits | None = None,
+    drain: float = DRAIN,
     registrar: Binder = binder,
 ) -> AsyncIterator[Server]:
     """Serve programs while the context lasts.
 
+    ::
+
+        async with oncrpc.serve(Greeter(), register=True) as server:
+            await server.wait()
+
+    ``transports`` are netids; without them UDP and TCP over the IP versions that this host has.
     ``host`` is the address to bind, every address if None; a port of 0 is the kernel's choice;
     ``path`` is for the netid ``local``. With ``register`` the port mapper is told, and told again
-    when the context ends.
+    when the context ends, also by an exception or because it is cancelled; then calls under way
+    have ``drain`` seconds. The ``hooks`` stand around every call, the first one outermost; ``auth``
+    judges the credentials.
 
     Raises:
         OSError: an address cannot be bound. NotRegistered: the port mapper refused.
     """
-    server = Server(Dispatcher(services, clock=time.monotonic), limits=limits)
+    dispatcher = Dispatcher(services, clock=time.monotonic, hooks=hooks, auth=auth)
+    server = Server(dispatcher, limits=limits)
     registered: list[tuple[type[Version], str]] = []
     try:
-        for netid in netids:
-            server.add(_socket(netid, host, port, path), netid)
+        for netid, sock in _sockets(transports, host, port, path):
+            server.add(sock, netid)
+        if not server.endpoints:
+            raise AddressError(f"there is no transport to serve on {host or 'this host'}")
         server.start()
         if register:
             for place in product((service.version for service in services), server.addresses):
@@ -132,7 +199,29 @@ async def serve(
         try:
             await _unregister(registered, registrar)
         finally:
-            await server.close()
+            await server.close(drain=drain)
+
+
+def _sockets(
+    netids: Sequence[str] | None, host: str | None, port: int, path: str | None
+) -> Iterator[tuple[str, socket.socket]]:
+    """A bound socket of every netid; if none is named, of those that this host has."""
+    for netid in VISIBLE if netids is None else netids:
+        try:
+            if netids is not None or _could_have(netid, host):
+                yield netid, _socket(netid, host, port, path)
+        except AddressError:
+            if netids is not None:
+                raise
+        except OSError as error:
+            if netids is not None or error.errno not in NOT_HERE:
+                raise
+
+
+def _could_have(netid: str, host: str | None) -> bool:
+    """Whether a host is an address of the transport's family, as far as can be seen."""
+    numeric = host is not None and is_numeric(host)
+    return not numeric or transport(netid).family == family_of(host or "")
 
 
 def _socket(netid: str, host: str | None, port: int, path: str | None) -> socket.socket:

@@ -2,10 +2,11 @@
 
 A connection cannot cost more than its bounds: a record's size, its time to arrive, the calls under
 way, the replies that the peer does not read. While it is at one of them nothing more is read from
-it, so that TCP's own flow control holds the peer. Nor does it keep others waiting: after a number
-of calls it is their turn. The pool bounds all connections together: a new one takes the place of
-the one that has been silent longest; of those that do not read their replies the one that began it
-first goes when the replies are too many.
+it, so that TCP's own flow control holds the peer. Nor does it keep others waiting: connections take
+turns, a call each, and after a slice of time datagrams and new connections have theirs. The pool
+bounds all connections together: a new one takes the place of the one that has been silent
+longest; of those that do not read their replies the ones that began it first go when the replies
+are too many.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import asyncio
 import errno
 import logging
 import socket
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -30,8 +31,8 @@ log = logging.getLogger("oncrpc.aio")
 FULL = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 ACCEPT_BATCH = 64
 ACCEPT_PAUSE = 0.1
-TURN = 64
-"""Calls that a connection may have answered before it is the others' turn."""
+SLICE = 0.005
+"""Seconds for which streams are answered before everything else that waits has its turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +49,39 @@ class Limits:
     idle_time: float | None = 300.0
 
 
+class Turns:
+    """Connections that have something to do, served in turn, a call each."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.clock = clock
+        self._waiting: deque[Connection] = deque()
+        self._serving = False
+
+    def add(self, connection: Connection) -> None:
+        """The connection has bytes that were not looked at; it must not be waiting already."""
+        self._waiting.append(connection)
+        if not self._serving:
+            self._serving = True
+            asyncio.get_running_loop().call_soon(self._serve)
+
+    def _serve(self) -> None:
+        until = self.clock() + SLICE
+        while self._waiting and self.clock() <= until:
+            connection = self._waiting.popleft()
+            if connection.take_turn():
+                self._waiting.append(connection)
+        self._serving = bool(self._waiting)
+        if self._serving:
+            asyncio.get_running_loop().call_soon(self._serve)
+
+
 class Pool:
     """The connections of some listeners, longest silent first, and their limits."""
 
-    def __init__(self, limits: Limits, clock: Callable[[], float]) -> None:
-        self.limits, self.clock = limits, clock
+    def __init__(
+        self, limits: Limits, clock: Callable[[], float], turns: Turns | None = None
+    ) -> None:
+        self.limits, self.clock, self.turns = limits, clock, turns or Turns(clock)
         self.connections: OrderedDict[Connection, None] = OrderedDict()
         self.arriving: set[Connection] = set()
         self.not_reading: dict[Connection, None] = {}
@@ -77,8 +106,10 @@ class Pool:
         """The connection's peer has stopped reading; the first that did goes if they are many."""
         self.not_reading[connection] = None
         unread = sum(c.transport.get_write_buffer_size() for c in self.not_reading)
-        if unread > self.limits.unread_by_all:
-            next(iter(self.not_reading)).end("too many replies are unread")
+        while unread > self.limits.unread_by_all:
+            first = next(iter(self.not_reading))
+            unread -= first.transport.get_write_buffer_size()
+            first.end("too many replies are unread")
 
     def evict(self) -> bool:
         """End the longest silent connection that has no call under way; False if all have."""
@@ -109,7 +140,7 @@ class Connection(asyncio.Protocol):
         self.calls: set[asyncio.Future[None]] = set()
         self.heard_at = self.record_at = self.pool.clock()
         self.unread_since: float | None = None
-        self.at_end = self.had_turn = False
+        self.at_end = self.waiting = False
         self.lost = listener.loop.create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -136,12 +167,12 @@ class Connection(asyncio.Protocol):
             self.record_at = self.heard_at
         self.pool.touch(self)
         self.reader.feed(data)
-        self._work()
+        self._wait_for_turn()
 
     def eof_received(self) -> bool:
         """asyncio: the peer has sent all; its calls are still answered."""
         self.at_end = True
-        return self.blocked or bool(self.calls)
+        return self.waiting or self.blocked or bool(self.calls)
 
     def pause_writing(self) -> None:
         """asyncio: the peer does not read its replies."""
@@ -158,15 +189,14 @@ class Connection(asyncio.Protocol):
     @property
     def blocked(self) -> bool:
         """No further record is to be taken now."""
-        full = len(self.calls) >= self.pool.limits.calls
-        return full or self.had_turn or self.unread_since is not None
+        return self.unread_since is not None or len(self.calls) >= self.pool.limits.calls
 
     def overdue(self, now: float) -> str | None:
         """Why the connection is to end at ``now``, if it is."""
         limits = self.pool.limits
         if self.unread_since is not None:
             return "does not read" if now - self.unread_since > limits.write_time else None
-        if self.blocked or self.calls:
+        if self.waiting or self.blocked or self.calls:
             return None
         if self.reader.within_record and now - self.record_at > limits.record_time:
             return "a record took too long"
@@ -180,26 +210,38 @@ class Connection(asyncio.Protocol):
         self.pool.drop(self)
         self.transport.abort()
 
-    def _work(self) -> None:
-        """Answer the records that are whole, until something blocks."""
+    def _wait_for_turn(self) -> None:
+        """Have a turn; what arrives while waiting for it stays with the kernel."""
+        if self.waiting:
+            self.transport.pause_reading()
+            return
+        self.waiting = True
+        self.pool.turns.add(self)
+
+    def take_turn(self) -> bool:
+        """Answer one record; whether there may be another to be answered now."""
+        self.waiting = not (self.transport.is_closing() or self.blocked) and self._work()
+        if self.transport.is_closing() or self.waiting:
+            return self.waiting
+        if self.blocked:
+            self.transport.pause_reading()
+        elif self.at_end and not self.calls:
+            self.transport.close()
+        else:
+            self.transport.resume_reading()
+        return False
+
+    def _work(self) -> bool:
+        """Answer a record if a whole one is there; whether the next may be."""
         try:
-            for count, message in enumerate(self.reader.records(), 1):
-                self.record_at = self.heard_at
-                self._answer(message)
-                if self.transport.is_closing():
-                    return
-                if count == TURN:
-                    self.had_turn = True
-                    self.listener.loop.call_soon(self._next_turn)
-                if self.blocked:
-                    self.transport.pause_reading()
-                    return
+            message = next(self.reader.records(), None)
+            if message is None:
+                return False
+            self.record_at = self.heard_at
+            self._answer(message)
         except ProtocolError as error:
             self.end(str(error))
-
-    def _next_turn(self) -> None:
-        self.had_turn = False
-        self._go_on()
+        return not (self.transport.is_closing() or self.blocked)
 
     def _answer(self, message: bytes) -> None:
         reply = self.listener.dispatcher.handle(message, self.caller)
@@ -223,13 +265,8 @@ class Connection(asyncio.Protocol):
             return
         self.heard_at = self.record_at = self.pool.clock()
         self.pool.touch(self)
-        self._work()
-        if self.blocked or self.transport.is_closing():
-            return
-        if self.at_end and not self.calls:
-            self.transport.close()
-        else:
-            self.transport.resume_reading()
+        if not self.waiting:
+            self._wait_for_turn()
 
     def _write(self, reply: Reply) -> None:
         if reply is not None and not self.transport.is_closing():

@@ -42,6 +42,10 @@ class UdpEndpoint:
         """Begin to answer."""
         self.loop.add_reader(self.sock.fileno(), self._drain)
 
+    def stop(self) -> None:
+        """Take nothing more; calls that are being worked on are still answered."""
+        self.loop.remove_reader(self.sock.fileno())
+
     def close(self) -> None:
         """Stop; calls that are being worked on are not answered."""
         self.loop.remove_reader(self.sock.fileno())

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 import oncrpc
@@ -23,6 +24,13 @@ WRONG = "?"
 
 LONGEST = 256
 """Bytes of a server's string that are shown."""
+
+_STANDARD_FILES = (
+    ("stdin", "r", os.O_WRONLY),
+    ("stdout", "w", os.O_RDONLY),
+    ("stderr", "w", os.O_WRONLY),
+)
+"""How each is opened by Python, and by us where it was closed."""
 
 _SHOWN = [chr(byte) if 0x20 <= byte < 0x7F else f"\\x{byte:02x}" for byte in range(256)]
 
@@ -51,17 +59,41 @@ COMMON = (
 """The options that every tool has."""
 
 
-def run(body: Callable[[], int]) -> int:
-    """Run a command and return its exit status: no traceback for Ctrl-C or a reader that left."""
+def run(program: str, body: Callable[[], int]) -> int:
+    """Run a command and return its exit status: no traceback for Ctrl-C or a reader that left.
+
+    An ``OSError`` that leaves ``body`` means that standard output could not be written.
+    """
+    _open_standard_files()
     try:
         status = _status(body)
         sys.stdout.flush()
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
         return BROKEN_PIPE
+    except OSError as error:
+        _discard_output()
+        complain(f"{program}: cannot write: {error.strerror}")
+        return 1
     return status
+
+
+def _open_standard_files() -> None:
+    """In place of a standard file that is closed, open one that fails if it is used.
+
+    Else a socket would get its number. Messages that nobody is to see are no failure.
+    """
+    for name, mode, opened in _STANDARD_FILES:
+        if getattr(sys, name) is None:
+            descriptor = os.open(os.devnull, opened)
+            setattr(sys, name, open(descriptor, mode, closefd=False))  # noqa: SIM115
+
+
+def _discard_output() -> None:
+    """Let what is still to be written go nowhere: Python tries again when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _status(body: Callable[[], int]) -> int:
@@ -78,8 +110,9 @@ def _status(body: Callable[[], int]) -> int:
 
 
 def complain(message: str) -> None:
-    """Write a line to standard error."""
-    print(message, file=sys.stderr)
+    """Write a line to standard error; if that cannot be, there is nobody to tell."""
+    with suppress(OSError):
+        print(message, file=sys.stderr, flush=True)
 
 
 def scan(

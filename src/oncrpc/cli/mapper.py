@@ -1,16 +1,13 @@
-"""Which port mapper a command speaks to, by its options; shared by pmap_dump and pmap_set."""
+"""Which port mapper a command speaks to, by its options."""
 
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
 
 from oncrpc import sync
-from oncrpc.addr import RPCB_ABSTRACT, RPCB_SOCKET
-from oncrpc.binder import OpenLink
+from oncrpc.binder import Binder, Dial, OpenLink
 from oncrpc.cli.command import Failure, Option, integer
 from oncrpc.errors import OncRpcError, TransportError
-from oncrpc.programs.portmap import PMAP_PORT
-from oncrpc.sync import Binder
 
 MAPPER_OPTIONS = (
     Option("rpcbind-port", "", "PORT", "the port of the port mapper, if it is not 111"),
@@ -19,17 +16,19 @@ MAPPER_OPTIONS = (
 
 
 class Mapper:
-    """The port mapper that the options name; without any, this host's by the usual ways."""
+    """The port mapper that the options of pmap_dump and pmap_set name; else this host's."""
 
     def __init__(self, program: str) -> None:
         self.program = program
         self.port: int | None = None
-        self.socket = ""
+        self.host = self.socket = ""
 
     def take(self, name: str, value: str) -> bool:
-        """Take an option; False if it is none of ``MAPPER_OPTIONS``."""
-        if name == "socket":
-            self.socket = value
+        """Take an option; False if it names no port mapper."""
+        if name == "host":
+            self.host = not_empty(self.program, name, value)
+        elif name == "socket":
+            self.socket = not_empty(self.program, name, value)
         elif name == "rpcbind-port":
             self.port = integer(value)
             if self.port is None or not 0 < self.port < 65536:
@@ -38,22 +37,49 @@ class Mapper:
             return False
         return True
 
-    def open(self, host: str = "") -> AbstractAsyncContextManager[OpenLink]:
-        """A link to it: over TCP to a host, else by the way that proves most who we are."""
-        port = PMAP_PORT if self.port is None else self.port
-        binder = Binder(sync.dial, port=port, sockets=sockets(self.socket, self.port))
-        return binder.open("tcp6" if ":" in host else "tcp", host) if host else binder.local()
+    def open(self) -> AbstractAsyncContextManager[OpenLink]:
+        """A link to it: over TCP to a host, else by the way that proves most who we are.
+
+        Raises:
+            Failure: the options name two.
+        """
+        if self.socket and self.host:
+            raise Failure(f"{self.program}: --socket does not go with --host")
+        if self.socket and self.port is not None:
+            raise Failure(f"{self.program}: --socket does not go with --rpcbind-port")
+        binder = binder_of(sync.dial, port=self.port, socket=self.socket)
+        if self.host:
+            return binder.open("tcp6" if ":" in self.host else "tcp", self.host)
+        return binder.local()
+
+    def failure(self, error: OncRpcError) -> Failure:
+        """Why it could not be asked, and what to look at next."""
+        if self.socket and isinstance(error, TransportError):
+            return unreachable(self.program, self.socket, error)
+        if isinstance(error, TransportError):
+            reason = f"cannot reach the port mapper: {error.strerror}; is it running?"
+        else:
+            reason = f"the port mapper does not answer as it should: {error}"
+        return Failure(f"{self.program}: {reason}")
 
 
-def trouble(error: OncRpcError) -> str:
-    """Why the port mapper could not be asked, and what to look at next."""
-    if isinstance(error, TransportError):
-        return f"cannot reach the port mapper: {error.strerror}; is it running?"
-    return f"the port mapper does not answer as it should: {error}"
+def binder_of(dial: Dial, *, port: int | None, socket: str | None) -> Binder:
+    """What asks the port mapper at that socket and nowhere else; without one, at that port.
+
+    A port means another daemon than the one at the usual sockets: those are left out.
+    """
+    if socket:
+        return Binder(dial, sockets=(socket,), hosts=())
+    return Binder(dial) if port is None else Binder(dial, port=port, sockets=())
 
 
-def sockets(path: str | None, port: int | None) -> tuple[str, ...]:
-    """The local sockets to try: none if only a port was named, for that means another daemon."""
-    if path:
-        return (path,)
-    return () if port is not None else (RPCB_ABSTRACT, RPCB_SOCKET)
+def unreachable(program: str, socket: str, error: TransportError) -> Failure:
+    """There is no port mapper at the local socket that was named."""
+    return Failure(f"{program}: cannot reach the port mapper at {socket}: {error.strerror}")
+
+
+def not_empty(program: str, name: str, value: str) -> str:
+    """The value of an option that has to have one."""
+    if not value:
+        raise Failure(f"{program}: --{name} is empty")
+    return value

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 from oncrpc import sync
 from oncrpc.cli import command
 from oncrpc.cli.command import COMMON, Done, Failure, Option, described, version_of
-from oncrpc.cli.mapper import MAPPER_OPTIONS, Mapper, trouble
+from oncrpc.cli.mapper import MAPPER_OPTIONS, Mapper
 from oncrpc.errors import OncRpcError
-from oncrpc.numbers import program_name
+from oncrpc.numbers import getrpcbynumber
 from oncrpc.programs.portmap import IPPROTO_TCP, IPPROTO_UDP, PMAP_VERS, mapping
 
 PROGRAM = "pmap_dump"
@@ -34,30 +34,28 @@ Write the mappings of the port mapper (its version 2), a line each, as pmap_set 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status."""
     words = sys.argv[1:] if arguments is None else arguments
-    return command.run(lambda: _dump(words))
+    return command.run(PROGRAM, lambda: _dump(words))
 
 
 def _dump(arguments: Sequence[str]) -> int:
-    mapper, host = Mapper(PROGRAM), ""
+    mapper = Mapper(PROGRAM)
     for name, value in command.scan(PROGRAM, OPTIONS, arguments):
-        if name == "host":
-            host = value
-        elif name == "help":
+        if name == "help":
             raise Done(HELP)
-        elif name == "version":
+        if name == "version":
             raise Done(version_of(PROGRAM))
-        elif not mapper.take(name, value):
+        if not mapper.take(name, value):
             raise Failure(USAGE)
     try:
-        found = sync.run(_mappings(mapper, host))
+        found = sync.run(_mappings(mapper))
     except OncRpcError as error:
-        raise Failure(f"{PROGRAM}: {trouble(error)}") from None
+        raise mapper.failure(error) from None
     sys.stdout.writelines(f"{line}\n" for line in lines(found))
     return 0
 
 
-async def _mappings(mapper: Mapper, host: str) -> list[mapping]:
-    async with mapper.open(host) as link:
+async def _mappings(mapper: Mapper) -> list[mapping]:
+    async with mapper.open() as link:
         return [entry.map for entry in await PMAP_VERS.Client(link).PMAPPROC_DUMP()]
 
 
@@ -65,7 +63,7 @@ def lines(found: list[mapping]) -> Iterator[str]:
     """A line for each mapping."""
     for entry in found:
         proto = PROTOCOLS.get(entry.prot, str(entry.prot))
-        name = program_name(entry.prog) or ""
+        name = getrpcbynumber(entry.prog) or ""
         yield f"{entry.prog:10} {entry.vers:4} {proto:>5} {entry.port:6}  {name}"
 
 

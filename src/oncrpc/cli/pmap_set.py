@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from oncrpc import sync
 from oncrpc.cli import command
 from oncrpc.cli.command import COMMON, Done, Failure, complain, described, version_of
-from oncrpc.cli.mapper import MAPPER_OPTIONS, Mapper, trouble
+from oncrpc.cli.mapper import MAPPER_OPTIONS, Mapper
 from oncrpc.errors import CallError, OncRpcError
 from oncrpc.programs.portmap import IPPROTO_TCP, IPPROTO_UDP, PMAP_VERS, mapping
 
@@ -38,7 +38,7 @@ that is no mapping ends the command with status 1.
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status."""
     words = sys.argv[1:] if arguments is None else arguments
-    return command.run(lambda: _set(words))
+    return command.run(PROGRAM, lambda: _set(words))
 
 
 def _set(arguments: Sequence[str]) -> int:
@@ -50,12 +50,20 @@ def _set(arguments: Sequence[str]) -> int:
             raise Done(version_of(PROGRAM))
         if not mapper.take(name, value):
             raise Failure(USAGE)
-    lines = (line.decode("ascii", "backslashreplace") for line in sys.stdin.buffer)
     try:
-        sync.run(_register(mapper, lines))
+        sync.run(_register(mapper, _input()))
     except OncRpcError as error:
-        raise Failure(f"{PROGRAM}: {trouble(error)}") from None
+        raise mapper.failure(error) from None
     return 0
+
+
+def _input() -> Iterator[str]:
+    """The lines of standard input."""
+    try:
+        for line in sys.stdin.buffer:
+            yield line.decode("ascii", "backslashreplace")
+    except OSError as error:
+        raise Failure(f"{PROGRAM}: cannot read: {error.strerror}") from None
 
 
 async def _register(mapper: Mapper, lines: Iterable[str]) -> None:

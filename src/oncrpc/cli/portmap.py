@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from ipaddress import ip_address
 from typing import NoReturn
 
@@ -13,7 +15,7 @@ from oncrpc import __version__
 from oncrpc.addr import LOOPBACKS, family_of, split_uaddr
 from oncrpc.errors import AddressError
 from oncrpc.portmap import logs
-from oncrpc.portmap.daemon import WARM_START, Config, StartError, run
+from oncrpc.portmap.daemon import IGNORED, WARM_START, Config, StartError, run
 from oncrpc.portmap.privileges import detach, open_standard_files
 from oncrpc.programs.portmap import PMAP_PORT
 
@@ -38,8 +40,11 @@ def parser() -> argparse.ArgumentParser:
     add("-d", "--debug", action="store_true", help="stay in the foreground, debug to stderr")
     add("-f", "--foreground", action="store_true", help="stay in the foreground, log to stderr")
     add("-v", "--verbose", action="store_true", help="log every call")
-    add("-l", "--loopback", action="store_true", help="bind to the loopback addresses only")
-    add(
+    where = made.add_mutually_exclusive_group()
+    where.add_argument(
+        "-l", "--loopback", action="store_true", help="bind to the loopback addresses only"
+    )
+    where.add_argument(
         "-h", "--bind", metavar="ADDRESS", action="append", default=[], type=_address,
         help="bind to this address, UDP and TCP, besides the loopback ones; may be repeated",
     )  # fmt: skip
@@ -63,7 +68,7 @@ def parser() -> argparse.ArgumentParser:
         help="become this user once the sockets are bound (_rpc, rpc or nobody if started by root)",
     )  # fmt: skip
     add(
-        "-w", "--warm-start", metavar="FILE", nargs="?", const=WARM_START,
+        "-w", "--warm-start", metavar="FILE", nargs="?", const=WARM_START, type=_path,
         help="read and keep the registrations in the C daemon's portmap.xdr or rpcbind.xdr,"
         f" or in the directory that has them; without FILE {WARM_START}",
     )  # fmt: skip
@@ -77,6 +82,12 @@ def _port(text: str) -> int:
     if not (text.isascii() and text.isdigit()) or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is no port; 0 to 65535 are")
     return int(text)
+
+
+def _path(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("an empty name is no file; leave it out, or name one")
+    return os.path.abspath(text)
 
 
 def _address(text: str) -> str:
@@ -100,7 +111,7 @@ def configuration(options: argparse.Namespace) -> Config:
         insecure=options.insecure,
         remote_calls=options.remote_calls,
         user=options.user,
-        warm_start=os.path.abspath(options.warm_start) if options.warm_start else None,
+        warm_start=options.warm_start,
     )
 
 
@@ -110,6 +121,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     config = configuration(options)
     foreground = options.debug or options.foreground
     open_standard_files()
+    for number in IGNORED:
+        signal.signal(number, signal.SIG_IGN)
     report: Callable[[str], None] = _to_stderr if foreground else detach()
     logs.set_up(to_syslog=not foreground, verbose=options.verbose, debug=options.debug)
     try:
@@ -121,8 +134,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _to_stderr(text: str) -> None:
-    sys.stderr.write(text)
-    sys.stderr.flush()
+    with suppress(OSError):  # a daemon goes on when nobody reads what it says
+        sys.stderr.write(text)
+        sys.stderr.flush()
 
 
 def _ready(report: Callable[[str], None], addresses: dict[str, str], *, foreground: bool) -> None:

@@ -8,6 +8,7 @@ import errno
 import fcntl
 import logging
 import os
+import pwd
 import resource
 import signal
 import socket
@@ -41,6 +42,7 @@ from oncrpc.rpc.dispatch import Dispatcher
 log = logging.getLogger("oncrpc.portmap")
 
 LOCK = "/run/rpcbind.lock"
+LOCK_FLAGS = os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 FIRST_FREE_PORT = "/proc/sys/net/ipv4/ip_unprivileged_port_start"
 WARM_START = "/run/rpcbind"
 """Where the C daemon keeps its files."""
@@ -49,8 +51,12 @@ VERSIONS = {"udp": (4, 3, 2), "tcp": (4, 3, 2), "udp6": (4, 3), "tcp6": (4, 3), 
 """The versions that are registered for each netid, in the order that the C daemon lists them."""
 
 NOT_THERE = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT}
+ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 IGNORED = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGPIPE)
 PORT_TRIES = 20
+SAVE_EVERY = 0.5
+"""Seconds between two writings of the warm-start files: each writes the whole table."""
+
 MAX_RECORD = 9000
 """The longest call on a stream, as in the C daemon: real ones have some hundred bytes."""
 
@@ -107,18 +113,24 @@ def open_listeners(config: Config) -> Listeners:
     """
     listeners = Listeners(_network(config))
     try:
-        for at, path in enumerate(config.sockets if config.local else ()):
-            listeners.sockets.insert(at, (_local(path), "local"))
+        for path in reversed(config.sockets if config.local else ()):
+            sock = _local(path)
+            if sock is not None:
+                listeners.sockets.insert(0, (sock, "local"))
     except StartError:
         listeners.close()
         raise
     return listeners
 
 
-def _local(path: str) -> socket.socket:
+def _local(path: str) -> socket.socket | None:
+    """The socket; None for an abstract name that is taken, as any user may take one."""
     try:
         return listen_local(path)
     except OSError as error:
+        if path.startswith("@"):
+            log.warning("%s is not served: %s", path, (error.strerror or "").lower())
+            return None
         raise StartError(_why_not_local(path, error)) from None
 
 
@@ -126,7 +138,7 @@ def _why_not_local(path: str, error: OSError) -> str:
     if error.errno in (errno.EACCES, errno.EPERM):
         return f"cannot create {path}: permission denied; run as root, or with --no-local"
     if error.errno == errno.EADDRINUSE:
-        return f"cannot bind {path}: another port mapper serves it; stop it first"
+        return f"cannot create {path}: something that is no socket is there; remove it"
     return f"cannot create {path}: {error.strerror}"
 
 
@@ -199,11 +211,15 @@ def take_lock(path: str) -> int:
         StartError: another one holds it.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o444)
+        descriptor = os.open(path, LOCK_FLAGS, 0o600)
     except OSError as error:
+        refused = error.errno in (errno.EACCES, errno.EPERM)
+        remedy = "run as root, or" if refused else "remove what is there, or run"
         raise StartError(
-            f"cannot open {path}: {(error.strerror or '').lower()}; run as root, or with --no-local"
+            f"cannot open {path}: {(error.strerror or '').lower()}; {remedy} with --no-local"
         ) from None
+    with contextlib.suppress(OSError):
+        os.fchmod(descriptor, 0o600)  # whoever can open it can hold it against us
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -240,7 +256,8 @@ class Daemon:
     def __init__(self, config: Config, listeners: Listeners) -> None:
         self.config, self.registry = config, Registry()
         self.warm = WarmStart(config.warm_start) if config.warm_start else None
-        self._saving: asyncio.Handle | None = None
+        self._saving: asyncio.TimerHandle | None = None
+        self._saved_at = float("-inf")
         self.forwarder = self._forwarder()
         self.mapper = Mapper(
             self.registry,
@@ -284,7 +301,7 @@ class Daemon:
         """Serve until SIGTERM or SIGINT; ``ready`` is called once we answer."""
         ended = asyncio.Event()
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+        for number in ENDING:
             loop.add_signal_handler(number, ended.set)
         for number in IGNORED:
             signal.signal(number, signal.SIG_IGN)
@@ -311,21 +328,26 @@ class Daemon:
         try:
             log.info("restored %d registrations", warm.load(self.registry))
         except XdrError as error:
-            log.error("%s is corrupt and set aside: %s", self.config.warm_start, error)
-            warm.set_aside()
+            if not warm.ours:
+                raise StartError(
+                    f"{self.config.warm_start} holds no registrations: {error}; name another file"
+                ) from None
+            log.error("%s: %s; %s", self.config.warm_start, error, warm.set_aside())
         except OSError as error:
             log.error("cannot read %s, and will not write it: %s", error.filename, error.strerror)
             self.warm = None
 
     def _changed(self) -> None:
-        """Write the files soon: changes that come together are written once."""
+        """Write the files: at once after a quiet time, else a while after the last writing."""
         if self.warm is not None and self._saving is None:
-            self._saving = asyncio.get_running_loop().call_soon(self._save)
+            loop = asyncio.get_running_loop()
+            self._saving = loop.call_at(self._saved_at + SAVE_EVERY, self._save)
 
     def _save(self) -> None:
         self._saving = None
-        if self.warm is not None:
-            self.warm.save(self.registry)
+        self._saved_at = asyncio.get_running_loop().time()
+        if self.warm is not None and not self.warm.save(self.registry):
+            self._changed()
 
 
 def run(config: Config, ready: Callable[[dict[str, str]], None]) -> None:
@@ -344,7 +366,13 @@ def run(config: Config, ready: Callable[[dict[str, str]], None]) -> None:
         listeners = open_listeners(config)
         held.callback(listeners.close)
         _leave_root(config)
-        asyncio.run(_serve(config, listeners, ready))
+        _check_writable(config)
+        try:
+            asyncio.run(_serve(config, listeners, ready))
+        except OSError as error:
+            raise StartError(f"cannot serve: {error.strerror}; see 'ulimit -a'") from None
+        for number in ENDING:
+            signal.signal(number, signal.SIG_IGN)  # we are ending already
 
 
 def _check_warm_start(config: Config) -> None:
@@ -358,6 +386,17 @@ def _check_warm_start(config: Config) -> None:
             f"there is no directory {missing} to keep registrations in; create it"
             " for the user that the daemon becomes, or name another with --warm-start"
         )
+
+
+def _check_writable(config: Config) -> None:
+    """The same for the user that we have become."""
+    place = config.warm_start
+    if place is None:
+        return
+    folder = place if os.path.isdir(place) else os.path.dirname(place)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        user = pwd.getpwuid(os.geteuid()).pw_name
+        raise StartError(f"user {user} may not write to {folder}, where -w keeps registrations")
 
 
 async def _serve(
@@ -378,7 +417,8 @@ def _raise_descriptors() -> None:
 def _connections() -> int:
     """How many of each kind may be open: those from the network leave room for local ones."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    room = LIMITS.connections if soft == resource.RLIM_INFINITY else (soft - SPARE) // 2
+    spare = min(SPARE, soft // 2)
+    room = LIMITS.connections if soft == resource.RLIM_INFINITY else (soft - spare) // 2
     return max(1, min(room, LIMITS.connections))
 
 

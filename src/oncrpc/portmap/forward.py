@@ -22,7 +22,7 @@ from oncrpc.errors import CallError, SystemFailure, XdrError
 from oncrpc.rpc import AUTH_NONE, NoReply, auth_sys
 from oncrpc.rpc.auth import Credential
 from oncrpc.rpc.calls import call_header, results_at
-from oncrpc.rpc.prot import opaque_auth
+from oncrpc.rpc.prot import authsys_parms, opaque_auth
 
 log = logging.getLogger("oncrpc.portmap")
 
@@ -148,7 +148,7 @@ class Forwarder:
 
     def _credential(self, credential: Credential) -> opaque_auth:
         """The caller's credential made anew: what it said of itself, and nothing else."""
-        if credential is None:
+        if not isinstance(credential, authsys_parms):
             return AUTH_NONE
         c = credential
         return auth_sys(c.machinename, c.uid, c.gid, c.gids, stamp=int(self.now()) & 0xFFFFFFFF)

@@ -54,6 +54,7 @@ class SyslogHandler(logging.Handler):
 
 def set_up(*, to_syslog: bool, verbose: bool, debug: bool) -> None:
     """Send our messages to syslog or to stderr; ``verbose`` adds a line for each call."""
+    logging.raiseExceptions = False  # a log that cannot be written does not end the daemon
     handler: logging.Handler
     if to_syslog:
         syslog.openlog("portmap", syslog.LOG_PID, syslog.LOG_DAEMON)

@@ -7,6 +7,7 @@ compared without case. What is registered must be usable: a known netid, an addr
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import TypeVar
 
@@ -18,6 +19,9 @@ from oncrpc.programs.rpcb import rpcb
 SUPERUSER = b"superuser"
 UNKNOWN = b"unknown"
 MAX_REGISTRATIONS = 65536
+MAX_PER_OWNER = 1024
+"""Registrations of one user, and of all those together whom a loopback port does not name."""
+
 MAX_PATH = 255
 NETIDS = {IPPROTO_TCP: b"tcp", IPPROTO_UDP: b"udp"}
 """The netids that version 2 can name, by protocol number."""
@@ -31,8 +35,9 @@ Item = TypeVar("Item")
 class Registry:
     """The table. ``generation`` grows with every change."""
 
-    def __init__(self, *, limit: int = MAX_REGISTRATIONS) -> None:
-        self.limit = limit
+    def __init__(self, *, limit: int = MAX_REGISTRATIONS, owner_limit: int = MAX_PER_OWNER) -> None:
+        self.limit, self.owner_limit = limit, owner_limit
+        self._owned: Counter[bytes] = Counter()
         self.generation = 0
         self._entries: dict[Key, rpcb] = {}
         self._versions: dict[tuple[int, bytes], dict[int, rpcb]] = {}
@@ -61,14 +66,22 @@ class Registry:
         present = self._entries.get(key)
         if present is not None:
             return present.r_addr == entry.r_addr
-        if len(self) >= self.limit or not usable(entry.r_netid, entry.r_addr):
+        if not self._has_room(entry.r_owner) or not usable(entry.r_netid, entry.r_addr):
             return False
+        self._owned[entry.r_owner] += 1
         self._entries[key] = entry
         prog, vers, netid = key
         self._versions.setdefault((prog, netid), {})[vers] = entry
         self._netids.setdefault((prog, vers), {})[netid] = entry
         self.generation += 1
         return True
+
+    def _has_room(self, owner: bytes) -> bool:
+        """Others than the superuser have a share each, and leave half of the table to it."""
+        if owner == SUPERUSER:
+            return len(self) < self.limit
+        others = len(self) - self._owned[SUPERUSER]
+        return self._owned[owner] < self.owner_limit and others < self.limit // 2
 
     def unset(self, prog: int, vers: int, netid: bytes, owner: bytes) -> bool:
         """Take back the registration of a netid, or of every netid if that is empty.
@@ -86,7 +99,10 @@ class Registry:
         return True
 
     def _remove(self, prog: int, vers: int, netid: bytes) -> None:
-        del self._entries[prog, vers, netid]
+        owner = self._entries.pop((prog, vers, netid)).r_owner
+        self._owned[owner] -= 1
+        if not self._owned[owner]:
+            del self._owned[owner]
         _take(self._versions, (prog, netid), vers)
         _take(self._netids, (prog, vers), netid)
 

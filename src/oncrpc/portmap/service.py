@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 from oncrpc.addr import Transport, family_of, join_uaddr, split_uaddr, transport, transports
+from oncrpc.aio.udp import MAX_REPLY
 from oncrpc.errors import (
     AuthError,
     GarbageArguments,
@@ -38,8 +40,10 @@ from oncrpc.programs.rpcb import (
     rpcb_stat,
 )
 from oncrpc.rpc import Call, NoReply, Service, idempotent, silent
+from oncrpc.rpc.program import Encoded
 from oncrpc.rpc.prot import auth_stat
 
+T = TypeVar("T")
 log = logging.getLogger("oncrpc.portmap")
 calls_log = logging.getLogger("oncrpc.calls")
 
@@ -62,6 +66,7 @@ class Mapper:
         self.insecure, self.reserved = insecure, reserved
         self.is_ours, self.changed = is_ours or OwnAddresses(), changed
         self.statistics = Statistics()
+        self._dumps: dict[object, tuple[int, Encoded]] = {}
 
     def services(self) -> list[Service]:
         """The three versions."""
@@ -105,6 +110,19 @@ class Mapper:
             )
             raise AuthError(auth_stat.AUTH_TOOWEAK)
         return owner
+
+    def dump(self, call: Call, nodes: Callable[[], Iterable[T]]) -> list[T]:
+        """A list of the registry, encoded once for every generation: it may be long.
+
+        Over UDP one that does not fit is refused before it is copied.
+        """
+        generation, encoded = self._dumps.get(call.procedure.result, (-1, Encoded()))
+        if generation != self.registry.generation:
+            encoded = Encoded(call.procedure.encode_result(list(nodes())))
+            self._dumps[call.procedure.result] = (self.registry.generation, encoded)
+        if call.caller.datagram and len(encoded) > MAX_REPLY:
+            raise SystemFailure
+        return encoded.standing_for(list[T])
 
     def address(self, call: Call, found: rpcb | None, hint: bytes) -> bytes:
         """The address of a registration for the caller, empty if there is none."""
@@ -204,7 +222,7 @@ class PortmapService(PMAP_VERS.Service):
 
     @idempotent
     def PMAPPROC_DUMP(self, call: Call) -> list[pmaplist]:
-        return [pmaplist(entry) for entry in self.mapper.registry.mappings()]
+        return self.mapper.dump(call, lambda: map(pmaplist, self.mapper.registry.mappings()))
 
     @idempotent
     @silent
@@ -244,7 +262,7 @@ class _Rpcb:
 
     @idempotent
     def RPCBPROC_DUMP(self, call: Call) -> list[rp__list]:
-        return [rp__list(entry) for entry in self.mapper.registry]
+        return self.mapper.dump(call, lambda: map(rp__list, self.mapper.registry))
 
     @idempotent
     def RPCBPROC_GETTIME(self, call: Call) -> int:

@@ -23,8 +23,10 @@ from oncrpc.xdr import codec
 
 log = logging.getLogger("oncrpc.portmap")
 
+MAX_OWNER = 32
 PORTMAP, RPCBIND = "portmap.xdr", "rpcbind.xdr"
-MAX_SIZE = 16 << 20
+MAX_SIZE = 32 << 20
+"""More than the largest registry takes: every file that was written can be read."""
 
 
 class WarmStart:
@@ -40,34 +42,46 @@ class WarmStart:
         self.names = (PORTMAP, RPCBIND) if name in (PORTMAP, RPCBIND) else (name,)
         self.paths = [os.path.join(folder, name) for name in self.names]
 
+    @property
+    def ours(self) -> bool:
+        """The files have the names that only a port mapper's have."""
+        return self.names == (PORTMAP, RPCBIND)
+
     def load(self, registry: Registry) -> int:
         """Register what the files hold, save the port mapper itself; how many that were.
+
+        What cannot be registered is left out, and counted in the log.
 
         Raises:
             OSError, XdrError: a file is unreadable, unsafe or malformed; nothing was registered.
         """
         found = [_read(path) for path in reversed(self.paths) if os.path.lexists(path)]
         before = len(registry)
-        for entry in (entry for entries in found for entry in entries):
-            if entry.r_prog != PMAP_PROG:
-                registry.set(entry)
+        others = [entry for entries in found for entry in entries if entry.r_prog != PMAP_PROG]
+        refused = sum(not (_printable(entry.r_owner) and registry.set(entry)) for entry in others)
+        if refused:
+            log.warning("%d registrations could not be restored: they are not usable", refused)
         return len(registry) - before
 
-    def set_aside(self) -> None:
-        """Keep files that could not be loaded under another name."""
-        for path in self.paths:
-            try:
-                os.replace(path, path + ".corrupt")
-            except OSError as error:
-                log.debug("%s: %s", path, error.strerror)
+    def set_aside(self) -> str:
+        """Keep files that could not be loaded under another name; says what became of them."""
+        try:
+            for path in self.paths:
+                with suppress(FileNotFoundError):
+                    os.replace(path, path + ".corrupt")
+        except OSError as error:
+            return f"it cannot be set aside: {error.strerror}"
+        return "set aside with the ending .corrupt"
 
-    def save(self, registry: Registry) -> None:
-        """Write the files anew; a failure is logged, and does not touch the old ones."""
-        for path in self.paths:
-            try:
+    def save(self, registry: Registry) -> bool:
+        """Write the files anew; False, a line in the log, and the old ones stay, if that fails."""
+        try:
+            for path in self.paths:
                 _replace(path, _contents(path, registry))
-            except OSError as error:
-                log.warning("cannot write %s: %s", path, error.strerror)
+        except OSError as error:
+            log.warning("cannot write %s: %s", path, error.strerror)
+            return False
+        return True
 
 
 def _contents(path: str, registry: Registry) -> bytes:
@@ -99,7 +113,7 @@ def _read_checked(path: str) -> bytes:
         if status.st_uid not in (0, os.geteuid()):
             raise PermissionError(1, "belongs to somebody else", path)
         if status.st_size > MAX_SIZE:
-            raise OSError(27, f"over {MAX_SIZE} bytes", path)
+            raise XdrError(path, MAX_SIZE, "the file is too long")
         return file.read(MAX_SIZE)
 
 
@@ -109,9 +123,18 @@ def _replace(path: str, data: bytes) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     with suppress(FileNotFoundError):
         os.unlink(beside)
-    with open(os.open(beside, flags, 0o600), "wb") as file:
-        file.write(data)
-    os.replace(beside, path)
+    try:
+        with open(os.open(beside, flags, 0o600), "wb") as file:
+            file.write(data)
+        os.replace(beside, path)
+    except OSError:
+        with suppress(OSError):
+            os.unlink(beside)
+        raise
+
+
+def _printable(owner: bytes) -> bool:
+    return len(owner) <= MAX_OWNER and owner.isascii() and owner.decode().isprintable()
 
 
 def _widened(entries: Iterable[pmaplist]) -> list[rpcb]:

@@ -1,11 +1,12 @@
 """Remote procedure calls (RFC 5531), sans-IO: no socket, no clock, no randomness, no asyncio."""
 
-from oncrpc.rpc.auth import AUTH_NONE, auth_sys
+from oncrpc.rpc.auth import AUTH_NONE, Flavor, Judge, Principal, Shorthands, SysFlavor, auth_sys
 from oncrpc.rpc.program import (
     Answer,
     Call,
     Caller,
     Client,
+    Hook,
     Link,
     NoReply,
     Procedure,
@@ -16,6 +17,7 @@ from oncrpc.rpc.program import (
 )
 
 __all__ = [
-    "AUTH_NONE", "Answer", "Call", "Caller", "Client", "Link", "NoReply", "Procedure",
-    "Service", "Version", "auth_sys", "idempotent", "silent",
+    "AUTH_NONE", "Answer", "Call", "Caller", "Client", "Flavor", "Hook", "Judge", "Link", "NoReply",
+    "Principal", "Procedure", "Service", "Shorthands", "SysFlavor", "Version", "auth_sys",
+    "idempotent", "silent",
 ]  # fmt: skip

@@ -1,8 +1,14 @@
-"""Credentials: made by the client, judged by the server (RFC 5531 §8, §10, appendix A)."""
+"""Credentials: made by the client, judged by the server (RFC 5531 §8, §10, appendix A).
+
+A further flavor is two classes: a ``Flavor`` that makes the client's credentials and checks the
+server's verifiers, and a ``Judge`` that says whom a credential names.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from oncrpc.errors import XdrError
 from oncrpc.rpc.prot import (
@@ -11,6 +17,7 @@ from oncrpc.rpc.prot import (
     auth_flavor,
     auth_stat,
     authsys_parms,
+    call_body,
     opaque_auth,
 )
 from oncrpc.xdr import codec
@@ -18,9 +25,8 @@ from oncrpc.xdr import codec
 AUTH_NONE = opaque_auth(auth_flavor.AUTH_NONE, b"")
 """No credential; also the verifier that goes with AUTH_SYS."""
 
-Credential = authsys_parms | None
-"""Who the caller says it is: None for AUTH_NONE. Nothing in AUTH_SYS is proven."""
-
+MAX_SHORTHANDS = 1024
+SHORTHAND_SIZE = 16
 _REFUSED = {
     auth_flavor.AUTH_DH: auth_stat.AUTH_FAILED,
     auth_flavor.RPCSEC_GSS: auth_stat.AUTH_FAILED,
@@ -28,15 +34,167 @@ _REFUSED = {
 """What the flavors that we know and do not serve are answered; others are AUTH_REJECTEDCRED."""
 
 
+class Principal:
+    """The base of whom the credential of a further flavor names."""
+
+
+Credential = authsys_parms | Principal | None
+"""Who the caller says it is: None for AUTH_NONE. Nothing in AUTH_SYS is proven."""
+
+Judgement = tuple[Credential, opaque_auth] | auth_stat
+"""Whom a credential names and the verifier of the reply, or why it is refused."""
+
+
 def auth_sys(
     machine: bytes, uid: int, gid: int, gids: Sequence[int] = (), *, stamp: int = 0
 ) -> opaque_auth:
-    """An AUTH_SYS credential; the name is cut to 255 bytes and the groups to 16."""
+    """An AUTH_SYS credential; the name is cut to 255 bytes and the groups to 16.
+
+    ``oncrpc.auth_sys()`` is that of this process.
+    """
     parms = authsys_parms(stamp, machine[:MAX_MACHINE_NAME], uid, gid, list(gids)[:MAX_GIDS])
     return opaque_auth(auth_flavor.AUTH_SYS, codec(authsys_parms).encode(parms))
 
 
-def judge(cred: opaque_auth) -> Credential | auth_stat:
+class Flavor:
+    """The client's side: makes the credential of each call, checks the verifier of each reply.
+
+    This one sends one credential and takes any verifier; further flavors override what they need.
+    """
+
+    def __init__(self, cred: opaque_auth) -> None:
+        self.cred = cred
+
+    def credential(self) -> opaque_auth:
+        """The credential of the next call."""
+        return self.cred
+
+    def verifier(self, header: bytes) -> opaque_auth:  # noqa: ARG002  # for further flavors
+        """The verifier of a call whose bytes up to the end of its credential are ``header``."""
+        return AUTH_NONE
+
+    def accepted(self, cred: opaque_auth, verf: opaque_auth) -> None:
+        """The call with this credential was accepted, with this verifier.
+
+        Raises:
+            AuthError: the verifier is not the server's (AUTH_INVALIDRESP).
+        """
+
+    def rejected(self, cred: opaque_auth, stat: auth_stat) -> bool:  # noqa: ARG002
+        """The credential was refused: whether to make the call once more, with a new one."""
+        return False
+
+
+class SysFlavor(Flavor):
+    """AUTH_SYS, and in its place the shorthand that the server has issued (appendix A).
+
+    Shorthands are of one server: do not share an object between connections to several.
+    """
+
+    def __init__(self, cred: opaque_auth) -> None:
+        super().__init__(cred)
+        self.shorthand: opaque_auth | None = None
+
+    def credential(self) -> opaque_auth:
+        """The shorthand if there is one."""
+        return self.shorthand or self.cred
+
+    def accepted(self, cred: opaque_auth, verf: opaque_auth) -> None:  # noqa: ARG002
+        """Take the shorthand that came with the reply."""
+        if verf.flavor == auth_flavor.AUTH_SHORT:
+            self.shorthand = _issued(verf)
+
+    def rejected(self, cred: opaque_auth, stat: auth_stat) -> bool:
+        """Fall back to AUTH_SYS: "the server may flush the shorthand at any time"."""
+        if cred.flavor != auth_flavor.AUTH_SHORT or stat != auth_stat.AUTH_REJECTEDCRED:
+            return False
+        if self.shorthand == cred:
+            self.shorthand = None
+        return True
+
+
+def _issued(verf: opaque_auth) -> opaque_auth:
+    """The credential that a verifier issues: C servers encode it as an ``opaque_auth``."""
+    with suppress(XdrError):
+        cred = codec(opaque_auth).decode(verf.body)
+        if cred.flavor == auth_flavor.AUTH_SHORT:
+            return cred
+    return opaque_auth(auth_flavor.AUTH_SHORT, verf.body)
+
+
+Auth = opaque_auth | Flavor
+"""What ``auth=`` takes: one credential, or what makes them."""
+
+
+def flavor_of(auth: Auth) -> Flavor:
+    """What makes the credentials of calls with that ``auth``."""
+    if isinstance(auth, Flavor):
+        return auth
+    return SysFlavor(auth) if auth.flavor == auth_flavor.AUTH_SYS else Flavor(auth)
+
+
+class Judge:
+    """The server's side: says whom a credential names. This one judges as the C servers do."""
+
+    def judge(self, call: call_body, message: bytes) -> Judgement:  # noqa: ARG002
+        """Whom the call's credential names, or why it is refused; ``message`` is the whole call."""
+        named = judge(call.cred)
+        if isinstance(named, auth_stat):
+            return named
+        return named, response_verifier(call.cred, call.verf)
+
+
+class Shorthands(Judge):
+    """Issues an AUTH_SHORT for every AUTH_SYS and honours it (appendix A), which C servers do not.
+
+    The ``most`` shorthands that were used last are remembered; ``random`` makes so many bytes, as
+    ``os.urandom`` does.
+    """
+
+    def __init__(self, *, random: Callable[[int], bytes], most: int = MAX_SHORTHANDS) -> None:
+        self.random, self.most = random, most
+        self._named: OrderedDict[bytes, authsys_parms] = OrderedDict()
+        self._issued: dict[bytes, bytes] = {}
+
+    def __len__(self) -> int:
+        return len(self._named)
+
+    def judge(self, call: call_body, message: bytes) -> Judgement:
+        """Honour a shorthand, issue one for AUTH_SYS, and judge the rest as ``Judge`` does."""
+        if call.cred.flavor == auth_flavor.AUTH_SHORT:
+            return self._honour(call.cred.body[-SHORTHAND_SIZE:])
+        found = super().judge(call, message)
+        if isinstance(found, tuple) and isinstance(found[0], authsys_parms):
+            return found[0], _verifier(self._shorthand_of(found[0]))
+        return found
+
+    def _honour(self, shorthand: bytes) -> Judgement:
+        named = self._named.get(shorthand)
+        if named is None:
+            return auth_stat.AUTH_REJECTEDCRED
+        self._named.move_to_end(shorthand)
+        return named, _verifier(shorthand)
+
+    def _shorthand_of(self, parms: authsys_parms) -> bytes:
+        key = codec(authsys_parms).encode(parms)
+        shorthand = self._issued.get(key)
+        if shorthand is None:
+            shorthand = self._issued[key] = self.random(SHORTHAND_SIZE)
+            self._named[shorthand] = parms
+        self._named.move_to_end(shorthand)
+        while len(self._named) > self.most:
+            _, forgotten = self._named.popitem(last=False)
+            del self._issued[codec(authsys_parms).encode(forgotten)]
+        return shorthand
+
+
+def _verifier(shorthand: bytes) -> opaque_auth:
+    """As C clients want it: they decode a credential; others send back all of its bytes."""
+    cred = opaque_auth(auth_flavor.AUTH_SHORT, shorthand)
+    return opaque_auth(auth_flavor.AUTH_SHORT, codec(opaque_auth).encode(cred))
+
+
+def judge(cred: opaque_auth) -> authsys_parms | auth_stat | None:
     """Whom the credential names, or why it is refused."""
     if cred.flavor == auth_flavor.AUTH_NONE:
         return None
@@ -47,7 +205,7 @@ def judge(cred: opaque_auth) -> Credential | auth_stat:
     return _REFUSED.get(cred.flavor, auth_stat.AUTH_REJECTEDCRED)
 
 
-def _judge_sys(body: bytes) -> Credential | auth_stat:
+def _judge_sys(body: bytes) -> authsys_parms | auth_stat:
     """The parameters may be followed by more bytes, as C servers allow."""
     try:
         return codec(authsys_parms).decode_from(body)[0]

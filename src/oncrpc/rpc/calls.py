@@ -1,7 +1,9 @@
 """The client half: calls under way, their retransmission, and what each reply means (RFC 5531 §9).
 
 No socket and no clock: the driver sends what ``Pending.message`` holds, feeds what arrives, and
-asks ``due`` what has become of the time. A reply that nobody waits for is dropped by its xid.
+asks ``due`` what has become of the time. A reply that nobody waits for is dropped by its xid. A
+call that ``feed`` gives back and that is not done is to be sent again: its credential was refused,
+and it has a new one.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from oncrpc.errors import (
     SystemFailure,
     XdrError,
 )
-from oncrpc.rpc.auth import AUTH_NONE
+from oncrpc.rpc.auth import AUTH_NONE, Auth, Flavor, flavor_of
 from oncrpc.rpc.program import Procedure
 from oncrpc.rpc.prot import (
     RPC_VERSION,
@@ -44,6 +46,9 @@ from oncrpc.xdr import codec
 DEFAULT_TIMEOUT = 10.0
 FIRST_RETRY = 0.5
 LAST_RETRY = 8.0
+EMPTY_VERIFIER = 8
+"""Bytes of AUTH_NONE at the end of a header."""
+
 _REFUSALS: dict[accept_stat, type[CallError]] = {
     accept_stat.PROG_UNAVAIL: ProgramUnavailable,
     accept_stat.PROC_UNAVAIL: ProcedureUnavailable,
@@ -62,6 +67,10 @@ class Pending:
     deadline: float
     retry_at: float
     retry_after: float
+    flavor: Flavor
+    cred: opaque_auth
+    arguments_at: int
+    had_new_cred: bool = False
     done: bool = False
     result: Any = None
     error: OncRpcError | None = None
@@ -75,8 +84,8 @@ class Pending:
 class Calls:
     """The calls of one socket. ``retransmit`` is for datagrams: a stream loses nothing."""
 
-    def __init__(self, *, first_xid: int, retransmit: bool, cred: opaque_auth = AUTH_NONE) -> None:
-        self.cred, self.retransmit = cred, retransmit
+    def __init__(self, *, first_xid: int, retransmit: bool, auth: Auth = AUTH_NONE) -> None:
+        self.flavor, self.retransmit = flavor_of(auth), retransmit
         self._xid = first_xid & 0xFFFFFFFF
         self._pending: dict[int, Pending] = {}
 
@@ -84,29 +93,41 @@ class Calls:
         return len(self._pending)
 
     def start(
-        self, procedure: Procedure[Any], arguments: tuple[Any, ...], *, now: float, timeout: float
+        self,
+        procedure: Procedure[Any],
+        arguments: tuple[Any, ...],
+        *,
+        now: float,
+        timeout: float,
+        auth: Auth | None = None,
     ) -> Pending:
         """Begin a call: its message is to be sent now; times are in seconds.
 
         Raises:
             XdrError: the arguments are not of the declared types.
         """
-        message = self._message(procedure, arguments)
+        flavor = self.flavor if auth is None else flavor_of(auth)
+        encoded = procedure.encode_arguments(arguments)
+        xid, cred, header = self._header(procedure, flavor)
         retry = FIRST_RETRY if self.retransmit else timeout
-        call = Pending(self._xid, procedure, message, now + timeout, now + retry, retry)
-        self._pending[call.xid] = call
+        call = Pending(
+            xid, procedure, header + encoded, now + timeout, now + retry, retry, flavor, cred,
+            len(header),
+        )  # fmt: skip
+        self._pending[xid] = call
         return call
 
-    def _message(self, procedure: Procedure[Any], arguments: tuple[Any, ...]) -> bytes:
-        encoded = procedure.encode_arguments(arguments)
+    def _header(self, procedure: Procedure[Any], flavor: Flavor) -> tuple[int, opaque_auth, bytes]:
+        """A new xid, the credential, and the call up to its arguments."""
         self._xid = (self._xid + 1) & 0xFFFFFFFF
         while self._xid in self._pending:
             self._xid = (self._xid + 1) & 0xFFFFFFFF
-        version = procedure.version
-        header = call_header(
-            self._xid, (version.prog, version.vers, procedure.number), cred=self.cred
-        )
-        return header + encoded
+        version, cred = procedure.version, flavor.credential()
+        header = call_header(self._xid, (version.prog, version.vers, procedure.number), cred=cred)
+        verf = flavor.verifier(header[:-EMPTY_VERIFIER])
+        if verf is not AUTH_NONE:
+            header = header[:-EMPTY_VERIFIER] + codec(opaque_auth).encode(verf)
+        return self._xid, cred, header
 
     def feed(self, message: bytes) -> Pending | None:
         """Take a reply; the call that it finishes, or None if it belongs to no call."""
@@ -115,12 +136,29 @@ class Calls:
             return None
         del self._pending[call.xid]
         try:
-            call.finish(call.procedure.decode_result(message, results_at(message)))
+            reply, offset = _reply(message)
+            if isinstance(reply, accepted_reply):
+                call.flavor.accepted(call.cred, reply.verf)
+            elif isinstance(reply.body, auth_stat) and self._begin_again(call, reply.body):
+                return call
+            _check(reply)
+            call.finish(call.procedure.decode_result(message, offset))
         except (CallError, ProtocolError) as error:
             call.finish(error=error)
         except XdrError as error:
             call.finish(error=ProtocolError(f"a malformed reply: {error}"))
         return call
+
+    def _begin_again(self, call: Pending, stat: auth_stat) -> bool:
+        """The credential was refused: once the flavor may have the call made with another one."""
+        if call.had_new_cred or not call.flavor.rejected(call.cred, stat):
+            return False
+        arguments = call.message[call.arguments_at :]
+        call.xid, call.cred, header = self._header(call.procedure, call.flavor)
+        call.message, call.arguments_at = header + arguments, len(header)
+        call.had_new_cred = True
+        self._pending[call.xid] = call
+        return True
 
     def forget(self, call: Pending) -> None:
         """Nobody waits for the call any more; a late reply will be dropped."""
@@ -163,16 +201,27 @@ def results_at(message: bytes) -> int:
     Raises:
         CallError: the peer refused. XdrError: the bytes are no reply.
     """
-    reply, offset = codec(rpc_msg).decode_from(message)
-    match reply.body.body.body:  # type: ignore[union-attr]  # the message type is REPLY
+    reply, offset = _reply(message)
+    _check(reply)
+    return offset
+
+
+def _reply(message: bytes) -> tuple[accepted_reply | rejected_reply, int]:
+    """A reply, and where it ends and its results start."""
+    found, offset = codec(rpc_msg).decode_from(message)
+    reply: accepted_reply | rejected_reply = found.body.body.body  # type: ignore[union-attr]  # the message type is REPLY
+    return reply, offset
+
+
+def _check(reply: accepted_reply | rejected_reply) -> None:
+    """Raise what the reply refuses."""
+    match reply:
         case rejected_reply(_, mismatch_info(low, high)):
             raise RpcMismatch(low, high)
         case rejected_reply(_, auth_stat() as stat):
             raise AuthError(stat)
         case accepted_reply(_, accepted_reply_data(_, mismatch_info(low, high))):
             raise ProgramMismatch(low, high)
-        case accepted_reply(_, accepted_reply_data(accept_stat.SUCCESS, _)):
-            return offset
         case accepted_reply(_, accepted_reply_data(stat, _)):
-            raise _REFUSALS[stat]
-    raise AssertionError("a reply has one of these forms")
+            if stat != accept_stat.SUCCESS:
+                raise _REFUSALS[stat]

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import Any
 
 from oncrpc.errors import (
@@ -24,10 +25,11 @@ from oncrpc.errors import (
     SystemFailure,
     XdrError,
 )
-from oncrpc.rpc.auth import AUTH_NONE, judge, response_verifier
+from oncrpc.rpc.auth import AUTH_NONE, Judge
 from oncrpc.rpc.program import (
     Call,
     Caller,
+    Hook,
     NoReply,
     Procedure,
     Service,
@@ -60,6 +62,7 @@ Reply = bytes | None
 NULL = 0
 """The procedure that does nothing (§12.1): may run twice, and its floods push nothing out."""
 
+_NO_HOOKS = nullcontext()
 _ACCEPT_STATS: dict[type[CallError], accept_stat] = {
     ProgramUnavailable: accept_stat.PROG_UNAVAIL,
     ProcedureUnavailable: accept_stat.PROC_UNAVAIL,
@@ -72,7 +75,9 @@ class Dispatcher:
     """Serves any number of programs and versions; ``handle`` takes one whole call.
 
     ``before`` is told of every call that has a procedure, before its arguments are decoded, and may
-    refuse it by raising a ``CallError``.
+    refuse it by raising a ``CallError``. The ``hooks`` stand around those that run, the first one
+    outermost; a repeated datagram that gets its first answer again does not run. ``auth`` judges
+    the credentials.
     """
 
     def __init__(
@@ -81,23 +86,27 @@ class Dispatcher:
         *,
         clock: Callable[[], float],
         before: Callable[[Call], None] | None = None,
+        hooks: Sequence[Hook] = (),
+        auth: Judge | None = None,
     ) -> None:
         self.clock, self.before = clock, before
+        self.hooks, self.auth = tuple(hooks), Judge() if auth is None else auth
         self.replay = ReplayCache()
         self._programs: dict[int, dict[int, dict[int, tuple[Procedure[Any], Any]]]] = {}
         for service in services:
             self.add(service)
 
-    def add(self, service: Service) -> None:
-        """Serve one more version.
+    def add(self, service: Service, *, prog: int | None = None) -> None:
+        """Serve one more version, under its program's number or another one, such as a transient.
 
         Raises:
             ValueError: the version is served already.
         """
         version = service.version
-        versions = self._programs.setdefault(version.prog, {})
+        number = version.prog if prog is None else prog
+        versions = self._programs.setdefault(number, {})
         if version.vers in versions:
-            raise ValueError(f"program {version.prog} version {version.vers} is served twice")
+            raise ValueError(f"program {number} version {version.vers} is served twice")
         versions[version.vers] = {
             number: (version.procedures[number], handler)
             for number, handler in service.handlers().items()
@@ -120,9 +129,9 @@ class Dispatcher:
     def _admit(self, message: bytes, caller: Caller) -> tuple[Call, Callable[..., Any]]:
         """Everything up to the procedure: the call, and who handles it."""
         body, offset = _call_body(message)
-        credential = judge(body.cred)
-        if isinstance(credential, auth_stat):
-            raise AuthError(credential)
+        judged = self.auth.judge(body, message)
+        if not isinstance(judged, tuple):
+            raise AuthError(judged)
         versions = self._programs.get(body.prog)
         if versions is None:
             raise ProgramUnavailable
@@ -134,8 +143,7 @@ class Dispatcher:
             raise ProcedureUnavailable
         procedure, handler = found
         xid = int.from_bytes(message[:4], "big")
-        verf = response_verifier(body.cred, body.verf)
-        call = Call(xid, procedure, credential, verf, caller, message, offset)
+        call = Call(xid, procedure, *judged, caller, message, offset)
         if self.before is not None:
             self.before(call)
         return call, handler
@@ -161,23 +169,37 @@ class Dispatcher:
     def _run(self, call: Call, handler: Callable[..., Any]) -> Reply | Awaitable[Reply]:
         """Decode, call, encode. A bug in the handler becomes SYSTEM_ERR and a log entry."""
         try:
-            arguments = call.procedure.decode_arguments(call.message, call.arguments_at)
-        except XdrError as error:
-            log.debug("%r: garbage arguments: %s", call.procedure, error)
-            return self._refused(call, handler, GarbageArguments())
-        try:
-            result = handler(call, *arguments)
+            if self.hooks:
+                return self._run_within(call, handler)
+            result = _begin(call, handler)
             if inspect.isawaitable(result):
                 return self._await(call, handler, result)
             return success(call, call.procedure.encode_result(result))
         except Exception as error:
             return self._refused(call, handler, error)
 
+    def _run_within(self, call: Call, handler: Callable[..., Any]) -> Reply | Awaitable[Reply]:
+        """The same within the hooks; what they swallow is a failure all the same."""
+        with ExitStack() as entered:
+            for hook in self.hooks:
+                entered.enter_context(hook(call))
+            result = _begin(call, handler)
+            if inspect.isawaitable(result):
+                return self._await(call, handler, result, entered.pop_all())
+            return success(call, call.procedure.encode_result(result))
+        raise SystemFailure
+
     async def _await(
-        self, call: Call, handler: Callable[..., Any], result: Awaitable[Any]
+        self,
+        call: Call,
+        handler: Callable[..., Any],
+        result: Awaitable[Any],
+        entered: AbstractContextManager[object] = _NO_HOOKS,
     ) -> Reply:
         try:
-            return success(call, call.procedure.encode_result(await result))
+            with entered:
+                return success(call, call.procedure.encode_result(await result))
+            raise SystemFailure
         except Exception as error:
             return self._refused(call, handler, error)
 
@@ -194,6 +216,16 @@ class Dispatcher:
         except ValueError as bug:  # a refusal whose numbers fit no reply
             log.error("%r failed", call.procedure, exc_info=bug)
             return refuse(call.message[:4], SystemFailure(), call.verf)
+
+
+def _begin(call: Call, handler: Callable[..., Any]) -> Any:
+    """What the handler returns: the result, or an awaitable of it."""
+    try:
+        arguments = call.procedure.decode_arguments(call.message, call.arguments_at)
+    except XdrError as error:
+        log.debug("%r: garbage arguments: %s", call.procedure, error)
+        raise GarbageArguments from None
+    return handler(call, *arguments)
 
 
 def _call_body(message: bytes) -> tuple[call_body, int]:

@@ -21,11 +21,13 @@ given a link, any object that carries calls: over asyncio, blocking, or in memor
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
+from copy import copy
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeAlias, TypeVar, cast
 
 from oncrpc.errors import XdrError
-from oncrpc.rpc.auth import Credential
+from oncrpc.rpc.auth import Auth, Credential, flavor_of
 from oncrpc.rpc.prot import opaque_auth
 from oncrpc.xdr import codec
 
@@ -65,6 +67,8 @@ class Procedure(Generic[R]):
 
     def encode_result(self, result: R) -> bytes:
         """The result's bytes."""
+        if isinstance(result, Encoded):
+            return result
         return codec(self.result).encode(result)
 
     def decode_result(self, message: bytes, offset: int) -> R:
@@ -74,6 +78,14 @@ class Procedure(Generic[R]):
             raise XdrError(self.name, end, f"{len(message) - end} bytes left over")
         result: R = value
         return result
+
+
+class Encoded(bytes):
+    """The bytes of a result: a handler may return them for the result that they stand for."""
+
+    def standing_for(self, _: type[R]) -> R:
+        """Itself, for the type checker the result."""
+        return cast(R, self)
 
 
 class Version:
@@ -106,6 +118,7 @@ class Caller:
     ``source`` and ``local`` are (host, port, scope id) of the caller and of the address that it
     asked; over a local socket they are None and ``uid`` is the peer's effective user. ``loopback``
     says that the call came over the loopback interface, which cannot be forged from outside.
+    As text it is ``192.0.2.1 port 700 over tcp``, or ``uid 1000 over local``.
     """
 
     netid: str
@@ -115,10 +128,37 @@ class Caller:
     loopback: bool = False
     datagram: bool = False
 
+    @property
+    def host(self) -> str:
+        """The caller's address, empty over a local socket."""
+        return self.source[0] if self.source else ""
+
+    @property
+    def port(self) -> int:
+        """The caller's port, 0 over a local socket."""
+        return self.source[1] if self.source else 0
+
+    @property
+    def local_host(self) -> str:
+        """The address that was asked, empty over a local socket."""
+        return self.local[0] if self.local else ""
+
+    @property
+    def local_port(self) -> int:
+        """The port that was asked, 0 over a local socket."""
+        return self.local[1] if self.local else 0
+
+    def __str__(self) -> str:
+        who = f"{self.host} port {self.port}" if self.source else f"uid {self.uid}"
+        return f"{who} over {self.netid}"
+
 
 @dataclass(slots=True)
 class Call:
-    """What a handler may want to know of the call besides its arguments."""
+    """What a handler may want to know of the call besides its arguments.
+
+    ``credential`` is None for AUTH_NONE and an ``authsys_parms`` for AUTH_SYS.
+    """
 
     xid: int
     procedure: Procedure[Any]
@@ -129,6 +169,14 @@ class Call:
     arguments_at: int
 
 
+Hook = Callable[[Call], AbstractContextManager[object]]
+"""Stands around a call: entered before its arguments are decoded, left when its outcome is known.
+
+It refuses the call by raising a ``CallError``. A refusal, ``NoReply`` or a bug of the handler
+passes through it as an exception.
+"""
+
+
 class NoReply(Exception):  # an outcome, not an error
     """Raised by a handler whose procedure stays silent, such as CALLIT of RFC 1833 §2.2.1."""
 
@@ -136,8 +184,17 @@ class NoReply(Exception):  # an outcome, not an error
 class Link(Protocol):
     """What carries a client's calls."""
 
-    async def call(self, procedure: Procedure[R], *arguments: Any) -> R:
-        """Make the call and return its result; a refusal is raised (``oncrpc.errors``)."""
+    async def call(
+        self,
+        procedure: Procedure[R],
+        *arguments: Any,
+        timeout: float | None = None,
+        auth: Auth | None = None,
+    ) -> R:
+        """Make the call and return its result; a refusal is raised (``oncrpc.errors``).
+
+        Without a timeout, in seconds, or a credential those of the link hold.
+        """
 
 
 class Client:
@@ -147,10 +204,23 @@ class Client:
 
     def __init__(self, link: Link) -> None:
         self.link = link
+        self.options: dict[str, Any] = {}
 
     async def call(self, procedure: Procedure[R], *arguments: Any) -> R:
         """Call a procedure over the link."""
-        return await self.link.call(procedure, *arguments)
+        return await self.link.call(procedure, *arguments, **self.options)
+
+    def with_options(self, *, timeout: float | None = None, auth: Auth | None = None) -> Self:
+        """The same client on the same link, whose calls have another timeout or credential.
+
+        ::
+
+            await hello.with_options(timeout=1.0).GREET(b"world")
+        """
+        given = {"timeout": timeout, "auth": flavor_of(auth) if auth is not None else None}
+        other = copy(self)
+        other.options = self.options | {name: v for name, v in given.items() if v is not None}
+        return other
 
 
 class Service:

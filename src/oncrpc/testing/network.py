@@ -15,6 +15,7 @@ from random import Random
 from typing import Any, TypeVar
 
 from oncrpc.errors import ProtocolError, TransportError
+from oncrpc.rpc.auth import AUTH_NONE, Auth, Judge
 from oncrpc.rpc.calls import DEFAULT_TIMEOUT, Calls, Pending
 from oncrpc.rpc.dispatch import Dispatcher
 from oncrpc.rpc.program import Caller, Procedure, Service
@@ -59,11 +60,13 @@ class MemoryLink:
         caller: Caller = STREAM_CALLER,
         peer: str = LOCALHOST,
         timeout: float = DEFAULT_TIMEOUT,
+        auth: Auth = AUTH_NONE,
+        judge: Judge | None = None,
     ) -> None:
         self.clock = clock or ManualClock()
         self.caller, self.peer, self.timeout = caller, peer, timeout
-        self.dispatcher = Dispatcher(services, clock=self.clock)
-        self.calls = Calls(first_xid=0, retransmit=False)
+        self.dispatcher = Dispatcher(services, clock=self.clock, auth=judge)
+        self.calls = Calls(first_xid=0, retransmit=False, auth=auth)
         self.closed = False
         self._requests, self._replies = RecordReader(), RecordReader()
 
@@ -71,12 +74,26 @@ class MemoryLink:
         """Close the link."""
         self.closed = True
 
-    async def call(self, procedure: Procedure[R], *arguments: Any) -> R:
+    async def call(
+        self,
+        procedure: Procedure[R],
+        *arguments: Any,
+        timeout: float | None = None,
+        auth: Auth | None = None,
+    ) -> R:
         """Make the call; its reply, its refusal or its deadline is there at once."""
         if self.closed:
             raise TransportError.number(errno.ECONNABORTED)
-        now = self.clock()
-        call = self.calls.start(procedure, arguments, now=now, timeout=self.timeout)
+        limit = self.timeout if timeout is None else timeout
+        call = self.calls.start(procedure, arguments, now=self.clock(), timeout=limit, auth=auth)
+        self._send(call)
+        if not call.done:
+            self.clock.advance(limit)
+            self.calls.due(self.clock())
+        result: R = _outcome(call)
+        return result
+
+    def _send(self, call: Pending) -> None:
         self._requests.feed(encode_record(call.message))
         try:
             self._serve()
@@ -84,12 +101,9 @@ class MemoryLink:
             self.close()
             self.calls.fail(TransportError.number(errno.ECONNRESET))
         for record in self._replies.records():
-            self.calls.feed(record)
-        if not call.done:
-            self.clock.advance(self.timeout)
-            self.calls.due(self.clock())
-        result: R = _outcome(call)
-        return result
+            answered = self.calls.feed(record)
+            if answered is not None and not answered.done:
+                self._send(answered)
 
     def _serve(self) -> None:
         for record in self._requests.records():
@@ -113,25 +127,38 @@ class LossyLink:
         fate: Fate,
         caller: Caller = DATAGRAM_CALLER,
         timeout: float = DEFAULT_TIMEOUT,
+        auth: Auth = AUTH_NONE,
     ) -> None:
         self.dispatcher, self.clock, self.fate = dispatcher, clock, fate
         self.caller, self.timeout = caller, timeout
-        self.calls = Calls(first_xid=0, retransmit=True)
+        self.calls = Calls(first_xid=0, retransmit=True, auth=auth)
         self._sent = 0
         self._under_way: list[tuple[float, int, Callable[[bytes], object], bytes]] = []
 
-    async def call(self, procedure: Procedure[R], *arguments: Any) -> R:
+    async def call(
+        self,
+        procedure: Procedure[R],
+        *arguments: Any,
+        timeout: float | None = None,
+        auth: Auth | None = None,
+    ) -> R:
         """Make the call; the clock is advanced to its reply, its refusal or its deadline."""
-        call = self.begin(procedure, *arguments)
+        call = self.begin(procedure, *arguments, timeout=timeout, auth=auth)
         while not call.done:
             self._step()
         result: R = _outcome(call)
         return result
 
-    def begin(self, procedure: Procedure[Any], *arguments: Any) -> Pending:
+    def begin(
+        self,
+        procedure: Procedure[Any],
+        *arguments: Any,
+        timeout: float | None = None,
+        auth: Auth | None = None,
+    ) -> Pending:
         """Start a call and send it."""
-        now = self.clock()
-        call = self.calls.start(procedure, arguments, now=now, timeout=self.timeout)
+        limit = self.timeout if timeout is None else timeout
+        call = self.calls.start(procedure, arguments, now=self.clock(), timeout=limit, auth=auth)
         self._send(call.message, self._serve)
         return call
 
@@ -167,7 +194,12 @@ class LossyLink:
     def _serve(self, message: bytes) -> None:
         reply = _answer(self.dispatcher, message, self.caller)
         if reply is not None:
-            self._send(reply, self.calls.feed)
+            self._send(reply, self._take)
+
+    def _take(self, reply: bytes) -> None:
+        answered = self.calls.feed(reply)
+        if answered is not None and not answered.done:
+            self._send(answered.message, self._serve)
 
 
 def _answer(dispatcher: Dispatcher, message: bytes, caller: Caller) -> bytes | None:

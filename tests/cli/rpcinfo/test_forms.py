@@ -160,12 +160,17 @@ def test_the_local_socket_can_be_named(tmp_path: Path, capsys: pytest.CaptureFix
     assert NFS in capsys.readouterr().out
 
 
-def test_a_missing_local_socket_is_reported(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("line", ["", "-p", "-s", "-m", "-d 9 9", "-T local ignored 100000"])
+def test_a_named_socket_that_is_missing_is_named_and_nothing_else_is_asked(
+    line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["-p", "--socket", str(tmp_path / "none")]) == 1
-    assert capsys.readouterr().err == (
-        "rpcinfo: can't contact portmapper: RPC: Remote system error - No such file or directory\n"
+    path = tmp_path / "none"
+
+    assert main([*line.split(), "--socket", str(path)]) == 1
+
+    assert capsys.readouterr() == (
+        "",
+        f"rpcinfo: cannot reach the port mapper at {path}: No such file or directory\n",
     )
 
 
@@ -231,6 +236,21 @@ def test_a_program_that_claims_every_version_is_pinged_in_some(
     written = capsys.readouterr()
     assert written.out.count("is not available") == 3
     assert written.err.endswith("rpcinfo: versions 4 to 4294967295 were not pinged\n")
+
+
+def test_a_program_that_claims_no_version_at_all_is_not_available(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    server = Server(lambda message: refuse(message[:4], ProgramMismatch(9, 1)))
+    port = server.udp()
+
+    with server:
+        assert main(f"-n {port} -u {HOST} 400100".split()) == 1
+
+    assert capsys.readouterr() == (
+        "program 400100 version 0 is not available\n",
+        "rpcinfo: RPC: Program/version mismatch; low version = 9, high version = 1\n",
+    )
 
 
 def test_a_program_that_serves_version_0_is_asked_for_its_range_again(

@@ -44,12 +44,12 @@ def test_what_is_no_form_gets_the_usage(line: str) -> None:
 
 
 def test_every_value_has_its_place() -> None:
-    line = "-a here -T udp --json --timeout 2.5 --rpcbind-port 1111 --socket @s -n 7 100003 3"
+    line = "-a here -T udp --json --timeout 2.5 --rpcbind-port 1111 -n 7 100003 3"
 
     request = parse(line.split())
 
     assert (request.address, request.netid, request.json) == ("here", "udp", True)
-    assert (request.timeout, request.rpcbind_port, request.socket) == (2.5, 1111, "@s")
+    assert (request.timeout, request.rpcbind_port) == (2.5, 1111)
     assert (request.program_port, request.operands) == (7, ["100003", "3"])
 
 
@@ -63,11 +63,26 @@ def test_every_value_has_its_place() -> None:
         ("--timeout nan", "rpcinfo: nan is illegal timeout"),
         ("--timeout soon", "rpcinfo: soon is illegal timeout"),
         ("-b 1 2 --json", "rpcinfo: --json does not go with --broadcast"),
+        ("--socket=", "rpcinfo: --socket is empty"),
+        ("--socket @s --rpcbind-port 5", "rpcinfo: --socket does not go with --rpcbind-port"),
+        ("--socket @s host", "rpcinfo: --socket does not go with a host"),
+        ("--socket @s -m host", "rpcinfo: --socket does not go with a host"),
+        ("--socket @s -l host 1 2", "rpcinfo: --socket does not go with a host"),
+        ("--socket @s -t host 1", "rpcinfo: --socket does not go with a host"),
+        ("--socket @s -T tcp host 1", "rpcinfo: --socket does not go with a host"),
+        ("--socket @s -T nosuch host 1", "rpcinfo: --socket does not go with a host"),
+        ("--socket @s -b 1 2", "rpcinfo: --socket does not go with --broadcast"),
+        ("--socket @s -a x -T local 1", "rpcinfo: --socket does not go with --address"),
     ],
 )
 def test_a_wrong_value_is_named(line: str, message: str) -> None:
     with pytest.raises(Failure, match=f"^{message}$"):
         parse(line.split())
+
+
+@pytest.mark.parametrize("line", ["", "-p", "-s", "-m", "-d 1 2", "-T local ignored 1"])
+def test_what_asks_this_host_may_name_its_socket(line: str) -> None:
+    assert parse(["--socket", "@s", *line.split()]).socket == "@s"
 
 
 @pytest.mark.parametrize(("option", "text"), [("--help", HELP), ("--version", "rpcinfo (oncrpc)")])

@@ -13,7 +13,7 @@ from importlib import import_module
 
 from oncrpc import sync
 from oncrpc.cli import command
-from oncrpc.cli.rpcinfo.options import parse
+from oncrpc.cli.rpcinfo.options import PROGRAM, parse
 
 HOMES = {
     "portmap": "listing.portmap",
@@ -34,7 +34,7 @@ HOMES = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status."""
     words = sys.argv[1:] if arguments is None else arguments
-    return command.run(lambda: _answer(words))
+    return command.run(PROGRAM, lambda: _answer(words))
 
 
 def _answer(arguments: Sequence[str]) -> int:

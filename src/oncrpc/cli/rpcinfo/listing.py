@@ -16,7 +16,7 @@ from oncrpc.cli.rpcinfo.trouble import (
     of_lookup,
 )
 from oncrpc.errors import OncRpcError, ProgramMismatch
-from oncrpc.numbers import program_name
+from oncrpc.numbers import getrpcbynumber
 from oncrpc.programs.portmap import IPPROTO_TCP, IPPROTO_UDP, PMAP_VERS, mapping
 from oncrpc.programs.rpcb import RPCBVERS, RPCBVERS4, rpcb, rpcb_entry
 from oncrpc.sync import SocketLink
@@ -165,7 +165,7 @@ def mappings_text(found: list[mapping]) -> Iterator[str]:
     """The lines of ``-p``."""
     yield "   program vers proto   port  service" if found else NOTHING
     for entry in found:
-        name = program_name(entry.prog)
+        name = getrpcbynumber(entry.prog)
         proto = PROTOCOLS.get(entry.prot, entry.prot)
         row = f"{entry.prog:10}{entry.vers:5}{proto:>6}{entry.port:7}"
         yield f"{row}  {name}" if name else row
@@ -178,7 +178,7 @@ def mapping_item(entry: mapping) -> dict[str, Any]:
         "version": entry.vers,
         "protocol": PROTOCOLS.get(entry.prot, entry.prot),
         "port": entry.port,
-        "service": program_name(entry.prog),
+        "service": getrpcbynumber(entry.prog),
     }
 
 
@@ -188,7 +188,7 @@ def registrations_text(found: list[rpcb]) -> Iterator[str]:
     yield title if found else NOTHING
     for entry in found:
         netid, uaddr, owner = map(printable, (entry.r_netid, entry.r_addr, entry.r_owner))
-        service = program_name(entry.r_prog) or "-"
+        service = getrpcbynumber(entry.r_prog) or "-"
         yield f"{entry.r_prog:10}{entry.r_vers:5}    {netid:<9} {uaddr:<22} {service:<10} {owner}"
 
 
@@ -199,7 +199,7 @@ def registration_item(entry: rpcb) -> dict[str, Any]:
         "version": entry.r_vers,
         "netid": printable(entry.r_netid),
         "address": printable(entry.r_addr),
-        "service": program_name(entry.r_prog),
+        "service": getrpcbynumber(entry.r_prog),
         "owner": printable(entry.r_owner),
     }
 
@@ -212,7 +212,7 @@ def summaries(found: list[rpcb]) -> list[dict[str, Any]]:
             "program": entry.r_prog,
             "versions": {},
             "netids": {},
-            "service": program_name(entry.r_prog),
+            "service": getrpcbynumber(entry.r_prog),
             "owner": printable(entry.r_owner),
         }
         known = programs.setdefault(entry.r_prog, new)
@@ -243,7 +243,7 @@ def addresses_text(prog: int, vers: int, found: list[rpcb_entry]) -> Iterator[st
     for entry in found:
         family, proto = printable(entry.r_nc_protofmly), printable(entry.r_nc_proto)
         kind = f"{family}/{proto}/{SEMANTICS.get(entry.r_nc_semantics, 'cots_ord')} "
-        uaddr, service = printable(entry.r_maddr), program_name(prog) or "-"
+        uaddr, service = printable(entry.r_maddr), getrpcbynumber(prog) or "-"
         yield f"{prog:10}{vers:3}    {kind:<24}{uaddr:<24} {service:<13}"
 
 
@@ -257,5 +257,5 @@ def address_item(prog: int, vers: int, entry: rpcb_entry) -> dict[str, Any]:
         "protocol": printable(entry.r_nc_proto),
         "semantics": SEMANTICS.get(entry.r_nc_semantics, "cots_ord"),
         "address": printable(entry.r_maddr),
-        "service": program_name(prog),
+        "service": getrpcbynumber(prog),
     }

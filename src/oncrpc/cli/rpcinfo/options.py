@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from oncrpc.addr import transports
 from oncrpc.cli.command import (
     COMMON,
     OPERAND,
@@ -16,8 +17,8 @@ from oncrpc.cli.command import (
     scan,
     version_of,
 )
-from oncrpc.cli.mapper import MAPPER_OPTIONS
-from oncrpc.numbers import program_number
+from oncrpc.cli.mapper import MAPPER_OPTIONS, not_empty
+from oncrpc.numbers import getrpcbyname
 
 PROGRAM = "rpcinfo"
 LARGEST = 0xFFFFFFFF
@@ -66,6 +67,9 @@ OPERANDS = {
     "delete": (2, 2),
 }  # fmt: skip
 """The fewest and the most operands of each form."""
+
+ELSEWHERE = ("address", "broadcast")
+"""The forms that do not ask one port mapper."""
 
 SILENT = ("broadcast", "delete")
 """The forms that have nothing to write as JSON."""
@@ -126,13 +130,32 @@ def _check(request: Request) -> None:
         raise Failure(USAGE)
     if request.json and request.form in SILENT:
         raise Failure(f"{PROGRAM}: --json does not go with --{request.form}")
+    if request.socket is not None and (other := _other_place(request)):
+        raise Failure(f"{PROGRAM}: --socket does not go with {other}")
+
+
+def _other_place(request: Request) -> str:
+    """What else is to be asked than this host's port mapper at its usual port, if anything."""
+    if request.rpcbind_port is not None:
+        return "--rpcbind-port"
+    if request.form in ELSEWHERE:
+        return f"--{request.form}"
+    if request.form == "delete" or (request.form == "ping" and _is_local(request.netid)):
+        return ""
+    return "a host" if request.operands else ""
+
+
+def _is_local(netid: str | None) -> bool:
+    """The transport is one for which the host is ignored."""
+    entry = transports().get(netid or "")
+    return entry is not None and entry.family == "loopback"
 
 
 def program(text: str) -> int:
     """The program of that number or name."""
     rest = text.lstrip("0123456789")
     if len(rest) > 1 or rest.isalpha():
-        found = program_number(text)
+        found = getrpcbyname(text)
         if found is None:
             raise Failure(f"{PROGRAM}: {text} is unknown service")
         return found
@@ -177,7 +200,7 @@ def _set_rpcbind_port(request: Request, value: str) -> None:
 
 
 def _set_socket(request: Request, value: str) -> None:
-    request.socket = value
+    request.socket = not_empty(PROGRAM, "socket", value)
 
 
 def _help(_: Request, __: str) -> None:

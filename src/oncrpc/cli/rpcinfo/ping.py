@@ -128,7 +128,7 @@ async def _all(link: SocketLink, prog: int) -> AsyncIterator[Outcome]:
     """Every version that the program has, or the one call that did not tell which."""
     for unheard_of in (0, LARGEST):
         error = await null(link, prog, unheard_of)
-        if isinstance(error, ProgramMismatch):
+        if isinstance(error, ProgramMismatch) and error.low <= error.high:
             low, high = error.low, error.high
             break
         if error is not None:

@@ -15,8 +15,9 @@ from oncrpc.addr import (
     transport,
     transports,
 )
-from oncrpc.cli.mapper import sockets
-from oncrpc.cli.rpcinfo.options import Request
+from oncrpc.binder import Binder
+from oncrpc.cli.mapper import binder_of, unreachable
+from oncrpc.cli.rpcinfo.options import PROGRAM, Request
 from oncrpc.cli.rpcinfo.trouble import (
     UNKNOWN_CODE,
     UNKNOWN_HOST,
@@ -30,7 +31,7 @@ from oncrpc.cli.rpcinfo.trouble import (
 from oncrpc.errors import AddressError, OncRpcError, TransportError
 from oncrpc.programs.portmap import PMAP_PORT
 from oncrpc.rpc import Procedure
-from oncrpc.sync import Binder, SocketLink
+from oncrpc.sync import SocketLink
 
 R = TypeVar("R")
 FAMILIES = {socket.AF_INET: "inet", socket.AF_INET6: "inet6"}
@@ -42,16 +43,22 @@ class Reach:
     def __init__(self, request: Request, *, timeout: float) -> None:
         self.timeout = request.timeout or timeout
         self.port = PMAP_PORT if request.rpcbind_port is None else request.rpcbind_port
-        self.sockets = sockets(request.socket, request.rpcbind_port)
-        self.binder = Binder(self.dial, port=self.port, sockets=self.sockets)
+        self.socket = request.socket
+        self.binder = binder_of(self.dial, port=request.rpcbind_port, socket=request.socket)
 
     async def dial(self, netid: str, host: str, port: int) -> SocketLink:
         """A link that has this command's timeout.
 
         Raises:
-            OncRpcError: as ``sync.dial``, which this is for the binder too.
+            OncRpcError: as ``sync.dial``, which this is for the binder too. Failure: nobody is at
+                the socket of the command line; the C tool, which has no such option, has no words.
         """
-        return await sync.dial(netid, host, port, timeout=self.timeout)
+        try:
+            return await sync.dial(netid, host, port, timeout=self.timeout)
+        except TransportError as error:
+            if host == self.socket:
+                raise unreachable(PROGRAM, host, error) from None
+            raise
 
     async def link(self, netid: str, host: str, port: int) -> SocketLink:
         """A link to a host's port, or to a local socket."""
@@ -64,9 +71,9 @@ class Reach:
 
     async def local(self) -> SocketLink:
         """This host's port mapper, by its local socket alone; by TCP where a port was named."""
-        if not self.sockets:
+        if not self.binder.sockets:
             return await self.link("tcp", LOOPBACKS["inet"], self.port)
-        *others, last = self.sockets
+        *others, last = self.binder.sockets
         for path in others:
             try:
                 return await self.link("local", path, 0)

@@ -10,7 +10,7 @@ from oncrpc.cli.rpcinfo.listing import NO_CONTACT, TIMEOUT, show, write_json
 from oncrpc.cli.rpcinfo.options import Request
 from oncrpc.cli.rpcinfo.reach import Reach, ask
 from oncrpc.cli.rpcinfo.trouble import after
-from oncrpc.numbers import program_name
+from oncrpc.numbers import getrpcbynumber
 from oncrpc.programs.rpcb import RPCBVERS4, rpcb_stat, rpcbs_addrlist, rpcbs_rmtcalllist
 
 TABSTOP = 8
@@ -126,7 +126,7 @@ def _lookups(found: list[rpcbs_addrlist]) -> Iterator[str]:
 
 
 def _name(prog: int) -> str:
-    return program_name(prog) or str(prog)
+    return getrpcbynumber(prog) or str(prog)
 
 
 def item(each: Version, stat: rpcb_stat) -> dict[str, Any]:
@@ -147,7 +147,7 @@ def item(each: Version, stat: rpcb_stat) -> dict[str, Any]:
 def _lookup_item(entry: rpcbs_addrlist | rpcbs_rmtcalllist) -> dict[str, Any]:
     return {
         "program": entry.prog,
-        "service": program_name(entry.prog),
+        "service": getrpcbynumber(entry.prog),
         "version": entry.vers,
         "netid": printable(entry.netid),
         "success": entry.success,

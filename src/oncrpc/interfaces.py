@@ -63,6 +63,14 @@ def _destination(entry: Interface) -> Destination | None:
     return None
 
 
+def broadcast_socket(family: int) -> socket.socket:
+    """A datagram socket that may send to everybody."""
+    sock = socket.socket(family, socket.SOCK_DGRAM)
+    if family == socket.AF_INET:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+    return sock
+
+
 def interfaces() -> Iterator[Interface]:
     """The addresses of this host's interfaces.
 

@@ -1,0 +1,129 @@
+"""Calling a program on every host of the local networks, over asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from oncrpc.callit import Questions
+from oncrpc.errors import TransportError, XdrError
+from oncrpc.interfaces import Destination, broadcast_socket, destinations
+from oncrpc.programs.portmap import PMAP_PORT
+from oncrpc.rpc.auth import AUTH_NONE, Auth
+from oncrpc.rpc.program import Procedure
+
+R = TypeVar("R")
+DURATION = 4.0
+FIRST_PAUSE = 0.5
+MAX_HOSTS = 4096
+MAX_DATAGRAM = 65536
+
+
+class Heard(NamedTuple, Generic[R]):
+    """A reply: the host it came from, the address where it says the program is, and the result."""
+
+    host: str
+    uaddr: str
+    result: R
+
+
+async def broadcast(
+    procedure: Procedure[R],
+    *arguments: Any,
+    duration: float = DURATION,
+    auth: Auth = AUTH_NONE,
+    port: int = PMAP_PORT,
+    to: Sequence[Destination] | None = None,
+) -> AsyncIterator[Heard[R]]:
+    """Call a procedure on every host of the local networks, by CALLIT of their port mappers.
+
+    ::
+
+        async for host, uaddr, result in oncrpc.broadcast(HELLO_V1.GREET, b"all", duration=2.0):
+            ...
+
+    Goes to the broadcast address of every IPv4 interface and to the group ff02::202 on every IPv6
+    one, again after 0.5, 1, 2 ... seconds, until ``duration`` has passed. Each host is heard once.
+    One that lacks the program, or forwards no calls, stays silent. Anybody may answer.
+
+    Raises:
+        TransportError: no network to send to. XdrError: the arguments do not fit.
+    """
+    version = procedure.version
+    called = (version.prog, version.vers, procedure.number)
+    asked = Questions.of(called, procedure.encode_arguments(arguments), auth=auth)
+    asking = _Asking(asked, destinations() if to is None else to, port)
+    hosts: set[str] = set()
+    try:
+        asking.start(duration)
+        while len(hosts) < MAX_HOSTS and (arrived := await asking.heard.get()) is not None:
+            heard = _heard(asked, procedure, *arrived)
+            if heard is not None and heard.host not in hosts:
+                hosts.add(heard.host)
+                yield heard
+    finally:
+        asking.close()
+
+
+def _heard(asked: Questions, procedure: Procedure[R], message: bytes, host: str) -> Heard[R] | None:
+    """What a message is worth: None if it is no answer, or its results are none of ours."""
+    found = asked.answer(message, host)
+    if found is None:
+        return None
+    with suppress(XdrError):
+        result = procedure.decode_result(found.results, 0)
+        return Heard(host, found.uaddr.decode("ascii", "replace"), result)
+    return None
+
+
+class _Asking:
+    """The sockets of a broadcast, one a family; ``heard`` has messages with their hosts.
+
+    It ends with None; what does not fit in is lost, as datagrams are.
+    """
+
+    def __init__(self, asked: Questions, places: Sequence[Destination], port: int) -> None:
+        self.asked, self.places, self.port = asked, places, port
+        self.loop = asyncio.get_running_loop()
+        self.heard: asyncio.Queue[tuple[bytes, str] | None] = asyncio.Queue(MAX_HOSTS)
+        self.sockets: dict[int, socket.socket] = {}
+        self.timers: list[asyncio.TimerHandle] = []
+
+    def start(self, duration: float) -> None:
+        """Send now and again, and hear for so long."""
+        for family in {place.family for place in self.places}:
+            sock = self.sockets[family] = broadcast_socket(family)
+            sock.setblocking(False)
+            self.loop.add_reader(sock.fileno(), self._receive, sock)
+        if not self._send():
+            raise TransportError.number(errno.ENETUNREACH)
+        pause, now = FIRST_PAUSE, self.loop.time()
+        while pause < duration:
+            self.timers.append(self.loop.call_at(now + pause, self._send))
+            pause *= 2
+        self.timers.append(self.loop.call_at(now + duration, self._end))
+
+    def close(self) -> None:
+        """Close the sockets."""
+        for timer in self.timers:
+            timer.cancel()
+        for sock in self.sockets.values():
+            self.loop.remove_reader(sock.fileno())
+            sock.close()
+
+    def _send(self) -> int:
+        return self.asked.send(self.sockets, self.places, self.port)
+
+    def _end(self) -> None:
+        if self.heard.full():
+            self.heard.get_nowait()
+        self.heard.put_nowait(None)
+
+    def _receive(self, sock: socket.socket) -> None:
+        with suppress(OSError, asyncio.QueueFull):  # such as ECONNREFUSED of an earlier datagram
+            message, source = sock.recvfrom(MAX_DATAGRAM)
+            self.heard.put_nowait((message, source[0]))

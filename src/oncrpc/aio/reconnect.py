@@ -1,0 +1,72 @@
+"""A link that is dialed again when a call finds it broken."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from oncrpc.aio.link import AioLink
+from oncrpc.errors import CallTimeout, TransportError
+from oncrpc.rpc.auth import Auth
+from oncrpc.rpc.program import Procedure
+
+R = TypeVar("R")
+
+
+class ReconnectingLink:
+    """Carries calls over ``link``, and over a new one once that is broken.
+
+    Calls under way when it breaks fail: whether they were carried out nobody knows. The next call
+    dials, once for all that come meanwhile, and waits for it no longer than its own timeout.
+    """
+
+    def __init__(
+        self, link: AioLink, dial: Callable[[], Awaitable[AioLink]], *, timeout: float
+    ) -> None:
+        self.link, self.dial, self.timeout = link, dial, timeout
+        self.closed = False
+        self._dialing = asyncio.Lock()
+
+    async def call(
+        self,
+        procedure: Procedure[R],
+        *arguments: Any,
+        timeout: float | None = None,
+        auth: Auth | None = None,
+    ) -> R:
+        """Make the call on a link that works.
+
+        Raises:
+            TransportError, NotRegistered: it cannot be dialed now; the next call tries again.
+        """
+        limit = self.timeout if timeout is None else timeout
+        loop = asyncio.get_running_loop()
+        until = loop.time() + limit
+        try:
+            async with asyncio.timeout_at(until):
+                link = await self._working()
+        except TimeoutError:
+            raise CallTimeout(f"no connection for {procedure!r}") from None
+        return await link.call(procedure, *arguments, timeout=until - loop.time(), auth=auth)
+
+    async def _working(self) -> AioLink:
+        if self._works():
+            return self.link
+        async with self._dialing:
+            if not self._works():
+                self.link.close()
+                self.link = await self.dial()
+        if self.closed:
+            self.link.close()
+            raise TransportError.number(errno.ECONNABORTED)
+        return self.link
+
+    def _works(self) -> bool:
+        return self.closed or not (self.link.broken or self.link.doubtful)
+
+    def close(self) -> None:
+        """Close the link for good; calls under way fail."""
+        self.closed = True
+        self.link.close()

@@ -1,0 +1,613 @@
+"""Links: many calls at once, deadlines, cancellation, and connections that end."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from pathlib import Path
+
+import pytest
+
+from helpers import words
+from loops import run, run_by, settle, until
+from oncrpc.aio import link as link_module
+from oncrpc.aio.link import MAX_UNREAD, dial
+from oncrpc.aio.server import serve
+from oncrpc.errors import (
+    AuthError,
+    CallTimeout,
+    GarbageArguments,
+    HostUnknown,
+    OncRpcError,
+    ProcedureUnavailable,
+    ProgramMismatch,
+    ProgramUnavailable,
+    ProtocolError,
+    RpcMismatch,
+    SystemFailure,
+    TransportError,
+)
+from oncrpc.rpc import auth_sys
+from oncrpc.rpc.record import encode_record
+from oncrpc.testing import ManualClock
+
+from .echo import ECHO_V1, Echo
+from .peers import LOCALHOST, begin, echoing, peer, port_of, result
+
+
+@pytest.mark.parametrize("netid", ["tcp", "udp"])
+def test_a_cancelled_call_leaves_the_link_usable_and_its_late_reply_is_dropped(netid: str) -> None:
+    async def scenario() -> None:
+        async with peer(netid) as other:
+            link = await other.dial()
+            first = begin(link)
+            call = await other.call()
+            first.cancel()
+            await settle()
+            assert len(link.calls) == 0
+            second = begin(link)
+            again = await other.call()
+            other.send(result(call, b"late"))
+            other.send(result(again, b"next"))
+            assert await second == b"next"
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("netid", ["tcp", "udp"])
+def test_a_call_that_is_not_answered_times_out_and_the_link_goes_on(netid: str) -> None:
+    clock = ManualClock()
+
+    async def scenario() -> None:
+        async with peer(netid) as other:
+            link = await other.dial(timeout=5.0)
+            first = begin(link)
+            call = await other.call()
+            clock.advance(5)
+            await settle()
+            assert isinstance(first.exception(), CallTimeout)
+            other.send(result(call, b"late"))
+            second = begin(link)
+            while (again := await other.call())[:4] == call[:4]:
+                pass
+            other.send(result(again, b"next"))
+            assert await second == b"next"
+
+    run_by(clock, scenario())
+
+
+def test_over_udp_a_call_is_sent_again_until_it_is_answered() -> None:
+    clock = ManualClock()
+
+    async def scenario() -> None:
+        async with peer("udp") as other:
+            link = await other.dial()
+            call = begin(link)
+            first = await other.call()
+            clock.advance(0.5)
+            second = await other.call()
+            assert first == second
+            other.send(result(second, b"done"))
+            assert await call == b"done"
+            assert link.calls.next_deadline() is None
+
+    run_by(clock, scenario())
+
+
+def test_over_tcp_a_call_is_sent_once() -> None:
+    clock = ManualClock()
+
+    async def scenario() -> None:
+        async with peer() as other:
+            link = await other.dial()
+            call = begin(link)
+            first = await other.call()
+            clock.advance(9)
+            await settle()
+            other.stream.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                other.stream.recv(1)
+            other.send(result(first, b"done"))
+            assert await call == b"done"
+
+    run_by(clock, scenario())
+
+
+def test_an_earlier_deadline_is_kept_beside_a_later_one() -> None:
+    clock = ManualClock()
+
+    async def scenario() -> None:
+        async with peer() as other:
+            link = await other.dial(timeout=100)
+            late = begin(link)
+            await settle()
+            link.timeout = 1
+            early = begin(link)
+            await settle()
+            clock.advance(1)
+            await settle()
+            assert isinstance(early.exception(), CallTimeout)
+            assert not late.done()
+            clock.advance(99)
+            await settle()
+            assert isinstance(late.exception(), CallTimeout)
+
+    run_by(clock, scenario())
+
+
+def test_a_reset_connection_fails_the_calls_under_way_and_later_ones() -> None:
+    async def scenario() -> None:
+        async with peer() as other:
+            link = await other.dial()
+            calls = [begin(link) for _ in range(3)]
+            await other.call()
+            other.reset()
+            for call in calls:
+                with pytest.raises(TransportError) as raised:
+                    await call
+                assert raised.value.errno == errno.ECONNRESET
+            for _ in range(2):
+                with pytest.raises(TransportError):
+                    await link.call(ECHO_V1.NULL)
+
+    run(scenario())
+
+
+def test_the_error_of_a_broken_link_does_not_grow() -> None:
+    async def scenario() -> None:
+        async with peer() as other:
+            link = await other.dial()
+            link.close()
+            depths = []
+            for _ in range(3):
+                with pytest.raises(TransportError) as raised:
+                    await link.call(ECHO_V1.NULL)
+                depths.append(len(raised.traceback))
+            assert depths[0] == depths[2]
+
+    run(scenario())
+
+
+def test_a_peer_that_hangs_up_fails_the_calls_under_way() -> None:
+    async def scenario() -> None:
+        async with peer() as other:
+            link = await other.dial()
+            call = begin(link)
+            await other.call()
+            other.stream.close()
+            with pytest.raises(TransportError, match="reset"):
+                await call
+
+    run(scenario())
+
+
+def test_bytes_that_are_no_record_end_the_link() -> None:
+    async def scenario() -> None:
+        async with peer() as other:
+            link = await other.dial()
+            call = begin(link)
+            await other.call()
+            other.stream.send(words(0xFFFFFFFF))
+            with pytest.raises(ProtocolError, match="a record of over"):
+                await call
+
+    run(scenario())
+
+
+def test_junk_within_records_is_dropped() -> None:
+    async def scenario() -> None:
+        async with peer() as other:
+            link = await other.dial()
+            call = begin(link)
+            message = await other.call()
+            for junk in (b"", b"abc", message, words(0, 1)):
+                other.send(junk)
+            other.send(result(message, b"true"))
+            assert await call == b"true"
+
+    run(scenario())
+
+
+def test_a_refusal_is_raised() -> None:
+    async def scenario() -> None:
+        async with echoing() as (_, port):
+            link = await dial("tcp", LOCALHOST, port)
+            with pytest.raises(SystemFailure):
+                await link.call(ECHO_V1.FAIL)
+            link.close()
+
+    run(scenario())
+
+
+def test_a_procedure_that_is_not_there_is_raised() -> None:
+    class Bare(ECHO_V1.Service):
+        """Has NULL alone."""
+
+    async def scenario() -> None:
+        async with serve(Bare(), transports=["tcp"], host=LOCALHOST) as server:
+            link = await dial("tcp", LOCALHOST, port_of(server, "tcp"))
+            with pytest.raises(ProcedureUnavailable):
+                await link.call(ECHO_V1.ECHO, b"")
+            link.close()
+
+    run(scenario())
+
+
+def test_over_udp_a_port_where_nobody_listens_refuses() -> None:
+    async def scenario() -> None:
+        async with peer("udp") as other:
+            link = await other.dial()
+            other.sock.close()
+            with pytest.raises(TransportError) as raised:
+                await link.call(ECHO_V1.NULL)
+            assert raised.value.errno == errno.ECONNREFUSED
+
+    run(scenario())
+
+
+class Failing:
+    """A socket whose sends or receipts fail."""
+
+    def __init__(self, sock: socket.socket, *errors: OSError) -> None:
+        self.sock, self.errors = sock, list(errors)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.sock, name)
+
+    def send(self, data: bytes) -> int:
+        if self.errors:
+            raise self.errors.pop(0)
+        return self.sock.send(data)
+
+
+def test_over_udp_a_send_that_fails_is_raised() -> None:
+    async def scenario() -> None:
+        async with peer("udp") as other:
+            link = await other.dial()
+            assert link.sock is not None
+            link.sock = Failing(link.sock, OSError(errno.EMSGSIZE, "Message too long"))  # type: ignore[assignment]  # it is like a socket
+            with pytest.raises(TransportError, match="too long"):
+                await link.call(ECHO_V1.NULL)
+            assert len(link.calls) == 0
+
+    run(scenario())
+
+
+def test_over_udp_a_full_buffer_is_a_datagram_lost() -> None:
+    clock = ManualClock()
+
+    async def scenario() -> None:
+        async with peer("udp") as other:
+            link = await other.dial()
+            assert link.sock is not None
+            link.sock = Failing(link.sock, BlockingIOError())  # type: ignore[assignment]  # it is like a socket
+            call = begin(link)
+            await settle()
+            clock.advance(0.5)
+            message = await other.call()
+            other.send(result(message, b"done"))
+            assert await call == b"done"
+
+    run_by(clock, scenario())
+
+
+def test_over_udp_a_retransmission_that_fails_ends_its_call() -> None:
+    clock = ManualClock()
+
+    async def scenario() -> None:
+        async with peer("udp") as other:
+            link = await other.dial()
+            call = begin(link)
+            await other.call()
+            assert link.sock is not None
+            link.sock = Failing(link.sock, OSError(errno.ENETUNREACH, "Network is unreachable"))  # type: ignore[assignment]  # it is like a socket
+            clock.advance(0.5)
+            await settle()
+            assert isinstance(call.exception(), TransportError)
+
+    run_by(clock, scenario())
+
+
+def test_closing_fails_the_calls_under_way() -> None:
+    async def scenario() -> None:
+        for netid in ("tcp", "udp"):
+            async with peer(netid) as other:
+                link = await other.dial()
+                call = begin(link)
+                await other.call()
+                link.close()
+                with pytest.raises(TransportError, match="abort"):
+                    await call
+
+    run(scenario())
+
+
+def test_a_port_where_nobody_listens_is_a_transport_error() -> None:
+    async def scenario() -> None:
+        with socket.socket() as unused:
+            unused.bind((LOCALHOST, 0))
+            with pytest.raises(TransportError) as raised:
+                await dial("tcp", LOCALHOST, unused.getsockname()[1])
+        assert raised.value.errno == errno.ECONNREFUSED
+
+    run(scenario())
+
+
+def test_a_host_without_an_address_is_unknown() -> None:
+    async def scenario() -> None:
+        with pytest.raises(HostUnknown):
+            await dial("tcp", "::1", 1)
+        with pytest.raises(HostUnknown):
+            await dial("tcp", "x" * 300, 1)
+
+    run(scenario())
+
+
+def never(*_: object) -> asyncio.Future[None]:
+    """A connect that does not end."""
+    return asyncio.get_running_loop().create_future()
+
+
+@pytest.fixture
+def no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asyncio.SelectorEventLoop, "sock_connect", never)
+
+
+@pytest.mark.usefixtures("no_answer")
+def test_a_host_that_does_not_answer_times_out() -> None:
+    clock = ManualClock()
+
+    async def scenario() -> None:
+        link = asyncio.ensure_future(dial("tcp", LOCALHOST, 1, timeout=3.0))
+        while not link.done():
+            clock.advance(1)
+            await asyncio.sleep(0)
+        failed = link.exception()
+        assert isinstance(failed, TransportError)
+        assert failed.errno == errno.ETIMEDOUT
+
+    run_by(clock, scenario())
+
+
+@pytest.mark.usefixtures("no_answer")
+def test_a_dial_that_is_cancelled_closes_its_socket() -> None:
+    async def scenario() -> None:
+        link = asyncio.ensure_future(dial("local", "/nowhere", 0))
+        await settle()
+        link.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await link
+
+    run(scenario())
+
+
+def test_a_connection_that_is_reset_at_once_is_a_transport_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def gone(*_: object) -> str:
+        raise TransportError.number(errno.ENOTCONN)
+
+    async def scenario() -> None:
+        async with peer() as other:
+            monkeypatch.setattr(link_module, "peer_of", gone)
+            with pytest.raises(TransportError, match="not connected"):
+                await other.dial()
+
+    run(scenario())
+
+
+def test_the_credential_goes_with_every_call() -> None:
+    async def scenario() -> None:
+        async with peer() as other:
+            cred = auth_sys(b"here", 1000, 100)
+            link = await other.dial(auth=cred)
+            call = begin(link)
+            message = await other.call()
+            assert message[24:28] == words(1)
+            assert cred.body in message
+            other.send(result(message, b"done"))
+            await call
+
+    run(scenario())
+
+
+def test_many_calls_under_way_cost_no_more_than_one_timer() -> None:
+    async def scenario() -> None:
+        async with peer() as other:
+            link = await other.dial()
+            calls = [begin(link) for _ in range(2000)]
+            await until(lambda: len(link.calls) == 2000)
+            first = link._timer
+            calls.append(begin(link))
+            await settle()
+            assert link._timer is first
+            link.close()
+            await asyncio.gather(*calls, return_exceptions=True)
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("netid", ["tcp", "udp"])
+def test_a_call_may_have_a_deadline_and_a_credential_of_its_own(netid: str) -> None:
+    clock = ManualClock()
+
+    async def scenario() -> None:
+        async with peer(netid) as other:
+            link = await other.dial(timeout=100)
+            client = ECHO_V1.Client(link).with_options(timeout=1, auth=auth_sys(b"me", 1, 2))
+            call = asyncio.ensure_future(client.ECHO(b""))
+            assert (await other.call())[24:28] == words(1)
+            clock.advance(1)
+            await settle()
+            assert isinstance(call.exception(), CallTimeout)
+
+    run_by(clock, scenario())
+
+
+REJECTED = words(1, 1, 1, 2)  # REPLY, MSG_DENIED, AUTH_ERROR, AUTH_REJECTEDCRED
+
+
+@pytest.mark.parametrize("netid", ["tcp", "udp"])
+def test_a_shorthand_that_was_flushed_is_replaced_by_the_full_credential(netid: str) -> None:
+    async def scenario() -> None:
+        async with peer(netid) as other:
+            link = await other.dial(auth=auth_sys(b"me", 1, 2))
+            first = begin(link)
+            message = await other.call()
+            assert message[24:28] == words(1)
+            issued = words(1, 0, 2, 4, b"tok.", 0)  # REPLY, MSG_ACCEPTED, AUTH_SHORT, SUCCESS
+            other.send(message[:4] + issued + words(4, b"done"))
+            assert await first == b"done"
+            second = begin(link)
+            message = await other.call()
+            assert message[24:36] == words(2, 4, b"tok.")
+            other.send(message[:4] + REJECTED)
+            again = await other.call()
+            assert again[24:28] == words(1)
+            other.send(result(again, b"fine"))
+            assert await second == b"fine"
+
+    run(scenario())
+
+
+def test_calls_that_a_peer_does_not_read_wait_and_are_dropped_if_they_end_before() -> None:
+    size = MAX_UNREAD // 4
+
+    async def scenario() -> None:
+        async with peer() as other:
+            link = await other.dial()
+            for sock in (other.stream, link.transport.get_extra_info("socket")):  # type: ignore[union-attr]  # it is connected
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 14)
+            calls = [begin(link, bytes(size)) for _ in range(200)]
+            await settle(20)
+            assert link.transport is not None
+            assert link.transport.get_write_buffer_size() <= MAX_UNREAD + size + 100
+            assert link._unsent
+            for call in calls:
+                call.cancel()
+            await settle()
+            assert not link._unsent
+            last = begin(link, b"last")
+            while b"last" not in (message := await other.call()):
+                calls.pop()
+            assert len(calls) > 50
+            other.send(result(message, b"done"))
+            assert await last == b"done"
+
+    run(scenario())
+
+
+def test_a_call_that_is_never_taken_times_out() -> None:
+    clock = ManualClock()
+
+    async def scenario() -> None:
+        async with peer() as other:
+            link = await other.dial(timeout=5.0)
+            link.pause_writing()
+            call = begin(link)
+            await settle()
+            clock.advance(5)
+            await settle()
+            assert isinstance(call.exception(), CallTimeout)
+            link.resume_writing()
+            last = begin(link, b"last")
+            message = await other.call()
+            assert b"last" in message
+            other.send(result(message, b"done"))
+            assert await last == b"done"
+
+    run_by(clock, scenario())
+
+
+def test_closing_does_not_wait_for_a_peer_that_does_not_read() -> None:
+    async def scenario() -> None:
+        async with peer() as other:
+            link = await other.dial()
+            calls = [begin(link, bytes(1 << 20)) for _ in range(10)]
+            await settle()
+            assert link.transport is not None
+            sock = link.transport.get_extra_info("socket")
+            link.close()
+            await settle()
+            assert sock.fileno() == -1
+            assert all(call.done() for call in calls)
+            await asyncio.gather(*calls, return_exceptions=True)
+
+    run(scenario())
+
+
+@pytest.mark.slow
+def test_ten_thousand_calls_are_outstanding_at_once_on_one_connection() -> None:
+    many = 10_000
+
+    async def scenario() -> None:
+        async with peer() as other:
+            link = await other.dial(timeout=60)
+            calls = [begin(link, b"%04d" % number) for number in range(many)]
+            messages = [await other.call() for _ in range(many)]
+            assert len(link.calls) == many
+            replies = [encode_record(result(m, m[-4:])) for m in reversed(messages)]
+            loop = asyncio.get_running_loop()
+            await loop.sock_sendall(other.stream, b"".join(replies))
+            results = await asyncio.gather(*calls)
+            assert results == [b"%04d" % number for number in range(many)]
+            assert len(link.calls) == 0
+
+    run(scenario())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("netid", ["tcp", "local"])
+def test_ten_thousand_calls_to_a_server_that_takes_64_at_a_time(netid: str, tmp_path: Path) -> None:
+    many = 10_000
+
+    async def scenario() -> None:
+        echo, path = Echo(), str(tmp_path / "sock")
+        async with serve(echo, transports=[netid], host=LOCALHOST, path=path) as server:
+            place = (path, 0) if netid == "local" else (LOCALHOST, port_of(server, netid))
+            link = await dial(netid, *place, timeout=60)
+            client = ECHO_V1.Client(link)
+            calls = [asyncio.ensure_future(client.LATER(b"%d" % n)) for n in range(many)]
+            await until(lambda: echo.waiting == 64)
+            echo.go.set()
+            assert await asyncio.gather(*calls) == [b"%d" % number for number in range(many)]
+            link.close()
+
+    run(scenario())
+
+
+REFUSALS: list[tuple[bytes, OncRpcError]] = [
+    (words(1, 0, 0, 0, 1), ProgramUnavailable()),
+    (words(1, 0, 0, 0, 2, 3, 5), ProgramMismatch(3, 5)),
+    (words(1, 0, 0, 0, 3), ProcedureUnavailable()),
+    (words(1, 0, 0, 0, 4), GarbageArguments()),
+    (words(1, 0, 0, 0, 5), SystemFailure()),
+    (words(1, 1, 0, 2, 2), RpcMismatch(2, 2)),
+    *[(words(1, 1, 1, stat), AuthError(stat)) for stat in range(1, 15)],
+    (words(1, 0, 0, 0, 6), ProtocolError()),  # no accept_stat
+    (words(1, 2), ProtocolError()),  # no reply_stat
+    (words(1, 1, 2), ProtocolError()),  # no reject_stat
+    (words(1, 0, 0, 401, bytes(404), 0), ProtocolError()),  # a verifier beyond 400 bytes
+    (words(1, 0, 0, 0, 0), ProtocolError()),  # no result
+    (words(1, 0, 0, 0, 0, 0xFFFFFFFF), ProtocolError()),  # a result of 4 GiB
+    (words(1, 0, 0, 0, 0, 0, 0), ProtocolError()),  # more than the result
+]
+
+
+@pytest.mark.parametrize("netid", ["tcp", "udp"])
+def test_every_refusal_is_raised_by_its_name_and_the_next_call_works(netid: str) -> None:
+    async def scenario() -> None:
+        async with peer(netid) as other:
+            link = await other.dial()
+            for reply, refusal in REFUSALS:
+                call = begin(link)
+                other.send((await other.call())[:4] + reply)
+                with pytest.raises(type(refusal)) as raised:
+                    await call
+                assert isinstance(refusal, ProtocolError) or vars(raised.value) == vars(refusal)
+            last = begin(link)
+            other.send(result(await other.call(), b"done"))
+            assert await last == b"done"
+
+    run(scenario())

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from oncrpc.cli import entry
+from oncrpc.cli.command import INTERRUPTED
+
+PROJECT = Path(__file__).parents[2] / "pyproject.toml"
+SCRIPTS = tomllib.loads(PROJECT.read_text())["project"]["scripts"]
+INTERRUPTED_WHILE_LOADING = """
+import os, signal, sys
+from oncrpc.cli import entry
+
+class Interrupting:
+    @staticmethod
+    def find_spec(name, *_):
+        if name == "oncrpc.errors":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupting)
+sys.argv = [sys.argv[1], "--version"]
+sys.exit(getattr(entry, sys.argv[0])())
+"""
+IGNORED = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_every_script_begins_here(name: str) -> None:
+    assert SCRIPTS[name] == f"oncrpc.cli.entry:{name}"
+    assert callable(getattr(entry, name))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_ctrl_c_ends_a_command_that_is_still_loading_without_a_word(name: str) -> None:
+    command = [sys.executable, "-c", INTERRUPTED_WHILE_LOADING, name]
+
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (-signal.SIGINT, "", "")
+
+
+@pytest.mark.slow
+def test_an_interrupt_that_is_ignored_stays_so() -> None:
+    command = [sys.executable, "-c", IGNORED + INTERRUPTED_WHILE_LOADING, "rpcinfo"]
+
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.startswith("rpcinfo (oncrpc) ")
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_once_loaded_ctrl_c_is_pythons_again(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    handlers = []
+
+    def main() -> int:
+        handlers.append(signal.getsignal(signal.SIGINT))
+        raise KeyboardInterrupt
+
+    before = signal.getsignal(signal.SIGINT)
+    monkeypatch.setitem(sys.modules, f"oncrpc.cli.{name}", SimpleNamespace(main=main))
+
+    assert getattr(entry, name)() == INTERRUPTED
+    assert handlers == [before]
