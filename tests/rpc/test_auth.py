@@ -251,8 +251,8 @@ def test_client_and_server_agree_on_shorthands_even_when_they_are_flushed() -> N
 
     assert [sync.run(client.ADD(1)) for _ in range(2)] == [1, 2]
     assert link.calls.flavor.credential().flavor == auth_flavor.AUTH_SHORT
-    judging._named.clear()
-    judging._issued.clear()
+    judging.flush()
+    assert len(judging) == 0
 
     assert sync.run(client.ADD(1)) == 3
     assert len(judging) == 1

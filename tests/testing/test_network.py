@@ -10,7 +10,7 @@ import pytest
 from oncrpc import sync
 from oncrpc.errors import CallTimeout, ProcedureUnavailable, TransportError
 from oncrpc.programs.portmap import PMAP_VERS, call_args, call_result
-from oncrpc.rpc import Call, NoReply
+from oncrpc.rpc import Call, NoReply, Shorthands, auth_sys
 from oncrpc.rpc.dispatch import Dispatcher
 from oncrpc.testing import Fate, LossyLink, ManualClock, MemoryLink, bad_weather
 from rpc.service import COUNTER_V3, Counter
@@ -96,6 +96,17 @@ def test_a_refusal_crosses_the_network() -> None:
 
     with pytest.raises(ProcedureUnavailable):
         sync.run(COUNTER_V3.Client(link).NAME(1, b""))
+
+
+def test_a_flushed_shorthand_is_replaced_by_the_full_credential() -> None:
+    clock, judge = ManualClock(), Shorthands(random=lambda size: bytes(size))
+    dispatcher = Dispatcher([Counter()], clock=clock, auth=judge)
+    link = LossyLink(dispatcher, clock=clock, fate=lambda: [0.0], auth=auth_sys(b"me", 1, 2))
+    assert sync.run(link.call(ADD, 1)) == 1
+
+    judge.flush()
+
+    assert sync.run(link.call(ADD, 2)) == 3
 
 
 def test_what_is_lost_is_sent_again() -> None:

@@ -54,8 +54,12 @@ NOT_THERE = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT}
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 IGNORED = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGPIPE)
 PORT_TRIES = 20
-SAVE_EVERY = 0.5
-"""Seconds between two writings of the warm-start files: each writes the whole table."""
+SAVING_SHARE = 10
+"""Writing the warm-start files may take one part of the time in so many: each writes the whole
+table. A small one is written after every change, a large one when that is affordable."""
+
+SAVE_AGAIN = 1.0
+"""Seconds after which a writing that failed is tried again."""
 
 MAX_RECORD = 9000
 """The longest call on a stream, as in the C daemon: real ones have some hundred bytes."""
@@ -257,7 +261,7 @@ class Daemon:
         self.config, self.registry = config, Registry()
         self.warm = WarmStart(config.warm_start) if config.warm_start else None
         self._saving: asyncio.TimerHandle | None = None
-        self._saved_at = float("-inf")
+        self._save_at = 0.0
         self.forwarder = self._forwarder()
         self.mapper = Mapper(
             self.registry,
@@ -338,15 +342,17 @@ class Daemon:
             self.warm = None
 
     def _changed(self) -> None:
-        """Write the files: at once after a quiet time, else a while after the last writing."""
+        """Write the files as soon as their share of the time allows."""
         if self.warm is not None and self._saving is None:
-            loop = asyncio.get_running_loop()
-            self._saving = loop.call_at(self._saved_at + SAVE_EVERY, self._save)
+            self._saving = asyncio.get_running_loop().call_at(self._save_at, self._save)
 
     def _save(self) -> None:
         self._saving = None
-        self._saved_at = asyncio.get_running_loop().time()
-        if self.warm is not None and not self.warm.save(self.registry):
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        saved = self.warm is None or self.warm.save(self.registry)
+        self._save_at = clock() + (SAVING_SHARE * (clock() - began) if saved else SAVE_AGAIN)
+        if not saved:
             self._changed()
 
 

@@ -168,6 +168,11 @@ class Shorthands(Judge):
             return found[0], _verifier(self._shorthand_of(found[0]))
         return found
 
+    def flush(self) -> None:
+        """Forget all shorthands; clients fall back to AUTH_SYS and are issued new ones."""
+        self._named.clear()
+        self._issued.clear()
+
     def _honour(self, shorthand: bytes) -> Judgement:
         named = self._named.get(shorthand)
         if named is None:
