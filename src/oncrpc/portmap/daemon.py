@@ -54,9 +54,11 @@ NOT_THERE = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT}
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 IGNORED = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGPIPE)
 PORT_TRIES = 20
+QUICK = 0.005
+"""Seconds: a registry that is written in this time is written after every change."""
+
 SAVING_SHARE = 10
-"""Writing the warm-start files may take one part of the time in so many: each writes the whole
-table. A small one is written after every change, a large one when that is affordable."""
+"""The writing of a larger one, each time as a whole, may take one part of the time in so many."""
 
 SAVE_AGAIN = 1.0
 """Seconds after which a writing that failed is tried again."""
@@ -351,7 +353,9 @@ class Daemon:
         clock = asyncio.get_running_loop().time
         began = clock()
         saved = self.warm is None or self.warm.save(self.registry)
-        self._save_at = clock() + (SAVING_SHARE * (clock() - began) if saved else SAVE_AGAIN)
+        took = clock() - began
+        pause = 0.0 if took < QUICK else SAVING_SHARE * took
+        self._save_at = clock() + (pause if saved else SAVE_AGAIN)
         if not saved:
             self._changed()
 
