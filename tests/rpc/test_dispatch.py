@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Coroutine, Iterator
-from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import pytest
@@ -14,7 +11,6 @@ from hypothesis import strategies as st
 
 from declared import typed_bytes
 from helpers import words
-from oncrpc import sync
 from oncrpc.errors import (
     AuthError,
     CallError,
@@ -25,80 +21,31 @@ from oncrpc.errors import (
     ProtocolError,
     RpcMismatch,
     SystemFailure,
-    XdrError,
 )
 from oncrpc.programs.portmap import PMAP_PROG
-from oncrpc.rpc import Call, Caller, NoReply, Service, auth_sys, idempotent, silent
+from oncrpc.rpc import Call, Caller, Service, auth_sys, idempotent, silent
 from oncrpc.rpc.auth import Judge, Judgement
 from oncrpc.rpc.dispatch import Dispatcher, refuse
 from oncrpc.rpc.prot import auth_stat, authsys_parms, call_body, rpc_msg
 from oncrpc.testing import ManualClock
 from oncrpc.xdr import codec
+from rpc.answering import (
+    ACCEPTED,
+    ADD_5,
+    DENIED,
+    NO_AUTH,
+    TCP,
+    UDP,
+    XID,
+    Odd,
+    answer,
+    called,
+    later,
+    later_broken,
+    raising,
+    serving,
+)
 from rpc.service import COUNTER, COUNTER_V3, COUNTER_V5, Counter
-
-XID = 0x11223344
-NO_AUTH = words(0, 0, 0, 0)  # cred AUTH_NONE, verf AUTH_NONE
-ACCEPTED = words(XID, 1, 0, 0, 0)  # REPLY, MSG_ACCEPTED, verf AUTH_NONE
-DENIED = words(XID, 1, 1)  # REPLY, MSG_DENIED
-TCP = Caller("tcp", ("192.0.2.1", 700, 0))
-UDP = Caller("udp", ("192.0.2.1", 700, 0), datagram=True)
-
-
-def called(
-    proc: int, arguments: bytes = b"", *, prog: int = COUNTER, vers: int = 3, auth: bytes = NO_AUTH
-) -> bytes:
-    return words(
-        XID,
-        0, 2,              # CALL, rpcvers
-        prog, vers, proc,
-        auth, arguments,
-    )  # fmt: skip
-
-
-def serving(*services: Service) -> Dispatcher:
-    return Dispatcher(services, clock=ManualClock())
-
-
-def answer(dispatcher: Dispatcher, message: bytes, caller: Caller = TCP) -> bytes | None:
-    """The reply, of a coroutine too."""
-    reply = dispatcher.handle(message, caller)
-    if isinstance(reply, Coroutine):
-        done: bytes | None = sync.run(reply)
-        return done
-    assert reply is None or isinstance(reply, bytes)
-    return reply
-
-
-class Odd(COUNTER_V3.Service):
-    """ADD does what it is made with."""
-
-    def __init__(self, does: Any) -> None:
-        self.does, self.calls = does, 0
-
-    def ADD(self, call: Call, arg: int) -> Any:
-        self.calls += 1
-        return self.does(call, arg)
-
-    def READ(self, call: Call) -> Any:
-        raise NoReply
-
-
-def raising(error: Exception) -> Odd:
-    def raise_(*_: object) -> None:
-        raise error
-
-    return Odd(raise_)
-
-
-async def later(call: Call, arg: int) -> int:
-    return arg + 1
-
-
-async def later_broken(call: Call, arg: int) -> int:
-    raise ZeroDivisionError
-
-
-ADD_5 = called(1, words(5))
 
 
 def test_success_carries_the_results() -> None:
@@ -308,124 +255,6 @@ def test_a_handler_is_told_of_the_call() -> None:
     assert auth_sys(b"h", 10, 20).body == CRED_SYS[8:]
 
 
-def test_before_is_told_of_calls_that_have_a_procedure_and_may_refuse() -> None:
-    told: list[int] = []
-
-    def before(call: Call) -> None:
-        told.append(call.procedure.number)
-        if call.procedure.number == 1:
-            raise AuthError(auth_stat.AUTH_TOOWEAK)
-
-    dispatcher = Dispatcher([Counter()], clock=ManualClock(), before=before)
-
-    assert answer(dispatcher, called(99)) == ACCEPTED + words(3)
-    assert answer(dispatcher, called(1)) == DENIED + words(1, 5)
-    assert answer(dispatcher, called(2)) == ACCEPTED + words(0, 0)
-    assert told == [1, 2]
-
-
-class Hooks:
-    """Remembers what was entered and left, and with what."""
-
-    def __init__(self, *, swallow: bool = False) -> None:
-        self.seen: list[object] = []
-        self.swallow = swallow
-
-    @contextmanager
-    def __call__(self, call: Call) -> Iterator[None]:
-        self.seen.append(call.procedure.name)
-        try:
-            yield
-        except Exception as error:
-            self.seen.append(type(error))
-            if not self.swallow:
-                raise
-        else:
-            self.seen.append("success")
-
-
-@pytest.mark.parametrize(
-    ("service", "message", "outcome"),
-    [
-        (Counter(), ADD_5, "success"),
-        (Counter(), called(1), GarbageArguments),
-        (raising(AuthError(5)), ADD_5, AuthError),
-        (raising(ZeroDivisionError()), ADD_5, ZeroDivisionError),
-        (Odd(later), ADD_5, "success"),
-        (Odd(later_broken), ADD_5, ZeroDivisionError),
-        (Odd(later), called(2), NoReply),
-        (Odd(lambda call, arg: "text"), ADD_5, XdrError),
-    ],
-)
-def test_a_hook_stands_around_a_call_and_sees_its_outcome(
-    service: Service, message: bytes, outcome: object
-) -> None:
-    hook = Hooks()
-    hooked = Dispatcher([service], clock=ManualClock(), hooks=[hook])
-
-    reply = answer(hooked, message)
-
-    assert hook.seen[1:] == [outcome]
-    if not isinstance(service, Counter):
-        assert reply == answer(serving(service), message)
-
-
-@pytest.mark.parametrize("handler", [raising(SystemFailure()), Odd(later_broken)])
-def test_what_a_hook_swallows_is_a_failure_all_the_same(handler: Service) -> None:
-    hooked = Dispatcher([handler], clock=ManualClock(), hooks=[Hooks(swallow=True)])
-
-    assert answer(hooked, ADD_5) == ACCEPTED + words(5)
-
-
-def test_hooks_are_entered_in_order_and_may_refuse() -> None:
-    outer, inner = Hooks(), Hooks()
-
-    def refusing(call: Call) -> AbstractContextManager[None]:
-        raise AuthError(auth_stat.AUTH_TOOWEAK)
-
-    hooked = Dispatcher([Counter()], clock=ManualClock(), hooks=[outer, refusing, inner])
-
-    assert answer(hooked, ADD_5) == DENIED + words(1, 5)
-    assert (outer.seen, inner.seen) == (["ADD", AuthError], [])
-
-
-def test_a_repeated_datagram_does_not_enter_the_hooks() -> None:
-    hook = Hooks()
-    hooked = Dispatcher([Counter()], clock=ManualClock(), hooks=[hook])
-
-    for _ in range(2):
-        answer(hooked, ADD_5, UDP)
-
-    assert hook.seen == ["ADD", "success"]
-
-
-def test_a_cancelled_call_leaves_its_hooks() -> None:
-    left: list[bool] = []
-
-    @contextmanager
-    def hook(call: Call) -> Iterator[None]:
-        try:
-            yield
-        finally:
-            left.append(True)
-
-    async def forever(call: Call, arg: int) -> int:
-        return await asyncio.Event().wait() and 0
-
-    async def scenario() -> None:
-        hooked = Dispatcher([Odd(forever)], clock=ManualClock(), hooks=[hook])
-        reply = hooked.handle(ADD_5, TCP)
-        assert isinstance(reply, Coroutine)
-        task = asyncio.ensure_future(reply)
-        await asyncio.sleep(0)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-
-    asyncio.run(scenario())
-    assert left == [True]
-
-
 def test_a_service_may_be_served_under_another_number() -> None:
     dispatcher = serving(Counter())
 
@@ -447,73 +276,6 @@ def test_credentials_are_judged_by_whoever_is_told_to() -> None:
 def test_a_version_is_served_once() -> None:
     with pytest.raises(ValueError, match=f"program {COUNTER} version 3 is served twice"):
         serving(Counter(), Counter())
-
-
-def test_a_repeated_datagram_gets_its_first_answer_and_runs_once() -> None:
-    counter = Counter()
-    dispatcher = serving(counter)
-
-    replies = [answer(dispatcher, ADD_5, UDP) for _ in range(3)]
-
-    assert replies == [ACCEPTED + words(0, 5)] * 3
-    assert counter.added == [5]
-
-
-def test_a_repeated_record_of_a_stream_runs_again() -> None:
-    counter = Counter()
-    dispatcher = serving(counter)
-
-    replies = [answer(dispatcher, ADD_5, TCP) for _ in range(2)]
-
-    assert replies == [ACCEPTED + words(0, 5), ACCEPTED + words(0, 10)]
-
-
-def test_idempotent_procedures_and_null_are_not_remembered() -> None:
-    counter = Counter()
-    dispatcher = serving(counter)
-
-    for _ in range(2):
-        answer(dispatcher, called(2), UDP)
-        answer(dispatcher, called(0), UDP)
-
-    assert counter.reads == 2
-    assert len(dispatcher.replay) == 0
-
-
-def test_a_repeated_datagram_runs_again_after_the_lifetime() -> None:
-    counter, clock = Counter(), ManualClock()
-    dispatcher = Dispatcher([counter], clock=clock)
-    answer(dispatcher, ADD_5, UDP)
-
-    clock.advance(dispatcher.replay.lifetime + 1)
-    answer(dispatcher, ADD_5, UDP)
-
-    assert counter.added == [5, 5]
-
-
-def test_a_call_that_still_runs_is_not_answered_a_second_time() -> None:
-    service = Odd(later)
-    dispatcher = serving(service)
-
-    first = dispatcher.handle(ADD_5, UDP)
-    during = dispatcher.handle(ADD_5, UDP)
-    assert isinstance(first, Coroutine)
-    reply = sync.run(first)
-    after = dispatcher.handle(ADD_5, UDP)
-
-    assert during is None
-    assert reply == after == ACCEPTED + words(0, 6)
-    assert service.calls == 1
-
-
-def test_a_refusal_is_remembered_like_an_answer() -> None:
-    service = raising(AuthError(auth_stat.AUTH_TOOWEAK))
-    dispatcher = serving(service)
-
-    replies = [answer(dispatcher, ADD_5, UDP) for _ in range(2)]
-
-    assert replies == [DENIED + words(1, 5)] * 2
-    assert service.calls == 1
 
 
 def test_a_refusal_can_be_made_for_a_message_that_was_not_admitted() -> None:

@@ -1,0 +1,91 @@
+"""A listener for record-marked connections, and what its clients send and receive."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from loops import settle, until
+from oncrpc.addr import transport
+from oncrpc.aio.sockets import listen, listen_local
+from oncrpc.aio.stream import Connection, Limits, Listener, Pool
+from oncrpc.rpc.record import RecordReader
+from oncrpc.testing import ManualClock
+
+from .echo import Echo, dispatcher
+
+
+class Serving:
+    """A listener, what it stands on, and clients of it."""
+
+    def __init__(self, limits: Limits, path: str | None) -> None:
+        self.clock = ManualClock()
+        self.echo = Echo()
+        self.pool = Pool(limits, self.clock)
+        sock = listen_local(path) if path else listen(transport("tcp"), "127.0.0.1", 0)
+        self.address = sock.getsockname()
+        self.family = sock.family
+        netid = "local" if path else "tcp"
+        self.listener = Listener(sock, netid, dispatcher(self.echo), self.pool)
+        self.clients: list[socket.socket] = []
+
+    async def connect(self) -> socket.socket:
+        """A client that is connected, and known to the pool."""
+        before = set(self.pool.connections)
+        client = self.client()
+        await asyncio.get_running_loop().sock_connect(client, self.address)
+        await until(lambda: set(self.pool.connections) - before)
+        return client
+
+    def client(self) -> socket.socket:
+        """A socket to connect with."""
+        client = socket.socket(self.family)
+        client.setblocking(False)
+        self.clients.append(client)
+        return client
+
+    def connection(self) -> Connection:
+        """The youngest connection."""
+        return next(reversed(self.pool.connections))
+
+
+@asynccontextmanager
+async def serving(limits: Limits | None = None, path: str | None = None) -> AsyncIterator[Serving]:
+    """A listener that serves."""
+    made = Serving(limits or Limits(), path)
+    made.listener.start()
+    try:
+        yield made
+    finally:
+        made.listener.close()
+        for client in made.clients:
+            client.close()
+        for connection in list(made.pool.connections):
+            connection.transport.abort()
+        await settle()
+
+
+async def send(client: socket.socket, data: bytes) -> None:
+    """Send all."""
+    await asyncio.get_running_loop().sock_sendall(client, data)
+
+
+async def receive(client: socket.socket, count: int) -> list[int]:
+    """The xids of the next replies."""
+    loop, reader, found = asyncio.get_running_loop(), RecordReader(max_record=64 << 20), list[int]()
+    while len(found) < count:
+        data = await loop.sock_recv(client, 1 << 20)
+        assert data, "the connection has ended"
+        reader.feed(data)
+        found += [int.from_bytes(reply[:4], "big") for reply in reader.records()]
+    return found
+
+
+async def ended(client: socket.socket) -> bool:
+    """Whether the server ends the connection before it sends more."""
+    try:
+        return await asyncio.get_running_loop().sock_recv(client, 1) == b""
+    except ConnectionError:
+        return True

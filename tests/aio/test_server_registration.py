@@ -1,0 +1,232 @@
+"""Serving programs: registering them, and taking that back."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator
+
+import pytest
+
+from loops import run, until
+from oncrpc.addr import split_uaddr, transport
+from oncrpc.aio.client import connect
+from oncrpc.aio.link import dial
+from oncrpc.aio.server import Server, serve
+from oncrpc.aio.sockets import listen
+from oncrpc.binder import Binder
+from oncrpc.errors import NotRegistered, TransportError
+from oncrpc.portmap.registry import SUPERUSER, UNKNOWN, Registry
+from oncrpc.portmap.service import Mapper
+from oncrpc.programs.rpcb import rpcb
+from oncrpc.rpc.dispatch import Dispatcher
+from oncrpc.testing import ManualClock
+from rpc.service import COUNTER, COUNTER_V3, COUNTER_V5, Counter
+
+from .echo import ECHO_V1, Echo
+from .peers import LOCALHOST
+
+
+@contextlib.asynccontextmanager
+async def port_mapper() -> AsyncIterator[tuple[Registry, Binder]]:
+    """Our own port mapper on a free port of the loopback interface, and who talks to it."""
+    registry = Registry()
+    mapper = Mapper(registry)
+    server = Server(Dispatcher(mapper.services(), clock=ManualClock(), before=mapper.before))
+    server.add(listen(transport("tcp"), LOCALHOST, 0), "tcp")
+    server.start()
+    _, port = split_uaddr(server.addresses["tcp"])
+    try:
+        yield registry, Binder(dial, port=port, sockets=())
+    finally:
+        await server.close()
+
+
+def listed(registry: Registry) -> list[tuple[str, bytes]]:
+    """Netids and addresses that are registered."""
+    return [(entry.r_netid.decode(), entry.r_addr) for entry in registry]
+
+
+def test_a_program_is_registered_while_it_is_served() -> None:
+    async def scenario() -> None:
+        async with port_mapper() as (registry, binder):
+            async with serve(
+                Echo(), transports=["udp", "tcp"], host=LOCALHOST, register=True, registrar=binder
+            ) as server:
+                addresses = {netid: uaddr.encode() for netid, uaddr in server.addresses.items()}
+                assert listed(registry) == list(addresses.items())
+                async with connect(LOCALHOST, ECHO_V1.Client, binder=binder) as echo:
+                    assert await echo.ECHO(b"hello") == b"hello"
+            assert listed(registry) == []
+
+    run(scenario())
+
+
+def test_a_program_is_not_registered_unless_that_is_asked_for() -> None:
+    async def scenario() -> None:
+        async with (
+            port_mapper() as (registry, binder),
+            serve(Echo(), transports=["tcp"], host=LOCALHOST, registrar=binder),
+        ):
+            assert listed(registry) == []
+
+    run(scenario())
+
+
+def test_what_a_former_process_left_is_replaced() -> None:
+    async def scenario() -> None:
+        async with port_mapper() as (registry, binder):
+            registry.set(rpcb(ECHO_V1.prog, 1, b"tcp", b"0.0.0.0.0.1", UNKNOWN))
+            async with serve(
+                Echo(), transports=["tcp"], host=LOCALHOST, register=True, registrar=binder
+            ) as server:
+                assert listed(registry) == [("tcp", server.addresses["tcp"].encode())]
+
+    run(scenario())
+
+
+def test_it_is_taken_back_when_the_server_is_cancelled() -> None:
+    async def scenario() -> None:
+        async with port_mapper() as (registry, binder):
+
+            async def serving() -> None:
+                async with serve(
+                    Echo(), transports=["tcp"], host=LOCALHOST, register=True, registrar=binder
+                ):
+                    await asyncio.Event().wait()
+
+            task = asyncio.ensure_future(serving())
+            await until(lambda: len(registry))
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert listed(registry) == []
+
+    run(scenario())
+
+
+def test_a_refused_registration_is_raised_and_ours_taken_back_theirs_not() -> None:
+    async def scenario() -> None:
+        async with port_mapper() as (registry, binder):
+            theirs = rpcb(ECHO_V1.prog, 1, b"tcp", b"0.0.0.0.0.1", SUPERUSER)
+            registry.set(theirs)
+            with pytest.raises(NotRegistered, match="somebody else"):
+                async with serve(
+                    Echo(),
+                    transports=["udp", "tcp"],
+                    host=LOCALHOST,
+                    register=True,
+                    registrar=binder,
+                ):
+                    pass
+            assert list(registry) == [theirs]
+
+    run(scenario())
+
+
+def test_a_server_that_cannot_bind_takes_nothing_back() -> None:
+    async def scenario() -> None:
+        async with port_mapper() as (registry, binder):
+            running = rpcb(ECHO_V1.prog, 1, b"tcp", b"0.0.0.0.0.1", UNKNOWN)
+            registry.set(running)
+            with (
+                listen(transport("tcp"), LOCALHOST, 0) as taken,
+                pytest.raises(OSError, match="in use"),
+            ):
+                async with serve(
+                    Echo(),
+                    transports=["udp", "tcp"],
+                    host=LOCALHOST,
+                    port=taken.getsockname()[1],
+                    register=True,
+                    registrar=binder,
+                ):
+                    pass
+            assert list(registry) == [running]
+
+    run(scenario())
+
+
+def test_without_a_port_mapper_registration_fails() -> None:
+    async def scenario() -> None:
+        with socket.socket() as unused:
+            unused.bind((LOCALHOST, 0))
+            binder = Binder(dial, port=unused.getsockname()[1], sockets=())
+            with pytest.raises(TransportError):
+                async with serve(
+                    Echo(), transports=["tcp"], host=LOCALHOST, register=True, registrar=binder
+                ):
+                    pass
+
+    run(scenario())
+
+
+def test_a_port_mapper_that_is_gone_at_the_end_is_no_error() -> None:
+    async def scenario() -> None:
+        async with contextlib.AsyncExitStack() as stack:
+            mapper = contextlib.AsyncExitStack()
+            _, binder = await mapper.enter_async_context(port_mapper())
+            await stack.enter_async_context(
+                serve(Echo(), transports=["tcp"], host=LOCALHOST, register=True, registrar=binder)
+            )
+            await mapper.aclose()
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_wait_and_takes_the_registration_back(number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+
+    async def scenario() -> None:
+        async with port_mapper() as (registry, binder):
+            async with serve(
+                Echo(), transports=["tcp"], host=LOCALHOST, register=True, registrar=binder
+            ) as server:
+                assert len(registry) == 1
+                asyncio.get_running_loop().call_soon(os.kill, os.getpid(), number)
+                await server.wait()
+            assert listed(registry) == []
+
+    run(scenario())
+    assert signal.getsignal(number) == before
+
+
+def test_several_programs_and_versions_are_served_and_registered_together() -> None:
+    async def scenario() -> None:
+        async with port_mapper() as (registry, binder):
+            async with serve(
+                Echo(),
+                Counter(),
+                COUNTER_V5.Service(),
+                transports=["udp", "tcp"],
+                host=LOCALHOST,
+                register=True,
+                registrar=binder,
+            ):
+                assert [(e.r_prog, e.r_vers, e.r_netid) for e in registry] == [
+                    (prog, vers, netid)
+                    for prog, vers in ((ECHO_V1.prog, 1), (COUNTER, 3), (COUNTER, 5))
+                    for netid in (b"udp", b"tcp")
+                ]
+                async with connect(LOCALHOST, COUNTER_V3.Client, binder=binder) as counter:
+                    assert await counter.ADD(5) == 5
+            assert listed(registry) == []
+
+    run(scenario())
+
+
+def test_a_program_whose_number_is_transient_is_served_and_found() -> None:
+    async def scenario() -> None:
+        async with (
+            port_mapper() as (_, binder),
+            serve(Echo(), transports=["tcp"], host=LOCALHOST) as server,
+        ):
+            prog = await binder.set_transient(1, server.addresses)
+            server.dispatcher.add(Echo(), prog=prog)
+            assert await binder.getaddr(LOCALHOST, prog, 1, "tcp") == server.addresses["tcp"]
+
+    run(scenario())

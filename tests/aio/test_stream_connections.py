@@ -1,0 +1,274 @@
+"""Record-marked connections: how they are accepted, and which are let go and when."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from pathlib import Path
+
+import pytest
+
+from loops import run, settle, until
+from oncrpc.addr import transport
+from oncrpc.aio.sockets import listen
+from oncrpc.aio.stream import ACCEPT_BATCH, Connection, Limits
+
+from .echo import ECHO_V1, record
+from .streams import Serving, ended, receive, send, serving
+
+
+def overdue(connection: Connection, server: Serving, seconds: float) -> str | None:
+    """Why the connection is to end after some more seconds."""
+    return connection.overdue(server.clock() + seconds)
+
+
+def test_a_connection_that_says_nothing_is_idle_after_its_time() -> None:
+    async def scenario() -> None:
+        async with serving(Limits(idle_time=300)) as server:
+            client = await server.connect()
+            server.clock.advance(300)
+            server.pool.sweep()
+            assert server.pool.connections
+            server.clock.advance(0.1)
+            server.pool.sweep()
+            assert not server.pool.connections
+            assert await ended(client)
+
+    run(scenario())
+
+
+def test_a_call_makes_the_connection_young_again() -> None:
+    async def scenario() -> None:
+        async with serving() as server:
+            client = await server.connect()
+            server.clock.advance(299)
+            await send(client, record(1, ECHO_V1.NULL))
+            await receive(client, 1)
+            assert overdue(server.connection(), server, 299) is None
+
+    run(scenario())
+
+
+def test_a_record_has_to_arrive_in_its_time_however_slowly_it_trickles() -> None:
+    async def scenario() -> None:
+        async with serving(Limits(record_time=30)) as server:
+            client = await server.connect()
+            wire = record(1, ECHO_V1.NULL)
+            for place in range(3):
+                await send(client, wire[place : place + 1])
+                await until(lambda: server.connection().heard_at == server.clock())
+                await settle()
+                server.clock.advance(15)
+            assert overdue(server.connection(), server, 0) == "a record took too long"
+
+    run(scenario())
+
+
+def test_the_time_of_the_next_record_starts_anew() -> None:
+    async def scenario() -> None:
+        async with serving(Limits(record_time=30)) as server:
+            client = await server.connect()
+            await send(client, record(1, ECHO_V1.NULL)[:-1])
+            await until(lambda: server.connection().reader.within_record)
+            server.clock.advance(29)
+            await send(client, record(1, ECHO_V1.NULL)[-1:] + record(2, ECHO_V1.NULL)[:-1])
+            await receive(client, 1)
+            assert overdue(server.connection(), server, 29) is None
+            assert overdue(server.connection(), server, 31) == "a record took too long"
+
+    run(scenario())
+
+
+def test_a_peer_that_does_not_read_is_let_go_after_its_time() -> None:
+    async def scenario() -> None:
+        async with serving(Limits(unread=1 << 16, write_time=30)) as server:
+            client = await server.connect()
+            await send(client, record(1, ECHO_V1.MUCH, 16 << 20))
+            await until(lambda: server.connection().blocked)
+            assert overdue(server.connection(), server, 30) is None
+            assert overdue(server.connection(), server, 31) == "does not read"
+
+    run(scenario())
+
+
+def test_a_connection_with_calls_under_way_is_never_overdue() -> None:
+    async def scenario() -> None:
+        async with serving(Limits(calls=1)) as server:
+            client = await server.connect()
+            await send(client, record(1, ECHO_V1.LATER, b"") + record(2, ECHO_V1.NULL)[:9])
+            await until(lambda: server.echo.waiting)
+            assert overdue(server.connection(), server, 1000) is None
+
+    run(scenario())
+
+
+def test_the_time_of_a_long_call_is_not_held_against_the_peer() -> None:
+    async def scenario() -> None:
+        async with serving(Limits(calls=1)) as server:
+            client = await server.connect()
+            wire = record(1, ECHO_V1.LATER, b"") + record(2, ECHO_V1.NULL)
+            await send(client, wire[:-1])
+            await until(lambda: server.echo.waiting)
+            server.clock.advance(400)
+            server.echo.go.set()
+            await receive(client, 1)
+            server.pool.sweep()
+            await send(client, wire[-1:])
+            assert await receive(client, 1) == [2]
+
+    run(scenario())
+
+
+def test_local_sockets_may_be_silent_for_ever(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with serving(Limits(idle_time=None), str(tmp_path / "sock")) as server:
+            client = await server.connect()
+            server.clock.advance(10**9)
+            server.pool.sweep()
+            await send(client, record(1, ECHO_V1.WHOAMI))
+            assert await receive(client, 1) == [1]
+            caller = server.echo.callers[0]
+            assert (caller.netid, caller.source, caller.loopback) == ("local", None, True)
+
+    run(scenario())
+
+
+def test_a_new_connection_takes_the_place_of_the_longest_silent_one() -> None:
+    async def scenario() -> None:
+        async with serving(Limits(connections=2)) as server:
+            first, second = await server.connect(), await server.connect()
+            await send(first, record(1, ECHO_V1.NULL))
+            await receive(first, 1)
+            third = await server.connect()
+            assert await ended(second)
+            for client in (first, third):
+                await send(client, record(1, ECHO_V1.NULL))
+                assert await receive(client, 1) == [1]
+
+    run(scenario())
+
+
+def test_connections_with_calls_under_way_keep_their_place() -> None:
+    async def scenario() -> None:
+        async with serving(Limits(connections=1)) as server:
+            first = await server.connect()
+            await send(first, record(1, ECHO_V1.LATER, b""))
+            await until(lambda: server.echo.waiting)
+            second = server.client()
+            await asyncio.get_running_loop().sock_connect(second, server.address)
+            assert await ended(second)
+            server.echo.go.set()
+            assert await receive(first, 1) == [1]
+
+    run(scenario())
+
+
+def test_a_burst_of_connections_is_never_more_than_the_limit() -> None:
+    most = 3
+
+    async def scenario() -> None:
+        async with serving(Limits(connections=most)) as server:
+            loop = asyncio.get_running_loop()
+            server.listener.loop.remove_reader(server.listener.sock.fileno())
+            clients = [server.client() for _ in range(2 * most)]
+            for client in clients:
+                await loop.sock_connect(client, server.address)
+            server.listener.start()
+            for _ in range(20):
+                await asyncio.sleep(0)
+                assert len(server.pool.connections) + len(server.pool.arriving) <= most
+                assert len(server.listener.starting) <= most
+            assert len(server.pool.connections) == most
+
+    assert 2 * most <= ACCEPT_BATCH
+    run(scenario())
+
+
+class Exhausted:
+    """A listening socket whose next accepts fail."""
+
+    def __init__(self, sock: socket.socket, *failures: OSError) -> None:
+        self.sock, self.failures = sock, list(failures)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.sock, name)
+
+    def accept(self) -> object:
+        if self.failures:
+            raise self.failures.pop(0)
+        return self.sock.accept()
+
+
+def test_without_descriptors_room_is_made_and_accepting_goes_on_later(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oncrpc.aio.stream.ACCEPT_PAUSE", 0.001)
+
+    async def scenario() -> None:
+        async with serving() as server:
+            first = await server.connect()
+            failure = OSError(errno.EMFILE, "Too many open files")
+            exhausted = Exhausted(server.listener.sock, failure)
+            server.listener.sock = exhausted  # type: ignore[assignment]  # it is like a socket
+            second = server.client()
+            await asyncio.get_running_loop().sock_connect(second, server.address)
+            assert await ended(first)
+            await send(second, record(1, ECHO_V1.NULL))
+            assert await receive(second, 1) == [1]
+
+    run(scenario())
+    assert "cannot accept: Too many open files" in caplog.text
+
+
+def test_a_listener_that_pauses_can_be_closed() -> None:
+    async def scenario() -> None:
+        async with serving() as server:
+            failure = OSError(errno.EPERM, "Operation not permitted")
+            exhausted = Exhausted(server.listener.sock, failure)
+            server.listener.sock = exhausted  # type: ignore[assignment]  # it is like a socket
+            server.listener._accept()
+            assert server.listener._paused is not None
+
+    run(scenario())
+
+
+def test_a_connection_that_is_gone_before_it_is_accepted_is_passed_over() -> None:
+    async def scenario() -> None:
+        async with serving() as server:
+            exhausted = Exhausted(server.listener.sock, ConnectionAbortedError())
+            server.listener.sock = exhausted  # type: ignore[assignment]  # it is like a socket
+            client = await server.connect()
+            await send(client, record(1, ECHO_V1.NULL))
+            assert await receive(client, 1) == [1]
+
+    run(scenario())
+
+
+def test_a_peer_that_is_gone_when_it_is_asked_for_has_no_address() -> None:
+    class Gone(socket.socket):
+        def getpeername(self) -> object:
+            raise OSError(errno.ENOTCONN, "Transport endpoint is not connected")
+
+    async def scenario() -> None:
+        async with serving() as server:
+            with Gone(socket.AF_INET, socket.SOCK_STREAM) as gone:
+                caller = server.listener.caller(gone)
+                assert caller.source == ("", 0, 0)
+                assert not caller.loopback
+
+    run(scenario())
+
+
+def test_over_ipv6_the_scope_is_kept() -> None:
+    async def scenario() -> None:
+        async with serving() as server:
+            with listen(transport("tcp6"), "::1", 0) as listening:
+                client = socket.create_connection(listening.getsockname()[:2])
+                accepted, _ = listening.accept()
+                with client, accepted:
+                    caller = server.listener.caller(accepted)
+                    assert caller.source == ("::1", client.getsockname()[1], 0)
+                    assert caller.loopback
+
+    run(scenario())

@@ -1,0 +1,217 @@
+"""The server half, around a call: what is told of it, its hooks, and answers given again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+import pytest
+
+from helpers import words
+from oncrpc import sync
+from oncrpc.errors import AuthError, GarbageArguments, SystemFailure, XdrError
+from oncrpc.rpc import Call, NoReply, Service
+from oncrpc.rpc.dispatch import Dispatcher
+from oncrpc.rpc.prot import auth_stat
+from oncrpc.testing import ManualClock
+from rpc.answering import (
+    ACCEPTED,
+    ADD_5,
+    DENIED,
+    TCP,
+    UDP,
+    Odd,
+    answer,
+    called,
+    later,
+    later_broken,
+    raising,
+    serving,
+)
+from rpc.service import Counter
+
+
+def test_before_is_told_of_calls_that_have_a_procedure_and_may_refuse() -> None:
+    told: list[int] = []
+
+    def before(call: Call) -> None:
+        told.append(call.procedure.number)
+        if call.procedure.number == 1:
+            raise AuthError(auth_stat.AUTH_TOOWEAK)
+
+    dispatcher = Dispatcher([Counter()], clock=ManualClock(), before=before)
+
+    assert answer(dispatcher, called(99)) == ACCEPTED + words(3)
+    assert answer(dispatcher, called(1)) == DENIED + words(1, 5)
+    assert answer(dispatcher, called(2)) == ACCEPTED + words(0, 0)
+    assert told == [1, 2]
+
+
+class Hooks:
+    """Remembers what was entered and left, and with what."""
+
+    def __init__(self, *, swallow: bool = False) -> None:
+        self.seen: list[object] = []
+        self.swallow = swallow
+
+    @contextmanager
+    def __call__(self, call: Call) -> Iterator[None]:
+        self.seen.append(call.procedure.name)
+        try:
+            yield
+        except Exception as error:
+            self.seen.append(type(error))
+            if not self.swallow:
+                raise
+        else:
+            self.seen.append("success")
+
+
+@pytest.mark.parametrize(
+    ("service", "message", "outcome"),
+    [
+        (Counter(), ADD_5, "success"),
+        (Counter(), called(1), GarbageArguments),
+        (raising(AuthError(5)), ADD_5, AuthError),
+        (raising(ZeroDivisionError()), ADD_5, ZeroDivisionError),
+        (Odd(later), ADD_5, "success"),
+        (Odd(later_broken), ADD_5, ZeroDivisionError),
+        (Odd(later), called(2), NoReply),
+        (Odd(lambda call, arg: "text"), ADD_5, XdrError),
+    ],
+)
+def test_a_hook_stands_around_a_call_and_sees_its_outcome(
+    service: Service, message: bytes, outcome: object
+) -> None:
+    hook = Hooks()
+    hooked = Dispatcher([service], clock=ManualClock(), hooks=[hook])
+
+    reply = answer(hooked, message)
+
+    assert hook.seen[1:] == [outcome]
+    if not isinstance(service, Counter):
+        assert reply == answer(serving(service), message)
+
+
+@pytest.mark.parametrize("handler", [raising(SystemFailure()), Odd(later_broken)])
+def test_what_a_hook_swallows_is_a_failure_all_the_same(handler: Service) -> None:
+    hooked = Dispatcher([handler], clock=ManualClock(), hooks=[Hooks(swallow=True)])
+
+    assert answer(hooked, ADD_5) == ACCEPTED + words(5)
+
+
+def test_hooks_are_entered_in_order_and_may_refuse() -> None:
+    outer, inner = Hooks(), Hooks()
+
+    def refusing(call: Call) -> AbstractContextManager[None]:
+        raise AuthError(auth_stat.AUTH_TOOWEAK)
+
+    hooked = Dispatcher([Counter()], clock=ManualClock(), hooks=[outer, refusing, inner])
+
+    assert answer(hooked, ADD_5) == DENIED + words(1, 5)
+    assert (outer.seen, inner.seen) == (["ADD", AuthError], [])
+
+
+def test_a_repeated_datagram_does_not_enter_the_hooks() -> None:
+    hook = Hooks()
+    hooked = Dispatcher([Counter()], clock=ManualClock(), hooks=[hook])
+
+    for _ in range(2):
+        answer(hooked, ADD_5, UDP)
+
+    assert hook.seen == ["ADD", "success"]
+
+
+def test_a_cancelled_call_leaves_its_hooks() -> None:
+    left: list[bool] = []
+
+    @contextmanager
+    def hook(call: Call) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            left.append(True)
+
+    async def forever(call: Call, arg: int) -> int:
+        return await asyncio.Event().wait() and 0
+
+    async def scenario() -> None:
+        hooked = Dispatcher([Odd(forever)], clock=ManualClock(), hooks=[hook])
+        reply = hooked.handle(ADD_5, TCP)
+        assert isinstance(reply, Coroutine)
+        task = asyncio.ensure_future(reply)
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(scenario())
+    assert left == [True]
+
+
+def test_a_repeated_datagram_gets_its_first_answer_and_runs_once() -> None:
+    counter = Counter()
+    dispatcher = serving(counter)
+
+    replies = [answer(dispatcher, ADD_5, UDP) for _ in range(3)]
+
+    assert replies == [ACCEPTED + words(0, 5)] * 3
+    assert counter.added == [5]
+
+
+def test_a_repeated_record_of_a_stream_runs_again() -> None:
+    counter = Counter()
+    dispatcher = serving(counter)
+
+    replies = [answer(dispatcher, ADD_5, TCP) for _ in range(2)]
+
+    assert replies == [ACCEPTED + words(0, 5), ACCEPTED + words(0, 10)]
+
+
+def test_idempotent_procedures_and_null_are_not_remembered() -> None:
+    counter = Counter()
+    dispatcher = serving(counter)
+
+    for _ in range(2):
+        answer(dispatcher, called(2), UDP)
+        answer(dispatcher, called(0), UDP)
+
+    assert counter.reads == 2
+    assert len(dispatcher.replay) == 0
+
+
+def test_a_repeated_datagram_runs_again_after_the_lifetime() -> None:
+    counter, clock = Counter(), ManualClock()
+    dispatcher = Dispatcher([counter], clock=clock)
+    answer(dispatcher, ADD_5, UDP)
+
+    clock.advance(dispatcher.replay.lifetime + 1)
+    answer(dispatcher, ADD_5, UDP)
+
+    assert counter.added == [5, 5]
+
+
+def test_a_call_that_still_runs_is_not_answered_a_second_time() -> None:
+    service = Odd(later)
+    dispatcher = serving(service)
+
+    first = dispatcher.handle(ADD_5, UDP)
+    during = dispatcher.handle(ADD_5, UDP)
+    assert isinstance(first, Coroutine)
+    reply = sync.run(first)
+    after = dispatcher.handle(ADD_5, UDP)
+
+    assert during is None
+    assert reply == after == ACCEPTED + words(0, 6)
+    assert service.calls == 1
+
+
+def test_a_refusal_is_remembered_like_an_answer() -> None:
+    service = raising(AuthError(auth_stat.AUTH_TOOWEAK))
+    dispatcher = serving(service)
+
+    replies = [answer(dispatcher, ADD_5, UDP) for _ in range(2)]
+
+    assert replies == [DENIED + words(1, 5)] * 2
+    assert service.calls == 1
