@@ -26,9 +26,8 @@ html_copy_source = False
 html_show_sphinx = False
 html_last_updated_fmt = None
 
-_SECTION = 8
-_PAGES = ("portmap", "rpcinfo", "pmap_dump", "pmap_set")
+_SECTIONS = {"portmap": 8, "rpcinfo": 8, "pmap_dump": 8, "pmap_set": 8, "xdrc": 1}
 # The empty description keeps Sphinx from writing a NAME section: each page has its own.
 man_pages: list[tuple[str, str, str, list[str], int]] = [
-    (f"reference/{name}", name, "", [], _SECTION) for name in _PAGES
+    (f"reference/{name}", name, "", [], section) for name, section in _SECTIONS.items()
 ]

@@ -18,6 +18,7 @@ from sphinx.cmd.build import main as sphinx_build
 DOCS = Path(__file__).resolve().parent
 MAN = DOCS / "man"
 HTML = DOCS / "_build" / "html"
+PAGES = "*.[18]"
 FIRST_LINES = """\
 '\\" t
 .\\" Made from docs/reference by docs/make_man.py; do not edit.
@@ -28,6 +29,7 @@ SETTLED = (
         r'^\.TH "([^"]*)" "([^"]*)" .*$',
         r'.TH "\1" "\2" "" "oncrpc" "System Manager' "'" r's Manual"',
     ),
+    (r'^(\.TH "XDRC" "1" .*) "[^"]*"$', r'\1 "General Commands Manual"'),
     (r"^\.SH Copyright\n.*\n", ""),
     (r"(\w+\(\d\)) \\%<>", r"\\fB\1\\fP"),
     (r" \\%<>", ""),
@@ -52,7 +54,7 @@ def manual_pages() -> dict[str, str]:
     with tempfile.TemporaryDirectory(prefix="oncrpc-man-") as folder:
         if _sphinx("man", Path(folder)) != 0:
             raise SystemExit("make_man.py: the pages have errors; see above")
-        return {path.name: _settled(path.read_text()) for path in Path(folder).glob("*.8")}
+        return {path.name: _settled(path.read_text()) for path in Path(folder).glob(PAGES)}
 
 
 def _sphinx(builder: str, folder: Path) -> int:
@@ -83,7 +85,7 @@ def _settled(page: str) -> str:
 
 
 def _check(pages: dict[str, str]) -> int:
-    committed = {path.name: path.read_text() for path in MAN.glob("*.8")}
+    committed = {path.name: path.read_text() for path in MAN.glob(PAGES)}
     stale = sorted(
         name for name in pages.keys() | committed.keys() if pages.get(name) != committed.get(name)
     )
@@ -95,7 +97,7 @@ def _check(pages: dict[str, str]) -> int:
 
 def _write(pages: dict[str, str]) -> None:
     MAN.mkdir(exist_ok=True)
-    for path in MAN.glob("*.8"):
+    for path in MAN.glob(PAGES):
         if path.name not in pages:
             path.unlink()
     for name, page in pages.items():

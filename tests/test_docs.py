@@ -24,7 +24,7 @@ SOURCES = ROOT / "src" / "oncrpc"
 PAGES = sorted(
     path for path in (*DOCS.rglob("*.md"), *ROOT.glob("*.md")) if "_build" not in path.parts
 )
-COMMANDS = ("portmap", "rpcinfo", "pmap_dump", "pmap_set")
+COMMANDS = ("portmap", "rpcinfo", "pmap_dump", "pmap_set", "xdrc")
 SECTIONS = ["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "EXIT STATUS", "FILES", "DIFFERENCES"]
 PUBLIC = {
     "oncrpc": "oncrpc",
