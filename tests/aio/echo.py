@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 from oncrpc import rpc
+from oncrpc.errors import ProcedureUnavailable
 from oncrpc.rpc import Call, Procedure, Version
 from oncrpc.rpc.calls import Calls
 from oncrpc.rpc.dispatch import Dispatcher
@@ -45,19 +46,19 @@ class ECHO_V1(Version, prog=PROG, vers=VERS):
             return None
 
         def ECHO(self, call: Call, arg: bytes) -> Any:
-            raise NotImplementedError
+            raise ProcedureUnavailable
 
         def LATER(self, call: Call, arg: bytes) -> Any:
-            raise NotImplementedError
+            raise ProcedureUnavailable
 
         def MUCH(self, call: Call, arg: int) -> Any:
-            raise NotImplementedError
+            raise ProcedureUnavailable
 
         def WHOAMI(self, call: Call) -> Any:
-            raise NotImplementedError
+            raise ProcedureUnavailable
 
         def FAIL(self, call: Call) -> Any:
-            raise NotImplementedError
+            raise ProcedureUnavailable
 
 
 class Echo(ECHO_V1.Service):
