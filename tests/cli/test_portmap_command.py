@@ -18,7 +18,7 @@ from oncrpc import __version__, sync
 from oncrpc.cli import portmap
 from oncrpc.cli.portmap import _hint, configuration, main, parser
 from oncrpc.portmap import logs
-from oncrpc.portmap.daemon import Config, StartError
+from oncrpc.portmap.settings import Config, StartError
 from oncrpc.programs.portmap import PMAP_VERS, mapping
 
 DEADLINE = 20

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from oncrpc.portmap.daemon import Config, Listeners, open_listeners
+from oncrpc.portmap.listeners import Listeners, open_listeners
+from oncrpc.portmap.settings import Config
 
 LOCALHOST = "127.0.0.1"
 

@@ -15,8 +15,10 @@ from oncrpc import __version__
 from oncrpc.addr import LOOPBACKS, family_of, split_uaddr
 from oncrpc.errors import AddressError
 from oncrpc.portmap import logs
-from oncrpc.portmap.daemon import IGNORED, WARM_START, Config, StartError, run
+from oncrpc.portmap.daemon import IGNORED
 from oncrpc.portmap.privileges import detach, open_standard_files
+from oncrpc.portmap.process import run
+from oncrpc.portmap.settings import WARM_START, Config, StartError
 from oncrpc.programs.portmap import PMAP_PORT
 
 DESCRIPTION = """\

@@ -12,8 +12,9 @@ import pytest
 
 from oncrpc.addr import transport
 from oncrpc.aio.sockets import listen
-from oncrpc.portmap import daemon
-from oncrpc.portmap.daemon import Config, Listeners, PortInUse, StartError, open_listeners
+from oncrpc.portmap import listeners as binding
+from oncrpc.portmap.listeners import Listeners, PortInUse, open_listeners
+from oncrpc.portmap.settings import Config, StartError
 
 from .listeners import LOCALHOST, listening, local
 
@@ -117,7 +118,7 @@ class Refusing:
 )
 def test_other_reasons_are_named(monkeypatch: pytest.MonkeyPatch, number: int, text: str) -> None:
     refusing = Refusing(number, LOCALHOST)
-    monkeypatch.setattr(daemon, "listen", refusing)
+    monkeypatch.setattr(binding, "listen", refusing)
 
     with pytest.raises(StartError, match=text):
         open_listeners(Config(port=0, local=False, hosts=(LOCALHOST,)))
@@ -130,14 +131,14 @@ def test_other_reasons_are_named(monkeypatch: pytest.MonkeyPatch, number: int, t
 def test_a_host_without_ipv6_is_served_over_ipv4(
     monkeypatch: pytest.MonkeyPatch, hosts: tuple[str, ...], number: int
 ) -> None:
-    monkeypatch.setattr(daemon, "listen", Refusing(number, "::", "::1"))
+    monkeypatch.setattr(binding, "listen", Refusing(number, "::", "::1"))
 
     with listening(Config(port=0, local=False, hosts=hosts)) as listeners:
         assert [netid for _, netid in listeners.sockets] == ["udp", "tcp"]
 
 
 def test_without_any_transport_there_is_nothing_to_serve(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(daemon, "listen", Refusing(errno.EAFNOSUPPORT, "::", "0.0.0.0"))
+    monkeypatch.setattr(binding, "listen", Refusing(errno.EAFNOSUPPORT, "::", "0.0.0.0"))
 
     with pytest.raises(StartError, match="no transport to serve"):
         open_listeners(NETWORK_ONLY)
@@ -147,12 +148,12 @@ def test_a_port_that_is_free_on_all_transports_is_looked_for_and_then_given_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     refusing = Refusing(errno.EADDRINUSE, "::")
-    monkeypatch.setattr(daemon, "listen", refusing)
+    monkeypatch.setattr(binding, "listen", refusing)
 
     with pytest.raises(StartError, match="no port is free on all transports"):
         open_listeners(NETWORK_ONLY)
 
-    assert refusing.calls > 2 * daemon.PORT_TRIES
+    assert refusing.calls > 2 * binding.PORT_TRIES
 
 
 def test_an_abstract_name_that_somebody_took_does_not_keep_us_from_serving(
@@ -190,7 +191,7 @@ def test_a_local_socket_that_cannot_be_made_is_named(
         raise OSError(number, os.strerror(number))
 
     if number:
-        monkeypatch.setattr(daemon, "listen_local", fails)
+        monkeypatch.setattr(binding, "listen_local", fails)
 
     with pytest.raises(StartError, match=text):
         open_listeners(Config(port=0, hosts=(LOCALHOST,), families=("inet",), sockets=(path,)))
