@@ -11,7 +11,7 @@ import pytest
 from helpers import words
 from oncrpc import sync
 from oncrpc.errors import AuthError, GarbageArguments, SystemFailure, XdrError
-from oncrpc.rpc import Call, NoReply, Service
+from oncrpc.rpc import Call, Caller, NoReply, Service
 from oncrpc.rpc.dispatch import Dispatcher
 from oncrpc.rpc.prot import auth_stat
 from oncrpc.testing import ManualClock
@@ -46,6 +46,40 @@ def test_before_is_told_of_calls_that_have_a_procedure_and_may_refuse() -> None:
     assert answer(dispatcher, called(1)) == DENIED + words(1, 5)
     assert answer(dispatcher, called(2)) == ACCEPTED + words(0, 0)
     assert told == [1, 2]
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize(
+    ("outcome", "expected"),
+    [
+        (None, ACCEPTED + words(0, 5)),
+        (AuthError(auth_stat.AUTH_TOOWEAK), DENIED + words(1, 5)),
+        (NoReply(), None),
+    ],
+)
+@pytest.mark.parametrize("caller", [TCP, UDP])
+def test_before_may_refuse_or_silence_a_call_at_once_or_later(
+    caller: Caller, outcome: Exception | None, expected: bytes | None, *, at_once: bool
+) -> None:
+    def decide() -> None:
+        if outcome is not None:
+            raise outcome
+
+    async def decide_later() -> None:
+        await asyncio.sleep(0)
+        decide()
+
+    dispatcher = Dispatcher(
+        [Counter()],
+        clock=ManualClock(),
+        before=lambda _: decide() if at_once else decide_later(),
+    )
+
+    async def asked() -> bytes | None:
+        reply = dispatcher.handle(ADD_5, caller)
+        return reply if isinstance(reply, bytes | None) else await reply
+
+    assert asyncio.run(asked()) == expected
 
 
 class Hooks:

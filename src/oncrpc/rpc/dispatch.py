@@ -59,6 +59,7 @@ from oncrpc.xdr import codec
 log = logging.getLogger("oncrpc.rpc")
 
 Reply = bytes | None
+Before = Callable[[Call], Awaitable[None] | None]
 NULL = 0
 """The procedure that does nothing (§12.1): may run twice, and its floods push nothing out."""
 
@@ -75,9 +76,9 @@ class Dispatcher:
     """Serves any number of programs and versions; ``handle`` takes one whole call.
 
     ``before`` is told of every call that has a procedure, before its arguments are decoded, and may
-    refuse it by raising a ``CallError``. The ``hooks`` stand around those that run, the first one
-    outermost; a repeated datagram that gets its first answer again does not run. ``auth`` judges
-    the credentials.
+    refuse it by raising a ``CallError``, or ``NoReply``; one that cannot tell at once returns an
+    awaitable. The ``hooks`` stand around those that run, the first one outermost; a repeated
+    datagram that gets its first answer again does not run. ``auth`` judges the credentials.
     """
 
     def __init__(
@@ -85,7 +86,7 @@ class Dispatcher:
         services: Iterable[Service],
         *,
         clock: Callable[[], float],
-        before: Callable[[Call], None] | None = None,
+        before: Before | None = None,
         hooks: Sequence[Hook] = (),
         auth: Judge | None = None,
     ) -> None:
@@ -120,9 +121,30 @@ class Dispatcher:
         """
         try:
             call, handler = self._admit(message, caller)
+            asked = self.before(call) if self.before is not None else None
         except CallError as refusal:
             return refuse(message[:4], refusal)
-        if caller.datagram and call.procedure.number != NULL and not is_idempotent(handler):
+        except NoReply:
+            return None
+        if asked is not None:
+            return self._run_after(asked, call, handler)
+        return self._proceed(call, handler)
+
+    async def _run_after(
+        self, asked: Awaitable[None], call: Call, handler: Callable[..., Any]
+    ) -> Reply:
+        try:
+            await asked
+        except CallError as refusal:
+            return refuse(call.message[:4], refusal)
+        except NoReply:
+            return None
+        reply = self._proceed(call, handler)
+        return reply if isinstance(reply, bytes | None) else await reply
+
+    def _proceed(self, call: Call, handler: Callable[..., Any]) -> Reply | Awaitable[Reply]:
+        unrepeatable = call.procedure.number != NULL and not is_idempotent(handler)
+        if call.caller.datagram and unrepeatable:
             return self._run_once(call, handler)
         return self._run(call, handler)
 
@@ -143,10 +165,7 @@ class Dispatcher:
             raise ProcedureUnavailable
         procedure, handler = found
         xid = int.from_bytes(message[:4], "big")
-        call = Call(xid, procedure, *judged, caller, message, offset)
-        if self.before is not None:
-            self.before(call)
-        return call, handler
+        return Call(xid, procedure, *judged, caller, message, offset), handler
 
     def _run_once(self, call: Call, handler: Callable[..., Any]) -> Reply | Awaitable[Reply]:
         """Run a call that must not run twice; one still running is not answered a second time."""
