@@ -20,7 +20,7 @@ import greeter  # isort: skip
 class Greeter(greeter.GREETER_V1.Service):
     """Greets whoever calls."""
 
-    async def GREET(self, call: Call, name: bytes) -> bytes:  # noqa: N802  # the procedure's name
+    async def GREET(self, call: Call, name: bytes) -> bytes:
         """The greeting."""
         return b"hello " + name + b" at " + str(call.caller).encode()
 

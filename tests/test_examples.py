@@ -1,57 +1,192 @@
-"""The examples run as their first lines say, and are short."""
+"""The examples run as their first lines say, and are short.
+
+``vxi11_instrument.py`` is run by ``interop/test_vxi11.py``, with the clients that it is for.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from interop.hosts import Host, portmap, until
+from interop.namespace import PYTHON
+from loops import run
+from oncrpc import auth_sys, binding, serve, sync
+from oncrpc.addr import split_uaddr
+from oncrpc.errors import AuthError
+from oncrpc.programs.mount import MOUNT_V3, exportnode, groupnode
+from oncrpc.rpc import Call, Procedure, Version
+from oncrpc.xdr import String
 from portmap.running import RunningDaemon
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 MOST_LINES = 60
+DEADLINE = 20.0
+SCRIPTS = sorted(EXAMPLES.glob("*.py"))
 
 
-@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.name)
+class Greeter(Version, prog=0x20000099, vers=1):
+    """What greeter.x declares."""
+
+    GREET = Procedure[bytes](1, String, result=String)
+
+
+class Mountd(MOUNT_V3.Service):
+    """Exports one directory to two hosts, and one to everybody."""
+
+    def MOUNTPROC3_EXPORT(self, call: Call) -> list[exportnode]:
+        hosts = [groupnode(b"build.example"), groupnode(b"192.0.2.0/24")]
+        return [exportnode(b"/srv/home", hosts), exportnode(b"/srv/public", [])]
+
+
+def command(script: str, *arguments: object) -> list[str]:
+    return [sys.executable, str(EXAMPLES / script), *map(str, arguments)]
+
+
+def ran(script: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run an example to its end."""
+    return subprocess.run(
+        command(script, *arguments), capture_output=True, text=True, timeout=DEADLINE, check=False
+    )
+
+
+@contextmanager
+def served(script: str, *arguments: object) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """An example that serves, with its address over TCP, terminated with the context."""
+    pipe = subprocess.PIPE
+    started = command(script, *arguments)
+    with subprocess.Popen(started, stdout=pipe, stderr=pipe, text=True) as server:
+        assert server.stdout is not None
+        words = server.stdout.readline().split()
+        try:
+            assert words[:2] == ["serving", "at"]
+            yield words[2], server
+        finally:
+            server.terminate()
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
 def test_an_example_is_under_60_lines(path: Path) -> None:
     assert len(path.read_text().splitlines()) < MOST_LINES
 
 
+def test_the_readme_lists_every_example() -> None:
+    text = (EXAMPLES / "README.md").read_text()
+
+    assert [path.name for path in SCRIPTS if f"[{path.name}]({path.name})" not in text] == []
+
+
 @pytest.mark.slow
 def test_the_greeter_is_served_registered_found_and_called() -> None:
-    with RunningDaemon("-4") as mapper:
-        port = str(mapper.port)
-        serving = [sys.executable, str(EXAMPLES / "serve_greeter.py"), port]
-        with subprocess.Popen(serving, stdout=subprocess.PIPE, text=True) as server:
-            assert server.stdout is not None
-            assert server.stdout.readline().startswith("serving at ")
-            called = subprocess.run(
-                [sys.executable, str(EXAMPLES / "call_greeter.py"), "127.0.0.1", port],
-                capture_output=True,
-                text=True,
-                timeout=20,
-                check=False,
-            )
-            server.terminate()
+    with RunningDaemon("-4") as mapper, served("serve_greeter.py", mapper.port) as (_, server):
+        called = ran("call_greeter.py", "127.0.0.1", mapper.port)
 
     greeted = [line.split(" at ")[0] for line in called.stdout.splitlines()]
     assert (called.stderr, greeted) == ("", ["hello sync", "hello one", "hello two", "hello three"])
     assert server.returncode == 0
 
 
+@pytest.mark.slow
 def test_without_a_server_the_client_says_so_in_one_line() -> None:
     with RunningDaemon("-4") as mapper:
-        called = subprocess.run(
-            [sys.executable, str(EXAMPLES / "call_greeter.py"), "127.0.0.1", str(mapper.port)],
-            capture_output=True,
-            text=True,
-            timeout=20,
-            check=False,
-        )
+        called = ran("call_greeter.py", "127.0.0.1", mapper.port)
 
     assert called.returncode == 1
     assert called.stderr == (
         "call_greeter: program 536871065 version 1 is not registered for tcp\n"
     )
+
+
+@pytest.mark.slow
+def test_the_programs_of_a_port_mapper_are_listed() -> None:
+    with RunningDaemon("-4") as mapper:
+        found = ran("find_programs.py", "127.0.0.1", mapper.port)
+
+    where = f"tcp {mapper.addresses['tcp']}, udp {mapper.addresses['udp']}"
+    assert found.stderr == ""
+    assert found.stdout.splitlines() == [
+        f"    100000   {vers}  portmapper    {where}" for vers in (2, 3, 4)
+    ]
+
+
+@pytest.mark.slow
+def test_where_there_is_no_port_mapper_the_lister_says_so_in_one_line() -> None:
+    with RunningDaemon("-4") as mapper:
+        port = mapper.port
+
+    found = ran("find_programs.py", "127.0.0.1", port)
+
+    assert (found.returncode, found.stdout) == (1, "")
+    assert found.stderr.startswith("find_programs: 127.0.0.1: ")
+    assert len(found.stderr.splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_the_exports_of_a_mount_daemon_are_shown() -> None:
+    async def scenario(port: int) -> tuple[bytes, bytes]:
+        binder = binding.Binder(binding.dial, port=port, sockets=())
+        async with serve(Mountd(), transports=["tcp"], register=True, registrar=binder):
+            shown = await asyncio.create_subprocess_exec(
+                *command("show_exports.py", "127.0.0.1", port),
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+            )
+            return await shown.communicate()
+
+    with RunningDaemon("-4") as mapper:
+        printed, complaints = run(scenario(mapper.port))
+
+    assert complaints == b""
+    assert printed.decode().splitlines() == [
+        "/srv/home for build.example, 192.0.2.0/24",
+        "/srv/public for everyone",
+    ]
+
+
+@pytest.mark.slow
+def test_hooks_log_count_and_refuse() -> None:
+    with served("serve_with_hooks.py") as (uaddr, server):
+        _, port = split_uaddr(uaddr)
+        with sync.run(sync.dial("tcp", "127.0.0.1", port)) as link:
+            with pytest.raises(AuthError):
+                sync.run(link.call(Greeter.GREET, b"nobody"))
+            greeting = sync.run(link.call(Greeter.GREET, b"world", auth=auth_sys()))
+        server.terminate()
+        counts, log = server.communicate(timeout=DEADLINE)
+
+    assert greeting == b"hello world"
+    refused, done = log.splitlines()
+    assert refused.startswith("GREETER_V1.GREET from 127.0.0.1 port ")
+    assert "AUTH_TOOWEAK" in refused
+    assert " over tcp: done, " in done
+    assert counts.count(": 1") == 2
+
+
+@pytest.mark.slow
+@pytest.mark.interop
+def test_a_broadcast_finds_the_greeter_on_every_network() -> None:
+    with Host() as host:
+        host.start(portmap("-r"))
+        host.popen([PYTHON, str(EXAMPLES / "serve_greeter.py")])
+        until(lambda: len(host.registered(Greeter.prog)) == 4, "it registers on four transports")
+
+        found = host.run([PYTHON, str(EXAMPLES / "broadcast_ping.py"), str(Greeter.prog)])
+
+    lines = {line.split()[0]: line.split()[-1] for line in found.stdout.splitlines()}
+    assert found.stderr == ""
+    assert {"10.9.0.1", "10.77.0.1"} <= set(lines)
+    assert lines["10.9.0.1"].startswith("10.9.0.1.")
+
+
+@pytest.mark.slow
+def test_a_program_without_a_number_cannot_be_pinged() -> None:
+    pinged = ran("broadcast_ping.py", "no-such-program")
+
+    assert (pinged.returncode, pinged.stdout) == (1, "")
+    assert pinged.stderr == "broadcast_ping: no program is named no-such-program\n"

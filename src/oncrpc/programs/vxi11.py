@@ -35,7 +35,7 @@ class Device_AddrFamily(enum.IntEnum):
     DEVICE_UDP = 1
 
 
-# Bit 0 waits for the lock, bit 3 sets END with the last byte, bit 7 says that termChar is set.
+# 1 waits for the lock, 8 sets END with the last byte, 128 says that termChar is set.
 Device_Flags = Int
 
 # 0 no error, 1 syntax, 3 not accessible, 4 invalid link, 5 parameter, 6 channel not established, 8
@@ -93,7 +93,7 @@ class Device_ReadParms:
 @xdr.struct
 class Device_ReadResp:
     error: Device_ErrorCode
-    reason: Int  # why the read ended: 1 requestSize, 2 termChar, 4 END
+    reason: Int  # why the read ended: 1 requestSize, 2 termChar, 4 END; a sum, or 0
     data: Opaque
 
 
