@@ -13,10 +13,15 @@ from helpers import words
 from loops import run, settle, until
 from oncrpc.addr import transport
 from oncrpc.aio import udp
+from oncrpc.aio.mmsg import SLOTS, Batch
+from oncrpc.aio.route import Guard, Route, Standing
 from oncrpc.aio.sockets import listen
-from oncrpc.aio.udp import BATCH, MAX_CALL, MAX_REPLY, MAX_WAITING, UdpEndpoint
+from oncrpc.aio.udp import MAX_CALL, MAX_REPLY, MAX_WAITING, UdpEndpoint, _fitting
 from oncrpc.errors import SystemFailure
-from oncrpc.rpc.dispatch import refuse
+from oncrpc.rpc import Call, Caller, pure
+from oncrpc.rpc.dispatch import Dispatcher, refuse
+from oncrpc.rpc.memo import Memo
+from oncrpc.testing import ManualClock
 
 from .echo import ECHO_V1, Echo, call, dispatcher
 
@@ -136,14 +141,61 @@ def test_a_reply_beyond_what_clients_have_room_for_is_a_system_error() -> None:
     run(scenario())
 
 
+class Failing:
+    """A batch some of whose receipts or sendings fail."""
+
+    def __init__(self, batch: Batch, *, receipts: int = 0, sendings: int = 0) -> None:
+        self.batch, self.receipts, self.sendings = batch, receipts, sendings
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.batch, name)
+
+    def receive(self) -> int:
+        if self.receipts:
+            self.receipts -= 1
+            raise ConnectionRefusedError(111, "Connection refused")
+        return self.batch.receive()
+
+    def send(self, first: int, count: int) -> int:
+        if self.sendings:
+            self.sendings -= 1
+            raise OSError(22, "Invalid argument")
+        return self.batch.send(first, count)
+
+
 def test_a_sender_that_cannot_be_answered_does_not_end_the_endpoint() -> None:
     async def scenario() -> None:
         async with endpoint() as (_, made, port):
-            nowhere = ("127.0.0.1", 0)
-            made._send(bytes(4), bytes(4), [], nowhere)  # type: ignore[arg-type]  # IPv4
-            with Client() as gone:
-                gone.sock.sendto(call(1, ECHO_V1.LATER, b""), ("127.0.0.1", port))
+            made.batch = Failing(made.batch, sendings=1)  # type: ignore[assignment]  # it is like one
             with Client() as client:
+                client.sock.sendto(call(1, ECHO_V1.NULL), ("127.0.0.1", port))
+                reply, _ = await client.ask(call(2, ECHO_V1.NULL), "127.0.0.1", port)
+                assert reply[:4] == words(2)
+
+    run(scenario())
+
+
+def test_a_late_reply_that_cannot_be_sent_does_not_end_the_endpoint() -> None:
+    class Sending:
+        """A socket that sends nothing."""
+
+        def __init__(self, sock: socket.socket) -> None:
+            self.sock = sock
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self.sock, name)
+
+        def sendmsg(self, *_: object) -> int:
+            raise OSError(22, "Invalid argument")
+
+    async def scenario() -> None:
+        async with endpoint() as (echo, made, port):
+            with Client() as client:
+                made.sock = Sending(made.sock)  # type: ignore[assignment]  # it is like a socket
+                client.sock.sendto(call(1, ECHO_V1.LATER, b""), ("127.0.0.1", port))
+                await until(lambda: made.waiting)
+                echo.go.set()
+                await until(lambda: not made.waiting)
                 reply, _ = await client.ask(call(2, ECHO_V1.NULL), "127.0.0.1", port)
                 assert reply[:4] == words(2)
 
@@ -151,24 +203,9 @@ def test_a_sender_that_cannot_be_answered_does_not_end_the_endpoint() -> None:
 
 
 def test_an_error_of_the_socket_does_not_end_the_endpoint() -> None:
-    class Failing:
-        """A socket whose first receipts fail."""
-
-        def __init__(self, sock: socket.socket) -> None:
-            self.sock, self.failures = sock, 3
-
-        def __getattr__(self, name: str) -> object:
-            return getattr(self.sock, name)
-
-        def recvmsg(self, *sizes: int) -> object:
-            if self.failures:
-                self.failures -= 1
-                raise ConnectionRefusedError(111, "Connection refused")
-            return self.sock.recvmsg(*sizes)
-
     async def scenario() -> None:
         async with endpoint() as (_, made, port):
-            made.sock = Failing(made.sock)  # type: ignore[assignment]  # it is like a socket
+            made.batch = Failing(made.batch, receipts=3)  # type: ignore[assignment]  # it is like one
             with Client() as client:
                 reply, _ = await client.ask(call(2, ECHO_V1.NULL), "127.0.0.1", port)
                 assert reply[:4] == words(2)
@@ -181,10 +218,10 @@ def test_more_datagrams_than_a_batch_are_all_answered() -> None:
         async with endpoint() as (_, _, port):
             with Client() as client:
                 client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-                for xid in range(BATCH + 10):
+                for xid in range(SLOTS + 10):
                     client.sock.sendto(call(xid, ECHO_V1.NULL), ("127.0.0.1", port))
-                replies = [(await client.reply())[0] for _ in range(BATCH + 10)]
-                assert [reply[:4] for reply in replies] == [words(n) for n in range(BATCH + 10)]
+                replies = [(await client.reply())[0] for _ in range(SLOTS + 10)]
+                assert [reply[:4] for reply in replies] == [words(n) for n in range(SLOTS + 10)]
 
     run(scenario())
 
@@ -234,5 +271,147 @@ def test_calls_that_wait_when_it_closes_are_cancelled_even_if_they_have_not_begu
                 await until(lambda: made.waiting)
         assert echo.cancelled == 1
         assert not made.waiting
+
+    run(scenario())
+
+
+class Strict:
+    """A guard that trusts nobody, with a bucket of so many replies for all."""
+
+    generation = 0
+
+    def __init__(self, replies: int = 1000) -> None:
+        self.left = replies
+
+    def standing(self, caller: Caller) -> Standing:
+        return Standing(trusted=False, bucket=self)
+
+    def take(self, now: float) -> bool:
+        self.left -= 1
+        return self.left >= 0
+
+
+@asynccontextmanager
+async def guarded(guard: Guard, memo: Memo | None = None) -> AsyncIterator[UdpEndpoint]:
+    """An endpoint with a guard, whose replies may be remembered."""
+    answering = Dispatcher([Echo()], clock=ManualClock(), memo=memo)
+    made = UdpEndpoint(listen(transport("udp"), "127.0.0.1", 0), "udp", answering, guard)
+    made.start()
+    try:
+        yield made
+    finally:
+        made.close()
+        await settle()
+
+
+def test_who_is_not_trusted_gets_no_reply_that_is_longer_than_the_call() -> None:
+    async def scenario() -> None:
+        async with guarded(Strict()) as made:
+            port = made.sock.getsockname()[1]
+            with Client() as client:
+                asked = call(1, ECHO_V1.MUCH, 16)
+                as_long, _ = await client.ask(asked, "127.0.0.1", port)
+                refused, _ = await client.ask(call(2, ECHO_V1.MUCH, 17), "127.0.0.1", port)
+                assert len(as_long) == len(asked)
+                assert refused == refuse(words(2), SystemFailure())
+
+    run(scenario())
+
+
+def test_where_even_the_refusal_is_longer_there_is_silence() -> None:
+    async def scenario() -> None:
+        async with guarded(Strict()) as made:
+            port = made.sock.getsockname()[1]
+            with Client() as client:
+                client.sock.sendto(words(1, 0, 3), ("127.0.0.1", port))  # RPC version 3, 12 bytes
+                reply, _ = await client.ask(call(2, ECHO_V1.NULL), "127.0.0.1", port)
+                assert reply[:4] == words(2)
+
+    run(scenario())
+
+
+def test_a_late_reply_may_not_be_longer_than_its_call_either() -> None:
+    assert _fitting(
+        bytes(41), bytes(40), Route("", 0, None, False, False, None, trusted=False)
+    ) == (refuse(bytes(4), SystemFailure()))
+
+
+@pytest.mark.parametrize("remembered", [True, False])
+def test_when_the_bucket_is_empty_calls_are_dropped_and_counted(*, remembered: bool) -> None:
+    async def scenario() -> None:
+        memo = Memo(Subject()) if remembered else None
+        async with guarded(Strict(2), memo) as made:
+            port = made.sock.getsockname()[1]
+            with Client() as client:
+                for xid in range(5):
+                    client.sock.sendto(call(xid, ECHO_V1.NULL), ("127.0.0.1", port))
+                replies = [(await client.reply())[0][:4] for _ in range(2)]
+                await until(lambda: made.dropped == 3)
+                assert replies == [words(0), words(1)]
+
+    run(scenario())
+
+
+class Subject:
+    """What replies are about."""
+
+    generation = 0
+
+
+class Counting(ECHO_V1.Service):
+    """Counts how often it is run; ECHO is pure."""
+
+    def __init__(self) -> None:
+        self.counter = [0]
+        self.ran = 0
+
+    @pure
+    def ECHO(self, call: Call, arg: bytes) -> bytes:
+        self.ran += 1
+        self.counter[0] += 1
+        call.counts.append((self.counter, 0))
+        return arg
+
+
+def test_a_call_that_was_answered_before_is_answered_from_memory_until_the_subject_changes() -> (
+    None
+):
+    async def scenario() -> None:
+        counting, subject = Counting(), Subject()
+        memo = Memo(subject)
+        answering = Dispatcher([counting], clock=ManualClock(), memo=memo)
+        made = UdpEndpoint(listen(transport("udp"), "127.0.0.1", 0), "udp", answering)
+        made.start()
+        port = made.sock.getsockname()[1]
+        with Client() as client:
+            replies = [
+                (await client.ask(call(xid, ECHO_V1.ECHO, b"hello"), "127.0.0.1", port))[0]
+                for xid in range(4)
+            ]
+            assert [reply[:4] for reply in replies] == [words(n) for n in range(4)]
+            assert {reply[4:] for reply in replies} == {words(1, 0, 0, 0, 0, 5, b"hello\0\0\0")}
+            memo.settle()
+            assert (counting.ran, counting.counter) == (1, [4])
+            subject.generation += 1
+            await client.ask(call(9, ECHO_V1.ECHO, b"hello"), "127.0.0.1", port)
+            assert (counting.ran, counting.counter) == (2, [5])
+        made.close()
+        await settle()
+
+    run(scenario())
+
+
+def test_a_call_in_the_middle_that_gets_no_reply_does_not_keep_the_others_from_theirs() -> None:
+    async def scenario() -> None:
+        async with endpoint() as (_, made, port):
+            made.stop()
+            with Client() as client:
+                for xid in range(6):
+                    junk = xid in (0, 3)
+                    message = b"junk" if junk else call(xid, ECHO_V1.NULL)
+                    client.sock.sendto(message, ("127.0.0.1", port))
+                made.start()
+                replies = [(await client.reply())[0][:4] for _ in range(4)]
+                assert replies == [words(1), words(2), words(4), words(5)]
 
     run(scenario())

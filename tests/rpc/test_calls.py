@@ -28,7 +28,7 @@ from oncrpc.errors import (
 )
 from oncrpc.rpc import AUTH_NONE, auth_sys
 from oncrpc.rpc.auth import Flavor
-from oncrpc.rpc.calls import Calls, Pending, call_header, results_at
+from oncrpc.rpc.calls import FEW, Calls, Pending, call_header, results_at
 from oncrpc.rpc.dispatch import Dispatcher
 from oncrpc.rpc.prot import auth_stat, opaque_auth
 from oncrpc.rpc.replay import LIFETIME
@@ -381,3 +381,78 @@ def check_agreement(added: list[int], calls: dict[int, Pending]) -> None:
             assert call.result == sum(added[: added.index(number) + 1])
         else:
             assert isinstance(call.error, CallTimeout)
+
+
+def test_a_timeout_says_from_whom_there_is_no_reply() -> None:
+    calls = Calls(first_xid=0, retransmit=False, place="192.0.2.1 port 2049 over tcp")
+    call = started(calls, timeout=1.0)
+
+    calls.due(1.0)
+
+    assert str(call.error) == "no reply to COUNTER_V3.ADD from 192.0.2.1 port 2049 over tcp"
+
+
+def test_a_renewed_call_keeps_its_deadline() -> None:
+    calls = Calls(first_xid=0, retransmit=False, auth=Renewing())
+    call = started(calls, timeout=10.0)
+    calls.feed(words(1) + DENIED)
+
+    assert calls.next_deadline() == 10.0
+    assert calls.due(10.0) == [call]
+    assert isinstance(call.error, CallTimeout)
+
+
+def test_a_renewed_call_is_due_once() -> None:
+    calls = Calls(first_xid=0, retransmit=True, auth=Renewing())
+    call = started(calls, timeout=10.0)
+    calls.feed(words(1) + DENIED)
+
+    assert calls.due(0.5) == [call]
+    assert calls.next_deadline() == 1.5
+
+
+def test_what_calls_leave_behind_is_bounded_by_those_under_way() -> None:
+    calls = datagrams()
+    for _ in range(5):
+        started(calls)
+
+    for _ in range(1000):
+        calls.forget(started(calls))
+
+    assert len(calls._times) <= FEW + 2 * len(calls) + 3
+
+
+def test_of_many_calls_that_ended_none_is_due() -> None:
+    calls = datagrams()
+    ended = [started(calls, now=float(number)) for number in range(100)]
+    last = started(calls, now=100.0)
+    for call in ended:
+        calls.forget(call)
+
+    assert calls.next_deadline() == 100.5
+    assert calls.due(1000.0) == [last]
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["start", "forget", "reply", "due"]), st.integers(1, 30)),
+        max_size=60,
+    )
+)
+def test_calls_are_due_as_if_all_were_looked_at(steps: list[tuple[str, int]]) -> None:
+    calls, under_way, now = datagrams(), list[Pending](), 0.0
+    for step, number in steps:
+        now += 0.1
+        if step == "start":
+            under_way.append(started(calls, now=now, timeout=number / 4))
+        elif step == "due":
+            now += number / 10
+            expected = {call.xid for call in under_way if call.due_at <= now}
+            assert {call.xid for call in calls.due(now)} == expected
+        elif under_way:
+            call = under_way[number % len(under_way)]
+            calls.forget(call) if step == "forget" else calls.feed(words(call.xid) + REPLY)
+            under_way.remove(call)
+        under_way = [call for call in under_way if not call.done]
+        assert len(calls) == len(under_way)
+        assert calls.next_deadline() == min((call.due_at for call in under_way), default=None)

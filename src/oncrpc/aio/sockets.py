@@ -1,4 +1,4 @@
-"""Opening sockets as an RPC server wants them, and reading who sent what to which address."""
+"""Opening sockets as an RPC server wants them."""
 
 from __future__ import annotations
 
@@ -16,9 +16,6 @@ BACKLOG = 4096
 IP_PKTINFO = getattr(socket, "IP_PKTINFO", 8)
 MULTICAST = "ff02::202"
 """The group of all port mappers on a link (RFC 1833 and IANA's registry)."""
-
-Ancillary = list[tuple[int, int, bytes]]
-Address = tuple[str, int, int]
 
 
 def listen(entry: Transport, host: str, port: int) -> socket.socket:
@@ -62,6 +59,13 @@ def listen_local(path: str, *, mode: int = 0o666) -> socket.socket:
     return sock
 
 
+def prepare(sock: socket.socket) -> None:
+    """Make a bound socket that somebody else has opened as ours are."""
+    sock.setblocking(False)
+    if sock.type == socket.SOCK_DGRAM and sock.family in (socket.AF_INET, socket.AF_INET6):
+        _ask_destination(sock)
+
+
 @contextmanager
 def _opened(sock: socket.socket) -> Iterator[socket.socket]:
     """Make the socket non-blocking; close it if setting it up fails."""
@@ -100,43 +104,6 @@ def join_group(sock: socket.socket, group: str = MULTICAST) -> list[str]:
             continue
         joined.append(name)
     return joined
-
-
-def arrival(
-    sock: socket.socket, ancillary: Ancillary, source: Address
-) -> tuple[Address | None, int, Ancillary]:
-    """Where a datagram arrived: local address, interface, and what to send the reply with.
-
-    The reply leaves from the address that was asked; where that is a group's, from one that the
-    kernel picks on the interface of arrival.
-    """
-    port = sock.getsockname()[1]
-    for level, kind, data in ancillary:
-        if level == socket.IPPROTO_IP and kind == IP_PKTINFO:
-            index, local, _ = struct.unpack("@I4s4s", data[:12])
-            reply = struct.pack("@I4s4s", 0, local, bytes(4))
-            host = socket.inet_ntop(socket.AF_INET, local)
-            return (host, port, 0), index, [(level, kind, reply)]
-        if level == socket.IPPROTO_IPV6 and kind == socket.IPV6_PKTINFO:
-            local, index = struct.unpack("@16sI", data[:20])
-            if local[0] == 0xFF:
-                nearest = _nearest(source, port)
-                return nearest, index, [(level, kind, struct.pack("@16sI", bytes(16), index))]
-            host = socket.inet_ntop(socket.AF_INET6, local)
-            scope = index if local[:1] == b"\xfe" else 0
-            return (host, port, scope), index, [(level, kind, struct.pack("@16sI", local, scope))]
-    return None, 0, []
-
-
-def _nearest(source: Address, port: int) -> Address | None:
-    """This host's address towards a source that sent to a group."""
-    try:
-        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
-            probe.connect(source)
-            host, _, _, scope = probe.getsockname()
-    except OSError:  # no route, or no descriptor left
-        return None
-    return host.partition("%")[0], port, scope
 
 
 def loopback_interfaces() -> frozenset[int]:

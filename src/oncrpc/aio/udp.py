@@ -1,8 +1,10 @@
 """Serving datagrams: a drain loop over one socket, without asyncio's datagram endpoint.
 
-The control buffer that says which address was asked goes back with the reply, so that a client of a
-host with many addresses gets it from the one that it sent to. A datagram that is no call is
-dropped; an error of one datagram (port 0, unreachable) never ends the endpoint.
+Datagrams are taken and answered a batch at a time. One whose reply is remembered is answered in
+place, before anything else is made of it; every other goes to the dispatcher. The control message
+that says which address was asked goes back with the reply, so that a client of a host with many
+addresses gets it from the one that it sent to. A datagram that is no call is dropped; an error of
+one datagram (port 0, unreachable) never ends the endpoint.
 """
 
 from __future__ import annotations
@@ -10,33 +12,65 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Awaitable
+import time
+from collections.abc import Awaitable, Hashable
 
-from oncrpc.aio.sockets import Ancillary, arrival, loopback_interfaces
+from oncrpc.aio.mmsg import (
+    ADDRESS_AT,
+    CONTROL_AT,
+    CONTROL_LENGTH,
+    DATA_AT,
+    FLAGS,
+    HEADER_WORDS,
+    LENGTH,
+    MAX_DATAGRAM,
+    SLOT_SIZE,
+    SLOTS,
+    Batch,
+)
+from oncrpc.aio.route import Guard, NoGuard, Route, route_of
+from oncrpc.aio.sockets import loopback_interfaces
 from oncrpc.errors import ProtocolError, SystemFailure
 from oncrpc.rpc.dispatch import Dispatcher, Reply, refuse
-from oncrpc.rpc.program import Caller
+from oncrpc.rpc.memo import LIFETIME, Lasting
 
 log = logging.getLogger("oncrpc.aio")
 
-MAX_CALL = 9000
-MAX_REPLY = 9000
+MAX_CALL = MAX_DATAGRAM
+MAX_REPLY = MAX_DATAGRAM
 """What the C clients have room for; a longer reply becomes SYSTEM_ERR."""
 
-BATCH = 64
-CONTROL_SIZE = socket.CMSG_SPACE(20) + socket.CMSG_SPACE(12)
+ROUNDS = 4
+"""Batches that are taken before others have their turn."""
+
 MAX_WAITING = 256
 """Calls whose handler has not finished; while there are so many, datagrams are dropped."""
 
+MAX_ROUTES = 4096
+ROUTE_AT = ADDRESS_AT + 4
+"""From here to the datagram a slot has what tells routes apart; before it is the source's port."""
+
 
 class UdpEndpoint:
-    """Answers the calls that arrive at a bound socket, from ``start`` to ``close``."""
+    """Answers the calls that arrive at a bound socket, from ``start`` to ``close``.
 
-    def __init__(self, sock: socket.socket, netid: str, dispatcher: Dispatcher) -> None:
+    What a source may have is asked of the ``guard``. ``dropped`` counts the calls that were not
+    answered since their source had had its share.
+    """
+
+    def __init__(
+        self, sock: socket.socket, netid: str, dispatcher: Dispatcher, guard: Guard | None = None
+    ) -> None:
         self.sock, self.netid, self.dispatcher = sock, netid, dispatcher
+        self.guard = NoGuard() if guard is None else guard
         self.loop = asyncio.get_running_loop()
         self.waiting: set[asyncio.Future[None]] = set()
-        self.loopback = loopback_interfaces()
+        self.loopbacks = loopback_interfaces()
+        self.dropped = 0
+        self.batch = Batch(sock)
+        self._routes: dict[bytes, Route] = {}
+        self._known: Hashable = None
+        self._until = 0.0
 
     def start(self) -> None:
         """Begin to answer."""
@@ -54,51 +88,156 @@ class UdpEndpoint:
         self.sock.close()
 
     def _drain(self) -> None:
-        for _ in range(BATCH):
+        for _ in range(ROUNDS):
             try:
-                message, ancillary, flags, source = self.sock.recvmsg(MAX_CALL, CONTROL_SIZE)
-            except BlockingIOError:
-                return
+                count = self.batch.receive()
             except OSError as error:
                 log.debug("%s: %s", self.netid, error)
                 continue
-            if not flags & socket.MSG_TRUNC and len(self.waiting) < MAX_WAITING:
-                self._answer(message, ancillary, source)
+            self._answer_all(count)
+            if count < SLOTS:
+                return
 
-    def _answer(self, message: bytes, ancillary: Ancillary, source: tuple[str, int, int]) -> None:
-        local, interface, control = arrival(self.sock, ancillary, source)
-        caller = Caller(
-            self.netid,
-            (source[0].partition("%")[0], source[1], 0),
-            local,
-            loopback=interface in self.loopback,
-            datagram=True,
-        )
+    def _answer_all(self, count: int) -> None:
+        """Answer the first slots; neighbours that have a reply in them are sent together."""
+        now = time.monotonic()
+        self._refresh(now)
+        batch, routes = self.batch, self._routes
+        memory, words, lengths = batch.memory, batch.words, batch.lengths
+        control_size = batch.control_size
+        first = 0
+        for n in range(count):
+            begin, header = n * SLOT_SIZE, n * HEADER_WORDS
+            data, control = begin + DATA_AT, begin + CONTROL_AT
+            end = data + words[header + LENGTH]
+            route = kept = None
+            if not words[header + FLAGS] and words[header + CONTROL_LENGTH] == control_size:
+                route = routes.get(memory[begin + ROUTE_AT : data].tobytes())
+            if route is not None and route.table:
+                kept = route.table.get(memory[data + 4 : end].tobytes())
+            if route is None or kept is None:
+                length = self._answer(n, route, now)
+            elif route.bucket is None or route.bucket.take(now):
+                kept.hits += 1
+                length = 4 + len(kept.tail)
+                memory[data + 4 : data + length] = kept.tail
+                memory[control : control + control_size] = route.message
+            else:
+                self.dropped += 1
+                length = 0
+            if length:
+                lengths[2 * n + 1] = length
+            else:
+                self._send(first, n)
+                first = n + 1
+        self._send(first, count)
+
+    def _answer(self, n: int, route: Route | None, now: float) -> int:
+        """Have the dispatcher answer a slot; the length of the reply that is in it now, else 0."""
+        memory, begin, header = self.batch.memory, n * SLOT_SIZE, n * HEADER_WORDS
+        data = begin + DATA_AT
+        if self.batch.words[header + FLAGS] & socket.MSG_TRUNC or len(self.waiting) >= MAX_WAITING:
+            return 0
+        message = memory[data : data + self.batch.words[header + LENGTH]].tobytes()
+        route = self._route(n) if route is None else route
+        if route.bucket is not None and not route.bucket.take(now):
+            self.dropped += 1
+            return 0
+        address = memory[begin + ADDRESS_AT : begin + CONTROL_AT].tobytes()
+        reply = self._reply(message, route, address)
+        if reply is None:
+            return 0
+        if route.control is None:
+            self._send_alone(reply, route, address)
+            return 0
+        memory[data : data + len(reply)] = reply
+        control = begin + CONTROL_AT
+        memory[control : control + self.batch.control_size] = route.message
+        return len(reply)
+
+    def _reply(self, message: bytes, route: Route, address: bytes) -> Reply:
+        """The reply, if there is one at once; it is remembered if it lasts."""
+        caller = route.caller(self.netid, int.from_bytes(address[2:4], "big"))
         try:
             reply = self.dispatcher.handle(message, caller)
         except ProtocolError as error:
             log.debug("%s: dropped a datagram: %s", self.netid, error)
-            return
-        if isinstance(reply, bytes | None):
-            self._send(reply, message, control, source)
-        else:
-            task = asyncio.ensure_future(self._send_later(reply, message, control, source))
+            return None
+        if not isinstance(reply, bytes | None):
+            task = asyncio.ensure_future(self._send_later(reply, message, route, address))
             self.waiting.add(task)
             task.add_done_callback(self.waiting.discard)
+            return None
+        fits = _fitting(reply, message, route)
+        memo = self.dispatcher.memo
+        if memo is not None:
+            memo.refresh(time.monotonic())
+            if fits is not None and isinstance(reply, Lasting) and route.table is not None:
+                memo.keep(route.table, message, fits, reply.counts)
+        return fits
+
+    def _route(self, n: int) -> Route:
+        """The route of a slot's datagram; remembered if it is known which address was asked."""
+        memory, words, begin = self.batch.memory, self.batch.words, n * SLOT_SIZE
+        size = words[n * HEADER_WORDS + CONTROL_LENGTH]
+        data, control = begin + DATA_AT, begin + CONTROL_AT
+        address = memory[begin + ADDRESS_AT : control].tobytes()
+        port = self.sock.getsockname()[1]
+        found = memory[control : control + size].tobytes()
+        route = route_of(address, found, port, loopbacks=self.loopbacks)
+        standing = self.guard.standing(route.caller(self.netid, 0))
+        route.trusted, route.bucket = standing.trusted, standing.bucket
+        memo = self.dispatcher.memo
+        if memo is not None and standing.open and route.control is not None:
+            route.table = memo.table((self.netid, route.local, route.loopback, standing.trusted))
+        if route.control is not None:
+            if len(self._routes) >= MAX_ROUTES:
+                self._routes.clear()
+            self._routes[memory[begin + ROUTE_AT : data].tobytes()] = route
+        return route
+
+    def _refresh(self, now: float) -> None:
+        """Forget the routes and the replies that may no longer be true."""
+        memo = self.dispatcher.memo
+        if memo is not None:
+            memo.refresh(now)
+        known = self.guard.generation, memo.epoch if memo is not None else 0
+        if known != self._known or now >= self._until:
+            self._routes.clear()
+            self._known, self._until = known, now + LIFETIME
+
+    def _send(self, first: int, end: int) -> None:
+        """Send the slots from ``first`` to before ``end``; one that cannot be sent is left out."""
+        while first < end:
+            try:
+                first += self.batch.send(first, end - first)
+            except OSError as error:
+                log.debug("%s: a reply was not sent: %s", self.netid, error)
+                first += 1
 
     async def _send_later(
-        self, reply: Awaitable[Reply], message: bytes, control: Ancillary, to: tuple[str, int, int]
+        self, reply: Awaitable[Reply], message: bytes, route: Route, address: bytes
     ) -> None:
-        self._send(await reply, message, control, to)
+        fits = _fitting(await reply, message, route)
+        if fits is not None:
+            self._send_alone(fits, route, address)
 
-    def _send(
-        self, reply: Reply, message: bytes, control: Ancillary, to: tuple[str, int, int]
-    ) -> None:
-        if reply is None:
-            return
-        if len(reply) > MAX_REPLY:
-            reply = refuse(message[:4], SystemFailure())
+    def _send_alone(self, reply: bytes, route: Route, address: bytes) -> None:
+        port = int.from_bytes(address[2:4], "big")
+        to = (route.host, port, 0, route.scope) if ":" in route.host else (route.host, port)
         try:
-            self.sock.sendmsg([reply], control, 0, to)
+            self.sock.sendmsg([reply], [route.control] if route.control else [], 0, to)
         except OSError as error:
-            log.debug("%s: reply to %s: %s", self.netid, to[0], error)
+            log.debug("%s: reply to %s: %s", self.netid, route.host, error)
+
+
+def _fitting(reply: Reply, message: bytes, route: Route) -> Reply:
+    """The reply if it may be as long as that, else SYSTEM_ERR, or nothing if even that is too long.
+
+    Who is not trusted gets no reply that is longer than the call: the sender may be somebody else.
+    """
+    most = MAX_REPLY if route.trusted else min(len(message), MAX_REPLY)
+    if reply is not None and len(reply) > most:
+        reply = refuse(message[:4], SystemFailure())
+        return reply if len(reply) <= most else None
+    return reply

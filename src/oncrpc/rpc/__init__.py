@@ -13,11 +13,12 @@ from oncrpc.rpc.program import (
     Service,
     Version,
     idempotent,
+    pure,
     silent,
 )
 
 __all__ = [
     "AUTH_NONE", "Answer", "Call", "Caller", "Client", "Flavor", "Hook", "Judge", "Link", "NoReply",
     "Principal", "Procedure", "Service", "Shorthands", "SysFlavor", "Version", "auth_sys",
-    "idempotent", "silent",
+    "idempotent", "pure", "silent",
 ]  # fmt: skip

@@ -26,6 +26,7 @@ from oncrpc.errors import (
     XdrError,
 )
 from oncrpc.rpc.auth import AUTH_NONE, Judge
+from oncrpc.rpc.memo import MAX_KEPT_MESSAGE, Lasting, Memo
 from oncrpc.rpc.program import (
     Call,
     Caller,
@@ -34,6 +35,7 @@ from oncrpc.rpc.program import (
     Procedure,
     Service,
     is_idempotent,
+    is_pure,
     is_silent,
 )
 from oncrpc.rpc.prot import (
@@ -79,6 +81,7 @@ class Dispatcher:
     refuse it by raising a ``CallError``, or ``NoReply``; one that cannot tell at once returns an
     awaitable. The ``hooks`` stand around those that run, the first one outermost; a repeated
     datagram that gets its first answer again does not run. ``auth`` judges the credentials.
+    Endpoints answer from the ``memo`` what was answered before, if there is one.
     """
 
     def __init__(
@@ -89,8 +92,9 @@ class Dispatcher:
         before: Before | None = None,
         hooks: Sequence[Hook] = (),
         auth: Judge | None = None,
+        memo: Memo | None = None,
     ) -> None:
-        self.clock, self.before = clock, before
+        self.clock, self.before, self.memo = clock, before, memo
         self.hooks, self.auth = tuple(hooks), Judge() if auth is None else auth
         self.replay = ReplayCache()
         self._programs: dict[int, dict[int, dict[int, tuple[Procedure[Any], Any]]]] = {}
@@ -193,7 +197,8 @@ class Dispatcher:
             result = _begin(call, handler)
             if inspect.isawaitable(result):
                 return self._await(call, handler, result)
-            return success(call, call.procedure.encode_result(result))
+            reply = success(call, call.procedure.encode_result(result))
+            return _lasting(call, reply) if self.memo and is_pure(handler) else reply
         except Exception as error:
             return self._refused(call, handler, error)
 
@@ -266,6 +271,15 @@ def success(call: Call, results: bytes) -> bytes:
         return call.message[:4] + _SUCCESS + results
     data = accepted_reply_data(accept_stat.SUCCESS, None)
     return _accepted(call.message[:4], call.verf, data) + results
+
+
+def _lasting(call: Call, reply: bytes) -> bytes:
+    """The reply, marked if an endpoint may keep it: not if somebody was told apart."""
+    if call.credential is not None or call.verf is not AUTH_NONE or len(reply) > MAX_KEPT_MESSAGE:
+        return reply
+    lasting = Lasting(reply)
+    lasting.counts = call.counts
+    return lasting
 
 
 def refuse(xid: bytes, refusal: CallError, verf: opaque_auth = AUTH_NONE) -> bytes:

@@ -23,11 +23,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeAlias, TypeVar, cast
 
 from oncrpc.errors import XdrError
 from oncrpc.rpc.auth import Auth, Credential, flavor_of
+from oncrpc.rpc.memo import Counts
 from oncrpc.rpc.prot import opaque_auth
 from oncrpc.xdr import codec
 
@@ -117,7 +118,9 @@ class Caller:
 
     ``source`` and ``local`` are (host, port, scope id) of the caller and of the address that it
     asked; over a local socket they are None and ``uid`` is the peer's effective user. ``loopback``
-    says that the call came over the loopback interface, which cannot be forged from outside.
+    says that the call came over the loopback interface, which cannot be forged from outside;
+    ``to_group`` that it was sent to many, by broadcast or multicast. Of a local caller ``pid`` is
+    the process that connected, and ``pidfd`` makes a descriptor of it, which is yours to close.
     As text it is ``192.0.2.1 port 700 over tcp``, or ``uid 1000 over local``.
     """
 
@@ -127,6 +130,9 @@ class Caller:
     uid: int | None = None
     loopback: bool = False
     datagram: bool = False
+    to_group: bool = False
+    pid: int | None = field(default=None, compare=False)
+    pidfd: Callable[[], int] | None = field(default=None, compare=False, repr=False)
 
     @property
     def host(self) -> str:
@@ -157,7 +163,8 @@ class Caller:
 class Call:
     """What a handler may want to know of the call besides its arguments.
 
-    ``credential`` is None for AUTH_NONE and an ``authsys_parms`` for AUTH_SYS.
+    ``credential`` is None for AUTH_NONE and an ``authsys_parms`` for AUTH_SYS. A handler that is
+    pure and counts its calls adds to ``counts`` each counter that it raised (``oncrpc.rpc.memo``).
     """
 
     xid: int
@@ -167,6 +174,7 @@ class Call:
     caller: Caller
     message: bytes
     arguments_at: int
+    counts: Counts = field(default_factory=list)
 
 
 Hook = Callable[[Call], AbstractContextManager[object]]
@@ -223,27 +231,6 @@ class Client:
         return other
 
 
-class Service:
-    """The base of every generated service."""
-
-    version: ClassVar[type[Version]]
-
-    def handlers(self) -> dict[int, Callable[..., Any]]:
-        """The procedures that this object has: those that its class overrides, and NULL."""
-        declared = self.version.procedures.items()
-        found = {number: getattr(self, item.name) for number, item in declared if self._has(item)}
-        return {NULLPROC: self.NULL} | found
-
-    def _has(self, procedure: Procedure[Any]) -> bool:
-        """Whether the class has its own of the procedure, not the generated one or none."""
-        generated = next(cls for cls in type(self).__mro__ if "version" in vars(cls))
-        ours = getattr(type(self), procedure.name, None)
-        return ours is not getattr(generated, procedure.name, None)
-
-    def NULL(self, call: Call) -> Answer[None]:  # noqa: N802  # the name of the convention
-        """Do nothing."""
-
-
 def silent(handler: F) -> F:
     """Mark a handler that answers success only: what fails gets no reply, save AUTH_ERROR."""
     handler.__silent__ = True  # type: ignore[attr-defined]  # read by is_silent
@@ -264,3 +251,39 @@ def idempotent(handler: F) -> F:
 def is_idempotent(handler: Callable[..., Any]) -> bool:
     """Whether ``idempotent`` marked the handler."""
     return getattr(handler, "__idempotent__", False)
+
+
+def pure(handler: F) -> F:
+    """Mark a handler whose result follows from its arguments and the subject of the server's memo.
+
+    It is idempotent; over UDP and on connections its replies may be given from memory.
+    """
+    handler.__pure__ = True  # type: ignore[attr-defined]  # read by is_pure
+    return idempotent(handler)
+
+
+def is_pure(handler: Callable[..., Any]) -> bool:
+    """Whether ``pure`` marked the handler."""
+    return getattr(handler, "__pure__", False)
+
+
+class Service:
+    """The base of every generated service."""
+
+    version: ClassVar[type[Version]]
+
+    def handlers(self) -> dict[int, Callable[..., Any]]:
+        """The procedures that this object has: those that its class overrides, and NULL."""
+        declared = self.version.procedures.items()
+        found = {number: getattr(self, item.name) for number, item in declared if self._has(item)}
+        return {NULLPROC: self.NULL} | found
+
+    def _has(self, procedure: Procedure[Any]) -> bool:
+        """Whether the class has its own of the procedure, not the generated one or none."""
+        generated = next(cls for cls in type(self).__mro__ if "version" in vars(cls))
+        ours = getattr(type(self), procedure.name, None)
+        return ours is not getattr(generated, procedure.name, None)
+
+    @pure
+    def NULL(self, call: Call) -> Answer[None]:  # noqa: N802  # the name of the convention
+        """Do nothing."""
