@@ -1,0 +1,31 @@
+"""What several modules of these tests share: it takes a compiler and a second to make."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import product
+
+import pytest
+
+from interop.callers import SERVERS, SUCCESS, Attempt, Peer, built, outcomes, peers
+from interop.hosts import Host, portmap
+from interop.refuser import NETIDS
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Peer]]:
+    """A C server and ours of ``refuse/refuse.x``, registered with our port mapper on one host."""
+    folder = built(tmp_path_factory.mktemp("refuse"))
+    with Host() as host:
+        host.start(portmap())
+        found = peers(host, folder)
+        for (name, server), netid in product(found.items(), NETIDS):
+            # Silence ends here, and not in each of a thousand tests at its deadline.
+            assert outcomes("blocking client", server, netid, Attempt())[0] == SUCCESS, name
+        yield found
+
+
+@pytest.fixture(params=SERVERS)
+def peer(request: pytest.FixtureRequest, served: Mapping[str, Peer]) -> Peer:
+    """Each of the two servers."""
+    return served[request.param]
