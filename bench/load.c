@@ -2,8 +2,9 @@
  *
  *   load udp|tcp|local|connect HOST PORT|PATH OUTSTANDING SECONDS CALL [SOURCES]
  *
- * CALL is the call in hexadecimal, without record mark; its xid is replaced. The first reply is
- * what every other one has to be, save the xid. Printed is one line of JSON: calls, seconds, p50
+ * CALL is the call in hexadecimal, without record mark; its xid is replaced. Of two calls with a
+ * comma between them each is made in turn; they have the same length. The first reply is what every
+ * other one has to be, save the xid. Printed is one line of JSON: calls, seconds, p50
  * and p99 in microseconds, and how many replies were wrong or lost. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -23,7 +24,7 @@
 
 enum { MAX_OUT = 4096, MAX_REPLY = 9216, SAMPLES = 1 << 22, BIG = 8 << 20 };
 
-static unsigned char call[9216], expected[BIG];
+static unsigned char call[2][9216], expected[BIG];
 static size_t call_size, expected_size;
 static int outstanding;
 static double *latency;
@@ -45,7 +46,7 @@ static void die(const char *what) {
 
 static uint32_t stamp(unsigned char *at) {
     uint32_t xid = next_xid++, big = htonl(xid);
-    memcpy(at, call, call_size);
+    memcpy(at, call[xid & 1], call_size);
     memcpy(at, &big, 4);
     began_at[xid & 0xffff] = now();
     return xid;
@@ -249,8 +250,12 @@ int main(int argc, char **argv) {
     double seconds = atof(argv[5]);
     outstanding = atoi(argv[4]);
     latency = malloc(SAMPLES * sizeof *latency);
-    for (call_size = 0; hex[2 * call_size]; call_size++)
-        sscanf(hex + 2 * call_size, "%2hhx", &call[call_size]);
+    for (int which = 1; which >= 0; which--) {
+        for (call_size = 0; hex[2 * call_size] && hex[2 * call_size] != ','; call_size++)
+            sscanf(hex + 2 * call_size, "%2hhx", &call[which][call_size]);
+        if (hex[2 * call_size])
+            hex += 2 * call_size + 1;
+    }
     unsigned long lost = 0;
     double began = now(), until = began + seconds;
     if (!strcmp(mode, "udp")) {

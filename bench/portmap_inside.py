@@ -1,0 +1,118 @@
+"""Measures one daemon in the namespaces that ``portmap.py`` has made; prints JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from typing import Any
+
+from portmap_cases import CALLS, CASES, ECHO, PROG, VERS, Case
+
+from oncrpc import sync
+from oncrpc.programs.rpcb import RPCBVERS4, rpcb
+
+SERVER, LOAD = {0}, {1 % (os.cpu_count() or 1)}
+SOCKET, PORT = "/run/rpcbind.sock", 111
+COMMANDS = {
+    "C rpcbind": ["rpcbind", "-f"],
+    "ours": [sys.executable, "-m", "oncrpc.cli.portmap", "-f", "--liveness", "0"],
+}
+DEADLINE = 20.0
+NULL = bytes.fromhex(CALLS["NULL"])
+
+
+def start(daemon: str, directory: str) -> tuple[subprocess.Popen[bytes], float]:
+    """Start the daemon on its core; the process, and milliseconds until it answered."""
+    command = COMMANDS.get(daemon) or [f"{directory}/echo", str(PORT)]
+    began = time.monotonic()
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: os.sched_setaffinity(0, SERVER),
+    )
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(0.001)
+        while time.monotonic() < began + DEADLINE:
+            try:
+                sock.sendto(NULL, ("127.0.0.1", PORT))
+                sock.recv(100)
+                return process, (time.monotonic() - began) * 1e3
+            except OSError:
+                continue
+    raise TimeoutError(f"{daemon} did not answer")
+
+
+def register(entries: int) -> None:
+    """Register programs, a third of them on each of three netids."""
+    with sync.connect(SOCKET, RPCBVERS4.Client, transport="local") as client:
+        for n in range(entries):
+            netid = (b"udp", b"tcp", b"udp6")[n % 3]
+            host = b"::" if netid == b"udp6" else b"0.0.0.0"
+            entry = rpcb(PROG + n // 3, VERS, netid, host + b".8.1", b"")
+            assert client.RPCBPROC_SET(entry)
+
+
+def resident(pid: int) -> float:
+    """MiB of memory."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as status:
+        return int(next(line for line in status if line.startswith("VmRSS")).split()[1]) / 1024
+
+
+def with_connections(pid: int) -> float:
+    """The same while 1000 connections are open."""
+    socks = [socket.create_connection(("127.0.0.1", PORT)) for _ in range(900)]
+    time.sleep(0.5)
+    found = resident(pid)
+    for sock in socks:
+        sock.close()
+    return found
+
+
+def loaded(case: Case, directory: str, seconds: float) -> float:
+    """What the load generator measures."""
+    place = SOCKET if case.transport == "local" else str(PORT)
+    done = subprocess.run(
+        [
+            f"{directory}/load", case.transport, "127.0.0.1", place, str(case.outstanding),
+            str(seconds), CALLS[case.call], str(case.sources),
+        ],
+        stdout=subprocess.PIPE, check=True, preexec_fn=lambda: os.sched_setaffinity(0, LOAD),
+    )  # fmt: skip
+    found = json.loads(done.stdout)
+    if found["wrong"]:
+        raise ValueError(f"{case.name}: {found['wrong']} of {found['calls']} replies were wrong")
+    return float(found["p50"] if case.measure == "p50" else found["calls"] / found["seconds"])
+
+
+def main() -> None:
+    """Measure, and print the values by case."""
+    daemon, entries, seconds, directory, names = json.loads(sys.argv[1])
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run"], check=True)
+    for path in ("/run/rpcbind", "/run/lock"):
+        os.mkdir(path)
+    process, milliseconds = start(daemon, directory)
+    found: dict[str, Any] = {}
+    if daemon != ECHO:
+        register(entries)
+    for case in CASES:
+        if case.name in names:
+            special = {
+                "start": lambda: milliseconds,
+                "idle": lambda: resident(process.pid),
+                "connections": lambda: with_connections(process.pid),
+            }.get(case.measure)
+            found[case.name] = special() if special else loaded(case, directory, seconds)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
