@@ -33,6 +33,7 @@ PUBLIC = {
     "oncrpc.numbers": "oncrpc.numbers",
     "oncrpc.rpc": "oncrpc.rpc",
     "oncrpc.xdr": "oncrpc.xdr",
+    "oncrpc.idl": "oncrpc.idl",
     "oncrpc.testing": "oncrpc.testing",
 }
 """Where names are public, and the modules that those are."""

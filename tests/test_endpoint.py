@@ -5,21 +5,29 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from oncrpc import sync
+from oncrpc import endpoint, sync
 from oncrpc.addr import NC_TPI_COTS, Transport, transport
 from oncrpc.aio.sockets import listen_local
 from oncrpc.binder import Binder
 from oncrpc.endpoint import (
     RESERVED_PORTS,
     bind_reserved,
+    first_of,
     local_address,
     look_up,
+    netids_for,
     peer_of,
+    peer_pid,
+    peer_pidfd,
     peer_uid,
+    place_of,
     socket_of,
 )
 from oncrpc.errors import AddressError, HostUnknown, TransportError
@@ -45,6 +53,115 @@ def test_a_local_transport_needs_no_look_up() -> None:
 def test_a_name_without_an_address_of_the_family_is_unknown(host: str) -> None:
     with pytest.raises(HostUnknown):
         look_up(transport("tcp"), host, 111)
+
+
+@pytest.mark.parametrize(
+    ("netid", "host", "why"),
+    [
+        ("tcp", "nosuchhost.invalid", "unknown host 'nosuchhost.invalid'"),
+        ("tcp", "::1", "'::1' is no IPv4 address; try tcp6"),
+        ("udp6", "127.0.0.1", "'127.0.0.1' is no IPv6 address; try udp"),
+        ("tcp6", "fe80::1%nosuch", "fe80::1 has no interface 'nosuch' on this host"),
+    ],
+)
+def test_an_unknown_host_is_told_with_port_transport_and_a_way_on(
+    netid: str, host: str, why: str
+) -> None:
+    with pytest.raises(HostUnknown) as raised:
+        look_up(transport(netid), host, 111)
+
+    assert str(raised.value) == f"port 111 over {netid}: {why}"
+
+
+@pytest.mark.parametrize(
+    ("number", "why"),
+    [
+        (socket.EAI_ADDRFAMILY, "'six.example' has no IPv4 address; try tcp6"),
+        (socket.EAI_NODATA, "'six.example' has no IPv4 address; try tcp6"),
+        (socket.EAI_AGAIN, "'six.example' cannot be looked up now: no name server answers"),
+    ],
+)
+def test_what_the_resolver_says_is_told(
+    number: int, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise socket.gaierror(number, "no")
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+
+    with pytest.raises(HostUnknown, match=why) as raised:
+        look_up(transport("tcp"), "six.example", 111)
+
+    assert raised.value.errno == number
+
+
+@pytest.mark.parametrize("port", [-1, 65536, 70000])
+def test_what_is_no_port_is_refused_before_anybody_is_asked(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(socket, "getaddrinfo")
+
+    with pytest.raises(AddressError, match=f"^{port} is no port: 0 to 65535 are$"):
+        look_up(transport("tcp"), "host.example", port)
+
+
+def test_an_address_of_an_interface_keeps_it() -> None:
+    index = socket.if_nametoindex("lo")
+
+    assert look_up(transport("tcp6"), "fe80::1%lo", 111) == ("fe80::1", 111, 0, index)
+
+
+def test_a_place_is_named_with_host_port_and_transport() -> None:
+    assert place_of(transport("udp6"), "::1", 111) == "::1 port 111 over udp6"
+    assert place_of(transport("local"), "/run/rpcbind.sock", 0) == "/run/rpcbind.sock over local"
+
+
+@pytest.mark.parametrize(
+    ("netid", "host", "netids"),
+    [
+        ("tcp", "127.0.0.1", ("tcp",)),
+        ("tcp", "::1", ("tcp6",)),
+        ("udp", "fe80::1%lo", ("udp6",)),
+        ("udp", "host.example", ("udp", "udp6")),
+        ("tcp6", "::1", ("tcp6",)),
+        ("tcp6", "127.0.0.1", ("tcp6",)),
+        ("local", "/run/rpcbind.sock", ("local",)),
+        ("nosuch", "host.example", ("nosuch",)),
+    ],
+)
+def test_an_ipv6_host_is_reached_over_the_transport_of_that_version(
+    netid: str, host: str, netids: tuple[str, ...]
+) -> None:
+    assert netids_for(netid, host) == netids
+
+
+class Reaching:
+    """Reaches over some netids; over the others the host is unknown."""
+
+    def __init__(self, *known: str) -> None:
+        self.known = known
+        self.tried: list[str] = []
+
+    async def __call__(self, netid: str) -> str:
+        self.tried.append(netid)
+        if netid not in self.known:
+            raise HostUnknown(socket.EAI_NODATA, f"not over {netid}")
+        return netid
+
+
+def test_the_first_transport_for_which_there_is_an_address_is_taken() -> None:
+    reaching = Reaching("udp6", "tcp")
+
+    assert sync.run(first_of(("udp", "udp6", "tcp"), reaching)) == "udp6"
+
+
+def test_without_an_address_the_first_reason_is_raised() -> None:
+    reaching = Reaching()
+
+    with pytest.raises(HostUnknown, match=r"not over tcp$"):
+        sync.run(first_of(("tcp", "tcp6"), reaching))
+
+    assert reaching.tried == ["tcp", "tcp6"]
 
 
 def test_the_peer_of_a_local_socket_is_known() -> None:
@@ -124,3 +241,47 @@ def test_without_a_port_or_a_privilege_there_is_an_error(number: int) -> None:
 def test_a_local_socket_has_no_reserved_port() -> None:
     with socket.socket(socket.AF_UNIX) as sock, pytest.raises(ValueError, match="no port"):
         bind_reserved(sock)
+
+
+class OldKernel(socket.socket):
+    """A socket of a kernel before 6.5, which has only the peer's number."""
+
+    def getsockopt(self, *asked: Any) -> Any:
+        if asked == (socket.SOL_SOCKET, endpoint.SO_PEERPIDFD):
+            raise OSError(errno.ENOPROTOOPT, os.strerror(errno.ENOPROTOOPT))
+        return super().getsockopt(*asked)
+
+
+@pytest.fixture(params=[socket.socket, OldKernel])
+def connected(request: pytest.FixtureRequest) -> Iterator[socket.socket]:
+    """A local socket whose peer is of this process."""
+    ours, theirs = socket.socketpair()
+    with theirs, request.param(fileno=ours.detach()) as sock:
+        yield sock
+
+
+def test_the_process_of_a_local_peer_is_known(connected: socket.socket) -> None:
+    pidfd = peer_pidfd(connected, time.clock_gettime(time.CLOCK_BOOTTIME))
+    try:
+        about = Path(f"/proc/self/fdinfo/{pidfd}").read_text()
+    finally:
+        os.close(pidfd)
+
+    assert peer_pid(connected) == os.getpid()
+    assert f"Pid:\t{os.getpid()}\n" in about
+    assert not os.path.exists(f"/proc/self/fd/{pidfd}")
+
+
+def test_a_process_that_began_after_the_connection_is_not_its_peer() -> None:
+    ours, theirs = socket.socketpair()
+    with theirs, OldKernel(fileno=ours.detach()) as sock, pytest.raises(ProcessLookupError):
+        peer_pidfd(sock, 0.0)
+
+
+def test_any_other_refusal_of_the_kernel_is_an_error() -> None:
+    with socket.socket() as sock, pytest.raises(OSError, match=r"."):
+        peer_pidfd(sock, 0.0)
+
+
+def test_a_process_that_is_hidden_began_long_ago() -> None:
+    assert endpoint._began_at(2**22 + 1) == 0.0

@@ -89,3 +89,17 @@ def test_an_error_of_the_transport_is_made_from_its_number() -> None:
 )
 def test_a_refusal_says_what_it_carries(error: CallError, text: str) -> None:
     assert str(error) == text
+
+
+def test_an_error_of_the_transport_says_where_and_why() -> None:
+    place = "192.0.2.1 port 2049 over tcp"
+    error = TransportError.number(errno.ECONNREFUSED, place=place)
+
+    assert str(error) == f"{place}: Connection refused"
+    assert error.strerror == "Connection refused"
+
+
+def test_the_place_that_an_error_has_is_kept() -> None:
+    inner = TransportError.number(errno.ECONNREFUSED, place="inner")
+
+    assert TransportError.of(inner, place="outer").place == "inner"

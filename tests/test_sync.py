@@ -179,7 +179,7 @@ def test_a_peer_that_takes_no_call_ends_it_at_its_deadline_and_the_link() -> Non
         with ExitStack() as ending:
             ending.callback(taken.set)
 
-            with pytest.raises(CallTimeout, match="the peer does not take"):
+            with pytest.raises(CallTimeout, match="over tcp does not take PMAP"):
                 sync.run(client.PMAPPROC_CALLIT(big))
             with pytest.raises(TransportError):
                 sync.run(client.PMAPPROC_NULL())

@@ -4,16 +4,32 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import socket
 import struct
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
 
-from oncrpc.addr import WILDCARDS, Transport, join_uaddr
+from oncrpc.addr import WILDCARDS, Transport, family_of, is_numeric, join_uaddr, transports
 from oncrpc.errors import AddressError, HostUnknown, TransportError
 
+T = TypeVar("T")
 FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6, "loopback": socket.AF_UNIX}
+IP_VERSIONS = {"inet": "IPv4", "inet6": "IPv6"}
+SIBLINGS = {"tcp": "tcp6", "udp": "udp6", "tcp6": "tcp", "udp6": "udp"}
+"""The netid of the same protocol over the other version of IP."""
+
+PORTS = range(65536)
 RESERVED_PORTS = range(600, 1024)
 """Those of bindresvport(3): lower ones are left to servers."""
+
+SO_PEERPIDFD = 77
+_CREDENTIALS = struct.Struct("@iII")
+_STARTTIME = 19
+"""The field of /proc/PID/stat, counted from the one after the name (proc(5) has 22)."""
+
+_NO_SUCH_ADDRESS = (socket.EAI_ADDRFAMILY, getattr(socket, "EAI_NODATA", -5))
+"""The host is there, and has addresses of other families only."""
 
 
 def socket_of(entry: Transport) -> socket.socket:
@@ -59,19 +75,83 @@ def local_address(path: str) -> str:
     return "\0" + path[1:] if path.startswith("@") else path
 
 
+def place_of(entry: Transport, host: str, port: int) -> str:
+    """A host's port on the transport, as errors name it."""
+    where = host if entry.family == "loopback" else f"{host} port {port}"
+    return f"{where} over {entry.netid}"
+
+
+def check_port(port: int) -> None:
+    """Refuse what is no port.
+
+    Raises:
+        AddressError: it is below 0 or above 65535.
+    """
+    if port not in PORTS:
+        raise AddressError(f"{port} is no port: 0 to {PORTS[-1]} are")
+
+
+def netids_for(netid: str, host: str) -> tuple[str, ...]:
+    """The netids by which a host is reached over tcp or udp, in the order in which to try them.
+
+    An IPv6 address is reached over tcp6 or udp6. So is a name that has no IPv4 address: whether it
+    has is known when it was looked up.
+    """
+    sibling = SIBLINGS.get(netid, "")
+    if netid.endswith("6") or sibling not in transports():
+        return (netid,)
+    if is_numeric(host):
+        return (sibling if ":" in host else netid,)
+    return (netid, sibling)
+
+
+async def first_of(netids: Sequence[str], reach: Callable[[str], Awaitable[T]]) -> T:
+    """What ``reach`` gives for the first of the netids for which the host has an address.
+
+    Raises:
+        HostUnknown: it has none for any; that of the first.
+    """
+    unknown: list[HostUnknown] = []
+    for netid in netids:
+        try:
+            return await reach(netid)
+        except HostUnknown as error:
+            unknown.append(error)
+    raise unknown[0]
+
+
 def look_up(entry: Transport, host: str, port: int) -> Any:
     """The socket address of a host's port on the transport; blocks if it has to ask for a name.
 
     Raises:
-        HostUnknown: the name has no address of the transport's family.
+        HostUnknown: the name has no address of the transport's family. AddressError: no port.
     """
     if entry.family == "loopback":
         return local_address(host)
+    check_port(port)
     try:
         found = socket.getaddrinfo(host, port, FAMILIES.get(entry.family, 0), type_of(entry))
-    except (socket.gaierror, UnicodeError):
-        raise HostUnknown(socket.EAI_NONAME, f"unknown host {host!r}") from None
+    except (socket.gaierror, UnicodeError) as error:
+        number = error.errno if isinstance(error, OSError) else None
+        reason = _why_unknown(entry, host, number)
+        unknown = HostUnknown(number or socket.EAI_NONAME, reason)
+        unknown.place = f"port {port} over {entry.netid}"
+        raise unknown from None
     return found[0][4]
+
+
+def _why_unknown(entry: Transport, host: str, number: int | None) -> str:
+    address, _, scope = host.partition("%")
+    sibling, version = SIBLINGS.get(entry.netid), IP_VERSIONS.get(entry.family)
+    if is_numeric(host) and family_of(address) == entry.family:
+        return f"{address} has no interface {scope!r} on this host"
+    if sibling and is_numeric(host):
+        return f"{host!r} is no {version} address; try {sibling}"
+    if sibling and number in _NO_SUCH_ADDRESS:
+        return f"{host!r} has no {version} address; try {sibling}"
+    if number == socket.EAI_AGAIN:
+        return f"{host!r} cannot be looked up now: no name server answers"
+    return f"unknown host {host!r}"
 
 
 def peer_of(sock: socket.socket, host: str) -> str:
@@ -86,14 +166,63 @@ def peer_of(sock: socket.socket, host: str) -> str:
             address = sock.getpeername()
             return join_uaddr(address[0], address[1])
         if host.startswith("@") and peer_uid(sock) not in (0, os.geteuid()):
-            raise TransportError(errno.EACCES, f"{host} is served by another user than root")
+            raise TransportError(errno.EACCES, "it is served by another user than root")
     except OSError as error:
         raise TransportError.of(error) from None
     return host
 
 
+def hung_up(descriptor: int) -> bool:
+    """Whether the peer of a socket has ended the stream, or an error waits to be told."""
+    watched = select.poll()
+    watched.register(descriptor, select.POLLRDHUP)
+    return bool(watched.poll(0))
+
+
 def peer_uid(sock: socket.socket) -> int:
     """The effective user of a local socket's peer, as of its connect or listen (SO_PEERCRED)."""
-    data = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-    _, uid, _ = struct.unpack("@iII", data)
-    return int(uid)
+    return _credentials(sock)[1]
+
+
+def peer_pid(sock: socket.socket) -> int:
+    """The process that connected a local socket, 0 if it is in a namespace that we do not see."""
+    return _credentials(sock)[0]
+
+
+def _credentials(sock: socket.socket) -> tuple[int, int, int]:
+    """Process, user and group."""
+    data = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    pid, uid, gid = _CREDENTIALS.unpack(data)
+    return pid, uid, gid
+
+
+def peer_pidfd(sock: socket.socket, accepted_at: float) -> int:
+    """A descriptor of the process that connected a local socket; the caller closes it.
+
+    A kernel before 6.5 has only the number, which may be another process's by now: not one that
+    was there when the socket was accepted, a time of ``CLOCK_BOOTTIME``.
+
+    Raises:
+        ProcessLookupError: the process has ended. OSError: the kernel does not tell.
+    """
+    try:
+        return sock.getsockopt(socket.SOL_SOCKET, SO_PEERPIDFD)
+    except OSError as error:
+        if error.errno != errno.ENOPROTOOPT:
+            raise
+    pid = peer_pid(sock)
+    pidfd = os.pidfd_open(pid)
+    if _began_at(pid) > accepted_at:
+        os.close(pidfd)
+        raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH))
+    return pidfd
+
+
+def _began_at(pid: int) -> float:
+    """When a process began, by ``CLOCK_BOOTTIME``; long ago if that is hidden from us."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as stat:
+            after_name = stat.read().rpartition(b")")[2].split()
+    except OSError:
+        return 0.0
+    return int(after_name[_STARTTIME]) / os.sysconf("SC_CLK_TCK")

@@ -81,18 +81,28 @@ class IdlError(OncRpcError, ValueError):
 
 
 class TransportError(OncRpcError, OSError):
-    """The peer could not be reached, or the connection ended before the reply."""
+    """The peer could not be reached, or the connection ended before the reply.
+
+    ``place`` says which peer, such as ``192.0.2.1 port 2049 over tcp``; its text begins with that.
+    """
+
+    place = ""
 
     @classmethod
-    def of(cls, error: OSError) -> TransportError:
+    def of(cls, error: OSError, *, place: str = "") -> TransportError:
         """The same failure in our tree, with its ``errno``."""
         number = error.errno if error.errno is not None else _errno.EIO
-        return cls(number, error.strerror or str(error) or os.strerror(number))
+        made = cls(number, error.strerror or str(error) or os.strerror(number))
+        made.place = getattr(error, "place", "") or place
+        return made
 
     @classmethod
-    def number(cls, number: int) -> TransportError:
+    def number(cls, number: int, *, place: str = "") -> TransportError:
         """The failure of that ``errno``."""
-        return cls(number, os.strerror(number))
+        return cls.of(OSError(number, os.strerror(number)), place=place)
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.strerror}" if self.place else super().__str__()
 
 
 class HostUnknown(TransportError):

@@ -17,15 +17,24 @@ import functools
 import os
 import socket
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from types import MethodType
 from typing import Any, Generic, TypeVar
 
 from oncrpc import addr
 from oncrpc.binder import Binder
-from oncrpc.endpoint import bind_reserved, look_up, peer_of, socket_of
-from oncrpc.errors import CallTimeout, TransportError
+from oncrpc.endpoint import (
+    bind_reserved,
+    first_of,
+    hung_up,
+    look_up,
+    netids_for,
+    peer_of,
+    place_of,
+    socket_of,
+)
+from oncrpc.errors import CallTimeout, ProtocolError, TransportError
 from oncrpc.rpc.auth import AUTH_NONE, Auth
 from oncrpc.rpc.calls import DEFAULT_TIMEOUT, Calls, Pending
 from oncrpc.rpc.program import Client, Procedure
@@ -51,15 +60,28 @@ def run(coroutine: Coroutine[Any, Any, R]) -> R:
 
 
 class SocketLink:
-    """One connected socket, one call at a time; ``timeout`` in seconds holds for each call."""
+    """One connected socket, one call at a time; ``timeout`` in seconds holds for each call.
+
+    ``place`` is where it leads, for the text of errors. ``broken`` says that a call found that no
+    further one can be made, or over datagrams that nobody answers there any more.
+    """
 
     def __init__(
-        self, sock: socket.socket, peer: str, *, auth: Auth = AUTH_NONE, timeout: float
+        self,
+        sock: socket.socket,
+        peer: str,
+        *,
+        auth: Auth = AUTH_NONE,
+        timeout: float,
+        place: str = "",
     ) -> None:
         self.sock, self.peer, self.timeout = sock, peer, timeout
         self.datagram = sock.type == socket.SOCK_DGRAM
+        self.broken = False
         first_xid = int.from_bytes(os.urandom(4), "big")
-        self.calls = Calls(first_xid=first_xid, retransmit=self.datagram, auth=auth)
+        self.calls = Calls(
+            first_xid=first_xid, retransmit=self.datagram, auth=auth, place=place or peer
+        )
         self.reader = RecordReader(max_record=MAX_REPLY)
 
     def __enter__(self) -> SocketLink:
@@ -70,7 +92,13 @@ class SocketLink:
 
     def close(self) -> None:
         """Close the socket."""
+        self.broken = True
         self.sock.close()
+
+    @property
+    def works(self) -> bool:
+        """Whether a call can be made, as far as can be seen: the peer may have ended the stream."""
+        return not (self.broken or hung_up(self.sock.fileno()))
 
     async def call(
         self,
@@ -80,6 +108,8 @@ class SocketLink:
         auth: Auth | None = None,
     ) -> R:
         """Make the call and block until its reply, its refusal or its deadline."""
+        if self.sock.fileno() < 0:
+            raise TransportError.number(errno.ECONNABORTED, place=self.calls.place)
         now, limit = time.monotonic(), self.timeout if timeout is None else timeout
         call = self.calls.start(procedure, arguments, now=now, timeout=limit, auth=auth)
         try:
@@ -88,8 +118,12 @@ class SocketLink:
                 self._step()
         except CallTimeout:
             raise
+        except ProtocolError:
+            self.close()  # where the next record begins is not known
+            raise
         except OSError as error:
-            raise TransportError.of(error) from None
+            self.broken = True
+            raise TransportError.of(error, place=self.calls.place) from None
         finally:
             self.calls.forget(call)
         if call.error is not None:
@@ -103,7 +137,7 @@ class SocketLink:
             self.sock.sendall(call.message if self.datagram else encode_record(call.message))
         except TimeoutError:
             self.close()  # half a record was sent: nothing can follow it
-            raise CallTimeout(f"the peer does not take {call.procedure!r}") from None
+            raise CallTimeout(f"{self.calls.place} does not take {call.procedure!r}") from None
 
     def _step(self) -> None:
         """Take what arrives until something is due, then see to what is due."""
@@ -148,9 +182,10 @@ async def dial(
 
     Raises:
         HostUnknown: the name has no address of the transport's family. TransportError.
-        AddressError: this host has no such transport.
+        AddressError: there is no such transport, or no such port.
     """
     entry = addr.transport(netid)
+    place = place_of(entry, host, port)
     address = look_up(entry, host, port)
     try:
         sock = socket_of(entry)
@@ -159,14 +194,55 @@ async def dial(
             if reserved_port:
                 bind_reserved(sock)
             sock.connect(address)
-            return SocketLink(sock, peer_of(sock, host), auth=auth, timeout=timeout)
+            peer = peer_of(sock, host)
+            return SocketLink(sock, peer, auth=auth, timeout=timeout, place=place)
         except BaseException:
             sock.close()
             raise
     except TimeoutError:
-        raise TransportError.number(errno.ETIMEDOUT) from None
+        raise TransportError.number(errno.ETIMEDOUT, place=place) from None
     except OSError as error:
-        raise TransportError.of(error) from None
+        raise TransportError.of(error, place=place) from None
+
+
+class ReconnectingLink:
+    """Carries calls over ``link``, and over a new one once that is broken.
+
+    The call that finds it broken by an error fails: whether it was carried out nobody knows. One
+    that finds that the peer has ended the stream meanwhile dials first, and its timeout holds for
+    both; ``dial`` is given what may pass until there is a connection.
+    """
+
+    def __init__(
+        self, link: SocketLink, dial: Callable[[float], SocketLink], *, timeout: float
+    ) -> None:
+        self.link, self.dial, self.timeout = link, dial, timeout
+        self.closed = False
+
+    def close(self) -> None:
+        """Close the link for good."""
+        self.closed = True
+        self.link.close()
+
+    async def call(
+        self,
+        procedure: Procedure[R],
+        *arguments: Any,
+        timeout: float | None = None,
+        auth: Auth | None = None,
+    ) -> R:
+        """Make the call on a link that works.
+
+        Raises:
+            TransportError, NotRegistered: it cannot be dialed now; the next call tries again.
+        """
+        left = self.timeout if timeout is None else timeout
+        if not self.closed and not self.link.works:
+            until = time.monotonic() + left
+            self.link.close()
+            self.link = self.dial(left)
+            left = until - time.monotonic()
+        return await self.link.call(procedure, *arguments, timeout=left, auth=auth)
 
 
 class Blocking(Generic[C]):
@@ -215,6 +291,7 @@ def connect(
     port: int | None = None,
     auth: Auth = AUTH_NONE,
     timeout: float = DEFAULT_TIMEOUT,
+    reconnect: bool = False,
     reserved_port: bool = False,
     binder: Binder | None = None,
 ) -> Iterator[Blocking[C]]:
@@ -222,13 +299,26 @@ def connect(
 
     The arguments and the errors are those of ``oncrpc.connect``.
     """
-    asked = binder or Binder(functools.partial(dial, timeout=timeout))
-    place = (host, port or 0)
-    if port is None:
-        place = run(asked.find(host, client.version, transport))
-    opening = dial(transport, *place, auth=auth, timeout=timeout, reserved_port=reserved_port)
-    with run(opening) as link:
+
+    def opened(limit: float) -> SocketLink:
+        asked = binder or Binder(functools.partial(dial, timeout=limit))
+
+        async def over(netid: str) -> SocketLink:
+            place = (host, port or 0)
+            if port is None:
+                place = await asked.find(host, client.version, netid)
+            link = await dial(netid, *place, auth=auth, timeout=limit, reserved_port=reserved_port)
+            link.timeout = timeout
+            return link
+
+        return run(first_of(netids_for(transport, host), over))
+
+    first = opened(timeout)
+    link = ReconnectingLink(first, opened, timeout=timeout) if reconnect else first
+    try:
         yield Blocking(client(link))
+    finally:
+        link.close()
 
 
 binder = Binder(dial)

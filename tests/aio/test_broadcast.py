@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from descriptors import no_descriptors
 from helpers import words
 from loops import run, run_by, settle, until
 from oncrpc.addr import split_uaddr, transport
@@ -17,7 +19,7 @@ from oncrpc.aio import broadcast as broadcast_module
 from oncrpc.aio.broadcast import Heard, broadcast
 from oncrpc.aio.server import Server
 from oncrpc.aio.sockets import listen
-from oncrpc.errors import TransportError, XdrError
+from oncrpc.errors import AddressError, TransportError, XdrError
 from oncrpc.interfaces import Destination
 from oncrpc.programs.portmap import PMAP_VERS, call_args, call_result
 from oncrpc.programs.rpcb import RPCBVERS, rpcb_rmtcallargs, rpcb_rmtcallres
@@ -170,5 +172,26 @@ def test_by_default_every_network_is_asked(monkeypatch: pytest.MonkeyPatch) -> N
             async for found in broadcast(ECHO_V1.ECHO, b"x", port=port):
                 assert found == (HOSTS[0], "127.0.0.1.8.1", b"x")
                 break
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("to", [EVERYBODY, None], ids=["sockets", "networks"])
+def test_without_descriptors_a_broadcast_is_a_transport_error(
+    to: Sequence[Destination] | None,
+) -> None:
+    async def scenario() -> None:
+        with no_descriptors(), pytest.raises(TransportError, match="Too many open files") as raised:
+            await anext(broadcast(ECHO_V1.ECHO, b"", to=to))
+        assert raised.value.errno == errno.EMFILE
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("port", [-1, 65536])
+def test_a_broadcast_to_what_is_no_port_is_refused(port: int) -> None:
+    async def scenario() -> None:
+        with pytest.raises(AddressError, match=f"{port} is no port"):
+            await anext(broadcast(ECHO_V1.ECHO, b"", port=port, to=EVERYBODY))
 
     run(scenario())

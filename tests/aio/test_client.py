@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
+import socket
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from oncrpc.aio.client import connect
 from oncrpc.aio.link import AioLink, dial
 from oncrpc.aio.server import serve
 from oncrpc.binder import Binder
-from oncrpc.errors import NotRegistered, TransportError
+from oncrpc.errors import AddressError, CallTimeout, NotRegistered, TransportError
 from oncrpc.identity import auth_sys
 from oncrpc.rpc import Call
 
@@ -176,5 +178,99 @@ def test_a_credential_goes_with_every_call() -> None:
             assert b"uid=77" in await echo.call(ECHO_V1.WHOAMI)
             nobody = echo.with_options(auth=rpc.AUTH_NONE)
             assert await nobody.call(ECHO_V1.WHOAMI) == b"None"
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(("netid", "host"), [("tcp", "::1"), ("udp", "::1")])
+def test_an_ipv6_address_is_reached_though_the_transport_is_of_ipv4(netid: str, host: str) -> None:
+    async def scenario() -> None:
+        async with (
+            echoing(netid + "6") as (_, port),
+            connect(host, ECHO_V1.Client, transport=netid, port=port) as echo,
+        ):
+            assert await echo.ECHO(b"hello") == b"hello"
+
+    run(scenario())
+
+
+def test_an_address_of_the_other_version_of_ip_is_looked_up_over_its_transport() -> None:
+    asked: list[str] = []
+
+    class Told(Binder):
+        async def getport(self, host: str, prog: int, vers: int, netid: str) -> int:
+            asked.append(netid)
+            raise NotRegistered
+
+    async def scenario() -> None:
+        with pytest.raises(NotRegistered):
+            async with connect("::1", ECHO_V1.Client, binder=Told(dial)):
+                pass
+
+    run(scenario())
+    assert asked == ["tcp6"]
+
+
+@pytest.mark.parametrize("port", [-1, 70000])
+@pytest.mark.parametrize("host", [LOCALHOST, "host.example"])
+def test_what_is_no_port_is_refused(host: str, port: int) -> None:
+    async def scenario() -> None:
+        with pytest.raises(AddressError, match=f"{port} is no port"):
+            async with connect(host, ECHO_V1.Client, port=port):
+                pass
+
+    run(scenario())
+
+
+def closed_port(kind: socket.SocketKind) -> int:
+    with socket.socket(socket.AF_INET, kind) as sock:
+        sock.bind((LOCALHOST, 0))
+        return int(sock.getsockname()[1])
+
+
+@pytest.mark.parametrize("netid", ["tcp", "udp"])
+def test_a_refused_connection_is_told_with_host_port_and_transport(netid: str) -> None:
+    port = closed_port(socket.SOCK_DGRAM if netid == "udp" else socket.SOCK_STREAM)
+
+    async def scenario() -> None:
+        with pytest.raises(TransportError) as raised:
+            async with connect(LOCALHOST, ECHO_V1.Client, transport=netid, port=port) as echo:
+                await echo.NULL()
+        assert str(raised.value) == f"{LOCALHOST} port {port} over {netid}: Connection refused"
+        assert raised.value.errno == errno.ECONNREFUSED
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("none", "No such file or directory"), ("x" * 200, "AF_UNIX path too long")],
+    ids=["none", "long"],
+)
+def test_a_local_socket_that_cannot_be_reached_is_named(
+    name: str, why: str, tmp_path: Path
+) -> None:
+    path = str(tmp_path / name)
+
+    async def scenario() -> None:
+        with pytest.raises(TransportError) as raised:
+            async with connect(path, ECHO_V1.Client, transport="local"):
+                pass
+        assert str(raised.value) == f"{path} over local: {why}"
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("netid", ["tcp", "udp"])
+def test_a_timeout_is_told_with_host_port_and_transport(netid: str) -> None:
+    async def scenario() -> None:
+        async with (
+            echoing(netid) as (_, port),
+            connect(LOCALHOST, ECHO_V1.Client, transport=netid, port=port, timeout=0.01) as echo,
+        ):
+            with pytest.raises(CallTimeout) as raised:
+                await echo.LATER(b"")
+            place = f"{LOCALHOST} port {port} over {netid}"
+            assert str(raised.value) == f"no reply to ECHO_V1.LATER from {place}"
 
     run(scenario())

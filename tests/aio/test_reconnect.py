@@ -16,7 +16,7 @@ from oncrpc.errors import CallTimeout, NotRegistered, TransportError
 from oncrpc.testing import ManualClock
 
 from .echo import ECHO_V1
-from .peers import Peer, peer, result
+from .peers import LOCALHOST, Peer, peer, result
 
 
 class Redialing:
@@ -92,6 +92,33 @@ def test_a_call_after_the_connection_broke_dials_again() -> None:
     by(None, scenario)
 
 
+def test_an_end_that_the_loop_has_not_yet_told_has_the_next_call_dial() -> None:
+    async def scenario() -> None:
+        async with redialing() as made:
+            made.other.stream.close()
+            call = made.begin()
+            await until(lambda: made.dials == 2)
+            await made.answer()
+            assert await call == b"done"
+
+    by(None, scenario)
+
+
+def test_an_end_behind_the_reply_of_another_call_does_not_lose_that() -> None:
+    async def scenario() -> None:
+        async with redialing() as made:
+            first = made.begin()
+            reply = result(await made.other.call(), b"done")
+            made.other.send(reply)
+            made.other.stream.close()
+            second = made.begin()
+            assert await first == b"done"
+            with pytest.raises(TransportError):
+                await second
+
+    by(None, scenario)
+
+
 def test_calls_that_come_meanwhile_wait_for_one_dial() -> None:
     async def scenario() -> None:
         async with redialing() as made:
@@ -140,6 +167,8 @@ def test_a_call_waits_for_its_connection_no_longer_than_its_timeout() -> None:
             clock.advance(1)
             await settle()
             assert isinstance(hurried.exception(), CallTimeout)
+            place = f"{LOCALHOST} port {made.other.port} over tcp"
+            assert str(hurried.exception()) == f"no connection to {place} for ECHO_V1.ECHO"
             assert not patient.done()
             clock.advance(4)
             await settle()

@@ -8,6 +8,8 @@ import os
 import signal
 import socket
 from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -228,5 +230,80 @@ def test_a_program_whose_number_is_transient_is_served_and_found() -> None:
             prog = await binder.set_transient(1, server.addresses)
             server.dispatcher.add(Echo(), prog=prog)
             assert await binder.getaddr(LOCALHOST, prog, 1, "tcp") == server.addresses["tcp"]
+
+    run(scenario())
+
+
+def test_what_a_successor_has_registered_is_left_to_it() -> None:
+    async def scenario() -> None:
+        async with port_mapper() as (registry, binder):
+            old = contextlib.AsyncExitStack()
+            options: dict[str, Any] = {
+                "transports": ["udp", "tcp"], "host": LOCALHOST, "register": True,
+                "registrar": binder,
+            }  # fmt: skip
+            await old.enter_async_context(serve(Echo(), **options))
+            async with serve(Echo(), **options) as successor:
+                await old.aclose()
+                assert dict(listed(registry)) == {
+                    netid: uaddr.encode() for netid, uaddr in successor.addresses.items()
+                }
+                async with connect(LOCALHOST, ECHO_V1.Client, binder=binder) as echo:
+                    assert await echo.ECHO(b"hello") == b"hello"
+            assert listed(registry) == []
+
+    run(scenario())
+
+
+def test_of_several_versions_those_that_are_still_ours_are_taken_back() -> None:
+    async def scenario() -> None:
+        async with port_mapper() as (registry, binder):
+            theirs = rpcb(COUNTER, 3, b"tcp", b"0.0.0.0.0.1", UNKNOWN)
+            async with serve(
+                Counter(),
+                COUNTER_V5.Service(),
+                transports=["tcp"],
+                host=LOCALHOST,
+                register=True,
+                registrar=binder,
+            ):
+                registry.unset(COUNTER, 3, b"tcp", UNKNOWN)
+                registry.set(theirs)
+            assert list(registry) == [theirs]
+
+    run(scenario())
+
+
+def test_a_registration_is_ours_whatever_host_the_port_mapper_puts_into_it() -> None:
+    class Merging(Binder):
+        """Of a port mapper that tells other hosts than it was told."""
+
+        async def dump(self, host: str | None = None) -> list[rpcb]:
+            return [
+                rpcb(e.r_prog, e.r_vers, e.r_netid, e.r_addr.replace(b"127", b"0"), e.r_owner)
+                for e in await super().dump(host)
+            ]
+
+    async def scenario() -> None:
+        async with port_mapper() as (registry, binder):
+            merging = Merging(dial, port=binder.port, sockets=())
+            async with serve(
+                Echo(), transports=["tcp"], host=LOCALHOST, register=True, registrar=merging
+            ):
+                assert len(registry) == 1
+            assert listed(registry) == []
+
+    run(scenario())
+
+
+def test_a_local_socket_is_taken_back_by_its_path(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with port_mapper() as (registry, binder):
+            async with serve(
+                Echo(), transports=["local"], path=str(tmp_path / "sock"), register=True,
+                registrar=binder,
+            ):  # fmt: skip
+                assert [netid for netid, _ in listed(registry)] == ["local"]
+            assert listed(registry) == []
 
     run(scenario())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import socket
 from pathlib import Path
 
@@ -270,5 +271,76 @@ def test_over_ipv6_the_scope_is_kept() -> None:
                     caller = server.listener.caller(accepted)
                     assert caller.source == ("::1", client.getsockname()[1], 0)
                     assert caller.loopback
+
+    run(scenario())
+
+
+async def connect_from(server: Serving, host: str) -> socket.socket:
+    """A client with an address of its own, known to the pool."""
+    client = server.client()
+    client.bind((host, 0))
+    before = set(server.pool.connections)
+    await asyncio.get_running_loop().sock_connect(client, server.address)
+    await until(lambda: set(server.pool.connections) - before)
+    return client
+
+
+async def answered(*clients: socket.socket) -> bool:
+    """Whether each of them is still served."""
+    for client in clients:
+        await send(client, record(1, ECHO_V1.NULL))
+        assert await receive(client, 1) == [1]
+    return True
+
+
+def test_at_its_bound_a_source_loses_its_own_longest_silent_connection() -> None:
+    async def scenario() -> None:
+        async with serving(Limits(per_source=2)) as server:
+            other = await connect_from(server, "127.0.0.2")
+            first, second = await server.connect(), await server.connect()
+            await answered(first)
+            third = await server.connect()
+            assert await ended(second)
+            assert await answered(other, first, third)
+
+    run(scenario())
+
+
+def test_a_source_whose_connections_all_have_calls_under_way_gets_no_more() -> None:
+    async def scenario() -> None:
+        async with serving(Limits(per_source=1)) as server:
+            other = await connect_from(server, "127.0.0.2")
+            busy = await server.connect()
+            await send(busy, record(1, ECHO_V1.LATER, b""))
+            await until(lambda: server.echo.waiting)
+            refused = server.client()
+            await asyncio.get_running_loop().sock_connect(refused, server.address)
+            assert await ended(refused)
+            assert await answered(other)
+            server.echo.go.set()
+            assert await receive(busy, 1) == [1]
+
+    run(scenario())
+
+
+def test_of_a_source_that_has_gone_nothing_is_kept() -> None:
+    async def scenario() -> None:
+        async with serving() as server:
+            client = await connect_from(server, "127.0.0.2")
+            assert list(server.pool.sources) == ["127.0.0.2"]
+            client.close()
+            await until(lambda: not server.pool.connections)
+            assert server.pool.sources == {}
+
+    run(scenario())
+
+
+def test_at_a_local_socket_the_user_is_the_source(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with serving(Limits(per_source=1), str(tmp_path / "sock")) as server:
+            first, second = await server.connect(), await server.connect()
+            assert await ended(first)
+            assert await answered(second)
+            assert list(server.pool.sources) == [os.geteuid()]
 
     run(scenario())

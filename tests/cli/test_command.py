@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from descriptors import no_descriptors
 from oncrpc.cli.command import (
     BROKEN_PIPE,
     INTERRUPTED,
@@ -238,3 +239,17 @@ def test_help_aligns_the_options() -> None:
 
 def test_the_version_names_the_tool_and_the_project() -> None:
     assert version_of("tool").startswith("tool (oncrpc) ")
+
+
+def test_a_lack_of_descriptors_is_not_called_a_failure_to_write(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def opening() -> int:
+        print("before")
+        os.close(os.open(os.devnull, os.O_RDONLY))
+        return 0
+
+    with no_descriptors():
+        assert run("tool", opening) == 1
+
+    assert capsys.readouterr() == ("before\n", "tool: Too many open files; see 'ulimit -n'\n")

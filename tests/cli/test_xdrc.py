@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -161,3 +164,56 @@ def test_the_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None
 def test_the_version_is_the_package_s(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"xdrc (oncrpc) {oncrpc.__version__}\n"
+
+
+FULL = Path("/dev/full")
+"""Where nothing can be written."""
+
+needs_full = pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full")
+
+
+@needs_full
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_an_output_whose_error_has_no_name_is_named(
+    options: list[str], hello: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*options, "-o", str(FULL), str(hello)]) == 1
+    assert capsys.readouterr().err == "xdrc: /dev/full: No space left on device\n"
+
+
+@needs_full
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_a_standard_output_that_is_full_is_no_file_of_that_name(
+    options: list[str], hello: Path
+) -> None:
+    command = [sys.executable, "-m", "oncrpc.cli.xdrc", *options, str(hello)]
+    with FULL.open("w") as full:
+        made = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+
+    assert (made.returncode, made.stderr) == (1, "xdrc: cannot write: No space left on device\n")
+
+
+class Unreadable(io.StringIO):
+    """A standard input that fails."""
+
+    def read(self, size: int | None = -1) -> str:
+        raise OSError(errno.EIO, "Input/output error")
+
+
+def test_a_standard_input_that_fails_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", Unreadable())
+
+    assert main(["-"]) == 1
+    assert capsys.readouterr().err == "xdrc: standard input: Input/output error\n"
+
+
+def test_an_output_that_is_no_text_is_stale(
+    hello: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "made.py"
+    target.write_bytes(b"\xff")
+
+    assert main(["--check", "-o", str(target), str(hello)]) == 1
+    assert capsys.readouterr().err == f"xdrc: {target} is stale\n"

@@ -159,3 +159,18 @@ def test_reading_takes_time_in_proportion_to_the_bytes(size: int | None, step: i
     short, long = seconds_to_read(wire(1 << 12), step), seconds_to_read(wire(1 << 16), step)
 
     assert long < 80 * short + 0.01
+
+
+@given(st.lists(st.binary(max_size=40), max_size=4), st.integers(0, 200))
+def test_what_is_unread_brings_another_reader_to_the_same_place(
+    messages: list[bytes], place: int
+) -> None:
+    """Of two fragments each, cut anywhere."""
+    wire = b"".join(len(m[:5]).to_bytes(4, "big") + m[:5] + encode_record(m[5:]) for m in messages)
+    first, second = RecordReader(), RecordReader()
+    first.feed(wire[:place])
+    read = list(first.records())
+
+    second.feed(first.unread + wire[place:])
+
+    assert read + list(second.records()) == messages

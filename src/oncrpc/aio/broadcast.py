@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from oncrpc.callit import Questions
+from oncrpc.endpoint import check_port
 from oncrpc.errors import TransportError, XdrError
 from oncrpc.interfaces import Destination, broadcast_socket, destinations
 from oncrpc.programs.portmap import PMAP_PORT
@@ -51,12 +52,14 @@ async def broadcast(
     One that lacks the program, or forwards no calls, stays silent. Anybody may answer.
 
     Raises:
-        TransportError: no network to send to. XdrError: the arguments do not fit.
+        TransportError: no network to send to, or no socket to be had. AddressError: no such port.
+        XdrError: the arguments do not fit.
     """
+    check_port(port)
     version = procedure.version
     called = (version.prog, version.vers, procedure.number)
     asked = Questions.of(called, procedure.encode_arguments(arguments), auth=auth)
-    asking = _Asking(asked, destinations() if to is None else to, port)
+    asking = _Asking(asked, _places(to), port)
     hosts: set[str] = set()
     try:
         asking.start(duration)
@@ -67,6 +70,13 @@ async def broadcast(
                 yield heard
     finally:
         asking.close()
+
+
+def _places(to: Sequence[Destination] | None) -> Sequence[Destination]:
+    try:
+        return destinations() if to is None else to
+    except OSError as error:
+        raise TransportError.number(error.errno or errno.EIO) from None
 
 
 def _heard(asked: Questions, procedure: Procedure[R], message: bytes, host: str) -> Heard[R] | None:
@@ -96,7 +106,10 @@ class _Asking:
     def start(self, duration: float) -> None:
         """Send now and again, and hear for so long."""
         for family in {place.family for place in self.places}:
-            sock = self.sockets[family] = broadcast_socket(family)
+            try:
+                sock = self.sockets[family] = broadcast_socket(family)
+            except OSError as error:
+                raise TransportError.of(error) from None
             sock.setblocking(False)
             self.loop.add_reader(sock.fileno(), self._receive, sock)
         if not self._send():

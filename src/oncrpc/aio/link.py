@@ -9,7 +9,7 @@ import socket
 from typing import Any, TypeVar
 
 from oncrpc.addr import Transport, is_numeric, transport
-from oncrpc.endpoint import bind_reserved, look_up, peer_of, socket_of
+from oncrpc.endpoint import bind_reserved, hung_up, look_up, peer_of, place_of, socket_of
 from oncrpc.errors import OncRpcError, ProtocolError, TransportError
 from oncrpc.rpc.auth import AUTH_NONE, Auth
 from oncrpc.rpc.calls import DEFAULT_TIMEOUT, Calls, Pending
@@ -60,16 +60,31 @@ class AioLink(asyncio.Protocol):
         call.waiter = self.loop.create_future()
         try:
             self._send(call)
-            self._arm(min(call.deadline, call.retry_at))
+            self._arm(call.due_at)
             result: R = await call.waiter
             return result
         finally:
             self.calls.forget(call)
             self._unsent.pop(call, None)
 
+    @property
+    def works(self) -> bool:
+        """Whether a call can be made, as far as can be seen.
+
+        The peer may have ended the stream, and the loop not yet have told; while calls are under
+        way their replies may come before that end.
+        """
+        if self.broken is not None or self.doubtful:
+            return False
+        if len(self.calls):
+            return True
+        sock = self.transport.get_extra_info("socket") if self.transport else self.sock
+        assert sock is not None, "a link that is not broken has a socket"
+        return not hung_up(sock.fileno())
+
     def close(self) -> None:
         """Close the link; calls under way fail."""
-        self._break(TransportError.number(errno.ECONNABORTED))
+        self._break(TransportError.number(errno.ECONNABORTED, place=self.calls.place))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio: the stream is connected."""
@@ -88,8 +103,8 @@ class AioLink(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """asyncio: the stream has ended."""
-        reset = TransportError.number(errno.ECONNRESET)
-        self._fail(TransportError.of(exc) if isinstance(exc, OSError) else reset)
+        reset = OSError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
+        self._fail(self._error(exc if isinstance(exc, OSError) else reset))
 
     def pause_writing(self) -> None:
         """asyncio: the peer does not read."""
@@ -116,7 +131,7 @@ class AioLink(asyncio.Protocol):
             return
         except OSError as error:
             self.doubtful = True
-            self._end_all(TransportError.of(error))
+            self._end_all(self._error(error))
             return
         self._take(data)
 
@@ -136,7 +151,10 @@ class AioLink(asyncio.Protocol):
             except BlockingIOError:
                 pass
             except OSError as error:
-                raise TransportError.of(error) from None
+                raise self._error(error) from None
+
+    def _error(self, error: OSError) -> TransportError:
+        return TransportError.of(error, place=self.calls.place)
 
     def _arm(self, at: float | None) -> None:
         """Have ``_due`` called at that time, if it is not to be called earlier."""
@@ -205,17 +223,22 @@ async def dial(
 
     Raises:
         HostUnknown: the name has no address of the transport's family. TransportError.
+        AddressError: there is no such transport, or no such port.
     """
     entry = transport(netid)
+    place = place_of(entry, host, port)
     first_xid = int.from_bytes(os.urandom(4), "big")
-    calls = Calls(first_xid=first_xid, retransmit=entry.datagram, auth=auth)
+    calls = Calls(first_xid=first_xid, retransmit=entry.datagram, auth=auth, place=place)
     address = await _look_up(entry, host, port)
-    sock = await _connect(entry, address, timeout, reserved_port=reserved_port)
     try:
-        link = AioLink(peer_of(sock, host), calls, timeout)
-    except TransportError:
-        sock.close()
-        raise
+        sock = await _connect(entry, address, timeout, reserved_port=reserved_port)
+        try:
+            link = AioLink(peer_of(sock, host), calls, timeout)
+        except TransportError:
+            sock.close()
+            raise
+    except OSError as error:
+        raise TransportError.of(error, place=place) from None
     if entry.datagram:
         link.attach(sock)
     elif sock.family == socket.AF_UNIX:
@@ -228,22 +251,28 @@ async def dial(
 async def _connect(
     entry: Transport, address: Any, timeout: float, *, reserved_port: bool
 ) -> socket.socket:
-    loop = asyncio.get_running_loop()
+    sock = socket_of(entry)
     try:
-        sock = socket_of(entry)
-        try:
-            sock.setblocking(False)
-            if reserved_port:
-                bind_reserved(sock)
-            await asyncio.wait_for(loop.sock_connect(sock, address), timeout)
-            return sock
-        except BaseException:
-            sock.close()
-            raise
+        sock.setblocking(False)
+        if reserved_port:
+            bind_reserved(sock)
+        await _reach(sock, address, timeout)
+        return sock
+    except BaseException:
+        sock.close()
+        raise
+
+
+async def _reach(sock: socket.socket, address: Any, timeout: float) -> None:
+    connecting = asyncio.get_running_loop().sock_connect(sock, address)
+    try:
+        await asyncio.wait_for(connecting, timeout)
     except TimeoutError:
         raise TransportError.number(errno.ETIMEDOUT) from None
     except OSError as error:
-        raise TransportError.of(error) from None
+        if error.errno is None:
+            raise
+        raise TransportError.number(error.errno) from None  # asyncio's text names no reason
 
 
 async def _look_up(entry: Transport, host: str, port: int) -> Any:

@@ -48,7 +48,8 @@ class ReconnectingLink:
             async with asyncio.timeout_at(until):
                 link = await self._working()
         except TimeoutError:
-            raise CallTimeout(f"no connection for {procedure!r}") from None
+            place = self.link.calls.place
+            raise CallTimeout(f"no connection to {place} for {procedure!r}") from None
         return await link.call(procedure, *arguments, timeout=until - loop.time(), auth=auth)
 
     async def _working(self) -> AioLink:
@@ -60,11 +61,11 @@ class ReconnectingLink:
                 self.link = await self.dial()
         if self.closed:
             self.link.close()
-            raise TransportError.number(errno.ECONNABORTED)
+            raise TransportError.number(errno.ECONNABORTED, place=self.link.calls.place)
         return self.link
 
     def _works(self) -> bool:
-        return self.closed or not (self.link.broken or self.link.doubtful)
+        return self.closed or self.link.works
 
     def close(self) -> None:
         """Close the link for good; calls under way fail."""

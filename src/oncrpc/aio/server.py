@@ -7,17 +7,27 @@ import errno
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from itertools import product
 from typing import Any
 
-from oncrpc.addr import RPCB_SOCKET, WILDCARDS, family_of, is_numeric, join_uaddr, transport
+from oncrpc.addr import (
+    RPCB_SOCKET,
+    WILDCARDS,
+    family_of,
+    is_numeric,
+    join_uaddr,
+    split_uaddr,
+    transport,
+)
 from oncrpc.aio.binding import binder
+from oncrpc.aio.route import Guard
 from oncrpc.aio.sockets import listen, listen_local
-from oncrpc.aio.stream import Connection, Limits, Listener, Pool, Turns
+from oncrpc.aio.stream import Carried, Connection, Limits, Listener, Pool, Turns
 from oncrpc.aio.udp import UdpEndpoint
 from oncrpc.binder import Binder
+from oncrpc.endpoint import check_port
 from oncrpc.errors import AddressError, NotRegistered, OncRpcError
 from oncrpc.rpc.auth import Judge
 from oncrpc.rpc.dispatch import Dispatcher
@@ -36,7 +46,10 @@ LOCAL_LIMITS = Limits(idle_time=None)
 
 
 class Server:
-    """Endpoints that share a ``dispatcher``; ``addresses`` are their universal ones by netid."""
+    """Endpoints that share a ``dispatcher``; ``addresses`` are their universal ones by netid.
+
+    The ``guard`` tells what sources of datagrams may have; without one they may have everything.
+    """
 
     def __init__(
         self,
@@ -44,15 +57,16 @@ class Server:
         *,
         limits: Limits | None = None,
         local_limits: Limits = LOCAL_LIMITS,
+        guard: Guard | None = None,
     ) -> None:
-        self.dispatcher = dispatcher
+        self.dispatcher, self.guard = dispatcher, guard
         self.addresses: dict[str, str] = {}
         self.endpoints: list[UdpEndpoint | Listener] = []
         clock = time.monotonic
-        turns = Turns(clock)
+        self._turns = Turns(clock)
         self.pools = {
-            "tcp": Pool(limits or Limits(), clock, turns),
-            "local": Pool(local_limits, clock, turns),
+            "tcp": Pool(limits or Limits(), clock, self._turns),
+            "local": Pool(local_limits, clock, self._turns),
         }
         self._sweeper: asyncio.TimerHandle | None = None
 
@@ -67,7 +81,7 @@ class Server:
         host, port = sock.getsockname()[:2]
         self.addresses[netid] = join_uaddr(host, port)
         if sock.type == socket.SOCK_DGRAM:
-            self.endpoints.append(UdpEndpoint(sock, netid, self.dispatcher))
+            self.endpoints.append(UdpEndpoint(sock, netid, self.dispatcher, self.guard))
         else:
             self.endpoints.append(Listener(sock, netid, self.dispatcher, self.pools["tcp"]))
 
@@ -86,11 +100,54 @@ class Server:
         with _told_of_signals(ended.set):
             await ended.wait()
 
+    async def freeze(self, *, drain: float = DRAIN) -> list[Carried]:
+        """Answer nothing more until ``thaw``, and give calls under way ``drain`` seconds.
+
+        Whoever asks meanwhile waits in the sockets. The result is what another image of the program
+        needs to go on with the open connections; the descriptors stay ours.
+        """
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        self._turns.hold()
+        for endpoint in self.endpoints:
+            endpoint.stop()
+        await _wait(task for e in self.endpoints if isinstance(e, Listener) for task in e.starting)
+        for connection in self._connections():
+            connection.freeze()
+        under_way = [*(c.calls for c in self._connections()), *(e.waiting for e in self._udp())]
+        await _wait([task for tasks in under_way for task in tasks], time.monotonic() + drain)
+        carried = (connection.carried() for connection in self._connections())
+        return [found for found in carried if found is not None]
+
+    def thaw(self) -> None:
+        """Go on after ``freeze``."""
+        self.start()
+        for connection in self._connections():
+            connection.thaw()
+        self._turns.go_on()
+
+    def adopt(self, connections: Iterable[Carried]) -> None:
+        """Go on with connections that another image has frozen, those silent for longest first."""
+        listeners = [e for e in reversed(self.endpoints) if isinstance(e, Listener)]
+        by_netid = {listener.netid: listener for listener in listeners}
+        for carried in connections:
+            listener = by_netid.get(carried.netid)
+            if listener is None:
+                socket.close(carried.descriptor)
+            else:
+                listener.adopt(carried)
+
+    def _udp(self) -> list[UdpEndpoint]:
+        return [e for e in self.endpoints if isinstance(e, UdpEndpoint)]
+
+    def _connections(self) -> list[Connection]:
+        return [c for pool in self.pools.values() for c in pool.connections]
+
     async def close(self, *, drain: float = DRAIN) -> None:
         """Stop accepting, give calls under way ``drain`` seconds, then end every connection."""
         if self._sweeper is not None:
             self._sweeper.cancel()
-        datagrams = [e for e in self.endpoints if isinstance(e, UdpEndpoint)]
+        datagrams = self._udp()
         connections = await self._stop(datagrams)
         until = time.monotonic() + drain
         under_way = [*(c.calls for c in connections), *(e.waiting for e in datagrams)]
@@ -115,7 +172,7 @@ class Server:
                 starting += listener.starting
                 listener.close()
         await _wait(starting)
-        return [c for pool in self.pools.values() for c in pool.connections]
+        return self._connections()
 
     def _sweep(self) -> None:
         for pool in self.pools.values():
@@ -180,8 +237,9 @@ async def serve(
 
     Raises:
         OSError: an address cannot be bound. NotRegistered: the port mapper refused.
+        ValueError: no service, no such transport, or no such port.
     """
-    dispatcher = Dispatcher(services, clock=time.monotonic, hooks=hooks, auth=auth)
+    dispatcher = Dispatcher(_some(services), clock=time.monotonic, hooks=hooks, auth=auth)
     server = Server(dispatcher, limits=limits)
     registered: list[tuple[type[Version], str]] = []
     try:
@@ -197,15 +255,22 @@ async def serve(
         yield server
     finally:
         try:
-            await _unregister(registered, registrar)
+            await _unregister(registered, server.addresses, registrar)
         finally:
             await server.close(drain=drain)
+
+
+def _some(services: Sequence[Service]) -> Sequence[Service]:
+    if not services:
+        raise ValueError("there is no service to serve")
+    return services
 
 
 def _sockets(
     netids: Sequence[str] | None, host: str | None, port: int, path: str | None
 ) -> Iterator[tuple[str, socket.socket]]:
     """A bound socket of every netid; if none is named, of those that this host has."""
+    check_port(port)
     for netid in VISIBLE if netids is None else netids:
         try:
             if netids is not None or _could_have(netid, host):
@@ -221,14 +286,19 @@ def _sockets(
 def _could_have(netid: str, host: str | None) -> bool:
     """Whether a host is an address of the transport's family, as far as can be seen."""
     numeric = host is not None and is_numeric(host)
-    return not numeric or transport(netid).family == family_of(host or "")
+    return not numeric or transport(netid).family == family_of((host or "").partition("%")[0])
 
 
 def _socket(netid: str, host: str | None, port: int, path: str | None) -> socket.socket:
     entry = transport(netid)
-    if entry.family == "loopback":
-        return listen_local(path or RPCB_SOCKET)
-    return listen(entry, host or WILDCARDS[entry.family], port)
+    local = entry.family == "loopback"
+    where = (path or RPCB_SOCKET) if local else (host or WILDCARDS[entry.family])
+    try:
+        return listen_local(where) if local else listen(entry, where, port)
+    except OSError as error:
+        place = where if local else f"{where} port {port}"
+        reason = f"cannot serve {netid} on {place}: {error.strerror or error}"
+        raise type(error)(error.errno or errno.EIO, reason) from None
 
 
 async def _register(version: type[Version], netid: str, uaddr: str, registrar: Binder) -> None:
@@ -241,10 +311,26 @@ async def _register(version: type[Version], netid: str, uaddr: str, registrar: B
         )
 
 
-async def _unregister(registered: Iterable[tuple[type[Version], str]], registrar: Binder) -> None:
-    """Take back what was registered, and nothing else: others may serve the program too."""
-    for version, netid in registered:
-        try:
-            await registrar.unset(version.prog, version.vers, netid)
-        except (OncRpcError, OSError):
-            return
+async def _unregister(
+    registered: Sequence[tuple[type[Version], str]], addresses: Mapping[str, str], registrar: Binder
+) -> None:
+    """Take back what was registered and is still ours: others may serve the program by now."""
+    if not registered:
+        return
+    with suppress(OncRpcError, OSError):
+        listed = {
+            (entry.r_prog, entry.r_vers, entry.r_netid.decode(errors="replace")): entry.r_addr
+            for entry in await registrar.dump()
+        }
+        for version, netid in registered:
+            found = listed.get((version.prog, version.vers, netid), b"").decode(errors="replace")
+            if _port_or_path(found) == _port_or_path(addresses[netid]):
+                await registrar.unset(version.prog, version.vers, netid)
+
+
+def _port_or_path(uaddr: str) -> int | str:
+    """What of an address a port mapper leaves as it is: it may put another host's into it."""
+    try:
+        return split_uaddr(uaddr)[1]
+    except AddressError:
+        return uaddr

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from oncrpc.addr import Transport
-from oncrpc.endpoint import local_address, socket_of
+from oncrpc.endpoint import local_address, look_up, socket_of
 
 BACKLOG = 4096
 IP_PKTINFO = getattr(socket, "IP_PKTINFO", 8)
@@ -31,7 +31,7 @@ def listen(entry: Transport, host: str, port: int) -> socket.socket:
             _ask_destination(sock)
         else:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind((host, port))
+        sock.bind(look_up(entry, host, port) if "%" in host else (host, port))
         if not entry.datagram:
             sock.listen(BACKLOG)
     return sock

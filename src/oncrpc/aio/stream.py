@@ -6,7 +6,11 @@ it, so that TCP's own flow control holds the peer. Nor does it keep others waiti
 turns, a call each, and after a slice of time datagrams and new connections have theirs. The pool
 bounds all connections together: a new one takes the place of the one that has been silent
 longest; of those that do not read their replies the ones that began it first go when the replies
-are too many.
+are too many. It also bounds those of one source, an address or the user at a local socket: at that
+bound the new one takes the place of one of its own, so that nobody can push out everybody else's.
+
+A connection outlives its process: frozen, it can be carried to another image of the program, with
+the bytes that were read but not answered and those that the peer has not taken yet.
 """
 
 from __future__ import annotations
@@ -15,12 +19,14 @@ import asyncio
 import errno
 import logging
 import socket
+import time
 from collections import OrderedDict, deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from oncrpc.endpoint import peer_uid
+from oncrpc.endpoint import peer_pid, peer_pidfd, peer_uid
 from oncrpc.errors import ProtocolError
 from oncrpc.rpc.dispatch import Dispatcher, Reply
 from oncrpc.rpc.program import Caller
@@ -31,6 +37,9 @@ log = logging.getLogger("oncrpc.aio")
 FULL = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 ACCEPT_BATCH = 64
 ACCEPT_PAUSE = 0.1
+Source = str | int | None
+"""Where connections come from: a host's address, or the uid of a local one's user."""
+
 SLICE = 0.005
 """Seconds for which streams are answered before everything else that waits has its turn."""
 
@@ -40,6 +49,7 @@ class Limits:
     """What connections may cost: counts, bytes, and seconds."""
 
     connections: int = 1000
+    per_source: int = 250
     record: int = 1 << 20
     calls: int = 64
     unread: int = 256 << 10
@@ -49,13 +59,25 @@ class Limits:
     idle_time: float | None = 300.0
 
 
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """An open connection on its way to another image; the times are of the monotonic clock."""
+
+    descriptor: int
+    netid: str
+    unread: bytes
+    unsent: bytes
+    heard_at: float
+    record_at: float
+
+
 class Turns:
     """Connections that have something to do, served in turn, a call each."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.clock = clock
         self._waiting: deque[Connection] = deque()
-        self._serving = False
+        self._serving = self._held = False
 
     def add(self, connection: Connection) -> None:
         """The connection has bytes that were not looked at; it must not be waiting already."""
@@ -64,7 +86,21 @@ class Turns:
             self._serving = True
             asyncio.get_running_loop().call_soon(self._serve)
 
+    def hold(self) -> None:
+        """Give nobody a turn until ``go_on``."""
+        self._held = True
+
+    def go_on(self) -> None:
+        """Give those that wait their turns."""
+        self._held = False
+        if self._waiting and not self._serving:
+            self._serving = True
+            asyncio.get_running_loop().call_soon(self._serve)
+
     def _serve(self) -> None:
+        if self._held:
+            self._serving = False
+            return
         until = self.clock() + SLICE
         while self._waiting and self.clock() <= until:
             connection = self._waiting.popleft()
@@ -83,21 +119,45 @@ class Pool:
     ) -> None:
         self.limits, self.clock, self.turns = limits, clock, turns or Turns(clock)
         self.connections: OrderedDict[Connection, None] = OrderedDict()
+        self.sources: dict[Source, OrderedDict[Connection, None]] = {}
         self.arriving: set[Connection] = set()
         self.not_reading: dict[Connection, None] = {}
 
+    def arrive(self, connection: Connection) -> None:
+        """The connection was accepted; it has no transport yet."""
+        self.arriving.add(connection)
+        self.sources.setdefault(connection.source, OrderedDict())[connection] = None
+
+    def arrived(self, connection: Connection) -> None:
+        """The connection has one now, or never will."""
+        self.arriving.discard(connection)
+        if connection not in self.connections:
+            self.drop(connection)
+
     def touch(self, connection: Connection) -> None:
         """The connection was heard of just now."""
-        self.connections[connection] = None
-        self.connections.move_to_end(connection)
+        for kept in (self.connections, self.sources.setdefault(connection.source, OrderedDict())):
+            kept[connection] = None
+            kept.move_to_end(connection)
 
     def drop(self, connection: Connection) -> None:
         """The connection has ended."""
         self.connections.pop(connection, None)
         self.not_reading.pop(connection, None)
+        own = self.sources.get(connection.source)
+        if own is not None:
+            own.pop(connection, None)
+            if not own:
+                del self.sources[connection.source]
 
-    def make_room(self) -> bool:
-        """Whether one more may come in; if need be the longest silent one has to go."""
+    def make_room(self, source: Source) -> bool:
+        """Whether one more may come in from there; if need be the longest silent one has to go.
+
+        At its own bound a source loses one of its own, else whoever it is.
+        """
+        own = self.sources.get(source)
+        if own is not None and len(own) >= self.limits.per_source and not self.evict(own):
+            return False
         if len(self.connections) + len(self.arriving) < self.limits.connections:
             return True
         return self.evict()
@@ -111,10 +171,10 @@ class Pool:
             unread -= first.transport.get_write_buffer_size()
             first.end("too many replies are unread")
 
-    def evict(self) -> bool:
+    def evict(self, among: Iterable[Connection] | None = None) -> bool:
         """End the longest silent connection that has no call under way; False if all have."""
-        for connection in self.connections:
-            if not connection.calls:
+        for connection in self.connections if among is None else among:
+            if not connection.calls and connection not in self.arriving:
                 connection.end("made room for a new connection")
                 return True
         return False
@@ -123,6 +183,7 @@ class Pool:
         """End the connections that are beyond a time limit."""
         now = self.clock()
         for connection in list(self.connections):
+            connection.forget_sent()
             reason = connection.overdue(now)
             if reason:
                 connection.end(reason)
@@ -132,15 +193,18 @@ class Connection(asyncio.Protocol):
     """One peer: its records in, its replies out as they are ready."""
 
     transport: asyncio.Transport
-    caller: Caller
 
-    def __init__(self, listener: Listener) -> None:
-        self.listener, self.pool = listener, listener.pool
+    def __init__(self, listener: Listener, caller: Caller, carried: Carried | None = None) -> None:
+        self.listener, self.pool, self.caller = listener, listener.pool, caller
+        self.source: Source = caller.source[0] if caller.source else caller.uid
         self.reader = RecordReader(max_record=self.pool.limits.record)
         self.calls: set[asyncio.Future[None]] = set()
         self.heard_at = self.record_at = self.pool.clock()
         self.unread_since: float | None = None
         self.at_end = self.waiting = False
+        self._carried = carried
+        self._written: deque[bytes] = deque()
+        self._written_size = 0
         self.lost = listener.loop.create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -148,9 +212,20 @@ class Connection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
         transport.set_write_buffer_limits(high=self.pool.limits.unread)
-        self.caller = self.listener.caller(transport.get_extra_info("socket"))
         self.pool.arriving.discard(self)
         self.pool.touch(self)
+        if self._carried is not None:
+            self._take_up(self._carried)
+            self._carried = None
+
+    def _take_up(self, carried: Carried) -> None:
+        """Go on where another image of the program has left off."""
+        self.heard_at, self.record_at = carried.heard_at, carried.record_at
+        if carried.unsent:
+            self._send(carried.unsent)
+        if carried.unread:
+            self.reader.feed(carried.unread)
+            self._wait_for_turn()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # asyncio's
         """asyncio: the connection is gone."""
@@ -203,6 +278,28 @@ class Connection(asyncio.Protocol):
         if limits.idle_time is not None and now - self.heard_at > limits.idle_time:
             return "idle"
         return None
+
+    def freeze(self) -> None:
+        """Read nothing more, and have no turn: the pool's turns are held."""
+        self.transport.pause_reading()
+
+    def thaw(self) -> None:
+        """Go on after ``freeze``; one that waits or is blocked reads again in its time."""
+        if not (self.waiting or self.blocked):
+            self.transport.resume_reading()
+
+    def carried(self) -> Carried | None:
+        """What another image needs to go on with it; None if it is to end with this one.
+
+        A connection that has a call under way is: nobody would answer that.
+        """
+        unsent = self._unsent()
+        descriptor = self.transport.get_extra_info("socket").fileno()
+        if self.calls or descriptor < 0 or (self.transport.is_closing() and not unsent):
+            return None
+        unread = self.reader.unread
+        times = self.heard_at, self.record_at
+        return Carried(descriptor, self.listener.netid, unread, unsent, *times)
 
     def end(self, reason: str) -> None:
         """End the connection at once."""
@@ -270,7 +367,26 @@ class Connection(asyncio.Protocol):
 
     def _write(self, reply: Reply) -> None:
         if reply is not None and not self.transport.is_closing():
-            self.transport.write(encode_record(reply))
+            self._send(encode_record(reply))
+
+    def _send(self, data: bytes) -> None:
+        """Write, and keep what the transport could not send yet: it does not give that back."""
+        self.transport.write(data)
+        if self._written or self.transport.get_write_buffer_size():
+            self._written.append(data)
+            self._written_size += len(data)
+            self.forget_sent()
+
+    def forget_sent(self) -> None:
+        """Keep no more of what was written than the parts that have bytes unsent."""
+        unsent = self.transport.get_write_buffer_size() if self._written else 0
+        while self._written and self._written_size - len(self._written[0]) >= unsent:
+            self._written_size -= len(self._written.popleft())
+
+    def _unsent(self) -> bytes:
+        self.forget_sent()
+        written = b"".join(self._written)
+        return written[len(written) - self.transport.get_write_buffer_size() :]
 
 
 class Listener:
@@ -287,17 +403,27 @@ class Listener:
         self._paused = None
         self.loop.add_reader(self.sock.fileno(), self._accept)
 
-    def close(self) -> None:
-        """Accept no more; the connections that there are stay."""
+    def stop(self) -> None:
+        """Accept no more until ``start``; those who connect wait in the socket."""
         if self._paused is not None:
             self._paused.cancel()
         self.loop.remove_reader(self.sock.fileno())
+
+    def close(self) -> None:
+        """Accept no more; the connections that there are stay."""
+        self.stop()
         self.sock.close()
+
+    def adopt(self, carried: Carried) -> None:
+        """Go on with a connection that another image of the program has accepted."""
+        self._begin(socket.socket(fileno=carried.descriptor), carried)
 
     def caller(self, sock: socket.socket) -> Caller:
         """Who is at the other end of an accepted socket."""
         if sock.family == socket.AF_UNIX:
-            return Caller(self.netid, uid=peer_uid(sock), loopback=True)
+            pidfd = partial(peer_pidfd, sock, time.clock_gettime(time.CLOCK_BOOTTIME))
+            uid, pid = peer_uid(sock), peer_pid(sock)
+            return Caller(self.netid, uid=uid, loopback=True, pid=pid, pidfd=pidfd)
         try:
             source = sock.getpeername()
         except OSError:
@@ -323,20 +449,20 @@ class Listener:
             except OSError as error:
                 self._pause(error)
                 return
-            self._admit(sock)
+            self._begin(sock)
 
-    def _admit(self, sock: socket.socket) -> None:
-        if not self.pool.make_room():
+    def _begin(self, sock: socket.socket, carried: Carried | None = None) -> None:
+        connection = Connection(self, self.caller(sock), carried)
+        if not self.pool.make_room(connection.source):
             sock.close()
             return
         sock.setblocking(False)
-        connection = Connection(self)
-        self.pool.arriving.add(connection)
+        self.pool.arrive(connection)
         made = self.loop.connect_accepted_socket(lambda: connection, sock)
         task = self.loop.create_task(made)
         self.starting.add(task)
         task.add_done_callback(self.starting.discard)
-        task.add_done_callback(lambda _: self.pool.arriving.discard(connection))
+        task.add_done_callback(lambda _: self.pool.arrived(connection))
 
     def _pause(self, error: OSError) -> None:
         """Out of descriptors or memory: make room, and leave the queue alone for a moment."""

@@ -6,6 +6,7 @@ and because scripts know the messages of getopt(3): they are the same to the let
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +18,9 @@ import oncrpc
 BROKEN_PIPE = 141
 INTERRUPTED = 130
 """What a shell reports of a command that SIGPIPE or SIGINT ended."""
+
+NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
+"""What opening a file or a socket meets, and writing never."""
 
 OPERAND = ""
 WRONG = "?"
@@ -62,7 +66,8 @@ COMMON = (
 def run(program: str, body: Callable[[], int]) -> int:
     """Run a command and return its exit status: no traceback for Ctrl-C or a reader that left.
 
-    An ``OSError`` that leaves ``body`` means that standard output could not be written.
+    An ``OSError`` that leaves ``body`` means that standard output could not be written, unless it
+    is one of those that opening something meets.
     """
     _open_standard_files()
     try:
@@ -74,10 +79,16 @@ def run(program: str, body: Callable[[], int]) -> int:
         _discard_output()
         return BROKEN_PIPE
     except OSError as error:
+        complain(f"{program}: {_reason(error)}")
         _discard_output()
-        complain(f"{program}: cannot write: {error.strerror}")
         return 1
     return status
+
+
+def _reason(error: OSError) -> str:
+    if error.errno in NO_DESCRIPTORS:
+        return f"{os.strerror(error.errno)}; see 'ulimit -n'"
+    return f"cannot write: {error.strerror}"
 
 
 def _open_standard_files() -> None:
@@ -93,7 +104,11 @@ def _open_standard_files() -> None:
 
 def _discard_output() -> None:
     """Let what is still to be written go nowhere: Python tries again when it ends."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError:  # no descriptor left: what can be written is
+        with suppress(OSError):
+            sys.stdout.flush()
 
 
 def _status(body: Callable[[], int]) -> int:

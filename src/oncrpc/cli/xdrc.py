@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -82,29 +83,32 @@ def _take(order: Order, name: str, value: str) -> None:
 
 
 def _compile(order: Order) -> int:
+    texts = {name: _read(name) for name in order.inputs}
     try:
-        texts = {name: _read(name) for name in order.inputs}
-        if order.json:
-            _write(order.output, _trees(texts, order.settings))
-            return 0
-        made = [
-            (_target(order.output, name), compile_text(text, name, settings=order.settings))
-            for name, text in texts.items()
-        ]
-    except (IdlError, OSError) as error:
-        raise Failure(_shown(error)) from None
+        with _named("an included file"):
+            made = _made(texts, order)
+    except IdlError as error:
+        raise Failure(str(error)) from None
     if order.check:
         return _check(made)
-    try:
-        for target, text in made:
-            _write(target, text)
-    except OSError as error:
-        raise Failure(_shown(error)) from None
+    for target, text in made:
+        _write(target, text)
     return 0
 
 
+def _made(texts: dict[str, str], order: Order) -> list[tuple[str, str]]:
+    """What goes to which file."""
+    if order.json:
+        return [(order.output, _trees(texts, order.settings))]
+    return [
+        (_target(order.output, name), compile_text(text, name, settings=order.settings))
+        for name, text in texts.items()
+    ]
+
+
 def _read(name: str) -> str:
-    return sys.stdin.read() if name == "-" else read(Path(name))
+    with _named(name if name != "-" else "standard input"):
+        return sys.stdin.read() if name == "-" else read(Path(name))
 
 
 def _trees(texts: dict[str, str], settings: Settings) -> str:
@@ -118,17 +122,33 @@ def _check(made: list[tuple[str, str]]) -> int:
     status = 0
     for target, text in made:
         path = Path(target)
-        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        with _named(target):
+            stale = not path.is_file() or path.read_bytes() != text.encode()
+        if stale:
             command.complain(f"{PROGRAM}: {target} is stale")
             status = 1
     return status
 
 
 def _write(target: str, text: str) -> None:
-    if target:
-        Path(target).write_text(text, encoding="utf-8")
-    else:
+    """Write to a file, or to standard output, whose failures ``command.run`` tells."""
+    if not target:
         sys.stdout.write(text)
+        return
+    with _named(target):
+        Path(target).write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def _named(file: str) -> Iterator[None]:
+    """End the command if the file cannot be read or written, with its name: not every error has it.
+
+    A name that the error has comes first: that may be one of an included file.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise Failure(f"{PROGRAM}: {error.filename or file}: {error.strerror}") from None
 
 
 def _target(output: str, name: str) -> str:
@@ -140,12 +160,6 @@ def _target(output: str, name: str) -> str:
 
 def _is_folder(output: str) -> bool:
     return bool(output) and (output.endswith("/") or Path(output).is_dir())
-
-
-def _shown(error: IdlError | OSError) -> str:
-    if isinstance(error, IdlError):
-        return str(error)
-    return f"{PROGRAM}: {error.filename}: {error.strerror}"
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ and it has a new one.
 
 from __future__ import annotations
 
+import heapq
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,6 +47,9 @@ from oncrpc.xdr import codec
 DEFAULT_TIMEOUT = 10.0
 FIRST_RETRY = 0.5
 LAST_RETRY = 8.0
+FEW = 64
+"""Times of calls that are over: so many are kept however few calls are under way."""
+
 EMPTY_VERIFIER = 8
 """Bytes of AUTH_NONE at the end of a header."""
 
@@ -59,7 +63,10 @@ _REFUSALS: dict[accept_stat, type[CallError]] = {
 
 @dataclass(slots=True, eq=False)
 class Pending:
-    """A call under way. When it is done, ``result`` or ``error`` is set."""
+    """A call under way. When it is done, ``result`` or ``error`` is set.
+
+    At ``due_at`` it is to be sent again, or has timed out.
+    """
 
     xid: int
     procedure: Procedure[Any]
@@ -70,6 +77,7 @@ class Pending:
     flavor: Flavor
     cred: opaque_auth
     arguments_at: int
+    due_at: float = 0.0
     had_new_cred: bool = False
     done: bool = False
     result: Any = None
@@ -82,12 +90,18 @@ class Pending:
 
 
 class Calls:
-    """The calls of one socket. ``retransmit`` is for datagrams: a stream loses nothing."""
+    """The calls of one socket. ``retransmit`` is for datagrams: a stream loses nothing.
 
-    def __init__(self, *, first_xid: int, retransmit: bool, auth: Auth = AUTH_NONE) -> None:
-        self.flavor, self.retransmit = flavor_of(auth), retransmit
+    ``place`` is where they go, for the text of errors.
+    """
+
+    def __init__(
+        self, *, first_xid: int, retransmit: bool, auth: Auth = AUTH_NONE, place: str = ""
+    ) -> None:
+        self.flavor, self.retransmit, self.place = flavor_of(auth), retransmit, place
         self._xid = first_xid & 0xFFFFFFFF
         self._pending: dict[int, Pending] = {}
+        self._times: list[tuple[float, int]] = []
 
     def __len__(self) -> int:
         return len(self._pending)
@@ -115,6 +129,7 @@ class Calls:
             len(header),
         )  # fmt: skip
         self._pending[xid] = call
+        self._time(call)
         return call
 
     def _header(self, procedure: Procedure[Any], flavor: Flavor) -> tuple[int, opaque_auth, bytes]:
@@ -158,6 +173,7 @@ class Calls:
         call.message, call.arguments_at = header + arguments, len(header)
         call.had_new_cred = True
         self._pending[call.xid] = call
+        self._time(call)
         return True
 
     def forget(self, call: Pending) -> None:
@@ -168,25 +184,54 @@ class Calls:
         """The connection is gone: every call under way ends with the error."""
         calls = list(self._pending.values())
         self._pending.clear()
+        self._times.clear()
         for call in calls:
             call.finish(error=error)
         return calls
 
     def next_deadline(self) -> float | None:
         """When ``due`` is to be asked next, None while no call is under way."""
-        return min((min(c.deadline, c.retry_at) for c in self._pending.values()), default=None)
+        times = self._times
+        while times and not self._holds(times[0]):
+            heapq.heappop(times)
+        return times[0][0] if times else None
 
     def due(self, now: float) -> list[Pending]:
         """Calls whose time has come: those ``done`` have timed out, the others are to be resent."""
-        due = [c for c in self._pending.values() if min(c.deadline, c.retry_at) <= now]
-        for call in due:
+        due: list[Pending] = []
+        while (at := self.next_deadline()) is not None and at <= now:
+            call = self._pending[heapq.heappop(self._times)[1]]
+            due.append(call)
             if call.deadline <= now:
                 del self._pending[call.xid]
-                call.finish(error=CallTimeout(f"no reply to {call.procedure!r}"))
+                call.finish(error=self._timeout(call))
             else:
                 call.retry_after = min(call.retry_after * 2, LAST_RETRY)
                 call.retry_at = now + call.retry_after
+                self._time(call)
         return due
+
+    def _timeout(self, call: Pending) -> CallTimeout:
+        source = f" from {self.place}" if self.place else ""
+        return CallTimeout(f"no reply to {call.procedure!r}{source}")
+
+    def _time(self, call: Pending) -> None:
+        """Note when the call is due.
+
+        A call that ends leaves its time behind, which is dropped when it is the next one, or when
+        most that are noted are such.
+        """
+        times = self._times
+        if len(times) > FEW + 2 * len(self._pending):
+            times[:] = [noted for noted in times if self._holds(noted)]
+            heapq.heapify(times)
+        call.due_at = min(call.deadline, call.retry_at)
+        heapq.heappush(times, (call.due_at, call.xid))
+
+    def _holds(self, noted: tuple[float, int]) -> bool:
+        """Whether the call is under way, and due then."""
+        call = self._pending.get(noted[1])
+        return call is not None and call.due_at == noted[0]
 
 
 def call_header(xid: int, called: tuple[int, int, int], *, cred: opaque_auth) -> bytes:

@@ -38,6 +38,12 @@ class RecordReader:
         """Some bytes of a record are here, but not all of them."""
         return bool(self._buffer or self._record)
 
+    @property
+    def unread(self) -> bytes:
+        """Bytes that, fed to another reader, bring it to where this one is."""
+        data = b"".join(self._record)
+        return (len(data).to_bytes(4, "big") + data if self._record else b"") + self._buffer
+
     def feed(self, data: bytes) -> None:
         """Take what arrived."""
         self._buffer += data

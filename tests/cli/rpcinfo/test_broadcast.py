@@ -5,6 +5,7 @@ import socket
 import pytest
 
 from cli.fakes import Server, serving
+from descriptors import no_descriptors
 from oncrpc import rpc
 from oncrpc.cli.rpcinfo import broadcast, main
 from oncrpc.cli.rpcinfo.broadcast import name_of
@@ -131,3 +132,26 @@ def test_a_network_that_takes_nothing_is_a_failure(
 
     assert main(["-b", "100003", "3"]) == 1
     assert capsys.readouterr().err == "rpcinfo: broadcast failed: RPC: Unable to send\n"
+
+
+UNABLE = "rpcinfo: broadcast failed: RPC: Unable to send; errno = Too many open files\n"
+
+
+@pytest.mark.usefixtures("loopback")
+@pytest.mark.parametrize("but", [0, 1])
+def test_no_descriptor_for_the_sockets_is_told_as_such(
+    but: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with no_descriptors(but=but):
+        assert main(["-b", "100003", "3"]) == 1
+
+    assert capsys.readouterr() == ("", UNABLE)
+
+
+def test_no_descriptor_to_ask_for_the_networks_is_told_as_such(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with no_descriptors():
+        assert main(["-b", "100003", "3"]) == 1
+
+    assert capsys.readouterr() == ("", UNABLE)

@@ -6,6 +6,8 @@ A host that has the program answers with its address; one that has not stays sil
 
 from __future__ import annotations
 
+import errno
+import os
 import selectors
 import socket
 import sys
@@ -34,15 +36,25 @@ async def broadcast(request: Request) -> int:
     prog = program(request.operands[0])
     vers = version(request.operands[1])
     port = PMAP_PORT if request.rpcbind_port is None else request.rpcbind_port
-    places = destinations()
-    if not places:
-        raise Failure(f"{PROGRAM}: broadcast failed: RPC: Unknown protocol; {NO_INTERFACE}")
-    asking = Asking(Questions.of((prog, vers, 0), b"", auth=auth_sys()), places, port)
+    asking = _asking(Questions.of((prog, vers, 0), b"", auth=auth_sys()), port)
     try:
         asking.rounds(request.timeout or sum(ROUNDS))
     finally:
         asking.close()
     return 0
+
+
+def _asking(asked: Questions, port: int) -> Asking:
+    try:
+        places = destinations()
+        if not places:
+            raise Failure(f"{PROGRAM}: broadcast failed: RPC: Unknown protocol; {NO_INTERFACE}")
+        return Asking(asked, places, port)
+    except OSError as error:
+        reason = os.strerror(error.errno or errno.EIO)
+        raise Failure(
+            f"{PROGRAM}: broadcast failed: RPC: Unable to send; errno = {reason}"
+        ) from None
 
 
 class Asking:
@@ -52,10 +64,14 @@ class Asking:
         self.asked, self.places, self.port = asked, places, port
         self.replies = 0
         self.selector = selectors.DefaultSelector()
-        families = {place.family for place in places}
-        self.sockets = {family: broadcast_socket(family) for family in families}
-        for sock in self.sockets.values():
-            self.selector.register(sock, selectors.EVENT_READ)
+        self.sockets: dict[int, socket.socket] = {}
+        try:
+            for family in {place.family for place in places}:
+                sock = self.sockets[family] = broadcast_socket(family)
+                self.selector.register(sock, selectors.EVENT_READ)
+        except OSError:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Close the sockets."""

@@ -1,0 +1,118 @@
+"""What cannot be served, and how that is told."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loops import run
+from oncrpc.addr import transport
+from oncrpc.aio.client import connect
+from oncrpc.aio.server import serve
+from oncrpc.aio.sockets import listen
+from oncrpc.errors import AddressError
+from oncrpc.rpc import Service
+
+from .echo import ECHO_V1, Echo
+from .peers import LOCALHOST, NETIDS
+
+
+async def served(*services: Service, **options: Any) -> None:
+    async with serve(*services, **options):
+        pass
+
+
+def test_without_services_there_is_nothing_to_serve() -> None:
+    with pytest.raises(ValueError, match="there is no service to serve"):
+        run(served())
+
+
+@pytest.mark.parametrize("port", [-1, 70000])
+@pytest.mark.parametrize("options", [{}, {"transports": ["tcp"]}])
+def test_what_is_no_port_is_refused(port: int, options: dict[str, Any]) -> None:
+    with pytest.raises(AddressError, match=f"{port} is no port"):
+        run(served(Echo(), port=port, **options))
+
+
+@pytest.mark.parametrize("netid", NETIDS)
+def test_an_address_that_is_taken_is_told_with_its_transport(netid: str) -> None:
+    async def scenario() -> None:
+        with listen(transport(netid), NETIDS[netid], 0) as taken:
+            port = taken.getsockname()[1]
+            with pytest.raises(OSError, match="Address already in use") as raised:
+                await served(Echo(), transports=[netid], host=NETIDS[netid], port=port)
+        assert raised.value.errno == errno.EADDRINUSE
+        assert raised.value.strerror == (
+            f"cannot serve {netid} on {NETIDS[netid]} port {port}: Address already in use"
+        )
+
+    run(scenario())
+
+
+def test_an_address_of_another_host_is_told_with_its_transport() -> None:
+    with pytest.raises(OSError, match=r"cannot serve tcp on 192\.0\.2\.1 port 0: Cannot assign"):
+        run(served(Echo(), transports=["tcp"], host="192.0.2.1"))
+
+
+def test_a_name_without_an_address_is_told_with_its_transport() -> None:
+    with pytest.raises(socket.gaierror, match=r"cannot serve tcp on nosuchhost\.invalid port 0"):
+        run(served(Echo(), transports=["tcp"], host="nosuchhost.invalid"))
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "why"),
+    [
+        ("none/socket", FileNotFoundError, "No such file or directory"),
+        ("x" * 200, OSError, "AF_UNIX path too long"),
+    ],
+)
+def test_a_path_that_cannot_be_served_is_told(
+    name: str, kind: type[OSError], why: str, tmp_path: Path
+) -> None:
+    path = str(tmp_path / name)
+
+    with pytest.raises(kind, match=why) as raised:
+        run(served(Echo(), transports=["local"], path=path))
+
+    assert raised.value.errno
+    assert raised.value.strerror == f"cannot serve local on {path}: {why}"
+
+
+def test_an_address_of_an_interface_is_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which interfaces have one differs: the loopback address stands for it."""
+    asked: list[tuple[str, str]] = []
+
+    def instead(entry: Any, host: str, port: int) -> socket.socket:
+        asked.append((entry.netid, host))
+        return listen(entry, "::1", port)
+
+    monkeypatch.setattr("oncrpc.aio.server.listen", instead)
+
+    run(served(Echo(), host="fe80::1%lo"))
+
+    assert asked == [("udp6", "fe80::1%lo"), ("tcp6", "fe80::1%lo")]
+
+
+def test_the_interface_of_an_address_is_bound_with_it() -> None:
+    """Nobody has the address; without its interface it would be invalid."""
+    with pytest.raises(OSError, match=r"fe80::9:9%lo port 0: Cannot assign") as raised:
+        run(served(Echo(), transports=["tcp6"], host="fe80::9:9%lo"))
+
+    assert raised.value.errno == errno.EADDRNOTAVAIL
+
+
+@pytest.mark.parametrize("host", [LOCALHOST, "::1"])
+def test_a_host_that_is_served_is_reached_by_the_same_text(host: str) -> None:
+    async def scenario() -> None:
+        async with serve(Echo(), host=host) as server:
+            [(_, uaddr)] = [item for item in server.addresses.items() if item[0][:3] == "tcp"]
+            high, low = uaddr.split(".")[-2:]
+            port = int(high) * 256 + int(low)
+            async with connect(host, ECHO_V1.Client, port=port) as echo:
+                assert await echo.ECHO(b"hello") == b"hello"
+
+    run(scenario())
