@@ -1,0 +1,149 @@
+"""Options of hosts_options(5): what a rule decides that has them. None of them is carried out.
+
+In a daemon that answers everybody, a command for each caller is a way to make it work, and the
+other options are for a process that serves one caller. So a rule decides as it would in libwrap in
+a process that goes on (``resident``), without its side effects:
+
+==========================  ==============================================================
+option                      the rule
+==========================  ==============================================================
+allow, deny                 allows, denies, whichever file it is in
+severity                    decides as its file does; the level is checked and not used
+spawn                       decides as its file does; the command is not run
+twist                       denies, as libwrap does where it cannot replace the process
+aclexec                     denies: the command that would decide is not run
+user, group, umask, ...     decides as its file does
+a mistake, a shell command  denies, as in libwrap: after the second colon there are options
+==========================  ==============================================================
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+BLANKS = " \t\n\v\f\r"
+FACILITIES = frozenset(
+    {"kern", "user", "mail", "daemon", "auth", "lpr", "news", "uucp", "cron"}
+    | {f"local{number}" for number in range(8)}
+)
+SEVERITIES = frozenset({"emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"})
+NEEDED, OPTIONAL, NONE = "needs a value", "may have a value", "takes no value"
+DIGITS = 9
+"""Of the numbers in options: none of them is near that."""
+
+
+class BadOption(Exception):
+    """The option is wrong; a rule that has it denies."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """What an option may have, and what it makes a rule decide: None changes nothing."""
+
+    value: str
+    last: bool = False
+    verdict: bool | None = None
+    said: str = ""
+    check: Callable[[str], bool] = bool
+
+
+def verdict_of(options: str, warn: Callable[[str], None]) -> bool | None:
+    """What the options after a rule's second colon make it decide; None if nothing of their own.
+
+    ``options`` goes to the end of the line, with it.
+    """
+    fields = _fields(options)
+    for place, field in enumerate(fields, 1):
+        try:
+            option = _option(field, last=place == len(fields))
+        except BadOption as error:
+            warn(f"{error}; the rule denies")
+            return False
+        if option.said:
+            warn(option.said)
+        if option.verdict is not None:
+            return option.verdict
+    return None
+
+
+def _fields(options: str) -> list[str]:
+    """The options between colons; a backslash protects one. Nothing follows a colon at the end."""
+    fields = [field.replace("\\:", ":") for field in re.split(r"(?<!\\):", options)]
+    return fields if fields[-1] else fields[:-1]
+
+
+def _option(field: str, *, last: bool) -> Option:
+    """What an option is, once it is checked.
+
+    Raises:
+        BadOption: there is no such option, or it is not written like that.
+    """
+    key, value = _key_and_value(field.strip(BLANKS))
+    if not key:
+        raise BadOption("there is no option after a colon")
+    option = OPTIONS.get(key.lower())
+    if option is None:
+        raise BadOption(f"there is no option {key!a} (a shell command is written spawn COMMAND)")
+    if not value and option.value is NEEDED:
+        raise BadOption(f"option {key} needs a value")
+    if value and option.value is NONE:
+        raise BadOption(f"option {key} takes no value")
+    if option.last and not last:
+        raise BadOption(f"option {key} must be the last one")
+    if value and not option.check(value):
+        raise BadOption(f"option {key} has a bad value {value!a}")
+    return option
+
+
+def _key_and_value(field: str) -> tuple[str, str]:
+    """Blanks, one equals sign, or both are between them."""
+    key = re.split("[= \t\r\n]", field, maxsplit=1)[0]
+    value = field[len(key) :].lstrip(" \t\r\n")
+    return key, value[1:].lstrip(" \t\r\n") if value.startswith("=") else value
+
+
+def _is_severity(value: str) -> bool:
+    facility, dot, level = value.lower().partition(".")
+    return facility in FACILITIES and level in SEVERITIES if dot else facility in SEVERITIES
+
+
+def _is_number(value: str, *, least: int | None = None) -> bool:
+    digits = re.fullmatch(rf"[+-]?[0-9]{{1,{DIGITS}}}", value)
+    return digits is not None and (least is None or int(value) >= least)
+
+
+def _is_umask(value: str) -> bool:
+    return re.fullmatch(r"\+?0*[0-7]{1,3}", value) is not None
+
+
+def _has_no_use(name: str) -> str:
+    return f"option {name} does nothing here; the rule decides without it"
+
+
+def _never_run(name: str, then: str) -> str:
+    return f"the command of {name} is not run: a caller makes us run nothing; the rule {then}"
+
+
+OPTIONS = {
+    "allow": Option(NONE, last=True, verdict=True),
+    "deny": Option(NONE, last=True, verdict=False),
+    "severity": Option(NEEDED, check=_is_severity),
+    "spawn": Option(NEEDED, said=_never_run("spawn", "decides without it")),
+    "twist": Option(NEEDED, last=True, verdict=False, said=_never_run("twist", "denies")),
+    "aclexec": Option(NEEDED, verdict=False, said=_never_run("aclexec", "denies")),
+    "user": Option(NEEDED, said=_has_no_use("user")),
+    "group": Option(NEEDED, said=_has_no_use("group")),
+    "umask": Option(NEEDED, said=_has_no_use("umask"), check=_is_umask),
+    "linger": Option(
+        NEEDED, said=_has_no_use("linger"), check=lambda value: _is_number(value, least=0)
+    ),
+    "keepalive": Option(NONE, said=_has_no_use("keepalive")),
+    "rfc931": Option(
+        OPTIONAL, said=_has_no_use("rfc931"), check=lambda value: _is_number(value, least=1)
+    ),
+    "setenv": Option(NEEDED, said=_has_no_use("setenv")),
+    "nice": Option(OPTIONAL, said=_has_no_use("nice"), check=_is_number),
+    "banners": Option(NEEDED, said=_has_no_use("banners")),
+}
