@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from oncrpc.aio.broadcast import broadcast
     from oncrpc.aio.client import connect
     from oncrpc.aio.server import serve
-    from oncrpc.aio.stream import Limits
+    from oncrpc.aio.pool import Limits
     from oncrpc.identity import auth_sys
 
 __version__ = "0.1.0"
@@ -27,7 +27,7 @@ __all__ = [
 ]  # fmt: skip
 
 _HOMES = {
-    "Limits": "oncrpc.aio.stream:Limits",
+    "Limits": "oncrpc.aio.pool:Limits",
     "auth_sys": "oncrpc.identity:auth_sys",
     "binding": "oncrpc.aio.binding",
     "broadcast": "oncrpc.aio.broadcast:broadcast",

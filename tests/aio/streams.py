@@ -9,8 +9,10 @@ from contextlib import asynccontextmanager
 
 from loops import settle, until
 from oncrpc.addr import transport
+from oncrpc.aio.poller import Poller
+from oncrpc.aio.pool import Limits, Pool
 from oncrpc.aio.sockets import listen, listen_local
-from oncrpc.aio.stream import Connection, Limits, Listener, Pool
+from oncrpc.aio.stream import Connection, Listener
 from oncrpc.rpc.record import RecordReader
 from oncrpc.testing import ManualClock
 
@@ -23,12 +25,12 @@ class Serving:
     def __init__(self, limits: Limits, path: str | None) -> None:
         self.clock = ManualClock()
         self.echo = Echo()
-        self.pool = Pool(limits, self.clock)
+        self.pool = Pool(limits, self.clock, poller=Poller(asyncio.get_running_loop()))
         sock = listen_local(path) if path else listen(transport("tcp"), "127.0.0.1", 0)
         self.address = sock.getsockname()
         self.family = sock.family
         netid = "local" if path else "tcp"
-        self.listener = Listener(sock, netid, dispatcher(self.echo), self.pool)
+        self.listener = Listener(sock, netid, dispatcher=dispatcher(self.echo), pool=self.pool)
         self.clients: list[socket.socket] = []
 
     async def connect(self) -> socket.socket:
@@ -63,7 +65,8 @@ async def serving(limits: Limits | None = None, path: str | None = None) -> Asyn
         for client in made.clients:
             client.close()
         for connection in list(made.pool.connections):
-            connection.transport.abort()
+            connection.wire.abort()
+        made.pool.poller.close()
         await settle()
 
 

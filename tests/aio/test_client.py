@@ -65,6 +65,7 @@ def test_over_a_local_socket(tmp_path: Path) -> None:
                 assert isinstance(echo.link, AioLink)
                 assert echo.link.peer == path
                 assert service.callers[0].uid == os.geteuid()
+                assert service.callers[0].pid == os.getpid()
 
     run(scenario())
 

@@ -18,9 +18,9 @@ from helpers import words
 from loops import run, settle, until
 from oncrpc.addr import Transport, split_uaddr, transport
 from oncrpc.aio.client import connect
+from oncrpc.aio.pool import Limits
 from oncrpc.aio.server import Server, serve
 from oncrpc.aio.sockets import listen, listen_local
-from oncrpc.aio.stream import Limits
 from oncrpc.endpoint import socket_of
 from oncrpc.errors import AddressError, AuthError, SystemFailure
 from oncrpc.identity import auth_sys
@@ -113,7 +113,6 @@ def test_a_connection_that_is_just_coming_in_is_ended_too() -> None:
             with socket.socket() as late:
                 late.setblocking(False)
                 await loop.sock_connect(late, address)
-                await until(lambda: server.pools["tcp"].arriving)
                 await server.close()
                 assert not server.pools["tcp"].connections
                 assert await loop.sock_recv(late, 1) == b""

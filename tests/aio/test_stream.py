@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from helpers import words
 from loops import run, settle, until
-from oncrpc.aio.stream import SLICE, Connection, Limits, Turns
+from oncrpc.aio.pool import SLICE, Limits, Turns
+from oncrpc.aio.stream import TURN_CALLS, Connection
 from oncrpc.rpc.record import encode_record
 from oncrpc.testing import ManualClock
 
@@ -182,10 +183,10 @@ def test_calls_under_way_are_bounded() -> None:
             await until(lambda: server.echo.waiting == 2)
             await settle()
             assert server.echo.waiting == 2
-            assert not server.connection().transport.is_reading()
+            assert not server.connection().wire.reading
             server.echo.go.set()
             assert await receive(client, 5) == [0, 1, 2, 3, 4]
-            await until(lambda: server.connection().transport.is_reading())
+            await until(lambda: server.connection().wire.reading)
 
     run(scenario())
 
@@ -197,12 +198,12 @@ def test_a_client_that_does_not_read_is_not_read_from_until_it_does() -> None:
             calls = b"".join(record(xid, ECHO_V1.MUCH, 1 << 20) for xid in range(12))
             await send(client, calls)
             await until(lambda: server.connection().blocked)
-            assert not server.connection().transport.is_reading()
-            assert server.connection().transport.get_write_buffer_size() < 2 << 20
+            assert not server.connection().wire.reading
+            assert len(server.connection().wire.unsent) < 2 << 20
             assert list(server.pool.not_reading) == [server.connection()]
             assert await receive(client, 12) == list(range(12))
             assert not server.pool.not_reading
-            assert server.connection().transport.is_reading()
+            assert server.connection().wire.reading
 
     run(scenario())
 
@@ -249,8 +250,9 @@ def test_after_a_failed_write_no_further_call_is_answered(
             connection = server.connection()
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("@ii", 1, 0))
             client.close()
-            connection.data_received(b"".join(record(xid, ECHO_V1.ECHO, b"") for xid in range(20)))
-            assert len(server.echo.callers) <= 2
+            calls = b"".join(record(xid, ECHO_V1.ECHO, b"") for xid in range(4 * TURN_CALLS))
+            connection.data_received(calls)
+            assert len(server.echo.callers) <= 2 * TURN_CALLS
             await until(lambda: connection.lost.done())
 
     run(scenario())
@@ -266,7 +268,7 @@ def test_a_reply_that_is_ready_when_the_connection_is_over_is_not_sent(
             connection = server.connection()
             connection.end("for the test")
             for _ in range(10):
-                connection._write(bytes(28))
+                connection._send([bytes(28)])
             assert await ended(client)
 
     run(scenario())

@@ -14,7 +14,7 @@ from loops import run, settle, until
 from oncrpc.addr import transport
 from oncrpc.aio import udp
 from oncrpc.aio.mmsg import SLOTS, Batch
-from oncrpc.aio.route import Guard, Route, Standing
+from oncrpc.aio.route import Guard, NoGuard, Route, Standing
 from oncrpc.aio.sockets import listen
 from oncrpc.aio.udp import MAX_CALL, MAX_REPLY, MAX_WAITING, UdpEndpoint, _fitting
 from oncrpc.errors import SystemFailure
@@ -275,7 +275,7 @@ def test_calls_that_wait_when_it_closes_are_cancelled_even_if_they_have_not_begu
     run(scenario())
 
 
-class Strict:
+class Strict(NoGuard):
     """A guard that trusts nobody, with a bucket of so many replies for all."""
 
     generation = 0

@@ -54,7 +54,10 @@ class Guard(Protocol):
         """Another one after every change."""
 
     def standing(self, caller: Caller) -> Standing:
-        """What the caller's host may have; the port is 0."""
+        """What the host of a datagram may have; the caller's port is 0."""
+
+    def open_to(self, caller: Caller) -> bool:
+        """Whether the calls of a connection may be answered from memory."""
 
 
 class NoGuard:
@@ -65,6 +68,10 @@ class NoGuard:
     def standing(self, caller: Caller) -> Standing:  # noqa: ARG002  # all are alike
         """The same for all."""
         return Standing()
+
+    def open_to(self, caller: Caller) -> bool:  # noqa: ARG002
+        """All of them."""
+        return True
 
 
 @dataclass(slots=True)

@@ -22,9 +22,11 @@ from oncrpc.addr import (
     transport,
 )
 from oncrpc.aio.binding import binder
+from oncrpc.aio.poller import Poller
+from oncrpc.aio.pool import Carried, Limits, Pool, Turns
 from oncrpc.aio.route import Guard
 from oncrpc.aio.sockets import listen, listen_local
-from oncrpc.aio.stream import Carried, Connection, Limits, Listener, Pool, Turns
+from oncrpc.aio.stream import Connection, Listener
 from oncrpc.aio.udp import UdpEndpoint
 from oncrpc.binder import Binder
 from oncrpc.endpoint import check_port
@@ -63,10 +65,11 @@ class Server:
         self.addresses: dict[str, str] = {}
         self.endpoints: list[UdpEndpoint | Listener] = []
         clock = time.monotonic
-        self._turns = Turns(clock)
+        self._turns, self._poller = Turns(clock), Poller(asyncio.get_running_loop())
+        of_each = {"tcp": limits or Limits(), "local": local_limits}
         self.pools = {
-            "tcp": Pool(limits or Limits(), clock, self._turns),
-            "local": Pool(local_limits, clock, self._turns),
+            kind: Pool(each, clock, poller=self._poller, turns=self._turns)
+            for kind, each in of_each.items()
         }
         self._sweeper: asyncio.TimerHandle | None = None
 
@@ -76,14 +79,18 @@ class Server:
             name = sock.getsockname()
             path = name if isinstance(name, str) else "@" + name[1:].decode()
             self.addresses.setdefault(netid, path)
-            self.endpoints.append(Listener(sock, netid, self.dispatcher, self.pools["local"]))
+            self._listen(sock, netid, self.pools["local"])
             return
         host, port = sock.getsockname()[:2]
         self.addresses[netid] = join_uaddr(host, port)
         if sock.type == socket.SOCK_DGRAM:
             self.endpoints.append(UdpEndpoint(sock, netid, self.dispatcher, self.guard))
         else:
-            self.endpoints.append(Listener(sock, netid, self.dispatcher, self.pools["tcp"]))
+            self._listen(sock, netid, self.pools["tcp"])
+
+    def _listen(self, sock: socket.socket, netid: str, pool: Pool) -> None:
+        listener = Listener(sock, netid, dispatcher=self.dispatcher, pool=pool, guard=self.guard)
+        self.endpoints.append(listener)
 
     def start(self) -> None:
         """Begin to answer."""
@@ -111,7 +118,6 @@ class Server:
         self._turns.hold()
         for endpoint in self.endpoints:
             endpoint.stop()
-        await _wait(task for e in self.endpoints if isinstance(e, Listener) for task in e.starting)
         for connection in self._connections():
             connection.freeze()
         under_way = [*(c.calls for c in self._connections()), *(e.waiting for e in self._udp())]
@@ -144,11 +150,14 @@ class Server:
         return [c for pool in self.pools.values() for c in pool.connections]
 
     async def close(self, *, drain: float = DRAIN) -> None:
-        """Stop accepting, give calls under way ``drain`` seconds, then end every connection."""
+        """Stop accepting, give calls under way ``drain`` seconds, then end every connection.
+
+        What is closed already stays so.
+        """
         if self._sweeper is not None:
             self._sweeper.cancel()
-        datagrams = self._udp()
-        connections = await self._stop(datagrams)
+        datagrams, connections = self._udp(), self._stop()
+        self.endpoints = []
         until = time.monotonic() + drain
         under_way = [*(c.calls for c in connections), *(e.waiting for e in datagrams)]
         await _wait([task for tasks in under_way for task in tasks], until)
@@ -156,22 +165,20 @@ class Server:
         for endpoint in datagrams:
             endpoint.close()
         for connection in connections:
-            connection.transport.close()
+            connection.wire.close()
         await _wait([c.lost for c in connections], until)
         for connection in connections:
-            connection.transport.abort()
+            connection.wire.abort()
         await _wait([*cancelled, *(c.lost for c in connections)])
+        self._poller.close()
 
-    async def _stop(self, datagrams: Iterable[UdpEndpoint]) -> list[Connection]:
+    def _stop(self) -> list[Connection]:
         """Take no further datagram or connection; the connections that there are."""
-        for endpoint in datagrams:
-            endpoint.stop()
-        starting: list[asyncio.Future[Any]] = []
-        for listener in self.endpoints:
-            if isinstance(listener, Listener):
-                starting += listener.starting
-                listener.close()
-        await _wait(starting)
+        for endpoint in self.endpoints:
+            if isinstance(endpoint, UdpEndpoint):
+                endpoint.stop()
+            else:
+                endpoint.close()
         return self._connections()
 
     def _sweep(self) -> None:

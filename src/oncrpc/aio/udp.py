@@ -55,7 +55,9 @@ class UdpEndpoint:
     """Answers the calls that arrive at a bound socket, from ``start`` to ``close``.
 
     What a source may have is asked of the ``guard``. ``dropped`` counts the calls that were not
-    answered since their source had had its share.
+    answered since their source had had its share, ``busy`` those that came while too many were
+    under way, ``malformed`` the datagrams that were no call, and ``overlong`` the replies that the
+    caller might not have.
     """
 
     def __init__(
@@ -66,7 +68,7 @@ class UdpEndpoint:
         self.loop = asyncio.get_running_loop()
         self.waiting: set[asyncio.Future[None]] = set()
         self.loopbacks = loopback_interfaces()
-        self.dropped = 0
+        self.dropped = self.busy = self.malformed = self.overlong = 0
         self.batch = Batch(sock)
         self._routes: dict[bytes, Route] = {}
         self._known: Hashable = None
@@ -136,7 +138,11 @@ class UdpEndpoint:
         """Have the dispatcher answer a slot; the length of the reply that is in it now, else 0."""
         memory, begin, header = self.batch.memory, n * SLOT_SIZE, n * HEADER_WORDS
         data = begin + DATA_AT
-        if self.batch.words[header + FLAGS] & socket.MSG_TRUNC or len(self.waiting) >= MAX_WAITING:
+        if self.batch.words[header + FLAGS] & socket.MSG_TRUNC:
+            self.malformed += 1
+            return 0
+        if len(self.waiting) >= MAX_WAITING:
+            self.busy += 1
             return 0
         message = memory[data : data + self.batch.words[header + LENGTH]].tobytes()
         route = self._route(n) if route is None else route
@@ -162,18 +168,24 @@ class UdpEndpoint:
             reply = self.dispatcher.handle(message, caller)
         except ProtocolError as error:
             log.debug("%s: dropped a datagram: %s", self.netid, error)
+            self.malformed += 1
             return None
         if not isinstance(reply, bytes | None):
             task = asyncio.ensure_future(self._send_later(reply, message, route, address))
             self.waiting.add(task)
             task.add_done_callback(self.waiting.discard)
             return None
-        fits = _fitting(reply, message, route)
+        fits = self._fitting(reply, message, route)
         memo = self.dispatcher.memo
         if memo is not None:
             memo.refresh(time.monotonic())
             if fits is not None and isinstance(reply, Lasting) and route.table is not None:
                 memo.keep(route.table, message, fits, reply.counts)
+        return fits
+
+    def _fitting(self, reply: Reply, message: bytes, route: Route) -> Reply:
+        fits = _fitting(reply, message, route)
+        self.overlong += fits is not reply
         return fits
 
     def _route(self, n: int) -> Route:
@@ -218,7 +230,7 @@ class UdpEndpoint:
     async def _send_later(
         self, reply: Awaitable[Reply], message: bytes, route: Route, address: bytes
     ) -> None:
-        fits = _fitting(await reply, message, route)
+        fits = self._fitting(await reply, message, route)
         if fits is not None:
             self._send_alone(fits, route, address)
 

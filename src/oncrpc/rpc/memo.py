@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Protocol
 
+from oncrpc.rpc.record import record_mark
+
 MAX_KEPT_BYTES = 4 << 20
 MAX_KEPT_MESSAGE = 9000
 """A longer call or reply is not kept."""
@@ -39,12 +41,16 @@ class Lasting(bytes):
 
 
 class Kept:
-    """A reply from its second word on, and how often it was given since hits were settled."""
+    """A reply from its second word on, and how often it was given since hits were settled.
 
-    __slots__ = ("counts", "hits", "tail")
+    ``mark`` is the record mark of the whole reply, for streams.
+    """
+
+    __slots__ = ("counts", "hits", "mark", "tail")
 
     def __init__(self, tail: bytes, counts: Counts) -> None:
         self.tail, self.counts, self.hits = tail, counts, 0
+        self.mark = record_mark(4 + len(tail))
 
 
 Table = dict[bytes, Kept]

@@ -17,7 +17,12 @@ MAX_FRAGMENTS = 1024
 
 def encode_record(message: bytes) -> bytes:
     """The message as a record of one fragment."""
-    return (LAST_FRAGMENT | len(message)).to_bytes(4, "big") + message
+    return record_mark(len(message)) + message
+
+
+def record_mark(length: int) -> bytes:
+    """The header of a record of one fragment."""
+    return (LAST_FRAGMENT | length).to_bytes(4, "big")
 
 
 class RecordReader:
@@ -30,22 +35,27 @@ class RecordReader:
     def __init__(self, *, max_record: int = MAX_RECORD, max_fragments: int = MAX_FRAGMENTS) -> None:
         self.max_record, self.max_fragments = max_record, max_fragments
         self._buffer = bytearray()
+        self._at = 0
         self._record: list[bytes] = []
         self._size = 0
 
     @property
     def within_record(self) -> bool:
         """Some bytes of a record are here, but not all of them."""
-        return bool(self._buffer or self._record)
+        return bool(len(self._buffer) > self._at or self._record)
 
     @property
     def unread(self) -> bytes:
         """Bytes that, fed to another reader, bring it to where this one is."""
         data = b"".join(self._record)
-        return (len(data).to_bytes(4, "big") + data if self._record else b"") + self._buffer
+        begun = len(data).to_bytes(4, "big") + data if self._record else b""
+        return begun + self._buffer[self._at :]
 
     def feed(self, data: bytes) -> None:
         """Take what arrived."""
+        if self._at:
+            del self._buffer[: self._at]
+            self._at = 0
         self._buffer += data
 
     def records(self) -> Iterator[bytes]:
@@ -66,17 +76,17 @@ class RecordReader:
 
     def _fragment(self) -> tuple[bytes, bool] | None:
         """Take the next whole fragment off the buffer: its data, and whether it is the last."""
-        buffer = self._buffer
-        if len(buffer) < 4:
+        buffer, begin = self._buffer, self._at + 4
+        if len(buffer) < begin:
             return None
-        header = int.from_bytes(buffer[:4], "big")
+        header = int.from_bytes(buffer[self._at : begin], "big")
         length = header & ~LAST_FRAGMENT
         if self._size + length > self.max_record:
             raise ProtocolError(f"a record of over {self.max_record} bytes")
         if len(self._record) >= self.max_fragments:
             raise ProtocolError(f"a record of over {self.max_fragments} fragments")
-        if len(buffer) < 4 + length:
+        if len(buffer) < begin + length:
             return None
-        data = bytes(buffer[4 : 4 + length])
-        del buffer[: 4 + length]
+        self._at = begin + length
+        data = bytes(buffer[begin : self._at])
         return data, bool(header & LAST_FRAGMENT)
