@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from oncrpc.portmap.access import may_forward, owner_of
+from oncrpc.portmap.access import Rules, may_forward, owner_of
 from oncrpc.rpc import Caller
 
 from .callers import (
@@ -19,6 +19,7 @@ from .callers import (
     ROOT,
     STATD,
     UNRESERVED,
+    registered,
 )
 
 
@@ -99,3 +100,58 @@ def test_where_any_user_may_bind_every_port_none_proves_the_superuser() -> None:
     caller = Caller("tcp", ("127.0.0.1", 700, 0), ("127.0.0.1", 111, 0), loopback=True)
 
     assert owner_of(caller, reserved=0) == b"unknown"
+
+
+@pytest.mark.parametrize("caller", [RESERVED, UNRESERVED, LOOPBACK6, LOCAL_UDP, REMOTE])
+def test_where_only_the_local_socket_counts_nobody_else_registers(caller: Caller) -> None:
+    assert owner_of(caller, local_only=True) is None
+    assert owner_of(caller, local_only=True, insecure=True) is None
+
+
+def test_where_only_the_local_socket_counts_its_callers_register() -> None:
+    assert owner_of(ROOT, local_only=True) == b"superuser"
+    assert owner_of(STATD, local_only=True) == b"103"
+
+
+@pytest.mark.parametrize("owners", [[], [b"superuser"], [b"104", b"103"]])
+def test_without_further_rules_nothing_is_refused(owners: list[bytes]) -> None:
+    assert Rules().refusal(registered(1, 1, uaddr="0.0.0.0.0.1", owner="103"), owners) is None
+
+
+@pytest.mark.parametrize(
+    ("netid", "uaddr", "refused"),
+    [
+        ("tcp", "0.0.0.0.3.255", True),
+        ("udp6", "::.0.1", True),
+        ("sctp", "192.0.2.1.0.111", True),
+        ("tcp", "0.0.0.0.4.0", False),
+        ("tcp", "0.0.0.0.0.0", False),
+        ("local", "/run/one.0.111", False),
+    ],
+)
+def test_reserved_ports_are_for_the_superuser(netid: str, uaddr: str, refused: bool) -> None:
+    rules = Rules(reserved_ports=True)
+
+    for owner in ("103", "unknown"):
+        entry = registered(1, 1, netid, uaddr, owner)
+        assert (rules.refusal(entry, []) is not None) is refused
+    assert rules.refusal(registered(1, 1, netid, uaddr, "superuser"), []) is None
+
+
+@pytest.mark.parametrize(
+    ("owners", "refused"),
+    [
+        ([], False),
+        ([b"103"], False),
+        ([b"superuser"], True),
+        ([b"104"], True),
+        ([b"103", b"104"], True),
+    ],
+)
+def test_without_foreign_versions_a_program_has_one_owner(
+    owners: list[bytes], refused: bool
+) -> None:
+    rules = Rules(foreign_versions=False)
+
+    assert (rules.refusal(registered(1, 2, owner="103"), owners) is not None) is refused
+    assert rules.refusal(registered(1, 2, owner="superuser"), owners) is None

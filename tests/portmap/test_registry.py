@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from oncrpc.portmap.registry import Registry, port_of, usable
+from oncrpc.portmap.registry import Operation, Registry, port_of, usable
 from oncrpc.programs.portmap import PMAP_VERS, mapping
 from oncrpc.programs.rpcb import RPCBVERS, RPCBVERS4, rpcb
 from oncrpc.rpc import Caller
@@ -206,6 +207,7 @@ def test_a_known_netid_with_an_address_of_its_form_is_usable(netid: str, uaddr: 
         ("tcp", "localhost.8.1"),
         ("local", ""),
         ("local", "x" * 256),
+        ("tcp6", "fe80::1%" + "x" * 255 + ".8.1"),
         ("local", "/run/one\n"),
         ("local", "/run/\x1b[2J"),
         ("tcp\u00e9", "0.0.0.0.8.1"),
@@ -241,6 +243,56 @@ def test_every_lists_all_netids_of_a_version_in_order() -> None:
     table = registry(registered(1, 1, "udp"), registered(1, 2), registered(1, 1, "tcp"))
 
     assert triples(table.every(1, 1)) == [(1, 1, "udp"), (1, 1, "tcp")]
+
+
+def test_several_netids_are_taken_back_as_one_change() -> None:
+    table = registry(
+        registered(1, 1, "tcp", owner="103"),
+        registered(1, 1, "udp", owner="65534"),
+        registered(1, 1, "tcp6", "::.8.1", owner="103"),
+    )
+    kept: list[list[str]] = []
+    table.journal = lambda operation, entries: kept.append([e.r_netid.decode() for e in entries])
+
+    assert table.unset_any(1, 1, (b"tcp", b"udp", b"tcp6"), owner=STATD_OWNER)
+    assert not table.unset_any(1, 1, (b"udp", b""), owner=STATD_OWNER)
+
+    assert kept == [["tcp", "tcp6"]]
+    assert triples(list(table)) == [(1, 1, "udp")]
+
+
+def test_a_registration_is_dropped_only_as_it_is() -> None:
+    table = registry(registered(1, 1, "TCP", owner="103"), registered(1, 1, "udp"))
+
+    assert not table.drop(registered(1, 1, "TCP", "0.0.0.0.8.2", "103"))
+    assert not table.drop(registered(1, 1, "TCP"))
+    assert not table.drop(registered(2, 1))
+    assert table.drop(registered(1, 1, "TCP", owner="103"))
+
+    assert triples(list(table)) == [(1, 1, "udp")]
+    assert table.generation == 3
+
+
+def test_what_the_journal_refuses_is_not_done() -> None:
+    table = registry(registered(1, 1, owner="103"), registered(2, 1))
+    before = list(table)
+
+    def full(operation: Operation, entries: Sequence[rpcb]) -> None:
+        raise OSError("full")
+
+    table.journal = full
+    changes: list[Callable[[], bool]] = [
+        lambda: table.set(registered(3, 1)),
+        lambda: table.unset(1, 1, b"", STATD_OWNER),
+        lambda: table.drop(registered(2, 1)),
+    ]
+    for change in changes:
+        with pytest.raises(OSError, match="full"):
+            change()
+
+    assert (list(table), table.generation) == (before, 2)
+    assert list(table.owners(1)) == [STATD_OWNER]
+    assert list(table.owners(3)) == []
 
 
 class Model:
@@ -342,6 +394,9 @@ class RegistryMachine(RuleBasedStateMachine):
         assert list(self.registry) == self.model.rows
         assert list(self.registry.mappings()) == self.model.mappings()
         assert len(self.registry) == len(self.model.rows)
+        for prog in {row.r_prog for row in self.model.rows} | {0}:
+            owners = {row.r_owner for row in self.model.rows if row.r_prog == prog}
+            assert set(self.registry.owners(prog)) == owners
 
 
 CALLERS = {SUPERUSER: ROOT, STATD_OWNER: STATD, b"unknown": UNRESERVED}

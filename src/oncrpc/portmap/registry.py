@@ -8,7 +8,8 @@ compared without case. What is registered must be usable: a known netid, an addr
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from enum import IntEnum
 from typing import TypeVar
 
 from oncrpc.addr import is_netid, split_uaddr, transports
@@ -32,12 +33,28 @@ K = TypeVar("K")
 Item = TypeVar("Item")
 
 
+class Operation(IntEnum):
+    """What changes the table; the numbers are those of the procedures."""
+
+    SET = 1
+    UNSET = 2
+
+
+Journal = Callable[[Operation, Sequence[rpcb]], None]
+
+
 class Registry:
-    """The table. ``generation`` grows with every change."""
+    """The table. ``generation`` grows with every change.
+
+    ``journal`` is told every change before it is made. If it raises an OSError, the change is not
+    made, and the error is the caller's.
+    """
 
     def __init__(self, *, limit: int = MAX_REGISTRATIONS, owner_limit: int = MAX_PER_OWNER) -> None:
         self.limit, self.owner_limit = limit, owner_limit
+        self.journal: Journal = _not_kept
         self._owned: Counter[bytes] = Counter()
+        self._owners: dict[int, Counter[bytes]] = {}
         self.generation = 0
         self._entries: dict[Key, rpcb] = {}
         self._versions: dict[tuple[int, bytes], dict[int, rpcb]] = {}
@@ -68,7 +85,9 @@ class Registry:
             return present.r_addr == entry.r_addr
         if not self._has_room(entry.r_owner) or not usable(entry.r_netid, entry.r_addr):
             return False
+        self.journal(Operation.SET, (entry,))
         self._owned[entry.r_owner] += 1
+        self._owners.setdefault(entry.r_prog, Counter())[entry.r_owner] += 1
         self._entries[key] = entry
         prog, vers, netid = key
         self._versions.setdefault((prog, netid), {})[vers] = entry
@@ -89,20 +108,44 @@ class Registry:
         All or nothing: False, and no change, if one of them is somebody else's. Nothing to take
         back is True: a server that starts asks for it before it registers.
         """
+        return self.unset_any(prog, vers, (netid,), owner=owner)
+
+    def unset_any(self, prog: int, vers: int, netids: Iterable[bytes], *, owner: bytes) -> bool:
+        """The same for several netids, as one change; True if one of them could be taken back."""
+        found = [self._owned_by(owner, prog, vers, netid) for netid in netids]
+        self._forget([entry for entries in found for entry in entries or ()])
+        return any(entries is not None for entries in found)
+
+    def _owned_by(self, owner: bytes, prog: int, vers: int, netid: bytes) -> list[rpcb] | None:
+        """What there is of a netid, or of every one; None if somebody else's is among it."""
         present = self._netids.get((prog, vers), {})
-        found = [name for name in present if not netid or netid.lower() == name]
-        if owner != SUPERUSER and any(present[name].r_owner != owner for name in found):
+        found = [entry for name, entry in present.items() if not netid or netid.lower() == name]
+        if owner != SUPERUSER and any(entry.r_owner != owner for entry in found):
+            return None
+        return found
+
+    def drop(self, entry: rpcb) -> bool:
+        """Take out exactly this registration; False if it is not there, or not as it was."""
+        if self._entries.get(_key(entry.r_prog, entry.r_vers, entry.r_netid)) != entry:
             return False
-        for name in found:
-            self._remove(prog, vers, name)
-        self.generation += len(found)
+        self._forget([entry])
         return True
 
-    def _remove(self, prog: int, vers: int, netid: bytes) -> None:
-        owner = self._entries.pop((prog, vers, netid)).r_owner
-        self._owned[owner] -= 1
-        if not self._owned[owner]:
-            del self._owned[owner]
+    def _forget(self, entries: Sequence[rpcb]) -> None:
+        if not entries:
+            return
+        self.journal(Operation.UNSET, entries)
+        for entry in entries:
+            self._remove(_key(entry.r_prog, entry.r_vers, entry.r_netid))
+        self.generation += len(entries)
+
+    def _remove(self, key: Key) -> None:
+        entry = self._entries.pop(key)
+        prog, vers, netid = key
+        _take_one(self._owned, entry.r_owner)
+        _take_one(self._owners[prog], entry.r_owner)
+        if not self._owners[prog]:
+            del self._owners[prog]
         _take(self._versions, (prog, netid), vers)
         _take(self._netids, (prog, vers), netid)
 
@@ -124,10 +167,18 @@ class Registry:
         """The registrations of a version on all netids, in order."""
         return list(self._netids.get((prog, vers), {}).values())
 
+    def owners(self, prog: int) -> Iterable[bytes]:
+        """Whose the registrations of a program are."""
+        return self._owners.get(prog, {}).keys()
+
     def range_of(self, prog: int, netid: bytes) -> tuple[int, int]:
         """The lowest and highest version of a program that is registered on the netid."""
         versions = self._versions[prog, netid.lower()]
         return min(versions), max(versions)
+
+
+def _not_kept(_operation: Operation, _entries: Sequence[rpcb]) -> None:
+    """In place of a journal."""
 
 
 def _take(index: dict[K, dict[Item, rpcb]], key: K, item: Item) -> None:
@@ -135,6 +186,13 @@ def _take(index: dict[K, dict[Item, rpcb]], key: K, item: Item) -> None:
     del index[key][item]
     if not index[key]:
         del index[key]
+
+
+def _take_one(counter: Counter[bytes], owner: bytes) -> None:
+    """Count one less, and forget the owner with the last one."""
+    counter[owner] -= 1
+    if not counter[owner]:
+        del counter[owner]
 
 
 def _key(prog: int, vers: int, netid: bytes) -> Key:
@@ -152,16 +210,21 @@ def port_of(uaddr: bytes) -> int:
 def usable(netid: bytes, uaddr: bytes) -> bool:
     """Whether the netid is known and the address has its form (RFC 5665 §5.2.3)."""
     name, text = netid.decode("ascii", "replace").lower(), uaddr.decode("ascii", "replace")
-    if not is_netid(name):
+    if not is_netid(name) or len(text) > MAX_PATH:
         return False
     family = _family(name)
     if family is None:
-        return 0 < len(text) <= MAX_PATH and text.isprintable() and text.isascii()
+        return bool(text) and text.isprintable() and text.isascii()
     try:
         host, _ = split_uaddr(text)
     except AddressError:
         return False
     return (":" in host) == (family == "inet6")
+
+
+def has_port(netid: bytes) -> bool:
+    """Whether addresses of the netid end in a port."""
+    return _family(netid.decode("ascii", "replace").lower()) is not None
 
 
 def _family(netid: str) -> str | None:

@@ -11,6 +11,15 @@ LOCK = "/run/rpcbind.lock"
 WARM_START = "/run/rpcbind"
 """Where the C daemon keeps its files."""
 
+POLICY_FILE = "/etc/portmap.toml"
+"""What the administrator decides, unless another file is named."""
+
+
+LIVENESS_INTERVAL = 60.0
+"""Seconds between two checks whether what is registered is still there."""
+
+SHORTEST_INTERVAL, LONGEST_INTERVAL = 1, 86_400
+
 
 class StartError(Exception):
     """The daemon cannot serve; the text says why, and what to do."""
@@ -18,7 +27,12 @@ class StartError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What the command line asks for. ``families`` are those of ``inet`` and ``inet6`` to serve."""
+    """What the command line asks for. ``families`` are those of ``inet`` and ``inet6`` to serve.
+
+    ``policy`` is the file that was named; None is the default one, if it is there. So it is with
+    ``state_dir``; in what the daemon is given, None means that the registry is not kept.
+    A ``liveness_interval`` of 0 is for no checks, None for what the policy file says.
+    """
 
     port: int = PMAP_PORT
     hosts: tuple[str, ...] = ()
@@ -30,3 +44,12 @@ class Config:
     warm_start: str | None = None
     sockets: tuple[str, ...] = (RPCB_SOCKET, RPCB_ABSTRACT)
     lock: str = LOCK
+    pid_file: str | None = None
+    state_dir: str | None = None
+    keep_state: bool = True
+    local_only: bool = False
+    reserved_ports: bool = False
+    foreign_versions: bool = True
+    policy: str | None = None
+    liveness_interval: float | None = None
+    watch: bool = False

@@ -47,6 +47,14 @@ class WarmStart:
         """The files have the names that only a port mapper's have."""
         return self.names == (PORTMAP, RPCBIND)
 
+    def written(self) -> float:
+        """When the newest of the files was written; 0 if there is none."""
+        times = [0.0]
+        for path in self.paths:
+            with suppress(OSError):
+                times.append(os.lstat(path).st_mtime)
+        return max(times)
+
     def load(self, registry: Registry) -> int:
         """Register what the files hold, save the port mapper itself; how many that were.
 
