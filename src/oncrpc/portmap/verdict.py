@@ -1,0 +1,66 @@
+"""What can be said of a registration's endpoint, of what is known to be bound on this host."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Collection, Set
+from enum import Enum, auto
+
+from oncrpc.addr import split_uaddr
+from oncrpc.errors import AddressError
+from oncrpc.portmap.bound import LOCAL, MAPPED, Bound
+from oncrpc.programs.portmap import PMAP_PROG
+from oncrpc.programs.rpcb import rpcb
+
+IsOurs = Callable[[str], bool]
+
+
+class Verdict(Enum):
+    """What can be said of a registration's endpoint."""
+
+    BOUND = auto()
+    GONE = auto()
+    UNLISTED = auto()
+    """A local socket that the kernel's list lacks: to be tried."""
+
+    UNKNOWN = auto()
+
+
+def judge(entry: rpcb, bound: Bound, *, is_ours: IsOurs, kernel: Collection[int] = ()) -> Verdict:
+    """Whether somebody is bound to a registration's address, as far as can be told from here.
+
+    ``kernel`` are programs that the kernel may be serving. Nothing can be told of those, of the
+    port mapper's own, of addresses of other hosts, of port 0, and of transports that are neither
+    UDP nor TCP nor local sockets.
+    """
+    if entry.r_prog == PMAP_PROG or entry.r_prog in kernel:
+        return Verdict.UNKNOWN
+    netid = entry.r_netid.decode("ascii", "replace").lower()
+    if netid in LOCAL:
+        return _judge_path(entry.r_addr, bound)
+    places = bound.places.get(netid)
+    try:
+        host, port = split_uaddr(entry.r_addr.decode("ascii", "replace"))
+    except AddressError:
+        return Verdict.UNKNOWN
+    if places is None or port == 0:
+        return Verdict.UNKNOWN
+    return _judge_port(host, port.to_bytes(2, "big"), places, is_ours)
+
+
+def _judge_path(path: bytes, bound: Bound) -> Verdict:
+    if bound.paths is None or not path.startswith((b"/", b"@")):
+        return Verdict.UNKNOWN
+    return Verdict.BOUND if path in bound.paths else Verdict.UNLISTED
+
+
+def _judge_port(host: str, port: bytes, places: Set[bytes], is_ours: IsOurs) -> Verdict:
+    packed = socket.inet_pton(socket.AF_INET6 if ":" in host else socket.AF_INET, host)
+    everywhere = bytes(len(packed))
+    if packed == everywhere:
+        return Verdict.BOUND if port in places else Verdict.GONE
+    if port + packed in places or port + everywhere in places:
+        return Verdict.BOUND
+    if packed.startswith(MAPPED) or not is_ours(host):
+        return Verdict.UNKNOWN
+    return Verdict.GONE

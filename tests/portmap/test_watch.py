@@ -1,0 +1,195 @@
+"""Processes that registered are watched until they end."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable
+from itertools import count
+
+import pytest
+
+from loops import run, settle, until
+from oncrpc.portmap import watch
+from oncrpc.portmap.registry import Registry
+from oncrpc.portmap.watch import FEW, MAX_WATCHED, Watch
+from oncrpc.programs.rpcb import rpcb
+from oncrpc.rpc import Caller
+
+from .callers import LOCAL_UDP, registered
+
+
+class Process:
+    """In place of a process: a pipe, whose end is readable once it is closed at the other one."""
+
+    def __init__(self, pid: int) -> None:
+        self.pidfd, self._alive = os.pipe()
+        self.asked = 0
+        self.caller = Caller("local", uid=0, loopback=True, pid=pid, pidfd=self.open)
+
+    def open(self) -> int:
+        self.asked += 1
+        return os.dup(self.pidfd)
+
+    def end(self) -> None:
+        os.close(self._alive)
+        self._alive = -1
+
+    def close(self) -> None:
+        os.close(self.pidfd)
+        if self._alive >= 0:
+            self.end()
+
+
+class Watched:
+    """A registry and a watch of it, which counts how often it called."""
+
+    def __init__(self) -> None:
+        self.registry, self.ended = Registry(), 0
+        self.watch = Watch(self.registry, self._ended)
+
+    def _ended(self) -> None:
+        self.ended += 1
+
+    def register(self, caller: Caller, prog: int, netid: str = "tcp") -> rpcb:
+        entry = registered(prog, 1, netid)
+        assert self.registry.set(entry)
+        present = self.registry.find_exactly(prog, 1, netid.encode())
+        assert present is not None
+        self.watch.add(caller, present)
+        return present
+
+
+def scenario(play: Callable[[Watched, Process], Awaitable[None]]) -> Callable[[], None]:
+    """A test of one process; the coroutine function gets it and the watch."""
+
+    def test() -> None:
+        process = Process(7)
+
+        async def main() -> None:
+            watched = Watched()
+            try:
+                await play(watched, process)
+            finally:
+                watched.watch.close()
+
+        try:
+            run(main())
+        finally:
+            process.close()
+
+    test.__name__ = play.__name__
+    return test
+
+
+@scenario
+async def test_what_a_process_registered_is_told_when_it_ends(
+    watched: Watched, process: Process
+) -> None:
+    first, second = (watched.register(process.caller, prog) for prog in (400100, 400101))
+    watched.register(LOCAL_UDP, 400102)
+    assert watched.watch.take() == []
+
+    process.end()
+    await until(lambda: watched.ended)
+
+    assert watched.watch.take() == [first, second]
+    assert watched.watch.take() == []
+    assert len(watched.watch) == 0
+
+
+@scenario
+async def test_a_process_is_opened_once_however_often_it_registers(
+    watched: Watched, process: Process
+) -> None:
+    for prog in range(400100, 400110):
+        watched.register(process.caller, prog)
+        watched.register(process.caller, prog)
+
+    process.end()
+    await until(lambda: watched.ended)
+
+    assert process.asked == 1
+    assert len(watched.watch.take()) == 10
+
+
+@scenario
+async def test_what_was_taken_back_is_not_told(watched: Watched, process: Process) -> None:
+    entry = watched.register(process.caller, 400100)
+    watched.registry.drop(entry)
+    again = registered(400100, 1)
+    watched.registry.set(again)
+
+    process.end()
+    await until(lambda: watched.ended)
+
+    assert watched.watch.take() == []
+
+
+@scenario
+async def test_a_long_life_of_changes_is_not_remembered(watched: Watched, process: Process) -> None:
+    kept = watched.register(process.caller, 400100)
+    for prog in range(400200, 400200 + 20 * FEW):
+        watched.registry.drop(watched.register(process.caller, prog))
+
+    (remembered,) = watched.watch._processes.values()
+    assert len(remembered.entries) <= 2 * FEW + 2
+    assert remembered.entries[0] is kept
+
+
+@scenario
+async def test_a_process_that_has_ended_already_is_a_reason_to_look(
+    watched: Watched, process: Process
+) -> None:
+    def ended() -> int:
+        raise ProcessLookupError(3, "No such process")
+
+    entry = watched.register(Caller("local", uid=0, pid=8, pidfd=ended), 400100)
+
+    assert watched.ended == 1
+    assert watched.watch.take() == [entry]
+
+
+@scenario
+async def test_a_process_that_cannot_be_watched_is_not(watched: Watched, process: Process) -> None:
+    def refused() -> int:
+        raise OSError(24, "Too many open files")
+
+    watched.register(Caller("local", uid=0, pid=8, pidfd=refused), 400100)
+    watched.register(Caller("local", uid=0, pid=0, pidfd=process.open), 400101)
+    watched.register(Caller("local", uid=0), 400102)
+
+    assert (len(watched.watch), watched.ended, process.asked) == (0, 0, 0)
+
+
+@scenario
+async def test_nothing_is_told_after_the_end_of_the_watch(
+    watched: Watched, process: Process
+) -> None:
+    watched.register(process.caller, 400100)
+
+    watched.watch.close()
+    process.end()
+    await settle()
+
+    assert (watched.ended, watched.watch.take()) == (0, [])
+
+
+def test_no_more_processes_are_watched_than_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "MAX_WATCHED", 3)
+    processes = [Process(pid) for pid in range(1, 6)]
+
+    async def main() -> None:
+        watched = Watched()
+        for process, prog in zip(processes, count(400100), strict=False):
+            watched.register(process.caller, prog)
+        assert len(watched.watch) == 3
+        watched.watch.close()
+
+    try:
+        run(main())
+    finally:
+        for process in processes:
+            process.close()
+
+    assert [process.asked for process in processes] == [1, 1, 1, 0, 0]
+    assert MAX_WATCHED > 3
