@@ -11,57 +11,86 @@ import os
 import pwd
 import resource
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 
-from oncrpc.portmap import privileges
-from oncrpc.portmap.daemon import ENDING, Daemon
+from oncrpc.portmap import pidfile, policyfile, privileges, statedir
+from oncrpc.portmap.daemon import ENDING, OBEYED, Daemon
+from oncrpc.portmap.life import Life
 from oncrpc.portmap.listeners import Listeners, open_listeners
+from oncrpc.portmap.notify import Notifier
+from oncrpc.portmap.origin import Origin, begun
 from oncrpc.portmap.settings import WARM_START, Config, StartError
 
 log = logging.getLogger("oncrpc.portmap")
 
-LOCK_FLAGS = os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+LOCK_FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 DESCRIPTORS = 8192
+Ready = Callable[[dict[str, str]], None]
 
 
-def run(config: Config, ready: Callable[[dict[str, str]], None]) -> None:
+def run(config: Config, ready: Ready | None = None, origin: Origin | None = None) -> None:
     """Open, lock, drop privileges, and serve until told to end.
 
-    ``ready`` is called with the addresses by netid once we answer.
+    ``ready`` is called with the addresses by netid once we answer. What a former image did is not
+    done again: it could not be, as the user that we are.
 
     Raises:
         StartError: with one line for the person who started us.
     """
     with contextlib.ExitStack() as held:
-        _check_warm_start(config)
-        if config.local:
-            held.callback(os.close, take_lock(config.lock))
+        origin = origin or begun({})
+        former = origin.former
+        policyfile.load(config.policy)  # before anything is bound
+        if former is None:
+            _check_warm_start(config)
+            locks = [take_lock(path, remedy) for path, remedy in _locks(config)]
+        else:
+            locks = former.locks
+        held.callback(_let_go, locks)
         _raise_descriptors()
-        listeners = open_listeners(config)
+        listeners = open_listeners(config, origin.passed, lenient=former is not None)
         held.callback(listeners.close)
-        _leave_root(config)
-        _check_writable(config)
+        if former is None:
+            config = _as_user(config)
+            _check_writable(config)
+        else:
+            config = replace(config, state_dir=former.state)
         try:
-            asyncio.run(_serve(config, listeners, ready))
+            asyncio.run(_serve(config, listeners, origin, locks, ready))
         except OSError as error:
             raise StartError(f"cannot serve: {error.strerror}; see 'ulimit -a'") from None
-        for number in ENDING:
+        for number in (*ENDING, *OBEYED):
             signal.signal(number, signal.SIG_IGN)  # we are ending already
 
 
-def take_lock(path: str) -> int:
+def _locks(config: Config) -> Iterator[tuple[str, str]]:
+    """The files to lock, and what to do without them."""
+    if config.local:
+        yield config.lock, "with --no-local"
+    if config.pid_file is not None:
+        yield config.pid_file, "with another --pid-file"
+
+
+def _let_go(locks: Iterable[int]) -> None:
+    pidfile.clear(locks)
+    for descriptor in locks:
+        os.close(descriptor)
+
+
+def take_lock(path: str, remedy: str = "with --no-local") -> int:
     """Hold the lock that the C daemon takes too: one port mapper for the local sockets.
 
     Raises:
         StartError: another one holds it.
     """
     try:
-        descriptor = os.open(path, LOCK_FLAGS, 0o600)
+        descriptor = _open_lock(path)
     except OSError as error:
         refused = error.errno in (errno.EACCES, errno.EPERM)
-        remedy = "run as root, or" if refused else "remove what is there, or run"
+        advice = "run as root, or" if refused else "remove what is there, or run"
         raise StartError(
-            f"cannot open {path}: {(error.strerror or '').lower()}; {remedy} with --no-local"
+            f"cannot open {path}: {(error.strerror or '').lower()}; {advice} {remedy}"
         ) from None
     with contextlib.suppress(OSError):
         os.fchmod(descriptor, 0o600)  # whoever can open it can hold it against us
@@ -73,6 +102,22 @@ def take_lock(path: str) -> int:
             f"another port mapper is already running (it holds {path}); stop it first"
         ) from None
     return descriptor
+
+
+def _open_lock(path: str) -> int:
+    """Open it to write; the C daemon leaves one that even its owner may only read.
+
+    Root may write to that too, but not without CAP_DAC_OVERRIDE, as in a unit of systemd.
+    """
+    try:
+        return os.open(path, LOCK_FLAGS, 0o600)
+    except PermissionError:
+        descriptor = os.open(path, os.O_RDONLY | LOCK_FLAGS & ~(os.O_RDWR | os.O_CREAT))
+        try:
+            os.fchmod(descriptor, 0o600)
+        finally:
+            os.close(descriptor)
+        return os.open(path, LOCK_FLAGS, 0o600)
 
 
 def _check_warm_start(config: Config) -> None:
@@ -100,10 +145,28 @@ def _check_writable(config: Config) -> None:
 
 
 async def _serve(
-    config: Config, listeners: Listeners, ready: Callable[[dict[str, str]], None]
+    config: Config,
+    listeners: Listeners,
+    origin: Origin,
+    locks: Sequence[int],
+    ready: Ready | None,
 ) -> None:
-    daemon = Daemon(config, listeners)
-    await daemon.run(lambda: ready(daemon.server.addresses))
+    daemon = Daemon(config, listeners, former=origin.former)
+    life = Life(
+        daemon,
+        listeners,
+        image=origin.image,
+        locks=locks,
+        notifier=Notifier(),
+        former=origin.former,
+    )
+
+    def serving() -> None:
+        life.begin()
+        if ready is not None:
+            ready(daemon.server.addresses)
+
+    await daemon.run(serving, life.end)
 
 
 def _raise_descriptors() -> None:
@@ -112,6 +175,19 @@ def _raise_descriptors() -> None:
     wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _as_user(config: Config) -> Config:
+    """Leave root, once the directory is made that the registry is kept in, and that root can make.
+
+    Others make their own after it is clear that they may start at all.
+    """
+    if os.geteuid() != 0:
+        _leave_root(config)
+        return statedir.prepared(config)
+    config = statedir.prepared(config)
+    _leave_root(config)
+    return config
 
 
 def _leave_root(config: Config) -> None:
