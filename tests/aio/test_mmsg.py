@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from oncrpc.addr import transport
 from oncrpc.aio import mmsg
 from oncrpc.aio.mmsg import (
     ADDRESS_AT,
@@ -20,7 +19,7 @@ from oncrpc.aio.mmsg import (
     SLOT_SIZE,
     Batch,
 )
-from oncrpc.aio.sockets import listen
+from oncrpc.aio.sockets import IP_PKTINFO
 
 HOSTS = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
 
@@ -36,9 +35,13 @@ def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Non
 def pair(request: pytest.FixtureRequest) -> Iterator[tuple[socket.socket, socket.socket]]:
     """Two sockets; the second sends to the first."""
     family = request.param
-    netid = "udp6" if family == socket.AF_INET6 else "udp"
-    theirs = socket.socket(family, socket.SOCK_DGRAM)
-    with listen(transport(netid), HOSTS[family], 0) as ours, theirs:
+    ours, theirs = (socket.socket(family, socket.SOCK_DGRAM) for _ in range(2))
+    with ours, theirs:
+        ours.bind((HOSTS[family], 0))
+        if family == socket.AF_INET6:
+            ours.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+        else:
+            ours.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
         theirs.connect(ours.getsockname())
         theirs.settimeout(5)
         yield ours, theirs

@@ -280,7 +280,13 @@ def test_a_registration_is_ours_whatever_host_the_port_mapper_puts_into_it() -> 
 
         async def dump(self, host: str | None = None) -> list[rpcb]:
             return [
-                rpcb(e.r_prog, e.r_vers, e.r_netid, e.r_addr.replace(b"127.0.0.1", b"0.0.0.0"), e.r_owner)
+                rpcb(
+                    e.r_prog,
+                    e.r_vers,
+                    e.r_netid,
+                    e.r_addr.replace(b"127.0.0.1", b"0.0.0.0"),
+                    e.r_owner,
+                )
                 for e in await super().dump(host)
             ]
 

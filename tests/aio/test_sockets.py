@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from helpers import words
 from oncrpc.addr import transport
+from oncrpc.aio import sockets
 from oncrpc.aio.sockets import (
     join_group,
     listen,
@@ -79,3 +81,34 @@ def test_groups_are_joined_on_the_interfaces_that_have_them() -> None:
         names = {name for _, name in socket.if_nameindex()}
         assert set(join_group(sock)) <= names
         assert join_group(sock, "::1") == []
+
+
+@pytest.mark.parametrize(("netid", "host"), [("udp", "127.0.0.1"), ("udp6", "::1")])
+def test_of_datagrams_only_calls_get_as_far_as_the_queue(netid: str, host: str) -> None:
+    with listen(transport(netid), host, 0) as ours, socket.socket(ours.family, ours.type) as sender:
+        for message in (b"", words(1), words(1, 1, 0), words(1, 2), words(2, 0)[:7], words(3, 0)):
+            sender.sendto(message, ours.getsockname())
+
+        ours.settimeout(5)
+        assert ours.recv(100) == words(3, 0)
+        ours.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            ours.recv(100)
+
+
+def test_more_calls_wait_than_by_default() -> None:
+    with listen(transport("udp"), "127.0.0.1", 0) as ours, socket.socket(type=ours.type) as plain:
+        queue = [s.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) for s in (plain, ours)]
+        assert queue[1] > queue[0]
+
+
+def test_where_the_kernel_filters_nothing_the_socket_serves_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sockets, "SO_ATTACH_FILTER", -1)
+    monkeypatch.setattr(sockets, "SO_RCVBUFFORCE", -1)
+
+    with listen(transport("udp"), "127.0.0.1", 0) as ours, socket.socket(type=ours.type) as sender:
+        sender.sendto(b"junk", ours.getsockname())
+        ours.settimeout(5)
+        assert ours.recv(100) == b"junk"

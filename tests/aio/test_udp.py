@@ -254,6 +254,7 @@ def test_while_too_many_handlers_wait_datagrams_are_dropped(
                 await until(lambda: echo.waiting == 2)
                 await settle()
                 assert len(made.waiting) == 2
+                assert made.busy == 2
                 echo.go.set()
                 replies = [(await client.reply())[0][:4] for _ in range(2)]
                 assert replies == [words(0), words(1)]

@@ -8,7 +8,7 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -49,6 +49,8 @@ def test_without_options_everything_is_served_on_port_111() -> None:
         (["-w", "/var/lib/rpcbind"], Config(warm_start="/var/lib/rpcbind")),
         (["-w", "one"], Config(warm_start=os.path.abspath("one"))),
         (["--no-local", "-f", "-d", "-v"], Config(local=False)),
+        (["--liveness", "2.5", "--watch"], Config(liveness_interval=2.5, watch=True)),
+        (["--liveness", "0"], Config(liveness_interval=0)),
     ],
 )
 def test_an_option_asks_for(arguments: list[str], expected: Config) -> None:
@@ -61,6 +63,14 @@ def test_an_option_asks_for(arguments: list[str], expected: Config) -> None:
         (["-p", "65536"], "argument -p/--port: '65536' is no port; 0 to 65535 are"),
         (["-p", "-1"], "argument -p/--port: expected one argument"),
         (["-p", "http"], "argument -p/--port: 'http' is no port; 0 to 65535 are"),
+        (
+            ["--liveness", "0.5"],
+            "argument --liveness: '0.5' is no interval; 0 and 1 to 86400 seconds are",
+        ),
+        (
+            ["--liveness", "often"],
+            "argument --liveness: 'often' is no interval; 0 and 1 to 86400 seconds are",
+        ),
         (["-h", "localhost"], "argument -h/--bind: 'localhost' is no IPv4 or IPv6 address"),
         (["-4", "-6"], "argument -6/--ipv6: not allowed with argument -4/--ipv4"),
         (["--nonsense"], "unrecognized arguments: --nonsense"),
@@ -126,23 +136,43 @@ def test_why_it_cannot_start_is_one_line(
 def test_in_the_foreground_it_says_what_to_try_next(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(portmap, "run", lambda _, ready: ready({"local": "/run/rpcbind.sock"}))
+    monkeypatch.setattr(portmap, "run", lambda _, ready, __: ready({"local": "/run/rpcbind.sock"}))
     monkeypatch.setattr(logs, "set_up", lambda **_: None)
 
     assert main(["-f"]) == 0
     assert capsys.readouterr().err == "portmap: try 'rpcinfo'; end with Ctrl-C\n"
 
 
+@pytest.mark.parametrize("journal", [False, True])
+def test_where_programs_read_the_log_it_has_no_hint_and_the_error_as_a_line(
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    journal: bool,
+) -> None:
+    def serves_then_fails(_: object, ready: Callable[[object], None], __: object) -> None:
+        ready({"local": "/run/rpcbind.sock"})
+        raise StartError("no port is free")
+
+    monkeypatch.setattr(portmap, "run", serves_then_fails)
+    monkeypatch.setattr(logs, "set_up", lambda **_: None)
+    monkeypatch.setattr(logs, "to_journal", lambda: journal)
+
+    assert main(["-f"] if journal else ["-f", "--log-format", "json"]) == 1
+    assert capsys.readouterr().err == ""
+    assert caplog.messages == ["no port is free"]
+
+
 def test_in_the_background_it_reports_and_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     reports: list[str] = []
-    logged: dict[str, bool] = {}
-    monkeypatch.setattr(portmap, "run", lambda _, ready: ready({"local": "/run/rpcbind.sock"}))
+    logged: dict[str, object] = {}
+    monkeypatch.setattr(portmap, "run", lambda _, ready, __: ready({"local": "/run/rpcbind.sock"}))
     monkeypatch.setattr(portmap, "detach", lambda: reports.append)
     monkeypatch.setattr(logs, "set_up", lambda **options: logged.update(options))
 
     assert main([]) == 0
     assert reports == [""]
-    assert logged == {"to_syslog": True, "verbose": False, "debug": False}
+    assert logged == {"to_syslog": True, "verbose": False, "debug": False, "form": "text"}
 
 
 COMMAND = [sys.executable, "-m", "oncrpc.cli.portmap", "--no-local", "--port", "0", "-l"]

@@ -14,6 +14,7 @@ from __future__ import annotations
 import ctypes
 import os
 import select
+import shlex
 import socket
 import subprocess
 import sys
@@ -23,6 +24,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
+
+import oncrpc
 from interop.namespace import DEADLINE, PYTHON, Namespace, PortMapper
 from oncrpc import sync
 from oncrpc.binder import Binder
@@ -34,9 +38,30 @@ PORTMAP = (PYTHON, "-m", "oncrpc.cli.portmap")
 C_RPCBIND = PortMapper(("rpcbind", "-f", "-r"), needs="rpcbind")
 
 
+FOR_ALL = """
+mkdir /run/python /run/source /run/packages
+mount --bind {prefix} /run/python
+mount --bind {source} /run/source
+mount --bind {packages} /run/packages
+"""
+"""What runs us, which may lie where only root gets, where everybody does."""
+
+
+def for_all(host: Host) -> list[str]:
+    """Our port mapper's command, as an ordinary user of the host can give it."""
+    prefix = os.path.realpath(sys.base_prefix)
+    source = Path(oncrpc.__file__).resolve().parents[1]
+    packages = Path(msgspec.__file__).resolve().parents[1]
+    places = {"prefix": prefix, "source": source, "packages": packages}
+    host.sh(FOR_ALL.format(**{name: shlex.quote(str(path)) for name, path in places.items()}))
+    python = os.path.relpath(os.path.realpath(sys.executable), prefix)
+    paths = "PYTHONPATH=/run/source:/run/packages"
+    return ["env", paths, f"/run/python/{python}", *PORTMAP[1:]]
+
+
 def portmap(*options: str) -> PortMapper:
-    """Our port mapper in the foreground."""
-    return PortMapper((*PORTMAP, "-f", *options), needs=PYTHON)
+    """Our port mapper in the foreground; tests register servers that are not there."""
+    return PortMapper((*PORTMAP, "-f", "--liveness", "0", *options), needs=PYTHON)
 
 
 class Host(Namespace):

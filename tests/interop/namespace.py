@@ -116,18 +116,18 @@ class Namespace:
     ) -> subprocess.CompletedProcess[str]:
         """Run a command to its end; its output is text."""
         return subprocess.run(
-            self._entered(argv, uid),
+            self.entered(argv, uid),
             input=stdin,
             capture_output=True,
             text=True,
             timeout=timeout,
-            env=_environment(),
+            env=environment(),
             check=False,
         )
 
     def popen(self, argv: Sequence[str], *, uid: int = 0) -> subprocess.Popen[str]:
         """Start a command; it is ended with the namespace at the latest."""
-        return self._spawn(self._entered(argv, uid))
+        return self._spawn(self.entered(argv, uid))
 
     def start(self, port_mapper: PortMapper) -> subprocess.Popen[str]:
         """Start a port mapper and wait until it answers on its local socket."""
@@ -149,7 +149,8 @@ class Namespace:
                 raise RuntimeError(f"{started.args!r} does not answer")
             pause.wait(0.01)
 
-    def _entered(self, argv: Sequence[str], uid: int) -> list[str]:
+    def entered(self, argv: Sequence[str], uid: int = 0) -> list[str]:
+        """The command that runs a command there."""
         user = ["-S", str(uid), "-G", str(uid)] if uid else []
         return ["nsenter", "-t", str(self.holder.pid), "-n", "-m", *user, "--", *argv]
 
@@ -160,7 +161,7 @@ class Namespace:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
-            env=_environment(),
+            env=environment(),
         )
         self._children.append(child)
         return child
@@ -185,7 +186,7 @@ def _line_of(child: subprocess.Popen[str]) -> str:
     return stream.readline() if stream is not None else ""
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """The C locale, the tests on Python's path, and where coverage writes to."""
     kept = {name: value for name, value in os.environ.items() if name.startswith("COV")}
     source = str(Path(sync.__file__).resolve().parents[1])

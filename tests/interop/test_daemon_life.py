@@ -8,20 +8,19 @@ import shlex
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-import oncrpc
 from helpers import words
 from interop.hosts import (
     C_RPCBIND,
     PORTMAP,
     Host,
     finished,
+    for_all,
     portmap,
     status_of,
     until,
@@ -35,13 +34,6 @@ from oncrpc.portmap.privileges import user_of
 pytestmark = [pytest.mark.interop, pytest.mark.slow]
 
 ORDINARY = 1000
-FOR_ALL = """
-mkdir /run/python /run/source
-mount --bind {prefix} /run/python
-mount --bind {source} /run/source
-"""
-"""The interpreter and the package, which may lie where only root gets, where everybody does."""
-
 PROGRAM = 400700
 WITHOUT_FILES = f"exec {shlex.join(PORTMAP)} {{}} <&- >&- 2>&-"
 RUNNING = (
@@ -77,15 +69,6 @@ def end_by_pid(pid: int) -> None:
 
 def outcome(done: subprocess.CompletedProcess[str]) -> tuple[int, str, str]:
     return done.returncode, done.stdout, done.stderr
-
-
-def for_all(host: Host) -> list[str]:
-    """Our port mapper's command, as an ordinary user of the host can give it."""
-    prefix = os.path.realpath(sys.base_prefix)
-    source = Path(oncrpc.__file__).resolve().parents[1]
-    host.sh(FOR_ALL.format(prefix=shlex.quote(prefix), source=shlex.quote(str(source))))
-    python = os.path.relpath(os.path.realpath(sys.executable), prefix)
-    return ["env", "PYTHONPATH=/run/source", f"/run/python/{python}", *PORTMAP[1:]]
 
 
 def test_the_shell_goes_on_when_the_daemon_serves(host: Host) -> None:
@@ -234,7 +217,7 @@ def test_a_signal_to_end_ends_it_with_status_0(host: Host, number: signal.Signal
     assert finished(daemon) == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGPIPE])
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGPIPE])
 def test_other_signals_do_nothing(host: Host, number: signal.Signals) -> None:
     daemon = host.start(portmap())
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+
 import pytest
 
 from .callers import PortMapper
@@ -10,3 +13,28 @@ from .callers import PortMapper
 @pytest.fixture
 def mapper() -> PortMapper:
     return PortMapper()
+
+
+@pytest.fixture
+def loggers() -> Iterator[None]:
+    """The loggers are as before when the test has ended."""
+    names = (
+        "oncrpc",
+        "oncrpc.aio",
+        "oncrpc.rpc",
+        "oncrpc.portmap",
+        "oncrpc.calls",
+        "oncrpc.access",
+    )
+    kept = []
+    for name in names:
+        logger = logging.getLogger(name)
+        state = (list(logger.handlers), list(logger.filters), logger.level, logger.propagate)
+        kept.append((logger, state))
+    raises = logging.raiseExceptions
+    yield
+    logging.raiseExceptions = raises
+    for logger, (handlers, filters, level, propagate) in kept:
+        logger.handlers[:], logger.filters[:] = handlers, filters
+        logger.setLevel(level)
+        logger.propagate = propagate

@@ -14,7 +14,7 @@ import contextlib
 import json
 import socket
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,13 +102,24 @@ class PortMapper:
 
 @contextlib.asynccontextmanager
 async def port_mapper(
-    path: Path, *, registered: Iterable[rpcb] = (), forwarding: bool = False, as_111: bool = True
+    path: Path,
+    *,
+    registered: Iterable[rpcb] = (),
+    forwarding: bool = False,
+    as_111: bool = True,
+    remembering: bool = True,
+    now: Callable[[], float] = time.time,
 ) -> AsyncIterator[PortMapper]:
     """Our services behind real sockets, with the registrations of a scenario."""
     registry = Registry()
     forwarder = Forwarder(now=time.time, families=("inet", "inet6")) if forwarding else None
-    mapper = Mapper(registry, forwarder=forwarder)
-    dispatcher = Dispatcher(mapper.services(), clock=time.monotonic, before=mapper.before)
+    mapper = Mapper(registry, forwarder=forwarder, now=now)
+    dispatcher = Dispatcher(
+        mapper.services(),
+        clock=time.monotonic,
+        before=mapper.before,
+        memo=mapper.memo if remembering else None,
+    )
     server = Server(dispatcher, limits=LIMITS, local_limits=LOCAL_LIMITS)
     for netid, host in HOSTS.items():
         server.add(listen(transport(netid), host, 0), netid)

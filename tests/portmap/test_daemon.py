@@ -17,12 +17,16 @@ from oncrpc.addr import split_uaddr
 from oncrpc.aio.link import dial
 from oncrpc.portmap import daemon
 from oncrpc.portmap.daemon import LIMITS, Daemon, reserved_ports
-from oncrpc.portmap.settings import Config
-from oncrpc.portmap.warmstart import RPCBIND
+from oncrpc.portmap.registry import SUPERUSER, Registry
+from oncrpc.portmap.settings import Config, StartError
+from oncrpc.portmap.statedir import prepared
+from oncrpc.portmap.statefile import read
+from oncrpc.portmap.store import Store
+from oncrpc.portmap.warmstart import PORTMAP, RPCBIND, WarmStart
 from oncrpc.programs.portmap import PMAP_VERS, mapping
 from oncrpc.programs.rpcb import RPCBVERS4, rpcb
 
-from .callers import PortMapper
+from .callers import PortMapper, registered
 from .descriptors import Descriptors
 from .listeners import LOCALHOST, listening, local
 
@@ -111,12 +115,170 @@ def test_the_last_change_is_written_even_if_it_comes_with_the_end(tmp_path: Path
             await until(lambda: made.server.pools["local"].connections)
             entry = rpcb(400001, 1, b"tcp", b"0.0.0.0.8.1", b"")
             (connection,) = made.server.pools["local"].connections
-            connection._answer(PortMapper().message(RPCBVERS4.RPCBPROC_SET, entry))
+            connection._answer(PortMapper().message(RPCBVERS4.RPCBPROC_SET, entry), [])
             await made.close()
             link.close()
             assert b"\x00\x06\x1a\x81" in (tmp_path / RPCBIND).read_bytes()
 
     run_loop(scenario())
+
+
+def test_an_acknowledged_change_outlives_a_daemon_that_does_not_end(tmp_path: Path) -> None:
+    config = prepared(local(tmp_path, state_dir=str(tmp_path / "state"), user=str(os.geteuid())))
+
+    async def scenario() -> None:
+        with listening(config) as listeners:
+            first = Daemon(config, listeners)
+            first.start()
+            await register(config.sockets[0], 400001)
+            assert first.store is not None
+            assert first.control is not None
+            await first.control.close()
+            first.store.close()  # as the kernel does it for a killed one
+            await first.server.close()
+        with listening(config) as listeners:
+            second = Daemon(config, listeners)
+            second.start()
+            assert [entry.r_prog for entry in second.registry][-1] == 400001
+            assert len(second.registry) == len(second.own) + 1
+            snapshot = (tmp_path / "state" / "snapshot").read_bytes()
+            assert read(snapshot).header.count == 1
+            await second.close()
+
+    run_loop(scenario())
+
+
+def test_our_own_registrations_are_not_kept(tmp_path: Path) -> None:
+    config = prepared(local(tmp_path, state_dir=str(tmp_path / "state"), user=str(os.geteuid())))
+
+    async def scenario() -> None:
+        for _ in range(2):
+            with listening(config) as listeners:
+                made = Daemon(config, listeners)
+                made.start()
+                before = list(made.registry)
+                assert len(before) == len(made.own) > 0
+                assert made.registry.unset(100000, 4, b"", SUPERUSER)
+                assert made.registry.set(before[0])
+                assert (tmp_path / "state" / "journal").stat().st_size < 100
+                await made.close()
+
+    run_loop(scenario())
+
+
+def started_with(
+    tmp_path: Path, store: list[rpcb] | None, warm: list[rpcb], *, later: str
+) -> list[int]:
+    """The programs that a daemon has restored from a store and the files of -w."""
+    state, names = tmp_path / "state", ("snapshot", "journal")
+    config = prepared(
+        local(tmp_path, state_dir=str(state), user=str(os.geteuid()), warm_start=str(tmp_path))
+    )
+    if store is not None:
+        made = Store(str(state), lambda: store)
+        made.begin()
+        made.close()
+        for name in names:
+            os.utime(state / name, (2e9, 2e9 if later == "store" else 1e9))
+    assert WarmStart(str(tmp_path)).save(registry_of(warm))
+    for name in (RPCBIND, PORTMAP):
+        os.utime(tmp_path / name, (15e8, 15e8))
+
+    async def scenario() -> list[int]:
+        with listening(config) as listeners:
+            daemon_made = Daemon(config, listeners)
+            daemon_made.start()
+            found = [e.r_prog for e in daemon_made.registry if e not in daemon_made.own]
+            await daemon_made.close()
+            assert [e.r_prog for e in in_files(tmp_path)] == found
+            return found
+
+    return run_loop(scenario())
+
+
+def registry_of(entries: list[rpcb]) -> Registry:
+    """A registry of these."""
+    made = Registry()
+    for entry in entries:
+        assert made.set(entry)
+    return made
+
+
+def in_files(path: Path) -> list[rpcb]:
+    """What the files of -w hold, save the port mapper itself."""
+    made = Registry()
+    WarmStart(str(path)).load(made)
+    return list(made)
+
+
+IN_STORE, IN_FILES = [registered(1, 1), registered(2, 1)], [registered(3, 1)]
+
+
+def test_the_store_wins_over_the_files_of_a_warm_start(tmp_path: Path) -> None:
+    assert started_with(tmp_path, IN_STORE, IN_FILES, later="store") == [1, 2]
+
+
+def test_a_store_that_is_empty_wins_too(tmp_path: Path) -> None:
+    assert started_with(tmp_path, [], IN_FILES, later="store") == []
+
+
+def test_without_a_store_the_files_are_read(tmp_path: Path) -> None:
+    assert started_with(tmp_path, None, IN_FILES, later="store") == [3]
+
+
+def test_files_that_another_port_mapper_wrote_since_win_over_the_store(tmp_path: Path) -> None:
+    assert started_with(tmp_path, IN_STORE, IN_FILES, later="files") == [3]
+
+
+def test_newer_files_that_cannot_be_read_do_not_win(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(WarmStart, "written", lambda _: 3e9)
+    (tmp_path / PORTMAP).mkdir()
+    (tmp_path / RPCBIND).write_bytes(b"junk")
+    store = Store(prepared_state(tmp_path), lambda: IN_STORE)
+    store.begin()
+    store.close()
+
+    assert restored(tmp_path, state_dir=str(tmp_path / "state")) == 2
+
+
+def prepared_state(path: Path) -> str:
+    """A directory for a store."""
+    (path / "state").mkdir(0o700)
+    return str(path / "state")
+
+
+def test_a_directory_that_another_daemon_has_ends_the_start(tmp_path: Path) -> None:
+    held = Store(prepared_state(tmp_path), lambda: [])
+
+    with pytest.raises(StartError, match="another port mapper keeps its registrations in"):
+        restored(tmp_path, state_dir=held.path)
+
+    held.close()
+
+
+def test_a_host_without_boot_id_cannot_keep_what_was_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none() -> bytes:
+        return (tmp_path / "boot_id").read_bytes()
+
+    monkeypatch.setattr("oncrpc.portmap.store.boot_id", none)
+
+    with pytest.raises(StartError, match="boot_id: No such file or directory; say --no-state"):
+        restored(tmp_path, state_dir=prepared_state(tmp_path))
+
+
+def test_what_is_not_usable_any_more_is_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = Store(prepared_state(tmp_path), lambda: [registered(1, 1), registered(2, 1, "gone")])
+    store.begin()
+    store.close()
+
+    assert restored(tmp_path, state_dir=store.path) == 1
+    assert "1 registrations could not be restored: they are not usable" in caplog.text
 
 
 def test_a_corrupt_file_is_set_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -139,9 +301,15 @@ def test_a_file_that_others_may_write_is_neither_read_nor_written(
     assert os.listdir(tmp_path) == [RPCBIND]
 
 
-def restored(path: Path) -> int:
+def restored(path: Path, *, state_dir: str | None = None) -> int:
     """Start and end a daemon; how many registrations it restored."""
-    config = Config(port=0, local=False, hosts=(LOCALHOST, "::1"), warm_start=str(path))
+    config = Config(
+        port=0,
+        local=False,
+        hosts=(LOCALHOST, "::1"),
+        warm_start=str(path),
+        state_dir=state_dir,
+    )
 
     async def scenario() -> int:
         with listening(config) as listeners:

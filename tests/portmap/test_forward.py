@@ -23,7 +23,15 @@ from oncrpc.errors import (
     ProgramUnavailable,
     SystemFailure,
 )
-from oncrpc.portmap.forward import LIFETIME, MAX_ARGUMENTS, MAX_PENDING, Forwarder, Target
+from oncrpc.portmap.forward import (
+    LIFETIME,
+    MAX_ARGUMENTS,
+    MAX_PENDING,
+    MAX_PER_SOURCE,
+    Forwarder,
+    Key,
+    Target,
+)
 from oncrpc.rpc import NoReply
 from oncrpc.rpc.dispatch import refuse
 from oncrpc.rpc.prot import auth_flavor, auth_stat, authsys_parms, call_body
@@ -76,11 +84,16 @@ async def forwarding(host: str = "127.0.0.1") -> AsyncIterator[tuple[Forwarder, 
         await settle()
 
 
+def key_of(number: int = 1, host: str = "192.0.2.1") -> Key:
+    """The call of that number of a host."""
+    return Key(number, (host, 700, 0), PROG, VERS, PROC)
+
+
 def begin(
-    forwarder: Forwarder, target: Target, key: object = 1, arguments: bytes = b""
+    forwarder: Forwarder, target: Target, key: Key | None = None, arguments: bytes = b""
 ) -> asyncio.Task[bytes]:
     """A call under way."""
-    return asyncio.ensure_future(forwarder.call((key,), target, arguments, None))
+    return asyncio.ensure_future(forwarder.call(key or key_of(), target, arguments, None))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
@@ -117,7 +130,7 @@ def test_the_callers_credential_is_made_anew() -> None:
     async def scenario() -> None:
         async with forwarding() as (forwarder, program):
             said = authsys_parms(0x01020304, b"client", 1000, 100, [4, 24])
-            call = asyncio.ensure_future(forwarder.call((1,), program.target, b"", said))
+            call = asyncio.ensure_future(forwarder.call(key_of(), program.target, b"", said))
             message, source = await program.call()
             body, _ = codec(call_body).decode_from(message, 8)
             assert body.cred.flavor == auth_flavor.AUTH_SYS
@@ -137,7 +150,7 @@ def test_a_call_that_is_under_way_is_not_made_again() -> None:
             first = begin(forwarder, program.target)
             message, source = await program.call()
             with pytest.raises(NoReply):
-                await forwarder.call((1,), program.target, b"", None)
+                await forwarder.call(key_of(), program.target, b"", None)
             program.answer(message, source)
             await first
             again = begin(forwarder, program.target)
@@ -151,16 +164,64 @@ def test_a_call_that_is_under_way_is_not_made_again() -> None:
 def test_when_the_table_is_full_the_oldest_call_goes() -> None:
     async def scenario() -> None:
         async with forwarding() as (forwarder, program):
-            calls = [begin(forwarder, program.target, key) for key in range(MAX_PENDING + 1)]
+            keys = [key_of(host=f"192.0.2.{number}") for number in range(MAX_PENDING + 1)]
+            calls = [begin(forwarder, program.target, key) for key in keys]
             await settle()
             assert len(forwarder) == MAX_PENDING
             with pytest.raises(NoReply):
                 await calls[0]
             assert not any(call.done() for call in calls[1:])
-            begin_again = begin(forwarder, program.target, 0)
+            begin_again = begin(forwarder, program.target, keys[0])
             await settle()
             assert not begin_again.done()
             for call in (*calls[1:], begin_again):
+                call.cancel()
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("host", "same"),
+    [("192.0.2.1", "192.0.2.1"), ("2001:db8::1", "2001:db8::ffff"), ("fe80::1", "fe80::2")],
+)
+def test_a_source_that_has_its_share_gives_up_its_own_oldest_call(host: str, same: str) -> None:
+    async def scenario() -> None:
+        async with forwarding() as (forwarder, program):
+            keys = [key_of(number, host) for number in range(MAX_PER_SOURCE)]
+            other = begin(forwarder, program.target, key_of(host="198.51.100.1"))
+            calls = [begin(forwarder, program.target, key) for key in keys]
+            await settle()
+
+            calls.append(begin(forwarder, program.target, key_of(MAX_PER_SOURCE, same)))
+            await settle()
+
+            with pytest.raises(NoReply):
+                await calls[0]
+            assert not any(call.done() for call in (other, *calls[1:]))
+            assert len(forwarder) == MAX_PER_SOURCE + 1
+            for call in (other, *calls[1:]):
+                call.cancel()
+
+    run(scenario())
+
+
+def test_in_a_full_table_the_source_with_most_calls_gives_up_one() -> None:
+    async def scenario() -> None:
+        async with forwarding() as (forwarder, program):
+            single = begin(forwarder, program.target, key_of(host="198.51.100.1"))
+            hosts = [f"192.0.2.{number // MAX_PER_SOURCE}" for number in range(MAX_PENDING - 1)]
+            calls = [
+                begin(forwarder, program.target, key_of(number, host))
+                for number, host in enumerate(hosts)
+            ]
+            await settle()
+
+            late = begin(forwarder, program.target, key_of(host="198.51.100.2"))
+            await settle()
+
+            assert isinstance(calls[0].exception(), NoReply)
+            assert not any(call.done() for call in (single, late, *calls[1:]))
+            for call in (single, late, *calls[1:]):
                 call.cancel()
 
     run(scenario())
@@ -290,7 +351,7 @@ def test_arguments_that_are_too_long_are_not_sent() -> None:
     async def scenario() -> None:
         async with forwarding() as (forwarder, program):
             with pytest.raises(SystemFailure):
-                await forwarder.call((1,), program.target, bytes(MAX_ARGUMENTS + 1), None)
+                await forwarder.call(key_of(), program.target, bytes(MAX_ARGUMENTS + 1), None)
             assert len(forwarder) == 0
 
     run(scenario())
@@ -315,7 +376,7 @@ def test_a_port_to_which_nothing_can_be_sent_is_silence() -> None:
     async def scenario() -> None:
         async with forwarding() as (forwarder, program):
             with pytest.raises(NoReply):
-                await forwarder.call((1,), replace(program.target, port=0), b"", None)
+                await forwarder.call(key_of(), replace(program.target, port=0), b"", None)
             assert len(forwarder) == 0
 
     run(scenario())
@@ -330,7 +391,7 @@ def test_closing_answers_those_who_wait_with_silence() -> None:
             with pytest.raises(NoReply):
                 await call
             with pytest.raises(SystemFailure):
-                await forwarder.call((1,), program.target, b"", None)
+                await forwarder.call(key_of(), program.target, b"", None)
 
     run(scenario())
 
@@ -353,7 +414,7 @@ def test_a_host_without_ipv6_forwards_over_ipv4(monkeypatch: pytest.MonkeyPatch)
         program.answer(message, source, b"true")
         assert await call == b"true"
         with pytest.raises(SystemFailure):
-            await forwarder.call((1,), Target(PROG, VERS, PROC, "inet6", 1), b"", None)
+            await forwarder.call(key_of(), Target(PROG, VERS, PROC, "inet6", 1), b"", None)
         forwarder.close()
         program.sock.close()
 
@@ -366,7 +427,7 @@ def test_no_xid_is_in_use_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario() -> None:
         async with forwarding() as (forwarder, program):
             monkeypatch.setattr(os, "urandom", lambda _: drawn.pop(0))
-            calls = [begin(forwarder, program.target, key) for key in range(2)]
+            calls = [begin(forwarder, program.target, key_of(number)) for number in range(2)]
             xids = [(await program.call())[0][:4] for _ in calls]
             assert xids == [b"\0\0\0\1", b"\0\0\0\2"]
             for call in calls:

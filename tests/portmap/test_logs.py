@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import logging
-import syslog
-from collections.abc import Iterator
+import os
+import re
+import sys
+from pathlib import Path
 
 import pytest
 
 from oncrpc.portmap import logs
-from oncrpc.portmap.logs import MAX_CAUSES, OncePerSecond, SyslogHandler, set_up
+from oncrpc.portmap.logs import (
+    FORMS,
+    MAX_CAUSES,
+    MAX_TEXT,
+    OncePerSecond,
+    json_lines,
+    named_lines,
+    set_up,
+    text_lines,
+    to_journal,
+)
 from oncrpc.testing import ManualClock
+
+from .fake_syslog import FakeSyslog
 
 
 class Clock:
@@ -73,22 +88,6 @@ def test_causes_are_forgotten_when_they_are_many(clock: ManualClock) -> None:
     assert once.filter(record("cause 1"))
 
 
-@pytest.fixture
-def loggers() -> Iterator[None]:
-    """The loggers are as before when the test has ended."""
-    names = ("oncrpc", "oncrpc.aio", "oncrpc.rpc", "oncrpc.portmap", "oncrpc.calls")
-    kept = []
-    for name in names:
-        logger = logging.getLogger(name)
-        state = (list(logger.handlers), list(logger.filters), logger.level, logger.propagate)
-        kept.append((logger, state))
-    yield
-    for logger, (handlers, filters, level, propagate) in kept:
-        logger.handlers[:], logger.filters[:] = handlers, filters
-        logger.setLevel(level)
-        logger.propagate = propagate
-
-
 @pytest.mark.usefixtures("loggers")
 def test_in_the_foreground_messages_go_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     set_up(to_syslog=False, verbose=False, debug=False)
@@ -113,16 +112,105 @@ def test_verbose_and_debug_add_calls_and_details(capsys: pytest.CaptureFixture[s
 
 
 @pytest.mark.usefixtures("loggers")
-def test_in_the_background_messages_go_to_syslog(monkeypatch: pytest.MonkeyPatch) -> None:
-    written: list[tuple[int, str]] = []
-    monkeypatch.setattr(syslog, "openlog", lambda *_: None)
-    monkeypatch.setattr(syslog, "syslog", lambda at, text: written.append((at, text)))
-    set_up(to_syslog=True, verbose=False, debug=False)
+def test_in_the_background_messages_go_to_syslog(tmp_path: Path) -> None:
+    log = FakeSyslog(tmp_path / "log")
+    set_up(to_syslog=True, verbose=False, debug=False, place=str(log.path))
 
     logging.getLogger("oncrpc.portmap").error("cannot write %s", "/run/one")
-    SyslogHandler().handle(logging.LogRecord("x", 35, "", 1, "between the levels", (), None))
+    logging.getLogger("oncrpc.access").info("connect from 192.0.2.1")
 
-    assert written == [
-        (syslog.LOG_ERR, "cannot write /run/one"),
-        (syslog.LOG_INFO, "between the levels"),
+    first, second = log.lines()
+    assert re.fullmatch(r"<27>.* portmap\[\d+\]: cannot write /run/one", first)
+    assert re.fullmatch(r"<38>.* portmap\[\d+\]: connect from 192.0.2.1", second)
+    logging.getLogger("oncrpc").handlers[0].close()
+    log.stop()
+
+
+@pytest.mark.usefixtures("loggers")
+def test_for_the_journal_a_line_begins_with_its_severity_in_place_of_our_name(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    set_up(to_syslog=False, verbose=False, debug=False, journal=lambda: True)
+
+    logging.getLogger("oncrpc.portmap").warning("one")
+    logging.getLogger("oncrpc.portmap").error("two")
+
+    assert capsys.readouterr().err == "<4>one\n<3>two\n"
+
+
+def test_the_journal_is_there_if_the_environment_names_our_stderr(tmp_path: Path) -> None:
+    with (tmp_path / "stream").open("w") as file:
+        status = os.fstat(file.fileno())
+        named = {"JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino}"}
+
+        assert to_journal(named, file.fileno())
+        assert not to_journal({"JOURNAL_STREAM": "1:2"}, file.fileno())
+        assert not to_journal({}, file.fileno())
+    assert not to_journal(named, -1)
+
+
+def failed() -> logging.LogRecord:
+    """A record of an exception."""
+    try:
+        raise ValueError("one\ntwo")
+    except ValueError:
+        made = record("a handler failed")
+        made.exc_info = sys.exc_info()
+        return made
+
+
+def test_a_traceback_is_lines_that_follow() -> None:
+    lines = list(named_lines(failed()))
+
+    assert lines[:2] == [
+        "portmap: a handler failed",
+        "portmap: Traceback (most recent call last):",
     ]
+    assert lines[-2:] == ["portmap: ValueError: one", "portmap: two"]
+
+
+def test_json_has_the_traceback_in_the_same_object() -> None:
+    (line,) = json_lines(failed())
+
+    found = json.loads(line)
+    assert found["event"] == "a handler failed"
+    assert found["traceback"][-2:] == ["ValueError: one", "two"]
+
+
+def test_json_says_when_and_how_grave() -> None:
+    made = record("one %d", 1)
+    made.created = 1_700_000_000.25
+
+    assert [json.loads(line) for line in json_lines(made)] == [
+        {"time": "2023-11-14T22:13:20.250+00:00", "level": "warning", "event": "one 1"}
+    ]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_no_text_can_end_its_line_or_reach_the_terminal(form: str) -> None:
+    (line,) = FORMS[form](record("of %s", "a\nportmap: b\x1b[2J\udc80é"))
+
+    assert line.isprintable()
+    assert "é" in line
+
+
+def test_a_long_text_is_cut() -> None:
+    (line,) = text_lines(record("x" * (MAX_TEXT + 1)))
+
+    assert line == "x" * MAX_TEXT + "..."
+
+
+def test_an_error_without_an_exception_has_no_traceback() -> None:
+    made = record("one")
+    made.exc_info = (None, None, None)
+
+    assert list(text_lines(made)) == ["one"]
+
+
+@pytest.mark.usefixtures("loggers")
+def test_a_stderr_that_is_gone_is_borne(monkeypatch: pytest.MonkeyPatch) -> None:
+    with open(os.devnull, "w") as file:
+        monkeypatch.setattr(sys, "stderr", file)
+        set_up(to_syslog=False, verbose=False, debug=False)
+
+    logging.getLogger("oncrpc.portmap").error("nobody reads this")

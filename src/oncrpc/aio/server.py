@@ -25,7 +25,7 @@ from oncrpc.aio.binding import binder
 from oncrpc.aio.poller import Poller
 from oncrpc.aio.pool import Carried, Limits, Pool, Turns
 from oncrpc.aio.route import Guard
-from oncrpc.aio.sockets import listen, listen_local
+from oncrpc.aio.sockets import join_group, listen, listen_local
 from oncrpc.aio.stream import Connection, Listener
 from oncrpc.aio.udp import UdpEndpoint
 from oncrpc.binder import Binder
@@ -91,6 +91,13 @@ class Server:
     def _listen(self, sock: socket.socket, netid: str, pool: Pool) -> None:
         listener = Listener(sock, netid, dispatcher=self.dispatcher, pool=pool, guard=self.guard)
         self.endpoints.append(listener)
+
+    def look_again(self) -> None:
+        """The interfaces of this host have changed; what is known of them is asked anew."""
+        for endpoint in self._udp():
+            endpoint.look_again()
+            if endpoint.sock.family == socket.AF_INET6:
+                join_group(endpoint.sock)
 
     def start(self) -> None:
         """Begin to answer."""

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import socket
 import stat
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from oncrpc.addr import Transport
 from oncrpc.endpoint import local_address, look_up, socket_of
 
 BACKLOG = 4096
 IP_PKTINFO = getattr(socket, "IP_PKTINFO", 8)
+SO_ATTACH_FILTER, SO_RCVBUFFORCE = 26, 33
+QUEUE = 1 << 20
+"""Bytes of datagrams that the kernel keeps while we are busy, with their overhead."""
+
+ONLY_CALLS = b"".join(
+    struct.pack("@HBBI", *instruction)
+    for instruction in (
+        (0x20, 0, 0, 12),  # load the second word after the UDP header: msg_type
+        (0x15, 0, 1, 0),  # if it is CALL
+        (0x06, 0, 0, 0x40000),  # take the datagram
+        (0x06, 0, 0, 0),  # else, or if it is too short, drop it
+    )
+)
+"""A filter of datagrams (Linux's classic BPF): RFC 5531 §9 has ``msg_type`` after the xid."""
+
 MULTICAST = "ff02::202"
 """The group of all port mappers on a link (RFC 1833 and IANA's registry)."""
 
@@ -29,6 +45,7 @@ def listen(entry: Transport, host: str, port: int) -> socket.socket:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         if entry.datagram:
             _ask_destination(sock)
+            _admit_calls(sock)
         else:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind(look_up(entry, host, port) if "%" in host else (host, port))
@@ -64,6 +81,7 @@ def prepare(sock: socket.socket) -> None:
     sock.setblocking(False)
     if sock.type == socket.SOCK_DGRAM and sock.family in (socket.AF_INET, socket.AF_INET6):
         _ask_destination(sock)
+        _admit_calls(sock)
 
 
 @contextmanager
@@ -91,6 +109,21 @@ def _ask_destination(sock: socket.socket) -> None:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
     else:
         sock.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
+
+
+def _admit_calls(sock: socket.socket) -> None:
+    """Have the kernel drop what is no call, and keep more of the calls that wait.
+
+    A flood of junk would fill the queue, and the calls of honest clients be dropped with it.
+    """
+    program = (ctypes.c_char * len(ONLY_CALLS)).from_buffer_copy(ONLY_CALLS)
+    attached = struct.pack("@HP", len(ONLY_CALLS) // 8, ctypes.addressof(program))
+    with suppress(OSError):  # then the endpoint does it
+        sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, attached)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, QUEUE)
+    except OSError:  # not privileged: as much as the host allows
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, QUEUE)
 
 
 def join_group(sock: socket.socket, group: str = MULTICAST) -> list[str]:

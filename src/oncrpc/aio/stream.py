@@ -355,7 +355,7 @@ class Listener:
     def _pause(self, error: OSError) -> None:
         """Out of descriptors or memory: make room, and leave the queue alone for a moment."""
         log.warning("%s: cannot accept: %s", self.netid, error.strerror)
-        if error.errno in FULL:
-            self.pool.evict()
+        if error.errno in FULL and self.pool.evict() and error.errno == errno.EMFILE:
+            return  # there is a descriptor again
         self.loop.remove_reader(self.sock.fileno())
         self._paused = self.loop.call_later(ACCEPT_PAUSE, self.start)

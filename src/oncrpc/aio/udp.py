@@ -82,6 +82,11 @@ class UdpEndpoint:
         """Take nothing more; calls that are being worked on are still answered."""
         self.loop.remove_reader(self.sock.fileno())
 
+    def look_again(self) -> None:
+        """The interfaces of this host have changed."""
+        self.loopbacks = loopback_interfaces()
+        self._routes.clear()
+
     def close(self) -> None:
         """Stop; calls that are being worked on are not answered."""
         self.loop.remove_reader(self.sock.fileno())
@@ -146,12 +151,9 @@ class UdpEndpoint:
             return 0
         message = memory[data : data + self.batch.words[header + LENGTH]].tobytes()
         route = self._route(n) if route is None else route
-        if route.bucket is not None and not route.bucket.take(now):
-            self.dropped += 1
-            return 0
         address = memory[begin + ADDRESS_AT : begin + CONTROL_AT].tobytes()
         reply = self._reply(message, route, address)
-        if reply is None:
+        if reply is None or not self._may_send(route, now):
             return 0
         if route.control is None:
             self._send_alone(reply, route, address)
@@ -182,6 +184,13 @@ class UdpEndpoint:
             if fits is not None and isinstance(reply, Lasting) and route.table is not None:
                 memo.keep(route.table, message, fits, reply.counts)
         return fits
+
+    def _may_send(self, route: Route, now: float) -> bool:
+        """Take a reply out of the source's bucket."""
+        if route.bucket is None or route.bucket.take(now):
+            return True
+        self.dropped += 1
+        return False
 
     def _fitting(self, reply: Reply, message: bytes, route: Route) -> Reply:
         fits = _fitting(reply, message, route)
@@ -231,7 +240,7 @@ class UdpEndpoint:
         self, reply: Awaitable[Reply], message: bytes, route: Route, address: bytes
     ) -> None:
         fits = self._fitting(await reply, message, route)
-        if fits is not None:
+        if fits is not None and self._may_send(route, time.monotonic()):
             self._send_alone(fits, route, address)
 
     def _send_alone(self, reply: bytes, route: Route, address: bytes) -> None:

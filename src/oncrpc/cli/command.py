@@ -40,7 +40,10 @@ _SHOWN = [chr(byte) if 0x20 <= byte < 0x7F else f"\\x{byte:02x}" for byte in ran
 
 
 class Option(NamedTuple):
-    """An option: its long name, its letter or "", its argument's name or "", and what it does."""
+    """An option: its long name, its letter or "", its argument's name or "", and what it does.
+
+    An argument whose name is in brackets may be left out; it is what follows ``=``.
+    """
 
     name: str
     letter: str
@@ -188,6 +191,8 @@ def _long(program: str, options: Sequence[Option], text: str, rest: list[str]) -
         if equals:
             return _wrong(f"{program}: option '--{option.name}' doesn't allow an argument")
         return option.name, ""
+    if not equals and option.argument.startswith("["):
+        return option.name, ""
     if not equals and not rest:
         return _wrong(f"{program}: option '--{option.name}' requires an argument")
     return option.name, argument if equals else rest.pop(0)
@@ -205,7 +210,8 @@ def described(options: Sequence[Option]) -> str:
 
 def _spelt(option: Option) -> str:
     letter = f"-{option.letter}, " if option.letter else "    "
-    return f"{letter}--{option.name}" + (f"={option.argument}" if option.argument else "")
+    argument = f"={option.argument}" if option.argument else ""
+    return f"{letter}--{option.name}" + argument.replace("=[", "[=")
 
 
 def version_of(program: str) -> str:

@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from importlib import import_module
 from ipaddress import ip_address
 from typing import NoReturn
 
 from oncrpc import __version__
 from oncrpc.addr import LOOPBACKS, family_of, split_uaddr
 from oncrpc.errors import AddressError
-from oncrpc.portmap import logs
-from oncrpc.portmap.daemon import IGNORED
+from oncrpc.portmap import logs, policyfile
+from oncrpc.portmap.daemon import IGNORED, OBEYED
+from oncrpc.portmap.handover import UNDERSTOOD
+from oncrpc.portmap.origin import begun
 from oncrpc.portmap.privileges import detach, open_standard_files
-from oncrpc.portmap.process import run
-from oncrpc.portmap.settings import WARM_START, Config, StartError
+from oncrpc.portmap.process import Ready, run
+from oncrpc.portmap.settings import (
+    LIVENESS_INTERVAL,
+    LONGEST_INTERVAL,
+    POLICY_FILE,
+    SHORTEST_INTERVAL,
+    WARM_START,
+    Config,
+    StartError,
+)
 from oncrpc.programs.portmap import PMAP_PORT
 
 DESCRIPTION = """\
@@ -27,21 +39,40 @@ RFC 1833), on UDP and TCP over IPv4 and IPv6 and on local sockets. Without -d or
 background, returning once it serves, and logs to syslog."""
 
 
+WORDS = {
+    "explain": "oncrpc.cli.portmap_explain",
+    "reload": "oncrpc.cli.portmap_reload",
+    "service": "oncrpc.cli.portmap_service",
+    "status": "oncrpc.cli.portmap_status",
+    "top": "oncrpc.cli.portmap_top",
+}
+"""The commands that are asked for by a word, the first argument, and the modules of them."""
+
+
 class Parser(argparse.ArgumentParser):
     """Says in one line what is wrong with the options."""
 
+    wrong = 1
+    """The exit status then, as that of the C daemon."""
+
     def error(self, message: str) -> NoReturn:
-        """End with status 1, as the C daemon does."""
-        self.exit(1, f"{self.prog}: {message}; see '{self.prog} --help'\n")
+        """End with one line."""
+        self.exit(self.wrong, f"{self.prog}: {message}; see '{self.prog} --help'\n")
 
 
 def parser() -> argparse.ArgumentParser:
     """The options; also what the manual page is made from."""
-    made = Parser(prog="portmap", description=DESCRIPTION, add_help=False)
+    commands = ", ".join(f"portmap {word}" for word in WORDS)
+    others = f"Other commands, each with its own --help: {commands}."
+    made = Parser(prog="portmap", description=DESCRIPTION, epilog=others, add_help=False)
     add = made.add_argument
     add("-d", "--debug", action="store_true", help="stay in the foreground, debug to stderr")
     add("-f", "--foreground", action="store_true", help="stay in the foreground, log to stderr")
     add("-v", "--verbose", action="store_true", help="log every call")
+    add(
+        "--log-format", metavar="FORMAT", choices=tuple(logs.FORMS), default="text",
+        help="how lines of the log are written: text, or json, an object a line",
+    )  # fmt: skip
     where = made.add_mutually_exclusive_group()
     where.add_argument(
         "-l", "--loopback", action="store_true", help="bind to the loopback addresses only"
@@ -51,7 +82,7 @@ def parser() -> argparse.ArgumentParser:
         help="bind to this address, UDP and TCP, besides the loopback ones; may be repeated",
     )  # fmt: skip
     add(
-        "-p", "--port", metavar="PORT", type=_port, default=PMAP_PORT,
+        "-p", "--port", metavar="PORT", type=port_number, default=PMAP_PORT,
         help="listen on this port instead of 111; 0: any that is free",
     )  # fmt: skip
     only = made.add_mutually_exclusive_group()
@@ -65,28 +96,72 @@ def parser() -> argparse.ArgumentParser:
         "-r", "--remote-calls", action="store_true",
         help="call local programs for others (CALLIT, BCAST, INDIRECT): broadcast RPC needs it",
     )  # fmt: skip
-    add(
-        "-u", "--user", metavar="USER",
-        help="become this user once the sockets are bound (_rpc, rpc or nobody if started by root)",
-    )  # fmt: skip
-    add(
-        "-w", "--warm-start", metavar="FILE", nargs="?", const=WARM_START, type=_path,
-        help="read and keep the registrations in the C daemon's portmap.xdr or rpcbind.xdr,"
-        f" or in the directory that has them; without FILE {WARM_START}",
-    )  # fmt: skip
-    add("--no-local", action="store_true", help="do not serve the local sockets")
+    _about_the_process(made)
     add("--version", action="version", version=f"portmap (oncrpc) {__version__}")
     add("--help", action="help", help="show this help and exit")
     return made
 
 
-def _port(text: str) -> int:
+def _about_the_process(made: argparse.ArgumentParser) -> None:
+    """The options about the daemon itself and its files, not about what is served to whom."""
+    add = made.add_argument
+    add(
+        "-u", "--user", metavar="USER",
+        help="become this user once the sockets are bound (_rpc, rpc or nobody if started by root)",
+    )  # fmt: skip
+    add(
+        "-w", "--warm-start", metavar="FILE", nargs="?", const=WARM_START, type=whole_path,
+        help="read and keep the registrations in the C daemon's portmap.xdr or rpcbind.xdr,"
+        f" or in the directory that has them; without FILE {WARM_START}",
+    )  # fmt: skip
+    kept = made.add_mutually_exclusive_group()
+    kept.add_argument(
+        "--state-dir", metavar="DIR", type=whole_path,
+        help="keep the registrations in this directory instead of /run/portmap, or, without root,"
+        " $RUNTIME_DIRECTORY/portmap or $XDG_RUNTIME_DIR/portmap",
+    )  # fmt: skip
+    kept.add_argument("--no-state", action="store_true", help="do not keep the registrations")
+    add("--no-local", action="store_true", help="do not serve the local sockets")
+    add(
+        "--liveness", metavar="SECONDS", type=_interval,
+        help="drop registrations at whose address nobody is any more: look so often instead of"
+        f" every {LIVENESS_INTERVAL:g} seconds; 0: never",
+    )  # fmt: skip
+    add(
+        "--watch", action="store_true",
+        help="also look when a process ends that registered over the local socket",
+    )  # fmt: skip
+    add(
+        "--config", metavar="FILE", type=whole_path,
+        help=f"read rules and limits from this file instead of {POLICY_FILE}",
+    )  # fmt: skip
+    add(
+        "--pid-file", metavar="FILE", type=whole_path,
+        help="lock this file too and write the process id into it, for 'portmap reload'",
+    )  # fmt: skip
+
+
+def port_number(text: str) -> int:
+    """An option's port."""
     if not (text.isascii() and text.isdigit()) or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is no port; 0 to 65535 are")
     return int(text)
 
 
-def _path(text: str) -> str:
+def _interval(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if seconds != 0 and not SHORTEST_INTERVAL <= seconds <= LONGEST_INTERVAL:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no interval; 0 and {SHORTEST_INTERVAL} to {LONGEST_INTERVAL} seconds are"
+        )
+    return seconds
+
+
+def whole_path(text: str) -> str:
+    """An option's file, wherever we are by the time that it is opened."""
     if not text:
         raise argparse.ArgumentTypeError("an empty name is no file; leave it out, or name one")
     return os.path.abspath(text)
@@ -114,25 +189,74 @@ def configuration(options: argparse.Namespace) -> Config:
         remote_calls=options.remote_calls,
         user=options.user,
         warm_start=options.warm_start,
+        pid_file=options.pid_file,
+        state_dir=options.state_dir,
+        keep_state=not options.no_state,
+        policy=options.config,
+        liveness_interval=options.liveness,
+        watch=options.watch,
     )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the daemon; the exit status."""
-    options = parser().parse_args(arguments)
+    """Run the daemon, or what a word asks for instead; the exit status."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    if given and not given[0].startswith("-"):
+        return _other(given[0], given[1:])
+    options = parser().parse_args(given)
     config = configuration(options)
     foreground = options.debug or options.foreground
-    open_standard_files()
-    for number in IGNORED:
-        signal.signal(number, signal.SIG_IGN)
-    report: Callable[[str], None] = _to_stderr if foreground else detach()
-    logs.set_up(to_syslog=not foreground, verbose=options.verbose, debug=options.debug)
+    report: Callable[[str], None] = _to_stderr
     try:
-        run(config, lambda addresses: _ready(report, addresses, foreground=foreground))
+        origin = begun()
+        if origin.checking:
+            return _check(config)
+        open_standard_files()
+        if origin.former is None:
+            for number in (*OBEYED, *IGNORED):
+                signal.signal(number, signal.SIG_IGN)
+            report = _to_stderr if foreground else detach()
+        elif not foreground:
+            os.chdir("/")  # as the first image did
+            report = _to_log
+        logs.set_up(
+            to_syslog=not foreground,
+            verbose=options.verbose,
+            debug=options.debug,
+            form=options.log_format,
+        )
+        plain = options.log_format == "text" and not logs.to_journal()
+        if foreground and not plain:
+            report = _to_log
+        ready = None if origin.former else _ready(report, hint=foreground and plain)
+        run(config, ready, origin)
     except StartError as error:
         report(f"portmap: {error}\n")
         return 1
     return 0
+
+
+def _check(config: Config) -> int:
+    """Say that this image could take over from the one that asks."""
+    policyfile.load(config.policy)
+    sys.stdout.write(f"{UNDERSTOOD}\n")
+    return 0
+
+
+def _other(word: str, arguments: Sequence[str]) -> int:
+    """Run the command of a word; only that one is loaded."""
+    if word not in WORDS:
+        known = ", ".join(WORDS)
+        sys.stderr.write(f"portmap: there is no command {word!r}; there is {known}\n")
+        return 1
+    status: int = import_module(WORDS[word]).main(arguments)
+    return status
+
+
+def _to_log(text: str) -> None:
+    said = text.strip().removeprefix("portmap: ")
+    if said:
+        logging.getLogger("oncrpc.portmap").error("%s", said)
 
 
 def _to_stderr(text: str) -> None:
@@ -141,8 +265,8 @@ def _to_stderr(text: str) -> None:
         sys.stderr.flush()
 
 
-def _ready(report: Callable[[str], None], addresses: dict[str, str], *, foreground: bool) -> None:
-    report(_hint(addresses) if foreground else "")
+def _ready(report: Callable[[str], None], *, hint: bool) -> Ready:
+    return lambda addresses: report(_hint(addresses) if hint else "")
 
 
 def _hint(addresses: dict[str, str]) -> str:

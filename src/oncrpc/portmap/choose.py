@@ -49,6 +49,10 @@ class OwnAddresses:
         self.lifetime, self.most = lifetime, most
         self._known: OrderedDict[str, tuple[bool, float]] = OrderedDict()
 
+    def forget(self) -> None:
+        """Ask anew: addresses have changed."""
+        self._known.clear()
+
     def __call__(self, host: str) -> bool:
         """True if a socket of this host can be bound to the address."""
         now = time.monotonic()

@@ -9,33 +9,55 @@ import os
 import resource
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from oncrpc.addr import transports
+from oncrpc.aio.pool import Limits
 from oncrpc.aio.server import Server
 from oncrpc.aio.sockets import join_group
-from oncrpc.aio.stream import Limits
 from oncrpc.errors import XdrError
-from oncrpc.portmap.access import RESERVED_PORTS
+from oncrpc.portmap.access import RESERVED_PORTS, Rules
+from oncrpc.portmap.ages import Ages
+from oncrpc.portmap.choose import OwnAddresses
+from oncrpc.portmap.control import Control
 from oncrpc.portmap.forward import Forwarder
+from oncrpc.portmap.gate import Gate
+from oncrpc.portmap.handover import Handover
+from oncrpc.portmap.hosts import HostsAccess
+from oncrpc.portmap.libwrap import Libwrap
+from oncrpc.portmap.links import Links
 from oncrpc.portmap.listeners import Listeners
-from oncrpc.portmap.registry import SUPERUSER, Registry
+from oncrpc.portmap.liveness import Liveness
+from oncrpc.portmap.policy import Policy, Registration
+from oncrpc.portmap.policyfile import PolicyError, load
+from oncrpc.portmap.rates import Counts, Rates
+from oncrpc.portmap.registry import SUPERUSER, Operation, Registry
 from oncrpc.portmap.service import Mapper
 from oncrpc.portmap.settings import Config, StartError
+from oncrpc.portmap.sources import Sources
+from oncrpc.portmap.status import Status, snapshot
+from oncrpc.portmap.store import Store
 from oncrpc.portmap.warmstart import WarmStart
-from oncrpc.programs.portmap import PMAP_PROG
+from oncrpc.portmap.watch import MAX_WATCHED
+from oncrpc.portmap.words import Refusals, calls_log
+from oncrpc.programs.portmap import PMAP_PORT, PMAP_PROG
 from oncrpc.programs.rpcb import rpcb
 from oncrpc.rpc.dispatch import Dispatcher
 
 log = logging.getLogger("oncrpc.portmap")
+policy_log = logging.getLogger("oncrpc.portmap.policy")
+"""Apart from the other one: whoever asks for the file to be read is told, each time."""
 
 FIRST_FREE_PORT = "/proc/sys/net/ipv4/ip_unprivileged_port_start"
 VERSIONS = {"udp": (4, 3, 2), "tcp": (4, 3, 2), "udp6": (4, 3), "tcp6": (4, 3), "local": (4, 3)}
 """The versions that are registered for each netid, in the order that the C daemon lists them."""
 
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
-IGNORED = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGPIPE)
+OBEYED = (signal.SIGHUP, signal.SIGUSR2)
+"""Once we answer; before that they are ignored."""
+
+IGNORED = (signal.SIGUSR1, signal.SIGPIPE)
 QUICK = 0.005
 """Seconds: a registry that is written in this time is written after every change."""
 
@@ -50,6 +72,9 @@ MAX_RECORD = 9000
 
 LIMITS = Limits(record=MAX_RECORD)
 LOCAL_LIMITS = Limits(record=MAX_RECORD, idle_time=None)
+SOURCES = 4
+"""A source may have one in so many connections: many clients may share an address."""
+
 SPARE = 64
 """Descriptors that are not for connections."""
 
@@ -77,28 +102,51 @@ def reserved_ports(path: str = FIRST_FREE_PORT) -> int:
 class Daemon:
     """A port mapper on open listeners."""
 
-    def __init__(self, config: Config, listeners: Listeners) -> None:
+    def __init__(
+        self, config: Config, listeners: Listeners, former: Handover | None = None
+    ) -> None:
         self.config, self.registry = config, Registry()
+        self.listeners, self.former = listeners, former
+        self.ended = asyncio.Event()
         self.warm = WarmStart(config.warm_start) if config.warm_start else None
+        self.store: Store | None = None
+        self.control: Control | None = None
+        self.ages = Ages()
+        self.registry.journal = self.ages.note
+        self.own: frozenset[rpcb] = frozenset()
         self._saving: asyncio.TimerHandle | None = None
         self._save_at = 0.0
         self.forwarder = self._forwarder()
+        self.refusals, self.own_addresses = Refusals(), OwnAddresses()
         self.mapper = Mapper(
             self.registry,
             insecure=config.insecure,
             reserved=reserved_ports(),
             forwarder=self.forwarder,
             changed=self._changed,
+            is_ours=self.own_addresses,
+            refusals=self.refusals,
         )
+        self.rates = Rates(self._counted)
+        self.liveness = Liveness(self.registry, self.mapper.drop)
+        self.mapper.registered = self.liveness.registered
+        self.gate, self.libwrap = Gate(self.refusals), _libwrap()
+        self.sources = Sources(self.gate)
+        self.apply(load(config.policy))
         dispatcher = Dispatcher(
-            self.mapper.services(), clock=time.monotonic, before=self.mapper.before
+            self.mapper.services(),
+            clock=time.monotonic,
+            before=self.mapper.before,
+            memo=None if calls_log.isEnabledFor(logging.INFO) else self.mapper.memo,
         )
-        most = _connections()
+        most = _connections(MAX_WATCHED if self.liveness.watching else 0)
         self.server = Server(
             dispatcher,
-            limits=replace(LIMITS, connections=most),
-            local_limits=replace(LOCAL_LIMITS, connections=most),
+            limits=replace(LIMITS, connections=most, per_source=_share(most)),
+            local_limits=replace(LOCAL_LIMITS, connections=most, per_source=_share(most)),
+            guard=self.sources,
         )
+        self.links = Links(self._links_changed)
         for sock, netid in listeners.sockets:
             self.server.add(sock, netid)
             if netid == "udp6":
@@ -109,48 +157,182 @@ class Daemon:
             return None
         return Forwarder(now=time.time, families=self.config.families)
 
+    def apply(self, policy: Policy) -> None:
+        """Hand each part to who obeys it: at the start, and when the file was read again."""
+        self.policy = policy
+        self.gate.configure(policy.rule, self._hosts() if policy.hosts.enabled else None)
+        self.mapper.gate = self.gate if self.gate.asks else None
+        self.sources.configure(
+            trusted=policy.trusted_networks, replies=policy.rate.replies, burst=policy.rate.burst
+        )
+        self.registry.limit = policy.registration.total
+        self.registry.owner_limit = policy.registration.per_owner
+        self.mapper.rules = _rules(self.config, policy.registration)
+        asked = self.config.liveness_interval
+        self.liveness.configure(
+            interval=policy.liveness.interval if asked is None else asked,
+            watch=self.config.watch or policy.liveness.watch,
+        )
+
+    def _links_changed(self) -> None:
+        """Addresses of this host have come or gone: what follows from them is asked anew."""
+        log.debug("interfaces or addresses have changed")
+        self.own_addresses.forget()
+        self.mapper.memo.forget()
+        self.server.look_again()
+
+    def _hosts(self) -> HostsAccess:
+        """The files of hosts_access(5), read anew; what was decided is forgotten."""
+        return HostsAccess(port=self.config.port or PMAP_PORT, libwrap=self.libwrap)
+
+    def reread(self) -> str:
+        """Read the policy file again; one that is wrong changes nothing. What is wrong, or ""."""
+        try:
+            policy = load(self.config.policy)
+        except PolicyError as error:
+            policy_log.error("%s; what was read before stays in force", error)
+            return str(error)
+        self.apply(policy)
+        policy_log.info("policy read again; rules: %d", len(policy.rule))
+        return ""
+
     def start(self) -> None:
-        """Register ourselves and what a former daemon left, and answer."""
+        """Register ourselves and what a former daemon left, and answer.
+
+        What a former image of this process left is the registry as it was, which the files are not
+        asked for again.
+        """
+        former = self.former
+        if former is not None:
+            log.info("took over %d registrations in place", former.restore(self.registry))
+            self.ages.restore((rpcb(*each) for each in former.registrations), former.since)
+        self.own = frozenset(own_registrations(self.server.addresses))
         for entry in own_registrations(self.server.addresses):
             self.registry.set(entry)
-        if self.warm is not None:
-            self._load(self.warm)
+        kept = self._kept(self.config.state_dir) if self.config.state_dir else None
+        if kept is not None and former is None:
+            self._restore(kept)
+        if former is not None:
+            self.warm = self.warm if former.warm else None
+        elif self.warm is not None:
+            self._load(self.warm, self.registry if kept is None else Registry())
+        if self.store is not None:
+            self.store.begin()
+            self.registry.journal = self._record
+            self.control = Control(self.store.path, self.status)
+            self.control.start()
         if self.forwarder is not None:
             self.forwarder.start()
         self.server.start()
+        if former is not None:
+            self.server.adopt(former.connections)
+        self.liveness.start()
+        self.links.start()
+        self.rates.start()
         places = ", ".join(f"{netid} {uaddr}" for netid, uaddr in self.server.addresses.items())
         log.info("serving program 100000 versions 2, 3 and 4 on %s", places)
 
-    async def run(self, ready: Callable[[], None]) -> None:
-        """Serve until SIGTERM or SIGINT; ``ready`` is called once we answer."""
-        ended = asyncio.Event()
+    async def run(
+        self, ready: Callable[[], None], ending: Callable[[], None] = lambda: None
+    ) -> None:
+        """Serve until SIGTERM or SIGINT; ``ready`` is called once we answer, ``ending`` after."""
         loop = asyncio.get_running_loop()
         for number in ENDING:
-            loop.add_signal_handler(number, ended.set)
+            loop.add_signal_handler(number, self.ended.set)
         for number in IGNORED:
             signal.signal(number, signal.SIG_IGN)
+        loop.add_signal_handler(signal.SIGHUP, self.reread)
         self.start()
         ready()
-        await ended.wait()
+        await self.ended.wait()
+        ending()
         await self.close()
 
-    async def close(self) -> None:
-        """End cleanly: the last change is written, the socket file removed where that may be."""
-        await self.server.close()
-        if self.forwarder is not None:
-            self.forwarder.close()
+    async def status(self) -> Status:
+        """What we are doing, and which of the registered servers are there."""
+        await self.liveness.look()
+        return snapshot(self)
+
+    def _counted(self) -> Counts:
+        """The calls by version and procedure, with those that were answered from memory."""
+        self.mapper.memo.settle()
+        return self.mapper.statistics.calls()
+
+    def settle(self) -> None:
+        """Write what waits to be written."""
         if self._saving is not None:
             self._saving.cancel()
             self._save()
-        for path in self.config.sockets if self.config.local else ():
-            if not path.startswith("@"):
-                with contextlib.suppress(OSError):
-                    os.unlink(path)
+
+    async def close(self) -> None:
+        """End cleanly: the last change is written, the socket file removed where that may be."""
+        paths = self.listeners.own_paths()
+        self.rates.close()
+        self.links.close()
+        if self.control is not None:
+            await self.control.close()
+        await self.liveness.close()
+        await self.server.close()
+        if self.forwarder is not None:
+            self.forwarder.close()
+        if self.libwrap is not None:
+            self.libwrap.close()
+        self.settle()
+        if self.store is not None:
+            self.store.begin()  # from now on the files of -w are newer only if others write them
+            self.store.close()
+        for path in paths:
+            with contextlib.suppress(OSError):
+                os.unlink(path)
         log.info("ended")
 
-    def _load(self, warm: WarmStart) -> None:
+    def _kept(self, path: str) -> list[rpcb] | None:
+        """What the store holds; None if that is nothing of this boot, or not the latest."""
         try:
-            log.info("restored %d registrations", warm.load(self.registry))
+            self.store = Store(path, lambda: (e for e in self.registry if e not in self.own))
+        except OSError as error:
+            raise StartError(
+                f"cannot read {error.filename}: {error.strerror}; say --no-state"
+            ) from None
+        except StartError as error:
+            if self.former is None:
+                raise
+            log.error("registrations are not kept any more: %s", error)
+            return None
+        found = self.store.load()
+        return None if self._overtaken(self.store) else found
+
+    def _overtaken(self, store: Store) -> bool:
+        """Another port mapper has written the files of -w since the store was left unchanged."""
+        if self.warm is None or self.warm.written() <= store.unchanged_since:
+            return False
+        try:
+            self.warm.load(Registry())
+        except (OSError, XdrError):
+            return False
+        return True
+
+    def _restore(self, kept: list[rpcb]) -> None:
+        refused = sum(not self.registry.set(entry) for entry in kept)
+        if refused:
+            log.warning("%d registrations could not be restored: they are not usable", refused)
+        log.info("restored %d registrations of %s", len(kept) - refused, self.config.state_dir)
+        self._changed()
+
+    def _record(self, operation: Operation, entries: Sequence[rpcb]) -> None:
+        """Keep a change of others' registrations; ours are made anew at every start."""
+        assert self.store is not None
+        others = [entry for entry in entries if entry not in self.own]
+        if others:
+            self.store.append(operation, others)
+        self.ages.note(operation, entries)
+
+    def _load(self, warm: WarmStart, registry: Registry) -> None:
+        """Register what the files hold, or only see whether they are ours to write."""
+        try:
+            restored = warm.load(registry)
+            if registry is self.registry:
+                log.info("restored %d registrations", restored)
         except XdrError as error:
             if not warm.ours:
                 raise StartError(
@@ -178,9 +360,34 @@ class Daemon:
             self._changed()
 
 
-def _connections() -> int:
-    """How many of each kind may be open: those from the network leave room for local ones."""
+def _libwrap() -> Libwrap | None:
+    """The library, if this host has it."""
+    try:
+        return Libwrap()
+    except OSError:
+        return None
+
+
+def _rules(config: Config, said: Registration) -> Rules:
+    """What the policy says, else the configuration."""
+    either = {
+        name: getattr(config if getattr(said, name) is None else said, name)
+        for name in ("local_only", "reserved_ports", "foreign_versions")
+    }
+    return Rules(**either)
+
+
+def _connections(watched: int = 0) -> int:
+    """How many of each kind may be open: those from the network leave room for local ones.
+
+    So many processes may be watched besides.
+    """
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    spare = min(SPARE, soft // 2)
+    spare = min(SPARE + watched, soft // 2)
     room = LIMITS.connections if soft == resource.RLIM_INFINITY else (soft - spare) // 2
     return max(1, min(room, LIMITS.connections))
+
+
+def _share(most: int) -> int:
+    """How many of them one source may have."""
+    return max(1, most // SOURCES)

@@ -3,7 +3,9 @@
 Off unless asked for: a port mapper that calls for others makes a remote call look local. When on, a
 call goes to the loopback address only, from a socket that nothing outside can reach, and its result
 leaves as any reply does, from the address that was asked. The table is bounded; a call that is not
-answered leaves it after a while, or when a new one needs the place.
+answered leaves it after a while, or when a new one needs the place. A source has a share of it: who
+asks for more gives up its own, and in a full table whoever has most gives up its oldest. So nobody
+takes the places of all others, and who asks for one thing at a time gets its answer.
 """
 
 from __future__ import annotations
@@ -12,9 +14,11 @@ import asyncio
 import logging
 import os
 import socket
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import ip_network
+from typing import NamedTuple
 
 from oncrpc.addr import LOOPBACKS
 from oncrpc.endpoint import FAMILIES
@@ -27,6 +31,10 @@ from oncrpc.rpc.prot import authsys_parms, opaque_auth
 log = logging.getLogger("oncrpc.portmap")
 
 MAX_PENDING = 64
+MAX_PER_SOURCE = 16
+SOURCE_BITS = 64
+"""Bits of an IPv6 address that tell sources apart: of the others a host may take any."""
+
 LIFETIME = 60.0
 MAX_ARGUMENTS = 8752
 MAX_RESULTS = 8740
@@ -47,11 +55,22 @@ class Target:
     port: int
 
 
+class Key(NamedTuple):
+    """What makes two calls the same: whose it is, by host, port and scope, and what is called."""
+
+    xid: int
+    source: tuple[str, int, int] | None
+    prog: int
+    vers: int
+    proc: int
+
+
 @dataclass(slots=True)
 class Pending:
     """A forwarded call: its target, and who waits for the result."""
 
-    key: tuple[object, ...]
+    key: Key
+    source: str
     target: Target
     result: asyncio.Future[bytes]
 
@@ -63,7 +82,7 @@ class Forwarder:
         self.now, self.families = now, families
         self._sockets: dict[str, socket.socket] = {}
         self._pending: OrderedDict[int, Pending] = OrderedDict()
-        self._keys: set[tuple[object, ...]] = set()
+        self._keys: set[Key] = set()
 
     def __len__(self) -> int:
         return len(self._pending)
@@ -91,14 +110,15 @@ class Forwarder:
             _give_up(pending)
 
     async def call(
-        self, key: tuple[object, ...], target: Target, arguments: bytes, credential: Credential
+        self, key: Key, target: Target, arguments: bytes, credential: Credential
     ) -> bytes:
         """The bytes of the target's result.
 
-        ``key`` is what makes two calls the same: one that is under way is not made again.
+        A call of the same ``key`` that is under way is not made again.
 
         Raises:
-            NoReply: the call is under way already, or was not answered in time.
+            NoReply: the call is under way already, or was not answered in time, or gave its place
+                to another.
             SystemFailure: the target refused, or the call could not be sent.
         """
         if key in self._keys:
@@ -107,7 +127,7 @@ class Forwarder:
             raise SystemFailure
         loop = asyncio.get_running_loop()
         xid = self._new_xid()
-        pending = Pending(key, target, loop.create_future())
+        pending = Pending(key, _source(key), target, loop.create_future())
         self._remember(xid, pending)
         timer = loop.call_later(LIFETIME, _give_up, pending)
         try:
@@ -124,12 +144,20 @@ class Forwarder:
         return xid
 
     def _remember(self, xid: int, pending: Pending) -> None:
-        while len(self._pending) >= MAX_PENDING:
-            oldest = next(iter(self._pending))
-            _give_up(self._pending[oldest])
-            self._forget(oldest)
+        self._make_room(pending.source)
         self._pending[xid] = pending
         self._keys.add(pending.key)
+
+    def _make_room(self, source: str) -> None:
+        """Give up the oldest call of a source that has its share, else of the one with most."""
+        counts = Counter(pending.source for pending in self._pending.values())
+        if counts[source] < MAX_PER_SOURCE:
+            if len(self._pending) < MAX_PENDING:
+                return
+            source = max(counts, key=lambda each: counts[each])
+        oldest = next(xid for xid, pending in self._pending.items() if pending.source == source)
+        _give_up(self._pending[oldest])
+        self._forget(oldest)
 
     def _forget(self, xid: int) -> None:
         pending = self._pending.pop(xid, None)
@@ -186,6 +214,12 @@ def _open(family: str) -> socket.socket:
         sock.close()
         raise
     return sock
+
+
+def _source(key: Key) -> str:
+    """The host that calls are counted for, or of IPv6 its network."""
+    host = key.source[0] if key.source else ""
+    return str(ip_network(f"{host}/{SOURCE_BITS}", strict=False)) if ":" in host else host
 
 
 def _address(target: Target) -> tuple[str, int]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from typing import TypeVar
 
 from oncrpc.addr import Transport, family_of, join_uaddr, split_uaddr, transport, transports
@@ -20,12 +21,15 @@ from oncrpc.errors import (
     ProgramUnavailable,
     SystemFailure,
 )
-from oncrpc.portmap.access import RESERVED_PORTS, may_forward, owner_of
+from oncrpc.portmap.access import RESERVED_PORTS, Rules, may_forward, owner_of
 from oncrpc.portmap.choose import OwnAddresses, merged
-from oncrpc.portmap.forward import Forwarder, Target
+from oncrpc.portmap.forward import Forwarder, Key, Target
+from oncrpc.portmap.gate import Gate
+from oncrpc.portmap.policy import PROCEDURES
 from oncrpc.portmap.registry import NETIDS, Registry, port_of
 from oncrpc.portmap.sockaddr import sockaddr_of, uaddr_of
 from oncrpc.portmap.stats import Statistics
+from oncrpc.portmap.words import Refusal, Refusals, calls_log, tell_connected
 from oncrpc.programs.portmap import PMAP_VERS, call_args, call_result, mapping, pmaplist
 from oncrpc.programs.rpcb import (
     RPCBVERS,
@@ -39,17 +43,25 @@ from oncrpc.programs.rpcb import (
     rpcb_rmtcallres,
     rpcb_stat,
 )
-from oncrpc.rpc import Call, NoReply, Service, idempotent, silent
+from oncrpc.rpc import Call, Caller, NoReply, Service, idempotent, pure, silent
+from oncrpc.rpc.memo import Memo
 from oncrpc.rpc.program import Encoded
 from oncrpc.rpc.prot import auth_stat
 
 T = TypeVar("T")
-log = logging.getLogger("oncrpc.portmap")
-calls_log = logging.getLogger("oncrpc.calls")
+
+MAY_REFUSE = {"SET", "UNSET", "CALLIT", "BCAST", "INDIRECT"}
+"""Procedures whose calls are logged once it is known what comes of them: a call has one line."""
+
+NOT_LOCAL, NOT_LOOPBACK = "not over the local socket", "non-loopback sender"
+"""Why a caller may not register, as the log says it."""
 
 
 class Mapper:
-    """What the versions share: the registry, and the rules about who asks and what it is told."""
+    """What the versions share: the registry, and the rules about who asks and what it is told.
+
+    ``overlong`` counts the lists that were refused as they do not fit into a datagram.
+    """
 
     def __init__(
         self,
@@ -61,66 +73,102 @@ class Mapper:
         now: Callable[[], float] = time.time,
         is_ours: Callable[[str], bool] | None = None,
         changed: Callable[[], None] = lambda: None,
+        rules: Rules | None = None,
+        refusals: Refusals | None = None,
     ) -> None:
         self.registry, self.forwarder, self.now = registry, forwarder, now
         self.insecure, self.reserved = insecure, reserved
+        self.rules = rules or Rules()
+        self.refusals = Refusals() if refusals is None else refusals
         self.is_ours, self.changed = is_ours or OwnAddresses(), changed
-        self.statistics = Statistics()
+        self.memo = Memo(registry)
+        self.statistics = Statistics(self.memo.forget)
+        self.gate: Gate | None = None
+        self.registered: Callable[[Caller, rpcb], None] | None = None
+        self.overlong = 0
         self._dumps: dict[object, tuple[int, Encoded]] = {}
 
     def services(self) -> list[Service]:
         """The three versions."""
         return [PortmapService(self), RpcbService(self), Rpcb4Service(self)]
 
-    def before(self, call: Call) -> None:
-        """Count the call, and log it: the dispatcher's ``before``."""
-        procedure, caller = call.procedure, call.caller
-        self.statistics.called(procedure.version.vers, procedure.number)
-        if calls_log.isEnabledFor(logging.INFO):
-            source = caller.source[0] if caller.source else f"local uid {caller.uid}"
-            calls_log.info("connect from %s to %s over %s", source, procedure.name, caller.netid)
+    def before(self, call: Call) -> Awaitable[None] | None:
+        """Count the call, ask the gate if there is one, and log it: the dispatcher's ``before``.
+
+        Raises:
+            AuthError, NoReply: the gate refuses it.
+        """
+        call.counts.append(self.statistics.called(_vers(call), call.procedure.number))
+        asked = None if self.gate is None else self.gate.before(call)
+        if PROCEDURES[call.procedure.name] in MAY_REFUSE or not calls_log.isEnabledFor(
+            logging.INFO
+        ):
+            return asked
+        if asked is not None:
+            return _tell_after(asked, call)
+        tell_connected(call)
+        return None
 
     def set(self, call: Call, entry: rpcb) -> bool:
         """SET, as the owner that the caller is."""
         owner = self._owner(call)
         registered = rpcb(entry.r_prog, entry.r_vers, entry.r_netid, entry.r_addr, owner)
-        before = self.registry.generation
-        done = self.registry.set(registered)
-        if self.registry.generation != before:
-            self.changed()
+        reason = self.rules.refusal(registered, self.registry.owners(entry.r_prog))
+        if reason is None:
+            tell_connected(call)
+        else:
+            self.refusals.tell(call, Refusal.DECLINED, reason)
+        done = reason is None and self._changing(lambda: self.registry.set(registered))
+        if done and self.registered is not None:
+            self.registered(call.caller, registered)
         self.statistics.was_set(_vers(call), success=done)
         return done
 
-    def unset(self, call: Call, prog: int, vers: int, netid: bytes) -> bool:
-        """UNSET, as the owner that the caller is."""
+    def unset(self, call: Call, prog: int, vers: int, netids: Iterable[bytes]) -> bool:
+        """UNSET of each netid, as the owner that the caller is; True if one could be taken back."""
+        owner = self._owner(call)
+        tell_connected(call)
+        return self._changing(lambda: self.registry.unset_any(prog, vers, netids, owner=owner))
+
+    def drop(self, entry: rpcb) -> None:
+        """Take out exactly this registration, if it is there as it was and that can be kept."""
+        with suppress(SystemFailure):
+            self._changing(lambda: self.registry.drop(entry))
+
+    def _changing(self, change: Callable[[], bool]) -> bool:
+        """The result of a change, which is kept before it is made."""
         before = self.registry.generation
-        done = self.registry.unset(prog, vers, netid, self._owner(call))
+        try:
+            done = change()
+        except OSError:
+            raise SystemFailure from None
         if self.registry.generation != before:
             self.changed()
         return done
 
     def _owner(self, call: Call) -> bytes:
-        owner = owner_of(call.caller, insecure=self.insecure, reserved=self.reserved)
+        local_only = self.rules.local_only
+        owner = owner_of(
+            call.caller, insecure=self.insecure, reserved=self.reserved, local_only=local_only
+        )
         if owner is None:
-            assert call.caller.source is not None
-            log.warning(
-                "%s from %s declined (non-loopback sender)",
-                call.procedure.name,
-                call.caller.source[0],
-            )
+            self.refusals.tell(call, Refusal.DECLINED, NOT_LOCAL if local_only else NOT_LOOPBACK)
             raise AuthError(auth_stat.AUTH_TOOWEAK)
         return owner
 
     def dump(self, call: Call, nodes: Callable[[], Iterable[T]]) -> list[T]:
         """A list of the registry, encoded once for every generation: it may be long.
 
-        Over UDP one that does not fit is refused before it is copied.
+        Over UDP one that does not fit is refused before it is copied, and one that was asked of
+        many hosts at once is ignored.
         """
+        ignore_if_sent_to_many(call)
         generation, encoded = self._dumps.get(call.procedure.result, (-1, Encoded()))
         if generation != self.registry.generation:
             encoded = Encoded(call.procedure.encode_result(list(nodes())))
             self._dumps[call.procedure.result] = (self.registry.generation, encoded)
         if call.caller.datagram and len(encoded) > MAX_REPLY:
+            self.overlong += 1
             raise SystemFailure
         return encoded.standing_for(list[T])
 
@@ -135,7 +183,9 @@ class Mapper:
 
     def looked_up(self, call: Call, prog: int, vers: int, netid: bytes, *, success: bool) -> None:
         """Count a lookup."""
-        self.statistics.looked_up(_vers(call), prog, vers, netid, success=success)
+        call.counts.append(
+            self.statistics.looked_up(_vers(call), prog, vers, netid, success=success)
+        )
 
     def addresses(self, call: Call, entry: rpcb) -> list[rpcb_entry_list]:
         """GETADDRLIST: the registrations on all transports of the caller's protocol family."""
@@ -155,14 +205,16 @@ class Mapper:
         """
         caller = call.caller
         if not caller.datagram:
+            tell_connected(call)
             raise NoReply
         if not may_forward(args.prog, args.proc, insecure=self.insecure):
-            log.warning("%s: call of program %d not allowed", call.procedure.name, args.prog)
+            self.refusals.tell(call, Refusal.INDIRECT)
             raise AuthError(auth_stat.AUTH_TOOWEAK)
+        tell_connected(call)
         found = self._target(call, args)
         if self.forwarder is None:
             raise SystemFailure
-        key = (call.xid, caller.source, args.prog, args.vers, args.proc)
+        key = Key(call.xid, caller.source, args.prog, args.vers, args.proc)
         family = transport(caller.netid).family
         target = Target(args.prog, args.vers, args.proc, family, port_of(found.r_addr))
         results = await self.forwarder.call(key, target, args.args, call.credential)
@@ -183,6 +235,21 @@ class Mapper:
         if found.r_vers != args.vers:
             raise ProgramMismatch(*self.registry.range_of(args.prog, netid))
         return found
+
+
+def ignore_if_sent_to_many(call: Call) -> None:
+    """Lists are not for those who ask a whole network at once (RFC 1833 has CALLIT for them).
+
+    Raises:
+        NoReply: the call came by broadcast or multicast.
+    """
+    if call.caller.to_group:
+        raise NoReply
+
+
+async def _tell_after(asked: Awaitable[None], call: Call) -> None:
+    await asked
+    tell_connected(call)
 
 
 def _vers(call: Call) -> int:
@@ -207,11 +274,11 @@ class PortmapService(PMAP_VERS.Service):
 
     def PMAPPROC_UNSET(self, call: Call, arg: mapping) -> bool:
         """Both protocols, whichever is named; True if one of them could be taken back."""
-        done = [self.mapper.unset(call, arg.prog, arg.vers, netid) for netid in NETIDS.values()]
-        self.mapper.statistics.was_unset(2, success=any(done))
-        return any(done)
+        done = self.mapper.unset(call, arg.prog, arg.vers, NETIDS.values())
+        self.mapper.statistics.was_unset(2, success=done)
+        return done
 
-    @idempotent
+    @pure
     def PMAPPROC_GETPORT(self, call: Call, arg: mapping) -> int:
         """The port, of another version of the program if that one is missing, else 0."""
         netid = NETIDS.get(arg.prot)
@@ -220,7 +287,7 @@ class PortmapService(PMAP_VERS.Service):
         self.mapper.looked_up(call, arg.prog, arg.vers, netid or b"tcp", success=port != 0)
         return port
 
-    @idempotent
+    @pure
     def PMAPPROC_DUMP(self, call: Call) -> list[pmaplist]:
         return self.mapper.dump(call, lambda: map(pmaplist, self.mapper.registry.mappings()))
 
@@ -244,11 +311,11 @@ class _Rpcb:
         return self.mapper.set(call, arg)
 
     def RPCBPROC_UNSET(self, call: Call, arg: rpcb) -> bool:
-        done = self.mapper.unset(call, arg.r_prog, arg.r_vers, arg.r_netid)
+        done = self.mapper.unset(call, arg.r_prog, arg.r_vers, (arg.r_netid,))
         self.mapper.statistics.was_unset(_vers(call), success=done)
         return done
 
-    @idempotent
+    @pure
     def RPCBPROC_GETADDR(self, call: Call, arg: rpcb) -> bytes:
         """The transport of the call decides, not the netid of the argument."""
         netid = call.caller.netid.encode()
@@ -260,7 +327,7 @@ class _Rpcb:
         self.mapper.looked_up(call, arg.r_prog, arg.r_vers, netid, success=bool(uaddr))
         return uaddr
 
-    @idempotent
+    @pure
     def RPCBPROC_DUMP(self, call: Call) -> list[rp__list]:
         return self.mapper.dump(call, lambda: map(rp__list, self.mapper.registry))
 
@@ -268,11 +335,11 @@ class _Rpcb:
     def RPCBPROC_GETTIME(self, call: Call) -> int:
         return int(self.mapper.now()) & 0xFFFFFFFF
 
-    @idempotent
+    @pure
     def RPCBPROC_UADDR2TADDR(self, call: Call, arg: bytes) -> netbuf:
         return sockaddr_of(arg, transport(call.caller.netid))
 
-    @idempotent
+    @pure
     def RPCBPROC_TADDR2UADDR(self, call: Call, arg: netbuf) -> bytes:
         if len(arg.buf) > arg.maxlen:
             raise GarbageArguments
@@ -300,7 +367,7 @@ class Rpcb4Service(_Rpcb, RPCBVERS4.Service):
     async def RPCBPROC_BCAST(self, call: Call, arg: rpcb_rmtcallargs) -> rpcb_rmtcallres:
         return await self._forward(call, arg)
 
-    @idempotent
+    @pure
     def RPCBPROC_GETVERSADDR(self, call: Call, arg: rpcb) -> bytes:
         """As GETADDR, but of no other version."""
         netid = call.caller.netid.encode()
@@ -311,7 +378,7 @@ class Rpcb4Service(_Rpcb, RPCBVERS4.Service):
     async def RPCBPROC_INDIRECT(self, call: Call, arg: rpcb_rmtcallargs) -> rpcb_rmtcallres:
         return await self._forward(call, arg)
 
-    @idempotent
+    @pure
     def RPCBPROC_GETADDRLIST(self, call: Call, arg: rpcb) -> list[rpcb_entry_list]:
         listed = self.mapper.addresses(call, arg)
         netid = call.caller.netid.encode()
@@ -320,4 +387,6 @@ class Rpcb4Service(_Rpcb, RPCBVERS4.Service):
 
     @idempotent
     def RPCBPROC_GETSTAT(self, call: Call) -> list[rpcb_stat]:
+        ignore_if_sent_to_many(call)
+        self.mapper.memo.settle()
         return self.mapper.statistics.report()

@@ -1,0 +1,76 @@
+"""Hears from the kernel that interfaces or addresses of this host have changed: rtnetlink(7).
+
+What changed is not looked at: whoever is told asks anew for what it needs. Changes come in crowds,
+so they are told of a moment later, and all together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable
+
+log = logging.getLogger("oncrpc.portmap")
+
+GROUPS = 0x1 | 0x10 | 0x100
+"""RTMGRP_LINK, RTMGRP_IPV4_IFADDR and RTMGRP_IPV6_IFADDR."""
+
+MOMENT = 0.1
+"""Seconds for which further changes are waited for."""
+
+MAX_MESSAGE = 65536
+
+
+class Links:
+    """Calls ``changed`` after changes, from ``start`` to ``close``."""
+
+    def __init__(self, changed: Callable[[], None]) -> None:
+        self.changed = changed
+        self._sock: socket.socket | None = None
+        self._soon: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Begin to listen; where the kernel does not tell, that is logged."""
+        try:
+            self._sock = _listening()
+        except OSError as error:
+            log.info("changes of interfaces are not heard of: %s", error.strerror)
+        else:
+            asyncio.get_running_loop().add_reader(self._sock.fileno(), self._drain)
+
+    def close(self) -> None:
+        """Listen no more."""
+        if self._soon is not None:
+            self._soon.cancel()
+        if self._sock is not None:
+            asyncio.get_running_loop().remove_reader(self._sock.fileno())
+            self._sock.close()
+            self._sock = None
+
+    def _drain(self) -> None:
+        """Take the messages; one that was lost since there were too many is a change as well."""
+        assert self._sock is not None
+        try:
+            self._sock.recv(MAX_MESSAGE)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            log.debug("netlink: %s", error.strerror)
+        if self._soon is None:
+            self._soon = asyncio.get_running_loop().call_later(MOMENT, self._tell)
+
+    def _tell(self) -> None:
+        self._soon = None
+        self.changed()
+
+
+def _listening() -> socket.socket:
+    sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+    try:
+        sock.setblocking(False)
+        sock.bind((0, GROUPS))
+    except OSError:
+        sock.close()
+        raise
+    return sock

@@ -1,0 +1,73 @@
+"""The fast path and the slow path are one: every recorded call is answered alike by both."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from loops import run
+from oncrpc.programs.rpcb import rpcb
+from oncrpc.rpc.dispatch import Dispatcher
+
+from .golden import Exchange, exchanges, outcome, port_mapper
+
+TIMES = 3
+"""The first is worked out; the second and the third may come from memory."""
+
+REGISTERED = [
+    rpcb(100005, 3, b"udp", b"0.0.0.0.3.3", b"superuser"),
+    rpcb(100005, 3, b"tcp", b"0.0.0.0.3.3", b"superuser"),
+    rpcb(100003, 3, b"udp6", b"::.8.1", b"superuser"),
+    rpcb(100003, 3, b"tcp6", b"::.8.1", b"superuser"),
+]
+RECORDED = exchanges("S1", "S6a", "S8")
+Seen = list[tuple[str, list[tuple[str, bytes]]]]
+
+
+async def replies(path: Path, recorded: list[Exchange], *, remembering: bool) -> tuple[Seen, bytes]:
+    """What becomes of each call, sent several times; and what GETSTAT says of them all."""
+    registered = {"registered": REGISTERED, "now": lambda: 1_700_000_000.0}
+    async with port_mapper(path, remembering=remembering, **registered) as mapper:  # type: ignore[arg-type]  # a table of options
+        seen = [
+            (exchange.key, [await outcome(mapper, exchange) for _ in range(TIMES)])
+            for exchange in recorded
+        ]
+        mapper.mapper.memo.settle()
+        return seen, repr(mapper.mapper.statistics.report()).encode()
+
+
+@pytest.mark.slow
+def test_every_recorded_call_is_answered_and_counted_alike_from_memory(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        slow, counted = await replies(tmp_path / "slow", RECORDED, remembering=False)
+        fast, remembered = await replies(tmp_path / "fast", RECORDED, remembering=True)
+        assert fast == slow
+        assert remembered == counted
+
+    run(scenario())
+
+
+def test_of_the_recorded_calls_some_do_come_from_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the test above would compare the slow path with itself."""
+    handled, handle = [0], Dispatcher.handle
+
+    def counted(self: Dispatcher, message: bytes, caller: object) -> object:
+        handled[0] += 1
+        return handle(self, message, caller)  # type: ignore[arg-type]  # handed on
+
+    monkeypatch.setattr(Dispatcher, "handle", counted)
+
+    async def scenario() -> None:
+        asked = [e for e in RECORDED if e.transport == "udp" and e.outcome == "reply"]
+        counts = []
+        for remembering in (False, True):
+            handled[0] = 0
+            path = tmp_path / str(remembering)
+            await replies(path, asked, remembering=remembering)
+            counts.append(handled[0])
+        assert counts[1] <= counts[0] - 40  # refusals and probes are worked out each time
+
+    run(scenario())
