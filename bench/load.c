@@ -157,8 +157,8 @@ static unsigned long datagrams(int *fds, int sources, double until) {
 
 /* A stream: records out as replies come in. */
 static unsigned long stream(int fd, double until) {
-    static unsigned char in[BIG], out[1 << 20];
-    size_t have = 0;
+    static unsigned char in[BIG], record[BIG], out[1 << 20];
+    size_t have = 0, begun = 0;
     int due = outstanding;
     while (now() < until) {
         size_t size = 0;
@@ -183,10 +183,18 @@ static unsigned long stream(int fd, double until) {
             uint32_t mark;
             memcpy(&mark, in + at, 4);
             size_t length = ntohl(mark) & 0x7fffffff;
+            int last = ntohl(mark) >> 31;
             if (have - at < length + 4)
                 break;
-            check(in + at + 4, length);
-            at += length + 4, due++;
+            if (last && !begun) {
+                check(in + at + 4, length);
+            } else { /* one of several fragments */
+                memcpy(record + begun, in + at + 4, length);
+                begun += length;
+                if (last)
+                    check(record, begun), begun = 0;
+            }
+            at += length + 4, due += last;
         }
         memmove(in, in + at, have - at);
         have -= at;
