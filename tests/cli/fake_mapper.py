@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cli.fakes import Handle, serving
+from cli.fakes import Handle, Server, serving
 from oncrpc import rpc
 from oncrpc.errors import ProcedureUnavailable
 from oncrpc.programs.portmap import PMAP_VERS, mapping, pmaplist
@@ -68,3 +68,13 @@ class Mapper4(RPCBVERS4.Service):
 def port_mapper(*, port: int = 0) -> Handle:
     """A port mapper of all three versions."""
     return serving(Mapper2(), Mapper3(), Mapper4(port))
+
+
+def both_ports(server: Server, host: str = "127.0.0.1") -> int:
+    """Listen and receive on one port, as port mappers do; returns it."""
+    while True:
+        port = server.tcp(host)
+        try:
+            return server.udp(host, port)
+        except OSError:  # somebody receives there: the next one
+            continue

@@ -151,6 +151,10 @@ rpcinfo -p nosuchhost.invalid
 rpcinfo -p 10.9.0.99.1
 rpcinfo nosuchhost.invalid
 rpcinfo -m nosuchhost.invalid
+rpcinfo scan
+rpcinfo scan -p
+rpcinfo scan 100000 -T tcp
+rpcinfo -t scan 100000
 rpcinfo -
 rpcinfo -- -p
 rpcinfo -p a b

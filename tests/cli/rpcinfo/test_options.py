@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from oncrpc.cli.command import Done, Failure
-from oncrpc.cli.rpcinfo.options import HELP, OPTIONS, USAGE, parse, program, version
+from oncrpc.cli.rpcinfo.options import HELP, OPTIONS, USAGE, is_scan, parse, program, version
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,10 @@ from oncrpc.cli.rpcinfo.options import HELP, OPTIONS, USAGE, parse, program, ver
         ("-a x -T udp 1", "address"),
         ("-b 1 2", "broadcast"),
         ("-d 1 2", "delete"),
+        ("--watch", "watch"),
+        ("--watch host", "watch"),
+        ("host --watch", "watch"),
+        ("scan", "dump"),
     ],
 )
 def test_the_options_choose_a_form(line: str, form: str) -> None:
@@ -62,6 +66,11 @@ def test_every_value_has_its_place() -> None:
         ("--timeout 0", "rpcinfo: 0 is illegal timeout"),
         ("--timeout nan", "rpcinfo: nan is illegal timeout"),
         ("--timeout soon", "rpcinfo: soon is illegal timeout"),
+        ("--watch=soon", "rpcinfo: soon is illegal interval"),
+        ("--watch=0.01", "rpcinfo: 0.01 is illegal interval"),
+        ("--watch=nan", "rpcinfo: nan is illegal interval"),
+        ("--watch -s", "rpcinfo: --watch does not go with --summary"),
+        ("--watch -T tcp host 1", "rpcinfo: --watch does not go with --ping"),
         ("-b 1 2 --json", "rpcinfo: --json does not go with --broadcast"),
         ("--socket=", "rpcinfo: --socket is empty"),
         ("--socket @s --rpcbind-port 5", "rpcinfo: --socket does not go with --rpcbind-port"),
@@ -125,3 +134,38 @@ def test_what_is_no_program_is_named(text: str, message: str) -> None:
 def test_what_is_no_version_is_named(text: str) -> None:
     with pytest.raises(Failure, match=f"^rpcinfo: {text} is illegal version number$"):
         version(text)
+
+
+@pytest.mark.parametrize(
+    ("line", "interval", "operands"),
+    [
+        ("--watch", 2.0, []),
+        ("--watch host", 2.0, ["host"]),
+        ("--watch 5 host", 5.0, ["host"]),
+        ("--watch=0.5 host", 0.5, ["host"]),
+        ("host --watch .5", 0.5, ["host"]),
+        ("--watch=5 6", 5.0, ["6"]),
+        ("host", None, ["host"]),
+    ],
+)
+def test_a_number_after_watch_is_its_seconds(
+    line: str, interval: float | None, operands: list[str]
+) -> None:
+    request = parse(line.split())
+
+    assert (request.interval, request.operands) == (interval, operands)
+
+
+@pytest.mark.parametrize(
+    "line", ["scan 10.0.0.0/24", "scan a b", "scan --json", "scan - --jobs 5", "scan @file"]
+)
+def test_the_word_scan_before_others_asks_many_hosts(line: str) -> None:
+    assert is_scan(line.split())
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["", "scan", "scan -p", "scan 100003 -T tcp", "-s scan", "-t scan 1", "scan 1 2 -l", "a scan"],
+)
+def test_what_the_c_tool_takes_for_a_host_is_one(line: str) -> None:
+    assert not is_scan(line.split())

@@ -1,4 +1,4 @@
-"""rpcinfo: ask a port mapper, ping a program.
+"""rpcinfo: ask a port mapper, or very many, ping a program.
 
 Output, messages and exit status are those of the C tool, to the byte; what is different is
 different on purpose. A form is loaded only when it is asked for, and nothing that a list needs
@@ -13,11 +13,12 @@ from importlib import import_module
 
 from oncrpc import sync
 from oncrpc.cli import command
-from oncrpc.cli.rpcinfo.options import PROGRAM, parse
+from oncrpc.cli.rpcinfo.options import PROGRAM, is_scan, parse
 
 HOMES = {
     "portmap": "listing.portmap",
     "dump": "listing.dump",
+    "watch": "watch.watch",
     "summary": "listing.summary",
     "list": "listing.addresses",
     "delete": "listing.delete",
@@ -38,6 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _answer(arguments: Sequence[str]) -> int:
+    if is_scan(arguments):
+        from oncrpc.cli.rpcinfo.scan import scan
+
+        return scan(arguments[1:])
     request = parse(arguments)
     module, _, function = HOMES[request.form].partition(".")
     form = getattr(import_module(f"{__name__}.{module}"), function)

@@ -62,21 +62,21 @@ def _no_mappings(error: OncRpcError, host: str | None) -> Failure:
 
 async def dump(request: Request) -> int:
     """No option: all registrations."""
-    found = await _registrations(request)
+    found = await registrations(request)
     show(request, registrations_text(found), map(registration_item, found))
     return 0
 
 
 async def summary(request: Request) -> int:
     """``-s``: a line a program."""
-    found = summaries(await _registrations(request))
+    found = summaries(await registrations(request))
     show(request, summaries_text(found), found)
     return 0
 
 
-async def _registrations(request: Request) -> list[rpcb]:
+async def registrations(request: Request, *, timeout: float = TIMEOUT) -> list[rpcb]:
     """A dump of version 3; of version 4 or 2 from a port mapper that has nothing else."""
-    with await _rpcbind(request) as link, after(f"{NO_CONTACT}: "):
+    with await _rpcbind(request, timeout=timeout) as link, after(f"{NO_CONTACT}: "):
         try:
             return [entry.rpcb_map for entry in await link.call(RPCBVERS.RPCBPROC_DUMP)]
         except ProgramMismatch as mismatch:
@@ -85,7 +85,7 @@ async def _registrations(request: Request) -> list[rpcb]:
                 return [entry.rpcb_map for entry in newer]
             if mismatch.high == PMAP_VERS.vers:
                 older = await ask(link, PMAP_VERS.PMAPPROC_DUMP)
-                return [_widened(entry.map) for entry in older]
+                return [widened(entry.map) for entry in older]
             raise of_call(mismatch) from None
         except OncRpcError as error:
             raise of_call(error) from None
@@ -99,13 +99,19 @@ async def _rpcbind(request: Request, *, timeout: float = TIMEOUT) -> SocketLink:
             return await reach.local()
         if request.netid is None:
             return await reach.port_mapper(request.host)
-        if request.netid not in transports():
-            unknown = "Netid not found in netconfig database"
-            raise Failure(f"{PROGRAM}: invalid transport: {unknown}")
+        check_netid(request)
         return await reach.port_mapper_over(request.netid, request.host)
 
 
-def _widened(found: mapping) -> rpcb:
+def check_netid(request: Request) -> None:
+    """End the command if there is no such transport."""
+    if request.netid is not None and request.netid not in transports():
+        unknown = "Netid not found in netconfig database"
+        raise Failure(f"{PROGRAM}: invalid transport: {unknown}")
+
+
+def widened(found: mapping) -> rpcb:
+    """A mapping of version 2 as the C tool shows it among registrations."""
     netid = PROTOCOLS.get(found.prot) or f"{found.prot:6}"
     uaddr = f"0.0.0.0.{found.port >> 8 & 255}.{found.port & 255}"
     return rpcb(found.prog, found.vers, netid.encode(), uaddr.encode(), b"unknown")

@@ -49,12 +49,18 @@ OPTIONS = (
     *FORMS,
     Option("transport", "T", "NETID", "the transport, such as tcp, udp6 or local"),
     Option("program-port", "n", "PORT", "with -t or -u: ping this port, ask no port mapper"),
+    Option("watch", "", "[SECONDS]", "list again and again, and mark what is new and what is gone"),
     Option("json", "", "", "write one JSON document"),
     Option("timeout", "", "SECONDS", "wait so long for each reply, or for all with -b"),
     *MAPPER_OPTIONS,
     *COMMON,
 )
+SCAN = "scan"
+"""The word that asks many hosts, where it stands first."""
+
 HELP = f"""{USAGE}
+       rpcinfo --watch[=SECONDS] [host]
+       rpcinfo {SCAN} network...
 
 Ask a port mapper what is registered with it, or ping a program. A program is a number or a name of
 /etc/rpc. Without a version all that the program has are pinged. Exit status 0: everything answered.
@@ -64,7 +70,7 @@ Ask a port mapper what is registered with it, or ping a program. A program is a 
 OPERANDS = {
     "dump": (0, 1), "portmap": (0, 1), "summary": (0, 1), "statistics": (0, 999), "list": (3, 3),
     "tcp": (2, 3), "udp": (2, 3), "ping": (2, 3), "address": (1, 2), "broadcast": (2, 2),
-    "delete": (2, 2),
+    "delete": (2, 2), "watch": (0, 1),
 }  # fmt: skip
 """The fewest and the most operands of each form."""
 
@@ -75,8 +81,13 @@ SILENT = ("broadcast", "delete")
 """The forms that have nothing to write as JSON."""
 
 
+INTERVAL = 2.0
+SHORTEST_INTERVAL, LONGEST_INTERVAL = 0.1, 86400.0
+"""Seconds from one list to the next."""
+
+
 class Request:
-    """What is asked for. ``form`` is the long name of a form, or ``dump`` or ``ping``."""
+    """What is asked for. ``form`` is the long name of a form, ``dump``, ``watch`` or ``ping``."""
 
     def __init__(self) -> None:
         self.form = ""
@@ -86,6 +97,7 @@ class Request:
         self.program_port = 0
         self.json = False
         self.timeout: float | None = None
+        self.interval: float | None = None
         self.rpcbind_port: int | None = None
         self.socket: str | None = None
 
@@ -93,6 +105,16 @@ class Request:
     def host(self) -> str | None:
         """The host that a list is asked of; None for this one."""
         return self.operands[0] if self.operands else None
+
+
+def is_scan(arguments: Sequence[str]) -> bool:
+    """Whether many hosts are to be asked.
+
+    Alone, or with an option of one letter, the word is a host of that name as it is to the C tool.
+    """
+    first, *others = arguments or ("",)
+    letters = [word for word in others if word[:1] == "-" and word[1:2].isalpha()]
+    return first == SCAN and bool(others) and not letters
 
 
 def parse(arguments: Sequence[str]) -> Request:
@@ -104,8 +126,13 @@ def parse(arguments: Sequence[str]) -> Request:
     request = Request()
     wrong = False
     forms = {option.name for option in FORMS}
+    before = ("", "")
     for name, value in scan(PROGRAM, OPTIONS, arguments):
-        if name == OPERAND:
+        seconds = before == ("watch", "") and name == OPERAND and _is_number(value)
+        before = name, value
+        if seconds:
+            _set_interval(request, value)
+        elif name == OPERAND:
             request.operands.append(value)
         elif name == WRONG or (name in forms and request.form):
             wrong = True
@@ -117,6 +144,10 @@ def parse(arguments: Sequence[str]) -> Request:
         raise Failure(USAGE)
     request.form = request.form or ("ping" if len(request.operands) > 1 else "dump")
     _check(request)
+    if request.interval is not None:
+        if request.form != "dump":
+            raise Failure(f"{PROGRAM}: --watch does not go with --{request.form}")
+        request.form = "watch"
     return request
 
 
@@ -195,6 +226,19 @@ def _set_timeout(request: Request, value: str) -> None:
         raise Failure(f"{PROGRAM}: {value} is illegal timeout")
 
 
+def _set_interval(request: Request, value: str) -> None:
+    try:
+        request.interval = float(value) if value else INTERVAL
+    except ValueError:
+        request.interval = 0.0
+    if not SHORTEST_INTERVAL <= request.interval <= LONGEST_INTERVAL:
+        raise Failure(f"{PROGRAM}: {value} is illegal interval")
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.replace(".", "", 1).isdigit()
+
+
 def _set_rpcbind_port(request: Request, value: str) -> None:
     request.rpcbind_port = _bounded(value, "port number", 0xFFFF)
 
@@ -204,7 +248,9 @@ def _set_socket(request: Request, value: str) -> None:
 
 
 def _help(_: Request, __: str) -> None:
-    raise Done(HELP)
+    from oncrpc.cli.rpcinfo.scan import HELP as MANY
+
+    raise Done(f"{HELP}\n\n{MANY}")
 
 
 def _version(_: Request, __: str) -> None:
@@ -216,6 +262,7 @@ _SET = {
     "program-port": _set_program_port,
     "json": _set_json,
     "timeout": _set_timeout,
+    "watch": _set_interval,
     "rpcbind-port": _set_rpcbind_port,
     "socket": _set_socket,
     "help": _help,

@@ -1,0 +1,84 @@
+"""What changes from one list of registrations to the next: new ones, changed ones, those gone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from oncrpc.programs.rpcb import rpcb
+
+NEW, CHANGED, GONE = "new", "changed", "gone"
+GONE_SHOWN = 60.0
+"""Seconds for which a registration that is gone is still shown."""
+
+MAX_GONE = 256
+"""How many such there are at most; the one gone longest goes first."""
+
+UNITS = ((86400, "d"), (3600, "h"), (60, "m"))
+
+Key = tuple[int, int, bytes]
+
+
+class Row(NamedTuple):
+    """A registration, what became of it, or "", and when."""
+
+    entry: rpcb
+    state: str
+    since: float
+
+    def age(self, now: float) -> float:
+        """Seconds since it became that."""
+        return max(now - self.since, 0.0)
+
+
+class History:
+    """The registrations of the last list, and what is known of them from earlier ones.
+
+    Program, version and transport say which registration it is; address and owner may change.
+    """
+
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+        self._known: dict[Key, Row] | None = None
+
+    def take(self, found: Iterable[rpcb], now: float) -> None:
+        """The next list. ``rows`` are those of it, in its order, and then those gone."""
+        known = self._known
+        listed = [self._row(entry, now) for entry in found]
+        self._known = {_key(row.entry): row for row in listed}
+        gone = []
+        for key, row in (known or {}).items():
+            if key not in self._known and row.state == GONE:
+                gone.append(row)
+            elif key not in self._known:
+                gone.append(Row(row.entry, GONE, now))
+        gone = [row for row in gone if row.age(now) < GONE_SHOWN]
+        gone = sorted(gone, key=lambda row: row.since)[-MAX_GONE:]
+        self._known.update((_key(row.entry), row) for row in gone)
+        self.rows = listed + gone
+
+    def count(self, state: str) -> int:
+        """How many registrations became that."""
+        return sum(row.state == state for row in self.rows)
+
+    def _row(self, entry: rpcb, now: float) -> Row:
+        if self._known is None:
+            return Row(entry, "", now)
+        before = self._known.get(_key(entry))
+        if before is None or before.state == GONE:
+            return Row(entry, NEW, now)
+        if before.entry != entry:
+            return Row(entry, CHANGED, now)
+        return before
+
+
+def _key(entry: rpcb) -> Key:
+    return entry.r_prog, entry.r_vers, entry.r_netid
+
+
+def age_text(seconds: float) -> str:
+    """An age as people say it, such as ``12s`` or ``3m``."""
+    for size, unit in UNITS:
+        if seconds >= size:
+            return f"{int(seconds // size)}{unit}"
+    return f"{int(seconds)}s"
