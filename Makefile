@@ -6,10 +6,11 @@ BIN := $(VENV)/bin
 RUNNABLE := $(VENV)/.runnable
 INSTALLED := $(VENV)/.installed
 UNPRIVILEGED_PORT ?= 10111
+FUZZ_SECONDS ?= 600
 XDRC := $(BIN)/python -m oncrpc.cli.xdrc
 INTERFACES := $(filter-out spec/rpc_prot.x,$(wildcard spec/*.x))
 
-.PHONY: run test plain coverage check generate bench docs clean
+.PHONY: run test plain coverage check fuzz generate completion bench bench-quick bench-abuse docs clean deb
 
 $(RUNNABLE): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -49,19 +50,39 @@ check: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_architecture.py
 	$(BIN)/python docs/make_man.py --check
+	$(BIN)/python packaging/completion.py --check
 	$(XDRC) --check -o src/oncrpc/rpc/prot.py spec/rpc_prot.x
 	$(XDRC) --check -o src/oncrpc/programs $(INTERFACES)
+
+# Ten minutes for all targets together; a find is left in tests/corpus, where make test runs it.
+fuzz: $(INSTALLED)
+	$(BIN)/python -m fuzz --seconds $(FUZZ_SECONDS)
 
 generate: $(INSTALLED)
 	$(XDRC) -o src/oncrpc/rpc/prot.py spec/rpc_prot.x
 	$(XDRC) -o src/oncrpc/programs $(INTERFACES)
 
+completion: $(INSTALLED)
+	$(BIN)/python packaging/completion.py
+
 bench: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
 	$(BIN)/python bench/xdr.py
+	$(BIN)/python bench/portmap.py
+
+bench-quick: $(INSTALLED)
+	$(BIN)/python bench/portmap.py --quick
+
+# As root: the servers and their clients get network namespaces of their own.
+bench-abuse: $(INSTALLED)
+	$(BIN)/python bench/abuse.py
 
 docs: $(INSTALLED)
 	$(BIN)/python docs/make_man.py
+
+# On Debian 12 or 13, with: apt install debhelper dh-python dpkg-dev python3-venv
+deb:
+	packaging/debian/build dist
 
 clean:
 	rm -rf $(VENV) build dist docs/_build .hypothesis .mypy_cache .ruff_cache .pytest_cache

@@ -2,9 +2,10 @@
 
 Each daemon runs in namespaces of its own and on one core, the load generator on another. A round
 measures every case with every daemon in turn, so that ratios hold on a busy machine; printed are
-the medians of the rounds, and how far the rounds were apart. ``load.c`` keeps calls outstanding
-with batched system calls and checks every reply. ``echo.c`` sends datagrams back as fast as it can:
-the ceiling of this machine.
+the medians of the rounds, and how far the rounds were apart. "per cpu" is the ratio of calls a
+second of processor time, and "echo" what share of them it is that ``echo.c`` has, which does no
+more than send datagrams back. ``load.c`` keeps calls outstanding with batched system calls and
+checks every reply.
 
     sudo .venv/bin/python bench/portmap.py [--quick] [--json FILE]
 """
@@ -30,8 +31,8 @@ from portmap_cases import CASES, ECHO, Case
 HERE = Path(__file__).parent
 OURS, THEIRS = "ours", "C rpcbind"
 DAEMONS = (THEIRS, OURS, ECHO)
-Values = dict[str, dict[str, list[float]]]
-"""By case and daemon, a value a round."""
+Values = dict[str, dict[str, list[list[float]]]]
+"""By case and daemon, for every round the value, and for rates that a second of processor time."""
 
 
 class Target(NamedTuple):
@@ -84,41 +85,54 @@ def progress(text: str) -> None:
 
 
 def rows(cases: list[Case], found: Values) -> Iterator[dict[str, Any]]:
-    """Medians, ratio and spread of every case."""
+    """Medians, ratios and spread of every case."""
     for case in cases:
-        medians = {name: statistics.median(values) for name, values in found[case.name].items()}
-        ours, theirs = medians.get(OURS), medians.get(THEIRS)
-        ratios = [
-            a / b for a, b in zip(*(found[case.name][d] for d in (OURS, THEIRS)), strict=False)
-        ]
+        values = found[case.name]
+        medians = {name: statistics.median(v[0] for v in each) for name, each in values.items()}
+        ratios = ratios_of(values, OURS, THEIRS, which=0)
         yield {
             "case": case.name,
             "unit": case.unit,
             **medians,
-            "ratio": statistics.median(ratios) if ours and theirs else None,
+            "ratio": median_or_none(ratios),
             "spread": (min(ratios), max(ratios)) if ratios else None,
-            "of ceiling": ours / medians[ECHO] if ours and ECHO in medians else None,
+            "per cpu": median_or_none(ratios_of(values, OURS, THEIRS, which=1)),
+            "of ceiling": median_or_none(ratios_of(values, OURS, ECHO, which=1)),
             "target": case.target,
         }
 
 
+def ratios_of(
+    values: dict[str, list[list[float]]], one: str, other: str, *, which: int
+) -> list[float]:
+    """One daemon's values to the other's, round by round."""
+    pairs = zip(values.get(one, ()), values.get(other, ()), strict=False)
+    return [a[which] / b[which] for a, b in pairs if len(a) > which and b[which]]
+
+
+def median_or_none(values: list[float]) -> float | None:
+    """The median of some values, None of none."""
+    return statistics.median(values) if values else None
+
+
 def table(found: list[dict[str, Any]]) -> str:
     """The rows as text."""
-    head = (
-        f"{'case':44} {'unit':>8} {THEIRS:>10} {OURS:>10} {'ratio':>7} {'rounds':>13} {'target':>8}"
-    )
-    lines = [head, "-" * len(head)]
+    columns = ("case", "unit", THEIRS, OURS, "ratio", "rounds", "per cpu", "echo", "target")
+    lines = [[*columns]]
     for row in found:
-        ratio = f"{row['ratio']:.2f}x" if row["ratio"] else ""
         spread = "{:.2f}-{:.2f}".format(*row["spread"]) if row["spread"] else ""
-        values = (f"{row[name]:10.4g}" if name in row else f"{'':10}" for name in (THEIRS, OURS))
+        share = f"{row['of ceiling']:.0%}" if row["of ceiling"] else ""
+        values = [f"{row[name]:.4g}" if name in row else "" for name in (THEIRS, OURS)]
+        ratio, per_cpu = (f"{row[name]:.2f}x" if row[name] else "" for name in ("ratio", "per cpu"))
         lines.append(
-            f"{row['case']:44} {row['unit']:>8} {' '.join(values)} {ratio:>7} {spread:>13}"
-            f" {row['target']:>8}"
+            [row["case"], row["unit"], *values, ratio, spread, per_cpu, share, row["target"]]
         )
-        if row["of ceiling"]:
-            lines.append(f"{'  of what an echo does':44} {'':8} {'':10} {row['of ceiling']:10.0%}")
-    return "\n".join(lines)
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        line[0].ljust(widths[0])
+        + "".join(f"  {text:>{width}}" for text, width in zip(line[1:], widths[1:], strict=True))
+        for line in lines
+    )
 
 
 def machine() -> dict[str, str]:
