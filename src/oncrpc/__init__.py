@@ -8,6 +8,8 @@ The names below are loaded when first used: a command that blocks never imports 
 
 from __future__ import annotations
 
+from oncrpc.version import __version__ as __version__
+
 TYPE_CHECKING = False  # that of typing, which takes longer to load than a command to begin
 if TYPE_CHECKING:
     from typing import Any
@@ -16,11 +18,10 @@ if TYPE_CHECKING:
     from oncrpc.aio import binding
     from oncrpc.aio.broadcast import broadcast
     from oncrpc.aio.client import connect
-    from oncrpc.aio.server import serve
     from oncrpc.aio.pool import Limits
+    from oncrpc.aio.server import serve
     from oncrpc.identity import auth_sys
 
-__version__ = "0.1.0"
 __all__ = [
     "Limits", "auth_sys", "binding", "broadcast", "connect", "errors", "numbers", "rpc", "serve",
     "sync", "xdr",

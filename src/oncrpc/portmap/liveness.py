@@ -14,7 +14,8 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from oncrpc.errors import SystemFailure
 from oncrpc.numbers import program_name
@@ -48,8 +49,7 @@ WHY = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(Struct, frozen=True):
     """Where it is learned what is bound: ports and paths of netids, and which paths are refused.
 
     ``own_hosts`` and ``kernel`` are asked anew at every check; ``prepare`` is called once before.
@@ -72,7 +72,8 @@ class Liveness:
     """The checks of a registry, from ``start`` to ``close``, by the event loop's clock.
 
     ``drop`` takes exactly that registration out; if it fails the next check tries again.
-    ``checked_at`` is when all were last checked, and ``dropped`` counts what was taken out.
+    ``checked_at`` is when all were last checked, ``checks`` how often that was; ``dropped`` counts
+    what was taken out.
     """
 
     def __init__(
@@ -87,7 +88,7 @@ class Liveness:
         self.interval, self.watching, self._prepared = 0.0, False, False
         self.watch = Watch(registry, self._look)
         self.checked_at: float | None = None
-        self.dropped = 0
+        self.dropped = self.checks = 0
         self._suspects: dict[int, rpcb] = {}
         self._seen: dict[int, tuple[rpcb, Verdict]] = {}
         self._seen_at = -LOOK_AGAIN
@@ -150,6 +151,7 @@ class Liveness:
             if self._next is not None and self._next <= asyncio.get_running_loop().time():
                 await self.check(self.registry)
                 self.checked_at = asyncio.get_running_loop().time()
+                self.checks += 1
                 self._plan(self.interval)
             elif left:
                 await self.check(left)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
+import struct
 import time
 from collections import Counter
 from itertools import islice
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 MAX_LISTED = 4096
 """Registrations that are listed; of the others only the number is told."""
 
+SO_MEMINFO, MEMINFO, DROPS = 55, struct.Struct("@9I"), 8
 VERSIONS = (PMAP_VERS, RPCBVERS, RPCBVERS4)
 Endpoint = Literal["alive", "gone", "unknown"]
 ENDPOINTS: dict[Verdict, Endpoint] = {Verdict.BOUND: "alive", Verdict.GONE: "gone"}
@@ -87,13 +90,24 @@ class Drops(Struct, frozen=True):
     busy: int
     malformed: int
     overlong: int
+    kernel: int
+
+
+class Changes(Struct, frozen=True):
+    """The SETs and UNSETs of a version that were successes."""
+
+    version: int
+    set: int
+    unset: int
 
 
 class State(Struct, frozen=True):
-    """Where the registrations are kept."""
+    """Where the registrations are kept, the changes that were, and the failures to write."""
 
     directory: str
     journal: int
+    appends: int = 0
+    failures: int = 0
 
 
 class Rules(Struct, frozen=True):
@@ -110,6 +124,7 @@ class Checks(Struct, frozen=True):
     watched: int | None
     last: float | None
     dropped: int
+    checks: int = 0
 
 
 class Forwarding(Struct, frozen=True):
@@ -137,6 +152,8 @@ class Status(Struct, frozen=True):
     warm_start: str | None
     registered: int
     registrations: list[Registered]
+    changes: list[Changes] = []
+    reloads: dict[str, int] = {}
 
 
 def snapshot(daemon: Daemon, *, listed: int = MAX_LISTED) -> Status:
@@ -163,6 +180,8 @@ def snapshot(daemon: Daemon, *, listed: int = MAX_LISTED) -> Status:
         warm_start=None if daemon.warm is None else daemon.config.warm_start,
         registered=len(daemon.registry),
         registrations=[_registered(daemon, e) for e in islice(daemon.registry, listed)],
+        changes=_changes(daemon),
+        reloads=dict(daemon.reloads),
     )
 
 
@@ -212,7 +231,21 @@ def _drops(daemon: Daemon) -> Drops:
         busy=sum(each.busy for each in found),
         malformed=sum(each.malformed for each in found),
         overlong=sum(each.overlong for each in found) + daemon.mapper.overlong,
+        kernel=sum(dropped_by_kernel(each.sock) for each in found),
     )
+
+
+def dropped_by_kernel(sock: socket.socket) -> int:
+    """Datagrams that the kernel has not given us: junk, or there was no room; 0 if it does not say.
+
+    It counts for as long as the socket is open.
+    """
+    try:
+        told = sock.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, MEMINFO.size)
+        drops: int = MEMINFO.unpack(told)[DROPS]
+    except (OSError, struct.error):
+        return 0
+    return drops
 
 
 def _forwarding(daemon: Daemon) -> Forwarding:
@@ -228,12 +261,20 @@ def _checks(daemon: Daemon) -> Checks:
         watched=len(liveness.watch) if liveness.watching else None,
         last=None if at is None else now - at,
         dropped=liveness.dropped,
+        checks=liveness.checks,
     )
 
 
 def _state(daemon: Daemon) -> State | None:
     store = daemon.store
-    return None if store is None else State(store.path, store.journal_size)
+    if store is None:
+        return None
+    return State(store.path, store.journal_size, store.appends, store.failures)
+
+
+def _changes(daemon: Daemon) -> list[Changes]:
+    counted = daemon.mapper.statistics.changes()
+    return [Changes(version, *each) for version, each in enumerate(counted, FIRST_VERSION)]
 
 
 def _registered(daemon: Daemon, entry: rpcb) -> Registered:
