@@ -275,3 +275,21 @@ def test_a_peer_that_takes_no_connection_is_told_with_its_place() -> None:
 
         with pytest.raises(TransportError, match=re.escape(f"{place}: Connection timed out")):
             dialed("tcp", listener.getsockname(), timeout=SHORT)
+
+
+def test_two_calls_at_once_on_a_link_are_a_misuse() -> None:
+    with behaving("tcp", silent) as place, dialed("tcp", place) as link:
+        link.calls.start(COUNTER_V3.READ, (), now=0.0, timeout=1.0)
+
+        with pytest.raises(RuntimeError, match="each thread needs its own"):
+            sync.run(COUNTER_V3.Client(link).READ())
+
+
+@pytest.mark.parametrize("timeout", [0.0, -1.0])
+def test_a_timeout_that_has_passed_is_a_transport_error(timeout: float) -> None:
+    port = closed_port(socket.SOCK_STREAM)
+
+    with pytest.raises(TransportError) as raised:
+        sync.run(sync.dial("tcp", LOCALHOST, port, timeout=timeout))
+
+    assert raised.value.errno in (errno.ECONNREFUSED, errno.ETIMEDOUT)

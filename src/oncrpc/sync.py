@@ -37,7 +37,7 @@ from oncrpc.endpoint import (
 from oncrpc.errors import CallTimeout, ProtocolError, TransportError
 from oncrpc.rpc.auth import AUTH_NONE, Auth
 from oncrpc.rpc.calls import DEFAULT_TIMEOUT, Calls, Pending
-from oncrpc.rpc.program import Client, Procedure
+from oncrpc.rpc.program import Client, Procedure, check_client
 from oncrpc.rpc.record import RecordReader, encode_record
 
 R = TypeVar("R")
@@ -107,7 +107,13 @@ class SocketLink:
         timeout: float | None = None,
         auth: Auth | None = None,
     ) -> R:
-        """Make the call and block until its reply, its refusal or its deadline."""
+        """Make the call and block until its reply, its refusal or its deadline.
+
+        Raises:
+            RuntimeError: another thread's call is under way.
+        """
+        if len(self.calls):
+            raise RuntimeError("a call is under way on this link: each thread needs its own")
         if self.sock.fileno() < 0:
             raise TransportError.number(errno.ECONNABORTED, place=self.calls.place)
         now, limit = time.monotonic(), self.timeout if timeout is None else timeout
@@ -190,7 +196,7 @@ async def dial(
     try:
         sock = socket_of(entry)
         try:
-            sock.settimeout(timeout)
+            sock.settimeout(max(timeout, SHORTEST_WAIT))
             if reserved_port:
                 bind_reserved(sock)
             sock.connect(address)
@@ -299,6 +305,7 @@ def connect(
 
     The arguments and the errors are those of ``oncrpc.connect``.
     """
+    check_client(client)
 
     def opened(limit: float) -> SocketLink:
         asked = binder or Binder(functools.partial(dial, timeout=limit))

@@ -8,11 +8,12 @@ import os
 import socket
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from loops import run
-from oncrpc import rpc
+from oncrpc import rpc, sync
 from oncrpc.aio.client import connect
 from oncrpc.aio.link import AioLink, dial
 from oncrpc.aio.server import serve
@@ -275,3 +276,16 @@ def test_a_timeout_is_told_with_host_port_and_transport(netid: str) -> None:
             assert str(raised.value) == f"no reply to ECHO_V1.LATER from {place}"
 
     run(scenario())
+
+
+@pytest.mark.parametrize("client", [ECHO_V1, rpc, ECHO_V1.Service, None])
+def test_what_is_no_client_is_refused_before_anything_is_dialed(client: Any) -> None:
+    async def scenario() -> None:
+        async with connect(LOCALHOST, client, port=1):
+            pass
+
+    refused = r"is no client, such as HELLO_V1\.Client"
+    with pytest.raises(TypeError, match=refused):
+        run(scenario())
+    with pytest.raises(TypeError, match=refused), sync.connect(LOCALHOST, client, port=1):
+        pass

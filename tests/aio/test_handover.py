@@ -78,6 +78,15 @@ async def images() -> AsyncIterator[Images]:
             sock.close()
 
 
+async def taken(client: socket.socket) -> bytes:
+    """What has arrived at a client, after the servers had their turn; nothing if that is all."""
+    await settle()
+    try:
+        return client.recv(1 << 16)
+    except BlockingIOError:
+        return b""
+
+
 def test_frozen_it_answers_nobody_and_thawed_everybody_who_asked_meanwhile() -> None:
     async def scenario() -> None:
         async with images() as made:
@@ -138,6 +147,25 @@ def test_replies_that_could_not_be_sent_are_sent_by_the_next_image() -> None:
             (carried,) = await made.replace()
             assert 0 < len(carried.unsent) <= SIZE + 64
             assert await receive(client, 2) == [1, 2]
+
+    run(scenario())
+
+
+def test_what_was_carried_is_not_sent_by_the_old_image_too() -> None:
+    async def scenario() -> None:
+        async with images() as made:
+            client = await made.connect()
+            (connection,) = made.old.pools["tcp"].connections
+            await send(client, record(1, ECHO_V1.MUCH, SIZE))
+            await until(lambda: connection.unread_since is not None)
+            (carried,) = await made.old.freeze(drain=0)
+            read = 0
+            while part := await taken(client):
+                read += len(part)
+            assert carried.unsent == bytes(connection.wire.unsent)
+            made.old.thaw()
+            while read < SIZE:
+                read += len(await asyncio.get_running_loop().sock_recv(client, 1 << 16))
 
     run(scenario())
 

@@ -116,3 +116,19 @@ def test_a_host_that_is_served_is_reached_by_the_same_text(host: str) -> None:
                 assert await echo.ECHO(b"hello") == b"hello"
 
     run(scenario())
+
+
+def test_a_local_socket_needs_a_path() -> None:
+    with pytest.raises(ValueError, match="netid local needs a path"):
+        run(served(Echo(), transports=["local"]))
+
+
+def test_a_netid_alone_is_no_list_of_them() -> None:
+    with pytest.raises(TypeError, match=r"transports are netids, such as \('tcp',\)"):
+        run(served(Echo(), transports="tcp"))
+
+
+@pytest.mark.parametrize("service", [Echo, ECHO_V1, ECHO_V1.Service, None])
+def test_what_is_no_service_is_refused(service: Any) -> None:
+    with pytest.raises(TypeError, match="is no service: an instance of a Service is"):
+        run(served(service, transports=["tcp"], host=LOCALHOST))

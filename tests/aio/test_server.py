@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import errno
 import os
+import signal
 import socket
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -298,5 +299,43 @@ def test_each_refusal_is_the_reply_of_its_cause_over_every_transport(
                 await loop.sock_connect(client, place)
                 await loop.sock_sendall(client, sent)
                 assert await loop.sock_recv(client, 1000) == expected
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("netid", ["tcp", "udp"])
+def test_a_handler_that_is_cancelled_by_what_it_waits_for_is_a_failure(
+    netid: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Deserted(Echo):
+        async def LATER(self, call: Call, arg: bytes) -> bytes:
+            raise asyncio.CancelledError
+
+    async def scenario() -> None:
+        async with serve(Deserted(), transports=[netid], host=LOCALHOST) as server:
+            port = split_uaddr(server.addresses[netid])[1]
+            async with connect(LOCALHOST, ECHO_V1.Client, transport=netid, port=port) as client:
+                with pytest.raises(SystemFailure):
+                    await client.LATER(b"")
+
+    run(scenario())
+    assert "was cancelled, and not by us" in caplog.text
+
+
+def test_all_who_wait_for_a_signal_are_told_and_then_it_acts_as_before() -> None:
+    async def scenario() -> None:
+        before = signal.getsignal(signal.SIGTERM)
+        servers = [Server(dispatcher(Echo())) for _ in range(3)]
+        first, *others = [asyncio.ensure_future(server.wait()) for server in servers]
+        await settle()
+        first.cancel()
+        await settle()
+
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.gather(*others)
+
+        assert signal.getsignal(signal.SIGTERM) is before
+        for server in servers:
+            await server.close()
 
     run(scenario())

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from helpers import words
 from loops import run, settle, until
 from oncrpc.addr import transport
 from oncrpc.aio.pool import Carried, Limits
@@ -337,5 +338,17 @@ def test_at_a_local_socket_the_user_is_the_source(tmp_path: Path) -> None:
             assert await ended(first)
             assert await answered(second)
             assert list(server.pool.sources) == [os.geteuid()]
+
+    run(scenario())
+
+
+def test_a_call_of_a_connection_that_breaks_in_the_same_breath_is_cancelled() -> None:
+    async def scenario() -> None:
+        async with serving() as server:
+            client = await server.connect()
+            await send(client, record(1, ECHO_V1.LATER, b"") + words(0xFFFFFFFF))
+
+            assert await ended(client)
+            await until(lambda: server.echo.cancelled == 1)
 
     run(scenario())

@@ -113,9 +113,8 @@ def test_over_ipv6_too() -> None:
         call(1, ECHO_V1.NULL)[:-1],
         words(1, 1, 0, 0, 0, 0),  # a reply
         words(1, 0, 2, 400001, 1, 0, 0, 401) + bytes(401),  # too long a credential
-        call(1, ECHO_V1.ECHO, bytes(MAX_CALL)),
     ],
-    ids=["empty", "short", "zeros", "cut", "reply", "credential", "too-long"],
+    ids=["empty", "short", "zeros", "cut", "reply", "credential"],
 )
 def test_what_is_no_call_is_dropped_and_the_next_answered(junk: bytes) -> None:
     async def scenario() -> None:
@@ -126,6 +125,22 @@ def test_what_is_no_call_is_dropped_and_the_next_answered(junk: bytes) -> None:
                 assert reply[:4] == words(2)
 
     run(scenario())
+
+
+def test_a_call_that_there_is_no_room_for_is_a_system_error_and_that_is_said(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def scenario() -> None:
+        async with endpoint() as (echo, _, port):
+            with Client() as client:
+                refused, _ = await client.ask(
+                    call(1, ECHO_V1.ECHO, bytes(MAX_CALL)), "127.0.0.1", port
+                )
+                assert refused == refuse(words(1), SystemFailure())
+                assert not echo.callers
+
+    run(scenario())
+    assert caplog.messages == [f"udp: a call from 127.0.0.1 is over {MAX_CALL} bytes"]
 
 
 def test_a_reply_beyond_what_clients_have_room_for_is_a_system_error() -> None:

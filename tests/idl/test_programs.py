@@ -110,6 +110,12 @@ def test_several_arguments_follow_one_another() -> None:
          "F = Procedure[bytes](1, pair, e, result=Opaque)"),
         ("pair pair(pair) = 1;", "pair = Procedure[_pair](1, _pair, result=_pair)"),
         ("list LIST(void) = 1;", "LIST = Procedure[list[node]](1, result=list_)"),
+        ("int options(void) = 1;", "options_ = Procedure[int](1, result=Int)"),
+        ("int with_options(void) = 1;", "with_options_ = Procedure[int](1, result=Int)"),
+        ("int client(void) = 1;", "client_ = Procedure[int](1, result=Int)"),
+        ("int __priv(void) = 1;", "__priv__ = Procedure[int](1, result=Int)"),
+        ("int rpc(void) = 1;", "rpc_ = Procedure[int](1, result=Int)"),
+        ("int Procedure(int) = 1;", "Procedure_ = Procedure[int](1, Int, result=Int)"),
         ("int *F(void) = 1;", ""),
     ],
 )  # fmt: skip

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from helpers import words
 from loops import run, until
 from oncrpc.addr import split_uaddr
 from oncrpc.aio.link import dial
@@ -18,7 +19,7 @@ from oncrpc.errors import AuthError, OncRpcError
 from oncrpc.portmap import status as status_module
 from oncrpc.portmap.daemon import Daemon
 from oncrpc.portmap.settings import POLICY_FILE
-from oncrpc.portmap.status import Forwarding, Registered, Rules, Status, snapshot
+from oncrpc.portmap.status import Drops, Forwarding, Registered, Rules, Status, snapshot
 from oncrpc.programs.portmap import PMAP_VERS, mapping
 from oncrpc.programs.rpcb import RPCBVERS4, rpcb, rpcb_rmtcallargs
 from oncrpc.version import __version__
@@ -151,15 +152,22 @@ def test_datagrams_that_are_no_call_and_lists_that_do_not_fit_are_counted(tmp_pa
             made.registry.set(rpcb(400000 + number, 1, b"tcp", b"0.0.0.0.8.1", b"superuser"))
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             sock.connect((LOCALHOST, port_of(made)))
-            sock.send(b"junk")
-            sock.send(bytes(9001))
+            for data in (b"junk", words(1, 0, 2), words(1, 0, 2)):
+                sock.send(data)
         link = await dial("udp", LOCALHOST, port_of(made))
         with pytest.raises(OncRpcError):
             await RPCBVERS4.Client(link).RPCBPROC_DUMP()
         link.close()
 
     drops = played(tmp_path, play).drops
-    assert (drops.malformed, drops.overlong, drops.busy, drops.rate) == (2, 1, 0, 0)
+    assert drops == Drops(rate=0, busy=0, malformed=2, overlong=1, kernel=1)
+
+
+def test_a_host_that_does_not_tell_what_its_kernel_dropped_is_borne() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as closed:
+        pass
+
+    assert status_module.dropped_by_kernel(closed) == 0
 
 
 def test_connections_are_counted_by_transport(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 
@@ -313,3 +315,9 @@ class LyingFlavor(PasswordFlavor):
 
     def accepted(self, cred: opaque_auth, verf: opaque_auth) -> None:
         super().accepted(opaque_auth(cred.flavor, b"else"), verf)
+
+
+@pytest.mark.parametrize("auth", ["root", auth_sys])
+def test_what_makes_no_credentials_is_refused(auth: Any) -> None:
+    with pytest.raises(TypeError, match=r"^auth is a credential or a Flavor, not "):
+        flavor_of(auth)

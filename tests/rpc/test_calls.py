@@ -16,7 +16,6 @@ from oncrpc.errors import (
     CallError,
     CallTimeout,
     GarbageArguments,
-    OncRpcError,
     ProcedureUnavailable,
     ProgramMismatch,
     ProgramUnavailable,
@@ -47,7 +46,7 @@ def started(calls: Calls, *, now: float = 0.0, timeout: float = 10.0) -> Pending
     return calls.start(ADD, (5,), now=now, timeout=timeout)
 
 
-def error_of(reply: bytes) -> OncRpcError | None:
+def error_of(reply: bytes) -> Exception | None:
     """What becomes of a call with xid 1 that gets these bytes after the xid."""
     calls = datagrams()
     call = started(calls)
@@ -456,3 +455,15 @@ def test_calls_are_due_as_if_all_were_looked_at(steps: list[tuple[str, int]]) ->
         under_way = [call for call in under_way if not call.done]
         assert len(calls) == len(under_way)
         assert calls.next_deadline() == min((call.due_at for call in under_way), default=None)
+
+
+def test_a_bug_of_a_flavor_ends_the_call_of_whoever_uses_it() -> None:
+    class Broken(Flavor):
+        def accepted(self, cred: opaque_auth, verf: opaque_auth) -> None:
+            raise ZeroDivisionError
+
+    calls = Calls(first_xid=0, retransmit=False)
+    call = calls.start(NULL, (), now=0, timeout=1, auth=Broken(AUTH_NONE))
+
+    assert calls.feed(words(1) + REPLY + words(0, 0)) is call
+    assert type(call.error) is ZeroDivisionError

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 import pytest
 
 from helpers import words
 from oncrpc import sync
 from oncrpc.errors import AuthError, GarbageArguments, SystemFailure, XdrError
-from oncrpc.rpc import Call, Caller, NoReply, Service
+from oncrpc.rpc import Call, Caller, Judge, NoReply, Service
 from oncrpc.rpc.dispatch import Dispatcher
-from oncrpc.rpc.prot import auth_stat
+from oncrpc.rpc.prot import auth_flavor, auth_stat, call_body
 from oncrpc.testing import ManualClock
 from rpc.answering import (
     ACCEPTED,
@@ -249,3 +250,28 @@ def test_a_refusal_is_remembered_like_an_answer() -> None:
 
     assert replies == [DENIED + words(1, 5)] * 2
     assert service.calls == 1
+
+
+@pytest.mark.parametrize("judgement", [None, "no"])
+def test_a_judge_with_a_bug_is_a_failure_that_is_logged(
+    judgement: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Broken(Judge):
+        def judge(self, call: call_body, message: bytes) -> Any:
+            return judgement or dict[auth_flavor, Any]()[call.cred.flavor]
+
+    dispatcher = Dispatcher([Counter()], clock=ManualClock(), auth=Broken())
+
+    assert answer(dispatcher, ADD_5) == ACCEPTED + words(5)
+    [logged] = caplog.messages
+    assert logged == "a call of 192.0.2.1 port 700 over tcp was not admitted"
+
+
+def test_a_handler_that_raises_cancelled_at_once_is_a_failure(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def cancelled(*_: object) -> None:
+        raise asyncio.CancelledError
+
+    assert answer(serving(Odd(cancelled)), ADD_5) == ACCEPTED + words(5)
+    assert caplog.messages == ["COUNTER_V3.ADD failed"]

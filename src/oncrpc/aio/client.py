@@ -13,7 +13,7 @@ from oncrpc.binder import Binder
 from oncrpc.endpoint import first_of, netids_for
 from oncrpc.rpc.auth import AUTH_NONE, Auth
 from oncrpc.rpc.calls import DEFAULT_TIMEOUT
-from oncrpc.rpc.program import Client
+from oncrpc.rpc.program import Client, check_client
 
 C = TypeVar("C", bound=Client)
 
@@ -44,6 +44,7 @@ async def connect(
         NotRegistered: the port mapper does not know the program. TransportError, CallTimeout.
         AddressError: there is no such transport, or no such port.
     """
+    check_client(client)
     asked = binder or Binder(partial(dial, timeout=timeout))
 
     async def over(netid: str) -> AioLink:

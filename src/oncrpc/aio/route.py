@@ -11,7 +11,7 @@ import socket
 import struct
 from collections.abc import Hashable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from oncrpc.aio.sockets import IP_PKTINFO
 from oncrpc.rpc.memo import Table
@@ -32,8 +32,7 @@ class Bucket(Protocol):
         """Whether one more may, at ``now`` in seconds of a clock that only goes on."""
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """What a source of datagrams may have.
 
     Who is ``trusted`` may have replies that are longer than their calls. If it is ``open`` no call

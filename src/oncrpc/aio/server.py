@@ -13,7 +13,6 @@ from itertools import product
 from typing import Any
 
 from oncrpc.addr import (
-    RPCB_SOCKET,
     WILDCARDS,
     family_of,
     is_numeric,
@@ -168,7 +167,7 @@ class Server:
         until = time.monotonic() + drain
         under_way = [*(c.calls for c in connections), *(e.waiting for e in datagrams)]
         await _wait([task for tasks in under_way for task in tasks], until)
-        cancelled = [task for endpoint in datagrams for task in endpoint.waiting]
+        cancelled = [task for tasks in under_way for task in tasks]
         for endpoint in datagrams:
             endpoint.close()
         for connection in connections:
@@ -176,7 +175,7 @@ class Server:
         await _wait([c.lost for c in connections], until)
         for connection in connections:
             connection.wire.abort()
-        await _wait([*cancelled, *(c.lost for c in connections)])
+        await _wait([*cancelled, *(c.lost for c in connections)], time.monotonic() + DRAIN)
         self._poller.close()
 
     def _stop(self) -> list[Connection]:
@@ -202,21 +201,29 @@ async def _wait(futures: Iterable[asyncio.Future[Any]], until: float | None = No
         await asyncio.wait(pending, timeout=timeout)
 
 
+_Told = tuple[list[Callable[[], None]], dict[signal.Signals, Any]]
+_told: dict[asyncio.AbstractEventLoop, _Told] = {}
+"""Who waits for signals, by event loop, and what the signals did before."""
+
+
 @contextmanager
 def _told_of_signals(tell: Callable[[], None]) -> Iterator[None]:
-    """Have the event loop tell of the signals that end a server."""
-    loop, before = asyncio.get_running_loop(), {}
-    try:
-        for number in ENDING:
-            handler = signal.getsignal(number)
-            loop.add_signal_handler(number, tell)
-            before[number] = handler
-    except (RuntimeError, ValueError):  # not the main thread
-        pass
+    """Have the event loop tell of the signals that end a server, together with all others told."""
+    loop = asyncio.get_running_loop()
+    told, before = _told.setdefault(loop, ([], {}))
+    if not told:
+        with suppress(RuntimeError, ValueError):  # not the main thread
+            for number in ENDING:
+                handler = signal.getsignal(number)
+                loop.add_signal_handler(number, lambda: [each() for each in told])
+                before[number] = handler
+    told.append(tell)
     try:
         yield
     finally:
-        for number, handler in before.items():
+        told.remove(tell)
+        restored = {} if told else _told.pop(loop)[1]
+        for number, handler in restored.items():
             loop.remove_signal_handler(number)
             signal.signal(number, handler or signal.SIG_DFL)
 
@@ -244,10 +251,10 @@ async def serve(
 
     ``transports`` are netids; without them UDP and TCP over the IP versions that this host has.
     ``host`` is the address to bind, every address if None; a port of 0 is the kernel's choice;
-    ``path`` is for the netid ``local``. With ``register`` the port mapper is told, and told again
-    when the context ends, also by an exception or because it is cancelled; then calls under way
-    have ``drain`` seconds. The ``hooks`` stand around every call, the first one outermost; ``auth``
-    judges the credentials.
+    ``path`` is for the netid ``local``, which needs one. With ``register`` the port mapper is told,
+    and told again when the context ends, also by an exception or because it is cancelled; then
+    calls under way have ``drain`` seconds. The ``hooks`` stand around every call, the first one
+    outermost; ``auth`` judges the credentials.
 
     Raises:
         OSError: an address cannot be bound. NotRegistered: the port mapper refused.
@@ -285,6 +292,8 @@ def _sockets(
 ) -> Iterator[tuple[str, socket.socket]]:
     """A bound socket of every netid; if none is named, of those that this host has."""
     check_port(port)
+    if isinstance(netids, str):
+        raise TypeError(f"transports are netids, such as ({netids!r},), not {netids!r}")
     for netid in VISIBLE if netids is None else netids:
         try:
             if netids is not None or _could_have(netid, host):
@@ -306,7 +315,9 @@ def _could_have(netid: str, host: str | None) -> bool:
 def _socket(netid: str, host: str | None, port: int, path: str | None) -> socket.socket:
     entry = transport(netid)
     local = entry.family == "loopback"
-    where = (path or RPCB_SOCKET) if local else (host or WILDCARDS[entry.family])
+    if local and not path:  # nor a default: the well-known one is the port mapper's
+        raise AddressError(f"netid {netid} needs a path: serve(..., path='/run/hello.sock')")
+    where = (path or "") if local else (host or WILDCARDS[entry.family])
     try:
         return listen_local(where) if local else listen(entry, where, port)
     except OSError as error:

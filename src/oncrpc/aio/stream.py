@@ -25,8 +25,8 @@ from oncrpc.aio.pool import Carried, Pool, Source
 from oncrpc.aio.route import Guard, NoGuard
 from oncrpc.aio.wire import Wire
 from oncrpc.endpoint import peer_pid, peer_pidfd, peer_uid
-from oncrpc.errors import ProtocolError
-from oncrpc.rpc.dispatch import Dispatcher, Reply
+from oncrpc.errors import ProtocolError, SystemFailure
+from oncrpc.rpc.dispatch import Dispatcher, Reply, refuse
 from oncrpc.rpc.memo import Lasting, Table
 from oncrpc.rpc.program import Caller
 from oncrpc.rpc.record import RecordReader, encode_record, record_mark
@@ -78,7 +78,8 @@ class Connection:
         self.pool.drop(self)
         self.is_lost = True
         for task in self.calls:
-            task.cancel()
+            # One that has not begun yet would leave its call behind, and hooks entered.
+            self.listener.loop.call_soon(task.cancel)
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
@@ -145,19 +146,22 @@ class Connection:
 
     def thaw(self) -> None:
         """Go on after ``freeze``; one that waits or is blocked reads again in its time."""
+        self.wire.hold(held=False)
         if not (self.waiting or self.blocked):
             self.wire.resume_reading()
 
     def carried(self) -> Carried | None:
         """What another image needs to go on with it; None if it is to end with this one.
 
-        A connection that has a call under way is: nobody would answer that.
+        A connection that has a call under way is: nobody would answer that. Of the others
+        nothing more is sent until ``thaw``: the other image would send it again.
         """
         unsent, descriptor = bytes(self.wire.unsent), self.wire.sock.fileno()
         if self.calls or descriptor < 0 or (self.wire.closing and not unsent):
             return None
         unread = self.reader.unread
         times = self.heard_at, self.record_at
+        self.wire.hold(held=True)
         return Carried(descriptor, self.listener.netid, unread, unsent, *times)
 
     def end(self, reason: str) -> None:
@@ -220,7 +224,7 @@ class Connection:
         if not isinstance(reply, bytes):
             task = asyncio.ensure_future(self._finish(reply))
             self.calls.add(task)
-            task.add_done_callback(self._finished)
+            task.add_done_callback(partial(self._finished, message[:4]))
             return 0
         if dispatcher.memo is not None and isinstance(reply, Lasting):
             table = self.listener.table(self.caller, self.heard_at)
@@ -234,8 +238,13 @@ class Connection:
         if found is not None:
             self._send([encode_record(found)])
 
-    def _finished(self, task: asyncio.Future[None]) -> None:
+    def _finished(self, xid: bytes, task: asyncio.Future[None]) -> None:
         self.calls.discard(task)
+        if task.cancelled() and not self.wire.closing:
+            log.error(
+                "%s: a call of %s was cancelled, and not by us", self.listener.netid, self.caller
+            )
+            self._send([encode_record(refuse(xid, SystemFailure()))])
         self._go_on()
 
     def _go_on(self) -> None:

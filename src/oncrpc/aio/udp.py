@@ -14,6 +14,7 @@ import logging
 import socket
 import time
 from collections.abc import Awaitable, Hashable
+from functools import partial
 
 from oncrpc.aio.mmsg import (
     ADDRESS_AT,
@@ -143,16 +144,14 @@ class UdpEndpoint:
         """Have the dispatcher answer a slot; the length of the reply that is in it now, else 0."""
         memory, begin, header = self.batch.memory, n * SLOT_SIZE, n * HEADER_WORDS
         data = begin + DATA_AT
-        if self.batch.words[header + FLAGS] & socket.MSG_TRUNC:
-            self.malformed += 1
-            return 0
         if len(self.waiting) >= MAX_WAITING:
             self.busy += 1
             return 0
         message = memory[data : data + self.batch.words[header + LENGTH]].tobytes()
         route = self._route(n) if route is None else route
         address = memory[begin + ADDRESS_AT : begin + CONTROL_AT].tobytes()
-        reply = self._reply(message, route, address)
+        cut = self.batch.words[header + FLAGS] & socket.MSG_TRUNC
+        reply = self._too_long(message, route) if cut else self._reply(message, route, address)
         if reply is None or not self._may_send(route, now):
             return 0
         if route.control is None:
@@ -162,6 +161,11 @@ class UdpEndpoint:
         control = begin + CONTROL_AT
         memory[control : control + self.batch.control_size] = route.message
         return len(reply)
+
+    def _too_long(self, message: bytes, route: Route) -> bytes:
+        """The refusal of a call that there is no room for: its client would wait in vain."""
+        log.warning("%s: a call from %s is over %d bytes", self.netid, route.host, MAX_CALL)
+        return refuse(message[:4], SystemFailure())
 
     def _reply(self, message: bytes, route: Route, address: bytes) -> Reply:
         """The reply, if there is one at once; it is remembered if it lasts."""
@@ -175,7 +179,7 @@ class UdpEndpoint:
         if not isinstance(reply, bytes | None):
             task = asyncio.ensure_future(self._send_later(reply, message, route, address))
             self.waiting.add(task)
-            task.add_done_callback(self.waiting.discard)
+            task.add_done_callback(partial(self._finished, message[:4], route, address))
             return None
         fits = self._fitting(reply, message, route)
         memo = self.dispatcher.memo
@@ -242,6 +246,14 @@ class UdpEndpoint:
         fits = self._fitting(await reply, message, route)
         if fits is not None and self._may_send(route, time.monotonic()):
             self._send_alone(fits, route, address)
+
+    def _finished(
+        self, xid: bytes, route: Route, address: bytes, task: asyncio.Future[None]
+    ) -> None:
+        self.waiting.discard(task)
+        if task.cancelled() and self.sock.fileno() >= 0 and self._may_send(route, time.monotonic()):
+            log.error("%s: a call of %s was cancelled, and not by us", self.netid, route.host)
+            self._send_alone(refuse(xid, SystemFailure()), route, address)
 
     def _send_alone(self, reply: bytes, route: Route, address: bytes) -> None:
         port = int.from_bytes(address[2:4], "big")

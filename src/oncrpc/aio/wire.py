@@ -53,7 +53,7 @@ class Wire:
         self.sock, self.owner, self.poller, self.most_unsent = sock, owner, poller, most_unsent
         self.unsent = bytearray()
         self.closing = self.reading = False
-        self._writing = self._full = self._at_end = self._closed = False
+        self._writing = self._full = self._at_end = self._closed = self._held = False
         self._descriptor = sock.fileno()
 
     def start(self) -> None:
@@ -71,6 +71,12 @@ class Wire:
         """Take what arrives."""
         if not (self.reading or self.closing or self._at_end):
             self.reading = True
+            self._watch()
+
+    def hold(self, *, held: bool) -> None:
+        """Leave what is unsent where it is: somebody else may be sending it; or no longer."""
+        self._held = held
+        if not self._closed:
             self._watch()
 
     def write(self, data: bytes) -> None:
@@ -107,7 +113,7 @@ class Wire:
         self.owner.connection_lost()
 
     def _watch(self) -> None:
-        events = (READ if self.reading else 0) | (WRITE if self._writing else 0)
+        events = (READ if self.reading else 0) | (WRITE if self._writing and not self._held else 0)
         self.poller.watch(self._descriptor, events, self._ready)
 
     def _ready(self, events: int) -> None:

@@ -20,17 +20,12 @@ MEMBERS = {name for name in dir(enum.IntEnum) if not name.startswith("_")} | {
     "name",
     "value",
 }
-PROCEDURES = {
-    "call",
-    "link",
-    "version",
-    "handlers",
-    "procedures",
-    "prog",
-    "vers",
-    "Client",
-    "Service",
-}
+PROCEDURES = IMPORTED | {
+    "call", "client", "link", "options", "version", "with_options",
+    "handlers", "procedures", "prog", "vers", "Client", "Service",
+}  # fmt: skip
+"""What clients, services and versions have, and what the body of a version refers to."""
+
 PARAMETERS = {"self", "call"}
 
 
@@ -60,4 +55,6 @@ def parameter_name(name: str) -> str:
 
 
 def _free(name: str, taken: set[str]) -> str:
+    if name.startswith("__") and not name.endswith("__"):
+        return name + "__"  # Python gives it another name within a class
     return name + "_" if keyword.iskeyword(name) or name in taken else name

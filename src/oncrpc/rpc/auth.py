@@ -127,9 +127,15 @@ Auth = opaque_auth | Flavor
 
 
 def flavor_of(auth: Auth) -> Flavor:
-    """What makes the credentials of calls with that ``auth``."""
+    """What makes the credentials of calls with that ``auth``.
+
+    Raises:
+        TypeError: it is neither.
+    """
     if isinstance(auth, Flavor):
         return auth
+    if not isinstance(auth, opaque_auth):
+        raise TypeError(f"auth is a credential or a Flavor, not {auth!r}: try oncrpc.auth_sys()")
     return SysFlavor(auth) if auth.flavor == auth_flavor.AUTH_SYS else Flavor(auth)
 
 

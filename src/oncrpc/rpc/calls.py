@@ -81,10 +81,10 @@ class Pending:
     had_new_cred: bool = False
     done: bool = False
     result: Any = None
-    error: OncRpcError | None = None
+    error: Exception | None = None
     waiter: Any = field(default=None, repr=False)
 
-    def finish(self, result: Any = None, *, error: OncRpcError | None = None) -> None:
+    def finish(self, result: Any = None, *, error: Exception | None = None) -> None:
         """Set the outcome."""
         self.done, self.result, self.error = True, result, error
 
@@ -162,6 +162,8 @@ class Calls:
             call.finish(error=error)
         except XdrError as error:
             call.finish(error=ProtocolError(f"a malformed reply: {error}"))
+        except Exception as bug:  # of a flavor: whoever calls would wait for ever
+            call.finish(error=bug)
         return call
 
     def _begin_again(self, call: Pending, stat: auth_stat) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import struct
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import Any
@@ -43,6 +44,7 @@ from oncrpc.rpc.prot import (
     accept_stat,
     accepted_reply,
     accepted_reply_data,
+    auth_flavor,
     auth_stat,
     call_body,
     mismatch_info,
@@ -66,6 +68,14 @@ NULL = 0
 """The procedure that does nothing (§12.1): may run twice, and its floods push nothing out."""
 
 _NO_HOOKS = nullcontext()
+_SUCCESS = struct.pack(
+    ">5I",
+    *(msg_type.REPLY, reply_stat.MSG_ACCEPTED),
+    *(auth_flavor.AUTH_NONE, 0),  # the verifier
+    accept_stat.SUCCESS,
+)
+"""What is between the xid and the results, without the codec of replies: few need that."""
+
 _ACCEPT_STATS: dict[type[CallError], accept_stat] = {
     ProgramUnavailable: accept_stat.PROG_UNAVAIL,
     ProcedureUnavailable: accept_stat.PROC_UNAVAIL,
@@ -105,8 +115,10 @@ class Dispatcher:
         """Serve one more version, under its program's number or another one, such as a transient.
 
         Raises:
-            ValueError: the version is served already.
+            ValueError: the version is served already. TypeError: it is no service.
         """
+        if not isinstance(service, Service):
+            raise TypeError(f"{service!r} is no service: an instance of a Service is")
         version = service.version
         number = version.prog if prog is None else prog
         versions = self._programs.setdefault(number, {})
@@ -130,6 +142,11 @@ class Dispatcher:
             return refuse(message[:4], refusal)
         except NoReply:
             return None
+        except ProtocolError:
+            raise
+        except Exception as bug:  # of the judge, or of ``before``
+            log.error("a call of %s was not admitted", caller, exc_info=bug)
+            return refuse(message[:4], SystemFailure())
         if asked is not None:
             return self._run_after(asked, call, handler)
         return self._proceed(call, handler)
@@ -157,7 +174,7 @@ class Dispatcher:
         body, offset = _call_body(message)
         judged = self.auth.judge(body, message)
         if not isinstance(judged, tuple):
-            raise AuthError(judged)
+            raise AuthError(auth_stat(judged))
         versions = self._programs.get(body.prog)
         if versions is None:
             raise ProgramUnavailable
@@ -199,7 +216,9 @@ class Dispatcher:
                 return self._await(call, handler, result)
             reply = success(call, call.procedure.encode_result(result))
             return _lasting(call, reply) if self.memo and is_pure(handler) else reply
-        except Exception as error:
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # nothing was awaited: a cancellation is not ours
             return self._refused(call, handler, error)
 
     def _run_within(self, call: Call, handler: Callable[..., Any]) -> Reply | Awaitable[Reply]:
@@ -227,7 +246,7 @@ class Dispatcher:
         except Exception as error:
             return self._refused(call, handler, error)
 
-    def _refused(self, call: Call, handler: Callable[..., Any], error: Exception) -> Reply:
+    def _refused(self, call: Call, handler: Callable[..., Any], error: BaseException) -> Reply:
         if isinstance(error, NoReply):
             return None
         if not isinstance(error, CallError):
@@ -313,6 +332,3 @@ def _denied(xid: bytes, stat: reject_stat, body: mismatch_info | auth_stat) -> b
 def _reply(xid: bytes, body: reply_body) -> bytes:
     number = int.from_bytes(xid, "big")
     return codec(rpc_msg).encode(rpc_msg(number, rpc_msg_body(msg_type.REPLY, body)))
-
-
-_SUCCESS = _accepted(bytes(4), AUTH_NONE, accepted_reply_data(accept_stat.SUCCESS, None))[4:]

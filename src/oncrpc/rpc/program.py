@@ -22,7 +22,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
-from copy import copy
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeAlias, TypeVar, cast
 
@@ -52,7 +51,14 @@ class Procedure(Generic[R]):
         return f"{self.version.__name__}.{self.name}"
 
     def encode_arguments(self, arguments: tuple[Any, ...]) -> bytes:
-        """The arguments' bytes, one after the other."""
+        """The arguments' bytes, one after the other.
+
+        Raises:
+            TypeError: another number of them. XdrError: one does not fit its declaration.
+        """
+        if len(arguments) != len(self.arguments):
+            takes = f"{len(self.arguments)} argument{'s' * (len(self.arguments) != 1)}"
+            raise TypeError(f"{self!r} takes {takes}, not {len(arguments)}")
         out = bytearray()
         for declared, argument in zip(self.arguments, arguments, strict=True):
             codec(declared).encode_onto(out, argument)
@@ -226,9 +232,21 @@ class Client:
             await hello.with_options(timeout=1.0).GREET(b"world")
         """
         given = {"timeout": timeout, "auth": flavor_of(auth) if auth is not None else None}
+        from copy import copy
+
         other = copy(self)
         other.options = self.options | {name: v for name, v in given.items() if v is not None}
         return other
+
+
+def check_client(client: object) -> None:
+    """Refuse what is no client of a version.
+
+    Raises:
+        TypeError: it is something else, such as the version.
+    """
+    if not (isinstance(client, type) and issubclass(client, Client) and hasattr(client, "version")):
+        raise TypeError(f"{client!r} is no client, such as HELLO_V1.Client")
 
 
 def silent(handler: F) -> F:
