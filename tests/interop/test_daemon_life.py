@@ -335,7 +335,7 @@ def test_verbose_logs_every_call(host: Host) -> None:
         client.ask(call(1, 2, 3, 100003, 3, 6, 0))
 
     said = Path(host.path("/run/log")).read_text()
-    assert "portmap: connect from 127.0.0.1 to PMAPPROC_GETPORT over tcp\n" in said
+    assert "portmap: connect from 127.0.0.1 to getport/addr(nfs)\n" in said
 
 
 WARM_C = PortMapper(("rpcbind", "-f", "-w"), needs="rpcbind")

@@ -11,16 +11,21 @@ import os
 import pwd
 import resource
 import signal
+import socket
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from oncrpc.portmap import pidfile, policyfile, privileges, statedir
 from oncrpc.portmap.daemon import ENDING, OBEYED, Daemon
+from oncrpc.portmap.handover import Handover
 from oncrpc.portmap.life import Life
 from oncrpc.portmap.listeners import Listeners, open_listeners
 from oncrpc.portmap.notify import Notifier
 from oncrpc.portmap.origin import Origin, begun
 from oncrpc.portmap.settings import WARM_START, Config, StartError
+from oncrpc.portmap.web import place as web
+from oncrpc.portmap.web.address import Place
 
 log = logging.getLogger("oncrpc.portmap")
 
@@ -41,7 +46,7 @@ def run(config: Config, ready: Ready | None = None, origin: Origin | None = None
     with contextlib.ExitStack() as held:
         origin = origin or begun({})
         former = origin.former
-        policyfile.load(config.policy)  # before anything is bound
+        policy = policyfile.load(config.policy)  # before anything is bound
         if former is None:
             _check_warm_start(config)
             locks = [take_lock(path, remedy) for path, remedy in _locks(config)]
@@ -51,6 +56,7 @@ def run(config: Config, ready: Ready | None = None, origin: Origin | None = None
         _raise_descriptors()
         listeners = open_listeners(config, origin.passed, lenient=former is not None)
         held.callback(listeners.close)
+        listeners.web = _open_web(config.web or policy.web.listen, former)
         if former is None:
             config = _as_user(config)
             _check_writable(config)
@@ -112,12 +118,25 @@ def _open_lock(path: str) -> int:
     try:
         return os.open(path, LOCK_FLAGS, 0o600)
     except PermissionError:
+        if not os.path.lexists(path):
+            raise
         descriptor = os.open(path, os.O_RDONLY | LOCK_FLAGS & ~(os.O_RDWR | os.O_CREAT))
         try:
             os.fchmod(descriptor, 0o600)
         finally:
             os.close(descriptor)
         return os.open(path, LOCK_FLAGS, 0o600)
+
+
+def _open_web(place: Place | None, former: Handover | None) -> socket.socket | None:
+    """The socket of the web pages; a new image goes on without one that it cannot have."""
+    try:
+        return web.opened(place, None if former is None else former.web)
+    except StartError as error:
+        if former is None:
+            raise
+        log.error("%s; going on without them", error)
+        return None
 
 
 def _check_warm_start(config: Config) -> None:
@@ -166,7 +185,8 @@ async def _serve(
         if ready is not None:
             ready(daemon.server.addresses)
 
-    await daemon.run(serving, life.end)
+    async with web.shown(daemon):
+        await daemon.run(serving, life.end)
 
 
 def _raise_descriptors() -> None:

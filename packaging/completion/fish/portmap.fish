@@ -1,0 +1,103 @@
+# Made by packaging/completion.py with shtab (https://github.com/tqdm/shtab); do not edit.
+
+
+# Parse current commandline:
+# - _shtab_portmap_cmdpath=(sub)command path seen so far
+# - _shtab_portmap_npos=number of positional arguments given after it
+# - options are skipped based on _shtab_portmap_opts_with_value & _shtab_portmap_commands lists
+function _shtab_portmap_scan
+  set -g _shtab_portmap_cmdpath ''
+  set -g _shtab_portmap_npos 0
+  set -l tokens (commandline -opc)
+  set -e tokens[1]
+  set -l expect_value 0
+  for t in $tokens
+    if test $expect_value -eq 1
+      set expect_value 0
+      continue
+    end
+    switch "$t"
+      case '--*=*'
+        continue
+      case '-*'
+        if contains -- $t $_shtab_portmap_opts_with_value
+          set expect_value 1
+        end
+        continue
+      case '*'
+        if test $_shtab_portmap_npos -eq 0
+          set -l candidate $t
+          if test -n "$_shtab_portmap_cmdpath"
+            set candidate "$_shtab_portmap_cmdpath $t"
+          end
+          if contains -- $candidate $_shtab_portmap_commands
+            set -g _shtab_portmap_cmdpath $candidate
+            continue
+          end
+        end
+        set -g _shtab_portmap_npos (math $_shtab_portmap_npos + 1)
+    end
+  end
+end
+
+# Condition helper: true if the current (sub)command path equals the given one.
+function _shtab_portmap_using
+  _shtab_portmap_scan
+  test "$_shtab_portmap_cmdpath" = "$argv"
+end
+
+set -g _shtab_portmap_commands explain reload service status top
+set -g _shtab_portmap_opts_with_value --bind --config --init --interval --liveness --log-format --netid --pid-file --port --program --root --state-dir --to --user --warm-start -h -p -u -w
+
+complete -c portmap -e
+complete -c portmap -f
+
+complete -c portmap -n _shtab_portmap_using -s d -l debug -d 'stay in the foreground, debug to stderr'
+complete -c portmap -n _shtab_portmap_using -s f -l foreground -d 'stay in the foreground, log to stderr'
+complete -c portmap -n _shtab_portmap_using -s v -l verbose -d 'log every call'
+complete -c portmap -n _shtab_portmap_using -l log-format -xka "text json" -d 'how lines of the log are written: text, or json, an object a line'
+complete -c portmap -n _shtab_portmap_using -s l -l loopback -d 'bind to the loopback addresses only'
+complete -c portmap -n _shtab_portmap_using -s h -l bind -x -d 'bind to this address, UDP and TCP, besides the loopback ones; may be repeated'
+complete -c portmap -n _shtab_portmap_using -s p -l port -x -d 'listen on this port instead of 111; 0: any that is free'
+complete -c portmap -n _shtab_portmap_using -s 4 -l ipv4 -d 'serve IPv4 only'
+complete -c portmap -n _shtab_portmap_using -s 6 -l ipv6 -d 'serve IPv6 only'
+complete -c portmap -n _shtab_portmap_using -s i -l insecure -d 'let anyone register and unregister, from any address: for isolated networks'
+complete -c portmap -n _shtab_portmap_using -s r -l remote-calls -d 'call local programs for others (CALLIT, BCAST, INDIRECT): broadcast RPC needs it'
+complete -c portmap -n _shtab_portmap_using -s u -l user -xka "(__fish_complete_users)" -d 'become this user once the sockets are bound (_rpc, rpc or nobody if started by root)'
+complete -c portmap -n _shtab_portmap_using -s w -l warm-start -xka "(__fish_complete_path (commandline -ct))" -d 'read and keep the registrations in the C daemon'"'"'s portmap.xdr or rpcbind.xdr, or in the directory that has them; without FILE /run/rpcbind'
+complete -c portmap -n _shtab_portmap_using -l state-dir -xka "(__fish_complete_directories)" -d 'keep the registrations in this directory instead of /run/portmap, or, without root, $RUNTIME_DIRECTORY/portmap or $XDG_RUNTIME_DIR/portmap'
+complete -c portmap -n _shtab_portmap_using -l no-state -d 'do not keep the registrations'
+complete -c portmap -n _shtab_portmap_using -l no-local -d 'do not serve the local sockets'
+complete -c portmap -n _shtab_portmap_using -l liveness -x -d 'drop registrations at whose address nobody is any more: look so often instead of every 60 seconds; 0: never'
+complete -c portmap -n _shtab_portmap_using -l watch -d 'also look when a process ends that registered over the local socket'
+complete -c portmap -n _shtab_portmap_using -l config -xka "(__fish_complete_path (commandline -ct))" -d 'read rules and limits from this file instead of /etc/portmap.toml'
+complete -c portmap -n _shtab_portmap_using -l pid-file -xka "(__fish_complete_path (commandline -ct))" -d 'lock this file too and write the process id into it, for '"'"'portmap reload'"'"''
+complete -c portmap -n _shtab_portmap_using -l version -d 'show program'"'"'s version number and exit'
+complete -c portmap -n _shtab_portmap_using -l help -d 'show this help and exit'
+complete -c portmap -n '_shtab_portmap_using; and test $_shtab_portmap_npos -eq 0' -a explain -d 'Says whether a call would be carried out, and which rule of /etc/portmap.toml, /etc/hosts.allow or /etc/hosts.deny decides that. The status is 0 if it would, 1 if it would not, and 2 if the question or the file is wrong.'
+complete -c portmap -n '_shtab_portmap_using explain' -l netid -xka "udp tcp udp6 tcp6 local" -d 'the transport of the call; by default udp or udp6'
+complete -c portmap -n '_shtab_portmap_using explain' -l to -x -d 'the address of this host that is called, for rules of hosts_access(5) about it'
+complete -c portmap -n '_shtab_portmap_using explain' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'read this file instead of /etc/portmap.toml'
+complete -c portmap -n '_shtab_portmap_using explain' -l help -d 'show this help and exit'
+complete -c portmap -n '_shtab_portmap_using explain; and test $_shtab_portmap_npos -eq 1' -ka "NULL SET UNSET GETPORT DUMP CALLIT GETADDR GETTIME UADDR2TADDR TADDR2UADDR BCAST GETVERSADDR INDIRECT GETADDRLIST GETSTAT" -d 'such as GETPORT of version 2, or GETADDR of versions 3 and 4'
+complete -c portmap -n '_shtab_portmap_using explain; and test $_shtab_portmap_npos -eq 2' -ka "(sed -n 's/^\([a-z][^[:space:]]*\).*/\1/p' /etc/rpc 2>/dev/null)" -d 'the program that is asked for, by number or name'
+complete -c portmap -n '_shtab_portmap_using; and test $_shtab_portmap_npos -eq 0' -a reload -d 'Has the port mapper that runs read its files again (SIGHUP) or, with --exec, go on as a new image of its program, in the same process (SIGUSR2), and waits until it has done so.'
+complete -c portmap -n '_shtab_portmap_using reload' -l exec -d 'execute the program again, without losing a call'
+complete -c portmap -n '_shtab_portmap_using reload' -l pid-file -xka "(__fish_complete_path (commandline -ct))" -d 'the file that says which process it is, instead of /run/rpcbind.lock'
+complete -c portmap -n '_shtab_portmap_using reload' -l help -d 'show this help and exit'
+complete -c portmap -n '_shtab_portmap_using; and test $_shtab_portmap_npos -eq 0' -a service -d 'Writes what this host needs to run the port mapper (install), removes it again (uninstall), and has the host'"'"'s init start it, stop it, and so on: systemd where that runs, else a script of System V'"'"'s init in /etc/init.d.'
+complete -c portmap -n '_shtab_portmap_using service' -l root -xka "(__fish_complete_directories)" -d 'install, uninstall: only write below this folder'
+complete -c portmap -n '_shtab_portmap_using service' -l init -xka "systemd sysv" -d 'install, uninstall: for this init, instead of the one that runs'
+complete -c portmap -n '_shtab_portmap_using service' -l program -xka "(__fish_complete_path (commandline -ct))" -d 'install: the portmap command that the service runs, instead of this one'
+complete -c portmap -n '_shtab_portmap_using service' -l help -d 'show this help and exit'
+complete -c portmap -n '_shtab_portmap_using service; and test $_shtab_portmap_npos -eq 0' -ka "install uninstall start stop restart condrestart reload status" -d 'one of install, uninstall, start, stop, restart, condrestart, reload, status'
+complete -c portmap -n '_shtab_portmap_using; and test $_shtab_portmap_npos -eq 0' -a status -d 'Shows what the port mapper of this host is doing: its sockets, connections and calls, what it has refused, and every registration with its age and whether its server is there. The status is 0 if it runs, 3 if it does not, and 4 if that cannot be told.'
+complete -c portmap -n '_shtab_portmap_using status' -l json -d 'print it as JSON, for programs'
+complete -c portmap -n '_shtab_portmap_using status' -l state-dir -xka "(__fish_complete_directories)" -d 'ask the daemon with this --state-dir, instead of the usual one'
+complete -c portmap -n '_shtab_portmap_using status' -s p -l port -x -d 'ask the daemon on this port, instead of 111'
+complete -c portmap -n '_shtab_portmap_using status' -l help -d 'show this help and exit'
+complete -c portmap -n '_shtab_portmap_using; and test $_shtab_portmap_npos -eq 0' -a top -d 'Shows what the port mapper of this host is doing, as '"'"'portmap status'"'"' does, again and again, with the calls a second since the time before. The key q ends it, as Ctrl-C does.'
+complete -c portmap -n '_shtab_portmap_using top' -l interval -x -d 'look so often instead of every second'
+complete -c portmap -n '_shtab_portmap_using top' -l state-dir -xka "(__fish_complete_directories)" -d 'ask the daemon with this --state-dir, instead of the usual one'
+complete -c portmap -n '_shtab_portmap_using top' -s p -l port -x -d 'ask the daemon on this port, instead of 111'
+complete -c portmap -n '_shtab_portmap_using top' -l help -d 'show this help and exit'

@@ -1,0 +1,200 @@
+"""The Debian package: built, installed over rpcbind in a root folder of its own, and purged."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from interop.hosts import Host, status_of, until, wait_gone
+from interop.namespace import DEADLINE, PATH, need
+from oncrpc import sync
+from oncrpc.programs.rpcb import RPCBVERS4, rpcb
+
+pytestmark = [pytest.mark.interop, pytest.mark.slow]
+
+BUILD = Path(__file__).parents[2] / "packaging" / "debian" / "build"
+ROOT = "/run/root"
+SETUP = f"""
+mkdir {ROOT} /run/upper /run/work
+mount -t overlay overlay -o lowerdir=/,upperdir=/run/upper,workdir=/run/work {ROOT}
+mount -t proc proc {ROOT}/proc
+mount --rbind /dev {ROOT}/dev
+mount -t tmpfs -o mode=755 tmpfs {ROOT}/run
+mkdir {ROOT}/run/lock
+rm -f {ROOT}/usr/sbin/policy-rc.d
+rm -f {ROOT}/sbin/runlevel
+printf '#!/bin/sh\\necho N 2\\n' > {ROOT}/sbin/runlevel
+chmod 755 {ROOT}/sbin/runlevel
+"""
+"""What the host has, to be changed at will; it is in runlevel 2, and starts services."""
+
+REGISTERED = r"    300000  1         tcp                              -           superuser"
+OURS = r"    100000  2,3,4     local,udp,tcp,udp6,tcp6          portmapper  superuser"
+
+
+class Debian(Host):
+    """A host of which the root folder is its own."""
+
+    def sh_there(self, script: str) -> str:
+        """Run a shell script with that root; what it prints."""
+        done = self.run(["chroot", ROOT, "env", "-i", f"PATH={PATH}", "sh", "-ec", script])
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def install(self, package: Path) -> str:
+        """Install a package; what is said then."""
+        shutil.copy(package, self.path(f"{ROOT}/run/"))
+        return self.sh_there(f"dpkg -i /run/{package.name} 2>&1")
+
+    def ours(self) -> int:
+        """Our process, as the script knows it."""
+        return int(re.findall(r"pid (\d+)", self.sh_there("service portmap status"))[0])
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package."""
+    need("dpkg-buildpackage", "dh", "dh_python3", "/usr/bin/python3", "chroot", "service")
+    folder = tmp_path_factory.mktemp("deb")
+    done = subprocess.run([BUILD, folder], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (built,) = folder.glob("*.deb")
+    return built
+
+
+@pytest.fixture
+def bare() -> Iterator[Debian]:
+    """A host without the package."""
+    with Debian() as made:
+        made.sh(SETUP)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def host(package: Path) -> Iterator[Debian]:
+    """A host on which the C daemon ran, and the package was installed then."""
+    need("rpcbind")
+    with Debian() as made:
+        made.sh(SETUP)
+        made.sh_there("service rpcbind start")
+        until(lambda: made.serves("tcp", "127.0.0.1"), "the C daemon serves")
+        register(made)
+        made.install(package)
+        yield made
+        made.sh_there("service portmap stop")
+
+
+def field(package: Path, name: str) -> str:
+    """A field of the package's control file."""
+    done = subprocess.run(
+        ["dpkg-deb", "-f", package, name], capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+def register(host: Debian) -> None:
+    """Register a program as root, with whoever serves."""
+    place = host.path(f"{ROOT}/run/rpcbind.sock")
+    with sync.run(sync.dial("local", place, 0, timeout=DEADLINE)) as link:
+        entry = rpcb(300000, 1, b"tcp", b"192.0.2.1.8.1", b"superuser")
+        assert sync.run(RPCBVERS4.Client(link).RPCBPROC_SET(entry))
+
+
+def test_it_takes_the_place_of_rpcbind(package: Path) -> None:
+    assert field(package, "Provides") == "portmap, rpcbind"
+    assert field(package, "Conflicts") == "portmap, rpcbind"
+    assert field(package, "Replaces") == "rpcbind"
+
+
+def test_installed_it_serves_with_what_the_c_daemon_had(host: Debian) -> None:
+    assert host.sh_there("rpcinfo -s").splitlines()[1:] == [OURS, REGISTERED]
+
+
+def test_installed_it_runs_as_the_user_of_rpcbind(host: Debian) -> None:
+    user = host.sh_there("id -u _rpc").strip()
+
+    assert status_of(host.ours())["Uid"].split()[0] == user
+
+
+def test_its_commands_are_ours_and_have_manual_pages(host: Debian) -> None:
+    for command in ("portmap", "rpcinfo", "pmap_dump", "pmap_set"):
+        assert "oncrpc" in host.sh_there(f"{command} --version")
+        host.sh_there(f"zcat /usr/share/man/man8/{command}.8.gz | grep -q oncrpc")
+
+
+def test_it_starts_with_the_host_under_either_init(host: Debian) -> None:
+    links = host.sh_there(
+        "find /etc/systemd/system /etc/rcS.d -name '*portmap*' -o -name 'rpcbind.s*'"
+    )
+
+    assert set(links.split()) >= {
+        "/etc/rcS.d/S01portmap",
+        "/etc/systemd/system/multi-user.target.wants/portmap.service",
+        "/etc/systemd/system/sockets.target.wants/portmap.socket",
+        "/etc/systemd/system/rpcbind.service",
+        "/etc/systemd/system/rpcbind.socket",
+    }
+
+
+def test_systemd_finds_no_fault_in_its_units(host: Debian) -> None:
+    need("systemd-analyze")
+    units = "/lib/systemd/system/portmap.service /lib/systemd/system/portmap.socket"
+
+    assert host.sh_there(f"systemd-analyze verify --man=no {units} 2>&1") == ""
+
+
+def test_it_goes_on_as_a_new_image_in_place(host: Debian) -> None:
+    pid = host.ours()
+
+    said = host.sh_there("portmap reload --exec")
+
+    assert said == f"portmap: process {pid} runs the new image, and answers\n"
+
+
+def test_its_modules_are_compiled_since_the_daemon_cannot_write_them(host: Debian) -> None:
+    host.sh_there("ls /usr/lib/oncrpc/oncrpc/portmap/__pycache__/daemon.cpython-*.pyc")
+
+
+def test_installed_again_it_restarts_and_keeps_what_is_registered(
+    bare: Debian, package: Path
+) -> None:
+    bare.install(package)
+    before = bare.ours()
+    register(bare)
+
+    bare.install(package)
+
+    assert bare.ours() != before
+    assert bare.sh_there("rpcinfo -s").splitlines()[1:] == [OURS, REGISTERED]
+    bare.sh_there("service portmap stop")
+
+
+def test_purged_it_is_gone_with_its_state(bare: Debian, package: Path) -> None:
+    bare.install(package)
+    pid = bare.ours()
+    bare.sh_there("touch /run/portmap/journal")
+
+    bare.sh_there("dpkg --purge --force-depends oncrpc-portmap 2>&1")
+
+    wait_gone(pid)
+    left = bare.sh_there(
+        "find /etc /usr/lib/oncrpc /usr/sbin /lib/systemd /run/portmap /run/rpcbind"
+        " -path '*portmap*' -newer /run/lock 2>/dev/null || :"
+    )
+    assert left == ""
+
+
+def test_lintian_finds_no_fault_in_it(package: Path) -> None:
+    if shutil.which("lintian") is None:
+        pytest.skip("lintian is not installed")
+
+    done = subprocess.run(
+        ["lintian", "--allow-root", package], capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, done.stdout) == (0, "")

@@ -1,0 +1,100 @@
+"""What the service is written for: systemd's own tools, and the capabilities of the unit."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from interop.hosts import PORTMAP, Host, finished
+from interop.namespace import PYTHON, PortMapper, end, environment, need
+from oncrpc.portmap.hostfiles import SOURCES, install, rendered
+
+pytestmark = [pytest.mark.interop, pytest.mark.slow]
+
+PACKAGING = Path(__file__).parents[2] / "packaging"
+C_RPCBIND = PortMapper(("rpcbind", "-f"), needs="rpcbind")
+USERS, FOLDERS = (Path(source.path).name for source in SOURCES["systemd"][2:])
+EXPOSURE = 3.0
+"""What systemd says of a unit that nobody has hardened is 9.6."""
+
+
+@pytest.fixture
+def host() -> Iterator[Host]:
+    """A host without a port mapper."""
+    with Host() as made:
+        yield made
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A root folder for which the service was written."""
+    install(str(tmp_path), list(rendered("systemd", "/usr/bin/env")))
+    return tmp_path
+
+
+def said(*command: str) -> str:
+    """What a command prints; it has to succeed."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment())
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+def test_the_user_is_made_as_systemd_makes_users(root: Path) -> None:
+    need("systemd-sysusers")
+
+    said("systemd-sysusers", f"--root={root}", USERS)
+
+    users = (root / "etc/passwd").read_text()
+    assert re.search(
+        r"^_rpc:x:\d+:\d+:RPC port mapper:/run/rpcbind:/usr/sbin/nologin$", users, re.M
+    )
+
+
+def test_the_folder_is_made_for_that_user(root: Path) -> None:
+    need("systemd-sysusers", "systemd-tmpfiles")
+    said("systemd-sysusers", f"--root={root}", USERS)
+    user = int((root / "etc/passwd").read_text().split(":")[2])
+
+    said("systemd-tmpfiles", f"--root={root}", "--create", FOLDERS)
+
+    assert (root / "run/rpcbind").stat().st_uid == user
+
+
+def test_units_can_be_enabled_and_take_the_names_of_rpcbind(root: Path) -> None:
+    need("systemctl")
+
+    said("systemctl", f"--root={root}", "enable", "portmap.socket", "portmap.service")
+
+    folder = root / "etc/systemd/system"
+    for name, ours in (("rpcbind.service", "service"), ("rpcbind.socket", "socket")):
+        assert (folder / name).readlink().name == f"portmap.{ours}"
+
+
+def test_little_is_exposed() -> None:
+    need("systemd-analyze")
+
+    last = said(
+        "systemd-analyze", "security", "--offline=yes", str(PACKAGING / "portmap.service")
+    ).splitlines()[-1]
+
+    assert float(re.findall(r"[\d.]+", last)[-1]) <= EXPOSURE, last
+
+
+def test_the_capabilities_of_the_unit_suffice_after_the_c_daemon(host: Host) -> None:
+    """Its lock is left with mode 0444, which root may not write to without one of them."""
+    need("rpcbind", "setpriv")
+    end(host.start(C_RPCBIND))
+    assert Path(host.path("/run/rpcbind.lock")).stat().st_mode & 0o777 == 0o444
+    unit = (PACKAGING / "portmap.service").read_text()
+    names = re.findall(r"CAP_(\w+)", next(re.finditer(r"^CapabilityB.*$", unit, re.M))[0])
+    kept = ",".join(f"+{name.lower()}" for name in names)
+
+    command = ("setpriv", "--bounding-set", f"-all,{kept}", *PORTMAP, "-f")
+    daemon = host.start(PortMapper(command, needs=PYTHON))
+
+    daemon.terminate()
+    assert finished(daemon) == 0

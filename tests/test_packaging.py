@@ -1,0 +1,106 @@
+"""What is packaged fits the source: the container file, Debian's control files, the example."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from oncrpc import __version__
+from oncrpc.cli.portmap import parser
+from oncrpc.portmap import policyfile
+
+ROOT = Path(__file__).parent.parent
+PACKAGING = ROOT / "packaging"
+DEBIAN = PACKAGING / "debian"
+KNOWN = {"FROM", "COPY", "RUN", "ENV", "USER", "EXPOSE", "STOPSIGNAL", "ENTRYPOINT", "CMD"}
+COMMANDS = ("portmap", "rpcinfo", "pmap_dump", "pmap_set")
+
+
+def instructions() -> Iterator[tuple[str, str]]:
+    """The instructions of the container file, with what they are about."""
+    for line in (PACKAGING / "Containerfile").read_text().splitlines():
+        if line and not line.startswith("#"):
+            word, _, rest = line.partition(" ")
+            yield word, rest
+
+
+def test_a_container_file_begins_with_an_image_and_has_instructions_that_exist() -> None:
+    words = [word for word, _ in instructions()]
+
+    assert words[0] == "FROM"
+    assert set(words) <= KNOWN
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        name
+        for word, rest in instructions()
+        if word == "COPY" and not rest.startswith("--from=")
+        for name in rest.split()[:-1]
+    ],
+)
+def test_what_a_container_file_copies_is_there(source: str) -> None:
+    assert (ROOT / source).exists()
+
+
+def test_what_is_copied_from_a_stage_is_from_one_before() -> None:
+    stages = set[str]()
+    for word, rest in instructions():
+        if word == "FROM":
+            stages.add(rest.rpartition(" AS ")[2])
+        elif rest.startswith("--from="):
+            assert rest.split()[0].removeprefix("--from=") in stages
+
+
+def test_a_container_is_not_root_and_runs_a_daemon_that_needs_no_root() -> None:
+    said = dict(instructions())
+    command = json.loads(said["ENTRYPOINT"]) + json.loads(said["CMD"])
+
+    options = parser().parse_args(command[1:])
+
+    assert command[0] == "portmap"
+    assert options.foreground
+    assert options.no_local
+    assert said["USER"].split(":")[0] != "0"
+    assert said["EXPOSE"].split() == [f"{options.port}/tcp", f"{options.port}/udp"]
+
+
+def test_the_package_has_the_version_of_the_source() -> None:
+    first = (DEBIAN / "changelog").read_text().splitlines()[0]
+
+    assert first.startswith(f"oncrpc ({__version__}) ")
+
+
+def test_the_package_brings_what_the_daemon_needs() -> None:
+    needed = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    brought = set(re.findall(r"^([\w-]+)==", (DEBIAN / "vendored.txt").read_text(), re.MULTILINE))
+
+    # xdrc is not in the package, and nothing else parses interfaces.
+    assert {re.split(r"\W", name)[0] for name in needed} - {"lark"} == brought
+
+
+def test_the_package_has_commands_that_exist_and_their_manual_pages() -> None:
+    rules = (DEBIAN / "rules").read_text()
+    commands = re.findall(r"^COMMANDS := (.*)$", rules, re.MULTILINE)[0].split()
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+
+    assert commands == list(COMMANDS)
+    assert {name: f"oncrpc.cli.entry:{name}" for name in commands}.items() <= scripts.items()
+    assert all((ROOT / f"docs/man/{name}.8").is_file() for name in commands)
+
+
+@pytest.mark.parametrize("edited", [False, True], ids=["as it is", "with every line"])
+def test_the_example_of_a_policy_can_be_used(edited: bool) -> None:
+    text = (PACKAGING / "portmap.toml").read_text()
+    if edited:
+        text = re.sub(r"^#(?! )", "", text, flags=re.MULTILINE)
+
+    policy = policyfile.parse(text, "portmap.toml")
+
+    assert len(policy.rule) == (2 if edited else 0)
