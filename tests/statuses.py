@@ -40,7 +40,7 @@ def some_status(**changes: Any) -> Status:
         connections={"tcp": 3},
         calls=Calls(1234, 4.25, 5400.0, 60.0, [GETADDR, GETPORT, NEVER]),
         refusals={"unauthorized": 12, "declined": 0, "indirect": 1},
-        drops=Drops(rate=7, busy=0, malformed=0, overlong=2),
+        drops=Drops(rate=7, busy=0, malformed=0, overlong=2, kernel=0),
         forwarding=Forwarding(enabled=False, pending=0),
         liveness=Checks(interval=60.0, watched=None, last=12.5, dropped=2),
         policy=Rules("/etc/portmap.toml", 3),

@@ -273,3 +273,9 @@ def test_a_reply_that_is_ready_when_the_connection_is_over_is_not_sent(
 
     run(scenario())
     assert caplog.messages == []
+
+
+def test_replies_too_few_to_be_counted_are_within_the_bound_of_all_together() -> None:
+    limits = Limits()
+
+    assert limits.connections * limits.unread <= limits.unread_by_all

@@ -417,6 +417,30 @@ def test_a_call_that_was_answered_before_is_answered_from_memory_until_the_subje
     run(scenario())
 
 
+class Telling(ECHO_V1.Service):
+    """Tells whether it was asked as one of many."""
+
+    @pure
+    def WHOAMI(self, call: Call) -> bytes:
+        return b"many" if call.caller.to_group else b"one!"
+
+
+def test_what_was_sent_to_many_is_not_answered_with_what_one_was_told() -> None:
+    async def scenario() -> None:
+        answering = Dispatcher([Telling()], clock=ManualClock(), memo=Memo(Subject()))
+        made = UdpEndpoint(listen(transport("udp"), "0.0.0.0", 0), "udp", answering)
+        made.start()
+        port = made.sock.getsockname()[1]
+        with Client() as client:
+            client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+            for asked in ("127.0.0.1", "127.255.255.255") * 2:
+                reply, _ = await client.ask(call(1, ECHO_V1.WHOAMI), asked, port)
+                assert reply[-4:] == (b"one!" if asked == "127.0.0.1" else b"many")
+        made.close()
+
+    run(scenario())
+
+
 def test_a_call_in_the_middle_that_gets_no_reply_does_not_keep_the_others_from_theirs() -> None:
     async def scenario() -> None:
         async with endpoint() as (_, made, port):

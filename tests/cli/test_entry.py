@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import gc
 import signal
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -29,6 +31,13 @@ sys.argv = [sys.argv[1], "--version"]
 sys.exit(getattr(entry, sys.argv[0])())
 """
 IGNORED = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
+
+
+@pytest.fixture(autouse=True)
+def _garbage_of_other_tests() -> Iterator[None]:
+    """Is collected all the same."""
+    yield
+    gc.unfreeze()
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
@@ -70,3 +79,14 @@ def test_once_loaded_ctrl_c_is_pythons_again(name: str, monkeypatch: pytest.Monk
 
     assert getattr(entry, name)() == INTERRUPTED
     assert handlers == [before]
+
+
+def test_the_collector_leaves_alone_what_is_loaded_and_works_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def main() -> int:
+        return int(gc.isenabled() and gc.get_freeze_count() > 0)
+
+    monkeypatch.setitem(sys.modules, "oncrpc.cli.portmap", SimpleNamespace(main=main))
+
+    assert entry.portmap() == 1

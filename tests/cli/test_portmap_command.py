@@ -19,6 +19,7 @@ from oncrpc.cli import portmap
 from oncrpc.cli.portmap import _hint, configuration, main, parser
 from oncrpc.portmap import logs
 from oncrpc.portmap.settings import Config, StartError
+from oncrpc.portmap.web.address import place_of
 from oncrpc.programs.portmap import PMAP_VERS, mapping
 
 DEADLINE = 20
@@ -51,6 +52,7 @@ def test_without_options_everything_is_served_on_port_111() -> None:
         (["--no-local", "-f", "-d", "-v"], Config(local=False)),
         (["--liveness", "2.5", "--watch"], Config(liveness_interval=2.5, watch=True)),
         (["--liveness", "0"], Config(liveness_interval=0)),
+        (["--web", "[::1]:9111"], Config(web=place_of("[::1]:9111"))),
     ],
 )
 def test_an_option_asks_for(arguments: list[str], expected: Config) -> None:
@@ -70,6 +72,11 @@ def test_an_option_asks_for(arguments: list[str], expected: Config) -> None:
         (
             ["--liveness", "often"],
             "argument --liveness: 'often' is no interval; 0 and 1 to 86400 seconds are",
+        ),
+        (
+            ["--web", "9111"],
+            "argument --web: '9111' is no address with a port;"
+            " write ADDRESS:PORT, such as 127.0.0.1:9111 or [::1]:9111",
         ),
         (["-h", "localhost"], "argument -h/--bind: 'localhost' is no IPv4 or IPv6 address"),
         (["-4", "-6"], "argument -6/--ipv6: not allowed with argument -4/--ipv4"),
@@ -96,6 +103,13 @@ def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
     for action in parser()._actions:
         assert all(option in shown for option in action.option_strings)
         assert action.help
+
+
+@pytest.mark.parametrize("columns", [60, 120])
+def test_help_is_as_wide_as_the_terminal(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+
+    assert columns - 6 < max(map(len, parser().format_help().splitlines())) < columns
 
 
 def test_version_is_that_of_the_distribution(capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,6 +23,7 @@ def loggers() -> Iterator[None]:
         "oncrpc.aio",
         "oncrpc.rpc",
         "oncrpc.portmap",
+        "oncrpc.portmap.web",
         "oncrpc.calls",
         "oncrpc.access",
     )

@@ -155,3 +155,9 @@ def test_without_foreign_versions_a_program_has_one_owner(
 
     assert (rules.refusal(registered(1, 2, owner="103"), owners) is not None) is refused
     assert rules.refusal(registered(1, 2, owner="superuser"), owners) is None
+
+
+def test_of_the_port_mapper_itself_only_the_superuser_registers_anything() -> None:
+    """Whoever asks for a version of it that there is not would be sent to it."""
+    assert Rules().refusal(registered(100000, 5, owner="1000"), []) is not None
+    assert Rules().refusal(registered(100000, 5, owner="superuser"), []) is None

@@ -134,6 +134,7 @@ def test_an_acknowledged_change_outlives_a_daemon_that_does_not_end(tmp_path: Pa
             assert first.store is not None
             assert first.control is not None
             await first.control.close()
+            first.links.close()
             first.store.close()  # as the kernel does it for a killed one
             await first.server.close()
         with listening(config) as listeners:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from loops import run as run_loop
 from oncrpc.portmap.access import Rules
@@ -45,7 +45,7 @@ def with_policy(
     path.write_text(text)
     path.chmod(0o644)
     config = Config(port=0, local=False, hosts=(LOCALHOST, "::1"), policy=str(path))
-    config = replace(config, **options)  # type: ignore[arg-type]  # as the test says
+    config = replace(config, **options)
 
     async def scenario() -> None:
         with listening(config) as listeners:

@@ -202,6 +202,37 @@ def test_what_was_decided_while_the_files_changed_is_not_remembered() -> None:
     assert not gate_of(mapper).open_to(REMOTE)
 
 
+def awaited(mapper: PortMapper, caller: Caller) -> list[Awaitable[object]]:
+    """What is awaited of three calls of a caller; those that are dropped are not among it."""
+    message = mapper.message(GETPORT, NFS_PORT)
+    replies = [mapper.dispatcher.handle(message, caller) for _ in range(3)]
+    assert all(reply is None for reply in replies if isinstance(reply, bytes | None))
+    return [reply for reply in replies if not isinstance(reply, bytes | None)]
+
+
+def ended(calls: list[Awaitable[object]]) -> None:
+    for each in calls:
+        with pytest.raises(StopIteration):
+            each.__await__().send(None)
+
+
+def test_datagrams_of_a_host_that_is_not_judged_yet_do_not_fill_the_table_of_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(gate, "MAX_UNJUDGED_OF_HOST", 2)
+    monkeypatch.setattr(gate, "MAX_UNJUDGED", 3)
+    mapper = guarded("", FakeHosts("192.0.2.9", "192.0.2.10", later=True))
+    other = replace(REMOTE_UDP, source=("192.0.2.10", 1000, 0))
+
+    first, second, stream = (awaited(mapper, each) for each in (REMOTE_UDP, other, REMOTE))
+    assert (len(first), len(second), len(stream)) == (2, 1, 3)
+
+    ended([*first, *second, *stream])
+    third = awaited(mapper, REMOTE_UDP)
+    assert len(third) == 2
+    ended(third)
+
+
 def test_a_gate_without_rules_and_hosts_asks_nothing() -> None:
     made = Gate()
     assert not made.asks
@@ -268,6 +299,14 @@ def test_the_generation_grows_with_every_change() -> None:
     seen.append(made.generation)
 
     assert seen == sorted(set(seen))
+
+
+def test_whoever_remembers_by_the_generation_has_the_files_looked_at() -> None:
+    hosts = FakeHosts()
+    mapper = guarded(hosts=hosts)
+    checked = hosts.checked
+    _ = gate_of(mapper).generation
+    assert hosts.checked == checked + 1
 
 
 def test_new_rules_hold_for_callers_that_are_known() -> None:

@@ -23,7 +23,8 @@ def left(made: Handover) -> dict[str, str]:
 
 def test_everything_arrives_and_is_asked_for_once() -> None:
     with open(os.devnull, "rb") as one, open(os.devnull, "rb") as two, open(os.devnull) as three:
-        os.set_inheritable(one.fileno(), True)
+        for each in (one, three):
+            os.set_inheritable(each.fileno(), True)
         made = Handover(
             pid=os.getpid(),
             image=3,
@@ -36,6 +37,7 @@ def test_everything_arrives_and_is_asked_for_once() -> None:
             since=[0.5],
             warm=False,
             state="/run/portmap",
+            web=three.fileno(),
         )
         environ = left(made)
 
@@ -43,6 +45,7 @@ def test_everything_arrives_and_is_asked_for_once() -> None:
 
         assert environ == {"HOME": "/"}
         assert not os.get_inheritable(one.fileno())
+        assert not os.get_inheritable(three.fileno())
 
 
 def test_what_is_for_another_process_is_not_taken() -> None:

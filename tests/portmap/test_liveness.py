@@ -185,6 +185,16 @@ async def test_a_server_that_registers_again_between_them_stays(made: Checked) -
 
 
 @checked(STATUS)
+async def test_one_that_another_user_registers_again_does_not(made: Checked) -> None:
+    made.host.ports.remove(STATUS_PORT)
+    await made.wait(FIRST_CHECK)
+    made.liveness.registered(ROOT, registered(100024, 1, "tcp", "0.0.0.0.127.253", "1000"))
+    await made.wait(AGAIN)
+
+    assert list(made.registry) == []
+
+
+@checked(STATUS)
 async def test_a_registration_that_was_taken_back_and_made_again_stays(made: Checked) -> None:
     made.host.ports.remove(STATUS_PORT)
     await made.wait(FIRST_CHECK)

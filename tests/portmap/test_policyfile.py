@@ -54,6 +54,10 @@ then = "deny"
 
   [[ rule ]]
 then = "silent"
+
+[web]
+listen = "[0::1]:9111"
+names = ["Map.example.org"]
 """
 
 
@@ -82,6 +86,7 @@ def test_every_key_is_read() -> None:
     assert policy.rate == Rate(replies=5, burst=50)
     assert policy.liveness == Liveness(interval=30, watch=True)
     assert policy.hosts == Hosts(enabled=False)
+    assert (policy.web.listen, policy.web.names) == ("[::1]:9111", ("map.example.org",))
     assert [str(rule) for rule in policy.rule] == [
         'from = ["10.0.0.0/8", "local", "loopback"], netid = ["udp", "local"],'
         ' procedure = ["GETPORT", "CALLIT"], program = ["mountd", "nfs"], uid = [0, 1000],'
@@ -98,7 +103,7 @@ def test_an_empty_file_says_nothing() -> None:
     ("text", "line"),
     [
         ("user = 1", "user: there is no such key; there are trusted, registration, rate,"
-                     " liveness, hosts, rule"),
+                     " liveness, hosts, web, rule"),
         ("[rate]\nrepiles = 1", "rate.repiles: there is no such key; there are replies, burst"),
         ("[rate]\nreplies = '5'", "rate.replies: has to be a whole number, not text in quotes"),
         ("[rate]\nreplies = 5.0",
@@ -126,7 +131,7 @@ def test_an_empty_file_says_nothing() -> None:
          """rule[1].then: is 'drop'; write "allow", "deny" or "silent\""""),
         ("rate = ", "Invalid value (at end of document)"),
         ('"\\u001b[2J\\n" = 1', "\\x1b[2J\\x0a: there is no such key; there are trusted,"
-                                " registration, rate, liveness, hosts, rule"),
+                                " registration, rate, liveness, hosts, web, rule"),
         ("a = " + "9" * 5000, "a number or a date is out of all bounds"),
         ("a = " + "[" * 5000, "lists or tables are nested too deeply"),
     ],

@@ -120,6 +120,12 @@ def test_a_bucket_fills_again() -> None:
     assert [bucket.take(100.0) for _ in range(4)] == [True, True, True, False]
 
 
+def test_after_it_has_been_quiet_a_bucket_gives_its_burst_and_no_more_at_once() -> None:
+    bucket = TokenBucket(2.0, 3.0, 0.0)
+
+    assert [bucket.take(100.0) for _ in range(5)] == [True, True, True, False, False]
+
+
 def test_a_booting_rack_of_500_clients_behind_one_address_is_answered_in_full() -> None:
     """Each asks for MOUNT, NFS, NLM and NSM over both versions of IP, and retransmits once."""
     clock = ManualClock()

@@ -9,9 +9,10 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from importlib import import_module
 from ipaddress import ip_address
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from oncrpc import __version__
 from oncrpc.addr import LOOPBACKS, family_of, split_uaddr
@@ -31,6 +32,8 @@ from oncrpc.portmap.settings import (
     Config,
     StartError,
 )
+from oncrpc.portmap.web import place as web
+from oncrpc.portmap.web.address import Place, place_of
 from oncrpc.programs.portmap import PMAP_PORT
 
 DESCRIPTION = """\
@@ -49,11 +52,23 @@ WORDS = {
 """The commands that are asked for by a word, the first argument, and the modules of them."""
 
 
+_AT_ANY_WIDTH = partial(argparse.HelpFormatter, width=80)
+"""For looking at options: one that asks for the terminal's width loads a lot to do so."""
+
+
 class Parser(argparse.ArgumentParser):
     """Says in one line what is wrong with the options."""
 
     wrong = 1
     """The exit status then, as that of the C daemon."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, formatter_class=_AT_ANY_WIDTH)
+
+    def format_help(self) -> str:
+        """The help, as wide as the terminal."""
+        self.formatter_class = argparse.HelpFormatter
+        return super().format_help()
 
     def error(self, message: str) -> NoReturn:
         """End with one line."""
@@ -136,6 +151,10 @@ def _about_the_process(made: argparse.ArgumentParser) -> None:
         help=f"read rules and limits from this file instead of {POLICY_FILE}",
     )  # fmt: skip
     add(
+        "--web", metavar="ADDRESS:PORT", type=_place,
+        help="show the registry and metrics in web pages there, to whoever reaches that address",
+    )  # fmt: skip
+    add(
         "--pid-file", metavar="FILE", type=whole_path,
         help="lock this file too and write the process id into it, for 'portmap reload'",
     )  # fmt: skip
@@ -158,6 +177,13 @@ def _interval(text: str) -> float:
             f"{text!r} is no interval; 0 and {SHORTEST_INTERVAL} to {LONGEST_INTERVAL} seconds are"
         )
     return seconds
+
+
+def _place(text: str) -> Place:
+    try:
+        return place_of(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def whole_path(text: str) -> str:
@@ -195,6 +221,7 @@ def configuration(options: argparse.Namespace) -> Config:
         policy=options.config,
         liveness_interval=options.liveness,
         watch=options.watch,
+        web=options.web,
     )
 
 
@@ -238,7 +265,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _check(config: Config) -> int:
     """Say that this image could take over from the one that asks."""
-    policyfile.load(config.policy)
+    policy = policyfile.load(config.policy)
+    if config.web or policy.web.listen:
+        web.load()
     sys.stdout.write(f"{UNDERSTOOD}\n")
     return 0
 

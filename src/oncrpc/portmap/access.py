@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from oncrpc.portmap.registry import SUPERUSER, UNKNOWN, has_port, port_of
 from oncrpc.programs.portmap import PMAP_PROG
@@ -47,8 +48,7 @@ def owner_of(
     return UNKNOWN if insecure else None
 
 
-@dataclass(slots=True)
-class Rules:
+class Rules(Struct):
     """What else a registration has to obey; the superuser's has to obey none but the first.
 
     ``local_only``: it comes over a local socket. ``reserved_ports``: it has no port below 1024.
@@ -63,6 +63,8 @@ class Rules:
         """Why the owner may not register this, None if it may; ``owners`` has the program now."""
         if entry.r_owner == SUPERUSER:
             return None
+        if entry.r_prog == PMAP_PROG:
+            return "only root registers the port mapper"
         if self.reserved_ports and has_port(entry.r_netid):
             port = port_of(entry.r_addr)
             if 0 < port < RESERVED_PORTS:

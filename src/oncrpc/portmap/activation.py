@@ -11,7 +11,8 @@ import os
 import socket
 import stat
 from collections.abc import Iterable, Iterator, MutableMapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from oncrpc.addr import join_uaddr, transports
 from oncrpc.aio.sockets import prepare
@@ -23,8 +24,7 @@ NAME = "portmap-"
 VARIABLES = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID")
 
 
-@dataclass(frozen=True, slots=True)
-class Passed:
+class Passed(Struct, frozen=True):
     """An open socket. ``foreign``: a unit's, not our own; ``stored``: the manager has it too."""
 
     descriptor: int
@@ -32,8 +32,7 @@ class Passed:
     stored: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(Struct, frozen=True):
     """A passed socket that can be served."""
 
     sock: socket.socket

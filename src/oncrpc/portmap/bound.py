@@ -11,8 +11,9 @@ import logging
 import os
 import socket
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
 from ipaddress import ip_address
+
+from msgspec import Struct, field
 
 from oncrpc.portmap import sockdiag
 from oncrpc.portmap.procnet import parse_inet, parse_unix, whole_lines
@@ -46,8 +47,7 @@ KERNEL_PROGRAMS = {100003: NFSD, 100227: NFSD, 100021: LOCKD}
 """Programs that the kernel may serve (nfs, nfs_acl, nlockmgr), and what is there while it can."""
 
 
-@dataclass(slots=True)
-class Bound:
+class Bound(Struct):
     """Places by netid, and the names of local sockets; what is missing could not be read.
 
     A place is the two octets of a port, with and without a packed address: nothing that the garbage

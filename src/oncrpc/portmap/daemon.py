@@ -29,6 +29,7 @@ from oncrpc.portmap.libwrap import Libwrap
 from oncrpc.portmap.links import Links
 from oncrpc.portmap.listeners import Listeners
 from oncrpc.portmap.liveness import Liveness
+from oncrpc.portmap.observed import Observed
 from oncrpc.portmap.policy import Policy, Registration
 from oncrpc.portmap.policyfile import PolicyError, load
 from oncrpc.portmap.rates import Counts, Rates
@@ -118,6 +119,7 @@ class Daemon:
         self._save_at = 0.0
         self.forwarder = self._forwarder()
         self.refusals, self.own_addresses = Refusals(), OwnAddresses()
+        self.reloads = {"success": 0, "failure": 0}
         self.mapper = Mapper(
             self.registry,
             insecure=config.insecure,
@@ -133,15 +135,9 @@ class Daemon:
         self.gate, self.libwrap = Gate(self.refusals), _libwrap()
         self.sources = Sources(self.gate)
         self.apply(load(config.policy))
-        dispatcher = Dispatcher(
-            self.mapper.services(),
-            clock=time.monotonic,
-            before=self.mapper.before,
-            memo=None if calls_log.isEnabledFor(logging.INFO) else self.mapper.memo,
-        )
         most = _connections(MAX_WATCHED if self.liveness.watching else 0)
         self.server = Server(
-            dispatcher,
+            self._dispatcher(),
             limits=replace(LIMITS, connections=most, per_source=_share(most)),
             local_limits=replace(LOCAL_LIMITS, connections=most, per_source=_share(most)),
             guard=self.sources,
@@ -156,6 +152,16 @@ class Daemon:
         if not self.config.remote_calls:
             return None
         return Forwarder(now=time.time, families=self.config.families)
+
+    def _dispatcher(self) -> Dispatcher:
+        """One that remembers answers, unless calls are logged; observed for the metrics."""
+        make = Dispatcher if self.listeners.web is None else Observed
+        return make(
+            self.mapper.services(),
+            clock=time.monotonic,
+            before=self.mapper.before,
+            memo=None if calls_log.isEnabledFor(logging.INFO) else self.mapper.memo,
+        )
 
     def apply(self, policy: Policy) -> None:
         """Hand each part to who obeys it: at the start, and when the file was read again."""
@@ -190,9 +196,13 @@ class Daemon:
         try:
             policy = load(self.config.policy)
         except PolicyError as error:
+            self.reloads["failure"] += 1
             policy_log.error("%s; what was read before stays in force", error)
             return str(error)
+        if self.config.web is None and policy.web.listen != self.policy.web.listen:
+            policy_log.warning("web.listen holds when the daemon is started again")
         self.apply(policy)
+        self.reloads["success"] += 1
         policy_log.info("policy read again; rules: %d", len(policy.rule))
         return ""
 

@@ -16,9 +16,10 @@ import os
 import socket
 from collections import Counter, OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from oncrpc.addr import LOOPBACKS
 from oncrpc.endpoint import FAMILIES
@@ -44,8 +45,7 @@ REPLY = b"\0\0\0\1"
 MAX_DATAGRAM = 65536
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """The procedure to call, and the local port that its program listens on."""
 
     prog: int
@@ -65,8 +65,7 @@ class Key(NamedTuple):
     proc: int
 
 
-@dataclass(slots=True)
-class Pending:
+class Pending(Struct):
     """A forwarded call: its target, and who waits for the result."""
 
     key: Key

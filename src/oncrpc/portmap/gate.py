@@ -6,7 +6,8 @@ be refused it is not asked at all: ``asks`` is False.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Coroutine, Sequence
 from typing import Protocol
 
 from oncrpc.errors import AuthError
@@ -26,6 +27,15 @@ from oncrpc.rpc.prot import auth_stat
 
 MAX_CALLERS = 4096
 """Callers of whom it is remembered which rules are about them."""
+
+MAX_UNJUDGED = 128
+"""Datagrams that wait for the names of their hosts; further ones are dropped, not refused.
+
+Fewer than an endpoint has room for (``oncrpc.aio.udp.MAX_WAITING``): those of whose hosts it is
+known what they may, and forwarded calls, have the rest."""
+
+MAX_UNJUDGED_OF_HOST = 8
+"""The same of one host: so that the names looked up at a time do not fill that."""
 
 NO_RULES = Relevant(())
 Key = tuple[str, str | None, int | None, bool, str | None]
@@ -59,6 +69,7 @@ class Gate:
         self._relevant: dict[Key, Relevant] = {}
         self._welcome: set[Key] = set()
         self._seen = 0
+        self._unjudged = Counter[str]()
         self._refusals = Refusals() if refusals is None else refusals
 
     def configure(self, rules: Sequence[Rule], hosts: HostsAccess | None = None) -> None:
@@ -76,8 +87,11 @@ class Gate:
 
     @property
     def generation(self) -> int:
-        """A count of the changes of rules and of hosts' files."""
-        return self._changes if self._hosts is None else self._changes + self._hosts.generation
+        """A count of the changes of rules and of hosts' files, which are looked at for it."""
+        if self._hosts is None:
+            return self._changes
+        self._hosts.check()
+        return self._changes + self._hosts.generation
 
     def before(self, call: Call) -> Awaitable[None] | None:
         """The dispatcher's hook; an awaitable if a name has to be looked up.
@@ -127,10 +141,24 @@ class Gate:
         if self._welcomed(hosts, call.caller):
             return None
         verdict = hosts.judge(call.caller.host, call.caller.local_host)
-        if not isinstance(verdict, bool):
+        if isinstance(verdict, bool):
+            self._conclude(call, allowed=verdict)
+            return None
+        if not call.caller.datagram:
             return self._await(verdict, call)
-        self._conclude(call, allowed=verdict)
-        return None
+        host = call.caller.host
+        if self._unjudged[host] < MAX_UNJUDGED_OF_HOST and self._unjudged.total() < MAX_UNJUDGED:
+            self._unjudged[host] += 1
+            return self._await_counted(verdict, call)
+        if isinstance(verdict, Coroutine):
+            verdict.close()
+        raise NoReply
+
+    async def _await_counted(self, verdict: Awaitable[bool], call: Call) -> None:
+        try:
+            await self._await(verdict, call)
+        finally:
+            self._unjudged -= Counter((call.caller.host,))
 
     async def _await(self, verdict: Awaitable[bool], call: Call) -> None:
         before = self.generation

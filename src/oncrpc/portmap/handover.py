@@ -43,12 +43,15 @@ class Handover(msgspec.Struct, frozen=True):
     since: list[float] = []
     warm: bool = True
     state: str | None = None
+    web: int | None = None
 
     def descriptors(self) -> Iterator[int]:
         """All that have to stay open."""
         yield from self.locks
         yield from (one.descriptor for one in self.sockets)
         yield from (one.descriptor for one in self.connections)
+        if self.web is not None:
+            yield self.web
 
     def restore(self, registry: Registry) -> int:
         """Register what was registered, in the same order; how many that were.

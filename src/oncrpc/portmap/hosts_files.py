@@ -5,8 +5,9 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from functools import partial
+
+from msgspec import Struct, field
 
 from oncrpc.portmap.hosts_reader import ListUnreadable, parse, shown, text_of, unreadable
 from oncrpc.portmap.hosts_rules import Rules
@@ -20,8 +21,7 @@ MAX_FILES = 64
 Signature = tuple[int, ...]
 
 
-@dataclass(slots=True)
-class Files:
+class Files(Struct):
     """What was read: a text or why there is none, and what the file looked like then."""
 
     texts: dict[str, str | OSError] = field(default_factory=dict)
@@ -72,8 +72,7 @@ class Files:
         return ours == theirs
 
 
-@dataclass(frozen=True, slots=True)
-class Tables:
+class Tables(Struct, frozen=True):
     """The rules of both files."""
 
     allow: Rules

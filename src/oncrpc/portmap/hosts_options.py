@@ -21,7 +21,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 BLANKS = " \t\n\v\f\r"
 FACILITIES = frozenset(
@@ -38,8 +39,7 @@ class BadOption(Exception):
     """The option is wrong; a rule that has it denies."""
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(Struct, frozen=True):
     """What an option may have, and what it makes a rule decide: None changes nothing."""
 
     value: str

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from ipaddress import IPv6Address
+
+from msgspec import Struct
 
 UNKNOWN = "unknown"
 """An address that there is not; the name of a host that has none, or not in time."""
@@ -19,8 +20,8 @@ PARANOID = "paranoid"
 """The name of a host whose name belongs to another address."""
 
 MAPPED = "::ffff:"
-OCTET = re.compile(r"0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*")
-NUMBER = re.compile(r"[ \t\n\v\f\r]*([+-]?)0*([0-9]{1,9})")
+OCTET = r"0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*"
+NUMBER = r"[ \t\n\v\f\r]*([+-]?)0*([0-9]{1,9})"
 NUMERIC = frozenset("0123456789./")
 EVERY_BIT, EVERY_BIT6 = 2**32 - 1, 2**128 - 1
 
@@ -29,8 +30,7 @@ class NameNeeded(Exception):
     """The rules cannot be judged without the host's name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Host:
+class Host(Struct, frozen=True):
     """A host as patterns see it; see :func:`host_at`. ``name`` is None if nobody asked for it."""
 
     address: str = UNKNOWN
@@ -69,7 +69,7 @@ def host_at(address: str, name: str | None = None) -> Host:
 def ipv4_of(text: str) -> int | None:
     """The number of four octets, each decimal, octal (0) or hexadecimal (0x), as inet_addr(3)."""
     octets = text.split(".")
-    if len(octets) != 4 or not all(OCTET.fullmatch(octet) for octet in octets):
+    if len(octets) != 4 or not all(map(re.compile(OCTET).fullmatch, octets)):
         return None
     numbers = [int(octet, _base(octet)) for octet in octets if len(octet) <= 32]
     if len(numbers) != 4 or max(numbers) > 255 or min(numbers) == 255:
@@ -213,7 +213,7 @@ def _bracketed(token: str) -> bool:
 
 def _number(text: str) -> int:
     """As atoi(3): what does not begin with a number is 0."""
-    found = NUMBER.match(text)
+    found = re.match(NUMBER, text)
     return int(found[1] + found[2]) if found else 0
 
 

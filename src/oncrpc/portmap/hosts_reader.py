@@ -28,12 +28,13 @@ from oncrpc.portmap.hosts_patterns import (
 )
 from oncrpc.portmap.hosts_rules import DAEMONS, Rule, Rules, Server, file_of, served
 
-SEPARATORS = re.compile(r"[, \t\r\n]+")
-BLANKS = re.compile(r"[ \t\n\v\f\r]+")
-LITERAL = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
+# Patterns are compiled when they are first used: most hosts have no rules.
+SEPARATORS = r"[, \t\r\n]+"
+BLANKS = r"[ \t\n\v\f\r]+"
+LITERAL = r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}"
 """An IPv4 address, which is compared with addresses only."""
 
-PORT = re.compile(r"\+?0*([0-9]{1,5})")
+PORT = r"\+?0*([0-9]{1,5})"
 HIGHEST_PORT = 65535
 MAX_LINE = 2046
 """Characters of a line, with those that continue it and without its end, as in libwrap."""
@@ -74,7 +75,7 @@ def text_of(data: bytes) -> str:
 
 def shown(text: str, most: int = MAX_SHOWN) -> str:
     """Text from a file, as a message may have it."""
-    text = BLANKS.sub(" ", text).strip()[: most + 1]
+    text = re.sub(BLANKS, " ", text).strip()[: most + 1]
     if not (text.isascii() and text.isprintable()):
         text = "".join(letter if " " <= letter <= "~" else "?" for letter in text)
     return text if len(text) <= most else text[: most - 3] + "..."
@@ -103,7 +104,7 @@ def parse(text: str, *, path: str, allows: bool, read_list: ReadList, port: int 
 def _groups(text: str) -> list[list[str]]:
     """The words of a list, between EXCEPT and EXCEPT."""
     groups: list[list[str]] = [[]]
-    for word in filter(None, SEPARATORS.split(text)):
+    for word in filter(None, re.split(SEPARATORS, text)):
         if word.lower() == "except":
             groups.append([])
         else:
@@ -217,13 +218,13 @@ class _Parser:
         if fixed is not None and not fixed:
             return None
         literals = None
-        if len(clients) == 1 and all(map(LITERAL.fullmatch, clients[0])):
+        if len(clients) == 1 and all(map(re.compile(LITERAL).fullmatch, clients[0])):
             literals = frozenset(clients[0])
         matchers = [self._any_of(group, self._client) for group in clients]
         return Rule(self._line, shown(line), groups, matchers, allows, literals, fixed)
 
     def _look_for_bare_addresses(self, text: str) -> None:
-        for word in filter(None, SEPARATORS.split(text)):
+        for word in filter(None, re.split(SEPARATORS, text)):
             if ipv6_of(word.partition("/")[0])[0] is not None:
                 address, slash, length = word.partition("/")
                 self._warn(f"{word} is cut at its colons: write [{address}]{slash}{length}")
@@ -241,7 +242,7 @@ class _Parser:
     def _server(self, word: str, *, at: bool = True) -> Server:
         """The names of ours that a word matches; with ``at`` also at which local address."""
         daemon, host = split_behind(word, "@")
-        port = PORT.fullmatch(daemon)
+        port = re.fullmatch(PORT, daemon)
         if port is not None and int(port[1]) <= HIGHEST_PORT:
             names = DAEMONS if int(port[1]) == self.port else frozenset[str]()
         else:
@@ -276,7 +277,7 @@ class _Parser:
     def _any_of(self, words: Iterable[str], read: Callable[[str], Matcher]) -> Matcher:
         """What some of the words match."""
         words = list(dict.fromkeys(words))
-        literals = frozenset(filter(LITERAL.fullmatch, words))
+        literals = frozenset(filter(re.compile(LITERAL).fullmatch, words))
         matchers = [read(word) for word in words if word not in literals]
         matchers = [matcher for matcher in matchers if matcher is not never]
         return lambda host: host.address in literals or any(one(host) for one in matchers)
@@ -294,7 +295,7 @@ class _Parser:
             return never
         self._reading.add(path)
         try:
-            words = filter(None, BLANKS.split(self.read_list(path)))
+            words = filter(None, re.split(BLANKS, self.read_list(path)))
             found = self._any_of(words, partial(self._host, depth=depth))
         except FileNotFoundError:
             self._warn(f"there is no {path}; it matches nobody")

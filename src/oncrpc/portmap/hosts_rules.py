@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import TypeVar
+
+from msgspec import Struct, field
 
 from oncrpc.portmap.hosts_patterns import Host, Matcher, always
 
@@ -19,16 +20,14 @@ DAEMONS = frozenset({"portmap", "rpcbind"})
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Server:
+class Server(Struct, frozen=True):
     """A pattern for daemons: the names of ours that it matches, and at which local address."""
 
     names: frozenset[str]
     at: Matcher = always
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """One line: for which daemon it is, which clients it is about, and what it decides.
 
     In lists of groups the first group matches, except where the others, in turn, do.
@@ -54,8 +53,7 @@ class Rule:
         return _in_list(self.clients, lambda matches: matches(client))
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(Struct, frozen=True):
     """What a file says."""
 
     path: str
@@ -95,8 +93,7 @@ class Rules:
         return heapq.merge(self.others, literal, key=attrgetter("line"))
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True):
     """Whether a client may call, and what says so."""
 
     allowed: bool

@@ -14,8 +14,9 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import NoReturn
+
+from msgspec import Struct
 
 from oncrpc.portmap.activation import VARIABLES
 from oncrpc.portmap.handover import CHECK, UNDERSTOOD, VARIABLE, Handover, keep_private, write
@@ -27,8 +28,7 @@ HELD = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIG
 """Signals that wait while nobody obeys them: from one image to the other."""
 
 
-@dataclass(frozen=True, slots=True)
-class Image:
+class Image(Struct, frozen=True):
     """A command, and the folder in which it was given."""
 
     command: Sequence[str]

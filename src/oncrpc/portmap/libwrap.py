@@ -19,7 +19,8 @@ import socket
 import struct
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from oncrpc.portmap.hosts_patterns import UNKNOWN, Host
 from oncrpc.portmap.hosts_rules import DAEMONS
@@ -44,8 +45,7 @@ class Busy(Exception):
     """It cannot be asked now."""
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(Struct, frozen=True):
     """Who calls, and where: texts as libwrap compares them."""
 
     address: bytes

@@ -13,7 +13,8 @@ import logging
 import os
 import signal
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from oncrpc.aio.pool import Carried
 from oncrpc.portmap import pidfile
@@ -138,6 +139,7 @@ class Life:
             since=daemon.ages.since(daemon.registry),
             warm=daemon.warm is not None,
             state=daemon.config.state_dir,
+            web=None if listeners.web is None else listeners.web.fileno(),
         )
 
 

@@ -6,7 +6,8 @@ import errno
 import logging
 import socket
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from oncrpc.addr import LOOPBACKS, WILDCARDS, Transport, family_of, transports
 from oncrpc.aio.sockets import listen, listen_local
@@ -24,15 +25,16 @@ class PortInUse(StartError):
     """Somebody else has the port; another one may be free."""
 
 
-@dataclass(slots=True)
-class Listeners:
+class Listeners(Struct):
     """Bound sockets with their netids, in the order in which they are served.
 
-    Some were not bound by us: ``passed`` has what is known of those.
+    Some were not bound by us: ``passed`` has what is known of those. ``web`` is the socket of the
+    web pages.
     """
 
     sockets: list[tuple[socket.socket, str]] = field(default_factory=list)
     passed: dict[socket.socket, Passed] = field(default_factory=dict)
+    web: socket.socket | None = None
 
     def own_paths(self) -> list[str]:
         """The socket files that are ours to remove, and that nobody keeps for our next start."""
@@ -48,6 +50,8 @@ class Listeners:
         """Close them all."""
         for sock, _ in self.sockets:
             sock.close()
+        if self.web is not None:
+            self.web.close()
 
 
 def open_listeners(

@@ -21,7 +21,7 @@ from oncrpc.errors import SystemFailure
 from oncrpc.numbers import program_name
 from oncrpc.portmap.attempts import Attempts
 from oncrpc.portmap.bound import Bound, OwnHosts, Reader, Slices, kernel_programs
-from oncrpc.portmap.registry import Registry
+from oncrpc.portmap.registry import SUPERUSER, Registry
 from oncrpc.portmap.verdict import IsOurs, Verdict, judge
 from oncrpc.portmap.watch import Watch, is_there
 from oncrpc.programs.rpcb import rpcb
@@ -127,9 +127,12 @@ class Liveness:
                 await self._task
 
     def registered(self, caller: Caller, entry: rpcb) -> None:
-        """Somebody registered this, for the first time or again: it is not suspected any more."""
+        """Its owner, or the superuser, registered this, be it again: it is not suspected any more.
+
+        Anybody else may say so too, and is told that it is registered; that keeps nothing.
+        """
         present = self.registry.find_exactly(entry.r_prog, entry.r_vers, entry.r_netid)
-        if present is None:
+        if present is None or entry.r_owner not in (present.r_owner, SUPERUSER):
             return
         self._suspects.pop(id(present), None)
         if self.watching:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import MutableMapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from oncrpc.portmap.activation import Passed, passed_by_manager
 from oncrpc.portmap.handover import CHECK, VARIABLE, Handover, received
 from oncrpc.portmap.image import Image, of_this_process
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(Struct, frozen=True):
     """``former`` is what an image before this one has left; ``passed`` the sockets that are open.
 
     With ``checking`` the process is only to say whether it could begin.

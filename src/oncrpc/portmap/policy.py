@@ -17,6 +17,7 @@ from msgspec import Meta, Struct, field
 from oncrpc.numbers import program_name
 from oncrpc.portmap.registry import MAX_PER_OWNER, MAX_REGISTRATIONS
 from oncrpc.portmap.settings import LIVENESS_INTERVAL, LONGEST_INTERVAL
+from oncrpc.portmap.web.address import HostName, Place
 from oncrpc.programs.portmap import PMAP_VERS
 from oncrpc.programs.rpcb import RPCBVERS, RPCBVERS4
 from oncrpc.rpc import Caller
@@ -207,6 +208,13 @@ class Hosts(_Table, frozen=True):
     enabled: bool = True
 
 
+class Web(_Table, frozen=True):
+    """Where web pages are served, if anywhere, and under which names besides the address."""
+
+    listen: Place | None = None
+    names: tuple[HostName, ...] = ()
+
+
 class Policy(_Table, frozen=True):
     """The file as a whole; without a file the defaults."""
 
@@ -215,6 +223,7 @@ class Policy(_Table, frozen=True):
     rate: Rate = Rate()
     liveness: Liveness = Liveness()
     hosts: Hosts = Hosts()
+    web: Web = Web()
     rule: tuple[Rule, ...] = ()
 
     @property

@@ -31,13 +31,15 @@ from oncrpc.portmap.policy import (
     Rate,
     Registration,
     Rule,
+    Web,
 )
 from oncrpc.portmap.settings import POLICY_FILE, StartError
+from oncrpc.portmap.web.address import HostName, Place, host_name_of, place_of
 
 MAX_SIZE = 262144
 LONGEST_MESSAGE = 300
 FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
-RULE_HEADER = re.compile(r"[ \t]*\[\[[ \t]*rule[ \t]*\]\]")
+RULE_HEADER = r"[ \t]*\[\[[ \t]*rule[ \t]*\]\]"
 
 TABLES: dict[str, type[msgspec.Struct]] = {
     "": Policy,
@@ -45,6 +47,7 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "rate": Rate,
     "liveness": Liveness,
     "hosts": Hosts,
+    "web": Web,
     "rule": Rule,
 }
 KINDS = {
@@ -151,7 +154,7 @@ def parse(text: str, path: str) -> Policy:
 
 def line_of_rule(text: str, number: int) -> int | None:
     """The line on which a rule begins; None if the file does not say so plainly."""
-    lines = [at for at, line in enumerate(text.splitlines(), 1) if RULE_HEADER.match(line)]
+    lines = [at for at, line in enumerate(text.splitlines(), 1) if re.match(RULE_HEADER, line)]
     plain = len(lines) == len(tomllib.loads(text).get("rule", ()))
     return lines[number] if plain else None
 
@@ -231,6 +234,8 @@ HOOKS: dict[type, Callable[[object], object]] = {
     Netid: netid_of,
     ProcedureName: procedure_of,
     ProgramNumber: program_of,
+    Place: place_of,
+    HostName: host_name_of,
 }
 
 

@@ -13,14 +13,11 @@ ACCEPTS = 0x10000
 """The flag of a local socket that listens; connections that it accepted have its name too."""
 
 DATAGRAMS = b"0002"
-_INET = re.compile(
-    rb"^ *\d+: ([0-9A-F]{32}|[0-9A-F]{8}):([0-9A-F]{4}) [0-9A-F]+:[0-9A-F]{4} ([0-9A-F]{2}) ",
-    re.MULTILINE,
+_INET = (
+    rb"(?m)^ *\d+: ([0-9A-F]{32}|[0-9A-F]{8}):([0-9A-F]{4})"
+    rb" [0-9A-F]+:[0-9A-F]{4} ([0-9A-F]{2}) "
 )
-_UNIX = re.compile(
-    rb"^\w+: [0-9A-F]{8} [0-9A-F]{8} ([0-9A-F]{8}) ([0-9A-F]{4}) [0-9A-F]{2} +\d+ (.+)$",
-    re.MULTILINE,
-)
+_UNIX = rb"(?m)^\w+: [0-9A-F]{8} [0-9A-F]{8} ([0-9A-F]{8}) ([0-9A-F]{4}) [0-9A-F]{2} +\d+ (.+)$"
 
 
 def parse_inet(lines: bytes, *, listening: bool) -> Iterator[BoundSocket]:
@@ -28,7 +25,7 @@ def parse_inet(lines: bytes, *, listening: bool) -> Iterator[BoundSocket]:
 
     Whether a socket at every IPv6 address is for IPv4 too is not told there: it is taken to be.
     """
-    for address, port, state in _INET.findall(lines):
+    for address, port, state in re.findall(_INET, lines):
         if not listening or state == TCP_LISTEN:
             packed = _packed(address)
             yield BoundSocket(int(port, 16), packed, dual=len(packed) == 16 and not any(packed))
@@ -42,7 +39,7 @@ def _packed(address: bytes) -> bytes:
 
 def parse_unix(lines: bytes) -> Iterator[bytes]:
     """The names of the local sockets of whole lines of ``unix`` at which somebody serves."""
-    for flags, kind, name in _UNIX.findall(lines):
+    for flags, kind, name in re.findall(_UNIX, lines):
         if int(flags, 16) & ACCEPTS or kind == DATAGRAMS:
             yield name
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from oncrpc.addr import RPCB_ABSTRACT, RPCB_SOCKET
+from oncrpc.portmap.web.address import Place
 from oncrpc.programs.portmap import PMAP_PORT
 
 LOCK = "/run/rpcbind.lock"
@@ -25,13 +26,13 @@ class StartError(Exception):
     """The daemon cannot serve; the text says why, and what to do."""
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(Struct, frozen=True):
     """What the command line asks for. ``families`` are those of ``inet`` and ``inet6`` to serve.
 
     ``policy`` is the file that was named; None is the default one, if it is there. So it is with
     ``state_dir``; in what the daemon is given, None means that the registry is not kept.
-    A ``liveness_interval`` of 0 is for no checks, None for what the policy file says.
+    A ``liveness_interval`` of 0 is for no checks, None for what the policy file says; so it is with
+    ``web``, where the web pages are served.
     """
 
     port: int = PMAP_PORT
@@ -53,3 +54,4 @@ class Config:
     policy: str | None = None
     liveness_interval: float | None = None
     watch: bool = False
+    web: Place | None = None

@@ -51,11 +51,11 @@ class TokenBucket:
 
     def take(self, now: float) -> bool:
         """Whether one more reply may go out; it is counted."""
-        if self.tokens < 1.0:
+        if now != self.at:  # those of a batch come at the same time
             self.tokens = min(self.burst, self.tokens + (now - self.at) * self.rate)
             self.at = now
-            if self.tokens < 1.0:
-                return False
+        if self.tokens < 1.0:
+            return False
         self.tokens -= 1.0
         return True
 

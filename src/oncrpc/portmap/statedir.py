@@ -16,7 +16,8 @@ import pwd
 import stat
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from oncrpc.portmap import privileges
 from oncrpc.portmap.settings import Config, StartError

@@ -84,6 +84,10 @@ class Statistics:
         """How often each procedure of each version was called."""
         return [list(counts) for counts in self._calls]
 
+    def changes(self) -> list[tuple[int, int]]:
+        """How many SETs and UNSETs of each version were successes."""
+        return list(zip(self._set, self._unset, strict=True))
+
     def was_set(self, vers: int, *, success: bool) -> None:
         """A SET was answered."""
         self._set[vers - FIRST_VERSION] += success

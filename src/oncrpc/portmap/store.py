@@ -67,10 +67,13 @@ class Store:
         self._number = 0
         self._journal: int | None = None
         self._size = self._compact_at = 0
-        self._torn = False
+        self._torn = self._failing = False
         self._again_at = 0.0
         self.unchanged_since = math.inf
         """When the snapshot was written that was loaded, if no change followed it."""
+
+        self.appends = self.failures = 0
+        """Changes that were kept, and attempts to write that failed."""
 
         self._directory = Directory(path, write=write)
 
@@ -78,6 +81,20 @@ class Store:
     def journal_size(self) -> int:
         """Bytes of the journal."""
         return self._size
+
+    def fault(self) -> str:
+        """Why the next change could not be kept; empty if nothing is known against it."""
+        if self._journal is None:
+            return "the journal could not be opened"
+        if self._failing:
+            return "the last change could not be written"
+        try:
+            room = os.fstatvfs(self._journal)
+        except OSError as error:
+            return (error.strerror or "").lower()
+        if room.f_flag & os.ST_RDONLY:
+            return "the file system is read-only"
+        return "the file system is full" if room.f_blocks and not room.f_bavail else ""
 
     def load(self) -> list[rpcb] | None:
         """What was registered, in order; None if there is nothing of this boot.
@@ -141,7 +158,11 @@ class Store:
         """
         try:
             self._append(operation, entries)
+            self.appends += 1
+            self._failing = False
         except OSError as error:
+            self.failures += 1
+            self._failing = True
             log.error(
                 "cannot write to %s: %s; changes are refused until that works",
                 self.path,
@@ -187,6 +208,7 @@ class Store:
         except OSError as error:
             log.warning("cannot write the files in %s anew: %s", self.path, error.strerror)
             self._again_at = self._clock() + TRY_AGAIN
+            self.failures += 1
             return
         if self._journal is not None:
             os.close(self._journal)

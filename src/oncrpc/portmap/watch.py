@@ -10,7 +10,8 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from oncrpc.portmap.registry import Registry
 from oncrpc.programs.rpcb import rpcb
@@ -25,8 +26,7 @@ FEW = 16
 """Registrations of a process that are kept before it is asked which are still there."""
 
 
-@dataclass(slots=True)
-class Process:
+class Process(Struct):
     """A process that is alive, and what it registered."""
 
     pidfd: int
