@@ -10,11 +10,11 @@ assigned to companies by the thousand and has no short names.
 from __future__ import annotations
 
 import enum
+import os
 from functools import cache
-from pathlib import Path
 
 ETC_RPC = "/etc/rpc"
-BUNDLED = str(Path(__file__).with_name("programs.txt"))
+BUNDLED = os.path.join(os.path.dirname(__file__), "programs.txt")
 TRANSIENT = range(0x40000000, 0x60000000)
 """The numbers of programs that choose theirs when they start; ``Binder.set_transient`` does."""
 

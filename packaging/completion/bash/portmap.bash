@@ -7,7 +7,7 @@ _shtab_portmap_reload_option_strings=(--exec --pid-file --help)
 _shtab_portmap_service_option_strings=(--root --init --program --help)
 _shtab_portmap_status_option_strings=(--json --state-dir -p --port --help)
 _shtab_portmap_top_option_strings=(--interval --state-dir -p --port --help)
-_shtab_portmap_option_strings=(-d --debug -f --foreground -v --verbose --log-format -l --loopback -h --bind -p --port -4 --ipv4 -6 --ipv6 -i --insecure -r --remote-calls -u --user -w --warm-start --state-dir --no-state --no-local --liveness --watch --config --pid-file --version --help)
+_shtab_portmap_option_strings=(-d --debug -f --foreground -v --verbose --log-format -l --loopback -h --bind -p --port -4 --ipv4 -6 --ipv6 -i --insecure -r --remote-calls -u --user -w --warm-start --state-dir --no-state --no-local --liveness --watch --config --web --pid-file --version --help)
 
 _shtab_portmap_explain_pos_2_COMPGEN=_shtab_cmd_compgen_a20bf5a8
 _shtab_portmap_explain___config_COMPGEN=_shtab_compgen_files

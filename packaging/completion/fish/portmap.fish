@@ -47,7 +47,7 @@ function _shtab_portmap_using
 end
 
 set -g _shtab_portmap_commands explain reload service status top
-set -g _shtab_portmap_opts_with_value --bind --config --init --interval --liveness --log-format --netid --pid-file --port --program --root --state-dir --to --user --warm-start -h -p -u -w
+set -g _shtab_portmap_opts_with_value --bind --config --init --interval --liveness --log-format --netid --pid-file --port --program --root --state-dir --to --user --warm-start --web -h -p -u -w
 
 complete -c portmap -e
 complete -c portmap -f
@@ -71,6 +71,7 @@ complete -c portmap -n _shtab_portmap_using -l no-local -d 'do not serve the loc
 complete -c portmap -n _shtab_portmap_using -l liveness -x -d 'drop registrations at whose address nobody is any more: look so often instead of every 60 seconds; 0: never'
 complete -c portmap -n _shtab_portmap_using -l watch -d 'also look when a process ends that registered over the local socket'
 complete -c portmap -n _shtab_portmap_using -l config -xka "(__fish_complete_path (commandline -ct))" -d 'read rules and limits from this file instead of /etc/portmap.toml'
+complete -c portmap -n _shtab_portmap_using -l web -x -d 'show the registry and metrics in web pages there, to whoever reaches that address'
 complete -c portmap -n _shtab_portmap_using -l pid-file -xka "(__fish_complete_path (commandline -ct))" -d 'lock this file too and write the process id into it, for '"'"'portmap reload'"'"''
 complete -c portmap -n _shtab_portmap_using -l version -d 'show program'"'"'s version number and exit'
 complete -c portmap -n _shtab_portmap_using -l help -d 'show this help and exit'

@@ -17,6 +17,7 @@ import os
 import socket
 from collections.abc import Callable
 from ctypes import c_int, c_size_t, c_uint, c_void_p, sizeof
+from mmap import MAP_PRIVATE, mmap
 from typing import Any
 
 SLOTS = 64
@@ -67,7 +68,7 @@ class Batch:
         ipv6 = sock.family == socket.AF_INET6
         self.address_size = 28 if ipv6 else 16
         self.control_size = socket.CMSG_SPACE(20 if ipv6 else 12)
-        block = bytearray(slots * SLOT_SIZE)
+        block = mmap(-1, slots * SLOT_SIZE, MAP_PRIVATE)  # only what is used takes memory
         self.memory = memoryview(block)
         at = ctypes.addressof(ctypes.c_char.from_buffer(block))
         self._received, self._parts = _headers(self, at, MAX_DATAGRAM)

@@ -34,7 +34,7 @@ class Limits:
     per_source: int = 250
     record: int = 1 << 20
     calls: int = 64
-    unread: int = 256 << 10
+    unread: int = 64 << 10
     unread_by_all: int = 64 << 20
     record_time: float = 30.0
     write_time: float = 30.0

@@ -214,7 +214,8 @@ class UdpEndpoint:
         route.trusted, route.bucket = standing.trusted, standing.bucket
         memo = self.dispatcher.memo
         if memo is not None and standing.open and route.control is not None:
-            route.table = memo.table((self.netid, route.local, route.loopback, standing.trusted))
+            circumstances = route.local, route.loopback, route.to_group, standing.trusted
+            route.table = memo.table((self.netid, *circumstances))
         if route.control is not None:
             if len(self._routes) >= MAX_ROUTES:
                 self._routes.clear()

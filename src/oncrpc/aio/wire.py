@@ -98,6 +98,7 @@ class Wire:
         """Read nothing more, and close once everything is sent."""
         self.closing = True
         self.pause_reading()
+        self.hold(held=False)
         if not self.unsent:
             self.abort()
 

@@ -4,9 +4,13 @@ Loading a command takes longer than most of its work, and so is when Ctrl-C is l
 Until the command is there to answer it, it ends the process as it would end one that is not
 Python's: at once, and without a traceback. Hence next to nothing is imported here, and of signal
 only the built-in module beneath it: enum, which the rest needs, would double the time before.
+
+What is loaded stays until the end. The garbage collector, which would look for what can go again
+and again meanwhile, is told to leave it alone.
 """
 
 import _signal  # type: ignore[import-not-found]  # typeshed knows it as signal
+import gc
 
 
 def portmap() -> int:
@@ -41,7 +45,10 @@ def _run(module: str) -> int:
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
     from importlib import import_module
 
+    gc.disable()
     main = import_module(module).main
+    gc.freeze()
+    gc.enable()
     try:
         _signal.signal(_signal.SIGINT, handler)
         status: int = main()

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeAlias, TypeVar, cast
 
@@ -232,8 +233,6 @@ class Client:
             await hello.with_options(timeout=1.0).GREET(b"world")
         """
         given = {"timeout": timeout, "auth": flavor_of(auth) if auth is not None else None}
-        from copy import copy
-
         other = copy(self)
         other.options = self.options | {name: v for name, v in given.items() if v is not None}
         return other

@@ -5,65 +5,56 @@ from __future__ import annotations
 import enum
 import types
 import typing
-from dataclasses import dataclass
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, NamedTuple, TypeAlias, get_args, get_origin
 
 from oncrpc.xdr.types import REFUSED, Arms, Bytes, Items, Linked, Scalar
 
 
-@dataclass(slots=True)
-class Node:
-    """``least`` is the fewest bytes that a value of the type can have."""
-
+class VoidNode(NamedTuple):
     least: int
 
 
-@dataclass(slots=True)
-class VoidNode(Node):
-    pass
-
-
-@dataclass(slots=True)
-class ScalarNode(Node):
+class ScalarNode(NamedTuple):
+    least: int
     scalar: Scalar
 
 
-@dataclass(slots=True)
-class EnumNode(Node):
+class EnumNode(NamedTuple):
+    least: int
     cls: type[enum.IntEnum]
 
 
-@dataclass(slots=True)
-class BytesNode(Node):
+class BytesNode(NamedTuple):
+    least: int
     limit: int
     fixed: bool
 
 
-@dataclass(slots=True)
-class ItemsNode(Node):
+class ItemsNode(NamedTuple):
+    least: int
     element: Node
     limit: int
     fixed: bool
 
 
-@dataclass(slots=True)
-class LinkedNode(Node):
+class LinkedNode(NamedTuple):
+    least: int
     element: Node
 
 
-@dataclass(slots=True)
-class OptionalNode(Node):
+class OptionalNode(NamedTuple):
+    least: int
     element: Node
 
 
-@dataclass(slots=True)
-class StructNode(Node):
+class StructNode(NamedTuple):
+    least: int
     cls: type
     fields: list[tuple[str, Node]]
 
 
-@dataclass(slots=True)
-class UnionNode(Node):
+class UnionNode(NamedTuple):
+    least: int
     cls: type
     switch: tuple[str, Node]
     body: str
@@ -71,14 +62,21 @@ class UnionNode(Node):
     default: Node | None
 
 
-@dataclass(slots=True)
-class CallNode(Node):
+class CallNode(NamedTuple):
     """A type that contains itself: coded by a call of its own codec, not in line.
 
     What breaks the circle, an optional, a list or a union, has four bytes at the least.
     """
 
+    least: int
     cls: type
+
+
+Node: TypeAlias = (
+    VoidNode | ScalarNode | EnumNode | BytesNode | ItemsNode | LinkedNode | OptionalNode
+    | StructNode | UnionNode | CallNode
+)  # fmt: skip
+"""``least`` is the fewest bytes that a value of the type can have."""
 
 
 def resolve(declared: Any, inside: tuple[type, ...] = ()) -> Node:

@@ -1,0 +1,93 @@
+"""What the daemon loads, and that it does so before it serves.
+
+Each module costs time at every start, and memory for as long as the daemon runs. Afterwards nothing
+can be loaded: the user that the daemon has become may not read where Python is.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from typing import NamedTuple
+
+import pytest
+
+from oncrpc import sync
+from oncrpc.programs.portmap import PMAP_VERS, mapping
+from oncrpc.programs.rpcb import RPCBVERS4
+
+COMMAND = ("-X", "importtime", "-m", "oncrpc.cli.portmap", "-f", "--no-local", "--port", "0")
+IMPORTED = re.compile(r"import time: .*\| +([\w.]+)$")
+SERVING = re.compile(r"serving program .* tcp \S+\.(\d+)\.(\d+)(?:,|$)")
+DEADLINE = 20.0
+NOT_NEEDED = {
+    "of programs that are not this daemon": {
+        "oncrpc.aio.broadcast", "oncrpc.aio.client", "oncrpc.aio.reconnect", "oncrpc.callit",
+        "oncrpc.cli.command", "oncrpc.cli.rpcinfo", "oncrpc.idl", "oncrpc.importer",
+        "oncrpc.interfaces", "oncrpc.sync", "oncrpc.testing",
+    },
+    "of commands that are asked for by a word": {
+        "oncrpc.cli.asking", "oncrpc.cli.portmap_explain", "oncrpc.cli.portmap_reload",
+        "oncrpc.cli.portmap_service", "oncrpc.cli.portmap_status", "oncrpc.cli.portmap_top",
+        "oncrpc.portmap.hostfiles", "oncrpc.portmap.hostinit",
+    },
+    "of other packages": {"hypothesis", "lark", "rich"},
+    "large": {
+        "email", "http", "json", "multiprocessing", "pathlib", "pickle", "random", "shutil",
+        "tempfile", "urllib", "xml",
+    },
+}  # fmt: skip
+
+
+class Loaded(NamedTuple):
+    """The modules that were loaded until the daemon served, and those that were after that."""
+
+    before: set[str]
+    after: set[str]
+
+
+def use(port: int, process: subprocess.Popen[str]) -> None:
+    """What a daemon has to do in its life: calls, good and bad, and to read its files again."""
+    for netid in ("udp", "tcp"):
+        with sync.run(sync.dial(netid, "127.0.0.1", port, timeout=DEADLINE)) as link:
+            client = PMAP_VERS.Client(link)
+            assert sync.run(client.PMAPPROC_GETPORT(mapping(100000, 2, 6, 0))) == port
+            sync.run(client.PMAPPROC_SET(mapping(300000, 1, 6, 700)))
+            sync.run(RPCBVERS4.Client(link).RPCBPROC_DUMP())
+            sync.run(RPCBVERS4.Client(link).RPCBPROC_GETSTAT())
+            process.send_signal(signal.SIGHUP)
+
+
+@pytest.fixture(scope="module")
+def loaded() -> Loaded:
+    """A daemon that was started, used and ended."""
+    command = [sys.executable, *COMMAND, "--no-state"]
+    alone = {name: value for name, value in os.environ.items() if "COVERAGE" not in name}
+    found = Loaded(set(), set())
+    names = found.before
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=alone) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if imported := IMPORTED.match(line):
+                names.add(imported[1])
+            elif serving := SERVING.search(line):
+                names = found.after
+                use(int(serving[1]) << 8 | int(serving[2]), process)
+                process.terminate()
+    assert process.returncode == 0
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", NOT_NEEDED)
+def test_what_serving_does_not_need_is_not_loaded(kind: str, loaded: Loaded) -> None:
+    assert "oncrpc.portmap.daemon" in loaded.before
+    assert NOT_NEEDED[kind] & loaded.before == set()
+
+
+@pytest.mark.slow
+def test_a_daemon_that_serves_loads_nothing_more(loaded: Loaded) -> None:
+    assert loaded.after == set()
