@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -34,12 +35,14 @@ class FakeDaemon:
 
 
 @pytest.fixture
-def daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeDaemon:
+def daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeDaemon]:
     made = FakeDaemon(tmp_path / "pid")
     monkeypatch.setattr(portmap_reload.os, "kill", made.kill)  # type: ignore[attr-defined]  # os
     monkeypatch.setattr(portmap_reload, "WAIT", 0.05)
     monkeypatch.setattr(portmap_reload, "POLL", 0.001)
-    return made
+    with made.path.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield made
 
 
 def outcome(capsys: pytest.CaptureFixture[str], path: Path, *options: str) -> tuple[int, str, str]:
@@ -68,6 +71,18 @@ def test_it_waits_until_it_is_done_and_says_so(
 
     assert found == (0, f"portmap: process {os.getpid()} {line}\n", "")
     assert daemon.signals == [number]
+
+
+def test_a_process_that_is_named_but_does_not_hold_the_lock_gets_no_signal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    named = FakeDaemon(tmp_path / "pid")
+    monkeypatch.setattr(portmap_reload.os, "kill", named.kill)  # type: ignore[attr-defined]  # os
+
+    status, _, said = outcome(capsys, named.path)
+
+    assert (status, named.signals) == (1, [])
+    assert "no port mapper of ours runs that has locked" in said
 
 
 def test_what_kept_the_daemon_from_it_is_one_line(

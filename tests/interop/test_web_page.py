@@ -233,7 +233,6 @@ def contrast(one: str, other: str) -> float:
 
 
 def test_the_page_goes_on_when_the_daemon_is_back(browser: Browser) -> None:
-    need(CHROMIUM)
     with RunningDaemon("--no-state", "--web", "127.0.0.1:0") as first:
         place = address_of(first).removeprefix("http://").rstrip("/")
         page = browser.new_page()

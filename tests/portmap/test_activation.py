@@ -56,8 +56,9 @@ def test_the_environment_says_how_many_were_passed_and_which_are_from_the_store(
         environ(LISTEN_FDS=1),
         environ(LISTEN_PID=1, LISTEN_FDS=1),
         environ(LISTEN_PID=os.getpid(), LISTEN_FDS="many"),
+        environ(LISTEN_PID=os.getpid(), LISTEN_FDS="1" + "0" * 11),
     ],
-    ids=["nothing", "to nobody", "to another process", "no number"],
+    ids=["nothing", "to nobody", "to another process", "no number", "too many"],
 )
 def test_what_was_not_passed_to_us_is_left_alone(said: dict[str, str]) -> None:
     assert passed_by_manager(said) == []

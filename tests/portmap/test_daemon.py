@@ -244,6 +244,18 @@ def test_newer_files_that_cannot_be_read_do_not_win(
     assert restored(tmp_path, state_dir=str(tmp_path / "state")) == 2
 
 
+def test_what_was_acknowledged_comes_back_even_if_the_limits_are_lower_now(tmp_path: Path) -> None:
+    several = [rpcb(400001 + n, 1, b"tcp", b"0.0.0.0.8.1", b"1000") for n in range(5)]
+    store = Store(prepared_state(tmp_path), lambda: several)
+    store.begin()
+    store.close()
+    policy = tmp_path / "portmap.toml"
+    policy.write_text("[registration]\nper-owner = 1\n")
+
+    state = str(tmp_path / "state")
+    assert restored(tmp_path, state_dir=state, policy=str(policy)) == len(several)
+
+
 def prepared_state(path: Path) -> str:
     """A directory for a store."""
     (path / "state").mkdir(0o700)
@@ -302,7 +314,7 @@ def test_a_file_that_others_may_write_is_neither_read_nor_written(
     assert os.listdir(tmp_path) == [RPCBIND]
 
 
-def restored(path: Path, *, state_dir: str | None = None) -> int:
+def restored(path: Path, *, state_dir: str | None = None, policy: str | None = None) -> int:
     """Start and end a daemon; how many registrations it restored."""
     config = Config(
         port=0,
@@ -310,6 +322,7 @@ def restored(path: Path, *, state_dir: str | None = None) -> int:
         hosts=(LOCALHOST, "::1"),
         warm_start=str(path),
         state_dir=state_dir,
+        policy=policy,
     )
 
     async def scenario() -> int:

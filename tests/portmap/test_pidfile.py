@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from pathlib import Path
 
@@ -72,3 +73,23 @@ def test_another_process_of_that_number_is_not_taken_for_the_holder() -> None:
     assert me().alive
     assert not me()._replace(started=1).alive
     assert not Holder(2**30, 1, 1, 0, SERVING).alive
+
+
+def test_the_lock_tells_whether_the_file_speaks_of_its_holder(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with path.open("w") as file:
+        assert not pidfile.is_locked_by(str(path), os.getpid())
+        fcntl.flock(file, fcntl.LOCK_EX)
+
+        assert pidfile.is_locked_by(str(path), os.getpid())
+        assert not pidfile.is_locked_by(str(path), os.getppid())
+
+
+def test_where_the_kernel_does_not_list_locks_the_file_is_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "lock"
+    path.touch()
+    monkeypatch.setattr(pidfile, "LOCKS", str(tmp_path / "nowhere"))
+
+    assert pidfile.is_locked_by(str(path), os.getpid())

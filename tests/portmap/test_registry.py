@@ -518,3 +518,14 @@ def test_half_of_the_table_is_the_superusers() -> None:
 
     assert [table.set(entry) for entry in others] == [True, True, False]
     assert [table.set(entry) for entry in own] == [True, True, False]
+
+
+def test_what_comes_back_is_not_held_to_limits_and_what_is_new_is() -> None:
+    registry = Registry(limit=2, owner_limit=1)
+
+    with registry.without_limits():
+        back = [registry.set(rpcb(n, 1, b"tcp", b"0.0.0.0.8.1", b"1000")) for n in range(5)]
+
+    assert back == [True] * 5
+    assert not registry.set(rpcb(9, 1, b"tcp", b"0.0.0.0.8.1", b"1000"))
+    assert (registry.limit, registry.owner_limit) == (2, 1)

@@ -98,6 +98,25 @@ def test_nothing_is_worked_out_while_nobody_watches(tmp_path: Path) -> None:
     run(scenario())
 
 
+def test_the_list_is_worked_out_once_a_second_unless_it_has_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        async with serving(stateful(tmp_path)) as made:
+            feed = Feed(made)
+            first = feed.listing()
+            assert feed.listing() is first
+            made.registry.set(NFS)
+            second = feed.listing()
+            assert second != first
+            monkeypatch.setattr(events, "SECOND", 0.0)
+            made.registry.drop(NFS)
+            assert feed.listing() is not feed.listing()
+
+    monkeypatch.setattr(events, "SECOND", 60.0)
+    run(scenario())
+
+
 def test_more_than_so_many_are_refused(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with showing(tmp_path) as made, asyncio.TaskGroup() as group:

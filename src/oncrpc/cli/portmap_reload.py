@@ -71,7 +71,7 @@ def _holder(path: str) -> Holder:
             raise ReloadError(f"no port mapper runs: there is no {path}; see --pid-file") from None
         reason = (error.strerror or "").lower()
         raise ReloadError(f"cannot read {path}: {reason}; run as root") from None
-    if holder is None or not holder.alive:
+    if holder is None or not holder.alive or not pidfile.is_locked_by(path, holder.pid):
         raise ReloadError(f"no port mapper of ours runs that has locked {path}; see --pid-file")
     return holder
 

@@ -20,6 +20,9 @@ from oncrpc.endpoint import FAMILIES, type_of
 from oncrpc.portmap.settings import StartError
 
 FIRST = 3
+MAX_PASSED = 1024
+"""A manager that passes more is none."""
+
 NAME = "portmap-"
 VARIABLES = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID")
 
@@ -59,7 +62,7 @@ def passed_by_manager(environ: MutableMapping[str, str]) -> list[Passed]:
     """What the environment says was passed to this process; it says so once."""
     told = [environ.pop(name, "") for name in VARIABLES]
     pid, count, names = told[:3]
-    if pid != str(os.getpid()) or not count.isdecimal():
+    if pid != str(os.getpid()) or not count.isdecimal() or int(count[:10]) > MAX_PASSED:
         return []
     called = names.split(":") + [""] * int(count)
     ours = [name.startswith(NAME) for name in called[: int(count)]]

@@ -323,7 +323,8 @@ class Daemon:
         return True
 
     def _restore(self, kept: list[rpcb]) -> None:
-        refused = sum(not self.registry.set(entry) for entry in kept)
+        with self.registry.without_limits():
+            refused = sum(not self.registry.set(entry) for entry in kept)
         if refused:
             log.warning("%d registrations could not be restored: they are not usable", refused)
         log.info("restored %d registrations of %s", len(kept) - refused, self.config.state_dir)

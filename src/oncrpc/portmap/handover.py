@@ -25,7 +25,7 @@ CHECK = "check"
 UNDERSTOOD = "oncrpc handover 1"
 """What such an image writes then: it reads what this module writes."""
 
-ANY_NUMBER = 2**63
+
 Registration = tuple[int, int, bytes, bytes, bytes]
 
 
@@ -58,11 +58,8 @@ class Handover(msgspec.Struct, frozen=True):
 
         It was within the limits when it was acknowledged: what they are now does not matter.
         """
-        limits = registry.limit, registry.owner_limit
-        registry.limit, registry.owner_limit = ANY_NUMBER, ANY_NUMBER
-        done = sum(registry.set(rpcb(*fields)) for fields in self.registrations)
-        registry.limit, registry.owner_limit = limits
-        return done
+        with registry.without_limits():
+            return sum(registry.set(rpcb(*fields)) for fields in self.registrations)
 
 
 def registrations_of(registry: Registry) -> list[Registration]:

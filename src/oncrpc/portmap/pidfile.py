@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 SERVING = "serving"
 LONGEST = 1000
+LOCKS = "/proc/locks"
 
 
 class Holder(NamedTuple):
@@ -66,6 +67,22 @@ def read(path: str) -> Holder | None:
         return Holder(int(lines[0]), int(started), int(image), int(events), said)
     except (IndexError, ValueError):
         return None
+
+
+def is_locked_by(path: str, pid: int) -> bool:
+    """Whether the process holds the lock of the file, as far as the kernel tells.
+
+    What the file says could be somebody else's words: then a signal would be meant for another
+    process.
+    """
+    inode = os.stat(path).st_ino
+    try:
+        with open(LOCKS, "rb") as file:
+            locks = [line.split() for line in file]
+    except OSError:
+        return True
+    held = ((int(line[4]), line[5]) for line in locks if len(line) > 5 and line[1] == b"FLOCK")
+    return any(who == pid and where.endswith(b":%d" % inode) for who, where in held)
 
 
 def started_at(pid: int) -> int | None:

@@ -7,8 +7,10 @@ compared without case. What is registered must be usable: a known netid, an addr
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from enum import IntEnum
 from typing import TypeVar
 
@@ -59,6 +61,16 @@ class Registry:
         self._entries: dict[Key, rpcb] = {}
         self._versions: dict[tuple[int, bytes], dict[int, rpcb]] = {}
         self._netids: dict[tuple[int, int], dict[bytes, rpcb]] = {}
+
+    @contextmanager
+    def without_limits(self) -> Iterator[None]:
+        """What was acknowledged comes back, whatever the limits are by now."""
+        limits = self.limit, self.owner_limit
+        self.limit = self.owner_limit = sys.maxsize
+        try:
+            yield
+        finally:
+            self.limit, self.owner_limit = limits
 
     def __len__(self) -> int:
         return len(self._entries)

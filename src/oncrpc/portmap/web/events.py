@@ -98,6 +98,7 @@ class Feed:
         self._shown: dict[Key, Registered] = {}
         self._generation = -1
         self._counts: Counts = []
+        self._listing, self._listing_of, self._listing_until = b"", -1, 0.0
         self._counted_at = self._looked_at = 0.0
 
     def __len__(self) -> int:
@@ -111,9 +112,9 @@ class Feed:
         viewer = Viewer(drop)
         if self._task is None or self._task.done():
             self._begin()
-        else:
+        elif self.daemon.registry.generation != self._generation:
             self._compare()
-        viewer.tell(RETRY + event("registry", self.registry()))
+        viewer.tell(RETRY + event("registry", msgspec.Raw(self.listing())))
         self._viewers.append(viewer)
         return viewer
 
@@ -124,10 +125,15 @@ class Feed:
         if not self._viewers and self._task is not None:
             self._task.cancel()
 
-    def registry(self) -> Registry:
-        """What is registered."""
-        status = snapshot(self.daemon)
-        return Registry(status.registered, status.registrations)
+    def listing(self) -> bytes:
+        """What is registered, as JSON; worked out once a second at most, unless it has changed."""
+        now, generation = time.monotonic(), self.daemon.registry.generation
+        if generation != self._listing_of or now >= self._listing_until:
+            status = snapshot(self.daemon)
+            found = Registry(status.registered, status.registrations)
+            self._listing = msgspec.json.encode(found)
+            self._listing_of, self._listing_until = generation, now + SECOND
+        return self._listing
 
     async def close(self) -> None:
         """End everybody's connection."""
@@ -179,6 +185,7 @@ class Feed:
         }
         for kind, found in kinds.items():
             if found:
+                self._listing_of = -1
                 self._tell(kind, found)
 
     def _listed(self) -> dict[Key, Registered]:

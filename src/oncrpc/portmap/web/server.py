@@ -15,7 +15,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
@@ -167,7 +166,7 @@ class Pages:
 
     async def _registrations(self, _request: web.BaseRequest) -> web.Response:
         await self.daemon.liveness.look()
-        return answer(msgspec.json.encode(self.feed.registry()), kind=JSON)
+        return answer(self.feed.listing(), kind=JSON)
 
     async def _events(self, request: web.BaseRequest) -> web.StreamResponse:
         """Tell events for as long as somebody reads them."""
