@@ -13,9 +13,10 @@ import pytest
 from helpers import words
 from loops import run, settle, until
 from oncrpc.addr import transport
-from oncrpc.aio.pool import Carried, Limits
+from oncrpc.aio.pool import Carried, Limits, source_of
 from oncrpc.aio.sockets import listen
 from oncrpc.aio.stream import ACCEPT_BATCH, Connection
+from oncrpc.rpc import Caller
 
 from .echo import ECHO_V1, record
 from .streams import Serving, ended, receive, send, serving
@@ -352,3 +353,24 @@ def test_a_call_of_a_connection_that_breaks_in_the_same_breath_is_cancelled() ->
             await until(lambda: server.echo.cancelled == 1)
 
     run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("192.0.2.1", "192.0.2.1", True),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("2001:db8::1", "2001:db8::ffff:2", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+    ],
+)
+def test_a_source_is_an_ipv4_address_or_an_ipv6_network(
+    one: str, other: str, *, same: bool
+) -> None:
+    found = [source_of(Caller("tcp", (host, 700, 0))) for host in (one, other)]
+
+    assert (found[0] == found[1]) is same
+
+
+def test_at_a_local_socket_it_is_the_user() -> None:
+    assert source_of(Caller("local", uid=1000, loopback=True)) == 1000

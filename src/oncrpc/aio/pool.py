@@ -9,18 +9,30 @@ of its own, so that nobody can push out everybody else's.
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from oncrpc.aio.poller import Poller
+from oncrpc.rpc.program import Caller
 
 if TYPE_CHECKING:
     from oncrpc.aio.stream import Connection
 
-Source = str | int | None
-"""Where connections come from: a host's address, or the uid of a local one's user."""
+Source = str | bytes | int | None
+"""Where connections come from: an IPv4 address, an IPv6 network, or the uid of a local user."""
+
+
+def source_of(caller: Caller) -> Source:
+    """Who has a share of the connections; a host has a whole /64 of IPv6 addresses to call from."""
+    if caller.source is None:
+        return caller.uid
+    if ":" not in caller.host or caller.loopback:
+        return caller.host
+    return socket.inet_pton(socket.AF_INET6, caller.host)[:8]
+
 
 SLICE = 0.005
 """Seconds for which streams are answered before everything else that waits has its turn."""

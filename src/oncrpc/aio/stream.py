@@ -21,7 +21,7 @@ from collections.abc import Awaitable, Hashable
 from functools import partial
 from typing import Any
 
-from oncrpc.aio.pool import Carried, Pool, Source
+from oncrpc.aio.pool import Carried, Pool, source_of
 from oncrpc.aio.route import Guard, NoGuard
 from oncrpc.aio.wire import Wire
 from oncrpc.endpoint import peer_pid, peer_pidfd, peer_uid
@@ -51,7 +51,7 @@ class Connection:
 
     def __init__(self, listener: Listener, sock: socket.socket, caller: Caller) -> None:
         self.listener, self.pool, self.caller = listener, listener.pool, caller
-        self.source: Source = caller.source[0] if caller.source else caller.uid
+        self.source = source_of(caller)
         self.wire = Wire(sock, self, poller=self.pool.poller, most_unsent=self.pool.limits.unread)
         self.reader = RecordReader(max_record=self.pool.limits.record)
         self.calls: set[asyncio.Future[None]] = set()
