@@ -133,7 +133,8 @@ def folder() -> Iterator[Path]:
 
 def running(folder: Path, *options: str) -> RunningDaemon:
     """A daemon that keeps its registrations there."""
-    return RunningDaemon("-4", "-l", "--state-dir", str(folder / "state"), *options)
+    state = str(folder / "state")
+    return RunningDaemon("-4", "-l", "--state-dir", state, *options, measured=False)
 
 
 def limit_files(pid: int, most: int) -> None:
