@@ -13,6 +13,7 @@ checks every reply.
 from __future__ import annotations
 
 import argparse
+import compileall
 import json
 import os
 import platform
@@ -161,6 +162,7 @@ def main() -> int:
     count, seconds = (1, 0.3) if given.quick else (given.rounds, given.seconds)
     with tempfile.TemporaryDirectory() as directory:
         build(directory)
+        compileall.compile_dir(HERE.parent / "src", quiet=1)  # as an installed package is
         values = rounds(count, cases, seconds, directory)
     found = list(rows(cases, values))
     print("\n".join(f"{name}: {text}" for name, text in machine().items()))

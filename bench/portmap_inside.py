@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from portmap_cases import CALLS, CASES, ECHO, PROG, VERS, Case
@@ -20,7 +21,7 @@ SERVER, LOAD = {0}, {1 % (os.cpu_count() or 1)}
 SOCKET, PORT = "/run/rpcbind.sock", 111
 COMMANDS = {
     "C rpcbind": ["rpcbind", "-f"],
-    "ours": [sys.executable, "-m", "oncrpc.cli.portmap", "-f", "--liveness", "0"],
+    "ours": [str(Path(sys.executable).with_name("portmap")), "-f", "--liveness", "0"],
 }
 DEADLINE = 20.0
 NULL = bytes.fromhex(CALLS["NULL"])
