@@ -100,7 +100,8 @@ def test_an_ordinary_user_has_it_in_the_runtime_directory(host: Host) -> None:
 
     folder = Path(host.path(f"/run/user/{ORDINARY}/portmap-10111"))
     assert (folder.stat().st_uid, stat.S_IMODE(folder.stat().st_mode)) == (ORDINARY, 0o700)
-    assert {path.name for path in folder.iterdir()} == {"snapshot", "journal"}
+    kept = {"snapshot", "journal", "control"}
+    until(lambda: {path.name for path in folder.iterdir()} == kept, "the files are there")
 
 
 def test_a_daemon_that_is_another_user_today_serves_and_keeps(host: Host) -> None:
