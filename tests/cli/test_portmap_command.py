@@ -13,12 +13,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from oncrpc import __version__, sync
 from oncrpc.cli import portmap
-from oncrpc.cli.portmap import _hint, configuration, main, parser
+from oncrpc.cli.portmap import _hint, asked, main, parser
+from oncrpc.cli.portmap_settings import configuration, settings
 from oncrpc.portmap import logs
 from oncrpc.portmap.settings import Config, StartError
+from oncrpc.portmap.startup import Startup
 from oncrpc.portmap.web.address import place_of
 from oncrpc.programs.portmap import PMAP_VERS, mapping
 
@@ -27,7 +30,7 @@ DEADLINE = 20
 
 def config(*arguments: str) -> Config:
     """What the options ask for."""
-    return configuration(parser().parse_args(arguments))
+    return configuration(asked(arguments, {}), Startup())
 
 
 def test_without_options_everything_is_served_on_port_111() -> None:
@@ -92,6 +95,100 @@ def test_a_bad_option_is_named_in_one_line(
 
     assert raised.value.code == 1
     assert capsys.readouterr().err == f"portmap: {line}; see 'portmap --help'\n"
+
+
+FILE = """
+[daemon]
+port = 1111
+bind = ["192.0.2.1"]
+families = ["ipv4"]
+local = false
+insecure = true
+remote-calls = true
+user = "nobody"
+warm-start = "/var/lib/rpcbind"
+state = false
+pid-file = "/run/portmap.pid"
+verbose = true
+log-format = "json"
+"""
+
+
+def from_all(path: Path, *arguments: str, variable: str = "") -> Config:
+    """What holds with a file, options of the environment, and those of the command line."""
+    path.write_text(FILE)
+    path.chmod(0o644)
+    given = asked([*arguments, "--config", str(path)], {"PORTMAP_OPTIONS": variable})
+    found = settings(given)
+    assert (found.verbose, found.log_format, found.fault) == (True, "json", None)
+    return replace(found.config, policy=None)
+
+
+IN_FILE = Config(
+    port=1111, hosts=("192.0.2.1",), families=("inet",), local=False, insecure=True,
+    remote_calls=True, user="nobody", warm_start="/var/lib/rpcbind", keep_state=False,
+    pid_file="/run/portmap.pid",
+)  # fmt: skip
+
+
+def test_the_file_says_all_that_options_can(tmp_path: Path) -> None:
+    assert from_all(tmp_path / "toml") == IN_FILE
+
+
+@pytest.mark.parametrize(
+    ("variable", "arguments", "said"),
+    [
+        ("-p 2222", [], {"port": 2222}),
+        ("-p 2222", ["-p", "3333"], {"port": 3333}),
+        ("-l", [], {"hosts": ("127.0.0.1", "::1")}),
+        ("-l", ["-h", "192.0.2.9"], {"hosts": ("192.0.2.9",)}),
+        ("-h 192.0.2.8", ["-h", "192.0.2.9"], {"hosts": ("192.0.2.9",)}),
+        ("-6", [], {"families": ("inet6",)}),
+        ("-6", ["-4"], {}),
+        ("--state-dir '/a b'", [], {"state_dir": "/a b", "keep_state": True}),
+        ("--state-dir /a", ["--no-state"], {}),
+        ("--watch --liveness 5", [], {"watch": True, "liveness_interval": 5.0}),
+    ],
+)
+def test_an_option_wins_over_the_variable_and_that_over_the_file(
+    tmp_path: Path, variable: str, arguments: list[str], said: dict[str, object]
+) -> None:
+    found = from_all(tmp_path / "toml", *arguments, variable=variable)
+
+    assert found == replace(IN_FILE, **said)
+
+
+@pytest.mark.parametrize(
+    ("variable", "line"),
+    [
+        ("-p http", "argument -p/--port: 'http' is no port; 0 to 65535 are"),
+        ("-4 'open", "no closing quotation"),
+        ("--help", "unrecognized arguments: --help"),
+        ("status", "unrecognized arguments: status"),
+    ],
+)
+def test_a_bad_option_of_the_environment_names_the_variable(
+    capsys: pytest.CaptureFixture[str], variable: str, line: str
+) -> None:
+    with pytest.raises(SystemExit) as raised:
+        asked([], {"PORTMAP_OPTIONS": variable})
+
+    assert raised.value.code == 1
+    said = f"portmap: PORTMAP_OPTIONS: {line}; see 'portmap --help'\n"
+    assert capsys.readouterr().err == said
+
+
+def test_a_bad_file_is_told_where_the_log_goes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "toml"
+    path.write_text("[daemon]\nport = 70000\n")
+    path.chmod(0o644)
+    monkeypatch.setattr(logs, "set_up", lambda **_: None)
+
+    assert main(["-f", "--config", str(path)]) == 1
+
+    assert capsys.readouterr().err == f"portmap: {path}: daemon.port: may be at most 65535\n"
 
 
 def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:

@@ -116,6 +116,23 @@ def test_reading_it_again_changes_everything_and_forgets_decisions(
     assert caplog.messages == ["policy read again; rules: 0"]
 
 
+def test_what_only_holds_at_the_start_is_said_when_it_is_read_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def look(made: Daemon, path: Path) -> None:
+        path.write_text("[daemon]\nport = 2222\ninsecure = true\n[web]\nlisten = '[::1]:0'\n")
+
+        assert made.reread() == ""
+        assert made.reread() == ""
+
+    with_policy("[daemon]\nport = 1111\n", tmp_path, look)
+    assert [each.getMessage() for each in caplog.records if each.levelname == "WARNING"] == [
+        "web.listen holds when the daemon is started again",
+        "daemon.port is only read when the daemon is started",
+        "daemon.insecure is only read when the daemon is started",
+    ]
+
+
 def test_a_bad_file_keeps_what_was_and_says_so(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -30,7 +30,8 @@ NOT_NEEDED = {
         "oncrpc.interfaces", "oncrpc.sync", "oncrpc.testing",
     },
     "of commands that are asked for by a word": {
-        "oncrpc.cli.asking", "oncrpc.cli.portmap_explain", "oncrpc.cli.portmap_reload",
+        "oncrpc.cli.asking", "oncrpc.cli.portmap_config", "oncrpc.cli.portmap_explain",
+        "oncrpc.cli.portmap_reload", "oncrpc.portmap.policycheck",
         "oncrpc.cli.portmap_service", "oncrpc.cli.portmap_status", "oncrpc.cli.portmap_top",
         "oncrpc.portmap.hostfiles", "oncrpc.portmap.hostinit",
     },

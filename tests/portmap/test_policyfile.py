@@ -21,10 +21,18 @@ from oncrpc.portmap.policyfile import (
     parse,
     read,
 )
+from oncrpc.portmap.startup import Address, Family, FilePath, Startup, UserName
 
 PATH = "/etc/portmap.toml"
 EVERYTHING = """
 trusted = ["192.0.2.0/24", "2001:db8::/56", "198.51.100.7"]
+
+[daemon]
+port = 1111
+bind = ["2001:DB8:0::1"]
+families = ["ipv6"]
+user = "1000"
+state-dir = "/srv/state"
 
 [registration]
 local-only = true
@@ -80,6 +88,13 @@ def test_every_key_is_read() -> None:
     assert policy.trusted_networks == [
         ip_network("192.0.2.0/24"), ip_network("2001:db8::/56"), ip_network("198.51.100.7/32"),
     ]  # fmt: skip
+    assert policy.daemon == Startup(
+        port=1111,
+        bind=(Address("2001:db8::1"),),
+        families=(Family("ipv6"),),
+        user=UserName("1000"),
+        state_dir=FilePath("/srv/state"),
+    )
     assert policy.registration == Registration(
         local_only=True, reserved_ports=False, foreign_versions=True, per_owner=10, total=500
     )
@@ -102,8 +117,28 @@ def test_an_empty_file_says_nothing() -> None:
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("user = 1", "user: there is no such key; there are trusted, registration, rate,"
+        ("user = 1", "user: there is no such key; there are trusted, daemon, registration, rate,"
                      " liveness, hosts, web, rule"),
+        ("[daemon]\nport = 65536", "daemon.port: may be at most 65535"),
+        ("[daemon]\nport = '111'", "daemon.port: has to be a whole number, not text in quotes"),
+        ("[daemon]\nbind = ['::1', 'lo']", "daemon.bind[1]: 'lo' is no IPv4 or IPv6 address"),
+        ("[daemon]\nbind = [1]", "daemon.bind[0]: 1 is no IPv4 or IPv6 address"),
+        ("[daemon]\nbind = ['::1']\nloopback = true",
+         "daemon: bind and loopback = true are two answers; leave one out"),
+        ("[daemon]\nfamilies = ['inet']",
+         """daemon.families[0]: is 'inet'; write "ipv4" or "ipv6\""""),
+        ("[daemon]\nfamilies = []",
+         "daemon: families is empty, and nothing would be served; leave it out"),
+        ("[daemon]\nlocal = 0", "daemon.local: has to be true or false, not a whole number"),
+        ("[daemon]\nuser = 0", "daemon.user: 0 is no user; write a name, or a number in quotes"),
+        ('[daemon]\nuser = "a\\u0000"',
+         "daemon.user: 'a\\x00' is no user; write a name, or a number in quotes"),
+        ("[daemon]\npid-file = 'pid'",
+         "daemon.pid-file: 'pid' is no whole path; write one that begins with /"),
+        ("[daemon]\nstate = false\nstate-dir = '/a'",
+         "daemon: state-dir and state = false are two answers; leave one out"),
+        ("[daemon]\nlog-format = 'xml'",
+         """daemon.log-format: is 'xml'; write "text" or "json\""""),
         ("[rate]\nrepiles = 1", "rate.repiles: there is no such key; there are replies, burst"),
         ("[rate]\nreplies = '5'", "rate.replies: has to be a whole number, not text in quotes"),
         ("[rate]\nreplies = 5.0",
@@ -131,7 +166,7 @@ def test_an_empty_file_says_nothing() -> None:
          """rule[1].then: is 'drop'; write "allow", "deny" or "silent\""""),
         ("rate = ", "Invalid value (at end of document)"),
         ('"\\u001b[2J\\n" = 1', "\\x1b[2J\\x0a: there is no such key; there are trusted,"
-                                " registration, rate, liveness, hosts, web, rule"),
+                                " daemon, registration, rate, liveness, hosts, web, rule"),
         ("a = " + "9" * 5000, "a number or a date is out of all bounds"),
         ("a = " + "[" * 5000, "lists or tables are nested too deeply"),
     ],
@@ -165,7 +200,8 @@ def test_so_is_one_in_a_rule(line: str, place: str, why: str) -> None:
     assert why in message
 
 
-KEYS = ("trusted", "rule", "rate", "hosts", "registration", "liveness", "then", "from", "netid",
+KEYS = ("trusted", "rule", "rate", "hosts", "registration", "liveness", "daemon", "bind",
+        "families", "user", "state-dir", "then", "from", "netid",
         "procedure", "program", "uid", "replies", "total", "x", '"a`\\n - at `$.b"')  # fmt: skip
 VALUES = ('"10.0.0.0/8"', '"local"', '"deny"', '"DUMP"', '"mountd"', '"udp"', "5", "-1", "true",
           "1.5", "nan", "1979-05-27", "[]", '["local"]', "[1]", "{}", "{x=1}")  # fmt: skip
@@ -201,7 +237,7 @@ def test_any_text_is_a_policy_or_one_line_about_why_not(text: str) -> None:
 
 
 def test_a_rule_is_found_by_its_line() -> None:
-    assert [line_of_rule(EVERYTHING, number) for number in (0, 1)] == [22, 30]
+    assert [line_of_rule(EVERYTHING, number) for number in (0, 1)] == [29, 37]
 
 
 def test_a_rule_that_is_not_written_plainly_has_no_line() -> None:

@@ -1,7 +1,8 @@
 # Made by packaging/completion.py with shtab (https://github.com/tqdm/shtab); do not edit.
 
-_shtab_portmap_subparsers=(explain reload service status top)
+_shtab_portmap_subparsers=(config explain reload service status top)
 
+_shtab_portmap_config_option_strings=(-d --debug -f --foreground -v --verbose --log-format -l --loopback -h --bind -p --port -4 --ipv4 -6 --ipv6 -i --insecure -r --remote-calls -u --user -w --warm-start --state-dir --no-state --no-local --liveness --watch --config --web --pid-file --json --help)
 _shtab_portmap_explain_option_strings=(--netid --to --config --help)
 _shtab_portmap_reload_option_strings=(--exec --pid-file --help)
 _shtab_portmap_service_option_strings=(--root --init --program --help)
@@ -9,6 +10,14 @@ _shtab_portmap_status_option_strings=(--json --state-dir -p --port --help)
 _shtab_portmap_top_option_strings=(--interval --state-dir -p --port --help)
 _shtab_portmap_option_strings=(-d --debug -f --foreground -v --verbose --log-format -l --loopback -h --bind -p --port -4 --ipv4 -6 --ipv6 -i --insecure -r --remote-calls -u --user -w --warm-start --state-dir --no-state --no-local --liveness --watch --config --web --pid-file --version --help)
 
+_shtab_portmap_config_pos_1_COMPGEN=_shtab_compgen_files
+_shtab_portmap_config__u_COMPGEN=_oncrpc_compgen_users
+_shtab_portmap_config___user_COMPGEN=_oncrpc_compgen_users
+_shtab_portmap_config__w_COMPGEN=_shtab_compgen_files
+_shtab_portmap_config___warm_start_COMPGEN=_shtab_compgen_files
+_shtab_portmap_config___state_dir_COMPGEN=_shtab_compgen_dirs
+_shtab_portmap_config___config_COMPGEN=_shtab_compgen_files
+_shtab_portmap_config___pid_file_COMPGEN=_shtab_compgen_files
 _shtab_portmap_explain_pos_2_COMPGEN=_shtab_cmd_compgen_a20bf5a8
 _shtab_portmap_explain___config_COMPGEN=_shtab_compgen_files
 _shtab_portmap_reload___pid_file_COMPGEN=_shtab_compgen_files
@@ -24,13 +33,38 @@ _shtab_portmap___state_dir_COMPGEN=_shtab_compgen_dirs
 _shtab_portmap___config_COMPGEN=_shtab_compgen_files
 _shtab_portmap___pid_file_COMPGEN=_shtab_compgen_files
 
+_shtab_portmap_config_pos_0_choices=(check show)
+_shtab_portmap_config___log_format_choices=(text json)
 _shtab_portmap_explain_pos_1_choices=(NULL SET UNSET GETPORT DUMP CALLIT GETADDR GETTIME UADDR2TADDR TADDR2UADDR BCAST GETVERSADDR INDIRECT GETADDRLIST GETSTAT)
 _shtab_portmap_explain___netid_choices=(udp tcp udp6 tcp6 local)
 _shtab_portmap_service_pos_0_choices=(install uninstall start stop restart condrestart reload status)
 _shtab_portmap_service___init_choices=(systemd sysv)
-_shtab_portmap_pos_0_choices=(explain reload service status top)
+_shtab_portmap_pos_0_choices=(config explain reload service status top)
 _shtab_portmap___log_format_choices=(text json)
 
+_shtab_portmap_config__d_nargs=0
+_shtab_portmap_config___debug_nargs=0
+_shtab_portmap_config__f_nargs=0
+_shtab_portmap_config___foreground_nargs=0
+_shtab_portmap_config__v_nargs=0
+_shtab_portmap_config___verbose_nargs=0
+_shtab_portmap_config__l_nargs=0
+_shtab_portmap_config___loopback_nargs=0
+_shtab_portmap_config__4_nargs=0
+_shtab_portmap_config___ipv4_nargs=0
+_shtab_portmap_config__6_nargs=0
+_shtab_portmap_config___ipv6_nargs=0
+_shtab_portmap_config__i_nargs=0
+_shtab_portmap_config___insecure_nargs=0
+_shtab_portmap_config__r_nargs=0
+_shtab_portmap_config___remote_calls_nargs=0
+_shtab_portmap_config__w_nargs='?'
+_shtab_portmap_config___warm_start_nargs='?'
+_shtab_portmap_config___no_state_nargs=0
+_shtab_portmap_config___no_local_nargs=0
+_shtab_portmap_config___watch_nargs=0
+_shtab_portmap_config___json_nargs=0
+_shtab_portmap_config___help_nargs=0
 _shtab_portmap_explain___help_nargs=0
 _shtab_portmap_reload___exec_nargs=0
 _shtab_portmap_reload___help_nargs=0
@@ -65,13 +99,13 @@ _shtab_portmap___help_nargs=0
 
 
 # Custom Preamble
+_oncrpc_compgen_users() {
+  compgen -u -- $1
+}
 
 # $1=COMP_WORDS[1]
 _shtab_cmd_compgen_a20bf5a8() {
   compgen -W "$(sed -n 's/^\([a-z][^[:space:]]*\).*/\1/p' /etc/rpc 2>/dev/null)" -- $1
-}
-_oncrpc_compgen_users() {
-  compgen -u -- $1
 }
 # End Custom Preamble
 

@@ -46,7 +46,7 @@ function _shtab_portmap_using
   test "$_shtab_portmap_cmdpath" = "$argv"
 end
 
-set -g _shtab_portmap_commands explain reload service status top
+set -g _shtab_portmap_commands config explain reload service status top
 set -g _shtab_portmap_opts_with_value --bind --config --init --interval --liveness --log-format --netid --pid-file --port --program --root --state-dir --to --user --warm-start --web -h -p -u -w
 
 complete -c portmap -e
@@ -75,6 +75,32 @@ complete -c portmap -n _shtab_portmap_using -l web -x -d 'show the registry and 
 complete -c portmap -n _shtab_portmap_using -l pid-file -xka "(__fish_complete_path (commandline -ct))" -d 'lock this file too and write the process id into it, for '"'"'portmap reload'"'"''
 complete -c portmap -n _shtab_portmap_using -l version -d 'show program'"'"'s version number and exit'
 complete -c portmap -n _shtab_portmap_using -l help -d 'show this help and exit'
+complete -c portmap -n '_shtab_portmap_using; and test $_shtab_portmap_npos -eq 0' -a config -d 'check: says whether FILE, or /etc/portmap.toml, can be used, or all that is wrong with it, a line each. show: says what holds for a daemon with these options and this environment, and where each value is from: an option, PORTMAP_OPTIONS, the file, or the default.'
+complete -c portmap -n '_shtab_portmap_using config' -s d -l debug -d 'stay in the foreground, debug to stderr'
+complete -c portmap -n '_shtab_portmap_using config' -s f -l foreground -d 'stay in the foreground, log to stderr'
+complete -c portmap -n '_shtab_portmap_using config' -s v -l verbose -d 'log every call'
+complete -c portmap -n '_shtab_portmap_using config' -l log-format -xka "text json" -d 'how lines of the log are written: text, or json, an object a line'
+complete -c portmap -n '_shtab_portmap_using config' -s l -l loopback -d 'bind to the loopback addresses only'
+complete -c portmap -n '_shtab_portmap_using config' -s h -l bind -x -d 'bind to this address, UDP and TCP, besides the loopback ones; may be repeated'
+complete -c portmap -n '_shtab_portmap_using config' -s p -l port -x -d 'listen on this port instead of 111; 0: any that is free'
+complete -c portmap -n '_shtab_portmap_using config' -s 4 -l ipv4 -d 'serve IPv4 only'
+complete -c portmap -n '_shtab_portmap_using config' -s 6 -l ipv6 -d 'serve IPv6 only'
+complete -c portmap -n '_shtab_portmap_using config' -s i -l insecure -d 'let anyone register and unregister, from any address: for isolated networks'
+complete -c portmap -n '_shtab_portmap_using config' -s r -l remote-calls -d 'call local programs for others (CALLIT, BCAST, INDIRECT): broadcast RPC needs it'
+complete -c portmap -n '_shtab_portmap_using config' -s u -l user -xka "(__fish_complete_users)" -d 'become this user once the sockets are bound (_rpc, rpc or nobody if started by root)'
+complete -c portmap -n '_shtab_portmap_using config' -s w -l warm-start -xka "(__fish_complete_path (commandline -ct))" -d 'read and keep the registrations in the C daemon'"'"'s portmap.xdr or rpcbind.xdr, or in the directory that has them; without FILE /run/rpcbind'
+complete -c portmap -n '_shtab_portmap_using config' -l state-dir -xka "(__fish_complete_directories)" -d 'keep the registrations in this directory instead of /run/portmap, or, without root, $RUNTIME_DIRECTORY/portmap or $XDG_RUNTIME_DIR/portmap'
+complete -c portmap -n '_shtab_portmap_using config' -l no-state -d 'do not keep the registrations'
+complete -c portmap -n '_shtab_portmap_using config' -l no-local -d 'do not serve the local sockets'
+complete -c portmap -n '_shtab_portmap_using config' -l liveness -x -d 'drop registrations at whose address nobody is any more: look so often instead of every 60 seconds; 0: never'
+complete -c portmap -n '_shtab_portmap_using config' -l watch -d 'also look when a process ends that registered over the local socket'
+complete -c portmap -n '_shtab_portmap_using config' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'read rules and limits from this file instead of /etc/portmap.toml'
+complete -c portmap -n '_shtab_portmap_using config' -l web -x -d 'show the registry and metrics in web pages there, to whoever reaches that address'
+complete -c portmap -n '_shtab_portmap_using config' -l pid-file -xka "(__fish_complete_path (commandline -ct))" -d 'lock this file too and write the process id into it, for '"'"'portmap reload'"'"''
+complete -c portmap -n '_shtab_portmap_using config' -l json -d 'show it as JSON'
+complete -c portmap -n '_shtab_portmap_using config' -l help -d 'show this help and exit'
+complete -c portmap -n '_shtab_portmap_using config; and test $_shtab_portmap_npos -eq 0' -ka "check show" -d 'check or show'
+complete -c portmap -n '_shtab_portmap_using config; and test $_shtab_portmap_npos -eq 1' -ka "(__fish_complete_path (commandline -ct))" -d 'check this file instead of /etc/portmap.toml'
 complete -c portmap -n '_shtab_portmap_using; and test $_shtab_portmap_npos -eq 0' -a explain -d 'Says whether a call would be carried out, and which rule of /etc/portmap.toml, /etc/hosts.allow or /etc/hosts.deny decides that. The status is 0 if it would, 1 if it would not, and 2 if the question or the file is wrong.'
 complete -c portmap -n '_shtab_portmap_using explain' -l netid -xka "udp tcp udp6 tcp6 local" -d 'the transport of the call; by default udp or udp6'
 complete -c portmap -n '_shtab_portmap_using explain' -l to -x -d 'the address of this host that is called, for rules of hosts_access(5) about it'

@@ -7,15 +7,17 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from ipaddress import ip_address
+from shlex import split
 from typing import Any, NoReturn
 
 from oncrpc import __version__
-from oncrpc.addr import LOOPBACKS, family_of, split_uaddr
+from oncrpc.addr import family_of, split_uaddr
+from oncrpc.cli.portmap_settings import OPTION, VARIABLE, Asked, settings
 from oncrpc.errors import AddressError
 from oncrpc.portmap import logs, policyfile
 from oncrpc.portmap.daemon import IGNORED, OBEYED
@@ -43,6 +45,7 @@ background, returning once it serves, and logs to syslog."""
 
 
 WORDS = {
+    "config": "oncrpc.cli.portmap_config",
     "explain": "oncrpc.cli.portmap_explain",
     "reload": "oncrpc.cli.portmap_reload",
     "service": "oncrpc.cli.portmap_service",
@@ -62,6 +65,9 @@ class Parser(argparse.ArgumentParser):
     wrong = 1
     """The exit status then, as that of the C daemon."""
 
+    place = ""
+    """Where the options are, unless on the command line."""
+
     def __init__(self, **options: Any) -> None:
         super().__init__(**options, formatter_class=_AT_ANY_WIDTH)
 
@@ -72,20 +78,33 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """End with one line."""
+        message = f"{self.place}: {message}" if self.place else message
         self.exit(self.wrong, f"{self.prog}: {message}; see '{self.prog} --help'\n")
 
 
 def parser() -> argparse.ArgumentParser:
-    """The options; also what the manual page is made from."""
+    """The options of the command line; also what the manual page is made from."""
+    made = daemon_options()
+    add = made.add_argument
+    add("--version", action="version", version=f"portmap (oncrpc) {__version__}")
+    add("--help", action="help", help="show this help and exit")
+    return made
+
+
+def daemon_options() -> Parser:
+    """Those of the daemon. What was not given is not in what was parsed: others may say it."""
     commands = ", ".join(f"portmap {word}" for word in WORDS)
     others = f"Other commands, each with its own --help: {commands}."
-    made = Parser(prog="portmap", description=DESCRIPTION, epilog=others, add_help=False)
+    made = Parser(
+        prog="portmap", description=DESCRIPTION, epilog=others, add_help=False,
+        argument_default=argparse.SUPPRESS,
+    )  # fmt: skip
     add = made.add_argument
     add("-d", "--debug", action="store_true", help="stay in the foreground, debug to stderr")
     add("-f", "--foreground", action="store_true", help="stay in the foreground, log to stderr")
     add("-v", "--verbose", action="store_true", help="log every call")
     add(
-        "--log-format", metavar="FORMAT", choices=tuple(logs.FORMS), default="text",
+        "--log-format", metavar="FORMAT", choices=tuple(logs.FORMS),
         help="how lines of the log are written: text, or json, an object a line",
     )  # fmt: skip
     where = made.add_mutually_exclusive_group()
@@ -93,11 +112,11 @@ def parser() -> argparse.ArgumentParser:
         "-l", "--loopback", action="store_true", help="bind to the loopback addresses only"
     )
     where.add_argument(
-        "-h", "--bind", metavar="ADDRESS", action="append", default=[], type=_address,
+        "-h", "--bind", metavar="ADDRESS", action="append", type=_address,
         help="bind to this address, UDP and TCP, besides the loopback ones; may be repeated",
     )  # fmt: skip
     add(
-        "-p", "--port", metavar="PORT", type=port_number, default=PMAP_PORT,
+        "-p", "--port", metavar="PORT", type=port_number,
         help="listen on this port instead of 111; 0: any that is free",
     )  # fmt: skip
     only = made.add_mutually_exclusive_group()
@@ -112,9 +131,27 @@ def parser() -> argparse.ArgumentParser:
         help="call local programs for others (CALLIT, BCAST, INDIRECT): broadcast RPC needs it",
     )  # fmt: skip
     _about_the_process(made)
-    add("--version", action="version", version=f"portmap (oncrpc) {__version__}")
-    add("--help", action="help", help="show this help and exit")
     return made
+
+
+def asked(arguments: Sequence[str], environ: Mapping[str, str] = os.environ) -> Asked:
+    """The options that are given, also those of the environment; ends if one of them is wrong."""
+    given = vars(parser().parse_args(arguments))
+    return Asked({OPTION: given, VARIABLE: from_environment(environ)})
+
+
+def from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    """The options of the environment; ends if one of them is wrong."""
+    said = environ.get(VARIABLE, "")
+    if not said:
+        return {}
+    made = daemon_options()
+    made.place = VARIABLE
+    try:
+        words = split(said)
+    except ValueError as error:
+        made.error(str(error).lower())
+    return vars(made.parse_args(words))
 
 
 def _about_the_process(made: argparse.ArgumentParser) -> None:
@@ -202,37 +239,15 @@ def _address(text: str) -> str:
     return str(ip_address(text))
 
 
-def configuration(options: argparse.Namespace) -> Config:
-    """What the options ask for."""
-    families = ("inet",) if options.ipv4 else ("inet6",) if options.ipv6 else ("inet", "inet6")
-    hosts = tuple(LOOPBACKS.values()) if options.loopback else tuple(options.bind)
-    return Config(
-        port=options.port,
-        hosts=hosts,
-        families=families,
-        local=not options.no_local,
-        insecure=options.insecure,
-        remote_calls=options.remote_calls,
-        user=options.user,
-        warm_start=options.warm_start,
-        pid_file=options.pid_file,
-        state_dir=options.state_dir,
-        keep_state=not options.no_state,
-        policy=options.config,
-        liveness_interval=options.liveness,
-        watch=options.watch,
-        web=options.web,
-    )
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the daemon, or what a word asks for instead; the exit status."""
     given = sys.argv[1:] if arguments is None else list(arguments)
     if given and not given[0].startswith("-"):
         return _other(given[0], given[1:])
-    options = parser().parse_args(given)
-    config = configuration(options)
-    foreground = options.debug or options.foreground
+    options = asked(given)
+    config, verbose, form, fault = settings(options)
+    debug = bool(options.get("debug"))
+    foreground = debug or bool(options.get("foreground"))
     report: Callable[[str], None] = _to_stderr
     try:
         origin = begun()
@@ -246,15 +261,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         elif not foreground:
             os.chdir("/")  # as the first image did
             report = _to_log
-        logs.set_up(
-            to_syslog=not foreground,
-            verbose=options.verbose,
-            debug=options.debug,
-            form=options.log_format,
-        )
-        plain = options.log_format == "text" and not logs.to_journal()
+        logs.set_up(to_syslog=not foreground, verbose=verbose, debug=debug, form=form)
+        plain = form == "text" and not logs.to_journal()
         if foreground and not plain:
             report = _to_log
+        if fault is not None:
+            raise fault
         ready = None if origin.former else _ready(report, hint=foreground and plain)
         run(config, ready, origin)
     except StartError as error:

@@ -37,6 +37,7 @@ from oncrpc.portmap.registry import SUPERUSER, Operation, Registry
 from oncrpc.portmap.service import Mapper
 from oncrpc.portmap.settings import Config, StartError
 from oncrpc.portmap.sources import Sources
+from oncrpc.portmap.startup import changed
 from oncrpc.portmap.status import Status, snapshot
 from oncrpc.portmap.store import Store
 from oncrpc.portmap.warmstart import WarmStart
@@ -201,6 +202,8 @@ class Daemon:
             return str(error)
         if self.config.web is None and policy.web.listen != self.policy.web.listen:
             policy_log.warning("web.listen holds when the daemon is started again")
+        for key in changed(self.policy.daemon, policy.daemon):
+            policy_log.warning("%s is only read when the daemon is started", key)
         self.apply(policy)
         self.reloads["success"] += 1
         policy_log.info("policy read again; rules: %d", len(policy.rule))

@@ -17,6 +17,7 @@ from msgspec import Meta, Struct, field
 from oncrpc.numbers import program_name
 from oncrpc.portmap.registry import MAX_PER_OWNER, MAX_REGISTRATIONS
 from oncrpc.portmap.settings import LIVENESS_INTERVAL, LONGEST_INTERVAL
+from oncrpc.portmap.startup import Startup
 from oncrpc.portmap.web.address import HostName, Place
 from oncrpc.programs.portmap import PMAP_VERS
 from oncrpc.programs.rpcb import RPCBVERS, RPCBVERS4
@@ -219,6 +220,7 @@ class Policy(_Table, frozen=True):
     """The file as a whole; without a file the defaults."""
 
     trusted: tuple[Network, ...] = ()
+    daemon: Startup = Startup()
     registration: Registration = Registration()
     rate: Rate = Rate()
     liveness: Liveness = Liveness()

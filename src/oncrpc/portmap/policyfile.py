@@ -9,6 +9,7 @@ import stat
 import tomllib
 from collections.abc import Callable
 from ipaddress import ip_interface, ip_network
+from typing import Any
 
 import msgspec
 
@@ -34,6 +35,19 @@ from oncrpc.portmap.policy import (
     Web,
 )
 from oncrpc.portmap.settings import POLICY_FILE, StartError
+from oncrpc.portmap.startup import (
+    Address,
+    Family,
+    FilePath,
+    LogFormat,
+    Startup,
+    UserName,
+    address_of,
+    family_named,
+    file_path_of,
+    log_format_of,
+    user_name_of,
+)
 from oncrpc.portmap.web.address import HostName, Place, host_name_of, place_of
 
 MAX_SIZE = 262144
@@ -43,6 +57,7 @@ RULE_HEADER = r"[ \t]*\[\[[ \t]*rule[ \t]*\]\]"
 
 TABLES: dict[str, type[msgspec.Struct]] = {
     "": Policy,
+    "daemon": Startup,
     "registration": Registration,
     "rate": Rate,
     "liveness": Liveness,
@@ -140,16 +155,37 @@ def parse(text: str, path: str) -> Policy:
     Raises:
         PolicyError: it is none.
     """
+    return policy_of(toml_of(text, path), path)
+
+
+def toml_of(text: str, path: str) -> dict[str, Any]:
+    """What a text holds, whatever that means.
+
+    Raises:
+        PolicyError: it is no TOML.
+    """
     try:
-        return msgspec.convert(tomllib.loads(text), Policy, dec_hook=_hook)
-    except msgspec.ValidationError as error:
-        raise PolicyError(f"{path}: {_line(_meaning(str(error)))}") from None
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise PolicyError(f"{path}: {_line(str(error))}") from None
     except RecursionError:
         raise PolicyError(f"{path}: lists or tables are nested too deeply") from None
     except ValueError:  # of what int() and the dates of the standard library do not take
         raise PolicyError(f"{path}: a number or a date is out of all bounds") from None
+
+
+def policy_of(held: dict[str, Any], path: str) -> Policy:
+    """The policy that a file holds.
+
+    Raises:
+        PolicyError: it is none.
+    """
+    try:
+        return msgspec.convert(held, Policy, dec_hook=_hook)
+    except msgspec.ValidationError as error:
+        raise PolicyError(f"{path}: {_line(_meaning(str(error)))}") from None
+    except RecursionError:
+        raise PolicyError(f"{path}: lists or tables are nested too deeply") from None
 
 
 def line_of_rule(text: str, number: int) -> int | None:
@@ -236,6 +272,11 @@ HOOKS: dict[type, Callable[[object], object]] = {
     ProgramNumber: program_of,
     Place: place_of,
     HostName: host_name_of,
+    Address: address_of,
+    FilePath: file_path_of,
+    UserName: user_name_of,
+    Family: family_named,
+    LogFormat: log_format_of,
 }
 
 

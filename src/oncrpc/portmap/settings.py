@@ -27,7 +27,7 @@ class StartError(Exception):
 
 
 class Config(Struct, frozen=True):
-    """What the command line asks for. ``families`` are those of ``inet`` and ``inet6`` to serve.
+    """What was asked for. ``families`` are those of ``inet`` and ``inet6`` to serve.
 
     ``policy`` is the file that was named; None is the default one, if it is there. So it is with
     ``state_dir``; in what the daemon is given, None means that the registry is not kept.
