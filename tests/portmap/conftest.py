@@ -8,6 +8,10 @@ from collections.abc import Iterator
 import pytest
 
 from .callers import PortMapper
+from .kept import written
+
+__all__ = ["written"]
+"""A fixture that stands beside what it writes."""
 
 
 @pytest.fixture
