@@ -157,16 +157,21 @@ def test_calls_are_seen(page: Page, daemon: RunningDaemon) -> None:
     expect(page.locator("#summary")).to_contain_text("at most")
 
 
-def test_the_table_is_sorted_and_filtered_with_the_keyboard_alone(page: Page) -> None:
-    page.keyboard.press("Tab")
-    expect(page.get_by_text("Skip to the registrations")).to_be_focused()
-    page.locator("#filter").focus()
-    page.keyboard.type("udp6 4")
-    expect(page.locator(BODY)).to_have_count(1)
-    expect(page.locator("#shown")).to_have_text("1 shown")
-    page.keyboard.press("Escape")
-    expect(page.locator("#shown")).to_have_text("all shown")
+def test_the_table_is_filtered_with_the_keyboard_alone(page: Page, daemon: RunningDaemon) -> None:
+    with registered(daemon, "local", "/run/one"), registered(daemon, "tcp", "127.0.0.1.4.0"):
+        page.keyboard.press("Tab")
+        expect(page.get_by_text("Skip to the registrations")).to_be_focused()
+        page.locator("#filter").focus()
+        page.keyboard.type(f"TCP {PROGRAM}")
+        expect(page.locator("#shown")).to_have_text("1 shown")
+        expect(page.locator(BODY)).to_contain_text("127.0.0.1.4.0")
+        page.keyboard.press("Escape")
+        expect(page.locator("#shown")).to_have_text("all shown")
+        expect(page.locator(BODY, has_text=str(PROGRAM))).to_have_count(2)
 
+
+def test_the_table_is_sorted_with_the_keyboard_alone(page: Page) -> None:
+    page.locator("#filter").focus()
     page.keyboard.press("Tab")  # the region that scrolls
     for _ in range(3):
         page.keyboard.press("Tab")
