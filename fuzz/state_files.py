@@ -18,9 +18,9 @@ from fuzz.driver import Target
 from fuzz.mutation import joined, mutated, parted, word
 from oncrpc.errors import XdrError
 from oncrpc.portmap.registry import Operation, Registry
-from oncrpc.portmap.statefile import change, header, snapshot
-from oncrpc.portmap.store import JOURNAL, SNAPSHOT, Store
-from oncrpc.portmap.warmstart import PORTMAP, RPCBIND, WarmStart
+from oncrpc.portmap.state.statefile import change, header, snapshot
+from oncrpc.portmap.state.store import JOURNAL, SNAPSHOT, Store
+from oncrpc.portmap.state.warmstart import PORTMAP, RPCBIND, WarmStart
 from oncrpc.programs.portmap import mapping, pmaplist, pmaplist_ptr
 from oncrpc.programs.rpcb import rp__list, rpcb, rpcblist_ptr
 from oncrpc.xdr import codec

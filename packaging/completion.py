@@ -20,7 +20,7 @@ from oncrpc.cli import pmap_dump, pmap_set, portmap, xdrc
 from oncrpc.cli.command import Option
 from oncrpc.cli.rpcinfo import options as rpcinfo
 from oncrpc.cli.rpcinfo import scan
-from oncrpc.portmap.policy import PROCEDURES
+from oncrpc.portmap.policy.model import PROCEDURES
 
 FOLDER = Path(__file__).resolve().parent / "completion"
 SHELLS = {"bash": "{}.bash", "zsh": "_{}", "fish": "{}.fish"}

@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from oncrpc.portmap.status import (
+from oncrpc.portmap.status.report import (
     Calls,
     Checks,
     Drops,

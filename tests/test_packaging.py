@@ -12,7 +12,7 @@ import pytest
 
 from oncrpc import __version__
 from oncrpc.cli.portmap import parser
-from oncrpc.portmap import policyfile
+from oncrpc.portmap.policy import policyfile
 
 ROOT = Path(__file__).parent.parent
 PACKAGING = ROOT / "packaging"

@@ -8,8 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from oncrpc.portmap.control import NAME, Reply, encoded
-from oncrpc.portmap.status import Status
+from oncrpc.portmap.status.control import NAME, Reply, encoded
+from oncrpc.portmap.status.report import Status
 
 
 def reply(status: Status) -> bytes:

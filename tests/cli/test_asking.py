@@ -19,10 +19,10 @@ from oncrpc.cli.asking import (
     folders_of,
     status_of,
 )
-from oncrpc.portmap import pidfile
-from oncrpc.portmap.control import NAME, Reply, encoded
-from oncrpc.portmap.pidfile import SERVING, Holder, started_at
-from oncrpc.portmap.status import Status
+from oncrpc.portmap.process import pidfile
+from oncrpc.portmap.process.pidfile import SERVING, Holder, started_at
+from oncrpc.portmap.status.control import NAME, Reply, encoded
+from oncrpc.portmap.status.report import Status
 from statuses import some_status
 
 from .fake_control import FakeControl, reply

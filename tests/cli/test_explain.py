@@ -12,8 +12,8 @@ import pytest
 
 from oncrpc.cli import portmap, portmap_explain
 from oncrpc.cli.portmap_explain import main, parser
-from oncrpc.portmap import policyfile
-from oncrpc.portmap.hosts import HostsAccess
+from oncrpc.portmap.hosts.access import HostsAccess
+from oncrpc.portmap.policy import policyfile
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE, HOWTO = DOCS / "reference" / "portmap.md", DOCS / "howto" / "policy.md"

@@ -19,7 +19,7 @@ from oncrpc import __version__, sync
 from oncrpc.cli import portmap
 from oncrpc.cli.portmap import _hint, asked, main, parser
 from oncrpc.cli.portmap_settings import configuration, settings
-from oncrpc.portmap import logs
+from oncrpc.portmap.log import logs
 from oncrpc.portmap.settings import Config, StartError
 from oncrpc.portmap.startup import Startup
 from oncrpc.portmap.web.address import place_of

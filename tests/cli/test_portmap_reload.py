@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from oncrpc.cli import portmap, portmap_reload
-from oncrpc.portmap import pidfile
-from oncrpc.portmap.pidfile import SERVING, Holder, started_at
+from oncrpc.portmap.process import pidfile
+from oncrpc.portmap.process.pidfile import SERVING, Holder, started_at
 
 
 class FakeDaemon:

@@ -12,8 +12,8 @@ import pytest
 
 from oncrpc.cli import portmap
 from oncrpc.cli.portmap_service import HIDDEN, SAFE, main
-from oncrpc.portmap.hostfiles import RECORD, SOURCES
-from oncrpc.portmap.hostinit import SYSTEMD_RUNS, Host
+from oncrpc.portmap.install.hostfiles import RECORD, SOURCES
+from oncrpc.portmap.install.hostinit import SYSTEMD_RUNS, Host
 
 CONFLICT = "Id=rpcbind.socket\nActiveState=active\nUnitFileState=enabled\n"
 NO_CONFLICT = "Id=portmap.socket\nActiveState=inactive\nUnitFileState=\n"

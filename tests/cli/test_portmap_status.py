@@ -10,7 +10,7 @@ import pytest
 
 from oncrpc.cli import portmap
 from oncrpc.cli.portmap_status import duration, rate, screen, size
-from oncrpc.portmap.status import Checks, Forwarding, Registered, Status
+from oncrpc.portmap.status.report import Checks, Forwarding, Registered, Status
 from statuses import NFS, some_status
 
 from .fake_control import FakeControl, reply

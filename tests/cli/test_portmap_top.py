@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from oncrpc.cli import portmap, portmap_top
 from oncrpc.cli.portmap_top import NEEDS_RICH, NEEDS_TERMINAL, keys, watch, with_rates
-from oncrpc.portmap.status import Procedure, Status
+from oncrpc.portmap.status.report import Procedure, Status
 from statuses import GETPORT, some_status
 
 from .fake_control import FakeControl, reply

@@ -29,7 +29,7 @@ from interop.hosts import (
 from interop.namespace import PortMapper, need
 from interop.wire import call, stream, success
 from oncrpc import sync
-from oncrpc.portmap.privileges import user_of
+from oncrpc.portmap.process.privileges import user_of
 
 pytestmark = [pytest.mark.interop, pytest.mark.slow]
 

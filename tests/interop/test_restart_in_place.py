@@ -18,8 +18,8 @@ from interop.load import LOOPBACK, SOCKET, Load
 from interop.namespace import PortMapper
 from interop.wire import Stream, call, record, rpcb, stream, success
 from oncrpc import sync
-from oncrpc.portmap import pidfile
-from oncrpc.portmap.privileges import user_of
+from oncrpc.portmap.process import pidfile
+from oncrpc.portmap.process.privileges import user_of
 
 pytestmark = [pytest.mark.interop, pytest.mark.slow]
 

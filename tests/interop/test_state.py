@@ -14,7 +14,7 @@ from interop.hosts import PORTMAP, Host, finished, for_all, portmap, until
 from interop.namespace import PYTHON, PortMapper, need
 from oncrpc import sync
 from oncrpc.errors import SystemFailure
-from oncrpc.portmap.privileges import user_of
+from oncrpc.portmap.process.privileges import user_of
 from oncrpc.programs.rpcb import rpcb
 
 pytestmark = [pytest.mark.interop, pytest.mark.slow]

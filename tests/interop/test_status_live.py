@@ -15,7 +15,7 @@ from interop.hosts import PORTMAP, Host, finished, for_all, portmap
 from interop.namespace import PortMapper
 from interop.wire import call, stream
 from oncrpc import sync
-from oncrpc.portmap.privileges import user_of
+from oncrpc.portmap.process.privileges import user_of
 
 pytestmark = [pytest.mark.interop, pytest.mark.slow]
 

@@ -11,7 +11,7 @@ import pytest
 
 from interop.hosts import PORTMAP, Host, finished
 from interop.namespace import PYTHON, PortMapper, end, environment, need
-from oncrpc.portmap.hostfiles import SOURCES, install, rendered
+from oncrpc.portmap.install.hostfiles import SOURCES, install, rendered
 
 pytestmark = [pytest.mark.interop, pytest.mark.slow]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from oncrpc.portmap.registry import Operation, Registry
-from oncrpc.portmap.store import JOURNAL, SNAPSHOT, Store
+from oncrpc.portmap.state.store import JOURNAL, SNAPSHOT, Store
 from oncrpc.programs.rpcb import rpcb
 from oncrpc.testing import ManualClock
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from oncrpc.portmap.daemon import Daemon
 from oncrpc.portmap.settings import Config
-from oncrpc.portmap.statedir import prepared
+from oncrpc.portmap.state.statedir import prepared
 
 from .listeners import listening, local
 

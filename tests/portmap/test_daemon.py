@@ -19,10 +19,10 @@ from oncrpc.portmap import daemon
 from oncrpc.portmap.daemon import LIMITS, Daemon, reserved_ports
 from oncrpc.portmap.registry import SUPERUSER, Registry
 from oncrpc.portmap.settings import Config, StartError
-from oncrpc.portmap.statedir import prepared
-from oncrpc.portmap.statefile import read
-from oncrpc.portmap.store import Store
-from oncrpc.portmap.warmstart import PORTMAP, RPCBIND, WarmStart
+from oncrpc.portmap.state.statedir import prepared
+from oncrpc.portmap.state.statefile import read
+from oncrpc.portmap.state.store import Store
+from oncrpc.portmap.state.warmstart import PORTMAP, RPCBIND, WarmStart
 from oncrpc.programs.portmap import PMAP_VERS, mapping
 from oncrpc.programs.rpcb import RPCBVERS4, rpcb
 
@@ -277,7 +277,7 @@ def test_a_host_without_boot_id_cannot_keep_what_was_asked_for(
     def none() -> bytes:
         return (tmp_path / "boot_id").read_bytes()
 
-    monkeypatch.setattr("oncrpc.portmap.store.boot_id", none)
+    monkeypatch.setattr("oncrpc.portmap.state.store.boot_id", none)
 
     with pytest.raises(StartError, match="boot_id: No such file or directory; say --no-state"):
         restored(tmp_path, state_dir=prepared_state(tmp_path))

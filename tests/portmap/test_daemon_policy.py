@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from loops import run as run_loop
 from oncrpc.portmap.access import Rules
 from oncrpc.portmap.daemon import Daemon
-from oncrpc.portmap.policyfile import PolicyError
+from oncrpc.portmap.policy.policyfile import PolicyError
 from oncrpc.portmap.settings import LIVENESS_INTERVAL, Config
 
 from .callers import REMOTE

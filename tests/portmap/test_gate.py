@@ -11,9 +11,9 @@ import pytest
 from oncrpc.errors import AuthError
 from oncrpc.portmap import gate
 from oncrpc.portmap.gate import MAX_CALLERS, Gate
-from oncrpc.portmap.policy import Rule
-from oncrpc.portmap.policyfile import parse
-from oncrpc.portmap.words import Refusals
+from oncrpc.portmap.log.words import Refusals
+from oncrpc.portmap.policy.model import Rule
+from oncrpc.portmap.policy.policyfile import parse
 from oncrpc.programs.portmap import PMAP_VERS, call_args, mapping
 from oncrpc.programs.rpcb import RPCBVERS, RPCBVERS4, rpcb, rpcb_rmtcallargs
 from oncrpc.rpc import Caller, Procedure

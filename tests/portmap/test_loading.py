@@ -31,9 +31,9 @@ NOT_NEEDED = {
     },
     "of commands that are asked for by a word": {
         "oncrpc.cli.asking", "oncrpc.cli.portmap_config", "oncrpc.cli.portmap_explain",
-        "oncrpc.cli.portmap_reload", "oncrpc.portmap.policycheck",
+        "oncrpc.cli.portmap_reload", "oncrpc.portmap.policy.policycheck",
         "oncrpc.cli.portmap_service", "oncrpc.cli.portmap_status", "oncrpc.cli.portmap_top",
-        "oncrpc.portmap.hostfiles", "oncrpc.portmap.hostinit",
+        "oncrpc.portmap.install.hostfiles", "oncrpc.portmap.install.hostinit",
     },
     "of other packages": {"hypothesis", "lark", "rich"},
     "large": {

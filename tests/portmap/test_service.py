@@ -13,8 +13,8 @@ import pytest
 from oncrpc.errors import AuthError, GarbageArguments, SystemFailure
 from oncrpc.portmap.access import Rules
 from oncrpc.portmap.daemon import own_registrations
+from oncrpc.portmap.log.words import Refusals
 from oncrpc.portmap.registry import Operation
-from oncrpc.portmap.words import Refusals
 from oncrpc.programs.portmap import PMAP_VERS, mapping
 from oncrpc.programs.rpcb import RPCBVERS, RPCBVERS4, netbuf, rpcb, rpcb_entry, rpcbs_addrlist
 from oncrpc.rpc import Caller, auth_sys

@@ -12,11 +12,11 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from oncrpc.cli.portmap import Parser, port_number, whole_path
-from oncrpc.portmap import pidfile
-from oncrpc.portmap.control import NAME, PROTOCOL, Reply, Request, address_in, encoded
+from oncrpc.portmap.process import pidfile
 from oncrpc.portmap.settings import LOCK
-from oncrpc.portmap.statedir import RUN, base_of, name_for
-from oncrpc.portmap.status import Status
+from oncrpc.portmap.state.statedir import RUN, base_of, name_for
+from oncrpc.portmap.status.control import NAME, PROTOCOL, Reply, Request, address_in, encoded
+from oncrpc.portmap.status.report import Status
 from oncrpc.programs.portmap import PMAP_PORT
 
 RUNNING, NOT_RUNNING, UNKNOWN = 0, 3, 4

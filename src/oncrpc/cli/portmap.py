@@ -19,12 +19,13 @@ from oncrpc import __version__
 from oncrpc.addr import family_of, split_uaddr
 from oncrpc.cli.portmap_settings import OPTION, VARIABLE, Asked, settings
 from oncrpc.errors import AddressError
-from oncrpc.portmap import logs, policyfile
 from oncrpc.portmap.daemon import IGNORED, OBEYED
-from oncrpc.portmap.handover import UNDERSTOOD
-from oncrpc.portmap.origin import begun
-from oncrpc.portmap.privileges import detach, open_standard_files
-from oncrpc.portmap.process import Ready, run
+from oncrpc.portmap.log import logs
+from oncrpc.portmap.policy import policyfile
+from oncrpc.portmap.process.handover import UNDERSTOOD
+from oncrpc.portmap.process.origin import begun
+from oncrpc.portmap.process.privileges import detach, open_standard_files
+from oncrpc.portmap.process.run import Ready, run
 from oncrpc.portmap.settings import (
     LIVENESS_INTERVAL,
     LONGEST_INTERVAL,

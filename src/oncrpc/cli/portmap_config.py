@@ -15,9 +15,9 @@ from msgspec.structs import fields
 from oncrpc.cli.command import Failure, run
 from oncrpc.cli.portmap import Parser, daemon_options, from_environment
 from oncrpc.cli.portmap_settings import FILE, OPTION, VARIABLE, Asked, configuration
-from oncrpc.portmap.policy import Policy
-from oncrpc.portmap.policycheck import faults
-from oncrpc.portmap.policyfile import PolicyError, load_text, parse, policy_of, read, toml_of
+from oncrpc.portmap.policy.model import Policy
+from oncrpc.portmap.policy.policycheck import faults
+from oncrpc.portmap.policy.policyfile import PolicyError, load_text, parse, policy_of, read, toml_of
 from oncrpc.portmap.settings import POLICY_FILE, Config
 from oncrpc.portmap.startup import FAMILIES, Startup, deciding, settled
 

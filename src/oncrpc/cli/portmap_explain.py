@@ -12,9 +12,9 @@ from oncrpc.addr import family_of, transports
 from oncrpc.cli.command import complain, run
 from oncrpc.cli.portmap import Parser
 from oncrpc.errors import AddressError
-from oncrpc.portmap.hosts import HostsAccess
-from oncrpc.portmap.hosts_rules import NO_RULE, Decision
-from oncrpc.portmap.policy import (
+from oncrpc.portmap.hosts.access import HostsAccess
+from oncrpc.portmap.hosts.rules import NO_RULE, Decision
+from oncrpc.portmap.policy.model import (
     ALLOW,
     LOCAL,
     NULL,
@@ -24,7 +24,7 @@ from oncrpc.portmap.policy import (
     address_of,
     relevant,
 )
-from oncrpc.portmap.policyfile import (
+from oncrpc.portmap.policy.policyfile import (
     PolicyError,
     line_of_rule,
     load_text,

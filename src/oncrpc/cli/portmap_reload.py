@@ -11,8 +11,8 @@ import time
 from collections.abc import Sequence
 
 from oncrpc.cli.portmap import Parser
-from oncrpc.portmap import pidfile
-from oncrpc.portmap.pidfile import SERVING, Holder
+from oncrpc.portmap.process import pidfile
+from oncrpc.portmap.process.pidfile import SERVING, Holder
 from oncrpc.portmap.settings import LOCK
 
 WAIT = 30.0

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from oncrpc.cli.portmap import Parser
-from oncrpc.portmap import hostfiles, hostinit
-from oncrpc.portmap.hostfiles import SOURCES, FilesError
-from oncrpc.portmap.hostinit import DRIVEN, SYSTEMD, SYSV, UPDATE_RC, Command, Host
+from oncrpc.portmap.install import hostfiles, hostinit
+from oncrpc.portmap.install.hostfiles import SOURCES, FilesError
+from oncrpc.portmap.install.hostinit import DRIVEN, SYSTEMD, SYSV, UPDATE_RC, Command, Host
 
 DESCRIPTION = """\
 Writes what this host needs to run the port mapper (install), removes it again (uninstall), and has

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from oncrpc.portmap import policyfile
-from oncrpc.portmap.policy import Policy
+from oncrpc.portmap.policy import policyfile
+from oncrpc.portmap.policy.model import Policy
 from oncrpc.portmap.settings import Config, StartError
 from oncrpc.portmap.startup import FAMILIES, Address, Family, FilePath, Startup, UserName, settled
 

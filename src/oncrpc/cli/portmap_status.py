@@ -10,7 +10,7 @@ import msgspec
 
 from oncrpc.cli.asking import RUNNING, NoStatus, StatusParser, add_place, status_of
 from oncrpc.cli.command import complain, printable, run
-from oncrpc.portmap.status import Procedure, Registered, Status
+from oncrpc.portmap.status.report import Procedure, Registered, Status
 
 DESCRIPTION = """\
 Shows what the port mapper of this host is doing: its sockets, connections and calls, what it has

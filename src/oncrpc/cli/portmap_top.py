@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from oncrpc.cli.asking import RUNNING, NoStatus, StatusParser, add_place, status_of
 from oncrpc.cli.command import complain, run
-from oncrpc.portmap.status import Calls, Status
+from oncrpc.portmap.status.report import Calls, Status
 
 DESCRIPTION = """\
 Shows what the port mapper of this host is doing, as 'portmap status' does, again and again, with

@@ -18,31 +18,31 @@ from oncrpc.aio.server import Server
 from oncrpc.aio.sockets import join_group
 from oncrpc.errors import XdrError
 from oncrpc.portmap.access import RESERVED_PORTS, Rules
-from oncrpc.portmap.ages import Ages
 from oncrpc.portmap.choose import OwnAddresses
-from oncrpc.portmap.control import Control
 from oncrpc.portmap.forward import Forwarder
 from oncrpc.portmap.gate import Gate
-from oncrpc.portmap.handover import Handover
-from oncrpc.portmap.hosts import HostsAccess
-from oncrpc.portmap.libwrap import Libwrap
+from oncrpc.portmap.hosts.access import HostsAccess
+from oncrpc.portmap.hosts.libwrap import Libwrap
 from oncrpc.portmap.links import Links
 from oncrpc.portmap.listeners import Listeners
-from oncrpc.portmap.liveness import Liveness
-from oncrpc.portmap.observed import Observed
-from oncrpc.portmap.policy import Policy, Registration
-from oncrpc.portmap.policyfile import PolicyError, load
-from oncrpc.portmap.rates import Counts, Rates
+from oncrpc.portmap.liveness.checks import Liveness
+from oncrpc.portmap.liveness.watch import MAX_WATCHED
+from oncrpc.portmap.log.words import Refusals, calls_log
+from oncrpc.portmap.policy.model import Policy, Registration
+from oncrpc.portmap.policy.policyfile import PolicyError, load
+from oncrpc.portmap.process.handover import Handover
 from oncrpc.portmap.registry import SUPERUSER, Operation, Registry
 from oncrpc.portmap.service import Mapper
 from oncrpc.portmap.settings import Config, StartError
 from oncrpc.portmap.sources import Sources
 from oncrpc.portmap.startup import changed
-from oncrpc.portmap.status import Status, snapshot
-from oncrpc.portmap.store import Store
-from oncrpc.portmap.warmstart import WarmStart
-from oncrpc.portmap.watch import MAX_WATCHED
-from oncrpc.portmap.words import Refusals, calls_log
+from oncrpc.portmap.state.store import Store
+from oncrpc.portmap.state.warmstart import WarmStart
+from oncrpc.portmap.status.ages import Ages
+from oncrpc.portmap.status.control import Control
+from oncrpc.portmap.status.observed import Observed
+from oncrpc.portmap.status.rates import Counts, Rates
+from oncrpc.portmap.status.report import Status, snapshot
 from oncrpc.programs.portmap import PMAP_PORT, PMAP_PROG
 from oncrpc.programs.rpcb import rpcb
 from oncrpc.rpc.dispatch import Dispatcher

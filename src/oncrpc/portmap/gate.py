@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Coroutine, Sequence
 from typing import Protocol
 
 from oncrpc.errors import AuthError
-from oncrpc.portmap.policy import (
+from oncrpc.portmap.log.words import Refusal, Refusals, program_of
+from oncrpc.portmap.policy.model import (
     ALLOW,
     NULL,
     PROCEDURES,
@@ -21,7 +22,6 @@ from oncrpc.portmap.policy import (
     Then,
     relevant,
 )
-from oncrpc.portmap.words import Refusal, Refusals, program_of
 from oncrpc.rpc import Call, Caller, NoReply
 from oncrpc.rpc.prot import auth_stat
 
@@ -42,7 +42,7 @@ Key = tuple[str, str | None, int | None, bool, str | None]
 
 
 class HostsAccess(Protocol):
-    """hosts_access(5), see ``oncrpc.portmap.hosts``."""
+    """hosts_access(5), see ``oncrpc.portmap.hosts.access``."""
 
     @property
     def generation(self) -> int:

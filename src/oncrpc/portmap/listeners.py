@@ -12,7 +12,7 @@ from msgspec import Struct, field
 from oncrpc.addr import LOOPBACKS, WILDCARDS, Transport, family_of, transports
 from oncrpc.aio.sockets import listen, listen_local
 from oncrpc.endpoint import FAMILIES
-from oncrpc.portmap.activation import Given, Passed, given, path_of
+from oncrpc.portmap.process.activation import Given, Passed, given, path_of
 from oncrpc.portmap.settings import Config, StartError
 
 log = logging.getLogger("oncrpc.portmap")

@@ -25,11 +25,11 @@ from oncrpc.portmap.access import RESERVED_PORTS, Rules, may_forward, owner_of
 from oncrpc.portmap.choose import OwnAddresses, merged
 from oncrpc.portmap.forward import Forwarder, Key, Target
 from oncrpc.portmap.gate import Gate
-from oncrpc.portmap.policy import PROCEDURES
+from oncrpc.portmap.log.words import Refusal, Refusals, calls_log, tell_connected
+from oncrpc.portmap.policy.model import PROCEDURES
 from oncrpc.portmap.registry import NETIDS, Registry, port_of
 from oncrpc.portmap.sockaddr import sockaddr_of, uaddr_of
 from oncrpc.portmap.stats import Statistics
-from oncrpc.portmap.words import Refusal, Refusals, calls_log, tell_connected
 from oncrpc.programs.portmap import PMAP_VERS, call_args, call_result, mapping, pmaplist
 from oncrpc.programs.rpcb import (
     RPCBVERS,

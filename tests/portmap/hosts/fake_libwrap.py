@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from oncrpc.portmap.libwrap import Busy, Libwrap, Question
+from oncrpc.portmap.hosts.libwrap import Busy, Libwrap, Question
 
 
 class FakeLibwrap(Libwrap):

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from loops import run, until
-from oncrpc.portmap import hosts
-from oncrpc.portmap.hosts import LOOK_AGAIN, HostsAccess
-from oncrpc.portmap.hosts_patterns import UNKNOWN
-from oncrpc.portmap.hosts_rules import Decision
-from oncrpc.portmap.names import LIFETIME, Names
+from oncrpc.portmap.hosts import access as hosts
+from oncrpc.portmap.hosts.access import LOOK_AGAIN, HostsAccess
+from oncrpc.portmap.hosts.names import LIFETIME, Names
+from oncrpc.portmap.hosts.patterns import UNKNOWN
+from oncrpc.portmap.hosts.rules import Decision
 from oncrpc.testing import ManualClock
 
 from .fake_libwrap import FakeLibwrap, installed

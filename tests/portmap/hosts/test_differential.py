@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from oncrpc.portmap.hosts_files import read
-from oncrpc.portmap.hosts_patterns import host_at
-from oncrpc.portmap.hosts_reader import parse
-from oncrpc.portmap.hosts_rules import judge
-from oncrpc.portmap.libwrap import SONAME, Libwrap, question
+from oncrpc.portmap.hosts.files import read
+from oncrpc.portmap.hosts.libwrap import SONAME, Libwrap, question
+from oncrpc.portmap.hosts.patterns import host_at
+from oncrpc.portmap.hosts.reader import parse
+from oncrpc.portmap.hosts.rules import judge
 
 from .fake_libwrap import installed
 

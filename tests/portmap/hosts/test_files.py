@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from oncrpc.portmap import hosts_files
-from oncrpc.portmap.hosts_files import MAX_FILE, Files, Tables, read
+from oncrpc.portmap.hosts import files as hosts_files
+from oncrpc.portmap.hosts.files import MAX_FILE, Files, Tables, read
 
 
 class Folder:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from oncrpc.portmap import libwrap as module
-from oncrpc.portmap.hosts_patterns import host_at
-from oncrpc.portmap.libwrap import MAX_TEXT, SONAME, Busy, Libwrap, Question, question
+from oncrpc.portmap.hosts import libwrap as module
+from oncrpc.portmap.hosts.libwrap import MAX_TEXT, SONAME, Busy, Libwrap, Question, question
+from oncrpc.portmap.hosts.patterns import host_at
 
 from .fake_libwrap import installed
 

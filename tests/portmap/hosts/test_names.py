@@ -11,9 +11,9 @@ from collections.abc import Collection
 import pytest
 
 from loops import DEADLINE, run, until
-from oncrpc.portmap import names
-from oncrpc.portmap.hosts_patterns import PARANOID, UNKNOWN
-from oncrpc.portmap.names import LIFETIME, MAX_RUNNING, Names, resolve
+from oncrpc.portmap.hosts import names
+from oncrpc.portmap.hosts.names import LIFETIME, MAX_RUNNING, Names, resolve
+from oncrpc.portmap.hosts.patterns import PARANOID, UNKNOWN
 from oncrpc.testing import ManualClock
 
 ADDRESSES = {

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oncrpc.portmap.hosts_options import verdict_of
+from oncrpc.portmap.hosts.options import verdict_of
 
 
 def told(options: str) -> tuple[bool | None, list[str]]:

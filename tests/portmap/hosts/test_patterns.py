@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oncrpc.portmap.hosts_patterns import (
+from oncrpc.portmap.hosts.patterns import (
     PARANOID,
     UNKNOWN,
     NameNeeded,

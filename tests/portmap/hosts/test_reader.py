@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oncrpc.portmap.hosts_patterns import NameNeeded, host_at
-from oncrpc.portmap.hosts_reader import (
+from oncrpc.portmap.hosts.patterns import NameNeeded, host_at
+from oncrpc.portmap.hosts.reader import (
     MAX_LINE,
     MAX_MESSAGE,
     MAX_NESTED,
@@ -20,7 +20,7 @@ from oncrpc.portmap.hosts_reader import (
     text_of,
     unreadable,
 )
-from oncrpc.portmap.hosts_rules import Rules, judge
+from oncrpc.portmap.hosts.rules import Rules, judge
 
 DENY = "/etc/hosts.deny"
 NO_RULES = Rules("/etc/hosts.allow", True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from oncrpc.portmap.hosts_patterns import NameNeeded, host_at
-from oncrpc.portmap.hosts_reader import parse
-from oncrpc.portmap.hosts_rules import NO_RULE, Decision, Rules, judge
+from oncrpc.portmap.hosts.patterns import NameNeeded, host_at
+from oncrpc.portmap.hosts.reader import parse
+from oncrpc.portmap.hosts.rules import NO_RULE, Decision, Rules, judge
 
 HERE = host_at("192.0.2.1", "unknown")
 

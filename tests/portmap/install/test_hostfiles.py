@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from oncrpc.portmap.hostfiles import (
+from oncrpc.portmap.install.hostfiles import (
     PROGRAM,
     RECORD,
     SOURCES,
@@ -19,7 +19,7 @@ from oncrpc.portmap.hostfiles import (
     uninstall,
 )
 
-PACKAGING = Path(__file__).parents[2] / "packaging"
+PACKAGING = Path(__file__).parents[3] / "packaging"
 FILES = [File("/etc/a/b/one", b"1", 0o644), File("/etc/two", b"2", 0o755)]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from oncrpc.portmap.hostinit import (
+from oncrpc.portmap.install.hostinit import (
     DRIVEN,
     NOT_RUN,
     SYSTEMD,

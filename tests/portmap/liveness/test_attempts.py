@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from loops import run
-from oncrpc.portmap import attempts
-from oncrpc.portmap.attempts import Attempts, refused
+from oncrpc.portmap.liveness import attempts
+from oncrpc.portmap.liveness.attempts import Attempts, refused
 
 
 def name_of(case: str) -> str:

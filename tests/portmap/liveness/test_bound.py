@@ -13,16 +13,16 @@ from pathlib import Path
 import pytest
 
 from loops import run
-from oncrpc.portmap import bound, sockdiag
-from oncrpc.portmap.bound import ANY, Bound, OwnHosts, Reader, Slices, kernel_programs
-from oncrpc.portmap.sockdiag import BoundSocket
+from oncrpc.portmap.liveness import bound, sockdiag
+from oncrpc.portmap.liveness.bound import ANY, Bound, OwnHosts, Reader, Slices, kernel_programs
+from oncrpc.portmap.liveness.sockdiag import BoundSocket
 
 LOCALHOST = socket.inet_aton("127.0.0.1")
 HEAD = "  sl  local_address rem_address   st tx_queue rx_queue\n"
 LINE = "   0: {}:{:04X} 00000000:0000 {} 00000000:00000000\n"
 READ_AS_NOBODY = """
 import asyncio, os, socket
-from oncrpc.portmap.bound import Reader
+from oncrpc.portmap.liveness.bound import Reader
 os.setgroups([])
 os.setresgid(65534, 65534, 65534)
 os.setresuid(65534, 65534, 65534)

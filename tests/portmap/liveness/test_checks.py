@@ -15,16 +15,15 @@ from hypothesis import strategies as st
 from loops import run_by, settle, until
 from oncrpc.addr import join_uaddr
 from oncrpc.errors import SystemFailure
-from oncrpc.portmap.bound import TABLES, Bound
-from oncrpc.portmap.liveness import AGAIN, FIRST_CHECK, LOOK_AGAIN, Evidence, Liveness
+from oncrpc.portmap.liveness.bound import TABLES, Bound
+from oncrpc.portmap.liveness.checks import AGAIN, FIRST_CHECK, LOOK_AGAIN, Evidence, Liveness
+from oncrpc.portmap.liveness.sockdiag import BoundSocket
+from oncrpc.portmap.liveness.verdict import Verdict
 from oncrpc.portmap.registry import Registry
-from oncrpc.portmap.sockdiag import BoundSocket
-from oncrpc.portmap.verdict import Verdict
 from oncrpc.programs.rpcb import rpcb
 from oncrpc.rpc import Caller
 from oncrpc.testing import ManualClock
-
-from .callers import ROOT, registered
+from portmap.callers import ROOT, registered
 
 NFS_PORT, STATUS_PORT = 2049, 32765
 NFS = registered(100003, 3, "tcp", "0.0.0.0.8.1")

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oncrpc.portmap.procnet import parse_inet, parse_unix, whole_lines
-from oncrpc.portmap.sockdiag import BoundSocket
+from oncrpc.portmap.liveness.procnet import parse_inet, parse_unix, whole_lines
+from oncrpc.portmap.liveness.sockdiag import BoundSocket
 
 TCP = b"""\
   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode

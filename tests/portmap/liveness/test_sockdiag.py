@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oncrpc.portmap import sockdiag
-from oncrpc.portmap.sockdiag import ALL, LISTEN, BoundSocket, listed, parse, request
+from oncrpc.portmap.liveness import sockdiag
+from oncrpc.portmap.liveness.sockdiag import ALL, LISTEN, BoundSocket, listed, parse, request
 
 LOCALHOST = socket.inet_aton("127.0.0.1")
 V6ONLY, TCLASS = 11, 6

@@ -9,13 +9,12 @@ from itertools import count
 import pytest
 
 from loops import run, settle, until
-from oncrpc.portmap import watch
+from oncrpc.portmap.liveness import watch
+from oncrpc.portmap.liveness.watch import FEW, MAX_WATCHED, Watch
 from oncrpc.portmap.registry import Registry
-from oncrpc.portmap.watch import FEW, MAX_WATCHED, Watch
 from oncrpc.programs.rpcb import rpcb
 from oncrpc.rpc import Caller
-
-from .callers import LOCAL_UDP, registered
+from portmap.callers import LOCAL_UDP, registered
 
 
 class Process:

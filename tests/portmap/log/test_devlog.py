@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from loops import run_by, settle
-from oncrpc.portmap import devlog
-from oncrpc.portmap.devlog import MAX_KEPT, RETRY, Message, Syslog, severity_of
+from oncrpc.portmap.log import devlog
+from oncrpc.portmap.log.devlog import MAX_KEPT, RETRY, Message, Syslog, severity_of
 from oncrpc.testing import ManualClock
 
 from .fake_syslog import FakeSyslog

@@ -20,15 +20,15 @@ from loops import run, until
 from oncrpc.addr import split_uaddr
 from oncrpc.aio.link import dial
 from oncrpc.errors import AuthError
-from oncrpc.portmap import logs
 from oncrpc.portmap.daemon import IGNORED, Daemon
-from oncrpc.portmap.statedir import prepared
+from oncrpc.portmap.log import logs
+from oncrpc.portmap.state.statedir import prepared
 from oncrpc.programs.portmap import PMAP_VERS, mapping
 from oncrpc.programs.rpcb import RPCBVERS4, rpcb, rpcb_rmtcallargs
 from oncrpc.testing import ManualClock
+from portmap.listeners import LOCALHOST, listening, local
 
 from .fake_syslog import FakeSyslog
-from .listeners import LOCALHOST, listening, local
 
 POLICY = """
 [hosts]

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from oncrpc.portmap import logs
-from oncrpc.portmap.logs import (
+from oncrpc.portmap.log import logs
+from oncrpc.portmap.log.logs import (
     FORMS,
     MAX_CAUSES,
     MAX_TEXT,

@@ -11,14 +11,22 @@ from typing import Any
 import pytest
 
 from oncrpc.errors import AuthError
-from oncrpc.portmap import words
-from oncrpc.portmap.words import MAX_LOGGED, Refusal, Refusals, parts_of
+from oncrpc.portmap.log import words
+from oncrpc.portmap.log.words import MAX_LOGGED, Refusal, Refusals, parts_of
 from oncrpc.programs.portmap import PMAP_VERS, call_args, mapping
 from oncrpc.programs.rpcb import RPCBVERS4, rpcb_rmtcallargs
 from oncrpc.rpc import Call, Caller, Procedure
 from oncrpc.testing import ManualClock
-
-from .callers import LOCAL_UDP, REMOTE, REMOTE6, REMOTE_UDP, ROOT, STATD, PortMapper, registered
+from portmap.callers import (
+    LOCAL_UDP,
+    REMOTE,
+    REMOTE6,
+    REMOTE_UDP,
+    ROOT,
+    STATD,
+    PortMapper,
+    registered,
+)
 
 NFS = mapping(100003, 3, 6, 2049)
 MOUNT = call_args(100005, 1, 1, b"")

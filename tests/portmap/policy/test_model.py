@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oncrpc.portmap.policy import (
+from oncrpc.portmap.policy.model import (
     LOCAL,
     LOOPBACK,
     OF_A_PROGRAM,
@@ -28,8 +28,7 @@ from oncrpc.portmap.policy import (
     relevant,
 )
 from oncrpc.rpc import Caller
-
-from .callers import FORGED, LOCAL_UDP, REMOTE, REMOTE6, STATD, UNRESERVED
+from portmap.callers import FORGED, LOCAL_UDP, REMOTE, REMOTE6, STATD, UNRESERVED
 
 MOUNTD, NFS = 100005, 100003
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from oncrpc.portmap.policycheck import faults
+from oncrpc.portmap.policy.policycheck import faults
 
 PATH = "/etc/portmap.toml"
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from oncrpc.portmap import policyfile
-from oncrpc.portmap.policy import Hosts, Liveness, Policy, Rate, Registration
-from oncrpc.portmap.policyfile import (
+from oncrpc.portmap.policy import policyfile
+from oncrpc.portmap.policy.model import Hosts, Liveness, Policy, Rate, Registration
+from oncrpc.portmap.policy.policyfile import (
     LONGEST_MESSAGE,
     MAX_SIZE,
     PolicyError,

@@ -11,11 +11,10 @@ import pytest
 
 from oncrpc.addr import transport
 from oncrpc.aio.sockets import listen, listen_local
-from oncrpc.portmap.activation import Passed, given, name_for, passed_by_manager
 from oncrpc.portmap.listeners import Listeners, open_listeners
+from oncrpc.portmap.process.activation import Passed, given, name_for, passed_by_manager
 from oncrpc.portmap.settings import Config, StartError
-
-from .listeners import LOCALHOST, local
+from portmap.listeners import LOCALHOST, local
 
 LOOPBACK = Config(port=0, local=False, hosts=(LOCALHOST, "::1"))
 

@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from oncrpc.aio.pool import Carried
-from oncrpc.portmap import handover
-from oncrpc.portmap.activation import Passed
-from oncrpc.portmap.handover import VARIABLE, Handover, received, registrations_of
+from oncrpc.portmap.process import handover
+from oncrpc.portmap.process.activation import Passed
+from oncrpc.portmap.process.handover import VARIABLE, Handover, received, registrations_of
 from oncrpc.portmap.registry import SUPERUSER, Registry
 from oncrpc.portmap.settings import StartError
 from oncrpc.programs.rpcb import rpcb

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from loops import run
-from oncrpc.portmap import image
-from oncrpc.portmap.handover import UNDERSTOOD, VARIABLE, Handover, write
-from oncrpc.portmap.image import HELD, Image, of_this_process
-from oncrpc.portmap.origin import begun
+from oncrpc.portmap.process import image
+from oncrpc.portmap.process.handover import UNDERSTOOD, VARIABLE, Handover, write
+from oncrpc.portmap.process.image import HELD, Image, of_this_process
+from oncrpc.portmap.process.origin import begun
 
 
 def script(text: str) -> Image:

@@ -14,17 +14,16 @@ from typing import NoReturn
 import pytest
 
 from loops import run, until
-from oncrpc.portmap import pidfile
 from oncrpc.portmap.daemon import Daemon
-from oncrpc.portmap.handover import Handover
-from oncrpc.portmap.image import Image
-from oncrpc.portmap.life import Life
 from oncrpc.portmap.listeners import Listeners
-from oncrpc.portmap.notify import Notifier
-from oncrpc.portmap.pidfile import SERVING
-
-from .listeners import listening, local
-from .test_daemon import ask, register
+from oncrpc.portmap.process import pidfile
+from oncrpc.portmap.process.handover import Handover
+from oncrpc.portmap.process.image import Image
+from oncrpc.portmap.process.life import Life
+from oncrpc.portmap.process.notify import Notifier
+from oncrpc.portmap.process.pidfile import SERVING
+from portmap.listeners import listening, local
+from portmap.test_daemon import ask, register
 
 
 class FakeImage:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from oncrpc.portmap.notify import Notifier
+from oncrpc.portmap.process.notify import Notifier
 
 
 @pytest.fixture(params=["path", "abstract"])

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from oncrpc.portmap import pidfile
-from oncrpc.portmap.pidfile import SERVING, Holder, started_at
+from oncrpc.portmap.process import pidfile
+from oncrpc.portmap.process.pidfile import SERVING, Holder, started_at
 
 
 def me(said: str = SERVING) -> Holder:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from oncrpc.portmap import privileges
-from oncrpc.portmap.privileges import drop, user_of
+from oncrpc.portmap.process import privileges
+from oncrpc.portmap.process.privileges import drop, user_of
 
 
 def test_a_user_is_found_by_name_or_number() -> None:
@@ -54,7 +54,7 @@ def python(script: str) -> subprocess.CompletedProcess[str]:
 def test_root_is_left_for_good() -> None:
     done = python(
         "import os, pwd\n"
-        "from oncrpc.portmap.privileges import drop\n"
+        "from oncrpc.portmap.process.privileges import drop\n"
         "drop(pwd.getpwnam('nobody'))\n"
         "print(os.getresuid(), os.getgroups())\n"
         "try: os.setuid(0)\n"
@@ -73,7 +73,7 @@ def test_others_cannot_become_anyone() -> None:
 
 DETACH = (
     "import os, sys\n"
-    "from oncrpc.portmap.privileges import detach\n"
+    "from oncrpc.portmap.process.privileges import detach\n"
     "started = os.getpid()\n"
     "report = detach()\n"
     "assert os.getpid() != started and os.getsid(0) not in (started, os.getpid())\n"
@@ -116,7 +116,7 @@ def test_the_first_process_tells_that_the_daemon_ended_without_a_word() -> None:
 def test_standard_files_that_were_closed_are_opened() -> None:
     done = subprocess.run(
         ["/bin/sh", "-c", 'exec "$0" -c "$1" 0<&- 2>&-', sys.executable,
-         "from oncrpc.portmap.privileges import open_standard_files\n"
+         "from oncrpc.portmap.process.privileges import open_standard_files\n"
          "import os\n"
          "open_standard_files()\n"
          "print([os.readlink(f'/proc/self/fd/{n}') for n in (0, 2)])\n"],

@@ -10,12 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from oncrpc.portmap import privileges
-from oncrpc.portmap import process as life
-from oncrpc.portmap.process import take_lock
+from oncrpc.portmap.process import privileges
+from oncrpc.portmap.process import run as life
+from oncrpc.portmap.process.run import take_lock
 from oncrpc.portmap.settings import Config, StartError
-
-from .descriptors import Descriptors
+from portmap.descriptors import Descriptors
 
 
 def test_the_lock_is_held_once(tmp_path: Path) -> None:

@@ -22,8 +22,7 @@ from oncrpc import sync
 from oncrpc.aio.link import dial
 from oncrpc.errors import OncRpcError, SystemFailure
 from oncrpc.programs.rpcb import RPCBVERS4, rpcb
-
-from .running import DEADLINE, RunningDaemon
+from portmap.running import DEADLINE, RunningDaemon
 
 CLIENTS = 8
 PROGRAMS = 40

@@ -9,8 +9,7 @@ import pytest
 from loops import run
 from oncrpc.programs.rpcb import rpcb
 from oncrpc.rpc.dispatch import Dispatcher
-
-from .golden import Exchange, exchanges, outcome, port_mapper
+from portmap.golden import Exchange, exchanges, outcome, port_mapper
 
 TIMES = 3
 """The first is worked out; the second and the third may come from memory."""

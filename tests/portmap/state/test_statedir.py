@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from oncrpc.portmap import privileges, statedir
+from oncrpc.portmap.process import privileges
 from oncrpc.portmap.settings import Config, StartError
-from oncrpc.portmap.statedir import Directory, prepared
+from oncrpc.portmap.state import statedir
+from oncrpc.portmap.state.statedir import Directory, prepared
 
 ROOT = os.geteuid() == 0
 NOBODY = pwd.struct_passwd(("somebody", "x", 12345, 12346, "", "/", "/bin/false"))

@@ -9,12 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers import words
-from oncrpc.portmap import statefile
 from oncrpc.portmap.registry import Operation
-from oncrpc.portmap.statefile import ENTRIES, FRAME_SIZE, Change, FormatError, read
+from oncrpc.portmap.state import statefile
+from oncrpc.portmap.state.statefile import ENTRIES, FRAME_SIZE, Change, FormatError, read
 from oncrpc.programs.rpcb import rpcb
-
-from .callers import registered
+from portmap.callers import registered
 
 BOOT = b"a boot"
 FIRST = registered(400001, 1)

@@ -9,14 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from oncrpc.portmap import statedir, statefile
 from oncrpc.portmap.registry import SUPERUSER
-from oncrpc.portmap.statedir import MAX_FILE
-from oncrpc.portmap.statefile import header
-from oncrpc.portmap.store import JOURNAL, LEAST_JOURNAL, SNAPSHOT
-
-from .callers import registered
-from .kept import (
+from oncrpc.portmap.state import statedir, statefile
+from oncrpc.portmap.state.statedir import MAX_FILE
+from oncrpc.portmap.state.statefile import header
+from oncrpc.portmap.state.store import JOURNAL, LEAST_JOURNAL, SNAPSHOT
+from portmap.callers import registered
+from portmap.kept import (
     BOOT,
     FIRST,
     LAST_BOOT,

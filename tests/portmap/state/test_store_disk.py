@@ -13,15 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from oncrpc.portmap import statefile, store
 from oncrpc.portmap.registry import SUPERUSER, Operation
-from oncrpc.portmap.statedir import Directory
-from oncrpc.portmap.statefile import header
-from oncrpc.portmap.store import JOURNAL, SNAPSHOT, TRY_AGAIN
+from oncrpc.portmap.state import statefile, store
+from oncrpc.portmap.state.statedir import Directory
+from oncrpc.portmap.state.statefile import header
+from oncrpc.portmap.state.store import JOURNAL, SNAPSHOT, TRY_AGAIN
 from oncrpc.programs.rpcb import rpcb
-
-from .callers import registered
-from .kept import (
+from portmap.callers import registered
+from portmap.kept import (
     BOOT,
     FIRST,
     PREFIXES,

@@ -14,11 +14,10 @@ from hypothesis import strategies as st
 from helpers import words
 from oncrpc.errors import XdrError
 from oncrpc.portmap.registry import MAX_PATH, MAX_REGISTRATIONS, Registry
-from oncrpc.portmap.warmstart import MAX_OWNER, MAX_SIZE, PORTMAP, RPCBIND, WarmStart
+from oncrpc.portmap.state.warmstart import MAX_OWNER, MAX_SIZE, PORTMAP, RPCBIND, WarmStart
 from oncrpc.programs.rpcb import rp__list, rpcb, rpcblist_ptr
 from oncrpc.xdr import codec
-
-from .callers import registered
+from portmap.callers import registered
 
 NFS = registered(100003, 3, "tcp", "0.0.0.0.8.1")
 STATD = registered(100024, 1, "udp", "0.0.0.0.216.137", "103")

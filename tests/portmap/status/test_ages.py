@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from oncrpc.portmap.ages import Ages
 from oncrpc.portmap.registry import Registry
+from oncrpc.portmap.status.ages import Ages
 from oncrpc.testing import ManualClock
-
-from .callers import registered
+from portmap.callers import registered
 
 NFS, STATUS = registered(100003, 3), registered(100024, 1)
 

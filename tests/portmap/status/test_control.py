@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from loops import run, run_by, settle, until
-from oncrpc.portmap import control
-from oncrpc.portmap.control import (
+from oncrpc.portmap.status import control
+from oncrpc.portmap.status.control import (
     MAX_CALLERS,
     MAX_REQUEST,
     NAME,
@@ -27,11 +27,10 @@ from oncrpc.portmap.control import (
     Reply,
     address_in,
 )
-from oncrpc.portmap.status import Status
+from oncrpc.portmap.status.report import Status
 from oncrpc.testing import ManualClock
+from portmap.serving import serving, stateful
 from statuses import NFS, some_status
-
-from .serving import serving, stateful
 
 ASK = b'{"protocol": 1, "ask": "status"}\n'
 

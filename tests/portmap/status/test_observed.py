@@ -10,16 +10,15 @@ import pytest
 
 from loops import run
 from oncrpc.errors import AuthError, SystemFailure
-from oncrpc.portmap.observed import BOUNDS, NO_REPLY, SUCCESS, Observed, Outcomes, Procedure
 from oncrpc.portmap.registry import Registry
 from oncrpc.portmap.service import Mapper
+from oncrpc.portmap.status.observed import BOUNDS, NO_REPLY, SUCCESS, Observed, Outcomes, Procedure
 from oncrpc.programs.rpcb import RPCBVERS4, rpcb, rpcb_rmtcallargs
 from oncrpc.rpc import Call
 from oncrpc.rpc.prot import auth_stat
 from oncrpc.testing import ManualClock
-
-from .callers import LOCAL_UDP, REMOTE, ROOT
-from .callers import PortMapper as Calling
+from portmap.callers import LOCAL_UDP, REMOTE, ROOT
+from portmap.callers import PortMapper as Calling
 
 NULL, SET, BCAST, GETTIME = (Procedure(4, number) for number in (0, 1, 5, 6))
 SERVER = rpcb(400001, 1, b"tcp", b"0.0.0.0.8.1", b"")

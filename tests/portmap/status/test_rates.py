@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from loops import run_by, settle
-from oncrpc.portmap.rates import EVERY, MAX_SAMPLES, Rates
+from oncrpc.portmap.status.rates import EVERY, MAX_SAMPLES, Rates
 from oncrpc.testing import ManualClock
 
 

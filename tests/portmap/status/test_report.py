@@ -16,16 +16,15 @@ from loops import run, until
 from oncrpc.addr import split_uaddr
 from oncrpc.aio.link import dial
 from oncrpc.errors import AuthError, OncRpcError
-from oncrpc.portmap import status as status_module
 from oncrpc.portmap.daemon import Daemon
 from oncrpc.portmap.settings import POLICY_FILE
-from oncrpc.portmap.status import Drops, Forwarding, Registered, Rules, Status, snapshot
+from oncrpc.portmap.status import report as status_module
+from oncrpc.portmap.status.report import Drops, Forwarding, Registered, Rules, Status, snapshot
 from oncrpc.programs.portmap import PMAP_VERS, mapping
 from oncrpc.programs.rpcb import RPCBVERS4, rpcb, rpcb_rmtcallargs
 from oncrpc.version import __version__
-
-from .listeners import LOCALHOST
-from .serving import serving, stateful
+from portmap.listeners import LOCALHOST
+from portmap.serving import serving, stateful
 
 Play = Callable[[Daemon], Coroutine[None, None, None]]
 

@@ -13,8 +13,8 @@ from oncrpc.portmap.daemon import Daemon
 from oncrpc.portmap.web import events
 from oncrpc.portmap.web.events import MAX_VIEWERS, MAX_WAITING, Feed, Viewer, event
 from oncrpc.programs.rpcb import RPCBVERS4, rpcb
+from portmap.serving import serving, stateful
 
-from .serving import serving, stateful
 from .web_serving import fetch, showing, watching
 
 NFS = rpcb(100003, 3, b"tcp", b"0.0.0.0.8.1", b"superuser")

@@ -12,8 +12,7 @@ from loops import run
 from oncrpc.portmap.daemon import Daemon
 from oncrpc.portmap.web.health import faults
 from oncrpc.programs.rpcb import rpcb
-
-from .serving import serving, stateful
+from portmap.serving import serving, stateful
 
 ENTRY = rpcb(400001, 1, b"tcp", b"0.0.0.0.8.1", b"superuser")
 

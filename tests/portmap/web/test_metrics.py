@@ -17,8 +17,8 @@ from oncrpc.errors import AuthError
 from oncrpc.portmap.daemon import Daemon
 from oncrpc.programs.portmap import PMAP_VERS, mapping
 from oncrpc.programs.rpcb import RPCBVERS4, rpcb, rpcb_rmtcallargs
+from portmap.listeners import LOCALHOST
 
-from .listeners import LOCALHOST
 from .web_serving import fetch, showing
 
 Metrics = dict[tuple[str, tuple[tuple[str, str], ...]], float]

@@ -16,8 +16,8 @@ from loops import run
 from oncrpc.portmap.web import server
 from oncrpc.portmap.web.server import FILES, HEADERS, MAX_CONNECTIONS, MAX_LINE, STATIC
 from oncrpc.programs.rpcb import rpcb
+from portmap.running import RunningDaemon
 
-from .running import RunningDaemon
 from .web_serving import Reply, address_of, asked, fetch, request, showing
 
 
@@ -276,7 +276,7 @@ def test_more_connections_than_so_many_are_ended_and_then_there_is_room(tmp_path
 LATER = """
 import asyncio, sys, tempfile
 from pathlib import Path
-from portmap.web_serving import fetch, showing, watching
+from portmap.web.web_serving import fetch, showing, watching
 
 async def main(folder):
     async with showing(Path(folder)) as made:
@@ -299,7 +299,7 @@ with tempfile.TemporaryDirectory() as folder:
 @pytest.mark.slow
 def test_nothing_is_loaded_once_requests_are_answered() -> None:
     """The user that the daemon becomes may not be able to read what it is made of."""
-    tests = str(Path(__file__).parents[1])
+    tests = str(Path(__file__).parents[2])
 
     done = subprocess.run(
         [sys.executable, "-c", LATER], capture_output=True, text=True, check=False,

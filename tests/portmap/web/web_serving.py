@@ -12,9 +12,8 @@ from typing import Any, NamedTuple
 from oncrpc.portmap.daemon import Daemon
 from oncrpc.portmap.web.address import place_of
 from oncrpc.portmap.web.place import opened, shown
-
-from .listeners import LOCALHOST, listening
-from .serving import stateful
+from portmap.listeners import LOCALHOST, listening
+from portmap.serving import stateful
 
 
 @asynccontextmanager

@@ -20,11 +20,11 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 
 from oncrpc.portmap.aside import Aside
-from oncrpc.portmap.hosts_files import read
-from oncrpc.portmap.hosts_patterns import UNKNOWN, Host, NameNeeded, host_at
-from oncrpc.portmap.hosts_rules import Decision, judge
-from oncrpc.portmap.libwrap import Busy, Libwrap, Question, question
-from oncrpc.portmap.names import LIFETIME, Names
+from oncrpc.portmap.hosts.files import read
+from oncrpc.portmap.hosts.libwrap import Busy, Libwrap, Question, question
+from oncrpc.portmap.hosts.names import LIFETIME, Names
+from oncrpc.portmap.hosts.patterns import UNKNOWN, Host, NameNeeded, host_at
+from oncrpc.portmap.hosts.rules import Decision, judge
 
 log = logging.getLogger("oncrpc.portmap")
 

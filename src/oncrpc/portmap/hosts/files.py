@@ -9,8 +9,8 @@ from functools import partial
 
 from msgspec import Struct, field
 
-from oncrpc.portmap.hosts_reader import ListUnreadable, parse, shown, text_of, unreadable
-from oncrpc.portmap.hosts_rules import Rules
+from oncrpc.portmap.hosts.reader import ListUnreadable, parse, shown, text_of, unreadable
+from oncrpc.portmap.hosts.rules import Rules
 
 MAX_FILE = 1048576
 """Bytes of a file; a larger one counts as one that cannot be read."""

@@ -22,8 +22,8 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
-from oncrpc.portmap.hosts_patterns import UNKNOWN, Host
-from oncrpc.portmap.hosts_rules import DAEMONS
+from oncrpc.portmap.hosts.patterns import UNKNOWN, Host
+from oncrpc.portmap.hosts.rules import DAEMONS
 
 SONAME = "libwrap.so.0"
 EVERYBODY = b"ALL: ALL\n"

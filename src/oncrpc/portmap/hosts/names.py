@@ -10,7 +10,7 @@ from functools import partial
 from ipaddress import ip_address
 
 from oncrpc.portmap.aside import Aside
-from oncrpc.portmap.hosts_patterns import PARANOID, UNKNOWN, host_at
+from oncrpc.portmap.hosts.patterns import PARANOID, UNKNOWN, host_at
 
 MAX_RUNNING = 16
 """Names that are looked up at a time; what is asked beyond that has no name for now."""

@@ -13,8 +13,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache, partial
 
-from oncrpc.portmap.hosts_options import verdict_of
-from oncrpc.portmap.hosts_patterns import (
+from oncrpc.portmap.hosts.options import verdict_of
+from oncrpc.portmap.hosts.patterns import (
     UNKNOWN,
     Host,
     Matcher,
@@ -26,7 +26,7 @@ from oncrpc.portmap.hosts_patterns import (
     split_behind,
     word_matches,
 )
-from oncrpc.portmap.hosts_rules import DAEMONS, Rule, Rules, Server, file_of, served
+from oncrpc.portmap.hosts.rules import DAEMONS, Rule, Rules, Server, file_of, served
 
 # Patterns are compiled when they are first used: most hosts have no rules.
 SEPARATORS = r"[, \t\r\n]+"

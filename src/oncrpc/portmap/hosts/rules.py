@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from msgspec import Struct, field
 
-from oncrpc.portmap.hosts_patterns import Host, Matcher, always
+from oncrpc.portmap.hosts.patterns import Host, Matcher, always
 
 DAEMONS = frozenset({"portmap", "rpcbind"})
 T = TypeVar("T")

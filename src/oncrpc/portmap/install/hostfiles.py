@@ -77,7 +77,7 @@ class Removed(NamedTuple):
 
 def rendered(init: str, program: str, *, boot_level: bool = False) -> Iterator[File]:
     """The files for a kind of init; ``boot_level`` is for a script of Debian's."""
-    kept = files("oncrpc.portmap").joinpath("files")
+    kept = files("oncrpc.portmap.install").joinpath("files")
     replaced = {PROGRAM: program, **(LEVELS if boot_level else {})}
     for name, path, mode in SOURCES[init]:
         text = kept.joinpath(name).read_text(encoding="utf-8")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from glob import glob
 from typing import NamedTuple
 
-from oncrpc.portmap.hostfiles import SOURCES
+from oncrpc.portmap.install.hostfiles import SOURCES
 
 SYSTEMD, SYSV = "systemd", "sysv"
 SYSTEMD_RUNS = "/run/systemd/system"

@@ -1,0 +1,1 @@
+"""Registrations whose server is gone are found, and go."""

@@ -15,9 +15,9 @@ from ipaddress import ip_address
 
 from msgspec import Struct, field
 
-from oncrpc.portmap import sockdiag
-from oncrpc.portmap.procnet import parse_inet, parse_unix, whole_lines
-from oncrpc.portmap.sockdiag import BoundSocket
+from oncrpc.portmap.liveness import sockdiag
+from oncrpc.portmap.liveness.procnet import parse_inet, parse_unix, whole_lines
+from oncrpc.portmap.liveness.sockdiag import BoundSocket
 
 log = logging.getLogger("oncrpc.portmap.liveness")
 

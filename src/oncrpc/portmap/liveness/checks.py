@@ -19,11 +19,11 @@ from msgspec import Struct
 
 from oncrpc.errors import SystemFailure
 from oncrpc.numbers import program_name
-from oncrpc.portmap.attempts import Attempts
-from oncrpc.portmap.bound import Bound, OwnHosts, Reader, Slices, kernel_programs
+from oncrpc.portmap.liveness.attempts import Attempts
+from oncrpc.portmap.liveness.bound import Bound, OwnHosts, Reader, Slices, kernel_programs
+from oncrpc.portmap.liveness.verdict import IsOurs, Verdict, judge
+from oncrpc.portmap.liveness.watch import Watch, is_there
 from oncrpc.portmap.registry import SUPERUSER, Registry
-from oncrpc.portmap.verdict import IsOurs, Verdict, judge
-from oncrpc.portmap.watch import Watch, is_there
 from oncrpc.programs.rpcb import rpcb
 from oncrpc.rpc import Caller
 

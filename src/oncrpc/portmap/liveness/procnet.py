@@ -6,7 +6,7 @@ import re
 import struct
 from collections.abc import Iterable, Iterator
 
-from oncrpc.portmap.sockdiag import BoundSocket
+from oncrpc.portmap.liveness.sockdiag import BoundSocket
 
 TCP_LISTEN = b"0A"
 ACCEPTS = 0x10000

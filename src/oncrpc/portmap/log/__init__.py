@@ -1,0 +1,1 @@
+"""Where the daemon's lines go, and their words."""

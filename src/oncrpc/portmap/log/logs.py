@@ -13,8 +13,8 @@ from typing import Any
 
 import msgspec
 
-from oncrpc.portmap import devlog, words
-from oncrpc.portmap.devlog import Lines, Syslog, severity_of
+from oncrpc.portmap.log import devlog, words
+from oncrpc.portmap.log.devlog import Lines, Syslog, severity_of
 
 MAX_CAUSES = 256
 MAX_TEXT = 2000

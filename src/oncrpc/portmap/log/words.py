@@ -15,7 +15,7 @@ from enum import Enum
 from typing import Any
 
 from oncrpc.numbers import program_name
-from oncrpc.portmap.policy import OF_A_PROGRAM, PROCEDURES
+from oncrpc.portmap.policy.model import OF_A_PROGRAM, PROCEDURES
 from oncrpc.rpc import Call, Caller
 
 log = logging.getLogger("oncrpc.access")

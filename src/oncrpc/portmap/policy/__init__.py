@@ -1,0 +1,1 @@
+"""The policy file: its values, its rules, and reading it."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from oncrpc.portmap.policy import ALLOW
-from oncrpc.portmap.policyfile import PolicyError, policy_of, toml_of
+from oncrpc.portmap.policy.model import ALLOW
+from oncrpc.portmap.policy.policyfile import PolicyError, policy_of, toml_of
 
 RULE = "rule"
 

@@ -15,7 +15,7 @@ import msgspec
 
 from oncrpc.addr import transports
 from oncrpc.numbers import program_name, program_number
-from oncrpc.portmap.policy import (
+from oncrpc.portmap.policy.model import (
     LOCAL,
     LOOPBACK,
     NULL,

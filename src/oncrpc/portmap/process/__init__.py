@@ -1,0 +1,1 @@
+"""The daemon as a process: its beginning, its user, its next image, its end."""

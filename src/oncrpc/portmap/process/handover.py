@@ -13,7 +13,7 @@ from collections.abc import Iterator, MutableMapping, Sequence
 import msgspec
 
 from oncrpc.aio.pool import Carried
-from oncrpc.portmap.activation import Passed
+from oncrpc.portmap.process.activation import Passed
 from oncrpc.portmap.registry import Registry
 from oncrpc.portmap.settings import StartError
 from oncrpc.programs.rpcb import rpcb

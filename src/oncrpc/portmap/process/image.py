@@ -18,8 +18,15 @@ from typing import NoReturn
 
 from msgspec import Struct
 
-from oncrpc.portmap.activation import VARIABLES
-from oncrpc.portmap.handover import CHECK, UNDERSTOOD, VARIABLE, Handover, keep_private, write
+from oncrpc.portmap.process.activation import VARIABLES
+from oncrpc.portmap.process.handover import (
+    CHECK,
+    UNDERSTOOD,
+    VARIABLE,
+    Handover,
+    keep_private,
+    write,
+)
 
 CHECK_TIME = 10.0
 """Seconds that a new image has to start in the child."""

@@ -17,14 +17,14 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from oncrpc.aio.pool import Carried
-from oncrpc.portmap import pidfile
-from oncrpc.portmap.activation import name_for
 from oncrpc.portmap.daemon import Daemon
-from oncrpc.portmap.handover import Handover, registrations_of
-from oncrpc.portmap.image import Image, hold_signals, obey_signals
 from oncrpc.portmap.listeners import Listeners
-from oncrpc.portmap.notify import Notifier
-from oncrpc.portmap.pidfile import SERVING, Holder
+from oncrpc.portmap.process import pidfile
+from oncrpc.portmap.process.activation import name_for
+from oncrpc.portmap.process.handover import Handover, registrations_of
+from oncrpc.portmap.process.image import Image, hold_signals, obey_signals
+from oncrpc.portmap.process.notify import Notifier
+from oncrpc.portmap.process.pidfile import SERVING, Holder
 
 log = logging.getLogger("oncrpc.portmap")
 

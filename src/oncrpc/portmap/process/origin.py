@@ -7,9 +7,9 @@ from collections.abc import MutableMapping, Sequence
 
 from msgspec import Struct
 
-from oncrpc.portmap.activation import Passed, passed_by_manager
-from oncrpc.portmap.handover import CHECK, VARIABLE, Handover, received
-from oncrpc.portmap.image import Image, of_this_process
+from oncrpc.portmap.process.activation import Passed, passed_by_manager
+from oncrpc.portmap.process.handover import CHECK, VARIABLE, Handover, received
+from oncrpc.portmap.process.image import Image, of_this_process
 
 
 class Origin(Struct, frozen=True):

@@ -16,14 +16,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from msgspec.structs import replace
 
-from oncrpc.portmap import pidfile, policyfile, privileges, statedir
 from oncrpc.portmap.daemon import ENDING, OBEYED, Daemon
-from oncrpc.portmap.handover import Handover
-from oncrpc.portmap.life import Life
 from oncrpc.portmap.listeners import Listeners, open_listeners
-from oncrpc.portmap.notify import Notifier
-from oncrpc.portmap.origin import Origin, begun
+from oncrpc.portmap.policy import policyfile
+from oncrpc.portmap.process import pidfile, privileges
+from oncrpc.portmap.process.handover import Handover
+from oncrpc.portmap.process.life import Life
+from oncrpc.portmap.process.notify import Notifier
+from oncrpc.portmap.process.origin import Origin, begun
 from oncrpc.portmap.settings import WARM_START, Config, StartError
+from oncrpc.portmap.state import statedir
 from oncrpc.portmap.web import place as web
 from oncrpc.portmap.web.address import Place
 

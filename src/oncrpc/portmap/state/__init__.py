@@ -1,0 +1,1 @@
+"""The registry on disk, read again after every kind of end."""

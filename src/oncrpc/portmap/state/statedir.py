@@ -19,7 +19,7 @@ from contextlib import suppress
 
 from msgspec.structs import replace
 
-from oncrpc.portmap import privileges
+from oncrpc.portmap.process import privileges
 from oncrpc.portmap.settings import Config, StartError
 from oncrpc.programs.portmap import PMAP_PORT
 

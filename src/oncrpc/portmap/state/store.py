@@ -24,10 +24,10 @@ import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from oncrpc.portmap import statefile
 from oncrpc.portmap.registry import Operation
-from oncrpc.portmap.statedir import MAX_FILE, Directory, Write, boot_id
-from oncrpc.portmap.statefile import Change, Contents, FormatError
+from oncrpc.portmap.state import statefile
+from oncrpc.portmap.state.statedir import MAX_FILE, Directory, Write, boot_id
+from oncrpc.portmap.state.statefile import Change, Contents, FormatError
 from oncrpc.programs.rpcb import rpcb
 
 log = logging.getLogger("oncrpc.portmap")

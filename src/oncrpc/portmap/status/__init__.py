@@ -1,0 +1,1 @@
+"""What the daemon tells of itself, and the socket on which it does."""

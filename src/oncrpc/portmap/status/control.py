@@ -20,7 +20,7 @@ import msgspec
 from msgspec import Struct
 
 from oncrpc.endpoint import peer_uid
-from oncrpc.portmap.status import Status
+from oncrpc.portmap.status.report import Status
 
 log = logging.getLogger("oncrpc.portmap")
 

@@ -21,13 +21,13 @@ from msgspec import Struct
 from oncrpc.addr import join_uaddr
 from oncrpc.aio.udp import UdpEndpoint
 from oncrpc.numbers import program_name
-from oncrpc.portmap.activation import path_of
-from oncrpc.portmap.pidfile import started_at
-from oncrpc.portmap.policy import PROCEDURES
+from oncrpc.portmap.liveness.verdict import Verdict
+from oncrpc.portmap.log.words import Refusal
+from oncrpc.portmap.policy.model import PROCEDURES
+from oncrpc.portmap.process.activation import path_of
+from oncrpc.portmap.process.pidfile import started_at
 from oncrpc.portmap.settings import POLICY_FILE
 from oncrpc.portmap.stats import FIRST_VERSION
-from oncrpc.portmap.verdict import Verdict
-from oncrpc.portmap.words import Refusal
 from oncrpc.programs.portmap import PMAP_VERS
 from oncrpc.programs.rpcb import RPCBVERS, RPCBVERS4, rpcb
 from oncrpc.version import __version__

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Struct
 
-from oncrpc.portmap.policy import PROCEDURES
-from oncrpc.portmap.rates import Counts
+from oncrpc.portmap.policy.model import PROCEDURES
 from oncrpc.portmap.stats import FIRST_VERSION
-from oncrpc.portmap.status import VERSIONS, Procedure, Registered, snapshot
+from oncrpc.portmap.status.rates import Counts
+from oncrpc.portmap.status.report import VERSIONS, Procedure, Registered, snapshot
 
 if TYPE_CHECKING:
     from oncrpc.portmap.daemon import Daemon

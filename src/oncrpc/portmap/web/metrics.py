@@ -21,9 +21,9 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from oncrpc.portmap.observed import BOUNDS, SUCCESS, Observed, Outcomes, Procedure
-from oncrpc.portmap.policy import PROCEDURES
-from oncrpc.portmap.status import VERSIONS, Status, snapshot
+from oncrpc.portmap.policy.model import PROCEDURES
+from oncrpc.portmap.status.observed import BOUNDS, SUCCESS, Observed, Outcomes, Procedure
+from oncrpc.portmap.status.report import VERSIONS, Status, snapshot
 
 if TYPE_CHECKING:
     from oncrpc.portmap.daemon import Daemon
