@@ -8,17 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from oncrpc.aio import mmsg
-from oncrpc.aio.mmsg import (
-    ADDRESS_AT,
-    CONTROL_LENGTH,
-    DATA_AT,
-    FLAGS,
-    HEADER_WORDS,
-    LENGTH,
-    MAX_DATAGRAM,
-    SLOT_SIZE,
-    Batch,
-)
+from oncrpc.aio.mmsg import ADDRESS_AT, ASKED, ASKED_BEFORE, MAX_DATAGRAM, Batch
 from oncrpc.aio.sockets import IP_PKTINFO
 
 HOSTS = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
@@ -47,11 +37,6 @@ def pair(request: pytest.FixtureRequest) -> Iterator[tuple[socket.socket, socket
         yield ours, theirs
 
 
-def received(batch: Batch, n: int) -> bytes:
-    data = n * SLOT_SIZE + DATA_AT
-    return batch.memory[data : data + batch.words[n * HEADER_WORDS + LENGTH]].tobytes()
-
-
 Pair = tuple[socket.socket, socket.socket]
 
 
@@ -61,46 +46,69 @@ def test_datagrams_are_received_in_order_as_many_as_there_is_room_for(pair: Pair
     for text in (b"one", b"", b"three"):
         pair[1].send(text)
 
-    assert (batch.receive(), received(batch, 0), received(batch, 1)) == (2, b"one", b"")
-    assert (batch.receive(), received(batch, 0)) == (1, b"three")
+    assert (batch.receive(), batch.message(0), batch.message(1)) == (2, b"one", b"")
+    assert (batch.receive(), batch.message(0)) == (1, b"three")
     assert batch.receive() == 0
-
-
-def put(batch: Batch, n: int, reply: bytes) -> None:
-    """Write a reply over a slot's datagram; its address and control message stay as received."""
-    data = n * SLOT_SIZE + DATA_AT
-    batch.memory[data : data + len(reply)] = reply
-    batch.lengths[2 * n + 1] = len(reply)
 
 
 @pytest.mark.usefixtures("_way")
 def test_slots_are_sent_back_where_they_came_from(pair: Pair) -> None:
     batch = Batch(pair[0])
-    for text in (b"one", b"two", b"three"):
+    for text in (b"xid1", b"xid2", b"xid3"):
         pair[1].send(text)
     batch.receive()
-    for n, reply in enumerate((b"first", b"second", b"third")):
-        put(batch, n, reply)
+    for n, tail in enumerate((b"first", b"second", b"third")):
+        batch.put(n, tail, batch.control(n))
 
     taken = batch.send(1, 2)
 
-    assert (taken, pair[1].recv(100), pair[1].recv(100)) == (2, b"second", b"third")
+    assert (taken, pair[1].recv(100), pair[1].recv(100)) == (2, b"xid2second", b"xid3third")
+
+
+@pytest.mark.usefixtures("_way")
+def test_a_reply_stays_in_its_slot_and_takes_the_xid_of_the_next_datagram(pair: Pair) -> None:
+    batch = Batch(pair[0])
+    pair[1].send(b"xid1 asks")
+    batch.receive()
+    batch.put(0, b" is told", batch.control(0))
+    batch.send(0, 1)
+    pair[1].send(b"xid2 asks for longer")
+    batch.receive()
+
+    batch.send(0, 1)
+
+    assert (pair[1].recv(100), pair[1].recv(100)) == (b"xid1 is told", b"xid2 is told")
+
+
+@pytest.mark.usefixtures("_way")
+def test_what_was_asked_is_the_same_whatever_the_xid_and_the_port(pair: Pair) -> None:
+    batch = Batch(pair[0])
+    with socket.socket(pair[1].family, socket.SOCK_DGRAM) as other:
+        other.connect(pair[0].getsockname())
+        for sock, text in ((pair[1], b"xid1 a"), (other, b"xid2 a"), (other, b"xid2 b")):
+            sock.send(text)
+        batch.receive()
+
+    assert batch.asked(0) == batch.asked(1) != batch.asked(2)
+    assert batch.asked(0) == batch.block[ASKED[0] : ASKED[0] + ASKED_BEFORE + batch.sizes(1)[0]]
+    assert batch.route(0) == batch.route(2)
+    assert batch.source(0) != batch.source(1)
 
 
 @pytest.mark.usefixtures("_way")
 def test_a_slot_that_cannot_be_sent_is_an_error_the_next_ones_are_not(pair: Pair) -> None:
     batch = Batch(pair[0])
-    for text in (b"one", b"two"):
+    for text in (b"xid1", b"xid2"):
         pair[1].send(text)
     batch.receive()
-    for n, reply in enumerate((b"first", b"second")):
-        put(batch, n, reply)
-    batch.memory[ADDRESS_AT : ADDRESS_AT + 2] = b"\xff\xff"  # a family that there is not
+    for n, tail in enumerate((b"first", b"second")):
+        batch.put(n, tail, batch.control(n))
+    batch.block[ADDRESS_AT : ADDRESS_AT + 2] = b"\xff\xff"  # a family that there is not
 
     with pytest.raises(OSError, match=r"not supported|Invalid argument"):
         batch.send(0, 2)
 
-    assert (batch.send(1, 1), pair[1].recv(100)) == (1, b"second")
+    assert (batch.send(1, 1), pair[1].recv(100)) == (1, b"xid2second")
 
 
 @pytest.mark.usefixtures("_way")
@@ -111,9 +119,19 @@ def test_what_does_not_fit_is_marked_as_cut(pair: Pair) -> None:
 
     batch.receive()
 
-    flags = [batch.words[n * HEADER_WORDS + FLAGS] & socket.MSG_TRUNC for n in (0, 1)]
-    assert flags == [0, socket.MSG_TRUNC]
-    assert batch.words[CONTROL_LENGTH] == batch.control_size
+    assert [batch.cut(0), batch.cut(1)] == [False, True]
+    assert batch.sizes(2) == [MAX_DATAGRAM, MAX_DATAGRAM]
+    assert batch.whole(2)
+
+
+def test_it_is_known_when_a_datagram_does_not_tell_which_address_was_asked() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ours:
+        ours.bind(("127.0.0.1", 0))
+        ours.sendto(b"xid", ours.getsockname())
+        batch = Batch(ours)
+        batch.receive()
+
+        assert (batch.whole(1), batch.control(0)) == (False, b"")
 
 
 def test_an_error_of_the_socket_is_raised() -> None:

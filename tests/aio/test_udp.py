@@ -2,70 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 
 from helpers import words
 from loops import run, settle, until
-from oncrpc.addr import transport
 from oncrpc.aio import udp
 from oncrpc.aio.mmsg import SLOTS, Batch
-from oncrpc.aio.route import Guard, NoGuard, Route, Standing
-from oncrpc.aio.sockets import listen
-from oncrpc.aio.udp import MAX_CALL, MAX_REPLY, MAX_WAITING, UdpEndpoint, _fitting
+from oncrpc.aio.route import NoGuard, Route, Standing
+from oncrpc.aio.udp import MAX_CALL, MAX_REPLY, MAX_WAITING, _fitting
 from oncrpc.errors import SystemFailure
-from oncrpc.rpc import Call, Caller, pure
-from oncrpc.rpc.dispatch import Dispatcher, refuse
+from oncrpc.rpc import Caller
+from oncrpc.rpc.dispatch import refuse
 from oncrpc.rpc.memo import Memo
-from oncrpc.testing import ManualClock
 
-from .echo import ECHO_V1, Echo, call, dispatcher
+from .datagrams import Client, Subject, endpoint, guarded
+from .echo import ECHO_V1, call
 
 HEADER = 24
-
-
-@asynccontextmanager
-async def endpoint(
-    netid: str = "udp", host: str = "0.0.0.0"
-) -> AsyncIterator[tuple[Echo, UdpEndpoint, int]]:
-    """An endpoint that serves, its service, and its port."""
-    echo = Echo()
-    made = UdpEndpoint(listen(transport(netid), host, 0), netid, dispatcher(echo))
-    made.start()
-    try:
-        yield echo, made, made.sock.getsockname()[1]
-    finally:
-        made.close()
-        await settle()
-
-
-class Client:
-    """A UDP socket that sends to an address and sees from which one the reply came."""
-
-    def __init__(self, family: int = socket.AF_INET) -> None:
-        self.sock = socket.socket(family, socket.SOCK_DGRAM)
-        self.sock.setblocking(False)
-
-    def __enter__(self) -> Client:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.sock.close()
-
-    async def ask(self, message: bytes, *to: object) -> tuple[bytes, str]:
-        """Send, and wait for a reply: its bytes and where it came from."""
-        self.sock.sendto(message, to)
-        return await self.reply()
-
-    async def reply(self) -> tuple[bytes, str]:
-        """Wait for a reply."""
-        loop = asyncio.get_running_loop()
-        data, source = await loop.sock_recvfrom(self.sock, 65536)
-        return data, source[0]
 
 
 def test_a_call_is_answered() -> None:
@@ -307,19 +262,6 @@ class Strict(NoGuard):
         return self.left >= 0
 
 
-@asynccontextmanager
-async def guarded(guard: Guard, memo: Memo | None = None) -> AsyncIterator[UdpEndpoint]:
-    """An endpoint with a guard, whose replies may be remembered."""
-    answering = Dispatcher([Echo()], clock=ManualClock(), memo=memo)
-    made = UdpEndpoint(listen(transport("udp"), "127.0.0.1", 0), "udp", answering, guard)
-    made.start()
-    try:
-        yield made
-    finally:
-        made.close()
-        await settle()
-
-
 def test_who_is_not_trusted_gets_no_reply_that_is_longer_than_the_call() -> None:
     async def scenario() -> None:
         async with guarded(Strict()) as made:
@@ -364,79 +306,6 @@ def test_when_the_bucket_is_empty_calls_are_dropped_and_counted(*, remembered: b
                 replies = [(await client.reply())[0][:4] for _ in range(2)]
                 await until(lambda: made.dropped == 3)
                 assert replies == [words(0), words(1)]
-
-    run(scenario())
-
-
-class Subject:
-    """What replies are about."""
-
-    generation = 0
-
-
-class Counting(ECHO_V1.Service):
-    """Counts how often it is run; ECHO is pure."""
-
-    def __init__(self) -> None:
-        self.counter = [0]
-        self.ran = 0
-
-    @pure
-    def ECHO(self, call: Call, arg: bytes) -> bytes:
-        self.ran += 1
-        self.counter[0] += 1
-        call.counts.append((self.counter, 0))
-        return arg
-
-
-def test_a_call_that_was_answered_before_is_answered_from_memory_until_the_subject_changes() -> (
-    None
-):
-    async def scenario() -> None:
-        counting, subject = Counting(), Subject()
-        memo = Memo(subject)
-        answering = Dispatcher([counting], clock=ManualClock(), memo=memo)
-        made = UdpEndpoint(listen(transport("udp"), "127.0.0.1", 0), "udp", answering)
-        made.start()
-        port = made.sock.getsockname()[1]
-        with Client() as client:
-            replies = [
-                (await client.ask(call(xid, ECHO_V1.ECHO, b"hello"), "127.0.0.1", port))[0]
-                for xid in range(4)
-            ]
-            assert [reply[:4] for reply in replies] == [words(n) for n in range(4)]
-            assert {reply[4:] for reply in replies} == {words(1, 0, 0, 0, 0, 5, b"hello\0\0\0")}
-            memo.settle()
-            assert (counting.ran, counting.counter) == (1, [4])
-            subject.generation += 1
-            await client.ask(call(9, ECHO_V1.ECHO, b"hello"), "127.0.0.1", port)
-            assert (counting.ran, counting.counter) == (2, [5])
-        made.close()
-        await settle()
-
-    run(scenario())
-
-
-class Telling(ECHO_V1.Service):
-    """Tells whether it was asked as one of many."""
-
-    @pure
-    def WHOAMI(self, call: Call) -> bytes:
-        return b"many" if call.caller.to_group else b"one!"
-
-
-def test_what_was_sent_to_many_is_not_answered_with_what_one_was_told() -> None:
-    async def scenario() -> None:
-        answering = Dispatcher([Telling()], clock=ManualClock(), memo=Memo(Subject()))
-        made = UdpEndpoint(listen(transport("udp"), "0.0.0.0", 0), "udp", answering)
-        made.start()
-        port = made.sock.getsockname()[1]
-        with Client() as client:
-            client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
-            for asked in ("127.0.0.1", "127.255.255.255") * 2:
-                reply, _ = await client.ask(call(1, ECHO_V1.WHOAMI), asked, port)
-                assert reply[-4:] == (b"one!" if asked == "127.0.0.1" else b"many")
-        made.close()
 
     run(scenario())
 

@@ -16,24 +16,12 @@ import time
 from collections.abc import Awaitable, Hashable
 from functools import partial
 
-from oncrpc.aio.mmsg import (
-    ADDRESS_AT,
-    CONTROL_AT,
-    CONTROL_LENGTH,
-    DATA_AT,
-    FLAGS,
-    HEADER_WORDS,
-    LENGTH,
-    MAX_DATAGRAM,
-    SLOT_SIZE,
-    SLOTS,
-    Batch,
-)
-from oncrpc.aio.route import Guard, NoGuard, Route, route_of
+from oncrpc.aio.mmsg import ASKED, ASKED_BEFORE, MAX_DATAGRAM, MAX_TRAIN_REPLY, SLOTS, Batch
+from oncrpc.aio.route import Bucket, Guard, NoGuard, Route, route_of
 from oncrpc.aio.sockets import loopback_interfaces
 from oncrpc.errors import ProtocolError, SystemFailure
 from oncrpc.rpc.dispatch import Dispatcher, Reply, refuse
-from oncrpc.rpc.memo import LIFETIME, Lasting
+from oncrpc.rpc.memo import LIFETIME, Kept, Lasting
 
 log = logging.getLogger("oncrpc.aio")
 
@@ -48,8 +36,23 @@ MAX_WAITING = 256
 """Calls whose handler has not finished; while there are so many, datagrams are dropped."""
 
 MAX_ROUTES = 4096
-ROUTE_AT = ADDRESS_AT + 4
-"""From here to the datagram a slot has what tells routes apart; before it is the source's port."""
+
+MIN_TRAIN = 4
+
+MAX_READY = 4096
+MAX_READY_CALL = 512
+"""Of calls up to so many bytes it is remembered, for each route, what they are answered with."""
+
+NONE_READY: dict[bytes, Ready] = {}
+
+
+class Ready:
+    """What a datagram is answered with that came in the same way before."""
+
+    __slots__ = ("bucket", "control", "kept")
+
+    def __init__(self, kept: Kept, control: bytes, bucket: Bucket | None) -> None:
+        self.kept, self.control, self.bucket = kept, control, bucket
 
 
 class UdpEndpoint:
@@ -72,7 +75,10 @@ class UdpEndpoint:
         self.dropped = self.busy = self.malformed = self.overlong = 0
         self.batch = Batch(sock)
         self._routes: dict[bytes, Route] = {}
+        self._ready: dict[bytes, Ready] = {}
+        self._put: list[Ready | None] = [None] * SLOTS
         self._known: Hashable = None
+        self._forgotten = 0
         self._until = 0.0
 
     def start(self) -> None:
@@ -86,7 +92,7 @@ class UdpEndpoint:
     def look_again(self) -> None:
         """The interfaces of this host have changed."""
         self.loopbacks = loopback_interfaces()
-        self._routes.clear()
+        self._known = None
 
     def close(self) -> None:
         """Stop; calls that are being worked on are not answered."""
@@ -107,68 +113,78 @@ class UdpEndpoint:
                 return
 
     def _answer_all(self, count: int) -> None:
-        """Answer the first slots; neighbours that have a reply in them are sent together."""
+        """Answer the first slots; neighbours that have a reply are sent together."""
         now = time.monotonic()
         self._refresh(now)
-        batch, routes = self.batch, self._routes
-        memory, words, lengths = batch.memory, batch.words, batch.lengths
-        control_size = batch.control_size
-        first = 0
-        for n in range(count):
-            begin, header = n * SLOT_SIZE, n * HEADER_WORDS
-            data, control = begin + DATA_AT, begin + CONTROL_AT
-            end = data + words[header + LENGTH]
-            route = kept = None
-            if not words[header + FLAGS] and words[header + CONTROL_LENGTH] == control_size:
-                route = routes.get(memory[begin + ROUTE_AT : data].tobytes())
-            if route is not None and route.table:
-                kept = route.table.get(memory[data + 4 : end].tobytes())
-            if route is None or kept is None:
-                length = self._answer(n, route, now)
-            elif route.bucket is None or route.bucket.take(now):
-                kept.hits += 1
-                length = 4 + len(kept.tail)
-                memory[data + 4 : data + length] = kept.tail
-                memory[control : control + control_size] = route.message
+        batch, put = self.batch, self._put
+        block, sizes = batch.block, batch.sizes(count)
+        ready_for = (self._ready if batch.whole(count) else NONE_READY).get
+        first, asked, ready = 0, b"", None
+        for n, (at, size) in enumerate(zip(ASKED, sizes, strict=False)):
+            before, asked = asked, block[at : at + ASKED_BEFORE + size]
+            if asked != before:
+                ready = ready_for(asked)
+            if ready is None:
+                answered, asked = self._answer(n, now), b""
+            elif ready.bucket is None or ready.bucket.take(now):
+                ready.kept.hits += 1
+                if put[n] is not ready:
+                    put[n] = ready
+                    batch.put(n, ready.kept.tail, ready.control)
+                continue
             else:
                 self.dropped += 1
-                length = 0
-            if length:
-                lengths[2 * n + 1] = length
-            else:
+                answered = False
+            if not answered:
                 self._send(first, n)
                 first = n + 1
         self._send(first, count)
 
-    def _answer(self, n: int, route: Route | None, now: float) -> int:
-        """Have the dispatcher answer a slot; the length of the reply that is in it now, else 0."""
-        memory, begin, header = self.batch.memory, n * SLOT_SIZE, n * HEADER_WORDS
-        data = begin + DATA_AT
+    def _answer(self, n: int, now: float) -> bool:
+        """Answer a slot that nothing is ready for; whether there is a reply in it now."""
+        route, message = self._route(n), self.batch.message(n)
+        kept = (route.table or {}).get(message[4:]) if not self.batch.cut(n) else None
+        reply = self._worked_out(n, message, route, now) if kept is None else kept
+        if reply is None or not self._may_send(route, now):
+            return False
+        if isinstance(reply, Kept):
+            reply.hits += 1
+            self._make_ready(n, reply, route)
+            tail = reply.tail
+        elif route.control is None:
+            self._send_alone(reply, route, self.batch.source(n))
+            return False
+        else:
+            tail = reply[4:]
+        self._put[n] = None
+        self.batch.put(n, tail, route.message)
+        return True
+
+    def _worked_out(self, n: int, message: bytes, route: Route, now: float) -> bytes | None:
+        """The dispatcher's reply to the datagram in a slot, if there is one at once."""
         if len(self.waiting) >= MAX_WAITING:
             self.busy += 1
-            return 0
-        message = memory[data : data + self.batch.words[header + LENGTH]].tobytes()
-        route = self._route(n) if route is None else route
-        address = memory[begin + ADDRESS_AT : begin + CONTROL_AT].tobytes()
-        cut = self.batch.words[header + FLAGS] & socket.MSG_TRUNC
-        reply = self._too_long(message, route) if cut else self._reply(message, route, address)
-        if reply is None or not self._may_send(route, now):
-            return 0
-        if route.control is None:
-            self._send_alone(reply, route, address)
-            return 0
-        memory[data : data + len(reply)] = reply
-        control = begin + CONTROL_AT
-        memory[control : control + self.batch.control_size] = route.message
-        return len(reply)
+            return None
+        if self.batch.cut(n):
+            return self._too_long(message, route)
+        return self._reply(message, route, self.batch.source(n), now)
+
+    def _make_ready(self, n: int, kept: Kept, route: Route) -> None:
+        """The next such datagram is answered without looking for its route and its table."""
+        asked = self.batch.asked(n)
+        if len(asked) > MAX_READY_CALL:
+            return
+        if len(self._ready) >= MAX_READY:
+            self._ready.clear()
+        self._ready[asked] = Ready(kept, route.message, route.bucket)
 
     def _too_long(self, message: bytes, route: Route) -> bytes:
         """The refusal of a call that there is no room for: its client would wait in vain."""
         log.warning("%s: a call from %s is over %d bytes", self.netid, route.host, MAX_CALL)
         return refuse(message[:4], SystemFailure())
 
-    def _reply(self, message: bytes, route: Route, address: bytes) -> Reply:
-        """The reply, if there is one at once; it is remembered if it lasts."""
+    def _reply(self, message: bytes, route: Route, address: bytes, now: float) -> bytes | None:
+        """The dispatcher's reply; it is remembered if it lasts, and sent later if it takes time."""
         caller = route.caller(self.netid, int.from_bytes(address[2:4], "big"))
         try:
             reply = self.dispatcher.handle(message, caller)
@@ -176,6 +192,7 @@ class UdpEndpoint:
             log.debug("%s: dropped a datagram: %s", self.netid, error)
             self.malformed += 1
             return None
+        self._refresh(now)
         if not isinstance(reply, bytes | None):
             task = asyncio.ensure_future(self._send_later(reply, message, route, address))
             self.waiting.add(task)
@@ -183,10 +200,10 @@ class UdpEndpoint:
             return None
         fits = self._fitting(reply, message, route)
         memo = self.dispatcher.memo
-        if memo is not None:
-            memo.refresh(time.monotonic())
-            if fits is not None and isinstance(reply, Lasting) and route.table is not None:
-                memo.keep(route.table, message, fits, reply.counts)
+        table = route.table
+        if isinstance(reply, Lasting) and not (memo is None or table is None or fits is None):
+            memo.keep(table, message, fits, reply.counts)
+            self._refresh(now)  # other replies may have had to make room
         return fits
 
     def _may_send(self, route: Route, now: float) -> bool:
@@ -203,13 +220,14 @@ class UdpEndpoint:
 
     def _route(self, n: int) -> Route:
         """The route of a slot's datagram; remembered if it is known which address was asked."""
-        memory, words, begin = self.batch.memory, self.batch.words, n * SLOT_SIZE
-        size = words[n * HEADER_WORDS + CONTROL_LENGTH]
-        data, control = begin + DATA_AT, begin + CONTROL_AT
-        address = memory[begin + ADDRESS_AT : control].tobytes()
+        batch = self.batch
+        control = batch.control(n)
+        known = len(control) == batch.control_size and not batch.cut(n)
+        route = self._routes.get(batch.route(n)) if known else None
+        if route is not None:
+            return route
         port = self.sock.getsockname()[1]
-        found = memory[control : control + size].tobytes()
-        route = route_of(address, found, port, loopbacks=self.loopbacks)
+        route = route_of(batch.source(n), control, port, loopbacks=self.loopbacks)
         standing = self.guard.standing(route.caller(self.netid, 0))
         route.trusted, route.bucket = standing.trusted, standing.bucket
         memo = self.dispatcher.memo
@@ -219,7 +237,7 @@ class UdpEndpoint:
         if route.control is not None:
             if len(self._routes) >= MAX_ROUTES:
                 self._routes.clear()
-            self._routes[memory[begin + ROUTE_AT : data].tobytes()] = route
+            self._routes[batch.route(n)] = route
         return route
 
     def _refresh(self, now: float) -> None:
@@ -227,19 +245,38 @@ class UdpEndpoint:
         memo = self.dispatcher.memo
         if memo is not None:
             memo.refresh(now)
+            if memo.forgotten != self._forgotten:
+                self._ready.clear()
+                self._forgotten = memo.forgotten
         known = self.guard.generation, memo.epoch if memo is not None else 0
         if known != self._known or now >= self._until:
             self._routes.clear()
+            self._ready.clear()
             self._known, self._until = known, now + LIFETIME
 
     def _send(self, first: int, end: int) -> None:
         """Send the slots from ``first`` to before ``end``; one that cannot be sent is left out."""
+        if self._is_train(first, end):
+            try:
+                self.batch.send_train(first, end - first)
+            except OSError as error:
+                log.debug("%s: replies were not sent together: %s", self.netid, error)
+            else:
+                return
         while first < end:
             try:
                 first += self.batch.send(first, end - first)
             except OSError as error:
                 log.debug("%s: a reply was not sent: %s", self.netid, error)
                 first += 1
+
+    def _is_train(self, first: int, end: int) -> bool:
+        """Whether the same reply goes, but for the xid, from all these slots to the same place."""
+        ready, count = self._put[first] if first < end else None, end - first
+        if ready is None or count < MIN_TRAIN or len(ready.kept.tail) > MAX_TRAIN_REPLY:
+            return False
+        alike = self._put[first:end].count(ready) == count
+        return alike and self.batch.trains and self.batch.from_one_port(first, count)
 
     async def _send_later(
         self, reply: Awaitable[Reply], message: bytes, route: Route, address: bytes

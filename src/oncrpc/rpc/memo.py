@@ -61,11 +61,12 @@ class Memo:
     """Tables of kept replies, one for every circumstance; bounded in bytes.
 
     ``epoch`` grows when the tables themselves are dropped: whoever holds one asks for it again.
+    ``forgotten`` grows with each ``forget``: whoever holds a kept reply lets go of it.
     """
 
     def __init__(self, subject: Subject, *, max_bytes: int = MAX_KEPT_BYTES) -> None:
         self.subject, self.max_bytes = subject, max_bytes
-        self.generation, self.epoch = subject.generation, 0
+        self.generation, self.epoch, self.forgotten = subject.generation, 0, 0
         self.size = 0
         self._tables: dict[Hashable, Table] = {}
         self._until = 0.0
@@ -112,4 +113,5 @@ class Memo:
         for table in self._tables.values():
             table.clear()
         self.size = 0
+        self.forgotten += 1
         self.generation = self.subject.generation
