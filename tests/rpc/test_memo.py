@@ -9,7 +9,15 @@ from helpers import words
 from oncrpc.rpc import Call, pure
 from oncrpc.rpc.auth import auth_sys
 from oncrpc.rpc.dispatch import Dispatcher
-from oncrpc.rpc.memo import KEPT_OVERHEAD, LIFETIME, MAX_KEPT_MESSAGE, MAX_TABLES, Lasting, Memo
+from oncrpc.rpc.memo import (
+    KEPT_OVERHEAD,
+    LIFETIME,
+    MAX_KEPT_MESSAGE,
+    MAX_KEPT_REPLY,
+    MAX_TABLES,
+    Lasting,
+    Memo,
+)
 from oncrpc.rpc.prot import opaque_auth
 from oncrpc.testing import ManualClock
 from oncrpc.xdr import codec
@@ -86,15 +94,27 @@ def test_what_is_kept_is_bounded_in_bytes() -> None:
     assert memo.size == size
 
 
-def test_long_calls_and_long_replies_are_not_kept() -> None:
+def test_calls_and_replies_that_are_too_long_are_not_kept() -> None:
     memo = Memo(Subject())
     table = memo.table("udp")
-    long = bytes(MAX_KEPT_MESSAGE + 1)
 
-    memo.keep(table, long, REPLY, [])
-    memo.keep(table, CALL, long, [])
+    memo.keep(table, bytes(MAX_KEPT_MESSAGE + 1), REPLY, [])
+    memo.keep(table, CALL, bytes(MAX_KEPT_REPLY + 1), [])
 
     assert not table
+
+
+def test_a_long_reply_is_kept_if_none_has_to_make_room_for_it() -> None:
+    long = bytes(MAX_KEPT_MESSAGE + 1)
+    memo = Memo(Subject(), max_bytes=2 * len(long))
+    table = memo.table("tcp")
+
+    memo.keep(table, words(7, 0, 1), long, [])
+    memo.keep(table, words(7, 0, 2), long, [])
+    assert list(table) == [words(0, 1)]
+
+    memo.keep(table, words(7, 0, 3), bytes(MAX_KEPT_MESSAGE), [])
+    assert list(table) == [words(0, 3)]
 
 
 def test_when_there_are_too_many_tables_all_are_dropped_and_that_is_seen() -> None:

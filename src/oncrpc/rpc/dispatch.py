@@ -27,7 +27,7 @@ from oncrpc.errors import (
     XdrError,
 )
 from oncrpc.rpc.auth import AUTH_NONE, Judge
-from oncrpc.rpc.memo import MAX_KEPT_MESSAGE, Lasting, Memo
+from oncrpc.rpc.memo import MAX_KEPT_MESSAGE, MAX_KEPT_REPLY, Lasting, Memo
 from oncrpc.rpc.program import (
     Call,
     Caller,
@@ -58,6 +58,7 @@ from oncrpc.rpc.prot import (
     rpc_msg_body,
 )
 from oncrpc.rpc.replay import ReplayCache
+from oncrpc.rpc.shares import Shares
 from oncrpc.xdr import codec
 
 log = logging.getLogger("oncrpc.rpc")
@@ -91,7 +92,8 @@ class Dispatcher:
     refuse it by raising a ``CallError``, or ``NoReply``; one that cannot tell at once returns an
     awaitable. The ``hooks`` stand around those that run, the first one outermost; a repeated
     datagram that gets its first answer again does not run. ``auth`` judges the credentials.
-    Endpoints answer from the ``memo`` what was answered before, if there is one.
+    Endpoints answer from the ``memo`` what was answered before, if there is one. A datagram gets no
+    reply while too many calls of its source are under way.
     """
 
     def __init__(
@@ -106,7 +108,7 @@ class Dispatcher:
     ) -> None:
         self.clock, self.before, self.memo = clock, before, memo
         self.hooks, self.auth = tuple(hooks), Judge() if auth is None else auth
-        self.replay = ReplayCache()
+        self.replay, self.shares = ReplayCache(), Shares()
         self._programs: dict[int, dict[int, dict[int, tuple[Procedure[Any], Any]]]] = {}
         for service in services:
             self.add(service)
@@ -135,6 +137,16 @@ class Dispatcher:
         Raises:
             ProtocolError: the bytes are no call; a stream is to be closed, a datagram dropped.
         """
+        if not caller.datagram:
+            return self._handle(message, caller)
+        if self.shares.spent(caller):
+            return None
+        reply = self._handle(message, caller)
+        if reply is None or isinstance(reply, bytes):
+            return reply
+        return self.shares.counted(caller, reply)
+
+    def _handle(self, message: bytes, caller: Caller) -> Reply | Awaitable[Reply]:
         try:
             call, handler = self._admit(message, caller)
             asked = self.before(call) if self.before is not None else None
@@ -197,12 +209,13 @@ class Dispatcher:
         remembered = self.replay.begin(call.caller.source, call.message, now)
         reply = self._run(call, handler)
         if not inspect.isawaitable(reply):
-            remembered.reply = reply
+            remembered.reply = _of_datagram(reply)
             return reply
 
         async def remember() -> Reply:
-            remembered.reply = await reply
-            return remembered.reply
+            answer = await reply
+            remembered.reply = _of_datagram(answer)
+            return answer
 
         return remember()
 
@@ -292,9 +305,16 @@ def success(call: Call, results: bytes) -> bytes:
     return _accepted(call.message[:4], call.verf, data) + results
 
 
+def _of_datagram(reply: Reply) -> Reply:
+    """What may be kept of a reply: no datagram has room for a longer one, which is SYSTEM_ERR."""
+    if reply is None or len(reply) <= MAX_KEPT_MESSAGE:
+        return reply
+    return refuse(reply[:4], SystemFailure())
+
+
 def _lasting(call: Call, reply: bytes) -> bytes:
     """The reply, marked if an endpoint may keep it: not if somebody was told apart."""
-    if call.credential is not None or call.verf is not AUTH_NONE or len(reply) > MAX_KEPT_MESSAGE:
+    if call.credential is not None or call.verf is not AUTH_NONE or len(reply) > MAX_KEPT_REPLY:
         return reply
     lasting = Lasting(reply)
     lasting.counts = call.counts

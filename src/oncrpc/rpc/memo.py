@@ -15,9 +15,11 @@ from typing import Protocol
 
 from oncrpc.rpc.record import record_mark
 
-MAX_KEPT_BYTES = 4 << 20
+MAX_KEPT_BYTES = 8 << 20
 MAX_KEPT_MESSAGE = 9000
-"""A longer call or reply is not kept."""
+"""A longer call is not kept, and a longer reply only if none has to make room for it."""
+
+MAX_KEPT_REPLY = 1 << 20
 
 MAX_TABLES = 256
 KEPT_OVERHEAD = 256
@@ -91,9 +93,11 @@ class Memo:
     def keep(self, table: Table, call: bytes, reply: bytes, counts: Counts) -> None:
         """Remember the reply to a call, both with their xids, and what the call counted."""
         size = len(call) + len(reply) + KEPT_OVERHEAD
-        if max(len(call), len(reply)) > MAX_KEPT_MESSAGE:
+        if len(call) > MAX_KEPT_MESSAGE or len(reply) > MAX_KEPT_REPLY:
             return
         if self.size + size > self.max_bytes:
+            if len(reply) > MAX_KEPT_MESSAGE:
+                return
             self.forget()
         self.size += size
         table[call[4:]] = Kept(reply[4:], counts)
