@@ -39,11 +39,32 @@ def kept(text: str, **define: str) -> list[str]:
         ("%#include <stdio.h>\n%int x;\na", ["a"]),
         ("%/*\n% * kept\n% */\na", ["/*", "* kept", "*/", "a"]),
         ("%#define X(a) \\\n  (a) + \\\n  1\nb", ["b"]),
+        ("/* a\n%#define B 3\n*/\nc", ["/* a", "%#define B 3", "*/", "c"]),
+        ("a /* b\n% c \\\n  d */\ne", ["a /* b", "% c \\", "d */", "e"]),
+        ("/* a\n% b */\n% c\nd", ["/* a", "% b */", "d"]),
+        ('const A = "/*";\n#define B 1\n%c', ['const A = "/*";', "const B = 1;"]),
         ("#\na", ["a"]),
     ],
 )  # fmt: skip
 def test_what_rpcgen_would_not_read_is_left_out(text: str, expected: list[str]) -> None:
     assert kept(text) == expected
+
+
+def test_a_pass_through_line_of_a_comment_defines_nothing() -> None:
+    source = preprocess("/*\n%#define B 3\n%#include <x.h>\n*/\n%#define C 4", "test.x")
+
+    assert source.hidden == ["const C = 4;"]
+    assert source.headers == []
+
+
+@cpp
+def test_a_pass_through_line_of_a_comment_is_part_of_it_with_cpp_too(tmp_path: Path) -> None:
+    (tmp_path / "other.x").write_text("const O = 1;\n")
+    text = '#include "other.x"\n/* a\n%#define B 3\n% c \\\n*/\nconst D = O;'
+
+    made = compile_text(text, str(tmp_path / "test.x"))
+
+    assert "D = O\n" in made
 
 
 def test_a_name_of_the_command_line_is_defined_and_is_a_constant() -> None:

@@ -18,7 +18,7 @@ from oncrpc.idl.layout import (
     keyed,
     lines_of,
 )
-from oncrpc.idl.names import FROM_RPC, FROM_XDR
+from oncrpc.idl.names import FROM_RPC, FROM_XDR, synonym
 from oncrpc.idl.order import ordered, ordered_constants, references
 from oncrpc.idl.programs import Programs
 from oncrpc.idl.text import declared, declared_late, value_type
@@ -50,6 +50,7 @@ class _Emitter:
     def __init__(self, interface: model.Interface) -> None:
         self.interface = interface
         self.types = {made.name: made for made in interface.types}
+        self.taken = set(_names(interface))
         self.placed: set[str] = set()
         self.synonyms: set[str] = set()
         self.awaited: set[str] = set()
@@ -71,9 +72,9 @@ class _Emitter:
             previous = made
             self.placed.add(made.name)
             if made.name in self.awaited:
-                lines += ["", "", *assigned(f"_{made.name}", made.name)]
+                lines += ["", "", *assigned(self._other(made.name), made.name)]
                 self.awaited.remove(made.name)
-        programs = Programs(self.types)
+        programs = Programs(self.types, self._other)
         for program in self.interface.programs:
             for version in program.versions:
                 shadowed = self._synonyms(programs.shadowed(version))
@@ -120,7 +121,7 @@ class _Emitter:
         document = _documented(made.comment)
         lines = [*self._synonyms(used), *lines_of(decorator, 0), f"class {made.name}:", *document]
         for field, text in fields:
-            shown = lines_of(_renamed(text, names), 1, before=f"{field.name}: ")
+            shown = lines_of(self._renamed(text, names), 1, before=f"{field.name}: ")
             lines += commented(shown, field)
         return lines if fields or document else [*lines, "    pass"]
 
@@ -132,8 +133,26 @@ class _Emitter:
         new = set(words) - self.synonyms
         self.synonyms |= new
         self.awaited |= {word for word in new if word in self.types and word not in self.placed}
-        lines = [line for word in sorted(new - self.awaited) for line in assigned(f"_{word}", word)]
+        there = sorted(new - self.awaited)
+        lines = [line for word in there for line in assigned(self._other(word), word)]
         return [*lines, "", ""] if lines else []
+
+    def _other(self, name: str) -> str:
+        """The other name of what a class hides."""
+        return synonym(name, self.taken)
+
+    def _renamed(self, part: Part, shadowing: set[str]) -> Part:
+        """The text with the other names of those types that the class hides."""
+
+        def rename(found: re.Match[str]) -> str:
+            return self._other(found[0]) if found[0] in shadowing else found[0]
+
+        if isinstance(part, Group):
+            items = [self._renamed(item, shadowing) for item in part.items]
+            return Group(WORD.sub(rename, part.opening), items, part.closing)
+        if isinstance(part, Chain):
+            return Chain([WORD.sub(rename, item) for item in part.items])
+        return WORD.sub(rename, part)
 
     def _union(self, made: model.Union) -> list[str]:
         late = {name for arm in _arms(made) for name in references(arm)} - self.placed
@@ -153,6 +172,20 @@ class _Emitter:
 
     def _alias(self, made: model.Alias) -> list[str]:
         return commented(assigned(made.name, declared(made.type)), made)
+
+
+def _names(interface: model.Interface) -> Iterator[str]:
+    """Every name that the module or a class of it has."""
+    for made in (*interface.constants, *interface.types, *interface.programs):
+        yield made.name
+    for made in interface.types:
+        if isinstance(made, model.Struct):
+            yield from (field.name for field in made.fields)
+        elif isinstance(made, model.Union):
+            yield from (made.switch.name, made.body)
+    for version in (each for program in interface.programs for each in program.versions):
+        yield version.name
+        yield from (procedure.name for procedure in version.procedures)
 
 
 def _arms(made: model.Union) -> Iterator[model.Type | None]:
@@ -181,20 +214,6 @@ def commented(
 def _documented(comment: Sequence[str]) -> list[str]:
     lines = docstring(comment, 1)
     return [*lines, ""] if lines else []
-
-
-def _renamed(part: Part, shadowing: set[str]) -> Part:
-    """The text with the other names of those types that the class hides."""
-
-    def rename(found: re.Match[str]) -> str:
-        return f"_{found[0]}" if found[0] in shadowing else found[0]
-
-    if isinstance(part, Group):
-        items = [_renamed(item, shadowing) for item in part.items]
-        return Group(WORD.sub(rename, part.opening), items, part.closing)
-    if isinstance(part, Chain):
-        return Chain([WORD.sub(rename, item) for item in part.items])
-    return WORD.sub(rename, part)
 
 
 def _quoted(text: str) -> str:

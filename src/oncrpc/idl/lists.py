@@ -15,7 +15,7 @@ from oncrpc.idl.scope import Scope, declarations_in
 
 
 class Lists:
-    """The elements of a scope, and the name of each one's list."""
+    """The elements of a scope; ``names`` has what the file calls each one's list, or ""."""
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
@@ -69,13 +69,13 @@ class Lists:
                     yield declared.type
 
     def _list_name(self, name: str) -> str:
-        """That of the first typedef of a pointer to it; else made from the structure's."""
+        """That of the first typedef of a pointer to it."""
         for definition in self.scope.all:
             declared = definition.declaration if isinstance(definition, tree.Typedef) else None
             pointer = declared is not None and declared.form == "pointer"
             if declared and pointer and self.struct_of(declared.type) == name:
                 return definition.name
-        return f"{name}_ptr"
+        return ""
 
     def _check_typedefs(self) -> None:
         for definition in self.scope.all:

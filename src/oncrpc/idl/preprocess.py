@@ -30,6 +30,9 @@ DEFINE = re.compile(r"(\w+)(?:\s+(.*))?$")
 CONSTANT = re.compile(r'(?!.*\w\s+\w)[\w\s()+\-*/%&|^~<>]+|"[^"]*"')
 MARKER = re.compile(r'#\s+(\d+)\s+"((?:[^"\\]|\\.)*)"')
 COMMENT = re.compile(r"/\*.*?(?:\*/|$)|//.*$")
+APART = re.compile(r'"[^"\n]*"|/\*.*?\*/|//.*$')
+"""What has nothing of a comment that goes on: texts, and whole comments."""
+
 PASSED = re.compile(r"%\s*#\s*(define|include)\s+(.*)")
 PASSED_ON = re.compile(r"^%(?:.*\\\n)+.*", re.MULTILINE)
 HEADER = re.compile(r'[<"]([^>"]+)\.h[>"]')
@@ -129,8 +132,7 @@ def _ends_in_comment(line: str, inside: bool) -> bool:
         _, end, line = line.partition("*/")
         if not end:
             return True
-    rest = re.sub(r"/\*.*?\*/|//.*$", " ", line)
-    return "/*" in rest
+    return "/*" in APART.sub(" ", line)
 
 
 def _conditions(source: Source, lines: list[str], names: dict[str, str]) -> None:
@@ -180,18 +182,22 @@ def _defined(rest: str, names: dict[str, str]) -> str:
 
 
 class _Passed:
-    """Reads the lines passed through to C; those of a comment stay, without their ``%``."""
+    """Reads the lines passed through to C; those of a comment stay, without their ``%``.
+
+    Within a comment of the file itself ``%`` is as good as any other character, as for rpcgen.
+    """
 
     def __init__(self, source: Source) -> None:
         self.source = source
-        self.comment = self.continued = False
+        self.inside = self.comment = self.continued = False
 
     def line(self, line: str) -> str:
         """The line for the grammar."""
         if self.continued:
             self.continued = line.endswith("\\")
             return ""
-        if not line.startswith("%"):
+        if self.inside or not line.startswith("%"):
+            self.inside = _ends_in_comment(line, self.inside)
             return line
         self.continued = line.endswith("\\")
         body = line[1:]

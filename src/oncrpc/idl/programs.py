@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from oncrpc.idl import model
 from oncrpc.idl.layout import Group, Part, docstring, lines_of
@@ -13,10 +13,10 @@ WORD = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
 
 
 class Programs:
-    """Writes versions; ``types`` are those that they may use."""
+    """Writes versions; ``types`` are those that they may use, ``other`` names those hidden."""
 
-    def __init__(self, types: Mapping[str, model.Declared]) -> None:
-        self.types = types
+    def __init__(self, types: Mapping[str, model.Declared], other: Callable[[str], str]) -> None:
+        self.types, self.other = types, other
 
     def version(self, made: model.Version, program: model.Program) -> list[str]:
         """The class of a version."""
@@ -47,9 +47,9 @@ class Programs:
 
     def _constant(self, procedure: model.Procedure, hidden: set[str]) -> list[str]:
         items: list[Part] = [str(procedure.number)]
-        items += [_seen(str(declared(field.type)), hidden) for field in procedure.parameters]
+        items += [self._seen(str(declared(field.type)), hidden) for field in procedure.parameters]
         if procedure.result is not None:
-            items.append(f"result={_seen(str(declared(procedure.result)), hidden)}")
+            items.append(f"result={self._seen(str(declared(procedure.result)), hidden)}")
         value = self._value(procedure.result, hidden)
         return lines_of(Group(f"{procedure.name} = Procedure[{value}](", items, ")"), 1)
 
@@ -79,9 +79,8 @@ class Programs:
         return lines_of(Group(opening, ["self", *first, *parameters], f") -> {result}:"), 2)
 
     def _value(self, kind: model.Type | None, hidden: set[str]) -> str:
-        return _seen(value_type(kind, self.types), hidden)
+        return self._seen(value_type(kind, self.types), hidden)
 
-
-def _seen(text: str, hidden: set[str]) -> str:
-    """The text with the other names of the types that are hidden."""
-    return WORD.sub(lambda found: f"_{found[0]}" if found[0] in hidden else found[0], text)
+    def _seen(self, text: str, hidden: set[str]) -> str:
+        """The text with the other names of the types that are hidden."""
+        return WORD.sub(lambda word: self.other(word[0]) if word[0] in hidden else word[0], text)

@@ -6,6 +6,7 @@ Types declared within others come out before them, named after the field that ha
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 from oncrpc.idl import model, names, tree
 from oncrpc.idl.lists import Lists
@@ -35,7 +36,15 @@ class _Resolver:
         self.values = Values(scope)
         self.lists = Lists(scope)
         self.made = model.Interface()
-        self.taken = {names.global_name(name) for name in scope.definitions}
+        self.shown = scope.shown
+        self.taken = set(self.shown.values())
+        structs = (item for item in scope.all if isinstance(item, tree.Struct))
+        unnamed = {name for name, written in self.lists.names.items() if not written}
+        self.pointers = {
+            item.name: self._fresh(f"{self.shown[item.name]}_ptr")
+            for item in structs
+            if item.pointer or item.name in unnamed
+        }
 
     def interface(self, specification: tree.Specification) -> model.Interface:
         self.made.comment = specification.comment
@@ -44,7 +53,7 @@ class _Resolver:
             tree.Union: self._union, tree.Typedef: self._typedef, tree.Program: self._program,
         }  # fmt: skip
         for definition in self.scope.all:
-            methods[type(definition)](definition, names.global_name(definition.name))
+            methods[type(definition)](definition, self.shown[definition.name])
         return self.made
 
     def _constant(self, written: tree.Constant, name: str) -> None:
@@ -56,6 +65,7 @@ class _Resolver:
 
     def _enum(self, written: tree.Enum, name: str) -> None:
         members = []
+        shown = _members(written)
         for member in written.members:
             value = self.values.value_of(member.name, member.place)
             assert isinstance(value, int)
@@ -64,8 +74,9 @@ class _Resolver:
             text = self.values.text(member.value) if member.value else str(value)
             if value >= 2**31:  # C's hexadecimal for a negative number
                 value, text = value - 2**32, str(value - 2**32)
-            shown = names.member_name(member.name)
-            members.append(model.Member(shown, value, text, member.comment, member.above))
+            members.append(
+                model.Member(shown[member.name], value, text, member.comment, member.above)
+            )
         registry = any(REGISTRY in line for line in written.comment)
         comment = tuple(line for line in written.comment if line.strip() != REGISTRY)
         self.made.types.append(model.Enum(name, tuple(members), registry, comment))
@@ -73,25 +84,27 @@ class _Resolver:
     def _struct(self, written: tree.Struct, name: str) -> None:
         element = written.name in self.lists.elements
         fields = [field for field in written.fields if field.form != "void"]
-        shown = fields[:-1] if element else fields
-        made = tuple(self._field(field, name) for field in shown)
         self._unique(fields)
+        fields = fields[:-1] if element else fields
+        shown = names.in_scope([field.name for field in fields], names.field_name)
+        made = tuple(self._field(field, name, shown[field.name]) for field in fields)
         self.made.types.append(model.Struct(name, made, written.comment))
-        if written.pointer:
-            self._pointer(name, element)
-        elif element and self.lists.names[written.name] not in self.scope.definitions:
-            linked = model.Linked(model.Reference(name))
-            self.made.types.append(model.Alias(self.lists.names[written.name], linked))
+        if written.pointer or (element and not self.lists.names[written.name]):
+            self._pointer(written.name, element)
 
-    def _field(self, written: tree.Declaration, struct: str) -> model.Field:
+    def _field(self, written: tree.Declaration, struct: str, name: str) -> model.Field:
         made = self.type(written, f"{struct}_{written.name}")
-        name = names.field_name(written.name)
         return model.Field(name, made, written.comment, written.above)
 
-    def _pointer(self, name: str, element: bool) -> None:
-        target = model.Reference(name)
+    def _pointer(self, struct: str, element: bool) -> None:
+        target = model.Reference(self.shown[struct])
         made = model.Linked(target) if element else model.Optional(target)
-        self.made.types.append(model.Alias(f"{name}_ptr", made))
+        self.made.types.append(model.Alias(self.pointers[struct], made))
+
+    def _list(self, struct: str) -> str:
+        """The name of the list of that element."""
+        written = self.lists.names[struct]
+        return self.shown[written] if written else self.pointers[struct]
 
     def _unique(self, fields: list[tree.Declaration]) -> None:
         seen: set[str] = set()
@@ -107,7 +120,7 @@ class _Resolver:
         target = self.lists.target(declared) if declared.form == "pointer" else ""
         made: model.Type
         if target in self.lists.elements:
-            made = model.Linked(model.Reference(names.global_name(target)))
+            made = model.Linked(model.Reference(self.shown[target]))
         else:
             made = self.type(declared, f"{name}_item")
         self.made.types.append(model.Alias(name, made, written.comment, written.above))
@@ -150,7 +163,7 @@ class _Resolver:
         base = self._behind(switch)
         if isinstance(base, model.Enum):
             for member in base.members:
-                if member.value == number and _wrote(value) in (member.name, None):
+                if member.value == number and self._wrote(value) in (member.name, None):
                     return model.Case(number, f"{base.name}.{member.name}", body)
             for member in base.members:
                 if member.value == number:
@@ -162,6 +175,11 @@ class _Resolver:
                 raise value.place.error(f"{number} is no bool")
             return model.Case(number, str(bool(number)), body)
         return model.Case(number, self.values.text(value), body)
+
+    def _wrote(self, value: tree.Value) -> str | None:
+        """The member that a case is written with, if it is one."""
+        enum = self.scope.enumerators.get(value.name) if isinstance(value, tree.Name) else None
+        return _members(enum)[value.name] if enum and isinstance(value, tree.Name) else None
 
     def _behind(self, kind: model.Type) -> model.Type | model.Declared:
         """The type that a chain of aliases ends at; what is not made yet is made out of order."""
@@ -176,7 +194,7 @@ class _Resolver:
 
     def _ahead(self, name: str) -> model.Declared:
         """A type that is declared further down; of a structure or union only its name."""
-        found = (d for d in self.scope.all if names.global_name(d.name) == name)
+        found = (d for d in self.scope.all if self.shown[d.name] == name)
         definition = next(found, None)
         ahead = _Resolver(self.scope)
         if isinstance(definition, tree.Enum):
@@ -194,14 +212,34 @@ class _Resolver:
             return self._bytes(declared, declared.type.name)
         target = self.lists.target(declared) if declared.form == "pointer" else ""
         if target in self.lists.elements:
-            return model.Reference(names.global_name(self.lists.names[target]))
+            return model.Reference(self._list(target))
         element = self._element(declared.type, inner)
         if declared.form == "pointer":
             return self._optional(element)
         if declared.form == "plain":
             return element
+        if self._is_empty(declared.type):
+            raise declared.place.error("the elements of an array have no size")
         size = self._size(declared.size)
         return model.Items("vector" if declared.form == "fixed" else "array", element, size)
+
+    def _is_empty(self, kind: tree.Type) -> bool:
+        """Whether a value has no bytes: of such there could be any number in none."""
+        found: object = kind
+        if isinstance(kind, tree.Named):
+            found = self.scope.definitions.get(kind.name)
+        if isinstance(found, tree.Typedef):
+            return self._has_no_bytes(found.declaration)
+        if not isinstance(found, tree.Struct) or found.pointer:
+            return False
+        return all(self._has_no_bytes(field) for field in found.fields)
+
+    def _has_no_bytes(self, declared: tree.Declaration) -> bool:
+        if declared.form == "fixed" and declared.size and not self.values.size(declared.size):
+            return True
+        if declared.form in ("variable", "pointer") or declared.type is None:
+            return declared.form == "void"
+        return self._is_empty(declared.type)
 
     def _bytes(self, declared: tree.Declaration, kind: str) -> model.Bytes:
         size = self._size(declared.size)
@@ -241,14 +279,12 @@ class _Resolver:
             raise kind.place.error(f"unknown type '{kind.name}'")
         if isinstance(definition, (tree.Constant, tree.Program)):
             raise kind.place.error(f"'{kind.name}' is no type")
-        name = names.global_name(kind.name)
         pointer = isinstance(definition, tree.Struct) and definition.pointer
-        return model.Reference(f"{name}_ptr" if pointer else name)
+        return model.Reference((self.pointers if pointer else self.shown)[kind.name])
 
     def _fresh(self, name: str) -> str:
         """A name that nothing in the file has."""
-        while name in self.taken:
-            name += "_"
+        name = names.free(name, self.taken)
         self.taken.add(name)
         return name
 
@@ -265,26 +301,23 @@ class _Resolver:
         if name in self.taken:
             name = f"{program}_{written.name}"
         name = self._fresh(name)
-        procedures = [self._procedure(each, name) for each in written.procedures]
+        shown = names.in_scope([p.name for p in written.procedures], names.procedure_name)
+        procedures = [self._procedure(p, name, shown[p.name]) for p in written.procedures]
         _distinct(written.procedures, [procedure.number for procedure in procedures])
         number = self._numbered(written.number)
         return model.Version(name, number, tuple(procedures), written.comment)
 
-    def _procedure(self, written: tree.Procedure, version: str) -> model.Procedure:
-        count = len(written.parameters)
-        parameters: list[model.Field] = []
-        for index, declared in enumerate(written.parameters):
-            default = "arg" if count == 1 else f"arg{index + 1}"
-            name = names.parameter_name(declared.name or default)
-            if any(name == parameter.name for parameter in parameters):
-                raise declared.place.error(f"two parameters are named '{name}'")
-            made = self.type(declared, f"{version}_{written.name}_{name}")
-            parameters.append(model.Field(name, made))
+    def _procedure(self, written: tree.Procedure, version: str, name: str) -> model.Procedure:
+        shown = _parameters(written.parameters, version)
+        parameters = [
+            model.Field(each, self.type(declared, f"{version}_{written.name}_{each}"))
+            for each, declared in zip(shown, written.parameters, strict=True)
+        ]
         result = None
         if written.result.form != "void":
             result = self.type(written.result, f"{version}_{written.name}_result")
         return model.Procedure(
-            names.procedure_name(written.name), self._numbered(written.number),
+            name, self._numbered(written.number),
             tuple(parameters), result, written.comment,
         )  # fmt: skip
 
@@ -296,9 +329,26 @@ class _Resolver:
         return number
 
 
-def _wrote(value: tree.Value) -> str | None:
-    """The name that a case is written with, if it is one."""
-    return names.member_name(value.name) if isinstance(value, tree.Name) else None
+def _members(enum: tree.Enum) -> dict[str, str]:
+    """What the members of an enumeration are called."""
+    return names.in_scope([member.name for member in enum.members], names.member_name)
+
+
+def _parameters(written: Sequence[tree.Declaration], version: str) -> list[str]:
+    """What the parameters of a procedure are called; those without a name are numbered."""
+    seen: set[str] = set()
+    for declared in written:
+        if declared.name in seen:
+            raise declared.place.error(f"two parameters are named '{declared.name}'")
+        seen |= {declared.name} - {""}
+    shown = names.in_scope(sorted(seen), partial(names.parameter_name, version=version))
+    taken = set(shown.values())
+    made = []
+    for number, declared in enumerate(written, start=1):
+        default = "arg" if len(written) == 1 else f"arg{number}"
+        made.append(shown[declared.name] if declared.name else names.free(default, taken))
+        taken.add(made[-1])
+    return made
 
 
 def _distinct(nodes: Sequence[tree.Version | tree.Procedure], numbers: list[int]) -> None:

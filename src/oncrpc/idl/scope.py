@@ -12,7 +12,7 @@ from functools import cache
 from importlib.resources import files
 
 from oncrpc.errors import IdlError
-from oncrpc.idl import tree
+from oncrpc.idl import names, tree
 from oncrpc.idl.parse import parse
 from oncrpc.idl.preprocess import Source
 
@@ -30,7 +30,7 @@ BOOLEANS = {"FALSE": 0, "TRUE": 1}
 
 
 class Scope:
-    """The definitions of a file by name, and those that it borrows."""
+    """The definitions of a file by name, and those that it borrows; ``shown`` are their names."""
 
     def __init__(
         self, specification: tree.Specification, libraries: Iterable[tree.Specification]
@@ -41,6 +41,7 @@ class Scope:
         self.enumerators = _enumerators(self.own)
         self._libraries = [Scope(library, ()) for library in libraries]
         self._borrow()
+        self.shown = names.in_scope(self.definitions, names.global_name)
 
     @property
     def all(self) -> list[tree.Definition]:

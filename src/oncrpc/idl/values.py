@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 
-from oncrpc.idl import names, tree
+from oncrpc.idl import tree
 from oncrpc.idl.scope import BOOLEANS, Scope
 
 BINARY: dict[str, Callable[[int, int], int]] = {
@@ -121,7 +121,7 @@ class Values:
         if isinstance(value, tree.Number):
             return written(value.text)
         if isinstance(value, tree.Name) and self._is_constant(value):
-            return names.global_name(value.name)
+            return self.scope.shown[value.name]
         if isinstance(value, tree.Operation) and len(value.operands) == 2:
             simple = all(
                 isinstance(part, tree.Number) or self._is_constant(part) for part in value.operands
