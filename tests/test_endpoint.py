@@ -12,14 +12,17 @@ from typing import Any
 
 import pytest
 
+from asked import Asked
 from oncrpc import endpoint, sync
 from oncrpc.addr import NC_TPI_COTS, Transport, transport
 from oncrpc.aio.sockets import listen_local
 from oncrpc.binder import Binder
 from oncrpc.endpoint import (
     RESERVED_PORTS,
+    LookUp,
     bind_reserved,
     first_of,
+    is_name,
     local_address,
     look_up,
     netids_for,
@@ -103,6 +106,50 @@ def test_what_is_no_port_is_refused_before_anybody_is_asked(
 
     with pytest.raises(AddressError, match=f"^{port} is no port: 0 to 65535 are$"):
         look_up(transport("tcp"), "host.example", port)
+
+
+@pytest.mark.parametrize(
+    ("netid", "host", "asked"),
+    [
+        ("tcp", "files.example", True),
+        ("tcp", "192.0.2.1", False),
+        ("tcp", "fe80::1%eth0", False),
+        ("local", "sock", False),
+    ],
+)
+def test_somebody_is_asked_for_a_name_only(netid: str, host: str, asked: bool) -> None:
+    assert is_name(transport(netid), host) is asked
+
+
+def test_a_look_up_that_is_waited_for_gives_the_address() -> None:
+    assert LookUp(transport("tcp"), "127.0.0.1", 111).wait(10.0) == ("127.0.0.1", 111)
+
+
+def test_a_look_up_that_fails_raises_what_the_resolver_says(no_name_server: Asked) -> None:
+    found = LookUp(transport("tcp"), "files.example", 111)
+    no_name_server.wait()
+    no_name_server.answers()
+
+    with pytest.raises(HostUnknown, match="no name server answers"):
+        found.wait(0.0)
+
+
+@pytest.mark.parametrize("timeout", [0.0, -1.0, 0.01])
+def test_a_look_up_that_takes_too_long_is_left_to_itself(
+    timeout: float, no_name_server: Asked
+) -> None:
+    found = LookUp(transport("tcp"), "files.example", 111)
+
+    with pytest.raises(TransportError, match="no name server answered in time") as raised:
+        found.wait(timeout)
+
+    assert raised.value.errno == errno.ETIMEDOUT
+    assert no_name_server.wait()
+
+
+def test_what_is_no_host_name_is_unknown() -> None:
+    with pytest.raises(HostUnknown, match="unknown host"):
+        look_up(transport("tcp"), "a\0b", 111)
 
 
 def test_an_address_of_an_interface_keeps_it() -> None:

@@ -13,13 +13,16 @@ from oncrpc.errors import (
     AuthError,
     CallError,
     CallTimeout,
+    ClientClosed,
     HostUnknown,
     OncRpcError,
     ProgramMismatch,
+    ProtocolError,
     RpcMismatch,
     TransportError,
     XdrError,
 )
+from oncrpc.programs.portmap import PMAP_VERS
 from oncrpc.rpc.prot import auth_stat
 
 TREE = [
@@ -41,6 +44,7 @@ def test_every_error_is_of_our_tree(cls: type[Exception]) -> None:
         (AddressError, ValueError),
         (TransportError, OSError),
         (HostUnknown, TransportError),
+        (ClientClosed, TransportError),
         (CallTimeout, TimeoutError),
     ],
 )
@@ -81,14 +85,44 @@ def test_an_error_of_the_transport_is_made_from_its_number() -> None:
 @pytest.mark.parametrize(
     ("error", "text"),
     [
-        (ProgramMismatch(2, 4), "server supports versions 2 to 4"),
-        (RpcMismatch(2, 2), "server supports RPC versions 2 to 2"),
+        (ProgramMismatch(2, 4), "server supports versions 2 to 4 (PROG_MISMATCH)"),
+        (RpcMismatch(2, 2), "server supports RPC versions 2 to 2 (RPC_MISMATCH)"),
         (AuthError(auth_stat.AUTH_TOOWEAK), "authentication refused: AUTH_TOOWEAK"),
         (AuthError(77), "authentication refused: 77"),
     ],
 )
 def test_a_refusal_says_what_it_carries(error: CallError, text: str) -> None:
     assert str(error) == text
+
+
+@pytest.mark.parametrize(
+    ("procedure", "place", "text"),
+    [
+        (None, "", "no"),
+        (None, "here", "here: no"),
+        (PMAP_VERS.PMAPPROC_DUMP, "", "PMAP_VERS.PMAPPROC_DUMP: no"),
+        (PMAP_VERS.PMAPPROC_DUMP, "here", "PMAP_VERS.PMAPPROC_DUMP at here: no"),
+    ],
+)
+def test_what_became_of_a_call_says_of_which_one(procedure: object, place: str, text: str) -> None:
+    error = ProtocolError("no")
+    error.procedure, error.place = procedure, place
+
+    assert str(error) == text
+
+
+def test_a_value_that_has_no_bytes_says_in_which_call_and_argument() -> None:
+    error = XdrError("arg.port", None, "bad")
+    error.procedure = PMAP_VERS.PMAPPROC_SET
+
+    assert str(error) == "PMAP_VERS.PMAPPROC_SET(arg.port): bad"
+
+
+def test_a_closed_client_is_a_connection_that_was_ended_here() -> None:
+    error = ClientClosed.at("192.0.2.1 port 2049 over tcp")
+
+    assert str(error) == "192.0.2.1 port 2049 over tcp: the client is closed"
+    assert error.errno == errno.ECONNABORTED
 
 
 def test_an_error_of_the_transport_says_where_and_why() -> None:

@@ -99,7 +99,7 @@ def test_without_a_server_the_client_says_so_in_one_line() -> None:
 
     assert called.returncode == 1
     assert called.stderr == (
-        "call_greeter: program 536871065 version 1 is not registered for tcp\n"
+        "call_greeter: program 536871065 version 1 is not registered for tcp on 127.0.0.1\n"
     )
 
 

@@ -9,19 +9,23 @@ import struct
 import threading
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from asked import Asked
 from helpers import words
 from oncrpc import sync
 from oncrpc.errors import (
     AddressError,
     CallTimeout,
+    ClientClosed,
     NotRegistered,
     ProtocolError,
     TransportError,
 )
+from oncrpc.rpc import Version
 from oncrpc.rpc.record import RecordReader, encode_record
 from rpc.service import COUNTER_V3, Counter
 from threads import answering, behaving, dialed, has_ipv6, silent
@@ -96,10 +100,9 @@ def test_a_link_that_was_closed_says_so() -> None:
         link = dialed("tcp", place)
         link.close()
 
-        with pytest.raises(TransportError, match="Software caused connection abort") as raised:
+        with pytest.raises(ClientClosed, match=r": the client is closed$"):
             sync.run(COUNTER_V3.Client(link).READ())
 
-    assert raised.value.errno == errno.ECONNABORTED
     assert not link.works
 
 
@@ -111,10 +114,14 @@ def test_after_bytes_that_are_no_record_the_link_is_closed() -> None:
 
     with behaving("tcp", boasting) as place, dialed("tcp", place) as link:
         counter = COUNTER_V3.Client(link)
-        with pytest.raises(ProtocolError):
+        with pytest.raises(
+            ProtocolError, match=r"^COUNTER_V3\.READ at .* port .*: a record of over"
+        ):
             sync.run(counter.READ())
 
-        with pytest.raises(TransportError) as raised:
+        with pytest.raises(
+            TransportError, match="given up after bytes that are no record"
+        ) as raised:
             sync.run(counter.READ())
 
     assert raised.value.errno == errno.ECONNABORTED
@@ -223,10 +230,57 @@ def test_a_client_that_was_left_is_not_dialed_again() -> None:
         with sync.connect(host, COUNTER_V3.Client, port=port, reconnect=True) as counter:
             pass
 
-        with pytest.raises(TransportError) as raised:
+        with pytest.raises(ClientClosed):
             counter.READ()
 
-    assert raised.value.errno == errno.ECONNABORTED
+
+@pytest.mark.parametrize("netid", ["tcp", "udp"])
+def test_looking_up_a_name_is_within_the_timeout(netid: str, no_name_server: Asked) -> None:
+    name = f"looking up slow.example port 111 over {netid}: no name server answered in time"
+
+    with (
+        pytest.raises(TransportError, match=f"^{name}$") as raised,
+        sync.connect("slow.example", COUNTER_V3.Client, transport=netid, port=111, timeout=SHORT),
+    ):
+        pass
+
+    assert no_name_server.is_set()
+    assert raised.value.errno == errno.ETIMEDOUT
+
+
+class Mapper(sync.Binder):
+    """Dials a port mapper to say that the program is at port 2049."""
+
+    async def find(self, host: str, version: type[Version], netid: str) -> tuple[str, int]:
+        await self.dial(netid, host, 111)
+        return host, 2049
+
+
+def test_what_the_port_mapper_took_is_part_of_the_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    dialed: list[tuple[int, float]] = []
+    links: list[Any] = []
+
+    async def slowly(netid: str, host: str, port: int, *, timeout: float, **_: object) -> Any:
+        dialed.append((port, timeout))
+        links.append(SimpleNamespace(close=lambda: None))
+        now[0] += 2.0
+        return links[-1]
+
+    monkeypatch.setattr("oncrpc.sync.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("oncrpc.sync.dial", slowly)
+    monkeypatch.setattr("oncrpc.sync.Binder", Mapper)
+    with sync.connect(LOCALHOST, COUNTER_V3.Client, timeout=5.0):
+        assert dialed == [(111, 5.0), (2049, 3.0)]
+        assert [link.timeout for link in links] == [3.0, 5.0]
+
+
+def test_a_timeout_may_be_infinite() -> None:
+    with (
+        behaving("tcp", answering(Counter(), datagrams=False)) as (_, port),
+        sync.connect("localhost", COUNTER_V3.Client, port=port, timeout=float("inf")) as counter,
+    ):
+        assert counter.ADD(5) == 5
 
 
 def test_what_dialing_took_is_part_of_the_timeout(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -94,14 +94,22 @@ class Binder:
             NotRegistered: the port mapper does not know it. CallError, TransportError, CallTimeout.
         """
         async with self.open(netid, host) as link:
-            wanted = rpcb(prog, vers, netid.encode(), link.peer.encode(), b"")
-            for client in (RPCBVERS4.Client(link), RPCBVERS.Client(link)):
-                try:
-                    found = await client.RPCBPROC_GETADDR(wanted)
-                except OTHER_VERSION:
-                    continue
-                return _known(found.decode("ascii", "replace"), prog, vers, netid)
-            return await self._getport(link, prog, vers, netid)
+            uaddr = await self._getaddr(link, prog, vers, netid)
+        if not uaddr:
+            which = f"program {prog} version {vers} is not registered for {netid}"
+            raise NotRegistered(f"{which} on {host or 'this host'}")
+        return uaddr
+
+    async def _getaddr(self, link: OpenLink, prog: int, vers: int, netid: str) -> str:
+        """What the port mapper says, "" if it does not know the program."""
+        wanted = rpcb(prog, vers, netid.encode(), link.peer.encode(), b"")
+        for client in (RPCBVERS4.Client(link), RPCBVERS.Client(link)):
+            try:
+                found = await client.RPCBPROC_GETADDR(wanted)
+            except OTHER_VERSION:
+                continue
+            return found.decode("ascii", "replace")
+        return await self._getport(link, prog, vers, netid)
 
     async def _getport(self, link: OpenLink, prog: int, vers: int, netid: str) -> str:
         if netid not in PROTOCOLS:
@@ -109,7 +117,7 @@ class Binder:
         asked = mapping(prog, vers, PROTOCOLS[netid], 0)
         port = await PMAP_VERS.Client(link).PMAPPROC_GETPORT(asked)
         host, _ = split_uaddr(link.peer)
-        return _known(join_uaddr(host, port & 0xFFFF) if port else "", prog, vers, netid)
+        return join_uaddr(host, port & 0xFFFF) if port else ""
 
     async def getport(self, host: str, prog: int, vers: int, netid: str) -> int:
         """The port of a program on a host; the same errors as ``getaddr``.
@@ -227,12 +235,6 @@ class Binder:
 
 def _stream(host: str) -> str:
     return "tcp6" if ":" in host else "tcp"
-
-
-def _known(uaddr: str, prog: int, vers: int, netid: str) -> str:
-    if not uaddr:
-        raise NotRegistered(f"program {prog} version {vers} is not registered for {netid}")
-    return uaddr
 
 
 def _widened(entry: pmaplist) -> rpcb:

@@ -10,7 +10,16 @@ import struct
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
-from oncrpc.addr import WILDCARDS, Transport, family_of, is_numeric, join_uaddr, transports
+from oncrpc.addr import (
+    WILDCARDS,
+    Transport,
+    family_of,
+    is_numeric,
+    join_uaddr,
+    transport,
+    transports,
+)
+from oncrpc.arguments import check_kind
 from oncrpc.errors import AddressError, HostUnknown, TransportError
 
 T = TypeVar("T")
@@ -22,6 +31,9 @@ SIBLINGS = {"tcp": "tcp6", "udp": "udp6", "tcp6": "tcp", "udp6": "udp"}
 PORTS = range(65536)
 RESERVED_PORTS = range(600, 1024)
 """Those of bindresvport(3): lower ones are left to servers."""
+
+LONGEST_WAIT = 1e6
+"""Seconds that a socket or a thread is waited for in one go: they take no infinity."""
 
 SO_PEERPIDFD = 77
 _CREDENTIALS = struct.Struct("@iII")
@@ -85,10 +97,36 @@ def check_port(port: int) -> None:
     """Refuse what is no port.
 
     Raises:
-        AddressError: it is below 0 or above 65535.
+        TypeError: it is no number. AddressError: it is below 0 or above 65535.
     """
+    check_kind("port", port, int)
     if port not in PORTS:
         raise AddressError(f"{port} is no port: 0 to {PORTS[-1]} are")
+
+
+def check_netid(name: str, netid: str) -> None:
+    """Refuse what is no netid of this host, given for the argument of that name.
+
+    Raises:
+        TypeError: it is no text. AddressError: this host has no such transport.
+    """
+    check_kind(name, netid, str)
+    try:
+        transport(netid)
+    except AddressError as error:
+        raise AddressError(f"{name}: {error}; this host has {', '.join(transports())}") from None
+
+
+def check_target(host: str, netid: str, port: int | None) -> None:
+    """Refuse what cannot be dialed, whatever the network is like.
+
+    Raises:
+        TypeError: an argument is of the wrong kind. AddressError: no such transport, no such port.
+    """
+    check_kind("host", host, str)
+    check_netid("transport", netid)
+    if port is not None:
+        check_port(port)
 
 
 def netids_for(netid: str, host: str) -> tuple[str, ...]:
@@ -131,13 +169,65 @@ def look_up(entry: Transport, host: str, port: int) -> Any:
     check_port(port)
     try:
         found = socket.getaddrinfo(host, port, FAMILIES.get(entry.family, 0), type_of(entry))
-    except (socket.gaierror, UnicodeError) as error:
+    except (socket.gaierror, ValueError) as error:  # or it is no name: too long, or has a NUL
         number = error.errno if isinstance(error, OSError) else None
         reason = _why_unknown(entry, host, number)
         unknown = HostUnknown(number or socket.EAI_NONAME, reason)
         unknown.place = f"port {port} over {entry.netid}"
         raise unknown from None
     return found[0][4]
+
+
+def is_name(entry: Transport, host: str) -> bool:
+    """Whether somebody has to be asked for the host's address, which may take long."""
+    return entry.family != "loopback" and not is_numeric(host)
+
+
+class LookUp:
+    """A name that is being looked up, in a thread: the resolver cannot be told to give up.
+
+    Nobody waits for the thread, not even the interpreter when it ends. ``tell`` is called in it
+    when the look-up has ended.
+    """
+
+    def __init__(
+        self, entry: Transport, host: str, port: int, *, tell: Callable[[], object] | None = None
+    ) -> None:
+        from threading import Thread
+
+        self.entry, self.host, self.port, self.tell = entry, host, port, tell
+        self._address: Any = None
+        self._error: Exception | None = None
+        self._thread = Thread(target=self._run, name=f"looks up {host}", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._address = look_up(self.entry, self.host, self.port)
+        except (OSError, ValueError) as error:
+            self._error = error
+        if self.tell is not None:
+            self.tell()
+
+    def wait(self, timeout: float) -> Any:
+        """The socket address; blocks so long for it at the most. The errors are ``result``'s."""
+        self._thread.join(min(max(timeout, 0.0), LONGEST_WAIT))
+        return self.result()
+
+    def result(self) -> Any:
+        """The socket address.
+
+        Raises:
+            HostUnknown: the name has none. AddressError: no port. OSError: nobody could be asked.
+            TransportError: the look-up has not ended yet (ETIMEDOUT).
+        """
+        if self._error is not None:
+            raise self._error
+        if self._address is None:
+            late = TransportError(errno.ETIMEDOUT, "no name server answered in time")
+            late.place = f"looking up {place_of(self.entry, self.host, self.port)}"
+            raise late
+        return self._address
 
 
 def _why_unknown(entry: Transport, host: str, number: int | None) -> str:

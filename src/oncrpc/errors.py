@@ -8,6 +8,8 @@
     ├── AddressError         no universal address, or an unknown netid
     ├── IdlError             an interface file that cannot be compiled
     ├── TransportError       no connection, or it broke; ``errno`` says why
+    │   ├── HostUnknown      the host's name has no address
+    │   └── ClientClosed     we closed it
     ├── CallTimeout          no reply before the deadline
     ├── NotRegistered        the port mapper does not know the program
     └── CallError            the peer answered, and the answer is no (RFC 5531 §9)
@@ -27,14 +29,26 @@ import os
 
 
 class OncRpcError(Exception):
-    """The root of the tree."""
+    """The root of the tree.
+
+    What became of a call says of which one: ``procedure`` is what was called, and ``place`` where,
+    such as ``192.0.2.1 port 2049 over tcp``. The text begins with what is known of them.
+    """
+
+    procedure: object = None
+    place = ""
+
+    def __str__(self) -> str:
+        called = "" if self.procedure is None else repr(self.procedure)
+        before = " at ".join(filter(None, (called, self.place)))
+        return f"{before}: {super().__str__()}" if before else super().__str__()
 
 
 class XdrError(OncRpcError, ValueError):
     """Bytes that are no value of the type, or a value that does not fit it (RFC 4506).
 
-    ``path`` names the field from the outermost type on; ``offset`` is the byte at which decoding
-    stopped, None when encoding.
+    ``path`` names the field from the outermost type, or the argument of the ``procedure``, on;
+    ``offset`` is the byte at which decoding stopped, None when encoding.
     """
 
     def __init__(self, path: str, offset: int | None, reason: str) -> None:
@@ -42,8 +56,8 @@ class XdrError(OncRpcError, ValueError):
         self.path, self.offset, self.reason = path, offset, reason
 
     def __str__(self) -> str:
-        place = self.path if self.offset is None else f"{self.path}, byte {self.offset}"
-        return f"{place}: {self.reason}"
+        field = self.path if self.procedure is None else f"{self.procedure!r}({self.path})"
+        return f"{field if self.offset is None else f'{field}, byte {self.offset}'}: {self.reason}"
 
 
 class ProtocolError(OncRpcError):
@@ -81,12 +95,7 @@ class IdlError(OncRpcError, ValueError):
 
 
 class TransportError(OncRpcError, OSError):
-    """The peer could not be reached, or the connection ended before the reply.
-
-    ``place`` says which peer, such as ``192.0.2.1 port 2049 over tcp``; its text begins with that.
-    """
-
-    place = ""
+    """The peer could not be reached, or the connection ended before the reply."""
 
     @classmethod
     def of(cls, error: OSError, *, place: str = "") -> TransportError:
@@ -109,6 +118,17 @@ class HostUnknown(TransportError):
     """The host's name has no address of the family that was asked for."""
 
 
+class ClientClosed(TransportError):
+    """The client was closed, by us: no call can be made with it, and those under way have ended."""
+
+    @classmethod
+    def at(cls, place: str) -> ClientClosed:
+        """The failure of a client that was connected there."""
+        made = cls(_errno.ECONNABORTED, "the client is closed")
+        made.place = place
+        return made
+
+
 class CallTimeout(OncRpcError, TimeoutError):
     """No reply came before the call's deadline."""
 
@@ -125,7 +145,7 @@ class RpcMismatch(CallError):
     """The peer speaks RPC versions ``low`` to ``high``, and not ours."""
 
     def __init__(self, low: int, high: int) -> None:
-        super().__init__(f"server supports RPC versions {low} to {high}")
+        super().__init__(f"server supports RPC versions {low} to {high} (RPC_MISMATCH)")
         self.low, self.high = low, high
 
 
@@ -141,14 +161,14 @@ class ProgramUnavailable(CallError):
     """Nobody serves the program at that address."""
 
     def __init__(self) -> None:
-        super().__init__("program unavailable")
+        super().__init__("program unavailable (PROG_UNAVAIL)")
 
 
 class ProgramMismatch(CallError):
     """The program is there, but not in this version; ``low`` and ``high`` are."""
 
     def __init__(self, low: int, high: int) -> None:
-        super().__init__(f"server supports versions {low} to {high}")
+        super().__init__(f"server supports versions {low} to {high} (PROG_MISMATCH)")
         self.low, self.high = low, high
 
 
@@ -156,18 +176,18 @@ class ProcedureUnavailable(CallError):
     """The program has no such procedure."""
 
     def __init__(self) -> None:
-        super().__init__("procedure unavailable")
+        super().__init__("procedure unavailable (PROC_UNAVAIL)")
 
 
 class GarbageArguments(CallError):
     """The peer could not decode the arguments."""
 
     def __init__(self) -> None:
-        super().__init__("server cannot decode the arguments")
+        super().__init__("server cannot decode the arguments (GARBAGE_ARGS)")
 
 
 class SystemFailure(CallError):
     """The peer had an internal error, such as no memory."""
 
     def __init__(self) -> None:
-        super().__init__("server had an internal error")
+        super().__init__("server had an internal error (SYSTEM_ERR)")

@@ -23,19 +23,24 @@ from types import MethodType
 from typing import Any, Generic, TypeVar
 
 from oncrpc import addr
+from oncrpc.arguments import check_kind, check_seconds
 from oncrpc.binder import Binder
 from oncrpc.endpoint import (
+    LONGEST_WAIT,
+    LookUp,
     bind_reserved,
+    check_target,
     first_of,
     hung_up,
+    is_name,
     look_up,
     netids_for,
     peer_of,
     place_of,
     socket_of,
 )
-from oncrpc.errors import CallTimeout, ProtocolError, TransportError
-from oncrpc.rpc.auth import AUTH_NONE, Auth
+from oncrpc.errors import CallTimeout, ClientClosed, HostUnknown, ProtocolError, TransportError
+from oncrpc.rpc.auth import AUTH_NONE, Auth, flavor_of
 from oncrpc.rpc.calls import DEFAULT_TIMEOUT, Calls, Pending
 from oncrpc.rpc.program import Client, Procedure, check_client
 from oncrpc.rpc.record import RecordReader, encode_record
@@ -63,7 +68,8 @@ class SocketLink:
     """One connected socket, one call at a time; ``timeout`` in seconds holds for each call.
 
     ``place`` is where it leads, for the text of errors. ``broken`` says that a call found that no
-    further one can be made, or over datagrams that nobody answers there any more.
+    further one can be made, or over datagrams that nobody answers there any more; ``ended`` is why
+    the socket is closed.
     """
 
     def __init__(
@@ -78,6 +84,7 @@ class SocketLink:
         self.sock, self.peer, self.timeout = sock, peer, timeout
         self.datagram = sock.type == socket.SOCK_DGRAM
         self.broken = False
+        self.ended: TransportError | None = None
         first_xid = int.from_bytes(os.urandom(4), "big")
         self.calls = Calls(
             first_xid=first_xid, retransmit=self.datagram, auth=auth, place=place or peer
@@ -91,8 +98,17 @@ class SocketLink:
         self.close()
 
     def close(self) -> None:
-        """Close the socket."""
-        self.broken = True
+        """Close the socket; a call made later fails with ``ClientClosed``."""
+        self._end(ClientClosed.at(self.calls.place))
+
+    def _give_up(self, reason: str) -> None:
+        """Close the socket, on which nothing can follow."""
+        given_up = TransportError(errno.ECONNABORTED, f"given up after {reason}")
+        given_up.place = self.calls.place
+        self._end(given_up)
+
+    def _end(self, why: TransportError) -> None:
+        self.broken, self.ended = True, why
         self.sock.close()
 
     @property
@@ -114,8 +130,8 @@ class SocketLink:
         """
         if len(self.calls):
             raise RuntimeError("a call is under way on this link: each thread needs its own")
-        if self.sock.fileno() < 0:
-            raise TransportError.number(errno.ECONNABORTED, place=self.calls.place)
+        if self.ended is not None:
+            raise self.ended.with_traceback(None)
         now, limit = time.monotonic(), self.timeout if timeout is None else timeout
         call = self.calls.start(procedure, arguments, now=now, timeout=limit, auth=auth)
         try:
@@ -124,8 +140,10 @@ class SocketLink:
                 self._step()
         except CallTimeout:
             raise
-        except ProtocolError:
-            self.close()  # where the next record begins is not known
+        except ProtocolError as error:
+            # Where the next record begins is not known.
+            self._give_up(f"bytes that are no record: {error}")
+            error.procedure, error.place = procedure, self.calls.place
             raise
         except OSError as error:
             self.broken = True
@@ -142,7 +160,7 @@ class SocketLink:
         try:
             self.sock.sendall(call.message if self.datagram else encode_record(call.message))
         except TimeoutError:
-            self.close()  # half a record was sent: nothing can follow it
+            self._give_up("half a call that was not taken in time")
             raise CallTimeout(f"{self.calls.place} does not take {call.procedure!r}") from None
 
     def _step(self) -> None:
@@ -155,7 +173,7 @@ class SocketLink:
                 self._send(call)
 
     def _wait_until(self, deadline: float) -> None:
-        self.sock.settimeout(max(deadline - time.monotonic(), SHORTEST_WAIT))
+        self.sock.settimeout(_bounded(deadline - time.monotonic()))
 
     def _take(self, data: bytes) -> None:
         if self.datagram:
@@ -184,19 +202,22 @@ async def dial(
 ) -> SocketLink:
     """Connect to a host and port, or to the local socket whose path ``host`` is.
 
-    ``reserved_port`` asks for a source port below 1024, which takes a privilege.
+    ``reserved_port`` asks for a source port below 1024, which takes a privilege. The ``timeout``
+    is for dialing, looking up the name included, and then for each call.
 
     Raises:
         HostUnknown: the name has no address of the transport's family. TransportError.
         AddressError: there is no such transport, or no such port.
     """
+    check_seconds("timeout", timeout)
     entry = addr.transport(netid)
     place = place_of(entry, host, port)
-    address = look_up(entry, host, port)
+    until = time.monotonic() + timeout
     try:
+        address = _look_up(entry, host, port, timeout)
         sock = socket_of(entry)
         try:
-            sock.settimeout(max(timeout, SHORTEST_WAIT))
+            sock.settimeout(_bounded(until - time.monotonic()))
             if reserved_port:
                 bind_reserved(sock)
             sock.connect(address)
@@ -205,10 +226,23 @@ async def dial(
         except BaseException:
             sock.close()
             raise
+    except HostUnknown:
+        raise
     except TimeoutError:
         raise TransportError.number(errno.ETIMEDOUT, place=place) from None
     except OSError as error:
         raise TransportError.of(error, place=place) from None
+
+
+def _look_up(entry: addr.Transport, host: str, port: int, timeout: float) -> Any:
+    if is_name(entry, host):
+        return LookUp(entry, host, port).wait(timeout)
+    return look_up(entry, host, port)
+
+
+def _bounded(seconds: float) -> float:
+    """What may be waited on a socket: at least a moment, and no infinity."""
+    return min(max(seconds, SHORTEST_WAIT), LONGEST_WAIT)
 
 
 class ReconnectingLink:
@@ -306,15 +340,21 @@ def connect(
     The arguments and the errors are those of ``oncrpc.connect``.
     """
     check_client(client)
+    check_target(host, transport, port)
+    check_seconds("timeout", timeout)
+    check_kind("binder", binder, Binder, type(None))
+    flavor_of(auth)
 
     def opened(limit: float) -> SocketLink:
-        asked = binder or Binder(functools.partial(dial, timeout=limit))
+        within = _Within(limit, auth=auth, reserved_port=reserved_port)
+        asked = binder or Binder(within.dial)
 
         async def over(netid: str) -> SocketLink:
-            place = (host, port or 0)
-            if port is None:
+            if port is not None:
+                place = host, port
+            else:
                 place = await asked.find(host, client.version, netid)
-            link = await dial(netid, *place, auth=auth, timeout=limit, reserved_port=reserved_port)
+            link = await within.reach(netid, *place)
             link.timeout = timeout
             return link
 
@@ -326,6 +366,24 @@ def connect(
         yield Blocking(client(link))
     finally:
         link.close()
+
+
+class _Within:
+    """Dials port mapper and program within one time limit; the ``options`` are for the latter."""
+
+    def __init__(self, timeout: float, **options: Any) -> None:
+        self.until, self.options = time.monotonic() + timeout, options
+
+    async def dial(self, netid: str, host: str, port: int) -> SocketLink:
+        """Open a link in the time that is left, which then holds for its calls."""
+        link = await dial(netid, host, port, timeout=self.until - time.monotonic())
+        link.timeout = self.until - time.monotonic()
+        return link
+
+    async def reach(self, netid: str, host: str, port: int) -> SocketLink:
+        """Open a link in the time that is left."""
+        left = self.until - time.monotonic()
+        return await dial(netid, host, port, timeout=left, **self.options)
 
 
 binder = Binder(dial)

@@ -8,11 +8,12 @@ import os
 import socket
 from contextlib import AsyncExitStack
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from loops import run
+from loops import run, run_by
 from oncrpc import rpc, sync
 from oncrpc.aio.client import connect
 from oncrpc.aio.link import AioLink, dial
@@ -21,6 +22,7 @@ from oncrpc.binder import Binder
 from oncrpc.errors import AddressError, CallTimeout, NotRegistered, TransportError
 from oncrpc.identity import auth_sys
 from oncrpc.rpc import Call
+from oncrpc.testing import ManualClock
 
 from .echo import ECHO_V1, Echo
 from .peers import LOCALHOST, NETIDS, echoing, port_of
@@ -211,6 +213,73 @@ def test_an_address_of_the_other_version_of_ip_is_looked_up_over_its_transport()
 
     run(scenario())
     assert asked == ["tcp6"]
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "why"),
+    [
+        ({"host": None}, TypeError, "host is of type str, not None"),
+        ({"timeout": None}, TypeError, "timeout is a number of seconds, not None"),
+        ({"timeout": "5"}, TypeError, "timeout is a number of seconds, not '5'"),
+        ({"timeout": True}, TypeError, "timeout is a number of seconds, not True"),
+        ({"timeout": float("nan")}, ValueError, "timeout is a number of seconds, not nan"),
+        ({"port": 70000}, AddressError, "70000 is no port: 0 to 65535 are"),
+        ({"port": "111"}, TypeError, "port is of type int, not '111'"),
+        ({"transport": 7}, TypeError, "transport is of type str, not 7"),
+        ({"transport": "carrier-pigeon"}, AddressError,
+         "transport: unknown netid 'carrier-pigeon'; this host has tcp, local"),
+        ({"binder": "rpcbind"}, TypeError, "binder is of type Binder, not 'rpcbind'"),
+        ({"auth": 7}, TypeError,
+         "auth is a credential or a Flavor, not 7: try oncrpc.auth_sys()"),
+    ],
+)  # fmt: skip
+def test_an_argument_that_cannot_be_is_refused_by_its_name_before_anything_is_dialed(
+    options: dict[str, Any], kind: type[Exception], why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: dict[str, Any] = {"host": LOCALHOST, "client": ECHO_V1.Client} | options
+    monkeypatch.setattr("oncrpc.endpoint.transports", lambda: ("tcp", "local"))
+    monkeypatch.setattr(socket, "socket", None)
+
+    async def scenario() -> None:
+        async with connect(**given):
+            pass
+
+    connecting = scenario()
+    with pytest.raises(kind) as raised:
+        connecting.send(None)
+    with pytest.raises(kind) as blocking, sync.connect(**given):
+        pass
+
+    assert str(raised.value) == str(blocking.value) == why
+
+
+class Mapper(Binder):
+    """Dials a port mapper to say that the program is at port 2049."""
+
+    async def find(self, host: str, version: type[rpc.Version], netid: str) -> tuple[str, int]:
+        await self.dial(netid, host, 111)
+        return host, 2049
+
+
+def test_what_the_port_mapper_took_is_part_of_the_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = ManualClock()
+    dialed: list[tuple[int, float]] = []
+    links: list[Any] = []
+
+    async def slowly(netid: str, host: str, port: int, *, timeout: float, **_: object) -> Any:
+        dialed.append((port, timeout))
+        links.append(SimpleNamespace(close=lambda: None))
+        clock.advance(2)
+        return links[-1]
+
+    async def scenario() -> None:
+        monkeypatch.setattr("oncrpc.aio.client.dial", slowly)
+        monkeypatch.setattr("oncrpc.aio.client.Binder", Mapper)
+        async with connect(LOCALHOST, ECHO_V1.Client, timeout=5.0):
+            assert dialed == [(111, 5.0), (2049, 3.0)]
+            assert [link.timeout for link in links] == [3.0, 5.0]
+
+    run_by(clock, scenario())
 
 
 @pytest.mark.parametrize("port", [-1, 70000])

@@ -8,13 +8,15 @@ import socket
 
 import pytest
 
+from asked import Asked
 from helpers import words
-from loops import run, run_by, settle
+from loops import run, run_by, settle, until
 from oncrpc.aio import link as link_module
 from oncrpc.aio.link import dial
 from oncrpc.aio.server import serve
 from oncrpc.errors import (
     AuthError,
+    ClientClosed,
     GarbageArguments,
     HostUnknown,
     OncRpcError,
@@ -85,8 +87,9 @@ def test_bytes_that_are_no_record_end_the_link() -> None:
             call = begin(link)
             await other.call()
             other.stream.send(words(0xFFFFFFFF))
-            with pytest.raises(ProtocolError, match="a record of over"):
+            with pytest.raises(ProtocolError, match="a record of over") as raised:
                 await call
+            assert str(raised.value).startswith(f"{link.calls.place}: ")
 
     run(scenario())
 
@@ -213,8 +216,24 @@ def test_closing_fails_the_calls_under_way() -> None:
                 call = begin(link)
                 await other.call()
                 link.close()
-                with pytest.raises(TransportError, match="abort"):
+                with pytest.raises(
+                    ClientClosed, match=f"^{LOCALHOST} port .*: the client is closed$"
+                ):
                     await call
+
+
+def test_a_call_on_a_closed_link_says_so_whatever_broke_it_before() -> None:
+    async def scenario() -> None:
+        async with peer() as other:
+            link = await other.dial()
+            await settle()
+            other.reset()
+            with pytest.raises(TransportError, match="reset"):
+                await begin(link)
+            link.close()
+            with pytest.raises(ClientClosed) as raised:
+                await begin(link)
+            assert raised.value.errno == errno.ECONNABORTED
 
     run(scenario())
 
@@ -236,6 +255,57 @@ def test_a_host_without_an_address_is_unknown() -> None:
             await dial("tcp", "::1", 1)
         with pytest.raises(HostUnknown):
             await dial("tcp", "x" * 300, 1)
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("netid", ["tcp", "udp"])
+def test_looking_up_a_name_is_within_the_timeout_and_off_the_event_loop(
+    netid: str, no_name_server: Asked
+) -> None:
+    clock = ManualClock()
+
+    async def scenario() -> None:
+        link = asyncio.ensure_future(dial(netid, "slow.example", 111, timeout=3.0))
+        await until(no_name_server.is_set)
+        clock.advance(2.5)
+        await settle()
+        assert not link.done()
+        clock.advance(0.5)
+        with pytest.raises(TransportError) as raised:
+            await link
+        assert str(raised.value) == (
+            f"looking up slow.example port 111 over {netid}: no name server answered in time"
+        )
+        assert raised.value.errno == errno.ETIMEDOUT
+
+    run_by(clock, scenario())
+
+
+def test_a_look_up_that_ends_after_the_event_loop_tells_nobody(no_name_server: Asked) -> None:
+    async def scenario() -> None:
+        link = asyncio.ensure_future(dial("tcp", "slow.example", 111))
+        await until(no_name_server.is_set)
+        link.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await link
+
+    run(scenario())
+    no_name_server.answers()
+
+
+def test_a_name_that_cannot_be_asked_for_is_a_transport_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fails(*_: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    async def scenario() -> None:
+        monkeypatch.setattr(socket, "getaddrinfo", fails)
+        with pytest.raises(
+            TransportError, match=r"^some\.example port 111 .*: Too many open files$"
+        ):
+            await dial("tcp", "some.example", 111)
 
     run(scenario())
 
@@ -321,7 +391,8 @@ def test_every_refusal_is_raised_by_its_name_and_the_next_call_works(netid: str)
                 other.send((await other.call())[:4] + reply)
                 with pytest.raises(type(refusal)) as raised:
                     await call
-                assert isinstance(refusal, ProtocolError) or vars(raised.value) == vars(refusal)
+                told = {**vars(refusal), "procedure": ECHO_V1.ECHO, "place": link.calls.place}
+                assert isinstance(refusal, ProtocolError) or vars(raised.value) == told
             last = begin(link)
             other.send(result(await other.call(), b"done"))
             assert await last == b"done"

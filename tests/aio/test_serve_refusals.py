@@ -20,6 +20,8 @@ from oncrpc.rpc import Service
 from .echo import ECHO_V1, Echo
 from .peers import LOCALHOST, NETIDS
 
+HOST = ("udp", "tcp", "udp6", "tcp6", "rawip", "local")
+
 
 async def served(*services: Service, **options: Any) -> None:
     async with serve(*services, **options):
@@ -126,6 +128,50 @@ def test_a_local_socket_needs_a_path() -> None:
 def test_a_netid_alone_is_no_list_of_them() -> None:
     with pytest.raises(TypeError, match=r"transports are netids, such as \('tcp',\)"):
         run(served(Echo(), transports="tcp"))
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "why"),
+    [
+        ({"limits": 5}, TypeError, "limits is of type Limits, not 5"),
+        ({"host": 5}, TypeError, "host is of type str, not 5"),
+        ({"path": b"sock"}, TypeError, "path is of type str, not b'sock'"),
+        ({"port": "111"}, TypeError, "port is of type int, not '111'"),
+        ({"auth": "sys"}, TypeError, "auth is of type Judge, not 'sys'"),
+        ({"registrar": True}, TypeError, "registrar is of type Binder, not True"),
+        ({"hooks": len}, TypeError, "hooks is of type Sequence, not <built-in function len>"),
+        ({"hooks": [7]}, TypeError, "hooks are callables that stand around a call, not 7"),
+        ({"drain": None}, TypeError, "drain is a number of seconds, not None"),
+        ({"drain": float("nan")}, ValueError, "drain is a number of seconds, not nan"),
+        ({"transports": 7}, TypeError, "transports is of type Sequence, not 7"),
+        ({"transports": ["tcp", 7]}, TypeError, "transports is of type str, not 7"),
+        ({"transports": ["tcp", "pigeon"]}, AddressError,
+         "transports: unknown netid 'pigeon'; this host has udp, tcp, udp6, tcp6, rawip, local"),
+    ],
+)  # fmt: skip
+def test_an_argument_that_cannot_be_is_refused_by_its_name_before_anything_is_bound(
+    options: dict[str, Any], kind: type[Exception], why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oncrpc.aio.server.listen", None)
+    monkeypatch.setattr("oncrpc.endpoint.transports", lambda: HOST)
+
+    with pytest.raises(kind) as raised:
+        run(served(Echo(), **options))
+
+    assert str(raised.value) == why
+
+
+def test_a_local_socket_by_a_relative_path_has_an_absolute_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        async with serve(Echo(), transports=["local"], path="sock") as server:
+            assert server.addresses == {"local": str(tmp_path / "sock")}
+            async with connect("sock", ECHO_V1.Client, transport="local") as echo:
+                assert await echo.ECHO(b"hello") == b"hello"
+
+    monkeypatch.chdir(tmp_path)
+    run(scenario())
 
 
 @pytest.mark.parametrize("service", [Echo, ECHO_V1, ECHO_V1.Service, None])

@@ -52,6 +52,21 @@ def listed(registry: Registry) -> list[tuple[str, bytes]]:
     return [(entry.r_netid.decode(), entry.r_addr) for entry in registry]
 
 
+def test_a_relative_path_is_registered_as_an_absolute_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        async with port_mapper() as (registry, binder):
+            async with serve(
+                Echo(), transports=["local"], path="sock", register=True, registrar=binder
+            ):
+                assert listed(registry)[-1] == ("local", bytes(tmp_path / "sock"))
+            assert "local" not in dict(listed(registry))
+
+    monkeypatch.chdir(tmp_path)
+    run(scenario())
+
+
 def test_a_program_is_registered_while_it_is_served() -> None:
     async def scenario() -> None:
         async with port_mapper() as (registry, binder):

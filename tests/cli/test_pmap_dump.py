@@ -55,7 +55,8 @@ def test_a_port_mapper_that_refuses_is_reported(capsys: pytest.CaptureFixture[st
         assert main(["--rpcbind-port", str(port)]) == 1
 
     assert capsys.readouterr().err.startswith(
-        "pmap_dump: the port mapper does not answer as it should: authentication refused"
+        "pmap_dump: the port mapper does not answer as it should: "
+        f"PMAP_VERS.PMAPPROC_DUMP at 127.0.0.1 port {port} over tcp: authentication refused"
     )
 
 

@@ -226,7 +226,19 @@ def test_a_refusal_is_the_exception_of_its_name(reply: bytes, refusal: CallError
     error = error_of(reply)
 
     assert type(error) is type(refusal)
-    assert vars(error) == vars(refusal)
+    assert vars(error) == {**vars(refusal), "procedure": ADD, "place": ""}
+
+
+def test_what_the_peer_refuses_says_which_call_and_where() -> None:
+    calls = Calls(first_xid=0, retransmit=False, place="192.0.2.1 port 2049 over tcp")
+    refused, malformed = started(calls), started(calls)
+
+    calls.feed(words(refused.xid, 1, 0, 0, 0, 2, 3, 5))
+    calls.feed(words(malformed.xid) + REPLY + words(0))
+
+    called = "COUNTER_V3.ADD at 192.0.2.1 port 2049 over tcp: "
+    assert str(refused.error) == f"{called}server supports versions 3 to 5 (PROG_MISMATCH)"
+    assert str(malformed.error).startswith(f"{called}a malformed reply: ")
 
 
 @pytest.mark.parametrize(("reply", "refusal"), REFUSALS)

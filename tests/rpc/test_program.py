@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from helpers import words
 from oncrpc import sync
 from oncrpc.errors import XdrError
-from oncrpc.programs.portmap import PMAP_VERS
+from oncrpc.programs.portmap import PMAP_VERS, mapping
 from oncrpc.programs.rpcb import RPCBVERS4
-from oncrpc.rpc import AUTH_NONE, Call, Caller, Flavor, idempotent, silent
+from oncrpc.rpc import (
+    AUTH_NONE,
+    Call,
+    Caller,
+    Flavor,
+    Procedure,
+    Version,
+    idempotent,
+    silent,
+)
 from oncrpc.rpc.program import is_idempotent, is_silent
 from oncrpc.testing import MemoryLink
+from oncrpc.xdr import UInt
 from rpc.service import COUNTER, COUNTER_V3, COUNTER_V5, Counter
+
+
+class BARE(Version, prog=COUNTER, vers=7):
+    """A version without a client."""
+
+    ONE = Procedure[None](1, UInt)
 
 
 def test_a_version_knows_its_numbers_and_procedures() -> None:
@@ -35,6 +53,49 @@ def test_client_and_service_know_their_version() -> None:
 def test_a_procedure_knows_its_version_and_name() -> None:
     assert COUNTER_V3.ADD.version is COUNTER_V3
     assert repr(PMAP_VERS.PMAPPROC_DUMP) == "PMAP_VERS.PMAPPROC_DUMP"
+
+
+@pytest.mark.parametrize(
+    ("procedure", "arguments", "error"),
+    [
+        (COUNTER_V3.ADD, ("5",), "COUNTER_V3.ADD(arg): expected unsigned int, got str"),
+        (COUNTER_V3.NAME, (-1, b""), "COUNTER_V3.NAME(number): -1 is out of range"),
+        (COUNTER_V3.NAME, (1, "name"), "COUNTER_V3.NAME(name): expected bytes, got str"),
+        (COUNTER_V3.NAME, (1, bytes(9)), "COUNTER_V3.NAME(name): 9 bytes, limit 8"),
+        (PMAP_VERS.PMAPPROC_SET, (mapping(1, 2, 6, -1),),
+         "PMAP_VERS.PMAPPROC_SET(arg.port): -1 is out of range"),
+        (BARE.ONE, ("5",), "BARE.ONE(arg1): expected unsigned int, got str"),
+    ],
+)  # fmt: skip
+def test_an_argument_without_bytes_is_named_with_its_procedure(
+    procedure: Procedure[Any], arguments: tuple[Any, ...], error: str
+) -> None:
+    with pytest.raises(XdrError) as raised:
+        procedure.encode_arguments(arguments)
+
+    assert str(raised.value) == error
+
+
+def test_what_fails_once_and_not_again_is_told_as_it_failed() -> None:
+    class Moody:
+        """Is a number from the second time on."""
+
+        asked = 0
+
+        def __index__(self) -> int:
+            self.asked += 1
+            if self.asked < 3:
+                raise OverflowError
+            return 5
+
+    with pytest.raises(XdrError, match=r"^unsigned int: expected unsigned int, got Moody$"):
+        COUNTER_V3.ADD.encode_arguments((Moody(),))
+
+
+@pytest.mark.parametrize("timeout", ["5", float("nan")])
+def test_a_timeout_of_a_client_is_a_number(timeout: Any) -> None:
+    with pytest.raises((TypeError, ValueError), match="timeout is a number of seconds, not"):
+        COUNTER_V3.Client(MemoryLink([])).with_options(timeout=timeout)
 
 
 def test_versions_of_one_program_share_no_procedure() -> None:

@@ -6,11 +6,22 @@ import asyncio
 import errno
 import os
 import socket
-from typing import Any, TypeVar
+from contextlib import suppress
+from typing import Any, TypeVar, cast
 
-from oncrpc.addr import Transport, is_numeric, transport
-from oncrpc.endpoint import bind_reserved, hung_up, look_up, peer_of, place_of, socket_of
-from oncrpc.errors import OncRpcError, ProtocolError, TransportError
+from oncrpc.addr import Transport, transport
+from oncrpc.arguments import check_seconds
+from oncrpc.endpoint import (
+    LookUp,
+    bind_reserved,
+    hung_up,
+    is_name,
+    look_up,
+    peer_of,
+    place_of,
+    socket_of,
+)
+from oncrpc.errors import ClientClosed, HostUnknown, OncRpcError, ProtocolError, TransportError
 from oncrpc.rpc.auth import AUTH_NONE, Auth
 from oncrpc.rpc.calls import DEFAULT_TIMEOUT, Calls, Pending
 from oncrpc.rpc.program import Procedure
@@ -83,14 +94,15 @@ class AioLink(asyncio.Protocol):
         return not hung_up(sock.fileno())
 
     def close(self) -> None:
-        """Close the link; calls under way fail."""
-        self._break(TransportError.number(errno.ECONNABORTED, place=self.calls.place))
+        """Close the link; calls under way fail, and those made later, with ``ClientClosed``."""
+        closed = ClientClosed.at(self.calls.place)
+        self._break(closed)
+        self.broken = closed
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio: the stream is connected."""
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-        transport.set_write_buffer_limits(high=MAX_UNREAD)
+        made = self.transport = cast(asyncio.Transport, transport)  # uvloop's is none by its class
+        made.set_write_buffer_limits(high=MAX_UNREAD)
 
     def data_received(self, data: bytes) -> None:
         """asyncio: bytes of the stream have arrived."""
@@ -99,6 +111,7 @@ class AioLink(asyncio.Protocol):
             for record in self.reader.records():
                 self._take(record)
         except ProtocolError as error:
+            error.place = self.calls.place
             self._break(error)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -219,24 +232,29 @@ async def dial(
 ) -> AioLink:
     """Connect to a host and port, or to the local socket whose path ``host`` is.
 
-    ``reserved_port`` asks for a source port below 1024, which takes a privilege.
+    ``reserved_port`` asks for a source port below 1024, which takes a privilege. The ``timeout``
+    is for dialing, looking up the name included, and then for each call.
 
     Raises:
         HostUnknown: the name has no address of the transport's family. TransportError.
         AddressError: there is no such transport, or no such port.
     """
+    check_seconds("timeout", timeout)
     entry = transport(netid)
     place = place_of(entry, host, port)
     first_xid = int.from_bytes(os.urandom(4), "big")
     calls = Calls(first_xid=first_xid, retransmit=entry.datagram, auth=auth, place=place)
-    address = await _look_up(entry, host, port)
+    until = asyncio.get_running_loop().time() + timeout
     try:
-        sock = await _connect(entry, address, timeout, reserved_port=reserved_port)
+        address = await _look_up(entry, host, port, until)
+        sock = await _connect(entry, address, until, reserved_port=reserved_port)
         try:
             link = AioLink(peer_of(sock, host), calls, timeout)
         except TransportError:
             sock.close()
             raise
+    except HostUnknown:
+        raise
     except OSError as error:
         raise TransportError.of(error, place=place) from None
     if entry.datagram:
@@ -249,24 +267,24 @@ async def dial(
 
 
 async def _connect(
-    entry: Transport, address: Any, timeout: float, *, reserved_port: bool
+    entry: Transport, address: Any, until: float, *, reserved_port: bool
 ) -> socket.socket:
     sock = socket_of(entry)
     try:
         sock.setblocking(False)
         if reserved_port:
             bind_reserved(sock)
-        await _reach(sock, address, timeout)
+        await _reach(sock, address, until)
         return sock
     except BaseException:
         sock.close()
         raise
 
 
-async def _reach(sock: socket.socket, address: Any, timeout: float) -> None:
-    connecting = asyncio.get_running_loop().sock_connect(sock, address)
+async def _reach(sock: socket.socket, address: Any, until: float) -> None:
+    loop = asyncio.get_running_loop()
     try:
-        await asyncio.wait_for(connecting, timeout)
+        await asyncio.wait_for(loop.sock_connect(sock, address), until - loop.time())
     except TimeoutError:
         raise TransportError.number(errno.ETIMEDOUT) from None
     except OSError as error:
@@ -275,8 +293,17 @@ async def _reach(sock: socket.socket, address: Any, timeout: float) -> None:
         raise TransportError.number(error.errno) from None  # asyncio's text names no reason
 
 
-async def _look_up(entry: Transport, host: str, port: int) -> Any:
-    """Names are looked up in a thread, off the event loop."""
-    if entry.family == "loopback" or is_numeric(host):
+async def _look_up(entry: Transport, host: str, port: int, until: float) -> Any:
+    """Names are looked up off the event loop: not by its threads, which it waits for at its end."""
+    if not is_name(entry, host):
         return look_up(entry, host, port)
-    return await asyncio.to_thread(look_up, entry, host, port)
+    loop, done = asyncio.get_running_loop(), asyncio.Event()
+
+    def tell() -> None:
+        with suppress(RuntimeError):  # the loop has ended before
+            loop.call_soon_threadsafe(done.set)
+
+    found = LookUp(entry, host, port, tell=tell)
+    with suppress(TimeoutError):
+        await asyncio.wait_for(done.wait(), until - loop.time())
+    return found.result()

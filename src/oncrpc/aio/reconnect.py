@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from oncrpc.aio.link import AioLink
-from oncrpc.errors import CallTimeout, TransportError
+from oncrpc.errors import CallTimeout, ClientClosed
 from oncrpc.rpc.auth import Auth
 from oncrpc.rpc.program import Procedure
 
@@ -61,7 +60,7 @@ class ReconnectingLink:
                 self.link = await self.dial()
         if self.closed:
             self.link.close()
-            raise TransportError.number(errno.ECONNABORTED, place=self.link.calls.place)
+            raise ClientClosed.at(self.link.calls.place)
         return self.link
 
     def _works(self) -> bool:

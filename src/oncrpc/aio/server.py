@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import signal
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from itertools import product
-from typing import Any
+from typing import Any, cast
 
 from oncrpc.addr import (
     WILDCARDS,
@@ -27,8 +28,9 @@ from oncrpc.aio.route import Guard
 from oncrpc.aio.sockets import join_group, listen, listen_local
 from oncrpc.aio.stream import Connection, Listener
 from oncrpc.aio.udp import UdpEndpoint
+from oncrpc.arguments import check_kind, check_seconds
 from oncrpc.binder import Binder
-from oncrpc.endpoint import check_port
+from oncrpc.endpoint import check_netid, check_port
 from oncrpc.errors import AddressError, NotRegistered, OncRpcError
 from oncrpc.rpc.auth import Judge
 from oncrpc.rpc.dispatch import Dispatcher
@@ -42,6 +44,13 @@ NOT_HERE = (
     errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT, errno.EADDRNOTAVAIL,
     socket.EAI_NONAME, socket.EAI_ADDRFAMILY,
 )  # fmt: skip
+NONE = type(None)
+KINDS: dict[str, tuple[type, ...]] = {
+    "host": (str, NONE), "path": (str, NONE), "hooks": (Sequence,), "auth": (Judge, NONE),
+    "limits": (Limits, NONE), "registrar": (Binder,),
+}  # fmt: skip
+"""What ``serve`` takes."""
+
 LOCAL_LIMITS = Limits(idle_time=None)
 """Local sockets: the kernel keeps one open for as long as it serves NFS."""
 
@@ -75,9 +84,7 @@ class Server:
     def add(self, sock: socket.socket, netid: str) -> None:
         """Serve a socket that is bound, and if of a stream listening, as that netid."""
         if sock.family == socket.AF_UNIX:
-            name = sock.getsockname()
-            path = name if isinstance(name, str) else "@" + name[1:].decode()
-            self.addresses.setdefault(netid, path)
+            self.addresses.setdefault(netid, _path_of(sock.getsockname()))
             self._listen(sock, netid, self.pools["local"])
             return
         host, port = sock.getsockname()[:2]
@@ -193,6 +200,13 @@ class Server:
         self._sweeper = asyncio.get_running_loop().call_later(SWEEP_EVERY, self._sweep)
 
 
+def _path_of(name: str | bytes) -> str:
+    """The address of a local socket by its name; whoever looks it up is in another directory."""
+    if isinstance(name, bytes):
+        return "@" + name[1:].decode()
+    return name if name.startswith("/") else os.path.join(os.getcwd(), name)
+
+
 async def _wait(futures: Iterable[asyncio.Future[Any]], until: float | None = None) -> None:
     """Wait until all are done, or it is ``until``."""
     pending = [future for future in futures if not future.done()]
@@ -258,17 +272,16 @@ async def serve(
 
     Raises:
         OSError: an address cannot be bound. NotRegistered: the port mapper refused.
-        ValueError: no service, no such transport, or no such port.
+        ValueError: no service, no such transport, or no such port. TypeError: no such kind.
     """
+    _check(drain, host=host, path=path, hooks=hooks, auth=auth, limits=limits, registrar=registrar)
     dispatcher = Dispatcher(_some(services), clock=time.monotonic, hooks=hooks, auth=auth)
     server = Server(dispatcher, limits=limits)
     registered: list[tuple[type[Version], str]] = []
     try:
         for netid, sock in _sockets(transports, host, port, path):
             server.add(sock, netid)
-        if not server.endpoints:
-            raise AddressError(f"there is no transport to serve on {host or 'this host'}")
-        server.start()
+        _start(server, host)
         if register:
             for place in product((service.version for service in services), server.addresses):
                 registered.append(place)
@@ -281,10 +294,26 @@ async def serve(
             await server.close(drain=drain)
 
 
+def _check(drain: float, **options: object) -> None:
+    """Refuse what cannot be, before anything is bound."""
+    check_seconds("drain", drain)
+    for name, value in options.items():
+        check_kind(name, value, *KINDS[name])
+    for hook in cast(Sequence[object], options["hooks"]):
+        if not callable(hook):
+            raise TypeError(f"hooks are callables that stand around a call, not {hook!r}")
+
+
 def _some(services: Sequence[Service]) -> Sequence[Service]:
     if not services:
         raise ValueError("there is no service to serve")
     return services
+
+
+def _start(server: Server, host: str | None) -> None:
+    if not server.endpoints:
+        raise AddressError(f"there is no transport to serve on {host or 'this host'}")
+    server.start()
 
 
 def _sockets(
@@ -294,6 +323,10 @@ def _sockets(
     check_port(port)
     if isinstance(netids, str):
         raise TypeError(f"transports are netids, such as ({netids!r},), not {netids!r}")
+    if netids is not None:
+        check_kind("transports", netids, Sequence)
+        for netid in netids:
+            check_netid("transports", netid)
     for netid in VISIBLE if netids is None else netids:
         try:
             if netids is not None or _could_have(netid, host):

@@ -9,7 +9,6 @@ and it has a new one.
 from __future__ import annotations
 
 import heapq
-from dataclasses import dataclass, field
 from typing import Any
 
 from oncrpc.errors import (
@@ -61,28 +60,37 @@ _REFUSALS: dict[accept_stat, type[CallError]] = {
 }
 
 
-@dataclass(slots=True, eq=False)
 class Pending:
     """A call under way. When it is done, ``result`` or ``error`` is set.
 
     At ``due_at`` it is to be sent again, or has timed out.
     """
 
-    xid: int
-    procedure: Procedure[Any]
-    message: bytes
-    deadline: float
-    retry_at: float
-    retry_after: float
-    flavor: Flavor
-    cred: opaque_auth
-    arguments_at: int
-    due_at: float = 0.0
-    had_new_cred: bool = False
-    done: bool = False
-    result: Any = None
-    error: Exception | None = None
-    waiter: Any = field(default=None, repr=False)
+    __slots__ = (
+        "arguments_at", "cred", "deadline", "done", "due_at", "error", "flavor", "had_new_cred",
+        "message", "procedure", "result", "retry_after", "retry_at", "waiter", "xid",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        xid: int,
+        procedure: Procedure[Any],
+        message: bytes,
+        *,
+        deadline: float,
+        retry_at: float,
+        retry_after: float,
+        flavor: Flavor,
+        cred: opaque_auth,
+        arguments_at: int,
+    ) -> None:
+        self.xid, self.procedure, self.message = xid, procedure, message
+        self.deadline, self.retry_at, self.retry_after = deadline, retry_at, retry_after
+        self.flavor, self.cred, self.arguments_at = flavor, cred, arguments_at
+        self.due_at, self.had_new_cred, self.done = 0.0, False, False
+        self.result: Any = None
+        self.error: Exception | None = None
+        self.waiter: Any = None
 
     def finish(self, result: Any = None, *, error: Exception | None = None) -> None:
         """Set the outcome."""
@@ -125,8 +133,9 @@ class Calls:
         xid, cred, header = self._header(procedure, flavor)
         retry = FIRST_RETRY if self.retransmit else timeout
         call = Pending(
-            xid, procedure, header + encoded, now + timeout, now + retry, retry, flavor, cred,
-            len(header),
+            xid, procedure, header + encoded,
+            deadline=now + timeout, retry_at=now + retry, retry_after=retry,
+            flavor=flavor, cred=cred, arguments_at=len(header),
         )  # fmt: skip
         self._pending[xid] = call
         self._time(call)
@@ -159,12 +168,17 @@ class Calls:
             _check(reply)
             call.finish(call.procedure.decode_result(message, offset))
         except (CallError, ProtocolError) as error:
-            call.finish(error=error)
+            call.finish(error=self._of(call, error))
         except XdrError as error:
-            call.finish(error=ProtocolError(f"a malformed reply: {error}"))
+            call.finish(error=self._of(call, ProtocolError(f"a malformed reply: {error}")))
         except Exception as bug:  # of a flavor: whoever calls would wait for ever
             call.finish(error=bug)
         return call
+
+    def _of(self, call: Pending, error: OncRpcError) -> OncRpcError:
+        """The error, with what was called and where."""
+        error.procedure, error.place = call.procedure, self.place
+        return error
 
     def _begin_again(self, call: Pending, stat: auth_stat) -> bool:
         """The credential was refused: once the flavor may have the call made with another one."""

@@ -23,9 +23,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from copy import copy
-from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeAlias, TypeVar, cast
 
+from oncrpc.arguments import check_seconds
 from oncrpc.errors import XdrError
 from oncrpc.rpc.auth import Auth, Credential, flavor_of
 from oncrpc.rpc.memo import Counts
@@ -55,15 +55,39 @@ class Procedure(Generic[R]):
         """The arguments' bytes, one after the other.
 
         Raises:
-            TypeError: another number of them. XdrError: one does not fit its declaration.
+            TypeError: another number of them. XdrError: one does not fit its declaration; the
+                error says which procedure's and which argument.
         """
         if len(arguments) != len(self.arguments):
             takes = f"{len(self.arguments)} argument{'s' * (len(self.arguments) != 1)}"
             raise TypeError(f"{self!r} takes {takes}, not {len(arguments)}")
         out = bytearray()
-        for declared, argument in zip(self.arguments, arguments, strict=True):
-            codec(declared).encode_onto(out, argument)
+        try:
+            for declared, argument in zip(self.arguments, arguments, strict=True):
+                codec(declared).encode_onto(out, argument)
+        except XdrError as error:
+            raise self._misfit(arguments) or error from None
         return bytes(out)
+
+    def _misfit(self, arguments: tuple[Any, ...]) -> XdrError | None:
+        """The error of the first argument that cannot be encoded, by the argument's name."""
+        for index, (declared, argument) in enumerate(zip(self.arguments, arguments, strict=True)):
+            coder = codec(declared)
+            try:
+                coder.encode(argument)
+            except XdrError as error:
+                path = self._parameter(index) + error.path.removeprefix(coder.name)
+                named = XdrError(path, None, error.reason)
+                named.procedure = self
+                return named
+        return None
+
+    def _parameter(self, index: int) -> str:
+        """What the generated client calls an argument."""
+        method = getattr(getattr(self.version, "Client", None), self.name, None)
+        code = getattr(method, "__code__", None)
+        names = code.co_varnames[1 : code.co_argcount] if code is not None else ()
+        return names[index] if index < len(names) else f"arg{index + 1}"
 
     def decode_arguments(self, message: bytes, offset: int) -> list[Any]:
         """The arguments from ``offset`` on. What follows them is ignored: real clients send it."""
@@ -119,7 +143,6 @@ class Version:
                 nested.version = cls
 
 
-@dataclass(slots=True, frozen=True)
 class Caller:
     """Where a call came from and where it arrived.
 
@@ -128,18 +151,45 @@ class Caller:
     says that the call came over the loopback interface, which cannot be forged from outside;
     ``to_group`` that it was sent to many, by broadcast or multicast. Of a local caller ``pid`` is
     the process that connected, and ``pidfd`` makes a descriptor of it, which is yours to close.
-    As text it is ``192.0.2.1 port 700 over tcp``, or ``uid 1000 over local``.
+    As text it is ``192.0.2.1 port 700 over tcp``, or ``uid 1000 over local``. Not to be changed.
     """
 
-    netid: str
-    source: tuple[str, int, int] | None = None
-    local: tuple[str, int, int] | None = None
-    uid: int | None = None
-    loopback: bool = False
-    datagram: bool = False
-    to_group: bool = False
-    pid: int | None = field(default=None, compare=False)
-    pidfd: Callable[[], int] | None = field(default=None, compare=False, repr=False)
+    # No dataclass: making one takes as long as loading a small module.
+    __slots__ = (
+        "datagram", "local", "loopback", "netid", "pid", "pidfd", "source", "to_group", "uid",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        netid: str,
+        source: tuple[str, int, int] | None = None,
+        local: tuple[str, int, int] | None = None,
+        *,
+        uid: int | None = None,
+        loopback: bool = False,
+        datagram: bool = False,
+        to_group: bool = False,
+        pid: int | None = None,
+        pidfd: Callable[[], int] | None = None,
+    ) -> None:
+        self.netid, self.source, self.local, self.uid = netid, source, local, uid
+        self.loopback, self.datagram, self.to_group = loopback, datagram, to_group
+        self.pid, self.pidfd = pid, pidfd
+
+    def _compared(self) -> tuple[object, ...]:
+        """All but the process, which says nothing more of who calls."""
+        place = (self.netid, self.source, self.local, self.uid)
+        return (*place, self.loopback, self.datagram, self.to_group)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Caller) and self._compared() == other._compared()
+
+    def __hash__(self) -> int:
+        return hash(self._compared())
+
+    def __repr__(self) -> str:
+        shown = (f"{name}={getattr(self, name)!r}" for name in self.__slots__ if name != "pidfd")
+        return f"Caller({', '.join(shown)})"
 
     @property
     def host(self) -> str:
@@ -166,7 +216,6 @@ class Caller:
         return f"{who} over {self.netid}"
 
 
-@dataclass(slots=True)
 class Call:
     """What a handler may want to know of the call besides its arguments.
 
@@ -174,14 +223,23 @@ class Call:
     pure and counts its calls adds to ``counts`` each counter that it raised (``oncrpc.rpc.memo``).
     """
 
-    xid: int
-    procedure: Procedure[Any]
-    credential: Credential
-    verf: opaque_auth
-    caller: Caller
-    message: bytes
-    arguments_at: int
-    counts: Counts = field(default_factory=list)
+    __slots__ = (
+        "arguments_at", "caller", "counts", "credential", "message", "procedure", "verf", "xid",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        xid: int,
+        procedure: Procedure[Any],
+        credential: Credential,
+        verf: opaque_auth,
+        caller: Caller,
+        message: bytes,
+        arguments_at: int,
+    ) -> None:
+        self.xid, self.procedure, self.credential, self.verf = xid, procedure, credential, verf
+        self.caller, self.message, self.arguments_at = caller, message, arguments_at
+        self.counts: Counts = []
 
 
 Hook = Callable[[Call], AbstractContextManager[object]]
@@ -232,6 +290,8 @@ class Client:
 
             await hello.with_options(timeout=1.0).GREET(b"world")
         """
+        if timeout is not None:
+            check_seconds("timeout", timeout)
         given = {"timeout": timeout, "auth": flavor_of(auth) if auth is not None else None}
         other = copy(self)
         other.options = self.options | {name: v for name, v in given.items() if v is not None}

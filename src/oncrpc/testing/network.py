@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from random import Random
 from typing import Any, TypeVar
 
-from oncrpc.errors import ProtocolError, TransportError
+from oncrpc.errors import ClientClosed, ProtocolError, TransportError
 from oncrpc.rpc.auth import AUTH_NONE, Auth, Judge
 from oncrpc.rpc.calls import DEFAULT_TIMEOUT, Calls, Pending
 from oncrpc.rpc.dispatch import Dispatcher
@@ -83,7 +83,7 @@ class MemoryLink:
     ) -> R:
         """Make the call; its reply, its refusal or its deadline is there at once."""
         if self.closed:
-            raise TransportError.number(errno.ECONNABORTED)
+            raise ClientClosed.at(self.calls.place)
         limit = self.timeout if timeout is None else timeout
         call = self.calls.start(procedure, arguments, now=self.clock(), timeout=limit, auth=auth)
         self._send(call)

@@ -47,7 +47,7 @@ def _reason(node: Node, value: Any) -> str | None:
         case EnumNode(cls=cls):
             return _unpackable("i", cls.__name__, value)
         case BytesNode() if not isinstance(value, (bytes, bytearray, memoryview)):
-            return _other(value, "opaque")
+            return _other(value, "bytes")
         case ItemsNode() | LinkedNode() if not hasattr(value, "__len__"):
             return _other(value, "list")
         case StructNode(cls=cls, fields=fields) if not all(hasattr(value, n) for n, _ in fields):
@@ -69,7 +69,7 @@ def _unpackable(letter: str, name: str, value: Any) -> str | None:
 
 
 def _other(value: Any, name: str) -> str:
-    return f"{type(value).__name__} is no {name}"
+    return f"expected {name}, got {type(value).__name__}"
 
 
 def _parts(node: Node, value: Any, path: str) -> list[Place]:
