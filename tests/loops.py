@@ -6,9 +6,14 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+import pytest
+
 from oncrpc.testing import ManualClock
 
 T = TypeVar("T")
+LOOPS = ("asyncio", "uvloop")
+"""Those that the daemon runs on, as its environment names them."""
+
 DEADLINE = 10.0
 """Real seconds after which a test that waits has failed."""
 
@@ -31,8 +36,21 @@ def run_by(clock: ManualClock, main: Coroutine[Any, Any, T]) -> T:
         return runner.run(main)
 
 
-def run(main: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine; fail if it takes too long, or if a callback raised."""
+def run_on(loop: str, main: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine on one of the loops that the daemon runs on; skip the test without it."""
+    if loop == "asyncio":
+        return asyncio.run(main)
+    try:
+        from uvloop import new_event_loop
+    except ImportError:
+        main.close()
+        pytest.skip("uvloop is not installed")
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        return runner.run(main)
+
+
+def run(main: Coroutine[Any, Any, T], *, on: str = LOOPS[0]) -> T:
+    """Run a coroutine on a loop; fail if it takes too long, or if a callback raised."""
 
     async def bounded() -> T:
         raised: list[dict[str, Any]] = []
@@ -43,7 +61,7 @@ def run(main: Coroutine[Any, Any, T]) -> T:
         assert raised == []
         return result
 
-    return asyncio.run(bounded())
+    return run_on(on, bounded())
 
 
 async def settle(times: int = 10) -> None:

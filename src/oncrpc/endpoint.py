@@ -269,24 +269,24 @@ def hung_up(descriptor: int) -> bool:
     return bool(watched.poll(0))
 
 
-def peer_uid(sock: socket.socket) -> int:
+def peer_uid(sock: socket.SocketType) -> int:
     """The effective user of a local socket's peer, as of its connect or listen (SO_PEERCRED)."""
     return _credentials(sock)[1]
 
 
-def peer_pid(sock: socket.socket) -> int:
+def peer_pid(sock: socket.SocketType) -> int:
     """The process that connected a local socket, 0 if it is in a namespace that we do not see."""
     return _credentials(sock)[0]
 
 
-def _credentials(sock: socket.socket) -> tuple[int, int, int]:
+def _credentials(sock: socket.SocketType) -> tuple[int, int, int]:
     """Process, user and group."""
     data = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     pid, uid, gid = _CREDENTIALS.unpack(data)
     return pid, uid, gid
 
 
-def peer_pidfd(sock: socket.socket, accepted_at: float) -> int:
+def peer_pidfd(sock: socket.SocketType, accepted_at: float) -> int:
     """A descriptor of the process that connected a local socket; the caller closes it.
 
     A kernel before 6.5 has only the number, which may be another process's by now: not one that
@@ -296,7 +296,7 @@ def peer_pidfd(sock: socket.socket, accepted_at: float) -> int:
         ProcessLookupError: the process has ended. OSError: the kernel does not tell.
     """
     try:
-        return sock.getsockopt(socket.SOL_SOCKET, SO_PEERPIDFD)
+        return int(sock.getsockopt(socket.SOL_SOCKET, SO_PEERPIDFD))
     except OSError as error:
         if error.errno != errno.ENOPROTOOPT:
             raise

@@ -16,7 +16,7 @@ from oncrpc.aio.stream import Connection, Listener
 from oncrpc.rpc.record import RecordReader
 from oncrpc.testing import ManualClock
 
-from .echo import Echo, dispatcher
+from .echo import ECHO_V1, Echo, dispatcher, record
 
 
 class Serving:
@@ -92,3 +92,21 @@ async def ended(client: socket.socket) -> bool:
         return await asyncio.get_running_loop().sock_recv(client, 1) == b""
     except ConnectionError:
         return True
+
+
+async def connect_from(server: Serving, host: str) -> socket.socket:
+    """A client with an address of its own, known to the pool."""
+    client = server.client()
+    client.bind((host, 0))
+    before = set(server.pool.connections)
+    await asyncio.get_running_loop().sock_connect(client, server.address)
+    await until(lambda: set(server.pool.connections) - before)
+    return client
+
+
+async def answered(*clients: socket.socket) -> bool:
+    """Whether each of them is still served."""
+    for client in clients:
+        await send(client, record(1, ECHO_V1.NULL))
+        assert await receive(client, 1) == [1]
+    return True

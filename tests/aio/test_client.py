@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from loops import run, run_by
+from loops import LOOPS, run, run_by
 from oncrpc import rpc, sync
 from oncrpc.aio.client import connect
 from oncrpc.aio.link import AioLink, dial
@@ -28,8 +28,9 @@ from .echo import ECHO_V1, Echo
 from .peers import LOCALHOST, NETIDS, echoing, port_of
 
 
+@pytest.mark.parametrize("loop", LOOPS)
 @pytest.mark.parametrize("netid", NETIDS)
-def test_many_calls_at_once_each_get_their_own_result(netid: str) -> None:
+def test_many_calls_at_once_each_get_their_own_result(netid: str, loop: str) -> None:
     async def scenario() -> None:
         async with (
             echoing(netid) as (_, port),
@@ -39,7 +40,7 @@ def test_many_calls_at_once_each_get_their_own_result(netid: str) -> None:
             results = await asyncio.gather(*(echo.ECHO(argument) for argument in arguments))
             assert results == arguments
 
-    run(scenario())
+    run(scenario(), on=loop)
 
 
 def test_a_slow_call_does_not_hold_up_the_others() -> None:
@@ -73,7 +74,8 @@ def test_over_a_local_socket(tmp_path: Path) -> None:
     run(scenario())
 
 
-def test_over_an_abstract_socket() -> None:
+@pytest.mark.parametrize("loop", LOOPS)
+def test_over_an_abstract_socket(loop: str) -> None:
     path = f"@oncrpc-test-client-{os.getpid()}"
 
     async def scenario() -> None:
@@ -82,7 +84,7 @@ def test_over_an_abstract_socket() -> None:
             async with connect(path, ECHO_V1.Client, transport="local") as echo:
                 assert await echo.ECHO(b"hello") == b"hello"
 
-    run(scenario())
+    run(scenario(), on=loop)
 
 
 def test_without_a_port_the_port_mapper_is_asked() -> None:

@@ -28,8 +28,9 @@ from oncrpc.identity import auth_sys
 from oncrpc.rpc import Call, Shorthands
 from oncrpc.rpc.prot import auth_stat
 from oncrpc.rpc.record import encode_record
+from oncrpc.rpc.shares import MAX_PER_SOURCE
 
-from .echo import ECHO_V1, Echo, dispatcher, record
+from .echo import ECHO_V1, Echo, call, dispatcher, record
 from .peers import LOCALHOST
 
 
@@ -221,6 +222,33 @@ def test_a_server_may_issue_shorthands() -> None:
                 for _ in range(3):
                     await echo.NULL()
         assert len(judge) == 1
+
+    run(scenario())
+
+
+def test_slow_calls_of_one_source_over_udp_do_not_keep_others_from_theirs() -> None:
+    async def scenario() -> None:
+        echo = Echo()
+        server = Server(dispatcher(echo))
+        server.add(listen(transport("udp"), LOCALHOST, 0), "udp")
+        server.start()
+        address = LOCALHOST, split_uaddr(server.addresses["udp"])[1]
+        greedy, honest = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
+        with greedy, honest:
+            greedy.bind(("127.0.0.2", 0))
+            for xid in range(1000):
+                greedy.sendto(call(xid, ECHO_V1.LATER, b""), address)
+                if xid % 50 == 0:
+                    await settle()
+            await settle()
+            assert echo.waiting == MAX_PER_SOURCE
+            honest.setblocking(False)
+            honest.sendto(call(7, ECHO_V1.LATER, b""), address)
+            await until(lambda: echo.waiting == MAX_PER_SOURCE + 1)
+            echo.go.set()
+            reply = await asyncio.get_running_loop().sock_recv(honest, 100)
+            assert reply[:4] == words(7)
+            await server.close()
 
     run(scenario())
 

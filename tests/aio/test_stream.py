@@ -15,7 +15,7 @@ from helpers import words
 from loops import run, settle, until
 from oncrpc.aio.pool import SLICE, Limits, Turns
 from oncrpc.aio.stream import TURN_CALLS, Connection
-from oncrpc.rpc.record import encode_record
+from oncrpc.rpc.record import MAX_FRAGMENTS, encode_record
 from oncrpc.testing import ManualClock
 
 from .echo import ECHO_V1, call, record
@@ -80,11 +80,27 @@ def test_many_pipelined_calls_are_all_answered_and_others_in_between() -> None:
     run(scenario())
 
 
+def test_records_of_many_small_fragments_are_a_turn_each() -> None:
+    small = words(0) * (MAX_FRAGMENTS - 1) + record(1, ECHO_V1.NULL)
+
+    async def scenario() -> None:
+        async with serving() as server:
+            client = await server.connect()
+            connection = server.connection()
+            connection.data_received(small * 3)
+            assert connection.waiting
+            assert connection.reader.joined == MAX_FRAGMENTS
+            assert await receive(client, 3) == [1, 1, 1]
+
+    run(scenario())
+
+
 class Busy:
     """A connection that always has one more call, which takes a while."""
 
-    def __init__(self, clock: ManualClock, calls: int) -> None:
+    def __init__(self, clock: ManualClock, calls: int, source: str) -> None:
         self.clock, self.calls, self.turns = clock, calls, 0
+        self.source = source
 
     def take_turn(self) -> bool:
         """One call."""
@@ -97,7 +113,7 @@ def test_connections_take_turns_a_call_each_and_stop_after_a_slice_of_time() -> 
     async def scenario() -> None:
         clock = ManualClock()
         turns = Turns(clock)
-        busy, brief = Busy(clock, 100), Busy(clock, 1)
+        busy, brief = Busy(clock, 100, "192.0.2.1"), Busy(clock, 1, "192.0.2.1")
         turns.add(cast(Connection, busy))
         turns.add(cast(Connection, brief))
 
@@ -107,6 +123,44 @@ def test_connections_take_turns_a_call_each_and_stop_after_a_slice_of_time() -> 
         assert busy.turns + brief.turns == pytest.approx(SLICE / 0.001, abs=1.1)
         while busy.turns < 100:
             await asyncio.sleep(0)
+
+    run(scenario())
+
+
+def test_a_turn_is_a_sources_however_many_connections_it_has() -> None:
+    async def scenario() -> None:
+        clock = ManualClock()
+        turns = Turns(clock)
+        greedy = [Busy(clock, 2, "192.0.2.1") for _ in range(50)]
+        brief = Busy(clock, 2, "192.0.2.2")
+        for connection in (*greedy, brief):
+            turns.add(cast(Connection, connection))
+
+        await asyncio.sleep(0)
+
+        assert brief.turns == 2
+        assert sum(connection.turns for connection in greedy) < 5
+        while sum(connection.turns for connection in greedy) < 100:
+            await asyncio.sleep(0)
+        assert {connection.turns for connection in greedy} == {2}
+
+    run(scenario())
+
+
+def test_a_connection_that_ends_while_it_waits_for_its_turn_has_none_and_keeps_nothing() -> None:
+    async def scenario() -> None:
+        async with serving() as server:
+            await server.connect()
+            connection, other = server.connection(), await server.connect()
+            server.pool.turns.hold()
+            connection.data_received(record(1, ECHO_V1.ECHO, bytes(1000)))
+            await send(other, record(2, ECHO_V1.NULL))
+            assert connection.waiting
+            connection.end("for the test")
+            assert connection.reader.held == 0
+            server.pool.turns.go_on()
+            assert await receive(other, 1) == [2]
+            assert server.echo.callers == []
 
     run(scenario())
 
@@ -239,6 +293,22 @@ def test_a_reset_while_replies_are_on_their_way_is_no_error(
 
     run(scenario())
     assert caplog.messages == []
+
+
+def test_a_reset_is_seen_though_nothing_is_read_since_so_many_calls_are_under_way() -> None:
+    async def scenario() -> None:
+        async with serving(Limits(calls=2)) as server:
+            client = await server.connect()
+            await send(client, b"".join(record(xid, ECHO_V1.LATER, b"") for xid in range(4)))
+            await until(lambda: server.echo.waiting == 2)
+            await settle()
+            assert not server.connection().wire.reading
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("@ii", 1, 0))
+            client.close()
+            await until(lambda: not server.pool.connections)
+            await until(lambda: server.echo.cancelled == 2)
+
+    run(scenario())
 
 
 def test_after_a_failed_write_no_further_call_is_answered(

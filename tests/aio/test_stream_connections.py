@@ -14,12 +14,12 @@ from helpers import words
 from loops import run, settle, until
 from oncrpc.addr import transport
 from oncrpc.aio.pool import Carried, Limits, source_of
-from oncrpc.aio.sockets import listen
+from oncrpc.aio.sockets import accept, listen
 from oncrpc.aio.stream import ACCEPT_BATCH, Connection
 from oncrpc.rpc import Caller
 
 from .echo import ECHO_V1, record
-from .streams import Serving, ended, receive, send, serving
+from .streams import Serving, answered, connect_from, ended, receive, send, serving
 
 
 def overdue(connection: Connection, server: Serving, seconds: float) -> str | None:
@@ -92,6 +92,30 @@ def test_a_peer_that_does_not_read_is_let_go_after_its_time() -> None:
             await until(lambda: server.connection().blocked)
             assert overdue(server.connection(), server, 30) is None
             assert overdue(server.connection(), server, 31) == "does not read"
+
+    run(scenario())
+
+
+def test_one_that_has_sent_all_and_does_not_read_the_rest_is_let_go_after_that_time_too() -> None:
+    async def scenario() -> None:
+        async with serving(Limits(unread=64 << 20, write_time=30, idle_time=None)) as server:
+            client = await server.connect()
+            await send(client, record(1, ECHO_V1.MUCH, 16 << 20))
+            client.shutdown(socket.SHUT_WR)
+            await until(lambda: server.connection().wire.closing)
+            assert overdue(server.connection(), server, 30) is None
+            assert overdue(server.connection(), server, 31) == "does not read"
+
+    run(scenario())
+
+
+def test_a_host_that_vanishes_is_found_out() -> None:
+    async def scenario() -> None:
+        async with serving() as server:
+            await server.connect()
+            accepted = server.connection().wire.sock
+            assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 60
 
     run(scenario())
 
@@ -197,10 +221,10 @@ class Exhausted:
     def __getattr__(self, name: str) -> object:
         return getattr(self.sock, name)
 
-    def accept(self) -> object:
+    def _accept(self) -> object:
         if self.failures:
             raise self.failures.pop(0)
-        return self.sock.accept()
+        return accept(self.sock)
 
 
 def test_without_descriptors_room_is_made_and_accepting_goes_on_later(
@@ -270,24 +294,6 @@ def test_over_ipv6_the_scope_is_kept() -> None:
                     assert caller.loopback
 
     run(scenario())
-
-
-async def connect_from(server: Serving, host: str) -> socket.socket:
-    """A client with an address of its own, known to the pool."""
-    client = server.client()
-    client.bind((host, 0))
-    before = set(server.pool.connections)
-    await asyncio.get_running_loop().sock_connect(client, server.address)
-    await until(lambda: set(server.pool.connections) - before)
-    return client
-
-
-async def answered(*clients: socket.socket) -> bool:
-    """Whether each of them is still served."""
-    for client in clients:
-        await send(client, record(1, ECHO_V1.NULL))
-        assert await receive(client, 1) == [1]
-    return True
 
 
 def test_at_its_bound_a_source_loses_its_own_longest_silent_connection() -> None:

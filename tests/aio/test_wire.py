@@ -135,12 +135,16 @@ def test_the_other_end_may_have_sent_all_and_still_read() -> None:
     run(scenario())
 
 
-@pytest.mark.parametrize("does", ["reads", "writes", "waits to write"])
+@pytest.mark.parametrize("does", ["reads", "writes", "waits to write", "waits"])
 def test_a_lost_connection_is_told_once_whatever_was_going_on(does: str) -> None:
     async def scenario() -> None:
         async with wired() as (wire, owner, theirs):
-            if does == "reads":
+            if does in ("reads", "waits"):
                 wire.start()
+            if does == "waits":
+                wire.pause_reading()
+                theirs.send(b"unread")
+                wire.sock.send(b"unread")
             if does == "waits to write":
                 wire.write(MUCH)
             theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("@ii", 1, 0))
@@ -152,6 +156,22 @@ def test_a_lost_connection_is_told_once_whatever_was_going_on(does: str) -> None
             wire.write(b"for nobody")
             assert owner.events.count("lost") == 1
             assert not wire.unsent
+
+    run(scenario())
+
+
+def test_what_was_sent_before_the_end_is_read_by_one_that_did_not_read_just_then() -> None:
+    async def scenario() -> None:
+        async with wired() as (wire, owner, theirs):
+            wire.start()
+            wire.pause_reading()
+            theirs.send(b"last words")
+            theirs.close()
+            await settle()
+            assert owner.events == []
+            wire.resume_reading()
+            await until(lambda: owner.events == ["eof"])
+            assert owner.data == b"last words"
 
     run(scenario())
 

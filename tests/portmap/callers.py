@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
+from copy import copy
+from typing import Any, TypeVar
 
 from oncrpc.portmap.registry import Registry
 from oncrpc.portmap.service import Mapper
 from oncrpc.programs.rpcb import rpcb
-from oncrpc.rpc import Caller, Procedure
+from oncrpc.rpc import Call, Caller, Procedure
 from oncrpc.rpc.calls import Calls
 from oncrpc.rpc.dispatch import Dispatcher
 from oncrpc.rpc.prot import opaque_auth
 from oncrpc.testing import ManualClock
+
+T = TypeVar("T", Caller, Call)
 
 ROOT = Caller("local", uid=0, loopback=True)
 STATD = Caller("local", uid=103, loopback=True)
@@ -82,6 +85,14 @@ def registered(
 ) -> rpcb:
     """A registration, NFS's address by default."""
     return rpcb(prog, vers, netid.encode(), uaddr.encode(), owner.encode())
+
+
+def changed(value: T, **fields: object) -> T:
+    """A caller or a call with other fields."""
+    made = copy(value)
+    for name, field in fields.items():
+        setattr(made, name, field)
+    return made
 
 
 def triples(entries: Sequence[rpcb]) -> list[tuple[int, int, str]]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 
 from oncrpc.portmap.access import Rules, may_forward, owner_of
@@ -19,6 +17,7 @@ from .callers import (
     ROOT,
     STATD,
     UNRESERVED,
+    changed,
     registered,
 )
 
@@ -45,9 +44,9 @@ def test_a_local_caller_registers_under_what_it_proves(caller: Caller, owner: by
         REMOTE,
         REMOTE6,
         FORGED,
-        dataclasses.replace(RESERVED, source=("127.0.0.2", 700, 0)),
-        dataclasses.replace(RESERVED, source=("192.0.2.1", 700, 0)),
-        dataclasses.replace(RESERVED, source=("", 0, 0)),
+        changed(RESERVED, source=("127.0.0.2", 700, 0)),
+        changed(RESERVED, source=("192.0.2.1", 700, 0)),
+        changed(RESERVED, source=("", 0, 0)),
     ],
     ids=["remote", "remote6", "forged", "other-loopback", "own-address", "gone"],
 )

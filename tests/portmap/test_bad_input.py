@@ -6,11 +6,13 @@ import contextlib
 import random
 import resource
 import socket
+import struct
 import time
 from collections.abc import Iterator
 
 import pytest
 
+from helpers import words
 from oncrpc import sync
 from oncrpc.programs.portmap import PMAP_VERS
 from oncrpc.programs.rpcb import RPCBVERS4, rpcb
@@ -21,6 +23,9 @@ from .running import RunningDaemon
 
 MIB = 1 << 20
 IDLE = 10_000
+RESET = struct.pack("@ii", 1, 0)
+"""Of SO_LINGER: closing resets the connection."""
+
 CAP = 1000
 """The daemon's limit of connections."""
 
@@ -93,6 +98,9 @@ WRONG_RECORDS = {
     "a record of many fragments that is too long": (b"\0\0\x10\0" + b"y" * 4096) * 1000,
     "an empty record": b"\x80\0\0\0",
     "a string longer than the record": encode_record(GETADDR_CALL[:48] + HUGE),
+    "fragments of a byte, and no last one": (b"\0\0\0\1z") * 1000,
+    "a credential of 401 bytes": encode_record(NULL_CALL[:24] + words(1, 401) + bytes(412)),
+    "a credential of 4 GiB": encode_record(NULL_CALL[:24] + words(1, -1) + bytes(412)),
 }
 
 
@@ -103,6 +111,61 @@ def test_wrong_lengths_end_the_connection_or_the_call_and_nothing_else(data: byt
             with daemon.connect() as sock, contextlib.suppress(ConnectionError):
                 sock.sendall(data)
         assert daemon.answers()
+
+
+def test_half_records_of_many_connections_do_not_disturb_others() -> None:
+    half = encode_record(bytes(8900))[:-1]
+
+    with under_attack() as daemon, contextlib.ExitStack() as held:
+        for _ in range(240):
+            held.enter_context(daemon.connect()).sendall(half)
+        assert daemon.answers()
+
+
+def test_small_fragments_of_many_connections_do_not_keep_others_waiting() -> None:
+    grinding = (bytes(4) * 1000 + encode_record(NULL_CALL)) * 10
+
+    with under_attack() as daemon, contextlib.ExitStack() as held:
+        for _ in range(50):
+            held.enter_context(daemon.connect()).sendall(grinding)
+        assert daemon.answers()
+
+
+def test_connections_that_are_reset_at_any_place_leave_nothing_behind() -> None:
+    source = random.Random(793)
+    record = encode_record(DUMP_CALL)
+
+    with under_attack() as daemon:
+        before = open_descriptors(daemon)
+        for _ in range(300):
+            with daemon.connect() as sock:
+                sock.sendall((record * 3)[: source.randrange(3 * len(record))])
+                if source.random() < 0.5:
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        assert daemon.answers()
+
+        deadline = time.monotonic() + 10
+        while open_descriptors(daemon) > before and time.monotonic() < deadline:
+            assert daemon.answers()
+        assert open_descriptors(daemon) <= before
+
+
+def test_who_has_sent_half_a_record_and_then_no_more_still_gets_the_replies() -> None:
+    with under_attack() as daemon, daemon.connect() as sock:
+        record = encode_record(NULL_CALL)
+        sock.sendall(record + record[:20])
+        sock.shutdown(socket.SHUT_WR)
+
+        assert len(sock.recv(100, socket.MSG_WAITALL)) == 28
+
+
+def test_one_xid_for_every_call_gets_each_its_own_answer() -> None:
+    with under_attack() as daemon, daemon.datagrams() as sock:
+        sock.settimeout(10)
+        for _ in range(50):
+            for message, has_results in ((NULL_CALL, False), (GETADDR_CALL, True)):
+                sock.send(NULL_CALL[:4] + message[4:])
+                assert (len(sock.recv(9000)) > 24) is has_results
 
 
 @contextlib.contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,7 +19,7 @@ from oncrpc.rpc import Caller, Procedure
 from oncrpc.rpc.prot import auth_stat
 from oncrpc.testing import ManualClock
 
-from .callers import REMOTE, REMOTE6, REMOTE_UDP, ROOT, STATD, PortMapper
+from .callers import REMOTE, REMOTE6, REMOTE_UDP, ROOT, STATD, PortMapper, changed
 
 MOUNTD, NFS = 100005, 100003
 GETPORT = PMAP_VERS.PMAPPROC_GETPORT
@@ -222,7 +221,7 @@ def test_datagrams_of_a_host_that_is_not_judged_yet_do_not_fill_the_table_of_all
     monkeypatch.setattr(gate, "MAX_UNJUDGED_OF_HOST", 2)
     monkeypatch.setattr(gate, "MAX_UNJUDGED", 3)
     mapper = guarded("", FakeHosts("192.0.2.9", "192.0.2.10", later=True))
-    other = replace(REMOTE_UDP, source=("192.0.2.10", 1000, 0))
+    other = changed(REMOTE_UDP, source=("192.0.2.10", 1000, 0))
 
     first, second, stream = (awaited(mapper, each) for each in (REMOTE_UDP, other, REMOTE))
     assert (len(first), len(second), len(stream)) == (2, 1, 3)
@@ -323,7 +322,7 @@ def test_callers_are_forgotten_when_they_are_many() -> None:
     made.configure(rules(DENY_UDP), FakeHosts())
 
     for number in range(MAX_CALLERS + 1):
-        made.open_to(replace(REMOTE, source=(f"10.0.{number >> 8}.{number & 255}", 700, 0)))
+        made.open_to(changed(REMOTE, source=(f"10.0.{number >> 8}.{number & 255}", 700, 0)))
 
     assert len(made._relevant) == 1
 

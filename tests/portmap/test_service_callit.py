@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ from oncrpc.programs.portmap import PMAP_VERS, call_args
 from oncrpc.programs.rpcb import RPCBVERS, RPCBVERS4, rpcb_rmtcallargs, rpcbs_rmtcalllist
 from oncrpc.rpc import Caller
 
-from .callers import LOOPBACK6, REMOTE, REMOTE6, REMOTE_UDP, ROOT, PortMapper, registered
+from .callers import LOOPBACK6, REMOTE, REMOTE6, REMOTE_UDP, ROOT, PortMapper, changed, registered
 
 PROC = 7
 CALLS_FOR_OTHERS: dict[str, Any] = {
@@ -132,7 +131,7 @@ def test_results_come_with_the_address_of_the_program() -> None:
 def test_version_2_has_no_results_over_ipv6() -> None:
     mapper = PortMapper(forwarder=Elsewhere())
     mapper.registry.set(registered(400001, 1, "udp6", "::.8.1"))
-    caller = dataclasses.replace(REMOTE6, netid="udp6", datagram=True)
+    caller = changed(REMOTE6, netid="udp6", datagram=True)
 
     args = call_args(400001, 1, PROC, b"")
 

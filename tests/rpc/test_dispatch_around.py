@@ -14,6 +14,7 @@ from oncrpc import sync
 from oncrpc.errors import AuthError, GarbageArguments, SystemFailure, XdrError
 from oncrpc.rpc import Call, Caller, Judge, NoReply, Service
 from oncrpc.rpc.dispatch import Dispatcher
+from oncrpc.rpc.program import Encoded
 from oncrpc.rpc.prot import auth_flavor, auth_stat, call_body
 from oncrpc.testing import ManualClock
 from rpc.answering import (
@@ -22,6 +23,7 @@ from rpc.answering import (
     DENIED,
     TCP,
     UDP,
+    XID,
     Odd,
     answer,
     called,
@@ -214,6 +216,17 @@ def test_idempotent_procedures_and_null_are_not_remembered() -> None:
 
     assert counter.reads == 2
     assert len(dispatcher.replay) == 0
+
+
+def test_of_a_reply_that_fits_no_datagram_only_the_refusal_is_remembered() -> None:
+    refused = words(XID, 1, 0, 0, 0, 5)  # SYSTEM_ERR
+    dispatcher = serving(Odd(lambda call, arg: Encoded(bytes(1 << 20))))
+
+    first, again = answer(dispatcher, ADD_5, UDP), answer(dispatcher, ADD_5, UDP)
+
+    assert first is not None
+    assert len(first) > 1 << 20
+    assert again == refused
 
 
 def test_a_repeated_datagram_runs_again_after_the_lifetime() -> None:

@@ -219,6 +219,15 @@ def test_a_caller_over_the_network_has_a_host_and_a_port() -> None:
     assert str(caller) == "192.0.2.1 port 700 over udp"
 
 
+def test_callers_are_equal_whatever_process_it_is() -> None:
+    one, other = (Caller("local", uid=1000, pid=pid, pidfd=lambda: 3) for pid in (4242, 4243))
+
+    assert one == other != Caller("local", uid=1001)
+    assert len({one, other}) == 1
+    assert "uid=1000" in repr(one)
+    assert "pidfd" not in repr(one)
+
+
 def test_a_caller_over_a_local_socket_has_a_user() -> None:
     caller = Caller("local", uid=1000)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import tracemalloc
 from itertools import islice, pairwise
 
 import pytest
@@ -83,6 +84,42 @@ def test_fragments_of_length_zero_are_legal() -> None:
 
 def test_an_empty_record_is_a_record() -> None:
     assert fed(RecordReader(), [words(0x80000000, 0x80000000)]) == [b"", b""]
+
+
+def test_what_is_held_are_the_bytes_of_unfinished_records() -> None:
+    reader = RecordReader()
+    held = []
+
+    for piece in (words(2, b"ab"), words(1), b"c", words(0x80000001), b"d", words(0x80000001)[:3]):
+        reader.feed(piece)
+        list(reader.records())
+        held.append(reader.held)
+
+    assert held == [2, 2 + 4, 3, 3 + 4, 0, 3]
+
+
+def test_what_was_forgotten_is_not_gone_on_with() -> None:
+    reader = RecordReader()
+    for piece in (words(2, b"ab"), words(0x80000002, b"c")):
+        reader.feed(piece)
+        assert list(reader.records()) == []
+
+    reader.forget()
+
+    assert (reader.held, reader.within_record) == (0, False)
+    assert fed(reader, [encode_record(b"de")]) == [b"de"]
+
+
+def test_small_fragments_take_no_more_memory_than_their_bytes() -> None:
+    small = words(2, b"ab") * 1000
+    tracemalloc.start()
+    reader = RecordReader()
+    reader.feed(small)
+    list(reader.records())
+    size, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert size < 3 * len(small)
 
 
 def test_a_record_at_the_bounds_is_read() -> None:

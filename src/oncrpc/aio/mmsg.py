@@ -33,7 +33,7 @@ from typing import Any
 SLOTS = 64
 MAX_DATAGRAM = 9000
 XID = 4
-MAX_REST = MAX_DATAGRAM - XID
+REST_SIZE = MAX_DATAGRAM - XID
 ADDRESS_AT, PORT_AT, ASKED_AT, CONTROL_AT, REST_AT, SLOT_SIZE = 4, 6, 8, 32, 72, 9072
 ASKED = tuple(range(ASKED_AT, SLOTS * SLOT_SIZE, SLOT_SIZE))
 """Where in the block each slot has what was asked: from here on ``asked_before`` + datagram."""
@@ -206,7 +206,7 @@ class Batch:
         for n, (header, part) in enumerate(zip(headers, parts, strict=True)):
             slot, rest = slots + n * SLOT_SIZE, rests + n * size
             part.xid = _iovec(slot, XID)
-            part.rest = _iovec(rest + rest_at, MAX_REST)
+            part.rest = _iovec(rest + rest_at, REST_SIZE)
             header.msg_hdr = _msghdr(
                 slot + ADDRESS_AT, self.address_size,
                 ctypes.addressof(part), 2,

@@ -11,12 +11,15 @@ import asyncio
 import select
 from collections.abc import Callable
 
-READ, WRITE = select.EPOLLIN, select.EPOLLOUT
+READ, WRITE, ERROR = select.EPOLLIN, select.EPOLLOUT, select.EPOLLERR
 MAX_EVENTS = 256
 """Descriptors that are looked after before the event loop has its turn."""
 
 Ready = Callable[[int], None]
-"""Told what a descriptor is ready for: ``READ``, ``WRITE``, or an error, which is both."""
+"""Told what a descriptor is ready for: ``READ``, ``WRITE``, or an error, which is both.
+
+``ERROR`` is told of whatever is watched for.
+"""
 
 
 class Poller:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import socket
 import struct
 from collections.abc import Hashable
-from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from oncrpc.aio.sockets import IP_PKTINFO
@@ -73,7 +72,6 @@ class NoGuard:
         return True
 
 
-@dataclass(slots=True)
 class Route:
     """A source host, an address that it asks, and what follows from them.
 
@@ -82,19 +80,27 @@ class Route:
     the rest is as in ``Standing``.
     """
 
-    host: str
-    scope: int
-    local: Address | None
-    loopback: bool
-    to_group: bool
-    control: Control | None
-    message: bytes = field(init=False)
-    trusted: bool = True
-    bucket: Bucket | None = None
-    table: Table | None = None
+    __slots__ = (
+        "bucket", "control", "host", "local", "loopback", "message", "scope", "table", "to_group",
+        "trusted",
+    )  # fmt: skip
 
-    def __post_init__(self) -> None:
-        level, kind, data = self.control or NOTHING
+    def __init__(
+        self,
+        host: str,
+        scope: int,
+        local: Address | None,
+        loopback: bool,
+        to_group: bool,
+        control: Control | None,
+        *,
+        trusted: bool = True,
+    ) -> None:
+        self.host, self.scope, self.local, self.control = host, scope, local, control
+        self.loopback, self.to_group, self.trusted = loopback, to_group, trusted
+        self.bucket: Bucket | None = None
+        self.table: Table | None = None
+        level, kind, data = control or NOTHING
         header = CONTROL_HEADER.pack(CONTROL_HEADER.size + len(data), level, kind)
         self.message = (header + data).ljust(socket.CMSG_SPACE(len(data)), b"\0")
 

@@ -2,9 +2,9 @@
 
 A connection cannot cost more than its bounds: a record's size, its time to arrive, the calls under
 way, the replies that the peer does not read. While it is at one of them nothing more is read from
-it, so that TCP's own flow control holds the peer. Nor does it keep others waiting: connections take
-turns, a few calls each, and after a slice of time datagrams and new connections have theirs. What
-bounds all connections together is the pool (``oncrpc.aio.pool``).
+it, so that TCP's own flow control holds the peer. Nor does it keep others waiting: sources take
+turns, a few calls of a connection each, and after a slice of time datagrams and new connections
+have theirs. What bounds all connections together is the pool (``oncrpc.aio.pool``).
 
 A connection outlives its process: frozen, it can be carried to another image of the program, with
 the bytes that were read but not answered and those that the peer has not taken yet.
@@ -23,6 +23,7 @@ from typing import Any
 
 from oncrpc.aio.pool import Carried, Pool, source_of
 from oncrpc.aio.route import Guard, NoGuard
+from oncrpc.aio.sockets import accept
 from oncrpc.aio.wire import Wire
 from oncrpc.endpoint import peer_pid, peer_pidfd, peer_uid
 from oncrpc.errors import ProtocolError, SystemFailure
@@ -45,16 +46,32 @@ MAX_KNOWN = 1024
 TURN_BYTES = 64 << 10
 """Bytes of replies after which it is over, too."""
 
+TURN_FRAGMENTS = 256
+"""Fragments, of records that have several, after which it is over as well."""
+
+OF_ACCEPTED = (
+    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 15),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4),
+)
+"""Options that accepted sockets inherit: a host that vanished during a call is found out."""
+
 
 class Connection:
     """One peer: its records in, its replies out as they are ready."""
 
-    def __init__(self, listener: Listener, sock: socket.socket, caller: Caller) -> None:
+    def __init__(self, listener: Listener, sock: socket.SocketType, caller: Caller) -> None:
         self.listener, self.pool, self.caller = listener, listener.pool, caller
         self.source = source_of(caller)
-        self.wire = Wire(sock, self, poller=self.pool.poller, most_unsent=self.pool.limits.unread)
-        self.reader = RecordReader(max_record=self.pool.limits.record)
+        pool, limits = self.pool, self.pool.limits
+        self.wire = Wire(
+            sock, self, poller=pool.poller, most_unsent=limits.unread, read_size=pool.read_size
+        )
+        self.reader = RecordReader(max_record=limits.record)
         self.calls: set[asyncio.Future[None]] = set()
+        self.call_bytes = self.unanswered = 0
         self.heard_at = self.record_at = self.pool.clock()
         self.unread_since: float | None = None
         self.at_end = self.waiting = False
@@ -76,6 +93,8 @@ class Connection:
     def connection_lost(self) -> None:
         """The wire is closed."""
         self.pool.drop(self)
+        if self.unanswered or self.waiting:
+            self.reader.forget()  # the rest of us goes when the garbage collector has seen it
         self.is_lost = True
         for task in self.calls:
             # One that has not begun yet would leave its call behind, and hooks entered.
@@ -125,13 +144,19 @@ class Connection:
     @property
     def blocked(self) -> bool:
         """No further record is to be taken now."""
-        return self.unread_since is not None or len(self.calls) >= self.pool.limits.calls
+        return self.unread_since is not None or (bool(self.calls) and self._busy())
+
+    def _busy(self) -> bool:
+        limits = self.pool.limits
+        return len(self.calls) >= limits.calls or self.call_bytes >= limits.call_bytes
 
     def overdue(self, now: float) -> str | None:
         """Why the connection is to end at ``now``, if it is."""
         limits = self.pool.limits
         if self.unread_since is not None:
             return "does not read" if now - self.unread_since > limits.write_time else None
+        if self.wire.closing:
+            return "does not read" if now - self.heard_at > limits.write_time else None
         if self.waiting or self.blocked or self.calls:
             return None
         if self.reader.within_record and now - self.record_at > limits.record_time:
@@ -169,6 +194,7 @@ class Connection:
         log.debug("%s: connection ended: %s", self.listener.netid, reason)
         self.pool.drop(self)
         self.wire.abort()
+        self.reader.forget()
 
     def _wait_for_turn(self) -> None:
         self.waiting = True
@@ -179,6 +205,10 @@ class Connection:
         self.waiting = not (self.wire.closing or self.blocked) and self._work()
         if self.wire.closing or self.waiting:
             return self.waiting
+        unanswered = self.reader.held + self.call_bytes
+        if unanswered != self.unanswered:
+            self.unanswered = unanswered
+            self.pool.count(self, unanswered)
         if self.blocked:
             self.wire.pause_reading()
         elif self.at_end and not self.calls:
@@ -192,8 +222,10 @@ class Connection:
         table = self.listener.table(self.caller, self.heard_at)
         replies: list[bytes] = []
         count = size = 0
+        reader = self.reader
+        most_joined = reader.joined + TURN_FRAGMENTS
         try:
-            for message in self.reader.records():
+            for message in reader.records():
                 kept = table.get(message[4:]) if table else None
                 if kept is not None:
                     kept.hits += 1
@@ -202,7 +234,9 @@ class Connection:
                 else:
                     size += self._answer(message, replies)
                 count += 1
-                if count == TURN_CALLS or size >= TURN_BYTES or self.blocked:
+                if count == TURN_CALLS or size >= TURN_BYTES or reader.joined >= most_joined:
+                    break
+                if kept is None and self.blocked:
                     break
             else:
                 count = -count
@@ -224,7 +258,8 @@ class Connection:
         if not isinstance(reply, bytes):
             task = asyncio.ensure_future(self._finish(reply))
             self.calls.add(task)
-            task.add_done_callback(partial(self._finished, message[:4]))
+            self.call_bytes += len(message)
+            task.add_done_callback(partial(self._finished, message[:4], len(message)))
             return 0
         if dispatcher.memo is not None and isinstance(reply, Lasting):
             table = self.listener.table(self.caller, self.heard_at)
@@ -238,8 +273,9 @@ class Connection:
         if found is not None:
             self._send([encode_record(found)])
 
-    def _finished(self, xid: bytes, task: asyncio.Future[None]) -> None:
+    def _finished(self, xid: bytes, size: int, task: asyncio.Future[None]) -> None:
         self.calls.discard(task)
+        self.call_bytes -= size
         if task.cancelled() and not self.wire.closing:
             log.error(
                 "%s: a call of %s was cancelled, and not by us", self.listener.netid, self.caller
@@ -258,7 +294,7 @@ class Connection:
 
     def _send(self, parts: list[bytes]) -> None:
         if parts and not self.wire.closing:
-            self.wire.write(parts[0] if len(parts) == 1 else b"".join(parts))
+            self.wire.write(*parts)
 
 
 class Listener:
@@ -278,8 +314,9 @@ class Listener:
         self.loop = asyncio.get_running_loop()
         self._tables: dict[Hashable, Table | None] = {}
         self._known: Hashable = None
-        if sock.family != socket.AF_UNIX:  # what is accepted inherits it
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._kind = int(sock.family), int(sock.type), sock.proto
+        for option in OF_ACCEPTED if sock.family != socket.AF_UNIX else ():
+            sock.setsockopt(*option)
         self._paused: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
@@ -300,16 +337,16 @@ class Listener:
 
     def adopt(self, carried: Carried) -> None:
         """Go on with a connection that another image of the program has accepted."""
-        sock = socket.socket(fileno=carried.descriptor)
+        sock = socket.SocketType(*self._kind, carried.descriptor)
         try:
             source = sock.getpeername()
         except OSError:  # the peer is gone
             source = ("", 0)
         self._begin(sock, source, carried)
 
-    def caller(self, sock: socket.socket, source: Any) -> Caller:
+    def caller(self, sock: socket.SocketType, source: Any) -> Caller:
         """Who is at the other end of an accepted socket."""
-        if sock.family == socket.AF_UNIX:
+        if self._kind[0] == socket.AF_UNIX:
             pidfd = partial(peer_pidfd, sock, time.clock_gettime(time.CLOCK_BOOTTIME))
             uid, pid = peer_uid(sock), peer_pid(sock)
             return Caller(self.netid, uid=uid, loopback=True, pid=pid, pidfd=pidfd)
@@ -343,7 +380,7 @@ class Listener:
     def _accept(self) -> None:
         for _ in range(ACCEPT_BATCH):
             try:
-                sock, source = self.sock.accept()
+                descriptor, source = accept(self.sock)
             except BlockingIOError:
                 return
             except ConnectionError:
@@ -351,9 +388,9 @@ class Listener:
             except OSError as error:
                 self._pause(error)
                 return
-            self._begin(sock, source)
+            self._begin(socket.SocketType(*self._kind, descriptor), source)
 
-    def _begin(self, sock: socket.socket, source: Any, carried: Carried | None = None) -> None:
+    def _begin(self, sock: socket.SocketType, source: Any, carried: Carried | None = None) -> None:
         sock.setblocking(False)
         connection = Connection(self, sock, self.caller(sock, source))
         if self.pool.make_room(connection.source):

@@ -10,9 +10,11 @@ from __future__ import annotations
 import socket
 from typing import Protocol
 
-from oncrpc.aio.poller import READ, WRITE, Poller
+from oncrpc.aio.poller import ERROR, READ, WRITE, Poller
 
 READ_SIZE = 64 << 10
+LONG = 16 << 10
+"""From so many bytes on it is dearer to copy them than to hand them over with what precedes."""
 
 
 class Owner(Protocol):
@@ -37,20 +39,24 @@ class Owner(Protocol):
 class Wire:
     """Owns a non-blocking socket; ``start`` begins to read from it.
 
-    While it is ``reading`` what arrives is taken, once it is ``closing`` nothing more is.
+    While it is ``reading`` what arrives is taken, once it is ``closing`` nothing more is. That the
+    other end is gone is seen in between too.
     ``unsent`` are the bytes that were written and that the other end has no room for yet; at most
-    ``most_unsent`` of them before the owner is asked to pause.
+    ``most_unsent`` of them before the owner is asked to pause. ``read_size`` bytes are taken at a
+    time.
     """
 
     def __init__(
         self,
-        sock: socket.socket,
+        sock: socket.SocketType,
         owner: Owner,
         *,
         poller: Poller,
         most_unsent: int,
+        read_size: int = READ_SIZE,
     ) -> None:
         self.sock, self.owner, self.poller, self.most_unsent = sock, owner, poller, most_unsent
+        self.read_size = read_size
         self.unsent = bytearray()
         self.closing = self.reading = False
         self._writing = self._full = self._at_end = self._closed = self._held = False
@@ -58,8 +64,10 @@ class Wire:
 
     def start(self) -> None:
         """Take what is there already, then whatever comes."""
-        self.resume_reading()
+        self.reading = True
         self._read()
+        if not self._closed:
+            self._watch()  # not before: the poller would tell of what was taken by now
 
     def pause_reading(self) -> None:
         """Leave what arrives with the kernel."""
@@ -79,14 +87,16 @@ class Wire:
         if not self._closed:
             self._watch()
 
-    def write(self, data: bytes) -> None:
+    def write(self, *parts: bytes) -> None:
         """Send, now as much as can be and the rest as soon as it can."""
         if self._closed:
             return
-        sent = 0 if self._writing else self._sent(data)
-        if sent < 0 or sent == len(data):
+        if len(parts[-1]) < LONG:
+            parts = (b"".join(parts),)  # else it is not copied here
+        sent = 0 if self._writing else self._sent(*parts)
+        if sent < 0 or sent == sum(map(len, parts)):
             return
-        self.unsent += data[sent:]
+        self.unsent += b"".join(parts)[sent:]
         if not self._writing:
             self._writing = True
             self._watch()
@@ -107,26 +117,38 @@ class Wire:
         if self._closed:
             return
         self.reading = self._writing = False
-        self._watch()
         self.closing = self._closed = True
+        self._watch()
         self.unsent.clear()
         self.sock.close()
         self.owner.connection_lost()
 
     def _watch(self) -> None:
         events = (READ if self.reading else 0) | (WRITE if self._writing and not self._held else 0)
+        if not (events or self.closing or self._held):
+            events = ERROR
         self.poller.watch(self._descriptor, events, self._ready)
 
     def _ready(self, events: int) -> None:
         """Read, write, or learn of an error by whichever is being waited for."""
+        if not (self.reading or self._writing):
+            self._gone(events)
+            return
         if self._writing and events & ~READ:
             self._write()
         if self.reading and events & ~WRITE:
             self._read()
 
+    def _gone(self, events: int) -> None:
+        """The other end is not there while neither is waited for; what it has sent may still be."""
+        if events & ERROR:
+            self.abort()
+        else:
+            self.poller.watch(self._descriptor, 0, self._ready)
+
     def _read(self) -> None:
         try:
-            data = self.sock.recv(READ_SIZE)
+            data = self.sock.recv(self.read_size)
         except (BlockingIOError, InterruptedError):
             return
         except OSError:
@@ -136,13 +158,13 @@ class Wire:
             self.owner.data_received(data)
             return
         self._at_end = True
-        self.pause_reading()
         self.owner.eof_received()
+        self.pause_reading()
 
-    def _sent(self, data: bytes | bytearray) -> int:
+    def _sent(self, *parts: bytes | bytearray) -> int:
         """How many bytes the kernel took; -1 if the connection is lost."""
         try:
-            return self.sock.send(data)
+            return self.sock.send(parts[0]) if len(parts) == 1 else self.sock.sendmsg(parts)
         except (BlockingIOError, InterruptedError):
             return 0
         except OSError:

@@ -7,10 +7,12 @@ last fragment and whose other bits are the length, and the data. Fragments of le
 from __future__ import annotations
 
 from collections.abc import Iterator
+from struct import Struct
 
 from oncrpc.errors import ProtocolError
 
 LAST_FRAGMENT = 0x80000000
+MARK = Struct(">I")
 MAX_RECORD = 1 << 20
 MAX_FRAGMENTS = 1024
 
@@ -22,41 +24,55 @@ def encode_record(message: bytes) -> bytes:
 
 def record_mark(length: int) -> bytes:
     """The header of a record of one fragment."""
-    return (LAST_FRAGMENT | length).to_bytes(4, "big")
+    return MARK.pack(LAST_FRAGMENT | length)
 
 
 class RecordReader:
     """Bytes in, whole records out, bounded by ``max_record`` bytes and ``max_fragments``.
 
     What is held is never more than the bounds and what was fed last: a header that announces too
-    much is refused before its data is awaited.
+    much is refused before its data is awaited. Fragments are joined as they come, so that small
+    ones cost no more than their bytes, and nothing is kept of what was read. How many that were so
+    far is ``joined``: what a record costs is not its length alone.
     """
 
     def __init__(self, *, max_record: int = MAX_RECORD, max_fragments: int = MAX_FRAGMENTS) -> None:
         self.max_record, self.max_fragments = max_record, max_fragments
-        self._buffer = bytearray()
+        self._buffer: bytes | bytearray = b""
         self._at = 0
-        self._record: list[bytes] = []
-        self._size = 0
+        self._record = bytearray()
+        self._fragments = 0
+        self.joined = 0
 
     @property
     def within_record(self) -> bool:
         """Some bytes of a record are here, but not all of them."""
-        return bool(len(self._buffer) > self._at or self._record)
+        return bool(len(self._buffer) > self._at or self._fragments)
+
+    @property
+    def held(self) -> int:
+        """Bytes that are kept here."""
+        return len(self._buffer) + len(self._record)
 
     @property
     def unread(self) -> bytes:
         """Bytes that, fed to another reader, bring it to where this one is."""
-        data = b"".join(self._record)
-        begun = len(data).to_bytes(4, "big") + data if self._record else b""
+        begun = len(self._record).to_bytes(4, "big") + self._record if self._fragments else b""
         return begun + self._buffer[self._at :]
 
     def feed(self, data: bytes) -> None:
         """Take what arrived."""
-        if self._at:
-            del self._buffer[: self._at]
-            self._at = 0
-        self._buffer += data
+        if self._at == len(self._buffer):
+            self._buffer, self._at = data, 0
+        else:
+            rest = self._rest()
+            rest += data
+            self._buffer, self._at = rest, 0
+
+    def forget(self) -> None:
+        """Let go of what is here."""
+        self._buffer, self._record = b"", bytearray()
+        self._at = self._fragments = 0
 
     def records(self) -> Iterator[bytes]:
         """Whole records, oldest first; may be left at any time and gone on with later.
@@ -65,28 +81,42 @@ class RecordReader:
             ProtocolError: a record or its number of fragments is beyond the bounds; the stream
                 cannot be read on.
         """
-        while (fragment := self._fragment()) is not None:
-            data, last = fragment
-            self._record.append(data)
-            self._size += len(data)
-            if last:
-                record = data if len(self._record) == 1 else b"".join(self._record)
-                self._record, self._size = [], 0
+        while len(self._buffer) - self._at >= MARK.size:
+            buffer, at = self._buffer, self._at
+            (mark,) = MARK.unpack_from(buffer, at)
+            length = mark & ~LAST_FRAGMENT
+            if self._fragments or length > self.max_record:
+                self._check(length)
+            end = at + MARK.size + length
+            if end > len(buffer):
+                break
+            self._at = end
+            data = bytes(buffer[at + MARK.size : end])
+            if mark >= LAST_FRAGMENT and not self._fragments:
+                yield data
+                continue
+            self._record += data
+            self._fragments += 1
+            self.joined += 1
+            if mark >= LAST_FRAGMENT:
+                record = bytes(self._record)
+                self._record, self._fragments = bytearray(), 0
                 yield record
+        if self._at == len(self._buffer):
+            self._buffer, self._at = b"", 0
+        elif self._at:
+            self._buffer, self._at = self._rest(), 0
 
-    def _fragment(self) -> tuple[bytes, bool] | None:
-        """Take the next whole fragment off the buffer: its data, and whether it is the last."""
-        buffer, begin = self._buffer, self._at + 4
-        if len(buffer) < begin:
-            return None
-        header = int.from_bytes(buffer[self._at : begin], "big")
-        length = header & ~LAST_FRAGMENT
-        if self._size + length > self.max_record:
+    def _check(self, length: int) -> None:
+        """Whether a fragment may come of that length."""
+        if len(self._record) + length > self.max_record:
             raise ProtocolError(f"a record of over {self.max_record} bytes")
-        if len(self._record) >= self.max_fragments:
+        if self._fragments >= self.max_fragments:
             raise ProtocolError(f"a record of over {self.max_fragments} fragments")
-        if len(buffer) < begin + length:
-            return None
-        self._at = begin + length
-        data = bytes(buffer[begin : self._at])
-        return data, bool(header & LAST_FRAGMENT)
+
+    def _rest(self) -> bytearray:
+        """The bytes that were not read yet, which more can be added to."""
+        if not isinstance(self._buffer, bytearray):
+            return bytearray(self._buffer[self._at :])
+        del self._buffer[: self._at]
+        return self._buffer

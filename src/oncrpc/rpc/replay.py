@@ -11,20 +11,20 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Hashable
-from dataclasses import dataclass
 from hashlib import blake2b
 
 LIFETIME = 60.0
 MAX_CALLS = 1024
 
 
-@dataclass(slots=True)
 class Remembered:
     """A call that was begun: its digest, and its reply once there is one."""
 
-    digest: bytes
-    at: float
-    reply: bytes | None = None
+    __slots__ = ("at", "digest", "reply")
+
+    def __init__(self, digest: bytes, at: float) -> None:
+        self.digest, self.at = digest, at
+        self.reply: bytes | None = None
 
 
 class ReplayCache:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -25,6 +24,7 @@ from portmap.callers import (
     ROOT,
     STATD,
     PortMapper,
+    changed,
     registered,
 )
 
@@ -150,7 +150,7 @@ def test_the_parts_of_a_call_have_names(call: Call, parts: dict[str, object]) ->
 def test_a_call_whose_arguments_are_cut_off_has_no_program() -> None:
     call = seen(REMOTE, PMAP_VERS.PMAPPROC_GETPORT, NFS)
 
-    cut = replace(call, message=call.message[: call.arguments_at + 3])
+    cut = changed(call, message=call.message[: call.arguments_at + 3])
 
     assert words.described(cut) == "getport/addr()"
 
@@ -174,9 +174,9 @@ def test_sources_beyond_the_bound_are_counted_together(caplog: pytest.LogCapture
     clock = ManualClock(now=0.5)
     refusals, call = Refusals(clock), seen(REMOTE, PMAP_VERS.PMAPPROC_DUMP)
     for number in range(MAX_LOGGED + 10):
-        source = replace(REMOTE, source=(f"10.0.0.{number}", 700, 0))
+        source = changed(REMOTE, source=(f"10.0.0.{number}", 700, 0))
         for _ in range(2):
-            refusals.tell(replace(call, caller=source), Refusal.UNAUTHORIZED, "host")
+            refusals.tell(changed(call, caller=source), Refusal.UNAUTHORIZED, "host")
     assert len(caplog.messages) == MAX_LOGGED
 
     clock.advance(1)
