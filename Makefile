@@ -10,7 +10,7 @@ FUZZ_SECONDS ?= 600
 XDRC := $(BIN)/python -m oncrpc.cli.xdrc
 INTERFACES := $(filter-out spec/rpc_prot.x,$(wildcard spec/*.x))
 
-.PHONY: run test plain coverage check fuzz generate completion bench bench-quick bench-abuse docs clean deb
+.PHONY: run test plain coverage check fuzz generate completion bench bench-quick bench-abuse bench-profile docs clean deb
 
 $(RUNNABLE): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -76,6 +76,11 @@ bench-quick: $(INSTALLED)
 # As root: the servers and their clients get network namespaces of their own.
 bench-abuse: $(INSTALLED)
 	$(BIN)/python bench/abuse.py
+
+# As root too. Flame graphs: bench/portmap_profile.py --svg DIRECTORY
+bench-profile: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
+	$(BIN)/python bench/portmap_profile.py
 
 docs: $(INSTALLED)
 	$(BIN)/python docs/make_man.py

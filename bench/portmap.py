@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from portmap_cases import CASES, ECHO, Case
+from portmap_inside import LOOP
 
 HERE = Path(__file__).parent
 OURS, THEIRS = "ours", "C rpcbind"
@@ -143,7 +144,7 @@ def machine() -> dict[str, str]:
     return {
         "machine": f"{platform.machine()}, {os.cpu_count()} x {model}",
         "system": f"Linux {platform.release()}",
-        "python": platform.python_version(),
+        "python": f"{platform.python_version()}, {os.environ.get('PORTMAP_LOOP', LOOP)}",
     }
 
 

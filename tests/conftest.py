@@ -1,7 +1,12 @@
-"""Hypothesis profiles: ``quick`` is the default, ``--hypothesis-profile=thorough`` looks longer."""
+"""Hypothesis profiles: ``quick`` is the default, ``--hypothesis-profile=thorough`` looks longer.
+
+Daemons run on Python's own event loop, as where nobody asked for another; what is tested on both
+says so.
+"""
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterator
 
@@ -13,6 +18,8 @@ from asked import Asked
 settings.register_profile("quick", deadline=None, max_examples=100)
 settings.register_profile("thorough", deadline=None, max_examples=2000)
 settings.load_profile("quick")
+
+os.environ.setdefault("PORTMAP_LOOP", "asyncio")
 
 
 @pytest.fixture

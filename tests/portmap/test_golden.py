@@ -12,6 +12,7 @@ from typing import cast
 
 import pytest
 
+from loops import LOOPS, run_on
 from oncrpc.addr import join_uaddr, split_uaddr
 from oncrpc.portmap.daemon import own_registrations
 from oncrpc.portmap.registry import Registry
@@ -62,6 +63,12 @@ DIFFERENT: dict[str, tuple[str, str, str]] = {
 }
 
 
+@pytest.fixture(params=LOOPS)
+def loop(request: pytest.FixtureRequest) -> str:
+    """Each loop that the daemon runs on."""
+    return str(request.param)
+
+
 def expected(exchange: Exchange) -> tuple[str, bytes]:
     """The recorded outcome, or ours where it is to differ."""
     if exchange.key not in DIFFERENT:
@@ -80,23 +87,23 @@ async def differences(mapper: PortMapper, rows: list[Exchange]) -> dict[str, obj
     return found
 
 
-def test_a_fresh_daemon_answers_as_the_c_daemon_does(tmp_path: Path) -> None:
+def test_a_fresh_daemon_answers_as_the_c_daemon_does(loop: str, tmp_path: Path) -> None:
     async def replay() -> dict[str, object]:
         async with port_mapper(tmp_path / "sock") as mapper:
             return await differences(mapper, exchanges("S1"))
 
-    assert asyncio.run(replay()) == {}
+    assert run_on(loop, replay()) == {}
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="the recorded clients registered as root")
-def test_real_clients_are_answered_as_by_the_c_daemon(tmp_path: Path) -> None:
+def test_real_clients_are_answered_as_by_the_c_daemon(loop: str, tmp_path: Path) -> None:
     rows = [row for row in exchanges("S9") if "rpcinfo_b" not in row.name]
 
     async def replay() -> dict[str, object]:
         async with port_mapper(tmp_path / "sock") as mapper:
             return await differences(mapper, rows)
 
-    assert asyncio.run(replay()) == {}
+    assert run_on(loop, replay()) == {}
 
 
 def registrations() -> list[rpcb]:
@@ -217,14 +224,14 @@ async def _replay_forwarding(
     return found
 
 
-def test_forwarding_that_is_off_is_refused_as_by_the_c_daemon(tmp_path: Path) -> None:
+def test_forwarding_that_is_off_is_refused_as_by_the_c_daemon(loop: str, tmp_path: Path) -> None:
     rows = exchanges("S6a")
 
-    assert asyncio.run(replay_forwarding(tmp_path / "sock", rows, on=False)) == {}
+    assert run_on(loop, replay_forwarding(tmp_path / "sock", rows, on=False)) == {}
 
 
-def test_forwarded_calls_are_answered_as_by_the_c_daemon(tmp_path: Path) -> None:
+def test_forwarded_calls_are_answered_as_by_the_c_daemon(loop: str, tmp_path: Path) -> None:
     broadcast = [row for row in exchanges("S9") if "rpcinfo_b" in row.name]
     rows = exchanges("S6b") + broadcast
 
-    assert asyncio.run(replay_forwarding(tmp_path / "sock", rows, on=True)) == {}
+    assert run_on(loop, replay_forwarding(tmp_path / "sock", rows, on=True)) == {}

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from loops import run
+from loops import LOOPS, run
 from oncrpc.portmap.web import server
 from oncrpc.portmap.web.server import FILES, HEADERS, MAX_CONNECTIONS, MAX_LINE, STATIC
 from oncrpc.programs.rpcb import rpcb
@@ -249,7 +249,10 @@ def test_who_asks_for_nothing_is_not_waited_for_and_whoever_watches_is(
     run(scenario())
 
 
-def test_more_connections_than_so_many_are_ended_and_then_there_is_room(tmp_path: Path) -> None:
+@pytest.mark.parametrize("loop", LOOPS)
+def test_more_connections_than_so_many_are_ended_and_then_there_is_room(
+    loop: str, tmp_path: Path
+) -> None:
     async def scenario() -> None:
         async with showing(tmp_path) as made:
             held = [
@@ -270,7 +273,7 @@ def test_more_connections_than_so_many_are_ended_and_then_there_is_room(tmp_path
                     await asyncio.sleep(0)
             assert reply.status == 200
 
-    run(scenario())
+    run(scenario(), on=loop)
 
 
 LATER = """
