@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,13 +13,16 @@ from pathlib import Path
 import pytest
 
 from oncrpc import __version__
-from oncrpc.cli.portmap import parser
+from oncrpc.cli.portmap_options import parser
 from oncrpc.portmap.policy import policyfile
 
 ROOT = Path(__file__).parent.parent
 PACKAGING = ROOT / "packaging"
 DEBIAN = PACKAGING / "debian"
 KNOWN = {"FROM", "COPY", "RUN", "ENV", "USER", "EXPOSE", "STOPSIGNAL", "ENTRYPOINT", "CMD"}
+MEANT = "SC1007,SC1090,SC2086"
+"""A variable that is made empty, a file of the administrator, and options that are split."""
+
 COMMANDS = ("portmap", "rpcinfo", "pmap_dump", "pmap_set")
 
 
@@ -66,9 +71,36 @@ def test_a_container_is_not_root_and_runs_a_daemon_that_needs_no_root() -> None:
 
     assert command[0] == "portmap"
     assert options.foreground
-    assert options.no_local
+    assert not options.local
     assert said["USER"].split(":")[0] != "0"
     assert said["EXPOSE"].split() == [f"{options.port}/tcp", f"{options.port}/udp"]
+
+
+def test_hadolint_finds_no_fault_in_the_container_file() -> None:
+    assert linted("hadolint", str(PACKAGING / "Containerfile")) == ""
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        PACKAGING / "portmap.init",
+        DEBIAN / "build",
+        DEBIAN / "install-completions",
+        DEBIAN / "oncrpc-portmap.postinst",
+        DEBIAN / "oncrpc-portmap.postrm",
+    ],
+    ids=lambda path: path.name,
+)
+def test_shellcheck_finds_no_fault_in_a_script(script: Path) -> None:
+    assert linted("shellcheck", "--shell=dash", f"--exclude={MEANT}", str(script)) == ""
+
+
+def linted(program: str, *arguments: str) -> str:
+    """What a linter that is installed beside the interpreter says."""
+    command = [str(Path(sys.executable).with_name(program)), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert not done.stderr
+    return done.stdout
 
 
 def test_the_package_has_the_version_of_the_source() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -158,14 +158,16 @@ def test_files_of_others_are_not_overwritten(
     )
 
 
+@pytest.mark.parametrize("boot", [FakeHost.boot_systemd, lambda _: None], ids=SOURCES)
 def test_what_a_package_has_installed_is_not_installed_again(
-    systemd: FakeHost, capsys: pytest.CaptureFixture[str]
+    host: FakeHost, capsys: pytest.CaptureFixture[str], boot: Callable[[FakeHost], None]
 ) -> None:
-    folder = systemd.root / "lib/systemd/system"
+    boot(host)
+    folder = host.root / "lib/systemd/system"
     folder.mkdir(parents=True)
     (folder / "portmap.socket").touch()
 
-    assert systemd.install() == 1
+    assert host.install() == 1
 
     assert "a package has made it a service already" in capsys.readouterr().err
 

@@ -71,7 +71,7 @@ class Host(Namespace):
     def network(self) -> Iterator[None]:
         """Sockets that this thread makes within the context are the host's."""
         ours = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
-        theirs = os.open(f"/proc/{self.holder.pid}/ns/net", os.O_RDONLY)
+        theirs = os.open(f"/proc/{self.within}/ns/net", os.O_RDONLY)
         try:
             _enter(theirs)
             try:

@@ -89,14 +89,17 @@ def _cannot(reason: str) -> None:
 class Namespace:
     """Network and mount namespaces, held by a process that sleeps."""
 
+    kinds: tuple[str, ...] = ("-n", "-m")
+    """What nsenter(1) calls them."""
+
     def __init__(self) -> None:
         self._children: list[subprocess.Popen[str]] = []
 
     def __enter__(self) -> Self:
         need("unshare", "nsenter", "ip", "sleep")
         command = ["unshare", "-n", "-m", "--propagation", "private", "sh", "-c", SETUP]
-        self.holder = self._spawn(command)
-        line = _line_of(self.holder)
+        self.holder = self.spawn(command)
+        line = line_of(self.holder)
         if line != "ready\n":
             self.close()
             raise RuntimeError(f"no namespace: {line!r}")
@@ -127,7 +130,7 @@ class Namespace:
 
     def popen(self, argv: Sequence[str], *, uid: int = 0) -> subprocess.Popen[str]:
         """Start a command; it is ended with the namespace at the latest."""
-        return self._spawn(self.entered(argv, uid))
+        return self.spawn(self.entered(argv, uid))
 
     def start(self, port_mapper: PortMapper) -> subprocess.Popen[str]:
         """Start a port mapper and wait until it answers on its local socket."""
@@ -136,9 +139,14 @@ class Namespace:
         self.await_answer(self.path("/run/rpcbind.sock"), started)
         return started
 
+    @property
+    def within(self) -> int:
+        """The process whose namespaces they are."""
+        return self.holder.pid
+
     def path(self, inside: str) -> str:
         """How this process reaches a path of the namespace."""
-        return f"/proc/{self.holder.pid}/root{inside}"
+        return f"/proc/{self.within}/root{inside}"
 
     def await_answer(self, path: str, started: subprocess.Popen[str]) -> None:
         """Poll a local socket until the port mapper behind it answers NULL."""
@@ -152,9 +160,10 @@ class Namespace:
     def entered(self, argv: Sequence[str], uid: int = 0) -> list[str]:
         """The command that runs a command there."""
         user = ["-S", str(uid), "-G", str(uid)] if uid else []
-        return ["nsenter", "-t", str(self.holder.pid), "-n", "-m", *user, "--", *argv]
+        return ["nsenter", "-t", str(self.within), *self.kinds, *user, "--", *argv]
 
-    def _spawn(self, command: Sequence[str]) -> subprocess.Popen[str]:
+    def spawn(self, command: Sequence[str]) -> subprocess.Popen[str]:
+        """Start a command outside; it too is ended with the namespace at the latest."""
         child = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -181,7 +190,8 @@ def end(child: subprocess.Popen[str]) -> None:
             pipe.close()
 
 
-def _line_of(child: subprocess.Popen[str]) -> str:
+def line_of(child: subprocess.Popen[str]) -> str:
+    """The next line that a process prints."""
     stream: IO[str] | None = child.stdout
     return stream.readline() if stream is not None else ""
 

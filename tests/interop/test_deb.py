@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from interop.booted import Booted
 from interop.hosts import Host, status_of, until, wait_gone
 from interop.namespace import DEADLINE, PATH, need
 from oncrpc import sync
@@ -125,6 +126,7 @@ def test_its_commands_are_ours_and_have_manual_pages(host: Debian) -> None:
     for command in ("portmap", "rpcinfo", "pmap_dump", "pmap_set"):
         assert "oncrpc" in host.sh_there(f"{command} --version")
         host.sh_there(f"zcat /usr/share/man/man8/{command}.8.gz | grep -q oncrpc")
+    host.sh_there("zcat /usr/share/man/man5/portmap.toml.5.gz | grep -q oncrpc")
 
 
 def test_it_starts_with_the_host_under_either_init(host: Debian) -> None:
@@ -187,6 +189,69 @@ def test_purged_it_is_gone_with_its_state(bare: Debian, package: Path) -> None:
         " -path '*portmap*' -newer /run/lock 2>/dev/null || :"
     )
     assert left == ""
+
+
+def test_purged_it_leaves_what_is_the_c_daemons_by_now(bare: Debian, package: Path) -> None:
+    bare.install(package)
+    bare.sh_there("dpkg --remove --force-depends oncrpc-portmap 2>&1")
+    bare.sh_there("mkdir -p /run/rpcbind; touch /run/rpcbind.sock; ln -s /bin/true /sbin/rpcbind")
+
+    bare.sh_there("dpkg --purge --force-depends oncrpc-portmap 2>&1")
+
+    assert bare.sh_there("ls -d /run/rpcbind /run/rpcbind.sock")
+
+
+@pytest.fixture
+def booted(package: Path) -> Iterator[Booted]:
+    """A host with systemd on which the C daemon ran, and the package was installed then."""
+    need("rpcbind")
+    with Booted() as made:
+        made.sh("systemd-tmpfiles --create rpcbind.conf")
+        made.sh("systemctl enable --now rpcbind.socket rpcbind.service")
+        assert sync.run(made.binder().set(300000, 1, "tcp", "192.0.2.1.8.1"))
+        shutil.copy(package, made.path("/run/"))
+        made.sh(f"dpkg -i /run/{package.name}")
+        yield made
+
+
+def test_under_systemd_it_takes_over_what_the_c_daemon_had(booted: Booted) -> None:
+    units = ("portmap.socket", "portmap.service")
+
+    assert [booted.property(unit, "ActiveState") for unit in units] == ["active"] * 2
+    assert [booted.property(unit, "UnitFileState") for unit in units] == ["enabled"] * 2
+    assert booted.property("rpcbind.service", "Id") == "portmap.service"
+    assert booted.said("rpcinfo -s").splitlines()[1:] == [OURS, REGISTERED]
+
+
+def test_under_systemd_an_upgrade_is_another_process_with_what_is_registered(
+    booted: Booted, package: Path
+) -> None:
+    before = booted.property("portmap.service", "MainPID")
+
+    booted.said(f"dpkg -i /run/{package.name}")
+
+    assert booted.property("portmap.service", "MainPID") not in (before, "0")
+    assert booted.said("rpcinfo -s").splitlines()[1:] == [OURS, REGISTERED]
+
+
+def test_under_systemd_it_starts_after_the_c_daemon_was_purged(booted: Booted) -> None:
+    """That takes the local socket and the folder of -w along."""
+    booted.said("dpkg --purge rpcbind")
+
+    booted.said("portmap service stop && portmap service start")
+
+    assert booted.said("rpcinfo -s").splitlines()[1:] == [OURS, REGISTERED]
+
+
+def test_under_systemd_a_removal_ends_it_and_a_purge_leaves_no_name(booted: Booted) -> None:
+    booted.said("dpkg --remove --force-depends oncrpc-portmap")
+    assert not booted.serves("tcp", "127.0.0.1")
+
+    booted.said("dpkg --purge --force-depends oncrpc-portmap")
+
+    left = "find /etc /run/portmap* -name '*portmap*' ! -path '*/rc?.d/*' 2> /dev/null || :"
+    assert booted.said(left) == ""
+    assert booted.said("find /etc/systemd/system -lname '*portmap*'") == ""
 
 
 def test_lintian_finds_no_fault_in_it(package: Path) -> None:

@@ -170,6 +170,15 @@ def test_another_process_with_the_same_number_is_not_taken_for_it(host: SysV) ->
     assert host.holder.poll() is None
 
 
+@pytest.mark.parametrize("text", ["", "garbage\n", "99999999\n", "1\n"])
+def test_a_pid_file_of_nobody_does_not_keep_it_from_starting(host: SysV, text: str) -> None:
+    Path(host.path(PID_FILE)).write_text(text)
+
+    assert host.service("status")[0] == (1 if text[:1].isdigit() else 3)
+    assert host.service("start") == (0, f"Starting portmap: {OK}")
+    assert host.pid() == host.port_mapper_pid()
+
+
 @pytest.mark.parametrize("word", ["restart", "condrestart", "try-restart"])
 def test_a_restart_is_another_process_with_the_same_registrations(host: SysV, word: str) -> None:
     host.service("start")
@@ -230,6 +239,13 @@ def test_only_root_may_start_it(host: SysV) -> None:
     assert host.service("start", uid=1000) == (4, "portmap: only root may do this\n")
 
 
+def test_an_ordinary_user_is_not_told_that_it_is_stopped_while_it_runs(host: SysV) -> None:
+    host.service("start")
+
+    said = "portmap status is unknown: only root may read /var/run/portmap.pid\n"
+    assert host.service("status", uid=1000) == (4, said)
+
+
 def test_a_program_that_is_gone_is_not_installed(host: SysV) -> None:
     os.rename(host.path(COMMAND), host.path(f"{COMMAND}.gone"))
 
@@ -283,6 +299,40 @@ def test_beside_the_c_daemon_it_is_not_enabled_and_says_what_to_run(host: SysV) 
         "    portmap service start",
     ]
     assert other.poll() is None
+
+
+def test_a_start_beside_the_c_daemon_says_in_one_line_why_and_then_what_to_run(host: SysV) -> None:
+    need("rpcbind")
+    other = host.popen(["rpcbind", "-f"])
+    host.await_answer(host.path("/run/rpcbind.sock"), other)
+
+    script = host.service("start")
+    command = host.run([COMMAND, "service", "start"])
+
+    held = "it holds /run/rpcbind.lock"
+    why = f"portmap: another port mapper is already running ({held}); stop it first\n"
+    assert script == (1, f"Starting portmap: {FAILED}{why}")
+    assert (command.returncode, command.stderr.splitlines()[1:]) == (
+        1,
+        [
+            "portmap: rpcbind is running; to have it run:",
+            "    service rpcbind stop",
+            "    update-rc.d rpcbind disable",
+            "    portmap service start",
+        ],
+    )
+
+
+def test_a_script_that_was_changed_stays_as_it_is_and_is_named(host: SysV) -> None:
+    host.sh(f"echo '# mine' >> {SCRIPT}")
+
+    again = host.run([COMMAND, "service", "install", "--program", COMMAND])
+    gone = host.run([COMMAND, "service", "uninstall"])
+
+    advice = "is there, and not as 'portmap service install' wrote it; move it away"
+    assert (again.returncode, again.stderr) == (1, f"portmap: {SCRIPT} {advice}\n")
+    assert gone.stderr == f"portmap: {SCRIPT} was changed since, and stays\n"
+    assert Path(host.path(SCRIPT)).read_text().endswith("\n# mine\n")
 
 
 @pytest.mark.parametrize("shell", ["dash", "bash"])
