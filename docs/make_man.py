@@ -10,7 +10,7 @@ import argparse
 import re
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sphinx.cmd.build import main as sphinx_build
@@ -18,23 +18,26 @@ from sphinx.cmd.build import main as sphinx_build
 DOCS = Path(__file__).resolve().parent
 MAN = DOCS / "man"
 HTML = DOCS / "_build" / "html"
-PAGES = "*.[18]"
+PAGES = "*.[158]"
 FIRST_LINES = """\
 '\\" t
 .\\" Made from docs/reference by docs/make_man.py; do not edit.
 """
-SETTLED = (
+SETTLED: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     (r"^'\\\" t\n|^\.\\\" (by the Docutils|Man page generated|End of generated).*\n?", ""),
     (
         r'^\.TH "([^"]*)" "([^"]*)" .*$',
         r'.TH "\1" "\2" "" "oncrpc" "System Manager' "'" r's Manual"',
     ),
     (r'^(\.TH "XDRC" "1" .*) "[^"]*"$', r'\1 "General Commands Manual"'),
+    (r'^(\.TH "PORTMAP.TOML" "5" .*) "[^"]*"$', r'\1 "File Formats Manual"'),
+    (r"^\.SH \[.*\]$", lambda found: ".SH " + found[0][4:].lower()),
     (r"^\.SH Copyright\n.*\n", ""),
-    (r"(\w+\(\d\)) \\%<>", r"\\fB\1\\fP"),
+    (r"([\w.]+\(\d\)) \\%<>", r"\\fB\1\\fP"),
     (r" \\%<>", ""),
 )
-"""What is replaced in a page: first lines, date, copyright, links that lead nowhere on paper."""
+"""What is replaced in a page: first lines, date, titles of tables of the file, which are written in
+capitals, copyright, links that lead nowhere on paper."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

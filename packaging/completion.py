@@ -16,7 +16,7 @@ from typing import Any
 
 import shtab
 
-from oncrpc.cli import pmap_dump, pmap_set, portmap, xdrc
+from oncrpc.cli import pmap_dump, pmap_set, portmap_options, words, xdrc
 from oncrpc.cli.command import Option
 from oncrpc.cli.rpcinfo import options as rpcinfo
 from oncrpc.cli.rpcinfo import scan
@@ -124,7 +124,7 @@ def parsers() -> list[argparse.ArgumentParser]:
     many = of_table("rpcinfo scan", scan.OPTIONS, NETWORK="*")
     many.description = "ask many hosts"
     return [
-        with_words(portmap.parser(), {word: _parser_of(word) for word in portmap.WORDS}),
+        with_words(portmap_options.parser(), {word: _parser_of(word) for word in words.WORDS}),
         with_words(of_table("rpcinfo", rpcinfo.OPTIONS), {"scan": many}),
         of_table("pmap_dump", pmap_dump.OPTIONS),
         of_table("pmap_set", pmap_set.OPTIONS),
@@ -133,7 +133,7 @@ def parsers() -> list[argparse.ArgumentParser]:
 
 
 def _parser_of(word: str) -> argparse.ArgumentParser:
-    found: argparse.ArgumentParser = import_module(portmap.WORDS[word]).parser()
+    found: argparse.ArgumentParser = import_module(words.WORDS[word]).parser()
     return found
 
 

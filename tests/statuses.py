@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from oncrpc.portmap.status.report import (
+from oncrpc.portmap.status.model import (
     Calls,
     Checks,
     Drops,

@@ -8,8 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from oncrpc.portmap.status.control import NAME, Reply, encoded
-from oncrpc.portmap.status.report import Status
+from oncrpc.portmap.status.model import Status
+from oncrpc.portmap.status.protocol import NAME, Reply, encoded
 
 
 def reply(status: Status) -> bytes:

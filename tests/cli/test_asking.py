@@ -17,21 +17,25 @@ from oncrpc.cli.asking import (
     add_place,
     ask,
     folders_of,
+    place_of,
     status_of,
 )
+from oncrpc.cli.portmap_settings import VARIABLE
+from oncrpc.portmap.policy import policyfile
 from oncrpc.portmap.process import pidfile
 from oncrpc.portmap.process.pidfile import SERVING, Holder, started_at
-from oncrpc.portmap.status.control import NAME, Reply, encoded
-from oncrpc.portmap.status.report import Status
+from oncrpc.portmap.status.model import Status
+from oncrpc.portmap.status.protocol import NAME, Reply, encoded
 from statuses import some_status
 
 from .fake_control import FakeControl, reply
 
 
-def asked(*arguments: str) -> Status:
+def asked(*arguments: str, variable: str = "") -> Status:
     made = StatusParser()
     add_place(made)
-    return status_of(made.parse_args(arguments))
+    options = made.parse_args(arguments)
+    return status_of(place_of(options, {VARIABLE: variable}))
 
 
 def why_not(*arguments: str) -> tuple[int, str]:
@@ -45,6 +49,7 @@ def why_not(*arguments: str) -> tuple[int, str]:
 def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A host on which nothing runs, and no time to wait."""
     monkeypatch.setattr(asking, "RUN", str(tmp_path))
+    monkeypatch.setattr(policyfile, "POLICY_FILE", str(tmp_path / "portmap.toml"))
     monkeypatch.setattr(asking, "LOCK", str(tmp_path / "lock"))
     monkeypatch.setattr(asking, "RESTART_TIME", 0.0)
     monkeypatch.setattr(asking.os, "geteuid", lambda: 0)  # type: ignore[attr-defined]  # os
@@ -55,6 +60,71 @@ def test_what_the_daemon_says_is_the_status(tmp_path: Path) -> None:
         assert asked("--state-dir", str(tmp_path)) == some_status()
 
     assert daemon.asked == [b'{"ask":"status","protocol":1}\n']
+
+
+def configured(folder: Path, *lines: str, name: str = "portmap.toml") -> str:
+    """The file by which the daemon was configured."""
+    path = folder / name
+    path.write_text("\n".join(["[daemon]", *lines, ""]))
+    path.chmod(0o644)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("line", "variable", "arguments", "found_in"),
+    [
+        ("port = 222", "", [], "portmap-222"),
+        ("port = 222", "-p 333", [], "portmap-333"),
+        ("port = 222", "-p 333", ["-p", "444"], "portmap-444"),
+        ("port = 222", "-p 333", ["-p", "111"], "portmap"),
+        ('state-dir = "{}/kept"', "", [], "kept"),
+        ('state-dir = "{}/kept"', "--no-state", [], "portmap"),
+        ('state-dir = "{}/kept"', "", ["--state-dir", "{}/other"], "other"),
+        ("state = false", "", [], "portmap"),
+    ],
+)
+def test_it_is_found_the_way_it_was_configured(
+    tmp_path: Path, line: str, variable: str, arguments: list[str], found_in: str
+) -> None:
+    configured(tmp_path, line.format(tmp_path))
+    (tmp_path / found_in).mkdir()
+    given = [each.format(tmp_path) for each in arguments]
+
+    with FakeControl(tmp_path / found_in, reply(some_status())):
+        assert asked(*given, variable=variable) == some_status()
+
+
+@pytest.mark.parametrize("by_option", [False, True])
+def test_the_file_can_be_another(tmp_path: Path, by_option: bool) -> None:
+    other = configured(tmp_path, "port = 222", name="other.toml")
+    (tmp_path / "portmap-222").mkdir()
+    option = ["--config", other]
+
+    with FakeControl(tmp_path / "portmap-222", reply(some_status())):
+        found = asked(*option) if by_option else asked(variable=" ".join(option))
+
+    assert found == some_status()
+
+
+def test_a_wrong_file_is_only_told_if_nobody_is_found_without_it(tmp_path: Path) -> None:
+    wrong = configured(tmp_path, "port = -1")
+    line = f"{wrong}: daemon.port: has to be at least 0"
+
+    assert why_not() == (UNKNOWN, line)
+    (tmp_path / "portmap").mkdir()
+    with FakeControl(tmp_path / "portmap", reply(some_status())):
+        assert asked() == some_status()
+        assert why_not("--config", wrong) == (UNKNOWN, line)
+
+
+def test_a_wrong_option_of_the_environment_is_no_answer(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as raised:
+        asked(variable="--nonsense")
+
+    assert raised.value.code == UNKNOWN
+    assert capsys.readouterr().err.startswith("portmap: PORTMAP_OPTIONS: unrecognized")
 
 
 @pytest.mark.parametrize(("port", "name"), [(111, "portmap"), (10111, "portmap-10111")])
@@ -82,7 +152,7 @@ def test_where_nobody_is_it_is_not_running(tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "none", tmp_path / NAME):
         assert why_not("--state-dir", str(folder)) == (
             NOT_RUNNING,
-            f"not running: nobody keeps registrations in {folder}",
+            f"not running: nobody answers at {folder}/control",
         )
     assert why_not()[0] == NOT_RUNNING
 
@@ -99,14 +169,16 @@ def test_one_that_starts_anew_in_place_is_waited_for(
     daemon.__exit__(None, None, None)
 
 
-def test_one_without_a_state_directory_cannot_be_asked(tmp_path: Path) -> None:
-    with (tmp_path / "lock").open("wb") as file:
+@pytest.mark.parametrize("lock", ["lock", "pid"])
+def test_one_that_could_make_no_control_socket_runs_all_the_same(tmp_path: Path, lock: str) -> None:
+    configured(tmp_path, f'pid-file = "{tmp_path}/pid"')
+    with (tmp_path / lock).open("wb") as file:
         started = started_at(os.getpid()) or 0
         pidfile.write([file.fileno()], Holder(os.getpid(), started, 1, 0, SERVING))
 
-    said = "runs without a state directory (--no-state), and cannot be asked"
+    said = "runs, and cannot be asked: it has no control socket; name a --state-dir to it"
     assert why_not() == (UNKNOWN, f"process {os.getpid()} {said}")
-    assert why_not("-p", "10111")[0] == NOT_RUNNING
+    assert why_not("-p", "10111")[0] == (NOT_RUNNING if lock == "lock" else UNKNOWN)
 
 
 def test_without_permission_it_cannot_be_told(

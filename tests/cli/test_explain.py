@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from oncrpc.cli import portmap, portmap_explain
+from oncrpc.cli import portmap, portmap_explain, words
 from oncrpc.cli.portmap_explain import main, parser
 from oncrpc.portmap.hosts.access import HostsAccess
 from oncrpc.portmap.policy import policyfile
@@ -166,13 +166,13 @@ def test_without_a_file_nothing_is_refused(capsys: pytest.CaptureFixture[str]) -
 def test_a_word_that_is_no_command_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert portmap.main(["exlpain", "10.0.0.5"]) == 1
     assert capsys.readouterr().err == (
-        f"portmap: there is no command 'exlpain'; there is {', '.join(portmap.WORDS)}\n"
+        f"portmap: there is no command 'exlpain'; there is {', '.join(words.WORDS)}\n"
     )
 
 
-@pytest.mark.parametrize("word", portmap.WORDS)
+@pytest.mark.parametrize("word", words.WORDS)
 def test_every_word_has_a_module_with_a_main(word: str) -> None:
-    assert callable(import_module(portmap.WORDS[word]).main)
+    assert callable(import_module(words.WORDS[word]).main)
 
 
 def asked_in(page: Path) -> list[tuple[str, str]]:

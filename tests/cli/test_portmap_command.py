@@ -16,8 +16,10 @@ import pytest
 from msgspec.structs import replace
 
 from oncrpc import __version__, sync
-from oncrpc.cli import portmap
-from oncrpc.cli.portmap import _hint, asked, main, parser
+from oncrpc.cli import portmap_daemon
+from oncrpc.cli.portmap import main
+from oncrpc.cli.portmap_daemon import _hint
+from oncrpc.cli.portmap_options import asked, parser
 from oncrpc.cli.portmap_settings import configuration, settings
 from oncrpc.portmap.log import logs
 from oncrpc.portmap.settings import Config, StartError
@@ -48,6 +50,7 @@ def test_without_options_everything_is_served_on_port_111() -> None:
         (["-h", "2001:DB8:0::1"], Config(hosts=("2001:db8::1",))),
         (["-4"], Config(families=("inet",))),
         (["--ipv6"], Config(families=("inet6",))),
+        (["-4", "-6"], Config(families=("inet", "inet6"))),
         (["-ir"], Config(insecure=True, remote_calls=True)),
         (["-u", "nobody"], Config(user="nobody")),
         (["-w", "/var/lib/rpcbind"], Config(warm_start="/var/lib/rpcbind")),
@@ -82,7 +85,10 @@ def test_an_option_asks_for(arguments: list[str], expected: Config) -> None:
             " write ADDRESS:PORT, such as 127.0.0.1:9111 or [::1]:9111",
         ),
         (["-h", "localhost"], "argument -h/--bind: 'localhost' is no IPv4 or IPv6 address"),
-        (["-4", "-6"], "argument -6/--ipv6: not allowed with argument -4/--ipv4"),
+        (
+            ["-l", "-h", "::1"],
+            "argument -h/--bind: not allowed with argument -l/--loopback/--no-loopback",
+        ),
         (["--nonsense"], "unrecognized arguments: --nonsense"),
         (["extra"], "unrecognized arguments: extra"),
     ],
@@ -131,6 +137,9 @@ IN_FILE = Config(
 )  # fmt: skip
 
 
+OPPOSITE: dict[str, object] = {"local": True, "insecure": False, "remote_calls": False}
+
+
 def test_the_file_says_all_that_options_can(tmp_path: Path) -> None:
     assert from_all(tmp_path / "toml") == IN_FILE
 
@@ -148,6 +157,11 @@ def test_the_file_says_all_that_options_can(tmp_path: Path) -> None:
         ("--state-dir '/a b'", [], {"state_dir": "/a b", "keep_state": True}),
         ("--state-dir /a", ["--no-state"], {}),
         ("--watch --liveness 5", [], {"watch": True, "liveness_interval": 5.0}),
+        ("--watch", ["--no-watch"], {"watch": False}),
+        ("--state", [], {"keep_state": True}),
+        ("--local --no-insecure", ["--no-remote-calls"], OPPOSITE),
+        ("--no-loopback", [], {"hosts": ()}),
+        ("-46", [], {"families": ("inet", "inet6")}),
     ],
 )
 def test_an_option_wins_over_the_variable_and_that_over_the_file(
@@ -156,6 +170,16 @@ def test_an_option_wins_over_the_variable_and_that_over_the_file(
     found = from_all(tmp_path / "toml", *arguments, variable=variable)
 
     assert found == replace(IN_FILE, **said)
+
+
+def test_what_the_file_turns_on_an_option_turns_off(tmp_path: Path) -> None:
+    path = tmp_path / "toml"
+    path.write_text("[daemon]\nverbose = true\nloopback = true\n")
+    path.chmod(0o644)
+
+    found = settings(asked(["--no-verbose", "--no-loopback", "--config", str(path)], {}))
+
+    assert (found.verbose, found.config.hosts) == (False, ())
 
 
 @pytest.mark.parametrize(
@@ -237,7 +261,7 @@ def test_why_it_cannot_start_is_one_line(
     def fails(*_: object) -> None:
         raise StartError("no port is free")
 
-    monkeypatch.setattr(portmap, "run", fails)
+    monkeypatch.setattr(portmap_daemon, "run", fails)
     monkeypatch.setattr(logs, "set_up", lambda **_: None)
 
     assert main(["-f"]) == 1
@@ -247,7 +271,9 @@ def test_why_it_cannot_start_is_one_line(
 def test_in_the_foreground_it_says_what_to_try_next(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(portmap, "run", lambda _, ready, __: ready({"local": "/run/rpcbind.sock"}))
+    monkeypatch.setattr(
+        portmap_daemon, "run", lambda _, ready, __: ready({"local": "/run/rpcbind.sock"})
+    )
     monkeypatch.setattr(logs, "set_up", lambda **_: None)
 
     assert main(["-f"]) == 0
@@ -265,7 +291,7 @@ def test_where_programs_read_the_log_it_has_no_hint_and_the_error_as_a_line(
         ready({"local": "/run/rpcbind.sock"})
         raise StartError("no port is free")
 
-    monkeypatch.setattr(portmap, "run", serves_then_fails)
+    monkeypatch.setattr(portmap_daemon, "run", serves_then_fails)
     monkeypatch.setattr(logs, "set_up", lambda **_: None)
     monkeypatch.setattr(logs, "to_journal", lambda: journal)
 
@@ -277,8 +303,10 @@ def test_where_programs_read_the_log_it_has_no_hint_and_the_error_as_a_line(
 def test_in_the_background_it_reports_and_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     reports: list[str] = []
     logged: dict[str, object] = {}
-    monkeypatch.setattr(portmap, "run", lambda _, ready, __: ready({"local": "/run/rpcbind.sock"}))
-    monkeypatch.setattr(portmap, "detach", lambda: reports.append)
+    monkeypatch.setattr(
+        portmap_daemon, "run", lambda _, ready, __: ready({"local": "/run/rpcbind.sock"})
+    )
+    monkeypatch.setattr(portmap_daemon, "detach", lambda: reports.append)
     monkeypatch.setattr(logs, "set_up", lambda **options: logged.update(options))
 
     assert main([]) == 0

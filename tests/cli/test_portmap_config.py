@@ -154,3 +154,12 @@ def test_a_bad_file_is_not_shown(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
     assert main(["show", "--config", path]) == 1
     assert capsys.readouterr().err == f"portmap: {path}: daemon.port: has to be at least 0\n"
+
+
+def test_what_an_option_takes_back_is_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = shown(capsys, "--config", written(tmp_path), "--no-watch", "--no-loopback")
+
+    assert found["liveness.watch"] == (False, "option")
+    assert found["daemon.bind"] == ([], "option")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from oncrpc.cli import portmap, portmap_reload
+from oncrpc.portmap.policy import policyfile
 from oncrpc.portmap.process import pidfile
 from oncrpc.portmap.process.pidfile import SERVING, Holder, started_at
 
@@ -159,3 +160,42 @@ def test_a_file_that_is_not_there_or_not_readable_is_named(
     assert outcome(capsys, tmp_path)[2] == (
         f"portmap: cannot read {tmp_path}: is a directory; run as root\n"
     )
+
+
+@pytest.mark.parametrize("by", ["file", "variable"])
+def test_it_is_found_the_way_it_was_configured(
+    daemon: FakeDaemon,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    by: str,
+) -> None:
+    daemon.answer = lambda: daemon.write(1, SERVING)
+    path = tmp_path / "portmap.toml"
+    path.write_text(f'[daemon]\npid-file = "{daemon.path}"\n' if by == "file" else "")
+    path.chmod(0o644)
+    monkeypatch.setattr(policyfile, "POLICY_FILE", str(path))
+    monkeypatch.setenv("PORTMAP_OPTIONS", f"--pid-file {daemon.path}" if by == "variable" else "")
+
+    assert portmap.main(["reload"]) == 0
+    assert daemon.signals == [signal.SIGHUP]
+    assert capsys.readouterr().err == ""
+
+
+def test_a_wrong_file_is_the_daemons_to_tell(
+    daemon: FakeDaemon,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = tmp_path / "portmap.toml"
+    path.write_text("nonsense")
+    path.chmod(0o644)
+    monkeypatch.setattr(policyfile, "POLICY_FILE", str(path))
+    monkeypatch.setattr(portmap_reload, "LOCK", str(daemon.path))
+    daemon.answer = lambda: daemon.write(1, "the file is wrong")
+
+    assert portmap.main(["reload"]) == 1
+    assert capsys.readouterr().err == f"portmap: process {os.getpid()}: the file is wrong\n"
+    assert portmap.main(["reload", "--config", str(path)]) == 1
+    assert capsys.readouterr().err.startswith(f"portmap: {path}: ")

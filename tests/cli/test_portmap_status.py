@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import pytest
 
 from oncrpc.cli import portmap
 from oncrpc.cli.portmap_status import duration, rate, screen, size
-from oncrpc.portmap.status.report import Checks, Forwarding, Registered, Status
+from oncrpc.portmap.status.model import Checks, Forwarding, Registered, Status
+from portmap.running import RunningDaemon
 from statuses import NFS, some_status
 
 from .fake_control import FakeControl, reply
@@ -66,7 +68,7 @@ def test_if_it_does_not_run_one_line_says_so(
     assert outcome(capsys, tmp_path) == (
         3,
         "",
-        f"portmap: not running: nobody keeps registrations in {tmp_path}\n",
+        f"portmap: not running: nobody answers at {tmp_path}/control\n",
     )
 
 
@@ -98,7 +100,7 @@ def test_how_servers_are_checked_is_said(checks: Checks, line: str) -> None:
 
 
 def test_what_there_is_not_is_left_out() -> None:
-    assert line_of("state", state=None) is None
+    assert line_of("state", state=None) == "not kept"
     assert line_of("warm start") is None
     assert line_of("warm start", warm_start="/run/rpcbind") == "/run/rpcbind"
     assert line_of("connections", connections={}) == "none"
@@ -147,3 +149,22 @@ def test_a_rate_has_the_digits_that_say_something(per_second: float, said: str) 
 )
 def test_a_size_is_said_in_its_unit(count: int, said: str) -> None:
     assert size(count) == said
+
+
+@pytest.mark.slow
+def test_a_daemon_is_found_by_the_file_that_configured_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "state"
+    folder.mkdir(0o700)
+    file = tmp_path / "portmap.toml"
+    file.write_text(f'[daemon]\nstate-dir = "{folder}"\nuser = "{os.geteuid()}"\n')
+    file.chmod(0o644)
+
+    with RunningDaemon("--config", str(file)) as daemon:
+        status = portmap.main(["status", "--json", "--config", str(file)])
+
+    said = msgspec.json.decode(capsys.readouterr().out, type=Status)
+    assert (status, said.pid) == (0, daemon.process.pid)
+    assert said.state is not None
+    assert said.state.directory == str(folder)

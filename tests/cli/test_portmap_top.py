@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from oncrpc.cli import portmap, portmap_top
 from oncrpc.cli.portmap_top import NEEDS_RICH, NEEDS_TERMINAL, keys, watch, with_rates
-from oncrpc.portmap.status.report import Procedure, Status
+from oncrpc.portmap.status.model import Procedure, Status
 from statuses import GETPORT, some_status
 
 from .fake_control import FakeControl, reply
@@ -150,7 +150,7 @@ def test_where_nothing_runs_it_ends_as_status_does(
 
     assert (status, said) == (
         3,
-        f"portmap: not running: nobody keeps registrations in {tmp_path}\n",
+        f"portmap: not running: nobody answers at {tmp_path}/control\n",
     )
 
 

@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.interop, pytest.mark.slow]
 ORDINARY = 1000
 PROGRAM = 400700
 CONTROL = "/run/portmap/control"
-NOT_RUNNING = "portmap: not running: nobody keeps registrations in /run/portmap\n"
+NOT_RUNNING = "portmap: not running: nobody answers at /run/portmap/control\n"
 
 
 @pytest.fixture
@@ -96,15 +96,24 @@ def test_others_cannot_tell(host: Host) -> None:
     assert done.stderr == f"portmap: may not open {CONTROL}; ask as root\n"
 
 
-def test_one_without_state_says_so(host: Host) -> None:
+def test_one_that_keeps_nothing_can_be_asked_too(host: Host) -> None:
     daemon = host.start(portmap("--no-state"))
+
+    said = told(host)
+
+    assert (said["pid"], said["state"]) == (daemon.pid, None)
+
+
+def test_one_without_a_control_socket_is_known_by_its_lock(host: Host) -> None:
+    daemon = host.start(portmap("--no-state"))
+    host.run(["rm", CONTROL])
 
     done = ask(host)
 
     assert done.returncode == 4
     assert done.stderr == (
-        f"portmap: process {daemon.pid} runs without a state directory (--no-state),"
-        " and cannot be asked\n"
+        f"portmap: process {daemon.pid} runs, and cannot be asked: it has no control socket;"
+        " name a --state-dir to it\n"
     )
 
 
@@ -119,8 +128,11 @@ def test_one_that_has_ended_or_was_killed_is_not_running(host: Host) -> None:
         assert (ask(host).returncode, ask(host).stderr) == (3, NOT_RUNNING)
 
 
-def test_a_restart_in_place_keeps_ages_and_is_not_seen_as_an_end(host: Host) -> None:
-    daemon = host.start(PortMapper((*for_all(host), "-f", "--liveness", "0"), needs="env"))
+@pytest.mark.parametrize("kept", [[], ["--no-state"]], ids=["kept", "not kept"])
+def test_a_restart_in_place_keeps_ages_and_is_not_seen_as_an_end(
+    host: Host, kept: list[str]
+) -> None:
+    daemon = host.start(PortMapper((*for_all(host), "-f", "--liveness", "0", *kept), needs="env"))
     register(host)
     before = told(host)
     age = registration(host)["age"]

@@ -19,7 +19,8 @@ from oncrpc import sync
 from oncrpc.programs.portmap import PMAP_VERS, mapping
 from oncrpc.programs.rpcb import RPCBVERS4
 
-COMMAND = ("-X", "importtime", "-m", "oncrpc.cli.portmap", "-f", "--no-local", "--port", "0")
+IMPORTTIME = ("-X", "importtime")
+COMMAND = (*IMPORTTIME, "-m", "oncrpc.cli.portmap", "-f", "--no-local", "--port", "0")
 IMPORTED = re.compile(r"import time: .*\| +([\w.]+)$")
 SERVING = re.compile(r"serving program .* tcp \S+\.(\d+)\.(\d+)(?:,|$)")
 DEADLINE = 20.0
@@ -37,9 +38,24 @@ NOT_NEEDED = {
     },
     "of other packages": {"hypothesis", "lark", "rich"},
     "large": {
-        "email", "http", "json", "multiprocessing", "pathlib", "pickle", "random", "shutil",
-        "tempfile", "urllib", "xml",
+        "dataclasses", "email", "http", "json", "multiprocessing", "pathlib", "pickle", "random",
+        "shutil", "tempfile", "urllib", "xml",
     },
+}  # fmt: skip
+
+
+ASKING = {
+    "status": ["--state-dir", "/nonexistent"],
+    "top": ["--help"],
+    "reload": ["--pid-file", "/nonexistent"],
+    "config": ["show"],
+}
+"""Commands that ask a daemon, or about one, and run without one."""
+
+OF_THE_DAEMON = {
+    "asyncio", "ctypes", "dataclasses", "logging", "oncrpc.aio",
+    "oncrpc.cli.portmap_daemon", "oncrpc.portmap.daemon", "oncrpc.portmap.service", "ssl",
+    "subprocess",
 }  # fmt: skip
 
 
@@ -92,3 +108,16 @@ def test_what_serving_does_not_need_is_not_loaded(kind: str, loaded: Loaded) -> 
 @pytest.mark.slow
 def test_a_daemon_that_serves_loads_nothing_more(loaded: Loaded) -> None:
     assert loaded.after == set()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("word", ASKING)
+def test_a_command_that_asks_a_daemon_loads_nothing_of_it(word: str) -> None:
+    command = [sys.executable, *IMPORTTIME, "-m", "oncrpc.cli.portmap", word, *ASKING[word]]
+    alone = {name: value for name, value in os.environ.items() if "COVERAGE" not in name}
+
+    done = subprocess.run(command, capture_output=True, text=True, env=alone, check=False)
+
+    names = {found[1] for line in done.stderr.splitlines() if (found := IMPORTED.match(line))}
+    assert "oncrpc.cli.portmap_options" in names
+    assert names & OF_THE_DAEMON == set()

@@ -7,16 +7,24 @@ import errno
 import os
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 
-from oncrpc.cli.portmap import Parser, port_number, whole_path
+from oncrpc.cli.portmap_options import (
+    Parser,
+    add_file,
+    port_number,
+    whole_path,
+    with_environment,
+)
+from oncrpc.cli.portmap_settings import settings
 from oncrpc.portmap.process import pidfile
 from oncrpc.portmap.settings import LOCK
-from oncrpc.portmap.state.statedir import RUN, base_of, name_for
-from oncrpc.portmap.status.control import NAME, PROTOCOL, Reply, Request, address_in, encoded
-from oncrpc.portmap.status.report import Status
+from oncrpc.portmap.state.folders import RUN, base_of, name_for
+from oncrpc.portmap.status.model import Status
+from oncrpc.portmap.status.protocol import NAME, PROTOCOL, Reply, Request, address_in, encoded
 from oncrpc.programs.portmap import PMAP_PORT
 
 RUNNING, NOT_RUNNING, UNKNOWN = 0, 3, 4
@@ -47,6 +55,18 @@ class StatusParser(Parser):
     wrong = UNKNOWN
 
 
+class Place(NamedTuple):
+    """Where a daemon may be that is asked.
+
+    It has its control socket in one of ``folders``, and names itself in one of ``locks``. ``fault``
+    is what is wrong with the file that says so.
+    """
+
+    folders: Sequence[str]
+    locks: Sequence[str]
+    fault: str = ""
+
+
 def add_place(made: argparse.ArgumentParser) -> None:
     """The options that say which daemon is asked."""
     add = made.add_argument
@@ -55,29 +75,47 @@ def add_place(made: argparse.ArgumentParser) -> None:
         help="ask the daemon with this --state-dir, instead of the usual one",
     )  # fmt: skip
     add(
-        "-p", "--port", metavar="PORT", type=port_number, default=PMAP_PORT,
+        "-p", "--port", metavar="PORT", type=port_number,
         help=f"ask the daemon on this port, instead of {PMAP_PORT}",
     )  # fmt: skip
+    add_file(made)
 
 
-def status_of(options: argparse.Namespace) -> Status:
-    """What the daemon says that the options name.
+def place_of(options: argparse.Namespace, environ: Mapping[str, str] = os.environ) -> Place:
+    """Where the daemon is that has these options, this environment, and the file that they name.
+
+    Raises:
+        NoStatus: that file is wrong.
+    """
+    named = {name: getattr(options, name) for name in ("state_dir", "port", "config")}
+    given = {name: value for name, value in named.items() if value is not None}
+    held = settings(with_environment(given, environ, wrong=UNKNOWN))
+    if held.fault is not None and held.config.policy is not None:
+        raise NoStatus(UNKNOWN, str(held.fault))
+    state, port, own = held.config.state_dir, held.config.port, held.config.pid_file
+    return Place(
+        folders=[state] if state else list(folders_of(port, environ)),
+        locks=[*([own] if own else ()), *([LOCK] if port == PMAP_PORT else ())],
+        fault="" if held.fault is None else str(held.fault),
+    )
+
+
+def status_of(place: Place) -> Status:
+    """What the daemon says that is there.
 
     Raises:
         NoStatus: it does not run, or does not say.
     """
-    named = options.state_dir
-    folders = [named] if named else list(folders_of(options.port, os.environ))
-    for folder in folders:
+    for folder in place.folders:
         try:
             return ask(folder)
         except FileNotFoundError:
             continue
-    raise _nobody(folders, options.port)
+    raise _nobody(place)
 
 
 def folders_of(port: int, environ: Mapping[str, str]) -> Iterator[str]:
-    """Where a daemon that we started keeps its state, then where root's does."""
+    """Where a daemon that we started has its control socket, then where root's has."""
     base = None if os.geteuid() == 0 else base_of(environ)
     for folder in (base, RUN):
         if folder is not None:
@@ -85,7 +123,7 @@ def folders_of(port: int, environ: Mapping[str, str]) -> Iterator[str]:
 
 
 def ask(folder: str) -> Status:
-    """What the daemon says that keeps its state there.
+    """What the daemon says whose control socket is there.
 
     Raises:
         FileNotFoundError: no daemon does.
@@ -137,16 +175,19 @@ def _answer(sock: socket.socket) -> Status:
     return reply.status
 
 
-def _nobody(folders: list[str], port: int) -> NoStatus:
-    """Nobody has a control socket; one without a state directory may run all the same."""
-    try:
-        holder = pidfile.read(LOCK) if port == PMAP_PORT else None
-    except PermissionError:
-        return NoStatus(UNKNOWN, f"may not read {LOCK}; ask as root")
-    except OSError:
-        holder = None
-    if holder is not None and holder.alive:
-        said = "runs without a state directory (--no-state), and cannot be asked"
-        return NoStatus(UNKNOWN, f"process {holder.pid} {said}")
-    where = " or ".join(folders)
-    return NoStatus(NOT_RUNNING, f"not running: nobody keeps registrations in {where}")
+def _nobody(place: Place) -> NoStatus:
+    """Nobody has a control socket; one that could make no directory for it may run all the same."""
+    for lock in place.locks:
+        try:
+            holder = pidfile.read(lock)
+        except PermissionError:
+            return NoStatus(UNKNOWN, f"may not read {lock}; ask as root")
+        except OSError:
+            continue
+        if holder is not None and holder.alive:
+            said = "runs, and cannot be asked: it has no control socket; name a --state-dir to it"
+            return NoStatus(UNKNOWN, f"process {holder.pid} {said}")
+    if place.fault:
+        return NoStatus(UNKNOWN, place.fault)
+    where = " or ".join(f"{folder}/{NAME}" for folder in place.folders)
+    return NoStatus(NOT_RUNNING, f"not running: nobody answers at {where}")

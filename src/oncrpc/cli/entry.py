@@ -9,13 +9,19 @@ What is loaded stays until the end. The garbage collector, which would look for 
 and again meanwhile, is told to leave it alone.
 """
 
+from __future__ import annotations
+
 import _signal  # type: ignore[import-not-found]  # typeshed knows it as signal
 import gc
 
+TYPE_CHECKING = False  # that of typing, which takes longer to load than all of this
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 
 def portmap() -> int:
-    """``portmap``."""
-    return _run("oncrpc.cli.portmap")
+    """``portmap``: what its arguments ask for is loaded with it."""
+    return _run("oncrpc.cli.portmap", _load_what_is_asked_for)
 
 
 def rpcinfo() -> int:
@@ -38,7 +44,18 @@ def xdrc() -> int:
     return _run("oncrpc.cli.xdrc")
 
 
-def _run(module: str) -> int:
+def _load_what_is_asked_for() -> None:
+    import sys
+    from importlib import import_module
+
+    from oncrpc.cli.words import module_of
+
+    module = module_of(sys.argv[1:])
+    if module is not None:
+        import_module(module)
+
+
+def _run(module: str, load_more: Callable[[], None] = lambda: None) -> int:
     """Load the module and run its ``main``; returns the exit status."""
     handler = _signal.getsignal(_signal.SIGINT)
     if handler is _signal.default_int_handler:  # else it is ignored, as in a job of the background
@@ -47,6 +64,7 @@ def _run(module: str) -> int:
 
     gc.disable()
     main = import_module(module).main
+    load_more()
     gc.freeze()
     gc.enable()
     try:

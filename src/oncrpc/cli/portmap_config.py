@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -13,8 +12,8 @@ from msgspec import Struct
 from msgspec.structs import fields
 
 from oncrpc.cli.command import Failure, run
-from oncrpc.cli.portmap import Parser, daemon_options, from_environment
-from oncrpc.cli.portmap_settings import FILE, OPTION, VARIABLE, Asked, configuration
+from oncrpc.cli.portmap_options import Parser, daemon_options, with_environment
+from oncrpc.cli.portmap_settings import FILE, VARIABLE, Asked, configuration
 from oncrpc.portmap.policy.model import Policy
 from oncrpc.portmap.policy.policycheck import faults
 from oncrpc.portmap.policy.policyfile import PolicyError, load_text, parse, policy_of, read, toml_of
@@ -89,7 +88,7 @@ def _check(path: str) -> int:
 
 
 def _show(given: dict[str, Any], *, as_json: bool) -> int:
-    asked = Asked({OPTION: given, VARIABLE: from_environment(os.environ)})
+    asked = with_environment(given)
     try:
         found = list(rows(asked))
     except PolicyError as error:

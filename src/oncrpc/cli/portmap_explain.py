@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 
 from oncrpc.addr import family_of, transports
 from oncrpc.cli.command import complain, run
-from oncrpc.cli.portmap import Parser
+from oncrpc.cli.portmap_options import Parser
 from oncrpc.errors import AddressError
 from oncrpc.portmap.hosts.access import HostsAccess
 from oncrpc.portmap.hosts.rules import NO_RULE, Decision

@@ -10,7 +10,8 @@ import sys
 import time
 from collections.abc import Sequence
 
-from oncrpc.cli.portmap import Parser
+from oncrpc.cli.portmap_options import Parser, add_file, whole_path, with_environment
+from oncrpc.cli.portmap_settings import settings
 from oncrpc.portmap.process import pidfile
 from oncrpc.portmap.process.pidfile import SERVING, Holder
 from oncrpc.portmap.settings import LOCK
@@ -34,9 +35,10 @@ def parser() -> argparse.ArgumentParser:
     add = made.add_argument
     add("--exec", action="store_true", help="execute the program again, without losing a call")
     add(
-        "--pid-file", metavar="FILE", default=LOCK,
+        "--pid-file", metavar="FILE", type=whole_path,
         help=f"the file that says which process it is, instead of {LOCK}",
     )  # fmt: skip
+    add_file(made)
     add("--help", action="help", help="show this help and exit")
     return made
 
@@ -46,8 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     number = signal.SIGUSR2 if options.exec else signal.SIGHUP
     try:
-        before = _holder(options.pid_file)
-        after = _told(options.pid_file, before, number)
+        path = _place(options)
+        before = _holder(path)
+        after = _told(path, before, number)
         if after.said != SERVING:
             raise ReloadError(f"process {after.pid}: {after.said}")
     except ReloadError as error:
@@ -56,6 +59,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     done = "runs the new image, and answers" if options.exec else "has read its files again"
     sys.stdout.write(f"portmap: process {after.pid} {done}\n")
     return 0
+
+
+def _place(options: argparse.Namespace) -> str:
+    """The file that says which process it is, as the daemon's own options have it.
+
+    Raises:
+        ReloadError: the file that was named to say so is wrong.
+    """
+    named = {"pid_file": options.pid_file, "config": options.config}
+    given = {name: value for name, value in named.items() if value is not None}
+    held = settings(with_environment(given))
+    if held.fault is not None and held.config.policy is not None and not options.pid_file:
+        raise ReloadError(str(held.fault))
+    return held.config.pid_file or LOCK
 
 
 def _holder(path: str) -> Holder:

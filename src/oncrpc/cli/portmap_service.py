@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
-from oncrpc.cli.portmap import Parser
+from oncrpc.cli.portmap_options import Parser
 from oncrpc.portmap.install import hostfiles, hostinit
 from oncrpc.portmap.install.hostfiles import SOURCES, FilesError
 from oncrpc.portmap.install.hostinit import DRIVEN, SYSTEMD, SYSV, UPDATE_RC, Command, Host
@@ -79,7 +79,7 @@ def _install(host: Host, options: argparse.Namespace) -> int:
     driven = options.root is None
     init = options.init or hostinit.init_of(host, running=driven)
     program = _program(options, init)
-    packaged = _packaged(host) if driven and init == SYSTEMD else None
+    packaged = _packaged(host) if driven else None
     if packaged is not None:
         raise FilesError(f"a package has made it a service already: {packaged} is there")
     files = list(

@@ -14,7 +14,9 @@ OPTION, VARIABLE = "option", "PORTMAP_OPTIONS"
 
 FILE = "file"
 PATHS = ("warm_start", "state_dir", "pid_file")
-SAME = ("port", "loopback", "insecure", "remote_calls", "verbose", "log_format")
+SAME = (
+    "port", "loopback", "local", "insecure", "remote_calls", "state", "verbose", "log_format",
+)  # fmt: skip
 """Options that are called as the keys are, and mean the same."""
 
 
@@ -81,7 +83,12 @@ def configuration(asked: Asked, file: Startup) -> Config:
         "watch": asked.get("watch"),
         "web": asked.get("web"),
     }
-    return Config(**{name: value for name, value in chosen.items() if value is not None})
+    return Config(**{name: _plain(value) for name, value in chosen.items() if value is not None})
+
+
+def _plain(value: Any) -> Any:
+    """A path or a name as mere text: the daemon tells of it in JSON, which has no other."""
+    return str(value) if isinstance(value, FilePath | UserName) else value
 
 
 def _startup(given: dict[str, Any]) -> Startup:
@@ -93,8 +100,6 @@ def _startup(given: dict[str, Any]) -> Startup:
     return Startup(
         bind=bind or None,
         families=families or None,
-        local=False if given.get("no_local") else None,
-        state=False if given.get("no_state") else None,
         user=UserName(given["user"]) if "user" in given else None,
         **named,
         **same,

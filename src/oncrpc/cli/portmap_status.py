@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
-from oncrpc.cli.asking import RUNNING, NoStatus, StatusParser, add_place, status_of
+from oncrpc.cli.asking import RUNNING, NoStatus, StatusParser, add_place, place_of, status_of
 from oncrpc.cli.command import complain, printable, run
-from oncrpc.portmap.status.report import Procedure, Registered, Status
+from oncrpc.portmap.status.model import Procedure, Registered, Status
 
 DESCRIPTION = """\
 Shows what the port mapper of this host is doing: its sockets, connections and calls, what it has
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _answered(options: argparse.Namespace) -> int:
     try:
-        status = status_of(options)
+        status = status_of(place_of(options))
     except NoStatus as none:
         complain(f"portmap: {none}")
         return none.status
@@ -101,8 +101,7 @@ def _parts(status: Status) -> Iterator[tuple[str, str]]:
     yield "forwarding", pending if status.forwarding.enabled else "off"
     yield "liveness", _liveness(status)
     yield "policy", f"{status.policy.file}, {counted(status.policy.rules, 'rule')}"
-    if status.state is not None:
-        yield "state", f"{status.state.directory}, journal {size(status.state.journal)}"
+    yield "state", _state(status)
     if status.warm_start is not None:
         yield "warm start", status.warm_start
     yield "registrations", f"{status.registered}"
@@ -115,6 +114,12 @@ def _sockets(status: Status) -> Iterator[tuple[str, str]]:
         by_netid.setdefault(each.netid, []).append(each.address)
     for netid, addresses in by_netid.items():
         yield netid, "  ".join(addresses)
+
+
+def _state(status: Status) -> str:
+    if status.state is None:
+        return "not kept"
+    return f"{status.state.directory}, journal {size(status.state.journal)}"
 
 
 def _liveness(status: Status) -> str:

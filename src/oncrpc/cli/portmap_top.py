@@ -14,9 +14,9 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from oncrpc.cli.asking import RUNNING, NoStatus, StatusParser, add_place, status_of
+from oncrpc.cli.asking import RUNNING, NoStatus, StatusParser, add_place, place_of, status_of
 from oncrpc.cli.command import complain, run
-from oncrpc.portmap.status.report import Calls, Status
+from oncrpc.portmap.status.model import Calls, Status
 
 DESCRIPTION = """\
 Shows what the port mapper of this host is doing, as 'portmap status' does, again and again, with
@@ -62,9 +62,10 @@ def _shown(options: argparse.Namespace) -> int:
         complain(NEEDS_TERMINAL)
         return CANNOT
     try:
-        first = status_of(options)
+        place = place_of(options)
+        first = status_of(place)
         with keys() as quits, screen() as show:
-            watch(first, lambda: status_of(options), show, quits=quits, interval=options.interval)
+            watch(first, lambda: status_of(place), show, quits=quits, interval=options.interval)
     except NoStatus as none:
         complain(f"portmap: {none}")
         return none.status

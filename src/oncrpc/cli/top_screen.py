@@ -19,7 +19,7 @@ from oncrpc.cli.portmap_status import (
     registration_row,
     summary,
 )
-from oncrpc.portmap.status.report import Status
+from oncrpc.portmap.status.model import Status
 
 STYLES = {"alive": "green", "gone": "red"}
 HINT = "q ends"

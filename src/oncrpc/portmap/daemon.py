@@ -10,10 +10,11 @@ import resource
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+
+from msgspec.structs import astuple
 
 from oncrpc.addr import transports
-from oncrpc.aio.pool import Limits
+from oncrpc.aio.pool import Carried, Limits
 from oncrpc.aio.server import Server
 from oncrpc.aio.sockets import join_group
 from oncrpc.errors import XdrError
@@ -40,9 +41,10 @@ from oncrpc.portmap.state.store import Store
 from oncrpc.portmap.state.warmstart import WarmStart
 from oncrpc.portmap.status.ages import Ages
 from oncrpc.portmap.status.control import Control
+from oncrpc.portmap.status.model import Status
 from oncrpc.portmap.status.observed import Observed
 from oncrpc.portmap.status.rates import Counts, Rates
-from oncrpc.portmap.status.report import Status, snapshot
+from oncrpc.portmap.status.report import snapshot
 from oncrpc.programs.portmap import PMAP_PORT, PMAP_PROG
 from oncrpc.programs.rpcb import rpcb
 from oncrpc.rpc.dispatch import Dispatcher
@@ -72,8 +74,11 @@ SAVE_AGAIN = 1.0
 MAX_RECORD = 9000
 """The longest call on a stream, as in the C daemon: real ones have some hundred bytes."""
 
-LIMITS = Limits(record=MAX_RECORD)
-LOCAL_LIMITS = Limits(record=MAX_RECORD, idle_time=None)
+MAX_UNANSWERED = 8 << 20
+"""Bytes of calls that have not arrived as a whole or are under way, of all of a pool's peers."""
+
+LIMITS = Limits(record=MAX_RECORD, unanswered_by_all=MAX_UNANSWERED)
+LOCAL_LIMITS = LIMITS._replace(idle_time=None)
 SOURCES = 4
 """A source may have one in so many connections: many clients may share an address."""
 
@@ -139,8 +144,8 @@ class Daemon:
         most = _connections(MAX_WATCHED if self.liveness.watching else 0)
         self.server = Server(
             self._dispatcher(),
-            limits=replace(LIMITS, connections=most, per_source=_share(most)),
-            local_limits=replace(LOCAL_LIMITS, connections=most, per_source=_share(most)),
+            limits=LIMITS._replace(connections=most, per_source=_share(most)),
+            local_limits=LOCAL_LIMITS._replace(connections=most, per_source=_share(most)),
             guard=self.sources,
         )
         self.links = Links(self._links_changed)
@@ -178,7 +183,7 @@ class Daemon:
         asked = self.config.liveness_interval
         self.liveness.configure(
             interval=policy.liveness.interval if asked is None else asked,
-            watch=self.config.watch or policy.liveness.watch,
+            watch=policy.liveness.watch if self.config.watch is None else self.config.watch,
         )
 
     def _links_changed(self) -> None:
@@ -232,13 +237,12 @@ class Daemon:
         if self.store is not None:
             self.store.begin()
             self.registry.journal = self._record
-            self.control = Control(self.store.path, self.status)
-            self.control.start()
+        self._open_control()
         if self.forwarder is not None:
             self.forwarder.start()
         self.server.start()
         if former is not None:
-            self.server.adopt(former.connections)
+            self.server.adopt(Carried(*astuple(each)) for each in former.connections)
         self.liveness.start()
         self.links.start()
         self.rates.start()
@@ -260,6 +264,15 @@ class Daemon:
         await self.ended.wait()
         ending()
         await self.close()
+
+    def _open_control(self) -> None:
+        """Where the registry is kept that is ours alone; else others may be asked there too."""
+        if self.store is not None:
+            self.control = Control(self.store.path, self.status)
+        elif self.config.control_dir is not None:
+            self.control = Control(self.config.control_dir, self.status, locked=False)
+        if self.control is not None:
+            self.control.start()
 
     async def status(self) -> Status:
         """What we are doing, and which of the registered servers are there."""

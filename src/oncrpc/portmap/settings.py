@@ -31,8 +31,9 @@ class Config(Struct, frozen=True):
 
     ``policy`` is the file that was named; None is the default one, if it is there. So it is with
     ``state_dir``; in what the daemon is given, None means that the registry is not kept.
+    ``control_dir`` is where the daemon can be asked: the same, or one that has nothing else.
     A ``liveness_interval`` of 0 is for no checks, None for what the policy file says; so it is with
-    ``web``, where the web pages are served.
+    ``watch``, and with ``web``, where the web pages are served.
     """
 
     port: int = PMAP_PORT
@@ -48,10 +49,11 @@ class Config(Struct, frozen=True):
     pid_file: str | None = None
     state_dir: str | None = None
     keep_state: bool = True
+    control_dir: str | None = None
     local_only: bool = False
     reserved_ports: bool = False
     foreign_versions: bool = True
     policy: str | None = None
     liveness_interval: float | None = None
-    watch: bool = False
+    watch: bool | None = None
     web: Place | None = None

@@ -7,10 +7,9 @@ import os
 import msgspec
 import pytest
 
-from oncrpc.aio.pool import Carried
 from oncrpc.portmap.process import handover
 from oncrpc.portmap.process.activation import Passed
-from oncrpc.portmap.process.handover import VARIABLE, Handover, received, registrations_of
+from oncrpc.portmap.process.handover import VARIABLE, Handover, Kept, received, registrations_of
 from oncrpc.portmap.registry import SUPERUSER, Registry
 from oncrpc.portmap.settings import StartError
 from oncrpc.programs.rpcb import rpcb
@@ -32,7 +31,7 @@ def test_everything_arrives_and_is_asked_for_once() -> None:
             folder="/srv",
             locks=[one.fileno()],
             sockets=[Passed(two.fileno(), foreign=True)],
-            connections=[Carried(three.fileno(), "tcp", b"\0\xff", b"\x80" * 5, 1.5, 2.5)],
+            connections=[Kept(three.fileno(), "tcp", b"\0\xff", b"\x80" * 5, 1.5, 2.5)],
             registrations=[(100003, 3, b"tcp", b"0.0.0.0.8.1", b"\xff")],
             since=[0.5],
             warm=False,

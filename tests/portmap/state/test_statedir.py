@@ -6,6 +6,7 @@ import os
 import pwd
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -98,7 +99,40 @@ def test_on_any_free_port_nothing_is_kept_unless_a_directory_is_named(
 @pytest.mark.usefixtures("user")
 def test_nothing_is_kept_if_that_is_asked_for(tmp_path: Path) -> None:
     assert chosen(tmp_path, {"XDG_RUNTIME_DIR": str(tmp_path)}, keep_state=False) is None
-    assert os.listdir(tmp_path) == []
+    assert not os.path.exists(tmp_path / "portmap" / "snapshot")
+
+
+@pytest.mark.usefixtures("user")
+@pytest.mark.parametrize(
+    ("options", "place"),
+    [({}, "portmap"), ({"keep_state": False}, "portmap"), ({"keep_state": False, "port": 0}, None)],
+)
+def test_where_it_can_be_asked_does_not_depend_on_what_is_kept(
+    tmp_path: Path, options: dict[str, Any], place: str | None
+) -> None:
+    environ = {"XDG_RUNTIME_DIR": str(tmp_path)}
+
+    found = prepared(Config(**options), environ, run=str(tmp_path / "run"))
+
+    assert found.control_dir == (place and str(tmp_path / place))
+    assert os.listdir(tmp_path) == ([place] if place else [])
+
+
+@pytest.mark.usefixtures("user")
+def test_in_a_directory_that_was_named_it_can_be_asked_too(tmp_path: Path) -> None:
+    named = str(tmp_path / "named")
+
+    assert prepared(Config(state_dir=named), {}).control_dir == named
+
+
+@pytest.mark.usefixtures("user")
+@pytest.mark.parametrize("environ", [{}, {"XDG_RUNTIME_DIR": "/gone"}], ids=["none", "gone"])
+def test_who_wants_nothing_kept_is_not_warned(
+    caplog: pytest.LogCaptureFixture, environ: dict[str, str]
+) -> None:
+    found = prepared(Config(keep_state=False), environ)
+
+    assert (found.control_dir, caplog.text) == (None, "")
 
 
 @pytest.mark.usefixtures("user")

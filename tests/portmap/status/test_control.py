@@ -8,26 +8,25 @@ import json
 import os
 import socket
 import stat
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from loops import run, run_by, settle, until
 from oncrpc.portmap.status import control
 from oncrpc.portmap.status.control import (
     MAX_CALLERS,
     MAX_REQUEST,
-    NAME,
     PATIENCE,
     PAUSE,
     Control,
-    Reply,
-    address_in,
 )
-from oncrpc.portmap.status.report import Status
+from oncrpc.portmap.status.model import Status
+from oncrpc.portmap.status.protocol import NAME, Reply, address_in, encoded
 from oncrpc.testing import ManualClock
 from portmap.serving import serving, stateful
 from statuses import NFS, some_status
@@ -65,9 +64,9 @@ class Connected:
 class Controlled:
     """A control socket and what it answers."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, locked: bool = True) -> None:
         self.folder, self.answer = folder, some_status()
-        self.control = Control(str(folder), self._status)
+        self.control = Control(str(folder), self._status, locked=locked)
         self.callers: list[Connected] = []
 
     async def _status(self) -> Status:
@@ -126,6 +125,85 @@ def test_a_daemon_that_keeps_nothing_has_no_socket(tmp_path: Path) -> None:
             assert made.control is None
 
     run(scenario())
+
+
+@contextmanager
+def beside(folder: Path) -> Iterator[Controlled]:
+    """One in a directory that is the daemon's, and not locked."""
+    folder.chmod(0o700)
+    yield Controlled(folder, locked=False)
+
+
+def test_one_that_keeps_nothing_can_be_asked(tmp_path: Path) -> None:
+    folder = tmp_path / "control"
+    folder.mkdir(0o700)
+
+    async def scenario() -> None:
+        config = stateful(tmp_path, state_dir=None, keep_state=False)
+        async with serving(replace(config, control_dir=str(folder))):
+            caller = Connected(folder)
+            await caller.say(ASK)
+            assert (await caller.hear())["status"]["state"] is None
+            caller.close()
+
+    run(scenario())
+    assert list(folder.iterdir()) == []
+
+
+def test_in_a_directory_that_is_not_locked_nobody_is_pushed_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario() -> None:
+        async with controlled(tmp_path) as first:
+            with beside(tmp_path) as second:
+                second.control.start()
+                await second.control.close()
+            caller = first.connect()
+            await caller.say(ASK)
+            assert (await caller.hear())["status"]["pid"] == first.answer.pid
+
+    run(scenario())
+    assert "control: address already in use; nobody can ask" in caplog.text
+
+
+def test_what_was_left_there_is_replaced(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(tmp_path / NAME))
+
+    async def scenario() -> None:
+        with beside(tmp_path) as made:
+            made.control.start()
+            caller = made.connect()
+            await caller.say(ASK)
+            assert await caller.hear() is not None
+            caller.close()
+            await made.control.close()
+
+    run(scenario())
+
+
+def test_whoever_has_taken_its_place_keeps_the_socket(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        with beside(tmp_path) as first:
+            first.control.start()
+            async with controlled(tmp_path):
+                await first.control.close()
+                assert (tmp_path / NAME).exists()
+
+    run(scenario())
+
+
+def test_where_others_could_be_it_does_not_answer(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario() -> None:
+        with beside(tmp_path) as made:
+            tmp_path.chmod(0o755)
+            made.control.start()
+
+    run(scenario())
+    assert "control: the directory is not ours alone; nobody can ask" in caplog.text
+    assert not (tmp_path / NAME).exists()
 
 
 def test_a_connection_may_ask_again(tmp_path: Path) -> None:
@@ -299,4 +377,4 @@ def test_without_descriptors_it_pauses(tmp_path: Path) -> None:
 
 
 def test_a_reply_has_what_was_asked_or_what_is_wrong() -> None:
-    assert control.encoded(Reply(1, error="no")) == b'{"protocol":1,"error":"no"}\n'
+    assert encoded(Reply(1, error="no")) == b'{"protocol":1,"error":"no"}\n'

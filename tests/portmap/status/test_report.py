@@ -19,7 +19,8 @@ from oncrpc.errors import AuthError, OncRpcError
 from oncrpc.portmap.daemon import Daemon
 from oncrpc.portmap.settings import POLICY_FILE
 from oncrpc.portmap.status import report as status_module
-from oncrpc.portmap.status.report import Drops, Forwarding, Registered, Rules, Status, snapshot
+from oncrpc.portmap.status.model import Drops, Forwarding, Registered, Rules, Status
+from oncrpc.portmap.status.report import snapshot
 from oncrpc.programs.portmap import PMAP_VERS, mapping
 from oncrpc.programs.rpcb import RPCBVERS4, rpcb, rpcb_rmtcallargs
 from oncrpc.version import __version__

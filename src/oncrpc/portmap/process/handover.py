@@ -12,7 +12,6 @@ from collections.abc import Iterator, MutableMapping, Sequence
 
 import msgspec
 
-from oncrpc.aio.pool import Carried
 from oncrpc.portmap.process.activation import Passed
 from oncrpc.portmap.registry import Registry
 from oncrpc.portmap.settings import StartError
@@ -29,6 +28,17 @@ UNDERSTOOD = "oncrpc handover 1"
 Registration = tuple[int, int, bytes, bytes, bytes]
 
 
+class Kept(msgspec.Struct, frozen=True):
+    """An open connection, as ``Carried`` has it, by the names of its fields."""
+
+    descriptor: int
+    netid: str
+    unread: bytes
+    unsent: bytes
+    heard_at: float
+    record_at: float
+
+
 class Handover(msgspec.Struct, frozen=True):
     """The state of a daemon. ``image`` counts the images, ``events`` what was asked of them."""
 
@@ -38,11 +48,12 @@ class Handover(msgspec.Struct, frozen=True):
     folder: str = "/"
     locks: list[int] = []
     sockets: list[Passed] = []
-    connections: list[Carried] = []
+    connections: list[Kept] = []
     registrations: list[Registration] = []
     since: list[float] = []
     warm: bool = True
     state: str | None = None
+    control: str | None = None
     web: int | None = None
 
     def descriptors(self) -> Iterator[int]:

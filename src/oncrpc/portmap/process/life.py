@@ -21,7 +21,7 @@ from oncrpc.portmap.daemon import Daemon
 from oncrpc.portmap.listeners import Listeners
 from oncrpc.portmap.process import pidfile
 from oncrpc.portmap.process.activation import name_for
-from oncrpc.portmap.process.handover import Handover, registrations_of
+from oncrpc.portmap.process.handover import Handover, Kept, registrations_of
 from oncrpc.portmap.process.image import Image, hold_signals, obey_signals
 from oncrpc.portmap.process.notify import Notifier
 from oncrpc.portmap.process.pidfile import SERVING, Holder
@@ -134,11 +134,12 @@ class Life:
             folder=self.image.folder,
             locks=list(self.locks),
             sockets=[listeners.of(sock) for sock, _ in listeners.sockets],
-            connections=connections,
+            connections=[Kept(*each) for each in connections],
             registrations=registrations_of(daemon.registry),
             since=daemon.ages.since(daemon.registry),
             warm=daemon.warm is not None,
             state=daemon.config.state_dir,
+            control=daemon.config.control_dir,
             web=None if listeners.web is None else listeners.web.fileno(),
         )
 

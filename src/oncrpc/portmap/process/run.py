@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from oncrpc.portmap.daemon import ENDING, OBEYED, Daemon
 from oncrpc.portmap.listeners import Listeners, open_listeners
 from oncrpc.portmap.policy import policyfile
-from oncrpc.portmap.process import pidfile, privileges
+from oncrpc.portmap.process import loop, pidfile, privileges
 from oncrpc.portmap.process.handover import Handover
 from oncrpc.portmap.process.life import Life
 from oncrpc.portmap.process.notify import Notifier
@@ -56,6 +56,7 @@ def run(config: Config, ready: Ready | None = None, origin: Origin | None = None
             locks = former.locks
         held.callback(_let_go, locks)
         _raise_descriptors()
+        make_loop = loop.factory()
         listeners = open_listeners(config, origin.passed, lenient=former is not None)
         held.callback(listeners.close)
         listeners.web = _open_web(config.web or policy.web.listen, former)
@@ -63,9 +64,11 @@ def run(config: Config, ready: Ready | None = None, origin: Origin | None = None
             config = _as_user(config)
             _check_writable(config)
         else:
-            config = replace(config, state_dir=former.state)
+            asked_in = former.control or former.state
+            config = replace(config, state_dir=former.state, control_dir=asked_in)
         try:
-            asyncio.run(_serve(config, listeners, origin, locks, ready))
+            with asyncio.Runner(loop_factory=make_loop) as runner:
+                runner.run(_serve(config, listeners, origin, locks, ready))
         except OSError as error:
             raise StartError(f"cannot serve: {error.strerror}; see 'ulimit -a'") from None
         for number in (*ENDING, *OBEYED):
@@ -184,6 +187,7 @@ async def _serve(
 
     def serving() -> None:
         life.begin()
+        loop.report()
         if ready is not None:
             ready(daemon.server.addresses)
 

@@ -21,13 +21,11 @@ from msgspec.structs import replace
 
 from oncrpc.portmap.process import privileges
 from oncrpc.portmap.settings import Config, StartError
-from oncrpc.programs.portmap import PMAP_PORT
+from oncrpc.portmap.state.folders import RUN, base_of, name_for
 
 log = logging.getLogger("oncrpc.portmap")
 
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
-RUN = "/run"
-NAME = "portmap"
 MAX_FILE = 128 << 20
 """More than is ever written, so that every file can be read again."""
 
@@ -43,22 +41,22 @@ def prepared(config: Config, environ: Mapping[str, str] = os.environ, *, run: st
     """The configuration with the directory that is used, or with none; it is made if missing.
 
     Root makes it for the user that the daemon becomes. Where the default directory cannot be had,
-    one line in the log says so; the one that was asked for has to be.
+    one line in the log says so; the one that was asked for has to be. A registry that is not kept
+    needs none, but there the daemon can be asked.
 
     Raises:
         StartError: the directory that was named cannot be made.
     """
-    if not config.keep_state:
-        return replace(config, state_dir=None)
     user = _user(config)
-    if config.state_dir is not None:
+    if config.keep_state and config.state_dir is not None:
         try:
             _make(config.state_dir, user)
         except OSError as error:
             reason = (error.strerror or "").lower()
             raise StartError(f"cannot make {config.state_dir}: {reason}; {ADVICE}") from None
-        return config
-    return replace(config, state_dir=_default(config, environ, run=run, user=user))
+        return replace(config, control_dir=config.state_dir)
+    found = _default(config, environ, run=run, user=user)
+    return replace(config, state_dir=found if config.keep_state else None, control_dir=found)
 
 
 def _user(config: Config) -> pwd.struct_passwd | None:
@@ -78,22 +76,27 @@ def _default(
         return None  # on a port that nobody knows before, nobody comes back
     base = run if os.geteuid() == 0 else base_of(environ)
     if base is None:
-        log.warning(
-            "registrations are not kept: there is no $RUNTIME_DIRECTORY and no $XDG_RUNTIME_DIR;"
-            " name a directory with --state-dir, or say --no-state"
-        )
+        _warn(config, "there is no $RUNTIME_DIRECTORY and no $XDG_RUNTIME_DIR")
         return None
     path = os.path.join(base, name_for(config.port))
     try:
-        boot_id()
+        if config.keep_state:
+            boot_id()
         _make(path, user)
         if user is not None:
             _give(path, user)
     except OSError as error:
-        what, reason = error.filename, error.strerror
-        log.warning("registrations are not kept: %s: %s; %s", what, reason, ADVICE)
+        _warn(config, f"{error.filename}: {error.strerror}")
         return None
     return path
+
+
+def _warn(config: Config, reason: str) -> None:
+    """Whoever does not want anything kept has nothing to do."""
+    if config.keep_state:
+        log.warning("registrations are not kept: %s; %s", reason, ADVICE)
+    else:
+        log.debug("nobody can ask: %s", reason)
 
 
 def boot_id(path: str = BOOT_ID) -> bytes:
@@ -104,20 +107,6 @@ def boot_id(path: str = BOOT_ID) -> bytes:
     """
     with open(path, "rb") as file:
         return file.read().strip()
-
-
-def name_for(port: int) -> str:
-    """What the directory of the daemon on a port is called."""
-    return NAME if port == PMAP_PORT else f"{NAME}-{port}"
-
-
-def base_of(environ: Mapping[str, str]) -> str | None:
-    """Where one who is not root keeps it: the first of systemd's directories, else the user's."""
-    candidates = (
-        environ.get("RUNTIME_DIRECTORY", "").split(":")[0],
-        environ.get("XDG_RUNTIME_DIR"),
-    )
-    return next((path for path in candidates if path and os.path.isabs(path)), None)
 
 
 def _make(path: str, user: pwd.struct_passwd | None) -> None:

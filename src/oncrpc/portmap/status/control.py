@@ -1,9 +1,7 @@
-"""The control socket: JSON, one object a line, for root and the daemon's own user.
+"""The control socket, for root and the daemon's own user (``protocol`` says what is spoken there).
 
-Whoever connects sends ``{"protocol": 1, "ask": "status"}`` and is sent
-``{"protocol": 1, "status": {...}}``, or ``{"protocol": 1, "error": "..."}``. It is for a few
-callers that take what they asked for at once: what takes longer than ``PATIENCE`` is ended, and so
-is a connection beyond ``MAX_CALLERS``.
+It is for a few callers that take what they asked for at once: what takes longer than ``PATIENCE``
+is ended, and so is a connection beyond ``MAX_CALLERS``.
 """
 
 from __future__ import annotations
@@ -13,19 +11,25 @@ import errno
 import logging
 import os
 import socket
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+import stat
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import msgspec
-from msgspec import Struct
 
 from oncrpc.endpoint import peer_uid
-from oncrpc.portmap.status.report import Status
+from oncrpc.portmap.status.model import Status
+from oncrpc.portmap.status.protocol import (
+    NAME,
+    PROTOCOL,
+    Reply,
+    Request,
+    address_in,
+    encoded,
+)
 
 log = logging.getLogger("oncrpc.portmap")
 
-NAME = "control"
-PROTOCOL = 1
 MAX_CALLERS = 8
 MAX_REQUEST = 4096
 """Bytes of a request, its line end included."""
@@ -36,50 +40,21 @@ PATIENCE = 10.0
 PAUSE = 1.0
 """Seconds without new connections when there is no descriptor for one."""
 
-MAX_PATH = 107
-"""Bytes of a path that a socket's address has room for."""
-
 PIECE = 1024
 
 
-class Request(Struct):
-    """What is asked."""
-
-    ask: str
-    protocol: int = 0
-
-
-class Reply(Struct, omit_defaults=True):
-    """The answer: what was asked for, or what is wrong."""
-
-    protocol: int
-    status: Status | None = None
-    error: str | None = None
-
-
-@contextmanager
-def address_in(folder: str) -> Iterator[str]:
-    """How the socket in a directory can be named, however long the directory's name is.
-
-    Raises:
-        OSError: there is no such directory.
-    """
-    path = os.path.join(folder, NAME)
-    if len(os.fsencode(path)) <= MAX_PATH:
-        yield path
-        return
-    descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield f"/proc/self/fd/{descriptor}/{NAME}"
-    finally:
-        os.close(descriptor)
-
-
 class Control:
-    """Answers in a directory that is the daemon's alone, from ``start`` to ``close``."""
+    """Answers in a directory of the daemon's, from ``start`` to ``close``.
 
-    def __init__(self, folder: str, status: Callable[[], Awaitable[Status]]) -> None:
-        self.folder, self.status = folder, status
+    In one that it has not ``locked`` it leaves alone whoever answers there, and may be replaced by
+    one that has.
+    """
+
+    def __init__(
+        self, folder: str, status: Callable[[], Awaitable[Status]], *, locked: bool = True
+    ) -> None:
+        self.folder, self.status, self.locked = folder, status, locked
+        self._inode = 0
         self._socket: socket.socket | None = None
         self._callers: set[asyncio.Task[None]] = set()
         self._paused: asyncio.TimerHandle | None = None
@@ -89,10 +64,13 @@ class Control:
         made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             with address_in(self.folder) as path:
+                if not self.locked:
+                    _check(self.folder, path)
                 with suppress(FileNotFoundError):
-                    os.unlink(path)  # of a daemon that was killed: the directory is locked by us
+                    os.unlink(path)  # of a daemon that was killed
                 made.bind(path)
                 os.chmod(path, 0o600)
+                self._inode = os.stat(path).st_ino
             made.setblocking(False)
             made.listen()
         except OSError as error:
@@ -113,7 +91,8 @@ class Control:
         self._socket.close()
         self._socket = None
         with suppress(OSError), address_in(self.folder) as path:
-            os.unlink(path)
+            if os.stat(path).st_ino == self._inode:
+                os.unlink(path)
         for task in self._callers:
             task.cancel()
         await asyncio.gather(*self._callers, return_exceptions=True)
@@ -168,9 +147,19 @@ class Control:
         return Reply(PROTOCOL, await self.status())
 
 
-def encoded(message: Request | Reply) -> bytes:
-    """A message as a line."""
-    return msgspec.json.encode(message) + b"\n"
+def _check(folder: str, path: str) -> None:
+    """Refuse a directory that is not ours alone, and one in which somebody answers.
+
+    Raises:
+        OSError: it is so.
+    """
+    status = os.lstat(folder)
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o077:
+        raise PermissionError(errno.EPERM, "the directory is not ours alone")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as trial:
+        trial.setblocking(False)
+        if trial.connect_ex(path) in (0, errno.EAGAIN):
+            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
 
 
 def _wrong(error: str) -> Reply:

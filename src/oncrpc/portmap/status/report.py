@@ -1,8 +1,7 @@
 """What a daemon is doing, at one moment: the one source of whatever shows that.
 
 ``snapshot`` only reads. Counters are since this image of the program began, rates over the last
-minute at most. What the fields mean is in ``docs/reference/control.md``; they are what the control
-socket sends.
+minute at most.
 """
 
 from __future__ import annotations
@@ -14,9 +13,7 @@ import struct
 import time
 from collections import Counter
 from itertools import islice
-from typing import TYPE_CHECKING, Literal
-
-from msgspec import Struct
+from typing import TYPE_CHECKING
 
 from oncrpc.addr import join_uaddr
 from oncrpc.aio.udp import UdpEndpoint
@@ -28,6 +25,20 @@ from oncrpc.portmap.process.activation import path_of
 from oncrpc.portmap.process.pidfile import started_at
 from oncrpc.portmap.settings import POLICY_FILE
 from oncrpc.portmap.stats import FIRST_VERSION
+from oncrpc.portmap.status.model import (
+    Calls,
+    Changes,
+    Checks,
+    Drops,
+    Endpoint,
+    Forwarding,
+    Procedure,
+    Registered,
+    Rules,
+    Socket,
+    State,
+    Status,
+)
 from oncrpc.programs.portmap import PMAP_VERS
 from oncrpc.programs.rpcb import RPCBVERS, RPCBVERS4, rpcb
 from oncrpc.version import __version__
@@ -40,120 +51,7 @@ MAX_LISTED = 4096
 
 SO_MEMINFO, MEMINFO, DROPS = 55, struct.Struct("@9I"), 8
 VERSIONS = (PMAP_VERS, RPCBVERS, RPCBVERS4)
-Endpoint = Literal["alive", "gone", "unknown"]
 ENDPOINTS: dict[Verdict, Endpoint] = {Verdict.BOUND: "alive", Verdict.GONE: "gone"}
-
-
-class Socket(Struct, frozen=True):
-    """A socket that is served: its universal address, or its path."""
-
-    netid: str
-    address: str
-
-
-class Registered(Struct, frozen=True):
-    """A registration; ``age`` in seconds."""
-
-    program: int
-    name: str | None
-    version: int
-    netid: str
-    address: str
-    owner: str
-    age: float
-    endpoint: Endpoint
-
-
-class Procedure(Struct, frozen=True):
-    """A procedure that was called: how often, and how often a second lately."""
-
-    version: int
-    procedure: str
-    calls: int
-    rate: float
-
-
-class Calls(Struct, frozen=True):
-    """All calls; ``since`` and ``window`` are the seconds that they and the rates are about."""
-
-    total: int
-    rate: float
-    since: float
-    window: float
-    procedures: list[Procedure]
-
-
-class Drops(Struct, frozen=True):
-    """Datagrams that were not answered, or not as they should be."""
-
-    rate: int
-    busy: int
-    malformed: int
-    overlong: int
-    kernel: int
-
-
-class Changes(Struct, frozen=True):
-    """The SETs and UNSETs of a version that were successes."""
-
-    version: int
-    set: int
-    unset: int
-
-
-class State(Struct, frozen=True):
-    """Where the registrations are kept, the changes that were, and the failures to write."""
-
-    directory: str
-    journal: int
-    appends: int = 0
-    failures: int = 0
-
-
-class Rules(Struct, frozen=True):
-    """The policy file, and how many rules it has."""
-
-    file: str
-    rules: int
-
-
-class Checks(Struct, frozen=True):
-    """The checks whether servers are there; ``last`` is the age of the last one in seconds."""
-
-    interval: float
-    watched: int | None
-    last: float | None
-    dropped: int
-    checks: int = 0
-
-
-class Forwarding(Struct, frozen=True):
-    """Whether calls are forwarded, and how many are under way."""
-
-    enabled: bool
-    pending: int
-
-
-class Status(Struct, frozen=True):
-    """What a daemon is doing; ``uptime`` in seconds."""
-
-    version: str
-    pid: int
-    uptime: float
-    sockets: list[Socket]
-    connections: dict[str, int]
-    calls: Calls
-    refusals: dict[str, int]
-    drops: Drops
-    forwarding: Forwarding
-    liveness: Checks
-    policy: Rules
-    state: State | None
-    warm_start: str | None
-    registered: int
-    registrations: list[Registered]
-    changes: list[Changes] = []
-    reloads: dict[str, int] = {}
 
 
 def snapshot(daemon: Daemon, *, listed: int = MAX_LISTED) -> Status:

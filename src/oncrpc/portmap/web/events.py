@@ -18,8 +18,9 @@ from msgspec import Struct
 
 from oncrpc.portmap.policy.model import PROCEDURES
 from oncrpc.portmap.stats import FIRST_VERSION
+from oncrpc.portmap.status.model import Procedure, Registered
 from oncrpc.portmap.status.rates import Counts
-from oncrpc.portmap.status.report import VERSIONS, Procedure, Registered, snapshot
+from oncrpc.portmap.status.report import VERSIONS, snapshot
 
 if TYPE_CHECKING:
     from oncrpc.portmap.daemon import Daemon

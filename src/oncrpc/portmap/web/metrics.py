@@ -22,8 +22,9 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from oncrpc.portmap.policy.model import PROCEDURES
+from oncrpc.portmap.status.model import Status
 from oncrpc.portmap.status.observed import BOUNDS, SUCCESS, Observed, Outcomes, Procedure
-from oncrpc.portmap.status.report import VERSIONS, Status, snapshot
+from oncrpc.portmap.status.report import VERSIONS, snapshot
 
 if TYPE_CHECKING:
     from oncrpc.portmap.daemon import Daemon
