@@ -35,9 +35,10 @@ SETTLED: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     (r"^\.SH Copyright\n.*\n", ""),
     (r"([\w.]+\(\d\)) \\%<>", r"\\fB\1\\fP"),
     (r" \\%<>", ""),
+    (r"T\{$", "T{\n.ad l"),
 )
 """What is replaced in a page: first lines, date, titles of tables of the file, which are written in
-capitals, copyright, links that lead nowhere on paper."""
+capitals, copyright, links that lead nowhere on paper, cells too narrow for an even right edge."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
