@@ -218,3 +218,43 @@ def test_what_is_watched_for_may_change() -> None:
         poller.close()
 
     run(scenario())
+
+
+def test_who_sends_all_at_once_and_is_gone_need_not_be_watched(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def scenario() -> None:
+        async with wired() as (wire, owner, theirs):
+            watched: list[int] = []
+            monkeypatch.setattr(wire.poller, "watch", lambda _, events, __: watched.append(events))
+            monkeypatch.setattr(owner, "eof_received", wire.close)
+            theirs.send(b"a call")
+            wire.start()
+            theirs.shutdown(socket.SHUT_WR)
+            await settle()
+            assert (owner.data, owner.events, any(watched)) == (b"a call", ["lost"], False)
+
+    run(scenario())
+
+
+def test_what_comes_later_is_seen_too() -> None:
+    async def scenario() -> None:
+        async with wired() as (wire, owner, theirs):
+            theirs.send(b"one ")
+            wire.start()
+            await settle()
+            theirs.send(b"another")
+            await until(lambda: owner.data == b"one another")
+
+    run(scenario())
+
+
+def test_a_wire_that_is_lost_before_it_is_looked_at_again_is_not_watched() -> None:
+    async def scenario() -> None:
+        async with wired() as (wire, owner, _):
+            wire.start()
+            wire.abort()
+            await settle()
+            assert owner.events == ["lost"]
+
+    run(scenario())

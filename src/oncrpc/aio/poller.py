@@ -28,6 +28,7 @@ class Poller:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop, self._epoll = loop, select.epoll()
         self._ready: dict[int, Ready] = {}
+        self._soon: list[Callable[[], None]] = []
         loop.add_reader(self._epoll.fileno(), self._poll)
 
     def close(self) -> None:
@@ -36,6 +37,7 @@ class Poller:
             self._loop.remove_reader(self._epoll.fileno())
             self._epoll.close()
             self._ready.clear()
+            self._soon.clear()
 
     def watch(self, descriptor: int, events: int, ready: Ready) -> None:
         """Tell ``ready`` of these events from now on, and of no others; of none if they are 0."""
@@ -48,6 +50,17 @@ class Poller:
         else:
             self._epoll.unregister(descriptor)
             del self._ready[descriptor]
+
+    def soon(self, look: Callable[[], None]) -> None:
+        """Call ``look`` once everything else that there is to do now was done."""
+        if not self._soon:
+            self._loop.call_soon(self._look)
+        self._soon.append(look)
+
+    def _look(self) -> None:
+        looks, self._soon = self._soon, []
+        for look in looks:
+            look()
 
     def _poll(self) -> None:
         for descriptor, events in self._epoll.poll(0, MAX_EVENTS):

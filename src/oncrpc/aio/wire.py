@@ -63,11 +63,20 @@ class Wire:
         self._descriptor = sock.fileno()
 
     def start(self) -> None:
-        """Take what is there already, then whatever comes."""
+        """Take what is there already, then whatever comes.
+
+        Many ask one thing and are gone when they were told: they need not be watched.
+        """
         self.reading = True
         self._read()
         if not self._closed:
-            self._watch()  # not before: the poller would tell of what was taken by now
+            self.poller.soon(self._look_again)
+
+    def _look_again(self) -> None:
+        if self.reading:
+            self._read()
+        if not self._closed:
+            self._watch()
 
     def pause_reading(self) -> None:
         """Leave what arrives with the kernel."""
@@ -107,10 +116,11 @@ class Wire:
     def close(self) -> None:
         """Read nothing more, and close once everything is sent."""
         self.closing = True
-        self.pause_reading()
-        self.hold(held=False)
         if not self.unsent:
             self.abort()
+            return
+        self.pause_reading()
+        self.hold(held=False)
 
     def abort(self) -> None:
         """Close at once."""
