@@ -13,6 +13,7 @@ from oncrpc.aio.poller import Poller
 from oncrpc.aio.pool import Limits, Pool
 from oncrpc.aio.sockets import listen, listen_local
 from oncrpc.aio.stream import Connection, Listener
+from oncrpc.rpc.dispatch import Dispatcher
 from oncrpc.rpc.record import RecordReader
 from oncrpc.testing import ManualClock
 
@@ -22,7 +23,7 @@ from .echo import ECHO_V1, Echo, dispatcher, record
 class Serving:
     """A listener, what it stands on, and clients of it."""
 
-    def __init__(self, limits: Limits, path: str | None) -> None:
+    def __init__(self, limits: Limits, path: str | None, answering: Dispatcher | None) -> None:
         self.clock = ManualClock()
         self.echo = Echo()
         self.pool = Pool(limits, self.clock, poller=Poller(asyncio.get_running_loop()))
@@ -30,7 +31,8 @@ class Serving:
         self.address = sock.getsockname()
         self.family = sock.family
         netid = "local" if path else "tcp"
-        self.listener = Listener(sock, netid, dispatcher=dispatcher(self.echo), pool=self.pool)
+        answering = dispatcher(self.echo) if answering is None else answering
+        self.listener = Listener(sock, netid, dispatcher=answering, pool=self.pool)
         self.clients: list[socket.socket] = []
 
     async def connect(self) -> socket.socket:
@@ -54,9 +56,11 @@ class Serving:
 
 
 @asynccontextmanager
-async def serving(limits: Limits | None = None, path: str | None = None) -> AsyncIterator[Serving]:
-    """A listener that serves."""
-    made = Serving(limits or Limits(), path)
+async def serving(
+    limits: Limits | None = None, path: str | None = None, answering: Dispatcher | None = None
+) -> AsyncIterator[Serving]:
+    """A listener that serves, ``answering`` or an echo."""
+    made = Serving(limits or Limits(), path, answering)
     made.listener.start()
     try:
         yield made

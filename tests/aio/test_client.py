@@ -339,10 +339,10 @@ def test_a_timeout_is_told_with_host_port_and_transport(netid: str) -> None:
     async def scenario() -> None:
         async with (
             echoing(netid) as (_, port),
-            connect(LOCALHOST, ECHO_V1.Client, transport=netid, port=port, timeout=0.01) as echo,
+            connect(LOCALHOST, ECHO_V1.Client, transport=netid, port=port) as echo,
         ):
             with pytest.raises(CallTimeout) as raised:
-                await echo.LATER(b"")
+                await echo.with_options(timeout=0.01).LATER(b"")
             place = f"{LOCALHOST} port {port} over {netid}"
             assert str(raised.value) == f"no reply to ECHO_V1.LATER from {place}"
 

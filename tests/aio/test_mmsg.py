@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from oncrpc.aio import mmsg
-from oncrpc.aio.mmsg import ADDRESS_AT, ASKED, ASKED_BEFORE, MAX_DATAGRAM, Batch
+from oncrpc.aio.mmsg import ADDRESS_AT, ASKED, ASKED_BEFORE, MAX_DATAGRAM, PORT_AT, Batch
 from oncrpc.aio.sockets import IP_PKTINFO
 
 HOSTS = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
@@ -93,6 +93,38 @@ def test_what_was_asked_is_the_same_whatever_the_xid_and_the_port(pair: Pair) ->
     assert batch.asked(0) == batch.block[ASKED[0] : ASKED[0] + ASKED_BEFORE + batch.sizes(1)[0]]
     assert batch.route(0) == batch.route(2)
     assert batch.source(0) != batch.source(1)
+
+
+def test_slots_of_a_train_arrive_one_by_one(pair: Pair) -> None:
+    batch = Batch(pair[0])
+    if not batch.trains:
+        pytest.skip("the kernel knows no trains")
+    texts = [b"xid%d" % n for n in range(5)]
+    for text in texts:
+        pair[1].send(text)
+    batch.receive()
+    for n in range(5):
+        batch.put(n, b" is told", batch.control(n))
+
+    batch.send_train(1, 4)
+
+    assert [pair[1].recv(100) for _ in range(4)] == [text + b" is told" for text in texts[1:]]
+
+
+def test_a_train_that_cannot_be_sent_is_an_error_and_its_slots_may_go_alone(pair: Pair) -> None:
+    batch = Batch(pair[0])
+    for text in (b"xid1", b"xid2"):
+        pair[1].send(text)
+    batch.receive()
+    for n in range(2):
+        batch.put(n, b" is told", batch.control(n))
+    port, batch.block[PORT_AT : PORT_AT + 2] = batch.block[PORT_AT : PORT_AT + 2], bytes(2)
+
+    with pytest.raises(OSError, match="Invalid argument"):
+        batch.send_train(0, 2)  # there is no port 0
+
+    batch.block[PORT_AT : PORT_AT + 2] = port
+    assert (batch.send(0, 2), pair[1].recv(100)) == (2, b"xid1 is told")
 
 
 @pytest.mark.usefixtures("_way")

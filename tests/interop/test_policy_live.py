@@ -147,6 +147,19 @@ def test_sighup_reads_the_file_again(pair: Pair) -> None:
         assert local.ask(call(4, 4, DUMP)) == refused(4, AUTH_TOOWEAK)
 
 
+def test_who_was_answered_before_is_denied_once_the_file_says_so(pair: Pair) -> None:
+    pair.reread("")
+    with stream(pair.remote, ADDRESS) as client:
+        for xid in range(4):  # so that the answer is remembered
+            assert client.ask(getport(xid, NFS)) == success(xid, 0)
+            assert pair.ask("10.99.0.10", getport(xid, NFS)) == success(xid, 0)
+
+        pair.reread("[[rule]]\nfrom = ['10.99.0.0/24']\nthen = 'deny'\n")
+
+        assert client.ask(getport(5, NFS)) == refused(5, AUTH_TOOWEAK)
+        assert pair.ask("10.99.0.10", getport(6, NFS)) == refused(6, AUTH_TOOWEAK)
+
+
 def test_a_bad_file_changes_nothing_and_is_one_line(pair: Pair) -> None:
     said = pair.reread("[[rule]]\nthen = 'deny'\nfrom = ['10.0.0.0/33']\n")
 

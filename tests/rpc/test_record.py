@@ -76,6 +76,26 @@ def test_reading_may_be_left_and_gone_on_with(records: list[bytes], first: int) 
     assert [*before, *after] == [*records, b"later"]
 
 
+@pytest.mark.slow
+@given(st.lists(messages, max_size=5), st.data())
+def test_records_are_the_same_wherever_reading_is_left_and_whoever_goes_on(
+    records: list[bytes], data: st.DataObject
+) -> None:
+    wire = b"".join(in_fragments(data.draw(pieces_of(record))) for record in records)
+    reader, found = RecordReader(), list[bytes]()
+
+    for piece in data.draw(pieces_of(wire)):
+        reader.feed(piece)
+        found += islice(reader.records(), data.draw(st.integers(0, 3)))
+        if data.draw(st.booleans()):
+            successor = RecordReader()
+            successor.feed(reader.unread)
+            reader = successor
+    found += reader.records()
+
+    assert (found, reader.within_record, reader.held) == (records, False, 0)
+
+
 def test_fragments_of_length_zero_are_legal() -> None:
     wire = words(0, 0, 2, b"ab", 0, 0x80000000)
 

@@ -41,7 +41,10 @@ ASKED = tuple(range(ASKED_AT, SLOTS * SLOT_SIZE, SLOT_SIZE))
 ASKED_BEFORE = REST_AT - ASKED_AT - XID
 REPLY_CONTROL_AT, REPLY_AT, REPLY_SIZE = 24, 64, 9064
 MAX_TRAIN_REPLY = 1000
-"""Bytes of a reply that goes as one of a train: less than any network takes, and 64 of them too."""
+"""Bytes of a reply that goes as one of a train: less than any network takes."""
+
+MAX_TRAIN = 16 << 10
+"""Bytes of a train: a queue that has no room for it drops all of it, where some would have fit."""
 
 UDP_SEGMENT = 103
 SEGMENT = struct.Struct("@LiiH6x")
@@ -81,6 +84,8 @@ CONTROL_LENGTH = _msghdr.msg_controllen.offset // WORD
 CONTROL_ROOM = REST_AT - CONTROL_AT
 CMSG_SEGMENT = socket.CMSG_LEN(2)
 PASSING = {errno.EAGAIN, errno.EINTR, errno.ENOBUFS, errno.ENOMEM}
+"""Errors that say nothing about where a datagram was to go."""
+
 PARTS_WORDS = sizeof(_parts) // sizeof(c_size_t)
 TAIL_LENGTH = (_parts.rest.offset + _iovec.iov_len.offset) // sizeof(c_size_t)
 
@@ -185,7 +190,7 @@ class Batch:
         """Send the replies of ``count`` slots, all as long as the first one and to its source.
 
         Raises:
-            OSError: none of them was sent; if the kernel cannot do it, ``trains`` is False now.
+            OSError: none of them was sent; they may be one by one.
         """
         begin, header = first * REPLY_SIZE, self._sent[first].msg_hdr
         size = XID + self._lengths[PARTS_WORDS * first + TAIL_LENGTH]
@@ -196,7 +201,6 @@ class Batch:
         self._train.msg_control = header.msg_control - REPLY_CONTROL_AT
         self._train.msg_controllen = header.msg_controllen + REPLY_CONTROL_AT
         if _sendmsg(self.descriptor, ctypes.addressof(self._train), WAIT_FOR_NOTHING) < 0:
-            self.trains = ctypes.get_errno() in PASSING
             _fail()
 
     def _headers(self, rests: int, rest_at: int, size: int) -> tuple[Any, Any]:

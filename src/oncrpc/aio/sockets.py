@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from oncrpc.addr import Transport
+from oncrpc.addr import RPCB_MULTICAST, Transport
 from oncrpc.endpoint import local_address, look_up, socket_of
 
 BACKLOG = 4096
@@ -30,9 +30,6 @@ ONLY_CALLS = b"".join(
     )
 )
 """A filter of datagrams (Linux's classic BPF): RFC 5531 §9 has ``msg_type`` after the xid."""
-
-MULTICAST = "ff02::202"
-"""The group of all port mappers on a link (RFC 1833 and IANA's registry)."""
 
 
 def listen(entry: Transport, host: str, port: int) -> socket.socket:
@@ -55,7 +52,7 @@ def listen(entry: Transport, host: str, port: int) -> socket.socket:
     return sock
 
 
-def listen_local(path: str, *, mode: int = 0o666) -> socket.socket:
+def listen_local(path: str) -> socket.socket:
     """A listening local stream socket; ``@name`` is in the abstract namespace.
 
     A socket file that is there already is replaced: whoever served it is expected to be gone.
@@ -68,7 +65,7 @@ def listen_local(path: str, *, mode: int = 0o666) -> socket.socket:
             sock.bind(local_address(path))
         else:
             _remove_socket(path)
-            before = os.umask(0o777 & ~mode)
+            before = os.umask(0o111)  # any user may connect
             try:
                 sock.bind(path)
             finally:
@@ -137,7 +134,7 @@ def _admit_calls(sock: socket.socket) -> None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, QUEUE)
 
 
-def join_group(sock: socket.socket, group: str = MULTICAST) -> list[str]:
+def join_group(sock: socket.socket, group: str = RPCB_MULTICAST) -> list[str]:
     """Join an IPv6 group on every interface, for as long as the socket lives; their names."""
     joined = []
     for index, name in socket.if_nameindex():

@@ -80,15 +80,17 @@ class Connection:
 
     def begin(self, carried: Carried | None = None) -> None:
         """Answer what is there already; go on where another image of the program has left off."""
-        self.pool.touch(self)
         if carried is not None:
+            self.pool.touch(self)
             self.heard_at, self.record_at = carried.heard_at, carried.record_at
             self.wire.write(carried.unsent)
             self.reader.feed(carried.unread)
             self._wait_for_turn()
             self.wire.resume_reading()
-        else:
-            self.wire.start()
+            return
+        self.wire.start()
+        if not self.is_lost and self not in self.pool.connections:
+            self.pool.touch(self)
 
     def connection_lost(self) -> None:
         """The wire is closed."""
@@ -233,6 +235,7 @@ class Connection:
                     size += len(kept.tail)
                 else:
                     size += self._answer(message, replies)
+                    table = self.listener.table(self.caller, self.heard_at)  # it may have changed
                 count += 1
                 if count == TURN_CALLS or size >= TURN_BYTES or reader.joined >= most_joined:
                     break

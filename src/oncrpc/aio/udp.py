@@ -16,7 +16,17 @@ import time
 from collections.abc import Awaitable, Hashable
 from functools import partial
 
-from oncrpc.aio.mmsg import ASKED, ASKED_BEFORE, MAX_DATAGRAM, MAX_TRAIN_REPLY, SLOTS, Batch
+from oncrpc.aio.mmsg import (
+    ASKED,
+    ASKED_BEFORE,
+    MAX_DATAGRAM,
+    MAX_TRAIN,
+    MAX_TRAIN_REPLY,
+    PASSING,
+    SLOTS,
+    XID,
+    Batch,
+)
 from oncrpc.aio.route import Bucket, Guard, NoGuard, Route, route_of
 from oncrpc.aio.sockets import loopback_interfaces
 from oncrpc.errors import ProtocolError, SystemFailure
@@ -47,12 +57,17 @@ NONE_READY: dict[bytes, Ready] = {}
 
 
 class Ready:
-    """What a datagram is answered with that came in the same way before."""
+    """What a datagram is answered with that came in the same way before.
 
-    __slots__ = ("bucket", "control", "kept")
+    ``together`` until it is seen that the way there takes no trains: its datagrams are too short
+    for that, or it does not take anything.
+    """
+
+    __slots__ = ("bucket", "control", "kept", "together")
 
     def __init__(self, kept: Kept, control: bytes, bucket: Bucket | None) -> None:
         self.kept, self.control, self.bucket = kept, control, bucket
+        self.together = len(kept.tail) <= MAX_TRAIN_REPLY
 
 
 class UdpEndpoint:
@@ -72,7 +87,8 @@ class UdpEndpoint:
         self.loop = asyncio.get_running_loop()
         self.waiting: set[asyncio.Future[None]] = set()
         self.loopbacks = loopback_interfaces()
-        self.dropped = self.busy = self.malformed = self.overlong = 0
+        self.dropped = self.busy = self.malformed = 0
+        self._overlong = [0]
         self.batch = Batch(sock)
         self._routes: dict[bytes, Route] = {}
         self._ready: dict[bytes, Ready] = {}
@@ -80,6 +96,13 @@ class UdpEndpoint:
         self._known: Hashable = None
         self._forgotten = 0
         self._until = 0.0
+
+    @property
+    def overlong(self) -> int:
+        """The replies that the caller might not have, those from memory too."""
+        if self.dispatcher.memo is not None:
+            self.dispatcher.memo.settle()
+        return self._overlong[0]
 
     def start(self) -> None:
         """Begin to answer."""
@@ -133,6 +156,7 @@ class UdpEndpoint:
                     batch.put(n, ready.kept.tail, ready.control)
                 continue
             else:
+                ready.kept.hits += 1  # a call that is worked out is counted before, too
                 self.dropped += 1
                 answered = False
             if not answered:
@@ -142,13 +166,14 @@ class UdpEndpoint:
 
     def _answer(self, n: int, now: float) -> bool:
         """Answer a slot that nothing is ready for; whether there is a reply in it now."""
-        route, message = self._route(n), self.batch.message(n)
+        route, message = self._route(n, now), self.batch.message(n)
         kept = (route.table or {}).get(message[4:]) if not self.batch.cut(n) else None
+        if kept is not None:
+            kept.hits += 1
         reply = self._worked_out(n, message, route, now) if kept is None else kept
         if reply is None or not self._may_send(route, now):
             return False
         if isinstance(reply, Kept):
-            reply.hits += 1
             self._make_ready(n, reply, route)
             tail = reply.tail
         elif route.control is None:
@@ -202,7 +227,8 @@ class UdpEndpoint:
         memo = self.dispatcher.memo
         table = route.table
         if isinstance(reply, Lasting) and not (memo is None or table is None or fits is None):
-            memo.keep(table, message, fits, reply.counts)
+            refused = [] if fits is reply else [(self._overlong, 0)]
+            memo.keep(table, message, fits, reply.counts + refused)
             self._refresh(now)  # other replies may have had to make room
         return fits
 
@@ -215,10 +241,10 @@ class UdpEndpoint:
 
     def _fitting(self, reply: Reply, message: bytes, route: Route) -> Reply:
         fits = _fitting(reply, message, route)
-        self.overlong += fits is not reply
+        self._overlong[0] += fits is not reply
         return fits
 
-    def _route(self, n: int) -> Route:
+    def _route(self, n: int, now: float) -> Route:
         """The route of a slot's datagram; remembered if it is known which address was asked."""
         batch = self.batch
         control = batch.control(n)
@@ -234,6 +260,8 @@ class UdpEndpoint:
         if memo is not None and standing.open and route.control is not None:
             circumstances = route.local, route.loopback, route.to_group, standing.trusted
             route.table = memo.table((self.netid, *circumstances))
+            if memo.forgotten != self._forgotten:
+                self._refresh(now)  # other tables had to make room
         if route.control is not None:
             if len(self._routes) >= MAX_ROUTES:
                 self._routes.clear()
@@ -256,11 +284,13 @@ class UdpEndpoint:
 
     def _send(self, first: int, end: int) -> None:
         """Send the slots from ``first`` to before ``end``; one that cannot be sent is left out."""
-        if self._is_train(first, end):
+        ready = self._of_train(first, end)
+        if ready is not None:
             try:
                 self.batch.send_train(first, end - first)
             except OSError as error:
                 log.debug("%s: replies were not sent together: %s", self.netid, error)
+                ready.together = error.errno in PASSING
             else:
                 return
         while first < end:
@@ -270,13 +300,15 @@ class UdpEndpoint:
                 log.debug("%s: a reply was not sent: %s", self.netid, error)
                 first += 1
 
-    def _is_train(self, first: int, end: int) -> bool:
-        """Whether the same reply goes, but for the xid, from all these slots to the same place."""
+    def _of_train(self, first: int, end: int) -> Ready | None:
+        """The reply, if the same but for the xid goes from all these slots to the same place."""
         ready, count = self._put[first] if first < end else None, end - first
-        if ready is None or count < MIN_TRAIN or len(ready.kept.tail) > MAX_TRAIN_REPLY:
-            return False
+        if ready is None or count < MIN_TRAIN or not ready.together:
+            return None
+        if count * (XID + len(ready.kept.tail)) > MAX_TRAIN or not self.batch.trains:
+            return None
         alike = self._put[first:end].count(ready) == count
-        return alike and self.batch.trains and self.batch.from_one_port(first, count)
+        return ready if alike and self.batch.from_one_port(first, count) else None
 
     async def _send_later(
         self, reply: Awaitable[Reply], message: bytes, route: Route, address: bytes

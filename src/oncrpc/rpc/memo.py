@@ -5,7 +5,7 @@ The reply of a pure procedure follows from its call, from the circumstances in w
 ``generation`` stays the same the same call has the same reply, but for the xid, and need not be
 worked out again. This is no second server: what is kept is what the dispatcher answered.
 
-What a call counted is counted again for each time that its reply is given from memory.
+What a call counted is counted again for each time that its reply is found in memory.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Lasting(bytes):
 
 
 class Kept:
-    """A reply from its second word on, and how often it was given since hits were settled.
+    """A reply from its second word on, and how often it was asked for since hits were settled.
 
     ``mark`` is the record mark of the whole reply, for streams.
     """

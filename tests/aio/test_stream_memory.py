@@ -1,0 +1,96 @@
+"""Calls of connections that are answered from memory: with the same bytes, and counted."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from helpers import words
+from loops import run
+from oncrpc.rpc import Call, pure
+from oncrpc.rpc.dispatch import Dispatcher
+from oncrpc.rpc.memo import Memo
+from oncrpc.rpc.record import RecordReader, encode_record
+from oncrpc.testing import ManualClock
+
+from .echo import ECHO_V1, call
+from .streams import send, serving
+
+
+class Ledger(ECHO_V1.Service):
+    """ECHO tells also how often MUCH was called, and is pure; what it is called is counted."""
+
+    def __init__(self) -> None:
+        self.counter = [0]
+        self.generation = 0
+
+    @pure
+    def ECHO(self, call: Call, arg: bytes) -> bytes:
+        self.counter[0] += 1
+        call.counts.append((self.counter, 0))
+        return self.generation.to_bytes(4, "big") + arg
+
+    def MUCH(self, call: Call, arg: int) -> bytes:  # of the interface
+        self.generation += 1
+        return b""
+
+
+ASKS = call(0, ECHO_V1.ECHO, b"hello")[4:]
+CHANGES = call(0, ECHO_V1.MUCH, 0)[4:]
+MESSAGES = [
+    ASKS, ASKS, CHANGES, call(0, ECHO_V1.NULL)[4:], call(0, ECHO_V1.FAIL)[4:],
+    *(call(0, ECHO_V1.ECHO, text)[4:] for text in (b"", b"l" * 600, b"t" * 20_000)),
+]  # fmt: skip
+
+
+async def answers(
+    bursts: Sequence[Sequence[bytes]], *, remembers: bool
+) -> tuple[list[bytes], list[int]]:
+    """The replies to calls that are sent a burst at a time, and what was counted."""
+    ledger = Ledger()
+    memo = Memo(ledger)
+    answering = Dispatcher([ledger], clock=ManualClock(), memo=memo if remembers else None)
+    found = list[bytes]()
+    async with serving(answering=answering) as server:
+        client = await server.connect()
+        for number, burst in enumerate(bursts):
+            calls = [words(number << 8 | at) + message for at, message in enumerate(burst)]
+            await send(client, b"".join(map(encode_record, calls)))
+            found += await records(client, len(calls))
+    memo.settle()
+    return found, ledger.counter
+
+
+async def records(client: socket.socket, count: int) -> list[bytes]:
+    """So many records that arrive."""
+    loop, reader, found = asyncio.get_running_loop(), RecordReader(), list[bytes]()
+    while len(found) < count:
+        reader.feed(await loop.sock_recv(client, 1 << 20))
+        found += reader.records()
+    return found
+
+
+@pytest.mark.slow
+@given(st.lists(st.lists(st.sampled_from(MESSAGES), max_size=50), max_size=4))
+def test_what_is_answered_from_memory_is_what_the_service_would_have_said(
+    bursts: Sequence[Sequence[bytes]],
+) -> None:
+    async def scenario() -> None:
+        remembered = await answers(bursts, remembers=True)
+        assert remembered == await answers(bursts, remembers=False)
+
+    run(scenario())
+
+
+def test_a_change_between_calls_that_arrive_together_is_seen_by_those_after_it() -> None:
+    async def scenario() -> None:
+        found, _ = await answers([[ASKS], [ASKS, CHANGES, ASKS, ASKS]], remembers=True)
+        told = [int.from_bytes(reply[28:32], "big") for reply in found if len(reply) > 28]
+        assert told == [0, 0, 1, 1]
+
+    run(scenario())
