@@ -140,10 +140,10 @@ def _parser_of(word: str) -> argparse.ArgumentParser:
 def with_words(
     parser: argparse.ArgumentParser, words: dict[str, argparse.ArgumentParser]
 ) -> argparse.ArgumentParser:
-    """The parser with those of its words below it, completed."""
+    """The parser with those of its words below it, completed; a word has its first sentence."""
     below = parser.add_subparsers(parser_class=argparse.ArgumentParser)
     for word, other in words.items():
-        text = (other.description or "").partition("\n\n")[0].replace("\n", " ")
+        text = " ".join((other.description or "").split()).partition(". ")[0].removesuffix(".")
         below.add_parser(word, parents=[_completed(other)], add_help=False, help=text)
     return _completed(parser)
 

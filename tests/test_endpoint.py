@@ -32,6 +32,7 @@ from oncrpc.endpoint import (
     peer_uid,
     place_of,
     socket_of,
+    started_at,
 )
 from oncrpc.errors import AddressError, HostUnknown, TransportError
 
@@ -328,6 +329,24 @@ def test_a_process_that_began_after_the_connection_is_not_its_peer() -> None:
 def test_any_other_refusal_of_the_kernel_is_an_error() -> None:
     with socket.socket() as sock, pytest.raises(OSError, match=r"."):
         peer_pidfd(sock, 0.0)
+
+
+def test_a_process_is_known_by_when_it_was_started() -> None:
+    started = started_at(os.getpid())
+
+    now = time.clock_gettime(time.CLOCK_BOOTTIME)
+    assert started is not None
+    assert 0 < started / os.sysconf("SC_CLK_TCK") <= now
+    assert started_at(2**22 + 1) is None
+
+
+def test_a_process_that_has_ended_is_not_there_even_if_nobody_waits_for_it() -> None:
+    child = os.posix_spawn("/bin/true", ["true"], {})
+    os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+
+    assert started_at(child) is None
+
+    os.waitpid(child, 0)
 
 
 def test_a_process_that_is_hidden_began_long_ago() -> None:

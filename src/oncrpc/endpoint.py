@@ -310,9 +310,17 @@ def peer_pidfd(sock: socket.SocketType, accepted_at: float) -> int:
 
 def _began_at(pid: int) -> float:
     """When a process began, by ``CLOCK_BOOTTIME``; long ago if that is hidden from us."""
+    return (started_at(pid) or 0) / os.sysconf("SC_CLK_TCK")
+
+
+def started_at(pid: int) -> int | None:
+    """When a process was started, in the kernel's ticks since it was; None if it is not there.
+
+    One that has ended is not there, even if nobody has waited for it yet.
+    """
     try:
-        with open(f"/proc/{pid}/stat", "rb") as stat:
-            after_name = stat.read().rpartition(b")")[2].split()
-    except OSError:
-        return 0.0
-    return int(after_name[_STARTTIME]) / os.sysconf("SC_CLK_TCK")
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+        return None if fields[0] == b"Z" else int(fields[_STARTTIME])
+    except (OSError, IndexError, ValueError):
+        return None

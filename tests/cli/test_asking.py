@@ -10,6 +10,7 @@ import pytest
 
 from oncrpc.cli import asking
 from oncrpc.cli.asking import (
+    HOMELESS,
     NOT_RUNNING,
     UNKNOWN,
     NoStatus,
@@ -21,9 +22,10 @@ from oncrpc.cli.asking import (
     status_of,
 )
 from oncrpc.cli.portmap_settings import VARIABLE
+from oncrpc.endpoint import started_at
 from oncrpc.portmap.policy import policyfile
 from oncrpc.portmap.process import pidfile
-from oncrpc.portmap.process.pidfile import SERVING, Holder, started_at
+from oncrpc.portmap.process.pidfile import SERVING, Holder
 from oncrpc.portmap.status.model import Status
 from oncrpc.portmap.status.protocol import NAME, Reply, encoded
 from statuses import some_status
@@ -176,9 +178,21 @@ def test_one_that_could_make_no_control_socket_runs_all_the_same(tmp_path: Path,
         started = started_at(os.getpid()) or 0
         pidfile.write([file.fileno()], Holder(os.getpid(), started, 1, 0, SERVING))
 
-    said = "runs, and cannot be asked: it has no control socket; name a --state-dir to it"
-    assert why_not() == (UNKNOWN, f"process {os.getpid()} {said}")
+    status, line = why_not()
+    assert status == UNKNOWN
+    assert line.startswith(f"process {os.getpid()} runs, and cannot be asked: nobody answers at /")
+    assert line.endswith("/control; see --state-dir")
     assert why_not("-p", "10111")[0] == (NOT_RUNNING if lock == "lock" else UNKNOWN)
+
+
+def test_one_of_ours_that_has_nowhere_to_be_asked_may_run_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asking.os, "geteuid", lambda: 1000)  # type: ignore[attr-defined]  # os
+
+    assert why_not("-p", "10111") == (UNKNOWN, HOMELESS)
+    assert why_not("-p", "10111", "--state-dir", str(tmp_path))[0] == NOT_RUNNING
+    assert why_not()[0] == NOT_RUNNING
 
 
 def test_without_permission_it_cannot_be_told(

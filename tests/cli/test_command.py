@@ -202,6 +202,17 @@ def test_what_cannot_be_written_is_one_line(module: str, where: str, why: str) -
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("word", ["", " status", " explain", " service"])
+@pytest.mark.parametrize("where", [">/dev/full", ">&-"])
+def test_so_it_is_with_the_commands_of_the_daemon(word: str, where: str) -> None:
+    status, _, said = shell(f"tool{word} --help {where}", "oncrpc.cli.portmap")
+
+    assert status == 1
+    assert said.startswith(f"portmap{word}: cannot write: ")
+    assert said.count("\n") == 1
+
+
+@pytest.mark.slow
 def test_a_closed_output_that_nobody_needs_is_no_failure() -> None:
     done = shell("tool --socket= >&-", "oncrpc.cli.pmap_set")
 

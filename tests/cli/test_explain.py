@@ -89,6 +89,29 @@ def test_it_says_what_decides(explain: Explain, words: str, status: int, line: s
     assert explain(*words.split()) == (status, line + "\n")
 
 
+NO_RULE = "allowed: no rule of /portmap.toml, hosts.allow or hosts.deny fits"
+DECLINED = "but the daemon declines it: it is from another host, which needs --insecure"
+NOT_MADE = "but the daemon makes no calls for others, unless it has --remote-calls"
+LOCAL_ONLY = "but the daemon declines it: local-only is true, and it is not over that socket"
+
+
+@pytest.mark.parametrize(
+    ("words", "policy", "lines"),
+    [
+        ("192.0.2.9 SET nfs", "", [NO_RULE, DECLINED]),
+        ("192.0.2.9 UNSET nfs", "[daemon]\ninsecure = true\n", [NO_RULE]),
+        ("::1 SET nfs", "", [NO_RULE]),
+        ("::1 SET nfs", "[registration]\nlocal-only = true\n", [NO_RULE, LOCAL_ONLY]),
+        ("::1 CALLIT nfs", "", [NO_RULE, NOT_MADE]),
+        ("::1 CALLIT nfs", "[daemon]\nremote-calls = true\n", [NO_RULE]),
+    ],
+)
+def test_what_is_let_through_and_refused_later_is_told(
+    explain: Explain, words: str, policy: str, lines: list[str]
+) -> None:
+    assert explain(*words.split(), policy=policy) == (0, "".join(f"{line}\n" for line in lines))
+
+
 def test_a_line_of_hosts_deny_is_named(explain: Explain) -> None:
     deny = "ALL: 198.51.100.0/255.255.255.0\nrpcbind: 192.0.2.\n"
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from oncrpc.cli import portmap
 from oncrpc.cli.portmap_config import main
+from oncrpc.portmap.policy import policyfile
 
 FILE = """
 trusted = ["10.0.0.0/8"]
@@ -127,14 +129,48 @@ def test_without_anything_all_is_default(
     assert found["daemon.families"] == (["ipv4", "ipv6"], "default")
 
 
+@pytest.mark.parametrize(
+    ("uid", "options", "user", "folder"),
+    [
+        (0, [], "_rpc", "/run/portmap"),
+        (0, ["-p", "1111", "-u", "bin"], "bin", "/run/portmap-1111"),
+        (0, ["--no-state"], "_rpc", None),
+        (0, ["-p", "0"], "_rpc", None),
+        (1000, [], None, "/run/user/1000/portmap"),
+        (1000, ["--state-dir", "/srv/map"], None, "/srv/map"),
+    ],
+)
+def test_what_the_daemon_would_choose_is_shown(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    uid: int,
+    options: list[str],
+    user: str | None,
+    folder: str | None,
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: uid)
+    monkeypatch.setattr("pwd.getpwnam", lambda name: SimpleNamespace(pw_name=name))
+    monkeypatch.delenv("RUNTIME_DIRECTORY", raising=False)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/1000")
+
+    path = tmp_path / "portmap.toml"
+    monkeypatch.setattr(policyfile, "POLICY_FILE", str(path))
+    found = shown(capsys, *options)
+
+    assert found["daemon.user"][0] == user
+    assert found["daemon.state-dir"][0] == folder
+
+
 def test_it_is_shown_in_columns(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = written(tmp_path, "[daemon]\nverbose = true\n")
+    path = written(tmp_path, '[daemon]\nuser = "bin"\nverbose = true\n')
 
     assert main(["show", "--config", path]) == 0
 
     lines = capsys.readouterr().out.splitlines()
     assert [line.split() for line in lines if line.startswith(("daemon.v", "daemon.u"))] == [
-        ["daemon.user", "-", "default"],
+        ["daemon.user", '"bin"', path],
         ["daemon.verbose", "true", path],
     ]
     assert len({len(line) - len(line.split(maxsplit=1)[1]) for line in lines}) == 1

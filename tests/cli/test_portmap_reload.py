@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from oncrpc.cli import portmap, portmap_reload
+from oncrpc.endpoint import started_at
 from oncrpc.portmap.policy import policyfile
 from oncrpc.portmap.process import pidfile
-from oncrpc.portmap.process.pidfile import SERVING, Holder, started_at
+from oncrpc.portmap.process.pidfile import SERVING, Holder
 
 
 class FakeDaemon:

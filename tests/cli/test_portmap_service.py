@@ -322,7 +322,7 @@ def test_a_start_that_fails_says_what_is_in_the_way(
     assert systemd("start") == 1
 
     assert capsys.readouterr().err.splitlines()[1:] == [
-        "portmap: rpcbind.socket is active and enabled; to have it run:",
+        "portmap: rpcbind.socket is active; to have it run:",
         "    systemctl disable --now rpcbind.socket rpcbind.service",
         "    portmap service start",
     ]

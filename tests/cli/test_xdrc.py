@@ -181,6 +181,7 @@ def test_an_output_whose_error_has_no_name_is_named(
     assert capsys.readouterr().err == "xdrc: /dev/full: No space left on device\n"
 
 
+@pytest.mark.slow
 @needs_full
 @pytest.mark.parametrize("options", [[], ["--json"]])
 def test_a_standard_output_that_is_full_is_no_file_of_that_name(

@@ -189,7 +189,7 @@ def logged(host: Host, *options: str) -> PortMapper:
     [
         (
             ("sh", "-c", "echo 'nonsense = 1' > /run/policy.toml"),
-            "process {pid}: not restarted: portmap: /run/policy.toml",
+            "process {pid}: not restarted: /run/policy.toml",
         ),
         (
             ("mount", "-t", "tmpfs", "tmpfs", "/run/program"),

@@ -112,8 +112,8 @@ def test_one_without_a_control_socket_is_known_by_its_lock(host: Host) -> None:
 
     assert done.returncode == 4
     assert done.stderr == (
-        f"portmap: process {daemon.pid} runs, and cannot be asked: it has no control socket;"
-        " name a --state-dir to it\n"
+        f"portmap: process {daemon.pid} runs, and cannot be asked: nobody answers at {CONTROL};"
+        " see --state-dir\n"
     )
 
 

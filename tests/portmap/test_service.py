@@ -398,6 +398,31 @@ def test_what_the_rules_refuse_is_false_and_logged(caplog: pytest.LogCaptureFixt
     ]
 
 
+@pytest.mark.parametrize(
+    ("procedure", "entry", "reason"),
+    [
+        ("SET", registered(1, 1, uaddr="0.0.0.0.1.1"), "it has another address already"),
+        ("SET", registered(2, 1, uaddr="nowhere"), "the transport has no such address"),
+        ("SET", registered(3, 1), "too many registrations"),
+        ("UNSET", registered(1, 1), "another owner has it"),
+    ],
+)
+def test_what_cannot_be_done_is_false_and_logged(
+    caplog: pytest.LogCaptureFixture, procedure: str, entry: rpcb, reason: str
+) -> None:
+    caplog.set_level(logging.INFO)
+    mapper = PortMapper()
+    mapper.registry.set(registered(1, 1))
+    mapper.registry.owner_limit = 0
+
+    assert mapper.call(STATD, getattr(RPCBVERS4, f"RPCBPROC_{procedure}"), entry) is False
+
+    source = "connect from local uid 103"
+    assert caplog.messages == [
+        f"{source} to {procedure.lower()}({entry.r_prog}) declined ({reason})"
+    ]
+
+
 def test_where_only_the_local_socket_counts_others_are_too_weak(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -36,6 +36,12 @@ TIMEOUT = 10.0
 RESTART_TIME = 1.0
 """Seconds for which a daemon that does not listen may be starting anew in place."""
 
+HOMELESS = (
+    "a daemon of yours has no control socket without $RUNTIME_DIRECTORY and $XDG_RUNTIME_DIR;"
+    " start it with a --state-dir, and name that"
+)
+"""Why a daemon that is not root's may run and not be found."""
+
 POLL = 0.05
 MAX_ANSWER = 64 << 20
 PIECE = 64 << 10
@@ -59,7 +65,7 @@ class Place(NamedTuple):
     """Where a daemon may be that is asked.
 
     It has its control socket in one of ``folders``, and names itself in one of ``locks``. ``fault``
-    is what is wrong with the file that says so.
+    is why it may run and not be found there, such as what is wrong with the file that says so.
     """
 
     folders: Sequence[str]
@@ -93,10 +99,13 @@ def place_of(options: argparse.Namespace, environ: Mapping[str, str] = os.enviro
     if held.fault is not None and held.config.policy is not None:
         raise NoStatus(UNKNOWN, str(held.fault))
     state, port, own = held.config.state_dir, held.config.port, held.config.pid_file
+    fault = "" if held.fault is None else str(held.fault)
+    if not state and port != PMAP_PORT and os.geteuid() != 0 and base_of(environ) is None:
+        fault = fault or HOMELESS
     return Place(
         folders=[state] if state else list(folders_of(port, environ)),
         locks=[*([own] if own else ()), *([LOCK] if port == PMAP_PORT else ())],
-        fault="" if held.fault is None else str(held.fault),
+        fault=fault,
     )
 
 
@@ -177,6 +186,8 @@ def _answer(sock: socket.socket) -> Status:
 
 def _nobody(place: Place) -> NoStatus:
     """Nobody has a control socket; one that could make no directory for it may run all the same."""
+    where = " or ".join(f"{folder}/{NAME}" for folder in place.folders)
+    nobody = f"nobody answers at {where}"
     for lock in place.locks:
         try:
             holder = pidfile.read(lock)
@@ -185,9 +196,8 @@ def _nobody(place: Place) -> NoStatus:
         except OSError:
             continue
         if holder is not None and holder.alive:
-            said = "runs, and cannot be asked: it has no control socket; name a --state-dir to it"
+            said = f"runs, and cannot be asked: {nobody}; see --state-dir"
             return NoStatus(UNKNOWN, f"process {holder.pid} {said}")
     if place.fault:
         return NoStatus(UNKNOWN, place.fault)
-    where = " or ".join(f"{folder}/{NAME}" for folder in place.folders)
-    return NoStatus(NOT_RUNNING, f"not running: nobody answers at {where}")
+    return NoStatus(NOT_RUNNING, f"not running: {nobody}")

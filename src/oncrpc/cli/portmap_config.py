@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -17,8 +18,10 @@ from oncrpc.cli.portmap_settings import FILE, VARIABLE, Asked, configuration
 from oncrpc.portmap.policy.model import Policy
 from oncrpc.portmap.policy.policycheck import faults
 from oncrpc.portmap.policy.policyfile import PolicyError, load_text, parse, policy_of, read, toml_of
+from oncrpc.portmap.process.privileges import user_of
 from oncrpc.portmap.settings import POLICY_FILE, Config
 from oncrpc.portmap.startup import FAMILIES, Startup, deciding, settled
+from oncrpc.portmap.state.folders import RUN, base_of, name_for
 
 DESCRIPTION = f"""\
 check: says whether FILE, or {POLICY_FILE}, can be used, or all that is wrong with it, a line each.
@@ -133,6 +136,8 @@ def _daemon(asked: Asked, file: Startup, path: str) -> Iterator[Row]:
     other = {
         "bind": list(config.hosts),
         "families": [each for each, family in FAMILIES.items() if family in config.families],
+        "user": config.user or _user_by_default(),
+        "state_dir": config.state_dir or _folder_by_default(config),
         "state": config.keep_state,
         "verbose": bool(said.verbose),
         "log_format": said.log_format or "text",
@@ -142,6 +147,20 @@ def _daemon(asked: Asked, file: Startup, path: str) -> Iterator[Row]:
             value = other[field.name] if field.name in other else getattr(config, field.name)
             source = deciding(field.name, layers) or DEFAULT
             yield Row(f"daemon.{field.encode_name}", value, path if source == FILE else source)
+
+
+def _user_by_default() -> str | None:
+    """Whom the daemon becomes; None if it stays who it is."""
+    user = user_of(None) if os.geteuid() == 0 else None
+    return None if user is None else user.pw_name
+
+
+def _folder_by_default(config: Config) -> str | None:
+    """Where it keeps registrations; None if nowhere."""
+    base = RUN if os.geteuid() == 0 else base_of(os.environ)
+    if base is None or config.port == 0 or not config.keep_state:
+        return None
+    return os.path.join(base, name_for(config.port))
 
 
 def _table(

@@ -38,9 +38,11 @@ from oncrpc.portmap.settings import POLICY_FILE
 ALLOWED, REFUSED, WRONG = 0, 1, 2
 VERDICTS = {"allow": "allowed", "deny": "denied", "silent": "not answered"}
 DESCRIPTION = f"""\
-Says whether a call would be carried out, and which rule of {POLICY_FILE}, /etc/hosts.allow or
-/etc/hosts.deny decides that. The status is 0 if it would, 1 if it would not, and 2 if the question
-or the file is wrong."""
+Says whether the rules let a call through, and which one of {POLICY_FILE}, /etc/hosts.allow or
+/etc/hosts.deny decides that. The status is 0 if they do, 1 if they do not, and 2 if the question or
+the file is wrong. Where the daemon refuses later what they let through, a second line says so."""
+
+REGISTERING, FORWARDED = ("SET", "UNSET"), ("CALLIT", "BCAST", "INDIRECT")
 
 T = TypeVar("T")
 
@@ -104,11 +106,15 @@ def _answered(options: argparse.Namespace) -> int:
     try:
         question = _question(options)
         path, text = load_text(options.config)
-        status, answer = explain(question, File(path, text, parse(text, path)))
+        file = File(path, text, parse(text, path))
+        status, answer = explain(question, file)
     except (PolicyError, AddressError, ValueError) as error:
         complain(f"portmap explain: {error}")
         return WRONG
     print(answer)
+    later = refused_later(question, file.policy) if status == ALLOWED else ""
+    if later:
+        print(later)
     return status
 
 
@@ -132,6 +138,19 @@ def explain(question: Question, file: File) -> tuple[int, str]:
     status = ALLOWED if decision.then == ALLOW else REFUSED
     rule = file.policy.rule[decision.rule]
     return status, f"{VERDICTS[decision.then]}: {place}: rule[{decision.rule}]: {rule}"
+
+
+def refused_later(question: Question, policy: Policy) -> str:
+    """Why the daemon refuses what the rules let through; empty if it does not."""
+    asker, started = question.asker, policy.daemon
+    if question.procedure in REGISTERING and asker.address is not None:
+        if policy.registration.local_only:
+            return "but the daemon declines it: local-only is true, and it is not over that socket"
+        if not (asker.loopback or started.insecure):
+            return "but the daemon declines it: it is from another host, which needs --insecure"
+    if question.procedure in FORWARDED and not started.remote_calls:
+        return "but the daemon makes no calls for others, unless it has --remote-calls"
+    return ""
 
 
 def _ask_hosts(question: Question, file: File) -> tuple[int, str]:

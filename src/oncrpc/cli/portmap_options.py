@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
 from ipaddress import ip_address
 from shlex import split
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from oncrpc import __version__
 from oncrpc.addr import family_of
+from oncrpc.cli.command import run
 from oncrpc.cli.portmap_settings import OPTION, VARIABLE, Asked
 from oncrpc.cli.words import WORDS
 from oncrpc.errors import AddressError
@@ -24,6 +26,9 @@ from oncrpc.portmap.settings import (
 )
 from oncrpc.portmap.startup import LOG_FORMATS
 from oncrpc.portmap.web.address import Place, place_of
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 DESCRIPTION = """\
 Maps RPC program numbers to addresses: program 100000, versions 2, 3 and 4 (portmap and rpcbind,
@@ -51,6 +56,19 @@ class Parser(argparse.ArgumentParser):
         """The help, as wide as the terminal."""
         self.formatter_class = argparse.HelpFormatter
         return super().format_help()
+
+    def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
+        """Help and version are what was asked for: that they cannot be written is a failure.
+
+        ``file`` is None for standard output or error where that is closed.
+        """
+        if file is not sys.stdout:
+            if file is not None:
+                super()._print_message(message, file)
+            return
+        status = run(self.prog, lambda: sys.stdout.write(message) and 0)
+        if status:
+            sys.exit(status)
 
     def error(self, message: str) -> NoReturn:
         """End with one line."""

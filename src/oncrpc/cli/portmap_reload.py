@@ -6,10 +6,10 @@ import argparse
 import errno
 import os
 import signal
-import sys
 import time
 from collections.abc import Sequence
 
+from oncrpc.cli.command import Failure, run
 from oncrpc.cli.portmap_options import Parser, add_file, whole_path, with_environment
 from oncrpc.cli.portmap_settings import settings
 from oncrpc.portmap.process import pidfile
@@ -46,6 +46,10 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Ask the daemon, and say what came of it; the exit status."""
     options = parser().parse_args(arguments)
+    return run("portmap reload", lambda: _told_to(options))
+
+
+def _told_to(options: argparse.Namespace) -> int:
     number = signal.SIGUSR2 if options.exec else signal.SIGHUP
     try:
         path = _place(options)
@@ -54,10 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if after.said != SERVING:
             raise ReloadError(f"process {after.pid}: {after.said}")
     except ReloadError as error:
-        sys.stderr.write(f"portmap: {error}\n")
-        return 1
+        raise Failure(f"portmap: {error}") from None
     done = "runs the new image, and answers" if options.exec else "has read its files again"
-    sys.stdout.write(f"portmap: process {after.pid} {done}\n")
+    print(f"portmap: process {after.pid} {done}")
     return 0
 
 

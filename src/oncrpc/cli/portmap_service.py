@@ -8,7 +8,9 @@ import re
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
+from oncrpc.cli.command import run
 from oncrpc.cli.portmap_options import Parser
 from oncrpc.portmap.install import hostfiles, hostinit
 from oncrpc.portmap.install.hostfiles import SOURCES, FilesError
@@ -58,6 +60,10 @@ def main(arguments: Sequence[str] | None = None, host: Host | None = None) -> in
         made.error(f"--root, --init and --program are for {' and '.join(WRITTEN)}")
     if options.root is not None:
         host = replace(host, root=os.path.abspath(options.root).rstrip("/"))
+    return run("portmap service", partial(_done, options, host))
+
+
+def _done(options: argparse.Namespace, host: Host) -> int:
     try:
         if options.action == "install":
             return _install(host, options)
@@ -189,7 +195,7 @@ def _drive(host: Host, word: str) -> int:
     sys.stdout.flush()
     sys.stderr.write(done.stderr)
     if done.returncode and word in ("start", "restart"):
-        conflict = hostinit.conflict(host, init)
+        conflict = hostinit.conflict(host, init, now=True)
         if conflict is not None:
             _explain(conflict.what, (*conflict.commands, START))
     return done.returncode

@@ -87,16 +87,15 @@ class Registry:
                 yield mapping(entry.r_prog, entry.r_vers, prot, port_of(entry.r_addr))
 
     def set(self, entry: rpcb) -> bool:
-        """Register. False if the triple has another address, or the registration is unusable.
+        """Register. False if there is a ``refusal``.
 
         The same address again is True, and the owner stays who it was.
         """
-        key = _key(entry.r_prog, entry.r_vers, entry.r_netid)
-        present = self._entries.get(key)
-        if present is not None:
-            return present.r_addr == entry.r_addr
-        if not self._has_room(entry.r_owner) or not usable(entry.r_netid, entry.r_addr):
+        if self.refusal(entry) is not None:
             return False
+        key = key_of(entry)
+        if key in self._entries:
+            return True
         self.journal(Operation.SET, (entry,))
         self._owned[entry.r_owner] += 1
         self._owners.setdefault(entry.r_prog, Counter())[entry.r_owner] += 1
@@ -106,6 +105,15 @@ class Registry:
         self._netids.setdefault((prog, vers), {})[netid] = entry
         self.generation += 1
         return True
+
+    def refusal(self, entry: rpcb) -> str | None:
+        """Why it cannot be registered, None if it can."""
+        present = self._entries.get(key_of(entry))
+        if present is not None:
+            return None if present.r_addr == entry.r_addr else "it has another address already"
+        if not usable(entry.r_netid, entry.r_addr):
+            return "the transport has no such address"
+        return None if self._has_room(entry.r_owner) else "too many registrations"
 
     def _has_room(self, owner: bytes) -> bool:
         """Others than the superuser have a share each, and leave half of the table to it."""
@@ -128,6 +136,10 @@ class Registry:
         self._forget([entry for entries in found for entry in entries or ()])
         return any(entries is not None for entries in found)
 
+    def is_anothers(self, prog: int, vers: int, netids: Iterable[bytes], *, owner: bytes) -> bool:
+        """Whether none of it can be taken back, as all is somebody else's."""
+        return all(self._owned_by(owner, prog, vers, netid) is None for netid in netids)
+
     def _owned_by(self, owner: bytes, prog: int, vers: int, netid: bytes) -> list[rpcb] | None:
         """What there is of a netid, or of every one; None if somebody else's is among it."""
         present = self._netids.get((prog, vers), {})
@@ -138,7 +150,7 @@ class Registry:
 
     def drop(self, entry: rpcb) -> bool:
         """Take out exactly this registration; False if it is not there, or not as it was."""
-        if self._entries.get(_key(entry.r_prog, entry.r_vers, entry.r_netid)) != entry:
+        if self._entries.get(key_of(entry)) != entry:
             return False
         self._forget([entry])
         return True
@@ -148,7 +160,7 @@ class Registry:
             return
         self.journal(Operation.UNSET, entries)
         for entry in entries:
-            self._remove(_key(entry.r_prog, entry.r_vers, entry.r_netid))
+            self._remove(key_of(entry))
         self.generation += len(entries)
 
     def _remove(self, key: Key) -> None:
@@ -211,6 +223,11 @@ def _key(prog: int, vers: int, netid: bytes) -> Key:
     return prog, vers, netid.lower()
 
 
+def key_of(entry: rpcb) -> Key:
+    """What tells registrations apart."""
+    return _key(entry.r_prog, entry.r_vers, entry.r_netid)
+
+
 def port_of(uaddr: bytes) -> int:
     """The port of an IPv4 or IPv6 universal address, 0 if it has none."""
     try:
@@ -243,7 +260,7 @@ def _family(netid: str) -> str | None:
     """``inet`` or ``inet6`` if the netid's addresses end in a port, else None."""
     entry = transports().get(netid)
     if entry is not None:
-        return entry.family if entry.proto in ("tcp", "udp") else None
+        return entry.family if entry.has_port else None
     if netid.startswith(("tcp", "udp", "sctp", "dccp", "rdma")):
         return "inet6" if netid.endswith("6") else "inet"
     return None

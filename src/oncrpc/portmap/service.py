@@ -56,6 +56,8 @@ MAY_REFUSE = {"SET", "UNSET", "CALLIT", "BCAST", "INDIRECT"}
 NOT_LOCAL, NOT_LOOPBACK = "not over the local socket", "non-loopback sender"
 """Why a caller may not register, as the log says it."""
 
+OF_ANOTHER = "another owner has it"
+
 
 class Mapper:
     """What the versions share: the registry, and the rules about who asks and what it is told.
@@ -114,6 +116,7 @@ class Mapper:
         owner = self._owner(call)
         registered = rpcb(entry.r_prog, entry.r_vers, entry.r_netid, entry.r_addr, owner)
         reason = self.rules.refusal(registered, self.registry.owners(entry.r_prog))
+        reason = reason or self.registry.refusal(registered)
         if reason is None:
             tell_connected(call)
         else:
@@ -127,7 +130,10 @@ class Mapper:
     def unset(self, call: Call, prog: int, vers: int, netids: Iterable[bytes]) -> bool:
         """UNSET of each netid, as the owner that the caller is; True if one could be taken back."""
         owner = self._owner(call)
-        tell_connected(call)
+        if self.registry.is_anothers(prog, vers, netids, owner=owner):
+            self.refusals.tell(call, Refusal.DECLINED, OF_ANOTHER)
+        else:
+            tell_connected(call)
         return self._changing(lambda: self.registry.unset_any(prog, vers, netids, owner=owner))
 
     def drop(self, entry: rpcb) -> None:

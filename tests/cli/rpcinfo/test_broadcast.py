@@ -31,6 +31,7 @@ class Forwarding2(PMAP_VERS.Service):
 
 
 HANDLE = serving(Forwarding2(), Forwarding3())
+PATIENCE = 5.0
 
 
 @pytest.mark.parametrize("uaddr", [b"nonsense", b"\xff.8.1", b""])
@@ -56,7 +57,22 @@ def loopback(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(broadcast, "ROUNDS", (0.02, 0.02))
 
 
-@pytest.mark.usefixtures("loopback")
+@pytest.fixture
+def patient(loopback: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A round lasts until both replies of it have come."""
+    now = [0.0]
+    receive = broadcast.Asking._receive
+
+    def received(asking: broadcast.Asking, sock: socket.socket) -> None:
+        receive(asking, sock)
+        now[0] += PATIENCE / 2
+
+    monkeypatch.setattr(broadcast, "ROUNDS", (PATIENCE, PATIENCE))
+    monkeypatch.setattr(broadcast.time, "monotonic", lambda: now[0])  # type: ignore[attr-defined]  # time
+    monkeypatch.setattr(broadcast.Asking, "_receive", received)
+
+
+@pytest.mark.usefixtures("patient")
 def test_each_reply_of_each_round_has_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     server = Server(HANDLE)
     port = server.udp()
@@ -67,7 +83,7 @@ def test_each_reply_of_each_round_has_a_line(capsys: pytest.CaptureFixture[str])
     assert capsys.readouterr().out == "127.0.0.1.8.1\tname\n" * 4
 
 
-@pytest.mark.usefixtures("loopback")
+@pytest.mark.usefixtures("patient")
 def test_a_flood_of_replies_ends_the_command(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -81,13 +97,13 @@ def test_a_flood_of_replies_ends_the_command(
     assert capsys.readouterr().err == "rpcinfo: more than 1 replies\n"
 
 
-@pytest.mark.usefixtures("loopback")
+@pytest.mark.usefixtures("patient")
 def test_a_timeout_ends_before_the_second_round(capsys: pytest.CaptureFixture[str]) -> None:
     server = Server(HANDLE)
     port = server.udp()
 
     with server:
-        assert main(f"-b 100003 3 --timeout 0.02 --rpcbind-port {port}".split()) == 0
+        assert main(f"-b 100003 3 --timeout {PATIENCE} --rpcbind-port {port}".split()) == 0
 
     assert capsys.readouterr().out == "127.0.0.1.8.1\tname\n" * 2
 

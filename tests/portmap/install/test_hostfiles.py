@@ -51,6 +51,24 @@ def test_uninstall_leaves_the_folder_as_it_was(root: Path) -> None:
     assert everything(root) == before
 
 
+def test_a_root_folder_that_is_not_there_is_made(root: Path) -> None:
+    before = everything(root)
+    install(str(root / "new"), FILES)
+
+    assert (root / "new/etc/a/b/one").read_bytes() == b"1"
+
+    uninstall(str(root / "new"))
+    assert everything(root) == before
+
+
+@pytest.mark.parametrize("name", ["file", "none/new"])
+def test_a_root_folder_that_cannot_be_made_is_one_line(root: Path, name: str) -> None:
+    (root / "file").touch()
+
+    with pytest.raises(FilesError, match=rf"^cannot write {root}/{name}/?.*: [^\n]*$"):
+        install(str(root / name), FILES)
+
+
 def test_a_folder_that_somebody_uses_by_now_stays(root: Path) -> None:
     install(str(root), FILES)
     (root / "etc/a/other").touch()

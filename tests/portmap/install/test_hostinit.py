@@ -108,6 +108,16 @@ def test_units_of_the_other_are_in_the_way(tmp_path: Path) -> None:
     )
 
 
+def test_units_that_are_only_enabled_are_not_in_the_way_now(tmp_path: Path) -> None:
+    service = UNITS.format("rpcbind.service", "inactive", "enabled")
+    socket = UNITS.format("rpcbind.socket", "active", "enabled")
+
+    assert conflict(host(tmp_path, said=service), SYSTEMD, now=True) is None
+    found = conflict(host(tmp_path, said=f"{socket}\n{service}"), SYSTEMD, now=True)
+    assert found is not None
+    assert found.what == "rpcbind.socket is active"
+
+
 def test_its_names_for_our_units_are_not(tmp_path: Path) -> None:
     ours = UNITS.format("portmap.socket", "active", "enabled")
 
@@ -154,6 +164,7 @@ def test_a_script_of_the_other_that_is_enabled_is_in_the_way(proc: Path) -> None
     assert conflict(host(proc), SYSV) == Conflict(
         "rpcbind starts with this host", ("service rpcbind stop", "chkconfig rpcbind off")
     )
+    assert conflict(host(proc), SYSV, now=True) is None
 
 
 def test_a_command_that_is_not_there_fails() -> None:

@@ -28,6 +28,14 @@ def opened() -> Iterator[list[Listeners]]:
         listeners.close()
 
 
+def free_port() -> int:
+    """One that is free on all transports."""
+    listeners = open_listeners(LOOPBACK)
+    port: int = listeners.sockets[0][0].getsockname()[1]
+    listeners.close()
+    return port
+
+
 def passed(sock: socket.socket, **known: bool) -> Passed:
     """A socket as we are passed it."""
     return Passed(sock.detach(), **known)
@@ -79,8 +87,8 @@ def test_family_and_type_say_which_netid_a_socket_is_of(netid: str) -> None:
 def test_a_passed_socket_takes_the_place_of_ours_and_keeps_its_port(
     opened: list[Listeners],
 ) -> None:
-    theirs = listen(transport("tcp"), LOCALHOST, 0)
-    port = theirs.getsockname()[1]
+    port = free_port()
+    theirs = listen(transport("tcp"), LOCALHOST, port)
 
     opened.append(open_listeners(LOOPBACK, [passed(theirs, foreign=True)]))
 
@@ -92,7 +100,7 @@ def test_a_datagram_socket_that_is_passed_says_which_address_was_asked(
     opened: list[Listeners],
 ) -> None:
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    sock.bind((LOCALHOST, 0))
+    sock.bind((LOCALHOST, free_port()))
 
     opened.append(open_listeners(LOOPBACK, [passed(sock, foreign=True)]))
 

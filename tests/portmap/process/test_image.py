@@ -30,6 +30,7 @@ def script(text: str) -> Image:
         ("echo oncrpc handover 99", "the new image does not take over (0)"),
         (f"echo {UNDERSTOOD}; exit 3", "the new image does not take over (3)"),
         ("echo one >&2; echo two >&2; exit 1", "two"),
+        ("echo portmap: no port >&2; exit 1", "no port"),
     ],
 )
 def test_a_new_image_has_to_say_that_it_understands(

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from oncrpc.endpoint import started_at
 from oncrpc.portmap.process import pidfile
-from oncrpc.portmap.process.pidfile import SERVING, Holder, started_at
+from oncrpc.portmap.process.pidfile import SERVING, Holder
 
 
 def me(said: str = SERVING) -> Holder:

@@ -29,8 +29,10 @@ def test_the_lock_is_held_once(tmp_path: Path) -> None:
 
 
 def test_a_lock_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
-    with pytest.raises(StartError, match=r"no such file or directory; remove what is there, or"):
+    with pytest.raises(StartError, match=r"no such file or directory; make that directory, or run"):
         take_lock(str(tmp_path / "gone" / "lock"))
+    with pytest.raises(StartError, match=r"is a directory; remove what is there, or run"):
+        take_lock(str(tmp_path))
 
 
 def test_a_lock_that_is_a_pipe_does_not_hang_the_start(tmp_path: Path) -> None:

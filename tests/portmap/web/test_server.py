@@ -203,13 +203,15 @@ def test_another_address_in_the_policy_is_for_the_next_start(
 def test_what_is_no_request_or_too_long_is_refused_without_a_word_in_the_log(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, sent: bytes
 ) -> None:
-    async def scenario() -> int:
+    async def scenario() -> Reply:
         async with showing(tmp_path) as made:
             caplog.clear()
-            return (await asked(made, sent)).status
+            return await asked(made, sent)
 
     with caplog.at_level(logging.INFO):
-        assert run(scenario()) == 400
+        reply = run(scenario())
+    assert (reply.status, reply.body) == (400, b"bad request\n")
+    assert reply.headers.items() >= HEADERS.items()
     assert [each.message for each in caplog.records if each.levelno > logging.INFO] == []
 
 

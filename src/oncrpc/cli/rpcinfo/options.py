@@ -223,7 +223,7 @@ def _set_timeout(request: Request, value: str) -> None:
     except ValueError:
         request.timeout = 0.0
     if not 0.0 < request.timeout <= 86400.0:
-        raise Failure(f"{PROGRAM}: {value} is illegal timeout")
+        raise Failure(f"{PROGRAM}: {value} is illegal timeout; more than 0 to 86400 are legal")
 
 
 def _set_interval(request: Request, value: str) -> None:
@@ -232,7 +232,8 @@ def _set_interval(request: Request, value: str) -> None:
     except ValueError:
         request.interval = 0.0
     if not SHORTEST_INTERVAL <= request.interval <= LONGEST_INTERVAL:
-        raise Failure(f"{PROGRAM}: {value} is illegal interval")
+        legal = f"{SHORTEST_INTERVAL:g} to {LONGEST_INTERVAL:g}"
+        raise Failure(f"{PROGRAM}: {value} is illegal interval; {legal} are legal")
 
 
 def _is_number(text: str) -> bool:

@@ -190,10 +190,12 @@ def _render(record: Record) -> bytes:
 
 
 def _make_folders(root: str, folder: str) -> Iterable[str]:
-    """Make it and those above it; the ones that were not there."""
+    """Make it and those above it, up to the root folder; the ones that were not there."""
     missing = []
     while not os.path.isdir(root + folder):
         missing.append(folder)
+        if folder == "/":
+            break
         folder = os.path.dirname(folder)
     for path in reversed(missing):
         os.mkdir(root + path, 0o755)

@@ -123,9 +123,9 @@ def after_removal(host: Host, init: str) -> list[Command]:
     return [(UPDATE_RC, "portmap", "remove")] if host.which(UPDATE_RC) else []
 
 
-def conflict(host: Host, init: str) -> Conflict | None:
-    """Another port mapper that runs, or that starts with the host."""
-    found = _other_units(host) if init == SYSTEMD else _other_script(host)
+def conflict(host: Host, init: str, *, now: bool = False) -> Conflict | None:
+    """Another port mapper that runs, or, unless it is about ``now``, that starts with the host."""
+    found = _other_units(host, now=now) if init == SYSTEMD else _other_script(host, now=now)
     if not found:
         return None
     commands: tuple[str, ...]
@@ -139,7 +139,7 @@ def conflict(host: Host, init: str) -> Conflict | None:
     return Conflict(", ".join(found), commands)
 
 
-def _other_units(host: Host) -> list[str]:
+def _other_units(host: Host, *, now: bool) -> list[str]:
     """Once ours are enabled, theirs are other names of ours."""
     said = host.run(
         ("systemctl", "show", "--property=Id,ActiveState,UnitFileState", *OTHERS)
@@ -148,7 +148,7 @@ def _other_units(host: Host) -> list[str]:
     return [
         f"{unit['Id']} is {' and '.join(states)}"
         for unit in units
-        if unit.get("Id") in OTHERS and (states := _states(unit))
+        if unit.get("Id") in OTHERS and (states := _states(unit, now=now))
     ]
 
 
@@ -157,16 +157,16 @@ def _properties(block: str) -> list[tuple[str, str]]:
     return [(name, value) for name, equals, value in lines if equals]
 
 
-def _states(unit: Mapping[str, str]) -> list[str]:
-    told = (unit.get("ActiveState", ""), unit.get("UnitFileState", ""))
+def _states(unit: Mapping[str, str], *, now: bool) -> list[str]:
+    told = (unit.get("ActiveState", ""), "" if now else unit.get("UnitFileState", ""))
     return [state for state in told if state in ("active", "activating", "enabled")]
 
 
-def _other_script(host: Host) -> list[str]:
+def _other_script(host: Host, *, now: bool) -> list[str]:
     found = []
     if any(_is_other(process) for process in glob(f"{host.root}/proc/[0-9]*")):
         found.append(f"{OTHER} is running")
-    if glob(f"{host.root}/etc/rc*.d/S??{OTHER}"):
+    if not now and glob(f"{host.root}/etc/rc*.d/S??{OTHER}"):
         found.append(f"{OTHER} starts with this host")
     return found
 

@@ -131,7 +131,7 @@ def _netid(sock: socket.socket) -> str:
     if sock.family == socket.AF_UNIX:
         return "local" if sock.type == socket.SOCK_STREAM else ""
     for entry in transports().values():
-        served = entry.visible and entry.proto in ("tcp", "udp")
+        served = entry.visible and entry.has_port
         if served and (FAMILIES[entry.family], type_of(entry)) == (sock.family, sock.type):
             return entry.netid
     return ""

@@ -65,7 +65,9 @@ class Image(Struct, frozen=True):
         if child.returncode == 0 and UNDERSTOOD in said.decode(errors="replace").splitlines():
             return ""
         lines = complained.decode(errors="replace").strip().splitlines()
-        return lines[-1] if lines else f"the new image does not take over ({child.returncode})"
+        if lines:
+            return lines[-1].removeprefix("portmap: ")
+        return f"the new image does not take over ({child.returncode})"
 
     def replace(self, handover: Handover) -> NoReturn:
         """Run a new image here; hold the signals before.

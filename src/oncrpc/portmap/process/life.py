@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from oncrpc.aio.pool import Carried
+from oncrpc.endpoint import started_at
 from oncrpc.portmap.daemon import Daemon
 from oncrpc.portmap.listeners import Listeners
 from oncrpc.portmap.process import pidfile
@@ -69,7 +70,7 @@ class Life:
         self.notifier.stopping()
 
     def _ready(self, said: str) -> None:
-        started = pidfile.started_at(os.getpid()) or 0
+        started = started_at(os.getpid()) or 0
         pidfile.write(self.locks, Holder(os.getpid(), started, self.number, self.events, said))
         self.notifier.ready(said)
 

@@ -14,6 +14,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import NamedTuple
 
+from oncrpc.endpoint import started_at
+
 SERVING = "serving"
 LONGEST = 1000
 LOCKS = "/proc/locks"
@@ -83,12 +85,3 @@ def is_locked_by(path: str, pid: int) -> bool:
         return True
     held = ((int(line[4]), line[5]) for line in locks if len(line) > 5 and line[1] == b"FLOCK")
     return any(who == pid and where.endswith(b":%d" % inode) for who, where in held)
-
-
-def started_at(pid: int) -> int | None:
-    """When a process was started, in the kernel's ticks since it was; None if it is not there."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            return int(file.read().rpartition(b")")[2].split()[19])
-    except (OSError, IndexError, ValueError):
-        return None

@@ -32,6 +32,13 @@ from oncrpc.portmap.web.address import Place
 log = logging.getLogger("oncrpc.portmap")
 
 LOCK_FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+ADVICE = {
+    errno.EACCES: "run as root, or",
+    errno.EPERM: "run as root, or",
+    errno.ENOENT: "make that directory, or run",
+}
+"""What to do about a lock that cannot be opened, before the remedy; else there is another thing."""
+
 DESCRIPTORS = 8192
 Ready = Callable[[dict[str, str]], None]
 
@@ -98,8 +105,7 @@ def take_lock(path: str, remedy: str = "with --no-local") -> int:
     try:
         descriptor = _open_lock(path)
     except OSError as error:
-        refused = error.errno in (errno.EACCES, errno.EPERM)
-        advice = "run as root, or" if refused else "remove what is there, or run"
+        advice = ADVICE.get(error.errno or 0, "remove what is there, or run")
         raise StartError(
             f"cannot open {path}: {(error.strerror or '').lower()}; {advice} {remedy}"
         ) from None

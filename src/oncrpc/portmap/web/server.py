@@ -12,8 +12,9 @@ import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -33,6 +34,15 @@ http_log = logging.getLogger("oncrpc.portmap.web")
 MAX_CONNECTIONS = 64
 MAX_LINE = 4096
 """Bytes of the first line of a request, and of each header."""
+
+OPTIONS: dict[str, Any] = {
+    "logger": http_log,
+    "access_log": None,
+    "max_line_size": MAX_LINE,
+    "max_field_size": MAX_LINE,
+    "lingering_time": 0,
+}
+"""Of every connection."""
 
 PATIENCE = 10.0
 """Seconds for a request to be whole; and for everything else than events, to be answered."""
@@ -104,15 +114,7 @@ class Pages:
 
     async def start(self, sock: socket.socket) -> None:
         """Begin to answer."""
-        self._http = web.Server(
-            self._answer,
-            handler_cancellation=True,
-            logger=http_log,
-            access_log=None,
-            max_line_size=MAX_LINE,
-            max_field_size=MAX_LINE,
-            lingering_time=0,
-        )
+        self._http = web.Server(self._answer, handler_cancellation=True)
         self._server = await asyncio.get_running_loop().create_server(self._connected, sock=sock)
         host, port = sock.getsockname()[:2]
         log.info("web pages on http://%s:%d/", f"[{host}]" if ":" in host else host, port)
@@ -127,8 +129,9 @@ class Pages:
         """Who answers a new connection, in the time that there is for the request."""
         if len(self._http.connections) >= MAX_CONNECTIONS:
             return _Refusing()
-        made = self._http()
-        asyncio.get_running_loop().call_later(PATIENCE, self._end_if_late, made)
+        loop = asyncio.get_running_loop()
+        made = _Connection(self._http, loop=loop, **OPTIONS)
+        loop.call_later(PATIENCE, self._end_if_late, made)
         return made
 
     def _end_if_late(self, connection: web.RequestHandler) -> None:
@@ -188,6 +191,20 @@ class Pages:
         finally:
             self._watching.discard(request.protocol)
             self.feed.leave(viewer)
+
+
+class _Connection(web.RequestHandler):
+    """Answers what is no request as everything else, and says nothing of what answers."""
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        super().handle_error(request, status, exc, message)  # which logs, and ends what was begun
+        return answer(f"{HTTPStatus(status).phrase.lower()}\n", status=status)
 
 
 class _Refusing(asyncio.Protocol):
