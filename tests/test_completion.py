@@ -37,6 +37,14 @@ def test_every_command_has_a_file_by_which_each_shell_finds_it(command: str) -> 
     assert [name for name in names if not (FOLDER / name).is_file()] == []
 
 
+def test_a_word_is_described_by_one_sentence() -> None:
+    text = (FOLDER / "zsh/_portmap").read_text()
+    words = text.partition("local _commands=(")[2].partition("\n  )")[0].strip().splitlines()
+
+    assert len(words) > 4
+    assert [line for line in words if ". " in line] == []
+
+
 def test_every_folder_is_installed() -> None:
     installed = PROJECT["tool"]["setuptools"]["data-files"].values()
     globs = {glob for globs in installed for glob in globs}

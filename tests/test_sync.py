@@ -34,7 +34,7 @@ from rpc.service import COUNTER, COUNTER_V3, Counter
 from threads import Behaviour, answering, behaving, dialed, has_ipv6, silent
 
 REPLY = words(1, 0, 0, 0, 0)  # REPLY, MSG_ACCEPTED, verf AUTH_NONE, SUCCESS
-SHORT = 0.05
+SHORT, LONG = 0.05, 5.0
 
 
 @pytest.fixture(params=["tcp", "udp", "tcp6", "udp6", "local", "@local"])
@@ -88,8 +88,8 @@ def test_without_a_reply_a_call_ends_at_its_deadline(netid: str) -> None:
 
 
 def chatty_stream(connection: socket.socket) -> None:
-    """Sends records that belong to no call, for as long as somebody reads, or two seconds."""
-    end = time.monotonic() + 2
+    """Sends records that belong to no call, for as long as somebody reads, or a while."""
+    end = time.monotonic() + 4 * LONG
     while time.monotonic() < end:
         connection.sendall(encode_record(words(1) + REPLY))
 
@@ -98,7 +98,7 @@ def chatty_datagrams(sock: socket.socket) -> None:
     """The same in datagrams."""
     _, client = sock.recvfrom(65536)
     sock.setblocking(False)
-    end = time.monotonic() + 2
+    end = time.monotonic() + 4 * LONG
     while time.monotonic() < end:
         try:
             if not sock.recv(65536):
@@ -114,7 +114,7 @@ def test_replies_to_other_calls_do_not_put_off_the_deadline(netid: str, server: 
         with pytest.raises(CallTimeout):
             sync.run(COUNTER_V3.Client(link).READ())
 
-        assert time.monotonic() - start < 1
+        assert time.monotonic() - start < LONG
 
 
 @pytest.mark.parametrize("netid", ["tcp", "udp"])

@@ -12,8 +12,6 @@ from oncrpc.version import __version__ as __version__
 
 TYPE_CHECKING = False  # that of typing, which takes longer to load than a command to begin
 if TYPE_CHECKING:
-    from typing import Any
-
     from oncrpc import errors, numbers, rpc, sync, xdr
     from oncrpc.aio import binding
     from oncrpc.aio.broadcast import broadcast
@@ -42,12 +40,18 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
+if not TYPE_CHECKING:  # else every name would be one of ours
 
-    module, _, attribute = home.partition(":")
-    found = import_module(module)
-    return getattr(found, attribute) if attribute else found
+    def __getattr__(name: str) -> object:
+        home = _HOMES.get(name)
+        if home is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        module, _, attribute = home.partition(":")
+        found = import_module(module)
+        return getattr(found, attribute) if attribute else found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -17,6 +17,9 @@ NC_TPI_CLTS, NC_TPI_COTS, NC_TPI_COTS_ORD, NC_TPI_RAW = 1, 2, 3, 4
 NETCONFIG = "/etc/netconfig"
 RPCB_SOCKET = "/run/rpcbind.sock"
 RPCB_ABSTRACT = "@/run/rpcbind.sock"
+RPCB_MULTICAST = "ff02::202"
+"""The IPv6 group of all port mappers on a link (IANA)."""
+
 WILDCARDS = {"inet": "0.0.0.0", "inet6": "::"}
 LOOPBACKS = {"inet": "127.0.0.1", "inet6": "::1"}
 _SEMANTICS = {
@@ -40,6 +43,11 @@ class Transport(NamedTuple):
     def datagram(self) -> bool:
         """Connectionless."""
         return self.semantics == NC_TPI_CLTS
+
+    @property
+    def has_port(self) -> bool:
+        """Its universal addresses end in a port."""
+        return self.proto in ("tcp", "udp")
 
 
 STANDARD = (

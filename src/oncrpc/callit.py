@@ -70,7 +70,7 @@ class Questions(NamedTuple):
         Version 2 tells a port alone: the host is the one that the reply came from.
         """
         asked = {call.xid: call for call in self}.get(int.from_bytes(message[:4], "big"))
-        if asked is None or message[4:8] != b"\0\0\0\1":
+        if asked is None:
             return None
         try:
             found = asked.procedure.decode_result(message, results_at(message))

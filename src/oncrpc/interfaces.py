@@ -7,9 +7,9 @@ import socket
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from oncrpc.addr import RPCB_MULTICAST
+
 IFF_UP, IFF_BROADCAST, IFF_LOOPBACK, IFF_MULTICAST = 0x1, 0x2, 0x8, 0x1000
-RPCB_MULTICAST = "ff02::202"
-"""The IPv6 group of port mappers (IANA)."""
 
 
 class _ifaddrs(ctypes.Structure):  # noqa: N801  # the name of ifaddrs.h

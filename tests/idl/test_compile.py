@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,11 +34,13 @@ def compiles_or_refuses(text: str) -> None:
     compile(made, "any.py", "exec")
 
 
+@pytest.mark.slow
 @given(st.lists(st.sampled_from(WORDS), max_size=25))
 def test_any_words_are_compiled_or_refused(words: list[str]) -> None:
     compiles_or_refuses(" ".join(words))
 
 
+@pytest.mark.slow
 @given(st.lists(st.sampled_from(DEFINITIONS), max_size=5))
 def test_any_definitions_are_compiled_or_refused(definitions: list[str]) -> None:
     compiles_or_refuses("\n".join(definitions))

@@ -78,6 +78,7 @@ def versions_of(found: ModuleType) -> list[type[Version]]:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PRINTED)
 def test_our_types_are_those_of_the_rfc_as_printed(name: str) -> None:
     printed = module_of((RFC / f"{name}.x").read_text(encoding="utf-8"))
@@ -87,6 +88,7 @@ def test_our_types_are_those_of_the_rfc_as_printed(name: str) -> None:
         assert coded(getattr(PRINTED[name], each)) == coded(getattr(printed, each))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in PRINTED if name not in OURS])
 def test_our_procedures_are_those_of_the_rfc_as_printed(name: str) -> None:
     printed = module_of((RFC / f"{name}.x").read_text(encoding="utf-8"))

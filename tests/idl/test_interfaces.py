@@ -72,6 +72,7 @@ def test_an_interface_of_debian_compiles(path: str) -> None:
     assert compile_file(present(path)).startswith(('"""', 'r"""'))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", RFCS, ids=lambda path: path.stem)
 def test_an_interface_of_an_rfc_compiles(path: Path) -> None:
     module = module_of(read(str(path)))
@@ -92,6 +93,7 @@ def test_the_outputs_pass_mypy(outputs: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.slow
 def test_the_outputs_are_formatted(outputs: Path) -> None:
     command = [f"{BIN}/ruff", "format", "--check", "--isolated", "--line-length", "100"]
 
@@ -100,6 +102,7 @@ def test_the_outputs_are_formatted(outputs: Path) -> None:
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.slow
 def test_the_outputs_have_no_unused_import_and_no_long_line(outputs: Path) -> None:
     command = [f"{BIN}/ruff", "check", "--isolated", "--line-length", "100", "--select", "E,F,W,I"]
 

@@ -48,6 +48,7 @@ def test_a_name_that_can_stay_does_and_the_other_one_makes_way(
     assert list(in_scope(written, field_name).values()) == shown
 
 
+@pytest.mark.slow
 @given(st.lists(st.from_regex(r"(from|self|__x|a)_{0,4}", fullmatch=True), unique=True))
 def test_names_of_a_scope_stay_apart(written: list[str]) -> None:
     shown = in_scope(written, field_name)

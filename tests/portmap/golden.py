@@ -21,7 +21,8 @@ from pathlib import Path
 from oncrpc.addr import join_uaddr, transport
 from oncrpc.aio.server import Server
 from oncrpc.aio.sockets import listen, listen_local
-from oncrpc.portmap.daemon import LIMITS, LOCAL_LIMITS, own_registrations
+from oncrpc.portmap.capacity import LIMITS, LOCAL_LIMITS
+from oncrpc.portmap.daemon import own_registrations
 from oncrpc.portmap.forward import Forwarder
 from oncrpc.portmap.registry import Registry
 from oncrpc.portmap.service import Mapper

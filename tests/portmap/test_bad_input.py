@@ -21,6 +21,7 @@ from oncrpc.rpc.record import encode_record
 
 from .running import RunningDaemon
 
+pytestmark = pytest.mark.slow  # each starts a daemon
 MIB = 1 << 20
 IDLE = 10_000
 RESET = struct.pack("@ii", 1, 0)
@@ -181,7 +182,6 @@ def descriptors(wanted: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
-@pytest.mark.slow
 def test_ten_thousand_idle_connections_leave_room_for_others() -> None:
     with descriptors(IDLE + 500), contextlib.ExitStack() as held, under_attack() as daemon:
         for number in range(IDLE):
@@ -207,7 +207,6 @@ def registered(daemon: RunningDaemon, count: int) -> None:
             assert sync.run(client.RPCBPROC_SET(entry))
 
 
-@pytest.mark.slow
 def test_clients_that_never_read_are_not_read_from() -> None:
     flood = encode_record(DUMP_CALL) * 2000
 

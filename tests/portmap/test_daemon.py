@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import resource
 import signal
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from loops import until
 from oncrpc.addr import split_uaddr
 from oncrpc.aio.link import dial
 from oncrpc.portmap import daemon
-from oncrpc.portmap.daemon import LIMITS, Daemon, reserved_ports
+from oncrpc.portmap.daemon import Daemon, reserved_ports
 from oncrpc.portmap.registry import SUPERUSER, Registry
 from oncrpc.portmap.settings import Config, StartError
 from oncrpc.portmap.state.statedir import prepared
@@ -27,21 +26,7 @@ from oncrpc.programs.portmap import PMAP_VERS, mapping
 from oncrpc.programs.rpcb import RPCBVERS4, rpcb
 
 from .callers import PortMapper, registered
-from .descriptors import Descriptors
 from .listeners import LOCALHOST, listening, local
-
-
-@pytest.mark.parametrize(
-    ("soft", "most"),
-    [(resource.RLIM_INFINITY, LIMITS.connections), (8192, LIMITS.connections), (264, 100), (8, 2)],
-)
-def test_connections_from_the_network_leave_descriptors_for_local_ones(
-    monkeypatch: pytest.MonkeyPatch, soft: int, most: int
-) -> None:
-    monkeypatch.setattr(daemon, "resource", Descriptors(soft, soft))
-
-    assert daemon._connections() == most
-    assert soft in (8, resource.RLIM_INFINITY) or 2 * most <= soft
 
 
 async def ask(made: Daemon) -> int:

@@ -215,7 +215,7 @@ class ServiceMachine(RuleBasedStateMachine):
         assert [node.map for node in version_2] == self.model.mappings()
 
 
-TestRegistryMachine = RegistryMachine.TestCase
+TestRegistryMachine = pytest.mark.slow(RegistryMachine.TestCase)
 TestRegistryMachine.settings = settings(max_examples=50, stateful_step_count=30, deadline=None)
 TestServiceMachine = pytest.mark.slow(ServiceMachine.TestCase)
 ServiceMachine.TestCase.settings = settings(max_examples=30, stateful_step_count=25, deadline=None)

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oncrpc.portmap import sources
-from oncrpc.portmap.sources import BURST, REPLIES, Sources, TokenBucket
+from oncrpc.portmap.settings import BURST, REPLIES
+from oncrpc.portmap.sources import Sources, TokenBucket
 from oncrpc.rpc import Caller
 from oncrpc.testing import ManualClock
 

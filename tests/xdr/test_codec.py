@@ -50,6 +50,7 @@ def test_what_is_no_declaration_is_refused_at_first_use() -> None:
         codec(5).decode(b"")
 
 
+@pytest.mark.slow
 @given(typed_values)
 def test_a_value_comes_back_from_its_bytes(typed: tuple[Any, Any]) -> None:
     declared, value = typed
@@ -83,6 +84,7 @@ def test_a_value_is_appended_to_what_is_there(typed: tuple[Any, Any], before: by
     assert bytes(out) == before + encode(declared, value)
 
 
+@pytest.mark.slow
 @given(typed_values, st.data())
 def test_no_beginning_of_a_value_is_a_value(typed: tuple[Any, Any], data: st.DataObject) -> None:
     declared, value = typed

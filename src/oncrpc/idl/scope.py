@@ -72,26 +72,26 @@ def names_in(node: object) -> Iterator[str]:
     """The names that a node of the tree uses."""
     if isinstance(node, (tree.Name, tree.Named)):
         yield node.name
-    elif isinstance(node, tuple):
-        for item in node:
-            yield from names_in(item)
-    elif isinstance(node, tree.Node):
-        for slot in node.__dataclass_fields__:
-            if slot not in ("place", "comment"):
-                yield from names_in(getattr(node, slot))
+    else:
+        for part in _parts(node):
+            yield from names_in(part)
 
 
 def declarations_in(node: object) -> Iterator[tree.Declaration]:
     """The declarations within a node, to any depth."""
     if isinstance(node, tree.Declaration):
         yield node
+    for part in _parts(node):
+        yield from declarations_in(part)
+
+
+def _parts(node: object) -> Iterator[object]:
+    """What a node of the tree, or a row of them, is made of; others have no parts."""
     if isinstance(node, tuple):
-        for item in node:
-            yield from declarations_in(item)
+        yield from node
     elif isinstance(node, tree.Node):
-        for slot in node.__dataclass_fields__:
-            if slot not in ("place", "comment"):
-                yield from declarations_in(getattr(node, slot))
+        slots = (slot for slot in node.__dataclass_fields__ if slot not in ("place", "comment"))
+        yield from (getattr(node, slot) for slot in slots)
 
 
 def libraries(

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import resource
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,11 +13,12 @@ from collections.abc import Callable, Iterator, Sequence
 from msgspec.structs import astuple
 
 from oncrpc.addr import transports
-from oncrpc.aio.pool import Carried, Limits
+from oncrpc.aio.pool import Carried
 from oncrpc.aio.server import Server
 from oncrpc.aio.sockets import join_group
 from oncrpc.errors import XdrError
 from oncrpc.portmap.access import RESERVED_PORTS, Rules
+from oncrpc.portmap.capacity import limits
 from oncrpc.portmap.choose import OwnAddresses
 from oncrpc.portmap.forward import Forwarder
 from oncrpc.portmap.gate import Gate
@@ -29,7 +29,7 @@ from oncrpc.portmap.listeners import Listeners
 from oncrpc.portmap.liveness.checks import Liveness
 from oncrpc.portmap.liveness.watch import MAX_WATCHED
 from oncrpc.portmap.log.words import Refusals, calls_log
-from oncrpc.portmap.policy.model import Policy, Registration
+from oncrpc.portmap.policy.model import Policy
 from oncrpc.portmap.policy.policyfile import PolicyError, load
 from oncrpc.portmap.process.handover import Handover
 from oncrpc.portmap.registry import SUPERUSER, Operation, Registry
@@ -70,20 +70,6 @@ SAVING_SHARE = 10
 
 SAVE_AGAIN = 1.0
 """Seconds after which a writing that failed is tried again."""
-
-MAX_RECORD = 9000
-"""The longest call on a stream, as in the C daemon: real ones have some hundred bytes."""
-
-MAX_UNANSWERED = 8 << 20
-"""Bytes of calls that have not arrived as a whole or are under way, of all of a pool's peers."""
-
-LIMITS = Limits(record=MAX_RECORD, unanswered_by_all=MAX_UNANSWERED)
-LOCAL_LIMITS = LIMITS._replace(idle_time=None)
-SOURCES = 4
-"""A source may have one in so many connections: many clients may share an address."""
-
-SPARE = 64
-"""Descriptors that are not for connections."""
 
 
 def own_registrations(addresses: dict[str, str]) -> Iterator[rpcb]:
@@ -141,12 +127,9 @@ class Daemon:
         self.gate, self.libwrap = Gate(self.refusals), _libwrap()
         self.sources = Sources(self.gate)
         self.apply(load(config.policy))
-        most = _connections(MAX_WATCHED if self.liveness.watching else 0)
+        most, most_local = limits(MAX_WATCHED if self.liveness.watching else 0)
         self.server = Server(
-            self._dispatcher(),
-            limits=LIMITS._replace(connections=most, per_source=_share(most)),
-            local_limits=LOCAL_LIMITS._replace(connections=most, per_source=_share(most)),
-            guard=self.sources,
+            self._dispatcher(), limits=most, local_limits=most_local, guard=self.sources
         )
         self.links = Links(self._links_changed)
         for sock, netid in listeners.sockets:
@@ -177,9 +160,9 @@ class Daemon:
         self.sources.configure(
             trusted=policy.trusted_networks, replies=policy.rate.replies, burst=policy.rate.burst
         )
-        self.registry.limit = policy.registration.total
-        self.registry.owner_limit = policy.registration.per_owner
-        self.mapper.rules = _rules(self.config, policy.registration)
+        said = policy.registration
+        self.registry.limit, self.registry.owner_limit = said.total, said.per_owner
+        self.mapper.rules = Rules(said.local_only, said.reserved_ports, said.foreign_versions)
         asked = self.config.liveness_interval
         self.liveness.configure(
             interval=policy.liveness.interval if asked is None else asked,
@@ -393,28 +376,3 @@ def _libwrap() -> Libwrap | None:
         return Libwrap()
     except OSError:
         return None
-
-
-def _rules(config: Config, said: Registration) -> Rules:
-    """What the policy says, else the configuration."""
-    either = {
-        name: getattr(config if getattr(said, name) is None else said, name)
-        for name in ("local_only", "reserved_ports", "foreign_versions")
-    }
-    return Rules(**either)
-
-
-def _connections(watched: int = 0) -> int:
-    """How many of each kind may be open: those from the network leave room for local ones.
-
-    So many processes may be watched besides.
-    """
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    spare = min(SPARE + watched, soft // 2)
-    room = LIMITS.connections if soft == resource.RLIM_INFINITY else (soft - spare) // 2
-    return max(1, min(room, LIMITS.connections))
-
-
-def _share(most: int) -> int:
-    """How many of them one source may have."""
-    return max(1, most // SOURCES)

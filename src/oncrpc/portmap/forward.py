@@ -23,7 +23,7 @@ from msgspec import Struct
 
 from oncrpc.addr import LOOPBACKS
 from oncrpc.endpoint import FAMILIES
-from oncrpc.errors import CallError, SystemFailure, XdrError
+from oncrpc.errors import CallError, ProtocolError, SystemFailure, XdrError
 from oncrpc.rpc import AUTH_NONE, NoReply, auth_sys
 from oncrpc.rpc.auth import Credential
 from oncrpc.rpc.calls import call_header, results_at
@@ -41,7 +41,6 @@ MAX_ARGUMENTS = 8752
 MAX_RESULTS = 8740
 """What fits, with its header and the address, in the 8800 bytes that C servers reply."""
 
-REPLY = b"\0\0\0\1"
 MAX_DATAGRAM = 65536
 
 
@@ -189,9 +188,6 @@ class Forwarder:
         pending = self._pending.get(int.from_bytes(reply[:4], "big"))
         if pending is None or source[:2] != _address(pending.target) or pending.result.done():
             return
-        if reply[4:8] != REPLY:
-            log.debug("forwarding: a message that is no reply")
-            return
         try:
             results = reply[results_at(reply) :]
             if len(results) > MAX_RESULTS:
@@ -200,7 +196,7 @@ class Forwarder:
         except CallError as refusal:
             log.debug("forwarding: the target refused: %s", refusal)
             pending.result.set_exception(SystemFailure())
-        except XdrError as error:
+        except (ProtocolError, XdrError) as error:
             log.debug("forwarding: a malformed reply: %s", error)
 
 

@@ -179,7 +179,7 @@ def _places(config: Config) -> Iterator[tuple[Transport, str]]:
     """Each transport and host to bind: the last host of a netid is the one that it registers."""
     if config.hosts and not any(family_of(host) in config.families for host in config.hosts):
         raise StartError("none of the addresses to bind is of the family that -4 or -6 asks for")
-    served = [t for t in transports().values() if t.visible and t.proto in ("tcp", "udp")]
+    served = [t for t in transports().values() if t.visible and t.has_port]
     for entry in served:
         if entry.family not in config.families:
             continue

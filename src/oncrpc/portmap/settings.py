@@ -15,11 +15,14 @@ WARM_START = "/run/rpcbind"
 POLICY_FILE = "/etc/portmap.toml"
 """What the administrator decides, unless another file is named."""
 
-
 LIVENESS_INTERVAL = 60.0
 """Seconds between two checks whether what is registered is still there."""
 
 SHORTEST_INTERVAL, LONGEST_INTERVAL = 1, 86_400
+
+REPLIES = 1000
+BURST = 10_000
+"""A rack of 500 clients behind one address has 20 calls for each at once, and 2 a second after."""
 
 
 class StartError(Exception):
@@ -50,9 +53,6 @@ class Config(Struct, frozen=True):
     state_dir: str | None = None
     keep_state: bool = True
     control_dir: str | None = None
-    local_only: bool = False
-    reserved_ports: bool = False
-    foreign_versions: bool = True
     policy: str | None = None
     liveness_interval: float | None = None
     watch: bool | None = None

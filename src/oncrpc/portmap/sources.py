@@ -15,13 +15,10 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Protocol
 
 from oncrpc.aio.route import Standing
+from oncrpc.portmap.settings import BURST, REPLIES
 from oncrpc.rpc.program import Caller
 
 Network = IPv4Network | IPv6Network
-
-REPLIES = 1000.0
-BURST = 10_000.0
-"""A rack of 500 clients behind one address has 20 calls for each at once, and 2 a second after."""
 
 PREFIXES = {4: 24, 6: 56}
 """Bits of an address that a bucket is for: what one owner has at least."""

@@ -22,8 +22,6 @@ FIRST_VERSION = 2
 K = TypeVar("K", bound=Hashable)
 Lookup = tuple[int, int, bytes]
 Forward = tuple[int, int, int, bool, bytes]
-
-
 Counter = tuple[list[int], int]
 """A list of counters and the index of the one that was raised."""
 

@@ -52,6 +52,9 @@ FEW = 64
 EMPTY_VERIFIER = 8
 """Bytes of AUTH_NONE at the end of a header."""
 
+REPLY = msg_type.REPLY.to_bytes(4, "big")
+"""The second word of a reply."""
+
 _REFUSALS: dict[accept_stat, type[CallError]] = {
     accept_stat.PROG_UNAVAIL: ProgramUnavailable,
     accept_stat.PROC_UNAVAIL: ProcedureUnavailable,
@@ -156,7 +159,7 @@ class Calls:
     def feed(self, message: bytes) -> Pending | None:
         """Take a reply; the call that it finishes, or None if it belongs to no call."""
         call = self._pending.get(int.from_bytes(message[:4], "big"))
-        if call is None or len(message) < 8 or message[4:8] != b"\0\0\0\1":
+        if call is None or message[4:8] != REPLY:
             return None
         del self._pending[call.xid]
         try:
@@ -260,8 +263,10 @@ def results_at(message: bytes) -> int:
     """Where the results start in a reply; a refusal is raised.
 
     Raises:
-        CallError: the peer refused. XdrError: the bytes are no reply.
+        CallError: the peer refused. XdrError, ProtocolError: the bytes are no reply.
     """
+    if message[4:8] != REPLY:
+        raise ProtocolError("a message that is no reply")
     reply, offset = _reply(message)
     _check(reply)
     return offset

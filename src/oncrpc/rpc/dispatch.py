@@ -69,13 +69,13 @@ NULL = 0
 """The procedure that does nothing (§12.1): may run twice, and its floods push nothing out."""
 
 _NO_HOOKS = nullcontext()
-_SUCCESS = struct.pack(
+SUCCEEDED = struct.pack(
     ">5I",
     *(msg_type.REPLY, reply_stat.MSG_ACCEPTED),
     *(auth_flavor.AUTH_NONE, 0),  # the verifier
     accept_stat.SUCCESS,
 )
-"""What is between the xid and the results, without the codec of replies: few need that."""
+"""What is between the xid and the results, with no verifier; made without the codec of replies."""
 
 _ACCEPT_STATS: dict[type[CallError], accept_stat] = {
     ProgramUnavailable: accept_stat.PROG_UNAVAIL,
@@ -300,7 +300,7 @@ def _call_body(message: bytes) -> tuple[call_body, int]:
 def success(call: Call, results: bytes) -> bytes:
     """The reply to a call that was carried out."""
     if call.verf is AUTH_NONE:
-        return call.message[:4] + _SUCCESS + results
+        return call.message[:4] + SUCCEEDED + results
     data = accepted_reply_data(accept_stat.SUCCESS, None)
     return _accepted(call.message[:4], call.verf, data) + results
 

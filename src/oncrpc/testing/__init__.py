@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from oncrpc.testing.clock import ManualClock
 from oncrpc.testing.network import Fate, LossyLink, MemoryLink, bad_weather
@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 __all__ = ["Fate", "LossyLink", "ManualClock", "MemoryLink", "bad_weather", "values_of"]
 
 
-def __getattr__(name: str) -> Any:
-    if name != "values_of":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from oncrpc.testing.values import values_of
+if not TYPE_CHECKING:  # else every name would be one of ours
 
-    return values_of
+    def __getattr__(name: str) -> object:
+        if name != "values_of":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from oncrpc.testing.values import values_of
+
+        return values_of

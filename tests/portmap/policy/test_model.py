@@ -227,6 +227,7 @@ def fits_naively(made: Rule, asker: Asker, procedure: str, prog: int | None) -> 
     )
 
 
+@pytest.mark.slow
 @given(
     st.lists(rules_of_all_kinds(), max_size=6),
     askers(),

@@ -217,7 +217,7 @@ class KeptOverTime(RuleBasedStateMachine):
 
 
 KeptOverTime.TestCase.settings = settings(max_examples=30, stateful_step_count=30, deadline=None)
-TestKeptOverTime = KeptOverTime.TestCase
+TestKeptOverTime = pytest.mark.slow(KeptOverTime.TestCase)
 
 
 @settings(max_examples=50, deadline=None)

@@ -91,11 +91,6 @@ class HostsAccess:
         self.check()
         return self._at_once(host, local) or await self._in_time(host, local)
 
-    def decided_by(self, host: str, local: str = "") -> str:
-        """What says whether a caller may call us, as far as that is known at once."""
-        decision = self._at_once(host, local)
-        return "its name, which is not known yet" if decision is None else decision.by
-
     def check(self) -> None:
         """Look whether the files have changed, at most once a second, and forget what is too old.
 

@@ -126,7 +126,7 @@ class Libwrap:
             os.close(self._texts.pop())
 
     def judge(self, asked: Question) -> bool:
-        """What the two texts say to both names of our daemon, see ``hosts_rules``.
+        """What the two texts say to both names of our daemon (``oncrpc.portmap.hosts.rules``).
 
         Raises:
             Busy: another thread is asking, or there are no texts.

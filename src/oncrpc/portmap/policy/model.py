@@ -16,7 +16,7 @@ from msgspec import Meta, Struct, field
 
 from oncrpc.numbers import program_name
 from oncrpc.portmap.registry import MAX_PER_OWNER, MAX_REGISTRATIONS
-from oncrpc.portmap.settings import LIVENESS_INTERVAL, LONGEST_INTERVAL
+from oncrpc.portmap.settings import BURST, LIVENESS_INTERVAL, LONGEST_INTERVAL, REPLIES
 from oncrpc.portmap.startup import Startup
 from oncrpc.portmap.web.address import HostName, Place
 from oncrpc.programs.portmap import PMAP_VERS
@@ -180,11 +180,11 @@ class Rule(_Table, frozen=True):
 
 
 class Registration(_Table, frozen=True):
-    """Who may register, and how much. None is what the command line or the default says."""
+    """Who may register, and how much (``oncrpc.portmap.access.Rules``)."""
 
-    local_only: bool | None = None
-    reserved_ports: bool | None = None
-    foreign_versions: bool | None = None
+    local_only: bool = False
+    reserved_ports: bool = False
+    foreign_versions: bool = True
     per_owner: Annotated[int, Meta(ge=1, le=MAX_REGISTRATIONS)] = MAX_PER_OWNER
     total: Annotated[int, Meta(ge=FEWEST_TOTAL, le=MAX_REGISTRATIONS)] = MAX_REGISTRATIONS
 
@@ -192,8 +192,8 @@ class Registration(_Table, frozen=True):
 class Rate(_Table, frozen=True):
     """Replies over UDP to a source prefix: how many a second, 0 for any, and how many at once."""
 
-    replies: Annotated[int, Meta(ge=0, le=MOST_RATE)] = 1000
-    burst: Annotated[int, Meta(ge=1, le=MOST_RATE)] = 10000
+    replies: Annotated[int, Meta(ge=0, le=MOST_RATE)] = REPLIES
+    burst: Annotated[int, Meta(ge=1, le=MOST_RATE)] = BURST
 
 
 class Liveness(_Table, frozen=True):

@@ -232,7 +232,7 @@ def netid_of(value: object) -> Netid:
     Raises:
         ValueError: this host has none of that name.
     """
-    served = [netid for netid, entry in transports().items() if entry.proto in ("tcp", "udp")]
+    served = [netid for netid, entry in transports().items() if entry.has_port]
     known = [*served, LOCAL]
     if value not in known:
         raise ValueError(f"{value!r} is no transport here; there are {', '.join(known)}")

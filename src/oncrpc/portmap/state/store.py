@@ -24,7 +24,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from oncrpc.portmap.registry import Operation
+from oncrpc.portmap.registry import Key, Operation, key_of
 from oncrpc.portmap.state import statefile
 from oncrpc.portmap.state.statedir import MAX_FILE, Directory, Write, boot_id
 from oncrpc.portmap.state.statefile import Change, Contents, FormatError
@@ -41,8 +41,6 @@ LEAST_JOURNAL = 65536
 
 TRY_AGAIN = 1.0
 """Seconds after which a writing of both files that failed is tried again."""
-
-Key = tuple[int, int, bytes]
 
 
 class Store:
@@ -227,7 +225,7 @@ class Store:
 def _apply(table: dict[Key, rpcb], change: Change) -> None:
     """Repeat a change; one that was registered anew is the last, as it was then."""
     for entry in change.entries:
-        key = entry.r_prog, entry.r_vers, entry.r_netid.lower()
+        key = key_of(entry)
         table.pop(key, None)
         if change.operation is Operation.SET:
             table[key] = entry

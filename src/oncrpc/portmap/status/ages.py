@@ -5,10 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from oncrpc.portmap.registry import Operation
+from oncrpc.portmap.registry import Key, Operation, key_of
 from oncrpc.programs.rpcb import rpcb
-
-Key = tuple[int, int, bytes]
 
 
 class Ages:
@@ -26,26 +24,22 @@ class Ages:
         """These are about to be registered, or taken out."""
         if operation is Operation.SET:
             now = self.clock()
-            self._since.update((_key(entry), now) for entry in entries)
+            self._since.update((key_of(entry), now) for entry in entries)
         else:
             for entry in entries:
-                self._since.pop(_key(entry), None)
+                self._since.pop(key_of(entry), None)
 
     def age(self, entry: rpcb) -> float:
         """Seconds since a registration is there."""
         now = self.clock()
-        return now - self._since.get(_key(entry), now)
+        return now - self._since.get(key_of(entry), now)
 
     def since(self, entries: Iterable[rpcb]) -> list[float]:
         """The times of these, in order."""
         now = self.clock()
-        return [self._since.get(_key(entry), now) for entry in entries]
+        return [self._since.get(key_of(entry), now) for entry in entries]
 
     def restore(self, entries: Iterable[rpcb], since: Sequence[float]) -> None:
         """These are there since then; what was not told counts from now."""
-        known = {_key(entry): at for entry, at in zip(entries, since, strict=False)}
+        known = {key_of(entry): at for entry, at in zip(entries, since, strict=False)}
         self._since.update((key, at) for key, at in known.items() if key in self._since)
-
-
-def _key(entry: rpcb) -> Key:
-    return entry.r_prog, entry.r_vers, entry.r_netid.lower()

@@ -7,27 +7,22 @@ procedure are its calls, less those that failed and those that still run.
 
 from __future__ import annotations
 
-import struct
 import time
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from typing import Any, NamedTuple
 
 from oncrpc.rpc import Call, Caller
-from oncrpc.rpc.dispatch import Before, Dispatcher, Reply
+from oncrpc.rpc.dispatch import SUCCEEDED, Before, Dispatcher, Reply
 from oncrpc.rpc.prot import accept_stat, reject_stat, reply_stat
 
 BOUNDS = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0, 5.0)
 """Seconds; the upper limits of the histogram."""
 
-SUCCEEDED = struct.pack(">5I", 1, 0, 0, 0, 0)
-"""What follows the xid in the reply to a call that was carried out, with no verifier."""
-
 SUCCESS, NO_REPLY = "success", "no_reply"
 ACCEPTED = {stat: stat.name.lower() for stat in accept_stat}
 DENIED = {stat: stat.name.lower() for stat in reject_stat}
-Clock = Callable[[], float]
 
 
 class Procedure(NamedTuple):

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING
 
 from oncrpc.addr import join_uaddr
 from oncrpc.aio.udp import UdpEndpoint
+from oncrpc.endpoint import started_at
 from oncrpc.numbers import program_name
 from oncrpc.portmap.liveness.verdict import Verdict
 from oncrpc.portmap.log.words import Refusal
 from oncrpc.portmap.policy.model import PROCEDURES
 from oncrpc.portmap.process.activation import path_of
-from oncrpc.portmap.process.pidfile import started_at
 from oncrpc.portmap.settings import POLICY_FILE
 from oncrpc.portmap.stats import FIRST_VERSION
 from oncrpc.portmap.status.model import (

@@ -1,0 +1,27 @@
+"""The face of the package: its names are there, and loaded when they are asked for."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import oncrpc
+
+
+@pytest.mark.parametrize("name", oncrpc.__all__)
+def test_a_public_name_is_there_and_listed(name: str) -> None:
+    assert getattr(oncrpc, name) is not None
+    assert name in dir(oncrpc)
+
+
+def test_any_other_name_is_an_error_as_of_every_module() -> None:
+    with pytest.raises(AttributeError, match="module 'oncrpc' has no attribute 'nothing'"):
+        _ = oncrpc.nothing  # type: ignore[attr-defined]  # that is the point
+
+
+def test_who_blocks_never_loads_asyncio() -> None:
+    program = "import oncrpc, sys; oncrpc.sync; sys.exit('asyncio' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
