@@ -95,5 +95,5 @@ CASES = [
     Case("start to first reply", "", entries=0, measure="start", quick=True),
     Case("memory, idle", "", entries=0, measure="idle", quick=True),
     Case("memory", "", entries=10_000, measure="idle"),
-    Case("memory with 1000 connections", "", entries=0, measure="connections"),
+    Case("memory with 900 connections", "", entries=0, measure="connections"),
 ]  # fmt: skip
