@@ -8,9 +8,14 @@ What the machine has is there too, to be changed at will; of its services none i
 
 from __future__ import annotations
 
+import os
+import shlex
+import sys
 import time
+from pathlib import Path
 from typing import Self
 
+import oncrpc
 from interop.hosts import Host
 from interop.namespace import line_of, need
 
@@ -46,6 +51,12 @@ MASKED = " ".join(
 )
 """What is about the machine, and not about its services."""
 
+BROUGHT = (str(Path(oncrpc.__file__).parents[2]), sys.prefix, sys.base_prefix)
+PLACES = " ".join(
+    shlex.quote(place) for place in map(os.path.realpath, BROUGHT) if not place.startswith("/usr")
+)
+"""What the tests bring along: /tmp is the host's own, and other mounts are not there."""
+
 SETUP = f"""
 set -e
 mount --make-rprivate /
@@ -66,6 +77,11 @@ mkdir dev/shm dev/pts
 mount -t devpts -o newinstance,ptmxmode=0666 devpts dev/pts
 ln -s pts/ptmx dev/ptmx
 for folder in dev/shm tmp; do mount -t tmpfs -o mode=1777 tmpfs $folder; done
+for place in {PLACES}; do
+    mkdir -p .$place
+    mount --bind $place .$place
+    mount -o remount,bind,ro .$place
+done
 mount -t tmpfs -o mode=755 tmpfs run
 rm -rf .{UNITS}/*.wants .{UNITS}/*.requires .{UNITS}/rpcbind.* usr/sbin/policy-rc.d
 for unit in {MASKED}; do ln -sf /dev/null .$unit; done

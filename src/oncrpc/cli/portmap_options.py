@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from oncrpc import __version__
 from oncrpc.addr import family_of
-from oncrpc.cli.command import run
 from oncrpc.cli.portmap_settings import OPTION, VARIABLE, Asked
 from oncrpc.cli.words import WORDS
 from oncrpc.errors import AddressError
@@ -66,6 +65,8 @@ class Parser(argparse.ArgumentParser):
             if file is not None:
                 super()._print_message(message, file)
             return
+        from oncrpc.cli.command import run  # the daemon does without
+
         status = run(self.prog, lambda: sys.stdout.write(message) and 0)
         if status:
             sys.exit(status)
