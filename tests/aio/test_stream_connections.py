@@ -13,7 +13,7 @@ import pytest
 from helpers import words
 from loops import run, settle, until
 from oncrpc.addr import transport
-from oncrpc.aio.pool import Carried, Limits, source_of
+from oncrpc.aio.pool import Carried, Limits
 from oncrpc.aio.sockets import accept, listen
 from oncrpc.aio.stream import ACCEPT_BATCH, Connection
 from oncrpc.rpc import Caller
@@ -373,10 +373,10 @@ def test_a_call_of_a_connection_that_breaks_in_the_same_breath_is_cancelled() ->
 def test_a_source_is_an_ipv4_address_or_an_ipv6_network(
     one: str, other: str, *, same: bool
 ) -> None:
-    found = [source_of(Caller("tcp", (host, 700, 0))) for host in (one, other)]
+    found = [Caller("tcp", (host, 700, 0)).origin for host in (one, other)]
 
     assert (found[0] == found[1]) is same
 
 
 def test_at_a_local_socket_it_is_the_user() -> None:
-    assert source_of(Caller("local", uid=1000, loopback=True)) == 1000
+    assert Caller("local", uid=1000, loopback=True).origin == 1000

@@ -17,30 +17,16 @@ those that do not read their replies the ones that began it first go when the re
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from oncrpc.aio.poller import Poller
 from oncrpc.aio.wire import READ_SIZE
-from oncrpc.rpc.program import Caller
+from oncrpc.rpc.program import Origin
 
 if TYPE_CHECKING:
     from oncrpc.aio.stream import Connection
-
-Source = str | bytes | int | None
-"""Where connections come from: an IPv4 address, an IPv6 network, or the uid of a local user."""
-
-
-def source_of(caller: Caller) -> Source:
-    """Who has a share of the connections; a host has a whole /64 of IPv6 addresses to call from."""
-    if caller.source is None:
-        return caller.uid
-    if ":" not in caller.host or caller.loopback:
-        return caller.host
-    return socket.inet_pton(socket.AF_INET6, caller.host)[:8]
-
 
 SLICE = 0.005
 """Seconds for which streams are answered before everything else that waits has its turn."""
@@ -86,7 +72,7 @@ class Turns:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.clock = clock
-        self._waiting: OrderedDict[Source, deque[Connection]] = OrderedDict()
+        self._waiting: OrderedDict[Origin, deque[Connection]] = OrderedDict()
         self._serving = self._held = False
         self._began = self._last = 0.0
 
@@ -158,7 +144,7 @@ class Pool:
         self.limits, self.clock, self.turns = limits, clock, turns or Turns(clock)
         self.poller = poller
         self.connections: OrderedDict[Connection, None] = OrderedDict()
-        self.sources: dict[Source, OrderedDict[Connection, None]] = {}
+        self.sources: dict[Origin, OrderedDict[Connection, None]] = {}
         self.read_size = min(READ_SIZE, max(limits.record, LEAST_READ))
         self.not_reading: dict[Connection, None] = {}
         self.unanswered: dict[Connection, int] = {}
@@ -185,7 +171,7 @@ class Pool:
             if not own:
                 del self.sources[connection.source]
 
-    def make_room(self, source: Source) -> bool:
+    def make_room(self, source: Origin) -> bool:
         """Whether one more may come in from there; if need be another one has to go."""
         own = len(self.sources.get(source, ()))
         if own >= self.limits.per_source:
@@ -217,7 +203,7 @@ class Pool:
 
     def _greediest(self) -> Connection:
         """Of the source that holds most the connection that holds most."""
-        held: Counter[Source] = Counter()
+        held: Counter[Origin] = Counter()
         for connection, size in self.unanswered.items():
             held[connection.source] += size
         source = max(held, key=held.__getitem__)

@@ -21,7 +21,7 @@ from collections.abc import Awaitable, Hashable
 from functools import partial
 from typing import Any
 
-from oncrpc.aio.pool import Carried, Pool, source_of
+from oncrpc.aio.pool import Carried, Pool
 from oncrpc.aio.route import Guard, NoGuard
 from oncrpc.aio.sockets import accept
 from oncrpc.aio.wire import Wire
@@ -64,7 +64,7 @@ class Connection:
 
     def __init__(self, listener: Listener, sock: socket.SocketType, caller: Caller) -> None:
         self.listener, self.pool, self.caller = listener, listener.pool, caller
-        self.source = source_of(caller)
+        self.source = caller.origin
         pool, limits = self.pool, self.pool.limits
         self.wire = Wire(
             sock, self, poller=pool.poller, most_unsent=limits.unread, read_size=pool.read_size

@@ -23,6 +23,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from copy import copy
+from ipaddress import IPv6Address
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeAlias, TypeVar, cast
 
 from oncrpc.arguments import check_seconds
@@ -143,6 +144,10 @@ class Version:
                 nested.version = cls
 
 
+Origin = str | bytes | int | None
+"""Where calls come from: an IPv4 address, an IPv6 network, or the uid of a local user."""
+
+
 class Caller:
     """Where a call came from and where it arrived.
 
@@ -190,6 +195,14 @@ class Caller:
     def __repr__(self) -> str:
         shown = (f"{name}={getattr(self, name)!r}" for name in self.__slots__ if name != "pidfd")
         return f"Caller({', '.join(shown)})"
+
+    @property
+    def origin(self) -> Origin:
+        """Who has a share: an IPv4 address, an IPv6 /64, or the user at a local socket."""
+        if self.source is None:
+            return self.uid
+        host = self.source[0]
+        return IPv6Address(host).packed[:8] if ":" in host and not self.loopback else host
 
     @property
     def host(self) -> str:

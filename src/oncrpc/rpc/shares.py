@@ -8,10 +8,9 @@ proves nothing of where it came from.
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from ipaddress import IPv6Address
 from typing import TypeVar
 
-from oncrpc.rpc.program import Caller
+from oncrpc.rpc.program import Caller, Origin
 
 R = TypeVar("R")
 MAX_PER_SOURCE = 64
@@ -23,27 +22,22 @@ class Shares:
 
     def __init__(self, *, most: int = MAX_PER_SOURCE) -> None:
         self.most = most
-        self.under_way: dict[str | bytes, int] = {}
+        self.under_way: dict[Origin, int] = {}
 
     def spent(self, caller: Caller) -> bool:
         """Whether so many of the caller's are under way that no further one may begin."""
-        return bool(self.under_way) and self.under_way.get(_source(caller), 0) >= self.most
+        return bool(self.under_way) and self.under_way.get(caller.origin, 0) >= self.most
 
     def counted(self, caller: Caller, reply: Awaitable[R]) -> Awaitable[R]:
         """The same reply, which counts from now on until it is there, or its task is cancelled."""
-        source = _source(caller)
+        source = caller.origin
         self.under_way[source] = self.under_way.get(source, 0) + 1
         return self._until(reply, source)
 
-    async def _until(self, reply: Awaitable[R], source: str | bytes) -> R:
+    async def _until(self, reply: Awaitable[R], source: Origin) -> R:
         try:
             return await reply
         finally:
             self.under_way[source] -= 1
             if not self.under_way[source]:
                 del self.under_way[source]
-
-
-def _source(caller: Caller) -> str | bytes:
-    host = caller.host
-    return IPv6Address(host).packed[:8] if ":" in host and not caller.loopback else host
