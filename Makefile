@@ -67,8 +67,9 @@ completion: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
+	@mkdir -p build
 	$(BIN)/python bench/xdr.py
-	$(BIN)/python bench/portmap.py
+	$(BIN)/python bench/portmap.py --json build/bench.json
 
 bench-quick: $(INSTALLED)
 	$(BIN)/python bench/portmap.py --quick

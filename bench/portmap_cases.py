@@ -83,6 +83,7 @@ CASES = [
     Case("GETPORT", "udp", 1, measure="p50", target="<= 1.0x", quick=True),
     Case("GETADDR v4", "udp", 1, measure="p50", target="<= 1.0x"),
     Case("DUMP v2", "udp", 16),
+    Case("GETPORT", "tcp", 32),
     Case("GETPORT", "tcp", 64, target=">= 4x", quick=True),
     Case("GETADDR v4", "tcp", 64, target=">= 7x", quick=True),
     Case("GETPORT", "tcp", 1, measure="p50", target="<= 1.2x", quick=True),
