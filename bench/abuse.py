@@ -32,9 +32,9 @@ from typing import Any, NamedTuple
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tests"))
 
-from interop.hosts import PORTMAP, Host  # noqa: E402
-from interop.namespace import PYTHON, PortMapper  # noqa: E402
 from oncrpc import sync  # noqa: E402
+from support.hosts import PORTMAP, Host  # noqa: E402
+from support.namespace import PYTHON, PortMapper  # noqa: E402
 
 SERVER, GATEWAY, HONEST = "10.7.0.1", "10.7.0.2", "10.8.1.1"
 ON_SERVER = ("nice", "-n", "-15", "taskset", "-c", "0")

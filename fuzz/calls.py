@@ -9,15 +9,15 @@ from random import Random
 from typing import Any
 
 from fuzz.mutation import WORDS, mutated
+from oncrpc.portmap.procedures import Mapper
 from oncrpc.portmap.registry import Registry
-from oncrpc.portmap.service import Mapper
 from oncrpc.programs.portmap import PMAP_VERS, call_args, mapping
 from oncrpc.programs.rpcb import RPCBVERS, RPCBVERS4, netbuf, rpcb, rpcb_rmtcallargs
 from oncrpc.rpc import AUTH_NONE, Caller, auth_sys
 from oncrpc.rpc.calls import call_header
 from oncrpc.xdr import codec
 
-GOLDEN = Path(__file__).resolve().parents[1] / "tests" / "portmap" / "golden.jsonl"
+GOLDEN = Path(__file__).resolve().parents[1] / "tests" / "support" / "golden.jsonl"
 CALLERS = (
     Caller("udp", ("192.0.2.1", 700, 0), ("192.0.2.2", 111, 0), datagram=True),
     Caller("udp6", ("2001:db8::1", 700, 0), ("2001:db8::2", 111, 0), datagram=True, to_group=True),

@@ -15,8 +15,8 @@ from oncrpc import sync
 from oncrpc.errors import ProtocolError
 from oncrpc.rpc import Caller
 from oncrpc.rpc.dispatch import Dispatcher
-from oncrpc.rpc.memo import Lasting
 from oncrpc.rpc.prot import rpc_msg
+from oncrpc.rpc.reply_cache import Lasting
 from oncrpc.xdr import codec
 
 MOST_CALLS = 6

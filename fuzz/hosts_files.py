@@ -11,9 +11,9 @@ from random import Random
 
 from fuzz.driver import Target
 from fuzz.mutation import joined, mutated_text, parted
-from oncrpc.portmap.hosts.patterns import NameNeeded, host_at
-from oncrpc.portmap.hosts.reader import ListUnreadable, parse, text_of
-from oncrpc.portmap.hosts.rules import Rules, judge
+from oncrpc.access.hosts.patterns import NameNeeded, host_at
+from oncrpc.access.hosts.reader import ListUnreadable, parse, text_of
+from oncrpc.access.hosts.rules import Rules, judge
 
 TOKENS = (
     "rpcbind", "portmap", "ALL", "all", "EXCEPT", "LOCAL", "KNOWN", "UNKNOWN", "PARANOID", ":", ",",

@@ -10,8 +10,8 @@ from random import Random
 from fuzz.calls import CALLERS
 from fuzz.driver import Target
 from fuzz.mutation import mutated_text
-from oncrpc.portmap.policy.model import OF_A_PROGRAM, RULED, Asker, Policy, relevant
-from oncrpc.portmap.policy.policyfile import MAX_SIZE, PolicyError, line_of_rule, parse
+from oncrpc.access.rules import OF_A_PROGRAM, RULED, Asker, Policy, relevant
+from oncrpc.daemon.config.read import MAX_SIZE, PolicyError, line_of_rule, parse
 
 PATH = "portmap.toml"
 LONGEST = 330

@@ -16,11 +16,11 @@ from zlib import crc32
 from fuzz.calls import MAKERS
 from fuzz.driver import Target
 from fuzz.mutation import joined, mutated, parted, word
+from oncrpc.daemon.state.journal import JOURNAL, SNAPSHOT, Store
+from oncrpc.daemon.state.records import change, header, snapshot
 from oncrpc.errors import XdrError
 from oncrpc.portmap.registry import Operation, Registry
-from oncrpc.portmap.state.statefile import change, header, snapshot
-from oncrpc.portmap.state.store import JOURNAL, SNAPSHOT, Store
-from oncrpc.portmap.state.warmstart import PORTMAP, RPCBIND, WarmStart
+from oncrpc.portmap.warmstart import PORTMAP, RPCBIND, WarmStart
 from oncrpc.programs.portmap import mapping, pmaplist, pmaplist_ptr
 from oncrpc.programs.rpcb import rp__list, rpcb, rpcblist_ptr
 from oncrpc.xdr import codec

@@ -16,11 +16,13 @@ from typing import Any
 
 import shtab
 
-from oncrpc.cli import pmap_dump, pmap_set, portmap_options, words, xdrc
+from oncrpc.access.rules import PROCEDURES
+from oncrpc.cli import pmap_dump, pmap_set, xdrc
 from oncrpc.cli.command import Option
+from oncrpc.cli.portmap import options as portmap_options
+from oncrpc.cli.portmap import subcommands as words
 from oncrpc.cli.rpcinfo import options as rpcinfo
 from oncrpc.cli.rpcinfo import scan
-from oncrpc.portmap.policy.model import PROCEDURES
 
 FOLDER = Path(__file__).resolve().parent / "completion"
 SHELLS = {"bash": "{}.bash", "zsh": "_{}", "fish": "{}.fish"}

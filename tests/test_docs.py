@@ -87,6 +87,7 @@ def constants() -> Iterator[str]:
     """Every constant whose name starts with MAX, save those of what is only for tests."""
     for path in set(SOURCES.rglob("*.py")) - set(SOURCES.glob("testing/*")):
         module = ".".join(path.relative_to(SOURCES.parent).with_suffix("").parts)
+        module = module.removesuffix(".__init__")
         for statement in ast.parse(path.read_text()).body:
             targets = statement.targets if isinstance(statement, ast.Assign) else []
             for name in (target.id for target in targets if isinstance(target, ast.Name)):

@@ -14,16 +14,16 @@ from pathlib import Path
 
 import pytest
 
-from interop.hosts import Host, portmap, until
-from interop.namespace import PYTHON
-from loops import run
 from oncrpc import auth_sys, binding, serve, sync
 from oncrpc.addr import split_uaddr
 from oncrpc.errors import AuthError
 from oncrpc.programs.mount import MOUNT_V3, exportnode, groupnode
 from oncrpc.rpc import Call, Procedure, Version
 from oncrpc.xdr import String
-from portmap.running import RunningDaemon
+from support.hosts import Host, portmap, until
+from support.loops import run
+from support.namespace import PYTHON
+from support.running import RunningDaemon
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 MOST_LINES = 60

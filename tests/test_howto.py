@@ -27,12 +27,12 @@ from oncrpc.aio import binding
 from oncrpc.aio import broadcast as broadcast_module
 from oncrpc.aio.link import dial
 from oncrpc.aio.server import serve
-from oncrpc.binder import Binder
 from oncrpc.idl import compile_text
-from oncrpc.interfaces import Destination
+from oncrpc.net.broadcast import Destination
 from oncrpc.rpc import Service
+from oncrpc.rpcbind import Binder
 from oncrpc.sync import binder as sync_binder
-from portmap.running import RunningDaemon
+from support.running import RunningDaemon
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 TUTORIAL = DOCS / "tutorial" / "your-own-program.md"

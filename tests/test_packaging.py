@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from oncrpc import __version__
-from oncrpc.cli.portmap_options import parser
-from oncrpc.portmap.policy import policyfile
+from oncrpc.cli.portmap.options import parser
+from oncrpc.daemon.config import read as policyfile
 
 ROOT = Path(__file__).parent.parent
 PACKAGING = ROOT / "packaging"

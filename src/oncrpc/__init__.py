@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from oncrpc.aio import binding
     from oncrpc.aio.broadcast import broadcast
     from oncrpc.aio.client import connect
-    from oncrpc.aio.pool import Limits
+    from oncrpc.aio.connections import Limits
     from oncrpc.aio.server import serve
-    from oncrpc.identity import auth_sys
+    from oncrpc.net.credentials import auth_sys
 
 __all__ = [
     "Limits", "auth_sys", "binding", "broadcast", "connect", "errors", "numbers", "rpc", "serve",
@@ -26,8 +26,8 @@ __all__ = [
 ]  # fmt: skip
 
 _HOMES = {
-    "Limits": "oncrpc.aio.pool:Limits",
-    "auth_sys": "oncrpc.identity:auth_sys",
+    "Limits": "oncrpc.aio.connections:Limits",
+    "auth_sys": "oncrpc.net.credentials:auth_sys",
     "binding": "oncrpc.aio.binding",
     "broadcast": "oncrpc.aio.broadcast:broadcast",
     "numbers": "oncrpc.numbers",

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from loops import run
 from oncrpc.addr import split_uaddr, transport
 from oncrpc.aio import binding
 from oncrpc.aio.link import dial
 from oncrpc.aio.server import Server
-from oncrpc.aio.sockets import listen
 from oncrpc.errors import NotRegistered
+from oncrpc.net.sockets import listen
+from oncrpc.portmap.procedures import Mapper
 from oncrpc.portmap.registry import Registry
-from oncrpc.portmap.service import Mapper
 from oncrpc.rpc.dispatch import Dispatcher
 from oncrpc.testing import ManualClock
+from support.loops import run
 
 
 def test_the_modules_binder_dials_over_asyncio_and_its_methods_are_the_functions() -> None:

@@ -11,23 +11,22 @@ from typing import Any
 
 import pytest
 
-from descriptors import no_descriptors
-from helpers import words
-from loops import run, run_by, settle, until
 from oncrpc.addr import split_uaddr, transport
 from oncrpc.aio import broadcast as broadcast_module
 from oncrpc.aio.broadcast import Heard, broadcast
 from oncrpc.aio.server import Server
-from oncrpc.aio.sockets import listen
 from oncrpc.errors import AddressError, TransportError, XdrError
-from oncrpc.interfaces import Destination
+from oncrpc.net.broadcast import Destination
+from oncrpc.net.sockets import listen
 from oncrpc.programs.portmap import PMAP_VERS, call_args, call_result
 from oncrpc.programs.rpcb import RPCBVERS, rpcb_rmtcallargs, rpcb_rmtcallres
 from oncrpc.rpc import Call, NoReply, Service, idempotent
 from oncrpc.rpc.dispatch import Dispatcher
 from oncrpc.testing import ManualClock
-
-from .echo import ECHO_V1
+from support.echo import ECHO_V1
+from support.loops import run, run_by, settle, until
+from support.open_descriptors import no_descriptors
+from support.words import words
 
 HOSTS = ("127.0.0.1", "127.0.0.2")
 EVERYBODY = [Destination(socket.AF_INET, host) for host in HOSTS]

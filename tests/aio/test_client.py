@@ -13,19 +13,18 @@ from typing import Any
 
 import pytest
 
-from loops import LOOPS, run, run_by
 from oncrpc import rpc, sync
 from oncrpc.aio.client import connect
 from oncrpc.aio.link import AioLink, dial
 from oncrpc.aio.server import serve
-from oncrpc.binder import Binder
 from oncrpc.errors import AddressError, CallTimeout, NotRegistered, TransportError
-from oncrpc.identity import auth_sys
+from oncrpc.net.credentials import auth_sys
 from oncrpc.rpc import Call
+from oncrpc.rpcbind import Binder
 from oncrpc.testing import ManualClock
-
-from .echo import ECHO_V1, Echo
-from .peers import LOCALHOST, NETIDS, echoing, port_of
+from support.echo import ECHO_V1, Echo
+from support.loops import LOOPS, run, run_by
+from support.peers import LOCALHOST, NETIDS, echoing, port_of
 
 
 @pytest.mark.parametrize("loop", LOOPS)
@@ -239,7 +238,7 @@ def test_an_argument_that_cannot_be_is_refused_by_its_name_before_anything_is_di
     options: dict[str, Any], kind: type[Exception], why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: dict[str, Any] = {"host": LOCALHOST, "client": ECHO_V1.Client} | options
-    monkeypatch.setattr("oncrpc.endpoint.transports", lambda: ("tcp", "local"))
+    monkeypatch.setattr("oncrpc.net.targets.transports", lambda: ("tcp", "local"))
     monkeypatch.setattr(socket, "socket", None)
 
     async def scenario() -> None:

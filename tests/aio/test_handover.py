@@ -8,14 +8,13 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from loops import run, settle, until
 from oncrpc.addr import transport
-from oncrpc.aio.pool import Carried, Limits
+from oncrpc.aio.connections import Carried, Limits
 from oncrpc.aio.server import Server
-from oncrpc.aio.sockets import listen
-
-from .echo import ECHO_V1, Echo, call, dispatcher, record
-from .streams import ended, receive, send
+from oncrpc.net.sockets import listen
+from support.echo import ECHO_V1, Echo, call, dispatcher, record
+from support.loops import run, settle, until
+from support.streams import ended, receive, send
 
 SIZE = 4 << 20
 """Of a reply that no socket buffer holds."""

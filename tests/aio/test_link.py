@@ -8,17 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from helpers import words
-from loops import run, run_by, settle, until
 from oncrpc.aio.link import MAX_UNREAD, dial
 from oncrpc.aio.server import serve
 from oncrpc.errors import CallTimeout
 from oncrpc.rpc import auth_sys
 from oncrpc.rpc.record import encode_record
 from oncrpc.testing import ManualClock
-
-from .echo import ECHO_V1, Echo
-from .peers import LOCALHOST, begin, peer, port_of, result
+from support.echo import ECHO_V1, Echo
+from support.loops import run, run_by, settle, until
+from support.peers import LOCALHOST, begin, peer, port_of, result
+from support.words import words
 
 
 @pytest.mark.parametrize("netid", ["tcp", "udp"])

@@ -8,9 +8,6 @@ import socket
 
 import pytest
 
-from asked import Asked
-from helpers import words
-from loops import run, run_by, settle, until
 from oncrpc.aio import link as link_module
 from oncrpc.aio.link import dial
 from oncrpc.aio.server import serve
@@ -29,9 +26,11 @@ from oncrpc.errors import (
     TransportError,
 )
 from oncrpc.testing import ManualClock
-
-from .echo import ECHO_V1
-from .peers import LOCALHOST, begin, echoing, peer, port_of, result
+from support.echo import ECHO_V1
+from support.fake_resolver import Asked
+from support.loops import run, run_by, settle, until
+from support.peers import LOCALHOST, begin, echoing, peer, port_of, result
+from support.words import words
 
 
 def test_a_reset_connection_fails_the_calls_under_way_and_later_ones() -> None:

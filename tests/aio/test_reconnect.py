@@ -9,14 +9,13 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from loops import run, run_by, settle, until
 from oncrpc.aio.link import AioLink
 from oncrpc.aio.reconnect import ReconnectingLink
 from oncrpc.errors import CallTimeout, NotRegistered, TransportError
 from oncrpc.testing import ManualClock
-
-from .echo import ECHO_V1
-from .peers import LOCALHOST, Peer, peer, result
+from support.echo import ECHO_V1
+from support.loops import run, run_by, settle, until
+from support.peers import LOCALHOST, Peer, peer, result
 
 
 class Redialing:

@@ -9,16 +9,15 @@ from typing import Any
 
 import pytest
 
-from loops import run
 from oncrpc.addr import transport
 from oncrpc.aio.client import connect
 from oncrpc.aio.server import serve
-from oncrpc.aio.sockets import listen
 from oncrpc.errors import AddressError
+from oncrpc.net.sockets import listen
 from oncrpc.rpc import Service
-
-from .echo import ECHO_V1, Echo
-from .peers import LOCALHOST, NETIDS
+from support.echo import ECHO_V1, Echo
+from support.loops import run
+from support.peers import LOCALHOST, NETIDS
 
 HOST = ("udp", "tcp", "udp6", "tcp6", "rawip", "local")
 
@@ -153,7 +152,7 @@ def test_an_argument_that_cannot_be_is_refused_by_its_name_before_anything_is_bo
     options: dict[str, Any], kind: type[Exception], why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("oncrpc.aio.server.listen", None)
-    monkeypatch.setattr("oncrpc.endpoint.transports", lambda: HOST)
+    monkeypatch.setattr("oncrpc.net.targets.transports", lambda: HOST)
 
     with pytest.raises(kind) as raised:
         run(served(Echo(), **options))

@@ -15,23 +15,22 @@ from typing import Any, NoReturn
 
 import pytest
 
-from helpers import words
-from loops import run, settle, until
 from oncrpc.addr import Transport, split_uaddr, transport
 from oncrpc.aio.client import connect
-from oncrpc.aio.pool import Limits
+from oncrpc.aio.connections import Limits
 from oncrpc.aio.server import Server, serve
-from oncrpc.aio.sockets import listen, listen_local
-from oncrpc.endpoint import socket_of
 from oncrpc.errors import AddressError, AuthError, SystemFailure
-from oncrpc.identity import auth_sys
+from oncrpc.net.credentials import auth_sys
+from oncrpc.net.sockets import listen, listen_local
+from oncrpc.net.targets import socket_of
 from oncrpc.rpc import Call, Shorthands
+from oncrpc.rpc.per_source import MAX_PER_SOURCE
 from oncrpc.rpc.prot import auth_stat
 from oncrpc.rpc.record import encode_record
-from oncrpc.rpc.shares import MAX_PER_SOURCE
-
-from .echo import ECHO_V1, Echo, call, dispatcher, record
-from .peers import LOCALHOST
+from support.echo import ECHO_V1, Echo, call, dispatcher, record
+from support.loops import run, settle, until
+from support.peers import LOCALHOST
+from support.words import words
 
 
 def test_every_netid_has_its_address_and_the_first_local_one_stands(tmp_path: Path) -> None:

@@ -13,23 +13,22 @@ from typing import Any
 
 import pytest
 
-from loops import run, until
 from oncrpc.addr import split_uaddr, transport
 from oncrpc.aio.client import connect
 from oncrpc.aio.link import dial
 from oncrpc.aio.server import Server, serve
-from oncrpc.aio.sockets import listen
-from oncrpc.binder import Binder
 from oncrpc.errors import NotRegistered, TransportError
+from oncrpc.net.sockets import listen
+from oncrpc.portmap.procedures import Mapper
 from oncrpc.portmap.registry import SUPERUSER, UNKNOWN, Registry
-from oncrpc.portmap.service import Mapper
 from oncrpc.programs.rpcb import rpcb
 from oncrpc.rpc.dispatch import Dispatcher
+from oncrpc.rpcbind import Binder
 from oncrpc.testing import ManualClock
-from rpc.service import COUNTER, COUNTER_V3, COUNTER_V5, Counter
-
-from .echo import ECHO_V1, Echo
-from .peers import LOCALHOST
+from support.echo import ECHO_V1, Echo
+from support.loops import run, until
+from support.peers import LOCALHOST
+from support.service import COUNTER, COUNTER_V3, COUNTER_V5, Counter
 
 
 @contextlib.asynccontextmanager

@@ -11,15 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers import words
-from loops import run, settle, until
-from oncrpc.aio.pool import SLICE, Limits, Turns
+from oncrpc.aio.connections import SLICE, Limits, Turns
 from oncrpc.aio.stream import TURN_CALLS, Connection
 from oncrpc.rpc.record import MAX_FRAGMENTS, encode_record
 from oncrpc.testing import ManualClock
-
-from .echo import ECHO_V1, call, record
-from .streams import ended, receive, send, serving
+from support.echo import ECHO_V1, call, record
+from support.loops import run, settle, until
+from support.streams import ended, receive, send, serving
+from support.words import words
 
 
 def test_a_call_is_answered_in_a_record() -> None:

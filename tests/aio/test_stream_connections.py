@@ -10,16 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from helpers import words
-from loops import run, settle, until
 from oncrpc.addr import transport
-from oncrpc.aio.pool import Carried, Limits
-from oncrpc.aio.sockets import accept, listen
+from oncrpc.aio.connections import Carried, Limits
 from oncrpc.aio.stream import ACCEPT_BATCH, Connection
+from oncrpc.net.sockets import accept, listen
 from oncrpc.rpc import Caller
-
-from .echo import ECHO_V1, record
-from .streams import Serving, answered, connect_from, ended, receive, send, serving
+from support.echo import ECHO_V1, record
+from support.loops import run, settle, until
+from support.streams import Serving, answered, connect_from, ended, receive, send, serving
+from support.words import words
 
 
 def overdue(connection: Connection, server: Serving, seconds: float) -> str | None:

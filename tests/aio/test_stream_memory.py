@@ -10,16 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers import words
-from loops import run
 from oncrpc.rpc import Call, pure
 from oncrpc.rpc.dispatch import Dispatcher
-from oncrpc.rpc.memo import Memo
 from oncrpc.rpc.record import RecordReader, encode_record
+from oncrpc.rpc.reply_cache import Memo
 from oncrpc.testing import ManualClock
-
-from .echo import ECHO_V1, call
-from .streams import send, serving
+from support.echo import ECHO_V1, call
+from support.loops import run
+from support.streams import send, serving
+from support.words import words
 
 
 class Ledger(ECHO_V1.Service):

@@ -6,19 +6,18 @@ import socket
 
 import pytest
 
-from helpers import words
-from loops import run, settle, until
 from oncrpc.aio import udp
-from oncrpc.aio.mmsg import SLOTS, Batch
-from oncrpc.aio.route import NoGuard, Route, Standing
+from oncrpc.aio.datagram_batch import SLOTS, Batch
 from oncrpc.aio.udp import MAX_CALL, MAX_REPLY, MAX_WAITING, _fitting
+from oncrpc.aio.udp_route import NoGuard, Route, Standing
 from oncrpc.errors import SystemFailure
 from oncrpc.rpc import Caller
 from oncrpc.rpc.dispatch import refuse
-from oncrpc.rpc.memo import Memo
-
-from .datagrams import Client, Subject, endpoint, guarded
-from .echo import ECHO_V1, call
+from oncrpc.rpc.reply_cache import Memo
+from support.datagrams import Client, Subject, endpoint, guarded
+from support.echo import ECHO_V1, call
+from support.loops import run, settle, until
+from support.words import words
 
 HEADER = 24
 

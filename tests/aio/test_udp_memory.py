@@ -12,21 +12,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers import words
-from loops import run, settle
 from oncrpc.addr import transport
 from oncrpc.aio import udp
-from oncrpc.aio.mmsg import MAX_TRAIN, MAX_TRAIN_REPLY, SLOTS, Batch, can_segment
-from oncrpc.aio.route import Guard, NoGuard, Standing
-from oncrpc.aio.sockets import listen
+from oncrpc.aio.datagram_batch import MAX_TRAIN, MAX_TRAIN_REPLY, SLOTS, Batch, can_segment
 from oncrpc.aio.udp import MAX_READY_CALL, UdpEndpoint
-from oncrpc.rpc import Call, Caller, memo, pure
+from oncrpc.aio.udp_route import Guard, NoGuard, Standing
+from oncrpc.net.sockets import listen
+from oncrpc.rpc import Call, Caller, pure
+from oncrpc.rpc import reply_cache as memo
 from oncrpc.rpc.dispatch import Dispatcher
-from oncrpc.rpc.memo import Memo
+from oncrpc.rpc.reply_cache import Memo
 from oncrpc.testing import ManualClock
-
-from .datagrams import Client, Subject
-from .echo import ECHO_V1, call
+from support.datagrams import Client, Subject
+from support.echo import ECHO_V1, call
+from support.loops import run, settle
+from support.words import words
 
 
 class Ledger(ECHO_V1.Service):

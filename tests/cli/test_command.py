@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from descriptors import no_descriptors
 from oncrpc.cli.command import (
     BROKEN_PIPE,
     INTERRUPTED,
@@ -26,6 +25,7 @@ from oncrpc.cli.command import (
     scan,
     version_of,
 )
+from support.open_descriptors import no_descriptors
 
 OPTIONS = (
     Option("list", "l", "", "list"),

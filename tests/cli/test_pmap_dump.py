@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from cli.fake_mapper import port_mapper
-from cli.fakes import Server
 from oncrpc.cli.pmap_dump import USAGE, lines, main
 from oncrpc.errors import AuthError
 from oncrpc.programs.portmap import mapping
 from oncrpc.rpc.dispatch import refuse
+from support.commands import Server
+from support.fake_mapper import port_mapper
 
 NFS = "    100003    3   tcp   2049  nfs\n"
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from cli.fake_mapper import Mapper2
-from cli.fakes import Server, serving
 from oncrpc.cli.command import Failure
 from oncrpc.cli.pmap_dump import lines
 from oncrpc.cli.pmap_set import USAGE, main, parse
 from oncrpc.programs.portmap import mapping
+from support.commands import Server, serving
+from support.fake_mapper import Mapper2
 
 Set = Callable[[str, Mapper2], int]
 

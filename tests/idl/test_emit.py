@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 import pytest
 
-from helpers import words
-from idl.compiled import body_of, module_of
 from oncrpc import xdr
 from oncrpc.errors import XdrError
 from oncrpc.idl import compile_text
+from support.compiled import body_of, module_of
+from support.words import words
 
 
 class Example(NamedTuple):

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from idl.compiled import module_of
 from idl.test_interfaces import types_of
 from oncrpc import xdr
 from oncrpc.idl import compile_file, interface_of
 from oncrpc.idl.model import Interface
 from oncrpc.programs import mount, nfs3, nlm, portmap, rpcb
 from oncrpc.rpc import Version
+from support.compiled import module_of
 
 ROOT = Path(__file__).parents[2]
 RFC = Path(__file__).with_name("rfc")

@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idl.compiled import module_of
 from oncrpc import xdr
 from oncrpc.idl import compile_file
 from oncrpc.testing import values_of
+from support.compiled import module_of
 
 DEBIAN = [
     *(f"/usr/include/rpcsvc/{name}.x" for name in (

@@ -10,14 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers import words
 from oncrpc import sync
 from oncrpc.errors import IdlError
 from oncrpc.idl.names import field_name, free, in_scope, parameter_name, synonym
 from oncrpc.testing import MemoryLink
 from oncrpc.xdr import encode
-
-from .compiled import body_of, module_of
+from support.compiled import body_of, module_of
+from support.words import words
 
 needs_rpcgen = pytest.mark.skipif(shutil.which("rpcgen") is None, reason="no rpcgen")
 

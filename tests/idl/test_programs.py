@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from idl.compiled import body_of, module_of
 from oncrpc.errors import ProcedureUnavailable
+from support.compiled import body_of, module_of
 
 CALCULATOR = """
 struct pair { int a; int b; };

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from idl.compiled import body_of
 from oncrpc.errors import IdlError
 from oncrpc.idl import compile_file
+from support.compiled import body_of
 
 
 def test_a_constant_of_a_pass_through_line_is_found() -> None:

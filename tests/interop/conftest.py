@@ -7,9 +7,9 @@ from itertools import product
 
 import pytest
 
-from interop.callers import SERVERS, SUCCESS, Attempt, Peer, built, outcomes, peers
-from interop.hosts import Host, portmap
-from interop.refuser import NETIDS
+from support.hosts import Host, portmap
+from support.peer_callers import SERVERS, SUCCESS, Attempt, Peer, built, outcomes, peers
+from support.refuser import NETIDS
 
 
 @pytest.fixture(scope="session")

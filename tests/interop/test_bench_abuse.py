@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from interop.namespace import PYTHON, need
+from support.namespace import PYTHON, need
 
 pytestmark = pytest.mark.interop
 

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from idl.test_interfaces import DEBIAN, present
-from interop.c_reading import LAXER, LOSSY, STRICTER, Reading, Refused, reading
-from interop.c_types import Answer, Driver, drivers
-from interop.namespace import need
-from interop.subjects import Subject, interface, subjects_of
 from oncrpc import xdr
 from oncrpc.errors import XdrError
 from oncrpc.testing import values_of
+from support.c_reading import LAXER, LOSSY, STRICTER, Reading, Refused, reading
+from support.c_types import Answer, Driver, drivers
+from support.namespace import need
+from support.subjects import Subject, interface, subjects_of
 
 pytestmark = [pytest.mark.interop, pytest.mark.slow]
 

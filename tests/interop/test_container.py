@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from interop.hosts import Host, finished, status_of, until
-from interop.namespace import need
 from oncrpc import sync
 from oncrpc.programs.rpcb import RPCBVERS4
+from support.hosts import Host, finished, status_of, until
+from support.namespace import need
 
 pytestmark = [pytest.mark.interop, pytest.mark.slow]
 

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from helpers import words
-from interop.hosts import (
+from oncrpc import sync
+from oncrpc.daemon.privileges import user_of
+from support.hosts import (
     C_RPCBIND,
     PORTMAP,
     Host,
@@ -26,10 +27,9 @@ from interop.hosts import (
     until,
     wait_gone,
 )
-from interop.namespace import PortMapper, need
-from interop.wire import call, stream, success
-from oncrpc import sync
-from oncrpc.portmap.process.privileges import user_of
+from support.namespace import PortMapper, need
+from support.wire import call, stream, success
+from support.words import words
 
 pytestmark = [pytest.mark.interop, pytest.mark.slow]
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from interop.booted import Booted
-from interop.hosts import Host, status_of, until, wait_gone
-from interop.namespace import DEADLINE, PATH, need
 from oncrpc import sync
 from oncrpc.programs.rpcb import RPCBVERS4, rpcb
+from support.booted import Booted
+from support.hosts import Host, status_of, until, wait_gone
+from support.namespace import DEADLINE, PATH, need
 
 pytestmark = [pytest.mark.interop, pytest.mark.slow]
 

@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 import pytest
 
-from cli.fakes import Server
-from helpers import words
-from interop.hosts import Host, portmap
-from interop.programs import BEHAVIOURS, WELL_BEHAVED
-from interop.wire import (
+from oncrpc import sync
+from support.commands import Server
+from support.hosts import Host, portmap
+from support.programs import BEHAVIOURS, WELL_BEHAVED
+from support.wire import (
     AUTH_SYS,
     AUTH_TOOWEAK,
     FALSE,
@@ -31,7 +31,7 @@ from interop.wire import (
     string,
     success,
 )
-from oncrpc import sync
+from support.words import words
 
 pytestmark = pytest.mark.interop
 

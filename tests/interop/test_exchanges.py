@@ -8,8 +8,12 @@ from typing import Any
 
 import pytest
 
-from helpers import words
-from interop.callers import (
+from oncrpc import rpc, sync
+from oncrpc.addr import join_uaddr
+from oncrpc.rpc.record import LAST_FRAGMENT
+from support.hosts import Host, finished
+from support.namespace import DEADLINE
+from support.peer_callers import (
     ADDRESSES,
     CLIENTS,
     DATAGRAMS,
@@ -20,13 +24,9 @@ from interop.callers import (
     outcome_of,
     outcomes,
 )
-from interop.hosts import Host, finished
-from interop.namespace import DEADLINE
-from interop.refuser import NETIDS, complement
-from interop.wire import AUTH_NONE, record, stream, success
-from oncrpc import rpc, sync
-from oncrpc.addr import join_uaddr
-from oncrpc.rpc.record import LAST_FRAGMENT
+from support.refuser import NETIDS, complement
+from support.wire import AUTH_NONE, record, stream, success
+from support.words import words
 
 pytestmark = pytest.mark.interop
 

@@ -14,14 +14,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from helpers import words
-from interop.hosts import Host, portmap
-from interop.namespace import DEADLINE
-from interop.wire import call, rpcb, string
 from oncrpc import sync
 from oncrpc.errors import OncRpcError
 from oncrpc.programs.portmap import PMAP_VERS
 from oncrpc.programs.rpcb import RPCBVERS4
+from support.hosts import Host, portmap
+from support.namespace import DEADLINE
+from support.wire import call, rpcb, string
+from support.words import words
 
 pytestmark = pytest.mark.interop
 

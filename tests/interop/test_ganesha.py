@@ -9,14 +9,14 @@ from typing import Annotated, NamedTuple
 
 import pytest
 
-from helpers import words
-from interop.hosts import Host, finished, portmap, until
-from interop.namespace import need
 from oncrpc import rpc, sync, xdr
 from oncrpc.addr import split_uaddr
 from oncrpc.programs.portmap import IPPROTO_TCP, IPPROTO_UDP, PMAP_VERS, mapping
 from oncrpc.rpc import Procedure, Version
 from oncrpc.xdr import Opaque, String, UInt
+from support.hosts import Host, finished, portmap, until
+from support.namespace import need
+from support.words import words
 
 pytestmark = pytest.mark.interop
 

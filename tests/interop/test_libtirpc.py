@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import pytest
 
-from interop.hosts import C_RPCBIND, Host, compiled, finished, portmap, until
-from interop.namespace import need
 from oncrpc.programs.rpcb import rpcb
+from support.hosts import C_RPCBIND, Host, compiled, finished, portmap, until
+from support.namespace import need
 
 pytestmark = pytest.mark.interop
 

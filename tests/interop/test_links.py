@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .hosts import Host, portmap, until
+from support.hosts import Host, portmap, until
 
 pytestmark = pytest.mark.interop
 

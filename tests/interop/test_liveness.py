@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from interop.hosts import PORTMAP, Host, until, wait_gone
-from interop.namespace import DEADLINE, PYTHON, PortMapper, need
-from interop.wire import call, success
 from oncrpc import sync
 from oncrpc.programs.rpcb import RPCBVERS4, rpcb
+from support.hosts import PORTMAP, Host, until, wait_gone
+from support.namespace import DEADLINE, PYTHON, PortMapper, need
+from support.wire import call, success
 
 pytestmark = [pytest.mark.interop, pytest.mark.slow]
 
@@ -65,7 +65,7 @@ def dropped(host: Host) -> list[str]:
 
 def serve(host: Host, prog: int, *how: str) -> int:
     """Start a server; its process id, once it is registered."""
-    server = host.popen([PYTHON, "-m", "interop.one_server", str(prog), *how])
+    server = host.popen([PYTHON, "-m", "support.one_server", str(prog), *how])
     assert server.stdout is not None
     return int(server.stdout.readline())
 

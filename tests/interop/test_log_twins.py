@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from interop.booted import Booted
-from interop.hosts import for_all, until
-from interop.namespace import need
 from oncrpc import sync
 from oncrpc.errors import OncRpcError
 from oncrpc.programs.portmap import PMAP_VERS, mapping
 from oncrpc.programs.rpcb import RPCBVERS, RPCBVERS4, netbuf, rpcb, rpcb_rmtcallargs
 from oncrpc.sync import SocketLink
+from support.booted import Booted
+from support.hosts import for_all, until
+from support.namespace import need
 
 pytestmark = [pytest.mark.interop, pytest.mark.slow]
 

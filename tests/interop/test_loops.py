@@ -14,13 +14,13 @@ from typing import NamedTuple
 
 import pytest
 
-from interop.hosts import PORTMAP, Host, finished, for_all, status_of, until
-from interop.load import LOOPBACK, SOCKET, Load
-from interop.namespace import PortMapper
-from interop.wire import call, rpcb, stream, success
-from loops import LOOPS
 from oncrpc import sync
-from oncrpc.portmap.process.privileges import user_of
+from oncrpc.daemon.privileges import user_of
+from support.hosts import PORTMAP, Host, finished, for_all, status_of, until
+from support.load import LOOPBACK, SOCKET, Load
+from support.loops import LOOPS
+from support.namespace import PortMapper
+from support.wire import call, rpcb, stream, success
 
 pytestmark = [pytest.mark.interop, pytest.mark.slow]
 

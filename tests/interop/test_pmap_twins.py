@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from interop.namespace import PORT_MAPPERS, PYTHON, Namespace
+from support.namespace import PORT_MAPPERS, PYTHON, Namespace
 
 pytestmark = [pytest.mark.interop, pytest.mark.slow]
 

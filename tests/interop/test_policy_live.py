@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import pytest
 
-from interop.hosts import PORTMAP, Host, until
-from interop.namespace import DEADLINE, PortMapper
-from interop.wire import AUTH_TOOWEAK, Stream, call, datagrams, refused, stream, success
+from support.hosts import PORTMAP, Host, until
+from support.namespace import DEADLINE, PortMapper
+from support.wire import AUTH_TOOWEAK, Stream, call, datagrams, refused, stream, success
 
 pytestmark = [pytest.mark.interop, pytest.mark.slow]
 

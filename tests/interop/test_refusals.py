@@ -34,20 +34,6 @@ from typing import NamedTuple
 
 import pytest
 
-from helpers import words
-from interop.callers import (
-    CLIENTS,
-    DATAGRAMS,
-    SERVERS,
-    SUCCESS,
-    Attempt,
-    Peer,
-    outcome_of,
-    outcomes,
-    seen,
-)
-from interop.refuser import NETIDS, asked_for
-from interop.wire import AUTH_NONE, datagrams, record, stream, success
 from oncrpc.addr import transport
 from oncrpc.errors import (
     AuthError,
@@ -60,6 +46,20 @@ from oncrpc.errors import (
     SystemFailure,
 )
 from oncrpc.rpc.prot import auth_flavor, auth_stat, opaque_auth
+from support.peer_callers import (
+    CLIENTS,
+    DATAGRAMS,
+    SERVERS,
+    SUCCESS,
+    Attempt,
+    Peer,
+    outcome_of,
+    outcomes,
+    seen,
+)
+from support.refuser import NETIDS, asked_for
+from support.wire import AUTH_NONE, datagrams, record, stream, success
+from support.words import words
 
 pytestmark = pytest.mark.interop
 

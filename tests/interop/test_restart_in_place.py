@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from helpers import words
-from interop.hosts import PORTMAP, Host, finished, for_all, portmap, status_of, until
-from interop.load import LOOPBACK, SOCKET, Load
-from interop.namespace import PortMapper
-from interop.wire import Stream, call, record, rpcb, stream, success
 from oncrpc import sync
-from oncrpc.portmap.process import pidfile
-from oncrpc.portmap.process.privileges import user_of
+from oncrpc.daemon import lock as pidfile
+from oncrpc.daemon.privileges import user_of
+from support.hosts import PORTMAP, Host, finished, for_all, portmap, status_of, until
+from support.load import LOOPBACK, SOCKET, Load
+from support.namespace import PortMapper
+from support.wire import Stream, call, record, rpcb, stream, success
+from support.words import words
 
 pytestmark = [pytest.mark.interop, pytest.mark.slow]
 

@@ -14,12 +14,12 @@ from typing import NamedTuple
 
 import pytest
 
-from cli.fakes import Server
-from interop.hosts import C_RPCBIND, Host, portmap
-from interop.namespace import PYTHON, end, need
-from interop.programs import BEHAVIOURS, WELL_BEHAVED
 from oncrpc import sync
 from oncrpc.programs.portmap import IPPROTO_TCP, IPPROTO_UDP, PMAP_VERS, mapping
+from support.commands import Server
+from support.hosts import C_RPCBIND, Host, portmap
+from support.namespace import PYTHON, end, need
+from support.programs import BEHAVIOURS, WELL_BEHAVED
 
 pytestmark = pytest.mark.interop
 

@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import pytest
 
-from interop.namespace import PORT_MAPPERS, PYTHON, Namespace, need
-from interop.programs import PROGRAMS
+from support.namespace import PORT_MAPPERS, PYTHON, Namespace, need
+from support.programs import PROGRAMS
 
 pytestmark = [pytest.mark.interop, pytest.mark.slow]
 
@@ -303,7 +303,7 @@ def empty_host() -> Iterator[Namespace]:
 
 def serve(namespace: Namespace, *arguments: str) -> None:
     """Start the programs, or the bad port mapper, of ``programs.py``."""
-    started = namespace.popen([PYTHON, "-m", "interop.programs", *arguments])
+    started = namespace.popen([PYTHON, "-m", "support.programs", *arguments])
     assert started.stdout is not None
     assert started.stdout.readline() == "ready\n"
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from interop.hosts import C_RPCBIND, Host, portmap
-from interop.namespace import PYTHON, need
 from oncrpc import sync
+from support.hosts import C_RPCBIND, Host, portmap
+from support.namespace import PYTHON, need
 
 pytestmark = [pytest.mark.interop, pytest.mark.slow]
 

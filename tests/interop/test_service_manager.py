@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from interop.hosts import PORTMAP, Host, finished, until
-from interop.load import LOOPBACK, SOCKET
-from interop.namespace import DEADLINE, PYTHON, end, environment, need
-from interop.wire import call, stream, success
 from oncrpc import sync
+from support.hosts import PORTMAP, Host, finished, until
+from support.load import LOOPBACK, SOCKET
+from support.namespace import DEADLINE, PYTHON, end, environment, need
+from support.wire import call, stream, success
 
 pytestmark = [pytest.mark.interop, pytest.mark.slow]
 

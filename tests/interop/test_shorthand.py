@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from interop.hosts import compiled
-from interop.namespace import need
-from loops import run
 from oncrpc.addr import split_uaddr
 from oncrpc.aio.server import serve
 from oncrpc.rpc import Call, Shorthands
 from oncrpc.rpc.prot import authsys_parms
-from rpc.service import COUNTER_V3, Counter
+from support.hosts import compiled
+from support.loops import run
+from support.namespace import need
+from support.service import COUNTER_V3, Counter
 
 pytestmark = pytest.mark.interop
 

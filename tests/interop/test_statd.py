@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from interop.hosts import Host, finished, portmap, until
-from interop.namespace import need
+from support.hosts import Host, finished, portmap, until
+from support.namespace import need
 
 pytestmark = pytest.mark.interop
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from interop.hosts import PORTMAP, Host, finished, for_all, portmap, until
-from interop.namespace import PYTHON, PortMapper, need
 from oncrpc import sync
+from oncrpc.daemon.privileges import user_of
 from oncrpc.errors import SystemFailure
-from oncrpc.portmap.process.privileges import user_of
 from oncrpc.programs.rpcb import rpcb
+from support.hosts import PORTMAP, Host, finished, for_all, portmap, until
+from support.namespace import PYTHON, PortMapper, need
 
 pytestmark = [pytest.mark.interop, pytest.mark.slow]
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from interop.hosts import PORTMAP, Host, finished, for_all, portmap
-from interop.namespace import PortMapper
-from interop.wire import call, stream
 from oncrpc import sync
-from oncrpc.portmap.process.privileges import user_of
+from oncrpc.daemon.privileges import user_of
+from support.hosts import PORTMAP, Host, finished, for_all, portmap
+from support.namespace import PortMapper
+from support.wire import call, stream
 
 pytestmark = [pytest.mark.interop, pytest.mark.slow]
 

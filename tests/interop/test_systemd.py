@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from interop.booted import Booted
-from interop.hosts import for_all, until
-from interop.namespace import need
 from oncrpc import sync
 from oncrpc.errors import AuthError
 from oncrpc.programs.rpcb import RPCBVERS4, rpcb_rmtcallargs
+from support.booted import Booted
+from support.hosts import for_all, until
+from support.namespace import need
 
 pytestmark = [pytest.mark.interop, pytest.mark.slow]
 

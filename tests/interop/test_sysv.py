@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from interop.hosts import PORTMAP, Host, status_of, wait_gone
-from interop.namespace import PATH, end, environment, need
 from oncrpc import sync
+from support.hosts import PORTMAP, Host, status_of, wait_gone
+from support.namespace import PATH, end, environment, need
 
 pytestmark = [pytest.mark.interop, pytest.mark.slow]
 

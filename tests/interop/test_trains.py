@@ -12,18 +12,18 @@ from collections.abc import Iterator
 
 import pytest
 
-from aio.echo import ECHO_V1, call
-from interop.hosts import Host
-from interop.namespace import DEADLINE, need
-from loops import run
 from oncrpc.addr import transport
-from oncrpc.aio.mmsg import Batch
-from oncrpc.aio.sockets import listen
+from oncrpc.aio.datagram_batch import Batch
 from oncrpc.aio.udp import UdpEndpoint
+from oncrpc.net.sockets import listen
 from oncrpc.rpc import Call, pure
 from oncrpc.rpc.dispatch import Dispatcher
-from oncrpc.rpc.memo import Memo
+from oncrpc.rpc.reply_cache import Memo
 from oncrpc.testing import ManualClock
+from support.echo import ECHO_V1, call
+from support.hosts import Host
+from support.loops import run
+from support.namespace import DEADLINE, need
 
 pytestmark = pytest.mark.interop
 

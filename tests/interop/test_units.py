@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from interop.hosts import PORTMAP, Host, finished
-from interop.namespace import PYTHON, PortMapper, end, environment, need
-from oncrpc.portmap.install.hostfiles import SOURCES, install, rendered
+from oncrpc.daemon.install.files import SOURCES, install, rendered
+from support.hosts import PORTMAP, Host, finished
+from support.namespace import PYTHON, PortMapper, end, environment, need
 
 pytestmark = [pytest.mark.interop, pytest.mark.slow]
 

@@ -18,8 +18,10 @@ import pyvisa
 from pyvisa.constants import StatusCode
 from pyvisa.resources import MessageBasedResource
 
-from interop.hosts import Host, portmap, until
-from interop.instrument import (
+from oncrpc.programs import vxi11
+from oncrpc.rpc import Procedure
+from support.hosts import Host, portmap, until
+from support.instrument import (
     CHR,
     END,
     END_FLAG,
@@ -31,9 +33,7 @@ from interop.instrument import (
     TERMCHRSET,
     WAITLOCK,
 )
-from interop.namespace import PYTHON
-from oncrpc.programs import vxi11
-from oncrpc.rpc import Procedure
+from support.namespace import PYTHON
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # xdrlib is deprecated
@@ -56,7 +56,7 @@ def host() -> Iterator[Host]:
     """A host with our port mapper and the instrument of the tests."""
     with Host() as made:
         made.start(portmap())
-        started = made.popen([PYTHON, "-m", "interop.instrument"])
+        started = made.popen([PYTHON, "-m", "support.instrument"])
         assert started.stdout is not None
         assert started.stdout.readline() == "ready\n"
         yield made

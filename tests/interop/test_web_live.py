@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from interop.hosts import PORTMAP, Host, finished, for_all, portmap, status_of, until
-from interop.namespace import PortMapper
 from oncrpc import sync
+from support.hosts import PORTMAP, Host, finished, for_all, portmap, status_of, until
+from support.namespace import PortMapper
 
 pytestmark = [pytest.mark.interop, pytest.mark.slow]
 

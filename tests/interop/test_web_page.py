@@ -13,13 +13,13 @@ from typing import Literal
 
 import pytest
 
-from interop.namespace import need
 from oncrpc import sync
 from oncrpc.aio.link import dial
 from oncrpc.aio.server import serve
-from oncrpc.binder import Binder
 from oncrpc.programs.mount import MOUNT_V3
-from portmap.running import RunningDaemon
+from oncrpc.rpcbind import Binder
+from support.namespace import need
+from support.running import RunningDaemon
 
 try:
     from playwright.sync_api import Browser, Page, expect, sync_playwright

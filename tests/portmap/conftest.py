@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from .callers import PortMapper
-from .kept import written
+from support.callers import PortMapper
+from support.kept import written
 
 __all__ = ["written"]
 """A fixture that stands beside what it writes."""

@@ -11,21 +11,21 @@ from typing import Any
 
 import pytest
 
-from helpers import words
-from loops import run, settle
+from oncrpc.access.admission import Gate
+from oncrpc.access.udp_limits import Sources
 from oncrpc.addr import transport
-from oncrpc.aio.sockets import listen
 from oncrpc.aio.udp import UdpEndpoint
-from oncrpc.portmap.gate import Gate
+from oncrpc.net.sockets import listen
+from oncrpc.portmap.procedures import Mapper
 from oncrpc.portmap.registry import Registry
-from oncrpc.portmap.service import Mapper
-from oncrpc.portmap.sources import Sources
 from oncrpc.programs.portmap import PMAP_VERS, call_args, mapping
 from oncrpc.programs.rpcb import RPCBVERS, RPCBVERS4, netbuf, rpcb, rpcb_rmtcallargs
 from oncrpc.rpc import Procedure
 from oncrpc.rpc.calls import Calls
 from oncrpc.rpc.dispatch import Dispatcher
 from oncrpc.testing import ManualClock
+from support.loops import run, settle
+from support.words import words
 
 REGISTRATIONS = 10_000
 HOSTS = {"udp": "127.0.0.1", "udp6": "::1"}

@@ -12,14 +12,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from helpers import words
 from oncrpc import sync
 from oncrpc.programs.portmap import PMAP_VERS
 from oncrpc.programs.rpcb import RPCBVERS4, rpcb
 from oncrpc.rpc.calls import Calls
 from oncrpc.rpc.record import encode_record
-
-from .running import RunningDaemon
+from support.running import RunningDaemon
+from support.words import words
 
 pytestmark = pytest.mark.slow  # each starts a daemon
 MIB = 1 << 20

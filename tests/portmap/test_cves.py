@@ -22,10 +22,9 @@ from typing import NamedTuple
 
 import pytest
 
-from helpers import words
 from oncrpc.rpc.record import encode_record
-
-from .running import DEADLINE, RunningDaemon
+from support.running import DEADLINE, RunningDaemon
+from support.words import words
 
 MIB = 1 << 20
 MOST_GROWTH = 5 * MIB

@@ -10,23 +10,22 @@ from pathlib import Path
 
 import pytest
 
-from loops import run as run_loop
-from loops import until
 from oncrpc.addr import split_uaddr
 from oncrpc.aio.link import dial
+from oncrpc.daemon.config.values import Config, StartError
+from oncrpc.daemon.state.directory import prepared
+from oncrpc.daemon.state.journal import Store
+from oncrpc.daemon.state.records import read
 from oncrpc.portmap import daemon
 from oncrpc.portmap.daemon import Daemon, reserved_ports
 from oncrpc.portmap.registry import SUPERUSER, Registry
-from oncrpc.portmap.settings import Config, StartError
-from oncrpc.portmap.state.statedir import prepared
-from oncrpc.portmap.state.statefile import read
-from oncrpc.portmap.state.store import Store
-from oncrpc.portmap.state.warmstart import PORTMAP, RPCBIND, WarmStart
+from oncrpc.portmap.warmstart import PORTMAP, RPCBIND, WarmStart
 from oncrpc.programs.portmap import PMAP_VERS, mapping
 from oncrpc.programs.rpcb import RPCBVERS4, rpcb
-
-from .callers import PortMapper, registered
-from .listeners import LOCALHOST, listening, local
+from support.callers import PortMapper, registered
+from support.listeners import LOCALHOST, listening, local
+from support.loops import run as run_loop
+from support.loops import until
 
 
 async def ask(made: Daemon) -> int:
@@ -262,7 +261,7 @@ def test_a_host_without_boot_id_cannot_keep_what_was_asked_for(
     def none() -> bytes:
         return (tmp_path / "boot_id").read_bytes()
 
-    monkeypatch.setattr("oncrpc.portmap.state.store.boot_id", none)
+    monkeypatch.setattr("oncrpc.daemon.state.journal.boot_id", none)
 
     with pytest.raises(StartError, match="boot_id: No such file or directory; say --no-state"):
         restored(tmp_path, state_dir=prepared_state(tmp_path))

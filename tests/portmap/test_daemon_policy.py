@@ -9,14 +9,13 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from loops import run as run_loop
-from oncrpc.portmap.access import Rules
+from oncrpc.daemon.config.read import PolicyError
+from oncrpc.daemon.config.values import LIVENESS_INTERVAL, Config
 from oncrpc.portmap.daemon import Daemon
-from oncrpc.portmap.policy.policyfile import PolicyError
-from oncrpc.portmap.settings import LIVENESS_INTERVAL, Config
-
-from .callers import REMOTE
-from .listeners import LOCALHOST, listening
+from oncrpc.portmap.ownership import Rules
+from support.callers import REMOTE
+from support.listeners import LOCALHOST, listening
+from support.loops import run as run_loop
 
 POLICY = """
 trusted = ["192.0.2.0/24"]

@@ -12,8 +12,6 @@ from contextlib import asynccontextmanager
 import pytest
 from msgspec.structs import replace
 
-from helpers import words
-from loops import run, run_by, settle, until
 from oncrpc.errors import (
     AuthError,
     CallError,
@@ -37,6 +35,8 @@ from oncrpc.rpc.dispatch import refuse
 from oncrpc.rpc.prot import auth_flavor, auth_stat, authsys_parms, call_body
 from oncrpc.testing import ManualClock
 from oncrpc.xdr import codec
+from support.loops import run, run_by, settle, until
+from support.words import words
 
 NOW = 1_700_000_000.5
 ACCEPTED = words(1, 0, 0, 0, 0)  # REPLY, MSG_ACCEPTED, verf AUTH_NONE, SUCCESS

@@ -12,11 +12,10 @@ from typing import cast
 
 import pytest
 
-from loops import LOOPS, run_on
 from oncrpc.addr import join_uaddr, split_uaddr
 from oncrpc.portmap.daemon import own_registrations
+from oncrpc.portmap.procedures import Mapper
 from oncrpc.portmap.registry import Registry
-from oncrpc.portmap.service import Mapper
 from oncrpc.programs.portmap import PMAP_PROG, PMAP_VERS, call_result
 from oncrpc.programs.rpcb import RPCBVERS, RPCBVERS4, rpcb, rpcb_rmtcallres, rpcblist_ptr
 from oncrpc.rpc import Caller
@@ -24,8 +23,7 @@ from oncrpc.rpc.calls import Calls
 from oncrpc.rpc.dispatch import Dispatcher
 from oncrpc.rpc.prot import call_body
 from oncrpc.xdr import codec
-
-from .golden import (
+from support.golden import (
     STANDARD_ADDRESSES,
     Exchange,
     PortMapper,
@@ -34,6 +32,7 @@ from .golden import (
     outcome,
     port_mapper,
 )
+from support.loops import LOOPS, run_on
 
 REPLY_HEADER = 24
 GETTIME = 0x6B0113B9

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from oncrpc.portmap.registry import Operation, Registry, port_of, usable
 from oncrpc.programs.portmap import mapping
 from oncrpc.programs.rpcb import rpcb
-
-from .callers import registered, triples
+from support.callers import registered, triples
 
 SUPERUSER, STATD_OWNER, OTHER = b"superuser", b"103", b"65534"
 

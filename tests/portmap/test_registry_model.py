@@ -13,8 +13,7 @@ from oncrpc.portmap.registry import Registry
 from oncrpc.programs.portmap import PMAP_VERS, mapping
 from oncrpc.programs.rpcb import RPCBVERS, RPCBVERS4, rpcb
 from oncrpc.rpc import Caller
-
-from .callers import REMOTE, ROOT, STATD, UNRESERVED, PortMapper
+from support.callers import REMOTE, ROOT, STATD, UNRESERVED, PortMapper
 
 SUPERUSER, STATD_OWNER, OTHER = b"superuser", b"103", b"65534"
 

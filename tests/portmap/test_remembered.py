@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from loops import run
 from oncrpc.programs.rpcb import rpcb
 from oncrpc.rpc.dispatch import Dispatcher
-from portmap.golden import Exchange, exchanges, outcome, port_mapper
+from support.golden import Exchange, exchanges, outcome, port_mapper
+from support.loops import run
 
 TIMES = 3
 """The first is worked out; the second and the third may come from memory."""

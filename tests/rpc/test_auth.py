@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from helpers import words
 from oncrpc import sync
 from oncrpc.errors import AuthError
 from oncrpc.rpc.auth import (
@@ -27,7 +26,8 @@ from oncrpc.rpc.auth import (
 from oncrpc.rpc.prot import auth_flavor, auth_stat, authsys_parms, call_body, opaque_auth
 from oncrpc.testing import MemoryLink, values_of
 from oncrpc.xdr import encode
-from rpc.service import COUNTER_V3, Counter
+from support.service import COUNTER_V3, Counter
+from support.words import words
 
 SYS_BODY = words(7, 4, b"host", 1000, 100, 2, 4, 24)
 SYS = authsys_parms(7, b"host", 1000, 100, [4, 24])

@@ -9,8 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from declared import typed_bytes
-from helpers import words
 from oncrpc.errors import (
     AuthError,
     CallError,
@@ -29,10 +27,12 @@ from oncrpc.rpc import AUTH_NONE, auth_sys
 from oncrpc.rpc.auth import Flavor
 from oncrpc.rpc.calls import FEW, Calls, Pending, call_header, results_at
 from oncrpc.rpc.dispatch import Dispatcher
+from oncrpc.rpc.duplicates import LIFETIME
 from oncrpc.rpc.prot import auth_stat, opaque_auth
-from oncrpc.rpc.replay import LIFETIME
 from oncrpc.testing import LossyLink, ManualClock, bad_weather
-from rpc.service import COUNTER, COUNTER_V3, Counter
+from support.declared import typed_bytes
+from support.service import COUNTER, COUNTER_V3, Counter
+from support.words import words
 
 ADD, NULL = COUNTER_V3.ADD, COUNTER_V3.NULL
 REPLY = words(1, 0, 0, 0)  # REPLY, MSG_ACCEPTED, verf AUTH_NONE

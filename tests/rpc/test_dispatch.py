@@ -9,8 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from declared import typed_bytes
-from helpers import words
 from oncrpc.errors import (
     AuthError,
     CallError,
@@ -29,7 +27,7 @@ from oncrpc.rpc.dispatch import Dispatcher, refuse
 from oncrpc.rpc.prot import auth_stat, authsys_parms, call_body, rpc_msg
 from oncrpc.testing import ManualClock
 from oncrpc.xdr import codec
-from rpc.answering import (
+from support.answering import (
     ACCEPTED,
     ADD_5,
     DENIED,
@@ -45,7 +43,9 @@ from rpc.answering import (
     raising,
     serving,
 )
-from rpc.service import COUNTER, COUNTER_V3, COUNTER_V5, Counter
+from support.declared import typed_bytes
+from support.service import COUNTER, COUNTER_V3, COUNTER_V5, Counter
+from support.words import words
 
 
 def test_success_carries_the_results() -> None:

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from helpers import words
 from oncrpc import sync
 from oncrpc.errors import AuthError, GarbageArguments, SystemFailure, XdrError
 from oncrpc.rpc import Call, Caller, Judge, NoReply, Service
@@ -17,7 +16,7 @@ from oncrpc.rpc.dispatch import Dispatcher
 from oncrpc.rpc.program import Encoded
 from oncrpc.rpc.prot import auth_flavor, auth_stat, call_body
 from oncrpc.testing import ManualClock
-from rpc.answering import (
+from support.answering import (
     ACCEPTED,
     ADD_5,
     DENIED,
@@ -32,7 +31,8 @@ from rpc.answering import (
     raising,
     serving,
 )
-from rpc.service import Counter
+from support.service import Counter
+from support.words import words
 
 
 def test_before_is_told_of_calls_that_have_a_procedure_and_may_refuse() -> None:

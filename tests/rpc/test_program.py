@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from helpers import words
 from oncrpc import sync
 from oncrpc.errors import XdrError
 from oncrpc.programs.portmap import PMAP_VERS, mapping
@@ -24,7 +23,8 @@ from oncrpc.rpc import (
 from oncrpc.rpc.program import is_idempotent, is_silent
 from oncrpc.testing import MemoryLink
 from oncrpc.xdr import UInt
-from rpc.service import COUNTER, COUNTER_V3, COUNTER_V5, Counter
+from support.service import COUNTER, COUNTER_V3, COUNTER_V5, Counter
+from support.words import words
 
 
 class BARE(Version, prog=COUNTER, vers=7):

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from declared import typed_bytes
-from helpers import words
 from oncrpc.errors import ProtocolError
 from oncrpc.rpc.record import LAST_FRAGMENT, RecordReader, encode_record
+from support.declared import typed_bytes
+from support.words import words
 
 messages = typed_bytes.map(lambda typed: typed[1]) | st.binary(max_size=50)
 

@@ -13,7 +13,7 @@ from oncrpc.programs.portmap import PMAP_VERS, call_args, call_result
 from oncrpc.rpc import Call, NoReply, Shorthands, auth_sys
 from oncrpc.rpc.dispatch import Dispatcher
 from oncrpc.testing import Fate, LossyLink, ManualClock, MemoryLink, bad_weather
-from rpc.service import COUNTER_V3, Counter
+from support.service import COUNTER_V3, Counter
 
 ADD = COUNTER_V3.ADD
 

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 
-from declared import typed_values
 from oncrpc import testing, xdr
 from oncrpc.testing import values_of
 from oncrpc.testing.values import MAX_BYTES, MAX_DEPTH, MAX_ITEMS
 from oncrpc.xdr import Double, Float, String, UInt, encode
-from zoo import (
+from support.declared import typed_values
+from support.zoo import (
     answered,
     chain,
     colour,

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from declared import typed_values
-from helpers import words
 from oncrpc import xdr
 from oncrpc.errors import XdrError
 from oncrpc.programs.rpcb import rpcb
 from oncrpc.xdr import Bool, Int, Opaque, UInt, codec, decode, encode
-from zoo import chain, colour, point, points
+from support.declared import typed_values
+from support.words import words
+from support.zoo import chain, colour, point, points
 
 
 def test_a_declaration_has_one_codec() -> None:

@@ -7,7 +7,7 @@ import pytest
 from oncrpc.errors import XdrError
 from oncrpc.xdr import codec
 from oncrpc.xdr.compile import Writer, bad, define, short, short_run
-from zoo import holder, lists, nested, point
+from support.zoo import holder, lists, nested, point
 
 
 def test_a_defined_function_carries_its_source() -> None:

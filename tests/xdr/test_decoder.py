@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from declared import spoiled_bytes
-from helpers import words
 from oncrpc import xdr
 from oncrpc.errors import XdrError
 from oncrpc.programs.portmap import pmaplist_ptr
 from oncrpc.programs.rpcb import rpcb, rpcblist_ptr
 from oncrpc.xdr import Bool, Double, Hyper, Int, Opaque, String, UInt, decode, encode
-from zoo import (
+from support.declared import spoiled_bytes
+from support.words import words
+from support.zoo import (
     chain,
     colour,
     flavor,

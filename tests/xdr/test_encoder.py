@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import pytest
 
-from helpers import words
 from oncrpc import xdr
 from oncrpc.errors import XdrError
 from oncrpc.xdr import (
@@ -23,7 +22,8 @@ from oncrpc.xdr import (
     decode,
     encode,
 )
-from zoo import (
+from support.words import words
+from support.zoo import (
     answered,
     chain,
     colour,

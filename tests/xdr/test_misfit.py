@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from declared import typed_values
 from oncrpc.errors import XdrError
 from oncrpc.programs.rpcb import rpcb
 from oncrpc.rpc.prot import authsys_parms
 from oncrpc.xdr import Double, Float, Hyper, Int, UHyper, UInt, encode
 from oncrpc.xdr.misfit import misfit
 from oncrpc.xdr.nodes import resolve
-from zoo import (
+from support.declared import typed_values
+from support.zoo import (
     chain,
     colour,
     expression,

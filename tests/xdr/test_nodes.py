@@ -22,7 +22,7 @@ from oncrpc.xdr.nodes import (
     padded,
     resolve,
 )
-from zoo import chain, colour, empty, lists, numbered, painted, point, points
+from support.zoo import chain, colour, empty, lists, numbered, painted, point, points
 
 
 @pytest.mark.parametrize(

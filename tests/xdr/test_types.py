@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from oncrpc.xdr import encode
-from zoo import empty, flavor, numbered, point
+from support.zoo import empty, flavor, numbered, point
 
 
 def test_a_structure_is_made_by_position_and_by_name() -> None:

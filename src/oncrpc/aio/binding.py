@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from oncrpc.aio.link import dial
-from oncrpc.binder import Binder
+from oncrpc.rpcbind import Binder
 
 binder = Binder(dial)
 getaddr = binder.getaddr

@@ -9,13 +9,13 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from oncrpc.callit import Questions
-from oncrpc.endpoint import check_port
 from oncrpc.errors import TransportError, XdrError
-from oncrpc.interfaces import Destination, broadcast_socket, destinations
+from oncrpc.net.broadcast import Destination, broadcast_socket, destinations
+from oncrpc.net.targets import check_port
 from oncrpc.programs.portmap import PMAP_PORT
 from oncrpc.rpc.auth import AUTH_NONE, Auth
 from oncrpc.rpc.program import Procedure
+from oncrpc.rpcbind_broadcast import Questions
 
 R = TypeVar("R")
 DURATION = 4.0

@@ -9,12 +9,12 @@ from typing import Any, TypeVar
 
 from oncrpc.aio.link import AioLink, dial
 from oncrpc.aio.reconnect import ReconnectingLink
-from oncrpc.arguments import check_kind, check_seconds
-from oncrpc.binder import Binder
-from oncrpc.endpoint import check_target, first_of, netids_for
+from oncrpc.checks import check_kind, check_seconds
+from oncrpc.net.targets import check_target, first_of, netids_for
 from oncrpc.rpc.auth import AUTH_NONE, Auth, flavor_of
 from oncrpc.rpc.calls import DEFAULT_TIMEOUT
 from oncrpc.rpc.program import Client, check_client
+from oncrpc.rpcbind import Binder
 
 C = TypeVar("C", bound=Client)
 

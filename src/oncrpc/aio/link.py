@@ -10,8 +10,9 @@ from contextlib import suppress
 from typing import Any, TypeVar, cast
 
 from oncrpc.addr import Transport, transport
-from oncrpc.arguments import check_seconds
-from oncrpc.endpoint import (
+from oncrpc.checks import check_seconds
+from oncrpc.errors import ClientClosed, HostUnknown, OncRpcError, ProtocolError, TransportError
+from oncrpc.net.targets import (
     LookUp,
     bind_reserved,
     hung_up,
@@ -21,7 +22,6 @@ from oncrpc.endpoint import (
     place_of,
     socket_of,
 )
-from oncrpc.errors import ClientClosed, HostUnknown, OncRpcError, ProtocolError, TransportError
 from oncrpc.rpc.auth import AUTH_NONE, Auth
 from oncrpc.rpc.calls import DEFAULT_TIMEOUT, Calls, Pending
 from oncrpc.rpc.program import Procedure

@@ -22,19 +22,19 @@ from oncrpc.addr import (
     transport,
 )
 from oncrpc.aio.binding import binder
-from oncrpc.aio.poller import Poller
-from oncrpc.aio.pool import Carried, Limits, Pool, Turns
-from oncrpc.aio.route import Guard
-from oncrpc.aio.sockets import join_group, listen, listen_local
+from oncrpc.aio.connections import Carried, Limits, Pool, Turns
+from oncrpc.aio.epoll import Poller
 from oncrpc.aio.stream import Connection, Listener
 from oncrpc.aio.udp import UdpEndpoint
-from oncrpc.arguments import check_kind, check_seconds
-from oncrpc.binder import Binder
-from oncrpc.endpoint import check_netid, check_port
+from oncrpc.aio.udp_route import Guard
+from oncrpc.checks import check_kind, check_seconds
 from oncrpc.errors import AddressError, NotRegistered, OncRpcError
+from oncrpc.net.sockets import join_group, listen, listen_local
+from oncrpc.net.targets import check_netid, check_port
 from oncrpc.rpc.auth import Judge
 from oncrpc.rpc.dispatch import Dispatcher
 from oncrpc.rpc.program import Hook, Service, Version
+from oncrpc.rpcbind import Binder
 
 VISIBLE = ("udp", "tcp", "udp6", "tcp6")
 SWEEP_EVERY = 1.0

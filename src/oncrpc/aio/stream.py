@@ -4,7 +4,7 @@ A connection cannot cost more than its bounds: a record's size, its time to arri
 way, the replies that the peer does not read. While it is at one of them nothing more is read from
 it, so that TCP's own flow control holds the peer. Nor does it keep others waiting: sources take
 turns, a few calls of a connection each, and after a slice of time datagrams and new connections
-have theirs. What bounds all connections together is the pool (``oncrpc.aio.pool``).
+have theirs. What bounds all connections together is the pool (``oncrpc.aio.connections``).
 
 A connection outlives its process: frozen, it can be carried to another image of the program, with
 the bytes that were read but not answered and those that the peer has not taken yet.
@@ -21,16 +21,16 @@ from collections.abc import Awaitable, Hashable
 from functools import partial
 from typing import Any
 
-from oncrpc.aio.pool import Carried, Pool
-from oncrpc.aio.route import Guard, NoGuard
-from oncrpc.aio.sockets import accept
-from oncrpc.aio.wire import Wire
-from oncrpc.endpoint import peer_pid, peer_pidfd, peer_uid
+from oncrpc.aio.connections import Carried, Pool
+from oncrpc.aio.stream_socket import Wire
+from oncrpc.aio.udp_route import Guard, NoGuard
 from oncrpc.errors import ProtocolError, SystemFailure
+from oncrpc.net.sockets import accept
+from oncrpc.net.targets import peer_pid, peer_pidfd, peer_uid
 from oncrpc.rpc.dispatch import Dispatcher, Reply, refuse
-from oncrpc.rpc.memo import Lasting, Table
 from oncrpc.rpc.program import Caller
 from oncrpc.rpc.record import RecordReader, encode_record, record_mark
+from oncrpc.rpc.reply_cache import Lasting, Table
 
 log = logging.getLogger("oncrpc.aio")
 

@@ -16,7 +16,7 @@ import time
 from collections.abc import Awaitable, Hashable
 from functools import partial
 
-from oncrpc.aio.mmsg import (
+from oncrpc.aio.datagram_batch import (
     ASKED,
     ASKED_BEFORE,
     MAX_DATAGRAM,
@@ -27,11 +27,11 @@ from oncrpc.aio.mmsg import (
     XID,
     Batch,
 )
-from oncrpc.aio.route import Bucket, Guard, NoGuard, Route, route_of
-from oncrpc.aio.sockets import loopback_interfaces
+from oncrpc.aio.udp_route import Bucket, Guard, NoGuard, Route, route_of
 from oncrpc.errors import ProtocolError, SystemFailure
+from oncrpc.net.sockets import loopback_interfaces
 from oncrpc.rpc.dispatch import Dispatcher, Reply, refuse
-from oncrpc.rpc.memo import LIFETIME, Kept, Lasting
+from oncrpc.rpc.reply_cache import LIFETIME, Kept, Lasting
 
 log = logging.getLogger("oncrpc.aio")
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from oncrpc import sync
 from oncrpc.cli import command
 from oncrpc.cli.command import COMMON, Done, Failure, complain, described, version_of
-from oncrpc.cli.mapper import MAPPER_OPTIONS, Mapper
+from oncrpc.cli.mapper_options import MAPPER_OPTIONS, Mapper
 from oncrpc.errors import CallError, OncRpcError
 from oncrpc.programs.portmap import IPPROTO_TCP, IPPROTO_UDP, PMAP_VERS, mapping
 

@@ -12,39 +12,39 @@ from collections.abc import Callable, Iterator, Sequence
 
 from msgspec.structs import astuple
 
+from oncrpc.access.admission import Gate
+from oncrpc.access.call_lines import Refusals, calls_log
+from oncrpc.access.hosts.access import HostsAccess
+from oncrpc.access.hosts.libwrap import Libwrap
+from oncrpc.access.rules import Policy
+from oncrpc.access.udp_limits import Sources
 from oncrpc.addr import transports
-from oncrpc.aio.pool import Carried
+from oncrpc.aio.connections import Carried
 from oncrpc.aio.server import Server
-from oncrpc.aio.sockets import join_group
+from oncrpc.daemon.config.layers import changed
+from oncrpc.daemon.config.read import PolicyError, load
+from oncrpc.daemon.config.values import Config, StartError
+from oncrpc.daemon.control.outcomes import Observed
+from oncrpc.daemon.control.rates import Counts, Rates
+from oncrpc.daemon.control.server import Control
+from oncrpc.daemon.handover import Handover
+from oncrpc.daemon.limits import limits
+from oncrpc.daemon.listeners import Listeners
+from oncrpc.daemon.state.journal import Store
 from oncrpc.errors import XdrError
-from oncrpc.portmap.access import RESERVED_PORTS, Rules
-from oncrpc.portmap.capacity import limits
-from oncrpc.portmap.choose import OwnAddresses
+from oncrpc.host.netlink import Links
+from oncrpc.net.sockets import join_group
 from oncrpc.portmap.forward import Forwarder
-from oncrpc.portmap.gate import Gate
-from oncrpc.portmap.hosts.access import HostsAccess
-from oncrpc.portmap.hosts.libwrap import Libwrap
-from oncrpc.portmap.links import Links
-from oncrpc.portmap.listeners import Listeners
+from oncrpc.portmap.liveness.ages import Ages
 from oncrpc.portmap.liveness.checks import Liveness
 from oncrpc.portmap.liveness.watch import MAX_WATCHED
-from oncrpc.portmap.log.words import Refusals, calls_log
-from oncrpc.portmap.policy.model import Policy
-from oncrpc.portmap.policy.policyfile import PolicyError, load
-from oncrpc.portmap.process.handover import Handover
+from oncrpc.portmap.merged_address import OwnAddresses
+from oncrpc.portmap.ownership import RESERVED_PORTS, Rules
+from oncrpc.portmap.procedures import Mapper
 from oncrpc.portmap.registry import SUPERUSER, Operation, Registry
-from oncrpc.portmap.service import Mapper
-from oncrpc.portmap.settings import Config, StartError
-from oncrpc.portmap.sources import Sources
-from oncrpc.portmap.startup import changed
-from oncrpc.portmap.state.store import Store
-from oncrpc.portmap.state.warmstart import WarmStart
-from oncrpc.portmap.status.ages import Ages
-from oncrpc.portmap.status.control import Control
-from oncrpc.portmap.status.model import Status
-from oncrpc.portmap.status.observed import Observed
-from oncrpc.portmap.status.rates import Counts, Rates
-from oncrpc.portmap.status.report import snapshot
+from oncrpc.portmap.report import snapshot
+from oncrpc.portmap.status import Status
+from oncrpc.portmap.warmstart import WarmStart
 from oncrpc.programs.portmap import PMAP_PORT, PMAP_PROG
 from oncrpc.programs.rpcb import rpcb
 from oncrpc.rpc.dispatch import Dispatcher

@@ -22,8 +22,8 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from oncrpc.addr import LOOPBACKS
-from oncrpc.endpoint import FAMILIES
 from oncrpc.errors import CallError, ProtocolError, SystemFailure, XdrError
+from oncrpc.net.targets import FAMILIES
 from oncrpc.rpc import AUTH_NONE, NoReply, auth_sys
 from oncrpc.rpc.auth import Credential
 from oncrpc.rpc.calls import call_header, results_at

@@ -10,8 +10,8 @@ import socket
 import struct
 
 from oncrpc.addr import Transport, join_uaddr, split_uaddr
-from oncrpc.endpoint import FAMILIES
 from oncrpc.errors import AddressError
+from oncrpc.net.targets import FAMILIES
 from oncrpc.programs.rpcb import netbuf
 
 SOCKADDR_IN_SIZE = 16

@@ -27,7 +27,8 @@ from oncrpc.errors import (
     XdrError,
 )
 from oncrpc.rpc.auth import AUTH_NONE, Judge
-from oncrpc.rpc.memo import MAX_KEPT_MESSAGE, MAX_KEPT_REPLY, Lasting, Memo
+from oncrpc.rpc.duplicates import ReplayCache
+from oncrpc.rpc.per_source import Shares
 from oncrpc.rpc.program import (
     Call,
     Caller,
@@ -57,8 +58,7 @@ from oncrpc.rpc.prot import (
     rpc_msg,
     rpc_msg_body,
 )
-from oncrpc.rpc.replay import ReplayCache
-from oncrpc.rpc.shares import Shares
+from oncrpc.rpc.reply_cache import MAX_KEPT_MESSAGE, MAX_KEPT_REPLY, Lasting, Memo
 from oncrpc.xdr import codec
 
 log = logging.getLogger("oncrpc.rpc")

@@ -26,11 +26,11 @@ from copy import copy
 from ipaddress import IPv6Address
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeAlias, TypeVar, cast
 
-from oncrpc.arguments import check_seconds
+from oncrpc.checks import check_seconds
 from oncrpc.errors import XdrError
 from oncrpc.rpc.auth import Auth, Credential, flavor_of
-from oncrpc.rpc.memo import Counts
 from oncrpc.rpc.prot import opaque_auth
+from oncrpc.rpc.reply_cache import Counts
 from oncrpc.xdr import codec
 
 R = TypeVar("R")
@@ -233,7 +233,7 @@ class Call:
     """What a handler may want to know of the call besides its arguments.
 
     ``credential`` is None for AUTH_NONE and an ``authsys_parms`` for AUTH_SYS. A handler that is
-    pure and counts its calls adds to ``counts`` each counter that it raised (``oncrpc.rpc.memo``).
+    pure and counts its calls adds to ``counts`` each counter it raised (``rpc.reply_cache``).
     """
 
     __slots__ = (

@@ -4,16 +4,16 @@ import socket
 
 import pytest
 
-from cli.fakes import Server, serving
-from descriptors import no_descriptors
 from oncrpc import rpc
 from oncrpc.cli.rpcinfo import broadcast, main
 from oncrpc.cli.rpcinfo.broadcast import name_of
 from oncrpc.errors import ProgramUnavailable
-from oncrpc.interfaces import Destination
+from oncrpc.net.broadcast import Destination
 from oncrpc.programs.portmap import PMAP_VERS, call_args, call_result
 from oncrpc.programs.rpcb import RPCBVERS, rpcb_rmtcallargs, rpcb_rmtcallres
 from oncrpc.rpc.dispatch import refuse
+from support.commands import Server, serving
+from support.open_descriptors import no_descriptors
 
 
 class Forwarding3(RPCBVERS.Service):

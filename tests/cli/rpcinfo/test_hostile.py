@@ -6,13 +6,13 @@ import socket
 
 import pytest
 
-from cli.fake_mapper import Mapper4
-from cli.fakes import Server, serving
 from oncrpc import rpc, sync
 from oncrpc.cli.rpcinfo import main
 from oncrpc.errors import OncRpcError
 from oncrpc.programs.portmap import PMAP_VERS
 from oncrpc.programs.rpcb import RPCBVERS, rp__list, rpcb, rpcb_entry, rpcb_entry_list
+from support.commands import Server, serving
+from support.fake_mapper import Mapper4
 
 
 class Hostile4(Mapper4):

@@ -10,9 +10,6 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from cli.fake_mapper import Mapper2, Mapper3, Mapper4, both_ports
-from cli.fakes import HANG_UP, Handle, Server, serving
-from loops import DEADLINE, run_by, until
 from oncrpc import rpc
 from oncrpc.cli.command import Failure
 from oncrpc.cli.rpcinfo import probe as module
@@ -21,6 +18,9 @@ from oncrpc.errors import AuthError, SystemFailure, TransportError
 from oncrpc.programs.rpcb import RPCBVERS4, rp__list, rpcb
 from oncrpc.rpc.dispatch import refuse
 from oncrpc.testing import ManualClock
+from support.commands import HANG_UP, Handle, Server, serving
+from support.fake_mapper import Mapper2, Mapper3, Mapper4, both_ports
+from support.loops import DEADLINE, run_by, until
 
 HOST = "127.0.0.1"
 VERSION_AT = 16

@@ -5,8 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from cli.fake_mapper import port_mapper
-from cli.fakes import Server
 from oncrpc import sync
 from oncrpc.cli.command import Failure
 from oncrpc.cli.rpcinfo import reach as module
@@ -15,6 +13,8 @@ from oncrpc.cli.rpcinfo.reach import Reach, place_of
 from oncrpc.cli.rpcinfo.trouble import HostTrouble, Trouble
 from oncrpc.errors import AddressError, TransportError
 from oncrpc.sync import SocketLink
+from support.commands import Server
+from support.fake_mapper import port_mapper
 
 
 class Asked:

@@ -10,13 +10,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from cli.fake_mapper import both_ports, port_mapper
-from cli.fakes import Server
 from oncrpc.cli.command import Done, Failure
 from oncrpc.cli.rpcinfo import main
 from oncrpc.cli.rpcinfo import scan as module
 from oncrpc.cli.rpcinfo.probe import Found
 from oncrpc.cli.rpcinfo.scan import HELP, OPTIONS, USAGE, Order, Pace, ask_all, parse
+from support.commands import Server
+from support.fake_mapper import both_ports, port_mapper
 
 IMPORTED = """
 import sys

@@ -8,8 +8,6 @@ from collections.abc import Callable
 
 import pytest
 
-from cli.fake_mapper import Mapper4
-from cli.fakes import Handle, Server, serving
 from oncrpc import rpc, sync
 from oncrpc.cli.command import Failure
 from oncrpc.cli.rpcinfo import main
@@ -17,6 +15,8 @@ from oncrpc.cli.rpcinfo.changes import History
 from oncrpc.cli.rpcinfo.options import parse
 from oncrpc.cli.rpcinfo.watch import Screen, Snapshot, watch
 from oncrpc.programs.rpcb import RPCBVERS, rp__list, rpcb
+from support.commands import Handle, Server, serving
+from support.fake_mapper import Mapper4
 
 NFS = rpcb(100003, 3, b"tcp", b"0.0.0.0.8.1", b"superuser")
 MOUNT = rpcb(100005, 1, b"udp", b"0.0.0.0.78.80", b"\x1b[2J")

@@ -12,18 +12,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loops import run_by, settle, until
 from oncrpc.addr import join_uaddr
 from oncrpc.errors import SystemFailure
-from oncrpc.portmap.liveness.bound import TABLES, Bound
+from oncrpc.host.bound_sockets import TABLES, Bound
+from oncrpc.host.sockdiag import BoundSocket
 from oncrpc.portmap.liveness.checks import AGAIN, FIRST_CHECK, LOOK_AGAIN, Evidence, Liveness
-from oncrpc.portmap.liveness.sockdiag import BoundSocket
 from oncrpc.portmap.liveness.verdict import Verdict
 from oncrpc.portmap.registry import Registry
 from oncrpc.programs.rpcb import rpcb
 from oncrpc.rpc import Caller
 from oncrpc.testing import ManualClock
-from portmap.callers import ROOT, registered
+from support.callers import ROOT, registered
+from support.loops import run_by, settle, until
 
 NFS_PORT, STATUS_PORT = 2049, 32765
 NFS = registered(100003, 3, "tcp", "0.0.0.0.8.1")

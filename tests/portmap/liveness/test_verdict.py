@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oncrpc.addr import join_uaddr
-from oncrpc.portmap.liveness.bound import TABLES, Bound
-from oncrpc.portmap.liveness.sockdiag import BoundSocket
+from oncrpc.host.bound_sockets import TABLES, Bound
+from oncrpc.host.sockdiag import BoundSocket
 from oncrpc.portmap.liveness.verdict import Verdict, judge
-from portmap.callers import registered
+from support.callers import registered
 
 OURS = frozenset({"192.0.2.1", "127.0.0.1", "2001:db8::1", "::1"})
 PORT = 2049

@@ -8,13 +8,13 @@ from itertools import count
 
 import pytest
 
-from loops import run, settle, until
 from oncrpc.portmap.liveness import watch
 from oncrpc.portmap.liveness.watch import FEW, MAX_WATCHED, Watch
 from oncrpc.portmap.registry import Registry
 from oncrpc.programs.rpcb import rpcb
 from oncrpc.rpc import Caller
-from portmap.callers import LOCAL_UDP, registered
+from support.callers import LOCAL_UDP, registered
+from support.loops import run, settle, until
 
 
 class Process:

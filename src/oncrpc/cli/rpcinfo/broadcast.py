@@ -15,13 +15,13 @@ import time
 from typing import cast
 
 from oncrpc.addr import split_uaddr
-from oncrpc.callit import Questions
 from oncrpc.cli.command import Failure, printable
 from oncrpc.cli.rpcinfo.options import PROGRAM, Request, program, version
 from oncrpc.errors import AddressError
-from oncrpc.identity import auth_sys
-from oncrpc.interfaces import Destination, broadcast_socket, destinations
+from oncrpc.net.broadcast import Destination, broadcast_socket, destinations
+from oncrpc.net.credentials import auth_sys
 from oncrpc.programs.portmap import PMAP_PORT
+from oncrpc.rpcbind_broadcast import Questions
 
 ROUNDS = (4.0, 8.0)
 """The seconds for which replies are awaited after each sending."""

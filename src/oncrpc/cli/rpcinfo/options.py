@@ -17,7 +17,7 @@ from oncrpc.cli.command import (
     scan,
     version_of,
 )
-from oncrpc.cli.mapper import MAPPER_OPTIONS, not_empty
+from oncrpc.cli.mapper_options import MAPPER_OPTIONS, not_empty
 from oncrpc.numbers import getrpcbyname
 
 PROGRAM = "rpcinfo"

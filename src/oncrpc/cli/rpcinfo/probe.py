@@ -18,7 +18,6 @@ from oncrpc.cli.command import NO_DESCRIPTORS, Failure
 from oncrpc.cli.rpcinfo.listing import widened
 from oncrpc.cli.rpcinfo.options import PROGRAM
 from oncrpc.cli.rpcinfo.trouble import Trouble, of_call, of_dial
-from oncrpc.endpoint import first_of, netids_for
 from oncrpc.errors import (
     CallError,
     CallTimeout,
@@ -32,6 +31,7 @@ from oncrpc.errors import (
     SystemFailure,
     TransportError,
 )
+from oncrpc.net.targets import first_of, netids_for
 from oncrpc.programs.portmap import PMAP_VERS, pmaplist
 from oncrpc.programs.rpcb import RPCBVERS, RPCBVERS4, rpcb
 from oncrpc.rpc import Procedure

@@ -15,8 +15,7 @@ from oncrpc.addr import (
     transport,
     transports,
 )
-from oncrpc.binder import Binder
-from oncrpc.cli.mapper import binder_of, unreachable
+from oncrpc.cli.mapper_options import binder_of, unreachable
 from oncrpc.cli.rpcinfo.options import PROGRAM, Request
 from oncrpc.cli.rpcinfo.trouble import (
     UNKNOWN_CODE,
@@ -31,6 +30,7 @@ from oncrpc.cli.rpcinfo.trouble import (
 from oncrpc.errors import AddressError, OncRpcError, TransportError
 from oncrpc.programs.portmap import PMAP_PORT
 from oncrpc.rpc import Procedure
+from oncrpc.rpcbind import Binder
 from oncrpc.sync import SocketLink
 
 R = TypeVar("R")

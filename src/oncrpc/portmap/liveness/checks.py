@@ -18,9 +18,9 @@ from contextlib import suppress
 from msgspec import Struct
 
 from oncrpc.errors import SystemFailure
+from oncrpc.host.attempts import Attempts
+from oncrpc.host.bound_sockets import Bound, OwnHosts, Reader, Slices, kernel_programs
 from oncrpc.numbers import program_name
-from oncrpc.portmap.liveness.attempts import Attempts
-from oncrpc.portmap.liveness.bound import Bound, OwnHosts, Reader, Slices, kernel_programs
 from oncrpc.portmap.liveness.verdict import IsOurs, Verdict, judge
 from oncrpc.portmap.liveness.watch import Watch, is_there
 from oncrpc.portmap.registry import SUPERUSER, Registry

@@ -8,7 +8,7 @@ from enum import Enum, auto
 
 from oncrpc.addr import split_uaddr
 from oncrpc.errors import AddressError
-from oncrpc.portmap.liveness.bound import LOCAL, MAPPED, Bound
+from oncrpc.host.bound_sockets import LOCAL, MAPPED, Bound
 from oncrpc.programs.portmap import PMAP_PROG
 from oncrpc.programs.rpcb import rpcb
 

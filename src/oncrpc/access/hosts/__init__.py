@@ -1,0 +1,1 @@
+"""hosts_access(5): the files, their rules, and libwrap."""

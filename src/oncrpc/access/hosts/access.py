@@ -1,0 +1,247 @@
+"""Who may call, by /etc/hosts.allow and /etc/hosts.deny (hosts_access(5)).
+
+The files are read when they change, and decisions are remembered by address: most calls cost a
+look into a table. Where a rule asks for the caller's name the decision takes its time, beside the
+event loop; a caller whose name is not known in time is judged as one that has none, and anew at
+its next call.
+
+libwrap is asked too where it is there and the files hold nothing that we judge otherwise; both have
+to allow. It alone looks up netgroups: where the files name some, its word is what counts.
+
+This is made by the user that the daemon runs as: what that one cannot read denies.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Coroutine
+from functools import partial
+
+from oncrpc.access.hosts.files import read
+from oncrpc.access.hosts.libwrap import Busy, Libwrap, Question, question
+from oncrpc.access.hosts.names import LIFETIME, Names
+from oncrpc.access.hosts.patterns import UNKNOWN, Host, NameNeeded, host_at
+from oncrpc.access.hosts.rules import Decision, judge
+from oncrpc.host.threads import Aside
+
+log = logging.getLogger("oncrpc.portmap")
+
+ALLOW, DENY = "/etc/hosts.allow", "/etc/hosts.deny"
+MAX_DECISIONS = 4096
+"""Decisions that are remembered; the oldest is forgotten."""
+
+LOOK_AGAIN = 1.0
+"""Seconds between two looks at the files, and until a decision without a name in time is void."""
+
+NETGROUP_DEADLINE = 2.0
+"""Seconds for which a caller waits for libwrap to look up netgroups."""
+
+NOT_IN_TIME = Decision(False, "libwrap has not looked up the netgroups in time")
+NETGROUPS = "libwrap, as the files name netgroups"
+
+
+class HostsAccess:
+    """The two files, and what was decided by them."""
+
+    def __init__(
+        self,
+        *,
+        allow: str = ALLOW,
+        deny: str = DENY,
+        port: int = 111,
+        names: Names | None = None,
+        libwrap: Libwrap | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.generation = 0
+        """Grows when decisions are forgotten: what was decided before may be otherwise now."""
+
+        self._paths, self._port, self._clock = (allow, deny), port, clock
+        self._names = names or Names(clock=clock)
+        self._aside, self._turn = Aside[bool | None](1), asyncio.Lock()
+        self._decisions: dict[tuple[str, str], Decision] = {}
+        self._forget_at: float | None = None
+        self._warned: frozenset[str] = frozenset()
+        self._libwrap, self._given = libwrap, False
+        self._tables = read(allow, deny, port=port)
+        self._look_at = clock() + LOOK_AGAIN
+        self._give_libwrap()
+        self._warn()
+
+    @property
+    def empty(self) -> bool:
+        """Whether there are no rules for this daemon: everybody may call."""
+        return self._tables.empty
+
+    def judge(self, host: str, local: str = "") -> bool | Coroutine[None, None, bool]:
+        """Whether a caller may call us, from the address ``host`` to our address ``local``.
+
+        What is returned is to be awaited unless it is a bool.
+        """
+        self.check()
+        if self._tables.empty:
+            return True
+        decision = self._at_once(host, local)
+        return self._later(host, local) if decision is None else decision.allowed
+
+    async def explain(self, host: str, local: str = "") -> Decision:
+        """Whether a caller may call us, and what says so."""
+        self.check()
+        return self._at_once(host, local) or await self._in_time(host, local)
+
+    def check(self) -> None:
+        """Look whether the files have changed, at most once a second, and forget what is too old.
+
+        Judging does that too; whoever remembers decisions by ``generation`` calls it before.
+        """
+        now = self._clock()
+        if now >= self._look_at:
+            self._look_at = now + LOOK_AGAIN
+            if self._tables.files.have_changed():
+                self._read_again()
+            elif self._libwrap is not None and not self._given and self._tables.plain:
+                self._give_libwrap()
+        if self._forget_at is not None and now >= self._forget_at:
+            self._forget()
+
+    def _read_again(self) -> None:
+        tables, former = read(*self._paths, port=self._port), self._tables
+        self._tables = tables
+        if not tables.files.say_the_same(former.files):
+            self._give_libwrap()
+            self._warn()
+            self._forget()
+
+    def _warn(self) -> None:
+        """Say what is wrong with the files, once."""
+        tables = self._tables
+        told = [*tables.warnings, *([] if self._by_netgroups else tables.netgroups)]
+        for text in told:
+            if text not in self._warned:
+                log.warning(text)
+        self._warned = frozenset(told)
+
+    def _forget(self) -> None:
+        self._decisions.clear()
+        self._forget_at = None
+        self.generation += 1
+
+    def _forget_in(self, seconds: float) -> None:
+        then = self._clock() + seconds
+        self._forget_at = then if self._forget_at is None else min(self._forget_at, then)
+
+    def _key(self, host: str, local: str) -> tuple[str, str]:
+        return host, local if self._tables.by_local else ""
+
+    def _keep(self, host: str, local: str, decision: Decision) -> None:
+        if len(self._decisions) >= MAX_DECISIONS:
+            del self._decisions[next(iter(self._decisions))]
+        self._decisions[self._key(host, local)] = decision
+
+    def _at_once(self, host: str, local: str) -> Decision | None:
+        """The decision if nothing has to be looked up for it."""
+        decision = self._decisions.get(self._key(host, local))
+        if decision is not None:
+            return decision
+        if self._by_netgroups:
+            return None
+        try:
+            decision = self._judged(host_at(host), local)
+        except NameNeeded:
+            name = self._names.known(_looked_up(host))
+            if name is None:
+                return None
+            decision = self._judged(host_at(host, name), local)
+            self._forget_in(LIFETIME)
+        self._keep(host, local, decision)
+        return decision
+
+    async def _later(self, host: str, local: str) -> bool:
+        return (await self._in_time(host, local)).allowed
+
+    async def _in_time(self, host: str, local: str) -> Decision:
+        """The decision once the name is known, or is not known in time."""
+        name = await self._names.name_of(_looked_up(host))
+        client, generation = host_at(host, name or UNKNOWN), self.generation
+        if self._by_netgroups:
+            decision = await self._ask_netgroups(client, local)
+        else:
+            decision = self._judged(client, local)
+        if name is None or decision is NOT_IN_TIME or self.generation != generation:
+            self._forget_in(LOOK_AGAIN)
+        else:
+            self._forget_in(LIFETIME)
+            self._keep(host, local, decision)
+        return decision
+
+    def _judged(self, client: Host, local: str) -> Decision:
+        """What the rules say; libwrap, if it is asked, has to agree.
+
+        Raises:
+            NameNeeded: that depends on the client's name.
+        """
+        here = host_at(local, UNKNOWN)
+        decision = judge(self._tables.allow, self._tables.deny, client=client, local=here)
+        if self._libwrap is None or not self._given:
+            return decision
+        asked = question(client, here, self._port)
+        if asked is None:
+            return decision
+        try:
+            allowed = self._libwrap.judge(asked)
+        except Busy:
+            return decision
+        if allowed is not decision.allowed:
+            log.error("libwrap and our reader differ about %s, which is denied", client.address)
+            return Decision(False, decision.by if allowed else "libwrap")
+        return decision
+
+    @property
+    def _by_netgroups(self) -> bool:
+        """Whether there are netgroups, and libwrap to look them up, be it later."""
+        return self._libwrap is not None and self._tables.plain and bool(self._tables.netgroups)
+
+    async def _ask_netgroups(self, client: Host, local: str) -> Decision:
+        """What libwrap says, which may ask name services: one question at a time, in a thread."""
+        asked = question(client, host_at(local, UNKNOWN), self._port)
+        if self._libwrap is None or not self._given or asked is None:
+            return NOT_IN_TIME
+        try:
+            async with asyncio.timeout(NETGROUP_DEADLINE), self._turn:
+                answer = self._aside.start(partial(_said_by, self._libwrap, asked))
+                if answer is not None:
+                    await asyncio.wait({answer})
+        except TimeoutError:
+            return NOT_IN_TIME
+        allowed = None if answer is None or answer.cancelled() else answer.result()
+        return NOT_IN_TIME if allowed is None else Decision(allowed, NETGROUPS)
+
+    def _give_libwrap(self) -> None:
+        """Let libwrap read the files, if it would judge them as we do; else it is not asked."""
+        self._given = False
+        if self._libwrap is None or not self._tables.plain:
+            return
+        try:
+            self._libwrap.read(*self._tables.texts())
+        except Busy:
+            return  # with a netgroup of the former files; see check()
+        except OSError as error:
+            log.error("libwrap is not asked: %s", error.strerror or error)
+            self._libwrap = None
+            return
+        self._given = True
+
+
+def _said_by(libwrap: Libwrap, asked: Question) -> bool | None:
+    try:
+        return libwrap.judge(asked)
+    except Busy:
+        return None
+
+
+def _looked_up(host: str) -> str:
+    """The address that has a name: not that of IPv4 in the clothes of IPv6."""
+    found = host_at(host)
+    return host if found.number is None else found.address

@@ -1,0 +1,164 @@
+"""The rules of hosts.allow and hosts.deny (hosts_access(5)), and how they are judged.
+
+The two files are asked for both names of this daemon, ``portmap`` and ``rpcbind``: what hosts.allow
+allows for either is allowed; else what either file denies for either is denied; else it is allowed.
+For each of the names, the first rule that matches decides.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
+from typing import TypeVar
+
+from msgspec import Struct, field
+
+from oncrpc.access.hosts.patterns import Host, Matcher, always
+
+DAEMONS = frozenset({"portmap", "rpcbind"})
+T = TypeVar("T")
+
+
+class Server(Struct, frozen=True):
+    """A pattern for daemons: the names of ours that it matches, and at which local address."""
+
+    names: frozenset[str]
+    at: Matcher = always
+
+
+class Rule(Struct, frozen=True):
+    """One line: for which daemon it is, which clients it is about, and what it decides.
+
+    In lists of groups the first group matches, except where the others, in turn, do.
+    """
+
+    line: int
+    text: str
+    servers: Sequence[Sequence[Server]]
+    clients: Sequence[Matcher]
+    allows: bool
+    literals: frozenset[str] | None = None
+    """The addresses, if it is about nothing else."""
+
+    fixed: frozenset[str] | None = None
+    """The daemons that it is for, None if that depends on the local address."""
+
+    def names_at(self, local: Host) -> frozenset[str]:
+        """For which of our names it is, at this local address."""
+        return self.fixed if self.fixed is not None else served(self.servers, local)
+
+    def matches(self, client: Host) -> bool:
+        """Whether it is about the client."""
+        return _in_list(self.clients, lambda matches: matches(client))
+
+
+class Rules(Struct, frozen=True):
+    """What a file says."""
+
+    path: str
+    allows: bool
+    """What its rules decide if they do not say."""
+
+    others: Sequence[Rule] = ()
+    """Those that are not only about addresses."""
+
+    by_literal: Mapping[str, Sequence[Rule]] = field(default_factory=dict)
+    cut: str = ""
+    """Where and why the file has no more rules before its end."""
+
+    warnings: Sequence[str] = ()
+    netgroups: Sequence[str] = ()
+    """What is told about netgroups where nothing looks them up."""
+
+    by_local: bool = False
+    """There are rules for some local addresses only."""
+
+    plain: bool = True
+    """Nothing in it is judged otherwise than by libwrap, or makes libwrap do more than judge.
+
+    Nor has it patterns in files of their own, which libwrap would read again for each question.
+    """
+
+    @property
+    def empty(self) -> bool:
+        """Whether it decides nothing."""
+        return not (self.others or self.by_literal or self.cut)
+
+    def about(self, client: Host) -> Iterable[Rule]:
+        """The rules that may be about the client, in order."""
+        literal = self.by_literal.get(client.address)
+        if not literal:
+            return self.others
+        return heapq.merge(self.others, literal, key=attrgetter("line"))
+
+
+class Decision(Struct, frozen=True):
+    """Whether a client may call, and what says so."""
+
+    allowed: bool
+    by: str
+
+
+NO_RULE = Decision(True, "no rule matches")
+
+
+def judge(allow: Rules, deny: Rules, *, client: Host, local: Host) -> Decision:
+    """Whether the client may call; the local address may be unknown.
+
+    Raises:
+        NameNeeded: that depends on the client's name, and it is None.
+    """
+    refused = None
+    for decision in _decisions(allow, client, local):
+        if decision.allowed:
+            return decision
+        refused = refused or decision
+    if refused is not None:
+        return refused
+    allowed = NO_RULE
+    for decision in _decisions(deny, client, local):
+        if not decision.allowed:
+            return decision
+        allowed = decision
+    return allowed
+
+
+def _decisions(rules: Rules, client: Host, local: Host) -> Iterator[Decision]:
+    """What the file says, at most once for each of our names."""
+    undecided = DAEMONS
+    for rule in rules.about(client):
+        names = rule.names_at(local) & undecided
+        if names and rule.matches(client):
+            by = f"{file_of(rules.path)} line {rule.line}: {rule.text}"
+            yield Decision(rule.allows, by)
+            undecided -= names
+            if not undecided:
+                return
+    if rules.cut and not rules.allows:
+        yield Decision(False, rules.cut)
+
+
+def file_of(path: str) -> str:
+    """How a file is called where its directory goes without saying."""
+    return path.rpartition("/")[2]
+
+
+def served(servers: Sequence[Sequence[Server]], local: Host) -> frozenset[str]:
+    """The names of ours that a list of daemons matches, at this local address."""
+    return frozenset(
+        name
+        for name in DAEMONS
+        if _in_list(
+            servers,
+            lambda group: any(name in one.names and one.at(local) for one in group),  # noqa: B023
+        )
+    )
+
+
+def _in_list(groups: Sequence[T], matches: Callable[[T], bool]) -> bool:
+    """The first group that does not match decides: its place says between how many EXCEPTs."""
+    for place, group in enumerate(groups):
+        if not matches(group):
+            return place % 2 == 1
+    return len(groups) % 2 == 1

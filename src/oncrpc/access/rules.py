@@ -1,0 +1,287 @@
+"""What an administrator decides: the shape of the policy file, and its rules, as pure data.
+
+The first rule that matches a call decides it; that none does is an answer too, and others, such as
+hosts_access(5), may then be asked. Who calls hardly ever changes from one call to the next, so that
+the rules are asked in two steps: which of them are about this caller, and which of those about this
+procedure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import Annotated, Literal, NamedTuple, Self
+
+from msgspec import Meta, Struct, field
+
+from oncrpc.daemon.config.layers import Startup
+from oncrpc.daemon.config.values import BURST, LIVENESS_INTERVAL, LONGEST_INTERVAL, REPLIES
+from oncrpc.daemon.web.address import HostName, Place
+from oncrpc.numbers import program_name
+from oncrpc.portmap.registry import MAX_PER_OWNER, MAX_REGISTRATIONS
+from oncrpc.programs.portmap import PMAP_VERS
+from oncrpc.programs.rpcb import RPCBVERS, RPCBVERS4
+from oncrpc.rpc import Caller
+
+PROCEDURES = {
+    procedure.name: procedure.name.rpartition("_")[2]
+    for version in (PMAP_VERS, RPCBVERS, RPCBVERS4)
+    for procedure in version.procedures.values()
+}
+"""The name in a rule of each procedure of every version: the RFC's without its prefix."""
+
+NULL = "NULL"
+RULED = frozenset(PROCEDURES.values()) - {NULL}
+"""The procedures that rules are about: NULL, which does nothing, is everybody's."""
+
+OF_A_PROGRAM = frozenset(
+    {"SET", "UNSET", "GETPORT", "GETADDR", "GETVERSADDR", "GETADDRLIST", "CALLIT", "BCAST",
+     "INDIRECT"}
+)  # fmt: skip
+"""Those whose first argument is a program number."""
+
+FEWEST_TOTAL = 64
+"""Room for the port mapper's own registrations, and some."""
+
+MOST_RATE = 10_000_000
+
+LOCAL, LOOPBACK = "local", "loopback"
+ALLOW = "allow"
+Then = Literal["allow", "deny", "silent"]
+Number = Annotated[int, Meta(ge=0, le=0xFFFFFFFF)]
+IPNetwork = IPv4Network | IPv6Network
+IPAddress = IPv4Address | IPv6Address
+
+
+class Origin(str):
+    """Where calls come from: a network, else the place ``local`` or ``loopback``."""
+
+    __slots__ = ("network",)
+    network: IPNetwork | None
+
+    def __new__(cls, place: str, network: IPNetwork | None = None) -> Self:
+        made = super().__new__(cls, place)
+        made.network = network
+        return made
+
+    def has(self, asker: Asker) -> bool:
+        """Whether the caller is there."""
+        if self.network is not None:
+            return asker.address is not None and asker.address in self.network
+        return asker.loopback if self == LOOPBACK else asker.address is None
+
+
+class Network(str):
+    """Addresses with the same first bits."""
+
+    __slots__ = ("network",)
+    network: IPNetwork
+
+    def __new__(cls, network: IPNetwork) -> Self:
+        made = super().__new__(cls, network)
+        made.network = network
+        return made
+
+
+class Netid(str):
+    """The name of a transport."""
+
+    __slots__ = ()
+
+
+class ProcedureName(str):
+    """The name of a procedure, of those in ``RULED``."""
+
+    __slots__ = ()
+
+
+class ProgramNumber(int):
+    """A program, by number or name; as text its name where it has one."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return program_name(int(self)) or format(int(self))
+
+
+class Asker(NamedTuple):
+    """Who calls: over a local socket ``address`` is None and ``uid`` known, else the reverse.
+
+    ``loopback`` says that the call is from 127.0.0.0/8 or ::1, and came over that interface.
+    """
+
+    netid: str
+    address: IPAddress | None
+    uid: int | None = None
+    loopback: bool = False
+
+    @classmethod
+    def of(cls, caller: Caller) -> Asker:
+        """Who made a call."""
+        if caller.source is None:
+            return cls(caller.netid, None, caller.uid)
+        address = address_of(caller.source[0])
+        return cls(caller.netid, address, None, caller.loopback and address.is_loopback)
+
+
+class _Table(Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_fields=True):
+    """A table of the file: keys with dashes, and no others than these."""
+
+
+class Rule(_Table, frozen=True):
+    """What is done with the calls that fit all that the rule names; what it leaves out fits all."""
+
+    then: Then
+    from_: Annotated[tuple[Origin, ...], Meta(min_length=1)] = field(name="from", default=())
+    netid: Annotated[tuple[Netid, ...], Meta(min_length=1)] = ()
+    procedure: Annotated[tuple[ProcedureName, ...], Meta(min_length=1)] = ()
+    program: Annotated[tuple[ProgramNumber, ...], Meta(min_length=1)] = ()
+    uid: Annotated[tuple[Number, ...], Meta(min_length=1)] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse what can never fit a call: whoever wrote it means something else."""
+        if self.program and self.procedure and not OF_A_PROGRAM & set(self.procedure):
+            raise ValueError("none of its procedures has a program number among its arguments")
+        if self.uid and self.from_ and LOCAL not in self.from_:
+            raise ValueError('uid is of callers over the local socket, and "local" not in from')
+        if self.uid and self.netid and LOCAL not in self.netid:
+            raise ValueError('uid is of callers over the local socket, and "local" not in netid')
+
+    def is_about(self, asker: Asker) -> bool:
+        """Whether the caller fits."""
+        if self.netid and asker.netid not in self.netid:
+            return False
+        if self.uid and asker.uid not in self.uid:
+            return False
+        return not self.from_ or any(origin.has(asker) for origin in self.from_)
+
+    def covers(self, procedure: str, prog: int | None) -> bool:
+        """Whether the procedure fits, and the program of its arguments, None if it has none."""
+        if self.procedure and procedure not in self.procedure:
+            return False
+        return not self.program or prog in self.program
+
+    @property
+    def unconditional(self) -> bool:
+        """Decides every call of the callers that it is about."""
+        return not self.procedure and not self.program
+
+    def __str__(self) -> str:
+        """The rule as a line of TOML."""
+        lists = {
+            "from": self.from_,
+            "netid": self.netid,
+            "procedure": self.procedure,
+            "program": self.program,
+            "uid": self.uid,
+        }
+        said = [f"{key} = [{', '.join(map(_quoted, each))}]" for key, each in lists.items() if each]
+        return ", ".join([*said, f'then = "{self.then}"'])
+
+
+class Registration(_Table, frozen=True):
+    """Who may register, and how much (``oncrpc.portmap.ownership.Rules``)."""
+
+    local_only: bool = False
+    reserved_ports: bool = False
+    foreign_versions: bool = True
+    per_owner: Annotated[int, Meta(ge=1, le=MAX_REGISTRATIONS)] = MAX_PER_OWNER
+    total: Annotated[int, Meta(ge=FEWEST_TOTAL, le=MAX_REGISTRATIONS)] = MAX_REGISTRATIONS
+
+
+class Rate(_Table, frozen=True):
+    """Replies over UDP to a source prefix: how many a second, 0 for any, and how many at once."""
+
+    replies: Annotated[int, Meta(ge=0, le=MOST_RATE)] = REPLIES
+    burst: Annotated[int, Meta(ge=1, le=MOST_RATE)] = BURST
+
+
+class Liveness(_Table, frozen=True):
+    """How often it is looked whether servers are still there, and whether processes are watched."""
+
+    interval: Annotated[int, Meta(ge=0, le=LONGEST_INTERVAL)] = int(LIVENESS_INTERVAL)
+    watch: bool = False
+
+
+class Hosts(_Table, frozen=True):
+    """Whether hosts_access(5) is asked about calls that no rule decides."""
+
+    enabled: bool = True
+
+
+class Web(_Table, frozen=True):
+    """Where web pages are served, if anywhere, and under which names besides the address."""
+
+    listen: Place | None = None
+    names: tuple[HostName, ...] = ()
+
+
+class Policy(_Table, frozen=True):
+    """The file as a whole; without a file the defaults."""
+
+    trusted: tuple[Network, ...] = ()
+    daemon: Startup = Startup()
+    registration: Registration = Registration()
+    rate: Rate = Rate()
+    liveness: Liveness = Liveness()
+    hosts: Hosts = Hosts()
+    web: Web = Web()
+    rule: tuple[Rule, ...] = ()
+
+    @property
+    def trusted_networks(self) -> list[IPNetwork]:
+        """What may have replies over UDP that are longer than their calls."""
+        return [each.network for each in self.trusted]
+
+
+class Decision(NamedTuple):
+    """What is done with a call, and the number of the rule that says so, from 0."""
+
+    then: Then
+    rule: int
+
+
+class Relevant(NamedTuple):
+    """The rules that are about one caller, with their numbers, up to one that decides all."""
+
+    rules: tuple[tuple[int, Rule], ...]
+
+    def decide(self, procedure: str, prog: int | None = None) -> Decision | None:
+        """The decision of the first rule that the call fits, None if there is none."""
+        for number, rule in self.rules:
+            if rule.covers(procedure, prog):
+                return Decision(rule.then, number)
+        return None
+
+    @property
+    def exhaustive(self) -> bool:
+        """No call is left for others to decide."""
+        return bool(self.rules) and self.rules[-1][1].unconditional
+
+    @property
+    def open(self) -> bool:
+        """No rule refuses anything."""
+        return all(rule.then == ALLOW for _, rule in self.rules)
+
+
+def relevant(rules: Sequence[Rule], asker: Asker) -> Relevant:
+    """The rules that are about a caller."""
+    found = []
+    for number, rule in enumerate(rules):
+        if rule.is_about(asker):
+            found.append((number, rule))
+            if rule.unconditional:
+                break
+    return Relevant(tuple(found))
+
+
+def address_of(host: str) -> IPAddress:
+    """An address without its zone; one of IPv4 that is written as one of IPv6 is that of IPv4."""
+    address = ip_address(host.partition("%")[0])
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _quoted(value: object) -> str:
+    """A value as TOML has it: numbers that have no name stay numbers."""
+    text = str(value)
+    return text if isinstance(value, int) and text.isdigit() else f'"{text}"'

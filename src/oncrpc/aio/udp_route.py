@@ -1,0 +1,165 @@
+"""Where datagrams come from and which address they ask: what the answers follow from.
+
+A route is one host that calls and one address of ours that it calls. All that is to be known of it
+is worked out with its first datagram: the control message that makes replies leave from the address
+that was asked, whether the caller is on this host, and what may be sent to it.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Hashable
+from typing import NamedTuple, Protocol
+
+from oncrpc.net.sockets import IP_PKTINFO
+from oncrpc.rpc.program import Caller
+from oncrpc.rpc.reply_cache import Table
+
+Address = tuple[str, int, int]
+Control = tuple[int, int, bytes]
+CONTROL_HEADER = struct.Struct("@Nii")
+NOTHING: Control = (0, 0, b"")
+PKTINFO = struct.Struct("@I4s4s")
+PKTINFO6 = struct.Struct("@16sI")
+
+
+class Bucket(Protocol):
+    """How many replies may go somewhere."""
+
+    def take(self, now: float) -> bool:
+        """Whether one more may, at ``now`` in seconds of a clock that only goes on."""
+
+
+class Standing(NamedTuple):
+    """What a source of datagrams may have.
+
+    Who is ``trusted`` may have replies that are longer than their calls. If it is ``open`` no call
+    needs to be asked about before it is answered from memory. Replies are taken from the
+    ``bucket``, if there is one.
+    """
+
+    trusted: bool = True
+    open: bool = True
+    bucket: Bucket | None = None
+
+
+class Guard(Protocol):
+    """What an endpoint asks about sources; what it was told holds until ``generation`` changes."""
+
+    @property
+    def generation(self) -> Hashable:
+        """Another one after every change."""
+
+    def standing(self, caller: Caller) -> Standing:
+        """What the host of a datagram may have; the caller's port is 0."""
+
+    def open_to(self, caller: Caller) -> bool:
+        """Whether the calls of a connection may be answered from memory."""
+
+
+class NoGuard:
+    """Everyone may have everything: for programs whose replies are what they were made for."""
+
+    generation = 0
+
+    def standing(self, caller: Caller) -> Standing:  # noqa: ARG002  # all are alike
+        """The same for all."""
+        return Standing()
+
+    def open_to(self, caller: Caller) -> bool:  # noqa: ARG002
+        """All of them."""
+        return True
+
+
+class Route:
+    """A source host, an address that it asks, and what follows from them.
+
+    ``control`` is the control message of the replies, None if the address is not known, and
+    ``message`` the same as it lies in memory. The ``table`` is None if nothing may be remembered;
+    the rest is as in ``Standing``.
+    """
+
+    __slots__ = (
+        "bucket", "control", "host", "local", "loopback", "message", "scope", "table", "to_group",
+        "trusted",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        host: str,
+        scope: int,
+        local: Address | None,
+        loopback: bool,
+        to_group: bool,
+        control: Control | None,
+        *,
+        trusted: bool = True,
+    ) -> None:
+        self.host, self.scope, self.local, self.control = host, scope, local, control
+        self.loopback, self.to_group, self.trusted = loopback, to_group, trusted
+        self.bucket: Bucket | None = None
+        self.table: Table | None = None
+        level, kind, data = control or NOTHING
+        header = CONTROL_HEADER.pack(CONTROL_HEADER.size + len(data), level, kind)
+        self.message = (header + data).ljust(socket.CMSG_SPACE(len(data)), b"\0")
+
+    def caller(self, netid: str, port: int) -> Caller:
+        """Who sends from a port."""
+        return Caller(
+            netid, (self.host, port, 0), self.local,
+            loopback=self.loopback, datagram=True, to_group=self.to_group,
+        )  # fmt: skip
+
+
+def route_of(address: bytes, control: bytes, port: int, *, loopbacks: frozenset[int]) -> Route:
+    """The route of a datagram: its source's sockaddr and its control messages, as received.
+
+    The reply leaves from the address that was asked; where that is a group's, from one that the
+    kernel picks on the interface of arrival. ``port`` is that of our socket.
+    """
+    host, scope = _host(address)
+    level, kind, data = _first(control)
+    if (level, kind) == (socket.IPPROTO_IP, IP_PKTINFO):
+        index, local, asked = PKTINFO.unpack_from(data)
+        reply = PKTINFO.pack(0, local, bytes(4))
+        here = (socket.inet_ntop(socket.AF_INET, local), port, 0)
+        return Route(host, scope, here, index in loopbacks, asked != local, (level, kind, reply))
+    if (level, kind) == (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO):
+        asked, index = PKTINFO6.unpack_from(data)
+        inside = index in loopbacks
+        if asked[0] == 0xFF:
+            reply = PKTINFO6.pack(bytes(16), index)
+            near = _nearest((host, 9, 0, scope), port)
+            return Route(host, scope, near, inside, True, (level, kind, reply))
+        on = index if asked[:1] == b"\xfe" else 0
+        reply = PKTINFO6.pack(asked, on)
+        near = (socket.inet_ntop(socket.AF_INET6, asked), port, on)
+        return Route(host, scope, near, inside, False, (level, kind, reply))
+    return Route(host, scope, None, False, False, None)
+
+
+def _host(address: bytes) -> tuple[str, int]:
+    """Host and scope of a sockaddr."""
+    if struct.unpack_from("@H", address)[0] == socket.AF_INET6:
+        scope = struct.unpack_from("@I", address, 24)[0]
+        return socket.inet_ntop(socket.AF_INET6, address[8:24]), scope
+    return socket.inet_ntop(socket.AF_INET, address[4:8]), 0
+
+
+def _first(control: bytes) -> Control:
+    if len(control) < CONTROL_HEADER.size:
+        return NOTHING
+    length, level, kind = CONTROL_HEADER.unpack_from(control)
+    return level, kind, control[CONTROL_HEADER.size : length]
+
+
+def _nearest(source: tuple[str, int, int, int], port: int) -> Address | None:
+    """This host's address towards a source that sent to a group."""
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+            probe.connect(source)
+            host, _, _, scope = probe.getsockname()
+    except OSError:  # no route, or no descriptor left
+        return None
+    return host.partition("%")[0], port, scope

@@ -1,0 +1,203 @@
+"""Asking a daemon of this host over its control socket, and finding that."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import os
+import socket
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from oncrpc.cli.portmap.options import (
+    Parser,
+    add_file,
+    port_number,
+    whole_path,
+    with_environment,
+)
+from oncrpc.cli.portmap.settings import settings
+from oncrpc.daemon import lock as pidfile
+from oncrpc.daemon.config.values import LOCK
+from oncrpc.daemon.control.protocol import NAME, PROTOCOL, Reply, Request, address_in, encoded
+from oncrpc.daemon.state.folders import RUN, base_of, name_for
+from oncrpc.portmap.status import Status
+from oncrpc.programs.portmap import PMAP_PORT
+
+RUNNING, NOT_RUNNING, UNKNOWN = 0, 3, 4
+"""What an exit status says of a service (Linux Standard Base, init script actions)."""
+
+TIMEOUT = 10.0
+"""Seconds for an answer."""
+
+RESTART_TIME = 1.0
+"""Seconds for which a daemon that does not listen may be starting anew in place."""
+
+HOMELESS = (
+    "a daemon of yours has no control socket without $RUNTIME_DIRECTORY and $XDG_RUNTIME_DIR;"
+    " start it with a --state-dir, and name that"
+)
+"""Why a daemon that is not root's may run and not be found."""
+
+POLL = 0.05
+MAX_ANSWER = 64 << 20
+PIECE = 64 << 10
+
+
+class NoStatus(Exception):
+    """There is nothing to show: the exit status, and one line."""
+
+    def __init__(self, status: int, line: str) -> None:
+        super().__init__(line)
+        self.status = status
+
+
+class StatusParser(Parser):
+    """Ends with the status of what cannot be told, since 1 is said of a service that died."""
+
+    wrong = UNKNOWN
+
+
+class Place(NamedTuple):
+    """Where a daemon may be that is asked.
+
+    It has its control socket in one of ``folders``, and names itself in one of ``locks``. ``fault``
+    is why it may run and not be found there, such as what is wrong with the file that says so.
+    """
+
+    folders: Sequence[str]
+    locks: Sequence[str]
+    fault: str = ""
+
+
+def add_place(made: argparse.ArgumentParser) -> None:
+    """The options that say which daemon is asked."""
+    add = made.add_argument
+    add(
+        "--state-dir", metavar="DIR", type=whole_path,
+        help="ask the daemon with this --state-dir, instead of the usual one",
+    )  # fmt: skip
+    add(
+        "-p", "--port", metavar="PORT", type=port_number,
+        help=f"ask the daemon on this port, instead of {PMAP_PORT}",
+    )  # fmt: skip
+    add_file(made)
+
+
+def place_of(options: argparse.Namespace, environ: Mapping[str, str] = os.environ) -> Place:
+    """Where the daemon is that has these options, this environment, and the file that they name.
+
+    Raises:
+        NoStatus: that file is wrong.
+    """
+    named = {name: getattr(options, name) for name in ("state_dir", "port", "config")}
+    given = {name: value for name, value in named.items() if value is not None}
+    held = settings(with_environment(given, environ, wrong=UNKNOWN))
+    if held.fault is not None and held.config.policy is not None:
+        raise NoStatus(UNKNOWN, str(held.fault))
+    state, port, own = held.config.state_dir, held.config.port, held.config.pid_file
+    fault = "" if held.fault is None else str(held.fault)
+    if not state and port != PMAP_PORT and os.geteuid() != 0 and base_of(environ) is None:
+        fault = fault or HOMELESS
+    return Place(
+        folders=[state] if state else list(folders_of(port, environ)),
+        locks=[*([own] if own else ()), *([LOCK] if port == PMAP_PORT else ())],
+        fault=fault,
+    )
+
+
+def status_of(place: Place) -> Status:
+    """What the daemon says that is there.
+
+    Raises:
+        NoStatus: it does not run, or does not say.
+    """
+    for folder in place.folders:
+        try:
+            return ask(folder)
+        except FileNotFoundError:
+            continue
+    raise _nobody(place)
+
+
+def folders_of(port: int, environ: Mapping[str, str]) -> Iterator[str]:
+    """Where a daemon that we started has its control socket, then where root's has."""
+    base = None if os.geteuid() == 0 else base_of(environ)
+    for folder in (base, RUN):
+        if folder is not None:
+            yield os.path.join(folder, name_for(port))
+
+
+def ask(folder: str) -> Status:
+    """What the daemon says whose control socket is there.
+
+    Raises:
+        FileNotFoundError: no daemon does.
+        NoStatus: it does not say.
+    """
+    try:
+        with _connected(folder) as sock:
+            return _answer(sock)
+    except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
+        raise FileNotFoundError(errno.ENOENT, "nobody is there", folder) from None
+    except PermissionError:
+        raise NoStatus(UNKNOWN, f"may not open {folder}/{NAME}; ask as root") from None
+    except OSError as error:
+        why = "no answer in time" if isinstance(error, TimeoutError) else error.strerror
+        raise NoStatus(UNKNOWN, f"cannot ask {folder}/{NAME}: {why}") from None
+
+
+def _connected(folder: str) -> socket.socket:
+    """A socket of whoever listens; one that starts anew in place is waited for."""
+    until = time.monotonic() + RESTART_TIME
+    while True:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        sock.settimeout(TIMEOUT)
+        try:
+            with address_in(folder) as path:
+                sock.connect(path)
+            return sock
+        except OSError as error:
+            sock.close()
+            if error.errno != errno.ECONNREFUSED or time.monotonic() > until:
+                raise
+        time.sleep(POLL)
+
+
+def _answer(sock: socket.socket) -> Status:
+    sock.sendall(encoded(Request("status", PROTOCOL)))
+    data = bytearray()
+    while not data.endswith(b"\n") and len(data) <= MAX_ANSWER:
+        piece = sock.recv(PIECE)
+        if not piece:
+            raise NoStatus(UNKNOWN, "the daemon has ended the connection; ask again")
+        data += piece
+    try:
+        reply = msgspec.json.decode(data, type=Reply)
+    except msgspec.DecodeError as error:
+        raise NoStatus(UNKNOWN, f"the daemon is of another version: {error}") from None
+    if reply.status is None:
+        raise NoStatus(UNKNOWN, f"the daemon says: {reply.error}")
+    return reply.status
+
+
+def _nobody(place: Place) -> NoStatus:
+    """Nobody has a control socket; one that could make no directory for it may run all the same."""
+    where = " or ".join(f"{folder}/{NAME}" for folder in place.folders)
+    nobody = f"nobody answers at {where}"
+    for lock in place.locks:
+        try:
+            holder = pidfile.read(lock)
+        except PermissionError:
+            return NoStatus(UNKNOWN, f"may not read {lock}; ask as root")
+        except OSError:
+            continue
+        if holder is not None and holder.alive:
+            said = f"runs, and cannot be asked: {nobody}; see --state-dir"
+            return NoStatus(UNKNOWN, f"process {holder.pid} {said}")
+    if place.fault:
+        return NoStatus(UNKNOWN, place.fault)
+    return NoStatus(NOT_RUNNING, f"not running: {nobody}")

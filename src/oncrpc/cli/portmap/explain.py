@@ -1,0 +1,218 @@
+"""The command ``portmap explain``: what is made of a call, and which rule decides that."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeVar
+
+from oncrpc.access.hosts.access import HostsAccess
+from oncrpc.access.hosts.rules import NO_RULE, Decision
+from oncrpc.access.rules import (
+    ALLOW,
+    LOCAL,
+    NULL,
+    OF_A_PROGRAM,
+    Asker,
+    Policy,
+    address_of,
+    relevant,
+)
+from oncrpc.addr import family_of, transports
+from oncrpc.cli.command import complain, run
+from oncrpc.cli.portmap.options import Parser
+from oncrpc.daemon.config.read import (
+    PolicyError,
+    line_of_rule,
+    load_text,
+    netid_of,
+    parse,
+    procedure_of,
+    program_of,
+)
+from oncrpc.daemon.config.values import POLICY_FILE
+from oncrpc.errors import AddressError
+
+ALLOWED, REFUSED, WRONG = 0, 1, 2
+VERDICTS = {"allow": "allowed", "deny": "denied", "silent": "not answered"}
+DESCRIPTION = f"""\
+Says whether the rules let a call through, and which one of {POLICY_FILE}, /etc/hosts.allow or
+/etc/hosts.deny decides that. The status is 0 if they do, 1 if they do not, and 2 if the question or
+the file is wrong. Where the daemon refuses later what they let through, a second line says so."""
+
+REGISTERING, FORWARDED = ("SET", "UNSET"), ("CALLIT", "BCAST", "INDIRECT")
+
+T = TypeVar("T")
+
+
+class ExplainParser(Parser):
+    """Ends with another status, since 1 is an answer."""
+
+    wrong = WRONG
+
+
+class Question(NamedTuple):
+    """Who calls, which procedure, the program in its arguments if one was named, and which host."""
+
+    asker: Asker
+    procedure: str
+    prog: int | None = None
+    to: str = ""
+
+
+class File(NamedTuple):
+    """The policy file, its text, and what that means."""
+
+    path: str
+    text: str
+    policy: Policy
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options and operands."""
+    made = ExplainParser(prog="portmap explain", description=DESCRIPTION, add_help=False)
+    add = made.add_argument
+    add("source", metavar="SOURCE", help="the caller's address, or local:UID")
+    add(
+        "procedure", metavar="PROCEDURE", type=_said(procedure_of, NULL),
+        help="such as GETPORT of version 2, or GETADDR of versions 3 and 4",
+    )  # fmt: skip
+    add(
+        "program", metavar="PROGRAM", nargs="?", type=_said(_program),
+        help="the program that is asked for, by number or name",
+    )  # fmt: skip
+    add(
+        "--netid", metavar="NETID", type=_said(netid_of),
+        help="the transport of the call; by default udp or udp6",
+    )  # fmt: skip
+    add(
+        "--to", metavar="ADDRESS",
+        help="the address of this host that is called, for rules of hosts_access(5) about it",
+    )  # fmt: skip
+    add("--config", metavar="FILE", help=f"read this file instead of {POLICY_FILE}")
+    add("--help", action="help", help="show this help and exit")
+    return made
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print what decides; the exit status."""
+    options = parser().parse_args(arguments)
+    return run("portmap explain", lambda: _answered(options))
+
+
+def _answered(options: argparse.Namespace) -> int:
+    try:
+        question = _question(options)
+        path, text = load_text(options.config)
+        file = File(path, text, parse(text, path))
+        status, answer = explain(question, file)
+    except (PolicyError, AddressError, ValueError) as error:
+        complain(f"portmap explain: {error}")
+        return WRONG
+    print(answer)
+    later = refused_later(question, file.policy) if status == ALLOWED else ""
+    if later:
+        print(later)
+    return status
+
+
+def explain(question: Question, file: File) -> tuple[int, str]:
+    """The exit status and what decides.
+
+    Raises:
+        ValueError: that depends on the program, and none was named.
+    """
+    if question.procedure == NULL:
+        return ALLOWED, "allowed: NULL does nothing, and is answered to everybody"
+    rules = relevant(file.policy.rule, question.asker)
+    decision = rules.decide(question.procedure, question.prog)
+    for number, rule in rules.rules if question.prog is None else ():
+        if rule.program and (decision is None or number < decision.rule):
+            raise ValueError(f"rule[{number}] depends on the program; name one")
+    if decision is None:
+        return _ask_hosts(question, file)
+    line = line_of_rule(file.text, decision.rule)
+    place = file.path if line is None else f"{file.path}, line {line}"
+    status = ALLOWED if decision.then == ALLOW else REFUSED
+    rule = file.policy.rule[decision.rule]
+    return status, f"{VERDICTS[decision.then]}: {place}: rule[{decision.rule}]: {rule}"
+
+
+def refused_later(question: Question, policy: Policy) -> str:
+    """Why the daemon refuses what the rules let through; empty if it does not."""
+    asker, started = question.asker, policy.daemon
+    if question.procedure in REGISTERING and asker.address is not None:
+        if policy.registration.local_only:
+            return "but the daemon declines it: local-only is true, and it is not over that socket"
+        if not (asker.loopback or started.insecure):
+            return "but the daemon declines it: it is from another host, which needs --insecure"
+    if question.procedure in FORWARDED and not started.remote_calls:
+        return "but the daemon makes no calls for others, unless it has --remote-calls"
+    return ""
+
+
+def _ask_hosts(question: Question, file: File) -> tuple[int, str]:
+    """What hosts_access(5) says where no rule does."""
+    nothing = f"no rule of {file.path}"
+    if question.asker.address is None or not file.policy.hosts.enabled:
+        return ALLOWED, f"allowed: {nothing} fits"
+    found = asyncio.run(_hosts_decision(str(question.asker.address), question.to))
+    if found == NO_RULE:
+        return ALLOWED, f"allowed: {nothing}, hosts.allow or hosts.deny fits"
+    status, verdict = (ALLOWED, "allowed") if found.allowed else (REFUSED, "denied")
+    return status, f"{verdict}: {found.by}"
+
+
+async def _hosts_decision(host: str, to: str) -> Decision:
+    return await HostsAccess().explain(host, to)
+
+
+def _question(options: argparse.Namespace) -> Question:
+    """What the command line asks.
+
+    Raises:
+        AddressError, ValueError: it is no question, as the text says.
+    """
+    if options.program is not None and options.procedure not in OF_A_PROGRAM:
+        raise ValueError(f"{options.procedure} has no program among its arguments; leave it out")
+    asker = _asker(options.source, options.netid)
+    to = "" if options.to is None else str(address_of(options.to))
+    return Question(asker, options.procedure, options.program, to)
+
+
+def _asker(source: str, netid: str | None) -> Asker:
+    place, _, uid = source.partition(":")
+    if place == LOCAL:
+        if not (uid.isascii() and uid.isdigit()):
+            raise ValueError(f"{source!r} names no user; write local:UID")
+        if netid not in (None, LOCAL):
+            raise ValueError(f"over {netid} callers have an address, and no uid")
+        return Asker(LOCAL, None, int(uid))
+    family = family_of(source.partition("%")[0])
+    netid = netid or ("udp6" if family == "inet6" else "udp")
+    if transports()[netid].family != family:
+        raise ValueError(f"{source} does not call over {netid}")
+    address = address_of(source)
+    return Asker(netid, address, None, address.is_loopback)
+
+
+def _program(text: str) -> int:
+    return program_of(int(text) if text.isascii() and text.isdigit() else text)
+
+
+def _said(read: Callable[[str], T], *others: T) -> Callable[[str], T]:
+    """The same for argparse, which does not say what a ValueError says."""
+
+    def reading(text: str) -> T:
+        try:
+            return next((each for each in others if each == text), None) or read(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return reading
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,213 @@
+"""The command ``portmap status``: what the daemon is doing, on one screen."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+
+from oncrpc.cli.command import complain, printable, run
+from oncrpc.cli.portmap.control_client import (
+    RUNNING,
+    NoStatus,
+    StatusParser,
+    add_place,
+    place_of,
+    status_of,
+)
+from oncrpc.portmap.status import Procedure, Registered, Status
+
+DESCRIPTION = """\
+Shows what the port mapper of this host is doing: its sockets, connections and calls, what it has
+refused, and every registration with its age and whether its server is there. The status is 0 if it
+runs, 3 if it does not, and 4 if that cannot be told."""
+
+LABEL = 14
+UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+SIZES = ("bytes", "KiB", "MiB", "GiB")
+DROPS = {
+    "rate": "over their rate",
+    "busy": "while too busy",
+    "malformed": "that were no call",
+    "overlong": "replies too long",
+    "kernel": "by the kernel",
+}
+"""What each count of datagrams is about."""
+
+RIGHT = {"version", "age", "calls", "a second"}
+"""Columns of numbers."""
+
+CALLS = ("procedure", "calls", "a second")
+REGISTRATIONS = ("program", "name", "version", "netid", "address", "owner", "age", "endpoint")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options."""
+    made = StatusParser(prog="portmap status", description=DESCRIPTION, add_help=False)
+    made.add_argument("--json", action="store_true", help="print it as JSON, for programs")
+    add_place(made)
+    made.add_argument("--help", action="help", help="show this help and exit")
+    return made
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Ask and print; the exit status."""
+    options = parser().parse_args(arguments)
+    return run("portmap status", lambda: _answered(options))
+
+
+def _answered(options: argparse.Namespace) -> int:
+    try:
+        status = status_of(place_of(options))
+    except NoStatus as none:
+        complain(f"portmap: {none}")
+        return none.status
+    print(as_json(status) if options.json else "\n".join(screen(status)))
+    return RUNNING
+
+
+def as_json(status: Status) -> str:
+    """The status as the control socket has sent it, for people who look at it too."""
+    return msgspec.json.format(msgspec.json.encode(status), indent=2).decode()
+
+
+def screen(status: Status) -> Iterator[str]:
+    """The lines for people."""
+    yield from summary(status)
+    if status.calls.total:
+        yield ""
+        yield from table(CALLS, map(call_row, called(status)))
+    yield ""
+    yield from table(REGISTRATIONS, map(registration_row, status.registrations))
+    left = status.registered - len(status.registrations)
+    if left:
+        yield f"and {left} more"
+
+
+def summary(status: Status) -> Iterator[str]:
+    """What there is to say in a line each."""
+    yield f"portmap {status.version}, process {status.pid}, up {duration(status.uptime)}"
+    for label, said in _parts(status):
+        yield f"{label:<{LABEL}}{said}"
+
+
+def _parts(status: Status) -> Iterator[tuple[str, str]]:
+    calls = status.calls
+    yield from _sockets(status)
+    yield "connections", _listed(f"{netid} {n}" for netid, n in status.connections.items())
+    yield "calls", f"{calls.total} in {duration(calls.since)}, {rate(calls.rate)} a second lately"
+    yield "refused", _listed(f"{n} {kind}" for kind, n in status.refusals.items() if n)
+    counts = msgspec.structs.asdict(status.drops)
+    yield (
+        "dropped",
+        _listed(f"{counts[name]} {said}" for name, said in DROPS.items() if counts[name]),
+    )
+    pending = f"on, {status.forwarding.pending} calls under way"
+    yield "forwarding", pending if status.forwarding.enabled else "off"
+    yield "liveness", _liveness(status)
+    yield "policy", f"{status.policy.file}, {counted(status.policy.rules, 'rule')}"
+    yield "state", _state(status)
+    if status.warm_start is not None:
+        yield "warm start", status.warm_start
+    yield "registrations", f"{status.registered}"
+
+
+def _sockets(status: Status) -> Iterator[tuple[str, str]]:
+    """The addresses, those of a netid in one line."""
+    by_netid: dict[str, list[str]] = {}
+    for each in status.sockets:
+        by_netid.setdefault(each.netid, []).append(each.address)
+    for netid, addresses in by_netid.items():
+        yield netid, "  ".join(addresses)
+
+
+def _state(status: Status) -> str:
+    if status.state is None:
+        return "not kept"
+    return f"{status.state.directory}, journal {size(status.state.journal)}"
+
+
+def _liveness(status: Status) -> str:
+    checks = status.liveness
+    if not checks.interval and checks.watched is None:
+        return "off"
+    parts = [f"every {duration(checks.interval)}"] if checks.interval else []
+    if checks.watched is not None:
+        parts.append(f"watching {counted(checks.watched, 'process', 'processes')}")
+    if checks.last is not None:
+        parts.append(f"last {duration(checks.last)} ago")
+    return ", ".join([*parts, f"{checks.dropped} dropped"])
+
+
+def called(status: Status) -> list[Procedure]:
+    """The procedures that were called, those first that are called most."""
+    found = [each for each in status.calls.procedures if each.calls]
+    return sorted(found, key=lambda each: (-each.rate, -each.calls))
+
+
+def call_row(each: Procedure) -> tuple[str, ...]:
+    """A procedure's row."""
+    return f"{each.procedure} v{each.version}", str(each.calls), rate(each.rate)
+
+
+def registration_row(each: Registered) -> tuple[str, ...]:
+    """A registration's row; what others have chosen cannot do anything to the terminal."""
+    chosen = (each.netid, each.address, each.owner)
+    return (
+        str(each.program),
+        each.name or "-",
+        str(each.version),
+        *(printable(text.encode("utf-8", "replace")) for text in chosen),
+        duration(each.age),
+        each.endpoint,
+    )
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """Aligned columns under their heads."""
+    lines = [tuple(heads), *rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        cells = zip(heads, line, widths, strict=True)
+        aligned = (f"{cell:>{w}}" if head in RIGHT else f"{cell:<{w}}" for head, cell, w in cells)
+        yield "  ".join(aligned).rstrip()
+
+
+def duration(seconds: float) -> str:
+    """A time in its two largest units: ``3 d 4 h``."""
+    left, parts = max(int(seconds), 0), list[str]()
+    for unit, name in UNITS:
+        count, left = divmod(left, unit)
+        if count:
+            parts.append(f"{count} {name}")
+        elif parts:
+            break
+    return " ".join(parts[:2]) or "0 s"
+
+
+def rate(per_second: float) -> str:
+    """A rate with as many digits as say something."""
+    return f"{per_second:.0f}" if per_second >= 100 else f"{per_second:.1f}"
+
+
+def size(count: float) -> str:
+    """A number of bytes."""
+    unit = 0
+    while count >= 1024 and unit < len(SIZES) - 1:
+        count, unit = count / 1024, unit + 1
+    return f"{count:.{min(unit, 1)}f} {SIZES[unit]}"
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """A number of things."""
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+def _listed(parts: Iterable[str]) -> str:
+    return ", ".join(parts) or "none"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

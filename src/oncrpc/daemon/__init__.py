@@ -1,0 +1,1 @@
+"""What every daemon of this package is: configuration, lock, signals, log, state, web."""

@@ -1,0 +1,146 @@
+"""Sockets that were opened for us: by the service manager, or by an earlier image of this process.
+
+The manager's are those of a socket unit, or of its store: there we had put our own, with names that
+start with ``NAME``. A socket is served as the netid that its family and type have. One that cannot
+be served is a mistake in a unit, and is told: to pass over it would leave its callers to nobody.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from collections.abc import Iterable, Iterator, MutableMapping
+
+from msgspec import Struct
+
+from oncrpc.addr import join_uaddr, transports
+from oncrpc.daemon.config.values import StartError
+from oncrpc.net.sockets import prepare
+from oncrpc.net.targets import FAMILIES, type_of
+
+FIRST = 3
+MAX_PASSED = 1024
+"""A manager that passes more is none."""
+
+NAME = "portmap-"
+VARIABLES = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID")
+
+
+class Passed(Struct, frozen=True):
+    """An open socket. ``foreign``: a unit's, not our own; ``stored``: the manager has it too."""
+
+    descriptor: int
+    foreign: bool = False
+    stored: bool = False
+
+
+class Given(Struct, frozen=True):
+    """A passed socket that can be served."""
+
+    sock: socket.socket
+    netid: str
+    passed: Passed
+
+    @property
+    def path(self) -> str:
+        """Of a local socket: its path, or ``@name``."""
+        return path_of(self.sock)
+
+    @property
+    def reachable(self) -> bool:
+        """A local socket of our own may have lost its file: then nobody finds it."""
+        if self.passed.foreign or self.netid != "local" or self.path.startswith("@"):
+            return True
+        try:
+            return stat.S_ISSOCK(os.lstat(self.path).st_mode)
+        except OSError:
+            return False
+
+
+def passed_by_manager(environ: MutableMapping[str, str]) -> list[Passed]:
+    """What the environment says was passed to this process; it says so once."""
+    told = [environ.pop(name, "") for name in VARIABLES]
+    pid, count, names = told[:3]
+    if pid != str(os.getpid()) or not count.isdecimal() or int(count[:10]) > MAX_PASSED:
+        return []
+    called = names.split(":") + [""] * int(count)
+    ours = [name.startswith(NAME) for name in called[: int(count)]]
+    return [
+        Passed(number, foreign=not stored, stored=stored)
+        for number, stored in enumerate(ours, start=FIRST)
+    ]
+
+
+def name_for(netid: str) -> str:
+    """What a socket is called in the manager's store."""
+    return NAME + netid
+
+
+def given(passed: Iterable[Passed]) -> Iterator[Given]:
+    """The passed sockets with their netids.
+
+    Raises:
+        StartError: one that cannot be served.
+    """
+    return map(_given, passed)
+
+
+def path_of(sock: socket.socket) -> str:
+    """The path of a local socket, or ``@name``."""
+    name = sock.getsockname()
+    return name if isinstance(name, str) else "@" + name[1:].decode("ascii", "replace")
+
+
+def _given(passed: Passed) -> Given:
+    number = passed.descriptor
+    try:
+        if not stat.S_ISSOCK(os.fstat(number).st_mode):
+            raise StartError(f"descriptor {number}, which was passed to us, is no socket")
+        os.set_inheritable(number, False)
+        sock = socket.socket(fileno=number)
+    except OSError as error:
+        raise StartError(f"descriptor {number} was not passed to us: {error.strerror}") from None
+    try:
+        _check(sock)
+    except StartError:
+        sock.close()
+        raise
+    prepare(sock)
+    return Given(sock, _netid(sock), passed)
+
+
+def _check(sock: socket.socket) -> None:
+    """Refuse what cannot be served, with the remedy."""
+    where = _place(sock)
+    stream = sock.type == socket.SOCK_STREAM
+    if stream and not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        raise StartError(f"{where}, which was passed to us, does not listen; say Accept=no")
+    if sock.family == socket.AF_INET6 and not sock.getsockopt(
+        socket.IPPROTO_IPV6, socket.IPV6_V6ONLY
+    ):
+        raise StartError(
+            f"{where}, which was passed to us, serves IPv4 too; say BindIPv6Only=ipv6-only"
+        )
+    if not _netid(sock):
+        raise StartError(f"{where}, which was passed to us, is of a kind that is not served")
+
+
+def _netid(sock: socket.socket) -> str:
+    """The netid that the socket's family and type have on this host; empty if none."""
+    if sock.family == socket.AF_UNIX:
+        return "local" if sock.type == socket.SOCK_STREAM else ""
+    for entry in transports().values():
+        served = entry.visible and entry.has_port
+        if served and (FAMILIES[entry.family], type_of(entry)) == (sock.family, sock.type):
+            return entry.netid
+    return ""
+
+
+def _place(sock: socket.socket) -> str:
+    kind = "datagram" if sock.type == socket.SOCK_DGRAM else "stream"
+    if sock.family == socket.AF_UNIX:
+        return f"the {kind} socket {path_of(sock)}"
+    if sock.family in (socket.AF_INET, socket.AF_INET6):
+        return f"the {kind} socket {join_uaddr(*sock.getsockname()[:2])}"
+    return f"the {kind} socket of descriptor {sock.fileno()}"

@@ -1,0 +1,1 @@
+"""The control socket: what a daemon reports about itself."""

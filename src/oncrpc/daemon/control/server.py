@@ -1,0 +1,176 @@
+"""The control socket, for root and the daemon's own user (``protocol`` says what is spoken there).
+
+It is for a few callers that take what they asked for at once: what takes longer than ``PATIENCE``
+is ended, and so is a connection beyond ``MAX_CALLERS``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import os
+import socket
+import stat
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import msgspec
+
+from oncrpc.daemon.control.protocol import (
+    NAME,
+    PROTOCOL,
+    Reply,
+    Request,
+    address_in,
+    encoded,
+)
+from oncrpc.net.targets import peer_uid
+from oncrpc.portmap.status import Status
+
+log = logging.getLogger("oncrpc.portmap")
+
+MAX_CALLERS = 8
+MAX_REQUEST = 4096
+"""Bytes of a request, its line end included."""
+
+PATIENCE = 10.0
+"""Seconds for a connection: to ask, to be answered, to read that."""
+
+PAUSE = 1.0
+"""Seconds without new connections when there is no descriptor for one."""
+
+PIECE = 1024
+
+
+class Control:
+    """Answers in a directory of the daemon's, from ``start`` to ``close``.
+
+    In one that it has not ``locked`` it leaves alone whoever answers there, and may be replaced by
+    one that has.
+    """
+
+    def __init__(
+        self, folder: str, status: Callable[[], Awaitable[Status]], *, locked: bool = True
+    ) -> None:
+        self.folder, self.status, self.locked = folder, status, locked
+        self._inode = 0
+        self._socket: socket.socket | None = None
+        self._callers: set[asyncio.Task[None]] = set()
+        self._paused: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Begin to answer; if that cannot be, a line in the log says so."""
+        made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            with address_in(self.folder) as path:
+                if not self.locked:
+                    _check(self.folder, path)
+                with suppress(FileNotFoundError):
+                    os.unlink(path)  # of a daemon that was killed
+                made.bind(path)
+                os.chmod(path, 0o600)
+                self._inode = os.stat(path).st_ino
+            made.setblocking(False)
+            made.listen()
+        except OSError as error:
+            made.close()
+            why = (error.strerror or "").lower()
+            log.warning("cannot open %s/%s: %s; nobody can ask", self.folder, NAME, why)
+            return
+        self._socket = made
+        self._listen(made)
+
+    async def close(self) -> None:
+        """Take the socket away, and end the connections."""
+        if self._socket is None:
+            return
+        if self._paused is not None:
+            self._paused.cancel()
+        asyncio.get_running_loop().remove_reader(self._socket.fileno())
+        self._socket.close()
+        self._socket = None
+        with suppress(OSError), address_in(self.folder) as path:
+            if os.stat(path).st_ino == self._inode:
+                os.unlink(path)
+        for task in self._callers:
+            task.cancel()
+        await asyncio.gather(*self._callers, return_exceptions=True)
+
+    def _listen(self, made: socket.socket) -> None:
+        self._paused = None
+        asyncio.get_running_loop().add_reader(made.fileno(), self._accept, made)
+
+    def _accept(self, made: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            sock, _ = made.accept()
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+                loop.remove_reader(made.fileno())
+                self._paused = loop.call_later(PAUSE, self._listen, made)
+            return
+        sock.setblocking(False)
+        if len(self._callers) >= MAX_CALLERS:
+            _refuse(sock, "too many connections")
+        elif not _may_ask(peer_uid(sock)):
+            _refuse(sock, f"uid {peer_uid(sock)} may not ask; root may")
+        else:
+            task = loop.create_task(self._serve(sock))
+            self._callers.add(task)
+            task.add_done_callback(self._callers.discard)
+
+    async def _serve(self, sock: socket.socket) -> None:
+        """Answer what one connection asks, a line at a time."""
+        loop, read = asyncio.get_running_loop(), bytearray()
+        with sock, suppress(OSError, TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                while piece := await loop.sock_recv(sock, PIECE):
+                    read += piece
+                    while b"\n" in read:
+                        line, _, rest = read.partition(b"\n")
+                        read = rest
+                        await loop.sock_sendall(sock, encoded(await self._answer(bytes(line))))
+                    if len(read) >= MAX_REQUEST:
+                        await loop.sock_sendall(sock, encoded(_wrong("the request is too long")))
+                        return
+
+    async def _answer(self, line: bytes) -> Reply:
+        try:
+            request = msgspec.json.decode(line, type=Request)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            return _wrong(f"this is no request: {error}")
+        if request.protocol != PROTOCOL:
+            return _wrong(f"this is protocol {PROTOCOL}")
+        if request.ask != "status":
+            return _wrong("there is nothing to ask but status")
+        return Reply(PROTOCOL, await self.status())
+
+
+def _check(folder: str, path: str) -> None:
+    """Refuse a directory that is not ours alone, and one in which somebody answers.
+
+    Raises:
+        OSError: it is so.
+    """
+    status = os.lstat(folder)
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o077:
+        raise PermissionError(errno.EPERM, "the directory is not ours alone")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as trial:
+        trial.setblocking(False)
+        if trial.connect_ex(path) in (0, errno.EAGAIN):
+            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+
+
+def _wrong(error: str) -> Reply:
+    return Reply(PROTOCOL, error=error)
+
+
+def _may_ask(uid: int) -> bool:
+    """Root, and whoever we are."""
+    return uid in (0, os.geteuid())
+
+
+def _refuse(sock: socket.socket, error: str) -> None:
+    with sock, suppress(OSError):
+        sock.send(encoded(_wrong(error)))

@@ -1,0 +1,1 @@
+"""Installing a daemon as a service of this host."""

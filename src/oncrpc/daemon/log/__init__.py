@@ -1,0 +1,1 @@
+"""Logging to syslog, the journal or a terminal."""

@@ -1,0 +1,154 @@
+"""Where the daemon's messages go and how they look, and that one cause does not fill the log."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from oncrpc.access import call_lines as words
+from oncrpc.daemon.log import syslog as devlog
+from oncrpc.daemon.log.syslog import Lines, Syslog, severity_of
+
+MAX_CAUSES = 256
+MAX_TEXT = 2000
+"""Characters of a message; the rest is left out."""
+
+PRIVATE = (words.log.name, words.calls_log.name)
+"""Loggers whose lines name callers: facility auth, as in the C daemon."""
+
+LEVELS = {2: "critical", 3: "error", 4: "warning", 6: "info", 7: "debug"}
+"""What severities are called in JSON."""
+
+
+class OncePerSecond(logging.Filter):
+    """Lets a cause through once a second; what was held back is counted with the next.
+
+    A cause is a logger and the message before its arguments are put in.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._causes: dict[tuple[str, str], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is written."""
+        cause = (record.name, str(record.msg))
+        now = time.monotonic()
+        at, held = self._causes.get(cause, (now - 2.0, 0))
+        if now - at < 1.0:
+            self._causes[cause] = (at, held + 1)
+            return False
+        if len(self._causes) >= MAX_CAUSES:
+            self._causes.clear()
+        self._causes[cause] = (now, 0)
+        if held:
+            record.msg = f"{record.getMessage()} ({held} more like it)"
+            record.args = ()
+        return True
+
+
+class Stderr(logging.Handler):
+    """Writes to the standard error; for the journal each line begins with its severity."""
+
+    def __init__(self, lines: Lines, *, journal: bool) -> None:
+        super().__init__()
+        self.lines, self.journal = lines, journal
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record; nobody is told if that cannot be."""
+        prefix = f"<{severity_of(record.levelno)}>" if self.journal else ""
+        try:
+            sys.stderr.write("".join(f"{prefix}{line}\n" for line in self.lines(record)))
+            sys.stderr.flush()
+        except (OSError, ValueError):
+            self.handleError(record)
+
+
+def text_lines(record: logging.LogRecord) -> Iterator[str]:
+    """The message, and the lines of the traceback if there is one."""
+    yield _shown(record.getMessage())
+    yield from map(_shown, _traceback(record))
+
+
+def named_lines(record: logging.LogRecord) -> Iterator[str]:
+    """The same after the daemon's name, where nobody else puts that."""
+    return (f"{devlog.TAG}: {line}" for line in text_lines(record))
+
+
+def json_lines(record: logging.LogRecord) -> Iterator[str]:
+    """The record as one object; a line about a call has the call's parts."""
+    found: dict[str, Any] = {
+        "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+        "level": LEVELS[severity_of(record.levelno)],
+        "event": _shown(record.getMessage()),
+    }
+    call = getattr(record, "call", None)
+    if call is not None:
+        found |= words.parts_of(call)
+    if hasattr(record, "refused"):
+        found["refused"] = record.refused
+    if record.exc_info:
+        found["traceback"] = [_shown(line) for line in _traceback(record)]
+    yield msgspec.json.encode(found).decode()
+
+
+FORMS: dict[str, Lines] = {"text": text_lines, "json": json_lines}
+
+
+def _traceback(record: logging.LogRecord) -> list[str]:
+    if not record.exc_info or record.exc_info[0] is None:
+        return []
+    return "".join(traceback.format_exception(*record.exc_info)).splitlines()
+
+
+def _shown(text: str) -> str:
+    """A text that cannot end its line, nor do anything to a terminal."""
+    if len(text) > MAX_TEXT:
+        text = text[:MAX_TEXT] + "..."
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def to_journal(environ: Mapping[str, str] = os.environ, descriptor: int = 2) -> bool:
+    """Whether the standard error is the stream to the journal that the environment tells of."""
+    try:
+        status = os.fstat(descriptor)
+    except OSError:
+        return False
+    return environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
+
+
+def set_up(
+    *,
+    to_syslog: bool,
+    verbose: bool,
+    debug: bool,
+    form: str = "text",
+    place: str = devlog.PLACE,
+    journal: Callable[[], bool] = to_journal,
+) -> None:
+    """Send our messages to syslog or to stderr; ``verbose`` adds a line for each call."""
+    logging.raiseExceptions = False  # a log that cannot be written does not end the daemon
+    lines = FORMS[form]
+    if to_syslog:
+        handler: logging.Handler = Syslog(lines, private=PRIVATE, place=place)
+    else:
+        tagged = journal()  # which knows whose the line is
+        named = form == "text" and not tagged
+        handler = Stderr(named_lines if named else lines, journal=tagged)
+    root = logging.getLogger("oncrpc")
+    root.handlers[:] = [handler]
+    root.setLevel(logging.DEBUG if debug else logging.INFO)
+    root.propagate = False
+    for name in ("oncrpc.aio", "oncrpc.rpc", "oncrpc.portmap", "oncrpc.portmap.web"):
+        logging.getLogger(name).addFilter(OncePerSecond())
+    words.calls_log.setLevel(logging.INFO if verbose else logging.WARNING)

@@ -1,0 +1,262 @@
+"""The directory in which the registry is kept: where it is, whose it is, and its files.
+
+It is the daemon's alone. Nobody else may have been able to put a file there, and nobody else may
+read one; and it is locked, so that a second daemon cannot write there too. The descriptors end with
+the process, also if that executes another program: a daemon that starts itself anew that way finds
+the directory unlocked.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import logging
+import os
+import pwd
+import stat
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+
+from msgspec.structs import replace
+
+from oncrpc.daemon import privileges
+from oncrpc.daemon.config.values import Config, StartError
+from oncrpc.daemon.state.folders import RUN, base_of, name_for
+
+log = logging.getLogger("oncrpc.portmap")
+
+BOOT_ID = "/proc/sys/kernel/random/boot_id"
+MAX_FILE = 128 << 20
+"""More than is ever written, so that every file can be read again."""
+
+OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+OPEN_TO_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+OPEN_NEW = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+ADVICE = "name another directory with --state-dir, or say --no-state"
+
+Write = Callable[[int, bytes], int]
+
+
+def prepared(config: Config, environ: Mapping[str, str] = os.environ, *, run: str = RUN) -> Config:
+    """The configuration with the directory that is used, or with none; it is made if missing.
+
+    Root makes it for the user that the daemon becomes. Where the default directory cannot be had,
+    one line in the log says so; the one that was asked for has to be. A registry that is not kept
+    needs none, but there the daemon can be asked.
+
+    Raises:
+        StartError: the directory that was named cannot be made.
+    """
+    user = _user(config)
+    if config.keep_state and config.state_dir is not None:
+        try:
+            _make(config.state_dir, user)
+        except OSError as error:
+            reason = (error.strerror or "").lower()
+            raise StartError(f"cannot make {config.state_dir}: {reason}; {ADVICE}") from None
+        return replace(config, control_dir=config.state_dir)
+    found = _default(config, environ, run=run, user=user)
+    return replace(config, state_dir=found if config.keep_state else None, control_dir=found)
+
+
+def _user(config: Config) -> pwd.struct_passwd | None:
+    """Whom the directory has to belong to, None if that is who we are."""
+    if os.geteuid() != 0:
+        return None
+    try:
+        return privileges.user_of(config.user)
+    except KeyError:
+        return None  # reported when we want to become that user
+
+
+def _default(
+    config: Config, environ: Mapping[str, str], *, run: str, user: pwd.struct_passwd | None
+) -> str | None:
+    if config.port == 0:
+        return None  # on a port that nobody knows before, nobody comes back
+    base = run if os.geteuid() == 0 else base_of(environ)
+    if base is None:
+        _warn(config, "there is no $RUNTIME_DIRECTORY and no $XDG_RUNTIME_DIR")
+        return None
+    path = os.path.join(base, name_for(config.port))
+    try:
+        if config.keep_state:
+            boot_id()
+        _make(path, user)
+        if user is not None:
+            _give(path, user)
+    except OSError as error:
+        _warn(config, f"{error.filename}: {error.strerror}")
+        return None
+    return path
+
+
+def _warn(config: Config, reason: str) -> None:
+    """Whoever does not want anything kept has nothing to do."""
+    if config.keep_state:
+        log.warning("registrations are not kept: %s; %s", reason, ADVICE)
+    else:
+        log.debug("nobody can ask: %s", reason)
+
+
+def boot_id(path: str = BOOT_ID) -> bytes:
+    """What the kernel calls the time since it was started.
+
+    Raises:
+        OSError: the host does not tell.
+    """
+    with open(path, "rb") as file:
+        return file.read().strip()
+
+
+def _make(path: str, user: pwd.struct_passwd | None) -> None:
+    """Make it, for the user; one that is there stays as it is, and is judged when it is opened."""
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        return
+    if user is not None and user.pw_uid != 0:
+        os.chown(path, user.pw_uid, user.pw_gid, follow_symlinks=False)
+
+
+def _give(path: str, user: pwd.struct_passwd) -> None:
+    """Let the user have our own directory: an earlier daemon may have been another user.
+
+    Only root can put anything in its place meanwhile.
+    """
+    status = os.lstat(path)
+    if not stat.S_ISDIR(status.st_mode):
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
+    if stat.S_IMODE(status.st_mode) != 0o700:
+        os.chmod(path, 0o700)
+    if status.st_uid != user.pw_uid:
+        os.chown(path, user.pw_uid, user.pw_gid, follow_symlinks=False)
+
+
+class Directory:
+    """The open and locked directory.
+
+    Raises:
+        StartError: it is not there, not ours alone, or a port mapper has it.
+    """
+
+    def __init__(self, path: str, *, write: Write = os.write) -> None:
+        self.path, self.write = path, write
+        try:
+            self._descriptor = os.open(path, OPEN_DIRECTORY)
+        except OSError as error:
+            reason = (error.strerror or "").lower()
+            raise StartError(f"cannot open {path}: {reason}; create it, or {ADVICE}") from None
+        try:
+            self._check()
+            self._lock()
+        except StartError:
+            self.close()
+            raise
+
+    def _check(self) -> None:
+        status = os.fstat(self._descriptor)
+        if status.st_uid != os.geteuid():
+            raise StartError(
+                f"{self.path} belongs to uid {status.st_uid}, and the daemon is uid"
+                f" {os.geteuid()}; chown it, or {ADVICE}"
+            )
+        if status.st_mode & 0o077:
+            raise StartError(f"{self.path} is open to others; chmod it to 700, or {ADVICE}")
+
+    def _lock(self) -> None:
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise StartError(
+                f"another port mapper keeps its registrations in {self.path}; stop it first,"
+                f" or {ADVICE}"
+            ) from None
+
+    def close(self) -> None:
+        """Let go of it."""
+        os.close(self._descriptor)
+
+    def read(self, name: str) -> bytes | None:
+        """A file of ours as a whole, None if there is none.
+
+        Raises:
+            OSError: it cannot be read, or somebody else could have written it.
+        """
+        try:
+            descriptor = os.open(name, OPEN_TO_READ, dir_fd=self._descriptor)
+        except FileNotFoundError:
+            return None
+        with open(descriptor, "rb") as file:
+            fault = _fault(os.fstat(descriptor))
+            if fault:
+                raise PermissionError(errno.EPERM, fault, name)
+            return file.read()
+
+    def modified(self, name: str) -> float:
+        """When a file that is there was written."""
+        return os.stat(name, dir_fd=self._descriptor, follow_symlinks=False).st_mtime
+
+    def replace(self, name: str, pieces: Iterable[bytes]) -> tuple[int, int]:
+        """Write a file beside, then put it in place of the old one, in one step.
+
+        The descriptor of the file, to append to it, is the caller's; and its size.
+
+        Raises:
+            OSError: the old file is as it was.
+        """
+        beside = name + ".new"
+        with suppress(FileNotFoundError):
+            os.unlink(beside, dir_fd=self._descriptor)
+        descriptor = os.open(beside, OPEN_NEW, 0o600, dir_fd=self._descriptor)
+        try:
+            size = sum(self._write_whole(descriptor, piece) for piece in pieces)
+            os.rename(beside, name, src_dir_fd=self._descriptor, dst_dir_fd=self._descriptor)
+        except OSError:
+            os.close(descriptor)
+            with suppress(OSError):
+                os.unlink(beside, dir_fd=self._descriptor)
+            raise
+        return descriptor, size
+
+    def _write_whole(self, descriptor: int, piece: bytes) -> int:
+        rest = memoryview(piece)
+        while rest:
+            rest = rest[self.write(descriptor, bytes(rest)) :]
+        return len(piece)
+
+    def set_aside(self, name: str, *, keep: bool) -> str:
+        """Give a file the ending ``.corrupt``; says what became of it.
+
+        With ``keep`` it stays under its name too, until it is replaced: a crash before that loses
+        nothing of what could still be read in it.
+        """
+        aside, place = name + ".corrupt", self._descriptor
+        try:
+            with suppress(FileNotFoundError):
+                os.unlink(aside, dir_fd=place)
+            if not (keep and self._linked(name, aside)):
+                os.rename(name, aside, src_dir_fd=place, dst_dir_fd=place)
+        except OSError as error:
+            return f"it cannot be set aside: {error.strerror}"
+        return f"set aside as {aside}"
+
+    def _linked(self, name: str, aside: str) -> bool:
+        place = self._descriptor
+        try:
+            os.link(name, aside, src_dir_fd=place, dst_dir_fd=place, follow_symlinks=False)
+        except OSError:
+            return False
+        return True
+
+
+def _fault(status: os.stat_result) -> str:
+    if not stat.S_ISREG(status.st_mode):
+        return "it is no regular file"
+    if status.st_uid != os.geteuid():
+        return f"it belongs to uid {status.st_uid}"
+    if status.st_mode & 0o077:
+        return "it is open to others"
+    if status.st_size > MAX_FILE:
+        return f"it is longer than {MAX_FILE} bytes"
+    return ""

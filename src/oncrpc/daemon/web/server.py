@@ -1,0 +1,230 @@
+"""The web pages of a daemon, over HTTP: a page for people, metrics, and what the page is made of.
+
+Everything is read-only, and nobody is told apart. What is refused, and why, is in ``guard``. A
+connection has one request, and not long for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from oncrpc.daemon.web.feed import Feed
+from oncrpc.daemon.web.guard import METHODS, asked_by_others, is_known
+from oncrpc.daemon.web.metrics import TEXT, Metrics
+from oncrpc.portmap.health import faults
+
+if TYPE_CHECKING:
+    from oncrpc.portmap.daemon import Daemon
+
+log = logging.getLogger("oncrpc.portmap")
+http_log = logging.getLogger("oncrpc.portmap.web")
+"""What the HTTP server logs: our mistakes, and not those of whoever asks."""
+
+MAX_CONNECTIONS = 64
+MAX_LINE = 4096
+"""Bytes of the first line of a request, and of each header."""
+
+OPTIONS: dict[str, Any] = {
+    "logger": http_log,
+    "access_log": None,
+    "max_line_size": MAX_LINE,
+    "max_field_size": MAX_LINE,
+    "lingering_time": 0,
+}
+"""Of every connection."""
+
+PATIENCE = 10.0
+"""Seconds for a request to be whole; and for everything else than events, to be answered."""
+
+CLOSING = 0.1
+"""Seconds that answers under way have when the daemon ends."""
+
+PLAIN = "text/plain; charset=utf-8"
+JSON = "application/json"
+EVENTS = "text/event-stream; charset=utf-8"
+STATIC = Path(__file__).parents[2] / "portmap" / "page"
+TYPES = {
+    ".html": "text/html",
+    ".js": "text/javascript",
+    ".css": "text/css",
+    ".svg": "image/svg+xml",
+}
+FILES = {
+    f"/{name}" if name != "index.html" else "/": (
+        (STATIC / name).read_bytes(),
+        f"{TYPES[Path(name).suffix]}; charset=utf-8",
+    )
+    for name in (
+        "index.html", "page.js", "chart.js", "page.css", "icon.svg",
+        "uplot/uPlot.iife.min.js", "uplot/uPlot.min.css",
+    )
+}  # fmt: skip
+"""What is served as it is, by path; read now, as it may not be readable later."""
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self';"
+    " base-uri 'none'; form-action 'none'; frame-ancestors 'none';"
+    " require-trusted-types-for 'script'; trusted-types 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "Server": "portmap",
+}
+Answer = Awaitable[web.StreamResponse]
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, HttpProcessingError)
+
+
+http_log.addFilter(_is_ours)
+
+
+class Pages:
+    """Answers on a socket from ``start`` to ``close``."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self.daemon = daemon
+        self.metrics, self.feed = Metrics(daemon), Feed(daemon)
+        self._routes: Mapping[str, Callable[[web.BaseRequest], Answer]] = {
+            "/metrics": self._metrics,
+            "/healthz": self._health,
+            "/api/registrations": self._registrations,
+            "/api/events": self._events,
+            **{path: partial(_file, path=path) for path in FILES},
+        }
+        self._watching: set[web.RequestHandler] = set()
+
+    async def start(self, sock: socket.socket) -> None:
+        """Begin to answer."""
+        self._http = web.Server(self._answer, handler_cancellation=True)
+        self._server = await asyncio.get_running_loop().create_server(self._connected, sock=sock)
+        host, port = sock.getsockname()[:2]
+        log.info("web pages on http://%s:%d/", f"[{host}]" if ":" in host else host, port)
+
+    async def close(self) -> None:
+        """End all connections."""
+        self._server.close()
+        await self.feed.close()
+        await self._http.shutdown(CLOSING)
+
+    def _connected(self) -> asyncio.BaseProtocol:
+        """Who answers a new connection, in the time that there is for the request."""
+        if len(self._http.connections) >= MAX_CONNECTIONS:
+            return _Refusing()
+        loop = asyncio.get_running_loop()
+        made = _Connection(self._http, loop=loop, **OPTIONS)
+        loop.call_later(PATIENCE, self._end_if_late, made)
+        return made
+
+    def _end_if_late(self, connection: web.RequestHandler) -> None:
+        """End a connection whose request is not there yet, or whose answer is not read."""
+        if connection not in self._watching and connection.transport is not None:
+            connection.transport.abort()
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        refused = self._refusal(request)
+        if refused is not None:
+            return refused
+        route = self._routes.get(request.path)
+        if route is None:
+            return answer("there is no such page\n", status=404)
+        return await route(request)
+
+    def _refusal(self, request: web.BaseRequest) -> web.Response | None:
+        """What is answered to a request that is none of those that are answered."""
+        if request.method not in METHODS:
+            return answer("there is nothing to do here but to read\n", status=405, allow=METHODS)
+        transport, host = request.transport, request.headers.get("Host", "")
+        here = transport.get_extra_info("sockname")[0] if transport is not None else ""
+        if not is_known(host, here=here, names=self.daemon.policy.web.names):
+            return answer("this host is not known here; name it in web.names\n", status=421)
+        if asked_by_others(request.headers):
+            return answer("other sites' pages may not read this\n", status=403)
+        return None
+
+    async def _metrics(self, _request: web.BaseRequest) -> web.Response:
+        return answer(self.metrics.text(), kind=TEXT)
+
+    async def _health(self, _request: web.BaseRequest) -> web.Response:
+        found = "; ".join(faults(self.daemon))
+        return answer(f"{found or 'ok'}\n", status=503 if found else 200)
+
+    async def _registrations(self, _request: web.BaseRequest) -> web.Response:
+        await self.daemon.liveness.look()
+        return answer(self.feed.listing(), kind=JSON)
+
+    async def _events(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Tell events for as long as somebody reads them."""
+        transport = request.transport
+        if request.method == "HEAD" or transport is None:
+            return answer(b"", kind=EVENTS)
+        viewer = await self.feed.join(transport.abort)
+        if viewer is None:
+            return answer("too many are watching; try again later\n", status=503)
+        try:
+            self._watching.add(request.protocol)
+            response = web.StreamResponse(headers={**HEADERS, "Content-Type": EVENTS})
+            response.force_close()
+            await response.prepare(request)
+            with suppress(ConnectionError):
+                while True:
+                    await response.write(await viewer.next())
+            return response
+        finally:
+            self._watching.discard(request.protocol)
+            self.feed.leave(viewer)
+
+
+class _Connection(web.RequestHandler):
+    """Answers what is no request as everything else, and says nothing of what answers."""
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        super().handle_error(request, status, exc, message)  # which logs, and ends what was begun
+        return answer(f"{HTTPStatus(status).phrase.lower()}\n", status=status)
+
+
+class _Refusing(asyncio.Protocol):
+    """Ends a connection that there is no room for."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        cast(asyncio.Transport, transport).abort()  # uvloop's is none by its class
+
+
+async def _file(_request: web.BaseRequest, *, path: str) -> web.Response:
+    body, kind = FILES[path]
+    return answer(body, kind=kind)
+
+
+def answer(
+    body: bytes | str, *, status: int = 200, kind: str = PLAIN, allow: Sequence[str] = ()
+) -> web.Response:
+    """A response that ends its connection."""
+    headers = {**HEADERS, "Content-Type": kind} | ({"Allow": ", ".join(allow)} if allow else {})
+    data = body.encode() if isinstance(body, str) else body
+    made = web.Response(body=data, status=status, headers=headers)
+    made.force_close()
+    return made

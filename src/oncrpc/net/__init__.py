@@ -1,0 +1,1 @@
+"""Targets, name look-up, peers, sockets and credentials."""

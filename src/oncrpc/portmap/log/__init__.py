@@ -1,1 +1,0 @@
-"""Where the daemon's lines go, and their words."""

@@ -1,1 +1,0 @@
-"""The policy file: its values, its rules, and reading it."""

@@ -1,1 +1,0 @@
-"""The registry on disk, read again after every kind of end."""

@@ -1,0 +1,117 @@
+"""libwrap through ctypes: it is asked for both names, runs nothing, reads what it is given."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from oncrpc.access.hosts import libwrap as module
+from oncrpc.access.hosts.libwrap import MAX_TEXT, SONAME, Busy, Libwrap, Question, question
+from oncrpc.access.hosts.patterns import host_at
+from support.fake_libwrap import installed
+
+CLIENT = Question(b"10.0.0.5", b"a.example.com", b"192.0.2.1", 111)
+
+
+@pytest.fixture
+def library() -> Iterator[Libwrap]:
+    found = installed()
+    try:
+        yield found
+    finally:
+        found.close()
+
+
+def test_a_host_without_the_library_is_told_from_one_with_another() -> None:
+    with pytest.raises(OSError, match=r"libnothing\.so"):
+        Libwrap("libnothing.so")
+    with pytest.raises(OSError, match=r"libc\.so\.6 is another library"):
+        Libwrap("libc.so.6")
+
+
+@pytest.mark.parametrize(
+    ("allow", "deny", "expected"),
+    [
+        ("", "", True),
+        ("", "ALL: ALL\n", False),
+        ("portmap: 10.\n", "ALL: ALL\n", True),
+        ("rpcbind: 10.\n", "ALL: ALL\n", True),
+        ("", "portmap: 10.\n", False),
+        ("", "rpcbind: 10.\n", False),
+        ("rpcbind: 11.\n", "portmap: 10.\n", False),
+        ("portmap: 10.: deny\n", "", False),
+        ("portmap: .example.com\n", "ALL: ALL\n", True),
+        ("portmap@192.0.2.1: ALL\n", "ALL: ALL\n", True),
+        ("111: ALL\n", "ALL: ALL\n", True),
+        ("portmap: ALL: twist echo\n", "", False),
+    ],
+)
+def test_both_names_are_asked_for(library: Libwrap, allow: str, deny: str, expected: bool) -> None:
+    library.read(allow, deny)
+
+    assert library.judge(CLIENT) is expected
+
+
+def test_it_does_not_replace_our_process(library: Libwrap) -> None:
+    assert ctypes.c_int.in_dll(ctypes.CDLL(SONAME), "resident").value == 1
+
+
+def test_it_looks_up_no_name(library: Libwrap, tmp_path: Path) -> None:
+    library.read("", "ALL: LOCAL, KNOWN\n")
+
+    assert library.judge(Question(b"127.0.0.1", b"unknown", b"unknown", 111))
+
+
+def test_new_texts_take_the_place_of_old_ones(library: Libwrap) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        library.read("", "ALL: ALL\n")
+        library.read("", "ALL: 11.\n")
+
+    assert library.judge(CLIENT)
+    assert len(os.listdir("/proc/self/fd")) == before + 2
+
+
+def test_without_texts_it_cannot_be_asked(library: Libwrap) -> None:
+    with pytest.raises(Busy):
+        library.judge(CLIENT)
+
+
+def test_one_question_at_a_time(library: Libwrap) -> None:
+    library.read("", "ALL: ALL\n")
+
+    with library._alone():
+        with pytest.raises(Busy):
+            library.judge(CLIENT)
+        with pytest.raises(Busy):
+            library.read("", "")
+
+    assert not library.judge(CLIENT)
+
+
+def test_where_it_cannot_read_what_it_is_given_it_is_not_used(
+    library: Libwrap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_path", lambda descriptor: b"/nonexistent/fd")
+
+    with pytest.raises(OSError, match="cannot read /proc/self/fd"):
+        library.read("", "ALL: ALL\n")
+    with pytest.raises(OSError, match="cannot read /proc/self/fd"):
+        Libwrap()
+    with pytest.raises(Busy):
+        library.judge(CLIENT)
+
+
+def test_what_it_would_cut_it_is_not_asked_about() -> None:
+    here = host_at("", "unknown")
+
+    assert question(host_at("10.0.0.5", "x" * MAX_TEXT), here, 111) is not None
+    assert question(host_at("10.0.0.5", "x" * (MAX_TEXT + 1)), here, 111) is None
+    assert question(host_at("10.0.0.5", "x\0"), here, 111) is None
+    assert question(host_at("::FFFF:10.0.0.5"), here, 7) == Question(
+        b"10.0.0.5", b"unknown", b"unknown", 7
+    )

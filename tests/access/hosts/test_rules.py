@@ -1,0 +1,83 @@
+"""The two files, judged: which rule decides about a client of two daemons."""
+
+from __future__ import annotations
+
+import pytest
+
+from oncrpc.access.hosts.patterns import NameNeeded, host_at
+from oncrpc.access.hosts.reader import parse
+from oncrpc.access.hosts.rules import NO_RULE, Decision, Rules, judge
+
+HERE = host_at("192.0.2.1", "unknown")
+
+
+def no_list(path: str) -> str:
+    raise FileNotFoundError(path)
+
+
+def file_of(text: str, *, allows: bool) -> Rules:
+    path = "/etc/hosts.allow" if allows else "/etc/hosts.deny"
+    return parse(text, path=path, allows=allows, read_list=no_list)
+
+
+def decide(allow: str, deny: str, address: str = "10.0.0.5", name: str | None = None) -> Decision:
+    return judge(
+        file_of(allow, allows=True),
+        file_of(deny, allows=False),
+        client=host_at(address, name),
+        local=HERE,
+    )
+
+
+def test_without_a_rule_everybody_may_call() -> None:
+    assert decide("", "") == NO_RULE
+    assert decide("portmap: 11.\n", "rpcbind: 12.\n") == NO_RULE
+
+
+def test_a_decision_names_the_file_the_line_and_the_rule() -> None:
+    assert decide("", "# nobody\n\nALL: ALL\n") == Decision(False, "hosts.deny line 3: ALL: ALL")
+
+
+@pytest.mark.parametrize("daemon", ["portmap", "rpcbind", "ALL"])
+def test_what_hosts_allow_allows_for_either_name_is_allowed(daemon: str) -> None:
+    assert decide(f"{daemon}: 10.\n", "ALL: ALL\n").allowed
+
+
+@pytest.mark.parametrize("daemon", ["portmap", "rpcbind", "ALL"])
+def test_what_hosts_deny_denies_for_either_name_is_denied(daemon: str) -> None:
+    assert not decide("", f"{daemon}: 10.\n").allowed
+
+
+@pytest.mark.parametrize(
+    ("allow", "deny", "expected"),
+    [
+        ("portmap: 10.: deny\n", "", False),
+        ("portmap: 10.: deny\nrpcbind: 10.\n", "ALL: ALL\n", True),
+        ("portmap: 10.: deny\nportmap: ALL\n", "", False),
+        ("ALL: 10.: deny\nALL: ALL\n", "", False),
+        ("", "ALL: 10.: allow\nALL: ALL\n", True),
+        ("", "portmap: 10.: allow\nALL: ALL\n", False),
+        ("", "portmap: 10.: allow\n", True),
+        ("portmap: 10.: twist echo\n", "", False),
+        ("", "portmap: 10.: spawn echo\n", False),
+        ("portmap: 10.: spawn echo\n", "ALL: ALL\n", True),
+    ],
+)
+def test_the_first_rule_for_each_name_decides(allow: str, deny: str, expected: bool) -> None:
+    assert decide(allow, deny).allowed is expected
+
+
+def test_what_says_that_a_caller_may_is_told_too() -> None:
+    by = "hosts.deny line 1: portmap: 10.: allow"
+
+    assert decide("", "portmap: 10.: allow\n") == Decision(True, by)
+
+
+def test_a_name_is_asked_for_only_if_the_decision_depends_on_it() -> None:
+    allow = "portmap: 10.0.0.5\nportmap: .example.com\n"
+
+    assert decide(allow, "ALL: ALL\n").allowed
+    with pytest.raises(NameNeeded):
+        decide(allow, "ALL: ALL\n", "10.0.0.6")
+    assert decide(allow, "ALL: ALL\n", "10.0.0.6", "a.example.com").allowed
+    assert not decide(allow, "ALL: ALL\n", "10.0.0.6", "unknown").allowed

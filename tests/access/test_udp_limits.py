@@ -1,0 +1,139 @@
+"""Who may have how much over UDP."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oncrpc.access import udp_limits as sources
+from oncrpc.access.udp_limits import Sources, TokenBucket
+from oncrpc.daemon.config.values import BURST, REPLIES
+from oncrpc.rpc import Caller
+from oncrpc.testing import ManualClock
+
+
+class Rules:
+    """Rules that are about some hosts."""
+
+    def __init__(self, *about: str) -> None:
+        self.about, self.generation = about, 0
+
+    def open_to(self, caller: Caller) -> bool:
+        return caller.host not in self.about
+
+
+def made(*about: str) -> Sources:
+    return Sources(Rules(*about), clock=ManualClock())
+
+
+def of(host: str, *, loopback: bool = False) -> Caller:
+    return Caller("udp", (host, 0, 0), loopback=loopback, datagram=True)
+
+
+def test_loopback_is_trusted_and_has_no_bucket() -> None:
+    standing = made().standing(of("127.0.0.1", loopback=True))
+
+    assert (standing.trusted, standing.open, standing.bucket) == (True, True, None)
+
+
+def test_an_address_of_loopback_that_came_from_outside_is_not_trusted() -> None:
+    standing = made().standing(of("127.0.0.1"))
+
+    assert not standing.trusted
+    assert standing.bucket is not None
+
+
+def test_trusted_networks_are_trusted_as_long_as_they_are_configured() -> None:
+    guard = made()
+    before = guard.generation
+
+    guard.configure(trusted=[ip_network("192.0.2.0/24"), ip_network("2001:db8::/56")])
+
+    assert guard.generation != before
+    for host, trusted in (("192.0.2.200", True), ("2001:db8::1", True), ("192.0.3.1", False)):
+        standing = guard.standing(of(host))
+        assert (standing.trusted, standing.bucket is None) == (trusted, trusted)
+    guard.configure()
+    assert not guard.standing(of("192.0.2.200")).trusted
+
+
+def test_a_network_shares_a_bucket() -> None:
+    guard = made()
+
+    def bucket(host: str) -> object:
+        return guard.standing(of(host)).bucket
+
+    assert bucket("192.0.2.1") is bucket("192.0.2.254")
+    assert bucket("192.0.2.1") is not bucket("192.0.3.1")
+    assert bucket("2001:db8:0:1::1") is bucket("2001:db8:0:ff::1")
+    assert bucket("2001:db8:0:1::1") is not bucket("2001:db8:0:100::1")
+
+
+def test_no_rate_means_no_bucket() -> None:
+    guard = made()
+
+    guard.configure(replies=0)
+
+    assert guard.standing(of("192.0.2.1")).bucket is None
+
+
+def test_a_source_that_rules_are_about_is_not_open_and_a_change_of_rules_is_seen() -> None:
+    rules = Rules("192.0.2.1")
+    guard = Sources(rules, clock=ManualClock())
+    before = guard.generation
+
+    assert not guard.standing(of("192.0.2.1")).open
+    assert guard.standing(of("192.0.2.2")).open
+    rules.generation += 1
+    assert guard.generation != before
+
+
+def test_of_too_many_networks_the_one_silent_longest_is_forgotten_and_that_is_seen() -> None:
+    guard = made()
+    guard.standing(of("10.0.0.1"))
+    for n in range(sources.MAX_BUCKETS - 1):
+        guard.standing(of(f"11.{n >> 8}.{n & 255}.1"))
+    before, first = guard.generation, guard.standing(of("10.0.0.1")).bucket
+
+    guard.standing(of("12.0.0.1"))
+
+    assert guard.generation != before
+    assert guard.standing(of("10.0.0.1")).bucket is first
+
+
+@given(st.lists(st.floats(min_value=0, max_value=2), max_size=300))
+def test_a_bucket_never_gives_more_than_burst_and_rate_allow(pauses: list[float]) -> None:
+    bucket, now, taken = TokenBucket(10.0, 20.0, 0.0), 0.0, 0
+    for pause in pauses:
+        now += pause
+        taken += bucket.take(now)
+
+        assert taken <= 20 + 10.0 * now
+
+
+def test_a_bucket_fills_again() -> None:
+    bucket = TokenBucket(2.0, 3.0, 0.0)
+
+    assert [bucket.take(0.0) for _ in range(4)] == [True, True, True, False]
+    assert [bucket.take(1.0) for _ in range(3)] == [True, True, False]
+    assert [bucket.take(100.0) for _ in range(4)] == [True, True, True, False]
+
+
+def test_after_it_has_been_quiet_a_bucket_gives_its_burst_and_no_more_at_once() -> None:
+    bucket = TokenBucket(2.0, 3.0, 0.0)
+
+    assert [bucket.take(100.0) for _ in range(5)] == [True, True, True, False, False]
+
+
+def test_a_booting_rack_of_500_clients_behind_one_address_is_answered_in_full() -> None:
+    """Each asks for MOUNT, NFS, NLM and NSM over both versions of IP, and retransmits once."""
+    clock = ManualClock()
+    guard = Sources(Rules(), clock=clock)
+    bucket = guard.standing(of("192.0.2.1")).bucket
+    assert bucket is not None
+
+    assert all(bucket.take(0.0) for _ in range(500 * 4 * 2 * 2))
+    assert BURST >= 20 * 500
+    assert REPLIES >= 2 * 500

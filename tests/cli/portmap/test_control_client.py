@@ -1,0 +1,241 @@
+"""Finding a daemon and asking it: what can come of that, and how it is said."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from oncrpc.cli.portmap import control_client as asking
+from oncrpc.cli.portmap.control_client import (
+    HOMELESS,
+    NOT_RUNNING,
+    UNKNOWN,
+    NoStatus,
+    StatusParser,
+    add_place,
+    ask,
+    folders_of,
+    place_of,
+    status_of,
+)
+from oncrpc.cli.portmap.settings import VARIABLE
+from oncrpc.daemon import lock as pidfile
+from oncrpc.daemon.config import read as policyfile
+from oncrpc.daemon.control.protocol import NAME, Reply, encoded
+from oncrpc.daemon.lock import SERVING, Holder
+from oncrpc.net.targets import started_at
+from oncrpc.portmap.status import Status
+from support.fake_control import FakeControl, reply
+from support.sample_status import some_status
+
+
+def asked(*arguments: str, variable: str = "") -> Status:
+    made = StatusParser()
+    add_place(made)
+    options = made.parse_args(arguments)
+    return status_of(place_of(options, {VARIABLE: variable}))
+
+
+def why_not(*arguments: str) -> tuple[int, str]:
+    """The exit status and the line, where there is no status to show."""
+    with pytest.raises(NoStatus) as raised:
+        asked(*arguments)
+    return raised.value.status, str(raised.value)
+
+
+@pytest.fixture(autouse=True)
+def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host on which nothing runs, and no time to wait."""
+    monkeypatch.setattr(asking, "RUN", str(tmp_path))
+    monkeypatch.setattr(policyfile, "POLICY_FILE", str(tmp_path / "portmap.toml"))
+    monkeypatch.setattr(asking, "LOCK", str(tmp_path / "lock"))
+    monkeypatch.setattr(asking, "RESTART_TIME", 0.0)
+    monkeypatch.setattr(asking.os, "geteuid", lambda: 0)  # type: ignore[attr-defined]  # os
+
+
+def test_what_the_daemon_says_is_the_status(tmp_path: Path) -> None:
+    with FakeControl(tmp_path, reply(some_status())) as daemon:
+        assert asked("--state-dir", str(tmp_path)) == some_status()
+
+    assert daemon.asked == [b'{"ask":"status","protocol":1}\n']
+
+
+def configured(folder: Path, *lines: str, name: str = "portmap.toml") -> str:
+    """The file by which the daemon was configured."""
+    path = folder / name
+    path.write_text("\n".join(["[daemon]", *lines, ""]))
+    path.chmod(0o644)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("line", "variable", "arguments", "found_in"),
+    [
+        ("port = 222", "", [], "portmap-222"),
+        ("port = 222", "-p 333", [], "portmap-333"),
+        ("port = 222", "-p 333", ["-p", "444"], "portmap-444"),
+        ("port = 222", "-p 333", ["-p", "111"], "portmap"),
+        ('state-dir = "{}/kept"', "", [], "kept"),
+        ('state-dir = "{}/kept"', "--no-state", [], "portmap"),
+        ('state-dir = "{}/kept"', "", ["--state-dir", "{}/other"], "other"),
+        ("state = false", "", [], "portmap"),
+    ],
+)
+def test_it_is_found_the_way_it_was_configured(
+    tmp_path: Path, line: str, variable: str, arguments: list[str], found_in: str
+) -> None:
+    configured(tmp_path, line.format(tmp_path))
+    (tmp_path / found_in).mkdir()
+    given = [each.format(tmp_path) for each in arguments]
+
+    with FakeControl(tmp_path / found_in, reply(some_status())):
+        assert asked(*given, variable=variable) == some_status()
+
+
+@pytest.mark.parametrize("by_option", [False, True])
+def test_the_file_can_be_another(tmp_path: Path, by_option: bool) -> None:
+    other = configured(tmp_path, "port = 222", name="other.toml")
+    (tmp_path / "portmap-222").mkdir()
+    option = ["--config", other]
+
+    with FakeControl(tmp_path / "portmap-222", reply(some_status())):
+        found = asked(*option) if by_option else asked(variable=" ".join(option))
+
+    assert found == some_status()
+
+
+def test_a_wrong_file_is_only_told_if_nobody_is_found_without_it(tmp_path: Path) -> None:
+    wrong = configured(tmp_path, "port = -1")
+    line = f"{wrong}: daemon.port: has to be at least 0"
+
+    assert why_not() == (UNKNOWN, line)
+    (tmp_path / "portmap").mkdir()
+    with FakeControl(tmp_path / "portmap", reply(some_status())):
+        assert asked() == some_status()
+        assert why_not("--config", wrong) == (UNKNOWN, line)
+
+
+def test_a_wrong_option_of_the_environment_is_no_answer(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as raised:
+        asked(variable="--nonsense")
+
+    assert raised.value.code == UNKNOWN
+    assert capsys.readouterr().err.startswith("portmap: PORTMAP_OPTIONS: unrecognized")
+
+
+@pytest.mark.parametrize(("port", "name"), [(111, "portmap"), (10111, "portmap-10111")])
+def test_it_is_found_by_its_port(tmp_path: Path, port: int, name: str) -> None:
+    (tmp_path / name).mkdir()
+    with FakeControl(tmp_path / name, reply(some_status())):
+        assert asked("-p", str(port)).pid == some_status().pid
+
+
+def test_who_is_not_root_is_shown_its_own_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asking.os, "geteuid", lambda: 1000)  # type: ignore[attr-defined]  # os
+
+    found = list(folders_of(111, {"XDG_RUNTIME_DIR": "/run/user/1000"}))
+
+    assert found == ["/run/user/1000/portmap", f"{tmp_path}/portmap"]
+    assert list(folders_of(111, {})) == [f"{tmp_path}/portmap"]
+
+
+def test_where_nobody_is_it_is_not_running(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(tmp_path / NAME))
+
+    for folder in (tmp_path, tmp_path / "none", tmp_path / NAME):
+        assert why_not("--state-dir", str(folder)) == (
+            NOT_RUNNING,
+            f"not running: nobody answers at {folder}/control",
+        )
+    assert why_not()[0] == NOT_RUNNING
+
+
+def test_one_that_starts_anew_in_place_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    daemon = FakeControl(tmp_path, reply(some_status()))
+    monkeypatch.setattr(asking, "RESTART_TIME", 10.0)
+    monkeypatch.setattr(asking.time, "sleep", lambda _: daemon.__enter__())  # type: ignore[attr-defined]  # time
+
+    assert ask(str(tmp_path)) == some_status()
+
+    daemon.__exit__(None, None, None)
+
+
+@pytest.mark.parametrize("lock", ["lock", "pid"])
+def test_one_that_could_make_no_control_socket_runs_all_the_same(tmp_path: Path, lock: str) -> None:
+    configured(tmp_path, f'pid-file = "{tmp_path}/pid"')
+    with (tmp_path / lock).open("wb") as file:
+        started = started_at(os.getpid()) or 0
+        pidfile.write([file.fileno()], Holder(os.getpid(), started, 1, 0, SERVING))
+
+    status, line = why_not()
+    assert status == UNKNOWN
+    assert line.startswith(f"process {os.getpid()} runs, and cannot be asked: nobody answers at /")
+    assert line.endswith("/control; see --state-dir")
+    assert why_not("-p", "10111")[0] == (NOT_RUNNING if lock == "lock" else UNKNOWN)
+
+
+def test_one_of_ours_that_has_nowhere_to_be_asked_may_run_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asking.os, "geteuid", lambda: 1000)  # type: ignore[attr-defined]  # os
+
+    assert why_not("-p", "10111") == (UNKNOWN, HOMELESS)
+    assert why_not("-p", "10111", "--state-dir", str(tmp_path))[0] == NOT_RUNNING
+    assert why_not()[0] == NOT_RUNNING
+
+
+def test_without_permission_it_cannot_be_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(asking, "_connected", refuses)
+        assert why_not("--state-dir", "/run/x") == (
+            UNKNOWN,
+            "may not open /run/x/control; ask as root",
+        )
+    with monkeypatch.context() as patched:
+        patched.setattr(pidfile, "read", refuses)
+        assert why_not() == (UNKNOWN, f"may not read {tmp_path}/lock; ask as root")
+
+
+@pytest.mark.parametrize(
+    ("answer", "line"),
+    [
+        (b"", "the daemon has ended the connection; ask again"),
+        (encoded(Reply(1, error="too many connections")), "the daemon says: too many connections"),
+        (b'{"protocol":2}\n', "the daemon says: None"),
+        (b"{}\n", "the daemon is of another version: Object missing required field `protocol`"),
+    ],
+    ids=["nothing", "error", "protocol 2", "no reply"],
+)
+def test_an_answer_that_is_no_status_is_told(tmp_path: Path, answer: bytes, line: str) -> None:
+    with FakeControl(tmp_path, answer):
+        assert why_not("--state-dir", str(tmp_path)) == (UNKNOWN, line)
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [(TimeoutError(), "no answer in time"), (OSError(24, "Too many files"), "Too many files")],
+)
+def test_what_keeps_us_from_asking_is_told(
+    monkeypatch: pytest.MonkeyPatch, error: OSError, why: str
+) -> None:
+    def fails(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(asking, "_connected", fails)
+
+    assert why_not("--state-dir", "/run/x") == (UNKNOWN, f"cannot ask /run/x/control: {why}")

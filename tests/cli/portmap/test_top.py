@@ -1,0 +1,212 @@
+"""The command portmap top: its rates, its keys, and what it needs."""
+
+from __future__ import annotations
+
+import builtins
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from oncrpc.cli import portmap
+from oncrpc.cli.portmap import top as portmap_top
+from oncrpc.cli.portmap.top import NEEDS_RICH, NEEDS_TERMINAL, keys, watch, with_rates
+from oncrpc.portmap.status import Procedure, Status
+from support.fake_control import FakeControl, reply
+from support.sample_status import GETPORT, some_status
+
+
+def later(seconds: float, calls: int) -> Status:
+    """The status after so many further calls of GETPORT."""
+    before = some_status().calls
+    grown = replace(GETPORT, calls=GETPORT.calls + calls)
+    changed = replace(
+        before, since=before.since + seconds, total=before.total + calls, procedures=[grown]
+    )
+    return some_status(calls=changed)
+
+
+def test_rates_are_those_since_the_time_before() -> None:
+    found = with_rates(some_status(), later(2.0, 30)).calls
+
+    assert (found.rate, found.window) == (15.0, 2.0)
+    assert found.procedures == [Procedure(2, "GETPORT", 1230, 15.0)]
+
+
+@pytest.mark.parametrize(
+    "after",
+    [some_status(), replace(later(2.0, 30), pid=1), later(2.0, -1), later(-1.0, 5)],
+    ids=["no time", "another process", "fewer calls", "backwards"],
+)
+def test_what_cannot_be_compared_stays_as_it_is(after: Status) -> None:
+    assert with_rates(some_status(), after) == after
+
+
+def test_it_shows_until_it_is_enough() -> None:
+    shown: list[Status] = []
+    waits: list[float] = []
+    following = iter([later(1.0, 10), later(3.0, 20)])
+
+    def quits(seconds: float) -> bool:
+        waits.append(seconds)
+        return len(waits) > 2
+
+    watch(some_status(), lambda: next(following), shown.append, quits=quits, interval=0.5)
+
+    assert waits == [0.5] * 3
+    assert [round(each.calls.rate, 2) for each in shown] == [4.25, 10.0, 5.0]
+
+
+@contextmanager
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """A terminal as standard input and output; the descriptor is that of who types."""
+    typing, shown = os.openpty()
+    with open(shown, "r+b", buffering=0) as raw, monkeypatch.context() as patched:
+        text = os.fdopen(os.dup(raw.fileno()), "r")
+        patched.setattr(sys, "stdin", text)
+        yield typing
+        text.close()
+    os.close(typing)
+
+
+@pytest.mark.parametrize(
+    ("typed", "ends"), [(b"q", True), (b"Q", True), (b"\x04", True), (b"x", False), (b"xq", True)]
+)
+def test_a_key_ends_it(monkeypatch: pytest.MonkeyPatch, typed: bytes, ends: bool) -> None:
+    with terminal(monkeypatch) as typing, keys() as quits:
+        os.write(typing, typed)
+
+        assert quits(5.0) is ends
+
+
+def test_without_a_key_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    with terminal(monkeypatch), keys() as quits:
+        assert not quits(0.0)
+
+
+def test_without_a_terminal_to_read_it_only_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    with open(os.devnull) as nothing:
+        monkeypatch.setattr(sys, "stdin", nothing)
+        with keys() as quits:
+            assert not quits(0.0)
+
+
+def outcome(
+    capsys: pytest.CaptureFixture[str], folder: Path, *options: str
+) -> tuple[int, str, str]:
+    status = portmap.main(["top", "--state-dir", str(folder), *options])
+    said = capsys.readouterr()
+    return status, said.out, said.err
+
+
+def test_without_rich_one_line_says_how_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real = builtins.__import__
+
+    def none(name: str, *rest: Any) -> Any:
+        if name.endswith("top_screen"):
+            raise ModuleNotFoundError("No module named 'rich'")
+        return real(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", none)
+
+    assert outcome(capsys, tmp_path) == (1, "", f"{NEEDS_RICH}\n")
+    assert "pip install 'oncrpc[top]'" in NEEDS_RICH
+
+
+def test_where_there_is_no_terminal_it_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert outcome(capsys, tmp_path) == (1, "", f"{NEEDS_TERMINAL}\n")
+
+
+class FakeTerminal:
+    """A standard output that says it is a terminal, and takes whatever is written."""
+
+    def isatty(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+    def flush(self) -> None:
+        """Nothing waits."""
+
+
+def test_where_nothing_runs_it_ends_as_status_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdout", FakeTerminal())
+
+    status, _, said = outcome(capsys, tmp_path)
+
+    assert (status, said) == (
+        3,
+        f"portmap: not running: nobody answers at {tmp_path}/control\n",
+    )
+
+
+def test_ctrl_c_ends_it_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys, "stdout", FakeTerminal())
+    monkeypatch.setattr(portmap_top, "watch", interrupted)
+    with FakeControl(tmp_path, reply(some_status())):
+        assert outcome(capsys, tmp_path)[0] == 0
+
+
+@pytest.mark.parametrize("interval", ["0", "often", "3601", "nan"])
+def test_an_interval_that_makes_no_sense_is_named(
+    capsys: pytest.CaptureFixture[str], interval: str
+) -> None:
+    with pytest.raises(SystemExit) as raised:
+        portmap.main(["top", "--interval", interval])
+
+    assert raised.value.code == 4
+    said = capsys.readouterr().err
+    assert f"argument --interval: '{interval}' is no interval; 0.1 to 3600 seconds are" in said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("end", ["q", "Ctrl-C"])
+def test_on_a_terminal_it_shows_the_daemon_until_it_is_told_to_end(
+    tmp_path: Path, end: str
+) -> None:
+    typing, shown = os.openpty()
+    command = [sys.executable, "-m", "oncrpc.cli.portmap", "top", "--interval", "0.1"]
+    with FakeControl(tmp_path, reply(some_status()), reply(later(1.0, 7777))):
+        process = subprocess.Popen(
+            [*command, "--state-dir", str(tmp_path)],
+            stdin=shown,
+            stdout=shown,
+            stderr=shown,
+            env=os.environ | {"TERM": "xterm", "COLUMNS": "120", "LINES": "40"},
+        )
+        os.close(shown)
+        screen = b""
+        while b"8977" not in screen:
+            screen += os.read(typing, 65536)
+        if end == "q":
+            os.write(typing, b"q")
+        else:
+            process.send_signal(signal.SIGINT)
+        try:
+            while os.read(typing, 65536):
+                pass
+        except OSError:  # the other end is closed
+            pass
+        assert process.wait(20) == 0
+    os.close(typing)
+    assert b"GETPORT v2" in screen
+    assert b"/run/greet.sock" in screen

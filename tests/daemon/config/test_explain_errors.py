@@ -1,0 +1,59 @@
+"""All that is wrong with a policy file, a line each."""
+
+from __future__ import annotations
+
+import pytest
+
+from oncrpc.daemon.config.explain_errors import faults
+
+PATH = "/etc/portmap.toml"
+
+
+def test_a_policy_has_no_faults() -> None:
+    assert faults('[daemon]\nport = 1\n[[rule]]\nthen = "deny"\n', PATH) == []
+
+
+def test_every_key_and_rule_that_is_wrong_has_its_line_and_number() -> None:
+    text = """
+    trusted = 5
+    [daemon]
+    port = 65536
+    local = 1
+    [rate]
+    burst = 0
+    [[rule]]
+    then = "deny"
+    [[rule]]
+    then = "drop"
+    uid = [-1]
+    [[rule]]
+    uid = [0]
+    """
+
+    assert faults(text, PATH) == [
+        f"{PATH}: trusted: has to be a list in brackets, not a whole number",
+        f"{PATH}: daemon.port: may be at most 65535",
+        f"{PATH}: daemon.local: has to be true or false, not a whole number",
+        f"{PATH}: rate.burst: has to be at least 1",
+        f'{PATH}: rule[1].then: is \'drop\'; write "allow", "deny" or "silent"',
+        f"{PATH}: rule[1].uid[0]: has to be at least 0",
+        f"{PATH}: rule[2]: has no 'then'",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("a = ", "Invalid value (at end of document)"),
+        ("rule = [5]", "rule[0]: has to be a table, not a whole number"),
+        ("rule = 5", "rule: begins with [[rule]], in two brackets"),
+        ("[nothing]", "nothing: there is no such key; there are trusted, daemon, registration,"
+                      " rate, liveness, hosts, web, rule"),
+        ("[daemon]\nloopback = true\nbind = ['::1']",
+         "daemon: bind and loopback = true are two answers; leave one out"),
+        ("[[rule]]\nthen = 'deny'\nuid = [0]\nfrom = ['loopback']",
+         'rule[0]: uid is of callers over the local socket, and "local" not in from'),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_as_a_whole_is_one_line(text: str, line: str) -> None:
+    assert faults(text, PATH) == [f"{PATH}: {line}"]

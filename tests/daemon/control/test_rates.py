@@ -1,0 +1,58 @@
+"""Calls a second, over the last minute at most."""
+
+from __future__ import annotations
+
+from oncrpc.daemon.control.rates import EVERY, MAX_SAMPLES, Rates
+from oncrpc.testing import ManualClock
+from support.loops import run_by, settle
+
+
+class Counted:
+    """Counters of two versions that the test raises, and their rates."""
+
+    def __init__(self) -> None:
+        self.clock, self.counts = ManualClock(), [[0, 0], [0]]
+        self.rates = Rates(lambda: [list(each) for each in self.counts], clock=self.clock)
+
+    async def wait(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+        await settle()
+
+
+def test_at_first_it_is_what_was_counted_since_the_beginning() -> None:
+    made = Counted()
+    made.counts[0][1] += 6
+    made.clock.advance(3)
+
+    assert made.rates.lately() == (3, [[0, 6], [0]])
+    assert made.rates.began == 0
+
+
+def test_what_is_older_than_the_samples_is_left_out() -> None:
+    made = Counted()
+
+    async def scenario() -> None:
+        made.rates.start()
+        made.counts[0][0] = 1000
+        for _ in range(MAX_SAMPLES + 1):
+            await made.wait(EVERY)
+        made.counts[1][0] = 7
+        made.rates.close()
+
+    run_by(made.clock, scenario())
+
+    assert made.rates.lately() == (EVERY * (MAX_SAMPLES - 1), [[0, 0], [7]])
+
+
+def test_once_it_is_closed_nothing_is_sampled() -> None:
+    made = Counted()
+
+    async def scenario() -> None:
+        made.rates.close()
+        made.rates.start()
+        made.rates.close()
+        await made.wait(EVERY)
+
+    run_by(made.clock, scenario())
+
+    assert made.rates.lately()[0] == EVERY

@@ -1,0 +1,380 @@
+"""The control socket: whom it answers, what, and what it does not wait for."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import json
+import os
+import socket
+import stat
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from oncrpc.daemon.control import server as control
+from oncrpc.daemon.control.protocol import NAME, Reply, address_in, encoded
+from oncrpc.daemon.control.server import (
+    MAX_CALLERS,
+    MAX_REQUEST,
+    PATIENCE,
+    PAUSE,
+    Control,
+)
+from oncrpc.portmap.status import Status
+from oncrpc.testing import ManualClock
+from support.loops import run, run_by, settle, until
+from support.sample_status import NFS, some_status
+from support.serving import serving, stateful
+
+ASK = b'{"protocol": 1, "ask": "status"}\n'
+
+
+class Connected:
+    """One end of the control socket."""
+
+    def __init__(self, folder: Path) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        with address_in(str(folder)) as path:
+            self.sock.connect(path)
+        self.sock.setblocking(False)
+
+    async def say(self, data: bytes) -> None:
+        await self.loop.sock_sendall(self.sock, data)
+
+    async def hear(self) -> Any:
+        """One reply; None at the end."""
+        data = b""
+        while not data.endswith(b"\n"):
+            piece = await self.loop.sock_recv(self.sock, 1 << 16)
+            if not piece:
+                return None
+            data += piece
+        return json.loads(data)
+
+    def close(self) -> None:
+        self.sock.close()
+
+
+class Controlled:
+    """A control socket and what it answers."""
+
+    def __init__(self, folder: Path, *, locked: bool = True) -> None:
+        self.folder, self.answer = folder, some_status()
+        self.control = Control(str(folder), self._status, locked=locked)
+        self.callers: list[Connected] = []
+
+    async def _status(self) -> Status:
+        return self.answer
+
+    def connect(self) -> Connected:
+        self.callers.append(Connected(self.folder))
+        return self.callers[-1]
+
+
+@asynccontextmanager
+async def controlled(folder: Path) -> AsyncIterator[Controlled]:
+    made = Controlled(folder)
+    made.control.start()
+    try:
+        yield made
+    finally:
+        for caller in made.callers:
+            caller.close()
+        await made.control.close()
+
+
+def replies(folder: Path, *requests: bytes) -> list[Any]:
+    """What is answered to lines of one connection."""
+
+    async def scenario() -> list[Any]:
+        async with controlled(folder) as made:
+            caller = made.connect()
+            heard = []
+            for request in requests:
+                await caller.say(request)
+                heard.append(await caller.hear())
+            return heard
+
+    return run(scenario())
+
+
+def test_a_daemon_says_what_it_is_doing(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with serving(stateful(tmp_path)) as made:
+            caller = Connected(tmp_path / "state")
+            await caller.say(ASK)
+            reply = await caller.hear()
+            caller.close()
+            assert reply["protocol"] == 1
+            assert reply["status"]["pid"] == os.getpid()
+            assert reply["status"]["registered"] == len(made.registry)
+
+    run(scenario())
+    assert not (tmp_path / "state" / NAME).exists()
+
+
+def test_a_daemon_that_keeps_nothing_has_no_socket(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with serving(stateful(tmp_path, state_dir=None, keep_state=False)) as made:
+            assert made.control is None
+
+    run(scenario())
+
+
+@contextmanager
+def beside(folder: Path) -> Iterator[Controlled]:
+    """One in a directory that is the daemon's, and not locked."""
+    folder.chmod(0o700)
+    yield Controlled(folder, locked=False)
+
+
+def test_one_that_keeps_nothing_can_be_asked(tmp_path: Path) -> None:
+    folder = tmp_path / "control"
+    folder.mkdir(0o700)
+
+    async def scenario() -> None:
+        config = stateful(tmp_path, state_dir=None, keep_state=False)
+        async with serving(replace(config, control_dir=str(folder))):
+            caller = Connected(folder)
+            await caller.say(ASK)
+            assert (await caller.hear())["status"]["state"] is None
+            caller.close()
+
+    run(scenario())
+    assert list(folder.iterdir()) == []
+
+
+def test_in_a_directory_that_is_not_locked_nobody_is_pushed_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario() -> None:
+        async with controlled(tmp_path) as first:
+            with beside(tmp_path) as second:
+                second.control.start()
+                await second.control.close()
+            caller = first.connect()
+            await caller.say(ASK)
+            assert (await caller.hear())["status"]["pid"] == first.answer.pid
+
+    run(scenario())
+    assert "control: address already in use; nobody can ask" in caplog.text
+
+
+def test_what_was_left_there_is_replaced(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(tmp_path / NAME))
+
+    async def scenario() -> None:
+        with beside(tmp_path) as made:
+            made.control.start()
+            caller = made.connect()
+            await caller.say(ASK)
+            assert await caller.hear() is not None
+            caller.close()
+            await made.control.close()
+
+    run(scenario())
+
+
+def test_whoever_has_taken_its_place_keeps_the_socket(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        with beside(tmp_path) as first:
+            first.control.start()
+            async with controlled(tmp_path):
+                await first.control.close()
+                assert (tmp_path / NAME).exists()
+
+    run(scenario())
+
+
+def test_where_others_could_be_it_does_not_answer(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario() -> None:
+        with beside(tmp_path) as made:
+            tmp_path.chmod(0o755)
+            made.control.start()
+
+    run(scenario())
+    assert "control: the directory is not ours alone; nobody can ask" in caplog.text
+    assert not (tmp_path / NAME).exists()
+
+
+def test_a_connection_may_ask_again(tmp_path: Path) -> None:
+    first, second = replies(tmp_path, ASK, ASK)
+
+    assert first == second
+    assert first["status"]["pid"] == some_status().pid
+
+
+def test_a_request_may_come_in_pieces_and_two_at_once(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with controlled(tmp_path) as made:
+            caller = made.connect()
+            await caller.say(ASK[:5])
+            await settle()
+            await caller.say(ASK[5:] + ASK)
+            data = b""
+            while data.count(b"\n") < 2:
+                data += await caller.loop.sock_recv(caller.sock, 1 << 16)
+            assert len(set(data.splitlines())) == 1
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("request_", "error"),
+    [
+        (b"{}\n", "this is no request: Object missing required field `ask`"),
+        (b"junk\n", "this is no request: JSON is malformed: invalid character (byte 0)"),
+        (b'{"ask": "\xff", "protocol": 1}\n', "this is no request: "),
+        (b'{"ask": "status"}\n', "this is protocol 1"),
+        (b'{"ask": "status", "protocol": 2}\n', "this is protocol 1"),
+        (b'{"ask": "stop", "protocol": 1}\n', "there is nothing to ask but status"),
+        (b"x" * MAX_REQUEST, "the request is too long"),
+    ],
+    ids=["empty", "no JSON", "no UTF-8", "no protocol", "protocol 2", "stop", "long"],
+)
+def test_what_is_wrong_is_said(tmp_path: Path, request_: bytes, error: str) -> None:
+    (reply,) = replies(tmp_path, request_)
+
+    assert reply["protocol"] == 1
+    assert reply["error"].startswith(error)
+    assert "status" not in reply
+
+
+def test_only_its_user_may_open_it(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with controlled(tmp_path):
+            status = (tmp_path / NAME).stat()
+            assert stat.S_ISSOCK(status.st_mode)
+            assert stat.S_IMODE(status.st_mode) == 0o600
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(("uid", "may"), [(0, True), (os.geteuid(), True), (54321, False)])
+def test_root_and_its_own_user_may_ask(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uid: int, may: bool
+) -> None:
+    monkeypatch.setattr(control, "peer_uid", lambda _: uid)
+
+    async def scenario() -> Any:
+        async with controlled(tmp_path) as made:
+            caller = made.connect()
+            if may:
+                await caller.say(ASK)
+            return await caller.hear()
+
+    reply = run(scenario())
+
+    assert ("status" in reply) is may
+    assert may or reply["error"] == "uid 54321 may not ask; root may"
+
+
+def test_beyond_a_few_connections_there_is_no_place(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with controlled(tmp_path) as made:
+            first, *_ = [made.connect() for _ in range(MAX_CALLERS)]
+            late = made.connect()
+            assert (await late.hear())["error"] == "too many connections"
+            assert await late.hear() is None
+            first.close()
+            await until(lambda: len(made.control._callers) < MAX_CALLERS)
+            following = made.connect()
+            await following.say(ASK)
+            assert "status" in await following.hear()
+
+    run(scenario())
+
+
+def test_who_asks_nothing_and_who_does_not_read_is_not_waited_for(tmp_path: Path) -> None:
+    clock = ManualClock()
+
+    async def scenario() -> None:
+        async with controlled(tmp_path) as made:
+            made.answer = some_status(registrations=[NFS] * 5000)
+            silent, slow = made.connect(), made.connect()
+            await slow.say(ASK)
+            await settle()
+            assert len(made.control._callers) == 2
+            clock.advance(PATIENCE)
+            await settle()
+            assert not made.control._callers
+            assert await silent.hear() is None
+
+    run_by(clock, scenario())
+
+
+def test_the_socket_of_a_daemon_that_was_killed_is_replaced(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(tmp_path / NAME))
+
+    (reply,) = replies(tmp_path, ASK)
+
+    assert "status" in reply
+
+
+def test_what_cannot_be_replaced_is_told_and_the_daemon_goes_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / NAME).mkdir()
+
+    async def scenario() -> None:
+        made = Control(str(tmp_path), Controlled(tmp_path)._status)
+        made.start()
+        await made.close()
+
+    run(scenario())
+
+    assert caplog.messages == [f"cannot open {tmp_path}/control: is a directory; nobody can ask"]
+
+
+def test_a_directory_with_a_long_name_has_one_too(tmp_path: Path) -> None:
+    folder = tmp_path / ("x" * 150)
+    folder.mkdir()
+
+    (reply,) = replies(folder, ASK)
+
+    assert "status" in reply
+    assert list(folder.iterdir()) == []
+
+
+def test_without_descriptors_it_pauses(tmp_path: Path) -> None:
+    clock = ManualClock()
+
+    class Full:
+        """In place of the listening socket."""
+
+        def __init__(self, sock: socket.socket, number: int) -> None:
+            self.sock, self.number = sock, number
+
+        def fileno(self) -> int:
+            return self.sock.fileno()
+
+        def accept(self) -> None:
+            raise OSError(self.number, os.strerror(self.number))
+
+    async def scenario() -> None:
+        async with controlled(tmp_path) as made:
+            listening = made.control._socket
+            assert listening is not None
+            made.control._accept(Full(listening, errno.EAGAIN))  # type: ignore[arg-type]  # like one
+            assert made.control._paused is None
+            made.control._accept(Full(listening, errno.EMFILE))  # type: ignore[arg-type]  # like one
+            paused = made.control._paused
+            assert paused is not None
+            assert paused.when() == clock() + PAUSE
+        assert paused.cancelled()
+
+    run_by(clock, scenario())
+
+
+def test_a_reply_has_what_was_asked_or_what_is_wrong() -> None:
+    assert encoded(Reply(1, error="no")) == b'{"protocol":1,"error":"no"}\n'

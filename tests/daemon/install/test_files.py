@@ -1,0 +1,204 @@
+"""The files of a service: what is written is ours, and nothing else is touched."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from oncrpc.daemon.install.files import (
+    PROGRAM,
+    RECORD,
+    SOURCES,
+    File,
+    FilesError,
+    install,
+    read_record,
+    rendered,
+    uninstall,
+)
+
+PACKAGING = Path(__file__).parents[3] / "packaging"
+FILES = [File("/etc/a/b/one", b"1", 0o644), File("/etc/two", b"2", 0o755)]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "etc").mkdir()
+    return tmp_path
+
+
+def everything(root: Path) -> set[str]:
+    return {str(path.relative_to(root)) for path in root.rglob("*")}
+
+
+def test_files_are_written_with_their_modes(root: Path) -> None:
+    install(str(root), FILES)
+
+    assert (root / "etc/a/b/one").read_bytes() == b"1"
+    assert (root / "etc/two").stat().st_mode & 0o7777 == 0o755
+    assert set(read_record(str(root)).files) == {"/etc/a/b/one", "/etc/two"}
+
+
+def test_uninstall_leaves_the_folder_as_it_was(root: Path) -> None:
+    before = everything(root)
+    install(str(root), FILES)
+
+    removed = uninstall(str(root))
+
+    assert removed == (["/etc/a/b/one", "/etc/two"], [])
+    assert everything(root) == before
+
+
+def test_a_root_folder_that_is_not_there_is_made(root: Path) -> None:
+    before = everything(root)
+    install(str(root / "new"), FILES)
+
+    assert (root / "new/etc/a/b/one").read_bytes() == b"1"
+
+    uninstall(str(root / "new"))
+    assert everything(root) == before
+
+
+@pytest.mark.parametrize("name", ["file", "none/new"])
+def test_a_root_folder_that_cannot_be_made_is_one_line(root: Path, name: str) -> None:
+    (root / "file").touch()
+
+    with pytest.raises(FilesError, match=rf"^cannot write {root}/{name}/?.*: [^\n]*$"):
+        install(str(root / name), FILES)
+
+
+def test_a_folder_that_somebody_uses_by_now_stays(root: Path) -> None:
+    install(str(root), FILES)
+    (root / "etc/a/other").touch()
+
+    uninstall(str(root))
+
+    assert everything(root) == {"etc", "etc/a", "etc/a/other"}
+
+
+def test_a_file_of_somebody_else_keeps_all_from_being_written(root: Path) -> None:
+    (root / "etc/two").write_text("theirs")
+
+    with pytest.raises(FilesError, match=r"etc/two is there, and not as 'portmap service install'"):
+        install(str(root), FILES)
+
+    assert everything(root) == {"etc", "etc/two"}
+
+
+def test_a_link_is_somebody_elses(root: Path) -> None:
+    (root / "etc/two").symlink_to("/dev/null")
+
+    with pytest.raises(FilesError, match="etc/two is there"):
+        install(str(root), FILES)
+
+
+def test_what_was_written_before_is_written_anew(root: Path) -> None:
+    install(str(root), FILES)
+
+    install(str(root), [File("/etc/two", b"3", 0o644)])
+
+    assert (root / "etc/two").read_bytes() == b"3"
+    assert uninstall(str(root)).gone == ["/etc/a/b/one", "/etc/two"]
+
+
+def test_what_was_changed_since_is_not_overwritten(root: Path) -> None:
+    install(str(root), FILES)
+    (root / "etc/two").write_text("edited")
+
+    with pytest.raises(FilesError, match="etc/two is there"):
+        install(str(root), FILES)
+
+
+def test_what_was_changed_since_is_not_removed(root: Path) -> None:
+    install(str(root), FILES)
+    (root / "etc/two").write_text("edited")
+
+    assert uninstall(str(root)) == (["/etc/a/b/one"], ["/etc/two"])
+    assert (root / "etc/two").read_text() == "edited"
+
+
+def test_what_is_gone_already_is_no_error(root: Path) -> None:
+    install(str(root), FILES)
+    (root / "etc/two").unlink()
+
+    assert uninstall(str(root)) == (["/etc/a/b/one"], [])
+
+
+def test_what_was_cut_off_is_written_again(root: Path) -> None:
+    install(str(root), FILES)
+    (root / "etc/two").unlink()
+    (root / "etc/two.new").write_text("half")
+
+    install(str(root), FILES)
+
+    assert (root / "etc/two").read_bytes() == b"2"
+
+
+def test_a_place_that_cannot_be_written_is_one_line(root: Path) -> None:
+    (root / "etc/a").write_text("no folder")
+
+    with pytest.raises(FilesError, match=r"^cannot write .*/etc/a: file exists$"):
+        install(str(root), FILES)
+
+
+def test_a_folder_that_is_not_root_s_to_write_is_one_line(root: Path) -> None:
+    install(str(root), [])
+    (root / "etc/link").symlink_to("/proc/1")
+
+    with pytest.raises(FilesError, match=r"^cannot write .*/etc/link/here"):
+        install(str(root), [File("/etc/link/here", b"", 0o644)])
+
+
+@pytest.mark.parametrize("said", ["", "[]", json.dumps({"files": 1, "folders": []})])
+def test_a_record_that_makes_no_sense_is_one_line(root: Path, said: str) -> None:
+    place = root / RECORD[1:]
+    place.parent.mkdir(parents=True)
+    place.write_text(said)
+
+    with pytest.raises(FilesError, match="is no record of"):
+        uninstall(str(root))
+
+
+def test_a_record_that_cannot_be_read_is_one_line(root: Path) -> None:
+    place = root / RECORD[1:]
+    place.mkdir(parents=True)
+
+    with pytest.raises(FilesError, match=r"^cannot read .*service\.json: is a directory"):
+        read_record(str(root))
+
+
+def test_a_file_that_cannot_be_removed_is_one_line(root: Path) -> None:
+    install(str(root), FILES)
+    (root / "etc/two").unlink()
+    (root / "etc/two").mkdir()
+
+    with pytest.raises(FilesError, match=r"^cannot remove .*etc/two"):
+        uninstall(str(root))
+
+
+@pytest.mark.parametrize("init", SOURCES)
+def test_the_files_name_the_program_that_runs(init: str) -> None:
+    files = {file.path: file.content.decode() for file in rendered(init, "/usr/sbin/portmap")}
+
+    assert list(files) == [source.path for source in SOURCES[init]]
+    assert PROGRAM not in "".join(files.values())
+    assert "/usr/sbin/portmap" in next(iter(files.values()))
+
+
+def test_the_level_of_a_script_is_that_of_the_distribution() -> None:
+    (plain,), (debian,) = rendered("sysv", PROGRAM), rendered("sysv", PROGRAM, boot_level=True)
+
+    assert b"\n# Default-Start:     2 3 4 5\n" in plain.content
+    assert b"\n# Default-Start:     S\n" in debian.content
+    assert b"\n# Default-Stop:      0 6\n" in debian.content
+
+
+@pytest.mark.parametrize("source", [each for group in SOURCES.values() for each in group])
+def test_the_folder_for_packages_has_the_same_files(source: tuple[str, str, int]) -> None:
+    (kept,) = [
+        file for init in SOURCES for file in rendered(init, PROGRAM) if file.path == source[1]
+    ]
+
+    assert (PACKAGING / source[0]).read_bytes() == kept.content

@@ -1,0 +1,201 @@
+"""Datagrams to /dev/log: their form, and that none is lost nor waited for."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import os
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from oncrpc.daemon.log import syslog as devlog
+from oncrpc.daemon.log.syslog import MAX_KEPT, RETRY, Message, Syslog, severity_of
+from oncrpc.testing import ManualClock
+from support.fake_syslog import FakeSyslog
+from support.loops import run_by, settle
+
+HEADER = rf"[A-Z][a-z]{{2}} [ \d]\d \d\d:\d\d:\d\d portmap\[{os.getpid()}\]: "
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[FakeSyslog]:
+    made = FakeSyslog(tmp_path / "log")
+    yield made
+    made.sock.close()
+
+
+def handler(log: FakeSyslog) -> Syslog:
+    """Our end; a message is its lines."""
+    return Syslog(
+        lambda record: record.getMessage().splitlines(),
+        private=["oncrpc.access"],
+        place=str(log.path),
+    )
+
+
+def say(made: Syslog, text: str, *, level: int = logging.INFO, name: str = "oncrpc") -> None:
+    made.handle(logging.LogRecord(name, level, "", 1, text, (), None))
+
+
+def texts(log: FakeSyslog) -> list[str]:
+    """What arrived, without what stands before it."""
+    return [re.sub(rf"<\d+>{HEADER}", "", line) for line in log.lines()]
+
+
+@pytest.mark.parametrize(
+    ("level", "name", "priority"),
+    [
+        (logging.INFO, "oncrpc.portmap", 30),
+        (logging.WARNING, "oncrpc.access", 36),
+        (logging.INFO, "oncrpc.access", 38),
+        (logging.ERROR, "oncrpc.portmap", 27),
+        (logging.CRITICAL, "oncrpc.portmap", 26),
+        (logging.DEBUG, "oncrpc.aio", 31),
+    ],
+)
+def test_a_datagram_has_priority_time_and_tag(
+    log: FakeSyslog, level: int, name: str, priority: int
+) -> None:
+    made = handler(log)
+
+    say(made, "ready", level=level, name=name)
+
+    (line,) = log.lines()
+    assert re.fullmatch(rf"<{priority}>{HEADER}ready", line)
+    made.close()
+
+
+def test_the_day_of_the_month_is_two_characters_wide() -> None:
+    at = time.mktime((2026, 3, 7, 1, 2, 3, 0, 0, -1))
+
+    assert Message(30, at, "x").encoded().startswith(b"<30>Mar  7 01:02:03 portmap[")
+
+
+def test_a_level_between_two_has_the_severity_of_the_lower() -> None:
+    assert severity_of(logging.WARNING + 5) == severity_of(logging.WARNING)
+
+
+def test_each_line_is_a_datagram(log: FakeSyslog) -> None:
+    made = handler(log)
+
+    say(made, "one\ntwo")
+
+    assert texts(log) == ["one", "two"]
+    made.close()
+
+
+def test_what_is_logged_before_there_is_a_log_is_sent_when_there_is(log: FakeSyslog) -> None:
+    log.stop()
+    made = handler(log)
+    say(made, "early")
+
+    log.start()
+    say(made, "late")
+
+    assert texts(log) == ["early", "late"]
+    made.close()
+
+
+def test_a_log_that_was_started_anew_gets_what_follows(log: FakeSyslog) -> None:
+    made = handler(log)
+    say(made, "one")
+    assert texts(log) == ["one"]
+    log.stop()
+    log.start()
+
+    say(made, "two")
+
+    assert texts(log) == ["two"]
+    made.close()
+
+
+def test_what_is_kept_is_sent_without_a_further_line(log: FakeSyslog) -> None:
+    log.stop()
+    clock = ManualClock()
+
+    async def scenario() -> None:
+        made = handler(log)
+        for text in ("one", "two"):
+            say(made, text)
+        clock.advance(RETRY)
+        await settle()
+        log.start()
+        clock.advance(RETRY)
+        await settle()
+        assert texts(log) == ["one", "two"]
+        made.close()
+
+    run_by(clock, scenario())
+
+
+def test_a_log_that_does_not_read_is_not_waited_for(log: FakeSyslog) -> None:
+    made = handler(log)
+    count = MAX_KEPT + 200
+    for number in range(count):
+        say(made, f"line {number}")
+
+    first = texts(log)
+    found = list(first)
+    while True:
+        made.flush()
+        more = texts(log)
+        if not more:
+            break
+        found += more
+
+    assert first
+    assert found[0] == "line 0"
+    lost = [line for line in found if line.endswith("lines of the log were lost before")]
+    assert len(lost) == 1
+    assert len(found) == count + 1 - int(lost[0].split()[0])
+    assert found[-1] == f"line {count - 1}"
+    made.close()
+
+
+def test_a_line_that_cannot_be_sent_is_kept(
+    log: FakeSyslog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = handler(log)
+
+    class Failing:
+        def __init__(self, *_: object) -> None:
+            raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(devlog.socket, "socket", Failing)  # type: ignore[attr-defined]  # socket
+        say(made, "one")
+    made.flush()
+
+    assert texts(log) == ["one"]
+    made.close()
+
+
+def test_closing_sends_what_is_kept(log: FakeSyslog) -> None:
+    log.stop()
+    made = handler(log)
+    say(made, "one")
+    log.start()
+
+    made.close()
+
+    assert texts(log) == ["one"]
+
+
+def test_a_retry_is_planned_once(log: FakeSyslog) -> None:
+    log.stop()
+
+    async def scenario() -> None:
+        made, loop = handler(log), asyncio.get_running_loop()
+        for _ in range(3):
+            say(made, "one")
+        planned = made._timer
+        assert planned is not None
+        assert planned.when() <= loop.time() + RETRY
+        planned.cancel()
+
+    asyncio.run(scenario())

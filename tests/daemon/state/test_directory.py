@@ -1,0 +1,289 @@
+"""Where the registry is kept: which directory, made by whom, and that nobody else is in it."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from oncrpc.daemon import privileges
+from oncrpc.daemon.config.values import Config, StartError
+from oncrpc.daemon.state import directory as statedir
+from oncrpc.daemon.state.directory import Directory, prepared
+
+ROOT = os.geteuid() == 0
+NOBODY = pwd.struct_passwd(("somebody", "x", 12345, 12346, "", "/", "/bin/false"))
+
+
+@pytest.fixture
+def user(monkeypatch: pytest.MonkeyPatch) -> None:
+    """We are an ordinary user, whoever runs the tests."""
+    monkeypatch.setattr(statedir.os, "geteuid", lambda: 1000)  # type: ignore[attr-defined]  # os
+
+
+def chosen(tmp_path: Path, environ: dict[str, str], **options: object) -> str | None:
+    """The directory that is used."""
+    config = Config(**options)  # type: ignore[arg-type]  # as the test says
+    return prepared(config, environ, run=str(tmp_path / "run")).state_dir
+
+
+@pytest.mark.usefixtures("user")
+@pytest.mark.parametrize(
+    ("environ", "options", "expected"),
+    [
+        ({"RUNTIME_DIRECTORY": "{}/one:{}/two"}, {}, "one/portmap"),
+        ({"RUNTIME_DIRECTORY": "{}/one", "XDG_RUNTIME_DIR": "{}/two"}, {}, "one/portmap"),
+        ({"XDG_RUNTIME_DIR": "{}/two"}, {}, "two/portmap"),
+        ({"XDG_RUNTIME_DIR": "{}/two", "RUNTIME_DIRECTORY": ""}, {}, "two/portmap"),
+        ({"XDG_RUNTIME_DIR": "{}/two"}, {"port": 10111}, "two/portmap-10111"),
+    ],
+)
+def test_a_user_has_a_directory_in_the_one_that_is_made_for_it(
+    tmp_path: Path, environ: dict[str, str], options: dict[str, int], expected: str
+) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    environ = {key: value.format(tmp_path, tmp_path) for key, value in environ.items()}
+
+    assert chosen(tmp_path, environ, **options) == str(tmp_path / expected)
+    assert stat.S_IMODE((tmp_path / expected).stat().st_mode) == 0o700
+
+
+@pytest.mark.usefixtures("user")
+@pytest.mark.parametrize("environ", [{}, {"XDG_RUNTIME_DIR": "relative"}])
+def test_where_there_is_none_one_line_says_so(
+    tmp_path: Path, environ: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    assert chosen(tmp_path, environ) is None
+    assert len(caplog.records) == 1
+    assert "registrations are not kept: there is no $RUNTIME_DIRECTORY" in caplog.text
+
+
+@pytest.mark.usefixtures("user")
+def test_a_default_that_cannot_be_made_is_one_line(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert chosen(tmp_path, {"XDG_RUNTIME_DIR": str(tmp_path / "gone")}) is None
+    assert "gone/portmap: No such file or directory; name another directory" in caplog.text
+
+
+@pytest.mark.usefixtures("user")
+def test_a_host_without_boot_id_keeps_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def none() -> bytes:
+        return Path(tmp_path / "boot_id").read_bytes()
+
+    monkeypatch.setattr(statedir, "boot_id", none)
+
+    assert chosen(tmp_path, {"XDG_RUNTIME_DIR": str(tmp_path)}) is None
+    assert "boot_id: No such file or directory" in caplog.text
+
+
+@pytest.mark.usefixtures("user")
+def test_on_any_free_port_nothing_is_kept_unless_a_directory_is_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    environ, named = {"XDG_RUNTIME_DIR": str(tmp_path)}, str(tmp_path / "named")
+
+    assert chosen(tmp_path, environ, port=0) is None
+    assert chosen(tmp_path, environ, port=0, state_dir=named) == named
+    assert os.listdir(tmp_path) == ["named"]
+    assert caplog.text == ""
+
+
+@pytest.mark.usefixtures("user")
+def test_nothing_is_kept_if_that_is_asked_for(tmp_path: Path) -> None:
+    assert chosen(tmp_path, {"XDG_RUNTIME_DIR": str(tmp_path)}, keep_state=False) is None
+    assert not os.path.exists(tmp_path / "portmap" / "snapshot")
+
+
+@pytest.mark.usefixtures("user")
+@pytest.mark.parametrize(
+    ("options", "place"),
+    [({}, "portmap"), ({"keep_state": False}, "portmap"), ({"keep_state": False, "port": 0}, None)],
+)
+def test_where_it_can_be_asked_does_not_depend_on_what_is_kept(
+    tmp_path: Path, options: dict[str, Any], place: str | None
+) -> None:
+    environ = {"XDG_RUNTIME_DIR": str(tmp_path)}
+
+    found = prepared(Config(**options), environ, run=str(tmp_path / "run"))
+
+    assert found.control_dir == (place and str(tmp_path / place))
+    assert os.listdir(tmp_path) == ([place] if place else [])
+
+
+@pytest.mark.usefixtures("user")
+def test_in_a_directory_that_was_named_it_can_be_asked_too(tmp_path: Path) -> None:
+    named = str(tmp_path / "named")
+
+    assert prepared(Config(state_dir=named), {}).control_dir == named
+
+
+@pytest.mark.usefixtures("user")
+@pytest.mark.parametrize("environ", [{}, {"XDG_RUNTIME_DIR": "/gone"}], ids=["none", "gone"])
+def test_who_wants_nothing_kept_is_not_warned(
+    caplog: pytest.LogCaptureFixture, environ: dict[str, str]
+) -> None:
+    found = prepared(Config(keep_state=False), environ)
+
+    assert (found.control_dir, caplog.text) == (None, "")
+
+
+@pytest.mark.usefixtures("user")
+def test_a_named_directory_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(StartError, match=r"cannot make .*gone/state: no such file or directory;"):
+        chosen(tmp_path, {}, state_dir=str(tmp_path / "gone" / "state"))
+
+
+class Given:
+    """In place of chown(2) and of root: who was given what."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, user: object = NOBODY) -> None:
+        self.given: list[tuple[str, int, int]] = []
+        self.user = user
+        monkeypatch.setattr(statedir.os, "geteuid", lambda: 0)  # type: ignore[attr-defined]  # os
+        monkeypatch.setattr(statedir.os, "chown", self.chown)  # type: ignore[attr-defined]  # os
+        monkeypatch.setattr(privileges, "user_of", self.user_of)
+
+    def user_of(self, name: str | None) -> object:
+        if name is not None:
+            raise KeyError(name)
+        return self.user
+
+    def chown(self, path: str, uid: int, gid: int, *, follow_symlinks: bool) -> None:
+        assert not follow_symlinks
+        self.given.append((path, uid, gid))
+
+
+def test_root_makes_it_for_the_user_that_the_daemon_becomes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "run").mkdir()
+    root = Given(monkeypatch)
+
+    path = chosen(tmp_path, {"XDG_RUNTIME_DIR": "/not/this/one"})
+
+    assert path == str(tmp_path / "run" / "portmap")
+    assert {uid for _, uid, _ in root.given} == {12345}
+
+
+def test_root_gives_its_own_directory_to_the_user_of_today(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "run").mkdir()
+    made = tmp_path / "run" / "portmap"
+    made.mkdir(0o755)
+    root = Given(monkeypatch)
+
+    assert chosen(tmp_path, {}) == str(made)
+
+    assert root.given == [(str(made), 12345, 12346)]
+    assert stat.S_IMODE(made.stat().st_mode) == 0o700
+
+
+def test_what_is_no_directory_is_not_given_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "portmap").symlink_to(tmp_path)
+    root = Given(monkeypatch)
+
+    assert chosen(tmp_path, {}) is None
+    assert root.given == []
+    assert "portmap: Not a directory" in caplog.text
+
+
+def test_a_named_directory_that_is_there_stays_whose_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = Given(monkeypatch)
+
+    chosen(tmp_path, {}, state_dir=str(tmp_path))
+    chosen(tmp_path, {}, state_dir=str(tmp_path / "new"))
+
+    assert root.given == [(str(tmp_path / "new"), 12345, 12346)]
+
+
+@pytest.mark.parametrize("name", [None, "nobody-at-all"])
+def test_without_a_user_to_become_it_is_roots(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str | None
+) -> None:
+    (tmp_path / "run").mkdir()
+    root = Given(monkeypatch, None)
+
+    assert chosen(tmp_path, {}, user=name) is not None
+    assert root.given == []
+
+
+def opened(path: Path) -> Directory:
+    """The directory, with the mode that it has to have."""
+    path.chmod(0o700)
+    return Directory(str(path))
+
+
+def test_it_is_used_once(tmp_path: Path) -> None:
+    held = opened(tmp_path)
+
+    with pytest.raises(
+        StartError, match=r"another port mapper keeps its registrations in .*; stop"
+    ):
+        Directory(str(tmp_path))
+
+    held.close()
+    opened(tmp_path).close()
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o770, 0o701])
+def test_a_directory_that_others_can_enter_is_refused(tmp_path: Path, mode: int) -> None:
+    tmp_path.chmod(mode)
+
+    with pytest.raises(StartError, match="is open to others; chmod it to 700, or name another"):
+        Directory(str(tmp_path))
+
+
+@pytest.mark.skipif(not ROOT, reason="needs root, to give a directory away")
+def test_somebody_elses_directory_is_refused(tmp_path: Path) -> None:
+    os.chown(tmp_path, 12345, 12345)
+
+    with pytest.raises(StartError, match="belongs to uid 12345, and the daemon is uid 0; chown"):
+        opened(tmp_path)
+
+
+def test_what_is_no_directory_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path)
+    (tmp_path / "file").touch()
+
+    for name in ("link", "file", "gone"):
+        with pytest.raises(StartError, match=f"cannot open .*{name}: .*; create it, or name"):
+            Directory(str(tmp_path / name))
+
+
+def test_a_link_in_it_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(b"secret")
+    (tmp_path / "secret").chmod(0o600)
+    (tmp_path / "snapshot").symlink_to(tmp_path / "secret")
+    held = opened(tmp_path)
+
+    with pytest.raises(OSError, match="symbolic link"):
+        held.read("snapshot")
+    descriptor, size = held.replace("snapshot", [b"ours"])
+
+    os.close(descriptor)
+    held.close()
+    assert size == 4
+    assert (tmp_path / "secret").read_bytes() == b"secret"
+    assert (tmp_path / "snapshot").read_bytes() == b"ours"
+
+
+def test_its_descriptor_ends_with_the_program(tmp_path: Path) -> None:
+    held = opened(tmp_path)
+
+    assert not os.get_inheritable(held._descriptor)
+
+    held.close()

@@ -1,0 +1,214 @@
+"""Sockets that others have opened for us: which they are, and which are refused."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from oncrpc.addr import transport
+from oncrpc.daemon.activation import Passed, given, name_for, passed_by_manager
+from oncrpc.daemon.config.values import Config, StartError
+from oncrpc.daemon.listeners import Listeners, open_listeners
+from oncrpc.net.sockets import listen, listen_local
+from support.listeners import LOCALHOST, local
+
+LOOPBACK = Config(port=0, local=False, hosts=(LOCALHOST, "::1"))
+
+
+@pytest.fixture
+def opened() -> Iterator[list[Listeners]]:
+    """What is to be closed."""
+    made: list[Listeners] = []
+    yield made
+    for listeners in made:
+        listeners.close()
+
+
+def free_port() -> int:
+    """One that is free on all transports."""
+    listeners = open_listeners(LOOPBACK)
+    port: int = listeners.sockets[0][0].getsockname()[1]
+    listeners.close()
+    return port
+
+
+def passed(sock: socket.socket, **known: bool) -> Passed:
+    """A socket as we are passed it."""
+    return Passed(sock.detach(), **known)
+
+
+def environ(**variables: object) -> dict[str, str]:
+    return {"HOME": "/", **{name: str(value) for name, value in variables.items()}}
+
+
+def test_the_environment_says_how_many_were_passed_and_which_are_from_the_store() -> None:
+    said = environ(
+        LISTEN_PID=os.getpid(), LISTEN_FDS=3, LISTEN_FDNAMES="rpcbind.socket:portmap-udp"
+    )
+
+    found = passed_by_manager(said)
+
+    assert found == [Passed(3, foreign=True), Passed(4, stored=True), Passed(5, foreign=True)]
+    assert said == {"HOME": "/"}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        environ(),
+        environ(LISTEN_FDS=1),
+        environ(LISTEN_PID=1, LISTEN_FDS=1),
+        environ(LISTEN_PID=os.getpid(), LISTEN_FDS="many"),
+        environ(LISTEN_PID=os.getpid(), LISTEN_FDS="1" + "0" * 11),
+    ],
+    ids=["nothing", "to nobody", "to another process", "no number", "too many"],
+)
+def test_what_was_not_passed_to_us_is_left_alone(said: dict[str, str]) -> None:
+    assert passed_by_manager(said) == []
+    assert said == {"HOME": "/"}
+
+
+@pytest.mark.parametrize("netid", ["udp", "tcp", "udp6", "tcp6"])
+def test_family_and_type_say_which_netid_a_socket_is_of(netid: str) -> None:
+    host = "::1" if netid.endswith("6") else LOCALHOST
+
+    (found,) = given([passed(listen(transport(netid), host, 0))])
+
+    with found.sock as sock:
+        assert found.netid == netid
+        assert not sock.getblocking()
+        assert not sock.get_inheritable()
+
+
+def test_a_passed_socket_takes_the_place_of_ours_and_keeps_its_port(
+    opened: list[Listeners],
+) -> None:
+    port = free_port()
+    theirs = listen(transport("tcp"), LOCALHOST, port)
+
+    opened.append(open_listeners(LOOPBACK, [passed(theirs, foreign=True)]))
+
+    places = [(netid, sock.getsockname()[1]) for sock, netid in opened[0].sockets]
+    assert sorted(places) == [("tcp", port), ("tcp6", port), ("udp", port), ("udp6", port)]
+
+
+def test_a_datagram_socket_that_is_passed_says_which_address_was_asked(
+    opened: list[Listeners],
+) -> None:
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.bind((LOCALHOST, free_port()))
+
+    opened.append(open_listeners(LOOPBACK, [passed(sock, foreign=True)]))
+
+    (found,) = (sock for sock, netid in opened[0].sockets if netid == "udp")
+    assert found.getsockopt(socket.IPPROTO_IP, getattr(socket, "IP_PKTINFO", 8)) == 1
+
+
+def test_local_sockets_are_told_apart_by_their_paths(
+    tmp_path: Path, opened: list[Listeners]
+) -> None:
+    config = local(tmp_path)
+    other = str(tmp_path / "other")
+    theirs = [passed(listen_local(path), foreign=True) for path in (other, config.sockets[0])]
+
+    opened.append(open_listeners(config, theirs))
+
+    paths = [sock.getsockname() for sock, netid in opened[0].sockets if netid == "local"]
+    assert paths == [config.sockets[0], f"\0{config.sockets[1][1:]}".encode(), other]
+    assert opened[0].own_paths() == []
+
+
+def test_a_socket_of_our_own_whose_file_is_gone_is_opened_anew(
+    tmp_path: Path, opened: list[Listeners]
+) -> None:
+    config = local(tmp_path)
+    stale = listen_local(config.sockets[0])
+    os.unlink(config.sockets[0])
+
+    opened.append(open_listeners(config, [passed(stale, stored=True)]))
+
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(config.sockets[0])
+    assert opened[0].own_paths() == [config.sockets[0]]
+
+
+def test_what_the_options_do_not_ask_for_is_closed(opened: list[Listeners]) -> None:
+    theirs = listen(transport("tcp6"), "::1", 0)
+    config = Config(port=0, local=False, hosts=(LOCALHOST,), families=("inet",))
+
+    opened.append(open_listeners(config, [passed(theirs, foreign=True)]))
+
+    assert [netid for _, netid in opened[0].sockets] == ["udp", "tcp"]
+
+
+def test_what_cannot_be_bound_besides_what_was_handed_over_is_left_out(
+    opened: list[Listeners], caplog: pytest.LogCaptureFixture
+) -> None:
+    with listen(transport("udp"), LOCALHOST, 0) as taken:
+        port = taken.getsockname()[1]
+        theirs = listen(transport("tcp"), LOCALHOST, 0)
+        config = Config(port=port, local=False, hosts=(LOCALHOST,), families=("inet",))
+        opened.append(open_listeners(config, [passed(theirs)], lenient=True))
+
+    assert [netid for _, netid in opened[0].sockets] == ["tcp"]
+    assert "is not served until the next start" in caplog.text
+
+
+def connected() -> socket.socket:
+    ours, theirs = socket.socketpair()
+    theirs.close()
+    return ours
+
+
+def unnamed(family: int, kind: int) -> socket.socket:
+    return socket.socket(family, kind)
+
+
+def dual_stack() -> socket.socket:
+    sock = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    sock.bind(("::", 0))
+    return sock
+
+
+@pytest.mark.parametrize(
+    ("sock", "line"),
+    [
+        (
+            connected,
+            r"^the stream socket , which was passed to us, does not listen; say Accept=no$",
+        ),
+        (dual_stack, r"^the datagram socket ::\.\d+\.\d+, .* serves IPv4 too; say BindIPv6Only="),
+        (
+            lambda: unnamed(socket.AF_UNIX, socket.SOCK_DGRAM),
+            r"is of a kind that is not served$",
+        ),
+        (
+            lambda: unnamed(socket.AF_NETLINK, socket.SOCK_DGRAM),
+            r"^the datagram socket of descriptor \d+, which was passed to us, is of a kind",
+        ),
+    ],
+    ids=["connected", "dual stack", "local datagrams", "netlink"],
+)
+def test_a_socket_that_cannot_be_served_is_refused(sock: object, line: str) -> None:
+    with pytest.raises(StartError, match=line):
+        list(given([passed(sock())]))  # type: ignore[operator]  # each of them makes one
+
+
+def test_what_is_no_socket_is_refused() -> None:
+    line = r"^descriptor \d+, which was passed to us, is no socket$"
+    with open(os.devnull, "rb") as file, pytest.raises(StartError, match=line):
+        list(given([Passed(file.fileno())]))
+
+
+def test_what_is_not_open_is_refused() -> None:
+    with pytest.raises(StartError, match=r"^descriptor 987654 was not passed to us: Bad file"):
+        list(given([Passed(987654)]))
+
+
+def test_in_the_store_sockets_are_named_after_their_netids() -> None:
+    assert name_for("udp6") == "portmap-udp6"

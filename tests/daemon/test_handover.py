@@ -1,0 +1,89 @@
+"""What one image leaves to the next: written, and read by whom it is for."""
+
+from __future__ import annotations
+
+import os
+
+import msgspec
+import pytest
+
+from oncrpc.daemon import handover
+from oncrpc.daemon.activation import Passed
+from oncrpc.daemon.config.values import StartError
+from oncrpc.daemon.handover import VARIABLE, Handover, Kept, received, registrations_of
+from oncrpc.portmap.registry import SUPERUSER, Registry
+from oncrpc.programs.rpcb import rpcb
+
+
+def left(made: Handover) -> dict[str, str]:
+    """The environment of an image to which that was left."""
+    return {VARIABLE: str(handover.write(made)), "HOME": "/"}
+
+
+def test_everything_arrives_and_is_asked_for_once() -> None:
+    with open(os.devnull, "rb") as one, open(os.devnull, "rb") as two, open(os.devnull) as three:
+        for each in (one, three):
+            os.set_inheritable(each.fileno(), True)
+        made = Handover(
+            pid=os.getpid(),
+            image=3,
+            events=7,
+            folder="/srv",
+            locks=[one.fileno()],
+            sockets=[Passed(two.fileno(), foreign=True)],
+            connections=[Kept(three.fileno(), "tcp", b"\0\xff", b"\x80" * 5, 1.5, 2.5)],
+            registrations=[(100003, 3, b"tcp", b"0.0.0.0.8.1", b"\xff")],
+            since=[0.5],
+            warm=False,
+            state="/run/portmap",
+            web=three.fileno(),
+        )
+        environ = left(made)
+
+        assert received(environ) == made
+
+        assert environ == {"HOME": "/"}
+        assert not os.get_inheritable(one.fileno())
+        assert not os.get_inheritable(three.fileno())
+
+
+def test_what_is_for_another_process_is_not_taken() -> None:
+    assert received(left(Handover(pid=1))) is None
+
+
+def test_without_the_variable_there_is_nothing() -> None:
+    assert received({}) is None
+    assert received({VARIABLE: "check"}) is None
+
+
+def test_fields_that_another_version_has_are_passed_over_and_missing_ones_have_defaults() -> None:
+    memory = os.memfd_create("test")
+    os.write(memory, msgspec.json.encode({"pid": os.getpid(), "colour": "green"}))
+
+    assert received({VARIABLE: str(memory)}) == Handover(pid=os.getpid())
+
+
+@pytest.mark.parametrize("text", [b"", b"junk", b'{"pid": "many"}'])
+def test_what_cannot_be_read_is_one_line(text: bytes) -> None:
+    memory = os.memfd_create("test")
+    os.write(memory, text)
+
+    with pytest.raises(StartError, match="what the former image left cannot be read: "):
+        received({VARIABLE: str(memory)})
+
+
+def test_a_descriptor_that_is_not_open_is_one_line() -> None:
+    with pytest.raises(StartError, match=r"cannot be read: .*Bad file descriptor"):
+        received({VARIABLE: "987654"})
+
+
+def test_registrations_keep_order_and_owners_and_no_limit_keeps_them_out() -> None:
+    before, after = Registry(), Registry(limit=1, owner_limit=1)
+    for prog, owner in ((400002, b"1000"), (400001, SUPERUSER), (400003, b"1000")):
+        assert before.set(rpcb(prog, 1, b"tcp", b"0.0.0.0.8.1", owner))
+
+    restored = Handover(pid=1, registrations=registrations_of(before)).restore(after)
+
+    assert restored == 3
+    assert list(after) == list(before)
+    assert (after.limit, after.owner_limit) == (1, 1)

@@ -1,0 +1,58 @@
+"""How many connections there may be, by how many files may be open."""
+
+from __future__ import annotations
+
+import resource
+
+import pytest
+
+from oncrpc.daemon import limits as capacity
+from oncrpc.daemon.limits import LIMITS, SOURCES, connections, limits
+from support.passed_descriptors import Descriptors
+
+
+def may_open(monkeypatch: pytest.MonkeyPatch, soft: int) -> None:
+    monkeypatch.setattr(capacity, "resource", Descriptors(soft, soft))
+
+
+@pytest.mark.parametrize(
+    ("soft", "most"),
+    [(resource.RLIM_INFINITY, LIMITS.connections), (8192, LIMITS.connections), (264, 100), (8, 2)],
+)
+def test_connections_from_the_network_leave_descriptors_for_local_ones(
+    monkeypatch: pytest.MonkeyPatch, soft: int, most: int
+) -> None:
+    may_open(monkeypatch, soft)
+
+    assert connections() == most
+    assert soft in (8, resource.RLIM_INFINITY) or 2 * most <= soft
+
+
+def test_processes_that_are_watched_leave_fewer(monkeypatch: pytest.MonkeyPatch) -> None:
+    may_open(monkeypatch, 1024)
+
+    assert connections(watched=256) == connections() - 128
+
+
+def test_a_source_has_a_share_of_each_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    may_open(monkeypatch, 264)
+
+    network, local = limits()
+
+    assert {network.connections, local.connections} == {100}
+    assert {network.per_source, local.per_source} == {100 // SOURCES}
+
+
+def test_a_source_may_have_one_connection_however_few_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    may_open(monkeypatch, 2)
+
+    assert [each.per_source for each in limits()] == [1, 1]
+
+
+def test_only_local_connections_may_be_silent_for_ever() -> None:
+    network, local = limits()
+
+    assert network.idle_time is not None
+    assert local.idle_time is None

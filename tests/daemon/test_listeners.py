@@ -1,0 +1,201 @@
+"""The daemon's listeners: what is bound, and why it cannot start without them."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from oncrpc.addr import transport
+from oncrpc.daemon import listeners as binding
+from oncrpc.daemon.config.values import Config, StartError
+from oncrpc.daemon.listeners import Listeners, PortInUse, open_listeners
+from oncrpc.net.sockets import listen
+from support.listeners import LOCALHOST, listening, local
+
+NETWORK_ONLY = Config(port=0, local=False)
+LOOPBACK = Config(port=0, local=False, hosts=(LOCALHOST, "::1"))
+
+
+def places(listeners: Listeners) -> list[tuple[str, str]]:
+    """Netids and hosts, in order."""
+    return [
+        (netid, "local" if sock.family == socket.AF_UNIX else sock.getsockname()[0])
+        for sock, netid in listeners.sockets
+    ]
+
+
+WILDCARD = [("udp", "0.0.0.0"), ("tcp", "0.0.0.0"), ("udp6", "::"), ("tcp6", "::")]
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        (NETWORK_ONLY, WILDCARD),
+        (Config(port=0, local=False, families=("inet",)), WILDCARD[:2]),
+        (Config(port=0, local=False, families=("inet6",)), WILDCARD[2:]),
+        (
+            LOOPBACK,
+            [("udp", LOCALHOST), ("tcp", LOCALHOST), ("udp6", "::1"), ("tcp6", "::1")],
+        ),
+        (
+            Config(port=0, local=False, hosts=("127.0.0.2",), families=("inet",)),
+            [(netid, host) for netid in ("udp", "tcp") for host in (LOCALHOST, "127.0.0.2")],
+        ),
+        (
+            Config(port=0, local=False, hosts=("0.0.0.0",)),
+            [*WILDCARD[:2], ("udp6", "::1"), ("tcp6", "::1")],
+        ),
+    ],
+    ids=["all", "ipv4", "ipv6", "loopback", "named", "wildcard-named"],
+)
+def test_what_is_bound(config: Config, expected: list[tuple[str, str]]) -> None:
+    with listening(config) as listeners:
+        assert places(listeners) == expected
+        assert len({sock.getsockname()[1] for sock, _ in listeners.sockets}) == 1
+
+
+def test_local_sockets_are_served_first(tmp_path: Path) -> None:
+    with listening(local(tmp_path)) as listeners:
+        assert places(listeners)[:2] == [("local", "local")] * 2
+        assert places(listeners)[2] == ("udp", LOCALHOST)
+
+
+def test_a_port_in_use_is_named_and_what_to_do() -> None:
+    with listen(transport("tcp"), LOCALHOST, 0) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(PortInUse) as raised:
+            open_listeners(Config(port=port, local=False, hosts=(LOCALHOST,)))
+
+    assert str(raised.value) == (
+        f"cannot bind tcp port {port} of 127.0.0.1: in use; stop the port mapper that has it,"
+        " or choose --port"
+    )
+
+
+def test_a_port_in_use_leaves_the_local_socket_of_another_alone(tmp_path: Path) -> None:
+    config = local(tmp_path)
+    with socket.socket(socket.AF_UNIX) as other, listen(transport("tcp"), LOCALHOST, 0) as taken:
+        other.bind(config.sockets[0])
+        other.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(PortInUse):
+            open_listeners(Config(port=port, hosts=(LOCALHOST,), sockets=config.sockets))
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(config.sockets[0])
+
+
+def test_an_address_that_is_not_ours_is_named() -> None:
+    with pytest.raises(StartError, match=r"of 203\.0\.113\.7: this host has no such address"):
+        open_listeners(Config(port=0, local=False, hosts=("203.0.113.7",)))
+
+
+class Refusing:
+    """In place of ``listen``: fails for some hosts, and counts."""
+
+    def __init__(self, number: int, *hosts: str) -> None:
+        self.number, self.hosts = number, hosts
+        self.calls = 0
+
+    def __call__(self, entry: object, host: str, port: int) -> socket.socket:
+        self.calls += 1
+        if host in self.hosts:
+            raise OSError(self.number, os.strerror(self.number))
+        return listen(entry, host, port)  # type: ignore[arg-type]  # a transport
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (errno.EACCES, r"permission denied; run as root, or choose --port above 1023"),
+        (errno.ENOBUFS, r"No buffer space available"),
+    ],
+)
+def test_other_reasons_are_named(monkeypatch: pytest.MonkeyPatch, number: int, text: str) -> None:
+    refusing = Refusing(number, LOCALHOST)
+    monkeypatch.setattr(binding, "listen", refusing)
+
+    with pytest.raises(StartError, match=text):
+        open_listeners(Config(port=0, local=False, hosts=(LOCALHOST,)))
+
+    assert refusing.calls == 1
+
+
+@pytest.mark.parametrize("hosts", [(), (LOCALHOST, "::1")])
+@pytest.mark.parametrize("number", [errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL])
+def test_a_host_without_ipv6_is_served_over_ipv4(
+    monkeypatch: pytest.MonkeyPatch, hosts: tuple[str, ...], number: int
+) -> None:
+    monkeypatch.setattr(binding, "listen", Refusing(number, "::", "::1"))
+
+    with listening(Config(port=0, local=False, hosts=hosts)) as listeners:
+        assert [netid for _, netid in listeners.sockets] == ["udp", "tcp"]
+
+
+def test_without_any_transport_there_is_nothing_to_serve(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(binding, "listen", Refusing(errno.EAFNOSUPPORT, "::", "0.0.0.0"))
+
+    with pytest.raises(StartError, match="no transport to serve"):
+        open_listeners(NETWORK_ONLY)
+
+
+def test_a_port_that_is_free_on_all_transports_is_looked_for_and_then_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    refusing = Refusing(errno.EADDRINUSE, "::")
+    monkeypatch.setattr(binding, "listen", refusing)
+
+    with pytest.raises(StartError, match="no port is free on all transports"):
+        open_listeners(NETWORK_ONLY)
+
+    assert refusing.calls > 2 * binding.PORT_TRIES
+
+
+def test_an_abstract_name_that_somebody_took_does_not_keep_us_from_serving(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = local(tmp_path)
+    with listening(config), caplog.at_level(logging.WARNING):
+        listeners = open_listeners(config)
+
+    assert [netid for _, netid in listeners.sockets].count("local") == 1
+    assert f"{config.sockets[1]} is not served: address already in use" in caplog.text
+    listeners.close()
+
+
+def test_something_else_in_the_place_of_the_local_socket_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "rpcbind.sock"
+    path.mkdir()
+
+    with pytest.raises(StartError, match="something that is no socket is there; remove it"):
+        open_listeners(Config(port=0, hosts=(LOCALHOST,), families=("inet",), sockets=(str(path),)))
+
+
+@pytest.mark.parametrize(
+    ("path", "number", "text"),
+    [
+        ("/nowhere/at/all/sock", 0, "cannot create /nowhere/at/all/sock: No such file"),
+        ("/run/sock", errno.EACCES, "permission denied; run as root, or with --no-local"),
+        ("/run/sock", errno.EPERM, "permission denied; run as root, or with --no-local"),
+    ],
+)
+def test_a_local_socket_that_cannot_be_made_is_named(
+    monkeypatch: pytest.MonkeyPatch, path: str, number: int, text: str
+) -> None:
+    def fails(_: str) -> socket.socket:
+        raise OSError(number, os.strerror(number))
+
+    if number:
+        monkeypatch.setattr(binding, "listen_local", fails)
+
+    with pytest.raises(StartError, match=text):
+        open_listeners(Config(port=0, hosts=(LOCALHOST,), families=("inet",), sockets=(path,)))
+
+
+def test_addresses_that_are_all_of_another_family_are_refused() -> None:
+    with pytest.raises(StartError, match="none of the addresses"):
+        open_listeners(Config(port=0, hosts=("::1",), families=("inet",), local=False))

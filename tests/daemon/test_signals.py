@@ -1,0 +1,198 @@
+"""What a daemon is asked while it serves, with an image that does not replace ours."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from oncrpc.daemon import lock as pidfile
+from oncrpc.daemon.handover import Handover
+from oncrpc.daemon.listeners import Listeners
+from oncrpc.daemon.lock import SERVING
+from oncrpc.daemon.notify import Notifier
+from oncrpc.daemon.reexec import Image
+from oncrpc.daemon.signals import Life
+from oncrpc.portmap.daemon import Daemon
+from portmap.test_daemon import ask, register
+from support.listeners import listening, local
+from support.loops import run, until
+
+
+class FakeImage:
+    """In place of the program: has a fault, or cannot be executed."""
+
+    folder = "/srv"
+
+    def __init__(self, fault: str = "", error: Exception | None = None) -> None:
+        self._fault = fault
+        self.error = error or OSError(errno.ENOEXEC, "Exec format error")
+        self.left: list[Handover] = []
+
+    async def fault(self) -> str:
+        await asyncio.sleep(0)
+        return self._fault
+
+    def replace(self, handover: Handover) -> NoReturn:
+        self.left.append(handover)
+        raise self.error
+
+
+class FakeNotifier(Notifier):
+    """In place of the service manager: keeps what it was told."""
+
+    def __init__(self) -> None:
+        super().__init__({"NOTIFY_SOCKET": "/run/systemd/notify"})
+        self.told: list[str] = []
+
+    def _tell(self, *fields: str, control: object = None) -> None:
+        self.told.append(fields[0] if control is None else fields[1])
+
+
+class Living:
+    """A daemon and its life."""
+
+    def __init__(self, tmp_path: Path, listeners: Listeners, image: FakeImage) -> None:
+        self.lock = os.open(tmp_path / "pid", os.O_RDWR | os.O_CREAT)
+        self.path, self.image, self.notifier = str(tmp_path / "pid"), image, FakeNotifier()
+        self.daemon = Daemon(local(tmp_path), listeners)
+        self.life = Life(
+            self.daemon,
+            listeners,
+            image=image,  # type: ignore[arg-type]  # it is like one
+            locks=[self.lock],
+            notifier=self.notifier,
+        )
+
+    @property
+    def said(self) -> tuple[int, str]:
+        holder = pidfile.read(self.path)
+        return (holder.events, holder.said) if holder else (-1, "")
+
+
+@asynccontextmanager
+async def living(tmp_path: Path, image: FakeImage) -> AsyncIterator[Living]:
+    """A daemon that serves, until the test has ended."""
+    with listening(local(tmp_path)) as listeners:
+        made = Living(tmp_path, listeners, image)
+        running = asyncio.ensure_future(made.daemon.run(made.life.begin, made.life.end))
+        await until(lambda: made.said[0] == 0)
+        yield made
+        made.daemon.ended.set()
+        await running
+        os.close(made.lock)
+
+
+@pytest.fixture(autouse=True)
+def signals() -> object:
+    """As they were before."""
+    numbers = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP, signal.SIGPIPE)
+    kept = {number: signal.getsignal(number) for number in numbers}
+    yield
+    for number, handler in kept.items():
+        signal.signal(number, handler)
+
+
+def test_once_it_answers_that_is_told_and_its_sockets_are_stored(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with living(tmp_path, FakeImage()) as made:
+            stored = ["local", "local", "udp", "tcp", "udp6", "tcp6"]
+            names = [f"FDNAME=portmap-{netid}" for netid in stored]
+            assert made.notifier.told == [*names, "READY=1"]
+            assert made.said == (0, SERVING)
+        assert made.notifier.told[-1] == "STOPPING=1"
+        assert os.path.exists(local(tmp_path).sockets[0])
+
+    run(scenario())
+
+
+def test_sighup_is_a_reload_in_the_managers_eyes(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with living(tmp_path, FakeImage()) as made:
+            os.kill(os.getpid(), signal.SIGHUP)
+            await until(lambda: made.said == (1, SERVING))
+            assert made.notifier.told[-2:] == ["RELOADING=1", "READY=1"]
+
+    run(scenario())
+
+
+def test_what_keeps_a_new_image_from_starting_is_told_and_nothing_changes(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario() -> None:
+        async with living(tmp_path, FakeImage("no such interpreter")) as made:
+            os.kill(os.getpid(), signal.SIGUSR2)
+            line = "not restarted: no such interpreter; going on as before"
+            await until(lambda: made.said == (1, line))
+            assert made.image.left == []
+            assert caplog.messages.count(line) == 1
+            assert await ask(made.daemon)
+
+    run(scenario())
+
+
+def test_where_the_image_cannot_be_executed_it_goes_on_serving(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with living(tmp_path, FakeImage()) as made:
+            await register(local(tmp_path).sockets[0], 400001)
+            os.kill(os.getpid(), signal.SIGUSR2)
+            line = "not restarted: exec format error; going on as before"
+            await until(lambda: made.said == (1, line))
+            (left,) = made.image.left
+            assert (left.pid, left.image, left.folder) == (os.getpid(), 1, "/srv")
+            assert left.registrations[-1][:3] == (400001, 1, b"tcp")
+            assert len(left.sockets) == 6
+            assert await ask(made.daemon)
+            assert made.notifier.told[-2:] == ["RELOADING=1", "READY=1"]
+
+    run(scenario())
+
+
+def test_whatever_goes_wrong_the_daemon_is_not_left_frozen(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        told: list[BaseException] = []
+        loop = asyncio.get_running_loop()
+        before = loop.get_exception_handler()
+        loop.set_exception_handler(lambda _, context: told.append(context["exception"]))
+        image = FakeImage(error=ZeroDivisionError())
+        async with living(tmp_path, image) as made:
+            os.kill(os.getpid(), signal.SIGUSR2)
+            await until(lambda: told)
+            assert await ask(made.daemon)
+        loop.set_exception_handler(before)
+        assert told == [image.error]
+
+    run(scenario())
+
+
+def test_a_daemon_that_is_told_to_end_meanwhile_ends(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        image = FakeImage()
+        async with living(tmp_path, image) as made:
+            os.kill(os.getpid(), signal.SIGUSR2)
+            os.kill(os.getpid(), signal.SIGTERM)
+            await until(made.daemon.ended.is_set)
+        assert image.left == []
+
+    run(scenario())
+
+
+def test_the_next_image_counts_on(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        with listening(local(tmp_path)) as listeners:
+            former = Handover(pid=os.getpid(), image=4, events=9)
+            daemon = Daemon(local(tmp_path), listeners, former=former)
+            image = Image(("/bin/false",), "/")
+            life = Life(
+                daemon, listeners, image=image, locks=[], notifier=Notifier({}), former=former
+            )
+            assert (life.number, life.events) == (5, 10)
+
+    run(scenario())

@@ -1,0 +1,49 @@
+"""The places of web pages, and the names of hosts."""
+
+from __future__ import annotations
+
+import pytest
+
+from oncrpc.daemon.web.address import host_name_of, place_of
+
+
+@pytest.mark.parametrize(
+    ("text", "shown", "port"),
+    [
+        ("127.0.0.1:9111", "127.0.0.1:9111", 9111),
+        ("[::1]:80", "[::1]:80", 80),
+        ("[0:0::1]:0080", "[::1]:80", 80),
+        ("0.0.0.0:0", "0.0.0.0:0", 0),
+    ],
+)
+def test_a_place_has_one_form(text: str, shown: str, port: int) -> None:
+    place = place_of(text)
+
+    assert (place, place.port) == (shown, port)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "", "9111", ":9111", "127.0.0.1", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:65536",
+        "127.0.0.1:-1", "localhost:9111", "::1:9111", "[127.0.0.1]:9111", "[::1]", "[fe80::1%lo]:1",
+        "127.0.0.1:\u0661", 9111, True, None,
+    ],
+)  # fmt: skip
+def test_what_is_no_place_is_told_with_what_is_one(value: object) -> None:
+    with pytest.raises(ValueError, match=r"no address with a port; write ADDRESS:PORT"):
+        place_of(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [("Metrics.Example.org.", "metrics.example.org"), ("host-1", "host-1")],
+)
+def test_a_name_is_in_small_letters(text: str, name: str) -> None:
+    assert host_name_of(text) == name
+
+
+@pytest.mark.parametrize("value", ["", "a..b", "a:80", "a b", "http://a", "b\u00fccher", "-", 1])
+def test_what_is_no_name_is_told(value: object) -> None:
+    with pytest.raises(ValueError, match="is no name of a host"):
+        host_name_of(value)

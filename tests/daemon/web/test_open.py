@@ -1,0 +1,106 @@
+"""What is opened for the web pages, and what is said if it cannot be."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from oncrpc.daemon.config.values import StartError
+from oncrpc.daemon.web import open as place
+from oncrpc.daemon.web.address import place_of
+from oncrpc.daemon.web.open import load, opened
+
+ANY = place_of("127.0.0.1:0")
+
+
+def test_where_there_are_no_pages_nothing_is_opened() -> None:
+    assert opened(None) is None
+
+
+@pytest.mark.parametrize("text", ["127.0.0.1:0", "[::1]:0"])
+def test_the_socket_listens_there(text: str) -> None:
+    made = opened(place_of(text))
+
+    assert made is not None
+    with made, socket.create_connection(made.getsockname()[:2]):
+        assert made.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+
+
+def test_a_port_in_use_is_one_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        there = place_of(f"127.0.0.1:{taken.getsockname()[1]}")
+        with pytest.raises(StartError, match=r"cannot serve web pages on \S+: in use; choose"):
+            opened(there)
+
+
+def test_an_address_of_another_host_is_one_line() -> None:
+    with pytest.raises(StartError, match="this host has no such address"):
+        opened(place_of("192.0.2.1:0"))
+
+
+def test_what_is_not_installed_is_one_line_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> None:
+        raise ModuleNotFoundError(f"No module named {name!r}", name="aiohttp.web")
+
+    monkeypatch.setattr(place, "import_module", missing)
+
+    with pytest.raises(StartError, match=r"need aiohttp.web, .* pip install 'oncrpc\[web\]'"):
+        opened(ANY)
+
+
+def test_what_is_missing_of_ours_is_no_matter_of_what_is_installed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def missing(name: str) -> None:
+        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+    monkeypatch.setattr(place, "import_module", missing)
+
+    with pytest.raises(ModuleNotFoundError):
+        load()
+
+
+def test_the_socket_of_a_former_image_is_gone_on_with() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as former:
+        port = former.getsockname()[1]
+        kept = opened(place_of(f"127.0.0.1:{port}"), former.detach())
+
+    assert kept is not None
+    with kept:
+        assert kept.getsockname()[1] == port
+
+
+def test_the_socket_of_a_former_image_is_closed_if_it_is_not_wanted() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as former:
+        there = former.getsockname()
+        assert opened(None, former.detach()) is None
+
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(there)
+
+
+def test_an_address_that_others_reach_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, "oncrpc.portmap"):
+        made = opened(place_of("0.0.0.0:0"))
+
+    assert made is not None
+    made.close()
+    assert "can be read by whoever reaches that address" in caplog.text
+
+
+LOADED = """
+import sys
+from oncrpc.cli import portmap
+assert not {"aiohttp", "prometheus_client"} & set(sys.modules)
+"""
+
+
+@pytest.mark.slow
+def test_without_pages_nothing_of_them_is_loaded() -> None:
+    done = subprocess.run([sys.executable, "-c", LOADED], stderr=subprocess.PIPE, check=False)
+
+    assert (done.returncode, done.stderr) == (0, b"")

@@ -1,0 +1,107 @@
+"""Changes of interfaces and addresses, as the kernel tells of them."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import socket
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from oncrpc.host import netlink as links
+from oncrpc.host.netlink import Links
+from support.loops import run, settle, until
+
+
+class Kernel:
+    """A pair of sockets in place of the kernel's; what is sent to it has changed."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, bind: OSError | None = None) -> None:
+        self.ours, self.kernel = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.refuses = bind
+        monkeypatch.setattr(links, "MOMENT", 0.001)
+        module = SimpleNamespace(socket=lambda *_: self, AF_NETLINK=16, SOCK_RAW=3, NETLINK_ROUTE=0)
+        monkeypatch.setattr(links, "socket", module)
+
+    def bind(self, address: object) -> None:
+        if self.refuses is not None:
+            raise self.refuses
+
+    def recv(self, size: int) -> bytes:
+        data = self.ours.recv(size)
+        if data == b"overrun":
+            raise OSError(errno.ENOBUFS, "No buffer space available")
+        return data
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.ours, name)
+
+    def close(self) -> None:
+        self.ours.close()
+        self.kernel.close()
+
+
+@pytest.mark.parametrize("message", [b"RTM_NEWADDR", b"overrun"])
+def test_changes_that_come_together_are_told_of_once(
+    monkeypatch: pytest.MonkeyPatch, message: bytes
+) -> None:
+    kernel, told = Kernel(monkeypatch), list[None]()
+
+    async def scenario() -> None:
+        heard = Links(lambda: told.append(None))
+        heard.start()
+        for _ in range(3):
+            kernel.kernel.send(message)
+        await until(lambda: told)
+        await settle()
+        assert len(told) == 1
+        kernel.kernel.send(message)
+        await until(lambda: len(told) == 2)
+        heard.close()
+
+    run(scenario())
+
+
+def test_one_that_is_closed_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel, told = Kernel(monkeypatch), list[None]()
+
+    async def scenario() -> None:
+        heard = Links(lambda: told.append(None))
+        heard.start()
+        kernel.kernel.send(b"RTM_NEWLINK")
+        await until(lambda: heard._soon)
+        heard.close()
+        assert heard._soon is not None
+        assert heard._soon.cancelled()
+        heard.close()
+        assert told == []
+
+    run(scenario())
+
+
+def test_where_the_kernel_does_not_tell_that_is_said(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    Kernel(monkeypatch, bind=OSError(errno.EPERM, "Operation not permitted"))
+
+    async def scenario() -> None:
+        heard = Links(lambda: None)
+        heard.start()
+        heard.close()
+
+    run(scenario())
+    assert "changes of interfaces are not heard of: Operation not permitted" in caplog.text
+
+
+def test_a_real_kernel_lets_anybody_listen() -> None:
+    async def scenario() -> None:
+        heard = Links(lambda: None)
+        heard.start()
+        assert heard._sock is not None
+        heard._drain()
+        heard.close()
+
+    run(scenario())

@@ -1,0 +1,77 @@
+"""GETSTAT's counters: what they count, and that they are bounded."""
+
+from __future__ import annotations
+
+from oncrpc.portmap.getstat import MAX_COUNT, MAX_LISTED, Statistics, Tally
+from oncrpc.programs.rpcb import rpcb_stat_byvers, rpcbs_addrlist, rpcbs_rmtcalllist
+from oncrpc.xdr import codec
+
+
+def test_calls_are_counted_by_version_and_procedure() -> None:
+    statistics = Statistics()
+
+    statistics.called(2, 3)
+    statistics.called(4, 12)
+    statistics.called(4, 12)
+
+    version_2, version_3, version_4 = statistics.report()
+    assert version_2.info == [0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+    assert version_3.info == [0] * 13
+    assert version_4.info[12] == 2
+
+
+def test_successful_sets_and_unsets_are_counted() -> None:
+    statistics = Statistics()
+
+    for success in (True, False, True):
+        statistics.was_set(3, success=success)
+    statistics.was_unset(3, success=True)
+
+    assert (statistics.report()[1].setinfo, statistics.report()[1].unsetinfo) == (2, 1)
+
+
+def test_lookups_are_listed_newest_first() -> None:
+    statistics = Statistics()
+
+    statistics.looked_up(3, 100003, 3, b"udp", success=True)
+    statistics.looked_up(3, 100005, 1, b"tcp", success=False)
+    statistics.looked_up(3, 100003, 3, b"udp", success=False)
+
+    assert statistics.report()[1].addrinfo == [
+        rpcbs_addrlist(100005, 1, 0, 1, b"tcp"),
+        rpcbs_addrlist(100003, 3, 1, 1, b"udp"),
+    ]
+
+
+def test_forwards_are_listed_with_whether_they_were_indirect() -> None:
+    statistics = Statistics()
+
+    statistics.forwarded(4, (1, 2, 3), b"udp", indirect=True, success=True)
+    statistics.forwarded(4, (1, 2, 3), b"udp", indirect=False, success=False)
+
+    assert statistics.report()[2].rmtinfo == [
+        rpcbs_rmtcalllist(1, 2, 3, 0, 1, 0, b"udp"),
+        rpcbs_rmtcalllist(1, 2, 3, 1, 0, 1, b"udp"),
+    ]
+
+
+def test_of_too_many_programs_the_oldest_is_forgotten() -> None:
+    tally = Tally[int]()
+
+    for number in range(MAX_LISTED + 1):
+        tally.count(number, success=True)
+
+    listed = [number for number, _ in tally.items()]
+    assert listed == list(range(MAX_LISTED, 0, -1))
+
+
+def test_counters_stop_at_what_an_int_holds() -> None:
+    statistics = Statistics()
+    statistics._calls[0][0] = statistics._set[0] = statistics._unset[0] = MAX_COUNT
+
+    statistics.called(2, 0)
+    statistics.was_set(2, success=True)
+    statistics.was_unset(2, success=True)
+
+    report = statistics.report()
+    assert codec(rpcb_stat_byvers).decode(codec(rpcb_stat_byvers).encode(report)) == report

@@ -1,0 +1,240 @@
+"""The snapshot of a daemon: what it counts, and that it says no more than was seen."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from oncrpc.addr import split_uaddr
+from oncrpc.aio.link import dial
+from oncrpc.daemon.config.values import POLICY_FILE
+from oncrpc.errors import AuthError, OncRpcError
+from oncrpc.portmap import report as status_module
+from oncrpc.portmap.daemon import Daemon
+from oncrpc.portmap.report import snapshot
+from oncrpc.portmap.status import Drops, Forwarding, Registered, Rules, Status
+from oncrpc.programs.portmap import PMAP_VERS, mapping
+from oncrpc.programs.rpcb import RPCBVERS4, rpcb, rpcb_rmtcallargs
+from oncrpc.version import __version__
+from support.listeners import LOCALHOST
+from support.loops import run, until
+from support.serving import serving, stateful
+from support.words import words
+
+Play = Callable[[Daemon], Coroutine[None, None, None]]
+
+
+def played(tmp_path: Path, play: Play, **options: object) -> Status:
+    """What a daemon says once a play is over."""
+
+    async def scenario() -> Status:
+        async with serving(stateful(tmp_path, **options)) as made:
+            await play(made)
+            return await made.status()
+
+    return run(scenario())
+
+
+async def nothing(_made: Daemon) -> None:
+    """No play."""
+
+
+def port_of(made: Daemon) -> int:
+    return split_uaddr(made.server.addresses["tcp"])[1]
+
+
+def test_a_fresh_daemon_says_who_it_is_and_what_it_serves(tmp_path: Path) -> None:
+    found = played(tmp_path, nothing)
+
+    assert (found.version, found.pid) == (__version__, os.getpid())
+    assert found.uptime > 0
+    assert [each.netid for each in found.sockets] == [
+        "local", "local", "udp", "tcp", "udp6", "tcp6",
+    ]  # fmt: skip
+    assert found.sockets[0].address == str(tmp_path / "sock")
+    assert found.sockets[1].address.startswith("@")
+    assert found.policy == Rules(POLICY_FILE, 0)
+    assert found.forwarding == Forwarding(enabled=False, pending=0)
+    assert found.calls.total == 0
+    assert set(found.refusals.values()) == {0}
+    assert found.warm_start is None
+    assert found.state is not None
+    assert found.state.directory == str(tmp_path / "state")
+    assert found.state.journal > 0
+
+
+def test_it_says_what_it_was_told_to_do(tmp_path: Path) -> None:
+    policy = tmp_path / "policy"
+    policy.write_text("[[rule]]\nthen = 'allow'\n")
+    policy.chmod(0o600)
+
+    found = played(
+        tmp_path,
+        nothing,
+        policy=str(policy),
+        remote_calls=True,
+        liveness_interval=30,
+        watch=True,
+        warm_start=str(tmp_path),
+    )
+
+    assert found.policy == Rules(str(policy), 1)
+    assert found.forwarding.enabled
+    assert (found.liveness.interval, found.liveness.watched) == (30, 0)
+    assert found.liveness.last is None
+    assert found.warm_start == str(tmp_path)
+
+
+def test_without_a_state_directory_there_is_none(tmp_path: Path) -> None:
+    assert played(tmp_path, nothing, state_dir=None, keep_state=False).state is None
+
+
+def test_calls_are_counted_by_version_and_procedure_also_those_from_memory(tmp_path: Path) -> None:
+    async def play(made: Daemon) -> None:
+        link = await dial("udp", LOCALHOST, port_of(made))
+        for _ in range(3):
+            await PMAP_VERS.Client(link).PMAPPROC_GETPORT(mapping(100003, 3, 6, 0))
+        await RPCBVERS4.Client(link).RPCBPROC_GETTIME()
+        link.close()
+
+    found = played(tmp_path, play)
+
+    called = {(each.version, each.procedure): each for each in found.calls.procedures}
+    assert len(called) == 6 + 9 + 13
+    assert {key: each.calls for key, each in called.items() if each.calls} == {
+        (2, "GETPORT"): 3,
+        (4, "GETTIME"): 1,
+    }
+    assert found.calls.total == 4
+    assert found.calls.rate == pytest.approx(4 / found.calls.window)
+    assert called[2, "GETPORT"].rate == pytest.approx(3 / found.calls.window)
+    assert found.calls.since >= found.calls.window > 0
+
+
+def test_a_rate_over_no_time_is_none(tmp_path: Path) -> None:
+    async def play(made: Daemon) -> None:
+        made.rates.clock = lambda: made.rates.began
+
+    assert played(tmp_path, play).calls.rate == 0
+
+
+def test_refusals_are_counted_by_kind(tmp_path: Path) -> None:
+    policy = tmp_path / "policy"
+    policy.write_text("[hosts]\nenabled = false\n[registration]\nlocal-only = true\n")
+    policy.chmod(0o600)
+
+    async def play(made: Daemon) -> None:
+        link = await dial("udp", LOCALHOST, port_of(made))
+        client = RPCBVERS4.Client(link)
+        with pytest.raises(AuthError):
+            await client.RPCBPROC_SET(rpcb(400001, 1, b"tcp", b"0.0.0.0.8.1", b""))
+        for _ in range(2):
+            with pytest.raises(AuthError):
+                await client.RPCBPROC_INDIRECT(rpcb_rmtcallargs(100005, 1, 1, b""))
+        link.close()
+
+    assert played(tmp_path, play, policy=str(policy)).refusals == {
+        "unauthorized": 0,
+        "declined": 1,
+        "indirect": 2,
+    }
+
+
+def test_datagrams_that_are_no_call_and_lists_that_do_not_fit_are_counted(tmp_path: Path) -> None:
+    async def play(made: Daemon) -> None:
+        for number in range(400):
+            made.registry.set(rpcb(400000 + number, 1, b"tcp", b"0.0.0.0.8.1", b"superuser"))
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.connect((LOCALHOST, port_of(made)))
+            for data in (b"junk", words(1, 0, 2), words(1, 0, 2)):
+                sock.send(data)
+        link = await dial("udp", LOCALHOST, port_of(made))
+        with pytest.raises(OncRpcError):
+            await RPCBVERS4.Client(link).RPCBPROC_DUMP()
+        link.close()
+
+    drops = played(tmp_path, play).drops
+    assert drops == Drops(rate=0, busy=0, malformed=2, overlong=1, kernel=1)
+
+
+def test_a_host_that_does_not_tell_what_its_kernel_dropped_is_borne() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as closed:
+        pass
+
+    assert status_module.dropped_by_kernel(closed) == 0
+
+
+def test_connections_are_counted_by_transport(tmp_path: Path) -> None:
+    async def play(made: Daemon) -> None:
+        (path, *_) = made.config.sockets
+        links = [await dial("local", path, 0) for _ in range(2)]
+        links.append(await dial("tcp", LOCALHOST, port_of(made)))
+        await until(lambda: sum(len(p.connections) for p in made.server.pools.values()) == 3)
+        assert snapshot(made).connections == {"local": 2, "tcp": 1}
+        for link in links:
+            link.close()
+
+    played(tmp_path, play)
+
+
+def registrations(found: Status) -> dict[int, Registered]:
+    return {each.program: each for each in found.registrations}
+
+
+def test_a_registration_has_name_owner_age_and_whether_its_server_is_there(tmp_path: Path) -> None:
+    with socket.create_server((LOCALHOST, 0)) as server:
+        port = server.getsockname()[1]
+        here = f"{LOCALHOST}.{port >> 8}.{port & 255}".encode()
+        server_gone = b"127.0.0.1.0.1"
+
+        async def play(made: Daemon) -> None:
+            for entry in (
+                rpcb(100003, 3, b"tcp", here, b"superuser"),
+                rpcb(400001, 1, b"tcp", server_gone, b"1000"),
+                rpcb(400002, 1, b"tcp", b"192.0.2.1.8.1", b"1000"),
+            ):
+                assert made.registry.set(entry)
+            made.ages.clock = lambda: asyncio.get_running_loop().time() + 5
+
+        found = registrations(played(tmp_path, play, liveness_interval=60))
+
+    nfs = found[100003]
+    assert msgspec.structs.replace(nfs, age=0) == Registered(
+        program=100003, name="nfs", version=3, netid="tcp", address=here.decode(),
+        owner="superuser", age=0, endpoint="alive",
+    )  # fmt: skip
+    assert 5 <= nfs.age < 15
+    assert (found[400001].endpoint, found[400002].endpoint) == ("gone", "unknown")
+    assert found[400001].name is None
+    assert found[100000].endpoint == "alive"
+
+
+def test_without_checks_nothing_is_known_of_servers(tmp_path: Path) -> None:
+    async def play(made: Daemon) -> None:
+        made.registry.set(rpcb(400001, 1, b"tcp", b"127.0.0.1.0.1", b"1000"))
+
+    found = registrations(played(tmp_path, play))
+
+    assert found[400001].endpoint == "unknown"
+
+
+def test_of_many_registrations_the_first_are_listed(tmp_path: Path) -> None:
+    async def play(made: Daemon) -> None:
+        assert len(snapshot(made, listed=3).registrations) == 3
+        assert snapshot(made, listed=0).registered == len(made.registry)
+
+    played(tmp_path, play)
+
+
+def test_where_proc_does_not_tell_the_uptime_is_that_of_the_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(status_module, "started_at", lambda _: None)
+
+    assert 0 < played(tmp_path, nothing).uptime < 10

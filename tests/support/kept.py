@@ -1,0 +1,142 @@
+"""A registry that is kept in files, on a disk that can be full, and what its files hold."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from oncrpc.daemon.state.journal import JOURNAL, SNAPSHOT, Store
+from oncrpc.portmap.registry import Operation, Registry
+from oncrpc.programs.rpcb import rpcb
+from oncrpc.testing import ManualClock
+from support.callers import registered
+
+BOOT, LAST_BOOT = b"this boot", b"the last boot"
+FIRST = registered(400001, 1)
+SECOND = registered(400002, 1, "udp", "0.0.0.0.8.2", "103")
+THIRD = registered(400003, 1, "local", "/run/three", "unknown")
+HISTORY: list[tuple[Operation, list[rpcb]]] = [
+    (Operation.SET, [FIRST]),
+    (Operation.SET, [SECOND]),
+    (Operation.UNSET, [FIRST]),
+    (Operation.SET, [THIRD]),
+    (Operation.SET, [FIRST]),
+    (Operation.UNSET, [SECOND]),
+]
+
+
+class Disk:
+    """In place of write(2): a disk with so much room."""
+
+    def __init__(self, room: int | None = None) -> None:
+        self.room = room
+
+    def write(self, descriptor: int, data: bytes) -> int:
+        if self.room is None:
+            return os.write(descriptor, data)
+        if self.room == 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        taken = data[: self.room]
+        self.room -= len(taken)
+        return os.write(descriptor, taken)
+
+
+class Kept:
+    """A registry that is kept in a directory, and the disk below."""
+
+    def __init__(self, path: str, boot: bytes = BOOT) -> None:
+        self.registry, self.disk, self.clock = Registry(), Disk(), ManualClock()
+        self.store = Store(
+            path,
+            lambda: iter(self.registry),
+            boot=boot,
+            write=self.disk.write,
+            clock=self.clock,
+        )
+
+    def start(self) -> list[rpcb] | None:
+        """As the daemon does it."""
+        found = self.store.load()
+        for entry in found or ():
+            assert self.registry.set(entry)
+        self.store.begin()
+        self.registry.journal = self.store.append
+        return found
+
+
+@contextmanager
+def kept(path: Path, boot: bytes = BOOT) -> Iterator[Kept]:
+    """A registry that goes on from what is in the directory, and ends like a killed one."""
+    path.chmod(0o700)
+    made = Kept(str(path), boot)
+    made.start()
+    try:
+        yield made
+    finally:
+        made.store.close()
+
+
+def found(path: Path, boot: bytes = BOOT) -> list[rpcb] | None:
+    """What would be restored."""
+    path.chmod(0o700)
+    made = Kept(str(path), boot)
+    try:
+        return made.store.load()
+    finally:
+        made.store.close()
+
+
+def after(count: int) -> list[rpcb]:
+    """What is registered after so many changes of the history."""
+    table: dict[int, rpcb] = {}
+    for operation, entries in HISTORY[:count]:
+        for entry in entries:
+            table.pop(entry.r_prog, None)
+            if operation is Operation.SET:
+                table[entry.r_prog] = entry
+    return list(table.values())
+
+
+def make_history(registry: Registry) -> None:
+    """Make the changes of the history."""
+    for operation, entries in HISTORY:
+        for entry in entries:
+            if operation is Operation.SET:
+                assert registry.set(entry)
+            else:
+                assert registry.drop(entry)
+
+
+PREFIXES = [after(count) for count in range(len(HISTORY) + 1)]
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, bytes]:
+    """A snapshot of the third change, and a journal of the others."""
+    path = tmp_path_factory.mktemp("written")
+    with kept(path) as made:
+        for _, entries in HISTORY[:2]:
+            assert made.registry.set(entries[0])
+        assert made.registry.drop(FIRST)
+        made.store.begin()
+        for operation, entries in HISTORY[3:]:
+            if operation is Operation.SET:
+                assert made.registry.set(entries[0])
+            else:
+                assert made.registry.drop(entries[0])
+    return (path / SNAPSHOT).read_bytes(), (path / JOURNAL).read_bytes()
+
+
+def put(path: Path, snapshot: bytes | None, journal: bytes | None) -> None:
+    """Files as a daemon may find them."""
+    for name, data in ((SNAPSHOT, snapshot), (JOURNAL, journal)):
+        (path / name).unlink(missing_ok=True)
+        (path / (name + ".corrupt")).unlink(missing_ok=True)
+        if data is not None:
+            (path / name).write_bytes(data)
+            (path / name).chmod(0o600)
