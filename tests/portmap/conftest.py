@@ -1,45 +1,16 @@
-"""What the tests of the port mapper are given."""
+"""What the tests of the port mapper share."""
 
 from __future__ import annotations
-
-import logging
-from collections.abc import Iterator
 
 import pytest
 
 from support.callers import PortMapper
 from support.kept import written
+from support.loggers import loggers
 
-__all__ = ["written"]
-"""A fixture that stands beside what it writes."""
+__all__ = ["loggers", "written"]
 
 
 @pytest.fixture
 def mapper() -> PortMapper:
     return PortMapper()
-
-
-@pytest.fixture
-def loggers() -> Iterator[None]:
-    """The loggers are as before when the test has ended."""
-    names = (
-        "oncrpc",
-        "oncrpc.aio",
-        "oncrpc.rpc",
-        "oncrpc.portmap",
-        "oncrpc.portmap.web",
-        "oncrpc.calls",
-        "oncrpc.access",
-    )
-    kept = []
-    for name in names:
-        logger = logging.getLogger(name)
-        state = (list(logger.handlers), list(logger.filters), logger.level, logger.propagate)
-        kept.append((logger, state))
-    raises = logging.raiseExceptions
-    yield
-    logging.raiseExceptions = raises
-    for logger, (handlers, filters, level, propagate) in kept:
-        logger.handlers[:], logger.filters[:] = handlers, filters
-        logger.setLevel(level)
-        logger.propagate = propagate

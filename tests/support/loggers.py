@@ -1,0 +1,34 @@
+"""A fixture that restores the loggers after a test."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture
+def loggers() -> Iterator[None]:
+    """The loggers are as before when the test has ended."""
+    names = (
+        "oncrpc",
+        "oncrpc.aio",
+        "oncrpc.rpc",
+        "oncrpc.portmap",
+        "oncrpc.portmap.web",
+        "oncrpc.calls",
+        "oncrpc.access",
+    )
+    kept = []
+    for name in names:
+        logger = logging.getLogger(name)
+        state = (list(logger.handlers), list(logger.filters), logger.level, logger.propagate)
+        kept.append((logger, state))
+    raises = logging.raiseExceptions
+    yield
+    logging.raiseExceptions = raises
+    for logger, (handlers, filters, level, propagate) in kept:
+        logger.handlers[:], logger.filters[:] = handlers, filters
+        logger.setLevel(level)
+        logger.propagate = propagate
