@@ -199,7 +199,7 @@ def line_of(child: subprocess.Popen[str]) -> str:
 def environment() -> dict[str, str]:
     """The C locale, the tests on Python's path, and where coverage writes to."""
     kept = {name: value for name, value in os.environ.items() if name.startswith("COV")}
-    source = str(Path(sync.__file__).resolve().parents[1])
+    source = str(Path(sync.__file__).resolve().parents[2])
     return {**kept, "PATH": PATH, "LC_ALL": "C", "PYTHONPATH": f"{source}:{TESTS}"}
 
 
