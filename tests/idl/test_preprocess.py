@@ -53,7 +53,7 @@ def test_what_rpcgen_would_not_read_is_left_out(text: str, expected: list[str]) 
 def test_a_pass_through_line_of_a_comment_defines_nothing() -> None:
     source = preprocess("/*\n%#define B 3\n%#include <x.h>\n*/\n%#define C 4", "test.x")
 
-    assert source.hidden == ["const C = 4;"]
+    assert [(found.text, found.line) for found in source.hidden] == [("const C = 4;", 5)]
     assert source.headers == []
 
 
@@ -91,6 +91,18 @@ def test_a_wrong_directive_is_an_error(text: str, line: int, reason: str) -> Non
         preprocess(text, "test.x")
 
     assert (caught.value.line, caught.value.reason) == (line, reason)
+
+
+def test_a_byte_order_mark_is_left_out() -> None:
+    assert kept("\ufeffstruct s { int a; };") == ["struct s { int a; };"]
+
+
+@cpp
+def test_cpp_reads_files_with_byte_order_marks(tmp_path: Path) -> None:
+    (tmp_path / "inner.x").write_text("\ufeffconst SIZE = 4;\n", encoding="utf-8")
+    (tmp_path / "outer.x").write_text('\ufeff#include "inner.x"\ntypedef opaque t<SIZE>;\n')
+
+    assert "SIZE = 4" in compile_file(tmp_path / "outer.x")
 
 
 @cpp

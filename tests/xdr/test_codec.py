@@ -44,9 +44,9 @@ def test_a_path_starts_with_the_name_of_the_type(declared: Any, name: str) -> No
 
 
 def test_what_is_no_declaration_is_refused_at_first_use() -> None:
-    with pytest.raises(TypeError, match="5 is no XDR type"):
+    with pytest.raises(TypeError, match="5 is not an XDR type"):
         codec(5).encode(5)
-    with pytest.raises(TypeError, match="5 is no XDR type"):
+    with pytest.raises(TypeError, match="5 is not an XDR type"):
         codec(5).decode(b"")
 
 

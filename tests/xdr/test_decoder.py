@@ -86,36 +86,40 @@ def test_the_path_leads_through_a_type_within_itself() -> None:
     assert refusal(tree, wire) == (
         "tree.children[1].children[0].children, byte 28: need 4 bytes, have 2"
     )
-    assert refusal(chain, words(1, 1, 2)) == "chain.next.next.next, byte 8: 2 is no bool"
+    assert refusal(chain, words(1, 1, 2)) == "chain.next.next.next, byte 8: 2 is not a bool"
     assert refusal(thicket, words(1, 1, 2, 2)) == (
-        "thicket.children[0].children[0], byte 12: 2 is no bool"
+        "thicket.children[0].children[0], byte 12: 2 is not a bool"
     )
 
 
 @pytest.mark.parametrize(
     ("declared", "wire", "message"),
     [
-        (Bool, words(2), "bool, byte 0: 2 is no bool"),
-        (Annotated[list[Bool], xdr.array()], words(2, 1, 9), "bool[1], byte 8: 9 is no bool"),
-        (colour, words(4), "colour, byte 0: 4 is no colour"),
+        (Bool, words(2), "bool, byte 0: 2 is not a bool"),
+        (Annotated[list[Bool], xdr.array()], words(2, 1, 9), "bool[1], byte 8: 9 is not a bool"),
+        (colour, words(4), "colour, byte 0: 4 is not a value of colour"),
         (
             scalars,
             words(0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1),
-            "scalars.c, byte 40: 1 is no colour",
+            "scalars.c, byte 40: 1 is not a value of colour",
         ),
         (
             scalars,
             words(0, 0, 0, 0, 0, 0, 0, 0, 0, -1, 3, 1),
-            "scalars.b, byte 36: 4294967295 is no bool",
+            "scalars.b, byte 36: 4294967295 is not a bool",
         ),
-        (painted, words(4), "painted.shade, byte 0: 4 is no colour"),
+        (painted, words(4), "painted.shade, byte 0: 4 is not a value of colour"),
         (painted, words(0x7FFFFFFF), "painted, byte 0: 2147483647 has no arm"),
         (nested, words(1, 1, 2, 3, 4, 5, 0, 4), "nested.deep.body, byte 28: 4 elements, limit 3"),
         (points, words(4), "point, byte 0: 4 elements, limit 3"),
         (Annotated[bytes, xdr.opaque(2)], words(3, 0), "opaque, byte 0: 3 bytes, limit 2"),
-        (maybe, words(0, 2), "maybe.place, byte 4: 2 is no bool"),
-        (pmaplist_ptr, words(1, 1, 2, 3, 4, 2), "pmaplist[1], byte 20: 2 is no bool"),
-        (pmaplist_ptr, words(1, 1, 2, 3, 4, 2, 5, 6, 7, 8), "pmaplist[1], byte 20: 2 is no bool"),
+        (maybe, words(0, 2), "maybe.place, byte 4: 2 is not a bool"),
+        (pmaplist_ptr, words(1, 1, 2, 3, 4, 2), "pmaplist[1], byte 20: 2 is not a bool"),
+        (
+            pmaplist_ptr,
+            words(1, 1, 2, 3, 4, 2, 5, 6, 7, 8),
+            "pmaplist[1], byte 20: 2 is not a bool",
+        ),
         (signed, words(-1), "signed.body, byte 4: need 4 bytes, have 0"),
         (numbered, words(2, 0), "numbered.body, byte 4: need 8 bytes, have 4"),
     ],

@@ -165,7 +165,7 @@ def test_the_bytes_that_the_section_draws_are_the_value(
     ("declared", "value", "message"),
     [
         (None, 0, "void: void has no value"),
-        (colour, 4, "colour: 4 is no colour"),
+        (colour, 4, "colour: 4 is not a value of colour"),
         (Annotated[bytes, xdr.fixed(3)], b"ab", "opaque: 2 bytes, limit 3"),
         (Annotated[bytes, xdr.opaque(2)], b"abc", "opaque: 3 bytes, limit 2"),
         (Annotated[list[UInt], xdr.vector(2)], [1], "unsigned int: 1 elements, limit 2"),

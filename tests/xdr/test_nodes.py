@@ -73,10 +73,10 @@ def test_a_union_without_a_default_says_so() -> None:
 @pytest.mark.parametrize(
     ("declared", "reason"),
     [
-        (int, "is no XDR type"),
-        ("point", "is no XDR type"),
-        (list[point], "is no XDR type"),
-        (Annotated[int, "small"], "is no XDR marker"),
+        (int, "is not an XDR type"),
+        ("point", "is not an XDR type"),
+        (list[point], "is not an XDR type"),
+        (Annotated[int, "small"], "is not an XDR marker"),
         (point | colour, "a union is a class"),
         (Union[point, colour, None], "a union is a class"),  # noqa: UP007  # the old spelling too
         (Annotated[list[empty], xdr.array()], "elements of no size"),

@@ -8,10 +8,11 @@ from pathlib import Path
 from oncrpc.errors import IdlError
 from oncrpc.idl import model, tree
 from oncrpc.idl.emit import emit
+from oncrpc.idl.library import Library
 from oncrpc.idl.parse import parse
-from oncrpc.idl.preprocess import Settings, preprocess
+from oncrpc.idl.preprocess import preprocess
 from oncrpc.idl.resolve import resolve
-from oncrpc.idl.scope import libraries
+from oncrpc.idl.source import Settings
 
 
 def compile_file(path: str | Path, *, settings: Settings | None = None) -> str:
@@ -47,7 +48,7 @@ def interface_of(text: str, file: str, *, settings: Settings | None = None) -> m
         except IdlError:
             return None  # nobody asked for it to be compiled
 
-    return resolve(parse(source), libraries(source, load))
+    return resolve(parse(source), Library(source, load))
 
 
 def _candidates(header: str, folders: Sequence[Path]) -> Iterator[Path]:

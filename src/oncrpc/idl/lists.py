@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from oncrpc.idl import tree
-from oncrpc.idl.scope import Scope, declarations_in
+from oncrpc.idl.scope import Scope
 
 
 class Lists:
@@ -63,7 +63,7 @@ class Lists:
 
     def _uses_by_value(self) -> Iterator[tree.Type | None]:
         for definition in self.scope.all:
-            for declared in declarations_in(definition):
+            for declared in tree.declarations_in(definition):
                 renames = isinstance(definition, tree.Typedef) and declared.form == "plain"
                 if declared.form != "pointer" and not renames:
                     yield declared.type

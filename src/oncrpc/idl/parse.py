@@ -15,22 +15,10 @@ from lark.tree import Meta
 from oncrpc.errors import IdlError
 from oncrpc.idl import tree
 from oncrpc.idl.comments import Comments
-from oncrpc.idl.preprocess import Source
+from oncrpc.idl.source import Source
+from oncrpc.idl.words import INTEGERS, OTHERS
 
 COMMENT = re.compile(r'("[^"\n]*")|/\*.*?\*/|//[^\n]*', re.DOTALL)
-
-INTEGERS = {
-    "int": "Int", "unsigned": "UInt", "unsigned int": "UInt",
-    "long": "Int", "long int": "Int", "unsigned long": "UInt", "unsigned long int": "UInt",
-    "short": "Int", "short int": "Int", "unsigned short": "UInt", "unsigned short int": "UInt",
-    "char": "Int", "unsigned char": "UInt",
-    "hyper": "Hyper", "hyper int": "Hyper", "long long": "Hyper", "long long int": "Hyper",
-    "unsigned hyper": "UHyper", "unsigned hyper int": "UHyper",
-    "unsigned long long": "UHyper", "unsigned long long int": "UHyper",
-}  # fmt: skip
-"""C's words for an integer. Those of 16 and 8 bits take four bytes too (RFC 4506 §3)."""
-
-WORDS = {"bool": "Bool", "float": "Float", "double": "Double", "quadruple": "quadruple"}
 
 TERMINALS = {
     "ID": "a name", "NUMBER": "a value", "STRING": "a text", "INTEGER": "a type",
@@ -235,11 +223,11 @@ class Builder(Transformer[Token, Any]):
     def integer(self, meta: Meta, items: list[Any]) -> tree.Primitive:
         words = " ".join(items)
         if words not in INTEGERS:
-            raise self.place(meta).error(f"'{words}' is no type")
+            raise self.place(meta).error(f"'{words}' is not a type")
         return tree.Primitive(*self.plain_at(meta), INTEGERS[words])
 
     def word(self, meta: Meta, items: list[Any]) -> tree.Primitive:
-        return tree.Primitive(*self.plain_at(meta), WORDS[items[0]])
+        return tree.Primitive(*self.plain_at(meta), OTHERS[items[0]])
 
     def named(self, meta: Meta, items: list[Any]) -> tree.Named:
         return tree.Named(*self.plain_at(meta), str(items[0]))

@@ -5,13 +5,15 @@ Types declared within others come out before them, named after the field that ha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from oncrpc.idl import model, names, tree
+from oncrpc.idl.library import Library
 from oncrpc.idl.lists import Lists
-from oncrpc.idl.scope import C_TYPES, Scope
+from oncrpc.idl.scope import Scope
 from oncrpc.idl.values import Values
+from oncrpc.idl.words import C_TYPES
 
 REGISTRY = "xdrc: registry"
 """In the comment of an enumeration: its registry adds numbers, so unknown ones are values."""
@@ -19,15 +21,13 @@ REGISTRY = "xdrc: registry"
 LARGEST_NUMBER = 0xFFFFFFFF
 
 
-def resolve(
-    specification: tree.Specification, libraries: Iterable[tree.Specification] = ()
-) -> model.Interface:
-    """The interface that a tree declares; ``libraries`` are asked for names that it does not.
+def resolve(specification: tree.Specification, library: Library) -> model.Interface:
+    """The interface that a tree declares; names that it does not declare are in the ``library``.
 
     Raises:
         IdlError: a name that is unknown, declared twice or in a circle, or a value out of range.
     """
-    return _Resolver(Scope(specification, libraries)).interface(specification)
+    return _Resolver(Scope(specification, library)).interface(specification)
 
 
 class _Resolver:
@@ -169,10 +169,10 @@ class _Resolver:
                 if member.value == number:
                     return model.Case(number, f"{base.name}.{member.name}", body)
             if not base.registry:
-                raise value.place.error(f"{number} is no {base.name}")
+                raise value.place.error(f"{number} is not a value of {base.name}")
         elif isinstance(base, model.Scalar) and base.name == "Bool":
             if number not in (0, 1):
-                raise value.place.error(f"{number} is no bool")
+                raise value.place.error(f"{number} is not a bool")
             return model.Case(number, str(bool(number)), body)
         return model.Case(number, self.values.text(value), body)
 
@@ -278,7 +278,7 @@ class _Resolver:
         if definition is None:
             raise kind.place.error(f"unknown type '{kind.name}'")
         if isinstance(definition, (tree.Constant, tree.Program)):
-            raise kind.place.error(f"'{kind.name}' is no type")
+            raise kind.place.error(f"'{kind.name}' is not a type")
         pointer = isinstance(definition, tree.Struct) and definition.pointer
         return model.Reference((self.pointers if pointer else self.shown)[kind.name])
 
@@ -325,7 +325,7 @@ class _Resolver:
         """The number of a program, version or procedure: an unsigned int (RFC 5531 §12.3)."""
         number = self.values.number(value)
         if not 0 <= number <= LARGEST_NUMBER:
-            raise value.place.error(f"{number} is no unsigned int")
+            raise value.place.error(f"{number} is not an unsigned int")
         return number
 
 

@@ -1,46 +1,36 @@
-"""Where the names of an interface are found (RFC 4506 §6.4, RFC 5531 §12.3).
+"""The names of an interface (RFC 4506 §6.4, RFC 5531 §12.3).
 
-Constants, types and programs share one name space. A name that the file does not declare may be a
-constant of a ``%#define``, be declared in the ``.x`` beside it whose header a ``%#include`` names,
-or be one of those that C headers give to every interface (``prelude.x``).
+Constants, types and programs share one name space. A name that the file does not declare is
+borrowed from the library, together with what its declaration uses.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from functools import cache
-from importlib.resources import files
+from collections.abc import Iterable, Iterator
 
-from oncrpc.errors import IdlError
 from oncrpc.idl import names, tree
-from oncrpc.idl.parse import parse
-from oncrpc.idl.preprocess import Source
-
-C_TYPES = {
-    "bool_t": "Bool", "u_int": "UInt", "u_long": "UInt", "u_short": "UInt", "u_char": "UInt",
-    "int8_t": "Int", "int16_t": "Int", "int32_t": "Int", "int64_t": "Hyper",
-    "uint8_t": "UInt", "uint16_t": "UInt", "uint32_t": "UInt", "uint64_t": "UHyper",
-    "u_int8_t": "UInt", "u_int16_t": "UInt", "u_int32_t": "UInt", "u_int64_t": "UHyper",
-    "quad_t": "Hyper", "u_quad_t": "UHyper", "longlong_t": "Hyper", "u_longlong_t": "UHyper",
-    "u_hyper": "UHyper",
-}  # fmt: skip
-"""Types of the C headers; a file may declare them for itself."""
+from oncrpc.idl.library import Library
+from oncrpc.idl.words import C_TYPES
 
 BOOLEANS = {"FALSE": 0, "TRUE": 1}
+DEEPEST_DEFINE = 100
+"""How many ``%#define`` may stand for one another; more are taken for a circle."""
+
+Use = tree.Name | tree.Named
+"""A name where a value or a type is needed."""
 
 
 class Scope:
     """The definitions of a file by name, and those that it borrows; ``shown`` are their names."""
 
-    def __init__(
-        self, specification: tree.Specification, libraries: Iterable[tree.Specification]
-    ) -> None:
+    def __init__(self, specification: tree.Specification, library: Library) -> None:
         self.own = list(_unrepeated(specification))
         self.borrowed: list[tree.Definition] = []
         self.definitions = {definition.name: definition for definition in self.own}
         self.enumerators = _enumerators(self.own)
-        self._libraries = [Scope(library, ()) for library in libraries]
-        self._borrow()
+        self.library = library
+        for definition in self.own:
+            self._borrow_for(definition)
         self.shown = names.in_scope(self.definitions, names.global_name)
 
     @property
@@ -48,76 +38,70 @@ class Scope:
         """The borrowed ones first, each after those that it uses."""
         return self.borrowed + self.own
 
-    def _borrow(self) -> None:
-        for definition in self.own:
-            self._borrow_for(definition)
-
     def _borrow_for(self, definition: tree.Definition) -> None:
-        for name in names_in(definition):
-            if name not in self.definitions and name not in self.enumerators:
-                self._borrow_name(name)
+        """Borrow what the definition uses, and what that uses, without recursion."""
+        waiting = [(definition, tree.names_in(definition))]
+        while waiting:
+            current, uses = waiting[-1]
+            borrowed = (self._borrowed(use) for use in uses)
+            found = next((each for each in borrowed if each is not None), None)
+            if found is not None:
+                waiting.append((found, tree.names_in(found)))
+                continue
+            waiting.pop()
+            if waiting:
+                self.borrowed.append(current)
 
-    def _borrow_name(self, name: str) -> None:
-        for library in self._libraries:
-            found = library.definitions.get(name) or library.enumerators.get(name)
-            if found is not None and not isinstance(found, tree.Program):
-                self.definitions[found.name] = found
-                self.enumerators |= _enumerators([found])
-                self._borrow_for(found)
-                self.borrowed.append(found)
-                return
-
-
-def names_in(node: object) -> Iterator[str]:
-    """The names that a node of the tree uses."""
-    if isinstance(node, (tree.Name, tree.Named)):
-        yield node.name
-    else:
-        for part in _parts(node):
-            yield from names_in(part)
-
-
-def declarations_in(node: object) -> Iterator[tree.Declaration]:
-    """The declarations within a node, to any depth."""
-    if isinstance(node, tree.Declaration):
-        yield node
-    for part in _parts(node):
-        yield from declarations_in(part)
-
-
-def _parts(node: object) -> Iterator[object]:
-    """What a node of the tree, or a row of them, is made of; others have no parts."""
-    if isinstance(node, tuple):
-        yield from node
-    elif isinstance(node, tree.Node):
-        slots = (slot for slot in node.__dataclass_fields__ if slot not in ("place", "comment"))
-        yield from (getattr(node, slot) for slot in slots)
-
-
-def libraries(
-    source: Source, load: Callable[[str], tree.Specification | None]
-) -> Iterator[tree.Specification]:
-    """What the file's pass-through lines offer, then the prelude; ``load`` finds a header's .x."""
-    for line in reversed(source.hidden):
-        hidden = Source(source.file, [line], [(source.file, 0)])
-        try:
-            yield parse(hidden)
-        except IdlError:
-            continue  # C that only looked like a constant
-    for header in source.headers:
-        found = load(header)
+    def _borrowed(self, use: Use) -> tree.Definition | None:
+        """The definition of a name that is not declared yet, which it is from now on."""
+        if self._is_declared(use.name):
+            return None
+        found = self._find(use, set())
         if found is not None:
-            yield found
-    yield prelude()
+            self.definitions[found.name] = found
+            self.enumerators |= _enumerators([found])
+        return found
+
+    def _is_declared(self, name: str) -> bool:
+        return name in self.definitions or name in self.enumerators
+
+    def _find(self, use: Use, asked: set[str]) -> tree.Definition | None:
+        """What the library has for the name; ``asked`` are the names that wait for the answer."""
+        asked = asked | {use.name}
+        for offer in self.library.offers(use.name):
+            if _fits(offer.definition, use) and (
+                not offer.of_c or self._is_complete(offer.definition, asked)
+            ):
+                return offer.definition
+        return None
+
+    def _is_complete(self, definition: tree.Definition, asked: set[str]) -> bool:
+        """Whether all names that a declaration of C code uses are known."""
+        if len(asked) > DEEPEST_DEFINE:
+            return False
+        return all(self._is_known(use, asked) for use in tree.names_in(definition))
+
+    def _is_known(self, use: Use, asked: set[str]) -> bool:
+        if isinstance(use, tree.Named):
+            declared = self.definitions.get(use.name)
+            known = use.name in C_TYPES or isinstance(declared, TYPES)
+        else:
+            declared = self.definitions.get(use.name)
+            known = use.name in BOOLEANS or use.name in self.enumerators
+            known = known or isinstance(declared, tree.Constant)
+        if known or declared is not None or use.name in asked:
+            return known
+        return self._find(use, asked) is not None
 
 
-@cache
-def prelude() -> tree.Specification:
-    """The declarations of the C headers that rpcgen's output includes."""
-    text = files("oncrpc.idl").joinpath("prelude.x").read_text(encoding="utf-8")
-    lines = text.splitlines()
-    places = [("prelude.x", number + 1) for number in range(len(lines))]
-    return parse(Source("prelude.x", lines, places))
+TYPES = (tree.Enum, tree.Struct, tree.Union, tree.Typedef)
+
+
+def _fits(definition: tree.Definition, use: Use) -> bool:
+    """Whether the definition is a type where a type is needed, a value where a value is."""
+    if isinstance(use, tree.Named):
+        return isinstance(definition, TYPES) and definition.name == use.name
+    return not isinstance(definition, TYPES) or definition.name != use.name
 
 
 def _unrepeated(specification: tree.Specification) -> Iterator[tree.Definition]:
@@ -144,7 +128,7 @@ def _enumerators(definitions: Iterable[tree.Definition]) -> dict[str, tree.Enum]
     """The enumerations by the names of their members, those declared in line included."""
     found: dict[str, tree.Enum] = {}
     for definition in definitions:
-        for enum in _enums_in(definition):
+        for enum in tree.enums_in(definition):
             for member in enum.members:
                 if member.name in found:
                     before = next(m for m in found[member.name].members if m.name == member.name)
@@ -152,11 +136,3 @@ def _enumerators(definitions: Iterable[tree.Definition]) -> dict[str, tree.Enum]
                     raise member.place.error(reason)
                 found[member.name] = enum
     return found
-
-
-def _enums_in(definition: tree.Definition) -> Iterator[tree.Enum]:
-    if isinstance(definition, tree.Enum):
-        yield definition
-    for declared in declarations_in(definition):
-        if isinstance(declared.type, tree.Enum):
-            yield declared.type

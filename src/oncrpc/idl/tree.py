@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from oncrpc.errors import IdlError
@@ -160,3 +161,38 @@ class Specification:
 
     comment: tuple[str, ...]
     definitions: tuple[Definition, ...]
+
+
+def names_in(node: object) -> Iterator[Name | Named]:
+    """The uses of names within a node."""
+    if isinstance(node, (Name, Named)):
+        yield node
+    else:
+        for part in _parts(node):
+            yield from names_in(part)
+
+
+def declarations_in(node: object) -> Iterator[Declaration]:
+    """The declarations within a node, to any depth."""
+    if isinstance(node, Declaration):
+        yield node
+    for part in _parts(node):
+        yield from declarations_in(part)
+
+
+def enums_in(definition: Definition) -> Iterator[Enum]:
+    """The enumeration that a definition is, and those declared in line within it."""
+    if isinstance(definition, Enum):
+        yield definition
+    for declared in declarations_in(definition):
+        if isinstance(declared.type, Enum):
+            yield declared.type
+
+
+def _parts(node: object) -> Iterator[object]:
+    """What a node, or a row of nodes, is made of; other values have no parts."""
+    if isinstance(node, tuple):
+        yield from node
+    elif isinstance(node, Node):
+        slots = (slot for slot in node.__dataclass_fields__ if slot not in ("place", "comment"))
+        yield from (getattr(node, slot) for slot in slots)

@@ -47,7 +47,7 @@ class Values:
             try:
                 return literal(value.text)
             except ValueError:
-                raise value.place.error(f"'{value.text}' is no octal number") from None
+                raise value.place.error(f"'{value.text}' is not an octal number") from None
         if isinstance(value, tree.Operation):
             return self._operation(value)
         found = self.value_of(value.name, value.place)
@@ -89,7 +89,7 @@ class Values:
             return self.number(self.named[name])
         if definition is not None:
             raise place.error(f"'{name}' is a type, not a value")
-        raise place.error(f"unknown constant '{name}'")
+        raise place.error(f"unknown constant '{name}'; -D {name}=VALUE defines it")
 
     def _enumerator(self, enum: tree.Enum, index: int) -> int:
         """As in C: a member without a value is one more than the member before it."""

@@ -88,7 +88,7 @@ class DecodeWriter(Writer):
     def _ScalarNode(self, node: nodes.ScalarNode, path: str) -> str:
         name = self.fixed(node.scalar.format, node.scalar.size, path)
         if node.scalar.name == "bool":
-            self.check(path, f"{name} > 1", f"{{{name}}} is no bool")
+            self.check(path, f"{name} > 1", f"{{{name}}} is not a bool")
             return f"({name} == 1)"
         return name
 
@@ -98,7 +98,7 @@ class DecodeWriter(Writer):
             return f"{self.constant(node.cls)}({raw})"
         name = self.name()
         self.after.append(f"{name} = {self.constant(node.cls._value2member_map_)}.get({raw})")
-        self.check(path, f"{name} is None", f"{{{raw}}} is no {node.cls.__name__}")
+        self.check(path, f"{name} is None", f"{{{raw}}} is not a value of {node.cls.__name__}")
         return name
 
     def _BytesNode(self, node: nodes.BytesNode, path: str) -> str:
@@ -176,7 +176,7 @@ class DecodeWriter(Writer):
 
     def _flag(self, path: str) -> str:
         flag = self.fixed("I", 4, path)
-        self.check(path, f"{flag} > 1", f"{{{flag}}} is no bool")
+        self.check(path, f"{flag} > 1", f"{{{flag}}} is not a bool")
         self.flush()
         return flag
 

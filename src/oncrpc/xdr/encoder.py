@@ -60,7 +60,9 @@ class EncodeWriter(Writer):
         if not issubclass(node.cls, Registry):
             members = self.constant(node.cls._value2member_map_)
             self.require(
-                f"{expression} in {members}", path, f"{{{expression}}} is no {node.cls.__name__}"
+                f"{expression} in {members}",
+                path,
+                f"{{{expression}}} is not a value of {node.cls.__name__}",
             )
         self.fixed("i", expression)
 

@@ -95,7 +95,7 @@ def resolve(declared: Any, inside: tuple[type, ...] = ()) -> Node:
         return EnumNode(4, declared)
     if isinstance(declared, type) and hasattr(declared, "__xdr_fields__"):
         return CallNode(4, declared) if declared in inside else _fields(declared, inside)
-    raise TypeError(f"{declared!r} is no XDR type")
+    raise TypeError(f"{declared!r} is not an XDR type")
 
 
 def _marked(parts: tuple[Any, ...], inside: tuple[type, ...]) -> Node:
@@ -112,7 +112,7 @@ def _marked(parts: tuple[Any, ...], inside: tuple[type, ...]) -> Node:
             return ItemsNode(limit * element.least if fixed else 4, element, limit, fixed)
         case Linked():
             return LinkedNode(4, resolve(get_args(base)[0], inside))
-    raise TypeError(f"{marker!r} is no XDR marker")
+    raise TypeError(f"{marker!r} is not an XDR marker")
 
 
 def _optional(declared: Any, inside: tuple[type, ...]) -> Node:

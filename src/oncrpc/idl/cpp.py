@@ -1,0 +1,92 @@
+"""The system's C preprocessor, for what needs it: ``#include``, ``#if`` and macros."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from oncrpc.errors import IdlError
+from oncrpc.idl.conditions import defined
+from oncrpc.idl.directives import DIRECTIVE, ends_in_comment, is_simple
+from oncrpc.idl.passthrough import PassThrough
+from oncrpc.idl.source import Settings, Source
+
+UNDEFINED = {"RPC_XDR", "RPC_SVC", "RPC_CLNT", "RPC_TBL"}
+SYSTEM = "/usr/include"
+MARKER = re.compile(r'#\s+(\d+)\s+"((?:[^"\\]|\\.)*)"')
+PASSED_ON = re.compile(r"^%(?:.*\\\n)+.*", re.MULTILINE)
+COMPLAINT = re.compile(r"(.*?):(\d+):(?:(\d+):)? (?:fatal )?error: (.*)")
+
+
+def copy_by_cpp(
+    source: Source, text: str, names: dict[str, str], settings: Settings, *, needed_at: int
+) -> None:
+    """Add the lines that ``cpp`` makes of the text; line ``needed_at``, from 0, is why it runs.
+
+    Raises:
+        IdlError: there is no ``cpp``, or it reports an error.
+    """
+    tool = shutil.which("cpp")
+    if tool is None:
+        line = text.split("\n")[needed_at]
+        reason = f"'{line.strip()}' needs the C preprocessor, and there is no 'cpp'"
+        raise source.error(needed_at + 1, line, reason)
+    _follow(source, _run(tool, source, text, names, settings))
+
+
+def _run(
+    tool: str, source: Source, text: str, names: dict[str, str], settings: Settings
+) -> list[str]:
+    """The lines of ``cpp -dD``: includes opened, macros replaced, comments and #defines kept."""
+    options = [f"-D{name}={value}" for name, value in names.items()]
+    options += [f"-U{name}" for name in sorted(UNDEFINED - names.keys())]
+    options += ["-iquote", str(Path(source.file).parent)]
+    options += [*(f"-I{path}" for path in settings.include), "-idirafter", SYSTEM]
+    name = source.file.replace("\\", "\\\\").replace('"', '\\"')
+    done = subprocess.run(
+        [tool, "-C", "-dD", "-w", "-undef", "-nostdinc", *options],
+        input=f'# 1 "{name}"\n{PASSED_ON.sub(_joined, text)}'.encode(),
+        capture_output=True,
+        check=False,
+    )
+    if done.returncode:
+        raise _complaint(source, text, done.stderr.decode(errors="replace"))
+    return done.stdout.decode(errors="replace").removesuffix("\n").split("\n")
+
+
+def _joined(found: re.Match[str]) -> str:
+    """A ``%`` line and those that continue it as one line, and empty lines in their place."""
+    lines = found[0].split("\\\n")
+    return "".join(lines) + "\n" * (len(lines) - 1)
+
+
+def _complaint(source: Source, text: str, errors: str) -> IdlError:
+    found = next((m for m in map(COMPLAINT.match, errors.splitlines()) if m), None)
+    if found is None:
+        return IdlError(source.file, 1, 1, reason=f"cpp: {errors.strip()}")
+    number, lines = int(found[2]), text.split("\n")
+    line = lines[number - 1] if found[1] == source.file and number <= len(lines) else ""
+    return IdlError(found[1], number, int(found[3] or 1), reason=f"cpp: {found[4]}", text=line)
+
+
+def _follow(source: Source, lines: list[str]) -> None:
+    """Take the output of ``cpp``; its line markers name the file and line of the next line."""
+    file, number = source.file, 1
+    passed = PassThrough(source)
+    inside = False
+    for line in lines:
+        marker = None if inside else MARKER.match(line)
+        if marker:
+            number, file = int(marker[1]), re.sub(r"\\(.)", r"\1", marker[2])
+            continue
+        directive = None if inside else DIRECTIVE.match(line)
+        inside = ends_in_comment(line, inside)
+        kept = ""
+        if directive is None:
+            kept = passed.line(line, file, number)
+        elif directive[1] == "define" and not file.startswith("<") and is_simple(directive[2]):
+            kept = defined(directive[2], {})
+        source.add(kept, file, number)
+        number += 1
