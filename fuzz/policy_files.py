@@ -10,8 +10,9 @@ from random import Random
 from fuzz.calls import CALLERS
 from fuzz.driver import Target
 from fuzz.mutation import mutated_text
-from oncrpc.access.rules import OF_A_PROGRAM, RULED, Asker, Policy, relevant
+from oncrpc.access.rules import OF_A_PROGRAM, RULED, Asker, relevant
 from oncrpc.daemon.config.read import MAX_SIZE, PolicyError, line_of_rule, parse
+from oncrpc.portmap.config import Policy
 
 PATH = "portmap.toml"
 LONGEST = 330

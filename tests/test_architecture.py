@@ -27,11 +27,7 @@ LAYERS = {
     "cli": 10,
 }  # fmt: skip
 EXCEPTIONS = {
-    "oncrpc.access.rules": {
-        "oncrpc.daemon.config.layers", "oncrpc.daemon.config.values", "oncrpc.daemon.web.address",
-        "oncrpc.portmap.registry",
-    },
-    "oncrpc.access.udp_limits": {"oncrpc.daemon.config.values"},
+    "oncrpc.daemon.config.read": {"oncrpc.portmap.config"},
     "oncrpc.daemon.control.protocol": {"oncrpc.portmap.status"},
     "oncrpc.daemon.control.server": {"oncrpc.portmap.status"},
     "oncrpc.daemon.handover": {"oncrpc.portmap.registry"},

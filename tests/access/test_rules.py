@@ -18,7 +18,6 @@ from oncrpc.access.rules import (
     Netid,
     Network,
     Origin,
-    Policy,
     ProcedureName,
     ProgramNumber,
     Relevant,
@@ -27,6 +26,7 @@ from oncrpc.access.rules import (
     address_of,
     relevant,
 )
+from oncrpc.portmap.config import Policy
 from oncrpc.rpc import Caller
 from support.callers import FORGED, LOCAL_UDP, REMOTE, REMOTE6, STATD, UNRESERVED
 

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oncrpc.access import udp_limits as sources
-from oncrpc.access.udp_limits import Sources, TokenBucket
-from oncrpc.daemon.config.values import BURST, REPLIES
+from oncrpc.access.udp_limits import BURST, REPLIES, Sources, TokenBucket
 from oncrpc.rpc import Caller
 from oncrpc.testing import ManualClock
 

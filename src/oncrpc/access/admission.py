@@ -11,16 +11,7 @@ from collections.abc import Awaitable, Coroutine, Sequence
 from typing import Protocol
 
 from oncrpc.access.call_lines import Refusal, Refusals, program_of
-from oncrpc.access.rules import (
-    ALLOW,
-    NULL,
-    PROCEDURES,
-    Asker,
-    Relevant,
-    Rule,
-    Then,
-    relevant,
-)
+from oncrpc.access.rules import ALLOW, NULL, PROCEDURES, Asker, Relevant, Rule, Then, relevant
 from oncrpc.errors import AuthError
 from oncrpc.rpc import Call, Caller, NoReply
 from oncrpc.rpc.prot import auth_stat

@@ -1,4 +1,4 @@
-"""What an administrator decides: the shape of the policy file, and its rules, as pure data.
+"""The rules of the configuration file, as pure data.
 
 The first rule that matches a call decides it; that none does is an answer too, and others, such as
 hosts_access(5), may then be asked. Who calls hardly ever changes from one call to the next, so that
@@ -14,11 +14,7 @@ from typing import Annotated, Literal, NamedTuple, Self
 
 from msgspec import Meta, Struct, field
 
-from oncrpc.daemon.config.layers import Startup
-from oncrpc.daemon.config.values import BURST, LIVENESS_INTERVAL, LONGEST_INTERVAL, REPLIES
-from oncrpc.daemon.web.address import HostName, Place
 from oncrpc.numbers import program_name
-from oncrpc.portmap.registry import MAX_PER_OWNER, MAX_REGISTRATIONS
 from oncrpc.programs.portmap import PMAP_VERS
 from oncrpc.programs.rpcb import RPCBVERS, RPCBVERS4
 from oncrpc.rpc import Caller
@@ -39,11 +35,6 @@ OF_A_PROGRAM = frozenset(
      "INDIRECT"}
 )  # fmt: skip
 """Those whose first argument is a program number."""
-
-FEWEST_TOTAL = 64
-"""Room for the port mapper's own registrations, and some."""
-
-MOST_RATE = 10_000_000
 
 LOCAL, LOOPBACK = "local", "loopback"
 ALLOW = "allow"
@@ -124,11 +115,11 @@ class Asker(NamedTuple):
         return cls(caller.netid, address, None, caller.loopback and address.is_loopback)
 
 
-class _Table(Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_fields=True):
-    """A table of the file: keys with dashes, and no others than these."""
+class Table(Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_fields=True):
+    """A table of a configuration file: keys have dashes, and unknown keys are errors."""
 
 
-class Rule(_Table, frozen=True):
+class Rule(Table, frozen=True):
     """What is done with the calls that fit all that the rule names; what it leaves out fits all."""
 
     then: Then
@@ -177,61 +168,6 @@ class Rule(_Table, frozen=True):
         }
         said = [f"{key} = [{', '.join(map(_quoted, each))}]" for key, each in lists.items() if each]
         return ", ".join([*said, f'then = "{self.then}"'])
-
-
-class Registration(_Table, frozen=True):
-    """Who may register, and how much (``oncrpc.portmap.ownership.Rules``)."""
-
-    local_only: bool = False
-    reserved_ports: bool = False
-    foreign_versions: bool = True
-    per_owner: Annotated[int, Meta(ge=1, le=MAX_REGISTRATIONS)] = MAX_PER_OWNER
-    total: Annotated[int, Meta(ge=FEWEST_TOTAL, le=MAX_REGISTRATIONS)] = MAX_REGISTRATIONS
-
-
-class Rate(_Table, frozen=True):
-    """Replies over UDP to a source prefix: how many a second, 0 for any, and how many at once."""
-
-    replies: Annotated[int, Meta(ge=0, le=MOST_RATE)] = REPLIES
-    burst: Annotated[int, Meta(ge=1, le=MOST_RATE)] = BURST
-
-
-class Liveness(_Table, frozen=True):
-    """How often it is looked whether servers are still there, and whether processes are watched."""
-
-    interval: Annotated[int, Meta(ge=0, le=LONGEST_INTERVAL)] = int(LIVENESS_INTERVAL)
-    watch: bool = False
-
-
-class Hosts(_Table, frozen=True):
-    """Whether hosts_access(5) is asked about calls that no rule decides."""
-
-    enabled: bool = True
-
-
-class Web(_Table, frozen=True):
-    """Where web pages are served, if anywhere, and under which names besides the address."""
-
-    listen: Place | None = None
-    names: tuple[HostName, ...] = ()
-
-
-class Policy(_Table, frozen=True):
-    """The file as a whole; without a file the defaults."""
-
-    trusted: tuple[Network, ...] = ()
-    daemon: Startup = Startup()
-    registration: Registration = Registration()
-    rate: Rate = Rate()
-    liveness: Liveness = Liveness()
-    hosts: Hosts = Hosts()
-    web: Web = Web()
-    rule: tuple[Rule, ...] = ()
-
-    @property
-    def trusted_networks(self) -> list[IPNetwork]:
-        """What may have replies over UDP that are longer than their calls."""
-        return [each.network for each in self.trusted]
 
 
 class Decision(NamedTuple):

@@ -15,13 +15,18 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Protocol
 
 from oncrpc.aio.udp_route import Standing
-from oncrpc.daemon.config.values import BURST, REPLIES
 from oncrpc.rpc.program import Caller
 
 Network = IPv4Network | IPv6Network
 
 PREFIXES = {4: 24, 6: 56}
 """Bits of an address that a bucket is for: what one owner has at least."""
+
+REPLIES = 1000
+"""Replies a second to a source network, unless configured otherwise."""
+
+BURST = 10_000
+"""Replies at once: 500 clients behind one address send 20 calls each, then 2 a second."""
 
 MAX_BUCKETS = 4096
 

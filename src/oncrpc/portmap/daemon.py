@@ -16,7 +16,6 @@ from oncrpc.access.admission import Gate
 from oncrpc.access.call_lines import Refusals, calls_log
 from oncrpc.access.hosts.access import HostsAccess
 from oncrpc.access.hosts.libwrap import Libwrap
-from oncrpc.access.rules import Policy
 from oncrpc.access.udp_limits import Sources
 from oncrpc.addr import transports
 from oncrpc.aio.connections import Carried
@@ -34,6 +33,7 @@ from oncrpc.daemon.state.journal import Store
 from oncrpc.errors import XdrError
 from oncrpc.host.netlink import Links
 from oncrpc.net.sockets import join_group
+from oncrpc.portmap.config import Policy
 from oncrpc.portmap.forward import Forwarder
 from oncrpc.portmap.liveness.ages import Ages
 from oncrpc.portmap.liveness.checks import Liveness

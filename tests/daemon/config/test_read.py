@@ -10,7 +10,6 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from oncrpc.access.rules import Hosts, Liveness, Policy, Rate, Registration
 from oncrpc.daemon.config import read as policyfile
 from oncrpc.daemon.config.layers import Address, Family, FilePath, Startup, UserName
 from oncrpc.daemon.config.read import (
@@ -22,6 +21,7 @@ from oncrpc.daemon.config.read import (
     parse,
     read,
 )
+from oncrpc.portmap.config import Hosts, Liveness, Policy, Rate, Registration
 
 PATH = "/etc/portmap.toml"
 EVERYTHING = """

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 from msgspec import Struct
 from msgspec.structs import fields
 
-from oncrpc.access.rules import Policy
 from oncrpc.cli.command import Failure, run
 from oncrpc.cli.portmap.options import Parser, daemon_options, with_environment
 from oncrpc.cli.portmap.settings import FILE, VARIABLE, Asked, configuration
@@ -22,6 +21,7 @@ from oncrpc.daemon.config.read import PolicyError, load_text, parse, policy_of, 
 from oncrpc.daemon.config.values import POLICY_FILE, Config
 from oncrpc.daemon.privileges import user_of
 from oncrpc.daemon.state.folders import RUN, base_of, name_for
+from oncrpc.portmap.config import Policy
 
 DESCRIPTION = f"""\
 check: says whether FILE, or {POLICY_FILE}, can be used, or all that is wrong with it, a line each.

@@ -10,16 +10,7 @@ from typing import NamedTuple, TypeVar
 
 from oncrpc.access.hosts.access import HostsAccess
 from oncrpc.access.hosts.rules import NO_RULE, Decision
-from oncrpc.access.rules import (
-    ALLOW,
-    LOCAL,
-    NULL,
-    OF_A_PROGRAM,
-    Asker,
-    Policy,
-    address_of,
-    relevant,
-)
+from oncrpc.access.rules import ALLOW, LOCAL, NULL, OF_A_PROGRAM, Asker, address_of, relevant
 from oncrpc.addr import family_of, transports
 from oncrpc.cli.command import complain, run
 from oncrpc.cli.portmap.options import Parser
@@ -34,6 +25,7 @@ from oncrpc.daemon.config.read import (
 )
 from oncrpc.daemon.config.values import POLICY_FILE
 from oncrpc.errors import AddressError
+from oncrpc.portmap.config import Policy
 
 ALLOWED, REFUSED, WRONG = 0, 1, 2
 VERDICTS = {"allow": "allowed", "deny": "denied", "silent": "not answered"}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from oncrpc.access.rules import Policy
 from oncrpc.daemon.config import read as policyfile
 from oncrpc.daemon.config.layers import (
     FAMILIES,
@@ -16,6 +15,7 @@ from oncrpc.daemon.config.layers import (
     settled,
 )
 from oncrpc.daemon.config.values import Config, StartError
+from oncrpc.portmap.config import Policy
 
 OPTION, VARIABLE = "option", "PORTMAP_OPTIONS"
 """Where options are given: on the command line, or in the variable of this name."""

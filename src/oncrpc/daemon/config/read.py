@@ -18,19 +18,13 @@ from oncrpc.access.rules import (
     LOOPBACK,
     NULL,
     RULED,
-    Hosts,
     IPNetwork,
-    Liveness,
     Netid,
     Network,
     Origin,
-    Policy,
     ProcedureName,
     ProgramNumber,
-    Rate,
-    Registration,
     Rule,
-    Web,
 )
 from oncrpc.addr import transports
 from oncrpc.daemon.config.layers import (
@@ -49,6 +43,7 @@ from oncrpc.daemon.config.layers import (
 from oncrpc.daemon.config.values import POLICY_FILE, StartError
 from oncrpc.daemon.web.address import HostName, Place, host_name_of, place_of
 from oncrpc.numbers import program_name, program_number
+from oncrpc.portmap.config import Hosts, Liveness, Policy, Rate, Registration, Web
 
 MAX_SIZE = 262144
 LONGEST_MESSAGE = 300

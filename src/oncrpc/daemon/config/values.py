@@ -20,10 +20,6 @@ LIVENESS_INTERVAL = 60.0
 
 SHORTEST_INTERVAL, LONGEST_INTERVAL = 1, 86_400
 
-REPLIES = 1000
-BURST = 10_000
-"""A rack of 500 clients behind one address has 20 calls for each at once, and 2 a second after."""
-
 
 class StartError(Exception):
     """The daemon cannot serve; the text says why, and what to do."""
