@@ -26,6 +26,7 @@ class Example(NamedTuple):
     wire: bytes
 
 
+REST = "    next: Annotated[list[s] | None, xdr.rest] = None\n\n\n"
 STRUCT = "@xdr.struct\nclass s:\n    "
 EXAMPLES = {
     "int": Example("struct s { int a; };", STRUCT + "a: Int", "s", "s(-1)", words(-1)),
@@ -190,12 +191,12 @@ EXAMPLES = {
     ),
     "list by struct and typedef": Example(
         "struct s { int a; struct s *next; };\ntypedef s *list_of_s;\nstruct t { list_of_s l; };",
-        STRUCT + "a: Int\n\n\nlist_of_s = Annotated[list[s], xdr.linked]\n\n\n"
+        STRUCT + "a: Int\n" + REST + "list_of_s = Annotated[list[s], xdr.linked]\n\n\n"
         "@xdr.struct\nclass t:\n    l: list_of_s", "t", "t([s(1)])", words(1, 1, 0),
     ),
     "list by a typedef that comes first": Example(
         "typedef struct s *chain;\nstruct s { int a; chain next; };",
-        STRUCT + "a: Int\n\n\nchain = Annotated[list[s], xdr.linked]",
+        STRUCT + "a: Int\n" + REST + "chain = Annotated[list[s], xdr.linked]",
         "chain", "[s(1)]", words(1, 1, 0),
     ),
     "list by RFC 1833's struct *": Example(
@@ -208,16 +209,21 @@ EXAMPLES = {
         "s_ptr = s | None", "t", "t(s(1))", words(1, 1),
     ),
     "list of nothing": Example(
-        "struct s { s *next; };", STRUCT + "pass", "s_ptr", "[s(), s()]", words(1, 1, 0)
+        "struct s { s *next; };", "class s:\n" + REST, "s_ptr", "[s(), s()]", words(1, 1, 0)
     ),
     "tree": Example(
         "struct s { int a; s *left; s *right; };",
         STRUCT + "a: Int\n    left: s | None\n    right: s | None",
         "s", "s(1, None, s(2, None, None))", words(1, 0, 1, 2, 0, 0),
     ),
-    "element of a list that is used by value": Example(
+    "element of a list that is not in a list": Example(
         "struct s { int a; s *next; };\nstruct t { s one; };",
-        STRUCT + "a: Int\n    next: s | None", "t", "t(s(1, None))", words(1, 0),
+        REST + "s_ptr = Annotated[list[s], xdr.linked]\n\n\n@xdr.struct\nclass t:\n    one: s",
+        "t", "t(s(1))", words(1, 0),
+    ),
+    "element of a list and those that follow it": Example(
+        "struct s { int a; s *next; };",
+        REST, "s", "s(1, [s(2), s(3)])", words(1, 1, 2, 1, 3, 0),
     ),
     "type that is declared below": Example(
         "typedef s t;\nstruct s { int a; };", "t = s", "t", "s(1)", words(1)
@@ -306,6 +312,15 @@ def test_a_constant_is_written_as_in_the_file(idl: str) -> None:
     body = compile_text(idl, "test.x").partition("annotations\n\n")[2]
 
     assert CONSTANTS[idl] in body
+
+
+@pytest.mark.parametrize("other", ["", "struct holder { link one; };", "typedef link many<>;"])
+def test_a_list_element_has_the_bytes_of_c(other: str) -> None:
+    made = module_of("struct link { int value; link *next; };" + other)
+
+    assert xdr.encode(made.link, made.link(7)) == words(7, 0)
+    assert xdr.encode(made.link_ptr, [made.link(7)]) == words(1, 7, 0)
+    assert repr(made.link(7)) == "link(value=7)"
 
 
 def test_a_limit_that_is_exceeded_is_an_error() -> None:

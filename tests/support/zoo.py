@@ -130,6 +130,24 @@ class chain:
 
 
 @xdr.struct
+class link:
+    """An element of a linked list."""
+
+    value: Int
+    next: Annotated[list[link] | None, xdr.rest] = None
+
+
+@xdr.struct
+class twig:
+    """An element whose fields have lists of elements."""
+
+    label: String
+    twigs: Annotated[list[twig], xdr.linked]
+    other: twig | None
+    next: Annotated[list[twig] | None, xdr.rest] = None
+
+
+@xdr.struct
 class tree:
     value: UInt
     children: Annotated[list[tree], xdr.array(3)]
@@ -166,8 +184,9 @@ class holder:
 
 TYPES = (
     scalars, point, octets, lists, maybe, painted, numbered, answered, decided, tasted, signed,
-    nested, chain, tree, thicket, pair, expression, empty, holder, colour, flavor, points,
-    Int, UInt, Hyper, UHyper, Float, Double, Bool, Opaque, String, None,
+    nested, chain, link, twig, tree, thicket, pair, expression, empty, holder, colour, flavor,
+    points, Int, UInt, Hyper, UHyper, Float, Double, Bool, Opaque, String, None,
     Annotated[bytes, xdr.fixed(3)], Annotated[bytes, xdr.opaque(2)],
-    Annotated[list[point], xdr.linked], Annotated[list[UInt], xdr.vector(2)], point | None,
+    Annotated[list[point], xdr.linked], Annotated[list[link], xdr.linked],
+    Annotated[list[twig], xdr.linked], Annotated[list[UInt], xdr.vector(2)], point | None,
 )  # fmt: skip

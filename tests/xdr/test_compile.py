@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import textwrap
+from types import ModuleType
+from typing import Annotated
+
 import pytest
 
+from oncrpc import xdr
 from oncrpc.errors import XdrError
-from oncrpc.xdr import codec
+from oncrpc.xdr import Bool, UInt, codec, decoder, encoder
 from oncrpc.xdr.compile import Writer, bad, define, short, short_run
 from support.zoo import holder, lists, nested, point
 
@@ -60,3 +65,19 @@ def test_the_source_of_a_codec_is_both_directions() -> None:
     source = codec(lists).source
 
     assert source.index("def encode(v, out):") < source.index("def decode(data, i, end):")
+
+
+@xdr.struct
+class item:
+    """The declaration that the modules show."""
+
+    number: UInt
+    new: Bool
+    name: Annotated[bytes, xdr.string(8)]
+
+
+@pytest.mark.parametrize(("module", "first"), [(encoder, 0), (decoder, 1)])
+def test_a_module_shows_the_function_it_writes(module: ModuleType, first: int) -> None:
+    written = codec(item).source.split("\n\n")[first].strip()
+
+    assert textwrap.indent(written, "    ") in (module.__doc__ or "")

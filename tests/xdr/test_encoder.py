@@ -31,6 +31,7 @@ from support.zoo import (
     expression,
     flavor,
     holder,
+    link,
     lists,
     maybe,
     nested,
@@ -49,6 +50,9 @@ from support.zoo import (
 
 GOLDEN: list[tuple[str, Any, Any, bytes]] = [
     ("4.1 int", Int, -2, b"\xff\xff\xff\xfe"),
+    ("4.19 element", link, link(7), words(7, 0)),
+    ("4.19 elements", link, link(7, [link(8), link(9)]), words(7, 1, 8, 1, 9, 0)),
+    ("4.19 list", Annotated[list[link], xdr.linked], [link(7)], words(1, 7, 0)),
     ("4.1 int", Int, 2**31 - 1, b"\x7f\xff\xff\xff"),
     ("4.2 unsigned int", UInt, 0xDEADBEEF, b"\xde\xad\xbe\xef"),
     ("4.3 enum", colour, colour.RED, words(-2)),
@@ -169,6 +173,10 @@ def test_the_bytes_that_the_section_draws_are_the_value(
         (Annotated[bytes, xdr.fixed(3)], b"ab", "opaque: 2 bytes, limit 3"),
         (Annotated[bytes, xdr.opaque(2)], b"abc", "opaque: 3 bytes, limit 2"),
         (Annotated[list[UInt], xdr.vector(2)], [1], "unsigned int: 1 elements, limit 2"),
+        (
+            Annotated[list[link], xdr.linked], [link(7), link(8, [link(9)])],
+            "link[1]: next is not None, but the list has the elements that follow",
+        ),
         (points, [point(0, 0)] * 4, "point: 4 elements, limit 3"),
         (painted, painted(colour.BLUE, None), "painted: 2147483647 has no arm"),
         (painted, painted(colour.GREEN, 1), "painted.body: void has no value"),

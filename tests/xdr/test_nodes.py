@@ -22,7 +22,7 @@ from oncrpc.xdr.nodes import (
     padded,
     resolve,
 )
-from support.zoo import chain, colour, empty, lists, numbered, painted, point, points
+from support.zoo import chain, colour, empty, link, lists, numbered, painted, point, points, twig
 
 
 @pytest.mark.parametrize(
@@ -60,6 +60,24 @@ def test_a_type_within_itself_is_a_call() -> None:
     assert name == "next"
     assert isinstance(after, OptionalNode)
     assert after.element == CallNode(4, chain)
+
+
+def test_a_list_leaves_out_the_rest_of_elements() -> None:
+    node = resolve(Annotated[list[link], xdr.linked])
+
+    assert isinstance(node, LinkedNode)
+    assert isinstance(node.element, StructNode)
+    assert [name for name, _ in node.element.fields] == ["value"]
+    assert node.element.rest == "next"
+
+
+def test_a_list_within_its_own_element_is_a_call() -> None:
+    twigs = Annotated[list[twig], xdr.linked]
+
+    node = resolve(twig)
+
+    assert isinstance(node, StructNode)
+    assert node.fields[1] == ("twigs", CallNode(4, twigs))
 
 
 def test_a_union_without_a_default_says_so() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from oncrpc.xdr import encode
-from support.zoo import empty, flavor, numbered, point
+from support.zoo import empty, flavor, link, numbered, point
 
 
 def test_a_structure_is_made_by_position_and_by_name() -> None:
@@ -30,6 +30,13 @@ def test_a_structure_equals_nothing_of_another_type() -> None:
 
 def test_a_structure_shows_its_fields() -> None:
     assert repr(point(1, -2)) == "point(x=1, y=-2)"
+
+
+def test_a_list_element_is_made_without_its_rest() -> None:
+    assert link(7) == link(7, None)
+    assert link(7).next is None
+    assert repr(link(7)) == "link(value=7)"
+    assert repr(link(7, [link(8)])) == "link(value=7, next=[link(value=8)])"
 
 
 def test_a_structure_has_no_room_for_other_attributes() -> None:

@@ -121,7 +121,9 @@ class _Emitter:
         document = _documented(made.comment)
         lines = [*self._synonyms(used), *lines_of(decorator, 0), f"class {made.name}:", *document]
         for field, text in fields:
-            shown = lines_of(self._renamed(text, names), 1, before=f"{field.name}: ")
+            default = " = None" if isinstance(field.type, model.Rest) else ""
+            part = self._renamed(text, names)
+            shown = lines_of(part, 1, before=f"{field.name}: ", after=default)
             lines += commented(shown, field)
         return lines if fields or document else [*lines, "    pass"]
 

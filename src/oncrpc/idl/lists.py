@@ -1,14 +1,12 @@
 """Linked lists: which structures are the elements of one (RFC 4506 §4.19).
 
-A structure is an element if its last field is an optional of itself, no other field is, and it is
-never used but behind a pointer: ``struct x {...; x *next;}``, the same with ``typedef x *xlist``
-and ``xlist next``, and RFC 1833's ``struct *xlist {...; xlist next;}``. Any other structure that
+A structure is an element if its last field is an optional of itself and no other field is:
+``struct x {...; x *next;}``, the same with ``typedef x *xlist`` and ``xlist next``, and RFC 1833's
+``struct *xlist {...; xlist next;}``. Nothing else in the file counts. Any other structure that
 contains itself stays as it is written.
 """
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 from oncrpc.idl import tree
 from oncrpc.idl.scope import Scope
@@ -22,10 +20,7 @@ class Lists:
         self._check_typedefs()
         self._check_sizes()
         structs = [item for item in scope.all if isinstance(item, tree.Struct)]
-        by_value = {self.struct_of(use) for use in self._uses_by_value()}
-        self.elements = {
-            item.name for item in structs if self._is_chained(item) and item.name not in by_value
-        }
+        self.elements = {item.name for item in structs if self._is_chained(item)}
         self.names = {name: self._list_name(name) for name in self.elements}
 
     def canonical(self, kind: tree.Type | None) -> tree.Type | None:
@@ -60,13 +55,6 @@ class Lists:
     def _is_chained(self, struct: tree.Struct) -> bool:
         targets = [self.target(field) for field in struct.fields]
         return targets[-1] == struct.name and targets.count(struct.name) == 1
-
-    def _uses_by_value(self) -> Iterator[tree.Type | None]:
-        for definition in self.scope.all:
-            for declared in tree.declarations_in(definition):
-                renames = isinstance(definition, tree.Typedef) and declared.form == "plain"
-                if declared.form != "pointer" and not renames:
-                    yield declared.type
 
     def _list_name(self, name: str) -> str:
         """That of the first typedef of a pointer to it."""

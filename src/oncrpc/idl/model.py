@@ -52,12 +52,19 @@ class Optional:
 
 @dataclass(frozen=True, slots=True)
 class Linked:
-    """A list chained by its last field, which ``element`` does not show."""
+    """A list chained by the last field of its elements."""
 
     element: Reference
 
 
-Type = Scalar | Reference | Bytes | Items | Optional | Linked
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """That last field: what follows an element that is not in a list."""
+
+    element: Reference
+
+
+Type = Scalar | Reference | Bytes | Items | Optional | Linked | Rest
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,9 @@ def references(kind: model.Type | None) -> Iterator[str]:
     match kind:
         case model.Reference(name):
             yield name
-        case model.Items(element=element) | model.Optional(element) | model.Linked(element):
+        case model.Items(element=element) | model.Optional(element):
+            yield from references(element)
+        case model.Linked(element) | model.Rest(element):
             yield from references(element)
 
 

@@ -6,6 +6,7 @@ Types declared within others come out before them, named after the field that ha
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 from oncrpc.idl import model, names, tree
@@ -85,10 +86,11 @@ class _Resolver:
         element = written.name in self.lists.elements
         fields = [field for field in written.fields if field.form != "void"]
         self._unique(fields)
-        fields = fields[:-1] if element else fields
         shown = names.in_scope([field.name for field in fields], names.field_name)
-        made = tuple(self._field(field, name, shown[field.name]) for field in fields)
-        self.made.types.append(model.Struct(name, made, written.comment))
+        made = [self._field(field, name, shown[field.name]) for field in fields]
+        if element:
+            made[-1] = replace(made[-1], type=model.Rest(model.Reference(name)))
+        self.made.types.append(model.Struct(name, tuple(made), written.comment))
         if written.pointer or (element and not self.lists.names[written.name]):
             self._pointer(written.name, element)
 

@@ -28,6 +28,8 @@ def declared(kind: model.Type | None) -> Part:
             return _annotated(f"list[{declared(element)}]", _marker(marker, size))
         case model.Linked(element):
             return _annotated(f"list[{declared(element)}]", "xdr.linked")
+        case model.Rest(element):
+            return _annotated(f"list[{declared(element)}] | None", "xdr.rest")
         case model.Optional(element):
             return f"{declared(element)} | None"
 
@@ -53,6 +55,8 @@ def value_type(kind: model.Type | None, types: Mapping[str, model.Declared]) -> 
             return "bytes"
         case model.Items(element=element) | model.Linked(element):
             return f"list[{value_type(element, types)}]"
+        case model.Rest(element):
+            return f"list[{value_type(element, types)}] | None"
         case model.Optional(element):
             return f"{value_type(element, types)} | None"
         case model.Reference(name):

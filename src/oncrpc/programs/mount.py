@@ -73,6 +73,7 @@ class mountbody:
 
     ml_hostname: name
     ml_directory: dirpath
+    ml_next: Annotated[list[mountbody] | None, xdr.rest] = None
 
 
 mountlist = Annotated[list[mountbody], xdr.linked]
@@ -83,6 +84,7 @@ class groupnode:
     """Who may mount a directory: a host or a group of hosts."""
 
     gr_name: name
+    gr_next: Annotated[list[groupnode] | None, xdr.rest] = None
 
 
 groups = Annotated[list[groupnode], xdr.linked]
@@ -94,6 +96,7 @@ class exportnode:
 
     ex_dir: dirpath
     ex_groups: groups
+    ex_next: Annotated[list[exportnode] | None, xdr.rest] = None
 
 
 exports = Annotated[list[exportnode], xdr.linked]

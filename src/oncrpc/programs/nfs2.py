@@ -211,6 +211,7 @@ class entry:
     fileid: UInt
     name: filename
     cookie: nfscookie  # where the next entry is found
+    nextentry: Annotated[list[entry] | None, xdr.rest] = None
 
 
 entry_ptr = Annotated[list[entry], xdr.linked]

@@ -666,6 +666,7 @@ class entry3:
     fileid: fileid3
     name: filename3
     cookie: cookie3  # where the next entry is found
+    nextentry: Annotated[list[entry3] | None, xdr.rest] = None
 
 
 entry3_ptr = Annotated[list[entry3], xdr.linked]
@@ -713,6 +714,7 @@ class entryplus3:
     cookie: cookie3  # where the next entry is found
     name_attributes: post_op_attr
     name_handle: post_op_fh3
+    nextentry: Annotated[list[entryplus3] | None, xdr.rest] = None
 
 
 entryplus3_ptr = Annotated[list[entryplus3], xdr.linked]

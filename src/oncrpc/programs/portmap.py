@@ -35,6 +35,7 @@ class pmaplist:
     """An element of the list of mappings."""
 
     map: mapping
+    next: Annotated[list[pmaplist] | None, xdr.rest] = None
 
 
 pmaplist_ptr = Annotated[list[pmaplist], xdr.linked]

@@ -37,6 +37,7 @@ class rp__list:
     """An element of the results of RPCBPROC_DUMP."""
 
     rpcb_map: rpcb
+    rpcb_next: Annotated[list[rp__list] | None, xdr.rest] = None
 
 
 rpcblist_ptr = Annotated[list[rp__list], xdr.linked]
@@ -76,6 +77,7 @@ class rpcb_entry_list:
     """An element of the list of addresses supported by a service."""
 
     rpcb_entry_map: rpcb_entry
+    rpcb_entry_next: Annotated[list[rpcb_entry_list] | None, xdr.rest] = None
 
 
 rpcb_entry_list_ptr = Annotated[list[rpcb_entry_list], xdr.linked]
@@ -90,6 +92,7 @@ class rpcbs_addrlist:
     success: Int
     failure: Int
     netid: String
+    next: Annotated[list[rpcbs_addrlist] | None, xdr.rest] = None
 
 
 @xdr.struct
@@ -103,6 +106,7 @@ class rpcbs_rmtcalllist:
     failure: Int
     indirect: Int
     netid: String
+    next: Annotated[list[rpcbs_rmtcalllist] | None, xdr.rest] = None
 
 
 rpcbs_proc = Annotated[list[Int], xdr.vector(RPCBSTAT_HIGHPROC)]

@@ -36,7 +36,7 @@ class _Strategies:
     """One strategy a node; ``depth`` is how often a type may still occur within itself."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[type, int], SearchStrategy[Any]] = {}
+        self._known: dict[tuple[Any, int], SearchStrategy[Any]] = {}
 
     def of(self, node: Node, depth: int) -> SearchStrategy[Any]:
         match node:
@@ -53,6 +53,8 @@ class _Strategies:
                 most = limit if fixed else min(limit, MAX_ITEMS)
                 least = limit if fixed else 0
                 return _lists(self.of(element, depth), least, most)
+            case nodes.LinkedNode(element=element, rest=True):
+                return st.none() | _lists(self.of(element, depth), 1, MAX_ITEMS)
             case nodes.LinkedNode(element=element):
                 return _lists(self.of(element, depth), 0, MAX_ITEMS)
             case nodes.OptionalNode(element=element):
@@ -62,17 +64,17 @@ class _Strategies:
                 return st.tuples(*parts).map(partial(_made, cls))
             case nodes.UnionNode():
                 return self._unions(node, depth)
-            case nodes.CallNode(cls=cls):
-                return self._nested(cls, depth)
+            case nodes.CallNode(declared=declared):
+                return self._nested(declared, depth)
         raise AssertionError(f"{node!r} has no strategy")
 
-    def _nested(self, cls: type, depth: int) -> SearchStrategy[Any]:
+    def _nested(self, declared: Any, depth: int) -> SearchStrategy[Any]:
         """A type within itself; too deep there is none, and only what leaves it out remains."""
         if depth == 0:
             return st.nothing()
-        key = (cls, depth)
+        key = (declared, depth)
         if key not in self._known:
-            self._known[key] = self.of(resolve(cls), depth - 1)
+            self._known[key] = self.of(resolve(declared), depth - 1)
         return self._known[key]
 
     def _unions(self, node: nodes.UnionNode, depth: int) -> SearchStrategy[Any]:

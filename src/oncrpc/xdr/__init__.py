@@ -17,6 +17,7 @@ from oncrpc.xdr.types import (
     fixed,
     linked,
     opaque,
+    rest,
     string,
     struct,
     union,
@@ -26,5 +27,5 @@ from oncrpc.xdr.types import (
 __all__ = [
     "UNLIMITED", "Bool", "Codec", "Double", "Float", "Hyper", "Int", "Opaque", "Registry",
     "String", "UHyper", "UInt", "array", "codec", "decode", "encode", "fixed", "linked",
-    "opaque", "string", "struct", "union", "vector",
+    "opaque", "rest", "string", "struct", "union", "vector",
 ]  # fmt: skip

@@ -51,7 +51,7 @@ def short_run(fields: tuple[tuple[int, str], ...], path: str, offset: int, end: 
 class Writer:
     """What both directions share: lines, names, constants and the run."""
 
-    def __init__(self, codec: Callable[[type], Any]) -> None:
+    def __init__(self, codec: Callable[[Any], Any]) -> None:
         self.codec = codec
         self.lines: list[str] = []
         self.depth = 1
@@ -64,7 +64,12 @@ class Writer:
         self.format = ""
 
     def emit(self, line: str) -> None:
-        self.lines.append("    " * self.depth + line)
+        """Write a line at the depth of now."""
+        self.lines.append(self.indented(line, self.depth))
+
+    def indented(self, line: str, depth: int) -> str:
+        """The line as it stands at that depth."""
+        return "    " * depth + line
 
     def name(self) -> str:
         self.count += 1

@@ -1,10 +1,47 @@
-"""Writes the decoding half of a codec: one check a run, bounds before memory (RFC 4506)."""
+"""Writes the decoding half of a codec: one length check a run, bounds before memory (RFC 4506).
+
+For this declaration of a number, a flag and a string ::
+
+    @xdr.struct
+    class item:
+        number: UInt
+        new: Bool
+        name: Annotated[bytes, xdr.string(8)]
+
+it writes this function, in which the number, the flag and the string's length are one run ::
+
+    def decode(data, i, end):
+        if end - i < 12:
+            short_run(((4, f'item.number'), (4, f'item.new'), (4, f'item.name')), '', i, end)
+        v1, v2, v4, = C9(data, i)
+        if v2 > 1:
+            bad(f'item.new', i + 4, f'{v2} is not a bool')
+        if v4 > 8:
+            bad(f'item.name', i + 8, f'{v4} bytes, limit 8')
+        i += 12
+        v5 = v4 + 3 & -4
+        if end - i < v5:
+            short(f'item.name', i, v5, end)
+        v6 = i + v4
+        v3 = data[i:v6]
+        i += v5
+        if v6 != i and data[v6:i] != PADDING[v4 & 3]:
+            bad(f'item.name', v6, 'padding is not zero')
+        v7 = new(C10)
+        v7.number = v1
+        v7.new = (v2 == 1)
+        v7.name = v3
+        return v7, i
+
+``C9`` is the ``unpack_from`` of a ``struct.Struct``, ``C10`` the class. The checks of a run stand
+before ``i`` is moved past it, so that ``i`` and a field's offset in the run are its place in an
+error. In a loop, ``end - i`` is replaced by a bound that is found once.
+"""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple, assert_never
 
 from oncrpc.xdr import nodes
 from oncrpc.xdr.compile import Writer, define
@@ -14,16 +51,32 @@ from oncrpc.xdr.types import UNLIMITED, Registry
 Decode = Callable[[bytes, int, int], tuple[Any, int]]
 
 
-class DecodeWriter(Writer):
-    """Writes ``decode(data, i, end) -> (value, i)``."""
+class Field(NamedTuple):
+    """A value of fixed size in a run: its variable, its size in bytes, its path for errors."""
 
-    def __init__(self, codec: Callable[[type], Any]) -> None:
+    name: str
+    size: int
+    path: str
+
+
+class DecodeWriter(Writer):
+    """Writes ``decode(data, i, end) -> (value, i)``.
+
+    ``run`` are the fields that the next flush unpacks, ``after`` the lines that wait for their
+    values. ``loop`` is the index of the line that opens the innermost loop, as long as no run of
+    its body is written, else 0: the first run finds its bound above the loop. ``chained`` says that
+    the next run begins with the flag of a list element.
+    """
+
+    def __init__(self, codec: Callable[[Any], Any]) -> None:
         super().__init__(codec)
-        self.run: list[tuple[str, int, str]] = []
+        self.run: list[Field] = []
         self.after: list[str] = []
+        self.loop = 0
         self.chained = False
 
     def function(self, node: Node, root: str) -> Decode:
+        """The function that decodes the node; ``root`` is the first word of paths in errors."""
         value = self.value(node, root)
         self.flush()
         self.emit(f"return {value}, i")
@@ -31,46 +84,75 @@ class DecodeWriter(Writer):
         return made
 
     def value(self, node: Node, path: str) -> str:
-        """Write what reads the node; the result is the expression of its value."""
-        method: Callable[[Any, str], str] = getattr(self, "_" + type(node).__name__)
-        return method(node, path)
+        """Write what reads the node; returns the expression of its value."""
+        match node:
+            case nodes.VoidNode():
+                return "None"
+            case nodes.ScalarNode():
+                return self._scalar(node, path)
+            case nodes.EnumNode():
+                return self._enum(node, path)
+            case nodes.BytesNode():
+                return self._bytes(node, path)
+            case nodes.ItemsNode():
+                return self._items(node, path)
+            case nodes.LinkedNode():
+                return self._linked(node, path)
+            case nodes.OptionalNode():
+                return self._optional(node, path)
+            case nodes.StructNode():
+                return self._struct(node, path)
+            case nodes.UnionNode():
+                return self._union(node, path)
+            case nodes.CallNode():
+                return self._call(node, path)
+            case _:
+                assert_never(node)
 
     def fixed(self, letter: str, size: int, path: str) -> str:
+        """Add a value of fixed size to the run; returns its variable."""
         name = self.name()
         self.format += letter
-        self.run.append((name, size, path))
+        self.run.append(Field(name, size, path))
         return name
 
     def flush(self) -> None:
         """End the run: one length check, one unpack, then what waited for the values."""
-        if self.run:
-            total = sum(size for _, size, _ in self.run)
-            self.emit(f"if end - i < {total}:")
-            if self.chained:
-                self.emit("    if data[i:i + 4] != TRUE:")
-                self.emit("        break")
-            if len(self.run) == 1:
-                self.emit(f"    short(f{self.run[0][2]!r}, i, {total}, end)")
-            else:
-                self._blame_run()
-            names = ", ".join(name for name, _, _ in self.run)
-            self.emit(f"{names}, = {self.struct('unpack_from')}(data, i)")
-            if self.chained:
-                self.emit(f"if {self.run[0][0]} != 1:")
-                self.emit("    break")
-            self.emit(f"i += {total}")
-            self.chained = False
-        sizes = [size for _, size, _ in self.run]
-        lines, self.run, self.after, self.format = self.after, [], [], ""
-        for line in lines:
-            self.emit(re.sub(r"@(\d+)@", lambda at: str(sum(sizes[int(at[1]) :])), line))
+        if not self.run:
+            return
+        total = sum(field.size for field in self.run)
+        names = ", ".join(field.name for field in self.run)
+        self._check_length(total)
+        self.emit(f"{names}, = {self.struct('unpack_from')}(data, i)")
+        if self.chained:
+            self.emit(f"if {self.run[0].name} != 1:")
+            self.emit("    break")
+        for line in self.after:
+            self.emit(line)
+        self.emit(f"i += {total}")
+        self.run, self.after, self.format, self.chained = [], [], "", False
 
-    def _blame_run(self) -> None:
-        fields = ", ".join(f"({size}, f{path!r})" for _, size, path in self.run)
-        self.emit(f"    short_run(({fields}), '', i, end)")
+    def _check_length(self, total: int) -> None:
+        """Write what leaves the function, or the loop, if the run is not there."""
+        if self.loop:
+            # Comparing with a bound that is found once saves a subtraction for each element.
+            last = self.name()
+            self.lines.insert(self.loop, self.indented(f"{last} = end - {total}", self.depth - 1))
+            self.loop = 0
+            self.emit(f"if i > {last}:")
+        else:
+            self.emit(f"if end - i < {total}:")
+        if self.chained:
+            self.emit("    if data[i:i + 4] != TRUE:")
+            self.emit("        break")
+        if len(self.run) == 1:
+            self.emit(f"    short(f{self.run[0].path!r}, i, {total}, end)")
+        else:
+            fields = ", ".join(f"({field.size}, f{field.path!r})" for field in self.run)
+            self.emit(f"    short_run(({fields}), '', i, end)")
 
     def later(self, *lines: str) -> None:
-        """Lines that need the values of the run so far."""
+        """Write lines that need the values of the run, behind it."""
         if self.run:
             self.after.extend(lines)
         else:
@@ -78,21 +160,20 @@ class DecodeWriter(Writer):
                 self.emit(line)
 
     def check(self, path: str, condition: str, reason: str) -> None:
-        """Queue a check of the four bytes just added to the run; a failure gives their offset."""
+        """Refuse the field that was just added to the run if the condition holds."""
+        offset = sum(field.size for field in self.run[:-1])
+        at = f"i + {offset}" if offset else "i"
         self.after.append(f"if {condition}:")
-        self.after.append(f"    bad(f{path!r}, i - @{len(self.run) - 1}@, f{reason!r})")
+        self.after.append(f"    bad(f{path!r}, {at}, f{reason!r})")
 
-    def _VoidNode(self, node: nodes.VoidNode, path: str) -> str:
-        return "None"
-
-    def _ScalarNode(self, node: nodes.ScalarNode, path: str) -> str:
+    def _scalar(self, node: nodes.ScalarNode, path: str) -> str:
         name = self.fixed(node.scalar.format, node.scalar.size, path)
         if node.scalar.name == "bool":
             self.check(path, f"{name} > 1", f"{{{name}}} is not a bool")
             return f"({name} == 1)"
         return name
 
-    def _EnumNode(self, node: nodes.EnumNode, path: str) -> str:
+    def _enum(self, node: nodes.EnumNode, path: str) -> str:
         raw = self.fixed("i", 4, path)
         if issubclass(node.cls, Registry):
             return f"{self.constant(node.cls)}({raw})"
@@ -101,11 +182,11 @@ class DecodeWriter(Writer):
         self.check(path, f"{name} is None", f"{{{raw}}} is not a value of {node.cls.__name__}")
         return name
 
-    def _BytesNode(self, node: nodes.BytesNode, path: str) -> str:
+    def _bytes(self, node: nodes.BytesNode, path: str) -> str:
         name = self.name()
         if node.fixed:
             self.flush()
-            self.take(name, str(node.limit), str(padded(node.limit)), path, node.limit & 3)
+            self._take(name, str(node.limit), str(padded(node.limit)), path, node.limit & 3)
             return name
         size = self.fixed("I", 4, path)
         if node.limit < UNLIMITED:
@@ -113,10 +194,10 @@ class DecodeWriter(Writer):
         self.flush()
         whole = self.name()
         self.emit(f"{whole} = {size} + 3 & -4")
-        self.take(name, size, whole, path, 1)
+        self._take(name, size, whole, path, 1)
         return name
 
-    def take(self, name: str, size: str, whole: str, path: str, padding: int) -> None:
+    def _take(self, name: str, size: str, whole: str, path: str, padding: int) -> None:
         """Slice ``size`` bytes out and check that the padding is there and zero (§4.9, §4.10)."""
         self.emit(f"if end - i < {whole}:")
         self.emit(f"    short(f{path!r}, i, {whole}, end)")
@@ -131,16 +212,15 @@ class DecodeWriter(Writer):
         self.emit(f"if {last} != i and data[{last}:i] != PADDING[{size} & 3]:")
         self.emit(f"    bad(f{path!r}, {last}, 'padding is not zero')")
 
-    def _ItemsNode(self, node: nodes.ItemsNode, path: str) -> str:
+    def _items(self, node: nodes.ItemsNode, path: str) -> str:
         if node.fixed:
             self.flush()
             size = str(node.limit)
         else:
             size = self.fixed("I", 4, path)
             if node.limit < UNLIMITED:
-                self.check(
-                    path, f"{size} > {node.limit}", f"{{{size}}} elements, limit {node.limit}"
-                )
+                reason = f"{{{size}}} elements, limit {node.limit}"
+                self.check(path, f"{size} > {node.limit}", reason)
             self.flush()
         name = self.name()
         least = node.element.least
@@ -162,6 +242,7 @@ class DecodeWriter(Writer):
         """
         path = f"{path}[{{len({name})}}]"
         self.emit(f"{name} = []")
+        self.loop = len(self.lines)
         self.emit("while True:" if size is None else f"for _ in range({size}):")
         self.depth += 1
         if size is None:
@@ -170,23 +251,25 @@ class DecodeWriter(Writer):
         value = self.value(element, path)
         self.flush()
         self.emit(f"{name}.append({value})")
+        self.loop = 0
         self.depth -= 1
         if size is None:
             self._flag(path)
 
     def _flag(self, path: str) -> str:
+        """Write what reads the flag of an optional; returns its variable."""
         flag = self.fixed("I", 4, path)
         self.check(path, f"{flag} > 1", f"{{{flag}}} is not a bool")
         self.flush()
         return flag
 
-    def _LinkedNode(self, node: nodes.LinkedNode, path: str) -> str:
+    def _linked(self, node: nodes.LinkedNode, path: str) -> str:
         self.flush()
         name = self.name()
         self._loop(name, None, node.element, path)
-        return name
+        return f"({name} or None)" if node.rest else name
 
-    def _OptionalNode(self, node: nodes.OptionalNode, path: str) -> str:
+    def _optional(self, node: nodes.OptionalNode, path: str) -> str:
         flag = self._flag(path)
         name = self.name()
         self.emit(f"{name} = None")
@@ -201,13 +284,11 @@ class DecodeWriter(Writer):
         self.emit(f"{name} = {value}")
         self.depth -= 1
 
-    def _StructNode(self, node: nodes.StructNode, path: str) -> str:
-        values = [self.value(child, f"{path}.{name}") for name, child in node.fields]
-        return self.made(
-            node.cls, dict(zip((name for name, _ in node.fields), values, strict=True))
-        )
+    def _struct(self, node: nodes.StructNode, path: str) -> str:
+        values = {name: self.value(child, f"{path}.{name}") for name, child in node.fields}
+        return self._made(node.cls, values | ({node.rest: "None"} if node.rest else {}))
 
-    def made(self, cls: type, fields: dict[str, str]) -> str:
+    def _made(self, cls: type, fields: dict[str, str]) -> str:
         """Write what makes an instance: its fields are stored here, to save a call of __init__."""
         name = self.name()
         self.later(
@@ -216,7 +297,7 @@ class DecodeWriter(Writer):
         )
         return name
 
-    def _UnionNode(self, node: nodes.UnionNode, path: str) -> str:
+    def _union(self, node: nodes.UnionNode, path: str) -> str:
         tag = self.value(node.switch[1], f"{path}.{node.switch[0]}")
         self.flush()
         name, word = self.name(), "if"
@@ -229,10 +310,10 @@ class DecodeWriter(Writer):
             self.emit(f"    bad(f{path!r}, i - 4, f'{{{tag}}} has no arm')")
         else:
             self._branch(name, node.default, f"{path}.{node.body}")
-        return self.made(node.cls, {node.switch[0]: tag, node.body: name})
+        return self._made(node.cls, {node.switch[0]: tag, node.body: name})
 
-    def _CallNode(self, node: nodes.CallNode, path: str) -> str:
+    def _call(self, node: nodes.CallNode, path: str) -> str:
         self.flush()
-        name, codec = self.name(), self.constant(self.codec(node.cls))
+        name, codec = self.name(), self.constant(self.codec(node.declared))
         self.emit(f"{name}, i = {codec}.decode_nested(data, i, end, f{path!r})")
         return name

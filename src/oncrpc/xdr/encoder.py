@@ -1,9 +1,25 @@
-"""Writes the encoding half of a codec (RFC 4506)."""
+"""Writes the encoding half of a codec (RFC 4506).
+
+For the declaration that ``decoder`` shows it writes ::
+
+    def encode(v, out):
+        v1 = v.name
+        v2 = len(v1)
+        if not (v2 <= 8):
+            bad(f'item.name', None, f'{v2} bytes, limit 8')
+        out.append(C9(v.number, 1 if v.new else 0, v2))
+        out.append(v1)
+        if v2 & 3:
+            out.append(PADDING[v2 & 3])
+
+``C9`` is the ``pack`` of a ``struct.Struct``. Only limits are checked here; what does not fit
+otherwise makes an exception, and ``misfit`` finds the field.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, assert_never
 
 from oncrpc.xdr import nodes
 from oncrpc.xdr.compile import Writer, define
@@ -19,11 +35,12 @@ class EncodeWriter(Writer):
     The pieces are joined at the end, so that long opaque data is copied only once.
     """
 
-    def __init__(self, codec: Callable[[type], Any]) -> None:
+    def __init__(self, codec: Callable[[Any], Any]) -> None:
         super().__init__(codec)
         self.run: list[str] = []
 
     def function(self, node: Node, root: str) -> Encode:
+        """The function that encodes the node; ``root`` is the first word of paths in errors."""
         self.value(node, "v", root)
         self.flush()
         lines = ["def encode(v, out):", *(self.lines or ["    pass"])]
@@ -32,31 +49,52 @@ class EncodeWriter(Writer):
 
     def value(self, node: Node, expression: str, path: str) -> None:
         """Write what appends the value of the expression."""
-        method: Callable[[Any, str, str], None] = getattr(self, "_" + type(node).__name__)
-        method(node, expression, path)
+        match node:
+            case nodes.VoidNode():
+                self.require(f"{expression} is None", path, "void has no value")
+            case nodes.ScalarNode():
+                self._scalar(node, expression)
+            case nodes.EnumNode():
+                self._enum(node, expression, path)
+            case nodes.BytesNode():
+                self._bytes(node, expression, path)
+            case nodes.ItemsNode():
+                self._items(node, expression, path)
+            case nodes.LinkedNode():
+                self._linked(node, expression, path)
+            case nodes.OptionalNode():
+                self._optional(node, expression, path)
+            case nodes.StructNode():
+                self._struct(node, expression, path)
+            case nodes.UnionNode():
+                self._union(node, expression, path)
+            case nodes.CallNode():
+                self._call(node, expression, path)
+            case _:
+                assert_never(node)
 
     def fixed(self, letter: str, expression: str) -> None:
+        """Add a value of fixed size to the run."""
         self.format += letter
         self.run.append(expression)
 
     def flush(self) -> None:
+        """End the run: one pack for all its values."""
         if self.run:
             self.emit(f"out.append({self.struct('pack')}({', '.join(self.run)}))")
         self.run, self.format = [], ""
 
     def require(self, condition: str, path: str, reason: str) -> None:
+        """Refuse the value unless the condition holds."""
         self.emit(f"if not ({condition}):")
         self.emit(f"    bad(f{path!r}, None, f{reason!r})")
 
-    def _VoidNode(self, node: nodes.VoidNode, expression: str, path: str) -> None:
-        self.require(f"{expression} is None", path, "void has no value")
-
-    def _ScalarNode(self, node: nodes.ScalarNode, expression: str, path: str) -> None:
+    def _scalar(self, node: nodes.ScalarNode, expression: str) -> None:
         if node.scalar.name == "bool":
             expression = f"1 if {expression} else 0"
         self.fixed(node.scalar.format, expression)
 
-    def _EnumNode(self, node: nodes.EnumNode, expression: str, path: str) -> None:
+    def _enum(self, node: nodes.EnumNode, expression: str, path: str) -> None:
         if not issubclass(node.cls, Registry):
             members = self.constant(node.cls._value2member_map_)
             self.require(
@@ -66,7 +104,7 @@ class EncodeWriter(Writer):
             )
         self.fixed("i", expression)
 
-    def _BytesNode(self, node: nodes.BytesNode, expression: str, path: str) -> None:
+    def _bytes(self, node: nodes.BytesNode, expression: str, path: str) -> None:
         name, size = self.name(), self.name()
         self.emit(f"{name} = {expression}")
         self.emit(f"{size} = len({name})")
@@ -82,7 +120,7 @@ class EncodeWriter(Writer):
         self.emit(f"if {size} & 3:")
         self.emit(f"    out.append(PADDING[{size} & 3])")
 
-    def _ItemsNode(self, node: nodes.ItemsNode, expression: str, path: str) -> None:
+    def _items(self, node: nodes.ItemsNode, expression: str, path: str) -> None:
         name, size = self.name(), self.name()
         self.emit(f"{name} = {expression}")
         self.emit(f"{size} = len({name})")
@@ -101,21 +139,27 @@ class EncodeWriter(Writer):
         self._loop(name, element, path, chained=False)
 
     def _loop(self, name: str, element: Node, path: str, *, chained: bool) -> None:
-        item, index = self.name(), self.name()
-        self.emit(f"for {index}, {item} in enumerate({name}):")
+        item, index, head = self.name(), self.name(), len(self.lines)
         self.depth += 1
         if chained:
             self.fixed("I", "1")
         self.value(element, item, f"{path}[{{{index}}}]")
         self.flush()
         self.depth -= 1
+        # Only a check needs the index; without one the loop is faster.
+        counts = any(f"{{{index}}}" in line for line in self.lines[head:])
+        self.emit(
+            f"for {index}, {item} in enumerate({name}):" if counts else f"for {item} in {name}:"
+        )
+        self.lines.insert(head, self.lines.pop())
 
-    def _LinkedNode(self, node: nodes.LinkedNode, expression: str, path: str) -> None:
+    def _linked(self, node: nodes.LinkedNode, expression: str, path: str) -> None:
         self.flush()
-        self._loop(expression, node.element, path, chained=True)
+        items = f"({expression} or ())" if node.rest else expression
+        self._loop(items, node.element, path, chained=True)
         self.fixed("I", "0")
 
-    def _OptionalNode(self, node: nodes.OptionalNode, expression: str, path: str) -> None:
+    def _optional(self, node: nodes.OptionalNode, expression: str, path: str) -> None:
         self.flush()
         name = self.name()
         self.emit(f"{name} = {expression}")
@@ -128,15 +172,18 @@ class EncodeWriter(Writer):
         self.flush()
         self.depth -= 1
 
-    def _StructNode(self, node: nodes.StructNode, expression: str, path: str) -> None:
+    def _struct(self, node: nodes.StructNode, expression: str, path: str) -> None:
         name = expression
         if "." in expression:
             name = self.name()
             self.emit(f"{name} = {expression}")
+        if node.rest:
+            self.emit(f"if {name}.{node.rest} is not None:")
+            self.emit("    raise TypeError")
         for field, child in node.fields:
             self.value(child, f"{name}.{field}", f"{path}.{field}")
 
-    def _UnionNode(self, node: nodes.UnionNode, expression: str, path: str) -> None:
+    def _union(self, node: nodes.UnionNode, expression: str, path: str) -> None:
         name, tag = self.name(), self.name()
         self.emit(f"{name} = {expression}")
         self.emit(f"{tag} = {name}.{node.switch[0]}")
@@ -160,7 +207,7 @@ class EncodeWriter(Writer):
         self.flush()
         self.depth -= 1
 
-    def _CallNode(self, node: nodes.CallNode, expression: str, path: str) -> None:
+    def _call(self, node: nodes.CallNode, expression: str, path: str) -> None:
         self.flush()
-        codec = self.constant(self.codec(node.cls))
+        codec = self.constant(self.codec(node.declared))
         self.emit(f"{codec}.encode_nested({expression}, out, f{path!r})")

@@ -48,8 +48,12 @@ def _reason(node: Node, value: Any) -> str | None:
             return _unpackable("i", cls.__name__, value)
         case BytesNode() if not isinstance(value, (bytes, bytearray, memoryview)):
             return _other(value, "bytes")
+        case LinkedNode(rest=True) if value is None:
+            return None
         case ItemsNode() | LinkedNode() if not hasattr(value, "__len__"):
             return _other(value, "list")
+        case StructNode(rest=rest) if rest and getattr(value, rest, None) is not None:
+            return f"{rest} is not None, but the list has the elements that follow"
         case StructNode(cls=cls, fields=fields) if not all(hasattr(value, n) for n, _ in fields):
             return _other(value, cls.__name__)
         case UnionNode(cls=cls) if not (
@@ -81,10 +85,10 @@ def _parts(node: Node, value: Any, path: str) -> list[Place]:
             arm = next((arm for number, arm in cases.items() if number == tag), default)
             parts: list[Place] = [(switch, tag, f"{path}.{name}")]
             return parts + ([(arm, getattr(value, body), f"{path}.{body}")] if arm else [])
-        case ItemsNode(element=element) | LinkedNode(element=element):
+        case ItemsNode(element=element) | LinkedNode(element=element) if value is not None:
             return [(element, item, f"{path}[{index}]") for index, item in enumerate(value)]
         case OptionalNode(element=element) if value is not None:
             return [(element, value, path)]
-        case CallNode(cls=cls):
-            return [(resolve(cls), value, path)]
+        case CallNode(declared=declared):
+            return [(resolve(declared), value, path)]
     return []

@@ -7,7 +7,7 @@ import types
 import typing
 from typing import Annotated, Any, NamedTuple, TypeAlias, get_args, get_origin
 
-from oncrpc.xdr.types import REFUSED, Arms, Bytes, Items, Linked, Scalar
+from oncrpc.xdr.types import REFUSED, Arms, Bytes, Items, Linked, Rest, Scalar
 
 
 class VoidNode(NamedTuple):
@@ -38,8 +38,11 @@ class ItemsNode(NamedTuple):
 
 
 class LinkedNode(NamedTuple):
+    """A linked list, or the rest of one: then an empty one is None."""
+
     least: int
     element: Node
+    rest: bool = False
 
 
 class OptionalNode(NamedTuple):
@@ -48,9 +51,12 @@ class OptionalNode(NamedTuple):
 
 
 class StructNode(NamedTuple):
+    """``rest`` is the field that an element of a list leaves to the list, else empty."""
+
     least: int
     cls: type
     fields: list[tuple[str, Node]]
+    rest: str = ""
 
 
 class UnionNode(NamedTuple):
@@ -69,7 +75,7 @@ class CallNode(NamedTuple):
     """
 
     least: int
-    cls: type
+    declared: Any
 
 
 Node: TypeAlias = (
@@ -111,8 +117,24 @@ def _marked(parts: tuple[Any, ...], inside: tuple[type, ...]) -> Node:
                 raise TypeError(f"{base!r}: elements of no size have no bounds")
             return ItemsNode(limit * element.least if fixed else 4, element, limit, fixed)
         case Linked():
-            return LinkedNode(4, resolve(get_args(base)[0], inside))
+            element = get_args(base)[0]
+            if element in inside and element.__xdr_rest__:
+                return CallNode(4, Annotated[parts])
+            return LinkedNode(4, _element(element, inside))
+        case Rest():
+            listed = next(part for part in get_args(base) if part is not types.NoneType)
+            return LinkedNode(4, _element(get_args(listed)[0], inside), rest=True)
     raise TypeError(f"{marker!r} is not an XDR marker")
+
+
+def _element(cls: Any, inside: tuple[type, ...]) -> Node:
+    """An element of a list: without the field that says what follows, which the list does."""
+    if not getattr(cls, "__xdr_rest__", ""):
+        return resolve(cls, inside)
+    hints = typing.get_type_hints(cls, include_extras=True)
+    names = [name for name in cls.__xdr_fields__ if name != cls.__xdr_rest__]
+    fields = [(name, resolve(hints[name], (*inside, cls))) for name in names]
+    return StructNode(sum(node.least for _, node in fields), cls, fields, cls.__xdr_rest__)
 
 
 def _optional(declared: Any, inside: tuple[type, ...]) -> Node:

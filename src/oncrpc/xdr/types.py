@@ -25,6 +25,7 @@ T x[n]                 ``Annotated[list[T], vector(n)]``           list
 T x<m>                 ``Annotated[list[T], array(m)]``            list
 T \\*x                  ``T | None``                                value or None
 list by \\*next         ``Annotated[list[T], linked]``              list
+its \\*next             ``Annotated[list[T] | None, rest] = None``  list or None
 void                   ``None``                                    None
 =====================  ==========================================  ====================
 """
@@ -69,6 +70,10 @@ class Linked(NamedTuple):
     """Elements chained by an optional ``next``: each is preceded by TRUE, the end is FALSE."""
 
 
+class Rest(NamedTuple):
+    """The ``next`` of a list element: the elements that follow one that is not in a list."""
+
+
 class Arms(NamedTuple):
     """A union's arms by discriminant; ``default`` is ``REFUSED`` where none is declared."""
 
@@ -89,6 +94,13 @@ Bool = Annotated[bool, Scalar("I", 4, "bool")]
 String = Annotated[bytes, Bytes(UNLIMITED, fixed=False)]
 Opaque = Annotated[bytes, Bytes(UNLIMITED, fixed=False)]
 linked = Linked()
+"""Marker of a linked list (§4.19)."""
+
+rest = Rest()
+"""Marker of the last field of a list element (§4.19). It is None where nothing follows.
+
+In a list it is None too: the list has the elements that follow.
+"""
 
 
 def opaque(limit: int = UNLIMITED) -> Bytes:
@@ -131,13 +143,16 @@ class Registry(enum.IntEnum):
 def struct(cls: type[T]) -> type[T]:
     """Make the class a wire structure (§4.14): slots, positional construction, equality, repr.
 
-    Instances are frozen for the type checker only. The codec is compiled at first use.
+    Instances are frozen for the type checker only. The codec is compiled at first use. Only the
+    ``rest`` of a list element has a default: None.
     """
     names = tuple(vars(cls).get("__annotations__", ()))
-    body = {key: value for key, value in vars(cls).items() if key not in _REPLACED}
+    defaults = {name: vars(cls)[name] for name in names if name in vars(cls)}
+    left_out = _REPLACED | defaults.keys()
+    body = {key: value for key, value in vars(cls).items() if key not in left_out}
     body |= {"__slots__": names, "__match_args__": names, "__xdr_fields__": names}
-    body |= {"__init__": _initializer(names), "__eq__": _equal, "__hash__": _hash}
-    body["__repr__"] = _repr
+    body |= {"__init__": _initializer(names, defaults), "__eq__": _equal, "__hash__": _hash}
+    body |= {"__repr__": _repr, "__xdr_rest__": next(iter(defaults), "")}
     made: Any = type(cls.__name__, cls.__bases__, body)
     made.__qualname__ = cls.__qualname__
     return cast(type[T], made)
@@ -162,9 +177,10 @@ def union(cases: Mapping[int, Any], *, default: Any = REFUSED) -> Any:
 _REPLACED = {"__dict__", "__weakref__", "__slots__"}
 
 
-def _initializer(names: tuple[str, ...]) -> Any:
+def _initializer(names: tuple[str, ...], defaults: dict[str, Any]) -> Any:
     lines = [f"    self.{name} = {name}" for name in names] or ["    pass"]
-    return define("__init__", [f"def __init__(self, {', '.join(names)}):", *lines], {})
+    parameters = [f"{name}={defaults[name]!r}" if name in defaults else name for name in names]
+    return define("__init__", [f"def __init__(self, {', '.join(parameters)}):", *lines], {})
 
 
 def _values(self: Any) -> tuple[Any, ...]:
@@ -182,5 +198,7 @@ def _hash(self: Any) -> int:
 
 
 def _repr(self: Any) -> str:
-    fields = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__xdr_fields__)
-    return f"{self.__class__.__name__}({fields})"
+    values = {name: getattr(self, name) for name in self.__xdr_fields__}
+    if self.__xdr_rest__ and values[self.__xdr_rest__] is None:
+        del values[self.__xdr_rest__]
+    return f"{self.__class__.__name__}({', '.join(f'{k}={v!r}' for k, v in values.items())})"
