@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from oncrpc.aio import binding
     from oncrpc.aio.broadcast import broadcast
     from oncrpc.aio.client import connect
-    from oncrpc.aio.connections import Limits
+    from oncrpc.aio.limits import Limits
     from oncrpc.aio.server import serve
     from oncrpc.net.credentials import auth_sys
 
@@ -26,7 +26,7 @@ __all__ = [
 ]  # fmt: skip
 
 _HOMES = {
-    "Limits": "oncrpc.aio.connections:Limits",
+    "Limits": "oncrpc.aio.limits:Limits",
     "auth_sys": "oncrpc.net.credentials:auth_sys",
     "binding": "oncrpc.aio.binding",
     "broadcast": "oncrpc.aio.broadcast:broadcast",

@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from oncrpc.aio.connections import Limits
+from oncrpc.aio.limits import Limits
 from support.echo import ECHO_V1, record
 from support.loops import run, settle, until
 from support.streams import Serving, answered, connect_from, ended, receive, send, serving

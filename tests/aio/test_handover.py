@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from oncrpc.addr import transport
-from oncrpc.aio.connections import Carried, Limits
+from oncrpc.aio.connections import Carried
+from oncrpc.aio.limits import Limits
 from oncrpc.aio.server import Server
 from oncrpc.net.sockets import listen
 from support.echo import ECHO_V1, Echo, call, dispatcher, record

@@ -17,7 +17,7 @@ import pytest
 
 from oncrpc.addr import Transport, split_uaddr, transport
 from oncrpc.aio.client import connect
-from oncrpc.aio.connections import Limits
+from oncrpc.aio.limits import Limits
 from oncrpc.aio.server import Server, serve
 from oncrpc.errors import AddressError, AuthError, SystemFailure
 from oncrpc.net.credentials import auth_sys

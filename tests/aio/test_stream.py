@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oncrpc.aio.connections import SLICE, Limits, Turns
+from oncrpc.aio.connections import SLICE, Turns
+from oncrpc.aio.limits import Limits
 from oncrpc.aio.stream import TURN_CALLS, Connection
 from oncrpc.rpc.record import MAX_FRAGMENTS, encode_record
 from oncrpc.testing import ManualClock

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from oncrpc.addr import transport
-from oncrpc.aio.connections import Carried, Limits
+from oncrpc.aio.connections import Carried
+from oncrpc.aio.limits import Limits
 from oncrpc.aio.stream import ACCEPT_BATCH, Connection
 from oncrpc.net.sockets import accept, listen
 from oncrpc.rpc import Caller

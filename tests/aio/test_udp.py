@@ -8,8 +8,9 @@ import pytest
 
 from oncrpc.aio import udp
 from oncrpc.aio.datagram_batch import SLOTS, Batch
+from oncrpc.aio.guard import NoGuard, Standing
 from oncrpc.aio.udp import MAX_CALL, MAX_REPLY, MAX_WAITING, _fitting
-from oncrpc.aio.udp_route import NoGuard, Route, Standing
+from oncrpc.aio.udp_route import Route
 from oncrpc.errors import SystemFailure
 from oncrpc.rpc import Caller
 from oncrpc.rpc.dispatch import refuse

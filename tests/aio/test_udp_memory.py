@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from oncrpc.addr import transport
 from oncrpc.aio import udp
 from oncrpc.aio.datagram_batch import MAX_TRAIN, MAX_TRAIN_REPLY, SLOTS, Batch, can_segment
+from oncrpc.aio.guard import Guard, NoGuard, Standing
 from oncrpc.aio.udp import MAX_READY_CALL, UdpEndpoint
-from oncrpc.aio.udp_route import Guard, NoGuard, Standing
 from oncrpc.net.sockets import listen
 from oncrpc.rpc import Call, Caller, pure
 from oncrpc.rpc import reply_cache as memo

@@ -8,7 +8,8 @@ import struct
 
 import pytest
 
-from oncrpc.aio.udp_route import CONTROL_HEADER, NoGuard, Route, route_of
+from oncrpc.aio.guard import NoGuard
+from oncrpc.aio.udp_route import CONTROL_HEADER, Route, route_of
 from oncrpc.net.sockets import IP_PKTINFO
 from oncrpc.rpc import Caller
 

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from oncrpc.addr import transport
+from oncrpc.aio.guard import Guard
 from oncrpc.aio.udp import UdpEndpoint
-from oncrpc.aio.udp_route import Guard
 from oncrpc.net.sockets import listen
 from oncrpc.rpc.dispatch import Dispatcher
 from oncrpc.rpc.reply_cache import Memo

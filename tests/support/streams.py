@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from oncrpc.addr import transport
-from oncrpc.aio.connections import Limits, Pool
+from oncrpc.aio.connections import Pool
 from oncrpc.aio.epoll import Poller
+from oncrpc.aio.limits import Limits
 from oncrpc.aio.stream import Connection, Listener
 from oncrpc.net.sockets import listen, listen_local
 from oncrpc.rpc.dispatch import Dispatcher

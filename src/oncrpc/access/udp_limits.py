@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Protocol
 
-from oncrpc.aio.udp_route import Standing
+from oncrpc.aio.guard import Standing
 from oncrpc.rpc.program import Caller
 
 Network = IPv4Network | IPv6Network
@@ -63,7 +63,7 @@ class TokenBucket:
 
 
 class Sources:
-    """The guard of the UDP endpoints (``oncrpc.aio.udp_route.Guard``).
+    """The guard of the UDP endpoints (``oncrpc.aio.guard.Guard``).
 
     The ``rules`` tell which sources' calls need not be asked about before they are answered from
     memory.

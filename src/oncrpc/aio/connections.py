@@ -22,6 +22,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from oncrpc.aio.epoll import Poller
+from oncrpc.aio.limits import Limits
 from oncrpc.aio.stream_socket import READ_SIZE
 from oncrpc.rpc.program import Origin
 
@@ -33,23 +34,6 @@ SLICE = 0.005
 
 LEAST_READ = 16 << 10
 """Bytes that are read at a time where no record is longer: they may have to wait for their turn."""
-
-
-class Limits(NamedTuple):
-    """What connections may cost: counts, bytes, and seconds."""
-
-    connections: int = 1000
-    per_source: int = 250
-    record: int = 1 << 20
-    calls: int = 64
-    call_bytes: int = 4 << 20
-    unanswered_by_all: int = 64 << 20
-    unread: int = 64 << 10
-    unread_by_all: int = 64 << 20
-    record_time: float = 30.0
-    call_time: float = 30.0
-    write_time: float = 30.0
-    idle_time: float | None = 300.0
 
 
 class Carried(NamedTuple):

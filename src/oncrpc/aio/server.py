@@ -22,11 +22,12 @@ from oncrpc.addr import (
     transport,
 )
 from oncrpc.aio.binding import binder
-from oncrpc.aio.connections import Carried, Limits, Pool, Turns
+from oncrpc.aio.connections import Carried, Pool, Turns
 from oncrpc.aio.epoll import Poller
+from oncrpc.aio.guard import Guard
+from oncrpc.aio.limits import Limits
 from oncrpc.aio.stream import Connection, Listener
 from oncrpc.aio.udp import UdpEndpoint
-from oncrpc.aio.udp_route import Guard
 from oncrpc.checks import check_kind, check_seconds
 from oncrpc.errors import AddressError, NotRegistered, OncRpcError
 from oncrpc.net.sockets import join_group, listen, listen_local

@@ -22,8 +22,8 @@ from functools import partial
 from typing import Any
 
 from oncrpc.aio.connections import Carried, Pool
+from oncrpc.aio.guard import Guard, NoGuard
 from oncrpc.aio.stream_socket import Wire
-from oncrpc.aio.udp_route import Guard, NoGuard
 from oncrpc.errors import ProtocolError, SystemFailure
 from oncrpc.net.sockets import accept
 from oncrpc.net.targets import peer_pid, peer_pidfd, peer_uid

@@ -27,7 +27,8 @@ from oncrpc.aio.datagram_batch import (
     XID,
     Batch,
 )
-from oncrpc.aio.udp_route import Bucket, Guard, NoGuard, Route, route_of
+from oncrpc.aio.guard import Bucket, Guard, NoGuard
+from oncrpc.aio.udp_route import Route, route_of
 from oncrpc.errors import ProtocolError, SystemFailure
 from oncrpc.net.sockets import loopback_interfaces
 from oncrpc.rpc.dispatch import Dispatcher, Reply, refuse

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Hashable
-from typing import NamedTuple, Protocol
 
+from oncrpc.aio.guard import Bucket
 from oncrpc.net.sockets import IP_PKTINFO
 from oncrpc.rpc.program import Caller
 from oncrpc.rpc.reply_cache import Table
@@ -22,54 +21,6 @@ CONTROL_HEADER = struct.Struct("@Nii")
 NOTHING: Control = (0, 0, b"")
 PKTINFO = struct.Struct("@I4s4s")
 PKTINFO6 = struct.Struct("@16sI")
-
-
-class Bucket(Protocol):
-    """How many replies may go somewhere."""
-
-    def take(self, now: float) -> bool:
-        """Whether one more may, at ``now`` in seconds of a clock that only goes on."""
-
-
-class Standing(NamedTuple):
-    """What a source of datagrams may have.
-
-    Who is ``trusted`` may have replies that are longer than their calls. If it is ``open`` no call
-    needs to be asked about before it is answered from memory. Replies are taken from the
-    ``bucket``, if there is one.
-    """
-
-    trusted: bool = True
-    open: bool = True
-    bucket: Bucket | None = None
-
-
-class Guard(Protocol):
-    """What an endpoint asks about sources; what it was told holds until ``generation`` changes."""
-
-    @property
-    def generation(self) -> Hashable:
-        """Another one after every change."""
-
-    def standing(self, caller: Caller) -> Standing:
-        """What the host of a datagram may have; the caller's port is 0."""
-
-    def open_to(self, caller: Caller) -> bool:
-        """Whether the calls of a connection may be answered from memory."""
-
-
-class NoGuard:
-    """Everyone may have everything: for programs whose replies are what they were made for."""
-
-    generation = 0
-
-    def standing(self, caller: Caller) -> Standing:  # noqa: ARG002  # all are alike
-        """The same for all."""
-        return Standing()
-
-    def open_to(self, caller: Caller) -> bool:  # noqa: ARG002
-        """All of them."""
-        return True
 
 
 class Route:

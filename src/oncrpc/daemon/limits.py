@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import resource
 
-from oncrpc.aio.connections import Limits
+from oncrpc.aio.limits import Limits
 
 MAX_RECORD = 9000
 """The longest call on a stream, as in the C daemon: real ones have some hundred bytes."""

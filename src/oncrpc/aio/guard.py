@@ -1,0 +1,56 @@
+"""The guard: decides what a source may have before an endpoint answers it."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import NamedTuple, Protocol
+
+from oncrpc.rpc.program import Caller
+
+
+class Bucket(Protocol):
+    """A rate limit for replies."""
+
+    def take(self, now: float) -> bool:
+        """Whether one more reply may be sent at ``now``, in seconds of a monotonic clock."""
+
+
+class Standing(NamedTuple):
+    """What a source of datagrams may have.
+
+    A ``trusted`` source may get replies that are longer than its calls. If ``open`` is true, calls
+    may be answered from the reply cache without asking for each of them. Each reply is taken from
+    the ``bucket``, if there is one.
+    """
+
+    trusted: bool = True
+    open: bool = True
+    bucket: Bucket | None = None
+
+
+class Guard(Protocol):
+    """Decides about sources; a decision holds until ``generation`` changes."""
+
+    @property
+    def generation(self) -> Hashable:
+        """Differs after every change of what the guard would answer."""
+
+    def standing(self, caller: Caller) -> Standing:
+        """What the host of a datagram may have; the caller's port is 0."""
+
+    def open_to(self, caller: Caller) -> bool:
+        """Whether the calls of a connection may be answered from the reply cache."""
+
+
+class NoGuard:
+    """The default guard: trusts every source, no rate limit."""
+
+    generation = 0
+
+    def standing(self, caller: Caller) -> Standing:  # noqa: ARG002  # the same for all
+        """The same for every caller."""
+        return Standing()
+
+    def open_to(self, caller: Caller) -> bool:  # noqa: ARG002
+        """True for every caller."""
+        return True

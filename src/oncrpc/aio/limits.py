@@ -1,0 +1,48 @@
+"""What the peers of a server may cost it: connections, calls, bytes and seconds."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Limits(NamedTuple):
+    """The bounds of a server: counts, bytes, and seconds.
+
+    Immutable; change a field with ``Limits(record=1 << 16)`` or ``limits._replace(...)``.
+    """
+
+    connections: int = 1000
+    """Open connections. Beyond this a new connection replaces another one."""
+
+    per_source: int = 250
+    """Connections of one source: an address, or the user at a local socket."""
+
+    record: int = 1 << 20
+    """Bytes of a call on a stream; a longer record ends its connection."""
+
+    calls: int = 64
+    """Calls of a connection in progress. At the bound nothing more is read from it."""
+
+    call_bytes: int = 4 << 20
+    """Bytes of those calls. At the bound nothing more is read from the connection."""
+
+    unanswered_by_all: int = 64 << 20
+    """Bytes of all calls that are incomplete or in progress, of all connections together."""
+
+    unread: int = 64 << 10
+    """Bytes of replies that a peer has not read. At the bound nothing more is read from it."""
+
+    unread_by_all: int = 64 << 20
+    """The same of all connections that are at their own bound."""
+
+    record_time: float = 30.0
+    """Seconds in which a record must arrive."""
+
+    call_time: float = 30.0
+    """Seconds for which calls in progress protect a silent connection from being replaced."""
+
+    write_time: float = 30.0
+    """Seconds in which a peer must read its replies."""
+
+    idle_time: float | None = 300.0
+    """Seconds for which a connection may be silent; None for any time."""
