@@ -10,9 +10,10 @@ from random import Random
 from fuzz.calls import CALLERS
 from fuzz.driver import Target
 from fuzz.mutation import mutated_text
-from oncrpc.access.rules import OF_A_PROGRAM, RULED, Asker, relevant
+from oncrpc.access.rules import Asker, relevant
 from oncrpc.daemon.config.read import MAX_SIZE, PolicyError, line_of_rule, parse
 from oncrpc.portmap.config import Policy
+from oncrpc.portmap.vocabulary import VOCABULARY
 
 PATH = "portmap.toml"
 LONGEST = 330
@@ -64,8 +65,8 @@ def _check_told(mistake: str) -> None:
 def _decide(policy: Policy) -> None:
     for caller in CALLERS:
         rules = relevant(policy.rule, Asker.of(caller))
-        for procedure in RULED:
-            rules.decide(procedure, 100003 if procedure in OF_A_PROGRAM else None)
+        for procedure in VOCABULARY.in_rules:
+            rules.decide(procedure, 100003 if procedure in VOCABULARY.with_program else None)
 
 
 def _written(policy: Policy) -> str:

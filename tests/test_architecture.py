@@ -27,7 +27,7 @@ LAYERS = {
     "cli": 10,
 }  # fmt: skip
 EXCEPTIONS = {
-    "oncrpc.daemon.config.read": {"oncrpc.portmap.config"},
+    "oncrpc.daemon.config.read": {"oncrpc.portmap.config", "oncrpc.portmap.vocabulary"},
     "oncrpc.daemon.control.protocol": {"oncrpc.portmap.status"},
     "oncrpc.daemon.control.server": {"oncrpc.portmap.status"},
     "oncrpc.daemon.handover": {"oncrpc.portmap.registry"},
@@ -37,10 +37,11 @@ EXCEPTIONS = {
     "oncrpc.daemon.state.records": {"oncrpc.portmap.registry"},
     "oncrpc.daemon.web.feed": {
         "oncrpc.portmap.daemon", "oncrpc.portmap.getstat", "oncrpc.portmap.report",
-        "oncrpc.portmap.status",
+        "oncrpc.portmap.status", "oncrpc.portmap.vocabulary",
     },
     "oncrpc.daemon.web.metrics": {
         "oncrpc.portmap.daemon", "oncrpc.portmap.report", "oncrpc.portmap.status",
+        "oncrpc.portmap.vocabulary",
     },
     "oncrpc.daemon.web.open": {"oncrpc.portmap.daemon"},
     "oncrpc.daemon.web.server": {"oncrpc.portmap.daemon", "oncrpc.portmap.health"},

@@ -1,4 +1,4 @@
-"""The gate: rules, then hosts_access, and what is logged of refusals."""
+"""Admission: rules, then hosts_access, and what is logged of refusals."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from oncrpc.access import admission as gate
-from oncrpc.access.admission import MAX_CALLERS, Gate
-from oncrpc.access.call_lines import Refusals
+from oncrpc.access import admission
+from oncrpc.access.admission import MAX_CALLERS, Admission
+from oncrpc.access.call_lines import CallLog
 from oncrpc.access.rules import Rule
 from oncrpc.daemon.config.read import parse
 from oncrpc.errors import AuthError
+from oncrpc.portmap.vocabulary import VOCABULARY
 from oncrpc.programs.portmap import PMAP_VERS, call_args, mapping
 from oncrpc.programs.rpcb import RPCBVERS, RPCBVERS4, rpcb, rpcb_rmtcallargs
 from oncrpc.rpc import Caller, Procedure
@@ -51,16 +52,20 @@ def rules(text: str) -> tuple[Rule, ...]:
 def guarded(
     text: str = "", hosts: FakeHosts | None = None, *, clock: ManualClock | None = None
 ) -> PortMapper:
-    """A port mapper behind a gate."""
+    """A port mapper with rules."""
     made = PortMapper()
-    made.mapper.gate = Gate(Refusals(clock or ManualClock(now=0.5)))
-    made.mapper.gate.configure(rules(text), hosts)
+    made.mapper.admission = Admission(CallLog(VOCABULARY, now=clock or ManualClock(now=0.5)))
+    made.mapper.admission.configure(rules(text), hosts)
     return made
 
 
-def gate_of(mapper: PortMapper) -> Gate:
-    assert mapper.mapper.gate is not None
-    return mapper.mapper.gate
+def admission_of(mapper: PortMapper) -> Admission:
+    assert mapper.mapper.admission is not None
+    return mapper.mapper.admission
+
+
+def made_admission() -> Admission:
+    return Admission(CallLog(VOCABULARY))
 
 
 def refused(mapper: PortMapper, caller: Caller, procedure: Procedure[Any], *arguments: Any) -> bool:
@@ -197,7 +202,7 @@ def test_what_was_decided_while_the_files_changed_is_not_remembered() -> None:
     assert not isinstance(reply, bytes | None)
     with pytest.raises(StopIteration):
         reply.__await__().send(None)
-    assert not gate_of(mapper).open_to(REMOTE)
+    assert not admission_of(mapper).open_to(REMOTE)
 
 
 def awaited(mapper: PortMapper, caller: Caller) -> list[Awaitable[object]]:
@@ -217,8 +222,8 @@ def ended(calls: list[Awaitable[object]]) -> None:
 def test_datagrams_of_a_host_that_is_not_judged_yet_do_not_fill_the_table_of_all(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(gate, "MAX_UNJUDGED_OF_HOST", 2)
-    monkeypatch.setattr(gate, "MAX_UNJUDGED", 3)
+    monkeypatch.setattr(admission, "MAX_UNJUDGED_OF_HOST", 2)
+    monkeypatch.setattr(admission, "MAX_UNJUDGED", 3)
     mapper = guarded("", FakeHosts("192.0.2.9", "192.0.2.10", later=True))
     other = changed(REMOTE_UDP, source=("192.0.2.10", 1000, 0))
 
@@ -231,8 +236,8 @@ def test_datagrams_of_a_host_that_is_not_judged_yet_do_not_fill_the_table_of_all
     ended(third)
 
 
-def test_a_gate_without_rules_and_hosts_asks_nothing() -> None:
-    made = Gate()
+def test_without_rules_and_hosts_nothing_is_asked() -> None:
+    made = made_admission()
     assert not made.asks
 
     made.configure(rules(DENY_UDP))
@@ -243,7 +248,7 @@ def test_a_gate_without_rules_and_hosts_asks_nothing() -> None:
 
 
 def test_it_is_open_to_whom_no_rule_can_refuse() -> None:
-    made = Gate()
+    made = made_admission()
     made.configure(rules(DENY_UDP + "[[rule]]\nprocedure = ['SET']\nthen = 'allow'"))
 
     assert made.open_to(REMOTE)
@@ -254,17 +259,17 @@ def test_it_is_open_to_whom_no_rule_can_refuse() -> None:
 def test_it_is_open_to_a_host_once_a_call_of_it_was_let_through() -> None:
     hosts = FakeHosts("2001:db8::9")
     mapper = guarded("", hosts)
-    assert not gate_of(mapper).open_to(REMOTE)
-    assert gate_of(mapper).open_to(STATD)
+    assert not admission_of(mapper).open_to(REMOTE)
+    assert admission_of(mapper).open_to(STATD)
 
     for caller in (REMOTE, REMOTE6):
         refused(mapper, caller, GETPORT, NFS_PORT)
 
-    assert gate_of(mapper).open_to(REMOTE)
-    assert not gate_of(mapper).open_to(REMOTE6)
-    assert not gate_of(mapper).open_to(REMOTE_UDP), "another transport"
+    assert admission_of(mapper).open_to(REMOTE)
+    assert not admission_of(mapper).open_to(REMOTE6)
+    assert not admission_of(mapper).open_to(REMOTE_UDP), "another transport"
     hosts.generation += 1
-    assert not gate_of(mapper).open_to(REMOTE)
+    assert not admission_of(mapper).open_to(REMOTE)
 
 
 def test_without_rules_for_hosts_everybody_is_let_in_unasked() -> None:
@@ -272,13 +277,13 @@ def test_without_rules_for_hosts_everybody_is_let_in_unasked() -> None:
     hosts.empty = True
     mapper = guarded("", hosts)
 
-    assert gate_of(mapper).open_to(REMOTE)
+    assert admission_of(mapper).open_to(REMOTE)
     assert not refused(mapper, REMOTE, GETPORT, NFS_PORT)
     assert (hosts.asked, hosts.checked) == (0, 2)
 
 
 def test_a_rule_that_allows_everything_needs_no_hosts() -> None:
-    made = Gate()
+    made = made_admission()
     made.configure(rules("[[rule]]\nfrom = ['192.0.2.9']\nthen = 'allow'"), FakeHosts("192.0.2.9"))
 
     assert made.open_to(REMOTE)
@@ -286,7 +291,7 @@ def test_a_rule_that_allows_everything_needs_no_hosts() -> None:
 
 
 def test_the_generation_grows_with_every_change() -> None:
-    made, hosts = Gate(), FakeHosts()
+    made, hosts = made_admission(), FakeHosts()
     hosts.generation = 5
     seen = [made.generation]
     made.configure(rules(DENY_UDP), hosts)
@@ -303,7 +308,7 @@ def test_whoever_remembers_by_the_generation_has_the_files_looked_at() -> None:
     hosts = FakeHosts()
     mapper = guarded(hosts=hosts)
     checked = hosts.checked
-    _ = gate_of(mapper).generation
+    _ = admission_of(mapper).generation
     assert hosts.checked == checked + 1
 
 
@@ -311,13 +316,13 @@ def test_new_rules_hold_for_callers_that_are_known() -> None:
     mapper = guarded("", FakeHosts())
     assert not refused(mapper, REMOTE, GETPORT, NFS_PORT)
 
-    gate_of(mapper).configure(rules("[[rule]]\nthen = 'deny'"))
+    admission_of(mapper).configure(rules("[[rule]]\nthen = 'deny'"))
 
     assert refused(mapper, REMOTE, GETPORT, NFS_PORT)
 
 
 def test_callers_are_forgotten_when_they_are_many() -> None:
-    made = Gate()
+    made = made_admission()
     made.configure(rules(DENY_UDP), FakeHosts())
 
     for number in range(MAX_CALLERS + 1):
@@ -327,14 +332,14 @@ def test_callers_are_forgotten_when_they_are_many() -> None:
 
 
 def test_welcome_hosts_are_forgotten_when_they_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gate, "MAX_CALLERS", 1)
+    monkeypatch.setattr(admission, "MAX_CALLERS", 1)
     mapper = guarded("", FakeHosts())
 
     for caller in (REMOTE, REMOTE6):
         refused(mapper, caller, GETPORT, NFS_PORT)
 
-    assert not gate_of(mapper).open_to(REMOTE)
-    assert gate_of(mapper).open_to(REMOTE6)
+    assert not admission_of(mapper).open_to(REMOTE)
+    assert admission_of(mapper).open_to(REMOTE6)
 
 
 DENY_ALL = "[[rule]]\nthen = 'deny'\n"

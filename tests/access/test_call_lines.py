@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from oncrpc.access import call_lines as words
-from oncrpc.access.call_lines import MAX_LOGGED, Refusal, Refusals, parts_of
+from oncrpc.access.call_lines import MAX_LOGGED, CallLog, Refusal
 from oncrpc.errors import AuthError
+from oncrpc.portmap.vocabulary import VOCABULARY
 from oncrpc.programs.portmap import PMAP_VERS, call_args, mapping
 from oncrpc.programs.rpcb import RPCBVERS4, rpcb_rmtcallargs
 from oncrpc.rpc import Call, Caller, Procedure
@@ -83,7 +84,7 @@ def test_a_call_has_one_line_in_the_words_of_the_c_daemon(
     assert said_of(caplog, caller, procedure, argument) == [(level, line)]
 
 
-def test_a_call_that_the_gate_thinks_about_is_logged_once_it_is_let_in(
+def test_call_is_logged_once_admission_has_decided(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     mapper, answer = PortMapper(), list[asyncio.Future[None]]()
@@ -93,7 +94,7 @@ def test_a_call_that_the_gate_thinks_about_is_logged_once_it_is_let_in(
             answer.append(asyncio.get_running_loop().create_future())
             return answer[0]
 
-    mapper.mapper.gate = Thinking()  # type: ignore[assignment]  # it is like one
+    mapper.mapper.admission = Thinking()  # type: ignore[assignment]  # it is like one
 
     async def scenario() -> None:
         message = mapper.message(PMAP_VERS.PMAPPROC_DUMP)
@@ -119,7 +120,7 @@ def test_refusals_are_on_record_and_calls_only_if_asked_for(
             mapper.call(REMOTE, PMAP_VERS.PMAPPROC_SET, NFS)
 
     assert [record.name for record in caplog.records] == [words.log.name]
-    assert mapper.mapper.refusals.counts == {Refusal.DECLINED: 1}
+    assert mapper.mapper.call_log.counts == {Refusal.DECLINED: 1}
 
 
 @pytest.mark.parametrize(
@@ -144,7 +145,7 @@ def test_refusals_are_on_record_and_calls_only_if_asked_for(
     ids=["program", "user", "no program"],
 )  # fmt: skip
 def test_the_parts_of_a_call_have_names(call: Call, parts: dict[str, object]) -> None:
-    assert parts_of(call) == parts
+    assert CallLog(VOCABULARY).parts_of(call) == parts
 
 
 def test_a_call_whose_arguments_are_cut_off_has_no_program() -> None:
@@ -152,34 +153,34 @@ def test_a_call_whose_arguments_are_cut_off_has_no_program() -> None:
 
     cut = changed(call, message=call.message[: call.arguments_at + 3])
 
-    assert words.described(cut) == "getport/addr()"
+    assert CallLog(VOCABULARY).described(cut) == "getport/addr()"
 
 
 def test_a_source_is_logged_once_a_second_with_the_count_of_the_rest(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     clock = ManualClock(now=0.5)
-    refusals, call = Refusals(clock), seen(REMOTE, PMAP_VERS.PMAPPROC_DUMP)
+    call_log, call = CallLog(VOCABULARY, now=clock), seen(REMOTE, PMAP_VERS.PMAPPROC_DUMP)
     for _ in range(4):
-        refusals.tell(call, Refusal.UNAUTHORIZED, "host")
-    refusals.tell(seen(REMOTE6, PMAP_VERS.PMAPPROC_DUMP), Refusal.UNAUTHORIZED, "host")
+        call_log.refused(call, Refusal.UNAUTHORIZED, "host")
+    call_log.refused(seen(REMOTE6, PMAP_VERS.PMAPPROC_DUMP), Refusal.UNAUTHORIZED, "host")
     clock.advance(1)
-    refusals.tell(call, Refusal.UNAUTHORIZED, "host")
+    call_log.refused(call, Refusal.UNAUTHORIZED, "host")
 
     assert [line.rpartition("host")[2] for line in caplog.messages] == ["", "", " (3 more like it)"]
-    assert refusals.counts[Refusal.UNAUTHORIZED] == 6
+    assert call_log.counts[Refusal.UNAUTHORIZED] == 6
 
 
 def test_sources_beyond_the_bound_are_counted_together(caplog: pytest.LogCaptureFixture) -> None:
     clock = ManualClock(now=0.5)
-    refusals, call = Refusals(clock), seen(REMOTE, PMAP_VERS.PMAPPROC_DUMP)
+    call_log, call = CallLog(VOCABULARY, now=clock), seen(REMOTE, PMAP_VERS.PMAPPROC_DUMP)
     for number in range(MAX_LOGGED + 10):
         source = changed(REMOTE, source=(f"10.0.0.{number}", 700, 0))
         for _ in range(2):
-            refusals.tell(changed(call, caller=source), Refusal.UNAUTHORIZED, "host")
+            call_log.refused(changed(call, caller=source), Refusal.UNAUTHORIZED, "host")
     assert len(caplog.messages) == MAX_LOGGED
 
     clock.advance(1)
-    refusals.tell(call, Refusal.UNAUTHORIZED, "host")
+    call_log.refused(call, Refusal.UNAUTHORIZED, "host")
 
     assert caplog.messages[-1].endswith(f"host ({MAX_LOGGED + 20} from others)")

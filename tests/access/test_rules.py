@@ -11,14 +11,11 @@ from hypothesis import strategies as st
 from oncrpc.access.rules import (
     LOCAL,
     LOOPBACK,
-    OF_A_PROGRAM,
-    RULED,
     Asker,
     Decision,
     Netid,
     Network,
     Origin,
-    ProcedureName,
     ProgramNumber,
     Relevant,
     Rule,
@@ -27,6 +24,7 @@ from oncrpc.access.rules import (
     relevant,
 )
 from oncrpc.portmap.config import Policy
+from oncrpc.portmap.vocabulary import VOCABULARY
 from oncrpc.rpc import Caller
 from support.callers import FORGED, LOCAL_UDP, REMOTE, REMOTE6, STATD, UNRESERVED
 
@@ -39,7 +37,12 @@ def network(text: str) -> Origin:
 
 def rule(then: Then = "deny", /, **keys: object) -> Rule:
     """A rule; keys as lists of plain values."""
-    kinds = {"netid": Netid, "procedure": ProcedureName, "program": ProgramNumber, "uid": int}
+    kinds = {
+        "netid": Netid,
+        "procedure": VOCABULARY.procedure_named,
+        "program": ProgramNumber,
+        "uid": int,
+    }
     given = {key: tuple(map(kinds[key], keys[key])) for key in kinds if key in keys}  # type: ignore[call-overload]  # lists, as the tests say
     places = [str(place) for place in keys.get("from_", ())]  # type: ignore[attr-defined]
     if places:
@@ -187,7 +190,7 @@ def rules_of_all_kinds(draw: st.DrawFn) -> Rule:
     keys = {
         "from_": draw(some((*NETWORKS, LOCAL, LOOPBACK))),
         "netid": draw(some(NETIDS)),
-        "procedure": draw(some(tuple(sorted(RULED)))),
+        "procedure": draw(some(tuple(sorted(VOCABULARY.in_rules)))),
         "program": draw(some(PROGRAMS)),
         "uid": draw(some((0, 103))),
     }
@@ -231,13 +234,13 @@ def fits_naively(made: Rule, asker: Asker, procedure: str, prog: int | None) -> 
 @given(
     st.lists(rules_of_all_kinds(), max_size=6),
     askers(),
-    st.sampled_from(sorted(RULED)),
+    st.sampled_from(sorted(VOCABULARY.in_rules)),
     st.sampled_from(PROGRAMS),
 )
 def test_the_decision_is_that_of_asking_every_rule_in_turn(
     rules: list[Rule], asker: Asker, procedure: str, number: int
 ) -> None:
-    prog = number if procedure in OF_A_PROGRAM else None
+    prog = number if procedure in VOCABULARY.with_program else None
     fitting = [i for i, each in enumerate(rules) if fits_naively(each, asker, procedure, prog)]
     expected = Decision(rules[fitting[0]].then, fitting[0]) if fitting else None
 

@@ -11,13 +11,15 @@ from typing import Any
 
 import pytest
 
-from oncrpc.access.admission import Gate
+from oncrpc.access.admission import Admission
+from oncrpc.access.call_lines import CallLog
 from oncrpc.access.udp_limits import Sources
 from oncrpc.addr import transport
 from oncrpc.aio.udp import UdpEndpoint
 from oncrpc.net.sockets import listen
 from oncrpc.portmap.procedures import Mapper
 from oncrpc.portmap.registry import Registry
+from oncrpc.portmap.vocabulary import VOCABULARY
 from oncrpc.programs.portmap import PMAP_VERS, call_args, mapping
 from oncrpc.programs.rpcb import RPCBVERS, RPCBVERS4, netbuf, rpcb, rpcb_rmtcallargs
 from oncrpc.rpc import Procedure
@@ -66,7 +68,7 @@ async def outside(netid: str) -> AsyncIterator[tuple[Mapper, socket.socket]]:
         mapper.services(), clock=ManualClock(), before=mapper.before, memo=mapper.memo
     )
     sock = listen(transport(netid), HOSTS[netid], 0)
-    endpoint = UdpEndpoint(sock, netid, answering, Sources(Gate()))
+    endpoint = UdpEndpoint(sock, netid, answering, Sources(Admission(CallLog(VOCABULARY))))
     endpoint.loopbacks = frozenset()
     endpoint.start()
     with socket.socket(sock.family, socket.SOCK_DGRAM) as client:

@@ -66,8 +66,8 @@ def test_each_part_goes_to_who_obeys_it(tmp_path: Path) -> None:
         assert (made.registry.owner_limit, made.registry.limit) == (10, 500)
         assert made.mapper.rules == Rules(local_only=True, foreign_versions=False)
         assert (made.liveness.interval, made.liveness.watching) == (30, True)
-        assert not made.gate.open_to(REMOTE)
-        assert made.mapper.gate is made.gate
+        assert not made.admission.open_to(REMOTE)
+        assert made.mapper.admission is made.admission
 
     with_policy(POLICY, tmp_path, look)
 
@@ -89,9 +89,9 @@ def test_where_neither_says_anything_the_default_holds(tmp_path: Path) -> None:
     with_policy("", tmp_path, look)
 
 
-def test_without_rules_and_hosts_there_is_no_gate(tmp_path: Path) -> None:
+def test_without_rules_and_hosts_no_call_is_judged(tmp_path: Path) -> None:
     def look(made: Daemon, _: Path) -> None:
-        assert made.mapper.gate is None
+        assert made.mapper.admission is None
 
     with_policy("[hosts]\nenabled = false\n", tmp_path, look)
 
@@ -100,15 +100,15 @@ def test_reading_it_again_changes_everything_and_forgets_decisions(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     def look(made: Daemon, path: Path) -> None:
-        before = made.gate.generation
+        before = made.admission.generation
         path.write_text("[registration]\ntotal = 600\n")
 
         assert made.reread() == ""
 
         assert made.registry.limit == 600
         assert made.sources.trusted == ()
-        assert made.gate.open_to(REMOTE)
-        assert made.gate.generation > before
+        assert made.admission.open_to(REMOTE)
+        assert made.admission.generation > before
 
     caplog.set_level("INFO", "oncrpc.portmap.policy")
     with_policy(POLICY, tmp_path, look)
@@ -143,7 +143,7 @@ def test_a_bad_file_keeps_what_was_and_says_so(
         assert fault.startswith(f"{path}: user: there is no such key")
         assert caplog.messages == [f"{fault}; what was read before stays in force"]
         assert made.registry.limit == 500
-        assert not made.gate.open_to(REMOTE)
+        assert not made.admission.open_to(REMOTE)
 
     with_policy(POLICY, tmp_path, look)
 

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 
 import pytest
 
-from oncrpc.access.call_lines import Refusals
+from oncrpc.access.call_lines import CallLog
 from oncrpc.errors import AuthError, SystemFailure
 from oncrpc.portmap.ownership import Rules
 from oncrpc.portmap.registry import Operation
+from oncrpc.portmap.vocabulary import VOCABULARY
 from oncrpc.programs.portmap import PMAP_VERS, mapping
 from oncrpc.programs.rpcb import RPCBVERS, RPCBVERS4, rpcb
 from oncrpc.testing import ManualClock
@@ -23,7 +24,8 @@ def test_what_the_rules_refuse_is_false_and_logged(caplog: pytest.LogCaptureFixt
     caplog.set_level(logging.INFO, "oncrpc.access")
     clock = ManualClock()
     mapper = PortMapper(
-        rules=Rules(reserved_ports=True, foreign_versions=False), refusals=Refusals(clock)
+        rules=Rules(reserved_ports=True, foreign_versions=False),
+        call_log=CallLog(VOCABULARY, now=clock),
     )
     mapper.registry.set(registered(1, 1))
 

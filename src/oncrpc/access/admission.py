@@ -1,7 +1,7 @@
-"""The gate: asks the rules, then hosts_access(5), whether a call is carried out, and logs refusals.
+"""Admission: asks the rules, then hosts_access(5), whether a call is carried out.
 
-It stands before the arguments are decoded, and before every procedure but NULL. Where nothing can
-be refused it is not asked at all: ``asks`` is False.
+The decision is made before the arguments are decoded, for every procedure but NULL. Refusals are
+logged. If nothing can be refused (``asks`` is False) the caller need not ask at all.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from collections import Counter
 from collections.abc import Awaitable, Coroutine, Sequence
 from typing import Protocol
 
-from oncrpc.access.call_lines import Refusal, Refusals, program_of
-from oncrpc.access.rules import ALLOW, NULL, PROCEDURES, Asker, Relevant, Rule, Then, relevant
+from oncrpc.access.call_lines import CallLog, Refusal
+from oncrpc.access.rules import ALLOW, Asker, Relevant, Rule, Then, relevant
+from oncrpc.access.vocabulary import NULL
 from oncrpc.errors import AuthError
 from oncrpc.rpc import Call, Caller, NoReply
 from oncrpc.rpc.prot import auth_stat
@@ -50,10 +51,14 @@ class HostsAccess(Protocol):
         """Whether a host may call at the local address; awaitable if a name is looked up."""
 
 
-class Gate:
-    """Decides on calls. ``generation`` grows whenever what it decides may have changed."""
+class Admission:
+    """Decides whether calls are carried out.
 
-    def __init__(self, refusals: Refusals | None = None) -> None:
+    ``generation`` grows whenever a decision may have changed. What is remembered about callers
+    holds for one generation of the rules and of the hosts' files.
+    """
+
+    def __init__(self, call_log: CallLog) -> None:
         self._rules: Sequence[Rule] = ()
         self._hosts: HostsAccess | None = None
         self._changes = 0
@@ -61,7 +66,7 @@ class Gate:
         self._welcome: set[Key] = set()
         self._seen = 0
         self._unjudged = Counter[str]()
-        self._refusals = Refusals() if refusals is None else refusals
+        self._call_log, self._vocabulary = call_log, call_log.vocabulary
 
     def configure(self, rules: Sequence[Rule], hosts: HostsAccess | None = None) -> None:
         """Decide by these from now on."""
@@ -91,11 +96,11 @@ class Gate:
             AuthError: the call is refused.
             NoReply: it is, and not answered.
         """
-        procedure = PROCEDURES[call.procedure.name]
+        procedure = self._vocabulary.name(call.procedure)
         if procedure == NULL:
             return None
         if self._rules:
-            prog = program_of(call)
+            prog = self._vocabulary.program_of(call)
             decision = self._about(call.caller).decide(procedure, prog)
             if decision is not None:
                 self._carry_out(decision.then, call)
@@ -178,7 +183,7 @@ class Gate:
         if then == ALLOW:
             return
         kind = "host" if call.caller.source else "user"
-        self._refusals.tell(call, Refusal.UNAUTHORIZED, kind)
+        self._call_log.refused(call, Refusal.UNAUTHORIZED, kind)
         raise AuthError(auth_stat.AUTH_TOOWEAK) if then == "deny" else NoReply
 
 

@@ -15,26 +15,7 @@ from typing import Annotated, Literal, NamedTuple, Self
 from msgspec import Meta, Struct, field
 
 from oncrpc.numbers import program_name
-from oncrpc.programs.portmap import PMAP_VERS
-from oncrpc.programs.rpcb import RPCBVERS, RPCBVERS4
 from oncrpc.rpc import Caller
-
-PROCEDURES = {
-    procedure.name: procedure.name.rpartition("_")[2]
-    for version in (PMAP_VERS, RPCBVERS, RPCBVERS4)
-    for procedure in version.procedures.values()
-}
-"""The name in a rule of each procedure of every version: the RFC's without its prefix."""
-
-NULL = "NULL"
-RULED = frozenset(PROCEDURES.values()) - {NULL}
-"""The procedures that rules are about: NULL, which does nothing, is everybody's."""
-
-OF_A_PROGRAM = frozenset(
-    {"SET", "UNSET", "GETPORT", "GETADDR", "GETVERSADDR", "GETADDRLIST", "CALLIT", "BCAST",
-     "INDIRECT"}
-)  # fmt: skip
-"""Those whose first argument is a program number."""
 
 LOCAL, LOOPBACK = "local", "loopback"
 ALLOW = "allow"
@@ -81,9 +62,18 @@ class Netid(str):
 
 
 class ProcedureName(str):
-    """The name of a procedure, of those in ``RULED``."""
+    """The short name of a procedure (``oncrpc.access.vocabulary``).
 
-    __slots__ = ()
+    ``has_program`` says whether its first argument is a program number.
+    """
+
+    __slots__ = ("has_program",)
+    has_program: bool
+
+    def __new__(cls, name: str, *, has_program: bool) -> Self:
+        made = super().__new__(cls, name)
+        made.has_program = has_program
+        return made
 
 
 class ProgramNumber(int):
@@ -131,7 +121,8 @@ class Rule(Table, frozen=True):
 
     def __post_init__(self) -> None:
         """Refuse what can never fit a call: whoever wrote it means something else."""
-        if self.program and self.procedure and not OF_A_PROGRAM & set(self.procedure):
+        with_program = any(procedure.has_program for procedure in self.procedure)
+        if self.program and self.procedure and not with_program:
             raise ValueError("none of its procedures has a program number among its arguments")
         if self.uid and self.from_ and LOCAL not in self.from_:
             raise ValueError('uid is of callers over the local socket, and "local" not in from')

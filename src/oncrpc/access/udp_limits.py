@@ -32,7 +32,7 @@ MAX_BUCKETS = 4096
 
 
 class Rules(Protocol):
-    """What decides on single calls (``oncrpc.access.admission.Gate``)."""
+    """What decides on single calls (``oncrpc.access.admission.Admission``)."""
 
     @property
     def generation(self) -> int:

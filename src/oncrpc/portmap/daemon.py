@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 from msgspec.structs import astuple
 
-from oncrpc.access.admission import Gate
-from oncrpc.access.call_lines import Refusals, calls_log
+from oncrpc.access.admission import Admission
+from oncrpc.access.call_lines import CallLog, calls_log
 from oncrpc.access.hosts.access import HostsAccess
 from oncrpc.access.hosts.libwrap import Libwrap
 from oncrpc.access.udp_limits import Sources
@@ -44,6 +44,7 @@ from oncrpc.portmap.procedures import Mapper
 from oncrpc.portmap.registry import SUPERUSER, Operation, Registry
 from oncrpc.portmap.report import snapshot
 from oncrpc.portmap.status import Status
+from oncrpc.portmap.vocabulary import VOCABULARY
 from oncrpc.portmap.warmstart import WarmStart
 from oncrpc.programs.portmap import PMAP_PORT, PMAP_PROG
 from oncrpc.programs.rpcb import rpcb
@@ -110,7 +111,7 @@ class Daemon:
         self._saving: asyncio.TimerHandle | None = None
         self._save_at = 0.0
         self.forwarder = self._forwarder()
-        self.refusals, self.own_addresses = Refusals(), OwnAddresses()
+        self.call_log, self.own_addresses = CallLog(VOCABULARY), OwnAddresses()
         self.reloads = {"success": 0, "failure": 0}
         self.mapper = Mapper(
             self.registry,
@@ -119,13 +120,13 @@ class Daemon:
             forwarder=self.forwarder,
             changed=self._changed,
             is_ours=self.own_addresses,
-            refusals=self.refusals,
+            call_log=self.call_log,
         )
         self.rates = Rates(self._counted)
         self.liveness = Liveness(self.registry, self.mapper.drop)
         self.mapper.registered = self.liveness.registered
-        self.gate, self.libwrap = Gate(self.refusals), _libwrap()
-        self.sources = Sources(self.gate)
+        self.admission, self.libwrap = Admission(self.call_log), _libwrap()
+        self.sources = Sources(self.admission)
         self.apply(load(config.policy))
         most, most_local = limits(MAX_WATCHED if self.liveness.watching else 0)
         self.server = Server(
@@ -155,8 +156,8 @@ class Daemon:
     def apply(self, policy: Policy) -> None:
         """Hand each part to who obeys it: at the start, and when the file was read again."""
         self.policy = policy
-        self.gate.configure(policy.rule, self._hosts() if policy.hosts.enabled else None)
-        self.mapper.gate = self.gate if self.gate.asks else None
+        self.admission.configure(policy.rule, self._hosts() if policy.hosts.enabled else None)
+        self.mapper.admission = self.admission if self.admission.asks else None
         self.sources.configure(
             trusted=policy.trusted_networks, replies=policy.rate.replies, burst=policy.rate.burst
         )

@@ -6,15 +6,13 @@ transport of the call decides GETADDR's netid, and the address asked the host of
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from typing import TypeVar
 
-from oncrpc.access.admission import Gate
-from oncrpc.access.call_lines import Refusal, Refusals, calls_log, tell_connected
-from oncrpc.access.rules import PROCEDURES
+from oncrpc.access.admission import Admission
+from oncrpc.access.call_lines import CallLog, Refusal
 from oncrpc.addr import Transport, family_of, join_uaddr, split_uaddr, transport, transports
 from oncrpc.aio.udp import MAX_REPLY
 from oncrpc.errors import (
@@ -30,6 +28,7 @@ from oncrpc.portmap.merged_address import OwnAddresses, merged
 from oncrpc.portmap.ownership import RESERVED_PORTS, Rules, may_forward, owner_of
 from oncrpc.portmap.registry import NETIDS, Registry, port_of
 from oncrpc.portmap.sockaddr import sockaddr_of, uaddr_of
+from oncrpc.portmap.vocabulary import VOCABULARY
 from oncrpc.programs.portmap import PMAP_VERS, call_args, call_result, mapping, pmaplist
 from oncrpc.programs.rpcb import (
     RPCBVERS,
@@ -76,16 +75,16 @@ class Mapper:
         is_ours: Callable[[str], bool] | None = None,
         changed: Callable[[], None] = lambda: None,
         rules: Rules | None = None,
-        refusals: Refusals | None = None,
+        call_log: CallLog | None = None,
     ) -> None:
         self.registry, self.forwarder, self.now = registry, forwarder, now
         self.insecure, self.reserved = insecure, reserved
         self.rules = rules or Rules()
-        self.refusals = Refusals() if refusals is None else refusals
+        self.call_log = CallLog(VOCABULARY) if call_log is None else call_log
         self.is_ours, self.changed = is_ours or OwnAddresses(), changed
         self.memo = Memo(registry)
         self.statistics = Statistics(self.memo.forget)
-        self.gate: Gate | None = None
+        self.admission: Admission | None = None
         self.registered: Callable[[Caller, rpcb], None] | None = None
         self.overlong = 0
         self._dumps: dict[object, tuple[int, Encoded]] = {}
@@ -95,21 +94,24 @@ class Mapper:
         return [PortmapService(self), RpcbService(self), Rpcb4Service(self)]
 
     def before(self, call: Call) -> Awaitable[None] | None:
-        """Count the call, ask the gate if there is one, and log it: the dispatcher's ``before``.
+        """Count the call, ask the rules if there are any, and log it: the dispatcher's ``before``.
 
         Raises:
-            AuthError, NoReply: the gate refuses it.
+            AuthError, NoReply: the rules refuse it.
         """
         call.counts.append(self.statistics.called(_vers(call), call.procedure.number))
-        asked = None if self.gate is None else self.gate.before(call)
-        if PROCEDURES[call.procedure.name] in MAY_REFUSE or not calls_log.isEnabledFor(
-            logging.INFO
-        ):
+        asked = None if self.admission is None else self.admission.before(call)
+        log = self.call_log
+        if not log.logs_accepted or log.vocabulary.name(call.procedure) in MAY_REFUSE:
             return asked
         if asked is not None:
-            return _tell_after(asked, call)
-        tell_connected(call)
+            return self._log_after(asked, call)
+        log.accepted(call)
         return None
+
+    async def _log_after(self, asked: Awaitable[None], call: Call) -> None:
+        await asked
+        self.call_log.accepted(call)
 
     def set(self, call: Call, entry: rpcb) -> bool:
         """SET, as the owner that the caller is."""
@@ -118,9 +120,9 @@ class Mapper:
         reason = self.rules.refusal(registered, self.registry.owners(entry.r_prog))
         reason = reason or self.registry.refusal(registered)
         if reason is None:
-            tell_connected(call)
+            self.call_log.accepted(call)
         else:
-            self.refusals.tell(call, Refusal.DECLINED, reason)
+            self.call_log.refused(call, Refusal.DECLINED, reason)
         done = reason is None and self._changing(lambda: self.registry.set(registered))
         if done and self.registered is not None:
             self.registered(call.caller, registered)
@@ -131,9 +133,9 @@ class Mapper:
         """UNSET of each netid, as the owner that the caller is; True if one could be taken back."""
         owner = self._owner(call)
         if self.registry.is_anothers(prog, vers, netids, owner=owner):
-            self.refusals.tell(call, Refusal.DECLINED, OF_ANOTHER)
+            self.call_log.refused(call, Refusal.DECLINED, OF_ANOTHER)
         else:
-            tell_connected(call)
+            self.call_log.accepted(call)
         return self._changing(lambda: self.registry.unset_any(prog, vers, netids, owner=owner))
 
     def drop(self, entry: rpcb) -> None:
@@ -158,7 +160,7 @@ class Mapper:
             call.caller, insecure=self.insecure, reserved=self.reserved, local_only=local_only
         )
         if owner is None:
-            self.refusals.tell(call, Refusal.DECLINED, NOT_LOCAL if local_only else NOT_LOOPBACK)
+            self.call_log.refused(call, Refusal.DECLINED, NOT_LOCAL if local_only else NOT_LOOPBACK)
             raise AuthError(auth_stat.AUTH_TOOWEAK)
         return owner
 
@@ -211,12 +213,12 @@ class Mapper:
         """
         caller = call.caller
         if not caller.datagram:
-            tell_connected(call)
+            self.call_log.accepted(call)
             raise NoReply
         if not may_forward(args.prog, args.proc, insecure=self.insecure):
-            self.refusals.tell(call, Refusal.INDIRECT)
+            self.call_log.refused(call, Refusal.INDIRECT)
             raise AuthError(auth_stat.AUTH_TOOWEAK)
-        tell_connected(call)
+        self.call_log.accepted(call)
         found = self._target(call, args)
         if self.forwarder is None:
             raise SystemFailure
@@ -251,11 +253,6 @@ def ignore_if_sent_to_many(call: Call) -> None:
     """
     if call.caller.to_group:
         raise NoReply
-
-
-async def _tell_after(asked: Awaitable[None], call: Call) -> None:
-    await asked
-    tell_connected(call)
 
 
 def _vers(call: Call) -> int:

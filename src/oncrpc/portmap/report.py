@@ -16,7 +16,6 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from oncrpc.access.call_lines import Refusal
-from oncrpc.access.rules import PROCEDURES
 from oncrpc.addr import join_uaddr
 from oncrpc.aio.udp import UdpEndpoint
 from oncrpc.daemon.activation import path_of
@@ -39,6 +38,7 @@ from oncrpc.portmap.status import (
     State,
     Status,
 )
+from oncrpc.portmap.vocabulary import VOCABULARY
 from oncrpc.programs.portmap import PMAP_VERS
 from oncrpc.programs.rpcb import RPCBVERS, RPCBVERS4, rpcb
 from oncrpc.version import __version__
@@ -69,7 +69,7 @@ def snapshot(daemon: Daemon, *, listed: int = MAX_LISTED) -> Status:
         sockets=_sockets(daemon),
         connections=dict(connections),
         calls=_calls(daemon),
-        refusals={kind.name.lower(): daemon.refusals.counts[kind] for kind in Refusal},
+        refusals={kind.name.lower(): daemon.call_log.counts[kind] for kind in Refusal},
         drops=_drops(daemon),
         forwarding=_forwarding(daemon),
         liveness=_checks(daemon),
@@ -106,7 +106,7 @@ def _calls(daemon: Daemon) -> Calls:
     procedures = [
         Procedure(
             version.vers,
-            PROCEDURES[procedure.name],
+            VOCABULARY.name(procedure),
             counts[version.vers - FIRST_VERSION][number],
             lately[version.vers - FIRST_VERSION][number] * per_second,
         )

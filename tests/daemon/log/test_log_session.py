@@ -125,7 +125,7 @@ def session(tmp_path: Path) -> list[Line]:
     async def scenario() -> list[Line]:
         with listening(config) as listeners:
             made, ready, clock = Daemon(config, listeners), asyncio.Event(), ManualClock()
-            made.refusals.now = clock
+            made.call_log.now = clock
             running = asyncio.ensure_future(made.run(ready.set))
             await ready.wait()
             await calls(made, clock)

@@ -10,7 +10,8 @@ from typing import NamedTuple, TypeVar
 
 from oncrpc.access.hosts.access import HostsAccess
 from oncrpc.access.hosts.rules import NO_RULE, Decision
-from oncrpc.access.rules import ALLOW, LOCAL, NULL, OF_A_PROGRAM, Asker, address_of, relevant
+from oncrpc.access.rules import ALLOW, LOCAL, Asker, address_of, relevant
+from oncrpc.access.vocabulary import NULL
 from oncrpc.addr import family_of, transports
 from oncrpc.cli.command import complain, run
 from oncrpc.cli.portmap.options import Parser
@@ -20,12 +21,12 @@ from oncrpc.daemon.config.read import (
     load_text,
     netid_of,
     parse,
-    procedure_of,
     program_of,
 )
 from oncrpc.daemon.config.values import POLICY_FILE
 from oncrpc.errors import AddressError
 from oncrpc.portmap.config import Policy
+from oncrpc.portmap.vocabulary import VOCABULARY
 
 ALLOWED, REFUSED, WRONG = 0, 1, 2
 VERDICTS = {"allow": "allowed", "deny": "denied", "silent": "not answered"}
@@ -68,7 +69,7 @@ def parser() -> argparse.ArgumentParser:
     add = made.add_argument
     add("source", metavar="SOURCE", help="the caller's address, or local:UID")
     add(
-        "procedure", metavar="PROCEDURE", type=_said(procedure_of, NULL),
+        "procedure", metavar="PROCEDURE", type=_said(VOCABULARY.procedure_named, NULL),
         help="such as GETPORT of version 2, or GETADDR of versions 3 and 4",
     )  # fmt: skip
     add(
@@ -167,7 +168,7 @@ def _question(options: argparse.Namespace) -> Question:
     Raises:
         AddressError, ValueError: it is no question, as the text says.
     """
-    if options.program is not None and options.procedure not in OF_A_PROGRAM:
+    if options.program is not None and options.procedure not in VOCABULARY.with_program:
         raise ValueError(f"{options.procedure} has no program among its arguments; leave it out")
     asker = _asker(options.source, options.netid)
     to = "" if options.to is None else str(address_of(options.to))

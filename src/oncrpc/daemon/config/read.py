@@ -16,8 +16,6 @@ import msgspec
 from oncrpc.access.rules import (
     LOCAL,
     LOOPBACK,
-    NULL,
-    RULED,
     IPNetwork,
     Netid,
     Network,
@@ -44,6 +42,7 @@ from oncrpc.daemon.config.values import POLICY_FILE, StartError
 from oncrpc.daemon.web.address import HostName, Place, host_name_of, place_of
 from oncrpc.numbers import program_name, program_number
 from oncrpc.portmap.config import Hosts, Liveness, Policy, Rate, Registration, Web
+from oncrpc.portmap.vocabulary import VOCABULARY
 
 MAX_SIZE = 262144
 LONGEST_MESSAGE = 300
@@ -234,19 +233,6 @@ def netid_of(value: object) -> Netid:
     return Netid(str(value))
 
 
-def procedure_of(value: object) -> ProcedureName:
-    """The name of a procedure that rules may be about.
-
-    Raises:
-        ValueError: it is none.
-    """
-    if value == NULL:
-        raise ValueError("NULL does nothing, and is answered to everybody")
-    if value not in RULED:
-        raise ValueError(f"{value!r} is no procedure; there are {', '.join(sorted(RULED))}")
-    return ProcedureName(str(value))
-
-
 def program_of(value: object) -> ProgramNumber:
     """A program by number or name.
 
@@ -263,7 +249,7 @@ HOOKS: dict[type, Callable[[object], object]] = {
     Network: _network,
     Origin: _origin,
     Netid: netid_of,
-    ProcedureName: procedure_of,
+    ProcedureName: VOCABULARY.procedure_named,
     ProgramNumber: program_of,
     Place: place_of,
     HostName: host_name_of,

@@ -92,7 +92,7 @@ def json_lines(record: logging.LogRecord) -> Iterator[str]:
     }
     call = getattr(record, "call", None)
     if call is not None:
-        found |= words.parts_of(call)
+        found |= call
     if hasattr(record, "refused"):
         found["refused"] = record.refused
     if record.exc_info:

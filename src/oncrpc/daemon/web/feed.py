@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Struct
 
-from oncrpc.access.rules import PROCEDURES
 from oncrpc.daemon.control.rates import Counts
 from oncrpc.portmap.getstat import FIRST_VERSION
 from oncrpc.portmap.report import VERSIONS, snapshot
 from oncrpc.portmap.status import Procedure, Registered
+from oncrpc.portmap.vocabulary import VOCABULARY
 
 if TYPE_CHECKING:
     from oncrpc.portmap.daemon import Daemon
@@ -198,7 +198,7 @@ class Feed:
         took = now - self._counted_at
         before, self._counts, self._counted_at = self._counts, counts, now
         called = [
-            Procedure(version.vers, PROCEDURES[procedure.name], counts[row][number], grown / took)
+            Procedure(version.vers, VOCABULARY.name(procedure), counts[row][number], grown / took)
             for version in VERSIONS
             for number, procedure in version.procedures.items()
             if (grown := counts[row := version.vers - FIRST_VERSION][number] - before[row][number])

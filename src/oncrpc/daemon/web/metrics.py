@@ -21,17 +21,17 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from oncrpc.access.rules import PROCEDURES
 from oncrpc.daemon.control.outcomes import BOUNDS, SUCCESS, Observed, Outcomes, Procedure
 from oncrpc.portmap.report import VERSIONS, snapshot
 from oncrpc.portmap.status import Status
+from oncrpc.portmap.vocabulary import VOCABULARY
 
 if TYPE_CHECKING:
     from oncrpc.portmap.daemon import Daemon
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 NUMBERS = {
-    (version.vers, PROCEDURES[procedure.name]): number
+    (version.vers, VOCABULARY.name(procedure)): number
     for version in VERSIONS
     for number, procedure in version.procedures.items()
 }
