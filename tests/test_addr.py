@@ -18,6 +18,7 @@ from oncrpc.addr import (
     family_of,
     is_netid,
     join_uaddr,
+    local_address,
     split_uaddr,
     transport,
     transports,
@@ -148,3 +149,8 @@ def test_a_numeric_host_has_a_family(host: str, family: str) -> None:
 def test_a_name_has_no_family(host: str) -> None:
     with pytest.raises(AddressError):
         family_of(host)
+
+
+def test_an_at_sign_names_an_abstract_socket() -> None:
+    assert local_address("@name") == "\0name"
+    assert local_address("/run/rpcbind.sock") == "/run/rpcbind.sock"

@@ -45,7 +45,6 @@ EXCEPTIONS = {
     },
     "oncrpc.daemon.web.open": {"oncrpc.portmap.daemon"},
     "oncrpc.daemon.web.server": {"oncrpc.portmap.daemon", "oncrpc.portmap.health"},
-    "oncrpc.host.attempts": {"oncrpc.net.targets"},
 }  # fmt: skip
 """Imports that break the layer rule. The list may only shrink."""
 

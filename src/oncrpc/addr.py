@@ -147,6 +147,11 @@ def _is_octet(text: str) -> bool:
     return len(text) <= 3 and text.isascii() and text.isdigit() and int(text) <= 255
 
 
+def local_address(path: str) -> str:
+    """The socket address of a path, or of ``@name`` in the abstract namespace."""
+    return "\0" + path[1:] if path.startswith("@") else path
+
+
 def join_uaddr(host: str, port: int) -> str:
     """The universal address of a host and port; a scope id (``%eth0``) is left out."""
     return f"{host.partition('%')[0]}.{port >> 8}.{port & 255}"

@@ -10,7 +10,7 @@ import pytest
 
 from oncrpc.daemon import lock as pidfile
 from oncrpc.daemon.lock import SERVING, Holder
-from oncrpc.net.targets import started_at
+from oncrpc.host.processes import started_at
 
 
 def me(said: str = SERVING) -> Holder:

@@ -12,16 +12,9 @@ from typing import Any, TypeVar, cast
 from oncrpc.addr import Transport, transport
 from oncrpc.checks import check_seconds
 from oncrpc.errors import ClientClosed, HostUnknown, OncRpcError, ProtocolError, TransportError
-from oncrpc.net.targets import (
-    LookUp,
-    bind_reserved,
-    hung_up,
-    is_name,
-    look_up,
-    peer_of,
-    place_of,
-    socket_of,
-)
+from oncrpc.net.lookup import LookUp, is_name, look_up
+from oncrpc.net.peers import hung_up, peer_of
+from oncrpc.net.targets import bind_reserved, place_of, socket_of
 from oncrpc.rpc.auth import AUTH_NONE, Auth
 from oncrpc.rpc.calls import DEFAULT_TIMEOUT, Calls, Pending
 from oncrpc.rpc.program import Procedure

@@ -25,8 +25,9 @@ from oncrpc.aio.connections import Carried, Pool
 from oncrpc.aio.guard import Guard, NoGuard
 from oncrpc.aio.stream_socket import Wire
 from oncrpc.errors import ProtocolError, SystemFailure
+from oncrpc.host.processes import pidfd_of
+from oncrpc.net.peers import peer_pid, peer_pidfd, peer_uid
 from oncrpc.net.sockets import accept
-from oncrpc.net.targets import peer_pid, peer_pidfd, peer_uid
 from oncrpc.rpc.dispatch import Dispatcher, Reply, refuse
 from oncrpc.rpc.program import Caller
 from oncrpc.rpc.record import RecordReader, encode_record, record_mark
@@ -350,7 +351,7 @@ class Listener:
     def caller(self, sock: socket.SocketType, source: Any) -> Caller:
         """Who is at the other end of an accepted socket."""
         if self._kind[0] == socket.AF_UNIX:
-            pidfd = partial(peer_pidfd, sock, time.clock_gettime(time.CLOCK_BOOTTIME))
+            pidfd = partial(_pidfd_of_peer, sock, time.clock_gettime(time.CLOCK_BOOTTIME))
             uid, pid = peer_uid(sock), peer_pid(sock)
             return Caller(self.netid, uid=uid, loopback=True, pid=pid, pidfd=pidfd)
         local = sock.getsockname()
@@ -408,3 +409,9 @@ class Listener:
             return  # there is a descriptor again
         self.loop.remove_reader(self.sock.fileno())
         self._paused = self.loop.call_later(ACCEPT_PAUSE, self.start)
+
+
+def _pidfd_of_peer(sock: socket.SocketType, accepted_at: float) -> int:
+    """A descriptor of the process at the other end of a local socket, accepted at that time."""
+    pidfd = peer_pidfd(sock)
+    return pidfd_of(peer_pid(sock), known_at=accepted_at) if pidfd is None else pidfd

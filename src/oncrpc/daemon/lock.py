@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import NamedTuple
 
-from oncrpc.net.targets import started_at
+from oncrpc.host.processes import started_at
 
 SERVING = "serving"
 LONGEST = 1000

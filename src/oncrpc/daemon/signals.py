@@ -24,7 +24,7 @@ from oncrpc.daemon.listeners import Listeners
 from oncrpc.daemon.lock import SERVING, Holder
 from oncrpc.daemon.notify import Notifier
 from oncrpc.daemon.reexec import Image, hold_signals, obey_signals
-from oncrpc.net.targets import started_at
+from oncrpc.host.processes import started_at
 from oncrpc.portmap.daemon import Daemon
 
 log = logging.getLogger("oncrpc.portmap")

@@ -12,8 +12,8 @@ import errno
 import socket
 from collections.abc import Callable, Collection
 
+from oncrpc.addr import local_address
 from oncrpc.host.threads import Aside
-from oncrpc.net.targets import local_address
 
 PATIENCE = 2.0
 """Seconds that one round of attempts may take; what was not tried by then cannot be judged."""

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from oncrpc.addr import RPCB_MULTICAST, Transport
-from oncrpc.net.targets import local_address, look_up, socket_of
+from oncrpc.addr import RPCB_MULTICAST, Transport, local_address
+from oncrpc.net.lookup import look_up
+from oncrpc.net.targets import socket_of
 
 BACKLOG = 4096
 IP_PKTINFO = getattr(socket, "IP_PKTINFO", 8)

@@ -20,7 +20,7 @@ from oncrpc.addr import join_uaddr
 from oncrpc.aio.udp import UdpEndpoint
 from oncrpc.daemon.activation import path_of
 from oncrpc.daemon.config.values import POLICY_FILE
-from oncrpc.net.targets import started_at
+from oncrpc.host.processes import started_at
 from oncrpc.numbers import program_name
 from oncrpc.portmap.getstat import FIRST_VERSION
 from oncrpc.portmap.liveness.verdict import Verdict

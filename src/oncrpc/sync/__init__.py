@@ -25,17 +25,13 @@ from typing import Any, Generic, TypeVar
 from oncrpc import addr
 from oncrpc.checks import check_kind, check_seconds
 from oncrpc.errors import CallTimeout, ClientClosed, HostUnknown, ProtocolError, TransportError
+from oncrpc.net.lookup import LONGEST_WAIT, LookUp, is_name, look_up
+from oncrpc.net.peers import hung_up, peer_of
 from oncrpc.net.targets import (
-    LONGEST_WAIT,
-    LookUp,
     bind_reserved,
     check_target,
     first_of,
-    hung_up,
-    is_name,
-    look_up,
     netids_for,
-    peer_of,
     place_of,
     socket_of,
 )

@@ -26,7 +26,7 @@ from oncrpc.daemon import lock as pidfile
 from oncrpc.daemon.config import read as policyfile
 from oncrpc.daemon.control.protocol import NAME, Reply, encoded
 from oncrpc.daemon.lock import SERVING, Holder
-from oncrpc.net.targets import started_at
+from oncrpc.host.processes import started_at
 from oncrpc.portmap.status import Status
 from support.fake_control import FakeControl, reply
 from support.sample_status import some_status

@@ -15,7 +15,7 @@ from oncrpc.cli.portmap import reload as portmap_reload
 from oncrpc.daemon import lock as pidfile
 from oncrpc.daemon.config import read as policyfile
 from oncrpc.daemon.lock import SERVING, Holder
-from oncrpc.net.targets import started_at
+from oncrpc.host.processes import started_at
 
 
 class FakeDaemon:

@@ -25,7 +25,7 @@ from oncrpc.daemon.control.protocol import (
     address_in,
     encoded,
 )
-from oncrpc.net.targets import peer_uid
+from oncrpc.net.peers import peer_uid
 from oncrpc.portmap.status import Status
 
 log = logging.getLogger("oncrpc.portmap")
