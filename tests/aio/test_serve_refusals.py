@@ -132,7 +132,8 @@ def test_a_netid_alone_is_no_list_of_them() -> None:
 @pytest.mark.parametrize(
     ("options", "kind", "why"),
     [
-        ({"limits": 5}, TypeError, "limits is of type Limits, not 5"),
+        ({"limits": 5}, TypeError, "limits is of type Limits or Mapping, not 5"),
+        ({"limits": {"tcp": 5}}, TypeError, "limits is of type Limits, not 5"),
         ({"host": 5}, TypeError, "host is of type str, not 5"),
         ({"path": b"sock"}, TypeError, "path is of type str, not b'sock'"),
         ({"port": "111"}, TypeError, "port is of type int, not '111'"),

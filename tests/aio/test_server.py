@@ -19,12 +19,12 @@ from oncrpc.addr import Transport, split_uaddr, transport
 from oncrpc.aio.client import connect
 from oncrpc.aio.limits import Limits
 from oncrpc.aio.server import Server, serve
+from oncrpc.aio.udp import UdpEndpoint
 from oncrpc.errors import AddressError, AuthError, SystemFailure
 from oncrpc.net.credentials import auth_sys
 from oncrpc.net.sockets import listen, listen_local
 from oncrpc.net.targets import socket_of
 from oncrpc.rpc import Call, Shorthands
-from oncrpc.rpc.per_source import MAX_PER_SOURCE
 from oncrpc.rpc.prot import auth_stat
 from oncrpc.rpc.record import encode_record
 from support.echo import ECHO_V1, Echo, call, dispatcher, record
@@ -61,6 +61,36 @@ async def started(
         await asyncio.get_running_loop().sock_connect(client, sock.getsockname())
         await until(lambda: server.pools["tcp"].connections)
         yield echo, server, client
+
+
+def test_a_listener_may_have_limits_of_its_own(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        server = Server(dispatcher(Echo()))
+        own = Limits(record=1 << 16, datagram_calls=7)
+        for netid in ("tcp", "udp"):
+            server.add(listen(transport(netid), LOCALHOST, 0), netid)
+            server.add(listen(transport(netid), LOCALHOST, 0), netid, limits=own)
+        server.add(listen_local(str(tmp_path / "sock")), "local", limits=own)
+        records = [pool.limits.record for pool in server.pools.values()]
+        assert records == [1 << 20, 1 << 20, 1 << 16, 1 << 16]
+        assert [e.limits for e in server.endpoints if isinstance(e, UdpEndpoint)] == [Limits(), own]
+        await server.close()
+
+    run(scenario())
+
+
+def test_serve_takes_limits_by_netid() -> None:
+    async def scenario() -> None:
+        limits = {"tcp": Limits(record=64)}
+        async with serve(Echo(), transports=["tcp"], host=LOCALHOST, limits=limits) as server:
+            loop, (_, port) = asyncio.get_running_loop(), split_uaddr(server.addresses["tcp"])
+            with socket.socket() as client:
+                client.setblocking(False)
+                await loop.sock_connect(client, (LOCALHOST, port))
+                await loop.sock_sendall(client, record(1, ECHO_V1.ECHO, bytes(100)))
+                assert await loop.sock_recv(client, 1) == b""
+
+    run(scenario())
 
 
 def test_calls_under_way_are_answered_before_the_end() -> None:
@@ -225,7 +255,7 @@ def test_a_server_may_issue_shorthands() -> None:
     run(scenario())
 
 
-def test_slow_calls_of_one_source_over_udp_do_not_keep_others_from_theirs() -> None:
+def test_slow_calls_over_udp_are_limited_per_source() -> None:
     async def scenario() -> None:
         echo = Echo()
         server = Server(dispatcher(echo))
@@ -240,10 +270,10 @@ def test_slow_calls_of_one_source_over_udp_do_not_keep_others_from_theirs() -> N
                 if xid % 50 == 0:
                     await settle()
             await settle()
-            assert echo.waiting == MAX_PER_SOURCE
+            assert echo.waiting == Limits().datagram_calls_per_source
             honest.setblocking(False)
             honest.sendto(call(7, ECHO_V1.LATER, b""), address)
-            await until(lambda: echo.waiting == MAX_PER_SOURCE + 1)
+            await until(lambda: echo.waiting == Limits().datagram_calls_per_source + 1)
             echo.go.set()
             reply = await asyncio.get_running_loop().sock_recv(honest, 100)
             assert reply[:4] == words(7)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from oncrpc.aio.connections import SLICE, Turns
 from oncrpc.aio.limits import Limits
-from oncrpc.aio.stream import TURN_CALLS, Connection
+from oncrpc.aio.stream import Connection
 from oncrpc.rpc.record import MAX_FRAGMENTS, encode_record
 from oncrpc.testing import ManualClock
 from support.echo import ECHO_V1, call, record
@@ -320,9 +320,11 @@ def test_after_a_failed_write_no_further_call_is_answered(
             connection = server.connection()
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("@ii", 1, 0))
             client.close()
-            calls = b"".join(record(xid, ECHO_V1.ECHO, b"") for xid in range(4 * TURN_CALLS))
+            calls = b"".join(
+                record(xid, ECHO_V1.ECHO, b"") for xid in range(4 * Limits().batch_calls)
+            )
             connection.data_received(calls)
-            assert len(server.echo.callers) <= 2 * TURN_CALLS
+            assert len(server.echo.callers) <= 2 * Limits().batch_calls
             await until(lambda: connection.lost.done())
 
     run(scenario())

@@ -6,10 +6,10 @@ import socket
 
 import pytest
 
-from oncrpc.aio import udp
 from oncrpc.aio.datagram_batch import SLOTS, Batch
 from oncrpc.aio.guard import NoGuard, Standing
-from oncrpc.aio.udp import MAX_CALL, MAX_REPLY, MAX_WAITING, _fitting
+from oncrpc.aio.limits import Limits
+from oncrpc.aio.udp import MAX_CALL, MAX_REPLY, _fitting
 from oncrpc.aio.udp_route import Route
 from oncrpc.errors import SystemFailure
 from oncrpc.rpc import Caller
@@ -210,14 +210,9 @@ def test_handlers_that_wait_are_answered_as_they_finish() -> None:
     run(scenario())
 
 
-def test_while_too_many_handlers_wait_datagrams_are_dropped(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(udp, "MAX_WAITING", 2)
-    assert MAX_WAITING > 2
-
+def test_while_too_many_handlers_wait_datagrams_are_dropped() -> None:
     async def scenario() -> None:
-        async with endpoint() as (echo, made, port):
+        async with endpoint(limits=Limits(datagram_calls=2)) as (echo, made, port):
             with Client() as client:
                 for xid in range(4):
                     client.sock.sendto(call(xid, ECHO_V1.LATER, b""), ("127.0.0.1", port))

@@ -1,4 +1,4 @@
-"""The share that each source of datagrams has of the calls under way."""
+"""Limits per source: calls in progress of each source of datagrams."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ import asyncio
 
 import pytest
 
-from oncrpc.aio.udp import MAX_WAITING
-from oncrpc.rpc import Call, Caller
-from oncrpc.rpc.per_source import MAX_PER_SOURCE, Shares
-from support.answering import TCP, Odd, called, serving
+from oncrpc.aio.limits import Limits
+from oncrpc.rpc import Caller
+from oncrpc.rpc.per_source import CallsPerSource
 from support.loops import run, settle
-from support.words import words
 
 
 def caller(host: str, *, port: int = 700, loopback: bool = False) -> Caller:
@@ -21,19 +19,19 @@ def caller(host: str, *, port: int = 700, loopback: bool = False) -> Caller:
 HERE, THERE = caller("192.0.2.1"), caller("192.0.2.2")
 
 
-async def soon(reply: asyncio.Future[bytes], shares: Shares, who: Caller) -> bytes:
-    return await shares.counted(who, reply)
+async def soon(reply: asyncio.Future[bytes], calls: CallsPerSource, who: Caller) -> bytes:
+    return await calls.counted(who, reply)
 
 
 @pytest.mark.parametrize("ends", ["by an answer", "by a failure", "cancelled"])
-def test_a_share_is_spent_while_so_many_calls_are_under_way(ends: str) -> None:
+def test_a_share_is_spent_while_so_many_calls_are_in_progress(ends: str) -> None:
     async def scenario() -> None:
-        shares, reply = Shares(most=2), asyncio.get_running_loop().create_future()
-        tasks = [asyncio.create_task(soon(reply, shares, HERE)) for _ in range(2)]
-        assert not shares.spent(HERE)
+        calls, reply = CallsPerSource(most=2), asyncio.get_running_loop().create_future()
+        tasks = [asyncio.create_task(soon(reply, calls, HERE)) for _ in range(2)]
+        assert not calls.full(HERE)
         await settle()
-        assert shares.spent(HERE)
-        assert not shares.spent(THERE)
+        assert calls.full(HERE)
+        assert not calls.full(THERE)
 
         if ends == "by an answer":
             reply.set_result(b"")
@@ -44,8 +42,8 @@ def test_a_share_is_spent_while_so_many_calls_are_under_way(ends: str) -> None:
             tasks[1].cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-        assert not shares.spent(HERE)
-        assert shares.under_way == {}
+        assert not calls.full(HERE)
+        assert calls.in_progress == {}
 
     run(scenario())
 
@@ -60,45 +58,19 @@ def test_a_share_is_spent_while_so_many_calls_are_under_way(ends: str) -> None:
         (caller("::1", loopback=True), caller("::2"), False),
     ],
 )
-def test_a_source_is_an_ipv4_address_or_an_ipv6_network(
+def test_a_source_is_an_ipv4_address_or_ipv6_network(
     one: Caller, other: Caller, *, same: bool
 ) -> None:
     async def scenario() -> None:
-        shares = Shares(most=1)
-        task = asyncio.create_task(soon(asyncio.Future(), shares, one))
+        calls = CallsPerSource(most=1)
+        task = asyncio.create_task(soon(asyncio.Future(), calls, one))
         await settle()
-        assert shares.spent(other) is same
+        assert calls.full(other) is same
         task.cancel()
         await settle()
 
     run(scenario())
 
 
-def test_four_sources_are_needed_to_have_all_calls_under_way() -> None:
-    assert 4 * MAX_PER_SOURCE <= MAX_WAITING
-
-
-def test_of_one_source_only_its_share_of_slow_calls_begins_and_others_are_served() -> None:
-    async def scenario() -> None:
-        go = asyncio.Event()
-
-        async def slow(call: Call, arg: int) -> int:
-            await go.wait()
-            return arg
-
-        dispatcher = serving(Odd(slow))
-
-        def begin(who: Caller, argument: int) -> list[asyncio.Future[bytes | None]]:
-            reply = dispatcher.handle(called(1, words(argument)), who)
-            return [] if isinstance(reply, bytes | None) else [asyncio.ensure_future(reply)]
-
-        greedy = [call for number in range(1000) for call in begin(HERE, number)]
-        assert len(greedy) == MAX_PER_SOURCE
-        others = [call for who in (THERE, TCP) for call in begin(who, 1)]
-        go.set()
-        replies = await asyncio.gather(*others)
-        assert [reply and reply[-4:] for reply in replies] == [words(1), words(1)]
-        await asyncio.wait(greedy)
-        assert [await call for call in begin(HERE, 7)] != []
-
-    run(scenario())
+def test_four_sources_are_needed_to_fill_an_endpoint() -> None:
+    assert 4 * Limits().datagram_calls_per_source <= Limits().datagram_calls

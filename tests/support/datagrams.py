@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 from oncrpc.addr import transport
 from oncrpc.aio.guard import Guard
+from oncrpc.aio.limits import Limits
 from oncrpc.aio.udp import UdpEndpoint
 from oncrpc.net.sockets import listen
 from oncrpc.rpc.dispatch import Dispatcher
@@ -20,11 +21,12 @@ from support.loops import settle
 
 @asynccontextmanager
 async def endpoint(
-    netid: str = "udp", host: str = "0.0.0.0"
+    netid: str = "udp", host: str = "0.0.0.0", *, limits: Limits | None = None
 ) -> AsyncIterator[tuple[Echo, UdpEndpoint, int]]:
     """An endpoint that serves, its service, and its port."""
     echo = Echo()
-    made = UdpEndpoint(listen(transport(netid), host, 0), netid, dispatcher(echo))
+    sock = listen(transport(netid), host, 0)
+    made = UdpEndpoint(sock, netid, dispatcher(echo), limits=limits)
     made.start()
     try:
         yield echo, made, made.sock.getsockname()[1]

@@ -23,8 +23,8 @@ MAX_CALLERS = 4096
 MAX_UNJUDGED = 128
 """Datagrams that wait for the names of their hosts; further ones are dropped, not refused.
 
-Fewer than an endpoint has room for (``oncrpc.aio.udp.MAX_WAITING``): those of whose hosts it is
-known what they may, and forwarded calls, have the rest."""
+Fewer than ``Limits.datagram_calls``: calls of hosts whose rights are known, and forwarded calls,
+have the rest."""
 
 MAX_UNJUDGED_OF_HOST = 8
 """The same of one host: so that the names looked up at a time do not fill that."""

@@ -6,9 +6,11 @@ from typing import NamedTuple
 
 
 class Limits(NamedTuple):
-    """The bounds of a server: counts, bytes, and seconds.
+    """The bounds of a listener: counts, bytes, and seconds.
 
-    Immutable; change a field with ``Limits(record=1 << 16)`` or ``limits._replace(...)``.
+    Listeners share those of their server, and one pool of connections for TCP and one for local
+    sockets, unless ``Server.add`` is given others. Immutable; change a field with
+    ``Limits(record=1 << 16)`` or ``limits._replace(...)``.
     """
 
     connections: int = 1000
@@ -46,3 +48,22 @@ class Limits(NamedTuple):
 
     idle_time: float | None = 300.0
     """Seconds for which a connection may be silent; None for any time."""
+
+    batch_calls: int = 32
+    """Calls of a connection that are answered before another source is served."""
+
+    batch_bytes: int = 64 << 10
+    """Bytes of replies after which another source is served."""
+
+    batch_fragments: int = 256
+    """Fragments, of records that have several, after which another source is served."""
+
+    datagram_calls: int = 256
+    """Calls of a UDP socket in progress. At the bound datagrams are dropped."""
+
+    datagram_calls_per_source: int = 64
+    """The same of one source: an IPv4 address, or an IPv6 /64."""
+
+
+LOCAL_LIMITS = Limits(idle_time=None)
+"""The default for local sockets: the kernel keeps one open for as long as it serves NFS."""

@@ -25,7 +25,7 @@ from oncrpc.aio.binding import binder
 from oncrpc.aio.connections import Carried, Pool, Turns
 from oncrpc.aio.epoll import Poller
 from oncrpc.aio.guard import Guard
-from oncrpc.aio.limits import Limits
+from oncrpc.aio.limits import LOCAL_LIMITS, Limits
 from oncrpc.aio.stream import Connection, Listener
 from oncrpc.aio.udp import UdpEndpoint
 from oncrpc.checks import check_kind, check_seconds
@@ -48,12 +48,9 @@ NOT_HERE = (
 NONE = type(None)
 KINDS: dict[str, tuple[type, ...]] = {
     "host": (str, NONE), "path": (str, NONE), "hooks": (Sequence,), "auth": (Judge, NONE),
-    "limits": (Limits, NONE), "registrar": (Binder,),
+    "limits": (Limits, Mapping, NONE), "registrar": (Binder,),
 }  # fmt: skip
 """What ``serve`` takes."""
-
-LOCAL_LIMITS = Limits(idle_time=None)
-"""Local sockets: the kernel keeps one open for as long as it serves NFS."""
 
 
 class Server:
@@ -66,38 +63,48 @@ class Server:
         self,
         dispatcher: Dispatcher,
         *,
-        limits: Limits | None = None,
+        limits: Limits | Mapping[str, Limits] | None = None,
         local_limits: Limits = LOCAL_LIMITS,
         guard: Guard | None = None,
     ) -> None:
         self.dispatcher, self.guard = dispatcher, guard
         self.addresses: dict[str, str] = {}
         self.endpoints: list[UdpEndpoint | Listener] = []
-        clock = time.monotonic
-        self._turns, self._poller = Turns(clock), Poller(asyncio.get_running_loop())
-        of_each = {"tcp": limits or Limits(), "local": local_limits}
-        self.pools = {
-            kind: Pool(each, clock, poller=self._poller, turns=self._turns)
-            for kind, each in of_each.items()
-        }
+        self.limits = limits if isinstance(limits, Limits) else Limits()
+        self._by_netid = limits if isinstance(limits, Mapping) else {}
+        self._turns = Turns(time.monotonic)
+        self._poller = Poller(asyncio.get_running_loop())
+        self.pools = {"tcp": self._pool(self.limits), "local": self._pool(local_limits)}
         self._sweeper: asyncio.TimerHandle | None = None
 
-    def add(self, sock: socket.socket, netid: str) -> None:
-        """Serve a socket that is bound, and if of a stream listening, as that netid."""
+    def add(self, sock: socket.socket, netid: str, *, limits: Limits | None = None) -> None:
+        """Serve a socket that is bound, and if of a stream listening, as that netid.
+
+        With ``limits`` of its own a stream listener has its own pool of connections too.
+        """
+        limits = limits or self._by_netid.get(netid)
         if sock.family == socket.AF_UNIX:
             self.addresses.setdefault(netid, _path_of(sock.getsockname()))
-            self._listen(sock, netid, self.pools["local"])
+            self._listen(sock, netid, "local", limits)
             return
         host, port = sock.getsockname()[:2]
         self.addresses[netid] = join_uaddr(host, port)
         if sock.type == socket.SOCK_DGRAM:
-            self.endpoints.append(UdpEndpoint(sock, netid, self.dispatcher, self.guard))
+            self.endpoints.append(
+                UdpEndpoint(sock, netid, self.dispatcher, self.guard, limits=limits or self.limits)
+            )
         else:
-            self._listen(sock, netid, self.pools["tcp"])
+            self._listen(sock, netid, "tcp", limits)
 
-    def _listen(self, sock: socket.socket, netid: str, pool: Pool) -> None:
+    def _listen(self, sock: socket.socket, netid: str, kind: str, limits: Limits | None) -> None:
+        pool = self.pools[kind]
+        if limits is not None:
+            pool = self.pools[f"{kind}/{len(self.pools)}"] = self._pool(limits)
         listener = Listener(sock, netid, dispatcher=self.dispatcher, pool=pool, guard=self.guard)
         self.endpoints.append(listener)
+
+    def _pool(self, limits: Limits) -> Pool:
+        return Pool(limits, time.monotonic, poller=self._poller, turns=self._turns)
 
     def look_again(self) -> None:
         """The interfaces of this host have changed; what is known of them is asked anew."""
@@ -253,7 +260,7 @@ async def serve(
     register: bool = False,
     hooks: Sequence[Hook] = (),
     auth: Judge | None = None,
-    limits: Limits | None = None,
+    limits: Limits | Mapping[str, Limits] | None = None,
     drain: float = DRAIN,
     registrar: Binder = binder,
 ) -> AsyncIterator[Server]:
@@ -269,7 +276,8 @@ async def serve(
     ``path`` is for the netid ``local``, which needs one. With ``register`` the port mapper is told,
     and told again when the context ends, also by an exception or because it is cancelled; then
     calls under way have ``drain`` seconds. The ``hooks`` stand around every call, the first one
-    outermost; ``auth`` judges the credentials.
+    outermost; ``auth`` judges the credentials. ``limits`` are those of TCP and UDP, or a mapping
+    from netids to limits.
 
     Raises:
         OSError: an address cannot be bound. NotRegistered: the port mapper refused.
@@ -300,6 +308,9 @@ def _check(drain: float, **options: object) -> None:
     check_seconds("drain", drain)
     for name, value in options.items():
         check_kind(name, value, *KINDS[name])
+    if isinstance(options["limits"], Mapping):
+        for limits in options["limits"].values():
+            check_kind("limits", limits, Limits)
     for hook in cast(Sequence[object], options["hooks"]):
         if not callable(hook):
             raise TypeError(f"hooks are callables that stand around a call, not {hook!r}")

@@ -38,17 +38,8 @@ log = logging.getLogger("oncrpc.aio")
 FULL = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 ACCEPT_BATCH = 64
 ACCEPT_PAUSE = 0.1
-TURN_CALLS = 32
-"""Calls of a connection that are answered before others have their turn."""
-
 MAX_KNOWN = 1024
 """Pairs of a source and an address of ours of which it is remembered what they may have."""
-
-TURN_BYTES = 64 << 10
-"""Bytes of replies after which it is over, too."""
-
-TURN_FRAGMENTS = 256
-"""Fragments, of records that have several, after which it is over as well."""
 
 OF_ACCEPTED = (
     (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
@@ -225,8 +216,9 @@ class Connection:
         table = self.listener.table(self.caller, self.heard_at)
         replies: list[bytes] = []
         count = size = 0
-        reader = self.reader
-        most_joined = reader.joined + TURN_FRAGMENTS
+        reader, limits = self.reader, self.pool.limits
+        batch_calls, batch_bytes = limits.batch_calls, limits.batch_bytes
+        most_joined = reader.joined + limits.batch_fragments
         try:
             for message in reader.records():
                 kept = table.get(message[4:]) if table else None
@@ -238,7 +230,7 @@ class Connection:
                     size += self._answer(message, replies)
                     table = self.listener.table(self.caller, self.heard_at)  # it may have changed
                 count += 1
-                if count == TURN_CALLS or size >= TURN_BYTES or reader.joined >= most_joined:
+                if count == batch_calls or size >= batch_bytes or reader.joined >= most_joined:
                     break
                 if kept is None and self.blocked:
                     break

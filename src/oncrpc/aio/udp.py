@@ -28,10 +28,12 @@ from oncrpc.aio.datagram_batch import (
     Batch,
 )
 from oncrpc.aio.guard import Bucket, Guard, NoGuard
+from oncrpc.aio.limits import Limits
 from oncrpc.aio.udp_route import Route, route_of
 from oncrpc.errors import ProtocolError, SystemFailure
 from oncrpc.net.sockets import loopback_interfaces
 from oncrpc.rpc.dispatch import Dispatcher, Reply, refuse
+from oncrpc.rpc.per_source import CallsPerSource
 from oncrpc.rpc.reply_cache import LIFETIME, Kept, Lasting
 
 log = logging.getLogger("oncrpc.aio")
@@ -42,9 +44,6 @@ MAX_REPLY = MAX_DATAGRAM
 
 ROUNDS = 4
 """Batches that are taken before others have their turn."""
-
-MAX_WAITING = 256
-"""Calls whose handler has not finished; while there are so many, datagrams are dropped."""
 
 MAX_ROUTES = 4096
 
@@ -81,10 +80,18 @@ class UdpEndpoint:
     """
 
     def __init__(
-        self, sock: socket.socket, netid: str, dispatcher: Dispatcher, guard: Guard | None = None
+        self,
+        sock: socket.socket,
+        netid: str,
+        dispatcher: Dispatcher,
+        guard: Guard | None = None,
+        *,
+        limits: Limits | None = None,
     ) -> None:
         self.sock, self.netid, self.dispatcher = sock, netid, dispatcher
         self.guard = NoGuard() if guard is None else guard
+        self.limits = limits or Limits()
+        self.per_source = CallsPerSource(most=self.limits.datagram_calls_per_source)
         self.loop = asyncio.get_running_loop()
         self.waiting: set[asyncio.Future[None]] = set()
         self.loopbacks = loopback_interfaces()
@@ -188,7 +195,7 @@ class UdpEndpoint:
 
     def _worked_out(self, n: int, message: bytes, route: Route, now: float) -> bytes | None:
         """The dispatcher's reply to the datagram in a slot, if there is one at once."""
-        if len(self.waiting) >= MAX_WAITING:
+        if len(self.waiting) >= self.limits.datagram_calls:
             self.busy += 1
             return None
         if self.batch.cut(n):
@@ -212,6 +219,9 @@ class UdpEndpoint:
     def _reply(self, message: bytes, route: Route, address: bytes, now: float) -> bytes | None:
         """The dispatcher's reply; it is remembered if it lasts, and sent later if it takes time."""
         caller = route.caller(self.netid, int.from_bytes(address[2:4], "big"))
+        if self.per_source.full(caller):
+            self.busy += 1
+            return None
         try:
             reply = self.dispatcher.handle(message, caller)
         except ProtocolError as error:
@@ -220,7 +230,8 @@ class UdpEndpoint:
             return None
         self._refresh(now)
         if not isinstance(reply, bytes | None):
-            task = asyncio.ensure_future(self._send_later(reply, message, route, address))
+            counted = self.per_source.counted(caller, reply)
+            task = asyncio.ensure_future(self._send_later(counted, message, route, address))
             self.waiting.add(task)
             task.add_done_callback(partial(self._finished, message[:4], route, address))
             return None

@@ -28,7 +28,6 @@ from oncrpc.errors import (
 )
 from oncrpc.rpc.auth import AUTH_NONE, Judge
 from oncrpc.rpc.duplicates import ReplayCache
-from oncrpc.rpc.per_source import Shares
 from oncrpc.rpc.program import (
     Call,
     Caller,
@@ -92,8 +91,7 @@ class Dispatcher:
     refuse it by raising a ``CallError``, or ``NoReply``; one that cannot tell at once returns an
     awaitable. The ``hooks`` stand around those that run, the first one outermost; a repeated
     datagram that gets its first answer again does not run. ``auth`` judges the credentials.
-    Endpoints answer from the ``memo`` what was answered before, if there is one. A datagram gets no
-    reply while too many calls of its source are under way.
+    Endpoints answer from the ``memo`` what was answered before, if there is one.
     """
 
     def __init__(
@@ -108,7 +106,7 @@ class Dispatcher:
     ) -> None:
         self.clock, self.before, self.memo = clock, before, memo
         self.hooks, self.auth = tuple(hooks), Judge() if auth is None else auth
-        self.replay, self.shares = ReplayCache(), Shares()
+        self.replay = ReplayCache()
         self._programs: dict[int, dict[int, dict[int, tuple[Procedure[Any], Any]]]] = {}
         for service in services:
             self.add(service)
@@ -137,16 +135,6 @@ class Dispatcher:
         Raises:
             ProtocolError: the bytes are no call; a stream is to be closed, a datagram dropped.
         """
-        if not caller.datagram:
-            return self._handle(message, caller)
-        if self.shares.spent(caller):
-            return None
-        reply = self._handle(message, caller)
-        if reply is None or isinstance(reply, bytes):
-            return reply
-        return self.shares.counted(caller, reply)
-
-    def _handle(self, message: bytes, caller: Caller) -> Reply | Awaitable[Reply]:
         try:
             call, handler = self._admit(message, caller)
             asked = self.before(call) if self.before is not None else None

@@ -1,8 +1,8 @@
-"""How many calls of each source of datagrams are under way, so that none has all there may be.
+"""Limits per source: how many calls of each source of datagrams are in progress.
 
-A source is an IPv4 address or an IPv6 /64. What comes while its share is spent gets no reply, as if
-it had been lost: a client sends it again. Who forges many sources has many shares; a datagram
-proves nothing of where it came from.
+A source is an IPv4 address or an IPv6 /64. Above the limit a datagram of that source is dropped, as
+if the network had lost it; the client sends it again. A sender that forges many addresses has the
+limit of each of them: a datagram does not prove where it came from.
 """
 
 from __future__ import annotations
@@ -13,31 +13,29 @@ from typing import TypeVar
 from oncrpc.rpc.program import Caller, Origin
 
 R = TypeVar("R")
-MAX_PER_SOURCE = 64
-"""A quarter of the calls that an endpoint has under way at most (``oncrpc.aio.udp``)."""
 
 
-class Shares:
-    """Calls under way by source, each source at most ``most``."""
+class CallsPerSource:
+    """Counts the calls in progress by source, at most ``most`` of each."""
 
-    def __init__(self, *, most: int = MAX_PER_SOURCE) -> None:
+    def __init__(self, *, most: int) -> None:
         self.most = most
-        self.under_way: dict[Origin, int] = {}
+        self.in_progress: dict[Origin, int] = {}
 
-    def spent(self, caller: Caller) -> bool:
-        """Whether so many of the caller's are under way that no further one may begin."""
-        return bool(self.under_way) and self.under_way.get(caller.origin, 0) >= self.most
+    def full(self, caller: Caller) -> bool:
+        """Whether no further call of the caller's source may begin."""
+        return bool(self.in_progress) and self.in_progress.get(caller.origin, 0) >= self.most
 
     def counted(self, caller: Caller, reply: Awaitable[R]) -> Awaitable[R]:
-        """The same reply, which counts from now on until it is there, or its task is cancelled."""
+        """The same reply; it counts until it is ready or its task is cancelled."""
         source = caller.origin
-        self.under_way[source] = self.under_way.get(source, 0) + 1
+        self.in_progress[source] = self.in_progress.get(source, 0) + 1
         return self._until(reply, source)
 
     async def _until(self, reply: Awaitable[R], source: Origin) -> R:
         try:
             return await reply
         finally:
-            self.under_way[source] -= 1
-            if not self.under_way[source]:
-                del self.under_way[source]
+            self.in_progress[source] -= 1
+            if not self.in_progress[source]:
+                del self.in_progress[source]
