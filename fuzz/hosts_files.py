@@ -14,6 +14,7 @@ from fuzz.mutation import joined, mutated_text, parted
 from oncrpc.access.hosts.patterns import NameNeeded, host_at
 from oncrpc.access.hosts.reader import ListUnreadable, parse, text_of
 from oncrpc.access.hosts.rules import Rules, judge
+from oncrpc.portmap.vocabulary import hosts_daemon
 
 TOKENS = (
     "rpcbind", "portmap", "ALL", "all", "EXCEPT", "LOCAL", "KNOWN", "UNKNOWN", "PARANOID", ":", ",",
@@ -70,7 +71,7 @@ def _parsed(text: str, listed: str, *, allows: bool) -> Rules:
             raise FileNotFoundError(path)
         raise ListUnreadable(f"{path} cannot be read")
 
-    rules = parse(text, path="/etc/hosts", allows=allows, read_list=read_list, port=111)
+    rules = parse(text, hosts_daemon(), path="/etc/hosts", allows=allows, read_list=read_list)
     for told in (*rules.warnings, *rules.netgroups):
         assert told.isprintable(), told
         assert len(told) <= LONGEST_WARNING, told

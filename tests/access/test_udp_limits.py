@@ -1,4 +1,4 @@
-"""Who may have how much over UDP."""
+"""Limits of UDP sources."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from ipaddress import ip_network
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oncrpc.access import udp_limits as sources
-from oncrpc.access.udp_limits import BURST, REPLIES, Sources, TokenBucket
+from oncrpc.access import udp_limits
+from oncrpc.access.udp_limits import TokenBucket, UdpLimits
+from oncrpc.portmap.config import BURST, REPLIES
 from oncrpc.rpc import Caller
 from oncrpc.testing import ManualClock
 
@@ -23,42 +24,49 @@ class Rules:
         return caller.host not in self.about
 
 
-def made(*about: str) -> Sources:
-    return Sources(Rules(*about), clock=ManualClock())
+TRUSTED = [ip_network("192.0.2.0/24"), ip_network("2001:db8::/56")]
+
+
+def limits(rules: Rules) -> UdpLimits:
+    return UdpLimits(rules, replies=REPLIES, burst=BURST, clock=ManualClock())
+
+
+def made(*about: str) -> UdpLimits:
+    return limits(Rules(*about))
 
 
 def of(host: str, *, loopback: bool = False) -> Caller:
     return Caller("udp", (host, 0, 0), loopback=loopback, datagram=True)
 
 
-def test_loopback_is_trusted_and_has_no_bucket() -> None:
+def test_loopback_is_trusted_without_bucket() -> None:
     standing = made().standing(of("127.0.0.1", loopback=True))
 
     assert (standing.trusted, standing.open, standing.bucket) == (True, True, None)
 
 
-def test_an_address_of_loopback_that_came_from_outside_is_not_trusted() -> None:
+def test_forged_loopback_address_is_not_trusted() -> None:
     standing = made().standing(of("127.0.0.1"))
 
     assert not standing.trusted
     assert standing.bucket is not None
 
 
-def test_trusted_networks_are_trusted_as_long_as_they_are_configured() -> None:
+def test_networks_are_trusted_while_configured() -> None:
     guard = made()
     before = guard.generation
 
-    guard.configure(trusted=[ip_network("192.0.2.0/24"), ip_network("2001:db8::/56")])
+    guard.configure(replies=1, burst=1, trusted=TRUSTED)
 
     assert guard.generation != before
     for host, trusted in (("192.0.2.200", True), ("2001:db8::1", True), ("192.0.3.1", False)):
         standing = guard.standing(of(host))
         assert (standing.trusted, standing.bucket is None) == (trusted, trusted)
-    guard.configure()
+    guard.configure(replies=1, burst=1)
     assert not guard.standing(of("192.0.2.200")).trusted
 
 
-def test_a_network_shares_a_bucket() -> None:
+def test_network_shares_a_bucket() -> None:
     guard = made()
 
     def bucket(host: str) -> object:
@@ -70,17 +78,17 @@ def test_a_network_shares_a_bucket() -> None:
     assert bucket("2001:db8:0:1::1") is not bucket("2001:db8:0:100::1")
 
 
-def test_no_rate_means_no_bucket() -> None:
+def test_rate_zero_means_no_bucket() -> None:
     guard = made()
 
-    guard.configure(replies=0)
+    guard.configure(replies=0, burst=1)
 
     assert guard.standing(of("192.0.2.1")).bucket is None
 
 
-def test_a_source_that_rules_are_about_is_not_open_and_a_change_of_rules_is_seen() -> None:
+def test_source_with_rules_is_not_open() -> None:
     rules = Rules("192.0.2.1")
-    guard = Sources(rules, clock=ManualClock())
+    guard = limits(rules)
     before = guard.generation
 
     assert not guard.standing(of("192.0.2.1")).open
@@ -89,10 +97,10 @@ def test_a_source_that_rules_are_about_is_not_open_and_a_change_of_rules_is_seen
     assert guard.generation != before
 
 
-def test_of_too_many_networks_the_one_silent_longest_is_forgotten_and_that_is_seen() -> None:
+def test_least_recently_used_bucket_is_removed() -> None:
     guard = made()
     guard.standing(of("10.0.0.1"))
-    for n in range(sources.MAX_BUCKETS - 1):
+    for n in range(udp_limits.MAX_BUCKETS - 1):
         guard.standing(of(f"11.{n >> 8}.{n & 255}.1"))
     before, first = guard.generation, guard.standing(of("10.0.0.1")).bucket
 
@@ -103,7 +111,7 @@ def test_of_too_many_networks_the_one_silent_longest_is_forgotten_and_that_is_se
 
 
 @given(st.lists(st.floats(min_value=0, max_value=2), max_size=300))
-def test_a_bucket_never_gives_more_than_burst_and_rate_allow(pauses: list[float]) -> None:
+def test_bucket_never_exceeds_burst_and_rate(pauses: list[float]) -> None:
     bucket, now, taken = TokenBucket(10.0, 20.0, 0.0), 0.0, 0
     for pause in pauses:
         now += pause
@@ -112,7 +120,7 @@ def test_a_bucket_never_gives_more_than_burst_and_rate_allow(pauses: list[float]
         assert taken <= 20 + 10.0 * now
 
 
-def test_a_bucket_fills_again() -> None:
+def test_bucket_fills_again() -> None:
     bucket = TokenBucket(2.0, 3.0, 0.0)
 
     assert [bucket.take(0.0) for _ in range(4)] == [True, True, True, False]
@@ -120,16 +128,15 @@ def test_a_bucket_fills_again() -> None:
     assert [bucket.take(100.0) for _ in range(4)] == [True, True, True, False]
 
 
-def test_after_it_has_been_quiet_a_bucket_gives_its_burst_and_no_more_at_once() -> None:
+def test_quiet_bucket_holds_no_more_than_burst() -> None:
     bucket = TokenBucket(2.0, 3.0, 0.0)
 
     assert [bucket.take(100.0) for _ in range(5)] == [True, True, True, False, False]
 
 
-def test_a_booting_rack_of_500_clients_behind_one_address_is_answered_in_full() -> None:
+def test_booting_rack_of_500_clients_is_answered() -> None:
     """Each asks for MOUNT, NFS, NLM and NSM over both versions of IP, and retransmits once."""
-    clock = ManualClock()
-    guard = Sources(Rules(), clock=clock)
+    guard = limits(Rules())
     bucket = guard.standing(of("192.0.2.1")).bucket
     assert bucket is not None
 

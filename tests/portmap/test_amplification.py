@@ -13,10 +13,11 @@ import pytest
 
 from oncrpc.access.admission import Admission
 from oncrpc.access.call_lines import CallLog
-from oncrpc.access.udp_limits import Sources
+from oncrpc.access.udp_limits import UdpLimits
 from oncrpc.addr import transport
 from oncrpc.aio.udp import UdpEndpoint
 from oncrpc.net.sockets import listen
+from oncrpc.portmap.config import BURST, REPLIES
 from oncrpc.portmap.procedures import Mapper
 from oncrpc.portmap.registry import Registry
 from oncrpc.portmap.vocabulary import VOCABULARY
@@ -68,7 +69,8 @@ async def outside(netid: str) -> AsyncIterator[tuple[Mapper, socket.socket]]:
         mapper.services(), clock=ManualClock(), before=mapper.before, memo=mapper.memo
     )
     sock = listen(transport(netid), HOSTS[netid], 0)
-    endpoint = UdpEndpoint(sock, netid, answering, Sources(Admission(CallLog(VOCABULARY))))
+    limits = UdpLimits(Admission(CallLog(VOCABULARY)), replies=REPLIES, burst=BURST)
+    endpoint = UdpEndpoint(sock, netid, answering, limits)
     endpoint.loopbacks = frozenset()
     endpoint.start()
     with socket.socket(sock.family, socket.SOCK_DGRAM) as client:

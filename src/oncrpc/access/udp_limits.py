@@ -1,9 +1,9 @@
-"""Who may have how much over UDP: trusted networks, and a share of replies for everyone else.
+"""Limits of UDP sources: trusted networks, and a rate limit for all others.
 
-The source of a datagram can be forged, so what we send may go to a victim. Hosts that are not
-trusted get no reply that is longer than its call, and replies come from a bucket that their network
-shares: it holds ``burst`` replies, and ``replies`` a second are added. The loopback interface
-cannot be forged from outside and is always trusted.
+The source of a datagram can be forged, so a reply may go to a victim. A source that is not trusted
+gets no reply that is longer than its call, and its replies are taken from a token bucket that all
+addresses of its network share. The loopback interface cannot be forged from outside and is always
+trusted.
 """
 
 from __future__ import annotations
@@ -17,33 +17,33 @@ from typing import Protocol
 from oncrpc.aio.guard import Standing
 from oncrpc.rpc.program import Caller
 
-Network = IPv4Network | IPv6Network
+SourceNetwork = IPv4Network | IPv6Network
 
 PREFIXES = {4: 24, 6: 56}
-"""Bits of an address that a bucket is for: what one owner has at least."""
+"""Length of the prefix that shares a bucket.
 
-REPLIES = 1000
-"""Replies a second to a source network, unless configured otherwise."""
-
-BURST = 10_000
-"""Replies at once: 500 clients behind one address send 20 calls each, then 2 a second."""
+This groups more than ``Caller.origin`` does (one IPv4 address, an IPv6 /64), on purpose. An origin
+tells callers apart that shall not take each other's place in a table. A bucket limits what can be
+sent to a victim with forged sources, and whoever forges them can use every address of the victim's
+network: the smallest one that is routed on its own is a /24, and a site has at least a /56.
+"""
 
 MAX_BUCKETS = 4096
 
 
-class Rules(Protocol):
-    """What decides on single calls (``oncrpc.access.admission.Admission``)."""
+class AdmissionRules(Protocol):
+    """What decides about single calls (``oncrpc.access.admission.Admission``)."""
 
     @property
     def generation(self) -> int:
         """Grows with every change."""
 
     def open_to(self, caller: Caller) -> bool:
-        """Whether no call of the caller's host could be refused."""
+        """Whether no call of the caller's host can be refused."""
 
 
 class TokenBucket:
-    """So many replies at once, and so many a second."""
+    """Allows ``burst`` replies at once, and ``rate`` replies a second."""
 
     __slots__ = ("at", "burst", "rate", "tokens")
 
@@ -52,8 +52,8 @@ class TokenBucket:
         self.tokens, self.at = burst, now
 
     def take(self, now: float) -> bool:
-        """Whether one more reply may go out; it is counted."""
-        if now != self.at:  # those of a batch come at the same time
+        """Whether one more reply may be sent; if so it is counted."""
+        if now != self.at:  # the calls of a batch have the same time
             self.tokens = min(self.burst, self.tokens + (now - self.at) * self.rate)
             self.at = now
         if self.tokens < 1.0:
@@ -62,27 +62,33 @@ class TokenBucket:
         return True
 
 
-class Sources:
-    """The guard of the UDP endpoints (``oncrpc.aio.guard.Guard``).
+class UdpLimits:
+    """The guard of UDP endpoints (``oncrpc.aio.guard.Guard``).
 
-    The ``rules`` tell which sources' calls need not be asked about before they are answered from
-    memory.
+    ``replies`` are allowed a second for a source network, 0 for no limit, and ``burst`` at once.
+    ``rules`` say which callers' calls may be answered from the reply cache without being judged.
     """
 
-    def __init__(self, rules: Rules, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        rules: AdmissionRules,
+        *,
+        replies: float,
+        burst: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.rules, self.clock = rules, clock
         self._changes = 0
-        self._buckets: OrderedDict[Network, TokenBucket] = OrderedDict()
-        self.configure()
+        # The bucket of each source network. At most MAX_BUCKETS; the one that was not used for the
+        # longest time is removed. Endpoints keep the buckets that they were given until the
+        # generation changes, so it changes when a bucket is removed.
+        self._buckets: OrderedDict[SourceNetwork, TokenBucket] = OrderedDict()
+        self.configure(replies=replies, burst=burst)
 
     def configure(
-        self,
-        *,
-        trusted: Iterable[Network] = (),
-        replies: float = REPLIES,
-        burst: float = BURST,
+        self, *, replies: float, burst: float, trusted: Iterable[SourceNetwork] = ()
     ) -> None:
-        """Trust these networks besides loopback; the others have ``replies`` a second, 0: any."""
+        """Replace the limits, and the networks that are trusted in addition to loopback."""
         self.trusted = tuple(trusted)
         self.replies, self.burst = replies, burst
         self._buckets.clear()
@@ -90,7 +96,7 @@ class Sources:
 
     @property
     def generation(self) -> tuple[int, int]:
-        """Another one whenever what was said of a source may have changed."""
+        """Differs after every change of what ``standing`` and ``open_to`` return."""
         return self._changes, self.rules.generation
 
     def standing(self, caller: Caller) -> Standing:
@@ -104,7 +110,7 @@ class Sources:
         return Standing(trusted=trusted, open=self.rules.open_to(caller), bucket=bucket)
 
     def open_to(self, caller: Caller) -> bool:
-        """Whether the calls of a connection may be answered from memory."""
+        """Whether the calls of a connection may be answered from the reply cache."""
         return self.rules.open_to(caller)
 
     def _bucket(self, host: str, bits: int) -> TokenBucket:
@@ -115,6 +121,6 @@ class Sources:
             self._buckets[network] = bucket
             if len(self._buckets) > MAX_BUCKETS:
                 self._buckets.popitem(last=False)
-                self._changes += 1  # nobody goes on with the bucket that has been dropped
+                self._changes += 1
         self._buckets.move_to_end(network)
         return bucket

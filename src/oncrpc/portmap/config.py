@@ -7,7 +7,6 @@ from typing import Annotated
 from msgspec import Meta
 
 from oncrpc.access.rules import IPNetwork, Network, Rule, Table
-from oncrpc.access.udp_limits import BURST, REPLIES
 from oncrpc.daemon.config.layers import Startup
 from oncrpc.daemon.config.values import LIVENESS_INTERVAL, LONGEST_INTERVAL
 from oncrpc.daemon.web.address import HostName, Place
@@ -15,6 +14,12 @@ from oncrpc.portmap.registry import MAX_PER_OWNER, MAX_REGISTRATIONS
 
 FEWEST_TOTAL = 64
 """Room for the port mapper's own registrations, and some."""
+
+REPLIES = 1000
+"""UDP replies a second to a source network, unless configured otherwise."""
+
+BURST = 10_000
+"""UDP replies at once: enough for 500 clients behind one address that send 20 calls each."""
 
 MOST_RATE = 10_000_000
 

@@ -16,7 +16,7 @@ from oncrpc.access.admission import Admission
 from oncrpc.access.call_lines import CallLog, calls_log
 from oncrpc.access.hosts.access import HostsAccess
 from oncrpc.access.hosts.libwrap import Libwrap
-from oncrpc.access.udp_limits import Sources
+from oncrpc.access.udp_limits import UdpLimits
 from oncrpc.addr import transports
 from oncrpc.aio.connections import Carried
 from oncrpc.aio.server import Server
@@ -33,7 +33,7 @@ from oncrpc.daemon.state.journal import Store
 from oncrpc.errors import XdrError
 from oncrpc.host.netlink import Links
 from oncrpc.net.sockets import join_group
-from oncrpc.portmap.config import Policy
+from oncrpc.portmap.config import BURST, REPLIES, Policy
 from oncrpc.portmap.forward import Forwarder
 from oncrpc.portmap.liveness.ages import Ages
 from oncrpc.portmap.liveness.checks import Liveness
@@ -44,9 +44,9 @@ from oncrpc.portmap.procedures import Mapper
 from oncrpc.portmap.registry import SUPERUSER, Operation, Registry
 from oncrpc.portmap.report import snapshot
 from oncrpc.portmap.status import Status
-from oncrpc.portmap.vocabulary import VOCABULARY
+from oncrpc.portmap.vocabulary import VOCABULARY, hosts_daemon
 from oncrpc.portmap.warmstart import WarmStart
-from oncrpc.programs.portmap import PMAP_PORT, PMAP_PROG
+from oncrpc.programs.portmap import PMAP_PROG
 from oncrpc.programs.rpcb import rpcb
 from oncrpc.rpc.dispatch import Dispatcher
 
@@ -126,7 +126,7 @@ class Daemon:
         self.liveness = Liveness(self.registry, self.mapper.drop)
         self.mapper.registered = self.liveness.registered
         self.admission, self.libwrap = Admission(self.call_log), _libwrap()
-        self.sources = Sources(self.admission)
+        self.sources = UdpLimits(self.admission, replies=REPLIES, burst=BURST)
         self.apply(load(config.policy))
         most, most_local = limits(MAX_WATCHED if self.liveness.watching else 0)
         self.server = Server(
@@ -179,7 +179,7 @@ class Daemon:
 
     def _hosts(self) -> HostsAccess:
         """The files of hosts_access(5), read anew; what was decided is forgotten."""
-        return HostsAccess(port=self.config.port or PMAP_PORT, libwrap=self.libwrap)
+        return HostsAccess(hosts_daemon(self.config.port), libwrap=self.libwrap)
 
     def reread(self) -> str:
         """Read the policy file again; one that is wrong changes nothing. What is wrong, or ""."""

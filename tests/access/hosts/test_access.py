@@ -15,6 +15,7 @@ from oncrpc.access.hosts.access import LOOK_AGAIN, HostsAccess
 from oncrpc.access.hosts.names import LIFETIME, Names
 from oncrpc.access.hosts.patterns import UNKNOWN
 from oncrpc.access.hosts.rules import Decision
+from oncrpc.portmap.vocabulary import hosts_daemon
 from oncrpc.testing import ManualClock
 from support.fake_libwrap import FakeLibwrap, installed
 from support.loops import run, until
@@ -43,6 +44,7 @@ class Site:
 
     def access(self, libwrap: FakeLibwrap | None = None, *, deadline: float = 2.0) -> HostsAccess:
         return HostsAccess(
+            hosts_daemon(),
             allow=str(self.allow),
             deny=str(self.deny),
             names=Names(self.resolve, clock=self.clock, deadline=deadline),
@@ -262,8 +264,8 @@ def test_libwrap_is_asked_where_it_would_judge_as_we_do(site: Site) -> None:
 
     assert access.judge("10.0.0.5", "192.0.2.1") is True
     assert libwrap.texts == [("", "portmap: 11.\n")]
-    assert [(asked.address, asked.name, asked.port) for asked in libwrap.asked] == [
-        (b"10.0.0.5", b"unknown", 111)
+    assert [(asked.address, asked.name, asked.daemon) for asked in libwrap.asked] == [
+        (b"10.0.0.5", b"unknown", hosts_daemon())
     ]
 
 
@@ -430,6 +432,7 @@ def test_the_library_agrees_about_the_files(site: Site) -> None:
     site.write(allow="rpcbind: .example.com EXCEPT b.example.com\n", deny="ALL: ALL\n")
     library = installed()
     access = HostsAccess(
+        hosts_daemon(),
         allow=str(site.allow),
         deny=str(site.deny),
         names=Names(site.resolve),

@@ -17,6 +17,7 @@ from oncrpc.access.hosts.libwrap import SONAME, Libwrap, question
 from oncrpc.access.hosts.patterns import host_at
 from oncrpc.access.hosts.reader import parse
 from oncrpc.access.hosts.rules import judge
+from oncrpc.portmap.vocabulary import hosts_daemon
 from support.fake_libwrap import installed
 
 PORT = 111
@@ -222,15 +223,17 @@ def no_list(path: str) -> str:
 
 
 def ours(case: Case) -> bool:
-    allow = parse(case.allow, path="allow", allows=True, read_list=no_list, port=PORT)
-    deny = parse(case.deny, path="deny", allows=False, read_list=no_list, port=PORT)
+    allow = parse(case.allow, hosts_daemon(PORT), path="allow", allows=True, read_list=no_list)
+    deny = parse(case.deny, hosts_daemon(PORT), path="deny", allows=False, read_list=no_list)
     client, local = host_at(case.client, case.name), host_at(case.local, "unknown")
     return judge(allow, deny, client=client, local=local).allowed
 
 
 def libwraps(library: Libwrap, case: Case, *, dry: bool = True) -> bool:
     library.read(case.allow, case.deny)
-    asked = question(host_at(case.client, case.name), host_at(case.local, "unknown"), PORT)
+    asked = question(
+        host_at(case.client, case.name), host_at(case.local, "unknown"), hosts_daemon(PORT)
+    )
     assert asked is not None
     dry_run(dry and "twist" not in (case.allow + case.deny).lower())
     try:
@@ -271,11 +274,11 @@ def test_files_that_cannot_be_read_are_taken_as_by_libwrap(
     beyond, rules, missing = tmp_path / "file" / "x", tmp_path / "file", tmp_path / "missing"
     rules.write_text(f"{name}: 10.\n")
     client, here = host_at("10.0.0.5", "unknown"), host_at("", "unknown")
-    asked = question(client, here, PORT)
+    asked = question(client, here, hosts_daemon(PORT))
     assert asked is not None
 
     for allow, deny in [(missing, beyond), (beyond, rules), (rules, beyond), (missing, missing)]:
-        tables = read(str(allow), str(deny), port=PORT)
+        tables = read(hosts_daemon(PORT), allow=str(allow), deny=str(deny))
         decided = judge(tables.allow, tables.deny, client=client, local=here).allowed
         paths = bytes(allow), bytes(deny)
         assert libwrap._ask(name, asked, *paths) is decided, (allow, deny)

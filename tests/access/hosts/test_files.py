@@ -10,6 +10,7 @@ import pytest
 
 from oncrpc.access.hosts import files as hosts_files
 from oncrpc.access.hosts.files import MAX_FILE, Files, Tables, read
+from oncrpc.portmap.vocabulary import hosts_daemon
 
 
 class Folder:
@@ -19,7 +20,7 @@ class Folder:
         self.allow, self.deny, self.list = path / "hosts.allow", path / "hosts.deny", path / "list"
 
     def read(self) -> Tables:
-        return read(str(self.allow), str(self.deny), port=111)
+        return read(hosts_daemon(), allow=str(self.allow), deny=str(self.deny))
 
 
 @pytest.fixture

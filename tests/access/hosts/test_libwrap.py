@@ -12,9 +12,11 @@ import pytest
 from oncrpc.access.hosts import libwrap as module
 from oncrpc.access.hosts.libwrap import MAX_TEXT, SONAME, Busy, Libwrap, Question, question
 from oncrpc.access.hosts.patterns import host_at
+from oncrpc.access.hosts.rules import DaemonId
+from oncrpc.portmap.vocabulary import hosts_daemon
 from support.fake_libwrap import installed
 
-CLIENT = Question(b"10.0.0.5", b"a.example.com", b"192.0.2.1", 111)
+CLIENT = Question(b"10.0.0.5", b"a.example.com", b"192.0.2.1", hosts_daemon())
 
 
 @pytest.fixture
@@ -56,6 +58,20 @@ def test_both_names_are_asked_for(library: Libwrap, allow: str, deny: str, expec
     assert library.judge(CLIENT) is expected
 
 
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [({"nfsd"}, False), ({"mountd"}, True), ({"mountd", "nfsd"}, False),
+     ({"mountd", "nfsd", "statd"}, True)],
+)  # fmt: skip
+def test_any_number_of_names_is_asked_for(
+    library: Libwrap, names: set[str], expected: bool
+) -> None:
+    library.read("statd: 10.\n", "nfsd: 10.\n")
+    daemon = DaemonId(frozenset(names), 2049)
+
+    assert library.judge(Question(b"10.0.0.5", b"unknown", b"unknown", daemon)) is expected
+
+
 def test_it_does_not_replace_our_process(library: Libwrap) -> None:
     assert ctypes.c_int.in_dll(ctypes.CDLL(SONAME), "resident").value == 1
 
@@ -63,7 +79,7 @@ def test_it_does_not_replace_our_process(library: Libwrap) -> None:
 def test_it_looks_up_no_name(library: Libwrap, tmp_path: Path) -> None:
     library.read("", "ALL: LOCAL, KNOWN\n")
 
-    assert library.judge(Question(b"127.0.0.1", b"unknown", b"unknown", 111))
+    assert library.judge(Question(b"127.0.0.1", b"unknown", b"unknown", hosts_daemon()))
 
 
 def test_new_texts_take_the_place_of_old_ones(library: Libwrap) -> None:
@@ -109,9 +125,9 @@ def test_where_it_cannot_read_what_it_is_given_it_is_not_used(
 def test_what_it_would_cut_it_is_not_asked_about() -> None:
     here = host_at("", "unknown")
 
-    assert question(host_at("10.0.0.5", "x" * MAX_TEXT), here, 111) is not None
-    assert question(host_at("10.0.0.5", "x" * (MAX_TEXT + 1)), here, 111) is None
-    assert question(host_at("10.0.0.5", "x\0"), here, 111) is None
-    assert question(host_at("::FFFF:10.0.0.5"), here, 7) == Question(
-        b"10.0.0.5", b"unknown", b"unknown", 7
+    assert question(host_at("10.0.0.5", "x" * MAX_TEXT), here, hosts_daemon()) is not None
+    assert question(host_at("10.0.0.5", "x" * (MAX_TEXT + 1)), here, hosts_daemon()) is None
+    assert question(host_at("10.0.0.5", "x\0"), here, hosts_daemon()) is None
+    assert question(host_at("::FFFF:10.0.0.5"), here, hosts_daemon(7)) == Question(
+        b"10.0.0.5", b"unknown", b"unknown", hosts_daemon(7)
     )

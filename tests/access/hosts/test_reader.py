@@ -21,6 +21,7 @@ from oncrpc.access.hosts.reader import (
     unreadable,
 )
 from oncrpc.access.hosts.rules import Rules, judge
+from oncrpc.portmap.vocabulary import hosts_daemon
 
 DENY = "/etc/hosts.deny"
 NO_RULES = Rules("/etc/hosts.allow", True)
@@ -43,7 +44,7 @@ class Lists:
 
 
 def denying(text: str, lists: Lists | None = None) -> Rules:
-    return parse(text, path=DENY, allows=False, read_list=lists or Lists())
+    return parse(text, hosts_daemon(), path=DENY, allows=False, read_list=lists or Lists())
 
 
 def denied(rules: Rules, address: str, name: str = "unknown", *, local: str = "") -> bool:
@@ -92,7 +93,9 @@ def test_where_the_file_is_broken_it_denies_the_rest(text: str, why: str) -> Non
 
 
 def test_hosts_allow_allows_nobody_after_that() -> None:
-    allow = parse("portmap: 10.\nportmap: ALL", path="a", allows=True, read_list=Lists())
+    allow = parse(
+        "portmap: 10.\nportmap: ALL", hosts_daemon(), path="a", allows=True, read_list=Lists()
+    )
     here = host_at("", "unknown")
 
     assert judge(allow, denying("ALL: ALL\n"), client=host_at("10.0.0.1"), local=here).allowed
@@ -220,7 +223,7 @@ def test_a_list_that_is_not_there_matches_nobody() -> None:
 
 
 def test_a_list_that_cannot_be_read_denies_and_allows_nobody() -> None:
-    allow = parse("ALL: /secret\n", path="a", allows=True, read_list=Lists())
+    allow = parse("ALL: /secret\n", hosts_daemon(), path="a", allows=True, read_list=Lists())
     deny = denying("portmap: /secret\n")
 
     assert allow.empty

@@ -6,7 +6,8 @@ import pytest
 
 from oncrpc.access.hosts.patterns import NameNeeded, host_at
 from oncrpc.access.hosts.reader import parse
-from oncrpc.access.hosts.rules import NO_RULE, Decision, Rules, judge
+from oncrpc.access.hosts.rules import NO_RULE, DaemonId, Decision, Rules, judge
+from oncrpc.portmap.vocabulary import hosts_daemon
 
 HERE = host_at("192.0.2.1", "unknown")
 
@@ -17,7 +18,7 @@ def no_list(path: str) -> str:
 
 def file_of(text: str, *, allows: bool) -> Rules:
     path = "/etc/hosts.allow" if allows else "/etc/hosts.deny"
-    return parse(text, path=path, allows=allows, read_list=no_list)
+    return parse(text, hosts_daemon(), path=path, allows=allows, read_list=no_list)
 
 
 def decide(allow: str, deny: str, address: str = "10.0.0.5", name: str | None = None) -> Decision:
@@ -36,6 +37,22 @@ def test_without_a_rule_everybody_may_call() -> None:
 
 def test_a_decision_names_the_file_the_line_and_the_rule() -> None:
     assert decide("", "# nobody\n\nALL: ALL\n") == Decision(False, "hosts.deny line 3: ALL: ALL")
+
+
+NFSD = DaemonId(frozenset({"nfsd"}), 2049)
+
+
+@pytest.mark.parametrize(
+    ("text", "allowed"),
+    [("nfsd: ALL\n", False), ("2049: ALL\n", False), ("ALL: ALL\n", False),
+     ("portmap, rpcbind: ALL\n", True), ("111: ALL\n", True)],
+)  # fmt: skip
+def test_rules_of_other_daemons_do_not_match(text: str, allowed: bool) -> None:
+    nothing, deny = (
+        parse(each, NFSD, path="/etc/hosts", allows=False, read_list=no_list) for each in ("", text)
+    )
+
+    assert judge(nothing, deny, client=host_at("10.0.0.5"), local=HERE).allowed is allowed
 
 
 @pytest.mark.parametrize("daemon", ["portmap", "rpcbind", "ALL"])

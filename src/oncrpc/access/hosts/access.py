@@ -19,11 +19,11 @@ import time
 from collections.abc import Callable, Coroutine
 from functools import partial
 
-from oncrpc.access.hosts.files import read
+from oncrpc.access.hosts.files import Tables, read
 from oncrpc.access.hosts.libwrap import Busy, Libwrap, Question, question
 from oncrpc.access.hosts.names import LIFETIME, Names
 from oncrpc.access.hosts.patterns import UNKNOWN, Host, NameNeeded, host_at
-from oncrpc.access.hosts.rules import Decision, judge
+from oncrpc.access.hosts.rules import DaemonId, Decision, judge
 from oncrpc.host.threads import Aside
 
 log = logging.getLogger("oncrpc.portmap")
@@ -47,10 +47,10 @@ class HostsAccess:
 
     def __init__(
         self,
+        daemon: DaemonId,
         *,
         allow: str = ALLOW,
         deny: str = DENY,
-        port: int = 111,
         names: Names | None = None,
         libwrap: Libwrap | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -58,14 +58,14 @@ class HostsAccess:
         self.generation = 0
         """Grows when decisions are forgotten: what was decided before may be otherwise now."""
 
-        self._paths, self._port, self._clock = (allow, deny), port, clock
+        self._daemon, self._paths, self._clock = daemon, (allow, deny), clock
         self._names = names or Names(clock=clock)
         self._aside, self._turn = Aside[bool | None](1), asyncio.Lock()
         self._decisions: dict[tuple[str, str], Decision] = {}
         self._forget_at: float | None = None
         self._warned: frozenset[str] = frozenset()
         self._libwrap, self._given = libwrap, False
-        self._tables = read(allow, deny, port=port)
+        self._tables = self._read()
         self._look_at = clock() + LOOK_AGAIN
         self._give_libwrap()
         self._warn()
@@ -106,8 +106,12 @@ class HostsAccess:
         if self._forget_at is not None and now >= self._forget_at:
             self._forget()
 
+    def _read(self) -> Tables:
+        allow, deny = self._paths
+        return read(self._daemon, allow=allow, deny=deny)
+
     def _read_again(self) -> None:
-        tables, former = read(*self._paths, port=self._port), self._tables
+        tables, former = self._read(), self._tables
         self._tables = tables
         if not tables.files.say_the_same(former.files):
             self._give_libwrap()
@@ -186,7 +190,7 @@ class HostsAccess:
         decision = judge(self._tables.allow, self._tables.deny, client=client, local=here)
         if self._libwrap is None or not self._given:
             return decision
-        asked = question(client, here, self._port)
+        asked = question(client, here, self._daemon)
         if asked is None:
             return decision
         try:
@@ -205,7 +209,7 @@ class HostsAccess:
 
     async def _ask_netgroups(self, client: Host, local: str) -> Decision:
         """What libwrap says, which may ask name services: one question at a time, in a thread."""
-        asked = question(client, host_at(local, UNKNOWN), self._port)
+        asked = question(client, host_at(local, UNKNOWN), self._daemon)
         if self._libwrap is None or not self._given or asked is None:
             return NOT_IN_TIME
         try:

@@ -10,7 +10,7 @@ from functools import partial
 from msgspec import Struct, field
 
 from oncrpc.access.hosts.reader import ListUnreadable, parse, shown, text_of, unreadable
-from oncrpc.access.hosts.rules import Rules
+from oncrpc.access.hosts.rules import DaemonId, Rules
 
 MAX_FILE = 1048576
 """Bytes of a file; a larger one counts as one that cannot be read."""
@@ -110,24 +110,24 @@ class Tables(Struct, frozen=True):
         return (allow if isinstance(allow, str) else "", deny if isinstance(deny, str) else "")
 
 
-def read(allow: str, deny: str, *, port: int) -> Tables:
+def read(daemon: DaemonId, *, allow: str, deny: str) -> Tables:
     """Read both files, at these paths; one that is not there has no rules."""
     files = Files()
     return Tables(
-        _rules(files, allow, allows=True, port=port),
-        _rules(files, deny, allows=False, port=port),
+        _rules(files, daemon, allow, allows=True),
+        _rules(files, daemon, deny, allows=False),
         files,
     )
 
 
-def _rules(files: Files, path: str, *, allows: bool, port: int) -> Rules:
+def _rules(files: Files, daemon: DaemonId, path: str, *, allows: bool) -> Rules:
     try:
         text = files.text(path)
     except FileNotFoundError:
         return Rules(path, allows)
     except OSError as error:
         return unreadable(path, allows=allows, why=_reason(error))
-    return parse(text, path=path, allows=allows, read_list=partial(_list, files), port=port)
+    return parse(text, daemon, path=path, allows=allows, read_list=partial(_list, files))
 
 
 def _list(files: Files, path: str) -> str:

@@ -23,7 +23,7 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct
 
 from oncrpc.access.hosts.patterns import UNKNOWN, Host
-from oncrpc.access.hosts.rules import DAEMONS
+from oncrpc.access.hosts.rules import DaemonId
 
 SONAME = "libwrap.so.0"
 EVERYBODY = b"ALL: ALL\n"
@@ -51,10 +51,10 @@ class Question(Struct, frozen=True):
     address: bytes
     name: bytes
     local: bytes
-    port: int
+    daemon: DaemonId
 
 
-def question(client: Host, local: Host, port: int) -> Question | None:
+def question(client: Host, local: Host, daemon: DaemonId) -> Question | None:
     """The question about a client; None where libwrap cannot be asked, as it would cut a text."""
     address, name, here = (
         text.encode("utf-8", "replace")
@@ -62,7 +62,7 @@ def question(client: Host, local: Host, port: int) -> Question | None:
     )
     if any(len(text) > MAX_TEXT or b"\0" in text for text in (address, name, here)):
         return None
-    return Question(address, name, here, port)
+    return Question(address, name, here, daemon)
 
 
 class Libwrap:
@@ -97,8 +97,8 @@ class Libwrap:
 
     def _check(self) -> None:
         """See that it reads what we give it: a file that is not there would allow everybody."""
-        nobody = Question(b"192.0.2.1", b"unknown", b"unknown", 0)
-        if self._ask("portmap", nobody, ABSENT, _path(self._everybody)):
+        nobody = Question(b"192.0.2.1", b"unknown", b"unknown", DaemonId(frozenset(), 0))
+        if self._ask("check", nobody, ABSENT, _path(self._everybody)):
             raise OSError(errno.ENOENT, "it cannot read /proc/self/fd")
 
     def read(self, allow: str, deny: str) -> None:
@@ -126,7 +126,7 @@ class Libwrap:
             os.close(self._texts.pop())
 
     def judge(self, asked: Question) -> bool:
-        """What the two texts say to both names of our daemon (``oncrpc.access.hosts.rules``).
+        """What the two texts say to all names of the daemon (``oncrpc.access.hosts.rules``).
 
         Raises:
             Busy: another thread is asking, or there are no texts.
@@ -135,11 +135,14 @@ class Libwrap:
             allow, deny = self._paths
             if not (allow and deny):
                 raise Busy
-            allowed = [name for name in DAEMONS if self._ask(name, asked, allow, deny)]
-            if len(allowed) != 1:
+            names = asked.daemon.names
+            allowed = [name for name in names if self._ask(name, asked, allow, deny)]
+            if len(allowed) in (0, len(names)):
                 return bool(allowed)
-            # One of the names is denied: only what hosts.allow allows for the other counts more.
-            return self._ask(allowed[0], asked, allow, _path(self._everybody))
+            # A name is denied. The others count only if hosts.allow allows one of them, so ask
+            # again with a hosts.deny that denies everybody else.
+            everybody = _path(self._everybody)
+            return any(self._ask(name, asked, allow, everybody) for name in allowed)
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
@@ -155,7 +158,7 @@ class Libwrap:
         for table, path in zip(self._tables, (allow, deny), strict=True):
             table.value = path
         port = ctypes.create_string_buffer(
-            struct.pack("=H", socket.AF_INET) + struct.pack("!H12x", asked.port)
+            struct.pack("=H", socket.AF_INET) + struct.pack("!H12x", asked.daemon.port)
         )
         self._init(
             self._request,

@@ -26,7 +26,7 @@ from oncrpc.access.hosts.patterns import (
     split_behind,
     word_matches,
 )
-from oncrpc.access.hosts.rules import DAEMONS, Rule, Rules, Server, file_of, served
+from oncrpc.access.hosts.rules import DaemonId, Rule, Rules, Server, file_of, served
 
 # Patterns are compiled when they are first used: most hosts have no rules.
 SEPARATORS = r"[, \t\r\n]+"
@@ -93,12 +93,9 @@ def unreadable(path: str, *, allows: bool, why: str) -> Rules:
     )
 
 
-def parse(text: str, *, path: str, allows: bool, read_list: ReadList, port: int = 111) -> Rules:
-    """Read a file whose rules allow (hosts.allow) or deny (hosts.deny) unless they say otherwise.
-
-    ``port`` is the one that rules for a port number are compared with.
-    """
-    return _Parser(path, allows=allows, read_list=read_list, port=port).parse(text)
+def parse(text: str, daemon: DaemonId, *, path: str, allows: bool, read_list: ReadList) -> Rules:
+    """Read the rules for a daemon from the text of hosts.allow (``allows``) or hosts.deny."""
+    return _Parser(daemon, path, allows=allows, read_list=read_list).parse(text)
 
 
 def _groups(text: str) -> list[list[str]]:
@@ -136,8 +133,8 @@ def _lines(text: str) -> Iterator[tuple[int, str, str]]:
 class _Parser:
     """Reads one file."""
 
-    def __init__(self, path: str, *, allows: bool, read_list: ReadList, port: int) -> None:
-        self.path, self.allows, self.read_list, self.port = path, allows, read_list, port
+    def __init__(self, daemon: DaemonId, path: str, *, allows: bool, read_list: ReadList) -> None:
+        self.daemon, self.path, self.allows, self.read_list = daemon, path, allows, read_list
         self._line = 0
         self._warnings: list[str] = []
         self._netgroups: list[str] = []
@@ -166,6 +163,7 @@ class _Parser:
         return Rules(
             self.path,
             self.allows,
+            self.daemon.names,
             others=[rule for rule in rules if rule.literals is None],
             by_literal=by_literal,
             cut=cut,
@@ -207,7 +205,7 @@ class _Parser:
         except ListUnreadable as error:
             then = "is skipped" if allows else "denies everybody"
             self._warn(f"{error}; the rule {then}")
-            every = Rule(self._line, shown(line), (), (always,), False, fixed=DAEMONS)
+            every = Rule(self._line, shown(line), (), (always,), False, fixed=self.daemon.names)
             return None if allows else every
 
     def _compiled(
@@ -244,9 +242,9 @@ class _Parser:
         daemon, host = split_behind(word, "@")
         port = re.fullmatch(PORT, daemon)
         if port is not None and int(port[1]) <= HIGHEST_PORT:
-            names = DAEMONS if int(port[1]) == self.port else frozenset[str]()
+            names = self.daemon.names if int(port[1]) == self.daemon.port else frozenset[str]()
         else:
-            names = frozenset(name for name in DAEMONS if word_matches(daemon, name))
+            names = frozenset(name for name in self.daemon.names if word_matches(daemon, name))
         return Server(names, self._host(host)) if at and names else Server(names)
 
     def _client(self, word: str) -> Matcher:

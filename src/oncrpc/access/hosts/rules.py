@@ -1,8 +1,8 @@
 """The rules of hosts.allow and hosts.deny (hosts_access(5)), and how they are judged.
 
-The two files are asked for both names of this daemon, ``portmap`` and ``rpcbind``: what hosts.allow
-allows for either is allowed; else what either file denies for either is denied; else it is allowed.
-For each of the names, the first rule that matches decides.
+A daemon may have several names, as the port mapper has ``portmap`` and ``rpcbind``. For each name
+the first rule that matches decides. A client is allowed if hosts.allow allows it for any name;
+otherwise it is denied if either file denies it for any name; otherwise it is allowed.
 """
 
 from __future__ import annotations
@@ -16,8 +16,14 @@ from msgspec import Struct, field
 
 from oncrpc.access.hosts.patterns import Host, Matcher, always
 
-DAEMONS = frozenset({"portmap", "rpcbind"})
 T = TypeVar("T")
+
+
+class DaemonId(Struct, frozen=True):
+    """What rules may call a daemon: one of its names, or its port number."""
+
+    names: frozenset[str]
+    port: int
 
 
 class Server(Struct, frozen=True):
@@ -59,6 +65,9 @@ class Rules(Struct, frozen=True):
     path: str
     allows: bool
     """What its rules decide if they do not say."""
+
+    names: frozenset[str] = frozenset()
+    """The names of the daemon that its rules are about."""
 
     others: Sequence[Rule] = ()
     """Those that are not only about addresses."""
@@ -126,7 +135,7 @@ def judge(allow: Rules, deny: Rules, *, client: Host, local: Host) -> Decision:
 
 def _decisions(rules: Rules, client: Host, local: Host) -> Iterator[Decision]:
     """What the file says, at most once for each of our names."""
-    undecided = DAEMONS
+    undecided = rules.names
     for rule in rules.about(client):
         names = rule.names_at(local) & undecided
         if names and rule.matches(client):
@@ -146,9 +155,10 @@ def file_of(path: str) -> str:
 
 def served(servers: Sequence[Sequence[Server]], local: Host) -> frozenset[str]:
     """The names of ours that a list of daemons matches, at this local address."""
+    names = {name for group in servers[:1] for one in group for name in one.names}
     return frozenset(
         name
-        for name in DAEMONS
+        for name in names
         if _in_list(
             servers,
             lambda group: any(name in one.names and one.at(local) for one in group),  # noqa: B023

@@ -26,7 +26,7 @@ from oncrpc.daemon.config.read import (
 from oncrpc.daemon.config.values import POLICY_FILE
 from oncrpc.errors import AddressError
 from oncrpc.portmap.config import Policy
-from oncrpc.portmap.vocabulary import VOCABULARY
+from oncrpc.portmap.vocabulary import VOCABULARY, hosts_daemon
 
 ALLOWED, REFUSED, WRONG = 0, 1, 2
 VERDICTS = {"allow": "allowed", "deny": "denied", "silent": "not answered"}
@@ -159,7 +159,7 @@ def _ask_hosts(question: Question, file: File) -> tuple[int, str]:
 
 
 async def _hosts_decision(host: str, to: str) -> Decision:
-    return await HostsAccess().explain(host, to)
+    return await HostsAccess(hosts_daemon()).explain(host, to)
 
 
 def _question(options: argparse.Namespace) -> Question:
