@@ -10,7 +10,7 @@ FUZZ_SECONDS ?= 600
 XDRC := $(BIN)/python -m oncrpc.cli.xdrc
 INTERFACES := $(filter-out spec/rpc_prot.x,$(wildcard spec/*.x))
 
-.PHONY: run test plain coverage check fuzz generate completion bench bench-quick bench-abuse bench-profile docs clean deb
+.PHONY: run test plain coverage check fuzz generate completion bench bench-quick bench-abuse bench-profile docs reference clean deb
 
 $(RUNNABLE): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -50,6 +50,7 @@ check: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_architecture.py
 	$(BIN)/python docs/make_man.py --check
+	$(BIN)/python docs/make_reference.py --check
 	$(BIN)/python packaging/completion.py --check
 	$(XDRC) --check -o src/oncrpc/rpc/prot.py spec/rpc_prot.x
 	$(XDRC) --check -o src/oncrpc/programs $(INTERFACES)
@@ -83,8 +84,12 @@ bench-profile: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
 	$(BIN)/python bench/portmap_profile.py
 
-docs: $(INSTALLED)
+# The pages that are made from the source (the Python API, the limits), and the manual pages.
+docs: reference
 	$(BIN)/python docs/make_man.py
+
+reference: $(INSTALLED)
+	$(BIN)/python docs/make_reference.py
 
 # On Debian 12 or 13, with: apt install debhelper dh-python dpkg-dev python3-venv
 deb:

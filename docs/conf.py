@@ -9,16 +9,13 @@ author = "the oncrpc authors"
 copyright = "the oncrpc authors"  # Sphinx's name
 version = release = __version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["myst_parser"]
 source_suffix = {".md": "markdown"}
 exclude_patterns = ["_build", "man"]
 nitpicky = False
 
 myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 3
-
-autodoc_member_order = "bysource"
-autodoc_typehints = "signature"
 
 html_theme = "furo"
 html_title = f"oncrpc {__version__}"

@@ -18,7 +18,7 @@ from oncrpc.rpc import Call, Caller, NoReply
 from oncrpc.rpc.prot import auth_stat
 
 MAX_CALLERS = 4096
-"""Callers of whom it is remembered which rules are about them."""
+"""Callers whose rules are remembered."""
 
 MAX_UNJUDGED = 128
 """Datagrams that wait for the names of their hosts; further ones are dropped, not refused.

@@ -29,6 +29,7 @@ network: the smallest one that is routed on its own is a /24, and a site has at 
 """
 
 MAX_BUCKETS = 4096
+"""Source networks (/24, /56) that have a token bucket; the one silent longest is dropped."""
 
 
 class AdmissionRules(Protocol):

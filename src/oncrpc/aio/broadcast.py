@@ -19,9 +19,14 @@ from oncrpc.rpcbind_broadcast import Questions
 
 R = TypeVar("R")
 DURATION = 4.0
+"""Seconds that a broadcast waits for replies, unless it is given another time."""
+
 FIRST_PAUSE = 0.5
 MAX_HOSTS = 4096
+"""Hosts that a broadcast hears."""
+
 MAX_DATAGRAM = 65536
+"""Bytes of a reply to a broadcast."""
 
 
 class Heard(NamedTuple, Generic[R]):

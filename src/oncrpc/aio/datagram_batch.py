@@ -32,6 +32,8 @@ from typing import Any
 
 SLOTS = 64
 MAX_DATAGRAM = 9000
+"""Bytes of a slot for a datagram."""
+
 XID = 4
 REST_SIZE = MAX_DATAGRAM - XID
 ADDRESS_AT, PORT_AT, ASKED_AT, CONTROL_AT, REST_AT, SLOT_SIZE = 4, 6, 8, 32, 72, 9072

@@ -22,7 +22,11 @@ from oncrpc.rpc.record import RecordReader, encode_record
 
 R = TypeVar("R")
 MAX_DATAGRAM = 65536
+"""Bytes of a reply over UDP (asyncio)."""
+
 MAX_REPLY = 64 << 20
+"""Bytes of a reply over a stream (asyncio)."""
+
 MAX_UNREAD = 256 << 10
 """Bytes that the peer has not read; further calls are sent when it has, unless they end before."""
 

@@ -39,7 +39,11 @@ from oncrpc.rpcbind import Binder
 
 VISIBLE = ("udp", "tcp", "udp6", "tcp6")
 SWEEP_EVERY = 1.0
+"""Seconds between two looks at the time limits of connections."""
+
 DRAIN = 2.0
+"""Seconds that calls in progress have when a server closes."""
+
 ENDING = (signal.SIGTERM, signal.SIGINT)
 NOT_HERE = (
     errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT, errno.EADDRNOTAVAIL,

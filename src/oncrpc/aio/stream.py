@@ -39,7 +39,7 @@ FULL = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 ACCEPT_BATCH = 64
 ACCEPT_PAUSE = 0.1
 MAX_KNOWN = 1024
-"""Pairs of a source and an address of ours of which it is remembered what they may have."""
+"""Pairs of a source and a local address whose rights are remembered."""
 
 OF_ACCEPTED = (
     (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),

@@ -39,19 +39,24 @@ from oncrpc.rpc.reply_cache import LIFETIME, Kept, Lasting
 log = logging.getLogger("oncrpc.aio")
 
 MAX_CALL = MAX_DATAGRAM
+"""Bytes of a call over UDP; a longer one is SYSTEM_ERR."""
+
 MAX_REPLY = MAX_DATAGRAM
-"""What the C clients have room for; a longer reply becomes SYSTEM_ERR."""
+"""Bytes of a reply over UDP, as C clients have room for; a longer one becomes SYSTEM_ERR."""
 
 ROUNDS = 4
 """Batches that are taken before others have their turn."""
 
 MAX_ROUTES = 4096
+"""Pairs of a source and a local address whose route is remembered."""
 
 MIN_TRAIN = 4
 
 MAX_READY = 4096
+"""Calls whose reply is found by their bytes alone, for each route."""
+
 MAX_READY_CALL = 512
-"""Of calls up to so many bytes it is remembered, for each route, what they are answered with."""
+"""Bytes of a call whose reply is found by its bytes alone."""
 
 NONE_READY: dict[bytes, Ready] = {}
 

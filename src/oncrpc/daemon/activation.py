@@ -21,7 +21,7 @@ from oncrpc.net.targets import FAMILIES, type_of
 
 FIRST = 3
 MAX_PASSED = 1024
-"""A manager that passes more is none."""
+"""Sockets that a service manager may pass."""
 
 NAME = "portmap-"
 VARIABLES = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID")

@@ -7,10 +7,10 @@ import resource
 from oncrpc.aio.limits import Limits
 
 MAX_RECORD = 9000
-"""The longest call on a stream, as in the C daemon: real ones have some hundred bytes."""
+"""Bytes of a call on a stream, as in the C daemon. Real calls have a few hundred."""
 
 MAX_UNANSWERED = 8 << 20
-"""Bytes of calls that have not arrived as a whole or are under way, of all of a pool's peers."""
+"""Bytes of all calls that are incomplete or in progress, of all peers of a pool."""
 
 LIMITS = Limits(record=MAX_RECORD, unanswered_by_all=MAX_UNANSWERED)
 LOCAL_LIMITS = LIMITS._replace(idle_time=None)

@@ -20,6 +20,7 @@ MOMENT = 0.1
 """Seconds for which further changes are waited for."""
 
 MAX_MESSAGE = 65536
+"""Bytes of a message of the kernel about a change of interfaces."""
 
 
 class Links:

@@ -32,16 +32,25 @@ from oncrpc.rpc.prot import authsys_parms, opaque_auth
 log = logging.getLogger("oncrpc.portmap")
 
 MAX_PENDING = 64
+"""Forwarded calls in progress; one more ends the oldest of the source that has most."""
+
 MAX_PER_SOURCE = 16
+"""The same of one source: an IPv4 address, or an IPv6 /64."""
+
 SOURCE_BITS = 64
 """Bits of an IPv6 address that tell sources apart: of the others a host may take any."""
 
 LIFETIME = 60.0
+"""Seconds that a forwarded call waits for its result."""
+
 MAX_ARGUMENTS = 8752
+"""Bytes of the arguments of a forwarded call."""
+
 MAX_RESULTS = 8740
-"""What fits, with its header and the address, in the 8800 bytes that C servers reply."""
+"""Bytes of a forwarded result: with header and address, the 8800 bytes that C servers reply."""
 
 MAX_DATAGRAM = 65536
+"""Bytes of the reply of the program to a forwarded call."""
 
 
 class Target(Struct, frozen=True):

@@ -15,9 +15,11 @@ from oncrpc.programs.rpcb import (
 )
 
 MAX_LISTED = 256
-"""Programs that are listed one by one in each list: a caller may ask for any number of them."""
+"""Programs in each list of GETSTAT; the oldest is dropped."""
 
 MAX_COUNT = 2**31 - 1
+"""The largest count in GETSTAT."""
+
 FIRST_VERSION = 2
 K = TypeVar("K", bound=Hashable)
 Lookup = tuple[int, int, bytes]

@@ -22,10 +22,14 @@ from oncrpc.programs.rpcb import rpcb
 SUPERUSER = b"superuser"
 UNKNOWN = b"unknown"
 MAX_REGISTRATIONS = 65536
+"""Registrations; others than the superuser may have half of them. A SET beyond is FALSE."""
+
 MAX_PER_OWNER = 1024
 """Registrations of one user, and of all those together whom a loopback port does not name."""
 
 MAX_PATH = 255
+"""Characters of a registered address, or of a path (netid ``local`` and the like)."""
+
 NETIDS = {IPPROTO_TCP: b"tcp", IPPROTO_UDP: b"udp"}
 """The netids that version 2 can name, by protocol number."""
 

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from oncrpc.portmap.daemon import Daemon
 
 MAX_LISTED = 4096
-"""Registrations that are listed; of the others only the number is told."""
+"""Registrations that ``portmap status`` lists; the others are counted."""
 
 SO_MEMINFO, MEMINFO, DROPS = 55, struct.Struct("@9I"), 8
 VERSIONS = (PMAP_VERS, RPCBVERS, RPCBVERS4)

@@ -24,9 +24,11 @@ from oncrpc.xdr import codec
 log = logging.getLogger("oncrpc.portmap")
 
 MAX_OWNER = 32
+"""Bytes of an owner's name in a file of ``-w``."""
+
 PORTMAP, RPCBIND = "portmap.xdr", "rpcbind.xdr"
 MAX_SIZE = 32 << 20
-"""More than the largest registry takes: every file that was written can be read."""
+"""Bytes of a file of ``-w``: more than the largest registry takes."""
 
 
 class WarmStart:

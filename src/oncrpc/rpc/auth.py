@@ -26,6 +26,8 @@ AUTH_NONE = opaque_auth(auth_flavor.AUTH_NONE, b"")
 """No credential; also the verifier that goes with AUTH_SYS."""
 
 MAX_SHORTHANDS = 1024
+"""Shorthands that a server remembers; the one unused for longest is dropped."""
+
 SHORTHAND_SIZE = 16
 _REFUSED = {
     auth_flavor.AUTH_DH: auth_stat.AUTH_FAILED,

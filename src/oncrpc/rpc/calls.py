@@ -44,8 +44,14 @@ from oncrpc.rpc.prot import (
 from oncrpc.xdr import codec
 
 DEFAULT_TIMEOUT = 10.0
+"""Seconds for a call, unless it is given another time."""
+
 FIRST_RETRY = 0.5
+"""Seconds before a call over UDP is sent again; doubled each time."""
+
 LAST_RETRY = 8.0
+"""Seconds between two sendings of a call over UDP, at most."""
+
 FEW = 64
 """Times of calls that are over: so many are kept however few calls are under way."""
 

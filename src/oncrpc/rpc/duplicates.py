@@ -14,7 +14,10 @@ from collections.abc import Hashable
 from hashlib import blake2b
 
 LIFETIME = 60.0
+"""Seconds for which the reply to a call is kept for its retransmissions."""
+
 MAX_CALLS = 1024
+"""Calls whose reply is kept for retransmissions."""
 
 
 class Remembered:

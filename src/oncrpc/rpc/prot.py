@@ -15,8 +15,14 @@ from oncrpc import xdr
 from oncrpc.xdr import UInt
 
 RPC_VERSION = 2
+
+# Bytes of the body of a credential or a verifier.
 MAX_AUTH_BYTES = 400
+
+# Bytes of the machine name of AUTH_SYS.
 MAX_MACHINE_NAME = 255
+
+# Groups of AUTH_SYS.
 MAX_GIDS = 16
 
 

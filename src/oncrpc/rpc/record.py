@@ -14,7 +14,10 @@ from oncrpc.errors import ProtocolError
 LAST_FRAGMENT = 0x80000000
 MARK = Struct(">I")
 MAX_RECORD = 1 << 20
+"""Bytes of a record, where the reader is given no other bound."""
+
 MAX_FRAGMENTS = 1024
+"""Fragments of a record."""
 
 
 def encode_record(message: bytes) -> bytes:

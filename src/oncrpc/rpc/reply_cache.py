@@ -16,12 +16,17 @@ from typing import Protocol
 from oncrpc.rpc.record import record_mark
 
 MAX_KEPT_BYTES = 8 << 20
+"""Bytes of all cached replies, with their calls."""
+
 MAX_KEPT_MESSAGE = 9000
-"""A longer call is not kept, and a longer reply only if none has to make room for it."""
+"""Bytes of a cached call. Longer replies are cached only while nothing must be evicted."""
 
 MAX_KEPT_REPLY = 1 << 20
+"""Bytes of a cached reply."""
 
 MAX_TABLES = 256
+"""Circumstances, such as the address that was called, that have cached replies of their own."""
+
 KEPT_OVERHEAD = 256
 LIFETIME = 5.0
 """Seconds after which everything is worked out anew: the addresses of a host may change."""

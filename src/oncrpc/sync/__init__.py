@@ -44,9 +44,11 @@ from oncrpc.rpcbind import Binder
 R = TypeVar("R")
 C = TypeVar("C", bound=Client)
 MAX_DATAGRAM = 65536
+"""Bytes read at a time, and of a reply over UDP (blocking)."""
+
 SHORTEST_WAIT = 0.0001
 MAX_REPLY = 64 << 20
-"""The longest reply that is read from a stream: a dump of half a million registrations."""
+"""Bytes of a reply over a stream (blocking): a dump of half a million registrations."""
 
 
 def run(coroutine: Coroutine[Any, Any, R]) -> R:

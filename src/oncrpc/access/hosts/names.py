@@ -13,7 +13,7 @@ from oncrpc.access.hosts.patterns import PARANOID, UNKNOWN, host_at
 from oncrpc.host.threads import Aside
 
 MAX_RUNNING = 16
-"""Names that are looked up at a time; what is asked beyond that has no name for now."""
+"""Names that are looked up at a time; further callers have no name for now."""
 
 MAX_NAMES = 4096
 """Names that are remembered; the oldest is forgotten."""

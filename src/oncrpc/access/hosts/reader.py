@@ -46,7 +46,7 @@ MAX_NESTED = 4
 """Files of patterns that name each other."""
 
 MAX_WARNINGS = 20
-"""What is told about one file."""
+"""Warnings about one file."""
 
 MAX_STARS = 3
 """Stars in a pattern that libwrap is asked about: its time grows with their power."""

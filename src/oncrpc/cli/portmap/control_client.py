@@ -44,6 +44,8 @@ HOMELESS = (
 
 POLL = 0.05
 MAX_ANSWER = 64 << 20
+"""Bytes of an answer of the control socket."""
+
 PIECE = 64 << 10
 
 

@@ -12,7 +12,7 @@ GONE_SHOWN = 60.0
 """Seconds for which a registration that is gone is still shown."""
 
 MAX_GONE = 256
-"""How many such there are at most; the one gone longest goes first."""
+"""Registrations that are shown though they are gone; the one gone longest is dropped."""
 
 UNITS = ((86400, "d"), (3600, "h"), (60, "m"))
 

@@ -22,6 +22,8 @@ from oncrpc.programs.rpcb import RPCBVERS, RPCBVERS4, rpcb, rpcb_entry
 from oncrpc.sync import SocketLink
 
 TIMEOUT = 60.0
+"""Seconds for the reply to a list."""
+
 NO_CONTACT = f"{PROGRAM}: can't contact rpcbind"
 NO_PORT_MAPPER = f"{PROGRAM}: can't contact portmapper"
 NOTHING = "No remote programs registered."

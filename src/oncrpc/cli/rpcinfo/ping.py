@@ -22,6 +22,8 @@ from oncrpc.rpc.program import Version
 from oncrpc.sync import SocketLink
 
 TIMEOUT = 10.0
+"""Seconds for the reply to a ping."""
+
 MOST_VERSIONS = 256
 """How many versions are pinged: what a program claims to have may be four thousand million."""
 

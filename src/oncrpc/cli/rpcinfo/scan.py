@@ -30,10 +30,22 @@ from oncrpc.cli.rpcinfo.report import Report, Summary, json_line
 from oncrpc.cli.rpcinfo.targets import hosts
 from oncrpc.programs.portmap import PMAP_PORT
 
-JOBS, MAX_JOBS = 64, 1024
-RATE, MAX_RATE = 200.0, 10_000.0
-TIMEOUT, MAX_TIMEOUT = 2.0, 3600.0
-LIMIT, MAX_LIMIT = 4096, 1 << 20
+JOBS = 64
+MAX_JOBS = 1024
+"""Hosts that a scan asks at a time (``--jobs``, 64 by default)."""
+
+RATE = 200.0
+MAX_RATE = 10000.0
+"""Hosts that a scan begins to ask in a second (``--rate``, 200 by default)."""
+
+TIMEOUT = 2.0
+MAX_TIMEOUT = 3600.0
+"""Seconds for a host over each transport (``--timeout``, 2 by default)."""
+
+LIMIT = 4096
+MAX_LIMIT = 1 << 20
+"""Hosts of a scan (``--limit``, 4096 by default)."""
+
 
 USAGE = f"""\
 Usage: {PROGRAM} {SCAN} [--jobs=N] [--rate=N] [--timeout=SECONDS] [--limit=N] [--rpcbind-port=PORT]

@@ -21,7 +21,7 @@ from oncrpc.cli.rpcinfo.options import PROGRAM
 NAME = re.compile(r"(?!-)[\w.-]+")
 NUMERIC = re.compile(r"[\d.]+")
 MAX_WORD = 255
-"""Characters: no name of a host is longer."""
+"""Characters of the name of a host."""
 
 
 class Addresses(NamedTuple):

@@ -25,6 +25,8 @@ from oncrpc.cli.rpcinfo.listing import (
 from oncrpc.cli.rpcinfo.options import INTERVAL, PROGRAM, Request
 
 TIMEOUT = 10.0
+"""Seconds for the reply to a list with ``--watch``."""
+
 MARK_WIDTH = 12
 COLOURS = {NEW: "32", CHANGED: "33", GONE: "31"}
 HOME, CLEAR, CLEAR_LINE, CLEAR_BELOW = "\x1b[H", "\x1b[2J", "\x1b[K", "\x1b[J"

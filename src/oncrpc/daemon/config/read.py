@@ -45,6 +45,8 @@ from oncrpc.portmap.config import Hosts, Liveness, Policy, Rate, Registration, W
 from oncrpc.portmap.vocabulary import VOCABULARY
 
 MAX_SIZE = 262144
+"""Bytes of the configuration file."""
+
 LONGEST_MESSAGE = 300
 FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 RULE_HEADER = r"[ \t]*\[\[[ \t]*rule[ \t]*\]\]"

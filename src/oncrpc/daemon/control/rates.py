@@ -12,7 +12,7 @@ EVERY = 5.0
 """Seconds between two samples."""
 
 MAX_SAMPLES = 12
-"""So that a rate is one over the last minute."""
+"""Samples that a rate is made of: those of the last minute."""
 
 Counts = list[list[int]]
 """Calls by version, from 2 on, and procedure."""

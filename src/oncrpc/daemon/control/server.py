@@ -31,6 +31,8 @@ from oncrpc.portmap.status import Status
 log = logging.getLogger("oncrpc.portmap")
 
 MAX_CALLERS = 8
+"""Connections to the control socket; one more is refused."""
+
 MAX_REQUEST = 4096
 """Bytes of a request, its line end included."""
 

@@ -18,6 +18,8 @@ from oncrpc.daemon.log import syslog as devlog
 from oncrpc.daemon.log.syslog import Lines, Syslog, severity_of
 
 MAX_CAUSES = 256
+"""Causes whose log lines are limited to one a second."""
+
 MAX_TEXT = 2000
 """Characters of a message; the rest is left out."""
 

@@ -27,7 +27,7 @@ log = logging.getLogger("oncrpc.portmap")
 
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 MAX_FILE = 128 << 20
-"""More than is ever written, so that every file can be read again."""
+"""Bytes of a state file: more than is ever written, so every file can be read again."""
 
 OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 OPEN_TO_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC

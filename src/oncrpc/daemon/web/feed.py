@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from oncrpc.portmap.daemon import Daemon
 
 MAX_VIEWERS = 16
+"""Viewers of events; one more is answered 503."""
+
 MAX_WAITING = 64
-"""Events that wait for one who watches."""
+"""Events that wait for a viewer; one more closes the connection."""
 
 TICK = 0.5
 """Seconds between two looks whether the registry has changed."""

@@ -32,6 +32,8 @@ http_log = logging.getLogger("oncrpc.portmap.web")
 """What the HTTP server logs: our mistakes, and not those of whoever asks."""
 
 MAX_CONNECTIONS = 64
+"""Connections to the web page; one more is closed."""
+
 MAX_LINE = 4096
 """Bytes of the first line of a request, and of each header."""
 
