@@ -5,6 +5,7 @@
     OncRpcError
     ├── XdrError             bytes that are no value of a type, or a value that has no bytes
     ├── ProtocolError        bytes that are no record, no call or no reply
+    │   └── LimitExceeded    more bytes, fragments or replies than the reader takes
     ├── AddressError         no universal address, or an unknown netid
     ├── IdlError             an interface file that cannot be compiled
     ├── TransportError       no connection, or it broke; ``errno`` says why
@@ -62,6 +63,10 @@ class XdrError(OncRpcError, ValueError):
 
 class ProtocolError(OncRpcError):
     """Bytes that break record marking or the message protocol (RFC 5531 §9, §11)."""
+
+
+class LimitExceeded(ProtocolError):
+    """The peer sent more than the reader's limit; the text says which limit."""
 
 
 class AddressError(OncRpcError, ValueError):

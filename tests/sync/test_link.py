@@ -20,6 +20,7 @@ from oncrpc.addr import split_uaddr
 from oncrpc.errors import (
     CallTimeout,
     HostUnknown,
+    LimitExceeded,
     ProcedureUnavailable,
     ProtocolError,
     TransportError,
@@ -107,14 +108,30 @@ def chatty_datagrams(sock: socket.socket) -> None:
             sock.sendto(words(1) + REPLY, client)
 
 
-@pytest.mark.parametrize(("netid", "server"), [("tcp", chatty_stream), ("udp", chatty_datagrams)])
-def test_replies_to_other_calls_do_not_put_off_the_deadline(netid: str, server: Behaviour) -> None:
+def dripping_stream(connection: socket.socket) -> None:
+    """Announces a long record and sends it byte by byte."""
+    end = time.monotonic() + 4 * LONG
+    connection.sendall(words(0x80000000 | 1 << 25))
+    while time.monotonic() < end:
+        connection.sendall(b"x")
+
+
+@pytest.mark.parametrize(("netid", "server"), [("tcp", dripping_stream), ("udp", chatty_datagrams)])
+def test_whatever_arrives_does_not_extend_the_deadline(netid: str, server: Behaviour) -> None:
     with behaving(netid, server) as place, dialed(netid, place, timeout=SHORT) as link:
         start = time.monotonic()
         with pytest.raises(CallTimeout):
             sync.run(COUNTER_V3.Client(link).READ())
 
         assert time.monotonic() - start < LONG
+
+
+def test_a_stream_of_replies_to_other_calls_is_given_up() -> None:
+    with behaving("tcp", chatty_stream) as place, dialed("tcp", place, timeout=LONG) as link:
+        with pytest.raises(LimitExceeded, match="over 1024 messages that answer no call"):
+            sync.run(COUNTER_V3.Client(link).READ())
+
+        assert link.broken
 
 
 @pytest.mark.parametrize("netid", ["tcp", "udp"])

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
 
-from oncrpc import sync
+from oncrpc.cli.bounded_lists import dial_bounded
 from oncrpc.cli.command import Failure, Option, integer
 from oncrpc.errors import OncRpcError, TransportError
+from oncrpc.rpc.calls import DEFAULT_TIMEOUT
 from oncrpc.rpcbind import Binder, Dial, OpenLink
+from oncrpc.sync import SocketLink
 
 MAPPER_OPTIONS = (
     Option("rpcbind-port", "", "PORT", "the port of the port mapper, if it is not 111"),
@@ -47,7 +49,7 @@ class Mapper:
             raise Failure(f"{self.program}: --socket does not go with --host")
         if self.socket and self.port is not None:
             raise Failure(f"{self.program}: --socket does not go with --rpcbind-port")
-        binder = binder_of(sync.dial, port=self.port, socket=self.socket)
+        binder = binder_of(_dial, port=self.port, socket=self.socket)
         if self.host:
             return binder.open("tcp6" if ":" in self.host else "tcp", self.host)
         return binder.local()
@@ -61,6 +63,10 @@ class Mapper:
         else:
             reason = f"the port mapper does not answer as it should: {error}"
         return Failure(f"{self.program}: {reason}")
+
+
+async def _dial(netid: str, host: str, port: int) -> SocketLink:
+    return await dial_bounded(netid, host, port, timeout=DEFAULT_TIMEOUT)
 
 
 def binder_of(dial: Dial, *, port: int | None, socket: str | None) -> Binder:

@@ -10,11 +10,12 @@ from collections.abc import Iterator, Sequence
 
 from oncrpc import sync
 from oncrpc.cli import command
+from oncrpc.cli.bounded_lists import PMAP_DUMP
 from oncrpc.cli.command import COMMON, Done, Failure, Option, described, version_of
 from oncrpc.cli.mapper_options import MAPPER_OPTIONS, Mapper
 from oncrpc.errors import OncRpcError
 from oncrpc.numbers import getrpcbynumber
-from oncrpc.programs.portmap import IPPROTO_TCP, IPPROTO_UDP, PMAP_VERS, mapping
+from oncrpc.programs.portmap import IPPROTO_TCP, IPPROTO_UDP, mapping
 
 PROGRAM = "pmap_dump"
 PROTOCOLS = {IPPROTO_TCP: "tcp", IPPROTO_UDP: "udp"}
@@ -56,7 +57,7 @@ def _dump(arguments: Sequence[str]) -> int:
 
 async def _mappings(mapper: Mapper) -> list[mapping]:
     async with mapper.open() as link:
-        return [entry.map for entry in await PMAP_VERS.Client(link).PMAPPROC_DUMP()]
+        return await link.call(PMAP_DUMP)
 
 
 def lines(found: list[mapping]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from struct import Struct
 
-from oncrpc.errors import ProtocolError
+from oncrpc.errors import LimitExceeded
 
 LAST_FRAGMENT = 0x80000000
 MARK = Struct(">I")
@@ -81,7 +81,7 @@ class RecordReader:
         """Whole records, oldest first; may be left at any time and gone on with later.
 
         Raises:
-            ProtocolError: a record or its number of fragments is beyond the bounds; the stream
+            LimitExceeded: a record or its number of fragments is beyond the bounds; the stream
                 cannot be read on.
         """
         while len(self._buffer) - self._at >= MARK.size:
@@ -113,9 +113,9 @@ class RecordReader:
     def _check(self, length: int) -> None:
         """Whether a fragment may come of that length."""
         if len(self._record) + length > self.max_record:
-            raise ProtocolError(f"a record of over {self.max_record} bytes")
+            raise LimitExceeded(f"a record of over {self.max_record} bytes")
         if self._fragments >= self.max_fragments:
-            raise ProtocolError(f"a record of over {self.max_fragments} fragments")
+            raise LimitExceeded(f"a record of over {self.max_fragments} fragments")
 
     def _rest(self) -> bytearray:
         """The bytes that were not read yet, which more can be added to."""

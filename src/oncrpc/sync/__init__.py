@@ -24,7 +24,14 @@ from typing import Any, Generic, TypeVar
 
 from oncrpc import addr
 from oncrpc.checks import check_kind, check_seconds
-from oncrpc.errors import CallTimeout, ClientClosed, HostUnknown, ProtocolError, TransportError
+from oncrpc.errors import (
+    CallTimeout,
+    ClientClosed,
+    HostUnknown,
+    LimitExceeded,
+    ProtocolError,
+    TransportError,
+)
 from oncrpc.net.lookup import LONGEST_WAIT, LookUp, is_name, look_up
 from oncrpc.net.peers import hung_up, peer_of
 from oncrpc.net.targets import (
@@ -49,6 +56,10 @@ MAX_DATAGRAM = 65536
 SHORTEST_WAIT = 0.0001
 MAX_REPLY = 64 << 20
 """Bytes of a reply over a stream (blocking): a dump of half a million registrations."""
+
+MAX_STRAY = 1024
+"""Messages on a stream that answer no call under way. A timed-out call may still be answered, but
+not so often: a peer that sends more is not answering calls, and would keep the caller reading."""
 
 
 def run(coroutine: Coroutine[Any, Any, R]) -> R:
@@ -82,6 +93,7 @@ class SocketLink:
         self.sock, self.peer, self.timeout = sock, peer, timeout
         self.datagram = sock.type == socket.SOCK_DGRAM
         self.broken = False
+        self.stray = 0
         self.ended: TransportError | None = None
         first_xid = int.from_bytes(os.urandom(4), "big")
         self.calls = Calls(
@@ -185,8 +197,16 @@ class SocketLink:
 
     def _feed(self, message: bytes) -> None:
         call = self.calls.feed(message)
-        if call is not None and not call.done:
+        if call is None:
+            self._count_stray()
+        elif not call.done:
             self._send(call)
+
+    def _count_stray(self) -> None:
+        """Datagrams may come from anyone, so only messages on a stream have a limit."""
+        self.stray += 1
+        if not self.datagram and self.stray > MAX_STRAY:
+            raise LimitExceeded(f"over {MAX_STRAY} messages that answer no call")
 
 
 async def dial(

@@ -1,18 +1,27 @@
-"""Servers that want to break who asks them: rpcinfo, and the blocking client."""
+"""Hostile servers: rpcinfo and pmap_dump end, in bounded time and memory, with a clear error."""
 
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 
 import pytest
 
-from oncrpc import rpc, sync
+from oncrpc import rpc
+from oncrpc.cli import pmap_dump
+from oncrpc.cli.bounded_lists import MAX_ENTRIES, MAX_REPLY
 from oncrpc.cli.rpcinfo import main
-from oncrpc.errors import OncRpcError
-from oncrpc.programs.portmap import PMAP_VERS
+from oncrpc.cli.rpcinfo.ping import MOST_TIMEOUTS
+from oncrpc.errors import ProgramMismatch
 from oncrpc.programs.rpcb import RPCBVERS, rp__list, rpcb, rpcb_entry, rpcb_entry_list
+from oncrpc.rpc.dispatch import refuse
+from oncrpc.rpc.record import encode_record
+from oncrpc.sync import MAX_STRAY
 from support.commands import Server, serving
 from support.fake_mapper import Mapper4
+from support.threads import Behaviour, behaving
+from support.words import words
 
 
 class Hostile4(Mapper4):
@@ -56,12 +65,122 @@ def test_very_many_versions_of_a_server_are_listed(capsys: pytest.CaptureFixture
     assert line.split()[1].count(",") == 19_999
 
 
-def test_calls_to_a_port_where_nobody_is_end_as_declared() -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as closed:
-        closed.bind(("127.0.0.1", 0))
-        port = closed.getsockname()[1]
+TOO_LONG = f"RPC: Can't decode result: a record of over {MAX_REPLY} bytes\n"
+TOO_MANY = f"RPC: Can't decode result: a list of over {MAX_ENTRIES} entries\n"
+LISTS = ("-p", "-s", "", "--json", "-s --json")
+NO_MAPPING = words(1) + bytes(16)
+NO_REGISTRATION = words(1) + bytes(20)
+END = bytes(4)
+SUCCESS = words(1, 0, 0, 0, 0)  # REPLY, MSG_ACCEPTED, verf AUTH_NONE, SUCCESS
 
-    for _ in range(20):
-        link = sync.run(sync.dial("udp", "127.0.0.1", port, timeout=0.05))
-        with link, pytest.raises(OncRpcError):
-            sync.run(PMAP_VERS.Client(link).PMAPPROC_NULL())
+
+def listing(size: int) -> Behaviour:
+    """Replies to DUMP with about ``size`` bytes of empty entries."""
+
+    def reply(connection: socket.socket) -> None:
+        call = connection.recv(65536)[4:]
+        vers = int.from_bytes(call[16:20], "big")
+        entry = NO_MAPPING if vers == 2 else NO_REGISTRATION
+        results = entry * (size // len(entry)) + END
+        connection.sendall(encode_record(call[:4] + SUCCESS + results))
+
+    return reply
+
+
+def asked(line: str, server: Behaviour) -> int:
+    """The status of rpcinfo over TCP, asking such a server."""
+    with behaving("tcp", server) as (host, port):
+        return main(f"{line} {host} --rpcbind-port {port}".split())
+
+
+@pytest.mark.parametrize("line", LISTS)
+def test_a_list_of_too_many_bytes_is_refused(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert asked(line, listing(MAX_REPLY + 64)) == 1
+
+    out, err = capsys.readouterr()
+    assert not out
+    assert err.endswith(TOO_LONG)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("line", LISTS)
+def test_a_list_of_too_many_entries_is_refused(
+    line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert asked(line, listing(MAX_REPLY - 64)) == 1
+
+    out, err = capsys.readouterr()
+    assert not out
+    assert err.endswith(TOO_MANY)
+
+
+def test_pmap_dump_refuses_a_list_of_too_many_bytes(capsys: pytest.CaptureFixture[str]) -> None:
+    with behaving("tcp", listing(MAX_REPLY + 64)) as (_, port):
+        assert pmap_dump.main(["--host=127.0.0.1", f"--rpcbind-port={port}"]) == 1
+
+    assert capsys.readouterr().err == (
+        "pmap_dump: the port mapper does not answer as it should: PMAP_VERS.PMAPPROC_DUMP at "
+        f"127.0.0.1 port {port} over tcp: a record of over {MAX_REPLY} bytes\n"
+    )
+
+
+MEASURED = """
+import sys
+from oncrpc.cli.rpcinfo import main
+status = main(sys.argv[1:])
+(peak,) = [line for line in open("/proc/self/status") if line.startswith("VmHWM:")]
+print(status, int(peak.split()[1]) // 1024)
+"""
+"""Not getrusage(2), whose peak is that of the process before exec(2) if that was higher."""
+
+MOST_MEBIBYTES = 150
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [MAX_REPLY - 64, 60 << 20])
+def test_memory_for_a_huge_list_is_bounded(size: int) -> None:
+    with behaving("tcp", listing(size)) as (_, port):
+        done = subprocess.run(
+            [sys.executable, "-c", MEASURED, "127.0.0.1", "--rpcbind-port", str(port)],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+
+    status, mebibytes = map(int, done.stdout.split())
+    assert status == 1
+    assert mebibytes < MOST_MEBIBYTES
+
+
+def flooding(connection: socket.socket) -> None:
+    """Sends replies to calls that nobody made until the caller hangs up."""
+    while True:
+        connection.sendall(encode_record(words(1) + SUCCESS) * 100)
+
+
+@pytest.mark.parametrize(
+    ("line", "start"),
+    [("-p", "127.0.0.1: "), ("-s", "rpcinfo: can't contact rpcbind: : ")],
+)
+def test_a_flood_of_other_xids_ends_the_command(
+    line: str, start: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with behaving("tcp", flooding) as (host, port):
+        assert main(f"{line} {host} --rpcbind-port {port}".split()) == 1
+
+    reason = f"over {MAX_STRAY} messages that answer no call"
+    assert capsys.readouterr().err == f"{start}RPC: Can't decode result: {reason}\n"
+
+
+def test_few_silent_versions_end_a_ping(capsys: pytest.CaptureFixture[str]) -> None:
+    def claiming(message: bytes) -> bytes | None:
+        vers = int.from_bytes(message[16:20], "big")
+        return refuse(message[:4], ProgramMismatch(1, 99)) if vers == 0 else None
+
+    server = Server(claiming)
+    port = server.tcp()
+
+    with server:
+        assert main(f"-t 127.0.0.1 400001 -n {port} --timeout 0.01".split()) == 1
+
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == MOST_TIMEOUTS
+    assert err.splitlines()[-1] == "rpcinfo: versions 7 to 99 were not pinged"

@@ -213,7 +213,7 @@ def test_a_list_that_is_too_long_is_an_error() -> None:
         found = asyncio.run(probe(HOST, port=port, timeout=5.0))
 
     assert found.registrations is None
-    assert found.error == "RPC: Can't decode result"
+    assert found.error == f"RPC: Can't decode result: a record of over {MAX_REPLY} bytes"
 
 
 def test_a_server_that_never_ends_is_timed_out() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from oncrpc.addr import NC_TPI_CLTS, NC_TPI_COTS, transports
+from oncrpc.cli.bounded_lists import GETADDRLIST, PMAP_DUMP, RPCB_DUMP_3, RPCB_DUMP_4
 from oncrpc.cli.command import Failure, complain, printable
 from oncrpc.cli.rpcinfo.options import PROGRAM, Request, program, version
 from oncrpc.cli.rpcinfo.reach import Reach, ask
@@ -18,7 +19,7 @@ from oncrpc.cli.rpcinfo.trouble import (
 from oncrpc.errors import OncRpcError, ProgramMismatch
 from oncrpc.numbers import getrpcbynumber
 from oncrpc.programs.portmap import IPPROTO_TCP, IPPROTO_UDP, PMAP_VERS, mapping
-from oncrpc.programs.rpcb import RPCBVERS, RPCBVERS4, rpcb, rpcb_entry
+from oncrpc.programs.rpcb import RPCBVERS4, rpcb, rpcb_entry
 from oncrpc.sync import SocketLink
 
 TIMEOUT = 60.0
@@ -36,7 +37,7 @@ async def portmap(request: Request) -> int:
     """``-p``: the mappings of version 2."""
     with await _port_mapper_2(request) as link:
         try:
-            found = [entry.map for entry in await link.call(PMAP_VERS.PMAPPROC_DUMP)]
+            found = await link.call(PMAP_DUMP)
         except OncRpcError as error:
             raise _no_mappings(error, request.host) from None
     show(request, mappings_text(found), map(mapping_item, found))
@@ -80,14 +81,12 @@ async def registrations(request: Request, *, timeout: float = TIMEOUT) -> list[r
     """A dump of version 3; of version 4 or 2 from a port mapper that has nothing else."""
     with await _rpcbind(request, timeout=timeout) as link, after(f"{NO_CONTACT}: "):
         try:
-            return [entry.rpcb_map for entry in await link.call(RPCBVERS.RPCBPROC_DUMP)]
+            return await link.call(RPCB_DUMP_3)
         except ProgramMismatch as mismatch:
             if mismatch.low == RPCBVERS4.vers:
-                newer = await ask(link, RPCBVERS4.RPCBPROC_DUMP)
-                return [entry.rpcb_map for entry in newer]
+                return await ask(link, RPCB_DUMP_4)
             if mismatch.high == PMAP_VERS.vers:
-                older = await ask(link, PMAP_VERS.PMAPPROC_DUMP)
-                return [widened(entry.map) for entry in older]
+                return [widened(entry) for entry in await ask(link, PMAP_DUMP)]
             raise of_call(mismatch) from None
         except OncRpcError as error:
             raise of_call(error) from None
@@ -125,8 +124,7 @@ async def addresses(request: Request) -> int:
         prog, vers = program(request.operands[1]), version(request.operands[2])
         netid = request.netid or _netid_of(link)
         asked = rpcb(prog, vers, netid.encode(), link.peer.encode(), b"")
-        answer = await ask(link, RPCBVERS4.RPCBPROC_GETADDRLIST, asked)
-    found = [entry.rpcb_entry_map for entry in answer]
+        found = await ask(link, GETADDRLIST, asked)
     items = [address_item(prog, vers, entry) for entry in found]
     show(request, addresses_text(prog, vers, found), items)
     return 0

@@ -16,7 +16,7 @@ from oncrpc.cli.rpcinfo.listing import write_json
 from oncrpc.cli.rpcinfo.options import LARGEST, PROGRAM, Request, program, version
 from oncrpc.cli.rpcinfo.reach import Reach, place_of
 from oncrpc.cli.rpcinfo.trouble import after, of_call
-from oncrpc.errors import AddressError, OncRpcError, ProgramMismatch
+from oncrpc.errors import AddressError, CallTimeout, OncRpcError, ProgramMismatch
 from oncrpc.rpc import Procedure
 from oncrpc.rpc.program import Version
 from oncrpc.sync import SocketLink
@@ -25,7 +25,10 @@ TIMEOUT = 10.0
 """Seconds for the reply to a ping."""
 
 MOST_VERSIONS = 256
-"""How many versions are pinged: what a program claims to have may be four thousand million."""
+"""Versions that are pinged: a program may claim to have four thousand million."""
+
+MOST_TIMEOUTS = 6
+"""Versions that may time out before the rest are not pinged: each takes the whole timeout."""
 
 Outcome = tuple[int, OncRpcError | None]
 """A version, and why it is not available."""
@@ -138,11 +141,15 @@ async def _all(link: SocketLink, prog: int) -> AsyncIterator[Outcome]:
             return
     else:
         low, high = 0, LARGEST
-    last = min(high, low + MOST_VERSIONS - 1)
-    for vers in range(low, last + 1):
-        yield vers, await null(link, prog, vers)
-    if last < high:
-        complain(f"{PROGRAM}: versions {last + 1} to {high} were not pinged")
+    vers = silent = 0
+    for vers in range(low, min(high, low + MOST_VERSIONS - 1) + 1):
+        error = await null(link, prog, vers)
+        yield vers, error
+        silent += isinstance(error, CallTimeout)
+        if silent == MOST_TIMEOUTS:
+            break
+    if vers < high:
+        complain(f"{PROGRAM}: versions {vers + 1} to {high} were not pinged")
 
 
 async def null(link: SocketLink, prog: int, vers: int) -> OncRpcError | None:

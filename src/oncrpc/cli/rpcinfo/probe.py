@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from oncrpc.aio.link import AioLink, dial
+from oncrpc.cli.bounded_lists import PMAP_DUMP, RPCB_DUMP_3, RPCB_DUMP_4
 from oncrpc.cli.command import NO_DESCRIPTORS, Failure
 from oncrpc.cli.rpcinfo.listing import widened
 from oncrpc.cli.rpcinfo.options import PROGRAM
@@ -32,7 +33,7 @@ from oncrpc.errors import (
     TransportError,
 )
 from oncrpc.net.targets import first_of, netids_for
-from oncrpc.programs.portmap import PMAP_VERS, pmaplist
+from oncrpc.programs.portmap import PMAP_VERS, mapping
 from oncrpc.programs.rpcb import RPCBVERS, RPCBVERS4, rpcb
 from oncrpc.rpc import Procedure
 from oncrpc.rpc.record import RecordReader
@@ -58,9 +59,9 @@ class Version(NamedTuple):
 
 
 VERSIONS = {
-    4: Version(RPCBVERS4.RPCBPROC_NULL, RPCBVERS4.RPCBPROC_DUMP),
-    3: Version(RPCBVERS.RPCBPROC_NULL, RPCBVERS.RPCBPROC_DUMP),
-    2: Version(PMAP_VERS.PMAPPROC_NULL, PMAP_VERS.PMAPPROC_DUMP),
+    4: Version(RPCBVERS4.RPCBPROC_NULL, RPCB_DUMP_4),
+    3: Version(RPCBVERS.RPCBPROC_NULL, RPCB_DUMP_3),
+    2: Version(PMAP_VERS.PMAPPROC_NULL, PMAP_DUMP),
 }
 
 
@@ -185,5 +186,5 @@ def _has(found: Found, vers: int) -> None:
         found.versions.append(vers)
 
 
-def _entry(listed: Any) -> rpcb:
-    return widened(listed.map) if isinstance(listed, pmaplist) else listed.rpcb_map
+def _entry(listed: mapping | rpcb) -> rpcb:
+    return widened(listed) if isinstance(listed, mapping) else listed

@@ -6,7 +6,6 @@ import socket
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeVar
 
-from oncrpc import sync
 from oncrpc.addr import (
     LOOPBACKS,
     NC_TPI_RAW,
@@ -15,6 +14,7 @@ from oncrpc.addr import (
     transport,
     transports,
 )
+from oncrpc.cli.bounded_lists import dial_bounded
 from oncrpc.cli.mapper_options import binder_of, unreachable
 from oncrpc.cli.rpcinfo.options import PROGRAM, Request
 from oncrpc.cli.rpcinfo.trouble import (
@@ -50,11 +50,11 @@ class Reach:
         """A link that has this command's timeout.
 
         Raises:
-            OncRpcError: as ``sync.dial``, which this is for the binder too. Failure: nobody is at
-                the socket of the command line; the C tool, which has no such option, has no words.
+            OncRpcError: as ``sync.dial``. Failure: nobody listens at the socket that the command
+                line names; the C tool has no such option, and so no text for it.
         """
         try:
-            return await sync.dial(netid, host, port, timeout=self.timeout)
+            return await dial_bounded(netid, host, port, timeout=self.timeout)
         except TransportError as error:
             if host == self.socket:
                 raise unreachable(PROGRAM, host, error) from None

@@ -16,6 +16,7 @@ from oncrpc.errors import (
     CallTimeout,
     GarbageArguments,
     HostUnknown,
+    LimitExceeded,
     NotRegistered,
     OncRpcError,
     ProcedureUnavailable,
@@ -104,8 +105,9 @@ def of_call(error: OncRpcError) -> Trouble:
 
 
 def status(error: OncRpcError) -> str:
-    """clnt_sperrno(3)."""
-    return next(STATUS[cls] for cls in type(error).__mro__ if cls in STATUS)
+    """clnt_sperrno(3). The C library has no limits on a reply; what ours was is said besides."""
+    text = next(STATUS[cls] for cls in type(error).__mro__ if cls in STATUS)
+    return f"{text}: {error.args[0]}" if isinstance(error, LimitExceeded) else text
 
 
 def _detail(error: OncRpcError) -> str:
