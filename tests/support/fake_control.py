@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -47,7 +48,7 @@ class FakeControl:
                 connection, _ = self.sock.accept()
             except OSError:
                 return
-            with connection:
+            with connection, suppress(ConnectionError):  # a client may stop reading
                 self.asked.append(connection.recv(4096))
                 answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
                 connection.sendall(answer)

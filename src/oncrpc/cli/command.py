@@ -27,7 +27,7 @@ WRONG = "?"
 """What ``scan`` yields in place of an option's name."""
 
 LONGEST = 256
-"""Bytes of a server's string that are shown."""
+"""Bytes, or characters, of a server's string that are shown."""
 
 _STANDARD_FILES = (
     ("stdin", "r", os.O_WRONLY),
@@ -236,3 +236,11 @@ def printable(text: bytes) -> str:
     """
     shown = "".join(_SHOWN[byte] for byte in text[:LONGEST])
     return shown + "..." if len(text) > LONGEST else shown
+
+
+def safe_text(text: str) -> str:
+    """Text from a daemon for a terminal: what cannot be printed as an escape, and not too long."""
+    cut = text[:LONGEST] + ("..." if len(text) > LONGEST else "")
+    if cut.isprintable():
+        return cut
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in cut)

@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 import socket
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
 from oncrpc.cli.portmap import control_client as asking
 from oncrpc.cli.portmap.control_client import (
     HOMELESS,
+    MAX_ANSWER,
     NOT_RUNNING,
     UNKNOWN,
+    UNREADABLE,
     NoStatus,
     StatusParser,
     add_place,
@@ -30,6 +34,7 @@ from oncrpc.host.processes import started_at
 from oncrpc.portmap.status import Status
 from support.fake_control import FakeControl, reply
 from support.sample_status import some_status
+from support.threads import behaving
 
 
 def asked(*arguments: str, variable: str = "") -> Status:
@@ -214,10 +219,16 @@ def test_without_permission_it_cannot_be_told(
 @pytest.mark.parametrize(
     ("answer", "line"),
     [
-        (b"", "the daemon has ended the connection; ask again"),
-        (encoded(Reply(1, error="too many connections")), "the daemon says: too many connections"),
-        (b'{"protocol":2}\n', "the daemon says: None"),
-        (b"{}\n", "the daemon is of another version: Object missing required field `protocol`"),
+        (b"", "the daemon closed the connection; try again"),
+        (
+            encoded(Reply(1, error="too many connections")),
+            "the daemon reports: too many connections",
+        ),
+        (b'{"protocol":2}\n', "the daemon reports: nothing"),
+        (
+            b"{}\n",
+            f"{UNREADABLE}: Object missing required field `protocol`",
+        ),
     ],
     ids=["nothing", "error", "protocol 2", "no reply"],
 )
@@ -239,3 +250,53 @@ def test_what_keeps_us_from_asking_is_told(
     monkeypatch.setattr(asking, "_connected", fails)
 
     assert why_not("--state-dir", "/run/x") == (UNKNOWN, f"cannot ask /run/x/control: {why}")
+
+
+def text_with(**changes: Any) -> bytes:
+    """The line that says a status in which values of any kind stand."""
+    whole = msgspec.json.decode(reply(some_status()))
+    whole["status"].update(changes)
+    return msgspec.json.encode(whole) + b"\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "line"),
+    [
+        (b"[" * 1_000_000 + b"\n", UNREADABLE),
+        (b'{"protocol":1,"x":' + b"[" * 1_000_000 + b"\n", UNREADABLE),
+        (b"\xff\xfe\n", UNREADABLE),
+        (b'{"protocol":1,"error":"\xff"}\n', UNREADABLE),
+        (b'{"protocol":1,"\\u001b[2J":', "the daemon closed the connection"),
+        (b'{"protocol":1,"error":"\\u001b[2Jno"}\n', r"the daemon reports: \x1b[2Jno"),
+        (b'{"protocol":1}\n', "the daemon reports: nothing"),
+        (text_with(pid="\x1b[2J"), UNREADABLE),
+        (text_with(uptime=None), UNREADABLE),
+        (b" " * (MAX_ANSWER + 1), f"the daemon's answer is longer than {MAX_ANSWER} bytes"),
+    ],
+    ids=[
+        "deep", "deep unknown field", "not UTF-8", "not UTF-8 inside", "cut", "escape", "nothing",
+        "another type", "null", "huge",
+    ],
+)  # fmt: skip
+def test_a_malformed_answer_is_one_printable_line(tmp_path: Path, answer: bytes, line: str) -> None:
+    with FakeControl(tmp_path, answer):
+        status, text = why_not("--state-dir", str(tmp_path))
+
+    assert status == UNKNOWN
+    assert text.startswith(line)
+    assert text.isprintable()
+
+
+def test_a_dripping_answer_has_one_deadline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dripping(connection: socket.socket) -> None:
+        while True:
+            connection.sendall(b" ")
+
+    monkeypatch.setattr(asking, "TIMEOUT", 0.05)
+    with behaving("local", dripping, path=str(tmp_path / NAME)):
+        assert why_not("--state-dir", str(tmp_path)) == (
+            UNKNOWN,
+            f"cannot ask {tmp_path}/control: no answer in time",
+        )

@@ -12,7 +12,7 @@ from oncrpc import rpc
 from oncrpc.cli import pmap_dump
 from oncrpc.cli.bounded_lists import MAX_ENTRIES, MAX_REPLY
 from oncrpc.cli.rpcinfo import main
-from oncrpc.cli.rpcinfo.ping import MOST_TIMEOUTS
+from oncrpc.cli.rpcinfo.ping import MAX_TIMEOUTS
 from oncrpc.errors import ProgramMismatch
 from oncrpc.programs.rpcb import RPCBVERS, rp__list, rpcb, rpcb_entry, rpcb_entry_list
 from oncrpc.rpc.dispatch import refuse
@@ -182,5 +182,5 @@ def test_few_silent_versions_end_a_ping(capsys: pytest.CaptureFixture[str]) -> N
         assert main(f"-t 127.0.0.1 400001 -n {port} --timeout 0.01".split()) == 1
 
     out, err = capsys.readouterr()
-    assert len(out.splitlines()) == MOST_TIMEOUTS
+    assert len(out.splitlines()) == MAX_TIMEOUTS
     assert err.splitlines()[-1] == "rpcinfo: versions 7 to 99 were not pinged"

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from oncrpc.cli.command import safe_text
 from oncrpc.cli.portmap.options import (
     Parser,
     add_file,
@@ -42,11 +43,14 @@ HOMELESS = (
 )
 """Why a daemon that is not root's may run and not be found."""
 
+UNREADABLE = "cannot read the daemon's answer (another version?)"
 POLL = 0.05
-MAX_ANSWER = 64 << 20
-"""Bytes of an answer of the control socket."""
+MAX_ANSWER = 8 << 20
+"""Bytes of an answer: a daemon lists 4,096 registrations at most."""
 
 PIECE = 64 << 10
+SHORTEST = 0.001
+"""A socket timeout of 0 would mean that the socket does not block."""
 
 
 class NoStatus(Exception):
@@ -171,19 +175,29 @@ def _connected(folder: str) -> socket.socket:
 
 def _answer(sock: socket.socket) -> Status:
     sock.sendall(encoded(Request("status", PROTOCOL)))
-    data = bytearray()
-    while not data.endswith(b"\n") and len(data) <= MAX_ANSWER:
+    try:
+        reply = msgspec.json.decode(_line(sock), type=Reply)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise NoStatus(UNKNOWN, f"{UNREADABLE}: {safe_text(str(error))}") from None
+    if reply.status is None:
+        raise NoStatus(UNKNOWN, f"the daemon reports: {safe_text(reply.error or 'nothing')}")
+    return reply.status
+
+
+def _line(sock: socket.socket) -> bytearray:
+    """The answer up to its line end; one deadline for all of it."""
+    until, data = time.monotonic() + TIMEOUT, bytearray()
+    while not data.endswith(b"\n"):
+        sock.settimeout(max(until - time.monotonic(), SHORTEST))
         piece = sock.recv(PIECE)
         if not piece:
-            raise NoStatus(UNKNOWN, "the daemon has ended the connection; ask again")
+            raise NoStatus(UNKNOWN, "the daemon closed the connection; try again")
         data += piece
-    try:
-        reply = msgspec.json.decode(data, type=Reply)
-    except msgspec.DecodeError as error:
-        raise NoStatus(UNKNOWN, f"the daemon is of another version: {error}") from None
-    if reply.status is None:
-        raise NoStatus(UNKNOWN, f"the daemon says: {reply.error}")
-    return reply.status
+        if len(data) > MAX_ANSWER:
+            raise NoStatus(UNKNOWN, f"the daemon's answer is longer than {MAX_ANSWER} bytes")
+        if time.monotonic() >= until:
+            raise TimeoutError
+    return data
 
 
 def _nobody(place: Place) -> NoStatus:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
-from oncrpc.cli.command import complain, printable, run
+from oncrpc.cli.command import complain, printable, run, safe_text
 from oncrpc.cli.portmap.control_client import (
     RUNNING,
     NoStatus,
@@ -88,9 +88,9 @@ def screen(status: Status) -> Iterator[str]:
 
 def summary(status: Status) -> Iterator[str]:
     """What there is to say in a line each."""
-    yield f"portmap {status.version}, process {status.pid}, up {duration(status.uptime)}"
+    yield f"portmap {safe_text(status.version)}, process {status.pid}, up {duration(status.uptime)}"
     for label, said in _parts(status):
-        yield f"{label:<{LABEL}}{said}"
+        yield f"{safe_text(label):<{LABEL}}{safe_text(said)}"
 
 
 def _parts(status: Status) -> Iterator[tuple[str, str]]:
@@ -149,7 +149,7 @@ def called(status: Status) -> list[Procedure]:
 
 def call_row(each: Procedure) -> tuple[str, ...]:
     """A procedure's row."""
-    return f"{each.procedure} v{each.version}", str(each.calls), rate(each.rate)
+    return f"{safe_text(each.procedure)} v{each.version}", str(each.calls), rate(each.rate)
 
 
 def registration_row(each: Registered) -> tuple[str, ...]:
@@ -157,7 +157,7 @@ def registration_row(each: Registered) -> tuple[str, ...]:
     chosen = (each.netid, each.address, each.owner)
     return (
         str(each.program),
-        each.name or "-",
+        safe_text(each.name or "-"),
         str(each.version),
         *(printable(text.encode("utf-8", "replace")) for text in chosen),
         duration(each.age),

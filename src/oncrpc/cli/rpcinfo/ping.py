@@ -27,7 +27,7 @@ TIMEOUT = 10.0
 MOST_VERSIONS = 256
 """Versions that are pinged: a program may claim to have four thousand million."""
 
-MOST_TIMEOUTS = 6
+MAX_TIMEOUTS = 6
 """Versions that may time out before the rest are not pinged: each takes the whole timeout."""
 
 Outcome = tuple[int, OncRpcError | None]
@@ -146,7 +146,7 @@ async def _all(link: SocketLink, prog: int) -> AsyncIterator[Outcome]:
         error = await null(link, prog, vers)
         yield vers, error
         silent += isinstance(error, CallTimeout)
-        if silent == MOST_TIMEOUTS:
+        if silent == MAX_TIMEOUTS:
             break
     if vers < high:
         complain(f"{PROGRAM}: versions {vers + 1} to {high} were not pinged")
