@@ -34,7 +34,7 @@ SCRIPTS = sorted(EXAMPLES.glob("*.py"))
 class Greeter(Version, prog=0x20000099, vers=1):
     """What greeter.x declares."""
 
-    GREET = Procedure[bytes](1, String, result=String)
+    GREET = Procedure[bytes, bytes](1, String, result=String)
 
 
 class Mountd(MOUNT_V3.Service):
@@ -113,6 +113,15 @@ def test_the_programs_of_a_port_mapper_are_listed() -> None:
     assert found.stdout.splitlines() == [
         f"    100000   {vers}  portmapper    {where}" for vers in (2, 3, 4)
     ]
+
+
+@pytest.mark.slow
+def test_typed_script_says_what_is_registered() -> None:
+    with RunningDaemon("-4") as mapper:
+        found = ran("typed_script.py", "127.0.0.1", mapper.port)
+
+    assert found.stdout.splitlines() == ["nfs: not registered", "mount: not registered"]
+    assert (found.returncode, found.stderr) == (0, "")
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ from oncrpc.errors import AuthError
 from oncrpc.portmap.vocabulary import VOCABULARY
 from oncrpc.programs.portmap import PMAP_VERS, call_args, mapping
 from oncrpc.programs.rpcb import RPCBVERS, RPCBVERS4, rpcb, rpcb_rmtcallargs
-from oncrpc.rpc import Caller, Procedure
+from oncrpc.rpc import AnyProcedure, Caller
 from oncrpc.rpc.prot import auth_stat
 from oncrpc.testing import ManualClock
 from support.callers import REMOTE, REMOTE6, REMOTE_UDP, ROOT, STATD, PortMapper, changed
@@ -68,7 +68,7 @@ def made_admission() -> Admission:
     return Admission(CallLog(VOCABULARY))
 
 
-def refused(mapper: PortMapper, caller: Caller, procedure: Procedure[Any], *arguments: Any) -> bool:
+def refused(mapper: PortMapper, caller: Caller, procedure: AnyProcedure, *arguments: Any) -> bool:
     """Whether the call is refused with AUTH_TOOWEAK; any other outcome is that it is not."""
     try:
         mapper.call(caller, procedure, *arguments)
@@ -111,7 +111,7 @@ def test_a_silenced_source_gets_no_reply() -> None:
     ],
 )  # fmt: skip
 def test_a_program_is_denied_in_every_procedure_that_has_one(
-    procedure: Procedure[Any], arguments: tuple[object, ...]
+    procedure: AnyProcedure, arguments: tuple[object, ...]
 ) -> None:
     mapper = guarded("[[rule]]\nprogram = ['nfs']\nfrom = ['192.0.2.0/24']\nthen = 'deny'")
 
@@ -363,7 +363,7 @@ DENY_ALL = "[[rule]]\nthen = 'deny'\n"
 def test_a_refusal_is_logged_in_the_words_of_the_c_daemon(
     caplog: pytest.LogCaptureFixture,
     caller: Caller,
-    procedure: Procedure[Any],
+    procedure: AnyProcedure,
     arguments: tuple[object, ...],
     line: str,
 ) -> None:

@@ -15,7 +15,7 @@ from oncrpc.errors import AuthError
 from oncrpc.portmap.vocabulary import VOCABULARY
 from oncrpc.programs.portmap import PMAP_VERS, call_args, mapping
 from oncrpc.programs.rpcb import RPCBVERS4, rpcb_rmtcallargs
-from oncrpc.rpc import Call, Caller, Procedure
+from oncrpc.rpc import AnyProcedure, Call, Caller
 from oncrpc.testing import ManualClock
 from support.callers import (
     LOCAL_UDP,
@@ -33,7 +33,7 @@ NFS = mapping(100003, 3, 6, 2049)
 MOUNT = call_args(100005, 1, 1, b"")
 
 
-def seen(caller: Caller, procedure: Procedure[Any], *arguments: Any) -> Call:
+def seen(caller: Caller, procedure: AnyProcedure, *arguments: Any) -> Call:
     """The call as a hook of the dispatcher sees it."""
     mapper, found = PortMapper(), list[Call]()
     mapper.dispatcher.before = lambda call: found.append(call)
@@ -42,7 +42,7 @@ def seen(caller: Caller, procedure: Procedure[Any], *arguments: Any) -> Call:
 
 
 def said_of(
-    caplog: pytest.LogCaptureFixture, caller: Caller, procedure: Procedure[Any], *arguments: Any
+    caplog: pytest.LogCaptureFixture, caller: Caller, procedure: AnyProcedure, *arguments: Any
 ) -> list[tuple[str, str]]:
     """The lines about a call, with their levels, where every call is logged."""
     mapper = PortMapper()
@@ -76,7 +76,7 @@ def said_of(
 def test_a_call_has_one_line_in_the_words_of_the_c_daemon(
     caplog: pytest.LogCaptureFixture,
     caller: Caller,
-    procedure: Procedure[Any],
+    procedure: AnyProcedure,
     argument: object,
     level: str,
     line: str,

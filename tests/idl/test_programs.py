@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from oncrpc.errors import ProcedureUnavailable
+from oncrpc.idl import compile_text
 from support.compiled import body_of, module_of
 
 CALCULATOR = """
@@ -36,12 +40,20 @@ CALC = 0x20000001""" in body_of(CALCULATOR)
     """The first."""
 
     NULL = Procedure[None](0)
-    ADD = Procedure[int](1, Int, Int, result=Int)
-    SWAP = Procedure[pair](2, pair, result=pair)
-    NAME = Procedure[bytes](3, Int, String, pair | None, result=Annotated[bytes, xdr.string(20)])
+    ADD = Procedure[int, int, int](1, Int, Int, result=Int)
+    SWAP = Procedure[pair, pair](2, pair, result=pair)
+    NAME = Procedure[bytes, int, bytes, pair | None](
+        3,
+        Int,
+        String,
+        pair | None,
+        result=Annotated[bytes, xdr.string(20)],
+    )
 
     class Client(rpc.Client):
         """Calls CALC version 1."""
+
+        blocking: ClassVar[type[CALC_V1.SyncClient]]
 
         async def NULL(self) -> None:
             await self.call(CALC_V1.NULL)
@@ -55,6 +67,24 @@ CALC = 0x20000001""" in body_of(CALCULATOR)
 
         async def NAME(self, arg1: int, arg2: bytes, arg3: pair | None) -> bytes:
             return await self.call(CALC_V1.NAME, arg1, arg2, arg3)
+
+    class SyncClient(rpc.SyncClient):
+        """Calls CALC version 1, blocking."""
+
+        client: CALC_V1.Client
+
+        def NULL(self) -> None:
+            self.call(CALC_V1.NULL)
+
+        def ADD(self, a: int, b: int) -> int:
+            """The sum."""
+            return self.call(CALC_V1.ADD, a, b)
+
+        def SWAP(self, arg: pair) -> pair:
+            return self.call(CALC_V1.SWAP, arg)
+
+        def NAME(self, arg1: int, arg2: bytes, arg3: pair | None) -> bytes:
+            return self.call(CALC_V1.NAME, arg1, arg2, arg3)
 
     class Service(rpc.Service):
         """Serves CALC version 1."""
@@ -73,6 +103,23 @@ class Wire:
 
     async def call(self, procedure: Any, *arguments: Any) -> Any:
         return repr(procedure), arguments
+
+
+LONG = "some_structure_with_a_name_of_forty_letters"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("count", range(8))
+def test_long_procedures_are_formatted(count: int, tmp_path: Path) -> None:
+    parameters = ", ".join([LONG] * count) or "void"
+    version = f"version V {{ {LONG} F({parameters}) = 1; }} = 1;"
+    text = f"struct {LONG} {{ int a; }}; program P {{ {version} }} = 1;"
+    (tmp_path / "made.py").write_text(compile_text(text, "made.x"))
+    command = [sys.executable, "-m", "ruff", "format", "--check", "--isolated", "--line-length=100"]
+
+    done = subprocess.run([*command, str(tmp_path)], capture_output=True, check=False)
+
+    assert done.returncode == 0
 
 
 def test_a_client_calls_its_procedures() -> None:
@@ -104,18 +151,21 @@ def test_several_arguments_follow_one_another() -> None:
         ("void call(void) = 1;", "call_ = Procedure[None](1)"),
         ("void F(int call, int self, int from) = 1;",
          "def F(self, call: Call, call_: int, self_: int, from_: int)"),
-        ("void F(opaque) = 1;", "F = Procedure[None](1, Opaque)"),
+        ("void F(opaque) = 1;", "F = Procedure[None, bytes](1, Opaque)"),
         ("void F(opaque x[4], int y<2>) = 1;", "def F(self, x: bytes, y: list[int]) -> None:"),
         ("opaque F(struct pair p, enum e e) = 1;",
-         "F = Procedure[bytes](1, pair, e, result=Opaque)"),
-        ("pair pair(pair) = 1;", "pair = Procedure[_pair](1, _pair, result=_pair)"),
+         "F = Procedure[bytes, pair, e](1, pair, e, result=Opaque)"),
+        ("pair pair(pair) = 1;", "pair = Procedure[_pair, _pair](1, _pair, result=_pair)"),
         ("list LIST(void) = 1;", "LIST = Procedure[list[node]](1, result=list_)"),
         ("int options(void) = 1;", "options_ = Procedure[int](1, result=Int)"),
         ("int with_options(void) = 1;", "with_options_ = Procedure[int](1, result=Int)"),
         ("int client(void) = 1;", "client_ = Procedure[int](1, result=Int)"),
         ("int __priv(void) = 1;", "__priv__ = Procedure[int](1, result=Int)"),
+        ("int V(void) = 1;", "V_ = Procedure[int](1, result=Int)"),
+        ("int blocking(void) = 1;", "blocking_ = Procedure[int](1, result=Int)"),
+        ("int SyncClient(void) = 1;", "SyncClient_ = Procedure[int](1, result=Int)"),
         ("int rpc(void) = 1;", "rpc_ = Procedure[int](1, result=Int)"),
-        ("int Procedure(int) = 1;", "Procedure_ = Procedure[int](1, Int, result=Int)"),
+        ("int Procedure(int) = 1;", "Procedure_ = Procedure[int, int](1, Int, result=Int)"),
         ("int *F(void) = 1;", ""),
     ],
 )  # fmt: skip

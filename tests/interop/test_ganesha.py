@@ -67,7 +67,7 @@ class GETATTR3resok:
 class MOUNT_V3(Version, prog=MOUNT, vers=3):
     """The mount protocol's one procedure that leads to a file system."""
 
-    MNT = Procedure[mountres3_ok](1, String, result=mountres3_ok)
+    MNT = Procedure[mountres3_ok, bytes](1, String, result=mountres3_ok)
 
     class Client(rpc.Client):
         """Calls it."""
@@ -79,7 +79,7 @@ class MOUNT_V3(Version, prog=MOUNT, vers=3):
 class NFS_V3(Version, prog=NFS, vers=3):
     """Of NFS the procedure that every client calls first."""
 
-    GETATTR = Procedure[GETATTR3resok](1, Opaque, result=GETATTR3resok)
+    GETATTR = Procedure[GETATTR3resok, bytes](1, Opaque, result=GETATTR3resok)
 
     class Client(rpc.Client):
         """Calls it."""

@@ -19,7 +19,7 @@ from pyvisa.constants import StatusCode
 from pyvisa.resources import MessageBasedResource
 
 from oncrpc.programs import vxi11
-from oncrpc.rpc import Procedure
+from oncrpc.rpc import AnyProcedure
 from support.hosts import Host, portmap, until
 from support.instrument import (
     CHR,
@@ -364,7 +364,7 @@ def test_the_example_answers_pyvisa_and_times_out(example: Host) -> None:
 # Bytes
 
 CORE = vxi11.DEVICE_CORE_VERSION
-ARGUMENTS: dict[str, tuple[Procedure[Any], Any]] = {
+ARGUMENTS: dict[str, tuple[AnyProcedure, Any]] = {
     "create_link_parms": (CORE.create_link, vxi11.Create_LinkParms(7, True, 99, b"inst0")),
     "device_write_parms": (CORE.device_write, vxi11.Device_WriteParms(1, 2, 3, 8, b"*IDN?")),
     "device_read_parms": (CORE.device_read, vxi11.Device_ReadParms(1, 1024, 2, 3, 128, 10)),

@@ -23,7 +23,7 @@ from oncrpc.portmap.registry import Registry
 from oncrpc.portmap.vocabulary import VOCABULARY
 from oncrpc.programs.portmap import PMAP_VERS, call_args, mapping
 from oncrpc.programs.rpcb import RPCBVERS, RPCBVERS4, netbuf, rpcb, rpcb_rmtcallargs
-from oncrpc.rpc import Procedure
+from oncrpc.rpc import AnyProcedure
 from oncrpc.rpc.calls import Calls
 from oncrpc.rpc.dispatch import Dispatcher
 from oncrpc.testing import ManualClock
@@ -81,7 +81,7 @@ async def outside(netid: str) -> AsyncIterator[tuple[Mapper, socket.socket]]:
     await settle()
 
 
-def arguments_of(procedure: Procedure[Any]) -> list[tuple[Any, ...]]:
+def arguments_of(procedure: AnyProcedure) -> list[tuple[Any, ...]]:
     """What to call it with: short, and finding something."""
     if not procedure.arguments:
         return [()]

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from oncrpc import sync
+from oncrpc import rpc, sync
 from oncrpc.errors import XdrError
 from oncrpc.programs.portmap import PMAP_VERS, mapping
 from oncrpc.programs.rpcb import RPCBVERS4
 from oncrpc.rpc import (
     AUTH_NONE,
+    AnyProcedure,
     Call,
     Caller,
     Flavor,
@@ -68,7 +69,7 @@ def test_a_procedure_knows_its_version_and_name() -> None:
     ],
 )  # fmt: skip
 def test_an_argument_without_bytes_is_named_with_its_procedure(
-    procedure: Procedure[Any], arguments: tuple[Any, ...], error: str
+    procedure: AnyProcedure, arguments: tuple[Any, ...], error: str
 ) -> None:
     with pytest.raises(XdrError) as raised:
         procedure.encode_arguments(arguments)
@@ -233,3 +234,20 @@ def test_a_caller_over_a_local_socket_has_a_user() -> None:
 
     assert (caller.host, caller.port, caller.local_host, caller.local_port) == ("", 0, "", 0)
     assert str(caller) == "uid 1000 over local"
+
+
+def test_versions_by_hand_have_blocking_clients() -> None:
+    class BY_HAND(Version, prog=COUNTER, vers=3):
+        ADD = Procedure[int, int](1, UInt, result=UInt)
+
+        class Client(rpc.Client):
+            """Calls it."""
+
+            async def ADD(self, arg: int) -> int:
+                """The sum."""
+                return await self.call(BY_HAND.ADD, arg)
+
+    made: Any = BY_HAND.Client.blocking(BY_HAND.Client(MemoryLink([Counter()])))
+
+    assert made.ADD(5) == 5
+    assert (made.ADD.__doc__, made.version) == ("The sum.", BY_HAND)

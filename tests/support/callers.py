@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from oncrpc.portmap.procedures import Mapper
 from oncrpc.portmap.registry import Registry
 from oncrpc.programs.rpcb import rpcb
-from oncrpc.rpc import Call, Caller, Procedure
+from oncrpc.rpc import AnyProcedure, Call, Caller
 from oncrpc.rpc.calls import Calls
 from oncrpc.rpc.dispatch import Dispatcher
 from oncrpc.rpc.prot import opaque_auth
@@ -48,7 +48,7 @@ class PortMapper:
         self.calls = Calls(first_xid=0, retransmit=False)
 
     def message(
-        self, procedure: Procedure[Any], *arguments: Any, cred: opaque_auth | None = None
+        self, procedure: AnyProcedure, *arguments: Any, cred: opaque_auth | None = None
     ) -> bytes:
         """The bytes of a call."""
         return self.calls.start(procedure, arguments, now=0, timeout=1, auth=cred).message
@@ -64,7 +64,7 @@ class PortMapper:
 
         return asyncio.run(awaited())
 
-    def call(self, caller: Caller, procedure: Procedure[Any], *arguments: Any) -> Any:
+    def call(self, caller: Caller, procedure: AnyProcedure, *arguments: Any) -> Any:
         """The result of a call; a refusal is raised, silence is None.
 
         Raises:

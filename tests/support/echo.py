@@ -7,7 +7,7 @@ from typing import Any
 
 from oncrpc import rpc
 from oncrpc.errors import ProcedureUnavailable
-from oncrpc.rpc import Call, Procedure, Version
+from oncrpc.rpc import AnyProcedure, Call, Procedure, Version
 from oncrpc.rpc.calls import Calls
 from oncrpc.rpc.dispatch import Dispatcher
 from oncrpc.rpc.record import encode_record
@@ -21,9 +21,9 @@ class ECHO_V1(Version, prog=PROG, vers=VERS):
     """A program for tests."""
 
     NULL = Procedure[None](0)
-    ECHO = Procedure[bytes](1, Opaque, result=Opaque)
-    LATER = Procedure[bytes](2, Opaque, result=Opaque)
-    MUCH = Procedure[bytes](3, UInt, result=Opaque)
+    ECHO = Procedure[bytes, bytes](1, Opaque, result=Opaque)
+    LATER = Procedure[bytes, bytes](2, Opaque, result=Opaque)
+    MUCH = Procedure[bytes, int](3, UInt, result=Opaque)
     WHOAMI = Procedure[bytes](4, result=Opaque)
     FAIL = Procedure[None](5)
 
@@ -105,12 +105,12 @@ def dispatcher(echo: Echo) -> Dispatcher:
     return Dispatcher([echo], clock=ManualClock())
 
 
-def call(xid: int, procedure: Procedure[Any], *arguments: Any) -> bytes:
+def call(xid: int, procedure: AnyProcedure, *arguments: Any) -> bytes:
     """The bytes of a call."""
     calls = Calls(first_xid=xid - 1, retransmit=False)
     return calls.start(procedure, arguments, now=0, timeout=1).message
 
 
-def record(xid: int, procedure: Procedure[Any], *arguments: Any) -> bytes:
+def record(xid: int, procedure: AnyProcedure, *arguments: Any) -> bytes:
     """A call as a record."""
     return encode_record(call(xid, procedure, *arguments))

@@ -23,7 +23,7 @@ from oncrpc.errors import (
     RpcMismatch,
     SystemFailure,
 )
-from oncrpc.rpc import AUTH_NONE, Procedure, Version
+from oncrpc.rpc import AUTH_NONE, AnyProcedure, Procedure, Version
 from oncrpc.rpc.prot import opaque_auth
 from support.compiled import module_of
 from support.hosts import Host, compiled
@@ -163,7 +163,7 @@ async def _outcome(client: rpc.Client, attempt: Attempt) -> Outcome:
     return SUCCESS
 
 
-def _procedure(version: type[Version], attempt: Attempt) -> Procedure[None]:
+def _procedure(version: type[Version], attempt: Attempt) -> AnyProcedure:
     """A procedure whose arguments are bytes as they are."""
     raw = [Annotated[bytes, xdr.fixed(len(attempt.arguments))]] if attempt.arguments else []
     made = {"CALLED": Procedure[None](attempt.proc, *raw)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from oncrpc import rpc, xdr
 from oncrpc.errors import ProcedureUnavailable
@@ -16,14 +16,16 @@ class COUNTER_V3(Version, prog=COUNTER, vers=3):
     """Version 3 of COUNTER."""
 
     NULL = Procedure[None](0)
-    ADD = Procedure[int](1, UInt, result=UInt)
+    ADD = Procedure[int, int](1, UInt, result=UInt)
     READ = Procedure[int](2, result=UInt)
-    NAME = Procedure[bytes](
+    NAME = Procedure[bytes, int, bytes](
         3, UInt, Annotated[bytes, xdr.string(8)], result=Annotated[bytes, xdr.string(8)]
     )
 
     class Client(rpc.Client):
         """Calls COUNTER version 3."""
+
+        blocking: ClassVar[type[COUNTER_V3.SyncClient]]
 
         async def NULL(self) -> None:
             await self.call(COUNTER_V3.NULL)
@@ -36,6 +38,23 @@ class COUNTER_V3(Version, prog=COUNTER, vers=3):
 
         async def NAME(self, number: int, name: bytes) -> bytes:
             return await self.call(COUNTER_V3.NAME, number, name)
+
+    class SyncClient(rpc.SyncClient):
+        """Calls COUNTER version 3, blocking."""
+
+        client: COUNTER_V3.Client
+
+        def NULL(self) -> None:
+            self.call(COUNTER_V3.NULL)
+
+        def ADD(self, arg: int) -> int:
+            return self.call(COUNTER_V3.ADD, arg)
+
+        def READ(self) -> int:
+            return self.call(COUNTER_V3.READ)
+
+        def NAME(self, number: int, name: bytes) -> bytes:
+            return self.call(COUNTER_V3.NAME, number, name)
 
     class Service(rpc.Service):
         """Serves COUNTER version 3."""

@@ -310,7 +310,9 @@ def test_what_dialing_took_is_part_of_the_timeout(monkeypatch: pytest.MonkeyPatc
 
     first: Any = Link()
     first.broken = True
-    counter = sync.Blocking(COUNTER_V3.Client(sync.ReconnectingLink(first, dial, timeout=10.0)))
+    counter = COUNTER_V3.SyncClient(
+        COUNTER_V3.Client(sync.ReconnectingLink(first, dial, timeout=10.0))
+    )
     counter.NULL()
     counter.with_options(timeout=2.0).NULL()
 

@@ -7,7 +7,7 @@ import errno
 import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeVar, TypeVarTuple
 
 from oncrpc.errors import TransportError, XdrError
 from oncrpc.net.broadcast import Destination, broadcast_socket, destinations
@@ -18,6 +18,7 @@ from oncrpc.rpc.program import Procedure
 from oncrpc.rpcbind_broadcast import Questions
 
 R = TypeVar("R")
+A = TypeVarTuple("A")
 DURATION = 4.0
 """Seconds that a broadcast waits for replies, unless it is given another time."""
 
@@ -38,8 +39,8 @@ class Heard(NamedTuple, Generic[R]):
 
 
 async def broadcast(
-    procedure: Procedure[R],
-    *arguments: Any,
+    procedure: Procedure[R, *A],
+    *arguments: *A,
     duration: float = DURATION,
     auth: Auth = AUTH_NONE,
     port: int = PMAP_PORT,
@@ -84,7 +85,9 @@ def _places(to: Sequence[Destination] | None) -> Sequence[Destination]:
         raise TransportError.number(error.errno or errno.EIO) from None
 
 
-def _heard(asked: Questions, procedure: Procedure[R], message: bytes, host: str) -> Heard[R] | None:
+def _heard(
+    asked: Questions, procedure: Procedure[R, *A], message: bytes, host: str
+) -> Heard[R] | None:
     """What a message is worth: None if it is no answer, or its results are none of ours."""
     found = asked.answer(message, host)
     if found is None:

@@ -7,7 +7,7 @@ import errno
 import os
 import socket
 from contextlib import suppress
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, TypeVarTuple, cast
 
 from oncrpc.addr import Transport, transport
 from oncrpc.checks import check_seconds
@@ -21,6 +21,7 @@ from oncrpc.rpc.program import Procedure
 from oncrpc.rpc.record import RecordReader, encode_record
 
 R = TypeVar("R")
+A = TypeVarTuple("A")
 MAX_DATAGRAM = 65536
 """Bytes of a reply over UDP (asyncio)."""
 
@@ -52,8 +53,8 @@ class AioLink(asyncio.Protocol):
 
     async def call(
         self,
-        procedure: Procedure[R],
-        *arguments: Any,
+        procedure: Procedure[R, *A],
+        *arguments: *A,
         timeout: float | None = None,
         auth: Auth | None = None,
     ) -> R:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import TypeVar, TypeVarTuple
 
 from oncrpc.aio.link import AioLink
 from oncrpc.errors import CallTimeout, ClientClosed
@@ -12,6 +12,7 @@ from oncrpc.rpc.auth import Auth
 from oncrpc.rpc.program import Procedure
 
 R = TypeVar("R")
+A = TypeVarTuple("A")
 
 
 class ReconnectingLink:
@@ -30,8 +31,8 @@ class ReconnectingLink:
 
     async def call(
         self,
-        procedure: Procedure[R],
-        *arguments: Any,
+        procedure: Procedure[R, *A],
+        *arguments: *A,
         timeout: float | None = None,
         auth: Auth | None = None,
     ) -> R:

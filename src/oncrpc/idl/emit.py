@@ -23,7 +23,7 @@ from oncrpc.idl.order import ordered, ordered_constants, references
 from oncrpc.idl.programs import Programs
 from oncrpc.idl.text import declared, declared_late, value_type
 
-STANDARD = {"enum": "import enum", "Annotated": "from typing import Annotated"}
+TYPING = ("Annotated", "ClassVar")
 OURS = {
     "oncrpc": ("rpc", "xdr"),
     "oncrpc.errors": ("ProcedureUnavailable",),
@@ -225,7 +225,9 @@ def _quoted(text: str) -> str:
 def _imports(body: Sequence[str]) -> list[str]:
     """What the body uses, in the order of isort."""
     words = _used("\n".join(body))
-    standard = [line for name, line in STANDARD.items() if name in words]
+    standard = ["import enum"] if "enum" in words else []
+    if typing := sorted(words & set(TYPING)):
+        standard.append(f"from typing import {', '.join(typing)}")
     ours = [
         f"from {module} import {', '.join(sorted(words & set(names)))}"
         for module, names in OURS.items()

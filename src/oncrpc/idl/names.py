@@ -14,7 +14,8 @@ FROM_XDR = (
     "Bool", "Double", "Float", "Hyper", "Int", "Opaque", "String", "UHyper", "UInt",
 )  # fmt: skip
 IMPORTED = {
-    "annotations", "enum", "rpc", "xdr", "Annotated", "ProcedureUnavailable", *FROM_RPC, *FROM_XDR,
+    "annotations", "enum", "rpc", "xdr", "Annotated", "ClassVar", "ProcedureUnavailable",
+    *FROM_RPC, *FROM_XDR,
 }  # fmt: skip
 """What generated modules import."""
 
@@ -26,7 +27,7 @@ MEMBERS = {name for name in dir(enum.IntEnum) if not name.startswith("_")} | {
 }
 PROCEDURES = IMPORTED | {
     "call", "client", "link", "options", "version", "with_options",
-    "handlers", "procedures", "prog", "vers", "Client", "Service",
+    "blocking", "handlers", "procedures", "prog", "vers", "Client", "Service", "SyncClient",
 }  # fmt: skip
 """What clients, services and versions have, and what the body of a version refers to."""
 
@@ -71,9 +72,9 @@ def member_name(name: str) -> str:
     return _free(name, MEMBERS)
 
 
-def procedure_name(name: str) -> str:
-    """The name of a procedure: a method of clients and services."""
-    return _free(name, PROCEDURES)
+def procedure_name(name: str, *, version: str = "") -> str:
+    """The name of a procedure: a method of clients and services, which name their version."""
+    return _free(name, PROCEDURES | {version})
 
 
 def parameter_name(name: str, *, version: str = "") -> str:

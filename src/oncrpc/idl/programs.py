@@ -28,9 +28,15 @@ class Programs:
         for procedure in made.procedures:
             lines += self._constant(procedure, hidden)
         what = f"{program.name} version {made.number}."
-        lines += ["", "    class Client(rpc.Client):", *docstring([f"Calls {what}"], 2)]
+        lines += ["", "    class Client(rpc.Client):", *docstring([f"Calls {what}"], 2), ""]
+        lines += [f"        blocking: ClassVar[type[{made.name}.SyncClient]]"]
         for procedure in made.procedures:
-            lines += ["", *self._client(procedure, made.name, hidden)]
+            lines += ["", *self._client(procedure, made.name, hidden, awaited=True)]
+        lines += ["", "    class SyncClient(rpc.SyncClient):"]
+        lines += docstring([f"Calls {what[:-1]}, blocking."], 2)
+        lines += ["", f"        client: {made.name}.Client"]
+        for procedure in made.procedures:
+            lines += ["", *self._client(procedure, made.name, hidden, awaited=False)]
         lines += ["", "    class Service(rpc.Service):", *docstring([f"Serves {what}"], 2)]
         for procedure in made.procedures:
             lines += ["", *self._service(procedure, hidden)]
@@ -50,16 +56,23 @@ class Programs:
         items += [self._seen(str(declared(field.type)), hidden) for field in procedure.parameters]
         if procedure.result is not None:
             items.append(f"result={self._seen(str(declared(procedure.result)), hidden)}")
-        value = self._value(procedure.result, hidden)
-        return lines_of(Group(f"{procedure.name} = Procedure[{value}](", items, ")"), 1)
+        kinds = [procedure.result, *(field.type for field in procedure.parameters)]
+        values = [self._value(kind, hidden) for kind in kinds]
+        head = lines_of(Group(f"{procedure.name} = Procedure[", values, "]"), 1, after="(")
+        call = lines_of(Group(head[-1].strip(), items, ")"), 1)
+        if len(head) > 1 and len(call) == 1:  # broken twice, as ruff does
+            call = ["    ](", *(f"        {item}," for item in items), "    )"]
+        return [*head[:-1], *call]
 
-    def _client(self, procedure: model.Procedure, version: str, hidden: set[str]) -> list[str]:
+    def _client(
+        self, procedure: model.Procedure, version: str, hidden: set[str], *, awaited: bool
+    ) -> list[str]:
         names = [field.name for field in procedure.parameters]
-        call = Group("await self.call(", [f"{version}.{procedure.name}", *names], ")")
+        opening = "await self.call(" if awaited else "self.call("
+        call = Group(opening, [f"{version}.{procedure.name}", *names], ")")
         before = "" if procedure.result is None else "return "
-        head = self._head(
-            "async def ", procedure, [], hidden, self._value(procedure.result, hidden)
-        )
+        word = "async def " if awaited else "def "
+        head = self._head(word, procedure, [], hidden, self._value(procedure.result, hidden))
         return [*head, *docstring(procedure.comment, 3), *lines_of(call, 3, before=before)]
 
     def _service(self, procedure: model.Procedure, hidden: set[str]) -> list[str]:

@@ -303,7 +303,8 @@ class _Resolver:
         if name in self.taken:
             name = f"{program}_{written.name}"
         name = self._fresh(name)
-        shown = names.in_scope([p.name for p in written.procedures], names.procedure_name)
+        rule = partial(names.procedure_name, version=name)
+        shown = names.in_scope([procedure.name for procedure in written.procedures], rule)
         procedures = [self._procedure(p, name, shown[p.name]) for p in written.procedures]
         _distinct(written.procedures, [procedure.number for procedure in procedures])
         number = self._numbered(written.number)

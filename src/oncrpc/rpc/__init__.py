@@ -3,6 +3,7 @@
 from oncrpc.rpc.auth import AUTH_NONE, Flavor, Judge, Principal, Shorthands, SysFlavor, auth_sys
 from oncrpc.rpc.program import (
     Answer,
+    AnyProcedure,
     Call,
     Caller,
     Client,
@@ -11,6 +12,7 @@ from oncrpc.rpc.program import (
     NoReply,
     Procedure,
     Service,
+    SyncClient,
     Version,
     idempotent,
     pure,
@@ -18,7 +20,7 @@ from oncrpc.rpc.program import (
 )
 
 __all__ = [
-    "AUTH_NONE", "Answer", "Call", "Caller", "Client", "Flavor", "Hook", "Judge", "Link", "NoReply",
-    "Principal", "Procedure", "Service", "Shorthands", "SysFlavor", "Version", "auth_sys",
-    "idempotent", "pure", "silent",
+    "AUTH_NONE", "Answer", "AnyProcedure", "Call", "Caller", "Client", "Flavor", "Hook", "Judge",
+    "Link", "NoReply", "Principal", "Procedure", "Service", "Shorthands", "SyncClient", "SysFlavor",
+    "Version", "auth_sys", "idempotent", "pure", "silent",
 ]  # fmt: skip

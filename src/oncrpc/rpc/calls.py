@@ -26,7 +26,7 @@ from oncrpc.errors import (
     XdrError,
 )
 from oncrpc.rpc.auth import AUTH_NONE, Auth, Flavor, flavor_of
-from oncrpc.rpc.program import Procedure
+from oncrpc.rpc.program import AnyProcedure
 from oncrpc.rpc.prot import (
     RPC_VERSION,
     accept_stat,
@@ -83,7 +83,7 @@ class Pending:
     def __init__(
         self,
         xid: int,
-        procedure: Procedure[Any],
+        procedure: AnyProcedure,
         message: bytes,
         *,
         deadline: float,
@@ -125,7 +125,7 @@ class Calls:
 
     def start(
         self,
-        procedure: Procedure[Any],
+        procedure: AnyProcedure,
         arguments: tuple[Any, ...],
         *,
         now: float,
@@ -150,7 +150,7 @@ class Calls:
         self._time(call)
         return call
 
-    def _header(self, procedure: Procedure[Any], flavor: Flavor) -> tuple[int, opaque_auth, bytes]:
+    def _header(self, procedure: AnyProcedure, flavor: Flavor) -> tuple[int, opaque_auth, bytes]:
         """A new xid, the credential, and the call up to its arguments."""
         self._xid = (self._xid + 1) & 0xFFFFFFFF
         while self._xid in self._pending:

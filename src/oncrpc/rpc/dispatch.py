@@ -29,11 +29,11 @@ from oncrpc.errors import (
 from oncrpc.rpc.auth import AUTH_NONE, Judge
 from oncrpc.rpc.duplicates import ReplayCache
 from oncrpc.rpc.program import (
+    AnyProcedure,
     Call,
     Caller,
     Hook,
     NoReply,
-    Procedure,
     Service,
     is_idempotent,
     is_pure,
@@ -107,7 +107,7 @@ class Dispatcher:
         self.clock, self.before, self.memo = clock, before, memo
         self.hooks, self.auth = tuple(hooks), Judge() if auth is None else auth
         self.replay = ReplayCache()
-        self._programs: dict[int, dict[int, dict[int, tuple[Procedure[Any], Any]]]] = {}
+        self._programs: dict[int, dict[int, dict[int, tuple[AnyProcedure, Any]]]] = {}
         for service in services:
             self.add(service)
 

@@ -4,11 +4,19 @@
 
     class PMAP_VERS(Version, prog=100000, vers=2):
         PMAPPROC_NULL = Procedure[None](0)
-        PMAPPROC_GETPORT = Procedure[int](3, mapping, result=UInt)
+        PMAPPROC_GETPORT = Procedure[int, mapping](3, mapping, result=UInt)
 
         class Client(rpc.Client):
+            blocking: ClassVar[type[PMAP_VERS.SyncClient]]
+
             async def PMAPPROC_GETPORT(self, arg: mapping) -> int:
                 return await self.call(PMAP_VERS.PMAPPROC_GETPORT, arg)
+
+        class SyncClient(rpc.SyncClient):
+            client: PMAP_VERS.Client
+
+            def PMAPPROC_GETPORT(self, arg: mapping) -> int:
+                return self.call(PMAP_VERS.PMAPPROC_GETPORT, arg)
 
         class Service(rpc.Service):
             def PMAPPROC_GETPORT(self, call: Call, arg: mapping) -> Answer[int]:
@@ -20,28 +28,35 @@ given a link, any object that carries calls: over asyncio, blocking, or in memor
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from copy import copy
 from ipaddress import IPv6Address
-from typing import Any, ClassVar, Generic, Protocol, Self, TypeAlias, TypeVar, cast
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeAlias, TypeVar, TypeVarTuple, cast
 
 from oncrpc.checks import check_seconds
 from oncrpc.errors import XdrError
 from oncrpc.rpc.auth import Auth, Credential, flavor_of
+from oncrpc.rpc.blocking import run
 from oncrpc.rpc.prot import opaque_auth
 from oncrpc.rpc.reply_cache import Counts
 from oncrpc.xdr import codec
 
 R = TypeVar("R")
+A = TypeVarTuple("A")
 F = TypeVar("F", bound=Callable[..., Any])
 NULLPROC = 0
 Answer: TypeAlias = R | Awaitable[R]
 """What a handler returns: the result, or an awaitable of it."""
 
 
-class Procedure(Generic[R]):
-    """A procedure: its number, the declarations of its arguments and of its result."""
+class Procedure(Generic[R, *A]):
+    """A procedure: its number, the declarations of its arguments and of its result.
+
+    ``Procedure[bool, mapping]`` returns a ``bool`` and takes one argument, a ``mapping``.
+    """
 
     def __init__(self, number: int, *arguments: Any, result: Any = None) -> None:
         self.number, self.arguments, self.result = number, arguments, result
@@ -113,6 +128,10 @@ class Procedure(Generic[R]):
         return result
 
 
+AnyProcedure: TypeAlias = Procedure[Any, *tuple[Any, ...]]
+"""A procedure whose types are not known until run time."""
+
+
 class Encoded(bytes):
     """The bytes of a result: a handler may return them for the result that they stand for."""
 
@@ -130,7 +149,7 @@ class Version:
 
     prog: ClassVar[int]
     vers: ClassVar[int]
-    procedures: ClassVar[dict[int, Procedure[Any]]]
+    procedures: ClassVar[dict[int, AnyProcedure]]
 
     def __init_subclass__(cls, *, prog: int, vers: int) -> None:
         cls.prog, cls.vers = prog, vers
@@ -139,9 +158,14 @@ class Version:
         if NULLPROC not in cls.procedures:
             null = cls.procedures[NULLPROC] = Procedure[None](NULLPROC)
             null.__set_name__(cls, "NULL")
-        for nested in vars(cls).values():
-            if isinstance(nested, type) and issubclass(nested, (Client, Service)):
-                nested.version = cls
+        nested = [item for item in vars(cls).values() if isinstance(item, type)]
+        for item in nested:
+            if issubclass(item, (Client, SyncClient, Service)):
+                item.version = cls
+        written = next((item for item in nested if issubclass(item, SyncClient)), None)
+        for item in nested:
+            if issubclass(item, Client):
+                item.blocking = written or _blocking(item)
 
 
 Origin = str | bytes | int | None
@@ -243,7 +267,7 @@ class Call:
     def __init__(
         self,
         xid: int,
-        procedure: Procedure[Any],
+        procedure: AnyProcedure,
         credential: Credential,
         verf: opaque_auth,
         caller: Caller,
@@ -272,8 +296,8 @@ class Link(Protocol):
 
     async def call(
         self,
-        procedure: Procedure[R],
-        *arguments: Any,
+        procedure: Procedure[R, *A],
+        *arguments: *A,
         timeout: float | None = None,
         auth: Auth | None = None,
     ) -> R:
@@ -284,15 +308,19 @@ class Link(Protocol):
 
 
 class Client:
-    """The base of every generated client: its methods are the version's procedures."""
+    """The base of every generated client: its methods are the version's procedures.
+
+    ``blocking`` is the class of the same client with methods that block.
+    """
 
     version: ClassVar[type[Version]]
+    blocking: ClassVar[type[SyncClient]]
 
     def __init__(self, link: Link) -> None:
         self.link = link
         self.options: dict[str, Any] = {}
 
-    async def call(self, procedure: Procedure[R], *arguments: Any) -> R:
+    async def call(self, procedure: Procedure[R, *A], *arguments: *A) -> R:
         """Call a procedure over the link."""
         return await self.link.call(procedure, *arguments, **self.options)
 
@@ -309,6 +337,55 @@ class Client:
         other = copy(self)
         other.options = self.options | {name: v for name, v in given.items() if v is not None}
         return other
+
+
+class SyncClient:
+    """The base of every generated blocking client: its methods return results, one call at a time.
+
+    ``client`` is the client whose coroutines it runs; its link must block, as those of
+    ``oncrpc.sync`` and ``oncrpc.testing`` do.
+    """
+
+    version: ClassVar[type[Version]]
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+
+    def call(self, procedure: Procedure[R, *A], *arguments: *A) -> R:
+        """Call a procedure and return its result; a refusal is raised."""
+        return run(self.client.call(procedure, *arguments))
+
+    def with_options(self, *, timeout: float | None = None, auth: Auth | None = None) -> Self:
+        """The same client on the same link, whose calls have another timeout or credential."""
+        return type(self)(self.client.with_options(timeout=timeout, auth=auth))
+
+
+def _blocking(client: type[Client]) -> type[SyncClient]:
+    """The blocking client of a version that was written by hand, without one."""
+
+    def blocking(method: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(method)
+        def call(self: SyncClient, *arguments: Any) -> Any:
+            return run(method(self.client, *arguments))
+
+        return call
+
+    coroutines = {name: m for name, m in vars(client).items() if inspect.iscoroutinefunction(m)}
+    body = {name: blocking(method) for name, method in coroutines.items()}
+    return type("SyncClient", (SyncClient,), {"version": client.version, **body})
+
+
+S_co = TypeVar("S_co", bound=SyncClient, covariant=True)
+
+
+class ClientType(Protocol[S_co]):
+    """The class of a client, such as ``HELLO_V1.Client``, to the type checker."""
+
+    @property
+    def blocking(self) -> type[S_co]: ...
+    @property
+    def version(self) -> type[Version]: ...
+    def __call__(self, link: Link, /) -> Client: ...
 
 
 def check_client(client: object) -> None:
@@ -368,7 +445,7 @@ class Service:
         found = {number: getattr(self, item.name) for number, item in declared if self._has(item)}
         return {NULLPROC: self.NULL} | found
 
-    def _has(self, procedure: Procedure[Any]) -> bool:
+    def _has(self, procedure: AnyProcedure) -> bool:
         """Whether the class has its own of the procedure, not the generated one or none."""
         generated = next(cls for cls in type(self).__mro__ if "version" in vars(cls))
         ours = getattr(type(self), procedure.name, None)

@@ -13,14 +13,12 @@ that, without asyncio.
 from __future__ import annotations
 
 import errno
-import functools
 import os
 import socket
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from types import MethodType
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar, TypeVarTuple
 
 from oncrpc import addr
 from oncrpc.checks import check_kind, check_seconds
@@ -43,13 +41,15 @@ from oncrpc.net.targets import (
     socket_of,
 )
 from oncrpc.rpc.auth import AUTH_NONE, Auth, flavor_of
+from oncrpc.rpc.blocking import run
 from oncrpc.rpc.calls import DEFAULT_TIMEOUT, Calls, Pending
-from oncrpc.rpc.program import Client, Procedure, check_client
+from oncrpc.rpc.program import ClientType, Procedure, SyncClient, check_client
 from oncrpc.rpc.record import RecordReader, encode_record
 from oncrpc.rpcbind import Binder
 
 R = TypeVar("R")
-C = TypeVar("C", bound=Client)
+A = TypeVarTuple("A")
+S = TypeVar("S", bound=SyncClient)
 MAX_DATAGRAM = 65536
 """Bytes read at a time, and of a reply over UDP (blocking)."""
 
@@ -60,17 +60,6 @@ MAX_REPLY = 64 << 20
 MAX_STRAY = 1024
 """Messages on a stream that answer no call under way. A timed-out call may still be answered, but
 not so often: a peer that sends more is not answering calls, and would keep the caller reading."""
-
-
-def run(coroutine: Coroutine[Any, Any, R]) -> R:
-    """Run a conversation over blocking links to its end."""
-    try:
-        coroutine.send(None)
-    except StopIteration as end:
-        result: R = end.value
-        return result
-    coroutine.close()
-    raise TypeError("the coroutine awaits something that does not block")
 
 
 class SocketLink:
@@ -128,8 +117,8 @@ class SocketLink:
 
     async def call(
         self,
-        procedure: Procedure[R],
-        *arguments: Any,
+        procedure: Procedure[R, *A],
+        *arguments: *A,
         timeout: float | None = None,
         auth: Auth | None = None,
     ) -> R:
@@ -284,8 +273,8 @@ class ReconnectingLink:
 
     async def call(
         self,
-        procedure: Procedure[R],
-        *arguments: Any,
+        procedure: Procedure[R, *A],
+        *arguments: *A,
         timeout: float | None = None,
         auth: Auth | None = None,
     ) -> R:
@@ -303,47 +292,10 @@ class ReconnectingLink:
         return await self.link.call(procedure, *arguments, timeout=left, auth=auth)
 
 
-class Blocking(Generic[C]):
-    """A client whose methods block and return results, one call at a time.
-
-    ``mapper.PMAPPROC_DUMP()`` is ``run(mapper.client.PMAPPROC_DUMP())``. A type checker cannot
-    derive the one from the other, so to it the former takes and gives ``Any``; where types matter
-    write the latter, or ``mapper.call(PMAP_VERS.PMAPPROC_DUMP)``, whose result has its type.
-    """
-
-    def __init__(self, client: C) -> None:
-        self.client = client
-
-    def call(self, procedure: Procedure[R], *arguments: Any) -> R:
-        """Call a procedure and return its result; a refusal is raised."""
-        return run(self.client.call(procedure, *arguments))
-
-    def with_options(
-        self, *, timeout: float | None = None, auth: Auth | None = None
-    ) -> Blocking[C]:
-        """The same client on the same link, whose calls have another timeout or credential."""
-        return Blocking(self.client.with_options(timeout=timeout, auth=auth))
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self.client, name)
-        if not isinstance(found, MethodType):
-            return found
-
-        @functools.wraps(found)
-        def blocking(*arguments: Any, **options: Any) -> Any:
-            result = found(*arguments, **options)
-            return run(result) if isinstance(result, Coroutine) else result
-
-        return blocking
-
-    def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__(), *dir(self.client)})
-
-
 @contextmanager
 def connect(
     host: str,
-    client: type[C],
+    client: ClientType[S],
     *,
     transport: str = "tcp",
     port: int | None = None,
@@ -352,10 +304,11 @@ def connect(
     reconnect: bool = False,
     reserved_port: bool = False,
     binder: Binder | None = None,
-) -> Iterator[Blocking[C]]:
+) -> Iterator[S]:
     """A blocking client of one version of a program on a host, while the context lasts.
 
-    The arguments and the errors are those of ``oncrpc.connect``.
+    For ``HELLO_V1.Client`` it is a ``HELLO_V1.SyncClient``. The arguments and the errors are those
+    of ``oncrpc.connect``.
     """
     check_client(client)
     check_target(host, transport, port)
@@ -381,7 +334,7 @@ def connect(
     first = opened(timeout)
     link = ReconnectingLink(first, opened, timeout=timeout) if reconnect else first
     try:
-        yield Blocking(client(link))
+        yield client.blocking(client(link))
     finally:
         link.close()
 
@@ -407,4 +360,4 @@ class _Within:
 binder = Binder(dial)
 """Asks port mappers, blocking."""
 
-__all__ = ["Binder", "Blocking", "SocketLink", "binder", "connect", "dial", "run"]
+__all__ = ["Binder", "SocketLink", "binder", "connect", "dial", "run"]

@@ -12,18 +12,19 @@ import heapq
 import inspect
 from collections.abc import Callable, Iterable, Sequence
 from random import Random
-from typing import Any, TypeVar
+from typing import Any, TypeVar, TypeVarTuple
 
 from oncrpc.errors import ClientClosed, ProtocolError, TransportError
 from oncrpc.rpc.auth import AUTH_NONE, Auth, Judge
+from oncrpc.rpc.blocking import run
 from oncrpc.rpc.calls import DEFAULT_TIMEOUT, Calls, Pending
 from oncrpc.rpc.dispatch import Dispatcher
 from oncrpc.rpc.program import Caller, Procedure, Service
 from oncrpc.rpc.record import RecordReader, encode_record
-from oncrpc.sync import run
 from oncrpc.testing.clock import ManualClock
 
 R = TypeVar("R")
+A = TypeVarTuple("A")
 LOCALHOST = "127.0.0.1.0.111"
 STREAM_CALLER = Caller("tcp", ("127.0.0.1", 700, 0), ("127.0.0.1", 111, 0), loopback=True)
 DATAGRAM_CALLER = Caller("udp", ("192.0.2.1", 700, 0), ("192.0.2.2", 111, 0), datagram=True)
@@ -76,8 +77,8 @@ class MemoryLink:
 
     async def call(
         self,
-        procedure: Procedure[R],
-        *arguments: Any,
+        procedure: Procedure[R, *A],
+        *arguments: *A,
         timeout: float | None = None,
         auth: Auth | None = None,
     ) -> R:
@@ -137,8 +138,8 @@ class LossyLink:
 
     async def call(
         self,
-        procedure: Procedure[R],
-        *arguments: Any,
+        procedure: Procedure[R, *A],
+        *arguments: *A,
         timeout: float | None = None,
         auth: Auth | None = None,
     ) -> R:
@@ -151,8 +152,8 @@ class LossyLink:
 
     def begin(
         self,
-        procedure: Procedure[Any],
-        *arguments: Any,
+        procedure: Procedure[R, *A],
+        *arguments: *A,
         timeout: float | None = None,
         auth: Auth | None = None,
     ) -> Pending:

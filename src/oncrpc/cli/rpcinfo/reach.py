@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, TypeVar
+from typing import TypeVar, TypeVarTuple
 
 from oncrpc.addr import (
     LOOPBACKS,
@@ -34,6 +34,7 @@ from oncrpc.rpcbind import Binder
 from oncrpc.sync import SocketLink
 
 R = TypeVar("R")
+A = TypeVarTuple("A")
 FAMILIES = {socket.AF_INET: "inet", socket.AF_INET6: "inet6"}
 
 
@@ -130,7 +131,7 @@ class Reach:
         return await self.link(netid, host, port)
 
 
-async def ask(link: SocketLink, procedure: Procedure[R], *arguments: Any) -> R:
+async def ask(link: SocketLink, procedure: Procedure[R, *A], *arguments: *A) -> R:
     """Call; a refusal or a failure is ``Trouble``."""
     try:
         return await link.call(procedure, *arguments)
