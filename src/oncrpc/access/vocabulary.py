@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Any
 
 from oncrpc.access.rules import ProcedureName
-from oncrpc.rpc import Call, Procedure, Version
+from oncrpc.rpc import AnyProcedure, Call, Version
 
 NULL = "NULL"
 """The short name of procedure 0, which every program answers to everybody."""
@@ -43,11 +42,11 @@ class Vocabulary:
         if unknown:
             raise ValueError(f"unknown procedures: {', '.join(sorted(unknown))}")
 
-    def name(self, procedure: Procedure[Any]) -> str:
+    def name(self, procedure: AnyProcedure) -> str:
         """The short name of a procedure: ``GETPORT``."""
         return self.names[procedure.name]
 
-    def log_name(self, procedure: Procedure[Any]) -> str:
+    def log_name(self, procedure: AnyProcedure) -> str:
         """The name of a procedure in a log line: ``getport/addr``."""
         name = self.name(procedure)
         return self._logged_as.get(name, name.lower())
