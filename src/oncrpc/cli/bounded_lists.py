@@ -7,7 +7,7 @@ entries are decoded one at a time, and decoding stops at the limit.
 
 from __future__ import annotations
 
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, TypeVarTuple
 
 from oncrpc import sync
 from oncrpc.errors import LimitExceeded, XdrError
@@ -19,6 +19,7 @@ from oncrpc.sync import SocketLink
 from oncrpc.xdr import Bool, codec
 
 E = TypeVar("E")
+A = TypeVarTuple("A")
 
 MAX_REPLY = 16 << 20
 """Bytes of a reply."""
@@ -34,10 +35,10 @@ async def dial_bounded(netid: str, host: str, port: int, *, timeout: float) -> S
     return link
 
 
-class BoundedList(Procedure[list[E]], Generic[E]):
+class BoundedList(Procedure[list[E], *A], Generic[E, *A]):
     """A procedure whose result is a linked list of ``entry``, decoded one entry at a time."""
 
-    def __init__(self, procedure: Procedure[Any], entry: type[E]) -> None:
+    def __init__(self, procedure: Procedure[Any, *A], entry: type[E]) -> None:
         super().__init__(procedure.number, *procedure.arguments)
         self.version, self.name, self.entry = procedure.version, procedure.name, entry
 
