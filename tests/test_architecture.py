@@ -35,16 +35,6 @@ EXCEPTIONS = {
     "oncrpc.daemon.signals": {"oncrpc.portmap.daemon"},
     "oncrpc.daemon.state.journal": {"oncrpc.portmap.registry"},
     "oncrpc.daemon.state.records": {"oncrpc.portmap.registry"},
-    "oncrpc.daemon.web.feed": {
-        "oncrpc.portmap.daemon", "oncrpc.portmap.getstat", "oncrpc.portmap.report",
-        "oncrpc.portmap.status", "oncrpc.portmap.vocabulary",
-    },
-    "oncrpc.daemon.web.metrics": {
-        "oncrpc.portmap.daemon", "oncrpc.portmap.report", "oncrpc.portmap.status",
-        "oncrpc.portmap.vocabulary",
-    },
-    "oncrpc.daemon.web.open": {"oncrpc.portmap.daemon"},
-    "oncrpc.daemon.web.server": {"oncrpc.portmap.daemon", "oncrpc.portmap.health"},
 }  # fmt: skip
 """Imports that break the layer rule. The list may only shrink."""
 

@@ -142,7 +142,7 @@ def test_a_server_appears_when_it_registers_and_goes_when_it_unregisters(
     assert page.evaluate("window.sameDocument")
 
 
-def test_what_was_registered_becomes_text_whatever_it_is(page: Page, daemon: RunningDaemon) -> None:
+def test_markup_in_an_address_is_text_there(page: Page, daemon: RunningDaemon) -> None:
     with registered(daemon, "local", MARKUP):
         row = page.locator(BODY, has_text=str(PROGRAM))
         expect(row.locator("td").nth(4)).to_have_text(MARKUP)

@@ -16,7 +16,7 @@ def loggers() -> Iterator[None]:
         "oncrpc.aio",
         "oncrpc.rpc",
         "oncrpc.portmap",
-        "oncrpc.portmap.web",
+        "oncrpc.daemon.web",
         "oncrpc.calls",
         "oncrpc.access",
     )

@@ -28,7 +28,7 @@ from oncrpc.daemon.signals import Life
 from oncrpc.daemon.state import directory as statedir
 from oncrpc.daemon.web import open as web
 from oncrpc.daemon.web.address import Place
-from oncrpc.portmap.daemon import ENDING, OBEYED, Daemon
+from oncrpc.portmap.daemon import ENDING, OBEYED, WEB_MODULES, Daemon
 
 log = logging.getLogger("oncrpc.portmap")
 
@@ -143,7 +143,7 @@ def _open_lock(path: str) -> int:
 def _open_web(place: Place | None, former: Handover | None) -> socket.socket | None:
     """The socket of the web pages; a new image goes on without one that it cannot have."""
     try:
-        return web.opened(place, None if former is None else former.web)
+        return web.opened(place, None if former is None else former.web, WEB_MODULES)
     except StartError as error:
         if former is None:
             raise
@@ -198,7 +198,7 @@ async def _serve(
         if ready is not None:
             ready(daemon.server.addresses)
 
-    async with web.shown(daemon):
+    async with web.shown(listeners.web, daemon.content):
         await daemon.run(serving, life.end)
 
 

@@ -30,6 +30,7 @@ from oncrpc.daemon.handover import Handover
 from oncrpc.daemon.limits import limits
 from oncrpc.daemon.listeners import Listeners
 from oncrpc.daemon.state.journal import Store
+from oncrpc.daemon.web.content import WebContent
 from oncrpc.errors import XdrError
 from oncrpc.host.netlink import Links
 from oncrpc.net.sockets import join_group
@@ -61,6 +62,9 @@ VERSIONS = {"udp": (4, 3, 2), "tcp": (4, 3, 2), "udp6": (4, 3), "tcp6": (4, 3), 
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 OBEYED = (signal.SIGHUP, signal.SIGUSR2)
 """Once we answer; before that they are ignored."""
+
+WEB_MODULES = ("oncrpc.portmap.web_content",)
+"""To be imported before root is left."""
 
 IGNORED = (signal.SIGUSR1, signal.SIGPIPE)
 QUICK = 0.005
@@ -257,6 +261,12 @@ class Daemon:
             self.control = Control(self.config.control_dir, self.status, locked=False)
         if self.control is not None:
             self.control.start()
+
+    def content(self) -> WebContent:
+        """What is shown on the web."""
+        from oncrpc.portmap.web_content import PortmapContent  # needs the extra ``web``
+
+        return PortmapContent(self)
 
     async def status(self) -> Status:
         """What we are doing, and which of the registered servers are there."""

@@ -84,12 +84,12 @@ def test_the_socket_of_a_former_image_is_closed_if_it_is_not_wanted() -> None:
 
 
 def test_an_address_that_others_reach_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.WARNING, "oncrpc.portmap"):
+    with caplog.at_level(logging.WARNING, "oncrpc.daemon.web"):
         made = opened(place_of("0.0.0.0:0"))
 
     assert made is not None
     made.close()
-    assert "can be read by whoever reaches that address" in caplog.text
+    assert "can be read by everybody who can reach that address" in caplog.text
 
 
 LOADED = """

@@ -151,6 +151,6 @@ def set_up(
     root.handlers[:] = [handler]
     root.setLevel(logging.DEBUG if debug else logging.INFO)
     root.propagate = False
-    for name in ("oncrpc.aio", "oncrpc.rpc", "oncrpc.portmap", "oncrpc.portmap.web"):
+    for name in ("oncrpc.aio", "oncrpc.rpc", "oncrpc.portmap", "oncrpc.daemon.web"):
         logging.getLogger(name).addFilter(OncePerSecond())
     words.calls_log.setLevel(logging.INFO if verbose else logging.WARNING)

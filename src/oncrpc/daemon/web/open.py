@@ -1,7 +1,7 @@
-"""Opening what the web pages need, while it can be: their socket, and the modules they are made of.
+"""Open the web server's socket, and load its modules.
 
-Both are done before root is left. The user that the daemon becomes may not be able to read the
-directory of the interpreter.
+Both happen before root is left: the port may need root, and the user that the daemon becomes may
+not be able to read the directories of the interpreter.
 """
 
 from __future__ import annotations
@@ -10,20 +10,17 @@ import errno
 import logging
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from importlib import import_module
-from typing import TYPE_CHECKING
 
 from oncrpc.daemon.config.values import StartError
 from oncrpc.daemon.web.address import Place
+from oncrpc.daemon.web.content import WebContent
 
-if TYPE_CHECKING:
-    from oncrpc.portmap.daemon import Daemon
+log = logging.getLogger("oncrpc.daemon.web")
 
-log = logging.getLogger("oncrpc.portmap")
-
-PAGES = "oncrpc.daemon.web.server"
+SERVER = "oncrpc.daemon.web.server"
 NEEDED = ("aiohttp", "prometheus_client")
 BACKLOG = 16
 WHY = {
@@ -33,14 +30,15 @@ WHY = {
 }
 
 
-def load() -> None:
-    """Load everything that the pages are made of.
+def load(modules: Iterable[str] = ()) -> None:
+    """Import the server and the modules of an application's content.
 
     Raises:
-        StartError: what they need is not installed, or cannot be read.
+        StartError: a package is not installed.
     """
     try:
-        import_module(PAGES)
+        for module in (SERVER, *modules):
+            import_module(module)
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in NEEDED:
             raise
@@ -49,11 +47,16 @@ def load() -> None:
         ) from None
 
 
-def opened(place: Place | None, former: int | None = None) -> socket.socket | None:
-    """The socket of the pages, None where there are none; ``former`` is that of a former image.
+def opened(
+    place: Place | None, former: int | None = None, modules: Iterable[str] = ()
+) -> socket.socket | None:
+    """Open the socket, and load ``modules``; None without a place.
+
+    ``former`` is the descriptor of the socket that an earlier image of this process has left; it
+    goes on to be used if it is bound to the same place.
 
     Raises:
-        StartError: it cannot be bound, or the pages cannot be loaded.
+        StartError: the socket cannot be bound, or a package is not installed.
     """
     kept = None if former is None else socket.socket(fileno=former)
     if kept is not None and (place is None or not _is_at(kept, place)):
@@ -61,10 +64,12 @@ def opened(place: Place | None, former: int | None = None) -> socket.socket | No
         kept = None
     if place is None:
         return None
-    load()
+    load(modules)
     sock = kept or _bound(place)
     if not place.address.is_loopback:
-        log.warning("the web pages on %s can be read by whoever reaches that address", place)
+        log.warning(
+            "the web pages on %s can be read by everybody who can reach that address", place
+        )
     return sock
 
 
@@ -93,20 +98,21 @@ def _bound(place: Place) -> socket.socket:
 
 
 @asynccontextmanager
-async def shown(daemon: Daemon) -> AsyncIterator[None]:
-    """Serve the pages of a daemon, if it has a socket for them, for as long as the context lasts.
+async def shown(
+    sock: socket.socket | None, content: Callable[[], WebContent]
+) -> AsyncIterator[None]:
+    """Serve what ``content`` returns for as long as the context lasts; without a socket nothing.
 
-    Requests are answered once the loop has its turn: the daemon is to be started before.
+    Requests are answered from the next turn of the event loop on: start the daemon before.
     """
-    sock = daemon.listeners.web
     if sock is None:
         yield
         return
-    from oncrpc.daemon.web.server import Pages
+    from oncrpc.daemon.web.server import WebServer
 
-    pages = Pages(daemon)
-    await pages.start(sock)
+    made = WebServer(content())
+    await made.start(sock)
     try:
         yield
     finally:
-        await pages.close()
+        await made.close()

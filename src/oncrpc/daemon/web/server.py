@@ -1,7 +1,7 @@
-"""The web pages of a daemon, over HTTP: a page for people, metrics, and what the page is made of.
+"""The HTTP server of a daemon: static files, metrics, a health check, JSON, and events.
 
-Everything is read-only, and nobody is told apart. What is refused, and why, is in ``guard``. A
-connection has one request, and not long for it.
+Everything is read-only, and there are no users. ``guard`` says which requests are refused, and why.
+A connection carries one request, within a few seconds.
 """
 
 from __future__ import annotations
@@ -13,23 +13,18 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from oncrpc.daemon.web.content import StaticFile, WebContent
 from oncrpc.daemon.web.feed import Feed
 from oncrpc.daemon.web.guard import METHODS, asked_by_others, is_known
-from oncrpc.daemon.web.metrics import TEXT, Metrics
-from oncrpc.portmap.health import faults
+from oncrpc.daemon.web.metrics import TEXT, MetricsText
 
-if TYPE_CHECKING:
-    from oncrpc.portmap.daemon import Daemon
-
-log = logging.getLogger("oncrpc.portmap")
-http_log = logging.getLogger("oncrpc.portmap.web")
-"""What the HTTP server logs: our mistakes, and not those of whoever asks."""
+log = logging.getLogger("oncrpc.daemon.web")
+"""Also the log of the HTTP library: for mistakes of ours, not those of clients."""
 
 MAX_CONNECTIONS = 64
 """Connections to the web page; one more is closed."""
@@ -38,7 +33,7 @@ MAX_LINE = 4096
 """Bytes of the first line of a request, and of each header."""
 
 OPTIONS: dict[str, Any] = {
-    "logger": http_log,
+    "logger": log,
     "access_log": None,
     "max_line_size": MAX_LINE,
     "max_field_size": MAX_LINE,
@@ -47,33 +42,14 @@ OPTIONS: dict[str, Any] = {
 """Of every connection."""
 
 PATIENCE = 10.0
-"""Seconds for a request to be whole; and for everything else than events, to be answered."""
+"""Seconds for a request to arrive and its response to be read; event streams have no limit."""
 
 CLOSING = 0.1
-"""Seconds that answers under way have when the daemon ends."""
+"""Seconds for responses under way when the daemon ends."""
 
 PLAIN = "text/plain; charset=utf-8"
 JSON = "application/json"
 EVENTS = "text/event-stream; charset=utf-8"
-STATIC = Path(__file__).parents[2] / "portmap" / "page"
-TYPES = {
-    ".html": "text/html",
-    ".js": "text/javascript",
-    ".css": "text/css",
-    ".svg": "image/svg+xml",
-}
-FILES = {
-    f"/{name}" if name != "index.html" else "/": (
-        (STATIC / name).read_bytes(),
-        f"{TYPES[Path(name).suffix]}; charset=utf-8",
-    )
-    for name in (
-        "index.html", "page.js", "chart.js", "page.css", "icon.svg",
-        "uplot/uPlot.iife.min.js", "uplot/uPlot.min.css",
-    )
-}  # fmt: skip
-"""What is served as it is, by path; read now, as it may not be readable later."""
-
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self';"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'none';"
@@ -86,7 +62,7 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
-    "Server": "portmap",
+    "Server": "oncrpc",
 }
 Answer = Awaitable[web.StreamResponse]
 
@@ -96,21 +72,21 @@ def _is_ours(record: logging.LogRecord) -> bool:
     return not isinstance(error, HttpProcessingError)
 
 
-http_log.addFilter(_is_ours)
+log.addFilter(_is_ours)
 
 
-class Pages:
+class WebServer:
     """Answers on a socket from ``start`` to ``close``."""
 
-    def __init__(self, daemon: Daemon) -> None:
-        self.daemon = daemon
-        self.metrics, self.feed = Metrics(daemon), Feed(daemon)
+    def __init__(self, content: WebContent) -> None:
+        self.content, self._metrics_text = content, MetricsText(content.metrics)
+        self.feed = None if content.events is None else Feed(content.events)
         self._routes: Mapping[str, Callable[[web.BaseRequest], Answer]] = {
             "/metrics": self._metrics,
             "/healthz": self._health,
-            "/api/registrations": self._registrations,
-            "/api/events": self._events,
-            **{path: partial(_file, path=path) for path in FILES},
+            **({} if self.feed is None else {"/api/events": partial(self._events, feed=self.feed)}),
+            **{path: partial(_json, made=made) for path, made in content.routes.items()},
+            **{path: partial(_file, file=file) for path, file in content.files.items()},
         }
         self._watching: set[web.RequestHandler] = set()
 
@@ -124,7 +100,8 @@ class Pages:
     async def close(self) -> None:
         """End all connections."""
         self._server.close()
-        await self.feed.close()
+        if self.feed is not None:
+            await self.feed.close()
         await self._http.shutdown(CLOSING)
 
     def _connected(self) -> asyncio.BaseProtocol:
@@ -156,31 +133,27 @@ class Pages:
             return answer("there is nothing to do here but to read\n", status=405, allow=METHODS)
         transport, host = request.transport, request.headers.get("Host", "")
         here = transport.get_extra_info("sockname")[0] if transport is not None else ""
-        if not is_known(host, here=here, names=self.daemon.policy.web.names):
+        if not is_known(host, here=here, names=self.content.host_names()):
             return answer("this host is not known here; name it in web.names\n", status=421)
         if asked_by_others(request.headers):
             return answer("other sites' pages may not read this\n", status=403)
         return None
 
     async def _metrics(self, _request: web.BaseRequest) -> web.Response:
-        return answer(self.metrics.text(), kind=TEXT)
+        return answer(self._metrics_text.text(), kind=TEXT)
 
     async def _health(self, _request: web.BaseRequest) -> web.Response:
-        found = "; ".join(faults(self.daemon))
+        found = "; ".join(self.content.faults())
         return answer(f"{found or 'ok'}\n", status=503 if found else 200)
 
-    async def _registrations(self, _request: web.BaseRequest) -> web.Response:
-        await self.daemon.liveness.look()
-        return answer(self.feed.listing(), kind=JSON)
-
-    async def _events(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Tell events for as long as somebody reads them."""
+    async def _events(self, request: web.BaseRequest, *, feed: Feed) -> web.StreamResponse:
+        """Send events for as long as the client reads them."""
         transport = request.transport
         if request.method == "HEAD" or transport is None:
             return answer(b"", kind=EVENTS)
-        viewer = await self.feed.join(transport.abort)
+        viewer = await feed.join(transport.abort)
         if viewer is None:
-            return answer("too many are watching; try again later\n", status=503)
+            return answer("too many viewers; try again later\n", status=503)
         try:
             self._watching.add(request.protocol)
             response = web.StreamResponse(headers={**HEADERS, "Content-Type": EVENTS})
@@ -192,7 +165,7 @@ class Pages:
             return response
         finally:
             self._watching.discard(request.protocol)
-            self.feed.leave(viewer)
+            feed.leave(viewer)
 
 
 class _Connection(web.RequestHandler):
@@ -216,9 +189,12 @@ class _Refusing(asyncio.Protocol):
         cast(asyncio.Transport, transport).abort()  # uvloop's is none by its class
 
 
-async def _file(_request: web.BaseRequest, *, path: str) -> web.Response:
-    body, kind = FILES[path]
-    return answer(body, kind=kind)
+async def _file(_request: web.BaseRequest, *, file: StaticFile) -> web.Response:
+    return answer(file.body, kind=file.kind)
+
+
+async def _json(_request: web.BaseRequest, *, made: Callable[[], Awaitable[bytes]]) -> web.Response:
+    return answer(await made(), kind=JSON)
 
 
 def answer(

@@ -1,0 +1,108 @@
+"""The metrics of the port mapper, read from a snapshot of its status."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from prometheus_client.core import Metric
+
+from oncrpc.daemon.control.outcomes import Observed, Procedure
+from oncrpc.daemon.web.metrics import Families, ProcedureCount
+from oncrpc.portmap.report import VERSIONS, snapshot
+from oncrpc.portmap.status import Status
+from oncrpc.portmap.vocabulary import VOCABULARY
+
+if TYPE_CHECKING:
+    from oncrpc.portmap.daemon import Daemon
+
+FAMILIES = Families("portmap")
+NUMBERS = {
+    (version.vers, VOCABULARY.name(procedure)): number
+    for version in VERSIONS
+    for number, procedure in version.procedures.items()
+}
+"""The number of each procedure by version and name."""
+
+
+class PortmapMetrics:
+    """Reads a port mapper each time it is called."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self.daemon = daemon
+        self._netids: tuple[int, Counter[str]] = (-1, Counter())
+
+    def __call__(self) -> Iterator[Metric]:
+        """All metrics."""
+        status = snapshot(self.daemon, listed=0)
+        yield FAMILIES.build(status.version)
+        dispatcher = self.daemon.server.dispatcher
+        if isinstance(dispatcher, Observed):
+            yield from FAMILIES.calls(_counted(status), dispatcher.outcomes)
+        yield FAMILIES.gauges(
+            "registrations", "Registrations by netid.", "netid", self._registered()
+        )
+        yield from _of_changes(status)
+        yield from _of_traffic(status)
+        yield from _of_store(status)
+        yield from _of_liveness(status)
+        yield FAMILIES.reloads(status.reloads)
+
+    def _registered(self) -> Mapping[str, int]:
+        """Registrations by netid, counted once for every generation of the registry."""
+        registry = self.daemon.registry
+        generation, counts = self._netids
+        if generation != registry.generation:
+            counts = Counter(entry.r_netid.lower().decode() for entry in registry)
+            self._netids = registry.generation, counts
+        return counts
+
+
+def _counted(status: Status) -> Iterator[ProcedureCount]:
+    for each in status.calls.procedures:
+        procedure = Procedure(each.version, NUMBERS[each.version, each.procedure])
+        yield ProcedureCount(procedure, each.procedure, each.calls)
+
+
+def _of_changes(status: Status) -> Iterator[Metric]:
+    sets = {str(each.version): each.set for each in status.changes}
+    unsets = {str(each.version): each.unset for each in status.changes}
+    yield FAMILIES.counts("sets", "SETs that succeeded.", "version", sets)
+    yield FAMILIES.counts("unsets", "UNSETs that succeeded.", "version", unsets)
+
+
+def _of_traffic(status: Status) -> Iterator[Metric]:
+    netids = dict.fromkeys((each.netid for each in status.sockets if each.netid[:3] != "udp"), 0)
+    yield from FAMILIES.traffic(
+        refusals=status.refusals,
+        drops={name: getattr(status.drops, name) for name in status.drops.__struct_fields__},
+        connections=netids | status.connections,
+    )
+    yield FAMILIES.gauge(
+        "forwards_pending", "Forwarded calls under way.", status.forwarding.pending
+    )
+
+
+def _of_store(status: Status) -> Iterator[Metric]:
+    if status.state is None:
+        return
+    yield FAMILIES.gauge(
+        "store_journal_bytes", "Size of the journal of the registry on disk.", status.state.journal
+    )
+    yield FAMILIES.count("store_appends", "Changes written to the journal.", status.state.appends)
+    yield FAMILIES.count(
+        "store_failures",
+        "Attempts to write that failed; the changes were refused.",
+        status.state.failures,
+    )
+
+
+def _of_liveness(status: Status) -> Iterator[Metric]:
+    checks = status.liveness
+    yield FAMILIES.count(
+        "liveness_checks", "Checks of all registrations for their servers.", checks.checks
+    )
+    yield FAMILIES.count(
+        "liveness_drops", "Registrations dropped because their servers ended.", checks.dropped
+    )

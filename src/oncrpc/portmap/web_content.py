@@ -1,0 +1,44 @@
+"""The port mapper on the web: its page, its registrations as JSON, its events and metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from oncrpc.daemon.web.content import read_files
+from oncrpc.portmap.health import faults
+from oncrpc.portmap.metrics import PortmapMetrics
+from oncrpc.portmap.web_events import RegistryEvents
+
+if TYPE_CHECKING:
+    from oncrpc.portmap.daemon import Daemon
+
+PAGE = Path(__file__).with_name("page")
+FILES = read_files(
+    PAGE,
+    (
+        "index.html", "page.js", "chart.js", "page.css", "icon.svg",
+        "uplot/uPlot.iife.min.js", "uplot/uPlot.min.css",
+    ),
+)  # fmt: skip
+
+
+class PortmapContent:
+    """What ``daemon.web`` serves for a port mapper (``WebContent``)."""
+
+    files = FILES
+
+    def __init__(self, daemon: Daemon) -> None:
+        self.daemon = daemon
+        self.events = RegistryEvents(daemon)
+        self.metrics = PortmapMetrics(daemon)
+        self.routes = {"/api/registrations": self.events.registrations}
+
+    def host_names(self) -> Collection[str]:
+        """The names of the configuration."""
+        return self.daemon.policy.web.names
+
+    def faults(self) -> Iterable[str]:
+        """What is wrong with the port mapper."""
+        return faults(self.daemon)
