@@ -1,16 +1,17 @@
 # make run: start the port mapper in the foreground. make test: run every test.
 
 PYTHON ?= python3
-VENV := .venv
+VENV ?= .venv
 BIN := $(VENV)/bin
 RUNNABLE := $(VENV)/.runnable
 INSTALLED := $(VENV)/.installed
 UNPRIVILEGED_PORT ?= 10111
 FUZZ_SECONDS ?= 600
+TESTS ?=
 XDRC := $(BIN)/python -m oncrpc.cli.xdrc
 INTERFACES := $(filter-out spec/rpc_prot.x,$(wildcard spec/*.x))
 
-.PHONY: run test plain coverage check fuzz generate completion bench bench-quick bench-abuse bench-profile docs reference clean deb
+.PHONY: run test plain coverage check fuzz generate completion bench bench-quick bench-abuse bench-profile docs reference chart clean deb
 
 $(RUNNABLE): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -32,8 +33,9 @@ run: $(RUNNABLE)
 # Where every test runs, as root with all peers, it is also measured how much of the code they run.
 test: $(INSTALLED) $(if $(ONCRPC_REQUIRE_PEERS),coverage,plain)
 
+# On another Python: make plain PYTHON=python3.13 VENV=.venv-3.13 TESTS='-m "not interop"'
 plain: $(INSTALLED)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(TESTS)
 
 # Daemons that the tests start leave root, and write what they covered as another user: hence a
 # directory that all may write to.
@@ -51,6 +53,7 @@ check: $(INSTALLED)
 	$(BIN)/python -m pytest -q tests/test_architecture.py
 	$(BIN)/python docs/make_man.py --check
 	$(BIN)/python docs/make_reference.py --check
+	$(BIN)/python bench/chart.py --check
 	$(BIN)/python packaging/completion.py --check
 	$(XDRC) --check -o src/oncrpc/rpc/prot.py spec/rpc_prot.x
 	$(XDRC) --check -o src/oncrpc/programs $(INTERFACES)
@@ -71,6 +74,10 @@ bench: $(INSTALLED)
 	@mkdir -p build
 	$(BIN)/python bench/xdr.py
 	$(BIN)/python bench/portmap.py --json build/bench.json
+
+# As root, on an idle machine: measure, keep the summary, and draw the chart of the README.
+chart: bench
+	$(BIN)/python bench/chart.py build/bench.json
 
 bench-quick: $(INSTALLED)
 	$(BIN)/python bench/portmap.py --quick

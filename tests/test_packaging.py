@@ -127,6 +127,30 @@ def test_the_package_has_commands_that_exist_and_their_manual_pages() -> None:
     assert all((ROOT / f"docs/man/{name}.8").is_file() for name in commands)
 
 
+def test_classified_python_versions_are_the_tested_ones() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    classified = [
+        found[1]
+        for classifier in project["classifiers"]
+        if (found := re.fullmatch(r"Programming Language :: Python :: (3\.\d+)", classifier))
+    ]
+    contributing = (ROOT / "CONTRIBUTING.md").read_text()
+    tested = re.findall(r"^\| (3\.\d+)\.\d+ \|", contributing, re.MULTILINE)
+
+    assert classified == tested
+    assert project["requires-python"] == f">={tested[0]}"
+
+
+def test_extra_all_has_every_extra_for_users() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]
+
+    named = set(re.findall(r"\w+", extras["all"][0])) - {"oncrpc"}
+
+    assert named == set(extras) - {"all", "bench", "dev", "docs"}
+
+
 @pytest.mark.parametrize("edited", [False, True], ids=["as it is", "with every line"])
 def test_the_example_of_a_policy_can_be_used(edited: bool) -> None:
     text = (PACKAGING / "portmap.toml").read_text()

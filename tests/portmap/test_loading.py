@@ -61,6 +61,10 @@ OF_THE_DAEMON = {
 }  # fmt: skip
 
 
+LOADED_BY_PYTHON = {"dataclasses"} if sys.version_info >= (3, 14) else set[str]()
+"""argparse colours its help since 3.14, and imports this for it."""
+
+
 class Loaded(NamedTuple):
     """The modules that were loaded until the daemon served, and those that were after that."""
 
@@ -104,7 +108,7 @@ def loaded() -> Loaded:
 @pytest.mark.parametrize("kind", NOT_NEEDED)
 def test_what_serving_does_not_need_is_not_loaded(kind: str, loaded: Loaded) -> None:
     assert "oncrpc.portmap.daemon" in loaded.before
-    assert NOT_NEEDED[kind] & loaded.before == set()
+    assert NOT_NEEDED[kind] & loaded.before - LOADED_BY_PYTHON == set()
 
 
 @pytest.mark.slow
@@ -122,4 +126,4 @@ def test_a_command_that_asks_a_daemon_loads_nothing_of_it(word: str) -> None:
 
     names = {found[1] for line in done.stderr.splitlines() if (found := IMPORTED.match(line))}
     assert "oncrpc.cli.portmap.options" in names
-    assert names & OF_THE_DAEMON == set()
+    assert names & OF_THE_DAEMON - LOADED_BY_PYTHON == set()
