@@ -1,13 +1,19 @@
-"""rpc.statd, unchanged, registers with us and takes its registrations back."""
+"""rpc.statd, unchanged: it registers, unregisters, and is not reached by forwarded calls."""
 
 from __future__ import annotations
 
 import pwd
 import subprocess
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from oncrpc import sync
+from oncrpc.errors import AuthError
+from oncrpc.programs.rpcb import RPCBVERS4, rpcb_rmtcallargs, rpcb_rmtcallres
+from oncrpc.programs.sm_inter import SM_VERS, mon, mon_id, my_id, stat_chge
+from oncrpc.rpc import Procedure, auth_sys
 from support.hosts import Host, finished, portmap, until
 from support.namespace import need
 
@@ -68,3 +74,71 @@ def test_statd_unregisters_when_it_ends(host: Host) -> None:
 
     finished(statd)
     assert host.registered(STATUS) == []
+
+
+ME = my_id(b"127.0.0.1", 100021, 3, 16)  # statd accepts the procedure of the kernel alone
+MONITOR = mon(mon_id(b"192.0.2.77", ME), bytes(16))
+
+
+@pytest.fixture
+def forwarder() -> Iterator[Host]:
+    """A host whose port mapper calls for others."""
+    need("rpc.statd", "rpcinfo")
+    with Host() as made:
+        made.start(portmap("--remote-calls"))
+        made.sh(STATE)
+        yield made
+
+
+def monitored(host: Host) -> list[str]:
+    """The hosts that statd keeps in its state directory."""
+    return host.run(["ls", "/var/lib/nfs/sm"]).stdout.split()
+
+
+async def ask(host: Host, port: int, procedure: Procedure[Any], *arguments: Any) -> Any:
+    """The result of a call over UDP to a port of the host."""
+    link = await host.dial("udp", "127.0.0.1", port)
+    try:
+        return await link.call(procedure, *arguments, auth=auth_sys(b"host", 0, 0))
+    finally:
+        link.close()
+
+
+def indirect(host: Host, procedure: Procedure[Any], *arguments: Any) -> rpcb_rmtcallres:
+    """Have the port mapper call a procedure of statd."""
+    args = procedure.encode_arguments(arguments)
+    asked = rpcb_rmtcallargs(STATUS, 1, procedure.number, args)
+    found = sync.run(ask(host, 111, RPCBVERS4.RPCBPROC_INDIRECT, asked))
+    assert isinstance(found, rpcb_rmtcallres)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("procedure", "arguments"),
+    [
+        (SM_VERS.SM_MON, (MONITOR,)),
+        (SM_VERS.SM_UNMON, (MONITOR.mon_id,)),
+        (SM_VERS.SM_UNMON_ALL, (ME,)),
+        (SM_VERS.SM_SIMU_CRASH, ()),
+    ],
+    ids=lambda each: each.name if isinstance(each, Procedure) else "",
+)
+def test_forwarded_calls_do_not_reach_statd(
+    forwarder: Host, procedure: Procedure[Any], arguments: tuple[Any, ...]
+) -> None:
+    start_statd(forwarder)
+    sync.run(ask(forwarder, 32765, SM_VERS.SM_MON, MONITOR))
+    assert monitored(forwarder) == ["192.0.2.77"], "statd accepts it from this host itself"
+
+    with pytest.raises(AuthError):
+        indirect(forwarder, procedure, *arguments)
+
+    assert monitored(forwarder) == ["192.0.2.77"]
+
+
+def test_forwarded_notification_reaches_statd(forwarder: Host) -> None:
+    start_statd(forwarder)
+
+    found = indirect(forwarder, SM_VERS.SM_NOTIFY, stat_chge(b"192.0.2.77", 3))
+
+    assert found == rpcb_rmtcallres(b"127.0.0.1.127.253", b"")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from oncrpc.portmap.ownership import Rules, may_forward, owner_of
+from oncrpc.portmap.ownership import Rules, owner_of
 from oncrpc.rpc import Caller
 from support.callers import (
     FORGED,
@@ -52,46 +52,6 @@ def test_a_local_caller_registers_under_what_it_proves(caller: Caller, owner: by
 def test_others_register_only_where_anyone_may_and_as_unknown(caller: Caller) -> None:
     assert owner_of(caller) is None
     assert owner_of(caller, insecure=True) == b"unknown"
-
-
-@pytest.mark.parametrize(
-    ("prog", "proc"),
-    [
-        (100003, 1),
-        (100003, 6),
-        (100004, 3),
-        (100004, 4),
-        (100004, 5),
-        (100004, 8),
-        (100005, 1),
-        (100005, 3),
-        (100007, 2),
-        (100009, 1),
-        (100011, 1),
-        (100000, 1),
-        (100000, 4),
-    ],
-)
-def test_what_trusts_local_callers_is_not_called_for_others(prog: int, proc: int) -> None:
-    assert not may_forward(prog, proc)
-
-
-@pytest.mark.parametrize(
-    ("prog", "proc"),
-    [(100004, 1), (100005, 2), (100005, 5), (100007, 1), (400001, 1), (0, 1)],
-)
-def test_other_procedures_may_be_called(prog: int, proc: int) -> None:
-    assert may_forward(prog, proc)
-
-
-@pytest.mark.parametrize("prog", [100000, 100003, 100005, 100009, 100011])
-def test_null_may_always_be_called(prog: int) -> None:
-    assert may_forward(prog, 0)
-
-
-def test_the_port_mapper_itself_is_called_only_where_anyone_may_register() -> None:
-    assert may_forward(100000, 4, insecure=True)
-    assert not may_forward(100003, 1, insecure=True)
 
 
 def test_where_any_user_may_bind_every_port_none_proves_the_superuser() -> None:

@@ -1,4 +1,4 @@
-"""Who may register, under which name, and what may be called through the port mapper."""
+"""Who may register, and as which owner."""
 
 from __future__ import annotations
 
@@ -13,16 +13,6 @@ from oncrpc.rpc import Caller
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "::ffff:127.0.0.1"})
 RESERVED_PORTS = 1024
-EVERY = None
-FORBIDDEN: dict[int, frozenset[int] | None] = {
-    100003: EVERY,  # NFS: the server would take the call for a local one
-    100004: frozenset({3, 4, 5, 8}),  # NIS: match, first, next, all
-    100005: frozenset({1, 3}),  # mount: MNT, UMNT
-    100007: frozenset({2}),  # NIS binder: SETDOM
-    100009: EVERY,  # NIS passwords
-    100011: EVERY,  # remote quotas
-}
-"""What is never called on behalf of others: procedures by program; NULL always may be."""
 
 
 def owner_of(
@@ -72,13 +62,3 @@ class Rules(Struct):
         if not self.foreign_versions and any(owner != entry.r_owner for owner in owners):
             return "another owner has the program"
         return None
-
-
-def may_forward(prog: int, proc: int, *, insecure: bool = False) -> bool:
-    """Whether CALLIT, BCAST and INDIRECT may call the procedure."""
-    if proc == 0:
-        return True
-    if prog == PMAP_PROG:
-        return insecure
-    forbidden = FORBIDDEN.get(prog, frozenset())
-    return forbidden is not EVERY and proc not in forbidden

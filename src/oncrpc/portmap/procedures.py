@@ -25,8 +25,9 @@ from oncrpc.errors import (
 from oncrpc.portmap.forward import Forwarder, Key, Target
 from oncrpc.portmap.getstat import Statistics
 from oncrpc.portmap.merged_address import OwnAddresses, merged
-from oncrpc.portmap.ownership import RESERVED_PORTS, Rules, may_forward, owner_of
+from oncrpc.portmap.ownership import RESERVED_PORTS, Rules, owner_of
 from oncrpc.portmap.registry import NETIDS, Registry, port_of
+from oncrpc.portmap.remote_calls import RemoteCallRules
 from oncrpc.portmap.sockaddr import sockaddr_of, uaddr_of
 from oncrpc.portmap.vocabulary import VOCABULARY
 from oncrpc.programs.portmap import PMAP_VERS, call_args, call_result, mapping, pmaplist
@@ -80,6 +81,7 @@ class Mapper:
         self.registry, self.forwarder, self.now = registry, forwarder, now
         self.insecure, self.reserved = insecure, reserved
         self.rules = rules or Rules()
+        self.remote_calls = RemoteCallRules(insecure=insecure)
         self.call_log = CallLog(VOCABULARY) if call_log is None else call_log
         self.is_ours, self.changed = is_ours or OwnAddresses(), changed
         self.memo = Memo(registry)
@@ -215,7 +217,7 @@ class Mapper:
         if not caller.datagram:
             self.call_log.accepted(call)
             raise NoReply
-        if not may_forward(args.prog, args.proc, insecure=self.insecure):
+        if not self.remote_calls.allow(args.prog, args.proc):
             self.call_log.refused(call, Refusal.INDIRECT)
             raise AuthError(auth_stat.AUTH_TOOWEAK)
         self.call_log.accepted(call)
