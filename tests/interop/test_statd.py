@@ -13,7 +13,7 @@ from oncrpc import sync
 from oncrpc.errors import AuthError
 from oncrpc.programs.rpcb import RPCBVERS4, rpcb_rmtcallargs, rpcb_rmtcallres
 from oncrpc.programs.sm_inter import SM_VERS, mon, mon_id, my_id, stat_chge
-from oncrpc.rpc import Procedure, auth_sys
+from oncrpc.rpc import AnyProcedure, Procedure, auth_sys
 from support.hosts import Host, finished, portmap, until
 from support.namespace import need
 
@@ -95,7 +95,7 @@ def monitored(host: Host) -> list[str]:
     return host.run(["ls", "/var/lib/nfs/sm"]).stdout.split()
 
 
-async def ask(host: Host, port: int, procedure: Procedure[Any], *arguments: Any) -> Any:
+async def ask(host: Host, port: int, procedure: AnyProcedure, *arguments: Any) -> Any:
     """The result of a call over UDP to a port of the host."""
     link = await host.dial("udp", "127.0.0.1", port)
     try:
@@ -104,7 +104,7 @@ async def ask(host: Host, port: int, procedure: Procedure[Any], *arguments: Any)
         link.close()
 
 
-def indirect(host: Host, procedure: Procedure[Any], *arguments: Any) -> rpcb_rmtcallres:
+def indirect(host: Host, procedure: AnyProcedure, *arguments: Any) -> rpcb_rmtcallres:
     """Have the port mapper call a procedure of statd."""
     args = procedure.encode_arguments(arguments)
     asked = rpcb_rmtcallargs(STATUS, 1, procedure.number, args)
@@ -124,7 +124,7 @@ def indirect(host: Host, procedure: Procedure[Any], *arguments: Any) -> rpcb_rmt
     ids=lambda each: each.name if isinstance(each, Procedure) else "",
 )
 def test_forwarded_calls_do_not_reach_statd(
-    forwarder: Host, procedure: Procedure[Any], arguments: tuple[Any, ...]
+    forwarder: Host, procedure: AnyProcedure, arguments: tuple[Any, ...]
 ) -> None:
     start_statd(forwarder)
     sync.run(ask(forwarder, 32765, SM_VERS.SM_MON, MONITOR))

@@ -89,6 +89,22 @@ def test_where_neither_says_anything_the_default_holds(tmp_path: Path) -> None:
     with_policy("", tmp_path, look)
 
 
+def test_policy_denies_further_remote_calls(tmp_path: Path) -> None:
+    def look(made: Daemon, path: Path) -> None:
+        rules = made.mapper.remote_calls
+        assert not rules.allow(100002, 2)
+        assert not rules.allow(400001, 1)
+        assert not rules.allow(100003, 1)
+        assert rules.allow(400002, 1)
+
+        path.write_text("")
+        made.reread()
+
+        assert made.mapper.remote_calls.allow(400001, 1)
+
+    with_policy("[remote-calls]\ndeny = ['rusersd', 400001]\n", tmp_path, look)
+
+
 def test_without_rules_and_hosts_no_call_is_judged(tmp_path: Path) -> None:
     def look(made: Daemon, _: Path) -> None:
         assert made.mapper.admission is None

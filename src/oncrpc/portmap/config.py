@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from oncrpc.access.rules import IPNetwork, Network, Rule, Table
+from oncrpc.access.rules import IPNetwork, Network, ProgramNumber, Rule, Table
 from oncrpc.daemon.config.layers import Startup
 from oncrpc.daemon.config.values import LIVENESS_INTERVAL, LONGEST_INTERVAL
 from oncrpc.daemon.web.address import HostName, Place
@@ -41,6 +41,12 @@ class Rate(Table, frozen=True):
     burst: Annotated[int, Meta(ge=1, le=MOST_RATE)] = BURST
 
 
+class RemoteCalls(Table, frozen=True):
+    """Programs that are never called for others (``oncrpc.portmap.remote_calls``)."""
+
+    deny: tuple[ProgramNumber, ...] = ()
+
+
 class Liveness(Table, frozen=True):
     """How often it is looked whether servers are still there, and whether processes are watched."""
 
@@ -68,6 +74,7 @@ class Policy(Table, frozen=True):
     daemon: Startup = Startup()
     registration: Registration = Registration()
     rate: Rate = Rate()
+    remote_calls: RemoteCalls = RemoteCalls()
     liveness: Liveness = Liveness()
     hosts: Hosts = Hosts()
     web: Web = Web()

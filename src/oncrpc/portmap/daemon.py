@@ -43,6 +43,7 @@ from oncrpc.portmap.merged_address import OwnAddresses
 from oncrpc.portmap.ownership import RESERVED_PORTS, Rules
 from oncrpc.portmap.procedures import Mapper
 from oncrpc.portmap.registry import SUPERUSER, Operation, Registry
+from oncrpc.portmap.remote_calls import RemoteCallRules
 from oncrpc.portmap.report import snapshot
 from oncrpc.portmap.status import Status
 from oncrpc.portmap.vocabulary import VOCABULARY, hosts_daemon
@@ -167,6 +168,9 @@ class Daemon:
         )
         said = policy.registration
         self.registry.limit, self.registry.owner_limit = said.total, said.per_owner
+        self.mapper.remote_calls = RemoteCallRules(
+            policy.remote_calls.deny, insecure=self.config.insecure
+        )
         self.mapper.rules = Rules(said.local_only, said.reserved_ports, said.foreign_versions)
         asked = self.config.liveness_interval
         self.liveness.configure(

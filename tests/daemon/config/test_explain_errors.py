@@ -48,7 +48,7 @@ def test_every_key_and_rule_that_is_wrong_has_its_line_and_number() -> None:
         ("rule = [5]", "rule[0]: has to be a table, not a whole number"),
         ("rule = 5", "rule: begins with [[rule]], in two brackets"),
         ("[nothing]", "nothing: there is no such key; there are trusted, daemon, registration,"
-                      " rate, liveness, hosts, web, rule"),
+                      " rate, remote-calls, liveness, hosts, web, rule"),
         ("[daemon]\nloopback = true\nbind = ['::1']",
          "daemon: bind and loopback = true are two answers; leave one out"),
         ("[[rule]]\nthen = 'deny'\nuid = [0]\nfrom = ['loopback']",

@@ -118,7 +118,7 @@ def test_an_empty_file_says_nothing() -> None:
     ("text", "line"),
     [
         ("user = 1", "user: there is no such key; there are trusted, daemon, registration, rate,"
-                     " liveness, hosts, web, rule"),
+                     " remote-calls, liveness, hosts, web, rule"),
         ("[daemon]\nport = 65536", "daemon.port: may be at most 65535"),
         ("[daemon]\nport = '111'", "daemon.port: has to be a whole number, not text in quotes"),
         ("[daemon]\nbind = ['::1', 'lo']", "daemon.bind[1]: 'lo' is no IPv4 or IPv6 address"),
@@ -166,7 +166,8 @@ def test_an_empty_file_says_nothing() -> None:
          """rule[1].then: is 'drop'; write "allow", "deny" or "silent\""""),
         ("rate = ", "Invalid value (at end of document)"),
         ('"\\u001b[2J\\n" = 1', "\\x1b[2J\\x0a: there is no such key; there are trusted,"
-                                " daemon, registration, rate, liveness, hosts, web, rule"),
+                                " daemon, registration, rate, remote-calls, liveness, hosts, web,"
+                                " rule"),
         ("a = " + "9" * 5000, "a number or a date is out of all bounds"),
         ("a = " + "[" * 5000, "lists or tables are nested too deeply"),
     ],

@@ -41,7 +41,7 @@ from oncrpc.daemon.config.layers import (
 from oncrpc.daemon.config.values import POLICY_FILE, StartError
 from oncrpc.daemon.web.address import HostName, Place, host_name_of, place_of
 from oncrpc.numbers import program_name, program_number
-from oncrpc.portmap.config import Hosts, Liveness, Policy, Rate, Registration, Web
+from oncrpc.portmap.config import Hosts, Liveness, Policy, Rate, Registration, RemoteCalls, Web
 from oncrpc.portmap.vocabulary import VOCABULARY
 
 MAX_SIZE = 262144
@@ -56,6 +56,7 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "daemon": Startup,
     "registration": Registration,
     "rate": Rate,
+    "remote-calls": RemoteCalls,
     "liveness": Liveness,
     "hosts": Hosts,
     "web": Web,
