@@ -152,6 +152,31 @@ def local_address(path: str) -> str:
     return "\0" + path[1:] if path.startswith("@") else path
 
 
+def split_host_port(text: str, default: int) -> tuple[str, int]:
+    """Split ``host``, ``host:port``, ``[IPv6 address]`` or ``[IPv6 address]:port``.
+
+    A bare IPv6 address has no port. The host is not looked up.
+
+    Raises:
+        AddressError: no host, or an invalid port.
+    """
+    host, colon, port = text.rpartition(":")
+    if text.startswith("["):
+        host, bracket, after = text[1:].partition("]")
+        colon, port = after[:1], after[1:]
+        if not bracket or colon not in ("", ":") or not is_numeric(host) or ":" not in host:
+            raise AddressError(f"invalid address {text!r}: write [IPv6 address]:port")
+    elif not colon or ":" in host:
+        host, colon = text, ""
+    if not host:
+        raise AddressError(f"invalid address {text!r}: the host is missing")
+    if not colon:
+        return host, default
+    if not (port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65535):
+        raise AddressError(f"invalid port {port!r}: must be 0 to 65535")
+    return host, int(port)
+
+
 def join_uaddr(host: str, port: int) -> str:
     """The universal address of a host and port; a scope id (``%eth0``) is left out."""
     return f"{host.partition('%')[0]}.{port >> 8}.{port & 255}"

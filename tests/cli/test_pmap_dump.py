@@ -78,7 +78,7 @@ def test_a_named_socket_that_is_missing_is_named_and_nothing_else_is_asked(
         ("--socket=", "--socket is empty"),
         ("--host=", "--host is empty"),
         ("--host=h --socket=/s", "--socket does not go with --host"),
-        ("--rpcbind-port=1 --socket=/s", "--socket does not go with --rpcbind-port"),
+        ("--rpcbind-port=1 --socket=/s", "--socket does not go with --port"),
     ],
 )
 def test_options_that_name_no_port_mapper_or_two_are_refused(
@@ -96,7 +96,7 @@ def test_a_wrong_command_line_gets_the_usage(line: str, capsys: pytest.CaptureFi
 
 def test_a_wrong_port_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--rpcbind-port", "0"]) == 1
-    assert capsys.readouterr().err == "pmap_dump: 0 is illegal port number\n"
+    assert capsys.readouterr().err == "pmap_dump: invalid port 0: must be 1 to 65535\n"
 
 
 def test_an_unknown_host_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
@@ -108,3 +108,38 @@ def test_an_unknown_host_is_reported(capsys: pytest.CaptureFixture[str]) -> None
 def test_help_and_version_end_with_0(option: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([option]) == 0
     assert "pmap_dump" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("form", ["--host=127.0.0.1:{}", "--host=127.0.0.1 --port={}", "--port={}"])
+def test_a_port_can_be_named_in_each_form(form: str, capsys: pytest.CaptureFixture[str]) -> None:
+    server = Server(port_mapper())
+    port = server.tcp()
+
+    with server:
+        assert main(form.format(port).split()) == 0
+
+    assert capsys.readouterr() == (NFS, "")
+
+
+def test_the_environment_names_the_port_mapper(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = Server(port_mapper())
+    monkeypatch.setenv("ONCRPC_MAPPER", f"127.0.0.1:{server.tcp()}")
+
+    with server:
+        assert main([]) == 0
+
+    assert capsys.readouterr() == (NFS, "")
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("--host=h:99999", "--host: invalid port '99999': must be 0 to 65535"),
+        ("--host=h:1 --port=2", "--port 2 contradicts the port of h:1"),
+    ],
+)
+def test_a_wrong_host_is_named(line: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(line.split()) == 1
+    assert capsys.readouterr().err == f"pmap_dump: {message}\n"

@@ -113,7 +113,7 @@ def test_a_named_socket_that_is_missing_is_named_and_nothing_else_is_asked(
 
 def test_a_socket_and_a_port_are_two_port_mappers(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--socket=/s", "--rpcbind-port=1"]) == 1
-    assert capsys.readouterr().err == "pmap_set: --socket does not go with --rpcbind-port\n"
+    assert capsys.readouterr().err == "pmap_set: --socket does not go with --port\n"
 
 
 def test_an_input_that_cannot_be_read_is_reported(

@@ -61,7 +61,7 @@ class Done(Exception):
 
 COMMON = (
     Option("help", "", "", "print this help"),
-    Option("version", "", "", "print the version"),
+    Option("version", "V", "", "print the version"),
 )
 """The options that every tool has."""
 

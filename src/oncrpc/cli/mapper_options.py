@@ -2,23 +2,52 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import AbstractAsyncContextManager
+from typing import NamedTuple
 
+from oncrpc.addr import split_host_port
 from oncrpc.cli.bounded_lists import dial_bounded
 from oncrpc.cli.command import Failure, Option, integer
-from oncrpc.errors import OncRpcError, TransportError
+from oncrpc.errors import AddressError, OncRpcError, TransportError
+from oncrpc.programs.portmap import PMAP_PORT
 from oncrpc.rpc.calls import DEFAULT_TIMEOUT
 from oncrpc.rpcbind import Binder, Dial, OpenLink
 from oncrpc.sync import SocketLink
 
+VARIABLE = "ONCRPC_MAPPER"
+"""The environment variable that names the port mapper where the command line names none."""
+
 MAPPER_OPTIONS = (
-    Option("rpcbind-port", "", "PORT", "the port of the port mapper, if it is not 111"),
+    Option("port", "", "PORT", "the port of the port mapper; 111 by default"),
+    Option("rpcbind-port", "", "PORT", "the same as --port"),
     Option("socket", "", "PATH", "the local socket of the port mapper; @NAME if abstract"),
 )
 
 
+class NamedMapper(NamedTuple):
+    """A host and port, or a local socket."""
+
+    host: str
+    port: int
+    socket: str = ""
+
+
+def mapper_from_environment(program: str) -> NamedMapper | None:
+    """The port mapper that ``ONCRPC_MAPPER`` names: a host, with a port or without, or a path."""
+    text = os.environ.get(VARIABLE, "")
+    if not text:
+        return None
+    if text.startswith(("/", "@")):
+        return NamedMapper("", 0, text)
+    try:
+        return NamedMapper(*split_host_port(text, PMAP_PORT))
+    except AddressError as error:
+        raise Failure(f"{program}: {VARIABLE}: {error}") from None
+
+
 class Mapper:
-    """The port mapper that the options of pmap_dump and pmap_set name; else this host's."""
+    """The port mapper that the options of pmap_dump and pmap_set name; by default this host's."""
 
     def __init__(self, program: str) -> None:
         self.program = program
@@ -26,36 +55,57 @@ class Mapper:
         self.host = self.socket = ""
 
     def take(self, name: str, value: str) -> bool:
-        """Take an option; False if it names no port mapper."""
+        """Take an option; False if it does not name a port mapper."""
         if name == "host":
             self.host = not_empty(self.program, name, value)
         elif name == "socket":
             self.socket = not_empty(self.program, name, value)
-        elif name == "rpcbind-port":
+        elif name in ("port", "rpcbind-port"):
             self.port = integer(value)
             if self.port is None or not 0 < self.port < 65536:
-                raise Failure(f"{self.program}: {value} is illegal port number")
+                raise Failure(f"{self.program}: invalid port {value}: must be 1 to 65535")
         else:
             return False
         return True
 
-    def open(self) -> AbstractAsyncContextManager[OpenLink]:
-        """A link to it: over TCP to a host, else by the way that proves most who we are.
+    def choose(self) -> None:
+        """Decide once all options are known; without any, ``ONCRPC_MAPPER`` names the port mapper.
 
         Raises:
-            Failure: the options name two.
+            Failure: the options contradict each other.
         """
         if self.socket and self.host:
             raise Failure(f"{self.program}: --socket does not go with --host")
         if self.socket and self.port is not None:
-            raise Failure(f"{self.program}: --socket does not go with --rpcbind-port")
+            raise Failure(f"{self.program}: --socket does not go with --port")
+        if self.host:
+            self._split_host()
+        elif not self.socket and self.port is None:
+            named = mapper_from_environment(self.program)
+            if named is not None:
+                self.host, self.socket = named.host, named.socket
+                self.port = None if named.socket else named.port
+
+    def _split_host(self) -> None:
+        try:
+            host, port = split_host_port(self.host, -1)
+        except AddressError as error:
+            raise Failure(f"{self.program}: --host: {error}") from None
+        if port < 0:
+            port = PMAP_PORT if self.port is None else self.port
+        elif self.port not in (None, port):
+            raise Failure(f"{self.program}: --port {self.port} contradicts the port of {self.host}")
+        self.host, self.port = host, port
+
+    def open(self) -> AbstractAsyncContextManager[OpenLink]:
+        """A link to it: over TCP to a host, else over the local socket, which proves the user."""
         binder = binder_of(_dial, port=self.port, socket=self.socket)
         if self.host:
             return binder.open("tcp6" if ":" in self.host else "tcp", self.host)
         return binder.local()
 
     def failure(self, error: OncRpcError) -> Failure:
-        """Why it could not be asked, and what to look at next."""
+        """Why the port mapper could not be asked, and what to look at next."""
         if self.socket and isinstance(error, TransportError):
             return unreachable(self.program, self.socket, error)
         if isinstance(error, TransportError):
@@ -69,23 +119,25 @@ async def _dial(netid: str, host: str, port: int) -> SocketLink:
     return await dial_bounded(netid, host, port, timeout=DEFAULT_TIMEOUT)
 
 
-def binder_of(dial: Dial, *, port: int | None, socket: str | None) -> Binder:
-    """What asks the port mapper at that socket and nowhere else; without one, at that port.
+def binder_of(dial: Dial, *, port: int | None, socket: str | None, host: str = "") -> Binder:
+    """A binder that asks the port mapper at that socket only; without a socket, at that port.
 
-    A port means another daemon than the one at the usual sockets: those are left out.
+    A port means another daemon than the one at the usual sockets, which are not asked then.
     """
     if socket:
         return Binder(dial, sockets=(socket,), hosts=())
+    if host:
+        return Binder(dial, port=PMAP_PORT if port is None else port, sockets=(), hosts=(host,))
     return Binder(dial) if port is None else Binder(dial, port=port, sockets=())
 
 
 def unreachable(program: str, socket: str, error: TransportError) -> Failure:
-    """There is no port mapper at the local socket that was named."""
+    """The error for a local socket that was named, where no port mapper listens."""
     return Failure(f"{program}: cannot reach the port mapper at {socket}: {error.strerror}")
 
 
 def not_empty(program: str, name: str, value: str) -> str:
-    """The value of an option that has to have one."""
+    """The value of an option that must not be empty."""
     if not value:
         raise Failure(f"{program}: --{name} is empty")
     return value

@@ -19,9 +19,11 @@ from oncrpc.programs.portmap import IPPROTO_TCP, IPPROTO_UDP, mapping
 
 PROGRAM = "pmap_dump"
 PROTOCOLS = {IPPROTO_TCP: "tcp", IPPROTO_UDP: "udp"}
-USAGE = f"Usage: {PROGRAM} [--host=HOST] [--rpcbind-port=PORT] [--socket=PATH]"
+USAGE = f"Usage: {PROGRAM} [--host=HOST[:PORT]] [--port=PORT] [--socket=PATH]"
 OPTIONS = (
-    Option("host", "", "HOST", "dump the port mapper of that host; by default of this one"),
+    Option(
+        "host", "", "HOST[:PORT]", "dump the port mapper of this host; by default the local one"
+    ),
     *MAPPER_OPTIONS,
     *COMMON,
 )
@@ -47,6 +49,7 @@ def _dump(arguments: Sequence[str]) -> int:
             raise Done(version_of(PROGRAM))
         if not mapper.take(name, value):
             raise Failure(USAGE)
+    mapper.choose()
     try:
         found = sync.run(_mappings(mapper))
     except OncRpcError as error:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from oncrpc import sync
 from oncrpc.cli import command
-from oncrpc.cli.command import COMMON, Done, Failure, complain, described, version_of
+from oncrpc.cli.command import COMMON, Done, Failure, Option, complain, described, version_of
 from oncrpc.cli.mapper_options import MAPPER_OPTIONS, Mapper
 from oncrpc.errors import CallError, OncRpcError
 from oncrpc.programs.portmap import IPPROTO_TCP, IPPROTO_UDP, PMAP_VERS, mapping
@@ -24,8 +24,12 @@ LARGEST = 0xFFFFFFFF
 LINE = re.compile(r"\s*+(\d++)\s++(\d++)\s*+(\S{1,255}+)\s*+(\d++)", re.ASCII)
 """What sscanf(3) makes of ``%lu %lu %255s %u``; the rest of the line is ignored."""
 
-USAGE = f"Usage: {PROGRAM} [--rpcbind-port=PORT] [--socket=PATH] <FILE"
-OPTIONS = (*MAPPER_OPTIONS, *COMMON)
+USAGE = f"Usage: {PROGRAM} [--host=HOST[:PORT]] [--port=PORT] [--socket=PATH] <FILE"
+OPTIONS = (
+    Option("host", "", "HOST[:PORT]", "register over TCP to this host instead of the local socket"),
+    *MAPPER_OPTIONS,
+    *COMMON,
+)
 HELP = f"""{USAGE}
 
 Register mappings with the port mapper of this host: a line each of standard input, as pmap_dump
@@ -50,6 +54,7 @@ def _set(arguments: Sequence[str]) -> int:
             raise Done(version_of(PROGRAM))
         if not mapper.take(name, value):
             raise Failure(USAGE)
+    mapper.choose()
     try:
         sync.run(_register(mapper, _input()))
     except OncRpcError as error:

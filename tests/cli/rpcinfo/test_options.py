@@ -72,8 +72,10 @@ def test_every_value_has_its_place() -> None:
         ("--watch -s", "rpcinfo: --watch does not go with --summary"),
         ("--watch -T tcp host 1", "rpcinfo: --watch does not go with --ping"),
         ("-b 1 2 --json", "rpcinfo: --json does not go with --broadcast"),
+        ("host:70000", "rpcinfo: invalid port '70000': must be 0 to 65535"),
+        ("-t host:1 100003 --port 2", "rpcinfo: --port 2 contradicts the port of host:1"),
         ("--socket=", "rpcinfo: --socket is empty"),
-        ("--socket @s --rpcbind-port 5", "rpcinfo: --socket does not go with --rpcbind-port"),
+        ("--socket @s --rpcbind-port 5", "rpcinfo: --socket does not go with --port"),
         ("--socket @s host", "rpcinfo: --socket does not go with a host"),
         ("--socket @s -m host", "rpcinfo: --socket does not go with a host"),
         ("--socket @s -l host 1 2", "rpcinfo: --socket does not go with a host"),
@@ -87,6 +89,86 @@ def test_every_value_has_its_place() -> None:
 def test_a_wrong_value_is_named(line: str, message: str) -> None:
     with pytest.raises(Failure, match=f"^{message}$"):
         parse(line.split())
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{}",
+        "-p {}",
+        "-s {}",
+        "-m {}",
+        "--watch {}",
+        "-l {} 1 2",
+        "-t {} 1",
+        "-u {} 1",
+        "-T tcp {} 1",
+    ],
+)
+@pytest.mark.parametrize(
+    ("named", "host", "port"),
+    [
+        ("127.0.0.1:10111", "127.0.0.1", 10111),
+        ("files.example:10111", "files.example", 10111),
+        ("[::1]:10111", "::1", 10111),
+        ("[::1]", "::1", None),
+        ("::1", "::1", None),
+        ("fe80::1%eth0", "fe80::1%eth0", None),
+        ("localhost", "localhost", None),
+    ],
+)
+def test_a_host_may_have_a_port(line: str, named: str, host: str, port: int | None) -> None:
+    request = parse(line.format(named).split())
+
+    assert (request.operands[0], request.rpcbind_port) == (host, port)
+
+
+@pytest.mark.parametrize("line", ["-a {} -T local 1", "-T local {} 1", "-b {} 1"])
+def test_what_is_not_a_host_keeps_its_colon(line: str) -> None:
+    request = parse(line.format("/a:1").split())
+
+    assert "/a:1" in (*request.operands, request.address)
+    assert request.rpcbind_port is None
+
+
+@pytest.mark.parametrize(
+    ("line", "host", "port"),
+    [
+        ("", "h", 7), ("-p", "h", 7), ("-s", "h", 7), ("-m", "h", 7), ("--watch", "h", 7),
+        ("other", "other", None), ("other:8", "other", 8), ("--port 8", None, 8),
+        ("-t other 1", "other", None),
+    ],
+)  # fmt: skip
+def test_the_environment_names_the_default_port_mapper(
+    monkeypatch: pytest.MonkeyPatch, line: str, host: str | None, port: int | None
+) -> None:
+    monkeypatch.setenv("ONCRPC_MAPPER", "h:7")
+
+    request = parse(line.split())
+
+    assert (request.host, request.rpcbind_port) == (host, port)
+
+
+def test_a_deletion_goes_to_the_mapper_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ONCRPC_MAPPER", "h:7")
+
+    request = parse(["-d", "1", "2"])
+
+    assert (request.mapper_host, request.rpcbind_port, request.operands) == ("h", 7, ["1", "2"])
+
+
+@pytest.mark.parametrize("line", ["", "-p", "-d 1 2", "-T local ignored 1"])
+def test_the_environment_may_name_a_socket(monkeypatch: pytest.MonkeyPatch, line: str) -> None:
+    monkeypatch.setenv("ONCRPC_MAPPER", "/run/other.sock")
+
+    assert parse(line.split()).socket == "/run/other.sock"
+
+
+def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ONCRPC_MAPPER", "h:x")
+
+    with pytest.raises(Failure, match=r"^rpcinfo: ONCRPC_MAPPER: invalid port 'x'"):
+        parse([])
 
 
 @pytest.mark.parametrize("line", ["", "-p", "-s", "-m", "-d 1 2", "-T local ignored 1"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from oncrpc.addr import transports
+from oncrpc.addr import split_host_port, transports
 from oncrpc.cli.command import (
     COMMON,
     OPERAND,
@@ -17,7 +17,8 @@ from oncrpc.cli.command import (
     scan,
     version_of,
 )
-from oncrpc.cli.mapper_options import MAPPER_OPTIONS, not_empty
+from oncrpc.cli.mapper_options import MAPPER_OPTIONS, mapper_from_environment, not_empty
+from oncrpc.errors import AddressError
 from oncrpc.numbers import getrpcbyname
 
 PROGRAM = "rpcinfo"
@@ -62,8 +63,9 @@ HELP = f"""{USAGE}
        rpcinfo --watch[=SECONDS] [host]
        rpcinfo {SCAN} network...
 
-Ask a port mapper what is registered with it, or ping a program. A program is a number or a name of
-/etc/rpc. Without a version all that the program has are pinged. Exit status 0: everything answered.
+Ask a port mapper what is registered with it, or ping a program. A host is a name or an address,
+and may have a port: HOST:PORT or [IPV6]:PORT. A program is a number or a name of /etc/rpc.
+Without a version, all versions of the program are pinged. Exit status 0: everything answered.
 
 {described(OPTIONS)}"""
 
@@ -86,6 +88,14 @@ SHORTEST_INTERVAL, LONGEST_INTERVAL = 0.1, 86400.0
 """Seconds from one list to the next."""
 
 
+FORM_NAMES = {option.name for option in FORMS}
+WITH_HOST = ("dump", "portmap", "summary", "statistics", "list", "tcp", "udp", "ping")
+"""The forms whose first operand is a host."""
+
+LISTS = ("dump", "portmap", "summary", "statistics")
+"""The forms in which the host may be left out."""
+
+
 class Request:
     """What is asked for. ``form`` is the long name of a form, ``dump``, ``watch`` or ``ping``."""
 
@@ -100,10 +110,11 @@ class Request:
         self.interval: float | None = None
         self.rpcbind_port: int | None = None
         self.socket: str | None = None
+        self.mapper_host = ""
 
     @property
     def host(self) -> str | None:
-        """The host that a list is asked of; None for this one."""
+        """The host whose port mapper lists; None for this one."""
         return self.operands[0] if self.operands else None
 
 
@@ -118,37 +129,86 @@ def is_scan(arguments: Sequence[str]) -> bool:
 
 
 def parse(arguments: Sequence[str]) -> Request:
-    """The request that the command line is.
+    """Parse the command line.
 
     Raises:
-        Failure: it is none; the message is the usage or what the C tool says. Done: ``--help``.
+        Failure: it is wrong; the message is the usage or what the C tool says. Done: ``--help``.
     """
-    request = Request()
-    wrong = False
-    forms = {option.name for option in FORMS}
-    before = ("", "")
-    for name, value in scan(PROGRAM, OPTIONS, arguments):
-        seconds = before == ("watch", "") and name == OPERAND and _is_number(value)
-        before = name, value
-        if seconds:
-            _set_interval(request, value)
-        elif name == OPERAND:
-            request.operands.append(value)
-        elif name == WRONG or (name in forms and request.form):
-            wrong = True
-        elif name in forms:
-            request.form, request.address = name, value
-        else:
-            _SET[name](request, value)
-    if wrong or (request.form == "address" and request.netid is None):
+    request = _read(arguments)
+    if request.form == "address" and request.netid is None:
         raise Failure(USAGE)
     request.form = request.form or ("ping" if len(request.operands) > 1 else "dump")
     _check(request)
+    _choose_mapper(request)
     if request.interval is not None:
         if request.form != "dump":
             raise Failure(f"{PROGRAM}: --watch does not go with --{request.form}")
         request.form = "watch"
     return request
+
+
+def _read(arguments: Sequence[str]) -> Request:
+    """Take every option and operand; all mistakes are reported before the usage."""
+    request = Request()
+    wrong = after_watch = False
+    for name, value in scan(PROGRAM, OPTIONS, arguments):
+        if after_watch and name == OPERAND and _is_number(value):
+            name = "watch"
+        after_watch = (name, value) == ("watch", "")
+        if name == OPERAND:
+            request.operands.append(value)
+        elif name == WRONG or (name in FORM_NAMES and request.form):
+            wrong = True
+        elif name in FORM_NAMES:
+            request.form, request.address = name, value
+        else:
+            _SET[name](request, value)
+    if wrong:
+        raise Failure(USAGE)
+    return request
+
+
+def _choose_mapper(request: Request) -> None:
+    """Take the port from ``host:port``; without a host, take the port mapper of the environment."""
+    has_host = request.form in WITH_HOST and not _ignores_host(request)
+    if has_host and request.operands:
+        _split_host(request)
+    elif has_host or request.form == "delete" or _ignores_host(request):
+        _take_environment(request)
+
+
+def _ignores_host(request: Request) -> bool:
+    return request.form == "ping" and _is_local(request.netid)
+
+
+def _split_host(request: Request) -> None:
+    host = request.operands[0]
+    if not host:
+        return  # the C tool's error is better known
+    try:
+        request.operands[0], port = split_host_port(host, -1)
+    except AddressError as error:
+        raise Failure(f"{PROGRAM}: {error}") from None
+    if port < 0:
+        return
+    if request.rpcbind_port not in (None, port):
+        raise Failure(f"{PROGRAM}: --port {request.rpcbind_port} contradicts the port of {host}")
+    request.rpcbind_port = port
+
+
+def _take_environment(request: Request) -> None:
+    """An option that names a port mapper wins over the variable."""
+    if request.rpcbind_port is not None or request.socket is not None:
+        return
+    named = mapper_from_environment(PROGRAM)
+    if named is None:
+        return
+    if named.socket:
+        request.socket = named.socket
+        return
+    request.rpcbind_port, request.mapper_host = named.port, named.host
+    if request.form in LISTS:
+        request.operands = [named.host]
 
 
 def _check(request: Request) -> None:
@@ -166,12 +226,12 @@ def _check(request: Request) -> None:
 
 
 def _other_place(request: Request) -> str:
-    """What else is to be asked than this host's port mapper at its usual port, if anything."""
+    """What on the command line asks another port mapper than this host's at its usual port."""
     if request.rpcbind_port is not None:
-        return "--rpcbind-port"
+        return "--port"
     if request.form in ELSEWHERE:
         return f"--{request.form}"
-    if request.form == "delete" or (request.form == "ping" and _is_local(request.netid)):
+    if request.form == "delete" or _ignores_host(request):
         return ""
     return "a host" if request.operands else ""
 
@@ -264,6 +324,7 @@ _SET = {
     "json": _set_json,
     "timeout": _set_timeout,
     "watch": _set_interval,
+    "port": _set_rpcbind_port,
     "rpcbind-port": _set_rpcbind_port,
     "socket": _set_socket,
     "help": _help,

@@ -45,7 +45,9 @@ class Reach:
         self.timeout = request.timeout or timeout
         self.port = PMAP_PORT if request.rpcbind_port is None else request.rpcbind_port
         self.socket = request.socket
-        self.binder = binder_of(self.dial, port=request.rpcbind_port, socket=request.socket)
+        self.binder = binder_of(
+            self.dial, port=request.rpcbind_port, socket=request.socket, host=request.mapper_host
+        )
 
     async def dial(self, netid: str, host: str, port: int) -> SocketLink:
         """A link that has this command's timeout.
