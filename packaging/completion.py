@@ -16,13 +16,13 @@ from typing import Any
 
 import shtab
 
-from oncrpc.access.rules import PROCEDURES
 from oncrpc.cli import pmap_dump, pmap_set, xdrc
 from oncrpc.cli.command import Option
 from oncrpc.cli.portmap import options as portmap_options
 from oncrpc.cli.portmap import subcommands as words
 from oncrpc.cli.rpcinfo import options as rpcinfo
 from oncrpc.cli.rpcinfo import scan
+from oncrpc.portmap.vocabulary import VOCABULARY
 
 FOLDER = Path(__file__).resolve().parent / "completion"
 SHELLS = {"bash": "{}.bash", "zsh": "_{}", "fish": "{}.fish"}
@@ -49,6 +49,7 @@ COMPLETED = {
     "PATH": shtab.FILE,
     "DIR": shtab.DIRECTORY,
     "HOST": HOSTS,
+    "HOST[:PORT]": HOSTS,
     "NETWORK": HOSTS,
     "USER": USERS,
     "PROGRAM": shtab.cmd("sed -n 's/^\\([a-z][^[:space:]]*\\).*/\\1/p' /etc/rpc 2>/dev/null"),
@@ -57,7 +58,7 @@ COMPLETED = {
 
 CHOICES = {
     "NETID": ("udp", "tcp", "udp6", "tcp6", "local"),
-    "PROCEDURE": tuple(dict.fromkeys(PROCEDURES.values())),
+    "PROCEDURE": tuple(dict.fromkeys(VOCABULARY.names.values())),
 }
 """Arguments of which there are only so many."""
 

@@ -2,7 +2,7 @@
 
 
 
-_shtab_pmap_dump_option_strings=(--host --rpcbind-port --socket --help --version)
+_shtab_pmap_dump_option_strings=(--host --port --rpcbind-port --socket --help -V --version)
 
 _shtab_pmap_dump___host_COMPGEN=_oncrpc_compgen_hosts
 _shtab_pmap_dump___socket_COMPGEN=_shtab_compgen_files
@@ -10,6 +10,7 @@ _shtab_pmap_dump___socket_COMPGEN=_shtab_compgen_files
 
 
 _shtab_pmap_dump___help_nargs=0
+_shtab_pmap_dump__V_nargs=0
 _shtab_pmap_dump___version_nargs=0
 
 

@@ -2,15 +2,23 @@
 
 
 
-_shtab_pmap_set_option_strings=(--rpcbind-port --socket --help --version)
+_shtab_pmap_set_option_strings=(--host --port --rpcbind-port --socket --help -V --version)
 
+_shtab_pmap_set___host_COMPGEN=_oncrpc_compgen_hosts
 _shtab_pmap_set___socket_COMPGEN=_shtab_compgen_files
 
 
 
 _shtab_pmap_set___help_nargs=0
+_shtab_pmap_set__V_nargs=0
 _shtab_pmap_set___version_nargs=0
 
+
+# Custom Preamble
+_oncrpc_compgen_hosts() {
+  compgen -A hostname -- $1
+}
+# End Custom Preamble
 
 # $1=COMP_WORDS[1]
 _shtab_compgen_files() {

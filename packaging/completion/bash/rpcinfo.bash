@@ -2,8 +2,8 @@
 
 _shtab_rpcinfo_subparsers=(scan)
 
-_shtab_rpcinfo_scan_option_strings=(--jobs --rate --timeout --limit --rpcbind-port --json --help --version)
-_shtab_rpcinfo_option_strings=(-p --portmap -s --summary -m --statistics -l --list -t --tcp -u --udp -a --address -b --broadcast -d --delete -T --transport -n --program-port --watch --json --timeout --rpcbind-port --socket --help --version)
+_shtab_rpcinfo_scan_option_strings=(--jobs --rate --timeout --limit --rpcbind-port --json --help -V --version)
+_shtab_rpcinfo_option_strings=(-p --portmap -s --summary -m --statistics -l --list -t --tcp -u --udp -a --address -b --broadcast -d --delete -T --transport -n --program-port --watch --json --timeout --port --rpcbind-port --socket --help -V --version)
 
 _shtab_rpcinfo_scan_pos_0_COMPGEN=_oncrpc_compgen_hosts
 _shtab_rpcinfo___socket_COMPGEN=_shtab_compgen_files
@@ -15,6 +15,7 @@ _shtab_rpcinfo___transport_choices=(udp tcp udp6 tcp6 local)
 _shtab_rpcinfo_scan_pos_0_nargs='*'
 _shtab_rpcinfo_scan___json_nargs=0
 _shtab_rpcinfo_scan___help_nargs=0
+_shtab_rpcinfo_scan__V_nargs=0
 _shtab_rpcinfo_scan___version_nargs=0
 _shtab_rpcinfo_pos_0_nargs=A...
 _shtab_rpcinfo__p_nargs=0
@@ -36,6 +37,7 @@ _shtab_rpcinfo___delete_nargs=0
 _shtab_rpcinfo___watch_nargs=0
 _shtab_rpcinfo___json_nargs=0
 _shtab_rpcinfo___help_nargs=0
+_shtab_rpcinfo__V_nargs=0
 _shtab_rpcinfo___version_nargs=0
 
 

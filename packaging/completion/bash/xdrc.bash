@@ -2,7 +2,7 @@
 
 
 
-_shtab_xdrc_option_strings=(-o --output -c --check -j --json -I --include -D --define --help --version)
+_shtab_xdrc_option_strings=(-o --output -c --check -j --json -I --include -D --define --help -V --version)
 
 _shtab_xdrc_pos_0_COMPGEN=_shtab_glob_compgen_aabcd4ef
 _shtab_xdrc__o_COMPGEN=_shtab_compgen_files
@@ -18,6 +18,7 @@ _shtab_xdrc___check_nargs=0
 _shtab_xdrc__j_nargs=0
 _shtab_xdrc___json_nargs=0
 _shtab_xdrc___help_nargs=0
+_shtab_xdrc__V_nargs=0
 _shtab_xdrc___version_nargs=0
 
 

@@ -47,13 +47,14 @@ function _shtab_pmap_dump_using
 end
 
 set -g _shtab_pmap_dump_commands
-set -g _shtab_pmap_dump_opts_with_value --host --rpcbind-port --socket
+set -g _shtab_pmap_dump_opts_with_value --host --port --rpcbind-port --socket
 
 complete -c pmap_dump -e
 complete -c pmap_dump -f
 
-complete -c pmap_dump -n _shtab_pmap_dump_using -l host -xka "(__fish_print_hostnames)" -d 'dump the port mapper of that host; by default of this one'
-complete -c pmap_dump -n _shtab_pmap_dump_using -l rpcbind-port -x -d 'the port of the port mapper, if it is not 111'
+complete -c pmap_dump -n _shtab_pmap_dump_using -l host -xka "(__fish_print_hostnames)" -d 'dump the port mapper of this host; by default the local one'
+complete -c pmap_dump -n _shtab_pmap_dump_using -l port -x -d 'the port of the port mapper; 111 by default'
+complete -c pmap_dump -n _shtab_pmap_dump_using -l rpcbind-port -x -d 'the same as --port'
 complete -c pmap_dump -n _shtab_pmap_dump_using -l socket -xka "(__fish_complete_path (commandline -ct))" -d 'the local socket of the port mapper; @NAME if abstract'
 complete -c pmap_dump -n _shtab_pmap_dump_using -l help -d 'print this help'
-complete -c pmap_dump -n _shtab_pmap_dump_using -l version -d 'print the version'
+complete -c pmap_dump -n _shtab_pmap_dump_using -s V -l version -d 'print the version'

@@ -47,12 +47,14 @@ function _shtab_pmap_set_using
 end
 
 set -g _shtab_pmap_set_commands
-set -g _shtab_pmap_set_opts_with_value --rpcbind-port --socket
+set -g _shtab_pmap_set_opts_with_value --host --port --rpcbind-port --socket
 
 complete -c pmap_set -e
 complete -c pmap_set -f
 
-complete -c pmap_set -n _shtab_pmap_set_using -l rpcbind-port -x -d 'the port of the port mapper, if it is not 111'
+complete -c pmap_set -n _shtab_pmap_set_using -l host -xka "(__fish_print_hostnames)" -d 'register over TCP to this host instead of the local socket'
+complete -c pmap_set -n _shtab_pmap_set_using -l port -x -d 'the port of the port mapper; 111 by default'
+complete -c pmap_set -n _shtab_pmap_set_using -l rpcbind-port -x -d 'the same as --port'
 complete -c pmap_set -n _shtab_pmap_set_using -l socket -xka "(__fish_complete_path (commandline -ct))" -d 'the local socket of the port mapper; @NAME if abstract'
 complete -c pmap_set -n _shtab_pmap_set_using -l help -d 'print this help'
-complete -c pmap_set -n _shtab_pmap_set_using -l version -d 'print the version'
+complete -c pmap_set -n _shtab_pmap_set_using -s V -l version -d 'print the version'

@@ -47,7 +47,7 @@ function _shtab_rpcinfo_using
 end
 
 set -g _shtab_rpcinfo_commands scan
-set -g _shtab_rpcinfo_opts_with_value --address --jobs --limit --program-port --rate --rpcbind-port --socket --timeout --transport -T -a -n
+set -g _shtab_rpcinfo_opts_with_value --address --jobs --limit --port --program-port --rate --rpcbind-port --socket --timeout --transport -T -a -n
 
 complete -c rpcinfo -e
 complete -c rpcinfo -f
@@ -66,10 +66,11 @@ complete -c rpcinfo -n _shtab_rpcinfo_using -s n -l program-port -x -d 'with -t 
 complete -c rpcinfo -n _shtab_rpcinfo_using -l watch -d 'list again and again, and mark what is new and what is gone'
 complete -c rpcinfo -n _shtab_rpcinfo_using -l json -d 'write one JSON document'
 complete -c rpcinfo -n _shtab_rpcinfo_using -l timeout -x -d 'wait so long for each reply, or for all with -b'
-complete -c rpcinfo -n _shtab_rpcinfo_using -l rpcbind-port -x -d 'the port of the port mapper, if it is not 111'
+complete -c rpcinfo -n _shtab_rpcinfo_using -l port -x -d 'the port of the port mapper; 111 by default'
+complete -c rpcinfo -n _shtab_rpcinfo_using -l rpcbind-port -x -d 'the same as --port'
 complete -c rpcinfo -n _shtab_rpcinfo_using -l socket -xka "(__fish_complete_path (commandline -ct))" -d 'the local socket of the port mapper; @NAME if abstract'
 complete -c rpcinfo -n _shtab_rpcinfo_using -l help -d 'print this help'
-complete -c rpcinfo -n _shtab_rpcinfo_using -l version -d 'print the version'
+complete -c rpcinfo -n _shtab_rpcinfo_using -s V -l version -d 'print the version'
 complete -c rpcinfo -n '_shtab_rpcinfo_using; and test $_shtab_rpcinfo_npos -eq 0' -a scan -d 'ask many hosts'
 complete -c rpcinfo -n '_shtab_rpcinfo_using scan' -l jobs -x -d 'ask so many hosts at a time; by default 64'
 complete -c rpcinfo -n '_shtab_rpcinfo_using scan' -l rate -x -d 'start to ask at most so many a second; by default 200'
@@ -78,6 +79,6 @@ complete -c rpcinfo -n '_shtab_rpcinfo_using scan' -l limit -x -d 'refuse to ask
 complete -c rpcinfo -n '_shtab_rpcinfo_using scan' -l rpcbind-port -x -d 'the port of the port mappers, if it is not 111'
 complete -c rpcinfo -n '_shtab_rpcinfo_using scan' -l json -d 'write a JSON object on a line for each host'
 complete -c rpcinfo -n '_shtab_rpcinfo_using scan' -l help -d 'print this help'
-complete -c rpcinfo -n '_shtab_rpcinfo_using scan' -l version -d 'print the version'
+complete -c rpcinfo -n '_shtab_rpcinfo_using scan' -s V -l version -d 'print the version'
 complete -c rpcinfo -n '_shtab_rpcinfo_using scan; and test $_shtab_rpcinfo_npos -ge 0' -ka "(__fish_print_hostnames)" -d NETWORK
 complete -c rpcinfo -f -a '(__fish_print_hostnames)'

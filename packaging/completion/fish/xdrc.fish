@@ -74,5 +74,5 @@ complete -c xdrc -n _shtab_xdrc_using -s j -l json -d 'write the resolved tree a
 complete -c xdrc -n _shtab_xdrc_using -s I -l include -xka "(__fish_complete_directories)" -d 'look for included files there too'
 complete -c xdrc -n _shtab_xdrc_using -s D -l define -x -d 'define a name for the preprocessor'
 complete -c xdrc -n _shtab_xdrc_using -l help -d 'print this help'
-complete -c xdrc -n _shtab_xdrc_using -l version -d 'print the version'
+complete -c xdrc -n _shtab_xdrc_using -s V -l version -d 'print the version'
 complete -c xdrc -n '_shtab_xdrc_using; and test $_shtab_xdrc_npos -ge 0' -ka "(_shtab_glob_compgen_aabcd4ef)" -d FILE.x
