@@ -26,7 +26,7 @@ import pytest
 from oncrpc.aio import binding
 from oncrpc.aio import broadcast as broadcast_module
 from oncrpc.aio.link import dial
-from oncrpc.aio.server import serve
+from oncrpc.aio.serve import serve
 from oncrpc.idl import compile_text
 from oncrpc.net.broadcast import Destination
 from oncrpc.rpc import Service

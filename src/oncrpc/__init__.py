@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from oncrpc.aio.broadcast import broadcast
     from oncrpc.aio.client import connect
     from oncrpc.aio.limits import Limits
-    from oncrpc.aio.server import serve
+    from oncrpc.aio.serve import serve
     from oncrpc.net.credentials import auth_sys
 
 __all__ = [
@@ -32,7 +32,7 @@ _HOMES = {
     "broadcast": "oncrpc.aio.broadcast:broadcast",
     "numbers": "oncrpc.numbers",
     "connect": "oncrpc.aio.client:connect",
-    "serve": "oncrpc.aio.server:serve",
+    "serve": "oncrpc.aio.serve:serve",
     "errors": "oncrpc.errors",
     "rpc": "oncrpc.rpc",
     "sync": "oncrpc.sync",

@@ -16,7 +16,7 @@ import pytest
 from oncrpc import rpc, sync
 from oncrpc.aio.client import connect
 from oncrpc.aio.link import AioLink, dial
-from oncrpc.aio.server import serve
+from oncrpc.aio.serve import serve
 from oncrpc.errors import AddressError, CallTimeout, NotRegistered, TransportError
 from oncrpc.net.credentials import auth_sys
 from oncrpc.rpc import Call

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from oncrpc.aio.link import MAX_UNREAD, dial
-from oncrpc.aio.server import serve
+from oncrpc.aio.serve import serve
 from oncrpc.errors import CallTimeout
 from oncrpc.rpc import auth_sys
 from oncrpc.rpc.record import encode_record

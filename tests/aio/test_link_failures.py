@@ -10,7 +10,7 @@ import pytest
 
 from oncrpc.aio import link as link_module
 from oncrpc.aio.link import dial
-from oncrpc.aio.server import serve
+from oncrpc.aio.serve import serve
 from oncrpc.errors import (
     AuthError,
     ClientClosed,

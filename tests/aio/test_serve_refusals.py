@@ -11,7 +11,7 @@ import pytest
 
 from oncrpc.addr import transport
 from oncrpc.aio.client import connect
-from oncrpc.aio.server import serve
+from oncrpc.aio.serve import serve
 from oncrpc.errors import AddressError
 from oncrpc.net.sockets import listen
 from oncrpc.rpc import Service
@@ -91,7 +91,7 @@ def test_an_address_of_an_interface_is_served(monkeypatch: pytest.MonkeyPatch) -
         asked.append((entry.netid, host))
         return listen(entry, "::1", port)
 
-    monkeypatch.setattr("oncrpc.aio.server.listen", instead)
+    monkeypatch.setattr("oncrpc.aio.serve.listen", instead)
 
     run(served(Echo(), host="fe80::1%lo"))
 
@@ -152,7 +152,7 @@ def test_a_netid_alone_is_no_list_of_them() -> None:
 def test_an_argument_that_cannot_be_is_refused_by_its_name_before_anything_is_bound(
     options: dict[str, Any], kind: type[Exception], why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("oncrpc.aio.server.listen", None)
+    monkeypatch.setattr("oncrpc.aio.serve.listen", None)
     monkeypatch.setattr("oncrpc.net.targets.transports", lambda: HOST)
 
     with pytest.raises(kind) as raised:

@@ -18,7 +18,8 @@ import pytest
 from oncrpc.addr import Transport, split_uaddr, transport
 from oncrpc.aio.client import connect
 from oncrpc.aio.limits import Limits
-from oncrpc.aio.server import Server, serve
+from oncrpc.aio.serve import serve
+from oncrpc.aio.server import Server
 from oncrpc.aio.udp import UdpEndpoint
 from oncrpc.errors import AddressError, AuthError, SystemFailure
 from oncrpc.net.credentials import auth_sys
@@ -194,7 +195,7 @@ def test_a_transport_that_this_host_lacks_is_left_out_unless_it_is_named(
             raise error
         return listen(entry, host, port)
 
-    monkeypatch.setattr("oncrpc.aio.server.listen", without_ipv6)
+    monkeypatch.setattr("oncrpc.aio.serve.listen", without_ipv6)
 
     async def scenario() -> None:
         async with serve(Echo()) as server:

@@ -16,7 +16,8 @@ import pytest
 from oncrpc.addr import split_uaddr, transport
 from oncrpc.aio.client import connect
 from oncrpc.aio.link import dial
-from oncrpc.aio.server import Server, serve
+from oncrpc.aio.serve import serve
+from oncrpc.aio.server import Server
 from oncrpc.errors import NotRegistered, TransportError
 from oncrpc.net.sockets import listen
 from oncrpc.portmap.procedures import Mapper

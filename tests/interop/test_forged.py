@@ -124,6 +124,23 @@ def test_a_call_from_outside_that_says_127_0_0_1_does_not_register(
 
 
 @pytest.mark.slow
+def test_forged_set_does_not_poison_the_honest_one(host: Host) -> None:
+    message = call(7, 2, 1, 400002, 1, 17, 2049)
+    arrive(host, "127.0.0.1", message, "127.0.0.1")
+
+    with host.network():
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with sock:
+        sock.bind(("127.0.0.1", 700))
+        sock.settimeout(DEADLINE)
+        sock.sendto(message, ("127.0.0.1", 111))
+        reply = sock.recv(100)
+
+    assert reply[-4:] == words(1)  # TRUE
+    assert sync.run(host.binder().unset(400002, 1, "udp"))
+
+
+@pytest.mark.slow
 def test_by_default_the_kernel_keeps_what_says_127_0_0_1_outside() -> None:
     with Host() as strict:
         strict.start(portmap("--no-state"))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from oncrpc.addr import split_uaddr
-from oncrpc.aio.server import serve
+from oncrpc.aio.serve import serve
 from oncrpc.rpc import Call, Shorthands
 from oncrpc.rpc.prot import authsys_parms
 from support.hosts import compiled

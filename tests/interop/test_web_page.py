@@ -15,7 +15,7 @@ import pytest
 
 from oncrpc import sync
 from oncrpc.aio.link import dial
-from oncrpc.aio.server import serve
+from oncrpc.aio.serve import serve
 from oncrpc.programs.mount import MOUNT_V3
 from oncrpc.rpcbind import Binder
 from support.namespace import need

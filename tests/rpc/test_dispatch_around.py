@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from oncrpc import sync
-from oncrpc.errors import AuthError, GarbageArguments, SystemFailure, XdrError
+from oncrpc.errors import AuthError, CallError, GarbageArguments, SystemFailure, XdrError
 from oncrpc.rpc import Call, Caller, Judge, NoReply, Service
 from oncrpc.rpc.dispatch import Dispatcher
+from oncrpc.rpc.duplicates import DuplicateCache
 from oncrpc.rpc.program import Encoded
 from oncrpc.rpc.prot import auth_flavor, auth_stat, call_body
 from oncrpc.testing import ManualClock
@@ -31,6 +32,7 @@ from support.answering import (
     raising,
     serving,
 )
+from support.callers import FORGED, changed
 from support.service import Counter
 from support.words import words
 
@@ -160,6 +162,10 @@ def test_a_repeated_datagram_does_not_enter_the_hooks() -> None:
     assert hook.seen == ["ADD", "success"]
 
 
+async def never(call: Call, arg: int) -> int:
+    return await asyncio.Event().wait() and 0
+
+
 def test_a_cancelled_call_leaves_its_hooks() -> None:
     left: list[bool] = []
 
@@ -170,11 +176,8 @@ def test_a_cancelled_call_leaves_its_hooks() -> None:
         finally:
             left.append(True)
 
-    async def forever(call: Call, arg: int) -> int:
-        return await asyncio.Event().wait() and 0
-
     async def scenario() -> None:
-        hooked = Dispatcher([Odd(forever)], clock=ManualClock(), hooks=[hook])
+        hooked = Dispatcher([Odd(never)], clock=ManualClock(), hooks=[hook])
         reply = hooked.handle(ADD_5, TCP)
         assert isinstance(reply, Coroutine)
         task = asyncio.ensure_future(reply)
@@ -215,10 +218,10 @@ def test_idempotent_procedures_and_null_are_not_remembered() -> None:
         answer(dispatcher, called(0), UDP)
 
     assert counter.reads == 2
-    assert len(dispatcher.replay) == 0
+    assert len(dispatcher.duplicates) == 0
 
 
-def test_of_a_reply_that_fits_no_datagram_only_the_refusal_is_remembered() -> None:
+def test_oversized_udp_reply_caches_only_the_refusal() -> None:
     refused = words(XID, 1, 0, 0, 0, 5)  # SYSTEM_ERR
     dispatcher = serving(Odd(lambda call, arg: Encoded(bytes(1 << 20))))
 
@@ -234,7 +237,7 @@ def test_a_repeated_datagram_runs_again_after_the_lifetime() -> None:
     dispatcher = Dispatcher([counter], clock=clock)
     answer(dispatcher, ADD_5, UDP)
 
-    clock.advance(dispatcher.replay.lifetime + 1)
+    clock.advance(dispatcher.duplicates.lifetime + 1)
     answer(dispatcher, ADD_5, UDP)
 
     assert counter.added == [5, 5]
@@ -255,14 +258,61 @@ def test_a_call_that_still_runs_is_not_answered_a_second_time() -> None:
     assert service.calls == 1
 
 
-def test_a_refusal_is_remembered_like_an_answer() -> None:
-    service = raising(AuthError(auth_stat.AUTH_TOOWEAK))
+@pytest.mark.parametrize(
+    ("refusal", "reply", "runs"),
+    [
+        (SystemFailure(), ACCEPTED + words(5), 1),
+        (AuthError(auth_stat.AUTH_TOOWEAK), DENIED + words(1, 5), 2),
+    ],
+)
+def test_only_refusals_of_rights_are_not_cached(
+    refusal: CallError, reply: bytes, runs: int
+) -> None:
+    service = raising(refusal)
     dispatcher = serving(service)
 
     replies = [answer(dispatcher, ADD_5, UDP) for _ in range(2)]
 
-    assert replies == [DENIED + words(1, 5)] * 2
-    assert service.calls == 1
+    assert replies == [reply] * 2
+    assert service.calls == runs
+
+
+def test_forged_source_does_not_poison_the_cache() -> None:
+    def local_only(call: Call, arg: int) -> int:
+        return arg if call.caller.loopback else 0
+
+    dispatcher = serving(Odd(local_only))
+    honest = changed(FORGED, loopback=True)
+
+    assert answer(dispatcher, ADD_5, FORGED) == ACCEPTED + words(0, 0)
+    assert answer(dispatcher, ADD_5, honest) == ACCEPTED + words(0, 5)
+
+
+def test_a_cache_for_streams_answers_repeated_records() -> None:
+    counter = Counter()
+    cache = DuplicateCache(streams=True)
+    dispatcher = Dispatcher([counter], clock=ManualClock(), duplicates=cache)
+
+    replies = [answer(dispatcher, ADD_5, TCP) for _ in range(2)]
+
+    assert replies == [ACCEPTED + words(0, 5)] * 2
+    assert counter.added == [5]
+
+
+def test_a_cancelled_call_runs_again_when_repeated() -> None:
+    async def scenario() -> None:
+        service = Odd(never)
+        dispatcher = serving(service)
+        for _ in range(2):
+            reply = dispatcher.handle(ADD_5, UDP)
+            assert isinstance(reply, Coroutine)
+            task = asyncio.ensure_future(reply)
+            await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.wait([task])
+        assert service.calls == 2
+
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize("judgement", [None, "no"])

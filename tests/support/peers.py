@@ -11,7 +11,8 @@ from typing import Any
 
 from oncrpc.addr import split_uaddr
 from oncrpc.aio.link import AioLink, dial
-from oncrpc.aio.server import Server, serve
+from oncrpc.aio.serve import serve
+from oncrpc.aio.server import Server
 from oncrpc.rpc.record import RecordReader, encode_record
 from support.echo import ECHO_V1, Echo
 from support.loops import settle

@@ -1,60 +1,30 @@
-"""Serving programs over asyncio: endpoints of every transport around one dispatcher."""
+"""A server over asyncio: endpoints of every transport around one dispatcher."""
 
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
-import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
-from itertools import product
-from typing import Any, cast
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-from oncrpc.addr import (
-    WILDCARDS,
-    family_of,
-    is_numeric,
-    join_uaddr,
-    split_uaddr,
-    transport,
-)
-from oncrpc.aio.binding import binder
+from oncrpc.addr import join_uaddr
 from oncrpc.aio.connections import Carried, Pool, Turns
 from oncrpc.aio.epoll import Poller
 from oncrpc.aio.guard import Guard
 from oncrpc.aio.limits import LOCAL_LIMITS, Limits
+from oncrpc.aio.signals import ending_signals
 from oncrpc.aio.stream import Connection, Listener
 from oncrpc.aio.udp import UdpEndpoint
-from oncrpc.checks import check_kind, check_seconds
-from oncrpc.errors import AddressError, NotRegistered, OncRpcError
-from oncrpc.net.sockets import join_group, listen, listen_local
-from oncrpc.net.targets import check_netid, check_port
-from oncrpc.rpc.auth import Judge
+from oncrpc.net.sockets import join_group
 from oncrpc.rpc.dispatch import Dispatcher
-from oncrpc.rpc.program import Hook, Service, Version
-from oncrpc.rpcbind import Binder
 
-VISIBLE = ("udp", "tcp", "udp6", "tcp6")
 SWEEP_EVERY = 1.0
 """Seconds between two looks at the time limits of connections."""
 
 DRAIN = 2.0
 """Seconds that calls in progress have when a server closes."""
-
-ENDING = (signal.SIGTERM, signal.SIGINT)
-NOT_HERE = (
-    errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT, errno.EADDRNOTAVAIL,
-    socket.EAI_NONAME, socket.EAI_ADDRFAMILY,
-)  # fmt: skip
-NONE = type(None)
-KINDS: dict[str, tuple[type, ...]] = {
-    "host": (str, NONE), "path": (str, NONE), "hooks": (Sequence,), "auth": (Judge, NONE),
-    "limits": (Limits, Mapping, NONE), "registrar": (Binder,),
-}  # fmt: skip
-"""What ``serve`` takes."""
 
 
 class Server:
@@ -129,7 +99,7 @@ class Server:
         Signals are seen in the main thread only.
         """
         ended = asyncio.Event()
-        with _told_of_signals(ended.set):
+        with ending_signals(ended.set):
             await ended.wait()
 
     async def freeze(self, *, drain: float = DRAIN) -> list[Carried]:
@@ -225,186 +195,3 @@ async def _wait(futures: Iterable[asyncio.Future[Any]], until: float | None = No
     if pending:
         timeout = None if until is None else max(until - time.monotonic(), 0.0)
         await asyncio.wait(pending, timeout=timeout)
-
-
-_Told = tuple[list[Callable[[], None]], dict[signal.Signals, Any]]
-_told: dict[asyncio.AbstractEventLoop, _Told] = {}
-"""Who waits for signals, by event loop, and what the signals did before."""
-
-
-@contextmanager
-def _told_of_signals(tell: Callable[[], None]) -> Iterator[None]:
-    """Have the event loop tell of the signals that end a server, together with all others told."""
-    loop = asyncio.get_running_loop()
-    told, before = _told.setdefault(loop, ([], {}))
-    if not told:
-        with suppress(RuntimeError, ValueError):  # not the main thread
-            for number in ENDING:
-                handler = signal.getsignal(number)
-                loop.add_signal_handler(number, lambda: [each() for each in told])
-                before[number] = handler
-    told.append(tell)
-    try:
-        yield
-    finally:
-        told.remove(tell)
-        restored = {} if told else _told.pop(loop)[1]
-        for number, handler in restored.items():
-            loop.remove_signal_handler(number)
-            signal.signal(number, handler or signal.SIG_DFL)
-
-
-@asynccontextmanager
-async def serve(
-    *services: Service,
-    transports: Sequence[str] | None = None,
-    host: str | None = None,
-    port: int = 0,
-    path: str | None = None,
-    register: bool = False,
-    hooks: Sequence[Hook] = (),
-    auth: Judge | None = None,
-    limits: Limits | Mapping[str, Limits] | None = None,
-    drain: float = DRAIN,
-    registrar: Binder = binder,
-) -> AsyncIterator[Server]:
-    """Serve programs while the context lasts.
-
-    ::
-
-        async with oncrpc.serve(Greeter(), register=True) as server:
-            await server.wait()
-
-    ``transports`` are netids; without them UDP and TCP over the IP versions that this host has.
-    ``host`` is the address to bind, every address if None; a port of 0 is the kernel's choice;
-    ``path`` is for the netid ``local``, which needs one. With ``register`` the port mapper is told,
-    and told again when the context ends, also by an exception or because it is cancelled; then
-    calls under way have ``drain`` seconds. The ``hooks`` stand around every call, the first one
-    outermost; ``auth`` judges the credentials. ``limits`` are those of TCP and UDP, or a mapping
-    from netids to limits.
-
-    Raises:
-        OSError: an address cannot be bound. NotRegistered: the port mapper refused.
-        ValueError: no service, no such transport, or no such port. TypeError: no such kind.
-    """
-    _check(drain, host=host, path=path, hooks=hooks, auth=auth, limits=limits, registrar=registrar)
-    dispatcher = Dispatcher(_some(services), clock=time.monotonic, hooks=hooks, auth=auth)
-    server = Server(dispatcher, limits=limits)
-    registered: list[tuple[type[Version], str]] = []
-    try:
-        for netid, sock in _sockets(transports, host, port, path):
-            server.add(sock, netid)
-        _start(server, host)
-        if register:
-            for place in product((service.version for service in services), server.addresses):
-                registered.append(place)
-                await _register(*place, server.addresses[place[1]], registrar)
-        yield server
-    finally:
-        try:
-            await _unregister(registered, server.addresses, registrar)
-        finally:
-            await server.close(drain=drain)
-
-
-def _check(drain: float, **options: object) -> None:
-    """Refuse what cannot be, before anything is bound."""
-    check_seconds("drain", drain)
-    for name, value in options.items():
-        check_kind(name, value, *KINDS[name])
-    if isinstance(options["limits"], Mapping):
-        for limits in options["limits"].values():
-            check_kind("limits", limits, Limits)
-    for hook in cast(Sequence[object], options["hooks"]):
-        if not callable(hook):
-            raise TypeError(f"hooks are callables that stand around a call, not {hook!r}")
-
-
-def _some(services: Sequence[Service]) -> Sequence[Service]:
-    if not services:
-        raise ValueError("there is no service to serve")
-    return services
-
-
-def _start(server: Server, host: str | None) -> None:
-    if not server.endpoints:
-        raise AddressError(f"there is no transport to serve on {host or 'this host'}")
-    server.start()
-
-
-def _sockets(
-    netids: Sequence[str] | None, host: str | None, port: int, path: str | None
-) -> Iterator[tuple[str, socket.socket]]:
-    """A bound socket of every netid; if none is named, of those that this host has."""
-    check_port(port)
-    if isinstance(netids, str):
-        raise TypeError(f"transports are netids, such as ({netids!r},), not {netids!r}")
-    if netids is not None:
-        check_kind("transports", netids, Sequence)
-        for netid in netids:
-            check_netid("transports", netid)
-    for netid in VISIBLE if netids is None else netids:
-        try:
-            if netids is not None or _could_have(netid, host):
-                yield netid, _socket(netid, host, port, path)
-        except AddressError:
-            if netids is not None:
-                raise
-        except OSError as error:
-            if netids is not None or error.errno not in NOT_HERE:
-                raise
-
-
-def _could_have(netid: str, host: str | None) -> bool:
-    """Whether a host is an address of the transport's family, as far as can be seen."""
-    numeric = host is not None and is_numeric(host)
-    return not numeric or transport(netid).family == family_of((host or "").partition("%")[0])
-
-
-def _socket(netid: str, host: str | None, port: int, path: str | None) -> socket.socket:
-    entry = transport(netid)
-    local = entry.family == "loopback"
-    if local and not path:  # nor a default: the well-known one is the port mapper's
-        raise AddressError(f"netid {netid} needs a path: serve(..., path='/run/hello.sock')")
-    where = (path or "") if local else (host or WILDCARDS[entry.family])
-    try:
-        return listen_local(where) if local else listen(entry, where, port)
-    except OSError as error:
-        place = where if local else f"{where} port {port}"
-        reason = f"cannot serve {netid} on {place}: {error.strerror or error}"
-        raise type(error)(error.errno or errno.EIO, reason) from None
-
-
-async def _register(version: type[Version], netid: str, uaddr: str, registrar: Binder) -> None:
-    """As C servers do: forget what a former process left, then register the transport."""
-    await registrar.unset(version.prog, version.vers, netid)
-    if not await registrar.set(version.prog, version.vers, netid, uaddr):
-        raise NotRegistered(
-            f"the port mapper refused program {version.prog} version {version.vers}"
-            f" on {netid}: somebody else has registered it"
-        )
-
-
-async def _unregister(
-    registered: Sequence[tuple[type[Version], str]], addresses: Mapping[str, str], registrar: Binder
-) -> None:
-    """Take back what was registered and is still ours: others may serve the program by now."""
-    if not registered:
-        return
-    with suppress(OncRpcError, OSError):
-        listed = {
-            (entry.r_prog, entry.r_vers, entry.r_netid.decode(errors="replace")): entry.r_addr
-            for entry in await registrar.dump()
-        }
-        for version, netid in registered:
-            found = listed.get((version.prog, version.vers, netid), b"").decode(errors="replace")
-            if _port_or_path(found) == _port_or_path(addresses[netid]):
-                await registrar.unset(version.prog, version.vers, netid)
-
-
-def _port_or_path(uaddr: str) -> int | str:
-    """What of an address a port mapper leaves as it is: it may put another host's into it."""
-    try:
-        return split_uaddr(uaddr)[1]
-    except AddressError:
-        return uaddr

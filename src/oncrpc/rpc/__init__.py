@@ -1,6 +1,7 @@
 """Remote procedure calls (RFC 5531), sans-IO: no socket, no clock, no randomness, no asyncio."""
 
 from oncrpc.rpc.auth import AUTH_NONE, Flavor, Judge, Principal, Shorthands, SysFlavor, auth_sys
+from oncrpc.rpc.duplicates import DuplicateCache
 from oncrpc.rpc.program import (
     Answer,
     AnyProcedure,
@@ -20,7 +21,7 @@ from oncrpc.rpc.program import (
 )
 
 __all__ = [
-    "AUTH_NONE", "Answer", "AnyProcedure", "Call", "Caller", "Client", "Flavor", "Hook", "Judge",
-    "Link", "NoReply", "Principal", "Procedure", "Service", "Shorthands", "SyncClient", "SysFlavor",
-    "Version", "auth_sys", "idempotent", "pure", "silent",
+    "AUTH_NONE", "Answer", "AnyProcedure", "Call", "Caller", "Client", "DuplicateCache", "Flavor",
+    "Hook", "Judge", "Link", "NoReply", "Principal", "Procedure", "Service", "Shorthands",
+    "SyncClient", "SysFlavor", "Version", "auth_sys", "idempotent", "pure", "silent",
 ]  # fmt: skip

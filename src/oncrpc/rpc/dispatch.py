@@ -27,7 +27,7 @@ from oncrpc.errors import (
     XdrError,
 )
 from oncrpc.rpc.auth import AUTH_NONE, Judge
-from oncrpc.rpc.duplicates import ReplayCache
+from oncrpc.rpc.duplicates import CachedCall, DuplicateCache
 from oncrpc.rpc.program import (
     AnyProcedure,
     Call,
@@ -57,7 +57,7 @@ from oncrpc.rpc.prot import (
     rpc_msg,
     rpc_msg_body,
 )
-from oncrpc.rpc.reply_cache import MAX_KEPT_MESSAGE, MAX_KEPT_REPLY, Lasting, Memo
+from oncrpc.rpc.reply_cache import MAX_KEPT_REPLY, Lasting, Memo
 from oncrpc.xdr import codec
 
 log = logging.getLogger("oncrpc.rpc")
@@ -66,6 +66,9 @@ Reply = bytes | None
 Before = Callable[[Call], Awaitable[None] | None]
 NULL = 0
 """The procedure that does nothing (§12.1): may run twice, and its floods push nothing out."""
+
+LARGEST_DATAGRAM = 65507
+"""Bytes of UDP's payload over IPv4."""
 
 _NO_HOOKS = nullcontext()
 SUCCEEDED = struct.pack(
@@ -103,10 +106,11 @@ class Dispatcher:
         hooks: Sequence[Hook] = (),
         auth: Judge | None = None,
         memo: Memo | None = None,
+        duplicates: DuplicateCache | None = None,
     ) -> None:
         self.clock, self.before, self.memo = clock, before, memo
         self.hooks, self.auth = tuple(hooks), Judge() if auth is None else auth
-        self.replay = ReplayCache()
+        self.duplicates = DuplicateCache() if duplicates is None else duplicates
         self._programs: dict[int, dict[int, dict[int, tuple[AnyProcedure, Any]]]] = {}
         for service in services:
             self.add(service)
@@ -165,7 +169,7 @@ class Dispatcher:
 
     def _proceed(self, call: Call, handler: Callable[..., Any]) -> Reply | Awaitable[Reply]:
         unrepeatable = call.procedure.number != NULL and not is_idempotent(handler)
-        if call.caller.datagram and unrepeatable:
+        if unrepeatable and self.duplicates.covers(call.caller):
             return self._run_once(call, handler)
         return self._run(call, handler)
 
@@ -189,23 +193,26 @@ class Dispatcher:
         return Call(xid, procedure, *judged, caller, message, offset), handler
 
     def _run_once(self, call: Call, handler: Callable[..., Any]) -> Reply | Awaitable[Reply]:
-        """Run a call that must not run twice; one still running is not answered a second time."""
-        now = self.clock()
-        seen = self.replay.seen(call.caller.source, call.message, now)
-        if seen is not None:
-            return seen.reply
-        remembered = self.replay.begin(call.caller.source, call.message, now)
+        """Run a call that must not run twice; a retransmission gets the first reply."""
+        duplicates = self.duplicates
+        found = duplicates.find(call.caller, call.message, self.clock())
+        if found is not None:
+            return found.reply  # None while it is in progress: that reply will come
+        entry = duplicates.begin(call.caller, call.message)
         reply = self._run(call, handler)
-        if not inspect.isawaitable(reply):
-            remembered.reply = _of_datagram(reply)
-            return reply
+        if inspect.isawaitable(reply):
+            return self._finish_once(call, entry, reply)
+        duplicates.finish(entry, _kept(call, reply), self.clock())
+        return reply
 
-        async def remember() -> Reply:
-            answer = await reply
-            remembered.reply = _of_datagram(answer)
-            return answer
-
-        return remember()
+    async def _finish_once(self, call: Call, entry: CachedCall, reply: Awaitable[Reply]) -> Reply:
+        try:
+            found = await reply
+        except BaseException:  # cancelled: its retransmission runs
+            self.duplicates.abandon(entry)
+            raise
+        self.duplicates.finish(entry, _kept(call, found), self.clock())
+        return found
 
     def _run(self, call: Call, handler: Callable[..., Any]) -> Reply | Awaitable[Reply]:
         """Decode, call, encode. A bug in the handler becomes SYSTEM_ERR and a log entry."""
@@ -293,9 +300,9 @@ def success(call: Call, results: bytes) -> bytes:
     return _accepted(call.message[:4], call.verf, data) + results
 
 
-def _of_datagram(reply: Reply) -> Reply:
-    """What may be kept of a reply: no datagram has room for a longer one, which is SYSTEM_ERR."""
-    if reply is None or len(reply) <= MAX_KEPT_MESSAGE:
+def _kept(call: Call, reply: Reply) -> Reply:
+    """What the duplicate cache keeps: of a reply that no datagram can carry, its SYSTEM_ERR."""
+    if reply is None or not call.caller.datagram or len(reply) <= LARGEST_DATAGRAM:
         return reply
     return refuse(reply[:4], SystemFailure())
 

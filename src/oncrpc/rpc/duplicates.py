@@ -1,64 +1,130 @@
-"""The duplicate-request cache: a retransmitted call gets its first answer again.
+"""The duplicate-request cache: a retransmitted call gets its first reply again.
 
-Over UDP a client that got no reply sends the same bytes again. If the call is not idempotent,
-doing it twice gives the wrong answer: the second SET finds the entry of the first and is FALSE.
-A call is the same if its source, xid and all its bytes are; of the bytes a digest is kept, so that
-large calls cost no memory. A client that uses one xid for every call is safe too: a call with other
-bytes takes the place of the one before.
+A client that got no reply sends the same bytes again. If the procedure is not idempotent, running
+it twice gives a wrong reply: the second SET finds the entry of the first and returns FALSE. A
+retransmission of a call that is still in progress is dropped; its reply is on its way.
+
+Handlers marked ``idempotent`` are never cached. The others are cached over UDP, and on streams too
+if the cache is made with ``streams=True``: a client whose connection broke sends its calls again
+over the next one (RFC 1813 §4.5 is about this).
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable
 from hashlib import blake2b
+
+from oncrpc.rpc.program import Caller
+from oncrpc.rpc.prot import reply_stat
 
 LIFETIME = 60.0
 """Seconds for which the reply to a call is kept for its retransmissions."""
 
-MAX_CALLS = 1024
-"""Calls whose reply is kept for retransmissions."""
+MAX_BYTES = 4 << 20
+"""Bytes of replies that are kept for retransmissions, with the overhead of each."""
+
+OVERHEAD = 1024
+"""Bytes that are counted for an entry besides its reply: its objects and its places in tables."""
+
+DENIED = reply_stat.MSG_DENIED.to_bytes(4, "big")
+Key = tuple[object, ...]
 
 
-class Remembered:
-    """A call that was begun: its digest, and its reply once there is one."""
+class CachedCall:
+    """A call that has begun, and its reply once it is ``done``; None is a call without a reply."""
 
-    __slots__ = ("at", "digest", "reply")
+    __slots__ = ("at", "digest", "done", "key", "reply")
 
-    def __init__(self, digest: bytes, at: float) -> None:
-        self.digest, self.at = digest, at
+    def __init__(self, key: Key, digest: bytes) -> None:
+        self.key, self.digest = key, digest
+        self.at, self.done = 0.0, False
         self.reply: bytes | None = None
 
+    @property
+    def size(self) -> int:
+        """The bytes that are counted for the entry."""
+        return OVERHEAD + len(self.reply or b"")
 
-class ReplayCache:
-    """At most ``max_calls`` calls, each for ``lifetime`` seconds."""
 
-    def __init__(self, *, max_calls: int = MAX_CALLS, lifetime: float = LIFETIME) -> None:
-        self.max_calls, self.lifetime = max_calls, lifetime
-        self._calls: OrderedDict[tuple[Hashable, bytes], Remembered] = OrderedDict()
+class DuplicateCache:
+    """Calls in progress, and the replies to those that ended.
+
+    Key: the xid, the caller (its address and port, or the user at a local socket), and how the call
+    arrived: netid, address asked, interface scope, and whether over loopback or to a group. A
+    forged datagram from outside so never has the key of a local call. An entry matches if a
+    checksum of all bytes of the call is the same: program, version, procedure, credential and
+    arguments. Otherwise the new call replaces the entry, so a client that uses one xid for
+    everything is safe.
+
+    Bound: ``max_bytes`` of replies and overhead; the oldest reply is removed first. Calls in
+    progress are bounded by the limits of the listeners. Of a call only the checksum is kept.
+
+    Emptied by: ``lifetime`` seconds after the reply. A reply of MSG_DENIED is not kept, since
+    rights may change, and a cancelled call is removed: its retransmission runs.
+    """
+
+    def __init__(
+        self, *, max_bytes: int = MAX_BYTES, lifetime: float = LIFETIME, streams: bool = False
+    ) -> None:
+        self.max_bytes, self.lifetime, self.streams = max_bytes, lifetime, streams
+        self.size = 0
+        self.in_progress: dict[Key, CachedCall] = {}
+        self._done: OrderedDict[Key, CachedCall] = OrderedDict()
 
     def __len__(self) -> int:
-        return len(self._calls)
+        return len(self._done)
 
-    def seen(self, source: Hashable, message: bytes, now: float) -> Remembered | None:
-        """The same call from the same source, if it was begun lately."""
-        found = self._calls.get((source, message[:4]))
-        if found is None or now - found.at > self.lifetime or found.digest != _digest(message):
+    def covers(self, caller: Caller) -> bool:
+        """Whether the cache is for calls that arrive in this way."""
+        return caller.datagram or self.streams
+
+    def find(self, caller: Caller, message: bytes, now: float) -> CachedCall | None:
+        """The same call, if it is in progress or ended within the lifetime."""
+        key = _key(caller, message)
+        found = self.in_progress.get(key) or self._done.get(key)
+        if found is None or found.digest != _digest(message):
             return None
-        return found
+        return None if found.done and now - found.at > self.lifetime else found
 
-    def begin(self, source: Hashable, message: bytes, now: float) -> Remembered:
-        """Remember a call that is about to run; set ``reply`` on what is returned."""
-        call = Remembered(_digest(message), now)
-        key = (source, message[:4])
-        self._calls[key] = call
-        self._calls.move_to_end(key)
-        while len(self._calls) > self.max_calls or self._oldest().at < now - self.lifetime:
-            self._calls.popitem(last=False)
+    def begin(self, caller: Caller, message: bytes) -> CachedCall:
+        """Note a call that is about to run; ``finish`` or ``abandon`` it later."""
+        call = CachedCall(_key(caller, message), _digest(message))
+        self._remove(call.key)
+        self.in_progress[call.key] = call
         return call
 
-    def _oldest(self) -> Remembered:
-        return next(iter(self._calls.values()))
+    def finish(self, call: CachedCall, reply: bytes | None, now: float) -> None:
+        """Keep the reply to a call, unless another call with its key has replaced it."""
+        if not self.abandon(call) or (reply is not None and reply[8:12] == DENIED):
+            return
+        call.reply, call.at, call.done = reply, now, True
+        self._done[call.key] = call
+        self.size += call.size
+        while self._done and (self.size > self.max_bytes or self._expired(now)):
+            self._remove(next(iter(self._done)))
+
+    def abandon(self, call: CachedCall) -> bool:
+        """Forget a call in progress; False if another one has replaced it."""
+        if self.in_progress.get(call.key) is not call:
+            return False
+        del self.in_progress[call.key]
+        return True
+
+    def _expired(self, now: float) -> bool:
+        return now - next(iter(self._done.values())).at > self.lifetime
+
+    def _remove(self, key: Key) -> None:
+        removed = self._done.pop(key, None)
+        if removed is not None:
+            self.size -= removed.size
+
+
+def _key(caller: Caller, message: bytes) -> Key:
+    return (
+        message[:4],
+        *(caller.source, caller.uid),
+        *(caller.netid, caller.local, caller.loopback, caller.to_group),
+    )
 
 
 def _digest(message: bytes) -> bytes:
