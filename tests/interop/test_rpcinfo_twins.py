@@ -44,8 +44,12 @@ for entry in ODD:
 os.setuid(103)
 for netid, uaddr in (("udp", "0.0.0.0.216.137"), ("tcp", "0.0.0.0.172.145")):
     assert sync.run(sync.binder.set(100024, 1, netid, uaddr))
+assert sync.run(sync.binder.set(100003, 9, "tcp", "0.0.0.0.216.138"))
 """
-"""The registry of an NFS server, and entries that only a test would make and some would refuse."""
+"""The registry of an NFS server, and entries that only a test would make and some would refuse.
+
+Version 9 of NFS is another user's: ``-s`` shows it under the owner of the first entry.
+"""
 
 AS_USER = """
 import os, sys

@@ -10,6 +10,7 @@ from oncrpc.cli.rpcinfo.listing import (
     registrations_text,
     summaries,
     summaries_text,
+    summary_item,
 )
 from oncrpc.programs.portmap import mapping
 from oncrpc.programs.rpcb import rpcb, rpcb_entry
@@ -61,6 +62,15 @@ def test_a_summary_has_the_newest_first_and_the_first_owner() -> None:
         "   program version(s) netid(s)                         service     owner",
         "    100005  3,1       tcp,udp                          mountd      superuser",
     ]
+
+
+def test_json_summary_names_every_owner() -> None:
+    (found,) = summaries(MOUNTD)
+
+    assert summary_item(found) == {
+        "program": 100005, "versions": [3, 1], "netids": ["tcp", "udp"], "service": "mountd",
+        "owners": {"superuser": [1], "103": [3]},
+    }  # fmt: skip
 
 
 def test_wide_versions_are_followed_by_one_space() -> None:

@@ -73,7 +73,7 @@ async def dump(request: Request) -> int:
 async def summary(request: Request) -> int:
     """``-s``: a line a program."""
     found = summaries(await registrations(request))
-    show(request, summaries_text(found), found)
+    show(request, summaries_text(found), map(summary_item, found))
     return 0
 
 
@@ -211,7 +211,11 @@ def registration_item(entry: rpcb) -> dict[str, Any]:
 
 
 def summaries(found: list[rpcb]) -> list[dict[str, Any]]:
-    """A summary a program: versions and netids newest first, the owner of the oldest entry."""
+    """A summary of each program: versions and netids newest first.
+
+    As in the C tool ``owner`` is that of the oldest entry, whoever registered the other versions;
+    ``owners`` has them all, each with its versions.
+    """
     programs: dict[int, dict[str, Any]] = {}
     for entry in found:
         new = {
@@ -220,14 +224,24 @@ def summaries(found: list[rpcb]) -> list[dict[str, Any]]:
             "netids": {},
             "service": getrpcbynumber(entry.r_prog),
             "owner": printable(entry.r_owner),
+            "owners": {},
         }
         known = programs.setdefault(entry.r_prog, new)
         known["versions"][entry.r_vers] = None
         known["netids"][printable(entry.r_netid)] = None
+        known["owners"].setdefault(printable(entry.r_owner), {})[entry.r_vers] = None
     for known in programs.values():
         known["versions"] = list(reversed(known["versions"]))
         known["netids"] = list(reversed(known["netids"]))
+        known["owners"] = {
+            owner: list(reversed(versions)) for owner, versions in known["owners"].items()
+        }
     return list(programs.values())
+
+
+def summary_item(summary: dict[str, Any]) -> dict[str, Any]:
+    """A summary for JSON: it has all owners instead of the oldest one."""
+    return {name: value for name, value in summary.items() if name != "owner"}
 
 
 def summaries_text(found: list[dict[str, Any]]) -> Iterator[str]:
