@@ -25,6 +25,7 @@ LAYERS = {
     "daemon": 8,
     "portmap": 9,
     "cli": 10,
+    "__main__": 11,
 }  # fmt: skip
 EXCEPTIONS = {
     "oncrpc.daemon.config.read": {"oncrpc.portmap.config", "oncrpc.portmap.vocabulary"},
