@@ -16,7 +16,7 @@ from oncrpc.errors import ProtocolError
 from oncrpc.rpc import Caller
 from oncrpc.rpc.dispatch import Dispatcher
 from oncrpc.rpc.prot import rpc_msg
-from oncrpc.rpc.reply_cache import Lasting
+from oncrpc.rpc.reply_cache import Cacheable
 from oncrpc.xdr import codec
 
 MOST_CALLS = 6
@@ -36,16 +36,19 @@ def run(data: bytes) -> None:
     """Have them answered, one after the other."""
     port_mapper = mapper()
     dispatcher = Dispatcher(
-        port_mapper.services(), clock=lambda: 0.0, before=port_mapper.before, memo=port_mapper.memo
+        port_mapper.services(),
+        clock=lambda: 0.0,
+        before=port_mapper.before,
+        reply_cache=port_mapper.reply_cache,
     )
     for part in parted(data, MOST_CALLS):
         number, call = (part or b"\0")[0], part[1:]
         caller = CALLERS[number % len(CALLERS)]
         reply = answer(dispatcher, call, caller)
         check(call, reply)
-        if isinstance(reply, Lasting):
+        if isinstance(reply, Cacheable):
             assert answer(dispatcher, call, caller) == reply
-    port_mapper.memo.settle()
+    port_mapper.reply_cache.settle()
 
 
 def answer(dispatcher: Dispatcher, call: bytes, caller: Caller) -> bytes | None:

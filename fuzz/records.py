@@ -57,7 +57,7 @@ def run(data: bytes) -> None:
     assert handed_over == whole or (whole[1] and handed_over[0][: len(whole[0])] == whole[0])
     port_mapper = mapper()
     dispatcher = Dispatcher(
-        port_mapper.services(), clock=lambda: 0.0, before=port_mapper.before, memo=None
+        port_mapper.services(), clock=lambda: 0.0, before=port_mapper.before, reply_cache=None
     )
     caller = BY_STREAM[len(data) % len(BY_STREAM)]
     for record in whole[0]:

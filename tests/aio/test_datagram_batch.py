@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
 import socket
 from collections.abc import Iterator
+from typing import Any, Literal
 
 import pytest
 
-from oncrpc.aio import datagram_batch as mmsg
-from oncrpc.aio.datagram_batch import ADDRESS_AT, ASKED, ASKED_BEFORE, MAX_DATAGRAM, PORT_AT, Batch
+from oncrpc.aio import datagram_batch
+from oncrpc.aio.datagram_batch import ADDRESS_AT, IDENTITY_BEFORE, PORT_AT, Batch, column
 from oncrpc.net.sockets import IP_PKTINFO
 
 HOSTS = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
@@ -17,8 +19,8 @@ HOSTS = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
 @pytest.fixture(params=["together", "one by one"])
 def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "one by one":
-        monkeypatch.setattr(mmsg, "_receive", mmsg.one_by_one("recvmsg"))
-        monkeypatch.setattr(mmsg, "_send", mmsg.one_by_one("sendmsg"))
+        monkeypatch.setattr(datagram_batch, "_receive", datagram_batch.one_by_one("recvmsg"))
+        monkeypatch.setattr(datagram_batch, "_send", datagram_batch.one_by_one("sendmsg"))
 
 
 @pytest.fixture(params=HOSTS, ids=["IPv4", "IPv6"])
@@ -41,7 +43,7 @@ Pair = tuple[socket.socket, socket.socket]
 
 
 @pytest.mark.usefixtures("_way")
-def test_datagrams_are_received_in_order_as_many_as_there_is_room_for(pair: Pair) -> None:
+def test_datagrams_are_received_in_order(pair: Pair) -> None:
     batch = Batch(pair[0], slots=2)
     for text in (b"one", b"", b"three"):
         pair[1].send(text)
@@ -66,7 +68,7 @@ def test_slots_are_sent_back_where_they_came_from(pair: Pair) -> None:
 
 
 @pytest.mark.usefixtures("_way")
-def test_a_reply_stays_in_its_slot_and_takes_the_xid_of_the_next_datagram(pair: Pair) -> None:
+def test_a_reply_in_a_slot_takes_the_next_xid(pair: Pair) -> None:
     batch = Batch(pair[0])
     pair[1].send(b"xid1 asks")
     batch.receive()
@@ -81,7 +83,7 @@ def test_a_reply_stays_in_its_slot_and_takes_the_xid_of_the_next_datagram(pair: 
 
 
 @pytest.mark.usefixtures("_way")
-def test_what_was_asked_is_the_same_whatever_the_xid_and_the_port(pair: Pair) -> None:
+def test_the_identity_has_neither_xid_nor_port(pair: Pair) -> None:
     batch = Batch(pair[0])
     with socket.socket(pair[1].family, socket.SOCK_DGRAM) as other:
         other.connect(pair[0].getsockname())
@@ -89,16 +91,17 @@ def test_what_was_asked_is_the_same_whatever_the_xid_and_the_port(pair: Pair) ->
             sock.send(text)
         batch.receive()
 
-    assert batch.asked(0) == batch.asked(1) != batch.asked(2)
-    assert batch.asked(0) == batch.block[ASKED[0] : ASKED[0] + ASKED_BEFORE + batch.sizes(1)[0]]
+    at, size = batch.identities[0], batch.sizes(1)[0]
+    assert batch.identity(0) == batch.identity(1) != batch.identity(2)
+    assert batch.identity(0) == batch.block[at : at + IDENTITY_BEFORE + size]
     assert batch.route(0) == batch.route(2)
     assert batch.source(0) != batch.source(1)
 
 
-def test_slots_of_a_train_arrive_one_by_one(pair: Pair) -> None:
+def test_segments_arrive_as_datagrams(pair: Pair) -> None:
     batch = Batch(pair[0])
-    if not batch.trains:
-        pytest.skip("the kernel knows no trains")
+    if not batch.can_segment:
+        pytest.skip("the kernel has no UDP_SEGMENT")
     texts = [b"xid%d" % n for n in range(5)]
     for text in texts:
         pair[1].send(text)
@@ -106,12 +109,12 @@ def test_slots_of_a_train_arrive_one_by_one(pair: Pair) -> None:
     for n in range(5):
         batch.put(n, b" is told", batch.control(n))
 
-    batch.send_train(1, 4)
+    batch.send_segmented(1, 4)
 
     assert [pair[1].recv(100) for _ in range(4)] == [text + b" is told" for text in texts[1:]]
 
 
-def test_a_train_that_cannot_be_sent_is_an_error_and_its_slots_may_go_alone(pair: Pair) -> None:
+def test_unsendable_segments_can_be_sent_one_by_one(pair: Pair) -> None:
     batch = Batch(pair[0])
     for text in (b"xid1", b"xid2"):
         pair[1].send(text)
@@ -121,14 +124,14 @@ def test_a_train_that_cannot_be_sent_is_an_error_and_its_slots_may_go_alone(pair
     port, batch.block[PORT_AT : PORT_AT + 2] = batch.block[PORT_AT : PORT_AT + 2], bytes(2)
 
     with pytest.raises(OSError, match="Invalid argument"):
-        batch.send_train(0, 2)  # there is no port 0
+        batch.send_segmented(0, 2)  # there is no port 0
 
     batch.block[PORT_AT : PORT_AT + 2] = port
     assert (batch.send(0, 2), pair[1].recv(100)) == (2, b"xid1 is told")
 
 
 @pytest.mark.usefixtures("_way")
-def test_a_slot_that_cannot_be_sent_is_an_error_the_next_ones_are_not(pair: Pair) -> None:
+def test_an_unsendable_slot_leaves_the_next_ones(pair: Pair) -> None:
     batch = Batch(pair[0])
     for text in (b"xid1", b"xid2"):
         pair[1].send(text)
@@ -144,26 +147,26 @@ def test_a_slot_that_cannot_be_sent_is_an_error_the_next_ones_are_not(pair: Pair
 
 
 @pytest.mark.usefixtures("_way")
-def test_what_does_not_fit_is_marked_as_cut(pair: Pair) -> None:
+def test_a_datagram_that_does_not_fit_is_truncated(pair: Pair) -> None:
     batch = Batch(pair[0])
-    pair[1].send(bytes(MAX_DATAGRAM))
-    pair[1].send(bytes(MAX_DATAGRAM + 1))
+    pair[1].send(bytes(9000))
+    pair[1].send(bytes(9001))
 
     batch.receive()
 
-    assert [batch.cut(0), batch.cut(1)] == [False, True]
-    assert batch.sizes(2) == [MAX_DATAGRAM, MAX_DATAGRAM]
-    assert batch.whole(2)
+    assert [batch.is_truncated(0), batch.is_truncated(1)] == [False, True]
+    assert batch.sizes(2) == [9000, 9000]
+    assert batch.all_addressed(2)
 
 
-def test_it_is_known_when_a_datagram_does_not_tell_which_address_was_asked() -> None:
+def test_a_datagram_without_address_is_noticed() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ours:
         ours.bind(("127.0.0.1", 0))
         ours.sendto(b"xid", ours.getsockname())
         batch = Batch(ours)
         batch.receive()
 
-        assert (batch.whole(1), batch.control(0)) == (False, b"")
+        assert (batch.all_addressed(1), batch.control(0)) == (False, b"")
 
 
 def test_an_error_of_the_socket_is_raised() -> None:
@@ -171,3 +174,56 @@ def test_an_error_of_the_socket_is_raised() -> None:
         batch = Batch(sock)
     with pytest.raises(OSError, match="Bad file descriptor"):
         batch.receive()
+
+
+FIELDS = (
+    ("msg_name", ctypes.c_uint64),
+    ("msg_namelen", ctypes.c_uint32),
+    ("msg_iov", ctypes.c_uint64),
+    ("msg_iovlen", ctypes.c_uint64),
+    ("msg_control", ctypes.c_uint64),
+    ("msg_controllen", ctypes.c_uint64),
+    ("msg_flags", ctypes.c_uint32),
+)
+"""``struct msghdr`` of a 64-bit machine."""
+
+
+class BigEndianHeader(ctypes.BigEndianStructure):
+    """The header on a big-endian machine, such as s390x."""
+
+    _fields_ = FIELDS
+
+
+class LittleEndianHeader(ctypes.LittleEndianStructure):
+    """The header on a little-endian machine."""
+
+    _fields_ = FIELDS
+
+
+@pytest.mark.parametrize(
+    ("kind", "order"), [(BigEndianHeader, "big"), (LittleEndianHeader, "little")]
+)
+@pytest.mark.parametrize("name", ["msg_controllen", "msg_iovlen", "msg_flags"])
+def test_a_field_is_read_in_its_whole_width(
+    kind: type[ctypes.Structure], order: Literal["big", "little"], name: str
+) -> None:
+    headers: Any = (kind * 3)()
+    for n in range(3):
+        setattr(headers[n], name, 40 + n)
+
+    found = column(memoryview(headers).cast("B"), getattr(kind, name), step=ctypes.sizeof(kind))
+
+    read = [int.from_bytes(found[n : n + 1].tobytes(), order) for n in range(3)]
+    assert read == [40, 41, 42]
+
+
+def test_our_headers_are_those_of_the_c_library() -> None:
+    """64 bits: name, namelen and padding, iov, iovlen, control, controllen, flags, len."""
+    if ctypes.sizeof(ctypes.c_size_t) != 8:
+        pytest.skip("not a 64-bit machine")
+    fields = datagram_batch._msghdr
+    names = ("msg_iov", "msg_iovlen", "msg_control", "msg_controllen", "msg_flags")
+
+    assert [getattr(fields, name).offset for name in names] == [16, 24, 32, 40, 48]
+    assert [getattr(fields, name).size for name in names] == [8, 8, 8, 8, 4]
+    assert datagram_batch.HEADER == 64

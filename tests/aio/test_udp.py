@@ -9,18 +9,18 @@ import pytest
 from oncrpc.aio.datagram_batch import SLOTS, Batch
 from oncrpc.aio.guard import NoGuard, Standing
 from oncrpc.aio.limits import Limits
-from oncrpc.aio.udp import MAX_CALL, MAX_REPLY, _fitting
-from oncrpc.aio.udp_route import Route
+from oncrpc.aio.udp import fitting
 from oncrpc.errors import SystemFailure
 from oncrpc.rpc import Caller
 from oncrpc.rpc.dispatch import refuse
-from oncrpc.rpc.reply_cache import Memo
+from oncrpc.rpc.reply_cache import ReplyCache
 from support.datagrams import Client, Subject, endpoint, guarded
 from support.echo import ECHO_V1, call
 from support.loops import run, settle, until
 from support.words import words
 
 HEADER = 24
+DATAGRAM = Limits().datagram
 
 
 def test_a_call_is_answered() -> None:
@@ -34,7 +34,7 @@ def test_a_call_is_answered() -> None:
 
 
 @pytest.mark.parametrize("asked", ["127.0.0.1", "127.0.0.2"])
-def test_the_reply_leaves_from_the_address_that_was_asked(asked: str) -> None:
+def test_the_reply_leaves_from_the_called_address(asked: str) -> None:
     async def scenario() -> None:
         async with endpoint() as (echo, _, port):
             with Client() as client:
@@ -71,7 +71,7 @@ def test_over_ipv6_too() -> None:
     ],
     ids=["empty", "short", "zeros", "cut", "reply", "credential"],
 )
-def test_what_is_no_call_is_dropped_and_the_next_answered(junk: bytes) -> None:
+def test_junk_is_dropped_and_the_next_call_answered(junk: bytes) -> None:
     async def scenario() -> None:
         async with endpoint() as (_, _, port):
             with Client() as client:
@@ -82,37 +82,37 @@ def test_what_is_no_call_is_dropped_and_the_next_answered(junk: bytes) -> None:
     run(scenario())
 
 
-def test_a_call_that_there_is_no_room_for_is_a_system_error_and_that_is_said(
+def test_a_call_that_is_too_long_is_refused(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async def scenario() -> None:
         async with endpoint() as (echo, _, port):
             with Client() as client:
                 refused, _ = await client.ask(
-                    call(1, ECHO_V1.ECHO, bytes(MAX_CALL)), "127.0.0.1", port
+                    call(1, ECHO_V1.ECHO, bytes(DATAGRAM)), "127.0.0.1", port
                 )
                 assert refused == refuse(words(1), SystemFailure())
                 assert not echo.callers
 
     run(scenario())
-    assert caplog.messages == [f"udp: a call from 127.0.0.1 is over {MAX_CALL} bytes"]
+    assert caplog.messages == [f"udp: a call from 127.0.0.1 is over {DATAGRAM} bytes"]
 
 
-def test_a_reply_beyond_what_clients_have_room_for_is_a_system_error() -> None:
+def test_a_reply_beyond_the_limit_is_a_system_error() -> None:
     async def scenario() -> None:
         async with endpoint() as (_, _, port):
             with Client() as client:
-                most = MAX_REPLY - HEADER - 4
+                most = DATAGRAM - HEADER - 4
                 longest, _ = await client.ask(call(1, ECHO_V1.MUCH, most), "127.0.0.1", port)
                 refused, _ = await client.ask(call(2, ECHO_V1.MUCH, most + 1), "127.0.0.1", port)
-                assert len(longest) == MAX_REPLY
+                assert len(longest) == DATAGRAM
                 assert refused == refuse(words(2), SystemFailure())
 
     run(scenario())
 
 
 class Failing:
-    """A batch some of whose receipts or sendings fail."""
+    """A batch that fails to receive or to send a number of times."""
 
     def __init__(self, batch: Batch, *, receipts: int = 0, sendings: int = 0) -> None:
         self.batch, self.receipts, self.sendings = batch, receipts, sendings
@@ -133,7 +133,7 @@ class Failing:
         return self.batch.send(first, count)
 
 
-def test_a_sender_that_cannot_be_answered_does_not_end_the_endpoint() -> None:
+def test_an_unsendable_reply_does_not_end_the_endpoint() -> None:
     async def scenario() -> None:
         async with endpoint() as (_, made, port):
             made.batch = Failing(made.batch, sendings=1)  # type: ignore[assignment]  # it is like one
@@ -145,7 +145,7 @@ def test_a_sender_that_cannot_be_answered_does_not_end_the_endpoint() -> None:
     run(scenario())
 
 
-def test_a_late_reply_that_cannot_be_sent_does_not_end_the_endpoint() -> None:
+def test_an_unsendable_late_reply_does_not_end_it() -> None:
     class Sending:
         """A socket that sends nothing."""
 
@@ -172,7 +172,7 @@ def test_a_late_reply_that_cannot_be_sent_does_not_end_the_endpoint() -> None:
     run(scenario())
 
 
-def test_an_error_of_the_socket_does_not_end_the_endpoint() -> None:
+def test_a_socket_error_does_not_end_the_endpoint() -> None:
     async def scenario() -> None:
         async with endpoint() as (_, made, port):
             made.batch = Failing(made.batch, receipts=3)  # type: ignore[assignment]  # it is like one
@@ -229,7 +229,7 @@ def test_while_too_many_handlers_wait_datagrams_are_dropped() -> None:
     run(scenario())
 
 
-def test_calls_that_wait_when_it_closes_are_cancelled_even_if_they_have_not_begun() -> None:
+def test_closing_cancels_calls_that_have_not_begun() -> None:
     async def scenario() -> None:
         async with endpoint() as (echo, made, port):
             with Client() as client:
@@ -242,7 +242,7 @@ def test_calls_that_wait_when_it_closes_are_cancelled_even_if_they_have_not_begu
 
 
 class Strict(NoGuard):
-    """A guard that trusts nobody, with a bucket of so many replies for all."""
+    """A guard that trusts no source, with one bucket for all of them."""
 
     generation = 0
 
@@ -257,7 +257,7 @@ class Strict(NoGuard):
         return self.left >= 0
 
 
-def test_who_is_not_trusted_gets_no_reply_that_is_longer_than_the_call() -> None:
+def test_an_untrusted_source_gets_no_longer_reply() -> None:
     async def scenario() -> None:
         async with guarded(Strict()) as made:
             port = made.sock.getsockname()[1]
@@ -271,7 +271,7 @@ def test_who_is_not_trusted_gets_no_reply_that_is_longer_than_the_call() -> None
     run(scenario())
 
 
-def test_where_even_the_refusal_is_longer_there_is_silence() -> None:
+def test_a_refusal_that_is_longer_is_not_sent() -> None:
     async def scenario() -> None:
         async with guarded(Strict()) as made:
             port = made.sock.getsockname()[1]
@@ -283,17 +283,16 @@ def test_where_even_the_refusal_is_longer_there_is_silence() -> None:
     run(scenario())
 
 
-def test_a_late_reply_may_not_be_longer_than_its_call_either() -> None:
-    assert _fitting(
-        bytes(41), bytes(40), Route("", 0, None, False, False, None, trusted=False)
-    ) == (refuse(bytes(4), SystemFailure()))
+def test_a_late_reply_is_no_longer_than_its_call() -> None:
+    found = fitting(bytes(41), bytes(40), trusted=False, most=9000)
+    assert found == refuse(bytes(4), SystemFailure())
 
 
-@pytest.mark.parametrize("remembered", [True, False])
-def test_when_the_bucket_is_empty_calls_are_dropped_and_counted(*, remembered: bool) -> None:
+@pytest.mark.parametrize("cached", [True, False])
+def test_an_empty_bucket_drops_and_counts_calls(*, cached: bool) -> None:
     async def scenario() -> None:
-        memo = Memo(Subject()) if remembered else None
-        async with guarded(Strict(2), memo) as made:
+        cache = ReplyCache(Subject()) if cached else None
+        async with guarded(Strict(2), cache) as made:
             port = made.sock.getsockname()[1]
             with Client() as client:
                 for xid in range(5):
@@ -305,7 +304,7 @@ def test_when_the_bucket_is_empty_calls_are_dropped_and_counted(*, remembered: b
     run(scenario())
 
 
-def test_a_call_in_the_middle_that_gets_no_reply_does_not_keep_the_others_from_theirs() -> None:
+def test_junk_in_a_batch_leaves_the_other_replies() -> None:
     async def scenario() -> None:
         async with endpoint() as (_, made, port):
             made.stop()

@@ -66,12 +66,12 @@ async def outside(netid: str) -> AsyncIterator[tuple[Mapper, socket.socket]]:
     """A port mapper, and a socket that it takes for one from outside: it has no loopback."""
     mapper = Mapper(registry())
     answering = Dispatcher(
-        mapper.services(), clock=ManualClock(), before=mapper.before, memo=mapper.memo
+        mapper.services(), clock=ManualClock(), before=mapper.before, reply_cache=mapper.reply_cache
     )
     sock = listen(transport(netid), HOSTS[netid], 0)
     limits = UdpLimits(Admission(CallLog(VOCABULARY)), replies=REPLIES, burst=BURST)
     endpoint = UdpEndpoint(sock, netid, answering, limits)
-    endpoint.loopbacks = frozenset()
+    endpoint.known.loopbacks = frozenset()
     endpoint.start()
     with socket.socket(sock.family, socket.SOCK_DGRAM) as client:
         client.connect(sock.getsockname()[:2])
@@ -125,7 +125,7 @@ def test_statistics_that_an_attacker_has_grown_do_not_amplify() -> None:
         async with outside("udp") as (mapper, client):
             calls = Calls(first_xid=1, retransmit=False)
             for prog in range(300):
-                mapper.statistics.looked_up(4, prog, 1, b"udp", success=False)
+                mapper.statistics.lookups_of(4, (prog, 1, b"udp"), success=False).again()
             made = calls.start(RPCBVERS4.RPCBPROC_GETSTAT, (), now=0, timeout=1)
             assert await lengths(client, made.message) == (40, [24, 24])  # SYSTEM_ERR
 

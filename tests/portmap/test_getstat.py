@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from oncrpc.portmap.getstat import MAX_COUNT, MAX_LISTED, Statistics, Tally
 from oncrpc.programs.rpcb import rpcb_stat_byvers, rpcbs_addrlist, rpcbs_rmtcalllist
+from oncrpc.rpc.reply_cache import ReplyCache
 from oncrpc.xdr import codec
 
 
-def test_calls_are_counted_by_version_and_procedure() -> None:
-    statistics = Statistics()
+class Still:
+    """A subject that does not change."""
 
-    statistics.called(2, 3)
-    statistics.called(4, 12)
-    statistics.called(4, 12)
+    generation = 0
+
+
+def test_calls_are_counted_by_version_and_procedure() -> None:
+    statistics = Statistics(ReplyCache(Still()))
+
+    statistics.calls_of(2, 3).again()
+    statistics.calls_of(4, 12).again()
+    statistics.calls_of(4, 12).again()
 
     version_2, version_3, version_4 = statistics.report()
     assert version_2.info == [0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]
@@ -21,7 +28,7 @@ def test_calls_are_counted_by_version_and_procedure() -> None:
 
 
 def test_successful_sets_and_unsets_are_counted() -> None:
-    statistics = Statistics()
+    statistics = Statistics(ReplyCache(Still()))
 
     for success in (True, False, True):
         statistics.was_set(3, success=success)
@@ -31,11 +38,11 @@ def test_successful_sets_and_unsets_are_counted() -> None:
 
 
 def test_lookups_are_listed_newest_first() -> None:
-    statistics = Statistics()
+    statistics = Statistics(ReplyCache(Still()))
 
-    statistics.looked_up(3, 100003, 3, b"udp", success=True)
-    statistics.looked_up(3, 100005, 1, b"tcp", success=False)
-    statistics.looked_up(3, 100003, 3, b"udp", success=False)
+    statistics.lookups_of(3, (100003, 3, b"udp"), success=True).again()
+    statistics.lookups_of(3, (100005, 1, b"tcp"), success=False).again()
+    statistics.lookups_of(3, (100003, 3, b"udp"), success=False).again()
 
     assert statistics.report()[1].addrinfo == [
         rpcbs_addrlist(100005, 1, 0, 1, b"tcp"),
@@ -43,8 +50,8 @@ def test_lookups_are_listed_newest_first() -> None:
     ]
 
 
-def test_forwards_are_listed_with_whether_they_were_indirect() -> None:
-    statistics = Statistics()
+def test_forwards_are_listed_direct_and_indirect() -> None:
+    statistics = Statistics(ReplyCache(Still()))
 
     statistics.forwarded(4, (1, 2, 3), b"udp", indirect=True, success=True)
     statistics.forwarded(4, (1, 2, 3), b"udp", indirect=False, success=False)
@@ -55,21 +62,21 @@ def test_forwards_are_listed_with_whether_they_were_indirect() -> None:
     ]
 
 
-def test_of_too_many_programs_the_oldest_is_forgotten() -> None:
+def test_the_oldest_program_makes_room() -> None:
     tally = Tally[int]()
 
     for number in range(MAX_LISTED + 1):
-        tally.count(number, success=True)
+        tally.counter(number, success=True).again()
 
     listed = [number for number, _ in tally.items()]
     assert listed == list(range(MAX_LISTED, 0, -1))
 
 
 def test_counters_stop_at_what_an_int_holds() -> None:
-    statistics = Statistics()
-    statistics._calls[0][0] = statistics._set[0] = statistics._unset[0] = MAX_COUNT
+    statistics = Statistics(ReplyCache(Still()))
+    statistics.calls_of(2, 0).again(MAX_COUNT + 1)
+    statistics._set[0] = statistics._unset[0] = MAX_COUNT
 
-    statistics.called(2, 0)
     statistics.was_set(2, success=True)
     statistics.was_unset(2, success=True)
 

@@ -32,7 +32,6 @@ async def replies(path: Path, recorded: list[Exchange], *, remembering: bool) ->
             (exchange.key, [await outcome(mapper, exchange) for _ in range(TIMES)])
             for exchange in recorded
         ]
-        mapper.mapper.memo.settle()
         return seen, repr(mapper.mapper.statistics.report()).encode()
 
 

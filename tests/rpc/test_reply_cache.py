@@ -1,4 +1,4 @@
-"""Replies that stay true: what is kept, for how long, and what is counted meanwhile."""
+"""The reply cache: what is kept, for how long, and what is counted meanwhile."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from oncrpc.rpc.auth import auth_sys
 from oncrpc.rpc.dispatch import Dispatcher
 from oncrpc.rpc.prot import opaque_auth
 from oncrpc.rpc.reply_cache import (
-    KEPT_OVERHEAD,
-    LIFETIME,
-    MAX_KEPT_MESSAGE,
-    MAX_KEPT_REPLY,
-    MAX_TABLES,
-    Lasting,
-    Memo,
+    CACHED_OVERHEAD,
+    MAX_CIRCUMSTANCES,
+    MAX_EVICTING,
+    MAX_REPLY_BYTES,
+    REPLY_LIFETIME,
+    Cacheable,
+    Counter,
+    ReplyCache,
 )
 from oncrpc.testing import ManualClock
 from oncrpc.xdr import codec
@@ -28,105 +29,136 @@ CALL, REPLY = words(7, 0, 2, 1), words(7, 1, 0)
 
 
 class Subject:
-    """What replies are about."""
+    """What replies follow from."""
 
     generation = 0
 
 
-def test_a_reply_is_found_by_its_call_whatever_the_xid() -> None:
-    memo = Memo(Subject())
-    memo.refresh(0.0)
-    table = memo.table("udp")
-
-    memo.keep(table, CALL, REPLY, [])
-
-    assert table[words(8, 0, 2, 1)[4:]].tail == REPLY[4:]
-    assert memo.table("udp") is table
-    assert not memo.table("tcp")
+def calls_in(cache: ReplyCache, circumstances: str = "udp", now: float = 0.0) -> list[bytes]:
+    return list(cache.replies(circumstances, now))
 
 
-def test_it_is_forgotten_when_the_subject_changes_or_time_has_passed() -> None:
+def test_a_reply_is_found_by_circumstances_and_call() -> None:
+    cache = ReplyCache(Subject())
+    cache.replies("udp", 0.0)
+
+    cache.keep("udp", CALL, REPLY, [])
+
+    found = cache.replies("udp", 0.0)[words(0, 2, 1)]
+    assert (found.tail, found.mark) == (words(1, 0), words(0x8000000C))
+    assert calls_in(cache, "tcp") == []
+
+
+def test_a_reader_never_sees_replies_from_before_a_change() -> None:
     subject = Subject()
-    memo = Memo(subject)
-    memo.refresh(100.0)
-    table = memo.table("udp")
+    cache = ReplyCache(subject)
+    cache.replies("udp", 0.0)
+    cache.keep("udp", CALL, REPLY, [])
 
-    memo.keep(table, CALL, REPLY, [])
-    memo.refresh(100.0 + LIFETIME - 0.1)
-    assert table
-    memo.refresh(100.0 + LIFETIME)
-    assert not table
-
-    memo.keep(table, CALL, REPLY, [])
     subject.generation += 1
-    memo.refresh(100.0 + LIFETIME)
-    assert not table
+
+    assert calls_in(cache) == []
 
 
-@given(st.lists(st.sampled_from(["hit", "settle", "forget"])))
-def test_every_hit_is_counted_once(steps: list[str]) -> None:
-    memo, counters = Memo(Subject()), [0, 0]
-    table = memo.table("udp")
+def test_a_call_that_changes_the_subject_is_not_repeated() -> None:
+    subject = Subject()
+    cache = ReplyCache(subject)
+    cache.replies("udp", 0.0)
 
+    subject.generation += 1  # by the handler, before its reply is kept
+    cache.keep("udp", CALL, REPLY, [])
+
+    assert calls_in(cache) == []
+
+
+def test_replies_are_dropped_after_their_lifetime() -> None:
+    cache = ReplyCache(Subject())
+    cache.replies("udp", 100.0)
+    cache.keep("udp", CALL, REPLY, [])
+
+    assert calls_in(cache, now=100.0 + REPLY_LIFETIME - 0.1) == [words(0, 2, 1)]
+    assert calls_in(cache, now=100.0 + REPLY_LIFETIME) == []
+
+
+def test_dropping_replies_is_seen_by_the_generation() -> None:
+    subject = Subject()
+    cache = ReplyCache(subject)
+    seen = [cache.generation_at(0.0), cache.generation_at(0.0)]
+
+    cache.forget()
+    seen.append(cache.generation_at(0.0))
+    subject.generation += 1
+    seen += [cache.generation_at(0.0), cache.generation_at(REPLY_LIFETIME)]
+
+    assert seen[0] == seen[1]
+    assert len(set(seen)) == 4
+
+
+@given(st.lists(st.sampled_from(["ask", "settle", "change", "forget"])))
+def test_each_call_is_counted_once(steps: list[str]) -> None:
+    subject, counter = Subject(), Counter()
+    cache = ReplyCache(subject)
     for step in steps:
-        if step == "hit":
-            if CALL[4:] not in table:
-                counters[1] += 1  # the call itself
-                memo.keep(table, CALL, REPLY, [(counters, 1)])
-            else:
-                table[CALL[4:]].hits += 1
+        if step == "change":
+            subject.generation += 1
+        elif step != "ask":
+            getattr(cache, step)()
+        elif found := cache.replies("udp", 0.0).get(CALL[4:]):
+            found.hits += 1
         else:
-            getattr(memo, step)()
-    memo.settle()
+            counter.again()
+            cache.keep("udp", CALL, REPLY, [counter])
+    cache.settle()
 
-    assert counters == [0, steps.count("hit")]
+    assert counter.count == steps.count("ask")
 
 
-def test_what_is_kept_is_bounded_in_bytes() -> None:
-    size = len(CALL) + len(REPLY) + KEPT_OVERHEAD
-    memo = Memo(Subject(), max_bytes=2 * size)
-    table = memo.table("udp")
+def test_all_replies_make_room_for_a_new_one() -> None:
+    size = len(CALL) + len(REPLY) + CACHED_OVERHEAD
+    cache = ReplyCache(Subject(), max_bytes=2 * size)
+    cache.replies("udp", 0.0)
 
     for last in range(3):
-        memo.keep(table, words(7, 0, 2, last), REPLY, [])
+        cache.keep("udp", words(7, 0, 2, last), REPLY, [])
 
-    assert list(table) == [words(0, 2, 2)]
-    assert memo.size == size
-
-
-def test_calls_and_replies_that_are_too_long_are_not_kept() -> None:
-    memo = Memo(Subject())
-    table = memo.table("udp")
-
-    memo.keep(table, bytes(MAX_KEPT_MESSAGE + 1), REPLY, [])
-    memo.keep(table, CALL, bytes(MAX_KEPT_REPLY + 1), [])
-
-    assert not table
+    assert calls_in(cache) == [words(0, 2, 2)]
+    assert cache.size == size
 
 
-def test_a_long_reply_is_kept_if_none_has_to_make_room_for_it() -> None:
-    long = bytes(MAX_KEPT_MESSAGE + 1)
-    memo = Memo(Subject(), max_bytes=2 * len(long))
-    table = memo.table("tcp")
+def test_long_calls_and_replies_are_not_kept() -> None:
+    cache = ReplyCache(Subject())
+    cache.replies("udp", 0.0)
 
-    memo.keep(table, words(7, 0, 1), long, [])
-    memo.keep(table, words(7, 0, 2), long, [])
-    assert list(table) == [words(0, 1)]
+    cache.keep("udp", bytes(MAX_EVICTING + 1), REPLY, [])
+    cache.keep("udp", CALL, bytes(MAX_REPLY_BYTES + 1), [])
 
-    memo.keep(table, words(7, 0, 3), bytes(MAX_KEPT_MESSAGE), [])
-    assert list(table) == [words(0, 3)]
+    assert calls_in(cache) == []
 
 
-def test_when_there_are_too_many_tables_all_are_dropped_and_that_is_seen() -> None:
-    memo = Memo(Subject())
-    for circumstance in range(MAX_TABLES):
-        memo.keep(memo.table(circumstance), CALL, REPLY, [])
-    first = memo.table(0)
+def test_no_reply_makes_room_for_a_long_one() -> None:
+    long = bytes(MAX_EVICTING + 1)
+    cache = ReplyCache(Subject(), max_bytes=2 * len(long))
+    cache.replies("tcp", 0.0)
 
-    memo.table("one more")
+    cache.keep("tcp", words(7, 0, 1), long, [])
+    cache.keep("tcp", words(7, 0, 2), long, [])
+    assert calls_in(cache, "tcp") == [words(0, 1)]
 
-    assert (memo.epoch, memo.size, first) == (1, 0, {})
-    assert memo.table(0) is not first
+    cache.keep("tcp", words(7, 0, 3), bytes(MAX_EVICTING), [])
+    assert calls_in(cache, "tcp") == [words(0, 3)]
+
+
+def test_all_replies_make_room_for_new_circumstances() -> None:
+    cache = ReplyCache(Subject())
+    cache.replies(0, 0.0)
+    for circumstances in range(MAX_CIRCUMSTANCES):
+        cache.keep(circumstances, CALL, REPLY, [])
+    before = cache.generation_at(0.0)
+
+    cache.keep("one more", CALL, REPLY, [])
+
+    assert cache.generation_at(0.0) != before
+    assert (calls_in(cache, "one more"), cache.replies(0, 0.0)) == ([words(0, 2, 1)], {})
 
 
 class Pure(COUNTER_V3.Service):
@@ -140,11 +172,11 @@ class Pure(COUNTER_V3.Service):
         return 1
 
 
-def test_the_replies_of_pure_procedures_last_unless_the_caller_was_told_apart() -> None:
-    dispatcher = Dispatcher([Pure()], clock=ManualClock(), memo=Memo(Subject()))
+def test_replies_of_pure_procedures_without_credentials_are_cacheable() -> None:
+    dispatcher = Dispatcher([Pure()], clock=ManualClock(), reply_cache=ReplyCache(Subject()))
     credential = auth_sys(b"client", 1000, 1000)
     named = codec(opaque_auth).encode(credential) + words(0, 0)
 
-    assert isinstance(dispatcher.handle(ADD_5, UDP), Lasting)
+    assert isinstance(dispatcher.handle(ADD_5, UDP), Cacheable)
     for message in (called(2), called(1, words(5), auth=named), called(1), called(99)):
-        assert not isinstance(dispatcher.handle(message, UDP), Lasting)
+        assert not isinstance(dispatcher.handle(message, UDP), Cacheable)

@@ -13,7 +13,7 @@ from oncrpc.aio.limits import Limits
 from oncrpc.aio.udp import UdpEndpoint
 from oncrpc.net.sockets import listen
 from oncrpc.rpc.dispatch import Dispatcher
-from oncrpc.rpc.reply_cache import Memo
+from oncrpc.rpc.reply_cache import ReplyCache
 from oncrpc.testing import ManualClock
 from support.echo import Echo, dispatcher
 from support.loops import settle
@@ -61,9 +61,9 @@ class Client:
 
 
 @asynccontextmanager
-async def guarded(guard: Guard, memo: Memo | None = None) -> AsyncIterator[UdpEndpoint]:
-    """An endpoint with a guard, whose replies may be remembered."""
-    answering = Dispatcher([Echo()], clock=ManualClock(), memo=memo)
+async def guarded(guard: Guard, cache: ReplyCache | None = None) -> AsyncIterator[UdpEndpoint]:
+    """An endpoint with a guard, and if given a reply cache."""
+    answering = Dispatcher([Echo()], clock=ManualClock(), reply_cache=cache)
     made = UdpEndpoint(listen(transport("udp"), "127.0.0.1", 0), "udp", answering, guard)
     made.start()
     try:
@@ -74,6 +74,6 @@ async def guarded(guard: Guard, memo: Memo | None = None) -> AsyncIterator[UdpEn
 
 
 class Subject:
-    """What replies are about."""
+    """What replies follow from."""
 
     generation = 0

@@ -119,7 +119,7 @@ async def port_mapper(
         mapper.services(),
         clock=time.monotonic,
         before=mapper.before,
-        memo=mapper.memo if remembering else None,
+        reply_cache=mapper.reply_cache if remembering else None,
     )
     server = Server(dispatcher, limits=LIMITS, local_limits=LOCAL_LIMITS)
     for netid, host in HOSTS.items():

@@ -64,6 +64,18 @@ class Limits(NamedTuple):
     datagram_calls_per_source: int = 64
     """The same of one source: an IPv4 address, or an IPv6 /64."""
 
+    datagram: int = 9000
+    """Bytes of a call or a reply over UDP, at most 65,507. C clients have room for 9,000."""
+
+    datagram_batches: int = 4
+    """Batches of datagrams that are answered before streams and timers are served."""
+
+    routes: int = 4096
+    """Routes that are remembered: pairs of a source and a local address."""
+
+    known_datagrams: int = 4096
+    """Datagrams whose reply is found by their bytes alone."""
+
 
 LOCAL_LIMITS = Limits(idle_time=None)
 """The default for local sockets: the kernel keeps one open for as long as it serves NFS."""

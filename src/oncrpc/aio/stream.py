@@ -24,6 +24,7 @@ from typing import Any
 from oncrpc.aio.connections import Carried, Pool
 from oncrpc.aio.guard import Guard, NoGuard
 from oncrpc.aio.stream_socket import Wire
+from oncrpc.caching import Bounded, Epoch
 from oncrpc.errors import ProtocolError, SystemFailure
 from oncrpc.host.processes import pidfd_of
 from oncrpc.net.peers import peer_pid, peer_pidfd, peer_uid
@@ -31,7 +32,7 @@ from oncrpc.net.sockets import accept
 from oncrpc.rpc.dispatch import Dispatcher, Reply, refuse
 from oncrpc.rpc.program import Caller
 from oncrpc.rpc.record import RecordReader, encode_record, record_mark
-from oncrpc.rpc.reply_cache import Lasting, Table
+from oncrpc.rpc.reply_cache import NO_REPLIES, Cacheable, Replies
 
 log = logging.getLogger("oncrpc.aio")
 
@@ -213,7 +214,7 @@ class Connection:
 
     def _work(self) -> bool:
         """Answer records that are there, all with one write; whether the next may be."""
-        table = self.listener.table(self.caller, self.heard_at)
+        cached_replies = self.listener.cached_replies(self.caller, self.heard_at)
         replies: list[bytes] = []
         count = size = 0
         reader, limits = self.reader, self.pool.limits
@@ -221,18 +222,19 @@ class Connection:
         most_joined = reader.joined + limits.batch_fragments
         try:
             for message in reader.records():
-                kept = table.get(message[4:]) if table else None
-                if kept is not None:
-                    kept.hits += 1
-                    replies += kept.mark, message[:4], kept.tail
-                    size += len(kept.tail)
+                cached = cached_replies.get(message[4:])
+                if cached is not None:
+                    cached.hits += 1
+                    replies += cached.mark, message[:4], cached.tail
+                    size += len(cached.tail)
                 else:
                     size += self._answer(message, replies)
-                    table = self.listener.table(self.caller, self.heard_at)  # it may have changed
+                    # The call may have changed what replies follow from: ask again.
+                    cached_replies = self.listener.cached_replies(self.caller, self.heard_at)
                 count += 1
                 if count == batch_calls or size >= batch_bytes or reader.joined >= most_joined:
                     break
-                if kept is None and self.blocked:
+                if cached is None and self.blocked:
                     break
             else:
                 count = -count
@@ -247,8 +249,7 @@ class Connection:
 
     def _answer(self, message: bytes, replies: list[bytes]) -> int:
         """Have the dispatcher answer; what is there at once is added, and its length given."""
-        dispatcher = self.listener.dispatcher
-        reply = dispatcher.handle(message, self.caller)
+        reply = self.listener.dispatcher.handle(message, self.caller)
         if reply is None:
             return 0
         if not isinstance(reply, bytes):
@@ -257,10 +258,8 @@ class Connection:
             self.call_bytes += len(message)
             task.add_done_callback(partial(self._finished, message[:4], len(message)))
             return 0
-        if dispatcher.memo is not None and isinstance(reply, Lasting):
-            table = self.listener.table(self.caller, self.heard_at)
-            if table is not None:
-                dispatcher.memo.keep(table, message, reply, reply.counts)
+        if isinstance(reply, Cacheable):
+            self.listener.keep(self.caller, message, reply)
         replies += record_mark(len(reply)), reply
         return len(reply)
 
@@ -308,8 +307,8 @@ class Listener:
         self.sock, self.netid, self.dispatcher, self.pool = sock, netid, dispatcher, pool
         self.guard = NoGuard() if guard is None else guard
         self.loop = asyncio.get_running_loop()
-        self._tables: dict[Hashable, Table | None] = {}
-        self._known: Hashable = None
+        self._epoch = Epoch(self.guard)
+        self._open = Bounded[Hashable, bool](MAX_KNOWN)
         self._kind = int(sock.family), int(sock.type), sock.proto
         for option in OF_ACCEPTED if sock.family != socket.AF_UNIX else ():
             sock.setsockopt(*option)
@@ -356,22 +355,36 @@ class Listener:
             loopback=loopback,
         )
 
-    def table(self, caller: Caller, now: float) -> Table | None:
-        """The replies that may be given from memory on a caller's connection, if any may."""
-        memo = self.dispatcher.memo
-        if memo is None:
-            return None
-        memo.refresh(now)
-        known = memo.epoch, self.guard.generation
-        if known != self._known or len(self._tables) > MAX_KNOWN:
-            self._tables.clear()
-            self._known = known
+    def cached_replies(self, caller: Caller, now: float) -> Replies:
+        """The replies that a caller's calls may be given from the cache, until one is dispatched.
+
+        Whether a caller's calls may be answered from the cache at all is the guard's decision,
+        which is remembered:
+
+        - Key: the caller's host, the address that it connected to, and the local user.
+        - Bound: 1,024 decisions; the oldest makes room.
+        - Emptied when the guard changes.
+        """
+        cache = self.dispatcher.reply_cache
+        if cache is None:
+            return NO_REPLIES
+        if self._epoch.has_ended(now):
+            self._open.clear()
         key = caller.host, caller.local, caller.uid
-        if key not in self._tables:
-            circumstances = self.netid, caller.local, caller.loopback
+        is_open = self._open.get(key)
+        if is_open is None:
             is_open = self.guard.open_to(caller)
-            self._tables[key] = memo.table(circumstances) if is_open else None
-        return self._tables[key]
+            self._open.keep(key, is_open)
+        return cache.replies(self._circumstances(caller), now) if is_open else NO_REPLIES
+
+    def keep(self, caller: Caller, message: bytes, reply: Cacheable) -> None:
+        """Keep the reply to a call for those that come after it."""
+        cache = self.dispatcher.reply_cache
+        if cache is not None:
+            cache.keep(self._circumstances(caller), message, reply, reply.counters)
+
+    def _circumstances(self, caller: Caller) -> Hashable:
+        return self.netid, caller.local, caller.loopback
 
     def _accept(self) -> None:
         for _ in range(ACCEPT_BATCH):

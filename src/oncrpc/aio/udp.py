@@ -1,10 +1,12 @@
 """Serving datagrams: a drain loop over one socket, without asyncio's datagram endpoint.
 
-Datagrams are taken and answered a batch at a time. One whose reply is remembered is answered in
-place, before anything else is made of it; every other goes to the dispatcher. The control message
-that says which address was asked goes back with the reply, so that a client of a host with many
-addresses gets it from the one that it sent to. A datagram that is no call is dropped; an error of
-one datagram (port 0, unreachable) never ends the endpoint.
+Datagrams are received and answered a batch at a time (``datagram_batch``). A datagram whose reply
+is known is answered first, before anything is parsed (``known_datagrams``); every other one goes to
+the dispatcher. Neighbouring replies leave with one system call (``segments``).
+
+The control message that says which address was called goes back with the reply, so that a client of
+a host with many addresses gets its reply from the one that it called. A datagram that is not a call
+is dropped; an error of one datagram (port 0, unreachable) never ends the endpoint.
 """
 
 from __future__ import annotations
@@ -13,75 +15,37 @@ import asyncio
 import logging
 import socket
 import time
-from collections.abc import Awaitable, Hashable
+from collections.abc import Awaitable
 from functools import partial
 
-from oncrpc.aio.datagram_batch import (
-    ASKED,
-    ASKED_BEFORE,
-    MAX_DATAGRAM,
-    MAX_TRAIN,
-    MAX_TRAIN_REPLY,
-    PASSING,
-    SLOTS,
-    XID,
-    Batch,
-)
-from oncrpc.aio.guard import Bucket, Guard, NoGuard
+from oncrpc.aio import segments
+from oncrpc.aio.datagram_batch import IDENTITY_BEFORE, Batch
+from oncrpc.aio.guard import Guard, NoGuard
+from oncrpc.aio.known_datagrams import KNOWN_NOTHING, KnownDatagram, KnownDatagrams
 from oncrpc.aio.limits import Limits
-from oncrpc.aio.udp_route import Route, route_of
+from oncrpc.aio.udp_route import Route
 from oncrpc.errors import ProtocolError, SystemFailure
-from oncrpc.net.sockets import loopback_interfaces
-from oncrpc.rpc.dispatch import Dispatcher, Reply, refuse
+from oncrpc.rpc.dispatch import LARGEST_DATAGRAM, Dispatcher, Reply, refuse
 from oncrpc.rpc.per_source import CallsPerSource
-from oncrpc.rpc.reply_cache import LIFETIME, Kept, Lasting
+from oncrpc.rpc.reply_cache import Cacheable, CachedReply, Counter
 
 log = logging.getLogger("oncrpc.aio")
-
-MAX_CALL = MAX_DATAGRAM
-"""Bytes of a call over UDP; a longer one is SYSTEM_ERR."""
-
-MAX_REPLY = MAX_DATAGRAM
-"""Bytes of a reply over UDP, as C clients have room for; a longer one becomes SYSTEM_ERR."""
-
-ROUNDS = 4
-"""Batches that are taken before others have their turn."""
-
-MAX_ROUTES = 4096
-"""Pairs of a source and a local address whose route is remembered."""
-
-MIN_TRAIN = 4
-
-MAX_READY = 4096
-"""Calls whose reply is found by their bytes alone, for each route."""
-
-MAX_READY_CALL = 512
-"""Bytes of a call whose reply is found by its bytes alone."""
-
-NONE_READY: dict[bytes, Ready] = {}
-
-
-class Ready:
-    """What a datagram is answered with that came in the same way before.
-
-    ``together`` until it is seen that the way there takes no trains: its datagrams are too short
-    for that, or it does not take anything.
-    """
-
-    __slots__ = ("bucket", "control", "kept", "together")
-
-    def __init__(self, kept: Kept, control: bytes, bucket: Bucket | None) -> None:
-        self.kept, self.control, self.bucket = kept, control, bucket
-        self.together = len(kept.tail) <= MAX_TRAIN_REPLY
 
 
 class UdpEndpoint:
     """Answers the calls that arrive at a bound socket, from ``start`` to ``close``.
 
-    What a source may have is asked of the ``guard``. ``dropped`` counts the calls that were not
-    answered since their source had had its share, ``busy`` those that came while too many were
-    under way, ``malformed`` the datagrams that were no call, and ``overlong`` the replies that the
-    caller might not have.
+    Between two events:
+
+    - every datagram that was received has been answered, dropped, or is one of ``waiting``;
+    - ``known`` holds replies that were true when they were last looked up, no more: it is asked
+      again for each batch, and after each call that was dispatched;
+    - ``_sources[n]`` is the entry of ``known`` whose reply lies in slot ``n`` of the batch, None if
+      that is another reply. An entry that was dropped since is never compared equal to a new one.
+
+    Public counters: ``dropped`` calls beyond a rate limit; ``busy``, calls that came while too many
+    were in progress; ``malformed``, datagrams that were not calls; ``overlong``, replies longer
+    than the caller may have.
     """
 
     def __init__(
@@ -94,136 +58,138 @@ class UdpEndpoint:
         limits: Limits | None = None,
     ) -> None:
         self.sock, self.netid, self.dispatcher = sock, netid, dispatcher
-        self.guard = NoGuard() if guard is None else guard
         self.limits = limits or Limits()
+        if not 0 < self.limits.datagram <= LARGEST_DATAGRAM:
+            raise ValueError(f"invalid datagram limit {self.limits.datagram}: 1 to 65507 bytes")
         self.per_source = CallsPerSource(most=self.limits.datagram_calls_per_source)
         self.loop = asyncio.get_running_loop()
         self.waiting: set[asyncio.Future[None]] = set()
-        self.loopbacks = loopback_interfaces()
         self.dropped = self.busy = self.malformed = 0
-        self._overlong = [0]
-        self.batch = Batch(sock)
-        self._routes: dict[bytes, Route] = {}
-        self._ready: dict[bytes, Ready] = {}
-        self._put: list[Ready | None] = [None] * SLOTS
-        self._known: Hashable = None
-        self._forgotten = 0
-        self._until = 0.0
+        self._overlong = Counter()
+        self.batch = Batch(sock, datagram=self.limits.datagram)
+        self.known = KnownDatagrams(
+            netid,
+            sock.getsockname()[1],
+            guard=NoGuard() if guard is None else guard,
+            cache=dispatcher.reply_cache,
+            limits=self.limits,
+        )
+        self._sources: list[KnownDatagram | None] = [None] * self.batch.slots
 
     @property
     def overlong(self) -> int:
-        """The replies that the caller might not have, those from memory too."""
-        if self.dispatcher.memo is not None:
-            self.dispatcher.memo.settle()
-        return self._overlong[0]
+        """Replies longer than the caller may have, with those from the reply cache."""
+        if self.dispatcher.reply_cache is not None:
+            self.dispatcher.reply_cache.settle()
+        return self._overlong.count
 
     def start(self) -> None:
         """Begin to answer."""
-        self.loop.add_reader(self.sock.fileno(), self._drain)
+        self.loop.add_reader(self.sock.fileno(), self.drain)
 
     def stop(self) -> None:
-        """Take nothing more; calls that are being worked on are still answered."""
+        """Receive nothing more; calls in progress are still answered."""
         self.loop.remove_reader(self.sock.fileno())
 
     def look_again(self) -> None:
         """The interfaces of this host have changed."""
-        self.loopbacks = loopback_interfaces()
-        self._known = None
+        self.known.look_again()
 
     def close(self) -> None:
-        """Stop; calls that are being worked on are not answered."""
+        """Stop; calls in progress are not answered."""
         self.loop.remove_reader(self.sock.fileno())
         for task in self.waiting:
             self.loop.call_soon(task.cancel)  # a task that has not begun yet would leak its call
         self.sock.close()
 
-    def _drain(self) -> None:
-        for _ in range(ROUNDS):
+    def drain(self) -> None:
+        """Answer the datagrams that wait in the socket, a bounded number of batches."""
+        for _ in range(self.limits.datagram_batches):
             try:
                 count = self.batch.receive()
             except OSError as error:
                 log.debug("%s: %s", self.netid, error)
                 continue
             self._answer_all(count)
-            if count < SLOTS:
+            if count < self.batch.slots:
                 return
 
     def _answer_all(self, count: int) -> None:
-        """Answer the first slots; neighbours that have a reply are sent together."""
+        """Answer the first slots; neighbours that have a reply are sent together.
+
+        This is the loop that runs for every datagram. For a known one it does four things: slice
+        the identity, look it up (not if it is the one before), take a token, count a hit. The
+        reply is copied into the slot only if the slot holds another one.
+        """
         now = time.monotonic()
-        self._refresh(now)
-        batch, put = self.batch, self._put
+        batch, sources = self.batch, self._sources
         block, sizes = batch.block, batch.sizes(count)
-        ready_for = (self._ready if batch.whole(count) else NONE_READY).get
-        first, asked, ready = 0, b"", None
-        for n, (at, size) in enumerate(zip(ASKED, sizes, strict=False)):
-            before, asked = asked, block[at : at + ASKED_BEFORE + size]
-            if asked != before:
-                ready = ready_for(asked)
-            if ready is None:
-                answered, asked = self._answer(n, now), b""
-            elif ready.bucket is None or ready.bucket.take(now):
-                ready.kept.hits += 1
-                if put[n] is not ready:
-                    put[n] = ready
-                    batch.put(n, ready.kept.tail, ready.control)
+        addressed = batch.all_addressed(count)
+        known = self.known.entries(now)
+        look_up = (known if addressed else KNOWN_NOTHING).get
+        first, identity, entry = 0, b"", None
+        for n, (at, size) in enumerate(zip(batch.identities, sizes, strict=False)):
+            before, identity = identity, block[at : at + IDENTITY_BEFORE + size]
+            if identity != before:
+                entry = look_up(identity)
+            if entry is None:
+                answered, identity = self._answer(n, now), b""
+                # The call may have changed what known replies depend on: ask again.
+                known = self.known.entries(now)
+                look_up = (known if addressed else KNOWN_NOTHING).get
+            elif entry.bucket is None or entry.bucket.take(now):
+                entry.reply.hits += 1
+                if sources[n] is not entry:
+                    sources[n] = entry
+                    batch.put(n, entry.reply.tail, entry.control)
                 continue
             else:
-                ready.kept.hits += 1  # a call that is worked out is counted before, too
+                entry.reply.hits += 1  # as a call that is dispatched: counted, then dropped
                 self.dropped += 1
                 answered = False
             if not answered:
-                self._send(first, n)
+                segments.send(batch, sources, first, n)
                 first = n + 1
-        self._send(first, count)
+        segments.send(batch, sources, first, count)
 
     def _answer(self, n: int, now: float) -> bool:
-        """Answer a slot that nothing is ready for; whether there is a reply in it now."""
-        route, message = self._route(n, now), self.batch.message(n)
-        kept = (route.table or {}).get(message[4:]) if not self.batch.cut(n) else None
-        if kept is not None:
-            kept.hits += 1
-        reply = self._worked_out(n, message, route, now) if kept is None else kept
+        """Answer a slot whose datagram is not known; whether there is a reply in the slot now."""
+        batch = self.batch
+        route, message = self.known.route(batch, n), batch.message(n)
+        truncated = batch.is_truncated(n)
+        reply: bytes | CachedReply | None = None
+        cached = None if truncated else self.known.cached(route, message, now)
+        if cached is not None:
+            reply = cached
+            cached.hits += 1
+        elif len(self.waiting) >= self.limits.datagram_calls:
+            self.busy += 1
+        elif truncated:
+            reply = self._too_long(message, route)
+        else:
+            reply = self._dispatch(message, route, batch.source(n))
         if reply is None or not self._may_send(route, now):
             return False
-        if isinstance(reply, Kept):
-            self._make_ready(n, reply, route)
-            tail = reply.tail
-        elif route.control is None:
-            self._send_alone(reply, route, self.batch.source(n))
+        if isinstance(reply, CachedReply):
+            self._sources[n] = self.known.add(batch.identity(n), reply, route)
+            batch.put(n, reply.tail, route.message)
+            return True
+        if route.control is None:
+            self._send_alone(reply, route, batch.source(n))
             return False
-        else:
-            tail = reply[4:]
-        self._put[n] = None
-        self.batch.put(n, tail, route.message)
+        self._sources[n] = None
+        batch.put(n, reply[4:], route.message)
         return True
 
-    def _worked_out(self, n: int, message: bytes, route: Route, now: float) -> bytes | None:
-        """The dispatcher's reply to the datagram in a slot, if there is one at once."""
-        if len(self.waiting) >= self.limits.datagram_calls:
-            self.busy += 1
-            return None
-        if self.batch.cut(n):
-            return self._too_long(message, route)
-        return self._reply(message, route, self.batch.source(n), now)
-
-    def _make_ready(self, n: int, kept: Kept, route: Route) -> None:
-        """The next such datagram is answered without looking for its route and its table."""
-        asked = self.batch.asked(n)
-        if len(asked) > MAX_READY_CALL:
-            return
-        if len(self._ready) >= MAX_READY:
-            self._ready.clear()
-        self._ready[asked] = Ready(kept, route.message, route.bucket)
-
     def _too_long(self, message: bytes, route: Route) -> bytes:
-        """The refusal of a call that there is no room for: its client would wait in vain."""
-        log.warning("%s: a call from %s is over %d bytes", self.netid, route.host, MAX_CALL)
+        """The refusal of a truncated call: without a reply its client would wait in vain."""
+        most = self.limits.datagram
+        log.warning("%s: a call from %s is over %d bytes", self.netid, route.host, most)
         return refuse(message[:4], SystemFailure())
 
-    def _reply(self, message: bytes, route: Route, address: bytes, now: float) -> bytes | None:
-        """The dispatcher's reply; it is remembered if it lasts, and sent later if it takes time."""
-        caller = route.caller(self.netid, int.from_bytes(address[2:4], "big"))
+    def _dispatch(self, message: bytes, route: Route, source: bytes) -> bytes | CachedReply | None:
+        """The dispatcher's reply, from now on cached if it may be; None if there is none yet."""
+        caller = route.caller(self.netid, int.from_bytes(source[2:4], "big"))
         if self.per_source.full(caller):
             self.busy += 1
             return None
@@ -233,117 +199,48 @@ class UdpEndpoint:
             log.debug("%s: dropped a datagram: %s", self.netid, error)
             self.malformed += 1
             return None
-        self._refresh(now)
         if not isinstance(reply, bytes | None):
             counted = self.per_source.counted(caller, reply)
-            task = asyncio.ensure_future(self._send_later(counted, message, route, address))
+            task = asyncio.ensure_future(self._send_later(counted, message, route, source))
             self.waiting.add(task)
-            task.add_done_callback(partial(self._finished, message[:4], route, address))
+            task.add_done_callback(partial(self._finished, message[:4], route, source))
             return None
         fits = self._fitting(reply, message, route)
-        memo = self.dispatcher.memo
-        table = route.table
-        if isinstance(reply, Lasting) and not (memo is None or table is None or fits is None):
-            refused = [] if fits is reply else [(self._overlong, 0)]
-            memo.keep(table, message, fits, reply.counts + refused)
-            self._refresh(now)  # other replies may have had to make room
-        return fits
+        if not isinstance(reply, Cacheable) or fits is None:
+            return fits
+        counters = [*reply.counters, *([] if fits is reply else [self._overlong])]
+        return self.known.keep(route, message, fits, counters) or fits
 
     def _may_send(self, route: Route, now: float) -> bool:
-        """Take a reply out of the source's bucket."""
+        """Take a token from the source's bucket."""
         if route.bucket is None or route.bucket.take(now):
             return True
         self.dropped += 1
         return False
 
     def _fitting(self, reply: Reply, message: bytes, route: Route) -> Reply:
-        fits = _fitting(reply, message, route)
-        self._overlong[0] += fits is not reply
+        fits = fitting(reply, message, trusted=route.trusted, most=self.limits.datagram)
+        if fits is not reply:
+            self._overlong.again()
         return fits
 
-    def _route(self, n: int, now: float) -> Route:
-        """The route of a slot's datagram; remembered if it is known which address was asked."""
-        batch = self.batch
-        control = batch.control(n)
-        known = len(control) == batch.control_size and not batch.cut(n)
-        route = self._routes.get(batch.route(n)) if known else None
-        if route is not None:
-            return route
-        port = self.sock.getsockname()[1]
-        route = route_of(batch.source(n), control, port, loopbacks=self.loopbacks)
-        standing = self.guard.standing(route.caller(self.netid, 0))
-        route.trusted, route.bucket = standing.trusted, standing.bucket
-        memo = self.dispatcher.memo
-        if memo is not None and standing.open and route.control is not None:
-            circumstances = route.local, route.loopback, route.to_group, standing.trusted
-            route.table = memo.table((self.netid, *circumstances))
-            if memo.forgotten != self._forgotten:
-                self._refresh(now)  # other tables had to make room
-        if route.control is not None:
-            if len(self._routes) >= MAX_ROUTES:
-                self._routes.clear()
-            self._routes[batch.route(n)] = route
-        return route
-
-    def _refresh(self, now: float) -> None:
-        """Forget the routes and the replies that may no longer be true."""
-        memo = self.dispatcher.memo
-        if memo is not None:
-            memo.refresh(now)
-            if memo.forgotten != self._forgotten:
-                self._ready.clear()
-                self._forgotten = memo.forgotten
-        known = self.guard.generation, memo.epoch if memo is not None else 0
-        if known != self._known or now >= self._until:
-            self._routes.clear()
-            self._ready.clear()
-            self._known, self._until = known, now + LIFETIME
-
-    def _send(self, first: int, end: int) -> None:
-        """Send the slots from ``first`` to before ``end``; one that cannot be sent is left out."""
-        ready = self._of_train(first, end)
-        if ready is not None:
-            try:
-                self.batch.send_train(first, end - first)
-            except OSError as error:
-                log.debug("%s: replies were not sent together: %s", self.netid, error)
-                ready.together = error.errno in PASSING
-            else:
-                return
-        while first < end:
-            try:
-                first += self.batch.send(first, end - first)
-            except OSError as error:
-                log.debug("%s: a reply was not sent: %s", self.netid, error)
-                first += 1
-
-    def _of_train(self, first: int, end: int) -> Ready | None:
-        """The reply, if the same but for the xid goes from all these slots to the same place."""
-        ready, count = self._put[first] if first < end else None, end - first
-        if ready is None or count < MIN_TRAIN or not ready.together:
-            return None
-        if count * (XID + len(ready.kept.tail)) > MAX_TRAIN or not self.batch.trains:
-            return None
-        alike = self._put[first:end].count(ready) == count
-        return ready if alike and self.batch.from_one_port(first, count) else None
-
     async def _send_later(
-        self, reply: Awaitable[Reply], message: bytes, route: Route, address: bytes
+        self, reply: Awaitable[Reply], message: bytes, route: Route, source: bytes
     ) -> None:
         fits = self._fitting(await reply, message, route)
         if fits is not None and self._may_send(route, time.monotonic()):
-            self._send_alone(fits, route, address)
+            self._send_alone(fits, route, source)
 
     def _finished(
-        self, xid: bytes, route: Route, address: bytes, task: asyncio.Future[None]
+        self, xid: bytes, route: Route, source: bytes, task: asyncio.Future[None]
     ) -> None:
         self.waiting.discard(task)
         if task.cancelled() and self.sock.fileno() >= 0 and self._may_send(route, time.monotonic()):
             log.error("%s: a call of %s was cancelled, and not by us", self.netid, route.host)
-            self._send_alone(refuse(xid, SystemFailure()), route, address)
+            self._send_alone(refuse(xid, SystemFailure()), route, source)
 
-    def _send_alone(self, reply: bytes, route: Route, address: bytes) -> None:
-        port = int.from_bytes(address[2:4], "big")
+    def _send_alone(self, reply: bytes, route: Route, source: bytes) -> None:
+        port = int.from_bytes(source[2:4], "big")
         to = (route.host, port, 0, route.scope) if ":" in route.host else (route.host, port)
         try:
             self.sock.sendmsg([reply], [route.control] if route.control else [], 0, to)
@@ -351,13 +248,14 @@ class UdpEndpoint:
             log.debug("%s: reply to %s: %s", self.netid, route.host, error)
 
 
-def _fitting(reply: Reply, message: bytes, route: Route) -> Reply:
-    """The reply if it may be as long as that, else SYSTEM_ERR, or nothing if even that is too long.
+def fitting(reply: Reply, message: bytes, *, trusted: bool, most: int) -> Reply:
+    """The reply if it may be as long as it is, else SYSTEM_ERR, or None if that is too long, too.
 
-    Who is not trusted gets no reply that is longer than the call: the sender may be somebody else.
+    A source that is not trusted gets no reply that is longer than its call: its address may be
+    forged, and the reply go to a victim.
     """
-    most = MAX_REPLY if route.trusted else min(len(message), MAX_REPLY)
-    if reply is not None and len(reply) > most:
+    longest = most if trusted else min(len(message), most)
+    if reply is not None and len(reply) > longest:
         reply = refuse(message[:4], SystemFailure())
-        return reply if len(reply) <= most else None
+        return reply if len(reply) <= longest else None
     return reply

@@ -1,19 +1,19 @@
-"""Where datagrams come from and which address they ask: what the answers follow from.
+"""The route of a datagram: the host that sent it, and the address of ours that it was sent to.
 
-A route is one host that calls and one address of ours that it calls. All that is to be known of it
-is worked out with its first datagram: the control message that makes replies leave from the address
-that was asked, whether the caller is on this host, and what may be sent to it.
+What follows from a route is worked out with its first datagram: the control message that makes
+replies leave from the address that was called, whether the caller is on this host, and what may be
+sent to it.
 """
 
 from __future__ import annotations
 
 import socket
 import struct
+from collections.abc import Hashable
 
 from oncrpc.aio.guard import Bucket
 from oncrpc.net.sockets import IP_PKTINFO
 from oncrpc.rpc.program import Caller
-from oncrpc.rpc.reply_cache import Table
 
 Address = tuple[str, int, int]
 Control = tuple[int, int, bytes]
@@ -24,16 +24,17 @@ PKTINFO6 = struct.Struct("@16sI")
 
 
 class Route:
-    """A source host, an address that it asks, and what follows from them.
+    """A source host, an address of ours that it calls, and what follows from them.
 
     ``control`` is the control message of the replies, None if the address is not known, and
-    ``message`` the same as it lies in memory. The ``table`` is None if nothing may be remembered;
-    the rest is as in ``Standing``.
+    ``message`` the same as the kernel takes it. ``circumstances`` is the key of the route in the
+    reply cache, None if its calls may not be answered from there. ``trusted`` and ``bucket`` are
+    what the guard says (``oncrpc.aio.guard.Standing``).
     """
 
     __slots__ = (
-        "bucket", "control", "host", "local", "loopback", "message", "scope", "table", "to_group",
-        "trusted",
+        "bucket", "circumstances", "control", "host", "local", "loopback", "message", "scope",
+        "to_group", "trusted",
     )  # fmt: skip
 
     def __init__(
@@ -50,13 +51,13 @@ class Route:
         self.host, self.scope, self.local, self.control = host, scope, local, control
         self.loopback, self.to_group, self.trusted = loopback, to_group, trusted
         self.bucket: Bucket | None = None
-        self.table: Table | None = None
+        self.circumstances: Hashable = None
         level, kind, data = control or NOTHING
         header = CONTROL_HEADER.pack(CONTROL_HEADER.size + len(data), level, kind)
         self.message = (header + data).ljust(socket.CMSG_SPACE(len(data)), b"\0")
 
     def caller(self, netid: str, port: int) -> Caller:
-        """Who sends from a port."""
+        """The caller that sends from a port."""
         return Caller(
             netid, (self.host, port, 0), self.local,
             loopback=self.loopback, datagram=True, to_group=self.to_group,
@@ -66,8 +67,8 @@ class Route:
 def route_of(address: bytes, control: bytes, port: int, *, loopbacks: frozenset[int]) -> Route:
     """The route of a datagram: its source's sockaddr and its control messages, as received.
 
-    The reply leaves from the address that was asked; where that is a group's, from one that the
-    kernel picks on the interface of arrival. ``port`` is that of our socket.
+    The reply leaves from the address that was called. If that is a broadcast or multicast address,
+    the kernel picks one of ours on the interface of arrival. ``port`` is that of our socket.
     """
     host, scope = _host(address)
     level, kind, data = _first(control)
@@ -106,7 +107,7 @@ def _first(control: bytes) -> Control:
 
 
 def _nearest(source: tuple[str, int, int, int], port: int) -> Address | None:
-    """This host's address towards a source that sent to a group."""
+    """This host's address on the way to a source that sent to a multicast group."""
     try:
         with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
             probe.connect(source)

@@ -155,7 +155,7 @@ class Daemon:
             self.mapper.services(),
             clock=time.monotonic,
             before=self.mapper.before,
-            memo=None if calls_log.isEnabledFor(logging.INFO) else self.mapper.memo,
+            reply_cache=None if calls_log.isEnabledFor(logging.INFO) else self.mapper.reply_cache,
         )
 
     def apply(self, policy: Policy) -> None:
@@ -182,7 +182,7 @@ class Daemon:
         """Addresses of this host have come or gone: what follows from them is asked anew."""
         log.debug("interfaces or addresses have changed")
         self.own_addresses.forget()
-        self.mapper.memo.forget()
+        self.mapper.reply_cache.forget()
         self.server.look_again()
 
     def _hosts(self) -> HostsAccess:
@@ -278,8 +278,7 @@ class Daemon:
         return snapshot(self)
 
     def _counted(self) -> Counts:
-        """The calls by version and procedure, with those that were answered from memory."""
-        self.mapper.memo.settle()
+        """The calls by version and procedure."""
         return self.mapper.statistics.calls()
 
     def settle(self) -> None:

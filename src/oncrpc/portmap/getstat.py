@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
+from oncrpc.caching import Bounded
 from oncrpc.programs.rpcb import (
     RPCBSTAT_HIGHPROC,
     RPCBVERS_STAT,
@@ -13,6 +13,7 @@ from oncrpc.programs.rpcb import (
     rpcbs_addrlist,
     rpcbs_rmtcalllist,
 )
+from oncrpc.rpc.reply_cache import Counter, ReplyCache
 
 MAX_LISTED = 256
 """Programs in each list of GETSTAT; the oldest is dropped."""
@@ -24,68 +25,68 @@ FIRST_VERSION = 2
 K = TypeVar("K", bound=Hashable)
 Lookup = tuple[int, int, bytes]
 Forward = tuple[int, int, int, bool, bytes]
-Counter = tuple[list[int], int]
-"""A list of counters and the index of the one that was raised."""
 
 
-def _raised(counters: list[int], index: int) -> Counter:
-    counters[index] += 1
-    return counters, index
+def _listed(counters: list[Counter]) -> list[int]:
+    """The counts; they stop at what an XDR int holds."""
+    return [min(counter.count, MAX_COUNT) for counter in counters]
 
 
-def _listed(counters: list[int]) -> list[int]:
-    """Counters stop at what an XDR int holds."""
-    return [min(count, MAX_COUNT) for count in counters]
+def _nothing() -> None:
+    """No reply cache has to drop anything."""
 
 
 class Tally(Generic[K]):
-    """Successes and failures by key; when there are too many keys the oldest is forgotten.
+    """Counters of successes and of failures by key; the oldest of too many keys makes room.
 
-    ``forgetting`` is called before that: nobody may go on to raise what it counted.
+    ``dropped`` is called when that happens: nothing may go on to raise counters that are not
+    reported any more.
     """
 
-    def __init__(self, forgetting: Callable[[], None] = lambda: None) -> None:
-        self.forgetting = forgetting
-        self._counts: OrderedDict[K, list[int]] = OrderedDict()
+    def __init__(self, dropped: Callable[[], None] = _nothing) -> None:
+        self._dropped = dropped
+        self._counters = Bounded[K, list[Counter]](MAX_LISTED)
 
-    def count(self, key: K, *, success: bool) -> Counter:
-        """One more for the key."""
-        counts = self._counts.get(key)
-        if counts is None:
-            if len(self._counts) >= MAX_LISTED:
-                self.forgetting()
-                self._counts.popitem(last=False)
-            counts = self._counts[key] = [0, 0]
-        return _raised(counts, int(not success))
+    def counter(self, key: K, *, success: bool) -> Counter:
+        """The key's counter of successes or of failures."""
+        counters = self._counters.get(key)
+        if counters is None:
+            counters = [Counter(), Counter()]
+            if self._counters.keep(key, counters):
+                self._dropped()
+        return counters[0] if success else counters[1]
 
     def items(self) -> list[tuple[K, list[int]]]:
         """The keys and their counts, newest first."""
-        return [(key, _listed(counts)) for key, counts in reversed(self._counts.items())]
+        return [(key, _listed(counters)) for key, counters in reversed(self._counters.items())]
 
 
 class Statistics:
-    """The counters of versions 2, 3 and 4; each takes the version that was called.
+    """The counters of versions 2, 3 and 4; methods take the version that was called.
 
-    Those that a lookup raises are returned: an answer from memory raises them again.
+    Calls and lookups may be answered from the ``reply_cache``. Their counters are to be raised with
+    ``Call.count``, and what reads them here settles the cache first.
     """
 
-    def __init__(self, forgetting: Callable[[], None] = lambda: None) -> None:
-        self._calls = [[0] * RPCBSTAT_HIGHPROC for _ in range(RPCBVERS_STAT)]
+    def __init__(self, reply_cache: ReplyCache) -> None:
+        self._reply_cache = reply_cache
+        self._calls = [[Counter() for _ in range(RPCBSTAT_HIGHPROC)] for _ in range(RPCBVERS_STAT)]
         self._set = [0] * RPCBVERS_STAT
         self._unset = [0] * RPCBVERS_STAT
-        self._lookups: list[Tally[Lookup]] = [Tally(forgetting) for _ in range(RPCBVERS_STAT)]
-        self._forwards: list[Tally[Forward]] = [Tally() for _ in range(RPCBVERS_STAT)]
+        self._lookups = [Tally[Lookup](reply_cache.forget) for _ in range(RPCBVERS_STAT)]
+        self._forwards = [Tally[Forward]() for _ in range(RPCBVERS_STAT)]
 
-    def called(self, vers: int, proc: int) -> Counter:
-        """A procedure was called, whatever became of it."""
-        return _raised(self._calls[vers - FIRST_VERSION], proc)
+    def calls_of(self, vers: int, proc: int) -> Counter:
+        """The counter of a procedure's calls, whatever becomes of them."""
+        return self._calls[vers - FIRST_VERSION][proc]
 
     def calls(self) -> list[list[int]]:
         """How often each procedure of each version was called."""
-        return [list(counts) for counts in self._calls]
+        self._reply_cache.settle()
+        return [[counter.count for counter in counters] for counters in self._calls]
 
     def changes(self) -> list[tuple[int, int]]:
-        """How many SETs and UNSETs of each version were successes."""
+        """The successful SETs and UNSETs of each version."""
         return list(zip(self._set, self._unset, strict=True))
 
     def was_set(self, vers: int, *, success: bool) -> None:
@@ -96,21 +97,20 @@ class Statistics:
         """An UNSET was answered."""
         self._unset[vers - FIRST_VERSION] += success
 
-    def looked_up(
-        self, vers: int, prog: int, asked: int, netid: bytes, *, success: bool
-    ) -> Counter:
-        """A program's version ``asked`` was looked up."""
-        return self._lookups[vers - FIRST_VERSION].count((prog, asked, netid), success=success)
+    def lookups_of(self, vers: int, key: Lookup, *, success: bool) -> Counter:
+        """The counter of lookups of (program, version, netid) that were successful, or were not."""
+        return self._lookups[vers - FIRST_VERSION].counter(key, success=success)
 
     def forwarded(
         self, vers: int, key: tuple[int, int, int], netid: bytes, *, indirect: bool, success: bool
     ) -> None:
         """A call of (program, version, procedure) was to be forwarded."""
         forwards = self._forwards[vers - FIRST_VERSION]
-        forwards.count((*key, indirect, netid), success=success)
+        forwards.counter((*key, indirect, netid), success=success).again()
 
     def report(self) -> list[rpcb_stat]:
         """The result of GETSTAT."""
+        self._reply_cache.settle()
         return [
             rpcb_stat(
                 _listed(self._calls[i]),

@@ -14,7 +14,6 @@ from typing import TypeVar
 from oncrpc.access.admission import Admission
 from oncrpc.access.call_lines import CallLog, Refusal
 from oncrpc.addr import Transport, family_of, join_uaddr, split_uaddr, transport, transports
-from oncrpc.aio.udp import MAX_REPLY
 from oncrpc.errors import (
     AuthError,
     GarbageArguments,
@@ -46,7 +45,7 @@ from oncrpc.programs.rpcb import (
 from oncrpc.rpc import Call, Caller, NoReply, Service, idempotent, pure, silent
 from oncrpc.rpc.program import Encoded
 from oncrpc.rpc.prot import auth_stat
-from oncrpc.rpc.reply_cache import Memo
+from oncrpc.rpc.reply_cache import ReplyCache
 
 T = TypeVar("T")
 
@@ -57,6 +56,8 @@ NOT_LOCAL, NOT_LOOPBACK = "not over the local socket", "non-loopback sender"
 """Why a caller may not register, as the log says it."""
 
 OF_ANOTHER = "another owner has it"
+MAX_UDP_LIST = 9000
+"""Bytes of a list over UDP, as C clients have room for; a longer one is refused."""
 
 
 class Mapper:
@@ -84,8 +85,8 @@ class Mapper:
         self.remote_calls = RemoteCallRules(insecure=insecure)
         self.call_log = CallLog(VOCABULARY) if call_log is None else call_log
         self.is_ours, self.changed = is_ours or OwnAddresses(), changed
-        self.memo = Memo(registry)
-        self.statistics = Statistics(self.memo.forget)
+        self.reply_cache = ReplyCache(registry)
+        self.statistics = Statistics(self.reply_cache)
         self.admission: Admission | None = None
         self.registered: Callable[[Caller, rpcb], None] | None = None
         self.overlong = 0
@@ -101,7 +102,7 @@ class Mapper:
         Raises:
             AuthError, NoReply: the rules refuse it.
         """
-        call.counts.append(self.statistics.called(_vers(call), call.procedure.number))
+        call.count(self.statistics.calls_of(_vers(call), call.procedure.number))
         asked = None if self.admission is None else self.admission.before(call)
         log = self.call_log
         if not log.logs_accepted or log.vocabulary.name(call.procedure) in MAY_REFUSE:
@@ -177,7 +178,7 @@ class Mapper:
         if generation != self.registry.generation:
             encoded = Encoded(call.procedure.encode_result(list(nodes())))
             self._dumps[call.procedure.result] = (self.registry.generation, encoded)
-        if call.caller.datagram and len(encoded) > MAX_REPLY:
+        if call.caller.datagram and len(encoded) > MAX_UDP_LIST:
             self.overlong += 1
             raise SystemFailure
         return encoded.standing_for(list[T])
@@ -193,9 +194,7 @@ class Mapper:
 
     def looked_up(self, call: Call, prog: int, vers: int, netid: bytes, *, success: bool) -> None:
         """Count a lookup."""
-        call.counts.append(
-            self.statistics.looked_up(_vers(call), prog, vers, netid, success=success)
-        )
+        call.count(self.statistics.lookups_of(_vers(call), (prog, vers, netid), success=success))
 
     def addresses(self, call: Call, entry: rpcb) -> list[rpcb_entry_list]:
         """GETADDRLIST: the registrations on all transports of the caller's protocol family."""
@@ -393,5 +392,4 @@ class Rpcb4Service(_Rpcb, RPCBVERS4.Service):
     @idempotent
     def RPCBPROC_GETSTAT(self, call: Call) -> list[rpcb_stat]:
         ignore_if_sent_to_many(call)
-        self.mapper.memo.settle()
         return self.mapper.statistics.report()

@@ -57,7 +57,7 @@ from oncrpc.rpc.prot import (
     rpc_msg,
     rpc_msg_body,
 )
-from oncrpc.rpc.reply_cache import MAX_KEPT_REPLY, Lasting, Memo
+from oncrpc.rpc.reply_cache import MAX_REPLY_BYTES, Cacheable, ReplyCache
 from oncrpc.xdr import codec
 
 log = logging.getLogger("oncrpc.rpc")
@@ -94,7 +94,7 @@ class Dispatcher:
     refuse it by raising a ``CallError``, or ``NoReply``; one that cannot tell at once returns an
     awaitable. The ``hooks`` stand around those that run, the first one outermost; a repeated
     datagram that gets its first answer again does not run. ``auth`` judges the credentials.
-    Endpoints answer from the ``memo`` what was answered before, if there is one.
+    Endpoints answer from the ``reply_cache`` what was answered before, if there is one.
     """
 
     def __init__(
@@ -105,10 +105,10 @@ class Dispatcher:
         before: Before | None = None,
         hooks: Sequence[Hook] = (),
         auth: Judge | None = None,
-        memo: Memo | None = None,
+        reply_cache: ReplyCache | None = None,
         duplicates: DuplicateCache | None = None,
     ) -> None:
-        self.clock, self.before, self.memo = clock, before, memo
+        self.clock, self.before, self.reply_cache = clock, before, reply_cache
         self.hooks, self.auth = tuple(hooks), Judge() if auth is None else auth
         self.duplicates = DuplicateCache() if duplicates is None else duplicates
         self._programs: dict[int, dict[int, dict[int, tuple[AnyProcedure, Any]]]] = {}
@@ -223,7 +223,7 @@ class Dispatcher:
             if inspect.isawaitable(result):
                 return self._await(call, handler, result)
             reply = success(call, call.procedure.encode_result(result))
-            return _lasting(call, reply) if self.memo and is_pure(handler) else reply
+            return _cacheable(call, reply) if self.reply_cache and is_pure(handler) else reply
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:  # nothing was awaited: a cancellation is not ours
@@ -307,13 +307,13 @@ def _kept(call: Call, reply: Reply) -> Reply:
     return refuse(reply[:4], SystemFailure())
 
 
-def _lasting(call: Call, reply: bytes) -> bytes:
-    """The reply, marked if an endpoint may keep it: not if somebody was told apart."""
-    if call.credential is not None or call.verf is not AUTH_NONE or len(reply) > MAX_KEPT_REPLY:
+def _cacheable(call: Call, reply: bytes) -> bytes:
+    """The reply, marked if it may be cached: not if the caller gave a credential."""
+    if call.credential is not None or call.verf is not AUTH_NONE or len(reply) > MAX_REPLY_BYTES:
         return reply
-    lasting = Lasting(reply)
-    lasting.counts = call.counts
-    return lasting
+    cacheable = Cacheable(reply)
+    cacheable.counters = call.counters
+    return cacheable
 
 
 def refuse(xid: bytes, refusal: CallError, verf: opaque_auth = AUTH_NONE) -> bytes:

@@ -41,7 +41,7 @@ from oncrpc.errors import XdrError
 from oncrpc.rpc.auth import Auth, Credential, flavor_of
 from oncrpc.rpc.blocking import run
 from oncrpc.rpc.prot import opaque_auth
-from oncrpc.rpc.reply_cache import Counts
+from oncrpc.rpc.reply_cache import Counter
 from oncrpc.xdr import codec
 
 R = TypeVar("R")
@@ -256,12 +256,11 @@ class Caller:
 class Call:
     """What a handler may want to know of the call besides its arguments.
 
-    ``credential`` is None for AUTH_NONE and an ``authsys_parms`` for AUTH_SYS. A handler that is
-    pure and counts its calls adds to ``counts`` each counter it raised (``rpc.reply_cache``).
+    ``credential`` is None for AUTH_NONE and an ``authsys_parms`` for AUTH_SYS.
     """
 
     __slots__ = (
-        "arguments_at", "caller", "counts", "credential", "message", "procedure", "verf", "xid",
+        "arguments_at", "caller", "counters", "credential", "message", "procedure", "verf", "xid",
     )  # fmt: skip
 
     def __init__(
@@ -276,7 +275,12 @@ class Call:
     ) -> None:
         self.xid, self.procedure, self.credential, self.verf = xid, procedure, credential, verf
         self.caller, self.message, self.arguments_at = caller, message, arguments_at
-        self.counts: Counts = []
+        self.counters: list[Counter] = []
+
+    def count(self, counter: Counter) -> None:
+        """Raise a counter by one, and again each time the reply cache repeats this call's reply."""
+        counter.again()
+        self.counters.append(counter)
 
 
 Hook = Callable[[Call], AbstractContextManager[object]]
@@ -421,9 +425,9 @@ def is_idempotent(handler: Callable[..., Any]) -> bool:
 
 
 def pure(handler: F) -> F:
-    """Mark a handler whose result follows from its arguments and the subject of the server's memo.
+    """Mark a handler whose result follows from its arguments and the subject of the reply cache.
 
-    It is idempotent; over UDP and on connections its replies may be given from memory.
+    It is idempotent; its replies may be given from the reply cache (``rpc.reply_cache``).
     """
     handler.__pure__ = True  # type: ignore[attr-defined]  # read by is_pure
     return idempotent(handler)

@@ -1,126 +1,143 @@
-"""Replies that stay true: those of pure procedures, remembered under the bytes of their calls.
+"""The reply cache: replies of pure procedures, kept for calls with the same bytes.
 
-The reply of a pure procedure follows from its call, from the circumstances in which it was made
-(say the address that was asked), and from one subject, such as a registry. While the subject's
-``generation`` stays the same the same call has the same reply, but for the xid, and need not be
-worked out again. This is no second server: what is kept is what the dispatcher answered.
+The reply of a pure procedure follows from three things: the bytes of its call after the xid, the
+circumstances of the call (say the address that it was sent to), and one subject, such as a
+registry. While the subject does not change, the same call in the same circumstances has the same
+reply but for the xid. The cache is not a second server: it only repeats what the dispatcher
+answered.
 
-What a call counted is counted again for each time that its reply is found in memory.
+Counters stay exact. A reply remembers which counters its call raised, and how often it was given
+from the cache since; ``settle`` adds that to the counters.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from typing import Protocol
+from collections.abc import Hashable, Mapping, Sequence
 
+from oncrpc.caching import Epoch, Subject
 from oncrpc.rpc.record import record_mark
 
-MAX_KEPT_BYTES = 8 << 20
+MAX_CACHED_BYTES = 8 << 20
 """Bytes of all cached replies, with their calls."""
 
-MAX_KEPT_MESSAGE = 9000
+MAX_EVICTING = 9000
 """Bytes of a cached call. Longer replies are cached only while nothing must be evicted."""
 
-MAX_KEPT_REPLY = 1 << 20
+MAX_REPLY_BYTES = 1 << 20
 """Bytes of a cached reply."""
 
-MAX_TABLES = 256
+MAX_CIRCUMSTANCES = 256
 """Circumstances, such as the address that was called, that have cached replies of their own."""
 
-KEPT_OVERHEAD = 256
-LIFETIME = 5.0
-"""Seconds after which everything is worked out anew: the addresses of a host may change."""
+CACHED_OVERHEAD = 256
+"""Bytes that an entry takes besides its call and its reply, about."""
 
-Counts = list[tuple[list[int], int]]
-"""Counters that went up by one: each a list, and the index in it."""
-
-
-class Subject(Protocol):
-    """What replies are about; its generation differs after every change."""
-
-    generation: int
+REPLY_LIFETIME = 5.0
+"""Seconds after which all replies are dropped: the addresses of this host may have changed."""
 
 
-class Lasting(bytes):
-    """A reply that is true until the subject changes, and what its call counted."""
+class Counter:
+    """A number of calls, with those that were answered from a reply cache once it has settled."""
 
-    counts: Counts
+    __slots__ = ("count",)
+
+    def __init__(self, count: int = 0) -> None:
+        self.count = count
+
+    def again(self, times: int = 1) -> None:
+        """Count one or more calls."""
+        self.count += times
 
 
-class Kept:
-    """A reply from its second word on, and how often it was asked for since hits were settled.
+class Cacheable(bytes):
+    """A reply that stays true until the subject changes, and the counters that its call raised."""
+
+    counters: Sequence[Counter]
+
+
+class CachedReply:
+    """A reply without its xid. Add one to ``hits`` each time it is given again.
 
     ``mark`` is the record mark of the whole reply, for streams.
     """
 
-    __slots__ = ("counts", "hits", "mark", "tail")
+    __slots__ = ("counters", "hits", "mark", "tail")
 
-    def __init__(self, tail: bytes, counts: Counts) -> None:
-        self.tail, self.counts, self.hits = tail, counts, 0
+    def __init__(self, tail: bytes, counters: Sequence[Counter]) -> None:
+        self.tail, self.counters, self.hits = tail, counters, 0
         self.mark = record_mark(4 + len(tail))
 
 
-Table = dict[bytes, Kept]
-"""Kept replies by the bytes of the call after its xid."""
+Replies = Mapping[bytes, CachedReply]
+NO_REPLIES: Replies = {}
 
 
-class Memo:
-    """Tables of kept replies, one for every circumstance; bounded in bytes.
+class ReplyCache:
+    """Replies by circumstances and call.
 
-    ``epoch`` grows when the tables themselves are dropped: whoever holds one asks for it again.
-    ``forgotten`` grows with each ``forget``: whoever holds a kept reply lets go of it.
+    - Key: the circumstances, any hashable value, and the bytes of the call after its xid.
+    - Bound: ``max_bytes`` of calls and replies, and 256 different circumstances.
+    - Emptied, always as a whole: when the subject changes, when a new entry finds no room, after
+      5 seconds, and by ``forget``.
+
+    Readers go through ``replies``, which checks the subject first. The mapping that it returns
+    holds until another call is dispatched, which may change the subject: ask for it again then.
+    Whatever keeps a ``CachedReply`` longer must drop it when ``generation_at`` changes, or its hits
+    would not be counted.
     """
 
-    def __init__(self, subject: Subject, *, max_bytes: int = MAX_KEPT_BYTES) -> None:
-        self.subject, self.max_bytes = subject, max_bytes
-        self.generation, self.epoch, self.forgotten = subject.generation, 0, 0
-        self.size = 0
-        self._tables: dict[Hashable, Table] = {}
-        self._until = 0.0
+    def __init__(self, subject: Subject, *, max_bytes: int = MAX_CACHED_BYTES) -> None:
+        self.max_bytes, self.size = max_bytes, 0
+        self._epoch = Epoch(subject, lifetime=REPLY_LIFETIME)
+        self._generation = 0
+        self._tables: dict[Hashable, dict[bytes, CachedReply]] = {}
 
-    def table(self, circumstances: Hashable) -> Table:
-        """The table of calls that were made in these circumstances."""
-        table = self._tables.get(circumstances)
-        if table is None:
-            if len(self._tables) >= MAX_TABLES:
-                self.forget()
-                self._tables = {}
-                self.epoch += 1
-            table = self._tables[circumstances] = {}
-        return table
-
-    def refresh(self, now: float) -> None:
-        """Forget what may no longer be true. To be called before a table is read."""
-        if self.generation != self.subject.generation or now >= self._until:
+    def generation_at(self, now: float) -> int:
+        """A number that is another one after replies were dropped."""
+        if self._epoch.has_ended(now):
             self.forget()
-            self._until = now + LIFETIME
+        return self._generation
 
-    def keep(self, table: Table, call: bytes, reply: bytes, counts: Counts) -> None:
-        """Remember the reply to a call, both with their xids, and what the call counted."""
-        size = len(call) + len(reply) + KEPT_OVERHEAD
-        if len(call) > MAX_KEPT_MESSAGE or len(reply) > MAX_KEPT_REPLY:
-            return
-        if self.size + size > self.max_bytes:
-            if len(reply) > MAX_KEPT_MESSAGE:
-                return
+    def replies(self, circumstances: Hashable, now: float) -> Replies:
+        """The replies to calls in these circumstances, by the bytes of the call after its xid."""
+        if self._epoch.has_ended(now):
+            self.forget()
+        return self._tables.get(circumstances, NO_REPLIES)
+
+    def keep(
+        self, circumstances: Hashable, call: bytes, reply: bytes, counters: Sequence[Counter]
+    ) -> CachedReply | None:
+        """Keep the reply to a call, both with their xids; None if it is too long to be kept.
+
+        The subject is not looked at here. If the call has changed it, the next reader drops the
+        reply with all others: checked here, a reply from before the change could outlive it.
+        """
+        size = len(call) + len(reply) + CACHED_OVERHEAD
+        if len(call) > MAX_EVICTING or len(reply) > MAX_REPLY_BYTES:
+            return None
+        full = self.size + size > self.max_bytes
+        if full and len(reply) > MAX_EVICTING:
+            return None
+        new = circumstances not in self._tables
+        if full or (new and len(self._tables) >= MAX_CIRCUMSTANCES):
             self.forget()
         self.size += size
-        table[call[4:]] = Kept(reply[4:], counts)
+        kept = CachedReply(reply[4:], counters)
+        self._tables.setdefault(circumstances, {})[call[4:]] = kept
+        return kept
 
     def settle(self) -> None:
-        """Count the calls that were answered from memory, so that counters can be read."""
+        """Count the calls that were answered from the cache. Readers of counters call it first."""
         for table in self._tables.values():
             for kept in table.values():
                 if kept.hits:
-                    for counters, index in kept.counts:
-                        counters[index] += kept.hits
+                    for counter in kept.counters:
+                        counter.again(kept.hits)
                     kept.hits = 0
 
     def forget(self) -> None:
-        """Settle, and forget every reply."""
+        """Settle, and drop every reply."""
         self.settle()
-        for table in self._tables.values():
-            table.clear()
+        self._tables = {}
         self.size = 0
-        self.forgotten += 1
-        self.generation = self.subject.generation
+        self._generation += 1

@@ -31,7 +31,10 @@ class Watched:
         self.mapper = Mapper(Registry(), is_ours=lambda host: False)
         self.before: Awaitable[None] | None = None
         self.dispatcher = Observed(
-            self.mapper.services(), clock=ManualClock(), before=self._before, memo=self.mapper.memo
+            self.mapper.services(),
+            clock=ManualClock(),
+            before=self._before,
+            reply_cache=self.mapper.reply_cache,
         )
         self.messages = Calling()
 
@@ -46,7 +49,6 @@ class Watched:
         return self.dispatcher.outcomes
 
     def calls(self, procedure: Procedure) -> int:
-        self.mapper.memo.settle()
         return self.mapper.statistics.calls()[procedure.version - 2][procedure.number]
 
     def successes(self, procedure: Procedure) -> int:

@@ -18,7 +18,7 @@ from oncrpc.aio.udp import UdpEndpoint
 from oncrpc.net.sockets import listen
 from oncrpc.rpc import Call, pure
 from oncrpc.rpc.dispatch import Dispatcher
-from oncrpc.rpc.reply_cache import Memo
+from oncrpc.rpc.reply_cache import ReplyCache
 from oncrpc.testing import ManualClock
 from support.echo import ECHO_V1, call
 from support.hosts import Host
@@ -71,8 +71,8 @@ class Watched(Batch):
         super().__init__(sock)
         self.taken = list[int]()
 
-    def send_train(self, first: int, count: int) -> None:
-        super().send_train(first, count)
+    def send_segmented(self, first: int, count: int) -> None:
+        super().send_segmented(first, count)
         self.taken.append(count)
 
 
@@ -96,7 +96,7 @@ class Desk:
 
     def __init__(self, cable: Cable, *, ipv6: bool = False) -> None:
         self.peer, much = cable.peer, Much()
-        answering = Dispatcher([much], clock=ManualClock(), memo=Memo(much))
+        answering = Dispatcher([much], clock=ManualClock(), reply_cache=ReplyCache(much))
         netid, wildcard = ("udp6", "::") if ipv6 else ("udp", "0.0.0.0")
         with cable.host.network():
             sock = listen(transport(netid), wildcard, 0)
@@ -149,7 +149,7 @@ class Desk:
             self.replies(2)
         self.ask(*asked, size=size, first=100)
         found = self.replies(len(asked))
-        self.batch.trains = False
+        self.batch.can_segment = False
         self.ask(*asked, size=size, first=100)
         assert found == self.replies(len(asked))
         return found
@@ -166,7 +166,7 @@ def test_replies_that_leave_together_come_from_the_address_that_was_asked(
 ) -> None:
     async def scenario() -> None:
         desk = Desk(cable, ipv6=":" in address)
-        together = desk.batch.trains
+        together = desk.batch.can_segment
         asked = [address] * 16
         assert desk.told(*asked, size=size) == all_from(*asked, size=size)
         assert bool(desk.batch.taken) == together
@@ -220,7 +220,7 @@ def test_a_short_queue_lets_as_many_replies_through_as_it_has_room_for(cable: Ca
 def test_a_caller_that_cannot_be_answered_does_not_keep_others_from_theirs(cable: Cable) -> None:
     async def scenario() -> None:
         desk = Desk(cable)
-        together = desk.batch.trains
+        together = desk.batch.can_segment
         desk.ask(OURS, OURS)
         desk.replies(2)
         forged = call(1, ECHO_V1.MUCH, 8)

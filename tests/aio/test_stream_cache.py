@@ -1,4 +1,4 @@
-"""Calls of connections that are answered from memory: with the same bytes, and counted."""
+"""Calls on streams that are answered from the reply cache: same bytes, same counts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from oncrpc.rpc import Call, pure
 from oncrpc.rpc.dispatch import Dispatcher
 from oncrpc.rpc.record import RecordReader, encode_record
-from oncrpc.rpc.reply_cache import Memo
+from oncrpc.rpc.reply_cache import Counter, ReplyCache
 from oncrpc.testing import ManualClock
 from support.echo import ECHO_V1, call
 from support.loops import run
@@ -22,16 +22,15 @@ from support.words import words
 
 
 class Ledger(ECHO_V1.Service):
-    """ECHO tells also how often MUCH was called, and is pure; what it is called is counted."""
+    """ECHO is pure, counts its calls, and also returns how often MUCH was called."""
 
     def __init__(self) -> None:
-        self.counter = [0]
+        self.counter = Counter()
         self.generation = 0
 
     @pure
     def ECHO(self, call: Call, arg: bytes) -> bytes:
-        self.counter[0] += 1
-        call.counts.append((self.counter, 0))
+        call.count(self.counter)
         return self.generation.to_bytes(4, "big") + arg
 
     def MUCH(self, call: Call, arg: int) -> bytes:  # of the interface
@@ -47,13 +46,11 @@ MESSAGES = [
 ]  # fmt: skip
 
 
-async def answers(
-    bursts: Sequence[Sequence[bytes]], *, remembers: bool
-) -> tuple[list[bytes], list[int]]:
-    """The replies to calls that are sent a burst at a time, and what was counted."""
+async def answers(bursts: Sequence[Sequence[bytes]], *, caching: bool) -> tuple[list[bytes], int]:
+    """The replies to calls that are sent in bursts, and what was counted."""
     ledger = Ledger()
-    memo = Memo(ledger)
-    answering = Dispatcher([ledger], clock=ManualClock(), memo=memo if remembers else None)
+    cache = ReplyCache(ledger)
+    answering = Dispatcher([ledger], clock=ManualClock(), reply_cache=cache if caching else None)
     found = list[bytes]()
     async with serving(answering=answering) as server:
         client = await server.connect()
@@ -61,12 +58,12 @@ async def answers(
             calls = [words(number << 8 | at) + message for at, message in enumerate(burst)]
             await send(client, b"".join(map(encode_record, calls)))
             found += await records(client, len(calls))
-    memo.settle()
-    return found, ledger.counter
+    cache.settle()
+    return found, ledger.counter.count
 
 
 async def records(client: socket.socket, count: int) -> list[bytes]:
-    """So many records that arrive."""
+    """The next records."""
     loop, reader, found = asyncio.get_running_loop(), RecordReader(), list[bytes]()
     while len(found) < count:
         reader.feed(await loop.sock_recv(client, 1 << 20))
@@ -76,19 +73,19 @@ async def records(client: socket.socket, count: int) -> list[bytes]:
 
 @pytest.mark.slow
 @given(st.lists(st.lists(st.sampled_from(MESSAGES), max_size=50), max_size=4))
-def test_what_is_answered_from_memory_is_what_the_service_would_have_said(
+def test_cached_replies_are_those_of_the_service(
     bursts: Sequence[Sequence[bytes]],
 ) -> None:
     async def scenario() -> None:
-        remembered = await answers(bursts, remembers=True)
-        assert remembered == await answers(bursts, remembers=False)
+        cached = await answers(bursts, caching=True)
+        assert cached == await answers(bursts, caching=False)
 
     run(scenario())
 
 
-def test_a_change_between_calls_that_arrive_together_is_seen_by_those_after_it() -> None:
+def test_later_calls_of_a_burst_see_a_change() -> None:
     async def scenario() -> None:
-        found, _ = await answers([[ASKS], [ASKS, CHANGES, ASKS, ASKS]], remembers=True)
+        found, _ = await answers([[ASKS], [ASKS, CHANGES, ASKS, ASKS]], caching=True)
         told = [int.from_bytes(reply[28:32], "big") for reply in found if len(reply) > 28]
         assert told == [0, 0, 1, 1]
 

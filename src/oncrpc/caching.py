@@ -1,0 +1,74 @@
+"""What caches are made of: mappings with a bound, and epochs that end what was remembered."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Hashable
+from math import inf
+from typing import Protocol, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class Bounded(OrderedDict[K, V]):
+    """A mapping of at most ``most`` entries; the oldest one makes room for a new one.
+
+    Reading is that of a dictionary. Write with ``keep`` only. The oldest entry is the one that was
+    written first, or, if entries are read with ``use``, the one that was not used for longest.
+    """
+
+    __slots__ = ("most",)
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.most = most
+
+    def keep(self, key: K, value: V) -> bool:
+        """Add or replace an entry; whether another one had to make room."""
+        self[key] = value
+        if len(self) <= self.most:
+            return False
+        self.popitem(last=False)
+        return True
+
+    def use(self, key: K) -> V | None:
+        """The entry, which is the newest from now on; None if it is missing."""
+        value = self.get(key)
+        if value is not None:
+            self.move_to_end(key)
+        return value
+
+
+class Subject(Protocol):
+    """What remembered values are derived from, such as a registry."""
+
+    @property
+    def generation(self) -> Hashable:
+        """Differs after every change."""
+
+
+class Epoch:
+    """The time for which what was derived from some subjects stays true.
+
+    It ends when the ``generation`` of a subject changes, and after ``lifetime`` seconds.
+    """
+
+    __slots__ = ("_generations", "_subjects", "_until", "lifetime")
+
+    def __init__(self, *subjects: Subject, lifetime: float = inf) -> None:
+        self._subjects, self.lifetime = subjects, lifetime
+        self._generations: list[Hashable] = []
+        self._until = -inf
+
+    def has_ended(self, now: float) -> bool:
+        """Whether the epoch has ended; if so the next one begins, so this is true only once."""
+        generations = [subject.generation for subject in self._subjects]
+        if generations == self._generations and now < self._until:
+            return False
+        self._generations, self._until = generations, now + self.lifetime
+        return True
+
+    def end(self) -> None:
+        """End the epoch: something else has changed."""
+        self._until = -inf

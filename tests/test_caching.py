@@ -1,0 +1,64 @@
+"""Bounded mappings and epochs."""
+
+from __future__ import annotations
+
+from oncrpc.caching import Bounded, Epoch
+
+
+def test_the_entry_written_first_makes_room() -> None:
+    bounded = Bounded[str, int](2)
+
+    made_room = [bounded.keep(key, number) for number, key in enumerate("abc")]
+
+    assert dict(bounded) == {"b": 1, "c": 2}
+    assert made_room == [False, False, True]
+
+
+def test_a_replaced_entry_needs_no_room() -> None:
+    bounded = Bounded[str, int](2)
+    for number, key in enumerate("aba"):
+        assert not bounded.keep(key, number)
+
+    assert dict(bounded) == {"a": 2, "b": 1}
+
+
+def test_a_used_entry_stays() -> None:
+    bounded = Bounded[str, int](2)
+    bounded.keep("a", 1)
+    bounded.keep("b", 2)
+
+    assert (bounded.use("a"), bounded.use("x")) == (1, None)
+    bounded.keep("c", 3)
+
+    assert dict(bounded) == {"a": 1, "c": 3}
+
+
+class Changing:
+    """A subject."""
+
+    generation = 0
+
+
+def test_an_epoch_ends_with_a_change_of_any_subject() -> None:
+    one, other = Changing(), Changing()
+    epoch = Epoch(one, other)
+
+    ended = [epoch.has_ended(0.0), epoch.has_ended(0.0)]
+    other.generation += 1
+
+    assert [*ended, epoch.has_ended(0.0), epoch.has_ended(0.0)] == [True, False, True, False]
+
+
+def test_an_epoch_ends_after_its_lifetime() -> None:
+    epoch = Epoch(lifetime=5.0)
+
+    assert [epoch.has_ended(now) for now in (0.0, 4.9, 5.0, 9.9)] == [True, False, True, False]
+
+
+def test_an_epoch_can_be_ended() -> None:
+    epoch = Epoch()
+    epoch.has_ended(0.0)
+
+    epoch.end()
+
+    assert [epoch.has_ended(0.0), epoch.has_ended(0.0)] == [True, False]
