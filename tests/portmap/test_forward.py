@@ -30,7 +30,7 @@ from oncrpc.portmap.forward import (
     Key,
     Target,
 )
-from oncrpc.rpc import NoReply
+from oncrpc.rpc import Caller, NoReply
 from oncrpc.rpc.dispatch import refuse
 from oncrpc.rpc.prot import auth_flavor, auth_stat, authsys_parms, call_body
 from oncrpc.testing import ManualClock
@@ -86,7 +86,7 @@ async def forwarding(host: str = "127.0.0.1") -> AsyncIterator[tuple[Forwarder, 
 
 def key_of(number: int = 1, host: str = "192.0.2.1") -> Key:
     """The call of that number of a host."""
-    return Key(number, (host, 700, 0), PROG, VERS, PROC)
+    return Key(number, Caller("udp", (host, 700, 0), datagram=True), PROG, VERS, PROC)
 
 
 def begin(
@@ -157,6 +157,27 @@ def test_a_call_that_is_under_way_is_not_made_again() -> None:
             message, source = await program.call()
             program.answer(message, source)
             await again
+
+    run(scenario())
+
+
+def test_forged_call_does_not_stop_the_honest_one() -> None:
+    async def scenario() -> None:
+        async with forwarding() as (forwarder, program):
+            source = ("127.0.0.1", 700, 0)
+            forged, honest = (
+                Caller("udp", source, loopback=loopback, datagram=True)
+                for loopback in (False, True)
+            )
+
+            calls = [
+                begin(forwarder, program.target, Key(7, caller, PROG, VERS, PROC))
+                for caller in (forged, honest)
+            ]
+
+            for _ in calls:
+                program.answer(*await program.call())
+            assert await asyncio.gather(*calls) == [b"", b""]
 
     run(scenario())
 

@@ -11,7 +11,6 @@ import logging
 import os
 import socket
 from collections.abc import Collection, Iterator
-from ipaddress import ip_address
 
 from msgspec import Struct, field
 
@@ -19,7 +18,7 @@ from oncrpc.host import sockdiag
 from oncrpc.host.procnet import parse_inet, parse_unix, whole_lines
 from oncrpc.host.sockdiag import BoundSocket
 
-log = logging.getLogger("oncrpc.portmap.liveness")
+log = logging.getLogger("oncrpc.host")
 
 SLICE = 0.001
 """Seconds of reading or judging after which everything else that waits has its turn."""
@@ -42,9 +41,6 @@ MAPPED = bytes(10) + b"\xff\xff"
 """How an address of IPv4 begins that is written as one of IPv6."""
 
 ANY = bytes(4)
-NFSD, LOCKD = "/proc/fs/nfsd/threads", "/proc/fs/lockd"
-KERNEL_PROGRAMS = {100003: NFSD, 100227: NFSD, 100021: LOCKD}
-"""Programs that the kernel may serve (nfs, nfs_acl, nlockmgr), and what is there while it can."""
 
 
 class Bound(Struct):
@@ -161,42 +157,7 @@ class Reader:
         if name not in self._missing:
             self._missing.add(name)
             log.warning(
-                "cannot list the %s sockets of this host: %s; their registrations are kept",
+                "cannot list the %s sockets of this host: %s",
                 name,
                 (error.strerror or "").lower(),
             )
-
-
-class OwnHosts:
-    """Whether an address is this host's, remembered for as long as the object is.
-
-    What is sent to an address of one's own leaves from that same address. Binding would prove
-    less: where ``ip_nonlocal_bind`` is set any address can be bound.
-    """
-
-    def __init__(self) -> None:
-        self._known: dict[str, bool] = {}
-
-    def __call__(self, host: str) -> bool:
-        """Ask the kernel how it would reach the address; nothing is sent."""
-        if host not in self._known:
-            self._known[host] = _is_own(host)
-        return self._known[host]
-
-
-def _is_own(host: str) -> bool:
-    address = ip_address(host)
-    if address.version == 4 and address.is_loopback:
-        return True
-    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
-    try:
-        with socket.socket(family, socket.SOCK_DGRAM) as probe:
-            probe.connect((host, 9))
-            return ip_address(probe.getsockname()[0]) == address
-    except (OSError, ValueError):
-        return False
-
-
-def kernel_programs() -> frozenset[int]:
-    """The programs of which it cannot be told whether the kernel serves them now."""
-    return frozenset(prog for prog, path in KERNEL_PROGRAMS.items() if os.path.exists(path))

@@ -32,6 +32,7 @@ from oncrpc.daemon.listeners import Listeners
 from oncrpc.daemon.state.journal import Store
 from oncrpc.daemon.web.content import WebContent
 from oncrpc.errors import XdrError
+from oncrpc.host.addresses import OwnAddresses
 from oncrpc.host.netlink import Links
 from oncrpc.net.sockets import join_group
 from oncrpc.portmap.config import BURST, REPLIES, Policy
@@ -39,7 +40,6 @@ from oncrpc.portmap.forward import Forwarder
 from oncrpc.portmap.liveness.ages import Ages
 from oncrpc.portmap.liveness.checks import Liveness
 from oncrpc.portmap.liveness.watch import MAX_WATCHED
-from oncrpc.portmap.merged_address import OwnAddresses
 from oncrpc.portmap.ownership import RESERVED_PORTS, Rules
 from oncrpc.portmap.procedures import Mapper
 from oncrpc.portmap.registry import SUPERUSER, Operation, Registry

@@ -1,11 +1,13 @@
 """CALLIT, BCAST and INDIRECT: calling a local program for somebody else (RFC 1833 §2.2.1, §3.2).
 
-Off unless asked for: a port mapper that calls for others makes a remote call look local. When on, a
-call goes to the loopback address only, from a socket that nothing outside can reach, and its result
-leaves as any reply does, from the address that was asked. The table is bounded; a call that is not
-answered leaves it after a while, or when a new one needs the place. A source has a share of it: who
-asks for more gives up its own, and in a full table whoever has most gives up its oldest. So nobody
-takes the places of all others, and who asks for one thing at a time gets its answer.
+Off by default, since a port mapper that calls for others makes a remote call look local. Calls are
+sent to the loopback address only, from a socket that nothing outside can reach. The result is sent
+like any other reply, from the address that was asked.
+
+The table of calls under way is bounded. A call leaves it with its result, after ``LIFETIME``, or
+when a new call needs its place: a source with ``MAX_PER_SOURCE`` calls gives up its own oldest
+call; if the table is full, the source with most calls does. So no source can take all places, and a
+source that sends one call at a time gets its result.
 """
 
 from __future__ import annotations
@@ -16,7 +18,6 @@ import os
 import socket
 from collections import Counter, OrderedDict
 from collections.abc import Callable
-from ipaddress import ip_network
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -24,9 +25,10 @@ from msgspec import Struct
 from oncrpc.addr import LOOPBACKS
 from oncrpc.errors import CallError, ProtocolError, SystemFailure, XdrError
 from oncrpc.net.targets import FAMILIES
-from oncrpc.rpc import AUTH_NONE, NoReply, auth_sys
+from oncrpc.rpc import AUTH_NONE, Caller, NoReply, auth_sys
 from oncrpc.rpc.auth import Credential
 from oncrpc.rpc.calls import call_header, results_at
+from oncrpc.rpc.program import Origin
 from oncrpc.rpc.prot import authsys_parms, opaque_auth
 
 log = logging.getLogger("oncrpc.portmap")
@@ -36,9 +38,6 @@ MAX_PENDING = 64
 
 MAX_PER_SOURCE = 16
 """The same of one source: an IPv4 address, or an IPv6 /64."""
-
-SOURCE_BITS = 64
-"""Bits of an IPv6 address that tell sources apart: of the others a host may take any."""
 
 LIFETIME = 60.0
 """Seconds that a forwarded call waits for its result."""
@@ -64,20 +63,22 @@ class Target(Struct, frozen=True):
 
 
 class Key(NamedTuple):
-    """What makes two calls the same: whose it is, by host, port and scope, and what is called."""
+    """What makes two calls the same: the caller, its xid, and what is called.
+
+    The caller includes how the call arrived: a forged call from outside is not the honest one.
+    """
 
     xid: int
-    source: tuple[str, int, int] | None
+    caller: Caller
     prog: int
     vers: int
     proc: int
 
 
 class Pending(Struct):
-    """A forwarded call: its target, and who waits for the result."""
+    """A forwarded call: its target, and the future of its result."""
 
     key: Key
-    source: str
     target: Target
     result: asyncio.Future[bytes]
 
@@ -134,7 +135,7 @@ class Forwarder:
             raise SystemFailure
         loop = asyncio.get_running_loop()
         xid = self._new_xid()
-        pending = Pending(key, _source(key), target, loop.create_future())
+        pending = Pending(key, target, loop.create_future())
         self._remember(xid, pending)
         timer = loop.call_later(LIFETIME, _give_up, pending)
         try:
@@ -151,18 +152,20 @@ class Forwarder:
         return xid
 
     def _remember(self, xid: int, pending: Pending) -> None:
-        self._make_room(pending.source)
+        self._make_room(pending.key.caller.origin)
         self._pending[xid] = pending
         self._keys.add(pending.key)
 
-    def _make_room(self, source: str) -> None:
-        """Give up the oldest call of a source that has its share, else of the one with most."""
-        counts = Counter(pending.source for pending in self._pending.values())
-        if counts[source] < MAX_PER_SOURCE:
+    def _make_room(self, origin: Origin) -> None:
+        """Give up the oldest call of an origin that has its share, else of the one with most."""
+        counts = Counter(pending.key.caller.origin for pending in self._pending.values())
+        if counts[origin] < MAX_PER_SOURCE:
             if len(self._pending) < MAX_PENDING:
                 return
-            source = max(counts, key=lambda each: counts[each])
-        oldest = next(xid for xid, pending in self._pending.items() if pending.source == source)
+            origin = max(counts, key=lambda each: counts[each])
+        oldest = next(
+            xid for xid, pending in self._pending.items() if pending.key.caller.origin == origin
+        )
         _give_up(self._pending[oldest])
         self._forget(oldest)
 
@@ -218,12 +221,6 @@ def _open(family: str) -> socket.socket:
         sock.close()
         raise
     return sock
-
-
-def _source(key: Key) -> str:
-    """The host that calls are counted for, or of IPv6 its network."""
-    host = key.source[0] if key.source else ""
-    return str(ip_network(f"{host}/{SOURCE_BITS}", strict=False)) if ":" in host else host
 
 
 def _address(target: Target) -> tuple[str, int]:

@@ -21,9 +21,10 @@ from oncrpc.errors import (
     ProgramUnavailable,
     SystemFailure,
 )
+from oncrpc.host.addresses import OwnAddresses
 from oncrpc.portmap.forward import Forwarder, Key, Target
 from oncrpc.portmap.getstat import Statistics
-from oncrpc.portmap.merged_address import OwnAddresses, merged
+from oncrpc.portmap.merged_address import merged
 from oncrpc.portmap.ownership import RESERVED_PORTS, Rules, owner_of
 from oncrpc.portmap.registry import NETIDS, Registry, port_of
 from oncrpc.portmap.remote_calls import RemoteCallRules
@@ -223,7 +224,7 @@ class Mapper:
         found = self._target(call, args)
         if self.forwarder is None:
             raise SystemFailure
-        key = Key(call.xid, caller.source, args.prog, args.vers, args.proc)
+        key = Key(call.xid, caller, args.prog, args.vers, args.proc)
         family = transport(caller.netid).family
         target = Target(args.prog, args.vers, args.proc, family, port_of(found.r_addr))
         results = await self.forwarder.call(key, target, args.args, call.credential)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 from oncrpc.addr import join_uaddr
 from oncrpc.host.bound_sockets import TABLES, Bound
 from oncrpc.host.sockdiag import BoundSocket
-from oncrpc.portmap.liveness.verdict import Verdict, judge
+from oncrpc.portmap.liveness import verdict as verdict_module
+from oncrpc.portmap.liveness.verdict import Verdict, judge, kernel_programs
 from support.callers import registered
 
 OURS = frozenset({"192.0.2.1", "127.0.0.1", "2001:db8::1", "::1"})
@@ -160,3 +162,12 @@ def test_any_registration_has_a_verdict(netid: bytes, uaddr: bytes, prog: int) -
     entry = type(entry)(prog, 1, netid, uaddr, b"")
 
     assert judge(entry, bound("0.0.0.0"), is_ours=OURS.__contains__) in Verdict
+
+
+def test_kernel_programs_depend_on_its_services(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    here, gone = str(tmp_path), str(tmp_path / "gone")
+    monkeypatch.setattr(verdict_module, "KERNEL_PROGRAMS", {100003: here, 100021: gone})
+
+    assert kernel_programs() == {100003}

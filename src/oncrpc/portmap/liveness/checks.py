@@ -18,10 +18,11 @@ from contextlib import suppress
 from msgspec import Struct
 
 from oncrpc.errors import SystemFailure
+from oncrpc.host.addresses import OwnAddresses
 from oncrpc.host.attempts import Attempts
-from oncrpc.host.bound_sockets import Bound, OwnHosts, Reader, Slices, kernel_programs
+from oncrpc.host.bound_sockets import Bound, Reader, Slices
 from oncrpc.numbers import program_name
-from oncrpc.portmap.liveness.verdict import IsOurs, Verdict, judge
+from oncrpc.portmap.liveness.verdict import IsOurs, Verdict, judge, kernel_programs
 from oncrpc.portmap.liveness.watch import Watch, is_there
 from oncrpc.portmap.registry import SUPERUSER, Registry
 from oncrpc.programs.rpcb import rpcb
@@ -65,7 +66,7 @@ class Evidence(Struct, frozen=True):
 def this_host() -> Evidence:
     """What the kernel says."""
     reader = Reader()
-    return Evidence(reader, Attempts(), OwnHosts, kernel_programs, reader.prepare)
+    return Evidence(reader, Attempts(), OwnAddresses, kernel_programs, reader.prepare)
 
 
 class Liveness:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable, Collection, Set
 from enum import Enum, auto
@@ -11,6 +12,10 @@ from oncrpc.errors import AddressError
 from oncrpc.host.bound_sockets import LOCAL, MAPPED, Bound
 from oncrpc.programs.portmap import PMAP_PROG
 from oncrpc.programs.rpcb import rpcb
+
+NFSD, LOCKD = "/proc/fs/nfsd/threads", "/proc/fs/lockd"
+KERNEL_PROGRAMS = {100003: NFSD, 100227: NFSD, 100021: LOCKD}
+"""Programs that the kernel may serve (nfs, nfs_acl, nlockmgr), and a path that exists then."""
 
 IsOurs = Callable[[str], bool]
 
@@ -64,3 +69,8 @@ def _judge_port(host: str, port: bytes, places: Set[bytes], is_ours: IsOurs) -> 
     if packed.startswith(MAPPED) or not is_ours(host):
         return Verdict.UNKNOWN
     return Verdict.GONE
+
+
+def kernel_programs() -> frozenset[int]:
+    """The programs that the kernel may be serving now: its sockets say nothing about those."""
+    return frozenset(prog for prog, path in KERNEL_PROGRAMS.items() if os.path.exists(path))
