@@ -1,0 +1,52 @@
+"""What the README, the tutorials and the troubleshooting page show is what happens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from support.consoles import Block, Console, blocks_of, commands_of
+from support.hosts import Host
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
+PLAYED = ()
+"""Pages that an ordinary user can follow, step by step."""
+
+TROUBLE = DOCS / "howto" / "troubleshooting.md"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PLAYED, ids=lambda page: page.stem)
+def test_page_prints_what_it_shows(page: Path, tmp_path: Path) -> None:
+    with Console(tmp_path) as console:
+        console.play(page)
+
+
+@pytest.mark.slow
+@pytest.mark.interop
+def test_symptoms_have_the_causes_shown(tmp_path: Path) -> None:
+    with Host() as host, Console(tmp_path, host.entered) as console:
+        console.play(TROUBLE)
+
+
+def test_page_that_shows_something_else_fails(tmp_path: Path) -> None:
+    with Console(tmp_path) as console, pytest.raises(AssertionError, match="two"):
+        console.run("echo one", "two\n")
+
+
+def test_commands_are_read_with_what_they_print() -> None:
+    text = "$ one \\\n  more\nprinted\n$ two\n"
+
+    assert list(commands_of(text)) == [("one \\\n  more", "printed\n"), ("two", "")]
+
+
+def test_block_is_the_file_named_above() -> None:
+    assert Block("python", "", "The service, `server.py`, beside it:\n\n").file == "server.py"
+    assert Block("python", "", "It runs `server.py` twice.\n\n").file == ""
+
+
+def test_every_page_that_is_played_has_commands() -> None:
+    for page in (*PLAYED, TROUBLE):
+        assert any(block.language == "console" for block in blocks_of(page))
