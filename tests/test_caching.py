@@ -39,24 +39,24 @@ class Changing:
     generation = 0
 
 
-def test_an_epoch_ends_with_a_change_of_any_subject() -> None:
-    one, other = Changing(), Changing()
-    epoch = Epoch(one, other)
+def test_an_epoch_ends_with_a_change_of_its_subject() -> None:
+    subject = Changing()
+    epoch = Epoch(subject)
 
     ended = [epoch.has_ended(0.0), epoch.has_ended(0.0)]
-    other.generation += 1
+    subject.generation += 1
 
     assert [*ended, epoch.has_ended(0.0), epoch.has_ended(0.0)] == [True, False, True, False]
 
 
 def test_an_epoch_ends_after_its_lifetime() -> None:
-    epoch = Epoch(lifetime=5.0)
+    epoch = Epoch(Changing(), lifetime=5.0)
 
     assert [epoch.has_ended(now) for now in (0.0, 4.9, 5.0, 9.9)] == [True, False, True, False]
 
 
 def test_an_epoch_can_be_ended() -> None:
-    epoch = Epoch()
+    epoch = Epoch(Changing())
     epoch.has_ended(0.0)
 
     epoch.end()

@@ -1,4 +1,4 @@
-"""What caches are made of: mappings with a bound, and epochs that end what was remembered."""
+"""What caches are made of: mappings with a bound, and epochs."""
 
 from __future__ import annotations
 
@@ -49,24 +49,24 @@ class Subject(Protocol):
 
 
 class Epoch:
-    """The time for which what was derived from some subjects stays true.
+    """The time for which what was derived from a subject stays true.
 
-    It ends when the ``generation`` of a subject changes, and after ``lifetime`` seconds.
+    It ends when the ``generation`` of the subject changes, and after ``lifetime`` seconds.
     """
 
-    __slots__ = ("_generations", "_subjects", "_until", "lifetime")
+    __slots__ = ("_generation", "_subject", "_until", "lifetime")
 
-    def __init__(self, *subjects: Subject, lifetime: float = inf) -> None:
-        self._subjects, self.lifetime = subjects, lifetime
-        self._generations: list[Hashable] = []
+    def __init__(self, subject: Subject, *, lifetime: float = inf) -> None:
+        self._subject, self.lifetime = subject, lifetime
+        self._generation: Hashable = None
         self._until = -inf
 
     def has_ended(self, now: float) -> bool:
         """Whether the epoch has ended; if so the next one begins, so this is true only once."""
-        generations = [subject.generation for subject in self._subjects]
-        if generations == self._generations and now < self._until:
+        generation = self._subject.generation
+        if generation == self._generation and now < self._until:
             return False
-        self._generations, self._until = generations, now + self.lifetime
+        self._generation, self._until = generation, now + self.lifetime
         return True
 
     def end(self) -> None:

@@ -66,10 +66,23 @@ def test_the_oldest_program_makes_room() -> None:
     tally = Tally[int]()
 
     for number in range(MAX_LISTED + 1):
-        tally.counter(number, success=True).again()
+        tally.add(number, 1, success=True)
 
     listed = [number for number, _ in tally.items()]
     assert listed == list(range(MAX_LISTED, 0, -1))
+
+
+def test_a_cached_reply_lists_its_program_again() -> None:
+    statistics = Statistics(ReplyCache(Still()))
+    counter = statistics.lookups_of(4, (1, 1, b"udp"), success=True)
+    counter.again()
+    for number in range(MAX_LISTED):
+        statistics.lookups_of(4, (100 + number, 1, b"udp"), success=True).again()
+
+    counter.again(3)
+
+    listed = statistics.report()[2].addrinfo
+    assert (len(listed), listed[0]) == (MAX_LISTED, rpcbs_addrlist(1, 1, 3, 0, b"udp"))
 
 
 def test_counters_stop_at_what_an_int_holds() -> None:

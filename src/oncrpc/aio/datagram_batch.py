@@ -100,7 +100,7 @@ class Batch:
         self.control_size = socket.CMSG_SPACE(20 if ipv6 else 12)
         self._slot_size = _aligned(REST_AT + datagram - XID)
         self._reply_size = _aligned(REPLY_AT + datagram - XID)
-        self.identities = range(IDENTITY_AT, slots * self._slot_size, self._slot_size)
+        self.identities = tuple(range(IDENTITY_AT, slots * self._slot_size, self._slot_size))
         # Private mappings: pages are taken when a datagram first reaches them, so that slots for
         # 65,507 bytes cost no more than the datagrams that come.
         self.block = mmap(-1, slots * self._slot_size, MAP_PRIVATE)

@@ -18,9 +18,9 @@ from oncrpc.aio.datagram_batch import Batch
 from oncrpc.aio.guard import Bucket, Guard
 from oncrpc.aio.limits import Limits
 from oncrpc.aio.udp_route import Route, route_of
-from oncrpc.caching import Bounded
+from oncrpc.caching import Bounded, Epoch
 from oncrpc.net.sockets import loopback_interfaces
-from oncrpc.rpc.reply_cache import REPLY_LIFETIME, CachedReply, Counter, ReplyCache
+from oncrpc.rpc.reply_cache import REPLY_LIFETIME, CachedReply, Repeatable, ReplyCache
 
 MAX_IDENTITY = 512
 """Bytes of an identity that is kept: a call, and 64 bytes about where it came from and went to."""
@@ -66,8 +66,8 @@ class KnownDatagrams:
         self.loopbacks = loopback_interfaces()
         self._routes = Bounded[bytes, Route](limits.routes)
         self._entries = Bounded[bytes, KnownDatagram](limits.known_datagrams)
-        self._generations: object = None
-        self._until = 0.0
+        self._guard_epoch = Epoch(guard, lifetime=REPLY_LIFETIME)
+        self._cache_generation = -1
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -75,16 +75,15 @@ class KnownDatagrams:
     def look_again(self) -> None:
         """The interfaces of this host have changed."""
         self.loopbacks = loopback_interfaces()
-        self._generations = None
+        self._guard_epoch.end()
 
     def entries(self, now: float) -> Mapping[bytes, KnownDatagram]:
         """The known datagrams by their identities, until the next call is dispatched."""
-        cache = 0 if self.cache is None else self.cache.generation_at(now)
-        generations = cache, self.guard.generation
-        if generations != self._generations or now >= self._until:
+        cached = 0 if self.cache is None else self.cache.generation_at(now)
+        if self._guard_epoch.has_ended(now) or cached != self._cache_generation:
             self._routes.clear()
             self._entries.clear()
-            self._generations, self._until = generations, now + REPLY_LIFETIME
+            self._cache_generation = cached
         return self._entries
 
     def route(self, batch: Batch, n: int) -> Route:
@@ -120,7 +119,7 @@ class KnownDatagrams:
         return self.cache.replies(route.circumstances, now).get(message[4:])
 
     def keep(
-        self, route: Route, message: bytes, reply: bytes, counters: list[Counter]
+        self, route: Route, message: bytes, reply: bytes, counters: list[Repeatable]
     ) -> CachedReply | None:
         """Keep the reply to a call in the reply cache, if calls on its route may be cached."""
         if self.cache is None or route.circumstances is None:

@@ -28,7 +28,7 @@ def send(batch: Batch, known: Sequence[KnownDatagram | None], first: int, end: i
     ``known`` has for each slot the entry that its reply was taken from, None for another reply. A
     reply that cannot be sent is left out.
     """
-    entry = _repeated(batch, known, first, end)
+    entry = _repeated(batch, known, first, end) if end - first >= MIN_SEGMENTS else None
     if entry is not None:
         try:
             batch.send_segmented(first, end - first)
@@ -49,8 +49,8 @@ def _repeated(
     batch: Batch, known: Sequence[KnownDatagram | None], first: int, end: int
 ) -> KnownDatagram | None:
     """The entry, if all the slots have the same one, and their replies may be segmented."""
-    entry, count = known[first] if first < end else None, end - first
-    if entry is None or count < MIN_SEGMENTS or not entry.segmented:
+    entry, count = known[first], end - first
+    if entry is None or not entry.segmented:
         return None
     if count * (XID + len(entry.reply.tail)) > MAX_SEGMENTED or not batch.can_segment:
         return None

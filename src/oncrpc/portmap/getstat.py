@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable, Sequence
 from typing import Generic, TypeVar
 
 from oncrpc.caching import Bounded
@@ -27,38 +27,45 @@ Lookup = tuple[int, int, bytes]
 Forward = tuple[int, int, int, bool, bytes]
 
 
-def _listed(counters: list[Counter]) -> list[int]:
-    """The counts; they stop at what an XDR int holds."""
-    return [min(counter.count, MAX_COUNT) for counter in counters]
-
-
-def _nothing() -> None:
-    """No reply cache has to drop anything."""
-
-
 class Tally(Generic[K]):
-    """Counters of successes and of failures by key; the oldest of too many keys makes room.
+    """Successes and failures by key; the oldest of too many keys makes room."""
 
-    ``dropped`` is called when that happens: nothing may go on to raise counters that are not
-    reported any more.
-    """
+    def __init__(self) -> None:
+        self._counts = Bounded[K, list[int]](MAX_LISTED)
 
-    def __init__(self, dropped: Callable[[], None] = _nothing) -> None:
-        self._dropped = dropped
-        self._counters = Bounded[K, list[Counter]](MAX_LISTED)
-
-    def counter(self, key: K, *, success: bool) -> Counter:
-        """The key's counter of successes or of failures."""
-        counters = self._counters.get(key)
-        if counters is None:
-            counters = [Counter(), Counter()]
-            if self._counters.keep(key, counters):
-                self._dropped()
-        return counters[0] if success else counters[1]
+    def add(self, key: K, times: int, *, success: bool) -> None:
+        """Count some more successes or failures; a key that made room is listed again."""
+        counts = self._counts.get(key)
+        if counts is None:
+            counts = [0, 0]
+            self._counts.keep(key, counts)
+        counts[0 if success else 1] += times
 
     def items(self) -> list[tuple[K, list[int]]]:
         """The keys and their counts, newest first."""
-        return [(key, _listed(counters)) for key, counters in reversed(self._counters.items())]
+        return [(key, _listed(counts)) for key, counts in reversed(self._counts.items())]
+
+
+class TallyCounter(Generic[K]):
+    """The counter of one key's successes or failures.
+
+    It has the key and not the count, so that a cached reply can go on counting when the key has
+    made room for others in between.
+    """
+
+    __slots__ = ("_key", "_success", "_tally")
+
+    def __init__(self, tally: Tally[K], key: K, *, success: bool) -> None:
+        self._tally, self._key, self._success = tally, key, success
+
+    def again(self, times: int = 1) -> None:
+        """Count one or more calls."""
+        self._tally.add(self._key, times, success=self._success)
+
+
+def _listed(counts: list[int]) -> list[int]:
+    """Counts stop at what an XDR int holds."""
+    return [min(count, MAX_COUNT) for count in counts]
 
 
 class Statistics:
@@ -73,7 +80,7 @@ class Statistics:
         self._calls = [[Counter() for _ in range(RPCBSTAT_HIGHPROC)] for _ in range(RPCBVERS_STAT)]
         self._set = [0] * RPCBVERS_STAT
         self._unset = [0] * RPCBVERS_STAT
-        self._lookups = [Tally[Lookup](reply_cache.forget) for _ in range(RPCBVERS_STAT)]
+        self._lookups = [Tally[Lookup]() for _ in range(RPCBVERS_STAT)]
         self._forwards = [Tally[Forward]() for _ in range(RPCBVERS_STAT)]
 
     def calls_of(self, vers: int, proc: int) -> Counter:
@@ -83,7 +90,7 @@ class Statistics:
     def calls(self) -> list[list[int]]:
         """How often each procedure of each version was called."""
         self._reply_cache.settle()
-        return [[counter.count for counter in counters] for counters in self._calls]
+        return [_counts(counters) for counters in self._calls]
 
     def changes(self) -> list[tuple[int, int]]:
         """The successful SETs and UNSETs of each version."""
@@ -97,23 +104,23 @@ class Statistics:
         """An UNSET was answered."""
         self._unset[vers - FIRST_VERSION] += success
 
-    def lookups_of(self, vers: int, key: Lookup, *, success: bool) -> Counter:
+    def lookups_of(self, vers: int, key: Lookup, *, success: bool) -> TallyCounter[Lookup]:
         """The counter of lookups of (program, version, netid) that were successful, or were not."""
-        return self._lookups[vers - FIRST_VERSION].counter(key, success=success)
+        return TallyCounter(self._lookups[vers - FIRST_VERSION], key, success=success)
 
     def forwarded(
         self, vers: int, key: tuple[int, int, int], netid: bytes, *, indirect: bool, success: bool
     ) -> None:
         """A call of (program, version, procedure) was to be forwarded."""
         forwards = self._forwards[vers - FIRST_VERSION]
-        forwards.counter((*key, indirect, netid), success=success).again()
+        forwards.add((*key, indirect, netid), 1, success=success)
 
     def report(self) -> list[rpcb_stat]:
         """The result of GETSTAT."""
         self._reply_cache.settle()
         return [
             rpcb_stat(
-                _listed(self._calls[i]),
+                _listed(_counts(self._calls[i])),
                 min(self._set[i], MAX_COUNT),
                 min(self._unset[i], MAX_COUNT),
                 [
@@ -127,3 +134,7 @@ class Statistics:
             )
             for i in range(RPCBVERS_STAT)
         ]
+
+
+def _counts(counters: Sequence[Counter]) -> list[int]:
+    return [counter.count for counter in counters]

@@ -41,7 +41,7 @@ from oncrpc.errors import XdrError
 from oncrpc.rpc.auth import Auth, Credential, flavor_of
 from oncrpc.rpc.blocking import run
 from oncrpc.rpc.prot import opaque_auth
-from oncrpc.rpc.reply_cache import Counter
+from oncrpc.rpc.reply_cache import Repeatable
 from oncrpc.xdr import codec
 
 R = TypeVar("R")
@@ -275,9 +275,9 @@ class Call:
     ) -> None:
         self.xid, self.procedure, self.credential, self.verf = xid, procedure, credential, verf
         self.caller, self.message, self.arguments_at = caller, message, arguments_at
-        self.counters: list[Counter] = []
+        self.counters: list[Repeatable] = []
 
-    def count(self, counter: Counter) -> None:
+    def count(self, counter: Repeatable) -> None:
         """Raise a counter by one, and again each time the reply cache repeats this call's reply."""
         counter.again()
         self.counters.append(counter)

@@ -13,6 +13,7 @@ from the cache since; ``settle`` adds that to the counters.
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
+from typing import Protocol
 
 from oncrpc.caching import Epoch, Subject
 from oncrpc.rpc.record import record_mark
@@ -36,6 +37,13 @@ REPLY_LIFETIME = 5.0
 """Seconds after which all replies are dropped: the addresses of this host may have changed."""
 
 
+class Repeatable(Protocol):
+    """A counter of calls, whatever it counts by."""
+
+    def again(self, times: int = 1) -> None:
+        """Count one or more calls."""
+
+
 class Counter:
     """A number of calls, with those that were answered from a reply cache once it has settled."""
 
@@ -52,7 +60,7 @@ class Counter:
 class Cacheable(bytes):
     """A reply that stays true until the subject changes, and the counters that its call raised."""
 
-    counters: Sequence[Counter]
+    counters: Sequence[Repeatable]
 
 
 class CachedReply:
@@ -63,7 +71,7 @@ class CachedReply:
 
     __slots__ = ("counters", "hits", "mark", "tail")
 
-    def __init__(self, tail: bytes, counters: Sequence[Counter]) -> None:
+    def __init__(self, tail: bytes, counters: Sequence[Repeatable]) -> None:
         self.tail, self.counters, self.hits = tail, counters, 0
         self.mark = record_mark(4 + len(tail))
 
@@ -105,7 +113,7 @@ class ReplyCache:
         return self._tables.get(circumstances, NO_REPLIES)
 
     def keep(
-        self, circumstances: Hashable, call: bytes, reply: bytes, counters: Sequence[Counter]
+        self, circumstances: Hashable, call: bytes, reply: bytes, counters: Sequence[Repeatable]
     ) -> CachedReply | None:
         """Keep the reply to a call, both with their xids; None if it is too long to be kept.
 
