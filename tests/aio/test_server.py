@@ -8,6 +8,7 @@ import errno
 import os
 import signal
 import socket
+import struct
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from oncrpc.addr import Transport, split_uaddr, transport
+from oncrpc.addr import RPCB_MULTICAST, Transport, split_uaddr, transport
 from oncrpc.aio.client import connect
 from oncrpc.aio.limits import Limits
 from oncrpc.aio.serve import serve
@@ -64,6 +65,42 @@ async def started(
         yield echo, server, client
 
 
+def test_a_server_joins_no_group_by_itself() -> None:
+    async def scenario() -> None:
+        server = Server(dispatcher(Echo()))
+        sock = listen(transport("udp6"), "::1", 0)
+        server.add(sock, "udp6")
+        server.look_again()
+        for index, _ in socket.if_nameindex():
+            member = socket.inet_pton(socket.AF_INET6, RPCB_MULTICAST) + struct.pack("@I", index)
+            with pytest.raises(OSError, match="assign"):  # EADDRNOTAVAIL: not a member
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_LEAVE_GROUP, member)
+        await server.close()
+
+    run(scenario())
+
+
+def test_endpoints_are_hosts_and_ports(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        path = str(tmp_path / "sock")
+        async with serve(Echo(), transports=["tcp", "local"], host=LOCALHOST, path=path) as server:
+            port = split_uaddr(server.addresses["tcp"])[1]
+            assert server.endpoints == {"tcp": (LOCALHOST, port)}
+            shown = f"<Server tcp {LOCALHOST}:{port}, local {path}; connections: 0>"
+            assert repr(server) == shown
+
+    run(scenario())
+
+
+def test_repr_shows_ipv6_in_brackets() -> None:
+    async def scenario() -> None:
+        async with serve(Echo(), transports=["udp6"], host="::1") as server:
+            _, port = server.endpoints["udp6"]
+            assert repr(server) == f"<Server udp6 [::1]:{port}; connections: 0>"
+
+    run(scenario())
+
+
 def test_a_listener_may_have_limits_of_its_own(tmp_path: Path) -> None:
     async def scenario() -> None:
         server = Server(dispatcher(Echo()))
@@ -74,7 +111,7 @@ def test_a_listener_may_have_limits_of_its_own(tmp_path: Path) -> None:
         server.add(listen_local(str(tmp_path / "sock")), "local", limits=own)
         records = [pool.limits.record for pool in server.pools.values()]
         assert records == [1 << 20, 1 << 20, 1 << 16, 1 << 16]
-        assert [e.limits for e in server.endpoints if isinstance(e, UdpEndpoint)] == [Limits(), own]
+        assert [e.limits for e in server.listeners if isinstance(e, UdpEndpoint)] == [Limits(), own]
         await server.close()
 
     run(scenario())
@@ -141,7 +178,7 @@ def test_a_connection_that_is_just_coming_in_is_ended_too() -> None:
     async def scenario() -> None:
         async with started() as (_, server, _):
             loop = asyncio.get_running_loop()
-            address = server.endpoints[0].sock.getsockname()
+            address = server.listeners[0].sock.getsockname()
             with socket.socket() as late:
                 late.setblocking(False)
                 await loop.sock_connect(late, address)

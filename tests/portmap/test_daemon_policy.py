@@ -52,7 +52,7 @@ def with_policy(
             try:
                 then(made, path)
             finally:
-                made.server.endpoints.clear()
+                made.server.listeners.clear()
                 if made.libwrap is not None:
                     made.libwrap.close()
 

@@ -114,7 +114,7 @@ def _dispatcher(
 
 
 def _start(server: Server, host: str | None) -> None:
-    if not server.endpoints:
+    if not server.listeners:
         raise AddressError(f"there is no transport to serve on {host or 'this host'}")
     server.start()
 

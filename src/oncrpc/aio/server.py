@@ -17,7 +17,6 @@ from oncrpc.aio.limits import LOCAL_LIMITS, Limits
 from oncrpc.aio.signals import ending_signals
 from oncrpc.aio.stream import Connection, Listener
 from oncrpc.aio.udp import UdpEndpoint
-from oncrpc.net.sockets import join_group
 from oncrpc.rpc.dispatch import Dispatcher
 
 SWEEP_EVERY = 1.0
@@ -28,9 +27,10 @@ DRAIN = 2.0
 
 
 class Server:
-    """Endpoints that share a ``dispatcher``; ``addresses`` are their universal ones by netid.
+    """Listeners of every transport that share a ``dispatcher``.
 
-    The ``guard`` tells what sources of datagrams may have; without one they may have everything.
+    By netid, ``addresses`` are universal addresses, of local sockets paths; ``endpoints`` are hosts
+    and ports. The ``guard`` decides what a source may have; without one nothing is refused.
     """
 
     def __init__(
@@ -43,13 +43,21 @@ class Server:
     ) -> None:
         self.dispatcher, self.guard = dispatcher, guard
         self.addresses: dict[str, str] = {}
-        self.endpoints: list[UdpEndpoint | Listener] = []
+        self.endpoints: dict[str, tuple[str, int]] = {}
+        self.listeners: list[UdpEndpoint | Listener] = []
         self.limits = limits if isinstance(limits, Limits) else Limits()
         self._by_netid = limits if isinstance(limits, Mapping) else {}
         self._turns = Turns(time.monotonic)
         self._poller = Poller(asyncio.get_running_loop())
         self.pools = {"tcp": self._pool(self.limits), "local": self._pool(local_limits)}
         self._sweeper: asyncio.TimerHandle | None = None
+
+    def __repr__(self) -> str:
+        places = [
+            f"{netid} {_shown(self.endpoints[netid]) if netid in self.endpoints else place}"
+            for netid, place in self.addresses.items()
+        ]
+        return f"<Server {', '.join(places)}; connections: {len(self._connections())}>"
 
     def add(self, sock: socket.socket, netid: str, *, limits: Limits | None = None) -> None:
         """Serve a socket that is bound, and if of a stream listening, as that netid.
@@ -63,8 +71,9 @@ class Server:
             return
         host, port = sock.getsockname()[:2]
         self.addresses[netid] = join_uaddr(host, port)
+        self.endpoints[netid] = (host, port)
         if sock.type == socket.SOCK_DGRAM:
-            self.endpoints.append(
+            self.listeners.append(
                 UdpEndpoint(sock, netid, self.dispatcher, self.guard, limits=limits or self.limits)
             )
         else:
@@ -75,21 +84,19 @@ class Server:
         if limits is not None:
             pool = self.pools[f"{kind}/{len(self.pools)}"] = self._pool(limits)
         listener = Listener(sock, netid, dispatcher=self.dispatcher, pool=pool, guard=self.guard)
-        self.endpoints.append(listener)
+        self.listeners.append(listener)
 
     def _pool(self, limits: Limits) -> Pool:
         return Pool(limits, time.monotonic, poller=self._poller, turns=self._turns)
 
     def look_again(self) -> None:
-        """The interfaces of this host have changed; what is known of them is asked anew."""
+        """Tell the server that the interfaces of this host have changed."""
         for endpoint in self._udp():
             endpoint.look_again()
-            if endpoint.sock.family == socket.AF_INET6:
-                join_group(endpoint.sock)
 
     def start(self) -> None:
         """Begin to answer."""
-        for endpoint in self.endpoints:
+        for endpoint in self.listeners:
             endpoint.start()
         self._sweep()
 
@@ -111,7 +118,7 @@ class Server:
         if self._sweeper is not None:
             self._sweeper.cancel()
         self._turns.hold()
-        for endpoint in self.endpoints:
+        for endpoint in self.listeners:
             endpoint.stop()
         for connection in self._connections():
             connection.freeze()
@@ -129,7 +136,7 @@ class Server:
 
     def adopt(self, connections: Iterable[Carried]) -> None:
         """Go on with connections that another image has frozen, those silent for longest first."""
-        listeners = [e for e in reversed(self.endpoints) if isinstance(e, Listener)]
+        listeners = [e for e in reversed(self.listeners) if isinstance(e, Listener)]
         by_netid = {listener.netid: listener for listener in listeners}
         for carried in connections:
             listener = by_netid.get(carried.netid)
@@ -139,7 +146,7 @@ class Server:
                 listener.adopt(carried)
 
     def _udp(self) -> list[UdpEndpoint]:
-        return [e for e in self.endpoints if isinstance(e, UdpEndpoint)]
+        return [e for e in self.listeners if isinstance(e, UdpEndpoint)]
 
     def _connections(self) -> list[Connection]:
         return [c for pool in self.pools.values() for c in pool.connections]
@@ -152,7 +159,7 @@ class Server:
         if self._sweeper is not None:
             self._sweeper.cancel()
         datagrams, connections = self._udp(), self._stop()
-        self.endpoints = []
+        self.listeners = []
         until = time.monotonic() + drain
         under_way = [*(c.calls for c in connections), *(e.waiting for e in datagrams)]
         await _wait([task for tasks in under_way for task in tasks], until)
@@ -169,7 +176,7 @@ class Server:
 
     def _stop(self) -> list[Connection]:
         """Take no further datagram or connection; the connections that there are."""
-        for endpoint in self.endpoints:
+        for endpoint in self.listeners:
             if isinstance(endpoint, UdpEndpoint):
                 endpoint.stop()
             else:
@@ -180,6 +187,11 @@ class Server:
         for pool in self.pools.values():
             pool.sweep()
         self._sweeper = asyncio.get_running_loop().call_later(SWEEP_EVERY, self._sweep)
+
+
+def _shown(endpoint: tuple[str, int]) -> str:
+    host, port = endpoint
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _path_of(name: str | bytes) -> str:

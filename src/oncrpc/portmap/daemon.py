@@ -140,6 +140,11 @@ class Daemon:
         self.links = Links(self._links_changed)
         for sock, netid in listeners.sockets:
             self.server.add(sock, netid)
+        self._join()
+
+    def _join(self) -> None:
+        """Join the port mappers' group, for broadcast over IPv6."""
+        for sock, netid in self.listeners.sockets:
             if netid == "udp6":
                 log.debug("joined the port mappers' group on %s", ", ".join(join_group(sock)))
 
@@ -184,6 +189,7 @@ class Daemon:
         self.own_addresses.forget()
         self.mapper.reply_cache.forget()
         self.server.look_again()
+        self._join()
 
     def _hosts(self) -> HostsAccess:
         """The files of hosts_access(5), read anew; what was decided is forgotten."""

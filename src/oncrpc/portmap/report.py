@@ -123,7 +123,7 @@ def _calls(daemon: Daemon) -> Calls:
 
 
 def _drops(daemon: Daemon) -> Drops:
-    found = [e for e in daemon.server.endpoints if isinstance(e, UdpEndpoint)]
+    found = [e for e in daemon.server.listeners if isinstance(e, UdpEndpoint)]
     return Drops(
         rate=sum(each.dropped for each in found),
         busy=sum(each.busy for each in found),
