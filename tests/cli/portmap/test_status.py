@@ -124,6 +124,13 @@ def test_without_calls_there_is_no_table_of_them() -> None:
     assert line_of("procedure", calls=calls) is None
 
 
+def test_right_after_the_start_there_is_no_rate() -> None:
+    calls = msgspec.structs.replace(some_status().calls, total=4, since=0.13, rate=30.0)
+
+    assert line_of("calls", calls=calls) == "4 in 0 s"
+    assert line_of("GETPORT v2", calls=calls) == "1200         -"
+
+
 def test_registrations_that_are_not_listed_are_counted() -> None:
     assert list(screen(some_status(registered=12)))[-1] == "and 10 more"
 

@@ -17,8 +17,10 @@ from msgspec.structs import replace
 
 from oncrpc.cli import portmap
 from oncrpc.cli.portmap import top as portmap_top
-from oncrpc.cli.portmap.top import NEEDS_RICH, NEEDS_TERMINAL, keys, watch, with_rates
+from oncrpc.cli.portmap.top import NEEDS_RICH, NEEDS_TERMINAL, keyboard, watch, with_rates
+from oncrpc.cli.portmap.top_layout import Scroll
 from oncrpc.portmap.status import Procedure, Status
+from oncrpc.testing import ManualClock
 from support.fake_control import FakeControl, reply
 from support.sample_status import GETPORT, some_status
 
@@ -49,24 +51,53 @@ def test_what_cannot_be_compared_stays_as_it_is(after: Status) -> None:
     assert with_rates(some_status(), after) == after
 
 
-def test_it_shows_until_it_is_enough() -> None:
+def test_rates_follow_each_other_until_a_key_quits(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = ManualClock()
+    monkeypatch.setattr(portmap_top.time, "monotonic", clock)  # type: ignore[attr-defined]  # time
     shown: list[Status] = []
     waits: list[float] = []
     following = iter([later(1.0, 10), later(3.0, 20)])
 
-    def quits(seconds: float) -> bool:
+    def keys(seconds: float) -> list[bytes]:
         waits.append(seconds)
-        return len(waits) > 2
+        clock.now += seconds
+        return [b"q"] if len(waits) > 2 else []
 
-    watch(some_status(), lambda: next(following), shown.append, quits=quits, interval=0.5)
+    watch(
+        some_status(), lambda: next(following), shown.append,
+        scroll=Scroll(), keys=keys, interval=0.5,
+    )  # fmt: skip
 
     assert waits == [0.5] * 3
     assert [round(each.calls.rate, 2) for each in shown] == [4.25, 10.0, 5.0]
 
 
+UP, DOWN, PAGE_UP, PAGE_DOWN = b"\x1b[A", b"\x1b[B", b"\x1b[5~", b"\x1b[6~"
+
+
+@pytest.mark.parametrize(
+    ("keys", "first"),
+    [
+        ([DOWN], 1), ([b"j", b"j"], 2), ([DOWN, UP], 0), ([b"j", b"k"], 0), ([UP], 0),
+        ([PAGE_DOWN], 10), ([b" ", PAGE_UP], 0), ([b"G"], 90), ([b"G", DOWN], 90),
+        ([b"G", b"g"], 0), ([b"x", b"\x1b"], 0),
+    ],
+)  # fmt: skip
+def test_keys_scroll_within_the_registrations(keys: list[bytes], first: int) -> None:
+    scroll, typed = Scroll(), iter([*([key] for key in keys), [b"q"]])
+    scroll.fit(100, 10)
+
+    watch(
+        some_status(), some_status, lambda _: None,
+        scroll=scroll, keys=lambda _: next(typed), interval=60.0,
+    )  # fmt: skip
+
+    assert scroll.first == first
+
+
 @contextmanager
 def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """A terminal as standard input and output; the descriptor is that of who types."""
+    """A terminal as standard input; the descriptor is that of the user who types."""
     typing, shown = os.openpty()
     with open(shown, "r+b", buffering=0) as raw, monkeypatch.context() as patched:
         text = os.fdopen(os.dup(raw.fileno()), "r")
@@ -77,25 +108,31 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
 
 
 @pytest.mark.parametrize(
-    ("typed", "ends"), [(b"q", True), (b"Q", True), (b"\x04", True), (b"x", False), (b"xq", True)]
-)
-def test_a_key_ends_it(monkeypatch: pytest.MonkeyPatch, typed: bytes, ends: bool) -> None:
-    with terminal(monkeypatch) as typing, keys() as quits:
+    ("typed", "keys"),
+    [
+        (b"q", [b"q"]), (b"\x04", [b"\x04"]), (b"xq", [b"x", b"q"]),
+        (b"\x1b[A\x1bOB\x1b[6~j", [UP, b"\x1bOB", PAGE_DOWN, b"j"]), (b"\x1b", [b"\x1b"]),
+    ],
+)  # fmt: skip
+def test_keys_are_read_one_by_one(
+    monkeypatch: pytest.MonkeyPatch, typed: bytes, keys: list[bytes]
+) -> None:
+    with terminal(monkeypatch) as typing, keyboard() as read:
         os.write(typing, typed)
 
-        assert quits(5.0) is ends
+        assert read(5.0) == keys
 
 
-def test_without_a_key_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    with terminal(monkeypatch), keys() as quits:
-        assert not quits(0.0)
+def test_without_a_key_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    with terminal(monkeypatch), keyboard() as read:
+        assert read(0.0) == []
 
 
 def test_without_a_terminal_to_read_it_only_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     with open(os.devnull) as nothing:
         monkeypatch.setattr(sys, "stdin", nothing)
-        with keys() as quits:
-            assert not quits(0.0)
+        with keyboard() as read:
+            assert read(0.0) == []
 
 
 def outcome(

@@ -1,4 +1,4 @@
-"""How portmap top looks."""
+"""How portmap top uses the terminal."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from io import StringIO
 from msgspec.structs import replace
 from rich.console import Console
 
-from oncrpc.cli.portmap.status import summary
-from oncrpc.cli.portmap.top_screen import HINT, drawn, screen
+from oncrpc.cli.portmap.top_layout import HINT, Scroll
+from oncrpc.cli.portmap.top_screen import screen
 from support.sample_status import NFS, some_status
 
 
-def console(*, terminal: bool = False) -> Console:
-    return Console(file=StringIO(), width=110, height=40, force_terminal=terminal)
+def console() -> Console:
+    return Console(file=StringIO(), width=110, height=40, force_terminal=True)
 
 
 def written(made: Console) -> str:
@@ -21,46 +21,32 @@ def written(made: Console) -> str:
     return made.file.getvalue()
 
 
-def test_it_says_what_the_status_says_with_the_tables_below() -> None:
-    made = console()
-
-    made.print(drawn(some_status()))
-
-    lines = [line.rstrip() for line in written(made).splitlines()]
-    first, *others = summary(some_status())
-    assert lines[0] == f"{first}   {HINT}"
-    assert lines[1 : len(others) + 1] == others
-    rows = [line.split() for line in lines[len(others) + 1 :] if line]
-    assert ["GETPORT", "v2", "1200", "4.2"] in rows
-    assert [
-        "100003",
-        "nfs",
-        "3",
-        "tcp",
-        "0.0.0.0.8.1",
-        "superuser",
-        "1",
-        "d",
-        "1",
-        "h",
-        "alive",
-    ] in rows
-
-
 def test_markup_in_a_registration_is_text() -> None:
     made = console()
 
-    made.print(drawn(some_status(registrations=[replace(NFS, address="/[red]x")])))
+    with screen(Scroll(), made) as show:
+        show(some_status(registrations=[replace(NFS, address="/[red]x")]))
 
     assert "/[red]x" in written(made)
 
 
-def test_the_terminal_is_as_before_when_it_has_ended() -> None:
-    made = console(terminal=True)
+def test_the_terminal_is_restored_at_the_end() -> None:
+    made = console()
 
-    with screen(made) as show:
+    with screen(Scroll(), made) as show:
         show(some_status())
 
     assert "\x1b[?1049h" in written(made)
     assert "portmap 0.1.0" in written(made)
+    assert HINT in written(made)
     assert "\x1b[?1049l" in written(made)
+
+
+def test_endpoints_have_a_colour() -> None:
+    made = console()
+
+    with screen(Scroll(), made) as show:
+        show(some_status())
+
+    assert "\x1b[32malive" in written(made)
+    assert "\x1b[31mgone" in written(made)

@@ -17,7 +17,7 @@ from oncrpc.cli.portmap.control_client import (
     place_of,
     status_of,
 )
-from oncrpc.portmap.status import Procedure, Registered, Status
+from oncrpc.portmap.status import Calls, Procedure, Registered, Status
 
 DESCRIPTION = """\
 Shows what the port mapper of this host is doing: its sockets, connections and calls, what it has
@@ -25,6 +25,9 @@ refused, and every registration with its age and whether its server is there. Th
 runs, 3 if it does not, and 4 if that cannot be told."""
 
 LABEL = 14
+SHORTEST = 1.0
+"""Seconds from the start on after which calls per second mean something."""
+
 UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 SIZES = ("bytes", "KiB", "MiB", "GiB")
 DROPS = {
@@ -78,7 +81,7 @@ def screen(status: Status) -> Iterator[str]:
     yield from summary(status)
     if status.calls.total:
         yield ""
-        yield from table(CALLS, map(call_row, called(status)))
+        yield from table(CALLS, [call_row(each, status.calls) for each in called(status)])
     yield ""
     yield from table(REGISTRATIONS, map(registration_row, status.registrations))
     left = status.registered - len(status.registrations)
@@ -97,7 +100,8 @@ def _parts(status: Status) -> Iterator[tuple[str, str]]:
     calls = status.calls
     yield from _sockets(status)
     yield "connections", _listed(f"{netid} {n}" for netid, n in status.connections.items())
-    yield "calls", f"{calls.total} in {duration(calls.since)}, {rate(calls.rate)} a second lately"
+    lately = "" if calls.since < SHORTEST else f", {rate(calls.rate)} a second lately"
+    yield "calls", f"{calls.total} in {duration(calls.since)}{lately}"
     yield "refused", _listed(f"{n} {kind}" for kind, n in status.refusals.items() if n)
     counts = msgspec.structs.asdict(status.drops)
     yield (
@@ -147,20 +151,21 @@ def called(status: Status) -> list[Procedure]:
     return sorted(found, key=lambda each: (-each.rate, -each.calls))
 
 
-def call_row(each: Procedure) -> tuple[str, ...]:
-    """A procedure's row."""
-    return f"{safe_text(each.procedure)} v{each.version}", str(each.calls), rate(each.rate)
+def call_row(each: Procedure, calls: Calls) -> tuple[str, ...]:
+    """A procedure's row; without a rate as long as that would be a guess."""
+    lately = "-" if calls.since < SHORTEST else rate(each.rate)
+    return f"{safe_text(each.procedure)} v{each.version}", str(each.calls), lately
 
 
-def registration_row(each: Registered) -> tuple[str, ...]:
-    """A registration's row; what others have chosen cannot do anything to the terminal."""
+def registration_row(each: Registered, *, units: int = 2) -> tuple[str, ...]:
+    """A registration's row, escaped for the terminal; its age in so many units."""
     chosen = (each.netid, each.address, each.owner)
     return (
         str(each.program),
         safe_text(each.name or "-"),
         str(each.version),
         *(printable(text.encode("utf-8", "replace")) for text in chosen),
-        duration(each.age),
+        duration(each.age, units=units),
         each.endpoint,
     )
 
@@ -175,8 +180,8 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
         yield "  ".join(aligned).rstrip()
 
 
-def duration(seconds: float) -> str:
-    """A time in its two largest units: ``3 d 4 h``."""
+def duration(seconds: float, *, units: int = 2) -> str:
+    """A time in its largest units: ``3 d 4 h``."""
     left, parts = max(int(seconds), 0), list[str]()
     for unit, name in UNITS:
         count, left = divmod(left, unit)
@@ -184,7 +189,7 @@ def duration(seconds: float) -> str:
             parts.append(f"{count} {name}")
         elif parts:
             break
-    return " ".join(parts[:2]) or "0 s"
+    return " ".join(parts[:units]) or "0 s"
 
 
 def rate(per_second: float) -> str:

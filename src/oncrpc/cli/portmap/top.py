@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import select
 import sys
 import termios
+import time
 import tty
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,22 +25,38 @@ from oncrpc.cli.portmap.control_client import (
     place_of,
     status_of,
 )
+from oncrpc.cli.portmap.top_layout import Scroll
 from oncrpc.portmap.status import Calls, Status
 
 DESCRIPTION = """\
 Shows what the port mapper of this host is doing, as 'portmap status' does, again and again, with
-the calls a second since the time before. The key q ends it, as Ctrl-C does."""
+the calls a second since the time before. Arrows, j and k, PgUp and PgDn scroll the registrations;
+q quits."""
 
 FASTEST, SLOWEST = 0.1, 3600.0
 """Seconds between two looks."""
 
-QUIT = b"qQ\x04"
+END = b"\x04"
+QUIT = frozenset({b"q", b"Q", END})
+KEY = re.compile(rb"\x1b[\[O][0-9;]*[~A-Za-z]|.", re.DOTALL)
+"""A key as a terminal sends it: an escape sequence, or one byte."""
+
+MOVES: dict[bytes, Callable[[Scroll], int]] = {
+    **dict.fromkeys((b"\x1b[A", b"\x1bOA", b"k"), lambda _: -1),
+    **dict.fromkeys((b"\x1b[B", b"\x1bOB", b"j"), lambda _: 1),
+    **dict.fromkeys((b"\x1b[5~", b"b"), lambda scroll: -scroll.page),
+    **dict.fromkeys((b"\x1b[6~", b" "), lambda scroll: scroll.page),
+    **dict.fromkeys((b"\x1b[H", b"\x1b[1~", b"g"), lambda scroll: -scroll.last),
+    **dict.fromkeys((b"\x1b[F", b"\x1b[4~", b"G"), lambda scroll: scroll.last),
+}
+"""How many rows each key scrolls down; up if negative."""
+
 SOME = 64
 CANNOT = 1
 NEEDS_RICH = "portmap: 'portmap top' needs the package rich: pip install 'oncrpc[top]'"
 NEEDS_TERMINAL = "portmap: 'portmap top' needs a terminal; see 'portmap status'"
-Quit = Callable[[float], bool]
-"""Whether to end, asked for so many seconds."""
+Keys = Callable[[float], list[bytes]]
+"""Returns the keys that are pressed within so many seconds."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -71,8 +89,12 @@ def _shown(options: argparse.Namespace) -> int:
     try:
         place = place_of(options)
         first = status_of(place)
-        with keys() as quits, screen() as show:
-            watch(first, lambda: status_of(place), show, quits=quits, interval=options.interval)
+        scroll = Scroll()
+        with keyboard() as keys, screen(scroll) as show:
+            watch(
+                first, lambda: status_of(place), show,
+                scroll=scroll, keys=keys, interval=options.interval,
+            )  # fmt: skip
     except NoStatus as none:
         complain(f"portmap: {none}")
         return none.status
@@ -86,15 +108,26 @@ def watch(
     ask: Callable[[], Status],
     show: Callable[[Status], None],
     *,
-    quits: Quit,
+    scroll: Scroll,
+    keys: Keys,
     interval: float,
 ) -> None:
-    """Show a status, and each that follows with its rates, until it is enough."""
-    show(status)
-    while not quits(interval):
-        following = ask()
-        show(with_rates(status, following))
-        status = following
+    """Show a status and, every interval, the one that follows with its rates, until a key quits."""
+    shown = status
+    show(shown)
+    due = time.monotonic() + interval
+    while True:
+        pressed = keys(max(due - time.monotonic(), 0.0))
+        if not QUIT.isdisjoint(pressed):
+            return
+        for key in pressed:
+            if key in MOVES:
+                scroll.move(MOVES[key](scroll))
+        if time.monotonic() >= due:
+            following = ask()
+            shown, status = with_rates(status, following), following
+            due = time.monotonic() + interval
+        show(shown)
 
 
 def with_rates(before: Status, after: Status) -> Status:
@@ -113,24 +146,31 @@ def with_rates(before: Status, after: Status) -> Status:
 
 
 @contextmanager
-def keys() -> Iterator[Quit]:
-    """Keys as they are pressed, where the standard input is a terminal; it is then as before."""
+def keyboard() -> Iterator[Keys]:
+    """Keys as they are pressed, if standard input is a terminal, which is restored at the end."""
     if not sys.stdin.isatty():
-        yield lambda seconds: bool(select.select([], [], [], seconds)[0])
+        yield _no_keys
         return
     descriptor = sys.stdin.fileno()
     kept = termios.tcgetattr(descriptor)
     tty.setcbreak(descriptor)
     try:
-        yield partial(_quits, descriptor)
+        yield partial(_pressed, descriptor)
     finally:
         termios.tcsetattr(descriptor, termios.TCSADRAIN, kept)
 
 
-def _quits(descriptor: int, seconds: float) -> bool:
+def _no_keys(seconds: float) -> list[bytes]:
+    time.sleep(seconds)
+    return []
+
+
+def _pressed(descriptor: int, seconds: float) -> list[bytes]:
+    """The keys that are pressed within that time; the end of the input counts as Ctrl-D."""
     ready, _, _ = select.select([descriptor], [], [], seconds)
-    pressed = os.read(descriptor, SOME) if ready else b" "
-    return not pressed or not set(QUIT).isdisjoint(pressed)
+    if not ready:
+        return []
+    return KEY.findall(os.read(descriptor, SOME)) or [END]
 
 
 def _interval(text: str) -> float:

@@ -1,0 +1,126 @@
+"""What ``portmap top`` shows on a terminal of some size, line by line.
+
+Names and addresses are what an administrator looks for, so they are kept whole: on a narrow
+terminal other columns are left out first. On a low one, the lines that rarely change are left out
+(``portmap status`` has them), and the registrations scroll.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from oncrpc.cli.portmap.status import CALLS, RIGHT, call_row, called, registration_row, summary
+from oncrpc.portmap.status import Registered, Status
+
+HINT = "q quits, arrows scroll"
+REGISTRATIONS = ("program", "name", "vers", "netid", "address", "owner", "age", "endpoint")
+RIGHT_ALIGNED = RIGHT | {"vers"}
+LEFT_OUT = ("age", "owner", "vers", "endpoint", "netid")
+"""Columns that may be left out, the first one first."""
+
+ALWAYS = ("connections", "calls", "refused", "dropped")
+"""Lines of the summary that also a low terminal has."""
+
+HIGH = 40
+"""Lines of a terminal that has room for the whole summary."""
+
+FEW_CALLS, MANY_CALLS = 4, 10
+"""Rows of the table of calls on a low terminal, and on a high one."""
+
+GAP = "  "
+
+
+class Scroll:
+    """Which registration is the first one shown. ``page`` and ``last`` are set by ``picture``."""
+
+    def __init__(self) -> None:
+        self.first = self.last = 0
+        self.page = 1
+
+    def move(self, rows: int) -> None:
+        """Scroll down by so many rows, up if negative, as far as there are rows."""
+        self.first = min(max(self.first + rows, 0), self.last)
+
+    def fit(self, total: int, page: int) -> None:
+        """Take the number of rows that there are, and that there is room for."""
+        self.page = max(page, 1)
+        self.last = max(total - self.page, 0)
+        self.move(0)
+
+
+class Line(NamedTuple):
+    """A line of text; ``state`` is that of a registration's endpoint, if it shows one."""
+
+    text: str
+    title: bool = False
+    state: str = ""
+
+
+def picture(status: Status, scroll: Scroll, *, columns: int, lines: int) -> list[Line]:
+    """The lines for a terminal of that size."""
+    above = [_head(status, columns), *_summary(status, lines), *_calls(status, lines)]
+    found = status.registrations
+    scroll.fit(len(found), lines - len(above) - 2)
+    title, *rows = fitted(REGISTRATIONS, [_row(each) for each in found], columns)
+    shown = slice(scroll.first, scroll.first + scroll.page)
+    body = [
+        Line(text, state=each.endpoint)
+        for text, each in zip(rows[shown], found[shown], strict=True)
+    ]
+    made = [*above, Line(_range(status, scroll)), Line(title, title=True), *body]
+    return [line._replace(text=line.text[:columns]) for line in made[:lines]]
+
+
+def _head(status: Status, columns: int) -> Line:
+    head = next(summary(status))
+    room = columns - len(head) - len(HINT)
+    return Line(f"{head}{' ' * room}{HINT}" if room >= len(GAP) else head, title=True)
+
+
+def _summary(status: Status, lines: int) -> list[Line]:
+    _, *found = summary(status)
+    return [Line(text) for text in found if lines >= HIGH or text.startswith(ALWAYS)]
+
+
+def _calls(status: Status, lines: int) -> list[Line]:
+    most = MANY_CALLS if lines >= HIGH else FEW_CALLS
+    rows = [call_row(each, status.calls) for each in called(status)[:most]]
+    if not rows:
+        return []
+    title, *texts = fitted(CALLS, rows, 1 << 16)
+    return [Line(""), Line(title, title=True), *map(Line, texts)]
+
+
+def _range(status: Status, scroll: Scroll) -> str:
+    """Which registrations are shown, of how many."""
+    total = len(status.registrations)
+    if not total:
+        return "no registrations"
+    until = min(scroll.first + scroll.page, total)
+    more = f"; {status.registered} in all" if status.registered > total else ""
+    return f"registrations {scroll.first + 1} to {until} of {total}{more}"
+
+
+def _row(each: Registered) -> tuple[str, ...]:
+    return registration_row(each, units=1)
+
+
+def fitted(heads: Sequence[str], rows: Sequence[Sequence[str]], columns: int) -> list[str]:
+    """Lines of a table, its heads first, without the columns for which there is no room."""
+    table = [tuple(heads), *rows]
+    widths = [max(map(len, cells)) for cells in zip(*table, strict=True)]
+    kept = list(range(len(heads)))
+    for name in LEFT_OUT:
+        if sum(widths[i] for i in kept) + len(GAP) * (len(kept) - 1) <= columns:
+            break
+        kept = [i for i in kept if heads[i] != name]
+    return [_aligned([(heads[i], row[i], widths[i]) for i in kept]) for row in table]
+
+
+def _aligned(cells: Sequence[tuple[str, str, int]]) -> str:
+    aligned = (
+        cell.rjust(width) if head in RIGHT_ALIGNED else cell.ljust(width)
+        for head, cell, width in cells
+    )
+    return GAP.join(aligned).rstrip()
