@@ -25,8 +25,8 @@ procedure   calls  a second
 GETPORT v2   1200       4.2
 GETADDR v4     34       0.0
 registrations 1 to 2 of 2
-program  name  vers  netid  address          owner      age    endpoint
-100003   nfs      3  tcp    0.0.0.0.8.1      superuser  1 d    alive
+program  name  vers  netid  address          owner        age  endpoint
+100003   nfs      3  tcp    0.0.0.0.8.1      superuser    1 d  alive
 400001   -        1  local  /run/greet.sock  1000       1 min  gone
 """
 
