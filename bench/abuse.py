@@ -118,7 +118,7 @@ def _attacked(server: str) -> Any:
         for number in range(PROGRAMS):
             for netid in ("udp", "tcp"):
                 uaddr = f"0.0.0.0.8.{number}"
-                assert sync.run(host.binder().set(400000 + number, 1, netid, uaddr))
+                assert sync.run(host.mapper().set(400000 + number, 1, netid, uaddr))
         yield clients
 
 

@@ -19,8 +19,9 @@ from limits_page import SOURCE, described
 
 PAGES: dict[str, tuple[str, ...]] = {
     "oncrpc": (),
+    "oncrpc.rpcbind": (),
     "oncrpc.sync": (),
-    "oncrpc.binding": (),
+    "oncrpc.sync.rpcbind": (),
     "oncrpc.rpc": ("Dispatcher", "opaque_auth", "auth_flavor", "auth_stat", "authsys_parms"),
     "oncrpc.xdr": (),
     "oncrpc.idl": (),
@@ -38,9 +39,6 @@ HOMES = {
     "auth_stat": "oncrpc.rpc.prot",
     "authsys_parms": "oncrpc.rpc.prot",
 }
-ALIASES = {"oncrpc.binding": "oncrpc.aio.binding"}
-"""Modules that are public under another name than that of their file."""
-
 NOTE = "<!-- Made from the source by docs/make_reference.py; do not edit. -->"
 LINE = 88
 
@@ -48,7 +46,7 @@ LINE = 88
 def pages() -> Iterator[tuple[str, str]]:
     """The name of each page, and its text."""
     for name, more in PAGES.items():
-        yield name, page(name, importlib.import_module(ALIASES.get(name, name)), more)
+        yield name, page(name, importlib.import_module(name), more)
 
 
 def page(title: str, module: ModuleType, more: tuple[str, ...]) -> str:

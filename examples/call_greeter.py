@@ -1,8 +1,8 @@
 """Call a program that the port mapper knows, blocking and with asyncio.
 
-    python examples/call_greeter.py HOST [PORT]
+    python examples/call_greeter.py [HOST [MAPPER]]
 
-PORT is the port mapper's, if it is not 111.
+MAPPER is the port mapper to ask, such as 127.0.0.1:10111, if it is not on port 111 of HOST.
 """
 
 from __future__ import annotations
@@ -11,27 +11,25 @@ import asyncio
 import sys
 
 import oncrpc
-import oncrpc.importer  # greeter.x beside this file becomes a module
+import oncrpc.importer  # makes greeter.x beside this file importable
 from oncrpc import sync
 from oncrpc.errors import NotRegistered, TransportError
 
 import greeter  # isort: skip
 
 host = sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1"
-port = int(sys.argv[2]) if len(sys.argv) > 2 else 111
+mapper = sys.argv[2] if len(sys.argv) > 2 else None
 
 
 def blocking() -> None:
-    """One call, then done."""
-    binder = sync.Binder(sync.dial, port=port)
-    with sync.connect(host, greeter.GREETER_V1.Client, binder=binder) as greets:
+    """One call."""
+    with sync.connect(host, greeter.GREETER_V1.Client, mapper=mapper) as greets:
         print(greets.GREET(b"sync").decode())
 
 
 async def concurrent() -> None:
     """Many calls at once on one connection."""
-    binder = oncrpc.binding.Binder(oncrpc.binding.dial, port=port)
-    async with oncrpc.connect(host, greeter.GREETER_V1.Client, binder=binder) as greets:
+    async with oncrpc.connect(host, greeter.GREETER_V1.Client, mapper=mapper) as greets:
         names = [b"one", b"two", b"three"]
         for line in await asyncio.gather(*map(greets.GREET, names)):
             print(line.decode())

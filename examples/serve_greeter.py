@@ -1,8 +1,8 @@
 """Serve a program from its interface file, and register it with the port mapper.
 
-    python examples/serve_greeter.py [PORT]
+    python examples/serve_greeter.py [MAPPER]
 
-The port mapper is the host's, or one on PORT of the loopback interface.
+MAPPER is the port mapper, such as 127.0.0.1:10111, if it is not this host's.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ import asyncio
 import sys
 
 import oncrpc
-import oncrpc.importer  # greeter.x beside this file becomes a module
+import oncrpc.importer  # makes greeter.x beside this file importable
 from oncrpc.rpc import Call
 
 import greeter  # isort: skip
 
 
 class Greeter(greeter.GREETER_V1.Service):
-    """Greets whoever calls."""
+    """Greets every caller."""
 
     async def GREET(self, call: Call, name: bytes) -> bytes:
         """The greeting."""
@@ -27,10 +27,8 @@ class Greeter(greeter.GREETER_V1.Service):
 
 async def main() -> None:
     """Serve until Ctrl-C or SIGTERM."""
-    binder = oncrpc.binding.binder
-    if len(sys.argv) > 1:
-        binder = oncrpc.binding.Binder(oncrpc.binding.dial, port=int(sys.argv[1]), sockets=())
-    async with oncrpc.serve(Greeter(), register=True, registrar=binder) as server:
+    register = sys.argv[1] if len(sys.argv) > 1 else True
+    async with oncrpc.serve(Greeter(), register=register) as server:
         print("serving at", server.addresses["tcp"], flush=True)
         await server.wait()
 

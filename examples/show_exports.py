@@ -1,8 +1,8 @@
-"""List what an NFS server exports, and to whom, as showmount -e does; without asyncio.
+"""List the exports of an NFS server and their clients, as showmount -e does; without asyncio.
 
-    python examples/show_exports.py HOST [PORT]
+    python examples/show_exports.py [HOST [MAPPER]]
 
-PORT is the port mapper's, if it is not 111.
+MAPPER is the port mapper to ask, such as 127.0.0.1:10111, if it is not on port 111 of HOST.
 """
 
 from __future__ import annotations
@@ -14,12 +14,11 @@ from oncrpc.errors import CallError, CallTimeout, NotRegistered, TransportError
 from oncrpc.programs.mount import MOUNT_V3
 
 host = sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1"
-port = int(sys.argv[2]) if len(sys.argv) > 2 else 111
+mapper = sys.argv[2] if len(sys.argv) > 2 else None
 
 try:
-    binder = sync.Binder(sync.dial, port=port)
-    with sync.connect(host, MOUNT_V3.Client, binder=binder, timeout=10.0) as mountd:
-        exports = mountd.call(MOUNT_V3.MOUNTPROC3_EXPORT)
+    with sync.connect(host, MOUNT_V3.Client, mapper=mapper, timeout=10.0) as mountd:
+        exports = mountd.MOUNTPROC3_EXPORT()
 except (CallError, CallTimeout, NotRegistered, TransportError) as error:
     sys.exit(f"show_exports: {host}: {error}")
 

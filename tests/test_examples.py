@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from oncrpc import auth_sys, binding, serve, sync
+from oncrpc import auth_sys, serve, sync
 from oncrpc.addr import split_uaddr
 from oncrpc.errors import AuthError
 from oncrpc.programs.mount import MOUNT_V3, exportnode, groupnode
@@ -43,6 +43,11 @@ class Mountd(MOUNT_V3.Service):
     def MOUNTPROC3_EXPORT(self, call: Call) -> list[exportnode]:
         hosts = [groupnode(b"build.example"), groupnode(b"192.0.2.0/24")]
         return [exportnode(b"/srv/home", hosts), exportnode(b"/srv/public", [])]
+
+
+def place(mapper: RunningDaemon) -> str:
+    """How to name a port mapper."""
+    return f"127.0.0.1:{mapper.port}"
 
 
 def command(script: str, *arguments: object) -> list[str]:
@@ -84,8 +89,8 @@ def test_the_readme_lists_every_example() -> None:
 
 @pytest.mark.slow
 def test_the_greeter_is_served_registered_found_and_called() -> None:
-    with RunningDaemon("-4") as mapper, served("serve_greeter.py", mapper.port) as (_, server):
-        called = ran("call_greeter.py", "127.0.0.1", mapper.port)
+    with RunningDaemon("-4") as mapper, served("serve_greeter.py", place(mapper)) as (_, server):
+        called = ran("call_greeter.py", "127.0.0.1", place(mapper))
 
     greeted = [line.split(" at ")[0] for line in called.stdout.splitlines()]
     assert (called.stderr, greeted) == ("", ["hello sync", "hello one", "hello two", "hello three"])
@@ -95,18 +100,19 @@ def test_the_greeter_is_served_registered_found_and_called() -> None:
 @pytest.mark.slow
 def test_without_a_server_the_client_says_so_in_one_line() -> None:
     with RunningDaemon("-4") as mapper:
-        called = ran("call_greeter.py", "127.0.0.1", mapper.port)
+        called = ran("call_greeter.py", "127.0.0.1", place(mapper))
 
     assert called.returncode == 1
     assert called.stderr == (
-        "call_greeter: program 536871065 version 1 is not registered for tcp on 127.0.0.1\n"
+        "call_greeter: program 536871065 version 1 is not registered for tcp"
+        f" with the port mapper at 127.0.0.1 port {mapper.port}\n"
     )
 
 
 @pytest.mark.slow
 def test_the_programs_of_a_port_mapper_are_listed() -> None:
     with RunningDaemon("-4") as mapper:
-        found = ran("find_programs.py", "127.0.0.1", mapper.port)
+        found = ran("find_programs.py", place(mapper))
 
     where = f"tcp {mapper.addresses['tcp']}, udp {mapper.addresses['udp']}"
     assert found.stderr == ""
@@ -127,22 +133,23 @@ def test_typed_script_says_what_is_registered() -> None:
 @pytest.mark.slow
 def test_where_there_is_no_port_mapper_the_lister_says_so_in_one_line() -> None:
     with RunningDaemon("-4") as mapper:
-        port = mapper.port
+        at = place(mapper)
 
-    found = ran("find_programs.py", "127.0.0.1", port)
+    found = ran("find_programs.py", at)
 
     assert (found.returncode, found.stdout) == (1, "")
-    assert found.stderr.startswith("find_programs: 127.0.0.1: ")
+    assert found.stderr.startswith("find_programs: 127.0.0.1 port ")
+    assert "this is the port mapper" in found.stderr
     assert len(found.stderr.splitlines()) == 1
 
 
 @pytest.mark.slow
 def test_the_exports_of_a_mount_daemon_are_shown() -> None:
     async def scenario(port: int) -> tuple[bytes, bytes]:
-        binder = binding.Binder(binding.dial, port=port, sockets=())
-        async with serve(Mountd(), transports=["tcp"], register=True, registrar=binder):
+        mapper = f"127.0.0.1:{port}"
+        async with serve(Mountd(), transports=["tcp"], register=mapper):
             shown = await asyncio.create_subprocess_exec(
-                *command("show_exports.py", "127.0.0.1", port),
+                *command("show_exports.py", "127.0.0.1", mapper),
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
             )

@@ -23,15 +23,11 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from oncrpc.aio import binding
 from oncrpc.aio import broadcast as broadcast_module
-from oncrpc.aio.link import dial
 from oncrpc.aio.serve import serve
 from oncrpc.idl import compile_text
 from oncrpc.net.broadcast import Destination
 from oncrpc.rpc import Service
-from oncrpc.rpcbind import Binder
-from oncrpc.sync import binder as sync_binder
 from support.running import RunningDaemon
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -100,9 +96,8 @@ def serving(service: Service, port: int) -> Iterator[None]:
     loop = asyncio.new_event_loop()
 
     async def serving() -> None:
-        registrar = Binder(dial, port=port, sockets=())
         async with serve(
-            service, transports=["udp", "tcp"], host=LOCALHOST, register=True, registrar=registrar
+            service, transports=["udp", "tcp"], host=LOCALHOST, register=f"{LOCALHOST}:{port}"
         ):
             served.set()
             await ended.wait()
@@ -121,12 +116,9 @@ def serving(service: Service, port: int) -> Iterator[None]:
 @pytest.fixture
 def host(mapper: RunningDaemon, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the port mapper stand in for this host's."""
-    defaults = defaults_of(Binder.__init__), vars(binding.binder), vars(sync_binder)
-    for each in defaults:
-        monkeypatch.setitem(each, "port", mapper.port)
-        monkeypatch.setitem(each, "sockets", ())
+    monkeypatch.setenv("ONCRPC_MAPPER", f"{LOCALHOST}:{mapper.port}")
     networks = [Destination(socket.AF_INET, LOCALHOST)]
-    monkeypatch.setattr(broadcast_module, "destinations", lambda: networks)
+    monkeypatch.setattr(broadcast_module, "destinations", lambda group: networks)
     monkeypatch.setitem(defaults_of(broadcast_module.broadcast), "port", mapper.port)
 
 

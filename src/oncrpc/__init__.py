@@ -12,8 +12,7 @@ from oncrpc.version import __version__ as __version__
 
 TYPE_CHECKING = False  # that of typing, which takes longer to load than a command to begin
 if TYPE_CHECKING:
-    from oncrpc import errors, numbers, rpc, sync, xdr
-    from oncrpc.aio import binding
+    from oncrpc import errors, numbers, rpc, rpcbind, sync, xdr
     from oncrpc.aio.broadcast import broadcast
     from oncrpc.aio.client import connect
     from oncrpc.aio.limits import Limits
@@ -21,20 +20,20 @@ if TYPE_CHECKING:
     from oncrpc.net.credentials import auth_sys
 
 __all__ = [
-    "Limits", "auth_sys", "binding", "broadcast", "connect", "errors", "numbers", "rpc", "serve",
+    "Limits", "auth_sys", "broadcast", "connect", "errors", "numbers", "rpc", "rpcbind", "serve",
     "sync", "xdr",
 ]  # fmt: skip
 
 _HOMES = {
     "Limits": "oncrpc.aio.limits:Limits",
     "auth_sys": "oncrpc.net.credentials:auth_sys",
-    "binding": "oncrpc.aio.binding",
     "broadcast": "oncrpc.aio.broadcast:broadcast",
     "numbers": "oncrpc.numbers",
     "connect": "oncrpc.aio.client:connect",
     "serve": "oncrpc.aio.serve:serve",
     "errors": "oncrpc.errors",
     "rpc": "oncrpc.rpc",
+    "rpcbind": "oncrpc.rpcbind",
     "sync": "oncrpc.sync",
     "xdr": "oncrpc.xdr",
 }

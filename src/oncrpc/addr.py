@@ -15,11 +15,6 @@ from oncrpc.errors import AddressError
 
 NC_TPI_CLTS, NC_TPI_COTS, NC_TPI_COTS_ORD, NC_TPI_RAW = 1, 2, 3, 4
 NETCONFIG = "/etc/netconfig"
-RPCB_SOCKET = "/run/rpcbind.sock"
-RPCB_ABSTRACT = "@/run/rpcbind.sock"
-RPCB_MULTICAST = "ff02::202"
-"""The IPv6 group of all port mappers on a link (IANA)."""
-
 WILDCARDS = {"inet": "0.0.0.0", "inet6": "::"}
 LOOPBACKS = {"inet": "127.0.0.1", "inet6": "::1"}
 _SEMANTICS = {
@@ -147,11 +142,6 @@ def _is_octet(text: str) -> bool:
     return len(text) <= 3 and text.isascii() and text.isdigit() and int(text) <= 255
 
 
-def local_address(path: str) -> str:
-    """The socket address of a path, or of ``@name`` in the abstract namespace."""
-    return "\0" + path[1:] if path.startswith("@") else path
-
-
 def split_host_port(text: str, default: int) -> tuple[str, int]:
     """Split ``host``, ``host:port``, ``[IPv6 address]`` or ``[IPv6 address]:port``.
 
@@ -175,6 +165,11 @@ def split_host_port(text: str, default: int) -> tuple[str, int]:
     if not (port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65535):
         raise AddressError(f"invalid port {port!r}: must be 0 to 65535")
     return host, int(port)
+
+
+def local_address(path: str) -> str:
+    """The socket address of a path, or of ``@name`` in the abstract namespace."""
+    return "\0" + path[1:] if path.startswith("@") else path
 
 
 def join_uaddr(host: str, port: int) -> str:

@@ -10,6 +10,8 @@
     ├── IdlError             an interface file that cannot be compiled
     ├── TransportError       no connection, or it broke; ``errno`` says why
     │   ├── HostUnknown      the host's name has no address
+    │   ├── PortMapperUnreachable
+    │   │                    no connection to the port mapper, which knows where the program is
     │   └── ClientClosed     we closed it
     ├── CallTimeout          no reply before the deadline
     ├── NotRegistered        the port mapper does not know the program
@@ -121,6 +123,14 @@ class TransportError(OncRpcError, OSError):
 
 class HostUnknown(TransportError):
     """The host's name has no address of the family that was asked for."""
+
+
+class PortMapperUnreachable(TransportError):
+    """The port mapper, which was asked where the program is, could not be reached."""
+
+    def __str__(self) -> str:
+        remedy = "start one there, or name another with mapper= or ONCRPC_MAPPER"
+        return f"{super().__str__()} (this is the port mapper: {remedy})"
 
 
 class ClientClosed(TransportError):

@@ -16,7 +16,7 @@ from functools import cache
 ETC_RPC = "/etc/rpc"
 BUNDLED = os.path.join(os.path.dirname(__file__), "programs.txt")
 TRANSIENT = range(0x40000000, 0x60000000)
-"""The numbers of programs that choose theirs when they start; ``Binder.set_transient`` does."""
+"""Numbers that a program chooses when it starts, as ``rpcbind.set_transient`` does."""
 
 
 class Range(enum.Enum):

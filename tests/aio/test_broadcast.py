@@ -164,7 +164,7 @@ def test_arguments_that_do_not_fit_are_not_sent() -> None:
 
 
 def test_by_default_every_network_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(broadcast_module, "destinations", lambda: EVERYBODY[:1])
+    monkeypatch.setattr(broadcast_module, "destinations", lambda _: EVERYBODY[:1])
 
     async def scenario() -> None:
         async with mappers(Mapper3()) as port:

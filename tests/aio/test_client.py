@@ -8,7 +8,6 @@ import os
 import socket
 from contextlib import AsyncExitStack
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,13 +16,12 @@ from oncrpc import rpc, sync
 from oncrpc.aio.client import connect
 from oncrpc.aio.link import AioLink, dial
 from oncrpc.aio.serve import serve
+from oncrpc.client.port_mapper import MapperClient
 from oncrpc.errors import AddressError, CallTimeout, NotRegistered, TransportError
 from oncrpc.net.credentials import auth_sys
 from oncrpc.rpc import Call
-from oncrpc.rpcbind import Binder
-from oncrpc.testing import ManualClock
 from support.echo import ECHO_V1, Echo
-from support.loops import LOOPS, run, run_by
+from support.loops import LOOPS, run
 from support.peers import LOCALHOST, NETIDS, echoing, port_of
 
 
@@ -87,7 +85,7 @@ def test_over_an_abstract_socket(loop: str) -> None:
 
 
 def test_without_a_port_the_port_mapper_is_asked() -> None:
-    class Told(Binder):
+    class Told(MapperClient):
         """Knows a port, or none."""
 
         answer: int | None = None
@@ -99,13 +97,13 @@ def test_without_a_port_the_port_mapper_is_asked() -> None:
             return self.answer
 
     async def scenario() -> None:
-        binder = Told(dial)
+        mapper = Told(dial)
         with pytest.raises(NotRegistered):
-            async with connect(LOCALHOST, ECHO_V1.Client, binder=binder):
+            async with connect(LOCALHOST, ECHO_V1.Client, mapper=mapper):
                 pass
         async with (
-            echoing() as (_, binder.answer),
-            connect(LOCALHOST, ECHO_V1.Client, binder=binder) as echo,
+            echoing() as (_, mapper.answer),
+            connect(LOCALHOST, ECHO_V1.Client, mapper=mapper) as echo,
         ):
             assert await echo.ECHO(b"hello") == b"hello"
 
@@ -115,7 +113,7 @@ def test_without_a_port_the_port_mapper_is_asked() -> None:
 def test_after_a_restart_elsewhere_the_next_call_asks_the_port_mapper_again() -> None:
     ports: list[int] = []
 
-    class Told(Binder):
+    class Told(MapperClient):
         async def getport(self, host: str, prog: int, vers: int, netid: str) -> int:
             return ports[-1]
 
@@ -124,7 +122,7 @@ def test_after_a_restart_elsewhere_the_next_call_asks_the_port_mapper_again() ->
             _, port = await first.enter_async_context(echoing())
             ports.append(port)
             async with connect(
-                LOCALHOST, ECHO_V1.Client, binder=Told(dial), reconnect=True
+                LOCALHOST, ECHO_V1.Client, mapper=Told(dial), reconnect=True
             ) as echo:
                 assert await echo.ECHO(b"before") == b"before"
                 await first.aclose()
@@ -202,14 +200,14 @@ def test_an_ipv6_address_is_reached_though_the_transport_is_of_ipv4(netid: str, 
 def test_an_address_of_the_other_version_of_ip_is_looked_up_over_its_transport() -> None:
     asked: list[str] = []
 
-    class Told(Binder):
+    class Told(MapperClient):
         async def getport(self, host: str, prog: int, vers: int, netid: str) -> int:
             asked.append(netid)
             raise NotRegistered
 
     async def scenario() -> None:
         with pytest.raises(NotRegistered):
-            async with connect("::1", ECHO_V1.Client, binder=Told(dial)):
+            async with connect("::1", ECHO_V1.Client, mapper=Told(dial)):
                 pass
 
     run(scenario())
@@ -229,7 +227,9 @@ def test_an_address_of_the_other_version_of_ip_is_looked_up_over_its_transport()
         ({"transport": 7}, TypeError, "transport is of type str, not 7"),
         ({"transport": "carrier-pigeon"}, AddressError,
          "transport: unknown netid 'carrier-pigeon'; this host has tcp, local"),
-        ({"binder": "rpcbind"}, TypeError, "binder is of type Binder, not 'rpcbind'"),
+        ({"mapper": 7}, TypeError, "mapper is of type str or MapperClient, not 7"),
+        ({"mapper": "host:0"}, AddressError,
+         "invalid port mapper 'host:0': invalid port 0: must be 1 to 65535"),
         ({"auth": 7}, TypeError,
          "auth is a credential or a Flavor, not 7: try oncrpc.auth_sys()"),
     ],
@@ -252,35 +252,6 @@ def test_an_argument_that_cannot_be_is_refused_by_its_name_before_anything_is_di
         pass
 
     assert str(raised.value) == str(blocking.value) == why
-
-
-class Mapper(Binder):
-    """Dials a port mapper to say that the program is at port 2049."""
-
-    async def find(self, host: str, version: type[rpc.Version], netid: str) -> tuple[str, int]:
-        await self.dial(netid, host, 111)
-        return host, 2049
-
-
-def test_what_the_port_mapper_took_is_part_of_the_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = ManualClock()
-    dialed: list[tuple[int, float]] = []
-    links: list[Any] = []
-
-    async def slowly(netid: str, host: str, port: int, *, timeout: float, **_: object) -> Any:
-        dialed.append((port, timeout))
-        links.append(SimpleNamespace(close=lambda: None))
-        clock.advance(2)
-        return links[-1]
-
-    async def scenario() -> None:
-        monkeypatch.setattr("oncrpc.aio.client.dial", slowly)
-        monkeypatch.setattr("oncrpc.aio.client.Binder", Mapper)
-        async with connect(LOCALHOST, ECHO_V1.Client, timeout=5.0):
-            assert dialed == [(111, 5.0), (2049, 3.0)]
-            assert [link.timeout for link in links] == [3.0, 5.0]
-
-    run_by(clock, scenario())
 
 
 @pytest.mark.parametrize("port", [-1, 70000])

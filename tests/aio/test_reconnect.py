@@ -29,7 +29,7 @@ class Redialing:
         self.go.set()
         self.link: ReconnectingLink
 
-    async def dial(self) -> AioLink:
+    async def dial(self, seconds: float) -> AioLink:
         self.dials += 1
         await self.go.wait()
         if self.fails is not None:
@@ -57,7 +57,7 @@ async def redialing(netid: str = "tcp") -> AsyncIterator[Redialing]:
     """A link that has been dialed once."""
     async with peer(netid) as other:
         made = Redialing(other)
-        made.link = ReconnectingLink(await made.dial(), made.dial, timeout=5.0)
+        made.link = ReconnectingLink(await made.dial(5.0), made.dial, timeout=5.0)
         try:
             yield made
         finally:

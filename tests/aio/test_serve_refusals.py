@@ -138,7 +138,7 @@ def test_a_netid_alone_is_no_list_of_them() -> None:
         ({"path": b"sock"}, TypeError, "path is of type str, not b'sock'"),
         ({"port": "111"}, TypeError, "port is of type int, not '111'"),
         ({"auth": "sys"}, TypeError, "auth is of type Judge, not 'sys'"),
-        ({"registrar": True}, TypeError, "registrar is of type Binder, not True"),
+        ({"register": 7}, TypeError, "register is of type bool or str or MapperClient, not 7"),
         ({"hooks": len}, TypeError, "hooks is of type Sequence, not <built-in function len>"),
         ({"hooks": [7]}, TypeError, "hooks are callables that stand around a call, not 7"),
         ({"drain": None}, TypeError, "drain is a number of seconds, not None"),

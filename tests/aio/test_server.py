@@ -16,12 +16,13 @@ from typing import Any, NoReturn
 
 import pytest
 
-from oncrpc.addr import RPCB_MULTICAST, Transport, split_uaddr, transport
+from oncrpc.addr import Transport, split_uaddr, transport
 from oncrpc.aio.client import connect
 from oncrpc.aio.limits import Limits
 from oncrpc.aio.serve import serve
 from oncrpc.aio.server import Server
 from oncrpc.aio.udp import UdpEndpoint
+from oncrpc.client.port_mapper import RPCB_MULTICAST
 from oncrpc.errors import AddressError, AuthError, SystemFailure
 from oncrpc.net.credentials import auth_sys
 from oncrpc.net.sockets import listen, listen_local

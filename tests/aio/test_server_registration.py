@@ -18,13 +18,13 @@ from oncrpc.aio.client import connect
 from oncrpc.aio.link import dial
 from oncrpc.aio.serve import serve
 from oncrpc.aio.server import Server
+from oncrpc.client.port_mapper import MapperClient
 from oncrpc.errors import NotRegistered, TransportError
 from oncrpc.net.sockets import listen
 from oncrpc.portmap.procedures import Mapper
 from oncrpc.portmap.registry import SUPERUSER, UNKNOWN, Registry
 from oncrpc.programs.rpcb import rpcb
 from oncrpc.rpc.dispatch import Dispatcher
-from oncrpc.rpcbind import Binder
 from oncrpc.testing import ManualClock
 from support.echo import ECHO_V1, Echo
 from support.loops import run, until
@@ -33,7 +33,7 @@ from support.service import COUNTER, COUNTER_V3, COUNTER_V5, Counter
 
 
 @contextlib.asynccontextmanager
-async def port_mapper() -> AsyncIterator[tuple[Registry, Binder]]:
+async def port_mapper() -> AsyncIterator[tuple[Registry, MapperClient]]:
     """Our own port mapper on a free port of the loopback interface, and who talks to it."""
     registry = Registry()
     mapper = Mapper(registry)
@@ -42,7 +42,7 @@ async def port_mapper() -> AsyncIterator[tuple[Registry, Binder]]:
     server.start()
     _, port = split_uaddr(server.addresses["tcp"])
     try:
-        yield registry, Binder(dial, port=port, sockets=())
+        yield registry, MapperClient(dial, port=port, sockets=())
     finally:
         await server.close()
 
@@ -56,10 +56,8 @@ def test_a_relative_path_is_registered_as_an_absolute_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def scenario() -> None:
-        async with port_mapper() as (registry, binder):
-            async with serve(
-                Echo(), transports=["local"], path="sock", register=True, registrar=binder
-            ):
+        async with port_mapper() as (registry, mapper):
+            async with serve(Echo(), transports=["local"], path="sock", register=mapper):
                 assert listed(registry)[-1] == ("local", bytes(tmp_path / "sock"))
             assert "local" not in dict(listed(registry))
 
@@ -69,13 +67,13 @@ def test_a_relative_path_is_registered_as_an_absolute_one(
 
 def test_a_program_is_registered_while_it_is_served() -> None:
     async def scenario() -> None:
-        async with port_mapper() as (registry, binder):
+        async with port_mapper() as (registry, mapper):
             async with serve(
-                Echo(), transports=["udp", "tcp"], host=LOCALHOST, register=True, registrar=binder
+                Echo(), transports=["udp", "tcp"], host=LOCALHOST, register=mapper
             ) as server:
                 addresses = {netid: uaddr.encode() for netid, uaddr in server.addresses.items()}
                 assert listed(registry) == list(addresses.items())
-                async with connect(LOCALHOST, ECHO_V1.Client, binder=binder) as echo:
+                async with connect(LOCALHOST, ECHO_V1.Client, mapper=mapper) as echo:
                     assert await echo.ECHO(b"hello") == b"hello"
             assert listed(registry) == []
 
@@ -85,8 +83,8 @@ def test_a_program_is_registered_while_it_is_served() -> None:
 def test_a_program_is_not_registered_unless_that_is_asked_for() -> None:
     async def scenario() -> None:
         async with (
-            port_mapper() as (registry, binder),
-            serve(Echo(), transports=["tcp"], host=LOCALHOST, registrar=binder),
+            port_mapper() as (registry, _),
+            serve(Echo(), transports=["tcp"], host=LOCALHOST),
         ):
             assert listed(registry) == []
 
@@ -95,11 +93,9 @@ def test_a_program_is_not_registered_unless_that_is_asked_for() -> None:
 
 def test_what_a_former_process_left_is_replaced() -> None:
     async def scenario() -> None:
-        async with port_mapper() as (registry, binder):
+        async with port_mapper() as (registry, mapper):
             registry.set(rpcb(ECHO_V1.prog, 1, b"tcp", b"0.0.0.0.0.1", UNKNOWN))
-            async with serve(
-                Echo(), transports=["tcp"], host=LOCALHOST, register=True, registrar=binder
-            ) as server:
+            async with serve(Echo(), transports=["tcp"], host=LOCALHOST, register=mapper) as server:
                 assert listed(registry) == [("tcp", server.addresses["tcp"].encode())]
 
     run(scenario())
@@ -107,12 +103,10 @@ def test_what_a_former_process_left_is_replaced() -> None:
 
 def test_it_is_taken_back_when_the_server_is_cancelled() -> None:
     async def scenario() -> None:
-        async with port_mapper() as (registry, binder):
+        async with port_mapper() as (registry, mapper):
 
             async def serving() -> None:
-                async with serve(
-                    Echo(), transports=["tcp"], host=LOCALHOST, register=True, registrar=binder
-                ):
+                async with serve(Echo(), transports=["tcp"], host=LOCALHOST, register=mapper):
                     await asyncio.Event().wait()
 
             task = asyncio.ensure_future(serving())
@@ -127,7 +121,7 @@ def test_it_is_taken_back_when_the_server_is_cancelled() -> None:
 
 def test_a_refused_registration_is_raised_and_ours_taken_back_theirs_not() -> None:
     async def scenario() -> None:
-        async with port_mapper() as (registry, binder):
+        async with port_mapper() as (registry, mapper):
             theirs = rpcb(ECHO_V1.prog, 1, b"tcp", b"0.0.0.0.0.1", SUPERUSER)
             registry.set(theirs)
             with pytest.raises(NotRegistered, match="somebody else"):
@@ -135,8 +129,7 @@ def test_a_refused_registration_is_raised_and_ours_taken_back_theirs_not() -> No
                     Echo(),
                     transports=["udp", "tcp"],
                     host=LOCALHOST,
-                    register=True,
-                    registrar=binder,
+                    register=mapper,
                 ):
                     pass
             assert list(registry) == [theirs]
@@ -146,7 +139,7 @@ def test_a_refused_registration_is_raised_and_ours_taken_back_theirs_not() -> No
 
 def test_a_server_that_cannot_bind_takes_nothing_back() -> None:
     async def scenario() -> None:
-        async with port_mapper() as (registry, binder):
+        async with port_mapper() as (registry, mapper):
             running = rpcb(ECHO_V1.prog, 1, b"tcp", b"0.0.0.0.0.1", UNKNOWN)
             registry.set(running)
             with (
@@ -158,8 +151,7 @@ def test_a_server_that_cannot_bind_takes_nothing_back() -> None:
                     transports=["udp", "tcp"],
                     host=LOCALHOST,
                     port=taken.getsockname()[1],
-                    register=True,
-                    registrar=binder,
+                    register=mapper,
                 ):
                     pass
             assert list(registry) == [running]
@@ -171,11 +163,9 @@ def test_without_a_port_mapper_registration_fails() -> None:
     async def scenario() -> None:
         with socket.socket() as unused:
             unused.bind((LOCALHOST, 0))
-            binder = Binder(dial, port=unused.getsockname()[1], sockets=())
+            mapper = MapperClient(dial, port=unused.getsockname()[1], sockets=())
             with pytest.raises(TransportError):
-                async with serve(
-                    Echo(), transports=["tcp"], host=LOCALHOST, register=True, registrar=binder
-                ):
+                async with serve(Echo(), transports=["tcp"], host=LOCALHOST, register=mapper):
                     pass
 
     run(scenario())
@@ -184,12 +174,12 @@ def test_without_a_port_mapper_registration_fails() -> None:
 def test_a_port_mapper_that_is_gone_at_the_end_is_no_error() -> None:
     async def scenario() -> None:
         async with contextlib.AsyncExitStack() as stack:
-            mapper = contextlib.AsyncExitStack()
-            _, binder = await mapper.enter_async_context(port_mapper())
+            running = contextlib.AsyncExitStack()
+            _, mapper = await running.enter_async_context(port_mapper())
             await stack.enter_async_context(
-                serve(Echo(), transports=["tcp"], host=LOCALHOST, register=True, registrar=binder)
+                serve(Echo(), transports=["tcp"], host=LOCALHOST, register=mapper)
             )
-            await mapper.aclose()
+            await running.aclose()
 
     run(scenario())
 
@@ -199,10 +189,8 @@ def test_a_signal_ends_the_wait_and_takes_the_registration_back(number: signal.S
     before = signal.getsignal(number)
 
     async def scenario() -> None:
-        async with port_mapper() as (registry, binder):
-            async with serve(
-                Echo(), transports=["tcp"], host=LOCALHOST, register=True, registrar=binder
-            ) as server:
+        async with port_mapper() as (registry, mapper):
+            async with serve(Echo(), transports=["tcp"], host=LOCALHOST, register=mapper) as server:
                 assert len(registry) == 1
                 asyncio.get_running_loop().call_soon(os.kill, os.getpid(), number)
                 await server.wait()
@@ -214,22 +202,21 @@ def test_a_signal_ends_the_wait_and_takes_the_registration_back(number: signal.S
 
 def test_several_programs_and_versions_are_served_and_registered_together() -> None:
     async def scenario() -> None:
-        async with port_mapper() as (registry, binder):
+        async with port_mapper() as (registry, mapper):
             async with serve(
                 Echo(),
                 Counter(),
                 COUNTER_V5.Service(),
                 transports=["udp", "tcp"],
                 host=LOCALHOST,
-                register=True,
-                registrar=binder,
+                register=mapper,
             ):
                 assert [(e.r_prog, e.r_vers, e.r_netid) for e in registry] == [
                     (prog, vers, netid)
                     for prog, vers in ((ECHO_V1.prog, 1), (COUNTER, 3), (COUNTER, 5))
                     for netid in (b"udp", b"tcp")
                 ]
-                async with connect(LOCALHOST, COUNTER_V3.Client, binder=binder) as counter:
+                async with connect(LOCALHOST, COUNTER_V3.Client, mapper=mapper) as counter:
                     assert await counter.ADD(5) == 5
             assert listed(registry) == []
 
@@ -239,23 +226,22 @@ def test_several_programs_and_versions_are_served_and_registered_together() -> N
 def test_a_program_whose_number_is_transient_is_served_and_found() -> None:
     async def scenario() -> None:
         async with (
-            port_mapper() as (_, binder),
+            port_mapper() as (_, mapper),
             serve(Echo(), transports=["tcp"], host=LOCALHOST) as server,
         ):
-            prog = await binder.set_transient(1, server.addresses)
+            prog = await mapper.set_transient(1, server.addresses)
             server.dispatcher.add(Echo(), prog=prog)
-            assert await binder.getaddr(LOCALHOST, prog, 1, "tcp") == server.addresses["tcp"]
+            assert await mapper.getaddr(LOCALHOST, prog, 1, "tcp") == server.addresses["tcp"]
 
     run(scenario())
 
 
 def test_what_a_successor_has_registered_is_left_to_it() -> None:
     async def scenario() -> None:
-        async with port_mapper() as (registry, binder):
+        async with port_mapper() as (registry, mapper):
             old = contextlib.AsyncExitStack()
             options: dict[str, Any] = {
-                "transports": ["udp", "tcp"], "host": LOCALHOST, "register": True,
-                "registrar": binder,
+                "transports": ["udp", "tcp"], "host": LOCALHOST, "register": mapper,
             }  # fmt: skip
             await old.enter_async_context(serve(Echo(), **options))
             async with serve(Echo(), **options) as successor:
@@ -263,7 +249,7 @@ def test_what_a_successor_has_registered_is_left_to_it() -> None:
                 assert dict(listed(registry)) == {
                     netid: uaddr.encode() for netid, uaddr in successor.addresses.items()
                 }
-                async with connect(LOCALHOST, ECHO_V1.Client, binder=binder) as echo:
+                async with connect(LOCALHOST, ECHO_V1.Client, mapper=mapper) as echo:
                     assert await echo.ECHO(b"hello") == b"hello"
             assert listed(registry) == []
 
@@ -272,15 +258,14 @@ def test_what_a_successor_has_registered_is_left_to_it() -> None:
 
 def test_of_several_versions_those_that_are_still_ours_are_taken_back() -> None:
     async def scenario() -> None:
-        async with port_mapper() as (registry, binder):
+        async with port_mapper() as (registry, mapper):
             theirs = rpcb(COUNTER, 3, b"tcp", b"0.0.0.0.0.1", UNKNOWN)
             async with serve(
                 Counter(),
                 COUNTER_V5.Service(),
                 transports=["tcp"],
                 host=LOCALHOST,
-                register=True,
-                registrar=binder,
+                register=mapper,
             ):
                 registry.unset(COUNTER, 3, b"tcp", UNKNOWN)
                 registry.set(theirs)
@@ -290,7 +275,7 @@ def test_of_several_versions_those_that_are_still_ours_are_taken_back() -> None:
 
 
 def test_a_registration_is_ours_whatever_host_the_port_mapper_puts_into_it() -> None:
-    class Merging(Binder):
+    class Merging(MapperClient):
         """Of a port mapper that tells other hosts than it was told."""
 
         async def dump(self, host: str | None = None) -> list[rpcb]:
@@ -306,11 +291,9 @@ def test_a_registration_is_ours_whatever_host_the_port_mapper_puts_into_it() -> 
             ]
 
     async def scenario() -> None:
-        async with port_mapper() as (registry, binder):
-            merging = Merging(dial, port=binder.port, sockets=())
-            async with serve(
-                Echo(), transports=["tcp"], host=LOCALHOST, register=True, registrar=merging
-            ):
+        async with port_mapper() as (registry, mapper):
+            merging = Merging(dial, port=mapper.port, sockets=())
+            async with serve(Echo(), transports=["tcp"], host=LOCALHOST, register=merging):
                 assert len(registry) == 1
             assert listed(registry) == []
 
@@ -319,10 +302,9 @@ def test_a_registration_is_ours_whatever_host_the_port_mapper_puts_into_it() -> 
 
 def test_a_local_socket_is_taken_back_by_its_path(tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with port_mapper() as (registry, binder):
+        async with port_mapper() as (registry, mapper):
             async with serve(
-                Echo(), transports=["local"], path=str(tmp_path / "sock"), register=True,
-                registrar=binder,
+                Echo(), transports=["local"], path=str(tmp_path / "sock"), register=mapper,
             ):  # fmt: skip
                 assert [netid for netid, _ in listed(registry)] == ["local"]
             assert listed(registry) == []

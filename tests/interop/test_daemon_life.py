@@ -350,9 +350,9 @@ def warm_folder(host: Host) -> None:
 
 
 def register(host: Host) -> None:
-    binder = host.binder()
+    mapper = host.mapper()
     for netid, wildcard in (("tcp", "0.0.0.0"), ("udp6", "::"), ("udp", "0.0.0.0")):
-        assert sync.run(binder.set(PROGRAM, 3, netid, f"{wildcard}.8.1"))
+        assert sync.run(mapper.set(PROGRAM, 3, netid, f"{wildcard}.8.1"))
     with stream(host, ("127.0.0.1", 111)) as client:
         assert client.ask(call(1, 2, 1, PROGRAM, 4, 6, 9)) == success(1, 1)
 

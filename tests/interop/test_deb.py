@@ -208,7 +208,7 @@ def booted(package: Path) -> Iterator[Booted]:
     with Booted() as made:
         made.sh("systemd-tmpfiles --create rpcbind.conf")
         made.sh("systemctl enable --now rpcbind.socket rpcbind.service")
-        assert sync.run(made.binder().set(300000, 1, "tcp", "192.0.2.1.8.1"))
+        assert sync.run(made.mapper().set(300000, 1, "tcp", "192.0.2.1.8.1"))
         shutil.copy(package, made.path("/run/"))
         made.sh(f"dpkg -i /run/{package.name}")
         yield made

@@ -81,7 +81,7 @@ def joined(*options: str) -> Iterator[Pair]:
             server.udp("0.0.0.0", ECHO_PORT)
             server.udp("::1", ECHO_PORT)
         stack.enter_context(server)
-        set_ = host.binder().set
+        set_ = host.mapper().set
         for netid, wildcard in (("udp", "0.0.0.0"), ("tcp", "0.0.0.0"), ("udp6", "::")):
             assert sync.run(set_(NFS, 3, netid, f"{wildcard}.8.1"))
             assert sync.run(set_(WELL_BEHAVED, 1, netid, f"{wildcard}.{ECHO_OCTETS}"))

@@ -111,7 +111,7 @@ def test_so_many_bytes_come_from_a_c_client_in_several_fragments(
 ) -> None:
     bare = served["our server"]._replace(prog=UNSERVED)
     listener, uaddr = _listening(bare.host, netid)
-    assert sync.run(bare.host.binder().set(UNSERVED, 3, netid, uaddr))
+    assert sync.run(bare.host.mapper().set(UNSERVED, 3, netid, uaddr))
 
     with listener:
         argv = bare.c_command(netid, f"complement {SIZES[netid]}")

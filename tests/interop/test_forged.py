@@ -55,7 +55,7 @@ def host() -> Iterator[Host]:
         made.sh(LET_IN)
         made.sh(IPV6)
         made.start(portmap("--no-state"))
-        assert sync.run(made.binder().set(100024, 1, "udp", "0.0.0.0.3.1"))
+        assert sync.run(made.mapper().set(100024, 1, "udp", "0.0.0.0.3.1"))
         yield made
 
 
@@ -115,12 +115,12 @@ def checksum(data: bytes) -> bytes:
 def test_a_call_from_outside_that_says_127_0_0_1_does_not_register(
     host: Host, message: bytes, to: str
 ) -> None:
-    registered, before = sync.run(host.binder().dump()), seen(host)
+    registered, before = sync.run(host.mapper().dump()), seen(host)
 
     arrive(host, "127.0.0.1", message, to)
 
     assert seen(host) == before + 1  # the kernel let it in
-    assert sync.run(host.binder().dump()) == registered
+    assert sync.run(host.mapper().dump()) == registered
 
 
 @pytest.mark.slow
@@ -137,7 +137,7 @@ def test_forged_set_does_not_poison_the_honest_one(host: Host) -> None:
         reply = sock.recv(100)
 
     assert reply[-4:] == words(1)  # TRUE
-    assert sync.run(host.binder().unset(400002, 1, "udp"))
+    assert sync.run(host.mapper().unset(400002, 1, "udp"))
 
 
 @pytest.mark.slow
@@ -157,7 +157,7 @@ def test_by_default_the_kernel_keeps_what_says_127_0_0_1_outside() -> None:
 
 @pytest.mark.slow
 def test_a_call_from_outside_that_says_colon_colon_1_never_comes_in(host: Host) -> None:
-    registered, before = sync.run(host.binder().dump()), seen(host)
+    registered, before = sync.run(host.mapper().dump()), seen(host)
 
     for message in FORGERIES.values():
         arrive(host, "::1", message, OURS6)
@@ -165,7 +165,7 @@ def test_a_call_from_outside_that_says_colon_colon_1_never_comes_in(host: Host) 
     arrive(host, STRANGER6, FORGERIES["SET of version 2"], OURS6)
 
     assert seen(host) == before + 1
-    assert sync.run(host.binder().dump()) == registered
+    assert sync.run(host.mapper().dump()) == registered
 
 
 @pytest.mark.slow

@@ -174,12 +174,12 @@ def test_what_cannot_be_judged_stays(host: Host) -> None:
     }
     start(host, "--liveness", "1")
     for prog, netid, uaddr in kept | gone:
-        assert sync.run(host.binder().set(prog, 1, netid, uaddr))
+        assert sync.run(host.mapper().set(prog, 1, netid, uaddr))
 
     until(lambda: len(dropped(host)) == len(gone), "what is gone is dropped")
 
     left = {
-        (e.r_prog, e.r_netid.decode(), e.r_addr.decode()) for e in sync.run(host.binder().dump())
+        (e.r_prog, e.r_netid.decode(), e.r_addr.decode()) for e in sync.run(host.mapper().dump())
     }
     assert {entry for entry in left if entry[0] != 100000} == kept
 
@@ -188,7 +188,7 @@ def test_a_local_socket_that_is_reached_in_another_way_stays(host: Host) -> None
     start(host, "--liveness", "1")
     serve(host, OTHER)
     host.sh(f"ln -s /run/{OTHER}.sock /run/link.sock")
-    assert sync.run(host.binder().set(400315, 1, "local", "/run/link.sock"))
+    assert sync.run(host.mapper().set(400315, 1, "local", "/run/link.sock"))
 
     kill(serve(host, KILLED))
     until(is_gone(host, KILLED), "the registrations of the one that was killed go")
@@ -200,7 +200,7 @@ def test_callers_hardly_wait_while_thousands_are_dropped(host: Host) -> None:
     start(host, "--liveness", "1")
 
     async def register() -> None:
-        async with host.binder().local() as link:
+        async with host.mapper().local() as link:
             client = RPCBVERS4.Client(link)
             for number in range(MANY):
                 uaddr = f"127.0.{number >> 8}.1.{4 + (number >> 8)}.{number & 255}".encode()

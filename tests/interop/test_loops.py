@@ -92,7 +92,7 @@ def test_restarts_in_place_under_load_lose_nothing(daemon: Daemon) -> None:
             until(partial(load.goes_on, dict(load.counts)), "all clients are answered again")
 
     assert load.trouble == []
-    assert set(load.registered) <= {e.r_prog for e in sync.run(daemon.host.binder().dump())}
+    assert set(load.registered) <= {e.r_prog for e in sync.run(daemon.host.mapper().dump())}
     assert runs(daemon) == daemon.loop
     assert daemon.shows("/healthz") == (200, b"ok\n")
 

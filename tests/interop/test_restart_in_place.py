@@ -72,7 +72,7 @@ def test_ten_restarts_under_load_lose_nothing(
     assert pid == daemon.pid
     assert load.most_sent <= 2
     assert min(load.counts.values()) >= LEAST_CALLS, load.counts
-    kept = {entry.r_prog for entry in sync.run(host.binder().dump())}
+    kept = {entry.r_prog for entry in sync.run(host.mapper().dump())}
     assert set(load.registered) <= kept
     with capsys.disabled():
         print(f"\n  {TIMES} restarts, calls answered: {load.counts}; sent {load.most_sent} times")
@@ -138,11 +138,11 @@ def register(host: Host, count: int) -> None:
 def test_registrations_keep_their_order_and_owners(host: Host) -> None:
     host.start(as_root(host, "--no-state"))
     register(host, 20)
-    before = sync.run(host.binder().dump())
+    before = sync.run(host.mapper().dump())
 
     restart(host, 2)
 
-    assert sync.run(host.binder().dump()) == before
+    assert sync.run(host.mapper().dump()) == before
 
 
 def test_a_second_daemon_still_finds_the_lock_held(host: Host) -> None:

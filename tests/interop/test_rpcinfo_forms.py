@@ -37,7 +37,7 @@ import os
 from oncrpc import sync
 os.setuid(103)
 for netid, uaddr in (("udp", "0.0.0.0.216.137"), ("tcp6", "::.215.71")):
-    assert sync.run(sync.binder.set(100024, 1, netid, uaddr))
+    assert sync.rpcbind.set(100024, 1, netid, uaddr)
 """
 
 
@@ -166,7 +166,7 @@ def _echo(host: Host) -> Server:
 
 
 def _register(host: Host) -> None:
-    binder = host.binder()
+    mapper = host.mapper()
     entries = [
         (WELL_BEHAVED, vers, netid, UDP_PORT if "udp" in netid else TCP_PORT)
         for netid in WILDCARDS
@@ -175,7 +175,7 @@ def _register(host: Host) -> None:
     doomed = [(400400, vers, netid, 7) for netid in WILDCARDS for vers in (1, 2)]
     for prog, vers, netid, port in (*entries, *CLOSED, *doomed):
         uaddr = f"{WILDCARDS[netid]}.{port >> 8}.{port & 255}"
-        assert sync.run(binder.set(prog, vers, netid, uaddr))
+        assert sync.run(mapper.set(prog, vers, netid, uaddr))
     done = host.run([PYTHON, "-c", AS_STATD])
     assert done.returncode == 0, done.stderr
     with sync.run(host.dial("tcp", "127.0.0.1")) as link:

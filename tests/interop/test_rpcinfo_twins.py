@@ -38,13 +38,13 @@ ODD = [
     (499007, 100000, "a-netid-of-some-length", "x" * 40), (499007, 12, "another-netid", "y"),
 ]
 for entry in NFS_SERVER:
-    assert sync.run(sync.binder.set(*entry)), entry
+    assert sync.rpcbind.set(*entry), entry
 for entry in ODD:
-    sync.run(sync.binder.set(*entry))
+    sync.rpcbind.set(*entry)
 os.setuid(103)
 for netid, uaddr in (("udp", "0.0.0.0.216.137"), ("tcp", "0.0.0.0.172.145")):
-    assert sync.run(sync.binder.set(100024, 1, netid, uaddr))
-assert sync.run(sync.binder.set(100003, 9, "tcp", "0.0.0.0.216.138"))
+    assert sync.rpcbind.set(100024, 1, netid, uaddr)
+assert sync.rpcbind.set(100003, 9, "tcp", "0.0.0.0.216.138")
 """
 """The registry of an NFS server, and entries that only a test would make and some would refuse.
 
@@ -364,7 +364,7 @@ def test_an_ordinary_user_is_refused_a_deletion_as_by_c(host: Namespace, line: s
 
 
 def test_a_deleted_registration_is_gone(host: Namespace) -> None:
-    register = "from oncrpc import sync; sync.run(sync.binder.set(499100, 1, 'udp', '0.0.0.0.2.2'))"
+    register = "from oncrpc import sync; sync.rpcbind.set(499100, 1, 'udp', '0.0.0.0.2.2')"
     host.run([PYTHON, "-c", register])
     assert "499100" in of_ours(host, "rpcinfo -p").stdout
 

@@ -57,7 +57,7 @@ def here() -> Iterator[Host]:
         c.start(C_RPCBIND)
         ours.start(portmap())
         for host in (c, ours):
-            assert sync.run(host.binder().set(100003, 3, "tcp", "0.0.0.0.8.1"))
+            assert sync.run(host.mapper().set(100003, 3, "tcp", "0.0.0.0.8.1"))
         started = hostile.popen([PYTHON, "-c", HOSTILE])
         assert started.stdout is not None
         assert started.stdout.readline() == "ready\n"

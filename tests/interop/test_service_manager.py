@@ -53,7 +53,7 @@ def activated(host: Host, *places: str) -> subprocess.Popen[str]:
 
 def addresses(host: Host, port: int = 111) -> dict[str, str]:
     """The port mapper's own addresses by netid."""
-    entries = sync.run(host.binder(port=port).dump())
+    entries = sync.run(host.mapper(port=port).dump())
     return {e.r_netid.decode(): e.r_addr.decode() for e in entries if e.r_prog == 100000}
 
 

@@ -33,9 +33,9 @@ def host() -> Iterator[Host]:
 
 def register(host: Host, *numbers: int) -> None:
     """Register programs, as if on another host: nobody asks whether their servers live."""
-    binder = host.binder()
+    mapper = host.mapper()
     for number in numbers:
-        assert sync.run(binder.set(number, 1, "tcp", "192.0.2.1.8.1"))
+        assert sync.run(mapper.set(number, 1, "tcp", "192.0.2.1.8.1"))
 
 
 def kill(daemon: subprocess.Popen[str]) -> None:
@@ -45,14 +45,14 @@ def kill(daemon: subprocess.Popen[str]) -> None:
 
 def registered(host: Host) -> list[int]:
     """The programs of others, in order."""
-    found: list[rpcb] = sync.run(host.binder().dump())
+    found: list[rpcb] = sync.run(host.mapper().dump())
     return [entry.r_prog for entry in found if entry.r_prog != 100000]
 
 
 def test_without_any_option_registrations_outlive_sigkill(host: Host) -> None:
     daemon = host.start(portmap())
     register(host, 3, 1, 2)
-    assert sync.run(host.binder().unset(1, 1))
+    assert sync.run(host.mapper().unset(1, 1))
     kill(daemon)
 
     host.start(portmap())

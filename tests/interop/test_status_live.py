@@ -51,7 +51,7 @@ def registration(host: Host) -> dict[str, Any]:
 
 def register(host: Host) -> None:
     """At an address of another host: nobody can say whether the server is there."""
-    assert sync.run(host.binder().set(PROGRAM, 3, "tcp", "192.0.2.1.8.1"))
+    assert sync.run(host.mapper().set(PROGRAM, 3, "tcp", "192.0.2.1.8.1"))
 
 
 def test_root_is_told_by_a_daemon_that_has_left_root(host: Host) -> None:

@@ -50,7 +50,7 @@ class Systemd(Booted):
 
     def set(self, prog: int) -> None:
         """Register a program as root."""
-        assert sync.run(self.binder().set(prog, 1, "tcp", "192.0.2.1.8.1"))
+        assert sync.run(self.mapper().set(prog, 1, "tcp", "192.0.2.1.8.1"))
 
     def has(self, prog: int) -> bool:
         """Whether it is registered."""

@@ -121,7 +121,7 @@ def test_what_the_c_daemon_has_left_is_taken_over(host: SysV) -> None:
     host.sh("chown _rpc /run/rpcbind")
     other = host.popen(["rpcbind", "-f", "-w"])
     host.await_answer(host.path("/run/rpcbind.sock"), other)
-    assert sync.run(host.binder().set(400700, 1, "tcp", "192.0.2.1.8.1"))
+    assert sync.run(host.mapper().set(400700, 1, "tcp", "192.0.2.1.8.1"))
     end(other)
 
     assert host.service("start") == (0, f"Starting portmap: {OK}")
@@ -183,7 +183,7 @@ def test_a_pid_file_of_nobody_does_not_keep_it_from_starting(host: SysV, text: s
 def test_a_restart_is_another_process_with_the_same_registrations(host: SysV, word: str) -> None:
     host.service("start")
     pid = host.pid()
-    assert sync.run(host.binder().set(400700, 1, "tcp", "192.0.2.1.8.1"))
+    assert sync.run(host.mapper().set(400700, 1, "tcp", "192.0.2.1.8.1"))
 
     assert host.service(word) == (0, f"Stopping portmap: {OK}Starting portmap: {OK}")
     assert host.pid() != pid

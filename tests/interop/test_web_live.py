@@ -54,7 +54,7 @@ def listed(host: Host) -> set[int]:
 
 def test_everything_is_shown_by_a_daemon_that_may_not_read_what_it_is_made_of(host: Host) -> None:
     daemon = host.start(portmap(*OPTION))
-    assert sync.run(host.binder().set(PROGRAM, 3, "tcp", "192.0.2.1.8.1"))
+    assert sync.run(host.mapper().set(PROGRAM, 3, "tcp", "192.0.2.1.8.1"))
 
     assert status_of(daemon.pid)["Uid"].split()[1] != "0"
     assert fetch(host, "/healthz") == (200, b"ok\n")
@@ -73,7 +73,7 @@ def test_others_reach_only_what_they_are_let(host: Host) -> None:
 def test_a_new_image_goes_on_with_the_pages_on_a_port_that_only_root_may_bind(host: Host) -> None:
     command = (*LIBRARIES, *for_all(host), "-f", "--liveness", "0", *OPTION)
     daemon = host.start(PortMapper(command, needs="env"))
-    assert sync.run(host.binder().set(PROGRAM, 3, "tcp", "192.0.2.1.8.1"))
+    assert sync.run(host.mapper().set(PROGRAM, 3, "tcp", "192.0.2.1.8.1"))
     waiting = connected(host)
     waiting.request("GET", "/api/events")
     assert waiting.getresponse().status == 200

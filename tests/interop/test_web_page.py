@@ -14,10 +14,8 @@ from typing import Literal
 import pytest
 
 from oncrpc import sync
-from oncrpc.aio.link import dial
 from oncrpc.aio.serve import serve
 from oncrpc.programs.mount import MOUNT_V3
-from oncrpc.rpcbind import Binder
 from support.namespace import need
 from support.running import RunningDaemon
 
@@ -94,10 +92,9 @@ def rpc_server(daemon: RunningDaemon) -> Iterator[None]:
 
     async def main() -> None:
         loops.append(asyncio.get_running_loop())
-        registrar = Binder(dial, port=daemon.port, sockets=())
         service = MOUNT_V3.Service()
         async with serve(
-            service, transports=("tcp",), host="127.0.0.1", register=True, registrar=registrar
+            service, transports=("tcp",), host="127.0.0.1", register=f"127.0.0.1:{daemon.port}"
         ):
             serving.set()
             await ended.wait()
@@ -116,12 +113,12 @@ def rpc_server(daemon: RunningDaemon) -> Iterator[None]:
 @contextmanager
 def registered(daemon: RunningDaemon, netid: str, address: str) -> Iterator[None]:
     """A registration of a program that is not there."""
-    binder = Binder(sync.dial, port=daemon.port, sockets=())
-    assert sync.run(binder.set(PROGRAM, 1, netid, address))
+    mapper = f"127.0.0.1:{daemon.port}"
+    assert sync.rpcbind.set(PROGRAM, 1, netid, address, mapper=mapper)
     try:
         yield
     finally:
-        sync.run(binder.unset(PROGRAM, 1, netid))
+        sync.rpcbind.unset(PROGRAM, 1, netid, mapper=mapper)
 
 
 def test_a_server_appears_when_it_registers_and_goes_when_it_unregisters(

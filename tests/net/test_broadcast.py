@@ -41,7 +41,7 @@ def test_broadcasts_go_to_the_networks_that_are_up_and_not_the_loopback(
     monkeypatch.setattr(f"{module}.interfaces", lambda: iter(found))
     monkeypatch.setattr(f"{module}.socket.if_nametoindex", lambda name: 7)
 
-    assert [place.sockaddr(111) for place in destinations()] == [
+    assert [place.sockaddr(111) for place in destinations("ff02::202")] == [
         ("192.0.2.255", 111),
         ("ff02::202", 111, 0, 7),
     ]

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from oncrpc import sync
+from oncrpc.client.port_mapper import MapperClient
 from oncrpc.errors import TransportError
 from oncrpc.net.peers import SO_PEERPIDFD, peer_of, peer_pid, peer_pidfd, peer_uid
 from oncrpc.net.sockets import listen_local
-from oncrpc.rpcbind import Binder
 
 NOBODY = 65534
 
@@ -56,7 +56,7 @@ def test_registration_skips_abstract_socket_of_another_user(tmp_path: Path) -> N
     name, path = f"@{tmp_path}/squatted", str(tmp_path / "sock")
 
     with squatted(name), listen_local(path):
-        link = sync.run(Binder(sync.dial, sockets=(name, path))._dial_local())
+        link = sync.run(MapperClient(sync.dial, sockets=(name, path))._dial_local())
 
     assert link.peer == path
     link.close()

@@ -28,8 +28,8 @@ import msgspec
 
 import oncrpc
 from oncrpc import sync
+from oncrpc.client.port_mapper import MapperClient
 from oncrpc.programs.rpcb import rpcb
-from oncrpc.rpcbind import Binder
 from oncrpc.sync import SocketLink
 from support.namespace import DEADLINE, PYTHON, Namespace, PortMapper
 
@@ -88,13 +88,13 @@ class Host(Namespace):
             place = self.path(host) if host.startswith("/") else host
             return await sync.dial(netid, place, port, timeout=DEADLINE)
 
-    def binder(self, *, port: int = 111) -> Binder:
+    def mapper(self, *, port: int = 111) -> MapperClient:
         """Asks and tells the port mapper of this host, as root over the local socket."""
-        return Binder(self.dial, port=port)
+        return MapperClient(self.dial, port=port)
 
     def registered(self, prog: int) -> list[rpcb]:
         """What this host's port mapper has of a program."""
-        return [entry for entry in sync.run(self.binder().dump()) if entry.r_prog == prog]
+        return [entry for entry in sync.run(self.mapper().dump()) if entry.r_prog == prog]
 
     def serves(self, netid: str, address: str, port: int = 111) -> bool:
         """Whether somebody accepts connections there."""

@@ -31,7 +31,7 @@ def bind(prog: int) -> list[socket.socket]:
         "local": path,
     }
     for netid, uaddr in places.items():
-        assert sync.run(sync.binder.set(prog, 1, netid, uaddr))
+        assert sync.rpcbind.set(prog, 1, netid, uaddr)
     return [tcp, udp, local]
 
 

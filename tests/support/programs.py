@@ -87,7 +87,7 @@ def serve_programs(stack: ExitStack) -> None:
             port = server.tcp(host) if netid.startswith("tcp") else server.udp(host)
             for vers in (1, 2):
                 uaddr = f"{host}.{port >> 8}.{port & 255}"
-                sync.run(sync.binder.set(number, vers, netid, uaddr))
+                sync.rpcbind.set(number, vers, netid, uaddr)
         stack.enter_context(server)
 
 

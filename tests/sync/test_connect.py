@@ -9,12 +9,12 @@ import struct
 import threading
 from contextlib import ExitStack
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from oncrpc import sync
+from oncrpc.client.port_mapper import MapperClient
 from oncrpc.errors import (
     AddressError,
     CallTimeout,
@@ -23,8 +23,8 @@ from oncrpc.errors import (
     ProtocolError,
     TransportError,
 )
-from oncrpc.rpc import Version
 from oncrpc.rpc.record import RecordReader, encode_record
+from oncrpc.sync.connect import ReconnectingLink
 from support.fake_resolver import Asked
 from support.service import COUNTER_V3, Counter
 from support.threads import answering, behaving, dialed, has_ipv6, silent
@@ -120,7 +120,7 @@ def test_after_bytes_that_are_no_record_the_link_is_closed() -> None:
             sync.run(counter.READ())
 
         with pytest.raises(
-            TransportError, match="given up after bytes that are no record"
+            TransportError, match="given up after bytes that are not a record"
         ) as raised:
             sync.run(counter.READ())
 
@@ -191,7 +191,7 @@ def test_a_call_under_way_when_the_connection_breaks_fails_and_the_next_one_dial
         assert counter.ADD(6) == 6
 
 
-class Told(sync.Binder):
+class Told(MapperClient):
     """Knows where the program is: the ``ports`` in turn, or for 0 that it is not registered."""
 
     ports: list[int]
@@ -206,12 +206,12 @@ class Told(sync.Binder):
 @pytest.mark.parametrize("netid", ["tcp", "udp"])
 def test_dialing_again_asks_the_port_mapper_again(netid: str) -> None:
     server = answering(Counter(), datagrams=True) if netid == "udp" else Ending()
-    binder = Told(sync.dial)
+    mapper = Told(sync.dial)
     with ExitStack() as first, behaving(netid, server) as (host, second_port):
         _, first_port = first.enter_context(behaving(netid, server))
-        binder.ports = [first_port, 0, second_port]
+        mapper.ports = [first_port, 0, second_port]
         with sync.connect(
-            host, COUNTER_V3.Client, transport=netid, binder=binder, reconnect=True
+            host, COUNTER_V3.Client, transport=netid, mapper=mapper, reconnect=True
         ) as counter:
             counter.READ()
             first.close()
@@ -222,7 +222,7 @@ def test_dialing_again_asks_the_port_mapper_again(netid: str) -> None:
                 counter.READ()
             counter.READ()
 
-    assert binder.ports == []
+    assert mapper.ports == []
 
 
 def test_a_client_that_was_left_is_not_dialed_again() -> None:
@@ -248,33 +248,6 @@ def test_looking_up_a_name_is_within_the_timeout(netid: str, no_name_server: Ask
     assert raised.value.errno == errno.ETIMEDOUT
 
 
-class Mapper(sync.Binder):
-    """Dials a port mapper to say that the program is at port 2049."""
-
-    async def find(self, host: str, version: type[Version], netid: str) -> tuple[str, int]:
-        await self.dial(netid, host, 111)
-        return host, 2049
-
-
-def test_what_the_port_mapper_took_is_part_of_the_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = [100.0]
-    dialed: list[tuple[int, float]] = []
-    links: list[Any] = []
-
-    async def slowly(netid: str, host: str, port: int, *, timeout: float, **_: object) -> Any:
-        dialed.append((port, timeout))
-        links.append(SimpleNamespace(close=lambda: None))
-        now[0] += 2.0
-        return links[-1]
-
-    monkeypatch.setattr("oncrpc.sync.time.monotonic", lambda: now[0])
-    monkeypatch.setattr("oncrpc.sync.dial", slowly)
-    monkeypatch.setattr("oncrpc.sync.Binder", Mapper)
-    with sync.connect(LOCALHOST, COUNTER_V3.Client, timeout=5.0):
-        assert dialed == [(111, 5.0), (2049, 3.0)]
-        assert [link.timeout for link in links] == [3.0, 5.0]
-
-
 def test_a_timeout_may_be_infinite() -> None:
     with (
         behaving("tcp", answering(Counter(), datagrams=False)) as (_, port),
@@ -283,10 +256,9 @@ def test_a_timeout_may_be_infinite() -> None:
         assert counter.ADD(5) == 5
 
 
-def test_what_dialing_took_is_part_of_the_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dialing_is_part_of_the_timeout() -> None:
     limits: list[float] = []
     now = [100.0]
-    monkeypatch.setattr("oncrpc.sync.time.monotonic", lambda: now[0])
 
     class Link:
         """Notes the timeout of each call."""
@@ -303,7 +275,7 @@ def test_what_dialing_took_is_part_of_the_timeout(monkeypatch: pytest.MonkeyPatc
         async def call(self, *_: Any, timeout: float, **__: Any) -> None:
             limits.append(timeout)
 
-    def dial(limit: float) -> Any:
+    async def dial(limit: float) -> Any:
         limits.append(limit)
         now[0] += 3.0
         return Link()
@@ -311,7 +283,7 @@ def test_what_dialing_took_is_part_of_the_timeout(monkeypatch: pytest.MonkeyPatc
     first: Any = Link()
     first.broken = True
     counter = COUNTER_V3.SyncClient(
-        COUNTER_V3.Client(sync.ReconnectingLink(first, dial, timeout=10.0))
+        COUNTER_V3.Client(ReconnectingLink(first, dial, timeout=10.0, clock=lambda: now[0]))
     )
     counter.NULL()
     counter.with_options(timeout=2.0).NULL()

@@ -17,6 +17,7 @@ import pytest
 
 from oncrpc import sync
 from oncrpc.addr import split_uaddr
+from oncrpc.client.port_mapper import MapperClient
 from oncrpc.errors import (
     CallTimeout,
     HostUnknown,
@@ -196,7 +197,7 @@ def test_a_peer_that_takes_no_call_ends_it_at_its_deadline_and_the_link() -> Non
         with ExitStack() as ending:
             ending.callback(taken.set)
 
-            with pytest.raises(CallTimeout, match="over tcp does not take PMAP"):
+            with pytest.raises(CallTimeout, match="over tcp does not accept PMAP"):
                 sync.run(client.PMAPPROC_CALLIT(big))
             with pytest.raises(TransportError):
                 sync.run(client.PMAPPROC_NULL())
@@ -336,14 +337,14 @@ def test_a_connected_client_blocks_and_returns_results() -> None:
 
 
 def test_a_connected_client_asks_the_port_mapper_and_closes_at_the_end() -> None:
-    class Told(sync.Binder):
+    class Told(MapperClient):
         async def getport(self, host: str, prog: int, vers: int, netid: str) -> int:
             assert (prog, vers, netid) == (COUNTER, 3, "udp")
             return port
 
     with behaving("udp", answering(Counter(), datagrams=True)) as (host, port):
-        binder = Told(sync.dial)
-        with sync.connect(host, COUNTER_V3.Client, transport="udp", binder=binder) as counter:
+        mapper = Told(sync.dial)
+        with sync.connect(host, COUNTER_V3.Client, transport="udp", mapper=mapper) as counter:
             assert counter.ADD(5) == 5
             link = counter.client.link
         with pytest.raises(TransportError):

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from typing import Generic, NamedTuple, TypeVar, TypeVarTuple
 
+from oncrpc.client.port_mapper import RPCB_MULTICAST
 from oncrpc.errors import TransportError, XdrError
 from oncrpc.net.broadcast import Destination, broadcast_socket, destinations
 from oncrpc.net.targets import check_port
@@ -80,7 +81,7 @@ async def broadcast(
 
 def _places(to: Sequence[Destination] | None) -> Sequence[Destination]:
     try:
-        return destinations() if to is None else to
+        return destinations(RPCB_MULTICAST) if to is None else to
     except OSError as error:
         raise TransportError.number(error.errno or errno.EIO) from None
 

@@ -18,12 +18,13 @@ A = TypeVarTuple("A")
 class ReconnectingLink:
     """Carries calls over ``link``, and over a new one once that is broken.
 
-    Calls under way when it breaks fail: whether they were carried out nobody knows. The next call
-    dials, once for all that come meanwhile, and waits for it no longer than its own timeout.
+    Calls under way when it breaks fail: the server may have carried them out or not. The next call
+    dials, once for all that come meanwhile, and waits for that no longer than its own timeout.
+    ``dial`` takes the seconds that it has.
     """
 
     def __init__(
-        self, link: AioLink, dial: Callable[[], Awaitable[AioLink]], *, timeout: float
+        self, link: AioLink, dial: Callable[[float], Awaitable[AioLink]], *, timeout: float
     ) -> None:
         self.link, self.dial, self.timeout = link, dial, timeout
         self.closed = False
@@ -58,7 +59,7 @@ class ReconnectingLink:
         async with self._dialing:
             if not self._works():
                 self.link.close()
-                self.link = await self.dial()
+                self.link = await self.dial(self.timeout)
         if self.closed:
             self.link.close()
             raise ClientClosed.at(self.link.calls.place)

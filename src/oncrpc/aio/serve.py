@@ -10,10 +10,11 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from itertools import product
 
 from oncrpc.addr import WILDCARDS, family_of, is_numeric, split_uaddr, transport
-from oncrpc.aio.binding import binder
 from oncrpc.aio.limits import Limits
+from oncrpc.aio.link import dial
 from oncrpc.aio.server import DRAIN, Server
 from oncrpc.checks import check_kind, check_seconds
+from oncrpc.client.port_mapper import MapperClient, port_mapper
 from oncrpc.errors import AddressError, NotRegistered, OncRpcError
 from oncrpc.net.sockets import listen, listen_local
 from oncrpc.net.targets import check_netid, check_port
@@ -21,7 +22,6 @@ from oncrpc.rpc.auth import Judge
 from oncrpc.rpc.dispatch import Dispatcher
 from oncrpc.rpc.duplicates import DuplicateCache
 from oncrpc.rpc.program import Hook, Service, Version
-from oncrpc.rpcbind import Binder
 
 VISIBLE = ("udp", "tcp", "udp6", "tcp6")
 NOT_HERE = (
@@ -31,7 +31,7 @@ NOT_HERE = (
 NONE = type(None)
 KINDS: dict[str, tuple[type, ...]] = {
     "host": (str, NONE), "path": (str, NONE), "limits": (Limits, Mapping, NONE),
-    "registrar": (Binder,),
+    "register": (bool, str, MapperClient),
 }  # fmt: skip
 """The types of arguments of ``serve``."""
 
@@ -43,13 +43,12 @@ async def serve(
     host: str | None = None,
     port: int = 0,
     path: str | None = None,
-    register: bool = False,
+    register: bool | str | MapperClient = False,
     hooks: Sequence[Hook] = (),
     auth: Judge | None = None,
     duplicates: DuplicateCache | None = None,
     limits: Limits | Mapping[str, Limits] | None = None,
     drain: float = DRAIN,
-    registrar: Binder = binder,
 ) -> AsyncIterator[Server]:
     """Serve programs while the context lasts.
 
@@ -60,18 +59,20 @@ async def serve(
 
     ``transports`` are netids; by default UDP and TCP over the IP versions that this host has.
     ``host`` is the address to bind, by default every address; port 0 lets the kernel choose.
-    ``path`` is the socket file of the netid ``local``. With ``register`` the programs are
-    registered with the port mapper, and removed from it when the context ends; calls in progress
-    then have ``drain`` seconds. ``hooks`` run around every call, the first one outermost; ``auth``
-    judges credentials; ``duplicates`` keeps the replies to retransmitted calls. ``limits`` apply
-    to UDP and TCP; a mapping gives them by netid.
+    ``path`` is the socket file of the netid ``local``. ``register=True`` registers the programs
+    with this host's port mapper, or the one in ONCRPC_MAPPER; ``register="127.0.0.1:10111"`` with
+    that one. When the context ends, they are removed from it; calls in progress then have ``drain``
+    seconds. ``hooks`` run around every call, the first one outermost; ``auth`` judges credentials;
+    ``duplicates`` keeps the replies to retransmitted calls. ``limits`` apply to UDP and TCP; a
+    mapping gives them by netid.
 
     Raises:
         OSError: an address cannot be bound. NotRegistered: the port mapper refused.
         ValueError: no service, no such transport, or no such port. TypeError: no such kind.
     """
-    _check(drain, hooks, host=host, path=path, limits=limits, registrar=registrar)
+    _check(drain, hooks, host=host, path=path, limits=limits, register=register)
     dispatcher = _dispatcher(services, hooks=hooks, auth=auth, duplicates=duplicates)
+    mapper = port_mapper(None if isinstance(register, bool) else register, dial)
     server = Server(dispatcher, limits=limits)
     async with AsyncExitStack() as ending:
         ending.push_async_callback(server.close, drain=drain)
@@ -79,7 +80,7 @@ async def serve(
             server.add(sock, netid)
         _start(server, host)
         if register:
-            registration = _Registration(services, server, registrar)
+            registration = _Registration(services, server, mapper)
             ending.push_async_callback(registration.undo)
             await registration.make()
         yield server
@@ -165,8 +166,8 @@ def _socket(netid: str, host: str | None, port: int, path: str | None) -> socket
 class _Registration:
     """What a server has registered with a port mapper, to be removed when it ends."""
 
-    def __init__(self, services: Sequence[Service], server: Server, registrar: Binder) -> None:
-        self.services, self.server, self.registrar = services, server, registrar
+    def __init__(self, services: Sequence[Service], server: Server, mapper: MapperClient) -> None:
+        self.services, self.server, self.mapper = services, server, mapper
         self._made: list[tuple[type[Version], str]] = []
 
     async def make(self) -> None:
@@ -177,9 +178,9 @@ class _Registration:
         """
         for version, netid in product((s.version for s in self.services), self.server.addresses):
             self._made.append((version, netid))
-            await self.registrar.unset(version.prog, version.vers, netid)
+            await self.mapper.unset(version.prog, version.vers, netid)
             uaddr = self.server.addresses[netid]
-            if not await self.registrar.set(version.prog, version.vers, netid, uaddr):
+            if not await self.mapper.set(version.prog, version.vers, netid, uaddr):
                 raise NotRegistered(
                     f"the port mapper refused program {version.prog} version {version.vers}"
                     f" on {netid}: somebody else has registered it"
@@ -192,13 +193,13 @@ class _Registration:
         with suppress(OncRpcError, OSError):
             listed = {
                 (entry.r_prog, entry.r_vers, entry.r_netid.decode(errors="replace")): entry.r_addr
-                for entry in await self.registrar.dump()
+                for entry in await self.mapper.dump()
             }
             for version, netid in self._made:
                 found = listed.get((version.prog, version.vers, netid), b"")
                 ours = _port_or_path(self.server.addresses[netid])
                 if _port_or_path(found.decode(errors="replace")) == ours:
-                    await self.registrar.unset(version.prog, version.vers, netid)
+                    await self.mapper.unset(version.prog, version.vers, netid)
 
 
 def _port_or_path(uaddr: str) -> int | str:

@@ -9,10 +9,10 @@ from typing import NamedTuple
 from oncrpc.addr import split_host_port
 from oncrpc.cli.bounded_lists import dial_bounded
 from oncrpc.cli.command import Failure, Option, integer
+from oncrpc.client.port_mapper import Dial, MapperClient, OpenLink
 from oncrpc.errors import AddressError, OncRpcError, TransportError
 from oncrpc.programs.portmap import PMAP_PORT
 from oncrpc.rpc.calls import DEFAULT_TIMEOUT
-from oncrpc.rpcbind import Binder, Dial, OpenLink
 from oncrpc.sync import SocketLink
 
 VARIABLE = "ONCRPC_MAPPER"
@@ -119,16 +119,18 @@ async def _dial(netid: str, host: str, port: int) -> SocketLink:
     return await dial_bounded(netid, host, port, timeout=DEFAULT_TIMEOUT)
 
 
-def binder_of(dial: Dial, *, port: int | None, socket: str | None, host: str = "") -> Binder:
+def binder_of(dial: Dial, *, port: int | None, socket: str | None, host: str = "") -> MapperClient:
     """A binder that asks the port mapper at that socket only; without a socket, at that port.
 
     A port means another daemon than the one at the usual sockets, which are not asked then.
     """
     if socket:
-        return Binder(dial, sockets=(socket,), hosts=())
+        return MapperClient(dial, sockets=(socket,), hosts=())
     if host:
-        return Binder(dial, port=PMAP_PORT if port is None else port, sockets=(), hosts=(host,))
-    return Binder(dial) if port is None else Binder(dial, port=port, sockets=())
+        return MapperClient(
+            dial, port=PMAP_PORT if port is None else port, sockets=(), hosts=(host,)
+        )
+    return MapperClient(dial) if port is None else MapperClient(dial, port=port, sockets=())
 
 
 def unreachable(program: str, socket: str, error: TransportError) -> Failure:

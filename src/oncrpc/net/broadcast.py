@@ -1,4 +1,4 @@
-"""Where a broadcast of this host goes: getifaddrs(3), which Python does not have."""
+"""The addresses that a broadcast of this host goes to, by getifaddrs(3)."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import ctypes
 import socket
 from collections.abc import Iterator
 from typing import Any, NamedTuple
-
-from oncrpc.addr import RPCB_MULTICAST
 
 IFF_UP, IFF_BROADCAST, IFF_LOOPBACK, IFF_MULTICAST = 0x1, 0x2, 0x8, 0x1000
 
@@ -37,34 +35,35 @@ class Interface(NamedTuple):
 
 
 class Destination(NamedTuple):
-    """Where a datagram for everybody is sent; ``scope`` is the interface's number, for IPv6."""
+    """Where a broadcast datagram is sent; ``scope`` is the interface index, for IPv6."""
 
     family: int
     host: str
     scope: int = 0
 
     def sockaddr(self, port: int) -> tuple[Any, ...]:
-        """What sendto takes."""
+        """The address that sendto takes."""
         return (self.host, port, 0, self.scope) if self.scope else (self.host, port)
 
 
-def destinations() -> list[Destination]:
-    """Every interface's IPv4 broadcast address, and the group of port mappers on each."""
+def destinations(group: str) -> list[Destination]:
+    """Every interface's IPv4 broadcast address, and an IPv6 group on each; without loopback."""
     found = [entry for entry in interfaces() if entry.flags & IFF_UP]
     found = [entry for entry in found if not entry.flags & IFF_LOOPBACK]
-    return list(dict.fromkeys(filter(None, map(_destination, found))))
+    places = (_destination(entry, group) for entry in found)
+    return list(dict.fromkeys(place for place in places if place is not None))
 
 
-def _destination(entry: Interface) -> Destination | None:
+def _destination(entry: Interface, group: str) -> Destination | None:
     if entry.family == socket.AF_INET and entry.flags & IFF_BROADCAST and entry.broadcast:
         return Destination(socket.AF_INET, entry.broadcast)
     if entry.family == socket.AF_INET6 and entry.flags & IFF_MULTICAST:
-        return Destination(socket.AF_INET6, RPCB_MULTICAST, socket.if_nametoindex(entry.name))
+        return Destination(socket.AF_INET6, group, socket.if_nametoindex(entry.name))
     return None
 
 
 def broadcast_socket(family: int) -> socket.socket:
-    """A datagram socket that may send to everybody."""
+    """A datagram socket that may send to broadcast addresses."""
     sock = socket.socket(family, socket.SOCK_DGRAM)
     if family == socket.AF_INET:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
@@ -75,7 +74,7 @@ def interfaces() -> Iterator[Interface]:
     """The addresses of this host's interfaces.
 
     Raises:
-        OSError: the kernel does not tell.
+        OSError: getifaddrs(3) failed.
     """
     libc: Any = ctypes.CDLL(None, use_errno=True)
     first = ctypes.POINTER(_ifaddrs)()

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from oncrpc.addr import RPCB_MULTICAST, Transport, local_address
+from oncrpc.addr import Transport, local_address
 from oncrpc.net.lookup import look_up
 from oncrpc.net.targets import socket_of
 
@@ -135,7 +135,7 @@ def _admit_calls(sock: socket.socket) -> None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, QUEUE)
 
 
-def join_group(sock: socket.socket, group: str = RPCB_MULTICAST) -> list[str]:
+def join_group(sock: socket.socket, group: str) -> list[str]:
     """Join an IPv6 group on every interface, for as long as the socket lives; their names."""
     joined = []
     for index, name in socket.if_nameindex():

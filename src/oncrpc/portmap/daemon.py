@@ -20,6 +20,7 @@ from oncrpc.access.udp_limits import UdpLimits
 from oncrpc.addr import transports
 from oncrpc.aio.connections import Carried
 from oncrpc.aio.server import Server
+from oncrpc.client.port_mapper import RPCB_MULTICAST
 from oncrpc.daemon.config.layers import changed
 from oncrpc.daemon.config.read import PolicyError, load
 from oncrpc.daemon.config.values import Config, StartError
@@ -146,7 +147,10 @@ class Daemon:
         """Join the port mappers' group, for broadcast over IPv6."""
         for sock, netid in self.listeners.sockets:
             if netid == "udp6":
-                log.debug("joined the port mappers' group on %s", ", ".join(join_group(sock)))
+                log.debug(
+                    "joined the port mappers' group on %s",
+                    ", ".join(join_group(sock, RPCB_MULTICAST)),
+                )
 
     def _forwarder(self) -> Forwarder | None:
         if not self.config.remote_calls:

@@ -52,7 +52,7 @@ def test_a_failed_reverse_lookup_is_unknown(monkeypatch: pytest.MonkeyPatch) -> 
 def loopback(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everybody is this host."""
     places = [Destination(socket.AF_INET, "127.0.0.1")]
-    monkeypatch.setattr(broadcast, "destinations", lambda: places)
+    monkeypatch.setattr(broadcast, "destinations", lambda _: places)
     monkeypatch.setattr(broadcast, "name_of", lambda uaddr: "name")
     monkeypatch.setattr(broadcast, "ROUNDS", (0.02, 0.02))
 
@@ -132,7 +132,7 @@ def test_nobody_is_no_failure(capsys: pytest.CaptureFixture[str]) -> None:
 def test_no_network_is_a_failure(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(broadcast, "destinations", list)
+    monkeypatch.setattr(broadcast, "destinations", lambda _: [])
 
     assert main(["-b", "100003", "3"]) == 1
     assert capsys.readouterr().err == (
@@ -144,7 +144,7 @@ def test_a_network_that_takes_nothing_is_a_failure(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     places = [Destination(socket.AF_INET, "not an address")]
-    monkeypatch.setattr(broadcast, "destinations", lambda: places)
+    monkeypatch.setattr(broadcast, "destinations", lambda _: places)
 
     assert main(["-b", "100003", "3"]) == 1
     assert capsys.readouterr().err == "rpcinfo: broadcast failed: RPC: Unable to send\n"

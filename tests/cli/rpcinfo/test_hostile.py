@@ -17,7 +17,7 @@ from oncrpc.errors import ProgramMismatch
 from oncrpc.programs.rpcb import RPCBVERS, rp__list, rpcb, rpcb_entry, rpcb_entry_list
 from oncrpc.rpc.dispatch import refuse
 from oncrpc.rpc.record import encode_record
-from oncrpc.sync import MAX_STRAY
+from oncrpc.sync.link import MAX_STRAY
 from support.commands import Server, serving
 from support.fake_mapper import Mapper4
 from support.threads import Behaviour, behaving

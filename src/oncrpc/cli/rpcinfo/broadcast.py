@@ -17,6 +17,7 @@ from typing import cast
 from oncrpc.addr import split_uaddr
 from oncrpc.cli.command import Failure, printable
 from oncrpc.cli.rpcinfo.options import PROGRAM, Request, program, version
+from oncrpc.client.port_mapper import RPCB_MULTICAST
 from oncrpc.errors import AddressError
 from oncrpc.net.broadcast import Destination, broadcast_socket, destinations
 from oncrpc.net.credentials import auth_sys
@@ -46,7 +47,7 @@ async def broadcast(request: Request) -> int:
 
 def _asking(asked: Questions, port: int) -> Asking:
     try:
-        places = destinations()
+        places = destinations(RPCB_MULTICAST)
         if not places:
             raise Failure(f"{PROGRAM}: broadcast failed: RPC: Unknown protocol; {NO_INTERFACE}")
         return Asking(asked, places, port)

@@ -27,10 +27,10 @@ from oncrpc.cli.rpcinfo.trouble import (
     of_dial,
     of_lookup,
 )
+from oncrpc.client.port_mapper import MapperClient
 from oncrpc.errors import AddressError, OncRpcError, TransportError
 from oncrpc.programs.portmap import PMAP_PORT
 from oncrpc.rpc import Procedure
-from oncrpc.rpcbind import Binder
 from oncrpc.sync import SocketLink
 
 R = TypeVar("R")
@@ -114,7 +114,7 @@ class Reach:
     async def program(self, netid: str, host: str, prog: int, vers: int) -> SocketLink:
         """A program that the port mapper knows, by a transport; a local one's host is ignored."""
         local = transport(netid).family == "loopback"
-        binder = Binder(self.link, port=self.port) if not local else self.binder
+        binder = MapperClient(self.link, port=self.port) if not local else self.binder
         try:
             uaddr = await binder.getaddr("" if local else host, prog, vers, netid)
         except OncRpcError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from oncrpc.addr import RPCB_ABSTRACT, RPCB_SOCKET
+from oncrpc.client.port_mapper import RPCB_ABSTRACT, RPCB_SOCKET
 from oncrpc.daemon.web.address import Place
 from oncrpc.programs.portmap import PMAP_PORT
 

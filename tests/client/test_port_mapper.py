@@ -1,0 +1,391 @@
+"""Talking to port mappers (RFC 1833), over links in memory."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from oncrpc import sync
+from oncrpc.client.port_mapper import RPCB_ABSTRACT, RPCB_SOCKET, MapperClient
+from oncrpc.errors import (
+    AddressError,
+    AuthError,
+    CallError,
+    GarbageArguments,
+    NotRegistered,
+    ProcedureUnavailable,
+    ProgramUnavailable,
+    TransportError,
+)
+from oncrpc.numbers import TRANSIENT, Range, range_of
+from oncrpc.portmap.procedures import Mapper
+from oncrpc.portmap.registry import Registry
+from oncrpc.programs.portmap import PMAP_VERS, mapping, pmaplist
+from oncrpc.programs.rpcb import RPCBVERS, RPCBVERS4, rp__list, rpcb
+from oncrpc.rpc import Call, Caller, Service
+from oncrpc.rpc.prot import auth_stat
+from oncrpc.testing import MemoryLink
+
+HOST = "192.0.2.1"
+Place = tuple[str, str, int]
+
+
+class Hosts:
+    """Dials port mappers that are in memory; ``dialed`` are the places asked, ``links`` opened."""
+
+    def __init__(self, places: dict[Place, Sequence[Service]]) -> None:
+        self.places = places
+        self.dialed: list[Place] = []
+        self.links: list[MemoryLink] = []
+
+    async def __call__(self, netid: str, host: str, port: int) -> MemoryLink:
+        self.dialed.append((netid, host, port))
+        if (netid, host, port) not in self.places:
+            raise TransportError.number(errno.ECONNREFUSED)
+        link = MemoryLink(self.places[netid, host, port], peer=f"{host}.{port >> 8}.{port & 255}")
+        self.links.append(link)
+        return link
+
+
+class Rpcb4(RPCBVERS4.Service):
+    """Version 4, which gives one answer to every GETADDR."""
+
+    def __init__(self, answer: bytes | CallError) -> None:
+        self.answer = answer
+        self.asked: list[rpcb] = []
+
+    def RPCBPROC_GETADDR(self, call: Call, arg: rpcb) -> bytes:
+        self.asked.append(arg)
+        if isinstance(self.answer, CallError):
+            raise self.answer
+        return self.answer
+
+    def RPCBPROC_DUMP(self, call: Call) -> list[rp__list]:
+        return [rp__list(rpcb(4, 1, b"tcp", b"::.0.4", b"root"))]
+
+
+class Rpcb3(RPCBVERS.Service):
+    """Version 3, the same; it remembers what is set and unset."""
+
+    def __init__(self, answer: bytes = b"192.0.2.9.3.3") -> None:
+        self.answer = answer
+        self.changed: list[tuple[str, rpcb]] = []
+
+    def RPCBPROC_GETADDR(self, call: Call, arg: rpcb) -> bytes:
+        return self.answer
+
+    def RPCBPROC_DUMP(self, call: Call) -> list[rp__list]:
+        return [rp__list(rpcb(3, 1, b"udp", b"::.0.3", b"superuser"))]
+
+    def RPCBPROC_SET(self, call: Call, arg: rpcb) -> bool:
+        self.changed.append(("set", arg))
+        return len(self.changed) == 1
+
+    def RPCBPROC_UNSET(self, call: Call, arg: rpcb) -> bool:
+        self.changed.append(("unset", arg))
+        return True
+
+
+class Pmap(PMAP_VERS.Service):
+    """Version 2."""
+
+    def __init__(self, port: int = 2049) -> None:
+        self.port = port
+        self.asked: list[mapping] = []
+
+    def PMAPPROC_GETPORT(self, call: Call, arg: mapping) -> int:
+        self.asked.append(arg)
+        return self.port
+
+    def PMAPPROC_DUMP(self, call: Call) -> list[pmaplist]:
+        return [
+            pmaplist(mapping(100003, 3, 6, 2049)),
+            pmaplist(mapping(100003, 3, 17, 0x10000 + 2049)),
+            pmaplist(mapping(1, 2, 132, 3)),
+        ]
+
+
+def at_host(*services: Service, netid: str = "tcp", port: int = 111) -> Hosts:
+    return Hosts({(netid, HOST, port): services})
+
+
+def getaddr(hosts: Hosts, netid: str = "tcp") -> str:
+    return sync.run(MapperClient(hosts).getaddr(HOST, 100003, 3, netid))
+
+
+def test_an_address_is_asked_of_version_4() -> None:
+    newest = Rpcb4(b"192.0.2.9.4.4")
+
+    assert getaddr(at_host(newest, Rpcb3(), Pmap())) == "192.0.2.9.4.4"
+
+    assert newest.asked == [rpcb(100003, 3, b"tcp", b"192.0.2.1.0.111", b"")]
+
+
+@pytest.mark.parametrize("answer", [ProgramUnavailable(), GarbageArguments()])
+def test_where_version_4_is_not_understood_version_3_is_asked(answer: CallError) -> None:
+    assert getaddr(at_host(Rpcb4(answer), Rpcb3())) == "192.0.2.9.3.3"
+
+
+def test_where_version_4_is_missing_version_3_is_asked() -> None:
+    assert getaddr(at_host(Rpcb3(), Pmap())) == "192.0.2.9.3.3"
+
+
+@pytest.mark.parametrize(("netid", "prot"), [("tcp", 6), ("udp", 17)])
+def test_where_both_are_missing_version_2_is_asked_for_the_port(netid: str, prot: int) -> None:
+    oldest = Pmap()
+
+    assert getaddr(at_host(oldest, netid=netid), netid) == "192.0.2.1.8.1"
+
+    assert oldest.asked == [mapping(100003, 3, prot, 0)]
+
+
+def test_version_2_cannot_map_other_transports() -> None:
+    with pytest.raises(NotRegistered, match="cannot map netid tcp6"):
+        getaddr(at_host(Pmap(), netid="tcp6"), "tcp6")
+
+
+@pytest.mark.parametrize("mapper", [Rpcb4(b""), Rpcb3(b""), Pmap(0)])
+def test_a_program_without_an_address_is_not_registered(mapper: Service) -> None:
+    with pytest.raises(NotRegistered, match=f"version 3 is not registered for tcp on {HOST}"):
+        getaddr(at_host(mapper))
+
+
+def test_another_refusal_is_not_asked_again_in_another_version() -> None:
+    with pytest.raises(AuthError):
+        getaddr(at_host(Rpcb4(AuthError(auth_stat.AUTH_TOOWEAK)), Rpcb3()))
+
+
+def test_a_port_is_that_of_the_address() -> None:
+    hosts = at_host(Rpcb4(b"192.0.2.9.4.4"))
+
+    assert sync.run(MapperClient(hosts).getport(HOST, 1, 1, "tcp")) == 0x404
+
+
+def test_an_answer_that_is_no_address_has_no_port() -> None:
+    with pytest.raises(AddressError):
+        sync.run(MapperClient(at_host(Rpcb4(b"\xff\xfe"))).getport(HOST, 1, 1, "tcp"))
+
+
+def test_of_a_port_of_version_2_that_is_too_large_the_low_bits_count() -> None:
+    hosts = at_host(Pmap(0x10000 + 2049))
+
+    assert sync.run(MapperClient(hosts).getport(HOST, 1, 1, "tcp")) == 2049
+
+
+def test_the_port_mapper_may_be_at_another_port() -> None:
+    hosts = at_host(Rpcb4(b"192.0.2.9.4.4"), port=10111)
+
+    assert sync.run(MapperClient(hosts, port=10111).getaddr(HOST, 1, 1, "tcp")) == "192.0.2.9.4.4"
+
+
+@pytest.mark.parametrize(("host", "path"), [("", RPCB_SOCKET), ("/tmp/it", "/tmp/it")])
+def test_over_the_local_transport_the_host_is_a_path(host: str, path: str) -> None:
+    hosts = Hosts({("local", path, 0): [Rpcb4(b"/run/service")]})
+
+    assert sync.run(MapperClient(hosts).getaddr(host, 1, 1, "local")) == "/run/service"
+
+
+def test_the_link_is_closed_whatever_comes_of_it() -> None:
+    hosts = at_host(Rpcb4(b""))
+
+    with pytest.raises(NotRegistered):
+        getaddr(hosts)
+
+    assert [link.closed for link in hosts.links] == [True]
+
+
+LOCAL: list[Place] = [
+    ("local", RPCB_ABSTRACT, 0),
+    ("local", RPCB_SOCKET, 0),
+    ("tcp6", "::1", 111),
+    ("tcp", "127.0.0.1", 111),
+]
+
+
+@pytest.mark.parametrize("reached", range(4))
+def test_this_host_is_asked_by_the_way_that_proves_most(reached: int) -> None:
+    hosts = Hosts({place: [Rpcb4(b"")] for place in LOCAL[reached:]})
+
+    sync.run(MapperClient(hosts).dump())
+
+    assert hosts.dialed == LOCAL[: reached + 1]
+    assert [link.closed for link in hosts.links] == [True]
+
+
+def test_if_no_way_leads_to_this_host_the_last_failure_is_told() -> None:
+    hosts = Hosts({})
+
+    with pytest.raises(TransportError) as caught:
+        sync.run(MapperClient(hosts).dump())
+
+    assert caught.value.errno == errno.ECONNREFUSED
+    assert hosts.dialed == LOCAL
+
+
+def test_without_hosts_this_host_is_asked_by_its_sockets_alone() -> None:
+    hosts = Hosts({place: [Rpcb4(b"")] for place in LOCAL})
+
+    with pytest.raises(TransportError):
+        sync.run(MapperClient(hosts, sockets=["/tmp/it"], hosts=()).unset(9, 1))
+
+    assert hosts.dialed == [("local", "/tmp/it", 0)]
+
+
+def test_a_binder_that_has_no_way_to_this_host_is_a_mistake() -> None:
+    with pytest.raises(ValueError, match="neither sockets nor hosts"):
+        MapperClient(Hosts({}), sockets=(), hosts=())
+
+
+def test_a_transport_that_this_host_lacks_is_passed_over() -> None:
+    hosts = Hosts({LOCAL[3]: [Rpcb4(b"")]})
+
+    async def without_tcp6(netid: str, host: str, port: int) -> MemoryLink:
+        if netid == "tcp6":
+            raise AddressError("unknown netid 'tcp6'")
+        return await hosts(netid, host, port)
+
+    assert len(sync.run(MapperClient(without_tcp6).dump())) == 1
+
+
+def test_a_failure_within_the_conversation_is_no_reason_to_go_elsewhere() -> None:
+    hosts = Hosts({place: [] for place in LOCAL})
+
+    with pytest.raises(ProgramUnavailable):
+        sync.run(MapperClient(hosts).dump())
+
+    assert hosts.dialed == LOCAL[:1]
+    assert [link.closed for link in hosts.links] == [True]
+
+
+@pytest.mark.parametrize(
+    ("services", "dumped"),
+    [
+        ([Rpcb4(b""), Rpcb3(), Pmap()], [rpcb(4, 1, b"tcp", b"::.0.4", b"root")]),
+        ([Rpcb3(), Pmap()], [rpcb(3, 1, b"udp", b"::.0.3", b"superuser")]),
+        (
+            [Pmap()],
+            [
+                rpcb(100003, 3, b"tcp", b"0.0.0.0.8.1", b""),
+                rpcb(100003, 3, b"udp", b"0.0.0.0.8.1", b""),
+                rpcb(1, 2, b"132", b"0.0.0.0.0.3", b""),
+            ],
+        ),
+    ],
+    ids=["version 4", "version 3", "version 2, widened"],
+)
+def test_a_dump_has_one_form_whatever_the_version(services: list[Service], dumped: Any) -> None:
+    assert sync.run(MapperClient(at_host(*services)).dump(HOST)) == dumped
+
+
+def test_a_host_with_an_ipv6_address_is_asked_over_ipv6() -> None:
+    hosts = Hosts({("tcp6", "2001:db8::1", 111): [Rpcb4(b"")]})
+
+    assert len(sync.run(MapperClient(hosts).dump("2001:db8::1"))) == 1
+
+
+def test_registering_names_the_owner_and_tells_the_answer() -> None:
+    service = Rpcb3()
+    mapper = MapperClient(Hosts({LOCAL[0]: [service]}))
+    owner = str(os.geteuid()).encode()
+
+    results = [sync.run(mapper.set(9, 1, "tcp", "::.8.1")) for _ in range(2)]
+
+    assert results == [True, False]
+    assert service.changed == [("set", rpcb(9, 1, b"tcp", b"::.8.1", owner))] * 2
+
+
+@pytest.mark.parametrize("netid", ["", "tcp"])
+def test_taking_back_is_for_one_transport_or_for_all(netid: str) -> None:
+    service = Rpcb3()
+    mapper = MapperClient(Hosts({("local", "/tmp/it", 0): [service]}), sockets=["/tmp/it"])
+    owner = str(os.geteuid()).encode()
+
+    assert sync.run(mapper.unset(9, 1, netid) if netid else mapper.unset(9, 1))
+
+    assert service.changed == [("unset", rpcb(9, 1, netid.encode(), b"", owner))]
+
+
+def test_a_port_mapper_that_registers_nobody_says_so() -> None:
+    with pytest.raises(ProcedureUnavailable):
+        sync.run(MapperClient(Hosts({LOCAL[0]: [RPCBVERS.Service()]})).set(9, 1, "tcp", "::.8.1"))
+
+
+def test_a_version_is_found_at_the_port_that_the_port_mapper_tells() -> None:
+    mapper = MapperClient(at_host(Rpcb4(b"192.0.2.9.4.4")))
+
+    assert sync.run(mapper.find(HOST, PMAP_VERS, "tcp")) == (HOST, 1028)
+
+
+def test_over_a_local_socket_nobody_is_asked() -> None:
+    mapper = MapperClient(Hosts({}))
+
+    assert sync.run(mapper.find("/run/other.sock", PMAP_VERS, "local")) == ("/run/other.sock", 0)
+    assert sync.run(mapper.find("", PMAP_VERS, "local")) == (RPCB_SOCKET, 0)
+
+
+def registry_with(*entries: rpcb) -> tuple[Registry, MapperClient]:
+    """Our own port mapper in memory, asked as root."""
+    registry = Registry()
+    for entry in entries:
+        registry.set(entry)
+    services = Mapper(registry).services()
+
+    async def dial(netid: str, host: str, port: int) -> MemoryLink:
+        return MemoryLink(services, caller=Caller("local", uid=0, loopback=True))
+
+    return registry, MapperClient(dial, sockets=["/sock"])
+
+
+def test_a_transient_number_is_picked_by_registering_it() -> None:
+    registry, mapper = registry_with()
+    addresses = {"tcp": "0.0.0.0.8.1", "udp": "0.0.0.0.8.2"}
+
+    prog = sync.run(mapper.set_transient(1, addresses))
+
+    assert range_of(prog) is Range.TRANSIENT
+    assert [(e.r_prog, e.r_vers, e.r_netid.decode()) for e in registry] == [
+        (prog, 1, netid) for netid in addresses
+    ]
+
+
+def numbers_are(monkeypatch: pytest.MonkeyPatch, *numbers: int) -> None:
+    monkeypatch.setattr("random.sample", lambda among, count: [among[n] for n in numbers])
+
+
+def test_a_number_with_another_version_is_not_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = rpcb(TRANSIENT[0], 7, b"tcp", b"0.0.0.0.0.7", b"root")
+    _, mapper = registry_with(taken)
+    numbers_are(monkeypatch, 0, 1)
+
+    assert sync.run(mapper.set_transient(1, {"tcp": "0.0.0.0.8.1"})) == TRANSIENT[1]
+
+
+def test_a_number_that_was_taken_meanwhile_is_passed_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    theirs = rpcb(TRANSIENT[0], 1, b"udp", b"0.0.0.0.0.7", b"root")
+    registry, mapper = registry_with(theirs)
+    numbers_are(monkeypatch, 0, 1)
+
+    async def seen_before() -> list[rpcb]:
+        return []
+
+    monkeypatch.setattr(mapper, "dump", seen_before)
+    prog = sync.run(mapper.set_transient(1, {"tcp": "0.0.0.0.8.1", "udp": "0.0.0.0.8.1"}))
+
+    assert prog == TRANSIENT[1]
+    assert [(e.r_prog, e.r_netid) for e in registry] == [
+        (TRANSIENT[0], b"udp"), (prog, b"tcp"), (prog, b"udp"),
+    ]  # fmt: skip
+
+
+def test_if_every_number_is_refused_there_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, mapper = registry_with(rpcb(TRANSIENT[0], 1, b"tcp", b"0.0.0.0.0.7", b"root"))
+    numbers_are(monkeypatch, 0)
+
+    with pytest.raises(NotRegistered, match="transient program numbers were refused"):
+        sync.run(mapper.set_transient(1, {"tcp": "0.0.0.0.8.1"}))
