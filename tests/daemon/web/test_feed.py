@@ -24,7 +24,7 @@ def ignore() -> None:
 
 
 async def joined(feed: Feed) -> Viewer:
-    viewer = await feed.join(ignore)
+    viewer = await feed.join("192.0.2.1", ignore)
     assert viewer is not None
     return viewer
 

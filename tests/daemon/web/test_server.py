@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 
 import pytest
 
-from oncrpc.daemon.web import server
-from oncrpc.daemon.web.server import HEADERS, MAX_CONNECTIONS, MAX_LINE
-from support.loops import LOOPS, run
+from oncrpc.daemon.web.server import HEADERS, MAX_LINE
+from support.loops import run
 from support.web_serving import Reply, SomeContent, asked, fetch, request, served
 
 
@@ -142,51 +140,3 @@ def test_request_body_is_not_awaited() -> None:
             return await asked(place, request("/healthz", Content_Length="1000000"))
 
     assert run(scenario()).status == 200
-
-
-async def ended(reader: asyncio.StreamReader) -> bool:
-    """Whether a connection ends without a response."""
-    try:
-        return await reader.read() == b""
-    except ConnectionResetError:
-        return True
-
-
-def test_late_requests_are_ended_event_streams_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "PATIENCE", 0.02)
-
-    async def scenario() -> None:
-        async with served() as place:
-            watching, watcher = await asyncio.open_connection(*place)
-            watcher.write(request("/api/events"))
-            await watching.readuntil(b"\r\n\r\n")
-            silent, writer = await asyncio.open_connection(*place)
-            writer.write(b"GET / HT")
-            assert await ended(silent)
-            assert not watching.at_eof()
-            watcher.close()
-            writer.close()
-
-    run(scenario())
-
-
-@pytest.mark.parametrize("loop", LOOPS)
-def test_connections_are_bounded(loop: str) -> None:
-    async def scenario() -> None:
-        async with served() as place:
-            held = [(await asyncio.open_connection(*place))[1] for _ in range(MAX_CONNECTIONS)]
-            reader, writer = await asyncio.open_connection(*place)
-            assert await ended(reader)
-            writer.close()
-            for each in held:
-                each.close()
-                await each.wait_closed()
-            while True:
-                try:
-                    reply = await fetch(place, "/healthz")
-                    break
-                except (ConnectionResetError, ValueError, IndexError):
-                    await asyncio.sleep(0)
-            assert reply.status == 200
-
-    run(scenario(), on=loop)

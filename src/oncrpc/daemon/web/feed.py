@@ -1,7 +1,8 @@
 """The viewers of server-sent events: who joins, who leaves, who reads too slowly.
 
 The source of the events is asked only while there are viewers. A viewer with too many unread events
-is disconnected; a browser then connects again and starts with a new snapshot.
+is disconnected; a browser then connects again and starts with a new snapshot. When there is no room
+for another viewer, the client address with most viewers loses its oldest.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from oncrpc.daemon.web.content import EventSource
+from oncrpc.daemon.web.room import Room
+from oncrpc.rpc.program import Origin
 
 MAX_VIEWERS = 16
-"""Viewers of events; one more is answered 503."""
+"""Viewers of events; one more is answered 503, unless another source has more of them."""
 
 MAX_WAITING = 64
 """Events that wait for a viewer; one more closes the connection."""
@@ -28,8 +31,8 @@ RETRY = b"retry: 1000\n\n"
 class Viewer:
     """One connection that receives events; ``drop`` ends it."""
 
-    def __init__(self, drop: Callable[[], None]) -> None:
-        self.drop = drop
+    def __init__(self, drop: Callable[[], None], source: Origin = None) -> None:
+        self.drop, self.source = drop, source
         self._events: asyncio.Queue[bytes] = asyncio.Queue(MAX_WAITING)
 
     def send(self, event: bytes) -> None:
@@ -49,7 +52,7 @@ class Feed:
 
     def __init__(self, source: EventSource) -> None:
         self.source = source
-        self._viewers: list[Viewer] = []
+        self._viewers: Room[Viewer] = Room(most=MAX_VIEWERS, per_source=MAX_VIEWERS)
         self._task: asyncio.Task[None] | None = None
 
     def __len__(self) -> int:
@@ -60,33 +63,37 @@ class Feed:
         """Whether the source is asked for events."""
         return self._task is not None and not self._task.done()
 
-    async def join(self, drop: Callable[[], None]) -> Viewer | None:
+    async def join(self, source: Origin, drop: Callable[[], None]) -> Viewer | None:
         """Add a viewer, whose first event is the snapshot; None if there are too many."""
         if self.running:
             # Everybody else hears of the changes that the snapshot already contains.
             self._send(await self.source.tick())
         else:
             await self.source.begin()
-        if len(self._viewers) >= MAX_VIEWERS:
+        crowded = self._viewers.crowded(source)
+        if crowded == source:
             return None
+        if crowded is not None:
+            first = self._viewers.oldest(crowded)
+            self.leave(first)
+            first.drop()
         if not self.running:
             self._task = asyncio.get_running_loop().create_task(self._run())
-        viewer = Viewer(drop)
+        viewer = Viewer(drop, source)
         viewer.send(RETRY + self.source.snapshot())
-        self._viewers.append(viewer)
+        self._viewers.enter(source, viewer)
         return viewer
 
     def leave(self, viewer: Viewer) -> None:
         """Remove a viewer."""
-        with suppress(ValueError):
-            self._viewers.remove(viewer)
+        self._viewers.leave(viewer.source, viewer)
         if not self._viewers and self._task is not None:
             self._task.cancel()
             self._task = None
 
     async def close(self) -> None:
         """End every viewer's connection."""
-        for viewer in list(self._viewers):
+        for viewer in self._viewers.members():
             viewer.drop()
         if self._task is not None:
             self._task.cancel()
@@ -100,5 +107,5 @@ class Feed:
 
     def _send(self, events: Iterable[bytes]) -> None:
         for event in events:
-            for viewer in list(self._viewers):
+            for viewer in self._viewers.members():
                 viewer.send(event)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import struct
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -22,12 +23,17 @@ from oncrpc.daemon.web.content import StaticFile, WebContent
 from oncrpc.daemon.web.feed import Feed
 from oncrpc.daemon.web.guard import METHODS, asked_by_others, is_known
 from oncrpc.daemon.web.metrics import TEXT, MetricsText
+from oncrpc.daemon.web.room import Room, source_of
+from oncrpc.rpc.program import Origin
 
 log = logging.getLogger("oncrpc.daemon.web")
 """Also the log of the HTTP library: for mistakes of ours, not those of clients."""
 
 MAX_CONNECTIONS = 64
-"""Connections to the web page; one more is closed."""
+"""Connections, event streams not counted; one more closes the oldest of the source with most."""
+
+MAX_PER_SOURCE = 32
+"""Connections of one source; one more closes its oldest."""
 
 MAX_LINE = 4096
 """Bytes of the first line of a request, and of each header."""
@@ -41,11 +47,17 @@ OPTIONS: dict[str, Any] = {
 }
 """Of every connection."""
 
+HEADER_TIME = 5.0
+"""Seconds for a request to arrive."""
+
 PATIENCE = 10.0
 """Seconds for a request to arrive and its response to be read; event streams have no limit."""
 
 CLOSING = 0.1
 """Seconds for responses under way when the daemon ends."""
+
+RESET = struct.pack("@2i", 1, 0)
+"""The value of SO_LINGER that makes a close a reset."""
 
 PLAIN = "text/plain; charset=utf-8"
 JSON = "application/json"
@@ -88,7 +100,7 @@ class WebServer:
             **{path: partial(_json, made=made) for path, made in content.routes.items()},
             **{path: partial(_file, file=file) for path, file in content.files.items()},
         }
-        self._watching: set[web.RequestHandler] = set()
+        self.connections: Room[Connection] = Room(most=MAX_CONNECTIONS, per_source=MAX_PER_SOURCE)
 
     async def start(self, sock: socket.socket) -> None:
         """Begin to answer."""
@@ -104,21 +116,20 @@ class WebServer:
             await self.feed.close()
         await self._http.shutdown(CLOSING)
 
-    def _connected(self) -> asyncio.BaseProtocol:
-        """Who answers a new connection, in the time that there is for the request."""
-        if len(self._http.connections) >= MAX_CONNECTIONS:
-            return _Refusing()
-        loop = asyncio.get_running_loop()
-        made = _Connection(self._http, loop=loop, **OPTIONS)
-        loop.call_later(PATIENCE, self._end_if_late, made)
-        return made
+    def _connected(self) -> Connection:
+        return Connection(self, self._http)
 
-    def _end_if_late(self, connection: web.RequestHandler) -> None:
-        """End a connection whose request is not there yet, or whose answer is not read."""
-        if connection not in self._watching and connection.transport is not None:
-            connection.transport.abort()
+    def entered(self, connection: Connection) -> None:
+        """Make room for a new connection."""
+        crowded = self.connections.crowded(connection.source)
+        if crowded is not None:
+            self.connections.oldest(crowded).end()
+        self.connections.enter(connection.source, connection)
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        connection = cast(Connection, request.protocol)
+        connection.asked = True
+        self.connections.enter(connection.source, connection)
         refused = self._refusal(request)
         if refused is not None:
             return refused
@@ -128,15 +139,22 @@ class WebServer:
         return await route(request)
 
     def _refusal(self, request: web.BaseRequest) -> web.Response | None:
-        """What is answered to a request that is none of those that are answered."""
+        """The error response, or None if the request is acceptable."""
+        if request.version.major != 1:
+            return answer("this server speaks HTTP/1.1\n", status=505)
         if request.method not in METHODS:
-            return answer("there is nothing to do here but to read\n", status=405, allow=METHODS)
-        transport, host = request.transport, request.headers.get("Host", "")
+            return answer("everything here is read-only\n", status=405, allow=METHODS)
+        hosts = request.headers.getall("Host", [])
+        if len(hosts) != 1:  # RFC 9112 §3.2
+            return answer("a request needs one Host header\n", status=400)
+        # RFC 9112 §3.2.2: the host of an absolute target takes the place of the header's.
+        host = hosts[0] if request.raw_path.startswith("/") else request.host
+        transport = request.transport
         here = transport.get_extra_info("sockname")[0] if transport is not None else ""
         if not is_known(host, here=here, names=self.content.host_names()):
-            return answer("this host is not known here; name it in web.names\n", status=421)
+            return answer("unknown host name; add it to web.names\n", status=421)
         if asked_by_others(request.headers):
-            return answer("other sites' pages may not read this\n", status=403)
+            return answer("pages of other sites may not read this\n", status=403)
         return None
 
     async def _metrics(self, _request: web.BaseRequest) -> web.Response:
@@ -148,14 +166,15 @@ class WebServer:
 
     async def _events(self, request: web.BaseRequest, *, feed: Feed) -> web.StreamResponse:
         """Send events for as long as the client reads them."""
-        transport = request.transport
-        if request.method == "HEAD" or transport is None:
+        connection = cast(Connection, request.protocol)
+        if request.method == "HEAD":
             return answer(b"", kind=EVENTS)
-        viewer = await feed.join(transport.abort)
+        viewer = await feed.join(connection.source, connection.end)
         if viewer is None:
             return answer("too many viewers; try again later\n", status=503)
         try:
-            self._watching.add(request.protocol)
+            connection.streaming = True
+            self.connections.leave(connection.source, connection)
             response = web.StreamResponse(headers={**HEADERS, "Content-Type": EVENTS})
             response.force_close()
             await response.prepare(request)
@@ -164,12 +183,51 @@ class WebServer:
                     await response.write(await viewer.next())
             return response
         finally:
-            self._watching.discard(request.protocol)
             feed.leave(viewer)
 
 
-class _Connection(web.RequestHandler):
-    """Answers what is no request as everything else, and says nothing of what answers."""
+class Connection(web.RequestHandler):
+    """A connection of one request: ``asked`` once that is complete."""
+
+    __slots__ = ("_server", "_timers", "asked", "source", "streaming")
+
+    def __init__(self, server: WebServer, http: web.Server) -> None:
+        super().__init__(http, loop=asyncio.get_running_loop(), **OPTIONS)
+        self._server, self.source = server, cast(Origin, None)
+        self.asked = self.streaming = False
+        self._timers: list[asyncio.TimerHandle] = []
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self.source = source_of(transport.get_extra_info("peername"))
+        self._server.entered(self)
+        later = asyncio.get_running_loop().call_later
+        self._timers = [
+            later(HEADER_TIME, self._end_unless, lambda: self.asked),
+            later(PATIENCE, self._end_unless, lambda: self.streaming),
+        ]
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._server.connections.leave(self.source, self)
+        for timer in self._timers:
+            timer.cancel()
+        super().connection_lost(exc)
+
+    def _end_unless(self, fine: Callable[[], bool]) -> None:
+        if not fine():
+            self.end()
+
+    def end(self) -> None:
+        """End the connection now, and forget what is unread."""
+        self._server.connections.leave(self.source, self)
+        if self.transport is None or self.transport.is_closing():
+            return
+        # Otherwise the kernel keeps what it has to send for as long as the peer is silent.
+        with suppress(OSError):
+            self.transport.get_extra_info("socket").setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, RESET
+            )
+        self.transport.abort()
 
     def handle_error(
         self,
@@ -178,15 +236,9 @@ class _Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
+        """Answer an invalid request without naming the HTTP library."""
         super().handle_error(request, status, exc, message)  # which logs, and ends what was begun
         return answer(f"{HTTPStatus(status).phrase.lower()}\n", status=status)
-
-
-class _Refusing(asyncio.Protocol):
-    """Ends a connection that there is no room for."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        cast(asyncio.Transport, transport).abort()  # uvloop's is none by its class
 
 
 async def _file(_request: web.BaseRequest, *, file: StaticFile) -> web.Response:
