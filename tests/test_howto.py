@@ -71,7 +71,7 @@ RUN = [program for program in PROGRAMS if not program.file]
 @pytest.fixture(scope="module")
 def hello() -> str:
     """The module of the tutorial's interface."""
-    interface = next(block[2] for block in FENCED.finditer(TUTORIAL.read_text()) if not block[1])
+    interface = next(block[2] for block in FENCED.finditer(TUTORIAL.read_text()) if block[1] == "x")
     return compile_text(interface, "hello.x")
 
 

@@ -6,22 +6,25 @@ from pathlib import Path
 
 import pytest
 
+from oncrpc.idl import compile_text
 from support.consoles import Block, Console, blocks_of, commands_of
 from support.hosts import Host
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
-PLAYED = ()
-"""Pages that an ordinary user can follow, step by step."""
+TUTORIALS = [DOCS / "tutorial" / f"{name}.md" for name in ("first-port-mapper", "your-own-program")]
+STORIES = {"readme": [ROOT / "README.md"], "tutorials": TUTORIALS}
+"""Pages that an ordinary user can follow, one after the other."""
 
 TROUBLE = DOCS / "howto" / "troubleshooting.md"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", PLAYED, ids=lambda page: page.stem)
-def test_page_prints_what_it_shows(page: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("pages", STORIES.values(), ids=list(STORIES))
+def test_page_prints_what_it_shows(pages: list[Path], tmp_path: Path) -> None:
     with Console(tmp_path) as console:
-        console.play(page)
+        for page in pages:
+            console.play(page)
 
 
 @pytest.mark.slow
@@ -29,6 +32,12 @@ def test_page_prints_what_it_shows(page: Path, tmp_path: Path) -> None:
 def test_symptoms_have_the_causes_shown(tmp_path: Path) -> None:
     with Host() as host, Console(tmp_path, host.entered) as console:
         console.play(TROUBLE)
+
+
+def test_tutorial_shows_what_the_compiler_writes() -> None:
+    blocks = {block.language: block.text for block in reversed(list(blocks_of(TUTORIALS[1])))}
+
+    assert compile_text(blocks["x"], "hello.x").endswith("\n" + blocks["python"])
 
 
 def test_page_that_shows_something_else_fails(tmp_path: Path) -> None:
@@ -48,5 +57,5 @@ def test_block_is_the_file_named_above() -> None:
 
 
 def test_every_page_that_is_played_has_commands() -> None:
-    for page in (*PLAYED, TROUBLE):
+    for page in (ROOT / "README.md", *TUTORIALS, TROUBLE):
         assert any(block.language == "console" for block in blocks_of(page))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import doctest
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -21,14 +22,17 @@ from typing import NamedTuple, Self
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILE = re.compile(r"`([\w.]+\.(?:py|x|toml))`[^`\n]*:\s*\Z")
 SERVES = re.compile(r"portmap( -|$)|python server\.py")
-NOT_RUN = re.compile(r"\. \.venv/bin/activate|git clone|make |pip install")
+NOT_RUN = re.compile(r"\. \.venv/bin/activate|git clone|make |pip ")
 VOLATILE = (
     (re.compile(r"\bprocess \d+"), "process N"),
     (re.compile(r"\b[\d.]+ (?:s|min|h)\b"), "N s"),
     (re.compile(r"\b[\d.]+ a second"), "N a second"),
     (re.compile(r"\bjournal \d+"), "journal N"),
     (re.compile(r"^(\w+ v\d +\d+) .*$", re.MULTILINE), r"\1 N"),
+    (re.compile(r"^calls .*$", re.MULTILINE), "calls N"),
+    (re.compile(r"^liveness .*$", re.MULTILINE), "liveness N"),
     (re.compile(r"^state .*$", re.MULTILINE), "state N"),
+    (re.compile(r"(?<=0\.0\.0\.0\.)(?!39\.127\b|0\.111\b)\d+\.\d+"), "P.P"),
     (re.compile(r"/run/user/\d+|/tmp/\S+?/run(?=/)"), "/run"),
 )
 """What differs from run to run: process ids, times, rates and folders."""
@@ -93,6 +97,7 @@ class Console:
     def __exit__(self, *_: object) -> None:
         for process in reversed(self._serving):
             stop(process)
+        shutil.rmtree(f"/run/portmap-{self._port}", ignore_errors=True)  # the state, as root
 
     def play(self, page: Path) -> None:
         """Write the files of a page and run its commands."""
