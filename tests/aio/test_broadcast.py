@@ -148,11 +148,19 @@ def test_the_end_is_seen_though_replies_fill_the_queue(monkeypatch: pytest.Monke
 
 def test_a_network_that_takes_nothing_is_a_transport_error() -> None:
     async def scenario() -> None:
-        for places in ([], [Destination(socket.AF_INET, "not an address")]):
-            with pytest.raises(TransportError, match="unreachable"):
-                await heard(9, count=1, to=places)
+        with pytest.raises(TransportError, match="unreachable"):
+            await heard(9, count=1, to=[Destination(socket.AF_INET, "not an address")])
 
     run(scenario())
+
+
+def test_host_with_only_loopback_hears_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(broadcast_module, "destinations", lambda _: [])
+
+    async def scenario() -> list[object]:
+        return [found async for found in broadcast(ECHO_V1.ECHO, b"x")]
+
+    assert run(scenario()) == []
 
 
 def test_arguments_that_do_not_fit_are_not_sent() -> None:

@@ -15,6 +15,7 @@ from oncrpc.errors import (
     AddressError,
     AuthError,
     CallError,
+    CallTimeout,
     GarbageArguments,
     NotRegistered,
     ProcedureUnavailable,
@@ -26,7 +27,7 @@ from oncrpc.portmap.procedures import Mapper
 from oncrpc.portmap.registry import Registry
 from oncrpc.programs.portmap import PMAP_VERS, mapping, pmaplist
 from oncrpc.programs.rpcb import RPCBVERS, RPCBVERS4, rp__list, rpcb
-from oncrpc.rpc import Call, Caller, Service
+from oncrpc.rpc import Call, Caller, NoReply, Service
 from oncrpc.rpc.prot import auth_stat
 from oncrpc.testing import MemoryLink
 
@@ -125,8 +126,10 @@ def test_an_address_is_asked_of_version_4() -> None:
     assert newest.asked == [rpcb(100003, 3, b"tcp", b"192.0.2.1.0.111", b"")]
 
 
-@pytest.mark.parametrize("answer", [ProgramUnavailable(), GarbageArguments()])
-def test_where_version_4_is_not_understood_version_3_is_asked(answer: CallError) -> None:
+@pytest.mark.parametrize(
+    "answer", [ProgramUnavailable(), ProcedureUnavailable(), GarbageArguments()]
+)
+def test_refused_version_4_is_followed_by_version_3(answer: CallError) -> None:
     assert getaddr(at_host(Rpcb4(answer), Rpcb3())) == "192.0.2.9.3.3"
 
 
@@ -135,12 +138,60 @@ def test_where_version_4_is_missing_version_3_is_asked() -> None:
 
 
 @pytest.mark.parametrize(("netid", "prot"), [("tcp", 6), ("udp", 17)])
-def test_where_both_are_missing_version_2_is_asked_for_the_port(netid: str, prot: int) -> None:
+def test_missing_versions_are_followed_by_version_2(netid: str, prot: int) -> None:
     oldest = Pmap()
 
     assert getaddr(at_host(oldest, netid=netid), netid) == "192.0.2.1.8.1"
 
     assert oldest.asked == [mapping(100003, 3, prot, 0)]
+
+
+def test_unavailable_getaddr_is_followed_by_getport() -> None:
+    """PROC_UNAVAIL of versions 4 and 3, as from a port mapper that has them in name only."""
+    hosts = at_host(RPCBVERS4.Service(), RPCBVERS.Service(), Pmap())
+
+    assert getaddr(hosts) == "192.0.2.1.8.1"
+
+
+def test_unavailable_dump_is_followed_by_version_2() -> None:
+    hosts = at_host(RPCBVERS4.Service(), RPCBVERS.Service(), Pmap())
+
+    assert len(sync.run(MapperClient(hosts).dump(HOST))) == 3
+
+
+class Silent4(RPCBVERS4.Service):
+    """Version 4 that sends no replies."""
+
+    def RPCBPROC_GETADDR(self, call: Call, arg: rpcb) -> bytes:
+        raise NoReply
+
+
+def test_silent_version_4_over_udp_is_followed_by_version_2() -> None:
+    hosts = at_host(Silent4(), Pmap(), netid="udp")
+
+    assert getaddr(hosts, "udp") == "192.0.2.1.8.1"
+    (link,) = hosts.links
+    assert link.clock() == link.timeout / 2
+
+
+def test_silence_of_all_versions_ends_within_the_timeout() -> None:
+    class Silent2(PMAP_VERS.Service):
+        def PMAPPROC_GETPORT(self, call: Call, arg: mapping) -> int:
+            raise NoReply
+
+    hosts = at_host(Silent4(), Silent2(), netid="udp")
+
+    with pytest.raises(CallTimeout):
+        getaddr(hosts, "udp")
+    assert hosts.links[0].clock() == hosts.links[0].timeout
+
+
+@pytest.mark.parametrize("netid", ["tcp", "udp6"])
+def test_silence_is_final_where_version_2_cannot_help(netid: str) -> None:
+    hosts = at_host(Silent4(), Pmap(), netid=netid)
+
+    with pytest.raises(CallTimeout):
+        getaddr(hosts, netid)
 
 
 def test_version_2_cannot_map_other_transports() -> None:

@@ -32,7 +32,7 @@ MAX_DATAGRAM = 65536
 
 
 class Heard(NamedTuple, Generic[R]):
-    """A reply: the host it came from, the address where it says the program is, and the result."""
+    """A reply: the host it came from, the program's address by its account, and the result."""
 
     host: str
     uaddr: str
@@ -55,12 +55,13 @@ async def broadcast(
             ...
 
     Goes to the broadcast address of every IPv4 interface and to the group ff02::202 on every IPv6
-    one, again after 0.5, 1, 2 ... seconds, until ``duration`` has passed. Each host is heard once.
-    One that lacks the program, or forwards no calls, stays silent. Anybody may answer.
+    one, again after 0.5, 1, 2 ... seconds, until ``duration`` has passed. Each host is reported
+    once. A host that lacks the program, or does not forward calls, sends no reply. Replies are not
+    authenticated: any host may send one. A host that has only a loopback interface hears nobody.
 
     Raises:
-        TransportError: no network to send to, or no socket to be had. AddressError: no such port.
-        XdrError: the arguments do not fit.
+        TransportError: every network is down, or no socket can be opened. AddressError: invalid
+            port. XdrError: the arguments do not fit.
     """
     check_port(port)
     version = procedure.version
@@ -89,7 +90,7 @@ def _places(to: Sequence[Destination] | None) -> Sequence[Destination]:
 def _heard(
     asked: Questions, procedure: Procedure[R, *A], message: bytes, host: str
 ) -> Heard[R] | None:
-    """What a message is worth: None if it is no answer, or its results are none of ours."""
+    """The reply in a message; None if it does not answer the call, or its result is malformed."""
     found = asked.answer(message, host)
     if found is None:
         return None
@@ -100,9 +101,10 @@ def _heard(
 
 
 class _Asking:
-    """The sockets of a broadcast, one a family; ``heard`` has messages with their hosts.
+    """The sockets of a broadcast, one per family.
 
-    It ends with None; what does not fit in is lost, as datagrams are.
+    ``heard`` is a bounded queue of messages with the hosts that sent them, ended by None; messages
+    that do not fit are dropped.
     """
 
     def __init__(self, asked: Questions, places: Sequence[Destination], port: int) -> None:
@@ -113,7 +115,7 @@ class _Asking:
         self.timers: list[asyncio.TimerHandle] = []
 
     def start(self, duration: float) -> None:
-        """Send now and again, and hear for so long."""
+        """Send now and at intervals, and receive for that many seconds."""
         for family in {place.family for place in self.places}:
             try:
                 sock = self.sockets[family] = broadcast_socket(family)
@@ -121,6 +123,9 @@ class _Asking:
                 raise TransportError.of(error) from None
             sock.setblocking(False)
             self.loop.add_reader(sock.fileno(), self._receive, sock)
+        if not self.places:
+            self._end()
+            return
         if not self._send():
             raise TransportError.number(errno.ENETUNREACH)
         pause, now = FIRST_PAUSE, self.loop.time()
