@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from oncrpc.aio.link import MAX_UNREAD, dial
+from oncrpc.aio.link import MAX_UNREAD, StreamLink, dial
 from oncrpc.aio.serve import serve
 from oncrpc.errors import CallTimeout
 from oncrpc.rpc import auth_sys
@@ -200,17 +200,18 @@ def test_calls_that_a_peer_does_not_read_wait_and_are_dropped_if_they_end_before
     async def scenario() -> None:
         async with peer() as other:
             link = await other.dial()
-            for sock in (other.stream, link.transport.get_extra_info("socket")):  # type: ignore[union-attr]  # it is connected
+            assert isinstance(link, StreamLink)
+            assert link.transport is not None
+            for sock in (other.stream, link.transport.get_extra_info("socket")):
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 14)
             calls = [begin(link, bytes(size)) for _ in range(200)]
             await settle(20)
-            assert link.transport is not None
             assert link.transport.get_write_buffer_size() <= MAX_UNREAD + size + 100
-            assert link._unsent
+            assert link.unsent
             for call in calls:
                 call.cancel()
             await settle()
-            assert not link._unsent
+            assert not link.unsent
             last = begin(link, b"last")
             while b"last" not in (message := await other.call()):
                 calls.pop()
@@ -227,6 +228,7 @@ def test_a_call_that_is_never_taken_times_out() -> None:
     async def scenario() -> None:
         async with peer() as other:
             link = await other.dial(timeout=5.0)
+            assert isinstance(link, StreamLink)
             link.pause_writing()
             call = begin(link)
             await settle()
@@ -249,6 +251,7 @@ def test_closing_does_not_wait_for_a_peer_that_does_not_read() -> None:
             link = await other.dial()
             calls = [begin(link, bytes(1 << 20)) for _ in range(10)]
             await settle()
+            assert isinstance(link, StreamLink)
             assert link.transport is not None
             sock = link.transport.get_extra_info("socket")
             link.close()

@@ -9,7 +9,7 @@ import socket
 import pytest
 
 from oncrpc.aio import link as link_module
-from oncrpc.aio.link import dial
+from oncrpc.aio.link import DatagramLink, dial
 from oncrpc.aio.serve import serve
 from oncrpc.errors import (
     AuthError,
@@ -163,7 +163,7 @@ def test_over_udp_a_send_that_fails_is_raised() -> None:
     async def scenario() -> None:
         async with peer("udp") as other:
             link = await other.dial()
-            assert link.sock is not None
+            assert isinstance(link, DatagramLink)
             link.sock = Failing(link.sock, OSError(errno.EMSGSIZE, "Message too long"))  # type: ignore[assignment]  # it is like a socket
             with pytest.raises(TransportError, match="too long"):
                 await link.call(ECHO_V1.NULL)
@@ -178,7 +178,7 @@ def test_over_udp_a_full_buffer_is_a_datagram_lost() -> None:
     async def scenario() -> None:
         async with peer("udp") as other:
             link = await other.dial()
-            assert link.sock is not None
+            assert isinstance(link, DatagramLink)
             link.sock = Failing(link.sock, BlockingIOError())  # type: ignore[assignment]  # it is like a socket
             call = begin(link)
             await settle()
@@ -198,7 +198,7 @@ def test_over_udp_a_retransmission_that_fails_ends_its_call() -> None:
             link = await other.dial()
             call = begin(link)
             await other.call()
-            assert link.sock is not None
+            assert isinstance(link, DatagramLink)
             link.sock = Failing(link.sock, OSError(errno.ENETUNREACH, "Network is unreachable"))  # type: ignore[assignment]  # it is like a socket
             clock.advance(0.5)
             await settle()

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import os
 import socket
+from abc import ABC, abstractmethod
 from contextlib import suppress
 from typing import Any, TypeVar, TypeVarTuple, cast
 
@@ -29,27 +30,32 @@ MAX_REPLY = 64 << 20
 """Bytes of a reply over a stream (asyncio)."""
 
 MAX_UNREAD = 256 << 10
-"""Bytes that the peer has not read; further calls are sent when it has, unless they end before."""
+"""Bytes that the peer has not read; further calls wait until it has read them."""
 
 
-class AioLink(asyncio.Protocol):
-    """A connected socket of either kind that carries calls; also asyncio's protocol of a stream.
+class AioLink(ABC):
+    """A connected socket that carries any number of calls at once, over asyncio.
 
-    ``broken`` is why no further call can be made; ``doubtful`` says that nobody answers datagrams
-    at that address any more.
+    ``timeout`` in seconds holds for each call. ``broken`` is the error that every further call
+    raises, None while calls can be made. ``doubtful`` says that the peer of a datagram socket did
+    not answer the last call: a further call may be answered. ``calls.place`` is where the link
+    leads, for the text of errors.
+
+    Between two events of the loop: every call in ``calls`` has a waiter that is not done; one timer
+    runs, set for the earliest time at which a call is due, or none if no call is in progress; a
+    broken link has no call in progress.
     """
 
     def __init__(self, peer: str, calls: Calls, timeout: float) -> None:
         self.peer, self.calls, self.timeout = peer, calls, timeout
         self.loop = asyncio.get_running_loop()
-        self.reader = RecordReader(max_record=MAX_REPLY)
-        self.transport: asyncio.Transport | None = None
-        self.sock: socket.socket | None = None
         self.broken: OncRpcError | None = None
         self.doubtful = False
         self._timer: asyncio.TimerHandle | None = None
-        self._full = False
-        self._unsent: dict[Pending, None] = {}
+
+    def __repr__(self) -> str:
+        state = "broken" if self.broken else f"{len(self.calls)} calls in progress"
+        return f"<{type(self).__name__} to {self.calls.place}, {state}>"
 
     async def call(
         self,
@@ -74,101 +80,51 @@ class AioLink(asyncio.Protocol):
             return result
         finally:
             self.calls.forget(call)
-            self._unsent.pop(call, None)
+            self._forget(call)
 
     @property
     def works(self) -> bool:
         """Whether a call can be made, as far as can be seen.
 
-        The peer may have ended the stream, and the loop not yet have told; while calls are under
-        way their replies may come before that end.
+        The peer may have ended the stream without the loop having reported it yet. While calls are
+        in progress the link counts as working: their replies may come before that end.
         """
         if self.broken is not None or self.doubtful:
             return False
-        if len(self.calls):
-            return True
-        sock = self.transport.get_extra_info("socket") if self.transport else self.sock
-        assert sock is not None, "a link that is not broken has a socket"
-        return not hung_up(sock.fileno())
+        return len(self.calls) > 0 or not hung_up(self._fileno())
 
     def close(self) -> None:
-        """Close the link; calls under way fail, and those made later, with ``ClientClosed``."""
+        """Close the link; calls in progress fail, and later ones, with ``ClientClosed``."""
         closed = ClientClosed.at(self.calls.place)
         self._break(closed)
         self.broken = closed
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """asyncio: the stream is connected."""
-        made = self.transport = cast(asyncio.Transport, transport)  # uvloop's is none by its class
-        made.set_write_buffer_limits(high=MAX_UNREAD)
+    @abstractmethod
+    def _fileno(self) -> int:
+        """The descriptor of a link that is not broken."""
 
-    def data_received(self, data: bytes) -> None:
-        """asyncio: bytes of the stream have arrived."""
-        self.reader.feed(data)
-        try:
-            for record in self.reader.records():
-                self._take(record)
-        except ProtocolError as error:
-            error.place = self.calls.place
-            self._break(error)
+    @abstractmethod
+    def _send(self, call: Pending) -> None:
+        """Send the call's message, for the first time or again."""
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """asyncio: the stream has ended."""
-        reset = OSError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
-        self._fail(self._error(exc if isinstance(exc, OSError) else reset))
+    @abstractmethod
+    def _forget(self, call: Pending) -> None:
+        """The call has ended: do not send it if it was not sent yet."""
 
-    def pause_writing(self) -> None:
-        """asyncio: the peer does not read."""
-        self._full = True
-
-    def resume_writing(self) -> None:
-        """asyncio: it does again."""
-        self._full = False
-        while self._unsent and not self._full:
-            call = next(iter(self._unsent))
-            del self._unsent[call]
-            self._send(call)
-
-    def attach(self, sock: socket.socket) -> None:
-        """Carry calls over a connected datagram socket."""
-        self.sock = sock
-        self.loop.add_reader(sock.fileno(), self._receive)
-
-    def _receive(self) -> None:
-        assert self.sock is not None
-        try:
-            data = self.sock.recv(MAX_DATAGRAM)
-        except BlockingIOError:
-            return
-        except OSError as error:
-            self.doubtful = True
-            self._end_all(self._error(error))
-            return
-        self._take(data)
+    @abstractmethod
+    def _close_socket(self) -> None:
+        """Close the socket at once; also if it is closed already."""
 
     def _take(self, message: bytes) -> None:
         call = self.calls.feed(message)
         if call is not None:
             self._finish(call) if call.done else self._resend(call)
 
-    def _send(self, call: Pending) -> None:
-        if self._full:
-            self._unsent[call] = None
-        elif self.transport is not None and not self.transport.is_closing():
-            self.transport.write(encode_record(call.message))
-        elif self.sock is not None:
-            try:
-                self.sock.send(call.message)
-            except BlockingIOError:
-                pass
-            except OSError as error:
-                raise self._error(error) from None
-
     def _error(self, error: OSError) -> TransportError:
         return TransportError.of(error, place=self.calls.place)
 
     def _arm(self, at: float | None) -> None:
-        """Have ``_due`` called at that time, if it is not to be called earlier."""
+        """Set the timer to that time, unless it is set to an earlier one."""
         if at is not None and (self._timer is None or at < self._timer.when()):
             self._disarm()
             self._timer = self.loop.call_at(at, self._due)
@@ -200,13 +156,8 @@ class AioLink(asyncio.Protocol):
             call.waiter.set_result(call.result)
 
     def _break(self, error: OncRpcError) -> None:
-        """End the link: nothing more is sent, what the peer has not read is dropped."""
-        if self.transport is not None:
-            self.transport.abort()
-        if self.sock is not None:
-            self.loop.remove_reader(self.sock.fileno())
-            self.sock.close()
-            self.sock = None
+        """End the link: nothing more is sent, and data that the peer has not read is dropped."""
+        self._close_socket()
         self._fail(error)
 
     def _fail(self, error: OncRpcError) -> None:
@@ -217,6 +168,114 @@ class AioLink(asyncio.Protocol):
         for call in self.calls.fail(error):
             self._finish(call)
         self._disarm()
+
+
+class StreamLink(AioLink, asyncio.Protocol):
+    """A link over TCP or a local socket; also the protocol of asyncio's transport.
+
+    Calls that are made while the peer does not read wait in ``_unsent``, in the order in which they
+    were made, instead of in the transport's buffer: a call that ends meanwhile is never sent.
+    """
+
+    def __init__(self, peer: str, calls: Calls, timeout: float) -> None:
+        super().__init__(peer, calls, timeout)
+        self.reader = RecordReader(max_record=MAX_REPLY)
+        self.transport: asyncio.Transport | None = None
+        self._full = False
+        self._unsent: dict[Pending, None] = {}
+
+    @property
+    def unsent(self) -> int:
+        """Calls that wait because the peer does not read."""
+        return len(self._unsent)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """asyncio: the stream is connected."""
+        made = self.transport = cast(asyncio.Transport, transport)  # uvloop's is not a subclass
+        made.set_write_buffer_limits(high=MAX_UNREAD)
+
+    def data_received(self, data: bytes) -> None:
+        """asyncio: bytes of the stream have arrived."""
+        self.reader.feed(data)
+        try:
+            for record in self.reader.records():
+                self._take(record)
+        except ProtocolError as error:
+            error.place = self.calls.place
+            self._break(error)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """asyncio: the stream has ended."""
+        reset = OSError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
+        self._fail(self._error(exc if isinstance(exc, OSError) else reset))
+
+    def pause_writing(self) -> None:
+        """asyncio: the peer does not read."""
+        self._full = True
+
+    def resume_writing(self) -> None:
+        """asyncio: the peer reads again."""
+        self._full = False
+        while self._unsent and not self._full:
+            call = next(iter(self._unsent))
+            del self._unsent[call]
+            self._send(call)
+
+    def _fileno(self) -> int:
+        assert self.transport is not None, "a link that is not broken is connected"
+        return int(self.transport.get_extra_info("socket").fileno())
+
+    def _send(self, call: Pending) -> None:
+        if self._full:
+            self._unsent[call] = None
+        elif self.transport is not None and not self.transport.is_closing():
+            self.transport.write(encode_record(call.message))
+
+    def _forget(self, call: Pending) -> None:
+        self._unsent.pop(call, None)
+
+    def _close_socket(self) -> None:
+        if self.transport is not None:
+            self.transport.abort()
+
+
+class DatagramLink(AioLink):
+    """A link over a connected datagram socket, which it owns."""
+
+    def __init__(self, peer: str, calls: Calls, timeout: float, *, sock: socket.socket) -> None:
+        super().__init__(peer, calls, timeout)
+        self.sock = sock
+        self.loop.add_reader(sock.fileno(), self._receive)
+
+    def _receive(self) -> None:
+        try:
+            data = self.sock.recv(MAX_DATAGRAM)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self.doubtful = True
+            self._end_all(self._error(error))
+            return
+        self._take(data)
+
+    def _fileno(self) -> int:
+        return self.sock.fileno()
+
+    def _send(self, call: Pending) -> None:
+        try:
+            self.sock.send(call.message)
+        except BlockingIOError:  # dropped, as the network might: it is sent again
+            pass
+        except OSError as error:
+            raise self._error(error) from None
+
+    def _forget(self, call: Pending) -> None:
+        pass  # every call was sent, or dropped
+
+    def _close_socket(self) -> None:
+        if self.sock.fileno() >= 0:
+            self.loop.remove_reader(self.sock.fileno())
+            self.sock.close()
 
 
 async def dial(
@@ -230,12 +289,12 @@ async def dial(
 ) -> AioLink:
     """Connect to a host and port, or to the local socket whose path ``host`` is.
 
-    ``reserved_port`` asks for a source port below 1024, which takes a privilege. The ``timeout``
+    ``reserved_port`` asks for a source port below 1024, which needs a privilege. The ``timeout``
     is for dialing, looking up the name included, and then for each call.
 
     Raises:
         HostUnknown: the name has no address of the transport's family. TransportError.
-        AddressError: there is no such transport, or no such port.
+        AddressError: no such transport, or an invalid port.
     """
     check_seconds("timeout", timeout)
     entry = transport(netid)
@@ -247,7 +306,7 @@ async def dial(
         address = await _look_up(entry, host, port, until)
         sock = await _connect(entry, address, until, reserved_port=reserved_port)
         try:
-            link = AioLink(peer_of(sock, host), calls, timeout)
+            peer = peer_of(sock, host)
         except TransportError:
             sock.close()
             raise
@@ -256,8 +315,9 @@ async def dial(
     except OSError as error:
         raise TransportError.of(error, place=place) from None
     if entry.datagram:
-        link.attach(sock)
-    elif sock.family == socket.AF_UNIX:
+        return DatagramLink(peer, calls, timeout, sock=sock)
+    link = StreamLink(peer, calls, timeout)
+    if sock.family == socket.AF_UNIX:
         await link.loop.create_unix_connection(lambda: link, sock=sock)
     else:
         await link.loop.create_connection(lambda: link, sock=sock)
@@ -288,17 +348,17 @@ async def _reach(sock: socket.socket, address: Any, until: float) -> None:
     except OSError as error:
         if error.errno is None:
             raise
-        raise TransportError.number(error.errno) from None  # asyncio's text names no reason
+        raise TransportError.number(error.errno) from None  # asyncio's text lacks the reason
 
 
 async def _look_up(entry: Transport, host: str, port: int, until: float) -> Any:
-    """Names are looked up off the event loop: not by its threads, which it waits for at its end."""
+    """The address; a name is resolved in a thread that the event loop does not wait for."""
     if not is_name(entry, host):
         return look_up(entry, host, port)
     loop, done = asyncio.get_running_loop(), asyncio.Event()
 
     def tell() -> None:
-        with suppress(RuntimeError):  # the loop has ended before
+        with suppress(RuntimeError):  # the loop was closed meanwhile
             loop.call_soon_threadsafe(done.set)
 
     found = LookUp(entry, host, port, tell=tell)

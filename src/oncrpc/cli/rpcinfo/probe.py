@@ -13,7 +13,7 @@ import time
 from functools import partial
 from typing import Any, NamedTuple
 
-from oncrpc.aio.link import AioLink, dial
+from oncrpc.aio.link import AioLink, StreamLink, dial
 from oncrpc.cli.bounded_lists import PMAP_DUMP, RPCB_DUMP_3, RPCB_DUMP_4
 from oncrpc.cli.command import NO_DESCRIPTORS, Failure
 from oncrpc.cli.rpcinfo.listing import widened
@@ -153,7 +153,8 @@ async def _by(way: Way, found: Found) -> None:
             raise Failure(f"{PROGRAM}: {reason}") from None
         found.fail(error, of_dial(error))
         return
-    link.reader = RecordReader(max_record=MAX_REPLY)
+    if isinstance(link, StreamLink):
+        link.reader = RecordReader(max_record=MAX_REPLY)
     try:
         for vers in way.versions:
             await _ask(link, vers, found, begun)
