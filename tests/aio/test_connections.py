@@ -149,7 +149,7 @@ def test_while_calls_under_way_take_much_memory_nothing_more_is_read() -> None:
             await until(lambda: server.echo.waiting == 2)
             await settle()
             assert server.echo.waiting == 2
-            assert not server.connection().wire.reading
+            assert not server.connection().stream.reading
             server.echo.go.set()
             assert await receive(client, 5) == [0, 1, 2, 3, 4]
 

@@ -59,7 +59,7 @@ class Images:
         self.new.start()
         self.new.adopt(kept)
         for connection in list(self.old.pools["tcp"].connections):
-            connection.wire.abort()
+            connection.stream.abort()
         await settle()
         return kept
 
@@ -162,7 +162,7 @@ def test_what_was_carried_is_not_sent_by_the_old_image_too() -> None:
             read = 0
             while part := await taken(client):
                 read += len(part)
-            assert carried.unsent == bytes(connection.wire.unsent)
+            assert carried.unsent == bytes(connection.stream.unsent)
             made.old.thaw()
             while read < SIZE:
                 read += len(await asyncio.get_running_loop().sock_recv(client, 1 << 16))

@@ -237,10 +237,10 @@ def test_calls_under_way_are_bounded() -> None:
             await until(lambda: server.echo.waiting == 2)
             await settle()
             assert server.echo.waiting == 2
-            assert not server.connection().wire.reading
+            assert not server.connection().stream.reading
             server.echo.go.set()
             assert await receive(client, 5) == [0, 1, 2, 3, 4]
-            await until(lambda: server.connection().wire.reading)
+            await until(lambda: server.connection().stream.reading)
 
     run(scenario())
 
@@ -252,12 +252,12 @@ def test_a_client_that_does_not_read_is_not_read_from_until_it_does() -> None:
             calls = b"".join(record(xid, ECHO_V1.MUCH, 1 << 20) for xid in range(12))
             await send(client, calls)
             await until(lambda: server.connection().blocked)
-            assert not server.connection().wire.reading
-            assert len(server.connection().wire.unsent) < 2 << 20
+            assert not server.connection().stream.reading
+            assert len(server.connection().stream.unsent) < 2 << 20
             assert list(server.pool.not_reading) == [server.connection()]
             assert await receive(client, 12) == list(range(12))
             assert not server.pool.not_reading
-            assert server.connection().wire.reading
+            assert server.connection().stream.reading
 
     run(scenario())
 
@@ -302,7 +302,7 @@ def test_a_reset_is_seen_though_nothing_is_read_since_so_many_calls_are_under_wa
             await send(client, b"".join(record(xid, ECHO_V1.LATER, b"") for xid in range(4)))
             await until(lambda: server.echo.waiting == 2)
             await settle()
-            assert not server.connection().wire.reading
+            assert not server.connection().stream.reading
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("@ii", 1, 0))
             client.close()
             await until(lambda: not server.pool.connections)

@@ -102,7 +102,7 @@ def test_one_that_has_sent_all_and_does_not_read_the_rest_is_let_go_after_that_t
             client = await server.connect()
             await send(client, record(1, ECHO_V1.MUCH, 16 << 20))
             client.shutdown(socket.SHUT_WR)
-            await until(lambda: server.connection().wire.closing)
+            await until(lambda: server.connection().stream.closing)
             assert overdue(server.connection(), server, 30) is None
             assert overdue(server.connection(), server, 31) == "does not read"
 
@@ -113,7 +113,7 @@ def test_a_host_that_vanishes_is_found_out() -> None:
     async def scenario() -> None:
         async with serving() as server:
             await server.connect()
-            accepted = server.connection().wire.sock
+            accepted = server.connection().stream.sock
             assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 60
 

@@ -12,7 +12,7 @@ from functools import partial
 import pytest
 
 from oncrpc.aio.epoll import READ, WRITE, Poller
-from oncrpc.aio.stream_socket import Wire
+from oncrpc.aio.stream_socket import StreamSocket
 from support.loops import run, settle, until
 
 MOST = 1 << 16
@@ -43,16 +43,16 @@ class Owner:
 
 
 @asynccontextmanager
-async def wired() -> AsyncIterator[tuple[Wire, Owner, socket.socket]]:
-    """A wire, its owner, and the other end."""
+async def connected() -> AsyncIterator[tuple[StreamSocket, Owner, socket.socket]]:
+    """A stream socket, its owner, and the other end."""
     ours, theirs = socket.socketpair()
     poller, owner = Poller(asyncio.get_running_loop()), Owner()
     for sock in (ours, theirs):
         sock.setblocking(False)
-    wire = Wire(ours, owner, poller=poller, most_unsent=MOST)
+    stream = StreamSocket(ours, owner, poller=poller, most_unsent=MOST)
     with ours, theirs:
-        yield wire, owner, theirs
-        wire.abort()
+        yield stream, owner, theirs
+        stream.abort()
     poller.close()
 
 
@@ -64,11 +64,11 @@ async def drained(sock: socket.socket, count: int) -> bytes:
     return bytes(found)
 
 
-def test_what_is_there_already_is_read_at_once() -> None:
+def test_early_bytes_are_read_at_once() -> None:
     async def scenario() -> None:
-        async with wired() as (wire, owner, theirs):
+        async with connected() as (stream, owner, theirs):
             theirs.send(b"early")
-            wire.start()
+            stream.start()
             assert owner.data == b"early"
             theirs.send(b" and late")
             await until(lambda: owner.data == b"early and late")
@@ -76,42 +76,42 @@ def test_what_is_there_already_is_read_at_once() -> None:
     run(scenario())
 
 
-def test_while_it_does_not_read_what_arrives_stays_with_the_kernel() -> None:
+def test_a_paused_socket_leaves_bytes_with_the_kernel() -> None:
     async def scenario() -> None:
-        async with wired() as (wire, owner, theirs):
-            wire.start()
-            wire.pause_reading()
+        async with connected() as (stream, owner, theirs):
+            stream.start()
+            stream.pause_reading()
             theirs.send(b"later")
             await settle()
-            assert (owner.data, wire.reading) == (b"", False)
-            wire.resume_reading()
+            assert (owner.data, stream.reading) == (b"", False)
+            stream.resume_reading()
             await until(lambda: owner.data == b"later")
 
     run(scenario())
 
 
-def test_what_the_other_end_has_no_room_for_is_kept_in_order_and_sent_as_there_is() -> None:
+def test_unsent_bytes_are_kept_in_order() -> None:
     async def scenario() -> None:
-        async with wired() as (wire, owner, theirs):
-            wire.write(b"first ")
-            wire.write(MUCH)
-            wire.write(b" last")
+        async with connected() as (stream, owner, theirs):
+            stream.write(b"first ")
+            stream.write(MUCH)
+            stream.write(b" last")
             assert owner.events == ["pause"]
-            assert len(wire.unsent) > MOST
+            assert len(stream.unsent) > MOST
             assert await drained(theirs, len(MUCH) + 11) == b"first " + MUCH + b" last"
-            await until(lambda: not wire.unsent)
+            await until(lambda: not stream.unsent)
             assert owner.events == ["pause", "resume"]
 
     run(scenario())
 
 
-def test_closing_sends_what_is_unsent_first() -> None:
+def test_closing_sends_unsent_bytes_first() -> None:
     async def scenario() -> None:
-        async with wired() as (wire, owner, theirs):
-            wire.start()
-            wire.write(MUCH)
-            wire.close()
-            assert wire.closing
+        async with connected() as (stream, owner, theirs):
+            stream.start()
+            stream.write(MUCH)
+            stream.close()
+            assert stream.closing
             assert "lost" not in owner.events
             theirs.send(b"too late")
             assert await drained(theirs, len(MUCH)) == MUCH
@@ -121,62 +121,62 @@ def test_closing_sends_what_is_unsent_first() -> None:
     run(scenario())
 
 
-def test_the_other_end_may_have_sent_all_and_still_read() -> None:
+def test_a_peer_at_its_end_still_reads() -> None:
     async def scenario() -> None:
-        async with wired() as (wire, owner, theirs):
-            wire.start()
+        async with connected() as (stream, owner, theirs):
+            stream.start()
             theirs.shutdown(socket.SHUT_WR)
             await until(lambda: owner.events == ["eof"])
-            wire.resume_reading()
-            assert not wire.reading
-            wire.write(b"reply")
+            stream.resume_reading()
+            assert not stream.reading
+            stream.write(b"reply")
             assert await drained(theirs, 5) == b"reply"
 
     run(scenario())
 
 
 @pytest.mark.parametrize("does", ["reads", "writes", "waits to write", "waits"])
-def test_a_lost_connection_is_told_once_whatever_was_going_on(does: str) -> None:
+def test_a_lost_connection_is_reported_once(does: str) -> None:
     async def scenario() -> None:
-        async with wired() as (wire, owner, theirs):
+        async with connected() as (stream, owner, theirs):
             if does in ("reads", "waits"):
-                wire.start()
+                stream.start()
             if does == "waits":
-                wire.pause_reading()
+                stream.pause_reading()
                 theirs.send(b"unread")
-                wire.sock.send(b"unread")
+                stream.sock.send(b"unread")
             if does == "waits to write":
-                wire.write(MUCH)
+                stream.write(MUCH)
             theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("@ii", 1, 0))
             theirs.close()
             if does == "writes":
-                wire.write(b"for nobody")
+                stream.write(b"for nobody")
             await until(lambda: {"lost", "eof"} & set(owner.events))
-            wire.abort()
-            wire.write(b"for nobody")
+            stream.abort()
+            stream.write(b"for nobody")
             assert owner.events.count("lost") == 1
-            assert not wire.unsent
+            assert not stream.unsent
 
     run(scenario())
 
 
-def test_what_was_sent_before_the_end_is_read_by_one_that_did_not_read_just_then() -> None:
+def test_last_bytes_are_read_after_a_pause() -> None:
     async def scenario() -> None:
-        async with wired() as (wire, owner, theirs):
-            wire.start()
-            wire.pause_reading()
+        async with connected() as (stream, owner, theirs):
+            stream.start()
+            stream.pause_reading()
             theirs.send(b"last words")
             theirs.close()
             await settle()
             assert owner.events == []
-            wire.resume_reading()
+            stream.resume_reading()
             await until(lambda: owner.events == ["eof"])
             assert owner.data == b"last words"
 
     run(scenario())
 
 
-def test_a_descriptor_that_was_let_go_of_meanwhile_is_told_nothing() -> None:
+def test_an_unwatched_descriptor_gets_no_event() -> None:
     async def scenario() -> None:
         poller = Poller(asyncio.get_running_loop())
         pairs = [socket.socketpair() for _ in range(2)]
@@ -202,7 +202,7 @@ def test_a_descriptor_that_was_let_go_of_meanwhile_is_told_nothing() -> None:
     run(scenario())
 
 
-def test_what_is_watched_for_may_change() -> None:
+def test_watched_events_may_change() -> None:
     async def scenario() -> None:
         poller, told = Poller(asyncio.get_running_loop()), list[int]()
         ours, theirs = socket.socketpair()
@@ -220,16 +220,18 @@ def test_what_is_watched_for_may_change() -> None:
     run(scenario())
 
 
-def test_who_sends_all_at_once_and_is_gone_need_not_be_watched(
+def test_a_client_of_one_call_is_never_watched(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async def scenario() -> None:
-        async with wired() as (wire, owner, theirs):
+        async with connected() as (stream, owner, theirs):
             watched: list[int] = []
-            monkeypatch.setattr(wire.poller, "watch", lambda _, events, __: watched.append(events))
-            monkeypatch.setattr(owner, "eof_received", wire.close)
+            monkeypatch.setattr(
+                stream.poller, "watch", lambda _, events, __: watched.append(events)
+            )
+            monkeypatch.setattr(owner, "eof_received", stream.close)
             theirs.send(b"a call")
-            wire.start()
+            stream.start()
             theirs.shutdown(socket.SHUT_WR)
             await settle()
             assert (owner.data, owner.events, any(watched)) == (b"a call", ["lost"], False)
@@ -237,11 +239,11 @@ def test_who_sends_all_at_once_and_is_gone_need_not_be_watched(
     run(scenario())
 
 
-def test_what_comes_later_is_seen_too() -> None:
+def test_later_bytes_are_read_too() -> None:
     async def scenario() -> None:
-        async with wired() as (wire, owner, theirs):
+        async with connected() as (stream, owner, theirs):
             theirs.send(b"one ")
-            wire.start()
+            stream.start()
             await settle()
             theirs.send(b"another")
             await until(lambda: owner.data == b"one another")
@@ -249,11 +251,11 @@ def test_what_comes_later_is_seen_too() -> None:
     run(scenario())
 
 
-def test_a_wire_that_is_lost_before_it_is_looked_at_again_is_not_watched() -> None:
+def test_a_socket_lost_early_is_not_watched() -> None:
     async def scenario() -> None:
-        async with wired() as (wire, owner, _):
-            wire.start()
-            wire.abort()
+        async with connected() as (stream, owner, _):
+            stream.start()
+            stream.abort()
             await settle()
             assert owner.events == ["lost"]
 

@@ -69,7 +69,7 @@ async def serving(
         for client in made.clients:
             client.close()
         for connection in list(made.pool.connections):
-            connection.wire.abort()
+            connection.stream.abort()
         made.pool.poller.close()
         await settle()
 

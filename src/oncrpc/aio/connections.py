@@ -168,10 +168,10 @@ class Pool:
     def hold(self, connection: Connection) -> None:
         """The connection's peer has stopped reading; the first that did goes if they are many."""
         self.not_reading[connection] = None
-        unread = sum(len(c.wire.unsent) for c in self.not_reading)
+        unread = sum(len(c.stream.unsent) for c in self.not_reading)
         while unread > self.limits.unread_by_all:
             first = next(iter(self.not_reading))
-            unread -= len(first.wire.unsent)
+            unread -= len(first.stream.unsent)
             first.end("too many replies are unread")
 
     def count(self, connection: Connection, size: int) -> None:

@@ -167,10 +167,10 @@ class Server:
         for endpoint in datagrams:
             endpoint.close()
         for connection in connections:
-            connection.wire.close()
+            connection.stream.close()
         await _wait([c.lost for c in connections], until)
         for connection in connections:
-            connection.wire.abort()
+            connection.stream.abort()
         await _wait([*cancelled, *(c.lost for c in connections)], time.monotonic() + DRAIN)
         self._poller.close()
 

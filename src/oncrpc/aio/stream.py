@@ -23,7 +23,7 @@ from typing import Any
 
 from oncrpc.aio.connections import Carried, Pool
 from oncrpc.aio.guard import Guard, NoGuard
-from oncrpc.aio.stream_socket import Wire
+from oncrpc.aio.stream_socket import StreamSocket
 from oncrpc.caching import Bounded, Epoch
 from oncrpc.errors import ProtocolError, SystemFailure
 from oncrpc.host.processes import pidfd_of
@@ -59,7 +59,7 @@ class Connection:
         self.listener, self.pool, self.caller = listener, listener.pool, caller
         self.source = caller.origin
         pool, limits = self.pool, self.pool.limits
-        self.wire = Wire(
+        self.stream = StreamSocket(
             sock, self, poller=pool.poller, most_unsent=limits.unread, read_size=pool.read_size
         )
         self.reader = RecordReader(max_record=limits.record)
@@ -67,7 +67,7 @@ class Connection:
         self.call_bytes = self.unanswered = 0
         self.heard_at = self.record_at = self.pool.clock()
         self.unread_since: float | None = None
-        self.at_end = self.waiting = False
+        self.waiting = False
         self.is_lost = False
         self._waiter: asyncio.Future[None] | None = None
 
@@ -76,17 +76,17 @@ class Connection:
         if carried is not None:
             self.pool.touch(self)
             self.heard_at, self.record_at = carried.heard_at, carried.record_at
-            self.wire.write(carried.unsent)
+            self.stream.write(carried.unsent)
             self.reader.feed(carried.unread)
             self._wait_for_turn()
-            self.wire.resume_reading()
+            self.stream.resume_reading()
             return
-        self.wire.start()
+        self.stream.start()
         if not self.is_lost and self not in self.pool.connections:
             self.pool.touch(self)
 
     def connection_lost(self) -> None:
-        """The wire is closed."""
+        """The socket is closed."""
         self.pool.drop(self)
         if self.unanswered or self.waiting:
             self.reader.forget()  # the rest of us goes when the garbage collector has seen it
@@ -99,7 +99,7 @@ class Connection:
 
     @property
     def lost(self) -> asyncio.Future[None]:
-        """Done once the wire is closed."""
+        """Done once the socket is closed."""
         if self._waiter is None:
             self._waiter = self.listener.loop.create_future()
             if self.is_lost:
@@ -114,20 +114,19 @@ class Connection:
         self.pool.touch(self)
         self.reader.feed(data)
         if self.waiting:
-            self.wire.pause_reading()  # what arrives while it waits stays with the kernel
+            self.stream.pause_reading()  # what arrives while it waits stays with the kernel
         elif not self.pool.turns.at_once(self.heard_at) or self.take_turn():
             self._wait_for_turn()
 
     def eof_received(self) -> None:
         """The peer has sent all; its calls are still answered."""
-        self.at_end = True
         if not (self.waiting or self.blocked or self.calls):
-            self.wire.close()
+            self.stream.close()
 
     def pause_writing(self) -> None:
         """The peer does not read its replies."""
         self.unread_since = self.pool.clock()
-        self.wire.pause_reading()
+        self.stream.pause_reading()
         self.pool.hold(self)
 
     def resume_writing(self) -> None:
@@ -150,7 +149,7 @@ class Connection:
         limits = self.pool.limits
         if self.unread_since is not None:
             return "does not read" if now - self.unread_since > limits.write_time else None
-        if self.wire.closing:
+        if self.stream.closing:
             return "does not read" if now - self.heard_at > limits.write_time else None
         if self.waiting or self.blocked or self.calls:
             return None
@@ -162,13 +161,13 @@ class Connection:
 
     def freeze(self) -> None:
         """Read nothing more, and have no turn: the pool's turns are held."""
-        self.wire.pause_reading()
+        self.stream.pause_reading()
 
     def thaw(self) -> None:
         """Go on after ``freeze``; one that waits or is blocked reads again in its time."""
-        self.wire.hold(held=False)
+        self.stream.release()
         if not (self.waiting or self.blocked):
-            self.wire.resume_reading()
+            self.stream.resume_reading()
 
     def carried(self) -> Carried | None:
         """What another image needs to go on with it; None if it is to end with this one.
@@ -176,19 +175,19 @@ class Connection:
         A connection that has a call under way is: nobody would answer that. Of the others
         nothing more is sent until ``thaw``: the other image would send it again.
         """
-        unsent, descriptor = bytes(self.wire.unsent), self.wire.sock.fileno()
-        if self.calls or descriptor < 0 or (self.wire.closing and not unsent):
+        unsent, descriptor = bytes(self.stream.unsent), self.stream.sock.fileno()
+        if self.calls or descriptor < 0 or (self.stream.closing and not unsent):
             return None
         unread = self.reader.unread
         times = self.heard_at, self.record_at
-        self.wire.hold(held=True)
+        self.stream.hold()
         return Carried(descriptor, self.listener.netid, unread, unsent, *times)
 
     def end(self, reason: str) -> None:
         """End the connection at once."""
         log.debug("%s: connection ended: %s", self.listener.netid, reason)
         self.pool.drop(self)
-        self.wire.abort()
+        self.stream.abort()
         self.reader.forget()
 
     def _wait_for_turn(self) -> None:
@@ -197,26 +196,27 @@ class Connection:
 
     def take_turn(self) -> bool:
         """Answer some records; whether there may be another to be answered now."""
-        self.waiting = not (self.wire.closing or self.blocked) and self._work()
-        if self.wire.closing or self.waiting:
+        self.waiting = not (self.stream.closing or self.blocked) and self._work()
+        if self.stream.closing or self.waiting:
             return self.waiting
         unanswered = self.reader.held + self.call_bytes
         if unanswered != self.unanswered:
             self.unanswered = unanswered
             self.pool.count(self, unanswered)
         if self.blocked:
-            self.wire.pause_reading()
-        elif self.at_end and not self.calls:
-            self.wire.close()
+            self.stream.pause_reading()
+        elif self.stream.at_end and not self.calls:
+            self.stream.close()
         else:
-            self.wire.resume_reading()
+            self.stream.resume_reading()
         return False
 
     def _work(self) -> bool:
-        """Answer records that are there, all with one write; whether the next may be."""
+        """Answer records that have arrived, with one write; whether there may be more to answer."""
         cached_replies = self.listener.cached_replies(self.caller, self.heard_at)
         replies: list[bytes] = []
         count = size = 0
+        stopped = False
         reader, limits = self.reader, self.pool.limits
         batch_calls, batch_bytes = limits.batch_calls, limits.batch_bytes
         most_joined = reader.joined + limits.batch_fragments
@@ -232,12 +232,10 @@ class Connection:
                     # The call may have changed what replies follow from: ask again.
                     cached_replies = self.listener.cached_replies(self.caller, self.heard_at)
                 count += 1
-                if count == batch_calls or size >= batch_bytes or reader.joined >= most_joined:
+                full = count == batch_calls or size >= batch_bytes or reader.joined >= most_joined
+                if full or (cached is None and self.blocked):
+                    stopped = True  # before all records that have arrived were answered
                     break
-                if cached is None and self.blocked:
-                    break
-            else:
-                count = -count
         except ProtocolError as error:
             self._send(replies)
             self.end(str(error))
@@ -245,7 +243,7 @@ class Connection:
         if count:
             self.record_at = self.heard_at
         self._send(replies)
-        return count > 0 and not (self.wire.closing or self.blocked)
+        return stopped and not (self.stream.closing or self.blocked)
 
     def _answer(self, message: bytes, replies: list[bytes]) -> int:
         """Have the dispatcher answer; what is there at once is added, and its length given."""
@@ -271,7 +269,7 @@ class Connection:
     def _finished(self, xid: bytes, size: int, task: asyncio.Future[None]) -> None:
         self.calls.discard(task)
         self.call_bytes -= size
-        if task.cancelled() and not self.wire.closing:
+        if task.cancelled() and not self.stream.closing:
             log.error(
                 "%s: a call of %s was cancelled, and not by us", self.listener.netid, self.caller
             )
@@ -280,7 +278,7 @@ class Connection:
 
     def _go_on(self) -> None:
         """Something that may have blocked is over; until now the peer could not do more."""
-        if self.blocked or self.wire.closing:
+        if self.blocked or self.stream.closing:
             return
         self.heard_at = self.record_at = self.pool.clock()
         self.pool.touch(self)
@@ -288,8 +286,8 @@ class Connection:
             self._wait_for_turn()
 
     def _send(self, parts: list[bytes]) -> None:
-        if parts and not self.wire.closing:
-            self.wire.write(*parts)
+        if parts and not self.stream.closing:
+            self.stream.write(*parts)
 
 
 class Listener:

@@ -1,8 +1,8 @@
 """A connected stream socket on the event loop: what arrives goes to its owner, replies go out.
 
-asyncio's own transports do this too, but are made by a task, keep what they have not sent to
-themselves, and read only when the event loop has been asked. Here a connection that brings its
-call with it is answered as soon as it is accepted.
+asyncio's transports do the same, but each needs a task to be made, and reads only after the event
+loop has polled. Here a connection that brings its call with it is answered as soon as it is
+accepted.
 """
 
 from __future__ import annotations
@@ -11,45 +11,50 @@ import socket
 from typing import Protocol
 
 from oncrpc.aio.epoll import ERROR, READ, WRITE, Poller
+from oncrpc.aio.stream_states import RECEIVE, SEND, Event, Receive, Send
 
+PAUSED, READING, ENDED = Receive
+IDLE, WAITING, FULL, CLOSING, CLOSED = Send
 READ_SIZE = 64 << 10
+
 LONG = 16 << 10
-"""From so many bytes on it is dearer to copy them than to hand them over with what precedes."""
+"""At this size and above, ``sendmsg`` with several buffers is cheaper than joining them."""
 
 
-class Owner(Protocol):
-    """Who reads and writes over a wire."""
+class StreamOwner(Protocol):
+    """What reads from and writes to a stream socket."""
 
     def data_received(self, data: bytes) -> None:
         """Bytes have arrived."""
 
     def eof_received(self) -> None:
-        """The other end has sent all; it may still read."""
+        """The peer has sent everything; it may still read."""
 
     def pause_writing(self) -> None:
-        """More than ``most_unsent`` bytes wait for the other end to take them."""
+        """More than ``most_unsent`` bytes wait for the peer to take them."""
 
     def resume_writing(self) -> None:
-        """Few do by now."""
+        """At most a quarter of that is left."""
 
     def connection_lost(self) -> None:
-        """The socket is closed, by either end; nothing more will be told."""
+        """The socket is closed, by either end; this is the last call."""
 
 
-class Wire:
+class StreamSocket:
     """Owns a non-blocking socket; ``start`` begins to read from it.
 
-    While it is ``reading`` what arrives is taken, once it is ``closing`` nothing more is. That the
-    other end is gone is seen in between too.
-    ``unsent`` are the bytes that were written and that the other end has no room for yet; at most
-    ``most_unsent`` of them before the owner is asked to pause. ``read_size`` bytes are taken at a
-    time.
+    ``receive`` and ``send`` are the states of its halves (``oncrpc.aio.stream_states``). ``unsent``
+    are the bytes that were written and that the kernel had no room for. Above ``most_unsent`` of
+    them the owner is asked to pause. At most ``read_size`` bytes are read at a time.
+
+    The poller always watches for what the states need: reading, writing, or, when they need
+    neither, only for errors, to notice a peer that is gone. A socket that is held is not watched.
     """
 
     def __init__(
         self,
         sock: socket.SocketType,
-        owner: Owner,
+        owner: StreamOwner,
         *,
         poller: Poller,
         most_unsent: int,
@@ -58,99 +63,123 @@ class Wire:
         self.sock, self.owner, self.poller, self.most_unsent = sock, owner, poller, most_unsent
         self.read_size = read_size
         self.unsent = bytearray()
-        self.closing = self.reading = False
-        self._writing = self._full = self._at_end = self._closed = self._held = False
+        self.receive, self.send = PAUSED, IDLE
         self._descriptor = sock.fileno()
 
+    @property
+    def reading(self) -> bool:
+        """Whether what arrives is handed to the owner."""
+        return self.receive is READING
+
+    @property
+    def at_end(self) -> bool:
+        """Whether nothing more will be read."""
+        return self.receive is ENDED
+
+    @property
+    def closing(self) -> bool:
+        """Whether ``close`` or ``abort`` was called, or the connection is lost."""
+        return self.send is CLOSING or self.send is CLOSED
+
     def start(self) -> None:
-        """Take what is there already, then whatever comes.
+        """Read what has arrived already, then whatever comes.
 
-        Many ask one thing and are gone when they were told: they need not be watched.
+        Many clients send one call and close; those are never registered with epoll: the socket is
+        registered only if it is still open after one more look.
         """
-        self.reading = True
+        self._happened(Event.RESUME)
         self._read()
-        if not self._closed:
-            self.poller.soon(self._look_again)
+        if self.send is not CLOSED:
+            self.poller.soon(self._look_once_more)
 
-    def _look_again(self) -> None:
-        if self.reading:
+    def _look_once_more(self) -> None:
+        if self.receive is READING:
             self._read()
-        if not self._closed:
+        if self.send is not CLOSED:
             self._watch()
 
     def pause_reading(self) -> None:
         """Leave what arrives with the kernel."""
-        if self.reading:
-            self.reading = False
+        if self._happened(Event.PAUSE):
             self._watch()
 
     def resume_reading(self) -> None:
-        """Take what arrives."""
-        if not (self.reading or self.closing or self._at_end):
-            self.reading = True
+        """Read what arrives."""
+        if self.receive is PAUSED:
+            self._happened(Event.RESUME)
             self._watch()
 
-    def hold(self, *, held: bool) -> None:
-        """Leave what is unsent where it is: somebody else may be sending it; or no longer."""
-        self._held = held
-        if not self._closed:
+    def hold(self) -> None:
+        """Leave the socket alone until ``release``: another process may be using it."""
+        if self.send is not CLOSED:
+            self.poller.watch(self._descriptor, 0, self._ready)
+
+    def release(self) -> None:
+        """Go on after ``hold``."""
+        if self.send is not CLOSED:
             self._watch()
 
     def write(self, *parts: bytes) -> None:
-        """Send, now as much as can be and the rest as soon as it can."""
-        if self._closed:
+        """Send what the kernel takes now, and the rest when it has room."""
+        if self.send is CLOSED:
             return
         if len(parts[-1]) < LONG:
-            parts = (b"".join(parts),)  # else it is not copied here
-        sent = 0 if self._writing else self._sent(*parts)
+            parts = (b"".join(parts),)
+        sent = self._sent(*parts) if self.send is IDLE else 0
         if sent < 0 or sent == sum(map(len, parts)):
             return
         self.unsent += b"".join(parts)[sent:]
-        if not self._writing:
-            self._writing = True
+        if self._happened(Event.LEFT):
             self._watch()
-        if len(self.unsent) > self.most_unsent and not self._full:
-            self._full = True
+        if len(self.unsent) > self.most_unsent and self._happened(Event.MANY_LEFT):
             self.owner.pause_writing()
 
     def close(self) -> None:
         """Read nothing more, and close once everything is sent."""
-        self.closing = True
-        if not self.unsent:
-            self.abort()
-            return
-        self.pause_reading()
-        self.hold(held=False)
+        was_closed = self.send is CLOSED
+        self._happened(Event.CLOSE)
+        if self.send is CLOSING:
+            self._watch()
+        elif not was_closed:
+            self._finish()
 
     def abort(self) -> None:
         """Close at once."""
-        if self._closed:
-            return
-        self.reading = self._writing = False
-        self.closing = self._closed = True
-        self._watch()
+        if self._happened(Event.ABORT):
+            self._finish()
+
+    def _finish(self) -> None:
+        self.poller.watch(self._descriptor, 0, self._ready)
         self.unsent.clear()
         self.sock.close()
         self.owner.connection_lost()
 
+    def _happened(self, event: Event) -> bool:
+        """Follow the tables; whether a state has changed."""
+        before = self.receive, self.send
+        self.receive = RECEIVE[self.receive].get(event, self.receive)
+        self.send = SEND[self.send].get(event, self.send)
+        return before != (self.receive, self.send)
+
     def _watch(self) -> None:
-        events = (READ if self.reading else 0) | (WRITE if self._writing and not self._held else 0)
-        if not (events or self.closing or self._held):
-            events = ERROR
-        self.poller.watch(self._descriptor, events, self._ready)
+        events = READ if self.receive is READING else 0
+        if self.send is not IDLE:
+            events |= WRITE
+        self.poller.watch(self._descriptor, events or ERROR, self._ready)
 
     def _ready(self, events: int) -> None:
         """Read, write, or learn of an error by whichever is being waited for."""
-        if not (self.reading or self._writing):
+        reading, idle = self.receive is READING, self.send is IDLE
+        if not reading and idle:
             self._gone(events)
             return
-        if self._writing and events & ~READ:
+        if not idle and events & ~READ:
             self._write()
-        if self.reading and events & ~WRITE:
+        if self.receive is READING and events & ~WRITE:
             self._read()
 
     def _gone(self, events: int) -> None:
-        """The other end is not there while neither is waited for; what it has sent may still be."""
+        """The peer is gone while we neither read nor write; what it has sent may still be read."""
         if events & ERROR:
             self.abort()
         else:
@@ -167,9 +196,10 @@ class Wire:
         if data:
             self.owner.data_received(data)
             return
-        self._at_end = True
+        self._happened(Event.END)
         self.owner.eof_received()
-        self.pause_reading()
+        if self.send is not CLOSED:
+            self._watch()
 
     def _sent(self, *parts: bytes | bytearray) -> int:
         """How many bytes the kernel took; -1 if the connection is lost."""
@@ -187,11 +217,17 @@ class Wire:
             return
         del self.unsent[:sent]
         if not self.unsent:
-            self._writing = False
-            self._watch()
-            if self.closing:
-                self.abort()
-                return
-        if self._full and len(self.unsent) <= self.most_unsent // 4:
-            self._full = False
+            self._all_sent()
+        elif len(self.unsent) <= self.most_unsent // 4 and self._happened(Event.FEW_LEFT):
+            self.owner.resume_writing()
+
+    def _all_sent(self) -> None:
+        """Close if that was asked for, else tell the owner if it was asked to pause."""
+        was_full = self.send is FULL
+        self._happened(Event.ALL_SENT)
+        if self.send is CLOSED:
+            self._finish()
+            return
+        self._watch()
+        if was_full:
             self.owner.resume_writing()
