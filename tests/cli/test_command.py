@@ -21,8 +21,8 @@ from oncrpc.cli.command import (
     described,
     integer,
     printable,
+    read_options,
     run,
-    scan,
     version_of,
 )
 from support.open_descriptors import no_descriptors
@@ -36,7 +36,7 @@ OPTIONS = (
 
 
 def scanned(*words: str) -> list[tuple[str, str]]:
-    return list(scan("tool", OPTIONS, words))
+    return list(read_options("tool", OPTIONS, words))
 
 
 @pytest.mark.parametrize(

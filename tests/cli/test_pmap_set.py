@@ -9,7 +9,7 @@ import pytest
 
 from oncrpc.cli.command import Failure
 from oncrpc.cli.pmap_dump import lines
-from oncrpc.cli.pmap_set import USAGE, main, parse
+from oncrpc.cli.pmap_set import USAGE, main, parse_line
 from oncrpc.programs.portmap import mapping
 from support.commands import Server, serving
 from support.fake_mapper import Mapper2
@@ -56,7 +56,7 @@ def test_what_a_dump_wrote_is_registered_in_its_order(
     ],
 )
 def test_a_line_is_read_as_sscanf_reads_it(line: str, entry: mapping) -> None:
-    assert parse(line) == entry
+    assert parse_line(line) == entry
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_a_line_is_read_as_sscanf_reads_it(line: str, entry: mapping) -> None:
 )  # fmt: skip
 def test_what_is_no_mapping_is_malformed(line: str) -> None:
     with pytest.raises(Failure, match=f"^pmap_set: malformed line: {line}$"):
-        parse(line + "\n")
+        parse_line(line + "\n")
 
 
 def test_a_malformed_line_ends_the_command_at_once(

@@ -2,7 +2,7 @@
 
 _shtab_rpcinfo_subparsers=(scan)
 
-_shtab_rpcinfo_scan_option_strings=(--jobs --rate --timeout --limit --rpcbind-port --json --help -V --version)
+_shtab_rpcinfo_scan_option_strings=(--jobs --rate --timeout --limit --port --rpcbind-port --json --help -V --version)
 _shtab_rpcinfo_option_strings=(-p --portmap -s --summary -m --statistics -l --list -t --tcp -u --udp -a --address -b --broadcast -d --delete -T --transport -n --program-port --watch --json --timeout --port --rpcbind-port --socket --help -V --version)
 
 _shtab_rpcinfo_scan_pos_0_COMPGEN=_oncrpc_compgen_hosts

@@ -1,7 +1,7 @@
-"""What every command-line tool does alike: options as GNU getopt reads them, and how it ends.
+"""Common parts of the command-line tools: options as GNU getopt reads them, and exit statuses.
 
-The scanner is written here because argparse costs more time than the call that the command makes,
-and because scripts know the messages of getopt(3): they are the same to the letter.
+Options are read here, because argparse takes longer than the call that a command makes, and because
+scripts know the messages of getopt(3), which are the same to the letter.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ import oncrpc
 
 BROKEN_PIPE = 141
 INTERRUPTED = 130
-"""What a shell reports of a command that SIGPIPE or SIGINT ended."""
+"""The statuses that a shell reports for a command that SIGPIPE or SIGINT ended."""
 
 NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
-"""What opening a file or a socket meets, and writing never."""
+"""Errors of opening a file or a socket, but never of writing."""
 
 OPERAND = ""
 WRONG = "?"
-"""What ``scan`` yields in place of an option's name."""
+"""Yielded by ``read_options`` in place of an option's name."""
 
 LONGEST = 256
 """Bytes, or characters, of a server's string that are shown."""
@@ -34,15 +34,15 @@ _STANDARD_FILES = (
     ("stdout", "w", os.O_RDONLY),
     ("stderr", "w", os.O_WRONLY),
 )
-"""How each is opened by Python, and by us where it was closed."""
+"""The mode of Python for each, and the flags with which a closed one is opened."""
 
 _SHOWN = [chr(byte) if 0x20 <= byte < 0x7F else f"\\x{byte:02x}" for byte in range(256)]
 
 
 class Option(NamedTuple):
-    """An option: its long name, its letter or "", its argument's name or "", and what it does.
+    """An option: its long name, its letter or "", its argument's name or "", and its help.
 
-    An argument whose name is in brackets may be left out; it is what follows ``=``.
+    An argument whose name is in brackets is optional; it is given after ``=``.
     """
 
     name: str
@@ -67,10 +67,10 @@ COMMON = (
 
 
 def run(program: str, body: Callable[[], int]) -> int:
-    """Run a command and return its exit status: no traceback for Ctrl-C or a reader that left.
+    """Run a command and return its exit status, without a traceback for Ctrl-C or a closed pipe.
 
-    An ``OSError`` that leaves ``body`` means that standard output could not be written, unless it
-    is one of those that opening something meets.
+    An ``OSError`` of ``body`` means that standard output could not be written, unless it is one of
+    ``NO_DESCRIPTORS``.
     """
     _open_standard_files()
     try:
@@ -95,9 +95,9 @@ def _reason(error: OSError) -> str:
 
 
 def _open_standard_files() -> None:
-    """In place of a standard file that is closed, open one that fails if it is used.
+    """Open a closed standard file, so that a socket does not get its number.
 
-    Else a socket would get its number. Messages that nobody is to see are no failure.
+    Using one fails, but messages to a closed standard error are dropped.
     """
     for name, mode, opened in _STANDARD_FILES:
         if getattr(sys, name) is None:
@@ -106,10 +106,10 @@ def _open_standard_files() -> None:
 
 
 def _discard_output() -> None:
-    """Let what is still to be written go nowhere: Python tries again when it ends."""
+    """Discard buffered output, which Python would try to write again when it ends."""
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except OSError:  # no descriptor left: what can be written is
+    except OSError:  # no descriptor left; write what can be written
         with suppress(OSError):
             sys.stdout.flush()
 
@@ -128,17 +128,17 @@ def _status(body: Callable[[], int]) -> int:
 
 
 def complain(message: str) -> None:
-    """Write a line to standard error; if that cannot be, there is nobody to tell."""
+    """Write a line to standard error; a failure to do so is ignored."""
     with suppress(OSError):
         print(message, file=sys.stderr, flush=True)
 
 
-def scan(
+def read_options(
     program: str, options: Sequence[Option], arguments: Sequence[str]
 ) -> Iterator[tuple[str, str]]:
-    """Options and operands in turn: name and argument, ``OPERAND`` and word, or ``WRONG``.
+    """Yield options and operands: name and argument, ``OPERAND`` and word, or ``WRONG``.
 
-    What is wrong has been reported on standard error. Operands may stand before options, unless
+    Mistakes are reported on standard error. Operands may precede options, unless
     ``POSIXLY_CORRECT`` is set.
     """
     rest = list(arguments)
@@ -161,7 +161,7 @@ def scan(
 def _short(
     program: str, options: Sequence[Option], letters: str, rest: list[str]
 ) -> Iterator[tuple[str, str]]:
-    """A word of letters; what follows one that takes an argument is the argument."""
+    """A word of option letters; the text after one that takes an argument is the argument."""
     while letters:
         letter, letters = letters[0], letters[1:]
         option = next((each for each in options if each.letter == letter), None)
@@ -177,25 +177,30 @@ def _short(
 
 
 def _long(program: str, options: Sequence[Option], text: str, rest: list[str]) -> tuple[str, str]:
-    """A long option, or the beginning of only one; its argument after ``=`` or the next word."""
+    """A long option, which may be abbreviated; its argument follows ``=`` or is the next word."""
     name, equals, argument = text.partition("=")
-    found = [each for each in options if each.name.startswith(name)]
-    exact = [each for each in found if each.name == name]
+    found = _matching(options, name)
     if not found:
         return _wrong(f"{program}: unrecognized option '--{text}'")
-    if len(found) > 1 and not exact:
+    if len(found) > 1:
         choices = " ".join(f"'--{each.name}'" for each in found)
         return _wrong(f"{program}: option '--{text}' is ambiguous; possibilities: {choices}")
-    option = (exact or found)[0]
-    if not option.argument:
-        if equals:
+    (option,) = found
+    if equals:
+        if not option.argument:
             return _wrong(f"{program}: option '--{option.name}' doesn't allow an argument")
+        return option.name, argument
+    if not option.argument or option.argument.startswith("["):
         return option.name, ""
-    if not equals and option.argument.startswith("["):
-        return option.name, ""
-    if not equals and not rest:
+    if not rest:
         return _wrong(f"{program}: option '--{option.name}' requires an argument")
-    return option.name, argument if equals else rest.pop(0)
+    return option.name, rest.pop(0)
+
+
+def _matching(options: Sequence[Option], name: str) -> list[Option]:
+    """The option of that name, else all whose names begin with it."""
+    exact = [each for each in options if each.name == name]
+    return exact or [each for each in options if each.name.startswith(name)]
 
 
 def _wrong(message: str) -> tuple[str, str]:
@@ -204,7 +209,7 @@ def _wrong(message: str) -> tuple[str, str]:
 
 
 def described(options: Sequence[Option]) -> str:
-    """The options as a help shows them, a line each."""
+    """The lines of a help text, one for each option."""
     return "\n".join(f"  {_spelt(option):<28} {option.help}" for option in options)
 
 
@@ -215,12 +220,12 @@ def _spelt(option: Option) -> str:
 
 
 def version_of(program: str) -> str:
-    """What ``--version`` prints."""
+    """The text of ``--version``."""
     return f"{program} (oncrpc) {oncrpc.__version__}"
 
 
 def integer(text: str) -> int | None:
-    """A decimal number as strtol(3) reads it, white space and sign before it; else None."""
+    """A decimal number as strtol(3) reads it, with leading white space and sign; else None."""
     digits = text.lstrip(" \t\n\v\f\r")
     sign = digits[:1] if digits[:1] in ("+", "-") else ""
     digits = digits[len(sign) :]
@@ -230,9 +235,9 @@ def integer(text: str) -> int | None:
 
 
 def printable(text: bytes) -> str:
-    r"""A string of a server's for a terminal: control and other than ASCII bytes as ``\xNN``.
+    r"""A server's string for a terminal: control characters and non-ASCII bytes as ``\xNN``.
 
-    Of a string longer than ``LONGEST`` bytes the rest is ``...``.
+    After ``LONGEST`` bytes the rest is ``...``.
     """
     shown = "".join(_SHOWN[byte] for byte in text[:LONGEST])
     return shown + "..." if len(text) > LONGEST else shown

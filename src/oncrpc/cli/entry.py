@@ -1,12 +1,12 @@
-"""Where the console scripts begin.
+"""The entry points of the console scripts.
 
-Loading a command takes longer than most of its work, and so is when Ctrl-C is likely to come.
-Until the command is there to answer it, it ends the process as it would end one that is not
-Python's: at once, and without a traceback. Hence next to nothing is imported here, and of signal
-only the built-in module beneath it: enum, which the rest needs, would double the time before.
+Loading a command takes longer than most of its work, so Ctrl-C is likely to arrive then. Until the
+command can handle it, SIGINT ends the process at once, without a traceback, as it ends a program
+that is not written in Python. Hence almost nothing is imported here, and ``_signal`` instead of
+``signal``, which imports ``enum`` and would double the time.
 
-What is loaded stays until the end. The garbage collector, which would look for what can go again
-and again meanwhile, is told to leave it alone.
+Loaded modules stay until the end. They are frozen for the garbage collector, which would otherwise
+visit them again and again.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from __future__ import annotations
 import _signal  # type: ignore[import-not-found]  # typeshed knows it as signal
 import gc
 
-TYPE_CHECKING = False  # that of typing, which takes longer to load than all of this
+TYPE_CHECKING = False  # typing.TYPE_CHECKING without loading typing
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
 def portmap() -> int:
-    """``portmap``: what its arguments ask for is loaded with it."""
+    """``portmap``, with the command that its arguments name."""
     return _run("oncrpc.cli.portmap", _load_what_is_asked_for)
 
 
@@ -58,7 +58,7 @@ def _load_what_is_asked_for() -> None:
 def _run(module: str, load_more: Callable[[], None] = lambda: None) -> int:
     """Load the module and run its ``main``; returns the exit status."""
     handler = _signal.getsignal(_signal.SIGINT)
-    if handler is _signal.default_int_handler:  # else it is ignored, as in a job of the background
+    if handler is _signal.default_int_handler:  # else it is ignored, as in a background job
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
     from importlib import import_module
 

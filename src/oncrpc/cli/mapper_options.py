@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import AbstractAsyncContextManager
-from typing import NamedTuple
 
 from oncrpc.addr import split_host_port
 from oncrpc.cli.bounded_lists import dial_bounded
 from oncrpc.cli.command import Failure, Option, integer
+from oncrpc.client.mapper_address import MapperAddress, mapper_from_environment
 from oncrpc.client.port_mapper import Dial, MapperClient, OpenLink
 from oncrpc.errors import AddressError, OncRpcError, TransportError
 from oncrpc.programs.portmap import PMAP_PORT
 from oncrpc.rpc.calls import DEFAULT_TIMEOUT
 from oncrpc.sync import SocketLink
-
-VARIABLE = "ONCRPC_MAPPER"
-"""The environment variable that names the port mapper where the command line names none."""
 
 MAPPER_OPTIONS = (
     Option("port", "", "PORT", "the port of the port mapper; 111 by default"),
@@ -25,28 +21,15 @@ MAPPER_OPTIONS = (
 )
 
 
-class NamedMapper(NamedTuple):
-    """A host and port, or a local socket."""
-
-    host: str
-    port: int
-    socket: str = ""
-
-
-def mapper_from_environment(program: str) -> NamedMapper | None:
-    """The port mapper that ``ONCRPC_MAPPER`` names: a host, with a port or without, or a path."""
-    text = os.environ.get(VARIABLE, "")
-    if not text:
-        return None
-    if text.startswith(("/", "@")):
-        return NamedMapper("", 0, text)
+def mapper_of_environment(program: str) -> MapperAddress | None:
+    """The port mapper that ``ONCRPC_MAPPER`` names; a wrong value ends the command."""
     try:
-        return NamedMapper(*split_host_port(text, PMAP_PORT))
+        return mapper_from_environment()
     except AddressError as error:
-        raise Failure(f"{program}: {VARIABLE}: {error}") from None
+        raise Failure(f"{program}: {error}") from None
 
 
-class Mapper:
+class MapperChoice:
     """The port mapper that the options of pmap_dump and pmap_set name; by default this host's."""
 
     def __init__(self, program: str) -> None:
@@ -81,10 +64,11 @@ class Mapper:
         if self.host:
             self._split_host()
         elif not self.socket and self.port is None:
-            named = mapper_from_environment(self.program)
-            if named is not None:
-                self.host, self.socket = named.host, named.socket
-                self.port = None if named.socket else named.port
+            named = mapper_of_environment(self.program)
+            if named is not None and named.local:
+                self.socket = named.host
+            elif named is not None:
+                self.host, self.port = named
 
     def _split_host(self) -> None:
         try:

@@ -12,7 +12,7 @@ from oncrpc import sync
 from oncrpc.cli import command
 from oncrpc.cli.bounded_lists import PMAP_DUMP
 from oncrpc.cli.command import COMMON, Done, Failure, Option, described, version_of
-from oncrpc.cli.mapper_options import MAPPER_OPTIONS, Mapper
+from oncrpc.cli.mapper_options import MAPPER_OPTIONS, MapperChoice
 from oncrpc.errors import OncRpcError
 from oncrpc.numbers import getrpcbynumber
 from oncrpc.programs.portmap import IPPROTO_TCP, IPPROTO_UDP, mapping
@@ -41,8 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _dump(arguments: Sequence[str]) -> int:
-    mapper = Mapper(PROGRAM)
-    for name, value in command.scan(PROGRAM, OPTIONS, arguments):
+    mapper = MapperChoice(PROGRAM)
+    for name, value in command.read_options(PROGRAM, OPTIONS, arguments):
         if name == "help":
             raise Done(HELP)
         if name == "version":
@@ -58,7 +58,7 @@ def _dump(arguments: Sequence[str]) -> int:
     return 0
 
 
-async def _mappings(mapper: Mapper) -> list[mapping]:
+async def _mappings(mapper: MapperChoice) -> list[mapping]:
     async with mapper.open() as link:
         return await link.call(PMAP_DUMP)
 

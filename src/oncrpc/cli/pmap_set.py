@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from oncrpc import sync
 from oncrpc.cli import command
 from oncrpc.cli.command import COMMON, Done, Failure, Option, complain, described, version_of
-from oncrpc.cli.mapper_options import MAPPER_OPTIONS, Mapper
+from oncrpc.cli.mapper_options import MAPPER_OPTIONS, MapperChoice
 from oncrpc.errors import CallError, OncRpcError
 from oncrpc.programs.portmap import IPPROTO_TCP, IPPROTO_UDP, PMAP_VERS, mapping
 
@@ -46,8 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _set(arguments: Sequence[str]) -> int:
-    mapper = Mapper(PROGRAM)
-    for name, value in command.scan(PROGRAM, OPTIONS, arguments):
+    mapper = MapperChoice(PROGRAM)
+    for name, value in command.read_options(PROGRAM, OPTIONS, arguments):
         if name == "help":
             raise Done(HELP)
         if name == "version":
@@ -71,12 +71,12 @@ def _input() -> Iterator[str]:
         raise Failure(f"{PROGRAM}: cannot read: {error.strerror}") from None
 
 
-async def _register(mapper: Mapper, lines: Iterable[str]) -> None:
+async def _register(mapper: MapperChoice, lines: Iterable[str]) -> None:
     """Register each line over one link."""
     async with mapper.open() as link:
         client = PMAP_VERS.Client(link)
         for line in lines:
-            entry = parse(line)
+            entry = parse_line(line)
             try:
                 registered = await client.PMAPPROC_SET(entry)
             except CallError:
@@ -85,7 +85,7 @@ async def _register(mapper: Mapper, lines: Iterable[str]) -> None:
                 complain(f"not registered: {line.rstrip()}")
 
 
-def parse(line: str) -> mapping:
+def parse_line(line: str) -> mapping:
     """The mapping that a line is; of the port the low 16 bits count.
 
     Raises:

@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _order(words: Sequence[str]) -> Order:
     order = Order()
-    for name, value in command.scan(PROGRAM, OPTIONS, words):
+    for name, value in command.read_options(PROGRAM, OPTIONS, words):
         if name == "help":
             raise Done(HELP)
         if name == "version":

@@ -3,7 +3,15 @@ from __future__ import annotations
 import pytest
 
 from oncrpc.cli.command import Done, Failure
-from oncrpc.cli.rpcinfo.options import HELP, OPTIONS, USAGE, is_scan, parse, program, version
+from oncrpc.cli.rpcinfo.options import (
+    HELP,
+    OPTIONS,
+    USAGE,
+    is_scan,
+    parse_request,
+    program,
+    version,
+)
 
 
 @pytest.mark.parametrize(
@@ -32,7 +40,7 @@ from oncrpc.cli.rpcinfo.options import HELP, OPTIONS, USAGE, is_scan, parse, pro
     ],
 )
 def test_the_options_choose_a_form(line: str, form: str) -> None:
-    assert parse(line.split()).form == form
+    assert parse_request(line.split()).form == form
 
 
 @pytest.mark.parametrize(
@@ -42,7 +50,7 @@ def test_the_options_choose_a_form(line: str, form: str) -> None:
 )  # fmt: skip
 def test_what_is_no_form_gets_the_usage(line: str) -> None:
     with pytest.raises(Failure) as failure:
-        parse(line.split())
+        parse_request(line.split())
 
     assert str(failure.value) == USAGE
 
@@ -50,7 +58,7 @@ def test_what_is_no_form_gets_the_usage(line: str) -> None:
 def test_every_value_has_its_place() -> None:
     line = "-a here -T udp --json --timeout 2.5 --rpcbind-port 1111 -n 7 100003 3"
 
-    request = parse(line.split())
+    request = parse_request(line.split())
 
     assert (request.address, request.netid, request.json) == ("here", "udp", True)
     assert (request.timeout, request.rpcbind_port) == (2.5, 1111)
@@ -62,13 +70,13 @@ def test_every_value_has_its_place() -> None:
     [
         ("-n abc", "rpcinfo: abc is illegal port number"),
         ("-n 65536", "rpcinfo: 65536 is illegal port number"),
-        ("--rpcbind-port -1", "rpcinfo: -1 is illegal port number"),
-        ("--timeout 0", "rpcinfo: 0 is illegal timeout; more than 0 to 86400 are legal"),
-        ("--timeout nan", "rpcinfo: nan is illegal timeout; more than 0 to 86400 are legal"),
-        ("--timeout soon", "rpcinfo: soon is illegal timeout; more than 0 to 86400 are legal"),
-        ("--watch=soon", "rpcinfo: soon is illegal interval; 0.1 to 86400 are legal"),
-        ("--watch=0.01", "rpcinfo: 0.01 is illegal interval; 0.1 to 86400 are legal"),
-        ("--watch=nan", "rpcinfo: nan is illegal interval; 0.1 to 86400 are legal"),
+        ("--rpcbind-port -1", "rpcinfo: invalid port -1: must be 1 to 65535"),
+        ("--timeout 0", "rpcinfo: invalid timeout 0: must be above 0, at most 86400"),
+        ("--timeout nan", "rpcinfo: invalid timeout nan: must be above 0, at most 86400"),
+        ("--timeout soon", "rpcinfo: invalid timeout soon: must be above 0, at most 86400"),
+        ("--watch=soon", "rpcinfo: invalid interval soon: must be 0.1 to 86400"),
+        ("--watch=0.01", "rpcinfo: invalid interval 0.01: must be 0.1 to 86400"),
+        ("--watch=nan", "rpcinfo: invalid interval nan: must be 0.1 to 86400"),
         ("--watch -s", "rpcinfo: --watch does not go with --summary"),
         ("--watch -T tcp host 1", "rpcinfo: --watch does not go with --ping"),
         ("-b 1 2 --json", "rpcinfo: --json does not go with --broadcast"),
@@ -88,7 +96,7 @@ def test_every_value_has_its_place() -> None:
 )
 def test_a_wrong_value_is_named(line: str, message: str) -> None:
     with pytest.raises(Failure, match=f"^{message}$"):
-        parse(line.split())
+        parse_request(line.split())
 
 
 @pytest.mark.parametrize(
@@ -118,14 +126,14 @@ def test_a_wrong_value_is_named(line: str, message: str) -> None:
     ],
 )
 def test_a_host_may_have_a_port(line: str, named: str, host: str, port: int | None) -> None:
-    request = parse(line.format(named).split())
+    request = parse_request(line.format(named).split())
 
     assert (request.operands[0], request.rpcbind_port) == (host, port)
 
 
 @pytest.mark.parametrize("line", ["-a {} -T local 1", "-T local {} 1", "-b {} 1"])
 def test_what_is_not_a_host_keeps_its_colon(line: str) -> None:
-    request = parse(line.format("/a:1").split())
+    request = parse_request(line.format("/a:1").split())
 
     assert "/a:1" in (*request.operands, request.address)
     assert request.rpcbind_port is None
@@ -144,7 +152,7 @@ def test_the_environment_names_the_default_port_mapper(
 ) -> None:
     monkeypatch.setenv("ONCRPC_MAPPER", "h:7")
 
-    request = parse(line.split())
+    request = parse_request(line.split())
 
     assert (request.host, request.rpcbind_port) == (host, port)
 
@@ -152,7 +160,7 @@ def test_the_environment_names_the_default_port_mapper(
 def test_a_deletion_goes_to_the_mapper_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ONCRPC_MAPPER", "h:7")
 
-    request = parse(["-d", "1", "2"])
+    request = parse_request(["-d", "1", "2"])
 
     assert (request.mapper_host, request.rpcbind_port, request.operands) == ("h", 7, ["1", "2"])
 
@@ -161,25 +169,25 @@ def test_a_deletion_goes_to_the_mapper_of_the_environment(monkeypatch: pytest.Mo
 def test_the_environment_may_name_a_socket(monkeypatch: pytest.MonkeyPatch, line: str) -> None:
     monkeypatch.setenv("ONCRPC_MAPPER", "/run/other.sock")
 
-    assert parse(line.split()).socket == "/run/other.sock"
+    assert parse_request(line.split()).socket == "/run/other.sock"
 
 
 def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ONCRPC_MAPPER", "h:x")
 
     with pytest.raises(Failure, match=r"^rpcinfo: ONCRPC_MAPPER: invalid port 'x'"):
-        parse([])
+        parse_request([])
 
 
 @pytest.mark.parametrize("line", ["", "-p", "-s", "-m", "-d 1 2", "-T local ignored 1"])
 def test_what_asks_this_host_may_name_its_socket(line: str) -> None:
-    assert parse(["--socket", "@s", *line.split()]).socket == "@s"
+    assert parse_request(["--socket", "@s", *line.split()]).socket == "@s"
 
 
 @pytest.mark.parametrize(("option", "text"), [("--help", HELP), ("--version", "rpcinfo (oncrpc)")])
 def test_help_and_version_are_no_errors(option: str, text: str) -> None:
     with pytest.raises(Done) as done:
-        parse([option])
+        parse_request([option])
 
     assert str(done.value).startswith(text)
 
@@ -233,7 +241,7 @@ def test_what_is_no_version_is_named(text: str) -> None:
 def test_a_number_after_watch_is_its_seconds(
     line: str, interval: float | None, operands: list[str]
 ) -> None:
-    request = parse(line.split())
+    request = parse_request(line.split())
 
     assert (request.interval, request.operands) == (interval, operands)
 

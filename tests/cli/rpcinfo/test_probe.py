@@ -13,7 +13,7 @@ import pytest
 from oncrpc import rpc
 from oncrpc.cli.command import Failure
 from oncrpc.cli.rpcinfo import probe as module
-from oncrpc.cli.rpcinfo.probe import MAX_REPLY, Found, probe
+from oncrpc.cli.rpcinfo.probe import MAX_REPLY, HostResult, probe
 from oncrpc.errors import AuthError, SystemFailure, TransportError
 from oncrpc.programs.rpcb import RPCBVERS4, rp__list, rpcb
 from oncrpc.rpc.dispatch import refuse
@@ -27,7 +27,7 @@ VERSION_AT = 16
 PATIENCE = 5.0
 
 
-def probed(handle: Handle, *, listen: Callable[[Server], int] = both_ports) -> Found:
+def probed(handle: Handle, *, listen: Callable[[Server], int] = both_ports) -> HostResult:
     """What is found of a server, over TCP and UDP."""
     server = Server(handle)
     port = listen(server)
@@ -35,7 +35,7 @@ def probed(handle: Handle, *, listen: Callable[[Server], int] = both_ports) -> F
         return asyncio.run(probe(HOST, port=port, timeout=PATIENCE))
 
 
-def probed_in_time(handle: Handle, *silences: int) -> tuple[Found, float]:
+def probed_in_time(handle: Handle, *silences: int) -> tuple[HostResult, float]:
     """The same by a clock that stands still but for waiting, and how long it took by that.
 
     A silence is how many calls have come by then; each is waited for as long as it may take.
@@ -43,7 +43,7 @@ def probed_in_time(handle: Handle, *silences: int) -> tuple[Found, float]:
     server, clock = Server(handle), ManualClock()
     port = both_ports(server)
 
-    async def main() -> Found:
+    async def main() -> HostResult:
         asking = asyncio.ensure_future(probe(HOST, port=port, timeout=PATIENCE))
         for calls in silences:
             await until(lambda: len(server.calls) >= calls)  # noqa: B023  # awaited here

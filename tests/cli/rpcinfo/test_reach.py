@@ -8,7 +8,7 @@ import pytest
 from oncrpc import sync
 from oncrpc.cli.command import Failure
 from oncrpc.cli.rpcinfo import reach as module
-from oncrpc.cli.rpcinfo.options import Request
+from oncrpc.cli.rpcinfo.options import RpcinfoRequest
 from oncrpc.cli.rpcinfo.reach import Reach, place_of
 from oncrpc.cli.rpcinfo.trouble import HostTrouble, Trouble
 from oncrpc.errors import AddressError, TransportError
@@ -38,7 +38,7 @@ def asked() -> Asked:
 
 @pytest.fixture
 def reach(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> Reach:
-    made = Reach(Request(), timeout=1.0)
+    made = Reach(RpcinfoRequest(), timeout=1.0)
     monkeypatch.setattr(made, "dial", asked.dial)
     return made
 
@@ -108,12 +108,12 @@ def test_a_family_that_the_host_has_not_is_passed_over() -> None:
     server = Server(port_mapper())
     port = server.tcp("::1")
 
-    with server, sync.run(Reach(Request(), timeout=5.0).port_by("tcp", "::1", port)) as link:
+    with server, sync.run(Reach(RpcinfoRequest(), timeout=5.0).port_by("tcp", "::1", port)) as link:
         assert link.peer == f"::1.{port >> 8}.{port & 255}"
 
 
 def test_a_local_program_is_looked_up_by_the_local_socket(tmp_path: Path) -> None:
-    request = Request()
+    request = RpcinfoRequest()
     request.socket = str(tmp_path / "none")
 
     with pytest.raises(Failure, match=r"mapper at .*/none: No such file or directory$"):

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 
-from oncrpc.cli.rpcinfo.probe import Found
+from oncrpc.cli.rpcinfo.probe import HostResult
 from oncrpc.cli.rpcinfo.report import MAX_PROGRAMS, Report, Summary, json_line, programs, runs
 from oncrpc.errors import CallTimeout, HostUnknown
 from oncrpc.programs.rpcb import rpcb
@@ -12,25 +12,25 @@ def entry(prog: int, vers: int, owner: bytes = b"superuser") -> rpcb:
     return rpcb(prog, vers, b"tcp", b"0.0.0.0.8.1", owner)
 
 
-def answered(host: str, *entries: rpcb) -> Found:
-    found = Found(host)
+def answered(host: str, *entries: rpcb) -> HostResult:
+    found = HostResult(host)
     found.versions, found.registrations, found.milliseconds = [2, 3, 4], list(entries), 1.25
     return found
 
 
-def silent(host: str) -> Found:
-    found = Found(host)
+def silent(host: str) -> HostResult:
+    found = HostResult(host)
     found.trouble, found.error = CallTimeout(), "RPC: Timed out"
     return found
 
 
-def unknown(host: str) -> Found:
-    found = Found(host)
+def unknown(host: str) -> HostResult:
+    found = HostResult(host)
     found.trouble, found.error = HostUnknown(-2, "no"), "RPC: Unknown host"
     return found
 
 
-def report(hosts: str, *found: Found) -> list[str]:
+def report(hosts: str, *found: HostResult) -> list[str]:
     made = Report(hosts.split())
     for each in found:
         made.take(Summary.of(each))

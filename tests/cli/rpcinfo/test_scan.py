@@ -13,8 +13,8 @@ import pytest
 from oncrpc.cli.command import Done, Failure
 from oncrpc.cli.rpcinfo import main
 from oncrpc.cli.rpcinfo import scan as module
-from oncrpc.cli.rpcinfo.probe import Found
-from oncrpc.cli.rpcinfo.scan import HELP, OPTIONS, USAGE, Order, Pace, ask_all, parse
+from oncrpc.cli.rpcinfo.probe import HostResult
+from oncrpc.cli.rpcinfo.scan import HELP, OPTIONS, USAGE, Pace, ScanOptions, ask_all, parse_scan
 from support.commands import Server
 from support.fake_mapper import both_ports, port_mapper
 
@@ -98,8 +98,8 @@ def test_output_that_cannot_be_written_ends_the_scan(port: int) -> None:
     assert ended.stderr == "rpcinfo: cannot write: No space left on device\n"
 
 
-def order(**values: float) -> Order:
-    made = Order()
+def order(**values: float) -> ScanOptions:
+    made = ScanOptions()
     for name, value in values.items():
         setattr(made, name, value)
     return made
@@ -113,7 +113,7 @@ class Probes:
         self.running = self.most = 0
         self.until, self.reached = until, asyncio.Event()
 
-    async def probe(self, host: str, **_: object) -> Found:
+    async def probe(self, host: str, **_: object) -> HostResult:
         self.begun.append(asyncio.get_running_loop().time())
         self.running += 1
         self.most = max(self.most, self.running)
@@ -122,14 +122,14 @@ class Probes:
         await self.reached.wait()
         await asyncio.sleep(0)
         self.running -= 1
-        return Found(host)
+        return HostResult(host)
 
 
 def asked(monkeypatch: pytest.MonkeyPatch, count: int, *, until: int, **values: float) -> Probes:
     probes = Probes(until)
     monkeypatch.setattr(module, "probe", probes.probe)
     hosts = [str(number) for number in range(count)]
-    found: list[Found] = []
+    found: list[HostResult] = []
     asyncio.run(ask_all(hosts, order(**values), found.append))
     assert sorted(each.host for each in found) == sorted(hosts)
     return probes
@@ -159,7 +159,7 @@ def test_starts_are_apart_however_late_one_was() -> None:
 
 
 def test_a_failure_ends_the_scan(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def probe(host: str, **_: object) -> Found:
+    async def probe(host: str, **_: object) -> HostResult:
         raise Failure("no sockets")
 
     monkeypatch.setattr(module, "probe", probe)
@@ -171,7 +171,7 @@ def test_a_failure_ends_the_scan(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_value_has_its_place() -> None:
     line = "--jobs 5 --rate 2.5 --timeout 0.5 --limit 9 --rpcbind-port 1111 --json a b"
 
-    found = parse(line.split())
+    found = parse_scan(line.split())
 
     assert (found.jobs, found.rate, found.timeout, found.limit) == (5, 2.5, 0.5, 9)
     assert (found.port, found.json, found.operands) == (1111, True, ["a", "b"])
@@ -180,13 +180,13 @@ def test_every_value_has_its_place() -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("--jobs 0 a", "rpcinfo: 0 is illegal number of jobs; 1 to 1024 are legal"),
-        ("--jobs x a", "rpcinfo: x is illegal number of jobs; 1 to 1024 are legal"),
-        ("--rate 0 a", "rpcinfo: 0 is illegal rate; more than 0 to 10000 are legal"),
-        ("--rate nan a", "rpcinfo: nan is illegal rate; more than 0 to 10000 are legal"),
-        ("--timeout -1 a", "rpcinfo: -1 is illegal timeout; more than 0 to 3600 are legal"),
-        ("--limit 0 a", "rpcinfo: 0 is illegal limit; 1 to 1048576 are legal"),
-        ("--rpcbind-port 0 a", "rpcinfo: 0 is illegal port number; 1 to 65535 are legal"),
+        ("--jobs 0 a", "rpcinfo: invalid number of jobs 0: must be 1 to 1024"),
+        ("--jobs x a", "rpcinfo: invalid number of jobs x: must be 1 to 1024"),
+        ("--rate 0 a", "rpcinfo: invalid rate 0: must be above 0, at most 10000"),
+        ("--rate nan a", "rpcinfo: invalid rate nan: must be above 0, at most 10000"),
+        ("--timeout -1 a", "rpcinfo: invalid timeout -1: must be above 0, at most 3600"),
+        ("--limit 0 a", "rpcinfo: invalid limit 0: must be 1 to 1048576"),
+        ("--rpcbind-port 0 a", "rpcinfo: invalid port 0: must be 1 to 65535"),
         ("--json", USAGE),
         ("--nosuch a", USAGE),
     ],
@@ -202,7 +202,7 @@ def test_a_wrong_command_line_is_told(
 @pytest.mark.parametrize(("option", "text"), [("--help", HELP), ("--version", "rpcinfo (oncrpc)")])
 def test_help_and_version_are_no_errors(option: str, text: str) -> None:
     with pytest.raises(Done) as done:
-        parse([option])
+        parse_scan([option])
 
     assert str(done.value).startswith(text)
 

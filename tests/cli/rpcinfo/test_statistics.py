@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from oncrpc.cli.rpcinfo.statistics import VERSIONS, item, text
+from oncrpc.cli.rpcinfo.statistics import VERSIONS, counters_item, counters_text
 from oncrpc.programs.rpcb import rpcb_stat, rpcbs_addrlist, rpcbs_rmtcalllist
 
 NONE = rpcb_stat([0] * 13, 0, 0, [], [])
@@ -10,7 +10,7 @@ BUSY = rpcb_stat([5, 6, 7, 8, 9, 10, 0, 0, 0, 0, 1, 5, 12345678], 1, 2, LOOKUPS,
 
 
 def test_unasked_procedures_have_no_tables() -> None:
-    assert list(text([NONE, NONE, NONE])) == [
+    assert list(counters_text([NONE, NONE, NONE])) == [
         "PORTMAP (version 2) statistics",
         "NULL    SET     UNSET   GETPORT DUMP    CALLIT  ",
         "0       0/0     0/0     0/0     0       0/0     ",
@@ -28,7 +28,7 @@ def test_unasked_procedures_have_no_tables() -> None:
 
 
 def test_version_2_ends_its_tables_with_a_blank_line() -> None:
-    lines = list(text([BUSY, NONE, NONE]))
+    lines = list(counters_text([BUSY, NONE, NONE]))
 
     assert lines[1:11] == [
         "NULL    SET     UNSET   GETPORT DUMP    CALLIT  ",
@@ -45,7 +45,7 @@ def test_version_2_ends_its_tables_with_a_blank_line() -> None:
 
 
 def test_version_4_counts_address_lists_as_lookups_and_widens_a_column() -> None:
-    lines = list(text([NONE, NONE, BUSY]))
+    lines = list(counters_text([NONE, NONE, BUSY]))
 
     assert lines[8:] == [
         "RPCBIND (version 4) statistics",
@@ -66,7 +66,7 @@ def test_version_4_counts_address_lists_as_lookups_and_widens_a_column() -> None
 
 
 def test_json_has_calls_and_successes_by_procedure() -> None:
-    found = item(VERSIONS[0], BUSY)
+    found = counters_item(VERSIONS[0], BUSY)
 
     assert found["calls"]["GETPORT"] == 8
     assert found["succeeded"] == {"SET": 1, "UNSET": 2, "GETPORT": 3, "CALLIT": 4}

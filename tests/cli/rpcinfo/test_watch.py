@@ -12,7 +12,7 @@ from oncrpc import rpc, sync
 from oncrpc.cli.command import Failure
 from oncrpc.cli.rpcinfo import main
 from oncrpc.cli.rpcinfo.changes import History
-from oncrpc.cli.rpcinfo.options import parse
+from oncrpc.cli.rpcinfo.options import parse_request
 from oncrpc.cli.rpcinfo.watch import Screen, Snapshot, watch
 from oncrpc.programs.rpcb import RPCBVERS, rp__list, rpcb
 from support.commands import Handle, Server, serving
@@ -39,7 +39,7 @@ def watched(line: str, handle: Handle, *, times: int) -> int:
     server = Server(handle)
     port = server.tcp()
     with server:
-        return sync.run(watch(parse(line.format(port).split()), pause=ending(times)))
+        return sync.run(watch(parse_request(line.format(port).split()), pause=ending(times)))
 
 
 def ending(times: int) -> Callable[[float], None]:
@@ -128,7 +128,7 @@ def test_the_status_is_1_if_there_never_was_a_list(capsys: pytest.CaptureFixture
 
 def test_an_unknown_transport_ends_it_at_once() -> None:
     with pytest.raises(Failure, match="invalid transport"):
-        sync.run(watch(parse(["--watch", "-T", "nosuch", "127.0.0.1"])))
+        sync.run(watch(parse_request(["--watch", "-T", "nosuch", "127.0.0.1"])))
 
 
 def test_on_a_terminal_a_snapshot_takes_the_place_of_the_one_before(

@@ -13,10 +13,10 @@ from importlib import import_module
 
 from oncrpc import sync
 from oncrpc.cli import command
-from oncrpc.cli.rpcinfo.options import PROGRAM, is_scan, parse
+from oncrpc.cli.rpcinfo.options import PROGRAM, is_scan, parse_request
 
 HOMES = {
-    "portmap": "listing.portmap",
+    "portmap": "listing.mappings",
     "dump": "listing.dump",
     "watch": "watch.watch",
     "summary": "listing.summary",
@@ -43,7 +43,7 @@ def _answer(arguments: Sequence[str]) -> int:
         from oncrpc.cli.rpcinfo.scan import scan
 
         return scan(arguments[1:])
-    request = parse(arguments)
+    request = parse_request(arguments)
     module, _, function = HOMES[request.form].partition(".")
     form = getattr(import_module(f"{__name__}.{module}"), function)
     status: int = sync.run(form(request))

@@ -16,7 +16,7 @@ from typing import cast
 
 from oncrpc.addr import split_uaddr
 from oncrpc.cli.command import Failure, printable
-from oncrpc.cli.rpcinfo.options import PROGRAM, Request, program, version
+from oncrpc.cli.rpcinfo.options import PROGRAM, RpcinfoRequest, program, version
 from oncrpc.client.port_mapper import RPCB_MULTICAST
 from oncrpc.errors import AddressError
 from oncrpc.net.broadcast import Destination, broadcast_socket, destinations
@@ -32,7 +32,7 @@ NO_NAME = "unknown"
 NO_INTERFACE = "no interface that broadcasts is up"
 
 
-async def broadcast(request: Request) -> int:
+async def broadcast(request: RpcinfoRequest) -> int:
     """``-b``: a line for every reply, its address and its host's name."""
     prog = program(request.operands[0])
     vers = version(request.operands[1])

@@ -19,7 +19,7 @@ UNITS = ((86400, "d"), (3600, "h"), (60, "m"))
 Key = tuple[int, int, bytes]
 
 
-class Row(NamedTuple):
+class HistoryRow(NamedTuple):
     """A registration, what became of it, or "", and when."""
 
     entry: rpcb
@@ -38,8 +38,8 @@ class History:
     """
 
     def __init__(self) -> None:
-        self.rows: list[Row] = []
-        self._known: dict[Key, Row] | None = None
+        self.rows: list[HistoryRow] = []
+        self._known: dict[Key, HistoryRow] | None = None
 
     def take(self, found: Iterable[rpcb], now: float) -> None:
         """The next list. ``rows`` are those of it, in its order, and then those gone."""
@@ -51,7 +51,7 @@ class History:
             if key not in self._known and row.state == GONE:
                 gone.append(row)
             elif key not in self._known:
-                gone.append(Row(row.entry, GONE, now))
+                gone.append(HistoryRow(row.entry, GONE, now))
         gone = [row for row in gone if row.age(now) < GONE_SHOWN]
         gone = sorted(gone, key=lambda row: row.since)[-MAX_GONE:]
         self._known.update((_key(row.entry), row) for row in gone)
@@ -61,14 +61,14 @@ class History:
         """How many registrations became that."""
         return sum(row.state == state for row in self.rows)
 
-    def _row(self, entry: rpcb, now: float) -> Row:
+    def _row(self, entry: rpcb, now: float) -> HistoryRow:
         if self._known is None:
-            return Row(entry, "", now)
+            return HistoryRow(entry, "", now)
         before = self._known.get(_key(entry))
         if before is None or before.state == GONE:
-            return Row(entry, NEW, now)
+            return HistoryRow(entry, NEW, now)
         if before.entry != entry:
-            return Row(entry, CHANGED, now)
+            return HistoryRow(entry, CHANGED, now)
         return before
 
 

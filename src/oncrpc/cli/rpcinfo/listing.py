@@ -9,7 +9,7 @@ from typing import Any
 from oncrpc.addr import NC_TPI_CLTS, NC_TPI_COTS, transports
 from oncrpc.cli.bounded_lists import GETADDRLIST, PMAP_DUMP, RPCB_DUMP_3, RPCB_DUMP_4
 from oncrpc.cli.command import Failure, complain, printable
-from oncrpc.cli.rpcinfo.options import PROGRAM, Request, program, version
+from oncrpc.cli.rpcinfo.options import PROGRAM, RpcinfoRequest, program, version
 from oncrpc.cli.rpcinfo.reach import Reach, ask
 from oncrpc.cli.rpcinfo.trouble import (
     after,
@@ -33,7 +33,7 @@ SEMANTICS = {NC_TPI_CLTS: "clts", NC_TPI_COTS: "cots"}
 NETIDS_SHOWN = 255
 
 
-async def portmap(request: Request) -> int:
+async def mappings(request: RpcinfoRequest) -> int:
     """``-p``: the mappings of version 2."""
     with await _port_mapper_2(request) as link:
         try:
@@ -44,7 +44,7 @@ async def portmap(request: Request) -> int:
     return 0
 
 
-async def _port_mapper_2(request: Request) -> SocketLink:
+async def _port_mapper_2(request: RpcinfoRequest) -> SocketLink:
     reach = Reach(request, timeout=TIMEOUT)
     if request.host is None:
         with after(NO_PORT_MAPPER):
@@ -63,21 +63,21 @@ def _no_mappings(error: OncRpcError, host: str | None) -> Failure:
     return Failure(f"{host}: {of_lookup(error)}")
 
 
-async def dump(request: Request) -> int:
+async def dump(request: RpcinfoRequest) -> int:
     """No option: all registrations."""
     found = await registrations(request)
     show(request, registrations_text(found), map(registration_item, found))
     return 0
 
 
-async def summary(request: Request) -> int:
+async def summary(request: RpcinfoRequest) -> int:
     """``-s``: a line a program."""
     found = summaries(await registrations(request))
     show(request, summaries_text(found), map(summary_item, found))
     return 0
 
 
-async def registrations(request: Request, *, timeout: float = TIMEOUT) -> list[rpcb]:
+async def registrations(request: RpcinfoRequest, *, timeout: float = TIMEOUT) -> list[rpcb]:
     """A dump of version 3; of version 4 or 2 from a port mapper that has nothing else."""
     with await _rpcbind(request, timeout=timeout) as link, after(f"{NO_CONTACT}: "):
         try:
@@ -92,7 +92,7 @@ async def registrations(request: Request, *, timeout: float = TIMEOUT) -> list[r
             raise of_call(error) from None
 
 
-async def _rpcbind(request: Request, *, timeout: float = TIMEOUT) -> SocketLink:
+async def _rpcbind(request: RpcinfoRequest, *, timeout: float = TIMEOUT) -> SocketLink:
     """The port mapper that the operands and ``-T`` mean; without a host this host's."""
     reach = Reach(request, timeout=timeout)
     with after(NO_CONTACT):
@@ -104,7 +104,7 @@ async def _rpcbind(request: Request, *, timeout: float = TIMEOUT) -> SocketLink:
         return await reach.port_mapper_over(request.netid, request.host)
 
 
-def check_netid(request: Request) -> None:
+def check_netid(request: RpcinfoRequest) -> None:
     """End the command if there is no such transport."""
     if request.netid is not None and request.netid not in transports():
         unknown = "Netid not found in netconfig database"
@@ -118,7 +118,7 @@ def widened(found: mapping) -> rpcb:
     return rpcb(found.prog, found.vers, netid.encode(), uaddr.encode(), b"unknown")
 
 
-async def addresses(request: Request) -> int:
+async def addresses(request: RpcinfoRequest) -> int:
     """``-l``: the addresses of one version of a program."""
     with await _rpcbind(request) as link, after(f"{NO_CONTACT}: "):
         prog, vers = program(request.operands[1]), version(request.operands[2])
@@ -135,7 +135,7 @@ def _netid_of(link: SocketLink) -> str:
     return proto + ("6" if ":" in link.peer else "")
 
 
-async def delete(request: Request) -> int:
+async def delete(request: RpcinfoRequest) -> int:
     """``-d``: take back a registration of this host, whoever made it if we are root."""
     if request.netid is not None and request.netid not in transports():
         raise Failure(f"{PROGRAM}: netid {request.netid} not supported")
@@ -152,7 +152,7 @@ async def delete(request: Request) -> int:
     return 0 if deleted else 1
 
 
-def show(request: Request, lines: Iterable[str], items: Iterable[Any]) -> None:
+def show(request: RpcinfoRequest, lines: Iterable[str], items: Iterable[Any]) -> None:
     """Write what was found, as text or as one JSON document."""
     if request.json:
         write_json(list(items))

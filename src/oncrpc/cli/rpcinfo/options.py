@@ -1,4 +1,4 @@
-"""The command line of rpcinfo: letters as the C tool has them, a long option for each, and more."""
+"""The command line of rpcinfo: the letters of the C tool, a long option for each, and more."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from oncrpc.cli.command import (
     Option,
     described,
     integer,
-    scan,
+    read_options,
     version_of,
 )
-from oncrpc.cli.mapper_options import MAPPER_OPTIONS, mapper_from_environment, not_empty
+from oncrpc.cli.mapper_options import MAPPER_OPTIONS, mapper_of_environment, not_empty
 from oncrpc.errors import AddressError
 from oncrpc.numbers import getrpcbyname
 
@@ -34,9 +34,9 @@ Usage: rpcinfo [-m | -s] [host]
        rpcinfo -d [-T netid] prognum versnum"""
 
 FORMS = (
-    Option("portmap", "p", "", "list what is registered, as version 2 of the port mapper has it"),
-    Option("summary", "s", "", "list what is registered, a line a program"),
-    Option("statistics", "m", "", "show what the port mapper has been asked"),
+    Option("portmap", "p", "", "list the registrations in version 2 of the port mapper"),
+    Option("summary", "s", "", "list the registered programs, one line each"),
+    Option("statistics", "m", "", "show how often each procedure was called"),
     Option("list", "l", "", "list the addresses of one version of a program"),
     Option("tcp", "t", "", "ping a program over TCP"),
     Option("udp", "u", "", "ping a program over UDP"),
@@ -44,26 +44,26 @@ FORMS = (
     Option("broadcast", "b", "", "ask all hosts of the local networks for a program"),
     Option("delete", "d", "", "delete a registration of this host"),
 )
-"""The options of which there may be one. Without any: a list, or with -T and a program a ping."""
+"""The forms; at most one is given. Without any: a list, or with -T and a program a ping."""
 
 OPTIONS = (
     *FORMS,
     Option("transport", "T", "NETID", "the transport, such as tcp, udp6 or local"),
     Option("program-port", "n", "PORT", "with -t or -u: ping this port, ask no port mapper"),
-    Option("watch", "", "[SECONDS]", "list again and again, and mark what is new and what is gone"),
+    Option("watch", "", "[SECONDS]", "list repeatedly, and mark what is new and what is gone"),
     Option("json", "", "", "write one JSON document"),
-    Option("timeout", "", "SECONDS", "wait so long for each reply, or for all with -b"),
+    Option("timeout", "", "SECONDS", "time for each reply, or for all replies with -b"),
     *MAPPER_OPTIONS,
     *COMMON,
 )
 SCAN = "scan"
-"""The word that asks many hosts, where it stands first."""
+"""As the first word: ask many hosts."""
 
 HELP = f"""{USAGE}
        rpcinfo --watch[=SECONDS] [host]
        rpcinfo {SCAN} network...
 
-Ask a port mapper what is registered with it, or ping a program. A host is a name or an address,
+List the registrations of a port mapper, or ping a program. A host is a name or an address,
 and may have a port: HOST:PORT or [IPV6]:PORT. A program is a number or a name of /etc/rpc.
 Without a version, all versions of the program are pinged. Exit status 0: everything answered.
 
@@ -74,18 +74,17 @@ OPERANDS = {
     "tcp": (2, 3), "udp": (2, 3), "ping": (2, 3), "address": (1, 2), "broadcast": (2, 2),
     "delete": (2, 2), "watch": (0, 1),
 }  # fmt: skip
-"""The fewest and the most operands of each form."""
+"""The minimum and maximum number of operands of each form."""
 
 ELSEWHERE = ("address", "broadcast")
-"""The forms that do not ask one port mapper."""
+"""The forms that do not ask a single port mapper."""
 
 SILENT = ("broadcast", "delete")
-"""The forms that have nothing to write as JSON."""
-
+"""The forms without JSON output."""
 
 INTERVAL = 2.0
 SHORTEST_INTERVAL, LONGEST_INTERVAL = 0.1, 86400.0
-"""Seconds from one list to the next."""
+"""Seconds between two lists."""
 
 
 FORM_NAMES = {option.name for option in FORMS}
@@ -96,8 +95,8 @@ LISTS = ("dump", "portmap", "summary", "statistics")
 """The forms in which the host may be left out."""
 
 
-class Request:
-    """What is asked for. ``form`` is the long name of a form, ``dump``, ``watch`` or ``ping``."""
+class RpcinfoRequest:
+    """A parsed command line; ``form`` is a form's long name, ``dump``, ``watch`` or ``ping``."""
 
     def __init__(self) -> None:
         self.form = ""
@@ -119,16 +118,16 @@ class Request:
 
 
 def is_scan(arguments: Sequence[str]) -> bool:
-    """Whether many hosts are to be asked.
+    """Whether the command line is a scan.
 
-    Alone, or with an option of one letter, the word is a host of that name as it is to the C tool.
+    Alone, or with a one-letter option, the word is the name of a host, as in the C tool.
     """
     first, *others = arguments or ("",)
     letters = [word for word in others if word[:1] == "-" and word[1:2].isalpha()]
     return first == SCAN and bool(others) and not letters
 
 
-def parse(arguments: Sequence[str]) -> Request:
+def parse_request(arguments: Sequence[str]) -> RpcinfoRequest:
     """Parse the command line.
 
     Raises:
@@ -147,11 +146,11 @@ def parse(arguments: Sequence[str]) -> Request:
     return request
 
 
-def _read(arguments: Sequence[str]) -> Request:
+def _read(arguments: Sequence[str]) -> RpcinfoRequest:
     """Take every option and operand; all mistakes are reported before the usage."""
-    request = Request()
+    request = RpcinfoRequest()
     wrong = after_watch = False
-    for name, value in scan(PROGRAM, OPTIONS, arguments):
+    for name, value in read_options(PROGRAM, OPTIONS, arguments):
         if after_watch and name == OPERAND and _is_number(value):
             name = "watch"
         after_watch = (name, value) == ("watch", "")
@@ -168,7 +167,7 @@ def _read(arguments: Sequence[str]) -> Request:
     return request
 
 
-def _choose_mapper(request: Request) -> None:
+def _choose_mapper(request: RpcinfoRequest) -> None:
     """Take the port from ``host:port``; without a host, take the port mapper of the environment."""
     has_host = request.form in WITH_HOST and not _ignores_host(request)
     if has_host and request.operands:
@@ -177,11 +176,11 @@ def _choose_mapper(request: Request) -> None:
         _take_environment(request)
 
 
-def _ignores_host(request: Request) -> bool:
+def _ignores_host(request: RpcinfoRequest) -> bool:
     return request.form == "ping" and _is_local(request.netid)
 
 
-def _split_host(request: Request) -> None:
+def _split_host(request: RpcinfoRequest) -> None:
     host = request.operands[0]
     if not host:
         return  # the C tool's error is better known
@@ -196,22 +195,22 @@ def _split_host(request: Request) -> None:
     request.rpcbind_port = port
 
 
-def _take_environment(request: Request) -> None:
+def _take_environment(request: RpcinfoRequest) -> None:
     """An option that names a port mapper wins over the variable."""
     if request.rpcbind_port is not None or request.socket is not None:
         return
-    named = mapper_from_environment(PROGRAM)
+    named = mapper_of_environment(PROGRAM)
     if named is None:
         return
-    if named.socket:
-        request.socket = named.socket
+    if named.local:
+        request.socket = named.host
         return
-    request.rpcbind_port, request.mapper_host = named.port, named.host
+    request.mapper_host, request.rpcbind_port = named
     if request.form in LISTS:
         request.operands = [named.host]
 
 
-def _check(request: Request) -> None:
+def _check(request: RpcinfoRequest) -> None:
     fewest, most = OPERANDS[request.form]
     if not fewest <= len(request.operands) <= most:
         raise Failure(USAGE)
@@ -225,7 +224,7 @@ def _check(request: Request) -> None:
         raise Failure(f"{PROGRAM}: --socket does not go with {other}")
 
 
-def _other_place(request: Request) -> str:
+def _other_place(request: RpcinfoRequest) -> str:
     """What on the command line asks another port mapper than this host's at its usual port."""
     if request.rpcbind_port is not None:
         return "--port"
@@ -237,13 +236,13 @@ def _other_place(request: Request) -> str:
 
 
 def _is_local(netid: str | None) -> bool:
-    """The transport is one for which the host is ignored."""
+    """Whether the transport is one for which the host is ignored."""
     entry = transports().get(netid or "")
     return entry is not None and entry.family == "loopback"
 
 
 def program(text: str) -> int:
-    """The program of that number or name."""
+    """The number of a program that is given by number or name."""
     rest = text.lstrip("0123456789")
     if len(rest) > 1 or rest.isalpha():
         found = getrpcbyname(text)
@@ -254,7 +253,7 @@ def program(text: str) -> int:
 
 
 def version(text: str) -> int:
-    """The version of that number."""
+    """A version number."""
     return _bounded(text, "version number", LARGEST)
 
 
@@ -265,56 +264,59 @@ def _bounded(text: str, what: str, most: int) -> int:
     return number
 
 
-def _set_netid(request: Request, value: str) -> None:
+def _set_netid(request: RpcinfoRequest, value: str) -> None:
     request.netid = value
 
 
-def _set_program_port(request: Request, value: str) -> None:
+def _set_program_port(request: RpcinfoRequest, value: str) -> None:
     request.program_port = _bounded(value, "port number", 0xFFFF)
 
 
-def _set_json(request: Request, _: str) -> None:
+def _set_json(request: RpcinfoRequest, _: str) -> None:
     request.json = True
 
 
-def _set_timeout(request: Request, value: str) -> None:
+def _set_timeout(request: RpcinfoRequest, value: str) -> None:
     try:
         request.timeout = float(value)
     except ValueError:
         request.timeout = 0.0
     if not 0.0 < request.timeout <= 86400.0:
-        raise Failure(f"{PROGRAM}: {value} is illegal timeout; more than 0 to 86400 are legal")
+        raise Failure(f"{PROGRAM}: invalid timeout {value}: must be above 0, at most 86400")
 
 
-def _set_interval(request: Request, value: str) -> None:
+def _set_interval(request: RpcinfoRequest, value: str) -> None:
     try:
         request.interval = float(value) if value else INTERVAL
     except ValueError:
         request.interval = 0.0
     if not SHORTEST_INTERVAL <= request.interval <= LONGEST_INTERVAL:
-        legal = f"{SHORTEST_INTERVAL:g} to {LONGEST_INTERVAL:g}"
-        raise Failure(f"{PROGRAM}: {value} is illegal interval; {legal} are legal")
+        bounds = f"{SHORTEST_INTERVAL:g} to {LONGEST_INTERVAL:g}"
+        raise Failure(f"{PROGRAM}: invalid interval {value}: must be {bounds}")
 
 
 def _is_number(text: str) -> bool:
     return text.isascii() and text.replace(".", "", 1).isdigit()
 
 
-def _set_rpcbind_port(request: Request, value: str) -> None:
-    request.rpcbind_port = _bounded(value, "port number", 0xFFFF)
+def _set_rpcbind_port(request: RpcinfoRequest, value: str) -> None:
+    number = integer(value)
+    if number is None or not 1 <= number <= 0xFFFF:
+        raise Failure(f"{PROGRAM}: invalid port {value}: must be 1 to 65535")
+    request.rpcbind_port = number
 
 
-def _set_socket(request: Request, value: str) -> None:
+def _set_socket(request: RpcinfoRequest, value: str) -> None:
     request.socket = not_empty(PROGRAM, "socket", value)
 
 
-def _help(_: Request, __: str) -> None:
+def _help(_: RpcinfoRequest, __: str) -> None:
     from oncrpc.cli.rpcinfo.scan import HELP as MANY
 
     raise Done(f"{HELP}\n\n{MANY}")
 
 
-def _version(_: Request, __: str) -> None:
+def _version(_: RpcinfoRequest, __: str) -> None:
     raise Done(version_of(PROGRAM))
 
 

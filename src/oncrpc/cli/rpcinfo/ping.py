@@ -13,7 +13,7 @@ from typing import Any
 from oncrpc.addr import transports
 from oncrpc.cli.command import Failure, complain
 from oncrpc.cli.rpcinfo.listing import write_json
-from oncrpc.cli.rpcinfo.options import LARGEST, PROGRAM, Request, program, version
+from oncrpc.cli.rpcinfo.options import LARGEST, PROGRAM, RpcinfoRequest, program, version
 from oncrpc.cli.rpcinfo.reach import Reach, place_of
 from oncrpc.cli.rpcinfo.trouble import after, of_call
 from oncrpc.errors import AddressError, CallTimeout, OncRpcError, ProgramMismatch
@@ -34,17 +34,17 @@ Outcome = tuple[int, OncRpcError | None]
 """A version, and why it is not available."""
 
 
-async def tcp(request: Request) -> int:
+async def tcp(request: RpcinfoRequest) -> int:
     """``-t``: a program by its host's port mapper, or with ``-n`` at a port."""
     return await _by_protocol(request, "tcp")
 
 
-async def udp(request: Request) -> int:
+async def udp(request: RpcinfoRequest) -> int:
     """``-u``: the same over UDP."""
     return await _by_protocol(request, "udp")
 
 
-async def _by_protocol(request: Request, proto: str) -> int:
+async def _by_protocol(request: RpcinfoRequest, proto: str) -> int:
     host, prog, vers = _operands(request, 1)
     reach = Reach(request, timeout=TIMEOUT)
     with after(host):
@@ -55,7 +55,7 @@ async def _by_protocol(request: Request, proto: str) -> int:
     return await _ping(request, link, prog, vers)
 
 
-async def ping(request: Request) -> int:
+async def ping(request: RpcinfoRequest) -> int:
     """``-T``: a program by its host's port mapper, over one transport."""
     host, prog, vers = _operands(request, 1)
     netid = _netid(request)
@@ -64,7 +64,7 @@ async def ping(request: Request) -> int:
     return await _ping(request, link, prog, vers)
 
 
-async def address(request: Request) -> int:
+async def address(request: RpcinfoRequest) -> int:
     """``-a``: a program at a universal address; no port mapper is asked."""
     netid = _netid(request)
     _, prog, vers = _operands(request, 0)
@@ -78,21 +78,21 @@ async def address(request: Request) -> int:
     return await _ping(request, link, prog, vers)
 
 
-def _operands(request: Request, at: int) -> tuple[str, int, int | None]:
+def _operands(request: RpcinfoRequest, at: int) -> tuple[str, int, int | None]:
     """Host, program and version; the program's operand is number ``at``."""
     vers = request.operands[at + 1 : at + 2]
     prog = program(request.operands[at])
     return request.operands[0], prog, version(vers[0]) if vers else None
 
 
-def _netid(request: Request) -> str:
+def _netid(request: RpcinfoRequest) -> str:
     netid = request.netid or ""
     if netid not in transports():
         raise Failure(f"{PROGRAM}: Could not find {netid}")
     return netid
 
 
-async def _ping(request: Request, link: SocketLink, prog: int, vers: int | None) -> int:
+async def _ping(request: RpcinfoRequest, link: SocketLink, prog: int, vers: int | None) -> int:
     """Ping and report; status 1 if anything was not available."""
     outcomes: list[Outcome] = []
     with link:

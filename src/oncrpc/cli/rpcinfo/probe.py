@@ -1,8 +1,8 @@
-"""Asking one host of a scan: which versions of the port mapper it has, and what is registered.
+"""Asks one host of a scan for the versions of its port mapper and for its registrations.
 
-Version 4 is asked for its list over TCP, then 3 and 2, until one gives it; the rest only for a sign
-of life. A host that gives none over TCP is asked over UDP, version 2 first: that is what small
-devices have. Whatever the host does, each of the two ways ends after the timeout.
+Over TCP, version 4 is asked for the list, then 3 and 2 until one returns it; the other versions
+are sent a NULL call only. A host that returns no list over TCP is asked over UDP, version 2 first,
+which is what small devices have. Each of the two transports ends after the timeout.
 """
 
 from __future__ import annotations
@@ -39,34 +39,34 @@ from oncrpc.rpc import Procedure
 from oncrpc.rpc.record import RecordReader
 
 MAX_REPLY = 1 << 20
-"""Bytes of a list of registrations; a longer one is an error. There is one for each job."""
+"""Bytes of a reply; each job of a scan may hold one."""
 
 WAYS = (("tcp", (4, 3, 2)), ("udp", (2, 3, 4)))
-"""The transports, and the versions in the order in which they are asked."""
+"""The transports, each with the versions in the order in which they are asked."""
 
 NOWHERE = (errno.EHOSTUNREACH, errno.ENETUNREACH)
-"""There is no way to the host: over the other transport neither."""
+"""No route to the host: it is not asked over the other transport."""
 
 THERE = (ProcedureUnavailable, GarbageArguments, SystemFailure)
-"""Refusals by which a version shows that it is there."""
+"""Refusals that only a version that exists sends."""
 
 
-class Version(NamedTuple):
-    """What is asked of a version of the port mapper: a sign of life, and its list."""
+class MapperVersion(NamedTuple):
+    """The procedures that are called in a version of the port mapper."""
 
     null: Procedure[None]
     dump: Procedure[Any]
 
 
 VERSIONS = {
-    4: Version(RPCBVERS4.RPCBPROC_NULL, RPCB_DUMP_4),
-    3: Version(RPCBVERS.RPCBPROC_NULL, RPCB_DUMP_3),
-    2: Version(PMAP_VERS.PMAPPROC_NULL, PMAP_DUMP),
+    4: MapperVersion(RPCBVERS4.RPCBPROC_NULL, RPCB_DUMP_4),
+    3: MapperVersion(RPCBVERS.RPCBPROC_NULL, RPCB_DUMP_3),
+    2: MapperVersion(PMAP_VERS.PMAPPROC_NULL, PMAP_DUMP),
 }
 
 
 class Way(NamedTuple):
-    """How a host is asked."""
+    """A transport by which a host is asked."""
 
     proto: str
     versions: tuple[int, ...]
@@ -74,14 +74,14 @@ class Way(NamedTuple):
     timeout: float
 
     async def dial(self, host: str, netid: str) -> AioLink:
-        """A link whose own patience is longer than that of the whole."""
+        """A link whose timeout is longer than that of the whole attempt, which ends first."""
         return await dial(netid, host, self.port, timeout=2 * self.timeout)
 
 
-class Found:
-    """What is known of a host. ``answered`` says that it replied to a call, be it with a refusal.
+class HostResult:
+    """What is known about a host. ``answered`` is true after any reply, also a refusal.
 
-    ``milliseconds`` passed from the first step, which is to connect, to the first reply.
+    ``milliseconds`` is the time from the start of the connection to the first reply.
     """
 
     def __init__(self, host: str) -> None:
@@ -94,27 +94,27 @@ class Found:
 
     @property
     def answered(self) -> bool:
-        """Whether there is a port mapper."""
+        """Whether the host has a port mapper."""
         return self.milliseconds is not None
 
     def reply(self, begun: float) -> None:
-        """A reply has come; the time of the first one counts."""
+        """Note a reply; the time of the first one is kept."""
         if self.milliseconds is None:
             self.milliseconds = 1000 * (time.monotonic() - begun)
 
     def fail(self, error: OncRpcError, text: Trouble) -> None:
-        """Why there is no list; of several reasons the first of those that say most is kept."""
+        """Note why the list is missing; the first of the most telling reasons is kept."""
         if self.trouble is None or _weight(error) > _weight(self.trouble):
             self.trouble, self.error = error, str(text)
 
 
-async def probe(host: str, *, port: int, timeout: float) -> Found:
+async def probe(host: str, *, port: int, timeout: float) -> HostResult:
     """Ask a host; takes at most twice the timeout, in seconds.
 
     Raises:
         Failure: no more sockets can be opened.
     """
-    found = Found(host)
+    found = HostResult(host)
     for proto, versions in WAYS:
         way = Way(proto, versions, port, timeout)
         try:
@@ -133,7 +133,7 @@ async def probe(host: str, *, port: int, timeout: float) -> Found:
 
 
 def _weight(error: OncRpcError) -> int:
-    """How much an error says of a host: a refusal more than no such version, that than silence."""
+    """Rank errors: a refusal tells more than a missing version, and that more than silence."""
     if isinstance(error, (ProgramMismatch, ProgramUnavailable, ProtocolError)):
         return 1
     return 2 if isinstance(error, CallError) else 0
@@ -143,7 +143,7 @@ def _errno_of(error: OncRpcError | None) -> int | None:
     return error.errno if isinstance(error, TransportError) else None
 
 
-async def _by(way: Way, found: Found) -> None:
+async def _by(way: Way, found: HostResult) -> None:
     begun = time.monotonic()
     try:
         link = await first_of(netids_for(way.proto, found.host), partial(way.dial, found.host))
@@ -164,8 +164,8 @@ async def _by(way: Way, found: Found) -> None:
         link.close()
 
 
-async def _ask(link: AioLink, vers: int, found: Found, begun: float) -> None:
-    """Ask one version: for its list if there is none yet."""
+async def _ask(link: AioLink, vers: int, found: HostResult, begun: float) -> None:
+    """Ask one version, for the list if it is still missing."""
     listing = found.registrations is None
     procedure = VERSIONS[vers].dump if listing else VERSIONS[vers].null
     try:
@@ -182,7 +182,7 @@ async def _ask(link: AioLink, vers: int, found: Found, begun: float) -> None:
         found.registrations = [_entry(each) for each in reply]
 
 
-def _has(found: Found, vers: int) -> None:
+def _has(found: HostResult, vers: int) -> None:
     if vers not in found.versions:
         found.versions.append(vers)
 

@@ -16,7 +16,7 @@ from oncrpc.addr import (
 )
 from oncrpc.cli.bounded_lists import dial_bounded
 from oncrpc.cli.mapper_options import binder_of, unreachable
-from oncrpc.cli.rpcinfo.options import PROGRAM, Request
+from oncrpc.cli.rpcinfo.options import PROGRAM, RpcinfoRequest
 from oncrpc.cli.rpcinfo.trouble import (
     UNKNOWN_CODE,
     UNKNOWN_HOST,
@@ -41,7 +41,7 @@ FAMILIES = {socket.AF_INET: "inet", socket.AF_INET6: "inet6"}
 class Reach:
     """Makes links by what the command line says; all raise ``Trouble``. ``timeout`` in seconds."""
 
-    def __init__(self, request: Request, *, timeout: float) -> None:
+    def __init__(self, request: RpcinfoRequest, *, timeout: float) -> None:
         self.timeout = request.timeout or timeout
         self.port = PMAP_PORT if request.rpcbind_port is None else request.rpcbind_port
         self.socket = request.socket

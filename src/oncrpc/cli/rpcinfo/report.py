@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from oncrpc.cli.command import printable
 from oncrpc.cli.rpcinfo.listing import registration_item
-from oncrpc.cli.rpcinfo.probe import Found
+from oncrpc.cli.rpcinfo.probe import HostResult
 from oncrpc.errors import HostUnknown, ProtocolError
 from oncrpc.numbers import getrpcbynumber
 from oncrpc.programs.rpcb import rpcb
@@ -36,7 +36,7 @@ class Summary(NamedTuple):
     told: bool
 
     @classmethod
-    def of(cls, found: Found) -> Summary:
+    def of(cls, found: HostResult) -> Summary:
         """What is kept of a host."""
         listed = found.registrations
         return cls(
@@ -112,7 +112,7 @@ def runs(versions: Iterable[int]) -> str:
     return ",".join(texts[:MAX_PROGRAMS] + ["..."] * (len(texts) > MAX_PROGRAMS))
 
 
-def json_line(found: Found) -> str:
+def json_line(found: HostResult) -> str:
     """A host as JSON has it, on one line."""
     listed = found.registrations
     took = found.milliseconds

@@ -1,7 +1,7 @@
-"""Asking very many hosts for their registrations (``rpcinfo scan``), so many a second.
+"""Asks many hosts for their registrations (``rpcinfo scan``), at a limited rate.
 
-Each host is asked by a task of its own. One loop starts them, so that however late a task is, no
-two hosts are ever asked sooner after each other than the rate says.
+Each host is asked by its own task. One loop starts the tasks, so that the rate holds even if tasks
+are late.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from oncrpc.cli.command import (
     Option,
     described,
     integer,
+    read_options,
     version_of,
 )
-from oncrpc.cli.command import scan as options_in
 from oncrpc.cli.rpcinfo.options import PROGRAM, SCAN
-from oncrpc.cli.rpcinfo.probe import Found, probe
+from oncrpc.cli.rpcinfo.probe import HostResult, probe
 from oncrpc.cli.rpcinfo.progress import Step, progress
 from oncrpc.cli.rpcinfo.report import Report, Summary, json_line
 from oncrpc.cli.rpcinfo.targets import hosts
@@ -48,27 +48,29 @@ MAX_LIMIT = 1 << 20
 
 
 USAGE = f"""\
-Usage: {PROGRAM} {SCAN} [--jobs=N] [--rate=N] [--timeout=SECONDS] [--limit=N] [--rpcbind-port=PORT]
+Usage: {PROGRAM} {SCAN} [--jobs=N] [--rate=N] [--timeout=SECONDS] [--limit=N] [--port=PORT]
                     [--json] network..."""
 OPTIONS = (
-    Option("jobs", "", "N", f"ask so many hosts at a time; by default {JOBS}"),
-    Option("rate", "", "N", f"start to ask at most so many a second; by default {RATE:g}"),
-    Option("timeout", "", "SECONDS", f"wait so long for a host, by each transport; {TIMEOUT:g}"),
-    Option("limit", "", "N", f"refuse to ask more hosts than that; by default {LIMIT}"),
-    Option("rpcbind-port", "", "PORT", "the port of the port mappers, if it is not 111"),
+    Option("jobs", "", "N", f"hosts asked at the same time; by default {JOBS}"),
+    Option("rate", "", "N", f"hosts asked per second at most; by default {RATE:g}"),
+    Option("timeout", "", "SECONDS", f"time per host and transport; by default {TIMEOUT:g}"),
+    Option("limit", "", "N", f"refuse to ask more hosts than this; by default {LIMIT}"),
+    Option("port", "", "PORT", "the port of the port mappers; 111 by default"),
+    Option("rpcbind-port", "", "PORT", "the same as --port"),
     Option("json", "", "", "write a JSON object on a line for each host"),
     *COMMON,
 )
 HELP = f"""{USAGE}
 
-Ask many hosts for the versions of their port mapper and for what is registered with it. A network
-is such as 10.0.0.0/24, a range as 10.0.0.1-20, an address, a name, @FILE or - for standard input.
+Ask many hosts for the versions of their port mapper and for their registrations. A network is
+10.0.0.0/24 for example, a range such as 10.0.0.1-20, an address, a name, @FILE, or - for standard
+input.
 
 {described(OPTIONS)}"""
 
 
-class Order:
-    """What the command line asks for."""
+class ScanOptions:
+    """The options and operands of a scan."""
 
     def __init__(self) -> None:
         self.operands: list[str] = []
@@ -78,11 +80,11 @@ class Order:
 
 
 def scan(words: Sequence[str]) -> int:
-    """``rpcinfo scan``: the status is 0 if any host answered."""
-    order = parse(words)
+    """Run ``rpcinfo scan``; returns 0 if any host answered."""
+    order = parse_scan(words)
     asked = hosts(order.operands, limit=order.limit)
     report = Report(asked)
-    show = not (order.json and sys.stdout.isatty())  # there the lines show how far it has come
+    show = not (order.json and sys.stdout.isatty())  # the lines themselves show progress there
     try:
         with progress(len(asked), shown=show) as step:
             asyncio.run(ask_all(asked, order, _taking(report, order, step)))
@@ -92,10 +94,10 @@ def scan(words: Sequence[str]) -> int:
     return 0 if report.answered else 1
 
 
-def _taking(report: Report, order: Order, step: Step) -> Callable[[Found], None]:
-    """What is done with each host, when it is known."""
+def _taking(report: Report, order: ScanOptions, step: Step) -> Callable[[HostResult], None]:
+    """A function that reports each host once it is known."""
 
-    def take(found: Found) -> None:
+    def take(found: HostResult) -> None:
         if order.json:
             sys.stdout.write(json_line(found) + "\n")
             sys.stdout.flush()
@@ -105,11 +107,13 @@ def _taking(report: Report, order: Order, step: Step) -> Callable[[Found], None]
     return take
 
 
-async def ask_all(hosts: Iterable[str], order: Order, take: Callable[[Found], None]) -> None:
-    """Ask the hosts, not more at a time nor in a second than the order says.
+async def ask_all(
+    hosts: Iterable[str], order: ScanOptions, take: Callable[[HostResult], None]
+) -> None:
+    """Ask the hosts, within the limits of the options.
 
     Raises:
-        Failure, OSError: what ``take`` raises, or a lack of sockets; the rest is not asked.
+        Failure, OSError: ``take`` raised it, or no socket was left; other hosts are not asked.
     """
     loop = asyncio.get_running_loop()
     free, pace = asyncio.Semaphore(order.jobs), Pace(order.rate)
@@ -132,29 +136,29 @@ async def ask_all(hosts: Iterable[str], order: Order, take: Callable[[Found], No
 
 
 class Pace:
-    """Keeps starts apart, so that there are never more than ``rate`` in a second."""
+    """Spaces starts, so that there are at most ``rate`` per second."""
 
     def __init__(self, rate: float) -> None:
         self.apart = 1 / rate
         self._next = 0.0
 
     def wait(self, now: float) -> float:
-        """Seconds until the next start may be."""
+        """Seconds until the next start is allowed."""
         return max(self._next - now, 0.0)
 
     def start(self, now: float) -> None:
-        """There is a start now."""
+        """Note a start."""
         self._next = now + self.apart
 
 
-def parse(words: Sequence[str]) -> Order:
-    """The order that the command line is.
+def parse_scan(words: Sequence[str]) -> ScanOptions:
+    """Parse the command line.
 
     Raises:
-        Failure: it is none. Done: ``--help``.
+        Failure: it is wrong. Done: ``--help``.
     """
-    order = Order()
-    for name, value in options_in(PROGRAM, OPTIONS, words):
+    order = ScanOptions()
+    for name, value in read_options(PROGRAM, OPTIONS, words):
         if name == OPERAND:
             order.operands.append(value)
         elif name == WRONG:
@@ -169,7 +173,7 @@ def parse(words: Sequence[str]) -> Order:
 def _whole(value: str, what: str, most: int) -> int:
     number = integer(value)
     if number is None or not 1 <= number <= most:
-        raise Failure(f"{PROGRAM}: {value} is illegal {what}; 1 to {most} are legal")
+        raise Failure(f"{PROGRAM}: invalid {what} {value}: must be 1 to {most}")
     return number
 
 
@@ -178,39 +182,39 @@ def _number(value: str, what: str, most: float) -> float:
     with suppress(ValueError):
         number = float(value)
     if not 0.0 < number <= most:
-        raise Failure(f"{PROGRAM}: {value} is illegal {what}; more than 0 to {most:g} are legal")
+        raise Failure(f"{PROGRAM}: invalid {what} {value}: must be above 0, at most {most:g}")
     return number
 
 
-def _set_jobs(order: Order, value: str) -> None:
+def _set_jobs(order: ScanOptions, value: str) -> None:
     order.jobs = _whole(value, "number of jobs", MAX_JOBS)
 
 
-def _set_rate(order: Order, value: str) -> None:
+def _set_rate(order: ScanOptions, value: str) -> None:
     order.rate = _number(value, "rate", MAX_RATE)
 
 
-def _set_timeout(order: Order, value: str) -> None:
+def _set_timeout(order: ScanOptions, value: str) -> None:
     order.timeout = _number(value, "timeout", MAX_TIMEOUT)
 
 
-def _set_limit(order: Order, value: str) -> None:
+def _set_limit(order: ScanOptions, value: str) -> None:
     order.limit = _whole(value, "limit", MAX_LIMIT)
 
 
-def _set_port(order: Order, value: str) -> None:
-    order.port = _whole(value, "port number", 0xFFFF)
+def _set_port(order: ScanOptions, value: str) -> None:
+    order.port = _whole(value, "port", 0xFFFF)
 
 
-def _set_json(order: Order, _: str) -> None:
+def _set_json(order: ScanOptions, _: str) -> None:
     order.json = True
 
 
-def _help(_: Order, __: str) -> None:
+def _help(_: ScanOptions, __: str) -> None:
     raise Done(HELP)
 
 
-def _version(_: Order, __: str) -> None:
+def _version(_: ScanOptions, __: str) -> None:
     raise Done(version_of(PROGRAM))
 
 
@@ -219,6 +223,7 @@ _SET = {
     "rate": _set_rate,
     "timeout": _set_timeout,
     "limit": _set_limit,
+    "port": _set_port,
     "rpcbind-port": _set_port,
     "json": _set_json,
     "help": _help,

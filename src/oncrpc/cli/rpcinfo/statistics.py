@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from oncrpc.cli.command import printable
 from oncrpc.cli.rpcinfo.listing import NO_CONTACT, TIMEOUT, show, write_json
-from oncrpc.cli.rpcinfo.options import Request
+from oncrpc.cli.rpcinfo.options import RpcinfoRequest
 from oncrpc.cli.rpcinfo.reach import Reach, ask
 from oncrpc.cli.rpcinfo.trouble import after
 from oncrpc.numbers import getrpcbynumber
@@ -23,7 +23,7 @@ RMTCALL_4_TITLE = "prog\t\tvers\tproc\tnetid\tindirect success failure"
 GETADDR_TITLE = "prog\t\tvers\tnetid\t  success\tfailure"
 
 
-class Version(NamedTuple):
+class CounterTable(NamedTuple):
     """How the counters of a version are named."""
 
     vers: int
@@ -34,10 +34,10 @@ class Version(NamedTuple):
 
 
 VERSIONS = (
-    Version(2, "PORTMAP (version 2)", PMAP_NAMES, "PMAP_RMTCALL", "PMAP_GETPORT"),
-    Version(3, "RPCBIND (version 3)", RPCB_NAMES, "RPCB_RMTCALL (version 3)",
+    CounterTable(2, "PORTMAP (version 2)", PMAP_NAMES, "PMAP_RMTCALL", "PMAP_GETPORT"),
+    CounterTable(3, "RPCBIND (version 3)", RPCB_NAMES, "RPCB_RMTCALL (version 3)",
             "RPCB_GETADDR (version 3)"),
-    Version(4, "RPCBIND (version 4)", RPCB_4_NAMES, "RPCB_RMTCALL (version 4)",
+    CounterTable(4, "RPCBIND (version 4)", RPCB_4_NAMES, "RPCB_RMTCALL (version 4)",
             "RPCB_GETADDR (version 4)"),
 )  # fmt: skip
 
@@ -50,7 +50,7 @@ SUCCEEDED: dict[int, Callable[[rpcb_stat], int]] = {
 """The procedures that are counted as successes/calls."""
 
 
-async def statistics(request: Request) -> int:
+async def statistics(request: RpcinfoRequest) -> int:
     """``-m``."""
     reach = Reach(request, timeout=TIMEOUT)
     with after(NO_CONTACT):
@@ -60,13 +60,13 @@ async def statistics(request: Request) -> int:
         found = await ask(link, RPCBVERS4.RPCBPROC_GETSTAT)
     if request.json:
         pairs = zip(VERSIONS, found, strict=True)
-        write_json({str(each.vers): item(each, stat) for each, stat in pairs})
+        write_json({str(each.vers): counters_item(each, stat) for each, stat in pairs})
     else:
-        show(request, text(found), ())
+        show(request, counters_text(found), ())
     return 0
 
 
-def text(found: list[rpcb_stat]) -> Iterator[str]:
+def counters_text(found: list[rpcb_stat]) -> Iterator[str]:
     """The lines of ``-m``: a blank line ends each table of versions 2 and 3, begins one of 4."""
     for each, stat in zip(VERSIONS, found, strict=True):
         yield f"{each.title} statistics"
@@ -80,7 +80,7 @@ def text(found: list[rpcb_stat]) -> Iterator[str]:
                 yield ""
 
 
-def _counters(each: Version, stat: rpcb_stat) -> Iterator[str]:
+def _counters(each: CounterTable, stat: rpcb_stat) -> Iterator[str]:
     """Names over counters, as many as nine side by side."""
     for first in range(0, len(each.names), len(RPCB_NAMES)):
         numbers = range(first, min(first + len(RPCB_NAMES), len(each.names)))
@@ -93,7 +93,7 @@ def _counters(each: Version, stat: rpcb_stat) -> Iterator[str]:
         yield ""
 
 
-def _field(each: Version, stat: rpcb_stat, number: int) -> str:
+def _field(each: CounterTable, stat: rpcb_stat, number: int) -> str:
     """One counter. GETADDR of version 4 has GETADDRLIST in it, whose successes count there too."""
     calls = stat.info[number]
     if each.vers == 4 and number == GETADDR:
@@ -101,7 +101,7 @@ def _field(each: Version, stat: rpcb_stat, number: int) -> str:
     return f"{SUCCEEDED[number](stat)}/{calls}" if number in SUCCEEDED else str(calls)
 
 
-def _tables(each: Version, stat: rpcb_stat) -> Iterator[tuple[str, Iterator[str]]]:
+def _tables(each: CounterTable, stat: rpcb_stat) -> Iterator[tuple[str, Iterator[str]]]:
     """The tables of what was called and looked up, where anything was."""
     remote = stat.info[CALLIT] or (each.vers == 4 and stat.info[INDIRECT])
     if remote:
@@ -129,7 +129,7 @@ def _name(prog: int) -> str:
     return getrpcbynumber(prog) or str(prog)
 
 
-def item(each: Version, stat: rpcb_stat) -> dict[str, Any]:
+def counters_item(each: CounterTable, stat: rpcb_stat) -> dict[str, Any]:
     """The counters of a version as JSON has them."""
     calls = {name: stat.info[number] for number, name in enumerate(each.names)}
     succeeded = {each.names[number]: count(stat) for number, count in SUCCEEDED.items()}

@@ -15,14 +15,14 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from oncrpc.cli.command import Failure, printable
-from oncrpc.cli.rpcinfo.changes import CHANGED, GONE, NEW, History, Row, age_text
+from oncrpc.cli.rpcinfo.changes import CHANGED, GONE, NEW, History, HistoryRow, age_text
 from oncrpc.cli.rpcinfo.listing import (
     check_netid,
     registration_item,
     registrations,
     registrations_text,
 )
-from oncrpc.cli.rpcinfo.options import INTERVAL, PROGRAM, Request
+from oncrpc.cli.rpcinfo.options import INTERVAL, PROGRAM, RpcinfoRequest
 
 TIMEOUT = 10.0
 """Seconds for the reply to a list with ``--watch``."""
@@ -42,7 +42,7 @@ class Snapshot(NamedTuple):
     taken_at: float
 
 
-async def watch(request: Request, *, pause: Callable[[float], None] = time.sleep) -> int:
+async def watch(request: RpcinfoRequest, *, pause: Callable[[float], None] = time.sleep) -> int:
     """``--watch``: list until Ctrl-C; the status is 0 if there was a list."""
     check_netid(request)
     interval = request.interval or INTERVAL
@@ -61,7 +61,7 @@ async def watch(request: Request, *, pause: Callable[[float], None] = time.sleep
         return 0 if answered else 1
 
 
-async def _snapshot(request: Request, history: History) -> Snapshot:
+async def _snapshot(request: RpcinfoRequest, history: History) -> Snapshot:
     begun, listed, error = time.monotonic(), 0, ""
     try:
         found = await registrations(request, timeout=TIMEOUT)
@@ -74,13 +74,13 @@ async def _snapshot(request: Request, history: History) -> Snapshot:
     return Snapshot(history, listed, now - begun, error, now)
 
 
-def _drawer(request: Request, interval: float) -> Callable[[Snapshot], None]:
+def _drawer(request: RpcinfoRequest, interval: float) -> Callable[[Snapshot], None]:
     if request.json:
         return _write_json_line
     host = printable(os.fsencode(request.host or "this host"))
     if sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb":
         return Screen(host, interval).draw
-    return lambda snapshot: _write(text(snapshot, host))
+    return lambda snapshot: _write(snapshot_text(snapshot, host))
 
 
 def _write(lines: Iterator[str]) -> None:
@@ -88,15 +88,15 @@ def _write(lines: Iterator[str]) -> None:
     sys.stdout.flush()
 
 
-def text(snapshot: Snapshot, host: str) -> Iterator[str]:
+def snapshot_text(snapshot: Snapshot, host: str) -> Iterator[str]:
     """A snapshot where there is no terminal: when, what, the registrations, a blank line."""
-    yield f"{time.strftime('%Y-%m-%dT%H:%M:%S%z')} {summary(snapshot, host)}"
+    yield f"{time.strftime('%Y-%m-%dT%H:%M:%S%z')} {snapshot_line(snapshot, host)}"
     if not snapshot.error:
-        yield from table(snapshot.history.rows, snapshot.taken_at)
+        yield from history_lines(snapshot.history.rows, snapshot.taken_at)
     yield ""
 
 
-def summary(snapshot: Snapshot, host: str) -> str:
+def snapshot_line(snapshot: Snapshot, host: str) -> str:
     """A snapshot in a line."""
     if snapshot.error:
         return f"{host}: {snapshot.error}"
@@ -106,7 +106,7 @@ def summary(snapshot: Snapshot, host: str) -> str:
     return f"{host}: {snapshot.listed} registrations in {took}{changes}"
 
 
-def table(rows: list[Row], now: float) -> Iterator[str]:
+def history_lines(rows: list[HistoryRow], now: float) -> Iterator[str]:
     """A line for each registration, as in a list, after what became of it and how long ago."""
     title, *lines = registrations_text([row.entry for row in rows])
     yield " " * MARK_WIDTH + title if lines else title
@@ -141,10 +141,10 @@ class Screen:
         if len(rows) > room:
             rows = sorted(rows, key=lambda row: not row.state)[: room - 1]
             hidden = len(snapshot.history.rows) - len(rows)
-        shown = [summary(snapshot, self.host)[:columns], when[:columns]]
+        shown = [snapshot_line(snapshot, self.host)[:columns], when[:columns]]
         if snapshot.error and not rows:
             return shown
-        title, *found = table(rows, snapshot.taken_at)
+        title, *found = history_lines(rows, snapshot.taken_at)
         shown.append(title[:columns])
         for row, line in zip(rows, found, strict=True):
             shown.append(self._painted(line[:columns], row.state))
@@ -158,11 +158,11 @@ class Screen:
 def _write_json_line(snapshot: Snapshot) -> None:
     import json
 
-    sys.stdout.write(json.dumps(item(snapshot)) + "\n")
+    sys.stdout.write(json.dumps(snapshot_item(snapshot)) + "\n")
     sys.stdout.flush()
 
 
-def item(snapshot: Snapshot) -> dict[str, object]:
+def snapshot_item(snapshot: Snapshot) -> dict[str, object]:
     """A snapshot as JSON has it."""
     found = [] if snapshot.error else snapshot.history.rows
     return {
