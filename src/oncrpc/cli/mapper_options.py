@@ -83,10 +83,10 @@ class MapperChoice:
 
     def open(self) -> AbstractAsyncContextManager[OpenLink]:
         """A link to it: over TCP to a host, else over the local socket, which proves the user."""
-        binder = binder_of(_dial, port=self.port, socket=self.socket)
+        mapper = mapper_client(_dial, port=self.port, socket=self.socket)
         if self.host:
-            return binder.open("tcp6" if ":" in self.host else "tcp", self.host)
-        return binder.local()
+            return mapper.open("tcp6" if ":" in self.host else "tcp", self.host)
+        return mapper.local()
 
     def failure(self, error: OncRpcError) -> Failure:
         """Why the port mapper could not be asked, and what to look at next."""
@@ -103,18 +103,23 @@ async def _dial(netid: str, host: str, port: int) -> SocketLink:
     return await dial_bounded(netid, host, port, timeout=DEFAULT_TIMEOUT)
 
 
-def binder_of(dial: Dial, *, port: int | None, socket: str | None, host: str = "") -> MapperClient:
-    """A binder that asks the port mapper at that socket only; without a socket, at that port.
+def mapper_client(
+    dial: Dial,
+    *,
+    port: int | None,
+    socket: str | None,
+    host: str = "",
+    kind: type[MapperClient] = MapperClient,
+) -> MapperClient:
+    """A client of the port mapper at that socket only; without a socket, of the one at that port.
 
     A port means another daemon than the one at the usual sockets, which are not asked then.
     """
     if socket:
-        return MapperClient(dial, sockets=(socket,), hosts=())
+        return kind(dial, sockets=(socket,), hosts=())
     if host:
-        return MapperClient(
-            dial, port=PMAP_PORT if port is None else port, sockets=(), hosts=(host,)
-        )
-    return MapperClient(dial) if port is None else MapperClient(dial, port=port, sockets=())
+        return kind(dial, port=PMAP_PORT if port is None else port, sockets=(), hosts=(host,))
+    return kind(dial) if port is None else kind(dial, port=port, sockets=())
 
 
 def unreachable(program: str, socket: str, error: TransportError) -> Failure:

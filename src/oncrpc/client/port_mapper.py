@@ -14,13 +14,14 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import Protocol, TypeVar
+from typing import ClassVar, Protocol, TypeVar
 
 from oncrpc.addr import is_numeric, join_uaddr, split_uaddr, transport
 from oncrpc.checks import check_kind
 from oncrpc.client.mapper_address import MapperAddress, mapper_from_environment
 from oncrpc.errors import (
     AddressError,
+    CallError,
     CallTimeout,
     GarbageArguments,
     NotRegistered,
@@ -85,6 +86,10 @@ class MapperClient:
         ValueError: sockets and hosts are both empty.
     """
 
+    other_version: ClassVar[tuple[type[CallError], ...]] = OTHER_VERSION
+    retries_silent: ClassVar[bool] = True
+    """Ask version 2 when version 4 does not answer over UDP."""
+
     def __init__(
         self,
         dial: Dial,
@@ -142,12 +147,12 @@ class MapperClient:
     async def _getaddr(self, link: OpenLink, prog: int, vers: int, netid: str) -> str:
         """The port mapper's answer, "" if it does not know the program."""
         wanted = rpcb(prog, vers, netid.encode(), link.peer.encode(), b"")
-        may_be_silent = transport(netid).datagram and netid in PROTOCOLS
+        may_be_silent = self.retries_silent and transport(netid).datagram and netid in PROTOCOLS
         patience = link.timeout / 2 if may_be_silent else None
         for client in (RPCBVERS4.Client(link), RPCBVERS.Client(link)):
             try:
                 found = await client.with_options(timeout=patience).RPCBPROC_GETADDR(wanted)
-            except OTHER_VERSION:
+            except self.other_version:
                 continue
             except CallTimeout:
                 if not may_be_silent:
@@ -191,7 +196,7 @@ class MapperClient:
             for client in (RPCBVERS4.Client(link), RPCBVERS.Client(link)):
                 try:
                     return [entry.rpcb_map for entry in await client.RPCBPROC_DUMP()]
-                except OTHER_VERSION:
+                except self.other_version:
                     continue
             return [_as_rpcb(entry) for entry in await PMAP_VERS.Client(link).PMAPPROC_DUMP()]
 

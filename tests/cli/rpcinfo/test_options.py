@@ -175,7 +175,7 @@ def test_the_environment_may_name_a_socket(monkeypatch: pytest.MonkeyPatch, line
 def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ONCRPC_MAPPER", "h:x")
 
-    with pytest.raises(Failure, match=r"^rpcinfo: ONCRPC_MAPPER: invalid port 'x'"):
+    with pytest.raises(Failure, match=r"^rpcinfo: ONCRPC_MAPPER: .*invalid port 'x'"):
         parse_request([])
 
 

@@ -141,9 +141,9 @@ async def delete(request: RpcinfoRequest) -> int:
         raise Failure(f"{PROGRAM}: netid {request.netid} not supported")
     vers = version(request.operands[1])
     prog = program(request.operands[0])
-    binder = Reach(request, timeout=TIMEOUT).binder
+    mapper = Reach(request, timeout=TIMEOUT).mapper
     try:
-        deleted = await binder.unset(prog, vers, request.netid or "")
+        deleted = await mapper.unset(prog, vers, request.netid or "")
     except OncRpcError:
         deleted = False
     if not deleted:

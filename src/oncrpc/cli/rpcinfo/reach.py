@@ -15,7 +15,7 @@ from oncrpc.addr import (
     transports,
 )
 from oncrpc.cli.bounded_lists import dial_bounded
-from oncrpc.cli.mapper_options import binder_of, unreachable
+from oncrpc.cli.mapper_options import mapper_client, unreachable
 from oncrpc.cli.rpcinfo.options import PROGRAM, RpcinfoRequest
 from oncrpc.cli.rpcinfo.trouble import (
     UNKNOWN_CODE,
@@ -28,7 +28,14 @@ from oncrpc.cli.rpcinfo.trouble import (
     of_lookup,
 )
 from oncrpc.client.port_mapper import MapperClient
-from oncrpc.errors import AddressError, OncRpcError, TransportError
+from oncrpc.errors import (
+    AddressError,
+    GarbageArguments,
+    OncRpcError,
+    ProgramMismatch,
+    ProgramUnavailable,
+    TransportError,
+)
 from oncrpc.programs.portmap import PMAP_PORT
 from oncrpc.rpc import Procedure
 from oncrpc.sync import SocketLink
@@ -38,6 +45,13 @@ A = TypeVarTuple("A")
 FAMILIES = {socket.AF_INET: "inet", socket.AF_INET6: "inet6"}
 
 
+class LibtirpcLookup(MapperClient):
+    """Falls back to another version only where the C library does: texts and statuses are its."""
+
+    other_version = (ProgramMismatch, ProgramUnavailable, GarbageArguments)
+    retries_silent = False
+
+
 class Reach:
     """Makes links by what the command line says; all raise ``Trouble``. ``timeout`` in seconds."""
 
@@ -45,9 +59,10 @@ class Reach:
         self.timeout = request.timeout or timeout
         self.port = PMAP_PORT if request.rpcbind_port is None else request.rpcbind_port
         self.socket = request.socket
-        self.binder = binder_of(
-            self.dial, port=request.rpcbind_port, socket=request.socket, host=request.mapper_host
-        )
+        self.mapper = mapper_client(
+            self.dial, port=request.rpcbind_port, socket=request.socket, host=request.mapper_host,
+            kind=LibtirpcLookup,
+        )  # fmt: skip
 
     async def dial(self, netid: str, host: str, port: int) -> SocketLink:
         """A link that has this command's timeout.
@@ -74,9 +89,9 @@ class Reach:
 
     async def local(self) -> SocketLink:
         """This host's port mapper, by its local socket alone; by TCP where a port was named."""
-        if not self.binder.sockets:
+        if not self.mapper.sockets:
             return await self.link("tcp", LOOPBACKS["inet"], self.port)
-        *others, last = self.binder.sockets
+        *others, last = self.mapper.sockets
         for path in others:
             try:
                 return await self.link("local", path, 0)
@@ -114,9 +129,9 @@ class Reach:
     async def program(self, netid: str, host: str, prog: int, vers: int) -> SocketLink:
         """A program that the port mapper knows, by a transport; a local one's host is ignored."""
         local = transport(netid).family == "loopback"
-        binder = MapperClient(self.link, port=self.port) if not local else self.binder
+        mapper = self.mapper if local else LibtirpcLookup(self.link, port=self.port)
         try:
-            uaddr = await binder.getaddr("" if local else host, prog, vers, netid)
+            uaddr = await mapper.getaddr("" if local else host, prog, vers, netid)
         except OncRpcError as error:
             unreached = local and isinstance(error, TransportError)
             raise of_dial(error) if unreached else of_lookup(error) from None
