@@ -98,6 +98,15 @@ def test_the_greeter_is_served_registered_found_and_called() -> None:
 
 
 @pytest.mark.slow
+def test_hooks_of_a_client_log_calls() -> None:
+    with RunningDaemon("-4") as mapper, served("serve_greeter.py", place(mapper)):
+        called = ran("call_with_hooks.py", "127.0.0.1", place(mapper))
+
+    assert called.stdout.startswith("hello hooks at 127.0.0.1 port ")
+    assert called.stderr.startswith("GREETER_V1.GREET to 127.0.0.1: done, ")
+
+
+@pytest.mark.slow
 def test_without_a_server_the_client_says_so_in_one_line() -> None:
     with RunningDaemon("-4") as mapper:
         called = ran("call_greeter.py", "127.0.0.1", place(mapper))

@@ -17,14 +17,18 @@ if TYPE_CHECKING:
     from oncrpc.aio.client import connect
     from oncrpc.aio.limits import Limits
     from oncrpc.aio.serve import serve
+    from oncrpc.client.hooks import ClientHook, OutgoingCall, SyncClientHook
     from oncrpc.net.credentials import auth_sys
 
 __all__ = [
-    "Limits", "auth_sys", "broadcast", "connect", "errors", "numbers", "rpc", "rpcbind", "serve",
-    "sync", "xdr",
+    "ClientHook", "Limits", "OutgoingCall", "SyncClientHook", "auth_sys", "broadcast", "connect",
+    "errors", "numbers", "rpc", "rpcbind", "serve", "sync", "xdr",
 ]  # fmt: skip
 
 _HOMES = {
+    "ClientHook": "oncrpc.client.hooks:ClientHook",
+    "OutgoingCall": "oncrpc.client.hooks:OutgoingCall",
+    "SyncClientHook": "oncrpc.client.hooks:SyncClientHook",
     "Limits": "oncrpc.aio.limits:Limits",
     "auth_sys": "oncrpc.net.credentials:auth_sys",
     "broadcast": "oncrpc.aio.broadcast:broadcast",

@@ -400,3 +400,15 @@ def test_a_reserved_port_is_below_1024() -> None:
 
         with link:
             assert 600 <= link.sock.getsockname()[1] < 1024
+
+
+def test_client_shows_where_it_leads() -> None:
+    with (
+        behaving("tcp", answering(Counter(), datagrams=False)) as (host, port),
+        sync.connect(host, COUNTER_V3.Client, port=port) as counter,
+    ):
+        shown = repr(counter)
+
+    place = f"{host} port {port} over tcp"
+    assert shown == f"<COUNTER_V3.SyncClient over <SocketLink to {place}>>"
+    assert repr(counter) == f"<COUNTER_V3.SyncClient over <SocketLink to {place}, broken>>"

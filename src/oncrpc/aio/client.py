@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
 from oncrpc.aio.link import dial
 from oncrpc.aio.reconnect import ReconnectingLink
 from oncrpc.client.connecting import Target
+from oncrpc.client.hooks import ClientHook, HookedLink, check_hooks
 from oncrpc.client.port_mapper import MapperClient
 from oncrpc.rpc.auth import AUTH_NONE, Auth
 from oncrpc.rpc.calls import DEFAULT_TIMEOUT
@@ -30,6 +31,7 @@ async def connect(
     reconnect: bool = False,
     reserved_port: bool = False,
     mapper: str | MapperClient | None = None,
+    hooks: Sequence[ClientHook] = (),
 ) -> AsyncIterator[C]:
     """A client of one version of a program on a host, while the context lasts.
 
@@ -41,21 +43,24 @@ async def connect(
     the name included, and then for each call; it and ``auth`` can be set for some calls with the
     client's ``with_options``. With ``reconnect`` a call after the connection broke dials again, and
     asks the port mapper again. ``reserved_port`` asks for a source port below 1024, which needs a
-    privilege.
+    privilege. The ``hooks`` stand around every call, the first one outermost: each takes the call
+    and a function that makes it, and returns the result.
 
     Raises:
         NotRegistered: the port mapper does not know the program. TransportError, CallTimeout.
         AddressError: no such transport, no such port, or an invalid ``mapper``. TypeError: an
             argument is of the wrong kind.
     """
+    check_hooks(hooks)
     target = Target(
         host, client, dial=dial, clock=_now, transport=transport,
         port=port, auth=auth, timeout=timeout, reserved_port=reserved_port, mapper=mapper,
     )  # fmt: skip
     first = await target.open(timeout)
     link = ReconnectingLink(first, target.open, timeout=timeout) if reconnect else first
+    carrier = HookedLink(link, hooks, host=host) if hooks else link
     try:
-        yield client(link)
+        yield client(carrier)
     finally:
         link.close()
 

@@ -30,6 +30,9 @@ class ReconnectingLink:
         self.closed = False
         self._dialing = asyncio.Lock()
 
+    def __repr__(self) -> str:
+        return f"<reconnecting {self.link!r}>"
+
     async def call(
         self,
         procedure: Procedure[R, *A],
@@ -69,6 +72,6 @@ class ReconnectingLink:
         return self.closed or self.link.works
 
     def close(self) -> None:
-        """Close the link for good; calls under way fail."""
+        """Close the link for good; calls in progress fail."""
         self.closed = True
         self.link.close()

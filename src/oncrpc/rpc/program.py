@@ -324,6 +324,9 @@ class Client:
         self.link = link
         self.options: dict[str, Any] = {}
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__qualname__} over {self.link!r}>"
+
     async def call(self, procedure: Procedure[R, *A], *arguments: *A) -> R:
         """Call a procedure over the link."""
         return await self.link.call(procedure, *arguments, **self.options)
@@ -354,6 +357,9 @@ class SyncClient:
 
     def __init__(self, client: Client) -> None:
         self.client = client
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__qualname__} over {self.client.link!r}>"
 
     def call(self, procedure: Procedure[R, *A], *arguments: *A) -> R:
         """Call a procedure and return its result; a refusal is raised."""

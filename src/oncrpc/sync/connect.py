@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar, TypeVarTuple
 
 from oncrpc.client.connecting import Target, TimeLimit
+from oncrpc.client.hooks import HookedLink, SyncClientHook, awaited, check_hooks
 from oncrpc.client.port_mapper import MapperClient
 from oncrpc.rpc.auth import AUTH_NONE, Auth
 from oncrpc.rpc.blocking import run
@@ -38,6 +39,9 @@ class ReconnectingLink:
     ) -> None:
         self.link, self.dial, self.timeout, self.clock = link, dial, timeout, clock
         self.closed = False
+
+    def __repr__(self) -> str:
+        return f"<reconnecting {self.link!r}>"
 
     def close(self) -> None:
         """Close the link for good."""
@@ -77,19 +81,22 @@ def connect(
     reconnect: bool = False,
     reserved_port: bool = False,
     mapper: str | MapperClient | None = None,
+    hooks: Sequence[SyncClientHook] = (),
 ) -> Iterator[S]:
     """A blocking client of one version of a program on a host, while the context lasts.
 
     For ``HELLO_V1.Client`` it is a ``HELLO_V1.SyncClient``. The arguments and the errors are those
-    of ``oncrpc.connect``.
+    of ``oncrpc.connect``, but that ``hooks`` are plain functions.
     """
+    check_hooks(hooks)
     target = Target(
         host, client, dial=dial, clock=time.monotonic, transport=transport,
         port=port, auth=auth, timeout=timeout, reserved_port=reserved_port, mapper=mapper,
     )  # fmt: skip
     first = run(target.open(timeout))
     link = ReconnectingLink(first, target.open, timeout=timeout) if reconnect else first
+    carrier = HookedLink(link, list(map(awaited, hooks)), host=host) if hooks else link
     try:
-        yield client.blocking(client(link))
+        yield client.blocking(client(carrier))
     finally:
         link.close()
