@@ -13,7 +13,7 @@ from fuzz.driver import Target
 from fuzz.mutation import joined, mutated_text, parted
 from oncrpc.access.hosts.patterns import NameNeeded, host_at
 from oncrpc.access.hosts.reader import ListUnreadable, parse, text_of
-from oncrpc.access.hosts.rules import Rules, judge
+from oncrpc.access.hosts.rules import HostsFile, judge
 from oncrpc.portmap.vocabulary import hosts_daemon
 
 TOKENS = (
@@ -52,7 +52,10 @@ def run(data: bytes) -> None:
     allow_text, deny_text, listed = map(text_of, parted(data, 3))
     allow = _parsed(allow_text, listed, allows=True)
     deny = _parsed(deny_text, listed, allows=False)
-    nothing, closed = Rules("allow", True), _parsed(DENIES_ALL + deny_text, listed, allows=False)
+    nothing, closed = (
+        HostsFile("allow", True),
+        _parsed(DENIES_ALL + deny_text, listed, allows=False),
+    )
     for address in HOSTS:
         local = host_at("192.0.2.2" if "." in address else "2001:db8::2", "unknown")
         for name in NAMES:
@@ -63,7 +66,7 @@ def run(data: bytes) -> None:
                 assert not judge(nothing, closed, client=client, local=local).allowed
 
 
-def _parsed(text: str, listed: str, *, allows: bool) -> Rules:
+def _parsed(text: str, listed: str, *, allows: bool) -> HostsFile:
     def read_list(path: str) -> str:
         if path == "/list":
             return listed

@@ -16,7 +16,7 @@ from oncrpc.errors import AuthError
 from oncrpc.portmap.vocabulary import VOCABULARY
 from oncrpc.programs.portmap import PMAP_VERS, call_args, mapping
 from oncrpc.programs.rpcb import RPCBVERS, RPCBVERS4, rpcb, rpcb_rmtcallargs
-from oncrpc.rpc import AnyProcedure, Caller
+from oncrpc.rpc import AnyProcedure, Call, Caller
 from oncrpc.rpc.prot import auth_stat
 from oncrpc.testing import ManualClock
 from support.callers import REMOTE, REMOTE6, REMOTE_UDP, ROOT, STATD, PortMapper, changed
@@ -328,7 +328,7 @@ def test_callers_are_forgotten_when_they_are_many() -> None:
     for number in range(MAX_CALLERS + 1):
         made.open_to(changed(REMOTE, source=(f"10.0.{number >> 8}.{number & 255}", 700, 0)))
 
-    assert len(made._relevant) == 1
+    assert made.remembered == 1
 
 
 def test_welcome_hosts_are_forgotten_when_they_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -340,6 +340,27 @@ def test_welcome_hosts_are_forgotten_when_they_are_many(monkeypatch: pytest.Monk
 
     assert not admission_of(mapper).open_to(REMOTE)
     assert admission_of(mapper).open_to(REMOTE6)
+
+
+@pytest.mark.slow
+def test_distinct_sources_do_not_fill_memory() -> None:
+    clock = ManualClock(now=0.5)
+    mapper = guarded("[[rule]]\nprocedure = ['SET']\nthen = 'deny'", FakeHosts(), clock=clock)
+    admission = admission_of(mapper)
+    call = seen_call(mapper)
+
+    for number in range(200_000):
+        source = (f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}", 700, 0)
+        assert admission.before(changed(call, caller=changed(REMOTE, source=source))) is None
+        assert admission.remembered <= 2 * MAX_CALLERS
+
+
+def seen_call(mapper: PortMapper) -> Call:
+    """A GETPORT as the dispatcher hands it to admission."""
+    seen: list[Call] = []
+    mapper.dispatcher.before = lambda call: seen.append(call)
+    mapper.reply(REMOTE, mapper.message(GETPORT, NFS_PORT))
+    return seen[0]
 
 
 DENY_ALL = "[[rule]]\nthen = 'deny'\n"

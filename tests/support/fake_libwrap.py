@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from oncrpc.access.hosts.libwrap import Busy, Libwrap, Question
+from oncrpc.access.hosts.libwrap import Busy, Libwrap, LibwrapQuestion
 
 
 class FakeLibwrap(Libwrap):
@@ -17,7 +17,7 @@ class FakeLibwrap(Libwrap):
         self.allows, self.busy = allows, False
         self.broken: OSError | None = None
         self.texts: list[tuple[str, str]] = []
-        self.asked: list[Question] = []
+        self.asked: list[LibwrapQuestion] = []
         self.threads: set[threading.Thread] = set()
         self.goes_on = threading.Event()
         self.goes_on.set()
@@ -29,7 +29,7 @@ class FakeLibwrap(Libwrap):
             raise Busy
         self.texts.append((allow, deny))
 
-    def judge(self, asked: Question) -> bool:
+    def judge(self, asked: LibwrapQuestion) -> bool:
         if self.busy:
             raise Busy
         self.asked.append(asked)

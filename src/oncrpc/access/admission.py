@@ -27,74 +27,84 @@ Fewer than ``Limits.datagram_calls``: calls of hosts whose rights are known, and
 have the rest."""
 
 MAX_UNJUDGED_OF_HOST = 8
-"""The same of one host: so that the names looked up at a time do not fill that."""
+"""The same of one host."""
 
 NO_RULES = Relevant(())
-Key = tuple[str, str | None, int | None, bool, str | None]
+CallerKey = tuple[str, str | None, int | None, bool, str | None]
+"""All of a caller that a decision depends on: its port and xid do not matter."""
 
 
-class HostsAccess(Protocol):
-    """hosts_access(5), see ``oncrpc.access.hosts.access``."""
+class HostsRules(Protocol):
+    """The rules of hosts_access(5) (``oncrpc.access.hosts.access.HostsAccess``)."""
 
     @property
     def generation(self) -> int:
-        """Grows when what is decided may have changed."""
+        """Grows when a decision may have changed."""
 
     @property
     def empty(self) -> bool:
-        """There are no rules: everybody may call."""
+        """Whether there are no rules, so that every host may call."""
 
     def check(self) -> None:
-        """Look whether the rules have changed, if that was not done just now."""
+        """Look whether the files have changed, unless that was done a moment ago."""
 
     def judge(self, host: str, local: str) -> bool | Awaitable[bool]:
-        """Whether a host may call at the local address; awaitable if a name is looked up."""
+        """Whether a host may call the local address; awaitable if its name is looked up."""
 
 
 class Admission:
     """Decides whether calls are carried out.
 
-    ``generation`` grows whenever a decision may have changed. What is remembered about callers
-    holds for one generation of the rules and of the hosts' files.
+    ``generation`` grows whenever a decision may have changed; reading it looks at the hosts' files.
+
+    Two caches have a ``CallerKey`` as their key and at most ``MAX_CALLERS`` entries; a full one is
+    emptied. ``_relevant`` has the rules that match a caller, until ``configure``. ``_allowed`` has
+    the callers that hosts_access lets in, until ``configure`` or a new generation of the hosts'
+    rules; refused callers are not kept, so a stranger's refusals take no memory here.
     """
 
     def __init__(self, call_log: CallLog) -> None:
         self._rules: Sequence[Rule] = ()
-        self._hosts: HostsAccess | None = None
+        self._hosts: HostsRules | None = None
         self._changes = 0
-        self._relevant: dict[Key, Relevant] = {}
-        self._welcome: set[Key] = set()
-        self._seen = 0
+        self._relevant: dict[CallerKey, Relevant] = {}
+        self._allowed: set[CallerKey] = set()
+        self._allowed_in = 0  # the generation of the hosts' rules that _allowed belongs to
         self._unjudged = Counter[str]()
         self._call_log, self._vocabulary = call_log, call_log.vocabulary
 
-    def configure(self, rules: Sequence[Rule], hosts: HostsAccess | None = None) -> None:
-        """Decide by these from now on."""
+    def configure(self, rules: Sequence[Rule], hosts: HostsRules | None = None) -> None:
+        """Replace the rules."""
         self._changes = self.generation + 1
         self._rules, self._hosts = rules, hosts
-        self._seen = 0 if hosts is None else hosts.generation
+        self._allowed_in = 0 if hosts is None else hosts.generation
         self._relevant.clear()
-        self._welcome.clear()
+        self._allowed.clear()
 
     @property
     def asks(self) -> bool:
-        """Something may be refused."""
+        """Whether a call can be refused."""
         return bool(self._rules) or self._hosts is not None
 
     @property
     def generation(self) -> int:
-        """A count of the changes of rules and of hosts' files, which are looked at for it."""
+        """Counts the changes of the rules and of the hosts' files."""
         if self._hosts is None:
             return self._changes
         self._hosts.check()
         return self._changes + self._hosts.generation
 
+    @property
+    def remembered(self) -> int:
+        """Entries of both caches, and datagrams that wait for a decision."""
+        return len(self._relevant) + len(self._allowed) + self._unjudged.total()
+
     def before(self, call: Call) -> Awaitable[None] | None:
-        """The dispatcher's hook; an awaitable if a name has to be looked up.
+        """The dispatcher's hook; awaitable if a name has to be looked up.
 
         Raises:
             AuthError: the call is refused.
-            NoReply: it is, and not answered.
+            NoReply: the call is refused, and gets no reply.
         """
         procedure = self._vocabulary.name(call.procedure)
         if procedure == NULL:
@@ -110,19 +120,19 @@ class Admission:
         return self._ask_hosts(self._hosts, call)
 
     def open_to(self, caller: Caller) -> bool:
-        """Every call of this caller is carried out, as far as is known without asking again.
+        """Whether every call of this caller is carried out, as far as is known without asking.
 
-        What hosts_access decides is known once a call of it was let through.
+        What hosts_access decides is known once it has let a call of the caller through.
         """
         rules = self._about(caller)
         if not rules.open:
             return False
         if rules.exhaustive or self._hosts is None or caller.source is None:
             return True
-        return self._welcomed(self._hosts, caller)
+        return self._is_allowed(self._hosts, caller)
 
     def _about(self, caller: Caller) -> Relevant:
-        """The rules that are about a caller, remembered."""
+        """The rules that match a caller."""
         if not self._rules:
             return NO_RULES
         key = _key(caller)
@@ -133,14 +143,14 @@ class Admission:
             found = self._relevant[key] = relevant(self._rules, Asker.of(caller))
         return found
 
-    def _ask_hosts(self, hosts: HostsAccess, call: Call) -> Awaitable[None] | None:
-        if self._welcomed(hosts, call.caller):
+    def _ask_hosts(self, hosts: HostsRules, call: Call) -> Awaitable[None] | None:
+        if self._is_allowed(hosts, call.caller):
             return None
         verdict = hosts.judge(call.caller.host, call.caller.local_host)
         if isinstance(verdict, bool):
             self._conclude(call, allowed=verdict)
             return None
-        if not call.caller.datagram:
+        if not call.caller.datagram:  # the number of connections is bounded elsewhere
             return self._await(verdict, call)
         host = call.caller.host
         if self._unjudged[host] < MAX_UNJUDGED_OF_HOST and self._unjudged.total() < MAX_UNJUDGED:
@@ -159,25 +169,26 @@ class Admission:
     async def _await(self, verdict: Awaitable[bool], call: Call) -> None:
         before = self.generation
         allowed = await verdict
-        self._conclude(call, allowed=allowed, lasting=self.generation == before)
+        # A decision that was made while the rules changed holds for this call only.
+        self._conclude(call, allowed=allowed, keep=self.generation == before)
 
-    def _conclude(self, call: Call, *, allowed: bool, lasting: bool = True) -> None:
+    def _conclude(self, call: Call, *, allowed: bool, keep: bool = True) -> None:
         if not allowed:
             self._carry_out("deny", call)
-        elif lasting:
-            if len(self._welcome) >= MAX_CALLERS:
-                self._welcome.clear()
-            self._welcome.add(_key(call.caller))
+        elif keep:
+            if len(self._allowed) >= MAX_CALLERS:
+                self._allowed.clear()
+            self._allowed.add(_key(call.caller))
 
-    def _welcomed(self, hosts: HostsAccess, caller: Caller) -> bool:
-        """It is known that hosts_access lets the caller in."""
+    def _is_allowed(self, hosts: HostsRules, caller: Caller) -> bool:
+        """Whether it is known that hosts_access lets the caller in."""
         hosts.check()
         if hosts.empty:
             return True
-        if self._seen != hosts.generation:
-            self._seen = hosts.generation
-            self._welcome.clear()
-        return _key(caller) in self._welcome
+        if self._allowed_in != hosts.generation:
+            self._allowed_in = hosts.generation
+            self._allowed.clear()
+        return _key(caller) in self._allowed
 
     def _carry_out(self, then: Then, call: Call) -> None:
         if then == ALLOW:
@@ -187,7 +198,7 @@ class Admission:
         raise AuthError(auth_stat.AUTH_TOOWEAK) if then == "deny" else NoReply
 
 
-def _key(caller: Caller) -> Key:
+def _key(caller: Caller) -> CallerKey:
     if caller.source is None:
         return caller.netid, None, caller.uid, True, None
     return caller.netid, caller.source[0], None, caller.loopback, caller.local_host

@@ -14,7 +14,7 @@ from oncrpc.access.hosts import access as hosts
 from oncrpc.access.hosts.access import LOOK_AGAIN, HostsAccess
 from oncrpc.access.hosts.names import LIFETIME, Names
 from oncrpc.access.hosts.patterns import UNKNOWN
-from oncrpc.access.hosts.rules import Decision
+from oncrpc.access.hosts.rules import HostsDecision
 from oncrpc.portmap.vocabulary import hosts_daemon
 from oncrpc.testing import ManualClock
 from support.fake_libwrap import FakeLibwrap, installed
@@ -75,7 +75,7 @@ def test_without_files_everybody_may_call(site: Site) -> None:
 
     assert access.empty
     assert access.judge("10.0.0.5") is True
-    assert run(access.explain("10.0.0.5")) == Decision(True, "no rule matches")
+    assert run(access.explain("10.0.0.5")) == HostsDecision(True, "no rule matches")
 
 
 def test_addresses_are_judged_at_once(site: Site) -> None:
@@ -378,7 +378,7 @@ def test_a_netgroup_that_is_not_looked_up_in_time_denies_for_now(
 
     async def main() -> None:
         late = await access.explain("10.0.0.5")
-        assert late == Decision(False, "libwrap has not looked up the netgroups in time")
+        assert late == HostsDecision(False, "libwrap has not looked up the netgroups in time")
         assert not await answer(access.judge("10.0.0.6"))
 
         libwrap.goes_on.set()
@@ -439,8 +439,8 @@ def test_the_library_agrees_about_the_files(site: Site) -> None:
         libwrap=library,
     )
 
-    assert run(access.explain("10.0.0.5")) == Decision(
+    assert run(access.explain("10.0.0.5")) == HostsDecision(
         True, "hosts.allow line 1: rpcbind: .example.com EXCEPT b.example.com"
     )
-    assert run(access.explain("10.0.0.6")) == Decision(False, "hosts.deny line 1: ALL: ALL")
+    assert run(access.explain("10.0.0.6")) == HostsDecision(False, "hosts.deny line 1: ALL: ALL")
     library.close()

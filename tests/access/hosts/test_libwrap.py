@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from oncrpc.access.hosts import libwrap as module
-from oncrpc.access.hosts.libwrap import MAX_TEXT, SONAME, Busy, Libwrap, Question, question
+from oncrpc.access.hosts.libwrap import MAX_TEXT, SONAME, Busy, Libwrap, LibwrapQuestion, question
 from oncrpc.access.hosts.patterns import host_at
 from oncrpc.access.hosts.rules import DaemonId
 from oncrpc.portmap.vocabulary import hosts_daemon
 from support.fake_libwrap import installed
 
-CLIENT = Question(b"10.0.0.5", b"a.example.com", b"192.0.2.1", hosts_daemon())
+CLIENT = LibwrapQuestion(b"10.0.0.5", b"a.example.com", b"192.0.2.1", hosts_daemon())
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_any_number_of_names_is_asked_for(
     library.read("statd: 10.\n", "nfsd: 10.\n")
     daemon = DaemonId(frozenset(names), 2049)
 
-    assert library.judge(Question(b"10.0.0.5", b"unknown", b"unknown", daemon)) is expected
+    assert library.judge(LibwrapQuestion(b"10.0.0.5", b"unknown", b"unknown", daemon)) is expected
 
 
 def test_it_does_not_replace_our_process(library: Libwrap) -> None:
@@ -79,7 +79,7 @@ def test_it_does_not_replace_our_process(library: Libwrap) -> None:
 def test_it_looks_up_no_name(library: Libwrap, tmp_path: Path) -> None:
     library.read("", "ALL: LOCAL, KNOWN\n")
 
-    assert library.judge(Question(b"127.0.0.1", b"unknown", b"unknown", hosts_daemon()))
+    assert library.judge(LibwrapQuestion(b"127.0.0.1", b"unknown", b"unknown", hosts_daemon()))
 
 
 def test_new_texts_take_the_place_of_old_ones(library: Libwrap) -> None:
@@ -128,6 +128,6 @@ def test_what_it_would_cut_it_is_not_asked_about() -> None:
     assert question(host_at("10.0.0.5", "x" * MAX_TEXT), here, hosts_daemon()) is not None
     assert question(host_at("10.0.0.5", "x" * (MAX_TEXT + 1)), here, hosts_daemon()) is None
     assert question(host_at("10.0.0.5", "x\0"), here, hosts_daemon()) is None
-    assert question(host_at("::FFFF:10.0.0.5"), here, hosts_daemon(7)) == Question(
+    assert question(host_at("::FFFF:10.0.0.5"), here, hosts_daemon(7)) == LibwrapQuestion(
         b"10.0.0.5", b"unknown", b"unknown", hosts_daemon(7)
     )

@@ -20,11 +20,11 @@ from oncrpc.access.hosts.reader import (
     text_of,
     unreadable,
 )
-from oncrpc.access.hosts.rules import Rules, judge
+from oncrpc.access.hosts.rules import HostsFile, judge
 from oncrpc.portmap.vocabulary import hosts_daemon
 
 DENY = "/etc/hosts.deny"
-NO_RULES = Rules("/etc/hosts.allow", True)
+NO_RULES = HostsFile("/etc/hosts.allow", True)
 
 
 class Lists:
@@ -43,11 +43,11 @@ class Lists:
         return self.texts[path]
 
 
-def denying(text: str, lists: Lists | None = None) -> Rules:
+def denying(text: str, lists: Lists | None = None) -> HostsFile:
     return parse(text, hosts_daemon(), path=DENY, allows=False, read_list=lists or Lists())
 
 
-def denied(rules: Rules, address: str, name: str = "unknown", *, local: str = "") -> bool:
+def denied(rules: HostsFile, address: str, name: str = "unknown", *, local: str = "") -> bool:
     client, here = host_at(address, name), host_at(local, "unknown")
     return not judge(NO_RULES, rules, client=client, local=here).allowed
 

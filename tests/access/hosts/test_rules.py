@@ -6,7 +6,7 @@ import pytest
 
 from oncrpc.access.hosts.patterns import NameNeeded, host_at
 from oncrpc.access.hosts.reader import parse
-from oncrpc.access.hosts.rules import NO_RULE, DaemonId, Decision, Rules, judge
+from oncrpc.access.hosts.rules import NO_RULE, DaemonId, HostsDecision, HostsFile, judge
 from oncrpc.portmap.vocabulary import hosts_daemon
 
 HERE = host_at("192.0.2.1", "unknown")
@@ -16,12 +16,14 @@ def no_list(path: str) -> str:
     raise FileNotFoundError(path)
 
 
-def file_of(text: str, *, allows: bool) -> Rules:
+def file_of(text: str, *, allows: bool) -> HostsFile:
     path = "/etc/hosts.allow" if allows else "/etc/hosts.deny"
     return parse(text, hosts_daemon(), path=path, allows=allows, read_list=no_list)
 
 
-def decide(allow: str, deny: str, address: str = "10.0.0.5", name: str | None = None) -> Decision:
+def decide(
+    allow: str, deny: str, address: str = "10.0.0.5", name: str | None = None
+) -> HostsDecision:
     return judge(
         file_of(allow, allows=True),
         file_of(deny, allows=False),
@@ -36,7 +38,9 @@ def test_without_a_rule_everybody_may_call() -> None:
 
 
 def test_a_decision_names_the_file_the_line_and_the_rule() -> None:
-    assert decide("", "# nobody\n\nALL: ALL\n") == Decision(False, "hosts.deny line 3: ALL: ALL")
+    assert decide("", "# nobody\n\nALL: ALL\n") == HostsDecision(
+        False, "hosts.deny line 3: ALL: ALL"
+    )
 
 
 NFSD = DaemonId(frozenset({"nfsd"}), 2049)
@@ -87,7 +91,7 @@ def test_the_first_rule_for_each_name_decides(allow: str, deny: str, expected: b
 def test_what_says_that_a_caller_may_is_told_too() -> None:
     by = "hosts.deny line 1: portmap: 10.: allow"
 
-    assert decide("", "portmap: 10.: allow\n") == Decision(True, by)
+    assert decide("", "portmap: 10.: allow\n") == HostsDecision(True, by)
 
 
 def test_a_name_is_asked_for_only_if_the_decision_depends_on_it() -> None:

@@ -20,10 +20,10 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 
 from oncrpc.access.hosts.files import Tables, read
-from oncrpc.access.hosts.libwrap import Busy, Libwrap, Question, question
+from oncrpc.access.hosts.libwrap import Busy, Libwrap, LibwrapQuestion, question
 from oncrpc.access.hosts.names import LIFETIME, Names
-from oncrpc.access.hosts.patterns import UNKNOWN, Host, NameNeeded, host_at
-from oncrpc.access.hosts.rules import DaemonId, Decision, judge
+from oncrpc.access.hosts.patterns import UNKNOWN, NamedHost, NameNeeded, host_at
+from oncrpc.access.hosts.rules import DaemonId, HostsDecision, judge
 from oncrpc.host.threads import Aside
 
 log = logging.getLogger("oncrpc.portmap")
@@ -38,7 +38,7 @@ LOOK_AGAIN = 1.0
 NETGROUP_DEADLINE = 2.0
 """Seconds for which a caller waits for libwrap to look up netgroups."""
 
-NOT_IN_TIME = Decision(False, "libwrap has not looked up the netgroups in time")
+NOT_IN_TIME = HostsDecision(False, "libwrap has not looked up the netgroups in time")
 NETGROUPS = "libwrap, as the files name netgroups"
 
 
@@ -61,7 +61,7 @@ class HostsAccess:
         self._daemon, self._paths, self._clock = daemon, (allow, deny), clock
         self._names = names or Names(clock=clock)
         self._aside, self._turn = Aside[bool | None](1), asyncio.Lock()
-        self._decisions: dict[tuple[str, str], Decision] = {}
+        self._decisions: dict[tuple[str, str], HostsDecision] = {}
         self._forget_at: float | None = None
         self._warned: frozenset[str] = frozenset()
         self._libwrap, self._given = libwrap, False
@@ -86,7 +86,7 @@ class HostsAccess:
         decision = self._at_once(host, local)
         return self._later(host, local) if decision is None else decision.allowed
 
-    async def explain(self, host: str, local: str = "") -> Decision:
+    async def explain(self, host: str, local: str = "") -> HostsDecision:
         """Whether a caller may call us, and what says so."""
         self.check()
         return self._at_once(host, local) or await self._in_time(host, local)
@@ -139,12 +139,12 @@ class HostsAccess:
     def _key(self, host: str, local: str) -> tuple[str, str]:
         return host, local if self._tables.by_local else ""
 
-    def _keep(self, host: str, local: str, decision: Decision) -> None:
+    def _keep(self, host: str, local: str, decision: HostsDecision) -> None:
         if len(self._decisions) >= MAX_DECISIONS:
             del self._decisions[next(iter(self._decisions))]
         self._decisions[self._key(host, local)] = decision
 
-    def _at_once(self, host: str, local: str) -> Decision | None:
+    def _at_once(self, host: str, local: str) -> HostsDecision | None:
         """The decision if nothing has to be looked up for it."""
         decision = self._decisions.get(self._key(host, local))
         if decision is not None:
@@ -165,7 +165,7 @@ class HostsAccess:
     async def _later(self, host: str, local: str) -> bool:
         return (await self._in_time(host, local)).allowed
 
-    async def _in_time(self, host: str, local: str) -> Decision:
+    async def _in_time(self, host: str, local: str) -> HostsDecision:
         """The decision once the name is known, or is not known in time."""
         name = await self._names.name_of(_looked_up(host))
         client, generation = host_at(host, name or UNKNOWN), self.generation
@@ -180,7 +180,7 @@ class HostsAccess:
             self._keep(host, local, decision)
         return decision
 
-    def _judged(self, client: Host, local: str) -> Decision:
+    def _judged(self, client: NamedHost, local: str) -> HostsDecision:
         """What the rules say; libwrap, if it is asked, has to agree.
 
         Raises:
@@ -199,7 +199,7 @@ class HostsAccess:
             return decision
         if allowed is not decision.allowed:
             log.error("libwrap and our reader differ about %s, which is denied", client.address)
-            return Decision(False, decision.by if allowed else "libwrap")
+            return HostsDecision(False, decision.by if allowed else "libwrap")
         return decision
 
     @property
@@ -207,7 +207,7 @@ class HostsAccess:
         """Whether there are netgroups, and libwrap to look them up, be it later."""
         return self._libwrap is not None and self._tables.plain and bool(self._tables.netgroups)
 
-    async def _ask_netgroups(self, client: Host, local: str) -> Decision:
+    async def _ask_netgroups(self, client: NamedHost, local: str) -> HostsDecision:
         """What libwrap says, which may ask name services: one question at a time, in a thread."""
         asked = question(client, host_at(local, UNKNOWN), self._daemon)
         if self._libwrap is None or not self._given or asked is None:
@@ -220,7 +220,7 @@ class HostsAccess:
         except TimeoutError:
             return NOT_IN_TIME
         allowed = None if answer is None or answer.cancelled() else answer.result()
-        return NOT_IN_TIME if allowed is None else Decision(allowed, NETGROUPS)
+        return NOT_IN_TIME if allowed is None else HostsDecision(allowed, NETGROUPS)
 
     def _give_libwrap(self) -> None:
         """Let libwrap read the files, if it would judge them as we do; else it is not asked."""
@@ -238,7 +238,7 @@ class HostsAccess:
         self._given = True
 
 
-def _said_by(libwrap: Libwrap, asked: Question) -> bool | None:
+def _said_by(libwrap: Libwrap, asked: LibwrapQuestion) -> bool | None:
     try:
         return libwrap.judge(asked)
     except Busy:

@@ -10,7 +10,7 @@ from functools import partial
 from msgspec import Struct, field
 
 from oncrpc.access.hosts.reader import ListUnreadable, parse, shown, text_of, unreadable
-from oncrpc.access.hosts.rules import DaemonId, Rules
+from oncrpc.access.hosts.rules import DaemonId, HostsFile
 
 MAX_FILE = 1048576
 """Bytes of a file; a larger one counts as one that cannot be read."""
@@ -75,8 +75,8 @@ class Files(Struct):
 class Tables(Struct, frozen=True):
     """The rules of both files."""
 
-    allow: Rules
-    deny: Rules
+    allow: HostsFile
+    deny: HostsFile
     files: Files
 
     @property
@@ -86,7 +86,7 @@ class Tables(Struct, frozen=True):
 
     @property
     def plain(self) -> bool:
-        """Whether libwrap may be asked, see ``Rules.plain``."""
+        """Whether libwrap may be asked, see ``HostsFile.plain``."""
         return self.allow.plain and self.deny.plain
 
     @property
@@ -120,11 +120,11 @@ def read(daemon: DaemonId, *, allow: str, deny: str) -> Tables:
     )
 
 
-def _rules(files: Files, daemon: DaemonId, path: str, *, allows: bool) -> Rules:
+def _rules(files: Files, daemon: DaemonId, path: str, *, allows: bool) -> HostsFile:
     try:
         text = files.text(path)
     except FileNotFoundError:
-        return Rules(path, allows)
+        return HostsFile(path, allows)
     except OSError as error:
         return unreadable(path, allows=allows, why=_reason(error))
     return parse(text, daemon, path=path, allows=allows, read_list=partial(_list, files))

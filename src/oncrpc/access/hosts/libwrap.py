@@ -4,7 +4,7 @@ The library keeps everything in static variables, reads both files for each ques
 names, and runs commands. Here it is given the name and the address, so that it looks up nothing but
 netgroups. It reads texts that we have read before, kept in memory: a change of a file cannot slip a
 command in. Whoever asks has seen to it that they hold no option that makes it do something, see
-``Rules.plain``. It never replaces our process (``resident``).
+``HostsFile.plain``. It never replaces our process (``resident``).
 
 One question at a time: a second one is refused rather than made to wait.
 """
@@ -22,7 +22,7 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
-from oncrpc.access.hosts.patterns import UNKNOWN, Host
+from oncrpc.access.hosts.patterns import UNKNOWN, NamedHost
 from oncrpc.access.hosts.rules import DaemonId
 
 SONAME = "libwrap.so.0"
@@ -45,7 +45,7 @@ class Busy(Exception):
     """It cannot be asked now."""
 
 
-class Question(Struct, frozen=True):
+class LibwrapQuestion(Struct, frozen=True):
     """Who calls, and where: texts as libwrap compares them."""
 
     address: bytes
@@ -54,7 +54,7 @@ class Question(Struct, frozen=True):
     daemon: DaemonId
 
 
-def question(client: Host, local: Host, daemon: DaemonId) -> Question | None:
+def question(client: NamedHost, local: NamedHost, daemon: DaemonId) -> LibwrapQuestion | None:
     """The question about a client; None where libwrap cannot be asked, as it would cut a text."""
     address, name, here = (
         text.encode("utf-8", "replace")
@@ -62,7 +62,7 @@ def question(client: Host, local: Host, daemon: DaemonId) -> Question | None:
     )
     if any(len(text) > MAX_TEXT or b"\0" in text for text in (address, name, here)):
         return None
-    return Question(address, name, here, daemon)
+    return LibwrapQuestion(address, name, here, daemon)
 
 
 class Libwrap:
@@ -97,7 +97,7 @@ class Libwrap:
 
     def _check(self) -> None:
         """See that it reads what we give it: a file that is not there would allow everybody."""
-        nobody = Question(b"192.0.2.1", b"unknown", b"unknown", DaemonId(frozenset(), 0))
+        nobody = LibwrapQuestion(b"192.0.2.1", b"unknown", b"unknown", DaemonId(frozenset(), 0))
         if self._ask("check", nobody, ABSENT, _path(self._everybody)):
             raise OSError(errno.ENOENT, "it cannot read /proc/self/fd")
 
@@ -125,7 +125,7 @@ class Libwrap:
         while self._texts:
             os.close(self._texts.pop())
 
-    def judge(self, asked: Question) -> bool:
+    def judge(self, asked: LibwrapQuestion) -> bool:
         """What the two texts say to all names of the daemon (``oncrpc.access.hosts.rules``).
 
         Raises:
@@ -153,7 +153,7 @@ class Libwrap:
         finally:
             self._busy.release()
 
-    def _ask(self, daemon: str, asked: Question, allow: bytes, deny: bytes) -> bool:
+    def _ask(self, daemon: str, asked: LibwrapQuestion, allow: bytes, deny: bytes) -> bool:
         """What libwrap says to one name with the files at these paths."""
         for table, path in zip(self._tables, (allow, deny), strict=True):
             table.value = path

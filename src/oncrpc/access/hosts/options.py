@@ -39,7 +39,7 @@ class BadOption(Exception):
     """The option is wrong; a rule that has it denies."""
 
 
-class Option(Struct, frozen=True):
+class HostsOption(Struct, frozen=True):
     """What an option may have, and what it makes a rule decide: None changes nothing."""
 
     value: str
@@ -74,7 +74,7 @@ def _fields(options: str) -> list[str]:
     return fields if fields[-1] else fields[:-1]
 
 
-def _option(field: str, *, last: bool) -> Option:
+def _option(field: str, *, last: bool) -> HostsOption:
     """What an option is, once it is checked.
 
     Raises:
@@ -127,23 +127,23 @@ def _never_run(name: str, then: str) -> str:
 
 
 OPTIONS = {
-    "allow": Option(NONE, last=True, verdict=True),
-    "deny": Option(NONE, last=True, verdict=False),
-    "severity": Option(NEEDED, check=_is_severity),
-    "spawn": Option(NEEDED, said=_never_run("spawn", "decides without it")),
-    "twist": Option(NEEDED, last=True, verdict=False, said=_never_run("twist", "denies")),
-    "aclexec": Option(NEEDED, verdict=False, said=_never_run("aclexec", "denies")),
-    "user": Option(NEEDED, said=_has_no_use("user")),
-    "group": Option(NEEDED, said=_has_no_use("group")),
-    "umask": Option(NEEDED, said=_has_no_use("umask"), check=_is_umask),
-    "linger": Option(
+    "allow": HostsOption(NONE, last=True, verdict=True),
+    "deny": HostsOption(NONE, last=True, verdict=False),
+    "severity": HostsOption(NEEDED, check=_is_severity),
+    "spawn": HostsOption(NEEDED, said=_never_run("spawn", "decides without it")),
+    "twist": HostsOption(NEEDED, last=True, verdict=False, said=_never_run("twist", "denies")),
+    "aclexec": HostsOption(NEEDED, verdict=False, said=_never_run("aclexec", "denies")),
+    "user": HostsOption(NEEDED, said=_has_no_use("user")),
+    "group": HostsOption(NEEDED, said=_has_no_use("group")),
+    "umask": HostsOption(NEEDED, said=_has_no_use("umask"), check=_is_umask),
+    "linger": HostsOption(
         NEEDED, said=_has_no_use("linger"), check=lambda value: _is_number(value, least=0)
     ),
-    "keepalive": Option(NONE, said=_has_no_use("keepalive")),
-    "rfc931": Option(
+    "keepalive": HostsOption(NONE, said=_has_no_use("keepalive")),
+    "rfc931": HostsOption(
         OPTIONAL, said=_has_no_use("rfc931"), check=lambda value: _is_number(value, least=1)
     ),
-    "setenv": Option(NEEDED, said=_has_no_use("setenv")),
-    "nice": Option(OPTIONAL, said=_has_no_use("nice"), check=_is_number),
-    "banners": Option(NEEDED, said=_has_no_use("banners")),
+    "setenv": HostsOption(NEEDED, said=_has_no_use("setenv")),
+    "nice": HostsOption(OPTIONAL, said=_has_no_use("nice"), check=_is_number),
+    "banners": HostsOption(NEEDED, said=_has_no_use("banners")),
 }

@@ -30,7 +30,7 @@ class NameNeeded(Exception):
     """The rules cannot be judged without the host's name."""
 
 
-class Host(Struct, frozen=True):
+class NamedHost(Struct, frozen=True):
     """A host as patterns see it; see :func:`host_at`. ``name`` is None if nobody asked for it."""
 
     address: str = UNKNOWN
@@ -50,20 +50,20 @@ class Host(Struct, frozen=True):
         return self.name
 
 
-Matcher = Callable[[Host], bool]
+Matcher = Callable[[NamedHost], bool]
 Warn = Callable[[str], None]
 FileList = Callable[[str], Matcher]
 """What the patterns of a file match, by the path of the file."""
 
 
-def host_at(address: str, name: str | None = None) -> Host:
+def host_at(address: str, name: str | None = None) -> NamedHost:
     """The host with this address; an IPv4 address in IPv6's clothes is an IPv4 address."""
     address = address.lower() or UNKNOWN
     found, scope = ipv6_of(address)
     if found is not None and found >> 32 == 0xFFFF:
         address, found = ".".join(str(octet) for octet in (found & EVERY_BIT).to_bytes(4)), None
     name = None if name is None else name.lower()
-    return Host(address, name, ipv4_of(address), found, scope)
+    return NamedHost(address, name, ipv4_of(address), found, scope)
 
 
 def ipv4_of(text: str) -> int | None:
@@ -144,22 +144,22 @@ def _warn_of(warn: Warn, token: str, text: str) -> None:
     warn(f"{token} {text}")
 
 
-def always(host: Host) -> bool:  # noqa: ARG001
+def always(host: NamedHost) -> bool:  # noqa: ARG001
     """ALL."""
     return True
 
 
-def never(host: Host) -> bool:  # noqa: ARG001
+def never(host: NamedHost) -> bool:  # noqa: ARG001
     """What cannot match."""
     return False
 
 
-def is_known(host: Host) -> bool:
+def is_known(host: NamedHost) -> bool:
     """KNOWN: address and name are."""
     return host.asked_name() not in (UNKNOWN, PARANOID) and host.address != UNKNOWN
 
 
-def is_local(host: Host) -> bool:
+def is_local(host: NamedHost) -> bool:
     """LOCAL: the name has no dot."""
     return "." not in host.asked_name() and host.asked_name() not in (UNKNOWN, PARANOID)
 
@@ -249,7 +249,7 @@ def _masked6(net: str, mask: str, *, warn: Warn) -> Matcher:
     bits = EVERY_BIT6 ^ (EVERY_BIT6 >> length)
     scope, wanted = scope.lower(), number & bits
 
-    def matches(host: Host) -> bool:
+    def matches(host: NamedHost) -> bool:
         same = host.number6 is not None and host.number6 & bits == wanted
         return same and (not scope or scope == host.scope)
 

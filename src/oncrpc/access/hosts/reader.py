@@ -16,8 +16,8 @@ from functools import cache, partial
 from oncrpc.access.hosts.options import verdict_of
 from oncrpc.access.hosts.patterns import (
     UNKNOWN,
-    Host,
     Matcher,
+    NamedHost,
     always,
     host_pattern,
     ipv6_of,
@@ -26,7 +26,7 @@ from oncrpc.access.hosts.patterns import (
     split_behind,
     word_matches,
 )
-from oncrpc.access.hosts.rules import DaemonId, Rule, Rules, Server, file_of, served
+from oncrpc.access.hosts.rules import DaemonId, DaemonPattern, HostsFile, HostsRule, file_of, served
 
 # Patterns are compiled when they are first used: most hosts have no rules.
 SEPARATORS = r"[, \t\r\n]+"
@@ -81,10 +81,10 @@ def shown(text: str, most: int = MAX_SHOWN) -> str:
     return text if len(text) <= most else text[: most - 3] + "..."
 
 
-def unreadable(path: str, *, allows: bool, why: str) -> Rules:
+def unreadable(path: str, *, allows: bool, why: str) -> HostsFile:
     """What a file says that is there and cannot be read."""
     then = "it allows nobody" if allows else "it denies all whom the other file does not allow"
-    return Rules(
+    return HostsFile(
         path,
         allows,
         cut=f"{file_of(path)} cannot be read ({why})",
@@ -93,7 +93,9 @@ def unreadable(path: str, *, allows: bool, why: str) -> Rules:
     )
 
 
-def parse(text: str, daemon: DaemonId, *, path: str, allows: bool, read_list: ReadList) -> Rules:
+def parse(
+    text: str, daemon: DaemonId, *, path: str, allows: bool, read_list: ReadList
+) -> HostsFile:
     """Read the rules for a daemon from the text of hosts.allow (``allows``) or hosts.deny."""
     return _Parser(daemon, path, allows=allows, read_list=read_list).parse(text)
 
@@ -144,9 +146,9 @@ class _Parser:
         self._concerns_us = cache(self._find_concern)
         self._servers_anywhere = cache(self._servers)
 
-    def parse(self, text: str) -> Rules:
+    def parse(self, text: str) -> HostsFile:
         """Read the text."""
-        rules, cut = list[Rule](), ""
+        rules, cut = list[HostsRule](), ""
         for self._line, line, why in _lines(text):
             if why:
                 cut = f"{file_of(self.path)} line {self._line} {why}"
@@ -156,11 +158,11 @@ class _Parser:
             rule = self._rule(line)
             if rule is not None:
                 rules.append(rule)
-        by_literal = dict[str, list[Rule]]()
+        by_literal = dict[str, list[HostsRule]]()
         for rule in rules:
             for address in rule.literals or ():
                 by_literal.setdefault(address, []).append(rule)
-        return Rules(
+        return HostsFile(
             self.path,
             self.allows,
             self.daemon.names,
@@ -184,7 +186,7 @@ class _Parser:
     def _placed(self, text: str) -> str:
         return f"{self.path} line {self._line}: {shown(text, MAX_MESSAGE)}"
 
-    def _rule(self, line: str) -> Rule | None:
+    def _rule(self, line: str) -> HostsRule | None:
         """The rule of a line, None if it has none that is for us."""
         if line.startswith("#") or not line.strip(" \t\r\n"):
             return None
@@ -205,12 +207,14 @@ class _Parser:
         except ListUnreadable as error:
             then = "is skipped" if allows else "denies everybody"
             self._warn(f"{error}; the rule {then}")
-            every = Rule(self._line, shown(line), (), (always,), False, fixed=self.daemon.names)
+            every = HostsRule(
+                self._line, shown(line), (), (always,), False, fixed=self.daemon.names
+            )
             return None if allows else every
 
     def _compiled(
         self, line: str, servers: str, clients: list[list[str]], *, allows: bool
-    ) -> Rule | None:
+    ) -> HostsRule | None:
         read = self._servers if "@" in servers else self._servers_anywhere
         groups, fixed = read(servers)
         if fixed is not None and not fixed:
@@ -219,7 +223,7 @@ class _Parser:
         if len(clients) == 1 and all(map(re.compile(LITERAL).fullmatch, clients[0])):
             literals = frozenset(clients[0])
         matchers = [self._any_of(group, self._client) for group in clients]
-        return Rule(self._line, shown(line), groups, matchers, allows, literals, fixed)
+        return HostsRule(self._line, shown(line), groups, matchers, allows, literals, fixed)
 
     def _look_for_bare_addresses(self, text: str) -> None:
         for word in filter(None, re.split(SEPARATORS, text)):
@@ -231,13 +235,13 @@ class _Parser:
         """Whether a list of daemons may be about ours."""
         return any(self._server(word, at=False).names for word in _groups(servers)[0])
 
-    def _servers(self, text: str) -> tuple[list[list[Server]], frozenset[str] | None]:
+    def _servers(self, text: str) -> tuple[list[list[DaemonPattern]], frozenset[str] | None]:
         """A list of daemons, and which of ours it is about if that does not depend on more."""
         groups = [[self._server(word) for word in group] for group in _groups(text)]
         anywhere = all(one.at is always for group in groups for one in group)
-        return groups, served(groups, Host()) if anywhere else None
+        return groups, served(groups, NamedHost()) if anywhere else None
 
-    def _server(self, word: str, *, at: bool = True) -> Server:
+    def _server(self, word: str, *, at: bool = True) -> DaemonPattern:
         """The names of ours that a word matches; with ``at`` also at which local address."""
         daemon, host = split_behind(word, "@")
         port = re.fullmatch(PORT, daemon)
@@ -245,7 +249,7 @@ class _Parser:
             names = self.daemon.names if int(port[1]) == self.daemon.port else frozenset[str]()
         else:
             names = frozenset(name for name in self.daemon.names if word_matches(daemon, name))
-        return Server(names, self._host(host)) if at and names else Server(names)
+        return DaemonPattern(names, self._host(host)) if at and names else DaemonPattern(names)
 
     def _client(self, word: str) -> Matcher:
         user, host = split_behind(word, "@")

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from msgspec import Struct, field
 
-from oncrpc.access.hosts.patterns import Host, Matcher, always
+from oncrpc.access.hosts.patterns import Matcher, NamedHost, always
 
 T = TypeVar("T")
 
@@ -26,14 +26,14 @@ class DaemonId(Struct, frozen=True):
     port: int
 
 
-class Server(Struct, frozen=True):
+class DaemonPattern(Struct, frozen=True):
     """A pattern for daemons: the names of ours that it matches, and at which local address."""
 
     names: frozenset[str]
     at: Matcher = always
 
 
-class Rule(Struct, frozen=True):
+class HostsRule(Struct, frozen=True):
     """One line: for which daemon it is, which clients it is about, and what it decides.
 
     In lists of groups the first group matches, except where the others, in turn, do.
@@ -41,7 +41,7 @@ class Rule(Struct, frozen=True):
 
     line: int
     text: str
-    servers: Sequence[Sequence[Server]]
+    servers: Sequence[Sequence[DaemonPattern]]
     clients: Sequence[Matcher]
     allows: bool
     literals: frozenset[str] | None = None
@@ -50,16 +50,16 @@ class Rule(Struct, frozen=True):
     fixed: frozenset[str] | None = None
     """The daemons that it is for, None if that depends on the local address."""
 
-    def names_at(self, local: Host) -> frozenset[str]:
+    def names_at(self, local: NamedHost) -> frozenset[str]:
         """For which of our names it is, at this local address."""
         return self.fixed if self.fixed is not None else served(self.servers, local)
 
-    def matches(self, client: Host) -> bool:
+    def matches(self, client: NamedHost) -> bool:
         """Whether it is about the client."""
         return _in_list(self.clients, lambda matches: matches(client))
 
 
-class Rules(Struct, frozen=True):
+class HostsFile(Struct, frozen=True):
     """What a file says."""
 
     path: str
@@ -69,10 +69,10 @@ class Rules(Struct, frozen=True):
     names: frozenset[str] = frozenset()
     """The names of the daemon that its rules are about."""
 
-    others: Sequence[Rule] = ()
+    others: Sequence[HostsRule] = ()
     """Those that are not only about addresses."""
 
-    by_literal: Mapping[str, Sequence[Rule]] = field(default_factory=dict)
+    by_literal: Mapping[str, Sequence[HostsRule]] = field(default_factory=dict)
     cut: str = ""
     """Where and why the file has no more rules before its end."""
 
@@ -94,7 +94,7 @@ class Rules(Struct, frozen=True):
         """Whether it decides nothing."""
         return not (self.others or self.by_literal or self.cut)
 
-    def about(self, client: Host) -> Iterable[Rule]:
+    def about(self, client: NamedHost) -> Iterable[HostsRule]:
         """The rules that may be about the client, in order."""
         literal = self.by_literal.get(client.address)
         if not literal:
@@ -102,17 +102,19 @@ class Rules(Struct, frozen=True):
         return heapq.merge(self.others, literal, key=attrgetter("line"))
 
 
-class Decision(Struct, frozen=True):
+class HostsDecision(Struct, frozen=True):
     """Whether a client may call, and what says so."""
 
     allowed: bool
     by: str
 
 
-NO_RULE = Decision(True, "no rule matches")
+NO_RULE = HostsDecision(True, "no rule matches")
 
 
-def judge(allow: Rules, deny: Rules, *, client: Host, local: Host) -> Decision:
+def judge(
+    allow: HostsFile, deny: HostsFile, *, client: NamedHost, local: NamedHost
+) -> HostsDecision:
     """Whether the client may call; the local address may be unknown.
 
     Raises:
@@ -133,19 +135,19 @@ def judge(allow: Rules, deny: Rules, *, client: Host, local: Host) -> Decision:
     return allowed
 
 
-def _decisions(rules: Rules, client: Host, local: Host) -> Iterator[Decision]:
+def _decisions(rules: HostsFile, client: NamedHost, local: NamedHost) -> Iterator[HostsDecision]:
     """What the file says, at most once for each of our names."""
     undecided = rules.names
     for rule in rules.about(client):
         names = rule.names_at(local) & undecided
         if names and rule.matches(client):
             by = f"{file_of(rules.path)} line {rule.line}: {rule.text}"
-            yield Decision(rule.allows, by)
+            yield HostsDecision(rule.allows, by)
             undecided -= names
             if not undecided:
                 return
     if rules.cut and not rules.allows:
-        yield Decision(False, rules.cut)
+        yield HostsDecision(False, rules.cut)
 
 
 def file_of(path: str) -> str:
@@ -153,7 +155,7 @@ def file_of(path: str) -> str:
     return path.rpartition("/")[2]
 
 
-def served(servers: Sequence[Sequence[Server]], local: Host) -> frozenset[str]:
+def served(servers: Sequence[Sequence[DaemonPattern]], local: NamedHost) -> frozenset[str]:
     """The names of ours that a list of daemons matches, at this local address."""
     names = {name for group in servers[:1] for one in group for name in one.names}
     return frozenset(

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
 from oncrpc.access.hosts.access import HostsAccess
-from oncrpc.access.hosts.rules import NO_RULE, Decision
+from oncrpc.access.hosts.rules import NO_RULE, HostsDecision
 from oncrpc.access.rules import ALLOW, LOCAL, Asker, address_of, relevant
 from oncrpc.access.vocabulary import NULL
 from oncrpc.addr import family_of, transports
@@ -158,7 +158,7 @@ def _ask_hosts(question: Question, file: File) -> tuple[int, str]:
     return status, f"{verdict}: {found.by}"
 
 
-async def _hosts_decision(host: str, to: str) -> Decision:
+async def _hosts_decision(host: str, to: str) -> HostsDecision:
     return await HostsAccess(hosts_daemon()).explain(host, to)
 
 
