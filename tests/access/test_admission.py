@@ -110,7 +110,7 @@ def test_a_silenced_source_gets_no_reply() -> None:
         (RPCBVERS4.RPCBPROC_GETADDRLIST, (rpcb(NFS, 3, b"", b"", b""),)),
     ],
 )  # fmt: skip
-def test_a_program_is_denied_in_every_procedure_that_has_one(
+def test_program_is_denied_in_all_its_procedures(
     procedure: AnyProcedure, arguments: tuple[object, ...]
 ) -> None:
     mapper = guarded("[[rule]]\nprogram = ['nfs']\nfrom = ['192.0.2.0/24']\nthen = 'deny'")
@@ -118,14 +118,14 @@ def test_a_program_is_denied_in_every_procedure_that_has_one(
     assert refused(mapper, REMOTE_UDP, procedure, *arguments)
 
 
-def test_the_other_procedures_are_not_denied_with_a_program() -> None:
+def test_other_procedures_pass_a_program_rule() -> None:
     mapper = guarded("[[rule]]\nprogram = ['nfs']\nthen = 'deny'")
 
     assert not refused(mapper, REMOTE, PMAP_VERS.PMAPPROC_DUMP)
     assert not refused(mapper, REMOTE, GETPORT, mapping(MOUNTD, 3, 17, 0))
 
 
-def test_arguments_too_short_for_a_program_are_not_those_of_one() -> None:
+def test_short_arguments_have_no_program() -> None:
     mapper = guarded("[[rule]]\nprogram = [0]\nthen = 'deny'")
     message = mapper.message(GETPORT, NFS_PORT)
 
@@ -142,7 +142,7 @@ def test_null_is_answered_to_everybody() -> None:
     assert not refused(mapper, REMOTE, RPCBVERS4.procedures[0])
 
 
-def test_users_of_the_local_socket_are_denied_by_uid() -> None:
+def test_local_users_are_denied_by_uid() -> None:
     mapper = guarded("[[rule]]\nuid = [103]\nprocedure = ['SET']\nthen = 'deny'")
     entry = rpcb(400001, 1, b"tcp", b"0.0.0.0.8.1", b"")
 
@@ -178,7 +178,7 @@ def test_hosts_are_not_asked_about_local_callers() -> None:
 
 
 @pytest.mark.parametrize("later", [False, True])
-def test_a_welcome_host_is_asked_about_once_for_each_generation(later: bool) -> None:
+def test_allowed_host_is_judged_once_a_generation(later: bool) -> None:
     hosts = FakeHosts(later=later)
     mapper = guarded("", hosts)
     for _ in range(3):
@@ -193,7 +193,7 @@ def test_a_welcome_host_is_asked_about_once_for_each_generation(later: bool) -> 
     assert hosts.asked == 3
 
 
-def test_what_was_decided_while_the_files_changed_is_not_remembered() -> None:
+def test_decision_during_a_change_is_not_kept() -> None:
     hosts = FakeHosts(later=True)
     mapper = guarded("", hosts)
     reply = mapper.dispatcher.handle(mapper.message(GETPORT, NFS_PORT), REMOTE)
@@ -219,7 +219,7 @@ def ended(calls: list[Awaitable[object]]) -> None:
             each.__await__().send(None)
 
 
-def test_datagrams_of_a_host_that_is_not_judged_yet_do_not_fill_the_table_of_all(
+def test_undecided_host_does_not_fill_the_table(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(admission, "MAX_UNJUDGED_OF_HOST", 2)
@@ -247,7 +247,7 @@ def test_without_rules_and_hosts_nothing_is_asked() -> None:
     assert made.asks
 
 
-def test_it_is_open_to_whom_no_rule_can_refuse() -> None:
+def test_open_to_callers_without_refusing_rules() -> None:
     made = made_admission()
     made.configure(rules(DENY_UDP + "[[rule]]\nprocedure = ['SET']\nthen = 'allow'"))
 
@@ -256,7 +256,7 @@ def test_it_is_open_to_whom_no_rule_can_refuse() -> None:
     assert not made.open_to(REMOTE_UDP)
 
 
-def test_it_is_open_to_a_host_once_a_call_of_it_was_let_through() -> None:
+def test_open_to_hosts_once_allowed() -> None:
     hosts = FakeHosts("2001:db8::9")
     mapper = guarded("", hosts)
     assert not admission_of(mapper).open_to(REMOTE)
@@ -272,7 +272,7 @@ def test_it_is_open_to_a_host_once_a_call_of_it_was_let_through() -> None:
     assert not admission_of(mapper).open_to(REMOTE)
 
 
-def test_without_rules_for_hosts_everybody_is_let_in_unasked() -> None:
+def test_empty_hosts_rules_are_not_asked() -> None:
     hosts = FakeHosts()
     hosts.empty = True
     mapper = guarded("", hosts)
@@ -304,7 +304,7 @@ def test_the_generation_grows_with_every_change() -> None:
     assert seen == sorted(set(seen))
 
 
-def test_whoever_remembers_by_the_generation_has_the_files_looked_at() -> None:
+def test_reading_the_generation_checks_the_files() -> None:
     hosts = FakeHosts()
     mapper = guarded(hosts=hosts)
     checked = hosts.checked
@@ -381,7 +381,7 @@ DENY_ALL = "[[rule]]\nthen = 'deny'\n"
          "connect from local uid 103 to dump(): request from unauthorized user"),
     ],
 )  # fmt: skip
-def test_a_refusal_is_logged_in_the_words_of_the_c_daemon(
+def test_refusal_is_logged_as_by_c(
     caplog: pytest.LogCaptureFixture,
     caller: Caller,
     procedure: AnyProcedure,

@@ -73,7 +73,7 @@ def said_of(
          "connect from 192.0.2.9 to callit(mountd)"),
     ],
 )  # fmt: skip
-def test_a_call_has_one_line_in_the_words_of_the_c_daemon(
+def test_call_is_logged_as_by_c(
     caplog: pytest.LogCaptureFixture,
     caller: Caller,
     procedure: AnyProcedure,
@@ -110,7 +110,7 @@ def test_call_is_logged_once_admission_has_decided(
     assert caplog.messages == ["connect from 192.0.2.9 to dump()"]
 
 
-def test_refusals_are_on_record_and_calls_only_if_asked_for(
+def test_refusals_are_logged_and_calls_only_if_verbose(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     mapper = PortMapper()
@@ -148,7 +148,7 @@ def test_the_parts_of_a_call_have_names(call: Call, parts: dict[str, object]) ->
     assert CallLog(VOCABULARY).parts_of(call) == parts
 
 
-def test_a_call_whose_arguments_are_cut_off_has_no_program() -> None:
+def test_cut_off_arguments_have_no_program() -> None:
     call = seen(REMOTE, PMAP_VERS.PMAPPROC_GETPORT, NFS)
 
     cut = changed(call, message=call.message[: call.arguments_at + 3])
@@ -156,7 +156,7 @@ def test_a_call_whose_arguments_are_cut_off_has_no_program() -> None:
     assert CallLog(VOCABULARY).described(cut) == "getport/addr()"
 
 
-def test_a_source_is_logged_once_a_second_with_the_count_of_the_rest(
+def test_source_is_logged_once_a_second(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     clock = ManualClock(now=0.5)

@@ -87,7 +87,7 @@ def test_loopback_is_the_address_and_the_interface() -> None:
     assert not rule(from_=["loopback"]).is_about(Asker.of(own))
 
 
-def test_an_address_of_ipv4_in_ipv6_is_one_of_ipv4() -> None:
+def test_mapped_address_is_an_ipv4_address() -> None:
     mapped = Caller("tcp6", ("::ffff:192.0.2.9", 700, 0), ("::ffff:192.0.2.1", 111, 0))
 
     assert rule(from_=["192.0.2.0/24"]).is_about(Asker.of(mapped))
@@ -128,11 +128,11 @@ def test_where_no_rule_fits_nothing_is_decided() -> None:
     assert about([], REMOTE).decide("DUMP") is None
 
 
-def test_a_rule_with_a_program_is_not_about_procedures_without_one() -> None:
+def test_program_rule_needs_a_program_argument() -> None:
     assert about([rule(program=[NFS])], REMOTE).decide("DUMP") is None
 
 
-def test_rules_after_one_that_decides_everything_are_left_out() -> None:
+def test_rules_after_a_final_one_are_dropped() -> None:
     found = about([rule("allow", from_=["192.0.2.0/24"]), rule()], REMOTE)
 
     assert [number for number, _ in found.rules] == [0]
@@ -140,7 +140,7 @@ def test_rules_after_one_that_decides_everything_are_left_out() -> None:
     assert found.open
 
 
-def test_a_caller_whom_a_rule_may_refuse_is_not_open() -> None:
+def test_caller_with_refusing_rule_is_not_open() -> None:
     rules = [rule("allow", procedure=["DUMP"]), rule("silent", program=[NFS])]
 
     assert not about(rules, REMOTE).open
@@ -169,7 +169,7 @@ def test_a_rule_reads_as_it_is_written() -> None:
     )
 
 
-def test_without_a_file_nothing_is_refused_and_nobody_trusted() -> None:
+def test_default_policy_refuses_and_trusts_nobody() -> None:
     assert Policy().rule == ()
     assert Policy().trusted_networks == []
     assert Policy(trusted=(Network(ip_network("::/0")),)).trusted_networks == [ip_network("::/0")]
@@ -237,7 +237,7 @@ def fits_naively(made: Rule, asker: Asker, procedure: str, prog: int | None) -> 
     st.sampled_from(sorted(VOCABULARY.in_rules)),
     st.sampled_from(PROGRAMS),
 )
-def test_the_decision_is_that_of_asking_every_rule_in_turn(
+def test_decision_equals_asking_each_rule(
     rules: list[Rule], asker: Asker, procedure: str, number: int
 ) -> None:
     prog = number if procedure in VOCABULARY.with_program else None

@@ -74,7 +74,7 @@ def test_no_paths_are_no_round() -> None:
     assert run(Attempts()([])) == set()
 
 
-def test_while_a_round_is_stuck_nothing_else_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stuck_round_stops_further_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attempts, "PATIENCE", 0.0)
     released, ended = threading.Event(), threading.Event()
 

@@ -81,9 +81,7 @@ def test_what_is_bound_here_is_found(monkeypatch: pytest.MonkeyPatch, from_files
 
 
 @pytest.mark.parametrize("from_files", [False, True])
-def test_a_port_is_free_again_when_its_server_has_ended(
-    monkeypatch: pytest.MonkeyPatch, from_files: bool
-) -> None:
+def test_port_is_free_after_its_server(monkeypatch: pytest.MonkeyPatch, from_files: bool) -> None:
     if from_files:
         refuse_lists(monkeypatch)
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -96,7 +94,7 @@ def test_only_what_is_asked_for_is_read() -> None:
     assert reading(Path("/proc/self/net"), "udp6", "sctp").places.keys() == {"udp6"}
 
 
-def test_local_sockets_are_read_when_they_are_asked_for(tmp_path: Path) -> None:
+def test_local_sockets_are_read_on_demand(tmp_path: Path) -> None:
     path = str(tmp_path / "sock")
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(path)
@@ -108,7 +106,7 @@ def test_local_sockets_are_read_when_they_are_asked_for(tmp_path: Path) -> None:
     assert reading(Path("/proc/self/net"), "tcp").paths is None
 
 
-def test_a_host_without_ipv6_has_no_sockets_of_it(
+def test_host_without_ipv6_has_no_ipv6_sockets(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     refuse_lists(monkeypatch)
@@ -119,7 +117,7 @@ def test_a_host_without_ipv6_has_no_sockets_of_it(
     assert found.places == {"tcp": {place(111), place(111, LOCALHOST)}, "tcp6": set()}
 
 
-def test_what_cannot_be_read_is_missing_and_is_said_once(
+def test_unreadable_table_is_missing_with_one_warning(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     refuse_lists(monkeypatch)
@@ -154,9 +152,7 @@ def test_any_user_may_read_it(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_others_have_their_turn_while_a_long_list_is_read(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_long_list_does_not_block_the_loop(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(bound, "SLICE", 0.0)
     monkeypatch.setattr(bound, "PIECE", 4096)
     refuse_lists(monkeypatch)

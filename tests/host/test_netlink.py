@@ -81,7 +81,7 @@ def test_one_that_is_closed_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> No
     run(scenario())
 
 
-def test_where_the_kernel_does_not_tell_that_is_said(
+def test_missing_netlink_is_logged(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)

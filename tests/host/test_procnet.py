@@ -60,7 +60,7 @@ def test_every_socket_of_udp_counts() -> None:
 
 
 @little_endian
-def test_an_ipv6_socket_at_every_address_counts_for_ipv4() -> None:
+def test_ipv6_wildcard_counts_for_ipv4() -> None:
     assert list(parse_inet(TCP6, listening=True)) == [
         BoundSocket(111, bytes(16), dual=True),
         BoundSocket(2049, LOCALHOST6, dual=False),

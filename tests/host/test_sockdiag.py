@@ -45,7 +45,7 @@ def test_a_request_names_family_protocol_and_states() -> None:
     )
 
 
-def test_a_list_goes_on_until_the_kernel_says_that_it_is_done() -> None:
+def test_list_ends_with_the_done_message() -> None:
     first = inet(socket.AF_INET, LOCALHOST, 111) + inet(socket.AF_INET, bytes(4), 2049)
 
     assert parse(first) == (
@@ -66,7 +66,7 @@ def test_a_list_goes_on_until_the_kernel_says_that_it_is_done() -> None:
     ],
     ids=["every address", "IPv6 only", "after another attribute", "not told", "one address"],
 )
-def test_a_socket_at_every_ipv6_address_serves_ipv4_unless_it_is_told_not_to(
+def test_ipv6_wildcard_serves_ipv4_unless_v6only(
     address: bytes, attributes: tuple[bytes, ...], dual: bool
 ) -> None:
     found, _ = parse(inet(socket.AF_INET6, address, 111, *attributes))
@@ -105,7 +105,7 @@ def ports(family: int, protocol: int, states: int) -> dict[int, BoundSocket]:
     return {each.port: each for found in listed(family, protocol, states) for each in found}
 
 
-def test_the_kernel_lists_a_listening_socket_and_not_its_connections() -> None:
+def test_kernel_lists_listening_sockets_only() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         with socket.create_connection(("127.0.0.1", port)) as client:

@@ -88,7 +88,7 @@ def test_a_call_may_outlive_the_loop() -> None:
     thread.join()
 
 
-def test_a_system_without_threads_is_one_with_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_thread_counts_as_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 

@@ -19,6 +19,8 @@ def loggers() -> Iterator[None]:
         "oncrpc.daemon.web",
         "oncrpc.calls",
         "oncrpc.access",
+        "oncrpc.access.hosts",
+        "oncrpc.host",
     )
     kept = []
     for name in names:

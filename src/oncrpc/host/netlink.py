@@ -11,7 +11,7 @@ import logging
 import socket
 from collections.abc import Callable
 
-log = logging.getLogger("oncrpc.portmap")
+log = logging.getLogger("oncrpc.host")
 
 GROUPS = 0x1 | 0x10 | 0x100
 """RTMGRP_LINK, RTMGRP_IPV4_IFADDR and RTMGRP_IPV6_IFADDR."""

@@ -105,7 +105,7 @@ def test_a_name_takes_its_time_once(site: Site) -> None:
     assert site.asked == ["10.0.0.5", "10.0.0.6"]
 
 
-def test_a_name_that_is_known_is_used_at_once(site: Site) -> None:
+def test_cached_name_is_used_at_once(site: Site) -> None:
     site.write(deny="portmap: .example.com\n")
     access = site.access()
     assert run(access.explain("10.0.0.5")).allowed is False
@@ -117,7 +117,7 @@ def test_a_name_that_is_known_is_used_at_once(site: Site) -> None:
     assert len(site.asked) == 1
 
 
-def test_a_caller_whose_name_is_late_has_none_and_is_judged_anew(site: Site) -> None:
+def test_late_name_means_a_new_decision(site: Site) -> None:
     site.write(allow="portmap: .example.com\n", deny="ALL: ALL\n")
     access = site.access(deadline=0.001)
     site.answers.clear()
@@ -131,7 +131,7 @@ def test_a_caller_whose_name_is_late_has_none_and_is_judged_anew(site: Site) -> 
     run(main())
 
 
-def test_what_was_judged_without_a_name_in_time_is_void_soon(site: Site) -> None:
+def test_decision_without_name_expires_soon(site: Site) -> None:
     site.write(deny="portmap: .example.com\n")
     access = site.access(deadline=0.001)
     site.answers.clear()
@@ -151,7 +151,7 @@ def test_what_was_judged_without_a_name_in_time_is_void_soon(site: Site) -> None
     run(main())
 
 
-def test_what_rests_on_a_name_is_forgotten_with_it(site: Site) -> None:
+def test_decision_expires_with_its_name(site: Site) -> None:
     site.write(allow="portmap: .example.com\n", deny="ALL: ALL\n")
     access = site.access()
     run(access.explain("10.0.0.5"))
@@ -209,7 +209,7 @@ def test_files_that_say_the_same_change_nothing(site: Site) -> None:
     assert access.generation == generation
 
 
-def test_a_file_that_cannot_be_read_denies_and_is_told_once(
+def test_unreadable_file_denies_with_one_warning(
     site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
     site.deny.mkdir()
@@ -238,7 +238,7 @@ def test_only_new_mistakes_are_told(site: Site, caplog: pytest.LogCaptureFixture
     assert {record.levelno for record in caplog.records} == {logging.WARNING}
 
 
-def test_a_rule_for_one_of_our_addresses_decides_there_only(site: Site) -> None:
+def test_rule_for_local_address_decides_there_only(site: Site) -> None:
     site.write(deny="portmap@192.0.2.1: ALL\n")
     access = site.access()
 
@@ -257,7 +257,7 @@ def test_only_so_many_decisions_are_remembered(site: Site, monkeypatch: pytest.M
     assert list(access._decisions) == [("10.0.0.3", ""), ("10.0.0.4", "")]
 
 
-def test_libwrap_is_asked_where_it_would_judge_as_we_do(site: Site) -> None:
+def test_libwrap_is_asked_about_plain_files(site: Site) -> None:
     site.write(deny="portmap: 11.\n")
     libwrap = FakeLibwrap()
     access = site.access(libwrap)
@@ -272,9 +272,7 @@ def test_libwrap_is_asked_where_it_would_judge_as_we_do(site: Site) -> None:
 @pytest.mark.parametrize(
     "deny", ["portmap: ALL: spawn mail root\n", "portmap: /list\n", "ALL: ALL", "no colon\n"]
 )
-def test_libwrap_is_not_asked_where_it_would_do_more_or_judge_otherwise(
-    site: Site, deny: str
-) -> None:
+def test_libwrap_is_not_asked_about_other_files(site: Site, deny: str) -> None:
     site.write(deny=deny)
     libwrap = FakeLibwrap()
     access = site.access(libwrap)
@@ -303,12 +301,10 @@ def test_both_have_to_allow(site: Site, caplog: pytest.LogCaptureFixture, allows
     access = site.access(FakeLibwrap(allows=allows))
 
     assert access.judge("10.0.0.5") is False
-    assert caplog.messages == ["libwrap and our reader differ about 10.0.0.5, which is denied"]
+    assert caplog.messages == ["libwrap decides differently about 10.0.0.5, which is denied"]
 
 
-def test_a_name_that_libwrap_would_cut_is_judged_by_us_alone(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_libwrap_is_not_asked_about_long_names(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(NAMES, "10.0.0.7", "x" * 200)
     site.write(deny="portmap: LOCAL\n")
     libwrap = FakeLibwrap()
@@ -318,7 +314,7 @@ def test_a_name_that_libwrap_would_cut_is_judged_by_us_alone(
     assert libwrap.asked == []
 
 
-def test_while_libwrap_is_busy_we_judge_alone_and_it_is_asked_later(site: Site) -> None:
+def test_busy_libwrap_is_asked_later(site: Site) -> None:
     site.write(deny="portmap: 11.\n")
     libwrap = FakeLibwrap()
     libwrap.busy = True
@@ -334,7 +330,7 @@ def test_while_libwrap_is_busy_we_judge_alone_and_it_is_asked_later(site: Site) 
     assert access.judge("10.0.0.6") is True
 
 
-def test_a_libwrap_that_cannot_be_given_texts_is_given_up(
+def test_libwrap_that_takes_no_texts_is_dropped(
     site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
     site.write(deny="portmap: @group\n")
@@ -348,7 +344,7 @@ def test_a_libwrap_that_cannot_be_given_texts_is_given_up(
     assert run(access.explain("10.0.0.5")).allowed
 
 
-def test_netgroups_are_looked_up_by_libwrap_in_a_thread(
+def test_libwrap_looks_up_netgroups_in_a_thread(
     site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
     site.write(allow="portmap: @trusted\n", deny="ALL: ALL\n")
@@ -367,9 +363,7 @@ def test_netgroups_are_looked_up_by_libwrap_in_a_thread(
     assert caplog.messages == []
 
 
-def test_a_netgroup_that_is_not_looked_up_in_time_denies_for_now(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_late_netgroup_denies_for_now(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hosts, "NETGROUP_DEADLINE", 0.001)
     site.write(deny="portmap: @bad\n")
     libwrap = FakeLibwrap()
@@ -378,7 +372,7 @@ def test_a_netgroup_that_is_not_looked_up_in_time_denies_for_now(
 
     async def main() -> None:
         late = await access.explain("10.0.0.5")
-        assert late == HostsDecision(False, "libwrap has not looked up the netgroups in time")
+        assert late == HostsDecision(False, "libwrap did not look up the netgroups in time")
         assert not await answer(access.judge("10.0.0.6"))
 
         libwrap.goes_on.set()
@@ -390,7 +384,7 @@ def test_a_netgroup_that_is_not_looked_up_in_time_denies_for_now(
     run(main())
 
 
-def test_a_libwrap_that_cannot_be_asked_about_netgroups_now_denies_for_now(site: Site) -> None:
+def test_busy_libwrap_denies_netgroups_for_now(site: Site) -> None:
     site.write(deny="portmap: @bad\n")
     libwrap = FakeLibwrap()
     access = site.access(libwrap)
@@ -406,7 +400,7 @@ def test_a_libwrap_that_cannot_be_asked_about_netgroups_now_denies_for_now(site:
     assert run(access.explain("10.0.0.5")).allowed
 
 
-def test_what_libwrap_said_of_former_files_is_not_remembered(site: Site) -> None:
+def test_answer_about_former_files_is_not_cached(site: Site) -> None:
     site.write(deny="portmap: @bad\n")
     libwrap = FakeLibwrap()
     libwrap.goes_on.clear()

@@ -268,9 +268,7 @@ def test_what_differs_is_known(libwrap: Libwrap, reason: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["portmap", "rpcbind"])
-def test_files_that_cannot_be_read_are_taken_as_by_libwrap(
-    libwrap: Libwrap, tmp_path: Path, name: str
-) -> None:
+def test_unreadable_files_decide_as_in_libwrap(libwrap: Libwrap, tmp_path: Path, name: str) -> None:
     beyond, rules, missing = tmp_path / "file" / "x", tmp_path / "file", tmp_path / "missing"
     rules.write_text(f"{name}: 10.\n")
     client, here = host_at("10.0.0.5", "unknown"), host_at("", "unknown")

@@ -38,7 +38,7 @@ def test_files_that_are_not_there_have_no_rules(folder: Folder) -> None:
     assert not tables.files.have_changed()
 
 
-def test_the_files_are_read_with_the_lists_that_they_name(folder: Folder) -> None:
+def test_files_are_read_with_their_lists(folder: Folder) -> None:
     folder.allow.write_text("portmap@10.0.0.1: @group\n")
     folder.deny.write_text(f"portmap: {folder.list}\n")
     folder.list.write_text("10.0.0.1\n")
@@ -73,7 +73,7 @@ def test_a_change_of_any_of_them_is_seen(folder: Folder, name: str) -> None:
     assert not tables.files.say_the_same(folder.read().files)
 
 
-def test_another_file_of_the_same_size_and_time_is_a_change(folder: Folder) -> None:
+def test_replaced_file_of_equal_size_is_a_change(folder: Folder) -> None:
     folder.deny.write_text("portmap: 10.\n")
     was, tables = folder.deny.stat(), folder.read()
     folder.list.write_text("portmap: 11.\n")
@@ -94,7 +94,7 @@ def test_a_file_that_is_touched_says_the_same(folder: Folder) -> None:
     assert tables.files.say_the_same(folder.read().files)
 
 
-def test_what_cannot_be_read_denies_and_is_tried_again(folder: Folder) -> None:
+def test_unreadable_file_denies_and_is_tried_again(folder: Folder) -> None:
     folder.deny.mkdir()
 
     tables = folder.read()
@@ -130,7 +130,7 @@ def test_only_so_many_files_are_read(folder: Folder, monkeypatch: pytest.MonkeyP
     assert tables.warnings[0].endswith("(there are more than 2 files); the rule denies everybody")
 
 
-def test_a_path_that_there_cannot_be_is_one_that_cannot_be_read(folder: Folder) -> None:
+def test_impossible_path_counts_as_unreadable(folder: Folder) -> None:
     folder.deny.write_text(f"portmap: /{'x' * 300}\nALL: {folder.deny}/x\n")
 
     warnings = folder.read().warnings

@@ -28,7 +28,7 @@ def library() -> Iterator[Libwrap]:
         found.close()
 
 
-def test_a_host_without_the_library_is_told_from_one_with_another() -> None:
+def test_missing_and_foreign_library_raise_different_errors() -> None:
     with pytest.raises(OSError, match=r"libnothing\.so"):
         Libwrap("libnothing.so")
     with pytest.raises(OSError, match=r"libc\.so\.6 is another library"):
@@ -109,7 +109,7 @@ def test_one_question_at_a_time(library: Libwrap) -> None:
     assert not library.judge(CLIENT)
 
 
-def test_where_it_cannot_read_what_it_is_given_it_is_not_used(
+def test_library_without_proc_is_not_used(
     library: Libwrap, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_path", lambda descriptor: b"/nonexistent/fd")
@@ -122,7 +122,7 @@ def test_where_it_cannot_read_what_it_is_given_it_is_not_used(
         library.judge(CLIENT)
 
 
-def test_what_it_would_cut_it_is_not_asked_about() -> None:
+def test_there_is_no_question_about_long_texts() -> None:
     here = host_at("", "unknown")
 
     assert question(host_at("10.0.0.5", "x" * MAX_TEXT), here, hosts_daemon()) is not None

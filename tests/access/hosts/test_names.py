@@ -106,7 +106,7 @@ def test_a_name_is_remembered_for_a_while() -> None:
     run(main())
 
 
-def test_a_name_that_does_not_come_in_time_is_there_the_next_time() -> None:
+def test_late_name_is_cached() -> None:
     resolver = Resolver()
 
     async def main() -> None:
@@ -122,7 +122,7 @@ def test_a_name_that_does_not_come_in_time_is_there_the_next_time() -> None:
     run(main())
 
 
-def test_all_who_wait_for_a_name_get_the_same_answer() -> None:
+def test_waiting_callers_share_one_lookup() -> None:
     resolver = Resolver()
 
     async def main() -> None:
@@ -139,7 +139,7 @@ def test_all_who_wait_for_a_name_get_the_same_answer() -> None:
     run(main())
 
 
-def test_only_so_many_names_are_looked_up_at_a_time() -> None:
+def test_number_of_running_lookups_is_bounded() -> None:
     resolver = Resolver()
 
     async def main() -> None:

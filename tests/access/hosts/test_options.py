@@ -32,7 +32,7 @@ def test_what_is_right_is_done_in_silence(options: str, verdict: bool | None) ->
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ("\n", "no option after a colon"),
+        ("\n", "missing option after a colon"),
         ("allow:\n", "allow must be the last one"),
         ("allow: deny\n", "allow must be the last one"),
         ("allow yes\n", "allow takes no value"),
@@ -44,7 +44,7 @@ def test_what_is_right_is_done_in_silence(options: str, verdict: bool | None) ->
         ("umask 7777\n", "bad value"),
         ("linger -1\n", "bad value"),
         ("rfc931 0\n", "bad value"),
-        ("/bin/mail root\n", "a shell command is written spawn COMMAND"),
+        ("/bin/mail root\n", "write a shell command as: spawn COMMAND"),
         ("spawn\n", "spawn needs a value"),
     ],
 )
@@ -64,7 +64,7 @@ def test_a_command_that_would_decide_denies(option: str) -> None:
     assert "is not run" in warnings[0]
 
 
-def test_a_command_beside_the_decision_is_not_run_and_changes_nothing() -> None:
+def test_spawn_command_is_not_run() -> None:
     verdict, warnings = told("spawn (mail root) & : allow\n")
 
     assert verdict is True
@@ -78,11 +78,11 @@ def test_a_command_beside_the_decision_is_not_run_and_changes_nothing() -> None:
         *("setenv NAME value", "nice", "nice 5", "banners /etc/banners"),
     ],
 )
-def test_an_option_for_a_process_of_ones_own_does_nothing(option: str) -> None:
+def test_options_for_own_processes_are_ignored(option: str) -> None:
     verdict, warnings = told(f"{option}\n")
 
     assert verdict is None
-    assert f"option {option.split()[0]} does nothing here" in warnings[0]
+    assert f"option {option.split()[0]} is ignored here" in warnings[0]
 
 
 def test_a_backslash_protects_a_colon() -> None:

@@ -154,7 +154,7 @@ def test_nothing_is_said_about_what_is_right(pattern: str) -> None:
         (f"{'0' * 40}.0.0.0", None),
     ],
 )
-def test_an_address_is_read_as_by_the_c_library(text: str, number: int | None) -> None:
+def test_addresses_are_read_as_by_c(text: str, number: int | None) -> None:
     assert ipv4_of(text) == number
 
 

@@ -52,7 +52,7 @@ def denied(rules: HostsFile, address: str, name: str = "unknown", *, local: str 
     return not judge(NO_RULES, rules, client=client, local=here).allowed
 
 
-def test_comments_blanks_and_lines_of_others_are_no_rules() -> None:
+def test_comments_blanks_and_other_daemons_are_skipped() -> None:
     rules = denying("# ALL: ALL\n\n \t\nsshd: ALL: spawn mail root\nsshd: @group\n")
 
     assert rules.empty
@@ -67,10 +67,10 @@ def test_a_line_goes_on_after_a_backslash() -> None:
     assert [rule.line for rule in rules.about(host_at("11.0.0.1"))] == [1, 4]
 
 
-def test_a_line_without_a_colon_is_told_and_skipped() -> None:
+def test_line_without_colon_is_skipped_with_warning() -> None:
     rules = denying("ALL ALL\nrpcbind: 10.\n")
 
-    assert rules.warnings == [f"{DENY} line 1: there is no colon; the line is skipped"]
+    assert rules.warnings == [f"{DENY} line 1: missing colon; the line is skipped"]
     assert denied(rules, "10.0.0.1")
     assert not denied(rules, "11.0.0.1")
 
@@ -84,7 +84,7 @@ def test_a_line_without_a_colon_is_told_and_skipped() -> None:
         ("portmap: 10\0\n", "line 1 has a NUL byte"),
     ],
 )
-def test_where_the_file_is_broken_it_denies_the_rest(text: str, why: str) -> None:
+def test_broken_file_denies_the_rest(text: str, why: str) -> None:
     rules = denying(text)
 
     assert rules.cut == f"hosts.deny {why}"
@@ -109,7 +109,7 @@ def test_a_file_that_cannot_be_read_denies_everybody() -> None:
     assert rules.warnings[0].startswith(f"{DENY} cannot be read (permission denied): it denies")
 
 
-def test_a_command_is_told_with_file_and_line_and_not_given_to_libwrap() -> None:
+def test_files_with_commands_are_not_for_libwrap() -> None:
     rules = denying("sshd: ALL\nportmap: 10.: spawn mail root\n")
 
     assert rules.warnings[0].startswith(f"{DENY} line 2: the command of spawn is not run")
@@ -117,7 +117,7 @@ def test_a_command_is_told_with_file_and_line_and_not_given_to_libwrap() -> None
     assert denied(rules, "10.0.0.1")
 
 
-def test_what_libwrap_would_judge_for_too_long_is_not_given_to_it() -> None:
+def test_many_stars_are_not_for_libwrap() -> None:
     assert denying(f"ALL: {'*a' * MAX_STARS}\n").plain
     assert not denying(f"ALL: {'*a' * (MAX_STARS + 1)}\n").plain
 
@@ -142,7 +142,7 @@ def test_users_are_unknown(pattern: str, address: str, expected: bool) -> None:
     assert denied(denying(f"portmap: {pattern}\n"), address) is expected
 
 
-def test_a_rule_can_be_for_one_of_our_addresses() -> None:
+def test_rule_may_name_a_local_address() -> None:
     rules = denying("portmap@192.0.2.1: ALL\n")
 
     assert rules.by_local
@@ -164,7 +164,7 @@ def test_a_rule_can_be_for_one_of_our_addresses() -> None:
         ("EXCEPT sshd", False),
     ],
 )
-def test_a_rule_is_for_us_by_name_or_port(servers: str, expected: bool) -> None:
+def test_rule_names_daemon_by_name_or_port(servers: str, expected: bool) -> None:
     assert denied(denying(f"{servers}: ALL\n"), "10.0.0.1") is expected
 
 
@@ -194,7 +194,7 @@ def test_netgroups_are_told_apart_from_mistakes() -> None:
     assert not denied(rules, "10.0.0.1", "client")
 
 
-def test_a_list_of_patterns_is_read_from_a_file_once() -> None:
+def test_list_of_patterns_is_read_once() -> None:
     lists = Lists(bad="10.0.0.1 .evil.example\n11.\f12.\n")
     rules = denying("portmap: /bad\nrpcbind: /bad EXCEPT 11.\n", lists)
 
@@ -206,7 +206,7 @@ def test_a_list_of_patterns_is_read_from_a_file_once() -> None:
     assert not rules.plain
 
 
-def test_an_address_in_a_list_asks_for_no_name() -> None:
+def test_address_in_list_needs_no_name() -> None:
     rules = denying("portmap: /bad\n", Lists(bad=".evil.example 10.0.0.1"))
     here = host_at("", "unknown")
 
@@ -218,11 +218,11 @@ def test_an_address_in_a_list_asks_for_no_name() -> None:
 def test_a_list_that_is_not_there_matches_nobody() -> None:
     rules = denying("portmap: /missing\n")
 
-    assert "there is no /missing; it matches nobody" in rules.warnings[0]
+    assert "/missing is missing; it matches nobody" in rules.warnings[0]
     assert not denied(rules, "10.0.0.1")
 
 
-def test_a_list_that_cannot_be_read_denies_and_allows_nobody() -> None:
+def test_unreadable_list_allows_nobody() -> None:
     allow = parse("ALL: /secret\n", hosts_daemon(), path="a", allows=True, read_list=Lists())
     deny = denying("portmap: /secret\n")
 

@@ -37,7 +37,7 @@ def test_without_a_rule_everybody_may_call() -> None:
     assert decide("portmap: 11.\n", "rpcbind: 12.\n") == NO_RULE
 
 
-def test_a_decision_names_the_file_the_line_and_the_rule() -> None:
+def test_decision_names_file_line_and_rule() -> None:
     assert decide("", "# nobody\n\nALL: ALL\n") == HostsDecision(
         False, "hosts.deny line 3: ALL: ALL"
     )
@@ -60,12 +60,12 @@ def test_rules_of_other_daemons_do_not_match(text: str, allowed: bool) -> None:
 
 
 @pytest.mark.parametrize("daemon", ["portmap", "rpcbind", "ALL"])
-def test_what_hosts_allow_allows_for_either_name_is_allowed(daemon: str) -> None:
+def test_allow_for_either_name_is_enough(daemon: str) -> None:
     assert decide(f"{daemon}: 10.\n", "ALL: ALL\n").allowed
 
 
 @pytest.mark.parametrize("daemon", ["portmap", "rpcbind", "ALL"])
-def test_what_hosts_deny_denies_for_either_name_is_denied(daemon: str) -> None:
+def test_deny_for_either_name_is_enough(daemon: str) -> None:
     assert not decide("", f"{daemon}: 10.\n").allowed
 
 
@@ -88,13 +88,13 @@ def test_the_first_rule_for_each_name_decides(allow: str, deny: str, expected: b
     assert decide(allow, deny).allowed is expected
 
 
-def test_what_says_that_a_caller_may_is_told_too() -> None:
+def test_allowing_decision_names_its_rule() -> None:
     by = "hosts.deny line 1: portmap: 10.: allow"
 
     assert decide("", "portmap: 10.: allow\n") == HostsDecision(True, by)
 
 
-def test_a_name_is_asked_for_only_if_the_decision_depends_on_it() -> None:
+def test_name_is_needed_only_if_it_decides() -> None:
     allow = "portmap: 10.0.0.5\nportmap: .example.com\n"
 
     assert decide(allow, "ALL: ALL\n").allowed

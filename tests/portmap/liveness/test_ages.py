@@ -59,7 +59,7 @@ def test_ages_are_handed_over_in_order() -> None:
     assert [later.age(entry) for entry in following] == [10, 5]
 
 
-def test_what_an_earlier_image_does_not_tell_counts_from_now() -> None:
+def test_unknown_age_counts_from_now() -> None:
     clock = ManualClock(now=7)
     registry, ages = watched(clock)
     registry.set(NFS)

@@ -116,7 +116,7 @@ def checked(*entries: rpcb, interval: float = INTERVAL, watch: bool = False) -> 
 
 
 @checked(OWN, NFS, STATUS, STATUS_UDP)
-async def test_what_a_killed_server_left_goes_soon_after_the_start(made: Checked) -> None:
+async def test_killed_server_is_dropped_after_start(made: Checked) -> None:
     made.host.ports.remove(STATUS_PORT)
 
     await made.wait(FIRST_CHECK)
@@ -160,7 +160,7 @@ async def test_an_interval_of_0_is_no_check(made: Checked) -> None:
 
 
 @checked(STATUS)
-async def test_a_server_that_binds_between_the_two_checks_stays(made: Checked) -> None:
+async def test_server_that_binds_between_checks_stays(made: Checked) -> None:
     made.host.ports.remove(STATUS_PORT)
     await made.wait(FIRST_CHECK)
 
@@ -194,7 +194,7 @@ async def test_one_that_another_user_registers_again_does_not(made: Checked) -> 
 
 
 @checked(STATUS)
-async def test_a_registration_that_was_taken_back_and_made_again_stays(made: Checked) -> None:
+async def test_registration_made_again_stays(made: Checked) -> None:
     made.host.ports.remove(STATUS_PORT)
     await made.wait(FIRST_CHECK)
 
@@ -207,7 +207,7 @@ async def test_a_registration_that_was_taken_back_and_made_again_stays(made: Che
 
 
 @checked(STATUS)
-async def test_a_registration_that_was_taken_back_is_not_dropped(made: Checked) -> None:
+async def test_unset_registration_is_not_dropped(made: Checked) -> None:
     made.host.ports.clear()
     await made.wait(FIRST_CHECK)
 
@@ -228,7 +228,7 @@ async def test_what_the_kernel_may_serve_stays(made: Checked) -> None:
 
 
 @checked(LOCAL, registered(400101, 1, "local", "/run/there.sock"))
-async def test_a_local_socket_that_is_listed_is_not_tried(made: Checked) -> None:
+async def test_listed_local_socket_is_not_tried(made: Checked) -> None:
     made.host.paths = {b"/run/there.sock"}
     made.host.gone = {"/run/greet.sock"}
 
@@ -240,7 +240,7 @@ async def test_a_local_socket_that_is_listed_is_not_tried(made: Checked) -> None
 
 
 @checked(OWN, NFS, STATUS, LOCAL)
-async def test_whoever_looks_sees_what_is_there_and_drops_nothing(made: Checked) -> None:
+async def test_look_drops_nothing(made: Checked) -> None:
     made.host.ports.remove(STATUS_PORT)
     made.host.gone = {"/run/greet.sock"}
 
@@ -257,7 +257,7 @@ async def test_whoever_looks_sees_what_is_there_and_drops_nothing(made: Checked)
 
 
 @checked(NFS)
-async def test_what_was_seen_just_now_is_not_looked_at_again(made: Checked) -> None:
+async def test_second_look_reuses_the_first(made: Checked) -> None:
     await made.liveness.look()
     made.host.ports.clear()
 
@@ -279,7 +279,7 @@ async def test_where_nothing_is_checked_nobody_looks(made: Checked) -> None:
 
 
 @checked(NFS, STATUS)
-async def test_it_is_told_when_all_were_checked_and_how_many_went(made: Checked) -> None:
+async def test_checks_and_drops_are_counted(made: Checked) -> None:
     made.host.ports.remove(STATUS_PORT)
     assert made.liveness.checked_at is None
 
@@ -312,7 +312,7 @@ def test_every_drop_has_a_line(caplog: pytest.LogCaptureFixture) -> None:
     ]
 
 
-def test_a_drop_that_cannot_be_kept_is_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+def test_failed_drop_is_tried_again(caplog: pytest.LogCaptureFixture) -> None:
     @checked(STATUS, STATUS_UDP)
     async def play(made: Checked) -> None:
         made.host.ports.clear()
@@ -343,7 +343,7 @@ ENDED = Caller("local", uid=0, loopback=True, pid=4242, pidfd=ended)
 
 
 @checked(NFS, STATUS, interval=0, watch=True)
-async def test_what_a_process_that_ended_had_registered_is_looked_at(made: Checked) -> None:
+async def test_registrations_of_ended_process_are_checked(made: Checked) -> None:
     made.host.ports.clear()
 
     made.liveness.registered(ENDED, STATUS)
@@ -354,7 +354,7 @@ async def test_what_a_process_that_ended_had_registered_is_looked_at(made: Check
 
 
 @checked(STATUS, interval=0, watch=True)
-async def test_a_server_that_its_parent_registered_stays_when_that_ends(made: Checked) -> None:
+async def test_server_stays_when_its_parent_ends(made: Checked) -> None:
     made.liveness.registered(ENDED, STATUS)
     await made.wait(0)
     await made.wait(AGAIN)
@@ -374,7 +374,7 @@ async def test_nobody_is_watched_unless_that_was_asked_for(made: Checked) -> Non
 
 
 @checked(STATUS, interval=0)
-async def test_a_registration_that_is_gone_again_is_not_watched(made: Checked) -> None:
+async def test_unset_registration_is_not_watched(made: Checked) -> None:
     made.liveness.configure(interval=0, watch=True)
     made.registry.drop(STATUS)
 
@@ -385,7 +385,7 @@ async def test_a_registration_that_is_gone_again_is_not_watched(made: Checked) -
 
 
 @checked(STATUS, interval=0)
-async def test_checks_can_be_turned_on_and_off_while_serving(made: Checked) -> None:
+async def test_checks_are_switched_while_serving(made: Checked) -> None:
     made.liveness.configure(interval=10, watch=False)
     await made.wait(FIRST_CHECK)
     assert (len(made.host.asked), made.host.prepared) == (1, 1)
@@ -405,7 +405,7 @@ def test_it_may_be_closed_before_it_was_started() -> None:
     run_by(made.clock, made.liveness.close())
 
 
-def test_without_other_evidence_it_is_this_host_that_is_looked_at() -> None:
+def test_default_evidence_is_this_host() -> None:
     clock, registry = ManualClock(), Registry()
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
@@ -442,7 +442,7 @@ PORTS = st.sets(st.sampled_from([111, 2049, 4096]))
 
 @settings(max_examples=50)
 @given(entries, PORTS, PORTS)
-def test_what_was_bound_at_either_check_is_never_dropped(
+def test_endpoint_bound_at_either_check_stays(
     registrations: list[rpcb], first: set[int], second: set[int]
 ) -> None:
     made = Checked()

@@ -100,7 +100,7 @@ def test_port_0_cannot_be_judged() -> None:
     assert verdict("tcp", "0.0.0.0", bound(), port=0) is UNKNOWN
 
 
-def test_what_could_not_be_read_is_not_taken_for_empty() -> None:
+def test_unreadable_table_is_not_empty() -> None:
     assert verdict("tcp", "0.0.0.0", Bound()) is UNKNOWN
     local = registered(PROGRAM, 1, "local", "/run/x.sock")
     assert judge(local, Bound(), is_ours=OURS.__contains__) is UNKNOWN
@@ -119,7 +119,7 @@ def test_the_port_mappers_own_are_never_gone() -> None:
     assert judge(entry, bound(), is_ours=OURS.__contains__) is UNKNOWN
 
 
-def test_programs_of_the_kernel_cannot_be_judged_while_it_may_serve_them() -> None:
+def test_kernel_programs_are_not_judged() -> None:
     nfs = registered(100003, 3, "tcp", "0.0.0.0.8.1")
 
     assert judge(nfs, bound(), is_ours=OURS.__contains__, kernel={100003}) is UNKNOWN
@@ -148,9 +148,7 @@ hosts = st.sampled_from([*sorted(OURS), "0.0.0.0", "::", "198.51.100.7", "2001:d
 
 
 @given(st.sampled_from(["tcp", "udp"]), hosts, st.sets(hosts), st.booleans())
-def test_what_is_bound_at_that_very_address_is_never_gone(
-    netid: str, host: str, others: set[str], dual: bool
-) -> None:
+def test_bound_address_is_never_gone(netid: str, host: str, others: set[str], dual: bool) -> None:
     known = bound(host, *others, dual=dual, netid=netid)
 
     assert verdict(netid + ("6" if ":" in host else ""), host, known) is BOUND

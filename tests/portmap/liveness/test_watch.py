@@ -81,9 +81,7 @@ def scenario(play: Callable[[Watched, Process], Awaitable[None]]) -> Callable[[]
 
 
 @scenario
-async def test_what_a_process_registered_is_told_when_it_ends(
-    watched: Watched, process: Process
-) -> None:
+async def test_ended_process_reports_its_registrations(watched: Watched, process: Process) -> None:
     first, second = (watched.register(process.caller, prog) for prog in (400100, 400101))
     watched.register(LOCAL_UDP, 400102)
     assert watched.watch.take() == []
@@ -97,9 +95,7 @@ async def test_what_a_process_registered_is_told_when_it_ends(
 
 
 @scenario
-async def test_a_process_is_opened_once_however_often_it_registers(
-    watched: Watched, process: Process
-) -> None:
+async def test_process_is_opened_once(watched: Watched, process: Process) -> None:
     for prog in range(400100, 400110):
         watched.register(process.caller, prog)
         watched.register(process.caller, prog)
@@ -136,9 +132,7 @@ async def test_a_long_life_of_changes_is_not_remembered(watched: Watched, proces
 
 
 @scenario
-async def test_a_process_that_has_ended_already_is_a_reason_to_look(
-    watched: Watched, process: Process
-) -> None:
+async def test_already_ended_process_causes_a_look(watched: Watched, process: Process) -> None:
     def ended() -> int:
         raise ProcessLookupError(3, "No such process")
 
@@ -161,9 +155,7 @@ async def test_a_process_that_cannot_be_watched_is_not(watched: Watched, process
 
 
 @scenario
-async def test_nothing_is_told_after_the_end_of_the_watch(
-    watched: Watched, process: Process
-) -> None:
+async def test_closed_watch_reports_nothing(watched: Watched, process: Process) -> None:
     watched.register(process.caller, 400100)
 
     watched.watch.close()

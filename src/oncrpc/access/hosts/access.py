@@ -1,14 +1,14 @@
-"""Who may call, by /etc/hosts.allow and /etc/hosts.deny (hosts_access(5)).
+"""Access by /etc/hosts.allow and /etc/hosts.deny (hosts_access(5)).
 
-The files are read when they change, and decisions are remembered by address: most calls cost a
-look into a table. Where a rule asks for the caller's name the decision takes its time, beside the
-event loop; a caller whose name is not known in time is judged as one that has none, and anew at
-its next call.
+The files are read again when they change, and decisions are cached by address. If a rule needs the
+name of the caller, the name is looked up in a thread; a caller whose name does not come in time is
+judged as a host without a name, and judged again at its next call.
 
-libwrap is asked too where it is there and the files hold nothing that we judge otherwise; both have
-to allow. It alone looks up netgroups: where the files name some, its word is what counts.
+If the host has libwrap, and the files have nothing that libwrap treats differently, libwrap is
+asked as well, and both have to allow. Only libwrap looks up netgroups: if the files name any, it
+decides alone.
 
-This is made by the user that the daemon runs as: what that one cannot read denies.
+The object is made by the user that the daemon runs as; a file that this user cannot read denies.
 """
 
 from __future__ import annotations
@@ -26,24 +26,32 @@ from oncrpc.access.hosts.patterns import UNKNOWN, NamedHost, NameNeeded, host_at
 from oncrpc.access.hosts.rules import DaemonId, HostsDecision, judge
 from oncrpc.host.threads import Aside
 
-log = logging.getLogger("oncrpc.portmap")
+log = logging.getLogger("oncrpc.access.hosts")
 
 ALLOW, DENY = "/etc/hosts.allow", "/etc/hosts.deny"
 MAX_DECISIONS = 4096
-"""Decisions that are remembered; the oldest is forgotten."""
+"""Decisions that are cached; the oldest is removed."""
 
 LOOK_AGAIN = 1.0
-"""Seconds between two looks at the files, and until a decision without a name in time is void."""
+"""Seconds between two checks of the files, and that a decision without a name is valid."""
 
 NETGROUP_DEADLINE = 2.0
-"""Seconds for which a caller waits for libwrap to look up netgroups."""
+"""Seconds that a caller waits for libwrap to look up netgroups."""
 
-NOT_IN_TIME = HostsDecision(False, "libwrap has not looked up the netgroups in time")
+NOT_IN_TIME = HostsDecision(False, "libwrap did not look up the netgroups in time")
 NETGROUPS = "libwrap, as the files name netgroups"
 
 
 class HostsAccess:
-    """The two files, and what was decided by them."""
+    """The rules of both files for a daemon, and the decisions made by them.
+
+    ``_decisions`` is a cache. Its key is the caller's address, with the local one if a rule depends
+    on that; its bound is ``MAX_DECISIONS``. It is emptied when the files say something else, and at
+    ``_forget_at``, when a name that a decision rests on is too old. Each time ``generation`` grows,
+    so others that remember decisions have to compare it, after ``check``.
+
+    libwrap is asked only while ``_given``: it has the texts of the present ``_tables``.
+    """
 
     def __init__(
         self,
@@ -56,7 +64,7 @@ class HostsAccess:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.generation = 0
-        """Grows when decisions are forgotten: what was decided before may be otherwise now."""
+        """Grows when the cache is emptied, since a decision may differ from then on."""
 
         self._daemon, self._paths, self._clock = daemon, (allow, deny), clock
         self._names = names or Names(clock=clock)
@@ -72,13 +80,13 @@ class HostsAccess:
 
     @property
     def empty(self) -> bool:
-        """Whether there are no rules for this daemon: everybody may call."""
+        """Whether there are no rules for this daemon, so that every host may call."""
         return self._tables.empty
 
     def judge(self, host: str, local: str = "") -> bool | Coroutine[None, None, bool]:
-        """Whether a caller may call us, from the address ``host`` to our address ``local``.
+        """Whether the address ``host`` may call the local address ``local``.
 
-        What is returned is to be awaited unless it is a bool.
+        The result is a bool, or a coroutine if a name has to be looked up.
         """
         self.check()
         if self._tables.empty:
@@ -87,14 +95,15 @@ class HostsAccess:
         return self._later(host, local) if decision is None else decision.allowed
 
     async def explain(self, host: str, local: str = "") -> HostsDecision:
-        """Whether a caller may call us, and what says so."""
+        """Whether a host may call, and which rule decides that."""
         self.check()
         return self._at_once(host, local) or await self._in_time(host, local)
 
     def check(self) -> None:
-        """Look whether the files have changed, at most once a second, and forget what is too old.
+        """Read the files again if they have changed, and empty the cache if it is too old.
 
-        Judging does that too; whoever remembers decisions by ``generation`` calls it before.
+        The files are looked at once a second at most. ``judge`` calls this, too; a caller that
+        compares ``generation`` has to call it before.
         """
         now = self._clock()
         if now >= self._look_at:
@@ -119,7 +128,7 @@ class HostsAccess:
             self._forget()
 
     def _warn(self) -> None:
-        """Say what is wrong with the files, once."""
+        """Log each warning about the files once."""
         tables = self._tables
         told = [*tables.warnings, *([] if self._by_netgroups else tables.netgroups)]
         for text in told:
@@ -145,7 +154,7 @@ class HostsAccess:
         self._decisions[self._key(host, local)] = decision
 
     def _at_once(self, host: str, local: str) -> HostsDecision | None:
-        """The decision if nothing has to be looked up for it."""
+        """The decision, None if something has to be looked up first."""
         decision = self._decisions.get(self._key(host, local))
         if decision is not None:
             return decision
@@ -166,7 +175,7 @@ class HostsAccess:
         return (await self._in_time(host, local)).allowed
 
     async def _in_time(self, host: str, local: str) -> HostsDecision:
-        """The decision once the name is known, or is not known in time."""
+        """The decision once the name has come, or has not come in time."""
         name = await self._names.name_of(_looked_up(host))
         client, generation = host_at(host, name or UNKNOWN), self.generation
         if self._by_netgroups:
@@ -181,10 +190,10 @@ class HostsAccess:
         return decision
 
     def _judged(self, client: NamedHost, local: str) -> HostsDecision:
-        """What the rules say; libwrap, if it is asked, has to agree.
+        """What the rules decide; libwrap, if it is asked, has to agree.
 
         Raises:
-            NameNeeded: that depends on the client's name.
+            NameNeeded: the decision depends on the client's name.
         """
         here = host_at(local, UNKNOWN)
         decision = judge(self._tables.allow, self._tables.deny, client=client, local=here)
@@ -198,17 +207,17 @@ class HostsAccess:
         except Busy:
             return decision
         if allowed is not decision.allowed:
-            log.error("libwrap and our reader differ about %s, which is denied", client.address)
+            log.error("libwrap decides differently about %s, which is denied", client.address)
             return HostsDecision(False, decision.by if allowed else "libwrap")
         return decision
 
     @property
     def _by_netgroups(self) -> bool:
-        """Whether there are netgroups, and libwrap to look them up, be it later."""
+        """Whether the files name netgroups, and libwrap can look them up."""
         return self._libwrap is not None and self._tables.plain and bool(self._tables.netgroups)
 
     async def _ask_netgroups(self, client: NamedHost, local: str) -> HostsDecision:
-        """What libwrap says, which may ask name services: one question at a time, in a thread."""
+        """What libwrap decides. It may ask name services, so it runs in a thread, one at a time."""
         asked = question(client, host_at(local, UNKNOWN), self._daemon)
         if self._libwrap is None or not self._given or asked is None:
             return NOT_IN_TIME
@@ -223,14 +232,14 @@ class HostsAccess:
         return NOT_IN_TIME if allowed is None else HostsDecision(allowed, NETGROUPS)
 
     def _give_libwrap(self) -> None:
-        """Let libwrap read the files, if it would judge them as we do; else it is not asked."""
+        """Have libwrap read the files, if it treats them as this module does."""
         self._given = False
         if self._libwrap is None or not self._tables.plain:
             return
         try:
             self._libwrap.read(*self._tables.texts())
         except Busy:
-            return  # with a netgroup of the former files; see check()
+            return  # libwrap looks up a netgroup of the former files; check() tries again
         except OSError as error:
             log.error("libwrap is not asked: %s", error.strerror or error)
             self._libwrap = None
@@ -246,6 +255,6 @@ def _said_by(libwrap: Libwrap, asked: LibwrapQuestion) -> bool | None:
 
 
 def _looked_up(host: str) -> str:
-    """The address that has a name: not that of IPv4 in the clothes of IPv6."""
+    """The address to look up: the IPv4 address of an IPv4-mapped IPv6 address."""
     found = host_at(host)
     return host if found.number is None else found.address

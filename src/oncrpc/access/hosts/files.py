@@ -1,4 +1,4 @@
-"""hosts.allow, hosts.deny and the files that they name: read, and looked at for changes."""
+"""Reading hosts.allow, hosts.deny and the files that they name, and noticing changes."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from oncrpc.access.hosts.reader import ListUnreadable, parse, shown, text_of, un
 from oncrpc.access.hosts.rules import DaemonId, HostsFile
 
 MAX_FILE = 1048576
-"""Bytes of a file; a larger one counts as one that cannot be read."""
+"""Bytes of a file of hosts_access; a larger one counts as unreadable."""
 
 MAX_FILES = 64
-"""Files that are read, with those that patterns name; more count as ones that cannot be read."""
+"""Files that are read, those that patterns name included; further ones count as unreadable."""
 
 Signature = tuple[int, ...]
 
 
 class Files(Struct):
-    """What was read: a text or why there is none, and what the file looked like then."""
+    """What was read: the text of each file or the error, and the file's signature at that time."""
 
     texts: dict[str, str | OSError] = field(default_factory=dict)
     signatures: dict[str, Signature | None] = field(default_factory=dict)
 
     def text(self, path: str) -> str:
-        """The file's text; it is read once.
+        """The text of a file, which is read once.
 
         Raises:
             OSError: it cannot be read.
@@ -40,7 +40,7 @@ class Files(Struct):
             except OSError as error:
                 self.texts[path] = error
                 if error.errno != errno.ENOENT:
-                    self.signatures[path] = None  # the reason may go without a trace in the file
+                    self.signatures[path] = None  # try again: the reason need not be in the file
         text = self.texts[path]
         if isinstance(text, OSError):
             raise text
@@ -49,7 +49,7 @@ class Files(Struct):
     def _read(self, path: str) -> str:
         if len(self.signatures) > MAX_FILES:
             raise OSError(errno.EMFILE, f"there are more than {MAX_FILES} files")
-        # What is no file, such as a pipe, does not keep us waiting.
+        # Opening a pipe must not block.
         with open(path, "rb", opener=lambda p, flags: os.open(p, flags | os.O_NONBLOCK)) as file:
             data = file.read(MAX_FILE + 1) or b""
         if len(data) > MAX_FILE:
@@ -57,14 +57,14 @@ class Files(Struct):
         return text_of(data)
 
     def have_changed(self) -> bool:
-        """Whether one of them looks different now, or could not be read."""
+        """Whether a file has another signature now, or could not be read."""
         return any(
             signature is None or signature != _signature(path)
             for path, signature in self.signatures.items()
         )
 
     def say_the_same(self, other: Files) -> bool:
-        """Whether the same was read."""
+        """Whether both have read the same."""
         ours, theirs = (
             {path: _comparable(text) for path, text in files.texts.items()}
             for files in (self, other)
@@ -81,7 +81,7 @@ class Tables(Struct, frozen=True):
 
     @property
     def empty(self) -> bool:
-        """Whether there are no rules for us: everybody may call."""
+        """Whether there are no rules for this daemon, so that every host may call."""
         return self.allow.empty and self.deny.empty
 
     @property
@@ -91,27 +91,27 @@ class Tables(Struct, frozen=True):
 
     @property
     def netgroups(self) -> Sequence[str]:
-        """What is told about netgroups where nothing looks them up."""
+        """Warnings about netgroups, for a host without libwrap."""
         return [*self.allow.netgroups, *self.deny.netgroups]
 
     @property
     def warnings(self) -> Sequence[str]:
-        """What is told anyway."""
+        """The other warnings."""
         return [*self.allow.warnings, *self.deny.warnings]
 
     @property
     def by_local(self) -> bool:
-        """Whether a decision depends on our address."""
+        """Whether a decision depends on the local address."""
         return self.allow.by_local or self.deny.by_local
 
     def texts(self) -> tuple[str, str]:
-        """The two files; that of a missing one is empty. Both can be read if ``plain``."""
+        """The texts of both files, empty for a missing one. Only valid if ``plain``."""
         allow, deny = (self.files.texts[rules.path] for rules in (self.allow, self.deny))
         return (allow if isinstance(allow, str) else "", deny if isinstance(deny, str) else "")
 
 
 def read(daemon: DaemonId, *, allow: str, deny: str) -> Tables:
-    """Read both files, at these paths; one that is not there has no rules."""
+    """Read both files; a missing one has no rules."""
     files = Files()
     return Tables(
         _rules(files, daemon, allow, allows=True),

@@ -1,12 +1,12 @@
-"""libwrap, where the host has it: what it says about a client, and that it does nothing else.
+"""Asking libwrap, if the host has it, so that it decides and does nothing else.
 
-The library keeps everything in static variables, reads both files for each question, looks up
-names, and runs commands. Here it is given the name and the address, so that it looks up nothing but
-netgroups. It reads texts that we have read before, kept in memory: a change of a file cannot slip a
-command in. Whoever asks has seen to it that they hold no option that makes it do something, see
-``HostsFile.plain``. It never replaces our process (``resident``).
+The library keeps its state in static variables, reads both files for each question, looks up names
+and runs commands. Here it gets the name and the address, so that it looks up nothing but netgroups.
+It reads copies of the files in memory, so that a change of a file cannot add a command. The caller
+makes sure that they have no option with a side effect (``HostsFile.plain``). With ``resident`` set,
+libwrap never replaces the process.
 
-One question at a time: a second one is refused rather than made to wait.
+One question at a time: a second one raises ``Busy`` and does not wait.
 """
 
 from __future__ import annotations
@@ -28,25 +28,25 @@ from oncrpc.access.hosts.rules import DaemonId
 SONAME = "libwrap.so.0"
 EVERYBODY = b"ALL: ALL\n"
 ABSENT = b""
-"""A path at which there never is a file."""
+"""A path that no file can have."""
 
 REQUEST = 16384
-"""Bytes for a ``struct request_info``: it has some 1,100, and nobody looks into it here."""
+"""Bytes for a ``struct request_info``, which has some 1,100; its layout does not matter here."""
 
 MAX_TEXT = 127
-"""Bytes of a name or an address: libwrap cuts what is longer."""
+"""Bytes of a name or an address that libwrap takes; it cuts longer ones."""
 
 END, DAEMON, USER = 0, 2, 3
 CLIENT_NAME, CLIENT_ADDR, SERVER_NAME, SERVER_ADDR, SERVER_SIN = 4, 5, 7, 8, 9
-"""What the arguments of request_init(3) are."""
+"""Keys of the arguments of request_init(3)."""
 
 
 class Busy(Exception):
-    """It cannot be asked now."""
+    """libwrap cannot be asked now."""
 
 
 class LibwrapQuestion(Struct, frozen=True):
-    """Who calls, and where: texts as libwrap compares them."""
+    """A client and what it calls, as libwrap compares them."""
 
     address: bytes
     name: bytes
@@ -55,7 +55,7 @@ class LibwrapQuestion(Struct, frozen=True):
 
 
 def question(client: NamedHost, local: NamedHost, daemon: DaemonId) -> LibwrapQuestion | None:
-    """The question about a client; None where libwrap cannot be asked, as it would cut a text."""
+    """The question about a client; None if libwrap would cut one of its texts."""
     address, name, here = (
         text.encode("utf-8", "replace")
         for text in (client.address, client.name or UNKNOWN, local.address)
@@ -69,7 +69,7 @@ class Libwrap:
     """The library, and the texts that it reads.
 
     Raises:
-        OSError: the host has no such library, or it cannot be given texts.
+        OSError: the library is missing, or cannot read texts from memory.
     """
 
     def __init__(self, soname: str = SONAME) -> None:
@@ -96,17 +96,17 @@ class Libwrap:
             raise
 
     def _check(self) -> None:
-        """See that it reads what we give it: a file that is not there would allow everybody."""
+        """Check that libwrap reads the texts: a missing file would allow everybody."""
         nobody = LibwrapQuestion(b"192.0.2.1", b"unknown", b"unknown", DaemonId(frozenset(), 0))
         if self._ask("check", nobody, ABSENT, _path(self._everybody)):
             raise OSError(errno.ENOENT, "it cannot read /proc/self/fd")
 
     def read(self, allow: str, deny: str) -> None:
-        """Judge by these texts from now on.
+        """Replace the texts that decide.
 
         Raises:
             Busy: another thread is asking.
-            OSError: they cannot be kept; the former ones are gone.
+            OSError: they cannot be kept in memory; the former ones are gone, too.
         """
         with self._alone():
             self._forget()
@@ -116,7 +116,7 @@ class Libwrap:
             self._paths = [_path(text) for text in self._texts]
 
     def close(self) -> None:
-        """Give back what holds the texts; it is not asked any more."""
+        """Release the texts; the object cannot be used any more."""
         self._forget()
         os.close(self._everybody)
 
@@ -129,7 +129,7 @@ class Libwrap:
         """What the two texts say to all names of the daemon (``oncrpc.access.hosts.rules``).
 
         Raises:
-            Busy: another thread is asking, or there are no texts.
+            Busy: another thread is asking, or no texts were read.
         """
         with self._alone():
             allow, deny = self._paths
@@ -154,7 +154,7 @@ class Libwrap:
             self._busy.release()
 
     def _ask(self, daemon: str, asked: LibwrapQuestion, allow: bytes, deny: bytes) -> bool:
-        """What libwrap says to one name with the files at these paths."""
+        """What libwrap decides for one name of the daemon by the files at these paths."""
         for table, path in zip(self._tables, (allow, deny), strict=True):
             table.value = path
         port = ctypes.create_string_buffer(
@@ -175,7 +175,7 @@ class Libwrap:
 
 
 def _keep(text: bytes) -> int:
-    """A file without a name that holds the text."""
+    """A file in memory with the text."""
     descriptor = os.memfd_create("hosts")
     try:
         os.write(descriptor, text)

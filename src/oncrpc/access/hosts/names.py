@@ -1,4 +1,4 @@
-"""Names of hosts, looked up beside the event loop; one counts if it leads back to the address."""
+"""Names of hosts, looked up in threads, and valid only if they resolve back to the address."""
 
 from __future__ import annotations
 
@@ -13,23 +13,28 @@ from oncrpc.access.hosts.patterns import PARANOID, UNKNOWN, host_at
 from oncrpc.host.threads import Aside
 
 MAX_RUNNING = 16
-"""Names that are looked up at a time; further callers have no name for now."""
+"""Names that are looked up at the same time; further callers have no name for now."""
 
 MAX_NAMES = 4096
-"""Names that are remembered; the oldest is forgotten."""
+"""Names that are cached; the oldest is removed."""
 
 LIFETIME = 60.0
-"""Seconds for which a name is remembered, and that there is none."""
+"""Seconds for which a name, or the lack of one, is cached."""
 
 DEADLINE = 2.0
-"""Seconds for which a caller waits; the name is remembered when it comes later."""
+"""Seconds that a caller waits for its name; a name that comes later is cached all the same."""
 
 Resolver = Callable[[str], str]
-"""The name of an address, UNKNOWN or PARANOID. It may take its time, and never fails."""
+"""Returns the name of an address, UNKNOWN or PARANOID; it may block, and never raises."""
 
 
 class Names:
-    """The names of addresses, remembered for a while."""
+    """Looks up the names of addresses and caches them.
+
+    The key of the cache is the address, its bound ``MAX_NAMES``; an entry is valid for ``LIFETIME``
+    seconds, and the oldest is removed when the cache is full. Lookups that run are in ``_asking``,
+    at most ``running`` of them; a second caller waits for the same lookup.
+    """
 
     def __init__(
         self,
@@ -46,12 +51,12 @@ class Names:
         self._asking: dict[str, asyncio.Future[str]] = {}
 
     def known(self, address: str) -> str | None:
-        """The name if it is remembered: UNKNOWN if there is none, PARANOID if it is not true."""
+        """The cached name, if any: UNKNOWN without a name, PARANOID if it does not resolve back."""
         name, until = self._names.get(address, (None, 0.0))
         return name if self._clock() < until else None
 
     async def name_of(self, address: str) -> str | None:
-        """The name as above; None if it could not be learnt in time."""
+        """The name as above; None if it did not come in time."""
         name = self.known(address)
         if name is not None:
             return name
@@ -90,8 +95,8 @@ def reverse(address: str) -> str | None:
 def forward(name: str) -> Collection[str]:
     """The addresses that the name service has for the name."""
     try:
-        # As bytes: for a str Python would import an encoding first, which the user that the
-        # daemon became may not be able to read.
+        # As bytes: for a str Python would first import an encoding, whose file the daemon's user
+        # may not be able to read.
         found = socket.getaddrinfo(name.encode(), 0, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         return ()
@@ -104,13 +109,13 @@ def resolve(
     reverse: Callable[[str], str | None] = reverse,
     forward: Callable[[str], Collection[str]] = forward,
 ) -> str:
-    """The name of the address if the name has it, PARANOID if not, UNKNOWN if there is none."""
+    """The name if it resolves back to the address, else PARANOID; UNKNOWN without a name."""
     name = reverse(address)
     if not name:
         return UNKNOWN
     named = host_at(name)
     if named.number is not None or named.number6 is not None:
-        return PARANOID  # whoever answers for the address wants to look like another one
+        return PARANOID  # a name that reads as an address could imitate another host
     return name if _number(address) in map(_number, forward(name)) else PARANOID
 
 

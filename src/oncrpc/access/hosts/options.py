@@ -1,8 +1,8 @@
-"""Options of hosts_options(5): what a rule decides that has them. None of them is carried out.
+"""Options of hosts_options(5): what they make a rule decide. None of them is carried out.
 
-In a daemon that answers everybody, a command for each caller is a way to make it work, and the
-other options are for a process that serves one caller. So a rule decides as it would in libwrap in
-a process that goes on (``resident``), without its side effects:
+A command for each caller would let strangers make the daemon run processes, and the other options
+are for a process that serves a single caller. So a rule decides as in libwrap with ``resident``
+set, without the side effects:
 
 ==========================  ==============================================================
 option                      the rule
@@ -32,7 +32,7 @@ FACILITIES = frozenset(
 SEVERITIES = frozenset({"emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"})
 NEEDED, OPTIONAL, NONE = "needs a value", "may have a value", "takes no value"
 DIGITS = 9
-"""Of the numbers in options: none of them is near that."""
+"""Digits of a number in an option."""
 
 
 class BadOption(Exception):
@@ -40,7 +40,7 @@ class BadOption(Exception):
 
 
 class HostsOption(Struct, frozen=True):
-    """What an option may have, and what it makes a rule decide: None changes nothing."""
+    """Whether an option has a value, and what it makes a rule decide; None leaves the decision."""
 
     value: str
     last: bool = False
@@ -50,9 +50,9 @@ class HostsOption(Struct, frozen=True):
 
 
 def verdict_of(options: str, warn: Callable[[str], None]) -> bool | None:
-    """What the options after a rule's second colon make it decide; None if nothing of their own.
+    """What the options after a rule's second colon make it decide; None leaves the decision.
 
-    ``options`` goes to the end of the line, with it.
+    ``options`` is the rest of the line, its end included.
     """
     fields = _fields(options)
     for place, field in enumerate(fields, 1):
@@ -69,23 +69,23 @@ def verdict_of(options: str, warn: Callable[[str], None]) -> bool | None:
 
 
 def _fields(options: str) -> list[str]:
-    """The options between colons; a backslash protects one. Nothing follows a colon at the end."""
+    """The options between colons. A backslash escapes a colon; a colon at the end is ignored."""
     fields = [field.replace("\\:", ":") for field in re.split(r"(?<!\\):", options)]
     return fields if fields[-1] else fields[:-1]
 
 
 def _option(field: str, *, last: bool) -> HostsOption:
-    """What an option is, once it is checked.
+    """Parse and check an option.
 
     Raises:
-        BadOption: there is no such option, or it is not written like that.
+        BadOption: unknown option, or invalid value.
     """
     key, value = _key_and_value(field.strip(BLANKS))
     if not key:
-        raise BadOption("there is no option after a colon")
+        raise BadOption("missing option after a colon")
     option = OPTIONS.get(key.lower())
     if option is None:
-        raise BadOption(f"there is no option {key!a} (a shell command is written spawn COMMAND)")
+        raise BadOption(f"unknown option {key!a} (write a shell command as: spawn COMMAND)")
     if not value and option.value is NEEDED:
         raise BadOption(f"option {key} needs a value")
     if value and option.value is NONE:
@@ -98,7 +98,7 @@ def _option(field: str, *, last: bool) -> HostsOption:
 
 
 def _key_and_value(field: str) -> tuple[str, str]:
-    """Blanks, one equals sign, or both are between them."""
+    """Split an option at blanks, an equals sign, or both."""
     key = re.split("[= \t\r\n]", field, maxsplit=1)[0]
     value = field[len(key) :].lstrip(" \t\r\n")
     return key, value[1:].lstrip(" \t\r\n") if value.startswith("=") else value
@@ -119,11 +119,11 @@ def _is_umask(value: str) -> bool:
 
 
 def _has_no_use(name: str) -> str:
-    return f"option {name} does nothing here; the rule decides without it"
+    return f"option {name} is ignored here; the rule decides without it"
 
 
 def _never_run(name: str, then: str) -> str:
-    return f"the command of {name} is not run: a caller makes us run nothing; the rule {then}"
+    return f"the command of {name} is not run; the rule {then}"
 
 
 OPTIONS = {

@@ -1,7 +1,7 @@
 """Patterns of hosts_access(5), read once: which hosts and which words they match.
 
-They mean here what they mean to libwrap, its odd corners included: a rule that was written for
-another daemon decides the same for this one. What looks like a mistake is told to ``warn``.
+Patterns have the same meaning as in libwrap, odd corners included, so that a rule decides the same
+for every daemon of the host. Probable mistakes are passed to ``warn``.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from ipaddress import IPv6Address
 from msgspec import Struct
 
 UNKNOWN = "unknown"
-"""An address that there is not; the name of a host that has none, or not in time."""
+"""A missing address; the name of a host that has no name, or whose name came too late."""
 
 PARANOID = "paranoid"
-"""The name of a host whose name belongs to another address."""
+"""The name of a host if its name resolves to other addresses only."""
 
 MAPPED = "::ffff:"
 OCTET = r"0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*"
@@ -31,7 +31,7 @@ class NameNeeded(Exception):
 
 
 class NamedHost(Struct, frozen=True):
-    """A host as patterns see it; see :func:`host_at`. ``name`` is None if nobody asked for it."""
+    """An address and its name as patterns compare them; ``name`` is None if not looked up yet."""
 
     address: str = UNKNOWN
     name: str | None = None
@@ -43,7 +43,7 @@ class NamedHost(Struct, frozen=True):
         """The name.
 
         Raises:
-            NameNeeded: nobody has asked for it.
+            NameNeeded: it has not been looked up yet.
         """
         if self.name is None:
             raise NameNeeded
@@ -57,7 +57,7 @@ FileList = Callable[[str], Matcher]
 
 
 def host_at(address: str, name: str | None = None) -> NamedHost:
-    """The host with this address; an IPv4 address in IPv6's clothes is an IPv4 address."""
+    """The host with this address; an IPv4-mapped IPv6 address is the IPv4 address."""
     address = address.lower() or UNKNOWN
     found, scope = ipv6_of(address)
     if found is not None and found >> 32 == 0xFFFF:
@@ -73,7 +73,7 @@ def ipv4_of(text: str) -> int | None:
         return None
     numbers = [int(octet, _base(octet)) for octet in octets if len(octet) <= 32]
     if len(numbers) != 4 or max(numbers) > 255 or min(numbers) == 255:
-        return None  # all ones is how inet_addr(3) says that it found no address
+        return None  # inet_addr(3) returns all ones for an invalid address
     return int.from_bytes(bytes(numbers))
 
 
@@ -95,7 +95,7 @@ def ipv6_of(text: str) -> tuple[int | None, str]:
 
 
 def split_at(text: str, delimiter: str) -> tuple[str, str | None]:
-    """What is before and after the first delimiter outside of brackets."""
+    """Split at the first delimiter outside of brackets."""
     if "[" not in text and "]" not in text:
         before, found, after = text.partition(delimiter)
         return before, after if found else None
@@ -111,7 +111,7 @@ def split_at(text: str, delimiter: str) -> tuple[str, str | None]:
 
 
 def split_behind(text: str, delimiter: str) -> tuple[str, str | None]:
-    """The same, but the first character delimits nothing."""
+    """The same, but the first character is never the delimiter."""
     before, after = split_at(text[1:], delimiter)
     return text[:1] + before, after
 
@@ -123,7 +123,7 @@ def word_matches(pattern: str, word: str) -> bool:
 
 
 def host_pattern(token: str, *, warn: Warn, file_list: FileList) -> Matcher:
-    """What a pattern for hosts matches; a netgroup matches nobody."""
+    """The matcher of a pattern for hosts. A netgroup matches no host here."""
     lower = token.lower()
     if token.startswith("@"):
         return never
@@ -150,12 +150,12 @@ def always(host: NamedHost) -> bool:  # noqa: ARG001
 
 
 def never(host: NamedHost) -> bool:  # noqa: ARG001
-    """What cannot match."""
+    """A pattern that cannot match."""
     return False
 
 
 def is_known(host: NamedHost) -> bool:
-    """KNOWN: address and name are."""
+    """KNOWN: the host has an address and a name."""
     return host.asked_name() not in (UNKNOWN, PARANOID) and host.address != UNKNOWN
 
 
@@ -165,7 +165,7 @@ def is_local(host: NamedHost) -> bool:
 
 
 def _either(test: Callable[[str], bool], *, numeric: bool) -> Matcher:
-    """Address or name; what looks like an address is not compared with names."""
+    """Compare with address or name; a pattern that looks like an address with addresses only."""
     if numeric:
         return lambda host: test(host.address)
     return lambda host: test(host.address) or test(host.asked_name())
@@ -187,7 +187,7 @@ def _text_test(pattern: str) -> Callable[[str], bool]:
 def glob_matches(pattern: str, text: str) -> bool:
     """Whether the whole text matches, ``*`` any run and ``?`` any character, in linear memory.
 
-    The time grows with the product of the lengths, whatever the text: callers choose their names.
+    The time grows with the product of the lengths and not faster, since callers choose their names.
     """
     if pattern.endswith("**"):
         pattern = pattern.rstrip("*") + "?*"  # as in libwrap: two at the end need a character
@@ -212,7 +212,7 @@ def _bracketed(token: str) -> bool:
 
 
 def _number(text: str) -> int:
-    """As atoi(3): what does not begin with a number is 0."""
+    """Read a number as atoi(3) does: 0 if the text does not begin with one."""
     found = re.match(NUMBER, text)
     return int(found[1] + found[2]) if found else 0
 

@@ -1,10 +1,11 @@
-"""hosts.allow and hosts.deny (hosts_access(5)), read.
+"""Reading the text of hosts.allow and hosts.deny (hosts_access(5)).
 
-Mistakes are told and do what they do in libwrap: a line without a colon is skipped; a rule with a
-wrong option denies; from a line that is too long, or lacks its end, the file has no more rules, and
-hosts.deny denies everybody whom no rule before decided about. So does one that cannot be read.
+Mistakes are reported, and have the effect that they have in libwrap: a line without a colon is
+skipped; a rule with an invalid option denies; reading stops at a line that is too long or has no
+end, and hosts.deny then denies every client that no earlier rule decides about. An unreadable
+hosts.deny denies every client.
 
-A file is text with one character for each of its bytes, see :func:`text_of`.
+A file is text with one character for each of its bytes (:func:`text_of`).
 """
 
 from __future__ import annotations
@@ -32,31 +33,31 @@ from oncrpc.access.hosts.rules import DaemonId, DaemonPattern, HostsFile, HostsR
 SEPARATORS = r"[, \t\r\n]+"
 BLANKS = r"[ \t\n\v\f\r]+"
 LITERAL = r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}"
-"""An IPv4 address, which is compared with addresses only."""
+"""A literal IPv4 address; it is compared with addresses only."""
 
 PORT = r"\+?0*([0-9]{1,5})"
 HIGHEST_PORT = 65535
 MAX_LINE = 2046
-"""Characters of a line, with those that continue it and without its end, as in libwrap."""
+"""Characters of a line, continuation lines included and without its end, as in libwrap."""
 
 MAX_SHOWN = 80
-"""Characters of a rule that are shown."""
+"""Characters of a rule in a message."""
 
 MAX_NESTED = 4
-"""Files of patterns that name each other."""
+"""Levels of files of patterns that name each other."""
 
 MAX_WARNINGS = 20
 """Warnings about one file."""
 
 MAX_STARS = 3
-"""Stars in a pattern that libwrap is asked about: its time grows with their power."""
+"""Stars in a pattern for libwrap, whose time grows exponentially with them."""
 
 MAX_MESSAGE = 300
 """Characters of a warning."""
 
 
 class ListUnreadable(Exception):
-    """A file of patterns is there and cannot be read; the text says why."""
+    """A file of patterns exists and cannot be read; the text says why."""
 
 
 ReadList = Callable[[str], str]
@@ -64,17 +65,17 @@ ReadList = Callable[[str], str]
 
 Raises:
     ListUnreadable: it cannot be read.
-    FileNotFoundError: there is none.
+    FileNotFoundError: the file is missing.
 """
 
 
 def text_of(data: bytes) -> str:
-    """A character for each byte of a file; those beyond ASCII match only themselves."""
+    """Decode a file to one character for each byte; bytes beyond ASCII match only themselves."""
     return data.decode("ascii", "surrogateescape")
 
 
 def shown(text: str, most: int = MAX_SHOWN) -> str:
-    """Text from a file, as a message may have it."""
+    """Text from a file in a form that is safe in a message."""
     text = re.sub(BLANKS, " ", text).strip()[: most + 1]
     if not (text.isascii() and text.isprintable()):
         text = "".join(letter if " " <= letter <= "~" else "?" for letter in text)
@@ -82,7 +83,7 @@ def shown(text: str, most: int = MAX_SHOWN) -> str:
 
 
 def unreadable(path: str, *, allows: bool, why: str) -> HostsFile:
-    """What a file says that is there and cannot be read."""
+    """The rules of a file that exists and cannot be read."""
     then = "it allows nobody" if allows else "it denies all whom the other file does not allow"
     return HostsFile(
         path,
@@ -101,7 +102,7 @@ def parse(
 
 
 def _groups(text: str) -> list[list[str]]:
-    """The words of a list, between EXCEPT and EXCEPT."""
+    """The words of a list, in groups that EXCEPT separates."""
     groups: list[list[str]] = [[]]
     for word in filter(None, re.split(SEPARATORS, text)):
         if word.lower() == "except":
@@ -112,7 +113,7 @@ def _groups(text: str) -> list[list[str]]:
 
 
 def _lines(text: str) -> Iterator[tuple[int, str, str]]:
-    """Lines with their number, and in the last one why there are no more, if so."""
+    """Yield the number and text of each line; the last one may have a reason to stop instead."""
     *pieces, tail = text.split("\n")
     line, first = "", 0
     for number, piece in enumerate(pieces, 1):
@@ -187,12 +188,12 @@ class _Parser:
         return f"{self.path} line {self._line}: {shown(text, MAX_MESSAGE)}"
 
     def _rule(self, line: str) -> HostsRule | None:
-        """The rule of a line, None if it has none that is for us."""
+        """The rule of a line, None if the line has no rule for this daemon."""
         if line.startswith("#") or not line.strip(" \t\r\n"):
             return None
         servers, rest = split_at(line, ":")
         if rest is None:
-            self._warn("there is no colon; the line is skipped")
+            self._warn("missing colon; the line is skipped")
             return None
         if not self._concerns_us(servers):
             return None
@@ -232,17 +233,17 @@ class _Parser:
                 self._warn(f"{word} is cut at its colons: write [{address}]{slash}{length}")
 
     def _find_concern(self, servers: str) -> bool:
-        """Whether a list of daemons may be about ours."""
+        """Whether a list of daemons can match this one."""
         return any(self._server(word, at=False).names for word in _groups(servers)[0])
 
     def _servers(self, text: str) -> tuple[list[list[DaemonPattern]], frozenset[str] | None]:
-        """A list of daemons, and which of ours it is about if that does not depend on more."""
+        """Parse a list of daemons; the names that it matches, None if that depends on more."""
         groups = [[self._server(word) for word in group] for group in _groups(text)]
         anywhere = all(one.at is always for group in groups for one in group)
         return groups, served(groups, NamedHost()) if anywhere else None
 
     def _server(self, word: str, *, at: bool = True) -> DaemonPattern:
-        """The names of ours that a word matches; with ``at`` also at which local address."""
+        """The names of the daemon that a word matches; with ``at`` also the local address."""
         daemon, host = split_behind(word, "@")
         port = re.fullmatch(PORT, daemon)
         if port is not None and int(port[1]) <= HIGHEST_PORT:
@@ -258,11 +259,11 @@ class _Parser:
         matches = self._host(host)
         if word_matches(user, UNKNOWN):
             return matches
-        self._warn(f"{word} matches nobody: users are not asked for, all are unknown")
+        self._warn(f"{word} matches nobody: users are not looked up, all are unknown")
         return never
 
     def _host(self, word: str | None, *, depth: int = 0) -> Matcher:
-        """What a pattern for hosts matches; none is every host.
+        """The matcher of a pattern for hosts; None matches every host.
 
         Raises:
             ListUnreadable: it names a file that cannot be read.
@@ -277,7 +278,7 @@ class _Parser:
         return host_pattern(word, warn=self._warn, file_list=partial(self._list, depth=depth + 1))
 
     def _any_of(self, words: Iterable[str], read: Callable[[str], Matcher]) -> Matcher:
-        """What some of the words match."""
+        """The matcher of a list of words."""
         words = list(dict.fromkeys(words))
         literals = frozenset(filter(re.compile(LITERAL).fullmatch, words))
         matchers = [read(word) for word in words if word not in literals]
@@ -285,14 +286,14 @@ class _Parser:
         return lambda host: host.address in literals or any(one(host) for one in matchers)
 
     def _list(self, path: str, *, depth: int) -> Matcher:
-        """What the patterns of a file match."""
+        """The matcher of the patterns in a file."""
         self._plain = False
         known = self._lists.get(path)
         if known is not None:
             return known
         if depth > MAX_NESTED or path in self._reading:
             self._warn(
-                f"{path} matches nobody here: lists name each other in a circle, or too deep"
+                f"{path} matches nobody here: files name each other in a circle, or too deep"
             )
             return never
         self._reading.add(path)
@@ -300,7 +301,7 @@ class _Parser:
             words = filter(None, re.split(BLANKS, self.read_list(path)))
             found = self._any_of(words, partial(self._host, depth=depth))
         except FileNotFoundError:
-            self._warn(f"there is no {path}; it matches nobody")
+            self._warn(f"{path} is missing; it matches nobody")
             found = never
         finally:
             self._reading.discard(path)

@@ -1,4 +1,4 @@
-"""The rules of hosts.allow and hosts.deny (hosts_access(5)), and how they are judged.
+"""The rules of hosts.allow and hosts.deny (hosts_access(5)), and how they decide.
 
 A daemon may have several names, as the port mapper has ``portmap`` and ``rpcbind``. For each name
 the first rule that matches decides. A client is allowed if hosts.allow allows it for any name;
@@ -27,16 +27,16 @@ class DaemonId(Struct, frozen=True):
 
 
 class DaemonPattern(Struct, frozen=True):
-    """A pattern for daemons: the names of ours that it matches, and at which local address."""
+    """A pattern for daemons: the names of this daemon that it matches, at which local address."""
 
     names: frozenset[str]
     at: Matcher = always
 
 
 class HostsRule(Struct, frozen=True):
-    """One line: for which daemon it is, which clients it is about, and what it decides.
+    """One line: its daemons, its clients, and what it decides.
 
-    In lists of groups the first group matches, except where the others, in turn, do.
+    Lists are lists of groups: the words before the first EXCEPT, before the second, and so on.
     """
 
     line: int
@@ -45,57 +45,58 @@ class HostsRule(Struct, frozen=True):
     clients: Sequence[Matcher]
     allows: bool
     literals: frozenset[str] | None = None
-    """The addresses, if it is about nothing else."""
+    """The addresses of the clients, if they are all literal."""
 
     fixed: frozenset[str] | None = None
-    """The daemons that it is for, None if that depends on the local address."""
+    """The names of the daemon that it is for, None if that depends on the local address."""
 
     def names_at(self, local: NamedHost) -> frozenset[str]:
-        """For which of our names it is, at this local address."""
+        """The names of the daemon that it is for at this local address."""
         return self.fixed if self.fixed is not None else served(self.servers, local)
 
     def matches(self, client: NamedHost) -> bool:
-        """Whether it is about the client."""
+        """Whether the client matches."""
         return _in_list(self.clients, lambda matches: matches(client))
 
 
 class HostsFile(Struct, frozen=True):
-    """What a file says."""
+    """The rules of a file for one daemon."""
 
     path: str
     allows: bool
-    """What its rules decide if they do not say."""
+    """What its rules decide unless they have an option."""
 
     names: frozenset[str] = frozenset()
     """The names of the daemon that its rules are about."""
 
     others: Sequence[HostsRule] = ()
-    """Those that are not only about addresses."""
+    """The rules that have other clients than literal addresses."""
 
     by_literal: Mapping[str, Sequence[HostsRule]] = field(default_factory=dict)
     cut: str = ""
-    """Where and why the file has no more rules before its end."""
+    """Where and why reading stopped before the end of the file."""
 
     warnings: Sequence[str] = ()
     netgroups: Sequence[str] = ()
     """What is told about netgroups where nothing looks them up."""
 
     by_local: bool = False
-    """There are rules for some local addresses only."""
+    """Whether a rule depends on the local address."""
 
     plain: bool = True
-    """Nothing in it is judged otherwise than by libwrap, or makes libwrap do more than judge.
+    """Whether libwrap may be asked.
 
-    Nor has it patterns in files of their own, which libwrap would read again for each question.
+    If true, libwrap decides the same by every line and has no side effects, and the file names no
+    files of patterns, which libwrap would read again for each question.
     """
 
     @property
     def empty(self) -> bool:
-        """Whether it decides nothing."""
+        """Whether the file decides nothing."""
         return not (self.others or self.by_literal or self.cut)
 
     def about(self, client: NamedHost) -> Iterable[HostsRule]:
-        """The rules that may be about the client, in order."""
+        """The rules that can match the client, in order."""
         literal = self.by_literal.get(client.address)
         if not literal:
             return self.others
@@ -103,7 +104,7 @@ class HostsFile(Struct, frozen=True):
 
 
 class HostsDecision(Struct, frozen=True):
-    """Whether a client may call, and what says so."""
+    """Whether a client may call, and which rule decides that."""
 
     allowed: bool
     by: str
@@ -118,7 +119,7 @@ def judge(
     """Whether the client may call; the local address may be unknown.
 
     Raises:
-        NameNeeded: that depends on the client's name, and it is None.
+        NameNeeded: the decision depends on the client's name, which is None.
     """
     refused = None
     for decision in _decisions(allow, client, local):
@@ -136,7 +137,7 @@ def judge(
 
 
 def _decisions(rules: HostsFile, client: NamedHost, local: NamedHost) -> Iterator[HostsDecision]:
-    """What the file says, at most once for each of our names."""
+    """The decisions of a file, at most one for each name of the daemon."""
     undecided = rules.names
     for rule in rules.about(client):
         names = rule.names_at(local) & undecided
@@ -151,12 +152,12 @@ def _decisions(rules: HostsFile, client: NamedHost, local: NamedHost) -> Iterato
 
 
 def file_of(path: str) -> str:
-    """How a file is called where its directory goes without saying."""
+    """The name of a file without its directory."""
     return path.rpartition("/")[2]
 
 
 def served(servers: Sequence[Sequence[DaemonPattern]], local: NamedHost) -> frozenset[str]:
-    """The names of ours that a list of daemons matches, at this local address."""
+    """The names of the daemon that a list of daemons matches at this local address."""
     names = {name for group in servers[:1] for one in group for name in one.names}
     return frozenset(
         name
@@ -169,7 +170,7 @@ def served(servers: Sequence[Sequence[DaemonPattern]], local: NamedHost) -> froz
 
 
 def _in_list(groups: Sequence[T], matches: Callable[[T], bool]) -> bool:
-    """The first group that does not match decides: its place says between how many EXCEPTs."""
+    """Whether a list matches: A EXCEPT B EXCEPT C is A and not (B and not C)."""
     for place, group in enumerate(groups):
         if not matches(group):
             return place % 2 == 1

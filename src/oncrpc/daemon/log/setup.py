@@ -151,6 +151,7 @@ def set_up(
     root.handlers[:] = [handler]
     root.setLevel(logging.DEBUG if debug else logging.INFO)
     root.propagate = False
-    for name in ("oncrpc.aio", "oncrpc.rpc", "oncrpc.portmap", "oncrpc.daemon.web"):
+    limited = ("access.hosts", "aio", "daemon.web", "host", "portmap", "rpc")
+    for name in (f"oncrpc.{each}" for each in limited):
         logging.getLogger(name).addFilter(OncePerSecond())
     words.calls_log.setLevel(logging.INFO if verbose else logging.WARNING)
