@@ -14,9 +14,13 @@ from oncrpc.aio.connections import Carried, Pool, Turns
 from oncrpc.aio.epoll import Poller
 from oncrpc.aio.guard import Guard
 from oncrpc.aio.limits import LOCAL_LIMITS, Limits
+from oncrpc.aio.link import AioLink
+from oncrpc.aio.served_link import ServedLink
 from oncrpc.aio.signals import ending_signals
 from oncrpc.aio.stream import Connection, Listener
 from oncrpc.aio.udp import UdpEndpoint
+from oncrpc.rpc.auth import AUTH_NONE, Auth
+from oncrpc.rpc.calls import DEFAULT_TIMEOUT
 from oncrpc.rpc.dispatch import Dispatcher
 
 SWEEP_EVERY = 1.0
@@ -93,6 +97,31 @@ class Server:
         """Tell the server that the interfaces of this host have changed."""
         for endpoint in self._udp():
             endpoint.look_again()
+
+    def link_from(
+        self,
+        netid: str,
+        peer: tuple[str, int],
+        *,
+        auth: Auth = AUTH_NONE,
+        timeout: float = DEFAULT_TIMEOUT,
+    ) -> AioLink:
+        """A link to an address and port whose calls leave from the served UDP socket.
+
+        ::
+
+            callback = NLM4_VERS.Client(server.link_from("udp", (host, port)))
+
+        It is open until it or the server is closed; to one peer there is one at a time.
+
+        Raises:
+            ValueError: no UDP socket of that netid is served, the host is not an address, or a
+                link to the peer is open.
+        """
+        endpoint = next((e for e in self._udp() if e.netid == netid), None)
+        if endpoint is None:
+            raise ValueError(f"netid {netid} has no UDP socket that is served")
+        return ServedLink(endpoint, peer, auth=auth, timeout=timeout)
 
     def start(self) -> None:
         """Begin to answer."""

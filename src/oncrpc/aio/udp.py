@@ -17,6 +17,7 @@ import socket
 import time
 from collections.abc import Awaitable
 from functools import partial
+from typing import Protocol
 
 from oncrpc.aio import segments
 from oncrpc.aio.datagram_batch import IDENTITY_BEFORE, Batch
@@ -25,11 +26,22 @@ from oncrpc.aio.known_datagrams import KNOWN_NOTHING, KnownDatagram, KnownDatagr
 from oncrpc.aio.limits import Limits
 from oncrpc.aio.udp_route import Route
 from oncrpc.errors import ProtocolError, SystemFailure
+from oncrpc.rpc.calls import REPLY
 from oncrpc.rpc.dispatch import LARGEST_DATAGRAM, Dispatcher, Reply, refuse
 from oncrpc.rpc.per_source import CallsPerSource
 from oncrpc.rpc.reply_cache import Cacheable, CachedReply, Counter
 
 log = logging.getLogger("oncrpc.aio")
+
+
+class ReplyTaker(Protocol):
+    """A link that sends its calls from the endpoint's socket."""
+
+    def take(self, reply: bytes) -> None:
+        """Take a reply that came from the link's peer."""
+
+    def close(self) -> None:
+        """The socket is about to be closed."""
 
 
 class UdpEndpoint:
@@ -64,6 +76,7 @@ class UdpEndpoint:
         self.per_source = CallsPerSource(most=self.limits.datagram_calls_per_source)
         self.loop = asyncio.get_running_loop()
         self.waiting: set[asyncio.Future[None]] = set()
+        self.links: dict[tuple[str, int], ReplyTaker] = {}
         self.dropped = self.busy = self.malformed = 0
         self._overlong = Counter()
         self.batch = Batch(sock, datagram=self.limits.datagram)
@@ -97,6 +110,8 @@ class UdpEndpoint:
 
     def close(self) -> None:
         """Stop; calls in progress are not answered."""
+        for link in list(self.links.values()):
+            link.close()
         self.loop.remove_reader(self.sock.fileno())
         for task in self.waiting:
             self.loop.call_soon(task.cancel)  # a task that has not begun yet would leak its call
@@ -156,6 +171,9 @@ class UdpEndpoint:
         """Answer a slot whose datagram is not known; whether there is a reply in the slot now."""
         batch = self.batch
         route, message = self.known.route(batch, n), batch.message(n)
+        if message[4:8] == REPLY:
+            self._take_reply(message, route, batch.source(n))
+            return False
         truncated = batch.is_truncated(n)
         reply: bytes | CachedReply | None = None
         cached = None if truncated else self.known.cached(route, message, now)
@@ -180,6 +198,14 @@ class UdpEndpoint:
         self._sources[n] = None
         batch.put(n, reply[4:], route.message)
         return True
+
+    def _take_reply(self, reply: bytes, route: Route, source: bytes) -> None:
+        """Hand a reply to the link to its sender; also while too many calls are in progress."""
+        link = self.links.get((route.host, int.from_bytes(source[2:4], "big")))
+        if link is None:
+            self.malformed += 1
+        else:
+            link.take(reply)
 
     def _too_long(self, message: bytes, route: Route) -> bytes:
         """The refusal of a truncated call: without a reply its client would wait in vain."""

@@ -17,7 +17,7 @@ from oncrpc.net.targets import socket_of
 
 BACKLOG = 4096
 IP_PKTINFO = getattr(socket, "IP_PKTINFO", 8)
-SO_ATTACH_FILTER, SO_RCVBUFFORCE = 26, 33
+SO_ATTACH_FILTER, SO_DETACH_FILTER, SO_RCVBUFFORCE = 26, 27, 33
 QUEUE = 1 << 20
 """Bytes of datagrams that the kernel keeps while we are busy, with their overhead."""
 
@@ -133,6 +133,12 @@ def _admit_calls(sock: socket.socket) -> None:
         sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, QUEUE)
     except OSError:  # not privileged: as much as the host allows
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, QUEUE)
+
+
+def admit_replies(sock: socket.socket) -> None:
+    """Have the kernel keep replies too, for a program that sends calls from its served socket."""
+    with suppress(OSError):  # there is no filter
+        sock.setsockopt(socket.SOL_SOCKET, SO_DETACH_FILTER, 0)
 
 
 def join_group(sock: socket.socket, group: str) -> list[str]:
