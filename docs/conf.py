@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pygments.lexers.c_cpp import CLexer
+from sphinx.application import Sphinx
+
 from oncrpc import __version__
 
 project = "oncrpc"
@@ -31,3 +34,8 @@ man_pages: list[tuple[str, str, str, list[str], int]] = [
     (f"reference/{name.replace('.', '-')}", name, "", [], section)
     for name, section in _SECTIONS.items()
 ]
+
+
+def setup(app: Sphinx) -> None:
+    """Colour interface files as C."""
+    app.add_lexer("x", CLexer)
