@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -105,6 +106,14 @@ def forbidden(module: str, imported: str) -> bool:
 )
 def test_the_rule_tells_up_from_down(module: str, imported: str, expected: bool) -> None:
     assert forbidden(module, imported) is expected
+
+
+def test_architecture_page_has_these_layers() -> None:
+    page = (ROOT.parents[1] / "docs" / "explanation" / "architecture.md").read_text()
+    rows = re.findall(r"^\| (\d+) \| (.*?) \|", page, re.MULTILINE)
+
+    found = {name: int(layer) for layer, names in rows for name in names[1:-1].split("`, `")}
+    assert found == LAYERS
 
 
 def test_every_module_has_a_layer() -> None:
