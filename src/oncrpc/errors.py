@@ -75,6 +75,10 @@ class AddressError(OncRpcError, ValueError):
     """A text that is no universal address, or a netid that nobody declared (RFC 5665)."""
 
 
+LONGEST_EXCERPT = 200
+"""How many characters of a line an ``IdlError`` shows, around the column."""
+
+
 class IdlError(OncRpcError, ValueError):
     """An interface text that cannot be compiled (RFC 4506 §6, RFC 5531 §12).
 
@@ -96,8 +100,10 @@ class IdlError(OncRpcError, ValueError):
         self.reason, self.text, self.expected = reason, text, expected
 
     def __str__(self) -> str:
-        before = "".join(c if c == "\t" else " " for c in self.text[: self.column - 1])
-        shown = f"\n    {self.text}\n    {before}^" if self.text.strip() else ""
+        first = max(0, self.column - LONGEST_EXCERPT // 2)
+        text = self.text[first : first + LONGEST_EXCERPT]
+        before = "".join(c if c == "\t" else " " for c in text[: self.column - 1 - first])
+        shown = f"\n    {text}\n    {before}^" if text.strip() else ""
         return f"{self.file}:{self.line}:{self.column}: {self.reason}{shown}"
 
 
