@@ -141,7 +141,7 @@ def test_a_large_call_that_is_repeated_is_answered_again() -> None:
     async def scenario() -> None:
         limits = {"udp": LARGE}
         async with serve(Echo(), transports=("udp",), host="127.0.0.1", limits=limits) as server:
-            port = server.endpoints[0].sock.getsockname()[1]
+            port = server.endpoints["udp"][1]
             asked = call(1, ECHO_V1.MUCH, 40_000)
             with Client() as client:
                 replies = [(await client.ask(asked, "127.0.0.1", port))[0] for _ in range(2)]
