@@ -1,11 +1,12 @@
 """The events of the port mapper's web page: changes of the registry, and the rates of calls.
 
-The first event, ``registry``, has all registrations. Then come ``added``, ``removed`` and
-``changed``, and every second ``rates``.
+The first events are ``daemon`` and ``registry``, which has all registrations. Then come ``added``,
+``removed`` and ``changed``, every second ``rates``, and every 5 seconds ``daemon``.
 """
 
 from __future__ import annotations
 
+import socket
 import time
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from oncrpc.daemon.control.rates import Counts
 from oncrpc.daemon.web.content import event
 from oncrpc.portmap.getstat import FIRST_VERSION
 from oncrpc.portmap.report import VERSIONS, snapshot
-from oncrpc.portmap.status import Procedure, Registered
+from oncrpc.portmap.status import Drops, Procedure, Registered, Rules, State
 from oncrpc.portmap.vocabulary import VOCABULARY
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ SECOND = 1.0
 """Seconds between two ``rates`` events."""
 
 LOOK = 5.0
-"""Seconds between two checks whether the servers are alive."""
+"""Seconds between two ``daemon`` events, and between two checks whether the servers are alive."""
 
 Key = tuple[int, int, str]
 
@@ -47,11 +48,25 @@ class RegistryListing(Struct, frozen=True):
     registrations: list[Registered]
 
 
+class DaemonEvent(Struct, frozen=True):
+    """Which daemon this is, and what it has counted by cause since its start."""
+
+    host: str
+    version: str
+    pid: int
+    uptime: float
+    policy: Rules
+    state: State | None
+    connections: int
+    refusals: dict[str, int]
+    drops: Drops
+
+
 class RatesEvent(Struct, frozen=True):
     """Calls a second since the last of these events, and present counts.
 
-    ``time`` in Unix seconds. ``procedures`` has only those that were called; refusals and drops
-    count from the start.
+    ``time`` in Unix seconds. ``procedures`` has only those that were called. Refusals and drops
+    count by cause, from the start.
     """
 
     time: float
@@ -59,8 +74,8 @@ class RatesEvent(Struct, frozen=True):
     procedures: list[Procedure]
     registered: int
     connections: int
-    refusals: int
-    drops: int
+    refusals: dict[str, int]
+    drops: Drops
 
 
 class RegistryEvents:
@@ -87,8 +102,8 @@ class RegistryEvents:
         self._counted_at = self._looked_at = time.monotonic()
 
     def snapshot(self) -> bytes:
-        """The event ``registry``."""
-        return event("registry", msgspec.Raw(self.listing()))
+        """The events ``daemon`` and ``registry``."""
+        return event("daemon", self._daemon()) + event("registry", msgspec.Raw(self.listing()))
 
     async def registrations(self) -> bytes:
         """The registrations as JSON, with servers checked now."""
@@ -112,6 +127,7 @@ class RegistryEvents:
         if looked:
             await self.daemon.liveness.look()
             self._looked_at = now
+            found.append(event("daemon", self._daemon()))
         changed = self.daemon.registry.generation != self._generation
         if changed:  # check the new servers soon
             self._looked_at = min(self._looked_at, now - LOOK + SECOND)
@@ -158,8 +174,22 @@ class RegistryEvents:
             procedures=called,
             registered=status.registered,
             connections=sum(status.connections.values()),
-            refusals=sum(status.refusals.values()),
-            drops=sum(getattr(status.drops, name) for name in status.drops.__struct_fields__),
+            refusals=status.refusals,
+            drops=status.drops,
+        )
+
+    def _daemon(self) -> DaemonEvent:
+        status = snapshot(self.daemon, listed=0)
+        return DaemonEvent(
+            host=socket.gethostname(),
+            version=status.version,
+            pid=status.pid,
+            uptime=status.uptime,
+            policy=status.policy,
+            state=status.state,
+            connections=sum(status.connections.values()),
+            refusals=status.refusals,
+            drops=status.drops,
         )
 
 
