@@ -22,7 +22,7 @@ from oncrpc.errors import AddressError
 from oncrpc.net.broadcast import Destination, broadcast_socket, destinations
 from oncrpc.net.credentials import auth_sys
 from oncrpc.programs.portmap import PMAP_PORT
-from oncrpc.rpcbind_broadcast import Questions
+from oncrpc.rpcbind_broadcast import BroadcastCalls
 
 ROUNDS = (4.0, 8.0)
 """Seconds to wait for replies after each round."""
@@ -37,7 +37,7 @@ async def broadcast(request: RpcinfoRequest) -> int:
     prog = program(request.operands[0])
     vers = version(request.operands[1])
     port = PMAP_PORT if request.rpcbind_port is None else request.rpcbind_port
-    asking = _asking(Questions.of((prog, vers, 0), b"", auth=auth_sys()), port)
+    asking = _asking(BroadcastCalls.of((prog, vers, 0), b"", auth=auth_sys()), port)
     try:
         asking.rounds(request.timeout or sum(ROUNDS))
     finally:
@@ -45,7 +45,7 @@ async def broadcast(request: RpcinfoRequest) -> int:
     return 0
 
 
-def _asking(asked: Questions, port: int) -> Asking:
+def _asking(asked: BroadcastCalls, port: int) -> Asking:
     try:
         places = destinations(RPCB_MULTICAST)
         if not places:
@@ -61,7 +61,7 @@ def _asking(asked: Questions, port: int) -> Asking:
 class Asking:
     """The sockets of a broadcast, one for each address family."""
 
-    def __init__(self, asked: Questions, places: list[Destination], port: int) -> None:
+    def __init__(self, asked: BroadcastCalls, places: list[Destination], port: int) -> None:
         self.asked, self.places, self.port = asked, places, port
         self.replies = 0
         self.selector = selectors.DefaultSelector()
