@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -13,7 +14,7 @@ from oncrpc.portmap.procedures import Mapper
 from oncrpc.portmap.registry import Registry
 from oncrpc.programs.portmap import PMAP_VERS, call_args, mapping
 from oncrpc.programs.rpcb import RPCBVERS, RPCBVERS4, netbuf, rpcb, rpcb_rmtcallargs
-from oncrpc.rpc import AUTH_NONE, Caller, auth_sys
+from oncrpc.rpc import AUTH_NONE, Call, Caller, auth_sys
 from oncrpc.rpc.calls import call_header
 from oncrpc.xdr import codec
 
@@ -80,6 +81,16 @@ def message(source: Random) -> bytes:
     """A call, as a rule a wrong one."""
     valid = source.choice(recorded()) if source.random() < 0.5 else call(source)
     return mutated(valid, source, recorded())
+
+
+def counting(of: Mapper) -> Callable[[Call], None]:
+    """The dispatcher's ``before``: it counts the call, as a daemon does."""
+
+    def before(call: Call) -> None:
+        version = call.procedure.version.vers
+        call.count(of.statistics.calls_of(version, call.procedure.number))
+
+    return before
 
 
 def mapper() -> Mapper:

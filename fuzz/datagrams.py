@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from random import Random
 
-from fuzz.calls import CALLERS, mapper, message
+from fuzz.calls import CALLERS, counting, mapper, message
 from fuzz.driver import Target
 from fuzz.mutation import joined, parted
 from oncrpc import sync
@@ -38,7 +38,7 @@ def run(data: bytes) -> None:
     dispatcher = Dispatcher(
         port_mapper.services(),
         clock=lambda: 0.0,
-        before=port_mapper.before,
+        before=counting(port_mapper),
         reply_cache=port_mapper.reply_cache,
     )
     for part in parted(data, MOST_CALLS):

@@ -11,8 +11,9 @@ from fuzz.calls import CALLERS
 from fuzz.driver import Target
 from fuzz.mutation import mutated_text
 from oncrpc.access.rules import Asker, relevant
-from oncrpc.daemon.config.read import MAX_SIZE, PolicyError, line_of_rule, parse
-from oncrpc.portmap.config import Policy
+from oncrpc.daemon.config.read import MAX_SIZE, line_of_rule
+from oncrpc.daemon.config.values import ConfigError
+from oncrpc.portmap.config import SCHEMA, PortmapConfig
 from oncrpc.portmap.vocabulary import VOCABULARY
 
 PATH = "portmap.toml"
@@ -47,14 +48,14 @@ def make(source: Random) -> bytes:
 def run(data: bytes) -> None:
     """Read it, and decide by it."""
     try:
-        policy = parse(text := data[:MAX_SIZE].decode("utf-8", "replace"), PATH)
-    except PolicyError as mistake:
+        policy = SCHEMA.parse(text := data[:MAX_SIZE].decode("utf-8", "replace"), PATH)
+    except ConfigError as mistake:
         _check_told(str(mistake))
         return
     for number in {0, len(policy.rule) - 1} if policy.rule else ():
         line_of_rule(text, number)
     _decide(policy)
-    assert parse(_written(policy), PATH).rule == policy.rule
+    assert SCHEMA.parse(_written(policy), PATH).rule == policy.rule
 
 
 def _check_told(mistake: str) -> None:
@@ -62,14 +63,14 @@ def _check_told(mistake: str) -> None:
     assert len(mistake) <= LONGEST, mistake
 
 
-def _decide(policy: Policy) -> None:
+def _decide(policy: PortmapConfig) -> None:
     for caller in CALLERS:
         rules = relevant(policy.rule, Asker.of(caller))
         for procedure in VOCABULARY.in_rules:
             rules.decide(procedure, 100003 if procedure in VOCABULARY.with_program else None)
 
 
-def _written(policy: Policy) -> str:
+def _written(policy: PortmapConfig) -> str:
     rules = ",".join(f"{{{rule}}}" for rule in policy.rule)
     return f"rule = [{rules}]"
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from random import Random
 from zlib import crc32
 
-from fuzz.calls import CALLERS, mapper, message
+from fuzz.calls import CALLERS, counting, mapper, message
 from fuzz.datagrams import answer, check
 from fuzz.driver import Target
 from fuzz.mutation import word
@@ -57,7 +57,7 @@ def run(data: bytes) -> None:
     assert handed_over == whole or (whole[1] and handed_over[0][: len(whole[0])] == whole[0])
     port_mapper = mapper()
     dispatcher = Dispatcher(
-        port_mapper.services(), clock=lambda: 0.0, before=port_mapper.before, reply_cache=None
+        port_mapper.services(), clock=lambda: 0.0, before=counting(port_mapper), reply_cache=None
     )
     caller = BY_STREAM[len(data) % len(BY_STREAM)]
     for record in whole[0]:

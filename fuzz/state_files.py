@@ -17,9 +17,10 @@ from fuzz.calls import MAKERS
 from fuzz.driver import Target
 from fuzz.mutation import joined, mutated, parted, word
 from oncrpc.daemon.state.journal import JOURNAL, SNAPSHOT, Store
-from oncrpc.daemon.state.records import change, header, snapshot
+from oncrpc.daemon.state.records import Operation, header
 from oncrpc.errors import XdrError
-from oncrpc.portmap.registry import Operation, Registry
+from oncrpc.portmap.registry import Registry, key_of
+from oncrpc.portmap.store import FORM
 from oncrpc.portmap.warmstart import PORTMAP, RPCBIND, WarmStart
 from oncrpc.programs.portmap import mapping, pmaplist, pmaplist_ptr
 from oncrpc.programs.rpcb import rp__list, rpcb, rpcblist_ptr
@@ -57,13 +58,15 @@ def entries(source: Random) -> list[rpcb]:
 
 
 def _snapshot(source: Random) -> bytes:
-    return b"".join(snapshot(_boot(source), source.randrange(4), entries(source)))
+    return b"".join(FORM.snapshot(_boot(source), source.randrange(4), entries(source)))
 
 
 def _journal(source: Random) -> bytes:
     first = source.randrange(4)
     changes = [
-        change(first + n + source.choice((1, 1, 1, 0, 7)), source.choice(list(Operation)), each)
+        FORM.change(
+            first + n + source.choice((1, 1, 1, 0, 7)), source.choice(list(Operation)), each
+        )
         for n, each in enumerate(entries(source)[:3] for _ in range(source.randrange(6)))
     ]
     return header(_boot(source), first) + b"".join(changes)
@@ -137,13 +140,13 @@ def _write(folder: Path, files: dict[str, bytes]) -> None:
 def _store(folder: Path, files: dict[str, bytes]) -> None:
     _write(folder, files)
     registry = Registry()
-    store = Store(str(folder), lambda: iter(registry), boot=BOOT)
+    store = Store(str(folder), lambda: iter(registry), form=FORM, key=key_of, boot=BOOT)
     for found in store.load() or ():
         registry.set(found)
     store.begin()
     store.append(Operation.SET, [])
     store.close()
-    again = Store(str(folder), lambda: iter(()), boot=BOOT)
+    again = Store(str(folder), lambda: iter(()), form=FORM, key=key_of, boot=BOOT)
     assert again.load() == list(registry)
     again.close()
 

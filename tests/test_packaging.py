@@ -14,7 +14,7 @@ import pytest
 
 from oncrpc import __version__
 from oncrpc.cli.portmap.options import parser
-from oncrpc.daemon.config import read as policyfile
+from oncrpc.portmap.config import SCHEMA
 
 ROOT = Path(__file__).parent.parent
 PACKAGING = ROOT / "packaging"
@@ -67,13 +67,16 @@ def test_a_container_is_not_root_and_runs_a_daemon_that_needs_no_root() -> None:
     said = dict(instructions())
     command = json.loads(said["ENTRYPOINT"]) + json.loads(said["CMD"])
 
-    options = parser().parse_args(command[1:])
+    options = vars(parser().parse_args(command[1:]))
 
     assert command[0] == "portmap"
-    assert options.foreground
-    assert not options.local
+    assert options["foreground"]
+    assert not options["daemon.local"]
     assert said["USER"].split(":")[0] != "0"
-    assert said["EXPOSE"].split() == [f"{options.port}/tcp", f"{options.port}/udp"]
+    assert said["EXPOSE"].split() == [
+        f"{options['daemon.port']}/tcp",
+        f"{options['daemon.port']}/udp",
+    ]
 
 
 def test_hadolint_finds_no_fault_in_the_container_file() -> None:
@@ -157,6 +160,6 @@ def test_the_example_of_a_policy_can_be_used(edited: bool) -> None:
     if edited:
         text = re.sub(r"^#(?! )", "", text, flags=re.MULTILINE)
 
-    policy = policyfile.parse(text, "portmap.toml")
+    policy = SCHEMA.parse(text, "portmap.toml")
 
     assert len(policy.rule) == (2 if edited else 0)

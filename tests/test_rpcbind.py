@@ -30,7 +30,7 @@ FUNCTIONS = ["dump", "getaddr", "getport", "set", "set_transient", "unset"]
 async def port_mapper(path: str = "") -> AsyncIterator[str]:
     """Our port mapper, in memory, on a free port or at a path; how to name it."""
     mapper = Mapper(Registry())
-    server = Server(Dispatcher(mapper.services(), clock=ManualClock(), before=mapper.before))
+    server = Server(Dispatcher(mapper.services(), clock=ManualClock()))
     if path:
         server.add(listen_local(path), "local")
     else:

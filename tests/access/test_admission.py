@@ -11,8 +11,8 @@ from oncrpc.access import admission
 from oncrpc.access.admission import MAX_CALLERS, Admission
 from oncrpc.access.call_lines import CallLog
 from oncrpc.access.rules import Rule
-from oncrpc.daemon.config.read import parse
 from oncrpc.errors import AuthError
+from oncrpc.portmap.config import SCHEMA
 from oncrpc.portmap.vocabulary import VOCABULARY
 from oncrpc.programs.portmap import PMAP_VERS, call_args, mapping
 from oncrpc.programs.rpcb import RPCBVERS, RPCBVERS4, rpcb, rpcb_rmtcallargs
@@ -46,7 +46,7 @@ class FakeHosts:
 
 
 def rules(text: str) -> tuple[Rule, ...]:
-    return parse(text, "policy").rule
+    return SCHEMA.parse(text, "policy").rule
 
 
 def guarded(
@@ -54,14 +54,14 @@ def guarded(
 ) -> PortMapper:
     """A port mapper with rules."""
     made = PortMapper()
-    made.mapper.admission = Admission(CallLog(VOCABULARY, now=clock or ManualClock(now=0.5)))
-    made.mapper.admission.configure(rules(text), hosts)
+    made.admission = Admission(CallLog(VOCABULARY, now=clock or ManualClock(now=0.5)))
+    made.admission.configure(rules(text), hosts)
     return made
 
 
 def admission_of(mapper: PortMapper) -> Admission:
-    assert mapper.mapper.admission is not None
-    return mapper.mapper.admission
+    assert mapper.admission is not None
+    return mapper.admission
 
 
 def made_admission() -> Admission:

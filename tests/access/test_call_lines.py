@@ -94,7 +94,7 @@ def test_call_is_logged_once_admission_has_decided(
             answer.append(asyncio.get_running_loop().create_future())
             return answer[0]
 
-    mapper.mapper.admission = Thinking()  # type: ignore[assignment]  # it is like one
+    mapper.admission = Thinking()  # type: ignore[assignment]  # it is like one
 
     async def scenario() -> None:
         message = mapper.message(PMAP_VERS.PMAPPROC_DUMP)

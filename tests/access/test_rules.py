@@ -23,7 +23,7 @@ from oncrpc.access.rules import (
     address_of,
     relevant,
 )
-from oncrpc.portmap.config import Policy
+from oncrpc.portmap.config import SCHEMA
 from oncrpc.portmap.vocabulary import VOCABULARY
 from oncrpc.rpc import Caller
 from support.callers import FORGED, LOCAL_UDP, REMOTE, REMOTE6, STATD, UNRESERVED
@@ -170,9 +170,11 @@ def test_a_rule_reads_as_it_is_written() -> None:
 
 
 def test_default_policy_refuses_and_trusts_nobody() -> None:
-    assert Policy().rule == ()
-    assert Policy().trusted_networks == []
-    assert Policy(trusted=(Network(ip_network("::/0")),)).trusted_networks == [ip_network("::/0")]
+    assert SCHEMA.type().rule == ()
+    assert SCHEMA.type().trusted_networks == []
+    assert SCHEMA.type(trusted=(Network(ip_network("::/0")),)).trusted_networks == [
+        ip_network("::/0")
+    ]
 
 
 HOSTS = ("10.1.2.3", "10.1.2.4", "127.0.0.1", "192.0.2.9", "::1", "2001:db8::9")

@@ -37,7 +37,7 @@ async def port_mapper() -> AsyncIterator[tuple[Registry, MapperClient]]:
     """Our own port mapper on a free port of the loopback interface, and who talks to it."""
     registry = Registry()
     mapper = Mapper(registry)
-    server = Server(Dispatcher(mapper.services(), clock=ManualClock(), before=mapper.before))
+    server = Server(Dispatcher(mapper.services(), clock=ManualClock()))
     server.add(listen(transport("tcp"), LOCALHOST, 0), "tcp")
     server.start()
     _, port = split_uaddr(server.addresses["tcp"])

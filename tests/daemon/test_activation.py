@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from oncrpc.addr import transport
-from oncrpc.daemon.activation import Passed, given, name_for, passed_by_manager
-from oncrpc.daemon.config.values import Config, StartError
+from oncrpc.daemon.activation import Passed, given, passed_by_manager, stored_name
+from oncrpc.daemon.config.values import StartError
 from oncrpc.daemon.listeners import Listeners, open_listeners
 from oncrpc.net.sockets import listen, listen_local
-from support.listeners import LOCALHOST, local
+from support.daemons import LOCALHOST, local, setup
 
-LOOPBACK = Config(port=0, local=False, hosts=(LOCALHOST, "::1"))
+LOOPBACK = setup(port=0, local=False, bind=(LOCALHOST, "::1")).wanted()
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_the_environment_says_how_many_were_passed_and_which_are_from_the_store(
         LISTEN_PID=os.getpid(), LISTEN_FDS=3, LISTEN_FDNAMES="rpcbind.socket:portmap-udp"
     )
 
-    found = passed_by_manager(said)
+    found = passed_by_manager("portmap", said)
 
     assert found == [Passed(3, foreign=True), Passed(4, stored=True), Passed(5, foreign=True)]
     assert said == {"HOME": "/"}
@@ -68,7 +68,7 @@ def test_the_environment_says_how_many_were_passed_and_which_are_from_the_store(
     ids=["nothing", "to nobody", "to another process", "no number", "too many"],
 )
 def test_what_was_not_passed_to_us_is_left_alone(said: dict[str, str]) -> None:
-    assert passed_by_manager(said) == []
+    assert passed_by_manager("portmap", said) == []
     assert said == {"HOME": "/"}
 
 
@@ -115,7 +115,7 @@ def test_local_sockets_are_told_apart_by_their_paths(
     other = str(tmp_path / "other")
     theirs = [passed(listen_local(path), foreign=True) for path in (other, config.sockets[0])]
 
-    opened.append(open_listeners(config, theirs))
+    opened.append(open_listeners(config.wanted(), theirs))
 
     paths = [sock.getsockname() for sock, netid in opened[0].sockets if netid == "local"]
     assert paths == [config.sockets[0], f"\0{config.sockets[1][1:]}".encode(), other]
@@ -129,7 +129,7 @@ def test_a_socket_of_our_own_whose_file_is_gone_is_opened_anew(
     stale = listen_local(config.sockets[0])
     os.unlink(config.sockets[0])
 
-    opened.append(open_listeners(config, [passed(stale, stored=True)]))
+    opened.append(open_listeners(config.wanted(), [passed(stale, stored=True)]))
 
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(config.sockets[0])
@@ -138,7 +138,7 @@ def test_a_socket_of_our_own_whose_file_is_gone_is_opened_anew(
 
 def test_what_the_options_do_not_ask_for_is_closed(opened: list[Listeners]) -> None:
     theirs = listen(transport("tcp6"), "::1", 0)
-    config = Config(port=0, local=False, hosts=(LOCALHOST,), families=("inet",))
+    config = setup(port=0, local=False, bind=(LOCALHOST,), families=("ipv4",)).wanted()
 
     opened.append(open_listeners(config, [passed(theirs, foreign=True)]))
 
@@ -151,7 +151,7 @@ def test_what_cannot_be_bound_besides_what_was_handed_over_is_left_out(
     with listen(transport("udp"), LOCALHOST, 0) as taken:
         port = taken.getsockname()[1]
         theirs = listen(transport("tcp"), LOCALHOST, 0)
-        config = Config(port=port, local=False, hosts=(LOCALHOST,), families=("inet",))
+        config = setup(port=port, local=False, bind=(LOCALHOST,), families=("ipv4",)).wanted()
         opened.append(open_listeners(config, [passed(theirs)], lenient=True))
 
     assert [netid for _, netid in opened[0].sockets] == ["tcp"]
@@ -180,16 +180,16 @@ def dual_stack() -> socket.socket:
     [
         (
             connected,
-            r"^the stream socket , which was passed to us, does not listen; say Accept=no$",
+            r"^the stream socket , which was passed to us, does not listen; set Accept=no$",
         ),
-        (dual_stack, r"^the datagram socket ::\.\d+\.\d+, .* serves IPv4 too; say BindIPv6Only="),
+        (dual_stack, r"^the datagram socket ::\.\d+\.\d+, .* serves IPv4 too; set BindIPv6Only="),
         (
             lambda: unnamed(socket.AF_UNIX, socket.SOCK_DGRAM),
-            r"is of a kind that is not served$",
+            r"has a type that is not served$",
         ),
         (
             lambda: unnamed(socket.AF_NETLINK, socket.SOCK_DGRAM),
-            r"^the datagram socket of descriptor \d+, which was passed to us, is of a kind",
+            r"^the datagram socket of descriptor \d+, which was passed to us, has a type",
         ),
     ],
     ids=["connected", "dual stack", "local datagrams", "netlink"],
@@ -200,7 +200,7 @@ def test_a_socket_that_cannot_be_served_is_refused(sock: object, line: str) -> N
 
 
 def test_what_is_no_socket_is_refused() -> None:
-    line = r"^descriptor \d+, which was passed to us, is no socket$"
+    line = r"^descriptor \d+, which was passed to us, is not a socket$"
     with open(os.devnull, "rb") as file, pytest.raises(StartError, match=line):
         list(given([Passed(file.fileno())]))
 
@@ -211,4 +211,4 @@ def test_what_is_not_open_is_refused() -> None:
 
 
 def test_in_the_store_sockets_are_named_after_their_netids() -> None:
-    assert name_for("udp6") == "portmap-udp6"
+    assert stored_name("portmap", "udp6") == "portmap-udp6"

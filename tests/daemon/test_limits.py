@@ -6,9 +6,12 @@ import resource
 
 import pytest
 
+from oncrpc.aio.limits import Limits
 from oncrpc.daemon import limits as capacity
-from oncrpc.daemon.limits import LIMITS, SOURCES, connections, limits
+from oncrpc.daemon.limits import SOURCES, connections, limits
 from support.passed_descriptors import Descriptors
+
+MOST = Limits().connections
 
 
 def may_open(monkeypatch: pytest.MonkeyPatch, soft: int) -> None:
@@ -17,7 +20,7 @@ def may_open(monkeypatch: pytest.MonkeyPatch, soft: int) -> None:
 
 @pytest.mark.parametrize(
     ("soft", "most"),
-    [(resource.RLIM_INFINITY, LIMITS.connections), (8192, LIMITS.connections), (264, 100), (8, 2)],
+    [(resource.RLIM_INFINITY, MOST), (8192, MOST), (264, 100), (8, 2)],
 )
 def test_connections_from_the_network_leave_descriptors_for_local_ones(
     monkeypatch: pytest.MonkeyPatch, soft: int, most: int
@@ -37,7 +40,7 @@ def test_processes_that_are_watched_leave_fewer(monkeypatch: pytest.MonkeyPatch)
 def test_a_source_has_a_share_of_each_kind(monkeypatch: pytest.MonkeyPatch) -> None:
     may_open(monkeypatch, 264)
 
-    network, local = limits()
+    network, local = limits(9000)
 
     assert {network.connections, local.connections} == {100}
     assert {network.per_source, local.per_source} == {100 // SOURCES}
@@ -48,11 +51,32 @@ def test_a_source_may_have_one_connection_however_few_there_are(
 ) -> None:
     may_open(monkeypatch, 2)
 
-    assert [each.per_source for each in limits()] == [1, 1]
+    assert [each.per_source for each in limits(9000)] == [1, 1]
 
 
 def test_only_local_connections_may_be_silent_for_ever() -> None:
-    network, local = limits()
+    network, local = limits(9000)
 
     assert network.idle_time is not None
     assert local.idle_time is None
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "raised"),
+    [
+        (1024, 524288, 8192),
+        (1024, 4096, 4096),
+        (1024, resource.RLIM_INFINITY, 8192),
+        (20000, 20000, 20000),
+        (resource.RLIM_INFINITY, resource.RLIM_INFINITY, resource.RLIM_INFINITY),
+    ],
+)
+def test_descriptors_are_raised_as_far_as_that_goes(
+    monkeypatch: pytest.MonkeyPatch, soft: int, hard: int, raised: int
+) -> None:
+    limit = Descriptors(soft, hard)
+    monkeypatch.setattr(capacity, "resource", limit)
+
+    capacity.raise_descriptors()
+
+    assert limit.limits == (raised, hard)

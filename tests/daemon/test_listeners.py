@@ -12,13 +12,13 @@ import pytest
 
 from oncrpc.addr import transport
 from oncrpc.daemon import listeners as binding
-from oncrpc.daemon.config.values import Config, StartError
+from oncrpc.daemon.config.values import StartError
 from oncrpc.daemon.listeners import Listeners, PortInUse, open_listeners
 from oncrpc.net.sockets import listen
-from support.listeners import LOCALHOST, listening, local
+from support.daemons import LOCALHOST, Setup, listening, local, setup
 
-NETWORK_ONLY = Config(port=0, local=False)
-LOOPBACK = Config(port=0, local=False, hosts=(LOCALHOST, "::1"))
+NETWORK_ONLY = setup(port=0, local=False)
+LOOPBACK = setup(port=0, local=False, bind=(LOCALHOST, "::1"))
 
 
 def places(listeners: Listeners) -> list[tuple[str, str]]:
@@ -36,24 +36,24 @@ WILDCARD = [("udp", "0.0.0.0"), ("tcp", "0.0.0.0"), ("udp6", "::"), ("tcp6", "::
     ("config", "expected"),
     [
         (NETWORK_ONLY, WILDCARD),
-        (Config(port=0, local=False, families=("inet",)), WILDCARD[:2]),
-        (Config(port=0, local=False, families=("inet6",)), WILDCARD[2:]),
+        (setup(port=0, local=False, families=("ipv4",)), WILDCARD[:2]),
+        (setup(port=0, local=False, families=("ipv6",)), WILDCARD[2:]),
         (
             LOOPBACK,
             [("udp", LOCALHOST), ("tcp", LOCALHOST), ("udp6", "::1"), ("tcp6", "::1")],
         ),
         (
-            Config(port=0, local=False, hosts=("127.0.0.2",), families=("inet",)),
+            setup(port=0, local=False, bind=("127.0.0.2",), families=("ipv4",)),
             [(netid, host) for netid in ("udp", "tcp") for host in (LOCALHOST, "127.0.0.2")],
         ),
         (
-            Config(port=0, local=False, hosts=("0.0.0.0",)),
+            setup(port=0, local=False, bind=("0.0.0.0",)),
             [*WILDCARD[:2], ("udp6", "::1"), ("tcp6", "::1")],
         ),
     ],
     ids=["all", "ipv4", "ipv6", "loopback", "named", "wildcard-named"],
 )
-def test_what_is_bound(config: Config, expected: list[tuple[str, str]]) -> None:
+def test_what_is_bound(config: Setup, expected: list[tuple[str, str]]) -> None:
     with listening(config) as listeners:
         assert places(listeners) == expected
         assert len({sock.getsockname()[1] for sock, _ in listeners.sockets}) == 1
@@ -69,7 +69,7 @@ def test_a_port_in_use_is_named_and_what_to_do() -> None:
     with listen(transport("tcp"), LOCALHOST, 0) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(PortInUse) as raised:
-            open_listeners(Config(port=port, local=False, hosts=(LOCALHOST,)))
+            open_listeners(setup(port=port, local=False, bind=(LOCALHOST,)).wanted())
 
     assert str(raised.value) == (
         f"cannot bind tcp port {port} of 127.0.0.1: in use; stop the port mapper that has it,"
@@ -84,14 +84,14 @@ def test_a_port_in_use_leaves_the_local_socket_of_another_alone(tmp_path: Path) 
         other.listen()
         port = taken.getsockname()[1]
         with pytest.raises(PortInUse):
-            open_listeners(Config(port=port, hosts=(LOCALHOST,), sockets=config.sockets))
+            open_listeners(setup(port=port, bind=(LOCALHOST,), sockets=config.sockets).wanted())
         with socket.socket(socket.AF_UNIX) as client:
             client.connect(config.sockets[0])
 
 
 def test_an_address_that_is_not_ours_is_named() -> None:
     with pytest.raises(StartError, match=r"of 203\.0\.113\.7: this host has no such address"):
-        open_listeners(Config(port=0, local=False, hosts=("203.0.113.7",)))
+        open_listeners(setup(port=0, local=False, bind=("203.0.113.7",)).wanted())
 
 
 class Refusing:
@@ -120,7 +120,7 @@ def test_other_reasons_are_named(monkeypatch: pytest.MonkeyPatch, number: int, t
     monkeypatch.setattr(binding, "listen", refusing)
 
     with pytest.raises(StartError, match=text):
-        open_listeners(Config(port=0, local=False, hosts=(LOCALHOST,)))
+        open_listeners(setup(port=0, local=False, bind=(LOCALHOST,)).wanted())
 
     assert refusing.calls == 1
 
@@ -132,7 +132,7 @@ def test_a_host_without_ipv6_is_served_over_ipv4(
 ) -> None:
     monkeypatch.setattr(binding, "listen", Refusing(number, "::", "::1"))
 
-    with listening(Config(port=0, local=False, hosts=hosts)) as listeners:
+    with listening(setup(port=0, local=False, bind=hosts)) as listeners:
         assert [netid for _, netid in listeners.sockets] == ["udp", "tcp"]
 
 
@@ -140,7 +140,7 @@ def test_without_any_transport_there_is_nothing_to_serve(monkeypatch: pytest.Mon
     monkeypatch.setattr(binding, "listen", Refusing(errno.EAFNOSUPPORT, "::", "0.0.0.0"))
 
     with pytest.raises(StartError, match="no transport to serve"):
-        open_listeners(NETWORK_ONLY)
+        open_listeners(NETWORK_ONLY.wanted())
 
 
 def test_a_port_that_is_free_on_all_transports_is_looked_for_and_then_given_up(
@@ -150,7 +150,7 @@ def test_a_port_that_is_free_on_all_transports_is_looked_for_and_then_given_up(
     monkeypatch.setattr(binding, "listen", refusing)
 
     with pytest.raises(StartError, match="no port is free on all transports"):
-        open_listeners(NETWORK_ONLY)
+        open_listeners(NETWORK_ONLY.wanted())
 
     assert refusing.calls > 2 * binding.PORT_TRIES
 
@@ -160,7 +160,7 @@ def test_an_abstract_name_that_somebody_took_does_not_keep_us_from_serving(
 ) -> None:
     config = local(tmp_path)
     with listening(config), caplog.at_level(logging.WARNING):
-        listeners = open_listeners(config)
+        listeners = open_listeners(config.wanted())
 
     assert [netid for _, netid in listeners.sockets].count("local") == 1
     assert f"{config.sockets[1]} is not served: address already in use" in caplog.text
@@ -171,8 +171,10 @@ def test_something_else_in_the_place_of_the_local_socket_is_named(tmp_path: Path
     path = tmp_path / "rpcbind.sock"
     path.mkdir()
 
-    with pytest.raises(StartError, match="something that is no socket is there; remove it"):
-        open_listeners(Config(port=0, hosts=(LOCALHOST,), families=("inet",), sockets=(str(path),)))
+    with pytest.raises(StartError, match="a file that is not a socket is there; remove it"):
+        open_listeners(
+            setup(port=0, bind=(LOCALHOST,), families=("ipv4",), sockets=(str(path),)).wanted()
+        )
 
 
 @pytest.mark.parametrize(
@@ -193,9 +195,11 @@ def test_a_local_socket_that_cannot_be_made_is_named(
         monkeypatch.setattr(binding, "listen_local", fails)
 
     with pytest.raises(StartError, match=text):
-        open_listeners(Config(port=0, hosts=(LOCALHOST,), families=("inet",), sockets=(path,)))
+        open_listeners(
+            setup(port=0, bind=(LOCALHOST,), families=("ipv4",), sockets=(path,)).wanted()
+        )
 
 
 def test_addresses_that_are_all_of_another_family_are_refused() -> None:
     with pytest.raises(StartError, match="none of the addresses"):
-        open_listeners(Config(port=0, hosts=("::1",), families=("inet",), local=False))
+        open_listeners(setup(port=0, bind=("::1",), families=("ipv4",), local=False).wanted())

@@ -12,6 +12,8 @@ import pytest
 from oncrpc.daemon import loop
 from support.loops import LOOPS, run_on
 
+VARIABLE = "PORTMAP_LOOP"
+
 
 @pytest.fixture
 def uvloop(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
@@ -26,35 +28,35 @@ def no_uvloop(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "uvloop", None)
 
 
-@pytest.mark.parametrize("named", [{}, {loop.VARIABLE: ""}, {loop.VARIABLE: "uvloop"}])
+@pytest.mark.parametrize("named", [{}, {VARIABLE: ""}, {VARIABLE: "uvloop"}])
 def test_uvloop_is_taken_where_it_is_installed(
     uvloop: SimpleNamespace, named: dict[str, str]
 ) -> None:
-    assert loop.factory(named) is uvloop.new_event_loop
+    assert loop.factory("portmap", named) is uvloop.new_event_loop
 
 
 def test_pythons_own_loop_is_taken_if_it_is_named(uvloop: SimpleNamespace) -> None:
-    assert loop.factory({loop.VARIABLE: "asyncio"}) is asyncio.new_event_loop
+    assert loop.factory("portmap", {VARIABLE: "asyncio"}) is asyncio.new_event_loop
 
 
 def test_without_uvloop_pythons_own_is_taken_and_nothing_said(
     no_uvloop: None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert loop.factory({}) is asyncio.new_event_loop
+    assert loop.factory("portmap", {}) is asyncio.new_event_loop
     assert caplog.messages == []
 
 
 def test_whoever_names_uvloop_without_having_it_is_told_and_served(
     no_uvloop: None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert loop.factory({loop.VARIABLE: "uvloop"}) is asyncio.new_event_loop
+    assert loop.factory("portmap", {VARIABLE: "uvloop"}) is asyncio.new_event_loop
     assert "going on with asyncio, or pip install 'oncrpc[speed]'" in caplog.text
 
 
 def test_a_loop_that_nobody_knows_is_told_and_the_usual_one_taken(
     uvloop: SimpleNamespace, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert loop.factory({loop.VARIABLE: "trio"}) is uvloop.new_event_loop
+    assert loop.factory("portmap", {VARIABLE: "trio"}) is uvloop.new_event_loop
     assert caplog.messages == ["PORTMAP_LOOP is 'trio'; write asyncio or uvloop"]
 
 
@@ -62,7 +64,7 @@ def test_a_loop_that_nobody_knows_is_told_and_the_usual_one_taken(
 def test_the_log_of_a_debugger_says_which_it_is(
     name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.DEBUG, "oncrpc.portmap")
+    caplog.set_level(logging.DEBUG, "oncrpc.daemon")
 
     async def said() -> None:
         loop.report()

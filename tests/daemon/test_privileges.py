@@ -10,36 +10,30 @@ from pathlib import Path
 
 import pytest
 
-from oncrpc.daemon import privileges
 from oncrpc.daemon.privileges import drop, user_of
 
 
 def test_a_user_is_found_by_name_or_number() -> None:
     me = pwd.getpwuid(os.getuid())
 
-    assert user_of(me.pw_name) == me
-    assert user_of(str(me.pw_uid)) == me
+    assert user_of(me.pw_name, ()) == me
+    assert user_of(str(me.pw_uid), ()) == me
 
 
 @pytest.mark.parametrize("name", ["nobody-at-all", "999999999", "99999999999999999999", "\u00b2"])
 def test_a_user_that_is_not_there_is_a_key_error(name: str) -> None:
     with pytest.raises(KeyError):
-        user_of(name)
+        user_of(name, ())
 
 
-def test_the_first_of_the_default_users_that_the_host_has_is_taken(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_the_first_of_the_default_users_that_the_host_has_is_taken() -> None:
     nobody = pwd.getpwnam("nobody")
-    monkeypatch.setattr(privileges, "DEFAULT_USERS", ("nobody-at-all", "nobody", "root"))
 
-    assert user_of(None) == nobody
+    assert user_of(None, ("nobody-at-all", "nobody", "root")) == nobody
 
 
-def test_a_host_may_have_none_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(privileges, "DEFAULT_USERS", ("nobody-at-all",))
-
-    assert user_of(None) is None
+def test_a_host_may_have_none_of_them() -> None:
+    assert user_of(None, ("nobody-at-all",)) is None
 
 
 def python(script: str) -> subprocess.CompletedProcess[str]:
@@ -75,7 +69,7 @@ DETACH = (
     "import os, sys\n"
     "from oncrpc.daemon.privileges import detach\n"
     "started = os.getpid()\n"
-    "report = detach()\n"
+    "report = detach('portmap')\n"
     "assert os.getpid() != started and os.getsid(0) not in (started, os.getpid())\n"
 )
 

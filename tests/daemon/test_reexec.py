@@ -11,8 +11,7 @@ import pytest
 
 from oncrpc.daemon import reexec as image
 from oncrpc.daemon.handover import UNDERSTOOD, VARIABLE, Handover, write
-from oncrpc.daemon.origin import begun
-from oncrpc.daemon.reexec import HELD, Image, of_this_process
+from oncrpc.daemon.reexec import HELD, Image, begun, of_this_process
 from support.loops import run
 
 
@@ -90,9 +89,9 @@ def test_the_image_of_this_process_is_its_interpreter_and_arguments() -> None:
 def test_a_process_begins_by_hand_as_the_next_image_or_only_to_check() -> None:
     memory = write(Handover(pid=os.getpid(), folder="/srv"))
 
-    taken = begun({VARIABLE: str(memory)})
+    taken = begun("portmap", {VARIABLE: str(memory)})
 
     assert taken.former is not None
     assert (taken.image.folder, taken.checking) == ("/srv", False)
-    assert begun({VARIABLE: "check"}).checking
-    assert begun({}).former is None
+    assert begun("portmap", {VARIABLE: "check"}).checking
+    assert begun("portmap", {}).former is None

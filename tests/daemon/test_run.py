@@ -1,54 +1,15 @@
-"""The daemon's process: its lock, its user, its descriptors."""
+"""Leaving root."""
 
 from __future__ import annotations
 
 import errno
-import os
 import pwd
-import resource
-from pathlib import Path
 
 import pytest
 
-from oncrpc.daemon import privileges
-from oncrpc.daemon import run as life
-from oncrpc.daemon.config.values import Config, StartError
-from oncrpc.daemon.run import take_lock
-from support.passed_descriptors import Descriptors
-
-
-def test_the_lock_is_held_once(tmp_path: Path) -> None:
-    path = str(tmp_path / "lock")
-    held = take_lock(path)
-
-    with pytest.raises(StartError, match=r"already running \(it holds .*lock\); stop it first"):
-        take_lock(path)
-
-    os.close(held)
-    os.close(take_lock(path))
-
-
-def test_a_lock_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
-    with pytest.raises(StartError, match=r"no such file or directory; make that directory, or run"):
-        take_lock(str(tmp_path / "gone" / "lock"))
-    with pytest.raises(StartError, match=r"is a directory; remove what is there, or run"):
-        take_lock(str(tmp_path))
-
-
-def test_a_lock_that_is_a_pipe_does_not_hang_the_start(tmp_path: Path) -> None:
-    path = tmp_path / "lock"
-    os.mkfifo(path)
-
-    os.close(take_lock(str(path)))
-
-
-def test_nobody_else_can_open_the_lock_and_so_hold_it(tmp_path: Path) -> None:
-    path = tmp_path / "lock"
-    path.touch(0o444)
-
-    os.close(take_lock(str(path)))
-
-    assert path.stat().st_mode & 0o777 == 0o600
+from oncrpc.daemon import privileges, run
+from oncrpc.daemon.config.values import StartError
+from oncrpc.portmap.app import PortMapper
 
 
 def user(name: str, number: int) -> pwd.struct_passwd:
@@ -76,10 +37,10 @@ def leave_root(
     monkeypatch: pytest.MonkeyPatch, process: Process, name: str | None, found: object
 ) -> None:
     """What the daemon does once its sockets are bound."""
-    monkeypatch.setattr(life.os, "geteuid", process.geteuid)  # type: ignore[attr-defined]  # os
-    monkeypatch.setattr(privileges, "user_of", lambda _: found)
+    monkeypatch.setattr(run.os, "geteuid", process.geteuid)  # type: ignore[attr-defined]  # os
+    monkeypatch.setattr(privileges, "user_of", lambda *_: found)
     monkeypatch.setattr(privileges, "drop", process.drop)
-    life._leave_root(Config(user=name))
+    run._leave_root(PortMapper(), name)
 
 
 def test_root_becomes_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,26 +87,5 @@ def test_a_user_that_cannot_be_become_is_named(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_user_that_is_not_there_is_named() -> None:
-    with pytest.raises(StartError, match="there is no user 'nobody-at-all'; see --user"):
-        life._leave_root(Config(user="nobody-at-all"))
-
-
-@pytest.mark.parametrize(
-    ("soft", "hard", "raised"),
-    [
-        (1024, 524288, 8192),
-        (1024, 4096, 4096),
-        (1024, resource.RLIM_INFINITY, 8192),
-        (20000, 20000, 20000),
-        (resource.RLIM_INFINITY, resource.RLIM_INFINITY, resource.RLIM_INFINITY),
-    ],
-)
-def test_descriptors_are_raised_as_far_as_that_goes(
-    monkeypatch: pytest.MonkeyPatch, soft: int, hard: int, raised: int
-) -> None:
-    limit = Descriptors(soft, hard)
-    monkeypatch.setattr(life, "resource", limit)
-
-    life._raise_descriptors()
-
-    assert limit.limits == (raised, hard)
+    with pytest.raises(StartError, match="unknown user 'nobody-at-all'; see --user"):
+        run._leave_root(PortMapper(), "nobody-at-all")

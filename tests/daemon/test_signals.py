@@ -11,18 +11,19 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NoReturn
 
+import msgspec
 import pytest
 
-from oncrpc.daemon import lock as pidfile
+from oncrpc.daemon import lockfile as pidfile
 from oncrpc.daemon.handover import Handover
 from oncrpc.daemon.listeners import Listeners
-from oncrpc.daemon.lock import SERVING
+from oncrpc.daemon.lockfile import SERVING
 from oncrpc.daemon.notify import Notifier
 from oncrpc.daemon.reexec import Image
-from oncrpc.daemon.signals import Life
-from oncrpc.portmap.daemon import Daemon
+from oncrpc.daemon.signals import Signals
+from oncrpc.portmap.app import Left
 from portmap.test_daemon import ask, register
-from support.listeners import listening, local
+from support.daemons import listening, local
 from support.loops import run, until
 
 
@@ -62,14 +63,22 @@ class Living:
     def __init__(self, tmp_path: Path, listeners: Listeners, image: FakeImage) -> None:
         self.lock = os.open(tmp_path / "pid", os.O_RDWR | os.O_CREAT)
         self.path, self.image, self.notifier = str(tmp_path / "pid"), image, FakeNotifier()
-        self.daemon = Daemon(local(tmp_path), listeners)
-        self.life = Life(
+        self.daemon = local(tmp_path).daemon(listeners)
+        self.signals = Signals(
             self.daemon,
-            listeners,
             image=image,  # type: ignore[arg-type]  # it is like one
             locks=[self.lock],
             notifier=self.notifier,
         )
+
+    async def run(self) -> None:
+        """As ``daemon.run.serve`` does it."""
+        self.signals.watch()
+        self.daemon.start()
+        self.signals.obey()
+        await self.daemon.ended.wait()
+        self.signals.end()
+        await self.daemon.close()
 
     @property
     def said(self) -> tuple[int, str]:
@@ -82,7 +91,7 @@ async def living(tmp_path: Path, image: FakeImage) -> AsyncIterator[Living]:
     """A daemon that serves, until the test has ended."""
     with listening(local(tmp_path)) as listeners:
         made = Living(tmp_path, listeners, image)
-        running = asyncio.ensure_future(made.daemon.run(made.life.begin, made.life.end))
+        running = asyncio.ensure_future(made.run())
         await until(lambda: made.said[0] == 0)
         yield made
         made.daemon.ended.set()
@@ -147,7 +156,11 @@ def test_where_the_image_cannot_be_executed_it_goes_on_serving(tmp_path: Path) -
             await until(lambda: made.said == (1, line))
             (left,) = made.image.left
             assert (left.pid, left.image, left.folder) == (os.getpid(), 1, "/srv")
-            assert left.registrations[-1][:3] == (400001, 1, b"tcp")
+            assert msgspec.json.decode(left.left, type=Left).registrations[-1][:3] == (
+                400001,
+                1,
+                b"tcp",
+            )
             assert len(left.sockets) == 6
             assert await ask(made.daemon)
             assert made.notifier.told[-2:] == ["RELOADING=1", "READY=1"]
@@ -188,11 +201,9 @@ def test_the_next_image_counts_on(tmp_path: Path) -> None:
     async def scenario() -> None:
         with listening(local(tmp_path)) as listeners:
             former = Handover(pid=os.getpid(), image=4, events=9)
-            daemon = Daemon(local(tmp_path), listeners, former=former)
+            daemon = local(tmp_path).daemon(listeners, former=former)
             image = Image(("/bin/false",), "/")
-            life = Life(
-                daemon, listeners, image=image, locks=[], notifier=Notifier({}), former=former
-            )
-            assert (life.number, life.events) == (5, 10)
+            made = Signals(daemon, image=image, locks=[], notifier=Notifier({}))
+            assert (made.number, made.events) == (5, 10)
 
     run(scenario())

@@ -16,6 +16,7 @@ import pytest
 
 from oncrpc import sync
 from oncrpc.daemon.privileges import user_of
+from oncrpc.portmap.config import USERS
 from support.hosts import (
     C_RPCBIND,
     PORTMAP,
@@ -254,7 +255,7 @@ def test_it_starts_again_over_what_a_killed_one_left(host: Host) -> None:
 @pytest.mark.parametrize("name", [None, "daemon", "1"])
 def test_it_keeps_no_privilege_once_it_serves(host: Host, name: str | None) -> None:
     options = () if name is None else ("--user", name)
-    user = user_of(name)
+    user = user_of(name, USERS)
     assert user is not None
 
     daemon = host.start(portmap(*options))
@@ -344,7 +345,7 @@ WARM = portmap("-w", "/run/rpcbind")
 
 def warm_folder(host: Host) -> None:
     """The folder of the registrations is the port mapper's, as a package sets it up."""
-    user = user_of(None)
+    user = user_of(None, USERS)
     assert user is not None
     host.sh(f"chown {user.pw_name} /run/rpcbind")
 
@@ -395,7 +396,7 @@ def test_our_registrations_outlive_a_kill(host: Host) -> None:
 def test_a_file_that_cannot_be_read_is_set_aside(host: Host) -> None:
     warm_folder(host)
     folder = Path(host.path("/run/rpcbind"))
-    user = user_of(None)
+    user = user_of(None, USERS)
     assert user is not None
     for name in ("rpcbind.xdr", "portmap.xdr"):
         (folder / name).write_bytes(b"no XDR")

@@ -16,6 +16,7 @@ import pytest
 
 from oncrpc import sync
 from oncrpc.daemon.privileges import user_of
+from oncrpc.portmap.config import USERS
 from support.hosts import PORTMAP, Host, finished, for_all, status_of, until
 from support.load import LOOPBACK, SOCKET, Load
 from support.loops import LOOPS
@@ -78,7 +79,7 @@ def runs(daemon: Daemon) -> str:
 
 
 def test_it_runs_that_loop_as_another_user_than_root(daemon: Daemon) -> None:
-    user = user_of(None)
+    user = user_of(None, USERS)
     assert user is not None
 
     assert runs(daemon) == daemon.loop

@@ -140,7 +140,7 @@ def test_sighup_reads_the_file_again(pair: Pair) -> None:
 
     said = pair.reread(DENY_DUMP)
 
-    assert "policy read again; rules: 1" in said
+    assert "configuration read again; rules: 1" in said
     assert pair.ask("10.99.0.10", call(2, 2, DUMP)) == refused(2, AUTH_TOOWEAK)
     assert pair.ask("10.99.0.9", getport(3, MOUNTD)) == success(3, 0)
     with stream(pair.host, SOCKET) as local:

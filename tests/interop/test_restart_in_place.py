@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from oncrpc import sync
-from oncrpc.daemon import lock as pidfile
+from oncrpc.daemon import lockfile as pidfile
 from oncrpc.daemon.privileges import user_of
+from oncrpc.portmap.config import USERS
 from support.hosts import PORTMAP, Host, finished, for_all, portmap, status_of, until
 from support.load import LOOPBACK, SOCKET, Load
 from support.namespace import PortMapper
@@ -83,7 +84,7 @@ def test_the_new_image_is_the_same_process_as_the_same_user_with_the_same_option
 ) -> None:
     daemon = host.start(readable(host, "-r"))
     before = Path(f"/proc/{daemon.pid}/cmdline").read_bytes().split(b"\0")
-    user = user_of(None)
+    user = user_of(None, USERS)
     assert user is not None
 
     pid = restart(host, 2)

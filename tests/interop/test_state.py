@@ -13,6 +13,7 @@ import pytest
 from oncrpc import sync
 from oncrpc.daemon.privileges import user_of
 from oncrpc.errors import SystemFailure
+from oncrpc.portmap.config import USERS
 from oncrpc.programs.rpcb import rpcb
 from support.hosts import PORTMAP, Host, finished, for_all, portmap, until
 from support.namespace import PYTHON, PortMapper, need
@@ -62,7 +63,7 @@ def test_without_any_option_registrations_outlive_sigkill(host: Host) -> None:
 
 def test_the_directory_is_the_daemons_alone(host: Host) -> None:
     host.start(portmap())
-    user = user_of(None)
+    user = user_of(None, USERS)
     assert user is not None
 
     folder = Path(host.path(DEFAULT))
@@ -166,7 +167,7 @@ def test_a_full_file_system_refuses_changes_until_there_is_room(host: Host) -> N
 
 def test_what_another_port_mapper_registered_since_is_taken_from_its_files(host: Host) -> None:
     need("rpcbind")
-    user = user_of(None)
+    user = user_of(None, USERS)
     assert user is not None
     host.sh(f"chown {user.pw_name} /run/rpcbind")
     for port_mapper, number in (

@@ -13,6 +13,7 @@ import pytest
 
 from oncrpc import sync
 from oncrpc.daemon.privileges import user_of
+from oncrpc.portmap.config import USERS
 from support.hosts import PORTMAP, Host, finished, for_all, portmap
 from support.namespace import PortMapper
 from support.wire import call, stream
@@ -63,7 +64,7 @@ def test_root_is_told_by_a_daemon_that_has_left_root(host: Host) -> None:
     found = told(host)
 
     status = os.stat(host.path(CONTROL))
-    user = user_of(None)
+    user = user_of(None, USERS)
     assert user is not None
     assert (status.st_uid, status.st_mode & 0o7777) == (user.pw_uid, 0o600)
     assert connections == {"tcp": 1}

@@ -16,8 +16,8 @@ from oncrpc.access.call_lines import CallLog
 from oncrpc.access.udp_limits import UdpLimits
 from oncrpc.addr import transport
 from oncrpc.aio.udp import UdpEndpoint
+from oncrpc.daemon.config.tables import BURST, REPLIES
 from oncrpc.net.sockets import listen
-from oncrpc.portmap.config import BURST, REPLIES
 from oncrpc.portmap.procedures import Mapper
 from oncrpc.portmap.registry import Registry
 from oncrpc.portmap.vocabulary import VOCABULARY
@@ -65,9 +65,7 @@ def registry() -> Registry:
 async def outside(netid: str) -> AsyncIterator[tuple[Mapper, socket.socket]]:
     """A port mapper, and a socket that it takes for one from outside: it has no loopback."""
     mapper = Mapper(registry())
-    answering = Dispatcher(
-        mapper.services(), clock=ManualClock(), before=mapper.before, reply_cache=mapper.reply_cache
-    )
+    answering = Dispatcher(mapper.services(), clock=ManualClock(), reply_cache=mapper.reply_cache)
     sock = listen(transport(netid), HOSTS[netid], 0)
     limits = UdpLimits(Admission(CallLog(VOCABULARY)), replies=REPLIES, burst=BURST)
     endpoint = UdpEndpoint(sock, netid, answering, limits)

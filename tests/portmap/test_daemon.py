@@ -12,18 +12,17 @@ import pytest
 
 from oncrpc.addr import split_uaddr
 from oncrpc.aio.link import dial
-from oncrpc.daemon.config.values import Config, StartError
-from oncrpc.daemon.state.directory import prepared
-from oncrpc.daemon.state.journal import Store
-from oncrpc.daemon.state.records import read
-from oncrpc.portmap import daemon
-from oncrpc.portmap.daemon import Daemon, reserved_ports
+from oncrpc.daemon import signals
+from oncrpc.daemon.config.values import StartError
+from oncrpc.daemon.state.folders import Folders
+from oncrpc.portmap.app import reserved_ports
 from oncrpc.portmap.registry import SUPERUSER, Registry
+from oncrpc.portmap.store import FORM, open_store
 from oncrpc.portmap.warmstart import PORTMAP, RPCBIND, WarmStart
 from oncrpc.programs.portmap import PMAP_VERS, mapping
 from oncrpc.programs.rpcb import RPCBVERS4, rpcb
 from support.callers import PortMapper, registered
-from support.listeners import LOCALHOST, listening, local
+from support.daemons import LOCALHOST, Daemon, listening, live, local, setup, with_folders
 from support.loops import run as run_loop
 from support.loops import until
 
@@ -50,18 +49,18 @@ def test_it_registers_itself_answers_and_ends_at_a_signal(tmp_path: Path) -> Non
 
     async def scenario() -> None:
         with listening(config) as listeners:
-            made = Daemon(config, listeners)
+            made = config.daemon(listeners)
             ready = asyncio.Event()
-            running = asyncio.ensure_future(made.run(ready.set))
+            running = asyncio.ensure_future(live(made, ready))
             await ready.wait()
             assert await ask(made) == split_uaddr(made.server.addresses["tcp"])[1]
-            assert len(made.registry) == 12
+            assert len(made.app.registry) == 12
             os.kill(os.getpid(), signal.SIGHUP)
             os.kill(os.getpid(), signal.SIGTERM)
             await running
             assert not os.path.exists(config.sockets[0])
 
-    kept = {number: signal.getsignal(number) for number in daemon.IGNORED}
+    kept = {number: signal.getsignal(number) for number in signals.IGNORED}
     try:
         run_loop(scenario())
     finally:
@@ -74,15 +73,15 @@ def test_a_restart_restores_what_was_registered(tmp_path: Path) -> None:
 
     async def scenario() -> None:
         with listening(config) as listeners:
-            first = Daemon(config, listeners)
+            first = config.daemon(listeners)
             first.start()
             await register(config.sockets[0], 400001)
             await until((tmp_path / RPCBIND).exists)
             await first.close()
         with listening(config) as listeners:
-            second = Daemon(config, listeners)
+            second = config.daemon(listeners)
             second.start()
-            assert [entry.r_prog for entry in second.registry][-1] == 400001
+            assert [entry.r_prog for entry in second.app.registry][-1] == 400001
             await second.close()
 
     run_loop(scenario())
@@ -93,7 +92,7 @@ def test_the_last_change_is_written_even_if_it_comes_with_the_end(tmp_path: Path
 
     async def scenario() -> None:
         with listening(config) as listeners:
-            made = Daemon(config, listeners)
+            made = config.daemon(listeners)
             made.start()
             link = await dial("local", config.sockets[0], 0)
             await until(lambda: made.server.pools["local"].connections)
@@ -108,43 +107,47 @@ def test_the_last_change_is_written_even_if_it_comes_with_the_end(tmp_path: Path
 
 
 def test_an_acknowledged_change_outlives_a_daemon_that_does_not_end(tmp_path: Path) -> None:
-    config = prepared(local(tmp_path, state_dir=str(tmp_path / "state"), user=str(os.geteuid())))
+    config = with_folders(
+        local(tmp_path, state_dir=str(tmp_path / "state"), user=str(os.geteuid()))
+    )
 
     async def scenario() -> None:
         with listening(config) as listeners:
-            first = Daemon(config, listeners)
+            first = config.daemon(listeners)
             first.start()
             await register(config.sockets[0], 400001)
-            assert first.store is not None
+            assert first.app.store is not None
             assert first.control is not None
             await first.control.close()
             first.links.close()
-            first.store.close()  # as the kernel does it for a killed one
+            first.app.store.close()  # as the kernel does it for a killed one
             await first.server.close()
         with listening(config) as listeners:
-            second = Daemon(config, listeners)
+            second = config.daemon(listeners)
             second.start()
-            assert [entry.r_prog for entry in second.registry][-1] == 400001
-            assert len(second.registry) == len(second.own) + 1
+            assert [entry.r_prog for entry in second.app.registry][-1] == 400001
+            assert len(second.app.registry) == len(second.app.own) + 1
             snapshot = (tmp_path / "state" / "snapshot").read_bytes()
-            assert read(snapshot).header.count == 1
+            assert FORM.read(snapshot).header.count == 1
             await second.close()
 
     run_loop(scenario())
 
 
 def test_our_own_registrations_are_not_kept(tmp_path: Path) -> None:
-    config = prepared(local(tmp_path, state_dir=str(tmp_path / "state"), user=str(os.geteuid())))
+    config = with_folders(
+        local(tmp_path, state_dir=str(tmp_path / "state"), user=str(os.geteuid()))
+    )
 
     async def scenario() -> None:
         for _ in range(2):
             with listening(config) as listeners:
-                made = Daemon(config, listeners)
+                made = config.daemon(listeners)
                 made.start()
-                before = list(made.registry)
-                assert len(before) == len(made.own) > 0
-                assert made.registry.unset(100000, 4, b"", SUPERUSER)
-                assert made.registry.set(before[0])
+                before = list(made.app.registry)
+                assert len(before) == len(made.app.own) > 0
+                assert made.app.registry.unset(100000, 4, b"", SUPERUSER)
+                assert made.app.registry.set(before[0])
                 assert (tmp_path / "state" / "journal").stat().st_size < 100
                 await made.close()
 
@@ -156,11 +159,11 @@ def started_with(
 ) -> list[int]:
     """The programs that a daemon has restored from a store and the files of -w."""
     state, names = tmp_path / "state", ("snapshot", "journal")
-    config = prepared(
+    config = with_folders(
         local(tmp_path, state_dir=str(state), user=str(os.geteuid()), warm_start=str(tmp_path))
     )
     if store is not None:
-        made = Store(str(state), lambda: store)
+        made = open_store(str(state), lambda: store)
         made.begin()
         made.close()
         for name in names:
@@ -171,9 +174,9 @@ def started_with(
 
     async def scenario() -> list[int]:
         with listening(config) as listeners:
-            daemon_made = Daemon(config, listeners)
+            daemon_made = config.daemon(listeners)
             daemon_made.start()
-            found = [e.r_prog for e in daemon_made.registry if e not in daemon_made.own]
+            found = [e.r_prog for e in daemon_made.app.registry if e not in daemon_made.app.own]
             await daemon_made.close()
             assert [e.r_prog for e in in_files(tmp_path)] == found
             return found
@@ -221,7 +224,7 @@ def test_newer_files_that_cannot_be_read_do_not_win(
     monkeypatch.setattr(WarmStart, "written", lambda _: 3e9)
     (tmp_path / PORTMAP).mkdir()
     (tmp_path / RPCBIND).write_bytes(b"junk")
-    store = Store(prepared_state(tmp_path), lambda: IN_STORE)
+    store = open_store(prepared_state(tmp_path), lambda: IN_STORE)
     store.begin()
     store.close()
 
@@ -230,7 +233,7 @@ def test_newer_files_that_cannot_be_read_do_not_win(
 
 def test_what_was_acknowledged_comes_back_even_if_the_limits_are_lower_now(tmp_path: Path) -> None:
     several = [rpcb(400001 + n, 1, b"tcp", b"0.0.0.0.8.1", b"1000") for n in range(5)]
-    store = Store(prepared_state(tmp_path), lambda: several)
+    store = open_store(prepared_state(tmp_path), lambda: several)
     store.begin()
     store.close()
     policy = tmp_path / "portmap.toml"
@@ -247,7 +250,7 @@ def prepared_state(path: Path) -> str:
 
 
 def test_a_directory_that_another_daemon_has_ends_the_start(tmp_path: Path) -> None:
-    held = Store(prepared_state(tmp_path), lambda: [])
+    held = open_store(prepared_state(tmp_path), lambda: [])
 
     with pytest.raises(StartError, match="another port mapper keeps its registrations in"):
         restored(tmp_path, state_dir=held.path)
@@ -263,19 +266,21 @@ def test_a_host_without_boot_id_cannot_keep_what_was_asked_for(
 
     monkeypatch.setattr("oncrpc.daemon.state.journal.boot_id", none)
 
-    with pytest.raises(StartError, match="boot_id: No such file or directory; say --no-state"):
+    with pytest.raises(StartError, match="boot_id: No such file or directory; use --no-state"):
         restored(tmp_path, state_dir=prepared_state(tmp_path))
 
 
 def test_what_is_not_usable_any_more_is_left_out(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    store = Store(prepared_state(tmp_path), lambda: [registered(1, 1), registered(2, 1, "gone")])
+    store = open_store(
+        prepared_state(tmp_path), lambda: [registered(1, 1), registered(2, 1, "gone")]
+    )
     store.begin()
     store.close()
 
     assert restored(tmp_path, state_dir=store.path) == 1
-    assert "1 registrations could not be restored: they are not usable" in caplog.text
+    assert "1 registrations are not usable, and were not restored" in caplog.text
 
 
 def test_a_corrupt_file_is_set_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -300,20 +305,15 @@ def test_a_file_that_others_may_write_is_neither_read_nor_written(
 
 def restored(path: Path, *, state_dir: str | None = None, policy: str | None = None) -> int:
     """Start and end a daemon; how many registrations it restored."""
-    config = Config(
-        port=0,
-        local=False,
-        hosts=(LOCALHOST, "::1"),
-        warm_start=str(path),
-        state_dir=state_dir,
-        policy=policy,
-    )
+    config = setup(
+        port=0, local=False, bind=(LOCALHOST, "::1"), warm_start=str(path), file=policy
+    )._replace(folders=Folders(state_dir))
 
     async def scenario() -> int:
         with listening(config) as listeners:
-            made = Daemon(config, listeners)
+            made = config.daemon(listeners)
             made.start()
-            count = len(made.registry)
+            count = len(made.app.registry)
             await made.close()
             return count - 10
 

@@ -7,13 +7,14 @@ import contextlib
 import os
 import socket
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import cast
 
 import pytest
 
 from oncrpc.addr import join_uaddr, split_uaddr
-from oncrpc.portmap.daemon import own_registrations
+from oncrpc.portmap.app import own_registrations
 from oncrpc.portmap.procedures import Mapper
 from oncrpc.portmap.registry import Registry
 from oncrpc.programs.portmap import PMAP_PROG, PMAP_VERS, call_result
@@ -23,6 +24,7 @@ from oncrpc.rpc.calls import Calls
 from oncrpc.rpc.dispatch import Dispatcher
 from oncrpc.rpc.prot import call_body
 from oncrpc.xdr import codec
+from support.callers import counted
 from support.golden import (
     STANDARD_ADDRESSES,
     Exchange,
@@ -121,7 +123,7 @@ def dispatch(dispatcher: Dispatcher, caller: Caller, message: bytes) -> bytes | 
 
 def test_the_registry_of_an_nfs_server_is_told_to_a_remote_host_as_by_the_c_daemon() -> None:
     mapper = Mapper(Registry(), now=lambda: GETTIME)
-    dispatcher = Dispatcher(mapper.services(), clock=lambda: 0.0, before=mapper.before)
+    dispatcher = Dispatcher(mapper.services(), clock=lambda: 0.0, before=partial(counted, mapper))
     for own in own_registrations(STANDARD_ADDRESSES):
         mapper.registry.set(own)
     calls = Calls(first_xid=0, retransmit=False)

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from oncrpc.portmap.daemon import Daemon
 from oncrpc.portmap.health import faults
 from oncrpc.programs.rpcb import rpcb
+from support.daemons import Daemon, serving, stateful
 from support.loops import run
-from support.serving import serving, stateful
 
 ENTRY = rpcb(400001, 1, b"tcp", b"0.0.0.0.8.1", b"superuser")
 
@@ -20,15 +19,15 @@ ENTRY = rpcb(400001, 1, b"tcp", b"0.0.0.0.8.1", b"superuser")
 def test_a_daemon_that_answers_and_keeps_is_well(tmp_path: Path) -> None:
     async def scenario() -> list[str]:
         async with serving(stateful(tmp_path)) as made:
-            return list(faults(made))
+            return list(faults(made.app))
 
     assert run(scenario()) == []
 
 
 def test_a_daemon_that_keeps_nothing_is_well(tmp_path: Path) -> None:
     async def scenario() -> list[str]:
-        async with serving(stateful(tmp_path, state_dir=None, keep_state=False)) as made:
-            return list(faults(made))
+        async with serving(stateful(tmp_path, state_dir=None, state=False)) as made:
+            return list(faults(made.app))
 
     assert run(scenario()) == []
 
@@ -37,7 +36,7 @@ def test_a_daemon_that_is_ending_is_not(tmp_path: Path) -> None:
     async def scenario() -> list[str]:
         async with serving(stateful(tmp_path)) as made:
             made.ended.set()
-            return list(faults(made))
+            return list(faults(made.app))
 
     assert run(scenario()) == ["the daemon is ending"]
 
@@ -48,9 +47,9 @@ def test_a_dispatcher_that_does_not_answer_is_not(
     async def scenario() -> list[str]:
         async with serving(stateful(tmp_path)) as made:
             monkeypatch.setattr(made.server.dispatcher, "handle", lambda message, caller: None)
-            return list(faults(made))
+            return list(faults(made.app))
 
-    assert run(scenario()) == ["NULL is not answered as it should be"]
+    assert run(scenario()) == ["NULL is not answered"]
 
 
 def full(made: Daemon) -> None:
@@ -59,23 +58,23 @@ def full(made: Daemon) -> None:
     def write(_descriptor: int, _data: object) -> int:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    assert made.store is not None
-    made.store._write = write
+    assert made.app.store is not None
+    made.app.store._write = write
 
 
 def test_a_store_that_takes_no_change_is_not_well_until_it_takes_one(tmp_path: Path) -> None:
     async def scenario() -> tuple[list[str], list[str]]:
         async with serving(stateful(tmp_path)) as made:
-            assert made.store is not None
-            write = made.store._write
+            assert made.app.store is not None
+            write = made.app.store._write
             full(made)
             with pytest.raises(OSError, match="No space"):
-                made.registry.set(ENTRY)
-            while_full = list(faults(made))
-            made.store._write = write
-            made.registry.set(ENTRY)
-            assert (made.store.appends, made.store.failures) == (1, 1)
-            return while_full, list(faults(made))
+                made.app.registry.set(ENTRY)
+            while_full = list(faults(made.app))
+            made.app.store._write = write
+            made.app.registry.set(ENTRY)
+            assert (made.app.store.appends, made.app.store.failures) == (1, 1)
+            return while_full, list(faults(made.app))
 
     while_full, then = run(scenario())
     assert while_full == ["registrations cannot be kept: the last change could not be written"]
@@ -95,6 +94,6 @@ def test_a_file_system_that_takes_nothing_is_seen_before_a_change_fails(
         async with serving(stateful(tmp_path)) as made:
             with monkeypatch.context() as patched:
                 patched.setattr(os, "fstatvfs", lambda descriptor: status)
-                return list(faults(made))
+                return list(faults(made.app))
 
     assert run(scenario()) == [f"registrations cannot be kept: {fault}"]

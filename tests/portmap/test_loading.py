@@ -56,7 +56,7 @@ ASKING = {
 
 OF_THE_DAEMON = {
     "asyncio", "ctypes", "dataclasses", "logging", "oncrpc.aio",
-    "oncrpc.cli.portmap.daemon", "oncrpc.portmap.daemon", "oncrpc.portmap.procedures", "ssl",
+    "oncrpc.cli.portmap.daemon", "oncrpc.portmap.app", "oncrpc.portmap.procedures", "ssl",
     "subprocess",
 }  # fmt: skip
 
@@ -107,7 +107,7 @@ def loaded() -> Loaded:
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", NOT_NEEDED)
 def test_what_serving_does_not_need_is_not_loaded(kind: str, loaded: Loaded) -> None:
-    assert "oncrpc.portmap.daemon" in loaded.before
+    assert "oncrpc.portmap.app" in loaded.before
     assert NOT_NEEDED[kind] & loaded.before - LOADED_BY_PYTHON == set()
 
 

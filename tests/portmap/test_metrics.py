@@ -13,10 +13,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from oncrpc.addr import split_uaddr
 from oncrpc.aio.link import dial
 from oncrpc.errors import AuthError
-from oncrpc.portmap.daemon import Daemon
 from oncrpc.programs.portmap import PMAP_VERS, mapping
 from oncrpc.programs.rpcb import RPCBVERS4, rpcb, rpcb_rmtcallargs
-from support.listeners import LOCALHOST
+from support.daemons import LOCALHOST, Daemon
 from support.loops import run
 from support.web_serving import fetch, showing
 
@@ -99,7 +98,7 @@ def test_durations_exclude_the_reply_cache(tmp_path: Path) -> None:
 
 def test_registrations_are_by_netid_in_lower_case(tmp_path: Path) -> None:
     async def play(made: Daemon) -> None:
-        assert made.registry.set(rpcb(400001, 1, b"TCP", b"0.0.0.0.8.1", b"1000"))
+        assert made.app.registry.set(rpcb(400001, 1, b"TCP", b"0.0.0.0.8.1", b"1000"))
 
     found = read(scraped(tmp_path, play))
 
@@ -122,7 +121,7 @@ def test_reloads_are_counted(tmp_path: Path) -> None:
         made.reread()
         made.reread()
 
-    found = read(scraped(tmp_path, play, policy=str(policy)))
+    found = read(scraped(tmp_path, play, file=str(policy)))
 
     assert of(found, "portmap_reloads_total", outcome="success") == 1
     assert of(found, "portmap_reloads_total", outcome="failure") == 2
@@ -140,7 +139,7 @@ def test_process_and_build_are_included(tmp_path: Path) -> None:
 
 
 def test_without_state_there_are_no_store_metrics(tmp_path: Path) -> None:
-    text = scraped(tmp_path, state_dir=None, keep_state=False)
+    text = scraped(tmp_path, state_dir=None, state=False)
 
     assert "portmap_store" not in text
 

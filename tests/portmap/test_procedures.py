@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from oncrpc.errors import AuthError, GarbageArguments
-from oncrpc.portmap.daemon import own_registrations
+from oncrpc.portmap.app import own_registrations
 from oncrpc.programs.portmap import PMAP_VERS, mapping
 from oncrpc.programs.rpcb import RPCBVERS, RPCBVERS4, netbuf, rpcb, rpcb_entry, rpcbs_addrlist
 from oncrpc.rpc import Caller, auth_sys

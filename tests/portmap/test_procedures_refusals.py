@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import pytest
 
 from oncrpc.access.call_lines import CallLog
+from oncrpc.daemon.state.records import Operation
 from oncrpc.errors import AuthError, SystemFailure
 from oncrpc.portmap.ownership import Rules
-from oncrpc.portmap.registry import Operation
 from oncrpc.portmap.vocabulary import VOCABULARY
 from oncrpc.programs.portmap import PMAP_VERS, mapping
 from oncrpc.programs.rpcb import RPCBVERS, RPCBVERS4, rpcb

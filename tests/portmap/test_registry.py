@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oncrpc.portmap.registry import Operation, Registry, port_of, usable
+from oncrpc.daemon.state.records import Operation
+from oncrpc.portmap.registry import Registry, port_of, usable
 from oncrpc.programs.portmap import mapping
 from oncrpc.programs.rpcb import rpcb
 from support.callers import registered, triples

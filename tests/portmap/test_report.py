@@ -13,18 +13,16 @@ import pytest
 
 from oncrpc.addr import split_uaddr
 from oncrpc.aio.link import dial
-from oncrpc.daemon.config.values import POLICY_FILE
+from oncrpc.daemon.control import report as common_report
+from oncrpc.daemon.control.status import Drops, RulesRead
 from oncrpc.errors import AuthError, OncRpcError
-from oncrpc.portmap import report as status_module
-from oncrpc.portmap.daemon import Daemon
-from oncrpc.portmap.report import snapshot
-from oncrpc.portmap.status import Drops, Forwarding, Registered, Rules, Status
+from oncrpc.portmap.config import SCHEMA
+from oncrpc.portmap.status import Forwarding, Registered, Status
 from oncrpc.programs.portmap import PMAP_VERS, mapping
 from oncrpc.programs.rpcb import RPCBVERS4, rpcb, rpcb_rmtcallargs
 from oncrpc.version import __version__
-from support.listeners import LOCALHOST
+from support.daemons import LOCALHOST, Daemon, serving, stateful
 from support.loops import run, until
-from support.serving import serving, stateful
 from support.words import words
 
 Play = Callable[[Daemon], Coroutine[None, None, None]]
@@ -36,7 +34,9 @@ def played(tmp_path: Path, play: Play, **options: object) -> Status:
     async def scenario() -> Status:
         async with serving(stateful(tmp_path, **options)) as made:
             await play(made)
-            return await made.status()
+            status = await made.status()
+            assert isinstance(status, Status)
+            return status
 
     return run(scenario())
 
@@ -59,7 +59,7 @@ def test_a_fresh_daemon_says_who_it_is_and_what_it_serves(tmp_path: Path) -> Non
     ]  # fmt: skip
     assert found.sockets[0].address == str(tmp_path / "sock")
     assert found.sockets[1].address.startswith("@")
-    assert found.policy == Rules(POLICY_FILE, 0)
+    assert found.policy == RulesRead(SCHEMA.file, 0)
     assert found.forwarding == Forwarding(enabled=False, pending=0)
     assert found.calls.total == 0
     assert set(found.refusals.values()) == {0}
@@ -77,14 +77,14 @@ def test_it_says_what_it_was_told_to_do(tmp_path: Path) -> None:
     found = played(
         tmp_path,
         nothing,
-        policy=str(policy),
+        file=str(policy),
         remote_calls=True,
-        liveness_interval=30,
+        interval=30,
         watch=True,
         warm_start=str(tmp_path),
     )
 
-    assert found.policy == Rules(str(policy), 1)
+    assert found.policy == RulesRead(str(policy), 1)
     assert found.forwarding.enabled
     assert (found.liveness.interval, found.liveness.watched) == (30, 0)
     assert found.liveness.last is None
@@ -92,7 +92,7 @@ def test_it_says_what_it_was_told_to_do(tmp_path: Path) -> None:
 
 
 def test_without_a_state_directory_there_is_none(tmp_path: Path) -> None:
-    assert played(tmp_path, nothing, state_dir=None, keep_state=False).state is None
+    assert played(tmp_path, nothing, state_dir=None, state=False).state is None
 
 
 def test_calls_are_counted_by_version_and_procedure_also_those_from_memory(tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_refusals_are_counted_by_kind(tmp_path: Path) -> None:
                 await client.RPCBPROC_INDIRECT(rpcb_rmtcallargs(100005, 1, 1, b""))
         link.close()
 
-    assert played(tmp_path, play, policy=str(policy)).refusals == {
+    assert played(tmp_path, play, file=str(policy)).refusals == {
         "unauthorized": 0,
         "declined": 1,
         "indirect": 2,
@@ -149,7 +149,7 @@ def test_refusals_are_counted_by_kind(tmp_path: Path) -> None:
 def test_datagrams_that_are_no_call_and_lists_that_do_not_fit_are_counted(tmp_path: Path) -> None:
     async def play(made: Daemon) -> None:
         for number in range(400):
-            made.registry.set(rpcb(400000 + number, 1, b"tcp", b"0.0.0.0.8.1", b"superuser"))
+            made.app.registry.set(rpcb(400000 + number, 1, b"tcp", b"0.0.0.0.8.1", b"superuser"))
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             sock.connect((LOCALHOST, port_of(made)))
             for data in (b"junk", words(1, 0, 2), words(1, 0, 2)):
@@ -167,16 +167,16 @@ def test_a_host_that_does_not_tell_what_its_kernel_dropped_is_borne() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as closed:
         pass
 
-    assert status_module.dropped_by_kernel(closed) == 0
+    assert common_report.dropped_by_kernel(closed) == 0
 
 
 def test_connections_are_counted_by_transport(tmp_path: Path) -> None:
     async def play(made: Daemon) -> None:
-        (path, *_) = made.config.sockets
+        (path, *_) = made.app.sockets
         links = [await dial("local", path, 0) for _ in range(2)]
         links.append(await dial("tcp", LOCALHOST, port_of(made)))
         await until(lambda: sum(len(p.connections) for p in made.server.pools.values()) == 3)
-        assert snapshot(made).connections == {"local": 2, "tcp": 1}
+        assert made.snapshot().connections == {"local": 2, "tcp": 1}
         for link in links:
             link.close()
 
@@ -199,10 +199,10 @@ def test_a_registration_has_name_owner_age_and_whether_its_server_is_there(tmp_p
                 rpcb(400001, 1, b"tcp", server_gone, b"1000"),
                 rpcb(400002, 1, b"tcp", b"192.0.2.1.8.1", b"1000"),
             ):
-                assert made.registry.set(entry)
-            made.ages.clock = lambda: asyncio.get_running_loop().time() + 5
+                assert made.app.registry.set(entry)
+            made.app.ages.clock = lambda: asyncio.get_running_loop().time() + 5
 
-        found = registrations(played(tmp_path, play, liveness_interval=60))
+        found = registrations(played(tmp_path, play, interval=60))
 
     nfs = found[100003]
     assert msgspec.structs.replace(nfs, age=0) == Registered(
@@ -217,7 +217,7 @@ def test_a_registration_has_name_owner_age_and_whether_its_server_is_there(tmp_p
 
 def test_without_checks_nothing_is_known_of_servers(tmp_path: Path) -> None:
     async def play(made: Daemon) -> None:
-        made.registry.set(rpcb(400001, 1, b"tcp", b"127.0.0.1.0.1", b"1000"))
+        made.app.registry.set(rpcb(400001, 1, b"tcp", b"127.0.0.1.0.1", b"1000"))
 
     found = registrations(played(tmp_path, play))
 
@@ -226,8 +226,10 @@ def test_without_checks_nothing_is_known_of_servers(tmp_path: Path) -> None:
 
 def test_of_many_registrations_the_first_are_listed(tmp_path: Path) -> None:
     async def play(made: Daemon) -> None:
-        assert len(snapshot(made, listed=3).registrations) == 3
-        assert snapshot(made, listed=0).registered == len(made.registry)
+        assert len(made.app.report(common_report.common_status(made), listed=3).registrations) == 3
+        assert made.app.report(common_report.common_status(made), listed=0).registered == len(
+            made.app.registry
+        )
 
     played(tmp_path, play)
 
@@ -235,6 +237,6 @@ def test_of_many_registrations_the_first_are_listed(tmp_path: Path) -> None:
 def test_where_proc_does_not_tell_the_uptime_is_that_of_the_image(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(status_module, "started_at", lambda _: None)
+    monkeypatch.setattr(common_report, "started_at", lambda _: None)
 
     assert 0 < played(tmp_path, nothing).uptime < 10

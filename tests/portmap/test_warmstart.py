@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oncrpc.errors import XdrError
-from oncrpc.portmap.registry import MAX_PATH, MAX_REGISTRATIONS, Registry
+from oncrpc.portmap.config import MAX_REGISTRATIONS
+from oncrpc.portmap.registry import MAX_PATH, Registry
 from oncrpc.portmap.warmstart import MAX_OWNER, MAX_SIZE, PORTMAP, RPCBIND, WarmStart
 from oncrpc.programs.rpcb import rp__list, rpcb, rpcblist_ptr
 from oncrpc.xdr import codec

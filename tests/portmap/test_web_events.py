@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from pathlib import Path
 
 import pytest
@@ -10,12 +9,10 @@ import pytest
 from oncrpc.aio.link import dial
 from oncrpc.daemon.web import feed
 from oncrpc.portmap import web_events as events
-from oncrpc.portmap.daemon import Daemon
 from oncrpc.portmap.web_events import RegistryEvents
 from oncrpc.programs.rpcb import RPCBVERS4, rpcb
-from oncrpc.version import __version__
+from support.daemons import Daemon, serving, stateful
 from support.loops import run
-from support.serving import serving, stateful
 from support.web_serving import showing, watching
 
 NFS = rpcb(100003, 3, b"tcp", b"0.0.0.0.8.1", b"superuser")
@@ -34,11 +31,11 @@ def test_viewer_gets_all_registrations_then_the_changes(tmp_path: Path) -> None:
         async with showing(tmp_path) as made, watching(made) as viewer:
             assert b"Content-Type: text/event-stream" in viewer.head
             told = await viewer.next("registry")
-            assert told["registered"] == len(told["registrations"]) == len(made.registry)
-            made.registry.set(NFS)
+            assert told["registered"] == len(told["registrations"]) == len(made.app.registry)
+            made.app.registry.set(NFS)
             (added,) = await viewer.next("added")
             assert (added["program"], added["name"], added["netid"]) == (100003, "nfs", "tcp")
-            made.registry.drop(NFS)
+            made.app.registry.drop(NFS)
             assert await viewer.next("removed") == [
                 {"program": 100003, "name": "nfs", "version": 3, "netid": "tcp"}
             ]
@@ -46,28 +43,14 @@ def test_viewer_gets_all_registrations_then_the_changes(tmp_path: Path) -> None:
     run(scenario())
 
 
-def test_daemon_event_comes_first_and_again(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with showing(tmp_path) as made, watching(made) as viewer:
-            told = await viewer.next("daemon")
-            assert (told["host"], told["version"]) == (socket.gethostname(), __version__)
-            assert told["policy"]["rules"] == 0
-            assert set(told["refusals"]) == {"unauthorized", "declined", "indirect"}
-            assert set(told["drops"]) == {"rate", "busy", "malformed", "overlong", "kernel"}
-            await viewer.next("registry")
-            assert (await viewer.next("daemon"))["uptime"] >= told["uptime"]
-
-    run(scenario())
-
-
 def test_new_address_is_a_change(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with showing(tmp_path) as made:
-            made.registry.set(NFS)
+            made.app.registry.set(NFS)
             async with watching(made) as viewer:
                 await viewer.next("registry")
-                made.registry.drop(NFS)
-                made.registry.set(rpcb(100003, 3, b"tcp", b"0.0.0.0.8.2", b"superuser"))
+                made.app.registry.drop(NFS)
+                made.app.registry.set(rpcb(100003, 3, b"tcp", b"0.0.0.0.8.2", b"superuser"))
                 (changed,) = await viewer.next("changed")
                 assert changed["address"] == "0.0.0.0.8.2"
 
@@ -78,7 +61,7 @@ def test_rates_have_the_procedures_called(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with showing(tmp_path) as made, watching(made) as viewer:
             await viewer.next("registry")
-            (path, *_) = made.config.sockets
+            (path, *_) = made.app.sockets
             link = await dial("local", path, 0)
             await RPCBVERS4.Client(link).RPCBPROC_GETTIME()
             while not (told := await viewer.next("rates"))["procedures"]:
@@ -87,7 +70,7 @@ def test_rates_have_the_procedures_called(tmp_path: Path) -> None:
             (called,) = told["procedures"]
             assert (called["version"], called["procedure"]) == (4, "GETTIME")
             assert told["calls"] == called["rate"] > 0
-            assert (told["connections"], told["registered"]) == (1, len(made.registry))
+            assert (told["connections"], told["registered"]) == (1, len(made.app.registry))
 
     run(scenario())
 
@@ -97,14 +80,14 @@ def test_listing_is_kept_until_the_registry_changes(
 ) -> None:
     async def scenario() -> None:
         async with serving(stateful(tmp_path)) as made:
-            source = RegistryEvents(made)
+            source = RegistryEvents(made.app)
             first = source.listing()
             assert source.listing() is first
-            made.registry.set(NFS)
+            made.app.registry.set(NFS)
             second = source.listing()
             assert second != first
             monkeypatch.setattr(events, "SECOND", 0.0)
-            made.registry.drop(NFS)
+            made.app.registry.drop(NFS)
             assert source.listing() is not source.listing()
 
     monkeypatch.setattr(events, "SECOND", 60.0)
@@ -118,7 +101,7 @@ def test_markup_in_an_address_is_text(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with showing(tmp_path) as made, watching(made) as viewer:
             await viewer.next("registry")
-            assert made.registry.set(named(made))
+            assert made.app.registry.set(named(made))
             (added,) = await viewer.next("added")
             assert added["address"] == "<script>alert(1)</script>"
 

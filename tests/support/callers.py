@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from copy import copy
 from typing import Any, TypeVar
 
-from oncrpc.portmap.procedures import Mapper
+from oncrpc.access.admission import Admission
+from oncrpc.portmap.procedures import MAY_REFUSE, Mapper
 from oncrpc.portmap.registry import Registry
 from oncrpc.programs.rpcb import rpcb
 from oncrpc.rpc import AnyProcedure, Call, Caller
@@ -42,10 +43,17 @@ class PortMapper:
         self.clock = ManualClock()
         self.registry = Registry(limit=options.pop("limit", 65536))
         self.mapper = Mapper(self.registry, now=lambda: NOW, is_ours=OURS.__contains__, **options)
-        self.dispatcher = Dispatcher(
-            self.mapper.services(), clock=self.clock, before=self.mapper.before
-        )
+        self.dispatcher = Dispatcher(self.mapper.services(), clock=self.clock, before=self.before)
+        self.admission: Admission | None = None
         self.calls = Calls(first_xid=0, retransmit=False)
+
+    def before(self, call: Call) -> Awaitable[None] | None:
+        """Count, and ask the rules, as a daemon does."""
+        counted(self.mapper, call)
+        asked = None if self.admission is None else self.admission.before(call)
+        log = self.mapper.call_log
+        logs_outcome = log.vocabulary.name(call.procedure) in MAY_REFUSE
+        return asked if logs_outcome else log.admitted(asked, call)
 
     def message(
         self, procedure: AnyProcedure, *arguments: Any, cred: opaque_auth | None = None
@@ -78,6 +86,12 @@ class PortMapper:
         if call.error is not None:
             raise call.error
         return call.result
+
+
+def counted(mapper: Mapper, call: Call) -> None:
+    """Count a call, as a daemon does."""
+    version = call.procedure.version.vers
+    call.count(mapper.statistics.calls_of(version, call.procedure.number))
 
 
 def registered(

@@ -9,13 +9,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from oncrpc.daemon.control.protocol import NAME, Reply, encoded
+from oncrpc.daemon.control.protocol import NAME, status_line
 from oncrpc.portmap.status import Status
 
 
 def reply(status: Status) -> bytes:
     """The line that says a status."""
-    return encoded(Reply(1, status))
+    return status_line(status)
 
 
 class FakeControl:

@@ -16,19 +16,22 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from oncrpc.addr import join_uaddr, transport
 from oncrpc.aio.server import Server
-from oncrpc.daemon.limits import LIMITS, LOCAL_LIMITS
+from oncrpc.daemon.limits import limits
 from oncrpc.net.sockets import listen, listen_local
-from oncrpc.portmap.daemon import own_registrations
+from oncrpc.portmap.app import PortMapper as Application
+from oncrpc.portmap.app import own_registrations
 from oncrpc.portmap.forward import Forwarder
 from oncrpc.portmap.procedures import Mapper
 from oncrpc.portmap.registry import Registry
 from oncrpc.programs.rpcb import rpcb
 from oncrpc.rpc.dispatch import Dispatcher
 from oncrpc.rpc.record import RecordReader, encode_record
+from support.callers import counted
 
 DEADLINE = 2.0
 HOSTS = {"udp": "127.0.0.1", "tcp": "127.0.0.1", "udp6": "::1", "tcp6": "::1"}
@@ -118,10 +121,11 @@ async def port_mapper(
     dispatcher = Dispatcher(
         mapper.services(),
         clock=time.monotonic,
-        before=mapper.before,
+        before=partial(counted, mapper),
         reply_cache=mapper.reply_cache if remembering else None,
     )
-    server = Server(dispatcher, limits=LIMITS, local_limits=LOCAL_LIMITS)
+    network, local = limits(Application.max_record)
+    server = Server(dispatcher, limits=network, local_limits=local)
     for netid, host in HOSTS.items():
         server.add(listen(transport(netid), host, 0), netid)
     server.add(listen_local(str(path)), "local")

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from oncrpc.daemon.state.journal import JOURNAL, SNAPSHOT, Store
-from oncrpc.portmap.registry import Operation, Registry
+from oncrpc.daemon.state.records import Operation
+from oncrpc.portmap.registry import Registry, key_of
+from oncrpc.portmap.store import FORM
 from oncrpc.programs.rpcb import rpcb
 from oncrpc.testing import ManualClock
 from support.callers import registered
@@ -54,6 +56,8 @@ class Kept:
         self.store = Store(
             path,
             lambda: iter(self.registry),
+            form=FORM,
+            key=key_of,
             boot=boot,
             write=self.disk.write,
             clock=self.clock,

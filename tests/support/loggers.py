@@ -7,21 +7,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from oncrpc.daemon.log.setup import FILTERED
+
 
 @pytest.fixture
 def loggers() -> Iterator[None]:
     """The loggers are as before when the test has ended."""
-    names = (
-        "oncrpc",
-        "oncrpc.aio",
-        "oncrpc.rpc",
-        "oncrpc.portmap",
-        "oncrpc.daemon.web",
-        "oncrpc.calls",
-        "oncrpc.access",
-        "oncrpc.access.hosts",
-        "oncrpc.host",
-    )
+    names = ("oncrpc", "oncrpc.calls", "oncrpc.access", "oncrpc.config", *FILTERED)
     kept = []
     for name in names:
         logger = logging.getLogger(name)

@@ -6,24 +6,20 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from oncrpc.portmap.status import (
+from oncrpc.daemon.control.status import (
     Calls,
-    Checks,
     Drops,
-    Forwarding,
-    Procedure,
-    Registered,
-    Rules,
-    Socket,
-    State,
-    Status,
+    ProcedureCalls,
+    RulesRead,
+    ServedSocket,
 )
+from oncrpc.portmap.status import Checks, Forwarding, Registered, StateFiles, Status
 
 NFS = Registered(100003, "nfs", 3, "tcp", "0.0.0.0.8.1", "superuser", 90000.0, "alive")
 UNNAMED = Registered(400001, None, 1, "local", "/run/greet.sock", "1000", 61.0, "gone")
-GETPORT = Procedure(2, "GETPORT", 1200, 4.25)
-GETADDR = Procedure(4, "GETADDR", 34, 0.0)
-NEVER = Procedure(4, "GETSTAT", 0, 0.0)
+GETPORT = ProcedureCalls(2, "GETPORT", 1200, 4.25)
+GETADDR = ProcedureCalls(4, "GETADDR", 34, 0.0)
+NEVER = ProcedureCalls(4, "GETSTAT", 0, 0.0)
 
 
 def some_status(**changes: Any) -> Status:
@@ -33,9 +29,9 @@ def some_status(**changes: Any) -> Status:
         pid=4242,
         uptime=273_600.0,
         sockets=[
-            Socket("local", "/run/rpcbind.sock"),
-            Socket("local", "@/run/rpcbind.sock"),
-            Socket("udp", "0.0.0.0.0.111"),
+            ServedSocket("local", "/run/rpcbind.sock"),
+            ServedSocket("local", "@/run/rpcbind.sock"),
+            ServedSocket("udp", "0.0.0.0.0.111"),
         ],
         connections={"tcp": 3},
         calls=Calls(1234, 4.25, 5400.0, 60.0, [GETADDR, GETPORT, NEVER]),
@@ -43,10 +39,11 @@ def some_status(**changes: Any) -> Status:
         drops=Drops(rate=7, busy=0, malformed=0, overlong=2, kernel=0),
         forwarding=Forwarding(enabled=False, pending=0),
         liveness=Checks(interval=60.0, watched=None, last=12.5, dropped=2),
-        policy=Rules("/etc/portmap.toml", 3),
-        state=State("/run/portmap", 4200),
+        policy=RulesRead("/etc/portmap.toml", 3),
+        state=StateFiles("/run/portmap", 4200),
         warm_start=None,
         registered=2,
         registrations=[NFS, UNNAMED],
+        changes=[],
     )
     return replace(made, **changes)

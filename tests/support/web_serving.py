@@ -13,12 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from oncrpc.daemon.web.address import place_of
+from oncrpc.daemon.config.values import place_of
 from oncrpc.daemon.web.content import StaticFile, WebContent, event
 from oncrpc.daemon.web.open import opened, shown
-from oncrpc.portmap.daemon import WEB_MODULES, Daemon
-from support.listeners import LOCALHOST, listening
-from support.serving import stateful
+from oncrpc.portmap.app import PortMapper
+from support.daemons import LOCALHOST, Daemon, listening, stateful
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
@@ -29,9 +28,10 @@ Address = tuple[str, int]
 @asynccontextmanager
 async def showing(tmp_path: Path, **options: object) -> AsyncIterator[Daemon]:
     """A port mapper, started, with its web page."""
-    with listening(stateful(tmp_path, **options)) as listeners:
-        listeners.web = opened(place_of(f"{LOCALHOST}:0"), modules=WEB_MODULES)
-        made = Daemon(listeners=listeners, config=stateful(tmp_path, **options))
+    setup = stateful(tmp_path, **options)
+    with listening(setup) as listeners:
+        listeners.web = opened(place_of(f"{LOCALHOST}:0"), modules=PortMapper.web_modules)
+        made = setup.daemon(listeners)
         async with shown(listeners.web, made.content):
             made.start()
             try:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from enum import Enum
 from typing import Any
 
@@ -67,6 +67,19 @@ class CallLog:
         if self.logs_accepted:
             extra = {"call": self.parts_of(call)}
             calls_log.info(LINE, source_of(call.caller), self.described(call), "", extra=extra)
+
+    def admitted(self, asked: Awaitable[None] | None, call: Call) -> Awaitable[None] | None:
+        """Log a call as accepted, once ``asked`` has let it through if it has to be awaited."""
+        if not self.logs_accepted:
+            return asked
+        if asked is not None:
+            return self._logged_after(asked, call)
+        self.accepted(call)
+        return None
+
+    async def _logged_after(self, asked: Awaitable[None], call: Call) -> None:
+        await asked
+        self.accepted(call)
 
     def refused(self, call: Call, refusal: Refusal, detail: str = "") -> None:
         """Log a refused call, or count it for the next line."""

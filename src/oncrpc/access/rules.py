@@ -105,11 +105,7 @@ class Asker(NamedTuple):
         return cls(caller.netid, address, None, caller.loopback and address.is_loopback)
 
 
-class Table(Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_fields=True):
-    """A table of a configuration file: keys have dashes, and unknown keys are errors."""
-
-
-class Rule(Table, frozen=True):
+class Rule(Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_fields=True):
     """What is done with the calls that fit all that the rule names; what it leaves out fits all."""
 
     then: Then

@@ -1,6 +1,6 @@
-"""pmap_dump: writes the mappings of a port mapper as text, which pmap_set restores.
+"""pmap_dump: write the mappings of a port mapper as text, for pmap_set to restore.
 
-A line has program, version, protocol, port and the program's name, if it has one.
+A line is program, version, protocol, port and the program's name, which may be missing.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ OPTIONS = (
 )
 HELP = f"""{USAGE}
 
-Write the mappings of the port mapper (its version 2), one per line, for pmap_set.
+Write the mappings of the port mapper (its version 2), a line each, as pmap_set reads them.
 
 {described(OPTIONS)}"""
 
@@ -37,10 +37,10 @@ Write the mappings of the port mapper (its version 2), one per line, for pmap_se
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status."""
     words = sys.argv[1:] if arguments is None else arguments
-    return command.run(PROGRAM, lambda: _execute(words))
+    return command.run(PROGRAM, lambda: _dump(words))
 
 
-def _execute(arguments: Sequence[str]) -> int:
+def _dump(arguments: Sequence[str]) -> int:
     mapper = MapperChoice(PROGRAM)
     for name, value in command.read_options(PROGRAM, OPTIONS, arguments):
         if name == "help":

@@ -95,7 +95,7 @@ def limited_dial(dial: DialLink[L], limit: TimeLimit) -> Callable[..., Awaitable
     return dial_within
 
 
-class ConnectTarget(Generic[L]):
+class Target(Generic[L]):
     """The program that a client is connected to, found and dialed as often as needed.
 
     Raises:

@@ -1,8 +1,8 @@
-"""Sockets that were opened for us: by the service manager, or by an earlier image of this process.
+"""Sockets that others opened for us: the service manager, or an earlier image of this process.
 
-The manager's are those of a socket unit, or of its store: there we had put our own, with names that
-start with ``NAME``. A socket is served as the netid that its family and type have. One that cannot
-be served is a mistake in a unit, and is told: to pass over it would leave its callers to nobody.
+The manager passes those of a socket unit, and those of its store: there we had put our own, with
+names that start with the daemon's. The netid of a socket follows from its family and type. A socket
+that cannot be served is a mistake in a unit, and an error: its callers would never be answered.
 """
 
 from __future__ import annotations
@@ -21,9 +21,8 @@ from oncrpc.net.targets import FAMILIES, type_of
 
 FIRST = 3
 MAX_PASSED = 1024
-"""Sockets that a service manager may pass."""
+"""More than any manager passes."""
 
-NAME = "portmap-"
 VARIABLES = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID")
 
 
@@ -44,12 +43,12 @@ class Given(Struct, frozen=True):
 
     @property
     def path(self) -> str:
-        """Of a local socket: its path, or ``@name``."""
+        """The path of a local socket, or ``@name``."""
         return path_of(self.sock)
 
     @property
     def reachable(self) -> bool:
-        """A local socket of our own may have lost its file: then nobody finds it."""
+        """False for a local socket of ours whose file is gone: no client could find it."""
         if self.passed.foreign or self.netid != "local" or self.path.startswith("@"):
             return True
         try:
@@ -58,30 +57,30 @@ class Given(Struct, frozen=True):
             return False
 
 
-def passed_by_manager(environ: MutableMapping[str, str]) -> list[Passed]:
-    """What the environment says was passed to this process; it says so once."""
+def passed_by_manager(name: str, environ: MutableMapping[str, str]) -> list[Passed]:
+    """The sockets that the environment names; the variables are removed."""
     told = [environ.pop(name, "") for name in VARIABLES]
     pid, count, names = told[:3]
     if pid != str(os.getpid()) or not count.isdecimal() or int(count[:10]) > MAX_PASSED:
         return []
     called = names.split(":") + [""] * int(count)
-    ours = [name.startswith(NAME) for name in called[: int(count)]]
+    ours = [each.startswith(f"{name}-") for each in called[: int(count)]]
     return [
         Passed(number, foreign=not stored, stored=stored)
         for number, stored in enumerate(ours, start=FIRST)
     ]
 
 
-def name_for(netid: str) -> str:
-    """What a socket is called in the manager's store."""
-    return NAME + netid
+def stored_name(name: str, netid: str) -> str:
+    """The name of a socket in the manager's store."""
+    return f"{name}-{netid}"
 
 
 def given(passed: Iterable[Passed]) -> Iterator[Given]:
     """The passed sockets with their netids.
 
     Raises:
-        StartError: one that cannot be served.
+        StartError: one cannot be served.
     """
     return map(_given, passed)
 
@@ -96,7 +95,7 @@ def _given(passed: Passed) -> Given:
     number = passed.descriptor
     try:
         if not stat.S_ISSOCK(os.fstat(number).st_mode):
-            raise StartError(f"descriptor {number}, which was passed to us, is no socket")
+            raise StartError(f"descriptor {number}, which was passed to us, is not a socket")
         os.set_inheritable(number, False)
         sock = socket.socket(fileno=number)
     except OSError as error:
@@ -111,19 +110,19 @@ def _given(passed: Passed) -> Given:
 
 
 def _check(sock: socket.socket) -> None:
-    """Refuse what cannot be served, with the remedy."""
+    """Refuse a socket that cannot be served."""
     where = _place(sock)
     stream = sock.type == socket.SOCK_STREAM
     if stream and not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-        raise StartError(f"{where}, which was passed to us, does not listen; say Accept=no")
+        raise StartError(f"{where}, which was passed to us, does not listen; set Accept=no")
     if sock.family == socket.AF_INET6 and not sock.getsockopt(
         socket.IPPROTO_IPV6, socket.IPV6_V6ONLY
     ):
         raise StartError(
-            f"{where}, which was passed to us, serves IPv4 too; say BindIPv6Only=ipv6-only"
+            f"{where}, which was passed to us, serves IPv4 too; set BindIPv6Only=ipv6-only"
         )
     if not _netid(sock):
-        raise StartError(f"{where}, which was passed to us, is of a kind that is not served")
+        raise StartError(f"{where}, which was passed to us, has a type that is not served")
 
 
 def _netid(sock: socket.socket) -> str:

@@ -1,4 +1,4 @@
-"""How many connections the daemon may have open, and what they may cost."""
+"""The limits of a daemon's connections, by the descriptors that the process may open."""
 
 from __future__ import annotations
 
@@ -6,34 +6,47 @@ import resource
 
 from oncrpc.aio.limits import Limits
 
-MAX_RECORD = 9000
-"""Bytes of a call on a stream, as in the C daemon. Real calls have a few hundred."""
-
 MAX_UNANSWERED = 8 << 20
-"""Bytes of all calls that are incomplete or in progress, of all peers of a pool."""
+"""Bytes of incomplete calls and calls in progress, over all clients of one kind of socket."""
 
-LIMITS = Limits(record=MAX_RECORD, unanswered_by_all=MAX_UNANSWERED)
-LOCAL_LIMITS = LIMITS._replace(idle_time=None)
 SOURCES = 4
-"""A source may have one in so many connections: many clients may share an address."""
+"""One source may have this fraction of the connections, 1/4: clients may share an address."""
 
 SPARE = 64
 """Descriptors that are not for connections."""
 
+DESCRIPTORS = 8192
+"""Descriptors to ask for."""
 
-def limits(watched: int = 0) -> tuple[Limits, Limits]:
-    """Those of the connections from the network, and of the local ones.
 
-    So many processes may be watched besides.
+def limits(record: int, *, watched: int = 0) -> tuple[Limits, Limits]:
+    """The limits of network connections and of local ones, with calls of ``record`` bytes.
+
+    ``watched``: descriptors to reserve for pidfds. Local connections may be idle for ever: the
+    kernel keeps one open for as long as it serves NFS.
     """
     most = connections(watched)
-    each = {"connections": most, "per_source": max(1, most // SOURCES)}
-    return LIMITS._replace(**each), LOCAL_LIMITS._replace(**each)
+    network = Limits(
+        record=record,
+        unanswered_by_all=MAX_UNANSWERED,
+        connections=most,
+        per_source=max(1, most // SOURCES),
+    )
+    return network, network._replace(idle_time=None)
 
 
 def connections(watched: int = 0) -> int:
-    """How many of each kind may be open: those from the network leave room for local ones."""
+    """The limit for each of the two kinds: network connections leave room for local ones."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     spare = min(SPARE + watched, soft // 2)
-    room = LIMITS.connections if soft == resource.RLIM_INFINITY else (soft - spare) // 2
-    return max(1, min(room, LIMITS.connections))
+    usual = Limits().connections
+    room = usual if soft == resource.RLIM_INFINITY else (soft - spare) // 2
+    return max(1, min(room, usual))
+
+
+def raise_descriptors() -> None:
+    """Raise the soft limit, so that there is room for every connection."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

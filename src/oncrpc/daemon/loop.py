@@ -1,7 +1,7 @@
-"""The event loop that the daemon runs: uvloop's where that is installed, else Python's own.
+"""The event loop of a daemon: uvloop's if it is installed, else asyncio's.
 
-Whichever it is, what we serve is watched by an epoll of our own, and read and written by ourselves.
-With uvloop it only costs less that the loop turns.
+With either, our sockets are watched by an epoll of our own, and read and written by our code;
+uvloop only makes an iteration of the loop cheaper.
 """
 
 from __future__ import annotations
@@ -11,22 +11,23 @@ import logging
 import os
 from collections.abc import Callable, Mapping
 
-log = logging.getLogger("oncrpc.portmap")
-
-VARIABLE = "PORTMAP_LOOP"
-"""The variable that names the loop, for whoever does not want the one that would be taken."""
+log = logging.getLogger("oncrpc.daemon")
 
 STANDARD, FAST = "asyncio", "uvloop"
 
 
-def factory(environ: Mapping[str, str] = os.environ) -> Callable[[], asyncio.AbstractEventLoop]:
-    """What makes the loop; to be called before root is left, who may be alone in reading uvloop.
+def factory(
+    name: str, environ: Mapping[str, str] = os.environ
+) -> Callable[[], asyncio.AbstractEventLoop]:
+    """The event loop factory; ``NAME_LOOP`` in the environment chooses one.
 
-    Nothing here keeps the daemon from starting: a new image that took over could not go back.
+    Call it as root: the daemon's user may not be able to read uvloop. Nothing here keeps the daemon
+    from starting: a new image that took over could not go back.
     """
-    wanted = environ.get(VARIABLE, "")
+    variable = f"{name.upper()}_LOOP"
+    wanted = environ.get(variable, "")
     if wanted not in ("", STANDARD, FAST):
-        log.warning("%s is %r; write %s or %s", VARIABLE, wanted, STANDARD, FAST)
+        log.warning("%s is %r; write %s or %s", variable, wanted, STANDARD, FAST)
     if wanted == STANDARD:
         return asyncio.new_event_loop
     try:
@@ -40,6 +41,6 @@ def factory(environ: Mapping[str, str] = os.environ) -> Callable[[], asyncio.Abs
 
 
 def report() -> None:
-    """Say in the log which loop is running."""
+    """Log which loop is running."""
     name = type(asyncio.get_running_loop()).__module__.partition(".")[0]
     log.debug("the event loop is %s's", name)

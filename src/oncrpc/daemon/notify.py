@@ -9,7 +9,7 @@ import socket
 import time
 from collections.abc import Mapping
 
-log = logging.getLogger("oncrpc.portmap")
+log = logging.getLogger("oncrpc.daemon")
 
 
 class Notifier:

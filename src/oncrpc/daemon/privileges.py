@@ -5,20 +5,18 @@ from __future__ import annotations
 import os
 import pwd
 import sys
-from collections.abc import Callable
-
-DEFAULT_USERS = ("_rpc", "rpc", "nobody")
+from collections.abc import Callable, Iterable
 
 
-def user_of(name: str | None) -> pwd.struct_passwd | None:
-    """The user to become; by default the first of ``DEFAULT_USERS`` that the host has.
+def user_of(name: str | None, usual: Iterable[str]) -> pwd.struct_passwd | None:
+    """The user to become: the one of that name or number, else the first of ``usual`` that exists.
 
     Raises:
         KeyError: there is no user of that name or number.
     """
     if name is not None:
         return pwd.getpwuid(int(name)) if name.isdecimal() else pwd.getpwnam(name)
-    for candidate in DEFAULT_USERS:
+    for candidate in usual:
         try:
             return pwd.getpwnam(candidate)
         except KeyError:
@@ -38,9 +36,9 @@ def drop(user: pwd.struct_passwd) -> None:
 
 
 def open_standard_files() -> None:
-    """Open descriptors 0, 1 and 2 where whoever started us has closed them.
+    """Open descriptors 0, 1 and 2 if they are closed.
 
-    Else a socket would get such a number, and be lost when the daemon lets go of the terminal.
+    Otherwise a socket would get such a number, and be lost when the daemon leaves the terminal.
     """
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
@@ -48,7 +46,7 @@ def open_standard_files() -> None:
     sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115  # for as long as we run
 
 
-def detach() -> Callable[[str], None]:
+def detach(name: str) -> Callable[[str], None]:
     """Go on in a background process; the caller's process waits for what that one reports.
 
     The result is to be called once: with an empty text when the daemon serves, which ends the
@@ -57,7 +55,7 @@ def detach() -> Callable[[str], None]:
     reading, writing = os.pipe()
     if os.fork():
         os.close(writing)
-        _end_as_told(reading)
+        _exit_as_reported(reading, name)
     os.close(reading)
     os.setsid()
     if os.fork():
@@ -66,12 +64,12 @@ def detach() -> Callable[[str], None]:
     return lambda report: _report(writing, report)
 
 
-def _end_as_told(reading: int) -> None:
+def _exit_as_reported(reading: int, name: str) -> None:
     with open(reading, "rb") as pipe:
         report = pipe.read()
     if report == b"\0":
         os._exit(0)
-    sys.stderr.write(report.decode() or "portmap: the daemon ended before it could serve\n")
+    sys.stderr.write(report.decode() or f"{name}: the daemon ended before it could serve\n")
     sys.stderr.flush()
     os._exit(1)
 

@@ -1,8 +1,8 @@
-"""The program that this process runs, and putting a new image of it in its place (execve(2)).
+"""Replacing the program of this process by a new image of it (execve(2)).
 
-After that there is no way back. So a child tries first whether the program can start as the user
-that we are now: it loads everything, reads the options and the configuration, and says that it
-understands what it would be left. That user may not be allowed to read what root could.
+After ``execve`` there is no way back. So a child process first tries whether the program can start
+as the current user, who may not read all that root could: it imports everything, reads the options
+and the configuration, and prints that it can read a handover.
 """
 
 from __future__ import annotations
@@ -12,37 +12,38 @@ import os
 import pwd
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from contextlib import suppress
 from typing import NoReturn
 
 from msgspec import Struct
 
-from oncrpc.daemon.activation import VARIABLES
+from oncrpc.daemon.activation import VARIABLES, Passed, passed_by_manager
 from oncrpc.daemon.handover import (
     CHECK,
     UNDERSTOOD,
     VARIABLE,
     Handover,
     keep_private,
+    received,
     write,
 )
 
 CHECK_TIME = 10.0
-"""Seconds that a new image has to start in the child."""
+"""Seconds for the new image to start in the child."""
 
 HELD = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR2)
-"""Signals that wait while nobody obeys them: from one image to the other."""
+"""Signals to block between two images; they stay pending across ``execve``."""
 
 
 class Image(Struct, frozen=True):
-    """A command, and the folder in which it was given."""
+    """A command line, and the directory in which it was given."""
 
     command: Sequence[str]
     folder: str
 
     async def fault(self) -> str:
-        """Why the program could not start; empty if it can."""
+        """Why the program cannot start; empty if it can."""
         try:
             child = await asyncio.create_subprocess_exec(
                 *self.command,
@@ -66,14 +67,14 @@ class Image(Struct, frozen=True):
             return ""
         lines = complained.decode(errors="replace").strip().splitlines()
         if lines:
-            return lines[-1].removeprefix("portmap: ")
+            return lines[-1].partition(": ")[2] or lines[-1]
         return f"the new image does not take over ({child.returncode})"
 
     def replace(self, handover: Handover) -> NoReturn:
-        """Run a new image here; hold the signals before.
+        """Execute a new image in this process; call ``hold_signals`` before.
 
         Raises:
-            OSError: it could not be done; nothing has changed.
+            OSError: it failed, and nothing has changed.
         """
         before = os.getcwd()
         memory = write(handover)
@@ -96,12 +97,12 @@ def of_this_process(folder: str = "") -> Image:
 
 
 def hold_signals() -> None:
-    """Have signals wait that nobody could obey: they outlast the image."""
+    """Block these signals across ``execve``: they are delivered to the new image."""
     signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
 
 
 def obey_signals() -> None:
-    """Let them through."""
+    """Unblock them."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD)
 
 
@@ -124,3 +125,30 @@ def _user() -> str:
         return pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:
         return str(os.geteuid())
+
+
+class Origin(Struct, frozen=True):
+    """How this process was started.
+
+    ``former`` is what an earlier image has left, ``passed`` the open sockets. With ``checking`` the
+    process only reports whether it could start.
+    """
+
+    image: Image
+    passed: Sequence[Passed] = ()
+    former: Handover | None = None
+    checking: bool = False
+
+
+def begun(name: str, environ: MutableMapping[str, str] = os.environ) -> Origin:
+    """Read the environment, and remove from it what is for this process only.
+
+    Raises:
+        StartError: what a former image has left cannot be read.
+    """
+    if environ.get(VARIABLE) == CHECK:
+        return Origin(of_this_process(), checking=True)
+    former = received(environ)
+    if former is not None:
+        return Origin(of_this_process(former.folder), former.sockets, former)
+    return Origin(of_this_process(), passed_by_manager(name, environ))

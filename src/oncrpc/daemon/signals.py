@@ -1,9 +1,18 @@
-"""What a daemon is asked while it serves: to read its files again, and to start anew in place.
+"""The signals of a daemon, all of them.
 
-SIGUSR2 puts a new image of the program in the place of this one: the process, its sockets, its
-connections and its registrations stay. From the freezing of the old one to the start of the new one
-nobody is answered; whoever asks waits in the sockets. Whatever keeps the new image from starting is
-found before, or leaves everything as it was.
+========================  ======================================================================
+SIGTERM, SIGINT, SIGQUIT  end
+SIGHUP                    read the configuration again
+SIGUSR2                   restart in place: execute the program again in this process
+SIGUSR1, SIGPIPE          ignored, as by the C daemon
+========================  ======================================================================
+
+``ignore`` is called first, as the default action of most of them would end a process that starts;
+``obey`` once the daemon answers; ``finish`` when it has ended.
+
+A restart keeps the process, its sockets, its connections and the application's state. Clients that
+call while the program is replaced wait in the sockets. Whatever would keep the new image from
+starting is found before, or leaves everything as it was.
 """
 
 from __future__ import annotations
@@ -13,88 +22,112 @@ import logging
 import os
 import signal
 from collections.abc import Sequence
+from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from oncrpc.aio.connections import Carried
-from oncrpc.daemon import lock as pidfile
-from oncrpc.daemon.activation import name_for
-from oncrpc.daemon.handover import Handover, Kept, registrations_of
-from oncrpc.daemon.listeners import Listeners
-from oncrpc.daemon.lock import SERVING, Holder
+from oncrpc.daemon import lockfile
+from oncrpc.daemon.activation import stored_name
+from oncrpc.daemon.handover import Handover, KeptConnection
+from oncrpc.daemon.lockfile import SERVING, Holder
 from oncrpc.daemon.notify import Notifier
 from oncrpc.daemon.reexec import Image, hold_signals, obey_signals
+from oncrpc.daemon.runtime import Runtime
 from oncrpc.host.processes import started_at
-from oncrpc.portmap.daemon import Daemon
 
-log = logging.getLogger("oncrpc.portmap")
+log = logging.getLogger("oncrpc.daemon")
+
+ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+OBEYED = (signal.SIGHUP, signal.SIGUSR2)
+IGNORED = (signal.SIGUSR1, signal.SIGPIPE)
 
 HANDOVER_DRAIN = 0.5
-"""Seconds that calls under way have before a new image takes over."""
+"""Seconds for calls in progress before a new image takes over."""
 
 TURNS = 3
-"""Of the loop, in which a signal that has arrived is seen."""
+"""Iterations of the event loop in which a signal that has arrived is noticed."""
 
 
-class Life:
-    """Obeys signals on behalf of a daemon, and tells of it where that is asked for."""
+def ignore() -> None:
+    """Ignore the signals that are obeyed later, and those that never are."""
+    for number in (*OBEYED, *IGNORED):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def finish() -> None:
+    """Ignore every signal: the daemon has ended."""
+    for number in (*ENDING, *OBEYED):
+        signal.signal(number, signal.SIG_IGN)
+
+
+class Signals:
+    """Obeys signals for a daemon, and reports to the lock file and the service manager.
+
+    ``number`` counts the images of this process, ``events`` the signals that were obeyed; both go
+    into the lock file, where ``reload`` waits for them.
+    """
 
     def __init__(
-        self,
-        daemon: Daemon,
-        listeners: Listeners,
-        *,
-        image: Image,
-        locks: Sequence[int],
-        notifier: Notifier,
-        former: Handover | None = None,
+        self, daemon: Runtime[Any], *, image: Image, locks: Sequence[int], notifier: Notifier
     ) -> None:
-        self.daemon, self.listeners, self.image = daemon, listeners, image
+        self.daemon, self.image = daemon, image
         self.locks, self.notifier = locks, notifier
+        former = daemon.former
         self.number = 1 if former is None else former.image + 1
         self.events = 0 if former is None else former.events + 1
         self._restart: asyncio.Task[None] | None = None
 
-    def begin(self) -> None:
-        """The daemon answers: obey from now on, and tell that."""
+    def watch(self) -> None:
+        """End at a signal, from now on."""
+        loop = asyncio.get_running_loop()
+        for number in ENDING:
+            loop.add_signal_handler(number, self.daemon.ended.set)
+        for number in IGNORED:
+            signal.signal(number, signal.SIG_IGN)
+
+    def obey(self) -> None:
+        """The daemon answers: obey the other signals too, and report that it serves."""
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGHUP, self._reread)
         loop.add_signal_handler(signal.SIGUSR2, self._asked_to_restart)
         obey_signals()
         if self.notifier:
             self._store()
-        self._ready(SERVING)
+        self._report(SERVING)
 
     def end(self) -> None:
-        """The daemon is about to end."""
+        """Report that the daemon is about to end."""
         self.notifier.stopping()
 
-    def _ready(self, said: str) -> None:
+    def _report(self, text: str) -> None:
         started = started_at(os.getpid()) or 0
-        pidfile.write(self.locks, Holder(os.getpid(), started, self.number, self.events, said))
-        self.notifier.ready(said)
+        lockfile.write(self.locks, Holder(os.getpid(), started, self.number, self.events, text))
+        self.notifier.ready(text)
 
     def _store(self) -> None:
-        """Leave our sockets with the service manager, those that it has not given us."""
-        for sock, netid in self.listeners.sockets:
-            passed = self.listeners.of(sock)
+        """Leave our sockets with the service manager, except those that it has given us."""
+        listeners = self.daemon.listeners
+        for sock, netid in listeners.sockets:
+            passed = listeners.of(sock)
             if not (passed.foreign or passed.stored):
-                self.notifier.store(sock, name_for(netid))
-                self.listeners.passed[sock] = replace(passed, stored=True)
+                self.notifier.store(sock, stored_name(self.daemon.app.name, netid))
+                listeners.passed[sock] = replace(passed, stored=True)
 
     def _reread(self) -> None:
         self.notifier.reloading("reading the files again")
         fault = self.daemon.reread()
         self.events += 1
-        self._ready(fault or SERVING)
+        self._report(fault or SERVING)
 
     def _asked_to_restart(self) -> None:
         if self._restart is None or self._restart.done():
             self._restart = asyncio.ensure_future(self.restart())
-            self._restart.add_done_callback(_tell)
+            self._restart.add_done_callback(_raise_error)
 
     async def restart(self) -> None:
-        """Go on as a new image; if that cannot be, go on as before."""
+        """Go on as a new image; if that fails, go on as before."""
         fault = await self.image.fault()
         if not fault:
             log.info("restarting in place")
@@ -102,32 +135,32 @@ class Life:
             fault = await self._replace()
         if self.daemon.ended.is_set():
             return
-        said = f"not restarted: {fault}; going on as before"
-        log.error("%s", said)
+        text = f"not restarted: {fault}; going on as before"
+        log.error("%s", text)
         self.events += 1
-        self._ready(said)
+        self._report(text)
 
     async def _replace(self) -> str:
-        """Why it could not be done; it does not return if it could."""
-        ended = self.daemon.ended
+        """Replace the program; returns only if that failed, with the reason."""
+        daemon = self.daemon
         try:
-            connections = await self.daemon.server.freeze(drain=HANDOVER_DRAIN)
+            connections = await daemon.server.freeze(drain=HANDOVER_DRAIN)
             hold_signals()
             for _ in range(TURNS):
                 await asyncio.sleep(0)
-            if ended.is_set():
+            if daemon.ended.is_set():
                 return "told to end"
-            self.daemon.settle()
+            daemon.app.settle()
             self.image.replace(self._handover(connections))
         except OSError as error:
             return (error.strerror or "").lower()
         finally:
             obey_signals()
-            if not ended.is_set():
-                self.daemon.server.thaw()
+            if not daemon.ended.is_set():
+                daemon.server.thaw()
 
     def _handover(self, connections: list[Carried]) -> Handover:
-        daemon, listeners = self.daemon, self.listeners
+        daemon, listeners = self.daemon, self.daemon.listeners
         return Handover(
             pid=os.getpid(),
             image=self.number,
@@ -135,17 +168,15 @@ class Life:
             folder=self.image.folder,
             locks=list(self.locks),
             sockets=[listeners.of(sock) for sock, _ in listeners.sockets],
-            connections=[Kept(*each) for each in connections],
-            registrations=registrations_of(daemon.registry),
-            since=daemon.ages.since(daemon.registry),
-            warm=daemon.warm is not None,
-            state=daemon.config.state_dir,
-            control=daemon.config.control_dir,
+            connections=[KeptConnection(*each) for each in connections],
+            left=msgspec.Raw(daemon.app.leave()),
+            state=daemon.folders.state,
+            control=daemon.folders.control,
             web=None if listeners.web is None else listeners.web.fileno(),
         )
 
 
-def _tell(restart: asyncio.Task[None]) -> None:
-    """Have the loop log what nobody expected."""
+def _raise_error(restart: asyncio.Task[None]) -> None:
+    """Let the loop log an unexpected error."""
     if not restart.cancelled():
         restart.result()

@@ -1,4 +1,4 @@
-"""The configuration file of the port mapper: its tables, and their defaults."""
+"""The configuration of the port mapper, declared once (see ``daemon.config.declare``)."""
 
 from __future__ import annotations
 
@@ -6,81 +6,179 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from oncrpc.access.rules import IPNetwork, Network, ProgramNumber, Rule, Table
-from oncrpc.daemon.config.layers import Startup
-from oncrpc.daemon.config.values import LIVENESS_INTERVAL, LONGEST_INTERVAL
-from oncrpc.daemon.web.address import HostName, Place
-from oncrpc.portmap.registry import MAX_PER_OWNER, MAX_REGISTRATIONS
+from oncrpc.access.rules import ProgramNumber
+from oncrpc.daemon.config.declare import Option, Table
+from oncrpc.daemon.config.read import Schema
+from oncrpc.daemon.config.tables import Config, DaemonTable
+from oncrpc.daemon.config.values import FilePath
+from oncrpc.portmap.vocabulary import VOCABULARY
+from oncrpc.programs.portmap import PMAP_PORT
+
+NAME = "portmap"
+USERS = ("_rpc", "rpc", "nobody")
+LOCK = "/run/rpcbind.lock"
+"""The C daemon takes it too."""
+
+MAX_REGISTRATIONS = 65536
+"""Registrations; owners other than root may have half of them. A SET beyond is FALSE."""
+
+MAX_PER_OWNER = 1024
+"""Registrations of one user; those of unknown users count as one user's."""
 
 FEWEST_TOTAL = 64
 """Room for the port mapper's own registrations, and some."""
 
-REPLIES = 1000
-"""UDP replies a second to a source network, unless configured otherwise."""
+WARM_START = "/run/rpcbind"
+"""Where the C daemon keeps its files."""
 
-BURST = 10_000
-"""UDP replies at once: enough for 500 clients behind one address that send 20 calls each."""
+LIVENESS_INTERVAL = 60
+"""Seconds between two checks of the registered addresses."""
 
-MOST_RATE = 10_000_000
-
-
-class Registration(Table, frozen=True):
-    """Who may register, and how much (``oncrpc.portmap.ownership.Rules``)."""
-
-    local_only: bool = False
-    reserved_ports: bool = False
-    foreign_versions: bool = True
-    per_owner: Annotated[int, Meta(ge=1, le=MAX_REGISTRATIONS)] = MAX_PER_OWNER
-    total: Annotated[int, Meta(ge=FEWEST_TOTAL, le=MAX_REGISTRATIONS)] = MAX_REGISTRATIONS
+LONGEST_INTERVAL = 86_400
 
 
-class Rate(Table, frozen=True):
-    """Replies over UDP to a source prefix: how many a second, 0 for any, and how many at once."""
+class PortmapDaemonTable(DaemonTable, frozen=True):
+    """``[daemon]``."""
 
-    replies: Annotated[int, Meta(ge=0, le=MOST_RATE)] = REPLIES
-    burst: Annotated[int, Meta(ge=1, le=MOST_RATE)] = BURST
+    port: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=65535,
+            description="Listen on this port instead of {default}. With 0 a port is taken that is"
+            " free on all transports. Clients ask port {default}: another port is for clients that"
+            " can be configured.",
+        ),
+        Option(
+            "-p", "--port", metavar="PORT",
+            help="listen on this port instead of {default}; 0: any that is free",
+        ),
+    ] = PMAP_PORT  # fmt: skip
+    insecure: Annotated[
+        bool,
+        Meta(
+            description="Let anyone register and unregister, from any address, and let **CALLIT**,"
+            " **BCAST** and **INDIRECT** call program 100000. For isolated networks."
+        ),
+        Option(
+            "-i", "--insecure",
+            help="let anyone register and unregister, from any address: for isolated networks",
+        ),
+    ] = False  # fmt: skip
+    remote_calls: Annotated[
+        bool,
+        Meta(
+            description="Call local programs for others (**CALLIT**, **BCAST**, **INDIRECT**)."
+            " Broadcast RPC needs it, such as that of **ypbind** and of **rpcinfo -b**. Without it"
+            " CALLIT and BCAST are not answered, and INDIRECT is answered SYSTEM_ERR. Programs that"
+            " trust local callers are never called; see [security](../explanation/security.md)."
+        ),
+        Option(
+            "-r", "--remote-calls",
+            help="call local programs for others (CALLIT, BCAST, INDIRECT): for broadcast RPC",
+        ),
+    ] = False  # fmt: skip
+    warm_start: Annotated[
+        FilePath | None,
+        Meta(
+            description="Read the registrations from *FILE* at the start, and write them to it"
+            " after every change. Without *FILE* it is the C daemon's directory, */run/rpcbind*."
+            " *FILE* is the C daemon's *portmap.xdr* or *rpcbind.xdr*, or the directory that has"
+            " them: then both are read and written. A file of any other name is written in the"
+            " format of *rpcbind.xdr*, and read in either. The user of **-u** must be able to write"
+            " to the directory; if not, the files are read, and a line in the log says that they"
+            " are not written. What **\\--state-dir** has of this boot takes precedence, unless"
+            " another port mapper has written the files since."
+        ),
+        Option(
+            "-w", "--warm-start", metavar="FILE", const=WARM_START,
+            help="read and keep the registrations in the C daemon's portmap.xdr or rpcbind.xdr,"
+            f" or in the directory that has them; without FILE {WARM_START}",
+        ),
+    ] = None  # fmt: skip
 
 
-class RemoteCalls(Table, frozen=True):
-    """Programs that are never called for others (``oncrpc.portmap.remote_calls``)."""
+class RegistrationTable(Table, frozen=True):
+    """``[registration]``: who may register, and how much."""
 
-    deny: tuple[ProgramNumber, ...] = ()
+    local_only: Annotated[
+        bool, Meta(description="SET and UNSET over the local socket only.")
+    ] = False  # fmt: skip
+    reserved_ports: Annotated[
+        bool, Meta(description="Only root may register ports below 1024.")
+    ] = False  # fmt: skip
+    foreign_versions: Annotated[
+        bool,
+        Meta(
+            description="A user may register a version of a program of which another user has"
+            " registered another version."
+        ),
+    ] = True
+    per_owner: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=MAX_REGISTRATIONS,
+            description="Registrations of one owner other than root.",
+        ),
+    ] = MAX_PER_OWNER
+    total: Annotated[
+        int,
+        Meta(
+            ge=FEWEST_TOTAL,
+            le=MAX_REGISTRATIONS,
+            description="Registrations in all; half of them are reserved for root.",
+        ),
+    ] = MAX_REGISTRATIONS
 
 
-class Liveness(Table, frozen=True):
-    """How often it is looked whether servers are still there, and whether processes are watched."""
+class RemoteCallsTable(Table, frozen=True):
+    """``[remote-calls]``: programs that are never called for others."""
 
-    interval: Annotated[int, Meta(ge=0, le=LONGEST_INTERVAL)] = int(LIVENESS_INTERVAL)
-    watch: bool = False
-
-
-class Hosts(Table, frozen=True):
-    """Whether hosts_access(5) is asked about calls that no rule decides."""
-
-    enabled: bool = True
-
-
-class Web(Table, frozen=True):
-    """Where web pages are served, if anywhere, and under which names besides the address."""
-
-    listen: Place | None = None
-    names: tuple[HostName, ...] = ()
+    deny: Annotated[
+        tuple[ProgramNumber, ...],
+        Meta(
+            description="Programs, by number or name, that are not called for others, besides those"
+            " that the port mapper never calls."
+        ),
+    ] = ()
 
 
-class Policy(Table, frozen=True):
-    """The file as a whole; without a file the defaults."""
+class LivenessTable(Table, frozen=True):
+    """``[liveness]``: dropping the registrations of servers that are gone."""
 
-    trusted: tuple[Network, ...] = ()
-    daemon: Startup = Startup()
-    registration: Registration = Registration()
-    rate: Rate = Rate()
-    remote_calls: RemoteCalls = RemoteCalls()
-    liveness: Liveness = Liveness()
-    hosts: Hosts = Hosts()
-    web: Web = Web()
-    rule: tuple[Rule, ...] = ()
+    interval: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=LONGEST_INTERVAL,
+            description="Drop registrations at whose address no server listens any more: check"
+            " 2 seconds after the start, and then at this interval in seconds; 0: never. What"
+            " cannot be judged from this host, such as another host's address, stays. Every"
+            " registration that is dropped is a line in the log.",
+        ),
+        Option(
+            "--liveness", metavar="SECONDS", least=1,
+            help="drop registrations whose server is gone: check this often instead of every"
+            " {default} seconds; 0: never",
+        ),
+    ] = LIVENESS_INTERVAL  # fmt: skip
+    watch: Annotated[
+        bool,
+        Meta(description="Also check when a process ends that registered over the local socket."),
+        Option("--watch", help="also check when a process ends that registered locally"),
+    ] = False
 
-    @property
-    def trusted_networks(self) -> list[IPNetwork]:
-        """What may have replies over UDP that are longer than their calls."""
-        return [each.network for each in self.trusted]
+
+class PortmapConfig(Config, frozen=True):
+    """The file as a whole."""
+
+    daemon: PortmapDaemonTable = PortmapDaemonTable()
+    registration: RegistrationTable = RegistrationTable()
+    remote_calls: RemoteCallsTable = RemoteCallsTable()
+    liveness: LivenessTable = LivenessTable()
+
+
+SCHEMA: Schema[PortmapConfig] = Schema(
+    PortmapConfig, file="/etc/portmap.toml", vocabulary=VOCABULARY
+)

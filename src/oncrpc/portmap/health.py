@@ -1,4 +1,4 @@
-"""Whether a daemon does what it is there for: it answers, and can keep what is registered."""
+"""Whether the port mapper does its work: it answers, and can keep what is registered."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from oncrpc.programs.rpcb import RPCBPROG, RPCBVERS4
 from oncrpc.rpc import Caller
 
 if TYPE_CHECKING:
-    from oncrpc.portmap.daemon import Daemon
+    from oncrpc.portmap.app import PortMapper
 
 NULL = struct.pack(">10I", 0, 0, 2, RPCBPROG, RPCBVERS4.vers, 0, 0, 0, 0, 0)
 """A call of procedure 0 with neither credential nor verifier (RFC 5531 §9)."""
@@ -19,13 +19,13 @@ NULL = struct.pack(">10I", 0, 0, 2, RPCBPROG, RPCBVERS4.vers, 0, 0, 0, 0, 0)
 SUCCESS = struct.pack(">6I", 0, 1, 0, 0, 0, 0)
 
 
-def faults(daemon: Daemon) -> Iterator[str]:
-    """What is wrong; nothing if the daemon is well."""
-    if daemon.ended.is_set():
+def faults(app: PortMapper) -> Iterator[str]:
+    """The faults; none if the daemon is healthy."""
+    if app.daemon.ended.is_set():
         yield "the daemon is ending"
-    reply = daemon.server.dispatcher.handle(NULL, Caller("local", uid=os.geteuid()))
+    reply = app.daemon.server.dispatcher.handle(NULL, Caller("local", uid=os.geteuid()))
     if reply != SUCCESS:
-        yield "NULL is not answered as it should be"
-    kept = "" if daemon.store is None else daemon.store.fault()
+        yield "NULL is not answered"
+    kept = "" if app.store is None else app.store.fault()
     if kept:
         yield f"registrations cannot be kept: {kept}"

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from prometheus_client.core import Metric
 
 from oncrpc.daemon.control.outcomes import Observed, Procedure
+from oncrpc.daemon.control.report import common_status
 from oncrpc.daemon.web.metrics import Families, ProcedureCount
-from oncrpc.portmap.report import VERSIONS, snapshot
 from oncrpc.portmap.status import Status
-from oncrpc.portmap.vocabulary import VOCABULARY
+from oncrpc.portmap.vocabulary import VERSIONS, VOCABULARY
 
 if TYPE_CHECKING:
-    from oncrpc.portmap.daemon import Daemon
+    from oncrpc.portmap.app import PortMapper
 
 FAMILIES = Families("portmap")
 NUMBERS = {
@@ -29,15 +29,15 @@ NUMBERS = {
 class PortmapMetrics:
     """Reads a port mapper each time it is called."""
 
-    def __init__(self, daemon: Daemon) -> None:
-        self.daemon = daemon
+    def __init__(self, app: PortMapper) -> None:
+        self.app = app
         self._netids: tuple[int, Counter[str]] = (-1, Counter())
 
     def __call__(self) -> Iterator[Metric]:
         """All metrics."""
-        status = snapshot(self.daemon, listed=0)
+        status = self.app.report(common_status(self.app.daemon), listed=0)
         yield FAMILIES.build(status.version)
-        dispatcher = self.daemon.server.dispatcher
+        dispatcher = self.app.daemon.server.dispatcher
         if isinstance(dispatcher, Observed):
             yield from FAMILIES.calls(_counted(status), dispatcher.outcomes)
         yield FAMILIES.gauges(
@@ -51,7 +51,7 @@ class PortmapMetrics:
 
     def _registered(self) -> Mapping[str, int]:
         """Registrations by netid, counted once for every generation of the registry."""
-        registry = self.daemon.registry
+        registry = self.app.registry
         generation, counts = self._netids
         if generation != registry.generation:
             counts = Counter(entry.r_netid.lower().decode() for entry in registry)

@@ -7,11 +7,10 @@ transport of the call decides GETADDR's netid, and the address asked the host of
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TypeVar
 
-from oncrpc.access.admission import Admission
 from oncrpc.access.call_lines import CallLog, Refusal
 from oncrpc.addr import Transport, family_of, join_uaddr, split_uaddr, transport, transports
 from oncrpc.errors import (
@@ -88,7 +87,6 @@ class Mapper:
         self.is_ours, self.changed = is_ours or OwnAddresses(), changed
         self.reply_cache = ReplyCache(registry)
         self.statistics = Statistics(self.reply_cache)
-        self.admission: Admission | None = None
         self.registered: Callable[[Caller, rpcb], None] | None = None
         self.overlong = 0
         self._dumps: dict[object, tuple[int, Encoded]] = {}
@@ -96,26 +94,6 @@ class Mapper:
     def services(self) -> list[Service]:
         """The three versions."""
         return [PortmapService(self), RpcbService(self), Rpcb4Service(self)]
-
-    def before(self, call: Call) -> Awaitable[None] | None:
-        """Count the call, ask the rules if there are any, and log it: the dispatcher's ``before``.
-
-        Raises:
-            AuthError, NoReply: the rules refuse it.
-        """
-        call.count(self.statistics.calls_of(_vers(call), call.procedure.number))
-        asked = None if self.admission is None else self.admission.before(call)
-        log = self.call_log
-        if not log.logs_accepted or log.vocabulary.name(call.procedure) in MAY_REFUSE:
-            return asked
-        if asked is not None:
-            return self._log_after(asked, call)
-        log.accepted(call)
-        return None
-
-    async def _log_after(self, asked: Awaitable[None], call: Call) -> None:
-        await asked
-        self.call_log.accepted(call)
 
     def set(self, call: Call, entry: rpcb) -> bool:
         """SET, as the owner that the caller is."""

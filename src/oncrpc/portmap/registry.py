@@ -11,22 +11,17 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from enum import IntEnum
 from typing import TypeVar
 
 from oncrpc.addr import is_netid, split_uaddr, transports
+from oncrpc.daemon.state.records import Operation
 from oncrpc.errors import AddressError
+from oncrpc.portmap.config import MAX_PER_OWNER, MAX_REGISTRATIONS
 from oncrpc.programs.portmap import IPPROTO_TCP, IPPROTO_UDP, mapping
 from oncrpc.programs.rpcb import rpcb
 
 SUPERUSER = b"superuser"
 UNKNOWN = b"unknown"
-MAX_REGISTRATIONS = 65536
-"""Registrations; others than the superuser may have half of them. A SET beyond is FALSE."""
-
-MAX_PER_OWNER = 1024
-"""Registrations of one user, and of all those together whom a loopback port does not name."""
-
 MAX_PATH = 255
 """Characters of a registered address, or of a path (netid ``local`` and the like)."""
 
@@ -37,13 +32,6 @@ PROTOCOLS = {netid: number for number, netid in NETIDS.items()}
 Key = tuple[int, int, bytes]
 K = TypeVar("K")
 Item = TypeVar("Item")
-
-
-class Operation(IntEnum):
-    """What changes the table; the numbers are those of the procedures."""
-
-    SET = 1
-    UNSET = 2
 
 
 Journal = Callable[[Operation, Sequence[rpcb]], None]

@@ -1,7 +1,4 @@
-"""What a daemon says of itself: the shape of it, as pure data.
-
-What the fields mean is in ``docs/reference/control.md``; they are what the control socket sends.
-"""
+"""The status of a port mapper, as pure data: ``docs/reference/control.md`` describes the fields."""
 
 from __future__ import annotations
 
@@ -9,14 +6,9 @@ from typing import Literal
 
 from msgspec import Struct
 
+from oncrpc.daemon.control.status import CommonStatus
+
 Endpoint = Literal["alive", "gone", "unknown"]
-
-
-class Socket(Struct, frozen=True):
-    """A socket that is served: its universal address, or its path."""
-
-    netid: str
-    address: str
 
 
 class Registered(Struct, frozen=True):
@@ -32,45 +24,16 @@ class Registered(Struct, frozen=True):
     endpoint: Endpoint
 
 
-class Procedure(Struct, frozen=True):
-    """A procedure that was called: how often, and how often a second lately."""
-
-    version: int
-    procedure: str
-    calls: int
-    rate: float
-
-
-class Calls(Struct, frozen=True):
-    """All calls; ``since`` and ``window`` are the seconds that they and the rates are about."""
-
-    total: int
-    rate: float
-    since: float
-    window: float
-    procedures: list[Procedure]
-
-
-class Drops(Struct, frozen=True):
-    """Datagrams that were not answered, or not as they should be."""
-
-    rate: int
-    busy: int
-    malformed: int
-    overlong: int
-    kernel: int
-
-
 class Changes(Struct, frozen=True):
-    """The SETs and UNSETs of a version that were successes."""
+    """The SETs and UNSETs of a version that succeeded."""
 
     version: int
     set: int
     unset: int
 
 
-class State(Struct, frozen=True):
-    """Where the registrations are kept, the changes that were, and the failures to write."""
+class StateFiles(Struct, frozen=True):
+    """Where the registrations are kept: the bytes of the journal, its changes, failed writes."""
 
     directory: str
     journal: int
@@ -78,15 +41,8 @@ class State(Struct, frozen=True):
     failures: int = 0
 
 
-class Rules(Struct, frozen=True):
-    """The policy file, and how many rules it has."""
-
-    file: str
-    rules: int
-
-
 class Checks(Struct, frozen=True):
-    """The checks whether servers are there; ``last`` is the age of the last one in seconds."""
+    """The checks of the registered servers; ``last``: seconds since the last one."""
 
     interval: float
     watched: int | None
@@ -96,29 +52,19 @@ class Checks(Struct, frozen=True):
 
 
 class Forwarding(Struct, frozen=True):
-    """Whether calls are forwarded, and how many are under way."""
+    """Whether calls are forwarded, and how many are in progress."""
 
     enabled: bool
     pending: int
 
 
-class Status(Struct, frozen=True):
-    """What a daemon is doing; ``uptime`` in seconds."""
+class Status(CommonStatus, frozen=True, kw_only=True):
+    """What a port mapper reports."""
 
-    version: str
-    pid: int
-    uptime: float
-    sockets: list[Socket]
-    connections: dict[str, int]
-    calls: Calls
-    refusals: dict[str, int]
-    drops: Drops
     forwarding: Forwarding
     liveness: Checks
-    policy: Rules
-    state: State | None
+    state: StateFiles | None
     warm_start: str | None
     registered: int
     registrations: list[Registered]
-    changes: list[Changes] = []
-    reloads: dict[str, int] = {}
+    changes: list[Changes]

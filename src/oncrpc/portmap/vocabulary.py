@@ -7,8 +7,9 @@ from oncrpc.access.vocabulary import Vocabulary
 from oncrpc.programs.portmap import PMAP_PORT, PMAP_VERS
 from oncrpc.programs.rpcb import RPCBVERS, RPCBVERS4
 
+VERSIONS = (PMAP_VERS, RPCBVERS, RPCBVERS4)
 VOCABULARY = Vocabulary(
-    (PMAP_VERS, RPCBVERS, RPCBVERS4),
+    VERSIONS,
     with_program=(
         "SET", "UNSET", "GETPORT", "GETADDR", "GETVERSADDR", "GETADDRLIST",
         "CALLIT", "BCAST", "INDIRECT",

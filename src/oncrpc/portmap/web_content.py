@@ -12,13 +12,13 @@ from oncrpc.portmap.metrics import PortmapMetrics
 from oncrpc.portmap.web_events import RegistryEvents
 
 if TYPE_CHECKING:
-    from oncrpc.portmap.daemon import Daemon
+    from oncrpc.portmap.app import PortMapper
 
 PAGE = Path(__file__).with_name("page")
 FILES = read_files(
     PAGE,
     (
-        "index.html", "page.js", "chart.js", "table.js", "page.css", "icon.svg",
+        "index.html", "page.js", "chart.js", "page.css", "icon.svg",
         "uplot/uPlot.iife.min.js", "uplot/uPlot.min.css",
     ),
 )  # fmt: skip
@@ -29,16 +29,16 @@ class PortmapContent:
 
     files = FILES
 
-    def __init__(self, daemon: Daemon) -> None:
-        self.daemon = daemon
-        self.events = RegistryEvents(daemon)
-        self.metrics = PortmapMetrics(daemon)
+    def __init__(self, app: PortMapper) -> None:
+        self.app = app
+        self.events = RegistryEvents(app)
+        self.metrics = PortmapMetrics(app)
         self.routes = {"/api/registrations": self.events.registrations}
 
     def host_names(self) -> Collection[str]:
         """The names of the configuration."""
-        return self.daemon.policy.web.names
+        return self.app.daemon.config.web.names
 
     def faults(self) -> Iterable[str]:
         """What is wrong with the port mapper."""
-        return faults(self.daemon)
+        return faults(self.app)

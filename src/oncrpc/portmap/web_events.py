@@ -1,12 +1,11 @@
 """The events of the port mapper's web page: changes of the registry, and the rates of calls.
 
-The first events are ``daemon`` and ``registry``, which has all registrations. Then come ``added``,
-``removed`` and ``changed``, every second ``rates``, and every 5 seconds ``daemon``.
+The first event, ``registry``, has all registrations. Then come ``added``, ``removed`` and
+``changed``, and every second ``rates``.
 """
 
 from __future__ import annotations
 
-import socket
 import time
 from typing import TYPE_CHECKING
 
@@ -14,20 +13,21 @@ import msgspec
 from msgspec import Struct
 
 from oncrpc.daemon.control.rates import Counts
+from oncrpc.daemon.control.report import common_status
+from oncrpc.daemon.control.status import ProcedureCalls
 from oncrpc.daemon.web.content import event
 from oncrpc.portmap.getstat import FIRST_VERSION
-from oncrpc.portmap.report import VERSIONS, snapshot
-from oncrpc.portmap.status import Drops, Procedure, Registered, Rules, State
-from oncrpc.portmap.vocabulary import VOCABULARY
+from oncrpc.portmap.status import Registered
+from oncrpc.portmap.vocabulary import VERSIONS, VOCABULARY
 
 if TYPE_CHECKING:
-    from oncrpc.portmap.daemon import Daemon
+    from oncrpc.portmap.app import PortMapper
 
 SECOND = 1.0
 """Seconds between two ``rates`` events."""
 
 LOOK = 5.0
-"""Seconds between two ``daemon`` events, and between two checks whether the servers are alive."""
+"""Seconds between two checks whether the servers are alive."""
 
 Key = tuple[int, int, str]
 
@@ -48,34 +48,20 @@ class RegistryListing(Struct, frozen=True):
     registrations: list[Registered]
 
 
-class DaemonEvent(Struct, frozen=True):
-    """Which daemon this is, and what it has counted by cause since its start."""
-
-    host: str
-    version: str
-    pid: int
-    uptime: float
-    policy: Rules
-    state: State | None
-    connections: int
-    refusals: dict[str, int]
-    drops: Drops
-
-
 class RatesEvent(Struct, frozen=True):
     """Calls a second since the last of these events, and present counts.
 
-    ``time`` in Unix seconds. ``procedures`` has only those that were called. Refusals and drops
-    count by cause, from the start.
+    ``time`` in Unix seconds. ``procedures`` has only those that were called; refusals and drops
+    count from the start.
     """
 
     time: float
     calls: float
-    procedures: list[Procedure]
+    procedures: list[ProcedureCalls]
     registered: int
     connections: int
-    refusals: dict[str, int]
-    drops: Drops
+    refusals: int
+    drops: int
 
 
 class RegistryEvents:
@@ -85,8 +71,8 @@ class RegistryEvents:
     The listing is kept for a second, or until the registry changes.
     """
 
-    def __init__(self, daemon: Daemon) -> None:
-        self.daemon = daemon
+    def __init__(self, app: PortMapper) -> None:
+        self.app = app
         self._shown: dict[Key, Registered] = {}
         self._generation = -1
         self._counts: Counts = []
@@ -95,26 +81,26 @@ class RegistryEvents:
 
     async def begin(self) -> None:
         """Note what is registered and what was called."""
-        await self.daemon.liveness.look()
+        await self.app.liveness.look()
         self._shown = self._listed()
-        self._generation = self.daemon.registry.generation
-        self._counts = self.daemon.rates.count()
+        self._generation = self.app.registry.generation
+        self._counts = self.app.daemon.rates.count()
         self._counted_at = self._looked_at = time.monotonic()
 
     def snapshot(self) -> bytes:
-        """The events ``daemon`` and ``registry``."""
-        return event("daemon", self._daemon()) + event("registry", msgspec.Raw(self.listing()))
+        """The event ``registry``."""
+        return event("registry", msgspec.Raw(self.listing()))
 
     async def registrations(self) -> bytes:
         """The registrations as JSON, with servers checked now."""
-        await self.daemon.liveness.look()
+        await self.app.liveness.look()
         return self.listing()
 
     def listing(self) -> bytes:
         """The registrations as JSON; made once a second at most, unless they change."""
-        now, generation = time.monotonic(), self.daemon.registry.generation
+        now, generation = time.monotonic(), self.app.registry.generation
         if generation != self._listing_of or now >= self._listing_until:
-            status = snapshot(self.daemon)
+            status = self.app.report(common_status(self.app.daemon))
             found = RegistryListing(status.registered, status.registrations)
             self._listing = msgspec.json.encode(found)
             self._listing_of, self._listing_until = generation, now + SECOND
@@ -125,10 +111,9 @@ class RegistryEvents:
         now, found = time.monotonic(), list[bytes]()
         looked = now - self._looked_at >= LOOK
         if looked:
-            await self.daemon.liveness.look()
+            await self.app.liveness.look()
             self._looked_at = now
-            found.append(event("daemon", self._daemon()))
-        changed = self.daemon.registry.generation != self._generation
+        changed = self.app.registry.generation != self._generation
         if changed:  # check the new servers soon
             self._looked_at = min(self._looked_at, now - LOOK + SECOND)
         if looked or changed:
@@ -140,7 +125,7 @@ class RegistryEvents:
     def _changes(self) -> list[bytes]:
         """What differs from what was sent before."""
         before, now = self._shown, self._listed()
-        self._shown, self._generation = now, self.daemon.registry.generation
+        self._shown, self._generation = now, self.app.registry.generation
         kinds: dict[str, list[Registered] | list[Removed]] = {
             "removed": [_removed(each) for key, each in before.items() if key not in now],
             "added": [each for key, each in now.items() if key not in before],
@@ -154,42 +139,30 @@ class RegistryEvents:
         return found
 
     def _listed(self) -> dict[Key, Registered]:
-        found = snapshot(self.daemon).registrations
+        found = self.app.report(common_status(self.app.daemon)).registrations
         return {(each.program, each.version, each.netid.lower()): each for each in found}
 
     def _rates(self) -> RatesEvent:
-        now, counts = time.monotonic(), self.daemon.rates.count()
+        now, counts = time.monotonic(), self.app.daemon.rates.count()
         took = now - self._counted_at
         before, self._counts, self._counted_at = self._counts, counts, now
         called = [
-            Procedure(version.vers, VOCABULARY.name(procedure), counts[row][number], grown / took)
+            ProcedureCalls(
+                version.vers, VOCABULARY.name(procedure), counts[row][number], grown / took
+            )
             for version in VERSIONS
             for number, procedure in version.procedures.items()
             if (grown := counts[row := version.vers - FIRST_VERSION][number] - before[row][number])
         ]
-        status = snapshot(self.daemon, listed=0)
+        status = self.app.report(common_status(self.app.daemon), listed=0)
         return RatesEvent(
             time=time.time(),
             calls=sum(each.rate for each in called),
             procedures=called,
             registered=status.registered,
             connections=sum(status.connections.values()),
-            refusals=status.refusals,
-            drops=status.drops,
-        )
-
-    def _daemon(self) -> DaemonEvent:
-        status = snapshot(self.daemon, listed=0)
-        return DaemonEvent(
-            host=socket.gethostname(),
-            version=status.version,
-            pid=status.pid,
-            uptime=status.uptime,
-            policy=status.policy,
-            state=status.state,
-            connections=sum(status.connections.values()),
-            refusals=status.refusals,
-            drops=status.drops,
+            refusals=sum(status.refusals.values()),
+            drops=sum(getattr(status.drops, name) for name in status.drops.__struct_fields__),
         )
 
 

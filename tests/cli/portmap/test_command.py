@@ -13,78 +13,100 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from msgspec.structs import replace
 
 from oncrpc import __version__, sync
-from oncrpc.cli.portmap import daemon as portmap_daemon
+from oncrpc.cli import daemon_command as portmap_daemon
+from oncrpc.cli.daemon_options import given
 from oncrpc.cli.portmap import main
 from oncrpc.cli.portmap.daemon import _hint
-from oncrpc.cli.portmap.options import asked, parser
-from oncrpc.cli.portmap.settings import configuration, settings
-from oncrpc.daemon.config.layers import Startup
-from oncrpc.daemon.config.values import Config, StartError
+from oncrpc.cli.portmap.options import COMMAND, parser
+from oncrpc.daemon.config.declare import declared
+from oncrpc.daemon.config.values import StartError, place_of
 from oncrpc.daemon.log import setup as logs
-from oncrpc.daemon.web.address import place_of
+from oncrpc.portmap.config import SCHEMA, PortmapConfig
 from oncrpc.programs.portmap import PMAP_VERS, mapping
 
 DEADLINE = 20
 
 
-def config(*arguments: str) -> Config:
-    """What the options ask for."""
-    return configuration(asked(arguments, {}), Startup())
+USUAL = PortmapConfig()
+
+
+def differences(config: PortmapConfig, usual: PortmapConfig = USUAL) -> dict[str, object]:
+    """The keys of a configuration that differ from the usual ones."""
+    found: dict[str, object] = {}
+    for key in declared(PortmapConfig):
+        here: object = config
+        there: object = usual
+        for name in key.path.replace("-", "_").split("."):
+            here, there = getattr(here, name), getattr(there, name)
+        if here != there:
+            found[key.path] = here
+    return found
+
+
+def asked_for(*arguments: str) -> dict[str, object]:
+    """What options change."""
+    return differences(given(COMMAND, [*arguments, "--config", EMPTY], {}).source.read().config)
+
+
+EMPTY = str(Path(__file__).with_name("empty.toml"))
 
 
 def test_without_options_everything_is_served_on_port_111() -> None:
-    assert config() == Config()
-    assert (config().port, config().local, config().insecure) == (111, True, False)
+    table = SCHEMA.type().daemon
+
+    assert asked_for() == {}
+    assert (table.port, table.local, table.insecure, table.hosts) == (111, True, False, ())
+    assert table.inet_families == ("inet", "inet6")
 
 
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["-p", "0"], Config(port=0)),
-        (["--port", "65535"], Config(port=65535)),
-        (["-l"], Config(hosts=("127.0.0.1", "::1"))),
-        (["-h", "192.0.2.1", "--bind", "::1"], Config(hosts=("192.0.2.1", "::1"))),
-        (["-h", "2001:DB8:0::1"], Config(hosts=("2001:db8::1",))),
-        (["-4"], Config(families=("inet",))),
-        (["--ipv6"], Config(families=("inet6",))),
-        (["-4", "-6"], Config(families=("inet", "inet6"))),
-        (["-ir"], Config(insecure=True, remote_calls=True)),
-        (["-u", "nobody"], Config(user="nobody")),
-        (["-w", "/var/lib/rpcbind"], Config(warm_start="/var/lib/rpcbind")),
-        (["-w", "one"], Config(warm_start=os.path.abspath("one"))),
-        (["--no-local", "-f", "-d", "-v"], Config(local=False)),
-        (["--liveness", "2.5", "--watch"], Config(liveness_interval=2.5, watch=True)),
-        (["--liveness", "0"], Config(liveness_interval=0)),
-        (["--web", "[::1]:9111"], Config(web=place_of("[::1]:9111"))),
+        (["-p", "0"], {"daemon.port": 0}),
+        (["--port", "65535"], {"daemon.port": 65535}),
+        (["-l"], {"daemon.loopback": True}),
+        (["-h", "192.0.2.1", "--bind", "::1"], {"daemon.bind": ("192.0.2.1", "::1")}),
+        (["-h", "2001:DB8:0::1"], {"daemon.bind": ("2001:db8::1",)}),
+        (["-4"], {"daemon.families": ("ipv4",)}),
+        (["--ipv6"], {"daemon.families": ("ipv6",)}),
+        (["-4", "-6"], {}),
+        (["-ir"], {"daemon.insecure": True, "daemon.remote-calls": True}),
+        (["-u", "nobody"], {"daemon.user": "nobody"}),
+        (["-w", "/var/lib/rpcbind"], {"daemon.warm-start": "/var/lib/rpcbind"}),
+        (["-w", "one"], {"daemon.warm-start": os.path.abspath("one")}),
+        (["--no-local", "-f", "-d"], {"daemon.local": False}),
+        (["-v", "--log-format", "json"], {"daemon.verbose": True, "daemon.log-format": "json"}),
+        (["--liveness", "2.5", "--watch"], {"liveness.interval": 2.5, "liveness.watch": True}),
+        (["--liveness", "0"], {"liveness.interval": 0}),
+        (["--web", "[::1]:9111"], {"web.listen": place_of("[::1]:9111")}),
     ],
 )
-def test_an_option_asks_for(arguments: list[str], expected: Config) -> None:
-    assert config(*arguments) == expected
+def test_an_option_asks_for(arguments: list[str], expected: dict[str, object]) -> None:
+    assert asked_for(*arguments) == expected
 
 
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["-p", "65536"], "argument -p/--port: '65536' is no port; 0 to 65535 are"),
+        (["-p", "65536"], "argument -p/--port: invalid port 65536: must be 0 to 65535"),
         (["-p", "-1"], "argument -p/--port: expected one argument"),
-        (["-p", "http"], "argument -p/--port: 'http' is no port; 0 to 65535 are"),
+        (["-p", "http"], "argument -p/--port: invalid port http: must be 0 to 65535"),
         (
             ["--liveness", "0.5"],
-            "argument --liveness: '0.5' is no interval; 0 and 1 to 86400 seconds are",
+            "argument --liveness: invalid seconds 0.5: must be 0, or 1 to 86400",
         ),
         (
             ["--liveness", "often"],
-            "argument --liveness: 'often' is no interval; 0 and 1 to 86400 seconds are",
+            "argument --liveness: invalid seconds often: must be 0, or 1 to 86400",
         ),
         (
             ["--web", "9111"],
-            "argument --web: '9111' is no address with a port;"
+            "argument --web: '9111' is not an address with a port;"
             " write ADDRESS:PORT, such as 127.0.0.1:9111 or [::1]:9111",
         ),
-        (["-h", "localhost"], "argument -h/--bind: 'localhost' is no IPv4 or IPv6 address"),
+        (["-h", "localhost"], "argument -h/--bind: 'localhost' is not an IPv4 or IPv6 address"),
         (
             ["-l", "-h", "::1"],
             "argument -h/--bind: not allowed with argument -l/--loopback/--no-loopback",
@@ -120,56 +142,52 @@ log-format = "json"
 """
 
 
-def from_all(path: Path, *arguments: str, variable: str = "") -> Config:
+def from_all(path: Path, *arguments: str, variable: str = "") -> PortmapConfig:
     """What holds with a file, options of the environment, and those of the command line."""
     path.write_text(FILE)
     path.chmod(0o644)
-    given = asked([*arguments, "--config", str(path)], {"PORTMAP_OPTIONS": variable})
-    found = settings(given)
-    assert (found.verbose, found.log_format, found.fault) == (True, "json", None)
-    return replace(found.config, policy=None)
+    options = [*arguments, "--config", str(path)]
+    return given(COMMAND, options, {"PORTMAP_OPTIONS": variable}).source.read().config
 
 
-IN_FILE = Config(
-    port=1111, hosts=("192.0.2.1",), families=("inet",), local=False, insecure=True,
-    remote_calls=True, user="nobody", warm_start="/var/lib/rpcbind", keep_state=False,
-    pid_file="/run/portmap.pid",
-)  # fmt: skip
-
-
-OPPOSITE: dict[str, object] = {"local": True, "insecure": False, "remote_calls": False}
+IN_FILE = SCHEMA.parse(FILE, "file")
 
 
 def test_the_file_says_all_that_options_can(tmp_path: Path) -> None:
     assert from_all(tmp_path / "toml") == IN_FILE
+    assert len(differences(IN_FILE)) == 12
 
 
 @pytest.mark.parametrize(
-    ("variable", "arguments", "said"),
+    ("variable", "arguments", "changed"),
     [
-        ("-p 2222", [], {"port": 2222}),
-        ("-p 2222", ["-p", "3333"], {"port": 3333}),
-        ("-l", [], {"hosts": ("127.0.0.1", "::1")}),
-        ("-l", ["-h", "192.0.2.9"], {"hosts": ("192.0.2.9",)}),
-        ("-h 192.0.2.8", ["-h", "192.0.2.9"], {"hosts": ("192.0.2.9",)}),
-        ("-6", [], {"families": ("inet6",)}),
+        ("-p 2222", [], {"daemon.port": 2222}),
+        ("-p 2222", ["-p", "3333"], {"daemon.port": 3333}),
+        ("-l", [], {"daemon.loopback": True, "daemon.bind": ()}),
+        ("-l", ["-h", "192.0.2.9"], {"daemon.bind": ("192.0.2.9",)}),
+        ("-h 192.0.2.8", ["-h", "192.0.2.9"], {"daemon.bind": ("192.0.2.9",)}),
+        ("-6", [], {"daemon.families": ("ipv6",)}),
         ("-6", ["-4"], {}),
-        ("--state-dir '/a b'", [], {"state_dir": "/a b", "keep_state": True}),
+        ("--state-dir '/a b'", [], {"daemon.state-dir": "/a b", "daemon.state": True}),
         ("--state-dir /a", ["--no-state"], {}),
-        ("--watch --liveness 5", [], {"watch": True, "liveness_interval": 5.0}),
-        ("--watch", ["--no-watch"], {"watch": False}),
-        ("--state", [], {"keep_state": True}),
-        ("--local --no-insecure", ["--no-remote-calls"], OPPOSITE),
-        ("--no-loopback", [], {"hosts": ()}),
-        ("-46", [], {"families": ("inet", "inet6")}),
+        ("--watch --liveness 5", [], {"liveness.watch": True, "liveness.interval": 5.0}),
+        ("--watch", ["--no-watch"], {}),
+        ("--state", [], {"daemon.state": True}),
+        (
+            "--local --no-insecure",
+            ["--no-remote-calls"],
+            {"daemon.local": True, "daemon.insecure": False, "daemon.remote-calls": False},
+        ),
+        ("--no-loopback", [], {"daemon.bind": ()}),
+        ("-46", [], {"daemon.families": ("ipv4", "ipv6")}),
     ],
 )
-def test_an_option_wins_over_the_variable_and_that_over_the_file(
-    tmp_path: Path, variable: str, arguments: list[str], said: dict[str, object]
+def test_option_beats_variable_and_variable_beats_file(
+    tmp_path: Path, variable: str, arguments: list[str], changed: dict[str, object]
 ) -> None:
     found = from_all(tmp_path / "toml", *arguments, variable=variable)
 
-    assert found == replace(IN_FILE, **said)
+    assert differences(found, IN_FILE) == changed
 
 
 def test_what_the_file_turns_on_an_option_turns_off(tmp_path: Path) -> None:
@@ -177,15 +195,16 @@ def test_what_the_file_turns_on_an_option_turns_off(tmp_path: Path) -> None:
     path.write_text("[daemon]\nverbose = true\nloopback = true\n")
     path.chmod(0o644)
 
-    found = settings(asked(["--no-verbose", "--no-loopback", "--config", str(path)], {}))
+    options = ["--no-verbose", "--no-loopback", "--config", str(path)]
+    table = given(COMMAND, options, {}).source.read().config.daemon
 
-    assert (found.verbose, found.config.hosts) == (False, ())
+    assert (table.verbose, table.hosts) == (False, ())
 
 
 @pytest.mark.parametrize(
     ("variable", "line"),
     [
-        ("-p http", "argument -p/--port: 'http' is no port; 0 to 65535 are"),
+        ("-p http", "argument -p/--port: invalid port http: must be 0 to 65535"),
         ("-4 'open", "no closing quotation"),
         ("--help", "unrecognized arguments: --help"),
         ("status", "unrecognized arguments: status"),
@@ -195,7 +214,7 @@ def test_a_bad_option_of_the_environment_names_the_variable(
     capsys: pytest.CaptureFixture[str], variable: str, line: str
 ) -> None:
     with pytest.raises(SystemExit) as raised:
-        asked([], {"PORTMAP_OPTIONS": variable})
+        given(COMMAND, [], {"PORTMAP_OPTIONS": variable})
 
     assert raised.value.code == 1
     said = f"portmap: PORTMAP_OPTIONS: {line}; see 'portmap --help'\n"
@@ -208,7 +227,7 @@ def test_a_bad_file_is_told_where_the_log_goes(
     path = tmp_path / "toml"
     path.write_text("[daemon]\nport = 70000\n")
     path.chmod(0o644)
-    monkeypatch.setattr(logs, "set_up", lambda **_: None)
+    monkeypatch.setattr(logs, "set_up", lambda *_, **__: None)
 
     assert main(["-f", "--config", str(path)]) == 1
 
@@ -258,11 +277,11 @@ def test_what_to_try_next_is_said(addresses: dict[str, str], hint: str) -> None:
 def test_why_it_cannot_start_is_one_line(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(*_: object) -> None:
+    def fails(*_: object, **__: object) -> None:
         raise StartError("no port is free")
 
     monkeypatch.setattr(portmap_daemon, "run", fails)
-    monkeypatch.setattr(logs, "set_up", lambda **_: None)
+    monkeypatch.setattr(logs, "set_up", lambda *_, **__: None)
 
     assert main(["-f"]) == 1
     assert capsys.readouterr().err == "portmap: no port is free\n"
@@ -271,10 +290,11 @@ def test_why_it_cannot_start_is_one_line(
 def test_in_the_foreground_it_says_what_to_try_next(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        portmap_daemon, "run", lambda _, ready, __: ready({"local": "/run/rpcbind.sock"})
-    )
-    monkeypatch.setattr(logs, "set_up", lambda **_: None)
+    def serves(*_: object, ready: Callable[[object], None], **__: object) -> None:
+        ready({"local": "/run/rpcbind.sock"})
+
+    monkeypatch.setattr(portmap_daemon, "run", serves)
+    monkeypatch.setattr(logs, "set_up", lambda *_, **__: None)
 
     assert main(["-f"]) == 0
     assert capsys.readouterr().err == "portmap: try 'rpcinfo'; end with Ctrl-C\n"
@@ -287,12 +307,12 @@ def test_where_programs_read_the_log_it_has_no_hint_and_the_error_as_a_line(
     monkeypatch: pytest.MonkeyPatch,
     journal: bool,
 ) -> None:
-    def serves_then_fails(_: object, ready: Callable[[object], None], __: object) -> None:
+    def serves_then_fails(*_: object, ready: Callable[[object], None], **__: object) -> None:
         ready({"local": "/run/rpcbind.sock"})
         raise StartError("no port is free")
 
     monkeypatch.setattr(portmap_daemon, "run", serves_then_fails)
-    monkeypatch.setattr(logs, "set_up", lambda **_: None)
+    monkeypatch.setattr(logs, "set_up", lambda *_, **__: None)
     monkeypatch.setattr(logs, "to_journal", lambda: journal)
 
     assert main(["-f"] if journal else ["-f", "--log-format", "json"]) == 1
@@ -303,24 +323,26 @@ def test_where_programs_read_the_log_it_has_no_hint_and_the_error_as_a_line(
 def test_in_the_background_it_reports_and_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     reports: list[str] = []
     logged: dict[str, object] = {}
-    monkeypatch.setattr(
-        portmap_daemon, "run", lambda _, ready, __: ready({"local": "/run/rpcbind.sock"})
-    )
-    monkeypatch.setattr(portmap_daemon, "detach", lambda: reports.append)
-    monkeypatch.setattr(logs, "set_up", lambda **options: logged.update(options))
+
+    def serves(*_: object, ready: Callable[[object], None], **__: object) -> None:
+        ready({"local": "/run/rpcbind.sock"})
+
+    monkeypatch.setattr(portmap_daemon, "run", serves)
+    monkeypatch.setattr(portmap_daemon, "detach", lambda _: reports.append)
+    monkeypatch.setattr(logs, "set_up", lambda name, **options: logged.update(options))
 
     assert main([]) == 0
     assert reports == [""]
     assert logged == {"to_syslog": True, "verbose": False, "debug": False, "form": "text"}
 
 
-COMMAND = [sys.executable, "-m", "oncrpc.cli.portmap", "--no-local", "--port", "0", "-l"]
+PROGRAM = [sys.executable, "-m", "oncrpc.cli.portmap", "--no-local", "--port", "0", "-l"]
 
 
 @contextmanager
 def foreground(*options: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """The daemon in the foreground, once it is ready, and its port."""
-    process = subprocess.Popen([*COMMAND, "-f", *options], stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen([*PROGRAM, "-f", *options], stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     with process:
         try:
@@ -368,7 +390,7 @@ def test_it_ends_at_once_even_while_a_client_is_connected() -> None:
 def test_a_port_in_use_is_one_line_and_status_1() -> None:
     with foreground() as (_, port):
         second = subprocess.run(
-            [*COMMAND, "-f", "-4", "-p", str(port)],
+            [*PROGRAM, "-f", "-4", "-p", str(port)],
             capture_output=True,
             text=True,
             timeout=DEADLINE,
@@ -414,7 +436,7 @@ def listening_port(pid: int) -> int:
 def test_in_the_background_it_serves_when_the_command_has_ended(tmp_path: Path) -> None:
     marker = str(tmp_path / "state")
     done = subprocess.run(
-        [*COMMAND, "-u", str(os.geteuid()), "-w", marker],
+        [*PROGRAM, "-u", str(os.geteuid()), "-w", marker],
         capture_output=True,
         text=True,
         timeout=DEADLINE,
@@ -445,7 +467,7 @@ def ended(process: int) -> None:
 @pytest.mark.slow
 def test_in_the_background_too_it_says_why_it_cannot_start() -> None:
     done = subprocess.run(
-        [*COMMAND, "-u", "nobody-at-all"],
+        [*PROGRAM, "-u", "nobody-at-all"],
         capture_output=True,
         text=True,
         timeout=DEADLINE,
@@ -453,4 +475,4 @@ def test_in_the_background_too_it_says_why_it_cannot_start() -> None:
     )
 
     assert done.returncode == 1
-    assert done.stderr == "portmap: there is no user 'nobody-at-all'; see --user\n"
+    assert done.stderr == "portmap: unknown user 'nobody-at-all'; see --user\n"

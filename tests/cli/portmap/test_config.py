@@ -10,7 +10,7 @@ import pytest
 
 from oncrpc.cli import portmap
 from oncrpc.cli.portmap.config import main
-from oncrpc.daemon.config import read as policyfile
+from oncrpc.portmap.config import SCHEMA
 
 FILE = """
 trusted = ["10.0.0.0/8"]
@@ -83,7 +83,7 @@ def test_a_file_that_is_not_there_is_a_line(
         (["check", "-p", "1"], "check takes a file and no options"),
         (["check", "--json"], "check takes a file and no options"),
         (["show", "file"], "show takes options only; name the file with --config"),
-        (["show", "-p", "x"], "argument -p/--port: 'x' is no port; 0 to 65535 are"),
+        (["show", "-p", "x"], "argument -p/--port: invalid port x: must be 0 to 65535"),
     ],
 )
 def test_what_makes_no_sense_is_a_line(
@@ -156,7 +156,7 @@ def test_what_the_daemon_would_choose_is_shown(
     monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/1000")
 
     path = tmp_path / "portmap.toml"
-    monkeypatch.setattr(policyfile, "POLICY_FILE", str(path))
+    monkeypatch.setattr(SCHEMA, "file", str(path))
     found = shown(capsys, *options)
 
     assert found["daemon.user"][0] == user
@@ -182,7 +182,7 @@ def test_long_lists_are_counted_in_columns(
     path = written(tmp_path, '[[rule]]\nthen = "deny"\n' * 9)
 
     assert main(["show", "--config", path]) == 0
-    assert "9 of them" in capsys.readouterr().out.splitlines()[-1]
+    assert "9 of them" in capsys.readouterr().out
 
 
 def test_a_bad_file_is_not_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

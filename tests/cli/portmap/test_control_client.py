@@ -25,12 +25,12 @@ from oncrpc.cli.portmap.control_client import (
     place_of,
     status_of,
 )
-from oncrpc.cli.portmap.settings import VARIABLE
-from oncrpc.daemon import lock as pidfile
-from oncrpc.daemon.config import read as policyfile
-from oncrpc.daemon.control.protocol import NAME, Reply, encoded
-from oncrpc.daemon.lock import SERVING, Holder
+from oncrpc.cli.portmap.options import COMMAND
+from oncrpc.daemon import lockfile as pidfile
+from oncrpc.daemon.control.protocol import NAME, error_line
+from oncrpc.daemon.lockfile import SERVING, Holder
 from oncrpc.host.processes import started_at
+from oncrpc.portmap.config import SCHEMA
 from oncrpc.portmap.status import Status
 from support.fake_control import FakeControl, reply
 from support.sample_status import some_status
@@ -41,7 +41,7 @@ def asked(*arguments: str, variable: str = "") -> Status:
     made = StatusParser()
     add_place(made)
     options = made.parse_args(arguments)
-    return status_of(place_of(options, {VARIABLE: variable}))
+    return status_of(place_of(options, {COMMAND.variable: variable}))
 
 
 def why_not(*arguments: str) -> tuple[int, str]:
@@ -55,7 +55,7 @@ def why_not(*arguments: str) -> tuple[int, str]:
 def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A host on which nothing runs, and no time to wait."""
     monkeypatch.setattr(asking, "RUN", str(tmp_path))
-    monkeypatch.setattr(policyfile, "POLICY_FILE", str(tmp_path / "portmap.toml"))
+    monkeypatch.setattr(SCHEMA, "file", str(tmp_path / "portmap.toml"))
     monkeypatch.setattr(asking, "LOCK", str(tmp_path / "lock"))
     monkeypatch.setattr(asking, "RESTART_TIME", 0.0)
     monkeypatch.setattr(asking.os, "geteuid", lambda: 0)  # type: ignore[attr-defined]  # os
@@ -221,7 +221,7 @@ def test_without_permission_it_cannot_be_told(
     [
         (b"", "the daemon closed the connection; try again"),
         (
-            encoded(Reply(1, error="too many connections")),
+            error_line("too many connections"),
             "the daemon reports: too many connections",
         ),
         (b'{"protocol":2}\n', "the daemon reports: nothing"),

@@ -15,7 +15,7 @@ from oncrpc.cli import portmap
 from oncrpc.cli.portmap import explain as portmap_explain
 from oncrpc.cli.portmap import subcommands as words
 from oncrpc.cli.portmap.explain import main, parser
-from oncrpc.daemon.config import read as policyfile
+from oncrpc.portmap.config import SCHEMA
 
 DOCS = Path(__file__).parents[3] / "docs"
 PAGE, HOWTO = DOCS / "reference" / "portmap.md", DOCS / "howto" / "policy.md"
@@ -52,7 +52,7 @@ def explain(
     path = tmp_path / "portmap.toml"
     hosts = partial(HostsAccess, allow=str(tmp_path / "allow"), deny=str(tmp_path / "deny"))
     monkeypatch.setattr(portmap_explain, "HostsAccess", hosts)
-    monkeypatch.setattr(policyfile, "POLICY_FILE", str(tmp_path / "none"))
+    monkeypatch.setattr(SCHEMA, "file", str(tmp_path / "none"))
 
     def run(*words: str, policy: str = POLICY, deny: str = "") -> tuple[int, str]:
         path.write_text(policy)
@@ -146,7 +146,7 @@ def test_hosts_that_are_not_asked_do_not_decide(explain: Explain) -> None:
         ("local:root DUMP", "'local:root' names no user; write local:UID"),
         ("local:5 DUMP --netid udp", "over udp callers have an address, and no uid"),
         ("::1 DUMP --netid udp", "::1 does not call over udp"),
-        ("nfs.example DUMP", "'nfs.example' is not an IPv4 or IPv6 address"),
+        ("nfs.example DUMP", "'nfs.example' is no IPv4 or IPv6 address"),
         ("10.0.0.1 SET 1 --to here", "'here' does not appear to be an IPv4 or IPv6 address"),
     ],
 )
@@ -160,8 +160,8 @@ def test_a_question_that_is_none_is_one_line_and_status_2(
     ("words", "said"),
     [
         ("10.0.0.5 MNT", "argument PROCEDURE: 'MNT' is no procedure; there are"),
-        ("10.0.0.5 GETPORT mount5d", "argument PROGRAM: 'mount5d' is no program"),
-        ("10.0.0.5 DUMP --netid sctp", "argument --netid: 'sctp' is no transport here"),
+        ("10.0.0.5 GETPORT mount5d", "argument PROGRAM: 'mount5d' is not a program"),
+        ("10.0.0.5 DUMP --netid sctp", "argument --netid: 'sctp' is not a transport of this host"),
         ("", "the following arguments are required: SOURCE, PROCEDURE"),
     ],
 )

@@ -12,10 +12,10 @@ import pytest
 
 from oncrpc.cli import portmap
 from oncrpc.cli.portmap import reload as portmap_reload
-from oncrpc.daemon import lock as pidfile
-from oncrpc.daemon.config import read as policyfile
-from oncrpc.daemon.lock import SERVING, Holder
+from oncrpc.daemon import lockfile as pidfile
+from oncrpc.daemon.lockfile import SERVING, Holder
 from oncrpc.host.processes import started_at
+from oncrpc.portmap.config import SCHEMA
 
 
 class FakeDaemon:
@@ -176,7 +176,7 @@ def test_it_is_found_the_way_it_was_configured(
     path = tmp_path / "portmap.toml"
     path.write_text(f'[daemon]\npid-file = "{daemon.path}"\n' if by == "file" else "")
     path.chmod(0o644)
-    monkeypatch.setattr(policyfile, "POLICY_FILE", str(path))
+    monkeypatch.setattr(SCHEMA, "file", str(path))
     monkeypatch.setenv("PORTMAP_OPTIONS", f"--pid-file {daemon.path}" if by == "variable" else "")
 
     assert portmap.main(["reload"]) == 0
@@ -193,7 +193,7 @@ def test_a_wrong_file_is_the_daemons_to_tell(
     path = tmp_path / "portmap.toml"
     path.write_text("nonsense")
     path.chmod(0o644)
-    monkeypatch.setattr(policyfile, "POLICY_FILE", str(path))
+    monkeypatch.setattr(SCHEMA, "file", str(path))
     monkeypatch.setattr(portmap_reload, "LOCK", str(daemon.path))
     daemon.answer = lambda: daemon.write(1, "the file is wrong")
 

@@ -19,7 +19,8 @@ from oncrpc.cli import portmap
 from oncrpc.cli.portmap import top as portmap_top
 from oncrpc.cli.portmap.top import NEEDS_RICH, NEEDS_TERMINAL, keyboard, watch, with_rates
 from oncrpc.cli.portmap.top_layout import Scroll
-from oncrpc.portmap.status import Procedure, Status
+from oncrpc.daemon.control.status import ProcedureCalls
+from oncrpc.portmap.status import Status
 from oncrpc.testing import ManualClock
 from support.fake_control import FakeControl, reply
 from support.sample_status import GETPORT, some_status
@@ -39,7 +40,7 @@ def test_rates_are_those_since_the_time_before() -> None:
     found = with_rates(some_status(), later(2.0, 30)).calls
 
     assert (found.rate, found.window) == (15.0, 2.0)
-    assert found.procedures == [Procedure(2, "GETPORT", 1230, 15.0)]
+    assert found.procedures == [ProcedureCalls(2, "GETPORT", 1230, 15.0)]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ from msgspec.structs import replace
 
 from oncrpc.cli.portmap.status import summary
 from oncrpc.cli.portmap.top_layout import HINT, LEFT_OUT, REGISTRATIONS, Scroll, fitted, picture
-from oncrpc.portmap.status import Procedure, Status
+from oncrpc.daemon.control.status import ProcedureCalls
+from oncrpc.portmap.status import Status
 from support.sample_status import NFS, some_status
 
 MANY = some_status(
@@ -81,7 +82,7 @@ def test_an_empty_registry_needs_no_range() -> None:
 
 
 def test_only_the_most_called_procedures_are_shown() -> None:
-    procedures = [Procedure(2, f"P{number}", 1, float(number)) for number in range(9)]
+    procedures = [ProcedureCalls(2, f"P{number}", 1, float(number)) for number in range(9)]
     calls = replace(some_status().calls, procedures=procedures)
 
     rows = [line for line in shown(some_status(calls=calls)) if line.startswith("P")]

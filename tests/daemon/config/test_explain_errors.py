@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 
 from oncrpc.daemon.config.explain_errors import faults
+from oncrpc.portmap.config import SCHEMA
 
 PATH = "/etc/portmap.toml"
 
 
 def test_a_policy_has_no_faults() -> None:
-    assert faults('[daemon]\nport = 1\n[[rule]]\nthen = "deny"\n', PATH) == []
+    assert faults(SCHEMA, '[daemon]\nport = 1\n[[rule]]\nthen = "deny"\n', PATH) == []
 
 
 def test_every_key_and_rule_that_is_wrong_has_its_line_and_number() -> None:
@@ -30,7 +31,7 @@ def test_every_key_and_rule_that_is_wrong_has_its_line_and_number() -> None:
     uid = [0]
     """
 
-    assert faults(text, PATH) == [
+    assert faults(SCHEMA, text, PATH) == [
         f"{PATH}: trusted: has to be a list in brackets, not a whole number",
         f"{PATH}: daemon.port: may be at most 65535",
         f"{PATH}: daemon.local: has to be true or false, not a whole number",
@@ -47,13 +48,13 @@ def test_every_key_and_rule_that_is_wrong_has_its_line_and_number() -> None:
         ("a = ", "Invalid value (at end of document)"),
         ("rule = [5]", "rule[0]: has to be a table, not a whole number"),
         ("rule = 5", "rule: begins with [[rule]], in two brackets"),
-        ("[nothing]", "nothing: there is no such key; there are trusted, daemon, registration,"
-                      " rate, remote-calls, liveness, hosts, web, rule"),
+        ("[nothing]", "nothing: unknown key; the keys are trusted, daemon, rate, hosts, web, rule,"
+            " registration, remote-calls, liveness"),
         ("[daemon]\nloopback = true\nbind = ['::1']",
-         "daemon: bind and loopback = true are two answers; leave one out"),
+         "daemon: bind and loopback = true contradict each other; remove one"),
         ("[[rule]]\nthen = 'deny'\nuid = [0]\nfrom = ['loopback']",
          'rule[0]: uid is of callers over the local socket, and "local" not in from'),
     ],
 )  # fmt: skip
 def test_what_is_wrong_as_a_whole_is_one_line(text: str, line: str) -> None:
-    assert faults(text, PATH) == [f"{PATH}: {line}"]
+    assert faults(SCHEMA, text, PATH) == [f"{PATH}: {line}"]

@@ -16,7 +16,7 @@ from oncrpc.programs.rpcb import RPCBVERS4, rpcb, rpcb_rmtcallargs
 from oncrpc.rpc import Call
 from oncrpc.rpc.prot import auth_stat
 from oncrpc.testing import ManualClock
-from support.callers import LOCAL_UDP, REMOTE, ROOT
+from support.callers import LOCAL_UDP, REMOTE, ROOT, counted
 from support.callers import PortMapper as Calling
 from support.loops import run
 
@@ -39,7 +39,8 @@ class Watched:
         self.messages = Calling()
 
     def _before(self, call: Call) -> Awaitable[None] | None:
-        return self.mapper.before(call) or self.before
+        counted(self.mapper, call)
+        return self.before
 
     def ask(self, caller: Any, procedure: Any, *arguments: Any) -> Any:
         return self.dispatcher.handle(self.messages.message(procedure, *arguments), caller)

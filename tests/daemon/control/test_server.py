@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
 from oncrpc.daemon.control import server as control
-from oncrpc.daemon.control.protocol import NAME, Reply, address_in, encoded
+from oncrpc.daemon.control.protocol import NAME, address_in, error_line
 from oncrpc.daemon.control.server import (
     MAX_CALLERS,
     MAX_REQUEST,
@@ -25,11 +24,12 @@ from oncrpc.daemon.control.server import (
     PAUSE,
     Control,
 )
+from oncrpc.daemon.state.folders import Folders
 from oncrpc.portmap.status import Status
 from oncrpc.testing import ManualClock
+from support.daemons import local, serving, stateful
 from support.loops import run, run_by, settle, until
 from support.sample_status import NFS, some_status
-from support.serving import serving, stateful
 
 ASK = b'{"protocol": 1, "ask": "status"}\n'
 
@@ -113,7 +113,7 @@ def test_a_daemon_says_what_it_is_doing(tmp_path: Path) -> None:
             caller.close()
             assert reply["protocol"] == 1
             assert reply["status"]["pid"] == os.getpid()
-            assert reply["status"]["registered"] == len(made.registry)
+            assert reply["status"]["registered"] == len(made.app.registry)
 
     run(scenario())
     assert not (tmp_path / "state" / NAME).exists()
@@ -121,7 +121,7 @@ def test_a_daemon_says_what_it_is_doing(tmp_path: Path) -> None:
 
 def test_a_daemon_that_keeps_nothing_has_no_socket(tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with serving(stateful(tmp_path, state_dir=None, keep_state=False)) as made:
+        async with serving(stateful(tmp_path, state_dir=None, state=False)) as made:
             assert made.control is None
 
     run(scenario())
@@ -139,8 +139,8 @@ def test_one_that_keeps_nothing_can_be_asked(tmp_path: Path) -> None:
     folder.mkdir(0o700)
 
     async def scenario() -> None:
-        config = stateful(tmp_path, state_dir=None, keep_state=False)
-        async with serving(replace(config, control_dir=str(folder))):
+        setup = local(tmp_path, state=False, interval=0)
+        async with serving(setup._replace(folders=Folders(None, str(folder)))):
             caller = Connected(folder)
             await caller.say(ASK)
             assert (await caller.hear())["status"]["state"] is None
@@ -163,7 +163,7 @@ def test_in_a_directory_that_is_not_locked_nobody_is_pushed_out(
             assert (await caller.hear())["status"]["pid"] == first.answer.pid
 
     run(scenario())
-    assert "control: address already in use; nobody can ask" in caplog.text
+    assert "control: address already in use; 'status' will not find this daemon" in caplog.text
 
 
 def test_what_was_left_there_is_replaced(tmp_path: Path) -> None:
@@ -202,7 +202,9 @@ def test_where_others_could_be_it_does_not_answer(
             made.control.start()
 
     run(scenario())
-    assert "control: the directory is not ours alone; nobody can ask" in caplog.text
+    assert (
+        "control: others may use the directory; 'status' will not find this daemon" in caplog.text
+    )
     assert not (tmp_path / NAME).exists()
 
 
@@ -231,12 +233,12 @@ def test_a_request_may_come_in_pieces_and_two_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("request_", "error"),
     [
-        (b"{}\n", "this is no request: Object missing required field `ask`"),
-        (b"junk\n", "this is no request: JSON is malformed: invalid character (byte 0)"),
-        (b'{"ask": "\xff", "protocol": 1}\n', "this is no request: "),
-        (b'{"ask": "status"}\n', "this is protocol 1"),
-        (b'{"ask": "status", "protocol": 2}\n', "this is protocol 1"),
-        (b'{"ask": "stop", "protocol": 1}\n', "there is nothing to ask but status"),
+        (b"{}\n", "invalid request: Object missing required field `ask`"),
+        (b"junk\n", "invalid request: JSON is malformed: invalid character (byte 0)"),
+        (b'{"ask": "\xff", "protocol": 1}\n', "invalid request: "),
+        (b'{"ask": "status"}\n', "unknown protocol; this is protocol 1"),
+        (b'{"ask": "status", "protocol": 2}\n', "unknown protocol; this is protocol 1"),
+        (b'{"ask": "stop", "protocol": 1}\n', "unknown request; the only one is status"),
         (b"x" * MAX_REQUEST, "the request is too long"),
     ],
     ids=["empty", "no JSON", "no UTF-8", "no protocol", "protocol 2", "stop", "long"],
@@ -333,7 +335,9 @@ def test_what_cannot_be_replaced_is_told_and_the_daemon_goes_on(
 
     run(scenario())
 
-    assert caplog.messages == [f"cannot open {tmp_path}/control: is a directory; nobody can ask"]
+    assert caplog.messages == [
+        f"cannot open {tmp_path}/control: is a directory; 'status' will not find this daemon"
+    ]
 
 
 def test_a_directory_with_a_long_name_has_one_too(tmp_path: Path) -> None:
@@ -377,4 +381,4 @@ def test_without_descriptors_it_pauses(tmp_path: Path) -> None:
 
 
 def test_a_reply_has_what_was_asked_or_what_is_wrong() -> None:
-    assert encoded(Reply(1, error="no")) == b'{"protocol":1,"error":"no"}\n'
+    assert error_line("no") == b'{"protocol":1,"error":"no"}\n'

@@ -19,14 +19,13 @@ import pytest
 from oncrpc.addr import split_uaddr
 from oncrpc.aio.link import dial
 from oncrpc.daemon.log import setup as logs
-from oncrpc.daemon.state.directory import prepared
+from oncrpc.daemon.signals import IGNORED
 from oncrpc.errors import AuthError
-from oncrpc.portmap.daemon import IGNORED, Daemon
 from oncrpc.programs.portmap import PMAP_VERS, mapping
 from oncrpc.programs.rpcb import RPCBVERS4, rpcb, rpcb_rmtcallargs
 from oncrpc.testing import ManualClock
+from support.daemons import LOCALHOST, Daemon, listening, live, local, with_folders
 from support.fake_syslog import FakeSyslog
-from support.listeners import LOCALHOST, listening, local
 from support.loops import run, until
 
 POLICY = """
@@ -81,14 +80,14 @@ def expected(made: Daemon) -> list[Line]:
         about("indirect(mountd): indirect call not allowed", TCP | {"netid": "udp"}, version=4,
               severity=WARNING, procedure="RPCBPROC_INDIRECT", program=100005,
               program_name="mountd", refused="indirect call not allowed"),
-        Line(DAEMON, INFO, "policy read again; rules: 1"),
+        Line(DAEMON, INFO, "configuration read again; rules: 1"),
         Line(DAEMON, INFO, "ended"),
     ]  # fmt: skip
 
 
 async def calls(made: Daemon, clock: ManualClock) -> None:
     """The calls of the session; a second passes between two refusals."""
-    (path, *_) = made.config.sockets
+    (path, *_) = made.app.sockets
     _, port = split_uaddr(made.server.addresses["tcp"])
     entry = rpcb(400001, 1, b"tcp", b"0.0.0.0.8.1", b"")
     links = [await dial("local", path, 0)]
@@ -112,26 +111,26 @@ def session(tmp_path: Path) -> list[Line]:
     """Play it; what is to be in the log."""
     (tmp_path / "policy").write_text(POLICY)
     (tmp_path / "policy").chmod(0o600)
-    config = prepared(
+    config = with_folders(
         local(
             tmp_path,
             state_dir=str(tmp_path / "state"),
             user=str(UID),
-            policy=str(tmp_path / "policy"),
-            liveness_interval=0,
+            file=str(tmp_path / "policy"),
+            interval=0,
         )
     )
 
     async def scenario() -> list[Line]:
         with listening(config) as listeners:
-            made, ready, clock = Daemon(config, listeners), asyncio.Event(), ManualClock()
+            made, ready, clock = config.daemon(listeners), asyncio.Event(), ManualClock()
             made.call_log.now = clock
-            running = asyncio.ensure_future(made.run(ready.set))
+            running = asyncio.ensure_future(live(made, ready))
             await ready.wait()
             await calls(made, clock)
-            reread = made.policy
+            reread = made.settings
             os.kill(os.getpid(), signal.SIGHUP)
-            await until(lambda: made.policy is not reread)
+            await until(lambda: made.settings is not reread)
             lines = expected(made)
             os.kill(os.getpid(), signal.SIGINT)
             await running
@@ -198,7 +197,9 @@ def test_every_line_of_a_session_is_on_stderr(
     journal: bool,
     compare: Compared,
 ) -> None:
-    logs.set_up(to_syslog=False, verbose=True, debug=False, form=form, journal=lambda: journal)
+    logs.set_up(
+        "portmap", to_syslog=False, verbose=True, debug=False, form=form, journal=lambda: journal
+    )
 
     lines = session(tmp_path)
 
@@ -209,7 +210,9 @@ def test_every_line_of_a_session_is_on_stderr(
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_every_line_of_a_session_is_in_syslog(tmp_path: Path, form: str) -> None:
     with closing(FakeSyslog(tmp_path / "log")) as log:
-        logs.set_up(to_syslog=True, verbose=True, debug=False, form=form, place=str(log.path))
+        logs.set_up(
+            "portmap", to_syslog=True, verbose=True, debug=False, form=form, place=str(log.path)
+        )
         lines = session(tmp_path)
         logging.getLogger("oncrpc").handlers[0].close()
         datagrams = log.lines()

@@ -89,7 +89,7 @@ def test_causes_are_forgotten_when_they_are_many(clock: ManualClock) -> None:
 
 @pytest.mark.usefixtures("loggers")
 def test_in_the_foreground_messages_go_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
-    set_up(to_syslog=False, verbose=False, debug=False)
+    set_up("portmap", to_syslog=False, verbose=False, debug=False)
 
     logging.getLogger("oncrpc.portmap").info("ready")
     logging.getLogger("oncrpc.portmap").debug("details")
@@ -100,7 +100,7 @@ def test_in_the_foreground_messages_go_to_stderr(capsys: pytest.CaptureFixture[s
 
 @pytest.mark.usefixtures("loggers")
 def test_verbose_and_debug_add_calls_and_details(capsys: pytest.CaptureFixture[str]) -> None:
-    set_up(to_syslog=False, verbose=True, debug=True)
+    set_up("portmap", to_syslog=False, verbose=True, debug=True)
 
     logging.getLogger("oncrpc.aio").debug("details")
     for _ in range(2):
@@ -113,7 +113,7 @@ def test_verbose_and_debug_add_calls_and_details(capsys: pytest.CaptureFixture[s
 @pytest.mark.usefixtures("loggers")
 def test_in_the_background_messages_go_to_syslog(tmp_path: Path) -> None:
     log = FakeSyslog(tmp_path / "log")
-    set_up(to_syslog=True, verbose=False, debug=False, place=str(log.path))
+    set_up("portmap", to_syslog=True, verbose=False, debug=False, place=str(log.path))
 
     logging.getLogger("oncrpc.portmap").error("cannot write %s", "/run/one")
     logging.getLogger("oncrpc.access").info("connect from 192.0.2.1")
@@ -129,7 +129,7 @@ def test_in_the_background_messages_go_to_syslog(tmp_path: Path) -> None:
 def test_for_the_journal_a_line_begins_with_its_severity_in_place_of_our_name(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    set_up(to_syslog=False, verbose=False, debug=False, journal=lambda: True)
+    set_up("portmap", to_syslog=False, verbose=False, debug=False, journal=lambda: True)
 
     logging.getLogger("oncrpc.portmap").warning("one")
     logging.getLogger("oncrpc.portmap").error("two")
@@ -159,7 +159,7 @@ def failed() -> logging.LogRecord:
 
 
 def test_a_traceback_is_lines_that_follow() -> None:
-    lines = list(named_lines(failed()))
+    lines = list(named_lines("portmap")(failed()))
 
     assert lines[:2] == [
         "portmap: a handler failed",
@@ -210,6 +210,6 @@ def test_an_error_without_an_exception_has_no_traceback() -> None:
 def test_a_stderr_that_is_gone_is_borne(monkeypatch: pytest.MonkeyPatch) -> None:
     with open(os.devnull, "w") as file:
         monkeypatch.setattr(sys, "stderr", file)
-        set_up(to_syslog=False, verbose=False, debug=False)
+        set_up("portmap", to_syslog=False, verbose=False, debug=False)
 
     logging.getLogger("oncrpc.portmap").error("nobody reads this")

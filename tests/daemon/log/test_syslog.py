@@ -35,6 +35,7 @@ def handler(log: FakeSyslog) -> Syslog:
         lambda record: record.getMessage().splitlines(),
         private=["oncrpc.access"],
         place=str(log.path),
+        tag="portmap",
     )
 
 
@@ -73,7 +74,7 @@ def test_a_datagram_has_priority_time_and_tag(
 def test_the_day_of_the_month_is_two_characters_wide() -> None:
     at = time.mktime((2026, 3, 7, 1, 2, 3, 0, 0, -1))
 
-    assert Message(30, at, "x").encoded().startswith(b"<30>Mar  7 01:02:03 portmap[")
+    assert Message(30, at, "portmap", "x").encoded().startswith(b"<30>Mar  7 01:02:03 portmap[")
 
 
 def test_a_level_between_two_has_the_severity_of_the_lower() -> None:
@@ -150,7 +151,7 @@ def test_a_log_that_does_not_read_is_not_waited_for(log: FakeSyslog) -> None:
 
     assert first
     assert found[0] == "line 0"
-    lost = [line for line in found if line.endswith("lines of the log were lost before")]
+    lost = [line for line in found if line.endswith("earlier lines of the log were lost")]
     assert len(lost) == 1
     assert len(found) == count + 1 - int(lost[0].split()[0])
     assert found[-1] == f"line {count - 1}"

@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 
 from oncrpc.daemon import privileges
-from oncrpc.daemon.config.values import Config, StartError
+from oncrpc.daemon.config.values import StartError
 from oncrpc.daemon.state import directory as statedir
 from oncrpc.daemon.state.directory import Directory, prepared
+from oncrpc.daemon.state.folders import RUN, Folders
+from support.daemons import setup
 
 ROOT = os.geteuid() == 0
 NOBODY = pwd.struct_passwd(("somebody", "x", 12345, 12346, "", "/", "/bin/false"))
@@ -25,10 +27,15 @@ def user(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(statedir.os, "geteuid", lambda: 1000)  # type: ignore[attr-defined]  # os
 
 
+def folders(environ: dict[str, str], *, run: str = RUN, **options: Any) -> Folders:
+    """The directories of a port mapper with these options."""
+    made = setup(**options)
+    return prepared(made.app(), made.config.daemon, environ, run=run)
+
+
 def chosen(tmp_path: Path, environ: dict[str, str], **options: object) -> str | None:
     """The directory that is used."""
-    config = Config(**options)  # type: ignore[arg-type]  # as the test says
-    return prepared(config, environ, run=str(tmp_path / "run")).state_dir
+    return folders(environ, run=str(tmp_path / "run"), **options).state
 
 
 @pytest.mark.usefixtures("user")
@@ -60,7 +67,7 @@ def test_where_there_is_none_one_line_says_so(
 ) -> None:
     assert chosen(tmp_path, environ) is None
     assert len(caplog.records) == 1
-    assert "registrations are not kept: there is no $RUNTIME_DIRECTORY" in caplog.text
+    assert "registrations are not kept: neither $RUNTIME_DIRECTORY nor" in caplog.text
 
 
 @pytest.mark.usefixtures("user")
@@ -98,23 +105,23 @@ def test_on_any_free_port_nothing_is_kept_unless_a_directory_is_named(
 
 @pytest.mark.usefixtures("user")
 def test_nothing_is_kept_if_that_is_asked_for(tmp_path: Path) -> None:
-    assert chosen(tmp_path, {"XDG_RUNTIME_DIR": str(tmp_path)}, keep_state=False) is None
+    assert chosen(tmp_path, {"XDG_RUNTIME_DIR": str(tmp_path)}, state=False) is None
     assert not os.path.exists(tmp_path / "portmap" / "snapshot")
 
 
 @pytest.mark.usefixtures("user")
 @pytest.mark.parametrize(
     ("options", "place"),
-    [({}, "portmap"), ({"keep_state": False}, "portmap"), ({"keep_state": False, "port": 0}, None)],
+    [({}, "portmap"), ({"state": False}, "portmap"), ({"state": False, "port": 0}, None)],
 )
 def test_where_it_can_be_asked_does_not_depend_on_what_is_kept(
     tmp_path: Path, options: dict[str, Any], place: str | None
 ) -> None:
     environ = {"XDG_RUNTIME_DIR": str(tmp_path)}
 
-    found = prepared(Config(**options), environ, run=str(tmp_path / "run"))
+    found = folders(environ, run=str(tmp_path / "run"), **options)
 
-    assert found.control_dir == (place and str(tmp_path / place))
+    assert found.control == (place and str(tmp_path / place))
     assert os.listdir(tmp_path) == ([place] if place else [])
 
 
@@ -122,7 +129,7 @@ def test_where_it_can_be_asked_does_not_depend_on_what_is_kept(
 def test_in_a_directory_that_was_named_it_can_be_asked_too(tmp_path: Path) -> None:
     named = str(tmp_path / "named")
 
-    assert prepared(Config(state_dir=named), {}).control_dir == named
+    assert folders({}, state_dir=named).control == named
 
 
 @pytest.mark.usefixtures("user")
@@ -130,9 +137,9 @@ def test_in_a_directory_that_was_named_it_can_be_asked_too(tmp_path: Path) -> No
 def test_who_wants_nothing_kept_is_not_warned(
     caplog: pytest.LogCaptureFixture, environ: dict[str, str]
 ) -> None:
-    found = prepared(Config(keep_state=False), environ)
+    found = folders(environ, state=False)
 
-    assert (found.control_dir, caplog.text) == (None, "")
+    assert (found.control, caplog.text) == (None, "")
 
 
 @pytest.mark.usefixtures("user")
@@ -151,7 +158,7 @@ class Given:
         monkeypatch.setattr(statedir.os, "chown", self.chown)  # type: ignore[attr-defined]  # os
         monkeypatch.setattr(privileges, "user_of", self.user_of)
 
-    def user_of(self, name: str | None) -> object:
+    def user_of(self, name: str | None, usual: object) -> object:
         if name is not None:
             raise KeyError(name)
         return self.user
@@ -260,7 +267,7 @@ def test_what_is_no_directory_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
     for name in ("link", "file", "gone"):
-        with pytest.raises(StartError, match=f"cannot open .*{name}: .*; create it, or name"):
+        with pytest.raises(StartError, match=f"cannot open .*{name}: .*; create it, or "):
             Directory(str(tmp_path / name))
 
 

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from oncrpc.daemon.state import directory as statedir
-from oncrpc.daemon.state import records as statefile
+from oncrpc.daemon.state import records
 from oncrpc.daemon.state.directory import MAX_FILE
 from oncrpc.daemon.state.journal import JOURNAL, LEAST_JOURNAL, SNAPSHOT
 from oncrpc.daemon.state.records import header
 from oncrpc.portmap.registry import SUPERUSER
+from oncrpc.portmap.store import FORM
 from support.callers import registered
 from support.kept import (
     BOOT,
@@ -58,7 +59,7 @@ def test_an_unset_of_every_transport_is_one_change(tmp_path: Path) -> None:
 
         data = (tmp_path / JOURNAL).read_bytes()
 
-    assert [len(change.entries) for change in statefile.read(data).changes] == [1, 1, 2]
+    assert [len(change.entries) for change in FORM.read(data).changes] == [1, 1, 2]
     assert before < size < len(data)
     assert found(tmp_path) == []
 
@@ -86,7 +87,7 @@ def test_a_boot_ends_all_registrations(tmp_path: Path, caplog: pytest.LogCapture
         assert list(made.registry) == []
         assert made.registry.set(SECOND)
 
-    assert caplog.text.count("is of an earlier boot, and forgotten") == 2
+    assert caplog.text.count("is of an earlier boot, and ignored") == 2
     assert found(tmp_path) == [SECOND]
 
 
@@ -212,7 +213,7 @@ def test_damage_is_told_once_and_the_next_start_finds_whole_files(
 
     with kept(tmp_path) as made:
         assert list(made.registry) == PREFIXES[-2]
-    assert "what precedes is kept; set aside as journal.corrupt" in caplog.text
+    assert "what precedes it is used; set aside as journal.corrupt" in caplog.text
     caplog.clear()
 
     assert found(tmp_path) == PREFIXES[-2]
@@ -247,11 +248,11 @@ def test_a_format_of_the_future_is_refused_and_set_aside(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with kept(tmp_path) as made, monkeypatch.context() as future:
-        future.setattr(statefile, "VERSION", 2)
+        future.setattr(records, "VERSION", 2)
         made.store.begin()
 
     assert found(tmp_path) is None
-    assert "format has version 2, and this program knows 1 only" in caplog.text
+    assert "format has version 2, and this program reads only 1" in caplog.text
     assert {path.name for path in tmp_path.iterdir()} == {"snapshot.corrupt", "journal.corrupt"}
 
 

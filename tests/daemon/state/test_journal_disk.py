@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from oncrpc.daemon.state import journal as store
-from oncrpc.daemon.state import records as statefile
 from oncrpc.daemon.state.directory import Directory
 from oncrpc.daemon.state.journal import JOURNAL, SNAPSHOT, TRY_AGAIN
-from oncrpc.daemon.state.records import header
-from oncrpc.portmap.registry import SUPERUSER, Operation
+from oncrpc.daemon.state.records import Operation, header
+from oncrpc.portmap.registry import SUPERUSER
+from oncrpc.portmap.store import FORM
 from oncrpc.programs.rpcb import rpcb
 from support.callers import registered
 from support.kept import BOOT, FIRST, PREFIXES, SECOND, THIRD, Kept, found, kept, put
@@ -54,7 +54,7 @@ def test_on_a_full_disk_a_change_is_refused_and_is_not_made(
         [
             header(BOOT, 0),
             *(
-                statefile.change(number, Operation.SET, [entry])
+                FORM.change(number, Operation.SET, [entry])
                 for number, entry in enumerate((FIRST, SECOND, THIRD), 1)
             ),
         ]
@@ -86,7 +86,7 @@ def test_what_could_not_be_cut_off_at_once_is_cut_off_before_the_next_change(
 
 def found_beside(path: Path) -> list[rpcb]:
     """What the journal has, while it is written."""
-    contents = statefile.read((path / JOURNAL).read_bytes())
+    contents = FORM.read((path / JOURNAL).read_bytes())
     return [entry for change in contents.changes for entry in change.entries]
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
 from zlib import crc32
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oncrpc.daemon.state import records as statefile
-from oncrpc.daemon.state.records import ENTRIES, FRAME_SIZE, Change, FormatError, read
-from oncrpc.portmap.registry import Operation
+from oncrpc.daemon.state.records import ENTRIES, FRAME_SIZE, FormatError, Operation, header
+from oncrpc.portmap.store import FORM
+from oncrpc.portmap.store import RegistryChange as Change
 from oncrpc.programs.rpcb import rpcb
 from support.callers import registered
 from support.words import words
@@ -18,7 +19,7 @@ from support.words import words
 BOOT = b"a boot"
 FIRST = registered(400001, 1)
 SECOND = registered(400002, 1, "udp", "0.0.0.0.8.2", "103")
-HISTORY = [
+HISTORY: list[Any] = [
     Change(1, Operation.SET, [FIRST]),
     Change(2, Operation.SET, [SECOND]),
     Change(3, Operation.UNSET, [FIRST]),
@@ -28,8 +29,8 @@ HISTORY = [
 
 def pieces() -> list[bytes]:
     """The records of a journal."""
-    changes = [statefile.change(c.number, c.operation, c.entries) for c in HISTORY]
-    return [statefile.header(BOOT, 0), *changes]
+    changes = [FORM.change(c.number, c.operation, c.entries) for c in HISTORY]
+    return [header(BOOT, 0), *changes]
 
 
 JOURNAL = b"".join(pieces())
@@ -45,7 +46,7 @@ def framed(payload: bytes) -> bytes:
 def test_a_header_is_a_mark_the_boot_and_two_numbers() -> None:
     payload = b"oncrpc\0S" + words(1, 6, b"a boot\0\0", 0, 7, 2)
 
-    assert statefile.header(BOOT, 7, 2) == framed(payload)
+    assert header(BOOT, 7, 2) == framed(payload)
 
 
 def test_a_change_is_a_number_an_operation_and_registrations() -> None:
@@ -54,11 +55,11 @@ def test_a_change_is_a_number_an_operation_and_registrations() -> None:
         400001, 1, 3, b"tcp\0", 11, b"0.0.0.0.8.1\0", 9, b"superuser\0\0\0",
     )  # fmt: skip
 
-    assert statefile.change(9, Operation.UNSET, [FIRST]) == framed(payload)
+    assert FORM.change(9, Operation.UNSET, [FIRST]) == framed(payload)
 
 
 def test_what_was_written_is_read() -> None:
-    found = read(JOURNAL)
+    found = FORM.read(JOURNAL)
 
     assert (found.header.boot, found.header.number) == (BOOT, 0)
     assert found.changes == HISTORY
@@ -68,7 +69,7 @@ def test_what_was_written_is_read() -> None:
 def test_a_snapshot_has_all_registrations_in_order() -> None:
     entries = [registered(400000 + number, 1) for number in range(2 * ENTRIES + 1)]
 
-    found = read(b"".join(statefile.snapshot(BOOT, 9, entries)))
+    found = FORM.read(b"".join(FORM.snapshot(BOOT, 9, entries)))
 
     assert [entry for change in found.changes for entry in change.entries] == entries
     assert [len(change.entries) for change in found.changes] == [ENTRIES, ENTRIES, 1]
@@ -81,10 +82,10 @@ def test_of_a_file_that_was_cut_off_every_whole_record_is_read(size: int) -> Non
     whole = sum(end <= size for end in ends)
     if not whole:
         with pytest.raises(FormatError, match="it has no header"):
-            read(JOURNAL[:size])
+            FORM.read(JOURNAL[:size])
         return
 
-    found = read(JOURNAL[:size])
+    found = FORM.read(JOURNAL[:size])
 
     assert found.changes == HISTORY[: whole - 1]
     assert found.torn is (size not in ends)
@@ -97,10 +98,10 @@ def test_a_damaged_byte_never_looks_like_a_file_that_was_cut_off(at: int, bits: 
     damaged[at] ^= bits
     if at < len(PIECES[0]):
         with pytest.raises(FormatError):
-            read(bytes(damaged))
+            FORM.read(bytes(damaged))
         return
 
-    found = read(bytes(damaged))
+    found = FORM.read(bytes(damaged))
 
     assert found.damage.endswith("is damaged")
     assert not found.torn
@@ -111,7 +112,7 @@ def test_a_damaged_byte_never_looks_like_a_file_that_was_cut_off(at: int, bits: 
 def test_any_bytes_are_a_file_or_a_format_error(data: bytes) -> None:
     for junk in (data, PIECES[0] + data, framed(data), PIECES[0] + framed(data)):
         try:
-            found = read(junk)
+            found = FORM.read(junk)
         except FormatError:
             continue
         assert found.header.boot == BOOT
@@ -119,27 +120,27 @@ def test_any_bytes_are_a_file_or_a_format_error(data: bytes) -> None:
 
 def test_a_snapshot_that_lacks_registrations_is_damaged() -> None:
     entries = [registered(400000 + number, 1) for number in range(ENTRIES + 1)]
-    made = list(statefile.snapshot(BOOT, 9, entries))
+    made = list(FORM.snapshot(BOOT, 9, entries))
 
-    assert read(b"".join(made[:-1])).damage == f"{ENTRIES} registrations of {ENTRIES + 1}"
+    assert FORM.read(b"".join(made[:-1])).damage == f"{ENTRIES} registrations of {ENTRIES + 1}"
 
 
 @pytest.mark.parametrize(
     ("payload", "reason"),
     [
-        (b"oncrpc\0S" + words(2, 99), "format has version 2, and this program knows 1 only"),
-        (b"another " + words(1, 0, 0, 0, 0), "no file of the port mapper"),
+        (b"oncrpc\0S" + words(2, 99), "format has version 2, and this program reads only 1"),
+        (b"another " + words(1, 0, 0, 0, 0), "not a state file"),
         (b"oncrpc\0S" + words(1, 0), "header is malformed"),
         (b"", "header is malformed"),
     ],
 )
 def test_a_header_of_another_kind_is_refused_with_the_reason(payload: bytes, reason: str) -> None:
     with pytest.raises(FormatError, match=reason):
-        read(framed(payload))
+        FORM.read(framed(payload))
 
 
 def test_an_operation_that_does_not_exist_is_damage() -> None:
-    found = read(PIECES[0] + framed(words(0, 1, 3, 0)))
+    found = FORM.read(PIECES[0] + framed(words(0, 1, 3, 0)))
 
     assert found.changes == []
     assert "operation" in found.damage
@@ -152,6 +153,6 @@ def test_the_frame_is_as_long_as_it_is_said_to_be() -> None:
 def test_a_registration_is_written_as_it_is() -> None:
     entry = rpcb(1, 2, b"TCP", b"\xff", b"")
 
-    assert read(PIECES[0] + statefile.change(1, Operation.SET, [entry])).changes[0].entries == [
+    assert FORM.read(PIECES[0] + FORM.change(1, Operation.SET, [entry])).changes[0].entries == [
         entry
     ]

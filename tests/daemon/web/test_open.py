@@ -9,9 +9,8 @@ import sys
 
 import pytest
 
-from oncrpc.daemon.config.values import StartError
+from oncrpc.daemon.config.values import StartError, place_of
 from oncrpc.daemon.web import open as place
-from oncrpc.daemon.web.address import place_of
 from oncrpc.daemon.web.open import load, opened
 
 ANY = place_of("127.0.0.1:0")

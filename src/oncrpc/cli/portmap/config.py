@@ -1,4 +1,4 @@
-"""The command ``portmap config``: whether a file is right, and what holds and who says so."""
+"""The command ``portmap config``: whether a file is valid, and what holds and where it is from."""
 
 from __future__ import annotations
 
@@ -6,43 +6,35 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from msgspec import Struct
-from msgspec.structs import fields
-
+from oncrpc.access.rules import Rule
 from oncrpc.cli.command import Failure, run
-from oncrpc.cli.portmap.options import Parser, daemon_options, with_environment
-from oncrpc.cli.portmap.settings import FILE, VARIABLE, Asked, configuration
+from oncrpc.cli.daemon_options import Given, Parser, combined, options_of
+from oncrpc.cli.portmap.options import COMMAND
+from oncrpc.daemon.config.declare import declared
 from oncrpc.daemon.config.explain_errors import faults
-from oncrpc.daemon.config.layers import FAMILIES, Startup, deciding, settled
-from oncrpc.daemon.config.read import PolicyError, load_text, parse, policy_of, read, toml_of
-from oncrpc.daemon.config.values import POLICY_FILE, Config
+from oncrpc.daemon.config.read import read
+from oncrpc.daemon.config.source import DEFAULT, OPTION, Settings
+from oncrpc.daemon.config.values import ConfigError
 from oncrpc.daemon.privileges import user_of
 from oncrpc.daemon.state.folders import RUN, base_of, name_for
-from oncrpc.portmap.config import Policy
+from oncrpc.portmap.config import NAME, SCHEMA, USERS, PortmapConfig, PortmapDaemonTable
+from oncrpc.programs.portmap import PMAP_PORT
 
 DESCRIPTION = f"""\
-check: says whether FILE, or {POLICY_FILE}, can be used, or all that is wrong with it, a line each.
+check: says whether FILE, or {SCHEMA.file}, can be used, or all that is wrong with it, a line each.
 show: says what holds for a daemon with these options and this environment, and where each value is
-from: an option, {VARIABLE}, the file, or the default."""
+from: an option, {COMMAND.variable}, the file, or the default."""
 
 CHECK, SHOW = "check", "show"
-DEFAULT = "default"
 WIDEST = 40
-"""Characters of a list; one that is longer is counted."""
-
-OPTIONS = {
-    "liveness.interval": "liveness",
-    "liveness.watch": "watch",
-    "web.listen": "web",
-}
-"""Keys outside the table ``daemon`` that have an option too."""
+"""Characters of a list; the items of a longer one are counted."""
 
 
 class Row(NamedTuple):
-    """A key, what holds, and who says so."""
+    """A key, its value, and where that is from."""
 
     key: str
     value: Any
@@ -50,14 +42,14 @@ class Row(NamedTuple):
 
 
 def parser() -> argparse.ArgumentParser:
-    """The options and operands: also those of the daemon, for what they would make of it."""
+    """The options and operands; the daemon's options say what would hold with them."""
     made = Parser(
         prog="portmap config", description=DESCRIPTION, add_help=False,
-        parents=[daemon_options()], argument_default=argparse.SUPPRESS,
+        parents=[options_of(COMMAND)], argument_default=argparse.SUPPRESS,
     )  # fmt: skip
     add = made.add_argument
     add("action", metavar="ACTION", choices=(CHECK, SHOW), help=f"{CHECK} or {SHOW}")
-    add("file", metavar="FILE", nargs="?", help=f"check this file instead of {POLICY_FILE}")
+    add("file", metavar="FILE", nargs="?", help=f"check this file instead of {SCHEMA.file}")
     add("--json", action="store_true", help="show it as JSON")
     add("--help", action="help", help="show this help and exit")
     return made
@@ -66,112 +58,100 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Check or show; the exit status."""
     made = parser()
-    given = vars(made.parse_args(arguments))
-    action, file, as_json = given.pop("action"), given.pop("file", None), given.pop("json", False)
-    if action == CHECK and (given or as_json):
+    found = vars(made.parse_args(arguments))
+    action, file, as_json = found.pop("action"), found.pop("file", None), found.pop("json", False)
+    if action == SHOW:
+        if file is not None:
+            made.error(f"{SHOW} takes options only; name the file with --config")
+        return run("portmap config", lambda: _show(found, as_json=as_json))
+    file = file or found.pop("config", None)
+    if found or as_json:
         made.error(f"{CHECK} takes a file and no options")
-    if action == SHOW and file is not None:
-        made.error(f"{SHOW} takes options only; name the file with --config")
-    if action == CHECK:
-        return run("portmap config", lambda: _check(file or POLICY_FILE))
-    return run("portmap config", lambda: _show(given, as_json=as_json))
+    return run("portmap config", lambda: _check(file))
 
 
-def _check(path: str) -> int:
+def _check(path: str | None) -> int:
     try:
-        text = read(path)
-        wrong = faults(text, path)
-    except PolicyError as error:
+        path, text = SCHEMA.load_text(path) if path is None else (path, read(path))
+        wrong = faults(SCHEMA, text, path)
+    except ConfigError as error:
         wrong = [str(error)]
-    if wrong:
+    if wrong or path is None:
         raise Failure("\n".join(wrong))
-    count = len(parse(text, path).rule)
+    if not text and not os.path.lexists(path):
+        print(f"{path}: missing; the defaults hold")
+        return 0
+    count = len(SCHEMA.parse(text, path).rule)
     print(f"{path}: ok, {count} rule{'' if count == 1 else 's'}")
     return 0
 
 
-def _show(given: dict[str, Any], *, as_json: bool) -> int:
-    asked = with_environment(given)
+def _show(found: dict[str, Any], *, as_json: bool) -> int:
     try:
-        found = list(rows(asked))
-    except PolicyError as error:
+        rows = list(rows_of(combined(COMMAND, found)))
+    except ConfigError as error:
         raise Failure(f"portmap: {error}") from None
     if as_json:
-        shown = {row.key: {"value": row.value, "from": row.source} for row in found}
+        shown = {row.key: {"value": row.value, "from": row.source} for row in rows}
         print(json.dumps(shown, indent=2))
         return 0
-    table = [(row.key, _text(row.value), row.source) for row in found]
+    table = [(row.key, _text(row.value), row.source) for row in rows]
     first, second = (max(len(line[column]) for line in table) for column in (0, 1))
     for key, value, source in table:
         print(f"{key:<{first}}  {value:<{second}}  {source}")
     return 0
 
 
-def rows(asked: Asked) -> Iterator[Row]:
-    """Everything that can be said in the file, and which file that is.
+def rows_of(options: Given[PortmapConfig]) -> Iterator[Row]:
+    """Every key of the file, and which file it is.
 
     Raises:
-        PolicyError: the file cannot be read or makes no sense.
+        ConfigError: the file cannot be read or is invalid.
     """
-    path, text = load_text(asked.get("config"))
-    held = toml_of(text, path)
-    policy = policy_of(held, path)
-    yield Row("config", path, asked.by("config") or DEFAULT)
-    yield from _daemon(asked, policy.daemon, path)
-    for field in fields(Policy):
-        value = getattr(policy, field.name)
-        if field.name == "rule":
-            yield Row("rule", [str(rule) for rule in value], path if value else DEFAULT)
-        elif field.name == "trusted":
-            yield Row("trusted", list(value), path if "trusted" in held else DEFAULT)
-        elif not isinstance(value, Startup):
-            said = held.get(field.encode_name, {})
-            yield from _table(asked, value, said=said, path=path, name=field.encode_name)
+    settings = options.source.read()
+    named = settings.path if options.source.path is None else OPTION
+    yield Row("config", settings.path, DEFAULT if named == settings.path else named)
+    for key in declared(SCHEMA.type):
+        if key.path != "daemon.loopback":  # shown as addresses to bind
+            yield Row(key.path, _value(settings, key.path), settings.source(key.path))
 
 
-def _daemon(asked: Asked, file: Startup, path: str) -> Iterator[Row]:
-    """What it starts with; the addresses for the loopback ones are among those to bind."""
-    layers = asked.startup(file)
-    said, config = settled(layers), configuration(asked, file)
-    other = {
-        "bind": list(config.hosts),
-        "families": [each for each, family in FAMILIES.items() if family in config.families],
-        "user": config.user or _user_by_default(),
-        "state_dir": config.state_dir or _folder_by_default(config),
-        "state": config.keep_state,
-        "verbose": bool(said.verbose),
-        "log_format": said.log_format or "text",
-    }
-    for field in fields(Startup):
-        if field.name != "loopback":
-            value = other[field.name] if field.name in other else getattr(config, field.name)
-            source = deciding(field.name, layers) or DEFAULT
-            yield Row(f"daemon.{field.encode_name}", value, path if source == FILE else source)
+def _value(settings: Settings[PortmapConfig], path: str) -> Any:
+    """What holds: the value, or the default that the daemon works out."""
+    table = settings.config.daemon
+    if path == "daemon.bind":
+        return list(table.hosts)
+    if path == "daemon.user":
+        return table.user or _user_by_default()
+    if path == "daemon.state-dir":
+        return table.state_dir or _folder_by_default(table)
+    value: Any = settings.config
+    for name in path.split("."):
+        value = getattr(value, name.replace("-", "_"))
+    return _plain(value)
+
+
+def _plain(value: Any) -> Any:
+    """For JSON: rules as lines, whole numbers without a fraction."""
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, Rule):
+        return str(value)
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _user_by_default() -> str | None:
-    """Whom the daemon becomes; None if it stays who it is."""
-    user = user_of(None) if os.geteuid() == 0 else None
+    """The user that the daemon becomes; None if it stays the same."""
+    user = user_of(None, USERS) if os.geteuid() == 0 else None
     return None if user is None else user.pw_name
 
 
-def _folder_by_default(config: Config) -> str | None:
-    """Where it keeps registrations; None if nowhere."""
+def _folder_by_default(table: PortmapDaemonTable) -> str | None:
+    """Where registrations are kept; None if nowhere."""
     base = RUN if os.geteuid() == 0 else base_of(os.environ)
-    if base is None or config.port == 0 or not config.keep_state:
+    if base is None or table.port == 0 or not table.state:
         return None
-    return os.path.join(base, name_for(config.port))
-
-
-def _table(
-    asked: Asked, table: Struct, *, said: Mapping[str, Any], path: str, name: str
-) -> Iterator[Row]:
-    for field in fields(table):
-        key = f"{name}.{field.encode_name}"
-        option = OPTIONS.get(key, "")
-        source = asked.by(option) or (path if field.encode_name in said else DEFAULT)
-        value = asked.get(option) if asked.by(option) else getattr(table, field.name)
-        yield Row(key, getattr(Config(), field.name, None) if value is None else value, source)
+    return os.path.join(base, name_for(NAME, table.port, PMAP_PORT))
 
 
 def _text(value: Any) -> str:

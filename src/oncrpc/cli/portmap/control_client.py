@@ -13,18 +13,14 @@ from typing import NamedTuple
 import msgspec
 
 from oncrpc.cli.command import safe_text
-from oncrpc.cli.portmap.options import (
-    Parser,
-    add_file,
-    port_number,
-    whole_path,
-    with_environment,
-)
-from oncrpc.cli.portmap.settings import settings
-from oncrpc.daemon import lock as pidfile
-from oncrpc.daemon.config.values import LOCK
-from oncrpc.daemon.control.protocol import NAME, PROTOCOL, Reply, Request, address_in, encoded
+from oncrpc.cli.daemon_options import Parser, combined, port_number, whole_path
+from oncrpc.cli.portmap.options import COMMAND, add_file
+from oncrpc.daemon import lockfile
+from oncrpc.daemon.config.values import ConfigError
+from oncrpc.daemon.control.protocol import NAME, PROTOCOL, Reply, Request, address_in, request_line
 from oncrpc.daemon.state.folders import RUN, base_of, name_for
+from oncrpc.portmap.config import LOCK
+from oncrpc.portmap.config import NAME as DAEMON
 from oncrpc.portmap.status import Status
 from oncrpc.programs.portmap import PMAP_PORT
 
@@ -99,13 +95,21 @@ def place_of(options: argparse.Namespace, environ: Mapping[str, str] = os.enviro
     Raises:
         NoStatus: that file is wrong.
     """
-    named = {name: getattr(options, name) for name in ("state_dir", "port", "config")}
+    named = {
+        "daemon.state-dir": options.state_dir,
+        "daemon.port": options.port,
+        "config": options.config,
+    }
     given = {name: value for name, value in named.items() if value is not None}
-    held = settings(with_environment(given, environ, wrong=UNKNOWN))
-    if held.fault is not None and held.config.policy is not None:
-        raise NoStatus(UNKNOWN, str(held.fault))
-    state, port, own = held.config.state_dir, held.config.port, held.config.pid_file
-    fault = "" if held.fault is None else str(held.fault)
+    source = combined(COMMAND, given, environ, wrong=UNKNOWN).source
+    fault = ""
+    try:
+        table = source.read().config.daemon
+    except ConfigError as error:
+        if source.path is not None:
+            raise NoStatus(UNKNOWN, str(error)) from None
+        table, fault = source.without_file().config.daemon, str(error)
+    state, port, own = table.state_dir, table.port, table.pid_file
     if not state and port != PMAP_PORT and os.geteuid() != 0 and base_of(environ) is None:
         fault = fault or HOMELESS
     return Place(
@@ -134,7 +138,7 @@ def folders_of(port: int, environ: Mapping[str, str]) -> Iterator[str]:
     base = None if os.geteuid() == 0 else base_of(environ)
     for folder in (base, RUN):
         if folder is not None:
-            yield os.path.join(folder, name_for(port))
+            yield os.path.join(folder, name_for(DAEMON, port, PMAP_PORT))
 
 
 def ask(folder: str) -> Status:
@@ -174,14 +178,15 @@ def _connected(folder: str) -> socket.socket:
 
 
 def _answer(sock: socket.socket) -> Status:
-    sock.sendall(encoded(Request("status", PROTOCOL)))
+    sock.sendall(request_line(Request("status", PROTOCOL)))
     try:
         reply = msgspec.json.decode(_line(sock), type=Reply)
+        status = msgspec.json.decode(reply.status, type=Status) if reply.status else None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise NoStatus(UNKNOWN, f"{UNREADABLE}: {safe_text(str(error))}") from None
-    if reply.status is None:
+    if status is None:
         raise NoStatus(UNKNOWN, f"the daemon reports: {safe_text(reply.error or 'nothing')}")
-    return reply.status
+    return status
 
 
 def _line(sock: socket.socket) -> bytearray:
@@ -206,7 +211,7 @@ def _nobody(place: Place) -> NoStatus:
     nobody = f"nobody answers at {where}"
     for lock in place.locks:
         try:
-            holder = pidfile.read(lock)
+            holder = lockfile.read(lock)
         except PermissionError:
             return NoStatus(UNKNOWN, f"may not read {lock}; ask as root")
         except OSError:

@@ -10,28 +10,22 @@ from typing import NamedTuple, TypeVar
 
 from oncrpc.access.hosts.access import HostsAccess
 from oncrpc.access.hosts.rules import NO_RULE, HostsDecision
+from oncrpc.access.rule_values import netid_of, program_of
 from oncrpc.access.rules import ALLOW, LOCAL, Asker, address_of, relevant
 from oncrpc.access.vocabulary import NULL
 from oncrpc.addr import family_of, transports
 from oncrpc.cli.command import complain, run
-from oncrpc.cli.portmap.options import Parser
-from oncrpc.daemon.config.read import (
-    PolicyError,
-    line_of_rule,
-    load_text,
-    netid_of,
-    parse,
-    program_of,
-)
-from oncrpc.daemon.config.values import POLICY_FILE
+from oncrpc.cli.daemon_options import Parser
+from oncrpc.daemon.config.read import line_of_rule
+from oncrpc.daemon.config.values import ConfigError
 from oncrpc.errors import AddressError
-from oncrpc.portmap.config import Policy
+from oncrpc.portmap.config import SCHEMA, PortmapConfig
 from oncrpc.portmap.vocabulary import VOCABULARY, hosts_daemon
 
 ALLOWED, REFUSED, WRONG = 0, 1, 2
 VERDICTS = {"allow": "allowed", "deny": "denied", "silent": "not answered"}
 DESCRIPTION = f"""\
-Says whether the rules let a call through, and which one of {POLICY_FILE}, /etc/hosts.allow or
+Says whether the rules let a call through, and which one of {SCHEMA.file}, /etc/hosts.allow or
 /etc/hosts.deny decides that. The status is 0 if they do, 1 if they do not, and 2 if the question or
 the file is wrong. Where the daemon refuses later what they let through, a second line says so."""
 
@@ -60,7 +54,7 @@ class File(NamedTuple):
 
     path: str
     text: str
-    policy: Policy
+    policy: PortmapConfig
 
 
 def parser() -> argparse.ArgumentParser:
@@ -84,7 +78,7 @@ def parser() -> argparse.ArgumentParser:
         "--to", metavar="ADDRESS",
         help="the address of this host that is called, for rules of hosts_access(5) about it",
     )  # fmt: skip
-    add("--config", metavar="FILE", help=f"read this file instead of {POLICY_FILE}")
+    add("--config", metavar="FILE", help=f"read this file instead of {SCHEMA.file}")
     add("--help", action="help", help="show this help and exit")
     return made
 
@@ -98,10 +92,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _answered(options: argparse.Namespace) -> int:
     try:
         question = _question(options)
-        path, text = load_text(options.config)
-        file = File(path, text, parse(text, path))
+        path, text = SCHEMA.load_text(options.config)
+        file = File(path, text, SCHEMA.parse(text, path))
         status, answer = explain(question, file)
-    except (PolicyError, AddressError, ValueError) as error:
+    except (ConfigError, AddressError, ValueError) as error:
         complain(f"portmap explain: {error}")
         return WRONG
     print(answer)
@@ -133,7 +127,7 @@ def explain(question: Question, file: File) -> tuple[int, str]:
     return status, f"{VERDICTS[decision.then]}: {place}: rule[{decision.rule}]: {rule}"
 
 
-def refused_later(question: Question, policy: Policy) -> str:
+def refused_later(question: Question, policy: PortmapConfig) -> str:
     """Why the daemon refuses what the rules let through; empty if it does not."""
     asker, started = question.asker, policy.daemon
     if question.procedure in REGISTERING and asker.address is not None:

@@ -10,11 +10,12 @@ import time
 from collections.abc import Sequence
 
 from oncrpc.cli.command import Failure, run
-from oncrpc.cli.portmap.options import Parser, add_file, whole_path, with_environment
-from oncrpc.cli.portmap.settings import settings
-from oncrpc.daemon import lock as pidfile
-from oncrpc.daemon.config.values import LOCK
-from oncrpc.daemon.lock import SERVING, Holder
+from oncrpc.cli.daemon_options import Parser, combined, whole_path
+from oncrpc.cli.portmap.options import COMMAND, add_file
+from oncrpc.daemon import lockfile
+from oncrpc.daemon.config.values import ConfigError
+from oncrpc.daemon.lockfile import SERVING, Holder
+from oncrpc.portmap.config import LOCK
 
 WAIT = 30.0
 """Seconds for the daemon to do it."""
@@ -70,12 +71,16 @@ def _place(options: argparse.Namespace) -> str:
     Raises:
         ReloadError: the file that was named to say so is wrong.
     """
-    named = {"pid_file": options.pid_file, "config": options.config}
+    named = {"daemon.pid-file": options.pid_file, "config": options.config}
     given = {name: value for name, value in named.items() if value is not None}
-    held = settings(with_environment(given))
-    if held.fault is not None and held.config.policy is not None and not options.pid_file:
-        raise ReloadError(str(held.fault))
-    return held.config.pid_file or LOCK
+    source = combined(COMMAND, given).source
+    try:
+        settings = source.read()
+    except ConfigError as error:
+        if source.path is not None and not options.pid_file:
+            raise ReloadError(str(error)) from None
+        settings = source.without_file()
+    return settings.config.daemon.pid_file or LOCK
 
 
 def _holder(path: str) -> Holder:
@@ -85,13 +90,13 @@ def _holder(path: str) -> Holder:
         ReloadError: there is none, or it is not to be known.
     """
     try:
-        holder = pidfile.read(path)
+        holder = lockfile.read(path)
     except OSError as error:
         if error.errno == errno.ENOENT:
             raise ReloadError(f"no port mapper runs: there is no {path}; see --pid-file") from None
         reason = (error.strerror or "").lower()
         raise ReloadError(f"cannot read {path}: {reason}; run as root") from None
-    if holder is None or not holder.alive or not pidfile.is_locked_by(path, holder.pid):
+    if holder is None or not holder.alive or not lockfile.is_locked_by(path, holder.pid):
         raise ReloadError(f"no port mapper of ours runs that has locked {path}; see --pid-file")
     return holder
 
@@ -111,7 +116,7 @@ def _told(path: str, before: Holder, number: signal.Signals) -> Holder:
     while time.monotonic() < until:
         if not before.alive:
             raise ReloadError(f"process {before.pid} has ended; see its log")
-        after = pidfile.read(path)
+        after = lockfile.read(path)
         if after is not None and after.pid == before.pid and after.events > before.events:
             return after
         time.sleep(POLL)

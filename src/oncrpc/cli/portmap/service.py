@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 
 from oncrpc.cli.command import run
-from oncrpc.cli.portmap.options import Parser
+from oncrpc.cli.daemon_options import Parser
 from oncrpc.daemon.install import files as hostfiles
 from oncrpc.daemon.install import init as hostinit
 from oncrpc.daemon.install.files import SOURCES, FilesError

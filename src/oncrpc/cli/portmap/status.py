@@ -17,7 +17,8 @@ from oncrpc.cli.portmap.control_client import (
     place_of,
     status_of,
 )
-from oncrpc.portmap.status import Calls, Procedure, Registered, Status
+from oncrpc.daemon.control.status import Calls, ProcedureCalls
+from oncrpc.portmap.status import Registered, Status
 
 DESCRIPTION = """\
 Shows what the port mapper of this host is doing: its sockets, connections and calls, what it has
@@ -145,13 +146,13 @@ def _liveness(status: Status) -> str:
     return ", ".join([*parts, f"{checks.dropped} dropped"])
 
 
-def called(status: Status) -> list[Procedure]:
+def called(status: Status) -> list[ProcedureCalls]:
     """The procedures that were called, those first that are called most."""
     found = [each for each in status.calls.procedures if each.calls]
     return sorted(found, key=lambda each: (-each.rate, -each.calls))
 
 
-def call_row(each: Procedure, calls: Calls) -> tuple[str, ...]:
+def call_row(each: ProcedureCalls, calls: Calls) -> tuple[str, ...]:
     """A procedure's row; without a rate as long as that would be a guess."""
     lately = "-" if calls.since < SHORTEST else rate(each.rate)
     return f"{safe_text(each.procedure)} v{each.version}", str(each.calls), lately

@@ -26,7 +26,8 @@ from oncrpc.cli.portmap.control_client import (
     status_of,
 )
 from oncrpc.cli.portmap.top_layout import Scroll
-from oncrpc.portmap.status import Calls, Status
+from oncrpc.daemon.control.status import Calls
+from oncrpc.portmap.status import Status
 
 DESCRIPTION = """\
 Shows what the port mapper of this host is doing, as 'portmap status' does, again and again, with

@@ -1,6 +1,6 @@
-"""What is said over the control socket, and where that is: JSON, one object a line.
+"""The protocol of the control socket: JSON, one object a line.
 
-Whoever connects sends ``{"protocol": 1, "ask": "status"}`` and is sent
+The client sends ``{"protocol": 1, "ask": "status"}`` and receives
 ``{"protocol": 1, "status": {...}}``, or ``{"protocol": 1, "error": "..."}``.
 """
 
@@ -13,35 +13,33 @@ from contextlib import contextmanager
 import msgspec
 from msgspec import Struct
 
-from oncrpc.portmap.status import Status
-
 NAME = "control"
 PROTOCOL = 1
 MAX_PATH = 107
-"""Bytes of a path that a socket's address has room for."""
+"""Bytes of a path in a socket address."""
 
 
 class Request(Struct):
-    """What is asked."""
+    """A request of a client."""
 
     ask: str
     protocol: int = 0
 
 
-class Reply(Struct, omit_defaults=True):
-    """The answer: what was asked for, or what is wrong."""
+class Reply(Struct):
+    """A reply as a client reads it: the status, whose type depends on the daemon, or an error."""
 
     protocol: int
-    status: Status | None = None
+    status: msgspec.Raw = msgspec.Raw()
     error: str | None = None
 
 
 @contextmanager
 def address_in(folder: str) -> Iterator[str]:
-    """How the socket in a directory can be named, however long the directory's name is.
+    """A path of the socket in a directory that fits into a socket address.
 
     Raises:
-        OSError: there is no such directory.
+        OSError: the directory does not exist.
     """
     path = os.path.join(folder, NAME)
     if len(os.fsencode(path)) <= MAX_PATH:
@@ -54,6 +52,16 @@ def address_in(folder: str) -> Iterator[str]:
         os.close(descriptor)
 
 
-def encoded(message: Request | Reply) -> bytes:
-    """A message as a line."""
-    return msgspec.json.encode(message) + b"\n"
+def request_line(request: Request) -> bytes:
+    """A request as one line."""
+    return msgspec.json.encode(request) + b"\n"
+
+
+def status_line(status: Struct) -> bytes:
+    """The reply that has a status, as one line."""
+    return msgspec.json.encode({"protocol": PROTOCOL, "status": status}) + b"\n"
+
+
+def error_line(error: str) -> bytes:
+    """The reply that has an error, as one line."""
+    return msgspec.json.encode({"protocol": PROTOCOL, "error": error}) + b"\n"

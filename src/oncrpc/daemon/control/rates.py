@@ -1,25 +1,45 @@
-"""How often each procedure was called a second lately: the counters, sampled now and then."""
+"""Counts of calls, and rates of the last minute from samples of them."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
+
+from oncrpc.rpc import Call, Version
+from oncrpc.rpc.reply_cache import Counter
 
 EVERY = 5.0
 """Seconds between two samples."""
 
 MAX_SAMPLES = 12
-"""Samples that a rate is made of: those of the last minute."""
+"""Samples kept: those of one minute."""
 
 Counts = list[list[int]]
-"""Calls by version, from 2 on, and procedure."""
+"""Calls: a list for each version, by procedure number."""
+
+
+class CallCounts:
+    """Counts the calls of some versions of programs."""
+
+    def __init__(self, versions: Sequence[type[Version]]) -> None:
+        self._rows = {
+            version: [Counter() for _ in range(max(version.procedures) + 1)] for version in versions
+        }
+
+    def count(self, call: Call) -> None:
+        """Count one call; a call that is answered from the reply cache is counted there."""
+        call.count(self._rows[call.procedure.version][call.procedure.number])
+
+    def totals(self) -> Counts:
+        """The calls so far."""
+        return [[counter.count for counter in row] for row in self._rows.values()]
 
 
 class Sample(NamedTuple):
-    """What was counted by then."""
+    """The counts at one moment."""
 
     at: float
     counts: Counts
@@ -37,11 +57,11 @@ class Rates:
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
-        """Begin to sample."""
+        """Begin to sample, in the event loop."""
         self._timer = asyncio.get_running_loop().call_later(EVERY, self._sample)
 
     def close(self) -> None:
-        """Sample no more."""
+        """Stop sampling."""
         if self._timer is not None:
             self._timer.cancel()
 
@@ -50,7 +70,7 @@ class Rates:
         self.start()
 
     def lately(self) -> tuple[float, Counts]:
-        """For how many seconds, and how many calls there were in them."""
+        """The seconds since the oldest sample, and the calls in them."""
         oldest, counts = self._samples[0], self.count()
         grown = [
             [now - before for now, before in zip(*each, strict=True)]

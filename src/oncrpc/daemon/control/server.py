@@ -1,7 +1,6 @@
-"""The control socket, for root and the daemon's own user (``protocol`` says what is spoken there).
+"""The control socket, for root and the daemon's user (see ``protocol``).
 
-It is for a few callers that take what they asked for at once: what takes longer than ``PATIENCE``
-is ended, and so is a connection beyond ``MAX_CALLERS``.
+It serves few clients: a connection beyond ``MAX_CALLERS``, or longer than ``PATIENCE``, is closed.
 """
 
 from __future__ import annotations
@@ -16,44 +15,44 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 import msgspec
+from msgspec import Struct
 
 from oncrpc.daemon.control.protocol import (
     NAME,
     PROTOCOL,
-    Reply,
     Request,
     address_in,
-    encoded,
+    error_line,
+    status_line,
 )
 from oncrpc.net.peers import peer_uid
-from oncrpc.portmap.status import Status
 
-log = logging.getLogger("oncrpc.portmap")
+log = logging.getLogger("oncrpc.daemon")
 
 MAX_CALLERS = 8
 """Connections to the control socket; one more is refused."""
 
 MAX_REQUEST = 4096
-"""Bytes of a request, its line end included."""
+"""Bytes of a request with its line end."""
 
 PATIENCE = 10.0
-"""Seconds for a connection: to ask, to be answered, to read that."""
+"""Seconds for a connection as a whole."""
 
 PAUSE = 1.0
-"""Seconds without new connections when there is no descriptor for one."""
+"""Seconds without accepting after the process ran out of descriptors."""
 
 PIECE = 1024
 
 
 class Control:
-    """Answers in a directory of the daemon's, from ``start`` to ``close``.
+    """Answers in a directory of the daemon, from ``start`` to ``close``.
 
-    In one that it has not ``locked`` it leaves alone whoever answers there, and may be replaced by
-    one that has.
+    If the directory is not ``locked``, another daemon may use it: a socket that answers there is
+    left alone.
     """
 
     def __init__(
-        self, folder: str, status: Callable[[], Awaitable[Status]], *, locked: bool = True
+        self, folder: str, status: Callable[[], Awaitable[Struct]], *, locked: bool = True
     ) -> None:
         self.folder, self.status, self.locked = folder, status, locked
         self._inode = 0
@@ -62,7 +61,7 @@ class Control:
         self._paused: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
-        """Begin to answer; if that cannot be, a line in the log says so."""
+        """Begin to answer; a failure is logged, and the daemon goes on without."""
         made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             with address_in(self.folder) as path:
@@ -78,13 +77,15 @@ class Control:
         except OSError as error:
             made.close()
             why = (error.strerror or "").lower()
-            log.warning("cannot open %s/%s: %s; nobody can ask", self.folder, NAME, why)
+            log.warning(
+                "cannot open %s/%s: %s; 'status' will not find this daemon", self.folder, NAME, why
+            )
             return
         self._socket = made
         self._listen(made)
 
     async def close(self) -> None:
-        """Take the socket away, and end the connections."""
+        """Remove the socket and close the connections."""
         if self._socket is None:
             return
         if self._paused is not None:
@@ -123,7 +124,7 @@ class Control:
             task.add_done_callback(self._callers.discard)
 
     async def _serve(self, sock: socket.socket) -> None:
-        """Answer what one connection asks, a line at a time."""
+        """Answer one connection, line by line."""
         loop, read = asyncio.get_running_loop(), bytearray()
         with sock, suppress(OSError, TimeoutError):
             async with asyncio.timeout(PATIENCE):
@@ -132,47 +133,43 @@ class Control:
                     while b"\n" in read:
                         line, _, rest = read.partition(b"\n")
                         read = rest
-                        await loop.sock_sendall(sock, encoded(await self._answer(bytes(line))))
+                        await loop.sock_sendall(sock, await self._answer(bytes(line)))
                     if len(read) >= MAX_REQUEST:
-                        await loop.sock_sendall(sock, encoded(_wrong("the request is too long")))
+                        await loop.sock_sendall(sock, error_line("the request is too long"))
                         return
 
-    async def _answer(self, line: bytes) -> Reply:
+    async def _answer(self, line: bytes) -> bytes:
         try:
             request = msgspec.json.decode(line, type=Request)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            return _wrong(f"this is no request: {error}")
+            return error_line(f"invalid request: {error}")
         if request.protocol != PROTOCOL:
-            return _wrong(f"this is protocol {PROTOCOL}")
+            return error_line(f"unknown protocol; this is protocol {PROTOCOL}")
         if request.ask != "status":
-            return _wrong("there is nothing to ask but status")
-        return Reply(PROTOCOL, await self.status())
+            return error_line("unknown request; the only one is status")
+        return status_line(await self.status())
 
 
 def _check(folder: str, path: str) -> None:
-    """Refuse a directory that is not ours alone, and one in which somebody answers.
+    """Refuse a directory that others may use, and one in which a socket answers.
 
     Raises:
-        OSError: it is so.
+        OSError: the directory cannot be used.
     """
     status = os.lstat(folder)
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o077:
-        raise PermissionError(errno.EPERM, "the directory is not ours alone")
+        raise PermissionError(errno.EPERM, "others may use the directory")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as trial:
         trial.setblocking(False)
         if trial.connect_ex(path) in (0, errno.EAGAIN):
             raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
 
 
-def _wrong(error: str) -> Reply:
-    return Reply(PROTOCOL, error=error)
-
-
 def _may_ask(uid: int) -> bool:
-    """Root, and whoever we are."""
+    """Only root and the daemon's user."""
     return uid in (0, os.geteuid())
 
 
 def _refuse(sock: socket.socket, error: str) -> None:
     with sock, suppress(OSError):
-        sock.send(encoded(_wrong(error)))
+        sock.send(error_line(error))

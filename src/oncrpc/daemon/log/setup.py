@@ -1,4 +1,4 @@
-"""Where the daemon's messages go and how they look, and that one cause does not fill the log."""
+"""Where the daemon's messages go, in which format, and a limit for repeated ones."""
 
 from __future__ import annotations
 
@@ -13,27 +13,41 @@ from typing import Any
 
 import msgspec
 
-from oncrpc.access import call_lines as words
-from oncrpc.daemon.log import syslog as devlog
-from oncrpc.daemon.log.syslog import Lines, Syslog, severity_of
+from oncrpc.access import call_lines
+from oncrpc.daemon.log.syslog import PLACE, Lines, Syslog, severity_of
 
 MAX_CAUSES = 256
 """Causes whose log lines are limited to one a second."""
 
 MAX_TEXT = 2000
-"""Characters of a message; the rest is left out."""
+"""Characters of a message; the rest is cut off."""
 
-PRIVATE = (words.log.name, words.calls_log.name)
+PRIVATE = (call_lines.log.name, call_lines.calls_log.name)
 """Loggers whose lines name callers: facility auth, as in the C daemon."""
 
+FILTERED = tuple(
+    f"oncrpc.{each}"
+    for each in (
+        "aio",
+        "rpc",
+        "host",
+        "access.hosts",
+        "daemon",
+        "daemon.web",
+        "portmap",
+        "portmap.web",
+    )
+)
+"""Loggers whose repeated messages are suppressed."""
+
 LEVELS = {2: "critical", 3: "error", 4: "warning", 6: "info", 7: "debug"}
-"""What severities are called in JSON."""
+"""Severities in JSON."""
 
 
 class OncePerSecond(logging.Filter):
-    """Lets a cause through once a second; what was held back is counted with the next.
+    """Passes a cause once a second; the next line says how many were suppressed.
 
-    A cause is a logger and the message before its arguments are put in.
+    A cause is a logger and a message before its arguments are inserted.
     """
 
     def __init__(self) -> None:
@@ -58,14 +72,14 @@ class OncePerSecond(logging.Filter):
 
 
 class Stderr(logging.Handler):
-    """Writes to the standard error; for the journal each line begins with its severity."""
+    """Writes to the standard error; for the journal each line starts with its severity."""
 
     def __init__(self, lines: Lines, *, journal: bool) -> None:
         super().__init__()
         self.lines, self.journal = lines, journal
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a record; nobody is told if that cannot be."""
+        """Write a record; failures are ignored."""
         prefix = f"<{severity_of(record.levelno)}>" if self.journal else ""
         try:
             sys.stderr.write("".join(f"{prefix}{line}\n" for line in self.lines(record)))
@@ -80,9 +94,9 @@ def text_lines(record: logging.LogRecord) -> Iterator[str]:
     yield from map(_shown, _traceback(record))
 
 
-def named_lines(record: logging.LogRecord) -> Iterator[str]:
-    """The same after the daemon's name, where nobody else puts that."""
-    return (f"{devlog.TAG}: {line}" for line in text_lines(record))
+def named_lines(name: str) -> Lines:
+    """The same after the daemon's name, for a terminal."""
+    return lambda record: (f"{name}: {line}" for line in text_lines(record))
 
 
 def json_lines(record: logging.LogRecord) -> Iterator[str]:
@@ -112,7 +126,7 @@ def _traceback(record: logging.LogRecord) -> list[str]:
 
 
 def _shown(text: str) -> str:
-    """A text that cannot end its line, nor do anything to a terminal."""
+    """The text with control characters escaped, so that it stays one harmless line."""
     if len(text) > MAX_TEXT:
         text = text[:MAX_TEXT] + "..."
     if text.isprintable():
@@ -121,7 +135,7 @@ def _shown(text: str) -> str:
 
 
 def to_journal(environ: Mapping[str, str] = os.environ, descriptor: int = 2) -> bool:
-    """Whether the standard error is the stream to the journal that the environment tells of."""
+    """Whether the standard error is the stream to the journal named by the environment."""
     try:
         status = os.fstat(descriptor)
     except OSError:
@@ -130,28 +144,28 @@ def to_journal(environ: Mapping[str, str] = os.environ, descriptor: int = 2) -> 
 
 
 def set_up(
+    name: str,
     *,
     to_syslog: bool,
     verbose: bool,
     debug: bool,
     form: str = "text",
-    place: str = devlog.PLACE,
+    place: str = PLACE,
     journal: Callable[[], bool] = to_journal,
 ) -> None:
-    """Send our messages to syslog or to stderr; ``verbose`` adds a line for each call."""
+    """Send messages to syslog or stderr, tagged ``name``; ``verbose`` adds a line for each call."""
     logging.raiseExceptions = False  # a log that cannot be written does not end the daemon
     lines = FORMS[form]
     if to_syslog:
-        handler: logging.Handler = Syslog(lines, private=PRIVATE, place=place)
+        handler: logging.Handler = Syslog(lines, tag=name, private=PRIVATE, place=place)
     else:
-        tagged = journal()  # which knows whose the line is
+        tagged = journal()  # the journal adds the name itself
         named = form == "text" and not tagged
-        handler = Stderr(named_lines if named else lines, journal=tagged)
+        handler = Stderr(named_lines(name) if named else lines, journal=tagged)
     root = logging.getLogger("oncrpc")
     root.handlers[:] = [handler]
     root.setLevel(logging.DEBUG if debug else logging.INFO)
     root.propagate = False
-    limited = ("access.hosts", "aio", "daemon.web", "host", "portmap", "rpc")
-    for name in (f"oncrpc.{each}" for each in limited):
-        logging.getLogger(name).addFilter(OncePerSecond())
-    words.calls_log.setLevel(logging.INFO if verbose else logging.WARNING)
+    for logger in FILTERED:
+        logging.getLogger(logger).addFilter(OncePerSecond())
+    call_lines.calls_log.setLevel(logging.INFO if verbose else logging.WARNING)

@@ -1,8 +1,8 @@
-"""Writing to syslog: datagrams to /dev/log, as RFC 3164 §4.1 has them, without waiting for it.
+"""Writing to syslog: datagrams to /dev/log (RFC 3164 §4.1), without ever waiting.
 
-A line that cannot be sent now is kept, and sent when whoever listens at /dev/log is there again or
-has read what it has. Only when too many are kept is the oldest lost, and how many were is a line of
-its own. The C library's syslog(3) would wait, or forget.
+A line that cannot be sent now is kept, and sent when the syslog daemon is back or has read its
+queue. Beyond ``MAX_KEPT`` lines the oldest is dropped; the number dropped becomes a line of its
+own. The C library's syslog(3) would wait, or lose the line.
 """
 
 from __future__ import annotations
@@ -18,12 +18,11 @@ from contextlib import suppress
 from typing import NamedTuple
 
 PLACE = "/dev/log"
-TAG = "portmap"
 MAX_KEPT = 1024
 """Lines that wait to be sent."""
 
 RETRY = 1.0
-"""Seconds between two attempts to send them, while nothing more is logged."""
+"""Seconds between two attempts to send them."""
 
 AUTH, DAEMON = 4, 3
 """Facilities (RFC 3164 §4.1.1)."""
@@ -35,37 +34,41 @@ SEVERITIES = (
     (logging.INFO, 6),
     (logging.NOTSET, 7),
 )
-"""The severity from each level of Python's on."""
+"""The severity for each level of ``logging`` and above."""
 
 Lines = Callable[[logging.LogRecord], Iterable[str]]
 """The lines that are written for a record."""
 
 
 def severity_of(level: int) -> int:
-    """The severity, 0 to 7, as syslog and systemd count."""
+    """The severity, 0 to 7, of syslog and systemd."""
     return next(severity for least, severity in SEVERITIES if level >= least)
 
 
 class Message(NamedTuple):
-    """A line with what stands before it."""
+    """A line with its priority, time and tag."""
 
     priority: int
     created: float
+    tag: str
     text: str
 
     def encoded(self) -> bytes:
         """The datagram."""
         at = time.strftime("%b %e %H:%M:%S", time.localtime(self.created))
-        said = f"<{self.priority}>{at} {TAG}[{os.getpid()}]: {self.text}"
+        said = f"<{self.priority}>{at} {self.tag}[{os.getpid()}]: {self.text}"
         return said.encode("utf-8", "backslashreplace")
 
 
 class Syslog(logging.Handler):
-    """Sends what is logged to a socket; what the ``private`` loggers say as facility auth."""
+    """Sends records to the syslog socket; those of the ``private`` loggers as facility auth."""
 
-    def __init__(self, lines: Lines, *, private: Iterable[str] = (), place: str = PLACE) -> None:
+    def __init__(
+        self, lines: Lines, *, tag: str, private: Iterable[str] = (), place: str = PLACE
+    ) -> None:
         super().__init__()
         self.lines, self.private, self.place = lines, frozenset(private), place
+        self.tag = tag
         self._waiting: deque[Message] = deque()
         self._lost = 0
         self._socket: socket.socket | None = None
@@ -79,7 +82,7 @@ class Syslog(logging.Handler):
             if len(self._waiting) >= MAX_KEPT:
                 self._waiting.popleft()
                 self._lost += 1
-            self._waiting.append(Message(priority, record.created, text))
+            self._waiting.append(Message(priority, record.created, self.tag, text))
         self._send_all()
 
     def flush(self) -> None:
@@ -91,7 +94,7 @@ class Syslog(logging.Handler):
             self.release()
 
     def close(self) -> None:
-        """Send what can be sent, and let go of the socket."""
+        """Send what can be sent, and close the socket."""
         self.flush()
         self._disconnect()
         super().close()
@@ -106,10 +109,12 @@ class Syslog(logging.Handler):
 
     def _about_lost(self) -> Message:
         priority = DAEMON * 8 + severity_of(logging.WARNING)
-        return Message(priority, time.time(), f"{self._lost} lines of the log were lost before")
+        return Message(
+            priority, time.time(), self.tag, f"{self._lost} earlier lines of the log were lost"
+        )
 
     def _send(self, message: Message) -> bool:
-        """Whether it was sent. A socket whose other end is gone is made anew, once."""
+        """Whether the message was sent; a broken socket is opened again, once."""
         data = message.encoded()
         for _ in range(2):
             try:
@@ -140,7 +145,7 @@ class Syslog(logging.Handler):
             self._socket = None
 
     def _try_again_later(self) -> None:
-        """By the event loop, where one runs; else the next line tries."""
+        """Let the event loop retry; without a loop the next record does."""
         with suppress(RuntimeError):
             if self._timer is None:
                 self._timer = asyncio.get_running_loop().call_later(RETRY, self._try_again)

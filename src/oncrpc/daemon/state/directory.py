@@ -1,9 +1,8 @@
-"""The directory in which the registry is kept: where it is, whose it is, and its files.
+"""The directory in which a daemon keeps its state, and the files in it.
 
-It is the daemon's alone. Nobody else may have been able to put a file there, and nobody else may
-read one; and it is locked, so that a second daemon cannot write there too. The descriptors end with
-the process, also if that executes another program: a daemon that starts itself anew that way finds
-the directory unlocked.
+Only the daemon's user may read or write it, and it is locked: a second daemon cannot write there.
+The lock ends with the process, and with ``execve``: a daemon that restarts in place finds the
+directory unlocked.
 """
 
 from __future__ import annotations
@@ -16,14 +15,15 @@ import pwd
 import stat
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-
-from msgspec.structs import replace
+from typing import Any
 
 from oncrpc.daemon import privileges
-from oncrpc.daemon.config.values import Config, StartError
-from oncrpc.daemon.state.folders import RUN, base_of, name_for
+from oncrpc.daemon.app import Application
+from oncrpc.daemon.config.tables import DaemonTable
+from oncrpc.daemon.config.values import StartError
+from oncrpc.daemon.state.folders import RUN, Folders, base_of, name_for
 
-log = logging.getLogger("oncrpc.portmap")
+log = logging.getLogger("oncrpc.daemon")
 
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 MAX_FILE = 128 << 20
@@ -32,71 +32,82 @@ MAX_FILE = 128 << 20
 OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 OPEN_TO_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 OPEN_NEW = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-ADVICE = "name another directory with --state-dir, or say --no-state"
+ADVICE = "name another directory with --state-dir, or use --no-state"
 
 Write = Callable[[int, bytes], int]
 
 
-def prepared(config: Config, environ: Mapping[str, str] = os.environ, *, run: str = RUN) -> Config:
-    """The configuration with the directory that is used, or with none; it is made if missing.
+def prepared(
+    app: Application[Any],
+    table: DaemonTable,
+    environ: Mapping[str, str] = os.environ,
+    *,
+    run: str = RUN,
+) -> Folders:
+    """The directories of a daemon; they are made if they are missing.
 
-    Root makes it for the user that the daemon becomes. Where the default directory cannot be had,
-    one line in the log says so; the one that was asked for has to be. A registry that is not kept
-    needs none, but there the daemon can be asked.
+    Root makes them for the user that the daemon becomes. The default directory is optional: if it
+    cannot be made, a line in the log says so. A daemon that keeps nothing has a control socket
+    there.
 
     Raises:
-        StartError: the directory that was named cannot be made.
+        StartError: a directory that the configuration names cannot be made.
     """
-    user = _user(config)
-    if config.keep_state and config.state_dir is not None:
+    user = _user(app, table)
+    if table.state and table.state_dir is not None:
         try:
-            _make(config.state_dir, user)
+            _make(table.state_dir, user)
         except OSError as error:
             reason = (error.strerror or "").lower()
-            raise StartError(f"cannot make {config.state_dir}: {reason}; {ADVICE}") from None
-        return replace(config, control_dir=config.state_dir)
-    found = _default(config, environ, run=run, user=user)
-    return replace(config, state_dir=found if config.keep_state else None, control_dir=found)
+            raise StartError(f"cannot make {table.state_dir}: {reason}; {ADVICE}") from None
+        return Folders(str(table.state_dir), str(table.state_dir))
+    found = _default(app, table, environ, run=run, user=user)
+    return Folders(found if table.state else None, found)
 
 
-def _user(config: Config) -> pwd.struct_passwd | None:
-    """Whom the directory has to belong to, None if that is who we are."""
+def _user(app: Application[Any], table: DaemonTable) -> pwd.struct_passwd | None:
+    """The owner that the directory must have, None for the current user."""
     if os.geteuid() != 0:
         return None
     try:
-        return privileges.user_of(config.user)
+        return privileges.user_of(table.user, app.users)
     except KeyError:
         return None  # reported when we want to become that user
 
 
 def _default(
-    config: Config, environ: Mapping[str, str], *, run: str, user: pwd.struct_passwd | None
+    app: Application[Any],
+    table: DaemonTable,
+    environ: Mapping[str, str],
+    *,
+    run: str,
+    user: pwd.struct_passwd | None,
 ) -> str | None:
-    if config.port == 0:
-        return None  # on a port that nobody knows before, nobody comes back
+    if table.port == 0 and app.port != 0:
+        return None  # the next start gets another port, and would not find the directory
     base = run if os.geteuid() == 0 else base_of(environ)
     if base is None:
-        _warn(config, "there is no $RUNTIME_DIRECTORY and no $XDG_RUNTIME_DIR")
+        _warn(table, "neither $RUNTIME_DIRECTORY nor $XDG_RUNTIME_DIR is set")
         return None
-    path = os.path.join(base, name_for(config.port))
+    path = os.path.join(base, name_for(app.name, table.port, app.port))
     try:
-        if config.keep_state:
+        if table.state:
             boot_id()
         _make(path, user)
         if user is not None:
             _give(path, user)
     except OSError as error:
-        _warn(config, f"{error.filename}: {error.strerror}")
+        _warn(table, f"{error.filename}: {error.strerror}")
         return None
     return path
 
 
-def _warn(config: Config, reason: str) -> None:
-    """Whoever does not want anything kept has nothing to do."""
-    if config.keep_state:
+def _warn(table: DaemonTable, reason: str) -> None:
+    """Warn only where state was to be kept."""
+    if table.state:
         log.warning("registrations are not kept: %s; %s", reason, ADVICE)
     else:
-        log.debug("nobody can ask: %s", reason)
+        log.debug("no control socket: %s", reason)
 
 
 def boot_id(path: str = BOOT_ID) -> bytes:

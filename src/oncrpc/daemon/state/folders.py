@@ -1,23 +1,28 @@
-"""Where a daemon has its directory: by its port, in that of the host or of who has started it."""
+"""Where a daemon has its directory: by its name and port, below the host's or the user's."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-
-from oncrpc.programs.portmap import PMAP_PORT
+from typing import NamedTuple
 
 RUN = "/run"
-NAME = "portmap"
 
 
-def name_for(port: int) -> str:
-    """What the directory of the daemon on a port is called."""
-    return NAME if port == PMAP_PORT else f"{NAME}-{port}"
+class Folders(NamedTuple):
+    """The directory where the state is kept, and the one with the control socket; None: none."""
+
+    state: str | None = None
+    control: str | None = None
+
+
+def name_for(name: str, port: int, usual: int) -> str:
+    """The name of the directory of the daemon on a port; ``usual`` is that of its kind."""
+    return name if port == usual else f"{name}-{port}"
 
 
 def base_of(environ: Mapping[str, str]) -> str | None:
-    """Where one who is not root keeps it: the first of systemd's directories, else the user's."""
+    """The parent directory without root: the first of systemd's directories, or the user's."""
     candidates = (
         environ.get("RUNTIME_DIRECTORY", "").split(":")[0],
         environ.get("XDG_RUNTIME_DIR"),

@@ -1,18 +1,18 @@
-"""The registry on disk: a snapshot, and a journal of the changes since.
+"""A table on disk: a snapshot, and a journal of the changes since.
 
-A change is in the journal before it is made in memory, and so before it is acknowledged. It is one
-record, written with one system call at the end of the file. When the journal has outgrown the
-registry, and at every start, the registry is written as a new snapshot, which is put in place of
-the old one in one step; then a new journal takes the place of the old one, likewise. Changes are
-numbered, and the snapshot says which is its last: a crash between the two steps leaves a journal of
-changes that the snapshot has already, and they are passed over.
+A change is written to the journal before it is made in memory, and so before it is acknowledged. It
+is one record, appended with one system call. At every start, and when the journal has outgrown the
+table, the table is written as a new snapshot, which replaces the old one in one step; then an
+empty journal replaces the old journal, also in one step. Changes are numbered, and the snapshot has
+the number of its last change: after a crash between the two steps, the changes that the snapshot
+already has are skipped.
 
-There is no fsync. What was written is in the kernel's memory: it survives the end of this process,
-however that comes. It does not survive a loss of power, and need not: both files carry the kernel's
-boot id, and what is of an earlier boot is ignored, since no server of that boot is there any more.
+Nothing is synced to the disk. What was written is in the kernel's page cache and survives any end
+of this process. It need not survive a loss of power: both files carry the kernel's boot id, and
+files of an earlier boot are ignored, since the servers of that boot are gone too.
 
-A change that cannot be written is refused, and the registry is as it was. What a full disk took of
-a record is cut off again. When there is room, changes are taken again.
+A change that cannot be written is refused, and the table stays as it was. If a full disk took a
+part of a record, that part is cut off. Changes are accepted again as soon as writing works.
 """
 
 from __future__ import annotations
@@ -22,45 +22,53 @@ import logging
 import math
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import Generic, TypeVar
 
-from oncrpc.daemon.state import records as statefile
 from oncrpc.daemon.state.directory import MAX_FILE, Directory, Write, boot_id
-from oncrpc.daemon.state.records import Change, Contents, FormatError
-from oncrpc.portmap.registry import Key, Operation, key_of
-from oncrpc.programs.rpcb import rpcb
+from oncrpc.daemon.state.records import Change, Contents, Format, FormatError, Operation, header
 
-log = logging.getLogger("oncrpc.portmap")
+log = logging.getLogger("oncrpc.daemon")
+
+E = TypeVar("E")
 
 SNAPSHOT, JOURNAL = "snapshot", "journal"
 GROWTH = 4
-"""The journal is written into a snapshot when it is so many times as long as the last one..."""
+"""A new snapshot is written when the journal is this many times as long as the last one..."""
 
 LEAST_JOURNAL = 65536
-"""...and has so many bytes."""
+"""...and has at least this many bytes."""
 
 TRY_AGAIN = 1.0
-"""Seconds after which a writing of both files that failed is tried again."""
+"""Seconds before a failed attempt to write both files is repeated."""
 
 
-class Store:
-    """The files in a directory; ``entries`` is the registry as it has to be kept.
+class Store(Generic[E]):
+    """The two files in a directory.
+
+    ``form`` is the format of the records, ``key`` gives the key of an entry, and ``entries`` the
+    table as it must be kept. Between two calls the files hold that table: the snapshot, and the
+    changes of the journal after it; ``_size`` is the length of the journal up to the last whole
+    record, ``_number`` the number of the last change.
 
     Raises:
         StartError: the directory cannot be used.
-        OSError: the host does not tell its boot id.
+        OSError: the boot id cannot be read.
     """
 
     def __init__(
         self,
         path: str,
-        entries: Callable[[], Iterable[rpcb]],
+        entries: Callable[[], Iterable[E]],
         *,
+        form: Format[E],
+        key: Callable[[E], Hashable],
         boot: bytes | None = None,
         write: Write = os.write,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.path, self._entries, self._write, self._clock = path, entries, write, clock
+        self._form, self._key = form, key
         self._boot = boot_id() if boot is None else boot
         self._number = 0
         self._journal: int | None = None
@@ -68,10 +76,10 @@ class Store:
         self._torn = self._failing = False
         self._again_at = 0.0
         self.unchanged_since = math.inf
-        """When the snapshot was written that was loaded, if no change followed it."""
+        """When the loaded snapshot was written, if no change followed it."""
 
         self.appends = self.failures = 0
-        """Changes that were kept, and attempts to write that failed."""
+        """Changes written, and failed attempts to write."""
 
         self._directory = Directory(path, write=write)
 
@@ -81,7 +89,7 @@ class Store:
         return self._size
 
     def fault(self) -> str:
-        """Why the next change could not be kept; empty if nothing is known against it."""
+        """Why the next change could not be written; empty if no reason is known."""
         if self._journal is None:
             return "the journal could not be opened"
         if self._failing:
@@ -94,33 +102,33 @@ class Store:
             return "the file system is read-only"
         return "the file system is full" if room.f_blocks and not room.f_bavail else ""
 
-    def load(self) -> list[rpcb] | None:
-        """What was registered, in order; None if there is nothing of this boot.
+    def load(self) -> list[E] | None:
+        """The entries in order; None if there are no files of this boot.
 
-        Files that are damaged are set aside, and what is whole in them is taken all the same.
+        Damaged files are set aside; their intact part is used.
         """
         snapshot, journal = self._contents(SNAPSHOT), self._contents(JOURNAL)
         if snapshot is None and journal is None:
             return None
         self._number = snapshot.header.number if snapshot else 0
-        table: dict[Key, rpcb] = {}
+        table: dict[Hashable, E] = {}
         for change in snapshot.changes if snapshot else ():
-            _apply(table, change)
+            self._apply(table, change)
         if journal is not None and journal.header.number > self._number:
             log.error("%s: a snapshot is missing; what it held is lost", self.path)
         for change in journal.changes if journal else ():
             if change.number > self._number:
-                _apply(table, change)
+                self._apply(table, change)
                 self._number = change.number
         if snapshot is not None and self._number == snapshot.header.number:
             self.unchanged_since = self._directory.modified(SNAPSHOT)
         return list(table.values())
 
-    def _contents(self, name: str) -> Contents | None:
-        """A file of this boot as far as it is whole."""
+    def _contents(self, name: str) -> Contents[E] | None:
+        """The intact part of a file of this boot."""
         try:
             data = self._directory.read(name)
-            found = None if data is None else statefile.read(data)
+            found = None if data is None else self._form.read(data)
         except (OSError, FormatError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
             said = self._directory.set_aside(name, keep=False)
@@ -129,30 +137,32 @@ class Store:
         if found is None:
             return None
         if found.header.boot != self._boot:
-            log.info("%s/%s is of an earlier boot, and forgotten", self.path, name)
+            log.info("%s/%s is of an earlier boot, and ignored", self.path, name)
             return None
         self._report(name, found)
         return found
 
-    def _report(self, name: str, found: Contents) -> None:
+    def _report(self, name: str, found: Contents[E]) -> None:
         if found.damage:
             said = self._directory.set_aside(name, keep=True)
-            log.error("%s/%s: %s; what precedes is kept; %s", self.path, name, found.damage, said)
+            log.error(
+                "%s/%s: %s; what precedes it is used; %s", self.path, name, found.damage, said
+            )
         elif found.torn:
             log.warning("%s/%s ends within a record: that change is cut off", self.path, name)
 
     def begin(self) -> None:
-        """Write both files anew, for the changes that come.
+        """Write both files, ready for changes.
 
         If that fails, changes are refused until it works.
         """
         self._compact()
 
-    def append(self, operation: Operation, entries: Sequence[rpcb]) -> None:
-        """Keep a change that is about to be made.
+    def append(self, operation: Operation, entries: Sequence[E]) -> None:
+        """Write a change that is about to be made.
 
         Raises:
-            OSError: it could not be written, and must not be made.
+            OSError: it could not be written, so it must not be made.
         """
         try:
             self._append(operation, entries)
@@ -168,10 +178,10 @@ class Store:
             )
             raise
 
-    def _append(self, operation: Operation, entries: Sequence[rpcb]) -> None:
+    def _append(self, operation: Operation, entries: Sequence[E]) -> None:
         if self._size >= self._compact_at and self._clock() >= self._again_at:
             self._compact()
-        record = statefile.change(self._number + 1, operation, entries)
+        record = self._form.change(self._number + 1, operation, entries)
         if self._journal is None:
             raise OSError(errno.EIO, "the last attempt failed")
         if self._size + len(record) > MAX_FILE:
@@ -187,24 +197,22 @@ class Store:
         self._number += 1
 
     def _cut(self, journal: int) -> None:
-        """Take away what a failed writing may have left behind the last whole record."""
+        """Cut off what a failed write may have left after the last whole record."""
         if self._torn:
             os.ftruncate(journal, self._size)
             self._torn = False
 
     def _compact(self) -> None:
-        """Write a snapshot, then an empty journal; a failure leaves both files useful."""
+        """Write a snapshot, then an empty journal; after a failure the old files still hold."""
         entries = list(self._entries())
         try:
             made, live = self._directory.replace(
-                SNAPSHOT, statefile.snapshot(self._boot, self._number, entries)
+                SNAPSHOT, self._form.snapshot(self._boot, self._number, entries)
             )
             os.close(made)
-            journal, size = self._directory.replace(
-                JOURNAL, [statefile.header(self._boot, self._number)]
-            )
+            journal, size = self._directory.replace(JOURNAL, [header(self._boot, self._number)])
         except OSError as error:
-            log.warning("cannot write the files in %s anew: %s", self.path, error.strerror)
+            log.warning("cannot rewrite the files in %s: %s", self.path, error.strerror)
             self._again_at = self._clock() + TRY_AGAIN
             self.failures += 1
             return
@@ -214,18 +222,17 @@ class Store:
         self._compact_at = size + max(LEAST_JOURNAL, GROWTH * live)
 
     def close(self) -> None:
-        """Let go of the directory; a change after that is refused."""
+        """Close the directory; later changes are refused."""
         if self._journal is not None:
             os.close(self._journal)
             self._journal = None
         self._again_at = math.inf
         self._directory.close()
 
-
-def _apply(table: dict[Key, rpcb], change: Change) -> None:
-    """Repeat a change; one that was registered anew is the last, as it was then."""
-    for entry in change.entries:
-        key = key_of(entry)
-        table.pop(key, None)
-        if change.operation is Operation.SET:
-            table[key] = entry
+    def _apply(self, table: dict[Hashable, E], change: Change[E]) -> None:
+        """Repeat a change. An entry that is set again moves to the end, as it did then."""
+        for entry in change.entries:
+            key = self._key(entry)
+            table.pop(key, None)
+            if change.operation is Operation.SET:
+                table[key] = entry

@@ -1,32 +1,32 @@
-"""The files of the registry: what is written for a change, and what can be read of a damaged file.
+"""The format of the state files: a header, then a record for each change.
 
-A file is a sequence of records; the first one is its header, each further one a change. A record is
-a ``Frame`` and the bytes that it announces, both XDR. The frame has checksums of these bytes and of
-itself, so that there is no doubt how a file ends: one that was cut off ends within a record, and a
-record that is there and does not fit its checksum was damaged.
+A record is a ``Frame`` and as many bytes as the frame says, both XDR. The frame has checksums of
+these bytes and of itself, so that the end of a file is never in doubt: a file that was cut off ends
+within a record, and a whole record with a wrong checksum was damaged.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from enum import IntEnum
 from itertools import islice
-from typing import Annotated, NamedTuple
+from typing import Annotated, Generic, NamedTuple, Protocol, TypeVar
 from zlib import crc32
 
 from oncrpc.errors import XdrError
-from oncrpc.portmap.registry import Operation
-from oncrpc.programs.rpcb import rpcb
-from oncrpc.xdr import UHyper, UInt, array, codec, fixed, string, struct
+from oncrpc.xdr import UHyper, UInt, codec, fixed, string, struct
+
+E = TypeVar("E")
 
 MAGIC = b"oncrpc\0S"
 VERSION = 1
 ENTRIES = 256
-"""Registrations in one record of a snapshot: fewer, larger records are read and written faster."""
+"""Entries in one record of a snapshot: few large records are faster than many small ones."""
 
 
 @struct
 class Frame:
-    """What precedes the bytes of a record."""
+    """The start of a record."""
 
     length: UInt
     payload_crc: UInt
@@ -35,7 +35,7 @@ class Frame:
 
 @struct
 class Mark:
-    """How every header starts, whatever the version."""
+    """The start of every header, in every version of the format."""
 
     magic: Annotated[bytes, fixed(len(MAGIC))]
     version: UInt
@@ -43,35 +43,44 @@ class Mark:
 
 @struct
 class Header:
-    """The first record. The changes of the file follow change ``number``, or make up for it."""
+    """The first record: the file continues, or is the state, after change ``number``."""
 
     mark: Mark
     boot: Annotated[bytes, string()]
     number: UHyper
-    count: UInt  # registrations in a snapshot
+    count: UInt  # entries of a snapshot
 
 
-@struct
-class Change:
-    """A SET of a registration, or an UNSET that took all of these; changes are numbered from 1."""
+class Operation(IntEnum):
+    """What a change does with its entries; the numbers of RFC 1833's SET and UNSET."""
 
-    number: UHyper
+    SET = 1
+    UNSET = 2
+
+
+class Change(Protocol[E]):
+    """A change, declared by the application as an XDR struct with these fields.
+
+    A SET of entries, or an UNSET that took all of them. Changes are numbered from 1.
+    """
+
+    number: int
     operation: Operation
-    entries: Annotated[list[rpcb], array()]
+    entries: list[E]
 
 
 FRAME_SIZE = 12
 
 
 class FormatError(Exception):
-    """Bytes that are no file of this kind; the text says why."""
+    """Bytes that are not a state file; the text says why."""
 
 
-class Contents(NamedTuple):
-    """A file as far as it is whole. ``damage`` says what is wrong with the rest, if anything is."""
+class Contents(NamedTuple, Generic[E]):
+    """The intact part of a file. ``damage`` says what is wrong with the rest, or is empty."""
 
     header: Header
-    changes: list[Change]
+    changes: list[Change[E]]
     torn: bool
     damage: str
 
@@ -81,17 +90,44 @@ def header(boot: bytes, number: int, count: int = 0) -> bytes:
     return _record(codec(Header).encode(Header(Mark(MAGIC, VERSION), boot, number, count)))
 
 
-def change(number: int, operation: Operation, entries: Iterable[rpcb]) -> bytes:
-    """The record of a change."""
-    return _record(codec(Change).encode(Change(number, operation, list(entries))))
+class Format(Generic[E]):
+    """The records of one application: ``change`` is its type of a change."""
 
+    def __init__(self, change: Callable[..., Change[E]]) -> None:
+        self._make, self._codec = change, codec(change)
 
-def snapshot(boot: bytes, number: int, entries: list[rpcb]) -> Iterator[bytes]:
-    """The records that say what is registered after change ``number``."""
-    yield header(boot, number, len(entries))
-    rest = iter(entries)
-    while some := list(islice(rest, ENTRIES)):
-        yield change(number, Operation.SET, some)
+    def change(self, number: int, operation: Operation, entries: Iterable[E]) -> bytes:
+        """The record of a change."""
+        return _record(self._codec.encode(self._make(number, operation, list(entries))))
+
+    def snapshot(self, boot: bytes, number: int, entries: list[E]) -> Iterator[bytes]:
+        """The records of a snapshot: the entries after change ``number``."""
+        yield header(boot, number, len(entries))
+        rest = iter(entries)
+        while some := list(islice(rest, ENTRIES)):
+            yield self.change(number, Operation.SET, some)
+
+    def read(self, data: bytes) -> Contents[E]:
+        """The content of a file, up to where it is damaged.
+
+        Raises:
+            FormatError: it has no header, or one of another version.
+        """
+        payloads = Payloads(data)
+        first = _header(next(payloads, None))
+        changes: list[Change[E]] = []
+        damage = ""
+        for payload in payloads:
+            try:
+                changes.append(self._codec.decode(payload))
+            except XdrError as error:
+                damage = str(error)
+                break
+        damage = damage or payloads.damage
+        count = sum(len(each.entries) for each in changes)
+        if not damage and count < first.count:
+            damage = f"{count} registrations of {first.count}"
+        return Contents(first, changes, payloads.torn, damage)
 
 
 def _record(payload: bytes) -> bytes:
@@ -104,39 +140,16 @@ def _checked(frame: Frame) -> Frame:
     return Frame(frame.length, frame.payload_crc, crc32(sums))
 
 
-def read(data: bytes) -> Contents:
-    """What a file holds, up to where it is damaged.
-
-    Raises:
-        FormatError: it has no header, or one of another version.
-    """
-    payloads = Payloads(data)
-    first = _header(next(payloads, None))
-    changes: list[Change] = []
-    damage = ""
-    for payload in payloads:
-        try:
-            changes.append(codec(Change).decode(payload))
-        except XdrError as error:
-            damage = str(error)
-            break
-    damage = damage or payloads.damage
-    count = sum(len(each.entries) for each in changes)
-    if not damage and count < first.count:
-        damage = f"{count} registrations of {first.count}"
-    return Contents(first, changes, payloads.torn, damage)
-
-
 def _header(payload: bytes | None) -> Header:
     if payload is None:
         raise FormatError("it has no header")
     try:
         mark, _ = codec(Mark).decode_from(payload)
         if mark.magic != MAGIC:
-            raise FormatError("it is no file of the port mapper")
+            raise FormatError("it is not a state file")
         if mark.version != VERSION:
             raise FormatError(
-                f"its format has version {mark.version}, and this program knows {VERSION} only"
+                f"its format has version {mark.version}, and this program reads only {VERSION}"
             )
         return codec(Header).decode(payload)
     except XdrError as error:
@@ -144,7 +157,7 @@ def _header(payload: bytes | None) -> Header:
 
 
 class Payloads:
-    """Iterates over the bytes of each record; then ``torn`` and ``damage`` say how they ended."""
+    """Iterates over the records; afterwards ``torn`` and ``damage`` say how the file ended."""
 
     def __init__(self, data: bytes) -> None:
         self._data, self._at = data, 0

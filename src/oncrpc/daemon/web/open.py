@@ -13,10 +13,12 @@ import socket
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from importlib import import_module
+from typing import TYPE_CHECKING
 
-from oncrpc.daemon.config.values import StartError
-from oncrpc.daemon.web.address import Place
-from oncrpc.daemon.web.content import WebContent
+from oncrpc.daemon.config.values import Place, StartError
+
+if TYPE_CHECKING:
+    from oncrpc.daemon.web.content import WebContent
 
 log = logging.getLogger("oncrpc.daemon.web")
 

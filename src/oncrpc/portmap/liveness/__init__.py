@@ -1,1 +1,1 @@
-"""Finding and dropping registrations whose server is gone."""
+"""Registrations whose server is gone are found, and go."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from oncrpc.portmap.registry import Key, Operation, key_of
+from oncrpc.daemon.state.records import Operation
+from oncrpc.portmap.registry import Key, key_of
 from oncrpc.programs.rpcb import rpcb
 
 

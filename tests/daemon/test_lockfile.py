@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from oncrpc.daemon import lock as pidfile
-from oncrpc.daemon.lock import SERVING, Holder
+from oncrpc.daemon import lockfile as pidfile
+from oncrpc.daemon.config.values import StartError
+from oncrpc.daemon.lockfile import SERVING, Holder, take
 from oncrpc.host.processes import started_at
 
 
@@ -94,3 +95,40 @@ def test_where_the_kernel_does_not_list_locks_the_file_is_believed(
     monkeypatch.setattr(pidfile, "LOCKS", str(tmp_path / "nowhere"))
 
     assert pidfile.is_locked_by(str(path), os.getpid())
+
+
+REMEDY = "with --no-local"
+
+
+def test_the_lock_is_held_once(tmp_path: Path) -> None:
+    path = str(tmp_path / "lock")
+    held = take(path, "port mapper", REMEDY)
+
+    with pytest.raises(StartError, match=r"already running \(it holds .*lock\); stop it first"):
+        take(path, "port mapper", REMEDY)
+
+    os.close(held)
+    os.close(take(path, "port mapper", REMEDY))
+
+
+def test_a_lock_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StartError, match=r"no such file or directory; make that directory, or run"):
+        take(str(tmp_path / "gone" / "lock"), "port mapper", REMEDY)
+    with pytest.raises(StartError, match=r"is a directory; remove what is there, or run"):
+        take(str(tmp_path), "port mapper", REMEDY)
+
+
+def test_a_lock_that_is_a_pipe_does_not_hang_the_start(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    os.mkfifo(path)
+
+    os.close(take(str(path), "port mapper", REMEDY))
+
+
+def test_nobody_else_can_open_the_lock_and_so_hold_it(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    path.touch(0o444)
+
+    os.close(take(str(path), "port mapper", REMEDY))
+
+    assert path.stat().st_mode & 0o777 == 0o600

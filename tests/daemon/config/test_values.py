@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from oncrpc.daemon.web.address import host_name_of, place_of
+from oncrpc.daemon.config.values import file_path_of, host_name_of, place_of
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_a_place_has_one_form(text: str, shown: str, port: int) -> None:
     ],
 )  # fmt: skip
 def test_what_is_no_place_is_told_with_what_is_one(value: object) -> None:
-    with pytest.raises(ValueError, match=r"no address with a port; write ADDRESS:PORT"):
+    with pytest.raises(ValueError, match=r"not an address with a port; write ADDRESS:PORT"):
         place_of(value)
 
 
@@ -45,5 +45,11 @@ def test_a_name_is_in_small_letters(text: str, name: str) -> None:
 
 @pytest.mark.parametrize("value", ["", "a..b", "a:80", "a b", "http://a", "b\u00fccher", "-", 1])
 def test_what_is_no_name_is_told(value: object) -> None:
-    with pytest.raises(ValueError, match="is no name of a host"):
+    with pytest.raises(ValueError, match="is not a host name"):
         host_name_of(value)
+
+
+@pytest.mark.parametrize("value", [5, "", "relative", "/a\0b", "/\ud800"])
+def test_a_path_is_absolute_and_usable(value: object) -> None:
+    with pytest.raises(ValueError, match="is not an absolute path; write one that begins with /"):
+        file_path_of(value)

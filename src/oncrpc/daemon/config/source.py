@@ -1,0 +1,119 @@
+"""Where a configuration comes from: options over an environment variable over a file.
+
+This is the one place that reads the configuration. A ``Source`` keeps the options, so that reading
+the file again at SIGHUP gives what a restart would give.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from oncrpc.daemon.config.read import Schema, toml_of
+from oncrpc.daemon.config.tables import MATTERS, Config
+from oncrpc.daemon.config.values import ConfigError
+
+C = TypeVar("C", bound=Config)
+
+OPTION, DEFAULT = "option", "default"
+
+
+class Layer(NamedTuple):
+    """Values by key, ``daemon.port``, and where they are from: an option, a variable, a file."""
+
+    name: str
+    values: Mapping[str, Any]
+
+
+class Settings(NamedTuple, Generic[C]):
+    """A configuration as it was read.
+
+    ``path`` is the file, ``sources`` says where each key is from; a missing key has its default.
+    """
+
+    config: C
+    path: str
+    sources: Mapping[str, str]
+
+    def source(self, key: str) -> str:
+        """Where the value of a key is from."""
+        return self.sources.get(key, DEFAULT)
+
+
+class Source(Generic[C]):
+    """The options of a daemon and of its environment, and its file; None is the default file."""
+
+    def __init__(
+        self, schema: Schema[C], layers: Sequence[Layer] = (), *, path: str | None = None
+    ) -> None:
+        self.schema, self.layers, self.path = schema, tuple(layers), path
+
+    def read(self) -> Settings[C]:
+        """Read the file, and put the options over it.
+
+        Raises:
+            ConfigError: the file cannot be read or is invalid.
+        """
+        path, text = self.schema.load_text(self.path)
+        held = toml_of(text, path)
+        self.schema.convert(held, path)  # mistakes of the file are reported with its name
+        return self._settled(held, path)
+
+    def without_file(self) -> Settings[C]:
+        """What the options alone ask for: for reporting that the file is wrong."""
+        return self._settled({}, self.path or self.schema.file)
+
+    def _settled(self, held: Mapping[str, Any], path: str) -> Settings[C]:
+        values, sources = merged([*self.layers, Layer(path, _flat(held))])
+        return Settings(self.schema.convert(_nested(values), path), path, sources)
+
+
+def merged(layers: Sequence[Layer]) -> tuple[dict[str, Any], dict[str, str]]:
+    """The values that hold, and the layer that each is from; the first layer is asked first."""
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    for name, given in layers:
+        fresh = {
+            key: value for key, value in given.items() if sources.keys().isdisjoint(_matter(key))
+        }
+        values |= fresh
+        sources |= {key: name for found in fresh for key in _matter(found)}
+    return values, sources
+
+
+def changed(before: Config, after: Config) -> list[str]:
+    """The keys of ``[daemon]`` that differ; they are read at the start only."""
+    old, new = before.daemon, after.daemon
+    return [
+        f"daemon.{name.replace('_', '-')}"
+        for name in old.__struct_fields__
+        if getattr(old, name) != getattr(new, name)
+    ]
+
+
+def _matter(key: str) -> tuple[str, ...]:
+    return next((matter for matter in MATTERS if key in matter), (key,))
+
+
+def _flat(held: Mapping[str, Any]) -> dict[str, Any]:
+    """Tables as ``table.key``."""
+    found: dict[str, Any] = {}
+    for name, value in held.items():
+        inner = value if isinstance(value, dict) else None
+        found |= {name: value} if inner is None else {f"{name}.{k}": v for k, v in inner.items()}
+    return found
+
+
+def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
+    """``table.key`` as tables."""
+    found: dict[str, Any] = {}
+    for path, value in values.items():
+        table, dot, key = path.partition(".")
+        if dot:
+            found.setdefault(table, {})[key] = value
+        else:
+            found[path] = value
+    return found
+
+
+__all__ = ["OPTION", "ConfigError", "Layer", "Settings", "Source", "changed", "merged"]

@@ -1,0 +1,67 @@
+"""The status of a daemon: the part that every daemon has, as pure data.
+
+The fields are described in ``docs/reference/control.md``; the control socket sends them. An
+application's status is a subclass of ``CommonStatus`` (``Application.report``).
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class ServedSocket(Struct, frozen=True):
+    """A socket that is served: its universal address, or its path."""
+
+    netid: str
+    address: str
+
+
+class ProcedureCalls(Struct, frozen=True):
+    """A procedure: the calls so far, and the calls a second lately."""
+
+    version: int
+    procedure: str
+    calls: int
+    rate: float
+
+
+class Calls(Struct, frozen=True):
+    """All calls. ``since`` and ``window``: the seconds that the totals and the rates cover."""
+
+    total: int
+    rate: float
+    since: float
+    window: float
+    procedures: list[ProcedureCalls]
+
+
+class Drops(Struct, frozen=True):
+    """Datagrams that were not answered, or answered with an error, by cause."""
+
+    rate: int
+    busy: int
+    malformed: int
+    overlong: int
+    kernel: int
+
+
+class RulesRead(Struct, frozen=True):
+    """The configuration file, and the number of its rules."""
+
+    file: str
+    rules: int
+
+
+class CommonStatus(Struct, frozen=True, kw_only=True):
+    """What every daemon reports; ``uptime`` in seconds."""
+
+    version: str
+    pid: int
+    uptime: float
+    sockets: list[ServedSocket]
+    connections: dict[str, int]
+    calls: Calls
+    refusals: dict[str, int]
+    drops: Drops
+    policy: RulesRead
+    reloads: dict[str, int] = {}

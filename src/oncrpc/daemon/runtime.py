@@ -1,0 +1,211 @@
+"""A daemon while it serves: its application, its server, its rules, and what is read again.
+
+Between two events these hold: ``settings`` is the configuration last read without a mistake, and
+every part has been configured from it; the server answers from ``start`` to ``close``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import time
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from oncrpc.access.admission import Admission
+from oncrpc.access.call_lines import CallLog
+from oncrpc.access.hosts.access import HostsAccess
+from oncrpc.access.hosts.libwrap import Libwrap
+from oncrpc.access.hosts.rules import DaemonId
+from oncrpc.access.udp_limits import UdpLimits
+from oncrpc.aio.server import Server
+from oncrpc.daemon.app import Application
+from oncrpc.daemon.config.source import OPTION, Settings, Source, changed
+from oncrpc.daemon.config.tables import Config
+from oncrpc.daemon.config.values import ConfigError
+from oncrpc.daemon.control.outcomes import Observed
+from oncrpc.daemon.control.rates import Rates
+from oncrpc.daemon.control.report import common_status
+from oncrpc.daemon.control.server import Control
+from oncrpc.daemon.control.status import CommonStatus
+from oncrpc.daemon.handover import Handover
+from oncrpc.daemon.limits import limits
+from oncrpc.daemon.listeners import Listeners
+from oncrpc.daemon.state.folders import Folders
+from oncrpc.host.netlink import Links
+from oncrpc.rpc import Call
+from oncrpc.rpc.dispatch import Dispatcher
+
+if TYPE_CHECKING:
+    from oncrpc.daemon.web.content import WebContent
+
+log = logging.getLogger("oncrpc.daemon")
+config_log = logging.getLogger("oncrpc.config")
+"""Exempt from the filter of repeated lines: every reading of the file is reported."""
+
+C = TypeVar("C", bound=Config)
+
+
+class Runtime(Generic[C]):
+    """A daemon on open listeners; ``former`` is what an earlier image of the process has left."""
+
+    def __init__(
+        self,
+        app: Application[C],
+        source: Source[C],
+        listeners: Listeners,
+        *,
+        settings: Settings[C] | None = None,
+        folders: Folders = Folders(),  # noqa: B008  # a constant
+        former: Handover | None = None,
+    ) -> None:
+        self.app, self.source, self.listeners = app, source, listeners
+        self.settings = source.read() if settings is None else settings
+        self.folders, self.former = folders, former
+        self.ended = asyncio.Event()
+        self.began = time.monotonic()
+        self.reloads = {"success": 0, "failure": 0}
+        self.call_log = CallLog(app.vocabulary)
+        self.admission, self.libwrap = Admission(self.call_log), _libwrap()
+        rate = self.settings.config.rate
+        self.udp_limits = UdpLimits(self.admission, replies=rate.replies, burst=rate.burst)
+        self.control: Control | None = None
+        app.open(self)
+        self.rates = Rates(app.calls)
+        self.configure(self.settings.config)
+        self.server = self._server()
+        self.links = Links(self._links_changed)
+
+    @property
+    def config(self) -> C:
+        """The configuration that holds."""
+        return self.settings.config
+
+    def _server(self) -> Server:
+        network, local = limits(self.app.max_record, watched=self.app.watched)
+        made = Server(self._dispatcher(), limits=network, local_limits=local, guard=self.udp_limits)
+        for sock, netid in self.listeners.sockets:
+            made.add(sock, netid)
+        return made
+
+    def _dispatcher(self) -> Dispatcher:
+        """Without a reply cache if calls are logged; with observed outcomes for the metrics."""
+        make = Dispatcher if self.listeners.web is None else Observed
+        return make(
+            self.app.services(),
+            clock=time.monotonic,
+            before=self.before,
+            reply_cache=None if self.call_log.logs_accepted else self.app.replies,
+        )
+
+    def before(self, call: Call) -> Awaitable[None] | None:
+        """Count a call, ask the rules, and log it: the dispatcher's ``before``.
+
+        Raises:
+            AuthError, NoReply: the rules refuse the call.
+        """
+        self.app.count(call)
+        asked = self.admission.before(call) if self.admission.asks else None
+        return asked if self.app.logs_outcome(call) else self.call_log.admitted(asked, call)
+
+    def configure(self, config: C) -> None:
+        """Hand each part its configuration: at the start, and when the file was read again."""
+        self.admission.configure(config.rule, self._hosts() if config.hosts.enabled else None)
+        self.udp_limits.configure(
+            trusted=config.trusted_networks, replies=config.rate.replies, burst=config.rate.burst
+        )
+        self.app.configure(config)
+
+    def _hosts(self) -> HostsAccess:
+        """A new reader of the hosts_access(5) files, with nothing decided yet."""
+        port = self.config.daemon.port or self.app.port
+        return HostsAccess(DaemonId(self.app.hosts_names, port), libwrap=self.libwrap)
+
+    def reread(self) -> str:
+        """Read the configuration again; returns the fault, or "". A fault changes nothing."""
+        try:
+            settings = self.source.read()
+        except ConfigError as error:
+            self.reloads["failure"] += 1
+            config_log.error("%s; what was read before stays in force", error)
+            return str(error)
+        before = self.settings
+        if settings.config.web.listen != before.config.web.listen:
+            config_log.warning("web.listen is only read when the daemon is started")
+        for key in changed(before.config, settings.config):
+            if before.source(key) != OPTION:
+                config_log.warning("%s is only read when the daemon is started", key)
+        self.settings = settings
+        self.configure(settings.config)
+        self.reloads["success"] += 1
+        config_log.info("configuration read again; rules: %d", len(settings.config.rule))
+        return ""
+
+    def _links_changed(self) -> None:
+        log.debug("interfaces or addresses have changed")
+        self.app.links_changed()
+        self.server.look_again()
+
+    def start(self) -> None:
+        """Let the application begin, and answer."""
+        former = self.former
+        self.app.start(None if former is None else bytes(former.left))
+        self._open_control()
+        self.server.start()
+        if former is not None:
+            self.server.adopt(former.carried())
+        self.app.began()
+        self.links.start()
+        self.rates.start()
+        places = ", ".join(f"{netid} {uaddr}" for netid, uaddr in self.server.addresses.items())
+        log.info("serving %s on %s", self.app.serving(), places)
+
+    def _open_control(self) -> None:
+        """Open the control socket; it may replace another if the state directory is locked."""
+        folder = self.folders.control
+        if folder is not None:
+            locked = self.app.holds(folder)
+            self.control = Control(folder, self.status, locked=locked)
+            self.control.start()
+
+    async def status(self) -> CommonStatus:
+        """What the daemon is doing, with the application's part."""
+        await self.app.look()
+        return self.snapshot()
+
+    def snapshot(self) -> CommonStatus:
+        """The same without bringing anything up to date."""
+        return self.app.report(common_status(self))
+
+    def content(self) -> WebContent:
+        """The web content of the application, or the common metrics."""
+        from oncrpc.daemon.web.common import CommonContent  # needs the extra ``web``
+
+        return self.app.content() or CommonContent(self)
+
+    async def close(self) -> None:
+        """End cleanly: the last change is written, and our socket files are removed."""
+        paths = self.listeners.own_paths()
+        self.rates.close()
+        self.links.close()
+        if self.control is not None:
+            await self.control.close()
+        await self.app.stop()
+        await self.server.close()
+        if self.libwrap is not None:
+            self.libwrap.close()
+        self.app.close()
+        for path in paths:
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+        log.info("ended")
+
+
+def _libwrap() -> Libwrap | None:
+    """The C library of hosts_access(5), if this host has it."""
+    try:
+        return Libwrap()
+    except OSError:
+        return None
