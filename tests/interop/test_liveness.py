@@ -126,7 +126,7 @@ def test_a_forked_servers_registrations_go_at_the_interval(host: Host) -> None:
     until(is_gone(host, FORKED), "its registrations go")
 
 
-def test_registrations_of_a_server_that_died_with_the_port_mapper_go_soon(host: Host) -> None:
+def test_registrations_of_dead_servers_go_after_start(host: Host) -> None:
     start(host, "-w", "/run/rpcbind", "-u", "root")
     killed = serve(host, KILLED)
     daemon = host.port_mapper_pid()
@@ -184,7 +184,7 @@ def test_what_cannot_be_judged_stays(host: Host) -> None:
     assert {entry for entry in left if entry[0] != 100000} == kept
 
 
-def test_a_local_socket_that_is_reached_in_another_way_stays(host: Host) -> None:
+def test_local_socket_behind_a_link_stays(host: Host) -> None:
     start(host, "--liveness", "1")
     serve(host, OTHER)
     host.sh(f"ln -s /run/{OTHER}.sock /run/link.sock")

@@ -108,7 +108,7 @@ def test_sources_are_denied_silenced_and_allowed(pair: Pair) -> None:
     until(lambda: "from 10.99.0.9 to getport/addr(mountd): request from" in pair.log(), "a line")
 
 
-def test_a_denied_source_stays_denied_after_another_was_answered_the_same(pair: Pair) -> None:
+def test_cached_reply_does_not_reach_denied_source(pair: Pair) -> None:
     message = getport(1, MOUNTD)
 
     for _ in range(3):
@@ -147,7 +147,7 @@ def test_sighup_reads_the_file_again(pair: Pair) -> None:
         assert local.ask(call(4, 4, DUMP)) == refused(4, AUTH_TOOWEAK)
 
 
-def test_who_was_answered_before_is_denied_once_the_file_says_so(pair: Pair) -> None:
+def test_new_policy_denies_sources_answered_before(pair: Pair) -> None:
     pair.reread("")
     with stream(pair.remote, ADDRESS) as client:
         for xid in range(4):  # so that the answer is remembered
@@ -160,7 +160,7 @@ def test_who_was_answered_before_is_denied_once_the_file_says_so(pair: Pair) -> 
         assert pair.ask("10.99.0.10", getport(6, NFS)) == refused(6, AUTH_TOOWEAK)
 
 
-def test_a_bad_file_changes_nothing_and_is_one_line(pair: Pair) -> None:
+def test_bad_file_changes_nothing(pair: Pair) -> None:
     said = pair.reread("[[rule]]\nthen = 'deny'\nfrom = ['10.0.0.0/33']\n")
 
     assert said == (
@@ -190,7 +190,7 @@ def test_hosts_deny_decides_where_no_rule_does(pair: Pair) -> None:
     assert pair.ask("10.99.0.10", getport(4, NFS)) == success(4, 0)
 
 
-def test_a_bad_file_at_the_start_is_one_line_and_nothing_is_bound() -> None:
+def test_bad_file_prevents_the_start() -> None:
     with Host() as host:
         Path(host.path("/run/portmap.toml")).write_text("rule = 1\n")
 

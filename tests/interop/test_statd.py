@@ -45,7 +45,7 @@ def start_statd(host: Host) -> subprocess.Popen[str]:
     return statd
 
 
-def test_statd_registers_on_four_netids_as_its_own_user(host: Host) -> None:
+def test_statd_registers_four_netids_as_its_user(host: Host) -> None:
     start_statd(host)
 
     found = host.registered(STATUS)

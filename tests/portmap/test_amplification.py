@@ -118,7 +118,7 @@ def test_no_procedure_amplifies_with_10000_registrations(netid: str) -> None:
     run(scenario())
 
 
-def test_statistics_that_an_attacker_has_grown_do_not_amplify() -> None:
+def test_grown_statistics_do_not_amplify() -> None:
     async def scenario() -> None:
         async with outside("udp") as (mapper, client):
             calls = Calls(first_xid=1, retransmit=False)

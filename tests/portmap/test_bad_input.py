@@ -105,7 +105,7 @@ WRONG_RECORDS = {
 
 
 @pytest.mark.parametrize("data", WRONG_RECORDS.values(), ids=WRONG_RECORDS)
-def test_wrong_lengths_end_the_connection_or_the_call_and_nothing_else(data: bytes) -> None:
+def test_wrong_lengths_end_only_their_connection(data: bytes) -> None:
     with under_attack() as daemon:
         for _ in range(20):
             with daemon.connect() as sock, contextlib.suppress(ConnectionError):
@@ -113,7 +113,7 @@ def test_wrong_lengths_end_the_connection_or_the_call_and_nothing_else(data: byt
         assert daemon.answers()
 
 
-def test_half_records_of_many_connections_do_not_disturb_others() -> None:
+def test_half_records_do_not_disturb_others() -> None:
     half = encode_record(bytes(8900))[:-1]
 
     with under_attack() as daemon, contextlib.ExitStack() as held:
@@ -122,7 +122,7 @@ def test_half_records_of_many_connections_do_not_disturb_others() -> None:
         assert daemon.answers()
 
 
-def test_small_fragments_of_many_connections_do_not_keep_others_waiting() -> None:
+def test_small_fragments_do_not_delay_others() -> None:
     grinding = (bytes(4) * 1000 + encode_record(NULL_CALL)) * 10
 
     with under_attack() as daemon, contextlib.ExitStack() as held:
@@ -131,7 +131,7 @@ def test_small_fragments_of_many_connections_do_not_keep_others_waiting() -> Non
         assert daemon.answers()
 
 
-def test_connections_that_are_reset_at_any_place_leave_nothing_behind() -> None:
+def test_reset_connections_leave_nothing_behind() -> None:
     source = random.Random(793)
     record = encode_record(DUMP_CALL)
 
@@ -150,7 +150,7 @@ def test_connections_that_are_reset_at_any_place_leave_nothing_behind() -> None:
         assert open_descriptors(daemon) <= before
 
 
-def test_who_has_sent_half_a_record_and_then_no_more_still_gets_the_replies() -> None:
+def test_half_closed_connection_gets_its_replies() -> None:
     with under_attack() as daemon, daemon.connect() as sock:
         record = encode_record(NULL_CALL)
         sock.sendall(record + record[:20])
@@ -159,7 +159,7 @@ def test_who_has_sent_half_a_record_and_then_no_more_still_gets_the_replies() ->
         assert len(sock.recv(100, socket.MSG_WAITALL)) == 28
 
 
-def test_one_xid_for_every_call_gets_each_its_own_answer() -> None:
+def test_equal_xids_get_their_own_replies() -> None:
     with under_attack() as daemon, daemon.datagrams() as sock:
         sock.settimeout(10)
         for _ in range(50):
@@ -224,7 +224,7 @@ def test_clients_that_never_read_are_not_read_from() -> None:
             assert daemon.resident() - before < 32 * MIB
 
 
-def test_clients_that_send_a_byte_at_a_time_do_not_disturb_others() -> None:
+def test_slow_senders_do_not_disturb_others() -> None:
     record = encode_record(NULL_CALL)
 
     with under_attack() as daemon, contextlib.ExitStack() as held:

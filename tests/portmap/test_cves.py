@@ -250,14 +250,14 @@ class Advisory(NamedTuple):
 HERE = "portmap/test_cves.py::"
 FORGED = "interop/test_forged.py::"
 CLIENT = "cli/rpcinfo/test_hostile.py::"
-FORGED_CALL = FORGED + "test_a_call_from_outside_that_says_127_0_0_1_does_not_register"
-REBOUND = HERE + "test_only_the_address_that_was_asked_for_is_served"
+FORGED_CALL = FORGED + "test_forged_loopback_source_does_not_register"
+REBOUND = HERE + "test_only_configured_addresses_are_served"
 FORWARDED = HERE + "test_forwarded_replies_go_to_who_asked"
 PLANTED = HERE + "test_planted_files_are_neither_read_nor_written"
 STARVED = HERE + "test_without_descriptors_the_daemon_neither_spins_nor_ends"
 LISTED = CLIENT + "test_long_strings_of_a_server_are_shown_cut_and_printable"
 SUMMED = CLIENT + "test_very_many_versions_of_a_server_are_listed"
-ICMP = FORGED + "test_a_client_under_a_flood_of_icmp_errors_ends_as_declared"
+ICMP = FORGED + "test_client_survives_a_flood_of_icmp_errors"
 
 ADVISORIES = {
     "CVE-1999-0632": Advisory(
@@ -276,7 +276,7 @@ ADVISORIES = {
     "CVE-1999-0168, with -r": Advisory(
         "the same with forwarding on",
         "what must not be called is not, and the rest has our loopback address",
-        HERE + "test_with_forwarding_on_nfs_and_mount_are_not_called",
+        HERE + "test_forwarding_does_not_call_nfs_and_mount",
     ),
     "CVE-1999-0195": Advisory("SET over UDP, source 127.0.0.1 forged", "refused", FORGED_CALL),
     "CVE-1999-0461": Advisory("UNSET over UDP, source 127.0.0.1 forged", "refused", FORGED_CALL),
@@ -354,7 +354,7 @@ def test_what_is_shown_elsewhere_is_a_test_there(shown: str) -> None:
     assert is_there(shown)
 
 
-def test_the_tests_that_the_page_on_security_names_are_there() -> None:
+def test_tests_named_in_security_page_exist() -> None:
     page = TESTS.parent / "docs" / "explanation" / "security.md"
     named = re.findall(r"`tests/([\w/]+\.py(?:::\w+)?)`", page.read_text())
 
@@ -371,7 +371,7 @@ def is_there(test: str) -> bool:
 
 
 @pytest.mark.slow
-def test_only_the_address_that_was_asked_for_is_served() -> None:
+def test_only_configured_addresses_are_served() -> None:
     with RunningDaemon("-h", "127.0.0.3") as running:
         socket.create_connection(("127.0.0.3", running.port), DEADLINE).close()
         with pytest.raises(ConnectionRefusedError):
@@ -385,7 +385,7 @@ def test_only_the_address_that_was_asked_for_is_served() -> None:
 
 
 @pytest.mark.slow
-def test_with_forwarding_on_nfs_and_mount_are_not_called() -> None:
+def test_forwarding_does_not_call_nfs_and_mount() -> None:
     with RunningDaemon("-r") as running:
         for prog in (100003, 100005, 100009, 100011):
             with registered(running, prog) as program:
@@ -448,7 +448,7 @@ def test_planted_files_are_neither_read_nor_written(name: str, tmp_path: Path) -
 
 
 @pytest.mark.slow
-def test_a_state_directory_that_others_can_write_to_is_refused(tmp_path: Path) -> None:
+def test_state_directory_writable_by_others_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o777)
     command = [sys.executable, "-m", "oncrpc.cli.portmap", "-f", "--no-local", "--port", "0"]
 

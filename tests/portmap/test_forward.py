@@ -27,8 +27,8 @@ from oncrpc.portmap.forward import (
     MAX_PENDING,
     MAX_PER_SOURCE,
     Forwarder,
-    Key,
-    Target,
+    ForwardKey,
+    ForwardTarget,
 )
 from oncrpc.rpc import Caller, NoReply
 from oncrpc.rpc.dispatch import refuse
@@ -64,10 +64,10 @@ class Program:
         self.sock.sendto(message[:4] + ACCEPTED + results, to)
 
     @property
-    def target(self) -> Target:
+    def target(self) -> ForwardTarget:
         """The program as the forwarder knows it."""
         family = "inet6" if self.sock.family == socket.AF_INET6 else "inet"
-        return Target(PROG, VERS, PROC, family, self.port)
+        return ForwardTarget(PROG, VERS, PROC, family, self.port)
 
 
 @asynccontextmanager
@@ -84,20 +84,23 @@ async def forwarding(host: str = "127.0.0.1") -> AsyncIterator[tuple[Forwarder, 
         await settle()
 
 
-def key_of(number: int = 1, host: str = "192.0.2.1") -> Key:
+def key_of(number: int = 1, host: str = "192.0.2.1") -> ForwardKey:
     """The call of that number of a host."""
-    return Key(number, Caller("udp", (host, 700, 0), datagram=True), PROG, VERS, PROC)
+    return ForwardKey(number, Caller("udp", (host, 700, 0), datagram=True), PROG, VERS, PROC)
 
 
 def begin(
-    forwarder: Forwarder, target: Target, key: Key | None = None, arguments: bytes = b""
+    forwarder: Forwarder,
+    target: ForwardTarget,
+    key: ForwardKey | None = None,
+    arguments: bytes = b"",
 ) -> asyncio.Task[bytes]:
     """A call under way."""
     return asyncio.ensure_future(forwarder.call(key or key_of(), target, arguments, None))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
-def test_the_call_goes_out_and_its_results_come_back(host: str) -> None:
+def test_call_is_forwarded_and_results_return(host: str) -> None:
     async def scenario() -> None:
         async with forwarding(host) as (forwarder, program):
             call = begin(forwarder, program.target, arguments=b"argument")
@@ -115,7 +118,7 @@ def test_the_call_goes_out_and_its_results_come_back(host: str) -> None:
     run(scenario())
 
 
-def test_results_of_any_length_are_taken_as_they_are() -> None:
+def test_results_are_passed_on_unchanged() -> None:
     async def scenario() -> None:
         async with forwarding() as (forwarder, program):
             call = begin(forwarder, program.target)
@@ -144,7 +147,7 @@ def test_the_callers_credential_is_made_anew() -> None:
     run(scenario())
 
 
-def test_a_call_that_is_under_way_is_not_made_again() -> None:
+def test_call_under_way_is_not_repeated() -> None:
     async def scenario() -> None:
         async with forwarding() as (forwarder, program):
             first = begin(forwarder, program.target)
@@ -171,7 +174,7 @@ def test_forged_call_does_not_stop_the_honest_one() -> None:
             )
 
             calls = [
-                begin(forwarder, program.target, Key(7, caller, PROG, VERS, PROC))
+                begin(forwarder, program.target, ForwardKey(7, caller, PROG, VERS, PROC))
                 for caller in (forged, honest)
             ]
 
@@ -182,7 +185,7 @@ def test_forged_call_does_not_stop_the_honest_one() -> None:
     run(scenario())
 
 
-def test_when_the_table_is_full_the_oldest_call_goes() -> None:
+def test_full_table_drops_the_oldest_call() -> None:
     async def scenario() -> None:
         async with forwarding() as (forwarder, program):
             keys = [key_of(host=f"192.0.2.{number}") for number in range(MAX_PENDING + 1)]
@@ -205,7 +208,7 @@ def test_when_the_table_is_full_the_oldest_call_goes() -> None:
     ("host", "same"),
     [("192.0.2.1", "192.0.2.1"), ("2001:db8::1", "2001:db8::ffff"), ("fe80::1", "fe80::2")],
 )
-def test_a_source_that_has_its_share_gives_up_its_own_oldest_call(host: str, same: str) -> None:
+def test_source_over_its_share_loses_its_oldest(host: str, same: str) -> None:
     async def scenario() -> None:
         async with forwarding() as (forwarder, program):
             keys = [key_of(number, host) for number in range(MAX_PER_SOURCE)]
@@ -226,7 +229,7 @@ def test_a_source_that_has_its_share_gives_up_its_own_oldest_call(host: str, sam
     run(scenario())
 
 
-def test_in_a_full_table_the_source_with_most_calls_gives_up_one() -> None:
+def test_full_table_takes_from_the_busiest_source() -> None:
     async def scenario() -> None:
         async with forwarding() as (forwarder, program):
             single = begin(forwarder, program.target, key_of(host="198.51.100.1"))
@@ -306,7 +309,7 @@ def test_a_reply_from_elsewhere_is_ignored() -> None:
     ],
     ids=["xid", "call", "whole-call", "short", "stat", "accept-stat"],
 )
-def test_junk_from_the_program_is_dropped_and_a_reply_still_taken(junk: bytes) -> None:
+def test_junk_reply_is_dropped(junk: bytes) -> None:
     async def scenario() -> None:
         async with forwarding() as (forwarder, program):
             call = begin(forwarder, program.target)
@@ -344,7 +347,7 @@ def test_a_second_reply_changes_nothing() -> None:
     ],
     ids=lambda refusal: type(refusal).__name__,
 )
-def test_a_refusal_of_the_program_is_a_system_failure(refusal: CallError) -> None:
+def test_refusal_of_target_is_a_system_failure(refusal: CallError) -> None:
     async def scenario() -> None:
         async with forwarding() as (forwarder, program):
             call = begin(forwarder, program.target)
@@ -356,7 +359,7 @@ def test_a_refusal_of_the_program_is_a_system_failure(refusal: CallError) -> Non
     run(scenario())
 
 
-def test_results_that_fit_no_reply_are_a_system_failure() -> None:
+def test_oversized_results_are_a_system_failure() -> None:
     async def scenario() -> None:
         async with forwarding() as (forwarder, program):
             call = begin(forwarder, program.target)
@@ -393,7 +396,7 @@ def test_nobody_at_the_port_is_silence() -> None:
     run_by(clock, scenario())
 
 
-def test_a_port_to_which_nothing_can_be_sent_is_silence() -> None:
+def test_unsendable_port_means_no_reply() -> None:
     async def scenario() -> None:
         async with forwarding() as (forwarder, program):
             with pytest.raises(NoReply):
@@ -435,7 +438,7 @@ def test_a_host_without_ipv6_forwards_over_ipv4(monkeypatch: pytest.MonkeyPatch)
         program.answer(message, source, b"true")
         assert await call == b"true"
         with pytest.raises(SystemFailure):
-            await forwarder.call(key_of(), Target(PROG, VERS, PROC, "inet6", 1), b"", None)
+            await forwarder.call(key_of(), ForwardTarget(PROG, VERS, PROC, "inet6", 1), b"", None)
         forwarder.close()
         program.sock.close()
 
@@ -458,7 +461,7 @@ def test_no_xid_is_in_use_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     run(scenario())
 
 
-def test_an_error_of_the_socket_does_not_end_the_forwarding() -> None:
+def test_socket_error_does_not_end_forwarding() -> None:
     class Failing:
         """A socket whose first receipt fails."""
 

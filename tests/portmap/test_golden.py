@@ -88,7 +88,7 @@ async def differences(mapper: PortMapper, rows: list[Exchange]) -> dict[str, obj
     return found
 
 
-def test_a_fresh_daemon_answers_as_the_c_daemon_does(loop: str, tmp_path: Path) -> None:
+def test_fresh_daemon_answers_as_c_does(loop: str, tmp_path: Path) -> None:
     async def replay() -> dict[str, object]:
         async with port_mapper(tmp_path / "sock") as mapper:
             return await differences(mapper, exchanges("S1"))
@@ -97,7 +97,7 @@ def test_a_fresh_daemon_answers_as_the_c_daemon_does(loop: str, tmp_path: Path) 
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="the recorded clients registered as root")
-def test_real_clients_are_answered_as_by_the_c_daemon(loop: str, tmp_path: Path) -> None:
+def test_real_clients_are_answered_as_by_c(loop: str, tmp_path: Path) -> None:
     rows = [row for row in exchanges("S9") if "rpcinfo_b" not in row.name]
 
     async def replay() -> dict[str, object]:
@@ -121,7 +121,7 @@ def dispatch(dispatcher: Dispatcher, caller: Caller, message: bytes) -> bytes | 
     return reply
 
 
-def test_the_registry_of_an_nfs_server_is_told_to_a_remote_host_as_by_the_c_daemon() -> None:
+def test_remote_host_sees_nfs_registry_as_c() -> None:
     mapper = Mapper(Registry(), now=lambda: GETTIME)
     dispatcher = Dispatcher(mapper.services(), clock=lambda: 0.0, before=partial(counted, mapper))
     for own in own_registrations(STANDARD_ADDRESSES):
@@ -225,13 +225,13 @@ async def _replay_forwarding(
     return found
 
 
-def test_forwarding_that_is_off_is_refused_as_by_the_c_daemon(loop: str, tmp_path: Path) -> None:
+def test_disabled_forwarding_is_refused_as_by_c(loop: str, tmp_path: Path) -> None:
     rows = exchanges("S6a")
 
     assert run_on(loop, replay_forwarding(tmp_path / "sock", rows, on=False)) == {}
 
 
-def test_forwarded_calls_are_answered_as_by_the_c_daemon(loop: str, tmp_path: Path) -> None:
+def test_forwarded_calls_are_answered_as_by_c(loop: str, tmp_path: Path) -> None:
     broadcast = [row for row in exchanges("S9") if "rpcinfo_b" in row.name]
     rows = exchanges("S6b") + broadcast
 

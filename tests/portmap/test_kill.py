@@ -165,7 +165,7 @@ def test_what_was_acknowledged_survives_sigkill_at_any_moment(folder: Path) -> N
 
 
 @pytest.mark.slow
-def test_a_full_disk_refuses_changes_and_room_takes_them_again(folder: Path) -> None:
+def test_full_disk_refuses_changes_until_room(folder: Path) -> None:
     entries = [rpcb(FIRST_PROGRAM + number, 1, b"tcp", b"192.0.2.1.8.1", b"") for number in (1, 2)]
     same_user = ("-u", str(os.geteuid()))
     with running(folder, *same_user) as daemon:

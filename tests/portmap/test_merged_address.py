@@ -15,12 +15,12 @@ def chosen(registered: bytes, hint: bytes = b"", caller: Caller = REMOTE) -> byt
     return merged(registered, hint, caller, is_ours=OURS.__contains__)
 
 
-def test_without_a_hint_it_is_the_address_that_was_asked_with_the_registered_port() -> None:
+def test_without_hint_the_asked_address_is_merged() -> None:
     assert chosen(WILDCARD) == b"192.0.2.1.8.1"
     assert chosen(b"::.8.1", caller=REMOTE6) == b"2001:db8::1.8.1"
 
 
-def test_a_service_on_another_address_is_given_with_the_one_asked() -> None:
+def test_service_on_another_address_is_merged() -> None:
     assert chosen(b"198.51.100.1.8.1") == b"192.0.2.1.8.1"
 
 
@@ -28,21 +28,21 @@ def test_the_hint_is_taken_where_it_is_ours() -> None:
     assert chosen(WILDCARD, b"198.51.100.1.0.111") == b"198.51.100.1.8.1"
 
 
-def test_a_hint_that_is_not_ours_gives_the_address_asked() -> None:
+def test_foreign_hint_gives_the_asked_address() -> None:
     assert chosen(WILDCARD, b"203.0.113.7.0.111") == b"192.0.2.1.8.1"
 
 
 @pytest.mark.parametrize("hint", [b"nonsense", b"\xff\xfe", b"/run/rpcbind.sock", b"::1.0.111"])
-def test_a_hint_of_another_form_or_family_gives_no_merged_address(hint: bytes) -> None:
+def test_malformed_hint_merges_nothing(hint: bytes) -> None:
     assert chosen(WILDCARD, hint) is None
 
 
 @pytest.mark.parametrize("registered", [b"/run/one.sock", b"::.8.1", b""])
-def test_a_registration_of_another_form_or_family_gives_none(registered: bytes) -> None:
+def test_registration_of_another_family_merges_nothing(registered: bytes) -> None:
     assert chosen(registered) is None
 
 
-def test_over_a_local_socket_there_is_nothing_to_merge() -> None:
+def test_local_socket_merges_nothing() -> None:
     assert chosen(WILDCARD, caller=ROOT) is None
 
 

@@ -49,24 +49,24 @@ def test_a_local_caller_registers_under_what_it_proves(caller: Caller, owner: by
     ],
     ids=["remote", "remote6", "forged", "other-loopback", "own-address", "gone"],
 )
-def test_others_register_only_where_anyone_may_and_as_unknown(caller: Caller) -> None:
+def test_remote_callers_register_only_with_insecure(caller: Caller) -> None:
     assert owner_of(caller) is None
     assert owner_of(caller, insecure=True) == b"unknown"
 
 
-def test_where_any_user_may_bind_every_port_none_proves_the_superuser() -> None:
+def test_unprivileged_ports_do_not_prove_the_superuser() -> None:
     caller = Caller("tcp", ("127.0.0.1", 700, 0), ("127.0.0.1", 111, 0), loopback=True)
 
     assert owner_of(caller, reserved=0) == b"unknown"
 
 
 @pytest.mark.parametrize("caller", [RESERVED, UNRESERVED, LOOPBACK6, LOCAL_UDP, REMOTE])
-def test_where_only_the_local_socket_counts_nobody_else_registers(caller: Caller) -> None:
+def test_local_only_refuses_other_callers(caller: Caller) -> None:
     assert owner_of(caller, local_only=True) is None
     assert owner_of(caller, local_only=True, insecure=True) is None
 
 
-def test_where_only_the_local_socket_counts_its_callers_register() -> None:
+def test_local_only_accepts_local_callers() -> None:
     assert owner_of(ROOT, local_only=True) == b"superuser"
     assert owner_of(STATD, local_only=True) == b"103"
 
@@ -115,7 +115,7 @@ def test_without_foreign_versions_a_program_has_one_owner(
     assert rules.refusal(registered(1, 2, owner="superuser"), owners) is None
 
 
-def test_of_the_port_mapper_itself_only_the_superuser_registers_anything() -> None:
+def test_only_the_superuser_registers_the_mapper() -> None:
     """Whoever asks for a version of it that there is not would be sent to it."""
     assert Rules().refusal(registered(100000, 5, owner="1000"), []) is not None
     assert Rules().refusal(registered(100000, 5, owner="superuser"), []) is None

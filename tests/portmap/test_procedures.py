@@ -68,7 +68,7 @@ def test_null_is_answered_to_everyone_in_every_version(mapper: PortMapper, calle
 
 
 @pytest.mark.parametrize("kind", LOCAL_CALLERS)
-def test_a_local_caller_sets_and_unsets_under_its_own_name(mapper: PortMapper, kind: str) -> None:
+def test_local_caller_sets_under_its_own_name(mapper: PortMapper, kind: str) -> None:
     caller, owner = LOCAL_CALLERS[kind]
 
     assert mapper.call(caller, PMAP_VERS.PMAPPROC_SET, NFS)
@@ -113,7 +113,7 @@ def test_a_credential_of_root_does_not_help(mapper: PortMapper) -> None:
     )
 
 
-def test_where_anyone_may_register_a_remote_caller_is_unknown() -> None:
+def test_insecure_remote_caller_is_unknown() -> None:
     mapper = PortMapper(insecure=True)
 
     assert mapper.call(REMOTE, PMAP_VERS.PMAPPROC_SET, NFS)
@@ -141,7 +141,7 @@ def test_another_version_is_told_2_to_4(mapper: PortMapper) -> None:
 
 
 @pytest.mark.parametrize(("port", "kept"), [(65541, 5), (0xFFFFFFFF, 65535), (0, 0), (111, 111)])
-def test_a_port_of_version_2_is_cut_to_16_bits(mapper: PortMapper, port: int, kept: int) -> None:
+def test_version_2_ports_have_16_bits(mapper: PortMapper, port: int, kept: int) -> None:
     assert mapper.call(ROOT, PMAP_VERS.PMAPPROC_SET, mapping(1, 1, 17, port))
 
     assert mapper.call(REMOTE, PMAP_VERS.PMAPPROC_GETPORT, mapping(1, 1, 17, 0)) == kept
@@ -153,7 +153,7 @@ def test_version_2_knows_tcp_and_udp_only(mapper: PortMapper, prot: int) -> None
     assert mapper.call(REMOTE, PMAP_VERS.PMAPPROC_GETPORT, mapping(1, 1, prot, 0)) == 0
 
 
-def test_version_2_unsets_tcp_and_udp_whatever_is_named(mapper: PortMapper) -> None:
+def test_version_2_unsets_both_protocols(mapper: PortMapper) -> None:
     for netid, uaddr in (("tcp", "0.0.0.0.8.1"), ("udp", "0.0.0.0.8.1"), ("tcp6", "::.8.1")):
         mapper.registry.set(registered(1, 1, netid, uaddr))
 
@@ -162,7 +162,7 @@ def test_version_2_unsets_tcp_and_udp_whatever_is_named(mapper: PortMapper) -> N
     assert triples(list(mapper.registry)) == [(1, 1, "tcp6")]
 
 
-def test_version_2_unset_is_true_unless_both_are_somebody_elses(mapper: PortMapper) -> None:
+def test_version_2_unset_fails_for_foreign_owners(mapper: PortMapper) -> None:
     mapper.registry.set(registered(1, 1, "tcp"))
     assert mapper.call(STATD, PMAP_VERS.PMAPPROC_UNSET, mapping(1, 1, 6, 0))
 
@@ -170,14 +170,14 @@ def test_version_2_unset_is_true_unless_both_are_somebody_elses(mapper: PortMapp
     assert not mapper.call(STATD, PMAP_VERS.PMAPPROC_UNSET, mapping(1, 1, 6, 0))
 
 
-def test_getport_gives_another_version_if_the_asked_one_is_missing(mapper: PortMapper) -> None:
+def test_getport_falls_back_to_another_version(mapper: PortMapper) -> None:
     mapper.call(ROOT, PMAP_VERS.PMAPPROC_SET, NFS_UDP)
 
     assert mapper.call(REMOTE, PMAP_VERS.PMAPPROC_GETPORT, mapping(100003, 2, 17, 0)) == 2049
     assert mapper.call(REMOTE, PMAP_VERS.PMAPPROC_GETPORT, mapping(100003, 2, 6, 0)) == 0
 
 
-def test_dump_of_version_2_is_laid_out_as_the_rfc_draws_it(mapper: PortMapper) -> None:
+def test_version_2_dump_is_laid_out_as_specified(mapper: PortMapper) -> None:
     mapper.call(ROOT, PMAP_VERS.PMAPPROC_SET, NFS)
     reply = mapper.reply(REMOTE, mapper.message(PMAP_VERS.PMAPPROC_DUMP))
 
@@ -190,9 +190,7 @@ def test_dump_of_version_2_is_laid_out_as_the_rfc_draws_it(mapper: PortMapper) -
 
 
 @both
-def test_the_transport_of_the_call_decides_and_not_the_netid(
-    mapper: PortMapper, version: Any
-) -> None:
+def test_transport_of_the_call_decides(mapper: PortMapper, version: Any) -> None:
     mapper.registry.set(registered(1, 1, "tcp"))
 
     assert mapper.call(REMOTE, version.RPCBPROC_GETADDR, asked(1, 1)) == b"192.0.2.1.8.1"
@@ -213,15 +211,13 @@ def test_getaddr_gives_the_address_that_the_client_contacted(
 
 
 @both
-def test_over_a_local_socket_the_registered_address_is_given(
-    mapper: PortMapper, version: Any
-) -> None:
+def test_local_caller_gets_the_registered_address(mapper: PortMapper, version: Any) -> None:
     mapper.registry.set(registered(1, 1, "local", "/run/one.sock"))
 
     assert mapper.call(STATD, version.RPCBPROC_GETADDR, asked(1, 9)) == b"/run/one.sock"
 
 
-def test_a_hint_that_is_no_address_gives_the_registered_one(mapper: PortMapper) -> None:
+def test_invalid_hint_gives_the_registered_address(mapper: PortMapper) -> None:
     mapper.registry.set(registered(1, 1, "tcp"))
 
     found = mapper.call(REMOTE, RPCBVERS4.RPCBPROC_GETADDR, asked(1, 1, b"nonsense"))
@@ -261,9 +257,7 @@ def test_addresses_are_converted_for_the_callers_transport(
 
 
 @both
-def test_a_socket_address_longer_than_its_maximum_is_garbage(
-    mapper: PortMapper, version: Any
-) -> None:
+def test_overlong_socket_address_is_garbage(mapper: PortMapper, version: Any) -> None:
     with pytest.raises(GarbageArguments):
         mapper.call(REMOTE, version.RPCBPROC_TADDR2UADDR, netbuf(15, bytes(16)))
 
@@ -315,7 +309,7 @@ def test_getstat_counts_calls_registrations_and_lookups(mapper: PortMapper) -> N
     assert version_4.addrinfo == [rpcbs_addrlist(100003, 4, 1, 0, b"tcp")]
 
 
-def test_a_change_is_told_once_and_a_repetition_is_none() -> None:
+def test_repeated_set_is_not_a_change() -> None:
     changes: list[None] = []
     mapper = PortMapper(changed=lambda: changes.append(None))
 
@@ -340,7 +334,7 @@ def test_calls_are_logged_if_that_is_wanted(
     ]
 
 
-def test_our_own_registrations_are_in_the_order_of_the_c_daemon(mapper: PortMapper) -> None:
+def test_own_registrations_are_in_c_order(mapper: PortMapper) -> None:
     for entry in own_registrations(ADDRESSES):
         assert mapper.registry.set(entry)
 

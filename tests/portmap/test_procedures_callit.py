@@ -38,7 +38,7 @@ def forwarding(procedure: Any, prog: int, vers: int, proc: int = PROC) -> Any:
 
 @silent_ones
 @pytest.mark.parametrize(("prog", "vers"), [(400001, 1), (400001, 2), (400002, 1)])
-def test_a_call_for_others_is_silent_about_its_failures(
+def test_callit_is_silent_about_failures(
     mapper: PortMapper, name: str, prog: int, vers: int
 ) -> None:
     mapper.registry.set(registered(400001, 1, "udp"))

@@ -67,7 +67,7 @@ def test_what_cannot_be_done_is_false_and_logged(
     ]
 
 
-def test_where_only_the_local_socket_counts_others_are_too_weak(
+def test_local_only_answers_others_auth_tooweak(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO, "oncrpc.access")
@@ -96,7 +96,7 @@ class FullDisk:
         self.kept.append((operation, list(entries)))
 
 
-def test_a_change_that_cannot_be_kept_is_a_system_error_and_not_made() -> None:
+def test_unkept_change_is_a_system_error() -> None:
     changes: list[None] = []
     mapper, disk = PortMapper(changed=lambda: changes.append(None)), FullDisk()
     present, more = registered(1, 1), registered(2, 1)

@@ -31,7 +31,7 @@ def test_a_dump_is_in_order_of_registration() -> None:
     assert triples(list(table)) == [(3, 1, "tcp"), (1, 2, "tcp"), (2, 1, "udp")]
 
 
-def test_the_same_address_again_is_true_and_the_owner_stays() -> None:
+def test_same_address_again_keeps_the_owner() -> None:
     table = registry(registered(1, 1, owner="103"))
     generation = table.generation
 
@@ -49,7 +49,7 @@ def test_another_address_is_false_and_changes_nothing() -> None:
     assert [entry.r_addr for entry in table] == [b"0.0.0.0.8.1"]
 
 
-def test_each_netid_of_a_version_has_its_own_address() -> None:
+def test_each_netid_has_its_own_address() -> None:
     table = registry(registered(1, 1, "tcp"), registered(1, 1, "udp", "0.0.0.0.8.2"))
 
     assert len(table) == 2
@@ -64,7 +64,7 @@ def test_the_asked_version_is_found() -> None:
     assert found.r_addr == b"0.0.0.0.0.3"
 
 
-def test_of_a_missing_version_the_last_registered_one_is_found() -> None:
+def test_missing_version_finds_the_last_registered() -> None:
     table = registry(registered(1, 4), registered(1, 3), registered(1, 9, "udp"))
 
     found = table.find(1, 2, b"tcp")
@@ -103,7 +103,7 @@ def test_unset_with_a_netid_removes_that_one() -> None:
     assert triples(list(table)) == [(1, 1, "udp")]
 
 
-def test_unset_without_netid_removes_every_transport_of_the_version() -> None:
+def test_unset_without_netid_removes_every_transport() -> None:
     table = registry(registered(1, 1, "tcp"), registered(1, 1, "udp"), registered(1, 2, "udp"))
 
     assert table.unset(1, 1, b"", SUPERUSER)
@@ -186,7 +186,7 @@ def test_version_2_sees_a_netid_in_capitals_too() -> None:
         ("ticots", "@one"),
     ],
 )
-def test_a_known_netid_with_an_address_of_its_form_is_usable(netid: str, uaddr: str) -> None:
+def test_known_netid_with_its_address_is_usable(netid: str, uaddr: str) -> None:
     assert usable(netid.encode(), uaddr.encode())
 
 
@@ -211,7 +211,7 @@ def test_a_known_netid_with_an_address_of_its_form_is_usable(netid: str, uaddr: 
         ("local", "/run/\u00e9"),
     ],
 )
-def test_an_unknown_netid_or_an_address_of_another_form_is_refused(netid: str, uaddr: str) -> None:
+def test_unknown_netid_or_malformed_address_is_refused(netid: str, uaddr: str) -> None:
     assert not Registry().set(registered(1, 1, netid, uaddr))
 
 
@@ -226,7 +226,7 @@ def test_a_full_registry_refuses_and_gives_room_again() -> None:
     assert table.set(registered(1, 2))
 
 
-def test_the_range_is_of_the_versions_on_the_netid() -> None:
+def test_range_has_versions_of_the_netid() -> None:
     table = registry(registered(1, 4), registered(1, 2), registered(1, 9, "udp"))
 
     assert table.range_of(1, b"TCP") == (2, 4)
@@ -236,7 +236,7 @@ def test_an_address_without_port_has_port_0() -> None:
     assert port_of(b"/run/one.sock") == 0
 
 
-def test_every_lists_all_netids_of_a_version_in_order() -> None:
+def test_every_lists_netids_in_order() -> None:
     table = registry(registered(1, 1, "udp"), registered(1, 2), registered(1, 1, "tcp"))
 
     assert triples(table.every(1, 1)) == [(1, 1, "udp"), (1, 1, "tcp")]
@@ -315,7 +315,7 @@ def test_half_of_the_table_is_the_superusers() -> None:
     assert [table.set(entry) for entry in own] == [True, True, False]
 
 
-def test_what_comes_back_is_not_held_to_limits_and_what_is_new_is() -> None:
+def test_limits_do_not_apply_to_restored_registrations() -> None:
     registry = Registry(limit=2, owner_limit=1)
 
     with registry.without_limits():

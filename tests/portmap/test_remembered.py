@@ -36,7 +36,7 @@ async def replies(path: Path, recorded: list[Exchange], *, remembering: bool) ->
 
 
 @pytest.mark.slow
-def test_every_recorded_call_is_answered_and_counted_alike_from_memory(tmp_path: Path) -> None:
+def test_cached_replies_equal_recorded_ones(tmp_path: Path) -> None:
     async def scenario() -> None:
         slow, counted = await replies(tmp_path / "slow", RECORDED, remembering=False)
         fast, remembered = await replies(tmp_path / "fast", RECORDED, remembering=True)
@@ -46,9 +46,7 @@ def test_every_recorded_call_is_answered_and_counted_alike_from_memory(tmp_path:
     run(scenario())
 
 
-def test_of_the_recorded_calls_some_do_come_from_memory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_recorded_calls_use_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else the test above would compare the slow path with itself."""
     handled, handle = [0], Dispatcher.handle
 

@@ -63,7 +63,7 @@ def test_the_c_structure_is_read_back(netid: str, uaddr: bytes, wire: bytes) -> 
         ("local", b"x" * 108),
     ],
 )
-def test_what_is_no_address_of_the_transport_is_nothing(netid: str, uaddr: bytes) -> None:
+def test_address_of_another_transport_is_empty(netid: str, uaddr: bytes) -> None:
     assert codec(netbuf).encode(sockaddr_of(uaddr, transport(netid))) == bytes(8)
 
 

@@ -58,7 +58,7 @@ def test_the_files_are_those_of_the_c_daemon(tmp_path: Path) -> None:
     assert (tmp_path / RPCBIND).read_bytes() == RPCBIND_FILE
 
 
-def test_what_was_saved_is_loaded_in_order_and_with_its_owners(tmp_path: Path) -> None:
+def test_saved_registrations_load_in_order(tmp_path: Path) -> None:
     WarmStart(str(tmp_path)).save(registry(STATD, LOCAL, NFS))
 
     assert loaded(tmp_path) == [STATD, LOCAL, NFS]
@@ -72,7 +72,7 @@ def test_one_of_the_two_names_stands_for_both(tmp_path: Path, name: str) -> None
     assert sorted(os.listdir(tmp_path)) == [PORTMAP, RPCBIND]
 
 
-def test_another_name_is_one_file_in_the_format_of_version_3(tmp_path: Path) -> None:
+def test_other_name_has_version_3_format(tmp_path: Path) -> None:
     path = tmp_path / "registry"
     WarmStart(str(path)).save(registry(NFS, STATD))
 
@@ -80,7 +80,7 @@ def test_another_name_is_one_file_in_the_format_of_version_3(tmp_path: Path) -> 
     assert loaded(path) == [NFS, STATD]
 
 
-def test_another_name_may_hold_the_format_of_version_2(tmp_path: Path) -> None:
+def test_other_name_may_have_version_2_format(tmp_path: Path) -> None:
     path = tmp_path / "portmap.file"
     path.write_bytes(PORTMAP_FILE)
 
@@ -97,13 +97,13 @@ def test_where_there_is_no_file_nothing_is_restored(tmp_path: Path) -> None:
     assert loaded(tmp_path) == []
 
 
-def test_the_file_of_version_2_alone_gives_its_mappings_to_the_superuser(tmp_path: Path) -> None:
+def test_version_2_mappings_belong_to_the_superuser(tmp_path: Path) -> None:
     (tmp_path / PORTMAP).write_bytes(PORTMAP_FILE)
 
     assert loaded(tmp_path) == [NFS, registered(100024, 1, "udp", "0.0.0.0.216.137")]
 
 
-def test_mappings_of_other_protocols_are_left_out_and_ports_cut(tmp_path: Path) -> None:
+def test_mappings_of_other_protocols_are_skipped(tmp_path: Path) -> None:
     (tmp_path / PORTMAP).write_bytes(words(1, 1, 1, 132, 5, 1, 1, 1, 6, 65541, 0))
 
     assert loaded(tmp_path) == [registered(1, 1, "tcp", "0.0.0.0.0.5")]
@@ -122,7 +122,7 @@ def test_of_two_files_both_are_taken_or_neither(tmp_path: Path, bad: str, conten
     assert len(table) == 0
 
 
-def test_files_that_cannot_be_read_are_kept_under_another_name(tmp_path: Path) -> None:
+def test_unreadable_files_are_renamed(tmp_path: Path) -> None:
     (tmp_path / RPCBIND).write_bytes(b"junk")
 
     WarmStart(str(tmp_path)).set_aside()
@@ -177,7 +177,7 @@ def test_a_link_to_nothing_is_refused(tmp_path: Path) -> None:
     refused(tmp_path / RPCBIND)
 
 
-def test_a_fifo_is_refused_without_waiting_for_its_writer(tmp_path: Path) -> None:
+def test_fifo_is_refused_without_waiting(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / RPCBIND, 0o600)
 
     refused(tmp_path / RPCBIND)
@@ -189,7 +189,7 @@ def test_a_directory_is_refused(tmp_path: Path) -> None:
     refused(tmp_path)
 
 
-def test_a_file_beyond_all_measure_is_refused_as_a_corrupt_one(tmp_path: Path) -> None:
+def test_oversized_file_is_corrupt(tmp_path: Path) -> None:
     path = tmp_path / RPCBIND
     path.touch(0o600)
     os.truncate(path, MAX_SIZE + 1)
@@ -198,14 +198,14 @@ def test_a_file_beyond_all_measure_is_refused_as_a_corrupt_one(tmp_path: Path) -
         WarmStart(str(tmp_path)).load(Registry())
 
 
-def test_the_largest_registry_makes_a_file_that_can_be_read() -> None:
+def test_largest_registry_can_be_read_again() -> None:
     largest = rpcb(0xFFFFFFFF, 0xFFFFFFFF, b"ticotsord", b"a" * MAX_PATH, b"o" * MAX_OWNER)
     node = codec(rpcblist_ptr).encode([rp__list(largest)])
 
     assert len(node) * MAX_REGISTRATIONS < MAX_SIZE
 
 
-def test_what_cannot_be_registered_is_left_out_and_counted(
+def test_unusable_registrations_are_counted(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     odd = [
@@ -221,9 +221,7 @@ def test_what_cannot_be_registered_is_left_out_and_counted(
     assert "2 registrations could not be restored" in caplog.text
 
 
-def test_a_save_that_failed_leaves_nothing_beside_the_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_failed_save_leaves_no_new_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -239,16 +237,14 @@ def test_the_new_file_is_for_its_owner_alone(tmp_path: Path) -> None:
     assert (tmp_path / RPCBIND).stat().st_mode & 0o777 == 0o600
 
 
-def test_a_save_that_fails_leaves_the_old_file_and_says_so(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_failed_save_leaves_the_old_file(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "gone" / RPCBIND
     WarmStart(str(path)).save(registry(NFS))
 
     assert "cannot write" in caplog.text
 
 
-def test_a_save_that_fails_halfway_leaves_the_old_file(
+def test_half_written_save_leaves_the_old_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     warm = WarmStart(str(tmp_path))
@@ -267,7 +263,7 @@ def test_a_save_that_fails_halfway_leaves_the_old_file(
     assert sorted(os.listdir(tmp_path)) == [PORTMAP, RPCBIND]
 
 
-def test_what_a_crash_left_behind_does_not_stop_the_next_save(tmp_path: Path) -> None:
+def test_leftover_new_file_does_not_stop_saving(tmp_path: Path) -> None:
     for name in (RPCBIND, PORTMAP):
         (tmp_path / f"{name}.new").write_bytes(b"half")
         (tmp_path / f"{name}.{os.getpid()}").write_bytes(b"half")
@@ -277,7 +273,7 @@ def test_what_a_crash_left_behind_does_not_stop_the_next_save(tmp_path: Path) ->
     assert loaded(tmp_path) == [NFS]
 
 
-def test_a_link_in_the_way_of_a_save_is_not_followed(tmp_path: Path) -> None:
+def test_save_does_not_follow_a_link(tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.write_bytes(b"precious")
     (tmp_path / f"{RPCBIND}.new").symlink_to(victim)

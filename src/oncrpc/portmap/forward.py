@@ -52,7 +52,7 @@ MAX_DATAGRAM = 65536
 """Bytes of the reply of the program to a forwarded call."""
 
 
-class Target(Struct, frozen=True):
+class ForwardTarget(Struct, frozen=True):
     """The procedure to call, and the local port that its program listens on."""
 
     prog: int
@@ -62,7 +62,7 @@ class Target(Struct, frozen=True):
     port: int
 
 
-class Key(NamedTuple):
+class ForwardKey(NamedTuple):
     """What makes two calls the same: the caller, its xid, and what is called.
 
     The caller includes how the call arrived: a forged call from outside is not the honest one.
@@ -75,22 +75,26 @@ class Key(NamedTuple):
     proc: int
 
 
-class Pending(Struct):
+class ForwardedCall(Struct):
     """A forwarded call: its target, and the future of its result."""
 
-    key: Key
-    target: Target
+    key: ForwardKey
+    target: ForwardTarget
     result: asyncio.Future[bytes]
 
 
 class Forwarder:
-    """Forwards calls from ``start`` to ``close``; its sockets exist only then."""
+    """Forwards calls from ``start`` to ``close``; its sockets exist only then.
+
+    ``_pending`` has the calls under way by the xid that they were sent with, the oldest first, and
+    ``_keys`` their keys, so that a retransmitted call is not sent twice.
+    """
 
     def __init__(self, *, now: Callable[[], float], families: tuple[str, ...]) -> None:
         self.now, self.families = now, families
         self._sockets: dict[str, socket.socket] = {}
-        self._pending: OrderedDict[int, Pending] = OrderedDict()
-        self._keys: set[Key] = set()
+        self._pending: OrderedDict[int, ForwardedCall] = OrderedDict()
+        self._keys: set[ForwardKey] = set()
 
     def __len__(self) -> int:
         return len(self._pending)
@@ -108,7 +112,7 @@ class Forwarder:
             loop.add_reader(sock.fileno(), self._receive, family)
 
     def close(self) -> None:
-        """Close the sockets; calls that wait are answered with silence."""
+        """Close the sockets; calls that wait get no reply."""
         loop = asyncio.get_running_loop()
         for sock in self._sockets.values():
             loop.remove_reader(sock.fileno())
@@ -118,15 +122,13 @@ class Forwarder:
             _give_up(pending)
 
     async def call(
-        self, key: Key, target: Target, arguments: bytes, credential: Credential
+        self, key: ForwardKey, target: ForwardTarget, arguments: bytes, credential: Credential
     ) -> bytes:
         """The bytes of the target's result.
 
-        A call of the same ``key`` that is under way is not made again.
-
         Raises:
-            NoReply: the call is under way already, or was not answered in time, or gave its place
-                to another.
+            NoReply: a call with this ``key`` is under way, or the target did not reply in time, or
+                the call gave its place to another.
             SystemFailure: the target refused, or the call could not be sent.
         """
         if key in self._keys:
@@ -135,7 +137,7 @@ class Forwarder:
             raise SystemFailure
         loop = asyncio.get_running_loop()
         xid = self._new_xid()
-        pending = Pending(key, target, loop.create_future())
+        pending = ForwardedCall(key, target, loop.create_future())
         self._remember(xid, pending)
         timer = loop.call_later(LIFETIME, _give_up, pending)
         try:
@@ -146,18 +148,18 @@ class Forwarder:
             self._forget(xid)
 
     def _new_xid(self) -> int:
-        """Not to be guessed: whoever can send to loopback could answer for the target."""
+        """A random xid: a local user who guessed it could reply in place of the target."""
         while (xid := int.from_bytes(os.urandom(4), "big")) in self._pending:
             pass
         return xid
 
-    def _remember(self, xid: int, pending: Pending) -> None:
+    def _remember(self, xid: int, pending: ForwardedCall) -> None:
         self._make_room(pending.key.caller.origin)
         self._pending[xid] = pending
         self._keys.add(pending.key)
 
     def _make_room(self, origin: Origin) -> None:
-        """Give up the oldest call of an origin that has its share, else of the one with most."""
+        """Give up the oldest call of this origin if it has its share, else of the busiest."""
         counts = Counter(pending.key.caller.origin for pending in self._pending.values())
         if counts[origin] < MAX_PER_SOURCE:
             if len(self._pending) < MAX_PENDING:
@@ -174,7 +176,7 @@ class Forwarder:
         if pending is not None:
             self._keys.discard(pending.key)
 
-    def _send(self, xid: int, target: Target, arguments: bytes, cred: opaque_auth) -> None:
+    def _send(self, xid: int, target: ForwardTarget, arguments: bytes, cred: opaque_auth) -> None:
         called = (target.prog, target.vers, target.proc)
         padding = bytes(-len(arguments) % 4)
         message = call_header(xid, called, cred=cred) + arguments + padding
@@ -185,7 +187,7 @@ class Forwarder:
             raise NoReply from None
 
     def _credential(self, credential: Credential) -> opaque_auth:
-        """The caller's credential made anew: what it said of itself, and nothing else."""
+        """The caller's AUTH_SYS credential, encoded again; other credentials are not passed on."""
         if not isinstance(credential, authsys_parms):
             return AUTH_NONE
         c = credential
@@ -194,7 +196,7 @@ class Forwarder:
     def _receive(self, family: str) -> None:
         try:
             reply, source = self._sockets[family].recvfrom(MAX_DATAGRAM)
-        except OSError as error:  # BlockingIOError, or that a target's port is closed
+        except OSError as error:  # BlockingIOError, or the port of a target is closed
             log.debug("forwarding: %s", error)
             return
         pending = self._pending.get(int.from_bytes(reply[:4], "big"))
@@ -223,10 +225,10 @@ def _open(family: str) -> socket.socket:
     return sock
 
 
-def _address(target: Target) -> tuple[str, int]:
+def _address(target: ForwardTarget) -> tuple[str, int]:
     return LOOPBACKS[target.family], target.port
 
 
-def _give_up(pending: Pending) -> None:
+def _give_up(pending: ForwardedCall) -> None:
     if not pending.result.done():
         pending.result.set_exception(NoReply())

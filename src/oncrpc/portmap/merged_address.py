@@ -1,8 +1,8 @@
-"""Which address a caller should be given (RFC 1833 §2.2.1: the merged address).
+"""The address that a caller gets for a registration (RFC 1833 §2.2.1: the merged address).
 
-Servers register the wildcard address; a client needs one that it can reach. The port is that of the
-registration. The host is the one that the client says it contacted, if it is this host's; else the
-one that the call arrived at, which the client can reach, since it just did.
+Servers register the wildcard address, and a client needs an address that it can reach. The port is
+that of the registration. The host is the one that the client says it contacted, if that is an
+address of this host; otherwise the one at which the call arrived, since the client can reach it.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from oncrpc.rpc import Caller
 def merged(
     registered: bytes, hint: bytes, caller: Caller, *, is_ours: Callable[[str], bool]
 ) -> bytes | None:
-    """The address for the caller; None if the registration or the hint does not allow one.
+    """The address for the caller; None if there is nothing to merge.
 
-    Over a local socket, or for an address of another family, there is nothing to merge.
+    That is the case over a local socket, and if the registration or the hint is malformed or of
+    another family than the call.
     """
     if caller.local is None:
         return None

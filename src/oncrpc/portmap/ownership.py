@@ -22,11 +22,12 @@ def owner_of(
     reserved: int = RESERVED_PORTS,
     local_only: bool = False,
 ) -> bytes | None:
-    """The name under which the caller may register and unregister, None if it may not.
+    """The owner as which the caller may register and unregister, None if it may not.
 
-    The peer of a local socket is known. Over the loopback interface a port below ``reserved``,
-    the first that any user may bind, proves the superuser; other callers there share one name. From
-    elsewhere only with ``insecure``. With ``local_only`` the local socket is the only place.
+    The kernel tells the user at the other end of a local socket. Over the loopback interface a port
+    below ``reserved``, the first port that any user may bind, proves the superuser; other callers
+    there are all ``unknown``. Callers from elsewhere may register only with ``insecure``. With
+    ``local_only`` callers over a local socket are the only ones.
     """
     if caller.source is None:
         return SUPERUSER if caller.uid == 0 else str(caller.uid).encode()
@@ -39,10 +40,11 @@ def owner_of(
 
 
 class Rules(Struct):
-    """What else a registration has to obey; the superuser's has to obey none but the first.
+    """Further rules of the configuration; the superuser obeys only the first.
 
-    ``local_only``: it comes over a local socket. ``reserved_ports``: it has no port below 1024.
-    Without ``foreign_versions``: its program has no registration of another owner.
+    ``local_only``: a registration has to come over a local socket. ``reserved_ports``: it may not
+    have a port below 1024. Without ``foreign_versions``: no version of its program may have another
+    owner.
     """
 
     local_only: bool = False
@@ -50,7 +52,7 @@ class Rules(Struct):
     foreign_versions: bool = True
 
     def refusal(self, entry: rpcb, owners: Iterable[bytes]) -> str | None:
-        """Why the owner may not register this, None if it may; ``owners`` has the program now."""
+        """Why the owner may not register this, or None; ``owners`` are those of the program now."""
         if entry.r_owner == SUPERUSER:
             return None
         if entry.r_prog == PMAP_PROG:

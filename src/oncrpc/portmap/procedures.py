@@ -21,7 +21,7 @@ from oncrpc.errors import (
     SystemFailure,
 )
 from oncrpc.host.addresses import OwnAddresses
-from oncrpc.portmap.forward import Forwarder, Key, Target
+from oncrpc.portmap.forward import Forwarder, ForwardKey, ForwardTarget
 from oncrpc.portmap.getstat import Statistics
 from oncrpc.portmap.merged_address import merged
 from oncrpc.portmap.ownership import RESERVED_PORTS, Rules, owner_of
@@ -202,9 +202,9 @@ class Mapper:
         found = self._target(call, args)
         if self.forwarder is None:
             raise SystemFailure
-        key = Key(call.xid, caller, args.prog, args.vers, args.proc)
+        key = ForwardKey(call.xid, caller, args.prog, args.vers, args.proc)
         family = transport(caller.netid).family
-        target = Target(args.prog, args.vers, args.proc, family, port_of(found.r_addr))
+        target = ForwardTarget(args.prog, args.vers, args.proc, family, port_of(found.r_addr))
         results = await self.forwarder.call(key, target, args.args, call.credential)
         return self.address(call, found, b""), results
 

@@ -1,7 +1,7 @@
 """Universal addresses as Linux socket addresses, for UADDR2TADDR and TADDR2UADDR (RFC 1833 §2.2.1).
 
-The transport specific form is the C structure as it lies in memory: the family in the host's byte
-order, then port and address in the network's.
+The transport specific form is the C structure in memory: the family in the host's byte order, then
+port and address in network byte order.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ NOTHING = netbuf(0, b"")
 
 
 def sockaddr_of(uaddr: bytes, entry: Transport) -> netbuf:
-    """The socket address of a universal address of the transport; empty if it is none."""
+    """The socket address of a universal address; empty if the transport has no such address."""
     if entry.family == "loopback":
         return _sockaddr_un(uaddr)
     try:
@@ -36,7 +36,7 @@ def sockaddr_of(uaddr: bytes, entry: Transport) -> netbuf:
 
 
 def _sockaddr_un(uaddr: bytes) -> netbuf:
-    """A path, or ``@`` and the name of an abstract socket; its length is part of the address."""
+    """The address of a path, or of ``@`` and the name of an abstract socket."""
     if not uaddr or len(uaddr) > SOCKADDR_UN_SIZE - 3:
         return NOTHING
     path = b"\0" + uaddr[1:] if uaddr.startswith(b"@") else uaddr
@@ -45,7 +45,7 @@ def _sockaddr_un(uaddr: bytes) -> netbuf:
 
 
 def uaddr_of(sockaddr: bytes, entry: Transport) -> bytes:
-    """The universal address of a socket address of the transport; empty if it is too short."""
+    """The universal address of a socket address; empty if that is too short."""
     if entry.family == "loopback":
         return _uaddr_un(sockaddr[2:])
     size, start, width = (SOCKADDR_IN6_SIZE, 8, 16) if entry.family == "inet6" else (16, 4, 4)

@@ -1,8 +1,8 @@
-"""The registry in the files of the C daemon: read at the start, written on every change.
+"""The registry in the files of the C daemon: read at the start, written after every change.
 
-A file is the body of a DUMP reply: of version 2 ``portmap.xdr``, of version 3 ``rpcbind.xdr``.
-Where both are there, both are taken or neither. Nothing is deleted by reading; a file that cannot
-be read is set aside. A file is replaced in one step: a crash leaves the old one or the new one.
+A file is the body of a DUMP reply, of version 2 in ``portmap.xdr``, of version 3 in
+``rpcbind.xdr``. If both exist, both are read or neither. Reading deletes nothing; an unreadable
+file is renamed. A file is replaced in one step: a crash leaves the old one or the new one.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ MAX_SIZE = 32 << 20
 class WarmStart:
     """The files of one ``-w``: a directory with both, one of the two, or any other name.
 
-    A file of another name is in the format of ``rpcbind.xdr``, or was of ``portmap.xdr``.
+    A file of another name has the format of ``rpcbind.xdr``; that of ``portmap.xdr`` is read, too.
     """
 
     def __init__(self, path: str) -> None:
@@ -46,11 +46,11 @@ class WarmStart:
 
     @property
     def ours(self) -> bool:
-        """The files have the names that only a port mapper's have."""
+        """Whether the files have names that only a port mapper uses."""
         return self.names == (PORTMAP, RPCBIND)
 
     def written(self) -> float:
-        """When the newest of the files was written; 0 if there is none."""
+        """When the newest of the files was written; 0 without files."""
         times = [0.0]
         for path in self.paths:
             with suppress(OSError):
@@ -58,9 +58,9 @@ class WarmStart:
         return max(times)
 
     def load(self, registry: Registry) -> int:
-        """Register what the files hold, save the port mapper itself; how many that were.
+        """Register what the files hold, without the port mapper itself; returns the number.
 
-        What cannot be registered is left out, and counted in the log.
+        Unusable registrations are left out and counted in the log.
 
         Raises:
             OSError, XdrError: a file is unreadable, unsafe or malformed; nothing was registered.
@@ -74,7 +74,7 @@ class WarmStart:
         return len(registry) - before
 
     def set_aside(self) -> str:
-        """Keep files that could not be loaded under another name; says what became of them."""
+        """Rename files that could not be loaded; returns what happened to them, for the log."""
         try:
             for path in self.paths:
                 with suppress(FileNotFoundError):
@@ -84,7 +84,7 @@ class WarmStart:
         return "set aside with the ending .corrupt"
 
     def save(self, registry: Registry) -> bool:
-        """Write the files anew; False, a line in the log, and the old ones stay, if that fails."""
+        """Write the files. If that fails, log it, keep the old files, and return False."""
         try:
             for path in self.paths:
                 _replace(path, _contents(path, registry))
@@ -114,7 +114,7 @@ def _read(path: str) -> list[rpcb]:
 
 
 def _read_checked(path: str) -> bytes:
-    """A regular file, no link, that nobody but we or root could have written."""
+    """The bytes of a regular file that only this user or root could have written."""
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     with open(path, "rb", opener=lambda name, _: os.open(name, flags)) as file:
         status = os.fstat(file.fileno())
@@ -128,7 +128,7 @@ def _read_checked(path: str) -> bytes:
 
 
 def _replace(path: str, data: bytes) -> None:
-    """Write beside the file, then put that in its place; what a crash left beside it goes."""
+    """Write a new file beside the old one and rename it; remove what a crash left there."""
     beside = path + ".new"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     with suppress(FileNotFoundError):
@@ -148,7 +148,7 @@ def _printable(owner: bytes) -> bool:
 
 
 def _widened(entries: Iterable[pmaplist]) -> list[rpcb]:
-    """Mappings of version 2 as registrations; whose they are is not known, so the superuser's."""
+    """Mappings of version 2 as registrations of the superuser, since they have no owner."""
     found: list[mapping] = [entry.map for entry in entries if entry.map.prot in NETIDS]
     return [
         rpcb(m.prog, m.vers, NETIDS[m.prot], _wildcard(m.port & 0xFFFF), SUPERUSER) for m in found
