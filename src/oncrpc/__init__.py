@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from oncrpc.aio.client import connect
     from oncrpc.aio.limits import Limits
     from oncrpc.aio.serve import serve
+    from oncrpc.aio.workers import WorkerPool
     from oncrpc.client.hooks import ClientHook, OutgoingCall, SyncClientHook
     from oncrpc.net.credentials import auth_sys
 
 __all__ = [
-    "ClientHook", "Limits", "OutgoingCall", "SyncClientHook", "auth_sys", "broadcast", "connect",
-    "errors", "numbers", "rpc", "rpcbind", "serve", "sync", "xdr",
+    "ClientHook", "Limits", "OutgoingCall", "SyncClientHook", "WorkerPool", "auth_sys", "broadcast",
+    "connect", "errors", "numbers", "rpc", "rpcbind", "serve", "sync", "xdr",
 ]  # fmt: skip
 
 _HOMES = {
@@ -30,6 +31,7 @@ _HOMES = {
     "OutgoingCall": "oncrpc.client.hooks:OutgoingCall",
     "SyncClientHook": "oncrpc.client.hooks:SyncClientHook",
     "Limits": "oncrpc.aio.limits:Limits",
+    "WorkerPool": "oncrpc.aio.workers:WorkerPool",
     "auth_sys": "oncrpc.net.credentials:auth_sys",
     "broadcast": "oncrpc.aio.broadcast:broadcast",
     "numbers": "oncrpc.numbers",

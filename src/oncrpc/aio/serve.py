@@ -13,6 +13,7 @@ from oncrpc.addr import WILDCARDS, family_of, is_numeric, split_uaddr, transport
 from oncrpc.aio.limits import Limits
 from oncrpc.aio.link import dial
 from oncrpc.aio.server import DRAIN, Server
+from oncrpc.aio.workers import WorkerPool
 from oncrpc.checks import check_kind, check_seconds
 from oncrpc.client.port_mapper import MapperClient, port_mapper
 from oncrpc.errors import AddressError, NotRegistered, OncRpcError
@@ -22,6 +23,7 @@ from oncrpc.rpc.auth import Judge
 from oncrpc.rpc.dispatch import Dispatcher
 from oncrpc.rpc.duplicates import DuplicateCache
 from oncrpc.rpc.program import Hook, Service, Version
+from oncrpc.rpc.workers import is_in_worker
 
 VISIBLE = ("udp", "tcp", "udp6", "tcp6")
 NOT_HERE = (
@@ -47,6 +49,7 @@ async def serve(
     hooks: Sequence[Hook] = (),
     auth: Judge | None = None,
     duplicates: DuplicateCache | None = None,
+    workers: WorkerPool | None = None,
     limits: Limits | Mapping[str, Limits] | None = None,
     drain: float = DRAIN,
 ) -> AsyncIterator[Server]:
@@ -63,15 +66,15 @@ async def serve(
     with this host's port mapper, or the one in ONCRPC_MAPPER; ``register="127.0.0.1:10111"`` with
     that one. When the context ends, they are removed from it; calls in progress then have ``drain``
     seconds. ``hooks`` run around every call, the first one outermost; ``auth`` judges credentials;
-    ``duplicates`` keeps the replies to retransmitted calls. ``limits`` apply to UDP and TCP; a
-    mapping gives them by netid.
+    ``duplicates`` keeps the replies to retransmitted calls; ``workers`` run the handlers that are
+    marked ``rpc.in_worker``. ``limits`` apply to UDP and TCP; a mapping gives them by netid.
 
     Raises:
         OSError: an address cannot be bound. NotRegistered: the port mapper refused.
         ValueError: no service, no such transport, or no such port. TypeError: no such kind.
     """
     _check(drain, hooks, host=host, path=path, limits=limits, register=register)
-    dispatcher = _dispatcher(services, hooks=hooks, auth=auth, duplicates=duplicates)
+    dispatcher = _dispatcher(services, hooks, auth, duplicates=duplicates, workers=workers)
     mapper = port_mapper(None if isinstance(register, bool) else register, dial)
     server = Server(dispatcher, limits=limits)
     async with AsyncExitStack() as ending:
@@ -102,16 +105,28 @@ def _check(drain: float, hooks: Sequence[Hook], **options: object) -> None:
 
 def _dispatcher(
     services: Sequence[Service],
-    *,
     hooks: Sequence[Hook],
     auth: Judge | None,
+    *,
     duplicates: DuplicateCache | None,
+    workers: WorkerPool | None,
 ) -> Dispatcher:
     check_kind("auth", auth, Judge, NONE)
     check_kind("duplicates", duplicates, DuplicateCache, NONE)
+    check_kind("workers", workers, WorkerPool, NONE)
     if not services:
         raise ValueError("there is no service to serve")
-    return Dispatcher(services, clock=time.monotonic, hooks=hooks, auth=auth, duplicates=duplicates)
+    dispatcher = Dispatcher(
+        services, clock=time.monotonic, hooks=hooks, auth=auth, duplicates=duplicates
+    )
+    if workers is None and any(_has_blocking(service) for service in services):
+        workers = WorkerPool()
+    dispatcher.workers = workers
+    return dispatcher
+
+
+def _has_blocking(service: Service) -> bool:
+    return any(is_in_worker(handler) for handler in service.handlers().values())
 
 
 def _start(server: Server, host: str | None) -> None:

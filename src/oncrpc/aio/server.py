@@ -197,6 +197,8 @@ class Server:
             endpoint.close()
         for connection in connections:
             connection.stream.close()
+        if self.dispatcher.workers is not None:
+            self.dispatcher.workers.close()
         await _wait([c.lost for c in connections], until)
         for connection in connections:
             connection.stream.abort()

@@ -141,8 +141,12 @@ class Connection:
         return self.unread_since is not None or (bool(self.calls) and self._busy())
 
     def _busy(self) -> bool:
-        limits = self.pool.limits
-        return len(self.calls) >= limits.calls or self.call_bytes >= limits.call_bytes
+        limits, workers = self.pool.limits, self.listener.dispatcher.workers
+        if len(self.calls) >= limits.calls or self.call_bytes >= limits.call_bytes:
+            return True
+        # Only connections with calls in progress wait for the workers: the end of one of those
+        # calls makes the connection look again, so that none waits for ever.
+        return workers is not None and workers.full
 
     def overdue(self, now: float) -> str | None:
         """Why the connection is to end at ``now``, if it is."""

@@ -19,9 +19,11 @@ from oncrpc.rpc.program import (
     pure,
     silent,
 )
+from oncrpc.rpc.workers import in_worker, per_connection
 
 __all__ = [
     "AUTH_NONE", "Answer", "AnyProcedure", "Call", "Caller", "Client", "DuplicateCache", "Flavor",
     "Hook", "Judge", "Link", "NoReply", "Principal", "Procedure", "Service", "Shorthands",
-    "SyncClient", "SysFlavor", "Version", "auth_sys", "idempotent", "pure", "silent",
+    "SyncClient", "SysFlavor", "Version", "auth_sys", "idempotent", "in_worker", "per_connection",
+    "pure", "silent",
 ]  # fmt: skip

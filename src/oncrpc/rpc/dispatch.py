@@ -12,6 +12,7 @@ import logging
 import struct
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
+from functools import partial
 from typing import Any
 
 from oncrpc.errors import (
@@ -58,6 +59,7 @@ from oncrpc.rpc.prot import (
     rpc_msg_body,
 )
 from oncrpc.rpc.reply_cache import MAX_REPLY_BYTES, Cacheable, ReplyCache
+from oncrpc.rpc.workers import Workers, is_in_worker, order_of
 from oncrpc.xdr import codec
 
 log = logging.getLogger("oncrpc.rpc")
@@ -90,11 +92,12 @@ _ACCEPT_STATS: dict[type[CallError], accept_stat] = {
 class Dispatcher:
     """Serves any number of programs and versions; ``handle`` takes one whole call.
 
-    ``before`` is told of every call that has a procedure, before its arguments are decoded, and may
-    refuse it by raising a ``CallError``, or ``NoReply``; one that cannot tell at once returns an
-    awaitable. The ``hooks`` stand around those that run, the first one outermost; a repeated
-    datagram that gets its first answer again does not run. ``auth`` judges the credentials.
-    Endpoints answer from the ``reply_cache`` what was answered before, if there is one.
+    ``before`` is called with every call that has a procedure, before its arguments are decoded. It
+    may refuse the call by raising a ``CallError`` or ``NoReply``, and may return an awaitable. The
+    ``hooks`` run around every call that runs, the first one outermost; a retransmission that gets
+    its first reply again does not run. ``auth`` judges the credentials. ``reply_cache`` has the
+    replies that endpoints may give without asking here, ``duplicates`` those of retransmissions.
+    Handlers marked ``in_worker`` run in ``workers``, or in place if there are none.
     """
 
     def __init__(
@@ -107,10 +110,12 @@ class Dispatcher:
         auth: Judge | None = None,
         reply_cache: ReplyCache | None = None,
         duplicates: DuplicateCache | None = None,
+        workers: Workers | None = None,
     ) -> None:
         self.clock, self.before, self.reply_cache = clock, before, reply_cache
         self.hooks, self.auth = tuple(hooks), Judge() if auth is None else auth
         self.duplicates = DuplicateCache() if duplicates is None else duplicates
+        self.workers = workers
         self._programs: dict[int, dict[int, dict[int, tuple[AnyProcedure, Any]]]] = {}
         for service in services:
             self.add(service)
@@ -168,6 +173,10 @@ class Dispatcher:
         return reply if isinstance(reply, bytes | None) else await reply
 
     def _proceed(self, call: Call, handler: Callable[..., Any]) -> Reply | Awaitable[Reply]:
+        workers = self.workers
+        if workers is not None and call.caller.datagram and is_in_worker(handler) and workers.full:
+            workers.dropped += 1
+            return None
         unrepeatable = call.procedure.number != NULL and not is_idempotent(handler)
         if unrepeatable and self.duplicates.covers(call.caller):
             return self._run_once(call, handler)
@@ -189,8 +198,12 @@ class Dispatcher:
         if found is None:
             raise ProcedureUnavailable
         procedure, handler = found
-        xid = int.from_bytes(message[:4], "big")
-        return Call(xid, procedure, *judged, caller, message, offset), handler
+        credential, verf = judged
+        call = Call(
+            int.from_bytes(message[:4], "big"), procedure, credential, verf,
+            caller=caller, message=message, arguments_at=offset,
+        )  # fmt: skip
+        return call, handler
 
     def _run_once(self, call: Call, handler: Callable[..., Any]) -> Reply | Awaitable[Reply]:
         """Run a call that must not run twice; a retransmission gets the first reply."""
@@ -219,7 +232,7 @@ class Dispatcher:
         try:
             if self.hooks:
                 return self._run_within(call, handler)
-            result = _begin(call, handler)
+            result = self._begin(call, handler)
             if inspect.isawaitable(result):
                 return self._await(call, handler, result)
             reply = success(call, call.procedure.encode_result(result))
@@ -234,11 +247,23 @@ class Dispatcher:
         with ExitStack() as entered:
             for hook in self.hooks:
                 entered.enter_context(hook(call))
-            result = _begin(call, handler)
+            result = self._begin(call, handler)
             if inspect.isawaitable(result):
                 return self._await(call, handler, result, entered.pop_all())
             return success(call, call.procedure.encode_result(result))
         raise SystemFailure
+
+    def _begin(self, call: Call, handler: Callable[..., Any]) -> Any:
+        """What the handler returns: the result, or an awaitable of it."""
+        try:
+            arguments = call.procedure.decode_arguments(call.message, call.arguments_at)
+        except XdrError as error:
+            log.debug("%r: garbage arguments: %s", call.procedure, error)
+            raise GarbageArguments from None
+        if self.workers is None or not is_in_worker(handler):
+            return handler(call, *arguments)
+        order = order_of(handler, call, arguments)
+        return self.workers.run(partial(handler, call, *arguments), order)
 
     async def _await(
         self,
@@ -267,16 +292,6 @@ class Dispatcher:
         except ValueError as bug:  # a refusal whose numbers fit no reply
             log.error("%r failed", call.procedure, exc_info=bug)
             return refuse(call.message[:4], SystemFailure(), call.verf)
-
-
-def _begin(call: Call, handler: Callable[..., Any]) -> Any:
-    """What the handler returns: the result, or an awaitable of it."""
-    try:
-        arguments = call.procedure.decode_arguments(call.message, call.arguments_at)
-    except XdrError as error:
-        log.debug("%r: garbage arguments: %s", call.procedure, error)
-        raise GarbageArguments from None
-    return handler(call, *arguments)
 
 
 def _call_body(message: bytes) -> tuple[call_body, int]:

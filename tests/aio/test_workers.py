@@ -1,0 +1,319 @@
+"""Worker threads: order, bounds, cancellation, and serving with them."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from oncrpc.aio.client import connect
+from oncrpc.aio.serve import serve
+from oncrpc.aio.server import Server
+from oncrpc.aio.workers import WorkerPool
+from oncrpc.errors import AuthError, CallTimeout, SystemFailure
+from oncrpc.rpc import Call, DuplicateCache, in_worker
+from support.echo import ECHO_V1, Echo, record
+from support.loops import run, settle, until
+from support.peers import LOCALHOST
+from support.streams import receive
+
+DEADLINE = 10.0
+
+
+class Blocker:
+    """A function that blocks its thread until it is opened."""
+
+    def __init__(self, name: object = None) -> None:
+        self.name = name
+        self.begun, self.go = threading.Event(), threading.Event()
+
+    def __call__(self) -> object:
+        self.begun.set()
+        assert self.go.wait(DEADLINE)
+        return self.name
+
+
+@asynccontextmanager
+async def pool(*, threads: int = 4, calls: int = 64) -> AsyncIterator[WorkerPool]:
+    made = WorkerPool(threads=threads, calls=calls)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def submit(workers: WorkerPool, function: Any, order: object = None) -> asyncio.Future[Any]:
+    return asyncio.ensure_future(workers.run(function, order))
+
+
+def test_functions_run_at_the_same_time() -> None:
+    async def scenario() -> None:
+        async with pool() as workers:
+            met = threading.Barrier(3, timeout=DEADLINE)
+            await asyncio.gather(*(workers.run(met.wait) for _ in range(3)))
+            assert workers.in_progress == 0
+
+    run(scenario())
+
+
+def test_functions_of_one_order_never_overtake() -> None:
+    async def scenario() -> None:
+        async with pool() as workers:
+            blockers = [Blocker(number) for number in range(3)]
+            ended: list[object] = []
+            jobs = [submit(workers, blocker, "file") for blocker in blockers]
+            for job in jobs:
+                job.add_done_callback(lambda done: ended.append(done.result()))
+            await submit(workers, lambda: None, "another file")
+            assert [blocker.begun.is_set() for blocker in blockers[1:]] == [False, False]
+            for blocker in reversed(blockers):
+                blocker.go.set()
+            await asyncio.wait(jobs)
+            assert ended == [0, 1, 2]
+
+    run(scenario())
+
+
+def test_a_full_pool_says_so() -> None:
+    async def scenario() -> None:
+        async with pool(threads=1, calls=2) as workers:
+            blockers = [Blocker() for _ in range(2)]
+            jobs = [submit(workers, blocker) for blocker in blockers]
+            assert workers.full
+            assert repr(workers) == "<WorkerPool, calls in progress: 2 of 2>"
+            blockers[0].go.set()
+            await jobs[0]
+            assert not workers.full
+            blockers[1].go.set()
+            await jobs[1]
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("order", [None, "file"])
+def test_work_that_has_not_begun_is_cancelled(order: str | None) -> None:
+    async def scenario() -> None:
+        async with pool(threads=1) as workers:
+            blocker, never = Blocker(), Blocker()
+            first, second = submit(workers, blocker, order), submit(workers, never, order)
+            third = submit(workers, lambda: "third", order)
+            await settle()
+            second.cancel()
+            blocker.go.set()
+            assert await third == "third"
+            assert second.cancelled()
+            assert not never.begun.is_set()
+            assert await first is None
+            assert workers.in_progress == 0
+
+    run(scenario())
+
+
+def test_work_that_has_begun_ends_though_cancelled() -> None:
+    async def scenario() -> None:
+        async with pool() as workers:
+            blocker = Blocker("done")
+            job = submit(workers, blocker)
+            await settle()  # a task that has not begun would be cancelled before it waits
+            await until(blocker.begun.is_set)
+            job.cancel()
+            await settle()
+            assert not job.done()
+            blocker.go.set()
+            assert await job == "done"
+
+    run(scenario())
+
+
+def test_closing_cancels_what_waits_and_runs() -> None:
+    async def scenario() -> None:
+        workers = WorkerPool(threads=1)
+        blocker, never = Blocker(), Blocker()
+        jobs = [submit(workers, blocker), submit(workers, never), submit(workers, never, "file")]
+        await until(blocker.begun.is_set)
+        workers.close()
+        await asyncio.wait(jobs)
+        assert all(job.cancelled() for job in jobs)
+        blocker.go.set()
+        await settle()
+        assert (workers.in_progress, never.begun.is_set()) == (0, False)
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("raised", "seen"), [(ValueError("x"), ValueError), (StopIteration(), RuntimeError)]
+)
+def test_errors_of_a_function_are_raised(raised: Exception, seen: type[Exception]) -> None:
+    def function() -> None:
+        raise raised
+
+    async def scenario() -> None:
+        async with pool() as workers:
+            with pytest.raises(seen):
+                await workers.run(function)
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("options", [{"threads": 0}, {"calls": 0}])
+def test_an_empty_pool_is_refused(options: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="at least 1"):
+        WorkerPool(**options)
+
+
+class Blocking(Echo):
+    """LATER blocks its thread until ``blocker`` is opened; FAIL refuses from a thread."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.blocker = Blocker()
+        self.threads: list[int] = []
+        self.runs = 0
+
+    @in_worker
+    def LATER(self, call: Call, arg: bytes) -> bytes:  # type: ignore[override]  # not a coroutine
+        self.runs += 1
+        self.threads.append(threading.get_ident())
+        self.blocker()
+        return arg
+
+    @in_worker
+    def FAIL(self, call: Call) -> None:
+        raise AuthError(5) if call.caller.datagram else ZeroDivisionError
+
+
+@asynccontextmanager
+async def served(
+    *, workers: WorkerPool | None = None, duplicates: DuplicateCache | None = None
+) -> AsyncIterator[tuple[Blocking, Server]]:
+    service = Blocking()
+    async with serve(
+        service,
+        transports=["tcp", "udp"],
+        host=LOCALHOST,
+        drain=0.0,
+        workers=workers,
+        duplicates=duplicates,
+    ) as server:
+        try:
+            yield service, server
+        finally:
+            service.blocker.go.set()
+
+
+async def connected(server: Server) -> socket.socket:
+    sock = socket.socket()
+    sock.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(sock, server.endpoints["tcp"])
+    return sock
+
+
+def test_others_are_answered_while_a_handler_blocks() -> None:
+    async def scenario() -> None:
+        async with served() as (service, server):
+            port = server.endpoints["tcp"][1]
+            async with connect(LOCALHOST, ECHO_V1.Client, port=port) as client:
+                blocked = asyncio.ensure_future(client.LATER(b"late"))
+                await until(service.blocker.begun.is_set)
+                assert await client.ECHO(b"early") == b"early"
+                service.blocker.go.set()
+                assert await blocked == b"late"
+                assert threading.get_ident() not in service.threads
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(("netid", "error"), [("tcp", SystemFailure), ("udp", AuthError)])
+def test_errors_in_workers_are_the_same_refusals(netid: str, error: type[Exception]) -> None:
+    async def scenario() -> None:
+        async with served() as (_, server):
+            port = server.endpoints[netid][1]
+            async with connect(LOCALHOST, ECHO_V1.Client, transport=netid, port=port) as client:
+                with pytest.raises(error):
+                    await client.call(ECHO_V1.FAIL)
+
+    run(scenario())
+
+
+def test_full_workers_stop_the_reading_of_streams() -> None:
+    async def scenario() -> None:
+        async with served(workers=WorkerPool(threads=1, calls=2)) as (service, server):
+            with await connected(server) as client:
+                calls = b"".join(record(xid, ECHO_V1.LATER, b"") for xid in range(9))
+                await asyncio.get_running_loop().sock_sendall(client, calls)
+                (connection,) = await until_connected(server)
+                await until(lambda: not connection.stream.reading)
+                assert len(connection.calls) == 2
+                service.blocker.go.set()
+                assert sorted(await receive(client, 9)) == list(range(9))
+                assert connection.stream.reading
+
+    run(scenario())
+
+
+async def until_connected(server: Server) -> list[Any]:
+    await until(lambda: server.pools["tcp"].connections)
+    return list(server.pools["tcp"].connections)
+
+
+def test_full_workers_drop_datagrams() -> None:
+    async def scenario() -> None:
+        workers = WorkerPool(threads=1, calls=1)
+        async with served(workers=workers) as (service, server):
+            port = server.endpoints["udp"][1]
+            async with connect(LOCALHOST, ECHO_V1.Client, transport="udp", port=port) as client:
+                first = asyncio.ensure_future(client.LATER(b"first"))
+                await until(service.blocker.begun.is_set)
+                with pytest.raises(CallTimeout):
+                    await client.with_options(timeout=0.05).LATER(b"dropped")
+                assert workers.dropped == 1
+                service.blocker.go.set()
+                assert await first == b"first"
+
+    run(scenario())
+
+
+def test_a_lost_connection_leaves_its_reply_in_the_cache() -> None:
+    async def scenario() -> None:
+        cache = DuplicateCache(streams=True)
+        async with served(duplicates=cache) as (service, server):
+            with await connected(server) as client:
+                place = client.getsockname()
+                await asyncio.get_running_loop().sock_sendall(
+                    client, record(1, ECHO_V1.LATER, b"once")
+                )
+                await until(service.blocker.begun.is_set)
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            await until(lambda: not server.pools["tcp"].connections)
+            service.blocker.go.set()
+            await until(lambda: len(cache))
+
+            with socket.socket() as again:
+                again.setblocking(False)
+                again.bind(place)
+                await asyncio.get_running_loop().sock_connect(again, server.endpoints["tcp"])
+                await asyncio.get_running_loop().sock_sendall(
+                    again, record(1, ECHO_V1.LATER, b"once")
+                )
+                assert await receive(again, 1) == [1]
+            assert service.runs == 1
+
+    run(scenario())
+
+
+def test_a_server_ends_though_a_handler_blocks() -> None:
+    async def scenario() -> None:
+        async with served() as (service, server):
+            with await connected(server) as client:
+                await asyncio.get_running_loop().sock_sendall(client, record(1, ECHO_V1.LATER, b""))
+                await until(service.blocker.begun.is_set)
+                await server.close(drain=0)
+                assert await asyncio.get_running_loop().sock_recv(client, 1) == b""
+
+    run(scenario())
