@@ -1,11 +1,13 @@
-"""The web page in a browser: it lives, without a mouse too, in the dark, and in little room."""
+"""The web page in a browser: live, by keyboard alone, dark and light, wide and narrow."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import re
+import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,8 +18,10 @@ import pytest
 from oncrpc import sync
 from oncrpc.aio.serve import serve
 from oncrpc.programs.mount import MOUNT_V3
+from oncrpc.version import __version__
 from support.namespace import need
 from support.running import RunningDaemon
+from support.words import words
 
 try:
     from playwright.sync_api import Browser, Page, expect, sync_playwright
@@ -31,7 +35,15 @@ pytestmark = [pytest.mark.interop, pytest.mark.slow]
 CHROMIUM = "/usr/bin/chromium"
 PROGRAM = 400700
 MARKUP = "/run/<img src=x onerror=alert(1)>"
+DASH = "\N{EN DASH}"
 BODY = "#registrations tbody tr"
+INDIRECT_CALL = words(
+    7,               # xid
+    0, 2,            # CALL, rpcvers
+    100000, 4, 10,   # rpcbind, version 4, INDIRECT
+    0, 0, 0, 0,      # cred AUTH_NONE, verf AUTH_NONE
+    100005, 1, 1, 0, # mountd, version 1, MNT, no arguments
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +70,7 @@ def address_of(daemon: RunningDaemon) -> str:
 
 @pytest.fixture
 def page(browser: Browser, daemon: RunningDaemon) -> Iterator[Page]:
-    """The page, once it lives; no script of it failed, and nothing was kept from being loaded."""
+    """The live page; at the end no script has failed, and nothing was loaded from elsewhere."""
     yield from opened(browser, daemon)
 
 
@@ -70,7 +82,11 @@ def opened(
     scheme: Literal["dark", "light"] = "light",
 ) -> Iterator[Page]:
     context = browser.new_context(
-        viewport={"width": width, "height": 800}, color_scheme=scheme, reduced_motion="reduce"
+        viewport={"width": width, "height": 800},
+        color_scheme=scheme,
+        reduced_motion="reduce",
+        timezone_id="Asia/Kathmandu",
+        locale="en-US",
     )
     made, complaints, asked = context.new_page(), list[str](), list[str]()
     made.on("console", lambda said: complaints.append(said.text))
@@ -112,7 +128,7 @@ def rpc_server(daemon: RunningDaemon) -> Iterator[None]:
 
 @contextmanager
 def registered(daemon: RunningDaemon, netid: str, address: str) -> Iterator[None]:
-    """A registration of a program that is not there."""
+    """A registration of a program without a server."""
     mapper = f"127.0.0.1:{daemon.port}"
     assert sync.rpcbind.set(PROGRAM, 1, netid, address, mapper=mapper)
     try:
@@ -121,9 +137,7 @@ def registered(daemon: RunningDaemon, netid: str, address: str) -> Iterator[None
         sync.rpcbind.unset(PROGRAM, 1, netid, mapper=mapper)
 
 
-def test_a_server_appears_when_it_registers_and_goes_when_it_unregisters(
-    page: Page, daemon: RunningDaemon
-) -> None:
+def test_server_appears_and_goes_with_its_registration(page: Page, daemon: RunningDaemon) -> None:
     page.evaluate("window.sameDocument = true")
     row = page.locator(BODY, has_text="mountd")
     expect(row).to_have_count(0)
@@ -146,7 +160,7 @@ def test_markup_in_an_address_is_text_there(page: Page, daemon: RunningDaemon) -
         assert page.locator("main img").count() == 0
 
 
-def test_calls_are_seen(page: Page, daemon: RunningDaemon) -> None:
+def test_calls_are_shown(page: Page, daemon: RunningDaemon) -> None:
     daemon.answers()
 
     expect(page.locator("#procedures")).to_contain_text("GETPORT (version 2)")
@@ -154,20 +168,144 @@ def test_calls_are_seen(page: Page, daemon: RunningDaemon) -> None:
     expect(page.locator("#summary")).to_contain_text("at most")
 
 
-def test_the_table_is_filtered_with_the_keyboard_alone(page: Page, daemon: RunningDaemon) -> None:
+def test_axis_is_the_last_two_minutes(page: Page, daemon: RunningDaemon) -> None:
+    for _ in range(2):
+        first, last = page.evaluate("[chart.plot.scales.x.min, chart.plot.scales.x.max]")
+        assert last - first == 120
+        assert abs(last - time.time()) < 5
+        daemon.answers()
+        expect(page.locator("#summary")).to_contain_text("at most")
+
+
+def test_axis_has_local_24_hour_time(page: Page) -> None:
+    assert page.evaluate("Chart.label(1700000000)") == "03:58:20"  # 22:13:20 UTC
+    assert page.evaluate("Chart.label(1700043300)") == "16:00:00"
+
+
+def test_daemon_is_described_as_by_status(page: Page) -> None:
+    host = socket.gethostname()
+
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"Port mapper of {host}")
+    expect(page.locator("#about")).to_have_text(
+        re.compile(rf"^portmap {re.escape(__version__)}, process \d+, up .*\d s$")
+    )
+    expect(page.locator("#policy")).to_have_text("/etc/portmap.toml, 0 rules")
+    expect(page.locator("#state")).to_have_text("not kept")
+
+
+def test_unknown_figures_are_dashes(browser: Browser, daemon: RunningDaemon) -> None:
+    page = browser.new_page()
+    page.route("**/api/events", lambda _route: None)
+    page.goto(address_of(daemon))
+
+    expect(page.locator("#connection")).to_have_text("connecting")
+    assert set(page.locator("#figures dd:not(.causes), #details dd").all_inner_texts()) == {DASH}
+    page.close()
+
+
+def test_refusals_and_drops_have_causes(page: Page, daemon: RunningDaemon) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.sendto(INDIRECT_CALL, ("127.0.0.1", daemon.port))
+
+    expect(page.locator("#refusals")).to_have_text("1")
+    expect(page.locator("#refusal-causes")).to_have_text("1 indirect")
+    page.evaluate(
+        """counts({connections: 0, refusals: {}, drops: {rate: 2, kernel: 1, busy: 0}})"""
+    )
+    expect(page.locator("#drops")).to_have_text("3")
+    expect(page.locator("#drop-causes")).to_have_text("2 over their rate, 1 by the kernel")
+
+
+def test_own_registrations_unfold(page: Page) -> None:
+    fold = page.get_by_role("button", name="portmapper")
+    expect(page.locator(BODY)).to_have_count(1)
+    expect(fold).to_have_attribute("aria-expanded", "false")
+
+    fold.focus()
+    page.keyboard.press("Enter")
+    expect(fold).to_have_attribute("aria-expanded", "true")
+    expect(fold).to_be_focused()
+    assert page.locator(BODY).count() > 2
+
+    page.keyboard.press("Enter")
+    expect(page.locator(BODY)).to_have_count(1)
+
+
+def test_one_row_for_a_program_at_an_address(page: Page, daemon: RunningDaemon) -> None:
+    mapper = f"127.0.0.1:{daemon.port}"
+    kinds = [(1, "tcp"), (2, "tcp"), (3, "tcp"), (3, "udp")]
+    for version, netid in kinds:
+        assert sync.rpcbind.set(PROGRAM, version, netid, "127.0.0.1.8.1", mapper=mapper)
+    try:
+        row = page.locator(BODY, has_text=str(PROGRAM))
+        expect(row.locator("td").nth(3)).to_have_text("tcp (1-3), udp (3)")
+        expect(row).to_have_count(1)
+        expect(row.locator("td").nth(2)).to_have_text("1-3")
+        assert row.locator("td.address span").all_inner_texts() == [
+            "127.0.0.1:2049",
+            "127.0.0.1.8.1",
+        ]
+    finally:
+        for version, netid in kinds:
+            sync.rpcbind.unset(PROGRAM, version, netid, mapper=mapper)
+
+
+@pytest.mark.parametrize(
+    ("netid", "uaddr", "shown"),
+    [
+        ("tcp", "0.0.0.0.0.111", "0.0.0.0:111"),
+        ("udp6", "::.8.1", "[::]:2049"),
+        ("tcp6", "2001:db8::1.255.255", "[2001:db8::1]:65535"),
+        ("tcp", "1.2.3.4.256.1", ""),
+        ("tcp", "example.8.1", ""),
+        ("local", "1.2.3.4.8.1", ""),
+        ("local", "/run/a.8.1", ""),
+    ],
+)
+def test_universal_address_becomes_host_and_port(
+    page: Page, netid: str, uaddr: str, shown: str
+) -> None:
+    assert page.evaluate("([netid, uaddr]) => hostPort(netid, uaddr)", [netid, uaddr]) == shown
+
+
+def test_narrow_page_sorts_by_one_select(browser: Browser, daemon: RunningDaemon) -> None:
+    mapper = f"127.0.0.1:{daemon.port}"
+    for number in range(20):
+        assert sync.rpcbind.set(PROGRAM + number, 1, "tcp", f"127.0.0.1.8.{number}", mapper=mapper)
+    try:
+        for page in opened(browser, daemon, width=390):
+            expect(page.locator(BODY)).to_have_count(21)
+            page.get_by_label("Sort by").select_option("program, descending")
+            programs = page.locator(f"{BODY} td.program").all_inner_texts()
+            assert programs[0] == str(PROGRAM + 19)
+            assert programs == sorted(programs, key=int, reverse=True)
+            assert page.locator("thead button").first.get_attribute("tabindex") == "-1"
+            assert page.locator("#registrations").evaluate("it => it.offsetHeight") < 21 * 75
+    finally:
+        for number in range(20):
+            sync.rpcbind.unset(PROGRAM + number, 1, "tcp", mapper=mapper)
+
+
+def test_table_is_filtered_by_keyboard(page: Page, daemon: RunningDaemon) -> None:
     with registered(daemon, "local", "/run/one"), registered(daemon, "tcp", "127.0.0.1.4.0"):
         page.keyboard.press("Tab")
         expect(page.get_by_text("Skip to the registrations")).to_be_focused()
         page.locator("#filter").focus()
         page.keyboard.type(f"TCP {PROGRAM}")
-        expect(page.locator("#shown")).to_have_text("1 shown")
+        expect(page.locator("#shown")).to_contain_text("1 of ")
         expect(page.locator(BODY)).to_contain_text("127.0.0.1.4.0")
         page.keyboard.press("Escape")
         expect(page.locator("#shown")).to_have_text("all shown")
         expect(page.locator(BODY, has_text=str(PROGRAM))).to_have_count(2)
 
 
-def test_the_table_is_sorted_with_the_keyboard_alone(page: Page) -> None:
+def test_table_is_sorted_by_keyboard(page: Page, daemon: RunningDaemon) -> None:
+    with registered(daemon, "tcp", "127.0.0.1.4.0"):
+        expect(page.locator(BODY)).to_have_count(2)
+        sort_by_version(page)
+
+
+def sort_by_version(page: Page) -> None:
     page.locator("#filter").focus()
     page.keyboard.press("Tab")  # the region that scrolls
     for _ in range(3):
@@ -179,11 +317,12 @@ def test_the_table_is_sorted_with_the_keyboard_alone(page: Page) -> None:
         expect(heading).to_have_attribute("aria-sort", order)
         found = page.locator(f"{BODY} td:nth-child(3)").all_inner_texts()
         assert found == sorted(found, reverse=order == "descending")
+        assert len(found) > 1
     expect(heading.get_by_role("button")).to_be_focused()
 
 
 @pytest.mark.parametrize("width", [320, 1000])
-def test_it_is_a_table_with_headings_to_a_screen_reader(
+def test_screen_readers_get_a_table_with_headings(
     browser: Browser, daemon: RunningDaemon, width: int
 ) -> None:
     for page in opened(browser, daemon, width=width):
@@ -198,7 +337,7 @@ def test_it_is_a_table_with_headings_to_a_screen_reader(
 
 @pytest.mark.parametrize("width", [320, 1000])
 @pytest.mark.parametrize("scheme", ["dark", "light"])
-def test_it_can_be_read_in_the_dark_and_in_little_room(
+def test_page_is_legible_dark_and_narrow(
     browser: Browser,
     daemon: RunningDaemon,
     tmp_path: Path,
@@ -234,13 +373,15 @@ def contrast(one: str, other: str) -> float:
     return (light + 0.05) / (dark + 0.05)
 
 
-def test_the_page_goes_on_when_the_daemon_is_back(browser: Browser) -> None:
+def test_page_reconnects_when_the_daemon_is_back(browser: Browser) -> None:
     with RunningDaemon("--no-state", "--web", "127.0.0.1:0") as first:
         place = address_of(first).removeprefix("http://").rstrip("/")
         page = browser.new_page()
         page.goto(address_of(first))
         expect(page.locator("#connection")).to_have_text("live")
-    expect(page.locator("#connection")).to_contain_text("connection lost")
+    expect(page.locator("#connection")).to_contain_text("connection lost at")
+    expect(page.locator("#registered")).to_have_text(DASH)
+    expect(page.locator(BODY)).to_have_count(1)
     with RunningDaemon("--no-state", "--web", place):
         expect(page.locator("#connection")).to_have_text("live", timeout=10000)
         page.close()

@@ -90,7 +90,7 @@ def test_page_has_nothing_inline_or_foreign() -> None:
     assert parts.inline == []
 
 
-@pytest.mark.parametrize("name", ["page.js", "chart.js"])
+@pytest.mark.parametrize("name", ["page.js", "chart.js", "table.js"])
 def test_scripts_never_make_markup_of_data(name: str) -> None:
     text = (PAGE / name).read_text()
 

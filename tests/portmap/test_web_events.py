@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from oncrpc.daemon.web import feed
 from oncrpc.portmap import web_events as events
 from oncrpc.portmap.web_events import RegistryEvents
 from oncrpc.programs.rpcb import RPCBVERS4, rpcb
+from oncrpc.version import __version__
 from support.daemons import Daemon, serving, stateful
 from support.loops import run
 from support.web_serving import showing, watching
@@ -39,6 +41,20 @@ def test_viewer_gets_all_registrations_then_the_changes(tmp_path: Path) -> None:
             assert await viewer.next("removed") == [
                 {"program": 100003, "name": "nfs", "version": 3, "netid": "tcp"}
             ]
+
+    run(scenario())
+
+
+def test_daemon_event_comes_first_and_again(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with showing(tmp_path) as made, watching(made) as viewer:
+            told = await viewer.next("daemon")
+            assert (told["host"], told["version"]) == (socket.gethostname(), __version__)
+            assert told["policy"]["rules"] == 0
+            assert set(told["refusals"]) == {"unauthorized", "declined", "indirect"}
+            assert set(told["drops"]) == {"rate", "busy", "malformed", "overlong", "kernel"}
+            await viewer.next("registry")
+            assert (await viewer.next("daemon"))["uptime"] >= told["uptime"]
 
     run(scenario())
 

@@ -18,7 +18,7 @@ PAGE = Path(__file__).with_name("page")
 FILES = read_files(
     PAGE,
     (
-        "index.html", "page.js", "chart.js", "page.css", "icon.svg",
+        "index.html", "page.js", "chart.js", "table.js", "page.css", "icon.svg",
         "uplot/uPlot.iife.min.js", "uplot/uPlot.min.css",
     ),
 )  # fmt: skip

@@ -1,11 +1,12 @@
 """The events of the port mapper's web page: changes of the registry, and the rates of calls.
 
-The first event, ``registry``, has all registrations. Then come ``added``, ``removed`` and
-``changed``, and every second ``rates``.
+The first events are ``daemon`` and ``registry``, which has all registrations. Then come ``added``,
+``removed`` and ``changed``, every second ``rates``, and every 5 seconds ``daemon``.
 """
 
 from __future__ import annotations
 
+import socket
 import time
 from typing import TYPE_CHECKING
 
@@ -14,10 +15,11 @@ from msgspec import Struct
 
 from oncrpc.daemon.control.rates import Counts
 from oncrpc.daemon.control.report import common_status
-from oncrpc.daemon.control.status import ProcedureCalls
+from oncrpc.daemon.control.status import Drops, ProcedureCalls, RulesRead
 from oncrpc.daemon.web.content import event
 from oncrpc.portmap.getstat import FIRST_VERSION
-from oncrpc.portmap.status import Registered
+from oncrpc.portmap.report import MAX_LISTED
+from oncrpc.portmap.status import Registered, StateFiles, Status
 from oncrpc.portmap.vocabulary import VERSIONS, VOCABULARY
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ SECOND = 1.0
 """Seconds between two ``rates`` events."""
 
 LOOK = 5.0
-"""Seconds between two checks whether the servers are alive."""
+"""Seconds between two ``daemon`` events, and between two checks whether the servers are alive."""
 
 Key = tuple[int, int, str]
 
@@ -48,11 +50,25 @@ class RegistryListing(Struct, frozen=True):
     registrations: list[Registered]
 
 
+class DaemonEvent(Struct, frozen=True):
+    """Which daemon this is, and what it has counted by cause since its start."""
+
+    host: str
+    version: str
+    pid: int
+    uptime: float
+    policy: RulesRead
+    state: StateFiles | None
+    connections: int
+    refusals: dict[str, int]
+    drops: Drops
+
+
 class RatesEvent(Struct, frozen=True):
     """Calls a second since the last of these events, and present counts.
 
-    ``time`` in Unix seconds. ``procedures`` has only those that were called; refusals and drops
-    count from the start.
+    ``time`` in Unix seconds. ``procedures`` has only those that were called. Refusals and drops
+    count by cause, from the start.
     """
 
     time: float
@@ -60,8 +76,8 @@ class RatesEvent(Struct, frozen=True):
     procedures: list[ProcedureCalls]
     registered: int
     connections: int
-    refusals: int
-    drops: int
+    refusals: dict[str, int]
+    drops: Drops
 
 
 class RegistryEvents:
@@ -88,8 +104,8 @@ class RegistryEvents:
         self._counted_at = self._looked_at = time.monotonic()
 
     def snapshot(self) -> bytes:
-        """The event ``registry``."""
-        return event("registry", msgspec.Raw(self.listing()))
+        """The events ``daemon`` and ``registry``."""
+        return event("daemon", self._daemon()) + event("registry", msgspec.Raw(self.listing()))
 
     async def registrations(self) -> bytes:
         """The registrations as JSON, with servers checked now."""
@@ -100,7 +116,7 @@ class RegistryEvents:
         """The registrations as JSON; made once a second at most, unless they change."""
         now, generation = time.monotonic(), self.app.registry.generation
         if generation != self._listing_of or now >= self._listing_until:
-            status = self.app.report(common_status(self.app.daemon))
+            status = self._status()
             found = RegistryListing(status.registered, status.registrations)
             self._listing = msgspec.json.encode(found)
             self._listing_of, self._listing_until = generation, now + SECOND
@@ -113,6 +129,7 @@ class RegistryEvents:
         if looked:
             await self.app.liveness.look()
             self._looked_at = now
+            found.append(event("daemon", self._daemon()))
         changed = self.app.registry.generation != self._generation
         if changed:  # check the new servers soon
             self._looked_at = min(self._looked_at, now - LOOK + SECOND)
@@ -138,8 +155,11 @@ class RegistryEvents:
             self._listing_of = -1
         return found
 
+    def _status(self, *, listed: int = MAX_LISTED) -> Status:
+        return self.app.report(common_status(self.app.daemon), listed=listed)
+
     def _listed(self) -> dict[Key, Registered]:
-        found = self.app.report(common_status(self.app.daemon)).registrations
+        found = self._status().registrations
         return {(each.program, each.version, each.netid.lower()): each for each in found}
 
     def _rates(self) -> RatesEvent:
@@ -154,15 +174,29 @@ class RegistryEvents:
             for number, procedure in version.procedures.items()
             if (grown := counts[row := version.vers - FIRST_VERSION][number] - before[row][number])
         ]
-        status = self.app.report(common_status(self.app.daemon), listed=0)
+        status = self._status(listed=0)
         return RatesEvent(
             time=time.time(),
             calls=sum(each.rate for each in called),
             procedures=called,
             registered=status.registered,
             connections=sum(status.connections.values()),
-            refusals=sum(status.refusals.values()),
-            drops=sum(getattr(status.drops, name) for name in status.drops.__struct_fields__),
+            refusals=status.refusals,
+            drops=status.drops,
+        )
+
+    def _daemon(self) -> DaemonEvent:
+        status = self._status(listed=0)
+        return DaemonEvent(
+            host=socket.gethostname(),
+            version=status.version,
+            pid=status.pid,
+            uptime=status.uptime,
+            policy=status.policy,
+            state=status.state,
+            connections=sum(status.connections.values()),
+            refusals=status.refusals,
+            drops=status.drops,
         )
 
 

@@ -1,8 +1,16 @@
 "use strict";
-// Calls a second, over the last two minutes. The colours are those of the style sheet.
+// Calls a second. The time axis is the last two minutes, whatever is known of them, in the reader's
+// time zone. The colours come from the style sheet.
 
 class Chart {
-  static LENGTH = 120;
+  static SECONDS = 120;
+  static CLOCK = new Intl.DateTimeFormat("en-GB", {
+    hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23",
+  });
+
+  static label(time) {
+    return Chart.CLOCK.format(time * 1000);
+  }
 
   constructor(place) {
     this.place = place;
@@ -12,27 +20,39 @@ class Chart {
     this.dark.addEventListener("change", () => this.draw());
     new ResizeObserver(() => this.resize()).observe(place);
     this.draw();
+    // The axis moves on when nothing arrives, too.
+    setInterval(() => this.show(), 1000);
   }
 
-  add(time, calls) {
-    this.times.push(time);
+  // The time is the reader's: the clock of the host may differ.
+  add(calls) {
+    this.times.push(Date.now() / 1000);
     this.calls.push(calls);
-    if (this.times.length > Chart.LENGTH) {
-      this.times.shift();
-      this.calls.shift();
-    }
-    this.plot.setData([this.times, this.calls]);
+    this.show();
   }
 
-  // One that is broken off begins anew: there is nothing known of the time between.
+  // After a lost connection the line starts again: nothing is known of the time between.
   gap() {
-    if (this.times.length && this.calls[this.calls.length - 1] !== null) {
-      this.add(this.times[this.times.length - 1] + 0.001, null);
-    }
+    if (this.calls.length && this.calls.at(-1) !== null) this.add(null);
   }
 
   most() {
     return this.calls.reduce((most, each) => Math.max(most, each ?? 0), 0);
+  }
+
+  range() {
+    const now = Date.now() / 1000;
+    return [now - Chart.SECONDS, now];
+  }
+
+  show() {
+    const [first] = this.range();
+    // One older point stays, from which the line enters at the left.
+    while (this.times.length > 1 && this.times[1] < first) {
+      this.times.shift();
+      this.calls.shift();
+    }
+    this.plot.setData([this.times, this.calls]);
   }
 
   size() {
@@ -46,14 +66,22 @@ class Chart {
   draw() {
     const style = getComputedStyle(document.documentElement);
     const colour = (name) => style.getPropertyValue(name).trim();
-    const axis = { stroke: colour("--soft"), grid: { stroke: colour("--grid"), width: 1 }, ticks: { show: false } };
+    const axis = {
+      stroke: colour("--soft"), grid: { stroke: colour("--grid"), width: 1 }, ticks: { show: false },
+    };
+    const times = {
+      ...axis, incrs: [30, 60], space: 70, values: (_plot, splits) => splits.map(Chart.label),
+    };
     if (this.plot) this.plot.destroy();
     this.plot = new uPlot({
       ...this.size(),
       legend: { show: false },
       cursor: { show: false },
-      scales: { y: { range: (_plot, _least, most) => [0, Math.max(1, most * 1.1)] } },
-      axes: [axis, { ...axis, size: 56 }],
+      scales: {
+        x: { range: () => this.range() },
+        y: { range: (_plot, _least, most) => [0, Math.max(1, most * 1.1)] },
+      },
+      axes: [times, { ...axis, size: 56 }],
       series: [{}, { stroke: colour("--accent"), width: 2, points: { show: false } }],
     }, [this.times, this.calls], this.place);
   }
