@@ -1,4 +1,4 @@
-"""The web pages of a daemon that has left root, on a host of its own."""
+"""The web server of a daemon that has left root, on a host of its own."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PROGRAM = 400700
 PLACE = "127.0.0.1", 80
 OPTION = "--web", "127.0.0.1:80"
 LIBRARIES = "env", "LD_LIBRARY_PATH=/run/python/lib"
-"""An interpreter that finds its library by a path that only root can go finds it here."""
+"""Where the interpreter finds its library once it is not root."""
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def host() -> Iterator[Host]:
 
 
 def connected(host: Host) -> http.client.HTTPConnection:
-    """A connection to the pages."""
+    """A connection to the web server."""
     made = http.client.HTTPConnection(*PLACE, timeout=10)
     with host.network():
         made.connect()
@@ -52,7 +52,7 @@ def listed(host: Host) -> set[int]:
     return {each["program"] for each in json.loads(body)["registrations"]}
 
 
-def test_everything_is_shown_by_a_daemon_that_may_not_read_what_it_is_made_of(host: Host) -> None:
+def test_daemon_without_root_serves_every_path(host: Host) -> None:
     daemon = host.start(portmap(*OPTION))
     assert sync.run(host.mapper().set(PROGRAM, 3, "tcp", "192.0.2.1.8.1"))
 
@@ -64,13 +64,13 @@ def test_everything_is_shown_by_a_daemon_that_may_not_read_what_it_is_made_of(ho
     assert fetch(host, "/")[0] == 200
 
 
-def test_others_reach_only_what_they_are_let(host: Host) -> None:
+def test_loopback_address_is_not_reached_from_outside(host: Host) -> None:
     host.start(portmap(*OPTION))
 
     assert not host.serves("tcp", "10.9.0.1", 80)
 
 
-def test_a_new_image_goes_on_with_the_pages_on_a_port_that_only_root_may_bind(host: Host) -> None:
+def test_restart_in_place_keeps_a_privileged_port(host: Host) -> None:
     command = (*LIBRARIES, *for_all(host), "-f", "--liveness", "0", *OPTION)
     daemon = host.start(PortMapper(command, needs="env"))
     assert sync.run(host.mapper().set(PROGRAM, 3, "tcp", "192.0.2.1.8.1"))
@@ -94,7 +94,7 @@ def test_a_new_image_goes_on_with_the_pages_on_a_port_that_only_root_may_bind(ho
     assert finished(daemon) == 0
 
 
-def test_a_port_in_use_keeps_it_from_starting_with_one_line(host: Host) -> None:
+def test_port_in_use_prevents_the_start(host: Host) -> None:
     done = host.run([*PORTMAP, "-f", "--web", "127.0.0.1:111"])
 
     assert (done.returncode, done.stderr) == (
@@ -106,7 +106,7 @@ def test_a_port_in_use_keeps_it_from_starting_with_one_line(host: Host) -> None:
 HIDDEN = "import sys; sys.modules['prometheus_client'] = None; import oncrpc.cli.portmap as p; "
 
 
-def test_without_the_packages_one_line_says_how_to_get_them(host: Host) -> None:
+def test_missing_packages_prevent_the_start(host: Host) -> None:
     run = "sys.exit(p.main(['-f', '--web', '127.0.0.1:80']))"
 
     done = host.run([PORTMAP[0], "-c", HIDDEN + run])

@@ -1,10 +1,10 @@
-"""Which hosts are known, and who asks."""
+"""Known hosts, and requests by pages of other sites."""
 
 from __future__ import annotations
 
 import pytest
 
-from oncrpc.daemon.web.guard import asked_by_others, is_known
+from oncrpc.daemon.web.guard import is_cross_site, is_known
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from oncrpc.daemon.web.guard import asked_by_others, is_known
         ("Metrics.Example.org.", "192.0.2.1"),
     ],
 )
-def test_the_address_that_was_asked_and_names_are_known(host: str, here: str) -> None:
+def test_own_address_and_names_are_known(host: str, here: str) -> None:
     assert is_known(host, here=here, names=("metrics.example.org",))
 
 
@@ -33,7 +33,7 @@ def test_the_address_that_was_asked_and_names_are_known(host: str, here: str) ->
         "2130706433", "localhost@evil.example", "metrics.example.org\u3002",
     ],
 )  # fmt: skip
-def test_other_hosts_are_not(host: str) -> None:
+def test_other_hosts_are_unknown(host: str) -> None:
     assert not is_known(host, here="127.0.0.1", names=("metrics.example.org",))
 
 
@@ -48,13 +48,11 @@ def test_other_hosts_are_not(host: str) -> None:
         ("same-site", "cors", "empty", True),
     ],
 )
-def test_other_sites_pages_are_told_from_people(
-    site: str, mode: str, dest: str, others: bool
-) -> None:
+def test_pages_of_other_sites_are_recognized(site: str, mode: str, dest: str, others: bool) -> None:
     headers = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": mode, "Sec-Fetch-Dest": dest}
 
-    assert asked_by_others(headers) is others
+    assert is_cross_site(headers) is others
 
 
-def test_what_is_no_browser_says_nothing_of_sites() -> None:
-    assert not asked_by_others({})
+def test_requests_without_metadata_are_accepted() -> None:
+    assert not is_cross_site({})

@@ -1,4 +1,4 @@
-"""What is opened for the web pages, and what is said if it cannot be."""
+"""The socket of the web server, and the errors if it cannot be opened."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from oncrpc.daemon.web.open import load, opened
 ANY = place_of("127.0.0.1:0")
 
 
-def test_where_there_are_no_pages_nothing_is_opened() -> None:
+def test_without_an_address_nothing_is_opened() -> None:
     assert opened(None) is None
 
 
 @pytest.mark.parametrize("text", ["127.0.0.1:0", "[::1]:0"])
-def test_the_socket_listens_there(text: str) -> None:
+def test_socket_listens_at_the_address(text: str) -> None:
     made = opened(place_of(text))
 
     assert made is not None
@@ -29,19 +29,19 @@ def test_the_socket_listens_there(text: str) -> None:
         assert made.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
 
 
-def test_a_port_in_use_is_one_line() -> None:
+def test_port_in_use_is_one_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         there = place_of(f"127.0.0.1:{taken.getsockname()[1]}")
         with pytest.raises(StartError, match=r"cannot serve web pages on \S+: in use; choose"):
             opened(there)
 
 
-def test_an_address_of_another_host_is_one_line() -> None:
+def test_foreign_address_is_one_line() -> None:
     with pytest.raises(StartError, match="this host has no such address"):
         opened(place_of("192.0.2.1:0"))
 
 
-def test_what_is_not_installed_is_one_line_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_package_is_one_line_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(name: str) -> None:
         raise ModuleNotFoundError(f"No module named {name!r}", name="aiohttp.web")
 
@@ -51,7 +51,7 @@ def test_what_is_not_installed_is_one_line_with_the_remedy(monkeypatch: pytest.M
         opened(ANY)
 
 
-def test_what_is_missing_of_ours_is_no_matter_of_what_is_installed(
+def test_missing_module_of_ours_is_an_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def missing(name: str) -> None:
@@ -63,7 +63,7 @@ def test_what_is_missing_of_ours_is_no_matter_of_what_is_installed(
         load()
 
 
-def test_the_socket_of_a_former_image_is_gone_on_with() -> None:
+def test_socket_of_an_earlier_image_is_kept() -> None:
     with socket.create_server(("127.0.0.1", 0)) as former:
         port = former.getsockname()[1]
         kept = opened(place_of(f"127.0.0.1:{port}"), former.detach())
@@ -73,7 +73,7 @@ def test_the_socket_of_a_former_image_is_gone_on_with() -> None:
         assert kept.getsockname()[1] == port
 
 
-def test_the_socket_of_a_former_image_is_closed_if_it_is_not_wanted() -> None:
+def test_unwanted_socket_of_an_earlier_image_is_closed() -> None:
     with socket.create_server(("127.0.0.1", 0)) as former:
         there = former.getsockname()
         assert opened(None, former.detach()) is None
@@ -82,7 +82,7 @@ def test_the_socket_of_a_former_image_is_closed_if_it_is_not_wanted() -> None:
         socket.create_connection(there)
 
 
-def test_an_address_that_others_reach_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+def test_address_open_to_others_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "oncrpc.daemon.web"):
         made = opened(place_of("0.0.0.0:0"))
 
@@ -99,7 +99,7 @@ assert not {"aiohttp", "prometheus_client"} & set(sys.modules)
 
 
 @pytest.mark.slow
-def test_without_pages_nothing_of_them_is_loaded() -> None:
+def test_without_web_no_web_package_is_imported() -> None:
     done = subprocess.run([sys.executable, "-c", LOADED], stderr=subprocess.PIPE, check=False)
 
     assert (done.returncode, done.stderr) == (0, b"")

@@ -1,8 +1,8 @@
-"""Which requests are answered: those that only read, for names that lead here, from our own page.
+"""Which HTTP requests are answered: by method, host name, and the site that asks.
 
-A page of another site may have its own name lead to this address (DNS rebinding); then a browser
-takes what is here for that site's. What such a page cannot change is the name in the request, so
-that names are what counts. An address is no name: whoever asks for it means it.
+A page of another site can make its own name resolve to our address (DNS rebinding). The browser
+then lets that page read what we answer. Such a page cannot change the name in the Host header, so
+only known names are answered. An address in the Host header is accepted: a person has typed it.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ METHODS = ("GET", "HEAD")
 LOCALHOST = "localhost"
 HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(?::[0-9]{1,5})?")
 OURS = ("same-origin", "none")
-"""What browsers say of requests of our page, and of those that a person made (Fetch Metadata)."""
+"""The Fetch Metadata of requests by our own page, and of those that a person has typed."""
 
 
 def is_known(host: str, *, here: str, names: Collection[str]) -> bool:
-    """Whether a Host header names us: the address that was asked, localhost, or one of the names.
+    """Whether a Host header is the address of this connection, localhost, or one of the names.
 
-    The port is not compared: a tunnel may have another one.
+    The port is not compared: it may be that of a tunnel.
     """
     found = HOST.fullmatch(host)
     if found is None:
@@ -33,8 +33,8 @@ def is_known(host: str, *, here: str, names: Collection[str]) -> bool:
         return name == LOCALHOST or name in names
 
 
-def asked_by_others(headers: Mapping[str, str]) -> bool:
-    """Whether a browser says that a page of another site asks, and not a person by a link."""
+def is_cross_site(headers: Mapping[str, str]) -> bool:
+    """Whether a browser reports a request by a page of another site; a link there is fine."""
     if headers.get("Sec-Fetch-Mode") == "navigate" and headers.get("Sec-Fetch-Dest") == "document":
         return False
     return headers.get("Sec-Fetch-Site", "none") not in OURS

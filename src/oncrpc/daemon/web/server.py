@@ -21,7 +21,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from oncrpc.daemon.web.content import StaticFile, WebContent
 from oncrpc.daemon.web.feed import Feed
-from oncrpc.daemon.web.guard import METHODS, asked_by_others, is_known
+from oncrpc.daemon.web.guard import METHODS, is_cross_site, is_known
 from oncrpc.daemon.web.metrics import TEXT, MetricsText
 from oncrpc.daemon.web.room import Room, source_of
 from oncrpc.rpc.program import Origin
@@ -153,7 +153,7 @@ class WebServer:
         here = transport.get_extra_info("sockname")[0] if transport is not None else ""
         if not is_known(host, here=here, names=self.content.host_names()):
             return answer("unknown host name; add it to web.names\n", status=421)
-        if asked_by_others(request.headers):
+        if is_cross_site(request.headers):
             return answer("pages of other sites may not read this\n", status=403)
         return None
 
