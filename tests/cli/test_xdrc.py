@@ -48,7 +48,7 @@ def test_several_modules_go_to_a_folder(hello: Path, tmp_path: Path) -> None:
 
 
 def test_several_modules_need_a_folder(hello: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([str(hello), str(hello)]) == 1
+    assert main([str(hello), str(hello)]) == 2
     assert capsys.readouterr().err == "xdrc: several files need a directory for -o\n"
 
 
@@ -151,7 +151,7 @@ def test_an_output_that_cannot_be_written_is_named(
 def test_a_wrong_command_line_gets_the_usage(
     words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(words.split()) == 1
+    assert main(words.split()) == 2
     assert capsys.readouterr().err.endswith(USAGE + "\n")
 
 

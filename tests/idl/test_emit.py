@@ -99,10 +99,11 @@ EXAMPLES = {
     ),
     "enum": Example(
         "enum e { A, B = 4, C, D = -1 };",
-        "class e(enum.IntEnum):\n    A = 0\n    B = 4\n    C = 5\n    D = -1", "e", "e.C", words(5),
+        "class e(xdr.Enumeration):\n    A = 0\n    B = 4\n    C = 5\n    D = -1",
+        "e", "e.C", words(5),
     ),
     "enum that ends with a comma": Example(
-        "enum e { A = 1, };", "class e(enum.IntEnum):\n    A = 1", "e", "e.A", words(1)
+        "enum e { A = 1, };", "class e(xdr.Enumeration):\n    A = 1", "e", "e.A", words(1)
     ),
     "enum of a registry": Example(
         "/* xdrc: registry */\nenum e { A = 1 };",
@@ -129,7 +130,7 @@ EXAMPLES = {
         "typedef struct { int a; } s;", STRUCT + "a: Int", "s", "s(1)", words(1)
     ),
     "typedef of an enum in line": Example(
-        "typedef enum { A = 2 } e;", "class e(enum.IntEnum):\n    A = 2", "e", "e.A", words(2)
+        "typedef enum { A = 2 } e;", "class e(xdr.Enumeration):\n    A = 2", "e", "e.A", words(2)
     ),
     "typedef of a union in line": Example(
         "typedef union switch (bool b) { case TRUE: int a; case FALSE: void; } u;",
@@ -245,7 +246,7 @@ EXAMPLES = {
     "names that Python has taken": Example(
         "struct None { int def; int self; };\nenum e { class = 1, name };\ntypedef int String;",
         "@xdr.struct\nclass None_:\n    def_: Int\n    self_: Int\n\n\n"
-        "class e(enum.IntEnum):\n    class_ = 1\n    name_ = 2\n\n\nString_ = Int",
+        "class e(xdr.Enumeration):\n    class_ = 1\n    name_ = 2\n\n\nString_ = Int",
         "None_", "None_(1, 2)", words(1, 2),
     ),
     "name that a file does not declare": Example(
@@ -362,7 +363,7 @@ LONG = "long_" * 15
             f"struct {LONG} {{ int a; }};\ntypedef {LONG} *x{LONG};",
             f"x{LONG} = (\n    {LONG} | None\n)",
         ),
-        (f"enum x{LONG}y{LONG[:10]} {{ A }};", "(\n    enum.IntEnum,\n):\n    A = 0"),
+        (f"enum x{LONG}y{LONG[:10]} {{ A }};", "(\n    xdr.Enumeration,\n):\n    A = 0"),
         (
             f"struct {LONG} {{ int a; }};\nstruct x{LONG} {{ int a; }};\n"
             f"union u switch (bool b) {{ case TRUE: {LONG} a; default: x{LONG} b; }};",
@@ -439,7 +440,7 @@ class s:
 t = Int
 
 
-class e(enum.IntEnum):
+class e(xdr.Enumeration):
     X = 0  # x
     Y = 1  # y'''
     )

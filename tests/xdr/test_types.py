@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import copy
+import json
 import pickle
+import pydoc
 from typing import Any
 
 import pytest
 
-from oncrpc.xdr import encode
+from oncrpc import xdr
+from oncrpc.xdr import UInt, encode
 from support.zoo import empty, flavor, link, numbered, point
 
 
@@ -62,6 +65,62 @@ def test_a_structure_survives_copying_and_pickling() -> None:
 
     assert copy.deepcopy(value) == value
     assert pickle.loads(pickle.dumps(value)) == value
+
+
+class stat(xdr.Enumeration):
+    """Two outcomes."""
+
+    OK = 0
+    STALE = 70
+
+
+def test_an_enumeration_prints_its_names() -> None:
+    member = stat.STALE
+
+    assert (str(member), f"{member}", "%s" % member) == ("STALE", "STALE", "STALE")  # noqa: UP031
+    assert (f"{member:d}", f"{member:#x}", "%d" % member) == ("70", "0x46", "70")  # noqa: UP031
+    assert f"{member:>8}" == "   STALE"
+    assert repr(numbered(member, None)) == "numbered(number=stat.STALE, body=None)"
+
+
+def test_an_enumeration_is_an_integer() -> None:
+    assert {70: "found"}[stat.STALE] == "found"
+    assert stat.STALE + 1 == 71
+    assert json.dumps(stat.STALE) == "70"
+
+
+def test_a_registry_prints_unknown_numbers() -> None:
+    assert str(unknown := sized(99)) == "sized_99"
+    assert repr(unknown) == "sized(99)"
+    assert repr(sized.SMALL) == "sized.SMALL"
+
+
+class sized(xdr.Registry):
+    """One of many."""
+
+    SMALL = 1
+
+
+def test_help_shows_text_and_types() -> None:
+    text = pydoc.plain(pydoc.render_doc(undocumented))
+
+    assert "undocumented(first: 'UInt', second: 'point | None')" in text
+    assert "Fields: first, second." in text
+    assert "|  second\n |      point | None\n" in text
+    assert "A place." in pydoc.plain(pydoc.render_doc(documented))
+
+
+@xdr.struct
+class undocumented:
+    first: UInt
+    second: point | None
+
+
+@xdr.struct
+class documented:
+    """A place."""
+
+    first: UInt
 
 
 def test_a_registry_keeps_a_number_without_a_name() -> None:

@@ -52,7 +52,15 @@ class Option(NamedTuple):
 
 
 class Failure(Exception):
-    """Ends the command with status 1; the message, if any, goes to standard error."""
+    """Ends the command with ``status``; the message, if any, goes to standard error."""
+
+    status = 1
+
+
+class UsageError(Failure):
+    """A command line that is wrong, for commands whose C tools set no other status."""
+
+    status = 2
 
 
 class Done(Exception):
@@ -121,7 +129,7 @@ def _status(body: Callable[[], int]) -> int:
         sys.stdout.flush()
         if str(failure):
             complain(str(failure))
-        return 1
+        return failure.status
     except Done as done:
         print(done)
         return 0

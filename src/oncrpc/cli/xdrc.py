@@ -11,7 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from oncrpc.cli import command
-from oncrpc.cli.command import COMMON, OPERAND, WRONG, Done, Failure, Option, described, version_of
+from oncrpc.cli.command import (
+    COMMON,
+    OPERAND,
+    WRONG,
+    Done,
+    Failure,
+    Option,
+    UsageError,
+    described,
+    version_of,
+)
 from oncrpc.errors import IdlError
 from oncrpc.idl import Settings, compile_text, interface_of, read
 from oncrpc.idl.model import plain
@@ -60,9 +70,9 @@ def _order(words: Sequence[str]) -> Order:
         _take(order, name, value)
     several = len(order.inputs) > 1 and not (order.json or _is_folder(order.output))
     if not order.inputs or (order.check and not order.output) or (order.check and order.json):
-        raise Failure(USAGE)
+        raise UsageError(USAGE)
     if several:
-        raise Failure(f"{PROGRAM}: several files need a directory for -o")
+        raise UsageError(f"{PROGRAM}: several files need a directory for -o")
     return order
 
 
@@ -70,7 +80,7 @@ def _take(order: Order, name: str, value: str) -> None:
     if name == OPERAND:
         order.inputs.append(value)
     elif name == WRONG:
-        raise Failure(USAGE)
+        raise UsageError(USAGE)
     elif name == "include":
         order.settings.include.append(value)
     elif name == "define":

@@ -99,7 +99,7 @@ class _Emitter:
                 return self._alias(made)
 
     def _enum(self, made: model.Enum) -> list[str]:
-        base = "xdr.Registry" if made.registry else "enum.IntEnum"
+        base = "xdr.Registry" if made.registry else "xdr.Enumeration"
         lines = lines_of(Group(f"class {made.name}(", [base], "):"), 0)
         lines += _documented(made.comment)
         for member in made.members:
@@ -225,9 +225,8 @@ def _quoted(text: str) -> str:
 def _imports(body: Sequence[str]) -> list[str]:
     """What the body uses, in the order of isort."""
     words = _used("\n".join(body))
-    standard = ["import enum"] if "enum" in words else []
-    if typing := sorted(words & set(TYPING)):
-        standard.append(f"from typing import {', '.join(typing)}")
+    typing = sorted(words & set(TYPING))
+    standard = [f"from typing import {', '.join(typing)}"] if typing else []
     ours = [
         f"from {module} import {', '.join(sorted(words & set(names)))}"
         for module, names in OURS.items()

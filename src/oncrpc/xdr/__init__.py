@@ -5,6 +5,7 @@ from oncrpc.xdr.types import (
     UNLIMITED,
     Bool,
     Double,
+    Enumeration,
     Float,
     Hyper,
     Int,
@@ -25,7 +26,7 @@ from oncrpc.xdr.types import (
 )
 
 __all__ = [
-    "UNLIMITED", "Bool", "Codec", "Double", "Float", "Hyper", "Int", "Opaque", "Registry",
-    "String", "UHyper", "UInt", "array", "codec", "decode", "encode", "fixed", "linked",
+    "UNLIMITED", "Bool", "Codec", "Double", "Enumeration", "Float", "Hyper", "Int", "Opaque",
+    "Registry", "String", "UHyper", "UInt", "array", "codec", "decode", "encode", "fixed", "linked",
     "opaque", "rest", "string", "struct", "union", "vector",
 ]  # fmt: skip

@@ -17,7 +17,7 @@ int, unsigned int      ``Int``, ``UInt``                           int
 hyper, unsigned hyper  ``Hyper``, ``UHyper``                       int
 float, double          ``Float``, ``Double``                       float
 bool                   ``Bool``                                    bool
-enum                   a subclass of ``enum.IntEnum``              its member
+enum                   a subclass of ``Enumeration``               its member
 opaque x[n]            ``Annotated[bytes, fixed(n)]``              bytes
 opaque x<m>            ``Annotated[bytes, opaque(m)]``             bytes
 string x<m>            ``Annotated[bytes, string(m)]``             bytes
@@ -127,8 +127,34 @@ def vector(size: int) -> Items:
     return Items(size, fixed=True)
 
 
-class Registry(enum.IntEnum):
+class Enumeration(enum.IntEnum):
+    """An enumeration (§4.3): its members are integers that print their names.
+
+    ``str(member)`` and ``f"{member}"`` are the name; ``f"{member:d}"`` is the number.
+    """
+
+    def __str__(self) -> str:
+        return self.name
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}.{self.name}"
+
+    def __format__(self, spec: str) -> str:
+        if spec and spec[-1] in NUMBER_FORMATS:
+            return int.__format__(self, spec)
+        return self.name.__format__(spec)
+
+
+NUMBER_FORMATS = "bcdeEfFgGnoxX%"
+"""The last characters of formats that are for numbers."""
+
+
+class Registry(Enumeration):
     """An enumeration that its registry extends: numbers without a name are kept, not refused."""
+
+    def __repr__(self) -> str:
+        known = self.name in type(self).__members__
+        return super().__repr__() if known else f"{type(self).__name__}({self.value})"
 
     @classmethod
     def _missing_(cls, value: object) -> Registry | None:
@@ -150,8 +176,10 @@ def struct(cls: type[T]) -> type[T]:
     defaults = {name: vars(cls)[name] for name in names if name in vars(cls)}
     left_out = _REPLACED | defaults.keys()
     body = {key: value for key, value in vars(cls).items() if key not in left_out}
-    body |= {"__slots__": names, "__match_args__": names, "__xdr_fields__": names}
-    body |= {"__init__": _initializer(names, defaults), "__eq__": _equal, "__hash__": _hash}
+    types = {name: str(vars(cls)["__annotations__"][name]) for name in names}
+    body |= {"__slots__": types, "__match_args__": names, "__xdr_fields__": names}
+    body |= {"__init__": _initializer(cls, types, defaults), "__eq__": _equal, "__hash__": _hash}
+    body["__doc__"] = cls.__doc__ or f"Fields: {', '.join(names)}." if names else cls.__doc__
     body |= {"__repr__": _repr, "__xdr_rest__": next(iter(defaults), "")}
     made: Any = type(cls.__name__, cls.__bases__, body)
     made.__qualname__ = cls.__qualname__
@@ -177,10 +205,14 @@ def union(cases: Mapping[int, Any], *, default: Any = REFUSED) -> Any:
 _REPLACED = {"__dict__", "__weakref__", "__slots__"}
 
 
-def _initializer(names: tuple[str, ...], defaults: dict[str, Any]) -> Any:
-    lines = [f"    self.{name} = {name}" for name in names] or ["    pass"]
-    parameters = [f"{name}={defaults[name]!r}" if name in defaults else name for name in names]
-    return define("__init__", [f"def __init__(self, {', '.join(parameters)}):", *lines], {})
+def _initializer(cls: type, types: dict[str, str], defaults: dict[str, Any]) -> Any:
+    """The constructor; its annotations, and those of the slots, are for ``help()``."""
+    lines = [f"    self.{name} = {name}" for name in types] or ["    pass"]
+    parameters = [f"{name}={defaults[name]!r}" if name in defaults else name for name in types]
+    made = define("__init__", [f"def __init__(self, {', '.join(parameters)}):", *lines], {})
+    made.__annotations__ = types | {"return": "None"}
+    made.__qualname__ = f"{cls.__qualname__}.__init__"
+    return made
 
 
 def _values(self: Any) -> tuple[Any, ...]:
