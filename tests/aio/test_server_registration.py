@@ -267,7 +267,7 @@ def test_of_several_versions_those_that_are_still_ours_are_taken_back() -> None:
                 host=LOCALHOST,
                 register=mapper,
             ):
-                registry.unset(COUNTER, 3, b"tcp", UNKNOWN)
+                registry.unset(COUNTER, 3, (b"tcp",), owner=UNKNOWN)
                 registry.set(theirs)
             assert list(registry) == [theirs]
 

@@ -146,7 +146,7 @@ def test_our_own_registrations_are_not_kept(tmp_path: Path) -> None:
                 made.start()
                 before = list(made.app.registry)
                 assert len(before) == len(made.app.own) > 0
-                assert made.app.registry.unset(100000, 4, b"", SUPERUSER)
+                assert made.app.registry.unset(100000, 4, (b"",), owner=SUPERUSER)
                 assert made.app.registry.set(before[0])
                 assert (tmp_path / "state" / "journal").stat().st_size < 100
                 await made.close()

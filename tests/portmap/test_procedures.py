@@ -357,7 +357,7 @@ def test_only_what_is_served_is_registered() -> None:
 def test_a_retransmitted_set_gets_its_first_answer_again(mapper: PortMapper) -> None:
     message = mapper.message(PMAP_VERS.PMAPPROC_SET, NFS_UDP)
     first = mapper.reply(LOCAL_UDP, message)
-    mapper.registry.unset(100003, 3, b"udp", b"superuser")
+    mapper.registry.unset(100003, 3, (b"udp",), owner=b"superuser")
     mapper.registry.set(registered(100003, 3, "udp", "0.0.0.0.9.9"))
 
     assert mapper.reply(LOCAL_UDP, message) == first

@@ -90,7 +90,7 @@ class FullDisk:
         self.full = True
         self.kept: list[tuple[Operation, list[rpcb]]] = []
 
-    def __call__(self, operation: Operation, entries: Sequence[rpcb]) -> None:
+    def changing(self, operation: Operation, entries: Sequence[rpcb]) -> None:
         if self.full:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self.kept.append((operation, list(entries)))
@@ -101,7 +101,7 @@ def test_unkept_change_is_a_system_error() -> None:
     mapper, disk = PortMapper(changed=lambda: changes.append(None)), FullDisk()
     present, more = registered(1, 1), registered(2, 1)
     mapper.registry.set(present)
-    mapper.registry.journal = disk
+    mapper.registry.observers.append(disk)
 
     for procedure, argument in (
         (RPCBVERS4.RPCBPROC_SET, more),
@@ -127,7 +127,7 @@ def test_version_2_unset_is_kept_as_one_change(mapper: PortMapper) -> None:
     disk.full = False
     for entry in both:
         mapper.registry.set(entry)
-    mapper.registry.journal = disk
+    mapper.registry.observers.append(disk)
 
     assert mapper.call(STATD, PMAP_VERS.PMAPPROC_UNSET, mapping(1, 1, 6, 0))
 

@@ -75,7 +75,7 @@ def test_missing_version_finds_the_last_registered() -> None:
 
 def test_what_was_registered_anew_is_the_last() -> None:
     table = registry(registered(1, 4), registered(1, 3))
-    table.unset(1, 4, b"tcp", SUPERUSER)
+    table.unset(1, 4, (b"tcp",), owner=SUPERUSER)
     table.set(registered(1, 4))
 
     found = table.find(1, 0, b"tcp")
@@ -98,7 +98,7 @@ def test_nothing_is_found_on_another_netid() -> None:
 def test_unset_with_a_netid_removes_that_one() -> None:
     table = registry(registered(1, 1, "tcp"), registered(1, 1, "udp"))
 
-    assert table.unset(1, 1, b"tcp", SUPERUSER)
+    assert table.unset(1, 1, (b"tcp",), owner=SUPERUSER)
 
     assert triples(list(table)) == [(1, 1, "udp")]
 
@@ -106,7 +106,7 @@ def test_unset_with_a_netid_removes_that_one() -> None:
 def test_unset_without_netid_removes_every_transport() -> None:
     table = registry(registered(1, 1, "tcp"), registered(1, 1, "udp"), registered(1, 2, "udp"))
 
-    assert table.unset(1, 1, b"", SUPERUSER)
+    assert table.unset(1, 1, (b"",), owner=SUPERUSER)
 
     assert triples(list(table)) == [(1, 2, "udp")]
 
@@ -114,8 +114,8 @@ def test_unset_without_netid_removes_every_transport() -> None:
 def test_unset_of_nothing_is_true() -> None:
     table = registry(registered(1, 1))
 
-    assert table.unset(1, 2, b"tcp", STATD_OWNER)
-    assert table.unset(2, 1, b"", STATD_OWNER)
+    assert table.unset(1, 2, (b"tcp",), owner=STATD_OWNER)
+    assert table.unset(2, 1, (b"",), owner=STATD_OWNER)
 
     assert table.generation == 1
 
@@ -123,7 +123,7 @@ def test_unset_of_nothing_is_true() -> None:
 def test_unset_of_somebody_elses_is_false() -> None:
     table = registry(registered(1, 1, owner="103"))
 
-    assert not table.unset(1, 1, b"tcp", OTHER)
+    assert not table.unset(1, 1, (b"tcp",), owner=OTHER)
 
     assert len(table) == 1
 
@@ -135,7 +135,7 @@ def test_unset_without_netid_is_all_or_nothing() -> None:
         registered(1, 1, "tcp6", "::.8.1", owner="103"),
     )
 
-    assert not table.unset(1, 1, b"", STATD_OWNER)
+    assert not table.unset(1, 1, (b"",), owner=STATD_OWNER)
 
     assert len(table) == 3
 
@@ -143,7 +143,7 @@ def test_unset_without_netid_is_all_or_nothing() -> None:
 def test_the_superuser_removes_anything() -> None:
     table = registry(registered(1, 1, owner="103"), registered(1, 1, "udp", owner="65534"))
 
-    assert table.unset(1, 1, b"", SUPERUSER)
+    assert table.unset(1, 1, (b"",), owner=SUPERUSER)
 
     assert len(table) == 0
 
@@ -153,7 +153,7 @@ def test_netids_are_compared_without_case() -> None:
 
     assert not table.set(registered(1, 1, "tcp", "0.0.0.0.8.2"))
     assert table.find(1, 1, b"Tcp") is not None
-    assert table.unset(1, 1, b"tcp", SUPERUSER)
+    assert table.unset(1, 1, (b"tcp",), owner=SUPERUSER)
 
 
 def test_version_2_sees_tcp_and_udp_by_port() -> None:
@@ -222,7 +222,7 @@ def test_a_full_registry_refuses_and_gives_room_again() -> None:
     assert not table.set(registered(1, 2))
     assert table.set(registered(1, 1))
 
-    assert table.unset(1, 1, b"", SUPERUSER)
+    assert table.unset(1, 1, (b"",), owner=SUPERUSER)
     assert table.set(registered(1, 2))
 
 
@@ -242,19 +242,32 @@ def test_every_lists_netids_in_order() -> None:
     assert triples(table.every(1, 1)) == [(1, 1, "udp"), (1, 1, "tcp")]
 
 
+class Observer:
+    """Notes the netids of each change, or refuses it."""
+
+    def __init__(self, error: OSError | None = None) -> None:
+        self.error = error
+        self.seen: list[tuple[Operation, list[str]]] = []
+
+    def changing(self, operation: Operation, entries: Sequence[rpcb]) -> None:
+        if self.error is not None:
+            raise self.error
+        self.seen.append((operation, [entry.r_netid.decode() for entry in entries]))
+
+
 def test_several_netids_are_taken_back_as_one_change() -> None:
     table = registry(
         registered(1, 1, "tcp", owner="103"),
         registered(1, 1, "udp", owner="65534"),
         registered(1, 1, "tcp6", "::.8.1", owner="103"),
     )
-    kept: list[list[str]] = []
-    table.journal = lambda operation, entries: kept.append([e.r_netid.decode() for e in entries])
+    observer = Observer()
+    table.observers.append(observer)
 
-    assert table.unset_any(1, 1, (b"tcp", b"udp", b"tcp6"), owner=STATD_OWNER)
-    assert not table.unset_any(1, 1, (b"udp", b""), owner=STATD_OWNER)
+    assert table.unset(1, 1, (b"tcp", b"udp", b"tcp6"), owner=STATD_OWNER)
+    assert not table.unset(1, 1, (b"udp", b""), owner=STATD_OWNER)
 
-    assert kept == [["tcp", "tcp6"]]
+    assert observer.seen == [(Operation.UNSET, ["tcp", "tcp6"])]
     assert triples(list(table)) == [(1, 1, "udp")]
 
 
@@ -270,17 +283,15 @@ def test_a_registration_is_dropped_only_as_it_is() -> None:
     assert table.generation == 3
 
 
-def test_what_the_journal_refuses_is_not_done() -> None:
+def test_change_that_an_observer_refuses_is_not_made() -> None:
     table = registry(registered(1, 1, owner="103"), registered(2, 1))
     before = list(table)
 
-    def full(operation: Operation, entries: Sequence[rpcb]) -> None:
-        raise OSError("full")
-
-    table.journal = full
+    later = Observer()
+    table.observers += [Observer(OSError("full")), later]
     changes: list[Callable[[], bool]] = [
         lambda: table.set(registered(3, 1)),
-        lambda: table.unset(1, 1, b"", STATD_OWNER),
+        lambda: table.unset(1, 1, (b"",), owner=STATD_OWNER),
         lambda: table.drop(registered(2, 1)),
     ]
     for change in changes:
@@ -288,6 +299,7 @@ def test_what_the_journal_refuses_is_not_done() -> None:
             change()
 
     assert (list(table), table.generation) == (before, 2)
+    assert later.seen == []
     assert list(table.owners(1)) == [STATD_OWNER]
     assert list(table.owners(3)) == []
 
@@ -302,7 +314,7 @@ def test_one_owner_cannot_fill_the_table() -> None:
     entries = [rpcb(prog, 1, b"tcp", b"0.0.0.0.8.1", b"1000") for prog in range(400000, 400003)]
 
     assert [table.set(entry) for entry in entries] == [True, True, False]
-    assert table.unset(400000, 1, b"", b"1000")
+    assert table.unset(400000, 1, (b"",), owner=b"1000")
     assert table.set(entries[2])
 
 

@@ -104,7 +104,7 @@ class RegistryMachine(RuleBasedStateMachine):
     @rule(prog=PROGRAMS, vers=VERSIONS, netid=NETIDS | st.just(b""), owner=OWNERS)
     def unset(self, prog: int, vers: int, netid: bytes, owner: bytes) -> None:
         expected = self.model.unset(prog, vers, netid, owner)
-        assert self.registry.unset(prog, vers, netid, owner) == expected
+        assert self.registry.unset(prog, vers, (netid,), owner=owner) == expected
 
     @rule(prog=PROGRAMS, vers=VERSIONS, netid=NETIDS)
     def find(self, prog: int, vers: int, netid: bytes) -> None:

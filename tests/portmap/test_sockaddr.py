@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from oncrpc.addr import transport
@@ -77,6 +77,7 @@ def test_a_short_socket_address_is_empty(netid: str, sockaddr: bytes) -> None:
 
 
 @given(st.sampled_from(["udp", "tcp6", "local"]), st.binary(max_size=109))
+@example("local", b"\0\0@")
 def test_any_bytes_have_a_universal_address_or_none(netid: str, sockaddr: bytes) -> None:
     uaddr = uaddr_of(sockaddr, transport(netid))
 

@@ -13,7 +13,7 @@ import pytest
 from oncrpc.daemon.state.journal import JOURNAL, SNAPSHOT, Store
 from oncrpc.daemon.state.records import Operation
 from oncrpc.portmap.registry import Registry, key_of
-from oncrpc.portmap.store import FORM
+from oncrpc.portmap.store import FORM, StoreWriter
 from oncrpc.programs.rpcb import rpcb
 from oncrpc.testing import ManualClock
 from support.callers import registered
@@ -52,7 +52,8 @@ class Kept:
     """A registry that is kept in a directory, and the disk below."""
 
     def __init__(self, path: str, boot: bytes = BOOT) -> None:
-        self.registry, self.disk, self.clock = Registry(), Disk(), ManualClock()
+        self.writer = StoreWriter()
+        self.registry, self.disk, self.clock = Registry([self.writer]), Disk(), ManualClock()
         self.store = Store(
             path,
             lambda: iter(self.registry),
@@ -69,7 +70,7 @@ class Kept:
         for entry in found or ():
             assert self.registry.set(entry)
         self.store.begin()
-        self.registry.journal = self.store.append
+        self.writer.begin(self.store)
         return found
 
 

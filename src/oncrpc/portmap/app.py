@@ -1,7 +1,7 @@
 """The port mapper as an application of ``daemon``: what it serves, keeps, reports and hands over.
 
 A SET arrives in ``procedures``, is checked by ``ownership`` and ``registry``, and reaches the disk
-here: the registry calls ``_record`` before it changes, and that appends to the ``store``.
+by an observer of the registry, ``store.StoreWriter``, before the registry changes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from oncrpc.daemon.control.rates import Counts
 from oncrpc.daemon.control.status import CommonStatus
 from oncrpc.daemon.runtime import Runtime
 from oncrpc.daemon.state.journal import Store
-from oncrpc.daemon.state.records import Operation
 from oncrpc.host.addresses import OwnAddresses
 from oncrpc.net.sockets import join_group
 from oncrpc.portmap import health, report, warm_files
@@ -36,7 +35,7 @@ from oncrpc.portmap.procedures import MAY_REFUSE, Mapper
 from oncrpc.portmap.registry import SUPERUSER, Registry
 from oncrpc.portmap.remote_calls import RemoteCallRules
 from oncrpc.portmap.status import Status
-from oncrpc.portmap.store import open_store
+from oncrpc.portmap.store import StoreWriter, open_store
 from oncrpc.portmap.vocabulary import HOSTS_NAMES, VERSIONS, VOCABULARY
 from oncrpc.portmap.warm_files import WarmFiles
 from oncrpc.programs.portmap import PMAP_PROG
@@ -83,8 +82,8 @@ class PortMapper(Application[PortmapConfig]):
         self, *, sockets: Sequence[str] = (RPCB_SOCKET, RPCB_ABSTRACT), lock: str = LOCK
     ) -> None:
         super().__init__(sockets=sockets, lock=lock)
-        self.registry, self.ages = Registry(), Ages()
-        self.registry.journal = self.ages.note
+        self.writer, self.ages = StoreWriter(), Ages()
+        self.registry = Registry([self.writer, self.ages])
         self.own: frozenset[rpcb] = frozenset()
         self.store: Store[rpcb] | None = None
         self.warm: WarmFiles | None = None
@@ -103,6 +102,7 @@ class PortMapper(Application[PortmapConfig]):
             self.warm = WarmFiles(table.warm_start, self.registry)
         if table.remote_calls:
             self.forwarder = Forwarder(now=time.time, families=table.inet_families)
+        self.liveness = Liveness(self.registry, self._drop)
         self.mapper = Mapper(
             self.registry,
             insecure=table.insecure,
@@ -111,9 +111,8 @@ class PortMapper(Application[PortmapConfig]):
             changed=self._changed,
             is_ours=self.own_addresses,
             call_log=daemon.call_log,
+            registered=self.liveness.registered,
         )
-        self.liveness = Liveness(self.registry, self.mapper.drop)
-        self.mapper.registered = self.liveness.registered
 
     def services(self) -> Sequence[Service]:
         """The three versions."""
@@ -158,7 +157,7 @@ class PortMapper(Application[PortmapConfig]):
         self._open_warm(handed, restored=kept is not None)
         if self.store is not None:
             self.store.begin()
-            self.registry.journal = self._record
+            self.writer.begin(self.store, own=self.own)
         if self.forwarder is not None:
             self.forwarder.start()
 
@@ -277,13 +276,8 @@ class PortMapper(Application[PortmapConfig]):
         else:
             self.warm.load(into=Registry() if restored else None)
 
-    def _record(self, operation: Operation, entries: Sequence[rpcb]) -> None:
-        """Write a change to the journal, before it is made; our own entries are not kept."""
-        assert self.store is not None
-        others = [entry for entry in entries if entry not in self.own]
-        if others:
-            self.store.append(operation, others)
-        self.ages.note(operation, entries)
+    def _drop(self, entry: rpcb) -> None:
+        self.mapper.drop(entry)
 
     def _changed(self) -> None:
         if self.warm is not None:

@@ -76,6 +76,7 @@ class Mapper:
         now: Callable[[], float] = time.time,
         is_ours: Callable[[str], bool] | None = None,
         changed: Callable[[], None] = lambda: None,
+        registered: Callable[[Caller, rpcb], None] = lambda _caller, _entry: None,
         rules: Rules | None = None,
         call_log: CallLog | None = None,
     ) -> None:
@@ -85,9 +86,9 @@ class Mapper:
         self.remote_calls = RemoteCallRules(insecure=insecure)
         self.call_log = CallLog(VOCABULARY) if call_log is None else call_log
         self.is_ours, self.changed = is_ours or OwnAddresses(), changed
+        self.registered = registered
         self.reply_cache = ReplyCache(registry)
         self.statistics = Statistics(self.reply_cache)
-        self.registered: Callable[[Caller, rpcb], None] | None = None
         self.overlong = 0
         self._dumps: dict[object, tuple[int, Encoded]] = {}
 
@@ -106,7 +107,7 @@ class Mapper:
         else:
             self.call_log.refused(call, Refusal.DECLINED, reason)
         done = reason is None and self._changing(lambda: self.registry.set(registered))
-        if done and self.registered is not None:
+        if done:
             self.registered(call.caller, registered)
         self.statistics.was_set(_vers(call), success=done)
         return done
@@ -118,7 +119,7 @@ class Mapper:
             self.call_log.refused(call, Refusal.DECLINED, OF_ANOTHER)
         else:
             self.call_log.accepted(call)
-        return self._changing(lambda: self.registry.unset_any(prog, vers, netids, owner=owner))
+        return self._changing(lambda: self.registry.unset(prog, vers, netids, owner=owner))
 
     def drop(self, entry: rpcb) -> None:
         """Take out exactly this registration, if it is there as it was and that can be kept."""

@@ -2,16 +2,18 @@
 
 A registration is (program, version, netid) -> (universal address, owner), in order of registration.
 Version 2 sees those of netid ``tcp`` and ``udp``, so that the versions never disagree. Netids are
-compared without case. What is registered must be usable: a known netid, an address of its form.
+compared without case. Only known netids with an address of their form can be registered.
+
+The registry knows no files. Its observers do: see ``RegistryObserver``.
 """
 
 from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from oncrpc.addr import is_netid, split_uaddr, transports
 from oncrpc.daemon.state.records import Operation
@@ -34,19 +36,41 @@ K = TypeVar("K")
 Item = TypeVar("Item")
 
 
-Journal = Callable[[Operation, Sequence[rpcb]], None]
+class RegistryObserver(Protocol):
+    """Follows the changes of a registry.
+
+    ``store.StoreWriter`` writes them to the disk, ``liveness.ages.Ages`` notes their time.
+    """
+
+    def changing(self, operation: Operation, entries: Sequence[rpcb]) -> None:
+        """Called before entries are registered or removed.
+
+        Raises:
+            OSError: the change must not be made.
+        """
 
 
 class Registry:
     """The table. ``generation`` grows with every change.
 
-    ``journal`` is told every change before it is made. If it raises an OSError, the change is not
-    made, and the error is the caller's.
+    Every change passes all ``observers`` in order before it is made. The first OSError of one ends
+    the change: later observers do not hear of it, the table stays as it is, and the error goes to
+    the caller. So an observer that can fail comes first.
+
+    ``_entries`` is the table, in order of registration. The others are indexes of it: ``_versions``
+    by program and netid, ``_netids`` by program and version, ``_owned`` counts by owner,
+    ``_owners`` by program and owner. All five change together.
     """
 
-    def __init__(self, *, limit: int = MAX_REGISTRATIONS, owner_limit: int = MAX_PER_OWNER) -> None:
+    def __init__(
+        self,
+        observers: Sequence[RegistryObserver] = (),
+        *,
+        limit: int = MAX_REGISTRATIONS,
+        owner_limit: int = MAX_PER_OWNER,
+    ) -> None:
         self.limit, self.owner_limit = limit, owner_limit
-        self.journal: Journal = _not_kept
+        self.observers = list(observers)
         self._owned: Counter[bytes] = Counter()
         self._owners: dict[int, Counter[bytes]] = {}
         self.generation = 0
@@ -56,7 +80,7 @@ class Registry:
 
     @contextmanager
     def without_limits(self) -> Iterator[None]:
-        """What was acknowledged comes back, whatever the limits are by now."""
+        """Lift the limits, for registrations that were acknowledged under former ones."""
         limits = self.limit, self.owner_limit
         self.limit = self.owner_limit = sys.maxsize
         try:
@@ -72,23 +96,23 @@ class Registry:
         return iter(self._entries.values())
 
     def mappings(self) -> Iterator[mapping]:
-        """What version 2 sees of them, in order."""
+        """The registrations that version 2 can see, in order."""
         for entry in self:
             prot = PROTOCOLS.get(entry.r_netid.lower())
             if prot is not None:
                 yield mapping(entry.r_prog, entry.r_vers, prot, port_of(entry.r_addr))
 
     def set(self, entry: rpcb) -> bool:
-        """Register. False if there is a ``refusal``.
+        """Register; False if there is a ``refusal``.
 
-        The same address again is True, and the owner stays who it was.
+        Registering the same address again returns True and does not change the owner.
         """
         if self.refusal(entry) is not None:
             return False
         key = key_of(entry)
         if key in self._entries:
             return True
-        self.journal(Operation.SET, (entry,))
+        self._observe(Operation.SET, (entry,))
         self._owned[entry.r_owner] += 1
         self._owners.setdefault(entry.r_prog, Counter())[entry.r_owner] += 1
         self._entries[key] = entry
@@ -99,7 +123,7 @@ class Registry:
         return True
 
     def refusal(self, entry: rpcb) -> str | None:
-        """Why it cannot be registered, None if it can."""
+        """Why an entry cannot be registered, or None."""
         present = self._entries.get(key_of(entry))
         if present is not None:
             return None if present.r_addr == entry.r_addr else "it has another address already"
@@ -108,32 +132,29 @@ class Registry:
         return None if self._has_room(entry.r_owner) else "too many registrations"
 
     def _has_room(self, owner: bytes) -> bool:
-        """Others than the superuser have a share each, and leave half of the table to it."""
+        """Whether an owner may have one more; half of the table is kept for the superuser."""
         if owner == SUPERUSER:
             return len(self) < self.limit
         others = len(self) - self._owned[SUPERUSER]
         return self._owned[owner] < self.owner_limit and others < self.limit // 2
 
-    def unset(self, prog: int, vers: int, netid: bytes, owner: bytes) -> bool:
-        """Take back the registration of a netid, or of every netid if that is empty.
+    def unset(self, prog: int, vers: int, netids: Iterable[bytes], *, owner: bytes) -> bool:
+        """Remove the registrations of some netids, as one change; an empty netid is every netid.
 
-        All or nothing: False, and no change, if one of them is somebody else's. Nothing to take
-        back is True: a server that starts asks for it before it registers.
+        An empty netid is all or nothing: it removes nothing if a registration has another owner.
+        True if the owner could remove one of the netids, also if it was not registered: a server
+        sends UNSET before it registers.
         """
-        return self.unset_any(prog, vers, (netid,), owner=owner)
-
-    def unset_any(self, prog: int, vers: int, netids: Iterable[bytes], *, owner: bytes) -> bool:
-        """The same for several netids, as one change; True if one of them could be taken back."""
         found = [self._owned_by(owner, prog, vers, netid) for netid in netids]
         self._forget([entry for entries in found for entry in entries or ()])
         return any(entries is not None for entries in found)
 
     def is_anothers(self, prog: int, vers: int, netids: Iterable[bytes], *, owner: bytes) -> bool:
-        """Whether none of it can be taken back, as all is somebody else's."""
+        """Whether all these netids are registered to other owners, so that UNSET is refused."""
         return all(self._owned_by(owner, prog, vers, netid) is None for netid in netids)
 
     def _owned_by(self, owner: bytes, prog: int, vers: int, netid: bytes) -> list[rpcb] | None:
-        """What there is of a netid, or of every one; None if somebody else's is among it."""
+        """The entries of a netid, or of all; None if one has another owner."""
         present = self._netids.get((prog, vers), {})
         found = [entry for name, entry in present.items() if not netid or netid.lower() == name]
         if owner != SUPERUSER and any(entry.r_owner != owner for entry in found):
@@ -141,16 +162,20 @@ class Registry:
         return found
 
     def drop(self, entry: rpcb) -> bool:
-        """Take out exactly this registration; False if it is not there, or not as it was."""
+        """Remove exactly this registration; False if it is missing or has changed."""
         if self._entries.get(key_of(entry)) != entry:
             return False
         self._forget([entry])
         return True
 
+    def _observe(self, operation: Operation, entries: Sequence[rpcb]) -> None:
+        for observer in self.observers:
+            observer.changing(operation, entries)
+
     def _forget(self, entries: Sequence[rpcb]) -> None:
         if not entries:
             return
-        self.journal(Operation.UNSET, entries)
+        self._observe(Operation.UNSET, entries)
         for entry in entries:
             self._remove(key_of(entry))
         self.generation += len(entries)
@@ -166,9 +191,9 @@ class Registry:
         _take(self._netids, (prog, vers), netid)
 
     def find(self, prog: int, vers: int, netid: bytes) -> rpcb | None:
-        """The registration of that version, else the program's last on the netid, else None.
+        """The registration of a version, or the program's last one on the netid, or None.
 
-        Clients rely on the second: one asks for version 0 to learn the versions that there are.
+        Clients rely on the second: they ask for version 0 to find out which versions exist.
         """
         versions = self._versions.get((prog, netid.lower()))
         if versions is None:
@@ -176,7 +201,7 @@ class Registry:
         return versions.get(vers) or next(reversed(versions.values()))
 
     def find_exactly(self, prog: int, vers: int, netid: bytes) -> rpcb | None:
-        """The registration of that version, else None."""
+        """The registration of a version, or None."""
         return self._entries.get(_key(prog, vers, netid))
 
     def every(self, prog: int, vers: int) -> list[rpcb]:
@@ -184,7 +209,7 @@ class Registry:
         return list(self._netids.get((prog, vers), {}).values())
 
     def owners(self, prog: int) -> Iterable[bytes]:
-        """Whose the registrations of a program are."""
+        """The owners of a program's registrations."""
         return self._owners.get(prog, {}).keys()
 
     def range_of(self, prog: int, netid: bytes) -> tuple[int, int]:
@@ -193,19 +218,15 @@ class Registry:
         return min(versions), max(versions)
 
 
-def _not_kept(_operation: Operation, _entries: Sequence[rpcb]) -> None:
-    """In place of a journal."""
-
-
 def _take(index: dict[K, dict[Item, rpcb]], key: K, item: Item) -> None:
-    """Take an item out of an index, and its key with the last of them."""
+    """Remove an item from an index, and the key if it was the last."""
     del index[key][item]
     if not index[key]:
         del index[key]
 
 
 def _take_one(counter: Counter[bytes], owner: bytes) -> None:
-    """Count one less, and forget the owner with the last one."""
+    """Count one less, and remove the owner at 0."""
     counter[owner] -= 1
     if not counter[owner]:
         del counter[owner]
@@ -216,7 +237,7 @@ def _key(prog: int, vers: int, netid: bytes) -> Key:
 
 
 def key_of(entry: rpcb) -> Key:
-    """What tells registrations apart."""
+    """The key of a registration."""
     return _key(entry.r_prog, entry.r_vers, entry.r_netid)
 
 

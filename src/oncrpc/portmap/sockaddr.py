@@ -39,7 +39,8 @@ def _sockaddr_un(uaddr: bytes) -> netbuf:
     """The address of a path, or of ``@`` and the name of an abstract socket."""
     if not uaddr or len(uaddr) > SOCKADDR_UN_SIZE - 3:
         return NOTHING
-    path = b"\0" + uaddr[1:] if uaddr.startswith(b"@") else uaddr
+    abstract = uaddr.startswith(b"@") and len(uaddr) > 1  # "@" alone is a file of that name
+    path = b"\0" + uaddr[1:] if abstract else uaddr
     family = struct.pack("=H", socket.AF_UNIX)
     return netbuf(SOCKADDR_UN_SIZE, family + path)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Annotated
 
 from oncrpc.daemon.config.values import StartError
@@ -23,6 +23,31 @@ class RegistryChange:
     number: UHyper
     operation: Operation
     entries: Annotated[list[rpcb], array()]
+
+
+class StoreWriter:
+    """Observes a registry and writes its changes to a store (``registry.RegistryObserver``).
+
+    It writes nothing until ``begin``. ``own`` entries, the port mapper's, are never written.
+    """
+
+    def __init__(self) -> None:
+        self.store: Store[rpcb] | None = None
+        self.own: Collection[rpcb] = ()
+
+    def begin(self, store: Store[rpcb], *, own: Collection[rpcb] = ()) -> None:
+        """Write all changes from now on."""
+        self.store, self.own = store, own
+
+    def changing(self, operation: Operation, entries: Sequence[rpcb]) -> None:
+        """Append a change to the journal.
+
+        Raises:
+            OSError: it could not be written, so it must not be made.
+        """
+        others = [entry for entry in entries if entry not in self.own]
+        if self.store is not None and others:
+            self.store.append(operation, others)
 
 
 FORM: Format[rpcb] = Format(RegistryChange)  # type: ignore[arg-type]  # see Operation

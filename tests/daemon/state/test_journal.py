@@ -55,7 +55,7 @@ def test_an_unset_of_every_transport_is_one_change(tmp_path: Path) -> None:
         for netid in ("tcp", "udp"):
             assert made.registry.set(registered(1, 1, netid))
         size = (tmp_path / JOURNAL).stat().st_size
-        assert made.registry.unset(1, 1, b"", SUPERUSER)
+        assert made.registry.unset(1, 1, (b"",), owner=SUPERUSER)
 
         data = (tmp_path / JOURNAL).read_bytes()
 
@@ -71,8 +71,8 @@ def test_what_changes_nothing_is_not_written(tmp_path: Path) -> None:
 
         assert made.registry.set(FIRST)
         assert not made.registry.set(registered(400001, 1, uaddr="0.0.0.0.8.9"))
-        assert made.registry.unset(5, 5, b"", SUPERUSER)
-        assert not made.registry.unset(400001, 1, b"", b"103")
+        assert made.registry.unset(5, 5, (b"",), owner=SUPERUSER)
+        assert not made.registry.unset(400001, 1, (b"",), owner=b"103")
         assert not made.registry.drop(SECOND)
 
         assert (tmp_path / JOURNAL).stat().st_size == size

@@ -35,7 +35,7 @@ def test_on_a_full_disk_a_change_is_refused_and_is_not_made(
 
         changes: list[Callable[[], bool]] = [
             lambda: made.registry.set(THIRD),
-            lambda: made.registry.unset(400001, 1, b"", SUPERUSER),
+            lambda: made.registry.unset(400001, 1, (b"",), owner=SUPERUSER),
             lambda: made.registry.drop(FIRST),
         ]
         for change in changes:
@@ -167,7 +167,7 @@ class KeptOverTime(RuleBasedStateMachine):
 
     @rule(prog=PROGRAMS, netid=st.one_of(NETIDS, st.just("")), owner=OWNERS)
     def unset(self, prog: int, netid: str, owner: str) -> None:
-        self.kept.registry.unset(prog, 1, netid.encode(), owner.encode())
+        self.kept.registry.unset(prog, 1, (netid.encode(),), owner=owner.encode())
 
     @rule()
     def compact(self) -> None:

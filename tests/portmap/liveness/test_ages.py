@@ -12,9 +12,8 @@ NFS, STATUS = registered(100003, 3), registered(100024, 1)
 
 def watched(clock: ManualClock) -> tuple[Registry, Ages]:
     """A registry, and the ages of what it holds."""
-    registry, ages = Registry(), Ages(clock)
-    registry.journal = ages.note
-    return registry, ages
+    ages = Ages(clock)
+    return Registry([ages]), ages
 
 
 def test_a_registration_ages_from_its_first_set() -> None:
@@ -35,7 +34,7 @@ def test_one_that_was_taken_back_begins_anew() -> None:
     registry, ages = watched(clock)
     registry.set(NFS)
     clock.advance(5)
-    registry.unset(100003, 3, b"TCP", b"superuser")
+    registry.unset(100003, 3, (b"TCP",), owner=b"superuser")
 
     registry.set(registered(100003, 3, "TCP"))
 

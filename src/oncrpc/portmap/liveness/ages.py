@@ -1,4 +1,4 @@
-"""Since when each registration is there, kept beside the registry."""
+"""When each registration was made; the registry itself does not know."""
 
 from __future__ import annotations
 
@@ -11,18 +11,17 @@ from oncrpc.programs.rpcb import rpcb
 
 
 class Ages:
-    """Times by the monotonic clock, which goes on when the program is executed again.
+    """Observes a registry; the times are monotonic, also over a restart in place.
 
-    A registration that was restored counts from then: neither the files of the registry nor those
-    of the C daemon say more.
+    The age of a restored registration counts from its restoration, since no file has its time.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
         self._since: dict[Key, float] = {}
 
-    def note(self, operation: Operation, entries: Iterable[rpcb]) -> None:
-        """These are about to be registered, or taken out."""
+    def changing(self, operation: Operation, entries: Iterable[rpcb]) -> None:
+        """Note the time of a registration, or forget it (``RegistryObserver``)."""
         if operation is Operation.SET:
             now = self.clock()
             self._since.update((key_of(entry), now) for entry in entries)
@@ -31,7 +30,7 @@ class Ages:
                 self._since.pop(key_of(entry), None)
 
     def age(self, entry: rpcb) -> float:
-        """Seconds since a registration is there."""
+        """Seconds since a registration was made."""
         now = self.clock()
         return now - self._since.get(key_of(entry), now)
 
@@ -41,6 +40,6 @@ class Ages:
         return [self._since.get(key_of(entry), now) for entry in entries]
 
     def restore(self, entries: Iterable[rpcb], since: Sequence[float]) -> None:
-        """These are there since then; what was not told counts from now."""
+        """Set the times of registrations that an earlier image of the daemon made."""
         known = {key_of(entry): at for entry, at in zip(entries, since, strict=False)}
         self._since.update((key, at) for key, at in known.items() if key in self._since)
