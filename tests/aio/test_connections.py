@@ -45,7 +45,7 @@ async def refused(server: Serving) -> bool:
     return await ended(client)
 
 
-def test_of_the_source_that_holds_most_the_connection_that_does_goes_and_others_go_on() -> None:
+def test_the_greediest_connection_is_ended() -> None:
     async def scenario() -> None:
         async with serving(Limits(unanswered_by_all=100 * KIB)) as server:
             honest = await server.connect()
@@ -65,7 +65,7 @@ def test_of_the_source_that_holds_most_the_connection_that_does_goes_and_others_
     run(scenario())
 
 
-def test_many_small_pieces_of_one_source_do_not_push_out_a_long_record_of_another() -> None:
+def test_many_small_pieces_spare_a_long_record() -> None:
     async def scenario() -> None:
         async with serving(Limits(unanswered_by_all=100 * KIB)) as server:
             honest = await server.connect()
@@ -82,7 +82,7 @@ def test_many_small_pieces_of_one_source_do_not_push_out_a_long_record_of_anothe
     run(scenario())
 
 
-def test_one_connection_alone_may_send_a_record_of_any_length_that_it_may_have() -> None:
+def test_a_single_connection_has_its_own_limits() -> None:
     async def scenario() -> None:
         async with serving(Limits(unanswered_by_all=1 * KIB)) as server:
             client = await server.connect()
@@ -107,7 +107,7 @@ def test_of_calls_that_were_answered_nothing_is_held(size: int) -> None:
     run(scenario())
 
 
-def test_of_a_connection_that_has_ended_nothing_is_counted() -> None:
+def test_an_ended_connection_is_not_counted() -> None:
     async def scenario() -> None:
         async with serving(Limits(unanswered_by_all=50 * KIB)) as server:
             for _ in range(3):
@@ -140,7 +140,7 @@ def test_calls_under_way_count_until_they_are_answered() -> None:
     run(scenario())
 
 
-def test_while_calls_under_way_take_much_memory_nothing_more_is_read() -> None:
+def test_large_calls_in_progress_stop_reading() -> None:
     async def scenario() -> None:
         async with serving(Limits(call_bytes=50 * KIB)) as server:
             client = await server.connect()
@@ -156,7 +156,7 @@ def test_while_calls_under_way_take_much_memory_nothing_more_is_read() -> None:
     run(scenario())
 
 
-def test_in_a_full_pool_the_source_that_has_most_makes_room_though_its_calls_never_end() -> None:
+def test_a_full_pool_evicts_of_the_largest_source() -> None:
     async def scenario() -> None:
         async with serving(Limits(connections=5)) as server:
             greedy = [await connect_from(server, GREEDY) for _ in range(5)]
@@ -175,7 +175,7 @@ def test_in_a_full_pool_the_source_that_has_most_makes_room_though_its_calls_nev
     run(scenario())
 
 
-def test_in_a_full_pool_it_makes_room_before_others_who_were_silent_for_longer() -> None:
+def test_the_largest_source_goes_before_silent_ones() -> None:
     async def scenario() -> None:
         async with serving(Limits(connections=4)) as server:
             silent = await server.connect()
@@ -189,7 +189,7 @@ def test_in_a_full_pool_it_makes_room_before_others_who_were_silent_for_longer()
     run(scenario())
 
 
-def test_a_connection_whose_calls_do_not_end_makes_room_after_a_time() -> None:
+def test_endless_calls_lose_their_place_in_time() -> None:
     async def scenario() -> None:
         async with serving(Limits(connections=2, call_time=30)) as server:
             first, second = await server.connect(), await connect_from(server, GREEDY)
@@ -206,7 +206,7 @@ def test_a_connection_whose_calls_do_not_end_makes_room_after_a_time() -> None:
     run(scenario())
 
 
-def test_at_its_bound_a_source_gets_in_again_once_its_calls_are_old() -> None:
+def test_a_full_source_returns_when_calls_are_old() -> None:
     async def scenario() -> None:
         async with serving(Limits(per_source=1, call_time=30)) as server:
             gone = await server.connect()

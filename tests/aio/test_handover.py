@@ -87,7 +87,7 @@ async def taken(client: socket.socket) -> bytes:
         return b""
 
 
-def test_frozen_it_answers_nobody_and_thawed_everybody_who_asked_meanwhile() -> None:
+def test_thawed_it_answers_what_came_while_frozen() -> None:
     async def scenario() -> None:
         async with images() as made:
             client = await made.connect()
@@ -106,7 +106,7 @@ def test_frozen_it_answers_nobody_and_thawed_everybody_who_asked_meanwhile() -> 
     run(scenario())
 
 
-def test_a_datagram_that_waits_is_answered_by_the_next_image() -> None:
+def test_a_waiting_datagram_is_answered_after_the_restart() -> None:
     async def scenario() -> None:
         async with images() as made:
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
@@ -136,7 +136,7 @@ def test_a_record_goes_on_where_it_was_left() -> None:
     run(scenario())
 
 
-def test_replies_that_could_not_be_sent_are_sent_by_the_next_image() -> None:
+def test_unsent_replies_are_sent_after_the_restart() -> None:
     async def scenario() -> None:
         async with images() as made:
             client = await made.connect()
@@ -151,7 +151,7 @@ def test_replies_that_could_not_be_sent_are_sent_by_the_next_image() -> None:
     run(scenario())
 
 
-def test_what_was_carried_is_not_sent_by_the_old_image_too() -> None:
+def test_carried_bytes_are_not_sent_twice() -> None:
     async def scenario() -> None:
         async with images() as made:
             client = await made.connect()
@@ -184,7 +184,7 @@ def test_of_what_was_sent_nothing_is_kept() -> None:
     run(scenario())
 
 
-def test_a_connection_with_a_call_under_way_ends_with_the_image() -> None:
+def test_a_connection_with_a_call_is_not_carried() -> None:
     async def scenario() -> None:
         async with images() as made:
             client = await made.connect()
@@ -196,7 +196,7 @@ def test_a_connection_with_a_call_under_way_ends_with_the_image() -> None:
     run(scenario())
 
 
-def test_a_call_that_ends_in_time_is_answered_by_the_old_image() -> None:
+def test_a_call_that_ends_in_time_is_answered() -> None:
     async def scenario() -> None:
         async with images() as made:
             client = await made.connect()
@@ -211,7 +211,7 @@ def test_a_call_that_ends_in_time_is_answered_by_the_old_image() -> None:
     run(scenario())
 
 
-def test_a_connection_of_a_netid_that_is_not_served_any_more_is_closed() -> None:
+def test_a_connection_of_an_unserved_netid_is_closed() -> None:
     async def scenario() -> None:
         async with images() as made:
             ours, theirs = socket.socketpair()

@@ -40,7 +40,7 @@ def test_what_is_no_port_is_refused(port: int, options: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("netid", NETIDS)
-def test_an_address_that_is_taken_is_told_with_its_transport(netid: str) -> None:
+def test_a_taken_address_is_reported_with_transport(netid: str) -> None:
     async def scenario() -> None:
         with listen(transport(netid), NETIDS[netid], 0) as taken:
             port = taken.getsockname()[1]
@@ -54,12 +54,12 @@ def test_an_address_that_is_taken_is_told_with_its_transport(netid: str) -> None
     run(scenario())
 
 
-def test_an_address_of_another_host_is_told_with_its_transport() -> None:
+def test_a_foreign_address_is_reported_with_transport() -> None:
     with pytest.raises(OSError, match=r"cannot serve tcp on 192\.0\.2\.1 port 0: Cannot assign"):
         run(served(Echo(), transports=["tcp"], host="192.0.2.1"))
 
 
-def test_a_name_without_an_address_is_told_with_its_transport() -> None:
+def test_an_unknown_name_is_reported_with_transport() -> None:
     with pytest.raises(socket.gaierror, match=r"cannot serve tcp on nosuchhost\.invalid port 0"):
         run(served(Echo(), transports=["tcp"], host="nosuchhost.invalid"))
 
@@ -98,7 +98,7 @@ def test_an_address_of_an_interface_is_served(monkeypatch: pytest.MonkeyPatch) -
     assert asked == [("udp6", "fe80::1%lo"), ("tcp6", "fe80::1%lo")]
 
 
-def test_the_interface_of_an_address_is_bound_with_it() -> None:
+def test_a_scoped_address_binds_its_interface() -> None:
     """Nobody has the address; without its interface it would be invalid."""
     with pytest.raises(OSError, match=r"fe80::9:9%lo port 0: Cannot assign") as raised:
         run(served(Echo(), transports=["tcp6"], host="fe80::9:9%lo"))
@@ -107,7 +107,7 @@ def test_the_interface_of_an_address_is_bound_with_it() -> None:
 
 
 @pytest.mark.parametrize("host", [LOCALHOST, "::1"])
-def test_a_host_that_is_served_is_reached_by_the_same_text(host: str) -> None:
+def test_a_served_host_is_reached_by_its_text(host: str) -> None:
     async def scenario() -> None:
         async with serve(Echo(), host=host) as server:
             [(_, uaddr)] = [item for item in server.addresses.items() if item[0][:3] == "tcp"]
@@ -149,7 +149,7 @@ def test_a_netid_alone_is_no_list_of_them() -> None:
          "transports: unknown netid 'pigeon'; this host has udp, tcp, udp6, tcp6, rawip, local"),
     ],
 )  # fmt: skip
-def test_an_argument_that_cannot_be_is_refused_by_its_name_before_anything_is_bound(
+def test_an_invalid_argument_is_refused_before_binding(
     options: dict[str, Any], kind: type[Exception], why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("oncrpc.aio.serve.listen", None)
@@ -161,7 +161,7 @@ def test_an_argument_that_cannot_be_is_refused_by_its_name_before_anything_is_bo
     assert str(raised.value) == why
 
 
-def test_a_local_socket_by_a_relative_path_has_an_absolute_address(
+def test_a_relative_path_has_an_absolute_address(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def scenario() -> None:

@@ -36,7 +36,7 @@ from support.peers import LOCALHOST
 from support.words import words
 
 
-def test_every_netid_has_its_address_and_the_first_local_one_stands(tmp_path: Path) -> None:
+def test_the_first_local_socket_is_the_address(tmp_path: Path) -> None:
     async def scenario() -> None:
         server = Server(dispatcher(Echo()))
         for name in ("one", "two"):
@@ -161,7 +161,7 @@ def test_calls_that_do_not_end_are_cancelled() -> None:
     run(scenario())
 
 
-def test_a_peer_that_never_reads_does_not_keep_the_server() -> None:
+def test_a_deaf_peer_does_not_delay_the_end() -> None:
     async def scenario() -> None:
         async with started(Limits(unread=1 << 16)) as (_, server, client):
             loop = asyncio.get_running_loop()
@@ -175,7 +175,7 @@ def test_a_peer_that_never_reads_does_not_keep_the_server() -> None:
     run(scenario())
 
 
-def test_a_connection_that_is_just_coming_in_is_ended_too() -> None:
+def test_a_connection_being_accepted_is_ended_too() -> None:
     async def scenario() -> None:
         async with started() as (_, server, _):
             loop = asyncio.get_running_loop()
@@ -201,7 +201,7 @@ def test_connections_are_swept_from_time_to_time(monkeypatch: pytest.MonkeyPatch
     run(scenario())
 
 
-def test_outside_the_main_thread_the_wait_ends_when_cancelled() -> None:
+def test_outside_the_main_thread_wait_is_cancelled() -> None:
     async def scenario() -> str:
         async with serve(Echo(), transports=["tcp"], host=LOCALHOST) as server:
             waiting = asyncio.ensure_future(server.wait())
@@ -214,7 +214,7 @@ def test_outside_the_main_thread_the_wait_ends_when_cancelled() -> None:
         assert pool.submit(run, scenario()).result() == "cancelled"
 
 
-def test_without_transports_those_of_the_hosts_family_are_served() -> None:
+def test_default_transports_follow_the_hosts_family() -> None:
     async def scenario() -> None:
         async with serve(Echo(), host=LOCALHOST) as server:
             assert list(server.addresses) == ["udp", "tcp"]
@@ -225,7 +225,7 @@ def test_without_transports_those_of_the_hosts_family_are_served() -> None:
 
 
 @pytest.mark.parametrize("error", [OSError(errno.EAFNOSUPPORT, "no IPv6"), AddressError("no tcp6")])
-def test_a_transport_that_this_host_lacks_is_left_out_unless_it_is_named(
+def test_a_missing_transport_is_skipped_unless_named(
     monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     def without_ipv6(entry: Transport, host: str, port: int) -> socket.socket:
@@ -321,7 +321,7 @@ def test_slow_calls_over_udp_are_limited_per_source() -> None:
     run(scenario())
 
 
-def test_calls_under_way_over_udp_are_answered_before_the_end() -> None:
+def test_udp_calls_are_answered_before_the_end() -> None:
     async def scenario() -> None:
         echo = Echo()
         server = Server(dispatcher(echo))
@@ -378,7 +378,7 @@ class Refusing(Echo):
 
 @pytest.mark.parametrize("name", RAW_REFUSALS)
 @pytest.mark.parametrize("netid", ["udp", "tcp", "local"])
-def test_each_refusal_is_the_reply_of_its_cause_over_every_transport(
+def test_each_refusal_has_its_reply_on_every_transport(
     netid: str, name: str, tmp_path: Path
 ) -> None:
     message, refusal = RAW_REFUSALS[name]
@@ -400,7 +400,7 @@ def test_each_refusal_is_the_reply_of_its_cause_over_every_transport(
 
 
 @pytest.mark.parametrize("netid", ["tcp", "udp"])
-def test_a_handler_that_is_cancelled_by_what_it_waits_for_is_a_failure(
+def test_a_handler_cancelled_from_within_is_a_failure(
     netid: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Deserted(Echo):
@@ -418,7 +418,7 @@ def test_a_handler_that_is_cancelled_by_what_it_waits_for_is_a_failure(
     assert "was cancelled, and not by us" in caplog.text
 
 
-def test_all_who_wait_for_a_signal_are_told_and_then_it_acts_as_before() -> None:
+def test_a_signal_ends_every_wait_and_is_restored() -> None:
     async def scenario() -> None:
         before = signal.getsignal(signal.SIGTERM)
         servers = [Server(dispatcher(Echo())) for _ in range(3)]

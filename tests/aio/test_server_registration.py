@@ -52,7 +52,7 @@ def listed(registry: Registry) -> list[tuple[str, bytes]]:
     return [(entry.r_netid.decode(), entry.r_addr) for entry in registry]
 
 
-def test_a_relative_path_is_registered_as_an_absolute_one(
+def test_a_relative_path_is_registered_as_absolute(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def scenario() -> None:
@@ -80,7 +80,7 @@ def test_a_program_is_registered_while_it_is_served() -> None:
     run(scenario())
 
 
-def test_a_program_is_not_registered_unless_that_is_asked_for() -> None:
+def test_registration_is_only_made_when_asked() -> None:
     async def scenario() -> None:
         async with (
             port_mapper() as (registry, _),
@@ -101,7 +101,7 @@ def test_what_a_former_process_left_is_replaced() -> None:
     run(scenario())
 
 
-def test_it_is_taken_back_when_the_server_is_cancelled() -> None:
+def test_a_cancelled_server_removes_its_registration() -> None:
     async def scenario() -> None:
         async with port_mapper() as (registry, mapper):
 
@@ -119,7 +119,7 @@ def test_it_is_taken_back_when_the_server_is_cancelled() -> None:
     run(scenario())
 
 
-def test_a_refused_registration_is_raised_and_ours_taken_back_theirs_not() -> None:
+def test_a_refused_registration_removes_only_ours() -> None:
     async def scenario() -> None:
         async with port_mapper() as (registry, mapper):
             theirs = rpcb(ECHO_V1.prog, 1, b"tcp", b"0.0.0.0.0.1", SUPERUSER)
@@ -171,7 +171,7 @@ def test_without_a_port_mapper_registration_fails() -> None:
     run(scenario())
 
 
-def test_a_port_mapper_that_is_gone_at_the_end_is_no_error() -> None:
+def test_a_port_mapper_gone_by_then_is_ignored() -> None:
     async def scenario() -> None:
         async with contextlib.AsyncExitStack() as stack:
             running = contextlib.AsyncExitStack()
@@ -185,7 +185,7 @@ def test_a_port_mapper_that_is_gone_at_the_end_is_no_error() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_the_wait_and_takes_the_registration_back(number: signal.Signals) -> None:
+def test_a_signal_removes_the_registration(number: signal.Signals) -> None:
     before = signal.getsignal(number)
 
     async def scenario() -> None:
@@ -200,7 +200,7 @@ def test_a_signal_ends_the_wait_and_takes_the_registration_back(number: signal.S
     assert signal.getsignal(number) == before
 
 
-def test_several_programs_and_versions_are_served_and_registered_together() -> None:
+def test_several_programs_are_registered_together() -> None:
     async def scenario() -> None:
         async with port_mapper() as (registry, mapper):
             async with serve(
@@ -223,7 +223,7 @@ def test_several_programs_and_versions_are_served_and_registered_together() -> N
     run(scenario())
 
 
-def test_a_program_whose_number_is_transient_is_served_and_found() -> None:
+def test_a_transient_program_is_found() -> None:
     async def scenario() -> None:
         async with (
             port_mapper() as (_, mapper),
@@ -236,7 +236,7 @@ def test_a_program_whose_number_is_transient_is_served_and_found() -> None:
     run(scenario())
 
 
-def test_what_a_successor_has_registered_is_left_to_it() -> None:
+def test_a_successors_registration_is_kept() -> None:
     async def scenario() -> None:
         async with port_mapper() as (registry, mapper):
             old = contextlib.AsyncExitStack()
@@ -256,7 +256,7 @@ def test_what_a_successor_has_registered_is_left_to_it() -> None:
     run(scenario())
 
 
-def test_of_several_versions_those_that_are_still_ours_are_taken_back() -> None:
+def test_only_versions_still_ours_are_removed() -> None:
     async def scenario() -> None:
         async with port_mapper() as (registry, mapper):
             theirs = rpcb(COUNTER, 3, b"tcp", b"0.0.0.0.0.1", UNKNOWN)
@@ -274,7 +274,7 @@ def test_of_several_versions_those_that_are_still_ours_are_taken_back() -> None:
     run(scenario())
 
 
-def test_a_registration_is_ours_whatever_host_the_port_mapper_puts_into_it() -> None:
+def test_a_registration_is_known_by_its_port() -> None:
     class Merging(MapperClient):
         """Of a port mapper that tells other hosts than it was told."""
 
@@ -300,7 +300,7 @@ def test_a_registration_is_ours_whatever_host_the_port_mapper_puts_into_it() -> 
     run(scenario())
 
 
-def test_a_local_socket_is_taken_back_by_its_path(tmp_path: Path) -> None:
+def test_a_local_registration_is_known_by_its_path(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with port_mapper() as (registry, mapper):
             async with serve(

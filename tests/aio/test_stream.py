@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oncrpc.aio.connections import SLICE, Turns
+from oncrpc.aio.connections import SLICE, FairQueue
 from oncrpc.aio.limits import Limits
 from oncrpc.aio.stream import Connection
 from oncrpc.rpc.record import MAX_FRAGMENTS, encode_record
@@ -67,7 +67,7 @@ def test_pipelined_calls_are_answered_as_they_finish() -> None:
     run(scenario())
 
 
-def test_many_pipelined_calls_are_all_answered_and_others_in_between() -> None:
+def test_others_are_served_between_many_pipelined_calls() -> None:
     async def scenario() -> None:
         async with serving() as server:
             busy, other = await server.connect(), await server.connect()
@@ -80,7 +80,7 @@ def test_many_pipelined_calls_are_all_answered_and_others_in_between() -> None:
     run(scenario())
 
 
-def test_records_of_many_small_fragments_are_a_turn_each() -> None:
+def test_records_of_many_fragments_fill_a_batch() -> None:
     small = words(0) * (MAX_FRAGMENTS - 1) + record(1, ECHO_V1.NULL)
 
     async def scenario() -> None:
@@ -99,73 +99,73 @@ class Busy:
     """A connection that always has one more call, which takes a while."""
 
     def __init__(self, clock: ManualClock, calls: int, source: str) -> None:
-        self.clock, self.calls, self.turns = clock, calls, 0
+        self.clock, self.calls, self.served = clock, calls, 0
         self.source = source
 
-    def take_turn(self) -> bool:
+    def answer_some(self) -> bool:
         """One call."""
-        self.turns += 1
+        self.served += 1
         self.clock.advance(0.001)
-        return self.turns < self.calls
+        return self.served < self.calls
 
 
-def test_connections_take_turns_a_call_each_and_stop_after_a_slice_of_time() -> None:
+def test_connections_alternate_until_the_slice_is_over() -> None:
     async def scenario() -> None:
         clock = ManualClock()
-        turns = Turns(clock)
+        queue = FairQueue(clock)
         busy, brief = Busy(clock, 100, "192.0.2.1"), Busy(clock, 1, "192.0.2.1")
-        turns.add(cast(Connection, busy))
-        turns.add(cast(Connection, brief))
+        queue.add(cast(Connection, busy))
+        queue.add(cast(Connection, brief))
 
         await asyncio.sleep(0)
 
-        assert brief.turns == 1
-        assert busy.turns + brief.turns == pytest.approx(SLICE / 0.001, abs=1.1)
-        while busy.turns < 100:
+        assert brief.served == 1
+        assert busy.served + brief.served == pytest.approx(SLICE / 0.001, abs=1.1)
+        while busy.served < 100:
             await asyncio.sleep(0)
 
     run(scenario())
 
 
-def test_a_turn_is_a_sources_however_many_connections_it_has() -> None:
+def test_sources_alternate_however_many_connections_they_have() -> None:
     async def scenario() -> None:
         clock = ManualClock()
-        turns = Turns(clock)
+        queue = FairQueue(clock)
         greedy = [Busy(clock, 2, "192.0.2.1") for _ in range(50)]
         brief = Busy(clock, 2, "192.0.2.2")
         for connection in (*greedy, brief):
-            turns.add(cast(Connection, connection))
+            queue.add(cast(Connection, connection))
 
         await asyncio.sleep(0)
 
-        assert brief.turns == 2
-        assert sum(connection.turns for connection in greedy) < 5
-        while sum(connection.turns for connection in greedy) < 100:
+        assert brief.served == 2
+        assert sum(connection.served for connection in greedy) < 5
+        while sum(connection.served for connection in greedy) < 100:
             await asyncio.sleep(0)
-        assert {connection.turns for connection in greedy} == {2}
+        assert {connection.served for connection in greedy} == {2}
 
     run(scenario())
 
 
-def test_a_connection_that_ends_while_it_waits_for_its_turn_has_none_and_keeps_nothing() -> None:
+def test_a_queued_connection_that_ends_is_not_served() -> None:
     async def scenario() -> None:
         async with serving() as server:
             await server.connect()
             connection, other = server.connection(), await server.connect()
-            server.pool.turns.hold()
+            server.pool.queue.hold()
             connection.data_received(record(1, ECHO_V1.ECHO, bytes(1000)))
             await send(other, record(2, ECHO_V1.NULL))
             assert connection.waiting
             connection.end("for the test")
             assert connection.reader.held == 0
-            server.pool.turns.go_on()
+            server.pool.queue.go_on()
             assert await receive(other, 1) == [2]
             assert server.echo.callers == []
 
     run(scenario())
 
 
-def test_a_client_that_has_sent_all_still_gets_its_replies() -> None:
+def test_a_client_at_its_end_gets_replies() -> None:
     async def scenario() -> None:
         async with serving(Limits(calls=64)) as server:
             client = await server.connect()
@@ -183,7 +183,7 @@ def test_a_client_that_has_sent_all_still_gets_its_replies() -> None:
     run(scenario())
 
 
-def test_a_client_that_has_sent_all_and_waits_for_nothing_is_let_go() -> None:
+def test_a_client_at_its_end_is_closed() -> None:
     async def scenario() -> None:
         async with serving() as server:
             client = await server.connect()
@@ -206,7 +206,7 @@ def test_a_client_that_has_sent_all_and_waits_for_nothing_is_let_go() -> None:
     ],
     ids=["one-fragment", "two-fragments", "many-fragments", "short", "reply"],
 )
-def test_what_is_no_record_or_no_call_ends_the_connection_alone(wire: bytes) -> None:
+def test_malformed_bytes_end_only_their_connection(wire: bytes) -> None:
     async def scenario() -> None:
         async with serving(Limits(record=1000)) as server:
             bad, good = await server.connect(), await server.connect()
@@ -218,7 +218,7 @@ def test_what_is_no_record_or_no_call_ends_the_connection_alone(wire: bytes) -> 
     run(scenario())
 
 
-def test_a_bug_in_a_handler_does_not_end_the_connection(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_bug_in_a_handler_keeps_the_connection(caplog: pytest.LogCaptureFixture) -> None:
     async def scenario() -> None:
         async with serving() as server:
             client = await server.connect()
@@ -245,7 +245,7 @@ def test_calls_under_way_are_bounded() -> None:
     run(scenario())
 
 
-def test_a_client_that_does_not_read_is_not_read_from_until_it_does() -> None:
+def test_a_client_that_does_not_read_is_paused() -> None:
     async def scenario() -> None:
         async with serving(Limits(unread=1 << 16)) as server:
             client = await server.connect()
@@ -262,7 +262,7 @@ def test_a_client_that_does_not_read_is_not_read_from_until_it_does() -> None:
     run(scenario())
 
 
-def test_of_those_that_do_not_read_the_first_goes_when_the_replies_are_too_many() -> None:
+def test_too_many_unread_replies_end_the_first_connection() -> None:
     async def scenario() -> None:
         async with serving(Limits(unread=1 << 16, unread_by_all=20 << 20)) as server:
             clients = [await server.connect() for _ in range(2)]
@@ -278,7 +278,7 @@ def test_of_those_that_do_not_read_the_first_goes_when_the_replies_are_too_many(
     run(scenario())
 
 
-def test_a_reset_while_replies_are_on_their_way_is_no_error(
+def test_a_reset_during_replies_is_not_an_error(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async def scenario() -> None:
@@ -295,7 +295,7 @@ def test_a_reset_while_replies_are_on_their_way_is_no_error(
     assert caplog.messages == []
 
 
-def test_a_reset_is_seen_though_nothing_is_read_since_so_many_calls_are_under_way() -> None:
+def test_a_reset_is_seen_while_nothing_is_read() -> None:
     async def scenario() -> None:
         async with serving(Limits(calls=2)) as server:
             client = await server.connect()
@@ -311,7 +311,7 @@ def test_a_reset_is_seen_though_nothing_is_read_since_so_many_calls_are_under_wa
     run(scenario())
 
 
-def test_after_a_failed_write_no_further_call_is_answered(
+def test_a_failed_write_stops_answering(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async def scenario() -> None:
@@ -331,7 +331,7 @@ def test_after_a_failed_write_no_further_call_is_answered(
     assert caplog.messages == []
 
 
-def test_a_reply_that_is_ready_when_the_connection_is_over_is_not_sent(
+def test_a_reply_after_the_connection_is_dropped(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async def scenario() -> None:
@@ -347,7 +347,7 @@ def test_a_reply_that_is_ready_when_the_connection_is_over_is_not_sent(
     assert caplog.messages == []
 
 
-def test_replies_too_few_to_be_counted_are_within_the_bound_of_all_together() -> None:
+def test_uncounted_replies_stay_within_the_common_bound() -> None:
     limits = Limits()
 
     assert limits.connections * limits.unread <= limits.unread_by_all

@@ -27,7 +27,7 @@ def overdue(connection: Connection, server: Serving, seconds: float) -> str | No
     return connection.overdue(server.clock() + seconds)
 
 
-def test_a_connection_that_says_nothing_is_idle_after_its_time() -> None:
+def test_a_silent_connection_is_idle_in_time() -> None:
     async def scenario() -> None:
         async with serving(Limits(idle_time=300)) as server:
             client = await server.connect()
@@ -54,7 +54,7 @@ def test_a_call_makes_the_connection_young_again() -> None:
     run(scenario())
 
 
-def test_a_record_has_to_arrive_in_its_time_however_slowly_it_trickles() -> None:
+def test_a_record_must_arrive_in_its_time() -> None:
     async def scenario() -> None:
         async with serving(Limits(record_time=30)) as server:
             client = await server.connect()
@@ -84,7 +84,7 @@ def test_the_time_of_the_next_record_starts_anew() -> None:
     run(scenario())
 
 
-def test_a_peer_that_does_not_read_is_let_go_after_its_time() -> None:
+def test_a_peer_that_never_reads_is_ended() -> None:
     async def scenario() -> None:
         async with serving(Limits(unread=1 << 16, write_time=30)) as server:
             client = await server.connect()
@@ -96,7 +96,7 @@ def test_a_peer_that_does_not_read_is_let_go_after_its_time() -> None:
     run(scenario())
 
 
-def test_one_that_has_sent_all_and_does_not_read_the_rest_is_let_go_after_that_time_too() -> None:
+def test_a_peer_at_its_end_must_read_too() -> None:
     async def scenario() -> None:
         async with serving(Limits(unread=64 << 20, write_time=30, idle_time=None)) as server:
             client = await server.connect()
@@ -120,7 +120,7 @@ def test_a_host_that_vanishes_is_found_out() -> None:
     run(scenario())
 
 
-def test_a_connection_with_calls_under_way_is_never_overdue() -> None:
+def test_calls_in_progress_keep_a_connection() -> None:
     async def scenario() -> None:
         async with serving(Limits(calls=1)) as server:
             client = await server.connect()
@@ -131,7 +131,7 @@ def test_a_connection_with_calls_under_way_is_never_overdue() -> None:
     run(scenario())
 
 
-def test_the_time_of_a_long_call_is_not_held_against_the_peer() -> None:
+def test_a_long_call_does_not_count_as_silence() -> None:
     async def scenario() -> None:
         async with serving(Limits(calls=1)) as server:
             client = await server.connect()
@@ -162,7 +162,7 @@ def test_local_sockets_may_be_silent_for_ever(tmp_path: Path) -> None:
     run(scenario())
 
 
-def test_a_new_connection_takes_the_place_of_the_longest_silent_one() -> None:
+def test_a_new_connection_replaces_the_longest_silent() -> None:
     async def scenario() -> None:
         async with serving(Limits(connections=2)) as server:
             first, second = await server.connect(), await server.connect()
@@ -192,7 +192,7 @@ def test_connections_with_calls_under_way_keep_their_place() -> None:
     run(scenario())
 
 
-def test_a_burst_of_connections_is_never_more_than_the_limit() -> None:
+def test_a_burst_of_connections_stays_within_limits() -> None:
     most = 3
 
     async def scenario() -> None:
@@ -227,7 +227,7 @@ class Exhausted:
         return accept(self.sock)
 
 
-def test_without_descriptors_room_is_made_and_accepting_goes_on_later(
+def test_accepting_goes_on_after_descriptors_run_out(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("oncrpc.aio.stream.ACCEPT_PAUSE", 0.001)
@@ -260,7 +260,7 @@ def test_a_listener_that_pauses_can_be_closed() -> None:
     run(scenario())
 
 
-def test_a_connection_that_is_gone_before_it_is_accepted_is_passed_over() -> None:
+def test_a_connection_gone_before_accept_is_skipped() -> None:
     async def scenario() -> None:
         async with serving() as server:
             exhausted = Exhausted(server.listener.sock, ConnectionAbortedError())
@@ -272,7 +272,7 @@ def test_a_connection_that_is_gone_before_it_is_accepted_is_passed_over() -> Non
     run(scenario())
 
 
-def test_a_carried_connection_whose_peer_is_gone_is_ended() -> None:
+def test_a_carried_connection_without_peer_is_ended() -> None:
     async def scenario() -> None:
         async with serving() as server:
             gone = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -296,7 +296,7 @@ def test_over_ipv6_the_scope_is_kept() -> None:
     run(scenario())
 
 
-def test_at_its_bound_a_source_loses_its_own_longest_silent_connection() -> None:
+def test_a_full_source_loses_its_own_connection() -> None:
     async def scenario() -> None:
         async with serving(Limits(per_source=2)) as server:
             other = await connect_from(server, "127.0.0.2")
@@ -309,7 +309,7 @@ def test_at_its_bound_a_source_loses_its_own_longest_silent_connection() -> None
     run(scenario())
 
 
-def test_a_source_whose_connections_all_have_calls_under_way_gets_no_more() -> None:
+def test_a_busy_source_gets_no_more_connections() -> None:
     async def scenario() -> None:
         async with serving(Limits(per_source=1)) as server:
             other = await connect_from(server, "127.0.0.2")
@@ -326,7 +326,7 @@ def test_a_source_whose_connections_all_have_calls_under_way_gets_no_more() -> N
     run(scenario())
 
 
-def test_of_a_source_that_has_gone_nothing_is_kept() -> None:
+def test_nothing_is_kept_of_a_gone_source() -> None:
     async def scenario() -> None:
         async with serving() as server:
             client = await connect_from(server, "127.0.0.2")
@@ -338,7 +338,7 @@ def test_of_a_source_that_has_gone_nothing_is_kept() -> None:
     run(scenario())
 
 
-def test_at_a_local_socket_the_user_is_the_source(tmp_path: Path) -> None:
+def test_local_users_are_sources(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with serving(Limits(per_source=1), str(tmp_path / "sock")) as server:
             first, second = await server.connect(), await server.connect()
@@ -349,7 +349,7 @@ def test_at_a_local_socket_the_user_is_the_source(tmp_path: Path) -> None:
     run(scenario())
 
 
-def test_a_call_of_a_connection_that_breaks_in_the_same_breath_is_cancelled() -> None:
+def test_a_call_is_cancelled_when_its_connection_breaks() -> None:
     async def scenario() -> None:
         async with serving() as server:
             client = await server.connect()
@@ -370,9 +370,7 @@ def test_a_call_of_a_connection_that_breaks_in_the_same_breath_is_cancelled() ->
         ("2001:db8::1", "2001:db8:0:1::1", False),
     ],
 )
-def test_a_source_is_an_ipv4_address_or_an_ipv6_network(
-    one: str, other: str, *, same: bool
-) -> None:
+def test_a_source_is_an_address_or_network(one: str, other: str, *, same: bool) -> None:
     found = [Caller("tcp", (host, 700, 0)).origin for host in (one, other)]
 
     assert (found[0] == found[1]) is same

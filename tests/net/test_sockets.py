@@ -33,21 +33,21 @@ def test_a_socket_is_bound_and_does_not_block(netid: str) -> None:
         assert bool(accepts) == netid.startswith("tcp")
 
 
-def test_ipv6_and_ipv4_have_the_port_beside_each_other() -> None:
+def test_ipv6_and_ipv4_share_a_port() -> None:
     with listen(transport("udp6"), "::", 0) as six:
         port = six.getsockname()[1]
         with listen(transport("udp"), "0.0.0.0", port) as four:
             assert four.getsockname()[1] == port
 
 
-def test_a_port_that_is_taken_is_an_error_that_leaves_no_socket() -> None:
+def test_a_taken_port_leaves_no_socket() -> None:
     with listen(transport("tcp"), "127.0.0.1", 0) as first:
         with pytest.raises(OSError, match="in use") as raised:
             listen(transport("tcp"), "127.0.0.1", first.getsockname()[1])
         assert raised.value.errno == errno.EADDRINUSE
 
 
-def test_a_local_socket_is_for_everyone_and_replaces_a_dead_one(tmp_path: Path) -> None:
+def test_a_local_socket_replaces_a_dead_one(tmp_path: Path) -> None:
     path = tmp_path / "sock"
     listen_local(str(path)).close()
 
@@ -76,7 +76,7 @@ def test_the_loopback_interface_is_known() -> None:
     assert LO in loopback_interfaces()
 
 
-def test_groups_are_joined_on_the_interfaces_that_have_them() -> None:
+def test_groups_are_joined_on_every_interface() -> None:
     with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
         names = {name for _, name in socket.if_nameindex()}
         assert set(join_group(sock, "ff02::202")) <= names
@@ -84,7 +84,7 @@ def test_groups_are_joined_on_the_interfaces_that_have_them() -> None:
 
 
 @pytest.mark.parametrize(("netid", "host"), [("udp", "127.0.0.1"), ("udp6", "::1")])
-def test_of_datagrams_only_calls_get_as_far_as_the_queue(netid: str, host: str) -> None:
+def test_only_calls_reach_the_datagram_queue(netid: str, host: str) -> None:
     with listen(transport(netid), host, 0) as ours, socket.socket(ours.family, ours.type) as sender:
         for message in (b"", words(1), words(1, 1, 0), words(1, 2), words(2, 0)[:7], words(3, 0)):
             sender.sendto(message, ours.getsockname())
@@ -102,7 +102,7 @@ def test_more_calls_wait_than_by_default() -> None:
         assert queue[1] > queue[0]
 
 
-def test_where_the_kernel_filters_nothing_the_socket_serves_all_the_same(
+def test_a_socket_serves_without_the_filter(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sockets, "SO_ATTACH_FILTER", -1)

@@ -69,14 +69,14 @@ def test_any_credential_has_a_judgement(cred: opaque_auth) -> None:
 
 
 @given(values_of(authsys_parms))
-def test_what_a_client_says_of_itself_is_what_the_server_reads(parms: authsys_parms) -> None:
+def test_the_server_reads_what_the_client_says(parms: authsys_parms) -> None:
     cred = auth_sys(parms.machinename, parms.uid, parms.gid, parms.gids, stamp=parms.stamp)
 
     assert cred.body == encode(authsys_parms, parms)
     assert judge(cred) == parms
 
 
-def test_what_is_too_long_for_a_credential_is_cut() -> None:
+def test_long_names_and_groups_are_cut() -> None:
     judged = judge(auth_sys(b"h" * 300, 1, 2, range(20)))
 
     assert judged == authsys_parms(0, b"h" * 255, 1, 2, list(range(16)))
@@ -95,7 +95,7 @@ def test_what_is_too_long_for_a_credential_is_cut() -> None:
         ),
     ],
 )
-def test_the_verifier_of_a_reply_is_none_or_an_echo(
+def test_a_reply_verifier_is_none_or_echo(
     cred: opaque_auth, verf: opaque_auth, answered: opaque_auth
 ) -> None:
     assert response_verifier(cred, verf) == answered
@@ -128,7 +128,7 @@ def test_a_credential_alone_is_made_a_flavor(auth: opaque_auth, kind: type[Flavo
 
 
 @pytest.mark.parametrize("verf", [SHORT, ENCODED], ids=["as in the RFC", "as in C"])
-def test_a_shorthand_is_used_in_place_of_auth_sys(verf: opaque_auth) -> None:
+def test_a_shorthand_replaces_auth_sys(verf: opaque_auth) -> None:
     flavor = SysFlavor(ME)
 
     flavor.accepted(ME, AUTH_NONE)
@@ -158,7 +158,7 @@ def test_a_shorthand_that_was_flushed_is_given_up() -> None:
     assert flavor.credential() is ME
 
 
-def test_a_newer_shorthand_outlives_the_refusal_of_an_older_one() -> None:
+def test_refusing_an_old_shorthand_keeps_the_new() -> None:
     flavor, newer = SysFlavor(ME), opaque_auth(auth_flavor.AUTH_SHORT, b"newer")
     flavor.accepted(ME, newer)
 
@@ -171,7 +171,7 @@ def called(cred: opaque_auth) -> call_body:
     return call_body(2, 1, 1, 0, cred, AUTH_NONE)
 
 
-def test_by_default_credentials_are_judged_as_c_servers_do() -> None:
+def test_credentials_are_judged_as_in_c() -> None:
     assert Judge().judge(called(AUTH_NONE), b"") == (None, AUTH_NONE)
     assert Judge().judge(called(ME), b"") == (judge(ME), AUTH_NONE)
     assert Judge().judge(called(SHORT), b"") == auth_stat.AUTH_REJECTEDCRED
@@ -246,7 +246,7 @@ def test_what_is_no_auth_sys_gets_no_shorthand() -> None:
     assert len(judging) == 0
 
 
-def test_client_and_server_agree_on_shorthands_even_when_they_are_flushed() -> None:
+def test_shorthands_survive_a_flush() -> None:
     judging = Shorthands(random=Numbers())
     link = MemoryLink([Counter()], auth=ME, judge=judging)
     client = COUNTER_V3.Client(link)
@@ -292,13 +292,13 @@ class PasswordFlavor(Flavor):
             raise AuthError(auth_stat.AUTH_INVALIDRESP)
 
 
-def test_a_further_flavor_is_a_class_on_each_side() -> None:
+def test_a_further_flavor_is_two_classes() -> None:
     link = MemoryLink([Counter()], auth=PasswordFlavor(b"open"), judge=PasswordJudge())
 
     assert sync.run(COUNTER_V3.Client(link).ADD(5)) == 5
 
 
-def test_a_verifier_that_the_flavor_does_not_accept_ends_the_call() -> None:
+def test_an_unaccepted_verifier_ends_the_call() -> None:
     link = MemoryLink([Counter()], auth=ME, judge=PasswordJudge())
 
     with pytest.raises(AuthError) as caught:

@@ -56,7 +56,7 @@ def error_of(reply: bytes) -> Exception | None:
     return call.error
 
 
-def test_a_call_is_laid_out_as_the_rfc_draws_it() -> None:
+def test_a_call_has_the_layout_of_the_rfc() -> None:
     call = started(datagrams(0x11223343))
 
     assert call.message == words(
@@ -76,7 +76,7 @@ def test_a_credential_goes_with_every_call() -> None:
     assert message[24:] == words(1, 24, 0, 1, b"h\0\0\0", 1, 2, 0, 0, 0)
 
 
-def test_a_call_may_have_a_credential_of_its_own() -> None:
+def test_a_call_may_have_its_own_credential() -> None:
     calls = Calls(first_xid=0, retransmit=False, auth=auth_sys(b"h", 1, 2))
 
     message = calls.start(NULL, (), now=0, timeout=1, auth=AUTH_NONE).message
@@ -102,7 +102,7 @@ class Renewing(Flavor):
 DENIED = words(1, 1, 1, 2)  # REPLY, MSG_DENIED, AUTH_ERROR, AUTH_REJECTEDCRED
 
 
-def test_a_refused_credential_is_renewed_once_and_the_call_sent_anew() -> None:
+def test_a_refused_credential_is_renewed_once() -> None:
     calls = Calls(first_xid=0, retransmit=False, auth=Renewing())
     call = started(calls)
     first = call.message
@@ -118,7 +118,7 @@ def test_a_refused_credential_is_renewed_once_and_the_call_sent_anew() -> None:
     assert call.result == 77
 
 
-def test_a_renewed_credential_that_is_refused_too_is_an_error() -> None:
+def test_a_renewed_credential_refused_too_is_an_error() -> None:
     calls = Calls(first_xid=0, retransmit=False, auth=Renewing())
     call = started(calls)
 
@@ -129,7 +129,7 @@ def test_a_renewed_credential_that_is_refused_too_is_an_error() -> None:
     assert len(calls) == 0
 
 
-def test_a_late_refusal_of_the_former_credential_is_dropped() -> None:
+def test_a_late_refusal_is_dropped() -> None:
     calls = Calls(first_xid=0, retransmit=True, auth=Renewing())
     call = started(calls)
     calls.feed(words(1) + DENIED)
@@ -138,7 +138,7 @@ def test_a_late_refusal_of_the_former_credential_is_dropped() -> None:
     assert not call.done
 
 
-def test_a_header_is_a_call_up_to_its_arguments() -> None:
+def test_a_header_ends_before_the_arguments() -> None:
     assert call_header(1, (COUNTER, 3, 1), cred=AUTH_NONE) + words(5) == (
         started(datagrams()).message
     )
@@ -229,7 +229,7 @@ def test_a_refusal_is_the_exception_of_its_name(reply: bytes, refusal: CallError
     assert vars(error) == {**vars(refusal), "procedure": ADD, "place": ""}
 
 
-def test_what_the_peer_refuses_says_which_call_and_where() -> None:
+def test_a_refusal_names_call_and_place() -> None:
     calls = Calls(first_xid=0, retransmit=False, place="192.0.2.1 port 2049 over tcp")
     refused, malformed = started(calls), started(calls)
 
@@ -287,7 +287,7 @@ def test_any_reply_ends_its_call(typed: tuple[object, bytes], keep: int) -> None
     assert call.error is None or isinstance(call.error, (CallError, ProtocolError))
 
 
-def test_a_datagram_is_sent_again_after_half_a_second_then_twice_as_long() -> None:
+def test_datagrams_are_resent_with_backoff() -> None:
     calls = datagrams()
     call = started(calls, now=100.0, timeout=60.0)
     times = []
@@ -394,7 +394,7 @@ def check_agreement(added: list[int], calls: dict[int, Pending]) -> None:
             assert isinstance(call.error, CallTimeout)
 
 
-def test_a_timeout_says_from_whom_there_is_no_reply() -> None:
+def test_a_timeout_names_the_peer() -> None:
     calls = Calls(first_xid=0, retransmit=False, place="192.0.2.1 port 2049 over tcp")
     call = started(calls, timeout=1.0)
 
@@ -422,7 +422,7 @@ def test_a_renewed_call_is_due_once() -> None:
     assert calls.next_deadline() == 1.5
 
 
-def test_what_calls_leave_behind_is_bounded_by_those_under_way() -> None:
+def test_ended_calls_leave_bounded_memory() -> None:
     calls = datagrams()
     for _ in range(5):
         started(calls)
@@ -450,7 +450,7 @@ def test_of_many_calls_that_ended_none_is_due() -> None:
         max_size=60,
     )
 )
-def test_calls_are_due_as_if_all_were_looked_at(steps: list[tuple[str, int]]) -> None:
+def test_due_calls_match_a_full_scan(steps: list[tuple[str, int]]) -> None:
     calls, under_way, now = datagrams(), list[Pending](), 0.0
     for step, number in steps:
         now += 0.1
@@ -469,7 +469,7 @@ def test_calls_are_due_as_if_all_were_looked_at(steps: list[tuple[str, int]]) ->
         assert calls.next_deadline() == min((call.due_at for call in under_way), default=None)
 
 
-def test_a_bug_of_a_flavor_ends_the_call_of_whoever_uses_it() -> None:
+def test_a_bug_of_a_flavor_ends_its_call() -> None:
     class Broken(Flavor):
         def accepted(self, cred: opaque_auth, verf: opaque_auth) -> None:
             raise ZeroDivisionError

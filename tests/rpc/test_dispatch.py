@@ -52,7 +52,7 @@ def test_success_carries_the_results() -> None:
     assert answer(serving(Counter()), ADD_5) == ACCEPTED + words(0, 5)
 
 
-def test_null_is_served_by_every_service_that_declares_it() -> None:
+def test_every_service_serves_null() -> None:
     assert answer(serving(Counter()), called(0)) == ACCEPTED + words(0)
 
 
@@ -105,7 +105,7 @@ BAD_CRED = words(2, 0, 0, 0)
     ],
     ids=["RPC version", "credential", "program", "version", "procedure"],
 )
-def test_of_several_faults_the_first_in_order_is_answered(message: bytes, reply: bytes) -> None:
+def test_the_first_fault_in_order_is_answered(message: bytes, reply: bytes) -> None:
     assert answer(serving(Counter()), message) == reply
 
 
@@ -128,7 +128,7 @@ def test_bytes_that_are_no_call_get_no_reply(message: bytes) -> None:
 
 
 @given(typed_bytes | st.tuples(st.none(), st.binary()), st.sampled_from([0, 4, 8, 12, 24]))
-def test_any_bytes_get_a_reply_or_are_no_call(typed: tuple[Any, bytes], keep: int) -> None:
+def test_any_bytes_get_a_reply_or_protocolerror(typed: tuple[Any, bytes], keep: int) -> None:
     message = called(1, auth=b"")[:keep] + typed[1]
 
     try:
@@ -158,7 +158,7 @@ def test_a_handler_refuses_by_raising(error: CallError, reply: bytes) -> None:
     assert answer(serving(raising(error)), ADD_5) == reply
 
 
-def test_a_refusal_of_no_known_kind_is_answered_system_err() -> None:
+def test_an_unknown_refusal_is_system_err() -> None:
     class Refused(CallError):
         """A kind of its own."""
 
@@ -170,7 +170,7 @@ def test_a_refusal_of_no_known_kind_is_answered_system_err() -> None:
 
 
 @pytest.mark.parametrize("error", [ProgramMismatch(-1, 5), AuthError(1 << 40)])
-def test_a_refusal_that_fits_no_reply_is_a_bug_of_the_handler(
+def test_a_refusal_without_encoding_is_system_err(
     error: CallError, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert answer(serving(raising(error)), ADD_5) == ACCEPTED + words(5)
@@ -188,9 +188,7 @@ def test_a_refusal_that_fits_no_reply_is_a_bug_of_the_handler(
     ],
     ids=["raises", "recurses", "raises later", "result out of range", "result of another type"],
 )
-def test_a_bug_in_a_handler_is_system_err_and_a_log_record(
-    service: Odd, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_bug_is_system_err_and_logged(service: Odd, caplog: pytest.LogCaptureFixture) -> None:
     assert answer(serving(service), ADD_5) == ACCEPTED + words(5)
     assert [record.getMessage() for record in caplog.records] == ["COUNTER_V3.ADD failed"]
     assert caplog.records[0].exc_info is not None
@@ -234,7 +232,7 @@ ECHOED = words(XID, 1, 0, 2, 3, b"abc\0")  # REPLY, MSG_ACCEPTED, the verifier o
     [(Counter(), words(0, 5)), (raising(SystemFailure()), words(5))],
     ids=["success", "refusal"],
 )
-def test_the_verifier_that_came_with_auth_sys_is_echoed(service: Service, outcome: bytes) -> None:
+def test_the_verifier_of_auth_sys_is_echoed(service: Service, outcome: bytes) -> None:
     auth = CRED_SYS + words(2, 3, b"abc\0")
 
     assert answer(serving(service), called(1, words(5), auth=auth)) == ECHOED + outcome
@@ -278,7 +276,7 @@ def test_a_version_is_served_once() -> None:
         serving(Counter(), Counter())
 
 
-def test_a_refusal_can_be_made_for_a_message_that_was_not_admitted() -> None:
+def test_a_refusal_needs_only_the_xid() -> None:
     assert refuse(words(XID), SystemFailure()) == ACCEPTED + words(5)
 
 

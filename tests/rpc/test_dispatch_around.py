@@ -37,7 +37,7 @@ from support.service import Counter
 from support.words import words
 
 
-def test_before_is_told_of_calls_that_have_a_procedure_and_may_refuse() -> None:
+def test_before_sees_calls_with_a_procedure() -> None:
     told: list[int] = []
 
     def before(call: Call) -> None:
@@ -63,7 +63,7 @@ def test_before_is_told_of_calls_that_have_a_procedure_and_may_refuse() -> None:
     ],
 )
 @pytest.mark.parametrize("caller", [TCP, UDP])
-def test_before_may_refuse_or_silence_a_call_at_once_or_later(
+def test_before_may_refuse_at_once_or_later(
     caller: Caller, outcome: Exception | None, expected: bytes | None, *, at_once: bool
 ) -> None:
     def decide() -> None:
@@ -120,7 +120,7 @@ class Hooks:
         (Odd(lambda call, arg: "text"), ADD_5, XdrError),
     ],
 )
-def test_a_hook_stands_around_a_call_and_sees_its_outcome(
+def test_a_hook_sees_the_outcome_of_a_call(
     service: Service, message: bytes, outcome: object
 ) -> None:
     hook = Hooks()
@@ -134,7 +134,7 @@ def test_a_hook_stands_around_a_call_and_sees_its_outcome(
 
 
 @pytest.mark.parametrize("handler", [raising(SystemFailure()), Odd(later_broken)])
-def test_what_a_hook_swallows_is_a_failure_all_the_same(handler: Service) -> None:
+def test_an_error_swallowed_by_hooks_is_failure(handler: Service) -> None:
     hooked = Dispatcher([handler], clock=ManualClock(), hooks=[Hooks(swallow=True)])
 
     assert answer(hooked, ADD_5) == ACCEPTED + words(5)
@@ -190,7 +190,7 @@ def test_a_cancelled_call_leaves_its_hooks() -> None:
     assert left == [True]
 
 
-def test_a_repeated_datagram_gets_its_first_answer_and_runs_once() -> None:
+def test_a_repeated_datagram_runs_once() -> None:
     counter = Counter()
     dispatcher = serving(counter)
 
@@ -243,7 +243,7 @@ def test_a_repeated_datagram_runs_again_after_the_lifetime() -> None:
     assert counter.added == [5, 5]
 
 
-def test_a_call_that_still_runs_is_not_answered_a_second_time() -> None:
+def test_a_repetition_of_a_running_call_is_dropped() -> None:
     service = Odd(later)
     dispatcher = serving(service)
 
@@ -316,9 +316,7 @@ def test_a_cancelled_call_runs_again_when_repeated() -> None:
 
 
 @pytest.mark.parametrize("judgement", [None, "no"])
-def test_a_judge_with_a_bug_is_a_failure_that_is_logged(
-    judgement: Any, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_bug_of_a_judge_is_logged(judgement: Any, caplog: pytest.LogCaptureFixture) -> None:
     class Broken(Judge):
         def judge(self, call: call_body, message: bytes) -> Any:
             return judgement or dict[auth_flavor, Any]()[call.cred.flavor]
@@ -330,7 +328,7 @@ def test_a_judge_with_a_bug_is_a_failure_that_is_logged(
     assert logged == "a call of 192.0.2.1 port 700 over tcp was not admitted"
 
 
-def test_a_handler_that_raises_cancelled_at_once_is_a_failure(
+def test_a_handler_raising_cancelled_is_a_failure(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     def cancelled(*_: object) -> None:

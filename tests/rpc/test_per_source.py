@@ -24,7 +24,7 @@ async def soon(reply: asyncio.Future[bytes], calls: CallsPerSource, who: Caller)
 
 
 @pytest.mark.parametrize("ends", ["by an answer", "by a failure", "cancelled"])
-def test_a_share_is_spent_while_so_many_calls_are_in_progress(ends: str) -> None:
+def test_a_source_is_full_until_calls_end(ends: str) -> None:
     async def scenario() -> None:
         calls, reply = CallsPerSource(most=2), asyncio.get_running_loop().create_future()
         tasks = [asyncio.create_task(soon(reply, calls, HERE)) for _ in range(2)]
@@ -58,9 +58,7 @@ def test_a_share_is_spent_while_so_many_calls_are_in_progress(ends: str) -> None
         (caller("::1", loopback=True), caller("::2"), False),
     ],
 )
-def test_a_source_is_an_ipv4_address_or_ipv6_network(
-    one: Caller, other: Caller, *, same: bool
-) -> None:
+def test_a_source_is_an_address_or_network(one: Caller, other: Caller, *, same: bool) -> None:
     async def scenario() -> None:
         calls = CallsPerSource(most=1)
         task = asyncio.create_task(soon(asyncio.Future(), calls, one))

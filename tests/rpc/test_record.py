@@ -41,13 +41,13 @@ def fed(reader: RecordReader, pieces: list[bytes]) -> list[bytes]:
     return found
 
 
-def test_a_message_is_one_fragment_that_is_the_last() -> None:
+def test_a_message_is_one_last_fragment() -> None:
     assert encode_record(b"abcde") == words(0x80000005, b"abcde")
 
 
 @pytest.mark.slow
 @given(st.lists(messages, max_size=4), st.data())
-def test_a_record_is_the_same_however_it_is_cut(records: list[bytes], data: st.DataObject) -> None:
+def test_a_record_survives_any_cut(records: list[bytes], data: st.DataObject) -> None:
     wire = b"".join(in_fragments(data.draw(pieces_of(record))) for record in records)
 
     found = fed(RecordReader(), data.draw(pieces_of(wire)))
@@ -78,9 +78,7 @@ def test_reading_may_be_left_and_gone_on_with(records: list[bytes], first: int) 
 
 @pytest.mark.slow
 @given(st.lists(messages, max_size=5), st.data())
-def test_records_are_the_same_wherever_reading_is_left_and_whoever_goes_on(
-    records: list[bytes], data: st.DataObject
-) -> None:
+def test_records_survive_a_change_of_reader(records: list[bytes], data: st.DataObject) -> None:
     wire = b"".join(in_fragments(data.draw(pieces_of(record))) for record in records)
     reader, found = RecordReader(), list[bytes]()
 
@@ -106,7 +104,7 @@ def test_an_empty_record_is_a_record() -> None:
     assert fed(RecordReader(), [words(0x80000000, 0x80000000)]) == [b"", b""]
 
 
-def test_what_is_held_are_the_bytes_of_unfinished_records() -> None:
+def test_only_unfinished_records_are_held() -> None:
     reader = RecordReader()
     held = []
 
@@ -130,7 +128,7 @@ def test_what_was_forgotten_is_not_gone_on_with() -> None:
     assert fed(reader, [encode_record(b"de")]) == [b"de"]
 
 
-def test_small_fragments_take_no_more_memory_than_their_bytes() -> None:
+def test_small_fragments_take_only_their_bytes() -> None:
     small = words(2, b"ab") * 1000
     tracemalloc.start()
     reader = RecordReader()
@@ -149,7 +147,7 @@ def test_a_record_at_the_bounds_is_read() -> None:
 
 
 @pytest.mark.parametrize("wire", [words(0x80000005), words(5), words(3, b"abc", 0x80000002)])
-def test_a_header_beyond_the_bound_is_refused_before_its_data(wire: bytes) -> None:
+def test_a_header_beyond_the_bound_is_refused(wire: bytes) -> None:
     reader = RecordReader(max_record=4)
 
     with pytest.raises(ProtocolError, match="a record of over 4 bytes"):
@@ -183,7 +181,7 @@ def test_records_before_a_bad_one_are_read() -> None:
         next(records)
 
 
-def test_the_reader_tells_whether_it_is_within_a_record() -> None:
+def test_the_reader_knows_when_within_a_record() -> None:
     reader = RecordReader()
     within = [reader.within_record]
 
@@ -219,9 +217,7 @@ def test_reading_takes_time_in_proportion_to_the_bytes(size: int | None, step: i
 
 
 @given(st.lists(st.binary(max_size=40), max_size=4), st.integers(0, 200))
-def test_what_is_unread_brings_another_reader_to_the_same_place(
-    messages: list[bytes], place: int
-) -> None:
+def test_unread_bytes_bring_another_reader_level(messages: list[bytes], place: int) -> None:
     """Of two fragments each, cut anywhere."""
     wire = b"".join(len(m[:5]).to_bytes(4, "big") + m[:5] + encode_record(m[5:]) for m in messages)
     first, second = RecordReader(), RecordReader()

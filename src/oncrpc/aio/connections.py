@@ -1,17 +1,18 @@
-"""The connections of a server together: their limits, their turns, and which one has to go.
+"""The connections of a server: fair scheduling, their limits, and which one is ended first.
 
-Turns, connections and memory go by source, an address or the user at a local socket, so that nobody
-can push out everybody else, or keep them waiting by having many connections.
+Scheduling, counts and memory go by source, an address or the user at a local socket. So no source
+can push out the others, or keep them waiting, by opening many connections.
 
-At its own bound a source's new connection takes the place of one of its own. In a full pool the
-source that has most connections loses one, if it has more than the newcomer's, even one with calls
-under way; else it is whichever has been silent longest. A connection with calls under way keeps its
-place for a time only: its peer may be gone.
+A source at its own limit loses one of its own connections to a new one. In a full pool the source
+with most connections loses one, if it has more than the newcomer's source would have, even one with
+calls in progress; else the connection that has been silent longest is ended. Calls in progress
+protect a connection for a limited time only: its peer may be gone.
 
-Calls that are not answered, those that have not arrived as a whole and those under way, take memory
-together: of the source that holds most the connection that holds most goes. Neither the oldest nor
-the largest of all would do: many small pieces of one host would push out another's long record. Of
-those that do not read their replies the ones that began it first go when the replies are too many.
+Memory of unanswered calls, incomplete ones and those in progress, is counted together. Above the
+limit the source that holds most loses the connection that holds most. Neither the oldest nor the
+largest connection of all would be right: many small pieces of one host would push out the long
+record of another. When unread replies are too many, the connections that stopped reading first are
+ended first.
 """
 
 from __future__ import annotations
@@ -30,14 +31,14 @@ if TYPE_CHECKING:
     from oncrpc.aio.stream import Connection
 
 SLICE = 0.005
-"""Seconds for which streams are answered before everything else that waits has its turn."""
+"""Seconds for which streams are served before datagrams and new connections are."""
 
 LEAST_READ = 16 << 10
-"""Bytes that are read at a time where no record is longer: they may have to wait for their turn."""
+"""Bytes to read at a time where records are shorter than that."""
 
 
 class Carried(NamedTuple):
-    """An open connection on its way to another image; the times are of the monotonic clock."""
+    """An open connection to be handed to another process; times are of the monotonic clock."""
 
     descriptor: int
     netid: str
@@ -47,11 +48,11 @@ class Carried(NamedTuple):
     record_at: float
 
 
-class Turns:
-    """Connections that have something to do: a turn for each source, for one of its connections.
+class FairQueue:
+    """Connections with records to answer, by source: one connection of each source at a time.
 
-    While nobody waits a connection may be answered at once, as long as such answers have not filled
-    a slice; then it is put in the row, and whatever else waits is done first.
+    A connection need not wait if no other does, as long as such answers do not fill a slice of
+    time; after that it joins the queue, and other events of the loop are served first.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -61,16 +62,16 @@ class Turns:
         self._began = self._last = 0.0
 
     def at_once(self, now: float) -> bool:
-        """Whether a connection may be answered now, without waiting for a turn."""
+        """Whether a connection may be answered now, without joining the queue."""
         if self._serving or self._held:
             return False
         if now - self._last > SLICE:
-            self._began = now  # there was time for everything else
+            self._began = now  # the loop has served other events
         self._last = now
         return now - self._began <= SLICE
 
     def add(self, connection: Connection) -> None:
-        """The connection has bytes that were not looked at; it must not be waiting already."""
+        """Queue a connection that has records to answer; it must not be queued already."""
         row = self._waiting.get(connection.source)
         if row is None:
             row = self._waiting[connection.source] = deque()
@@ -78,11 +79,11 @@ class Turns:
         self._serve_soon()
 
     def hold(self) -> None:
-        """Give nobody a turn until ``go_on``."""
+        """Serve no connection until ``go_on``."""
         self._held = True
 
     def go_on(self) -> None:
-        """Give those that wait their turns."""
+        """Serve the connections that wait."""
         self._held = False
         if self._waiting:
             self._serve_soon()
@@ -100,7 +101,7 @@ class Turns:
         while self._waiting and self.clock() <= until:
             source, row = next(iter(self._waiting.items()))
             connection = row.popleft()
-            if connection.take_turn():
+            if connection.answer_some():
                 row.append(connection)
             if not row:
                 del self._waiting[source]
@@ -114,7 +115,11 @@ class Turns:
 class Pool:
     """The connections of some listeners, longest silent first, and their limits.
 
-    Pools may share ``turns`` and the ``poller``, which whoever made it closes.
+    Pools may share the ``queue`` and the ``poller``; the pool does not close the poller.
+
+    Between two events: every open connection is in ``connections`` and in ``sources`` under its
+    source; ``not_reading`` has those whose peer must read first, ``unanswered`` the bytes of each
+    that holds some.
     """
 
     def __init__(
@@ -123,9 +128,9 @@ class Pool:
         clock: Callable[[], float],
         *,
         poller: Poller,
-        turns: Turns | None = None,
+        queue: FairQueue | None = None,
     ) -> None:
-        self.limits, self.clock, self.turns = limits, clock, turns or Turns(clock)
+        self.limits, self.clock, self.queue = limits, clock, queue or FairQueue(clock)
         self.poller = poller
         self.connections: OrderedDict[Connection, None] = OrderedDict()
         self.sources: dict[Origin, OrderedDict[Connection, None]] = {}
@@ -135,7 +140,7 @@ class Pool:
         self._unanswered_by_all = 0
 
     def touch(self, connection: Connection) -> None:
-        """The connection was heard of just now."""
+        """Note that the connection was heard of just now."""
         own = self.sources.get(connection.source)
         if own is None:
             own = self.sources[connection.source] = OrderedDict()
@@ -144,7 +149,7 @@ class Pool:
             kept.move_to_end(connection)
 
     def drop(self, connection: Connection) -> None:
-        """The connection has ended."""
+        """Forget a connection that has ended."""
         self.connections.pop(connection, None)
         self.not_reading.pop(connection, None)
         if connection.unanswered:
@@ -156,7 +161,7 @@ class Pool:
                 del self.sources[connection.source]
 
     def make_room(self, source: Origin) -> bool:
-        """Whether one more may come in from there; if need be another one has to go."""
+        """Whether one more connection may come in; if need be another one is ended."""
         own = len(self.sources.get(source, ()))
         if own >= self.limits.per_source:
             return self.evict(self.sources[source])
@@ -166,7 +171,7 @@ class Pool:
         return self.evict(most, busy=True) if len(most) > own + 1 else self.evict()
 
     def hold(self, connection: Connection) -> None:
-        """The connection's peer has stopped reading; the first that did goes if they are many."""
+        """Note a peer that does not read; when unread replies are too many, end the first one."""
         self.not_reading[connection] = None
         unread = sum(len(c.stream.unsent) for c in self.not_reading)
         while unread > self.limits.unread_by_all:
@@ -175,9 +180,9 @@ class Pool:
             first.end("too many replies are unread")
 
     def count(self, connection: Connection, size: int) -> None:
-        """So many bytes of its calls are not answered; if all are too many whoever has most goes.
+        """Note the bytes of its calls that are not answered; above the limit end the greediest.
 
-        One alone is bound by the limits of a connection.
+        A single connection is bounded by its own limits.
         """
         self._unanswered_by_all += size - self.unanswered.pop(connection, 0)
         if size:
@@ -186,7 +191,7 @@ class Pool:
             self._greediest().end("too many calls are not answered")
 
     def _greediest(self) -> Connection:
-        """Of the source that holds most the connection that holds most."""
+        """The connection that holds most, of the source that holds most."""
         held: Counter[Origin] = Counter()
         for connection, size in self.unanswered.items():
             held[connection.source] += size
@@ -195,10 +200,10 @@ class Pool:
         return max(own, key=self.unanswered.__getitem__)
 
     def evict(self, among: Mapping[Connection, None] | None = None, *, busy: bool = False) -> bool:
-        """End the longest silent connection that has no call under way; whether there was one.
+        """End the longest silent connection without a call in progress; whether there was one.
 
-        If all have, it is one that has been silent for ``call_time``; if ``busy`` may be ended it
-        need not have been.
+        If all have calls in progress, end one that has been silent for ``call_time``; with
+        ``busy`` end one in any case.
         """
         among = self.connections if among is None else among
         found = next((connection for connection in among if not connection.calls), None)
@@ -211,7 +216,7 @@ class Pool:
         return found is not None
 
     def sweep(self) -> None:
-        """End the connections that are beyond a time limit."""
+        """End the connections that have exceeded a time limit."""
         now = self.clock()
         for connection in list(self.connections):
             reason = connection.overdue(now)

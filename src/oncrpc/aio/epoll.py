@@ -1,8 +1,8 @@
-"""Many descriptors that are watched at little cost: an epoll of our own, watched by the event loop.
+"""Watching many descriptors cheaply: an epoll of our own, watched by the event loop.
 
-To have asyncio watch a descriptor and let go of it again costs some fifty microseconds, more than
-it takes to answer a call. A connection that is made for one call would spend most of its life on
-that. Here both are one system call each.
+For asyncio to watch a descriptor and stop again costs some fifty microseconds, more than it takes
+to answer a call. A connection made for one call would spend most of its life on that. Here each is
+one system call.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from collections.abc import Callable
 
 READ, WRITE, ERROR = select.EPOLLIN, select.EPOLLOUT, select.EPOLLERR
 MAX_EVENTS = 256
-"""Descriptors that are looked after before the event loop has its turn."""
+"""Descriptors that are served before the event loop goes on."""
 
 Ready = Callable[[int], None]
-"""Told what a descriptor is ready for: ``READ``, ``WRITE``, or an error, which is both.
+"""Called with what a descriptor is ready for: ``READ``, ``WRITE``, ``ERROR``.
 
-``ERROR`` is told of whatever is watched for.
+``ERROR`` is reported whatever is watched for.
 """
 
 
 class Poller:
-    """Descriptors, and who is told when they are ready; to be closed at the end."""
+    """Descriptors, and what to call when they are ready; close it at the end."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop, self._epoll = loop, select.epoll()
@@ -40,7 +40,7 @@ class Poller:
             self._soon.clear()
 
     def watch(self, descriptor: int, events: int, ready: Ready) -> None:
-        """Tell ``ready`` of these events from now on, and of no others; of none if they are 0."""
+        """Call ``ready`` for these events only from now on; 0 watches no more."""
         if descriptor not in self._ready:
             if events:
                 self._epoll.register(descriptor, events)
@@ -52,7 +52,7 @@ class Poller:
             del self._ready[descriptor]
 
     def soon(self, look: Callable[[], None]) -> None:
-        """Call ``look`` once everything else that there is to do now was done."""
+        """Call ``look`` when the event loop has done what is due now."""
         if not self._soon:
             self._loop.call_soon(self._look)
         self._soon.append(look)
@@ -65,5 +65,5 @@ class Poller:
     def _poll(self) -> None:
         for descriptor, events in self._epoll.poll(0, MAX_EVENTS):
             ready = self._ready.get(descriptor)
-            if ready is not None:  # else whoever was told before has let go of it
+            if ready is not None:  # else a callback before has unwatched it
                 ready(events)

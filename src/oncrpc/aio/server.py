@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from oncrpc.addr import join_uaddr
-from oncrpc.aio.connections import Carried, Pool, Turns
+from oncrpc.aio.connections import Carried, FairQueue, Pool
 from oncrpc.aio.epoll import Poller
 from oncrpc.aio.guard import Guard
 from oncrpc.aio.limits import LOCAL_LIMITS, Limits
@@ -51,7 +51,7 @@ class Server:
         self.listeners: list[UdpEndpoint | Listener] = []
         self.limits = limits if isinstance(limits, Limits) else Limits()
         self._by_netid = limits if isinstance(limits, Mapping) else {}
-        self._turns = Turns(time.monotonic)
+        self._queue = FairQueue(time.monotonic)
         self._poller = Poller(asyncio.get_running_loop())
         self.pools = {"tcp": self._pool(self.limits), "local": self._pool(local_limits)}
         self._sweeper: asyncio.TimerHandle | None = None
@@ -91,7 +91,7 @@ class Server:
         self.listeners.append(listener)
 
     def _pool(self, limits: Limits) -> Pool:
-        return Pool(limits, time.monotonic, poller=self._poller, turns=self._turns)
+        return Pool(limits, time.monotonic, poller=self._poller, queue=self._queue)
 
     def look_again(self) -> None:
         """Tell the server that the interfaces of this host have changed."""
@@ -146,7 +146,7 @@ class Server:
         """
         if self._sweeper is not None:
             self._sweeper.cancel()
-        self._turns.hold()
+        self._queue.hold()
         for endpoint in self.listeners:
             endpoint.stop()
         for connection in self._connections():
@@ -161,7 +161,7 @@ class Server:
         self.start()
         for connection in self._connections():
             connection.thaw()
-        self._turns.go_on()
+        self._queue.go_on()
 
     def adopt(self, connections: Iterable[Carried]) -> None:
         """Go on with connections that another image has frozen, those silent for longest first."""

@@ -1,13 +1,13 @@
 """Serving record-marked streams: TCP and local sockets (RFC 5531 §11).
 
-A connection cannot cost more than its bounds: a record's size, its time to arrive, the calls under
-way, the replies that the peer does not read. While it is at one of them nothing more is read from
-it, so that TCP's own flow control holds the peer. Nor does it keep others waiting: sources take
-turns, a few calls of a connection each, and after a slice of time datagrams and new connections
-have theirs. What bounds all connections together is the pool (``oncrpc.aio.connections``).
+A connection costs no more than its limits: the size of a record, the time for it to arrive, the
+calls in progress, the replies that the peer has not read. At one of them nothing more is read from
+the connection, so that TCP's own flow control holds the peer. Connections are served a few calls at
+a time, one source after the other, and after a slice of time datagrams and new connections are
+served. The limits of all connections together are in the pool (``oncrpc.aio.connections``).
 
-A connection outlives its process: frozen, it can be carried to another image of the program, with
-the bytes that were read but not answered and those that the peer has not taken yet.
+A connection survives a restart in place: frozen, it can be handed to another process, with the
+bytes that were read but not answered, and those that the peer has not taken.
 """
 
 from __future__ import annotations
@@ -49,11 +49,21 @@ OF_ACCEPTED = (
     (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 15),
     (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4),
 )
-"""Options that accepted sockets inherit: a host that vanished during a call is found out."""
+"""Options that accepted sockets inherit: keep-alive finds hosts that vanished during a call."""
 
 
 class Connection:
-    """One peer: its records in, its replies out as they are ready."""
+    """One peer: records come in, replies go out as they are ready.
+
+    Between two events:
+
+    - ``waiting`` says that it is in the pool's queue; what arrives then stays with the kernel;
+    - it reads unless it waits, is ``blocked``, or has reached its end;
+    - ``calls`` are the tasks of calls in progress, ``call_bytes`` the bytes of these calls;
+    - ``unanswered`` is what the pool was last told: bytes of calls without a reply;
+    - ``unread_since`` is set while the peer must read its replies first;
+    - only ``connection_lost`` sets ``is_lost``, and it is called once.
+    """
 
     def __init__(self, listener: Listener, sock: socket.SocketType, caller: Caller) -> None:
         self.listener, self.pool, self.caller = listener, listener.pool, caller
@@ -72,13 +82,13 @@ class Connection:
         self._waiter: asyncio.Future[None] | None = None
 
     def begin(self, carried: Carried | None = None) -> None:
-        """Answer what is there already; go on where another image of the program has left off."""
+        """Answer what has arrived already, or go on where another process has left off."""
         if carried is not None:
             self.pool.touch(self)
             self.heard_at, self.record_at = carried.heard_at, carried.record_at
             self.stream.write(carried.unsent)
             self.reader.feed(carried.unread)
-            self._wait_for_turn()
+            self._wait()
             self.stream.resume_reading()
             return
         self.stream.start()
@@ -89,10 +99,10 @@ class Connection:
         """The socket is closed."""
         self.pool.drop(self)
         if self.unanswered or self.waiting:
-            self.reader.forget()  # the rest of us goes when the garbage collector has seen it
+            self.reader.forget()  # its memory now; the rest when the garbage collector runs
         self.is_lost = True
         for task in self.calls:
-            # One that has not begun yet would leave its call behind, and hooks entered.
+            # Not at once: a task that has not begun would leave its call, and hooks, entered.
             self.listener.loop.call_soon(task.cancel)
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
@@ -114,12 +124,12 @@ class Connection:
         self.pool.touch(self)
         self.reader.feed(data)
         if self.waiting:
-            self.stream.pause_reading()  # what arrives while it waits stays with the kernel
-        elif not self.pool.turns.at_once(self.heard_at) or self.take_turn():
-            self._wait_for_turn()
+            self.stream.pause_reading()  # leave what arrives with the kernel
+        elif not self.pool.queue.at_once(self.heard_at) or self.answer_some():
+            self._wait()
 
     def eof_received(self) -> None:
-        """The peer has sent all; its calls are still answered."""
+        """The peer has sent everything; its calls are still answered."""
         if not (self.waiting or self.blocked or self.calls):
             self.stream.close()
 
@@ -130,14 +140,14 @@ class Connection:
         self.pool.hold(self)
 
     def resume_writing(self) -> None:
-        """It does again."""
+        """The peer reads again."""
         self.unread_since = None
         self.pool.not_reading.pop(self, None)
         self._go_on()
 
     @property
     def blocked(self) -> bool:
-        """No further record is to be taken now."""
+        """Whether no further record may be answered now."""
         return self.unread_since is not None or (bool(self.calls) and self._busy())
 
     def _busy(self) -> bool:
@@ -149,7 +159,7 @@ class Connection:
         return workers is not None and workers.full
 
     def overdue(self, now: float) -> str | None:
-        """Why the connection is to end at ``now``, if it is."""
+        """Why the connection must end at ``now``; None if it need not."""
         limits = self.pool.limits
         if self.unread_since is not None:
             return "does not read" if now - self.unread_since > limits.write_time else None
@@ -164,20 +174,20 @@ class Connection:
         return None
 
     def freeze(self) -> None:
-        """Read nothing more, and have no turn: the pool's turns are held."""
+        """Read nothing more; the pool's queue is held meanwhile."""
         self.stream.pause_reading()
 
     def thaw(self) -> None:
-        """Go on after ``freeze``; one that waits or is blocked reads again in its time."""
+        """Go on after ``freeze``; a connection that waits or is blocked reads again later."""
         self.stream.release()
         if not (self.waiting or self.blocked):
             self.stream.resume_reading()
 
     def carried(self) -> Carried | None:
-        """What another image needs to go on with it; None if it is to end with this one.
+        """What another process needs to go on with it; None if it must end with this one.
 
-        A connection that has a call under way is: nobody would answer that. Of the others
-        nothing more is sent until ``thaw``: the other image would send it again.
+        A connection with a call in progress ends: nothing could answer that call. On the others
+        nothing more is sent until ``thaw``: the other process would send it again.
         """
         unsent, descriptor = bytes(self.stream.unsent), self.stream.sock.fileno()
         if self.calls or descriptor < 0 or (self.stream.closing and not unsent):
@@ -194,12 +204,12 @@ class Connection:
         self.stream.abort()
         self.reader.forget()
 
-    def _wait_for_turn(self) -> None:
+    def _wait(self) -> None:
         self.waiting = True
-        self.pool.turns.add(self)
+        self.pool.queue.add(self)
 
-    def take_turn(self) -> bool:
-        """Answer some records; whether there may be another to be answered now."""
+    def answer_some(self) -> bool:
+        """Answer a batch of records; whether there may be more to answer."""
         self.waiting = not (self.stream.closing or self.blocked) and self._work()
         if self.stream.closing or self.waiting:
             return self.waiting
@@ -250,7 +260,7 @@ class Connection:
         return stopped and not (self.stream.closing or self.blocked)
 
     def _answer(self, message: bytes, replies: list[bytes]) -> int:
-        """Have the dispatcher answer; what is there at once is added, and its length given."""
+        """Have the dispatcher answer; add a reply that is ready, and return its length."""
         reply = self.listener.dispatcher.handle(message, self.caller)
         if reply is None:
             return 0
@@ -281,13 +291,13 @@ class Connection:
         self._go_on()
 
     def _go_on(self) -> None:
-        """Something that may have blocked is over; until now the peer could not do more."""
+        """Go on if nothing blocks any more; the peer could do nothing until now."""
         if self.blocked or self.stream.closing:
             return
         self.heard_at = self.record_at = self.pool.clock()
         self.pool.touch(self)
         if not self.waiting:
-            self._wait_for_turn()
+            self._wait()
 
     def _send(self, parts: list[bytes]) -> None:
         if parts and not self.stream.closing:
@@ -322,18 +332,18 @@ class Listener:
         self.loop.add_reader(self.sock.fileno(), self._accept)
 
     def stop(self) -> None:
-        """Accept no more until ``start``; those who connect wait in the socket."""
+        """Accept no more until ``start``; new connections wait in the socket."""
         if self._paused is not None:
             self._paused.cancel()
         self.loop.remove_reader(self.sock.fileno())
 
     def close(self) -> None:
-        """Accept no more; the connections that there are stay."""
+        """Accept no more; open connections stay."""
         self.stop()
         self.sock.close()
 
     def adopt(self, carried: Carried) -> None:
-        """Go on with a connection that another image of the program has accepted."""
+        """Go on with a connection that another process has accepted."""
         sock = socket.SocketType(*self._kind, carried.descriptor)
         try:
             source = sock.getpeername()
@@ -342,7 +352,7 @@ class Listener:
         self._begin(sock, source, carried)
 
     def caller(self, sock: socket.SocketType, source: Any) -> Caller:
-        """Who is at the other end of an accepted socket."""
+        """The caller at the other end of an accepted socket."""
         if self._kind[0] == socket.AF_UNIX:
             pidfd = partial(_pidfd_of_peer, sock, time.clock_gettime(time.CLOCK_BOOTTIME))
             uid, pid = peer_uid(sock), peer_pid(sock)
@@ -410,10 +420,10 @@ class Listener:
             sock.close()
 
     def _pause(self, error: OSError) -> None:
-        """Out of descriptors or memory: make room, and leave the queue alone for a moment."""
+        """Out of descriptors or memory: make room, and accept nothing for a moment."""
         log.warning("%s: cannot accept: %s", self.netid, error.strerror)
         if error.errno in FULL and self.pool.evict() and error.errno == errno.EMFILE:
-            return  # there is a descriptor again
+            return  # that freed a descriptor
         self.loop.remove_reader(self.sock.fileno())
         self._paused = self.loop.call_later(ACCEPT_PAUSE, self.start)
 
