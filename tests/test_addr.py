@@ -43,7 +43,7 @@ def netconfig(tmp_path: Path) -> str:
     return str(path)
 
 
-def test_the_transports_are_those_of_netconfig_in_its_order(netconfig: str) -> None:
+def test_transports_are_in_order_of_netconfig(netconfig: str) -> None:
     assert list(transports(netconfig).values()) == [
         Transport("udp", NC_TPI_CLTS, True, "inet", "udp"),
         Transport("tcp", NC_TPI_COTS_ORD, True, "inet", "tcp"),
@@ -72,7 +72,7 @@ def test_netids_are_compared_without_case() -> None:
 
 
 @pytest.mark.usefixtures("standard")
-def test_a_netid_that_the_host_lacks_is_an_address_error() -> None:
+def test_unknown_netid_is_an_address_error() -> None:
     with pytest.raises(AddressError, match="unknown netid 'sctp'"):
         transport("sctp")
 
@@ -82,7 +82,7 @@ def test_a_netid_that_the_host_lacks_is_an_address_error() -> None:
     ("netid", "known"),
     [("tcp", True), ("local", True), ("sctp6", True), ("rdma", True), ("-", True), ("xyz", False)],
 )
-def test_a_netid_is_the_hosts_or_of_the_registry(netid: str, known: bool) -> None:
+def test_netid_is_of_the_host_or_registry(netid: str, known: bool) -> None:
     assert is_netid(netid) is known
 
 
@@ -128,7 +128,7 @@ def test_what_is_no_universal_address_is_refused(uaddr: str) -> None:
 
 
 @given(st.text(st.characters(codec=None), max_size=30) | st.text("0123456789.:", max_size=30))
-def test_any_text_is_an_address_or_an_address_error(uaddr: str) -> None:
+def test_any_text_is_parsed_or_an_address_error(uaddr: str) -> None:
     try:
         host, port = split_uaddr(uaddr)
     except AddressError:

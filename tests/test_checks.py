@@ -7,18 +7,18 @@ import pytest
 from oncrpc.checks import check_kind, check_seconds
 
 
-def test_a_value_of_one_of_the_kinds_is_taken() -> None:
+def test_value_of_a_kind_is_accepted() -> None:
     check_kind("host", None, str, type(None))
     check_kind("host", "", str, type(None))
 
 
-def test_a_value_of_another_kind_is_refused_with_the_kinds_that_are_taken() -> None:
+def test_value_of_another_kind_is_refused() -> None:
     with pytest.raises(TypeError, match=r"^size is of type int or float, not 'big'$"):
         check_kind("size", "big", int, float, type(None))
 
 
 @pytest.mark.parametrize("seconds", [0, -1, 2.5, float("inf")])
-def test_a_number_of_seconds_is_taken_whatever_it_is(seconds: float) -> None:
+def test_any_number_of_seconds_is_accepted(seconds: float) -> None:
     check_seconds("timeout", seconds)
 
 

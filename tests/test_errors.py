@@ -67,15 +67,13 @@ def test_an_error_of_xdr_says_where() -> None:
         (OSError(), errno.EIO, "Input/output error"),
     ],
 )
-def test_an_error_of_the_system_keeps_its_number_and_text(
-    error: OSError, number: int, text: str
-) -> None:
+def test_system_error_keeps_number_and_text(error: OSError, number: int, text: str) -> None:
     ours = TransportError.of(error)
 
     assert (ours.errno, ours.strerror) == (number, text)
 
 
-def test_an_error_of_the_transport_is_made_from_its_number() -> None:
+def test_transport_error_is_made_from_errno() -> None:
     error = TransportError.number(errno.ECONNRESET)
 
     assert type(error) is TransportError
@@ -104,28 +102,28 @@ def test_a_refusal_says_what_it_carries(error: CallError, text: str) -> None:
         (PMAP_VERS.PMAPPROC_DUMP, "here", "PMAP_VERS.PMAPPROC_DUMP at here: no"),
     ],
 )
-def test_what_became_of_a_call_says_of_which_one(procedure: object, place: str, text: str) -> None:
+def test_call_error_names_the_procedure(procedure: object, place: str, text: str) -> None:
     error = ProtocolError("no")
     error.procedure, error.place = procedure, place
 
     assert str(error) == text
 
 
-def test_a_value_that_has_no_bytes_says_in_which_call_and_argument() -> None:
+def test_misfit_names_procedure_and_argument() -> None:
     error = XdrError("arg.port", None, "bad")
     error.procedure = PMAP_VERS.PMAPPROC_SET
 
     assert str(error) == "PMAP_VERS.PMAPPROC_SET(arg.port): bad"
 
 
-def test_a_closed_client_is_a_connection_that_was_ended_here() -> None:
+def test_closed_client_has_errno_econnaborted() -> None:
     error = ClientClosed.at("192.0.2.1 port 2049 over tcp")
 
     assert str(error) == "192.0.2.1 port 2049 over tcp: the client is closed"
     assert error.errno == errno.ECONNABORTED
 
 
-def test_an_error_of_the_transport_says_where_and_why() -> None:
+def test_transport_error_says_where_and_why() -> None:
     place = "192.0.2.1 port 2049 over tcp"
     error = TransportError.number(errno.ECONNREFUSED, place=place)
 

@@ -107,7 +107,7 @@ def test_hooks_of_a_client_log_calls() -> None:
 
 
 @pytest.mark.slow
-def test_without_a_server_the_client_says_so_in_one_line() -> None:
+def test_client_without_a_server_prints_one_line() -> None:
     with RunningDaemon("-4") as mapper:
         called = ran("call_greeter.py", "127.0.0.1", place(mapper))
 
@@ -140,7 +140,7 @@ def test_typed_script_says_what_is_registered() -> None:
 
 
 @pytest.mark.slow
-def test_where_there_is_no_port_mapper_the_lister_says_so_in_one_line() -> None:
+def test_lister_without_port_mapper_prints_one_line() -> None:
     with RunningDaemon("-4") as mapper:
         at = place(mapper)
 

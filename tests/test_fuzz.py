@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 CORPUS = ROOT / "tests" / "corpus"
-NAMES = ("datagrams", "records", "state_files", "hosts_files", "policy_files")
+NAMES = ("datagrams", "records", "state_files", "hosts_files", "policy_files", "interfaces")
 SEED, INPUTS = 1833, 30
 
 

@@ -43,7 +43,7 @@ def path(tmp_path: Path) -> str:
     ("number", "name"),
     [(100000, "portmapper"), (100003, "nfs"), (536870913, "mine"), (100005, None)],
 )
-def test_a_program_has_the_first_name_of_the_file(path: str, number: int, name: str | None) -> None:
+def test_program_has_the_first_name_in_file(path: str, number: int, name: str | None) -> None:
     assert getrpcbynumber(number, path=path) == name
 
 
@@ -66,14 +66,14 @@ def test_a_program_is_found_by_name_or_alias(path: str, name: str, number: int |
     assert getrpcbyname(name, path=path) == number
 
 
-def test_without_the_file_the_bundled_table_takes_its_place(tmp_path: Path) -> None:
+def test_missing_file_is_replaced_by_bundled_table(tmp_path: Path) -> None:
     path = str(tmp_path / "none")
 
     assert getrpcbynumber(100003, path=path) == "nfs"
     assert getrpcbyname("showmount", path=path) == 100005
 
 
-def test_programs_that_the_file_lacks_have_their_bundled_names(path: str) -> None:
+def test_bundled_names_complete_the_file(path: str) -> None:
     assert program_name(100005, path=path) == "mountd"
     assert program_number("mountd", path=path) == 100005
     assert program_name(300000, path=path) is None
@@ -114,8 +114,8 @@ def test_the_ranges_are_those_of_the_chart(first: int, last: int, kind: Range) -
 
 
 @pytest.mark.parametrize("number", [-1, 1 << 32])
-def test_what_does_not_fit_32_bits_is_no_program_number(number: int) -> None:
-    with pytest.raises(ValueError, match="no program number"):
+def test_number_over_32_bits_is_refused(number: int) -> None:
+    with pytest.raises(ValueError, match="invalid program number"):
         range_of(number)
 
 
@@ -123,7 +123,7 @@ def test_transient_numbers_are_those_of_their_range() -> None:
     assert {range_of(TRANSIENT[0]), range_of(TRANSIENT[-1])} == {Range.TRANSIENT}
 
 
-def test_a_file_that_is_not_text_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
+def test_invalid_bytes_in_the_file_are_replaced(tmp_path: Path) -> None:
     path = tmp_path / "rpc"
     path.write_bytes(b"caf\xe9 5\nplain 6\n")
 

@@ -11,7 +11,7 @@ from oncrpc.programs.portmap import PMAP_VERS, call_args, call_result
 from oncrpc.programs.rpcb import RPCBVERS, rpcb_rmtcallargs, rpcb_rmtcallres
 from oncrpc.rpc import Caller
 from oncrpc.rpc.dispatch import Dispatcher, refuse
-from oncrpc.rpcbind_broadcast import Questions
+from oncrpc.rpcbind_broadcast import BroadcastCalls
 from oncrpc.testing import ManualClock
 from support.words import words
 
@@ -30,9 +30,9 @@ class Forwarding2(PMAP_VERS.Service):
         return call_result(2049, b"two!")
 
 
-def asked_of(prog: int, vers: int) -> Questions:
+def asked_of(prog: int, vers: int) -> BroadcastCalls:
     """Both questions, with an AUTH_SYS credential."""
-    return Questions.of((prog, vers, 0), b"", auth=rpc.auth_sys(b"host", 0, 0))
+    return BroadcastCalls.of((prog, vers, 0), b"", auth=rpc.auth_sys(b"host", 0, 0))
 
 
 def answer(message: bytes) -> bytes:
@@ -52,7 +52,7 @@ def test_both_versions_are_asked_with_a_credential() -> None:
         assert message.endswith(b"\0\1\x86\xa3\0\0\0\3" + bytes(8))
 
 
-def test_version_3_tells_the_address_and_version_2_the_port() -> None:
+def test_reply_has_address_or_port_by_version() -> None:
     asked = asked_of(100003, 3)
     replies = [answer(message) for message in asked.messages]
 
@@ -73,7 +73,7 @@ def test_a_stranger_and_a_refusal_are_no_answers() -> None:
 
 
 def test_the_arguments_are_carried_along() -> None:
-    asked = Questions.of((1, 2, 3), b"args", auth=rpc.AUTH_NONE)
+    asked = BroadcastCalls.of((1, 2, 3), b"args", auth=rpc.AUTH_NONE)
 
     for message in asked.messages:
         assert message[40:] == words(1, 2, 3, 4, b"args")

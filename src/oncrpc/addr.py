@@ -1,8 +1,8 @@
 """Netids and universal addresses (RFC 5665), and the transports of ``/etc/netconfig``.
 
 A universal address of an IPv4 or IPv6 transport is the host's address and two more decimal numbers,
-the octets of the port: ``192.0.2.1.8.1`` is port 2049, ``::1.0.111`` port 111. That of a local
-transport is a path, or ``@`` and a name for an abstract socket.
+the octets of the port: ``192.0.2.1.8.1`` is port 2049, ``::1.0.111`` port 111. The universal
+address of a local transport is a path, or ``@`` and a name for an abstract socket.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ class Transport(NamedTuple):
 
     @property
     def datagram(self) -> bool:
-        """Connectionless."""
+        """Whether it is connectionless."""
         return self.semantics == NC_TPI_CLTS
 
     @property
     def has_port(self) -> bool:
-        """Its universal addresses end in a port."""
+        """Whether its universal addresses end in a port."""
         return self.proto in ("tcp", "udp")
 
 
@@ -54,7 +54,7 @@ STANDARD = (
     Transport("local", NC_TPI_COTS_ORD, False, "loopback", "-"),
     Transport("unix", NC_TPI_COTS_ORD, False, "loopback", "-"),
 )
-"""The transports of a host that has no netconfig."""
+"""The transports of a host without netconfig."""
 
 REGISTERED = frozenset(
     name + version
@@ -66,7 +66,7 @@ REGISTERED = frozenset(
 
 @cache
 def transports(path: str = NETCONFIG) -> dict[str, Transport]:
-    """The host's transports by netid, in the file's order; ``STANDARD`` where there is no file."""
+    """The host's transports by netid, in the file's order; ``STANDARD`` without a file."""
     try:
         with open(path, encoding="utf-8", errors="replace") as lines:
             found = [_transport(line.split()) for line in lines]
@@ -76,17 +76,17 @@ def transports(path: str = NETCONFIG) -> dict[str, Transport]:
 
 
 def _transport(words: list[str]) -> Transport | None:
-    """A line of netconfig, None for comments and for lines that are not understood."""
+    """A line of netconfig, None for comments and invalid lines."""
     if len(words) < 5 or words[0].startswith("#") or words[1] not in _SEMANTICS:
         return None
     return Transport(words[0], _SEMANTICS[words[1]], "v" in words[2], words[3], words[4])
 
 
 def transport(netid: str) -> Transport:
-    """The host's transport of that netid; netids are compared without case.
+    """The host's transport of that netid; upper and lower case are the same.
 
     Raises:
-        AddressError: the host has none.
+        AddressError: the host does not have it.
     """
     found = transports().get(netid) or transports().get(netid.lower())
     if found is None:
@@ -95,7 +95,7 @@ def transport(netid: str) -> Transport:
 
 
 def is_netid(netid: str) -> bool:
-    """The netid is the host's or IANA's."""
+    """Whether the netid is in the host's netconfig or IANA's registry."""
     name = netid.lower()
     return name in REGISTERED or name in transports()
 
@@ -104,18 +104,18 @@ def family_of(host: str) -> str:
     """``inet`` or ``inet6``.
 
     Raises:
-        AddressError: the text is no numeric address.
+        AddressError: the text is not a numeric address.
     """
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         socket.inet_pton(family, host)
     except (OSError, ValueError):
-        raise AddressError(f"{host!r} is no IPv4 or IPv6 address") from None
+        raise AddressError(f"{host!r} is not an IPv4 or IPv6 address") from None
     return "inet6" if ":" in host else "inet"
 
 
 def is_numeric(host: str) -> bool:
-    """The text is an address, which needs no look-up."""
+    """Whether the text is an address, which does not have to be looked up."""
     try:
         return bool(family_of(host.partition("%")[0]))
     except AddressError:
@@ -129,11 +129,11 @@ def split_uaddr(uaddr: str) -> tuple[str, int]:
     2049 of 192.0.2.1. The host is not looked up.
 
     Raises:
-        AddressError: no port, an octet above 255, or a host that is no address.
+        AddressError: no port, an octet above 255, or a host that is not an address.
     """
     host, *octets = uaddr.rsplit(".", 2)
     if len(octets) != 2 or not all(map(_is_octet, octets)):
-        raise AddressError(f"{uaddr!r} is no universal address")
+        raise AddressError(f"{uaddr!r} is not a universal address")
     family_of(host)
     return host, int(octets[0]) << 8 | int(octets[1])
 

@@ -1,13 +1,13 @@
-"""Refusing what a caller of ours gives for an argument, at once and by the argument's name."""
+"""Checks of the arguments of public functions; an error names the argument."""
 
 from __future__ import annotations
 
 
 def check_kind(name: str, value: object, *kinds: type) -> None:
-    """Refuse what is of none of the kinds.
+    """Refuse a value of any other type.
 
     Raises:
-        TypeError: the text names the argument, and the kinds but None's.
+        TypeError: the text names the argument and the types that it may have.
     """
     if not isinstance(value, kinds):
         wanted = " or ".join(kind.__name__ for kind in kinds if kind is not type(None))
@@ -15,10 +15,10 @@ def check_kind(name: str, value: object, *kinds: type) -> None:
 
 
 def check_seconds(name: str, value: object) -> None:
-    """Refuse what is no number of seconds; one below 0 is a time that has passed, inf is for ever.
+    """Refuse a value that is not a number of seconds. It may be negative, or infinite for no limit.
 
     Raises:
-        TypeError: it is no number. ValueError: it is NaN.
+        TypeError: it is not a number. ValueError: it is NaN.
     """
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{name} is a number of seconds, not {value!r}")

@@ -1,25 +1,25 @@
-"""Everything that can go wrong, each leaf something a caller does differently.
+"""The exceptions of this package; a caller handles each leaf in a different way.
 
 ::
 
     OncRpcError
-    ├── XdrError             bytes that are no value of a type, or a value that has no bytes
-    ├── ProtocolError        bytes that are no record, no call or no reply
-    │   └── LimitExceeded    more bytes, fragments or replies than the reader takes
-    ├── AddressError         no universal address, or an unknown netid
+    ├── XdrError             bytes or values that do not fit a declared type
+    ├── ProtocolError        bytes that are not a record, a call or a reply
+    │   └── LimitExceeded    more bytes, fragments or replies than the reader accepts
+    ├── AddressError         an invalid address or port, or an unknown netid
     ├── IdlError             an interface file that cannot be compiled
     ├── TransportError       no connection, or it broke; ``errno`` says why
     │   ├── HostUnknown      the host's name has no address
     │   ├── PortMapperUnreachable
     │   │                    no connection to the port mapper, which knows where the program is
-    │   └── ClientClosed     we closed it
+    │   └── ClientClosed     the client was closed by this program
     ├── CallTimeout          no reply before the deadline
     ├── NotRegistered        the port mapper does not know the program
-    └── CallError            the peer answered, and the answer is no (RFC 5531 §9)
-        ├── RpcMismatch      it speaks other versions of RPC
-        ├── AuthError        it refuses the credential
+    └── CallError            the peer refused the call (RFC 5531 §9)
+        ├── RpcMismatch      it has other versions of RPC
+        ├── AuthError        it rejects the credential
         ├── ProgramUnavailable
-        ├── ProgramMismatch  the program is there, in other versions
+        ├── ProgramMismatch  it has other versions of the program
         ├── ProcedureUnavailable
         ├── GarbageArguments it could not decode the arguments
         └── SystemFailure    it had an internal error
@@ -34,8 +34,8 @@ import os
 class OncRpcError(Exception):
     """The root of the tree.
 
-    What became of a call says of which one: ``procedure`` is what was called, and ``place`` where,
-    such as ``192.0.2.1 port 2049 over tcp``. The text begins with what is known of them.
+    The error of a call has the ``procedure`` that was called and the ``place``, such as
+    ``192.0.2.1 port 2049 over tcp``. The text begins with those of them that are known.
     """
 
     procedure: object = None
@@ -48,9 +48,9 @@ class OncRpcError(Exception):
 
 
 class XdrError(OncRpcError, ValueError):
-    """Bytes that are no value of the type, or a value that does not fit it (RFC 4506).
+    """Bytes that do not decode as the type, or a value that does not fit it (RFC 4506).
 
-    ``path`` names the field from the outermost type, or the argument of the ``procedure``, on;
+    ``path`` names the field, from the outermost type or the argument of the ``procedure`` on;
     ``offset`` is the byte at which decoding stopped, None when encoding.
     """
 
@@ -72,13 +72,17 @@ class LimitExceeded(ProtocolError):
 
 
 class AddressError(OncRpcError, ValueError):
-    """A text that is no universal address, or a netid that nobody declared (RFC 5665)."""
+    """An invalid address or port, or an unknown netid (RFC 5665)."""
+
+
+LONGEST_EXCERPT = 200
+"""How many characters of a line an ``IdlError`` shows, around the column."""
 
 
 class IdlError(OncRpcError, ValueError):
-    """An interface text that cannot be compiled (RFC 4506 §6, RFC 5531 §12).
+    """An interface file that cannot be compiled (RFC 4506 §6, RFC 5531 §12).
 
-    ``line`` and ``column`` count from 1; ``text`` is the line, ``expected`` what could stand there.
+    ``line`` and ``column`` count from 1; ``text`` is the line, ``expected`` the tokens that fit.
     """
 
     def __init__(
@@ -96,8 +100,10 @@ class IdlError(OncRpcError, ValueError):
         self.reason, self.text, self.expected = reason, text, expected
 
     def __str__(self) -> str:
-        before = "".join(c if c == "\t" else " " for c in self.text[: self.column - 1])
-        shown = f"\n    {self.text}\n    {before}^" if self.text.strip() else ""
+        first = max(0, self.column - LONGEST_EXCERPT // 2)
+        text = self.text[first : first + LONGEST_EXCERPT]
+        before = "".join(c if c == "\t" else " " for c in text[: self.column - 1 - first])
+        shown = f"\n    {text}\n    {before}^" if text.strip() else ""
         return f"{self.file}:{self.line}:{self.column}: {self.reason}{shown}"
 
 
@@ -106,7 +112,7 @@ class TransportError(OncRpcError, OSError):
 
     @classmethod
     def of(cls, error: OSError, *, place: str = "") -> TransportError:
-        """The same failure in our tree, with its ``errno``."""
+        """A system error as an exception of this tree, with its ``errno``."""
         number = error.errno if error.errno is not None else _errno.EIO
         made = cls(number, error.strerror or str(error) or os.strerror(number))
         made.place = getattr(error, "place", "") or place
@@ -114,7 +120,7 @@ class TransportError(OncRpcError, OSError):
 
     @classmethod
     def number(cls, number: int, *, place: str = "") -> TransportError:
-        """The failure of that ``errno``."""
+        """The error with that ``errno``."""
         return cls.of(OSError(number, os.strerror(number)), place=place)
 
     def __str__(self) -> str:
@@ -122,7 +128,7 @@ class TransportError(OncRpcError, OSError):
 
 
 class HostUnknown(TransportError):
-    """The host's name has no address of the family that was asked for."""
+    """The host's name has no address of the requested family."""
 
 
 class PortMapperUnreachable(TransportError):
@@ -134,11 +140,11 @@ class PortMapperUnreachable(TransportError):
 
 
 class ClientClosed(TransportError):
-    """The client was closed, by us: no call can be made with it, and those under way have ended."""
+    """This program closed the client: its calls in progress failed, and no call can be made."""
 
     @classmethod
     def at(cls, place: str) -> ClientClosed:
-        """The failure of a client that was connected there."""
+        """The error of a client that was connected to that place."""
         made = cls(_errno.ECONNABORTED, "the client is closed")
         made.place = place
         return made
@@ -149,15 +155,15 @@ class CallTimeout(OncRpcError, TimeoutError):
 
 
 class NotRegistered(OncRpcError):
-    """The port mapper answered that the program has no address on this transport."""
+    """The port mapper has no address of the program for this transport."""
 
 
 class CallError(OncRpcError):
-    """The peer answered, and the answer is no (RFC 5531 §9)."""
+    """The peer refused the call (RFC 5531 §9)."""
 
 
 class RpcMismatch(CallError):
-    """The peer speaks RPC versions ``low`` to ``high``, and not ours."""
+    """The peer has RPC versions ``low`` to ``high`` only."""
 
     def __init__(self, low: int, high: int) -> None:
         super().__init__(f"server supports RPC versions {low} to {high} (RPC_MISMATCH)")
@@ -165,7 +171,7 @@ class RpcMismatch(CallError):
 
 
 class AuthError(CallError):
-    """The peer refuses the credential or verifier; ``stat`` is an ``auth_stat``."""
+    """The peer rejects the credential or verifier; ``stat`` is an ``auth_stat``."""
 
     def __init__(self, stat: int) -> None:
         super().__init__(f"authentication refused: {getattr(stat, 'name', None) or stat}")
@@ -173,14 +179,14 @@ class AuthError(CallError):
 
 
 class ProgramUnavailable(CallError):
-    """Nobody serves the program at that address."""
+    """The server does not have the program."""
 
     def __init__(self) -> None:
         super().__init__("program unavailable (PROG_UNAVAIL)")
 
 
 class ProgramMismatch(CallError):
-    """The program is there, but not in this version; ``low`` and ``high`` are."""
+    """The server has versions ``low`` to ``high`` of the program, but not this one."""
 
     def __init__(self, low: int, high: int) -> None:
         super().__init__(f"server supports versions {low} to {high} (PROG_MISMATCH)")
@@ -188,21 +194,21 @@ class ProgramMismatch(CallError):
 
 
 class ProcedureUnavailable(CallError):
-    """The program has no such procedure."""
+    """The server does not have the procedure."""
 
     def __init__(self) -> None:
         super().__init__("procedure unavailable (PROC_UNAVAIL)")
 
 
 class GarbageArguments(CallError):
-    """The peer could not decode the arguments."""
+    """The server could not decode the arguments."""
 
     def __init__(self) -> None:
         super().__init__("server cannot decode the arguments (GARBAGE_ARGS)")
 
 
 class SystemFailure(CallError):
-    """The peer had an internal error, such as no memory."""
+    """The server had an internal error, such as no memory."""
 
     def __init__(self) -> None:
         super().__init__("server had an internal error (SYSTEM_ERR)")

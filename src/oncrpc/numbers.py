@@ -1,10 +1,10 @@
 """Program numbers: their names (rpc(5)), and the ranges of RFC 5531 §8.3 and §13.
 
-Names come from ``/etc/rpc``, and for programs that it lacks from a table that comes with this
-package. The table has what Unix systems list in that file: the programs of Sun's that IANA's
-registry begins with (port mapper, NFS and its companions, NIS and NIS+, SunNet Manager), pcnfsd,
-amd, NetWorker, FAM, and VXI-11's three channels. It is not the whole registry: most of that is
-assigned to companies by the thousand and has no short names.
+Names come from ``/etc/rpc``; the names of programs that are not in it come from a table in this
+package. The table has the programs that Unix systems list in that file: Sun's, with which IANA's
+registry begins (port mapper, NFS and its companions, NIS and NIS+, SunNet Manager), pcnfsd, amd,
+NetWorker, FAM, and the three channels of VXI-11. The rest of the registry is assigned to companies
+in blocks and has no short names.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ TRANSIENT = range(0x40000000, 0x60000000)
 
 
 class Range(enum.Enum):
-    """Who gives out the program numbers of a range (RFC 5531 §8.3)."""
+    """The authority that assigns the program numbers of a range (RFC 5531 §8.3)."""
 
     DEFINED = "to be assigned by IANA"
     USER = "defined by local administrator"
@@ -41,15 +41,15 @@ def range_of(number: int) -> Range:
     """The range of a program number.
 
     Raises:
-        ValueError: it does not fit 32 bits.
+        ValueError: it does not fit in 32 bits.
     """
     if not 0 <= number <= 0xFFFFFFFF:
-        raise ValueError(f"{number} is no program number")
+        raise ValueError(f"invalid program number {number}: must be 0 to 4294967295")
     return next((kind for numbers, kind in _RANGES if number in numbers), Range.RESERVED)
 
 
 def program_name(number: int, *, path: str = ETC_RPC) -> str | None:
-    """The name of a program, None where nobody named it."""
+    """The name of a program, None if it has none."""
     return getrpcbynumber(number, path=path) or _table(BUNDLED)[0].get(number)
 
 
@@ -60,7 +60,7 @@ def program_number(name: str, *, path: str = ETC_RPC) -> int | None:
 
 
 def getrpcbynumber(number: int, *, path: str = ETC_RPC) -> str | None:
-    """The name of a program as C programs see it: the bundled table only where there is no file."""
+    """The name of a program as C programs see it: the bundled table is used only without a file."""
     return _host_table(path)[0].get(number)
 
 

@@ -1,8 +1,8 @@
 """Broadcast RPC through port mappers: CALLIT in both of its versions (RFC 1833 §2.2.1, §3.2).
 
-A host that has the program answers with its address and the results; one that has not stays silent.
-Version 3 and version 2 are asked both, so that every port mapper understands one of the questions
-and most answer twice.
+A host that has the program answers with its address and the results; other hosts stay silent.
+The call is sent in version 3 and in version 2, so that every port mapper knows one of them; most
+answer both.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from oncrpc.rpc.auth import Auth
 from oncrpc.rpc.calls import Calls, Pending, results_at
 
 
-class Found(NamedTuple):
-    """A host's answer: the universal address that it tells, and the bytes of the results."""
+class BroadcastReply(NamedTuple):
+    """A host's answer: the universal address of the program, and the encoded results."""
 
     uaddr: bytes
     results: bytes
 
 
-class Questions(NamedTuple):
-    """The two calls that are sent, told apart by their xids."""
+class BroadcastCalls(NamedTuple):
+    """The two calls that are sent; replies are matched by their xids."""
 
     version_3: Pending
     version_2: Pending
 
     @classmethod
-    def of(cls, called: tuple[int, int, int], arguments: bytes, *, auth: Auth) -> Questions:
-        """CALLIT of (program, version, procedure), in both versions."""
+    def of(cls, called: tuple[int, int, int], arguments: bytes, *, auth: Auth) -> BroadcastCalls:
+        """CALLIT of (program, version, procedure) in both versions."""
         first_xid = int.from_bytes(os.urandom(4), "big")
         calls = Calls(first_xid=first_xid, retransmit=False, auth=auth)
         asked_3, asked_2 = rpcb_rmtcallargs(*called, arguments), call_args(*called, arguments)
@@ -47,13 +47,13 @@ class Questions(NamedTuple):
 
     @property
     def messages(self) -> tuple[bytes, bytes]:
-        """In the order in which they are sent."""
+        """The two messages, in the order in which they are sent."""
         return self.version_3.message, self.version_2.message
 
     def send(
         self, sockets: Mapping[int, socket.socket], places: Sequence[Destination], port: int
     ) -> int:
-        """Send both everywhere, and say how many went; that one network is down is no failure."""
+        """Send both calls to every destination; return how many were sent. Errors are skipped."""
         sent = 0
         for place in places:
             for message in self.messages:
@@ -64,10 +64,10 @@ class Questions(NamedTuple):
                 sent += 1
         return sent
 
-    def answer(self, message: bytes, host: str) -> Found | None:
-        """What a message from a host answers, None if it is no reply to us or a refusal.
+    def answer(self, message: bytes, host: str) -> BroadcastReply | None:
+        """The answer in a message, None if it is a refusal or not a reply to these calls.
 
-        Version 2 tells a port alone: the host is the one that the reply came from.
+        Version 2 returns a port only; the host is the source of the reply.
         """
         asked = {call.xid: call for call in self}.get(int.from_bytes(message[:4], "big"))
         if asked is None:
@@ -77,6 +77,6 @@ class Questions(NamedTuple):
         except OncRpcError:
             return None
         if isinstance(found, rpcb_rmtcallres):
-            return Found(found.addr, found.results)
+            return BroadcastReply(found.addr, found.results)
         assert isinstance(found, call_result)
-        return Found(join_uaddr(host, found.port & 0xFFFF).encode(), found.res)
+        return BroadcastReply(join_uaddr(host, found.port & 0xFFFF).encode(), found.res)

@@ -97,17 +97,43 @@ def test_source_with_rules_is_not_open() -> None:
     assert guard.generation != before
 
 
+def tokens(guard: UdpLimits, host: str) -> float:
+    """The replies that a source may have at once."""
+    bucket = guard.standing(of(host)).bucket
+    assert isinstance(bucket, TokenBucket)
+    return bucket.tokens
+
+
+def take(guard: UdpLimits, host: str) -> None:
+    """Take one reply from a source's bucket."""
+    bucket = guard.standing(of(host)).bucket
+    assert bucket is not None
+    assert bucket.take(0.0)
+
+
 def test_least_recently_used_bucket_is_removed() -> None:
     guard = made()
-    guard.standing(of("10.0.0.1"))
-    for n in range(udp_limits.MAX_BUCKETS - 1):
+    for host in ("10.0.0.1", "11.0.0.1"):
+        take(guard, host)
+    for n in range(2, udp_limits.MAX_BUCKETS):
+        guard.standing(of(f"12.{n >> 8}.{n & 255}.1"))
+    take(guard, "10.0.0.1")
+
+    guard.standing(of("13.0.0.1"))
+
+    assert guard.buckets == udp_limits.MAX_BUCKETS
+    assert (tokens(guard, "10.0.0.1"), tokens(guard, "11.0.0.1")) == (BURST - 2, BURST)
+
+
+def test_a_bucket_in_use_is_given_again() -> None:
+    guard = made()
+    before, held = guard.generation, guard.standing(of("10.0.0.1")).bucket
+
+    for n in range(udp_limits.MAX_BUCKETS):
         guard.standing(of(f"11.{n >> 8}.{n & 255}.1"))
-    before, first = guard.generation, guard.standing(of("10.0.0.1")).bucket
 
-    guard.standing(of("12.0.0.1"))
-
-    assert guard.generation != before
-    assert guard.standing(of("10.0.0.1")).bucket is first
+    assert guard.standing(of("10.0.0.2")).bucket is held
+    assert guard.generation == before
 
 
 @given(st.lists(st.floats(min_value=0, max_value=2), max_size=300))

@@ -80,7 +80,7 @@ async def heard(
 
 
 @pytest.mark.parametrize("services", [[Mapper3()], [Mapper2()], [Mapper2(), Mapper3()]])
-def test_every_host_is_heard_with_its_address_and_result(services: list[Service]) -> None:
+def test_broadcast_yields_address_and_result_of_every_host(services: list[Service]) -> None:
     async def scenario() -> None:
         async with mappers(*services) as port:
             assert await heard(port, count=2) == [(host, f"{host}.8.1", b"all") for host in HOSTS]
@@ -88,7 +88,7 @@ def test_every_host_is_heard_with_its_address_and_result(services: list[Service]
     run(scenario())
 
 
-def test_each_host_is_heard_once_until_the_time_is_over() -> None:
+def test_broadcast_yields_each_host_once() -> None:
     clock, mapper = ManualClock(), Mapper3()
 
     async def scenario() -> None:
@@ -105,7 +105,7 @@ def test_each_host_is_heard_once_until_the_time_is_over() -> None:
 
 
 @pytest.mark.parametrize("results", [b"", words(9), words(0, 0)], ids=["none", "cut", "too much"])
-def test_results_that_are_none_of_ours_are_no_reply(results: bytes) -> None:
+def test_malformed_broadcast_results_are_dropped(results: bytes) -> None:
     clock, mapper = ManualClock(), Mapper3(results)
 
     async def scenario() -> None:
@@ -129,7 +129,7 @@ def test_hosts_beyond_the_bound_are_not_waited_for(monkeypatch: pytest.MonkeyPat
     run(scenario())
 
 
-def test_the_end_is_seen_though_replies_fill_the_queue(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_broadcast_ends_though_its_queue_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(broadcast_module, "MAX_HOSTS", 2)
     clock, mapper = ManualClock(), Mapper3()
 
@@ -146,7 +146,7 @@ def test_the_end_is_seen_though_replies_fill_the_queue(monkeypatch: pytest.Monke
     run_by(clock, scenario())
 
 
-def test_a_network_that_takes_nothing_is_a_transport_error() -> None:
+def test_unreachable_network_is_a_transport_error() -> None:
     async def scenario() -> None:
         with pytest.raises(TransportError, match="unreachable"):
             await heard(9, count=1, to=[Destination(socket.AF_INET, "not an address")])
@@ -196,7 +196,7 @@ def test_without_descriptors_a_broadcast_is_a_transport_error(
 
 
 @pytest.mark.parametrize("port", [-1, 65536])
-def test_a_broadcast_to_what_is_no_port_is_refused(port: int) -> None:
+def test_broadcast_to_invalid_port_is_refused(port: int) -> None:
     async def scenario() -> None:
         with pytest.raises(AddressError, match=f"invalid port {port}"):
             await anext(broadcast(ECHO_V1.ECHO, b"", port=port, to=EVERYBODY))

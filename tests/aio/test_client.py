@@ -27,7 +27,7 @@ from support.peers import LOCALHOST, NETIDS, echoing, port_of
 
 @pytest.mark.parametrize("loop", LOOPS)
 @pytest.mark.parametrize("netid", NETIDS)
-def test_many_calls_at_once_each_get_their_own_result(netid: str, loop: str) -> None:
+def test_concurrent_calls_each_get_their_result(netid: str, loop: str) -> None:
     async def scenario() -> None:
         async with (
             echoing(netid) as (_, port),
@@ -40,7 +40,7 @@ def test_many_calls_at_once_each_get_their_own_result(netid: str, loop: str) -> 
     run(scenario(), on=loop)
 
 
-def test_a_slow_call_does_not_hold_up_the_others() -> None:
+def test_slow_call_does_not_delay_others() -> None:
     async def scenario() -> None:
         async with (
             echoing() as (service, port),
@@ -110,7 +110,7 @@ def test_without_a_port_the_port_mapper_is_asked() -> None:
     run(scenario())
 
 
-def test_after_a_restart_elsewhere_the_next_call_asks_the_port_mapper_again() -> None:
+def test_reconnecting_asks_the_port_mapper_again() -> None:
     ports: list[int] = []
 
     class Told(MapperClient):
@@ -136,7 +136,7 @@ def test_after_a_restart_elsewhere_the_next_call_asks_the_port_mapper_again() ->
     run(scenario())
 
 
-def test_without_reconnect_a_restart_is_an_error_for_good() -> None:
+def test_without_reconnect_a_restart_is_final() -> None:
     async def scenario() -> None:
         async with AsyncExitStack() as server:
             _, port = await server.enter_async_context(echoing())
@@ -186,7 +186,7 @@ def test_a_credential_goes_with_every_call() -> None:
 
 
 @pytest.mark.parametrize(("netid", "host"), [("tcp", "::1"), ("udp", "::1")])
-def test_an_ipv6_address_is_reached_though_the_transport_is_of_ipv4(netid: str, host: str) -> None:
+def test_ipv6_address_is_reached_with_an_ipv4_netid(netid: str, host: str) -> None:
     async def scenario() -> None:
         async with (
             echoing(netid + "6") as (_, port),
@@ -197,7 +197,7 @@ def test_an_ipv6_address_is_reached_though_the_transport_is_of_ipv4(netid: str, 
     run(scenario())
 
 
-def test_an_address_of_the_other_version_of_ip_is_looked_up_over_its_transport() -> None:
+def test_ipv6_host_is_looked_up_over_tcp6() -> None:
     asked: list[str] = []
 
     class Told(MapperClient):
@@ -234,7 +234,7 @@ def test_an_address_of_the_other_version_of_ip_is_looked_up_over_its_transport()
          "auth is a credential or a Flavor, not 7: try oncrpc.auth_sys()"),
     ],
 )  # fmt: skip
-def test_an_argument_that_cannot_be_is_refused_by_its_name_before_anything_is_dialed(
+def test_invalid_argument_is_refused_before_dialing(
     options: dict[str, Any], kind: type[Exception], why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: dict[str, Any] = {"host": LOCALHOST, "client": ECHO_V1.Client} | options
@@ -256,7 +256,7 @@ def test_an_argument_that_cannot_be_is_refused_by_its_name_before_anything_is_di
 
 @pytest.mark.parametrize("port", [-1, 70000])
 @pytest.mark.parametrize("host", [LOCALHOST, "host.example"])
-def test_what_is_no_port_is_refused(host: str, port: int) -> None:
+def test_invalid_port_is_refused(host: str, port: int) -> None:
     async def scenario() -> None:
         with pytest.raises(AddressError, match=f"invalid port {port}"):
             async with connect(host, ECHO_V1.Client, port=port):
@@ -272,7 +272,7 @@ def closed_port(kind: socket.SocketKind) -> int:
 
 
 @pytest.mark.parametrize("netid", ["tcp", "udp"])
-def test_a_refused_connection_is_told_with_host_port_and_transport(netid: str) -> None:
+def test_refused_connection_names_host_port_and_transport(netid: str) -> None:
     port = closed_port(socket.SOCK_DGRAM if netid == "udp" else socket.SOCK_STREAM)
 
     async def scenario() -> None:
@@ -290,9 +290,7 @@ def test_a_refused_connection_is_told_with_host_port_and_transport(netid: str) -
     [("none", "No such file or directory"), ("x" * 200, "AF_UNIX path too long")],
     ids=["none", "long"],
 )
-def test_a_local_socket_that_cannot_be_reached_is_named(
-    name: str, why: str, tmp_path: Path
-) -> None:
+def test_unreachable_local_socket_is_named(name: str, why: str, tmp_path: Path) -> None:
     path = str(tmp_path / name)
 
     async def scenario() -> None:
@@ -305,7 +303,7 @@ def test_a_local_socket_that_cannot_be_reached_is_named(
 
 
 @pytest.mark.parametrize("netid", ["tcp", "udp"])
-def test_a_timeout_is_told_with_host_port_and_transport(netid: str) -> None:
+def test_timeout_names_host_port_and_transport(netid: str) -> None:
     async def scenario() -> None:
         async with (
             echoing(netid) as (_, port),
@@ -320,7 +318,7 @@ def test_a_timeout_is_told_with_host_port_and_transport(netid: str) -> None:
 
 
 @pytest.mark.parametrize("client", [ECHO_V1, rpc, ECHO_V1.Service, None])
-def test_what_is_no_client_is_refused_before_anything_is_dialed(client: Any) -> None:
+def test_invalid_client_is_refused_before_dialing(client: Any) -> None:
     async def scenario() -> None:
         async with connect(LOCALHOST, client, port=1):
             pass

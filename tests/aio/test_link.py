@@ -21,7 +21,7 @@ from support.words import words
 
 
 @pytest.mark.parametrize("netid", ["tcp", "udp"])
-def test_a_cancelled_call_leaves_the_link_usable_and_its_late_reply_is_dropped(netid: str) -> None:
+def test_late_reply_to_cancelled_call_is_dropped(netid: str) -> None:
     async def scenario() -> None:
         async with peer(netid) as other:
             link = await other.dial()
@@ -40,7 +40,7 @@ def test_a_cancelled_call_leaves_the_link_usable_and_its_late_reply_is_dropped(n
 
 
 @pytest.mark.parametrize("netid", ["tcp", "udp"])
-def test_a_call_that_is_not_answered_times_out_and_the_link_goes_on(netid: str) -> None:
+def test_link_works_after_a_timeout(netid: str) -> None:
     clock = ManualClock()
 
     async def scenario() -> None:
@@ -61,7 +61,7 @@ def test_a_call_that_is_not_answered_times_out_and_the_link_goes_on(netid: str) 
     run_by(clock, scenario())
 
 
-def test_over_udp_a_call_is_sent_again_until_it_is_answered() -> None:
+def test_udp_call_is_retransmitted_until_answered() -> None:
     clock = ManualClock()
 
     async def scenario() -> None:
@@ -98,7 +98,7 @@ def test_over_tcp_a_call_is_sent_once() -> None:
     run_by(clock, scenario())
 
 
-def test_an_earlier_deadline_is_kept_beside_a_later_one() -> None:
+def test_earlier_deadline_of_two_is_kept() -> None:
     clock = ManualClock()
 
     async def scenario() -> None:
@@ -135,7 +135,7 @@ def test_the_credential_goes_with_every_call() -> None:
     run(scenario())
 
 
-def test_many_calls_under_way_cost_no_more_than_one_timer() -> None:
+def test_many_calls_share_one_timer() -> None:
     async def scenario() -> None:
         async with peer() as other:
             link = await other.dial()
@@ -152,7 +152,7 @@ def test_many_calls_under_way_cost_no_more_than_one_timer() -> None:
 
 
 @pytest.mark.parametrize("netid", ["tcp", "udp"])
-def test_a_call_may_have_a_deadline_and_a_credential_of_its_own(netid: str) -> None:
+def test_call_has_its_own_deadline_and_credential(netid: str) -> None:
     clock = ManualClock()
 
     async def scenario() -> None:
@@ -172,7 +172,7 @@ REJECTED = words(1, 1, 1, 2)  # REPLY, MSG_DENIED, AUTH_ERROR, AUTH_REJECTEDCRED
 
 
 @pytest.mark.parametrize("netid", ["tcp", "udp"])
-def test_a_shorthand_that_was_flushed_is_replaced_by_the_full_credential(netid: str) -> None:
+def test_flushed_shorthand_is_replaced_by_full_credential(netid: str) -> None:
     async def scenario() -> None:
         async with peer(netid) as other:
             link = await other.dial(auth=auth_sys(b"me", 1, 2))
@@ -194,7 +194,7 @@ def test_a_shorthand_that_was_flushed_is_replaced_by_the_full_credential(netid: 
     run(scenario())
 
 
-def test_calls_that_a_peer_does_not_read_wait_and_are_dropped_if_they_end_before() -> None:
+def test_unsent_calls_that_end_are_dropped() -> None:
     size = MAX_UNREAD // 4
 
     async def scenario() -> None:
@@ -245,7 +245,7 @@ def test_a_call_that_is_never_taken_times_out() -> None:
     run_by(clock, scenario())
 
 
-def test_closing_does_not_wait_for_a_peer_that_does_not_read() -> None:
+def test_closing_does_not_wait_for_the_peer() -> None:
     async def scenario() -> None:
         async with peer() as other:
             link = await other.dial()
@@ -264,7 +264,7 @@ def test_closing_does_not_wait_for_a_peer_that_does_not_read() -> None:
 
 
 @pytest.mark.slow
-def test_ten_thousand_calls_are_outstanding_at_once_on_one_connection() -> None:
+def test_ten_thousand_calls_share_one_connection() -> None:
     many = 10_000
 
     async def scenario() -> None:
@@ -285,7 +285,7 @@ def test_ten_thousand_calls_are_outstanding_at_once_on_one_connection() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("netid", ["tcp", "local"])
-def test_ten_thousand_calls_to_a_server_that_takes_64_at_a_time(netid: str, tmp_path: Path) -> None:
+def test_ten_thousand_calls_to_a_limited_server(netid: str, tmp_path: Path) -> None:
     many = 10_000
 
     async def scenario() -> None:

@@ -33,7 +33,7 @@ from support.peers import LOCALHOST, begin, echoing, peer, port_of, result
 from support.words import words
 
 
-def test_a_reset_connection_fails_the_calls_under_way_and_later_ones() -> None:
+def test_reset_fails_current_and_later_calls() -> None:
     async def scenario() -> None:
         async with peer() as other:
             link = await other.dial()
@@ -51,7 +51,7 @@ def test_a_reset_connection_fails_the_calls_under_way_and_later_ones() -> None:
     run(scenario())
 
 
-def test_the_error_of_a_broken_link_does_not_grow() -> None:
+def test_error_of_broken_link_does_not_grow() -> None:
     async def scenario() -> None:
         async with peer() as other:
             link = await other.dial()
@@ -66,7 +66,7 @@ def test_the_error_of_a_broken_link_does_not_grow() -> None:
     run(scenario())
 
 
-def test_a_peer_that_hangs_up_fails_the_calls_under_way() -> None:
+def test_hangup_fails_calls_in_progress() -> None:
     async def scenario() -> None:
         async with peer() as other:
             link = await other.dial()
@@ -172,7 +172,7 @@ def test_over_udp_a_send_that_fails_is_raised() -> None:
     run(scenario())
 
 
-def test_over_udp_a_full_buffer_is_a_datagram_lost() -> None:
+def test_full_udp_buffer_loses_the_datagram() -> None:
     clock = ManualClock()
 
     async def scenario() -> None:
@@ -190,7 +190,7 @@ def test_over_udp_a_full_buffer_is_a_datagram_lost() -> None:
     run_by(clock, scenario())
 
 
-def test_over_udp_a_retransmission_that_fails_ends_its_call() -> None:
+def test_failed_retransmission_ends_its_call() -> None:
     clock = ManualClock()
 
     async def scenario() -> None:
@@ -221,7 +221,7 @@ def test_closing_fails_the_calls_under_way() -> None:
                     await call
 
 
-def test_a_call_on_a_closed_link_says_so_whatever_broke_it_before() -> None:
+def test_closed_link_reports_closing_over_earlier_errors() -> None:
     async def scenario() -> None:
         async with peer() as other:
             link = await other.dial()
@@ -237,7 +237,7 @@ def test_a_call_on_a_closed_link_says_so_whatever_broke_it_before() -> None:
     run(scenario())
 
 
-def test_a_port_where_nobody_listens_is_a_transport_error() -> None:
+def test_closed_port_is_a_transport_error() -> None:
     async def scenario() -> None:
         with socket.socket() as unused:
             unused.bind((LOCALHOST, 0))
@@ -259,9 +259,7 @@ def test_a_host_without_an_address_is_unknown() -> None:
 
 
 @pytest.mark.parametrize("netid", ["tcp", "udp"])
-def test_looking_up_a_name_is_within_the_timeout_and_off_the_event_loop(
-    netid: str, no_name_server: Asked
-) -> None:
+def test_lookup_is_limited_and_off_the_loop(netid: str, no_name_server: Asked) -> None:
     clock = ManualClock()
 
     async def scenario() -> None:
@@ -281,7 +279,7 @@ def test_looking_up_a_name_is_within_the_timeout_and_off_the_event_loop(
     run_by(clock, scenario())
 
 
-def test_a_look_up_that_ends_after_the_event_loop_tells_nobody(no_name_server: Asked) -> None:
+def test_lookup_may_outlive_the_event_loop(no_name_server: Asked) -> None:
     async def scenario() -> None:
         link = asyncio.ensure_future(dial("tcp", "slow.example", 111))
         await until(no_name_server.is_set)
@@ -293,7 +291,7 @@ def test_a_look_up_that_ends_after_the_event_loop_tells_nobody(no_name_server: A
     no_name_server.answers()
 
 
-def test_a_name_that_cannot_be_asked_for_is_a_transport_error(
+def test_failed_lookup_is_a_transport_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def fails(*_: object) -> None:
@@ -347,7 +345,7 @@ def test_a_dial_that_is_cancelled_closes_its_socket() -> None:
     run(scenario())
 
 
-def test_a_connection_that_is_reset_at_once_is_a_transport_error(
+def test_connection_reset_at_once_is_transport_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def gone(*_: object) -> str:
@@ -381,7 +379,7 @@ REFUSALS: list[tuple[bytes, OncRpcError]] = [
 
 
 @pytest.mark.parametrize("netid", ["tcp", "udp"])
-def test_every_refusal_is_raised_by_its_name_and_the_next_call_works(netid: str) -> None:
+def test_link_works_after_every_refusal(netid: str) -> None:
     async def scenario() -> None:
         async with peer(netid) as other:
             link = await other.dial()

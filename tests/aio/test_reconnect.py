@@ -91,7 +91,7 @@ def test_a_call_after_the_connection_broke_dials_again() -> None:
     by(None, scenario)
 
 
-def test_an_end_that_the_loop_has_not_yet_told_has_the_next_call_dial() -> None:
+def test_unreported_end_of_stream_makes_next_call_dial() -> None:
     async def scenario() -> None:
         async with redialing() as made:
             made.other.stream.close()
@@ -103,7 +103,7 @@ def test_an_end_that_the_loop_has_not_yet_told_has_the_next_call_dial() -> None:
     by(None, scenario)
 
 
-def test_an_end_behind_the_reply_of_another_call_does_not_lose_that() -> None:
+def test_reply_before_end_of_stream_is_received() -> None:
     async def scenario() -> None:
         async with redialing() as made:
             first = made.begin()
@@ -139,7 +139,7 @@ def test_calls_that_come_meanwhile_wait_for_one_dial() -> None:
 @pytest.mark.parametrize(
     "failure", [TransportError.number(errno.ECONNREFUSED), NotRegistered("gone")]
 )
-def test_a_dial_that_fails_fails_the_call_and_the_next_one_tries_again(failure: Exception) -> None:
+def test_call_after_a_failed_dial_tries_again(failure: Exception) -> None:
     async def scenario() -> None:
         async with redialing() as made:
             made.link.link.close()
@@ -154,7 +154,7 @@ def test_a_dial_that_fails_fails_the_call_and_the_next_one_tries_again(failure: 
     by(None, scenario)
 
 
-def test_a_call_waits_for_its_connection_no_longer_than_its_timeout() -> None:
+def test_dialing_is_limited_by_the_timeout() -> None:
     clock = ManualClock()
 
     async def scenario() -> None:
@@ -196,7 +196,7 @@ def test_what_dialing_took_is_part_of_the_timeout() -> None:
     by(clock, scenario)
 
 
-def test_over_udp_a_port_that_is_closed_has_the_next_call_dial_again() -> None:
+def test_closed_udp_port_makes_next_call_dial() -> None:
     async def scenario() -> None:
         async with redialing("udp") as made:
             first = made.link.link
@@ -213,7 +213,7 @@ def test_over_udp_a_port_that_is_closed_has_the_next_call_dial_again() -> None:
     by(None, scenario)
 
 
-def test_a_link_that_was_closed_is_not_dialed_again() -> None:
+def test_closed_link_is_not_dialed_again() -> None:
     async def scenario() -> None:
         async with redialing() as made:
             made.link.close()
@@ -225,7 +225,7 @@ def test_a_link_that_was_closed_is_not_dialed_again() -> None:
     by(None, scenario)
 
 
-def test_closing_while_it_is_dialed_closes_what_is_dialed() -> None:
+def test_closing_while_dialing_closes_the_new_link() -> None:
     async def scenario() -> None:
         async with redialing() as made:
             made.link.link.close()

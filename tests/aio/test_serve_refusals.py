@@ -34,7 +34,7 @@ def test_without_services_there_is_nothing_to_serve() -> None:
 
 @pytest.mark.parametrize("port", [-1, 70000])
 @pytest.mark.parametrize("options", [{}, {"transports": ["tcp"]}])
-def test_what_is_no_port_is_refused(port: int, options: dict[str, Any]) -> None:
+def test_invalid_port_is_refused(port: int, options: dict[str, Any]) -> None:
     with pytest.raises(AddressError, match=f"invalid port {port}"):
         run(served(Echo(), port=port, **options))
 

@@ -6,16 +6,19 @@ import socket
 
 import pytest
 
+from oncrpc.addr import transport
 from oncrpc.aio.datagram_batch import SLOTS, Batch
 from oncrpc.aio.guard import NoGuard, Standing
 from oncrpc.aio.limits import Limits
-from oncrpc.aio.udp import fitting
+from oncrpc.aio.serve import serve
+from oncrpc.aio.udp import UdpEndpoint, fitting
 from oncrpc.errors import SystemFailure
+from oncrpc.net.sockets import listen
 from oncrpc.rpc import Caller
-from oncrpc.rpc.dispatch import refuse
+from oncrpc.rpc.dispatch import LARGEST_DATAGRAM, refuse
 from oncrpc.rpc.reply_cache import ReplyCache
 from support.datagrams import Client, Subject, endpoint, guarded
-from support.echo import ECHO_V1, call
+from support.echo import ECHO_V1, Echo, call, dispatcher
 from support.loops import run, settle, until
 from support.words import words
 
@@ -107,6 +110,54 @@ def test_a_reply_beyond_the_limit_is_a_system_error() -> None:
                 refused, _ = await client.ask(call(2, ECHO_V1.MUCH, most + 1), "127.0.0.1", port)
                 assert len(longest) == DATAGRAM
                 assert refused == refuse(words(2), SystemFailure())
+
+    run(scenario())
+
+
+LARGE = Limits(datagram=LARGEST_DATAGRAM)
+
+
+@pytest.mark.parametrize("size", [32 << 10, LARGEST_DATAGRAM])
+@pytest.mark.parametrize(("netid", "host"), [("udp", "127.0.0.1"), ("udp6", "::1")])
+def test_a_program_can_have_large_datagrams(netid: str, host: str, size: int) -> None:
+    """A call of that size, and a reply of that size, which is a multiple of 4."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+
+    async def scenario() -> None:
+        async with endpoint(netid, host, limits=LARGE) as (_, _, port):
+            with Client(family) as client:
+                text = bytes(range(256)) * (size // 256 - 1)
+                asked = call(1, ECHO_V1.ECHO, text) + bytes(size)
+                echoed, _ = await client.ask(asked[:size], host, port)
+                most = size // 4 * 4
+                longest, _ = await client.ask(call(2, ECHO_V1.MUCH, most - 28), host, port)
+                assert echoed[28 : 28 + len(text)] == text
+                assert (longest[:4], len(longest)) == (words(2), most)
+
+    run(scenario())
+
+
+def test_a_large_call_that_is_repeated_is_answered_again() -> None:
+    async def scenario() -> None:
+        limits = {"udp": LARGE}
+        async with serve(Echo(), transports=("udp",), host="127.0.0.1", limits=limits) as server:
+            port = server.endpoints["udp"][1]
+            asked = call(1, ECHO_V1.MUCH, 40_000)
+            with Client() as client:
+                replies = [(await client.ask(asked, "127.0.0.1", port))[0] for _ in range(2)]
+                assert [len(reply) for reply in replies] == [40_028] * 2
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("size", [0, LARGEST_DATAGRAM + 1])
+def test_a_datagram_limit_that_cannot_be_is_refused(size: int) -> None:
+    async def scenario() -> None:
+        with (
+            listen(transport("udp"), "127.0.0.1", 0) as sock,
+            pytest.raises(ValueError, match=f"invalid datagram limit {size}"),
+        ):
+            UdpEndpoint(sock, "udp", dispatcher(Echo()), limits=Limits(datagram=size))
 
     run(scenario())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeVar, TypeVarTuple
 
-from oncrpc.client.connecting import LimitedLink, Target, TimeLimit
+from oncrpc.client.connecting import ConnectTarget, LimitedLink, TimeLimit
 from oncrpc.programs.rpcb import RPCBVERS4, rpcb
 from oncrpc.rpc import AUTH_NONE, Call, Procedure
 from oncrpc.rpc.auth import Auth
@@ -46,15 +46,17 @@ class Dialer:
         return MemoryLink(self.services, clock=self.clock, peer=f"{host}.0.111", timeout=timeout)
 
 
-def target(dialer: Dialer, **options: Any) -> Target[MemoryLink]:
+def target(dialer: Dialer, **options: Any) -> ConnectTarget[MemoryLink]:
     given: dict[str, Any] = {
         "transport": "tcp", "port": None, "auth": AUTH_NONE, "timeout": 5.0,
         "reserved_port": False, "mapper": None,
     }  # fmt: skip
-    return Target(HOST, COUNTER_V3.Client, dial=dialer, clock=dialer.clock, **given | options)
+    return ConnectTarget(
+        HOST, COUNTER_V3.Client, dial=dialer, clock=dialer.clock, **given | options
+    )
 
 
-def test_asking_the_port_mapper_is_part_of_the_timeout() -> None:
+def test_timeout_covers_asking_the_port_mapper() -> None:
     clock = ManualClock()
     dialer = Dialer(clock, [Rpcb4(clock)])
 
@@ -73,7 +75,7 @@ def test_known_port_is_dialed_without_a_port_mapper() -> None:
     assert dialer.options == [{"auth": AUTH_NONE, "reserved_port": True}]
 
 
-def test_mapper_elsewhere_is_asked_and_the_host_is_dialed() -> None:
+def test_mapper_elsewhere_tells_the_port_to_dial() -> None:
     clock = ManualClock()
     dialer = Dialer(clock, [Rpcb4(clock)])
 

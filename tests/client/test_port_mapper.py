@@ -133,7 +133,7 @@ def test_refused_version_4_is_followed_by_version_3(answer: CallError) -> None:
     assert getaddr(at_host(Rpcb4(answer), Rpcb3())) == "192.0.2.9.3.3"
 
 
-def test_where_version_4_is_missing_version_3_is_asked() -> None:
+def test_missing_version_4_is_followed_by_version_3() -> None:
     assert getaddr(at_host(Rpcb3(), Pmap())) == "192.0.2.9.3.3"
 
 
@@ -166,7 +166,7 @@ class Silent4(RPCBVERS4.Service):
         raise NoReply
 
 
-def test_silent_version_4_over_udp_is_followed_by_version_2() -> None:
+def test_silent_version_4_is_followed_by_version_2() -> None:
     hosts = at_host(Silent4(), Pmap(), netid="udp")
 
     assert getaddr(hosts, "udp") == "192.0.2.1.8.1"
@@ -205,7 +205,7 @@ def test_a_program_without_an_address_is_not_registered(mapper: Service) -> None
         getaddr(at_host(mapper))
 
 
-def test_another_refusal_is_not_asked_again_in_another_version() -> None:
+def test_other_refusals_are_final() -> None:
     with pytest.raises(AuthError):
         getaddr(at_host(Rpcb4(AuthError(auth_stat.AUTH_TOOWEAK)), Rpcb3()))
 
@@ -216,12 +216,12 @@ def test_a_port_is_that_of_the_address() -> None:
     assert sync.run(MapperClient(hosts).getport(HOST, 1, 1, "tcp")) == 0x404
 
 
-def test_an_answer_that_is_no_address_has_no_port() -> None:
+def test_invalid_address_has_no_port() -> None:
     with pytest.raises(AddressError):
         sync.run(MapperClient(at_host(Rpcb4(b"\xff\xfe"))).getport(HOST, 1, 1, "tcp"))
 
 
-def test_of_a_port_of_version_2_that_is_too_large_the_low_bits_count() -> None:
+def test_large_port_is_cut_to_16_bits() -> None:
     hosts = at_host(Pmap(0x10000 + 2049))
 
     assert sync.run(MapperClient(hosts).getport(HOST, 1, 1, "tcp")) == 2049
@@ -234,7 +234,7 @@ def test_the_port_mapper_may_be_at_another_port() -> None:
 
 
 @pytest.mark.parametrize(("host", "path"), [("", RPCB_SOCKET), ("/tmp/it", "/tmp/it")])
-def test_over_the_local_transport_the_host_is_a_path(host: str, path: str) -> None:
+def test_host_of_local_transport_is_a_path(host: str, path: str) -> None:
     hosts = Hosts({("local", path, 0): [Rpcb4(b"/run/service")]})
 
     assert sync.run(MapperClient(hosts).getaddr(host, 1, 1, "local")) == "/run/service"
@@ -258,7 +258,7 @@ LOCAL: list[Place] = [
 
 
 @pytest.mark.parametrize("reached", range(4))
-def test_this_host_is_asked_by_the_way_that_proves_most(reached: int) -> None:
+def test_this_host_is_asked_over_local_sockets_first(reached: int) -> None:
     hosts = Hosts({place: [Rpcb4(b"")] for place in LOCAL[reached:]})
 
     sync.run(MapperClient(hosts).dump())
@@ -267,7 +267,7 @@ def test_this_host_is_asked_by_the_way_that_proves_most(reached: int) -> None:
     assert [link.closed for link in hosts.links] == [True]
 
 
-def test_if_no_way_leads_to_this_host_the_last_failure_is_told() -> None:
+def test_last_failure_to_reach_this_host_is_raised() -> None:
     hosts = Hosts({})
 
     with pytest.raises(TransportError) as caught:
@@ -277,7 +277,7 @@ def test_if_no_way_leads_to_this_host_the_last_failure_is_told() -> None:
     assert hosts.dialed == LOCAL
 
 
-def test_without_hosts_this_host_is_asked_by_its_sockets_alone() -> None:
+def test_without_hosts_only_sockets_are_asked() -> None:
     hosts = Hosts({place: [Rpcb4(b"")] for place in LOCAL})
 
     with pytest.raises(TransportError):
@@ -286,12 +286,12 @@ def test_without_hosts_this_host_is_asked_by_its_sockets_alone() -> None:
     assert hosts.dialed == [("local", "/tmp/it", 0)]
 
 
-def test_a_binder_that_has_no_way_to_this_host_is_a_mistake() -> None:
+def test_neither_sockets_nor_hosts_is_an_error() -> None:
     with pytest.raises(ValueError, match="neither sockets nor hosts"):
         MapperClient(Hosts({}), sockets=(), hosts=())
 
 
-def test_a_transport_that_this_host_lacks_is_passed_over() -> None:
+def test_missing_transport_of_this_host_is_skipped() -> None:
     hosts = Hosts({LOCAL[3]: [Rpcb4(b"")]})
 
     async def without_tcp6(netid: str, host: str, port: int) -> MemoryLink:
@@ -302,7 +302,7 @@ def test_a_transport_that_this_host_lacks_is_passed_over() -> None:
     assert len(sync.run(MapperClient(without_tcp6).dump())) == 1
 
 
-def test_a_failure_within_the_conversation_is_no_reason_to_go_elsewhere() -> None:
+def test_failure_within_a_conversation_is_final() -> None:
     hosts = Hosts({place: [] for place in LOCAL})
 
     with pytest.raises(ProgramUnavailable):
@@ -332,7 +332,7 @@ def test_a_dump_has_one_form_whatever_the_version(services: list[Service], dumpe
     assert sync.run(MapperClient(at_host(*services)).dump(HOST)) == dumped
 
 
-def test_a_host_with_an_ipv6_address_is_asked_over_ipv6() -> None:
+def test_ipv6_host_is_asked_over_tcp6() -> None:
     hosts = Hosts({("tcp6", "2001:db8::1", 111): [Rpcb4(b"")]})
 
     assert len(sync.run(MapperClient(hosts).dump("2001:db8::1"))) == 1
@@ -350,7 +350,7 @@ def test_registering_names_the_owner_and_tells_the_answer() -> None:
 
 
 @pytest.mark.parametrize("netid", ["", "tcp"])
-def test_taking_back_is_for_one_transport_or_for_all(netid: str) -> None:
+def test_unset_is_for_one_transport_or_all(netid: str) -> None:
     service = Rpcb3()
     mapper = MapperClient(Hosts({("local", "/tmp/it", 0): [service]}), sockets=["/tmp/it"])
     owner = str(os.geteuid()).encode()
@@ -365,7 +365,7 @@ def test_a_port_mapper_that_registers_nobody_says_so() -> None:
         sync.run(MapperClient(Hosts({LOCAL[0]: [RPCBVERS.Service()]})).set(9, 1, "tcp", "::.8.1"))
 
 
-def test_a_version_is_found_at_the_port_that_the_port_mapper_tells() -> None:
+def test_version_is_found_at_its_registered_port() -> None:
     mapper = MapperClient(at_host(Rpcb4(b"192.0.2.9.4.4")))
 
     assert sync.run(mapper.find(HOST, PMAP_VERS, "tcp")) == (HOST, 1028)
@@ -415,7 +415,7 @@ def test_a_number_with_another_version_is_not_free(monkeypatch: pytest.MonkeyPat
     assert sync.run(mapper.set_transient(1, {"tcp": "0.0.0.0.8.1"})) == TRANSIENT[1]
 
 
-def test_a_number_that_was_taken_meanwhile_is_passed_over(
+def test_taken_transient_number_is_skipped(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     theirs = rpcb(TRANSIENT[0], 1, b"udp", b"0.0.0.0.0.7", b"root")
@@ -434,7 +434,7 @@ def test_a_number_that_was_taken_meanwhile_is_passed_over(
     ]  # fmt: skip
 
 
-def test_if_every_number_is_refused_there_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refused_transient_numbers_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     _, mapper = registry_with(rpcb(TRANSIENT[0], 1, b"tcp", b"0.0.0.0.0.7", b"root"))
     numbers_are(monkeypatch, 0)
 

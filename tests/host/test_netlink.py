@@ -93,7 +93,7 @@ def test_missing_netlink_is_logged(
         heard.close()
 
     run(scenario())
-    assert "changes of interfaces are not heard of: Operation not permitted" in caplog.text
+    assert "changes of interfaces are not noticed: Operation not permitted" in caplog.text
 
 
 def test_a_real_kernel_lets_anybody_listen() -> None:

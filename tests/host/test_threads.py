@@ -8,13 +8,13 @@ import threading
 
 import pytest
 
-from oncrpc.host.threads import Aside
+from oncrpc.host.threads import Threads
 from support.loops import DEADLINE, run, until
 
 
 def test_a_call_is_made_in_another_thread() -> None:
     async def main() -> None:
-        answer = Aside[threading.Thread](1).start(threading.current_thread)
+        answer = Threads[threading.Thread](1).start(threading.current_thread)
         assert answer is not None
 
         assert await answer is not threading.current_thread()
@@ -26,7 +26,7 @@ def test_there_are_only_so_many_at_a_time() -> None:
     goes_on = threading.Event()
 
     async def main() -> None:
-        aside = Aside[bool](2)
+        aside = Threads[bool](2)
         answers = [aside.start(goes_on.wait) for _ in range(3)]
         first, second, third = answers
         assert first is not None
@@ -46,7 +46,7 @@ def test_an_answer_that_nobody_waits_for_is_dropped() -> None:
     goes_on = threading.Event()
 
     async def main() -> None:
-        aside = Aside[bool](1)
+        aside = Threads[bool](1)
         answer = aside.start(goes_on.wait)
         assert answer is not None
         answer.cancel()
@@ -62,7 +62,7 @@ def test_a_call_that_fails_is_cancelled(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(threading, "excepthook", raised.put)
 
     async def main() -> None:
-        aside = Aside[float](1)
+        aside = Threads[float](1)
         answer = aside.start(lambda: 1 / 0)
         assert answer is not None
 
@@ -79,7 +79,7 @@ def test_a_call_may_outlive_the_loop() -> None:
     goes_on = threading.Event()
 
     async def main() -> None:
-        assert Aside[bool](1).start(goes_on.wait) is not None
+        assert Threads[bool](1).start(goes_on.wait) is not None
 
     run(main())
     [thread] = [thread for thread in threading.enumerate() if thread.name.endswith("(_run)")]
@@ -95,7 +95,7 @@ def test_failed_thread_counts_as_too_many(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(threading.Thread, "start", refuse)
 
     async def main() -> None:
-        aside = Aside[bool](1)
+        aside = Threads[bool](1)
 
         assert aside.start(bool) is None
         assert aside.running == 0

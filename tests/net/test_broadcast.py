@@ -11,7 +11,7 @@ from oncrpc.net.broadcast import (
     IFF_LOOPBACK,
     IFF_MULTICAST,
     IFF_UP,
-    Interface,
+    InterfaceAddress,
     broadcast_socket,
     destinations,
     interfaces,
@@ -24,18 +24,18 @@ def test_the_loopback_interface_is_found() -> None:
     assert any(entry.family == socket.AF_INET for entry in found)
 
 
-def test_broadcasts_go_to_the_networks_that_are_up_and_not_the_loopback(
+def test_destinations_leave_out_loopback_and_down_interfaces(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     lan = IFF_UP | IFF_BROADCAST | IFF_MULTICAST
     found = [
-        Interface("lo", lan | IFF_LOOPBACK, socket.AF_INET, "127.255.255.255"),
-        Interface("lan", lan, socket.AF_INET, "192.0.2.255"),
-        Interface("lan", lan, socket.AF_INET6, None),
-        Interface("lan", lan, socket.AF_INET6, None),
-        Interface("lan", lan, socket.AF_PACKET, None),
-        Interface("down", IFF_BROADCAST, socket.AF_INET, "198.51.100.255"),
-        Interface("tunnel", IFF_UP, socket.AF_INET6, None),
+        InterfaceAddress("lo", lan | IFF_LOOPBACK, socket.AF_INET, "127.255.255.255"),
+        InterfaceAddress("lan", lan, socket.AF_INET, "192.0.2.255"),
+        InterfaceAddress("lan", lan, socket.AF_INET6, None),
+        InterfaceAddress("lan", lan, socket.AF_INET6, None),
+        InterfaceAddress("lan", lan, socket.AF_PACKET, None),
+        InterfaceAddress("down", IFF_BROADCAST, socket.AF_INET, "198.51.100.255"),
+        InterfaceAddress("tunnel", IFF_UP, socket.AF_INET6, None),
     ]
     module = "oncrpc.net.broadcast"
     monkeypatch.setattr(f"{module}.interfaces", lambda: iter(found))

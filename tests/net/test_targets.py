@@ -16,7 +16,7 @@ from oncrpc.net.targets import (
     bind_reserved,
     first_of,
     netids_for,
-    place_of,
+    place_text,
     socket_of,
 )
 
@@ -27,8 +27,8 @@ def test_a_family_without_sockets_is_refused() -> None:
 
 
 def test_place_has_host_port_and_transport() -> None:
-    assert place_of(transport("udp6"), "::1", 111) == "::1 port 111 over udp6"
-    assert place_of(transport("local"), "/run/rpcbind.sock", 0) == "/run/rpcbind.sock over local"
+    assert place_text(transport("udp6"), "::1", 111) == "::1 port 111 over udp6"
+    assert place_text(transport("local"), "/run/rpcbind.sock", 0) == "/run/rpcbind.sock over local"
 
 
 @pytest.mark.parametrize(

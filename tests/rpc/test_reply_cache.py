@@ -113,6 +113,21 @@ def test_each_call_is_counted_once(steps: list[str]) -> None:
     assert counter.count == steps.count("ask")
 
 
+def test_a_replaced_reply_was_counted() -> None:
+    cache, counter = ReplyCache(Subject()), Counter()
+    cache.replies("udp", 0.0)
+    kept = cache.keep("udp", CALL, REPLY, [counter])
+    assert kept is not None
+    kept.hits += 2
+    before = cache.generation_at(0.0)
+
+    cache.keep("udp", CALL, REPLY, [counter])
+
+    assert counter.count == 2
+    assert cache.generation_at(0.0) != before
+    assert cache.size == len(CALL) + len(REPLY) + CACHED_OVERHEAD
+
+
 def test_all_replies_make_room_for_a_new_one() -> None:
     size = len(CALL) + len(REPLY) + CACHED_OVERHEAD
     cache = ReplyCache(Subject(), max_bytes=2 * size)

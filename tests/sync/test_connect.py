@@ -44,7 +44,7 @@ def closed_port(kind: socket.SocketKind) -> int:
 
 @needs_ipv6
 @pytest.mark.parametrize("netid", ["tcp", "udp"])
-def test_an_ipv6_address_is_reached_though_the_transport_is_of_ipv4(netid: str) -> None:
+def test_ipv6_address_is_reached_with_an_ipv4_netid(netid: str) -> None:
     server = answering(Counter(), datagrams=netid == "udp")
     with (
         behaving(netid + "6", server) as (host, port),
@@ -54,7 +54,7 @@ def test_an_ipv6_address_is_reached_though_the_transport_is_of_ipv4(netid: str) 
 
 
 @pytest.mark.parametrize("port", [-1, 70000])
-def test_what_is_no_port_is_refused(port: int) -> None:
+def test_invalid_port_is_refused(port: int) -> None:
     with (
         pytest.raises(AddressError, match=f"invalid port {port}"),
         sync.connect("host.example", COUNTER_V3.Client, port=port),
@@ -63,7 +63,7 @@ def test_what_is_no_port_is_refused(port: int) -> None:
 
 
 @pytest.mark.parametrize("netid", ["tcp", "udp"])
-def test_a_refused_connection_is_told_with_host_port_and_transport(netid: str) -> None:
+def test_refused_connection_names_host_port_and_transport(netid: str) -> None:
     port = closed_port(socket.SOCK_DGRAM if netid == "udp" else socket.SOCK_STREAM)
     place = f"{LOCALHOST} port {port} over {netid}"
 
@@ -82,7 +82,7 @@ def test_a_local_socket_that_is_missing_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("netid", ["tcp", "udp"])
-def test_a_timeout_is_told_with_host_port_and_transport(netid: str) -> None:
+def test_timeout_names_host_port_and_transport(netid: str) -> None:
     with (
         behaving(netid, silent) as (host, port),
         sync.connect(host, COUNTER_V3.Client, transport=netid, port=port, timeout=SHORT) as counter,
@@ -106,7 +106,7 @@ def test_a_link_that_was_closed_says_so() -> None:
     assert not link.works
 
 
-def test_after_bytes_that_are_no_record_the_link_is_closed() -> None:
+def test_invalid_record_closes_the_link() -> None:
     def boasting(connection: socket.socket) -> None:
         connection.recv(65536)
         connection.sendall(words(0xFFFFFFFF))
@@ -144,7 +144,7 @@ class Ending:
         self.ended.release()
 
 
-def test_a_call_after_the_peer_ended_the_stream_dials_again() -> None:
+def test_call_after_end_of_stream_dials_again() -> None:
     server = Ending()
     with (
         behaving("tcp", server) as (host, port),
@@ -155,7 +155,7 @@ def test_a_call_after_the_peer_ended_the_stream_dials_again() -> None:
             server.ended.acquire()
 
 
-def test_without_reconnect_the_end_of_the_stream_is_an_error() -> None:
+def test_without_reconnect_end_of_stream_is_final() -> None:
     server = Ending()
     with (
         behaving("tcp", server) as (host, port),
@@ -169,7 +169,7 @@ def test_without_reconnect_the_end_of_the_stream_is_an_error() -> None:
                 counter.READ()
 
 
-def test_a_call_under_way_when_the_connection_breaks_fails_and_the_next_one_dials() -> None:
+def test_call_after_a_broken_one_dials_again() -> None:
     seen: list[socket.socket] = []
 
     def resetting_once(connection: socket.socket) -> None:
@@ -225,7 +225,7 @@ def test_dialing_again_asks_the_port_mapper_again(netid: str) -> None:
     assert mapper.ports == []
 
 
-def test_a_client_that_was_left_is_not_dialed_again() -> None:
+def test_closed_client_is_not_dialed_again() -> None:
     with behaving("tcp", silent) as (host, port):
         with sync.connect(host, COUNTER_V3.Client, port=port, reconnect=True) as counter:
             pass
@@ -291,7 +291,7 @@ def test_dialing_is_part_of_the_timeout() -> None:
     assert limits == [10.0, 7.0, 2.0]
 
 
-def test_a_peer_that_takes_no_connection_is_told_with_its_place() -> None:
+def test_connection_timeout_names_the_place() -> None:
     with socket.socket() as listener, ExitStack() as waiting:
         listener.bind((LOCALHOST, 0))
         listener.listen(0)
@@ -305,7 +305,7 @@ def test_a_peer_that_takes_no_connection_is_told_with_its_place() -> None:
             dialed("tcp", listener.getsockname(), timeout=SHORT)
 
 
-def test_two_calls_at_once_on_a_link_are_a_misuse() -> None:
+def test_two_calls_at_once_are_an_error() -> None:
     with behaving("tcp", silent) as place, dialed("tcp", place) as link:
         link.calls.start(COUNTER_V3.READ, (), now=0.0, timeout=1.0)
 
@@ -314,7 +314,7 @@ def test_two_calls_at_once_on_a_link_are_a_misuse() -> None:
 
 
 @pytest.mark.parametrize("timeout", [0.0, -1.0])
-def test_a_timeout_that_has_passed_is_a_transport_error(timeout: float) -> None:
+def test_passed_timeout_is_a_transport_error(timeout: float) -> None:
     port = closed_port(socket.SOCK_STREAM)
 
     with pytest.raises(TransportError) as raised:

@@ -80,7 +80,7 @@ def test_a_link_knows_where_it_leads(link: SocketLink) -> None:
 
 
 @pytest.mark.parametrize("netid", ["tcp", "udp"])
-def test_without_a_reply_a_call_ends_at_its_deadline(netid: str) -> None:
+def test_unanswered_call_ends_at_its_deadline(netid: str) -> None:
     with (
         behaving(netid, silent) as place,
         dialed(netid, place, timeout=SHORT) as link,
@@ -127,7 +127,7 @@ def test_whatever_arrives_does_not_extend_the_deadline(netid: str, server: Behav
         assert time.monotonic() - start < LONG
 
 
-def test_a_stream_of_replies_to_other_calls_is_given_up() -> None:
+def test_flood_of_stray_replies_breaks_the_link() -> None:
     with behaving("tcp", chatty_stream) as place, dialed("tcp", place, timeout=LONG) as link:
         with pytest.raises(LimitExceeded, match="over 1024 messages that answer no call"):
             sync.run(COUNTER_V3.Client(link).READ())
@@ -136,7 +136,7 @@ def test_a_stream_of_replies_to_other_calls_is_given_up() -> None:
 
 
 @pytest.mark.parametrize("netid", ["tcp", "udp"])
-def test_a_late_reply_does_not_answer_the_next_call(netid: str) -> None:
+def test_late_reply_is_dropped(netid: str) -> None:
     header = 0 if netid == "udp" else 4
 
     def late(sock: socket.socket) -> None:
@@ -156,7 +156,7 @@ def test_a_late_reply_does_not_answer_the_next_call(netid: str) -> None:
         assert sync.run(client.READ()) == 1
 
 
-def test_a_datagram_that_gets_no_reply_is_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unanswered_datagram_is_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("oncrpc.rpc.calls.FIRST_RETRY", 0.01)
     received: list[bytes] = []
 
@@ -185,7 +185,7 @@ def test_a_reply_may_come_in_fragments_and_pieces() -> None:
         assert sync.run(COUNTER_V3.Client(link).READ()) == 9
 
 
-def test_a_peer_that_takes_no_call_ends_it_at_its_deadline_and_the_link() -> None:
+def test_call_not_accepted_in_time_breaks_link() -> None:
     taken = threading.Event()
     big = call_args(1, 1, 1, bytes(32 << 20))
 
@@ -232,7 +232,7 @@ def test_a_reset_is_a_transport_error() -> None:
     assert caught.value.errno == errno.ECONNRESET
 
 
-def test_a_reply_beyond_the_bounds_is_a_protocol_error() -> None:
+def test_oversized_reply_is_a_protocol_error() -> None:
     def boasting(connection: socket.socket) -> None:
         connection.recv(65536)
         connection.sendall(words(0xFFFFFFFF))
@@ -273,9 +273,7 @@ def test_where_nobody_listens_a_datagram_is_refused() -> None:
 @pytest.mark.parametrize(
     ("path", "number"), [("none", errno.ENOENT), ("x" * 200, errno.EIO)], ids=["none", "long"]
 )
-def test_a_local_socket_that_cannot_be_is_a_transport_error(
-    tmp_path: Path, path: str, number: int
-) -> None:
+def test_invalid_local_socket_is_a_transport_error(tmp_path: Path, path: str, number: int) -> None:
     with pytest.raises(TransportError) as caught:
         dialed("local", (str(tmp_path / path), 0))
 
@@ -300,12 +298,12 @@ def test_a_connection_that_is_not_taken_times_out() -> None:
 @pytest.mark.parametrize(
     ("netid", "host"), [("tcp6", "127.0.0.1"), ("tcp", "::1"), ("udp", "a..b")]
 )
-def test_a_host_without_an_address_of_the_family_is_unknown(netid: str, host: str) -> None:
+def test_host_without_address_of_family_is_unknown(netid: str, host: str) -> None:
     with pytest.raises(HostUnknown):
         dialed(netid, (host, 111))
 
 
-def test_what_waits_for_an_event_loop_cannot_be_run() -> None:
+def test_coroutine_that_suspends_cannot_be_run() -> None:
     ended: list[str] = []
 
     @types.coroutine
@@ -336,7 +334,7 @@ def test_a_connected_client_blocks_and_returns_results() -> None:
             counter.NAME(1, b"x")
 
 
-def test_a_connected_client_asks_the_port_mapper_and_closes_at_the_end() -> None:
+def test_connect_asks_the_port_mapper_and_closes() -> None:
     class Told(MapperClient):
         async def getport(self, host: str, prog: int, vers: int, netid: str) -> int:
             assert (prog, vers, netid) == (COUNTER, 3, "udp")
@@ -362,7 +360,7 @@ def test_blocking_clients_mirror_asyncio_clients() -> None:
 
 
 @pytest.mark.parametrize("netid", ["tcp", "udp"])
-def test_a_call_may_have_a_deadline_of_its_own(netid: str) -> None:
+def test_call_has_its_own_deadline(netid: str) -> None:
     with behaving(netid, silent) as place, dialed(netid, place, timeout=60.0) as link:
         counter = COUNTER_V3.SyncClient(COUNTER_V3.Client(link)).with_options(timeout=SHORT)
 
@@ -371,7 +369,7 @@ def test_a_call_may_have_a_deadline_of_its_own(netid: str) -> None:
 
 
 @pytest.mark.parametrize("netid", ["tcp", "udp"])
-def test_a_flushed_shorthand_is_replaced_by_the_full_credential(netid: str) -> None:
+def test_flushed_shorthand_is_replaced_by_full_credential(netid: str) -> None:
     header, flavors = 0 if netid == "udp" else 4, list[int]()
 
     def forgetful(sock: socket.socket) -> None:

@@ -98,7 +98,7 @@ def test_a_refusal_crosses_the_network() -> None:
         sync.run(COUNTER_V3.Client(link).NAME(1, b""))
 
 
-def test_a_flushed_shorthand_is_replaced_by_the_full_credential() -> None:
+def test_flushed_shorthand_is_replaced_by_full_credential() -> None:
     clock, judge = ManualClock(), Shorthands(random=lambda size: bytes(size))
     dispatcher = Dispatcher([Counter()], clock=clock, auth=judge)
     link = LossyLink(dispatcher, clock=clock, fate=lambda: [0.0], auth=auth_sys(b"me", 1, 2))

@@ -9,12 +9,13 @@ trusted.
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Protocol
+from weakref import WeakValueDictionary
 
 from oncrpc.aio.guard import Standing
+from oncrpc.caching import Bounded
 from oncrpc.rpc.program import Caller
 
 SourceNetwork = IPv4Network | IPv6Network
@@ -46,7 +47,7 @@ class AdmissionRules(Protocol):
 class TokenBucket:
     """Allows ``burst`` replies at once, and ``rate`` replies a second."""
 
-    __slots__ = ("at", "burst", "rate", "tokens")
+    __slots__ = ("__weakref__", "at", "burst", "rate", "tokens")
 
     def __init__(self, rate: float, burst: float, now: float) -> None:
         self.rate, self.burst = rate, burst
@@ -80,10 +81,12 @@ class UdpLimits:
     ) -> None:
         self.rules, self.clock = rules, clock
         self._changes = 0
-        # The bucket of each source network. At most MAX_BUCKETS; the one that was not used for the
-        # longest time is removed. Endpoints keep the buckets that they were given until the
-        # generation changes, so it changes when a bucket is removed.
-        self._buckets: OrderedDict[SourceNetwork, TokenBucket] = OrderedDict()
+        # The buckets by source network. MAX_BUCKETS of them are held here; the least recently used
+        # one is let go. Routes of endpoints hold theirs, too: as long as one does, its network gets
+        # the same bucket again. So nothing is invalidated when a bucket is let go, and a flood of
+        # forged sources cannot empty the caches of the endpoints.
+        self._recent = Bounded[SourceNetwork, TokenBucket](MAX_BUCKETS)
+        self._buckets: WeakValueDictionary[SourceNetwork, TokenBucket] = WeakValueDictionary()
         self.configure(replies=replies, burst=burst)
 
     def configure(
@@ -92,8 +95,14 @@ class UdpLimits:
         """Replace the limits, and the networks that are trusted in addition to loopback."""
         self.trusted = tuple(trusted)
         self.replies, self.burst = replies, burst
+        self._recent.clear()
         self._buckets.clear()
         self._changes += 1
+
+    @property
+    def buckets(self) -> int:
+        """The number of buckets that are held, here or by routes."""
+        return len(self._buckets)
 
     @property
     def generation(self) -> tuple[int, int]:
@@ -120,8 +129,6 @@ class UdpLimits:
         if bucket is None:
             bucket = TokenBucket(self.replies, self.burst, self.clock())
             self._buckets[network] = bucket
-            if len(self._buckets) > MAX_BUCKETS:
-                self._buckets.popitem(last=False)
-                self._changes += 1
-        self._buckets.move_to_end(network)
+        self._recent.keep(network, bucket)
+        self._recent.move_to_end(network)
         return bucket

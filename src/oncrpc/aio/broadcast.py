@@ -16,7 +16,7 @@ from oncrpc.net.targets import check_port
 from oncrpc.programs.portmap import PMAP_PORT
 from oncrpc.rpc.auth import AUTH_NONE, Auth
 from oncrpc.rpc.program import Procedure
-from oncrpc.rpcbind_broadcast import Questions
+from oncrpc.rpcbind_broadcast import BroadcastCalls
 
 R = TypeVar("R")
 A = TypeVarTuple("A")
@@ -66,7 +66,7 @@ async def broadcast(
     check_port(port)
     version = procedure.version
     called = (version.prog, version.vers, procedure.number)
-    asked = Questions.of(called, procedure.encode_arguments(arguments), auth=auth)
+    asked = BroadcastCalls.of(called, procedure.encode_arguments(arguments), auth=auth)
     asking = _Asking(asked, _places(to), port)
     hosts: set[str] = set()
     try:
@@ -88,7 +88,7 @@ def _places(to: Sequence[Destination] | None) -> Sequence[Destination]:
 
 
 def _heard(
-    asked: Questions, procedure: Procedure[R, *A], message: bytes, host: str
+    asked: BroadcastCalls, procedure: Procedure[R, *A], message: bytes, host: str
 ) -> Heard[R] | None:
     """The reply in a message; None if it does not answer the call, or its result is malformed."""
     found = asked.answer(message, host)
@@ -107,7 +107,7 @@ class _Asking:
     that do not fit are dropped.
     """
 
-    def __init__(self, asked: Questions, places: Sequence[Destination], port: int) -> None:
+    def __init__(self, asked: BroadcastCalls, places: Sequence[Destination], port: int) -> None:
         self.asked, self.places, self.port = asked, places, port
         self.loop = asyncio.get_running_loop()
         self.heard: asyncio.Queue[tuple[bytes, str] | None] = asyncio.Queue(MAX_HOSTS)

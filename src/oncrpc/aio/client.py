@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from oncrpc.aio.link import dial
 from oncrpc.aio.reconnect import ReconnectingLink
-from oncrpc.client.connecting import Target
+from oncrpc.client.connecting import ConnectTarget
 from oncrpc.client.hooks import ClientHook, HookedLink, check_hooks
 from oncrpc.client.port_mapper import MapperClient
 from oncrpc.rpc.auth import AUTH_NONE, Auth
@@ -52,7 +52,7 @@ async def connect(
             argument is of the wrong kind.
     """
     check_hooks(hooks)
-    target = Target(
+    target = ConnectTarget(
         host, client, dial=dial, clock=_now, transport=transport,
         port=port, auth=auth, timeout=timeout, reserved_port=reserved_port, mapper=mapper,
     )  # fmt: skip

@@ -72,6 +72,11 @@ class KnownDatagrams:
     def __len__(self) -> int:
         return len(self._entries)
 
+    @property
+    def routes(self) -> int:
+        """The number of routes that are remembered."""
+        return len(self._routes)
+
     def look_again(self) -> None:
         """The interfaces of this host have changed."""
         self.loopbacks = loopback_interfaces()

@@ -15,7 +15,7 @@ from oncrpc.checks import check_seconds
 from oncrpc.errors import ClientClosed, HostUnknown, OncRpcError, ProtocolError, TransportError
 from oncrpc.net.lookup import LookUp, is_name, look_up
 from oncrpc.net.peers import hung_up, peer_of
-from oncrpc.net.targets import bind_reserved, place_of, socket_of
+from oncrpc.net.targets import bind_reserved, place_text, socket_of
 from oncrpc.rpc.auth import AUTH_NONE, Auth
 from oncrpc.rpc.calls import DEFAULT_TIMEOUT, Calls, Pending
 from oncrpc.rpc.program import Procedure
@@ -298,7 +298,7 @@ async def dial(
     """
     check_seconds("timeout", timeout)
     entry = transport(netid)
-    place = place_of(entry, host, port)
+    place = place_text(entry, host, port)
     first_xid = int.from_bytes(os.urandom(4), "big")
     calls = Calls(first_xid=first_xid, retransmit=entry.datagram, auth=auth, place=place)
     until = asyncio.get_running_loop().time() + timeout

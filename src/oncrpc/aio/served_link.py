@@ -15,7 +15,7 @@ from oncrpc.aio.udp import UdpEndpoint
 from oncrpc.checks import check_seconds
 from oncrpc.net.lookup import is_name, look_up
 from oncrpc.net.sockets import admit_replies
-from oncrpc.net.targets import place_of
+from oncrpc.net.targets import place_text
 from oncrpc.rpc.auth import AUTH_NONE, Auth
 from oncrpc.rpc.calls import DEFAULT_TIMEOUT, Calls, Pending
 
@@ -33,7 +33,7 @@ class ServedLink(AioLink):
     ) -> None:
         entry = transport(endpoint.netid)
         check_seconds("timeout", timeout)
-        place = place_of(entry, *peer)
+        place = place_text(entry, *peer)
         if is_name(entry, peer[0]):
             raise ValueError(f"invalid address {peer[0]!r}: link_from does not look up names")
         self.endpoint, self.address = endpoint, look_up(entry, *peer)

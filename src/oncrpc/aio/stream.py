@@ -382,18 +382,24 @@ class Listener:
             return NO_REPLIES
         if self._epoch.has_ended(now):
             self._open.clear()
+        if not self._is_open(caller):
+            return NO_REPLIES
+        return cache.replies(self._circumstances(caller), now)
+
+    def keep(self, caller: Caller, message: bytes, reply: Cacheable) -> None:
+        """Keep the reply to a call for those that come after it."""
+        cache = self.dispatcher.reply_cache
+        if cache is not None and self._is_open(caller):
+            cache.keep(self._circumstances(caller), message, reply, reply.counters)
+
+    def _is_open(self, caller: Caller) -> bool:
+        """Whether the caller's calls may be answered from the cache."""
         key = caller.host, caller.local, caller.uid
         is_open = self._open.get(key)
         if is_open is None:
             is_open = self.guard.open_to(caller)
             self._open.keep(key, is_open)
-        return cache.replies(self._circumstances(caller), now) if is_open else NO_REPLIES
-
-    def keep(self, caller: Caller, message: bytes, reply: Cacheable) -> None:
-        """Keep the reply to a call for those that come after it."""
-        cache = self.dispatcher.reply_cache
-        if cache is not None:
-            cache.keep(self._circumstances(caller), message, reply, reply.counters)
+        return is_open
 
     def _circumstances(self, caller: Caller) -> Hashable:
         return self.netid, caller.local, caller.loopback

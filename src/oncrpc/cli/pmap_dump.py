@@ -1,6 +1,6 @@
-"""pmap_dump: write the mappings of a port mapper as text, for pmap_set to restore.
+"""pmap_dump: writes the mappings of a port mapper as text, which pmap_set restores.
 
-A line is program, version, protocol, port and the program's name, which may be missing.
+A line has program, version, protocol, port and the program's name, if it has one.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ OPTIONS = (
 )
 HELP = f"""{USAGE}
 
-Write the mappings of the port mapper (its version 2), a line each, as pmap_set reads them.
+Write the mappings of the port mapper (its version 2), one per line, for pmap_set.
 
 {described(OPTIONS)}"""
 
@@ -37,10 +37,10 @@ Write the mappings of the port mapper (its version 2), a line each, as pmap_set 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status."""
     words = sys.argv[1:] if arguments is None else arguments
-    return command.run(PROGRAM, lambda: _dump(words))
+    return command.run(PROGRAM, lambda: _execute(words))
 
 
-def _dump(arguments: Sequence[str]) -> int:
+def _execute(arguments: Sequence[str]) -> int:
     mapper = MapperChoice(PROGRAM)
     for name, value in command.read_options(PROGRAM, OPTIONS, arguments):
         if name == "help":

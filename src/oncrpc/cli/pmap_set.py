@@ -1,8 +1,8 @@
-"""pmap_set: register the mappings that pmap_dump wrote, read from standard input.
+"""pmap_set: registers mappings that pmap_dump wrote, read from standard input.
 
-They are set in version 2 over the local socket, which proves to the port mapper who we are: root's
-mappings become root's, an ordinary user's his own. Without that socket it is TCP to the loopback
-address, from which any user may register.
+They are set in version 2 over the local socket, which proves the user to the port mapper: it
+registers them as root's or as that user's. Without that socket TCP to the loopback address is used,
+over which any user may register.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ PROGRAM = "pmap_set"
 PROTOCOLS = {"tcp": IPPROTO_TCP, "udp": IPPROTO_UDP}
 LARGEST = 0xFFFFFFFF
 LINE = re.compile(r"\s*+(\d++)\s++(\d++)\s*+(\S{1,255}+)\s*+(\d++)", re.ASCII)
-"""What sscanf(3) makes of ``%lu %lu %255s %u``; the rest of the line is ignored."""
+"""As sscanf(3) reads ``%lu %lu %255s %u``; the rest of the line is ignored."""
 
 USAGE = f"Usage: {PROGRAM} [--host=HOST[:PORT]] [--port=PORT] [--socket=PATH] <FILE"
 OPTIONS = (
@@ -32,9 +32,9 @@ OPTIONS = (
 )
 HELP = f"""{USAGE}
 
-Register mappings with the port mapper of this host: a line each of standard input, as pmap_dump
-writes them. A mapping that the port mapper refuses is reported, and the next one follows; a line
-that is no mapping ends the command with status 1.
+Register mappings with the port mapper of this host, one per line of standard input, as pmap_dump
+writes them. A mapping that the port mapper refuses is reported, and the command continues; a
+malformed line ends it with status 1.
 
 {described(OPTIONS)}"""
 
@@ -42,10 +42,10 @@ that is no mapping ends the command with status 1.
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status."""
     words = sys.argv[1:] if arguments is None else arguments
-    return command.run(PROGRAM, lambda: _set(words))
+    return command.run(PROGRAM, lambda: _execute(words))
 
 
-def _set(arguments: Sequence[str]) -> int:
+def _execute(arguments: Sequence[str]) -> int:
     mapper = MapperChoice(PROGRAM)
     for name, value in command.read_options(PROGRAM, OPTIONS, arguments):
         if name == "help":
@@ -86,10 +86,10 @@ async def _register(mapper: MapperChoice, lines: Iterable[str]) -> None:
 
 
 def parse_line(line: str) -> mapping:
-    """The mapping that a line is; of the port the low 16 bits count.
+    """Parse a line; only the low 16 bits of the port count, as in the C tool.
 
     Raises:
-        Failure: it is none.
+        Failure: the line is malformed.
     """
     found = LINE.match(line)
     if found is not None:

@@ -95,7 +95,7 @@ def limited_dial(dial: DialLink[L], limit: TimeLimit) -> Callable[..., Awaitable
     return dial_within
 
 
-class Target(Generic[L]):
+class ConnectTarget(Generic[L]):
     """The program that a client is connected to, found and dialed as often as needed.
 
     Raises:

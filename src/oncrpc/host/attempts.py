@@ -1,8 +1,8 @@
-"""Trying local sockets that the kernel's list lacks: the path may lead there in another way.
+"""Trying to connect to local sockets that the kernel does not list.
 
-A symbolic link, or a server in another network namespace that shares the directory. A path is
-whatever somebody registered; looking it up may take for ever where a file system is mounted on
-demand, and so it is done in a thread that nobody has to wait for.
+The path may be a symbolic link, or lead to a server in another network namespace. Any user may have
+registered it, and looking it up can block for ever, for example where a file system is mounted on
+demand. So a thread does it, and nothing waits for that thread without a limit.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ import socket
 from collections.abc import Callable, Collection
 
 from oncrpc.addr import local_address
-from oncrpc.host.threads import Aside
+from oncrpc.host.threads import Threads
 
 PATIENCE = 2.0
-"""Seconds that one round of attempts may take; what was not tried by then cannot be judged."""
+"""Seconds for a round of attempts; paths that were not tried by then stay unjudged."""
 
 NOBODY = (errno.ECONNREFUSED, errno.ENOENT)
 
 
 def refused(path: str) -> bool:
-    """Whether nobody serves at a path or an abstract name; False where that cannot be told."""
+    """Whether a path or an abstract name has no server; False if that is unknown."""
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
             probe.setblocking(False)
@@ -33,17 +33,17 @@ def refused(path: str) -> bool:
 
 
 class Attempts:
-    """Rounds of attempts, one at a time: while one is stuck, no other is begun."""
+    """Rounds of attempts, one at a time; while one is stuck, no other starts."""
 
     def __init__(self, attempt: Callable[[str], bool] = refused) -> None:
         self.attempt = attempt
-        self._aside = Aside[None](1)
+        self._threads = Threads[None](1)
 
     async def __call__(self, paths: Collection[str]) -> set[str]:
-        """Those of the paths at which nobody serves."""
+        """The paths that have no server."""
         found = set[str]()
         attempts = filter(self.attempt, paths)
-        tried = self._aside.start(lambda: found.update(attempts)) if paths else None
+        tried = self._threads.start(lambda: found.update(attempts)) if paths else None
         if tried is not None:
             await asyncio.wait((tried,), timeout=PATIENCE)
         return set(found)

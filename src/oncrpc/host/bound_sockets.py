@@ -1,6 +1,7 @@
-"""What is bound on this host: ports, local sockets, addresses; read a bit at a time.
+"""The sockets that are bound on this host: ports, addresses and local sockets.
 
-What is read belongs to the daemon's own network namespace, and may be read by any user.
+They are those of the process's network namespace, which any user may list. Long lists are read in
+slices, so that the event loop goes on.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from oncrpc.host.sockdiag import BoundSocket
 log = logging.getLogger("oncrpc.host")
 
 SLICE = 0.001
-"""Seconds of reading or judging after which everything else that waits has its turn."""
+"""Seconds of work after which the event loop gets control."""
 
 FILES = "/proc/self/net"
 PIECE = 64 << 10
@@ -35,26 +36,26 @@ TABLES = {
 """Family, protocol and states of the sockets that serve a netid."""
 
 NEEDED = {"tcp": ("tcp", "tcp6"), "udp": ("udp", "udp6"), "tcp6": ("tcp6",), "udp6": ("udp6",)}
-"""The tables in which a netid's server may be: a socket of IPv6 may take IPv4 too."""
+"""The tables that can have a server of a netid: an IPv6 socket may serve IPv4, too."""
 
 MAPPED = bytes(10) + b"\xff\xff"
-"""How an address of IPv4 begins that is written as one of IPv6."""
+"""The first bytes of an IPv4-mapped IPv6 address."""
 
 ANY = bytes(4)
 
 
 class Bound(Struct):
-    """Places by netid, and the names of local sockets; what is missing could not be read.
+    """Bound places by netid, and names of local sockets; a table that is missing was unreadable.
 
-    A place is the two octets of a port, with and without a packed address: nothing that the garbage
-    collector would count, since there may be many.
+    A place is a port in two octets, followed by a packed address or not. Bytes, since there may be
+    many, and the garbage collector does not track them.
     """
 
     places: dict[str, set[bytes]] = field(default_factory=dict)
     paths: set[bytes] | None = None
 
     def add(self, netid: str, found: BoundSocket) -> None:
-        """A socket of that netid; one that takes IPv4 too is another netid's as well."""
+        """Add a socket of a netid; one that serves IPv4, too, is added to both netids."""
         port, address, dual = found
         self._add(netid, port, address)
         if dual or address.startswith(MAPPED):
@@ -67,21 +68,21 @@ class Bound(Struct):
 
 
 class Slices:
-    """Work on the event loop that is cut into slices of time."""
+    """Cuts work on the event loop into slices of time."""
 
     def __init__(self) -> None:
         self._clock = asyncio.get_running_loop().time
         self._until = self._clock() + SLICE
 
     async def rest(self) -> None:
-        """Let everything else have its turn, if the slice is over."""
+        """Give control to the event loop if the slice is over."""
         if self._clock() >= self._until:
             await asyncio.sleep(0)
             self._until = self._clock() + SLICE
 
 
 class Reader:
-    """Reads what is bound: each table from the kernel's list, where it has none from a file."""
+    """Reads the tables of sockets from sock_diag(7), or from /proc where that is missing."""
 
     def __init__(self, files: str = FILES) -> None:
         self.files = files
@@ -89,7 +90,7 @@ class Reader:
         self._missing: set[str] = set()
 
     def prepare(self) -> None:
-        """Ask for each list once: that may make the kernel load a module, which takes a moment."""
+        """Ask for each table once, since the kernel may have to load a module for it."""
         for name, (family, protocol, _) in TABLES.items():
             try:
                 list(sockdiag.listed(family, protocol, 0))
@@ -98,7 +99,7 @@ class Reader:
                 self._from_file.add(name)
 
     async def __call__(self, netids: Collection[str]) -> Bound:
-        """What is bound of these netids."""
+        """The bound sockets of these netids."""
         bound, slices = Bound(), Slices()
         unread = set()
         for name in dict.fromkeys(name for netid in netids for name in NEEDED.get(netid, ())):
@@ -140,7 +141,7 @@ class Reader:
         return names
 
     def _lines(self, name: str) -> Iterator[bytes]:
-        """A file's lines, some at a time; a host without IPv6 has no file, and no sockets of it."""
+        """Some lines of a file at a time; a host without IPv6 has no file and no sockets of it."""
         try:
             descriptor = os.open(f"{self.files}/{name}", os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
@@ -153,7 +154,7 @@ class Reader:
             os.close(descriptor)
 
     def _report(self, name: str, error: OSError) -> None:
-        """Say once that a table cannot be read."""
+        """Log once that a table is unreadable."""
         if name not in self._missing:
             self._missing.add(name)
             log.warning(

@@ -1,7 +1,7 @@
-"""Hears from the kernel that interfaces or addresses of this host have changed: rtnetlink(7).
+"""Notices when interfaces or addresses of this host change: rtnetlink(7).
 
-What changed is not looked at: whoever is told asks anew for what it needs. Changes come in crowds,
-so they are told of a moment later, and all together.
+The messages are not read: the callback asks for what it needs. Since changes come in groups, it is
+called once, a moment after the first of them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ GROUPS = 0x1 | 0x10 | 0x100
 """RTMGRP_LINK, RTMGRP_IPV4_IFADDR and RTMGRP_IPV6_IFADDR."""
 
 MOMENT = 0.1
-"""Seconds for which further changes are waited for."""
+"""Seconds from the first change to the call, for further changes to arrive."""
 
 MAX_MESSAGE = 65536
 """Bytes of a message of the kernel about a change of interfaces."""
@@ -32,16 +32,16 @@ class Links:
         self._soon: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
-        """Begin to listen; where the kernel does not tell, that is logged."""
+        """Start listening; if the kernel refuses, that is logged."""
         try:
             self._sock = _listening()
         except OSError as error:
-            log.info("changes of interfaces are not heard of: %s", error.strerror)
+            log.info("changes of interfaces are not noticed: %s", error.strerror)
         else:
             asyncio.get_running_loop().add_reader(self._sock.fileno(), self._drain)
 
     def close(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         if self._soon is not None:
             self._soon.cancel()
         if self._sock is not None:
@@ -50,7 +50,7 @@ class Links:
             self._sock = None
 
     def _drain(self) -> None:
-        """Take the messages; one that was lost since there were too many is a change as well."""
+        """Take a message; an overrun, after which messages are missing, is a change as well."""
         assert self._sock is not None
         try:
             self._sock.recv(MAX_MESSAGE)

@@ -1,4 +1,4 @@
-"""The lines of ``/proc/net``: local sockets, and others where there is no sock_diag(7)."""
+"""Parsing ``/proc/net``: local sockets, and all others on a host without sock_diag(7)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _UNIX = rb"(?m)^\w+: [0-9A-F]{8} [0-9A-F]{8} ([0-9A-F]{8}) ([0-9A-F]{4}) [0-9A-F
 def parse_inet(lines: bytes, *, listening: bool) -> Iterator[BoundSocket]:
     """The sockets of whole lines of ``tcp``, ``tcp6``, ``udp`` or ``udp6``.
 
-    Whether a socket at every IPv6 address is for IPv4 too is not told there: it is taken to be.
+    The file does not say whether an IPv6 wildcard socket serves IPv4, too; it is taken to.
     """
     for address, port, state in re.findall(_INET, lines):
         if not listening or state == TCP_LISTEN:
@@ -38,14 +38,14 @@ def _packed(address: bytes) -> bytes:
 
 
 def parse_unix(lines: bytes) -> Iterator[bytes]:
-    """The names of the local sockets of whole lines of ``unix`` at which somebody serves."""
+    """The names of the serving local sockets in whole lines of ``unix``."""
     for flags, kind, name in re.findall(_UNIX, lines):
         if int(flags, 16) & ACCEPTS or kind == DATAGRAMS:
             yield name
 
 
 def whole_lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The same bytes, cut only at the ends of lines."""
+    """Join pieces so that each ends at the end of a line."""
     rest = b""
     for piece in pieces:
         lines, newline, begun = (rest + piece).rpartition(b"\n")

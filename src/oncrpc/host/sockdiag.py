@@ -1,8 +1,8 @@
 """The bound sockets of this network namespace, as sock_diag(7) lists them.
 
-The kernel picks out what is asked for: of a hundred thousand TCP connections and ten listening
-sockets it walks the ten, where ``/proc/net/tcp`` has a line for everything. It writes as much as
-is read at a time, so that a long list can be read bit by bit.
+The kernel filters: with a hundred thousand TCP connections and ten listening sockets it walks the
+ten, while ``/proc/net/tcp`` has a line for every connection. It writes as much as is read at a
+time, so a long list can be read in pieces.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ DUMP = 0x301
 NLMSG_ERROR, NLMSG_DONE = 2, 3
 INET_DIAG_SKV6ONLY = 11
 LISTEN, ALL = 1 << 10, 0xFFFFFFFF
-"""States of sockets; for UDP there is none that means that a socket is a server's."""
+"""States of sockets. For UDP no state tells servers from clients."""
 
 BATCH = 16 << 10
-"""Bytes that are read at a time."""
+"""Bytes of the kernel's list that are read at a time."""
 
 _HEADER = struct.Struct("=IHHII")
 _REQUEST = struct.Struct("=BBBxI48x")
@@ -40,7 +40,7 @@ _STATUS = struct.Struct("=i")
 
 
 class BoundSocket(NamedTuple):
-    """A port, the packed address, and whether a socket of IPv6 takes what comes over IPv4 too."""
+    """A port, the packed address, and whether an IPv6 socket serves IPv4, too."""
 
     port: int
     address: bytes
@@ -51,10 +51,10 @@ def listed(family: int, protocol: int, states: int) -> Iterator[list[BoundSocket
     """The sockets of a family and protocol that are in one of the states, some at a time.
 
     Raises:
-        OSError: the kernel does not list them.
+        OSError: the kernel refuses.
     """
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG) as kernel:
-        kernel.setblocking(False)  # what is asked for is there at once, or never
+        kernel.setblocking(False)  # the kernel answers before send() returns
         kernel.sendto(request(family, protocol, states), (0, 0))
         more = True
         while more:
@@ -69,7 +69,7 @@ def request(family: int, protocol: int, states: int) -> bytes:
 
 
 def parse(data: bytes) -> tuple[list[BoundSocket], bool]:
-    """The sockets of the messages that were read at a time, and whether there are more.
+    """The sockets in the messages of one read, and whether more messages follow.
 
     Raises:
         OSError: the kernel's error.
@@ -93,7 +93,7 @@ def parse(data: bytes) -> tuple[list[BoundSocket], bool]:
 
 
 def _check_end(data: bytes, at: int) -> None:
-    """See why the list ends."""
+    """Check that the list ends without an error."""
     _, kind, *_ = _HEADER.unpack_from(data, at)
     at += _HEADER.size
     if kind not in (NLMSG_DONE, NLMSG_ERROR) or at + _STATUS.size > len(data):

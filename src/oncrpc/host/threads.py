@@ -1,4 +1,4 @@
-"""Calls that block, made beside the event loop: a few at a time, and nobody has to wait."""
+"""Blocking calls in a few threads, which the event loop need not wait for."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Aside(Generic[T]):
-    """Threads of an event loop, at most so many. They do not keep the process from ending."""
+class Threads(Generic[T]):
+    """At most ``most`` threads of an event loop. They do not keep the process from ending."""
 
     def __init__(self, most: int) -> None:
         self.most, self.running = most, 0
 
     def start(self, call: Callable[[], T]) -> asyncio.Future[T] | None:
-        """Make a call; None if there are too many already. It is cancelled if the call fails."""
+        """Start a call in a thread; None if too many run. The future is cancelled if it fails."""
         if self.running >= self.most:
             return None
         loop = asyncio.get_running_loop()
@@ -37,7 +37,7 @@ class Aside(Generic[T]):
         try:
             results.append(call())
         finally:
-            with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+            with contextlib.suppress(RuntimeError):  # the loop is closed
                 loop.call_soon_threadsafe(self._finish, future, results)
 
     def _finish(self, future: asyncio.Future[T], results: list[T]) -> None:

@@ -21,7 +21,7 @@ from oncrpc.idl.layout import (
 from oncrpc.idl.names import FROM_RPC, FROM_XDR, synonym
 from oncrpc.idl.order import ordered, ordered_constants, references
 from oncrpc.idl.programs import Programs
-from oncrpc.idl.text import declared, declared_late, value_type
+from oncrpc.idl.text import ValueTypes, declared, declared_late
 
 TYPING = ("Annotated", "ClassVar")
 OURS = {
@@ -50,6 +50,7 @@ class _Emitter:
     def __init__(self, interface: model.Interface) -> None:
         self.interface = interface
         self.types = {made.name: made for made in interface.types}
+        self.values = ValueTypes(self.types)
         self.taken = set(_names(interface))
         self.placed: set[str] = set()
         self.synonyms: set[str] = set()
@@ -74,7 +75,7 @@ class _Emitter:
             if made.name in self.awaited:
                 lines += ["", "", *assigned(self._other(made.name), made.name)]
                 self.awaited.remove(made.name)
-        programs = Programs(self.types, self._other)
+        programs = Programs(self.values, self._other)
         for program in self.interface.programs:
             for version in program.versions:
                 shadowed = self._synonyms(programs.shadowed(version))
@@ -162,7 +163,7 @@ class _Emitter:
         items: list[Part] = [Group("{", cases, "}")]
         if made.default:
             items.append(f"default={self._arm(made.default[0], late)}")
-        body = [value_type(arm, self.types) for arm in _arms(made)]
+        body = [self.values.of(arm) for arm in _arms(made)]
         fields: list[tuple[model.Field, Part]] = [
             (made.switch, declared(made.switch.type)),
             (model.Field(made.body, made.switch.type), Chain(_flat(body))),

@@ -17,19 +17,29 @@ class Lists:
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
-        self._check_typedefs()
-        self._check_sizes()
+        self._ends: dict[str, tree.Type | None] = {}
         structs = [item for item in scope.all if isinstance(item, tree.Struct)]
         self.elements = {item.name for item in structs if self._is_chained(item)}
-        self.names = {name: self._list_name(name) for name in self.elements}
+        self.names = dict.fromkeys(self.elements, "")
+        for definition in scope.all:
+            if isinstance(definition, tree.Typedef) and definition.declaration.form == "pointer":
+                target = self.struct_of(definition.declaration.type)
+                if self.names.get(target) == "":
+                    self.names[target] = definition.name
 
     def canonical(self, kind: tree.Type | None) -> tree.Type | None:
-        """The type behind C's other names for it."""
+        """The type behind C's other names for it; a chain of names is followed once."""
+        passed = []
         while isinstance(kind, tree.Named):
+            if kind.name in self._ends:
+                kind = self._ends[kind.name]
+                break
             definition = self.scope.definitions.get(kind.name)
             if not isinstance(definition, tree.Typedef) or definition.declaration.form != "plain":
                 break
+            passed.append(kind.name)
             kind = definition.declaration.type
+        self._ends.update(dict.fromkeys(passed, kind))
         return kind
 
     def target(self, declared: tree.Declaration) -> str:
@@ -55,52 +65,3 @@ class Lists:
     def _is_chained(self, struct: tree.Struct) -> bool:
         targets = [self.target(field) for field in struct.fields]
         return targets[-1] == struct.name and targets.count(struct.name) == 1
-
-    def _list_name(self, name: str) -> str:
-        """That of the first typedef of a pointer to it."""
-        for definition in self.scope.all:
-            declared = definition.declaration if isinstance(definition, tree.Typedef) else None
-            pointer = declared is not None and declared.form == "pointer"
-            if declared and pointer and self.struct_of(declared.type) == name:
-                return definition.name
-        return ""
-
-    def _check_typedefs(self) -> None:
-        for definition in self.scope.all:
-            if isinstance(definition, tree.Typedef):
-                self._walk(definition, [])
-
-    def _check_sizes(self) -> None:
-        for definition in self.scope.all:
-            if isinstance(definition, tree.Struct):
-                self._walk(definition, [])
-
-    def _walk(self, definition: tree.Definition, above: list[str]) -> None:
-        """Refuse a type that is part of itself with nothing optional between: it has no end."""
-        if definition.name in above:
-            circle = " -> ".join([*above[above.index(definition.name) :], definition.name])
-            raise definition.place.error(f"'{definition.name}' contains itself: {circle}")
-        for part in _parts(definition):
-            if isinstance(part.type, tree.Named) and part.form in ("plain", "fixed"):
-                inner = self.scope.definitions.get(part.type.name)
-                if isinstance(inner, (tree.Struct, tree.Typedef)) and not _is_pointer(inner):
-                    self._walk(inner, [*above, definition.name])
-            if part.form == "pointer" and isinstance(definition, tree.Typedef):
-                self._walk_pointer(part, [*above, definition.name])
-
-    def _walk_pointer(self, part: tree.Declaration, above: list[str]) -> None:
-        """``typedef x *x`` names nothing."""
-        if isinstance(part.type, tree.Named):
-            inner = self.scope.definitions.get(part.type.name)
-            if isinstance(inner, tree.Typedef):
-                self._walk(inner, above)
-
-
-def _parts(definition: tree.Definition) -> tuple[tree.Declaration, ...]:
-    if isinstance(definition, tree.Typedef):
-        return (definition.declaration,)
-    return definition.fields if isinstance(definition, tree.Struct) else ()
-
-
-def _is_pointer(definition: tree.Definition) -> bool:
-    return isinstance(definition, tree.Struct) and definition.pointer

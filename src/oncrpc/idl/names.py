@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import enum
 import keyword
+import re
 from collections.abc import Callable, Iterable
+from types import AsyncGeneratorType, CoroutineType, FunctionType, GeneratorType, ModuleType
 
 FROM_RPC = ("Answer", "Call", "Procedure", "Version")
 FROM_XDR = (
@@ -19,7 +21,21 @@ IMPORTED = {
 }  # fmt: skip
 """What generated modules import."""
 
-BUILT_IN = {"bool", "bytes", "float", "int", "list"}
+BUILT_IN = {"bool", "bytes", "float", "int", "list", "type"}
+SPECIAL = {
+    name
+    for kind in (object, type, int, float, complex, dict, list, set, str, property, FunctionType,
+                 GeneratorType, CoroutineType, AsyncGeneratorType, ModuleType)
+    for name in dir(kind)
+    if name.startswith("__")
+} | {
+    "__all__", "__builtins__", "__cached__", "__copy__", "__debug__", "__deepcopy__", "__enter__",
+    "__exit__", "__file__", "__fspath__", "__getattr__", "__match_args__", "__missing__",
+    "__orig_bases__", "__parameters__", "__weakref__",
+    "__path__", "__set_name__", "__slots__", "__xdr_arms__", "__xdr_fields__", "__xdr_rest__",
+}  # fmt: skip
+"""Names with a meaning in modules, classes or objects, of Python or of ``oncrpc.xdr``."""
+
 MEMBERS = {name for name in dir(enum.IntEnum) if not name.startswith("_")} | {
     "mro",
     "name",
@@ -27,7 +43,7 @@ MEMBERS = {name for name in dir(enum.IntEnum) if not name.startswith("_")} | {
 }
 PROCEDURES = IMPORTED | {
     "call", "client", "link", "options", "version", "with_options",
-    "blocking", "handlers", "procedures", "prog", "vers", "Client", "Service", "SyncClient",
+    "_has", "blocking", "handlers", "procedures", "prog", "vers", "Client", "Service", "SyncClient",
 }  # fmt: skip
 """What clients, services and versions have, and what the body of a version refers to."""
 
@@ -54,7 +70,7 @@ def free(name: str, taken: Iterable[str]) -> str:
 
 def synonym(name: str, taken: Iterable[str]) -> str:
     """Another name for what a class hides by something of its own."""
-    return free(_unmangled("_" + name), taken)
+    return free(unmangled("_" + name), taken)
 
 
 def global_name(name: str) -> str:
@@ -67,8 +83,16 @@ def field_name(name: str) -> str:
     return _free(name, {"self"})
 
 
-def member_name(name: str) -> str:
-    """The name of a member of an enumeration."""
+def member_name(name: str, *, enum: str = "") -> str:
+    """The name of a member of an enumeration.
+
+    ``_x_`` and ``__x__`` are reserved by ``enum``, and ``_e__x`` is private to a class ``e``. With
+    three underscores at its end a name is none of these.
+    """
+    if re.fullmatch(r"_.*[^_]_{0,2}", name) and (name.endswith("_") or name.startswith("__")):
+        return name.rstrip("_") + "___"
+    if name.startswith(f"_{enum}__"):
+        return name.rstrip("_") + "___"
     return _free(name, MEMBERS)
 
 
@@ -83,12 +107,11 @@ def parameter_name(name: str, *, version: str = "") -> str:
 
 
 def _free(name: str, taken: set[str]) -> str:
-    unmangled = _unmangled(name)
-    if unmangled != name:
-        return unmangled
-    return name + "_" if keyword.iskeyword(name) or name in taken else name
+    shown = unmangled(name)
+    special = keyword.iskeyword(shown) or shown in SPECIAL
+    return shown + "_" if special or shown in taken else shown
 
 
-def _unmangled(name: str) -> str:
+def unmangled(name: str) -> str:
     """With two underscores behind it what begins with two: else a class gives it another name."""
     return name + "__" if name.startswith("__") and not name.endswith("__") else name

@@ -1,4 +1,4 @@
-"""In which order Python can read the declarations: what is used at once comes first.
+"""In which order Python can read the declarations: a name that is used at once is above.
 
 Annotations are read when a codec is made, so structures may use what follows them. Aliases and the
 arms of unions are read at once. Where these run in a circle, an arm is written as a text.
@@ -6,9 +6,13 @@ arms of unions are read at once. Where these run in a circle, an arm is written 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterator, Sequence
 
 from oncrpc.idl import model
+from oncrpc.idl.walk import postorder
+
+WORD = re.compile(r"[A-Za-z_]\w*")
 
 
 def references(kind: model.Type | None) -> Iterator[str]:
@@ -23,30 +27,15 @@ def references(kind: model.Type | None) -> Iterator[str]:
 
 
 def ordered(types: Sequence[model.Declared]) -> list[model.Declared]:
-    """The declarations in the order of the file, save those that are needed earlier."""
+    """The declarations in the order of the file, except for those that are needed earlier."""
     by_name = {declared.name: declared for declared in types}
-    placed: dict[str, model.Declared] = {}
-    for declared in types:
-        _place(declared, by_name, placed, ())
-    return list(placed.values())
-
-
-def _place(
-    declared: model.Declared,
-    by_name: Mapping[str, model.Declared],
-    placed: dict[str, model.Declared],
-    above: tuple[str, ...],
-) -> None:
-    if declared.name in placed or declared.name in above:
-        return
-    for name in needed(declared):
-        if name in by_name:
-            _place(by_name[name], by_name, placed, (*above, declared.name))
-    placed[declared.name] = declared
+    return list(
+        postorder(types, lambda made: [by_name[name] for name in needed(made) if name in by_name])
+    )
 
 
 def needed(declared: model.Declared) -> Iterator[str]:
-    """What must be declared above."""
+    """The names that must be declared above."""
     match declared:
         case model.Alias(type=kind):
             yield from references(kind)
@@ -60,14 +49,9 @@ def needed(declared: model.Declared) -> Iterator[str]:
 def ordered_constants(constants: Sequence[model.Constant]) -> list[model.Constant]:
     """Each constant below those that its value names."""
     by_name = {constant.name: constant for constant in constants}
-    placed: dict[str, model.Constant] = {}
-
-    def place(constant: model.Constant) -> None:
-        for word in constant.text.split():
-            if word in by_name and word not in placed:
-                place(by_name[word])
-        placed.setdefault(constant.name, constant)
-
-    for constant in constants:
-        place(constant)
-    return list(placed.values())
+    return list(
+        postorder(
+            constants,
+            lambda made: [by_name[word] for word in WORD.findall(made.text) if word in by_name],
+        )
+    )

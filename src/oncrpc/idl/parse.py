@@ -8,9 +8,10 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from lark import Lark, Token, Transformer, v_args
+from lark import Lark, Token, Tree, v_args
 from lark.exceptions import UnexpectedInput, UnexpectedToken, VisitError
 from lark.tree import Meta
+from lark.visitors import Transformer_NonRecursive
 
 from oncrpc.errors import IdlError
 from oncrpc.idl import tree
@@ -29,6 +30,15 @@ OPERATORS = {"VBAR", "CIRCUMFLEX", "AMPERSAND", "PLUS", "SLASH", "PERCENT"}
 REPEATED = {"LPAR": "NUMBER", "ID": "NUMBER", "STAR": "SLASH", "$END": "TYPEDEF"}
 """Not worth a word where the other one could stand too."""
 
+PRINTABLE = re.compile(r"[\t -~]*")
+NESTED = {
+    "inline_struct", "inline_union", "or", "xor", "and", "left", "right", "add", "subtract",
+    "multiply", "divide", "remainder", "negative", "complement",
+}  # fmt: skip
+LONGEST_WORD = 40
+DEEPEST = 50
+"""How many of those may be within one another."""
+
 DEFINITIONS = {"CONST", "ENUM", "STRUCT", "UNION", "TYPEDEF", "PROGRAM"}
 
 
@@ -44,6 +54,7 @@ def parse(source: Source) -> tree.Specification:
     text = source.text
     try:
         parsed = _parser().parse(text)
+        _check_depth(source, parsed)
         made = Builder(source, text).transform(parsed)
     except UnexpectedInput as error:
         raise _unexpected(source, text, error) from None
@@ -51,6 +62,25 @@ def parse(source: Source) -> tree.Specification:
         raise error.orig_exc from None
     assert isinstance(made, tree.Specification)
     return made
+
+
+def _check_depth(source: Source, parsed: Tree[Token]) -> None:
+    """Refuse what is nested too deeply for the steps that follow, which are recursive."""
+    waiting = [(parsed, 0)]
+    while waiting:
+        node, depth = waiting.pop()
+        depth += node.data in NESTED
+        if depth > DEEPEST:
+            raise _place(source, node.meta.line, node.meta.column).error(
+                f"over {DEEPEST} levels of declarations or operations"
+            )
+        waiting += [(child, depth) for child in node.children if isinstance(child, Tree)]
+
+
+def _place(source: Source, line: int, column: int) -> tree.Place:
+    """A place of the preprocessed text."""
+    file, number = source.places[line - 1]
+    return tree.Place(file, number, column, source.lines[line - 1])
 
 
 @cache
@@ -69,10 +99,14 @@ def _unexpected(source: Source, text: str, error: UnexpectedInput) -> IdlError:
         reason = "a comment without an end"
     elif isinstance(error, UnexpectedToken):
         names = _described(error.accepts)
-        reason = f"expected {' or '.join(names)}, found {str(error.token)!r}"
+        reason = f"expected {' or '.join(names)}, found {_short(str(error.token))!r}"
     else:
         reason = f"unexpected character {text[at]!r}"
     return IdlError(file, line, error.column, reason=reason, text=shown, expected=names)
+
+
+def _short(word: str) -> str:
+    return word if len(word) <= LONGEST_WORD else word[:LONGEST_WORD] + "..."
 
 
 def _ended(source: Source, names: tuple[str, ...]) -> IdlError:
@@ -110,7 +144,7 @@ def _operation(operator: str) -> Any:
 
 
 @v_args(meta=True)
-class Builder(Transformer[Token, Any]):
+class Builder(Transformer_NonRecursive[Token, Any]):
     """Makes our tree of lark's, from the leaves up; a method a rule of the grammar."""
 
     def __init__(self, source: Source, text: str) -> None:
@@ -129,15 +163,22 @@ class Builder(Transformer[Token, Any]):
         return self.place(meta), (), False
 
     def place(self, meta: Meta) -> tree.Place:
-        file, line = self.source.places[meta.line - 1]
-        return tree.Place(file, line, meta.column, self.source.lines[meta.line - 1])
+        return _place(self.source, meta.line, meta.column)
+
+    def token_place(self, token: Token) -> tree.Place:
+        """The place of a token, which has no comment of its own."""
+        return _place(self.source, token.line or 1, token.column or 1)
 
     def start(self, meta: Meta, items: list[Any]) -> tree.Specification:
         return tree.Specification(self.comments.heading(), tuple(items))
 
     def constant(self, meta: Meta, items: list[Any]) -> tree.Constant:
-        value = str(items[1])[1:-1] if isinstance(items[1], Token) else items[1]
-        return tree.Constant(*self.at(meta), name=str(items[0]), value=value)
+        name, value = items
+        if isinstance(value, Token):
+            if not PRINTABLE.fullmatch(value):
+                raise self.token_place(value).error("a text has printable ASCII characters only")
+            value = str(value)[1:-1]
+        return tree.Constant(*self.at(meta), name=str(name), value=value)
 
     def enum(self, meta: Meta, items: list[Any]) -> tree.Enum:
         return tree.Enum(*self.at(meta), name=str(items[0]), members=items[1])
@@ -212,13 +253,10 @@ class Builder(Transformer[Token, Any]):
         self, meta: Meta, kind: Any, name: Any, form: str, size: Any = None
     ) -> tree.Declaration:
         made = self._bytes(kind) if isinstance(kind, Token) else kind
-        return tree.Declaration(*self.plain_at(meta), name or "", made, form, size)
+        return tree.Declaration(*self.plain_at(meta), str(name or ""), made, form, size)
 
     def _bytes(self, token: Token) -> tree.Primitive:
-        file, line = self.source.places[(token.line or 1) - 1]
-        text = self.source.lines[(token.line or 1) - 1]
-        place = tree.Place(file, line, token.column or 1, text)
-        return tree.Primitive(place, (), False, str(token))
+        return tree.Primitive(self.token_place(token), (), False, str(token))
 
     def integer(self, meta: Meta, items: list[Any]) -> tree.Primitive:
         words = " ".join(items)

@@ -9,7 +9,9 @@ declare, and the headers that they include, count for names that nothing else de
 from __future__ import annotations
 
 import re
+from typing import NoReturn
 
+from oncrpc.errors import IdlError
 from oncrpc.idl.conditions import Conditions
 from oncrpc.idl.cpp import copy_by_cpp
 from oncrpc.idl.directives import CONSTANT, declarations_of, directives, is_simple
@@ -36,6 +38,8 @@ def preprocess(text: str, file: str, *, settings: Settings | None = None) -> Sou
     names = {**PREDEFINED, **settings.define}
     text = text.removeprefix(BYTE_ORDER_MARK).replace("\r\n", "\n").removesuffix("\n")
     lines = text.split("\n")
+    if "\0" in text:
+        _refuse_nul(source, lines)
     needed_at = _needs_cpp(lines)
     if needed_at is None:
         Conditions(source, names).copy(lines)
@@ -44,6 +48,13 @@ def preprocess(text: str, file: str, *, settings: Settings | None = None) -> Sou
     for name, value in settings.define.items():
         _declare(source, name, value)
     return source
+
+
+def _refuse_nul(source: Source, lines: list[str]) -> NoReturn:
+    index = next(index for index, line in enumerate(lines) if "\0" in line)
+    line, column = lines[index].replace("\0", " "), lines[index].index("\0") + 1
+    reason = r"unexpected character '\x00'"
+    raise IdlError(source.file, index + 1, column, reason=reason, text=line)
 
 
 def _declare(source: Source, name: str, value: str) -> None:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from oncrpc.idl import model
 from oncrpc.idl.layout import Group, Part, docstring, lines_of
-from oncrpc.idl.text import declared, value_type
+from oncrpc.idl.text import ValueTypes, declared
 
 WORD = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
 
 
 class Programs:
-    """Writes versions; ``types`` are those that they may use, ``other`` names those hidden."""
+    """Writes versions; ``other`` gives another name for a type that a procedure hides."""
 
-    def __init__(self, types: Mapping[str, model.Declared], other: Callable[[str], str]) -> None:
-        self.types, self.other = types, other
+    def __init__(self, values: ValueTypes, other: Callable[[str], str]) -> None:
+        self.values, self.other = values, other
 
     def version(self, made: model.Version, program: model.Program) -> list[str]:
         """The class of a version."""
@@ -29,7 +29,8 @@ class Programs:
             lines += self._constant(procedure, hidden)
         what = f"{program.name} version {made.number}."
         lines += ["", "    class Client(rpc.Client):", *docstring([f"Calls {what}"], 2), ""]
-        lines += [f"        blocking: ClassVar[type[{made.name}.SyncClient]]"]
+        kind = self._seen(f"type[{made.name}.SyncClient]", hidden)
+        lines += [f"        blocking: ClassVar[{kind}]"]
         for procedure in made.procedures:
             lines += ["", *self._client(procedure, made.name, hidden, awaited=True)]
         lines += ["", "    class SyncClient(rpc.SyncClient):"]
@@ -48,7 +49,7 @@ class Programs:
         used: set[str] = set()
         for procedure in made.procedures:
             for kind in (*(field.type for field in procedure.parameters), procedure.result):
-                used |= set(WORD.findall(f"{declared(kind)} {value_type(kind, self.types)}"))
+                used |= {"type"} | set(WORD.findall(f"{declared(kind)} {self.values.of(kind)}"))
         return names & used
 
     def _constant(self, procedure: model.Procedure, hidden: set[str]) -> list[str]:
@@ -92,7 +93,7 @@ class Programs:
         return lines_of(Group(opening, ["self", *first, *parameters], f") -> {result}:"), 2)
 
     def _value(self, kind: model.Type | None, hidden: set[str]) -> str:
-        return self._seen(value_type(kind, self.types), hidden)
+        return self._seen(self.values.of(kind), hidden)
 
     def _seen(self, text: str, hidden: set[str]) -> str:
         """The text with the other names of the types that are hidden."""

@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import TypeGuard
 
 from oncrpc.idl import model, names, tree
 from oncrpc.idl.library import Library
 from oncrpc.idl.lists import Lists
+from oncrpc.idl.nesting import check_nesting
 from oncrpc.idl.scope import Scope
 from oncrpc.idl.values import Values
+from oncrpc.idl.walk import postorder
 from oncrpc.idl.words import C_TYPES
 
 REGISTRY = "xdrc: registry"
@@ -35,7 +38,20 @@ class _Resolver:
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
         self.values = Values(scope)
+        check_nesting(scope)
         self.lists = Lists(scope)
+        self.enums: dict[int, model.Enum] = {}
+        self.by_shown = {scope.shown[item.name]: item for item in scope.all}
+        self.aliases: dict[str, model.Type] = {}
+        """What the typedefs stand for that are already made."""
+
+        self.ends: dict[str, model.Type] = {}
+        """What the names stand for at the end of a chain of typedefs."""
+
+        self.members: dict[str, dict[int, list[str]]] = {}
+        """The names of each enumeration's numbers."""
+
+        self.empty: dict[int, bool] = {}
         self.made = model.Interface()
         self.shown = scope.shown
         self.taken = set(self.shown.values())
@@ -46,6 +62,9 @@ class _Resolver:
             for item in structs
             if item.pointer or item.name in unnamed
         }
+
+        for struct, pointer in self.pointers.items():
+            self.ends[pointer] = self._pointed(struct)
 
     def interface(self, specification: tree.Specification) -> model.Interface:
         self.made.comment = specification.comment
@@ -65,8 +84,19 @@ class _Resolver:
         )
 
     def _enum(self, written: tree.Enum, name: str) -> None:
+        self.made.types.append(self._made_enum(written, name))
+
+    def _made_enum(self, written: tree.Enum, name: str) -> model.Enum:
+        """The enumeration; it is made once."""
+        if id(written) not in self.enums:
+            self.enums[id(written)] = self._new_enum(written, name)
+        return self.enums[id(written)]
+
+    def _new_enum(self, written: tree.Enum, name: str) -> model.Enum:
         members = []
-        shown = _members(written)
+        shown = names.in_scope(
+            [member.name for member in written.members], partial(names.member_name, enum=name)
+        )
         for member in written.members:
             value = self.values.value_of(member.name, member.place)
             assert isinstance(value, int)
@@ -80,7 +110,7 @@ class _Resolver:
             )
         registry = any(REGISTRY in line for line in written.comment)
         comment = tuple(line for line in written.comment if line.strip() != REGISTRY)
-        self.made.types.append(model.Enum(name, tuple(members), registry, comment))
+        return model.Enum(name, tuple(members), registry, comment)
 
     def _struct(self, written: tree.Struct, name: str) -> None:
         element = written.name in self.lists.elements
@@ -92,16 +122,19 @@ class _Resolver:
             made[-1] = replace(made[-1], type=model.Rest(model.Reference(name)))
         self.made.types.append(model.Struct(name, tuple(made), written.comment))
         if written.pointer or (element and not self.lists.names[written.name]):
-            self._pointer(written.name, element)
+            self._pointer(written.name)
 
     def _field(self, written: tree.Declaration, struct: str, name: str) -> model.Field:
         made = self.type(written, f"{struct}_{written.name}")
         return model.Field(name, made, written.comment, written.above)
 
-    def _pointer(self, struct: str, element: bool) -> None:
+    def _pointer(self, struct: str) -> None:
+        self.made.types.append(model.Alias(self.pointers[struct], self._pointed(struct)))
+
+    def _pointed(self, struct: str) -> model.Type:
+        """The optional or the list that a structure's pointer is."""
         target = model.Reference(self.shown[struct])
-        made = model.Linked(target) if element else model.Optional(target)
-        self.made.types.append(model.Alias(self.pointers[struct], made))
+        return model.Linked(target) if struct in self.lists.elements else model.Optional(target)
 
     def _list(self, struct: str) -> str:
         """The name of the list of that element."""
@@ -116,16 +149,33 @@ class _Resolver:
             seen.add(field.name)
 
     def _typedef(self, written: tree.Typedef, name: str) -> None:
+        made = self._alias(written, name)
+        self.made.types.append(model.Alias(name, made, written.comment, written.above))
+
+    def _alias(self, written: tree.Typedef, name: str) -> model.Type:
+        """What a typedef stands for; it is made once, after those that it stands upon."""
+        if name not in self.aliases:
+            for each in postorder([written], self._typedefs_of):
+                shown = self.shown[each.name]
+                if shown not in self.aliases:
+                    self.aliases[shown] = self._new_alias(each, shown)
+        return self.aliases[name]
+
+    def _typedefs_of(self, written: tree.Typedef) -> list[tree.Typedef]:
+        kind = written.declaration.type
+        found = self.scope.definitions.get(kind.name) if isinstance(kind, tree.Named) else None
+        if isinstance(found, tree.Typedef) and self.shown[found.name] not in self.aliases:
+            return [found]
+        return []
+
+    def _new_alias(self, written: tree.Typedef, name: str) -> model.Type:
         declared = written.declaration
         if declared.form == "void":
             raise written.place.error("a typedef of void names nothing")
         target = self.lists.target(declared) if declared.form == "pointer" else ""
-        made: model.Type
         if target in self.lists.elements:
-            made = model.Linked(model.Reference(self.shown[target]))
-        else:
-            made = self.type(declared, f"{name}_item")
-        self.made.types.append(model.Alias(name, made, written.comment, written.above))
+            return model.Linked(model.Reference(self.shown[target]))
+        return self.type(declared, f"{name}_item")
 
     def _union(self, written: tree.Union, name: str) -> None:
         switch = self._switch(written, name)
@@ -164,12 +214,9 @@ class _Resolver:
         number = self.values.number(value)
         base = self._behind(switch)
         if isinstance(base, model.Enum):
-            for member in base.members:
-                if member.value == number and self._wrote(value) in (member.name, None):
-                    return model.Case(number, f"{base.name}.{member.name}", body)
-            for member in base.members:
-                if member.value == number:
-                    return model.Case(number, f"{base.name}.{member.name}", body)
+            member = self._member(base, value, number)
+            if member is not None:
+                return model.Case(number, f"{base.name}.{member}", body)
             if not base.registry:
                 raise value.place.error(f"{number} is not a value of {base.name}")
         elif isinstance(base, model.Scalar) and base.name == "Bool":
@@ -178,34 +225,33 @@ class _Resolver:
             return model.Case(number, str(bool(number)), body)
         return model.Case(number, self.values.text(value), body)
 
-    def _wrote(self, value: tree.Value) -> str | None:
-        """The member that a case is written with, if it is one."""
-        enum = self.scope.enumerators.get(value.name) if isinstance(value, tree.Name) else None
-        return _members(enum)[value.name] if enum and isinstance(value, tree.Name) else None
+    def _member(self, enum: model.Enum, value: tree.Value, number: int) -> str | None:
+        """The member that a case names, or else the first one that has its number."""
+        if enum.name not in self.members:
+            by_number: dict[int, list[str]] = {}
+            for member in enum.members:
+                by_number.setdefault(member.value, []).append(member.name)
+            self.members[enum.name] = by_number
+        found = self.members[enum.name].get(number, [])
+        written = names.member_name(value.name, enum=enum.name) if _is_name(value) else ""
+        return written if written in found else next(iter(found), None)
 
-    def _behind(self, kind: model.Type) -> model.Type | model.Declared:
-        """The type that a chain of aliases ends at; what is not made yet is made out of order."""
+    def _behind(self, kind: model.Type) -> model.Type | model.Enum:
+        """The type that a chain of names ends at; for a structure or union the last name."""
+        passed = []
         while isinstance(kind, model.Reference):
-            found = next((made for made in self.made.types if made.name == kind.name), None)
-            if found is None:
-                found = self._ahead(kind.name)
-            if not isinstance(found, model.Alias):
-                return found
-            kind = found.type
+            if kind.name in self.ends:
+                kind = self.ends[kind.name]
+                break
+            definition = self.by_shown.get(kind.name)
+            if isinstance(definition, tree.Enum):
+                return self._made_enum(definition, kind.name)
+            if not isinstance(definition, tree.Typedef):
+                break
+            passed.append(kind.name)
+            kind = self._alias(definition, kind.name)
+        self.ends.update(dict.fromkeys(passed, kind))
         return kind
-
-    def _ahead(self, name: str) -> model.Declared:
-        """A type that is declared further down; of a structure or union only its name."""
-        found = (d for d in self.scope.all if self.shown[d.name] == name)
-        definition = next(found, None)
-        ahead = _Resolver(self.scope)
-        if isinstance(definition, tree.Enum):
-            ahead._enum(definition, name)
-        elif isinstance(definition, tree.Typedef):
-            ahead._typedef(definition, name)
-        else:
-            return model.Struct(name, ())
-        return ahead.made.types[-1]
 
     def type(self, declared: tree.Declaration, inner: str) -> model.Type:
         """The type of a declaration that has one; what it declares in line is named ``inner``."""
@@ -229,12 +275,16 @@ class _Resolver:
         """Whether a value has no bytes: of such there could be any number in none."""
         found: object = kind
         if isinstance(kind, tree.Named):
-            found = self.scope.definitions.get(kind.name)
+            found = self.lists.canonical(kind)
+            if isinstance(found, tree.Named):
+                found = self.scope.definitions.get(found.name)
         if isinstance(found, tree.Typedef):
             return self._has_no_bytes(found.declaration)
         if not isinstance(found, tree.Struct) or found.pointer:
             return False
-        return all(self._has_no_bytes(field) for field in found.fields)
+        if id(found) not in self.empty:
+            self.empty[id(found)] = all(self._has_no_bytes(field) for field in found.fields)
+        return self.empty[id(found)]
 
     def _has_no_bytes(self, declared: tree.Declaration) -> bool:
         if declared.form == "fixed" and declared.size and not self.values.size(declared.size):
@@ -286,7 +336,7 @@ class _Resolver:
 
     def _fresh(self, name: str) -> str:
         """A name that nothing in the file has."""
-        name = names.free(name, self.taken)
+        name = names.free(names.unmangled(name), self.taken)
         self.taken.add(name)
         return name
 
@@ -332,9 +382,8 @@ class _Resolver:
         return number
 
 
-def _members(enum: tree.Enum) -> dict[str, str]:
-    """What the members of an enumeration are called."""
-    return names.in_scope([member.name for member in enum.members], names.member_name)
+def _is_name(value: tree.Value) -> TypeGuard[tree.Name]:
+    return isinstance(value, tree.Name)
 
 
 def _parameters(written: Sequence[tree.Declaration], version: str) -> list[str]:

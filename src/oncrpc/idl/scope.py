@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from oncrpc.errors import IdlError
 from oncrpc.idl import names, tree
 from oncrpc.idl.library import Library
 from oncrpc.idl.words import C_TYPES
@@ -28,6 +29,7 @@ class Scope:
         self.borrowed: list[tree.Definition] = []
         self.definitions = {definition.name: definition for definition in self.own}
         self.enumerators = _enumerators(self.own)
+        self._check_constants()
         self.library = library
         for definition in self.own:
             self._borrow_for(definition)
@@ -37,6 +39,14 @@ class Scope:
     def all(self) -> list[tree.Definition]:
         """The borrowed ones first, each after those that it uses."""
         return self.borrowed + self.own
+
+    def _check_constants(self) -> None:
+        """Refuse an enumerator that is a constant too: the class of the enumeration hides it."""
+        for enum in {id(enum): enum for enum in self.enumerators.values()}.values():
+            for member in enum.members:
+                constant = self.definitions.get(member.name)
+                if isinstance(constant, tree.Constant):
+                    raise _repeated(member, constant)
 
     def _borrow_for(self, definition: tree.Definition) -> None:
         """Borrow what the definition uses, and what that uses, without recursion."""
@@ -114,8 +124,7 @@ def _unrepeated(specification: tree.Specification) -> Iterator[tree.Definition]:
         if before is definition:
             yield definition
         elif before != definition or not isinstance(before, tree.Constant):
-            reason = f"'{definition.name}' is already declared in line {before.place.line}"
-            raise definition.place.error(reason)
+            raise _repeated(definition, before)
 
 
 def _same_name(typedef: tree.Typedef) -> bool:
@@ -131,8 +140,14 @@ def _enumerators(definitions: Iterable[tree.Definition]) -> dict[str, tree.Enum]
         for enum in tree.enums_in(definition):
             for member in enum.members:
                 if member.name in found:
-                    before = next(m for m in found[member.name].members if m.name == member.name)
-                    reason = f"'{member.name}' is already declared in line {before.place.line}"
-                    raise member.place.error(reason)
+                    others = found[member.name].members
+                    raise _repeated(member, next(m for m in others if m.name == member.name))
                 found[member.name] = enum
     return found
+
+
+def _repeated(
+    node: tree.Definition | tree.Enumerator, before: tree.Definition | tree.Enumerator
+) -> IdlError:
+    reason = f"'{node.name}' is already declared in line {before.place.line}"
+    return node.place.error(reason)

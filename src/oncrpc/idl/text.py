@@ -44,24 +44,44 @@ def declared_late(kind: model.Type | None) -> Part:
     return f'"{declared(kind)}"'
 
 
-def value_type(kind: model.Type | None, types: Mapping[str, model.Declared]) -> str:
-    """The type of the values, without what only the wire knows; aliases are followed."""
-    match kind:
-        case None:
-            return "None"
-        case model.Scalar(name):
-            return VALUES[name]
-        case model.Bytes():
-            return "bytes"
-        case model.Items(element=element) | model.Linked(element):
-            return f"list[{value_type(element, types)}]"
-        case model.Rest(element):
-            return f"list[{value_type(element, types)}] | None"
-        case model.Optional(element):
-            return f"{value_type(element, types)} | None"
-        case model.Reference(name):
-            made = types.get(name)
-            return value_type(made.type, types) if isinstance(made, model.Alias) else name
+class ValueTypes:
+    """The types of values, without what only the wire knows; aliases are followed, once."""
+
+    def __init__(self, types: Mapping[str, model.Declared]) -> None:
+        self.types = types
+        self._known: dict[str, str] = {}
+
+    def of(self, kind: model.Type | None) -> str:
+        """The type as Python text."""
+        match kind:
+            case None:
+                return "None"
+            case model.Scalar(name):
+                return VALUES[name]
+            case model.Bytes():
+                return "bytes"
+            case model.Items(element=element) | model.Linked(element):
+                return f"list[{self.of(element)}]"
+            case model.Rest(element):
+                return f"list[{self.of(element)}] | None"
+            case model.Optional(element):
+                return f"{self.of(element)} | None"
+            case model.Reference(name):
+                return self._named(name)
+
+    def _named(self, name: str) -> str:
+        passed: list[str] = []
+        while name not in self._known:
+            made = self.types.get(name)
+            passed.append(name)
+            if not isinstance(made, model.Alias):
+                self._known[name] = name
+            elif isinstance(made.type, model.Reference):
+                name = made.type.name
+            else:
+                self._known[name] = self.of(made.type)
+        self._known.update(dict.fromkeys(passed, self._known[name]))
+        return self._known[name]
 
 
 def _annotated(base: str, marker: str) -> Group:

@@ -15,6 +15,10 @@ BINARY: dict[str, Callable[[int, int], int]] = {
 }  # fmt: skip
 UNARY: dict[str, Callable[[int], int]] = {"-": operator.neg, "~": operator.invert}
 WIDEST_SHIFT = 64
+DEEPEST_VALUE = 150
+"""How many operations and names may be needed for one value."""
+
+MOST_DIGITS = 100
 LARGEST_SIZE = 0xFFFFFFFF
 
 
@@ -23,9 +27,13 @@ class Values:
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
-        self.known: dict[str, int | str] = dict(BOOLEANS)
+        own = scope.definitions.keys() | scope.enumerators.keys()
+        self.known: dict[str, int | str] = {n: v for n, v in BOOLEANS.items() if n not in own}
+        self.depth = 0
+        self.places_in: dict[int, dict[str, int]] = {}
+        """For each enumeration the indices of its members."""
+
         self.busy: list[str] = []
-        self.members: dict[int, list[int]] = {}
         self.named: dict[str, tree.Value] = {}
         for definition in scope.all:
             if isinstance(definition, tree.Program):
@@ -44,15 +52,17 @@ class Values:
             IdlError: an unknown name, a circle, a text, a division by zero.
         """
         if isinstance(value, tree.Number):
-            try:
-                return literal(value.text)
-            except ValueError:
-                raise value.place.error(f"'{value.text}' is not an octal number") from None
+            return in_range(_literal(value), value.place)
+        if self.depth >= DEEPEST_VALUE:
+            raise value.place.error(f"over {DEEPEST_VALUE} values depend on one another")
+        self.depth += 1
         if isinstance(value, tree.Operation):
-            return self._operation(value)
-        found = self.value_of(value.name, value.place)
+            found: int | str = in_range(self._operation(value), value.place)
+        else:
+            found = self.value_of(value.name, value.place)
+        self.depth -= 1
         if isinstance(found, str):
-            raise value.place.error(f"'{value.name}' is a text, not a number")
+            raise value.place.error(f"{_shown(value)} is a text, not a number")
         return found
 
     def size(self, value: tree.Value) -> int:
@@ -81,26 +91,34 @@ class Values:
             return value if isinstance(value, str) else self.number(value)
         if isinstance(definition, tree.Program):
             return self.number(definition.number)
-        enum = self.scope.enumerators.get(name)
-        if enum is not None:
-            index = next(i for i, member in enumerate(enum.members) if member.name == name)
-            return self._enumerator(enum, index)
+        if name in self.scope.enumerators:
+            return self._enumerator(self.scope.enumerators[name], name)
         if name in self.named:
             return self.number(self.named[name])
         if definition is not None:
             raise place.error(f"'{name}' is a type, not a value")
         raise place.error(f"unknown constant '{name}'; -D {name}=VALUE defines it")
 
-    def _enumerator(self, enum: tree.Enum, index: int) -> int:
-        """As in C: a member without a value is one more than the member before it."""
-        above = 0
-        while index >= 0 and enum.members[index].value is None:
-            index, above = index - 1, above + 1
-        if index < 0:
-            return above - 1
-        value = enum.members[index].value
-        assert value is not None
-        return self.number(value) + above
+    def _enumerator(self, enum: tree.Enum, name: str) -> int:
+        """As in C: a member without a value is one more than the member before it.
+
+        Of all such members before it the values are found and kept, from the first one on.
+        """
+        if id(enum) not in self.places_in:
+            self.places_in[id(enum)] = {m.name: i for i, m in enumerate(enum.members)}
+        first = last = self.places_in[id(enum)][name]
+        while first > 0 and enum.members[first].value is None:
+            first -= 1
+            if enum.members[first].name in self.known:
+                break
+        value = enum.members[first].value
+        found = self.known.get(enum.members[first].name)
+        if found is None:
+            found = 0 if value is None else self.number(value)
+        assert isinstance(found, int)
+        for number, member in enumerate(enum.members[first:last], start=found):
+            self.known[member.name] = number
+        return in_range(found + last - first, enum.members[last].place)
 
     def _operation(self, value: tree.Operation) -> int:
         numbers = [self.number(operand) for operand in value.operands]
@@ -135,6 +153,30 @@ class Values:
         if not isinstance(value, tree.Name):
             return False
         return isinstance(self.scope.definitions.get(value.name), tree.Constant)
+
+
+def _shown(value: tree.Value) -> str:
+    return f"'{value.name}'" if isinstance(value, tree.Name) else "the value"
+
+
+def in_range(number: int, place: tree.Place) -> int:
+    """The number, if C has it.
+
+    Raises:
+        IdlError: it does not fit in 64 bits.
+    """
+    if -(2**63) <= number < 2**64:
+        return number
+    raise place.error("the number does not fit in 64 bits")
+
+
+def _literal(value: tree.Number) -> int:
+    if len(value.text) > MOST_DIGITS:
+        raise value.place.error("the number does not fit in 64 bits")
+    try:
+        return literal(value.text)
+    except ValueError:
+        raise value.place.error(f"'{value.text}' is not an octal number") from None
 
 
 def literal(text: str) -> int:

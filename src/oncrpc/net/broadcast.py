@@ -25,7 +25,7 @@ _ifaddrs._fields_ = [
 ]
 
 
-class Interface(NamedTuple):
+class InterfaceAddress(NamedTuple):
     """An address of an interface; ``broadcast`` is that of its IPv4 network."""
 
     name: str
@@ -54,7 +54,7 @@ def destinations(group: str) -> list[Destination]:
     return list(dict.fromkeys(place for place in places if place is not None))
 
 
-def _destination(entry: Interface, group: str) -> Destination | None:
+def _destination(entry: InterfaceAddress, group: str) -> Destination | None:
     if entry.family == socket.AF_INET and entry.flags & IFF_BROADCAST and entry.broadcast:
         return Destination(socket.AF_INET, entry.broadcast)
     if entry.family == socket.AF_INET6 and entry.flags & IFF_MULTICAST:
@@ -70,7 +70,7 @@ def broadcast_socket(family: int) -> socket.socket:
     return sock
 
 
-def interfaces() -> Iterator[Interface]:
+def interfaces() -> Iterator[InterfaceAddress]:
     """The addresses of this host's interfaces.
 
     Raises:
@@ -89,11 +89,13 @@ def interfaces() -> Iterator[Interface]:
         libc.freeifaddrs(first)
 
 
-def _interface(entry: Any) -> Interface:
+def _interface(entry: Any) -> InterfaceAddress:
     family = _family(entry.ifa_addr)
     broadcast = entry.ifa_broadaddr if family == socket.AF_INET else None
     host = socket.inet_ntoa(ctypes.string_at(broadcast + 4, 4)) if broadcast else None
-    return Interface(entry.ifa_name.decode("utf-8", "replace"), entry.ifa_flags, family, host)
+    return InterfaceAddress(
+        entry.ifa_name.decode("utf-8", "replace"), entry.ifa_flags, family, host
+    )
 
 
 def _family(sockaddr: int | None) -> int:

@@ -1,4 +1,4 @@
-"""Who this process says it is: the credential of AUTH_SYS (RFC 5531 appendix A)."""
+"""The AUTH_SYS credential of this process (RFC 5531 appendix A)."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def auth_sys(
     gid: int | None = None,
     gids: Sequence[int] | None = None,
 ) -> opaque_auth:
-    """An AUTH_SYS credential; what is not given is this process's host, user and groups.
+    """An AUTH_SYS credential; by default of this process's host, user and groups.
 
-    Servers believe it only as far as they believe the network: nothing in it is proven.
+    Nothing in it is proven: a server trusts it only as far as it trusts the network.
     """
     return rpc.auth_sys(
         socket.gethostname().encode("ascii", "replace") if machine is None else machine,

@@ -9,7 +9,7 @@ from typing import Any
 
 from oncrpc.addr import Transport, family_of, is_numeric, local_address
 from oncrpc.errors import HostUnknown, TransportError
-from oncrpc.net.targets import FAMILIES, SIBLINGS, check_port, place_of, type_of
+from oncrpc.net.targets import FAMILIES, SIBLINGS, check_port, place_text, type_of
 
 IP_VERSIONS = {"inet": "IPv4", "inet6": "IPv6"}
 LONGEST_WAIT = 1e6
@@ -87,7 +87,7 @@ class LookUp:
             raise self._error
         if self._address is None:
             late = TransportError(errno.ETIMEDOUT, "no name server answered in time")
-            late.place = f"looking up {place_of(self.entry, self.host, self.port)}"
+            late.place = f"looking up {place_text(self.entry, self.host, self.port)}"
             raise late
         return self._address
 

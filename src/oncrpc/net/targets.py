@@ -59,7 +59,7 @@ def bind_reserved(sock: socket.socket) -> None:
     raise TransportError.number(errno.EADDRINUSE)
 
 
-def place_of(entry: Transport, host: str, port: int) -> str:
+def place_text(entry: Transport, host: str, port: int) -> str:
     """A host's port on the transport, as errors name it."""
     where = host if entry.family == "loopback" else f"{host} port {port}"
     return f"{where} over {entry.netid}"

@@ -126,9 +126,11 @@ class ReplyCache:
         full = self.size + size > self.max_bytes
         if full and len(reply) > MAX_EVICTING:
             return None
-        new = circumstances not in self._tables
-        if full or (new and len(self._tables) >= MAX_CIRCUMSTANCES):
+        table = self._tables.get(circumstances)
+        if full or (table is None and len(self._tables) >= MAX_CIRCUMSTANCES):
             self.forget()
+        elif table is not None and call[4:] in table:
+            self.forget()  # a holder of the former reply must not go on: its hits would be lost
         self.size += size
         kept = CachedReply(reply[4:], counters)
         self._tables.setdefault(circumstances, {})[call[4:]] = kept

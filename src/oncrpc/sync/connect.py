@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar, TypeVarTuple
 
-from oncrpc.client.connecting import Target, TimeLimit
+from oncrpc.client.connecting import ConnectTarget, TimeLimit
 from oncrpc.client.hooks import HookedLink, SyncClientHook, awaited, check_hooks
 from oncrpc.client.port_mapper import MapperClient
 from oncrpc.rpc.auth import AUTH_NONE, Auth
@@ -89,7 +89,7 @@ def connect(
     of ``oncrpc.connect``, but that ``hooks`` are plain functions.
     """
     check_hooks(hooks)
-    target = Target(
+    target = ConnectTarget(
         host, client, dial=dial, clock=time.monotonic, transport=transport,
         port=port, auth=auth, timeout=timeout, reserved_port=reserved_port, mapper=mapper,
     )  # fmt: skip

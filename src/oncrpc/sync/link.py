@@ -22,7 +22,7 @@ from oncrpc.errors import (
 )
 from oncrpc.net.lookup import LONGEST_WAIT, LookUp, is_name, look_up
 from oncrpc.net.peers import hung_up, peer_of
-from oncrpc.net.targets import bind_reserved, place_of, socket_of
+from oncrpc.net.targets import bind_reserved, place_text, socket_of
 from oncrpc.rpc.auth import AUTH_NONE, Auth
 from oncrpc.rpc.calls import DEFAULT_TIMEOUT, Calls, Pending
 from oncrpc.rpc.program import Procedure
@@ -208,7 +208,7 @@ async def dial(
     """
     check_seconds("timeout", timeout)
     entry = transport(netid)
-    place = place_of(entry, host, port)
+    place = place_text(entry, host, port)
     until = time.monotonic() + timeout
     try:
         address = _look_up(entry, host, port, timeout)

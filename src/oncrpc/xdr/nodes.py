@@ -69,9 +69,10 @@ class UnionNode(NamedTuple):
 
 
 class CallNode(NamedTuple):
-    """A type that contains itself: coded by a call of its own codec, not in line.
+    """A type within itself, or nested deeply: coded by a call of its own codec, not in line.
 
-    What breaks the circle, an optional, a list or a union, has four bytes at the least.
+    Where types are within themselves there is an optional, an array, a list or a union between, so
+    that they have four bytes at least.
     """
 
     least: int
@@ -85,77 +86,109 @@ Node: TypeAlias = (
 """``least`` is the fewest bytes that a value of the type can have."""
 
 
-def resolve(declared: Any, inside: tuple[type, ...] = ()) -> Node:
-    """The tree of a declared type; ``inside`` are the structures that we are within.
+class Within(NamedTuple):
+    """Where a declaration stands: the structures around it, and how many blocks of code."""
+
+    structs: tuple[type, ...] = ()
+    blocks: int = 0
+
+    def struct(self, cls: type) -> Within:
+        """Within a structure too."""
+        return Within((*self.structs, cls), self.blocks)
+
+    def block(self) -> Within:
+        """Within a loop or a branch too."""
+        return Within(self.structs, self.blocks + 1)
+
+
+OUTSIDE = Within()
+MOST_BLOCKS = 12
+"""Deeper declarations are coded by calls: Python takes 20 loops within one another."""
+
+
+def resolve(declared: Any, within: Within = OUTSIDE) -> Node:
+    """The tree of a declared type.
 
     Raises:
-        TypeError: the annotation is none of those in ``oncrpc.xdr.types``.
+        TypeError: the annotation is not one of those in ``oncrpc.xdr.types``.
     """
     if declared is None or declared is types.NoneType:
         return VoidNode(0)
     if get_origin(declared) is Annotated:
-        return _marked(get_args(declared), inside)
+        return _marked(declared, within)
     if get_origin(declared) in (typing.Union, types.UnionType):
-        return _optional(declared, inside)
+        return _optional(declared, within)
     if isinstance(declared, type) and issubclass(declared, enum.IntEnum):
         return EnumNode(4, declared)
     if isinstance(declared, type) and hasattr(declared, "__xdr_fields__"):
-        return CallNode(4, declared) if declared in inside else _fields(declared, inside)
+        if declared in within.structs:
+            return CallNode(4, declared)
+        if hasattr(declared, "__xdr_arms__"):
+            return _union(declared, within)
+        return _struct(declared, within)
     raise TypeError(f"{declared!r} is not an XDR type")
 
 
-def _marked(parts: tuple[Any, ...], inside: tuple[type, ...]) -> Node:
-    base, marker = parts[0], parts[-1]
+def _marked(declared: Any, within: Within) -> Node:
+    base, *_, marker = get_args(declared)
     match marker:
         case Scalar():
             return ScalarNode(marker.size, marker)
         case Bytes(limit, fixed):
             return BytesNode(padded(limit) if fixed else 4, limit, fixed)
+        case Items(_, fixed) if within.blocks >= MOST_BLOCKS:
+            return CallNode(resolve(declared).least if fixed else 4, declared)
         case Items(limit, fixed):
-            element = resolve(get_args(base)[0], inside)
+            element = resolve(get_args(base)[0], within.block())
             if element.least == 0:
                 raise TypeError(f"{base!r}: elements of no size have no bounds")
             return ItemsNode(limit * element.least if fixed else 4, element, limit, fixed)
         case Linked():
             element = get_args(base)[0]
-            if element in inside and element.__xdr_rest__:
-                return CallNode(4, Annotated[parts])
-            return LinkedNode(4, _element(element, inside))
+            within_itself = element in within.structs and element.__xdr_rest__
+            if within_itself or within.blocks >= MOST_BLOCKS:
+                return CallNode(4, declared)
+            return LinkedNode(4, _element(element, within.block()))
         case Rest():
             listed = next(part for part in get_args(base) if part is not types.NoneType)
-            return LinkedNode(4, _element(get_args(listed)[0], inside), rest=True)
+            return LinkedNode(4, _element(get_args(listed)[0], within.block()), rest=True)
     raise TypeError(f"{marker!r} is not an XDR marker")
 
 
-def _element(cls: Any, inside: tuple[type, ...]) -> Node:
+def _element(cls: Any, within: Within) -> Node:
     """An element of a list: without the field that says what follows, which the list does."""
     if not getattr(cls, "__xdr_rest__", ""):
-        return resolve(cls, inside)
-    hints = typing.get_type_hints(cls, include_extras=True)
-    names = [name for name in cls.__xdr_fields__ if name != cls.__xdr_rest__]
-    fields = [(name, resolve(hints[name], (*inside, cls))) for name in names]
-    return StructNode(sum(node.least for _, node in fields), cls, fields, cls.__xdr_rest__)
+        return resolve(cls, within)
+    return _struct(cls, within, rest=cls.__xdr_rest__)
 
 
-def _optional(declared: Any, inside: tuple[type, ...]) -> Node:
+def _optional(declared: Any, within: Within) -> Node:
     rest = [part for part in get_args(declared) if part is not types.NoneType]
     if len(rest) != 1 or len(rest) == len(get_args(declared)):
         raise TypeError(f"{declared!r}: only T | None is an XDR type; a union is a class")
-    return OptionalNode(4, resolve(rest[0], inside))
+    if within.blocks >= MOST_BLOCKS:
+        return CallNode(4, declared)
+    return OptionalNode(4, resolve(rest[0], within.block()))
 
 
-def _fields(cls: type, inside: tuple[type, ...]) -> Node:
+def _struct(cls: Any, within: Within, *, rest: str = "") -> Node:
     hints = typing.get_type_hints(cls, include_extras=True)
-    within = (*inside, cls)
-    names: tuple[str, ...] = cls.__xdr_fields__  # type: ignore[attr-defined]  # set by struct
-    arms: Arms | None = getattr(cls, "__xdr_arms__", None)
-    if arms is None:
-        fields = [(name, resolve(hints[name], within)) for name in names]
-        return StructNode(sum(node.least for _, node in fields), cls, fields)
-    switch, body = names
-    cases = {int(key): resolve(_arm(cls, arm), within) for key, arm in arms.cases.items()}
-    default = None if arms.default is REFUSED else resolve(_arm(cls, arms.default), within)
-    return UnionNode(4, cls, (switch, resolve(hints[switch], within)), body, cases, default)
+    inner = within.struct(cls)
+    names = [name for name in cls.__xdr_fields__ if name != rest]
+    fields = [(name, resolve(hints[name], inner)) for name in names]
+    return StructNode(sum(node.least for _, node in fields), cls, fields, rest)
+
+
+def _union(cls: Any, within: Within) -> Node:
+    if within.blocks >= MOST_BLOCKS:
+        return CallNode(4, cls)
+    hints = typing.get_type_hints(cls, include_extras=True)
+    arms: Arms = cls.__xdr_arms__
+    switch, body = cls.__xdr_fields__
+    inner = within.struct(cls)
+    cases = {int(key): resolve(_arm(cls, arm), inner.block()) for key, arm in arms.cases.items()}
+    default = None if arms.default is REFUSED else resolve(_arm(cls, arms.default), inner.block())
+    return UnionNode(4, cls, (switch, resolve(hints[switch], inner)), body, cases, default)
 
 
 def _arm(cls: type, arm: Any) -> Any:

@@ -190,7 +190,7 @@ def test_option_beats_variable_and_variable_beats_file(
     assert differences(found, IN_FILE) == changed
 
 
-def test_option_turns_off_what_the_file_enables(tmp_path: Path) -> None:
+def test_what_the_file_turns_on_an_option_turns_off(tmp_path: Path) -> None:
     path = tmp_path / "toml"
     path.write_text("[daemon]\nverbose = true\nloopback = true\n")
     path.chmod(0o644)
@@ -210,7 +210,7 @@ def test_option_turns_off_what_the_file_enables(tmp_path: Path) -> None:
         ("status", "unrecognized arguments: status"),
     ],
 )
-def test_bad_option_in_the_environment_names_it(
+def test_a_bad_option_of_the_environment_names_the_variable(
     capsys: pytest.CaptureFixture[str], variable: str, line: str
 ) -> None:
     with pytest.raises(SystemExit) as raised:
@@ -221,7 +221,7 @@ def test_bad_option_in_the_environment_names_it(
     assert capsys.readouterr().err == said
 
 
-def test_bad_file_is_reported_in_the_log(
+def test_a_bad_file_is_told_where_the_log_goes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "toml"
@@ -287,7 +287,7 @@ def test_why_it_cannot_start_is_one_line(
     assert capsys.readouterr().err == "portmap: no port is free\n"
 
 
-def test_foreground_daemon_suggests_a_command(
+def test_in_the_foreground_it_says_what_to_try_next(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def serves(*_: object, ready: Callable[[object], None], **__: object) -> None:
@@ -301,7 +301,7 @@ def test_foreground_daemon_suggests_a_command(
 
 
 @pytest.mark.parametrize("journal", [False, True])
-def test_json_log_has_no_hint(
+def test_where_programs_read_the_log_it_has_no_hint_and_the_error_as_a_line(
     capsys: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
@@ -366,7 +366,7 @@ def own_port(netid: str, port: int) -> int:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_foreground_daemon_serves_until_a_signal(number: signal.Signals) -> None:
+def test_in_the_foreground_it_serves_until_a_signal_and_ends_with_0(number: signal.Signals) -> None:
     with foreground() as (process, port):
         assert own_port("udp", port) == port
         assert own_port("tcp", port) == port
@@ -375,7 +375,7 @@ def test_foreground_daemon_serves_until_a_signal(number: signal.Signals) -> None
 
 
 @pytest.mark.slow
-def test_it_ends_despite_a_connected_client() -> None:
+def test_it_ends_at_once_even_while_a_client_is_connected() -> None:
     with (
         foreground() as (process, port),
         sync.run(sync.dial("tcp", "127.0.0.1", port, timeout=DEADLINE)) as link,
@@ -387,7 +387,7 @@ def test_it_ends_despite_a_connected_client() -> None:
 
 
 @pytest.mark.slow
-def test_port_in_use_is_one_line() -> None:
+def test_a_port_in_use_is_one_line_and_status_1() -> None:
     with foreground() as (_, port):
         second = subprocess.run(
             [*PROGRAM, "-f", "-4", "-p", str(port)],
@@ -433,7 +433,7 @@ def listening_port(pid: int) -> int:
 
 
 @pytest.mark.slow
-def test_background_daemon_serves_when_the_command_ends(tmp_path: Path) -> None:
+def test_in_the_background_it_serves_when_the_command_has_ended(tmp_path: Path) -> None:
     marker = str(tmp_path / "state")
     done = subprocess.run(
         [*PROGRAM, "-u", str(os.geteuid()), "-w", marker],
@@ -465,7 +465,7 @@ def ended(process: int) -> None:
 
 
 @pytest.mark.slow
-def test_background_start_failure_is_reported() -> None:
+def test_in_the_background_too_it_says_why_it_cannot_start() -> None:
     done = subprocess.run(
         [*PROGRAM, "-u", "nobody-at-all"],
         capture_output=True,

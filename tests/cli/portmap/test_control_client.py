@@ -112,7 +112,7 @@ def test_the_file_can_be_another(tmp_path: Path, by_option: bool) -> None:
     assert found == some_status()
 
 
-def test_wrong_file_matters_if_nothing_else_answers(tmp_path: Path) -> None:
+def test_a_wrong_file_is_only_told_if_nobody_is_found_without_it(tmp_path: Path) -> None:
     wrong = configured(tmp_path, "port = -1")
     line = f"{wrong}: daemon.port: has to be at least 0"
 
@@ -123,7 +123,7 @@ def test_wrong_file_matters_if_nothing_else_answers(tmp_path: Path) -> None:
         assert why_not("--config", wrong) == (UNKNOWN, line)
 
 
-def test_wrong_option_in_the_environment_is_unknown(
+def test_a_wrong_option_of_the_environment_is_no_answer(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with pytest.raises(SystemExit) as raised:
@@ -140,7 +140,7 @@ def test_it_is_found_by_its_port(tmp_path: Path, port: int, name: str) -> None:
         assert asked("-p", str(port)).pid == some_status().pid
 
 
-def test_user_is_shown_its_own_daemon_first(
+def test_who_is_not_root_is_shown_its_own_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(asking.os, "geteuid", lambda: 1000)  # type: ignore[attr-defined]  # os
@@ -163,7 +163,7 @@ def test_where_nobody_is_it_is_not_running(tmp_path: Path) -> None:
     assert why_not()[0] == NOT_RUNNING
 
 
-def test_daemon_restarting_in_place_is_awaited(
+def test_one_that_starts_anew_in_place_is_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     daemon = FakeControl(tmp_path, reply(some_status()))
@@ -176,7 +176,7 @@ def test_daemon_restarting_in_place_is_awaited(
 
 
 @pytest.mark.parametrize("lock", ["lock", "pid"])
-def test_daemon_without_control_socket_runs(tmp_path: Path, lock: str) -> None:
+def test_one_that_could_make_no_control_socket_runs_all_the_same(tmp_path: Path, lock: str) -> None:
     configured(tmp_path, f'pid-file = "{tmp_path}/pid"')
     with (tmp_path / lock).open("wb") as file:
         started = started_at(os.getpid()) or 0
@@ -189,7 +189,7 @@ def test_daemon_without_control_socket_runs(tmp_path: Path, lock: str) -> None:
     assert why_not("-p", "10111")[0] == (NOT_RUNNING if lock == "lock" else UNKNOWN)
 
 
-def test_own_daemon_without_runtime_directory_may_run(
+def test_one_of_ours_that_has_nowhere_to_be_asked_may_run_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(asking.os, "geteuid", lambda: 1000)  # type: ignore[attr-defined]  # os

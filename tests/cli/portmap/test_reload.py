@@ -61,7 +61,7 @@ def outcome(capsys: pytest.CaptureFixture[str], path: Path, *options: str) -> tu
         (("--exec",), signal.SIGUSR2, "runs the new image, and answers"),
     ],
 )
-def test_it_waits_until_the_daemon_is_done(
+def test_it_waits_until_it_is_done_and_says_so(
     daemon: FakeDaemon,
     capsys: pytest.CaptureFixture[str],
     options: tuple[str, ...],
@@ -76,7 +76,7 @@ def test_it_waits_until_the_daemon_is_done(
     assert daemon.signals == [number]
 
 
-def test_process_without_the_lock_gets_no_signal(
+def test_a_process_that_is_named_but_does_not_hold_the_lock_gets_no_signal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     named = FakeDaemon(tmp_path / "pid")
@@ -88,7 +88,9 @@ def test_process_without_the_lock_gets_no_signal(
     assert "no port mapper of ours runs that has locked" in said
 
 
-def test_failed_reload_is_one_line(daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_kept_the_daemon_from_it_is_one_line(
+    daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
     daemon.answer = lambda: daemon.write(1, "not restarted: no memory; going on as before")
 
     found = outcome(capsys, daemon.path, "--exec")
@@ -100,7 +102,7 @@ def test_failed_reload_is_one_line(daemon: FakeDaemon, capsys: pytest.CaptureFix
     )
 
 
-def test_waiting_for_the_daemon_ends(
+def test_a_daemon_that_does_nothing_is_not_waited_for_without_end(
     daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
 ) -> None:
     status, _, line = outcome(capsys, daemon.path)
@@ -121,7 +123,7 @@ def test_a_daemon_that_ends_is_told(
     assert (status, line) == (1, f"portmap: process {os.getpid()} has ended; see its log\n")
 
 
-def test_forbidden_signal_is_reported(
+def test_a_signal_that_may_not_be_sent_is_told(
     daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def refuses() -> None:
@@ -149,7 +151,7 @@ def test_nobody_else_gets_the_signal(
     assert daemon.signals == []
 
 
-def test_missing_or_unreadable_file_is_named(
+def test_a_file_that_is_not_there_or_not_readable_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     gone = tmp_path / "gone"

@@ -144,7 +144,7 @@ def outcome(
     return status, said.out, said.err
 
 
-def test_missing_rich_is_one_line(
+def test_without_rich_one_line_says_how_to_get_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     real = builtins.__import__
@@ -218,7 +218,9 @@ def test_an_interval_that_makes_no_sense_is_named(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("end", ["q", "Ctrl-C"])
-def test_it_shows_the_daemon_until_a_key(tmp_path: Path, end: str) -> None:
+def test_on_a_terminal_it_shows_the_daemon_until_it_is_told_to_end(
+    tmp_path: Path, end: str
+) -> None:
     typing, shown = os.openpty()
     command = [sys.executable, "-m", "oncrpc.cli.portmap", "top", "--interval", "0.1"]
     with FakeControl(tmp_path, reply(some_status()), reply(later(1.0, 7777))):

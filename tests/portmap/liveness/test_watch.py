@@ -9,7 +9,7 @@ from itertools import count
 import pytest
 
 from oncrpc.portmap.liveness import watch
-from oncrpc.portmap.liveness.watch import FEW, MAX_WATCHED, Watch
+from oncrpc.portmap.liveness.watch import FEW, MAX_WATCHED, RegistrantWatch
 from oncrpc.portmap.registry import Registry
 from oncrpc.programs.rpcb import rpcb
 from oncrpc.rpc import Caller
@@ -44,7 +44,7 @@ class Watched:
 
     def __init__(self) -> None:
         self.registry, self.ended = Registry(), 0
-        self.watch = Watch(self.registry, self._ended)
+        self.watch = RegistrantWatch(self.registry, self._ended)
 
     def _ended(self) -> None:
         self.ended += 1
@@ -121,14 +121,15 @@ async def test_what_was_taken_back_is_not_told(watched: Watched, process: Proces
 
 
 @scenario
-async def test_a_long_life_of_changes_is_not_remembered(watched: Watched, process: Process) -> None:
+async def test_unset_registrations_are_not_kept(watched: Watched, process: Process) -> None:
     kept = watched.register(process.caller, 400100)
     for prog in range(400200, 400200 + 20 * FEW):
         watched.registry.drop(watched.register(process.caller, prog))
 
-    (remembered,) = watched.watch._processes.values()
-    assert len(remembered.entries) <= 2 * FEW + 2
-    assert remembered.entries[0] is kept
+    assert watched.watch.kept <= 2 * FEW + 2
+    process.end()
+    await until(lambda: watched.ended)
+    assert watched.watch.take() == [kept]
 
 
 @scenario

@@ -24,7 +24,7 @@ from oncrpc.access.hosts.libwrap import Busy, Libwrap, LibwrapQuestion, question
 from oncrpc.access.hosts.names import LIFETIME, Names
 from oncrpc.access.hosts.patterns import UNKNOWN, NamedHost, NameNeeded, host_at
 from oncrpc.access.hosts.rules import DaemonId, HostsDecision, judge
-from oncrpc.host.threads import Aside
+from oncrpc.host.threads import Threads
 
 log = logging.getLogger("oncrpc.access.hosts")
 
@@ -68,7 +68,7 @@ class HostsAccess:
 
         self._daemon, self._paths, self._clock = daemon, (allow, deny), clock
         self._names = names or Names(clock=clock)
-        self._aside, self._turn = Aside[bool | None](1), asyncio.Lock()
+        self._threads, self._turn = Threads[bool | None](1), asyncio.Lock()
         self._decisions: dict[tuple[str, str], HostsDecision] = {}
         self._forget_at: float | None = None
         self._warned: frozenset[str] = frozenset()
@@ -82,6 +82,16 @@ class HostsAccess:
     def empty(self) -> bool:
         """Whether there are no rules for this daemon, so that every host may call."""
         return self._tables.empty
+
+    @property
+    def remembered(self) -> int:
+        """Decisions in the cache."""
+        return len(self._decisions)
+
+    @property
+    def looks_up(self) -> bool:
+        """Whether libwrap is looking up netgroups."""
+        return self._threads.running > 0
 
     def judge(self, host: str, local: str = "") -> bool | Coroutine[None, None, bool]:
         """Whether the address ``host`` may call the local address ``local``.
@@ -223,7 +233,7 @@ class HostsAccess:
             return NOT_IN_TIME
         try:
             async with asyncio.timeout(NETGROUP_DEADLINE), self._turn:
-                answer = self._aside.start(partial(_said_by, self._libwrap, asked))
+                answer = self._threads.start(partial(_said_by, self._libwrap, asked))
                 if answer is not None:
                     await asyncio.wait({answer})
         except TimeoutError:

@@ -10,7 +10,7 @@ from functools import partial
 from ipaddress import ip_address
 
 from oncrpc.access.hosts.patterns import PARANOID, UNKNOWN, host_at
-from oncrpc.host.threads import Aside
+from oncrpc.host.threads import Threads
 
 MAX_RUNNING = 16
 """Names that are looked up at the same time; further callers have no name for now."""
@@ -46,7 +46,7 @@ class Names:
     ) -> None:
         self._resolver = resolver or resolve
         self._clock, self._deadline = clock, deadline
-        self._aside = Aside[str](running)
+        self._threads = Threads[str](running)
         self._names: dict[str, tuple[str, float]] = {}
         self._asking: dict[str, asyncio.Future[str]] = {}
 
@@ -67,7 +67,7 @@ class Names:
         return answer.result() if answer.done() and not answer.cancelled() else None
 
     def _ask(self, address: str) -> asyncio.Future[str] | None:
-        answer = self._aside.start(partial(self._resolver, address))
+        answer = self._threads.start(partial(self._resolver, address))
         if answer is not None:
             self._asking[address] = answer
             answer.add_done_callback(partial(self._answered, address))

@@ -1,8 +1,8 @@
-"""rpcinfo: ask a port mapper, or very many, ping a program.
+"""rpcinfo: lists the registrations of port mappers and pings programs.
 
-Output, messages and exit status are those of the C tool, to the byte; what is different is
-different on purpose. A form is loaded only when it is asked for, and nothing that a list needs
-imports asyncio, argparse or json: the command is over before those would be loaded.
+Output, messages and exit status are byte for byte those of the C tool; every difference is on
+purpose. A form is loaded only when it is used, and a list does not import asyncio, argparse or
+json, which take longer to load than the list takes.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ HOMES = {
     "address": "ping.address",
     "broadcast": "broadcast.broadcast",
 }
-"""Where each form is: a module of this package, and its function."""
+"""The module of this package and the function of each form."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status."""
     words = sys.argv[1:] if arguments is None else arguments
-    return command.run(PROGRAM, lambda: _answer(words))
+    return command.run(PROGRAM, lambda: _execute(words))
 
 
-def _answer(arguments: Sequence[str]) -> int:
+def _execute(arguments: Sequence[str]) -> int:
     if is_scan(arguments):
         from oncrpc.cli.rpcinfo.scan import scan
 

@@ -1,6 +1,6 @@
-"""Asking the hosts of the local networks for a program (``-b``), by CALLIT of its procedure 0.
+"""Broadcasts a call of procedure 0 of a program to the local networks (``-b``), by CALLIT.
 
-A host that has the program answers with its address; one that has not stays silent (RFC 1833
+A host that has the program answers with its address; others stay silent (RFC 1833
 §2.2.1). Each round asks in version 3 and in version 2, so most hosts answer twice.
 """
 
@@ -22,10 +22,10 @@ from oncrpc.errors import AddressError
 from oncrpc.net.broadcast import Destination, broadcast_socket, destinations
 from oncrpc.net.credentials import auth_sys
 from oncrpc.programs.portmap import PMAP_PORT
-from oncrpc.rpcbind_broadcast import Questions
+from oncrpc.rpcbind_broadcast import BroadcastCalls
 
 ROUNDS = (4.0, 8.0)
-"""The seconds for which replies are awaited after each sending."""
+"""Seconds to wait for replies after each round."""
 
 MOST_REPLIES = 4096
 NO_NAME = "unknown"
@@ -33,11 +33,11 @@ NO_INTERFACE = "no interface that broadcasts is up"
 
 
 async def broadcast(request: RpcinfoRequest) -> int:
-    """``-b``: a line for every reply, its address and its host's name."""
+    """``-b``: a line for every reply, with its address and the name of its host."""
     prog = program(request.operands[0])
     vers = version(request.operands[1])
     port = PMAP_PORT if request.rpcbind_port is None else request.rpcbind_port
-    asking = _asking(Questions.of((prog, vers, 0), b"", auth=auth_sys()), port)
+    asking = _asking(BroadcastCalls.of((prog, vers, 0), b"", auth=auth_sys()), port)
     try:
         asking.rounds(request.timeout or sum(ROUNDS))
     finally:
@@ -45,7 +45,7 @@ async def broadcast(request: RpcinfoRequest) -> int:
     return 0
 
 
-def _asking(asked: Questions, port: int) -> Asking:
+def _asking(asked: BroadcastCalls, port: int) -> Asking:
     try:
         places = destinations(RPCB_MULTICAST)
         if not places:
@@ -59,9 +59,9 @@ def _asking(asked: Questions, port: int) -> Asking:
 
 
 class Asking:
-    """The sockets of a broadcast, one a family."""
+    """The sockets of a broadcast, one for each address family."""
 
-    def __init__(self, asked: Questions, places: list[Destination], port: int) -> None:
+    def __init__(self, asked: BroadcastCalls, places: list[Destination], port: int) -> None:
         self.asked, self.places, self.port = asked, places, port
         self.replies = 0
         self.selector = selectors.DefaultSelector()
@@ -81,7 +81,7 @@ class Asking:
             sock.close()
 
     def rounds(self, seconds: float) -> None:
-        """Send and listen, again and again, for so long in all."""
+        """Send and listen in rounds, for that many seconds in total."""
         end = time.monotonic() + seconds
         for pause in ROUNDS:
             if (now := time.monotonic()) < end:
@@ -90,7 +90,7 @@ class Asking:
                 self.listen(min(now + pause, end))
 
     def listen(self, until: float) -> None:
-        """Write a line for each reply until then."""
+        """Write a line for each reply until that time."""
         while (left := until - time.monotonic()) > 0:
             for key, _ in self.selector.select(left):
                 self._receive(cast(socket.socket, key.fileobj))
@@ -98,7 +98,7 @@ class Asking:
     def _receive(self, sock: socket.socket) -> None:
         try:
             message, source = sock.recvfrom(65536)
-        except OSError:  # such as ECONNREFUSED, of an earlier datagram
+        except OSError:  # such as ECONNREFUSED from an earlier datagram
             return
         found = self.asked.answer(message, source[0])
         if found is None:
@@ -111,7 +111,7 @@ class Asking:
 
 
 def name_of(uaddr: bytes) -> str:
-    """The name of an address's host, ``unknown`` if there is none."""
+    """The host name of an address, ``unknown`` if it has none."""
     try:
         host, port = split_uaddr(uaddr.decode("ascii"))
         name, _ = socket.getnameinfo((host, port), 0)

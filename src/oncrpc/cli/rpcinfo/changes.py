@@ -1,4 +1,4 @@
-"""What changes from one list of registrations to the next: new ones, changed ones, those gone."""
+"""The differences between lists of registrations: new, changed and gone ones."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from oncrpc.programs.rpcb import rpcb
 
 NEW, CHANGED, GONE = "new", "changed", "gone"
 GONE_SHOWN = 60.0
-"""Seconds for which a registration that is gone is still shown."""
+"""Seconds for which a registration that is gone is shown."""
 
 MAX_GONE = 256
 """Registrations that are shown though they are gone; the one gone longest is dropped."""
@@ -20,21 +20,21 @@ Key = tuple[int, int, bytes]
 
 
 class HistoryRow(NamedTuple):
-    """A registration, what became of it, or "", and when."""
+    """A registration, its state or "", and the time since which it has that state."""
 
     entry: rpcb
     state: str
     since: float
 
     def age(self, now: float) -> float:
-        """Seconds since it became that."""
+        """Seconds in this state."""
         return max(now - self.since, 0.0)
 
 
 class History:
-    """The registrations of the last list, and what is known of them from earlier ones.
+    """The registrations of the last list, with their states.
 
-    Program, version and transport say which registration it is; address and owner may change.
+    Program, version and transport identify a registration; its address and owner may change.
     """
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class History:
         self._known: dict[Key, HistoryRow] | None = None
 
     def take(self, found: Iterable[rpcb], now: float) -> None:
-        """The next list. ``rows`` are those of it, in its order, and then those gone."""
+        """Take the next list; ``rows`` are then its registrations, followed by those gone."""
         known = self._known
         listed = [self._row(entry, now) for entry in found]
         self._known = {_key(row.entry): row for row in listed}
@@ -58,7 +58,7 @@ class History:
         self.rows = listed + gone
 
     def count(self, state: str) -> int:
-        """How many registrations became that."""
+        """The number of registrations in a state."""
         return sum(row.state == state for row in self.rows)
 
     def _row(self, entry: rpcb, now: float) -> HistoryRow:
@@ -77,7 +77,7 @@ def _key(entry: rpcb) -> Key:
 
 
 def age_text(seconds: float) -> str:
-    """An age as people say it, such as ``12s`` or ``3m``."""
+    """A short age, such as ``12s`` or ``3m``."""
     for size, unit in UNITS:
         if seconds >= size:
             return f"{int(seconds // size)}{unit}"

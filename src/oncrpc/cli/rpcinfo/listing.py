@@ -1,4 +1,4 @@
-"""What a port mapper has registered: listed in four ways, or deleted."""
+"""Lists the registrations of a port mapper in four ways, or deletes one."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ async def _port_mapper_2(request: RpcinfoRequest) -> SocketLink:
 
 
 def _no_mappings(error: OncRpcError, host: str | None) -> Failure:
-    """Why there is no dump of version 2. A host's first reply is told without its details."""
+    """The error for a failed dump of version 2; for a host without details, as in the C tool."""
     if isinstance(error, ProgramMismatch) and error.low > PMAP_VERS.vers:
         name, other = (host, f"{PROGRAM} {host}") if host else ("This host", PROGRAM)
         return Failure(f"{name} does not support portmapper.  Try {other} instead")
@@ -71,14 +71,14 @@ async def dump(request: RpcinfoRequest) -> int:
 
 
 async def summary(request: RpcinfoRequest) -> int:
-    """``-s``: a line a program."""
+    """``-s``: a line for each program."""
     found = summaries(await registrations(request))
     show(request, summaries_text(found), map(summary_item, found))
     return 0
 
 
 async def registrations(request: RpcinfoRequest, *, timeout: float = TIMEOUT) -> list[rpcb]:
-    """A dump of version 3; of version 4 or 2 from a port mapper that has nothing else."""
+    """A dump of version 3, or of version 4 or 2 if the port mapper lacks version 3."""
     with await _rpcbind(request, timeout=timeout) as link, after(f"{NO_CONTACT}: "):
         try:
             return await link.call(RPCB_DUMP_3)
@@ -93,7 +93,7 @@ async def registrations(request: RpcinfoRequest, *, timeout: float = TIMEOUT) ->
 
 
 async def _rpcbind(request: RpcinfoRequest, *, timeout: float = TIMEOUT) -> SocketLink:
-    """The port mapper that the operands and ``-T`` mean; without a host this host's."""
+    """A link to the port mapper of the operands and ``-T``; without a host, to the local one."""
     reach = Reach(request, timeout=timeout)
     with after(NO_CONTACT):
         if request.host is None:
@@ -105,7 +105,7 @@ async def _rpcbind(request: RpcinfoRequest, *, timeout: float = TIMEOUT) -> Sock
 
 
 def check_netid(request: RpcinfoRequest) -> None:
-    """End the command if there is no such transport."""
+    """End the command if the transport is unknown."""
     if request.netid is not None and request.netid not in transports():
         unknown = "Netid not found in netconfig database"
         raise Failure(f"{PROGRAM}: invalid transport: {unknown}")
@@ -136,7 +136,7 @@ def _netid_of(link: SocketLink) -> str:
 
 
 async def delete(request: RpcinfoRequest) -> int:
-    """``-d``: take back a registration of this host, whoever made it if we are root."""
+    """``-d``: delete a registration of this host; root may delete those of other users."""
     if request.netid is not None and request.netid not in transports():
         raise Failure(f"{PROGRAM}: netid {request.netid} not supported")
     vers = version(request.operands[1])
@@ -153,7 +153,7 @@ async def delete(request: RpcinfoRequest) -> int:
 
 
 def show(request: RpcinfoRequest, lines: Iterable[str], items: Iterable[Any]) -> None:
-    """Write what was found, as text or as one JSON document."""
+    """Write the result, as text or as one JSON document."""
     if request.json:
         write_json(list(items))
     else:

@@ -1,7 +1,7 @@
-"""Pinging a program: its procedure 0, in one version or in all that it has.
+"""Pings a program: calls its procedure 0, in one version or in all versions.
 
-Which versions there are is asked of the program itself: a call of version 0 is refused, and the
-refusal names the lowest and the highest version.
+The program itself tells its versions: a call of version 0 is refused, and the refusal names the
+lowest and the highest version.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ MAX_TIMEOUTS = 6
 """Versions that may time out before the rest are not pinged: each takes the whole timeout."""
 
 Outcome = tuple[int, OncRpcError | None]
-"""A version, and why it is not available."""
+"""A version, and the error of its ping."""
 
 
 async def tcp(request: RpcinfoRequest) -> int:
-    """``-t``: a program by its host's port mapper, or with ``-n`` at a port."""
+    """``-t``: ping a program found by its host's port mapper, or with ``-n`` at a port."""
     return await _by_protocol(request, "tcp")
 
 
@@ -56,7 +56,7 @@ async def _by_protocol(request: RpcinfoRequest, proto: str) -> int:
 
 
 async def ping(request: RpcinfoRequest) -> int:
-    """``-T``: a program by its host's port mapper, over one transport."""
+    """``-T``: ping a program found by its host's port mapper, over one transport."""
     host, prog, vers = _operands(request, 1)
     netid = _netid(request)
     with after(PROGRAM):
@@ -65,7 +65,7 @@ async def ping(request: RpcinfoRequest) -> int:
 
 
 async def address(request: RpcinfoRequest) -> int:
-    """``-a``: a program at a universal address; no port mapper is asked."""
+    """``-a``: ping a program at a universal address; no port mapper is asked."""
     netid = _netid(request)
     _, prog, vers = _operands(request, 0)
     uaddr = request.address or ""
@@ -79,7 +79,7 @@ async def address(request: RpcinfoRequest) -> int:
 
 
 def _operands(request: RpcinfoRequest, at: int) -> tuple[str, int, int | None]:
-    """Host, program and version; the program's operand is number ``at``."""
+    """Host, program and version; the program is operand number ``at``."""
     vers = request.operands[at + 1 : at + 2]
     prog = program(request.operands[at])
     return request.operands[0], prog, version(vers[0]) if vers else None
@@ -93,7 +93,7 @@ def _netid(request: RpcinfoRequest) -> str:
 
 
 async def _ping(request: RpcinfoRequest, link: SocketLink, prog: int, vers: int | None) -> int:
-    """Ping and report; status 1 if anything was not available."""
+    """Ping and report; returns 1 if a version was not available."""
     outcomes: list[Outcome] = []
     with link:
         async for outcome in _one(link, prog, vers) if vers is not None else _all(link, prog):
@@ -130,7 +130,7 @@ async def _one(link: SocketLink, prog: int, vers: int) -> AsyncIterator[Outcome]
 
 
 async def _all(link: SocketLink, prog: int) -> AsyncIterator[Outcome]:
-    """Every version that the program has, or the one call that did not tell which."""
+    """Every version of the program, or the one call that did not tell the versions."""
     for unheard_of in (0, LARGEST):
         error = await null(link, prog, unheard_of)
         if isinstance(error, ProgramMismatch) and error.low <= error.high:
@@ -153,7 +153,7 @@ async def _all(link: SocketLink, prog: int) -> AsyncIterator[Outcome]:
 
 
 async def null(link: SocketLink, prog: int, vers: int) -> OncRpcError | None:
-    """Call procedure 0 of any program; None if that succeeded, else why not."""
+    """Call procedure 0 of any program; returns the error, or None."""
     declared = {"NULL": Procedure[None](0)}
     made: Any = type("Pinged", (Version,), declared, prog=prog, vers=vers)
     try:

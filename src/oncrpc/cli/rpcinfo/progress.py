@@ -1,6 +1,6 @@
-"""How far a scan has come, on a terminal: a bar by rich where that is installed, else a count.
+"""The progress of a scan on a terminal: a bar by rich if that is installed, else a count.
 
-It is shown on standard error, so that the output can go elsewhere.
+It is shown on standard error, so that the output can be redirected.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 Step = Callable[[int, int], None]
-"""Takes how many hosts are done, and how many of these answered."""
+"""Takes the number of hosts that are done, and how many of them answered."""
 
 
 def progress(total: int, *, shown: bool = True) -> AbstractContextManager[Step]:
-    """Shows it while the context lasts, if there is a terminal."""
+    """Show progress while the context lasts, if standard error is a terminal."""
     if not shown or not sys.stderr.isatty():
         return nullcontext(lambda *_: None)
     try:
@@ -51,7 +51,7 @@ def _bar(total: int) -> Iterator[Step]:
 
 @contextmanager
 def _count(total: int) -> Iterator[Step]:
-    """A line that is written over and over, and blank at the end; a step a hundredth at least."""
+    """A line that is overwritten for each percent, and blanked at the end."""
     width, every = 0, max(total // 100, 1)
 
     def step(done: int, answered: int) -> None:

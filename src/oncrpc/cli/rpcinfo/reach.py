@@ -53,7 +53,7 @@ class LibtirpcLookup(MapperClient):
 
 
 class Reach:
-    """Makes links by what the command line says; all raise ``Trouble``. ``timeout`` in seconds."""
+    """Opens links as the command line asks; methods raise ``Trouble``. ``timeout`` in seconds."""
 
     def __init__(self, request: RpcinfoRequest, *, timeout: float) -> None:
         self.timeout = request.timeout or timeout
@@ -65,7 +65,7 @@ class Reach:
         )  # fmt: skip
 
     async def dial(self, netid: str, host: str, port: int) -> SocketLink:
-        """A link that has this command's timeout.
+        """A link with the timeout of this command.
 
         Raises:
             OncRpcError: as ``sync.dial``. Failure: nobody listens at the socket that the command
@@ -88,7 +88,7 @@ class Reach:
             raise of_dial(error) from None
 
     async def local(self) -> SocketLink:
-        """This host's port mapper, by its local socket alone; by TCP where a port was named."""
+        """This host's port mapper, over its local socket only; over TCP if a port was given."""
         if not self.mapper.sockets:
             return await self.link("tcp", LOOPBACKS["inet"], self.port)
         *others, last = self.mapper.sockets
@@ -100,7 +100,7 @@ class Reach:
         return await self.link("local", last, 0)
 
     async def port_mapper(self, host: str) -> SocketLink:
-        """A host's port mapper by TCP, else by UDP, which refuses only when it is called."""
+        """A host's port mapper over TCP, else over UDP, which refuses only when it is called."""
         families = _families(host)
         streams = [entry for entry in _visible(families) if not entry.datagram]
         datagrams = [entry for entry in _visible(families) if entry.datagram]
@@ -113,21 +113,21 @@ class Reach:
         raise trouble
 
     async def port_mapper_over(self, netid: str, host: str) -> SocketLink:
-        """A host's port mapper by one transport."""
+        """A host's port mapper over one transport."""
         if transport(netid).family not in _families(host):
             raise HostTrouble(UNKNOWN_HOST)
         return await self.link(netid, host, self.port)
 
     async def port_by(self, proto: str, host: str, port: int) -> SocketLink:
-        """A host's port by a protocol, over the first family that the host has."""
+        """A port of a host, over the first address family that the host has."""
         return await _first(proto, lambda netid: self.link(netid, host, port))
 
     async def program_by(self, proto: str, host: str, prog: int, vers: int) -> SocketLink:
-        """A program that the port mapper knows, likewise."""
+        """A registered program, over the first address family that the host has."""
         return await _first(proto, lambda netid: self.program(netid, host, prog, vers))
 
     async def program(self, netid: str, host: str, prog: int, vers: int) -> SocketLink:
-        """A program that the port mapper knows, by a transport; a local one's host is ignored."""
+        """A registered program over a transport; for a local transport the host is ignored."""
         local = transport(netid).family == "loopback"
         mapper = self.mapper if local else LibtirpcLookup(self.link, port=self.port)
         try:
@@ -138,7 +138,7 @@ class Reach:
         return await self.at(netid, uaddr, scope=host.partition("%")[2])
 
     async def at(self, netid: str, uaddr: str, *, scope: str = "") -> SocketLink:
-        """Whatever listens at a universal address; ``scope`` is that of a link-local one."""
+        """The server at a universal address; ``scope`` is the zone of a link-local one."""
         try:
             host, port = place_of(netid, uaddr)
         except AddressError as error:
@@ -149,7 +149,7 @@ class Reach:
 
 
 async def ask(link: SocketLink, procedure: Procedure[R, *A], *arguments: *A) -> R:
-    """Call; a refusal or a failure is ``Trouble``."""
+    """Call a procedure; a refusal or a failure raises ``Trouble``."""
     try:
         return await link.call(procedure, *arguments)
     except OncRpcError as error:
@@ -160,16 +160,16 @@ def place_of(netid: str, uaddr: str) -> tuple[str, int]:
     """Host and port of a universal address, or a path and 0.
 
     Raises:
-        AddressError: it is no address of that transport.
+        AddressError: not an address of that transport.
     """
     family = transport(netid).family
     if family == "loopback":
         if not uaddr.startswith(("/", "@")):
-            raise AddressError(f"{uaddr!r} is no path")
+            raise AddressError(f"{uaddr!r} is not a path")
         return uaddr, 0
     host, port = split_uaddr(uaddr)
     if family != ("inet6" if ":" in host else "inet"):
-        raise AddressError(f"{uaddr!r} is no address of {netid}")
+        raise AddressError(f"{uaddr!r} is not an address of {netid}")
     return host, port
 
 
@@ -188,7 +188,7 @@ def _visible(families: Iterable[str]) -> list[Transport]:
 
 
 async def _first(proto: str, make: Callable[[str], Awaitable[SocketLink]]) -> SocketLink:
-    """What ``make`` makes of the first transport of the protocol for which there is an address."""
+    """The link over the first transport of the protocol for which the host has an address."""
     trouble = Trouble(UNKNOWN_PROTOCOL)
     for entry in transports().values():
         if entry.proto == proto:

@@ -1,4 +1,4 @@
-"""What a scan found, as a table at its end or as a line of JSON for each host."""
+"""The result of a scan: a table at the end, or a line of JSON for each host."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from oncrpc.numbers import getrpcbynumber
 from oncrpc.programs.rpcb import rpcb
 
 MAX_PROGRAMS = 32
-"""Programs of a host that the table shows, and runs of their versions."""
+"""Programs of a host in the table, and ranges of versions of a program."""
 
 MAX_REASONS = 3
-"""Reasons of silent hosts that the last line has."""
+"""Reasons in the last line for which hosts did not answer."""
 
 TOLD = (HostUnknown, ProtocolError)
-"""Errors of which the table tells without a reply: of a wrong name, of a port that is no RPC's."""
+"""Errors that the table shows even without a reply: an unknown name, a port without RPC."""
 
 
 class Summary(NamedTuple):
-    """A host's line of the table, without what cannot be shown: very many of them are kept."""
+    """A host's line of the table. Very many are kept, so the registrations themselves are not."""
 
     host: str
     versions: str
@@ -37,7 +37,7 @@ class Summary(NamedTuple):
 
     @classmethod
     def of(cls, found: HostResult) -> Summary:
-        """What is kept of a host."""
+        """Summarize the result of a host."""
         listed = found.registrations
         return cls(
             found.host,
@@ -50,7 +50,7 @@ class Summary(NamedTuple):
 
 
 class Report:
-    """The summaries of the hosts that were asked, in the order in which they were named."""
+    """The summaries of all hosts, in the order of the command line."""
 
     def __init__(self, hosts: Sequence[str]) -> None:
         self.hosts = hosts
@@ -59,7 +59,7 @@ class Report:
         self._silent: Counter[str] = Counter()
 
     def take(self, summary: Summary) -> None:
-        """A host is known."""
+        """Take the summary of a host."""
         self.done += 1
         if summary.milliseconds is not None:
             self.answered += 1
@@ -69,7 +69,7 @@ class Report:
             self._kept[summary.host] = summary
 
     def lines(self) -> Iterator[str]:
-        """The table, and a line about all."""
+        """The table, and a last line with the totals."""
         rows = [self._kept[host] for host in self.hosts if host in self._kept]
         if rows:
             names = [printable(os.fsencode(row.host)) for row in rows]
@@ -90,7 +90,7 @@ class Report:
 
 
 def programs(found: Iterable[rpcb]) -> str:
-    """The programs that are registered, each with its versions."""
+    """The registered programs, each with its versions."""
     versions: dict[int, set[int]] = {}
     for entry in found:
         versions.setdefault(entry.r_prog, set()).add(entry.r_vers)
@@ -101,7 +101,7 @@ def programs(found: Iterable[rpcb]) -> str:
 
 
 def runs(versions: Iterable[int]) -> str:
-    """Version numbers in short, such as ``1,3-4``."""
+    """Ranges of version numbers, such as ``1,3-4``."""
     found: list[list[int]] = []
     for number in sorted(set(versions)):
         if found and number == found[-1][1] + 1:
@@ -113,7 +113,7 @@ def runs(versions: Iterable[int]) -> str:
 
 
 def json_line(found: HostResult) -> str:
-    """A host as JSON has it, on one line."""
+    """A host as one line of JSON."""
     listed = found.registrations
     took = found.milliseconds
     item = {

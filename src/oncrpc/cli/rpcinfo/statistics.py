@@ -1,4 +1,4 @@
-"""What a port mapper has been asked (``-m``): GETSTAT's counters of versions 2, 3 and 4."""
+"""The statistics of a port mapper (``-m``): GETSTAT's counters of versions 2, 3 and 4."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ GETADDR_TITLE = "prog\t\tvers\tnetid\t  success\tfailure"
 
 
 class CounterTable(NamedTuple):
-    """How the counters of a version are named."""
+    """The names of the counters of a version."""
 
     vers: int
     title: str
@@ -47,7 +47,7 @@ SUCCEEDED: dict[int, Callable[[rpcb_stat], int]] = {
     GETADDR: lambda stat: sum(entry.success for entry in stat.addrinfo),
     CALLIT: lambda stat: sum(entry.success for entry in stat.rmtinfo),
 }
-"""The procedures that are counted as successes/calls."""
+"""The procedures whose counters are successes/calls."""
 
 
 async def statistics(request: RpcinfoRequest) -> int:
@@ -67,7 +67,7 @@ async def statistics(request: RpcinfoRequest) -> int:
 
 
 def counters_text(found: list[rpcb_stat]) -> Iterator[str]:
-    """The lines of ``-m``: a blank line ends each table of versions 2 and 3, begins one of 4."""
+    """The lines of ``-m``: a blank line follows a table of versions 2 and 3, precedes one of 4."""
     for each, stat in zip(VERSIONS, found, strict=True):
         yield f"{each.title} statistics"
         yield from _counters(each, stat)
@@ -81,7 +81,7 @@ def counters_text(found: list[rpcb_stat]) -> Iterator[str]:
 
 
 def _counters(each: CounterTable, stat: rpcb_stat) -> Iterator[str]:
-    """Names over counters, as many as nine side by side."""
+    """Names above counters, up to nine side by side."""
     for first in range(0, len(each.names), len(RPCB_NAMES)):
         numbers = range(first, min(first + len(RPCB_NAMES), len(each.names)))
         fields = [_field(each, stat, number) for number in numbers]
@@ -94,7 +94,7 @@ def _counters(each: CounterTable, stat: rpcb_stat) -> Iterator[str]:
 
 
 def _field(each: CounterTable, stat: rpcb_stat, number: int) -> str:
-    """One counter. GETADDR of version 4 has GETADDRLIST in it, whose successes count there too."""
+    """One counter. GETADDR of version 4 includes GETADDRLIST."""
     calls = stat.info[number]
     if each.vers == 4 and number == GETADDR:
         calls += stat.info[GETADDRLIST]
@@ -102,7 +102,7 @@ def _field(each: CounterTable, stat: rpcb_stat, number: int) -> str:
 
 
 def _tables(each: CounterTable, stat: rpcb_stat) -> Iterator[tuple[str, Iterator[str]]]:
-    """The tables of what was called and looked up, where anything was."""
+    """The tables of forwarded calls and of lookups, if there were any."""
     remote = stat.info[CALLIT] or (each.vers == 4 and stat.info[INDIRECT])
     if remote:
         yield each.rmtcall, _rmtcalls(stat.rmtinfo, indirect=each.vers == 4)
@@ -130,7 +130,7 @@ def _name(prog: int) -> str:
 
 
 def counters_item(each: CounterTable, stat: rpcb_stat) -> dict[str, Any]:
-    """The counters of a version as JSON has them."""
+    """The counters of a version for JSON."""
     calls = {name: stat.info[number] for number, name in enumerate(each.names)}
     succeeded = {each.names[number]: count(stat) for number, count in SUCCEEDED.items()}
     return {

@@ -1,7 +1,7 @@
-"""The hosts that a scan asks: what the words of its command line and of files mean.
+"""The hosts of a scan, as named on the command line and in files.
 
 A word is a network (``10.0.0.0/24``), a range (``10.0.0.1-20``, ``10.0.0.1-10.0.1.9``), an address
-or a name. Nothing is looked up, and nothing is listed before it was counted.
+or a name. Names are not looked up, and addresses are counted before they are listed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MAX_WORD = 255
 
 
 class Addresses(NamedTuple):
-    """So many addresses, one after the other."""
+    """Consecutive addresses."""
 
     first: IPv4Address | IPv6Address
     size: int
@@ -35,16 +35,16 @@ Target = Addresses | str
 
 
 class TargetError(ValueError):
-    """A word that means no host; the text says why."""
+    """A word that does not name a host; the text says why."""
 
 
 def hosts(operands: Iterable[str], *, limit: int) -> list[str]:
-    """Every host that the operands mean, once, in their order.
+    """Every host that the operands name, once, in their order.
 
     ``@FILE`` is a file with words, ``-`` the standard input; there ``#`` begins a comment.
 
     Raises:
-        Failure: a word means no host, a file cannot be read, or they are more than ``limit``.
+        Failure: a word is invalid, a file cannot be read, or there are more than ``limit`` hosts.
     """
     found: list[Target] = []
     total = 0
@@ -58,13 +58,13 @@ def hosts(operands: Iterable[str], *, limit: int) -> list[str]:
         if total > limit:
             shown = printable(os.fsencode(word))
             size = f"{_size(target)} addresses" if isinstance(target, Addresses) else "one host"
-            more = f"with its {size} makes more than {limit} hosts; see --limit"
-            raise Failure(f"{PROGRAM}: {place}{shown} {more}")
+            more = f"{shown} ({size}) makes more than {limit} hosts; see --limit"
+            raise Failure(f"{PROGRAM}: {place}{more}")
     return list(dict.fromkeys(host for target in found for host in _listed(target)))
 
 
 def _words(operands: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Each word, and where it stands if that has to be said."""
+    """Each word, and its file and line for error messages."""
     for operand in operands:
         if operand == "-":
             yield from _in_file(sys.stdin, "standard input")
@@ -86,29 +86,29 @@ def _in_file(lines: Iterable[str], name: str) -> Iterator[tuple[str, str]]:
 
 
 def target_of(word: str) -> Target:
-    """What a word means.
+    """The addresses or the name that a word stands for.
 
     Raises:
-        TargetError: nothing.
+        TargetError: the word is invalid.
     """
     shown = printable(os.fsencode(word))
     if "/" in word:
         try:
             return _network(word)
         except ValueError:
-            raise TargetError(f"{shown} is no network") from None
+            raise TargetError(f"invalid network {shown}") from None
     first, hyphen, last = word.partition("-")
     if hyphen and is_numeric(first):
         return _range(first, last, shown)
     if is_numeric(word):
         return word if "%" in word else Addresses(ipaddress.ip_address(word), 1)
     if NUMERIC.fullmatch(word) or len(word) > MAX_WORD or not NAME.fullmatch(word):
-        raise TargetError(f"{shown} is no address, network, range or name of a host")
+        raise TargetError(f"invalid host {shown}: must be an address, network, range or name")
     return word
 
 
 def _network(word: str) -> Addresses:
-    """The hosts of a network: without its own address and, of IPv4, that for broadcast."""
+    """The hosts of a network, without its own address and, for IPv4, the broadcast address."""
     network = ipaddress.ip_network(word, strict=False)
     size = network.num_addresses
     if size <= 2:
@@ -118,15 +118,15 @@ def _network(word: str) -> Addresses:
 
 
 def _range(first: str, last: str, shown: str) -> Addresses:
-    """From an address to another one, of which the last octet of an IPv4 address is enough."""
+    """A range of addresses; for IPv4 the last octet is enough as the end."""
     if first.count(".") == 3 and last.isascii() and last.isdigit():
         last = first.rpartition(".")[0] + "." + last
     try:
         begin, end = ipaddress.ip_address(first), ipaddress.ip_address(last)
     except ValueError:
-        raise TargetError(f"{shown} is no range") from None
+        raise TargetError(f"invalid range {shown}") from None
     if begin.version != end.version or int(end) < int(begin):
-        raise TargetError(f"{shown} is no range: it ends before it begins")
+        raise TargetError(f"invalid range {shown}: the end is before the start")
     return Addresses(begin, int(end) - int(begin) + 1)
 
 

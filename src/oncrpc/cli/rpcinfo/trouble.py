@@ -1,7 +1,7 @@
-"""What went wrong, in the words of the C library (clnt_perror(3)): scripts look for them.
+"""Errors in the words of the C library (clnt_perror(3)), which scripts look for.
 
-The same error has up to three texts, by when it happened: no link could be made, the port mapper
-could not tell the address, or a call over a link failed.
+The same error has up to three texts, depending on where it happened: opening a link, looking up
+the address, or a call over the link.
 """
 
 from __future__ import annotations
@@ -60,23 +60,23 @@ WHY = (
     "Invalid server verifier",
     "Failed (unspecified error)",
 )
-"""The ``auth_stat`` values that the C library has words for, by their number."""
+"""The texts of the C library for ``auth_stat`` values."""
 
 ALL_VERSIONS_REFUSED = (ProgramMismatch, ProgramUnavailable, GarbageArguments)
-"""Answers after which a lookup asks in an older version: they remain only if the oldest gave it."""
+"""Refusals after which a lookup asks an older version; the oldest version returned it."""
 
 
 class Trouble(Exception):
-    """No link: the message is what follows the words that each form puts before it."""
+    """An error; each form of the command puts its own words before the message."""
 
 
 class HostTrouble(Trouble):
-    """The host has no address of the transport's family."""
+    """The host has no address of the family of the transport."""
 
 
 @contextmanager
 def after(prefix: str) -> Iterator[None]:
-    """End the command if there is trouble; the message starts with ``prefix`` and a colon."""
+    """End the command on ``Trouble``; the message starts with ``prefix`` and a colon."""
     try:
         yield
     except Trouble as trouble:
@@ -84,7 +84,7 @@ def after(prefix: str) -> Iterator[None]:
 
 
 def of_dial(error: OncRpcError) -> Trouble:
-    """No connection: clnt_pcreateerror(3) after connect(2)."""
+    """The text for a failed connection: clnt_pcreateerror(3) after connect(2)."""
     if isinstance(error, HostUnknown):
         return HostTrouble(UNKNOWN_HOST)
     if isinstance(error, TransportError):
@@ -93,19 +93,19 @@ def of_dial(error: OncRpcError) -> Trouble:
 
 
 def of_lookup(error: OncRpcError) -> Trouble:
-    """The port mapper gave no address: clnt_pcreateerror(3) after its reply."""
+    """The text for a failed lookup: clnt_pcreateerror(3) after the reply of the port mapper."""
     if isinstance(error, ALL_VERSIONS_REFUSED):
         return Trouble(f"RPC: Port mapper failure - {status(error).removeprefix('RPC: ')}")
     return Trouble(status(error))
 
 
 def of_call(error: OncRpcError) -> Trouble:
-    """A call failed: clnt_perror(3)."""
+    """The text for a failed call: clnt_perror(3)."""
     return Trouble(status(error) + _detail(error))
 
 
 def status(error: OncRpcError) -> str:
-    """clnt_sperrno(3). The C library has no limits on a reply; what ours was is said besides."""
+    """clnt_sperrno(3); an exceeded limit of ours, which the C library lacks, is added."""
     text = next(STATUS[cls] for cls in type(error).__mro__ if cls in STATUS)
     return f"{text}: {error.args[0]}" if isinstance(error, LimitExceeded) else text
 

@@ -1,8 +1,8 @@
-"""The registrations of a host again and again (``--watch``), and what changes among them.
+"""Lists the registrations of a host repeatedly and marks changes (``--watch``).
 
-On a terminal each list takes the place of the one before; elsewhere they follow each other. Nothing
-of the terminal is changed that would have to be put back. A list that cannot be had does not end
-the command: that a port mapper comes back is what one watches for.
+On a terminal each list replaces the one before; elsewhere they follow each other. The terminal's
+modes are not changed, so nothing has to be restored. A failed list does not end the command: users
+watch for a port mapper that comes back.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ HOME, CLEAR, CLEAR_LINE, CLEAR_BELOW = "\x1b[H", "\x1b[2J", "\x1b[K", "\x1b[J"
 
 
 class Snapshot(NamedTuple):
-    """A list, or why there is none: the registrations are then those of the last one."""
+    """A list, or the error of the attempt, with the registrations of the last list."""
 
     history: History
     listed: int
@@ -43,7 +43,7 @@ class Snapshot(NamedTuple):
 
 
 async def watch(request: RpcinfoRequest, *, pause: Callable[[float], None] = time.sleep) -> int:
-    """``--watch``: list until Ctrl-C; the status is 0 if there was a list."""
+    """``--watch``: list until Ctrl-C; returns 0 if a list was received."""
     check_netid(request)
     interval = request.interval or INTERVAL
     draw = _drawer(request, interval)
@@ -57,7 +57,7 @@ async def watch(request: RpcinfoRequest, *, pause: Callable[[float], None] = tim
             pause(max(begun + interval - time.monotonic(), 0.0))
     except KeyboardInterrupt:
         if sys.stdout.isatty():
-            sys.stdout.write("\n")  # the terminal has shown ^C where the cursor was
+            sys.stdout.write("\n")  # the terminal printed ^C at the cursor
         return 0 if answered else 1
 
 
@@ -89,7 +89,7 @@ def _write(lines: Iterator[str]) -> None:
 
 
 def snapshot_text(snapshot: Snapshot, host: str) -> Iterator[str]:
-    """A snapshot where there is no terminal: when, what, the registrations, a blank line."""
+    """A snapshot without a terminal: a line with the time, the registrations, a blank line."""
     yield f"{time.strftime('%Y-%m-%dT%H:%M:%S%z')} {snapshot_line(snapshot, host)}"
     if not snapshot.error:
         yield from history_lines(snapshot.history.rows, snapshot.taken_at)
@@ -97,7 +97,7 @@ def snapshot_text(snapshot: Snapshot, host: str) -> Iterator[str]:
 
 
 def snapshot_line(snapshot: Snapshot, host: str) -> str:
-    """A snapshot in a line."""
+    """A snapshot summarized in a line."""
     if snapshot.error:
         return f"{host}: {snapshot.error}"
     counts = [(state, snapshot.history.count(state)) for state in COLOURS]
@@ -107,7 +107,7 @@ def snapshot_line(snapshot: Snapshot, host: str) -> str:
 
 
 def history_lines(rows: list[HistoryRow], now: float) -> Iterator[str]:
-    """A line for each registration, as in a list, after what became of it and how long ago."""
+    """A line for each registration as in a list, with its state and age before it."""
     title, *lines = registrations_text([row.entry for row in rows])
     yield " " * MARK_WIDTH + title if lines else title
     for row, line in zip(rows, lines, strict=True):
@@ -116,7 +116,7 @@ def history_lines(rows: list[HistoryRow], now: float) -> Iterator[str]:
 
 
 class Screen:
-    """A terminal, on which each snapshot takes the place of the one before."""
+    """A terminal on which each snapshot replaces the one before."""
 
     def __init__(self, host: str, interval: float) -> None:
         self.host, self.interval = host, interval
@@ -124,7 +124,7 @@ class Screen:
         self.coloured = not os.environ.get("NO_COLOR")
 
     def draw(self, snapshot: Snapshot) -> None:
-        """Show as much as there is room for."""
+        """Show a snapshot, as far as it fits."""
         columns, lines = shutil.get_terminal_size()
         shown = self.picture(snapshot, columns, lines)
         sys.stdout.write(HOME + self.clear)
@@ -134,7 +134,7 @@ class Screen:
         self.clear = ""
 
     def picture(self, snapshot: Snapshot, columns: int, lines: int) -> list[str]:
-        """The lines for a terminal of that size, the last line of which remains free."""
+        """The lines for a terminal of that size, whose last line stays free."""
         when = f"{time.strftime('%H:%M:%S')}, every {self.interval:g} s; Ctrl-C ends"
         rows, room = snapshot.history.rows, max(lines - 4, 1)
         hidden = 0
@@ -163,7 +163,7 @@ def _write_json_line(snapshot: Snapshot) -> None:
 
 
 def snapshot_item(snapshot: Snapshot) -> dict[str, object]:
-    """A snapshot as JSON has it."""
+    """A snapshot for JSON."""
     found = [] if snapshot.error else snapshot.history.rows
     return {
         "time": time.time(),

@@ -1,1 +1,1 @@
-"""Registrations whose server is gone are found, and go."""
+"""Finding and dropping registrations whose server is gone."""

@@ -1,11 +1,11 @@
-"""Registrations whose endpoint is gone are dropped.
+"""Drops registrations whose endpoint is gone.
 
-A server that was killed leaves its registrations behind, and clients are sent to a port at which
-nobody is, or somebody else. So what is registered is compared with what is bound on this host: soon
-after the start, at an interval, and when a process ends that is watched.
+A server that was killed leaves its registrations behind, and clients are sent to a port that nobody
+serves, or somebody else. So the registrations are compared with the sockets that are bound on this
+host: soon after the start, at an interval, and when a watched process ends.
 
-Whoever is not sure keeps the registration. Only what was gone at two checks is dropped, since a
-server may register before it binds; and one that was registered again between them is not.
+In doubt a registration stays. One is dropped only if its endpoint was gone at two checks, since a
+server may register before it binds, and if it was not registered again between them.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from oncrpc.host.attempts import Attempts
 from oncrpc.host.bound_sockets import Bound, Reader, Slices
 from oncrpc.numbers import program_name
 from oncrpc.portmap.liveness.verdict import IsOurs, Verdict, judge, kernel_programs
-from oncrpc.portmap.liveness.watch import Watch, is_there
+from oncrpc.portmap.liveness.watch import RegistrantWatch, is_present
 from oncrpc.portmap.registry import SUPERUSER, Registry
 from oncrpc.programs.rpcb import rpcb
 from oncrpc.rpc import Caller
 
 log = logging.getLogger("oncrpc.portmap.liveness")
-"""Apart from that of the daemon: of those drops each has its line, however many they are."""
+"""A logger of its own, since every drop is logged, however many there are in a second."""
 
 FIRST_CHECK = 2.0
-"""Seconds after the start: what a former daemon left may be gone by now."""
+"""Seconds from the start to the first check: servers of a former daemon may be gone."""
 
 AGAIN = 1.0
-"""Seconds between the two checks at which an endpoint has to be gone."""
+"""Seconds between the two checks of an endpoint."""
 
 LOOK_AGAIN = 1.0
-"""Seconds for which what was seen is told to whoever asks, before it is looked again."""
+"""Seconds for which the result of ``look`` is valid."""
 
 WHY = {
     "tcp": "nobody listens there",
@@ -51,9 +51,9 @@ WHY = {
 
 
 class Evidence(Struct, frozen=True):
-    """Where it is learned what is bound: ports and paths of netids, and which paths are refused.
+    """Where the checks get their facts: bound places by netid, and paths that refuse connections.
 
-    ``own_hosts`` and ``kernel`` are asked anew at every check; ``prepare`` is called once before.
+    ``own_hosts`` and ``kernel`` are called at every check, ``prepare`` once before the first.
     """
 
     read: Callable[[Collection[str]], Awaitable[Bound]]
@@ -64,17 +64,22 @@ class Evidence(Struct, frozen=True):
 
 
 def this_host() -> Evidence:
-    """What the kernel says."""
+    """The facts that the kernel gives."""
     reader = Reader()
     return Evidence(reader, Attempts(), OwnAddresses, kernel_programs, reader.prepare)
 
 
 class Liveness:
-    """The checks of a registry, from ``start`` to ``close``, by the event loop's clock.
+    """Checks a registry from ``start`` to ``close``, by the clock of the event loop.
 
-    ``drop`` takes exactly that registration out; if it fails the next check tries again.
-    ``checked_at`` is when all were last checked, ``checks`` how often that was; ``dropped`` counts
-    what was taken out.
+    ``drop`` removes exactly the registration that it is given; if it fails, the next check tries
+    again. ``checked_at`` is the time of the last complete check, ``checks`` counts those, and
+    ``dropped`` the registrations that were removed.
+
+    One task runs the checks, so two never overlap. ``_suspects`` are the registrations that the
+    first of two checks found gone; ``registered`` takes one out when it is made again. ``_seen``
+    has the verdicts of the last ``look``. Both have identities as keys: the same registration made
+    again is another object.
     """
 
     def __init__(
@@ -87,7 +92,7 @@ class Liveness:
         self.registry, self.drop = registry, drop
         self.evidence = evidence or this_host()
         self.interval, self.watching, self._prepared = 0.0, False, False
-        self.watch = Watch(registry, self._look)
+        self.watch = RegistrantWatch(registry, self._look)
         self.checked_at: float | None = None
         self.dropped = self.checks = 0
         self._suspects: dict[int, rpcb] = {}
@@ -98,10 +103,7 @@ class Liveness:
         self._task: asyncio.Task[None] | None = None
 
     def configure(self, *, interval: float, watch: bool) -> None:
-        """Check every ``interval`` seconds, 0 for never, and watch processes or not.
-
-        May be called again at any time.
-        """
+        """Set the seconds between checks, 0 for none, and whether processes are watched."""
         begins = not self.interval
         self.interval, self.watching = interval, watch
         if (interval or watch) and not self._prepared:
@@ -114,13 +116,13 @@ class Liveness:
             self._look()
 
     def start(self) -> None:
-        """Begin; the first check is soon."""
-        program_name(0)  # the tables of names are read while they can be
+        """Start the checks."""
+        program_name(0)  # read the table of names while root may still read it
         self._plan(FIRST_CHECK)
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def close(self) -> None:
-        """End the checks."""
+        """Stop the checks."""
         self.watch.close()
         if self._task is not None:
             self._task.cancel()
@@ -128,9 +130,10 @@ class Liveness:
                 await self._task
 
     def registered(self, caller: Caller, entry: rpcb) -> None:
-        """Its owner, or the superuser, registered this, be it again: it is not suspected any more.
+        """Note that the owner or the superuser registered this, for the first time or again.
 
-        Anybody else may say so too, and is told that it is registered; that keeps nothing.
+        It is not suspected any more. SET by another user of what is registered succeeds, too, but
+        does not keep the registration.
         """
         present = self.registry.find_exactly(entry.r_prog, entry.r_vers, entry.r_netid)
         if present is None or entry.r_owner not in (present.r_owner, SUPERUSER):
@@ -161,7 +164,7 @@ class Liveness:
                 await self.check(left)
 
     async def look(self) -> None:
-        """See what is there, unless that was done just now, or checks are off; drop nothing."""
+        """Find out which endpoints are there, without dropping any; a recent result stays valid."""
         now = asyncio.get_running_loop().time()
         if self._prepared and now - self._seen_at >= LOOK_AGAIN:
             self._seen_at = now
@@ -170,31 +173,31 @@ class Liveness:
             self._seen = {id(entry): (entry, judged[id(entry)]) for entry in entries}
 
     def seen(self, entry: rpcb) -> Verdict:
-        """What could be said of a registration at the last look."""
+        """The verdict about a registration at the last ``look``."""
         found, verdict = self._seen.get(id(entry), (None, Verdict.UNKNOWN))
         return verdict if found is entry else Verdict.UNKNOWN
 
     async def check(self, entries: Iterable[rpcb]) -> None:
-        """Drop those of the registrations whose endpoint is gone now and a moment later."""
+        """Drop the registrations whose endpoint is gone now and ``AGAIN`` seconds later."""
         self._suspects = await self._gone(list(entries))
         if not self._suspects:
             return
         await asyncio.sleep(AGAIN)
         slices = Slices()
         for number, entry in (await self._gone(list(self._suspects.values()))).items():
-            if number in self._suspects and is_there(self.registry, entry):
+            if number in self._suspects and is_present(self.registry, entry):
                 if not self._drop(entry):
                     break
                 await slices.rest()
         self._suspects.clear()
 
     async def _gone(self, entries: list[rpcb]) -> dict[int, rpcb]:
-        """Those whose endpoint is gone, by their identities."""
+        """The registrations whose endpoint is gone, by identity."""
         judged = await self._judged(entries)
         return {id(each): each for each in entries if judged[id(each)] is Verdict.GONE}
 
     async def _judged(self, entries: list[rpcb]) -> dict[int, Verdict]:
-        """What can be said of these, by their identities."""
+        """The verdicts about registrations, by identity."""
         evidence, slices = self.evidence, Slices()
         netids = {entry.r_netid for entry in entries}
         bound = await evidence.read({_text(netid) for netid in netids})
@@ -212,7 +215,7 @@ class Liveness:
         return judged
 
     def _drop(self, entry: rpcb) -> bool:
-        """Whether it could be done."""
+        """Drop a registration; False if that failed."""
         what, why = _described(entry), WHY[_text(entry.r_netid)]
         try:
             self.drop(entry)

@@ -1,4 +1,4 @@
-"""What can be said of a registration's endpoint, of what is known to be bound on this host."""
+"""Whether the endpoint of a registration is there, judged by the sockets of this host."""
 
 from __future__ import annotations
 
@@ -21,22 +21,21 @@ IsOurs = Callable[[str], bool]
 
 
 class Verdict(Enum):
-    """What can be said of a registration's endpoint."""
+    """What is known about the endpoint of a registration."""
 
     BOUND = auto()
     GONE = auto()
     UNLISTED = auto()
-    """A local socket that the kernel's list lacks: to be tried."""
+    """A local socket that the kernel does not list; a connection has to be tried."""
 
     UNKNOWN = auto()
 
 
 def judge(entry: rpcb, bound: Bound, *, is_ours: IsOurs, kernel: Collection[int] = ()) -> Verdict:
-    """Whether somebody is bound to a registration's address, as far as can be told from here.
+    """Whether a socket is bound to the address of a registration.
 
-    ``kernel`` are programs that the kernel may be serving. Nothing can be told of those, of the
-    port mapper's own, of addresses of other hosts, of port 0, and of transports that are neither
-    UDP nor TCP nor local sockets.
+    UNKNOWN are the programs in ``kernel``, which the kernel may be serving; the port mapper's own;
+    addresses of other hosts; port 0; and transports other than UDP, TCP and local sockets.
     """
     if entry.r_prog == PMAP_PROG or entry.r_prog in kernel:
         return Verdict.UNKNOWN
