@@ -33,7 +33,8 @@ from support.running import RunningDaemon
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 TUTORIAL = DOCS / "tutorial" / "your-own-program.md"
 PAGES = (
-    "authentication", "timeouts", "broadcast", "blocking", "hooks", "testing-your-service",
+    "authentication", "timeouts", "broadcast", "blocking", "hooks", "register-from-python",
+    "testing-your-service",
 )  # fmt: skip
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LOCALHOST = "127.0.0.1"
