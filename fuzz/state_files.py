@@ -17,7 +17,7 @@ from fuzz.calls import MAKERS
 from fuzz.driver import Target
 from fuzz.mutation import joined, mutated, parted, word
 from oncrpc.daemon.state.journal import JOURNAL, SNAPSHOT, Store
-from oncrpc.daemon.state.records import Operation, header
+from oncrpc.daemon.state.records import TableOperation, header
 from oncrpc.errors import XdrError
 from oncrpc.portmap.registry import Registry, key_of
 from oncrpc.portmap.store import FORM
@@ -65,7 +65,7 @@ def _journal(source: Random) -> bytes:
     first = source.randrange(4)
     changes = [
         FORM.change(
-            first + n + source.choice((1, 1, 1, 0, 7)), source.choice(list(Operation)), each
+            first + n + source.choice((1, 1, 1, 0, 7)), source.choice(list(TableOperation)), each
         )
         for n, each in enumerate(entries(source)[:3] for _ in range(source.randrange(6)))
     ]
@@ -144,7 +144,7 @@ def _store(folder: Path, files: dict[str, bytes]) -> None:
     for found in store.load() or ():
         registry.set(found)
     store.begin()
-    store.append(Operation.SET, [])
+    store.append(TableOperation.SET, [])
     store.close()
     again = Store(str(folder), lambda: iter(()), form=FORM, key=key_of, boot=BOOT)
     assert again.load() == list(registry)

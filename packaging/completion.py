@@ -17,9 +17,9 @@ from typing import Any
 import shtab
 
 from oncrpc.cli import pmap_dump, pmap_set, xdrc
+from oncrpc.cli import subcommands as words
 from oncrpc.cli.command import Option
 from oncrpc.cli.portmap import options as portmap_options
-from oncrpc.cli.portmap import subcommands as words
 from oncrpc.cli.rpcinfo import options as rpcinfo
 from oncrpc.cli.rpcinfo import scan
 from oncrpc.portmap.vocabulary import VOCABULARY

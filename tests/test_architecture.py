@@ -1,4 +1,4 @@
-"""The layer rule and the limits of style, read from the source of every module."""
+"""Layers, folders, names and sizes, read from the source of every module."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import importlib
 import re
 from collections.abc import Iterator
 from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,23 @@ def test_every_module_has_a_layer() -> None:
 @pytest.mark.parametrize("module", MODULES)
 def test_a_module_imports_only_from_below_or_from_its_own_folder(module: str) -> None:
     assert [name for name in imports_of(module) if forbidden(module, name)] == []
+
+
+def room_of(module: str) -> str:
+    """The folder of a module; a module at the top of the package is a folder of its own."""
+    parent = MODULES[module].parent
+    return module if parent == ROOT else ".".join(parent.relative_to(ROOT.parent).parts)
+
+
+def test_folders_form_no_cycle() -> None:
+    imports: dict[str, set[str]] = {}
+    for module in MODULES:
+        if module == FACE or MODULES[module].name == "__init__.py":
+            continue  # a face names what its folder offers
+        there = {room_of(name) for name in imports_of(module) if name in MODULES and name != FACE}
+        imports.setdefault(room_of(module), set()).update(there - {room_of(module)})
+
+    assert list(TopologicalSorter(imports).static_order())  # raises CycleError
 
 
 @pytest.mark.parametrize("module", [m for m in MODULES if folder_of(m) in PURE])

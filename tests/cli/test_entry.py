@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 import oncrpc.cli.portmap.daemon
-import oncrpc.cli.portmap.subcommands  # noqa: F401  # before tests replace its package
+import oncrpc.cli.subcommands  # noqa: F401  # before tests replace its package
 from oncrpc.cli import entry
 from oncrpc.cli.command import INTERRUPTED
 

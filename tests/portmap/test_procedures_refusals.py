@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import pytest
 
 from oncrpc.access.call_lines import CallLog
-from oncrpc.daemon.state.records import Operation
+from oncrpc.daemon.state.records import TableOperation
 from oncrpc.errors import AuthError, SystemFailure
 from oncrpc.portmap.ownership import Rules
 from oncrpc.portmap.vocabulary import VOCABULARY
@@ -88,9 +88,9 @@ class FullDisk:
 
     def __init__(self) -> None:
         self.full = True
-        self.kept: list[tuple[Operation, list[rpcb]]] = []
+        self.kept: list[tuple[TableOperation, list[rpcb]]] = []
 
-    def changing(self, operation: Operation, entries: Sequence[rpcb]) -> None:
+    def changing(self, operation: TableOperation, entries: Sequence[rpcb]) -> None:
         if self.full:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self.kept.append((operation, list(entries)))
@@ -117,7 +117,7 @@ def test_unkept_change_is_a_system_error() -> None:
     disk.full = False
     assert mapper.call(ROOT, RPCBVERS4.RPCBPROC_SET, more)
     assert mapper.call(ROOT, RPCBVERS4.RPCBPROC_SET, more)
-    assert disk.kept == [(Operation.SET, [more])]
+    assert disk.kept == [(TableOperation.SET, [more])]
     assert changes == [None]
 
 
@@ -131,4 +131,6 @@ def test_version_2_unset_is_kept_as_one_change(mapper: PortMapper) -> None:
 
     assert mapper.call(STATD, PMAP_VERS.PMAPPROC_UNSET, mapping(1, 1, 6, 0))
 
-    assert [(operation, len(entries)) for operation, entries in disk.kept] == [(Operation.UNSET, 2)]
+    assert [(operation, len(entries)) for operation, entries in disk.kept] == [
+        (TableOperation.UNSET, 2)
+    ]

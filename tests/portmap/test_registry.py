@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oncrpc.daemon.state.records import Operation
+from oncrpc.daemon.state.records import TableOperation
 from oncrpc.portmap.registry import Registry, port_of, usable
 from oncrpc.programs.portmap import mapping
 from oncrpc.programs.rpcb import rpcb
@@ -247,9 +247,9 @@ class Observer:
 
     def __init__(self, error: OSError | None = None) -> None:
         self.error = error
-        self.seen: list[tuple[Operation, list[str]]] = []
+        self.seen: list[tuple[TableOperation, list[str]]] = []
 
-    def changing(self, operation: Operation, entries: Sequence[rpcb]) -> None:
+    def changing(self, operation: TableOperation, entries: Sequence[rpcb]) -> None:
         if self.error is not None:
             raise self.error
         self.seen.append((operation, [entry.r_netid.decode() for entry in entries]))
@@ -267,7 +267,7 @@ def test_several_netids_are_taken_back_as_one_change() -> None:
     assert table.unset(1, 1, (b"tcp", b"udp", b"tcp6"), owner=STATD_OWNER)
     assert not table.unset(1, 1, (b"udp", b""), owner=STATD_OWNER)
 
-    assert observer.seen == [(Operation.UNSET, ["tcp", "tcp6"])]
+    assert observer.seen == [(TableOperation.UNSET, ["tcp", "tcp6"])]
     assert triples(list(table)) == [(1, 1, "udp")]
 
 

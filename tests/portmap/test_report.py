@@ -13,7 +13,7 @@ import pytest
 
 from oncrpc.addr import split_uaddr
 from oncrpc.aio.link import dial
-from oncrpc.daemon.control import report as common_report
+from oncrpc.daemon import common_status as common_report
 from oncrpc.daemon.control.status import Drops, RulesRead
 from oncrpc.errors import AuthError, OncRpcError
 from oncrpc.portmap.config import SCHEMA

@@ -9,11 +9,11 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from oncrpc.daemon.config.source import OPTION, Layer, Source
+from oncrpc.daemon.config.source import OPTION, ConfigSource, Layer
 from oncrpc.daemon.handover import Handover
 from oncrpc.daemon.listeners import Listeners, Wanted, open_listeners
-from oncrpc.daemon.reexec import Origin, of_this_process
-from oncrpc.daemon.run import serve
+from oncrpc.daemon.reexec import Start, of_this_process
+from oncrpc.daemon.run import owner_of, serve
 from oncrpc.daemon.runtime import Runtime
 from oncrpc.daemon.state.directory import prepared
 from oncrpc.daemon.state.folders import Folders
@@ -34,7 +34,7 @@ class Daemon(Runtime[PortmapConfig]):
 class Setup(NamedTuple):
     """What a daemon is made of; each ``daemon`` is a new port mapper."""
 
-    source: Source[PortmapConfig]
+    source: ConfigSource[PortmapConfig]
     sockets: tuple[str, ...] = ()
     lock: str = LOCK
     folders: Folders = Folders()
@@ -65,7 +65,7 @@ def setup(
         f"{TABLES.get(name, 'daemon')}.{name.replace('_', '-')}": value
         for name, value in options.items()
     }
-    return Setup(Source(SCHEMA, [Layer(OPTION, layer)], path=file), sockets, lock)
+    return Setup(ConfigSource(SCHEMA, [Layer(OPTION, layer)], path=file), sockets, lock)
 
 
 def local(tmp_path: Path, **options: Any) -> Setup:
@@ -77,7 +77,8 @@ def local(tmp_path: Path, **options: Any) -> Setup:
 
 def with_folders(made: Setup) -> Setup:
     """The same, with its directories made."""
-    return made._replace(folders=prepared(made.app(), made.config.daemon))
+    table = made.config.daemon
+    return made._replace(folders=prepared(owner_of(made.app(), table), table))
 
 
 def stateful(tmp_path: Path, **options: Any) -> Setup:
@@ -98,7 +99,7 @@ def listening(made: Setup) -> Iterator[Listeners]:
 
 async def live(daemon: Daemon, ready: asyncio.Event) -> None:
     """Run a daemon until a signal ends it, as its process does."""
-    origin = Origin(of_this_process())
+    origin = Start(of_this_process())
     await serve(lambda: daemon, origin=origin, ready=lambda _: ready.set())
 
 

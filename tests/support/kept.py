@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from oncrpc.daemon.state.journal import JOURNAL, SNAPSHOT, Store
-from oncrpc.daemon.state.records import Operation
+from oncrpc.daemon.state.records import TableOperation
 from oncrpc.portmap.registry import Registry, key_of
 from oncrpc.portmap.store import FORM, StoreWriter
 from oncrpc.programs.rpcb import rpcb
@@ -22,13 +22,13 @@ BOOT, LAST_BOOT = b"this boot", b"the last boot"
 FIRST = registered(400001, 1)
 SECOND = registered(400002, 1, "udp", "0.0.0.0.8.2", "103")
 THIRD = registered(400003, 1, "local", "/run/three", "unknown")
-HISTORY: list[tuple[Operation, list[rpcb]]] = [
-    (Operation.SET, [FIRST]),
-    (Operation.SET, [SECOND]),
-    (Operation.UNSET, [FIRST]),
-    (Operation.SET, [THIRD]),
-    (Operation.SET, [FIRST]),
-    (Operation.UNSET, [SECOND]),
+HISTORY: list[tuple[TableOperation, list[rpcb]]] = [
+    (TableOperation.SET, [FIRST]),
+    (TableOperation.SET, [SECOND]),
+    (TableOperation.UNSET, [FIRST]),
+    (TableOperation.SET, [THIRD]),
+    (TableOperation.SET, [FIRST]),
+    (TableOperation.UNSET, [SECOND]),
 ]
 
 
@@ -102,7 +102,7 @@ def after(count: int) -> list[rpcb]:
     for operation, entries in HISTORY[:count]:
         for entry in entries:
             table.pop(entry.r_prog, None)
-            if operation is Operation.SET:
+            if operation is TableOperation.SET:
                 table[entry.r_prog] = entry
     return list(table.values())
 
@@ -111,7 +111,7 @@ def make_history(registry: Registry) -> None:
     """Make the changes of the history."""
     for operation, entries in HISTORY:
         for entry in entries:
-            if operation is Operation.SET:
+            if operation is TableOperation.SET:
                 assert registry.set(entry)
             else:
                 assert registry.drop(entry)
@@ -130,7 +130,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, bytes]:
         assert made.registry.drop(FIRST)
         made.store.begin()
         for operation, entries in HISTORY[3:]:
-            if operation is Operation.SET:
+            if operation is TableOperation.SET:
                 assert made.registry.set(entries[0])
             else:
                 assert made.registry.drop(entries[0])

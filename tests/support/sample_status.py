@@ -7,7 +7,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from oncrpc.daemon.control.status import (
-    Calls,
+    CallsReport,
     Drops,
     ProcedureCalls,
     RulesRead,
@@ -34,7 +34,7 @@ def some_status(**changes: Any) -> Status:
             ServedSocket("udp", "0.0.0.0.0.111"),
         ],
         connections={"tcp": 3},
-        calls=Calls(1234, 4.25, 5400.0, 60.0, [GETADDR, GETPORT, NEVER]),
+        calls=CallsReport(1234, 4.25, 5400.0, 60.0, [GETADDR, GETPORT, NEVER]),
         refusals={"unauthorized": 12, "declined": 0, "indirect": 1},
         drops=Drops(rate=7, busy=0, malformed=0, overlong=2, kernel=0),
         forwarding=Forwarding(enabled=False, pending=0),

@@ -9,16 +9,16 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from oncrpc.cli.daemon_options import Command, Given, given
+from oncrpc.cli.daemon_options import Command, GivenOptions, given
 from oncrpc.daemon import signals
 from oncrpc.daemon.app import Application
-from oncrpc.daemon.config.source import Settings
+from oncrpc.daemon.config.source import ConfigSettings
 from oncrpc.daemon.config.tables import Config
 from oncrpc.daemon.config.values import ConfigError, StartError
 from oncrpc.daemon.handover import UNDERSTOOD
 from oncrpc.daemon.log import setup as logs
 from oncrpc.daemon.privileges import detach, open_standard_files
-from oncrpc.daemon.reexec import Origin, begun
+from oncrpc.daemon.reexec import Start, begun
 from oncrpc.daemon.run import run
 from oncrpc.daemon.web import open as web
 
@@ -63,7 +63,7 @@ def main(
     return 0
 
 
-def _read(options: Given[C]) -> tuple[Settings[C], ConfigError | None]:
+def _read(options: GivenOptions[C]) -> tuple[ConfigSettings[C], ConfigError | None]:
     """The configuration; if the file is invalid, that of the options alone, to report it."""
     try:
         return options.source.read(), None
@@ -71,7 +71,7 @@ def _read(options: Given[C]) -> tuple[Settings[C], ConfigError | None]:
         return options.source.without_file(), error
 
 
-def _check(app: Application[Any], settings: Settings[Any], fault: ConfigError | None) -> int:
+def _check(app: Application[Any], settings: ConfigSettings[Any], fault: ConfigError | None) -> int:
     """Report that this image could take over from the one that asks."""
     if fault is not None:
         raise fault
@@ -81,7 +81,7 @@ def _check(app: Application[Any], settings: Settings[Any], fault: ConfigError | 
     return 0
 
 
-def _report_to(origin: Origin, name: str, *, foreground: bool) -> Report:
+def _report_to(origin: Start, name: str, *, foreground: bool) -> Report:
     """Where the result of the start is reported; a first image without a terminal detaches."""
     if origin.former is None:
         signals.ignore()

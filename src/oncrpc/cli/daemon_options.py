@@ -16,9 +16,9 @@ from shlex import split
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, NoReturn, TypeVar
 
 from oncrpc import __version__
-from oncrpc.daemon.config.declare import Declared, Option, declared
+from oncrpc.daemon.config.declare import Declared, KeyOption, declared
 from oncrpc.daemon.config.read import HOOKS, Schema
-from oncrpc.daemon.config.source import OPTION, Layer, Source
+from oncrpc.daemon.config.source import OPTION, ConfigSource, Layer
 from oncrpc.daemon.config.tables import Config
 from oncrpc.daemon.config.values import LOG_FORMATS, FilePath, LogFormat
 
@@ -96,10 +96,10 @@ class Command(NamedTuple, Generic[C]):
         return f"{self.name.upper()}_OPTIONS"
 
 
-class Given(NamedTuple, Generic[C]):
+class GivenOptions(NamedTuple, Generic[C]):
     """The options of the process, and the source of the configuration."""
 
-    source: Source[C]
+    source: ConfigSource[C]
     debug: bool = False
     foreground: bool = False
 
@@ -132,7 +132,7 @@ def parser_of(command: Command[C]) -> Parser:
 
 def given(
     command: Command[C], arguments: Sequence[str], environ: Mapping[str, str] = os.environ
-) -> Given[C]:
+) -> GivenOptions[C]:
     """The options of the command line and the environment; exits if one of them is wrong."""
     found = vars(parser_of(command).parse_args(arguments))
     return combined(command, found, environ)
@@ -144,13 +144,13 @@ def combined(
     environ: Mapping[str, str] = os.environ,
     *,
     wrong: int = Parser.wrong,
-) -> Given[C]:
+) -> GivenOptions[C]:
     """Parsed options over those of the environment; exits with ``wrong`` if those are wrong."""
     held = _from_environment(command, environ, wrong)
     layers = [Layer(OPTION, _keys(found)), Layer(command.variable, _keys(held))]
     process = {name: found.get(name, held.get(name)) for name in PROCESS}
-    source = Source(command.schema, layers, path=process["config"])
-    return Given(source, bool(process["debug"]), bool(process["foreground"]))
+    source = ConfigSource(command.schema, layers, path=process["config"])
+    return GivenOptions(source, bool(process["debug"]), bool(process["foreground"]))
 
 
 def _keys(found: Mapping[str, Any]) -> dict[str, Any]:
@@ -181,7 +181,7 @@ def _add_keys(made: Parser, command: Command[C]) -> None:
             _add(groups[option.group], key, option, command.name)
 
 
-def _add(to: Any, key: Declared, option: Option, name: str) -> None:
+def _add(to: Any, key: Declared, option: KeyOption, name: str) -> None:
     """Add one option; its name among the parsed ones is the path of its key."""
     text = option.help.replace("{default}", f"{key.default}").replace("NAME", name)
     shared: dict[str, Any] = {"dest": key.path, "help": text}
@@ -200,7 +200,7 @@ def _add(to: Any, key: Declared, option: Option, name: str) -> None:
         to.add_argument(*option.flags, type=_reader(key, option), **shared)
 
 
-def _reader(key: Declared, option: Option) -> Callable[[str], Any]:
+def _reader(key: Declared, option: KeyOption) -> Callable[[str], Any]:
     """How the text of an option is read."""
     if key.item is FilePath:
         return whole_path

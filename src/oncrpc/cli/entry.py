@@ -48,7 +48,7 @@ def _load_what_is_asked_for() -> None:
     import sys
     from importlib import import_module
 
-    from oncrpc.cli.portmap.subcommands import module_of
+    from oncrpc.cli.subcommands import module_of
 
     module = module_of(sys.argv[1:])
     if module is not None:

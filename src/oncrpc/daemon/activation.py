@@ -34,7 +34,7 @@ class Passed(Struct, frozen=True):
     stored: bool = False
 
 
-class Given(Struct, frozen=True):
+class GivenSocket(Struct, frozen=True):
     """A passed socket that can be served."""
 
     sock: socket.socket
@@ -76,7 +76,7 @@ def stored_name(name: str, netid: str) -> str:
     return f"{name}-{netid}"
 
 
-def given(passed: Iterable[Passed]) -> Iterator[Given]:
+def given(passed: Iterable[Passed]) -> Iterator[GivenSocket]:
     """The passed sockets with their netids.
 
     Raises:
@@ -91,7 +91,7 @@ def path_of(sock: socket.socket) -> str:
     return name if isinstance(name, str) else "@" + name[1:].decode("ascii", "replace")
 
 
-def _given(passed: Passed) -> Given:
+def _given(passed: Passed) -> GivenSocket:
     number = passed.descriptor
     try:
         if not stat.S_ISSOCK(os.fstat(number).st_mode):
@@ -106,7 +106,7 @@ def _given(passed: Passed) -> Given:
         sock.close()
         raise
     prepare(sock)
-    return Given(sock, _netid(sock), passed)
+    return GivenSocket(sock, _netid(sock), passed)
 
 
 def _check(sock: socket.socket) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from msgspec import Struct, field
 
 from oncrpc.addr import LOOPBACKS, WILDCARDS, Transport, family_of, transports
-from oncrpc.daemon.activation import Given, Passed, given, path_of
+from oncrpc.daemon.activation import GivenSocket, Passed, given, path_of
 from oncrpc.daemon.config.tables import DaemonTable
 from oncrpc.daemon.config.values import StartError
 from oncrpc.net.sockets import listen, listen_local
@@ -109,7 +109,7 @@ def open_listeners(
     return listeners
 
 
-def _asked_for(wanted: Wanted, passed: Iterable[Passed], *, lenient: bool) -> list[Given]:
+def _asked_for(wanted: Wanted, passed: Iterable[Passed], *, lenient: bool) -> list[GivenSocket]:
     """The passed sockets that the configuration asks for; the others are closed."""
     families = wanted.families
     found = []
@@ -123,7 +123,7 @@ def _asked_for(wanted: Wanted, passed: Iterable[Passed], *, lenient: bool) -> li
 
 
 def _locals(
-    wanted: Wanted, found: list[Given], *, lenient: bool
+    wanted: Wanted, found: list[GivenSocket], *, lenient: bool
 ) -> list[tuple[socket.socket, str]]:
     """The local sockets in the configuration's order, then those at other paths."""
     by_path = {one.path: one.sock for one in found if one.netid == "local"}
@@ -160,7 +160,7 @@ def _why_not_local(path: str, error: OSError) -> str:
 
 
 def _network(
-    wanted: Wanted, found: list[Given], *, lenient: bool
+    wanted: Wanted, found: list[GivenSocket], *, lenient: bool
 ) -> list[tuple[socket.socket, str]]:
     """The sockets of every netid. A port of 0 is replaced by one that is free on all of them."""
     passed = [(one.sock, one.netid) for one in found if one.netid != "local"]

@@ -127,7 +127,7 @@ def _user() -> str:
         return str(os.geteuid())
 
 
-class Origin(Struct, frozen=True):
+class Start(Struct, frozen=True):
     """How this process was started.
 
     ``former`` is what an earlier image has left, ``passed`` the open sockets. With ``checking`` the
@@ -140,15 +140,15 @@ class Origin(Struct, frozen=True):
     checking: bool = False
 
 
-def begun(name: str, environ: MutableMapping[str, str] = os.environ) -> Origin:
+def begun(name: str, environ: MutableMapping[str, str] = os.environ) -> Start:
     """Read the environment, and remove from it what is for this process only.
 
     Raises:
         StartError: what a former image has left cannot be read.
     """
     if environ.get(VARIABLE) == CHECK:
-        return Origin(of_this_process(), checking=True)
+        return Start(of_this_process(), checking=True)
     former = received(environ)
     if former is not None:
-        return Origin(of_this_process(former.folder), former.sockets, former)
-    return Origin(of_this_process(), passed_by_manager(name, environ))
+        return Start(of_this_process(former.folder), former.sockets, former)
+    return Start(of_this_process(), passed_by_manager(name, environ))

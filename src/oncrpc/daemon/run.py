@@ -17,17 +17,17 @@ from typing import Any, TypeVar
 
 from oncrpc.daemon import lockfile, loop, privileges, signals
 from oncrpc.daemon.app import Application
-from oncrpc.daemon.config.source import Settings, Source
+from oncrpc.daemon.config.source import ConfigSettings, ConfigSource
 from oncrpc.daemon.config.tables import Config, DaemonTable
 from oncrpc.daemon.config.values import Place, StartError
 from oncrpc.daemon.handover import Handover
 from oncrpc.daemon.limits import raise_descriptors
 from oncrpc.daemon.listeners import Wanted, open_listeners
 from oncrpc.daemon.notify import Notifier
-from oncrpc.daemon.reexec import Origin, begun
+from oncrpc.daemon.reexec import Start, begun
 from oncrpc.daemon.runtime import Runtime
 from oncrpc.daemon.signals import Signals
-from oncrpc.daemon.state.directory import prepared
+from oncrpc.daemon.state.directory import Owner, prepared
 from oncrpc.daemon.state.folders import Folders
 from oncrpc.daemon.web import open as web
 
@@ -39,11 +39,11 @@ Ready = Callable[[dict[str, str]], None]
 
 def run(
     app: Application[C],
-    source: Source[C],
-    settings: Settings[C] | None = None,
+    source: ConfigSource[C],
+    settings: ConfigSettings[C] | None = None,
     *,
     ready: Ready | None = None,
-    origin: Origin | None = None,
+    origin: Start | None = None,
 ) -> None:
     """Open, lock, drop privileges, and serve until a signal ends it.
 
@@ -131,10 +131,19 @@ def _as_user(app: Application[Any], table: DaemonTable) -> Folders:
     """Root makes the directories before it leaves; others first see whether they may start."""
     if os.geteuid() != 0:
         _leave_root(app, table.user)
-        return prepared(app, table)
-    folders = prepared(app, table)
+        return prepared(owner_of(app, table), table)
+    folders = prepared(owner_of(app, table), table)
     _leave_root(app, table.user)
     return folders
+
+
+def owner_of(app: Application[Any], table: DaemonTable) -> Owner:
+    """The owner of the daemon's directories."""
+    user = None
+    if os.geteuid() == 0:
+        with contextlib.suppress(KeyError):  # reported when we want to become that user
+            user = privileges.user_of(table.user, app.users)
+    return Owner(app.name, app.port, user)
 
 
 def _leave_root(app: Application[Any], name: str | None) -> None:
@@ -161,7 +170,7 @@ def _leave_root(app: Application[Any], name: str | None) -> None:
 async def serve(
     make: Callable[[], Runtime[Any]],
     *,
-    origin: Origin,
+    origin: Start,
     locks: Sequence[int] = (),
     ready: Ready | None = None,
 ) -> None:

@@ -22,12 +22,12 @@ from oncrpc.access.hosts.rules import DaemonId
 from oncrpc.access.udp_limits import UdpLimits
 from oncrpc.aio.server import Server
 from oncrpc.daemon.app import Application
-from oncrpc.daemon.config.source import OPTION, Settings, Source, changed
+from oncrpc.daemon.common_status import common_status
+from oncrpc.daemon.config.source import OPTION, ConfigSettings, ConfigSource, changed
 from oncrpc.daemon.config.tables import Config
 from oncrpc.daemon.config.values import ConfigError
 from oncrpc.daemon.control.outcomes import Observed
 from oncrpc.daemon.control.rates import Rates
-from oncrpc.daemon.control.report import common_status
 from oncrpc.daemon.control.server import Control
 from oncrpc.daemon.control.status import CommonStatus
 from oncrpc.daemon.handover import Handover
@@ -54,10 +54,10 @@ class Runtime(Generic[C]):
     def __init__(
         self,
         app: Application[C],
-        source: Source[C],
+        source: ConfigSource[C],
         listeners: Listeners,
         *,
-        settings: Settings[C] | None = None,
+        settings: ConfigSettings[C] | None = None,
         folders: Folders = Folders(),  # noqa: B008  # a constant
         former: Handover | None = None,
     ) -> None:
@@ -181,7 +181,7 @@ class Runtime(Generic[C]):
 
     def content(self) -> WebContent:
         """The web content of the application, or the common metrics."""
-        from oncrpc.daemon.web.common import CommonContent  # needs the extra ``web``
+        from oncrpc.daemon.common_content import CommonContent  # needs the extra ``web``
 
         return self.app.content() or CommonContent(self)
 

@@ -25,15 +25,15 @@ from oncrpc.daemon.state.journal import Store
 from oncrpc.host.addresses import OwnAddresses
 from oncrpc.net.sockets import join_group
 from oncrpc.portmap import health, report, warm_files
+from oncrpc.portmap.ages import Ages
 from oncrpc.portmap.config import LOCK, NAME, SCHEMA, USERS, PortmapConfig
 from oncrpc.portmap.forward import Forwarder
-from oncrpc.portmap.liveness.ages import Ages
-from oncrpc.portmap.liveness.checks import Liveness
-from oncrpc.portmap.liveness.watch import MAX_WATCHED
+from oncrpc.portmap.liveness_checks import Liveness
 from oncrpc.portmap.ownership import RESERVED_PORTS, Rules
 from oncrpc.portmap.procedures import MAY_REFUSE, Mapper
 from oncrpc.portmap.registry import SUPERUSER, Registry
 from oncrpc.portmap.remote_calls import RemoteCallRules
+from oncrpc.portmap.server_watch import MAX_WATCHED
 from oncrpc.portmap.status import Status
 from oncrpc.portmap.store import StoreWriter, open_store
 from oncrpc.portmap.vocabulary import HOSTS_NAMES, VERSIONS, VOCABULARY

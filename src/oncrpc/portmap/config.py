@@ -7,7 +7,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from oncrpc.access.rules import ProgramNumber
-from oncrpc.daemon.config.declare import Option, Table
+from oncrpc.daemon.config.declare import KeyOption, Table
 from oncrpc.daemon.config.read import Schema
 from oncrpc.daemon.config.tables import Config, DaemonTable
 from oncrpc.daemon.config.values import FilePath
@@ -49,7 +49,7 @@ class PortmapDaemonTable(DaemonTable, frozen=True):
             " free on all transports. Clients ask port {default}: another port is for clients that"
             " can be configured.",
         ),
-        Option(
+        KeyOption(
             "-p", "--port", metavar="PORT",
             help="listen on this port instead of {default}; 0: any that is free",
         ),
@@ -60,7 +60,7 @@ class PortmapDaemonTable(DaemonTable, frozen=True):
             description="Let anyone register and unregister, from any address, and let **CALLIT**,"
             " **BCAST** and **INDIRECT** call program 100000. For isolated networks."
         ),
-        Option(
+        KeyOption(
             "-i", "--insecure",
             help="let anyone register and unregister, from any address: for isolated networks",
         ),
@@ -73,7 +73,7 @@ class PortmapDaemonTable(DaemonTable, frozen=True):
             " CALLIT and BCAST are not answered, and INDIRECT is answered SYSTEM_ERR. Programs that"
             " trust local callers are never called; see [security](../explanation/security.md)."
         ),
-        Option(
+        KeyOption(
             "-r", "--remote-calls",
             help="call local programs for others (CALLIT, BCAST, INDIRECT): for broadcast RPC",
         ),
@@ -90,7 +90,7 @@ class PortmapDaemonTable(DaemonTable, frozen=True):
             " are not written. What **\\--state-dir** has of this boot takes precedence, unless"
             " another port mapper has written the files since."
         ),
-        Option(
+        KeyOption(
             "-w", "--warm-start", metavar="FILE", const=WARM_START,
             help="read and keep the registrations in the C daemon's portmap.xdr or rpcbind.xdr,"
             f" or in the directory that has them; without FILE {WARM_START}",
@@ -157,7 +157,7 @@ class LivenessTable(Table, frozen=True):
             " cannot be judged from this host, such as another host's address, stays. Every"
             " registration that is dropped is a line in the log.",
         ),
-        Option(
+        KeyOption(
             "--liveness", metavar="SECONDS", least=1,
             help="drop registrations whose server is gone: check this often instead of every"
             " {default} seconds; 0: never",
@@ -166,7 +166,7 @@ class LivenessTable(Table, frozen=True):
     watch: Annotated[
         bool,
         Meta(description="Also check when a process ends that registered over the local socket."),
-        Option("--watch", help="also check when a process ends that registered locally"),
+        KeyOption("--watch", help="also check when a process ends that registered locally"),
     ] = False
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from prometheus_client.core import Metric
 
-from oncrpc.daemon.control.outcomes import Observed, Procedure
-from oncrpc.daemon.control.report import common_status
+from oncrpc.daemon.common_status import common_status
+from oncrpc.daemon.control.outcomes import Observed, ProcedureId
 from oncrpc.daemon.web.metrics import Families, ProcedureCount
 from oncrpc.portmap.status import Status
 from oncrpc.portmap.vocabulary import VERSIONS, VOCABULARY
@@ -61,7 +61,7 @@ class PortmapMetrics:
 
 def _counted(status: Status) -> Iterator[ProcedureCount]:
     for each in status.calls.procedures:
-        procedure = Procedure(each.version, NUMBERS[each.version, each.procedure])
+        procedure = ProcedureId(each.version, NUMBERS[each.version, each.procedure])
         yield ProcedureCount(procedure, each.procedure, each.calls)
 
 

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
 from oncrpc.addr import is_netid, split_uaddr, transports
-from oncrpc.daemon.state.records import Operation
+from oncrpc.daemon.state.records import TableOperation
 from oncrpc.errors import AddressError
 from oncrpc.portmap.config import MAX_PER_OWNER, MAX_REGISTRATIONS
 from oncrpc.programs.portmap import IPPROTO_TCP, IPPROTO_UDP, mapping
@@ -42,7 +42,7 @@ class RegistryObserver(Protocol):
     ``store.StoreWriter`` writes them to the disk, ``liveness.ages.Ages`` notes their time.
     """
 
-    def changing(self, operation: Operation, entries: Sequence[rpcb]) -> None:
+    def changing(self, operation: TableOperation, entries: Sequence[rpcb]) -> None:
         """Called before entries are registered or removed.
 
         Raises:
@@ -112,7 +112,7 @@ class Registry:
         key = key_of(entry)
         if key in self._entries:
             return True
-        self._observe(Operation.SET, (entry,))
+        self._observe(TableOperation.SET, (entry,))
         self._owned[entry.r_owner] += 1
         self._owners.setdefault(entry.r_prog, Counter())[entry.r_owner] += 1
         self._entries[key] = entry
@@ -168,14 +168,14 @@ class Registry:
         self._forget([entry])
         return True
 
-    def _observe(self, operation: Operation, entries: Sequence[rpcb]) -> None:
+    def _observe(self, operation: TableOperation, entries: Sequence[rpcb]) -> None:
         for observer in self.observers:
             observer.changing(operation, entries)
 
     def _forget(self, entries: Sequence[rpcb]) -> None:
         if not entries:
             return
-        self._observe(Operation.UNSET, entries)
+        self._observe(TableOperation.UNSET, entries)
         for entry in entries:
             self._remove(key_of(entry))
         self.generation += len(entries)

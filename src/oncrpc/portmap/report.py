@@ -11,7 +11,6 @@ from msgspec.structs import asdict, replace
 from oncrpc.daemon.control.status import CommonStatus
 from oncrpc.numbers import program_name
 from oncrpc.portmap.getstat import FIRST_VERSION
-from oncrpc.portmap.liveness.verdict import Verdict
 from oncrpc.portmap.status import (
     Changes,
     Checks,
@@ -21,6 +20,7 @@ from oncrpc.portmap.status import (
     StateFiles,
     Status,
 )
+from oncrpc.portmap.verdict import Verdict
 from oncrpc.programs.rpcb import rpcb
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from oncrpc.daemon.config.values import StartError
 from oncrpc.daemon.state.journal import Store
-from oncrpc.daemon.state.records import Format, Operation
+from oncrpc.daemon.state.records import Format, TableOperation
 from oncrpc.portmap.registry import key_of
 from oncrpc.programs.rpcb import rpcb
 from oncrpc.xdr import UHyper, array, struct
@@ -21,7 +21,7 @@ class RegistryChange:
     """A SET of a registration, or an UNSET that took all of these; changes are numbered from 1."""
 
     number: UHyper
-    operation: Operation
+    operation: TableOperation
     entries: Annotated[list[rpcb], array()]
 
 
@@ -39,7 +39,7 @@ class StoreWriter:
         """Write all changes from now on."""
         self.store, self.own = store, own
 
-    def changing(self, operation: Operation, entries: Sequence[rpcb]) -> None:
+    def changing(self, operation: TableOperation, entries: Sequence[rpcb]) -> None:
         """Append a change to the journal.
 
         Raises:
@@ -50,7 +50,7 @@ class StoreWriter:
             self.store.append(operation, others)
 
 
-FORM: Format[rpcb] = Format(RegistryChange)  # type: ignore[arg-type]  # see Operation
+FORM: Format[rpcb] = Format(RegistryChange)  # type: ignore[arg-type]  # see TableOperation
 
 
 def open_store(path: str, entries: Callable[[], Iterable[rpcb]]) -> Store[rpcb]:

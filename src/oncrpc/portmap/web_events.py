@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Struct
 
+from oncrpc.daemon.common_status import common_status
 from oncrpc.daemon.control.rates import Counts
-from oncrpc.daemon.control.report import common_status
 from oncrpc.daemon.control.status import Drops, ProcedureCalls, RulesRead
 from oncrpc.daemon.web.content import event
 from oncrpc.portmap.getstat import FIRST_VERSION

@@ -12,8 +12,8 @@ import pytest
 
 from oncrpc.access.hosts.access import HostsAccess
 from oncrpc.cli import portmap
+from oncrpc.cli import subcommands as words
 from oncrpc.cli.portmap import explain as portmap_explain
-from oncrpc.cli.portmap import subcommands as words
 from oncrpc.cli.portmap.explain import main, parser
 from oncrpc.portmap.config import SCHEMA
 

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from oncrpc.cli import portmap
 from oncrpc.cli.portmap.status import duration, rate, screen, size
-from oncrpc.daemon.control.status import Calls, ProcedureCalls, RulesRead, ServedSocket
+from oncrpc.daemon.control.status import CallsReport, ProcedureCalls, RulesRead, ServedSocket
 from oncrpc.portmap.status import Checks, Forwarding, Registered, StateFiles, Status
 from support.fake_control import FakeControl, reply
 from support.running import RunningDaemon
@@ -137,7 +137,7 @@ def test_what_others_chose_does_nothing_to_the_terminal() -> None:
 
 def test_no_text_of_a_daemon_reaches_the_terminal_raw() -> None:
     bad = "\x1b[2J\n" + "x" * 1000
-    calls = Calls(1, 1.0, 1.0, 1.0, [ProcedureCalls(2, bad, 1, 2.0)])
+    calls = CallsReport(1, 1.0, 1.0, 1.0, [ProcedureCalls(2, bad, 1, 2.0)])
     hostile = some_status(
         version=bad, sockets=[ServedSocket(bad, bad)], connections={bad: 1}, refusals={bad: 1},
         calls=calls, policy=RulesRead(bad, 1), state=StateFiles(bad, 1 << 62), warm_start=bad,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from oncrpc.daemon.config.source import DEFAULT, OPTION, Layer, Source, changed, merged
+from oncrpc.daemon.config.source import DEFAULT, OPTION, ConfigSource, Layer, changed, merged
 from oncrpc.daemon.config.values import Address, ConfigError
 from oncrpc.portmap.config import SCHEMA, PortmapConfig, PortmapDaemonTable
 
@@ -40,7 +40,7 @@ def written(path: Path, text: str) -> str:
 
 def test_options_hold_when_the_file_is_read_again(tmp_path: Path) -> None:
     path = written(tmp_path / "toml", "[rate]\nreplies = 5\n[liveness]\ninterval = 30\n")
-    source = Source(SCHEMA, [Layer(OPTION, {"liveness.interval": 7})], path=path)
+    source = ConfigSource(SCHEMA, [Layer(OPTION, {"liveness.interval": 7})], path=path)
     assert source.read().config.liveness.interval == 7
 
     written(tmp_path / "toml", "[rate]\nreplies = 6\n[liveness]\ninterval = 40\n")
@@ -56,11 +56,11 @@ def test_a_hidden_mistake_of_the_file_is_reported(tmp_path: Path) -> None:
     path = written(tmp_path / "toml", "[daemon]\nport = 65536\n")
 
     with pytest.raises(ConfigError, match=r"toml: daemon\.port: may be at most 65535"):
-        Source(SCHEMA, [Layer(OPTION, {"daemon.port": 1})], path=path).read()
+        ConfigSource(SCHEMA, [Layer(OPTION, {"daemon.port": 1})], path=path).read()
 
 
 def test_options_hold_where_the_file_is_wrong(tmp_path: Path) -> None:
-    source = Source(SCHEMA, [Layer(OPTION, {"daemon.port": 1})], path=str(tmp_path / "none"))
+    source = ConfigSource(SCHEMA, [Layer(OPTION, {"daemon.port": 1})], path=str(tmp_path / "none"))
 
     assert source.without_file().config.daemon.port == 1
 

@@ -8,7 +8,14 @@ from typing import Any
 
 import pytest
 
-from oncrpc.daemon.control.outcomes import BOUNDS, NO_REPLY, SUCCESS, Observed, Outcomes, Procedure
+from oncrpc.daemon.control.outcomes import (
+    BOUNDS,
+    NO_REPLY,
+    SUCCESS,
+    Observed,
+    Outcomes,
+    ProcedureId,
+)
 from oncrpc.errors import AuthError, SystemFailure
 from oncrpc.portmap.procedures import Mapper
 from oncrpc.portmap.registry import Registry
@@ -20,7 +27,7 @@ from support.callers import LOCAL_UDP, REMOTE, ROOT, counted
 from support.callers import PortMapper as Calling
 from support.loops import run
 
-NULL, SET, BCAST, GETTIME = (Procedure(4, number) for number in (0, 1, 5, 6))
+NULL, SET, BCAST, GETTIME = (ProcedureId(4, number) for number in (0, 1, 5, 6))
 SERVER = rpcb(400001, 1, b"tcp", b"0.0.0.0.8.1", b"")
 
 
@@ -49,10 +56,10 @@ class Watched:
     def outcomes(self) -> Outcomes:
         return self.dispatcher.outcomes
 
-    def calls(self, procedure: Procedure) -> int:
+    def calls(self, procedure: ProcedureId) -> int:
         return self.mapper.statistics.calls()[procedure.version - 2][procedure.number]
 
-    def successes(self, procedure: Procedure) -> int:
+    def successes(self, procedure: ProcedureId) -> int:
         return self.outcomes.successes(procedure, self.calls(procedure))
 
 

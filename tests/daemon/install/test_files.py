@@ -11,8 +11,8 @@ from oncrpc.daemon.install.files import (
     PROGRAM,
     RECORD,
     SOURCES,
-    File,
     FilesError,
+    HostFile,
     install,
     read_record,
     rendered,
@@ -20,7 +20,7 @@ from oncrpc.daemon.install.files import (
 )
 
 PACKAGING = Path(__file__).parents[3] / "packaging"
-FILES = [File("/etc/a/b/one", b"1", 0o644), File("/etc/two", b"2", 0o755)]
+FILES = [HostFile("/etc/a/b/one", b"1", 0o644), HostFile("/etc/two", b"2", 0o755)]
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def test_a_link_is_somebody_elses(root: Path) -> None:
 def test_what_was_written_before_is_written_anew(root: Path) -> None:
     install(str(root), FILES)
 
-    install(str(root), [File("/etc/two", b"3", 0o644)])
+    install(str(root), [HostFile("/etc/two", b"3", 0o644)])
 
     assert (root / "etc/two").read_bytes() == b"3"
     assert uninstall(str(root)).gone == ["/etc/a/b/one", "/etc/two"]
@@ -148,7 +148,7 @@ def test_a_folder_that_is_not_root_s_to_write_is_one_line(root: Path) -> None:
     (root / "etc/link").symlink_to("/proc/1")
 
     with pytest.raises(FilesError, match=r"^cannot write .*/etc/link/here"):
-        install(str(root), [File("/etc/link/here", b"", 0o644)])
+        install(str(root), [HostFile("/etc/link/here", b"", 0o644)])
 
 
 @pytest.mark.parametrize("said", ["", "[]", json.dumps({"files": 1, "folders": []})])

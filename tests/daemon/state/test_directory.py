@@ -12,6 +12,7 @@ import pytest
 
 from oncrpc.daemon import privileges
 from oncrpc.daemon.config.values import StartError
+from oncrpc.daemon.run import owner_of
 from oncrpc.daemon.state import directory as statedir
 from oncrpc.daemon.state.directory import Directory, prepared
 from oncrpc.daemon.state.folders import RUN, Folders
@@ -30,7 +31,8 @@ def user(monkeypatch: pytest.MonkeyPatch) -> None:
 def folders(environ: dict[str, str], *, run: str = RUN, **options: Any) -> Folders:
     """The directories of a port mapper with these options."""
     made = setup(**options)
-    return prepared(made.app(), made.config.daemon, environ, run=run)
+    table = made.config.daemon
+    return prepared(owner_of(made.app(), table), table, environ, run=run)
 
 
 def chosen(tmp_path: Path, environ: dict[str, str], **options: object) -> str | None:

@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from oncrpc.daemon.state import journal as store
 from oncrpc.daemon.state.directory import Directory
 from oncrpc.daemon.state.journal import JOURNAL, SNAPSHOT, TRY_AGAIN
-from oncrpc.daemon.state.records import Operation, header
+from oncrpc.daemon.state.records import TableOperation, header
 from oncrpc.portmap.registry import SUPERUSER
 from oncrpc.portmap.store import FORM
 from oncrpc.programs.rpcb import rpcb
@@ -54,7 +54,7 @@ def test_on_a_full_disk_a_change_is_refused_and_is_not_made(
         [
             header(BOOT, 0),
             *(
-                FORM.change(number, Operation.SET, [entry])
+                FORM.change(number, TableOperation.SET, [entry])
                 for number, entry in enumerate((FIRST, SECOND, THIRD), 1)
             ),
         ]

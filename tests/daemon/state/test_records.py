@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oncrpc.daemon.state.records import ENTRIES, FRAME_SIZE, FormatError, Operation, header
+from oncrpc.daemon.state.records import ENTRIES, FRAME_SIZE, FormatError, TableOperation, header
 from oncrpc.portmap.store import FORM
 from oncrpc.portmap.store import RegistryChange as Change
 from oncrpc.programs.rpcb import rpcb
@@ -20,10 +20,10 @@ BOOT = b"a boot"
 FIRST = registered(400001, 1)
 SECOND = registered(400002, 1, "udp", "0.0.0.0.8.2", "103")
 HISTORY: list[Any] = [
-    Change(1, Operation.SET, [FIRST]),
-    Change(2, Operation.SET, [SECOND]),
-    Change(3, Operation.UNSET, [FIRST]),
-    Change(4, Operation.SET, [FIRST]),
+    Change(1, TableOperation.SET, [FIRST]),
+    Change(2, TableOperation.SET, [SECOND]),
+    Change(3, TableOperation.UNSET, [FIRST]),
+    Change(4, TableOperation.SET, [FIRST]),
 ]
 
 
@@ -55,7 +55,7 @@ def test_a_change_is_a_number_an_operation_and_registrations() -> None:
         400001, 1, 3, b"tcp\0", 11, b"0.0.0.0.8.1\0", 9, b"superuser\0\0\0",
     )  # fmt: skip
 
-    assert FORM.change(9, Operation.UNSET, [FIRST]) == framed(payload)
+    assert FORM.change(9, TableOperation.UNSET, [FIRST]) == framed(payload)
 
 
 def test_what_was_written_is_read() -> None:
@@ -153,6 +153,6 @@ def test_the_frame_is_as_long_as_it_is_said_to_be() -> None:
 def test_a_registration_is_written_as_it_is() -> None:
     entry = rpcb(1, 2, b"TCP", b"\xff", b"")
 
-    assert FORM.read(PIECES[0] + FORM.change(1, Operation.SET, [entry])).changes[0].entries == [
-        entry
-    ]
+    assert FORM.read(PIECES[0] + FORM.change(1, TableOperation.SET, [entry])).changes[
+        0
+    ].entries == [entry]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from oncrpc.daemon.control.outcomes import Outcomes, Procedure
+from oncrpc.daemon.control.outcomes import Outcomes, ProcedureId
 from oncrpc.daemon.web.metrics import Families, MetricsText, ProcedureCount
 
 HOSTILE = 'tcp"} 1\nprocess_open_fds 0\n# HELP \\ {x="\r\x00\u2028'
@@ -12,7 +12,7 @@ HOSTILE = 'tcp"} 1\nprocess_open_fds 0\n# HELP \\ {x="\r\x00\u2028'
 
 def test_names_begin_with_the_daemon() -> None:
     families = Families("echod")
-    counted = [ProcedureCount(Procedure(1, 0), "NULL", 3)]
+    counted = [ProcedureCount(ProcedureId(1, 0), "NULL", 3)]
 
     found = [
         families.build("1.0"),
@@ -38,8 +38,8 @@ def test_hostile_label_stays_one_label() -> None:
 
 def test_successes_are_calls_without_failures() -> None:
     outcomes = Outcomes()
-    outcomes.note(Procedure(1, 0), "auth_error", took=0.1)
-    counted = [ProcedureCount(Procedure(1, 0), "NULL", 3)]
+    outcomes.note(ProcedureId(1, 0), "auth_error", took=0.1)
+    counted = [ProcedureCount(ProcedureId(1, 0), "NULL", 3)]
 
     (calls, *_) = Families("echod").calls(counted, outcomes)
 

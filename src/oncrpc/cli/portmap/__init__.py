@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from oncrpc.cli.portmap.subcommands import DAEMON, WORDS, module_of
+from oncrpc.cli.subcommands import DAEMON, WORDS, module_of
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 
 from oncrpc.access.rules import Rule
 from oncrpc.cli.command import Failure, run
-from oncrpc.cli.daemon_options import Given, Parser, combined, options_of
+from oncrpc.cli.daemon_options import GivenOptions, Parser, combined, options_of
 from oncrpc.cli.portmap.options import COMMAND
 from oncrpc.daemon.config.declare import declared
 from oncrpc.daemon.config.explain_errors import faults
 from oncrpc.daemon.config.read import read
-from oncrpc.daemon.config.source import DEFAULT, OPTION, Settings
+from oncrpc.daemon.config.source import DEFAULT, OPTION, ConfigSettings
 from oncrpc.daemon.config.values import ConfigError
 from oncrpc.daemon.privileges import user_of
 from oncrpc.daemon.state.folders import RUN, base_of, name_for
@@ -102,7 +102,7 @@ def _show(found: dict[str, Any], *, as_json: bool) -> int:
     return 0
 
 
-def rows_of(options: Given[PortmapConfig]) -> Iterator[Row]:
+def rows_of(options: GivenOptions[PortmapConfig]) -> Iterator[Row]:
     """Every key of the file, and which file it is.
 
     Raises:
@@ -116,7 +116,7 @@ def rows_of(options: Given[PortmapConfig]) -> Iterator[Row]:
             yield Row(key.path, _value(settings, key.path), settings.source(key.path))
 
 
-def _value(settings: Settings[PortmapConfig], path: str) -> Any:
+def _value(settings: ConfigSettings[PortmapConfig], path: str) -> Any:
     """What holds: the value, or the default that the daemon works out."""
     table = settings.config.daemon
     if path == "daemon.bind":

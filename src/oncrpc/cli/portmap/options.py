@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from oncrpc.cli.daemon_options import Command, Parser, parser_of, whole_path
-from oncrpc.cli.portmap.subcommands import WORDS
+from oncrpc.cli.subcommands import WORDS
 from oncrpc.portmap.config import SCHEMA, PortmapConfig
 
 DESCRIPTION = """\

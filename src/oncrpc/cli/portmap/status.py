@@ -17,7 +17,7 @@ from oncrpc.cli.portmap.control_client import (
     place_of,
     status_of,
 )
-from oncrpc.daemon.control.status import Calls, ProcedureCalls
+from oncrpc.daemon.control.status import CallsReport, ProcedureCalls
 from oncrpc.portmap.status import Registered, Status
 
 DESCRIPTION = """\
@@ -152,7 +152,7 @@ def called(status: Status) -> list[ProcedureCalls]:
     return sorted(found, key=lambda each: (-each.rate, -each.calls))
 
 
-def call_row(each: ProcedureCalls, calls: Calls) -> tuple[str, ...]:
+def call_row(each: ProcedureCalls, calls: CallsReport) -> tuple[str, ...]:
     """A procedure's row; without a rate as long as that would be a guess."""
     lately = "-" if calls.since < SHORTEST else rate(each.rate)
     return f"{safe_text(each.procedure)} v{each.version}", str(each.calls), lately

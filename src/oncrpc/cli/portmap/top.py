@@ -26,7 +26,7 @@ from oncrpc.cli.portmap.control_client import (
     status_of,
 )
 from oncrpc.cli.portmap.top_layout import Scroll
-from oncrpc.daemon.control.status import Calls
+from oncrpc.daemon.control.status import CallsReport
 from oncrpc.portmap.status import Status
 
 DESCRIPTION = """\
@@ -142,7 +142,7 @@ def with_rates(before: Status, after: Status) -> Status:
         for each in after.calls.procedures
     ]
     rate = (after.calls.total - before.calls.total) / seconds
-    calls: Calls = replace(after.calls, rate=rate, window=seconds, procedures=procedures)
+    calls: CallsReport = replace(after.calls, rate=rate, window=seconds, procedures=procedures)
     return replace(after, calls=calls)
 
 

@@ -4,12 +4,12 @@
 ...     interval: Annotated[
 ...         int,
 ...         Meta(ge=1, le=60, description="Seconds between two looks at the clock."),
-...         Option("--interval", metavar="SECONDS", help="look this often"),
+...         KeyOption("--interval", metavar="SECONDS", help="look this often"),
 ...     ] = 10
 
 The file, the options, ``config show``, the manual pages and the shell completions are all made
-from this. ``Meta.description`` is the text of the manual page, ``Option.help`` that of ``--help``;
-``{default}`` stands for the default in both.
+from this. ``Meta.description`` is the text of the manual page, ``KeyOption.help`` that of
+``--help``; ``{default}`` stands for the default in both.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Table(Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_fi
     """A table of a configuration file: keys have dashes, and unknown keys are errors."""
 
 
-class Option:
+class KeyOption:
     """How a key is given on the command line.
 
     ``const`` is the value that an option without an argument stands for: an optional argument if
@@ -53,7 +53,7 @@ class Declared(NamedTuple):
     kind: Any
     default: Any
     meta: Meta
-    options: tuple[Option, ...]
+    options: tuple[KeyOption, ...]
 
     @property
     def many(self) -> bool:
@@ -83,7 +83,7 @@ def declared(config: type[Struct], prefix: str = "") -> Iterator[Declared]:
             yield from declared(kind, f"{path}.")
             continue
         meta = next((each for each in extras if isinstance(each, Meta)), Meta())
-        options = tuple(each for each in extras if isinstance(each, Option))
+        options = tuple(each for each in extras if isinstance(each, KeyOption))
         default = None if field.default is NODEFAULT else field.default
         yield Declared(path, kind, default, meta, options)
 

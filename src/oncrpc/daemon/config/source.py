@@ -1,7 +1,7 @@
 """Where a configuration comes from: options over an environment variable over a file.
 
-This is the one place that reads the configuration. A ``Source`` keeps the options, so that reading
-the file again at SIGHUP gives what a restart would give.
+This is the one place that reads the configuration. A ``ConfigSource`` keeps the options, so that
+reading the file again at SIGHUP gives what a restart would give.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Layer(NamedTuple):
     values: Mapping[str, Any]
 
 
-class Settings(NamedTuple, Generic[C]):
+class ConfigSettings(NamedTuple, Generic[C]):
     """A configuration as it was read.
 
     ``path`` is the file, ``sources`` says where each key is from; a missing key has its default.
@@ -40,7 +40,7 @@ class Settings(NamedTuple, Generic[C]):
         return self.sources.get(key, DEFAULT)
 
 
-class Source(Generic[C]):
+class ConfigSource(Generic[C]):
     """The options of a daemon and of its environment, and its file; None is the default file."""
 
     def __init__(
@@ -48,7 +48,7 @@ class Source(Generic[C]):
     ) -> None:
         self.schema, self.layers, self.path = schema, tuple(layers), path
 
-    def read(self) -> Settings[C]:
+    def read(self) -> ConfigSettings[C]:
         """Read the file, and put the options over it.
 
         Raises:
@@ -59,13 +59,13 @@ class Source(Generic[C]):
         self.schema.convert(held, path)  # mistakes of the file are reported with its name
         return self._settled(held, path)
 
-    def without_file(self) -> Settings[C]:
+    def without_file(self) -> ConfigSettings[C]:
         """What the options alone ask for: for reporting that the file is wrong."""
         return self._settled({}, self.path or self.schema.file)
 
-    def _settled(self, held: Mapping[str, Any], path: str) -> Settings[C]:
+    def _settled(self, held: Mapping[str, Any], path: str) -> ConfigSettings[C]:
         values, sources = merged([*self.layers, Layer(path, _flat(held))])
-        return Settings(self.schema.convert(_nested(values), path), path, sources)
+        return ConfigSettings(self.schema.convert(_nested(values), path), path, sources)
 
 
 def merged(layers: Sequence[Layer]) -> tuple[dict[str, Any], dict[str, str]]:
@@ -116,4 +116,4 @@ def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-__all__ = ["OPTION", "ConfigError", "Layer", "Settings", "Source", "changed", "merged"]
+__all__ = ["OPTION", "ConfigError", "Layer", "ConfigSettings", "ConfigSource", "changed", "merged"]

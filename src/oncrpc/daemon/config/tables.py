@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from oncrpc.access.rules import IPNetwork, Network, Rule
 from oncrpc.addr import LOOPBACKS
-from oncrpc.daemon.config.declare import Option, Table
+from oncrpc.daemon.config.declare import KeyOption, Table
 from oncrpc.daemon.config.values import (
     FAMILIES,
     Address,
@@ -47,7 +47,7 @@ class DaemonTable(Table, frozen=True):
             le=65535,
             description="Listen on this port. With 0 a port that is free on all transports.",
         ),
-        Option("-p", "--port", metavar="PORT", help="listen on this port; 0: any free one"),
+        KeyOption("-p", "--port", metavar="PORT", help="listen on this port; 0: any free one"),
     ] = 0
     bind: Annotated[
         tuple[Address, ...],
@@ -57,7 +57,7 @@ class DaemonTable(Table, frozen=True):
             " bound; *0.0.0.0* and *::* are every address of their family. An address that this"
             " host does not have is an error."
         ),
-        Option(
+        KeyOption(
             "-h", "--bind", metavar="ADDRESS", group="bind",
             help="bind to this address and the loopback ones, UDP and TCP; may be repeated",
         ),
@@ -65,7 +65,7 @@ class DaemonTable(Table, frozen=True):
     loopback: Annotated[
         bool,
         Meta(description="Bind to 127.0.0.1 and ::1 only."),
-        Option("-l", "--loopback", group="bind", help="bind to the loopback addresses only"),
+        KeyOption("-l", "--loopback", group="bind", help="bind to the loopback addresses only"),
     ] = False
     families: Annotated[
         tuple[Family, ...],
@@ -73,8 +73,8 @@ class DaemonTable(Table, frozen=True):
             description="Serve IPv4 only, or IPv6 only, besides the local sockets; both options"
             " together are for both families."
         ),
-        Option("-4", "--ipv4", const="ipv4", help="serve IPv4 only; with -6 both"),
-        Option("-6", "--ipv6", const="ipv6", help="serve IPv6 only; with -4 both"),
+        KeyOption("-4", "--ipv4", const="ipv4", help="serve IPv4 only; with -6 both"),
+        KeyOption("-6", "--ipv6", const="ipv6", help="serve IPv6 only; with -4 both"),
     ] = (Family("ipv4"), Family("ipv6"))
     local: Annotated[
         bool,
@@ -82,7 +82,7 @@ class DaemonTable(Table, frozen=True):
             description="Serve the local sockets, and take their lock. Without root use"
             " **\\--no-local**: the sockets and the lock are in */run*."
         ),
-        Option("--local", help="serve the local sockets"),
+        KeyOption("--local", help="serve the local sockets"),
     ] = True
     user: Annotated[
         UserName | None,
@@ -91,7 +91,7 @@ class DaemonTable(Table, frozen=True):
             " starts the daemon, the default is the first of **_rpc**, **rpc** and **nobody** that"
             " exists. **-u root** stays root."
         ),
-        Option(
+        KeyOption(
             "-u", "--user", metavar="USER",
             help="become this user once the sockets are bound (as root: _rpc, rpc or nobody)",
         ),
@@ -106,7 +106,7 @@ class DaemonTable(Table, frozen=True):
             " **$XDG_RUNTIME_DIR**; on another port than the usual one it is *NAME-PORT*. With"
             " **-p 0** nothing is kept unless *DIR* is given."
         ),
-        Option(
+        KeyOption(
             "--state-dir", metavar="DIR", group="state",
             help="keep the state in this directory instead of /run/NAME or, without root,"
             " $RUNTIME_DIRECTORY/NAME or $XDG_RUNTIME_DIR/NAME",
@@ -118,7 +118,7 @@ class DaemonTable(Table, frozen=True):
             description="Keep the state in the usual directory; with **\\--no-state** keep nothing."
             " Then **status** still finds the daemon through that directory."
         ),
-        Option("--state", group="state", help="keep the state over a restart"),
+        KeyOption("--state", group="state", help="keep the state over a restart"),
     ] = True
     pid_file: Annotated[
         FilePath | None,
@@ -127,7 +127,7 @@ class DaemonTable(Table, frozen=True):
             " **reload**. Needed with **\\--no-local**: a daemon that serves the local sockets"
             " writes it into their lock."
         ),
-        Option(
+        KeyOption(
             "--pid-file", metavar="FILE",
             help="lock this file too and write the process id into it, for 'reload'",
         ),
@@ -135,12 +135,12 @@ class DaemonTable(Table, frozen=True):
     verbose: Annotated[
         bool,
         Meta(description="Log every call: its source, its procedure, its program."),
-        Option("-v", "--verbose", help="log every call"),
+        KeyOption("-v", "--verbose", help="log every call"),
     ] = False
     log_format: Annotated[
         LogFormat,
         Meta(description="**text**, or **json**: one object a line."),
-        Option("--log-format", metavar="FORMAT", help="the format of the log: text, or json"),
+        KeyOption("--log-format", metavar="FORMAT", help="the format of the log: text, or json"),
     ] = LogFormat("text")
 
     def __post_init__(self) -> None:
@@ -204,7 +204,7 @@ class WebTable(Table, frozen=True):
             " Everybody who reaches the address can read them; nothing can be changed. Needs the"
             " packages of the extra: **pip install 'oncrpc[web]'**."
         ),
-        Option("--web", metavar="ADDRESS:PORT", help="serve a web page and metrics there"),
+        KeyOption("--web", metavar="ADDRESS:PORT", help="serve a web page and metrics there"),
     ] = None
     names: Annotated[
         tuple[HostName, ...],

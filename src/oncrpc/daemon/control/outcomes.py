@@ -25,7 +25,7 @@ ACCEPTED = {stat: stat.name.lower() for stat in accept_stat}
 DENIED = {stat: stat.name.lower() for stat in reject_stat}
 
 
-class Procedure(NamedTuple):
+class ProcedureId(NamedTuple):
     """A version of the port mapper and the number of one of its procedures."""
 
     version: int
@@ -36,13 +36,13 @@ class Outcomes:
     """The failures and running calls of each procedure, calls of none, and a histogram of times."""
 
     def __init__(self) -> None:
-        self.failures: Counter[tuple[Procedure, str]] = Counter()
-        self.running: Counter[Procedure] = Counter()
+        self.failures: Counter[tuple[ProcedureId, str]] = Counter()
+        self.running: Counter[ProcedureId] = Counter()
         self.astray: Counter[str] = Counter()
         self.times = [0] * (len(BOUNDS) + 1)
         self.seconds = 0.0
 
-    def note(self, procedure: Procedure | None, outcome: str, *, took: float) -> None:
+    def note(self, procedure: ProcedureId | None, outcome: str, *, took: float) -> None:
         """A call was handled, of no procedure if it came to none."""
         self.times[bisect_left(BOUNDS, took)] += 1
         self.seconds += took
@@ -51,7 +51,7 @@ class Outcomes:
         elif outcome != SUCCESS:
             self.failures[procedure, outcome] += 1
 
-    def successes(self, procedure: Procedure, calls: int) -> int:
+    def successes(self, procedure: ProcedureId, calls: int) -> int:
         """How many of the calls of a procedure have succeeded."""
         failed = sum(n for (each, _), n in self.failures.items() if each == procedure)
         return calls - failed - self.running[procedure]
@@ -76,14 +76,18 @@ class Observed(Dispatcher):
         began, self._call = self.now(), None
         reply = super().handle(message, caller)
         call = self._call
-        of = None if call is None else Procedure(call.procedure.version.vers, call.procedure.number)
+        of = (
+            None
+            if call is None
+            else ProcedureId(call.procedure.version.vers, call.procedure.number)
+        )
         if reply is None or isinstance(reply, bytes):
             self.outcomes.note(of, outcome_of(reply), took=self.now() - began)
             return reply
         return self._finished(reply, of, began)
 
     def _finished(
-        self, reply: Awaitable[Reply], of: Procedure | None, began: float
+        self, reply: Awaitable[Reply], of: ProcedureId | None, began: float
     ) -> Awaitable[Reply]:
         outcomes = self.outcomes
         if of is not None:

@@ -25,7 +25,7 @@ class ProcedureCalls(Struct, frozen=True):
     rate: float
 
 
-class Calls(Struct, frozen=True):
+class CallsReport(Struct, frozen=True):
     """All calls. ``since`` and ``window``: the seconds that the totals and the rates cover."""
 
     total: int
@@ -60,7 +60,7 @@ class CommonStatus(Struct, frozen=True, kw_only=True):
     uptime: float
     sockets: list[ServedSocket]
     connections: dict[str, int]
-    calls: Calls
+    calls: CallsReport
     refusals: dict[str, int]
     drops: Drops
     policy: RulesRead

@@ -32,7 +32,7 @@ class FilesError(Exception):
     """They are not written, or not removed; the text says why, a line each."""
 
 
-class Source(NamedTuple):
+class Template(NamedTuple):
     """A file as it is kept here, and where it goes."""
 
     name: str
@@ -40,7 +40,7 @@ class Source(NamedTuple):
     mode: int = 0o644
 
 
-class File(NamedTuple):
+class HostFile(NamedTuple):
     """What is to be in a file of the host."""
 
     path: str
@@ -50,12 +50,12 @@ class File(NamedTuple):
 
 SOURCES = {
     "systemd": (
-        Source("portmap.service", "/etc/systemd/system/portmap.service"),
-        Source("portmap.socket", "/etc/systemd/system/portmap.socket"),
-        Source("portmap.sysusers", "/etc/sysusers.d/portmap.conf"),
-        Source("portmap.tmpfiles", "/etc/tmpfiles.d/portmap.conf"),
+        Template("portmap.service", "/etc/systemd/system/portmap.service"),
+        Template("portmap.socket", "/etc/systemd/system/portmap.socket"),
+        Template("portmap.sysusers", "/etc/sysusers.d/portmap.conf"),
+        Template("portmap.tmpfiles", "/etc/tmpfiles.d/portmap.conf"),
     ),
-    "sysv": (Source("portmap.init", "/etc/init.d/portmap", 0o755),),
+    "sysv": (Template("portmap.init", "/etc/init.d/portmap", 0o755),),
 }
 """The files for each kind of init."""
 
@@ -68,14 +68,14 @@ class Record:
     folders: list[str] = field(default_factory=list)
 
 
-class Removed(NamedTuple):
+class RemovedFile(NamedTuple):
     """What is gone, and what stays since somebody has changed it."""
 
     gone: list[str]
     changed: list[str]
 
 
-def rendered(init: str, program: str, *, boot_level: bool = False) -> Iterator[File]:
+def rendered(init: str, program: str, *, boot_level: bool = False) -> Iterator[HostFile]:
     """The files for a kind of init; ``boot_level`` is for a script of Debian's."""
     kept = files("oncrpc.portmap").joinpath("unit_files")
     replaced = {PROGRAM: program, **(LEVELS if boot_level else {})}
@@ -83,10 +83,10 @@ def rendered(init: str, program: str, *, boot_level: bool = False) -> Iterator[F
         text = kept.joinpath(name).read_text(encoding="utf-8")
         for old, new in replaced.items():
             text = text.replace(old, new)
-        yield File(path, text.encode(), mode)
+        yield HostFile(path, text.encode(), mode)
 
 
-def install(root: str, wanted: Collection[File]) -> None:
+def install(root: str, wanted: Collection[HostFile]) -> None:
     """Write the files below a root folder, if all of them can be ours.
 
     Raises:
@@ -102,20 +102,20 @@ def install(root: str, wanted: Collection[File]) -> None:
             record.folders += _make_folders(root, os.path.dirname(path))
         record.files |= {file.path: _digest(file.content) for file in wanted}
         # First the record: what is cut off after it can be removed, and written again.
-        _write(root, File(RECORD, _render(record), 0o644))
+        _write(root, HostFile(RECORD, _render(record), 0o644))
         for file in wanted:
             _write(root, file)
     except OSError as error:
         raise FilesError(_failed("write", error)) from None
 
 
-def uninstall(root: str) -> Removed:
+def uninstall(root: str) -> RemovedFile:
     """Remove what was written below a root folder, and the record of it.
 
     Raises:
         FilesError: something cannot be removed.
     """
-    record, removed = read_record(root), Removed([], [])
+    record, removed = read_record(root), RemovedFile([], [])
     try:
         for path, digest in record.files.items():
             found = _content(root + path)
@@ -155,7 +155,7 @@ def read_record(root: str) -> Record:
         ) from None
 
 
-def _is_ours(root: str, file: File, record: Record) -> bool:
+def _is_ours(root: str, file: HostFile, record: Record) -> bool:
     """Nothing is there, or what was written before."""
     try:
         found = _content(root + file.path)
@@ -203,7 +203,7 @@ def _make_folders(root: str, folder: str) -> Iterable[str]:
     return reversed(missing)
 
 
-def _write(root: str, file: File) -> None:
+def _write(root: str, file: HostFile) -> None:
     """In one step: there is never half a file."""
     path = root + file.path
     beside = f"{path}.new"

@@ -15,10 +15,8 @@ import pwd
 import stat
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import NamedTuple
 
-from oncrpc.daemon import privileges
-from oncrpc.daemon.app import Application
 from oncrpc.daemon.config.tables import DaemonTable
 from oncrpc.daemon.config.values import StartError
 from oncrpc.daemon.state.folders import RUN, Folders, base_of, name_for
@@ -37,8 +35,16 @@ ADVICE = "name another directory with --state-dir, or use --no-state"
 Write = Callable[[int, bytes], int]
 
 
+class Owner(NamedTuple):
+    """The daemon that owns a directory: its name, its usual port, and the user that it becomes."""
+
+    name: str
+    port: int
+    user: pwd.struct_passwd | None
+
+
 def prepared(
-    app: Application[Any],
+    owner: Owner,
     table: DaemonTable,
     environ: Mapping[str, str] = os.environ,
     *,
@@ -46,56 +52,40 @@ def prepared(
 ) -> Folders:
     """The directories of a daemon; they are made if they are missing.
 
-    Root makes them for the user that the daemon becomes. The default directory is optional: if it
-    cannot be made, a line in the log says so. A daemon that keeps nothing has a control socket
-    there.
+    Root makes them for the user of ``owner``; None is the current user. The default directory is
+    optional: if it cannot be made, a line in the log says so. A daemon that keeps nothing has its
+    control socket there.
 
     Raises:
         StartError: a directory that the configuration names cannot be made.
     """
-    user = _user(app, table)
     if table.state and table.state_dir is not None:
         try:
-            _make(table.state_dir, user)
+            _make(table.state_dir, owner.user)
         except OSError as error:
             reason = (error.strerror or "").lower()
             raise StartError(f"cannot make {table.state_dir}: {reason}; {ADVICE}") from None
         return Folders(str(table.state_dir), str(table.state_dir))
-    found = _default(app, table, environ, run=run, user=user)
+    found = _default(owner, table, environ, run=run)
     return Folders(found if table.state else None, found)
 
 
-def _user(app: Application[Any], table: DaemonTable) -> pwd.struct_passwd | None:
-    """The owner that the directory must have, None for the current user."""
-    if os.geteuid() != 0:
-        return None
-    try:
-        return privileges.user_of(table.user, app.users)
-    except KeyError:
-        return None  # reported when we want to become that user
-
-
 def _default(
-    app: Application[Any],
-    table: DaemonTable,
-    environ: Mapping[str, str],
-    *,
-    run: str,
-    user: pwd.struct_passwd | None,
+    owner: Owner, table: DaemonTable, environ: Mapping[str, str], *, run: str
 ) -> str | None:
-    if table.port == 0 and app.port != 0:
+    if table.port == 0 and owner.port != 0:
         return None  # the next start gets another port, and would not find the directory
     base = run if os.geteuid() == 0 else base_of(environ)
     if base is None:
         _warn(table, "neither $RUNTIME_DIRECTORY nor $XDG_RUNTIME_DIR is set")
         return None
-    path = os.path.join(base, name_for(app.name, table.port, app.port))
+    path = os.path.join(base, name_for(owner.name, table.port, owner.port))
     try:
         if table.state:
             boot_id()
-        _make(path, user)
-        if user is not None:
-            _give(path, user)
+        _make(path, owner.user)
+        if owner.user is not None:
+            _give(path, owner.user)
     except OSError as error:
         _warn(table, f"{error.filename}: {error.strerror}")
         return None

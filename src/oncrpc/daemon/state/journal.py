@@ -26,7 +26,14 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Generic, TypeVar
 
 from oncrpc.daemon.state.directory import MAX_FILE, Directory, Write, boot_id
-from oncrpc.daemon.state.records import Change, Contents, Format, FormatError, Operation, header
+from oncrpc.daemon.state.records import (
+    Change,
+    Contents,
+    Format,
+    FormatError,
+    TableOperation,
+    header,
+)
 
 log = logging.getLogger("oncrpc.daemon")
 
@@ -158,7 +165,7 @@ class Store(Generic[E]):
         """
         self._compact()
 
-    def append(self, operation: Operation, entries: Sequence[E]) -> None:
+    def append(self, operation: TableOperation, entries: Sequence[E]) -> None:
         """Write a change that is about to be made.
 
         Raises:
@@ -178,7 +185,7 @@ class Store(Generic[E]):
             )
             raise
 
-    def _append(self, operation: Operation, entries: Sequence[E]) -> None:
+    def _append(self, operation: TableOperation, entries: Sequence[E]) -> None:
         if self._size >= self._compact_at and self._clock() >= self._again_at:
             self._compact()
         record = self._form.change(self._number + 1, operation, entries)
@@ -234,5 +241,5 @@ class Store(Generic[E]):
         for entry in change.entries:
             key = self._key(entry)
             table.pop(key, None)
-            if change.operation is Operation.SET:
+            if change.operation is TableOperation.SET:
                 table[key] = entry

@@ -51,7 +51,7 @@ class Header:
     count: UInt  # entries of a snapshot
 
 
-class Operation(IntEnum):
+class TableOperation(IntEnum):
     """What a change does with its entries; the numbers of RFC 1833's SET and UNSET."""
 
     SET = 1
@@ -65,7 +65,7 @@ class Change(Protocol[E]):
     """
 
     number: int
-    operation: Operation
+    operation: TableOperation
     entries: list[E]
 
 
@@ -96,7 +96,7 @@ class Format(Generic[E]):
     def __init__(self, change: Callable[..., Change[E]]) -> None:
         self._make, self._codec = change, codec(change)
 
-    def change(self, number: int, operation: Operation, entries: Iterable[E]) -> bytes:
+    def change(self, number: int, operation: TableOperation, entries: Iterable[E]) -> bytes:
         """The record of a change."""
         return _record(self._codec.encode(self._make(number, operation, list(entries))))
 
@@ -105,7 +105,7 @@ class Format(Generic[E]):
         yield header(boot, number, len(entries))
         rest = iter(entries)
         while some := list(islice(rest, ENTRIES)):
-            yield self.change(number, Operation.SET, some)
+            yield self.change(number, TableOperation.SET, some)
 
     def read(self, data: bytes) -> Contents[E]:
         """The content of a file, up to where it is damaged.

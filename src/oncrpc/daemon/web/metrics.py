@@ -19,7 +19,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from oncrpc.daemon.control.outcomes import BOUNDS, SUCCESS, Outcomes, Procedure
+from oncrpc.daemon.control.outcomes import BOUNDS, SUCCESS, Outcomes, ProcedureId
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 SECONDS = (
@@ -32,7 +32,7 @@ Values = Mapping[str, float]
 class ProcedureCount(NamedTuple):
     """The calls of a procedure so far, whatever became of them."""
 
-    procedure: Procedure
+    procedure: ProcedureId
     name: str
     calls: int
 

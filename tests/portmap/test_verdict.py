@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from oncrpc.addr import join_uaddr
 from oncrpc.host.bound_sockets import TABLES, Bound
 from oncrpc.host.sockdiag import BoundSocket
-from oncrpc.portmap.liveness import verdict as verdict_module
-from oncrpc.portmap.liveness.verdict import Verdict, judge, kernel_programs
+from oncrpc.portmap import verdict as verdict_module
+from oncrpc.portmap.verdict import Verdict, judge, kernel_programs
 from support.callers import registered
 
 OURS = frozenset({"192.0.2.1", "127.0.0.1", "2001:db8::1", "::1"})

@@ -8,9 +8,9 @@ from itertools import count
 
 import pytest
 
-from oncrpc.portmap.liveness import watch
-from oncrpc.portmap.liveness.watch import FEW, MAX_WATCHED, RegistrantWatch
+from oncrpc.portmap import server_watch as watch
 from oncrpc.portmap.registry import Registry
+from oncrpc.portmap.server_watch import FEW, MAX_WATCHED, RegistrantWatch
 from oncrpc.programs.rpcb import rpcb
 from oncrpc.rpc import Caller
 from support.callers import LOCAL_UDP, registered

@@ -22,9 +22,9 @@ from oncrpc.host.addresses import OwnAddresses
 from oncrpc.host.attempts import Attempts
 from oncrpc.host.bound_sockets import Bound, Reader, Slices
 from oncrpc.numbers import program_name
-from oncrpc.portmap.liveness.verdict import IsOurs, Verdict, judge, kernel_programs
-from oncrpc.portmap.liveness.watch import RegistrantWatch, is_present
 from oncrpc.portmap.registry import SUPERUSER, Registry
+from oncrpc.portmap.server_watch import RegistrantWatch, is_present
+from oncrpc.portmap.verdict import IsOurs, Verdict, judge, kernel_programs
 from oncrpc.programs.rpcb import rpcb
 from oncrpc.rpc import Caller
 

@@ -16,9 +16,9 @@ from oncrpc.addr import join_uaddr
 from oncrpc.errors import SystemFailure
 from oncrpc.host.bound_sockets import TABLES, Bound
 from oncrpc.host.sockdiag import BoundSocket
-from oncrpc.portmap.liveness.checks import AGAIN, FIRST_CHECK, LOOK_AGAIN, Evidence, Liveness
-from oncrpc.portmap.liveness.verdict import Verdict
+from oncrpc.portmap.liveness_checks import AGAIN, FIRST_CHECK, LOOK_AGAIN, Evidence, Liveness
 from oncrpc.portmap.registry import Registry
+from oncrpc.portmap.verdict import Verdict
 from oncrpc.programs.rpcb import rpcb
 from oncrpc.rpc import Caller
 from oncrpc.testing import ManualClock

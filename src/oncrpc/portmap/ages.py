@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from oncrpc.daemon.state.records import Operation
+from oncrpc.daemon.state.records import TableOperation
 from oncrpc.portmap.registry import Key, key_of
 from oncrpc.programs.rpcb import rpcb
 
@@ -20,9 +20,9 @@ class Ages:
         self.clock = clock
         self._since: dict[Key, float] = {}
 
-    def changing(self, operation: Operation, entries: Iterable[rpcb]) -> None:
+    def changing(self, operation: TableOperation, entries: Iterable[rpcb]) -> None:
         """Note the time of a registration, or forget it (``RegistryObserver``)."""
-        if operation is Operation.SET:
+        if operation is TableOperation.SET:
             now = self.clock()
             self._since.update((key_of(entry), now) for entry in entries)
         else:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from oncrpc.daemon.control.outcomes import Observed, Procedure
-from oncrpc.daemon.control.report import common_status
+from oncrpc.daemon.common_status import common_status
+from oncrpc.daemon.control.outcomes import Observed, ProcedureId
 from oncrpc.daemon.web.content import StaticFile
 from oncrpc.daemon.web.metrics import Families, ProcedureCount
 
@@ -57,4 +57,4 @@ class CommonContent:
         for version, row in zip(app.versions, app.calls(), strict=True):
             for number, procedure in sorted(version.procedures.items()):
                 name = app.vocabulary.name(procedure)
-                yield ProcedureCount(Procedure(version.vers, number), name, row[number])
+                yield ProcedureCount(ProcedureId(version.vers, number), name, row[number])

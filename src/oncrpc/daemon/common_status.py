@@ -18,7 +18,7 @@ from oncrpc.addr import join_uaddr
 from oncrpc.aio.udp import UdpEndpoint
 from oncrpc.daemon.activation import path_of
 from oncrpc.daemon.control.status import (
-    Calls,
+    CallsReport,
     CommonStatus,
     Drops,
     ProcedureCalls,
@@ -69,12 +69,12 @@ def _sockets(daemon: Runtime[Any]) -> list[ServedSocket]:
     ]
 
 
-def _calls(daemon: Runtime[Any]) -> Calls:
+def _calls(daemon: Runtime[Any]) -> CallsReport:
     window, lately = daemon.rates.lately()
     counts = daemon.rates.count()
     per_second = 1.0 / window if window > 0 else 0.0
     name = daemon.app.vocabulary.name
-    return Calls(
+    return CallsReport(
         total=sum(map(sum, counts)),
         rate=sum(map(sum, lately)) * per_second,
         since=daemon.rates.clock() - daemon.rates.began,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from oncrpc.portmap.liveness.ages import Ages
+from oncrpc.portmap.ages import Ages
 from oncrpc.portmap.registry import Registry
 from oncrpc.testing import ManualClock
 from support.callers import registered

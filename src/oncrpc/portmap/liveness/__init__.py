@@ -1,1 +1,0 @@
-"""Finding and dropping registrations whose server is gone."""
