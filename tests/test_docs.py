@@ -40,6 +40,7 @@ MODULES = {
 }
 """Public names that are modules: they have pages of their own."""
 
+EXPLANATIONS = ("architecture", "performance", "security", "state")
 OUTSIDE = re.compile(r"\w+:|#")
 sys.path.append(str(DOCS))
 
@@ -183,3 +184,23 @@ def test_every_public_name_is_in_the_reference(face: str) -> None:
 
     public = set(importlib.import_module(PUBLIC[face]).__all__)
     assert public - documented == MODULES.get(face, set())
+
+
+def test_every_test_that_is_named_exists() -> None:
+    text = "".join(page.read_text() for page in PAGES)
+    named = set(re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", text))
+
+    assert [
+        f"{path}::{name}"
+        for path, name in named
+        if not (ROOT / path).is_file() or f"def {name}" not in (ROOT / path).read_text()
+    ] == []
+
+
+def test_every_module_that_is_named_exists() -> None:
+    text = "".join((DOCS / "explanation" / f"{name}.md").read_text() for name in EXPLANATIONS)
+    named = set(re.findall(r"`([a-z]\w*/[\w/]+\.py)`", text))
+
+    assert [
+        path for path in named if not (SOURCES / path).is_file() and not (ROOT / path).is_file()
+    ] == []

@@ -79,10 +79,6 @@ LONGEST_EXCERPT = 200
 """How many characters of a line an ``IdlError`` shows, around the column."""
 
 
-LONGEST_EXCERPT = 200
-"""How many characters of a line an ``IdlError`` shows, around the column."""
-
-
 class IdlError(OncRpcError, ValueError):
     """An interface file that cannot be compiled (RFC 4506 §6, RFC 5531 §12).
 
