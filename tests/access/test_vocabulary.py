@@ -48,7 +48,7 @@ def test_names_in_rules_know_their_arguments() -> None:
 
 @pytest.mark.parametrize(
     ("value", "message"),
-    [("NULL", "answered to everybody"), ("GETPORT", "there are ECHO, FORGET"), (1, "1 is no")],
+    [("NULL", "everybody may call it"), ("GETPORT", "write one of ECHO, FORGET"), (1, "1 is not")],
 )
 def test_rules_may_not_name_others(value: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):

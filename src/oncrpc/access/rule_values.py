@@ -13,8 +13,8 @@ from oncrpc.access.rules import (
     IPNetwork,
     Netid,
     Network,
-    Origin,
     ProgramNumber,
+    RuleOrigin,
 )
 from oncrpc.addr import transports
 from oncrpc.numbers import program_number
@@ -25,12 +25,12 @@ def network_of(value: object) -> Network:
     return Network(_ip_network(value, "write ADDRESS/BITS"))
 
 
-def origin_of(value: object) -> Origin:
+def origin_of(value: object) -> RuleOrigin:
     """Where calls come from: a network, ``local`` or ``loopback``."""
     if value in (LOCAL, LOOPBACK):
-        return Origin(str(value))
+        return RuleOrigin(str(value))
     network = _ip_network(value, "write ADDRESS/BITS, local or loopback")
-    return Origin(str(network), network)
+    return RuleOrigin(str(network), network)
 
 
 def _ip_network(value: object, remedy: str) -> IPNetwork:
@@ -78,7 +78,7 @@ def program_of(value: object) -> ProgramNumber:
 
 HOOKS = {
     Network: network_of,
-    Origin: origin_of,
+    RuleOrigin: origin_of,
     Netid: netid_of,
     ProgramNumber: program_of,
 }

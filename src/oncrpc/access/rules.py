@@ -1,9 +1,8 @@
 """The rules of the configuration file, as pure data.
 
-The first rule that matches a call decides it; that none does is an answer too, and others, such as
-hosts_access(5), may then be asked. Who calls hardly ever changes from one call to the next, so that
-the rules are asked in two steps: which of them are about this caller, and which of those about this
-procedure.
+The first rule that matches a call decides. If none matches, others decide, such as hosts_access(5).
+Most calls come from a caller that has called before, so rules are matched in two steps: first those
+of the caller (``relevant``), whose result can be remembered, then those of the procedure.
 """
 
 from __future__ import annotations
@@ -25,8 +24,8 @@ IPNetwork = IPv4Network | IPv6Network
 IPAddress = IPv4Address | IPv6Address
 
 
-class Origin(str):
-    """Where calls come from: a network, else the place ``local`` or ``loopback``."""
+class RuleOrigin(str):
+    """Where calls come from: a network, ``local`` or ``loopback``."""
 
     __slots__ = ("network",)
     network: IPNetwork | None
@@ -37,14 +36,14 @@ class Origin(str):
         return made
 
     def has(self, asker: Asker) -> bool:
-        """Whether the caller is there."""
+        """Whether the caller is one of these."""
         if self.network is not None:
             return asker.address is not None and asker.address in self.network
         return asker.loopback if self == LOOPBACK else asker.address is None
 
 
 class Network(str):
-    """Addresses with the same first bits."""
+    """A network, as text and as object."""
 
     __slots__ = ("network",)
     network: IPNetwork
@@ -77,7 +76,7 @@ class ProcedureName(str):
 
 
 class ProgramNumber(int):
-    """A program, by number or name; as text its name where it has one."""
+    """A program number; its text is the name of the program, if it has one."""
 
     __slots__ = ()
 
@@ -86,9 +85,9 @@ class ProgramNumber(int):
 
 
 class Asker(NamedTuple):
-    """Who calls: over a local socket ``address`` is None and ``uid`` known, else the reverse.
+    """A caller as rules see it: over a local socket it has a ``uid``, else an ``address``.
 
-    ``loopback`` says that the call is from 127.0.0.0/8 or ::1, and came over that interface.
+    ``loopback`` is true if the call came from 127.0.0.0/8 or ::1 over the loopback interface.
     """
 
     netid: str
@@ -98,7 +97,7 @@ class Asker(NamedTuple):
 
     @classmethod
     def of(cls, caller: Caller) -> Asker:
-        """Who made a call."""
+        """The caller of a call."""
         if caller.source is None:
             return cls(caller.netid, None, caller.uid)
         address = address_of(caller.source[0])
@@ -106,27 +105,31 @@ class Asker(NamedTuple):
 
 
 class Rule(Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_fields=True):
-    """What is done with the calls that fit all that the rule names; what it leaves out fits all."""
+    """What is done with calls that match all keys of the rule; a missing key matches every call."""
 
     then: Then
-    from_: Annotated[tuple[Origin, ...], Meta(min_length=1)] = field(name="from", default=())
+    from_: Annotated[tuple[RuleOrigin, ...], Meta(min_length=1)] = field(name="from", default=())
     netid: Annotated[tuple[Netid, ...], Meta(min_length=1)] = ()
     procedure: Annotated[tuple[ProcedureName, ...], Meta(min_length=1)] = ()
     program: Annotated[tuple[ProgramNumber, ...], Meta(min_length=1)] = ()
     uid: Annotated[tuple[Number, ...], Meta(min_length=1)] = ()
 
     def __post_init__(self) -> None:
-        """Refuse what can never fit a call: whoever wrote it means something else."""
+        """Reject a rule that no call can match, since its author meant something else."""
         with_program = any(procedure.has_program for procedure in self.procedure)
         if self.program and self.procedure and not with_program:
-            raise ValueError("none of its procedures has a program number among its arguments")
+            raise ValueError("none of its procedures has a program number as an argument")
         if self.uid and self.from_ and LOCAL not in self.from_:
-            raise ValueError('uid is of callers over the local socket, and "local" not in from')
+            raise ValueError(
+                'only callers over the local socket have a uid, and from has no "local"'
+            )
         if self.uid and self.netid and LOCAL not in self.netid:
-            raise ValueError('uid is of callers over the local socket, and "local" not in netid')
+            raise ValueError(
+                'only callers over the local socket have a uid, and netid has no "local"'
+            )
 
     def is_about(self, asker: Asker) -> bool:
-        """Whether the caller fits."""
+        """Whether the caller matches."""
         if self.netid and asker.netid not in self.netid:
             return False
         if self.uid and asker.uid not in self.uid:
@@ -134,14 +137,14 @@ class Rule(Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_fie
         return not self.from_ or any(origin.has(asker) for origin in self.from_)
 
     def covers(self, procedure: str, prog: int | None) -> bool:
-        """Whether the procedure fits, and the program of its arguments, None if it has none."""
+        """Whether the procedure matches, and the program in its arguments (None without one)."""
         if self.procedure and procedure not in self.procedure:
             return False
         return not self.program or prog in self.program
 
     @property
     def unconditional(self) -> bool:
-        """Decides every call of the callers that it is about."""
+        """Whether it decides every call of the callers that match."""
         return not self.procedure and not self.program
 
     def __str__(self) -> str:
@@ -158,19 +161,19 @@ class Rule(Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_fie
 
 
 class Decision(NamedTuple):
-    """What is done with a call, and the number of the rule that says so, from 0."""
+    """What is done with a call, and the number of the rule that decides, from 0."""
 
     then: Then
     rule: int
 
 
 class Relevant(NamedTuple):
-    """The rules that are about one caller, with their numbers, up to one that decides all."""
+    """The rules that match one caller, with their numbers, up to the first unconditional one."""
 
     rules: tuple[tuple[int, Rule], ...]
 
     def decide(self, procedure: str, prog: int | None = None) -> Decision | None:
-        """The decision of the first rule that the call fits, None if there is none."""
+        """The decision of the first rule that matches a call, None without one."""
         for number, rule in self.rules:
             if rule.covers(procedure, prog):
                 return Decision(rule.then, number)
@@ -178,17 +181,17 @@ class Relevant(NamedTuple):
 
     @property
     def exhaustive(self) -> bool:
-        """No call is left for others to decide."""
+        """Whether the rules decide every call of the caller."""
         return bool(self.rules) and self.rules[-1][1].unconditional
 
     @property
     def open(self) -> bool:
-        """No rule refuses anything."""
+        """Whether no rule refuses anything."""
         return all(rule.then == ALLOW for _, rule in self.rules)
 
 
 def relevant(rules: Sequence[Rule], asker: Asker) -> Relevant:
-    """The rules that are about a caller."""
+    """The rules that match a caller."""
     found = []
     for number, rule in enumerate(rules):
         if rule.is_about(asker):
@@ -199,12 +202,12 @@ def relevant(rules: Sequence[Rule], asker: Asker) -> Relevant:
 
 
 def address_of(host: str) -> IPAddress:
-    """An address without its zone; one of IPv4 that is written as one of IPv6 is that of IPv4."""
+    """Parse an address without its zone; an IPv4-mapped IPv6 address is the IPv4 address."""
     address = ip_address(host.partition("%")[0])
     return getattr(address, "ipv4_mapped", None) or address
 
 
 def _quoted(value: object) -> str:
-    """A value as TOML has it: numbers that have no name stay numbers."""
+    """A value in TOML; a number without a name stays a number."""
     text = str(value)
     return text if isinstance(value, int) and text.isdigit() else f'"{text}"'

@@ -65,9 +65,9 @@ class Vocabulary:
             ValueError: no rule can be about it.
         """
         if value == NULL:
-            raise ValueError("NULL does nothing, and is answered to everybody")
+            raise ValueError("NULL does nothing, and everybody may call it")
         if value not in self.in_rules:
             known = ", ".join(sorted(self.in_rules))
-            raise ValueError(f"{value!r} is no procedure; there are {known}")
+            raise ValueError(f"{value!r} is not a procedure; write one of {known}")
         name = str(value)
         return ProcedureName(name, has_program=name in self.with_program)

@@ -1,7 +1,7 @@
 """Program 100000: the procedures of versions 2, 3 and 4, over the registry (RFC 1833).
 
-Every version is served on every transport. What a caller is told depends on how it asks: the
-transport of the call decides GETADDR's netid, and the address asked the host of the answer.
+Every version is served on every transport. Results depend on how a call arrives: its transport is
+the netid of GETADDR, and the local address that it was sent to is the host of the result.
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ from oncrpc.rpc.reply_cache import ReplyCache
 T = TypeVar("T")
 
 MAY_REFUSE = {"SET", "UNSET", "CALLIT", "BCAST", "INDIRECT"}
-"""Procedures whose calls are logged once it is known what comes of them: a call has one line."""
+"""Procedures that log their calls themselves, with the outcome, so that a call has one line."""
 
 NOT_LOCAL, NOT_LOOPBACK = "not over the local socket", "non-loopback sender"
-"""Why a caller may not register, as the log says it."""
+"""Why a caller may not register, for the log."""
 
 OF_ANOTHER = "another owner has it"
 MAX_UDP_LIST = 9000
@@ -61,9 +61,15 @@ MAX_UDP_LIST = 9000
 
 
 class Mapper:
-    """What the versions share: the registry, and the rules about who asks and what it is told.
+    """What the three versions share.
 
-    ``overlong`` counts the lists that were refused as they do not fit into a datagram.
+    ``rules`` and ``remote_calls`` are replaced when the configuration is read. ``changed`` is
+    called after each change of the registry, ``registered`` after each successful SET. Without a
+    ``forwarder`` no calls are forwarded. ``overlong`` counts the lists that were refused because
+    they do not fit into a datagram.
+
+    ``_dumps`` is a cache of encoded lists: its key is the declaration of the result, so it has two
+    entries, which are valid for one generation of the registry.
     """
 
     def __init__(
@@ -97,7 +103,7 @@ class Mapper:
         return [PortmapService(self), RpcbService(self), Rpcb4Service(self)]
 
     def set(self, call: Call, entry: rpcb) -> bool:
-        """SET, as the owner that the caller is."""
+        """SET, with the caller as the owner."""
         owner = self._owner(call)
         registered = rpcb(entry.r_prog, entry.r_vers, entry.r_netid, entry.r_addr, owner)
         reason = self.rules.refusal(registered, self.registry.owners(entry.r_prog))
@@ -113,7 +119,7 @@ class Mapper:
         return done
 
     def unset(self, call: Call, prog: int, vers: int, netids: Iterable[bytes]) -> bool:
-        """UNSET of each netid, as the owner that the caller is; True if one could be taken back."""
+        """UNSET of each netid, with the caller as the owner; True if one could be removed."""
         owner = self._owner(call)
         if self.registry.is_anothers(prog, vers, netids, owner=owner):
             self.call_log.refused(call, Refusal.DECLINED, OF_ANOTHER)
@@ -122,12 +128,12 @@ class Mapper:
         return self._changing(lambda: self.registry.unset(prog, vers, netids, owner=owner))
 
     def drop(self, entry: rpcb) -> None:
-        """Take out exactly this registration, if it is there as it was and that can be kept."""
+        """Remove exactly this registration, if it is unchanged and the change can be kept."""
         with suppress(SystemFailure):
             self._changing(lambda: self.registry.drop(entry))
 
     def _changing(self, change: Callable[[], bool]) -> bool:
-        """The result of a change, which is kept before it is made."""
+        """Make a change, whose observers keep it before it is made."""
         before = self.registry.generation
         try:
             done = change()
@@ -148,10 +154,10 @@ class Mapper:
         return owner
 
     def dump(self, call: Call, nodes: Callable[[], Iterable[T]]) -> list[T]:
-        """A list of the registry, encoded once for every generation: it may be long.
+        """A list of the registry, encoded once for each generation, since it may be long.
 
-        Over UDP one that does not fit is refused before it is copied, and one that was asked of
-        many hosts at once is ignored.
+        Over UDP a list that does not fit is refused before it is copied, and a broadcast call is
+        ignored.
         """
         ignore_if_sent_to_many(call)
         generation, encoded = self._dumps.get(call.procedure.result, (-1, Encoded()))
@@ -164,7 +170,7 @@ class Mapper:
         return encoded.standing_for(list[T])
 
     def address(self, call: Call, found: rpcb | None, hint: bytes) -> bytes:
-        """The address of a registration for the caller, empty if there is none."""
+        """The address of a registration for the caller, empty without one."""
         if found is None:
             return b""
         return self._merged(call, found, hint) or found.r_addr
@@ -188,9 +194,9 @@ class Mapper:
         return listed
 
     async def forward(self, call: Call, args: call_args | rpcb_rmtcallargs) -> tuple[bytes, bytes]:
-        """Call a program for the caller: its address, and the bytes of the result.
+        """Call a program for the caller; returns its address, and the bytes of the result.
 
-        The refusals are those of INDIRECT; CALLIT and BCAST keep silent about them.
+        INDIRECT sends the refusals; CALLIT and BCAST send nothing instead.
         """
         caller = call.caller
         if not caller.datagram:
@@ -227,7 +233,7 @@ class Mapper:
 
 
 def ignore_if_sent_to_many(call: Call) -> None:
-    """Lists are not for those who ask a whole network at once (RFC 1833 has CALLIT for them).
+    """Ignore a broadcast call for a list; RFC 1833 has CALLIT for broadcasts.
 
     Raises:
         NoReply: the call came by broadcast or multicast.
@@ -251,20 +257,20 @@ class PortmapService(PMAP_VERS.Service):
         self.mapper = mapper
 
     def PMAPPROC_SET(self, call: Call, arg: mapping) -> bool:
-        """Ports are cut to 16 bits, as C servers do; other protocols have no netid here."""
+        """Ports are cut to 16 bits, as in C; protocols other than TCP and UDP have no netid."""
         netid = NETIDS.get(arg.prot, b"")
         uaddr = join_uaddr("0.0.0.0", arg.port & 0xFFFF).encode()
         return self.mapper.set(call, rpcb(arg.prog, arg.vers, netid, uaddr, b""))
 
     def PMAPPROC_UNSET(self, call: Call, arg: mapping) -> bool:
-        """Both protocols, whichever is named; True if one of them could be taken back."""
+        """Both protocols, whichever the call names; True if one of them could be removed."""
         done = self.mapper.unset(call, arg.prog, arg.vers, NETIDS.values())
         self.mapper.statistics.was_unset(2, success=done)
         return done
 
     @pure
     def PMAPPROC_GETPORT(self, call: Call, arg: mapping) -> int:
-        """The port, of another version of the program if that one is missing, else 0."""
+        """The port, of another version if this one is missing, or 0."""
         netid = NETIDS.get(arg.prot)
         found = self.mapper.registry.find(arg.prog, arg.vers, netid) if netid else None
         port = port_of(found.r_addr) if found else 0
@@ -353,7 +359,7 @@ class Rpcb4Service(_Rpcb, RPCBVERS4.Service):
 
     @pure
     def RPCBPROC_GETVERSADDR(self, call: Call, arg: rpcb) -> bytes:
-        """As GETADDR, but of no other version."""
+        """Like GETADDR, but never the address of another version."""
         netid = call.caller.netid.encode()
         found = self.mapper.registry.find_exactly(arg.r_prog, arg.r_vers, netid)
         return self._answer(call, arg, found, netid)

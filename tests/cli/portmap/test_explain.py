@@ -159,7 +159,7 @@ def test_a_question_that_is_none_is_one_line_and_status_2(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("10.0.0.5 MNT", "argument PROCEDURE: 'MNT' is no procedure; there are"),
+        ("10.0.0.5 MNT", "argument PROCEDURE: 'MNT' is not a procedure; write one of"),
         ("10.0.0.5 GETPORT mount5d", "argument PROGRAM: 'mount5d' is not a program"),
         ("10.0.0.5 DUMP --netid sctp", "argument --netid: 'sctp' is not a transport of this host"),
         ("", "the following arguments are required: SOURCE, PROCEDURE"),

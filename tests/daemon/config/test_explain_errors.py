@@ -53,7 +53,7 @@ def test_every_key_and_rule_that_is_wrong_has_its_line_and_number() -> None:
         ("[daemon]\nloopback = true\nbind = ['::1']",
          "daemon: bind and loopback = true contradict each other; remove one"),
         ("[[rule]]\nthen = 'deny'\nuid = [0]\nfrom = ['loopback']",
-         'rule[0]: uid is of callers over the local socket, and "local" not in from'),
+         'rule[0]: only callers over the local socket have a uid, and from has no "local"'),
     ],
 )  # fmt: skip
 def test_what_is_wrong_as_a_whole_is_one_line(text: str, line: str) -> None:
