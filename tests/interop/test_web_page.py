@@ -160,6 +160,21 @@ def test_markup_in_an_address_is_text_there(page: Page, daemon: RunningDaemon) -
         assert page.locator("main img").count() == 0
 
 
+def test_hostile_registration_is_text(page: Page) -> None:
+    hostile = '"><script>alert(1)</script><img src=x onerror=alert(1)>\u202e\x00__proto__'
+    entry = {
+        "program": PROGRAM, "version": 1, "age": 0,
+        **dict.fromkeys(("name", "netid", "address", "owner", "endpoint"), hostile),
+    }  # fmt: skip
+
+    page.evaluate("(entry) => HANDLERS.added([entry])", entry)
+
+    cells = page.locator(BODY, has_text=str(PROGRAM)).locator("td")
+    for column in (1, 3, 4, 5, 6):
+        assert cells.nth(column).text_content() == hostile
+    assert page.locator("main img, main script").count() == 0
+
+
 def test_calls_are_shown(page: Page, daemon: RunningDaemon) -> None:
     daemon.answers()
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from oncrpc.portmap.web_content import FILES, PAGE
+from oncrpc.portmap.web_content import PAGE, PAGE_FILES
 from oncrpc.programs.rpcb import rpcb
 from support.loops import run
 from support.running import RunningDaemon
@@ -57,12 +57,12 @@ def test_registrations_are_json(tmp_path: Path) -> None:
     assert (nfs["name"], nfs["version"], nfs["address"]) == ("nfs", 3, "0.0.0.0.8.1")
 
 
-@pytest.mark.parametrize("path", FILES)
+@pytest.mark.parametrize("path", PAGE_FILES)
 def test_page_files_are_served_with_their_type(tmp_path: Path, path: str) -> None:
     reply = fetched(tmp_path, path)
 
     assert reply.status == 200
-    assert (reply.body, reply.headers["Content-Type"]) == FILES[path]
+    assert (reply.body, reply.headers["Content-Type"]) == PAGE_FILES[path]
 
 
 class Parts(HTMLParser):
@@ -85,7 +85,7 @@ def test_page_has_nothing_inline_or_foreign() -> None:
     parts = Parts()
     parts.feed((PAGE / "index.html").read_text())
 
-    served = {*FILES, "/metrics", "/healthz", "/api/registrations"}
+    served = {*PAGE_FILES, "/metrics", "/healthz", "/api/registrations"}
     assert {place for place in parts.places if place[0] != "#"} <= served
     assert parts.inline == []
 

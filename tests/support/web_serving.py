@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from oncrpc.daemon.config.values import place_of
 from oncrpc.daemon.web.content import StaticFile, WebContent, event
-from oncrpc.daemon.web.open import opened, shown
+from oncrpc.daemon.web.open import opened, web_server
 from oncrpc.portmap.app import PortMapper
 from support.daemons import LOCALHOST, Daemon, listening, stateful
 
@@ -32,7 +32,7 @@ async def showing(tmp_path: Path, **options: object) -> AsyncIterator[Daemon]:
     with listening(setup) as listeners:
         listeners.web = opened(place_of(f"{LOCALHOST}:0"), modules=PortMapper.web_modules)
         made = setup.daemon(listeners)
-        async with shown(listeners.web, made.content):
+        async with web_server(listeners.web, made.content):
             made.start()
             try:
                 yield made
@@ -100,7 +100,7 @@ async def served(content: WebContent | None = None) -> AsyncIterator[Address]:
     assert sock is not None
     with sock:
         host, port = sock.getsockname()
-        async with shown(sock, lambda: content or SomeContent()):
+        async with web_server(sock, lambda: content or SomeContent()):
             yield host, port
 
 

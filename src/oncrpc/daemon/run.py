@@ -177,7 +177,7 @@ async def serve(
     """Run a daemon, which is made in the event loop, until a signal ends it."""
     daemon = make()
     obeyed = Signals(daemon, image=origin.image, locks=locks, notifier=Notifier())
-    async with web.shown(daemon.listeners.web, daemon.content):
+    async with web.web_server(daemon.listeners.web, daemon.content):
         obeyed.watch()
         daemon.start()
         obeyed.obey()

@@ -17,7 +17,7 @@ from oncrpc.portmap.vocabulary import VERSIONS, VOCABULARY
 if TYPE_CHECKING:
     from oncrpc.portmap.app import PortMapper
 
-FAMILIES = Families("portmap")
+METRICS = Families("portmap")
 NUMBERS = {
     (version.vers, VOCABULARY.name(procedure)): number
     for version in VERSIONS
@@ -36,18 +36,18 @@ class PortmapMetrics:
     def __call__(self) -> Iterator[Metric]:
         """All metrics."""
         status = self.app.report(common_status(self.app.daemon), listed=0)
-        yield FAMILIES.build(status.version)
+        yield METRICS.build(status.version)
         dispatcher = self.app.daemon.server.dispatcher
         if isinstance(dispatcher, Observed):
-            yield from FAMILIES.calls(_counted(status), dispatcher.outcomes)
-        yield FAMILIES.gauges(
+            yield from METRICS.calls(_counted(status), dispatcher.outcomes)
+        yield METRICS.gauges(
             "registrations", "Registrations by netid.", "netid", self._registered()
         )
         yield from _of_changes(status)
         yield from _of_traffic(status)
         yield from _of_store(status)
         yield from _of_liveness(status)
-        yield FAMILIES.reloads(status.reloads)
+        yield METRICS.reloads(status.reloads)
 
     def _registered(self) -> Mapping[str, int]:
         """Registrations by netid, counted once for every generation of the registry."""
@@ -68,30 +68,28 @@ def _counted(status: Status) -> Iterator[ProcedureCount]:
 def _of_changes(status: Status) -> Iterator[Metric]:
     sets = {str(each.version): each.set for each in status.changes}
     unsets = {str(each.version): each.unset for each in status.changes}
-    yield FAMILIES.counts("sets", "SETs that succeeded.", "version", sets)
-    yield FAMILIES.counts("unsets", "UNSETs that succeeded.", "version", unsets)
+    yield METRICS.counts("sets", "SETs that succeeded.", "version", sets)
+    yield METRICS.counts("unsets", "UNSETs that succeeded.", "version", unsets)
 
 
 def _of_traffic(status: Status) -> Iterator[Metric]:
     netids = dict.fromkeys((each.netid for each in status.sockets if each.netid[:3] != "udp"), 0)
-    yield from FAMILIES.traffic(
+    yield from METRICS.traffic(
         refusals=status.refusals,
         drops={name: getattr(status.drops, name) for name in status.drops.__struct_fields__},
         connections=netids | status.connections,
     )
-    yield FAMILIES.gauge(
-        "forwards_pending", "Forwarded calls under way.", status.forwarding.pending
-    )
+    yield METRICS.gauge("forwards_pending", "Forwarded calls under way.", status.forwarding.pending)
 
 
 def _of_store(status: Status) -> Iterator[Metric]:
     if status.state is None:
         return
-    yield FAMILIES.gauge(
+    yield METRICS.gauge(
         "store_journal_bytes", "Size of the journal of the registry on disk.", status.state.journal
     )
-    yield FAMILIES.count("store_appends", "Changes written to the journal.", status.state.appends)
-    yield FAMILIES.count(
+    yield METRICS.count("store_appends", "Changes written to the journal.", status.state.appends)
+    yield METRICS.count(
         "store_failures",
         "Attempts to write that failed; the changes were refused.",
         status.state.failures,
@@ -100,9 +98,9 @@ def _of_store(status: Status) -> Iterator[Metric]:
 
 def _of_liveness(status: Status) -> Iterator[Metric]:
     checks = status.liveness
-    yield FAMILIES.count(
+    yield METRICS.count(
         "liveness_checks", "Checks of all registrations for their servers.", checks.checks
     )
-    yield FAMILIES.count(
+    yield METRICS.count(
         "liveness_drops", "Registrations dropped because their servers ended.", checks.dropped
     )

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from oncrpc.portmap.app import PortMapper
 
 PAGE = Path(__file__).with_name("page")
-FILES = read_files(
+PAGE_FILES = read_files(
     PAGE,
     (
         "index.html", "page.js", "chart.js", "table.js", "page.css", "icon.svg",
@@ -27,7 +27,7 @@ FILES = read_files(
 class PortmapContent:
     """What ``daemon.web`` serves for a port mapper (``WebContent``)."""
 
-    files = FILES
+    files = PAGE_FILES
 
     def __init__(self, app: PortMapper) -> None:
         self.app = app

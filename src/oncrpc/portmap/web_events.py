@@ -31,10 +31,10 @@ SECOND = 1.0
 LOOK = 5.0
 """Seconds between two ``daemon`` events, and between two checks whether the servers are alive."""
 
-Key = tuple[int, int, str]
+RegistrationKey = tuple[int, int, str]
 
 
-class Removed(Struct, frozen=True):
+class RemovedRegistration(Struct, frozen=True):
     """The program, version and netid of a registration that was removed."""
 
     program: int
@@ -89,7 +89,7 @@ class RegistryEvents:
 
     def __init__(self, app: PortMapper) -> None:
         self.app = app
-        self._shown: dict[Key, Registered] = {}
+        self._shown: dict[RegistrationKey, Registered] = {}
         self._generation = -1
         self._counts: Counts = []
         self._listing, self._listing_of, self._listing_until = b"", -1, 0.0
@@ -143,7 +143,7 @@ class RegistryEvents:
         """What differs from what was sent before."""
         before, now = self._shown, self._listed()
         self._shown, self._generation = now, self.app.registry.generation
-        kinds: dict[str, list[Registered] | list[Removed]] = {
+        kinds: dict[str, list[Registered] | list[RemovedRegistration]] = {
             "removed": [_removed(each) for key, each in before.items() if key not in now],
             "added": [each for key, each in now.items() if key not in before],
             "changed": [
@@ -158,7 +158,7 @@ class RegistryEvents:
     def _status(self, *, listed: int = MAX_LISTED) -> Status:
         return self.app.report(common_status(self.app.daemon), listed=listed)
 
-    def _listed(self) -> dict[Key, Registered]:
+    def _listed(self) -> dict[RegistrationKey, Registered]:
         found = self._status().registrations
         return {(each.program, each.version, each.netid.lower()): each for each in found}
 
@@ -200,8 +200,8 @@ class RegistryEvents:
         )
 
 
-def _removed(each: Registered) -> Removed:
-    return Removed(each.program, each.name, each.version, each.netid)
+def _removed(each: Registered) -> RemovedRegistration:
+    return RemovedRegistration(each.program, each.name, each.version, each.netid)
 
 
 def _differs(one: Registered, other: Registered) -> bool:

@@ -93,7 +93,7 @@ def test_connections_are_bounded(loop: str) -> None:
 
 def test_source_has_a_share_of_connections() -> None:
     async def scenario() -> None:
-        async with served() as place, holding(place, server.MAX_PER_SOURCE + 1) as held:
+        async with served() as place, holding(place, server.MAX_REQUESTS_PER_SOURCE + 1) as held:
             assert await ended(held[0])
             assert is_open(held[1])
 
@@ -113,7 +113,7 @@ def test_late_header_ends_the_connection(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_unread_response_ends_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "PATIENCE", 0.05)
+    monkeypatch.setattr(server, "RESPONSE_TIME", 0.05)
 
     async def large() -> bytes:
         return b"x" * (64 << 20)
@@ -208,8 +208,8 @@ def test_odd_requests_are_rejected(sent: bytes) -> None:
         request("/healthz", Content_Length="5")
         + b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n",
         request("/healthz", Transfer_Encoding="chunked") + b"0\r\n\r\n" + request("/metrics"),
-        request("/healthz", Connection="keep-alive") + request("/metrics"),
-        request("/healthz", Upgrade="websocket", Connection="Upgrade") + request("/metrics"),
+        request("/healthz", HttpConnection="keep-alive") + request("/metrics"),
+        request("/healthz", Upgrade="websocket", HttpConnection="Upgrade") + request("/metrics"),
         request("/healthz", Expect="100-continue") + request("/metrics"),
     ],
 )

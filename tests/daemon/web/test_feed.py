@@ -8,7 +8,7 @@ import pytest
 
 from oncrpc.daemon.web import feed as module
 from oncrpc.daemon.web.content import event
-from oncrpc.daemon.web.feed import MAX_VIEWERS, MAX_WAITING, RETRY, Feed, Viewer
+from oncrpc.daemon.web.feed import MAX_VIEWERS, MAX_WAITING, RECONNECT, Feed, Viewer
 from support.loops import run, settle
 from support.web_serving import CountedEvents, SomeContent, fetch, served, watching
 
@@ -37,7 +37,7 @@ def test_the_first_event_is_the_snapshot() -> None:
         await feed.close()
         return first
 
-    assert run(scenario()) == RETRY + event("snapshot", 0)
+    assert run(scenario()) == RECONNECT + event("snapshot", 0)
 
 
 def test_every_viewer_gets_every_later_event() -> None:
@@ -64,7 +64,7 @@ def test_changes_before_a_snapshot_go_to_others() -> None:
         source.waiting = [b"added"]
         after = await joined(feed)
         assert await before.next() == b"added"
-        assert (await after.next()).startswith(RETRY + b"event: snapshot")
+        assert (await after.next()).startswith(RECONNECT + b"event: snapshot")
         source.waiting = [b"later"]
         assert await after.next() == b"later"
         await feed.close()

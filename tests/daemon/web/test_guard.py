@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from oncrpc.daemon.web.guard import is_cross_site, is_known
+from oncrpc.daemon.web.guard import is_cross_site, is_known_host
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ from oncrpc.daemon.web.guard import is_cross_site, is_known
     ],
 )
 def test_own_address_and_names_are_known(host: str, here: str) -> None:
-    assert is_known(host, here=here, names=("metrics.example.org",))
+    assert is_known_host(host, here=here, names=("metrics.example.org",))
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_own_address_and_names_are_known(host: str, here: str) -> None:
     ],
 )  # fmt: skip
 def test_other_hosts_are_unknown(host: str) -> None:
-    assert not is_known(host, here="127.0.0.1", names=("metrics.example.org",))
+    assert not is_known_host(host, here="127.0.0.1", names=("metrics.example.org",))
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from oncrpc.daemon.web.room import Room, source_of
+from oncrpc.daemon.web.room import Room, client_source
 from oncrpc.rpc.program import Origin
 
 
@@ -72,4 +72,4 @@ def test_leaving_twice_is_harmless() -> None:
 def test_source_is_an_address_or_a_network(
     peername: tuple[str, int] | None, source: Origin
 ) -> None:
-    assert source_of(peername) == source
+    assert client_source(peername) == source

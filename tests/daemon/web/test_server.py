@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from oncrpc.daemon.web.server import HEADERS, MAX_LINE
+from oncrpc.daemon.web.server import HEADERS, MAX_HEADER_LINE
 from support.loops import run
 from support.web_serving import Reply, SomeContent, asked, fetch, request, served
 
@@ -114,8 +114,8 @@ def test_other_hosts_and_sites_are_refused(headers: dict[str, str], status: int)
     "sent",
     [
         b"junk\r\n\r\n",
-        b"GET /" + b"x" * (MAX_LINE + 1) + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
-        request("/", Cookie="x" * (MAX_LINE + 1)),
+        b"GET /" + b"x" * (MAX_HEADER_LINE + 1) + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        request("/", Cookie="x" * (MAX_HEADER_LINE + 1)),
         b"GET / HTTP/1.1\r\n" + b"".join(b"A%d: b\r\n" % n for n in range(1000)) + b"\r\n",
     ],
 )

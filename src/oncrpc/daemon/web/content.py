@@ -11,7 +11,7 @@ import msgspec
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
-TYPES = {
+MEDIA_TYPES = {
     ".html": "text/html",
     ".js": "text/javascript",
     ".css": "text/css",
@@ -79,7 +79,7 @@ def read_files(folder: Path, names: Iterable[str]) -> dict[str, StaticFile]:
     """
     return {
         "/" if name == "index.html" else f"/{name}": StaticFile(
-            (folder / name).read_bytes(), f"{TYPES[Path(name).suffix]}; charset=utf-8"
+            (folder / name).read_bytes(), f"{MEDIA_TYPES[Path(name).suffix]}; charset=utf-8"
         )
         for name in names
     }

@@ -24,7 +24,7 @@ MAX_WAITING = 64
 TICK = 0.5
 """Seconds between two looks for changes, while somebody watches."""
 
-RETRY = b"retry: 1000\n\n"
+RECONNECT = b"retry: 1000\n\n"
 """Milliseconds after which a browser connects again."""
 
 
@@ -80,7 +80,7 @@ class Feed:
         if not self.running:
             self._task = asyncio.get_running_loop().create_task(self._run())
         viewer = Viewer(drop, source)
-        viewer.send(RETRY + self.source.snapshot())
+        viewer.send(RECONNECT + self.source.snapshot())
         self._viewers.enter(source, viewer)
         return viewer
 

@@ -12,13 +12,13 @@ from collections.abc import Collection, Mapping
 from ipaddress import ip_address
 
 METHODS = ("GET", "HEAD")
-LOCALHOST = "localhost"
+LOCAL_NAME = "localhost"
 HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(?::[0-9]{1,5})?")
-OURS = ("same-origin", "none")
+SAME_SITE = ("same-origin", "none")
 """The Fetch Metadata of requests by our own page, and of those that a person has typed."""
 
 
-def is_known(host: str, *, here: str, names: Collection[str]) -> bool:
+def is_known_host(host: str, *, here: str, names: Collection[str]) -> bool:
     """Whether a Host header is the address of this connection, localhost, or one of the names.
 
     The port is not compared: it may be that of a tunnel.
@@ -30,11 +30,11 @@ def is_known(host: str, *, here: str, names: Collection[str]) -> bool:
     try:
         return ip_address(name.strip("[]")) == ip_address(here.partition("%")[0])
     except ValueError:
-        return name == LOCALHOST or name in names
+        return name == LOCAL_NAME or name in names
 
 
 def is_cross_site(headers: Mapping[str, str]) -> bool:
     """Whether a browser reports a request by a page of another site; a link there is fine."""
     if headers.get("Sec-Fetch-Mode") == "navigate" and headers.get("Sec-Fetch-Dest") == "document":
         return False
-    return headers.get("Sec-Fetch-Site", "none") not in OURS
+    return headers.get("Sec-Fetch-Site", "none") not in SAME_SITE

@@ -26,7 +26,7 @@ SECONDS = (
     "Time to answer a call. Calls answered from the reply cache, in some microseconds, are not"
     " in it."
 )
-Values = Mapping[str, float]
+LabelledValues = Mapping[str, float]
 
 
 class ProcedureCount(NamedTuple):
@@ -53,11 +53,11 @@ class Families:
         """A gauge without labels."""
         return GaugeMetricFamily(f"{self.name}_{name}", text, value=value)
 
-    def counts(self, name: str, text: str, label: str, values: Values) -> Metric:
+    def counts(self, name: str, text: str, label: str, values: LabelledValues) -> Metric:
         """Counters by the value of one label."""
         return _labelled(CounterMetricFamily(f"{self.name}_{name}", text, labels=(label,)), values)
 
-    def gauges(self, name: str, text: str, label: str, values: Values) -> Metric:
+    def gauges(self, name: str, text: str, label: str, values: LabelledValues) -> Metric:
         """Gauges by the value of one label."""
         return _labelled(GaugeMetricFamily(f"{self.name}_{name}", text, labels=(label,)), values)
 
@@ -96,7 +96,9 @@ class Families:
             sum_value=outcomes.seconds,
         )
 
-    def traffic(self, *, refusals: Values, drops: Values, connections: Values) -> Iterator[Metric]:
+    def traffic(
+        self, *, refusals: LabelledValues, drops: LabelledValues, connections: LabelledValues
+    ) -> Iterator[Metric]:
         """What was refused and dropped by cause, and the open connections by netid."""
         yield self.counts("refusals", "Calls refused, by cause.", "cause", refusals)
         yield self.counts(
@@ -107,14 +109,14 @@ class Families:
         )
         yield self.gauges("connections", "Open connections by netid.", "netid", connections)
 
-    def reloads(self, counted: Values) -> Metric:
+    def reloads(self, counted: LabelledValues) -> Metric:
         """How often the configuration was read again."""
         return self.counts(
             "reloads", "Readings of the configuration file by outcome.", "outcome", counted
         )
 
 
-def _labelled(made: CounterMetricFamily | GaugeMetricFamily, values: Values) -> Metric:
+def _labelled(made: CounterMetricFamily | GaugeMetricFamily, values: LabelledValues) -> Metric:
     for key, value in values.items():
         made.add_metric((key,), value)
     return made

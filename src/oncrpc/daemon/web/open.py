@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("oncrpc.daemon.web")
 
 SERVER = "oncrpc.daemon.web.server"
-NEEDED = ("aiohttp", "prometheus_client")
-BACKLOG = 16
-WHY = {
+WEB_PACKAGES = ("aiohttp", "prometheus_client")
+WEB_BACKLOG = 16
+BIND_ERRORS = {
     errno.EACCES: "permission denied; choose a port above 1023",
     errno.EADDRINUSE: "in use; choose another port",
     errno.EADDRNOTAVAIL: "this host has no such address; see 'ip address'",
@@ -42,7 +42,7 @@ def load(modules: Iterable[str] = ()) -> None:
         for module in (SERVER, *modules):
             import_module(module)
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in NEEDED:
+        if (error.name or "").partition(".")[0] not in WEB_PACKAGES:
             raise
         raise StartError(
             f"the web pages need {error.name}, which is not installed; pip install 'oncrpc[web]'"
@@ -89,18 +89,18 @@ def _bound(place: Place) -> socket.socket:
             if family == socket.AF_INET6:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             sock.bind((str(place.address), place.port))
-            sock.listen(BACKLOG)
+            sock.listen(WEB_BACKLOG)
         except OSError:
             sock.close()
             raise
     except OSError as error:
-        reason = WHY.get(error.errno or 0) or os.strerror(error.errno or 0).lower()
+        reason = BIND_ERRORS.get(error.errno or 0) or os.strerror(error.errno or 0).lower()
         raise StartError(f"cannot serve web pages on {place}: {reason}") from None
     return sock
 
 
 @asynccontextmanager
-async def shown(
+async def web_server(
     sock: socket.socket | None, content: Callable[[], WebContent]
 ) -> AsyncIterator[None]:
     """Serve what ``content`` returns for as long as the context lasts; without a socket nothing.

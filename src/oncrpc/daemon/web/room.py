@@ -63,7 +63,7 @@ class Room(Generic[M]):
         return next(iter(own))
 
 
-def source_of(peername: tuple[str, int] | tuple[str, int, int, int] | None) -> Origin:
+def client_source(peername: tuple[str, int] | tuple[str, int, int, int] | None) -> Origin:
     """The source of a connection; None if it has ended already."""
     if peername is None:
         return None

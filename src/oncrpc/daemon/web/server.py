@@ -21,9 +21,9 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from oncrpc.daemon.web.content import StaticFile, WebContent
 from oncrpc.daemon.web.feed import Feed
-from oncrpc.daemon.web.guard import METHODS, is_cross_site, is_known
+from oncrpc.daemon.web.guard import METHODS, is_cross_site, is_known_host
 from oncrpc.daemon.web.metrics import TEXT, MetricsText
-from oncrpc.daemon.web.room import Room, source_of
+from oncrpc.daemon.web.room import Room, client_source
 from oncrpc.rpc.program import Origin
 
 log = logging.getLogger("oncrpc.daemon.web")
@@ -32,17 +32,17 @@ log = logging.getLogger("oncrpc.daemon.web")
 MAX_CONNECTIONS = 64
 """Connections, event streams not counted; one more closes the oldest of the source with most."""
 
-MAX_PER_SOURCE = 32
+MAX_REQUESTS_PER_SOURCE = 32
 """Connections of one source; one more closes its oldest."""
 
-MAX_LINE = 4096
+MAX_HEADER_LINE = 4096
 """Bytes of the first line of a request, and of each header."""
 
 OPTIONS: dict[str, Any] = {
     "logger": log,
     "access_log": None,
-    "max_line_size": MAX_LINE,
-    "max_field_size": MAX_LINE,
+    "max_line_size": MAX_HEADER_LINE,
+    "max_field_size": MAX_HEADER_LINE,
     "lingering_time": 0,
 }
 """Of every connection."""
@@ -50,10 +50,10 @@ OPTIONS: dict[str, Any] = {
 HEADER_TIME = 5.0
 """Seconds for a request to arrive."""
 
-PATIENCE = 10.0
+RESPONSE_TIME = 10.0
 """Seconds for a request to arrive and its response to be read; event streams have no limit."""
 
-CLOSING = 0.1
+HTTP_CLOSE_TIME = 0.1
 """Seconds for responses under way when the daemon ends."""
 
 RESET = struct.pack("@2i", 1, 0)
@@ -100,7 +100,9 @@ class WebServer:
             **{path: partial(_json, made=made) for path, made in content.routes.items()},
             **{path: partial(_file, file=file) for path, file in content.files.items()},
         }
-        self.connections: Room[Connection] = Room(most=MAX_CONNECTIONS, per_source=MAX_PER_SOURCE)
+        self.connections: Room[HttpConnection] = Room(
+            most=MAX_CONNECTIONS, per_source=MAX_REQUESTS_PER_SOURCE
+        )
 
     async def start(self, sock: socket.socket) -> None:
         """Begin to answer."""
@@ -114,12 +116,12 @@ class WebServer:
         self._server.close()
         if self.feed is not None:
             await self.feed.close()
-        await self._http.shutdown(CLOSING)
+        await self._http.shutdown(HTTP_CLOSE_TIME)
 
-    def _connected(self) -> Connection:
-        return Connection(self, self._http)
+    def _connected(self) -> HttpConnection:
+        return HttpConnection(self, self._http)
 
-    def entered(self, connection: Connection) -> None:
+    def entered(self, connection: HttpConnection) -> None:
         """Make room for a new connection."""
         crowded = self.connections.crowded(connection.source)
         if crowded is not None:
@@ -127,7 +129,7 @@ class WebServer:
         self.connections.enter(connection.source, connection)
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        connection = cast(Connection, request.protocol)
+        connection = cast(HttpConnection, request.protocol)
         connection.asked = True
         self.connections.enter(connection.source, connection)
         refused = self._refusal(request)
@@ -151,7 +153,7 @@ class WebServer:
         host = hosts[0] if request.raw_path.startswith("/") else request.host
         transport = request.transport
         here = transport.get_extra_info("sockname")[0] if transport is not None else ""
-        if not is_known(host, here=here, names=self.content.host_names()):
+        if not is_known_host(host, here=here, names=self.content.host_names()):
             return answer("unknown host name; add it to web.names\n", status=421)
         if is_cross_site(request.headers):
             return answer("pages of other sites may not read this\n", status=403)
@@ -166,7 +168,7 @@ class WebServer:
 
     async def _events(self, request: web.BaseRequest, *, feed: Feed) -> web.StreamResponse:
         """Send events for as long as the client reads them."""
-        connection = cast(Connection, request.protocol)
+        connection = cast(HttpConnection, request.protocol)
         if request.method == "HEAD":
             return answer(b"", kind=EVENTS)
         viewer = await feed.join(connection.source, connection.end)
@@ -186,7 +188,7 @@ class WebServer:
             feed.leave(viewer)
 
 
-class Connection(web.RequestHandler):
+class HttpConnection(web.RequestHandler):
     """A connection of one request: ``asked`` once that is complete."""
 
     __slots__ = ("_server", "_timers", "asked", "source", "streaming")
@@ -199,12 +201,12 @@ class Connection(web.RequestHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self.source = source_of(transport.get_extra_info("peername"))
+        self.source = client_source(transport.get_extra_info("peername"))
         self._server.entered(self)
         later = asyncio.get_running_loop().call_later
         self._timers = [
             later(HEADER_TIME, self._end_unless, lambda: self.asked),
-            later(PATIENCE, self._end_unless, lambda: self.streaming),
+            later(RESPONSE_TIME, self._end_unless, lambda: self.streaming),
         ]
 
     def connection_lost(self, exc: BaseException | None) -> None:
