@@ -18,7 +18,7 @@ from typing import Any
 from limits_page import SOURCE, described
 
 PAGES: dict[str, tuple[str, ...]] = {
-    "oncrpc": (),
+    "oncrpc": ("Server",),
     "oncrpc.rpcbind": (),
     "oncrpc.sync": (),
     "oncrpc.sync.rpcbind": (),
@@ -33,6 +33,7 @@ PAGES: dict[str, tuple[str, ...]] = {
 """The modules, and public names that are used through others and are not in ``__all__``."""
 
 HOMES = {
+    "Server": "oncrpc.aio.server",
     "Dispatcher": "oncrpc.rpc.dispatch",
     "opaque_auth": "oncrpc.rpc.prot",
     "auth_flavor": "oncrpc.rpc.prot",

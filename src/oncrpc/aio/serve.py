@@ -115,7 +115,7 @@ def _dispatcher(
     check_kind("duplicates", duplicates, DuplicateCache, NONE)
     check_kind("workers", workers, WorkerPool, NONE)
     if not services:
-        raise ValueError("there is no service to serve")
+        raise ValueError("serve needs at least one service")
     dispatcher = Dispatcher(
         services, clock=time.monotonic, hooks=hooks, auth=auth, duplicates=duplicates
     )

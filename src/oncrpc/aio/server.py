@@ -64,7 +64,7 @@ class Server:
         return f"<Server {', '.join(places)}; connections: {len(self._connections())}>"
 
     def add(self, sock: socket.socket, netid: str, *, limits: Limits | None = None) -> None:
-        """Serve a socket that is bound, and if of a stream listening, as that netid.
+        """Serve a bound socket as that netid; a stream socket must be listening.
 
         With ``limits`` of its own a stream listener has its own pool of connections too.
         """
@@ -139,10 +139,10 @@ class Server:
             await ended.wait()
 
     async def freeze(self, *, drain: float = DRAIN) -> list[Carried]:
-        """Answer nothing more until ``thaw``, and give calls under way ``drain`` seconds.
+        """Answer nothing more until ``thaw``; calls in progress have ``drain`` seconds.
 
-        Whoever asks meanwhile waits in the sockets. The result is what another image of the program
-        needs to go on with the open connections; the descriptors stay ours.
+        Calls that arrive meanwhile wait in the sockets. Returns what another process needs to go on
+        with the open connections; the descriptors stay open here.
         """
         if self._sweeper is not None:
             self._sweeper.cancel()
@@ -164,7 +164,7 @@ class Server:
         self._queue.go_on()
 
     def adopt(self, connections: Iterable[Carried]) -> None:
-        """Go on with connections that another image has frozen, those silent for longest first."""
+        """Go on with connections that another process has frozen, longest silent first."""
         listeners = [e for e in reversed(self.listeners) if isinstance(e, Listener)]
         by_netid = {listener.netid: listener for listener in listeners}
         for carried in connections:
@@ -181,9 +181,9 @@ class Server:
         return [c for pool in self.pools.values() for c in pool.connections]
 
     async def close(self, *, drain: float = DRAIN) -> None:
-        """Stop accepting, give calls under way ``drain`` seconds, then end every connection.
+        """Stop accepting, give calls in progress ``drain`` seconds, then end every connection.
 
-        What is closed already stays so.
+        May be called again.
         """
         if self._sweeper is not None:
             self._sweeper.cancel()
@@ -206,7 +206,7 @@ class Server:
         self._poller.close()
 
     def _stop(self) -> list[Connection]:
-        """Take no further datagram or connection; the connections that there are."""
+        """Accept no further datagram or connection; return the open connections."""
         for endpoint in self.listeners:
             if isinstance(endpoint, UdpEndpoint):
                 endpoint.stop()
@@ -226,7 +226,7 @@ def _shown(endpoint: tuple[str, int]) -> str:
 
 
 def _path_of(name: str | bytes) -> str:
-    """The address of a local socket by its name; whoever looks it up is in another directory."""
+    """The address of a local socket: an absolute path, since clients have other directories."""
     if isinstance(name, bytes):
         return "@" + name[1:].decode()
     return name if name.startswith("/") else os.path.join(os.getcwd(), name)

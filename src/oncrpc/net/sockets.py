@@ -19,7 +19,7 @@ BACKLOG = 4096
 IP_PKTINFO = getattr(socket, "IP_PKTINFO", 8)
 SO_ATTACH_FILTER, SO_DETACH_FILTER, SO_RCVBUFFORCE = 26, 27, 33
 QUEUE = 1 << 20
-"""Bytes of datagrams that the kernel keeps while we are busy, with their overhead."""
+"""Bytes of datagrams that the kernel queues, with their overhead."""
 
 ONLY_CALLS = b"".join(
     struct.pack("@HBBI", *instruction)
@@ -56,10 +56,10 @@ def listen(entry: Transport, host: str, port: int) -> socket.socket:
 def listen_local(path: str) -> socket.socket:
     """A listening local stream socket; ``@name`` is in the abstract namespace.
 
-    A socket file that is there already is replaced: whoever served it is expected to be gone.
+    An existing socket file is replaced: the program that served it is assumed to be gone.
 
     Raises:
-        OSError: no permission, or something at ``path`` that is no socket.
+        OSError: no permission, or a file at ``path`` that is not a socket.
     """
     with _opened(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as sock:
         if path.startswith("@"):
@@ -78,15 +78,15 @@ def listen_local(path: str) -> socket.socket:
 def accept(sock: socket.socket) -> tuple[int, Any]:
     """The descriptor of the next connection, and its source.
 
-    ``sock.accept`` makes an object of it that costs a tenth of what a connection with one call
-    does: ``socket.SocketType``, which that wraps, is enough.
+    ``sock.accept`` would make a ``socket.socket``, which costs a tenth of a connection with one
+    call; callers make the cheaper ``socket.SocketType`` that it wraps.
     """
     accepted: tuple[int, Any] = sock._accept()  # type: ignore[attr-defined]  # not in the stubs
     return accepted
 
 
 def prepare(sock: socket.socket) -> None:
-    """Make a bound socket that somebody else has opened as ours are."""
+    """Set the options of a bound socket that another process has opened."""
     sock.setblocking(False)
     if sock.type == socket.SOCK_DGRAM and sock.family in (socket.AF_INET, socket.AF_INET6):
         _ask_destination(sock)
@@ -113,7 +113,7 @@ def _remove_socket(path: str) -> None:
 
 
 def _ask_destination(sock: socket.socket) -> None:
-    """Have the kernel say with each datagram which address it was sent to."""
+    """Have the kernel report the destination address of each datagram."""
     if sock.family == socket.AF_INET6:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
     else:
@@ -121,13 +121,13 @@ def _ask_destination(sock: socket.socket) -> None:
 
 
 def _admit_calls(sock: socket.socket) -> None:
-    """Have the kernel drop what is no call, and keep more of the calls that wait.
+    """Have the kernel drop everything but calls, and keep a longer queue of them.
 
-    A flood of junk would fill the queue, and the calls of honest clients be dropped with it.
+    Otherwise a flood of junk would fill the queue, and calls of honest clients would be dropped.
     """
     program = (ctypes.c_char * len(ONLY_CALLS)).from_buffer_copy(ONLY_CALLS)
     attached = struct.pack("@HP", len(ONLY_CALLS) // 8, ctypes.addressof(program))
-    with suppress(OSError):  # then the endpoint does it
+    with suppress(OSError):  # the endpoint checks too
         sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, attached)
     try:
         sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, QUEUE)
@@ -142,7 +142,7 @@ def admit_replies(sock: socket.socket) -> None:
 
 
 def join_group(sock: socket.socket, group: str) -> list[str]:
-    """Join an IPv6 group on every interface, for as long as the socket lives; their names."""
+    """Join an IPv6 group on every interface; the names of those joined."""
     joined = []
     for index, name in socket.if_nameindex():
         member = socket.inet_pton(socket.AF_INET6, group) + struct.pack("@I", index)
@@ -155,5 +155,5 @@ def join_group(sock: socket.socket, group: str) -> list[str]:
 
 
 def loopback_interfaces() -> frozenset[int]:
-    """The indices of the interfaces that nothing from outside arrives on."""
+    """The indices of interfaces on which nothing arrives from outside."""
     return frozenset(index for index, name in socket.if_nameindex() if name == "lo")

@@ -1,7 +1,7 @@
 """Credentials: made by the client, judged by the server (RFC 5531 §8, §10, appendix A).
 
 A further flavor is two classes: a ``Flavor`` that makes the client's credentials and checks the
-server's verifiers, and a ``Judge`` that says whom a credential names.
+server's verifiers, and a ``Judge`` that returns the identity in a credential.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ _REFUSED = {
     auth_flavor.AUTH_DH: auth_stat.AUTH_FAILED,
     auth_flavor.RPCSEC_GSS: auth_stat.AUTH_FAILED,
 }
-"""What the flavors that we know and do not serve are answered; others are AUTH_REJECTEDCRED."""
+"""Refusals of flavors that are known but not served; others get AUTH_REJECTEDCRED."""
 
 
 class Principal:
-    """The base of whom the credential of a further flavor names."""
+    """Base class of the identities of further flavors."""
 
 
 Credential = authsys_parms | Principal | None
-"""Who the caller says it is: None for AUTH_NONE. Nothing in AUTH_SYS is proven."""
+"""The identity that the caller claims; None for AUTH_NONE. AUTH_SYS proves nothing."""
 
 Judgement = tuple[Credential, opaque_auth] | auth_stat
-"""Whom a credential names and the verifier of the reply, or why it is refused."""
+"""The identity in a credential and the verifier of the reply, or why it is refused."""
 
 
 def auth_sys(
@@ -83,14 +83,14 @@ class Flavor:
         """
 
     def rejected(self, cred: opaque_auth, stat: auth_stat) -> bool:  # noqa: ARG002
-        """The credential was refused: whether to make the call once more, with a new one."""
+        """The credential was refused: whether to call again with a new one."""
         return False
 
 
 class SysFlavor(Flavor):
-    """AUTH_SYS, and in its place the shorthand that the server has issued (appendix A).
+    """AUTH_SYS, replaced by the shorthand that the server has issued (appendix A).
 
-    Shorthands are of one server: do not share an object between connections to several.
+    A shorthand is valid at one server: do not share this object between several servers.
     """
 
     def __init__(self, cred: opaque_auth) -> None:
@@ -125,14 +125,14 @@ def _issued(verf: opaque_auth) -> opaque_auth:
 
 
 Auth = opaque_auth | Flavor
-"""What ``auth=`` takes: one credential, or what makes them."""
+"""What ``auth=`` takes: a credential, or a ``Flavor`` that makes them."""
 
 
 def flavor_of(auth: Auth) -> Flavor:
-    """What makes the credentials of calls with that ``auth``.
+    """The ``Flavor`` of an ``auth=`` argument.
 
     Raises:
-        TypeError: it is neither.
+        TypeError: it is neither a credential nor a flavor.
     """
     if isinstance(auth, Flavor):
         return auth
@@ -142,10 +142,10 @@ def flavor_of(auth: Auth) -> Flavor:
 
 
 class Judge:
-    """The server's side: says whom a credential names. This one judges as the C servers do."""
+    """The server's side: checks credentials. This one does what the C servers do."""
 
     def judge(self, call: call_body, message: bytes) -> Judgement:  # noqa: ARG002
-        """Whom the call's credential names, or why it is refused; ``message`` is the whole call."""
+        """The identity in the credential, or why it is refused; ``message`` is the whole call."""
         named = judge(call.cred)
         if isinstance(named, auth_stat):
             return named
@@ -155,8 +155,10 @@ class Judge:
 class Shorthands(Judge):
     """Issues an AUTH_SHORT for every AUTH_SYS and honours it (appendix A), which C servers do not.
 
-    The ``most`` shorthands that were used last are remembered; ``random`` makes so many bytes, as
-    ``os.urandom`` does.
+    ``random`` returns a number of random bytes, as ``os.urandom`` does.
+
+    Cache: credentials by shorthand, at most ``most`` of them, those used last; emptied by
+    ``flush``. A client whose shorthand is gone falls back to AUTH_SYS.
     """
 
     def __init__(self, *, random: Callable[[int], bytes], most: int = MAX_SHORTHANDS) -> None:
@@ -168,7 +170,7 @@ class Shorthands(Judge):
         return len(self._named)
 
     def judge(self, call: call_body, message: bytes) -> Judgement:
-        """Honour a shorthand, issue one for AUTH_SYS, and judge the rest as ``Judge`` does."""
+        """Accept a shorthand, issue one for AUTH_SYS, and judge the rest as ``Judge`` does."""
         if call.cred.flavor == auth_flavor.AUTH_SHORT:
             return self._honour(call.cred.body[-SHORTHAND_SIZE:])
         found = super().judge(call, message)
@@ -177,7 +179,7 @@ class Shorthands(Judge):
         return found
 
     def flush(self) -> None:
-        """Forget all shorthands; clients fall back to AUTH_SYS and are issued new ones."""
+        """Forget all shorthands; clients fall back to AUTH_SYS and get new ones."""
         self._named.clear()
         self._issued.clear()
 
@@ -202,13 +204,13 @@ class Shorthands(Judge):
 
 
 def _verifier(shorthand: bytes) -> opaque_auth:
-    """As C clients want it: they decode a credential; others send back all of its bytes."""
+    """C clients decode a credential from the verifier; others send all its bytes back."""
     cred = opaque_auth(auth_flavor.AUTH_SHORT, shorthand)
     return opaque_auth(auth_flavor.AUTH_SHORT, codec(opaque_auth).encode(cred))
 
 
 def judge(cred: opaque_auth) -> authsys_parms | auth_stat | None:
-    """Whom the credential names, or why it is refused."""
+    """The identity in a credential, or why it is refused."""
     if cred.flavor == auth_flavor.AUTH_NONE:
         return None
     if cred.flavor == auth_flavor.AUTH_SYS:
@@ -227,5 +229,5 @@ def _judge_sys(body: bytes) -> authsys_parms | auth_stat:
 
 
 def response_verifier(cred: opaque_auth, verf: opaque_auth) -> opaque_auth:
-    """The verifier of the reply: AUTH_NONE, save that AUTH_SYS gets its own back, as in C."""
+    """The verifier of the reply: AUTH_NONE, but AUTH_SYS gets its own back, as in C."""
     return verf if cred.flavor == auth_flavor.AUTH_SYS and verf.body else AUTH_NONE

@@ -1,9 +1,9 @@
-"""The client half: calls under way, their retransmission, and what each reply means (RFC 5531 §9).
+"""The client half: calls in progress, retransmission, and the meaning of replies (RFC 5531 §9).
 
-No socket and no clock: the driver sends what ``Pending.message`` holds, feeds what arrives, and
-asks ``due`` what has become of the time. A reply that nobody waits for is dropped by its xid. A
-call that ``feed`` gives back and that is not done is to be sent again: its credential was refused,
-and it has a new one.
+There is no socket and no clock here. The driver sends ``Pending.message``, passes what arrives to
+``feed``, and asks ``due`` which calls have timed out or must be sent again. A reply that belongs to
+no call is dropped by its xid. A call that ``feed`` returns and that is not done must be sent again:
+its credential was refused, and it has a new one.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ LAST_RETRY = 8.0
 """Seconds between two sendings of a call over UDP, at most."""
 
 FEW = 64
-"""Times of calls that are over: so many are kept however few calls are under way."""
+"""Times of ended calls that may stay in the heap however few calls are in progress."""
 
 EMPTY_VERIFIER = 8
 """Bytes of AUTH_NONE at the end of a header."""
@@ -70,9 +70,11 @@ _REFUSALS: dict[accept_stat, type[CallError]] = {
 
 
 class Pending:
-    """A call under way. When it is done, ``result`` or ``error`` is set.
+    """A call in progress. When it is ``done``, ``result`` or ``error`` is set.
 
-    At ``due_at`` it is to be sent again, or has timed out.
+    At ``due_at``, the earlier of ``deadline`` and ``retry_at``, it has timed out or must be sent
+    again. ``message`` is the call to send; its arguments begin at ``arguments_at``. ``waiter``
+    belongs to the driver.
     """
 
     __slots__ = (
@@ -107,9 +109,9 @@ class Pending:
 
 
 class Calls:
-    """The calls of one socket. ``retransmit`` is for datagrams: a stream loses nothing.
+    """The calls in progress on one socket. ``retransmit`` is for datagrams.
 
-    ``place`` is where they go, for the text of errors.
+    ``place`` is the peer, for the text of errors.
     """
 
     def __init__(
@@ -132,7 +134,7 @@ class Calls:
         timeout: float,
         auth: Auth | None = None,
     ) -> Pending:
-        """Begin a call: its message is to be sent now; times are in seconds.
+        """Begin a call whose message must be sent now; times are in seconds.
 
         Raises:
             XdrError: the arguments are not of the declared types.
@@ -163,7 +165,7 @@ class Calls:
         return self._xid, cred, header
 
     def feed(self, message: bytes) -> Pending | None:
-        """Take a reply; the call that it finishes, or None if it belongs to no call."""
+        """Take a reply; return its call, or None if it belongs to no call."""
         call = self._pending.get(int.from_bytes(message[:4], "big"))
         if call is None or message[4:8] != REPLY:
             return None
@@ -180,17 +182,17 @@ class Calls:
             call.finish(error=self._of(call, error))
         except XdrError as error:
             call.finish(error=self._of(call, ProtocolError(f"a malformed reply: {error}")))
-        except Exception as bug:  # of a flavor: whoever calls would wait for ever
+        except Exception as bug:  # of a flavor, foreign code: else the caller would wait for ever
             call.finish(error=bug)
         return call
 
     def _of(self, call: Pending, error: OncRpcError) -> OncRpcError:
-        """The error, with what was called and where."""
+        """Add to an error what was called and where."""
         error.procedure, error.place = call.procedure, self.place
         return error
 
     def _begin_again(self, call: Pending, stat: auth_stat) -> bool:
-        """The credential was refused: once the flavor may have the call made with another one."""
+        """After a refused credential: the flavor may once ask for a call with another one."""
         if call.had_new_cred or not call.flavor.rejected(call.cred, stat):
             return False
         arguments = call.message[call.arguments_at :]
@@ -202,11 +204,11 @@ class Calls:
         return True
 
     def forget(self, call: Pending) -> None:
-        """Nobody waits for the call any more; a late reply will be dropped."""
+        """Forget a call; a late reply will be dropped."""
         self._pending.pop(call.xid, None)
 
     def fail(self, error: OncRpcError) -> list[Pending]:
-        """The connection is gone: every call under way ends with the error."""
+        """End every call in progress with an error, because the connection is gone."""
         calls = list(self._pending.values())
         self._pending.clear()
         self._times.clear()
@@ -215,14 +217,14 @@ class Calls:
         return calls
 
     def next_deadline(self) -> float | None:
-        """When ``due`` is to be asked next, None while no call is under way."""
+        """When to ask ``due`` next; None while no call is in progress."""
         times = self._times
         while times and not self._holds(times[0]):
             heapq.heappop(times)
         return times[0][0] if times else None
 
     def due(self, now: float) -> list[Pending]:
-        """Calls whose time has come: those ``done`` have timed out, the others are to be resent."""
+        """Calls that are due: those that are ``done`` have timed out, resend the others."""
         due: list[Pending] = []
         while (at := self.next_deadline()) is not None and at <= now:
             call = self._pending[heapq.heappop(self._times)[1]]
@@ -243,8 +245,8 @@ class Calls:
     def _time(self, call: Pending) -> None:
         """Note when the call is due.
 
-        A call that ends leaves its time behind, which is dropped when it is the next one, or when
-        most that are noted are such.
+        The time of an ended call stays in the heap until it comes first, or until most times there
+        are of ended calls: removing it at once would take a search.
         """
         times = self._times
         if len(times) > FEW + 2 * len(self._pending):
@@ -254,7 +256,7 @@ class Calls:
         heapq.heappush(times, (call.due_at, call.xid))
 
     def _holds(self, noted: tuple[float, int]) -> bool:
-        """Whether the call is under way, and due then."""
+        """Whether the noted call is in progress, and due at the noted time."""
         call = self._pending.get(noted[1])
         return call is not None and call.due_at == noted[0]
 
@@ -266,27 +268,27 @@ def call_header(xid: int, called: tuple[int, int, int], *, cred: opaque_auth) ->
 
 
 def results_at(message: bytes) -> int:
-    """Where the results start in a reply; a refusal is raised.
+    """Where the results begin in a reply; raises a refusal.
 
     Raises:
-        CallError: the peer refused. XdrError, ProtocolError: the bytes are no reply.
+        CallError: the peer refused. XdrError, ProtocolError: the bytes are not a reply.
     """
     if message[4:8] != REPLY:
-        raise ProtocolError("a message that is no reply")
+        raise ProtocolError("a message that is not a reply")
     reply, offset = _reply(message)
     _check(reply)
     return offset
 
 
 def _reply(message: bytes) -> tuple[accepted_reply | rejected_reply, int]:
-    """A reply, and where it ends and its results start."""
+    """A reply, and where its results begin."""
     found, offset = codec(rpc_msg).decode_from(message)
     reply: accepted_reply | rejected_reply = found.body.body.body  # type: ignore[union-attr]  # the message type is REPLY
     return reply, offset
 
 
 def _check(reply: accepted_reply | rejected_reply) -> None:
-    """Raise what the reply refuses."""
+    """Raise the refusal in a reply."""
     match reply:
         case rejected_reply(_, mismatch_info(low, high)):
             raise RpcMismatch(low, high)

@@ -1,8 +1,8 @@
-"""The server half: a call's bytes to its procedure and arguments, or to the exact refusal (§9).
+"""The server half: from the bytes of a call to the bytes of its reply (RFC 5531 §9).
 
-The order is that of the C servers: RPC version, credential, program, version, procedure, arguments.
-Each refusal has one cause. A reply is bytes; None where silence is the answer: bytes that are no
-call, or a procedure that is silent about its failures.
+Checks are made in the order of the C servers: RPC version, credential, program, version, procedure,
+arguments. Each refusal has one cause. A reply is bytes, or None if nothing is sent: for example
+when a procedure is silent about its failures.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ log = logging.getLogger("oncrpc.rpc")
 Reply = bytes | None
 Before = Callable[[Call], Awaitable[None] | None]
 NULL = 0
-"""The procedure that does nothing (§12.1): may run twice, and its floods push nothing out."""
+"""The procedure that does nothing (§12.1). It may run twice, so it takes no room in the cache."""
 
 LARGEST_DATAGRAM = 65507
 """Bytes of UDP's payload over IPv4."""
@@ -79,7 +79,7 @@ SUCCEEDED = struct.pack(
     *(auth_flavor.AUTH_NONE, 0),  # the verifier
     accept_stat.SUCCESS,
 )
-"""What is between the xid and the results, with no verifier; made without the codec of replies."""
+"""The bytes between the xid and the results, with no verifier; packed once, without a codec."""
 
 _ACCEPT_STATS: dict[type[CallError], accept_stat] = {
     ProgramUnavailable: accept_stat.PROG_UNAVAIL,
@@ -124,10 +124,10 @@ class Dispatcher:
         """Serve one more version, under its program's number or another one, such as a transient.
 
         Raises:
-            ValueError: the version is served already. TypeError: it is no service.
+            ValueError: the version is served already. TypeError: it is not a service.
         """
         if not isinstance(service, Service):
-            raise TypeError(f"{service!r} is no service: an instance of a Service is")
+            raise TypeError(f"{service!r} is not an instance of a Service")
         version = service.version
         number = version.prog if prog is None else prog
         versions = self._programs.setdefault(number, {})
@@ -142,7 +142,7 @@ class Dispatcher:
         """The reply to one call, or an awaitable of it.
 
         Raises:
-            ProtocolError: the bytes are no call; a stream is to be closed, a datagram dropped.
+            ProtocolError: the bytes are not a call; close the stream, or drop the datagram.
         """
         try:
             call, handler = self._admit(message, caller)
@@ -153,7 +153,7 @@ class Dispatcher:
             return None
         except ProtocolError:
             raise
-        except Exception as bug:  # of the judge, or of ``before``
+        except Exception as bug:  # of the program's judge or ``before``: not the caller's fault
             log.error("a call of %s was not admitted", caller, exc_info=bug)
             return refuse(message[:4], SystemFailure())
         if asked is not None:
@@ -183,7 +183,7 @@ class Dispatcher:
         return self._run(call, handler)
 
     def _admit(self, message: bytes, caller: Caller) -> tuple[Call, Callable[..., Any]]:
-        """Everything up to the procedure: the call, and who handles it."""
+        """All checks before the arguments; the call, and its handler."""
         body, offset = _call_body(message)
         judged = self.auth.judge(body, message)
         if not isinstance(judged, tuple):
@@ -239,11 +239,11 @@ class Dispatcher:
             return _cacheable(call, reply) if self.reply_cache and is_pure(handler) else reply
         except (KeyboardInterrupt, SystemExit):
             raise
-        except BaseException as error:  # nothing was awaited: a cancellation is not ours
+        except BaseException as error:  # also CancelledError: nothing was awaited, so a bug
             return self._refused(call, handler, error)
 
     def _run_within(self, call: Call, handler: Callable[..., Any]) -> Reply | Awaitable[Reply]:
-        """The same within the hooks; what they swallow is a failure all the same."""
+        """The same within the hooks; an error that they swallow is a failure nevertheless."""
         with ExitStack() as entered:
             for hook in self.hooks:
                 entered.enter_context(hook(call))
@@ -276,7 +276,7 @@ class Dispatcher:
             with entered:
                 return success(call, call.procedure.encode_result(await result))
             raise SystemFailure
-        except Exception as error:
+        except Exception as error:  # a refusal, or a bug of the handler or of a hook
             return self._refused(call, handler, error)
 
     def _refused(self, call: Call, handler: Callable[..., Any], error: BaseException) -> Reply:
@@ -289,16 +289,16 @@ class Dispatcher:
             return None
         try:
             return refuse(call.message[:4], error, call.verf)
-        except ValueError as bug:  # a refusal whose numbers fit no reply
+        except ValueError as bug:  # a refusal with numbers that cannot be encoded
             log.error("%r failed", call.procedure, exc_info=bug)
             return refuse(call.message[:4], SystemFailure(), call.verf)
 
 
 def _call_body(message: bytes) -> tuple[call_body, int]:
     if len(message) < 12:
-        raise ProtocolError(f"a message of {len(message)} bytes is no call")
+        raise ProtocolError(f"a message of {len(message)} bytes is not a call")
     if int.from_bytes(message[4:8], "big") != msg_type.CALL:
-        raise ProtocolError("a message that is no call")
+        raise ProtocolError("a message that is not a call")
     if int.from_bytes(message[8:12], "big") != RPC_VERSION:
         raise RpcMismatch(RPC_VERSION, RPC_VERSION)
     try:
@@ -308,7 +308,7 @@ def _call_body(message: bytes) -> tuple[call_body, int]:
 
 
 def success(call: Call, results: bytes) -> bytes:
-    """The reply to a call that was carried out."""
+    """The reply to a call that succeeded."""
     if call.verf is AUTH_NONE:
         return call.message[:4] + SUCCEEDED + results
     data = accepted_reply_data(accept_stat.SUCCESS, None)
@@ -332,7 +332,7 @@ def _cacheable(call: Call, reply: bytes) -> bytes:
 
 
 def refuse(xid: bytes, refusal: CallError, verf: opaque_auth = AUTH_NONE) -> bytes:
-    """The reply of §9 that says why a call was not carried out."""
+    """The reply that says why a call was refused (RFC 5531 §9)."""
     match refusal:
         case RpcMismatch(low=low, high=high):
             return _denied(xid, reject_stat.RPC_MISMATCH, mismatch_info(low, high))

@@ -33,10 +33,10 @@ def record_mark(length: int) -> bytes:
 class RecordReader:
     """Bytes in, whole records out, bounded by ``max_record`` bytes and ``max_fragments``.
 
-    What is held is never more than the bounds and what was fed last: a header that announces too
-    much is refused before its data is awaited. Fragments are joined as they come, so that small
-    ones cost no more than their bytes, and nothing is kept of what was read. How many that were so
-    far is ``joined``: what a record costs is not its length alone.
+    At most the bounds and the last data fed are held: a header that announces too much is refused
+    before its data arrives. Fragments are joined as they come, so that small ones cost no more than
+    their bytes. ``joined`` counts the fragments joined so far: the cost of a record is not only its
+    length.
     """
 
     def __init__(self, *, max_record: int = MAX_RECORD, max_fragments: int = MAX_FRAGMENTS) -> None:
@@ -49,17 +49,17 @@ class RecordReader:
 
     @property
     def within_record(self) -> bool:
-        """Some bytes of a record are here, but not all of them."""
+        """Whether some bytes of a record have arrived, but not all."""
         return bool(len(self._buffer) > self._at or self._fragments)
 
     @property
     def held(self) -> int:
-        """Bytes that are kept here."""
+        """How many bytes are held."""
         return len(self._buffer) + len(self._record)
 
     @property
     def unread(self) -> bytes:
-        """Bytes that, fed to another reader, bring it to where this one is."""
+        """Bytes that bring another reader to the state of this one."""
         begun = len(self._record).to_bytes(4, "big") + self._record if self._fragments else b""
         return begun + self._buffer[self._at :]
 
@@ -73,12 +73,12 @@ class RecordReader:
             self._buffer, self._at = rest, 0
 
     def forget(self) -> None:
-        """Let go of what is here."""
+        """Drop everything that is held."""
         self._buffer, self._record = b"", bytearray()
         self._at = self._fragments = 0
 
     def records(self) -> Iterator[bytes]:
-        """Whole records, oldest first; may be left at any time and gone on with later.
+        """Whole records, oldest first; iteration may stop and be resumed at any time.
 
         Raises:
             LimitExceeded: a record or its number of fragments is beyond the bounds; the stream
@@ -111,14 +111,14 @@ class RecordReader:
             self._buffer, self._at = self._rest(), 0
 
     def _check(self, length: int) -> None:
-        """Whether a fragment may come of that length."""
+        """Refuse a fragment of that length that exceeds a bound."""
         if len(self._record) + length > self.max_record:
             raise LimitExceeded(f"a record of over {self.max_record} bytes")
         if self._fragments >= self.max_fragments:
             raise LimitExceeded(f"a record of over {self.max_fragments} fragments")
 
     def _rest(self) -> bytearray:
-        """The bytes that were not read yet, which more can be added to."""
+        """The bytes that are not read yet, in a buffer that can be extended."""
         if not isinstance(self._buffer, bytearray):
             return bytearray(self._buffer[self._at :])
         del self._buffer[: self._at]
