@@ -1,4 +1,4 @@
-"""Serve with hooks around every call: a log, counts, and who may call.
+"""Serve with hooks around every call: a log, counts, and access control.
 
 It needs no port mapper: ``python examples/serve_with_hooks.py``
 """

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from oncrpc import sync
+from oncrpc.client.mapper_address import MapperAddress
 from oncrpc.client.port_mapper import RPCB_ABSTRACT, RPCB_SOCKET, MapperClient
 from oncrpc.errors import (
     AddressError,
@@ -440,3 +442,60 @@ def test_refused_transient_numbers_are_an_error(monkeypatch: pytest.MonkeyPatch)
 
     with pytest.raises(NotRegistered, match="transient program numbers were refused"):
         sync.run(mapper.set_transient(1, {"tcp": "0.0.0.0.8.1"}))
+
+
+class Listing(RPCBVERS4.Service):
+    """Lists a program in two versions over TCP and TCP over IPv6."""
+
+    def RPCBPROC_DUMP(self, call: Call) -> list[rp__list]:
+        return [
+            rp__list(rpcb(9, vers, netid, uaddr, b"root"))
+            for netid, uaddr in ((b"tcp", b"0.0.0.0.8.1"), (b"tcp6", b"::.8.2"))
+            for vers in (1, 2)
+        ]
+
+
+def elsewhere(*services: Service) -> tuple[Hosts, MapperClient]:
+    """A port mapper at an IPv4 address and port, and its client."""
+    hosts = at_host(*services, port=10111)
+    return hosts, MapperClient(hosts, only=MapperAddress(HOST, 10111))
+
+
+def test_only_mapper_is_asked_about_every_host() -> None:
+    hosts, mapper = elsewhere(Rpcb4(b"192.0.2.9.4.4"))
+
+    assert sync.run(mapper.getport("files.example", 9, 1, "tcp")) == 0x404
+    assert hosts.dialed == [("tcp", HOST, 10111)]
+
+
+@pytest.mark.parametrize("vers", [1, 7])
+def test_unreachable_netid_is_looked_up_in_dump(vers: int) -> None:
+    """GETADDR answers for the netid of its own transport, and IPv4 cannot reach tcp6."""
+    hosts, mapper = elsewhere(Listing())
+
+    assert sync.run(mapper.getport("files.example", 9, vers, "tcp6")) == 2050
+    assert hosts.dialed == [("tcp", HOST, 10111)]
+
+
+def test_program_missing_from_the_list_is_not_registered() -> None:
+    _, mapper = elsewhere(Listing())
+    why = f"program 10 version 1 is not registered for tcp6 with the port mapper at {HOST} port"
+
+    with pytest.raises(NotRegistered, match=re.escape(why)):
+        sync.run(mapper.getaddr("", 10, 1, "tcp6"))
+
+
+def test_only_local_socket_is_asked_for_local_addresses() -> None:
+    hosts = Hosts({("local", "/tmp/it", 0): [Rpcb4(b"/run/service")]})
+    mapper = MapperClient(hosts, only=MapperAddress("/tmp/it", 0))
+
+    assert sync.run(mapper.getaddr("", 9, 1, "local")) == "/run/service"
+
+
+def test_mapper_client_shows_its_port_mapper() -> None:
+    _, mapper = elsewhere()
+
+    assert repr(mapper) == "<MapperClient at 192.0.2.1 port 10111>"
+    assert repr(MapperClient(Hosts({}))).startswith("<MapperClient at port 111, for this host @")
+    local = MapperClient(Hosts({}), only=MapperAddress("/tmp/it", 0))
+    assert repr(local) == "<MapperClient at /tmp/it>"
