@@ -14,8 +14,9 @@ V = TypeVar("V")
 class Bounded(OrderedDict[K, V]):
     """A mapping of at most ``most`` entries; the oldest one makes room for a new one.
 
-    Reading is that of a dictionary. Write with ``keep`` only. The oldest entry is the one that was
-    written first, or, if entries are read with ``use``, the one that was not used for longest.
+    Read it as a dictionary, write with ``keep`` only. The oldest entry is the one that was written
+    first; or, if entries are read with ``use``, the one that was neither written nor used for
+    longest.
     """
 
     __slots__ = ("most",)
@@ -25,8 +26,9 @@ class Bounded(OrderedDict[K, V]):
         self.most = most
 
     def keep(self, key: K, value: V) -> bool:
-        """Add or replace an entry; whether another one had to make room."""
+        """Add or replace an entry, which is the newest then; whether another one made room."""
         self[key] = value
+        self.move_to_end(key)
         if len(self) <= self.most:
             return False
         self.popitem(last=False)

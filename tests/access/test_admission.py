@@ -321,14 +321,14 @@ def test_new_rules_hold_for_callers_that_are_known() -> None:
     assert refused(mapper, REMOTE, GETPORT, NFS_PORT)
 
 
-def test_callers_are_forgotten_when_they_are_many() -> None:
+def test_remembered_callers_are_bounded() -> None:
     made = made_admission()
     made.configure(rules(DENY_UDP), FakeHosts())
 
     for number in range(MAX_CALLERS + 1):
         made.open_to(changed(REMOTE, source=(f"10.0.{number >> 8}.{number & 255}", 700, 0)))
 
-    assert made.remembered == 1
+    assert made.remembered == MAX_CALLERS
 
 
 def test_welcome_hosts_are_forgotten_when_they_are_many(monkeypatch: pytest.MonkeyPatch) -> None:

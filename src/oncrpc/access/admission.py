@@ -13,6 +13,7 @@ from typing import Protocol
 from oncrpc.access.call_lines import CallLog, Refusal
 from oncrpc.access.rules import ALLOW, Asker, Relevant, Rule, Then, relevant
 from oncrpc.access.vocabulary import NULL
+from oncrpc.caching import Bounded
 from oncrpc.errors import AuthError
 from oncrpc.rpc import Call, Caller, NoReply
 from oncrpc.rpc.prot import auth_stat
@@ -57,9 +58,9 @@ class Admission:
 
     ``generation`` grows whenever a decision may have changed; reading it looks at the hosts' files.
 
-    Two caches have a ``CallerKey`` as their key and at most ``MAX_CALLERS`` entries; a full one is
-    emptied. ``_relevant`` has the rules that match a caller, until ``configure``. ``_allowed`` has
-    the callers that hosts_access lets in, until ``configure`` or a new generation of the hosts'
+    Two caches have a ``CallerKey`` as their key and at most ``MAX_CALLERS`` entries; the oldest
+    makes room. ``_relevant`` has the rules that match a caller, until ``configure``. ``_allowed``
+    has the callers that hosts_access lets in, until ``configure`` or a new generation of the hosts'
     rules; refused callers are not kept, so a stranger's refusals take no memory here.
     """
 
@@ -67,8 +68,8 @@ class Admission:
         self._rules: Sequence[Rule] = ()
         self._hosts: HostsRules | None = None
         self._changes = 0
-        self._relevant: dict[CallerKey, Relevant] = {}
-        self._allowed: set[CallerKey] = set()
+        self._relevant = Bounded[CallerKey, Relevant](MAX_CALLERS)
+        self._allowed = Bounded[CallerKey, None](MAX_CALLERS)
         self._allowed_in = 0  # the generation of the hosts' rules that _allowed belongs to
         self._unjudged = Counter[str]()
         self._call_log, self._vocabulary = call_log, call_log.vocabulary
@@ -138,9 +139,8 @@ class Admission:
         key = _key(caller)
         found = self._relevant.get(key)
         if found is None:
-            if len(self._relevant) >= MAX_CALLERS:
-                self._relevant.clear()
-            found = self._relevant[key] = relevant(self._rules, Asker.of(caller))
+            found = relevant(self._rules, Asker.of(caller))
+            self._relevant.keep(key, found)
         return found
 
     def _ask_hosts(self, hosts: HostsRules, call: Call) -> Awaitable[None] | None:
@@ -176,9 +176,7 @@ class Admission:
         if not allowed:
             self._carry_out("deny", call)
         elif keep:
-            if len(self._allowed) >= MAX_CALLERS:
-                self._allowed.clear()
-            self._allowed.add(_key(call.caller))
+            self._allowed.keep(_key(call.caller), None)
 
     def _is_allowed(self, hosts: HostsRules, caller: Caller) -> bool:
         """Whether it is known that hosts_access lets the caller in."""

@@ -130,5 +130,4 @@ class UdpLimits:
             bucket = TokenBucket(self.replies, self.burst, self.clock())
             self._buckets[network] = bucket
         self._recent.keep(network, bucket)
-        self._recent.move_to_end(network)
         return bucket

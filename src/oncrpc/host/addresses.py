@@ -12,9 +12,10 @@ from __future__ import annotations
 import socket
 import struct
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from oncrpc.caching import Bounded
 
 RTM_NEWROUTE, RTM_GETROUTE = 24, 26
 NLM_F_REQUEST = 1
@@ -84,8 +85,8 @@ class OwnAddresses:
         ask: Callable[[str], bool] = is_local,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.lifetime, self.most, self.ask, self.clock = lifetime, most, ask, clock
-        self._known: OrderedDict[str, tuple[bool, float]] = OrderedDict()
+        self.lifetime, self.ask, self.clock = lifetime, ask, clock
+        self._known = Bounded[str, tuple[bool, float]](most)
 
     def forget(self) -> None:
         """Empty the cache."""
@@ -98,8 +99,5 @@ class OwnAddresses:
         if known is not None and now < known[1]:
             return known[0]
         own = self.ask(host)
-        self._known[host] = (own, now + self.lifetime)
-        self._known.move_to_end(host)
-        if len(self._known) > self.most:
-            self._known.popitem(last=False)
+        self._known.keep(host, (own, now + self.lifetime))
         return own

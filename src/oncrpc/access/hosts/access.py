@@ -24,6 +24,7 @@ from oncrpc.access.hosts.libwrap import Busy, Libwrap, LibwrapQuestion, question
 from oncrpc.access.hosts.names import LIFETIME, Names
 from oncrpc.access.hosts.patterns import UNKNOWN, NamedHost, NameNeeded, host_at
 from oncrpc.access.hosts.rules import DaemonId, HostsDecision, judge
+from oncrpc.caching import Bounded
 from oncrpc.host.threads import Threads
 
 log = logging.getLogger("oncrpc.access.hosts")
@@ -69,7 +70,7 @@ class HostsAccess:
         self._daemon, self._paths, self._clock = daemon, (allow, deny), clock
         self._names = names or Names(clock=clock)
         self._threads, self._turn = Threads[bool | None](1), asyncio.Lock()
-        self._decisions: dict[tuple[str, str], HostsDecision] = {}
+        self._decisions = Bounded[tuple[str, str], HostsDecision](MAX_DECISIONS)
         self._forget_at: float | None = None
         self._warned: frozenset[str] = frozenset()
         self._libwrap, self._given = libwrap, False
@@ -159,9 +160,7 @@ class HostsAccess:
         return host, local if self._tables.by_local else ""
 
     def _keep(self, host: str, local: str, decision: HostsDecision) -> None:
-        if len(self._decisions) >= MAX_DECISIONS:
-            del self._decisions[next(iter(self._decisions))]
-        self._decisions[self._key(host, local)] = decision
+        self._decisions.keep(self._key(host, local), decision)
 
     def _at_once(self, host: str, local: str) -> HostsDecision | None:
         """The decision, None if something has to be looked up first."""

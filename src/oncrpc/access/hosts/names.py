@@ -10,6 +10,7 @@ from functools import partial
 from ipaddress import ip_address
 
 from oncrpc.access.hosts.patterns import PARANOID, UNKNOWN, host_at
+from oncrpc.caching import Bounded
 from oncrpc.host.threads import Threads
 
 MAX_RUNNING = 16
@@ -47,7 +48,7 @@ class Names:
         self._resolver = resolver or resolve
         self._clock, self._deadline = clock, deadline
         self._threads = Threads[str](running)
-        self._names: dict[str, tuple[str, float]] = {}
+        self._names = Bounded[str, tuple[str, float]](MAX_NAMES)
         self._asking: dict[str, asyncio.Future[str]] = {}
 
     def known(self, address: str) -> str | None:
@@ -77,10 +78,7 @@ class Names:
         del self._asking[address]
         if answer.cancelled():
             return
-        self._names.pop(address, None)
-        if len(self._names) >= MAX_NAMES:
-            del self._names[next(iter(self._names))]
-        self._names[address] = answer.result(), self._clock() + LIFETIME
+        self._names.keep(address, (answer.result(), self._clock() + LIFETIME))
 
 
 def reverse(address: str) -> str | None:
