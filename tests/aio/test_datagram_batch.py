@@ -68,7 +68,7 @@ def test_slots_are_sent_back_where_they_came_from(pair: Pair) -> None:
 
 
 @pytest.mark.usefixtures("_way")
-def test_a_reply_in_a_slot_takes_the_next_xid(pair: Pair) -> None:
+def test_reply_in_slot_takes_next_xid(pair: Pair) -> None:
     batch = Batch(pair[0])
     pair[1].send(b"xid1 asks")
     batch.receive()

@@ -178,7 +178,7 @@ def test_replies_that_made_room_were_counted(monkeypatch: pytest.MonkeyPatch) ->
     run(scenario())
 
 
-def test_a_batch_of_one_client_is_answered_in_order() -> None:
+def test_batch_of_one_client_is_answered_in_order() -> None:
     async def scenario() -> None:
         with desk() as made:
             made.answer((0, asks(1)))

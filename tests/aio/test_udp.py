@@ -101,7 +101,7 @@ def test_a_call_that_is_too_long_is_refused(
     assert caplog.messages == [f"udp: a call from 127.0.0.1 is over {DATAGRAM} bytes"]
 
 
-def test_a_reply_beyond_the_limit_is_a_system_error() -> None:
+def test_reply_beyond_the_limit_is_system_error() -> None:
     async def scenario() -> None:
         async with endpoint() as (_, _, port):
             with Client() as client:
@@ -334,7 +334,7 @@ def test_a_refusal_that_is_longer_is_not_sent() -> None:
     run(scenario())
 
 
-def test_a_late_reply_is_no_longer_than_its_call() -> None:
+def test_late_reply_is_not_longer_than_call() -> None:
     found = fitting(bytes(41), bytes(40), trusted=False, most=9000)
     assert found == refuse(bytes(4), SystemFailure())
 

@@ -51,7 +51,7 @@ def over_v6(asked: bytes, *, interface: int = ETHERNET, source: str = "2001:db8:
     return route_of(from_v6(source, 3), control, PORT, loopbacks=frozenset({LO}))
 
 
-def test_an_ipv4_reply_leaves_from_the_address_asked_by_any_interface() -> None:
+def test_ipv4_reply_leaves_from_the_called_address() -> None:
     route = over_v4(HERE)
 
     assert (route.host, route.local, route.to_group) == ("192.0.2.9", ("192.0.2.1", PORT, 0), False)
@@ -60,7 +60,7 @@ def test_an_ipv4_reply_leaves_from_the_address_asked_by_any_interface() -> None:
     assert route.message == message(socket.IPPROTO_IP, IP_PKTINFO, reply)
 
 
-def test_a_broadcast_is_seen_and_answered_from_the_address_of_the_interface() -> None:
+def test_broadcast_is_answered_from_the_interface_address() -> None:
     route = over_v4(BROADCAST)
 
     assert (route.local, route.to_group) == (("192.0.2.1", PORT, 0), True)
@@ -88,7 +88,7 @@ def test_another_ipv6_address_is_answered_by_any_interface() -> None:
     assert route.control[2] == struct.pack("@16sI", GLOBAL, 0)
 
 
-def test_the_reply_to_a_call_to_the_group_leaves_from_an_own_address_on_that_interface() -> None:
+def test_multicast_reply_leaves_from_that_interface() -> None:
     route = over_v6(GROUP, interface=LO, source="::1")
 
     assert (route.local, route.to_group) == (("::1", PORT, 0), True)
@@ -96,7 +96,7 @@ def test_the_reply_to_a_call_to_the_group_leaves_from_an_own_address_on_that_int
     assert route.control[2] == struct.pack("@16sI", bytes(16), LO)
 
 
-def test_without_a_descriptor_left_a_call_to_the_group_has_no_address(
+def test_multicast_without_descriptor_has_no_address(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def none_left(*_: object) -> socket.socket:

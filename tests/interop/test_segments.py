@@ -1,6 +1,6 @@
-"""Replies that leave together arrive as they would have one by one, whatever the network is like.
+"""Segmented replies arrive as single ones would, also with a small MTU and a short queue.
 
-Of a cable the one end is the endpoint's host's, and the other its client's.
+The endpoint and its client are on two hosts, with a cable between them.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ Found = tuple[int, int, str]
 
 
 class Much(ECHO_V1.Service):
-    """Its results are as long as one likes, and remembered."""
+    """MUCH is pure, and its result as long as the caller wants."""
 
     generation = 0
 
@@ -65,7 +65,7 @@ class Much(ECHO_V1.Service):
 
 
 class Watched(Batch):
-    """A batch that remembers how long the trains were that the kernel took."""
+    """A batch that remembers how many segments each message had that the kernel took."""
 
     def __init__(self, sock: socket.socket) -> None:
         super().__init__(sock)
@@ -132,7 +132,7 @@ class Desk:
             count -= arrived
 
     def replies(self, count: int) -> list[Found]:
-        """So many replies, or those that come in time."""
+        """That many replies, or those that arrive in time."""
         found = list[Found]()
         while len(found) < count:
             try:
@@ -143,7 +143,7 @@ class Desk:
         return found
 
     def told(self, *asked: str, size: int = 8) -> list[Found]:
-        """What the calls are answered with from memory; the same without trains."""
+        """The replies to the calls from the cache; they are the same without segments."""
         for address in dict.fromkeys(asked):
             self.ask(address, address, size=size)
             self.replies(2)
@@ -161,9 +161,7 @@ def all_from(*asked: str, size: int = 8) -> list[Found]:
 
 @pytest.mark.parametrize("size", [8, 960])
 @pytest.mark.parametrize("address", [OURS, ALSO_OURS, OURS6, LINK_LOCAL])
-def test_replies_that_leave_together_come_from_the_address_that_was_asked(
-    cable: Cable, address: str, size: int
-) -> None:
+def test_segments_come_from_the_called_address(cable: Cable, address: str, size: int) -> None:
     async def scenario() -> None:
         desk = Desk(cable, ipv6=":" in address)
         together = desk.batch.can_segment
@@ -175,7 +173,7 @@ def test_replies_that_leave_together_come_from_the_address_that_was_asked(
     run(scenario())
 
 
-def test_calls_to_several_addresses_that_arrive_together_are_answered_from_each(
+def test_each_called_address_answers_its_calls(
     cable: Cable,
 ) -> None:
     async def scenario() -> None:
@@ -187,7 +185,7 @@ def test_calls_to_several_addresses_that_arrive_together_are_answered_from_each(
     run(scenario())
 
 
-def test_what_is_longer_than_the_cable_takes_arrives_all_the_same(cable: Cable) -> None:
+def test_replies_beyond_the_mtu_arrive(cable: Cable) -> None:
     cable.host.sh("ip link set near mtu 576")
     cable.peer.sh("ip link set far mtu 576")
 
@@ -201,7 +199,7 @@ def test_what_is_longer_than_the_cable_takes_arrives_all_the_same(cable: Cable) 
     run(scenario())
 
 
-def test_a_short_queue_lets_as_many_replies_through_as_it_has_room_for(cable: Cable) -> None:
+def test_a_short_queue_passes_what_fits(cable: Cable) -> None:
     need("tc")
     cable.host.sh(QUEUE)
 
@@ -217,7 +215,7 @@ def test_a_short_queue_lets_as_many_replies_through_as_it_has_room_for(cable: Ca
     run(scenario())
 
 
-def test_a_caller_that_cannot_be_answered_does_not_keep_others_from_theirs(cable: Cable) -> None:
+def test_an_unreachable_caller_does_not_delay_others(cable: Cable) -> None:
     async def scenario() -> None:
         desk = Desk(cable)
         together = desk.batch.can_segment

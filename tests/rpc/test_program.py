@@ -68,7 +68,7 @@ def test_a_procedure_knows_its_version_and_name() -> None:
         (BARE.ONE, ("5",), "BARE.ONE(arg1): expected unsigned int, got str"),
     ],
 )  # fmt: skip
-def test_an_argument_without_bytes_is_named_with_its_procedure(
+def test_unencodable_argument_is_named_with_its_procedure(
     procedure: AnyProcedure, arguments: tuple[Any, ...], error: str
 ) -> None:
     with pytest.raises(XdrError) as raised:
@@ -77,7 +77,7 @@ def test_an_argument_without_bytes_is_named_with_its_procedure(
     assert str(raised.value) == error
 
 
-def test_what_fails_once_and_not_again_is_told_as_it_failed() -> None:
+def test_error_that_does_not_recur_is_raised() -> None:
     class Moody:
         """Is a number from the second time on."""
 
@@ -104,13 +104,13 @@ def test_versions_of_one_program_share_no_procedure() -> None:
     assert PMAP_VERS.procedures.keys() == set(range(6))
 
 
-def test_a_service_has_what_its_class_overrides_and_null() -> None:
+def test_service_has_overridden_procedures_and_null() -> None:
     counter = Counter()
 
     assert counter.handlers() == {0: counter.NULL, 1: counter.ADD, 2: counter.READ}
 
 
-def test_a_handler_may_come_from_a_class_beside_the_generated_one() -> None:
+def test_handler_may_come_from_another_base_class() -> None:
     class Adding:
         def ADD(self, call: Call, arg: int) -> int:
             return arg
@@ -129,7 +129,7 @@ def test_a_handler_of_a_base_class_counts() -> None:
     assert More().handlers().keys() == {0, 1, 2, 3}
 
 
-def test_a_service_without_procedures_still_has_the_null_procedure() -> None:
+def test_empty_service_has_the_null_procedure() -> None:
     service = COUNTER_V5.Service()
 
     assert service.handlers() == {0: service.NULL}
@@ -169,7 +169,7 @@ def test_another_number_of_arguments_is_a_misuse(arguments: tuple[object, ...]) 
         COUNTER_V3.NAME.encode_arguments(arguments)
 
 
-def test_a_result_reaches_to_the_end_of_the_message() -> None:
+def test_result_reaches_the_end_of_the_message() -> None:
     assert COUNTER_V3.ADD.encode_result(7) == words(7)
     assert COUNTER_V3.ADD.decode_result(words(0, 7), 4) == 7
     with pytest.raises(XdrError, match="ADD, byte 4: 4 bytes left over"):
@@ -190,7 +190,7 @@ def test_a_procedure_without_result_returns_none() -> None:
     assert COUNTER_V3.NULL.decode_result(b"head", 4) is None
 
 
-def test_a_client_with_options_makes_the_same_calls_with_them() -> None:
+def test_client_with_options_makes_the_same_calls() -> None:
     link = MemoryLink([Counter()], timeout=10.0)
     client = COUNTER_V3.Client(link)
     hurried = client.with_options(timeout=1.0)
@@ -212,7 +212,7 @@ def test_options_are_added_to_those_that_there_are() -> None:
     assert patient.options == as_nobody.options | {"timeout": 9.0}
 
 
-def test_a_caller_over_the_network_has_a_host_and_a_port() -> None:
+def test_network_caller_has_host_and_port() -> None:
     caller = Caller("udp", ("192.0.2.1", 700, 0), ("192.0.2.2", 111, 0))
 
     assert (caller.host, caller.port) == ("192.0.2.1", 700)
@@ -229,7 +229,7 @@ def test_callers_are_equal_whatever_process_it_is() -> None:
     assert "pidfd" not in repr(one)
 
 
-def test_a_caller_over_a_local_socket_has_a_user() -> None:
+def test_local_caller_has_a_user() -> None:
     caller = Caller("local", uid=1000)
 
     assert (caller.host, caller.port, caller.local_host, caller.local_port) == ("", 0, "", 0)

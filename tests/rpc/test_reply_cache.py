@@ -49,7 +49,7 @@ def test_a_reply_is_found_by_circumstances_and_call() -> None:
     assert calls_in(cache, "tcp") == []
 
 
-def test_a_reader_never_sees_replies_from_before_a_change() -> None:
+def test_reader_never_sees_replies_before_a_change() -> None:
     subject = Subject()
     cache = ReplyCache(subject)
     cache.replies("udp", 0.0)
@@ -60,7 +60,7 @@ def test_a_reader_never_sees_replies_from_before_a_change() -> None:
     assert calls_in(cache) == []
 
 
-def test_a_call_that_changes_the_subject_is_not_repeated() -> None:
+def test_call_that_changes_the_subject_is_uncached() -> None:
     subject = Subject()
     cache = ReplyCache(subject)
     cache.replies("udp", 0.0)

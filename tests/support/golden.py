@@ -111,7 +111,7 @@ async def port_mapper(
     registered: Iterable[rpcb] = (),
     forwarding: bool = False,
     as_111: bool = True,
-    remembering: bool = True,
+    caching: bool = True,
     now: Callable[[], float] = time.time,
 ) -> AsyncIterator[PortMapper]:
     """Our services behind real sockets, with the registrations of a scenario."""
@@ -122,7 +122,7 @@ async def port_mapper(
         mapper.services(),
         clock=time.monotonic,
         before=partial(counted, mapper),
-        reply_cache=mapper.reply_cache if remembering else None,
+        reply_cache=mapper.reply_cache if caching else None,
     )
     network, local = limits(Application.max_record)
     server = Server(dispatcher, limits=network, local_limits=local)

@@ -133,10 +133,10 @@ AnyProcedure: TypeAlias = Procedure[Any, *tuple[Any, ...]]
 
 
 class Encoded(bytes):
-    """The bytes of a result: a handler may return them for the result that they stand for."""
+    """An encoded result. A handler may return it in place of the result."""
 
     def standing_for(self, _: type[R]) -> R:
-        """Itself, for the type checker the result."""
+        """The same object; the type checker takes it for the result."""
         return cast(R, self)
 
 
@@ -206,7 +206,7 @@ class Caller:
         self.pid, self.pidfd = pid, pidfd
 
     def _compared(self) -> tuple[object, ...]:
-        """All but the process, which says nothing more of who calls."""
+        """Everything but the process: it is the same caller from another process."""
         place = (self.netid, self.source, self.local, self.uid)
         return (*place, self.loopback, self.datagram, self.to_group)
 
@@ -222,7 +222,7 @@ class Caller:
 
     @property
     def origin(self) -> Origin:
-        """Who has a share: an IPv4 address, an IPv6 /64, or the user at a local socket."""
+        """The key that limits per source use: an IPv4 address, an IPv6 /64, or a local user."""
         if self.source is None:
             return self.uid
         host = self.source[0]
@@ -240,12 +240,12 @@ class Caller:
 
     @property
     def local_host(self) -> str:
-        """The address that was asked, empty over a local socket."""
+        """The address that was called, empty over a local socket."""
         return self.local[0] if self.local else ""
 
     @property
     def local_port(self) -> int:
-        """The port that was asked, 0 over a local socket."""
+        """The port that was called, 0 over a local socket."""
         return self.local[1] if self.local else 0
 
     def __str__(self) -> str:
@@ -254,7 +254,7 @@ class Caller:
 
 
 class Call:
-    """What a handler may want to know of the call besides its arguments.
+    """A call as its handler sees it, besides the arguments.
 
     ``credential`` is None for AUTH_NONE and an ``authsys_parms`` for AUTH_SYS.
     """
@@ -284,7 +284,7 @@ class Call:
 
 
 Hook = Callable[[Call], AbstractContextManager[object]]
-"""Stands around a call: entered before its arguments are decoded, left when its outcome is known.
+"""Makes a context around a call, from before its arguments are decoded until it has an outcome.
 
 It refuses the call by raising a ``CallError``. A refusal, ``NoReply`` or a bug of the handler
 passes through it as an exception.
@@ -409,7 +409,7 @@ def check_client(client: object) -> None:
 
 
 def silent(handler: F) -> F:
-    """Mark a handler that answers success only: what fails gets no reply, save AUTH_ERROR."""
+    """Mark a handler that replies to success only; of its errors only AUTH_ERROR is sent."""
     handler.__silent__ = True  # type: ignore[attr-defined]  # read by is_silent
     return handler
 
@@ -420,7 +420,7 @@ def is_silent(handler: Callable[..., Any]) -> bool:
 
 
 def idempotent(handler: F) -> F:
-    """Mark a handler that may run twice for one call: its replies over UDP are not remembered."""
+    """Mark a handler that may run twice for one call; the duplicate cache leaves it out."""
     handler.__idempotent__ = True  # type: ignore[attr-defined]  # read by is_idempotent
     return handler
 
@@ -456,7 +456,7 @@ class Service:
         return {NULLPROC: self.NULL} | found
 
     def _has(self, procedure: AnyProcedure) -> bool:
-        """Whether the class has its own of the procedure, not the generated one or none."""
+        """Whether the class overrides the procedure of the generated class."""
         generated = next(cls for cls in type(self).__mro__ if "version" in vars(cls))
         ours = getattr(type(self), procedure.name, None)
         return ours is not getattr(generated, procedure.name, None)

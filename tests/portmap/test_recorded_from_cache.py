@@ -1,4 +1,4 @@
-"""The fast path and the slow path are one: every recorded call is answered alike by both."""
+"""Every recorded call gets the same reply with and without a reply cache."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from support.golden import Exchange, exchanges, outcome, port_mapper
 from support.loops import run
 
 TIMES = 3
-"""The first is worked out; the second and the third may come from memory."""
+"""The first call is dispatched; the second and the third may be answered from the cache."""
 
 REGISTERED = [
     rpcb(100005, 3, b"udp", b"0.0.0.0.3.3", b"superuser"),
@@ -24,10 +24,10 @@ RECORDED = exchanges("S1", "S6a", "S8")
 Seen = list[tuple[str, list[tuple[str, bytes]]]]
 
 
-async def replies(path: Path, recorded: list[Exchange], *, remembering: bool) -> tuple[Seen, bytes]:
-    """What becomes of each call, sent several times; and what GETSTAT says of them all."""
+async def replies(path: Path, recorded: list[Exchange], *, caching: bool) -> tuple[Seen, bytes]:
+    """The outcome of each call, sent several times, and the statistics after all of them."""
     registered = {"registered": REGISTERED, "now": lambda: 1_700_000_000.0}
-    async with port_mapper(path, remembering=remembering, **registered) as mapper:  # type: ignore[arg-type]  # a table of options
+    async with port_mapper(path, caching=caching, **registered) as mapper:  # type: ignore[arg-type]  # a table of options
         seen = [
             (exchange.key, [await outcome(mapper, exchange) for _ in range(TIMES)])
             for exchange in recorded
@@ -38,8 +38,8 @@ async def replies(path: Path, recorded: list[Exchange], *, remembering: bool) ->
 @pytest.mark.slow
 def test_cached_replies_equal_recorded_ones(tmp_path: Path) -> None:
     async def scenario() -> None:
-        slow, counted = await replies(tmp_path / "slow", RECORDED, remembering=False)
-        fast, remembered = await replies(tmp_path / "fast", RECORDED, remembering=True)
+        slow, counted = await replies(tmp_path / "slow", RECORDED, caching=False)
+        fast, remembered = await replies(tmp_path / "fast", RECORDED, caching=True)
         assert fast == slow
         assert remembered == counted
 
@@ -47,7 +47,7 @@ def test_cached_replies_equal_recorded_ones(tmp_path: Path) -> None:
 
 
 def test_recorded_calls_use_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Else the test above would compare the slow path with itself."""
+    """Otherwise the test above would compare the slow path with itself."""
     handled, handle = [0], Dispatcher.handle
 
     def counted(self: Dispatcher, message: bytes, caller: object) -> object:
@@ -59,11 +59,11 @@ def test_recorded_calls_use_the_cache(tmp_path: Path, monkeypatch: pytest.Monkey
     async def scenario() -> None:
         asked = [e for e in RECORDED if e.transport == "udp" and e.outcome == "reply"]
         counts = []
-        for remembering in (False, True):
+        for caching in (False, True):
             handled[0] = 0
-            path = tmp_path / str(remembering)
-            await replies(path, asked, remembering=remembering)
+            path = tmp_path / str(caching)
+            await replies(path, asked, caching=caching)
             counts.append(handled[0])
-        assert counts[1] <= counts[0] - 40  # refusals and probes are worked out each time
+        assert counts[1] <= counts[0] - 40  # refusals and probes are dispatched each time
 
     run(scenario())
