@@ -1,13 +1,18 @@
-"""How many calls does the port mapper answer, beside the C rpcbind, and how soon?
+"""How many calls does the port mapper answer, and how soon, compared with the C rpcbind?
 
-Each daemon runs in namespaces of its own and on one core, the load generator on another. A round
-measures every case with every daemon in turn, so that ratios hold on a busy machine; printed are
-the medians of the rounds, and how far the rounds were apart. "per cpu" is the ratio of calls a
-second of processor time, and "echo" what share of them it is that ``echo.c`` has, which does no
-more than send datagrams back. ``load.c`` keeps calls outstanding with batched system calls and
-checks every reply.
+Each daemon runs in its own namespaces and on one core, the load generator on another. A round
+measures every case with every daemon in turn, so that ratios hold on a busy machine. The table has
+the medians of the rounds, and the lowest and highest ratio. "per cpu" is the ratio of calls for
+each second of processor time; "echo" is the same compared with ``echo.c``, which only sends
+datagrams back. ``load.c`` keeps calls outstanding with batched system calls and checks every reply.
 
     sudo .venv/bin/python bench/portmap.py [--quick] [--json FILE]
+
+A change is measured against another checkout, which has its own ``.venv``. Rounds with the code
+before and after the change alternate; "change" is the ratio per second of processor time:
+
+    git worktree add ../before main && make -C ../before .venv/.installed
+    sudo .venv/bin/python bench/portmap.py --before ../before
 """
 
 from __future__ import annotations
@@ -28,17 +33,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from portmap_cases import CASES, ECHO, Case
-from portmap_inside import LOOP
+from portmap_inside import BEFORE, LOOP, OURS
 
 HERE = Path(__file__).parent
-OURS, THEIRS = "ours", "C rpcbind"
+THEIRS = "C rpcbind"
 DAEMONS = (THEIRS, OURS, ECHO)
 Values = dict[str, dict[str, list[list[float]]]]
 """By case and daemon, for every round the value, and for rates that a second of processor time."""
 
 
 class Target(NamedTuple):
-    """What a ratio of ours to the C daemon's should be."""
+    """The goal for a ratio of ours to the C daemon's."""
 
     at_least: float | None = None
     at_most: float | None = None
@@ -51,36 +56,46 @@ def build(directory: str) -> None:
         subprocess.run(["gcc", "-O2", "-Wall", "-o", program, source], check=True)
 
 
-def inside(daemon: str, entries: int, seconds: float, directory: str, names: list[str]) -> Any:
-    """Measure cases with one daemon, in namespaces of its own."""
+class Setting(NamedTuple):
+    """How to measure: seconds for each case, the folder of the programs, and another checkout."""
+
+    seconds: float
+    directory: str
+    before: str
+
+
+def inside(daemon: str, entries: int, names: list[str], setting: Setting) -> Any:
+    """Measure cases with one daemon, in its own namespaces."""
+    seconds, directory, before = setting
     command = [
         "unshare", "-n", "-m", "-p", "-f", "--kill-child", "--mount-proc",
         sys.executable, str(HERE / "portmap_inside.py"),
-        json.dumps([daemon, entries, seconds, directory, names]),
+        json.dumps([daemon, entries, seconds, directory, names, before]),
     ]  # fmt: skip
     done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
     return json.loads(done.stdout)
 
 
-def rounds(count: int, cases: list[Case], seconds: float, directory: str) -> Values:
-    """The values of every case, daemon by daemon."""
+def rounds(count: int, cases: list[Case], setting: Setting) -> Values:
+    """The values of every case by daemon. With another checkout only the two are measured."""
     found: Values = defaultdict(lambda: defaultdict(list))
     sizes = sorted({case.entries for case in cases})
     present = [d for d in DAEMONS if d != THEIRS or shutil.which("rpcbind")]
+    present = [BEFORE, OURS] if setting.before else present
     for number in range(count):
         for daemon in present if number % 2 == 0 else present[::-1]:
             for entries in sizes:
                 names = [c.name for c in cases if c.entries == entries and c.fits(daemon)]
                 if names:
                     progress(f"round {number + 1} of {count}: {daemon}, {entries} entries")
-                    for name, value in inside(daemon, entries, seconds, directory, names).items():
+                    for name, value in inside(daemon, entries, names, setting).items():
                         found[name][daemon].append(value)
     progress("")
     return found
 
 
 def progress(text: str) -> None:
-    """Say on a terminal what is being measured."""
+    """Show on a terminal what is being measured."""
     if sys.stderr.isatty():
         sys.stderr.write(f"\r\x1b[K{text}")
         sys.stderr.flush()
@@ -92,12 +107,15 @@ def rows(cases: list[Case], found: Values) -> Iterator[dict[str, Any]]:
         values = found[case.name]
         medians = {name: statistics.median(v[0] for v in each) for name, each in values.items()}
         ratios = ratios_of(values, OURS, THEIRS, which=0)
+        changes = ratios_of(values, OURS, BEFORE, which=1)
+        changes = changes or ratios_of(values, OURS, BEFORE, which=0)
         yield {
             "case": case.name,
             "unit": case.unit,
             **medians,
             "ratio": median_or_none(ratios),
-            "spread": (min(ratios), max(ratios)) if ratios else None,
+            "spread": spread(ratios) or spread(changes),
+            "change": median_or_none(changes),
             "per cpu": median_or_none(ratios_of(values, OURS, THEIRS, which=1)),
             "of ceiling": median_or_none(ratios_of(values, OURS, ECHO, which=1)),
             "target": case.target,
@@ -112,6 +130,11 @@ def ratios_of(
     return [a[which] / b[which] for a, b in pairs if len(a) > which and b[which]]
 
 
+def spread(ratios: list[float]) -> tuple[float, float] | None:
+    """The lowest and the highest ratio."""
+    return (min(ratios), max(ratios)) if ratios else None
+
+
 def median_or_none(values: list[float]) -> float | None:
     """The median of some values, None of none."""
     return statistics.median(values) if values else None
@@ -119,16 +142,16 @@ def median_or_none(values: list[float]) -> float | None:
 
 def table(found: list[dict[str, Any]]) -> str:
     """The rows as text."""
-    columns = ("case", "unit", THEIRS, OURS, "ratio", "rounds", "per cpu", "echo", "target")
-    lines = [[*columns]]
+    paired = any(row["change"] for row in found)
+    other = BEFORE if paired else THEIRS
+    ratios = ("change",) if paired else ("ratio", "per cpu")
+    lines = [["case", "unit", other, OURS, *ratios, "rounds", "echo", "target"]]
     for row in found:
-        spread = "{:.2f}-{:.2f}".format(*row["spread"]) if row["spread"] else ""
+        apart = "{:.3f}-{:.3f}".format(*row["spread"]) if row["spread"] else ""
         share = f"{row['of ceiling']:.0%}" if row["of ceiling"] else ""
-        values = [f"{row[name]:.4g}" if name in row else "" for name in (THEIRS, OURS)]
-        ratio, per_cpu = (f"{row[name]:.2f}x" if row[name] else "" for name in ("ratio", "per cpu"))
-        lines.append(
-            [row["case"], row["unit"], *values, ratio, spread, per_cpu, share, row["target"]]
-        )
+        values = [f"{row[name]:.4g}" if name in row else "" for name in (other, OURS)]
+        shown = [f"{row[name]:.3f}x" if row[name] else "" for name in ratios]
+        lines.append([row["case"], row["unit"], *values, *shown, apart, share, row["target"]])
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
         line[0].ljust(widths[0])
@@ -149,13 +172,14 @@ def machine() -> dict[str, str]:
 
 
 def main() -> int:
-    """Measure, print a table, and write a file."""
+    """Measure, print a table, and write a file if asked."""
     options = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     options.add_argument("--quick", action="store_true", help="fewer cases, one short round")
     options.add_argument("--rounds", type=int, default=5)
     options.add_argument("--seconds", type=float, default=1.0, help="for each measurement")
     options.add_argument("--only", default="", help="cases whose name contains this")
     options.add_argument("--json", metavar="FILE", help="write all values there")
+    options.add_argument("--before", metavar="DIR", default="", help="compare with this checkout")
     given = options.parse_args()
     if os.geteuid() != 0:
         sys.exit("bench/portmap.py: network namespaces need root; run it with sudo")
@@ -164,7 +188,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as directory:
         build(directory)
         compileall.compile_dir(HERE.parent / "src", quiet=1)  # as an installed package is
-        values = rounds(count, cases, seconds, directory)
+        before = str(Path(given.before).resolve()) if given.before else ""
+        if before:
+            compileall.compile_dir(Path(before, "src"), quiet=1)
+        values = rounds(count, cases, Setting(seconds, directory, before))
     found = list(rows(cases, values))
     print("\n".join(f"{name}: {text}" for name, text in machine().items()))
     print(f"{count} rounds of {seconds} s each\n\n{table(found)}")

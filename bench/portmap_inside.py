@@ -1,4 +1,4 @@
-"""Measures one daemon in the namespaces that ``portmap.py`` has made; prints JSON."""
+"""Measure one daemon in the namespaces that ``portmap.py`` has made, and print JSON."""
 
 from __future__ import annotations
 
@@ -20,20 +20,24 @@ from oncrpc.programs.rpcb import RPCBVERS4, rpcb
 
 SERVER, LOAD = {0}, {1 % (os.cpu_count() or 1)}
 SOCKET, PORT = "/run/rpcbind.sock", 111
-COMMANDS = {
-    "C rpcbind": ["rpcbind", "-f"],
-    "ours": [str(Path(sys.executable).with_name("portmap")), "-f", "--liveness", "0"],
-}
+OURS, BEFORE = "ours", "before"
 LOOP = "asyncio"
-"""Ours is measured as it is without the extra; ``PORTMAP_LOOP=uvloop`` measures it with that."""
+"""Without the extra. ``PORTMAP_LOOP=uvloop`` measures with it."""
 
 DEADLINE = 20.0
 NULL = bytes.fromhex(CALLS["NULL"])
 
 
-def start(daemon: str, directory: str) -> tuple[subprocess.Popen[bytes], float]:
-    """Start the daemon on its core; the process, and milliseconds until it answered."""
-    command = COMMANDS.get(daemon) or [f"{directory}/echo", str(PORT)]
+def command_of(daemon: str, directory: str, before: str) -> list[str]:
+    """The command of a daemon; ``before`` is another checkout, with an environment of its own."""
+    scripts = {OURS: Path(sys.executable).parent, BEFORE: Path(before, ".venv", "bin")}
+    if daemon in scripts:
+        return [str(scripts[daemon] / "portmap"), "-f", "--liveness", "0"]
+    return [f"{directory}/echo", str(PORT)] if daemon == ECHO else ["rpcbind", "-f"]
+
+
+def start(command: list[str]) -> tuple[subprocess.Popen[bytes], float]:
+    """Start a daemon on its core; the process, and milliseconds until it answered."""
     began = time.monotonic()
     process = subprocess.Popen(
         command,
@@ -51,7 +55,7 @@ def start(daemon: str, directory: str) -> tuple[subprocess.Popen[bytes], float]:
                 return process, (time.monotonic() - began) * 1e3
             except OSError:
                 continue
-    raise TimeoutError(f"{daemon} did not answer")
+    raise TimeoutError(f"{command[0]} did not answer")
 
 
 def register(entries: int) -> None:
@@ -87,16 +91,18 @@ def with_connections(pid: int) -> float:
 
 
 def processor_time(pid: int) -> float:
-    """Seconds that a process has had of the processor."""
-    with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
-        fields = stat.read().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """Seconds that the threads of a process have run, to the nanosecond; its stat counts ticks."""
+    spent = 0
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # a thread that has ended
+            spent += int((task / "schedstat").read_text(encoding="ascii").split()[0])
+    return spent / 1e9
 
 
 def loaded(case: Case, pid: int, directory: str, seconds: float) -> list[float]:
-    """What the load generator measures, and for rates the same a second of processor time.
+    """The value of the load generator, and for rates the same for each second of processor time.
 
-    The second does not depend on what else the machine does.
+    The latter depends less on what else the machine does.
     """
     before = processor_time(pid)
     place = SOCKET if case.transport == "local" else str(PORT)
@@ -118,12 +124,12 @@ def loaded(case: Case, pid: int, directory: str, seconds: float) -> list[float]:
 
 def main() -> None:
     """Measure, and print the values by case."""
-    daemon, entries, seconds, directory, names = json.loads(sys.argv[1])
+    daemon, entries, seconds, directory, names, before = json.loads(sys.argv[1])
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run"], check=True)
     for path in ("/run/rpcbind", "/run/lock"):
         os.mkdir(path)
-    process, milliseconds = start(daemon, directory)
+    process, milliseconds = start(command_of(daemon, directory, before))
     found: dict[str, Any] = {}
     if daemon != ECHO:
         register(entries)

@@ -119,7 +119,7 @@ def profile(cases: list[Case], given: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as directory:
         build(directory)
         compileall.compile_dir(HERE.parent / "src", quiet=1)
-        process, _ = inside.start(OURS, directory)
+        process, _ = inside.start(inside.command_of(inside.OURS, directory, ""))
         inside.register(cases[0].entries)
         print("\n".join(f"{name}: {text}" for name, text in machine().items()))
         for case in cases:
