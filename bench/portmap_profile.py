@@ -26,7 +26,7 @@ from pathlib import Path
 import portmap_inside as inside
 from portmap_cases import CALLS, Case
 
-from portmap import HERE, OURS, build, machine
+from portmap import HERE, build, machine
 
 CASES = (
     Case("GETPORT", "udp", 64),
