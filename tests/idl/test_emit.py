@@ -107,7 +107,7 @@ EXAMPLES = {
     ),
     "enum of a registry": Example(
         "/* xdrc: registry */\nenum e { A = 1 };",
-        "class e(xdr.Registry):\n    A = 1", "e", "e(9)", words(9),
+        "class e(xdr.OpenEnumeration):\n    A = 1", "e", "e(9)", words(9),
     ),
     "enum with a negative value as C writes it": Example(
         "enum e { A = 0xffffffff };", "A = -1", "e", "e.A", words(-1)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from oncrpc.errors import IdlError
-from oncrpc.idl import Settings, compile_file, compile_text
+from oncrpc.idl import CompileOptions, compile_file, compile_text
 from oncrpc.idl.preprocess import preprocess
 
 cpp = pytest.mark.skipif(shutil.which("cpp") is None, reason="no cpp")
@@ -16,7 +16,7 @@ cpp = pytest.mark.skipif(shutil.which("cpp") is None, reason="no cpp")
 
 def kept(text: str, **define: str) -> list[str]:
     """The lines that are left, without their indentation."""
-    source = preprocess(text, "test.x", settings=Settings(define=dict(define)))
+    source = preprocess(text, "test.x", settings=CompileOptions(define=dict(define)))
     return [line.strip() for line in source.lines if line.strip()]
 
 
@@ -120,7 +120,7 @@ def test_an_included_file_is_found_in_a_folder_of_the_options(tmp_path: Path) ->
     (tmp_path / "inner.x").write_text("const SIZE = 4;\n")
 
     text = compile_text(
-        "#include <inner.x>\n", "test.x", settings=Settings(include=[str(tmp_path)])
+        "#include <inner.x>\n", "test.x", settings=CompileOptions(include=[str(tmp_path)])
     )
 
     assert "SIZE = 4" in text
@@ -180,7 +180,9 @@ def test_more_than_simple_conditions_are_left_to_cpp(text: str) -> None:
 @cpp
 def test_a_constant_of_the_command_line_is_declared_with_cpp_too() -> None:
     text = compile_text(
-        "#if RPC_HDR\ntypedef opaque t<X>;\n#endif", "t.x", settings=Settings(define={"X": "5"})
+        "#if RPC_HDR\ntypedef opaque t<X>;\n#endif",
+        "t.x",
+        settings=CompileOptions(define={"X": "5"}),
     )
 
     assert "X = 5\n\n\nt = Annotated[bytes, xdr.opaque(5)]" in text

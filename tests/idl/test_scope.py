@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from oncrpc.errors import IdlError
-from oncrpc.idl import Settings, compile_file, compile_text
+from oncrpc.idl import CompileOptions, compile_file, compile_text
 from oncrpc.xdr import encode
 from support.compiled import body_of, module_of
 from support.words import words
@@ -85,7 +85,7 @@ def test_one_define_is_a_constant_or_a_type() -> None:
     ],
 )
 def test_an_option_names_a_type(define: str, python: str) -> None:
-    settings = Settings(define={"amount": define})
+    settings = CompileOptions(define={"amount": define})
 
     made = compile_text("typedef int B; struct s { amount a; };", "test.x", settings=settings)
 
@@ -93,7 +93,7 @@ def test_an_option_names_a_type(define: str, python: str) -> None:
 
 
 def test_an_option_names_a_constant() -> None:
-    settings = Settings(define={"SIZE": "BASE * 2"})
+    settings = CompileOptions(define={"SIZE": "BASE * 2"})
 
     made = compile_text("const BASE = 4; typedef opaque t<SIZE>;", "test.x", settings=settings)
 

@@ -120,19 +120,19 @@ class _Reader:
 
     def type(self, type_: model.Type) -> int | None:
         match type_:
-            case model.Scalar(name=name):
+            case model.ScalarType(name=name):
                 return self.number(name)
             case model.Reference(name=name):
                 return self.declared(str(name))
-            case model.Bytes():
+            case model.BytesType():
                 self.octets(type_)
-            case model.Items(element=element):
+            case model.ItemsType(element=element):
                 for _ in range(self.length(type_)):
                     self.type(element)
             case model.Optional(element=element):
                 if self.number("Bool"):
                     self.type(element)
-            case model.Linked(element=element):
+            case model.LinkedType(element=element):
                 while self.number("Bool"):
                     self.type(element)
         return None
@@ -149,7 +149,7 @@ class _Reader:
         self.again += struct.pack(layout, number)
         return int(number)
 
-    def length(self, type_: model.Bytes | model.Items) -> int:
+    def length(self, type_: model.BytesType | model.ItemsType) -> int:
         most = type_.size.value if type_.size else UNLIMITED
         if type_.marker in ("fixed", "vector"):
             return most
@@ -159,7 +159,7 @@ class _Reader:
         self.again += struct.pack(">I", length)
         return int(length)
 
-    def octets(self, type_: model.Bytes) -> None:
+    def octets(self, type_: model.BytesType) -> None:
         length = self.length(type_)
         data = self.take(length)
         if any(self.take(-length % 4)):

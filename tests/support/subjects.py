@@ -47,7 +47,7 @@ def subjects_of(path: str) -> Sequence[Subject]:
 def _element(declared: model.Declared) -> str | None:
     """The element of a chain."""
     match declared:
-        case model.Alias(type=model.Linked(element=element)):
+        case model.Alias(type=model.LinkedType(element=element)):
             return str(element.name)
     return None
 

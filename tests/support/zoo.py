@@ -15,7 +15,7 @@ class colour(enum.IntEnum):
     BLUE = 0x7FFFFFFF
 
 
-class flavor(xdr.Registry):
+class flavor(xdr.OpenEnumeration):
     SWEET = 0
     SOUR = 1
 

@@ -13,7 +13,7 @@ from oncrpc.programs.rpcb import rpcb
 from oncrpc.rpc.prot import authsys_parms
 from oncrpc.xdr import Double, Float, Hyper, Int, UHyper, UInt, encode
 from oncrpc.xdr.misfit import misfit
-from oncrpc.xdr.nodes import resolve
+from oncrpc.xdr.nodes import node_of
 from support.declared import typed_values
 from support.zoo import (
     chain,
@@ -116,7 +116,7 @@ def test_a_value_that_has_no_bytes_is_refused_by_its_field(
 def test_nothing_is_wrong_with_a_value_of_the_type(typed: tuple[Any, Any]) -> None:
     declared, value = typed
 
-    assert misfit(resolve(declared), value, "it") is None
+    assert misfit(node_of(declared), value, "it") is None
 
 
 ANYTHING: list[Any] = [

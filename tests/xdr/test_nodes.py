@@ -19,8 +19,8 @@ from oncrpc.xdr.nodes import (
     StructNode,
     UnionNode,
     VoidNode,
+    node_of,
     padded,
-    resolve,
 )
 from support.zoo import chain, colour, empty, link, lists, numbered, painted, point, points, twig
 
@@ -46,14 +46,14 @@ from support.zoo import chain, colour, empty, link, lists, numbered, painted, po
     ],
 )
 def test_a_declaration_has_a_kind_and_a_least_size(declared: Any, kind: type, least: int) -> None:
-    node = resolve(declared)
+    node = node_of(declared)
 
     assert type(node) is kind
     assert node.least == least
 
 
 def test_a_type_within_itself_is_a_call() -> None:
-    node = resolve(chain)
+    node = node_of(chain)
 
     assert isinstance(node, StructNode)
     name, after = node.fields[0]
@@ -63,7 +63,7 @@ def test_a_type_within_itself_is_a_call() -> None:
 
 
 def test_a_list_leaves_out_the_rest_of_elements() -> None:
-    node = resolve(Annotated[list[link], xdr.linked])
+    node = node_of(Annotated[list[link], xdr.linked])
 
     assert isinstance(node, LinkedNode)
     assert isinstance(node.element, StructNode)
@@ -74,14 +74,14 @@ def test_a_list_leaves_out_the_rest_of_elements() -> None:
 def test_a_list_within_its_own_element_is_a_call() -> None:
     twigs = Annotated[list[twig], xdr.linked]
 
-    node = resolve(twig)
+    node = node_of(twig)
 
     assert isinstance(node, StructNode)
     assert node.fields[1] == ("twigs", CallNode(4, twigs))
 
 
 def test_a_union_without_a_default_says_so() -> None:
-    node = resolve(painted)
+    node = node_of(painted)
 
     assert isinstance(node, UnionNode)
     assert node.default is None
@@ -103,7 +103,7 @@ def test_a_union_without_a_default_says_so() -> None:
 )
 def test_what_is_no_declaration_is_a_type_error(declared: Any, reason: str) -> None:
     with pytest.raises(TypeError, match=reason):
-        resolve(declared)
+        node_of(declared)
 
 
 def test_a_size_is_padded_to_units_of_four_bytes() -> None:

@@ -95,7 +95,7 @@ def test_a_registry_prints_unknown_numbers() -> None:
     assert repr(sized.SMALL) == "sized.SMALL"
 
 
-class sized(xdr.Registry):
+class sized(xdr.OpenEnumeration):
     """One of many."""
 
     SMALL = 1

@@ -23,7 +23,7 @@ from oncrpc.cli.command import (
     version_of,
 )
 from oncrpc.errors import IdlError
-from oncrpc.idl import Settings, compile_text, interface_of, read
+from oncrpc.idl import CompileOptions, compile_text, interface_of, read_interface
 from oncrpc.idl.model import plain
 
 PROGRAM = "xdrc"
@@ -50,7 +50,7 @@ class Order:
     output: str = ""
     check: bool = False
     json: bool = False
-    settings: Settings = field(default_factory=Settings)
+    settings: CompileOptions = field(default_factory=CompileOptions)
     inputs: list[str] = field(default_factory=list)
 
 
@@ -118,10 +118,10 @@ def _made(texts: dict[str, str], order: Order) -> list[tuple[str, str]]:
 
 def _read(name: str) -> str:
     with _named(name if name != "-" else "standard input"):
-        return sys.stdin.read() if name == "-" else read(Path(name))
+        return sys.stdin.read() if name == "-" else read_interface(Path(name))
 
 
-def _trees(texts: dict[str, str], settings: Settings) -> str:
+def _trees(texts: dict[str, str], settings: CompileOptions) -> str:
     trees: list[Any] = [
         plain(interface_of(text, name, settings=settings)) for name, text in texts.items()
     ]

@@ -9,31 +9,33 @@ from oncrpc.errors import IdlError
 from oncrpc.idl import model, tree
 from oncrpc.idl.emit import emit
 from oncrpc.idl.library import Library
-from oncrpc.idl.parse import parse
+from oncrpc.idl.parse import parse_interface
 from oncrpc.idl.preprocess import preprocess
-from oncrpc.idl.resolve import resolve
-from oncrpc.idl.source import Settings
+from oncrpc.idl.resolve import resolve_interface
+from oncrpc.idl.source import CompileOptions
 
 
-def compile_file(path: str | Path, *, settings: Settings | None = None) -> str:
+def compile_file(path: str | Path, *, settings: CompileOptions | None = None) -> str:
     """The Python module that a ``.x`` file is.
 
     Raises:
         IdlError: the text cannot be compiled.
         OSError: the file cannot be read.
     """
-    return compile_text(read(Path(path)), str(path), settings=settings)
+    return compile_text(read_interface(Path(path)), str(path), settings=settings)
 
 
-def compile_text(text: str, file: str, *, settings: Settings | None = None) -> str:
+def compile_text(text: str, file: str, *, settings: CompileOptions | None = None) -> str:
     """The Python module of a text; ``file`` is its name in errors and the docstring."""
     interface = interface_of(text, file, settings=settings)
     return emit(interface, name=Path(file).name)
 
 
-def interface_of(text: str, file: str, *, settings: Settings | None = None) -> model.Interface:
+def interface_of(
+    text: str, file: str, *, settings: CompileOptions | None = None
+) -> model.Interface:
     """The resolved tree of a text."""
-    settings = settings or Settings()
+    settings = settings or CompileOptions()
     source = preprocess(text, file, settings=settings)
     folders = [Path(file).parent, *map(Path, settings.include)]
     opened = {Path(file).resolve()}
@@ -44,11 +46,11 @@ def interface_of(text: str, file: str, *, settings: Settings | None = None) -> m
             return None
         opened.add(found.resolve())
         try:
-            return parse(preprocess(read(found), str(found), settings=settings))
+            return parse_interface(preprocess(read_interface(found), str(found), settings=settings))
         except IdlError:
             return None  # nobody asked for it to be compiled
 
-    return resolve(parse(source), Library(source, load))
+    return resolve_interface(parse_interface(source), Library(source, load))
 
 
 def _candidates(header: str, folders: Sequence[Path]) -> Iterator[Path]:
@@ -58,7 +60,7 @@ def _candidates(header: str, folders: Sequence[Path]) -> Iterator[Path]:
         yield folder / f"{Path(header).name}.x"
 
 
-def read(path: Path) -> str:
+def read_interface(path: Path) -> str:
     """The text of a file: UTF-8, or else the Latin 1 of old ones."""
     data = path.read_bytes()
     try:

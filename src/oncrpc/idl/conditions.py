@@ -6,7 +6,7 @@ import re
 
 from oncrpc.idl.directives import COMMENT, DEFINE, directives, without_comments
 from oncrpc.idl.passthrough import PassThrough
-from oncrpc.idl.source import Source
+from oncrpc.idl.source import SourceText
 from oncrpc.idl.words import TYPE_WORDS
 
 NAMING = {"ifdef", "ifndef", "undef"}
@@ -17,7 +17,7 @@ IGNORED = {"ident", "pragma", "line", "warning", None}
 class Conditions:
     """Copies lines to ``source`` as the names that are defined say; ``names`` changes meanwhile."""
 
-    def __init__(self, source: Source, names: dict[str, str]) -> None:
+    def __init__(self, source: SourceText, names: dict[str, str]) -> None:
         self.source, self.names = source, names
         self.open_at: list[tuple[int, bool]] = []
         """The line of each ``#ifdef`` that is not ended, and whether its part is read."""

@@ -11,7 +11,7 @@ from oncrpc.errors import IdlError
 from oncrpc.idl.conditions import defined
 from oncrpc.idl.directives import DIRECTIVE, ends_in_comment, is_simple
 from oncrpc.idl.passthrough import PassThrough
-from oncrpc.idl.source import Settings, Source
+from oncrpc.idl.source import CompileOptions, SourceText
 
 UNDEFINED = {"RPC_XDR", "RPC_SVC", "RPC_CLNT", "RPC_TBL"}
 SYSTEM = "/usr/include"
@@ -21,7 +21,12 @@ COMPLAINT = re.compile(r"(.*?):(\d+):(?:(\d+):)? (?:fatal )?error: (.*)")
 
 
 def copy_by_cpp(
-    source: Source, text: str, names: dict[str, str], settings: Settings, *, needed_at: int
+    source: SourceText,
+    text: str,
+    names: dict[str, str],
+    settings: CompileOptions,
+    *,
+    needed_at: int,
 ) -> None:
     """Add the lines that ``cpp`` makes of the text; line ``needed_at``, from 0, is why it runs.
 
@@ -37,7 +42,7 @@ def copy_by_cpp(
 
 
 def _run(
-    tool: str, source: Source, text: str, names: dict[str, str], settings: Settings
+    tool: str, source: SourceText, text: str, names: dict[str, str], settings: CompileOptions
 ) -> list[str]:
     """The lines of ``cpp -dD``: includes opened, macros replaced, comments and #defines kept."""
     options = [f"-D{name}={value}" for name, value in names.items()]
@@ -62,7 +67,7 @@ def _joined(found: re.Match[str]) -> str:
     return "".join(lines) + "\n" * (len(lines) - 1)
 
 
-def _complaint(source: Source, text: str, errors: str) -> IdlError:
+def _complaint(source: SourceText, text: str, errors: str) -> IdlError:
     found = next((m for m in map(COMPLAINT.match, errors.splitlines()) if m), None)
     if found is None:
         return IdlError(source.file, 1, 1, reason=f"cpp: {errors.strip()}")
@@ -71,7 +76,7 @@ def _complaint(source: Source, text: str, errors: str) -> IdlError:
     return IdlError(found[1], number, int(found[3] or 1), reason=f"cpp: {found[4]}", text=line)
 
 
-def _follow(source: Source, lines: list[str]) -> None:
+def _follow(source: SourceText, lines: list[str]) -> None:
     """Take the output of ``cpp``; its line markers name the file and line of the next line."""
     file, number = source.file, 1
     passed = PassThrough(source)

@@ -21,7 +21,7 @@ from oncrpc.idl.layout import (
 from oncrpc.idl.names import FROM_RPC, FROM_XDR, synonym
 from oncrpc.idl.order import ordered, ordered_constants, references
 from oncrpc.idl.programs import Programs
-from oncrpc.idl.text import ValueTypes, declared, declared_late
+from oncrpc.idl.text import ValueTypes, declaration_text, late_declaration_text
 
 TYPING = ("Annotated", "ClassVar")
 OURS = {
@@ -100,7 +100,7 @@ class _Emitter:
                 return self._alias(made)
 
     def _enum(self, made: model.Enum) -> list[str]:
-        base = "xdr.Registry" if made.registry else "xdr.Enumeration"
+        base = "xdr.OpenEnumeration" if made.registry else "xdr.Enumeration"
         lines = lines_of(Group(f"class {made.name}(", [base], "):"), 0)
         lines += _documented(made.comment)
         for member in made.members:
@@ -108,7 +108,7 @@ class _Emitter:
         return lines
 
     def _struct(self, made: model.Struct) -> list[str]:
-        fields = [(field, declared(field.type)) for field in made.fields]
+        fields = [(field, declaration_text(field.type)) for field in made.fields]
         return self._class("@xdr.struct", made, fields)
 
     def _class(
@@ -122,7 +122,7 @@ class _Emitter:
         document = _documented(made.comment)
         lines = [*self._synonyms(used), *lines_of(decorator, 0), f"class {made.name}:", *document]
         for field, text in fields:
-            default = " = None" if isinstance(field.type, model.Rest) else ""
+            default = " = None" if isinstance(field.type, model.RestType) else ""
             part = self._renamed(text, names)
             shown = lines_of(part, 1, before=f"{field.name}: ", after=default)
             lines += commented(shown, field)
@@ -165,16 +165,18 @@ class _Emitter:
             items.append(f"default={self._arm(made.default[0], late)}")
         body = [self.values.of(arm) for arm in _arms(made)]
         fields: list[tuple[model.Field, Part]] = [
-            (made.switch, declared(made.switch.type)),
+            (made.switch, declaration_text(made.switch.type)),
             (model.Field(made.body, made.switch.type), Chain(_flat(body))),
         ]
         return self._class(Group("@xdr.union(", items, ")"), made, fields)
 
     def _arm(self, kind: model.Type | None, late: set[str]) -> str:
-        return str(declared_late(kind) if late & set(references(kind)) else declared(kind))
+        return str(
+            late_declaration_text(kind) if late & set(references(kind)) else declaration_text(kind)
+        )
 
     def _alias(self, made: model.Alias) -> list[str]:
-        return commented(assigned(made.name, declared(made.type)), made)
+        return commented(assigned(made.name, declaration_text(made.type)), made)
 
 
 def _names(interface: model.Interface) -> Iterator[str]:

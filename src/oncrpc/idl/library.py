@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 from oncrpc.errors import IdlError
 from oncrpc.idl import tree
-from oncrpc.idl.parse import parse
-from oncrpc.idl.source import Hidden, Source
+from oncrpc.idl.parse import parse_interface
+from oncrpc.idl.source import Hidden, SourceText
 
 Load = Callable[[str], tree.Specification | None]
 
@@ -30,7 +30,7 @@ class Offer(NamedTuple):
 class Library:
     """Finds declarations by name; ``load`` reads the ``.x`` of a header, None if there is none."""
 
-    def __init__(self, source: Source, load: Load) -> None:
+    def __init__(self, source: SourceText, load: Load) -> None:
         self._hidden: dict[str, list[Hidden]] = {}
         for hidden in reversed(source.hidden):
             self._hidden.setdefault(hidden.name, []).append(hidden)
@@ -58,7 +58,9 @@ class Library:
 def _parsed(hidden: Hidden) -> tuple[tree.Definition, ...]:
     """The declaration; none if it is C that only looked like one."""
     try:
-        return parse(Source(hidden.file, [hidden.text], [(hidden.file, hidden.line)])).definitions
+        return parse_interface(
+            SourceText(hidden.file, [hidden.text], [(hidden.file, hidden.line)])
+        ).definitions
     except IdlError:
         return ()
 
@@ -67,7 +69,7 @@ def _by_name(specification: tree.Specification) -> dict[str, tree.Definition]:
     """The definitions by their names, and the enumerations by those of their members."""
     found: dict[str, tree.Definition] = {}
     for definition in specification.definitions:
-        if not isinstance(definition, tree.Program):
+        if not isinstance(definition, tree.ProgramDefinition):
             found.setdefault(definition.name, definition)
     for definition in specification.definitions:
         for enum in tree.enums_in(definition):
@@ -81,4 +83,4 @@ def _prelude() -> dict[str, tree.Definition]:
     text = files("oncrpc.idl").joinpath("prelude.x").read_text(encoding="utf-8")
     lines = text.split("\n")
     places = [("prelude.x", number + 1) for number in range(len(lines))]
-    return _by_name(parse(Source("prelude.x", lines, places)))
+    return _by_name(parse_interface(SourceText("prelude.x", lines, places)))

@@ -18,7 +18,7 @@ class Lists:
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
         self._ends: dict[str, tree.Type | None] = {}
-        structs = [item for item in scope.all if isinstance(item, tree.Struct)]
+        structs = [item for item in scope.all if isinstance(item, tree.StructDefinition)]
         self.elements = {item.name for item in structs if self._is_chained(item)}
         self.names = dict.fromkeys(self.elements, "")
         for definition in scope.all:
@@ -52,7 +52,11 @@ class Lists:
         definition = self.scope.definitions.get(kind.name)
         if isinstance(definition, tree.Typedef) and definition.declaration.form == "pointer":
             return self.struct_of(definition.declaration.type)
-        return kind.name if isinstance(definition, tree.Struct) and definition.pointer else ""
+        return (
+            kind.name
+            if isinstance(definition, tree.StructDefinition) and definition.pointer
+            else ""
+        )
 
     def struct_of(self, kind: tree.Type | None) -> str:
         """The name of the structure that the type is, or ""."""
@@ -60,8 +64,12 @@ class Lists:
         if not isinstance(kind, tree.Named):
             return ""
         definition = self.scope.definitions.get(kind.name)
-        return kind.name if isinstance(definition, tree.Struct) and not definition.pointer else ""
+        return (
+            kind.name
+            if isinstance(definition, tree.StructDefinition) and not definition.pointer
+            else ""
+        )
 
-    def _is_chained(self, struct: tree.Struct) -> bool:
+    def _is_chained(self, struct: tree.StructDefinition) -> bool:
         targets = [self.target(field) for field in struct.fields]
         return targets[-1] == struct.name and targets.count(struct.name) == 1

@@ -7,7 +7,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Scalar:
+class ScalarType:
     """``name`` is that of our type: Int, UInt, Hyper, UHyper, Float, Double, Bool."""
 
     name: str
@@ -29,7 +29,7 @@ class Size:
 
 
 @dataclass(frozen=True, slots=True)
-class Bytes:
+class BytesType:
     """``marker`` is opaque, string or fixed; without a size there is no limit."""
 
     marker: str
@@ -37,7 +37,7 @@ class Bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class Items:
+class ItemsType:
     """``marker`` is array or vector."""
 
     marker: str
@@ -51,20 +51,20 @@ class Optional:
 
 
 @dataclass(frozen=True, slots=True)
-class Linked:
+class LinkedType:
     """A list chained by the last field of its elements."""
 
     element: Reference
 
 
 @dataclass(frozen=True, slots=True)
-class Rest:
+class RestType:
     """That last field: what follows an element that is not in a list."""
 
     element: Reference
 
 
-Type = Scalar | Reference | Bytes | Items | Optional | Linked | Rest
+Type = ScalarType | Reference | BytesType | ItemsType | Optional | LinkedType | RestType
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ class Alias:
 
 
 @dataclass(frozen=True, slots=True)
-class Procedure:
+class DeclaredProcedure:
     name: str
     number: int
     parameters: tuple[Field, ...]
@@ -151,10 +151,10 @@ class Procedure:
 
 
 @dataclass(frozen=True, slots=True)
-class Version:
+class DeclaredVersion:
     name: str
     number: int
-    procedures: tuple[Procedure, ...]
+    procedures: tuple[DeclaredProcedure, ...]
     comment: tuple[str, ...] = ()
 
 
@@ -162,7 +162,7 @@ class Version:
 class Program:
     name: str
     number: int
-    versions: tuple[Version, ...]
+    versions: tuple[DeclaredVersion, ...]
     comment: tuple[str, ...] = ()
 
 
@@ -180,12 +180,13 @@ class Interface:
 
 
 def plain(node: Any) -> Any:
-    """The node as JSON has it; ``kind`` is the class's name, comments are texts."""
+    """The node as JSON has it: ``kind`` is from the class's name, comments are texts."""
     if isinstance(node, (list, tuple)):
         return [plain(item) for item in node]
     if node is None or isinstance(node, (bool, int, str)):
         return node
-    shown: dict[str, Any] = {"kind": type(node).__name__}
+    name = type(node).__name__
+    shown: dict[str, Any] = {"kind": name.removesuffix("Type").removeprefix("Declared")}
     for name in node.__dataclass_fields__:
         value = getattr(node, name)
         shown[name] = "\n".join(value) if name == "comment" else plain(value)

@@ -52,22 +52,22 @@ def _is_part(
     if isinstance(definition, tree.Typedef) and isinstance(found, tree.Typedef):
         return True
     if declared.form not in ("plain", "fixed") or not isinstance(
-        found, (tree.Struct, tree.Typedef)
+        found, (tree.StructDefinition, tree.Typedef)
     ):
         return False
-    return not (isinstance(found, tree.Struct) and found.pointer)
+    return not (isinstance(found, tree.StructDefinition) and found.pointer)
 
 
-def _parts(definition: tree.Definition | tree.Struct) -> Iterator[tree.Declaration]:
+def _parts(definition: tree.Definition | tree.StructDefinition) -> Iterator[tree.Declaration]:
     """The declarations of a type, with those of structures declared in line."""
     declarations: tuple[tree.Declaration, ...] = ()
     if isinstance(definition, tree.Typedef):
         declarations = (definition.declaration,)
-    elif isinstance(definition, tree.Struct):
+    elif isinstance(definition, tree.StructDefinition):
         declarations = definition.fields
     for declared in declarations:
         yield declared
-        if isinstance(declared.type, tree.Struct) and declared.form in ("plain", "fixed"):
+        if isinstance(declared.type, tree.StructDefinition) and declared.form in ("plain", "fixed"):
             yield from _parts(declared.type)
 
 

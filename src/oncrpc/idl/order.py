@@ -20,9 +20,9 @@ def references(kind: model.Type | None) -> Iterator[str]:
     match kind:
         case model.Reference(name):
             yield name
-        case model.Items(element=element) | model.Optional(element):
+        case model.ItemsType(element=element) | model.Optional(element):
             yield from references(element)
-        case model.Linked(element) | model.Rest(element):
+        case model.LinkedType(element) | model.RestType(element):
             yield from references(element)
 
 

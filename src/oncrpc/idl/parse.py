@@ -16,7 +16,7 @@ from lark.visitors import Transformer_NonRecursive
 from oncrpc.errors import IdlError
 from oncrpc.idl import tree
 from oncrpc.idl.comments import Comments
-from oncrpc.idl.source import Source
+from oncrpc.idl.source import SourceText
 from oncrpc.idl.words import INTEGERS, OTHERS
 
 COMMENT = re.compile(r'("[^"\n]*")|/\*.*?\*/|//[^\n]*', re.DOTALL)
@@ -42,10 +42,10 @@ DEEPEST = 50
 DEFINITIONS = {"CONST", "ENUM", "STRUCT", "UNION", "TYPEDEF", "PROGRAM"}
 
 
-At = tuple[tree.Place, tuple[str, ...], bool]
+At = tuple[tree.SourcePlace, tuple[str, ...], bool]
 
 
-def parse(source: Source) -> tree.Specification:
+def parse_interface(source: SourceText) -> tree.Specification:
     """The tree of a preprocessed text.
 
     Raises:
@@ -64,7 +64,7 @@ def parse(source: Source) -> tree.Specification:
     return made
 
 
-def _check_depth(source: Source, parsed: Tree[Token]) -> None:
+def _check_depth(source: SourceText, parsed: Tree[Token]) -> None:
     """Refuse what is nested too deeply for the steps that follow, which are recursive."""
     waiting = [(parsed, 0)]
     while waiting:
@@ -77,10 +77,10 @@ def _check_depth(source: Source, parsed: Tree[Token]) -> None:
         waiting += [(child, depth) for child in node.children if isinstance(child, Tree)]
 
 
-def _place(source: Source, line: int, column: int) -> tree.Place:
+def _place(source: SourceText, line: int, column: int) -> tree.SourcePlace:
     """A place of the preprocessed text."""
     file, number = source.places[line - 1]
-    return tree.Place(file, number, column, source.lines[line - 1])
+    return tree.SourcePlace(file, number, column, source.lines[line - 1])
 
 
 @cache
@@ -89,7 +89,7 @@ def _parser() -> Lark:
     return Lark(grammar, parser="lalr", propagate_positions=True, maybe_placeholders=True)
 
 
-def _unexpected(source: Source, text: str, error: UnexpectedInput) -> IdlError:
+def _unexpected(source: SourceText, text: str, error: UnexpectedInput) -> IdlError:
     if isinstance(error, UnexpectedToken) and error.token.type == "$END":
         return _ended(source, _described(error.accepts))
     file, line = source.places[error.line - 1]
@@ -109,7 +109,7 @@ def _short(word: str) -> str:
     return word if len(word) <= LONGEST_WORD else word[:LONGEST_WORD] + "..."
 
 
-def _ended(source: Source, names: tuple[str, ...]) -> IdlError:
+def _ended(source: SourceText, names: tuple[str, ...]) -> IdlError:
     lines = [index for index, line in enumerate(source.lines) if line.strip()]
     file, line = source.places[lines[-1]]
     shown = source.lines[lines[-1]]
@@ -136,9 +136,9 @@ def _word(terminal: str, terminals: set[str]) -> str:
 
 
 def _operation(operator: str) -> Any:
-    def build(self: Builder, meta: Meta, items: list[Any]) -> tree.Operation:
+    def build(self: Builder, meta: Meta, items: list[Any]) -> tree.Arithmetic:
         operands = tuple(item for item in items if not isinstance(item, Token))
-        return tree.Operation(*self.at(meta), operator=operator, operands=operands)
+        return tree.Arithmetic(*self.at(meta), operator=operator, operands=operands)
 
     return build
 
@@ -147,7 +147,7 @@ def _operation(operator: str) -> Any:
 class Builder(Transformer_NonRecursive[Token, Any]):
     """Makes our tree of lark's, from the leaves up; a method a rule of the grammar."""
 
-    def __init__(self, source: Source, text: str) -> None:
+    def __init__(self, source: SourceText, text: str) -> None:
         super().__init__()
         self.source = source
         found = COMMENT.finditer(text)
@@ -162,38 +162,42 @@ class Builder(Transformer_NonRecursive[Token, Any]):
         """The same for a node that has no comment of its own."""
         return self.place(meta), (), False
 
-    def place(self, meta: Meta) -> tree.Place:
+    def place(self, meta: Meta) -> tree.SourcePlace:
         return _place(self.source, meta.line, meta.column)
 
-    def token_place(self, token: Token) -> tree.Place:
+    def token_place(self, token: Token) -> tree.SourcePlace:
         """The place of a token, which has no comment of its own."""
         return _place(self.source, token.line or 1, token.column or 1)
 
     def start(self, meta: Meta, items: list[Any]) -> tree.Specification:
         return tree.Specification(self.comments.heading(), tuple(items))
 
-    def constant(self, meta: Meta, items: list[Any]) -> tree.Constant:
+    def constant(self, meta: Meta, items: list[Any]) -> tree.ConstantDefinition:
         name, value = items
         if isinstance(value, Token):
             if not PRINTABLE.fullmatch(value):
                 raise self.token_place(value).error("a text has printable ASCII characters only")
             value = str(value)[1:-1]
-        return tree.Constant(*self.at(meta), name=str(name), value=value)
+        return tree.ConstantDefinition(*self.at(meta), name=str(name), value=value)
 
-    def enum(self, meta: Meta, items: list[Any]) -> tree.Enum:
-        return tree.Enum(*self.at(meta), name=str(items[0]), members=items[1])
+    def enum(self, meta: Meta, items: list[Any]) -> tree.EnumDefinition:
+        return tree.EnumDefinition(*self.at(meta), name=str(items[0]), members=items[1])
 
-    def struct(self, meta: Meta, items: list[Any]) -> tree.Struct:
+    def struct(self, meta: Meta, items: list[Any]) -> tree.StructDefinition:
         star, name, fields, _ = items
-        return tree.Struct(*self.at(meta), name=str(name), fields=fields, pointer=star is not None)
+        return tree.StructDefinition(
+            *self.at(meta), name=str(name), fields=fields, pointer=star is not None
+        )
 
-    def union(self, meta: Meta, items: list[Any]) -> tree.Union:
+    def union(self, meta: Meta, items: list[Any]) -> tree.UnionDefinition:
         switch, arms = items[1]
-        return tree.Union(*self.at(meta), name=str(items[0]), switch=switch, arms=arms)
+        return tree.UnionDefinition(*self.at(meta), name=str(items[0]), switch=switch, arms=arms)
 
     def typedef(self, meta: Meta, items: list[Any]) -> tree.Definition:
         declared = items[0]
-        named = isinstance(declared.type, (tree.Enum, tree.Struct, tree.Union))
+        named = isinstance(
+            declared.type, (tree.EnumDefinition, tree.StructDefinition, tree.UnionDefinition)
+        )
         if named and declared.form == "plain":
             return _renamed(declared.type, declared.name, self.at(meta))
         return tree.Typedef(*self.at(meta), name=declared.name, declaration=declared)
@@ -270,26 +274,26 @@ class Builder(Transformer_NonRecursive[Token, Any]):
     def named(self, meta: Meta, items: list[Any]) -> tree.Named:
         return tree.Named(*self.plain_at(meta), str(items[0]))
 
-    def inline_enum(self, meta: Meta, items: list[Any]) -> tree.Enum:
-        return tree.Enum(*self.at(meta), name="", members=items[0])
+    def inline_enum(self, meta: Meta, items: list[Any]) -> tree.EnumDefinition:
+        return tree.EnumDefinition(*self.at(meta), name="", members=items[0])
 
-    def inline_struct(self, meta: Meta, items: list[Any]) -> tree.Struct:
-        return tree.Struct(*self.at(meta), name="", fields=items[0])
+    def inline_struct(self, meta: Meta, items: list[Any]) -> tree.StructDefinition:
+        return tree.StructDefinition(*self.at(meta), name="", fields=items[0])
 
-    def inline_union(self, meta: Meta, items: list[Any]) -> tree.Union:
-        return tree.Union(*self.at(meta), name="", switch=items[0][0], arms=items[0][1])
+    def inline_union(self, meta: Meta, items: list[Any]) -> tree.UnionDefinition:
+        return tree.UnionDefinition(*self.at(meta), name="", switch=items[0][0], arms=items[0][1])
 
-    def program(self, meta: Meta, items: list[Any]) -> tree.Program:
+    def program(self, meta: Meta, items: list[Any]) -> tree.ProgramDefinition:
         name, *versions, number = items
-        return tree.Program(*self.at(meta), str(name), number, tuple(versions))
+        return tree.ProgramDefinition(*self.at(meta), str(name), number, tuple(versions))
 
-    def version(self, meta: Meta, items: list[Any]) -> tree.Version:
+    def version(self, meta: Meta, items: list[Any]) -> tree.VersionDefinition:
         name, *procedures, number = items
-        return tree.Version(*self.at(meta), str(name), number, tuple(procedures))
+        return tree.VersionDefinition(*self.at(meta), str(name), number, tuple(procedures))
 
-    def procedure(self, meta: Meta, items: list[Any]) -> tree.Procedure:
+    def procedure(self, meta: Meta, items: list[Any]) -> tree.ProcedureDefinition:
         result, name, parameters, number = items
-        return tree.Procedure(*self.at(meta), str(name), number, result, parameters or ())
+        return tree.ProcedureDefinition(*self.at(meta), str(name), number, result, parameters or ())
 
     def parameters(self, meta: Meta, items: list[Any]) -> tuple[tree.Declaration, ...]:
         return tuple(item for item in items if item.form != "void")
@@ -313,8 +317,8 @@ class Builder(Transformer_NonRecursive[Token, Any]):
 
 def _renamed(made: Any, name: str, at: At) -> tree.Definition:
     """``typedef struct {...} name`` is ``struct name {...}`` (RFC 4506 §4.18)."""
-    if isinstance(made, tree.Enum):
-        return tree.Enum(*at, name, made.members)
-    if isinstance(made, tree.Struct):
-        return tree.Struct(*at, name, made.fields)
-    return tree.Union(*at, name, made.switch, made.arms)
+    if isinstance(made, tree.EnumDefinition):
+        return tree.EnumDefinition(*at, name, made.members)
+    if isinstance(made, tree.StructDefinition):
+        return tree.StructDefinition(*at, name, made.fields)
+    return tree.UnionDefinition(*at, name, made.switch, made.arms)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from oncrpc.idl.directives import DEFINE, declarations_of, ends_in_comment, without_comments
-from oncrpc.idl.source import Hidden, Source
+from oncrpc.idl.source import Hidden, SourceText
 
 DIRECTIVE = re.compile(r"%\s*#\s*(define|include)\s+(.*)")
 TYPEDEF = re.compile(r"%\s*typedef\s+(\w+(?:\s+\w+)*)\s+(\w+)\s*;$")
@@ -18,7 +18,7 @@ class PassThrough:
     Within a comment of the file itself ``%`` is as good as any other character, as for rpcgen.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: SourceText) -> None:
         self.source = source
         self.in_comment = self.in_passed_comment = self.continued = False
 

@@ -15,7 +15,7 @@ from oncrpc.errors import IdlError
 from oncrpc.idl.conditions import Conditions
 from oncrpc.idl.cpp import copy_by_cpp
 from oncrpc.idl.directives import CONSTANT, declarations_of, directives, is_simple
-from oncrpc.idl.source import Hidden, Settings, Source
+from oncrpc.idl.source import CompileOptions, Hidden, SourceText
 
 PREDEFINED = {"RPC_HDR": "1"}
 """rpcgen runs once an output, with another name defined each time; ours are the declarations."""
@@ -26,15 +26,15 @@ OPTION = "command line"
 """The file that errors in a value of ``-D`` name."""
 
 
-def preprocess(text: str, file: str, *, settings: Settings | None = None) -> Source:
+def preprocess(text: str, file: str, *, settings: CompileOptions | None = None) -> SourceText:
     """The text that the grammar reads.
 
     Raises:
         IdlError: a condition without an end, or a directive that ``cpp`` refuses, or that needs
             ``cpp`` when there is none.
     """
-    settings = settings or Settings()
-    source = Source(file)
+    settings = settings or CompileOptions()
+    source = SourceText(file)
     names = {**PREDEFINED, **settings.define}
     text = text.removeprefix(BYTE_ORDER_MARK).replace("\r\n", "\n").removesuffix("\n")
     lines = text.split("\n")
@@ -50,14 +50,14 @@ def preprocess(text: str, file: str, *, settings: Settings | None = None) -> Sou
     return source
 
 
-def _refuse_nul(source: Source, lines: list[str]) -> NoReturn:
+def _refuse_nul(source: SourceText, lines: list[str]) -> NoReturn:
     index = next(index for index, line in enumerate(lines) if "\0" in line)
     line, column = lines[index].replace("\0", " "), lines[index].index("\0") + 1
     reason = r"unexpected character '\x00'"
     raise IdlError(source.file, index + 1, column, reason=reason, text=line)
 
 
-def _declare(source: Source, name: str, value: str) -> None:
+def _declare(source: SourceText, name: str, value: str) -> None:
     """Declare a name of ``-D``: a number always, another constant or a type where it is used."""
     made = declarations_of(name, value)
     if CONSTANT.fullmatch(value) and (value.startswith('"') or not NAME.search(value)):

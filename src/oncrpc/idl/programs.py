@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from oncrpc.idl import model
 from oncrpc.idl.layout import Group, Part, docstring, lines_of
-from oncrpc.idl.text import ValueTypes, declared
+from oncrpc.idl.text import ValueTypes, declaration_text
 
 WORD = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
 
@@ -18,7 +18,7 @@ class Programs:
     def __init__(self, values: ValueTypes, other: Callable[[str], str]) -> None:
         self.values, self.other = values, other
 
-    def version(self, made: model.Version, program: model.Program) -> list[str]:
+    def version(self, made: model.DeclaredVersion, program: model.Program) -> list[str]:
         """The class of a version."""
         bases = ["Version", f"prog={program.name}", f"vers={made.number}"]
         lines = lines_of(Group(f"class {made.name}(", bases, "):"), 0)
@@ -43,20 +43,24 @@ class Programs:
             lines += ["", *self._service(procedure, hidden)]
         return lines
 
-    def shadowed(self, made: model.Version) -> set[str]:
+    def shadowed(self, made: model.DeclaredVersion) -> set[str]:
         """The types that are named like a procedure, which hides them in the class."""
         names = {procedure.name for procedure in made.procedures}
         used: set[str] = set()
         for procedure in made.procedures:
             for kind in (*(field.type for field in procedure.parameters), procedure.result):
-                used |= {"type"} | set(WORD.findall(f"{declared(kind)} {self.values.of(kind)}"))
+                used |= {"type"} | set(
+                    WORD.findall(f"{declaration_text(kind)} {self.values.of(kind)}")
+                )
         return names & used
 
-    def _constant(self, procedure: model.Procedure, hidden: set[str]) -> list[str]:
+    def _constant(self, procedure: model.DeclaredProcedure, hidden: set[str]) -> list[str]:
         items: list[Part] = [str(procedure.number)]
-        items += [self._seen(str(declared(field.type)), hidden) for field in procedure.parameters]
+        items += [
+            self._seen(str(declaration_text(field.type)), hidden) for field in procedure.parameters
+        ]
         if procedure.result is not None:
-            items.append(f"result={self._seen(str(declared(procedure.result)), hidden)}")
+            items.append(f"result={self._seen(str(declaration_text(procedure.result)), hidden)}")
         kinds = [procedure.result, *(field.type for field in procedure.parameters)]
         values = [self._value(kind, hidden) for kind in kinds]
         head = lines_of(Group(f"{procedure.name} = Procedure[", values, "]"), 1, after="(")
@@ -66,7 +70,7 @@ class Programs:
         return [*head[:-1], *call]
 
     def _client(
-        self, procedure: model.Procedure, version: str, hidden: set[str], *, awaited: bool
+        self, procedure: model.DeclaredProcedure, version: str, hidden: set[str], *, awaited: bool
     ) -> list[str]:
         names = [field.name for field in procedure.parameters]
         opening = "await self.call(" if awaited else "self.call("
@@ -76,7 +80,7 @@ class Programs:
         head = self._head(word, procedure, [], hidden, self._value(procedure.result, hidden))
         return [*head, *docstring(procedure.comment, 3), *lines_of(call, 3, before=before)]
 
-    def _service(self, procedure: model.Procedure, hidden: set[str]) -> list[str]:
+    def _service(self, procedure: model.DeclaredProcedure, hidden: set[str]) -> list[str]:
         result = f"Answer[{self._value(procedure.result, hidden)}]"
         head = self._head("def ", procedure, ["call: Call"], hidden, result)
         null = procedure.number == 0 and procedure.result is None and not procedure.parameters
@@ -84,7 +88,12 @@ class Programs:
         return [*head, *docstring(procedure.comment, 3), f"            {body}"]
 
     def _head(
-        self, word: str, procedure: model.Procedure, first: list[str], hidden: set[str], result: str
+        self,
+        word: str,
+        procedure: model.DeclaredProcedure,
+        first: list[str],
+        hidden: set[str],
+        result: str,
     ) -> list[str]:
         parameters = [
             f"{field.name}: {self._value(field.type, hidden)}" for field in procedure.parameters

@@ -25,7 +25,7 @@ REGISTRY = "xdrc: registry"
 LARGEST_NUMBER = 0xFFFFFFFF
 
 
-def resolve(specification: tree.Specification, library: Library) -> model.Interface:
+def resolve_interface(specification: tree.Specification, library: Library) -> model.Interface:
     """The interface that a tree declares; names that it does not declare are in the ``library``.
 
     Raises:
@@ -55,7 +55,7 @@ class _Resolver:
         self.made = model.Interface()
         self.shown = scope.shown
         self.taken = set(self.shown.values())
-        structs = (item for item in scope.all if isinstance(item, tree.Struct))
+        structs = (item for item in scope.all if isinstance(item, tree.StructDefinition))
         unnamed = {name for name, written in self.lists.names.items() if not written}
         self.pointers = {
             item.name: self._fresh(f"{self.shown[item.name]}_ptr")
@@ -69,30 +69,32 @@ class _Resolver:
     def interface(self, specification: tree.Specification) -> model.Interface:
         self.made.comment = specification.comment
         methods: dict[type, Callable[..., None]] = {
-            tree.Constant: self._constant, tree.Enum: self._enum, tree.Struct: self._struct,
-            tree.Union: self._union, tree.Typedef: self._typedef, tree.Program: self._program,
+            tree.ConstantDefinition: self._constant, tree.EnumDefinition: self._enum,
+            tree.Typedef: self._typedef,
+            tree.StructDefinition: self._struct, tree.UnionDefinition: self._union,
+            tree.ProgramDefinition: self._program,
         }  # fmt: skip
         for definition in self.scope.all:
             methods[type(definition)](definition, self.shown[definition.name])
         return self.made
 
-    def _constant(self, written: tree.Constant, name: str) -> None:
+    def _constant(self, written: tree.ConstantDefinition, name: str) -> None:
         value = self.values.value_of(written.name, written.place)
         text = "" if isinstance(written.value, str) else self.values.text(written.value)
         self.made.constants.append(
             model.Constant(name, value, text, written.comment, written.above)
         )
 
-    def _enum(self, written: tree.Enum, name: str) -> None:
+    def _enum(self, written: tree.EnumDefinition, name: str) -> None:
         self.made.types.append(self._made_enum(written, name))
 
-    def _made_enum(self, written: tree.Enum, name: str) -> model.Enum:
+    def _made_enum(self, written: tree.EnumDefinition, name: str) -> model.Enum:
         """The enumeration; it is made once."""
         if id(written) not in self.enums:
             self.enums[id(written)] = self._new_enum(written, name)
         return self.enums[id(written)]
 
-    def _new_enum(self, written: tree.Enum, name: str) -> model.Enum:
+    def _new_enum(self, written: tree.EnumDefinition, name: str) -> model.Enum:
         members = []
         shown = names.in_scope(
             [member.name for member in written.members], partial(names.member_name, enum=name)
@@ -112,14 +114,14 @@ class _Resolver:
         comment = tuple(line for line in written.comment if line.strip() != REGISTRY)
         return model.Enum(name, tuple(members), registry, comment)
 
-    def _struct(self, written: tree.Struct, name: str) -> None:
+    def _struct(self, written: tree.StructDefinition, name: str) -> None:
         element = written.name in self.lists.elements
         fields = [field for field in written.fields if field.form != "void"]
         self._unique(fields)
         shown = names.in_scope([field.name for field in fields], names.field_name)
         made = [self._field(field, name, shown[field.name]) for field in fields]
         if element:
-            made[-1] = replace(made[-1], type=model.Rest(model.Reference(name)))
+            made[-1] = replace(made[-1], type=model.RestType(model.Reference(name)))
         self.made.types.append(model.Struct(name, tuple(made), written.comment))
         if written.pointer or (element and not self.lists.names[written.name]):
             self._pointer(written.name)
@@ -134,7 +136,7 @@ class _Resolver:
     def _pointed(self, struct: str) -> model.Type:
         """The optional or the list that a structure's pointer is."""
         target = model.Reference(self.shown[struct])
-        return model.Linked(target) if struct in self.lists.elements else model.Optional(target)
+        return model.LinkedType(target) if struct in self.lists.elements else model.Optional(target)
 
     def _list(self, struct: str) -> str:
         """The name of the list of that element."""
@@ -174,10 +176,10 @@ class _Resolver:
             raise written.place.error("a typedef of void names nothing")
         target = self.lists.target(declared) if declared.form == "pointer" else ""
         if target in self.lists.elements:
-            return model.Linked(model.Reference(self.shown[target]))
+            return model.LinkedType(model.Reference(self.shown[target]))
         return self.type(declared, f"{name}_item")
 
-    def _union(self, written: tree.Union, name: str) -> None:
+    def _union(self, written: tree.UnionDefinition, name: str) -> None:
         switch = self._switch(written, name)
         cases: dict[int, model.Case] = {}
         default: tuple[model.Type | None, ...] = ()
@@ -194,12 +196,12 @@ class _Resolver:
         made = model.Union(name, switch, body_name, tuple(cases.values()), default, written.comment)
         self.made.types.append(made)
 
-    def _switch(self, written: tree.Union, name: str) -> model.Field:
+    def _switch(self, written: tree.UnionDefinition, name: str) -> model.Field:
         declared = written.switch
         if declared.form == "plain":
             made = self.type(declared, f"{name}_{declared.name}")
             base = self._behind(made)
-            integer = isinstance(base, model.Scalar) and base.name in ("Int", "UInt", "Bool")
+            integer = isinstance(base, model.ScalarType) and base.name in ("Int", "UInt", "Bool")
             if integer or isinstance(base, model.Enum):
                 shown = names.field_name(declared.name)
                 return model.Field(shown, made, declared.comment)
@@ -219,7 +221,7 @@ class _Resolver:
                 return model.Case(number, f"{base.name}.{member}", body)
             if not base.registry:
                 raise value.place.error(f"{number} is not a value of {base.name}")
-        elif isinstance(base, model.Scalar) and base.name == "Bool":
+        elif isinstance(base, model.ScalarType) and base.name == "Bool":
             if number not in (0, 1):
                 raise value.place.error(f"{number} is not a bool")
             return model.Case(number, str(bool(number)), body)
@@ -244,7 +246,7 @@ class _Resolver:
                 kind = self.ends[kind.name]
                 break
             definition = self.by_shown.get(kind.name)
-            if isinstance(definition, tree.Enum):
+            if isinstance(definition, tree.EnumDefinition):
                 return self._made_enum(definition, kind.name)
             if not isinstance(definition, tree.Typedef):
                 break
@@ -269,7 +271,7 @@ class _Resolver:
         if self._is_empty(declared.type):
             raise declared.place.error("the elements of an array have no size")
         size = self._size(declared.size)
-        return model.Items("vector" if declared.form == "fixed" else "array", element, size)
+        return model.ItemsType("vector" if declared.form == "fixed" else "array", element, size)
 
     def _is_empty(self, kind: tree.Type) -> bool:
         """Whether a value has no bytes: of such there could be any number in none."""
@@ -280,7 +282,7 @@ class _Resolver:
                 found = self.scope.definitions.get(found.name)
         if isinstance(found, tree.Typedef):
             return self._has_no_bytes(found.declaration)
-        if not isinstance(found, tree.Struct) or found.pointer:
+        if not isinstance(found, tree.StructDefinition) or found.pointer:
             return False
         if id(found) not in self.empty:
             self.empty[id(found)] = all(self._has_no_bytes(field) for field in found.fields)
@@ -293,9 +295,9 @@ class _Resolver:
             return declared.form == "void"
         return self._is_empty(declared.type)
 
-    def _bytes(self, declared: tree.Declaration, kind: str) -> model.Bytes:
+    def _bytes(self, declared: tree.Declaration, kind: str) -> model.BytesType:
         size = self._size(declared.size)
-        return model.Bytes("fixed" if declared.form == "fixed" else kind, size)
+        return model.BytesType("fixed" if declared.form == "fixed" else kind, size)
 
     def _size(self, value: tree.Value | None) -> model.Size | None:
         return model.Size(self.values.size(value), self.values.text(value)) if value else None
@@ -304,20 +306,20 @@ class _Resolver:
         """An optional of an optional is not Python's; an array of at most one is the same bytes."""
         behind = self._behind(element)
         if isinstance(behind, model.Optional):
-            return model.Items("array", element, model.Size(1, "1"))
+            return model.ItemsType("array", element, model.Size(1, "1"))
         return model.Optional(element)
 
     def _element(self, kind: tree.Type, inner: str) -> model.Type:
         if isinstance(kind, tree.Primitive):
             if kind.name == "quadruple":
                 raise kind.place.error("quadruple has no Python type")
-            return model.Scalar(kind.name)
+            return model.ScalarType(kind.name)
         if isinstance(kind, tree.Named):
             return self._named(kind)
         name = self._fresh(inner)
-        if isinstance(kind, tree.Enum):
+        if isinstance(kind, tree.EnumDefinition):
             self._enum(kind, name)
-        elif isinstance(kind, tree.Struct):
+        elif isinstance(kind, tree.StructDefinition):
             self._struct(kind, name)
         else:
             self._union(kind, name)
@@ -326,12 +328,12 @@ class _Resolver:
     def _named(self, kind: tree.Named) -> model.Type:
         definition = self.scope.definitions.get(kind.name)
         if definition is None and kind.name in C_TYPES:
-            return model.Scalar(C_TYPES[kind.name])
+            return model.ScalarType(C_TYPES[kind.name])
         if definition is None:
             raise kind.place.error(f"unknown type '{kind.name}'")
-        if isinstance(definition, (tree.Constant, tree.Program)):
+        if isinstance(definition, (tree.ConstantDefinition, tree.ProgramDefinition)):
             raise kind.place.error(f"'{kind.name}' is not a type")
-        pointer = isinstance(definition, tree.Struct) and definition.pointer
+        pointer = isinstance(definition, tree.StructDefinition) and definition.pointer
         return model.Reference((self.pointers if pointer else self.shown)[kind.name])
 
     def _fresh(self, name: str) -> str:
@@ -340,7 +342,7 @@ class _Resolver:
         self.taken.add(name)
         return name
 
-    def _program(self, written: tree.Program, name: str) -> None:
+    def _program(self, written: tree.ProgramDefinition, name: str) -> None:
         number = self._numbered(written.number)
         text = self.values.text(written.number)
         self.made.constants.append(model.Constant(name, number, text, written.comment, above=True))
@@ -348,7 +350,7 @@ class _Resolver:
         _distinct(written.versions, [version.number for version in versions])
         self.made.programs.append(model.Program(name, number, tuple(versions), written.comment))
 
-    def _version(self, written: tree.Version, program: str) -> model.Version:
+    def _version(self, written: tree.VersionDefinition, program: str) -> model.DeclaredVersion:
         name = names.global_name(written.name)
         if name in self.taken:
             name = f"{program}_{written.name}"
@@ -358,9 +360,11 @@ class _Resolver:
         procedures = [self._procedure(p, name, shown[p.name]) for p in written.procedures]
         _distinct(written.procedures, [procedure.number for procedure in procedures])
         number = self._numbered(written.number)
-        return model.Version(name, number, tuple(procedures), written.comment)
+        return model.DeclaredVersion(name, number, tuple(procedures), written.comment)
 
-    def _procedure(self, written: tree.Procedure, version: str, name: str) -> model.Procedure:
+    def _procedure(
+        self, written: tree.ProcedureDefinition, version: str, name: str
+    ) -> model.DeclaredProcedure:
         shown = _parameters(written.parameters, version)
         parameters = [
             model.Field(each, self.type(declared, f"{version}_{written.name}_{each}"))
@@ -369,7 +373,7 @@ class _Resolver:
         result = None
         if written.result.form != "void":
             result = self.type(written.result, f"{version}_{written.name}_result")
-        return model.Procedure(
+        return model.DeclaredProcedure(
             name, self._numbered(written.number),
             tuple(parameters), result, written.comment,
         )  # fmt: skip
@@ -403,7 +407,9 @@ def _parameters(written: Sequence[tree.Declaration], version: str) -> list[str]:
     return made
 
 
-def _distinct(nodes: Sequence[tree.Version | tree.Procedure], numbers: list[int]) -> None:
+def _distinct(
+    nodes: Sequence[tree.VersionDefinition | tree.ProcedureDefinition], numbers: list[int]
+) -> None:
     """Names and numbers occur once in a program or version (RFC 5531 §12.3)."""
     seen: set[object] = set()
     for node, number in zip(nodes, numbers, strict=True):

@@ -45,7 +45,7 @@ class Scope:
         for enum in {id(enum): enum for enum in self.enumerators.values()}.values():
             for member in enum.members:
                 constant = self.definitions.get(member.name)
-                if isinstance(constant, tree.Constant):
+                if isinstance(constant, tree.ConstantDefinition):
                     raise _repeated(member, constant)
 
     def _borrow_for(self, definition: tree.Definition) -> None:
@@ -98,13 +98,13 @@ class Scope:
         else:
             declared = self.definitions.get(use.name)
             known = use.name in BOOLEANS or use.name in self.enumerators
-            known = known or isinstance(declared, tree.Constant)
+            known = known or isinstance(declared, tree.ConstantDefinition)
         if known or declared is not None or use.name in asked:
             return known
         return self._find(use, asked) is not None
 
 
-TYPES = (tree.Enum, tree.Struct, tree.Union, tree.Typedef)
+TYPES = (tree.EnumDefinition, tree.StructDefinition, tree.UnionDefinition, tree.Typedef)
 
 
 def _fits(definition: tree.Definition, use: Use) -> bool:
@@ -123,7 +123,7 @@ def _unrepeated(specification: tree.Specification) -> Iterator[tree.Definition]:
         before = seen.setdefault(definition.name, definition)
         if before is definition:
             yield definition
-        elif before != definition or not isinstance(before, tree.Constant):
+        elif before != definition or not isinstance(before, tree.ConstantDefinition):
             raise _repeated(definition, before)
 
 
@@ -133,9 +133,9 @@ def _same_name(typedef: tree.Typedef) -> bool:
     return named and declared.form == "plain"
 
 
-def _enumerators(definitions: Iterable[tree.Definition]) -> dict[str, tree.Enum]:
+def _enumerators(definitions: Iterable[tree.Definition]) -> dict[str, tree.EnumDefinition]:
     """The enumerations by the names of their members, those declared in line included."""
-    found: dict[str, tree.Enum] = {}
+    found: dict[str, tree.EnumDefinition] = {}
     for definition in definitions:
         for enum in tree.enums_in(definition):
             for member in enum.members:

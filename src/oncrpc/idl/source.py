@@ -8,7 +8,7 @@ from oncrpc.errors import IdlError
 
 
 @dataclass(slots=True)
-class Settings:
+class CompileOptions:
     """The options of a compilation: names defined, and folders for included files."""
 
     define: dict[str, str] = field(default_factory=dict)
@@ -29,7 +29,7 @@ class Hidden:
 
 
 @dataclass(slots=True)
-class Source:
+class SourceText:
     """The lines for the grammar and their places.
 
     ``hidden`` are the declarations of ``%`` lines and of ``-D``, of which a later one counts more;

@@ -13,35 +13,35 @@ VALUES = {
 }  # fmt: skip
 
 
-def declared(kind: model.Type | None) -> Part:
+def declaration_text(kind: model.Type | None) -> Part:
     """The declaration, as in ``oncrpc.xdr``."""
     match kind:
         case None:
             return "None"
-        case model.Scalar(name) | model.Reference(name):
+        case model.ScalarType(name) | model.Reference(name):
             return name
-        case model.Bytes(marker, None):
+        case model.BytesType(marker, None):
             return marker.capitalize()
-        case model.Bytes(marker, size):
+        case model.BytesType(marker, size):
             return _annotated("bytes", _marker(marker, size))
-        case model.Items(marker, element, size):
-            return _annotated(f"list[{declared(element)}]", _marker(marker, size))
-        case model.Linked(element):
-            return _annotated(f"list[{declared(element)}]", "xdr.linked")
-        case model.Rest(element):
-            return _annotated(f"list[{declared(element)}] | None", "xdr.rest")
+        case model.ItemsType(marker, element, size):
+            return _annotated(f"list[{declaration_text(element)}]", _marker(marker, size))
+        case model.LinkedType(element):
+            return _annotated(f"list[{declaration_text(element)}]", "xdr.linked")
+        case model.RestType(element):
+            return _annotated(f"list[{declaration_text(element)}] | None", "xdr.rest")
         case model.Optional(element):
-            return f"{declared(element)} | None"
+            return f"{declaration_text(element)} | None"
 
 
-def declared_late(kind: model.Type | None) -> Part:
+def late_declaration_text(kind: model.Type | None) -> Part:
     """The declaration with the names of types that follow as texts."""
     match kind:
-        case model.Items(marker, element, size):
-            return _annotated(f"list[{declared_late(element)}]", _marker(marker, size))
-        case model.Linked(element):
-            return _annotated(f"list[{declared_late(element)}]", "xdr.linked")
-    return f'"{declared(kind)}"'
+        case model.ItemsType(marker, element, size):
+            return _annotated(f"list[{late_declaration_text(element)}]", _marker(marker, size))
+        case model.LinkedType(element):
+            return _annotated(f"list[{late_declaration_text(element)}]", "xdr.linked")
+    return f'"{declaration_text(kind)}"'
 
 
 class ValueTypes:
@@ -56,13 +56,13 @@ class ValueTypes:
         match kind:
             case None:
                 return "None"
-            case model.Scalar(name):
+            case model.ScalarType(name):
                 return VALUES[name]
-            case model.Bytes():
+            case model.BytesType():
                 return "bytes"
-            case model.Items(element=element) | model.Linked(element):
+            case model.ItemsType(element=element) | model.LinkedType(element):
                 return f"list[{self.of(element)}]"
-            case model.Rest(element):
+            case model.RestType(element):
                 return f"list[{self.of(element)}] | None"
             case model.Optional(element):
                 return f"{self.of(element)} | None"

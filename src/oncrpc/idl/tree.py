@@ -9,7 +9,7 @@ from oncrpc.errors import IdlError
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SourcePlace:
     """Where a node begins; ``text`` is the whole line."""
 
     file: str
@@ -26,7 +26,7 @@ class Place:
 class Node:
     """``comment`` is what stands ``above`` the node or behind it on its line, a list of lines."""
 
-    place: Place = field(compare=False, repr=False)
+    place: SourcePlace = field(compare=False, repr=False)
     comment: tuple[str, ...] = field(compare=False, repr=False)
     above: bool = field(compare=False, repr=False)
 
@@ -42,14 +42,14 @@ class Name(Node):
 
 
 @dataclass(frozen=True, slots=True)
-class Operation(Node):
+class Arithmetic(Node):
     """``operator`` is C's; one operand if it is a sign or ``~``."""
 
     operator: str
     operands: tuple[Value, ...]
 
 
-Value = Number | Name | Operation
+Value = Number | Name | Arithmetic
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class Declaration(Node):
 
 
 @dataclass(frozen=True, slots=True)
-class Constant(Node):
+class ConstantDefinition(Node):
     name: str
     value: Value | str
 
@@ -90,7 +90,7 @@ class Enumerator(Node):
 
 
 @dataclass(frozen=True, slots=True)
-class Enum(Node):
+class EnumDefinition(Node):
     """``name`` is empty if the type is declared in line."""
 
     name: str
@@ -98,7 +98,7 @@ class Enum(Node):
 
 
 @dataclass(frozen=True, slots=True)
-class Struct(Node):
+class StructDefinition(Node):
     """``pointer`` marks the form ``struct *x`` of RFC 1833: the name is that of an optional."""
 
     name: str
@@ -115,13 +115,13 @@ class Arm(Node):
 
 
 @dataclass(frozen=True, slots=True)
-class Union(Node):
+class UnionDefinition(Node):
     name: str
     switch: Declaration
     arms: tuple[Arm, ...]
 
 
-Type = Primitive | Named | Enum | Struct | Union
+Type = Primitive | Named | EnumDefinition | StructDefinition | UnionDefinition
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,7 @@ class Typedef(Node):
 
 
 @dataclass(frozen=True, slots=True)
-class Procedure(Node):
+class ProcedureDefinition(Node):
     name: str
     number: Value
     result: Declaration
@@ -139,20 +139,23 @@ class Procedure(Node):
 
 
 @dataclass(frozen=True, slots=True)
-class Version(Node):
+class VersionDefinition(Node):
     name: str
     number: Value
-    procedures: tuple[Procedure, ...]
+    procedures: tuple[ProcedureDefinition, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Program(Node):
+class ProgramDefinition(Node):
     name: str
     number: Value
-    versions: tuple[Version, ...]
+    versions: tuple[VersionDefinition, ...]
 
 
-Definition = Constant | Enum | Struct | Union | Typedef | Program
+Definition = (
+    ConstantDefinition | EnumDefinition | StructDefinition | UnionDefinition | Typedef
+    | ProgramDefinition
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,12 +183,12 @@ def declarations_in(node: object) -> Iterator[Declaration]:
         yield from declarations_in(part)
 
 
-def enums_in(definition: Definition) -> Iterator[Enum]:
+def enums_in(definition: Definition) -> Iterator[EnumDefinition]:
     """The enumeration that a definition is, and those declared in line within it."""
-    if isinstance(definition, Enum):
+    if isinstance(definition, EnumDefinition):
         yield definition
     for declared in declarations_in(definition):
-        if isinstance(declared.type, Enum):
+        if isinstance(declared.type, EnumDefinition):
             yield declared.type
 
 

@@ -36,10 +36,10 @@ class Values:
         self.busy: list[str] = []
         self.named: dict[str, tree.Value] = {}
         for definition in scope.all:
-            if isinstance(definition, tree.Program):
+            if isinstance(definition, tree.ProgramDefinition):
                 self._take_program(definition)
 
-    def _take_program(self, program: tree.Program) -> None:
+    def _take_program(self, program: tree.ProgramDefinition) -> None:
         for version in program.versions:
             self.named.setdefault(version.name, version.number)
             for procedure in version.procedures:
@@ -56,7 +56,7 @@ class Values:
         if self.depth >= DEEPEST_VALUE:
             raise value.place.error(f"over {DEEPEST_VALUE} values depend on one another")
         self.depth += 1
-        if isinstance(value, tree.Operation):
+        if isinstance(value, tree.Arithmetic):
             found: int | str = in_range(self._operation(value), value.place)
         else:
             found = self.value_of(value.name, value.place)
@@ -72,7 +72,7 @@ class Values:
             raise value.place.error(f"a size is from 0 to 2**32 - 1, not {size}")
         return size
 
-    def value_of(self, name: str, place: tree.Place) -> int | str:
+    def value_of(self, name: str, place: tree.SourcePlace) -> int | str:
         """The value of a name, however it was declared."""
         if name in self.known:
             return self.known[name]
@@ -84,12 +84,12 @@ class Values:
         self.busy.pop()
         return found
 
-    def _find(self, name: str, place: tree.Place) -> int | str:
+    def _find(self, name: str, place: tree.SourcePlace) -> int | str:
         definition = self.scope.definitions.get(name)
-        if isinstance(definition, tree.Constant):
+        if isinstance(definition, tree.ConstantDefinition):
             value = definition.value
             return value if isinstance(value, str) else self.number(value)
-        if isinstance(definition, tree.Program):
+        if isinstance(definition, tree.ProgramDefinition):
             return self.number(definition.number)
         if name in self.scope.enumerators:
             return self._enumerator(self.scope.enumerators[name], name)
@@ -99,7 +99,7 @@ class Values:
             raise place.error(f"'{name}' is a type, not a value")
         raise place.error(f"unknown constant '{name}'; -D {name}=VALUE defines it")
 
-    def _enumerator(self, enum: tree.Enum, name: str) -> int:
+    def _enumerator(self, enum: tree.EnumDefinition, name: str) -> int:
         """As in C: a member without a value is one more than the member before it.
 
         Of all such members before it the values are found and kept, from the first one on.
@@ -120,7 +120,7 @@ class Values:
             self.known[member.name] = number
         return in_range(found + last - first, enum.members[last].place)
 
-    def _operation(self, value: tree.Operation) -> int:
+    def _operation(self, value: tree.Arithmetic) -> int:
         numbers = [self.number(operand) for operand in value.operands]
         if len(numbers) == 1:
             return UNARY[value.operator](numbers[0])
@@ -140,7 +140,7 @@ class Values:
             return written(value.text)
         if isinstance(value, tree.Name) and self._is_constant(value):
             return self.scope.shown[value.name]
-        if isinstance(value, tree.Operation) and len(value.operands) == 2:
+        if isinstance(value, tree.Arithmetic) and len(value.operands) == 2:
             simple = all(
                 isinstance(part, tree.Number) or self._is_constant(part) for part in value.operands
             )
@@ -152,14 +152,14 @@ class Values:
     def _is_constant(self, value: tree.Value) -> bool:
         if not isinstance(value, tree.Name):
             return False
-        return isinstance(self.scope.definitions.get(value.name), tree.Constant)
+        return isinstance(self.scope.definitions.get(value.name), tree.ConstantDefinition)
 
 
 def _shown(value: tree.Value) -> str:
     return f"'{value.name}'" if isinstance(value, tree.Name) else "the value"
 
 
-def in_range(number: int, place: tree.Place) -> int:
+def in_range(number: int, place: tree.SourcePlace) -> int:
     """The number, if C has it.
 
     Raises:

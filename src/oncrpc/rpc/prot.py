@@ -25,7 +25,7 @@ MAX_MACHINE_NAME = 255
 MAX_GIDS = 16
 
 
-class auth_flavor(xdr.Registry):
+class auth_flavor(xdr.OpenEnumeration):
     """Authentication flavors (§8.2); IANA adds more."""
 
     AUTH_NONE = 0
@@ -68,7 +68,7 @@ class reject_stat(xdr.Enumeration):
     AUTH_ERROR = 1  # the caller is not authenticated
 
 
-class auth_stat(xdr.Registry):
+class auth_stat(xdr.OpenEnumeration):
     """Why authentication failed; IANA adds more."""
 
     AUTH_OK = 0

@@ -9,8 +9,8 @@ from typing import Any, TypeVar, overload
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from oncrpc.xdr import Registry, nodes
-from oncrpc.xdr.nodes import Node, resolve
+from oncrpc.xdr import OpenEnumeration, nodes
+from oncrpc.xdr.nodes import Node, node_of
 
 T = TypeVar("T")
 MAX_BYTES = 40
@@ -29,7 +29,7 @@ def values_of(declared: Any) -> SearchStrategy[Any]:
     leaves the length open, and at most ``MAX_DEPTH`` values of a type within one another. NaN is
     left out, since it is not equal to itself.
     """
-    return _Strategies().of(resolve(declared), MAX_DEPTH)
+    return _Strategies().of(node_of(declared), MAX_DEPTH)
 
 
 class _Strategies:
@@ -74,7 +74,7 @@ class _Strategies:
             return st.nothing()
         key = (declared, depth)
         if key not in self._known:
-            self._known[key] = self.of(resolve(declared), depth - 1)
+            self._known[key] = self.of(node_of(declared), depth - 1)
         return self._known[key]
 
     def _unions(self, node: nodes.UnionNode, depth: int) -> SearchStrategy[Any]:
@@ -110,7 +110,7 @@ def _scalars(node: nodes.ScalarNode) -> SearchStrategy[Any]:
 
 def _members(cls: Any) -> SearchStrategy[Any]:
     named = st.sampled_from(list(cls))
-    if issubclass(cls, Registry):
+    if issubclass(cls, OpenEnumeration):
         return named | st.integers(-(2**31), 2**31 - 1).map(cls)
     return named
 
@@ -127,7 +127,7 @@ def _discriminant(node: Node, number: int) -> Any:
 def _others(node: Node, cases: Mapping[int, Node]) -> SearchStrategy[Any]:
     """Discriminants that have no arm of their own."""
     match node:
-        case nodes.EnumNode(cls=cls) if not issubclass(cls, Registry):
+        case nodes.EnumNode(cls=cls) if not issubclass(cls, OpenEnumeration):
             return _one_of([member for member in cls if member not in cases])
         case nodes.ScalarNode(scalar=scalar) if scalar.name == "bool":
             return _one_of([flag for flag in (False, True) if flag not in cases])

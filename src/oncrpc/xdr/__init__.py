@@ -10,7 +10,7 @@ from oncrpc.xdr.types import (
     Hyper,
     Int,
     Opaque,
-    Registry,
+    OpenEnumeration,
     String,
     UHyper,
     UInt,
@@ -27,6 +27,6 @@ from oncrpc.xdr.types import (
 
 __all__ = [
     "UNLIMITED", "Bool", "Codec", "Double", "Enumeration", "Float", "Hyper", "Int", "Opaque",
-    "Registry", "String", "UHyper", "UInt", "array", "codec", "decode", "encode", "fixed", "linked",
-    "opaque", "rest", "string", "struct", "union", "vector",
+    "OpenEnumeration", "String", "UHyper", "UInt", "array", "codec", "decode", "encode", "fixed",
+    "linked", "opaque", "rest", "string", "struct", "union", "vector",
 ]  # fmt: skip

@@ -10,7 +10,7 @@ from oncrpc.errors import XdrError
 from oncrpc.xdr.decoder import Decode, DecodeWriter
 from oncrpc.xdr.encoder import Encode, EncodeWriter
 from oncrpc.xdr.misfit import misfit
-from oncrpc.xdr.nodes import Node, resolve
+from oncrpc.xdr.nodes import Node, node_of
 
 T = TypeVar("T")
 TOO_DEEP = "nested too deeply"
@@ -26,7 +26,7 @@ class Codec(Generic[T]):
     @cached_property
     def node(self) -> Node:
         """The resolved declaration."""
-        return resolve(self.declared)
+        return node_of(self.declared)
 
     @cached_property
     def _decode(self) -> Decode:

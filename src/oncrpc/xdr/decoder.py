@@ -46,12 +46,12 @@ from typing import Any, NamedTuple, assert_never
 from oncrpc.xdr import nodes
 from oncrpc.xdr.compile import Writer, define
 from oncrpc.xdr.nodes import Node, padded
-from oncrpc.xdr.types import UNLIMITED, Registry
+from oncrpc.xdr.types import UNLIMITED, OpenEnumeration
 
 Decode = Callable[[bytes, int, int], tuple[Any, int]]
 
 
-class Field(NamedTuple):
+class RunField(NamedTuple):
     """A value of fixed size in a run: its variable, its size in bytes, its path for errors."""
 
     name: str
@@ -70,7 +70,7 @@ class DecodeWriter(Writer):
 
     def __init__(self, codec: Callable[[Any], Any]) -> None:
         super().__init__(codec)
-        self.run: list[Field] = []
+        self.run: list[RunField] = []
         self.after: list[str] = []
         self.loop = 0
         self.chained = False
@@ -113,7 +113,7 @@ class DecodeWriter(Writer):
         """Add a value of fixed size to the run; returns its variable."""
         name = self.name()
         self.format += letter
-        self.run.append(Field(name, size, path))
+        self.run.append(RunField(name, size, path))
         return name
 
     def flush(self) -> None:
@@ -175,7 +175,7 @@ class DecodeWriter(Writer):
 
     def _enum(self, node: nodes.EnumNode, path: str) -> str:
         raw = self.fixed("i", 4, path)
-        if issubclass(node.cls, Registry):
+        if issubclass(node.cls, OpenEnumeration):
             return f"{self.constant(node.cls)}({raw})"
         name = self.name()
         self.after.append(f"{name} = {self.constant(node.cls._value2member_map_)}.get({raw})")

@@ -24,7 +24,7 @@ from typing import Any, assert_never
 from oncrpc.xdr import nodes
 from oncrpc.xdr.compile import Writer, define
 from oncrpc.xdr.nodes import Node
-from oncrpc.xdr.types import UNLIMITED, Registry
+from oncrpc.xdr.types import UNLIMITED, OpenEnumeration
 
 Encode = Callable[[Any, list[bytes]], None]
 
@@ -95,7 +95,7 @@ class EncodeWriter(Writer):
         self.fixed(node.scalar.format, expression)
 
     def _enum(self, node: nodes.EnumNode, expression: str, path: str) -> None:
-        if not issubclass(node.cls, Registry):
+        if not issubclass(node.cls, OpenEnumeration):
             members = self.constant(node.cls._value2member_map_)
             self.require(
                 f"{expression} in {members}",

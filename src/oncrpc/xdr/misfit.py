@@ -21,7 +21,7 @@ from oncrpc.xdr.nodes import (
     ScalarNode,
     StructNode,
     UnionNode,
-    resolve,
+    node_of,
 )
 
 Place = tuple[Node, Any, str]
@@ -90,5 +90,5 @@ def _parts(node: Node, value: Any, path: str) -> list[Place]:
         case OptionalNode(element=element) if value is not None:
             return [(element, value, path)]
         case CallNode(declared=declared):
-            return [(resolve(declared), value, path)]
+            return [(node_of(declared), value, path)]
     return []

@@ -106,7 +106,7 @@ MOST_BLOCKS = 12
 """Deeper declarations are coded by calls: Python takes 20 loops within one another."""
 
 
-def resolve(declared: Any, within: Within = OUTSIDE) -> Node:
+def node_of(declared: Any, within: Within = OUTSIDE) -> Node:
     """The tree of a declared type.
 
     Raises:
@@ -137,9 +137,9 @@ def _marked(declared: Any, within: Within) -> Node:
         case Bytes(limit, fixed):
             return BytesNode(padded(limit) if fixed else 4, limit, fixed)
         case Items(_, fixed) if within.blocks >= MOST_BLOCKS:
-            return CallNode(resolve(declared).least if fixed else 4, declared)
+            return CallNode(node_of(declared).least if fixed else 4, declared)
         case Items(limit, fixed):
-            element = resolve(get_args(base)[0], within.block())
+            element = node_of(get_args(base)[0], within.block())
             if element.least == 0:
                 raise TypeError(f"{base!r}: elements of no size have no bounds")
             return ItemsNode(limit * element.least if fixed else 4, element, limit, fixed)
@@ -158,7 +158,7 @@ def _marked(declared: Any, within: Within) -> Node:
 def _element(cls: Any, within: Within) -> Node:
     """An element of a list: without the field that says what follows, which the list does."""
     if not getattr(cls, "__xdr_rest__", ""):
-        return resolve(cls, within)
+        return node_of(cls, within)
     return _struct(cls, within, rest=cls.__xdr_rest__)
 
 
@@ -168,14 +168,14 @@ def _optional(declared: Any, within: Within) -> Node:
         raise TypeError(f"{declared!r}: only T | None is an XDR type; a union is a class")
     if within.blocks >= MOST_BLOCKS:
         return CallNode(4, declared)
-    return OptionalNode(4, resolve(rest[0], within.block()))
+    return OptionalNode(4, node_of(rest[0], within.block()))
 
 
 def _struct(cls: Any, within: Within, *, rest: str = "") -> Node:
     hints = typing.get_type_hints(cls, include_extras=True)
     inner = within.struct(cls)
     names = [name for name in cls.__xdr_fields__ if name != rest]
-    fields = [(name, resolve(hints[name], inner)) for name in names]
+    fields = [(name, node_of(hints[name], inner)) for name in names]
     return StructNode(sum(node.least for _, node in fields), cls, fields, rest)
 
 
@@ -186,9 +186,9 @@ def _union(cls: Any, within: Within) -> Node:
     arms: Arms = cls.__xdr_arms__
     switch, body = cls.__xdr_fields__
     inner = within.struct(cls)
-    cases = {int(key): resolve(_arm(cls, arm), inner.block()) for key, arm in arms.cases.items()}
-    default = None if arms.default is REFUSED else resolve(_arm(cls, arms.default), inner.block())
-    return UnionNode(4, cls, (switch, resolve(hints[switch], inner)), body, cases, default)
+    cases = {int(key): node_of(_arm(cls, arm), inner.block()) for key, arm in arms.cases.items()}
+    default = None if arms.default is REFUSED else node_of(_arm(cls, arms.default), inner.block())
+    return UnionNode(4, cls, (switch, node_of(hints[switch], inner)), body, cases, default)
 
 
 def _arm(cls: type, arm: Any) -> Any:

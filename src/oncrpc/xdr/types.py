@@ -149,7 +149,7 @@ NUMBER_FORMATS = "bcdeEfFgGnoxX%"
 """The last characters of formats that are for numbers."""
 
 
-class Registry(Enumeration):
+class OpenEnumeration(Enumeration):
     """An enumeration that its registry extends: numbers without a name are kept, not refused."""
 
     def __repr__(self) -> str:
@@ -157,7 +157,7 @@ class Registry(Enumeration):
         return super().__repr__() if known else f"{type(self).__name__}({self.value})"
 
     @classmethod
-    def _missing_(cls, value: object) -> Registry | None:
+    def _missing_(cls, value: object) -> OpenEnumeration | None:
         if not isinstance(value, int) or not -(2**31) <= value < 2**31:
             return None
         member = int.__new__(cls, value)
