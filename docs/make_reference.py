@@ -1,4 +1,5 @@
-"""Write the pages of docs/reference that are made from the source: limits, and the Python API.
+"""Write the pages of docs/reference that are made from the source: limits, the keys
+of the configuration, and the Python API.
 
 With ``--check`` nothing is written: the command fails, with one line, if a committed page is not
 what its source gives now.
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import api_pages
+import keys_page
 import limits_page
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
@@ -38,13 +40,18 @@ def pages() -> dict[Path, str]:
     """The text of each page, by its path."""
     return {
         REFERENCE / "limits.md": limits_page.page(),
+        **keys_page.pages(),
         **{API / f"{name}.md": text for name, text in api_pages.pages()},
     }
 
 
 def committed() -> list[Path]:
     """The pages that are there."""
-    return [path for path in (REFERENCE / "limits.md", *API.glob("*.md")) if path.exists()]
+    return [
+        path
+        for path in (REFERENCE / "limits.md", *keys_page.PAGES, *API.glob("*.md"))
+        if path.exists()
+    ]
 
 
 def report(stale: list[str]) -> int:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from oncrpc.daemon.config.values import place_of
+from oncrpc.daemon.config.values import web_address_of
 from oncrpc.daemon.web.content import StaticFile, WebContent, event
 from oncrpc.daemon.web.open import opened, web_server
 from oncrpc.portmap.app import PortMapper
@@ -30,7 +30,7 @@ async def showing(tmp_path: Path, **options: object) -> AsyncIterator[Daemon]:
     """A port mapper, started, with its web page."""
     setup = stateful(tmp_path, **options)
     with listening(setup) as listeners:
-        listeners.web = opened(place_of(f"{LOCALHOST}:0"), modules=PortMapper.web_modules)
+        listeners.web = opened(web_address_of(f"{LOCALHOST}:0"), modules=PortMapper.web_modules)
         made = setup.daemon(listeners)
         async with web_server(listeners.web, made.content):
             made.start()
@@ -96,7 +96,7 @@ class SomeContent:
 @asynccontextmanager
 async def served(content: WebContent | None = None) -> AsyncIterator[Address]:
     """The address of a web server with this content."""
-    sock = opened(place_of(f"{LOCALHOST}:0"))
+    sock = opened(web_address_of(f"{LOCALHOST}:0"))
     assert sock is not None
     with sock:
         host, port = sock.getsockname()

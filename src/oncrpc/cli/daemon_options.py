@@ -205,7 +205,13 @@ def _reader(key: Declared, option: KeyOption) -> Callable[[str], Any]:
     if key.item is FilePath:
         return whole_path
     if key.item in (int, float):
-        return number_within(option.metavar.lower(), key.item, option.least, key.meta.le or 0)
+        return number_within(
+            option.metavar.lower(),
+            key.item,
+            option.least or key.meta.ge or 0,
+            key.meta.le or 0,
+            zero=option.least > 0,
+        )
     return partial(_hooked, HOOKS[key.item])
 
 
@@ -217,20 +223,20 @@ def _hooked(hook: Callable[[object], object], text: str) -> object:
 
 
 def number_within(
-    name: str, kind: type[int] | type[float], least: float, most: float
+    name: str, kind: type[int] | type[float], least: float, most: float, *, zero: bool = False
 ) -> Callable[[str], float]:
-    """A function for ``argparse`` that reads 0 or a number between two bounds."""
+    """A function for ``argparse`` that reads a number between two bounds, or ``zero``."""
 
     def read(text: str) -> float:
         try:
             if kind is int and not (text.isascii() and text.isdigit()):
                 raise ValueError
             number = kind(text)
-            if number and not least <= number <= most:
+            if not (least <= number <= most or (zero and number == 0)):
                 raise ValueError
         except ValueError:
-            zero = "0, or " if least else ""
-            problem = f"invalid {name} {text}: must be {zero}{least} to {most}"
+            other = "0, or " if zero else ""
+            problem = f"invalid {name} {text}: must be {other}{least} to {most}"
             raise argparse.ArgumentTypeError(problem) from None
         return number
 

@@ -19,7 +19,7 @@ from oncrpc.daemon import lockfile, loop, privileges, signals
 from oncrpc.daemon.app import Application
 from oncrpc.daemon.config.source import ConfigSettings, ConfigSource
 from oncrpc.daemon.config.tables import Config, DaemonTable
-from oncrpc.daemon.config.values import Place, StartError
+from oncrpc.daemon.config.values import StartError, WebAddress
 from oncrpc.daemon.handover import Handover
 from oncrpc.daemon.limits import raise_descriptors
 from oncrpc.daemon.listeners import Wanted, open_listeners
@@ -106,7 +106,7 @@ def _release(locks: Iterable[int]) -> None:
 
 
 def _open_web(
-    app: Application[Any], place: Place | None, former: Handover | None
+    app: Application[Any], place: WebAddress | None, former: Handover | None
 ) -> socket.socket | None:
     """The socket of the web pages; a new image goes on without one that it cannot have."""
     try:

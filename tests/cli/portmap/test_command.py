@@ -21,7 +21,7 @@ from oncrpc.cli.portmap import main
 from oncrpc.cli.portmap.daemon import _hint
 from oncrpc.cli.portmap.options import COMMAND, parser
 from oncrpc.daemon.config.declare import declared
-from oncrpc.daemon.config.values import StartError, place_of
+from oncrpc.daemon.config.values import StartError, web_address_of
 from oncrpc.daemon.log import setup as logs
 from oncrpc.portmap.config import SCHEMA, PortmapConfig
 from oncrpc.programs.portmap import PMAP_VERS, mapping
@@ -80,7 +80,7 @@ def test_without_options_everything_is_served_on_port_111() -> None:
         (["-v", "--log-format", "json"], {"daemon.verbose": True, "daemon.log-format": "json"}),
         (["--liveness", "2.5", "--watch"], {"liveness.interval": 2.5, "liveness.watch": True}),
         (["--liveness", "0"], {"liveness.interval": 0}),
-        (["--web", "[::1]:9111"], {"web.listen": place_of("[::1]:9111")}),
+        (["--web", "[::1]:9111"], {"web.listen": web_address_of("[::1]:9111")}),
     ],
 )
 def test_an_option_asks_for(arguments: list[str], expected: dict[str, object]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from oncrpc.daemon.config.values import file_path_of, host_name_of, place_of
+from oncrpc.daemon.config.values import file_path_of, host_name_of, web_address_of
 
 
 @pytest.mark.parametrize(
@@ -17,7 +17,7 @@ from oncrpc.daemon.config.values import file_path_of, host_name_of, place_of
     ],
 )
 def test_a_place_has_one_form(text: str, shown: str, port: int) -> None:
-    place = place_of(text)
+    place = web_address_of(text)
 
     assert (place, place.port) == (shown, port)
 
@@ -32,7 +32,7 @@ def test_a_place_has_one_form(text: str, shown: str, port: int) -> None:
 )  # fmt: skip
 def test_what_is_no_place_is_told_with_what_is_one(value: object) -> None:
     with pytest.raises(ValueError, match=r"not an address with a port; write ADDRESS:PORT"):
-        place_of(value)
+        web_address_of(value)
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,11 @@ import sys
 
 import pytest
 
-from oncrpc.daemon.config.values import StartError, place_of
+from oncrpc.daemon.config.values import StartError, web_address_of
 from oncrpc.daemon.web import open as place
 from oncrpc.daemon.web.open import load, opened
 
-ANY = place_of("127.0.0.1:0")
+ANY = web_address_of("127.0.0.1:0")
 
 
 def test_without_an_address_nothing_is_opened() -> None:
@@ -22,7 +22,7 @@ def test_without_an_address_nothing_is_opened() -> None:
 
 @pytest.mark.parametrize("text", ["127.0.0.1:0", "[::1]:0"])
 def test_socket_listens_at_the_address(text: str) -> None:
-    made = opened(place_of(text))
+    made = opened(web_address_of(text))
 
     assert made is not None
     with made, socket.create_connection(made.getsockname()[:2]):
@@ -31,14 +31,14 @@ def test_socket_listens_at_the_address(text: str) -> None:
 
 def test_port_in_use_is_one_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        there = place_of(f"127.0.0.1:{taken.getsockname()[1]}")
+        there = web_address_of(f"127.0.0.1:{taken.getsockname()[1]}")
         with pytest.raises(StartError, match=r"cannot serve web pages on \S+: in use; choose"):
             opened(there)
 
 
 def test_foreign_address_is_one_line() -> None:
     with pytest.raises(StartError, match="this host has no such address"):
-        opened(place_of("192.0.2.1:0"))
+        opened(web_address_of("192.0.2.1:0"))
 
 
 def test_missing_package_is_one_line_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,7 +66,7 @@ def test_missing_module_of_ours_is_an_error(
 def test_socket_of_an_earlier_image_is_kept() -> None:
     with socket.create_server(("127.0.0.1", 0)) as former:
         port = former.getsockname()[1]
-        kept = opened(place_of(f"127.0.0.1:{port}"), former.detach())
+        kept = opened(web_address_of(f"127.0.0.1:{port}"), former.detach())
 
     assert kept is not None
     with kept:
@@ -84,7 +84,7 @@ def test_unwanted_socket_of_an_earlier_image_is_closed() -> None:
 
 def test_address_open_to_others_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "oncrpc.daemon.web"):
-        made = opened(place_of("0.0.0.0:0"))
+        made = opened(web_address_of("0.0.0.0:0"))
 
     assert made is not None
     made.close()

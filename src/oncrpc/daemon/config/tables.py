@@ -19,8 +19,8 @@ from oncrpc.daemon.config.values import (
     FilePath,
     HostName,
     LogFormat,
-    Place,
     UserName,
+    WebAddress,
 )
 
 REPLIES = 1000
@@ -197,7 +197,7 @@ class WebTable(Table, frozen=True):
     """``[web]``: the web page and the metrics."""
 
     listen: Annotated[
-        Place | None,
+        WebAddress | None,
         Meta(
             description="Serve a web page and metrics for Prometheus there, such as at"
             " *127.0.0.1:9111* or *[::1]:9111*; with port 0 at a free port, which is logged."

@@ -60,7 +60,7 @@ class LogFormat(str):
     __slots__ = ()
 
 
-class Place(str):
+class WebAddress(str):
     """An address and a port, ``127.0.0.1:9111`` or ``[::1]:9111``."""
 
     __slots__ = ("address", "port")
@@ -133,7 +133,7 @@ def log_format_of(value: object) -> LogFormat:
     return LogFormat(_one_of(LOG_FORMATS, value))
 
 
-def place_of(value: object) -> Place:
+def web_address_of(value: object) -> WebAddress:
     """The place that a text names; port 0 means any free port.
 
     Raises:
@@ -150,7 +150,7 @@ def place_of(value: object) -> Place:
     except ValueError:
         form = "write ADDRESS:PORT, such as 127.0.0.1:9111 or [::1]:9111"
         raise ValueError(f"{value!r} is not an address with a port; {form}") from None
-    return Place(address, number)
+    return WebAddress(address, number)
 
 
 def host_name_of(value: object) -> HostName:
@@ -172,7 +172,7 @@ HOOKS: dict[type, Hook] = {
     UserName: user_name_of,
     Family: family_named,
     LogFormat: log_format_of,
-    Place: place_of,
+    WebAddress: web_address_of,
     HostName: host_name_of,
 }
 """How each kind is made from a value of the file or of an option."""

@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from oncrpc.daemon.config.values import Place, StartError
+from oncrpc.daemon.config.values import StartError, WebAddress
 
 if TYPE_CHECKING:
     from oncrpc.daemon.web.content import WebContent
@@ -50,7 +50,7 @@ def load(modules: Iterable[str] = ()) -> None:
 
 
 def opened(
-    place: Place | None, former: int | None = None, modules: Iterable[str] = ()
+    place: WebAddress | None, former: int | None = None, modules: Iterable[str] = ()
 ) -> socket.socket | None:
     """Open the socket, and load ``modules``; None without a place.
 
@@ -75,12 +75,12 @@ def opened(
     return sock
 
 
-def _is_at(sock: socket.socket, place: Place) -> bool:
+def _is_at(sock: socket.socket, place: WebAddress) -> bool:
     host, port = sock.getsockname()[:2]
     return host == str(place.address) and place.port in (0, port)
 
 
-def _bound(place: Place) -> socket.socket:
+def _bound(place: WebAddress) -> socket.socket:
     family = socket.AF_INET if place.address.version == 4 else socket.AF_INET6
     try:
         sock = socket.socket(family, socket.SOCK_STREAM)
