@@ -156,10 +156,12 @@ class StreamSocket:
 
     def _happened(self, event: Event) -> bool:
         """Follow the tables; whether a state has changed."""
-        before = self.receive, self.send
-        self.receive = RECEIVE[self.receive].get(event, self.receive)
-        self.send = SEND[self.send].get(event, self.send)
-        return before != (self.receive, self.send)
+        receive, send = RECEIVE[self.receive].get(event), SEND[self.send].get(event)
+        if receive is not None:
+            self.receive = receive
+        if send is not None:
+            self.send = send
+        return receive is not None or send is not None
 
     def _watch(self) -> None:
         events = READ if self.receive is READING else 0
