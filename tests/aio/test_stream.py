@@ -331,22 +331,6 @@ def test_a_failed_write_stops_answering(
     assert caplog.messages == []
 
 
-def test_a_reply_after_the_connection_is_dropped(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    async def scenario() -> None:
-        async with serving() as server:
-            client = await server.connect()
-            connection = server.connection()
-            connection.end("for the test")
-            for _ in range(10):
-                connection._send([bytes(28)])
-            assert await ended(client)
-
-    run(scenario())
-    assert caplog.messages == []
-
-
 def test_uncounted_replies_stay_within_the_common_bound() -> None:
     limits = Limits()
 

@@ -254,8 +254,8 @@ def test_a_listener_that_pauses_can_be_closed() -> None:
             failure = OSError(errno.EPERM, "Operation not permitted")
             exhausted = Exhausted(server.listener.sock, failure)
             server.listener.sock = exhausted  # type: ignore[assignment]  # it is like a socket
-            server.listener._accept()
-            assert server.listener._paused is not None
+            server.listener.accept_waiting()
+            assert server.listener.paused
 
     run(scenario())
 

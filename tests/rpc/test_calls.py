@@ -144,10 +144,10 @@ def test_a_header_ends_before_the_arguments() -> None:
     )
 
 
-def test_xids_wrap_and_pass_over_those_under_way() -> None:
+def test_xids_wrap_and_skip_those_in_use() -> None:
     calls = datagrams(0xFFFFFFFE)
     first, second = started(calls), started(calls)
-    calls._xid = 0xFFFFFFFE
+    calls.last_xid = 0xFFFFFFFE
 
     assert [first.xid, second.xid, started(calls).xid] == [0xFFFFFFFF, 0, 1]
 
@@ -430,7 +430,7 @@ def test_ended_calls_leave_bounded_memory() -> None:
     for _ in range(1000):
         calls.forget(started(calls))
 
-    assert len(calls._times) <= FEW + 2 * len(calls) + 3
+    assert calls.noted_times <= FEW + 2 * len(calls) + 3
 
 
 def test_of_many_calls_that_ended_none_is_due() -> None:

@@ -329,7 +329,7 @@ class Listener:
     def start(self) -> None:
         """Begin to accept."""
         self._paused = None
-        self.loop.add_reader(self.sock.fileno(), self._accept)
+        self.loop.add_reader(self.sock.fileno(), self.accept_waiting)
 
     def stop(self) -> None:
         """Accept no more until ``start``; new connections wait in the socket."""
@@ -404,7 +404,13 @@ class Listener:
     def _circumstances(self, caller: Caller) -> Hashable:
         return self.netid, caller.local, caller.loopback
 
-    def _accept(self) -> None:
+    @property
+    def paused(self) -> bool:
+        """Whether it accepts nothing for a moment, without descriptors or memory."""
+        return self._paused is not None
+
+    def accept_waiting(self) -> None:
+        """Accept the connections that wait, a bounded number of them."""
         for _ in range(ACCEPT_BATCH):
             try:
                 descriptor, source = accept(self.sock)

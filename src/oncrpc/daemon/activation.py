@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from oncrpc.addr import join_uaddr, transports
 from oncrpc.daemon.config.values import StartError
-from oncrpc.net.sockets import prepare
+from oncrpc.net.sockets import prepare_socket
 from oncrpc.net.targets import FAMILIES, type_of
 
 FIRST = 3
@@ -105,7 +105,7 @@ def _given(passed: Passed) -> GivenSocket:
     except StartError:
         sock.close()
         raise
-    prepare(sock)
+    prepare_socket(sock)
     return GivenSocket(sock, _netid(sock), passed)
 
 

@@ -85,7 +85,7 @@ def accept(sock: socket.socket) -> tuple[int, Any]:
     return accepted
 
 
-def prepare(sock: socket.socket) -> None:
+def prepare_socket(sock: socket.socket) -> None:
     """Set the options of a bound socket that another process has opened."""
     sock.setblocking(False)
     if sock.type == socket.SOCK_DGRAM and sock.family in (socket.AF_INET, socket.AF_INET6):

@@ -118,12 +118,17 @@ class Calls:
         self, *, first_xid: int, retransmit: bool, auth: Auth = AUTH_NONE, place: str = ""
     ) -> None:
         self.flavor, self.retransmit, self.place = flavor_of(auth), retransmit, place
-        self._xid = first_xid & 0xFFFFFFFF
+        self.last_xid = first_xid & 0xFFFFFFFF
         self._pending: dict[int, Pending] = {}
         self._times: list[tuple[float, int]] = []
 
     def __len__(self) -> int:
         return len(self._pending)
+
+    @property
+    def noted_times(self) -> int:
+        """How many times are in the heap, those of ended calls included."""
+        return len(self._times)
 
     def start(
         self,
@@ -154,15 +159,17 @@ class Calls:
 
     def _header(self, procedure: AnyProcedure, flavor: Flavor) -> tuple[int, opaque_auth, bytes]:
         """A new xid, the credential, and the call up to its arguments."""
-        self._xid = (self._xid + 1) & 0xFFFFFFFF
-        while self._xid in self._pending:
-            self._xid = (self._xid + 1) & 0xFFFFFFFF
+        self.last_xid = (self.last_xid + 1) & 0xFFFFFFFF
+        while self.last_xid in self._pending:
+            self.last_xid = (self.last_xid + 1) & 0xFFFFFFFF
         version, cred = procedure.version, flavor.credential()
-        header = call_header(self._xid, (version.prog, version.vers, procedure.number), cred=cred)
+        header = call_header(
+            self.last_xid, (version.prog, version.vers, procedure.number), cred=cred
+        )
         verf = flavor.verifier(header[:-EMPTY_VERIFIER])
         if verf is not AUTH_NONE:
             header = header[:-EMPTY_VERIFIER] + codec(opaque_auth).encode(verf)
-        return self._xid, cred, header
+        return self.last_xid, cred, header
 
     def feed(self, message: bytes) -> Pending | None:
         """Take a reply; return its call, or None if it belongs to no call."""
