@@ -35,7 +35,7 @@ from oncrpc.rpc.dispatch import Dispatcher
 from oncrpc.rpc.record import RecordReader, encode_record
 from oncrpc.testing import ManualClock
 from support.callers import counted
-from support.ledger import waiting
+from support.ledger import drain, received
 from support.loops import run
 from support.words import words
 
@@ -211,11 +211,13 @@ class UdpWorld(World):
 
     def call(self, source: int, called: str, text: bytes, times: int) -> list[bytes]:
         """The replies to a call that is sent several times, and to one of another client."""
-        for xid in range(times):
-            self.clients[source].sendto(words(xid) + text, (called, self.port))
-        self.clients[0].sendto(words(99) + MESSAGES[1], ("127.0.0.1", self.port))
-        self.endpoint.drain()
-        return [reply for client in self.clients for reply in waiting(client)]
+        sent = [words(xid) + text for xid in range(times)]
+        for message in sent:
+            self.clients[source].sendto(message, (called, self.port))
+        sent.append(words(99) + MESSAGES[1])
+        self.clients[0].sendto(sent[-1], ("127.0.0.1", self.port))
+        drain(self.endpoint, sent)
+        return [each for client in self.clients for each in received(client, self.endpoint.sock)]
 
     def counts(self) -> tuple[int, ...]:
         """What the endpoint has counted."""

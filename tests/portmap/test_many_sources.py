@@ -26,6 +26,7 @@ from oncrpc.rpc.calls import Calls
 from oncrpc.rpc.dispatch import Dispatcher
 from oncrpc.testing import ManualClock
 from support.callers import counted
+from support.ledger import drain, received
 from support.loops import run
 
 BOUND, SOURCES = 32, 1000
@@ -80,11 +81,9 @@ class Desk:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
             client.bind((host, 0))
             client.sendto(message, self.address)
-            self.endpoint.drain()
-            try:
-                return client.recv(9000, socket.MSG_DONTWAIT)
-            except BlockingIOError:
-                return None
+            drain(self.endpoint, [message])
+            replies = received(client, self.endpoint.sock)
+            return replies[0] if replies else None
 
 
 @contextmanager

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import select
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
 
 from oncrpc.addr import transport
 from oncrpc.aio.guard import Guard
 from oncrpc.aio.limits import Limits
 from oncrpc.aio.udp import UdpEndpoint
-from oncrpc.net.sockets import listen
+from oncrpc.aio.udp_route import PKTINFO
+from oncrpc.net.sockets import IP_PKTINFO, listen
 from oncrpc.rpc import Call, pure
 from oncrpc.rpc.dispatch import Dispatcher
 from oncrpc.rpc.reply_cache import Counter, ReplyCache
@@ -64,8 +67,8 @@ class Desk:
         """Send the calls of each client, have them answered as one batch; the replies of each."""
         for n, message in asked:
             self.clients[n].send(message)
-        self.endpoint.drain()
-        return [list(waiting(client)) for client in self.clients]
+        drain(self.endpoint, [message for _, message in asked])
+        return [received(client, self.endpoint.sock) for client in self.clients]
 
     def close(self) -> None:
         """Close all sockets."""
@@ -74,13 +77,29 @@ class Desk:
             client.close()
 
 
-def waiting(sock: socket.socket) -> Iterator[bytes]:
-    """What was received already."""
-    try:
-        while True:
-            yield sock.recv(65536, socket.MSG_DONTWAIT)
-    except BlockingIOError:
-        return
+DEADLINE, END = 10.0, b"end"
+
+
+def drain(endpoint: UdpEndpoint, sent: Sequence[bytes]) -> None:
+    """Have the datagrams answered that the kernel lets through: calls (RFC 5531 §9).
+
+    On a busy machine the kernel delivers them a little later, so this waits for each.
+    """
+    left = sum(len(message) >= 8 and message[4:8] == bytes(4) for message in sent)
+    while left > 0:
+        assert select.select([endpoint.sock], [], [], DEADLINE)[0]
+        left -= endpoint.drain()
+
+
+def received(client: socket.socket, endpoint: socket.socket) -> list[bytes]:
+    """What an endpoint has sent to a client. A last datagram shows that there is no more."""
+    control = []
+    with suppress(OSError):  # of a client that is not connected
+        address = socket.inet_aton(client.getpeername()[0])
+        control = [(socket.IPPROTO_IP, IP_PKTINFO, PKTINFO.pack(0, address, bytes(4)))]
+    endpoint.sendmsg([END], control, 0, client.getsockname())
+    client.settimeout(DEADLINE)
+    return list(iter(partial(client.recv, 65536), END))
 
 
 @contextmanager

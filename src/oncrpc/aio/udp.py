@@ -117,8 +117,9 @@ class UdpEndpoint:
             self.loop.call_soon(task.cancel)  # a task that has not begun yet would leak its call
         self.sock.close()
 
-    def drain(self) -> None:
-        """Answer the datagrams that wait in the socket, a bounded number of batches."""
+    def drain(self) -> int:
+        """Answer datagrams that wait in the socket, a bounded number of batches; their number."""
+        answered = 0
         for _ in range(self.limits.datagram_batches):
             try:
                 count = self.batch.receive()
@@ -126,8 +127,10 @@ class UdpEndpoint:
                 log.debug("%s: %s", self.netid, error)
                 continue
             self._answer_all(count)
+            answered += count
             if count < self.batch.slots:
-                return
+                break
+        return answered
 
     def _answer_all(self, count: int) -> None:
         """Answer the first slots; neighbours that have a reply are sent together.
