@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from oncrpc.host.processes import ProcessWatch, pidfd_of, started_at, started_seconds
-from support.loops import run, until
+from oncrpc.host.processes import pidfd_of, started_at, started_seconds
 
 
 def test_started_at_is_between_boot_and_now() -> None:
@@ -45,25 +44,3 @@ def test_pidfd_is_of_the_process() -> None:
 def test_process_started_later_is_not_the_one() -> None:
     with pytest.raises(ProcessLookupError):
         pidfd_of(os.getpid(), known_at=0.0)
-
-
-def test_watch_reports_each_end_once() -> None:
-    async def scenario() -> None:
-        ended: list[int] = []
-        watch = ProcessWatch(ended.append)
-        pipes = [os.pipe() for _ in range(3)]
-        for pid, (reader, _) in enumerate(pipes):
-            watch.add(pid, reader)
-
-        os.close(pipes[1][1])  # a pipe is readable at its end, as a pidfd is
-        await until(lambda: bool(ended))
-
-        assert (ended, len(watch)) == ([1], 2)
-        watch.close()
-        assert len(watch) == 0
-        for number in (0, 2):
-            with pytest.raises(BrokenPipeError):
-                os.write(pipes[number][1], b"x")
-            os.close(pipes[number][1])
-
-    run(scenario())

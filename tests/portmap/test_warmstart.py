@@ -222,7 +222,7 @@ def test_unusable_registrations_are_counted(
 
 
 def test_failed_save_leaves_no_new_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "replace", full)
@@ -250,7 +250,7 @@ def test_half_written_save_leaves_the_old_file(
     warm = WarmStart(str(tmp_path))
     warm.save(registry(NFS))
 
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", full)

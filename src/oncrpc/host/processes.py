@@ -1,11 +1,9 @@
-"""Processes of this host: when they started, descriptors of them, and when they end."""
+"""Processes of this host: when they started, and descriptors of them."""
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import os
-from collections.abc import Callable
 
 _STARTTIME = 19
 """The field of /proc/PID/stat, counted from the one after the name (proc(5) numbers it 22)."""
@@ -42,35 +40,3 @@ def pidfd_of(pid: int, *, known_at: float) -> int:
 def started_seconds(pid: int) -> float:
     """When a process was started, by ``CLOCK_BOOTTIME``; 0 if /proc does not show it."""
     return (started_at(pid) or 0) / os.sysconf("SC_CLK_TCK")
-
-
-class ProcessWatch:
-    """Calls ``ended`` with the pid when a process ends, on the running event loop.
-
-    A pidfd becomes readable when its process ends. It is closed then, or by ``close``.
-    """
-
-    def __init__(self, ended: Callable[[int], None]) -> None:
-        self.ended = ended
-        self._pidfds: dict[int, int] = {}
-
-    def __len__(self) -> int:
-        return len(self._pidfds)
-
-    def add(self, pid: int, pidfd: int) -> None:
-        """Watch a process that is not watched yet; the descriptor belongs to the watch."""
-        asyncio.get_running_loop().add_reader(pidfd, self._end, pid)
-        self._pidfds[pid] = pidfd
-
-    def _end(self, pid: int) -> None:
-        self._close(self._pidfds.pop(pid))
-        self.ended(pid)
-
-    def close(self) -> None:
-        """Stop watching."""
-        while self._pidfds:
-            self._close(self._pidfds.popitem()[1])
-
-    def _close(self, pidfd: int) -> None:
-        asyncio.get_running_loop().remove_reader(pidfd)
-        os.close(pidfd)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from msgspec import Struct, field
 
-from oncrpc.host.processes import ProcessWatch
+from oncrpc.host.process_watch import ProcessWatch
 from oncrpc.portmap.registry import Registry
 from oncrpc.programs.rpcb import rpcb
 from oncrpc.rpc import Caller

@@ -7,15 +7,17 @@ file is renamed. A file is replaced in one step: a crash leaves the old one or t
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
-import stat
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from oncrpc.addr import join_uaddr
 from oncrpc.errors import XdrError
+from oncrpc.host.files import OPEN_UNTRUSTED, FileFault, fault_of, replace_file, write_whole
 from oncrpc.portmap.registry import NETIDS, SUPERUSER, Registry
 from oncrpc.programs.portmap import PMAP_PROG, mapping, pmaplist, pmaplist_ptr
 from oncrpc.programs.rpcb import rp__list, rpcb, rpcblist_ptr
@@ -87,7 +89,7 @@ class WarmStart:
         """Write the files. If that fails, log it, keep the old files, and return False."""
         try:
             for path in self.paths:
-                _replace(path, _contents(path, registry))
+                os.close(replace_file(path, partial(write_whole, data=_contents(path, registry))))
         except OSError as error:
             log.warning("cannot write %s: %s", path, error.strerror)
             return False
@@ -115,32 +117,17 @@ def _read(path: str) -> list[rpcb]:
 
 def _read_checked(path: str) -> bytes:
     """The bytes of a regular file that only this user or root could have written."""
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    flags = OPEN_UNTRUSTED | os.O_NOFOLLOW
     with open(path, "rb", opener=lambda name, _: os.open(name, flags)) as file:
         status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode) or status.st_mode & 0o022:
-            raise PermissionError(1, "not a regular file, or writable by others", path)
-        if status.st_uid not in (0, os.geteuid()):
-            raise PermissionError(1, "belongs to somebody else", path)
+        fault = fault_of(status, owners=(0, os.geteuid()), forbidden=0o022)
+        if fault is FileFault.FOREIGN:
+            raise PermissionError(errno.EPERM, f"belongs to uid {status.st_uid}", path)
+        if fault is not None:
+            raise PermissionError(errno.EPERM, "not a regular file, or writable by others", path)
         if status.st_size > MAX_SIZE:
             raise XdrError(path, MAX_SIZE, "the file is too long")
         return file.read(MAX_SIZE)
-
-
-def _replace(path: str, data: bytes) -> None:
-    """Write a new file beside the old one and rename it; remove what a crash left there."""
-    beside = path + ".new"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    with suppress(FileNotFoundError):
-        os.unlink(beside)
-    try:
-        with open(os.open(beside, flags, 0o600), "wb") as file:
-            file.write(data)
-        os.replace(beside, path)
-    except OSError:
-        with suppress(OSError):
-            os.unlink(beside)
-        raise
 
 
 def _printable(owner: bytes) -> bool:

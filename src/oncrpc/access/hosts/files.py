@@ -11,6 +11,7 @@ from msgspec import Struct, field
 
 from oncrpc.access.hosts.reader import ListUnreadable, parse, shown, text_of, unreadable
 from oncrpc.access.hosts.rules import DaemonId, HostsFile
+from oncrpc.host.files import OPEN_UNTRUSTED
 
 MAX_FILE = 1048576
 """Bytes of a file of hosts_access; a larger one counts as unreadable."""
@@ -49,8 +50,7 @@ class Files(Struct):
     def _read(self, path: str) -> str:
         if len(self.signatures) > MAX_FILES:
             raise OSError(errno.EMFILE, f"there are more than {MAX_FILES} files")
-        # Opening a pipe must not block.
-        with open(path, "rb", opener=lambda p, flags: os.open(p, flags | os.O_NONBLOCK)) as file:
+        with open(path, "rb", opener=lambda name, _: os.open(name, OPEN_UNTRUSTED)) as file:
             data = file.read(MAX_FILE + 1) or b""
         if len(data) > MAX_FILE:
             raise OSError(errno.EFBIG, f"it has more than {MAX_FILE} bytes")

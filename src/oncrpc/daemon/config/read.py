@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import stat
 import tomllib
 from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
@@ -19,13 +18,13 @@ from oncrpc.daemon.config import values
 from oncrpc.daemon.config.declare import tables_of
 from oncrpc.daemon.config.tables import Config
 from oncrpc.daemon.config.values import ConfigError, Hook
+from oncrpc.host.files import OPEN_UNTRUSTED, FileFault, fault_of
 from oncrpc.numbers import program_name
 
 MAX_SIZE = 262144
 """Bytes of a file."""
 
 LONGEST_MESSAGE = 300
-FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 RULE_HEADER = r"[ \t]*\[\[[ \t]*rule[ \t]*\]\]"
 HOOKS: Mapping[type, Hook] = {**values.HOOKS, **rule_values.HOOKS}
 
@@ -148,7 +147,7 @@ def read(path: str) -> str:
         ConfigError: others could have written it, it cannot be read, or it is too long.
     """
     try:
-        with open(path, "rb", opener=lambda name, _: os.open(name, FLAGS)) as file:
+        with open(path, "rb", opener=lambda name, _: os.open(name, OPEN_UNTRUSTED)) as file:
             status = os.fstat(file.fileno())
             fault = _fault(status)
             data = b"" if fault else file.read(MAX_SIZE + 1)
@@ -171,12 +170,13 @@ def _why(error: OSError) -> str:
 
 
 def _fault(status: os.stat_result) -> str:
-    if not stat.S_ISREG(status.st_mode):
-        return "is not a regular file"
-    if status.st_uid not in (0, os.geteuid()):
-        return f"belongs to uid {status.st_uid}; it must belong to root: chown root"
-    if status.st_mode & 0o022:
-        return "can be written by others than its owner: chmod go-w"
+    match fault_of(status, owners=(0, os.geteuid()), forbidden=0o022):
+        case FileFault.NOT_REGULAR:
+            return "is not a regular file"
+        case FileFault.FOREIGN:
+            return f"belongs to uid {status.st_uid}; it must belong to root: chown root"
+        case FileFault.OPEN:
+            return "can be written by others than its owner: chmod go-w"
     return ""
 
 

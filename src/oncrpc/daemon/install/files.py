@@ -13,8 +13,11 @@ import os
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.resources import files
 from typing import NamedTuple
+
+from oncrpc.host.files import replace_file, write_whole
 
 PROGRAM = "/opt/oncrpc/bin/portmap"
 """The program that the files name as they are kept."""
@@ -205,14 +208,8 @@ def _make_folders(root: str, folder: str) -> Iterable[str]:
 
 def _write(root: str, file: HostFile) -> None:
     """In one step: there is never half a file."""
-    path = root + file.path
-    beside = f"{path}.new"
-    with suppress(FileNotFoundError):
-        os.unlink(beside)
-    with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as opened:
-        opened.write(file.content)
-        os.fchmod(opened.fileno(), file.mode)
-    os.rename(beside, path)
+    write = partial(write_whole, data=file.content)
+    os.close(replace_file(root + file.path, write, mode=file.mode))
 
 
 def _failed(what: str, error: OSError) -> str:

@@ -20,6 +20,7 @@ from typing import NamedTuple
 from oncrpc.daemon.config.tables import DaemonTable
 from oncrpc.daemon.config.values import StartError
 from oncrpc.daemon.state.folders import RUN, Folders, base_of, name_for
+from oncrpc.host.files import OPEN_UNTRUSTED, FileFault, fault_of, replace_file, write_whole
 
 log = logging.getLogger("oncrpc.daemon")
 
@@ -28,8 +29,7 @@ MAX_FILE = 128 << 20
 """Bytes of a state file: more than is ever written, so every file can be read again."""
 
 OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-OPEN_TO_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-OPEN_NEW = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+OPEN_TO_READ = OPEN_UNTRUSTED | os.O_NOFOLLOW
 ADVICE = "name another directory with --state-dir, or use --no-state"
 
 Write = Callable[[int, bytes], int]
@@ -206,25 +206,13 @@ class Directory:
         Raises:
             OSError: the old file is as it was.
         """
-        beside = name + ".new"
-        with suppress(FileNotFoundError):
-            os.unlink(beside, dir_fd=self._descriptor)
-        descriptor = os.open(beside, OPEN_NEW, 0o600, dir_fd=self._descriptor)
-        try:
-            size = sum(self._write_whole(descriptor, piece) for piece in pieces)
-            os.rename(beside, name, src_dir_fd=self._descriptor, dst_dir_fd=self._descriptor)
-        except OSError:
-            os.close(descriptor)
-            with suppress(OSError):
-                os.unlink(beside, dir_fd=self._descriptor)
-            raise
-        return descriptor, size
+        size = 0
 
-    def _write_whole(self, descriptor: int, piece: bytes) -> int:
-        rest = memoryview(piece)
-        while rest:
-            rest = rest[self.write(descriptor, bytes(rest)) :]
-        return len(piece)
+        def write(descriptor: int) -> None:
+            nonlocal size
+            size = sum(write_whole(descriptor, piece, write=self.write) for piece in pieces)
+
+        return replace_file(name, write, folder=self._descriptor), size
 
     def set_aside(self, name: str, *, keep: bool) -> str:
         """Give a file the ending ``.corrupt``; says what became of it.
@@ -252,12 +240,13 @@ class Directory:
 
 
 def _fault(status: os.stat_result) -> str:
-    if not stat.S_ISREG(status.st_mode):
-        return "it is no regular file"
-    if status.st_uid != os.geteuid():
-        return f"it belongs to uid {status.st_uid}"
-    if status.st_mode & 0o077:
-        return "it is open to others"
+    match fault_of(status, owners=(os.geteuid(),), forbidden=0o077):
+        case FileFault.NOT_REGULAR:
+            return "it is not a regular file"
+        case FileFault.FOREIGN:
+            return f"it belongs to uid {status.st_uid}"
+        case FileFault.OPEN:
+            return "it is open to others"
     if status.st_size > MAX_FILE:
         return f"it is longer than {MAX_FILE} bytes"
     return ""
