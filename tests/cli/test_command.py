@@ -64,7 +64,7 @@ def test_options_are_read_as_getopt_reads_them(
     assert scanned(*words) == found
 
 
-def test_posixly_correct_ends_the_options_at_the_first_operand(
+def test_posixly_correct_ends_options_at_an_operand(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("POSIXLY_CORRECT", "1")
@@ -105,7 +105,7 @@ def test_a_number_is_read_as_strtol_reads_it(text: str, number: int | None) -> N
 
 
 @given(st.binary(max_size=2 * LONGEST))
-def test_a_servers_string_is_shown_bounded_and_without_controls(text: bytes) -> None:
+def test_server_string_is_bounded_and_printable(text: bytes) -> None:
     shown = printable(text)
 
     assert shown.isascii()
@@ -204,7 +204,7 @@ def test_what_cannot_be_written_is_one_line(module: str, where: str, why: str) -
 @pytest.mark.slow
 @pytest.mark.parametrize("word", ["", " status", " explain", " service"])
 @pytest.mark.parametrize("where", [">/dev/full", ">&-"])
-def test_so_it_is_with_the_commands_of_the_daemon(word: str, where: str) -> None:
+def test_daemon_commands_end_the_same_way(word: str, where: str) -> None:
     status, _, said = shell(f"tool{word} --help {where}", "oncrpc.cli.portmap")
 
     assert status == 1
@@ -213,7 +213,7 @@ def test_so_it_is_with_the_commands_of_the_daemon(word: str, where: str) -> None
 
 
 @pytest.mark.slow
-def test_a_closed_output_that_nobody_needs_is_no_failure() -> None:
+def test_unneeded_closed_output_is_not_a_failure() -> None:
     done = shell("tool --socket= >&-", "oncrpc.cli.pmap_set")
 
     assert done == (1, "", "pmap_set: --socket is empty\n")
@@ -221,12 +221,12 @@ def test_a_closed_output_that_nobody_needs_is_no_failure() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("where", ["2>&-", "2>/dev/full"])
-def test_a_message_that_cannot_be_written_is_not_among_the_output(where: str) -> None:
+def test_unwritable_message_is_not_in_the_output(where: str) -> None:
     assert shell(f"tool --socket= {where}", "oncrpc.cli.pmap_set") == (1, "", "")
 
 
 @pytest.mark.slow
-def test_help_for_a_reader_that_left_is_quiet_too() -> None:
+def test_help_into_a_closed_pipe_is_quiet() -> None:
     readable, writable = os.pipe()
     os.close(readable)
 
@@ -252,7 +252,7 @@ def test_the_version_names_the_tool_and_the_project() -> None:
     assert version_of("tool").startswith("tool (oncrpc) ")
 
 
-def test_a_lack_of_descriptors_is_not_called_a_failure_to_write(
+def test_lack_of_descriptors_has_its_own_message(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     def opening() -> int:

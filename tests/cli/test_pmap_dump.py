@@ -14,7 +14,7 @@ from support.fake_mapper import port_mapper
 NFS = "    100003    3   tcp   2049  nfs\n"
 
 
-def test_a_mapping_has_a_line_that_ends_in_two_spaces_and_the_name() -> None:
+def test_mapping_line_ends_with_the_name() -> None:
     found = [mapping(100003, 3, 6, 2049), mapping(400100, 1, 17, 5), mapping(1, 2, 132, 70000)]
 
     assert list(lines(found)) == [
@@ -35,7 +35,7 @@ def test_a_port_mapper_is_dumped_over_tcp(option: str, capsys: pytest.CaptureFix
     assert capsys.readouterr() == (NFS, "")
 
 
-def test_a_port_mapper_is_dumped_by_its_local_socket(
+def test_port_mapper_is_dumped_over_its_socket(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     server = Server(port_mapper())
@@ -60,9 +60,7 @@ def test_a_port_mapper_that_refuses_is_reported(capsys: pytest.CaptureFixture[st
     )
 
 
-def test_a_named_socket_that_is_missing_is_named_and_nothing_else_is_asked(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
+def test_only_the_named_socket_is_asked(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     path = tmp_path / "none"
 
     assert main([f"--socket={path}"]) == 1
@@ -81,7 +79,7 @@ def test_a_named_socket_that_is_missing_is_named_and_nothing_else_is_asked(
         ("--rpcbind-port=1 --socket=/s", "--socket does not go with --port"),
     ],
 )
-def test_options_that_name_no_port_mapper_or_two_are_refused(
+def test_contradicting_options_are_refused(
     line: str, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(line.split()) == 1

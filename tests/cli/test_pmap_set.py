@@ -32,7 +32,7 @@ def pmap_set(monkeypatch: pytest.MonkeyPatch) -> Set:
     return run
 
 
-def test_what_a_dump_wrote_is_registered_in_its_order(
+def test_dumped_mappings_are_registered_in_order(
     pmap_set: Set, capsys: pytest.CaptureFixture[str]
 ) -> None:
     mapper = Mapper2()
@@ -80,7 +80,7 @@ def test_a_malformed_line_ends_the_command_at_once(
     assert capsys.readouterr().err == "pmap_set: malformed line: \\xff\n"
 
 
-def test_a_refused_line_is_reported_and_the_next_one_follows(
+def test_refused_line_does_not_end_the_command(
     pmap_set: Set, capsys: pytest.CaptureFixture[str]
 ) -> None:
     mapper = Mapper2()
@@ -98,7 +98,7 @@ def test_a_line_that_was_not_set_is_reported(
     assert capsys.readouterr().err == "not registered: 2 2 tcp 5\n"
 
 
-def test_a_named_socket_that_is_missing_is_named_and_nothing_else_is_asked(
+def test_only_the_named_socket_is_asked(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"9 9 tcp 9\n")))
@@ -111,7 +111,7 @@ def test_a_named_socket_that_is_missing_is_named_and_nothing_else_is_asked(
     )
 
 
-def test_a_socket_and_a_port_are_two_port_mappers(capsys: pytest.CaptureFixture[str]) -> None:
+def test_socket_and_port_contradict_each_other(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--socket=/s", "--rpcbind-port=1"]) == 1
     assert capsys.readouterr().err == "pmap_set: --socket does not go with --port\n"
 

@@ -36,7 +36,7 @@ def host(request: pytest.FixtureRequest) -> Iterator[Namespace]:
         yield namespace
 
 
-def test_a_dump_restores_the_registry_that_it_was_made_of(host: Namespace) -> None:
+def test_dump_restores_the_registry(host: Namespace) -> None:
     host.run(SET, stdin=REGISTRY)
     dumped = host.run(DUMP).stdout
     assert dumped.endswith(REGISTRY)
@@ -73,9 +73,7 @@ def test_without_the_local_socket_mappings_go_over_tcp(host: Namespace) -> None:
 
 
 @pytest.mark.parametrize("command", [SET, DUMP, DELETE], ids=["set", "dump", "delete"])
-def test_where_a_socket_is_named_no_other_port_mapper_is_asked(
-    host: Namespace, command: list[str]
-) -> None:
+def test_only_the_named_socket_is_asked(host: Namespace, command: list[str]) -> None:
     host.run(SET, stdin="9 9 udp 9\n")
     before = host.run(DUMP).stdout
 
@@ -86,7 +84,7 @@ def test_where_a_socket_is_named_no_other_port_mapper_is_asked(
     assert host.run(DUMP).stdout == before
 
 
-def test_a_refused_line_is_reported_and_the_next_one_is_set(host: Namespace) -> None:
+def test_refused_line_does_not_end_the_command(host: Namespace) -> None:
     host.run(SET, stdin="400200 1 udp 5\n")
 
     ended = host.run(SET, stdin="400200 1 udp 6 taken\n400201 1 132 7\n400202 1 udp 8\n")

@@ -185,7 +185,7 @@ def _register(host: Host) -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_form_prints_what_it_prints_against_the_c_port_mapper(twins: Twins, form: str) -> None:
+def test_form_prints_the_same_for_both_mappers(twins: Twins, form: str) -> None:
     theirs, ours = twins.both(form)
 
     assert ours == theirs
@@ -210,7 +210,7 @@ def test_the_owner_can_delete(twins: Twins) -> None:
 
 
 @pytest.mark.parametrize("form", ["-m", "-m 127.0.0.1", "-m ::1"])
-def test_the_counters_are_the_same_after_the_same_calls(twins: Twins, form: str) -> None:
+def test_counters_match_after_the_same_calls(twins: Twins, form: str) -> None:
     for asked in ("-p", "-s 127.0.0.1", "-l ::1 100005 3", "-u 127.0.0.1 499999", "-d 488888 2"):
         twins.both(asked)
 

@@ -333,7 +333,7 @@ def test_a_difference_is_still_one(host: Namespace, line: str) -> None:
 
 
 @pytest.mark.parametrize("line", ["rpcinfo -m", "rpcinfo -m 127.0.0.1", "rpcinfo -m ::1 ignored"])
-def test_statistics_are_those_of_c_but_for_the_count_of_asking(host: Namespace, line: str) -> None:
+def test_statistics_match_c_except_getstat(host: Namespace, line: str) -> None:
     for earlier in ("-u 127.0.0.1 400100 1", "-l 127.0.0.1 100005 3", "-t 127.0.0.1 499999"):
         of_c(host, f"rpcinfo {earlier}")
 
@@ -347,7 +347,7 @@ def asked_once(found: Outcome) -> Outcome:
     return found._replace(stdout=masked)
 
 
-def test_a_port_named_by_n_is_pinged_without_asking_the_port_mapper(host: Namespace) -> None:
+def test_port_of_n_is_pinged_directly(host: Namespace) -> None:
     found = of_ours(host, "rpcinfo -n 111 -t 127.0.0.1 100000 --rpcbind-port 5")
 
     assert found.status == 0
@@ -355,7 +355,7 @@ def test_a_port_named_by_n_is_pinged_without_asking_the_port_mapper(host: Namesp
 
 
 @pytest.mark.parametrize("line", ["rpcinfo -d 100005 3", "rpcinfo -d -T udp 100003 3"])
-def test_an_ordinary_user_is_refused_a_deletion_as_by_c(host: Namespace, line: str) -> None:
+def test_user_is_refused_deletion_as_by_c(host: Namespace, line: str) -> None:
     c = outcome(host.run(shlex.split(line), uid=1000))
     ours = outcome(host.run([PYTHON, "-c", AS_USER, *shlex.split(line)[1:]]))
 
@@ -386,12 +386,12 @@ def test_a_broadcast_finds_what_c_finds(host: Namespace) -> None:
 
 
 @pytest.mark.parametrize("line", lines(DEAD))
-def test_a_missing_port_mapper_is_reported_as_by_c(empty_host: Namespace, line: str) -> None:
+def test_missing_port_mapper_is_reported_as_by_c(empty_host: Namespace, line: str) -> None:
     assert of_ours(empty_host, line) == of_c(empty_host, line)
 
 
 @pytest.mark.parametrize("behaviour", BAD_PORT_MAPPERS)
-def test_a_port_mapper_that_refuses_is_reported_as_by_c(behaviour: str) -> None:
+def test_refusing_port_mapper_is_reported_as_by_c(behaviour: str) -> None:
     need("rpcinfo")
     with Namespace() as namespace:
         serve(namespace, behaviour)
@@ -401,7 +401,7 @@ def test_a_port_mapper_that_refuses_is_reported_as_by_c(behaviour: str) -> None:
 
 
 @pytest.mark.parametrize(("behaviour", "line"), list(DIFFERENT_PORT_MAPPERS))
-def test_a_bad_port_mapper_is_told_more_truly_than_by_c(behaviour: str, line: str) -> None:
+def test_bad_port_mapper_is_reported_better_than_by_c(behaviour: str, line: str) -> None:
     need("rpcinfo")
     with Namespace() as namespace:
         serve(namespace, behaviour)
@@ -413,7 +413,7 @@ def test_a_bad_port_mapper_is_told_more_truly_than_by_c(behaviour: str, line: st
         assert ours.stderr != ""
 
 
-def test_no_network_to_broadcast_on_is_a_failure_that_says_more_than_in_c(
+def test_missing_broadcast_network_is_explained(
     empty_host: Namespace,
 ) -> None:
     empty_host.run(["ip", "link", "delete", "lan0"])

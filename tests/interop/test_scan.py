@@ -72,7 +72,7 @@ def items(lines: Sequence[str]) -> dict[str, Any]:
     return {item["host"]: item for item in map(json.loads, lines)}
 
 
-def test_both_port_mappers_are_found_with_what_is_registered(here: Host) -> None:
+def test_both_port_mappers_are_found(here: Host) -> None:
     ended = scan(here, "10.5.0.0/28", "--timeout=1")
 
     assert (ended.returncode, ended.stderr) == (0, "")
@@ -84,7 +84,7 @@ def test_both_port_mappers_are_found_with_what_is_registered(here: Host) -> None
     assert last.startswith("2 of 14 hosts answered; ")
 
 
-def test_json_says_of_each_host_what_became_of_it(here: Host) -> None:
+def test_json_has_the_outcome_of_each_host(here: Host) -> None:
     ended = scan(here, C, OURS, NOBODY, ENDLESS, "--timeout=1", "--json")
 
     found = items(ended.stdout.splitlines())

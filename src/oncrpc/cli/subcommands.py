@@ -1,8 +1,8 @@
-"""The words that ask ``portmap`` for something else than the daemon, and where that is answered."""
+"""The first words of a command line of ``portmap`` that name another command than the daemon."""
 
 from __future__ import annotations
 
-TYPE_CHECKING = False  # that of typing, which takes longer to load than all of this
+TYPE_CHECKING = False  # typing.TYPE_CHECKING without loading typing
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -14,13 +14,15 @@ WORDS = {
     "status": "oncrpc.cli.portmap.status",
     "top": "oncrpc.cli.portmap.top",
 }
-"""The commands that are asked for by a word, the first argument, and the modules of them."""
+"""The commands beside the daemon, and the module of each."""
 
 DAEMON = "oncrpc.cli.portmap.daemon"
+USAGE_ERROR = 2
+"""The exit status for a wrong command line, except for the daemon, which has that of C's."""
 
 
 def module_of(arguments: Sequence[str]) -> str | None:
-    """The module that the arguments ask for; None if they begin with no word that there is."""
+    """The module for a command line; None if its first word is unknown."""
     if not arguments or arguments[0].startswith("-"):
         return DAEMON
     return WORDS.get(arguments[0])

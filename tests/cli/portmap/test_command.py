@@ -20,6 +20,7 @@ from oncrpc.cli.daemon_options import given
 from oncrpc.cli.portmap import main
 from oncrpc.cli.portmap.daemon import _hint
 from oncrpc.cli.portmap.options import COMMAND, parser
+from oncrpc.cli.subcommands import WORDS
 from oncrpc.daemon.config.declare import declared
 from oncrpc.daemon.config.values import StartError, web_address_of
 from oncrpc.daemon.log import setup as logs
@@ -190,7 +191,7 @@ def test_option_beats_variable_and_variable_beats_file(
     assert differences(found, IN_FILE) == changed
 
 
-def test_what_the_file_turns_on_an_option_turns_off(tmp_path: Path) -> None:
+def test_option_turns_off_what_the_file_enables(tmp_path: Path) -> None:
     path = tmp_path / "toml"
     path.write_text("[daemon]\nverbose = true\nloopback = true\n")
     path.chmod(0o644)
@@ -210,7 +211,7 @@ def test_what_the_file_turns_on_an_option_turns_off(tmp_path: Path) -> None:
         ("status", "unrecognized arguments: status"),
     ],
 )
-def test_a_bad_option_of_the_environment_names_the_variable(
+def test_bad_option_in_the_environment_names_it(
     capsys: pytest.CaptureFixture[str], variable: str, line: str
 ) -> None:
     with pytest.raises(SystemExit) as raised:
@@ -221,7 +222,7 @@ def test_a_bad_option_of_the_environment_names_the_variable(
     assert capsys.readouterr().err == said
 
 
-def test_a_bad_file_is_told_where_the_log_goes(
+def test_bad_file_is_reported_in_the_log(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "toml"
@@ -287,7 +288,7 @@ def test_why_it_cannot_start_is_one_line(
     assert capsys.readouterr().err == "portmap: no port is free\n"
 
 
-def test_in_the_foreground_it_says_what_to_try_next(
+def test_foreground_daemon_suggests_a_command(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def serves(*_: object, ready: Callable[[object], None], **__: object) -> None:
@@ -301,7 +302,7 @@ def test_in_the_foreground_it_says_what_to_try_next(
 
 
 @pytest.mark.parametrize("journal", [False, True])
-def test_where_programs_read_the_log_it_has_no_hint_and_the_error_as_a_line(
+def test_json_log_has_no_hint(
     capsys: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
@@ -366,7 +367,7 @@ def own_port(netid: str, port: int) -> int:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_in_the_foreground_it_serves_until_a_signal_and_ends_with_0(number: signal.Signals) -> None:
+def test_foreground_daemon_serves_until_a_signal(number: signal.Signals) -> None:
     with foreground() as (process, port):
         assert own_port("udp", port) == port
         assert own_port("tcp", port) == port
@@ -375,7 +376,7 @@ def test_in_the_foreground_it_serves_until_a_signal_and_ends_with_0(number: sign
 
 
 @pytest.mark.slow
-def test_it_ends_at_once_even_while_a_client_is_connected() -> None:
+def test_it_ends_despite_a_connected_client() -> None:
     with (
         foreground() as (process, port),
         sync.run(sync.dial("tcp", "127.0.0.1", port, timeout=DEADLINE)) as link,
@@ -387,7 +388,7 @@ def test_it_ends_at_once_even_while_a_client_is_connected() -> None:
 
 
 @pytest.mark.slow
-def test_a_port_in_use_is_one_line_and_status_1() -> None:
+def test_port_in_use_is_one_line() -> None:
     with foreground() as (_, port):
         second = subprocess.run(
             [*PROGRAM, "-f", "-4", "-p", str(port)],
@@ -433,7 +434,7 @@ def listening_port(pid: int) -> int:
 
 
 @pytest.mark.slow
-def test_in_the_background_it_serves_when_the_command_has_ended(tmp_path: Path) -> None:
+def test_background_daemon_serves_when_the_command_ends(tmp_path: Path) -> None:
     marker = str(tmp_path / "state")
     done = subprocess.run(
         [*PROGRAM, "-u", str(os.geteuid()), "-w", marker],
@@ -465,7 +466,7 @@ def ended(process: int) -> None:
 
 
 @pytest.mark.slow
-def test_in_the_background_too_it_says_why_it_cannot_start() -> None:
+def test_background_start_failure_is_reported() -> None:
     done = subprocess.run(
         [*PROGRAM, "-u", "nobody-at-all"],
         capture_output=True,
@@ -476,3 +477,26 @@ def test_in_the_background_too_it_says_why_it_cannot_start() -> None:
 
     assert done.returncode == 1
     assert done.stderr == "portmap: unknown user 'nobody-at-all'; see --user\n"
+
+
+@pytest.mark.parametrize("word", WORDS)
+@pytest.mark.parametrize("option", ["-V", "--version"])
+def test_every_command_has_a_version(
+    capsys: pytest.CaptureFixture[str], word: str, option: str
+) -> None:
+    with pytest.raises(SystemExit) as raised:
+        main([word, option])
+
+    assert raised.value.code == 0
+    assert capsys.readouterr().out == f"portmap {word} (oncrpc) {__version__}\n"
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_usage_error_of_a_command_has_status_2(
+    capsys: pytest.CaptureFixture[str], word: str
+) -> None:
+    with pytest.raises(SystemExit) as raised:
+        main([word, "--nonsense"])
+
+    assert raised.value.code == 2
+    assert capsys.readouterr().err.count("\n") == 1

@@ -70,9 +70,7 @@ def test_every_mistake_is_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[s
     )
 
 
-def test_a_file_that_is_not_there_is_a_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_missing_file_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", str(tmp_path / "none")]) == 1
     assert capsys.readouterr().err == f"cannot read {tmp_path}/none: no such file or directory\n"
 
@@ -92,7 +90,7 @@ def test_what_makes_no_sense_is_a_line(
     with pytest.raises(SystemExit) as raised:
         main(arguments)
 
-    assert raised.value.code == 1
+    assert raised.value.code == 2
     said = f"portmap config: {line}; see 'portmap config --help'\n"
     assert capsys.readouterr().err == said
 

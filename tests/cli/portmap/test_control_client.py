@@ -18,14 +18,13 @@ from oncrpc.cli.portmap.control_client import (
     UNKNOWN,
     UNREADABLE,
     NoStatus,
-    StatusParser,
     add_place,
-    ask,
+    ask_status,
     folders_of,
     place_of,
     status_of,
 )
-from oncrpc.cli.portmap.options import COMMAND
+from oncrpc.cli.portmap.options import COMMAND, CommandParser
 from oncrpc.daemon import lockfile as pidfile
 from oncrpc.daemon.control.protocol import NAME, error_line
 from oncrpc.daemon.lockfile import SERVING, Holder
@@ -38,7 +37,7 @@ from support.threads import behaving
 
 
 def asked(*arguments: str, variable: str = "") -> Status:
-    made = StatusParser()
+    made = CommandParser()
     add_place(made)
     options = made.parse_args(arguments)
     return status_of(place_of(options, {COMMAND.variable: variable}))
@@ -112,7 +111,7 @@ def test_the_file_can_be_another(tmp_path: Path, by_option: bool) -> None:
     assert found == some_status()
 
 
-def test_a_wrong_file_is_only_told_if_nobody_is_found_without_it(tmp_path: Path) -> None:
+def test_wrong_file_matters_if_nothing_else_answers(tmp_path: Path) -> None:
     wrong = configured(tmp_path, "port = -1")
     line = f"{wrong}: daemon.port: has to be at least 0"
 
@@ -123,7 +122,7 @@ def test_a_wrong_file_is_only_told_if_nobody_is_found_without_it(tmp_path: Path)
         assert why_not("--config", wrong) == (UNKNOWN, line)
 
 
-def test_a_wrong_option_of_the_environment_is_no_answer(
+def test_wrong_option_in_the_environment_is_unknown(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with pytest.raises(SystemExit) as raised:
@@ -140,7 +139,24 @@ def test_it_is_found_by_its_port(tmp_path: Path, port: int, name: str) -> None:
         assert asked("-p", str(port)).pid == some_status().pid
 
 
-def test_who_is_not_root_is_shown_its_own_first(
+@pytest.mark.parametrize("option", ["-p", "--port", "--rpcbind-port"])
+@pytest.mark.parametrize("host", ["", "127.0.0.1:", "[::1]:", "localhost:"])
+def test_port_may_follow_a_loopback_host(tmp_path: Path, option: str, host: str) -> None:
+    (tmp_path / "portmap-10111").mkdir()
+    with FakeControl(tmp_path / "portmap-10111", reply(some_status())):
+        assert asked(option, f"{host}10111").pid == some_status().pid
+
+
+def test_port_of_another_host_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as raised:
+        asked("-p", "nas:111")
+
+    assert raised.value.code == 2
+    hint = "nas is not a loopback address; for other hosts use 'rpcinfo nas:111'"
+    assert hint in capsys.readouterr().err
+
+
+def test_user_is_shown_its_own_daemon_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(asking.os, "geteuid", lambda: 1000)  # type: ignore[attr-defined]  # os
@@ -163,20 +179,20 @@ def test_where_nobody_is_it_is_not_running(tmp_path: Path) -> None:
     assert why_not()[0] == NOT_RUNNING
 
 
-def test_one_that_starts_anew_in_place_is_waited_for(
+def test_daemon_restarting_in_place_is_awaited(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     daemon = FakeControl(tmp_path, reply(some_status()))
     monkeypatch.setattr(asking, "RESTART_TIME", 10.0)
     monkeypatch.setattr(asking.time, "sleep", lambda _: daemon.__enter__())  # type: ignore[attr-defined]  # time
 
-    assert ask(str(tmp_path)) == some_status()
+    assert ask_status(str(tmp_path)) == some_status()
 
     daemon.__exit__(None, None, None)
 
 
 @pytest.mark.parametrize("lock", ["lock", "pid"])
-def test_one_that_could_make_no_control_socket_runs_all_the_same(tmp_path: Path, lock: str) -> None:
+def test_daemon_without_control_socket_runs(tmp_path: Path, lock: str) -> None:
     configured(tmp_path, f'pid-file = "{tmp_path}/pid"')
     with (tmp_path / lock).open("wb") as file:
         started = started_at(os.getpid()) or 0
@@ -189,7 +205,7 @@ def test_one_that_could_make_no_control_socket_runs_all_the_same(tmp_path: Path,
     assert why_not("-p", "10111")[0] == (NOT_RUNNING if lock == "lock" else UNKNOWN)
 
 
-def test_one_of_ours_that_has_nowhere_to_be_asked_may_run_all_the_same(
+def test_own_daemon_without_runtime_directory_may_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(asking.os, "geteuid", lambda: 1000)  # type: ignore[attr-defined]  # os

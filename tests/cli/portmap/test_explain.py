@@ -108,7 +108,7 @@ LOCAL_ONLY = "but the daemon declines it: local-only is true, and it is not over
         ("::1 CALLIT nfs", "[daemon]\nremote-calls = true\n", [NO_RULE]),
     ],
 )
-def test_what_is_let_through_and_refused_later_is_told(
+def test_later_refusal_is_reported(
     explain: Explain, words: str, policy: str, lines: list[str]
 ) -> None:
     assert explain(*words.split(), policy=policy) == (0, "".join(f"{line}\n" for line in lines))
@@ -124,7 +124,7 @@ def test_a_line_of_hosts_deny_is_named(explain: Explain) -> None:
     assert explain("192.0.3.9", "DUMP", deny=deny)[0] == 0
 
 
-def test_a_line_about_the_address_that_is_called_is_asked_too(explain: Explain) -> None:
+def test_rules_about_the_called_address_are_asked(explain: Explain) -> None:
     deny = "rpcbind@192.0.2.1: ALL\n"
 
     assert explain("10.9.0.1", "SET", "1", "--to", "192.0.2.1", deny=deny)[0] == 1
@@ -150,9 +150,7 @@ def test_hosts_that_are_not_asked_do_not_decide(explain: Explain) -> None:
         ("10.0.0.1 SET 1 --to here", "'here' does not appear to be an IPv4 or IPv6 address"),
     ],
 )
-def test_a_question_that_is_none_is_one_line_and_status_2(
-    explain: Explain, words: str, line: str
-) -> None:
+def test_invalid_question_is_a_usage_error(explain: Explain, words: str, line: str) -> None:
     assert explain(*words.split()) == (2, f"portmap explain: {line}\n")
 
 
@@ -175,7 +173,7 @@ def test_so_are_words_that_are_none(
     assert capsys.readouterr().err.startswith(f"portmap explain: {said}")
 
 
-def test_a_bad_file_is_one_line_and_status_2(explain: Explain) -> None:
+def test_bad_file_has_status_2(explain: Explain) -> None:
     assert explain("10.0.0.5", "DUMP", policy="rate = 5\n") == (
         2,
         "portmap explain: /portmap.toml: rate: has to be a table, not a whole number\n",
@@ -188,10 +186,10 @@ def test_without_a_file_nothing_is_refused(capsys: pytest.CaptureFixture[str]) -
     assert capsys.readouterr().out.startswith("allowed: no rule of ")
 
 
-def test_a_word_that_is_no_command_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    assert portmap.main(["exlpain", "10.0.0.5"]) == 1
+def test_unknown_command_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert portmap.main(["exlpain", "10.0.0.5"]) == 2
     assert capsys.readouterr().err == (
-        f"portmap: there is no command 'exlpain'; there is {', '.join(words.WORDS)}\n"
+        f"portmap: unknown command 'exlpain': must be one of {', '.join(words.WORDS)}\n"
     )
 
 

@@ -9,13 +9,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from oncrpc.cli import portmap
+from oncrpc.cli.portmap import control_client
 from oncrpc.cli.portmap import reload as portmap_reload
 from oncrpc.daemon import lockfile as pidfile
 from oncrpc.daemon.lockfile import SERVING, Holder
 from oncrpc.host.processes import started_at
 from oncrpc.portmap.config import SCHEMA
+from support.fake_control import FakeControl, reply
+from support.sample_status import some_status
 
 
 class FakeDaemon:
@@ -61,7 +65,7 @@ def outcome(capsys: pytest.CaptureFixture[str], path: Path, *options: str) -> tu
         (("--exec",), signal.SIGUSR2, "runs the new image, and answers"),
     ],
 )
-def test_it_waits_until_it_is_done_and_says_so(
+def test_it_waits_until_the_daemon_is_done(
     daemon: FakeDaemon,
     capsys: pytest.CaptureFixture[str],
     options: tuple[str, ...],
@@ -76,7 +80,7 @@ def test_it_waits_until_it_is_done_and_says_so(
     assert daemon.signals == [number]
 
 
-def test_a_process_that_is_named_but_does_not_hold_the_lock_gets_no_signal(
+def test_process_without_the_lock_gets_no_signal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     named = FakeDaemon(tmp_path / "pid")
@@ -85,12 +89,10 @@ def test_a_process_that_is_named_but_does_not_hold_the_lock_gets_no_signal(
     status, _, said = outcome(capsys, named.path)
 
     assert (status, named.signals) == (1, [])
-    assert "no port mapper of ours runs that has locked" in said
+    assert "no portmap runs that has locked" in said
 
 
-def test_what_kept_the_daemon_from_it_is_one_line(
-    daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_failed_reload_is_one_line(daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]) -> None:
     daemon.answer = lambda: daemon.write(1, "not restarted: no memory; going on as before")
 
     found = outcome(capsys, daemon.path, "--exec")
@@ -102,7 +104,7 @@ def test_what_kept_the_daemon_from_it_is_one_line(
     )
 
 
-def test_a_daemon_that_does_nothing_is_not_waited_for_without_end(
+def test_waiting_for_the_daemon_ends(
     daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
 ) -> None:
     status, _, line = outcome(capsys, daemon.path)
@@ -123,7 +125,7 @@ def test_a_daemon_that_ends_is_told(
     assert (status, line) == (1, f"portmap: process {os.getpid()} has ended; see its log\n")
 
 
-def test_a_signal_that_may_not_be_sent_is_told(
+def test_forbidden_signal_is_reported(
     daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def refuses() -> None:
@@ -147,17 +149,17 @@ def test_nobody_else_gets_the_signal(
     status, _, line = outcome(capsys, daemon.path)
 
     assert status == 1
-    assert line.startswith(f"portmap: no port mapper of ours runs that has locked {daemon.path};")
+    assert line.startswith(f"portmap: no portmap runs that has locked {daemon.path};")
     assert daemon.signals == []
 
 
-def test_a_file_that_is_not_there_or_not_readable_is_named(
+def test_missing_or_unreadable_file_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     gone = tmp_path / "gone"
 
     assert outcome(capsys, gone)[2] == (
-        f"portmap: no port mapper runs: there is no {gone}; see --pid-file\n"
+        f"portmap: no port mapper runs: {gone} does not exist; see --port and --pid-file\n"
     )
     assert outcome(capsys, tmp_path)[2] == (
         f"portmap: cannot read {tmp_path}: is a directory; run as root\n"
@@ -194,10 +196,65 @@ def test_a_wrong_file_is_the_daemons_to_tell(
     path.write_text("nonsense")
     path.chmod(0o644)
     monkeypatch.setattr(SCHEMA, "file", str(path))
-    monkeypatch.setattr(portmap_reload, "LOCK", str(daemon.path))
+    monkeypatch.setattr(control_client, "LOCK", str(daemon.path))
     daemon.answer = lambda: daemon.write(1, "the file is wrong")
 
     assert portmap.main(["reload"]) == 1
     assert capsys.readouterr().err == f"portmap: process {os.getpid()}: the file is wrong\n"
     assert portmap.main(["reload", "--config", str(path)]) == 1
     assert capsys.readouterr().err.startswith(f"portmap: {path}: ")
+
+
+def running(*, success: int = 0, failure: int = 0, since: float = 5400.0) -> bytes:
+    """The status of this process after so many reloads, ``since`` its image began."""
+    before = some_status()
+    return reply(
+        replace(
+            before, pid=os.getpid(), reloads={"success": success, "failure": failure},
+            calls=replace(before.calls, since=since),
+        )
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("options", "after", "status", "line"),
+    [
+        ((), running(success=1), 0, "has read its files again"),
+        ((), running(failure=1), 1, "it could not read its files; see its log"),
+        ((), running(), 1, "has not done it within 0.05 s; see its log"),
+        (("--exec",), running(since=0.0), 0, "runs the new image, and answers"),
+        (("--exec",), running(), 1, "has not done it within 0.05 s; see its log"),
+    ],
+)
+def test_daemon_on_another_port_is_found(
+    daemon: FakeDaemon,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    options: tuple[str, ...],
+    after: bytes,
+    status: int,
+    line: str,
+) -> None:
+    monkeypatch.setattr(control_client, "RUN", str(tmp_path))
+    monkeypatch.setattr(SCHEMA, "file", str(tmp_path / "none"))
+    (tmp_path / "portmap-10111").mkdir()
+
+    with FakeControl(tmp_path / "portmap-10111", running(), after):
+        assert portmap.main(["reload", "-p", "10111", *options]) == status
+
+    assert daemon.signals == [signal.SIGUSR2 if options else signal.SIGHUP]
+    said = capsys.readouterr()
+    assert (said.out or said.err).endswith(f"{line}\n")
+
+
+def test_missing_daemon_on_another_port_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(control_client, "RUN", str(tmp_path))
+    monkeypatch.setattr(SCHEMA, "file", str(tmp_path / "none"))
+
+    assert portmap.main(["reload", "--state-dir", str(tmp_path)]) == 1
+    assert capsys.readouterr().err == (
+        f"portmap: not running: nobody answers at {tmp_path}/control\n"
+    )

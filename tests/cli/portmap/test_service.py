@@ -104,7 +104,7 @@ def test_with_systemd_units_are_written_and_enabled(systemd: FakeHost) -> None:
     ]
 
 
-def test_what_conflicts_is_left_and_told_with_the_commands(
+def test_conflict_is_left_and_reported_with_commands(
     systemd: FakeHost, capsys: pytest.CaptureFixture[str]
 ) -> None:
     systemd.said = CONFLICT
@@ -159,7 +159,7 @@ def test_files_of_others_are_not_overwritten(
 
 
 @pytest.mark.parametrize("boot", [FakeHost.boot_systemd, lambda _: None], ids=SOURCES)
-def test_what_a_package_has_installed_is_not_installed_again(
+def test_packaged_service_is_not_installed_again(
     host: FakeHost, capsys: pytest.CaptureFixture[str], boot: Callable[[FakeHost], None]
 ) -> None:
     boot(host)
@@ -173,9 +173,7 @@ def test_what_a_package_has_installed_is_not_installed_again(
 
 
 @pytest.mark.parametrize("init", SOURCES)
-def test_below_a_root_folder_files_are_written_and_nothing_is_run(
-    host: FakeHost, tmp_path: Path, init: str
-) -> None:
+def test_root_folder_gets_files_only(host: FakeHost, tmp_path: Path, init: str) -> None:
     into = tmp_path / "package"
     into.mkdir()
 
@@ -204,7 +202,7 @@ def test_a_program_that_could_not_run_is_refused(
     assert why in capsys.readouterr().err
 
 
-def test_a_unit_cannot_use_an_interpreter_in_a_home(
+def test_unit_refuses_an_interpreter_in_a_home(
     systemd: FakeHost, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "executable", "/root/venv/bin/python")
@@ -312,7 +310,7 @@ def test_a_status_is_passed_on(systemd: FakeHost, capsys: pytest.CaptureFixture[
     assert capsys.readouterr() == ("done\n", "why\n")
 
 
-def test_a_start_that_fails_says_what_is_in_the_way(
+def test_failed_start_names_the_conflict(
     systemd: FakeHost, capsys: pytest.CaptureFixture[str]
 ) -> None:
     systemd.install()
@@ -348,5 +346,5 @@ def test_a_wrong_command_line_is_one_line(
     with pytest.raises(SystemExit) as ended:
         host(*arguments)
 
-    assert ended.value.code == 1
+    assert ended.value.code == 2
     assert len(capsys.readouterr().err.splitlines()) == 1

@@ -63,9 +63,7 @@ def test_as_json_it_can_be_read_back(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert msgspec.json.decode(said, type=Status) == some_status()
 
 
-def test_if_it_does_not_run_one_line_says_so(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_missing_daemon_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert outcome(capsys, tmp_path) == (
         3,
         "",
@@ -77,7 +75,7 @@ def test_a_wrong_option_is_no_answer(capsys: pytest.CaptureFixture[str]) -> None
     with pytest.raises(SystemExit) as raised:
         portmap.main(["status", "--nonsense"])
 
-    assert raised.value.code == 4
+    assert raised.value.code == 2
     assert capsys.readouterr().err.count("\n") == 1
 
 
@@ -135,7 +133,7 @@ def test_what_others_chose_does_nothing_to_the_terminal() -> None:
     assert "\\x1b[2J" in last
 
 
-def test_no_text_of_a_daemon_reaches_the_terminal_raw() -> None:
+def test_daemon_text_is_escaped_for_the_terminal() -> None:
     bad = "\x1b[2J\n" + "x" * 1000
     calls = CallsReport(1, 1.0, 1.0, 1.0, [ProcedureCalls(2, bad, 1, 2.0)])
     hostile = some_status(
@@ -154,7 +152,7 @@ def test_no_text_of_a_daemon_reaches_the_terminal_raw() -> None:
     [(0.9, "0 s"), (59, "59 s"), (60, "1 min"), (3661, "1 h 1 min"), (86_400, "1 d"),
      (90_061, "1 d 1 h"), (86_460, "1 d"), (-3, "0 s")],
 )  # fmt: skip
-def test_a_time_is_said_in_its_two_largest_units(seconds: float, said: str) -> None:
+def test_duration_has_its_two_largest_units(seconds: float, said: str) -> None:
     assert duration(seconds) == said
 
 
@@ -174,9 +172,7 @@ def test_a_size_is_said_in_its_unit(count: int, said: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_daemon_is_found_by_the_file_that_configured_it(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_daemon_is_found_by_its_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "state"
     folder.mkdir(0o700)
     file = tmp_path / "portmap.toml"

@@ -103,6 +103,6 @@ def test_columns_are_left_out_before_names_are_cut(columns: int, left: int) -> N
     assert "portmapper" in cells
 
 
-def test_a_narrow_head_has_no_room_for_the_hint() -> None:
+def test_hint_is_left_out_when_narrow() -> None:
     assert HINT in shown(some_status())[0]
     assert HINT not in shown(some_status(), columns=50)[0]

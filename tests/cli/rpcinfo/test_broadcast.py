@@ -155,7 +155,7 @@ UNABLE = "rpcinfo: broadcast failed: RPC: Unable to send; errno = Too many open 
 
 @pytest.mark.usefixtures("loopback")
 @pytest.mark.parametrize("but", [0, 1])
-def test_no_descriptor_for_the_sockets_is_told_as_such(
+def test_missing_descriptors_for_sockets_are_named(
     but: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with no_descriptors(but=but):
@@ -164,7 +164,7 @@ def test_no_descriptor_for_the_sockets_is_told_as_such(
     assert capsys.readouterr() == ("", UNABLE)
 
 
-def test_no_descriptor_to_ask_for_the_networks_is_told_as_such(
+def test_missing_descriptors_for_interfaces_are_named(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with no_descriptors():

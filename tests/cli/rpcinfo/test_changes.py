@@ -26,11 +26,11 @@ def test_what_the_first_list_has_is_not_new() -> None:
     assert states(history_of([NFS, MOUNT])) == [(100003, "", 0), (100005, "", 0)]
 
 
-def test_what_a_later_list_adds_is_new_since_then() -> None:
+def test_registration_of_a_later_list_is_new() -> None:
     assert states(history_of([NFS], [NFS, MOUNT], [NFS, MOUNT]))[1] == (100005, "new", 1)
 
 
-def test_what_is_missing_is_gone_since_then_and_comes_last() -> None:
+def test_missing_registration_is_gone_and_comes_last() -> None:
     assert states(history_of([NFS, MOUNT], [MOUNT], [MOUNT])) == [
         (100005, "", 0), (100003, "gone", 1),
     ]  # fmt: skip
@@ -55,7 +55,7 @@ def test_what_is_gone_is_forgotten_after_a_while() -> None:
     assert history.rows == []
 
 
-def test_not_more_than_so_many_are_remembered_as_gone() -> None:
+def test_number_of_gone_registrations_is_bounded() -> None:
     found = [rpcb(400000 + number, 1, b"tcp", b"", b"") for number in range(MAX_GONE + 10)]
 
     history = history_of([NFS, *found], found, [])

@@ -81,7 +81,7 @@ def test_json_is_one_document(mapper: str, line: str, capsys: pytest.CaptureFixt
     assert json.loads(capsys.readouterr().out)
 
 
-def test_a_version_that_is_missing_has_its_reason_in_json(
+def test_json_has_the_reason_for_a_missing_version(
     mapper: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(f"-t {HOST} 100000 9 --json {mapper}".split()) == 1
@@ -115,7 +115,7 @@ def test_a_deletion_without_a_port_mapper_is_reported(
     assert capsys.readouterr().err.startswith("rpcinfo: Could not delete registration for prog")
 
 
-def test_a_program_that_claims_versions_and_refuses_the_question_is_pinged_once(
+def test_program_refusing_version_0_is_pinged_once(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     server = Server(lambda message: refuse(message[:4], ProgramUnavailable()))
@@ -127,7 +127,7 @@ def test_a_program_that_claims_versions_and_refuses_the_question_is_pinged_once(
     assert capsys.readouterr().out == "program 400100 version 0 is not available\n"
 
 
-def test_a_program_that_serves_every_version_has_four_thousand_million(
+def test_program_serving_every_version_has_them_all(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(ping, "MOST_VERSIONS", 2)
@@ -161,7 +161,7 @@ def test_the_local_socket_can_be_named(tmp_path: Path, capsys: pytest.CaptureFix
 
 
 @pytest.mark.parametrize("line", ["", "-p", "-s", "-m", "-d 9 9", "-T local ignored 100000"])
-def test_a_named_socket_that_is_missing_is_named_and_nothing_else_is_asked(
+def test_only_the_named_socket_is_asked(
     line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "none"
@@ -182,7 +182,7 @@ def test_a_named_socket_that_is_missing_is_named_and_nothing_else_is_asked(
         ([Mapper3()], NFS),
     ],
 )
-def test_a_port_mapper_of_one_version_is_listed_too(
+def test_port_mapper_of_one_version_is_listed(
     services: list[Mapper2 | Mapper3 | Mapper4], says: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     server = Server(serving(*services))
@@ -223,7 +223,7 @@ def test_a_refusal_is_no_empty_registry(
     assert says in written.err
 
 
-def test_a_program_that_claims_every_version_is_pinged_in_some(
+def test_number_of_pinged_versions_is_bounded(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(ping, "MOST_VERSIONS", 3)
@@ -238,7 +238,7 @@ def test_a_program_that_claims_every_version_is_pinged_in_some(
     assert written.err.endswith("rpcinfo: versions 4 to 4294967295 were not pinged\n")
 
 
-def test_a_program_that_claims_no_version_at_all_is_not_available(
+def test_program_without_versions_is_not_available(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     server = Server(lambda message: refuse(message[:4], ProgramMismatch(9, 1)))
@@ -253,7 +253,7 @@ def test_a_program_that_claims_no_version_at_all_is_not_available(
     )
 
 
-def test_a_program_that_serves_version_0_is_asked_for_its_range_again(
+def test_program_serving_version_0_is_asked_again(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     def handle(message: bytes) -> bytes:
@@ -327,7 +327,7 @@ def test_a_refused_connection_is_the_systems_error(capsys: pytest.CaptureFixture
 
 @pytest.mark.slow
 @pytest.mark.parametrize("form", ["-p", "-s", "-m"])
-def test_a_list_needs_no_event_loop_no_argparse_and_no_json(form: str, tmp_path: Path) -> None:
+def test_list_loads_neither_asyncio_argparse_nor_json(form: str, tmp_path: Path) -> None:
     script = (
         "import sys; before = set(sys.modules)\n"
         "from oncrpc.cli.rpcinfo import main; main(sys.argv[1:])\n"

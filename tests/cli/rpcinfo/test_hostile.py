@@ -47,7 +47,7 @@ def rpcinfo(line: str, *services: rpc.Service) -> int:
         return main(f"{line} --rpcbind-port {port}".split())
 
 
-def test_long_strings_of_a_server_are_shown_cut_and_printable(
+def test_long_server_strings_are_cut_and_printable(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert rpcinfo("-l 127.0.0.1 400001 1", Hostile4()) == 0
@@ -114,7 +114,7 @@ def test_a_list_of_too_many_entries_is_refused(
     assert err.endswith(TOO_MANY)
 
 
-def test_pmap_dump_refuses_a_list_of_too_many_bytes(capsys: pytest.CaptureFixture[str]) -> None:
+def test_pmap_dump_refuses_a_huge_list(capsys: pytest.CaptureFixture[str]) -> None:
     with behaving("tcp", listing(MAX_REPLY + 64)) as (_, port):
         assert pmap_dump.main(["--host=127.0.0.1", f"--rpcbind-port={port}"]) == 1
 

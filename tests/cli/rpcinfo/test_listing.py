@@ -57,7 +57,7 @@ def test_what_a_server_sends_cannot_move_the_cursor() -> None:
     assert line.endswith("\\xff...")
 
 
-def test_a_summary_has_the_newest_first_and_the_first_owner() -> None:
+def test_summary_has_newest_versions_and_oldest_owner() -> None:
     assert list(summaries_text(summaries(MOUNTD))) == [
         "   program version(s) netid(s)                         service     owner",
         "    100005  3,1       tcp,udp                          mountd      superuser",

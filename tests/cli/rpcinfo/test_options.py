@@ -157,7 +157,7 @@ def test_the_environment_names_the_default_port_mapper(
     assert (request.host, request.rpcbind_port) == (host, port)
 
 
-def test_a_deletion_goes_to_the_mapper_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_deletion_uses_the_mapper_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ONCRPC_MAPPER", "h:7")
 
     request = parse_request(["-d", "1", "2"])
@@ -257,5 +257,5 @@ def test_the_word_scan_before_others_asks_many_hosts(line: str) -> None:
     "line",
     ["", "scan", "scan -p", "scan 100003 -T tcp", "-s scan", "-t scan 1", "scan 1 2 -l", "a scan"],
 )
-def test_what_the_c_tool_takes_for_a_host_is_one(line: str) -> None:
+def test_word_scan_can_be_a_host(line: str) -> None:
     assert not is_scan(line.split())

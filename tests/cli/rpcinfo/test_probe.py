@@ -70,7 +70,7 @@ class Refusing4(RPCBVERS4.Service):
         raise SystemFailure
 
 
-def test_the_newest_version_gives_the_list_and_all_are_found() -> None:
+def test_newest_version_gives_the_list() -> None:
     found = probed(serving(Mapper2(), Mapper3(), Mapper4()))
 
     assert found.versions == [2, 3, 4]
@@ -88,7 +88,7 @@ def test_version_2_alone_gives_its_mappings() -> None:
 
 
 @pytest.mark.parametrize("unknown", [None, HANG_UP], ids=["silence", "hang up"])
-def test_a_device_that_does_not_answer_newer_versions_is_asked_over_udp(
+def test_device_silent_to_newer_versions_is_asked_over_udp(
     unknown: bytes | None,
 ) -> None:
     handle = only_version(2, serving(Mapper2()), unknown)
@@ -100,7 +100,7 @@ def test_a_device_that_does_not_answer_newer_versions_is_asked_over_udp(
     assert found.error == ""
 
 
-def test_a_refused_list_is_told_with_the_version_that_is_there() -> None:
+def test_refused_list_is_reported_with_its_version() -> None:
     found = probed(serving(Refusing4()))
 
     assert found.versions == [4]
@@ -108,7 +108,7 @@ def test_a_refused_list_is_told_with_the_version_that_is_there() -> None:
     assert found.error == "RPC: Remote system error"
 
 
-def test_a_denied_host_has_answered_and_shows_no_version() -> None:
+def test_denied_host_has_answered_without_a_version() -> None:
     found = probed(lambda message: refuse(message[:4], AuthError(5)))
 
     assert found.answered
@@ -116,7 +116,7 @@ def test_a_denied_host_has_answered_and_shows_no_version() -> None:
     assert found.error == "RPC: Authentication error; why = Client credential too weak"
 
 
-def test_a_refusal_over_udp_says_more_than_silence_over_tcp() -> None:
+def test_refusal_over_udp_outranks_silence_over_tcp() -> None:
     calls = list[bytes]()
 
     def denied(message: bytes) -> bytes | None:
@@ -139,7 +139,7 @@ def test_a_port_where_nobody_is_refuses() -> None:
     assert found.error == "RPC: Remote system error - Connection refused"
 
 
-def test_a_host_that_is_silent_costs_twice_the_timeout() -> None:
+def test_silent_host_costs_twice_the_timeout() -> None:
     found, seconds = probed_in_time(lambda message: None, 1, 2)
 
     assert found.error == "RPC: Timed out"
@@ -164,7 +164,7 @@ def failing(number: int, asked: list[str]) -> Callable[..., object]:
     return dial
 
 
-def test_a_host_without_a_way_to_it_is_not_asked_over_udp(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreachable_host_is_not_asked_over_udp(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     monkeypatch.setattr(module, "dial", failing(errno.EHOSTUNREACH, asked))
 
@@ -174,7 +174,7 @@ def test_a_host_without_a_way_to_it_is_not_asked_over_udp(monkeypatch: pytest.Mo
     assert found.error.endswith("No route to host")
 
 
-def test_a_lack_of_sockets_is_a_failure_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lack_of_sockets_ends_the_scan(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "dial", failing(errno.EMFILE, []))
 
     with pytest.raises(Failure, match="too many files are open; take fewer --jobs"):
@@ -208,7 +208,7 @@ def streaming(data: bytes) -> Iterator[int]:
         thread.join()
 
 
-def test_a_list_that_is_too_long_is_an_error() -> None:
+def test_too_long_a_list_is_an_error() -> None:
     with streaming((0x80000000 | MAX_REPLY + 1).to_bytes(4, "big")) as port:
         found = asyncio.run(probe(HOST, port=port, timeout=5.0))
 

@@ -25,7 +25,7 @@ def shown(monkeypatch: pytest.MonkeyPatch, file: io.StringIO, *, wanted: bool = 
     return file.getvalue()
 
 
-def test_a_bar_is_shown_on_a_terminal_and_taken_away(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bar_is_shown_on_a_terminal_and_erased(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("rich")
 
     text = shown(monkeypatch, Terminal())

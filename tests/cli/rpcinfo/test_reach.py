@@ -43,7 +43,7 @@ def reach(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> Reach:
     return made
 
 
-def test_a_port_mapper_is_asked_over_tcp_and_then_over_udp(reach: Reach, asked: Asked) -> None:
+def test_port_mapper_is_asked_over_tcp_then_udp(reach: Reach, asked: Asked) -> None:
     asked.unreachable = {"tcp"}
 
     with pytest.raises(Trouble, match="reached"):
@@ -67,14 +67,12 @@ def test_a_host_is_asked_over_its_own_family(reach: Reach, asked: Asked) -> None
     assert {netid for netid, _, _ in asked.dialled} == {"tcp6", "udp6"}
 
 
-def test_a_host_that_is_none_has_the_c_librarys_text(reach: Reach) -> None:
+def test_unknown_host_has_the_c_librarys_text(reach: Reach) -> None:
     with pytest.raises(HostTrouble, match=r"^RPC: \(unknown error code\)$"):
         sync.run(reach.port_mapper("127.0.0.1..x"))
 
 
-def test_this_host_is_asked_by_the_abstract_socket_and_then_by_the_path(
-    reach: Reach, asked: Asked
-) -> None:
+def test_abstract_socket_is_tried_before_the_path(reach: Reach, asked: Asked) -> None:
     asked.unreachable = {"local"}
 
     with pytest.raises(Trouble, match="Connection refused"):
@@ -83,7 +81,7 @@ def test_this_host_is_asked_by_the_abstract_socket_and_then_by_the_path(
     assert [host for _, host, _ in asked.dialled] == ["@/run/rpcbind.sock", "/run/rpcbind.sock"]
 
 
-def test_a_link_local_address_keeps_the_scope_of_the_host(reach: Reach, asked: Asked) -> None:
+def test_link_local_address_keeps_its_scope(reach: Reach, asked: Asked) -> None:
     with pytest.raises(Trouble, match="reached"):
         sync.run(reach.at("tcp6", "fe80::1.8.1", scope="lan0"))
 
@@ -104,7 +102,7 @@ def test_a_protocol_without_a_transport_is_unknown(
         sync.run(reach.port_by("tcp", "127.0.0.1", 1))
 
 
-def test_a_family_that_the_host_has_not_is_passed_over() -> None:
+def test_family_that_the_host_lacks_is_skipped() -> None:
     server = Server(port_mapper())
     port = server.tcp("::1")
 
@@ -112,7 +110,7 @@ def test_a_family_that_the_host_has_not_is_passed_over() -> None:
         assert link.peer == f"::1.{port >> 8}.{port & 255}"
 
 
-def test_a_local_program_is_looked_up_by_the_local_socket(tmp_path: Path) -> None:
+def test_local_program_is_looked_up_locally(tmp_path: Path) -> None:
     request = RpcinfoRequest()
     request.socket = str(tmp_path / "none")
 

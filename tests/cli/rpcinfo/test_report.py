@@ -37,7 +37,7 @@ def report(hosts: str, *found: HostResult) -> list[str]:
     return list(made.lines())
 
 
-def test_hosts_that_answered_have_a_line_in_the_order_in_which_they_were_named() -> None:
+def test_hosts_that_answered_are_listed_in_order() -> None:
     one, two = answered("10.0.0.1", entry(100003, 3), entry(100003, 4)), answered("nas")
 
     assert report("10.0.0.1 nas", two, one) == [
@@ -59,7 +59,7 @@ def test_a_name_that_is_unknown_has_a_line() -> None:
     assert last == "0 of 1 hosts answered; RPC: Unknown host (1)"
 
 
-def test_hosts_of_which_nothing_is_known_yet_are_counted() -> None:
+def test_unfinished_hosts_are_counted() -> None:
     assert report("a b c", silent("a"))[-1].endswith("; 2 left")
 
 

@@ -135,13 +135,13 @@ def asked(monkeypatch: pytest.MonkeyPatch, count: int, *, until: int, **values: 
     return probes
 
 
-def test_no_more_hosts_are_asked_at_a_time_than_there_are_jobs(
+def test_jobs_bound_the_hosts_asked_together(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert asked(monkeypatch, 50, until=5, jobs=5, rate=10000).most == 5
 
 
-def test_no_more_hosts_are_asked_in_a_second_than_the_rate(
+def test_rate_bounds_the_hosts_asked_per_second(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     begun = asked(monkeypatch, 20, until=1, jobs=64, rate=400).begun
@@ -207,7 +207,7 @@ def test_help_and_version_are_no_errors(option: str, text: str) -> None:
     assert str(done.value).startswith(text)
 
 
-def test_the_help_of_the_command_has_the_options_of_the_word(
+def test_help_has_the_options_of_scan(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert main(["--help"]) == 0
@@ -216,7 +216,7 @@ def test_the_help_of_the_command_has_the_options_of_the_word(
     assert all(f"--{option.name}" in written for option in OPTIONS)
 
 
-def test_what_the_word_needs_is_not_loaded_for_other_forms() -> None:
+def test_scan_modules_load_for_a_scan_only() -> None:
     command = [sys.executable, "-c", IMPORTED]
 
     plain = {name: value for name, value in os.environ.items() if not name.startswith("COV")}

@@ -27,7 +27,7 @@ def test_unasked_procedures_have_no_tables() -> None:
     ]
 
 
-def test_version_2_ends_its_tables_with_a_blank_line() -> None:
+def test_version_2_tables_end_with_a_blank_line() -> None:
     lines = list(counters_text([BUSY, NONE, NONE]))
 
     assert lines[1:11] == [
@@ -44,7 +44,7 @@ def test_version_2_ends_its_tables_with_a_blank_line() -> None:
     ]
 
 
-def test_version_4_counts_address_lists_as_lookups_and_widens_a_column() -> None:
+def test_version_4_counts_address_lists_as_lookups() -> None:
     lines = list(counters_text([NONE, NONE, BUSY]))
 
     assert lines[8:] == [

@@ -53,7 +53,7 @@ def test_a_word_that_means_no_host_is_named(word: str, says: str) -> None:
         target_of(word)
 
 
-def test_a_host_that_is_named_twice_is_asked_once() -> None:
+def test_host_named_twice_is_asked_once() -> None:
     assert hosts(["10.0.0.2", "10.0.0.1-3"], limit=10) == ["10.0.0.2", "10.0.0.1", "10.0.0.3"]
 
 
@@ -72,7 +72,7 @@ def test_standard_input_is_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
     assert hosts(["-", "c"], limit=3) == ["a", "b", "c"]
 
 
-def test_a_wrong_word_of_a_file_is_named_with_its_line(tmp_path: Path) -> None:
+def test_wrong_word_in_a_file_is_located(tmp_path: Path) -> None:
     file = tmp_path / "hosts"
     file.write_text("nas\n@other\n")
 
@@ -86,7 +86,7 @@ def test_a_file_that_is_not_there_is_named() -> None:
 
 
 @pytest.mark.parametrize("word", ["10.0.0.0/8", "::/0", "0.0.0.0-255.255.255.255"])
-def test_more_hosts_than_the_limit_are_refused_before_they_are_listed(word: str) -> None:
+def test_too_many_hosts_are_refused_before_listing(word: str) -> None:
     with pytest.raises(Failure, match=r"makes more than 4096 hosts; see --limit$"):
         hosts(["nas", word], limit=4096)
 

@@ -62,7 +62,7 @@ def test_a_failed_lookup_is_told_without_details(error: errors.OncRpcError, text
         (errors.AddressError(), "RPC: (unknown error code)", Trouble),
     ],
 )
-def test_a_failed_connection_is_told_with_the_systems_reason(
+def test_failed_connection_has_the_systems_reason(
     error: errors.OncRpcError, text: str, kind: type[Trouble]
 ) -> None:
     assert str(of_dial(error)) == text

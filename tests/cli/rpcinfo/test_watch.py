@@ -73,7 +73,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch, term: str = "xterm") -> Terminal:
     return made
 
 
-def test_without_a_terminal_each_snapshot_follows_the_one_before(
+def test_snapshots_follow_each_other_without_a_terminal(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     handle = serving(Changing([NFS], [NFS, MOUNT]))
@@ -107,7 +107,7 @@ def test_json_is_a_line_for_each_snapshot(capsys: pytest.CaptureFixture[str]) ->
     assert second["error"] is None
 
 
-def test_a_list_that_cannot_be_had_does_not_end_the_command(
+def test_failed_list_does_not_end_the_command(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     answer = serving(Changing([NFS]))
@@ -120,7 +120,7 @@ def test_a_list_that_cannot_be_had_does_not_end_the_command(
     assert LINE in listed
 
 
-def test_the_status_is_1_if_there_never_was_a_list(capsys: pytest.CaptureFixture[str]) -> None:
+def test_status_is_1_without_any_list(capsys: pytest.CaptureFixture[str]) -> None:
     assert watched(WATCHED + " --json", lambda message: b"", times=1) == 1
 
     assert "RPC: " in json.loads(capsys.readouterr().out)["error"]
@@ -131,7 +131,7 @@ def test_an_unknown_transport_ends_it_at_once() -> None:
         sync.run(watch(parse_request(["--watch", "-T", "nosuch", "127.0.0.1"])))
 
 
-def test_on_a_terminal_a_snapshot_takes_the_place_of_the_one_before(
+def test_snapshot_replaces_the_last_on_a_terminal(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     shown = terminal(monkeypatch)
@@ -167,7 +167,7 @@ def snapshot(count: int, *, error: str = "") -> Snapshot:
     return Snapshot(history, count, 0.001, error, 2.0)
 
 
-def test_a_picture_fits_the_terminal_and_shows_first_what_changed() -> None:
+def test_picture_fits_and_shows_changes_first() -> None:
     picture = Screen("host", 2.0).picture(snapshot(100), 40, 10)
 
     assert len(picture) == 9

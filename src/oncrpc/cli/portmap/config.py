@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from oncrpc.access.rules import Rule
 from oncrpc.cli.command import Failure, run
-from oncrpc.cli.daemon_options import GivenOptions, Parser, combined, options_of
-from oncrpc.cli.portmap.options import COMMAND
+from oncrpc.cli.daemon_options import GivenOptions, combined, options_of
+from oncrpc.cli.portmap.options import COMMAND, CommandParser
 from oncrpc.daemon.config.declare import declared
 from oncrpc.daemon.config.explain_errors import faults
 from oncrpc.daemon.config.read import read
@@ -43,7 +43,7 @@ class Row(NamedTuple):
 
 def parser() -> argparse.ArgumentParser:
     """The options and operands; the daemon's options say what would hold with them."""
-    made = Parser(
+    made = CommandParser(
         prog="portmap config", description=DESCRIPTION, add_help=False,
         parents=[options_of(COMMAND)], argument_default=argparse.SUPPRESS,
     )  # fmt: skip
@@ -51,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
     add("action", metavar="ACTION", choices=(CHECK, SHOW), help=f"{CHECK} or {SHOW}")
     add("file", metavar="FILE", nargs="?", help=f"check this file instead of {SCHEMA.file}")
     add("--json", action="store_true", help="show it as JSON")
-    add("--help", action="help", help="show this help and exit")
+    made.add_common()
     return made
 
 

@@ -1,4 +1,4 @@
-"""Asking a daemon of this host over its control socket, and finding that."""
+"""Finds a daemon of this host, and asks it over its control socket."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from oncrpc.cli.command import safe_text
-from oncrpc.cli.daemon_options import Parser, combined, port_number, whole_path
+from oncrpc.cli.daemon_options import combined, port_number, whole_path
 from oncrpc.cli.portmap.options import COMMAND, add_file
 from oncrpc.daemon import lockfile
 from oncrpc.daemon.config.values import ConfigError
@@ -25,20 +25,21 @@ from oncrpc.portmap.status import Status
 from oncrpc.programs.portmap import PMAP_PORT
 
 RUNNING, NOT_RUNNING, UNKNOWN = 0, 3, 4
-"""What an exit status says of a service (Linux Standard Base, init script actions)."""
+"""Exit statuses about a service (Linux Standard Base, init script actions)."""
 
 TIMEOUT = 10.0
-"""Seconds for an answer."""
+"""Seconds for an answer of the daemon."""
 
 RESTART_TIME = 1.0
-"""Seconds for which a daemon that does not listen may be starting anew in place."""
+"""Seconds that a daemon may take to restart in place, during which it does not listen."""
 
 HOMELESS = (
     "a daemon of yours has no control socket without $RUNTIME_DIRECTORY and $XDG_RUNTIME_DIR;"
     " start it with a --state-dir, and name that"
 )
-"""Why a daemon that is not root's may run and not be found."""
+"""A reason for which the daemon of an ordinary user may run and not be found."""
 
+LOOPBACK_HOSTS = ("127.0.0.1", "[::1]", "localhost")
 UNREADABLE = "cannot read the daemon's answer (another version?)"
 POLL = 0.05
 MAX_ANSWER = 8 << 20
@@ -50,24 +51,18 @@ SHORTEST = 0.001
 
 
 class NoStatus(Exception):
-    """There is nothing to show: the exit status, and one line."""
+    """The daemon returned no status: the exit status, and a line that says why."""
 
     def __init__(self, status: int, line: str) -> None:
         super().__init__(line)
         self.status = status
 
 
-class StatusParser(Parser):
-    """Ends with the status of what cannot be told, since 1 is said of a service that died."""
+class DaemonPlace(NamedTuple):
+    """Where a daemon may be found.
 
-    wrong = UNKNOWN
-
-
-class Place(NamedTuple):
-    """Where a daemon may be that is asked.
-
-    It has its control socket in one of ``folders``, and names itself in one of ``locks``. ``fault``
-    is why it may run and not be found there, such as what is wrong with the file that says so.
+    Its control socket is in one of ``folders``, and its process id in one of ``locks``. ``fault``
+    is a reason for which it may run elsewhere, such as an invalid configuration file.
     """
 
     folders: Sequence[str]
@@ -76,24 +71,34 @@ class Place(NamedTuple):
 
 
 def add_place(made: argparse.ArgumentParser) -> None:
-    """The options that say which daemon is asked."""
+    """Add the options that name the daemon to ask."""
     add = made.add_argument
     add(
         "--state-dir", metavar="DIR", type=whole_path,
-        help="ask the daemon with this --state-dir, instead of the usual one",
+        help="the daemon with this --state-dir, instead of the usual one",
     )  # fmt: skip
     add(
-        "-p", "--port", metavar="PORT", type=port_number,
-        help=f"ask the daemon on this port, instead of {PMAP_PORT}",
+        "-p", "--port", "--rpcbind-port", metavar="PORT", type=local_port,
+        help=f"the daemon on this port, instead of {PMAP_PORT}; also 127.0.0.1:PORT",
     )  # fmt: skip
     add_file(made)
 
 
-def place_of(options: argparse.Namespace, environ: Mapping[str, str] = os.environ) -> Place:
-    """Where the daemon is that has these options, this environment, and the file that they name.
+def local_port(text: str) -> int:
+    """A port for ``argparse``, which may follow an address or name of this host's loopback."""
+    host, colon, port = text.rpartition(":")
+    if colon and host not in LOOPBACK_HOSTS:
+        raise argparse.ArgumentTypeError(
+            f"{host} is not a loopback address; for other hosts use 'rpcinfo {text}'"
+        )
+    return int(port_number(port))
+
+
+def place_of(options: argparse.Namespace, environ: Mapping[str, str] = os.environ) -> DaemonPlace:
+    """Where a daemon with these options, this environment and their configuration file is.
 
     Raises:
-        NoStatus: that file is wrong.
+        NoStatus: the file is invalid.
     """
     named = {
         "daemon.state-dir": options.state_dir,
@@ -112,41 +117,41 @@ def place_of(options: argparse.Namespace, environ: Mapping[str, str] = os.enviro
     state, port, own = table.state_dir, table.port, table.pid_file
     if not state and port != PMAP_PORT and os.geteuid() != 0 and base_of(environ) is None:
         fault = fault or HOMELESS
-    return Place(
+    return DaemonPlace(
         folders=[state] if state else list(folders_of(port, environ)),
         locks=[*([own] if own else ()), *([LOCK] if port == PMAP_PORT else ())],
         fault=fault,
     )
 
 
-def status_of(place: Place) -> Status:
-    """What the daemon says that is there.
+def status_of(place: DaemonPlace) -> Status:
+    """The status of the daemon at that place.
 
     Raises:
-        NoStatus: it does not run, or does not say.
+        NoStatus: it does not run, or does not answer.
     """
     for folder in place.folders:
         try:
-            return ask(folder)
+            return ask_status(folder)
         except FileNotFoundError:
             continue
     raise _nobody(place)
 
 
 def folders_of(port: int, environ: Mapping[str, str]) -> Iterator[str]:
-    """Where a daemon that we started has its control socket, then where root's has."""
+    """The directory of the user's own daemon, then that of root's."""
     base = None if os.geteuid() == 0 else base_of(environ)
     for folder in (base, RUN):
         if folder is not None:
             yield os.path.join(folder, name_for(DAEMON, port, PMAP_PORT))
 
 
-def ask(folder: str) -> Status:
-    """What the daemon says whose control socket is there.
+def ask_status(folder: str) -> Status:
+    """The status of the daemon whose control socket is in that directory.
 
     Raises:
-        FileNotFoundError: no daemon does.
-        NoStatus: it does not say.
+        FileNotFoundError: no daemon listens there.
+        NoStatus: it does not answer.
     """
     try:
         with _connected(folder) as sock:
@@ -161,7 +166,7 @@ def ask(folder: str) -> Status:
 
 
 def _connected(folder: str) -> socket.socket:
-    """A socket of whoever listens; one that starts anew in place is waited for."""
+    """A connected socket; a daemon that restarts in place is waited for."""
     until = time.monotonic() + RESTART_TIME
     while True:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -190,7 +195,7 @@ def _answer(sock: socket.socket) -> Status:
 
 
 def _line(sock: socket.socket) -> bytearray:
-    """The answer up to its line end; one deadline for all of it."""
+    """The answer up to its line end, within one deadline."""
     until, data = time.monotonic() + TIMEOUT, bytearray()
     while not data.endswith(b"\n"):
         sock.settimeout(max(until - time.monotonic(), SHORTEST))
@@ -205,8 +210,8 @@ def _line(sock: socket.socket) -> bytearray:
     return data
 
 
-def _nobody(place: Place) -> NoStatus:
-    """Nobody has a control socket; one that could make no directory for it may run all the same."""
+def _nobody(place: DaemonPlace) -> NoStatus:
+    """The error where no control socket answers; a daemon without one may run all the same."""
     where = " or ".join(f"{folder}/{NAME}" for folder in place.folders)
     nobody = f"nobody answers at {where}"
     for lock in place.locks:

@@ -15,14 +15,15 @@ from oncrpc.access.rules import ALLOW, LOCAL, Asker, address_of, relevant
 from oncrpc.access.vocabulary import NULL
 from oncrpc.addr import family_of, transports
 from oncrpc.cli.command import complain, run
-from oncrpc.cli.daemon_options import Parser
+from oncrpc.cli.portmap.options import CommandParser
+from oncrpc.cli.subcommands import USAGE_ERROR
 from oncrpc.daemon.config.read import line_of_rule
 from oncrpc.daemon.config.values import ConfigError
 from oncrpc.errors import AddressError
 from oncrpc.portmap.config import SCHEMA, PortmapConfig
 from oncrpc.portmap.vocabulary import VOCABULARY, hosts_daemon
 
-ALLOWED, REFUSED, WRONG = 0, 1, 2
+ALLOWED, REFUSED = 0, 1
 VERDICTS = {"allow": "allowed", "deny": "denied", "silent": "not answered"}
 DESCRIPTION = f"""\
 Says whether the rules let a call through, and which one of {SCHEMA.file}, /etc/hosts.allow or
@@ -34,13 +35,7 @@ REGISTERING, FORWARDED = ("SET", "UNSET"), ("CALLIT", "BCAST", "INDIRECT")
 T = TypeVar("T")
 
 
-class ExplainParser(Parser):
-    """Ends with another status, since 1 is an answer."""
-
-    wrong = WRONG
-
-
-class Question(NamedTuple):
+class ExplainQuestion(NamedTuple):
     """Who calls, which procedure, the program in its arguments if one was named, and which host."""
 
     asker: Asker
@@ -49,8 +44,8 @@ class Question(NamedTuple):
     to: str = ""
 
 
-class File(NamedTuple):
-    """The policy file, its text, and what that means."""
+class PolicyText(NamedTuple):
+    """The policy file: its path, its text, and the parsed policy."""
 
     path: str
     text: str
@@ -59,7 +54,7 @@ class File(NamedTuple):
 
 def parser() -> argparse.ArgumentParser:
     """The options and operands."""
-    made = ExplainParser(prog="portmap explain", description=DESCRIPTION, add_help=False)
+    made = CommandParser(prog="portmap explain", description=DESCRIPTION, add_help=False)
     add = made.add_argument
     add("source", metavar="SOURCE", help="the caller's address, or local:UID")
     add(
@@ -79,25 +74,25 @@ def parser() -> argparse.ArgumentParser:
         help="the address of this host that is called, for rules of hosts_access(5) about it",
     )  # fmt: skip
     add("--config", metavar="FILE", help=f"read this file instead of {SCHEMA.file}")
-    add("--help", action="help", help="show this help and exit")
+    made.add_common()
     return made
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print what decides; the exit status."""
     options = parser().parse_args(arguments)
-    return run("portmap explain", lambda: _answered(options))
+    return run("portmap explain", lambda: _execute(options))
 
 
-def _answered(options: argparse.Namespace) -> int:
+def _execute(options: argparse.Namespace) -> int:
     try:
         question = _question(options)
         path, text = SCHEMA.load_text(options.config)
-        file = File(path, text, SCHEMA.parse(text, path))
+        file = PolicyText(path, text, SCHEMA.parse(text, path))
         status, answer = explain(question, file)
     except (ConfigError, AddressError, ValueError) as error:
         complain(f"portmap explain: {error}")
-        return WRONG
+        return USAGE_ERROR
     print(answer)
     later = refused_later(question, file.policy) if status == ALLOWED else ""
     if later:
@@ -105,7 +100,7 @@ def _answered(options: argparse.Namespace) -> int:
     return status
 
 
-def explain(question: Question, file: File) -> tuple[int, str]:
+def explain(question: ExplainQuestion, file: PolicyText) -> tuple[int, str]:
     """The exit status and what decides.
 
     Raises:
@@ -127,7 +122,7 @@ def explain(question: Question, file: File) -> tuple[int, str]:
     return status, f"{VERDICTS[decision.then]}: {place}: rule[{decision.rule}]: {rule}"
 
 
-def refused_later(question: Question, policy: PortmapConfig) -> str:
+def refused_later(question: ExplainQuestion, policy: PortmapConfig) -> str:
     """Why the daemon refuses what the rules let through; empty if it does not."""
     asker, started = question.asker, policy.daemon
     if question.procedure in REGISTERING and asker.address is not None:
@@ -140,7 +135,7 @@ def refused_later(question: Question, policy: PortmapConfig) -> str:
     return ""
 
 
-def _ask_hosts(question: Question, file: File) -> tuple[int, str]:
+def _ask_hosts(question: ExplainQuestion, file: PolicyText) -> tuple[int, str]:
     """What hosts_access(5) says where no rule does."""
     nothing = f"no rule of {file.path}"
     if question.asker.address is None or not file.policy.hosts.enabled:
@@ -156,7 +151,7 @@ async def _hosts_decision(host: str, to: str) -> HostsDecision:
     return await HostsAccess(hosts_daemon()).explain(host, to)
 
 
-def _question(options: argparse.Namespace) -> Question:
+def _question(options: argparse.Namespace) -> ExplainQuestion:
     """What the command line asks.
 
     Raises:
@@ -166,7 +161,7 @@ def _question(options: argparse.Namespace) -> Question:
         raise ValueError(f"{options.procedure} has no program among its arguments; leave it out")
     asker = _asker(options.source, options.netid)
     to = "" if options.to is None else str(address_of(options.to))
-    return Question(asker, options.procedure, options.program, to)
+    return ExplainQuestion(asker, options.procedure, options.program, to)
 
 
 def _asker(source: str, netid: str | None) -> Asker:

@@ -1,4 +1,9 @@
-"""The command ``portmap reload``: have the daemon read its files again, or start anew in place."""
+"""The command ``portmap reload``: makes the daemon read its files again, or restart in place.
+
+The daemon is found by its lock file, which also reports what came of a signal. A daemon on another
+port has no lock file unless it was started with ``--pid-file``; it is found by its control socket,
+and what came of a signal is seen in its status.
+"""
 
 from __future__ import annotations
 
@@ -8,116 +13,189 @@ import os
 import signal
 import time
 from collections.abc import Sequence
+from typing import Protocol
 
 from oncrpc.cli.command import Failure, run
-from oncrpc.cli.daemon_options import Parser, combined, whole_path
-from oncrpc.cli.portmap.options import COMMAND, add_file
+from oncrpc.cli.daemon_options import whole_path
+from oncrpc.cli.portmap.control_client import (
+    DaemonPlace,
+    NoStatus,
+    add_place,
+    place_of,
+    status_of,
+)
+from oncrpc.cli.portmap.options import CommandParser
 from oncrpc.daemon import lockfile
-from oncrpc.daemon.config.values import ConfigError
 from oncrpc.daemon.lockfile import SERVING, Holder
+from oncrpc.host.processes import started_at
 from oncrpc.portmap.config import LOCK
 
 WAIT = 30.0
-"""Seconds for the daemon to do it."""
+"""Seconds for the daemon to obey."""
 
 POLL = 0.02
 DESCRIPTION = """\
-Has the port mapper that runs read its files again (SIGHUP) or, with --exec, go on as a new image of
-its program, in the same process (SIGUSR2), and waits until it has done so."""
+Makes the running port mapper read its files again (SIGHUP) or, with --exec, execute its program
+again in the same process (SIGUSR2), and waits until it has done so."""
 
 
 class ReloadError(Exception):
-    """It was not done; the text says why."""
+    """The daemon did not do it; the text says why."""
+
+
+class Target(Protocol):
+    """A daemon to signal."""
+
+    pid: int
+
+    @property
+    def alive(self) -> bool:
+        """The process still exists."""
+
+    def outcome(self) -> str | None:
+        """``SERVING`` or an error once the daemon has obeyed the signal, None before."""
 
 
 def parser() -> argparse.ArgumentParser:
     """The options."""
-    made = Parser(prog="portmap reload", description=DESCRIPTION, add_help=False)
+    made = CommandParser(prog="portmap reload", description=DESCRIPTION, add_help=False)
     add = made.add_argument
     add("--exec", action="store_true", help="execute the program again, without losing a call")
     add(
         "--pid-file", metavar="FILE", type=whole_path,
-        help=f"the file that says which process it is, instead of {LOCK}",
+        help=f"the file with the process id of the daemon, instead of {LOCK}",
     )  # fmt: skip
-    add_file(made)
-    add("--help", action="help", help="show this help and exit")
+    add_place(made)
+    made.add_common()
     return made
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Ask the daemon, and say what came of it; the exit status."""
+    """Signal the daemon and report the outcome; returns the exit status."""
     options = parser().parse_args(arguments)
-    return run("portmap reload", lambda: _told_to(options))
+    return run("portmap reload", lambda: _execute(options))
 
 
-def _told_to(options: argparse.Namespace) -> int:
+def _execute(options: argparse.Namespace) -> int:
     number = signal.SIGUSR2 if options.exec else signal.SIGHUP
     try:
-        path = _place(options)
-        before = _holder(path)
-        after = _told(path, before, number)
-        if after.said != SERVING:
-            raise ReloadError(f"process {after.pid}: {after.said}")
-    except ReloadError as error:
+        target = _target(options)
+        outcome = _signalled(target, number)
+        if outcome != SERVING:
+            raise ReloadError(f"process {target.pid}: {outcome}")
+    except (ReloadError, NoStatus) as error:
         raise Failure(f"portmap: {error}") from None
     done = "runs the new image, and answers" if options.exec else "has read its files again"
-    print(f"portmap: process {after.pid} {done}")
+    print(f"portmap: process {target.pid} {done}")
     return 0
 
 
-def _place(options: argparse.Namespace) -> str:
-    """The file that says which process it is, as the daemon's own options have it.
+def _target(options: argparse.Namespace) -> Target:
+    """The running daemon, as its own options and its file describe it.
 
     Raises:
-        ReloadError: the file that was named to say so is wrong.
+        ReloadError, NoStatus: none runs, or it cannot be found.
     """
-    named = {"daemon.pid-file": options.pid_file, "config": options.config}
-    given = {name: value for name, value in named.items() if value is not None}
-    source = combined(COMMAND, given).source
-    try:
-        settings = source.read()
-    except ConfigError as error:
-        if source.path is not None and not options.pid_file:
-            raise ReloadError(str(error)) from None
-        settings = source.without_file()
-    return settings.config.daemon.pid_file or LOCK
+    if options.pid_file:
+        return LockedDaemon(options.pid_file)
+    place = place_of(options)
+    if place.locks and options.state_dir is None:
+        return LockedDaemon(place.locks[0])
+    return ControlledDaemon(place, executes=options.exec)
 
 
-def _holder(path: str) -> Holder:
-    """The daemon that runs.
-
-    Raises:
-        ReloadError: there is none, or it is not to be known.
-    """
-    try:
-        holder = lockfile.read(path)
-    except OSError as error:
-        if error.errno == errno.ENOENT:
-            raise ReloadError(f"no port mapper runs: there is no {path}; see --pid-file") from None
-        reason = (error.strerror or "").lower()
-        raise ReloadError(f"cannot read {path}: {reason}; run as root") from None
-    if holder is None or not holder.alive or not lockfile.is_locked_by(path, holder.pid):
-        raise ReloadError(f"no port mapper of ours runs that has locked {path}; see --pid-file")
-    return holder
-
-
-def _told(path: str, before: Holder, number: signal.Signals) -> Holder:
-    """What the daemon says after the signal.
+def _signalled(target: Target, number: signal.Signals) -> str:
+    """What came of a signal.
 
     Raises:
         ReloadError: it cannot be sent, or nothing came of it.
     """
     try:
-        os.kill(before.pid, number)
+        os.kill(target.pid, number)
     except OSError as error:
         reason = (error.strerror or "").lower()
-        raise ReloadError(f"cannot signal process {before.pid}: {reason}; run as root") from None
+        raise ReloadError(f"cannot signal process {target.pid}: {reason}; run as root") from None
     until = time.monotonic() + WAIT
     while time.monotonic() < until:
-        if not before.alive:
-            raise ReloadError(f"process {before.pid} has ended; see its log")
-        after = lockfile.read(path)
-        if after is not None and after.pid == before.pid and after.events > before.events:
-            return after
+        if not target.alive:
+            raise ReloadError(f"process {target.pid} has ended; see its log")
+        outcome = target.outcome()
+        if outcome is not None:
+            return outcome
         time.sleep(POLL)
-    raise ReloadError(f"process {before.pid} has not done it within {WAIT:g} s; see its log")
+    raise ReloadError(f"process {target.pid} has not done it within {WAIT:g} s; see its log")
+
+
+class LockedDaemon:
+    """A daemon that is found by its lock file.
+
+    Raises:
+        ReloadError: none has locked the file, or the file cannot be read.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path, self.before = path, _holder(path)
+        self.pid = self.before.pid
+
+    @property
+    def alive(self) -> bool:
+        """The process still exists."""
+        return self.before.alive
+
+    def outcome(self) -> str | None:
+        """What the daemon wrote into its file after the signal."""
+        after = lockfile.read(self.path)
+        if after is None or after.pid != self.pid or after.events <= self.before.events:
+            return None
+        return after.said
+
+
+def _holder(path: str) -> Holder:
+    """The process that has locked a file.
+
+    Raises:
+        ReloadError: there is none, or the file cannot be read.
+    """
+    try:
+        holder = lockfile.read(path)
+    except OSError as error:
+        if error.errno == errno.ENOENT:
+            raise ReloadError(
+                f"no port mapper runs: {path} does not exist; see --port and --pid-file"
+            ) from None
+        reason = (error.strerror or "").lower()
+        raise ReloadError(f"cannot read {path}: {reason}; run as root") from None
+    if holder is None or not holder.alive or not lockfile.is_locked_by(path, holder.pid):
+        raise ReloadError(f"no portmap runs that has locked {path}; see --port and --pid-file")
+    return holder
+
+
+class ControlledDaemon:
+    """A daemon that is found by its control socket.
+
+    Raises:
+        NoStatus: none answers.
+    """
+
+    def __init__(self, place: DaemonPlace, *, executes: bool) -> None:
+        self.place, self.executes = place, executes
+        self.before, self.began = status_of(place), time.monotonic()
+        self.pid, self.started = self.before.pid, started_at(self.before.pid)
+
+    @property
+    def alive(self) -> bool:
+        """The process still exists."""
+        return self.started is not None and started_at(self.pid) == self.started
+
+    def outcome(self) -> str | None:
+        """What the status shows: counts of reloads, or how long the image has run."""
+        try:
+            after = status_of(self.place)
+        except NoStatus:  # it does not listen while it restarts
+            return None
+        if self.executes:
+            return SERVING if after.calls.since < time.monotonic() - self.began else None
+        if after.reloads.get("failure", 0) > self.before.reloads.get("failure", 0):
+            return "it could not read its files; see its log"
+        grown = after.reloads.get("success", 0) > self.before.reloads.get("success", 0)
+        return SERVING if grown else None

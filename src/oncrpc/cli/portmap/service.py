@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 
 from oncrpc.cli.command import run
-from oncrpc.cli.daemon_options import Parser
+from oncrpc.cli.portmap.options import CommandParser
 from oncrpc.daemon.install import files as hostfiles
 from oncrpc.daemon.install import init as hostinit
 from oncrpc.daemon.install.files import SOURCES, FilesError
@@ -35,7 +35,7 @@ HIDDEN = ("/home/", "/root/", "/run/user/")
 
 def parser() -> argparse.ArgumentParser:
     """The options and the operand."""
-    made = Parser(prog="portmap service", description=DESCRIPTION, add_help=False)
+    made = CommandParser(prog="portmap service", description=DESCRIPTION, add_help=False)
     add = made.add_argument
     words = (*WRITTEN, *DRIVEN[SYSTEMD])
     add("action", metavar="ACTION", choices=words, help=f"one of {', '.join(words)}")
@@ -48,7 +48,7 @@ def parser() -> argparse.ArgumentParser:
         "--program", metavar="PATH",
         help="install: the portmap command that the service runs, instead of this one",
     )  # fmt: skip
-    add("--help", action="help", help="show this help and exit")
+    made.add_common()
     return made
 
 
@@ -61,10 +61,10 @@ def main(arguments: Sequence[str] | None = None, host: Host | None = None) -> in
         made.error(f"--root, --init and --program are for {' and '.join(WRITTEN)}")
     if options.root is not None:
         host = replace(host, root=os.path.abspath(options.root).rstrip("/"))
-    return run("portmap service", partial(_done, options, host))
+    return run("portmap service", partial(_execute, options, host))
 
 
-def _done(options: argparse.Namespace, host: Host) -> int:
+def _execute(options: argparse.Namespace, host: Host) -> int:
     try:
         if options.action == "install":
             return _install(host, options)

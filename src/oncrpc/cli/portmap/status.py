@@ -12,11 +12,11 @@ from oncrpc.cli.command import complain, printable, run, safe_text
 from oncrpc.cli.portmap.control_client import (
     RUNNING,
     NoStatus,
-    StatusParser,
     add_place,
     place_of,
     status_of,
 )
+from oncrpc.cli.portmap.options import CommandParser
 from oncrpc.daemon.control.status import CallsReport, ProcedureCalls
 from oncrpc.portmap.status import Registered, Status
 
@@ -49,20 +49,20 @@ REGISTRATIONS = ("program", "name", "version", "netid", "address", "owner", "age
 
 def parser() -> argparse.ArgumentParser:
     """The options."""
-    made = StatusParser(prog="portmap status", description=DESCRIPTION, add_help=False)
+    made = CommandParser(prog="portmap status", description=DESCRIPTION, add_help=False)
     made.add_argument("--json", action="store_true", help="print it as JSON, for programs")
     add_place(made)
-    made.add_argument("--help", action="help", help="show this help and exit")
+    made.add_common()
     return made
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Ask and print; the exit status."""
     options = parser().parse_args(arguments)
-    return run("portmap status", lambda: _answered(options))
+    return run("portmap status", lambda: _execute(options))
 
 
-def _answered(options: argparse.Namespace) -> int:
+def _execute(options: argparse.Namespace) -> int:
     try:
         status = status_of(place_of(options))
     except NoStatus as none:

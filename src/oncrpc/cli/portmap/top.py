@@ -20,11 +20,11 @@ from oncrpc.cli.command import complain, run
 from oncrpc.cli.portmap.control_client import (
     RUNNING,
     NoStatus,
-    StatusParser,
     add_place,
     place_of,
     status_of,
 )
+from oncrpc.cli.portmap.options import CommandParser
 from oncrpc.cli.portmap.top_layout import Scroll
 from oncrpc.daemon.control.status import CallsReport
 from oncrpc.portmap.status import Status
@@ -62,23 +62,23 @@ Keys = Callable[[float], list[bytes]]
 
 def parser() -> argparse.ArgumentParser:
     """The options."""
-    made = StatusParser(prog="portmap top", description=DESCRIPTION, add_help=False)
+    made = CommandParser(prog="portmap top", description=DESCRIPTION, add_help=False)
     made.add_argument(
         "--interval", metavar="SECONDS", type=_interval, default=1.0,
         help="look so often instead of every second",
     )  # fmt: skip
     add_place(made)
-    made.add_argument("--help", action="help", help="show this help and exit")
+    made.add_common()
     return made
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Show it until the user has seen enough; the exit status."""
     options = parser().parse_args(arguments)
-    return run("portmap top", lambda: _shown(options))
+    return run("portmap top", lambda: _execute(options))
 
 
-def _shown(options: argparse.Namespace) -> int:
+def _execute(options: argparse.Namespace) -> int:
     try:
         from oncrpc.cli.portmap.top_screen import screen
     except ImportError:
@@ -181,7 +181,7 @@ def _interval(text: str) -> float:
         seconds = -1.0
     if not FASTEST <= seconds <= SLOWEST:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no interval; {FASTEST:g} to {SLOWEST:g} seconds are"
+            f"invalid interval {text}: must be {FASTEST:g} to {SLOWEST:g} seconds"
         )
     return seconds
 
