@@ -49,7 +49,6 @@ class Registrations {
     this.table = table;
     this.body = table.tBodies[0];
     this.filter = filter;
-    this.labels = [...table.tHead.rows[0].cells].map((each) => each.textContent);
     this.entries = new Map(); // registrations by program, version and netid
     this.rows = new Map(); // rows of the table by what they show
     this.order = { key: "program", down: false };
@@ -142,7 +141,7 @@ class Registrations {
     for (const each of entries) gather(versions, each.netid, each.version);
     const named = [...versions].map(([netid, own]) => [netid, ranges(own)]);
     const alike = named.every(([, own]) => own === named[0][1]);
-    return named.map(([netid, own]) => (alike ? netid : `${netid} (${own})`)).join(", ");
+    return named.map(([netid, own]) => (alike ? netid : `${netid}\u00A0(${own})`)).join(", ");
   }
 
   compare(one, other) {
@@ -184,12 +183,11 @@ class Registrations {
   newRow() {
     const row = document.createElement("tr");
     row.setAttribute("role", "row");
-    COLUMNS.forEach((column, at) => {
+    for (const column of COLUMNS) {
       const cell = row.insertCell();
       cell.setAttribute("role", "cell");
       cell.className = column;
-      cell.dataset.label = this.labels[at];
-    });
+    }
     for (const part of ["host", "uaddr"]) {
       const span = document.createElement("span");
       span.className = part;
