@@ -195,7 +195,7 @@ def test_an_ordinary_user_can_serve_a_port_above_1023(host: Host) -> None:
 def test_an_unknown_user_is_one_line(host: Host, name: str) -> None:
     done = host.run([*PORTMAP, f"--user={name}"])
 
-    assert outcome(done) == (1, "", f"portmap: there is no user {name!r}; see --user\n")
+    assert outcome(done) == (1, "", f"portmap: unknown user {name!r}; see --user\n")
 
 
 def test_an_address_that_is_not_the_hosts_is_one_line(host: Host) -> None:
