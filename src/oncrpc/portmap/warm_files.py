@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import pwd
 
 from oncrpc.daemon.config.values import StartError
 from oncrpc.errors import XdrError
@@ -75,12 +74,8 @@ class WarmFiles:
         folder = folder_of(self.path)
         if os.access(folder, os.W_OK | os.X_OK):
             return True
-        user = pwd.getpwuid(os.geteuid()).pw_name
-        log.warning(
-            "user %s may not write to %s: registrations are not written there; chown it",
-            user,
-            folder,
-        )
+        text = "uid %d may not write to %s; registrations are not written there: chown it"
+        log.warning(text, os.geteuid(), folder)
         return False
 
     def changed(self) -> None:
