@@ -82,4 +82,4 @@ def test_a_manager_that_is_gone_is_a_line_in_the_log(
     gone.ready("serving")
 
     assert gone
-    assert "cannot tell the service manager: No such file or directory" in caplog.text
+    assert "cannot notify the service manager: No such file or directory" in caplog.text

@@ -53,7 +53,7 @@ class FakeNotifier(Notifier):
         super().__init__({"NOTIFY_SOCKET": "/run/systemd/notify"})
         self.told: list[str] = []
 
-    def _tell(self, *fields: str, control: object = None) -> None:
+    def _send(self, *fields: str, control: object = None) -> None:
         self.told.append(fields[0] if control is None else fields[1])
 
 

@@ -252,7 +252,7 @@ def prepared_state(path: Path) -> str:
 def test_a_directory_that_another_daemon_has_ends_the_start(tmp_path: Path) -> None:
     held = open_store(prepared_state(tmp_path), lambda: [])
 
-    with pytest.raises(StartError, match="another port mapper keeps its registrations in"):
+    with pytest.raises(StartError, match="another daemon keeps its state in"):
         restored(tmp_path, state_dir=held.path)
 
     held.close()

@@ -1,1 +1,1 @@
-"""What every daemon of this package is: configuration, lock, signals, log, state, web."""
+"""The common parts of every daemon: configuration, lock, signals, log, state, web."""

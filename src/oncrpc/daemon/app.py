@@ -1,4 +1,4 @@
-"""What a daemon brings; ``daemon.run`` does the rest.
+"""The application: the part of a daemon that is its own; ``daemon.run`` does the rest.
 
 >>> class Clock(Application[Config]):
 ...     name, title = "clockd", "clock"
@@ -14,11 +14,11 @@ default::
 
     check               as root, before anything is bound
     check_as_user       as the daemon's user
-    open                in the event loop: make what the services need
+    open                in the event loop: create the objects that the services need
     services
     configure           once here, and again at every SIGHUP
-    start               nothing is answered yet; ``left`` is what an earlier image of this process
-                        returned from ``leave``
+    start               nothing is answered yet; ``left`` is the result of ``leave`` of an earlier
+                        image of this process
     began               the daemon answers
     count, look, report, faults, content, links_changed
     settle, leave       before a restart in place
@@ -111,7 +111,7 @@ class Application(Generic[C]):
         """The same, as the user that the daemon has become."""
 
     def open(self, daemon: Runtime[C]) -> None:
-        """Make what the services need; called in the event loop."""
+        """Create the objects that the services need; called in the event loop."""
 
     def services(self) -> Sequence[Service]:
         """The programs to serve."""
@@ -127,7 +127,7 @@ class Application(Generic[C]):
         """The daemon answers."""
 
     def serving(self) -> str:
-        """What is served, for the log."""
+        """The programs that are served, for the log."""
         return self.title
 
     def holds(self, folder: str) -> bool:  # noqa: ARG002  # an application may override it
@@ -150,14 +150,14 @@ class Application(Generic[C]):
         """The addresses of this host have changed."""
 
     async def look(self) -> None:
-        """Bring up to date what ``report`` returns."""
+        """Update the data that ``report`` returns."""
 
     def report(self, common: CommonStatus) -> CommonStatus:
         """The status: ``common``, or a subclass that has more."""
         return common
 
     def faults(self) -> Sequence[str]:
-        """What keeps the daemon from doing its work, for the health check."""
+        """Reasons why the daemon cannot do its work, for the health check."""
         return ()
 
     def content(self) -> WebContent | None:
@@ -165,14 +165,14 @@ class Application(Generic[C]):
         return None
 
     def settle(self) -> None:
-        """Write what waits to be written."""
+        """Write all pending changes."""
 
     def leave(self) -> bytes:
-        """What the next image of this process needs: JSON."""
+        """The state for the next image of this process, as JSON."""
         return b"null"
 
     async def stop(self) -> None:
         """End the work, while the server still answers."""
 
     def close(self) -> None:
-        """Nothing is answered any more: close what was opened."""
+        """Close everything; the server has stopped."""

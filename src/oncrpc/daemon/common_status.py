@@ -35,7 +35,7 @@ SO_MEMINFO, MEMINFO, DROPS = 55, struct.Struct("@9I"), 8
 
 
 def common_status(daemon: Runtime[Any]) -> CommonStatus:
-    """What every daemon reports."""
+    """The common part of the status."""
     pools = daemon.server.pools.values()
     connections = Counter(each.listener.netid for pool in pools for each in pool.connections)
     return CommonStatus(

@@ -1,4 +1,4 @@
-"""What one image of a daemon leaves to the next image in the same process.
+"""The state that one image of a daemon leaves to the next image in the same process.
 
 It is JSON in a memory file whose descriptor the environment names; the sockets, connections and
 locks stay open under their numbers. Unknown fields are ignored and missing ones have defaults, so
@@ -22,7 +22,7 @@ CHECK = "check"
 """The value of the variable for an image that only reports whether it could take over."""
 
 UNDERSTOOD = "oncrpc handover 2"
-"""What such an image prints: it can read what this module writes."""
+"""The line that such an image prints: it can read a handover."""
 
 
 class KeptConnection(msgspec.Struct, frozen=True):
@@ -76,7 +76,7 @@ def write(handover: Handover) -> int:
 
 
 def received(environ: MutableMapping[str, str]) -> Handover | None:
-    """What a former image has left to this process; the variable is removed.
+    """The handover of a former image of this process; the variable is removed.
 
     Raises:
         StartError: it cannot be read.

@@ -1,4 +1,4 @@
-"""The lock file: one daemon at a time, and what its holder reports in it.
+"""The lock file: one daemon at a time, and the reports of its holder.
 
 Its first line is the process id. The second is for ``reload``: the start time of the process in
 clock ticks, so that another process with the same id is not mistaken for it; the number of its
@@ -25,7 +25,7 @@ ADVICE = {
     errno.EPERM: "run as root, or",
     errno.ENOENT: "make that directory, or run",
 }
-"""What to advise for a lock that cannot be opened, before the remedy."""
+"""Advice for a lock that cannot be opened; the remedy follows it."""
 
 SERVING = "serving"
 LONGEST = 1000

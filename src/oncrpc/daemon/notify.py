@@ -1,4 +1,4 @@
-"""Telling the service manager how we are: sd_notify(3), and its store of descriptors."""
+"""Notifying the service manager: sd_notify(3), and its store of descriptors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ log = logging.getLogger("oncrpc.daemon")
 
 
 class Notifier:
-    """Sends to the socket that the environment names; without one to nobody."""
+    """Sends to the socket in ``NOTIFY_SOCKET``; without the variable it does nothing."""
 
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
         place = environ.get("NOTIFY_SOCKET", "")
@@ -23,28 +23,28 @@ class Notifier:
         return bool(self._address)
 
     def ready(self, status: str) -> None:
-        """We serve."""
-        self._tell("READY=1", f"STATUS={status}")
+        """The daemon serves."""
+        self._send("READY=1", f"STATUS={status}")
 
     def reloading(self, status: str) -> None:
-        """We are about to be ready again; the time is the one that systemd compares."""
+        """The daemon reloads; ``ready`` follows. systemd compares the time that is sent."""
         now = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
-        self._tell("RELOADING=1", f"MONOTONIC_USEC={now}", f"STATUS={status}")
+        self._send("RELOADING=1", f"MONOTONIC_USEC={now}", f"STATUS={status}")
 
     def stopping(self) -> None:
-        """We are ending."""
-        self._tell("STOPPING=1", "STATUS=")
+        """The daemon ends."""
+        self._send("STOPPING=1", "STATUS=")
 
     def store(self, sock: socket.socket, name: str) -> None:
-        """Have the manager keep a socket: it comes back when we are started again.
+        """Let the manager keep a socket, and pass it to the next start.
 
-        It is not polled, so that no error of a socket takes it out of the store.
+        The manager does not poll it: an error on the socket would remove it from the store.
         """
         rights = array.array("i", [sock.fileno()])
         fields = ("FDSTORE=1", f"FDNAME={name}", "FDPOLL=0")
-        self._tell(*fields, control=[(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
+        self._send(*fields, control=[(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
 
-    def _tell(
+    def _send(
         self, *fields: str, control: list[tuple[int, int, array.array[int]]] | None = None
     ) -> None:
         if not self._address:
@@ -54,4 +54,4 @@ class Notifier:
                 sock.connect(self._address)
                 sock.sendmsg(["\n".join(fields).encode()], control or [])
         except OSError as error:
-            log.warning("cannot tell the service manager: %s", error.strerror)
+            log.warning("cannot notify the service manager: %s", error.strerror)

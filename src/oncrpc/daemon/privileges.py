@@ -47,7 +47,7 @@ def open_standard_files() -> None:
 
 
 def detach(name: str) -> Callable[[str], None]:
-    """Go on in a background process; the caller's process waits for what that one reports.
+    """Go on in a background process; the first process waits for the report.
 
     The result is to be called once: with an empty text when the daemon serves, which ends the
     first process with status 0; or with the error, which it prints, ending with status 1.

@@ -58,14 +58,14 @@ class Image(Struct, frozen=True):
             return f"user {_user()} cannot run {self.command[0]}: {reason}"
         try:
             async with asyncio.timeout(CHECK_TIME):
-                said, complained = await child.communicate()
+                out, errors = await child.communicate()
         except TimeoutError:
             child.kill()
             await child.wait()
             return f"the new image does not start within {CHECK_TIME:g} s"
-        if child.returncode == 0 and UNDERSTOOD in said.decode(errors="replace").splitlines():
+        if child.returncode == 0 and UNDERSTOOD in out.decode(errors="replace").splitlines():
             return ""
-        lines = complained.decode(errors="replace").strip().splitlines()
+        lines = errors.decode(errors="replace").strip().splitlines()
         if lines:
             return lines[-1].partition(": ")[2] or lines[-1]
         return f"the new image does not take over ({child.returncode})"
@@ -114,10 +114,10 @@ def _folder() -> str:
 
 
 def _environment(
-    environ: Mapping[str, str], said: str, *, without: Sequence[str] = ()
+    environ: Mapping[str, str], value: str, *, without: Sequence[str] = ()
 ) -> dict[str, str]:
     kept = {name: value for name, value in environ.items() if name not in (*VARIABLES, *without)}
-    return {**kept, VARIABLE: said}
+    return {**kept, VARIABLE: value}
 
 
 def _user() -> str:

@@ -1,4 +1,4 @@
-"""A daemon while it serves: its application, its server, its rules, and what is read again.
+"""A daemon while it serves: its application, its server, its rules, and reloading.
 
 Between two events these hold: ``settings`` is the configuration last read without a mistake, and
 every part has been configured from it; the server answers from ``start`` to ``close``.
@@ -49,7 +49,7 @@ C = TypeVar("C", bound=Config)
 
 
 class Runtime(Generic[C]):
-    """A daemon on open listeners; ``former`` is what an earlier image of the process has left."""
+    """A daemon on open listeners; ``former`` is the handover of an earlier image."""
 
     def __init__(
         self,
@@ -171,7 +171,7 @@ class Runtime(Generic[C]):
             self.control.start()
 
     async def status(self) -> CommonStatus:
-        """What the daemon is doing, with the application's part."""
+        """The status, with the application's part."""
         await self.app.look()
         return self.snapshot()
 

@@ -1,4 +1,4 @@
-"""The port mapper as an application of ``daemon``: what it serves, keeps, reports and hands over.
+"""The port mapper as an application of ``daemon``.
 
 A SET arrives in ``procedures``, is checked by ``ownership`` and ``registry``, and reaches the disk
 by an observer of the registry, ``store.StoreWriter``, before the registry changes.
@@ -54,7 +54,7 @@ REGISTERED = {"udp": (4, 3, 2), "tcp": (4, 3, 2), "udp6": (4, 3), "tcp6": (4, 3)
 
 
 class Left(msgspec.Struct, frozen=True):
-    """What one image leaves to the next: the registry in order, and the age of each entry.
+    """The state for the next image: the registry in order, and the age of each entry.
 
     ``warm`` says whether the files of ``-w`` may be written.
     """

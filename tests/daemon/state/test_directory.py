@@ -239,9 +239,7 @@ def opened(path: Path) -> Directory:
 def test_it_is_used_once(tmp_path: Path) -> None:
     held = opened(tmp_path)
 
-    with pytest.raises(
-        StartError, match=r"another port mapper keeps its registrations in .*; stop"
-    ):
+    with pytest.raises(StartError, match=r"another daemon keeps its state in .*; stop"):
         Directory(str(tmp_path))
 
     held.close()

@@ -43,7 +43,7 @@ MEANINGS = (
     (r"Expected `(?:int|float)` <= (-?\d+)(?:\.0)?", r"may be at most \1"),
     (r"Invalid enum value (.*)", r'is \1; write "allow", "deny" or "silent"'),
 )
-"""What msgspec says, and what that means for whoever wrote the file."""
+"""Messages of msgspec, and their translation for the author of the file."""
 
 
 C = TypeVar("C", bound=Config)
@@ -106,7 +106,7 @@ class Schema(Generic[C]):
         return self._hooks[kind](value)
 
     def _meaning(self, message: str) -> str:
-        """What msgspec reports, as ``rule[2].from[0]: `` and what is wrong there."""
+        """A message of msgspec as a place in the file and a problem: ``rule[2].from[0]: ...``."""
         what, _, place = message.rpartition(" - at `$")
         if not what:
             what, place = place, "`"

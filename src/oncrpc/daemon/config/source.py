@@ -60,7 +60,7 @@ class ConfigSource(Generic[C]):
         return self._settled(held, path)
 
     def without_file(self) -> ConfigSettings[C]:
-        """What the options alone ask for: for reporting that the file is wrong."""
+        """The configuration of the options alone, for reporting that the file is invalid."""
         return self._settled({}, self.path or self.schema.file)
 
     def _settled(self, held: Mapping[str, Any], path: str) -> ConfigSettings[C]:

@@ -38,7 +38,7 @@ MATTERS = (("daemon.bind", "daemon.loopback"), ("daemon.state-dir", "daemon.stat
 
 
 class DaemonTable(Table, frozen=True):
-    """``[daemon]``: what is decided when the daemon starts."""
+    """``[daemon]``: settings that are read at the start only."""
 
     port: Annotated[
         int,

@@ -1,8 +1,8 @@
-"""What became of calls, and how long they took: for the metrics, and only where those are on.
+"""Outcomes and durations of calls, for the metrics; counted only if those are served.
 
-Observed is what the dispatcher handles. What is answered from memory it never sees: those calls
-are in the counters of the procedures, and all of them were successes. So the successes of a
-procedure are its calls, less those that failed and those that still run.
+The dispatcher never sees the calls that the reply cache answers. Those are counted elsewhere, and
+all of them succeeded. So the successes of a procedure are its calls, less those that failed and
+those that are still running.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from oncrpc.rpc.dispatch import SUCCEEDED, Before, Dispatcher, Reply
 from oncrpc.rpc.prot import accept_stat, reject_stat, reply_stat
 
 BOUNDS = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0, 5.0)
-"""Seconds; the upper limits of the histogram."""
+"""Upper bounds of the histogram, in seconds."""
 
 SUCCESS, NO_REPLY = "success", "no_reply"
 ACCEPTED = {stat: stat.name.lower() for stat in accept_stat}
@@ -26,14 +26,14 @@ DENIED = {stat: stat.name.lower() for stat in reject_stat}
 
 
 class ProcedureId(NamedTuple):
-    """A version of the port mapper and the number of one of its procedures."""
+    """A version, and the number of a procedure."""
 
     version: int
     number: int
 
 
 class Outcomes:
-    """The failures and running calls of each procedure, calls of none, and a histogram of times."""
+    """Per procedure: failures and running calls. In all: calls of no procedure, and a histogram."""
 
     def __init__(self) -> None:
         self.failures: Counter[tuple[ProcedureId, str]] = Counter()
@@ -43,7 +43,7 @@ class Outcomes:
         self.seconds = 0.0
 
     def note(self, procedure: ProcedureId | None, outcome: str, *, took: float) -> None:
-        """A call was handled, of no procedure if it came to none."""
+        """Count a call; ``procedure`` is None if the call was refused before it was looked up."""
         self.times[bisect_left(BOUNDS, took)] += 1
         self.seconds += took
         if procedure is None:
@@ -52,27 +52,31 @@ class Outcomes:
             self.failures[procedure, outcome] += 1
 
     def successes(self, procedure: ProcedureId, calls: int) -> int:
-        """How many of the calls of a procedure have succeeded."""
+        """The number of calls of a procedure that succeeded."""
         failed = sum(n for (each, _), n in self.failures.items() if each == procedure)
         return calls - failed - self.running[procedure]
 
 
 class Observed(Dispatcher):
-    """A dispatcher whose ``outcomes`` are counted."""
+    """A dispatcher that counts its ``outcomes``.
+
+    ``_call`` is the call that ``handle`` is working on, None until its procedure is known; the
+    dispatcher runs one call at a time up to the first ``await``.
+    """
 
     def __init__(self, *services: Any, before: Before, **options: Any) -> None:
         super().__init__(*services, before=self._reached, **options)
         self.outcomes, self.now = Outcomes(), time.perf_counter
-        self._told, self._call = before, None
+        self._before, self._call = before, None
 
     _call: Call | None
 
     def _reached(self, call: Call) -> Awaitable[None] | None:
         self._call = call
-        return self._told(call)
+        return self._before(call)
 
     def handle(self, message: bytes, caller: Caller) -> Reply | Awaitable[Reply]:
-        """As a dispatcher does."""
+        """As ``Dispatcher.handle``, counted."""
         began, self._call = self.now(), None
         reply = super().handle(message, caller)
         call = self._call
@@ -108,7 +112,7 @@ class Observed(Dispatcher):
 
 
 def outcome_of(reply: Reply) -> str:
-    """What a reply says of its call (RFC 5531 §9)."""
+    """The outcome in the header of a reply (RFC 5531 §9)."""
     if reply is None:
         return NO_REPLY
     if reply[4:24] == SUCCEEDED:

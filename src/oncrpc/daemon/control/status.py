@@ -53,7 +53,7 @@ class RulesRead(Struct, frozen=True):
 
 
 class CommonStatus(Struct, frozen=True, kw_only=True):
-    """What every daemon reports; ``uptime`` in seconds."""
+    """The status of any daemon; ``uptime`` in seconds."""
 
     version: str
     pid: int

@@ -101,17 +101,17 @@ def _warn(table: DaemonTable, reason: str) -> None:
 
 
 def boot_id(path: str = BOOT_ID) -> bytes:
-    """What the kernel calls the time since it was started.
+    """The kernel's id of this boot.
 
     Raises:
-        OSError: the host does not tell.
+        OSError: it cannot be read.
     """
     with open(path, "rb") as file:
         return file.read().strip()
 
 
 def _make(path: str, user: pwd.struct_passwd | None) -> None:
-    """Make it, for the user; one that is there stays as it is, and is judged when it is opened."""
+    """Make it for the user. An existing one is not changed; ``Directory`` checks it."""
     try:
         os.mkdir(path, 0o700)
     except FileExistsError:
@@ -121,9 +121,9 @@ def _make(path: str, user: pwd.struct_passwd | None) -> None:
 
 
 def _give(path: str, user: pwd.struct_passwd) -> None:
-    """Let the user have our own directory: an earlier daemon may have been another user.
+    """Give the default directory to the user: an earlier daemon may have run as another.
 
-    Only root can put anything in its place meanwhile.
+    This is safe from races: only root can replace an entry of the parent directory.
     """
     status = os.lstat(path)
     if not stat.S_ISDIR(status.st_mode):
@@ -135,10 +135,10 @@ def _give(path: str, user: pwd.struct_passwd) -> None:
 
 
 class Directory:
-    """The open and locked directory.
+    """The directory, opened and locked.
 
     Raises:
-        StartError: it is not there, not ours alone, or a port mapper has it.
+        StartError: it is missing, others may use it, or another daemon has locked it.
     """
 
     def __init__(self, path: str, *, write: Write = os.write) -> None:
@@ -170,19 +170,18 @@ class Directory:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise StartError(
-                f"another port mapper keeps its registrations in {self.path}; stop it first,"
-                f" or {ADVICE}"
+                f"another daemon keeps its state in {self.path}; stop it first, or {ADVICE}"
             ) from None
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close it; the lock is released."""
         os.close(self._descriptor)
 
     def read(self, name: str) -> bytes | None:
-        """A file of ours as a whole, None if there is none.
+        """The content of a file, None if it is missing.
 
         Raises:
-            OSError: it cannot be read, or somebody else could have written it.
+            OSError: it cannot be read, or others could have written it.
         """
         try:
             descriptor = os.open(name, OPEN_TO_READ, dir_fd=self._descriptor)
@@ -195,16 +194,16 @@ class Directory:
             return file.read()
 
     def modified(self, name: str) -> float:
-        """When a file that is there was written."""
+        """When an existing file was written."""
         return os.stat(name, dir_fd=self._descriptor, follow_symlinks=False).st_mtime
 
     def replace(self, name: str, pieces: Iterable[bytes]) -> tuple[int, int]:
-        """Write a file beside, then put it in place of the old one, in one step.
+        """Replace a file in one step: write a new one, then rename it.
 
-        The descriptor of the file, to append to it, is the caller's; and its size.
+        Returns the descriptor, for appending, and the size; the caller closes the descriptor.
 
         Raises:
-            OSError: the old file is as it was.
+            OSError: it failed, and the old file is unchanged.
         """
         size = 0
 
@@ -215,10 +214,10 @@ class Directory:
         return replace_file(name, write, folder=self._descriptor), size
 
     def set_aside(self, name: str, *, keep: bool) -> str:
-        """Give a file the ending ``.corrupt``; says what became of it.
+        """Rename a file to ``NAME.corrupt``; returns a text that says whether that worked.
 
-        With ``keep`` it stays under its name too, until it is replaced: a crash before that loses
-        nothing of what could still be read in it.
+        With ``keep`` the file keeps its old name too, until it is replaced: a crash before that
+        does not lose the intact part.
         """
         aside, place = name + ".corrupt", self._descriptor
         try:
