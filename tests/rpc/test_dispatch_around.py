@@ -14,7 +14,7 @@ from oncrpc.errors import AuthError, CallError, GarbageArguments, SystemFailure,
 from oncrpc.rpc import Call, Caller, Judge, NoReply, Service
 from oncrpc.rpc.dispatch import Dispatcher
 from oncrpc.rpc.duplicates import DuplicateCache
-from oncrpc.rpc.program import Encoded
+from oncrpc.rpc.program import AnyProcedure, Encoded
 from oncrpc.rpc.prot import auth_flavor, auth_stat, call_body
 from oncrpc.testing import ManualClock
 from support.answering import (
@@ -33,7 +33,7 @@ from support.answering import (
     serving,
 )
 from support.callers import FORGED, changed
-from support.service import Counter
+from support.service import COUNTER_V3, Counter
 from support.words import words
 
 
@@ -297,6 +297,18 @@ def test_a_cache_for_streams_answers_repeated_records() -> None:
 
     assert replies == [ACCEPTED + words(0, 5)] * 2
     assert counter.added == [5]
+
+
+@pytest.mark.parametrize(("procedures", "runs"), [([COUNTER_V3.ADD], 1), ([], 2)])
+def test_a_cache_may_be_for_some_procedures(procedures: list[AnyProcedure], runs: int) -> None:
+    counter = Counter()
+    cache = DuplicateCache(procedures=procedures)
+    dispatcher = Dispatcher([counter], clock=ManualClock(), duplicates=cache)
+
+    for _ in range(2):
+        answer(dispatcher, ADD_5, UDP)
+
+    assert len(counter.added) == runs
 
 
 def test_a_cancelled_call_runs_again_when_repeated() -> None:

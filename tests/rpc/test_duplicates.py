@@ -190,12 +190,6 @@ def test_the_bytes_never_exceed_the_bound(calls: list[tuple[int, int, int]], bou
     assert len(cache) == len(kept)
 
 
-def test_streams_are_covered_by_choice() -> None:
-    assert DuplicateCache().covers(HERE)
-    assert not DuplicateCache().covers(USER)
-    assert DuplicateCache(streams=True).covers(USER)
-
-
 def test_large_calls_are_not_kept() -> None:
     cache = DuplicateCache()
 

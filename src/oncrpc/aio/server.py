@@ -35,6 +35,10 @@ class Server:
 
     By netid, ``addresses`` are universal addresses, of local sockets paths; ``endpoints`` are hosts
     and ports. The ``guard`` decides what a source may have; without one nothing is refused.
+
+    Between two events: every stream listener has one of the ``pools``, which own the connections;
+    all pools share one queue, so that sources alternate across listeners, and one poller, which
+    ``close`` closes last. After ``close`` there are no listeners.
     """
 
     def __init__(

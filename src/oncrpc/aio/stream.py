@@ -305,7 +305,11 @@ class Connection:
 
 
 class Listener:
-    """Accepts the connections of one listening socket, from ``start`` to ``close``."""
+    """Accepts the connections of one listening socket, from ``start`` to ``close``.
+
+    The connections belong to the ``pool`` and outlive the listener. While it is ``paused`` a timer
+    starts it again; otherwise, between ``start`` and ``stop``, the loop watches its socket.
+    """
 
     def __init__(
         self,

@@ -47,6 +47,8 @@ class _Job(Generic[R]):
 class WorkerPool:
     """At most ``threads`` functions run at a time; with ``calls`` waiting or running it is full.
 
+    A pool belongs to one server, which closes it.
+
     Between two events: ``in_progress`` is the number of jobs that wait or run; ``_rows`` has a row
     for every order of which one job is with the threads, of the jobs that come after it.
     """

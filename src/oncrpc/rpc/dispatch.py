@@ -178,7 +178,7 @@ class Dispatcher:
             workers.dropped += 1
             return None
         unrepeatable = call.procedure.number != NULL and not is_idempotent(handler)
-        if unrepeatable and self.duplicates.covers(call.caller):
+        if unrepeatable and self.duplicates.covers(call):
             return self._run_once(call, handler)
         return self._run(call, handler)
 

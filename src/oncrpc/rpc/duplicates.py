@@ -4,17 +4,18 @@ A client that got no reply sends the same bytes again. If the procedure is not i
 it twice gives a wrong reply: the second SET finds the entry of the first and returns FALSE. A
 retransmission of a call that is still in progress is dropped; its reply is on its way.
 
-Handlers marked ``idempotent`` are never cached. The others are cached over UDP, and on streams too
-if the cache is made with ``streams=True``: a client whose connection broke sends its calls again
-over the next one (RFC 1813 §4.5 is about this).
+Handlers marked ``idempotent`` are never cached. The others, or only the ``procedures`` that the
+cache is made with, are cached over UDP, and on streams too if it is made with ``streams=True``: a
+client whose connection broke sends its calls again over the next one (RFC 1813 §4.5).
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Collection
 from hashlib import blake2b
 
-from oncrpc.rpc.program import Caller
+from oncrpc.rpc.program import AnyProcedure, Call, Caller
 from oncrpc.rpc.prot import reply_stat
 
 LIFETIME = 60.0
@@ -64,9 +65,15 @@ class DuplicateCache:
     """
 
     def __init__(
-        self, *, max_bytes: int = MAX_BYTES, lifetime: float = LIFETIME, streams: bool = False
+        self,
+        *,
+        max_bytes: int = MAX_BYTES,
+        lifetime: float = LIFETIME,
+        streams: bool = False,
+        procedures: Collection[AnyProcedure] | None = None,
     ) -> None:
         self.max_bytes, self.lifetime, self.streams = max_bytes, lifetime, streams
+        self.procedures = None if procedures is None else frozenset(procedures)
         self.size = 0
         self.in_progress: dict[Key, CachedCall] = {}
         self._done: OrderedDict[Key, CachedCall] = OrderedDict()
@@ -74,9 +81,11 @@ class DuplicateCache:
     def __len__(self) -> int:
         return len(self._done)
 
-    def covers(self, caller: Caller) -> bool:
-        """Whether the cache is for calls that arrive in this way."""
-        return caller.datagram or self.streams
+    def covers(self, call: Call) -> bool:
+        """Whether the cache is for calls of this procedure that arrive in this way."""
+        if not (call.caller.datagram or self.streams):
+            return False
+        return self.procedures is None or call.procedure in self.procedures
 
     def find(self, caller: Caller, message: bytes, now: float) -> CachedCall | None:
         """The same call, if it is in progress or ended within the lifetime."""
