@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -138,3 +139,10 @@ def test_refused_connection_says_it_is_the_port_mapper() -> None:
         " (this is the port mapper: start one there, or name another with mapper="
         " or ONCRPC_MAPPER)"
     )
+
+
+def test_timeout_that_is_not_a_number_is_refused() -> None:
+    timeout: Any = "5"
+
+    with pytest.raises(TypeError, match="timeout is a number of seconds, not '5'"):
+        sync.rpcbind.dump(timeout=timeout)

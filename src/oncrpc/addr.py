@@ -66,7 +66,10 @@ REGISTERED = frozenset(
 
 @cache
 def transports(path: str = NETCONFIG) -> dict[str, Transport]:
-    """The host's transports by netid, in the file's order; ``STANDARD`` without a file."""
+    """The host's transports by netid, in the file's order; ``STANDARD`` without a file.
+
+    A file is read once: a change takes effect when the program starts again.
+    """
     try:
         with open(path, encoding="utf-8", errors="replace") as lines:
             found = [_transport(line.split()) for line in lines]

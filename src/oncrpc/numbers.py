@@ -81,7 +81,10 @@ def _host_table(path: str) -> _Table:
 
 @cache
 def _table(path: str) -> _Table:
-    """Names by number and numbers by name. Each line of the file is a name, a number, aliases."""
+    """Names by number and numbers by name. Each line of the file is a name, a number, aliases.
+
+    A file is read once: a change takes effect when the program starts again.
+    """
     with open(path, encoding="utf-8", errors="replace") as file:
         lines = file.read().splitlines()
     names: dict[int, str] = {}

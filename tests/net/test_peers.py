@@ -51,15 +51,18 @@ def test_abstract_socket_of_another_user_is_refused(tmp_path: Path) -> None:
     assert caught.value.errno == errno.EACCES
 
 
+async def reached(mapper: MapperClient) -> str:
+    """The local socket at which this host's port mapper is reached."""
+    async with mapper.local() as link:
+        return link.peer
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be two users")
 def test_registration_skips_abstract_socket_of_another_user(tmp_path: Path) -> None:
     name, path = f"@{tmp_path}/squatted", str(tmp_path / "sock")
 
     with squatted(name), listen_local(path):
-        link = sync.run(MapperClient(sync.dial, sockets=(name, path))._dial_local())
-
-    assert link.peer == path
-    link.close()
+        assert sync.run(reached(MapperClient(sync.dial, sockets=(name, path)))) == path
 
 
 def test_peer_pidfd_raises_other_errors() -> None:

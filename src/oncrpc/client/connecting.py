@@ -47,9 +47,14 @@ class ClientClass(Protocol):
 
 
 class TimeLimit:
-    """A time limit that starts now, by a driver's clock."""
+    """A time limit that starts now, by a driver's clock.
+
+    Raises:
+        TypeError, ValueError: it is not a number of seconds.
+    """
 
     def __init__(self, seconds: float, clock: Callable[[], float]) -> None:
+        check_seconds("timeout", seconds)
         self.clock = clock
         self.until = clock() + seconds
 
