@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import count
+
 from prometheus_client.parser import text_string_to_metric_families
 
 from oncrpc.daemon.control.outcomes import Outcomes, ProcedureId
 from oncrpc.daemon.web.metrics import Families, MetricsText, ProcedureCount
+from oncrpc.testing import ManualClock
 
 HOSTILE = 'tcp"} 1\nprocess_open_fds 0\n# HELP \\ {x="\r\x00\u2028'
 
@@ -34,6 +37,23 @@ def test_hostile_label_stays_one_label() -> None:
         each for each in text_string_to_metric_families(text) if each.name == "echod_entries"
     ]
     assert [(sample.labels, sample.value) for sample in family.samples] == [({"netid": HOSTILE}, 1)]
+
+
+def test_text_is_kept_for_a_second() -> None:
+    families, clock, starts = Families("echod"), ManualClock(), count(1)
+    text = MetricsText(
+        lambda: [families.count("starts", "Starts.", next(starts))], clock=clock
+    ).text
+
+    first = text()
+    clock.advance(0.9)
+    again = text()
+    clock.advance(0.1)
+    later = text()
+
+    assert b"\nechod_starts_total 1.0\n" in first
+    assert again is first
+    assert b"\nechod_starts_total 2.0\n" in later
 
 
 def test_successes_are_calls_without_failures() -> None:

@@ -5,7 +5,9 @@ Labels have few values. No label is a name or a number that a caller can choose 
 
 from __future__ import annotations
 
+import math
 import platform
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import accumulate
 from typing import NamedTuple
@@ -22,6 +24,9 @@ from prometheus_client.registry import Collector
 from oncrpc.daemon.control.outcomes import BOUNDS, SUCCESS, Outcomes, ProcedureId
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
+TEXT_TIME = 1.0
+"""Seconds for which the text of the metrics is kept."""
+
 SECONDS = (
     "Time to answer a call. Calls answered from the reply cache, in some microseconds, are not"
     " in it."
@@ -123,16 +128,29 @@ def _labelled(made: CounterMetricFamily | GaugeMetricFamily, values: LabelledVal
 
 
 class MetricsText:
-    """The text of an application's metrics, and of the process."""
+    """The text of an application's metrics, and of the process.
 
-    def __init__(self, metrics: Callable[[], Iterable[Metric]]) -> None:
-        self._registry = CollectorRegistry()
+    The text is kept for ``TEXT_TIME`` seconds: making it takes milliseconds, which a client that
+    asks in a loop would take from the callers of the daemon.
+    """
+
+    def __init__(
+        self,
+        metrics: Callable[[], Iterable[Metric]],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._registry, self._clock = CollectorRegistry(), clock
         self._registry.register(_Collected(metrics))
         ProcessCollector(registry=self._registry)
+        self._text, self._until = b"", -math.inf
 
     def text(self) -> bytes:
-        """The text as of now."""
-        return generate_latest(self._registry)
+        """The text as of now, or of up to ``TEXT_TIME`` seconds ago."""
+        now = self._clock()
+        if now >= self._until:
+            self._text, self._until = generate_latest(self._registry), now + TEXT_TIME
+        return self._text
 
 
 class _Collected(Collector):

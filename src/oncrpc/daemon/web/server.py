@@ -137,7 +137,7 @@ class WebServer:
             return refused
         route = self._routes.get(request.path)
         if route is None:
-            return answer("there is no such page\n", status=404)
+            return answer("page not found\n", status=404)
         return await route(request)
 
     def _refusal(self, request: web.BaseRequest) -> web.Response | None:

@@ -19,7 +19,7 @@ function duration(seconds) {
   return parts.slice(0, 2).join(" ") || "0 s";
 }
 
-// Host and port of a universal address (RFC 5665 §5.2.3.3); "" for a path or what is no address.
+// Host and port of a universal address (RFC 5665 §5.2.3.3); "" for a path or an invalid address.
 function hostPort(netid, address) {
   const found = /^(\d+\.\d+\.\d+\.\d+|[\da-f:.]*:[\da-f:.]*)\.(\d{1,3})\.(\d{1,3})$/i.exec(address);
   if (!found || netid === "local" || found[2] > 255 || found[3] > 255) return "";
