@@ -71,7 +71,7 @@ def test_a_name_without_a_file_is_not_found() -> None:
         importlib.import_module("nobody_has_this")
 
 
-def test_an_interface_that_does_not_compile_is_an_import_error(folder: Path) -> None:
+def test_a_broken_interface_is_an_import_error(folder: Path) -> None:
     (folder / "bad_x.x").write_text("strct\n")
 
     with pytest.raises(ImportError) as caught:

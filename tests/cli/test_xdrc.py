@@ -61,7 +61,7 @@ def test_standard_input_is_read(
     assert "A = 1\n" in capsys.readouterr().out
 
 
-def test_a_check_of_what_is_up_to_date_is_silent(
+def test_check_of_a_current_module_is_silent(
     hello: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     target = tmp_path / "made.py"
@@ -72,7 +72,7 @@ def test_a_check_of_what_is_up_to_date_is_silent(
 
 
 @pytest.mark.parametrize("text", ["stale\n", None])
-def test_a_check_of_what_is_stale_or_missing_fails_with_one_line(
+def test_check_of_a_stale_module_fails(
     text: str | None, hello: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     target = tmp_path / "made.py"
@@ -174,7 +174,7 @@ needs_full = pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full")
 
 @needs_full
 @pytest.mark.parametrize("options", [[], ["--json"]])
-def test_an_output_whose_error_has_no_name_is_named(
+def test_an_output_error_names_the_file(
     options: list[str], hello: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([*options, "-o", str(FULL), str(hello)]) == 1
@@ -184,9 +184,7 @@ def test_an_output_whose_error_has_no_name_is_named(
 @pytest.mark.slow
 @needs_full
 @pytest.mark.parametrize("options", [[], ["--json"]])
-def test_a_standard_output_that_is_full_is_no_file_of_that_name(
-    options: list[str], hello: Path
-) -> None:
+def test_a_full_standard_output_is_reported(options: list[str], hello: Path) -> None:
     command = [sys.executable, "-m", "oncrpc.cli.xdrc", *options, str(hello)]
     with FULL.open("w") as full:
         made = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
@@ -210,7 +208,7 @@ def test_a_standard_input_that_fails_is_named(
     assert capsys.readouterr().err == "xdrc: standard input: Input/output error\n"
 
 
-def test_an_output_that_is_no_text_is_stale(
+def test_an_output_of_other_bytes_is_stale(
     hello: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     target = tmp_path / "made.py"

@@ -134,7 +134,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("kind", BROKEN)
-def test_what_is_refused_says_where(kind: str) -> None:
+def test_a_refusal_names_its_place(kind: str) -> None:
     text, column, reason = BROKEN[kind]
 
     with pytest.raises(IdlError) as caught:

@@ -264,7 +264,7 @@ EXAMPLES = {
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_a_construct_becomes_the_python_that_a_person_would_write(name: str) -> None:
+def test_a_construct_becomes_readable_python(name: str) -> None:
     example = EXAMPLES[name]
 
     assert example.python in body_of(example.idl)
@@ -331,7 +331,7 @@ def test_a_limit_that_is_exceeded_is_an_error() -> None:
         xdr.encode(module.s, module.s(b"abc"))
 
 
-def test_the_heading_of_the_file_is_the_module_s_docstring() -> None:
+def test_the_heading_becomes_the_docstring_of_the_module() -> None:
     text = compile_text("/*\n * Hello.\n *\n * More.\n */\n\nconst A = 1;\n", "some/hello.x")
 
     assert text.startswith(
@@ -377,9 +377,7 @@ LONG = "long_" * 15
         ),
     ],
 )
-def test_what_is_too_long_is_broken_as_ruff_breaks_it(
-    idl: str, python: str, tmp_path: Path
-) -> None:
+def test_long_lines_are_broken_as_by_ruff(idl: str, python: str, tmp_path: Path) -> None:
     (tmp_path / "made.py").write_text(compile_text(idl, "test.x"))
     ruff = [f"{Path(sys.executable).parent}/ruff", "format", "--isolated", "--line-length", "100"]
 
@@ -387,7 +385,7 @@ def test_what_is_too_long_is_broken_as_ruff_breaks_it(
     assert subprocess.run([*ruff, "--check", str(tmp_path)], check=False).returncode == 0
 
 
-def test_only_what_is_used_is_imported() -> None:
+def test_only_used_names_are_imported() -> None:
     text = compile_text("/* A Version of Call and Bool. */\nstruct s { int a; };", "hello.x")
 
     assert [line for line in text.splitlines() if line.startswith("from oncrpc")] == [
@@ -417,7 +415,7 @@ enum e {
 """
 
 
-def test_comments_stay_with_what_they_speak_of() -> None:
+def test_comments_stay_with_their_declarations() -> None:
     assert (
         body_of(COMMENTS)
         == '''A = 1  # one

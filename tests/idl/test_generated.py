@@ -45,7 +45,7 @@ def interface(path: Path) -> Interface:
 
 
 @pytest.mark.parametrize("path", SPEC, ids=lambda path: path.stem)
-def test_a_module_is_what_its_interface_gives_now(path: Path) -> None:
+def test_generated_modules_are_current(path: Path) -> None:
     assert module(path).read_text(encoding="utf-8") == compile_file(path)
 
 
@@ -80,7 +80,7 @@ def versions_of(found: ModuleType) -> list[type[Version]]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PRINTED)
-def test_our_types_are_those_of_the_rfc_as_printed(name: str) -> None:
+def test_our_types_are_those_of_the_rfc(name: str) -> None:
     printed = module_of((RFC / f"{name}.x").read_text(encoding="utf-8"))
     names = OURS.get(name) or {declared.__name__ for declared in types_of(printed)}
 
@@ -90,7 +90,7 @@ def test_our_types_are_those_of_the_rfc_as_printed(name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in PRINTED if name not in OURS])
-def test_our_procedures_are_those_of_the_rfc_as_printed(name: str) -> None:
+def test_our_procedures_are_those_of_the_rfc(name: str) -> None:
     printed = module_of((RFC / f"{name}.x").read_text(encoding="utf-8"))
     ours = {(version.prog, version.vers): version for version in versions_of(PRINTED[name])}
 

@@ -41,9 +41,7 @@ def test_a_name_that_is_taken_gets_underscores(written: str, shown: str) -> None
         (["a", "b"], ["a", "b"]),
     ],
 )
-def test_a_name_that_can_stay_does_and_the_other_one_makes_way(
-    written: list[str], shown: list[str]
-) -> None:
+def test_of_two_names_the_unchanged_one_stays(written: list[str], shown: list[str]) -> None:
     assert list(in_scope(written, field_name).values()) == shown
 
 
@@ -56,7 +54,7 @@ def test_names_of_a_scope_stay_apart(written: list[str]) -> None:
     assert len(set(shown.values())) == len(written)
 
 
-def test_a_free_name_is_none_of_those_taken() -> None:
+def test_a_free_name_differs_from_taken_ones() -> None:
     assert free("a", {"a", "a_"}) == "a__"
 
 
@@ -88,7 +86,7 @@ COMMENT = "/* a\n%#define B 3\n% c \\\n*/\nconst A = 1;\n"
     "text",
     [STRUCT, ENUM, PROCEDURES, PARAMETER, TYPES, HIDDEN, MANGLED, LIST, NOTHING, COMMENT],
 )
-def test_what_rpcgen_reads_is_a_module(text: str, tmp_path: Path) -> None:
+def test_texts_that_rpcgen_reads_compile(text: str, tmp_path: Path) -> None:
     file = tmp_path / "test.x"
     file.write_text(text)
 
@@ -103,7 +101,7 @@ def test_fields_that_would_have_one_name_have_two() -> None:
     assert (s(1, 2).from__, s(1, 2).from_) == (1, 2)
 
 
-def test_the_members_of_an_enumeration_stay_apart_and_have_their_arms() -> None:
+def test_enumerators_of_one_name_keep_their_arms() -> None:
     made = module_of(ENUM)
 
     assert (made.e.name__, made.e.name_) == (1, 2)
@@ -137,13 +135,13 @@ def test_a_parameter_named_like_its_version_is_sent() -> None:
     assert sync.run(made.V.Client(MemoryLink([Double()])).F(21)) == 42
 
 
-def test_a_parameter_does_not_stand_for_what_a_service_raises() -> None:
+def test_a_parameter_does_not_hide_the_raised_error() -> None:
     text = "program P { version V { int F(int ProcedureUnavailable) = 1; } = 1; } = 1;"
 
     assert "def F(self, call: Call, ProcedureUnavailable_: int)" in body_of(text)
 
 
-def test_a_parameter_without_a_name_gives_way_to_one_that_is_called_so() -> None:
+def test_unnamed_parameters_avoid_the_names_of_others() -> None:
     text = "program P { version V { int F(int, int arg1) = 1; } = 1; } = 1;"
 
     assert "async def F(self, arg1_: int, arg1: int)" in body_of(text)
@@ -154,32 +152,32 @@ def test_two_parameters_of_one_name_are_an_error() -> None:
         module_of("program P { version V { int F(int a, int a) = 1; } = 1; } = 1;")
 
 
-def test_the_other_name_of_a_hidden_type_is_nobody_else_s() -> None:
+def test_the_synonym_of_a_hidden_type_is_unique() -> None:
     made = module_of(HIDDEN)
 
     assert encode(made.u, made.u(made.t(1), made._t(2))) == words(1, 0, 2)
 
 
-def test_the_other_name_of_a_hidden_type_is_found_within_a_class() -> None:
+def test_the_synonym_is_found_within_a_class() -> None:
     made = module_of(MANGLED)
 
     assert made.V._x.encode_arguments((5,)) == words(5)
 
 
-def test_the_name_that_a_list_is_given_is_nobody_else_s() -> None:
+def test_the_name_made_for_a_list_is_unique() -> None:
     made = module_of(LIST)
 
     assert encode(made.h, made.h([made.n(7)], 9)) == words(1, 7, 0, 9)
 
 
-def test_the_name_that_a_pointer_is_given_is_nobody_else_s() -> None:
+def test_the_name_made_for_a_pointer_is_unique() -> None:
     made = module_of("struct *x { int a; }; struct x_ptr { hyper b; };")
 
     assert encode(made.x_ptr, made.x_ptr(1)) == words(0, 1)
     assert encode(made.x_ptr_, made.x(1)) == words(1, 1)
 
 
-def test_a_field_of_no_bytes_is_there() -> None:
+def test_an_empty_field_is_kept() -> None:
     made = module_of(NOTHING)
 
     assert encode(made.s, made.s(b"", 5)) == words(5)
@@ -194,13 +192,13 @@ def test_a_field_of_no_bytes_is_there() -> None:
         "struct s { struct { opaque a[0]; } b<>; };",
     ],
 )
-def test_an_array_of_what_has_no_bytes_is_an_error(text: str) -> None:
+def test_an_array_of_empty_elements_is_refused(text: str) -> None:
     with pytest.raises(IdlError, match="the elements of an array have no size"):
         module_of(text)
 
 
 @pytest.mark.parametrize("element", ["int", "e", "u", "n *", "p", "z *"], ids=lambda name: name)
-def test_an_array_of_anything_else_is_none(element: str) -> None:
+def test_an_array_of_other_elements_compiles(element: str) -> None:
     text = (
         "enum e { A = 1 }; union u switch (int k) { case 1: void; }; typedef opaque z[0];"
         "struct n { z nothing; n *next; }; struct *p { int a; };"

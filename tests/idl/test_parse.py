@@ -78,7 +78,7 @@ def test_an_error_says_where_and_why(text: str) -> None:
     assert (error.file, error.line, error.column, error.reason) == ("bad.x", line, column, reason)
 
 
-def test_an_error_shows_the_line_and_points_at_the_column() -> None:
+def test_an_error_points_at_its_column() -> None:
     with pytest.raises(IdlError) as caught:
         compile_text("struct foo {\n\tstring name[3];\n};\n", "folder/hello.x")
 
@@ -87,7 +87,7 @@ def test_an_error_shows_the_line_and_points_at_the_column() -> None:
     )
 
 
-def test_an_error_lists_what_was_expected() -> None:
+def test_an_error_lists_expected_words() -> None:
     with pytest.raises(IdlError) as caught:
         compile_text("struct foo { opaque x; };", "hello.x")
 

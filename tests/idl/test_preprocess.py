@@ -46,11 +46,11 @@ def kept(text: str, **define: str) -> list[str]:
         ("#\na", ["a"]),
     ],
 )  # fmt: skip
-def test_what_rpcgen_would_not_read_is_left_out(text: str, expected: list[str]) -> None:
+def test_lines_that_rpcgen_skips_are_left_out(text: str, expected: list[str]) -> None:
     assert kept(text) == expected
 
 
-def test_a_pass_through_line_of_a_comment_defines_nothing() -> None:
+def test_c_code_within_a_comment_defines_nothing() -> None:
     source = preprocess("/*\n%#define B 3\n%#include <x.h>\n*/\n%#define C 4", "test.x")
 
     assert [(found.text, found.line) for found in source.hidden] == [("const C = 4;", 5)]
@@ -58,7 +58,7 @@ def test_a_pass_through_line_of_a_comment_defines_nothing() -> None:
 
 
 @cpp
-def test_a_pass_through_line_of_a_comment_is_part_of_it_with_cpp_too(tmp_path: Path) -> None:
+def test_cpp_keeps_c_code_within_a_comment(tmp_path: Path) -> None:
     (tmp_path / "other.x").write_text("const O = 1;\n")
     text = '#include "other.x"\n/* a\n%#define B 3\n% c \\\n*/\nconst D = O;'
 
@@ -67,11 +67,11 @@ def test_a_pass_through_line_of_a_comment_is_part_of_it_with_cpp_too(tmp_path: P
     assert "D = O\n" in made
 
 
-def test_a_name_of_the_command_line_is_defined_and_is_a_constant() -> None:
+def test_a_number_of_the_options_is_a_constant() -> None:
     assert kept("#ifdef X\na\n#endif", X="5") == ["a", "const X = 5;"]
 
 
-def test_a_name_that_is_no_number_is_only_defined() -> None:
+def test_other_values_of_the_options_only_define() -> None:
     assert kept("#ifdef X\na\n#endif", X="struct y") == ["a"]
 
 
@@ -116,7 +116,7 @@ def test_an_included_file_is_read(tmp_path: Path) -> None:
 
 
 @cpp
-def test_an_included_file_is_found_in_a_folder_of_the_options(tmp_path: Path) -> None:
+def test_an_included_file_is_found_by_the_options(tmp_path: Path) -> None:
     (tmp_path / "inner.x").write_text("const SIZE = 4;\n")
 
     text = compile_text(
@@ -127,7 +127,7 @@ def test_an_included_file_is_found_in_a_folder_of_the_options(tmp_path: Path) ->
 
 
 @cpp
-def test_an_error_in_an_included_file_is_reported_there(tmp_path: Path) -> None:
+def test_an_error_names_the_included_file(tmp_path: Path) -> None:
     (tmp_path / "inner.x").write_text("const SIZE = 4;\nstruct s { strng a; };\n")
     (tmp_path / "outer.x").write_text('\n\n#include "inner.x"\n')
 
@@ -140,7 +140,7 @@ def test_an_error_in_an_included_file_is_reported_there(tmp_path: Path) -> None:
 
 
 @cpp
-def test_an_error_below_an_include_has_its_own_line(tmp_path: Path) -> None:
+def test_an_error_below_an_include_keeps_its_line(tmp_path: Path) -> None:
     (tmp_path / "inner.x").write_text("const SIZE = 4;\n")
     (tmp_path / "outer.x").write_text('#include "inner.x"\n\n\nstruct s { strng a; };\n')
 
@@ -151,7 +151,7 @@ def test_an_error_below_an_include_has_its_own_line(tmp_path: Path) -> None:
 
 
 @cpp
-def test_a_missing_include_is_an_error_where_it_is_asked_for() -> None:
+def test_a_missing_include_is_reported_at_its_line() -> None:
     with pytest.raises(IdlError) as caught:
         compile_text('\n#include "nowhere.x"\n', "test.x")
 
@@ -178,7 +178,7 @@ def test_more_than_simple_conditions_are_left_to_cpp(text: str) -> None:
 
 
 @cpp
-def test_a_constant_of_the_command_line_is_declared_with_cpp_too() -> None:
+def test_a_number_of_the_options_reaches_cpp_texts() -> None:
     text = compile_text(
         "#if RPC_HDR\ntypedef opaque t<X>;\n#endif",
         "t.x",
@@ -188,7 +188,7 @@ def test_a_constant_of_the_command_line_is_declared_with_cpp_too() -> None:
     assert "X = 5\n\n\nt = Annotated[bytes, xdr.opaque(5)]" in text
 
 
-def test_without_cpp_the_line_that_needs_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_cpp_the_error_names_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
 
     with pytest.raises(IdlError) as caught:

@@ -33,7 +33,7 @@ program CALC {
 """
 
 
-def test_a_version_is_a_class_with_its_client_and_service() -> None:
+def test_a_version_has_its_clients_and_service() -> None:
     assert """# Reckons.
 CALC = 0x20000001""" in body_of(CALCULATOR)
     assert '''class CALC_V1(Version, prog=CALC, vers=1):
@@ -130,7 +130,7 @@ def test_a_client_calls_its_procedures() -> None:
     assert answer == ("CALC_V1.ADD", (1, 2))
 
 
-def test_a_service_has_no_procedure_until_it_is_overridden() -> None:
+def test_a_service_has_only_overridden_procedures() -> None:
     service = module_of(CALCULATOR).CALC_V1.Service()
 
     assert list(service.handlers()) == [0]
@@ -182,7 +182,7 @@ def test_a_procedure_has_its_types(idl: str, python: str) -> None:
     assert python in body_of(text)
 
 
-def test_a_version_that_is_named_like_something_else_is_named_after_its_program() -> None:
+def test_a_version_avoids_other_names_by_its_program() -> None:
     version = "version V { void N(void) = 0; } = 1;"
     module = module_of(f"program P {{ {version} }} = 1; program Q {{ {version} }} = 2;")
 

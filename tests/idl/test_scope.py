@@ -13,7 +13,7 @@ from support.compiled import body_of, module_of
 from support.words import words
 
 
-def test_a_constant_of_a_pass_through_line_is_found() -> None:
+def test_a_constant_of_c_code_is_found() -> None:
     body = body_of("%#define SIZE 8\n%#define MORE SIZE+1\ntypedef opaque t<MORE>;")
 
     assert body.startswith("SIZE = 8\nMORE = SIZE + 1\n")
@@ -113,14 +113,14 @@ def test_a_pass_through_include_names_the_interface_beside(tmp_path: Path) -> No
     assert "unused" not in text
 
 
-def test_a_member_of_another_interface_s_enum_is_found(tmp_path: Path) -> None:
+def test_an_enumerator_of_another_interface_is_found(tmp_path: Path) -> None:
     (tmp_path / "inner.x").write_text("enum sizes { BIG = 9 };\n")
     (tmp_path / "outer.x").write_text('%#include "inner.h"\ntypedef opaque t<BIG>;\n')
 
     assert "t = Annotated[bytes, xdr.opaque(9)]" in compile_file(tmp_path / "outer.x")
 
 
-def test_an_interface_beside_that_does_not_compile_is_passed_over(tmp_path: Path) -> None:
+def test_a_broken_interface_beside_the_file_is_ignored(tmp_path: Path) -> None:
     (tmp_path / "inner.x").write_text("what\n")
     (tmp_path / "outer.x").write_text('%#include "inner.h"\nstruct s { used a; };\n')
 
@@ -128,7 +128,7 @@ def test_an_interface_beside_that_does_not_compile_is_passed_over(tmp_path: Path
         compile_file(tmp_path / "outer.x")
 
 
-def test_a_file_that_includes_its_own_header_is_no_circle(tmp_path: Path) -> None:
+def test_a_file_may_include_its_own_header(tmp_path: Path) -> None:
     (tmp_path / "own.x").write_text('%#include "own.h"\nstruct s { int a; };\n')
 
     assert "class s:" in compile_file(tmp_path / "own.x")
@@ -178,7 +178,7 @@ def test_nfs41_callback_credentials_compile() -> None:
     )  # fmt: skip
 
 
-def test_a_flavor_that_the_file_declares_is_its_own() -> None:
+def test_a_flavor_declared_by_the_file_wins() -> None:
     text = "enum f { AUTH_NONE = 9 }; union u switch (f k) { case AUTH_NONE: void; };"
 
     assert "f.AUTH_NONE: None" in body_of(text)

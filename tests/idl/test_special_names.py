@@ -89,7 +89,7 @@ def test_a_version_of_any_name_is_declared(name: str) -> None:
     ]
 
 
-def test_what_classes_have_is_not_a_procedure_name() -> None:
+def test_attributes_of_classes_are_not_procedure_names() -> None:
     ours = {name for kind in (Client, SyncClient, Service, Version) for name in dir(kind)}
     ours |= {"NULL"} | set(vars(Client(None))) | set(vars(SyncClient(None)))  # type: ignore[arg-type]
 

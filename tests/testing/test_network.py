@@ -68,7 +68,7 @@ def test_a_closed_link_carries_nothing() -> None:
     assert caught.value.errno == errno.ECONNABORTED
 
 
-def test_a_record_that_the_server_refuses_breaks_the_link() -> None:
+def test_a_refused_record_breaks_the_link() -> None:
     link = MemoryLink([Echo()])
     client = PMAP_VERS.Client(link)
 

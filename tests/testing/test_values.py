@@ -34,7 +34,7 @@ def test_every_value_is_of_the_type(typed: tuple[Any, Any]) -> None:
     encode(*typed)
 
 
-def test_hypothesis_is_looked_for_only_where_it_is_needed() -> None:
+def test_hypothesis_is_imported_only_when_needed() -> None:
     assert testing.values_of is values_of
     with pytest.raises(AttributeError, match="has no attribute 'others'"):
         testing.others  # type: ignore[attr-defined]  # noqa: B018  # looking it up is the claim
@@ -104,7 +104,7 @@ def test_sizes_are_small_unless_they_are_declared(
     assert (len(fixed), len(six)) == (50, 6)
 
 
-def test_a_vector_of_what_cannot_be_has_no_values() -> None:
+def test_a_vector_of_impossible_elements_has_no_values() -> None:
     assert values_of(endless).is_empty
 
 

@@ -39,11 +39,11 @@ def test_a_declaration_has_one_codec() -> None:
         (5, "5"),
     ],
 )
-def test_a_path_starts_with_the_name_of_the_type(declared: Any, name: str) -> None:
+def test_a_path_starts_with_the_type_name(declared: Any, name: str) -> None:
     assert codec(declared).name == name
 
 
-def test_what_is_no_declaration_is_refused_at_first_use() -> None:
+def test_an_invalid_declaration_is_refused_when_used() -> None:
     with pytest.raises(TypeError, match="5 is not an XDR type"):
         codec(5).encode(5)
     with pytest.raises(TypeError, match="5 is not an XDR type"):
@@ -75,7 +75,7 @@ def test_a_value_is_found_among_other_bytes(
 
 
 @given(typed_values, st.binary(max_size=9))
-def test_a_value_is_appended_to_what_is_there(typed: tuple[Any, Any], before: bytes) -> None:
+def test_a_value_is_appended_to_a_buffer(typed: tuple[Any, Any], before: bytes) -> None:
     declared, value = typed
     out = bytearray(before)
 
@@ -96,7 +96,7 @@ def test_no_beginning_of_a_value_is_a_value(typed: tuple[Any, Any], data: st.Dat
             decode(declared, wire[:cut])
 
 
-def test_bytes_after_the_value_are_refused_only_by_decode() -> None:
+def test_only_decode_refuses_bytes_after_the_value() -> None:
     wire = words(1, 2, 3)
 
     assert codec(point).decode_from(wire) == (point(1, 2), 8)
@@ -104,11 +104,11 @@ def test_bytes_after_the_value_are_refused_only_by_decode() -> None:
         codec(point).decode(wire)
 
 
-def test_an_offset_behind_the_end_is_an_error_of_the_bytes() -> None:
+def test_an_offset_behind_the_end_is_refused() -> None:
     with pytest.raises(XdrError, match=r"rpcb.r_prog, byte 9: need 4 bytes, have -5"):
         codec(rpcb).decode_from(words(1), 9)
 
 
-def test_a_codec_shows_the_source_of_a_type_within_itself() -> None:
+def test_a_recursive_type_has_source_too() -> None:
     assert "decode_nested(data, i, end" in codec(chain).source
     assert "encode_nested(" in codec(chain).source

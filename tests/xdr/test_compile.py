@@ -22,7 +22,7 @@ def test_a_defined_function_carries_its_source() -> None:
     assert twice.__xdr_source__ == "def twice(x):\n    return 2 * x\n"
 
 
-def test_a_short_run_names_the_field_at_which_the_bytes_end() -> None:
+def test_a_short_run_names_the_incomplete_field() -> None:
     fields = ((4, "a"), (8, "b"), (4, "c"))
 
     with pytest.raises(XdrError) as caught:
@@ -31,7 +31,7 @@ def test_a_short_run_names_the_field_at_which_the_bytes_end() -> None:
     assert str(caught.value) == "b, byte 104: need 8 bytes, have 3"
 
 
-def test_a_run_that_is_not_short_is_not_reported_as_short() -> None:
+def test_a_complete_run_is_not_reported_short() -> None:
     with pytest.raises(AssertionError):
         short_run(((4, "a"),), "", 0, 4)
 
@@ -55,7 +55,7 @@ def test_a_constant_is_named_once() -> None:
     assert writer.namespace[writer.constant(point)] is point
 
 
-def test_neighbouring_fields_of_fixed_size_are_one_run_across_structures() -> None:
+def test_fixed_fields_are_one_run_across_structures() -> None:
     assert codec(point).source.count("unpack_from") == 0  # bound to the layout beforehand
     assert codec(point).source.count("(data, i)") == 1
     assert codec(holder).source.count("(data, i)") == 1

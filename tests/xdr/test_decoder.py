@@ -75,9 +75,7 @@ def refusal(declared: Any, wire: bytes) -> str:
         (chained_opaque, words(1, 2, b"ab"), "opaque[0], byte 8: need 4 bytes, have 2"),
     ],
 )  # fmt: skip
-def test_bytes_that_end_early_are_refused_at_the_field(
-    declared: Any, wire: bytes, message: str
-) -> None:
+def test_short_bytes_are_refused_at_the_field(declared: Any, wire: bytes, message: str) -> None:
     assert refusal(declared, wire) == message
 
 
@@ -126,9 +124,7 @@ def test_the_path_leads_through_a_type_within_itself() -> None:
         (numbered, words(2, 0), "numbered.body, byte 4: need 8 bytes, have 4"),
     ],
 )
-def test_a_number_outside_its_type_is_refused_at_its_byte(
-    declared: Any, wire: bytes, message: str
-) -> None:
+def test_an_invalid_number_is_refused_at_its_byte(declared: Any, wire: bytes, message: str) -> None:
     assert refusal(declared, wire) == message
 
 
@@ -175,7 +171,7 @@ HUGE = [
 
 
 @pytest.mark.parametrize(("declared", "wire"), HUGE)
-def test_a_huge_length_is_refused_before_memory_is_taken(declared: Any, wire: bytes) -> None:
+def test_a_huge_length_is_refused_before_allocation(declared: Any, wire: bytes) -> None:
     refusal(declared, wire)  # compiles the codec
     tracemalloc.start()
     try:
@@ -204,7 +200,7 @@ def test_values_take_memory_in_proportion_to_their_bytes() -> None:
     assert peak < 30 * len(wire)
 
 
-def test_a_chain_of_any_length_is_decoded_without_recursion() -> None:
+def test_long_chains_decode_without_recursion() -> None:
     count = 20_000
     wire = words(1, 7, 8) * count + words(0)
 
@@ -218,7 +214,7 @@ def test_deep_nesting_is_an_error_of_the_bytes(declared: Any, wire: bytes) -> No
     assert refusal(declared, wire).endswith("nested too deeply")
 
 
-def test_deep_nesting_of_a_value_is_an_error_of_the_value() -> None:
+def test_deep_nesting_is_an_xdr_error() -> None:
     value = chain(None, 0)
     for number in range(100_000):
         value = chain(value, number)
@@ -229,7 +225,7 @@ def test_deep_nesting_of_a_value_is_an_error_of_the_value() -> None:
 
 @pytest.mark.slow
 @given(spoiled_bytes())
-def test_spoiled_bytes_are_a_value_or_an_error_of_ours(typed: tuple[Any, bytes]) -> None:
+def test_spoiled_bytes_decode_or_raise_xdr_error(typed: tuple[Any, bytes]) -> None:
     declared, wire = typed
 
     try:
@@ -245,7 +241,7 @@ def test_spoiled_bytes_are_a_value_or_an_error_of_ours(typed: tuple[Any, bytes])
 
 
 @given(st.sampled_from([rpcb, rpcblist_ptr, lists, nested, octets, tree]), st.binary(max_size=200))
-def test_any_bytes_are_a_value_or_an_error_of_ours(declared: Any, wire: bytes) -> None:
+def test_any_bytes_decode_or_raise_xdr_error(declared: Any, wire: bytes) -> None:
     try:
         value = decode(declared, wire)
     except XdrError:

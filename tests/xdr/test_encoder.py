@@ -152,14 +152,14 @@ GOLDEN: list[tuple[str, Any, Any, bytes]] = [
 
 
 @pytest.mark.parametrize(("section", "declared", "value", "wire"), GOLDEN)
-def test_a_value_has_the_bytes_that_the_section_draws(
+def test_a_value_encodes_as_its_section_draws(
     section: str, declared: Any, value: Any, wire: bytes
 ) -> None:
     assert encode(declared, value) == wire
 
 
 @pytest.mark.parametrize(("section", "declared", "value", "wire"), GOLDEN)
-def test_the_bytes_that_the_section_draws_are_the_value(
+def test_bytes_decode_as_their_section_draws(
     section: str, declared: Any, value: Any, wire: bytes
 ) -> None:
     assert decode(declared, wire) == value
@@ -187,9 +187,7 @@ def test_the_bytes_that_the_section_draws_are_the_value(
          "nested.inner.body: void has no value"),
     ],
 )  # fmt: skip
-def test_a_value_beyond_its_declaration_is_refused_by_name(
-    declared: Any, value: Any, message: str
-) -> None:
+def test_a_value_beyond_limits_is_refused_by_name(declared: Any, value: Any, message: str) -> None:
     with pytest.raises(XdrError) as caught:
         encode(declared, value)
 

@@ -103,9 +103,7 @@ def list_with(**changed: Any) -> lists:
          "authsys_parms.gids[1]: -1 is out of range"),
     ],
 )  # fmt: skip
-def test_a_value_that_has_no_bytes_is_refused_by_its_field(
-    declared: Any, value: Any, message: str
-) -> None:
+def test_an_unencodable_value_names_its_field(declared: Any, value: Any, message: str) -> None:
     with pytest.raises(XdrError) as caught:
         encode(declared, value)
 
@@ -113,7 +111,7 @@ def test_a_value_that_has_no_bytes_is_refused_by_its_field(
 
 
 @given(typed_values)
-def test_nothing_is_wrong_with_a_value_of_the_type(typed: tuple[Any, Any]) -> None:
+def test_a_value_of_the_type_fits(typed: tuple[Any, Any]) -> None:
     declared, value = typed
 
     assert misfit(node_of(declared), value, "it") is None
@@ -138,7 +136,7 @@ ANYTHING: list[Any] = [
 
 @pytest.mark.slow
 @given(typed_values, st.sampled_from(ANYTHING), st.data())
-def test_whatever_stands_in_a_field_gives_bytes_or_an_error_of_ours(
+def test_any_field_value_encodes_or_raises_xdr_error(
     typed: tuple[Any, Any], put: Any, data: st.DataObject
 ) -> None:
     declared, value = typed
@@ -162,7 +160,7 @@ def test_whatever_stands_in_a_field_gives_bytes_or_an_error_of_ours(
     assert error.offset is None
 
 
-def test_a_failure_that_no_field_explains_keeps_its_text() -> None:
+def test_an_unexplained_failure_keeps_its_text() -> None:
     class Moody:
         """Neither true nor false."""
 

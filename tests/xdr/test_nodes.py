@@ -45,7 +45,7 @@ from support.zoo import chain, colour, empty, link, lists, numbered, painted, po
         (lists, StructNode, 12 + 4 * 3 + 8 + 4 + 8 + 4 * 3),
     ],
 )
-def test_a_declaration_has_a_kind_and_a_least_size(declared: Any, kind: type, least: int) -> None:
+def test_a_declaration_has_kind_and_least_size(declared: Any, kind: type, least: int) -> None:
     node = node_of(declared)
 
     assert type(node) is kind
@@ -71,7 +71,7 @@ def test_a_list_leaves_out_the_rest_of_elements() -> None:
     assert node.element.rest == "next"
 
 
-def test_a_list_within_its_own_element_is_a_call() -> None:
+def test_a_list_within_its_element_is_called() -> None:
     twigs = Annotated[list[twig], xdr.linked]
 
     node = node_of(twig)
@@ -101,10 +101,10 @@ def test_a_union_without_a_default_says_so() -> None:
         (Annotated[list[empty], xdr.vector(3)], "elements of no size"),
     ],
 )
-def test_what_is_no_declaration_is_a_type_error(declared: Any, reason: str) -> None:
+def test_an_invalid_declaration_is_a_type_error(declared: Any, reason: str) -> None:
     with pytest.raises(TypeError, match=reason):
         node_of(declared)
 
 
-def test_a_size_is_padded_to_units_of_four_bytes() -> None:
+def test_sizes_are_padded_to_four_bytes() -> None:
     assert [padded(size) for size in range(6)] == [0, 4, 4, 4, 4, 8]

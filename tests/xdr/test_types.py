@@ -15,11 +15,11 @@ from oncrpc.xdr import UInt, encode
 from support.zoo import empty, flavor, link, numbered, point
 
 
-def test_a_structure_is_made_by_position_and_by_name() -> None:
+def test_structures_take_positions_and_names() -> None:
     assert point(1, 2) == point(y=2, x=1)
 
 
-def test_structures_of_one_type_and_the_same_fields_are_equal_and_hash_alike() -> None:
+def test_equal_fields_make_equal_structures() -> None:
     assert point(1, 2) == point(1, 2)
     assert hash(point(1, 2)) == hash(point(1, 2))
     assert point(1, 2) != point(2, 1)
@@ -132,7 +132,7 @@ def test_a_registry_keeps_a_number_without_a_name() -> None:
     assert hash(unknown) == hash(77)
 
 
-def test_a_registry_does_not_grow_by_what_it_is_asked() -> None:
+def test_unknown_numbers_do_not_grow_an_enumeration() -> None:
     for number in range(1000, 1100):
         flavor(number)
 
@@ -141,6 +141,6 @@ def test_a_registry_does_not_grow_by_what_it_is_asked() -> None:
 
 
 @pytest.mark.parametrize("value", [2**31, -(2**31) - 1, "1", None])
-def test_a_registry_refuses_what_is_no_int_of_xdr(value: Any) -> None:
+def test_an_open_enumeration_refuses_larger_numbers(value: Any) -> None:
     with pytest.raises(ValueError, match="is not a valid flavor"):
         flavor(value)

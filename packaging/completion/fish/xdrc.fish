@@ -69,7 +69,7 @@ complete -c xdrc -e
 complete -c xdrc -f
 
 complete -c xdrc -n _shtab_xdrc_using -s o -l output -xka "(__fish_complete_path (commandline -ct))" -d 'write there, or into that directory; by default to stdout'
-complete -c xdrc -n _shtab_xdrc_using -s c -l check -d 'write nothing; fail if the output is not what it would be now'
+complete -c xdrc -n _shtab_xdrc_using -s c -l check -d 'write nothing; fail if the output is missing or stale'
 complete -c xdrc -n _shtab_xdrc_using -s j -l json -d 'write the resolved tree as JSON'
 complete -c xdrc -n _shtab_xdrc_using -s I -l include -xka "(__fish_complete_directories)" -d 'look for included files there too'
 complete -c xdrc -n _shtab_xdrc_using -s D -l define -x -d 'define a name for the preprocessor'

@@ -30,7 +30,7 @@ PROGRAM = "xdrc"
 USAGE = f"Usage: {PROGRAM} [-o FILE] [--check | --json] [-I DIR] [-D NAME[=VALUE]] FILE.x..."
 OPTIONS = (
     Option("output", "o", "FILE", "write there, or into that directory; by default to stdout"),
-    Option("check", "c", "", "write nothing; fail if the output is not what it would be now"),
+    Option("check", "c", "", "write nothing; fail if the output is missing or stale"),
     Option("json", "j", "", "write the resolved tree as JSON"),
     Option("include", "I", "DIR", "look for included files there too"),
     Option("define", "D", "NAME[=VALUE]", "define a name for the preprocessor"),
@@ -45,7 +45,7 @@ Compile ONC RPC interfaces (RFC 4506, RFC 5531), as rpcgen reads them, to Python
 
 @dataclass(slots=True)
 class Order:
-    """What the command line asks for."""
+    """The options and operands of the command line."""
 
     output: str = ""
     check: bool = False
@@ -107,7 +107,7 @@ def _compile(order: Order) -> int:
 
 
 def _made(texts: dict[str, str], order: Order) -> list[tuple[str, str]]:
-    """What goes to which file."""
+    """The outputs: file names and texts."""
     if order.json:
         return [(order.output, _trees(texts, order.settings))]
     return [
@@ -141,7 +141,7 @@ def _check(made: list[tuple[str, str]]) -> int:
 
 
 def _write(target: str, text: str) -> None:
-    """Write to a file, or to standard output, whose failures ``command.run`` tells."""
+    """Write to a file, or to standard output, whose failures ``command.run`` reports."""
     if not target:
         sys.stdout.write(text)
         return
@@ -151,9 +151,9 @@ def _write(target: str, text: str) -> None:
 
 @contextmanager
 def _named(file: str) -> Iterator[None]:
-    """End the command if the file cannot be read or written, with its name: not every error has it.
+    """End the command if the file cannot be read or written, with its name.
 
-    A name that the error has comes first: that may be one of an included file.
+    A name in the error comes first: it may be that of an included file.
     """
     try:
         yield

@@ -4,8 +4,8 @@ A comment on a line of its own belongs to the node that begins below it; one beh
 to the node that ends there, or, behind a brace, opens there. Comments above the first declaration,
 with an empty line between, belong to the file.
 
-Comments that only spaces separate share their neighbours: each takes over what is known of the one
-next to it, so that the work is proportional to the text however many there are in a row.
+Comments that only spaces separate share their neighbours: each reuses the result of the one next to
+it, so that the work stays proportional to the text.
 """
 
 from __future__ import annotations

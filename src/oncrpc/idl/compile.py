@@ -48,7 +48,7 @@ def interface_of(
         try:
             return parse_interface(preprocess(read_interface(found), str(found), settings=settings))
         except IdlError:
-            return None  # nobody asked for it to be compiled
+            return None  # an error in a file that was not asked for does not count
 
     return resolve_interface(parse_interface(source), Library(source, load))
 

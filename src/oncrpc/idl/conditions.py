@@ -23,7 +23,7 @@ class Conditions:
         """The line of each ``#ifdef`` that is not ended, and whether its part is read."""
 
         self.skipped = 0
-        """How many of those are not read: lines count only while there is none."""
+        """How many of those are not read: lines are kept while the number is 0."""
 
     def copy(self, lines: list[str]) -> None:
         """Add every line, or an empty one in its place.

@@ -1,4 +1,4 @@
-"""The lines of a ``.x`` that are for the C preprocessor, and what a ``#define`` declares."""
+"""The lines of a ``.x`` for the C preprocessor, and the declarations made by ``#define``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ DIRECTIVE = re.compile(r"\s*#\s*(\w+)?\s*(.*)")
 DEFINE = re.compile(r"(\w+)(?:\s+(.*))?$")
 CONSTANT = re.compile(r'(?!.*\w\s+\w)[\w\s()+\-*/%&|^~<>]+|"[^"]*"')
 WORDS = re.compile(r"[A-Za-z_]\w*(?:\s+[A-Za-z_]\w*)*")
-"""What can be the name of a type, such as ``unsigned long long`` or ``struct entry``."""
+"""A possible name of a type, such as ``unsigned long long`` or ``struct entry``."""
 
 COMMENT = re.compile(r"/\*.*?(?:\*/|$)|//.*$")
 OPENING = re.compile(r'"[^"\n]*"|/\*|//')
@@ -62,6 +62,6 @@ def is_simple(rest: str) -> bool:
 
 
 def declarations_of(name: str, value: str) -> list[str]:
-    """What ``#define name value`` can stand for, as a ``.x`` declares it."""
+    """The declarations that ``#define name value`` can stand for."""
     made = [f"const {name} = {value};"] if CONSTANT.fullmatch(value) else []
     return made + ([f"typedef {value} {name};"] if WORDS.fullmatch(value) else [])

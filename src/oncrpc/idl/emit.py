@@ -1,4 +1,4 @@
-"""From a resolved interface to the text of a Python module, laid out as a person would."""
+"""From a resolved interface to the text of a Python module, laid out for people to read."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class _Emitter:
         self.awaited: set[str] = set()
 
     def body(self) -> list[str]:
-        """Everything below the imports; each block knows how many empty lines it wants."""
+        """The lines below the imports."""
         lines: list[str] = []
         for constant in ordered_constants(self.interface.constants):
             block = self._constant(constant)
@@ -129,9 +129,9 @@ class _Emitter:
         return lines if fields or document else [*lines, "    pass"]
 
     def _synonyms(self, words: Iterable[str]) -> list[str]:
-        """Other names for types that a class has fields of the same name as.
+        """Other names for types that share the name of a field of a class.
 
-        Those of types that follow, or of the class itself, are put off until these are there.
+        The other name of a type that is declared later, or of the class itself, follows the type.
         """
         new = set(words) - self.synonyms
         self.synonyms |= new
@@ -141,11 +141,11 @@ class _Emitter:
         return [*lines, "", ""] if lines else []
 
     def _other(self, name: str) -> str:
-        """The other name of what a class hides."""
+        """The other name of a type that a class hides."""
         return synonym(name, self.taken)
 
     def _renamed(self, part: Part, shadowing: set[str]) -> Part:
-        """The text with the other names of those types that the class hides."""
+        """The text, with other names for the types that the class hides."""
 
         def rename(found: re.Match[str]) -> str:
             return self._other(found[0]) if found[0] in shadowing else found[0]
@@ -199,7 +199,7 @@ def _arms(made: model.Union) -> Iterator[model.Type | None]:
 
 
 def _flat(values: Iterable[str]) -> list[str]:
-    """The alternatives of alternatives, each once, None last."""
+    """All alternatives of the types, each once, None last."""
     parts = dict.fromkeys(part for value in values for part in value.split(" | "))
     return [part for part in parts if part != "None"] + ["None"] * ("None" in parts)
 
@@ -226,7 +226,7 @@ def _quoted(text: str) -> str:
 
 
 def _imports(body: Sequence[str]) -> list[str]:
-    """What the body uses, in the order of isort."""
+    """The imports of the names that the body uses, in the order of isort."""
     words = _used("\n".join(body))
     typing = sorted(words & set(TYPING))
     standard = [f"from typing import {', '.join(typing)}"] if typing else []

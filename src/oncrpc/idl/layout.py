@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 WIDTH = 100
 QUOTES = "#" * 4
-"""Stands for the quotes, and an r before them, while lines are broken."""
+"""Keeps room for the quotes, and an r before them, while lines are broken."""
 
 
 class Group:
@@ -50,7 +50,7 @@ def lines_of(part: Part, depth: int, *, before: str = "", after: str = "") -> li
 
 
 def assigned(name: str, value: Part) -> list[str]:
-    """An assignment at the top; a value that is too long for the line and is one, in brackets."""
+    """An assignment at the top level; a single value that is too long gets parentheses."""
     lines = lines_of(value, 0, before=f"{name} = ")
     if len(lines) == 1 and len(lines[0]) > WIDTH:
         return [f"{name} = (", f"    {value}", ")"]
@@ -63,7 +63,7 @@ def keyed(key: str, value: str) -> str:
 
 
 def docstring(lines: Iterable[str], depth: int) -> list[str]:
-    """The lines as a docstring; none if there are no lines."""
+    """The lines as a docstring; empty without lines."""
     indent = "    " * depth
     wrapped = [line.replace('"""', "'''") for line in _wrapped(lines, WIDTH - len(indent))]
     if not wrapped:
@@ -78,9 +78,9 @@ def docstring(lines: Iterable[str], depth: int) -> list[str]:
 
 
 def _wrapped(lines: Iterable[str], width: int) -> list[str]:
-    """Lines that are too long are broken, the others left as they were laid out.
+    """Break lines that are too long; keep the layout of the others.
 
-    The first one leaves room for the quotes; empty lines at both ends are left out.
+    The first one leaves room for the quotes; empty lines at both ends are removed.
     """
     wrapped: list[str] = []
     for line in lines:

@@ -2,7 +2,7 @@
 
 They are looked for in C code (``%#define``, ``%typedef``) and ``-D``; then in the ``.x`` beside the
 file whose header a ``%#include`` names; then in ``prelude.x``, which has the names that C headers
-give to every interface. What is never looked for is never parsed.
+give to every interface. A declaration that nothing looks for is not parsed.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Library:
         self._tables: list[dict[str, tree.Definition]] = []
 
     def offers(self, name: str) -> Iterator[Offer]:
-        """What the name may stand for, the best first."""
+        """The declarations that the name may stand for, the best first."""
         for hidden in self._hidden.get(name, ()):
             for definition in _parsed(hidden):
                 yield Offer(definition, of_c=True)
@@ -56,7 +56,7 @@ class Library:
 
 
 def _parsed(hidden: Hidden) -> tuple[tree.Definition, ...]:
-    """The declaration; none if it is C that only looked like one."""
+    """The declaration; empty if it is C that only looked like one."""
     try:
         return parse_interface(
             SourceText(hidden.file, [hidden.text], [(hidden.file, hidden.line)])

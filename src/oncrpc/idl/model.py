@@ -69,7 +69,7 @@ Type = ScalarType | Reference | BytesType | ItemsType | Optional | LinkedType | 
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """``above``: the comment does not stand behind the value, but above it; so with the others."""
+    """``above`` says that the comment is above the constant, not behind it."""
 
     name: str
     value: int | str

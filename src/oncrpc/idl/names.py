@@ -1,6 +1,6 @@
-"""Names of the wire in Python: the same, with an underscore behind those that Python has taken.
+"""Python names of wire names: the same, with an underscore after those that Python has taken.
 
-Where that is another name of the file's, as ``from_`` beside ``from``, more underscores follow.
+If the file has that name too, such as ``from_`` beside ``from``, more underscores follow.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ IMPORTED = {
     "annotations", "enum", "rpc", "xdr", "Annotated", "ClassVar", "ProcedureUnavailable",
     *FROM_RPC, *FROM_XDR,
 }  # fmt: skip
-"""What generated modules import."""
+"""Names that generated modules import."""
 
 BUILT_IN = {"bool", "bytes", "float", "int", "list", "type"}
 SPECIAL = {
@@ -45,14 +45,14 @@ PROCEDURES = IMPORTED | {
     "call", "client", "link", "options", "version", "with_options",
     "_has", "blocking", "handlers", "procedures", "prog", "vers", "Client", "Service", "SyncClient",
 }  # fmt: skip
-"""What clients, services and versions have, and what the body of a version refers to."""
+"""Attributes of clients, services and versions, and names that the body of a version uses."""
 
 PARAMETERS = {"self", "call", "ProcedureUnavailable"}
-"""What the methods of clients and services refer to, but for the version."""
+"""Names that the methods of clients and services use, besides the version."""
 
 
 def in_scope(written: Iterable[str], rule: Callable[[str], str]) -> dict[str, str]:
-    """The names of one scope in Python, each another one; those that can stay do."""
+    """The Python names of one scope, all different; a name that needs no change keeps its own."""
     made = {name: rule(name) for name in written}
     taken = {name for name, shown in made.items() if name == shown}
     for name in [name for name in made if name not in taken]:
@@ -62,14 +62,14 @@ def in_scope(written: Iterable[str], rule: Callable[[str], str]) -> dict[str, st
 
 
 def free(name: str, taken: Iterable[str]) -> str:
-    """The name, with as many underscores behind it as it takes to be none of those."""
+    """The name, with enough underscores after it to differ from those taken."""
     while name in taken:
         name += "_"
     return name
 
 
 def synonym(name: str, taken: Iterable[str]) -> str:
-    """Another name for what a class hides by something of its own."""
+    """Another name for a type that a class hides by a name of its own."""
     return free(unmangled("_" + name), taken)
 
 
@@ -102,7 +102,7 @@ def procedure_name(name: str, *, version: str = "") -> str:
 
 
 def parameter_name(name: str, *, version: str = "") -> str:
-    """The name of a parameter; services have ``call`` before them, clients name their version."""
+    """The name of a parameter; services have ``call`` before it, clients name their version."""
     return _free(name, PARAMETERS | {version})
 
 
@@ -113,5 +113,5 @@ def _free(name: str, taken: set[str]) -> str:
 
 
 def unmangled(name: str) -> str:
-    """With two underscores behind it what begins with two: else a class gives it another name."""
+    """A name that begins with two underscores gets two at its end, or a class would mangle it."""
     return name + "__" if name.startswith("__") and not name.endswith("__") else name

@@ -65,7 +65,7 @@ def parse_interface(source: SourceText) -> tree.Specification:
 
 
 def _check_depth(source: SourceText, parsed: Tree[Token]) -> None:
-    """Refuse what is nested too deeply for the steps that follow, which are recursive."""
+    """Refuse nesting that is too deep for the later steps, which are recursive."""
     waiting = [(parsed, 0)]
     while waiting:
         node, depth = waiting.pop()

@@ -15,7 +15,7 @@ HEADER = re.compile(r'[<"]([^>"]+)\.h[>"]')
 class PassThrough:
     """Reads ``%`` lines; those that are a comment stay, without their ``%``.
 
-    Within a comment of the file itself ``%`` is as good as any other character, as for rpcgen.
+    Within a comment of the file itself ``%`` is an ordinary character, as for rpcgen.
     """
 
     def __init__(self, source: SourceText) -> None:
@@ -39,7 +39,7 @@ class PassThrough:
         return ""
 
     def _remember(self, line: str, file: str, number: int) -> None:
-        """Note the header that the line includes, or what it declares."""
+        """Note the header that the line includes, or the name that it declares."""
         if found := TYPEDEF.match(line):
             self._hide(found[2], found[1], file, number)
         if not (found := DIRECTIVE.match(line)):

@@ -1,9 +1,9 @@
-"""What rpcgen does to a ``.x`` before reading it: ``%`` lines and the C preprocessor's.
+"""The work of rpcgen before it reads a ``.x``: ``%`` lines and the C preprocessor.
 
 Conditions on names and ``#define`` of constants are done here (``conditions``). A text that needs
 more is left to the system's ``cpp``. A ``#define`` of a constant becomes ``const``. ``%`` lines, C
-code for rpcgen's output, are dropped (``passthrough``), except for the comments in them; what they
-declare, and the headers that they include, count for names that nothing else declares.
+code for rpcgen's output, are dropped (``passthrough``), except for their comments. The names that
+they declare, and the headers that they include, count if nothing else declares a name.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from oncrpc.idl.directives import CONSTANT, declarations_of, directives, is_simp
 from oncrpc.idl.source import CompileOptions, Hidden, SourceText
 
 PREDEFINED = {"RPC_HDR": "1"}
-"""rpcgen runs once an output, with another name defined each time; ours are the declarations."""
+"""rpcgen defines another name for each of its outputs; this is the one for declarations."""
 
 NAME = re.compile(r"\b[A-Za-z_]")
 BYTE_ORDER_MARK = "\ufeff"

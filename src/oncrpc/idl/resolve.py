@@ -1,6 +1,6 @@
-"""From what is written to what is meant: every type and value known (RFC 4506 §6.4).
+"""From the written tree to the resolved one: every type and value known (RFC 4506 §6.4).
 
-Types declared within others come out before them, named after the field that has them.
+A type declared within another comes before it, named after the field that has it.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ class _Resolver:
         self.enums: dict[int, model.Enum] = {}
         self.by_shown = {scope.shown[item.name]: item for item in scope.all}
         self.aliases: dict[str, model.Type] = {}
-        """What the typedefs stand for that are already made."""
+        """The types of the typedefs that are already made."""
 
         self.ends: dict[str, model.Type] = {}
-        """What the names stand for at the end of a chain of typedefs."""
+        """The type at the end of the chain of typedefs that begins with the name."""
 
         self.members: dict[str, dict[int, list[str]]] = {}
         """The names of each enumeration's numbers."""
@@ -155,7 +155,7 @@ class _Resolver:
         self.made.types.append(model.Alias(name, made, written.comment, written.above))
 
     def _alias(self, written: tree.Typedef, name: str) -> model.Type:
-        """What a typedef stands for; it is made once, after those that it stands upon."""
+        """The type that a typedef names; it is made once, after the typedefs that it uses."""
         if name not in self.aliases:
             for each in postorder([written], self._typedefs_of):
                 shown = self.shown[each.name]
@@ -256,7 +256,7 @@ class _Resolver:
         return kind
 
     def type(self, declared: tree.Declaration, inner: str) -> model.Type:
-        """The type of a declaration that has one; what it declares in line is named ``inner``."""
+        """The type of a declaration; a type that it declares in line is named ``inner``."""
         assert declared.type is not None, "void has no type"
         if isinstance(declared.type, tree.Primitive) and declared.type.name in ("opaque", "string"):
             return self._bytes(declared, declared.type.name)
@@ -274,7 +274,7 @@ class _Resolver:
         return model.ItemsType("vector" if declared.form == "fixed" else "array", element, size)
 
     def _is_empty(self, kind: tree.Type) -> bool:
-        """Whether a value has no bytes: of such there could be any number in none."""
+        """Whether a value has no bytes: an array of them would have no bound."""
         found: object = kind
         if isinstance(kind, tree.Named):
             found = self.lists.canonical(kind)
@@ -303,7 +303,7 @@ class _Resolver:
         return model.Size(self.values.size(value), self.values.text(value)) if value else None
 
     def _optional(self, element: model.Type) -> model.Type:
-        """An optional of an optional is not Python's; an array of at most one is the same bytes."""
+        """``T | None | None`` is ``T | None``; an array of at most one has the same bytes."""
         behind = self._behind(element)
         if isinstance(behind, model.Optional):
             return model.ItemsType("array", element, model.Size(1, "1"))
@@ -391,7 +391,7 @@ def _is_name(value: tree.Value) -> TypeGuard[tree.Name]:
 
 
 def _parameters(written: Sequence[tree.Declaration], version: str) -> list[str]:
-    """What the parameters of a procedure are called; those without a name are numbered."""
+    """The names of a procedure's parameters; those without a name are numbered."""
     seen: set[str] = set()
     for declared in written:
         if declared.name in seen:

@@ -15,7 +15,7 @@ from oncrpc.idl.words import C_TYPES
 
 BOOLEANS = {"FALSE": 0, "TRUE": 1}
 DEEPEST_DEFINE = 100
-"""How many ``%#define`` may stand for one another; more are taken for a circle."""
+"""How many ``%#define`` may stand for one another; more are treated as a circle."""
 
 Use = tree.Name | tree.Named
 """A name where a value or a type is needed."""
@@ -49,7 +49,7 @@ class Scope:
                     raise _repeated(member, constant)
 
     def _borrow_for(self, definition: tree.Definition) -> None:
-        """Borrow what the definition uses, and what that uses, without recursion."""
+        """Borrow the definitions that a definition uses, and those that these use."""
         waiting = [(definition, tree.names_in(definition))]
         while waiting:
             current, uses = waiting[-1]
@@ -76,7 +76,7 @@ class Scope:
         return name in self.definitions or name in self.enumerators
 
     def _find(self, use: Use, asked: set[str]) -> tree.Definition | None:
-        """What the library has for the name; ``asked`` are the names that wait for the answer."""
+        """The library's definition of the name; ``asked`` are the names that wait for it."""
         asked = asked | {use.name}
         for offer in self.library.offers(use.name):
             if _fits(offer.definition, use) and (

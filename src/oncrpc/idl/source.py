@@ -32,8 +32,8 @@ class Hidden:
 class SourceText:
     """The lines for the grammar and their places.
 
-    ``hidden`` are the declarations of ``%`` lines and of ``-D``, of which a later one counts more;
-    ``headers`` are the names, without ``.h``, of ``%#include``.
+    ``hidden`` are the declarations of ``%`` lines and of ``-D``; a later one overrides an earlier
+    one. ``headers`` are the names, without ``.h``, of ``%#include``.
     """
 
     file: str

@@ -45,7 +45,7 @@ def late_declaration_text(kind: model.Type | None) -> Part:
 
 
 class ValueTypes:
-    """The types of values, without what only the wire knows; aliases are followed, once."""
+    """The Python types of values; aliases are followed, each of them once."""
 
     def __init__(self, types: Mapping[str, model.Declared]) -> None:
         self.types = types

@@ -1,4 +1,4 @@
-"""What is written in a ``.x``: the tree of RFC 4506 §6.3 and RFC 5531 §12.2, with its places."""
+"""The tree of a ``.x`` as it is written (RFC 4506 §6.3, RFC 5531 §12.2), with places."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class SourcePlace:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """``comment`` is what stands ``above`` the node or behind it on its line, a list of lines."""
+    """``comment`` has the lines of the comment ``above`` the node, or behind it on its line."""
 
     place: SourcePlace = field(compare=False, repr=False)
     comment: tuple[str, ...] = field(compare=False, repr=False)
@@ -160,7 +160,7 @@ Definition = (
 
 @dataclass(frozen=True, slots=True)
 class Specification:
-    """A whole file; ``comment`` is what stands above its first definition, apart from it."""
+    """A whole file; ``comment`` is the one above the first definition, apart from it."""
 
     comment: tuple[str, ...]
     definitions: tuple[Definition, ...]
@@ -193,7 +193,7 @@ def enums_in(definition: Definition) -> Iterator[EnumDefinition]:
 
 
 def _parts(node: object) -> Iterator[object]:
-    """What a node, or a row of nodes, is made of; other values have no parts."""
+    """The parts of a node or a tuple of nodes; other values have no parts."""
     if isinstance(node, tuple):
         yield from node
     elif isinstance(node, Node):

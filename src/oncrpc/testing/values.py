@@ -27,13 +27,13 @@ def values_of(declared: Any) -> SearchStrategy[Any]:
 
     They are small: at most ``MAX_BYTES`` bytes or ``MAX_ITEMS`` elements where the declaration
     leaves the length open, and at most ``MAX_DEPTH`` values of a type within one another. NaN is
-    left out, since it is not equal to itself.
+    left out: it is not equal to itself.
     """
     return _Strategies().of(node_of(declared), MAX_DEPTH)
 
 
 class _Strategies:
-    """One strategy a node; ``depth`` is how often a type may still occur within itself."""
+    """One strategy for each node; ``depth`` is how often a type may still occur within itself."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[Any, int], SearchStrategy[Any]] = {}
@@ -69,7 +69,7 @@ class _Strategies:
         raise AssertionError(f"{node!r} has no strategy")
 
     def _nested(self, declared: Any, depth: int) -> SearchStrategy[Any]:
-        """A type within itself; too deep there is none, and only what leaves it out remains."""
+        """A type within itself; below the depth only values without it are left."""
         if depth == 0:
             return st.nothing()
         key = (declared, depth)

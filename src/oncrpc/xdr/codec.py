@@ -126,7 +126,7 @@ def decode(declared: Any, data: bytes) -> Any:
 
 
 def _name(declared: Any) -> str:
-    """What stands first in an error's path: the type's name, a list's by its element."""
+    """The first word of an error's path: the name of the type, or of a list's element."""
     if declared is None:
         return "void"
     if isinstance(declared, type):
@@ -140,6 +140,6 @@ def _name(declared: Any) -> str:
 
 
 def _under(path: str, inner: str) -> str:
-    """The path of what lies below ``path``: its root, the type's name, is that place."""
+    """The path of a value below ``path``, which replaces the first word of ``inner``."""
     cut = min((at for at in (inner.find("."), inner.find("[")) if at >= 0), default=len(inner))
     return path + inner[cut:]

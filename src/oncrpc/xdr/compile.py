@@ -1,10 +1,11 @@
 """From a resolved declaration to straight-line Python: the one module that uses ``exec``.
 
 Neighbouring fields of fixed size are a *run*: one ``struct.Struct`` packs or unpacks them all, also
-across the borders of nested structures, whose fields are coded in line. What must wait for a run's
+across the borders of nested structures, whose fields are coded in line. Code that needs a run's
 values (conversions, constructors) is queued behind it. Lists are loops; only a type that contains
-itself is a call. Before anything is allocated a length is checked against its limit and against the
-bytes that are left. Every check names its field by an f-string that only a failure evaluates.
+itself, or is nested deeply, is a call. Before anything is allocated a length is checked against its
+limit and against the bytes that are left. Every check names its field by an f-string that is
+evaluated only on failure.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def short_run(fields: tuple[tuple[int, str], ...], path: str, offset: int, end: 
 
 
 class Writer:
-    """What both directions share: lines, names, constants and the run."""
+    """Common parts of both directions: lines, names, constants and the run."""
 
     def __init__(self, codec: Callable[[Any], Any]) -> None:
         self.codec = codec

@@ -1,6 +1,6 @@
-"""Which field of a value has no bytes (RFC 4506): asked only once encoding has failed.
+"""Find the field of a value that cannot be encoded (RFC 4506), after encoding has failed.
 
-The compiled encoder packs a run of fields at once, so its failure names none of them. Here the
+The compiled encoder packs a run of fields at once, so its failure does not name the field. Here the
 declaration is walked beside the value, field by field, to the one that does not fit.
 """
 

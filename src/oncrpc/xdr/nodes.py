@@ -1,4 +1,4 @@
-"""A declaration, resolved: the tree that the codec is compiled from (RFC 4506 §4)."""
+"""The resolved tree of a declaration, from which the codec is compiled (RFC 4506 §4)."""
 
 from __future__ import annotations
 

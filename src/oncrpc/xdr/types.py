@@ -1,6 +1,6 @@
-"""Declaring wire types (RFC 4506 §4): what stands in an annotation, and the class decorators.
+"""Declaring wire types (RFC 4506 §4): annotations, and the class decorators.
 
-A declaration is the only place that says what a type looks like on the wire. The primitives are
+The declaration alone defines the bytes of a type. The primitives are
 ``Annotated`` Python types; sizes and limits are markers beside them::
 
     @xdr.struct
@@ -82,7 +82,7 @@ class Arms(NamedTuple):
 
 
 REFUSED = object()
-"""In place of a default arm: a discriminant without an arm is an error."""
+"""Stands for a missing default arm: a discriminant without an arm is an error."""
 
 Int = Annotated[int, Scalar("i", 4, "int")]
 UInt = Annotated[int, Scalar("I", 4, "unsigned int")]
