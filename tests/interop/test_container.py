@@ -104,7 +104,7 @@ def image() -> Iterator[Replay]:
         yield made
 
 
-def test_it_answers_on_its_port_without_root_and_ends_when_told(image: Replay) -> None:
+def test_container_serves_without_root(image: Replay) -> None:
     port = int(json.loads(image.said["CMD"])[1])
 
     daemon = image.container()

@@ -79,7 +79,7 @@ def test_the_shell_goes_on_when_the_daemon_serves(host: Host) -> None:
     assert reply == success(1)
 
 
-def test_the_background_daemon_has_let_go_of_the_terminal_and_of_the_folder(host: Host) -> None:
+def test_background_daemon_keeps_no_terminal_or_folder(host: Host) -> None:
     with background(host) as pid:
         open_files = {os.readlink(f"/proc/{pid}/fd/{number}") for number in (0, 1, 2)}
         folder, session = os.readlink(f"/proc/{pid}/cwd"), os.getsid(pid)
@@ -103,7 +103,7 @@ def test_started_without_standard_files_it_serves_everything(host: Host) -> None
         end_by_pid(pid)
 
 
-def test_without_standard_files_it_serves_in_the_foreground_too(host: Host) -> None:
+def test_foreground_daemon_needs_no_standard_files(host: Host) -> None:
     daemon = host.start(PortMapper(("sh", "-c", WITHOUT_FILES.format("-f")), needs="sh"))
 
     daemon.terminate()
@@ -121,7 +121,7 @@ def test_a_second_daemon_says_one_line_and_fails(host: Host, options: tuple[str,
     assert host.run(["rpcinfo", "-p"]).returncode == 0
 
 
-def test_it_does_not_start_beside_the_c_port_mapper(host: Host) -> None:
+def test_daemon_does_not_start_beside_c(host: Host) -> None:
     host.start(C_RPCBIND)
 
     done = host.run([*PORTMAP, "-f"])
@@ -129,7 +129,7 @@ def test_it_does_not_start_beside_the_c_port_mapper(host: Host) -> None:
     assert outcome(done) == (1, "", RUNNING)
 
 
-def test_the_c_port_mapper_does_not_start_beside_it(host: Host) -> None:
+def test_c_does_not_start_beside_daemon(host: Host) -> None:
     need("rpcbind")
     host.start(portmap())
 
@@ -182,7 +182,7 @@ def test_an_ordinary_user_is_told_what_is_missing(
     assert outcome(done) == (1, "", f"portmap: {says}\n")
 
 
-def test_an_ordinary_user_can_serve_a_port_above_1023(host: Host) -> None:
+def test_ordinary_user_serves_a_high_port(host: Host) -> None:
     host.popen([*for_all(host), "-f", "--no-local", "-p", "10111"], uid=ORDINARY)
 
     until(lambda: host.serves("tcp", "127.0.0.1", 10111), "it serves")
@@ -198,7 +198,7 @@ def test_an_unknown_user_is_one_line(host: Host, name: str) -> None:
     assert outcome(done) == (1, "", f"portmap: unknown user {name!r}; see --user\n")
 
 
-def test_an_address_that_is_not_the_hosts_is_one_line(host: Host) -> None:
+def test_foreign_bind_address_is_one_line(host: Host) -> None:
     done = host.run([*PORTMAP, "-h", "192.0.2.1"])
 
     assert outcome(done) == (
@@ -210,7 +210,7 @@ def test_an_address_that_is_not_the_hosts_is_one_line(host: Host) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
-def test_a_signal_to_end_ends_it_with_status_0(host: Host, number: signal.Signals) -> None:
+def test_ending_signal_gives_status_0(host: Host, number: signal.Signals) -> None:
     daemon = host.start(portmap())
 
     daemon.send_signal(number)
@@ -229,7 +229,7 @@ def test_other_signals_do_nothing(host: Host, number: signal.Signals) -> None:
     assert daemon.poll() is None
 
 
-def test_a_call_under_way_does_not_hold_up_the_end(host: Host) -> None:
+def test_call_under_way_does_not_delay_the_end(host: Host) -> None:
     daemon = host.start(portmap())
 
     with stream(host, ("127.0.0.1", 111)) as half, stream(host, SOCKET) as idle:
@@ -240,7 +240,7 @@ def test_a_call_under_way_does_not_hold_up_the_end(host: Host) -> None:
         assert finished(daemon) == 0
 
 
-def test_it_starts_again_over_what_a_killed_one_left(host: Host) -> None:
+def test_daemon_starts_over_leftovers_of_a_kill(host: Host) -> None:
     daemon = host.start(portmap())
     daemon.kill()
     finished(daemon)
@@ -294,7 +294,7 @@ ANY4, ANY6, LO4, LO6 = "0.0.0.0:111", "[::]:111", "127.0.0.1:111", "[::1]:111"
     ],
     ids=str,
 )
-def test_it_binds_udp_and_tcp_to_what_the_options_say(
+def test_options_decide_the_bound_addresses(
     host: Host, options: tuple[str, ...], addresses: set[str]
 ) -> None:
     need("ss")
@@ -393,7 +393,7 @@ def test_our_registrations_outlive_a_kill(host: Host) -> None:
     assert host.registered(PROGRAM) == registered
 
 
-def test_a_file_that_cannot_be_read_is_set_aside(host: Host) -> None:
+def test_unreadable_warm_start_file_is_renamed(host: Host) -> None:
     warm_folder(host)
     folder = Path(host.path("/run/rpcbind"))
     user = user_of(None, USERS)

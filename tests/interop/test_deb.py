@@ -112,7 +112,7 @@ def test_it_takes_the_place_of_rpcbind(package: Path) -> None:
     assert field(package, "Replaces") == "rpcbind"
 
 
-def test_installed_it_serves_with_what_the_c_daemon_had(host: Debian) -> None:
+def test_installed_daemon_has_registrations_of_c(host: Debian) -> None:
     assert host.sh_there("rpcinfo -s").splitlines()[1:] == [OURS, REGISTERED]
 
 
@@ -150,7 +150,7 @@ def test_systemd_finds_no_fault_in_its_units(host: Debian) -> None:
     assert host.sh_there(f"systemd-analyze verify --man=no {units} 2>&1") == ""
 
 
-def test_it_goes_on_as_a_new_image_in_place(host: Debian) -> None:
+def test_package_restarts_in_place(host: Debian) -> None:
     pid = host.ours()
 
     said = host.sh_there("portmap reload --exec")
@@ -158,13 +158,11 @@ def test_it_goes_on_as_a_new_image_in_place(host: Debian) -> None:
     assert said == f"portmap: process {pid} runs the new image, and answers\n"
 
 
-def test_its_modules_are_compiled_since_the_daemon_cannot_write_them(host: Debian) -> None:
+def test_package_contains_compiled_modules(host: Debian) -> None:
     host.sh_there("ls /usr/lib/oncrpc/oncrpc/portmap/__pycache__/daemon.cpython-*.pyc")
 
 
-def test_installed_again_it_restarts_and_keeps_what_is_registered(
-    bare: Debian, package: Path
-) -> None:
+def test_reinstallation_keeps_registrations(bare: Debian, package: Path) -> None:
     bare.install(package)
     before = bare.ours()
     register(bare)
@@ -191,7 +189,7 @@ def test_purged_it_is_gone_with_its_state(bare: Debian, package: Path) -> None:
     assert left == ""
 
 
-def test_purged_it_leaves_what_is_the_c_daemons_by_now(bare: Debian, package: Path) -> None:
+def test_purge_leaves_files_of_c(bare: Debian, package: Path) -> None:
     bare.install(package)
     bare.sh_there("dpkg --remove --force-depends oncrpc-portmap 2>&1")
     bare.sh_there("mkdir -p /run/rpcbind; touch /run/rpcbind.sock; ln -s /bin/true /sbin/rpcbind")
@@ -214,7 +212,7 @@ def booted(package: Path) -> Iterator[Booted]:
         yield made
 
 
-def test_under_systemd_it_takes_over_what_the_c_daemon_had(booted: Booted) -> None:
+def test_systemd_daemon_has_registrations_of_c(booted: Booted) -> None:
     units = ("portmap.socket", "portmap.service")
 
     assert [booted.property(unit, "ActiveState") for unit in units] == ["active"] * 2
@@ -223,9 +221,7 @@ def test_under_systemd_it_takes_over_what_the_c_daemon_had(booted: Booted) -> No
     assert booted.said("rpcinfo -s").splitlines()[1:] == [OURS, REGISTERED]
 
 
-def test_under_systemd_an_upgrade_is_another_process_with_what_is_registered(
-    booted: Booted, package: Path
-) -> None:
+def test_systemd_upgrade_keeps_registrations(booted: Booted, package: Path) -> None:
     before = booted.property("portmap.service", "MainPID")
 
     booted.said(f"dpkg -i /run/{package.name}")
@@ -234,7 +230,7 @@ def test_under_systemd_an_upgrade_is_another_process_with_what_is_registered(
     assert booted.said("rpcinfo -s").splitlines()[1:] == [OURS, REGISTERED]
 
 
-def test_under_systemd_it_starts_after_the_c_daemon_was_purged(booted: Booted) -> None:
+def test_systemd_daemon_starts_after_c_was_purged(booted: Booted) -> None:
     """That takes the local socket and the folder of -w along."""
     booted.said("dpkg --purge rpcbind")
 
@@ -243,7 +239,7 @@ def test_under_systemd_it_starts_after_the_c_daemon_was_purged(booted: Booted) -
     assert booted.said("rpcinfo -s").splitlines()[1:] == [OURS, REGISTERED]
 
 
-def test_under_systemd_a_removal_ends_it_and_a_purge_leaves_no_name(booted: Booted) -> None:
+def test_systemd_removal_ends_the_daemon(booted: Booted) -> None:
     booted.said("dpkg --remove --force-depends oncrpc-portmap")
     assert not booted.serves("tcp", "127.0.0.1")
 

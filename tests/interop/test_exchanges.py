@@ -64,7 +64,7 @@ def test_our_client_passes_a_structure_and_gets_one(peer: Peer, caller: str, net
 
 
 @pytest.mark.parametrize("netid", NETIDS)
-def test_a_c_client_passes_a_structure_and_gets_one(peer: Peer, netid: str) -> None:
+def test_c_client_exchanges_structures(peer: Peer, netid: str) -> None:
     status, *printed = peer.by_c(netid, f"next kelvin {AT} 0.25 1 -2 {2**31 - 1}")
 
     assert outcome_of(status) == SUCCESS
@@ -73,7 +73,7 @@ def test_a_c_client_passes_a_structure_and_gets_one(peer: Peer, netid: str) -> N
 
 @pytest.mark.parametrize("netid", NETIDS)
 @pytest.mark.parametrize("caller", OUR_CLIENTS)
-def test_our_client_passes_many_bytes_and_gets_as_many(peer: Peer, caller: str, netid: str) -> None:
+def test_python_client_exchanges_many_bytes(peer: Peer, caller: str, netid: str) -> None:
     data = _bytes(SIZES[netid])
 
     async def talk(client: Any) -> Any:
@@ -83,7 +83,7 @@ def test_our_client_passes_many_bytes_and_gets_as_many(peer: Peer, caller: str, 
 
 
 @pytest.mark.parametrize("netid", NETIDS)
-def test_a_c_client_passes_many_bytes_and_gets_as_many(peer: Peer, netid: str) -> None:
+def test_c_client_exchanges_many_bytes(peer: Peer, netid: str) -> None:
     status, *printed = peer.by_c(netid, f"complement {SIZES[netid]}")
 
     assert outcome_of(status) == SUCCESS
@@ -91,9 +91,7 @@ def test_a_c_client_passes_many_bytes_and_gets_as_many(peer: Peer, netid: str) -
 
 
 @pytest.mark.parametrize("netid", STREAMS)
-def test_so_many_bytes_come_from_a_c_server_in_several_fragments(
-    served: Mapping[str, Peer], netid: str
-) -> None:
+def test_c_server_sends_several_fragments(served: Mapping[str, Peer], netid: str) -> None:
     server, data = served["C server"], _bytes(SIZES[netid])
     header = words(7, 0, 2, server.prog, 3, COMPLEMENT, AUTH_NONE, AUTH_NONE, len(data))
 
@@ -106,9 +104,7 @@ def test_so_many_bytes_come_from_a_c_server_in_several_fragments(
 
 
 @pytest.mark.parametrize("netid", STREAMS)
-def test_so_many_bytes_come_from_a_c_client_in_several_fragments(
-    served: Mapping[str, Peer], netid: str
-) -> None:
+def test_c_client_sends_several_fragments(served: Mapping[str, Peer], netid: str) -> None:
     bare = served["our server"]._replace(prog=UNSERVED)
     listener, uaddr = _listening(bare.host, netid)
     assert sync.run(bare.host.mapper().set(UNSERVED, 3, netid, uaddr))

@@ -194,9 +194,7 @@ def test_mount_nfs_finds_both_ports(ganesha: Ganesha, source: str, proto: str, f
 
 
 @pytest.mark.parametrize(("netid", "prot"), [("tcp", IPPROTO_TCP), ("udp", IPPROTO_UDP)])
-def test_our_own_client_goes_the_way_of_an_nfs_client(
-    ganesha: Ganesha, netid: str, prot: int
-) -> None:
+def test_python_client_follows_an_nfs_client(ganesha: Ganesha, netid: str, prot: int) -> None:
     """GETPORT of mount, MNT, GETPORT of NFS, GETATTR of what was mounted."""
     with sync.run(ganesha.host.dial(netid, "127.0.0.1")) as link:
         mapper = PMAP_VERS.Client(link)

@@ -96,7 +96,7 @@ def _serve(host: Host, binaries: Path) -> None:
 
 
 @pytest.mark.parametrize("netid", NETIDS)
-def test_a_server_of_svc_create_is_found_by_clnt_tp_create(peers: Peers, netid: str) -> None:
+def test_clnt_tp_create_finds_svc_create(peers: Peers, netid: str) -> None:
     printed = peers.client(f"tp {netid} {HOSTS[netid]} 1")
 
     assert printed == WORDS[1]
@@ -145,7 +145,7 @@ def test_a_server_of_rpcgen_registers_by_svc_register(fresh: Peers) -> None:
     assert fresh.client("tp tcp 127.0.0.1 2") == WORDS[2]
 
 
-def test_a_server_that_is_started_again_takes_its_place(fresh: Peers) -> None:
+def test_restarted_server_replaces_its_registration(fresh: Peers) -> None:
     for _ in range(2):
         _serve(fresh.host, fresh.folder)
 
@@ -205,7 +205,7 @@ def test_rpcb_getaddr_gives_the_address_that_was_asked(peers: Peers, netid: str)
     assert printed == _uaddr(peers, netid, HOSTS[netid]) + "\n"
 
 
-def test_rpcb_getaddr_of_a_program_that_is_not_there_says_so(peers: Peers) -> None:
+def test_rpcb_getaddr_reports_a_missing_program(peers: Peers) -> None:
     status, printed, errors = peers.ask("getaddr udp 127.0.0.1 400555 1")
 
     assert (status, printed) == (1, "")

@@ -23,7 +23,7 @@ def joined(host: Host) -> set[str]:
     return {line.split()[1] for line in lines if GROUP in line}
 
 
-def test_it_joins_the_group_there_and_tells_clients_of_the_new_address() -> None:
+def test_new_interface_joins_group_and_is_merged() -> None:
     with Host() as host:
         host.start(portmap())
         assert "new0" not in joined(host)

@@ -122,7 +122,7 @@ def host() -> Iterator[Booted]:
         yield made
 
 
-def test_every_line_about_a_call_is_that_of_the_c_daemon(host: Booted) -> None:
+def test_call_lines_equal_those_of_c(host: Booted) -> None:
     """It logs from processes of their own: the order is not that of the calls."""
     host.sh("rpcbind -l > /dev/null 2>&1")
     theirs = session(host, "rpcbind")

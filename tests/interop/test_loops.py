@@ -78,7 +78,7 @@ def runs(daemon: Daemon) -> str:
     return "uvloop" if "/uvloop/" in loaded else "asyncio"
 
 
-def test_it_runs_that_loop_as_another_user_than_root(daemon: Daemon) -> None:
+def test_loop_runs_as_ordinary_user(daemon: Daemon) -> None:
     user = user_of(None, USERS)
     assert user is not None
 
@@ -108,7 +108,7 @@ def test_it_reads_its_policy_again(daemon: Daemon) -> None:
         assert client.ask(call(1, 2, 4)) != success(1, 0)
 
 
-def test_it_sees_that_a_process_which_registered_has_ended(daemon: Daemon) -> None:
+def test_loop_notices_the_end_of_processes(daemon: Daemon) -> None:
     script = """
 from oncrpc import sync
 from oncrpc.programs.rpcb import RPCBVERS4, rpcb

@@ -125,18 +125,14 @@ def test_a_refusal_is_seen_as_what_it_is(peer: Peer, caller: str, netid: str, ca
 
 
 @pytest.mark.parametrize("netid", NETIDS)
-def test_a_c_client_of_another_rpc_version_is_told_ours(
-    served: Mapping[str, Peer], netid: str
-) -> None:
+def test_c_client_learns_our_rpc_version(served: Mapping[str, Peer], netid: str) -> None:
     printed = served["our server"].by_c(netid, "rpc 3")
 
     assert [outcome_of(line) for line in printed] == [seen(RpcMismatch(2, 2)), SUCCESS]
 
 
 @pytest.mark.parametrize("netid", NETIDS)
-def test_a_c_server_does_not_answer_another_rpc_version(
-    served: Mapping[str, Peer], netid: str
-) -> None:
+def test_c_server_ignores_other_rpc_versions(served: Mapping[str, Peer], netid: str) -> None:
     """The NULL that was sent after it is answered, or the connection has ended."""
     server = served["C server"]
     foreign, null = _null(1, server.prog, rpcvers=3), _null(2, server.prog, rpcvers=2)

@@ -79,7 +79,7 @@ def test_ten_restarts_under_load_lose_nothing(
         print(f"\n  {TIMES} restarts, calls answered: {load.counts}; sent {load.most_sent} times")
 
 
-def test_the_new_image_is_the_same_process_as_the_same_user_with_the_same_options(
+def test_new_image_keeps_process_user_and_options(
     host: Host,
 ) -> None:
     daemon = host.start(readable(host, "-r"))
@@ -96,7 +96,7 @@ def test_the_new_image_is_the_same_process_as_the_same_user_with_the_same_option
     assert int(status_of(pid)["SigBlk"], 16) == 0
 
 
-def test_a_record_that_is_not_complete_is_completed_after_the_restart(host: Host) -> None:
+def test_partial_record_survives_the_restart(host: Host) -> None:
     host.start(as_root(host))
     whole = record(call(5, 2, 0))
 
@@ -110,7 +110,7 @@ def test_a_record_that_is_not_complete_is_completed_after_the_restart(host: Host
 DUMPS = 200
 
 
-def test_replies_that_the_peer_has_not_read_are_whole_after_the_restart(host: Host) -> None:
+def test_unread_replies_survive_the_restart(host: Host) -> None:
     host.start(as_root(host))
     register(host, 200)
     with host.network():
@@ -200,9 +200,7 @@ def logged(host: Host, *options: str) -> PortMapper:
     ],
     ids=["its configuration is wrong", "its interpreter is gone"],
 )
-def test_a_new_image_that_could_not_start_is_not_tried(
-    host: Host, break_it: Sequence[str], line: str
-) -> None:
+def test_unstartable_image_is_not_tried(host: Host, break_it: Sequence[str], line: str) -> None:
     command = for_all(host)
     host.sh("touch /run/policy.toml; mkdir /run/program")
     host.sh(f"mkdir -p {Path('/run/program/bin')}; ln -s {command[2]} /run/program/python")
@@ -230,7 +228,7 @@ def test_reload_has_the_files_read_again(host: Host) -> None:
     assert done.stdout == f"portmap: process {daemon.pid} has read its files again\n"
 
 
-def test_a_daemon_without_local_sockets_is_found_by_its_pid_file(host: Host) -> None:
+def test_pid_file_finds_the_daemon(host: Host) -> None:
     host.popen([*PORTMAP, "-f", "-u", "root", "--no-local", "--pid-file", "/run/pid"])
     until(lambda: host.serves("tcp", "127.0.0.1"), "it serves")
     until(lambda: Path(host.path("/run/pid")).read_text() != "", "it says who it is")

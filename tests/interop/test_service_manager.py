@@ -57,7 +57,7 @@ def addresses(host: Host, port: int = 111) -> dict[str, str]:
     return {e.r_netid.decode(): e.r_addr.decode() for e in entries if e.r_prog == 100000}
 
 
-def test_it_serves_the_sockets_that_systemd_passes_and_opens_the_others(host: Host) -> None:
+def test_passed_sockets_are_served(host: Host) -> None:
     daemon = activated(host, "127.0.0.1:111", SOCKET)
     until(lambda: host.serves("tcp", "127.0.0.1"), "somebody listens")
 
@@ -88,7 +88,7 @@ def test_at_another_port_it_registers_where_it_is(host: Host) -> None:
     assert addresses(host)["tcp"] == "127.0.0.1.39.127"
 
 
-def test_it_goes_on_in_place_with_sockets_of_systemd(host: Host) -> None:
+def test_restart_in_place_keeps_passed_sockets(host: Host) -> None:
     activated(host, "127.0.0.1:111")
     until(lambda: host.serves("tcp", "127.0.0.1"), "somebody listens")
 
@@ -156,9 +156,7 @@ def manager(host: Host) -> Iterator[Manager]:
     made.close()
 
 
-def test_who_calls_between_a_crash_and_the_next_start_is_answered(
-    host: Host, manager: Manager
-) -> None:
+def test_calls_during_a_crash_are_answered(host: Host, manager: Manager) -> None:
     first = manager.start()
     assert sorted(manager.stored.values()) == sorted(
         f"portmap-{netid}" for netid in ("local", "local", "udp", "tcp", "udp6", "tcp6")

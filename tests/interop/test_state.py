@@ -90,7 +90,7 @@ def test_each_port_has_a_directory_of_its_own(host: Host) -> None:
     assert not os.path.exists(host.path(DEFAULT))
 
 
-def test_an_ordinary_user_has_it_in_the_runtime_directory(host: Host) -> None:
+def test_ordinary_user_keeps_state_in_runtime_directory(host: Host) -> None:
     host.sh(f"mkdir -p /run/user/{ORDINARY} && chown {ORDINARY} /run/user/{ORDINARY}")
     env, *command = for_all(host)
     given = f"XDG_RUNTIME_DIR=/run/user/{ORDINARY}"
@@ -105,7 +105,7 @@ def test_an_ordinary_user_has_it_in_the_runtime_directory(host: Host) -> None:
     until(lambda: {path.name for path in folder.iterdir()} == kept, "the files are there")
 
 
-def test_a_daemon_that_is_another_user_today_serves_and_keeps(host: Host) -> None:
+def test_daemon_may_change_its_user(host: Host) -> None:
     kill(host.start(portmap("-u", "root")))
     daemon = host.start(portmap())
     register(host, 1)
@@ -130,7 +130,7 @@ def test_the_capabilities_of_the_unit_are_enough(host: Host) -> None:
     assert registered(host) == [1]
 
 
-def test_where_it_may_not_give_the_directory_away_it_serves_without(host: Host) -> None:
+def test_foreign_directory_means_no_state(host: Host) -> None:
     need("setpriv")
     kept = "-all,+net_bind_service,+setuid,+setgid"
     log = "2>/run/log"
@@ -145,7 +145,7 @@ def test_where_it_may_not_give_the_directory_away_it_serves_without(host: Host) 
     )
 
 
-def test_a_full_file_system_refuses_changes_until_there_is_room(host: Host) -> None:
+def test_full_file_system_refuses_changes_until_room(host: Host) -> None:
     host.sh(f"mkdir {DEFAULT} && mount -t tmpfs -o size=128k,mode=755 tmpfs {DEFAULT}")
     daemon = host.start(portmap())
     register(host, 1)
@@ -165,7 +165,7 @@ def test_a_full_file_system_refuses_changes_until_there_is_room(host: Host) -> N
     assert registered(host) == [*before, 1000]
 
 
-def test_what_another_port_mapper_registered_since_is_taken_from_its_files(host: Host) -> None:
+def test_newer_files_of_c_are_read(host: Host) -> None:
     need("rpcbind")
     user = user_of(None, USERS)
     assert user is not None

@@ -55,7 +55,7 @@ def register(host: Host) -> None:
     assert sync.run(host.mapper().set(PROGRAM, 3, "tcp", "192.0.2.1.8.1"))
 
 
-def test_root_is_told_by_a_daemon_that_has_left_root(host: Host) -> None:
+def test_root_asks_an_unprivileged_daemon(host: Host) -> None:
     host.start(portmap())
     register(host)
     with stream(host, ("127.0.0.1", 111)) as client:
@@ -105,7 +105,7 @@ def test_one_that_keeps_nothing_can_be_asked_too(host: Host) -> None:
     assert (said["pid"], said["state"]) == (daemon.pid, None)
 
 
-def test_one_without_a_control_socket_is_known_by_its_lock(host: Host) -> None:
+def test_lock_shows_a_daemon_without_control_socket(host: Host) -> None:
     daemon = host.start(portmap("--no-state"))
     host.run(["rm", CONTROL])
 
@@ -118,7 +118,7 @@ def test_one_without_a_control_socket_is_known_by_its_lock(host: Host) -> None:
     )
 
 
-def test_one_that_has_ended_or_was_killed_is_not_running(host: Host) -> None:
+def test_ended_and_killed_daemons_are_not_running(host: Host) -> None:
     assert (ask(host).returncode, ask(host).stderr) == (3, NOT_RUNNING)
     for end in ("terminate", "kill"):
         daemon = host.start(portmap())
@@ -130,9 +130,7 @@ def test_one_that_has_ended_or_was_killed_is_not_running(host: Host) -> None:
 
 
 @pytest.mark.parametrize("kept", [[], ["--no-state"]], ids=["kept", "not kept"])
-def test_a_restart_in_place_keeps_ages_and_is_not_seen_as_an_end(
-    host: Host, kept: list[str]
-) -> None:
+def test_restart_in_place_keeps_ages(host: Host, kept: list[str]) -> None:
     daemon = host.start(PortMapper((*for_all(host), "-f", "--liveness", "0", *kept), needs="env"))
     register(host)
     before = told(host)

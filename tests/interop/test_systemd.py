@@ -93,7 +93,7 @@ def test_start_returns_when_the_daemon_answers(host: Systemd) -> None:
 
 
 @pytest.mark.parametrize("word", ["restart", "condrestart"])
-def test_a_restart_is_another_process_with_the_same_registrations(host: Systemd, word: str) -> None:
+def test_restart_keeps_registrations(host: Systemd, word: str) -> None:
     host.set(400700)
     pid = host.main_pid()
 
@@ -102,7 +102,7 @@ def test_a_restart_is_another_process_with_the_same_registrations(host: Systemd,
     assert host.has(400700)
 
 
-def test_a_restart_in_place_is_the_same_process_to_systemd(host: Systemd) -> None:
+def test_restart_in_place_is_the_same_process(host: Systemd) -> None:
     host.set(400700)
     pid = host.main_pid()
 
@@ -116,7 +116,7 @@ def test_a_restart_in_place_is_the_same_process_to_systemd(host: Systemd) -> Non
     assert host.has(400700)
 
 
-def test_a_reload_reads_the_files_again_in_the_same_process(host: Systemd) -> None:
+def test_reload_reads_the_files_again(host: Systemd) -> None:
     pid = host.main_pid()
 
     assert host.portmap("service", "reload").returncode == 0
@@ -133,7 +133,7 @@ def test_a_reload_of_a_wrong_file_fails(host: Systemd) -> None:
     assert host.states("portmap.service") == ["active"]
 
 
-def test_a_kill_is_answered_by_a_start_with_the_same_registrations(host: Systemd) -> None:
+def test_killed_daemon_is_started_again(host: Systemd) -> None:
     host.set(400700)
     pid = host.main_pid()
 
@@ -150,7 +150,7 @@ def test_the_first_call_starts_what_is_stopped(host: Systemd) -> None:
     assert host.states("portmap.service") == ["active"]
 
 
-def test_stop_ends_the_sockets_too_and_status_is_3_then(host: Systemd) -> None:
+def test_stop_ends_the_sockets_too(host: Systemd) -> None:
     assert host.portmap("service", "status").returncode == 0
 
     for _ in range(2):
@@ -172,7 +172,7 @@ def test_the_daemon_tells_of_itself(host: Systemd) -> None:
     assert json.loads(done.stdout)["warm_start"] == "/run/rpcbind"
 
 
-def test_what_it_logs_is_in_the_journal_with_its_severity(host: Systemd) -> None:
+def test_log_lines_are_in_the_journal(host: Systemd) -> None:
     with sync.run(host.dial("udp", "127.0.0.1")) as link, pytest.raises(AuthError):
         sync.run(RPCBVERS4.Client(link).RPCBPROC_INDIRECT(rpcb_rmtcallargs(100005, 1, 1, b"")))
 
@@ -201,7 +201,7 @@ def test_another_unit_that_requires_rpcbind_gets_ours(host: Systemd) -> None:
     assert host.states(*UNITS) == ["active", "active"]
 
 
-def test_where_the_folder_of_w_is_gone_it_is_made_again(host: Systemd) -> None:
+def test_missing_warm_start_folder_is_made(host: Systemd) -> None:
     """It goes when the C daemon's package is purged."""
     host.set(400700)
     host.sh("rm -rf /run/rpcbind")
@@ -251,7 +251,7 @@ def test_installed_twice_it_runs_on(host: Systemd) -> None:
     assert host.main_pid() == pid
 
 
-def test_a_unit_that_was_changed_stays_as_it_is_and_is_named(host: Systemd) -> None:
+def test_changed_unit_is_kept_and_named(host: Systemd) -> None:
     place = "/etc/systemd/system/portmap.socket"
     host.sh(f"echo '# mine' >> {place}")
 
@@ -275,7 +275,7 @@ def beside(booted: Systemd) -> Iterator[Systemd]:
     booted.sh(f"systemctl disable --now {' '.join(THEIRS)}; {FORGET}")
 
 
-def test_beside_the_c_daemon_nothing_of_it_is_stopped(beside: Systemd) -> None:
+def test_installation_does_not_stop_c(beside: Systemd) -> None:
     said = beside.install()
     started = beside.portmap("service", "start")
 
@@ -286,7 +286,7 @@ def test_beside_the_c_daemon_nothing_of_it_is_stopped(beside: Systemd) -> None:
     beside.sh("systemctl reset-failed")
 
 
-def test_the_commands_that_are_told_change_over_with_what_is_registered(beside: Systemd) -> None:
+def test_printed_commands_switch_from_c(beside: Systemd) -> None:
     beside.set(400700)
     said = beside.install()
     commands = [line.strip() for line in said.splitlines() if line.startswith("    ")]

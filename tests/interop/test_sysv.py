@@ -116,7 +116,7 @@ def test_stop_returns_when_the_daemon_is_gone(host: SysV) -> None:
     assert host.service("status") == (3, "portmap is stopped\n")
 
 
-def test_what_the_c_daemon_has_left_is_taken_over(host: SysV) -> None:
+def test_registrations_of_c_are_taken_over(host: SysV) -> None:
     need("rpcbind")
     host.sh("chown _rpc /run/rpcbind")
     other = host.popen(["rpcbind", "-f", "-w"])
@@ -128,11 +128,11 @@ def test_what_the_c_daemon_has_left_is_taken_over(host: SysV) -> None:
     assert len(host.registered(400700)) == 1
 
 
-def test_stop_of_what_is_stopped_says_so_and_is_no_error(host: SysV) -> None:
+def test_stop_of_a_stopped_daemon_succeeds(host: SysV) -> None:
     assert host.service("stop") == (0, f"Stopping portmap: {FAILED}")
 
 
-def test_a_port_in_use_is_failed_and_says_why(host: SysV) -> None:
+def test_port_in_use_is_a_failed_start(host: SysV) -> None:
     with host.network():
         taken = socket.create_server(("0.0.0.0", 111))
 
@@ -143,7 +143,7 @@ def test_a_port_in_use_is_failed_and_says_why(host: SysV) -> None:
     assert said.startswith(f"Starting portmap: {FAILED}portmap: cannot bind tcp port 111")
 
 
-def test_after_a_kill_it_is_dead_but_the_pid_file_exists(host: SysV) -> None:
+def test_killed_daemon_has_status_1(host: SysV) -> None:
     host.service("start")
     pid = host.pid()
     os.kill(pid, signal.SIGKILL)
@@ -153,7 +153,7 @@ def test_after_a_kill_it_is_dead_but_the_pid_file_exists(host: SysV) -> None:
     assert host.service("start") == (0, f"Starting portmap: {OK}")
 
 
-def test_after_a_proper_end_by_a_signal_it_is_dead_but_locked(host: SysV) -> None:
+def test_ended_daemon_leaves_its_lock(host: SysV) -> None:
     host.service("start")
     pid = host.pid()
     os.kill(pid, signal.SIGTERM)
@@ -162,7 +162,7 @@ def test_after_a_proper_end_by_a_signal_it_is_dead_but_locked(host: SysV) -> Non
     assert host.service("status") == (2, "portmap dead but subsys locked\n")
 
 
-def test_another_process_with_the_same_number_is_not_taken_for_it(host: SysV) -> None:
+def test_reused_pid_is_not_the_daemon(host: SysV) -> None:
     Path(host.path(PID_FILE)).write_text(f"{host.holder.pid}\n1 1 0 serving\n")
 
     assert host.service("status") == (1, "portmap dead but pid file exists\n")
@@ -171,7 +171,7 @@ def test_another_process_with_the_same_number_is_not_taken_for_it(host: SysV) ->
 
 
 @pytest.mark.parametrize("text", ["", "garbage\n", "99999999\n", "1\n"])
-def test_a_pid_file_of_nobody_does_not_keep_it_from_starting(host: SysV, text: str) -> None:
+def test_stale_pid_file_does_not_prevent_the_start(host: SysV, text: str) -> None:
     Path(host.path(PID_FILE)).write_text(text)
 
     assert host.service("status")[0] == (1 if text[:1].isdigit() else 3)
@@ -180,7 +180,7 @@ def test_a_pid_file_of_nobody_does_not_keep_it_from_starting(host: SysV, text: s
 
 
 @pytest.mark.parametrize("word", ["restart", "condrestart", "try-restart"])
-def test_a_restart_is_another_process_with_the_same_registrations(host: SysV, word: str) -> None:
+def test_restart_keeps_registrations(host: SysV, word: str) -> None:
     host.service("start")
     pid = host.pid()
     assert sync.run(host.mapper().set(400700, 1, "tcp", "192.0.2.1.8.1"))
@@ -200,7 +200,7 @@ def test_a_condrestart_leaves_what_is_stopped(host: SysV) -> None:
 
 
 @pytest.mark.parametrize("word", ["reload", "force-reload"])
-def test_a_reload_reads_the_files_again_in_the_same_process(host: SysV, word: str) -> None:
+def test_reload_reads_the_files_again(host: SysV, word: str) -> None:
     host.service("start")
     pid = host.pid()
 
@@ -208,7 +208,7 @@ def test_a_reload_reads_the_files_again_in_the_same_process(host: SysV, word: st
     assert host.pid() == pid
 
 
-def test_a_reload_of_a_wrong_file_fails_and_says_why(host: SysV) -> None:
+def test_reload_of_an_invalid_file_fails(host: SysV) -> None:
     host.service("start")
     Path(host.path("/etc/portmap.toml")).write_text("wrong = 1\n")
 
@@ -220,7 +220,7 @@ def test_a_reload_of_a_wrong_file_fails_and_says_why(host: SysV) -> None:
     assert host.answers()
 
 
-def test_a_reload_of_what_is_stopped_is_an_error(host: SysV) -> None:
+def test_reload_of_a_stopped_daemon_fails(host: SysV) -> None:
     assert host.service("reload") == (7, f"Reloading portmap: {FAILED}")
 
 
@@ -239,7 +239,7 @@ def test_only_root_may_start_it(host: SysV) -> None:
     assert host.service("start", uid=1000) == (4, "portmap: only root may do this\n")
 
 
-def test_an_ordinary_user_is_not_told_that_it_is_stopped_while_it_runs(host: SysV) -> None:
+def test_ordinary_user_gets_the_true_status(host: SysV) -> None:
     host.service("start")
 
     said = "portmap status is unknown: only root may read /var/run/portmap.pid\n"
@@ -275,14 +275,14 @@ def test_uninstall_stops_it_and_leaves_nothing(host: SysV) -> None:
     assert left.stdout == ""
 
 
-def test_it_starts_with_the_host_in_the_order_of_the_distribution(host: SysV) -> None:
+def test_script_has_the_order_of_the_distribution(host: SysV) -> None:
     script = Path(host.path(SCRIPT))
 
     assert stat.S_IMODE(script.stat().st_mode) == 0o755
     assert host.run(["sh", "-c", "ls /etc/rc*.d/S??portmap"]).stdout == "/etc/rcS.d/S01portmap\n"
 
 
-def test_beside_the_c_daemon_it_is_not_enabled_and_says_what_to_run(host: SysV) -> None:
+def test_script_is_not_enabled_beside_c(host: SysV) -> None:
     need("rpcbind")
     host.run([COMMAND, "service", "uninstall"])
     other = host.popen(["rpcbind", "-f"])
@@ -301,7 +301,7 @@ def test_beside_the_c_daemon_it_is_not_enabled_and_says_what_to_run(host: SysV) 
     assert other.poll() is None
 
 
-def test_a_start_beside_the_c_daemon_says_in_one_line_why_and_then_what_to_run(host: SysV) -> None:
+def test_start_beside_c_says_what_to_run(host: SysV) -> None:
     need("rpcbind")
     other = host.popen(["rpcbind", "-f"])
     host.await_answer(host.path("/run/rpcbind.sock"), other)
@@ -323,7 +323,7 @@ def test_a_start_beside_the_c_daemon_says_in_one_line_why_and_then_what_to_run(h
     )
 
 
-def test_a_script_that_was_changed_stays_as_it_is_and_is_named(host: SysV) -> None:
+def test_changed_script_is_kept_and_named(host: SysV) -> None:
     host.sh(f"echo '# mine' >> {SCRIPT}")
 
     again = host.run([COMMAND, "service", "install", "--program", COMMAND])

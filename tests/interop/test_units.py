@@ -64,7 +64,7 @@ def test_the_folder_is_made_for_that_user(root: Path) -> None:
     assert (root / "run/rpcbind").stat().st_uid == user
 
 
-def test_units_can_be_enabled_and_take_the_names_of_rpcbind(root: Path) -> None:
+def test_units_take_the_names_of_rpcbind(root: Path) -> None:
     need("systemctl")
 
     said("systemctl", f"--root={root}", "enable", "portmap.socket", "portmap.service")
@@ -84,7 +84,7 @@ def test_little_is_exposed() -> None:
     assert float(re.findall(r"[\d.]+", last)[-1]) <= EXPOSURE, last
 
 
-def test_the_capabilities_of_the_unit_suffice_after_the_c_daemon(host: Host) -> None:
+def test_unit_capabilities_suffice_after_c(host: Host) -> None:
     """Its lock is left with mode 0444, which root may not write to without one of them."""
     need("rpcbind", "setpriv")
     end(host.start(C_RPCBIND))

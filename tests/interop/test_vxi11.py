@@ -140,7 +140,7 @@ def test_a_read_says_every_reason_why_it_ends(opened: Opener) -> None:
     assert read(1, TERMCHRSET, "\n") == (0, REQCNT | CHR | END, b"\n")
 
 
-def test_a_read_of_so_many_bytes_leaves_the_rest(opened: Opener) -> None:
+def test_short_read_leaves_the_rest(opened: Opener) -> None:
     link = opened()
     link.write("ECHO abcdef")
 
@@ -189,7 +189,7 @@ def test_a_trigger_is_counted(opened: Opener) -> None:
     assert int(link.ask("COUNT?")) == before + 1
 
 
-def test_a_lock_keeps_other_links_out_until_it_is_given_back(opened: Opener) -> None:
+def test_lock_keeps_other_links_out(opened: Opener) -> None:
     holder, other = opened(), opened()
 
     holder.lock()
@@ -212,7 +212,7 @@ def test_closing_a_link_gives_its_lock_back(opened: Opener) -> None:
     other.lock()
 
 
-def test_who_waits_for_a_lock_gets_it_or_runs_out_of_time(opened: Opener) -> None:
+def test_waiting_for_a_lock_may_time_out(opened: Opener) -> None:
     holder, other = opened(), opened()
     holder.lock()
 
@@ -229,7 +229,7 @@ def test_who_waits_for_a_lock_gets_it_or_runs_out_of_time(opened: Opener) -> Non
         assert waiting.result(LONG) == 0
 
 
-def test_two_links_of_one_connection_have_answers_of_their_own(opened: Opener) -> None:
+def test_links_of_one_connection_are_separate(opened: Opener) -> None:
     link = opened()
     client, first = link.client, link.link
     error, second, abort_port, _ = client.create_link(1, False, 0, b"inst0")
@@ -277,13 +277,13 @@ def test_pyvisa_asks_who_it_is(visa: Visa) -> None:
     assert visa().query("*IDN?") == IDENTITY.decode().strip()
 
 
-def test_pyvisa_writes_and_reads_more_than_fits_one_call(visa: Visa) -> None:
+def test_pyvisa_splits_long_data(visa: Visa) -> None:
     text = "y" * (3 * MAX_RECV_SIZE)
 
     assert visa().query(f"ECHO {text}") == text
 
 
-def test_pyvisa_times_out_where_there_is_nothing_to_read(visa: Visa) -> None:
+def test_pyvisa_read_times_out(visa: Visa) -> None:
     resource = visa()
     resource.timeout = SHORT * 1000
 

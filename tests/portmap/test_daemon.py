@@ -44,7 +44,7 @@ async def register(path: str, number: int) -> None:
     link.close()
 
 
-def test_it_registers_itself_answers_and_ends_at_a_signal(tmp_path: Path) -> None:
+def test_daemon_registers_answers_and_ends(tmp_path: Path) -> None:
     config = local(tmp_path, remote_calls=True)
 
     async def scenario() -> None:
@@ -87,7 +87,7 @@ def test_a_restart_restores_what_was_registered(tmp_path: Path) -> None:
     run_loop(scenario())
 
 
-def test_the_last_change_is_written_even_if_it_comes_with_the_end(tmp_path: Path) -> None:
+def test_last_change_is_written_at_the_end(tmp_path: Path) -> None:
     config = local(tmp_path, warm_start=str(tmp_path))
 
     async def scenario() -> None:
@@ -106,7 +106,7 @@ def test_the_last_change_is_written_even_if_it_comes_with_the_end(tmp_path: Path
     run_loop(scenario())
 
 
-def test_an_acknowledged_change_outlives_a_daemon_that_does_not_end(tmp_path: Path) -> None:
+def test_acknowledged_change_is_kept_at_once(tmp_path: Path) -> None:
     config = with_folders(
         local(tmp_path, state_dir=str(tmp_path / "state"), user=str(os.geteuid()))
     )
@@ -202,7 +202,7 @@ def in_files(path: Path) -> list[rpcb]:
 IN_STORE, IN_FILES = [registered(1, 1), registered(2, 1)], [registered(3, 1)]
 
 
-def test_the_store_wins_over_the_files_of_a_warm_start(tmp_path: Path) -> None:
+def test_store_wins_over_warm_start_files(tmp_path: Path) -> None:
     assert started_with(tmp_path, IN_STORE, IN_FILES, later="store") == [1, 2]
 
 
@@ -214,13 +214,11 @@ def test_without_a_store_the_files_are_read(tmp_path: Path) -> None:
     assert started_with(tmp_path, None, IN_FILES, later="store") == [3]
 
 
-def test_files_that_another_port_mapper_wrote_since_win_over_the_store(tmp_path: Path) -> None:
+def test_newer_warm_start_files_win(tmp_path: Path) -> None:
     assert started_with(tmp_path, IN_STORE, IN_FILES, later="files") == [3]
 
 
-def test_newer_files_that_cannot_be_read_do_not_win(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_unreadable_newer_files_do_not_win(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(WarmStart, "written", lambda _: 3e9)
     (tmp_path / PORTMAP).mkdir()
     (tmp_path / RPCBIND).write_bytes(b"junk")
@@ -231,7 +229,7 @@ def test_newer_files_that_cannot_be_read_do_not_win(
     assert restored(tmp_path, state_dir=str(tmp_path / "state")) == 2
 
 
-def test_what_was_acknowledged_comes_back_even_if_the_limits_are_lower_now(tmp_path: Path) -> None:
+def test_lower_limits_do_not_drop_restored_registrations(tmp_path: Path) -> None:
     several = [rpcb(400001 + n, 1, b"tcp", b"0.0.0.0.8.1", b"1000") for n in range(5)]
     store = open_store(prepared_state(tmp_path), lambda: several)
     store.begin()
@@ -249,7 +247,7 @@ def prepared_state(path: Path) -> str:
     return str(path / "state")
 
 
-def test_a_directory_that_another_daemon_has_ends_the_start(tmp_path: Path) -> None:
+def test_locked_directory_ends_the_start(tmp_path: Path) -> None:
     held = open_store(prepared_state(tmp_path), lambda: [])
 
     with pytest.raises(StartError, match="another daemon keeps its state in"):
@@ -258,9 +256,7 @@ def test_a_directory_that_another_daemon_has_ends_the_start(tmp_path: Path) -> N
     held.close()
 
 
-def test_a_host_without_boot_id_cannot_keep_what_was_asked_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_named_directory_needs_a_boot_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def none() -> bytes:
         return (tmp_path / "boot_id").read_bytes()
 
@@ -270,7 +266,7 @@ def test_a_host_without_boot_id_cannot_keep_what_was_asked_for(
         restored(tmp_path, state_dir=prepared_state(tmp_path))
 
 
-def test_what_is_not_usable_any_more_is_left_out(
+def test_unusable_registrations_are_not_restored(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = open_store(
@@ -292,7 +288,7 @@ def test_a_corrupt_file_is_set_aside(tmp_path: Path, caplog: pytest.LogCaptureFi
     assert (tmp_path / (RPCBIND + ".corrupt")).exists()
 
 
-def test_a_file_that_others_may_write_is_neither_read_nor_written(
+def test_file_writable_by_others_is_not_used(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / RPCBIND).write_bytes(b"\0\0\0\0")
@@ -324,14 +320,12 @@ def restored(path: Path, *, state_dir: str | None = None, policy: str | None = N
 @pytest.mark.parametrize(
     ("text", "first"), [("0\n", 0), ("80\n", 80), ("4096\n", 1024), ("many\n", 1024)]
 )
-def test_a_port_that_any_user_may_bind_proves_nothing(
-    tmp_path: Path, text: str, first: int
-) -> None:
+def test_first_free_port_limits_reserved_ports(tmp_path: Path, text: str, first: int) -> None:
     setting = tmp_path / "ip_unprivileged_port_start"
     setting.write_text(text)
 
     assert reserved_ports(str(setting)) == first
 
 
-def test_where_the_host_does_not_say_ports_below_1024_are_reserved(tmp_path: Path) -> None:
+def test_ports_below_1024_are_reserved_by_default(tmp_path: Path) -> None:
     assert reserved_ports(str(tmp_path / "none")) == 1024

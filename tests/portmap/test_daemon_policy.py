@@ -132,7 +132,7 @@ def test_reading_it_again_changes_everything_and_forgets_decisions(
     assert caplog.messages == ["configuration read again; rules: 0"]
 
 
-def test_what_only_holds_at_the_start_is_said_when_it_is_read_again(
+def test_reload_names_keys_read_at_start_only(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     def look(made: Daemon, path: Path) -> None:
@@ -148,7 +148,7 @@ def test_what_only_holds_at_the_start_is_said_when_it_is_read_again(
     ]
 
 
-def test_a_bad_file_keeps_what_was_and_says_so(
+def test_invalid_file_keeps_the_former_policy(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     def look(made: Daemon, path: Path) -> None:
@@ -164,6 +164,6 @@ def test_a_bad_file_keeps_what_was_and_says_so(
     with_policy(POLICY, tmp_path, look)
 
 
-def test_a_bad_file_at_the_start_is_an_error(tmp_path: Path) -> None:
+def test_invalid_file_at_start_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="rate: has to be a table"):
         with_policy("rate = 1", tmp_path, lambda *_: None)

@@ -62,7 +62,7 @@ def full(made: Daemon) -> None:
     made.app.store._write = write
 
 
-def test_a_store_that_takes_no_change_is_not_well_until_it_takes_one(tmp_path: Path) -> None:
+def test_failing_store_is_unhealthy_until_it_works(tmp_path: Path) -> None:
     async def scenario() -> tuple[list[str], list[str]]:
         async with serving(stateful(tmp_path)) as made:
             assert made.app.store is not None
@@ -85,7 +85,7 @@ def test_a_store_that_takes_no_change_is_not_well_until_it_takes_one(tmp_path: P
     ("flag", "blocks", "fault"),
     [(os.ST_RDONLY, 10, "the file system is read-only"), (0, 0, "the file system is full")],
 )
-def test_a_file_system_that_takes_nothing_is_seen_before_a_change_fails(
+def test_full_file_system_is_unhealthy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, flag: int, blocks: int, fault: str
 ) -> None:
     status = os.statvfs_result((4096, 4096, 10, blocks, blocks, 10, 10, 10, flag, 255))

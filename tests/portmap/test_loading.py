@@ -118,7 +118,7 @@ def test_a_daemon_that_serves_loads_nothing_more(loaded: Loaded) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("word", ASKING)
-def test_a_command_that_asks_a_daemon_loads_nothing_of_it(word: str) -> None:
+def test_asking_commands_load_no_daemon(word: str) -> None:
     command = [sys.executable, *IMPORTTIME, "-m", "oncrpc.cli.portmap", word, *ASKING[word]]
     alone = {name: value for name, value in os.environ.items() if "COVERAGE" not in name}
 

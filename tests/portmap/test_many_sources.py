@@ -129,7 +129,7 @@ def test_ever_new_sources_leave_the_reply_cache_alone() -> None:
     run(scenario())
 
 
-def test_ever_new_sources_and_programs_do_not_empty_caches() -> None:
+def test_new_sources_do_not_empty_caches() -> None:
     async def scenario() -> None:
         with desk() as made:
             made.ask(HONEST, call(7))

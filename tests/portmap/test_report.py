@@ -49,7 +49,7 @@ def port_of(made: Daemon) -> int:
     return split_uaddr(made.server.addresses["tcp"])[1]
 
 
-def test_a_fresh_daemon_says_who_it_is_and_what_it_serves(tmp_path: Path) -> None:
+def test_fresh_daemon_reports_itself(tmp_path: Path) -> None:
     found = played(tmp_path, nothing)
 
     assert (found.version, found.pid) == (__version__, os.getpid())
@@ -95,7 +95,7 @@ def test_without_a_state_directory_there_is_none(tmp_path: Path) -> None:
     assert played(tmp_path, nothing, state_dir=None, state=False).state is None
 
 
-def test_calls_are_counted_by_version_and_procedure_also_those_from_memory(tmp_path: Path) -> None:
+def test_cached_calls_are_counted_too(tmp_path: Path) -> None:
     async def play(made: Daemon) -> None:
         link = await dial("udp", LOCALHOST, port_of(made))
         for _ in range(3):
@@ -146,7 +146,7 @@ def test_refusals_are_counted_by_kind(tmp_path: Path) -> None:
     }
 
 
-def test_datagrams_that_are_no_call_and_lists_that_do_not_fit_are_counted(tmp_path: Path) -> None:
+def test_malformed_and_overlong_datagrams_are_counted(tmp_path: Path) -> None:
     async def play(made: Daemon) -> None:
         for number in range(400):
             made.app.registry.set(rpcb(400000 + number, 1, b"tcp", b"0.0.0.0.8.1", b"superuser"))
@@ -163,7 +163,7 @@ def test_datagrams_that_are_no_call_and_lists_that_do_not_fit_are_counted(tmp_pa
     assert drops == Drops(rate=0, busy=0, malformed=2, overlong=1, kernel=1)
 
 
-def test_a_host_that_does_not_tell_what_its_kernel_dropped_is_borne() -> None:
+def test_missing_kernel_drops_count_as_zero() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as closed:
         pass
 
@@ -187,7 +187,7 @@ def registrations(found: Status) -> dict[int, Registered]:
     return {each.program: each for each in found.registrations}
 
 
-def test_a_registration_has_name_owner_age_and_whether_its_server_is_there(tmp_path: Path) -> None:
+def test_registration_has_name_owner_age_and_endpoint(tmp_path: Path) -> None:
     with socket.create_server((LOCALHOST, 0)) as server:
         port = server.getsockname()[1]
         here = f"{LOCALHOST}.{port >> 8}.{port & 255}".encode()
@@ -234,7 +234,7 @@ def test_of_many_registrations_the_first_are_listed(tmp_path: Path) -> None:
     played(tmp_path, play)
 
 
-def test_where_proc_does_not_tell_the_uptime_is_that_of_the_image(
+def test_without_proc_uptime_is_of_the_image(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(common_report, "started_at", lambda _: None)
