@@ -16,7 +16,7 @@ from oncrpc.errors import ProtocolError
 from oncrpc.rpc import Caller
 from oncrpc.rpc.dispatch import Dispatcher
 from oncrpc.rpc.prot import rpc_msg
-from oncrpc.rpc.reply_cache import Cacheable
+from oncrpc.rpc.reply_cache import CacheableReply
 from oncrpc.xdr import codec
 
 MOST_CALLS = 6
@@ -46,7 +46,7 @@ def run(data: bytes) -> None:
         caller = CALLERS[number % len(CALLERS)]
         reply = answer(dispatcher, call, caller)
         check(call, reply)
-        if isinstance(reply, Cacheable):
+        if isinstance(reply, CacheableReply):
             assert answer(dispatcher, call, caller) == reply
     port_mapper.reply_cache.settle()
 

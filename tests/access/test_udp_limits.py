@@ -40,16 +40,16 @@ def of(host: str, *, loopback: bool = False) -> Caller:
 
 
 def test_loopback_is_trusted_without_bucket() -> None:
-    standing = made().standing(of("127.0.0.1", loopback=True))
+    rights = made().rights(of("127.0.0.1", loopback=True))
 
-    assert (standing.trusted, standing.open, standing.bucket) == (True, True, None)
+    assert (rights.trusted, rights.open, rights.bucket) == (True, True, None)
 
 
 def test_forged_loopback_address_is_not_trusted() -> None:
-    standing = made().standing(of("127.0.0.1"))
+    rights = made().rights(of("127.0.0.1"))
 
-    assert not standing.trusted
-    assert standing.bucket is not None
+    assert not rights.trusted
+    assert rights.bucket is not None
 
 
 def test_networks_are_trusted_while_configured() -> None:
@@ -60,17 +60,17 @@ def test_networks_are_trusted_while_configured() -> None:
 
     assert guard.generation != before
     for host, trusted in (("192.0.2.200", True), ("2001:db8::1", True), ("192.0.3.1", False)):
-        standing = guard.standing(of(host))
-        assert (standing.trusted, standing.bucket is None) == (trusted, trusted)
+        rights = guard.rights(of(host))
+        assert (rights.trusted, rights.bucket is None) == (trusted, trusted)
     guard.configure(replies=1, burst=1)
-    assert not guard.standing(of("192.0.2.200")).trusted
+    assert not guard.rights(of("192.0.2.200")).trusted
 
 
 def test_network_shares_a_bucket() -> None:
     guard = made()
 
     def bucket(host: str) -> object:
-        return guard.standing(of(host)).bucket
+        return guard.rights(of(host)).bucket
 
     assert bucket("192.0.2.1") is bucket("192.0.2.254")
     assert bucket("192.0.2.1") is not bucket("192.0.3.1")
@@ -83,7 +83,7 @@ def test_rate_zero_means_no_bucket() -> None:
 
     guard.configure(replies=0, burst=1)
 
-    assert guard.standing(of("192.0.2.1")).bucket is None
+    assert guard.rights(of("192.0.2.1")).bucket is None
 
 
 def test_source_with_rules_is_not_open() -> None:
@@ -91,22 +91,22 @@ def test_source_with_rules_is_not_open() -> None:
     guard = limits(rules)
     before = guard.generation
 
-    assert not guard.standing(of("192.0.2.1")).open
-    assert guard.standing(of("192.0.2.2")).open
+    assert not guard.rights(of("192.0.2.1")).open
+    assert guard.rights(of("192.0.2.2")).open
     rules.generation += 1
     assert guard.generation != before
 
 
 def tokens(guard: UdpLimits, host: str) -> float:
     """The replies that a source may have at once."""
-    bucket = guard.standing(of(host)).bucket
+    bucket = guard.rights(of(host)).bucket
     assert isinstance(bucket, TokenBucket)
     return bucket.tokens
 
 
 def take(guard: UdpLimits, host: str) -> None:
     """Take one reply from a source's bucket."""
-    bucket = guard.standing(of(host)).bucket
+    bucket = guard.rights(of(host)).bucket
     assert bucket is not None
     assert bucket.take(0.0)
 
@@ -116,10 +116,10 @@ def test_least_recently_used_bucket_is_removed() -> None:
     for host in ("10.0.0.1", "11.0.0.1"):
         take(guard, host)
     for n in range(2, udp_limits.MAX_BUCKETS):
-        guard.standing(of(f"12.{n >> 8}.{n & 255}.1"))
+        guard.rights(of(f"12.{n >> 8}.{n & 255}.1"))
     take(guard, "10.0.0.1")
 
-    guard.standing(of("13.0.0.1"))
+    guard.rights(of("13.0.0.1"))
 
     assert guard.buckets == udp_limits.MAX_BUCKETS
     assert (tokens(guard, "10.0.0.1"), tokens(guard, "11.0.0.1")) == (BURST - 2, BURST)
@@ -127,12 +127,12 @@ def test_least_recently_used_bucket_is_removed() -> None:
 
 def test_a_bucket_in_use_is_given_again() -> None:
     guard = made()
-    before, held = guard.generation, guard.standing(of("10.0.0.1")).bucket
+    before, held = guard.generation, guard.rights(of("10.0.0.1")).bucket
 
     for n in range(udp_limits.MAX_BUCKETS):
-        guard.standing(of(f"11.{n >> 8}.{n & 255}.1"))
+        guard.rights(of(f"11.{n >> 8}.{n & 255}.1"))
 
-    assert guard.standing(of("10.0.0.2")).bucket is held
+    assert guard.rights(of("10.0.0.2")).bucket is held
     assert guard.generation == before
 
 
@@ -163,7 +163,7 @@ def test_quiet_bucket_holds_no_more_than_burst() -> None:
 def test_booting_rack_of_500_clients_is_answered() -> None:
     """Each asks for MOUNT, NFS, NLM and NSM over both versions of IP, and retransmits once."""
     guard = limits(Rules())
-    bucket = guard.standing(of("192.0.2.1")).bucket
+    bucket = guard.rights(of("192.0.2.1")).bucket
     assert bucket is not None
 
     assert all(bucket.take(0.0) for _ in range(500 * 4 * 2 * 2))

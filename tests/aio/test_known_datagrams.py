@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from oncrpc.addr import transport
 from oncrpc.aio.datagram_batch import SLOTS
-from oncrpc.aio.guard import Guard, NoGuard, Standing
+from oncrpc.aio.guard import Guard, NoGuard, SourceRights
 from oncrpc.aio.known_datagrams import MAX_IDENTITY
 from oncrpc.aio.limits import Limits
 from oncrpc.aio.udp import UdpEndpoint
@@ -35,8 +35,8 @@ class Limited:
     def __init__(self, tokens: int) -> None:
         self.tokens = tokens
 
-    def standing(self, caller: Caller) -> Standing:  # the same for all
-        return Standing(trusted=False, bucket=self)
+    def rights(self, caller: Caller) -> SourceRights:  # the same for all
+        return SourceRights(trusted=False, bucket=self)
 
     def open_to(self, caller: Caller) -> bool:
         return True

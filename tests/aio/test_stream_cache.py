@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from oncrpc.rpc import Call, pure
 from oncrpc.rpc.dispatch import Dispatcher
 from oncrpc.rpc.record import RecordReader, encode_record
-from oncrpc.rpc.reply_cache import Counter, ReplyCache
+from oncrpc.rpc.reply_cache import CallCounter, ReplyCache
 from oncrpc.testing import ManualClock
 from support.echo import ECHO_V1, call
 from support.loops import run
@@ -25,7 +25,7 @@ class Ledger(ECHO_V1.Service):
     """ECHO is pure, counts its calls, and also returns how often MUCH was called."""
 
     def __init__(self) -> None:
-        self.counter = Counter()
+        self.counter = CallCounter()
         self.generation = 0
 
     @pure

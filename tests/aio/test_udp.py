@@ -8,7 +8,7 @@ import pytest
 
 from oncrpc.addr import transport
 from oncrpc.aio.datagram_batch import SLOTS, Batch
-from oncrpc.aio.guard import NoGuard, Standing
+from oncrpc.aio.guard import NoGuard, SourceRights
 from oncrpc.aio.limits import Limits
 from oncrpc.aio.serve import serve
 from oncrpc.aio.udp import UdpEndpoint, fitting
@@ -300,8 +300,8 @@ class Strict(NoGuard):
     def __init__(self, replies: int = 1000) -> None:
         self.left = replies
 
-    def standing(self, caller: Caller) -> Standing:
-        return Standing(trusted=False, bucket=self)
+    def rights(self, caller: Caller) -> SourceRights:
+        return SourceRights(trusted=False, bucket=self)
 
     def take(self, now: float) -> bool:
         self.left -= 1

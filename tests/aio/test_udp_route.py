@@ -123,6 +123,6 @@ def test_the_caller_has_what_the_route_knows() -> None:
 
 
 def test_without_a_guard_everyone_is_trusted() -> None:
-    standing = NoGuard().standing(over_v4(HERE).caller("udp", 0))
+    rights = NoGuard().rights(over_v4(HERE).caller("udp", 0))
 
-    assert (standing.trusted, standing.open, standing.bucket) == (True, True, None)
+    assert (rights.trusted, rights.open, rights.bucket) == (True, True, None)

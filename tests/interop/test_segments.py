@@ -127,9 +127,7 @@ class Desk:
     def answer(self, count: int) -> None:
         deadline = time.monotonic() + DEADLINE
         while count > 0 and time.monotonic() < deadline:
-            arrived = self.batch.receive()
-            self.endpoint._answer_all(arrived)
-            count -= arrived
+            count -= self.endpoint.drain()
 
     def replies(self, count: int) -> list[Found]:
         """That many replies, or those that arrive in time."""

@@ -88,10 +88,8 @@ def test_a_cached_reply_lists_its_program_again() -> None:
 def test_counters_stop_at_what_an_int_holds() -> None:
     statistics = Statistics(ReplyCache(Still()))
     statistics.calls_of(2, 0).again(MAX_COUNT + 1)
-    statistics._set[0] = statistics._unset[0] = MAX_COUNT
-
-    statistics.was_set(2, success=True)
-    statistics.was_unset(2, success=True)
+    statistics.was_set(2, success=True, times=MAX_COUNT + 1)
+    statistics.was_unset(2, success=True, times=MAX_COUNT + 1)
 
     report = statistics.report()
     assert codec(rpcb_stat_byvers).decode(codec(rpcb_stat_byvers).encode(report)) == report

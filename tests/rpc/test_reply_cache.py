@@ -15,8 +15,8 @@ from oncrpc.rpc.reply_cache import (
     MAX_EVICTING,
     MAX_REPLY_BYTES,
     REPLY_LIFETIME,
-    Cacheable,
-    Counter,
+    CacheableReply,
+    CallCounter,
     ReplyCache,
 )
 from oncrpc.testing import ManualClock
@@ -96,7 +96,7 @@ def test_dropping_replies_is_seen_by_the_generation() -> None:
 
 @given(st.lists(st.sampled_from(["ask", "settle", "change", "forget"])))
 def test_each_call_is_counted_once(steps: list[str]) -> None:
-    subject, counter = Subject(), Counter()
+    subject, counter = Subject(), CallCounter()
     cache = ReplyCache(subject)
     for step in steps:
         if step == "change":
@@ -114,7 +114,7 @@ def test_each_call_is_counted_once(steps: list[str]) -> None:
 
 
 def test_a_replaced_reply_was_counted() -> None:
-    cache, counter = ReplyCache(Subject()), Counter()
+    cache, counter = ReplyCache(Subject()), CallCounter()
     cache.replies("udp", 0.0)
     kept = cache.keep("udp", CALL, REPLY, [counter])
     assert kept is not None
@@ -192,6 +192,6 @@ def test_replies_of_pure_procedures_without_credentials_are_cacheable() -> None:
     credential = auth_sys(b"client", 1000, 1000)
     named = codec(opaque_auth).encode(credential) + words(0, 0)
 
-    assert isinstance(dispatcher.handle(ADD_5, UDP), Cacheable)
+    assert isinstance(dispatcher.handle(ADD_5, UDP), CacheableReply)
     for message in (called(2), called(1, words(5), auth=named), called(1), called(99)):
-        assert not isinstance(dispatcher.handle(message, UDP), Cacheable)
+        assert not isinstance(dispatcher.handle(message, UDP), CacheableReply)

@@ -16,7 +16,7 @@ from oncrpc.aio.udp_route import PKTINFO
 from oncrpc.net.sockets import IP_PKTINFO, listen
 from oncrpc.rpc import Call, pure
 from oncrpc.rpc.dispatch import Dispatcher
-from oncrpc.rpc.reply_cache import Counter, ReplyCache
+from oncrpc.rpc.reply_cache import CallCounter, ReplyCache
 from oncrpc.testing import ManualClock
 from support.echo import ECHO_V1, call
 from support.words import words
@@ -29,7 +29,7 @@ class Ledger(ECHO_V1.Service):
     """
 
     def __init__(self) -> None:
-        self.counter = Counter()
+        self.counter = CallCounter()
         self.generation = self.ran = 0
 
     @pure

@@ -14,7 +14,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Protocol
 from weakref import WeakValueDictionary
 
-from oncrpc.aio.guard import Standing
+from oncrpc.aio.guard import SourceRights
 from oncrpc.caching import Bounded
 from oncrpc.rpc.program import Caller
 
@@ -106,18 +106,18 @@ class UdpLimits:
 
     @property
     def generation(self) -> tuple[int, int]:
-        """Differs after every change of what ``standing`` and ``open_to`` return."""
+        """Differs after every change of what ``rights`` and ``open_to`` return."""
         return self._changes, self.rules.generation
 
-    def standing(self, caller: Caller) -> Standing:
+    def rights(self, caller: Caller) -> SourceRights:
         """What the caller's host may have."""
         if caller.loopback:
-            return Standing(open=self.rules.open_to(caller))
+            return SourceRights(open=self.rules.open_to(caller))
         address = ip_address(caller.host)
         trusted = any(address in network for network in self.trusted)
         unlimited = trusted or not self.replies
         bucket = None if unlimited else self._bucket(caller.host, PREFIXES[address.version])
-        return Standing(trusted=trusted, open=self.rules.open_to(caller), bucket=bucket)
+        return SourceRights(trusted=trusted, open=self.rules.open_to(caller), bucket=bucket)
 
     def open_to(self, caller: Caller) -> bool:
         """Whether the calls of a connection may be answered from the reply cache."""

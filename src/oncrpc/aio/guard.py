@@ -15,7 +15,7 @@ class Bucket(Protocol):
         """Whether one more reply may be sent at ``now``, in seconds of a monotonic clock."""
 
 
-class Standing(NamedTuple):
+class SourceRights(NamedTuple):
     """What a source of datagrams may have.
 
     A ``trusted`` source may get replies that are longer than its calls. If ``open`` is true, calls
@@ -35,7 +35,7 @@ class Guard(Protocol):
     def generation(self) -> Hashable:
         """Differs after every change of what the guard would answer."""
 
-    def standing(self, caller: Caller) -> Standing:
+    def rights(self, caller: Caller) -> SourceRights:
         """What the host of a datagram may have; the caller's port is 0."""
 
     def open_to(self, caller: Caller) -> bool:
@@ -47,9 +47,9 @@ class NoGuard:
 
     generation = 0
 
-    def standing(self, caller: Caller) -> Standing:  # noqa: ARG002  # the same for all
+    def rights(self, caller: Caller) -> SourceRights:  # noqa: ARG002  # the same for all
         """The same for every caller."""
-        return Standing()
+        return SourceRights()
 
     def open_to(self, caller: Caller) -> bool:  # noqa: ARG002
         """True for every caller."""

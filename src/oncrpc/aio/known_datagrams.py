@@ -109,9 +109,9 @@ class KnownDatagrams:
 
     def _new_route(self, source: bytes, control: bytes) -> Route:
         route = route_of(source, control, self.port, loopbacks=self.loopbacks)
-        standing = self.guard.standing(route.caller(self.netid, 0))
-        route.trusted, route.bucket = standing.trusted, standing.bucket
-        if standing.open and route.control is not None:
+        rights = self.guard.rights(route.caller(self.netid, 0))
+        route.trusted, route.bucket = rights.trusted, rights.bucket
+        if rights.open and route.control is not None:
             # ``trusted`` decides how long a reply may be, so it is one of the circumstances.
             where = route.local, route.loopback, route.to_group
             route.circumstances = self.netid, *where, route.trusted

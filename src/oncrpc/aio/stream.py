@@ -32,7 +32,7 @@ from oncrpc.net.sockets import accept
 from oncrpc.rpc.dispatch import Dispatcher, Reply, refuse
 from oncrpc.rpc.program import Caller
 from oncrpc.rpc.record import RecordReader, encode_record, record_mark
-from oncrpc.rpc.reply_cache import NO_REPLIES, Cacheable, Replies
+from oncrpc.rpc.reply_cache import NO_REPLIES, CacheableReply, Replies
 
 log = logging.getLogger("oncrpc.aio")
 
@@ -270,7 +270,7 @@ class Connection:
             self.call_bytes += len(message)
             task.add_done_callback(partial(self._finished, message[:4], len(message)))
             return 0
-        if isinstance(reply, Cacheable):
+        if isinstance(reply, CacheableReply):
             self.listener.keep(self.caller, message, reply)
         replies += record_mark(len(reply)), reply
         return len(reply)
@@ -390,7 +390,7 @@ class Listener:
             return NO_REPLIES
         return cache.replies(self._circumstances(caller), now)
 
-    def keep(self, caller: Caller, message: bytes, reply: Cacheable) -> None:
+    def keep(self, caller: Caller, message: bytes, reply: CacheableReply) -> None:
         """Keep the reply to a call for those that come after it."""
         cache = self.dispatcher.reply_cache
         if cache is not None and self._is_open(caller):

@@ -29,7 +29,7 @@ from oncrpc.errors import ProtocolError, SystemFailure
 from oncrpc.rpc.calls import REPLY
 from oncrpc.rpc.dispatch import LARGEST_DATAGRAM, Dispatcher, Reply, refuse
 from oncrpc.rpc.per_source import CallsPerSource
-from oncrpc.rpc.reply_cache import Cacheable, CachedReply, Counter
+from oncrpc.rpc.reply_cache import CacheableReply, CachedReply, CallCounter
 
 log = logging.getLogger("oncrpc.aio")
 
@@ -78,7 +78,7 @@ class UdpEndpoint:
         self.waiting: set[asyncio.Future[None]] = set()
         self.links: dict[tuple[str, int], ReplyTaker] = {}
         self.dropped = self.busy = self.malformed = 0
-        self._overlong = Counter()
+        self._overlong = CallCounter()
         self.batch = Batch(sock, datagram=self.limits.datagram)
         self.known = KnownDatagrams(
             netid,
@@ -235,7 +235,7 @@ class UdpEndpoint:
             task.add_done_callback(partial(self._finished, message[:4], route, source))
             return None
         fits = self._fitting(reply, message, route)
-        if not isinstance(reply, Cacheable) or fits is None:
+        if not isinstance(reply, CacheableReply) or fits is None:
             return fits
         counters = [*reply.counters, *([] if fits is reply else [self._overlong])]
         return self.known.keep(route, message, fits, counters) or fits

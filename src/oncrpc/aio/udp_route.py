@@ -29,7 +29,7 @@ class Route:
     ``control`` is the control message of the replies, None if the address is not known, and
     ``message`` the same as the kernel takes it. ``circumstances`` is the key of the route in the
     reply cache, None if its calls may not be answered from there. ``trusted`` and ``bucket`` are
-    what the guard says (``oncrpc.aio.guard.Standing``).
+    what the guard says (``oncrpc.aio.guard.SourceRights``).
     """
 
     __slots__ = (

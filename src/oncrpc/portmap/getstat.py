@@ -13,7 +13,7 @@ from oncrpc.programs.rpcb import (
     rpcbs_addrlist,
     rpcbs_rmtcalllist,
 )
-from oncrpc.rpc.reply_cache import Counter, ReplyCache
+from oncrpc.rpc.reply_cache import CallCounter, ReplyCache
 
 MAX_LISTED = 256
 """Programs in each list of GETSTAT; the oldest is dropped."""
@@ -77,13 +77,15 @@ class Statistics:
 
     def __init__(self, reply_cache: ReplyCache) -> None:
         self._reply_cache = reply_cache
-        self._calls = [[Counter() for _ in range(RPCBSTAT_HIGHPROC)] for _ in range(RPCBVERS_STAT)]
+        self._calls = [
+            [CallCounter() for _ in range(RPCBSTAT_HIGHPROC)] for _ in range(RPCBVERS_STAT)
+        ]
         self._set = [0] * RPCBVERS_STAT
         self._unset = [0] * RPCBVERS_STAT
         self._lookups = [Tally[Lookup]() for _ in range(RPCBVERS_STAT)]
         self._forwards = [Tally[Forward]() for _ in range(RPCBVERS_STAT)]
 
-    def calls_of(self, vers: int, proc: int) -> Counter:
+    def calls_of(self, vers: int, proc: int) -> CallCounter:
         """The counter of a procedure's calls, whatever becomes of them."""
         return self._calls[vers - FIRST_VERSION][proc]
 
@@ -96,13 +98,13 @@ class Statistics:
         """The successful SETs and UNSETs of each version."""
         return list(zip(self._set, self._unset, strict=True))
 
-    def was_set(self, vers: int, *, success: bool) -> None:
+    def was_set(self, vers: int, *, success: bool, times: int = 1) -> None:
         """A SET was answered."""
-        self._set[vers - FIRST_VERSION] += success
+        self._set[vers - FIRST_VERSION] += times * success
 
-    def was_unset(self, vers: int, *, success: bool) -> None:
+    def was_unset(self, vers: int, *, success: bool, times: int = 1) -> None:
         """An UNSET was answered."""
-        self._unset[vers - FIRST_VERSION] += success
+        self._unset[vers - FIRST_VERSION] += times * success
 
     def lookups_of(self, vers: int, key: Lookup, *, success: bool) -> TallyCounter[Lookup]:
         """The counter of lookups of (program, version, netid) that were successful, or were not."""
@@ -136,5 +138,5 @@ class Statistics:
         ]
 
 
-def _counts(counters: Sequence[Counter]) -> list[int]:
+def _counts(counters: Sequence[CallCounter]) -> list[int]:
     return [counter.count for counter in counters]

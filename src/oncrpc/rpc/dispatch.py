@@ -58,7 +58,7 @@ from oncrpc.rpc.prot import (
     rpc_msg,
     rpc_msg_body,
 )
-from oncrpc.rpc.reply_cache import MAX_REPLY_BYTES, Cacheable, ReplyCache
+from oncrpc.rpc.reply_cache import MAX_REPLY_BYTES, CacheableReply, ReplyCache
 from oncrpc.rpc.workers import Workers, is_in_worker, order_of
 from oncrpc.xdr import codec
 
@@ -326,7 +326,7 @@ def _cacheable(call: Call, reply: bytes) -> bytes:
     """The reply, marked if it may be cached: not if the caller gave a credential."""
     if call.credential is not None or call.verf is not AUTH_NONE or len(reply) > MAX_REPLY_BYTES:
         return reply
-    cacheable = Cacheable(reply)
+    cacheable = CacheableReply(reply)
     cacheable.counters = call.counters
     return cacheable
 

@@ -44,7 +44,7 @@ class Repeatable(Protocol):
         """Count one or more calls."""
 
 
-class Counter:
+class CallCounter:
     """A number of calls, with those that were answered from a reply cache once it has settled."""
 
     __slots__ = ("count",)
@@ -57,7 +57,7 @@ class Counter:
         self.count += times
 
 
-class Cacheable(bytes):
+class CacheableReply(bytes):
     """A reply that stays true until the subject changes, and the counters that its call raised."""
 
     counters: Sequence[Repeatable]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from oncrpc.rpc import Call, Version
-from oncrpc.rpc.reply_cache import Counter
+from oncrpc.rpc.reply_cache import CallCounter
 
 EVERY = 5.0
 """Seconds between two samples."""
@@ -26,7 +26,8 @@ class CallCounts:
 
     def __init__(self, versions: Sequence[type[Version]]) -> None:
         self._rows = {
-            version: [Counter() for _ in range(max(version.procedures) + 1)] for version in versions
+            version: [CallCounter() for _ in range(max(version.procedures) + 1)]
+            for version in versions
         }
 
     def count(self, call: Call) -> None:
