@@ -230,7 +230,7 @@ def test_only_root_may_install_it(booted: Systemd) -> None:
 def test_what_is_not_installed_is_not_removed(booted: Systemd) -> None:
     done = booted.portmap("service", "uninstall")
 
-    said = "portmap: there is nothing to remove: no /var/lib/oncrpc/service.json\n"
+    said = "portmap: nothing to remove: /var/lib/oncrpc/service.json does not exist\n"
     assert (done.returncode, done.stderr) == (1, said)
 
 

@@ -128,7 +128,7 @@ def test_where_nothing_enables_scripts_that_is_told(
     assert host.install() == 0
 
     assert host.ran == []
-    assert "no update-rc.d or chkconfig" in capsys.readouterr().err
+    assert "neither update-rc.d nor chkconfig" in capsys.readouterr().err
     assert "Default-Start:     2 3 4 5\n" in host.content("/etc/init.d/portmap")
 
 
@@ -169,7 +169,7 @@ def test_packaged_service_is_not_installed_again(
 
     assert host.install() == 1
 
-    assert "a package has made it a service already" in capsys.readouterr().err
+    assert "a package has already installed the service" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("init", SOURCES)
@@ -189,9 +189,9 @@ def test_root_folder_gets_files_only(host: FakeHost, tmp_path: Path, init: str) 
 @pytest.mark.parametrize(
     ("program", "why"),
     [
-        ("/nowhere/portmap", "there is no command /nowhere/portmap; see --program"),
-        ("/", "there is no command /; see --program"),
-        ("/my folder/portmap", "the name '/my folder/portmap' does not fit into the files"),
+        ("/nowhere/portmap", "missing command /nowhere/portmap; see --program"),
+        ("/", "missing command /; see --program"),
+        ("/my folder/portmap", "invalid path '/my folder/portmap': it would need quotes"),
     ],
 )
 def test_a_program_that_could_not_run_is_refused(
@@ -266,7 +266,7 @@ def test_where_nothing_was_installed_nothing_is_removed(
 ) -> None:
     assert host("uninstall") == 1
 
-    assert capsys.readouterr().err.startswith("portmap: there is nothing to remove: no ")
+    assert capsys.readouterr().err.startswith("portmap: nothing to remove: ")
     assert host.ran == []
 
 
@@ -333,7 +333,7 @@ def test_what_is_not_installed_is_not_started(
     assert host(word) == 5
 
     assert capsys.readouterr().err == (
-        "portmap: it is no service of this host; run 'portmap service install'\n"
+        "portmap: the service is not installed; run 'portmap service install'\n"
     )
 
 

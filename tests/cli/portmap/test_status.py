@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from oncrpc.cli import portmap
-from oncrpc.cli.portmap.status import duration, rate, screen, size
+from oncrpc.cli.portmap.status import duration, rate, size, status_lines
 from oncrpc.daemon.control.status import CallsReport, ProcedureCalls, RulesRead, ServedSocket
 from oncrpc.portmap.status import Checks, Forwarding, Registered, StateFiles, Status
 from support.fake_control import FakeControl, reply
@@ -81,7 +81,7 @@ def test_a_wrong_option_is_no_answer(capsys: pytest.CaptureFixture[str]) -> None
 
 def line_of(label: str, **changes: Any) -> str | None:
     """What the screen says under a label."""
-    lines = [line for line in screen(some_status(**changes)) if line.startswith(label)]
+    lines = [line for line in status_lines(some_status(**changes)) if line.startswith(label)]
     return lines[0].removeprefix(label).strip() if lines else None
 
 
@@ -121,13 +121,13 @@ def test_right_after_the_start_there_is_no_rate() -> None:
 
 
 def test_registrations_that_are_not_listed_are_counted() -> None:
-    assert list(screen(some_status(registered=12)))[-1] == "and 10 more"
+    assert list(status_lines(some_status(registered=12)))[-1] == "and 10 more"
 
 
 def test_what_others_chose_does_nothing_to_the_terminal() -> None:
     bad = Registered(1, None, 1, "tcp", "\x1b[2J", "é", 0.0, "unknown")
 
-    *_, last = screen(some_status(registered=2, registrations=[NFS, bad]))
+    *_, last = status_lines(some_status(registered=2, registrations=[NFS, bad]))
 
     assert last.isprintable()
     assert "\\x1b[2J" in last
@@ -142,7 +142,7 @@ def test_daemon_text_is_escaped_for_the_terminal() -> None:
         registrations=[replace(NFS, name=bad)],
     )  # fmt: skip
 
-    lines = list(screen(hostile))
+    lines = list(status_lines(hostile))
 
     assert all(line.isprintable() and len(line) < 2000 for line in lines)
 

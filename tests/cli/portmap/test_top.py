@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from oncrpc.cli import portmap
 from oncrpc.cli.portmap import top as portmap_top
-from oncrpc.cli.portmap.top import NEEDS_RICH, NEEDS_TERMINAL, keyboard, watch, with_rates
+from oncrpc.cli.portmap.top import NEEDS_RICH, NEEDS_TERMINAL, keyboard, refresh, with_rates
 from oncrpc.cli.portmap.top_layout import Scroll
 from oncrpc.daemon.control.status import ProcedureCalls
 from oncrpc.portmap.status import Status
@@ -64,7 +64,7 @@ def test_rates_follow_each_other_until_a_key_quits(monkeypatch: pytest.MonkeyPat
         clock.now += seconds
         return [b"q"] if len(waits) > 2 else []
 
-    watch(
+    refresh(
         some_status(), lambda: next(following), shown.append,
         scroll=Scroll(), keys=keys, interval=0.5,
     )  # fmt: skip
@@ -88,7 +88,7 @@ def test_keys_scroll_within_the_registrations(keys: list[bytes], first: int) -> 
     scroll, typed = Scroll(), iter([*([key] for key in keys), [b"q"]])
     scroll.fit(100, 10)
 
-    watch(
+    refresh(
         some_status(), some_status, lambda _: None,
         scroll=scroll, keys=lambda _: next(typed), interval=60.0,
     )  # fmt: skip
@@ -199,7 +199,7 @@ def test_ctrl_c_ends_it_well(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(sys, "stdout", FakeTerminal())
-    monkeypatch.setattr(portmap_top, "watch", interrupted)
+    monkeypatch.setattr(portmap_top, "refresh", interrupted)
     with FakeControl(tmp_path, reply(some_status())):
         assert outcome(capsys, tmp_path)[0] == 0
 

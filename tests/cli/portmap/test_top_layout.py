@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from oncrpc.cli.portmap.status import summary
+from oncrpc.cli.portmap.status import summary_lines
 from oncrpc.cli.portmap.top_layout import HINT, LEFT_OUT, REGISTRATIONS, Scroll, fitted, picture
 from oncrpc.daemon.control.status import ProcedureCalls
 from oncrpc.portmap.status import Status
@@ -45,7 +45,7 @@ def test_a_terminal_of_24_lines_shows_what_changes() -> None:
 def test_a_high_terminal_shows_the_whole_summary() -> None:
     found = shown(some_status(), lines=40)
 
-    head, *others = summary(some_status())
+    head, *others = summary_lines(some_status())
     assert found[0].startswith(head)
     assert found[1 : len(others) + 1] == others
 

@@ -9,7 +9,7 @@ from oncrpc import sync
 from oncrpc.cli.command import Failure
 from oncrpc.cli.rpcinfo import reach as module
 from oncrpc.cli.rpcinfo.options import RpcinfoRequest
-from oncrpc.cli.rpcinfo.reach import Reach, place_of
+from oncrpc.cli.rpcinfo.reach import Reach, split_address
 from oncrpc.cli.rpcinfo.trouble import HostTrouble, Trouble
 from oncrpc.errors import AddressError, TransportError
 from oncrpc.sync import SocketLink
@@ -128,7 +128,7 @@ def test_local_program_is_looked_up_locally(tmp_path: Path) -> None:
     ],
 )
 def test_a_universal_address_is_a_place(netid: str, uaddr: str, place: tuple[str, int]) -> None:
-    assert place_of(netid, uaddr) == place
+    assert split_address(netid, uaddr) == place
 
 
 @pytest.mark.parametrize(
@@ -136,4 +136,4 @@ def test_a_universal_address_is_a_place(netid: str, uaddr: str, place: tuple[str
 )
 def test_an_address_of_another_transport_is_no_place(netid: str, uaddr: str) -> None:
     with pytest.raises(AddressError):
-        place_of(netid, uaddr)
+        split_address(netid, uaddr)

@@ -1,4 +1,4 @@
-"""The command ``portmap explain``: what is made of a call, and which rule decides that."""
+"""The command ``portmap explain``: whether a call is allowed, and which rule decides it."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from oncrpc.portmap.vocabulary import VOCABULARY, hosts_daemon
 ALLOWED, REFUSED = 0, 1
 VERDICTS = {"allow": "allowed", "deny": "denied", "silent": "not answered"}
 DESCRIPTION = f"""\
-Says whether the rules let a call through, and which one of {SCHEMA.file}, /etc/hosts.allow or
-/etc/hosts.deny decides that. The status is 0 if they do, 1 if they do not, and 2 if the question or
-the file is wrong. Where the daemon refuses later what they let through, a second line says so."""
+Reports whether the rules allow a call, and which rule of {SCHEMA.file}, /etc/hosts.allow or
+/etc/hosts.deny decides. The exit status is 0 if the call is allowed, 1 if not, and 2 if the
+arguments or the file are invalid. A second line reports if the daemon refuses an allowed call."""
 
 REGISTERING, FORWARDED = ("SET", "UNSET"), ("CALLIT", "BCAST", "INDIRECT")
 
@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 
 class ExplainQuestion(NamedTuple):
-    """Who calls, which procedure, the program in its arguments if one was named, and which host."""
+    """A call: its caller, procedure, program argument if given, and the called address."""
 
     asker: Asker
     procedure: str
@@ -79,7 +79,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print what decides; the exit status."""
+    """Print the decision; returns the exit status."""
     options = parser().parse_args(arguments)
     return run("portmap explain", lambda: _execute(options))
 
@@ -101,10 +101,10 @@ def _execute(options: argparse.Namespace) -> int:
 
 
 def explain(question: ExplainQuestion, file: PolicyText) -> tuple[int, str]:
-    """The exit status and what decides.
+    """The exit status, and the line that reports the decision.
 
     Raises:
-        ValueError: that depends on the program, and none was named.
+        ValueError: the decision depends on the program, which was not given.
     """
     if question.procedure == NULL:
         return ALLOWED, "allowed: NULL does nothing, and is answered to everybody"
@@ -123,7 +123,7 @@ def explain(question: ExplainQuestion, file: PolicyText) -> tuple[int, str]:
 
 
 def refused_later(question: ExplainQuestion, policy: PortmapConfig) -> str:
-    """Why the daemon refuses what the rules let through; empty if it does not."""
+    """Why the daemon refuses a call that the rules allow; empty if it does not."""
     asker, started = question.asker, policy.daemon
     if question.procedure in REGISTERING and asker.address is not None:
         if policy.registration.local_only:
@@ -136,7 +136,7 @@ def refused_later(question: ExplainQuestion, policy: PortmapConfig) -> str:
 
 
 def _ask_hosts(question: ExplainQuestion, file: PolicyText) -> tuple[int, str]:
-    """What hosts_access(5) says where no rule does."""
+    """The decision of hosts_access(5), which holds where no rule fits."""
     nothing = f"no rule of {file.path}"
     if question.asker.address is None or not file.policy.hosts.enabled:
         return ALLOWED, f"allowed: {nothing} fits"
@@ -152,10 +152,10 @@ async def _hosts_decision(host: str, to: str) -> HostsDecision:
 
 
 def _question(options: argparse.Namespace) -> ExplainQuestion:
-    """What the command line asks.
+    """The call that the command line describes.
 
     Raises:
-        AddressError, ValueError: it is no question, as the text says.
+        AddressError, ValueError: the description is invalid.
     """
     if options.program is not None and options.procedure not in VOCABULARY.with_program:
         raise ValueError(f"{options.procedure} has no program among its arguments; leave it out")
@@ -185,7 +185,7 @@ def _program(text: str) -> int:
 
 
 def _said(read: Callable[[str], T], *others: T) -> Callable[[str], T]:
-    """The same for argparse, which does not say what a ValueError says."""
+    """The same reader for ``argparse``, which otherwise drops the text of a ValueError."""
 
     def reading(text: str) -> T:
         try:

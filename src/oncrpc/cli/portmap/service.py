@@ -1,4 +1,4 @@
-"""The command ``portmap service``: have this host run the port mapper, and start and stop it."""
+"""The command ``portmap service``: installs the port mapper as a service, starts and stops it."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from oncrpc.daemon.install.files import SOURCES, FilesError
 from oncrpc.daemon.install.init import DRIVEN, SYSTEMD, SYSV, UPDATE_RC, Command, Host
 
 DESCRIPTION = """\
-Writes what this host needs to run the port mapper (install), removes it again (uninstall), and has
-the host's init start it, stop it, and so on: systemd where that runs, else a script of System V's
-init in /etc/init.d."""
+Installs the port mapper as a service of this host (install), removes it (uninstall), and has the
+init of the host start it, stop it, and so on: systemd if that runs, otherwise a System V init
+script in /etc/init.d."""
 
 WRITTEN = ("install", "uninstall")
 NOT_INSTALLED = 5
-"""The exit status that init scripts have for it."""
+"""The exit status of init scripts for a program that is not installed."""
 
 SAFE = re.compile(r"/[A-Za-z0-9_./+@:,~-]*")
-"""What a unit and a shell script can have unquoted."""
+"""A path that needs no quotes in a unit or a shell script."""
 
 HIDDEN = ("/home/", "/root/", "/run/user/")
-"""Where a unit with ProtectHome= cannot look."""
+"""Directories that are hidden from a unit with ProtectHome=."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -53,7 +53,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None, host: Host | None = None) -> int:
-    """Do it; the exit status."""
+    """Run the action; returns the exit status."""
     made = parser()
     options = made.parse_args(arguments)
     host = host or hostinit.this_host()
@@ -78,17 +78,17 @@ def _execute(options: argparse.Namespace, host: Host) -> int:
 
 
 def _install(host: Host, options: argparse.Namespace) -> int:
-    """Write the files; on a host that runs, have the service start with it.
+    """Write the files and, without ``--root``, enable the service.
 
     Raises:
-        FilesError: it cannot be, with a line for each reason.
+        FilesError: it cannot be installed; a line for each reason.
     """
     driven = options.root is None
     init = options.init or hostinit.init_of(host, running=driven)
     program = _program(options, init)
     packaged = _packaged(host) if driven else None
     if packaged is not None:
-        raise FilesError(f"a package has made it a service already: {packaged} is there")
+        raise FilesError(f"a package has already installed the service: {packaged} exists")
     files = list(
         hostfiles.rendered(init, program, boot_level=_is_debian(host, driven=driven))
         if init == SYSV
@@ -104,19 +104,19 @@ def _install(host: Host, options: argparse.Namespace) -> int:
 
 
 def _is_debian(host: Host, *, driven: bool) -> bool:
-    """Whether scripts are put in the order of Debian."""
+    """Whether init scripts are ordered as on Debian."""
     return bool(host.which(UPDATE_RC)) if driven else host.there(f"/usr/sbin/{UPDATE_RC}")
 
 
 def _enable(host: Host, init: str) -> int:
-    """Unless something is in the way: that is for the administrator to remove."""
+    """Enable the service, unless something conflicts, which the administrator has to remove."""
     command, conflict = hostinit.enable(host, init), hostinit.conflict(host, init)
     if conflict is not None:
         after = (" ".join(command),) if command else ()
         _explain(f"not enabled, since {conflict.what}", (*conflict.commands, *after, START))
         return 0
     if command is None:
-        _explain("it does not start with this host: there is no update-rc.d or chkconfig", (START,))
+        _explain("not started at boot: neither update-rc.d nor chkconfig exists", (START,))
         return 0
     _run_all(host, [command])
     print(f"portmap: it starts with this host from now on; for now, run '{START}'")
@@ -136,15 +136,15 @@ def _program(options: argparse.Namespace, init: str) -> str:
     """The command that the service runs.
 
     Raises:
-        FilesError: there is none, or the service could not run it.
+        FilesError: the command is missing, or the service could not run it.
     """
     path = os.path.abspath(options.program or _own_command())
     if not SAFE.fullmatch(path):
-        raise FilesError(f"the name {path!r} does not fit into the files; see --program")
+        raise FilesError(f"invalid path {path!r}: it would need quotes; see --program")
     if options.root is not None:
         return path
     if not os.access(path, os.X_OK) or os.path.isdir(path):
-        raise FilesError(f"there is no command {path}; see --program")
+        raise FilesError(f"missing command {path}; see --program")
     for used in (path, os.path.realpath(path), os.path.realpath(sys.executable)):
         if init == SYSTEMD and used.startswith(HIDDEN):
             raise FilesError(
@@ -155,7 +155,7 @@ def _program(options: argparse.Namespace, init: str) -> str:
 
 
 def _own_command() -> str:
-    """The command that was given, or the one beside the interpreter."""
+    """The running command, or the one beside the interpreter."""
     given = sys.argv[0]
     if os.path.basename(given) == "portmap" and os.path.isfile(given):
         return given
@@ -163,14 +163,14 @@ def _own_command() -> str:
 
 
 def _uninstall(host: Host, options: argparse.Namespace) -> int:
-    """Stop it, and remove what was written.
+    """Stop the service and remove its files.
 
     Raises:
-        FilesError: it cannot be removed.
+        FilesError: a file cannot be removed.
     """
     paths = hostfiles.read_record(host.root).files
     if not paths:
-        raise FilesError(f"there is nothing to remove: no {host.root}{hostfiles.RECORD}")
+        raise FilesError(f"nothing to remove: {host.root}{hostfiles.RECORD} does not exist")
     inits = [init for init, sources in SOURCES.items() if sources[0].path in paths]
     driven = options.root is None
     for init in inits if driven else ():
@@ -186,10 +186,10 @@ def _uninstall(host: Host, options: argparse.Namespace) -> int:
 
 
 def _drive(host: Host, word: str) -> int:
-    """Have the init do it; what it says, and its exit status."""
+    """Have the init run the action; prints its output and returns its exit status."""
     init = hostinit.init_of(host)
     if not _is_installed(host, init):
-        _complain("it is no service of this host; run 'portmap service install'")
+        _complain("the service is not installed; run 'portmap service install'")
         return NOT_INSTALLED
     done = host.run(DRIVEN[init][word])
     sys.stdout.write(done.stdout)
@@ -203,20 +203,20 @@ def _drive(host: Host, word: str) -> int:
 
 
 def _is_installed(host: Host, init: str) -> bool:
-    """By us, or by a package."""
+    """Whether this command or a package has installed the service."""
     if init == SYSV:
         return host.there(hostinit.SCRIPT)
     return host.there(SOURCES[SYSTEMD][0].path) or _packaged(host) is not None
 
 
 def _packaged(host: Host) -> str | None:
-    """The unit of a package; what rpcbind has under the name of the service is another's."""
+    """The unit of a package; rpcbind's alias of the same name is not ours."""
     places = (f"{folder}/{hostinit.SOCKET}" for folder in hostinit.PACKAGED)
     return next(filter(host.there, places), None)
 
 
 def _run_all(host: Host, commands: Sequence[Command]) -> None:
-    """Run commands in turn; what one says that fails is passed on, and the others run."""
+    """Run all commands in turn, and report those that fail."""
     for command in commands:
         done = host.run(command)
         if done.returncode:

@@ -1,4 +1,4 @@
-"""The command ``portmap status``: what the daemon is doing, on one screen."""
+"""The command ``portmap status``: the state of the daemon on one screen."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from oncrpc.daemon.control.status import CallsReport, ProcedureCalls
 from oncrpc.portmap.status import Registered, Status
 
 DESCRIPTION = """\
-Shows what the port mapper of this host is doing: its sockets, connections and calls, what it has
-refused, and every registration with its age and whether its server is there. The status is 0 if it
-runs, 3 if it does not, and 4 if that cannot be told."""
+Shows the state of the port mapper of this host: its sockets, connections and calls, refused calls,
+and every registration with its age and whether its server is there. The exit status is 0 if it
+runs, 3 if it does not, and 4 if that is unknown."""
 
 LABEL = 14
 SHORTEST = 1.0
@@ -38,7 +38,7 @@ DROPS = {
     "overlong": "replies too long",
     "kernel": "by the kernel",
 }
-"""What each count of datagrams is about."""
+"""The text for each count of datagrams."""
 
 RIGHT = {"version", "age", "calls", "a second"}
 """Columns of numbers."""
@@ -57,7 +57,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Ask and print; the exit status."""
+    """Ask the daemon and print its status; returns the exit status."""
     options = parser().parse_args(arguments)
     return run("portmap status", lambda: _execute(options))
 
@@ -68,18 +68,18 @@ def _execute(options: argparse.Namespace) -> int:
     except NoStatus as none:
         complain(f"portmap: {none}")
         return none.status
-    print(as_json(status) if options.json else "\n".join(screen(status)))
+    print(as_json(status) if options.json else "\n".join(status_lines(status)))
     return RUNNING
 
 
 def as_json(status: Status) -> str:
-    """The status as the control socket has sent it, for people who look at it too."""
+    """The status as sent by the control socket, indented."""
     return msgspec.json.format(msgspec.json.encode(status), indent=2).decode()
 
 
-def screen(status: Status) -> Iterator[str]:
-    """The lines for people."""
-    yield from summary(status)
+def status_lines(status: Status) -> Iterator[str]:
+    """All lines of the text form."""
+    yield from summary_lines(status)
     if status.calls.total:
         yield ""
         yield from table(CALLS, [call_row(each, status.calls) for each in called(status)])
@@ -90,8 +90,8 @@ def screen(status: Status) -> Iterator[str]:
         yield f"and {left} more"
 
 
-def summary(status: Status) -> Iterator[str]:
-    """What there is to say in a line each."""
+def summary_lines(status: Status) -> Iterator[str]:
+    """The lines above the tables."""
     yield f"portmap {safe_text(status.version)}, process {status.pid}, up {duration(status.uptime)}"
     for label, said in _parts(status):
         yield f"{safe_text(label):<{LABEL}}{safe_text(said)}"
@@ -120,7 +120,7 @@ def _parts(status: Status) -> Iterator[tuple[str, str]]:
 
 
 def _sockets(status: Status) -> Iterator[tuple[str, str]]:
-    """The addresses, those of a netid in one line."""
+    """A line for each netid with its addresses."""
     by_netid: dict[str, list[str]] = {}
     for each in status.sockets:
         by_netid.setdefault(each.netid, []).append(each.address)
@@ -147,19 +147,19 @@ def _liveness(status: Status) -> str:
 
 
 def called(status: Status) -> list[ProcedureCalls]:
-    """The procedures that were called, those first that are called most."""
+    """The procedures that were called, the most frequent first."""
     found = [each for each in status.calls.procedures if each.calls]
     return sorted(found, key=lambda each: (-each.rate, -each.calls))
 
 
 def call_row(each: ProcedureCalls, calls: CallsReport) -> tuple[str, ...]:
-    """A procedure's row; without a rate as long as that would be a guess."""
+    """The row of a procedure, without a rate right after the start."""
     lately = "-" if calls.since < SHORTEST else rate(each.rate)
     return f"{safe_text(each.procedure)} v{each.version}", str(each.calls), lately
 
 
 def registration_row(each: Registered, *, units: int = 2) -> tuple[str, ...]:
-    """A registration's row, escaped for the terminal; its age in so many units."""
+    """The row of a registration, escaped; its age in that many units."""
     chosen = (each.netid, each.address, each.owner)
     return (
         str(each.program),
@@ -194,7 +194,7 @@ def duration(seconds: float, *, units: int = 2) -> str:
 
 
 def rate(per_second: float) -> str:
-    """A rate with as many digits as say something."""
+    """A rate with its significant digits."""
     return f"{per_second:.0f}" if per_second >= 100 else f"{per_second:.1f}"
 
 
@@ -207,7 +207,7 @@ def size(count: float) -> str:
 
 
 def counted(count: int, one: str, many: str = "") -> str:
-    """A number of things."""
+    """A number with its noun."""
     return f"{count} {one if count == 1 else many or one + 's'}"
 
 

@@ -1,4 +1,4 @@
-"""The command ``portmap top``: what the daemon is doing, again and again."""
+"""The command ``portmap top``: the state of the daemon, refreshed every second."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from oncrpc.daemon.control.status import CallsReport
 from oncrpc.portmap.status import Status
 
 DESCRIPTION = """\
-Shows what the port mapper of this host is doing, as 'portmap status' does, again and again, with
-the calls a second since the time before. Arrows, j and k, PgUp and PgDn scroll the registrations;
+Shows the state of the port mapper of this host as 'portmap status' does and refreshes it, with the
+calls per second since the last refresh. Arrows, j and k, PgUp and PgDn scroll the registrations;
 q quits."""
 
 FASTEST, SLOWEST = 0.1, 3600.0
-"""Seconds between two looks."""
+"""Seconds between two refreshes."""
 
 END = b"\x04"
 QUIT = frozenset({b"q", b"Q", END})
@@ -57,7 +57,7 @@ CANNOT = 1
 NEEDS_RICH = "portmap: 'portmap top' needs the package rich: pip install 'oncrpc[top]'"
 NEEDS_TERMINAL = "portmap: 'portmap top' needs a terminal; see 'portmap status'"
 Keys = Callable[[float], list[bytes]]
-"""Returns the keys that are pressed within so many seconds."""
+"""Returns the keys that are pressed within that many seconds."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -65,7 +65,7 @@ def parser() -> argparse.ArgumentParser:
     made = CommandParser(prog="portmap top", description=DESCRIPTION, add_help=False)
     made.add_argument(
         "--interval", metavar="SECONDS", type=_interval, default=1.0,
-        help="look so often instead of every second",
+        help="refresh at this interval instead of every second",
     )  # fmt: skip
     add_place(made)
     made.add_common()
@@ -73,7 +73,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Show it until the user has seen enough; the exit status."""
+    """Show the status until a key quits; returns the exit status."""
     options = parser().parse_args(arguments)
     return run("portmap top", lambda: _execute(options))
 
@@ -92,7 +92,7 @@ def _execute(options: argparse.Namespace) -> int:
         first = status_of(place)
         scroll = Scroll()
         with keyboard() as keys, screen(scroll) as show:
-            watch(
+            refresh(
                 first, lambda: status_of(place), show,
                 scroll=scroll, keys=keys, interval=options.interval,
             )  # fmt: skip
@@ -104,7 +104,7 @@ def _execute(options: argparse.Namespace) -> int:
     return RUNNING
 
 
-def watch(
+def refresh(
     status: Status,
     ask: Callable[[], Status],
     show: Callable[[Status], None],
@@ -132,7 +132,7 @@ def watch(
 
 
 def with_rates(before: Status, after: Status) -> Status:
-    """The later status with the calls a second since the earlier one, if they can be compared."""
+    """The later status with the rates since the earlier one, if they can be compared."""
     seconds = after.calls.since - before.calls.since
     counted = {(each.version, each.procedure): each.calls for each in before.calls.procedures}
     if seconds <= 0 or after.pid != before.pid or after.calls.total < before.calls.total:

@@ -10,7 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from oncrpc.cli.portmap.status import CALLS, RIGHT, call_row, called, registration_row, summary
+from oncrpc.cli.portmap.status import (
+    CALLS,
+    RIGHT,
+    call_row,
+    called,
+    registration_row,
+    summary_lines,
+)
 from oncrpc.portmap.status import Registered, Status
 
 HINT = "q quits, arrows scroll"
@@ -39,11 +46,11 @@ class Scroll:
         self.page = 1
 
     def move(self, rows: int) -> None:
-        """Scroll down by so many rows, up if negative, as far as there are rows."""
+        """Scroll down by that many rows, or up if negative, within the table."""
         self.first = min(max(self.first + rows, 0), self.last)
 
     def fit(self, total: int, page: int) -> None:
-        """Take the number of rows that there are, and that there is room for."""
+        """Take the number of rows, and how many of them fit."""
         self.page = max(page, 1)
         self.last = max(total - self.page, 0)
         self.move(0)
@@ -73,13 +80,13 @@ def picture(status: Status, scroll: Scroll, *, columns: int, lines: int) -> list
 
 
 def _head(status: Status, columns: int) -> Line:
-    head = next(summary(status))
+    head = next(summary_lines(status))
     room = columns - len(head) - len(HINT)
     return Line(f"{head}{' ' * room}{HINT}" if room >= len(GAP) else head, title=True)
 
 
 def _summary(status: Status, lines: int) -> list[Line]:
-    _, *found = summary(status)
+    _, *found = summary_lines(status)
     return [Line(text) for text in found if lines >= HIGH or text.startswith(ALWAYS)]
 
 
@@ -107,7 +114,7 @@ def _row(each: Registered) -> tuple[str, ...]:
 
 
 def fitted(heads: Sequence[str], rows: Sequence[Sequence[str]], columns: int) -> list[str]:
-    """Lines of a table, its heads first, without the columns for which there is no room."""
+    """The lines of a table, heads first, without the columns that do not fit."""
     table = [tuple(heads), *rows]
     widths = [max(map(len, cells)) for cells in zip(*table, strict=True)]
     kept = list(range(len(heads)))

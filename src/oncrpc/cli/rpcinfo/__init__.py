@@ -19,7 +19,7 @@ HOMES = {
     "portmap": "listing.mappings",
     "dump": "listing.dump",
     "watch": "watch.watch",
-    "summary": "listing.summary",
+    "summary": "listing.summarize",
     "list": "listing.addresses",
     "delete": "listing.delete",
     "statistics": "statistics.statistics",

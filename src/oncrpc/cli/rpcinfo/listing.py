@@ -70,7 +70,7 @@ async def dump(request: RpcinfoRequest) -> int:
     return 0
 
 
-async def summary(request: RpcinfoRequest) -> int:
+async def summarize(request: RpcinfoRequest) -> int:
     """``-s``: a line for each program."""
     found = summaries(await registrations(request))
     show(request, summaries_text(found), map(summary_item, found))

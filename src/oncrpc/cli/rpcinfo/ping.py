@@ -14,7 +14,7 @@ from oncrpc.addr import transports
 from oncrpc.cli.command import Failure, complain
 from oncrpc.cli.rpcinfo.listing import write_json
 from oncrpc.cli.rpcinfo.options import LARGEST, PROGRAM, RpcinfoRequest, program, version
-from oncrpc.cli.rpcinfo.reach import Reach, place_of
+from oncrpc.cli.rpcinfo.reach import Reach, split_address
 from oncrpc.cli.rpcinfo.trouble import after, of_call
 from oncrpc.errors import AddressError, CallTimeout, OncRpcError, ProgramMismatch
 from oncrpc.rpc import Procedure
@@ -70,7 +70,7 @@ async def address(request: RpcinfoRequest) -> int:
     _, prog, vers = _operands(request, 0)
     uaddr = request.address or ""
     try:
-        place_of(netid, uaddr)
+        split_address(netid, uaddr)
     except AddressError:
         raise Failure(f"{PROGRAM}: {PROGRAM}: no address for client handle") from None
     with after(PROGRAM):

@@ -140,7 +140,7 @@ class Reach:
     async def at(self, netid: str, uaddr: str, *, scope: str = "") -> SocketLink:
         """The server at a universal address; ``scope`` is the zone of a link-local one."""
         try:
-            host, port = place_of(netid, uaddr)
+            host, port = split_address(netid, uaddr)
         except AddressError as error:
             raise of_lookup(error) from None
         if scope and host.lower().startswith("fe80:"):
@@ -156,7 +156,7 @@ async def ask(link: SocketLink, procedure: Procedure[R, *A], *arguments: *A) -> 
         raise of_call(error) from None
 
 
-def place_of(netid: str, uaddr: str) -> tuple[str, int]:
+def split_address(netid: str, uaddr: str) -> tuple[str, int]:
     """Host and port of a universal address, or a path and 0.
 
     Raises:
