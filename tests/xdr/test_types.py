@@ -12,6 +12,7 @@ import pytest
 
 from oncrpc import xdr
 from oncrpc.xdr import UInt, encode
+from support.words import words
 from support.zoo import empty, flavor, link, numbered, point
 
 
@@ -102,9 +103,9 @@ class sized(xdr.OpenEnumeration):
 
 
 def test_help_shows_text_and_types() -> None:
-    text = pydoc.plain(pydoc.render_doc(undocumented))
+    text = pydoc.plain(pydoc.render_doc(undocumented)).replace("'", "")
 
-    assert "undocumented(first: 'UInt', second: 'point | None')" in text
+    assert "undocumented(first: UInt, second: point | None)" in text
     assert "Fields: first, second." in text
     assert "|  second\n |      point | None\n" in text
     assert "A place." in pydoc.plain(pydoc.render_doc(documented))
@@ -121,6 +122,23 @@ class documented:
     """A place."""
 
     first: UInt
+
+
+def test_annotations_need_not_be_strings() -> None:
+    source = """
+from typing import Optional
+from oncrpc import xdr
+
+@xdr.struct
+class lazy:
+    value: xdr.UInt
+    pair: Optional[xdr.UInt]
+"""
+    module = {"__name__": __name__}
+    exec(compile(source, "lazy.py", "exec", dont_inherit=True), module)
+    lazy: Any = module["lazy"]
+
+    assert xdr.encode(lazy, lazy(1, 2)) == words(1, 1, 2)
 
 
 def test_a_registry_keeps_a_number_without_a_name() -> None:

@@ -30,9 +30,9 @@ SPECIAL = {
     if name.startswith("__")
 } | {
     "__all__", "__builtins__", "__cached__", "__copy__", "__debug__", "__deepcopy__", "__enter__",
-    "__exit__", "__file__", "__fspath__", "__getattr__", "__match_args__", "__missing__",
-    "__orig_bases__", "__parameters__", "__weakref__",
-    "__path__", "__set_name__", "__slots__", "__xdr_arms__", "__xdr_fields__", "__xdr_rest__",
+    "__exit__", "__file__", "__firstlineno__", "__fspath__", "__getattr__", "__match_args__",
+    "__missing__", "__orig_bases__", "__parameters__", "__weakref__", "__path__", "__set_name__",
+    "__slots__", "__static_attributes__", "__xdr_arms__", "__xdr_fields__", "__xdr_rest__",
 }  # fmt: skip
 """Names with a meaning in modules, classes or objects, of Python or of ``oncrpc.xdr``."""
 

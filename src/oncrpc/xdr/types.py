@@ -33,6 +33,7 @@ void                   ``None``                                    None
 from __future__ import annotations
 
 import enum
+import sys
 from collections.abc import Mapping
 from typing import Annotated, Any, NamedTuple, TypeVar, cast, dataclass_transform
 
@@ -172,11 +173,12 @@ def struct(cls: type[T]) -> type[T]:
     Instances are frozen for the type checker only. The codec is compiled at first use. Only the
     ``rest`` of a list element has a default: None.
     """
-    names = tuple(vars(cls).get("__annotations__", ()))
+    annotations = _annotations(cls)
+    names = tuple(annotations)
     defaults = {name: vars(cls)[name] for name in names if name in vars(cls)}
     left_out = _REPLACED | defaults.keys()
     body = {key: value for key, value in vars(cls).items() if key not in left_out}
-    types = {name: str(vars(cls)["__annotations__"][name]) for name in names}
+    types = {name: str(annotation) for name, annotation in annotations.items()}
     body |= {"__slots__": types, "__match_args__": names, "__xdr_fields__": names}
     body |= {"__init__": _initializer(cls, types, defaults), "__eq__": _equal, "__hash__": _hash}
     body["__doc__"] = cls.__doc__ or f"Fields: {', '.join(names)}." if names else cls.__doc__
@@ -184,6 +186,20 @@ def struct(cls: type[T]) -> type[T]:
     made: Any = type(cls.__name__, cls.__bases__, body)
     made.__qualname__ = cls.__qualname__
     return cast(type[T], made)
+
+
+def _annotations(cls: type) -> Mapping[str, object]:
+    """The annotations of the class itself, in order.
+
+    Since Python 3.14 they are evaluated when first read, unless the module has strings of them
+    (``from __future__ import annotations``); they may name classes that come later.
+    """
+    found: Mapping[str, object] | None = vars(cls).get("__annotations__")
+    if found is None and sys.version_info >= (3, 14):
+        import annotationlib
+
+        return annotationlib.get_annotations(cls, format=annotationlib.Format.FORWARDREF)
+    return found or {}
 
 
 @dataclass_transform(frozen_default=True)
