@@ -255,7 +255,7 @@ REBOUND = HERE + "test_only_configured_addresses_are_served"
 FORWARDED = HERE + "test_forwarded_replies_go_to_who_asked"
 PLANTED = HERE + "test_planted_files_are_neither_read_nor_written"
 STARVED = HERE + "test_without_descriptors_the_daemon_neither_spins_nor_ends"
-LISTED = CLIENT + "test_long_strings_of_a_server_are_shown_cut_and_printable"
+LISTED = CLIENT + "test_long_server_strings_are_cut_and_printable"
 SUMMED = CLIENT + "test_very_many_versions_of_a_server_are_listed"
 ICMP = FORGED + "test_client_survives_a_flood_of_icmp_errors"
 
