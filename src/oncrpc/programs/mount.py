@@ -91,7 +91,7 @@ groups = Annotated[list[groupnode], xdr.linked]
 
 @xdr.struct
 class exportnode:
-    """A directory that is exported, and to whom; to all if the list is empty."""
+    """An exported directory, and the hosts that may mount it; all of them if the list is empty."""
 
     ex_dir: dirpath
     ex_groups: groups
@@ -103,7 +103,7 @@ exports = Annotated[list[exportnode], xdr.linked]
 
 @xdr.struct
 class ppathcnf:
-    """What POSIX's pathconf says of a directory (version 2)."""
+    """The limits of a directory, as POSIX's pathconf has them (version 2)."""
 
     pc_link_max: Int
     pc_max_canon: Int
@@ -153,7 +153,7 @@ class MOUNTVERS(Version, prog=MOUNTPROG, vers=1):
             await self.call(MOUNTVERS.MOUNTPROC_UMNTALL)
 
         async def MOUNTPROC_EXPORT(self) -> list[exportnode]:
-            """The directories that are exported, and to whom."""
+            """The exported directories, and the hosts that may mount them."""
             return await self.call(MOUNTVERS.MOUNTPROC_EXPORT)
 
         async def MOUNTPROC_EXPORTALL(self) -> list[exportnode]:
@@ -186,7 +186,7 @@ class MOUNTVERS(Version, prog=MOUNTPROG, vers=1):
             self.call(MOUNTVERS.MOUNTPROC_UMNTALL)
 
         def MOUNTPROC_EXPORT(self) -> list[exportnode]:
-            """The directories that are exported, and to whom."""
+            """The exported directories, and the hosts that may mount them."""
             return self.call(MOUNTVERS.MOUNTPROC_EXPORT)
 
         def MOUNTPROC_EXPORTALL(self) -> list[exportnode]:
@@ -217,7 +217,7 @@ class MOUNTVERS(Version, prog=MOUNTPROG, vers=1):
             raise ProcedureUnavailable
 
         def MOUNTPROC_EXPORT(self, call: Call) -> Answer[list[exportnode]]:
-            """The directories that are exported, and to whom."""
+            """The exported directories, and the hosts that may mount them."""
             raise ProcedureUnavailable
 
         def MOUNTPROC_EXPORTALL(self, call: Call) -> Answer[list[exportnode]]:
@@ -263,7 +263,7 @@ class MOUNTVERS_POSIX(Version, prog=MOUNTPROG, vers=2):
             await self.call(MOUNTVERS_POSIX.MOUNTPROC_UMNTALL)
 
         async def MOUNTPROC_EXPORT(self) -> list[exportnode]:
-            """The directories that are exported, and to whom."""
+            """The exported directories, and the hosts that may mount them."""
             return await self.call(MOUNTVERS_POSIX.MOUNTPROC_EXPORT)
 
         async def MOUNTPROC_EXPORTALL(self) -> list[exportnode]:
@@ -271,7 +271,7 @@ class MOUNTVERS_POSIX(Version, prog=MOUNTPROG, vers=2):
             return await self.call(MOUNTVERS_POSIX.MOUNTPROC_EXPORTALL)
 
         async def MOUNTPROC_PATHCONF(self, arg: bytes) -> ppathcnf:
-            """What POSIX's pathconf says of a directory."""
+            """The limits of a directory, as POSIX's pathconf has them."""
             return await self.call(MOUNTVERS_POSIX.MOUNTPROC_PATHCONF, arg)
 
     class SyncClient(rpc.SyncClient):
@@ -300,7 +300,7 @@ class MOUNTVERS_POSIX(Version, prog=MOUNTPROG, vers=2):
             self.call(MOUNTVERS_POSIX.MOUNTPROC_UMNTALL)
 
         def MOUNTPROC_EXPORT(self) -> list[exportnode]:
-            """The directories that are exported, and to whom."""
+            """The exported directories, and the hosts that may mount them."""
             return self.call(MOUNTVERS_POSIX.MOUNTPROC_EXPORT)
 
         def MOUNTPROC_EXPORTALL(self) -> list[exportnode]:
@@ -308,7 +308,7 @@ class MOUNTVERS_POSIX(Version, prog=MOUNTPROG, vers=2):
             return self.call(MOUNTVERS_POSIX.MOUNTPROC_EXPORTALL)
 
         def MOUNTPROC_PATHCONF(self, arg: bytes) -> ppathcnf:
-            """What POSIX's pathconf says of a directory."""
+            """The limits of a directory, as POSIX's pathconf has them."""
             return self.call(MOUNTVERS_POSIX.MOUNTPROC_PATHCONF, arg)
 
     class Service(rpc.Service):
@@ -335,7 +335,7 @@ class MOUNTVERS_POSIX(Version, prog=MOUNTPROG, vers=2):
             raise ProcedureUnavailable
 
         def MOUNTPROC_EXPORT(self, call: Call) -> Answer[list[exportnode]]:
-            """The directories that are exported, and to whom."""
+            """The exported directories, and the hosts that may mount them."""
             raise ProcedureUnavailable
 
         def MOUNTPROC_EXPORTALL(self, call: Call) -> Answer[list[exportnode]]:
@@ -343,7 +343,7 @@ class MOUNTVERS_POSIX(Version, prog=MOUNTPROG, vers=2):
             raise ProcedureUnavailable
 
         def MOUNTPROC_PATHCONF(self, call: Call, arg: bytes) -> Answer[ppathcnf]:
-            """What POSIX's pathconf says of a directory."""
+            """The limits of a directory, as POSIX's pathconf has them."""
             raise ProcedureUnavailable
 
 
@@ -383,7 +383,7 @@ class MOUNT_V3(Version, prog=MOUNTPROG, vers=3):
             await self.call(MOUNT_V3.MOUNTPROC3_UMNTALL)
 
         async def MOUNTPROC3_EXPORT(self) -> list[exportnode]:
-            """The directories that are exported, and to whom."""
+            """The exported directories, and the hosts that may mount them."""
             return await self.call(MOUNT_V3.MOUNTPROC3_EXPORT)
 
     class SyncClient(rpc.SyncClient):
@@ -412,7 +412,7 @@ class MOUNT_V3(Version, prog=MOUNTPROG, vers=3):
             self.call(MOUNT_V3.MOUNTPROC3_UMNTALL)
 
         def MOUNTPROC3_EXPORT(self) -> list[exportnode]:
-            """The directories that are exported, and to whom."""
+            """The exported directories, and the hosts that may mount them."""
             return self.call(MOUNT_V3.MOUNTPROC3_EXPORT)
 
     class Service(rpc.Service):
@@ -439,5 +439,5 @@ class MOUNT_V3(Version, prog=MOUNTPROG, vers=3):
             raise ProcedureUnavailable
 
         def MOUNTPROC3_EXPORT(self, call: Call) -> Answer[list[exportnode]]:
-            """The directories that are exported, and to whom."""
+            """The exported directories, and the hosts that may mount them."""
             raise ProcedureUnavailable

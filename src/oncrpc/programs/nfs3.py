@@ -146,7 +146,7 @@ class post_op_attr:
 
 @xdr.struct
 class wcc_attr:
-    """What tells whether a file was changed by others."""
+    """Attributes that show whether others changed a file."""
 
     size: size3
     mtime: nfstime3
@@ -259,7 +259,7 @@ class GETATTR3res:
 
 @xdr.union({True: nfstime3, False: None})
 class sattrguard3:
-    """Set only if the file's ctime is still this."""
+    """The attributes are set only if this is the file's ctime."""
 
     check: Bool
     body: nfstime3 | None
@@ -383,7 +383,7 @@ class READ3res:
 
 
 class stable_how(xdr.Enumeration):
-    """How safe data is to be before the server answers."""
+    """Where data must be stored before the server answers."""
 
     UNSTABLE = 0
     DATA_SYNC = 1
@@ -419,7 +419,7 @@ class WRITE3res:
 
 
 class createmode3(xdr.Enumeration):
-    """What to do if the file exists."""
+    """How a file is created: what happens if it exists."""
 
     UNCHECKED = 0
     GUARDED = 1
@@ -706,7 +706,7 @@ class READDIRPLUS3args:
 
 @xdr.struct
 class entryplus3:
-    """An entry of a directory, with what LOOKUP would say of it."""
+    """An entry of a directory, with the result that LOOKUP would give."""
 
     fileid: fileid3
     name: filename3

@@ -53,7 +53,7 @@ class nlm4_stats(xdr.Enumeration):
 
 
 class fsh_mode(xdr.Enumeration):
-    """What a DOS share denies to others."""
+    """The access that a DOS share denies to others."""
 
     fsm_DN = 0  # nothing
     fsm_DR = 1  # reading
@@ -62,7 +62,7 @@ class fsh_mode(xdr.Enumeration):
 
 
 class fsh_access(xdr.Enumeration):
-    """What a DOS share is for."""
+    """The access that a DOS share allows."""
 
     fsa_NONE = 0
     fsa_R = 1  # reading
@@ -72,7 +72,7 @@ class fsh_access(xdr.Enumeration):
 
 @xdr.struct
 class nlm_holder:
-    """Who holds a lock, and of which bytes."""
+    """The holder of a lock, and the bytes that it covers."""
 
     exclusive: Bool
     svid: Int  # the process
@@ -182,7 +182,7 @@ class nlm_notify:
 
 @xdr.struct
 class nlm4_holder:
-    """Who holds a lock, and of which bytes."""
+    """The holder of a lock, and the bytes that it covers."""
 
     exclusive: Bool
     svid: Int  # the process
@@ -320,7 +320,7 @@ class NLM_VERS(Version, prog=NLM_PROG, vers=1):
             await self.call(NLM_VERS.NLM_NULL)
 
         async def NLM_TEST(self, arg: nlm_testargs) -> nlm_testres:
-            """Whether a lock would be granted."""
+            """Test whether a lock would be granted."""
             return await self.call(NLM_VERS.NLM_TEST, arg)
 
         async def NLM_LOCK(self, arg: nlm_lockargs) -> nlm_res:
@@ -340,7 +340,7 @@ class NLM_VERS(Version, prog=NLM_PROG, vers=1):
             return await self.call(NLM_VERS.NLM_GRANTED, arg)
 
         async def NLM_TEST_MSG(self, arg: nlm_testargs) -> None:
-            """Whether a lock would be granted."""
+            """Test whether a lock would be granted."""
             await self.call(NLM_VERS.NLM_TEST_MSG, arg)
 
         async def NLM_LOCK_MSG(self, arg: nlm_lockargs) -> None:
@@ -389,7 +389,7 @@ class NLM_VERS(Version, prog=NLM_PROG, vers=1):
             self.call(NLM_VERS.NLM_NULL)
 
         def NLM_TEST(self, arg: nlm_testargs) -> nlm_testres:
-            """Whether a lock would be granted."""
+            """Test whether a lock would be granted."""
             return self.call(NLM_VERS.NLM_TEST, arg)
 
         def NLM_LOCK(self, arg: nlm_lockargs) -> nlm_res:
@@ -409,7 +409,7 @@ class NLM_VERS(Version, prog=NLM_PROG, vers=1):
             return self.call(NLM_VERS.NLM_GRANTED, arg)
 
         def NLM_TEST_MSG(self, arg: nlm_testargs) -> None:
-            """Whether a lock would be granted."""
+            """Test whether a lock would be granted."""
             self.call(NLM_VERS.NLM_TEST_MSG, arg)
 
         def NLM_LOCK_MSG(self, arg: nlm_lockargs) -> None:
@@ -456,7 +456,7 @@ class NLM_VERS(Version, prog=NLM_PROG, vers=1):
             return None
 
         def NLM_TEST(self, call: Call, arg: nlm_testargs) -> Answer[nlm_testres]:
-            """Whether a lock would be granted."""
+            """Test whether a lock would be granted."""
             raise ProcedureUnavailable
 
         def NLM_LOCK(self, call: Call, arg: nlm_lockargs) -> Answer[nlm_res]:
@@ -476,7 +476,7 @@ class NLM_VERS(Version, prog=NLM_PROG, vers=1):
             raise ProcedureUnavailable
 
         def NLM_TEST_MSG(self, call: Call, arg: nlm_testargs) -> Answer[None]:
-            """Whether a lock would be granted."""
+            """Test whether a lock would be granted."""
             raise ProcedureUnavailable
 
         def NLM_LOCK_MSG(self, call: Call, arg: nlm_lockargs) -> Answer[None]:
@@ -546,7 +546,7 @@ class NLM_VERS2(Version, prog=NLM_PROG, vers=2):
             await self.call(NLM_VERS2.NLM_NULL)
 
         async def NLM_TEST(self, arg: nlm_testargs) -> nlm_testres:
-            """Whether a lock would be granted."""
+            """Test whether a lock would be granted."""
             return await self.call(NLM_VERS2.NLM_TEST, arg)
 
         async def NLM_LOCK(self, arg: nlm_lockargs) -> nlm_res:
@@ -566,7 +566,7 @@ class NLM_VERS2(Version, prog=NLM_PROG, vers=2):
             return await self.call(NLM_VERS2.NLM_GRANTED, arg)
 
         async def NLM_TEST_MSG(self, arg: nlm_testargs) -> None:
-            """Whether a lock would be granted."""
+            """Test whether a lock would be granted."""
             await self.call(NLM_VERS2.NLM_TEST_MSG, arg)
 
         async def NLM_LOCK_MSG(self, arg: nlm_lockargs) -> None:
@@ -615,7 +615,7 @@ class NLM_VERS2(Version, prog=NLM_PROG, vers=2):
             self.call(NLM_VERS2.NLM_NULL)
 
         def NLM_TEST(self, arg: nlm_testargs) -> nlm_testres:
-            """Whether a lock would be granted."""
+            """Test whether a lock would be granted."""
             return self.call(NLM_VERS2.NLM_TEST, arg)
 
         def NLM_LOCK(self, arg: nlm_lockargs) -> nlm_res:
@@ -635,7 +635,7 @@ class NLM_VERS2(Version, prog=NLM_PROG, vers=2):
             return self.call(NLM_VERS2.NLM_GRANTED, arg)
 
         def NLM_TEST_MSG(self, arg: nlm_testargs) -> None:
-            """Whether a lock would be granted."""
+            """Test whether a lock would be granted."""
             self.call(NLM_VERS2.NLM_TEST_MSG, arg)
 
         def NLM_LOCK_MSG(self, arg: nlm_lockargs) -> None:
@@ -682,7 +682,7 @@ class NLM_VERS2(Version, prog=NLM_PROG, vers=2):
             return None
 
         def NLM_TEST(self, call: Call, arg: nlm_testargs) -> Answer[nlm_testres]:
-            """Whether a lock would be granted."""
+            """Test whether a lock would be granted."""
             raise ProcedureUnavailable
 
         def NLM_LOCK(self, call: Call, arg: nlm_lockargs) -> Answer[nlm_res]:
@@ -702,7 +702,7 @@ class NLM_VERS2(Version, prog=NLM_PROG, vers=2):
             raise ProcedureUnavailable
 
         def NLM_TEST_MSG(self, call: Call, arg: nlm_testargs) -> Answer[None]:
-            """Whether a lock would be granted."""
+            """Test whether a lock would be granted."""
             raise ProcedureUnavailable
 
         def NLM_LOCK_MSG(self, call: Call, arg: nlm_lockargs) -> Answer[None]:
@@ -776,7 +776,7 @@ class NLM_VERSX(Version, prog=NLM_PROG, vers=3):
             await self.call(NLM_VERSX.NLM_NULL)
 
         async def NLM_TEST(self, arg: nlm_testargs) -> nlm_testres:
-            """Whether a lock would be granted."""
+            """Test whether a lock would be granted."""
             return await self.call(NLM_VERSX.NLM_TEST, arg)
 
         async def NLM_LOCK(self, arg: nlm_lockargs) -> nlm_res:
@@ -796,7 +796,7 @@ class NLM_VERSX(Version, prog=NLM_PROG, vers=3):
             return await self.call(NLM_VERSX.NLM_GRANTED, arg)
 
         async def NLM_TEST_MSG(self, arg: nlm_testargs) -> None:
-            """Whether a lock would be granted."""
+            """Test whether a lock would be granted."""
             await self.call(NLM_VERSX.NLM_TEST_MSG, arg)
 
         async def NLM_LOCK_MSG(self, arg: nlm_lockargs) -> None:
@@ -861,7 +861,7 @@ class NLM_VERSX(Version, prog=NLM_PROG, vers=3):
             self.call(NLM_VERSX.NLM_NULL)
 
         def NLM_TEST(self, arg: nlm_testargs) -> nlm_testres:
-            """Whether a lock would be granted."""
+            """Test whether a lock would be granted."""
             return self.call(NLM_VERSX.NLM_TEST, arg)
 
         def NLM_LOCK(self, arg: nlm_lockargs) -> nlm_res:
@@ -881,7 +881,7 @@ class NLM_VERSX(Version, prog=NLM_PROG, vers=3):
             return self.call(NLM_VERSX.NLM_GRANTED, arg)
 
         def NLM_TEST_MSG(self, arg: nlm_testargs) -> None:
-            """Whether a lock would be granted."""
+            """Test whether a lock would be granted."""
             self.call(NLM_VERSX.NLM_TEST_MSG, arg)
 
         def NLM_LOCK_MSG(self, arg: nlm_lockargs) -> None:
@@ -944,7 +944,7 @@ class NLM_VERSX(Version, prog=NLM_PROG, vers=3):
             return None
 
         def NLM_TEST(self, call: Call, arg: nlm_testargs) -> Answer[nlm_testres]:
-            """Whether a lock would be granted."""
+            """Test whether a lock would be granted."""
             raise ProcedureUnavailable
 
         def NLM_LOCK(self, call: Call, arg: nlm_lockargs) -> Answer[nlm_res]:
@@ -964,7 +964,7 @@ class NLM_VERSX(Version, prog=NLM_PROG, vers=3):
             raise ProcedureUnavailable
 
         def NLM_TEST_MSG(self, call: Call, arg: nlm_testargs) -> Answer[None]:
-            """Whether a lock would be granted."""
+            """Test whether a lock would be granted."""
             raise ProcedureUnavailable
 
         def NLM_LOCK_MSG(self, call: Call, arg: nlm_lockargs) -> Answer[None]:
@@ -1062,7 +1062,7 @@ class NLM4_VERS(Version, prog=NLM_PROG, vers=4):
             await self.call(NLM4_VERS.NLMPROC4_NULL)
 
         async def NLMPROC4_TEST(self, arg: nlm4_testargs) -> nlm4_testres:
-            """Whether a lock would be granted."""
+            """Test whether a lock would be granted."""
             return await self.call(NLM4_VERS.NLMPROC4_TEST, arg)
 
         async def NLMPROC4_LOCK(self, arg: nlm4_lockargs) -> nlm4_res:
@@ -1082,7 +1082,7 @@ class NLM4_VERS(Version, prog=NLM_PROG, vers=4):
             return await self.call(NLM4_VERS.NLMPROC4_GRANTED, arg)
 
         async def NLMPROC4_TEST_MSG(self, arg: nlm4_testargs) -> None:
-            """Whether a lock would be granted."""
+            """Test whether a lock would be granted."""
             await self.call(NLM4_VERS.NLMPROC4_TEST_MSG, arg)
 
         async def NLMPROC4_LOCK_MSG(self, arg: nlm4_lockargs) -> None:
@@ -1147,7 +1147,7 @@ class NLM4_VERS(Version, prog=NLM_PROG, vers=4):
             self.call(NLM4_VERS.NLMPROC4_NULL)
 
         def NLMPROC4_TEST(self, arg: nlm4_testargs) -> nlm4_testres:
-            """Whether a lock would be granted."""
+            """Test whether a lock would be granted."""
             return self.call(NLM4_VERS.NLMPROC4_TEST, arg)
 
         def NLMPROC4_LOCK(self, arg: nlm4_lockargs) -> nlm4_res:
@@ -1167,7 +1167,7 @@ class NLM4_VERS(Version, prog=NLM_PROG, vers=4):
             return self.call(NLM4_VERS.NLMPROC4_GRANTED, arg)
 
         def NLMPROC4_TEST_MSG(self, arg: nlm4_testargs) -> None:
-            """Whether a lock would be granted."""
+            """Test whether a lock would be granted."""
             self.call(NLM4_VERS.NLMPROC4_TEST_MSG, arg)
 
         def NLMPROC4_LOCK_MSG(self, arg: nlm4_lockargs) -> None:
@@ -1230,7 +1230,7 @@ class NLM4_VERS(Version, prog=NLM_PROG, vers=4):
             return None
 
         def NLMPROC4_TEST(self, call: Call, arg: nlm4_testargs) -> Answer[nlm4_testres]:
-            """Whether a lock would be granted."""
+            """Test whether a lock would be granted."""
             raise ProcedureUnavailable
 
         def NLMPROC4_LOCK(self, call: Call, arg: nlm4_lockargs) -> Answer[nlm4_res]:
@@ -1250,7 +1250,7 @@ class NLM4_VERS(Version, prog=NLM_PROG, vers=4):
             raise ProcedureUnavailable
 
         def NLMPROC4_TEST_MSG(self, call: Call, arg: nlm4_testargs) -> Answer[None]:
-            """Whether a lock would be granted."""
+            """Test whether a lock would be granted."""
             raise ProcedureUnavailable
 
         def NLMPROC4_LOCK_MSG(self, call: Call, arg: nlm4_lockargs) -> Answer[None]:

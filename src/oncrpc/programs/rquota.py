@@ -20,7 +20,7 @@ RQUOTAPROG = 100011
 
 @xdr.struct
 class rquota:
-    """Limits are in blocks of rq_bsize bytes; a limit of 0 is none."""
+    """Limits are in blocks of rq_bsize bytes; 0 stands for no limit."""
 
     rq_bsize: Int
     rq_active: Bool

@@ -42,7 +42,7 @@ _my_id = my_id
 
 @xdr.struct
 class mon_id:
-    """A host to be watched, and for whom."""
+    """A host to be watched, and the program to be notified."""
 
     mon_name: Annotated[bytes, xdr.string(SM_MAXSTRLEN)]
     my_id: _my_id
@@ -61,7 +61,7 @@ class mon:
 
 @xdr.struct
 class stat_chge:
-    """What SM_NOTIFY tells."""
+    """The argument of SM_NOTIFY."""
 
     mon_name: Annotated[bytes, xdr.string(SM_MAXSTRLEN)]
     state: Int
@@ -115,7 +115,7 @@ class SM_VERS(Version, prog=SM_PROG, vers=1):
             await self.call(SM_VERS.SM_NULL)
 
         async def SM_STAT(self, arg: sm_name) -> sm_stat_res:
-            """Whether a host can be watched."""
+            """Test whether a host can be watched."""
             return await self.call(SM_VERS.SM_STAT, arg)
 
         async def SM_MON(self, arg: mon) -> sm_stat_res:
@@ -131,11 +131,11 @@ class SM_VERS(Version, prog=SM_PROG, vers=1):
             return await self.call(SM_VERS.SM_UNMON_ALL, arg)
 
         async def SM_SIMU_CRASH(self) -> None:
-            """Act as after a crash: a new state, and everybody is told."""
+            """Act as after a crash: take a new state and notify every host."""
             await self.call(SM_VERS.SM_SIMU_CRASH)
 
         async def SM_NOTIFY(self, arg: stat_chge) -> None:
-            """A host tells that its state has changed."""
+            """Notify that the state of a host has changed."""
             await self.call(SM_VERS.SM_NOTIFY, arg)
 
     class SyncClient(rpc.SyncClient):
@@ -148,7 +148,7 @@ class SM_VERS(Version, prog=SM_PROG, vers=1):
             self.call(SM_VERS.SM_NULL)
 
         def SM_STAT(self, arg: sm_name) -> sm_stat_res:
-            """Whether a host can be watched."""
+            """Test whether a host can be watched."""
             return self.call(SM_VERS.SM_STAT, arg)
 
         def SM_MON(self, arg: mon) -> sm_stat_res:
@@ -164,11 +164,11 @@ class SM_VERS(Version, prog=SM_PROG, vers=1):
             return self.call(SM_VERS.SM_UNMON_ALL, arg)
 
         def SM_SIMU_CRASH(self) -> None:
-            """Act as after a crash: a new state, and everybody is told."""
+            """Act as after a crash: take a new state and notify every host."""
             self.call(SM_VERS.SM_SIMU_CRASH)
 
         def SM_NOTIFY(self, arg: stat_chge) -> None:
-            """A host tells that its state has changed."""
+            """Notify that the state of a host has changed."""
             self.call(SM_VERS.SM_NOTIFY, arg)
 
     class Service(rpc.Service):
@@ -179,7 +179,7 @@ class SM_VERS(Version, prog=SM_PROG, vers=1):
             return None
 
         def SM_STAT(self, call: Call, arg: sm_name) -> Answer[sm_stat_res]:
-            """Whether a host can be watched."""
+            """Test whether a host can be watched."""
             raise ProcedureUnavailable
 
         def SM_MON(self, call: Call, arg: mon) -> Answer[sm_stat_res]:
@@ -195,9 +195,9 @@ class SM_VERS(Version, prog=SM_PROG, vers=1):
             raise ProcedureUnavailable
 
         def SM_SIMU_CRASH(self, call: Call) -> Answer[None]:
-            """Act as after a crash: a new state, and everybody is told."""
+            """Act as after a crash: take a new state and notify every host."""
             raise ProcedureUnavailable
 
         def SM_NOTIFY(self, call: Call, arg: stat_chge) -> Answer[None]:
-            """A host tells that its state has changed."""
+            """Notify that the state of a host has changed."""
             raise ProcedureUnavailable

@@ -51,10 +51,10 @@ class reply_stat(xdr.Enumeration):
 
 
 class accept_stat(xdr.Enumeration):
-    """What became of a call that was accepted."""
+    """The outcome of a call that was accepted."""
 
     SUCCESS = 0  # the results follow
-    PROG_UNAVAIL = 1  # nobody serves the program
+    PROG_UNAVAIL = 1  # the program is not served
     PROG_MISMATCH = 2  # the program is there, in other versions
     PROC_UNAVAIL = 3  # the version has no such procedure
     GARBAGE_ARGS = 4  # the arguments cannot be decoded
