@@ -140,7 +140,7 @@ class Application(Generic[C]):
 
     def calls(self) -> Counts:
         """The calls so far, a list for each of ``versions``, by procedure number."""
-        return self.counts.totals()
+        return self.counts.totals(self.replies)
 
     def logs_outcome(self, call: Call) -> bool:  # noqa: ARG002  # likewise
         """Whether the application itself logs this call, once it knows the outcome."""

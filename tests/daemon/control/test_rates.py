@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from oncrpc.daemon.control.rates import EVERY, MAX_SAMPLES, Rates
+from oncrpc.daemon.control.rates import EVERY, MAX_SAMPLES, CallCounts, Rates
+from oncrpc.rpc import Caller
+from oncrpc.rpc.dispatch import Dispatcher
+from oncrpc.rpc.reply_cache import CacheableReply, ReplyCache
 from oncrpc.testing import ManualClock
+from support.echo import ECHO_V1
+from support.ledger import Ledger, asks
 from support.loops import run_by, settle
 
 
@@ -56,3 +61,18 @@ def test_once_it_is_closed_nothing_is_sampled() -> None:
     run_by(made.clock, scenario())
 
     assert made.rates.lately()[0] == EVERY
+
+
+def test_totals_have_calls_answered_from_the_cache() -> None:
+    counts, ledger = CallCounts([ECHO_V1]), Ledger()
+    cache = ReplyCache(ledger)
+    dispatcher = Dispatcher([ledger], clock=ManualClock(), before=counts.count, reply_cache=cache)
+    caller = Caller("udp", ("192.0.2.1", 700, 0), datagram=True)
+    reply = dispatcher.handle(asks(1), caller)
+    assert isinstance(reply, CacheableReply)
+    kept = cache.keep("udp", asks(1), reply, reply.counters)
+    assert kept is not None
+
+    kept.hits += 4
+
+    assert counts.totals(cache)[0][ECHO_V1.ECHO.number] == 5

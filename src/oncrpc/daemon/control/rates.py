@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from oncrpc.rpc import Call, Version
-from oncrpc.rpc.reply_cache import CallCounter
+from oncrpc.rpc.reply_cache import CallCounter, ReplyCache
 
 EVERY = 5.0
 """Seconds between two samples."""
@@ -34,8 +34,10 @@ class CallCounts:
         """Count one call; a call that is answered from the reply cache is counted there."""
         call.count(self._rows[call.procedure.version][call.procedure.number])
 
-    def totals(self) -> Counts:
-        """The calls so far."""
+    def totals(self, reply_cache: ReplyCache | None) -> Counts:
+        """The calls so far, with those that were answered from the reply cache."""
+        if reply_cache is not None:
+            reply_cache.settle()
         return [[counter.count for counter in row] for row in self._rows.values()]
 
 
