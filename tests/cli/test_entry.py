@@ -50,7 +50,7 @@ def test_every_script_begins_here(name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_ctrl_c_ends_a_command_that_is_still_loading_without_a_word(name: str) -> None:
+def test_ctrl_c_while_loading_is_quiet(name: str) -> None:
     command = [sys.executable, "-c", INTERRUPTED_WHILE_LOADING, name]
 
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -83,7 +83,7 @@ def test_once_loaded_ctrl_c_is_pythons_again(name: str, monkeypatch: pytest.Monk
     assert handlers == [before]
 
 
-def test_the_collector_leaves_alone_what_is_loaded_and_works_on(
+def test_loaded_modules_are_frozen_for_the_collector(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def main() -> int:
