@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from oncrpc.daemon.install.files import SOURCES, install, rendered
+from oncrpc.daemon.install.files import rendered, write_files
+from oncrpc.portmap.product import PRODUCT
 from support.hosts import PORTMAP, Host, finished
 from support.namespace import PYTHON, PortMapper, end, environment, need
 
@@ -17,7 +18,7 @@ pytestmark = [pytest.mark.interop, pytest.mark.slow]
 
 PACKAGING = Path(__file__).parents[2] / "packaging"
 C_RPCBIND = PortMapper(("rpcbind", "-f"), needs="rpcbind")
-USERS, FOLDERS = (Path(source.path).name for source in SOURCES["systemd"][2:])
+USERS, FOLDERS = (Path(source.path).name for source in PRODUCT.templates["systemd"][2:])
 EXPOSURE = 3.0
 """What systemd says of a unit that nobody has hardened is 9.6."""
 
@@ -32,7 +33,7 @@ def host() -> Iterator[Host]:
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A root folder for which the service was written."""
-    install(str(tmp_path), list(rendered("systemd", "/usr/bin/env")))
+    write_files(str(tmp_path), list(rendered(PRODUCT, "systemd", "/usr/bin/env")))
     return tmp_path
 
 

@@ -13,7 +13,13 @@ from oncrpc.daemon.log.setup import FILTERED
 @pytest.fixture
 def loggers() -> Iterator[None]:
     """The loggers are as before when the test has ended."""
-    names = ("oncrpc", "oncrpc.calls", "oncrpc.access", "oncrpc.config", *FILTERED)
+    names = (
+        "oncrpc",
+        "oncrpc.calls",
+        "oncrpc.access",
+        "oncrpc.config",
+        *(f"oncrpc.{name}" for name in (*FILTERED, "portmap")),
+    )
     kept = []
     for name in names:
         logger = logging.getLogger(name)

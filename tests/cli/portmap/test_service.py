@@ -12,8 +12,9 @@ import pytest
 
 from oncrpc.cli import portmap
 from oncrpc.cli.portmap.service import HIDDEN, SAFE, main
-from oncrpc.daemon.install.files import RECORD, SOURCES
+from oncrpc.daemon.install.files import RECORD
 from oncrpc.daemon.install.init import SYSTEMD_RUNS, Host
+from oncrpc.portmap.product import PRODUCT
 
 CONFLICT = "Id=rpcbind.socket\nActiveState=active\nUnitFileState=enabled\n"
 NO_CONFLICT = "Id=portmap.socket\nActiveState=inactive\nUnitFileState=\n"
@@ -47,7 +48,7 @@ class FakeHost:
     def __call__(self, *arguments: str) -> int:
         """Run ``portmap service`` on it."""
         which = lambda name: name if name in self.programs else None  # noqa: E731
-        return main(arguments, Host(self.run, which, str(self.root)))
+        return main(arguments, Host(PRODUCT, self.run, which, str(self.root)))
 
     def install(self, *arguments: str) -> int:
         return self("install", "--program", str(self.program), *arguments)
@@ -153,12 +154,12 @@ def test_files_of_others_are_not_overwritten(
 
     assert host.content("/etc/init.d/portmap") == "theirs"
     assert capsys.readouterr().err == (
-        f"portmap: {host.root}/etc/init.d/portmap is there, and not as 'portmap service install'"
-        " wrote it; move it away\n"
+        f"portmap: {host.root}/etc/init.d/portmap exists, and was not written by"
+        " 'service install'; move it away\n"
     )
 
 
-@pytest.mark.parametrize("boot", [FakeHost.boot_systemd, lambda _: None], ids=SOURCES)
+@pytest.mark.parametrize("boot", [FakeHost.boot_systemd, lambda _: None], ids=PRODUCT.templates)
 def test_packaged_service_is_not_installed_again(
     host: FakeHost, capsys: pytest.CaptureFixture[str], boot: Callable[[FakeHost], None]
 ) -> None:
@@ -172,7 +173,7 @@ def test_packaged_service_is_not_installed_again(
     assert "a package has already installed the service" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("init", SOURCES)
+@pytest.mark.parametrize("init", PRODUCT.templates)
 def test_root_folder_gets_files_only(host: FakeHost, tmp_path: Path, init: str) -> None:
     into = tmp_path / "package"
     into.mkdir()
@@ -181,7 +182,7 @@ def test_root_folder_gets_files_only(host: FakeHost, tmp_path: Path, init: str) 
     written = {f"/{path.relative_to(into)}" for path in into.rglob("*") if path.is_file()}
     assert host("uninstall", "--root", str(into)) == 0
 
-    assert written == {RECORD, *(source.path for source in SOURCES[init])}
+    assert written == {RECORD, *(source.path for source in PRODUCT.templates[init])}
     assert list(into.iterdir()) == []
     assert host.ran == []
 

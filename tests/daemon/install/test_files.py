@@ -8,16 +8,15 @@ from pathlib import Path
 import pytest
 
 from oncrpc.daemon.install.files import (
-    PROGRAM,
     RECORD,
-    SOURCES,
     FilesError,
     HostFile,
-    install,
     read_record,
+    remove_files,
     rendered,
-    uninstall,
+    write_files,
 )
+from oncrpc.portmap.product import PRODUCT
 
 PACKAGING = Path(__file__).parents[3] / "packaging"
 FILES = [HostFile("/etc/a/b/one", b"1", 0o644), HostFile("/etc/two", b"2", 0o755)]
@@ -34,7 +33,7 @@ def everything(root: Path) -> set[str]:
 
 
 def test_files_are_written_with_their_modes(root: Path) -> None:
-    install(str(root), FILES)
+    write_files(str(root), FILES)
 
     assert (root / "etc/a/b/one").read_bytes() == b"1"
     assert (root / "etc/two").stat().st_mode & 0o7777 == 0o755
@@ -43,9 +42,9 @@ def test_files_are_written_with_their_modes(root: Path) -> None:
 
 def test_uninstall_leaves_the_folder_as_it_was(root: Path) -> None:
     before = everything(root)
-    install(str(root), FILES)
+    write_files(str(root), FILES)
 
-    removed = uninstall(str(root))
+    removed = remove_files(str(root))
 
     assert removed == (["/etc/a/b/one", "/etc/two"], [])
     assert everything(root) == before
@@ -53,11 +52,11 @@ def test_uninstall_leaves_the_folder_as_it_was(root: Path) -> None:
 
 def test_a_root_folder_that_is_not_there_is_made(root: Path) -> None:
     before = everything(root)
-    install(str(root / "new"), FILES)
+    write_files(str(root / "new"), FILES)
 
     assert (root / "new/etc/a/b/one").read_bytes() == b"1"
 
-    uninstall(str(root / "new"))
+    remove_files(str(root / "new"))
     assert everything(root) == before
 
 
@@ -66,14 +65,14 @@ def test_a_root_folder_that_cannot_be_made_is_one_line(root: Path, name: str) ->
     (root / "file").touch()
 
     with pytest.raises(FilesError, match=rf"^cannot write {root}/{name}/?.*: [^\n]*$"):
-        install(str(root / name), FILES)
+        write_files(str(root / name), FILES)
 
 
 def test_a_folder_that_somebody_uses_by_now_stays(root: Path) -> None:
-    install(str(root), FILES)
+    write_files(str(root), FILES)
     (root / "etc/a/other").touch()
 
-    uninstall(str(root))
+    remove_files(str(root))
 
     assert everything(root) == {"etc", "etc/a", "etc/a/other"}
 
@@ -81,8 +80,8 @@ def test_a_folder_that_somebody_uses_by_now_stays(root: Path) -> None:
 def test_a_file_of_somebody_else_keeps_all_from_being_written(root: Path) -> None:
     (root / "etc/two").write_text("theirs")
 
-    with pytest.raises(FilesError, match=r"etc/two is there, and not as 'portmap service install'"):
-        install(str(root), FILES)
+    with pytest.raises(FilesError, match="etc/two exists, and was not written by"):
+        write_files(str(root), FILES)
 
     assert everything(root) == {"etc", "etc/two"}
 
@@ -90,48 +89,48 @@ def test_a_file_of_somebody_else_keeps_all_from_being_written(root: Path) -> Non
 def test_a_link_is_somebody_elses(root: Path) -> None:
     (root / "etc/two").symlink_to("/dev/null")
 
-    with pytest.raises(FilesError, match="etc/two is there"):
-        install(str(root), FILES)
+    with pytest.raises(FilesError, match="etc/two exists"):
+        write_files(str(root), FILES)
 
 
 def test_what_was_written_before_is_written_anew(root: Path) -> None:
-    install(str(root), FILES)
+    write_files(str(root), FILES)
 
-    install(str(root), [HostFile("/etc/two", b"3", 0o644)])
+    write_files(str(root), [HostFile("/etc/two", b"3", 0o644)])
 
     assert (root / "etc/two").read_bytes() == b"3"
-    assert uninstall(str(root)).gone == ["/etc/a/b/one", "/etc/two"]
+    assert remove_files(str(root)).gone == ["/etc/a/b/one", "/etc/two"]
 
 
 def test_what_was_changed_since_is_not_overwritten(root: Path) -> None:
-    install(str(root), FILES)
+    write_files(str(root), FILES)
     (root / "etc/two").write_text("edited")
 
-    with pytest.raises(FilesError, match="etc/two is there"):
-        install(str(root), FILES)
+    with pytest.raises(FilesError, match="etc/two exists"):
+        write_files(str(root), FILES)
 
 
 def test_what_was_changed_since_is_not_removed(root: Path) -> None:
-    install(str(root), FILES)
+    write_files(str(root), FILES)
     (root / "etc/two").write_text("edited")
 
-    assert uninstall(str(root)) == (["/etc/a/b/one"], ["/etc/two"])
+    assert remove_files(str(root)) == (["/etc/a/b/one"], ["/etc/two"])
     assert (root / "etc/two").read_text() == "edited"
 
 
 def test_what_is_gone_already_is_no_error(root: Path) -> None:
-    install(str(root), FILES)
+    write_files(str(root), FILES)
     (root / "etc/two").unlink()
 
-    assert uninstall(str(root)) == (["/etc/a/b/one"], [])
+    assert remove_files(str(root)) == (["/etc/a/b/one"], [])
 
 
 def test_what_was_cut_off_is_written_again(root: Path) -> None:
-    install(str(root), FILES)
+    write_files(str(root), FILES)
     (root / "etc/two").unlink()
     (root / "etc/two.new").write_text("half")
 
-    install(str(root), FILES)
+    write_files(str(root), FILES)
 
     assert (root / "etc/two").read_bytes() == b"2"
 
@@ -140,15 +139,15 @@ def test_a_place_that_cannot_be_written_is_one_line(root: Path) -> None:
     (root / "etc/a").write_text("no folder")
 
     with pytest.raises(FilesError, match=r"^cannot write .*/etc/a: file exists$"):
-        install(str(root), FILES)
+        write_files(str(root), FILES)
 
 
 def test_a_folder_that_is_not_root_s_to_write_is_one_line(root: Path) -> None:
-    install(str(root), [])
+    write_files(str(root), [])
     (root / "etc/link").symlink_to("/proc/1")
 
     with pytest.raises(FilesError, match=r"^cannot write .*/etc/link/here"):
-        install(str(root), [HostFile("/etc/link/here", b"", 0o644)])
+        write_files(str(root), [HostFile("/etc/link/here", b"", 0o644)])
 
 
 @pytest.mark.parametrize("said", ["", "[]", json.dumps({"files": 1, "folders": []})])
@@ -157,8 +156,8 @@ def test_a_record_that_makes_no_sense_is_one_line(root: Path, said: str) -> None
     place.parent.mkdir(parents=True)
     place.write_text(said)
 
-    with pytest.raises(FilesError, match="is no record of"):
-        uninstall(str(root))
+    with pytest.raises(FilesError, match="is not a record of"):
+        remove_files(str(root))
 
 
 def test_a_record_that_cannot_be_read_is_one_line(root: Path) -> None:
@@ -170,35 +169,43 @@ def test_a_record_that_cannot_be_read_is_one_line(root: Path) -> None:
 
 
 def test_a_file_that_cannot_be_removed_is_one_line(root: Path) -> None:
-    install(str(root), FILES)
+    write_files(str(root), FILES)
     (root / "etc/two").unlink()
     (root / "etc/two").mkdir()
 
     with pytest.raises(FilesError, match=r"^cannot remove .*etc/two"):
-        uninstall(str(root))
+        remove_files(str(root))
 
 
-@pytest.mark.parametrize("init", SOURCES)
+@pytest.mark.parametrize("init", PRODUCT.templates)
 def test_the_files_name_the_program_that_runs(init: str) -> None:
-    files = {file.path: file.content.decode() for file in rendered(init, "/usr/sbin/portmap")}
+    files = {
+        file.path: file.content.decode() for file in rendered(PRODUCT, init, "/usr/sbin/portmap")
+    }
 
-    assert list(files) == [source.path for source in SOURCES[init]]
-    assert PROGRAM not in "".join(files.values())
+    assert list(files) == [source.path for source in PRODUCT.templates[init]]
+    assert PRODUCT.program not in "".join(files.values())
     assert "/usr/sbin/portmap" in next(iter(files.values()))
 
 
 def test_the_level_of_a_script_is_that_of_the_distribution() -> None:
-    (plain,), (debian,) = rendered("sysv", PROGRAM), rendered("sysv", PROGRAM, boot_level=True)
+    (plain,), (debian,) = (
+        rendered(PRODUCT, "sysv", PRODUCT.program),
+        rendered(PRODUCT, "sysv", PRODUCT.program, boot_level=True),
+    )
 
     assert b"\n# Default-Start:     2 3 4 5\n" in plain.content
     assert b"\n# Default-Start:     S\n" in debian.content
     assert b"\n# Default-Stop:      0 6\n" in debian.content
 
 
-@pytest.mark.parametrize("source", [each for group in SOURCES.values() for each in group])
+@pytest.mark.parametrize("source", [each for group in PRODUCT.templates.values() for each in group])
 def test_the_folder_for_packages_has_the_same_files(source: tuple[str, str, int]) -> None:
     (kept,) = [
-        file for init in SOURCES for file in rendered(init, PROGRAM) if file.path == source[1]
+        file
+        for init in PRODUCT.templates
+        for file in rendered(PRODUCT, init, PRODUCT.program)
+        if file.path == source[1]
     ]
 
     assert (PACKAGING / source[0]).read_bytes() == kept.content

@@ -9,21 +9,22 @@ from pathlib import Path
 import pytest
 
 from oncrpc.daemon.install.init import (
-    DRIVEN,
     NOT_RUN,
-    SYSTEMD,
-    SYSV,
+    WORDS,
     Command,
     Conflict,
     Host,
     after_removal,
+    after_writing,
     before_removal,
     conflict,
+    driven,
     enable,
     init_of,
-    prepare,
-    this_host,
+    this_machine,
 )
+from oncrpc.daemon.install.product import SYSTEMD, SYSV
+from oncrpc.portmap.product import PRODUCT
 
 UNITS = "Id={}\nActiveState={}\nUnitFileState={}\n"
 
@@ -32,7 +33,7 @@ def host(root: Path, *, said: str = "", programs: tuple[str, ...] = ()) -> Host:
     """A host with these programs on which every command says that."""
     run: Callable[[Command], subprocess.CompletedProcess[str]]
     run = lambda command: subprocess.CompletedProcess(command, 0, said, "")  # noqa: E731
-    return Host(run, lambda name: name if name in programs else None, str(root))
+    return Host(PRODUCT, run, lambda name: name if name in programs else None, str(root))
 
 
 def test_where_systemd_runs_that_is_the_init(tmp_path: Path) -> None:
@@ -52,7 +53,12 @@ def test_in_a_root_folder_systemd_only_has_to_be_there(tmp_path: Path) -> None:
 
 
 def test_both_kinds_do_the_same_words() -> None:
-    assert DRIVEN[SYSTEMD].keys() == DRIVEN[SYSV].keys()
+    assert {word: driven(PRODUCT, SYSTEMD, word)[0] for word in WORDS} == dict.fromkeys(
+        WORDS, "systemctl"
+    )
+    assert [driven(PRODUCT, SYSV, word) for word in WORDS] == [
+        ("/etc/init.d/portmap", word) for word in WORDS
+    ]
 
 
 @pytest.mark.parametrize(
@@ -75,7 +81,7 @@ def test_units_are_enabled_and_disabled_both(tmp_path: Path) -> None:
     assert enable(host(tmp_path), SYSTEMD) == ("systemctl", "enable", *units)
     assert before_removal(host(tmp_path), SYSTEMD) == [("systemctl", "disable", "--now", *units)]
     assert after_removal(host(tmp_path), SYSTEMD) == [("systemctl", "daemon-reload")]
-    assert prepare(SYSTEMD)[-1] == ("systemctl", "daemon-reload")
+    assert after_writing(this_machine(PRODUCT), SYSTEMD)[-1] == ("systemctl", "daemon-reload")
 
 
 def test_a_script_is_stopped_before_it_is_removed(tmp_path: Path) -> None:
@@ -88,7 +94,7 @@ def test_a_script_is_stopped_before_it_is_removed(tmp_path: Path) -> None:
     stop, delete = before_removal(red_hat, SYSV)
     assert stop == ("/etc/init.d/portmap", "stop")
     assert delete == ("chkconfig", "--del", "portmap")
-    assert prepare(SYSV) == []
+    assert after_writing(this_machine(PRODUCT), SYSV) == []
 
 
 def test_links_of_levels_go_after_the_script(tmp_path: Path) -> None:
@@ -168,7 +174,7 @@ def test_a_script_of_the_other_that_is_enabled_is_in_the_way(proc: Path) -> None
 
 
 def test_a_command_that_is_not_there_fails() -> None:
-    done = this_host().run(("/nowhere/systemctl", "start"))
+    done = this_machine(PRODUCT).run(("/nowhere/systemctl", "start"))
 
     assert (done.returncode, done.stderr) == (
         NOT_RUN,
@@ -177,4 +183,4 @@ def test_a_command_that_is_not_there_fails() -> None:
 
 
 def test_what_a_command_says_is_kept() -> None:
-    assert this_host().run(("echo", "said")).stdout == "said\n"
+    assert this_machine(PRODUCT).run(("echo", "said")).stdout == "said\n"

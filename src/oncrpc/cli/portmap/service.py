@@ -12,10 +12,12 @@ from functools import partial
 
 from oncrpc.cli.command import run
 from oncrpc.cli.portmap.options import CommandParser
-from oncrpc.daemon.install import files as hostfiles
-from oncrpc.daemon.install import init as hostinit
-from oncrpc.daemon.install.files import SOURCES, FilesError
-from oncrpc.daemon.install.init import DRIVEN, SYSTEMD, SYSV, UPDATE_RC, Command, Host
+from oncrpc.daemon.install import files as host_files
+from oncrpc.daemon.install import init as host_init
+from oncrpc.daemon.install.files import FilesError
+from oncrpc.daemon.install.init import UPDATE_RC, WORDS, Command, Host
+from oncrpc.daemon.install.product import SYSTEMD, SYSV
+from oncrpc.portmap.product import PRODUCT
 
 DESCRIPTION = """\
 Installs the port mapper as a service of this host (install), removes it (uninstall), and has the
@@ -37,11 +39,11 @@ def parser() -> argparse.ArgumentParser:
     """The options and the operand."""
     made = CommandParser(prog="portmap service", description=DESCRIPTION, add_help=False)
     add = made.add_argument
-    words = (*WRITTEN, *DRIVEN[SYSTEMD])
+    words = (*WRITTEN, *WORDS)
     add("action", metavar="ACTION", choices=words, help=f"one of {', '.join(words)}")
     add("--root", metavar="DIR", help="install, uninstall: only write below this folder")
     add(
-        "--init", choices=tuple(SOURCES),
+        "--init", choices=(SYSTEMD, SYSV),
         help="install, uninstall: for this init, instead of the one that runs",
     )  # fmt: skip
     add(
@@ -56,7 +58,7 @@ def main(arguments: Sequence[str] | None = None, host: Host | None = None) -> in
     """Run the action; returns the exit status."""
     made = parser()
     options = made.parse_args(arguments)
-    host = host or hostinit.this_host()
+    host = host or host_init.this_machine(PRODUCT)
     if options.action not in WRITTEN and (options.root or options.init or options.program):
         made.error(f"--root, --init and --program are for {' and '.join(WRITTEN)}")
     if options.root is not None:
@@ -84,22 +86,22 @@ def _install(host: Host, options: argparse.Namespace) -> int:
         FilesError: it cannot be installed; a line for each reason.
     """
     driven = options.root is None
-    init = options.init or hostinit.init_of(host, running=driven)
+    init = options.init or host_init.init_of(host, running=driven)
     program = _program(options, init)
     packaged = _packaged(host) if driven else None
     if packaged is not None:
         raise FilesError(f"a package has already installed the service: {packaged} exists")
     files = list(
-        hostfiles.rendered(init, program, boot_level=_is_debian(host, driven=driven))
+        host_files.rendered(host.product, init, program, boot_level=_is_debian(host, driven=driven))
         if init == SYSV
-        else hostfiles.rendered(init, program)
+        else host_files.rendered(host.product, init, program)
     )
-    hostfiles.install(host.root, files)
+    host_files.write_files(host.root, files)
     for file in files:
         print(f"portmap: wrote {host.root}{file.path}")
     if not driven:
         return 0
-    _run_all(host, hostinit.prepare(init))
+    _run_all(host, host_init.after_writing(host, init))
     return _enable(host, init)
 
 
@@ -110,7 +112,7 @@ def _is_debian(host: Host, *, driven: bool) -> bool:
 
 def _enable(host: Host, init: str) -> int:
     """Enable the service, unless something conflicts, which the administrator has to remove."""
-    command, conflict = hostinit.enable(host, init), hostinit.conflict(host, init)
+    command, conflict = host_init.enable(host, init), host_init.conflict(host, init)
     if conflict is not None:
         after = (" ".join(command),) if command else ()
         _explain(f"not enabled, since {conflict.what}", (*conflict.commands, *after, START))
@@ -168,35 +170,35 @@ def _uninstall(host: Host, options: argparse.Namespace) -> int:
     Raises:
         FilesError: a file cannot be removed.
     """
-    paths = hostfiles.read_record(host.root).files
+    paths = host_files.read_record(host.root).files
     if not paths:
-        raise FilesError(f"nothing to remove: {host.root}{hostfiles.RECORD} does not exist")
-    inits = [init for init, sources in SOURCES.items() if sources[0].path in paths]
+        raise FilesError(f"nothing to remove: {host.root}{host_files.RECORD} does not exist")
+    inits = [init for init, sources in host.product.templates.items() if sources[0].path in paths]
     driven = options.root is None
     for init in inits if driven else ():
-        _run_all(host, hostinit.before_removal(host, init))
-    gone, changed = hostfiles.uninstall(host.root)
+        _run_all(host, host_init.before_removal(host, init))
+    gone, changed = host_files.remove_files(host.root)
     for path in gone:
         print(f"portmap: removed {host.root}{path}")
     for path in changed:
         _complain(f"{host.root}{path} was changed since, and stays")
     for init in inits if driven else ():
-        _run_all(host, hostinit.after_removal(host, init))
+        _run_all(host, host_init.after_removal(host, init))
     return 0
 
 
 def _drive(host: Host, word: str) -> int:
     """Have the init run the action; prints its output and returns its exit status."""
-    init = hostinit.init_of(host)
+    init = host_init.init_of(host)
     if not _is_installed(host, init):
         _complain("the service is not installed; run 'portmap service install'")
         return NOT_INSTALLED
-    done = host.run(DRIVEN[init][word])
+    done = host.run(host_init.driven(host.product, init, word))
     sys.stdout.write(done.stdout)
     sys.stdout.flush()
     sys.stderr.write(done.stderr)
     if done.returncode and word in ("start", "restart"):
-        conflict = hostinit.conflict(host, init, now=True)
+        conflict = host_init.conflict(host, init, now=True)
         if conflict is not None:
             _explain(conflict.what, (*conflict.commands, START))
     return done.returncode
@@ -205,13 +207,13 @@ def _drive(host: Host, word: str) -> int:
 def _is_installed(host: Host, init: str) -> bool:
     """Whether this command or a package has installed the service."""
     if init == SYSV:
-        return host.there(hostinit.SCRIPT)
-    return host.there(SOURCES[SYSTEMD][0].path) or _packaged(host) is not None
+        return host.there(host.product.script)
+    return host.there(host.product.templates[SYSTEMD][0].path) or _packaged(host) is not None
 
 
 def _packaged(host: Host) -> str | None:
     """The unit of a package; rpcbind's alias of the same name is not ours."""
-    places = (f"{folder}/{hostinit.SOCKET}" for folder in hostinit.PACKAGED)
+    places = (f"{folder}/{host.product.socket}" for folder in host_init.PACKAGED)
     return next(filter(host.there, places), None)
 
 

@@ -1,8 +1,7 @@
-"""The files that make the port mapper a service of its host, and the record of having written them.
+"""The files that make a daemon a service of its host, and the record of what was written.
 
-They are kept beside this module, and name the program where an installation in /opt has it. What is
-written is recorded with its digest: so it is known later what is ours, and what somebody has put
-there or changed since. That is never overwritten, and never removed.
+The record has the digest of each file. A file that others have written, or changed since, is never
+overwritten and never removed.
 """
 
 from __future__ import annotations
@@ -17,10 +16,8 @@ from functools import partial
 from importlib.resources import files
 from typing import NamedTuple
 
+from oncrpc.daemon.install.product import Product
 from oncrpc.host.files import replace_file, write_whole
-
-PROGRAM = "/opt/oncrpc/bin/portmap"
-"""The program that the files name as they are kept."""
 
 RECORD = "/var/lib/oncrpc/service.json"
 
@@ -28,83 +25,65 @@ LEVELS = {
     "# Default-Start:     2 3 4 5\n": "# Default-Start:     S\n",
     "# Default-Stop:      0 1 6\n": "# Default-Stop:      0 6\n",
 }
-"""On Debian, file systems of other hosts are mounted before any other level is reached."""
+"""On Debian, network file systems are mounted before any other runlevel is reached."""
 
 
 class FilesError(Exception):
-    """They are not written, or not removed; the text says why, a line each."""
-
-
-class Template(NamedTuple):
-    """A file as it is kept here, and where it goes."""
-
-    name: str
-    path: str
-    mode: int = 0o644
+    """Files were not written or removed; the text has a line for each reason."""
 
 
 class HostFile(NamedTuple):
-    """What is to be in a file of the host."""
+    """A file of the host as it should be."""
 
     path: str
     content: bytes
     mode: int
 
 
-SOURCES = {
-    "systemd": (
-        Template("portmap.service", "/etc/systemd/system/portmap.service"),
-        Template("portmap.socket", "/etc/systemd/system/portmap.socket"),
-        Template("portmap.sysusers", "/etc/sysusers.d/portmap.conf"),
-        Template("portmap.tmpfiles", "/etc/tmpfiles.d/portmap.conf"),
-    ),
-    "sysv": (Template("portmap.init", "/etc/init.d/portmap", 0o755),),
-}
-"""The files for each kind of init."""
-
-
 @dataclass
 class Record:
-    """The digests of what was written, by path, and the folders that were made for it."""
+    """The digests of the written files by path, and the folders that were made."""
 
     files: dict[str, str] = field(default_factory=dict)
     folders: list[str] = field(default_factory=list)
 
 
 class RemovedFile(NamedTuple):
-    """What is gone, and what stays since somebody has changed it."""
+    """The removed files, and the ones that stay because they were changed."""
 
     gone: list[str]
     changed: list[str]
 
 
-def rendered(init: str, program: str, *, boot_level: bool = False) -> Iterator[HostFile]:
-    """The files for a kind of init; ``boot_level`` is for a script of Debian's."""
-    kept = files("oncrpc.portmap").joinpath("unit_files")
-    replaced = {PROGRAM: program, **(LEVELS if boot_level else {})}
-    for name, path, mode in SOURCES[init]:
+def rendered(
+    product: Product, init: str, program: str, *, boot_level: bool = False
+) -> Iterator[HostFile]:
+    """The files for a kind of init; ``boot_level`` is for a script on Debian."""
+    kept = files(product.package).joinpath("unit_files")
+    replaced = {product.program: program, **(LEVELS if boot_level else {})}
+    for name, path, mode in product.templates[init]:
         text = kept.joinpath(name).read_text(encoding="utf-8")
         for old, new in replaced.items():
             text = text.replace(old, new)
         yield HostFile(path, text.encode(), mode)
 
 
-def install(root: str, wanted: Collection[HostFile]) -> None:
-    """Write the files below a root folder, if all of them can be ours.
+def write_files(root: str, wanted: Collection[HostFile]) -> None:
+    """Write the files below a root folder, if none of them belongs to others.
 
     Raises:
-        FilesError: there are others in their places, or they cannot be written.
+        FilesError: other files have their paths, or they cannot be written.
     """
     record = read_record(root)
     foreign = [root + file.path for file in wanted if not _is_ours(root, file, record)]
     if foreign:
-        advice = "is there, and not as 'portmap service install' wrote it; move it away"
+        advice = "exists, and was not written by 'service install'; move it away"
         raise FilesError("\n".join(f"{path} {advice}" for path in foreign))
     try:
         for path in (RECORD, *(file.path for file in wanted)):
             record.folders += _make_folders(root, os.path.dirname(path))
         record.files |= {file.path: _digest(file.content) for file in wanted}
-        # First the record: what is cut off after it can be removed, and written again.
+        # The record comes first: after an interruption the files can be removed or written again.
         _write(root, HostFile(RECORD, _render(record), 0o644))
         for file in wanted:
             _write(root, file)
@@ -112,11 +91,11 @@ def install(root: str, wanted: Collection[HostFile]) -> None:
         raise FilesError(_failed("write", error)) from None
 
 
-def uninstall(root: str) -> RemovedFile:
-    """Remove what was written below a root folder, and the record of it.
+def remove_files(root: str) -> RemovedFile:
+    """Remove the recorded files below a root folder, and the record.
 
     Raises:
-        FilesError: something cannot be removed.
+        FilesError: a file cannot be removed.
     """
     record, removed = read_record(root), RemovedFile([], [])
     try:
@@ -132,13 +111,13 @@ def uninstall(root: str) -> RemovedFile:
     except OSError as error:
         raise FilesError(_failed("remove", error)) from None
     for folder in reversed(record.folders):
-        with suppress(OSError):  # somebody else uses it by now
+        with suppress(OSError):  # others use it by now
             os.rmdir(root + folder)
     return removed
 
 
 def read_record(root: str) -> Record:
-    """What was written below a root folder.
+    """The record below a root folder.
 
     Raises:
         FilesError: the record cannot be read.
@@ -153,13 +132,11 @@ def read_record(root: str) -> Record:
     except OSError as error:
         raise FilesError(_failed("read", error)) from None
     except (ValueError, KeyError, TypeError):
-        raise FilesError(
-            f"{path} is no record of 'portmap service install'; move it away"
-        ) from None
+        raise FilesError(f"{path} is not a record of 'service install'; move it away") from None
 
 
 def _is_ours(root: str, file: HostFile, record: Record) -> bool:
-    """Nothing is there, or what was written before."""
+    """Whether the path is free, or has the file that was written before."""
     try:
         found = _content(root + file.path)
     except OSError:
@@ -168,10 +145,10 @@ def _is_ours(root: str, file: HostFile, record: Record) -> bool:
 
 
 def _content(path: str) -> bytes | None:
-    """None if nothing is there.
+    """The content of a file; None if it is missing.
 
     Raises:
-        OSError: it is no file, or a link, or may not be read.
+        OSError: it is a link or not a file, or may not be read.
     """
     try:
         with open(path, "rb", opener=_open_itself) as file:
@@ -193,7 +170,7 @@ def _render(record: Record) -> bytes:
 
 
 def _make_folders(root: str, folder: str) -> Iterable[str]:
-    """Make it and those above it, up to the root folder; the ones that were not there."""
+    """Make a folder and its parents below the root folder; returns those that were missing."""
     missing = []
     while not os.path.isdir(root + folder):
         missing.append(folder)
@@ -207,12 +184,12 @@ def _make_folders(root: str, folder: str) -> Iterable[str]:
 
 
 def _write(root: str, file: HostFile) -> None:
-    """In one step: there is never half a file."""
+    """Write a file in one step."""
     write = partial(write_whole, data=file.content)
     os.close(replace_file(root + file.path, write, mode=file.mode))
 
 
-def _failed(what: str, error: OSError) -> str:
+def _failed(action: str, error: OSError) -> str:
     reason = (error.strerror or "").lower()
     advice = "; run as root" if isinstance(error, PermissionError) else ""
-    return f"cannot {what} {error.filename}: {reason}{advice}"
+    return f"cannot {action} {error.filename}: {reason}{advice}"

@@ -1,4 +1,4 @@
-"""What starts and stops the services of this host: systemd, or the scripts of System V's init."""
+"""The init of this host: systemd, or the scripts of System V's init."""
 
 from __future__ import annotations
 
@@ -10,46 +10,34 @@ from dataclasses import dataclass
 from glob import glob
 from typing import NamedTuple
 
-from oncrpc.daemon.install.files import SOURCES
+from oncrpc.daemon.install.product import SYSTEMD, SYSV, Product
 
-SYSTEMD, SYSV = "systemd", "sysv"
 SYSTEMD_RUNS = "/run/systemd/system"
 SYSTEMD_IS_THERE = ("/lib/systemd/systemd", "/usr/lib/systemd/systemd")
-SERVICE, SOCKET = "portmap.service", "portmap.socket"
 PACKAGED = ("/usr/lib/systemd/system", "/lib/systemd/system")
-"""Where packages have their units."""
+"""Directories of units that packages install."""
 
-OTHERS = ("rpcbind.socket", "rpcbind.service")
-OTHER = "rpcbind"
-"""What serves the same ports, under other names."""
-
-SCRIPT = SOURCES[SYSV][0].path
 UPDATE_RC, CHKCONFIG = "update-rc.d", "chkconfig"
 
 NOT_RUN = 127
-"""The status that a shell has for a command that it cannot run."""
+"""The status that a shell gives for a command that it cannot run."""
 
 Command = Sequence[str]
 
-DRIVEN: dict[str, dict[str, Command]] = {
-    SYSTEMD: {
-        "start": ("systemctl", "start", SOCKET, SERVICE),
-        "stop": ("systemctl", "stop", SOCKET, SERVICE),
-        "restart": ("systemctl", "restart", SERVICE),
-        "condrestart": ("systemctl", "try-restart", SERVICE),
-        "reload": ("systemctl", "reload", SERVICE),
-        "status": ("systemctl", "--no-pager", "status", SERVICE),
-    },
-    SYSV: {
-        word: (SCRIPT, word)
-        for word in ("start", "stop", "restart", "condrestart", "reload", "status")
-    },
-}
-"""What is run for a word."""
+WORDS = ("start", "stop", "restart", "condrestart", "reload", "status")
+
+
+def driven(product: Product, init: str, word: str) -> Command:
+    """The command for one of ``WORDS``."""
+    if init == SYSV:
+        return (product.script, word)
+    units = (product.socket, product.service) if word in ("start", "stop") else (product.service,)
+    verbs = {"condrestart": ("try-restart",), "status": ("--no-pager", "status")}
+    return ("systemctl", *verbs.get(word, (word,)), *units)
 
 
 class Conflict(NamedTuple):
-    """What is in the way, and the commands that an administrator may want to run."""
+    """A service that is in the way, and the commands to stop it."""
 
     what: str
     commands: tuple[str, ...]
@@ -57,20 +45,21 @@ class Conflict(NamedTuple):
 
 @dataclass(frozen=True)
 class Host:
-    """How a host is asked and told; what is not here is this machine's, or a test's."""
+    """A host, and the product to install on it; tests have hosts of their own."""
 
+    product: Product
     run: Callable[[Command], subprocess.CompletedProcess[str]]
     which: Callable[[str], str | None] = shutil.which
     root: str = ""
 
     def there(self, path: str) -> bool:
-        """Whether there is such a file."""
+        """Whether a file exists."""
         return os.path.exists(self.root + path)
 
 
-def this_host() -> Host:
-    """The machine that we run on."""
-    return Host(_run)
+def this_machine(product: Product) -> Host:
+    """The machine that this process runs on."""
+    return Host(product, _run)
 
 
 def _run(command: Command) -> subprocess.CompletedProcess[str]:
@@ -87,68 +76,68 @@ def init_of(host: Host, *, running: bool = True) -> str:
     return SYSTEMD if any(map(host.there, places)) else SYSV
 
 
-def prepare(init: str) -> list[Command]:
-    """The commands after the files were written, which start nothing."""
+def after_writing(host: Host, init: str) -> list[Command]:
+    """The commands to run after the files were written; they start nothing."""
     if init == SYSV:
         return []
-    users, folders = (source.path for source in SOURCES[SYSTEMD][2:])
     return [
-        ("systemd-sysusers", users),
-        ("systemd-tmpfiles", "--create", folders),
+        ("systemd-sysusers", host.product.users),
+        ("systemd-tmpfiles", "--create", host.product.folders),
         ("systemctl", "daemon-reload"),
     ]
 
 
 def enable(host: Host, init: str) -> Command | None:
-    """The command that has the service start with the host; None where there is none for it."""
+    """The command that enables the service at boot; None if the host has none."""
     if init == SYSTEMD:
-        return ("systemctl", "enable", SOCKET, SERVICE)
+        return ("systemctl", "enable", host.product.socket, host.product.service)
     if host.which(UPDATE_RC):
-        return (UPDATE_RC, "portmap", "defaults")
-    return (CHKCONFIG, "--add", "portmap") if host.which(CHKCONFIG) else None
+        return (UPDATE_RC, host.product.name, "defaults")
+    return (CHKCONFIG, "--add", host.product.name) if host.which(CHKCONFIG) else None
 
 
 def before_removal(host: Host, init: str) -> list[Command]:
-    """The commands before the files are removed: stop the service, and have it start no more."""
+    """The commands to run before the files are removed: stop and disable the service."""
     if init == SYSTEMD:
-        return [("systemctl", "disable", "--now", SOCKET, SERVICE)]
-    chkconfig = [(CHKCONFIG, "--del", "portmap")] if host.which(CHKCONFIG) else []
-    return [(SCRIPT, "stop"), *chkconfig] if host.there(SCRIPT) else []
+        return [("systemctl", "disable", "--now", host.product.socket, host.product.service)]
+    chkconfig = [(CHKCONFIG, "--del", host.product.name)] if host.which(CHKCONFIG) else []
+    script = host.product.script
+    return [(script, "stop"), *chkconfig] if host.there(script) else []
 
 
 def after_removal(host: Host, init: str) -> list[Command]:
-    """The commands once the files are gone."""
+    """The commands to run after the files were removed."""
     if init == SYSTEMD:
         return [("systemctl", "daemon-reload")]
-    return [(UPDATE_RC, "portmap", "remove")] if host.which(UPDATE_RC) else []
+    return [(UPDATE_RC, host.product.name, "remove")] if host.which(UPDATE_RC) else []
 
 
 def conflict(host: Host, init: str, *, now: bool = False) -> Conflict | None:
-    """Another port mapper that runs, or, unless it is about ``now``, that starts with the host."""
+    """A rival service that runs or, unless only ``now`` counts, is enabled at boot."""
     found = _other_units(host, now=now) if init == SYSTEMD else _other_script(host, now=now)
     if not found:
         return None
     commands: tuple[str, ...]
     if init == SYSTEMD:
-        commands = (f"systemctl disable --now {' '.join(OTHERS)}",)
+        commands = (f"systemctl disable --now {' '.join(host.product.rival_units)}",)
     else:
-        off = f"{UPDATE_RC} {OTHER} disable"
+        off = f"{UPDATE_RC} {host.product.rival} disable"
         if not host.which(UPDATE_RC):
-            off = f"{CHKCONFIG} {OTHER} off"
-        commands = (f"service {OTHER} stop", off)
+            off = f"{CHKCONFIG} {host.product.rival} off"
+        commands = (f"service {host.product.rival} stop", off)
     return Conflict(", ".join(found), commands)
 
 
 def _other_units(host: Host, *, now: bool) -> list[str]:
-    """Once ours are enabled, theirs are other names of ours."""
+    """The rival's units; once ours are enabled, their names are aliases of ours."""
     said = host.run(
-        ("systemctl", "show", "--property=Id,ActiveState,UnitFileState", *OTHERS)
+        ("systemctl", "show", "--property=Id,ActiveState,UnitFileState", *host.product.rival_units)
     ).stdout
     units = [dict(_properties(block)) for block in said.split("\n\n")]
     return [
         f"{unit['Id']} is {' and '.join(states)}"
         for unit in units
-        if unit.get("Id") in OTHERS and (states := _states(unit, now=now))
+        if unit.get("Id") in host.product.rival_units and (states := _states(unit, now=now))
     ]
 
 
@@ -164,19 +153,21 @@ def _states(unit: Mapping[str, str], *, now: bool) -> list[str]:
 
 def _other_script(host: Host, *, now: bool) -> list[str]:
     found = []
-    if any(_is_other(process) for process in glob(f"{host.root}/proc/[0-9]*")):
-        found.append(f"{OTHER} is running")
-    if not now and glob(f"{host.root}/etc/rc*.d/S??{OTHER}"):
-        found.append(f"{OTHER} starts with this host")
+    if any(
+        _is_process_of(host.product.rival, process) for process in glob(f"{host.root}/proc/[0-9]*")
+    ):
+        found.append(f"{host.product.rival} is running")
+    if not now and glob(f"{host.root}/etc/rc*.d/S??{host.product.rival}"):
+        found.append(f"{host.product.rival} starts with this host")
     return found
 
 
-def _is_other(process: str) -> bool:
-    """A process of that name that has the same network as we."""
+def _is_process_of(rival: str, process: str) -> bool:
+    """Whether a process has that name and our network namespace."""
     network = f"{os.path.dirname(process)}/self/ns/net"
     try:
         with open(f"{process}/comm", encoding="utf-8", errors="replace") as file:
             name = file.read().strip()
-        return name == OTHER and os.readlink(f"{process}/ns/net") == os.readlink(network)
+        return name == rival and os.readlink(f"{process}/ns/net") == os.readlink(network)
     except OSError:  # it has ended
         return False

@@ -25,20 +25,8 @@ MAX_TEXT = 2000
 PRIVATE = (call_lines.log.name, call_lines.calls_log.name)
 """Loggers whose lines name callers: facility auth, as in the C daemon."""
 
-FILTERED = tuple(
-    f"oncrpc.{each}"
-    for each in (
-        "aio",
-        "rpc",
-        "host",
-        "access.hosts",
-        "daemon",
-        "daemon.web",
-        "portmap",
-        "portmap.web",
-    )
-)
-"""Loggers whose repeated messages are suppressed."""
+FILTERED = ("aio", "rpc", "host", "access.hosts", "daemon", "daemon.web")
+"""Loggers below ``oncrpc`` whose repeated messages are suppressed, as are the application's."""
 
 LEVELS = {2: "critical", 3: "error", 4: "warning", 6: "info", 7: "debug"}
 """Severities in JSON."""
@@ -166,6 +154,6 @@ def set_up(
     root.handlers[:] = [handler]
     root.setLevel(logging.DEBUG if debug else logging.INFO)
     root.propagate = False
-    for logger in FILTERED:
-        logging.getLogger(logger).addFilter(OncePerSecond())
+    for logger in (*FILTERED, name):
+        logging.getLogger(f"oncrpc.{logger}").addFilter(OncePerSecond())
     call_lines.calls_log.setLevel(logging.INFO if verbose else logging.WARNING)

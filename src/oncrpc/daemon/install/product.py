@@ -1,0 +1,71 @@
+"""What is installed as a service: a daemon, its files, and the services that it replaces."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+SYSTEMD, SYSV = "systemd", "sysv"
+
+
+class Template(NamedTuple):
+    """A file as it is kept in the package, and its path on the host."""
+
+    name: str
+    path: str
+    mode: int = 0o644
+
+
+@dataclass(frozen=True)
+class Product:
+    """A daemon of this package.
+
+    Its files are in the folder ``unit_files`` of ``package``, and name the program ``program``.
+    ``rival`` is a service for the same ports, whose units are ``rival_units``.
+    """
+
+    name: str
+    package: str
+    program: str
+    rival: str
+    rival_units: tuple[str, ...]
+
+    @property
+    def service(self) -> str:
+        """The name of the systemd service."""
+        return f"{self.name}.service"
+
+    @property
+    def socket(self) -> str:
+        """The name of the systemd socket unit."""
+        return f"{self.name}.socket"
+
+    @property
+    def script(self) -> str:
+        """The path of the script of System V's init."""
+        return f"/etc/init.d/{self.name}"
+
+    @property
+    def users(self) -> str:
+        """The path of the file for systemd-sysusers."""
+        return f"/etc/sysusers.d/{self.name}.conf"
+
+    @property
+    def folders(self) -> str:
+        """The path of the file for systemd-tmpfiles."""
+        return f"/etc/tmpfiles.d/{self.name}.conf"
+
+    @property
+    def templates(self) -> Mapping[str, tuple[Template, ...]]:
+        """The files for each kind of init."""
+        units = "/etc/systemd/system"
+        return {
+            SYSTEMD: (
+                Template(self.service, f"{units}/{self.service}"),
+                Template(self.socket, f"{units}/{self.socket}"),
+                Template(f"{self.name}.sysusers", self.users),
+                Template(f"{self.name}.tmpfiles", self.folders),
+            ),
+            SYSV: (Template(f"{self.name}.init", self.script, 0o755),),
+        }
