@@ -146,15 +146,18 @@ def folder(tmp_path: Path, hello: str, monkeypatch: pytest.MonkeyPatch) -> Itera
         sys.modules.pop(name.removesuffix(".py"), None)
 
 
-def names(program: Program) -> str:
-    return f"{program.page}, line {program.line}"
-
-
 @pytest.mark.usefixtures("host")
-@pytest.mark.parametrize("program", RUN, ids=names)
-def test_a_program_of_a_page_runs(
-    program: Program, folder: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("page", dict.fromkeys(program.page for program in RUN))
+def test_programs_of_a_page_run_in_order(
+    page: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    for program in RUN:
+        if program.page == page:
+            run_program(program, folder, capsys)
+
+
+def run_program(program: Program, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Run a program, and compare what it prints with the page."""
     module: dict[str, Any] = {"__name__": "__main__"}
     code = compile(program.text, f"{program.page}.md", "exec")
 
