@@ -2,14 +2,14 @@
 
     python bench/abuse.py [--rounds N] [--seconds N] [--each] [--json FILE]
 
-Ours and the C rpcbind are attacked in turn, each in a network namespace of its own, round after
-round. A cable leads to a second namespace, where the clients are; the attackers have other
-addresses than the honest client, which makes GETPORT calls over UDP and, each over a new
-connection, over TCP. The server has processor 0, before others that want it; all clients have
-processor 1, where the honest ones go first: what is measured is the server. A call over UDP is sent
-again after 0.5 s, twice that and so on, as clients do; one without an answer after 5 s has failed.
+Ours and the C rpcbind are attacked in turn, each in its own network namespace. A cable leads to a
+second namespace with the clients. The attackers have other addresses than the honest client,
+which makes GETPORT calls over UDP, and over TCP with a new connection for each call. The server
+has priority on processor 0, and the honest clients have it on processor 1, so that the server is
+measured. A call over UDP is sent again after 0.5 s, 1 s and so on, as clients do; a call without
+a reply after 5 s has failed.
 
-Promised is for ours: under all attacks at once the 99th percentile is less than ten times that of
+The promise for ours: under all attacks at once the 99th percentile is less than ten times that of
 the idle server, and no call fails. The flood without a limit shows what is beyond that.
 """
 
@@ -43,7 +43,7 @@ SERVERS = {
     "ours": PortMapper((*ON_SERVER, *PORTMAP, "-f", "--no-state", "--liveness", "0"), needs=PYTHON),
     "C rpcbind": PortMapper((*ON_SERVER, "rpcbind", "-f"), needs="rpcbind"),
 }
-"""Nobody is at the addresses that are listed: ours is told not to look, as the other does not."""
+"""The listed addresses have no server, so ours must not check them."""
 
 RATES = {"udp": 200, "connect": 100}
 """Calls a second of the honest clients."""
@@ -57,11 +57,11 @@ ATTACKS = {
 }
 FLOOD = {"junk datagrams as fast as they go": ("junk", 64, 0)}
 PROGRAMS, MOST = 25, 10
-"""Programs that are registered, at two addresses each; by how much the latency may grow."""
+"""Registered programs, at two addresses each; and the factor by which latency may grow."""
 
 
 class Result(NamedTuple):
-    """What one honest client met with in one phase."""
+    """The results of one honest client in one phase."""
 
     server: str
     phase: str
@@ -70,7 +70,7 @@ class Result(NamedTuple):
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Attack; the exit status says whether the promise holds."""
+    """Attack the daemon; the exit status is 0 if honest clients are served as promised."""
     options = _options(arguments)
     phases: dict[str, dict[str, tuple[str, int, int]]] = {"idle": {}, "all attacks": ATTACKS}
     if options.each:
@@ -125,7 +125,7 @@ def _attacked(server: str) -> Any:
 def _phase(
     clients: Host, program: str, attacks: dict[str, tuple[str, int, int]], seconds: float
 ) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
-    """What the honest clients and the attackers say; the attack begins first and ends last."""
+    """The output of clients and attackers; the attack begins first and ends last."""
     before = min(seconds, 1.5)
     attackers = {
         name: _started(clients, program, mode, sources, amount, 2 * before + seconds)

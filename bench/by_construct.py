@@ -21,7 +21,7 @@ from construct import (
 
 
 def chain(element: Any, *, name: str) -> Any:
-    """Elements by an optional ``next``."""
+    """A linked list: each element has an optional next one."""
     link = Struct("follows" / Int32ub, name / If(this.follows, element))
     return RepeatUntil(lambda item, _items, _context: not item["follows"], link)
 

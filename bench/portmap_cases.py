@@ -11,13 +11,13 @@ from oncrpc.rpc.calls import Calls
 
 ECHO = "echo"
 PROG, VERS = 0x20000001, 1
-"""The program that is looked up: the first that is registered."""
+"""The program that is looked up, the first one that is registered."""
 
 SCRATCH = rpcb(0x20FFFFFF, 1, b"udp", b"0.0.0.0.9.9", b"superuser")
 
 
 def hexadecimal(procedure: Procedure[object], *arguments: object) -> str:
-    """The call's bytes; the load generator puts in the xid."""
+    """The bytes of a call in hexadecimal; the load generator fills in the xid."""
     calls = Calls(first_xid=0, retransmit=False)
     return calls.start(procedure, arguments, now=0, timeout=1).message.hex()
 
@@ -37,7 +37,7 @@ CALLS = {
 
 @dataclass(frozen=True)
 class Case:
-    """A call over a transport, so many at a time, with so many registrations.
+    """A call over a transport, with a number of calls in progress and of registrations.
 
     ``measure`` is ``rate``, calls a second, or ``p50``, microseconds; or for daemons as such:
     ``start``, milliseconds to the first reply, and ``idle`` or ``connections``, MiB of memory.
@@ -63,11 +63,11 @@ class Case:
 
     @property
     def unit(self) -> str:
-        """What is printed."""
+        """The unit of the value."""
         return {"rate": "calls/s", "p50": "p50 us", "start": "ms"}.get(self.measure, "MiB")
 
     def fits(self, daemon: str) -> bool:
-        """Whether the daemon can be measured in it: the echo only echoes datagrams."""
+        """Whether the daemon can be measured in this case; the echo only handles datagrams."""
         return daemon != ECHO or (self.transport == "udp" and self.measure == "rate")
 
 

@@ -1,10 +1,9 @@
 """Where does the port mapper's time go, call by call?
 
-The daemon runs in namespaces of its own and on one core while ``load.c`` calls it from another, and
-py-spy looks many times a second at what it is doing, save when it waits. Printed is in how many of
-those looks each function was at work: a system call counts for itself, whatever else is done in C
-for the Python function that asked for it. What is looked at is also slowed down, so that rates are
-for ``portmap.py`` to tell.
+The daemon runs in its own namespaces and on one core, while ``load.c`` calls it from another. py-
+spy samples its stack many times a second, except while it waits. The output is the share of
+samples of each function. System calls have rows of their own; other C code counts for the Python
+function that called it. Sampling slows the daemon down, so rates are measured by ``portmap.py``.
 
     sudo .venv/bin/python bench/portmap_profile.py [--only TEXT] [--svg DIRECTORY]
 """
@@ -35,10 +34,10 @@ CASES = (
     Case("DUMP v2", "udp", 16),
 )
 RATE = 200
-"""Looks a second. At each the daemon stands still while its stack is read."""
+"""Samples a second. The daemon stops while its stack is read."""
 
 MARGIN = 2.0
-"""Seconds that the load lasts longer than the looking."""
+"""Seconds that the load lasts longer than the sampling."""
 
 SPY = Path(sys.executable).with_name("py-spy")
 PYTHON = re.compile(r"(?P<name>.+) \((?P<file>[^()]+\.py):\d+\)$")
@@ -50,7 +49,7 @@ SYSTEM_CALL = re.compile(
 
 
 def worker(stack: str) -> str:
-    """Who was at work: the system call at the end of a stack, else the last Python function."""
+    """The system call at the end of a stack, or the last Python function."""
     frames = stack.split(";")
     if call := SYSTEM_CALL.match(frames[-1]):
         return f"{call['name']}(2)"
@@ -61,7 +60,7 @@ def worker(stack: str) -> str:
 
 
 def looks(case: Case, seconds: float, directory: str, pid: int, svg: str) -> Counter[str]:
-    """How often each was at work while the case was the load."""
+    """The number of samples of each function during the load of a case."""
     place = inside.SOCKET if case.transport == "local" else str(inside.PORT)
     load = [
         f"{directory}/load", case.transport, "127.0.0.1", place, str(case.outstanding),
@@ -86,7 +85,7 @@ def looks(case: Case, seconds: float, directory: str, pid: int, svg: str) -> Cou
 
 
 def record(path: str, form: str, seconds: float, pid: int) -> None:
-    """Look at the daemon, and write down what was seen."""
+    """Sample the stacks of the daemon, and write them to a file."""
     command = [
         str(SPY), "record", "--native", "--rate", str(RATE),
         "--duration", str(max(1, int(seconds))),
@@ -101,7 +100,7 @@ def record(path: str, form: str, seconds: float, pid: int) -> None:
 
 
 def table(found: Counter[str], most: int) -> str:
-    """The functions by how often they were at work."""
+    """The functions by the number of their samples."""
     total = found.total()
     rows = [(f"{count / total:6.1%}", name) for name, count in found.most_common(most)]
     rest = total - sum(count for _, count in found.most_common(most))
@@ -111,7 +110,7 @@ def table(found: Counter[str], most: int) -> str:
 
 
 def profile(cases: list[Case], given: argparse.Namespace) -> None:
-    """Start the daemon, which is ended with this process's namespace, and look at it."""
+    """Start the daemon and profile it. It ends with the namespace of this process."""
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run"], check=True)
     for path in ("/run/rpcbind", "/run/lock"):
@@ -130,7 +129,7 @@ def profile(cases: list[Case], given: argparse.Namespace) -> None:
 
 
 def main() -> int:
-    """Go to namespaces of our own, and profile there."""
+    """Enter new namespaces, and profile there."""
     options = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     options.add_argument("--only", default="", help="cases whose name contains this")
     options.add_argument("--seconds", type=float, default=5.0, help="for each case")

@@ -1,11 +1,11 @@
 """How much faster are our codecs than XDR written by hand?
 
-The same values are encoded and decoded by us, by functions over ``standard-xdrlib`` that make the
-same objects, and by ``construct``, which makes its own. Before anything is timed, the three must
-give identical bytes, and read them back. Each repeat times the three in turn, so that the ratios
-hold on a busy machine: how many times longer the others take than we do.
+The same values are encoded and decoded by our codecs, by functions over ``standard-xdrlib`` that
+make the same objects, and by ``construct``, which makes its own. Before anything is timed, the
+three must give identical bytes and read them back. Each repeat times the three in turn, so that
+the ratios hold on a busy machine. A ratio is the time of the other divided by ours.
 
-Of the opaque data all three copy 64 KiB once, in each direction; there is little else to save.
+The case of opaque data has little to save: all three copy 64 KiB once in each direction.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from oncrpc import xdr
 
 REPEATS = 31
 SECONDS = 0.01
-"""How long one timing of ours takes."""
+"""Seconds of one timing of our codec."""
 
 
 def xdrlib() -> Any:
@@ -48,14 +48,14 @@ def xdrlib() -> Any:
 
 
 class Race(NamedTuple):
-    """One direction of one case: what each of the three does."""
+    """One direction of one case, done by each of the three."""
 
     name: str
     ours: Callable[[], Any]
     others: Mapping[str, Callable[[], Any]]
 
     def ratios(self) -> dict[str, list[float]]:
-        """How many times longer the others take, in each repeat."""
+        """The time of the others divided by ours, in each repeat."""
         calls = max(1, int(SECONDS / timed(self.ours, 3)))
         found: dict[str, list[float]] = {name: [] for name in self.others}
         for _ in range(REPEATS):
@@ -66,7 +66,7 @@ class Race(NamedTuple):
 
 
 def timed(function: Callable[[], Any], calls: int) -> float:
-    """Seconds of the processor a call."""
+    """Processor seconds of a call."""
     rounds = range(calls)
     start = thread_time()
     for _ in rounds:
@@ -75,7 +75,7 @@ def timed(function: Callable[[], Any], calls: int) -> float:
 
 
 def races(library: Any, constructs: dict[str, Any]) -> list[Race]:
-    """Both directions of every case, once all three agree."""
+    """Both directions of every case, after a check that all three agree."""
     found = []
     for name, (declared, value, plain) in VALUES.items():
         codec, built = xdr.codec(declared), constructs[name]
@@ -111,7 +111,7 @@ def unpacked(library: Any, unpack: Callable[[Any], Any], wire: bytes) -> Any:
 
 
 def main() -> None:
-    """Print a line for each race: the median, and the least and most of the repeats."""
+    """Print a line for each comparison: the median, the lowest and the highest ratio."""
     try:
         from by_construct import CONSTRUCTS
 
@@ -134,7 +134,7 @@ def shown(ratios: list[float]) -> str:
 
 
 def processor() -> str:
-    """The machine, by its processor."""
+    """The model of the processor."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
