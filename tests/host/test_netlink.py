@@ -71,10 +71,9 @@ def test_one_that_is_closed_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> No
         heard = Links(lambda: told.append(None))
         heard.start()
         kernel.kernel.send(b"RTM_NEWLINK")
-        await until(lambda: heard._soon)
+        await until(lambda: heard.pending)
         heard.close()
-        assert heard._soon is not None
-        assert heard._soon.cancelled()
+        assert not heard.pending
         heard.close()
         assert told == []
 
@@ -100,8 +99,8 @@ def test_a_real_kernel_lets_anybody_listen() -> None:
     async def scenario() -> None:
         heard = Links(lambda: None)
         heard.start()
-        assert heard._sock is not None
-        heard._drain()
+        assert heard.listening
         heard.close()
+        assert not heard.listening
 
     run(scenario())

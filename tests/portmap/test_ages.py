@@ -39,7 +39,7 @@ def test_one_that_was_taken_back_begins_anew() -> None:
     registry.set(registered(100003, 3, "TCP"))
 
     assert ages.age(NFS) == 0
-    assert len(ages._since) == len(registry) == 1
+    assert len(ages) == len(registry) == 1
 
 
 def test_ages_are_handed_over_in_order() -> None:
@@ -74,4 +74,4 @@ def test_what_could_not_be_registered_has_no_age() -> None:
 
     ages.restore([NFS], [1.0])
 
-    assert ages._since == {}
+    assert len(ages) == 0

@@ -417,7 +417,7 @@ def test_default_evidence_is_this_host() -> None:
         async def main() -> None:
             liveness = Liveness(registry, dropped.append)
             task = asyncio.ensure_future(liveness.check(registry))
-            await until(lambda: liveness._suspects)
+            await until(lambda: liveness.suspected)
             clock.advance(AGAIN)
             await task
 

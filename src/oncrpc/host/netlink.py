@@ -31,6 +31,16 @@ class Links:
         self._sock: socket.socket | None = None
         self._soon: asyncio.TimerHandle | None = None
 
+    @property
+    def pending(self) -> bool:
+        """Whether a change was noticed for which ``changed`` is yet to be called."""
+        return self._soon is not None and not self._soon.cancelled()
+
+    @property
+    def listening(self) -> bool:
+        """Whether changes are noticed."""
+        return self._sock is not None
+
     def start(self) -> None:
         """Start listening; if the kernel refuses, that is logged."""
         try:

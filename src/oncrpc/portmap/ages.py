@@ -20,6 +20,9 @@ class Ages:
         self.clock = clock
         self._since: dict[Key, float] = {}
 
+    def __len__(self) -> int:
+        return len(self._since)
+
     def changing(self, operation: TableOperation, entries: Iterable[rpcb]) -> None:
         """Note the time of a registration, or forget it (``RegistryObserver``)."""
         if operation is TableOperation.SET:

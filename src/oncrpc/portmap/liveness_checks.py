@@ -102,6 +102,11 @@ class Liveness:
         self._next: float | None = None
         self._task: asyncio.Task[None] | None = None
 
+    @property
+    def suspected(self) -> int:
+        """Registrations that the first of two checks found gone."""
+        return len(self._suspects)
+
     def configure(self, *, interval: float, watch: bool) -> None:
         """Set the seconds between checks, 0 for none, and whether processes are watched."""
         begins = not self.interval
