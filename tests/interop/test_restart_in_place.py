@@ -243,5 +243,6 @@ def test_where_no_port_mapper_runs_that_is_said(host: Host) -> None:
 
     assert (done.returncode, done.stderr) == (
         1,
-        "portmap: no port mapper runs: there is no /run/rpcbind.lock; see --pid-file\n",
+        "portmap: no port mapper runs: /run/rpcbind.lock does not exist; "
+        "see --port and --pid-file\n",
     )
