@@ -62,9 +62,11 @@ check: $(INSTALLED)
 fuzz: $(INSTALLED)
 	$(BIN)/python -m fuzz --seconds $(FUZZ_SECONDS)
 
-generate: $(INSTALLED)
+# Everything that is committed and made from something else.
+generate: $(INSTALLED) reference completion
 	$(XDRC) -o src/oncrpc/rpc/prot.py spec/rpc_prot.x
 	$(XDRC) -o src/oncrpc/programs $(INTERFACES)
+	$(BIN)/python docs/make_man.py
 
 completion: $(INSTALLED)
 	$(BIN)/python packaging/completion.py
