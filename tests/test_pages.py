@@ -9,12 +9,21 @@ import pytest
 from oncrpc.idl import compile_text
 from support.consoles import Block, Console, blocks_of, commands_of
 from support.hosts import Host
+from support.namespace import PYTHON
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 TUTORIALS = [DOCS / "tutorial" / f"{name}.md" for name in ("first-port-mapper", "your-own-program")]
 STORIES = {"readme": [ROOT / "README.md"], "tutorials": TUTORIALS}
 """Pages that an ordinary user can follow, one after the other."""
+
+PMAP_GETPORT = """
+import ctypes, socket, struct
+library = ctypes.CDLL("libtirpc.so.3")
+address = struct.pack("=HH4s8x", socket.AF_INET, 0, socket.inet_aton("127.0.0.1"))
+library.pmap_getport(address, ctypes.c_ulong(100003), ctypes.c_ulong(3), socket.IPPROTO_TCP)
+library.clnt_pcreateerror(b"mount")
+"""
 
 TROUBLE = DOCS / "howto" / "troubleshooting.md"
 
@@ -32,6 +41,16 @@ def test_page_prints_what_it_shows(pages: list[Path], tmp_path: Path) -> None:
 def test_symptoms_have_the_causes_shown(tmp_path: Path) -> None:
     with Host() as host, Console(tmp_path, host.entered) as console:
         console.play(TROUBLE)
+
+
+@pytest.mark.slow
+@pytest.mark.interop
+def test_port_mapper_failure_is_the_c_librarys_text() -> None:
+    with Host() as host:
+        failed = host.run([PYTHON, "-c", PMAP_GETPORT])
+
+    assert failed.stderr.endswith("(Connection refused)\n")
+    assert failed.stderr in TROUBLE.read_text()
 
 
 def test_tutorial_shows_what_the_compiler_writes() -> None:
