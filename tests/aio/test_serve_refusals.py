@@ -11,6 +11,7 @@ import pytest
 
 from oncrpc.addr import transport
 from oncrpc.aio.client import connect
+from oncrpc.aio.limits import Limits
 from oncrpc.aio.serve import serve
 from oncrpc.errors import AddressError
 from oncrpc.net.sockets import listen
@@ -134,6 +135,7 @@ def test_a_netid_alone_is_no_list_of_them() -> None:
     [
         ({"limits": 5}, TypeError, "limits is of type Limits or Mapping, not 5"),
         ({"limits": {"tcp": 5}}, TypeError, "limits is of type Limits, not 5"),
+        ({"limits": Limits(datagram=0)}, ValueError, "invalid datagram limit 0: must be 1 to"),
         ({"host": 5}, TypeError, "host is of type str, not 5"),
         ({"path": b"sock"}, TypeError, "path is of type str, not b'sock'"),
         ({"port": "111"}, TypeError, "port is of type int, not '111'"),

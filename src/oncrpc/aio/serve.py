@@ -13,6 +13,7 @@ from oncrpc.addr import WILDCARDS, family_of, is_numeric, split_uaddr, transport
 from oncrpc.aio.limits import Limits
 from oncrpc.aio.link import dial
 from oncrpc.aio.server import DRAIN, Server
+from oncrpc.aio.udp import check_datagram
 from oncrpc.aio.workers import WorkerPool
 from oncrpc.checks import check_kind, check_seconds
 from oncrpc.client.port_mapper import MapperClient, port_mapper
@@ -96,8 +97,10 @@ def _check(drain: float, hooks: Sequence[Hook], **options: object) -> None:
     for name, value in options.items():
         check_kind(name, value, *KINDS[name])
     limits = options["limits"]
-    for each in limits.values() if isinstance(limits, Mapping) else ():
+    for each in limits.values() if isinstance(limits, Mapping) else (limits or Limits(),):
         check_kind("limits", each, Limits)
+        assert isinstance(each, Limits)
+        check_datagram(each)
     for hook in hooks:
         if not callable(hook):
             raise TypeError(f"hooks are callables that stand around a call, not {hook!r}")

@@ -71,8 +71,7 @@ class UdpEndpoint:
     ) -> None:
         self.sock, self.netid, self.dispatcher = sock, netid, dispatcher
         self.limits = limits or Limits()
-        if not 0 < self.limits.datagram <= LARGEST_DATAGRAM:
-            raise ValueError(f"invalid datagram limit {self.limits.datagram}: 1 to 65507 bytes")
+        check_datagram(self.limits)
         self.per_source = CallsPerSource(most=self.limits.datagram_calls_per_source)
         self.loop = asyncio.get_running_loop()
         self.waiting: set[asyncio.Future[None]] = set()
@@ -275,6 +274,16 @@ class UdpEndpoint:
             self.sock.sendmsg([reply], [route.control] if route.control else [], 0, to)
         except OSError as error:
             log.debug("%s: reply to %s: %s", self.netid, route.host, error)
+
+
+def check_datagram(limits: Limits) -> None:
+    """Refuse a size that no datagram can have.
+
+    Raises:
+        ValueError: it is not positive, or above 65,507.
+    """
+    if not 0 < limits.datagram <= LARGEST_DATAGRAM:
+        raise ValueError(f"invalid datagram limit {limits.datagram}: must be 1 to 65507")
 
 
 def fitting(reply: Reply, message: bytes, *, trusted: bool, most: int) -> Reply:
