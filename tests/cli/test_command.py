@@ -23,6 +23,7 @@ from oncrpc.cli.command import (
     printable,
     read_options,
     run,
+    safe_text,
     version_of,
 )
 from support.open_descriptors import no_descriptors
@@ -264,3 +265,16 @@ def test_lack_of_descriptors_has_its_own_message(
         assert run("tool", opening) == 1
 
     assert capsys.readouterr() == ("before\n", "tool: Too many open files; see 'ulimit -n'\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("/var/lib/Größe", "/var/lib/Größe"),
+        ("\x1b[2J\n", "\\x1b[2J\\n"),
+        ("\u202e", "\\u202e"),
+        ("x" * 300, "x" * 256 + "..."),
+    ],
+)
+def test_text_of_a_daemon_is_safe(text: str, shown: str) -> None:
+    assert safe_text(text) == shown
