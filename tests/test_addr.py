@@ -122,7 +122,7 @@ def test_a_scope_is_left_out() -> None:
         "192.0.2.1\0.8.1", "\udcff::.8.1",
     ],
 )  # fmt: skip
-def test_what_is_no_universal_address_is_refused(uaddr: str) -> None:
+def test_invalid_universal_address_is_refused(uaddr: str) -> None:
     with pytest.raises(AddressError):
         split_uaddr(uaddr)
 

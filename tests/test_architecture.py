@@ -93,7 +93,7 @@ def forbidden(module: str, imported: str) -> bool:
         ("oncrpc", "oncrpc.cli.portmap", False),
     ],
 )
-def test_the_rule_tells_up_from_down(module: str, imported: str, expected: bool) -> None:
+def test_import_rule_distinguishes_up_and_down(module: str, imported: str, expected: bool) -> None:
     assert forbidden(module, imported) is expected
 
 
@@ -110,7 +110,7 @@ def test_every_module_has_a_layer() -> None:
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_a_module_imports_only_from_below_or_from_its_own_folder(module: str) -> None:
+def test_module_imports_only_from_below_or_siblings(module: str) -> None:
     assert [name for name in imports_of(module) if forbidden(module, name)] == []
 
 
@@ -132,12 +132,12 @@ def test_folders_form_no_cycle() -> None:
 
 
 @pytest.mark.parametrize("module", [m for m in MODULES if folder_of(m) in PURE])
-def test_the_protocol_opens_no_socket_and_reads_no_clock(module: str) -> None:
+def test_protocol_imports_no_socket_and_no_clock(module: str) -> None:
     assert {name.split(".")[0] for name in imports_of(module)} & IMPURE == set()
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_only_one_module_executes_what_it_has_written(module: str) -> None:
+def test_only_one_module_executes_generated_code(module: str) -> None:
     called = {
         node.func.id
         for node in ast.walk(tree_of(module))
@@ -147,7 +147,7 @@ def test_only_one_module_executes_what_it_has_written(module: str) -> None:
     assert bool(called & {"exec", "eval"}) is (module == EXECUTES)
 
 
-def test_the_face_only_hands_on() -> None:
+def test_package_root_only_reexports() -> None:
     defined = {
         node.name
         for node in tree_of(FACE).body
@@ -158,12 +158,12 @@ def test_the_face_only_hands_on() -> None:
 
 
 @pytest.mark.parametrize("module", [m for m in MODULES if folder_of(m) != "programs"])
-def test_a_module_is_one_idea_long(module: str) -> None:
+def test_module_is_at_most_500_lines(module: str) -> None:
     assert len(MODULES[module].read_text().splitlines()) <= MAX_MODULE
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_a_function_fits_on_a_page(module: str) -> None:
+def test_function_is_shorter_than_50_lines(module: str) -> None:
     functions = [
         node
         for node in ast.walk(tree_of(module))
@@ -174,7 +174,7 @@ def test_a_function_fits_on_a_page(module: str) -> None:
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_a_module_says_what_it_is(module: str) -> None:
+def test_module_docstring_has_a_first_sentence(module: str) -> None:
     tree = tree_of(module)
     first, _, _ = (ast.get_docstring(tree) or "").partition("\n")
 

@@ -39,7 +39,7 @@ class Changing:
     generation = 0
 
 
-def test_an_epoch_ends_with_a_change_of_its_subject() -> None:
+def test_epoch_ends_when_its_subject_changes() -> None:
     subject = Changing()
     epoch = Epoch(subject)
 

@@ -23,6 +23,6 @@ def test_any_number_of_seconds_is_accepted(seconds: float) -> None:
 
 
 @pytest.mark.parametrize("seconds", [None, "5", True, float("nan")])
-def test_what_is_no_number_of_seconds_is_refused(seconds: object) -> None:
+def test_invalid_number_of_seconds_is_refused(seconds: object) -> None:
     with pytest.raises((TypeError, ValueError), match=f"^timeout is .* seconds, not {seconds!r}$"):
         check_seconds("timeout", seconds)

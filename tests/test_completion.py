@@ -31,7 +31,7 @@ def completed(line: str) -> list[str]:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_a_file_by_which_each_shell_finds_it(command: str) -> None:
+def test_every_command_has_completion_for_each_shell(command: str) -> None:
     names = (f"bash/{command}.bash", f"zsh/_{command}", f"fish/{command}.fish")
 
     assert [name for name in names if not (FOLDER / name).is_file()] == []
@@ -68,5 +68,5 @@ def test_every_folder_is_installed() -> None:
         (f"xdrc {ROOT}/spec/rpcb", [f"{ROOT}/spec/rpcb.x"]),
     ],
 )
-def test_bash_offers_what_the_command_takes(line: str, offered: list[str]) -> None:
+def test_bash_offers_the_options_of_the_command(line: str, offered: list[str]) -> None:
     assert completed(line) == offered

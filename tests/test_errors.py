@@ -48,7 +48,7 @@ def test_every_error_is_of_our_tree(cls: type[Exception]) -> None:
         (CallTimeout, TimeoutError),
     ],
 )
-def test_an_error_is_also_what_python_calls_it(
+def test_errors_derive_from_the_matching_builtin(
     ours: type[Exception], builtin: type[Exception]
 ) -> None:
     assert issubclass(ours, builtin)
@@ -89,7 +89,7 @@ def test_transport_error_is_made_from_errno() -> None:
         (AuthError(77), "authentication refused: 77"),
     ],
 )
-def test_a_refusal_says_what_it_carries(error: CallError, text: str) -> None:
+def test_refusal_text_includes_its_attributes(error: CallError, text: str) -> None:
     assert str(error) == text
 
 

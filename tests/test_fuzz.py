@@ -48,13 +48,13 @@ def test_some_made_up_input_does_nothing_undeclared(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_was_found_once_is_mended(name: str) -> None:
+def test_earlier_finds_stay_fixed(name: str) -> None:
     found = [driver().attempt(target(name), path.read_bytes()) for path in driver().kept(name)]
 
     assert [each for each in found if each is not None] == []
 
 
-def test_every_find_is_of_a_target_that_there_is() -> None:
+def test_every_find_belongs_to_a_target() -> None:
     assert {path.name for path in CORPUS.glob("*/")} <= set(NAMES)
 
 
@@ -74,7 +74,7 @@ def test_any_bytes_are_an_input(name: str) -> None:
         assert driver().attempt(target(name), source.randbytes(size)) is None
 
 
-def test_a_find_is_made_as_short_as_it_still_breaks(tmp_path: Path) -> None:
+def test_find_is_reduced_while_it_still_fails(tmp_path: Path) -> None:
     def breaks(data: bytes) -> None:
         if b"\x07" in data:
             raise ZeroDivisionError
@@ -87,7 +87,7 @@ def test_a_find_is_made_as_short_as_it_still_breaks(tmp_path: Path) -> None:
     assert path.read_bytes() == b"\x07"
 
 
-def test_an_exception_that_was_only_logged_is_a_find() -> None:
+def test_logged_exception_is_a_find() -> None:
     def logs(_: bytes) -> None:
         import logging
 
@@ -101,7 +101,7 @@ def test_an_exception_that_was_only_logged_is_a_find() -> None:
     assert "bug" in str(found.error)
 
 
-def test_an_input_that_takes_for_ever_is_a_find(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_endless_input_is_a_find(monkeypatch: pytest.MonkeyPatch) -> None:
     def circles(_: bytes) -> None:
         while True:
             pass

@@ -21,7 +21,7 @@ def test_unknown_attribute_is_an_error() -> None:
         _ = oncrpc.nothing  # type: ignore[attr-defined]  # that is the point
 
 
-def test_who_blocks_never_loads_asyncio() -> None:
+def test_blocking_client_never_loads_asyncio() -> None:
     program = "import oncrpc, sys; oncrpc.sync; sys.exit('asyncio' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -34,7 +34,7 @@ def instructions() -> Iterator[tuple[str, str]]:
             yield word, rest
 
 
-def test_a_container_file_begins_with_an_image_and_has_instructions_that_exist() -> None:
+def test_container_file_has_valid_instructions() -> None:
     words = [word for word, _ in instructions()]
 
     assert words[0] == "FROM"
@@ -50,11 +50,11 @@ def test_a_container_file_begins_with_an_image_and_has_instructions_that_exist()
         for name in rest.split()[:-1]
     ],
 )
-def test_what_a_container_file_copies_is_there(source: str) -> None:
+def test_container_file_copies_existing_files(source: str) -> None:
     assert (ROOT / source).exists()
 
 
-def test_what_is_copied_from_a_stage_is_from_one_before() -> None:
+def test_stages_copy_only_from_earlier_stages() -> None:
     stages = set[str]()
     for word, rest in instructions():
         if word == "FROM":
@@ -63,7 +63,7 @@ def test_what_is_copied_from_a_stage_is_from_one_before() -> None:
             assert rest.split()[0].removeprefix("--from=") in stages
 
 
-def test_a_container_is_not_root_and_runs_a_daemon_that_needs_no_root() -> None:
+def test_container_runs_rootless_and_not_as_root() -> None:
     said = dict(instructions())
     command = json.loads(said["ENTRYPOINT"]) + json.loads(said["CMD"])
 
@@ -112,7 +112,7 @@ def test_the_package_has_the_version_of_the_source() -> None:
     assert first.startswith(f"oncrpc ({__version__}) ")
 
 
-def test_the_package_brings_what_the_daemon_needs() -> None:
+def test_package_vendors_the_daemon_s_dependencies() -> None:
     needed = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     brought = set(re.findall(r"^([\w-]+)==", (DEBIAN / "vendored.txt").read_text(), re.MULTILINE))
 
@@ -120,7 +120,7 @@ def test_the_package_brings_what_the_daemon_needs() -> None:
     assert {re.split(r"\W", name)[0] for name in needed} - {"lark"} == brought
 
 
-def test_the_package_has_commands_that_exist_and_their_manual_pages() -> None:
+def test_package_has_existing_commands_and_manual_pages() -> None:
     rules = (DEBIAN / "rules").read_text()
     commands = re.findall(r"^COMMANDS := (.*)$", rules, re.MULTILINE)[0].split()
     scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]

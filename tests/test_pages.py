@@ -30,7 +30,7 @@ TROUBLE = DOCS / "howto" / "troubleshooting.md"
 
 @pytest.mark.slow
 @pytest.mark.parametrize("pages", STORIES.values(), ids=list(STORIES))
-def test_page_prints_what_it_shows(pages: list[Path], tmp_path: Path) -> None:
+def test_page_examples_print_the_shown_output(pages: list[Path], tmp_path: Path) -> None:
     with Console(tmp_path) as console:
         for page in pages:
             console.play(page)
@@ -53,7 +53,7 @@ def test_port_mapper_failure_is_the_c_librarys_text() -> None:
     assert failed.stderr in TROUBLE.read_text()
 
 
-def test_tutorial_shows_what_the_compiler_writes() -> None:
+def test_tutorial_shows_the_compiler_s_output() -> None:
     blocks = {block.language: block.text for block in reversed(list(blocks_of(TUTORIALS[1])))}
 
     assert compile_text(blocks["x"], "hello.x").endswith("\n" + blocks["python"])
@@ -64,7 +64,7 @@ def test_page_that_shows_something_else_fails(tmp_path: Path) -> None:
         console.run("echo one", "two\n")
 
 
-def test_commands_are_read_with_what_they_print() -> None:
+def test_console_blocks_split_into_commands_and_output() -> None:
     text = "$ one \\\n  more\nprinted\n$ two\n"
 
     assert list(commands_of(text)) == [("one \\\n  more", "printed\n"), ("two", "")]

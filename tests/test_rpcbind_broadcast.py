@@ -79,7 +79,7 @@ def test_the_arguments_are_carried_along() -> None:
         assert message[40:] == words(1, 2, 3, 4, b"args")
 
 
-def test_that_one_network_is_down_is_no_failure() -> None:
+def test_one_unreachable_network_is_not_a_failure() -> None:
     asked = asked_of(100003, 3)
     places = [Destination(socket.AF_INET, host) for host in ("not an address", "127.0.0.1")]
 

@@ -45,7 +45,7 @@ def environ(**variables: object) -> dict[str, str]:
     return {"HOME": "/", **{name: str(value) for name, value in variables.items()}}
 
 
-def test_the_environment_says_how_many_were_passed_and_which_are_from_the_store() -> None:
+def test_environment_counts_and_names_passed_descriptors() -> None:
     said = environ(
         LISTEN_PID=os.getpid(), LISTEN_FDS=3, LISTEN_FDNAMES="rpcbind.socket:portmap-udp"
     )
@@ -67,13 +67,13 @@ def test_the_environment_says_how_many_were_passed_and_which_are_from_the_store(
     ],
     ids=["nothing", "to nobody", "to another process", "no number", "too many"],
 )
-def test_what_was_not_passed_to_us_is_left_alone(said: dict[str, str]) -> None:
+def test_descriptors_of_another_process_are_left_alone(said: dict[str, str]) -> None:
     assert passed_by_manager("portmap", said) == []
     assert said == {"HOME": "/"}
 
 
 @pytest.mark.parametrize("netid", ["udp", "tcp", "udp6", "tcp6"])
-def test_family_and_type_say_which_netid_a_socket_is_of(netid: str) -> None:
+def test_netid_follows_from_family_and_type(netid: str) -> None:
     host = "::1" if netid.endswith("6") else LOCALHOST
 
     (found,) = given([passed(listen(transport(netid), host, 0))])
@@ -84,7 +84,7 @@ def test_family_and_type_say_which_netid_a_socket_is_of(netid: str) -> None:
         assert not sock.get_inheritable()
 
 
-def test_a_passed_socket_takes_the_place_of_ours_and_keeps_its_port(
+def test_passed_socket_replaces_ours_and_keeps_port(
     opened: list[Listeners],
 ) -> None:
     port = free_port()
@@ -96,7 +96,7 @@ def test_a_passed_socket_takes_the_place_of_ours_and_keeps_its_port(
     assert sorted(places) == [("tcp", port), ("tcp6", port), ("udp", port), ("udp6", port)]
 
 
-def test_a_datagram_socket_that_is_passed_says_which_address_was_asked(
+def test_passed_datagram_socket_reports_destination_address(
     opened: list[Listeners],
 ) -> None:
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -122,7 +122,7 @@ def test_local_sockets_are_told_apart_by_their_paths(
     assert opened[0].own_paths() == []
 
 
-def test_a_socket_of_our_own_whose_file_is_gone_is_opened_anew(
+def test_stored_socket_with_missing_file_is_reopened(
     tmp_path: Path, opened: list[Listeners]
 ) -> None:
     config = local(tmp_path)
@@ -136,7 +136,7 @@ def test_a_socket_of_our_own_whose_file_is_gone_is_opened_anew(
     assert opened[0].own_paths() == [config.sockets[0]]
 
 
-def test_what_the_options_do_not_ask_for_is_closed(opened: list[Listeners]) -> None:
+def test_unwanted_passed_sockets_are_closed(opened: list[Listeners]) -> None:
     theirs = listen(transport("tcp6"), "::1", 0)
     config = setup(port=0, local=False, bind=(LOCALHOST,), families=("ipv4",)).wanted()
 
@@ -145,7 +145,7 @@ def test_what_the_options_do_not_ask_for_is_closed(opened: list[Listeners]) -> N
     assert [netid for _, netid in opened[0].sockets] == ["udp", "tcp"]
 
 
-def test_what_cannot_be_bound_besides_what_was_handed_over_is_left_out(
+def test_unbindable_addresses_beside_passed_ones_are_skipped(
     opened: list[Listeners], caplog: pytest.LogCaptureFixture
 ) -> None:
     with listen(transport("udp"), LOCALHOST, 0) as taken:
@@ -199,16 +199,16 @@ def test_a_socket_that_cannot_be_served_is_refused(sock: object, line: str) -> N
         list(given([passed(sock())]))  # type: ignore[operator]  # each of them makes one
 
 
-def test_what_is_no_socket_is_refused() -> None:
+def test_passed_file_is_refused() -> None:
     line = r"^descriptor \d+, which was passed to us, is not a socket$"
     with open(os.devnull, "rb") as file, pytest.raises(StartError, match=line):
         list(given([Passed(file.fileno())]))
 
 
-def test_what_is_not_open_is_refused() -> None:
+def test_closed_descriptor_is_refused() -> None:
     with pytest.raises(StartError, match=r"^descriptor 987654 was not passed to us: Bad file"):
         list(given([Passed(987654)]))
 
 
-def test_in_the_store_sockets_are_named_after_their_netids() -> None:
+def test_stored_sockets_are_named_after_their_netids() -> None:
     assert stored_name("portmap", "udp6") == "portmap-udp6"

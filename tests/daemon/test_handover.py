@@ -43,16 +43,16 @@ def test_everything_arrives_and_is_asked_for_once() -> None:
         assert not os.get_inheritable(three.fileno())
 
 
-def test_what_is_for_another_process_is_not_taken() -> None:
+def test_handover_for_another_process_is_ignored() -> None:
     assert received(left(Handover(pid=1))) is None
 
 
-def test_without_the_variable_there_is_nothing() -> None:
+def test_without_the_variable_nothing_is_received() -> None:
     assert received({}) is None
     assert received({VARIABLE: "check"}) is None
 
 
-def test_fields_that_another_version_has_are_passed_over_and_missing_ones_have_defaults() -> None:
+def test_unknown_fields_are_ignored_missing_get_defaults() -> None:
     memory = os.memfd_create("test")
     os.write(memory, msgspec.json.encode({"pid": os.getpid(), "colour": "green"}))
 
@@ -60,7 +60,7 @@ def test_fields_that_another_version_has_are_passed_over_and_missing_ones_have_d
 
 
 @pytest.mark.parametrize("text", [b"", b"junk", b'{"pid": "many"}'])
-def test_what_cannot_be_read_is_one_line(text: bytes) -> None:
+def test_unreadable_handover_is_one_line(text: bytes) -> None:
     memory = os.memfd_create("test")
     os.write(memory, text)
 
@@ -68,6 +68,6 @@ def test_what_cannot_be_read_is_one_line(text: bytes) -> None:
         received({VARIABLE: str(memory)})
 
 
-def test_a_descriptor_that_is_not_open_is_one_line() -> None:
+def test_closed_descriptor_is_one_line() -> None:
     with pytest.raises(StartError, match=r"cannot read .*: .*Bad file descriptor"):
         received({VARIABLE: "987654"})

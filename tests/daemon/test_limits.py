@@ -22,7 +22,7 @@ def may_open(monkeypatch: pytest.MonkeyPatch, soft: int) -> None:
     ("soft", "most"),
     [(resource.RLIM_INFINITY, MOST), (8192, MOST), (264, 100), (8, 2)],
 )
-def test_connections_from_the_network_leave_descriptors_for_local_ones(
+def test_network_connections_leave_descriptors_for_local_ones(
     monkeypatch: pytest.MonkeyPatch, soft: int, most: int
 ) -> None:
     may_open(monkeypatch, soft)
@@ -46,7 +46,7 @@ def test_a_source_has_a_share_of_each_kind(monkeypatch: pytest.MonkeyPatch) -> N
     assert {network.per_source, local.per_source} == {100 // SOURCES}
 
 
-def test_a_source_may_have_one_connection_however_few_there_are(
+def test_source_always_gets_one_connection(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     may_open(monkeypatch, 2)

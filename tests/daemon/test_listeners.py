@@ -53,7 +53,7 @@ WILDCARD = [("udp", "0.0.0.0"), ("tcp", "0.0.0.0"), ("udp6", "::"), ("tcp6", "::
     ],
     ids=["all", "ipv4", "ipv6", "loopback", "named", "wildcard-named"],
 )
-def test_what_is_bound(config: Setup, expected: list[tuple[str, str]]) -> None:
+def test_options_decide_the_bound_addresses(config: Setup, expected: list[tuple[str, str]]) -> None:
     with listening(config) as listeners:
         assert places(listeners) == expected
         assert len({sock.getsockname()[1] for sock, _ in listeners.sockets}) == 1
@@ -65,7 +65,7 @@ def test_local_sockets_are_served_first(tmp_path: Path) -> None:
         assert places(listeners)[2] == ("udp", LOCALHOST)
 
 
-def test_a_port_in_use_is_named_and_what_to_do() -> None:
+def test_error_names_the_used_port_and_remedy() -> None:
     with listen(transport("tcp"), LOCALHOST, 0) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(PortInUse) as raised:
@@ -77,7 +77,7 @@ def test_a_port_in_use_is_named_and_what_to_do() -> None:
     )
 
 
-def test_a_port_in_use_leaves_the_local_socket_of_another_alone(tmp_path: Path) -> None:
+def test_used_port_leaves_foreign_local_socket_alone(tmp_path: Path) -> None:
     config = local(tmp_path)
     with socket.socket(socket.AF_UNIX) as other, listen(transport("tcp"), LOCALHOST, 0) as taken:
         other.bind(config.sockets[0])
@@ -143,7 +143,7 @@ def test_without_any_transport_there_is_nothing_to_serve(monkeypatch: pytest.Mon
         open_listeners(NETWORK_ONLY.wanted())
 
 
-def test_a_port_that_is_free_on_all_transports_is_looked_for_and_then_given_up(
+def test_search_for_a_common_free_port_ends(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     refusing = Refusing(errno.EADDRINUSE, "::")
@@ -155,7 +155,7 @@ def test_a_port_that_is_free_on_all_transports_is_looked_for_and_then_given_up(
     assert refusing.calls > 2 * binding.PORT_TRIES
 
 
-def test_an_abstract_name_that_somebody_took_does_not_keep_us_from_serving(
+def test_taken_abstract_name_does_not_prevent_serving(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     config = local(tmp_path)
@@ -167,7 +167,7 @@ def test_an_abstract_name_that_somebody_took_does_not_keep_us_from_serving(
     listeners.close()
 
 
-def test_something_else_in_the_place_of_the_local_socket_is_named(tmp_path: Path) -> None:
+def test_foreign_file_at_local_socket_is_named(tmp_path: Path) -> None:
     path = tmp_path / "rpcbind.sock"
     path.mkdir()
 
@@ -185,7 +185,7 @@ def test_something_else_in_the_place_of_the_local_socket_is_named(tmp_path: Path
         ("/run/sock", errno.EPERM, "permission denied; run as root, or with --no-local"),
     ],
 )
-def test_a_local_socket_that_cannot_be_made_is_named(
+def test_failure_to_create_local_socket_names_it(
     monkeypatch: pytest.MonkeyPatch, path: str, number: int, text: str
 ) -> None:
     def fails(_: str) -> socket.socket:
@@ -200,6 +200,6 @@ def test_a_local_socket_that_cannot_be_made_is_named(
         )
 
 
-def test_addresses_that_are_all_of_another_family_are_refused() -> None:
+def test_addresses_all_of_another_family_are_refused() -> None:
     with pytest.raises(StartError, match="none of the addresses"):
         open_listeners(setup(port=0, bind=("::1",), families=("ipv4",), local=False).wanted())

@@ -28,14 +28,14 @@ def written(path: Path, *holders: Holder) -> str:
     return str(path)
 
 
-def test_what_is_written_is_read_and_the_first_line_is_the_process(tmp_path: Path) -> None:
+def test_lock_file_begins_with_the_process_id(tmp_path: Path) -> None:
     path = written(tmp_path / "lock", me("a much longer text"), me())
 
     assert pidfile.read(path) == me()
     assert Path(path).read_text().splitlines()[0] == str(os.getpid())
 
 
-def test_a_text_of_several_lines_is_one_line_and_a_long_one_is_cut(tmp_path: Path) -> None:
+def test_text_is_joined_and_cut_to_length(tmp_path: Path) -> None:
     path = written(tmp_path / "lock", me("not restarted:\n" + "x" * 5000))
 
     found = pidfile.read(path)
@@ -46,14 +46,14 @@ def test_a_text_of_several_lines_is_one_line_and_a_long_one_is_cut(tmp_path: Pat
 
 
 @pytest.mark.parametrize("text", ["", "12\n", "12\n3 4\n", "x\n1 2 3 serving\n", "\xff\n"])
-def test_a_file_that_says_nothing_of_the_kind_names_nobody(tmp_path: Path, text: str) -> None:
+def test_unrelated_file_names_no_holder(tmp_path: Path, text: str) -> None:
     path = tmp_path / "lock"
     path.write_text(text)
 
     assert pidfile.read(str(path)) is None
 
 
-def test_who_has_let_go_is_not_named(tmp_path: Path) -> None:
+def test_cleared_lock_file_names_no_holder(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     written(path, me())
     with path.open("r+b") as file:
@@ -62,7 +62,7 @@ def test_who_has_let_go_is_not_named(tmp_path: Path) -> None:
     assert pidfile.read(str(path)) is None
 
 
-def test_what_is_no_file_is_not_written_to() -> None:
+def test_pipe_as_lock_file_is_not_written() -> None:
     reading, writing = os.pipe()
     pidfile.write([writing], me())
     os.close(writing)
@@ -71,13 +71,13 @@ def test_what_is_no_file_is_not_written_to() -> None:
     os.close(reading)
 
 
-def test_another_process_of_that_number_is_not_taken_for_the_holder() -> None:
+def test_reused_process_id_is_not_the_holder() -> None:
     assert me().alive
     assert not me()._replace(started=1).alive
     assert not Holder(2**30, 1, 1, 0, SERVING).alive
 
 
-def test_the_lock_tells_whether_the_file_speaks_of_its_holder(tmp_path: Path) -> None:
+def test_kernel_lock_confirms_the_named_holder(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     with path.open("w") as file:
         assert not pidfile.is_locked_by(str(path), os.getpid())
@@ -87,7 +87,7 @@ def test_the_lock_tells_whether_the_file_speaks_of_its_holder(tmp_path: Path) ->
         assert not pidfile.is_locked_by(str(path), os.getppid())
 
 
-def test_where_the_kernel_does_not_list_locks_the_file_is_believed(
+def test_without_kernel_list_the_file_is_believed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "lock"
@@ -118,14 +118,14 @@ def test_a_lock_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
         take(str(tmp_path), "port mapper", REMEDY)
 
 
-def test_a_lock_that_is_a_pipe_does_not_hang_the_start(tmp_path: Path) -> None:
+def test_lock_path_that_is_a_pipe_never_blocks(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     os.mkfifo(path)
 
     os.close(take(str(path), "port mapper", REMEDY))
 
 
-def test_nobody_else_can_open_the_lock_and_so_hold_it(tmp_path: Path) -> None:
+def test_other_users_cannot_open_the_lock(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     path.touch(0o444)
 

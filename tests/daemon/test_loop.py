@@ -35,25 +35,25 @@ def test_uvloop_is_taken_where_it_is_installed(
     assert loop.factory("portmap", named) is uvloop.new_event_loop
 
 
-def test_pythons_own_loop_is_taken_if_it_is_named(uvloop: SimpleNamespace) -> None:
+def test_named_asyncio_loop_is_used(uvloop: SimpleNamespace) -> None:
     assert loop.factory("portmap", {VARIABLE: "asyncio"}) is asyncio.new_event_loop
 
 
-def test_without_uvloop_pythons_own_is_taken_and_nothing_said(
+def test_without_uvloop_asyncio_is_used_silently(
     no_uvloop: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert loop.factory("portmap", {}) is asyncio.new_event_loop
     assert caplog.messages == []
 
 
-def test_whoever_names_uvloop_without_having_it_is_told_and_served(
+def test_missing_named_uvloop_warns_and_uses_asyncio(
     no_uvloop: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert loop.factory("portmap", {VARIABLE: "uvloop"}) is asyncio.new_event_loop
     assert "going on with asyncio, or pip install 'oncrpc[speed]'" in caplog.text
 
 
-def test_a_loop_that_nobody_knows_is_told_and_the_usual_one_taken(
+def test_unknown_loop_warns_and_uses_the_default(
     uvloop: SimpleNamespace, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert loop.factory("portmap", {VARIABLE: "trio"}) is uvloop.new_event_loop
@@ -61,9 +61,7 @@ def test_a_loop_that_nobody_knows_is_told_and_the_usual_one_taken(
 
 
 @pytest.mark.parametrize("name", LOOPS)
-def test_the_log_of_a_debugger_says_which_it_is(
-    name: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_debug_log_names_the_loop(name: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "oncrpc.daemon")
 
     async def said() -> None:

@@ -35,13 +35,13 @@ def told(manager: socket.socket) -> dict[str, str]:
     return dict(line.split("=", 1) for line in manager.recv(1000).decode().splitlines())
 
 
-def test_that_we_serve_is_told_with_a_status(manager: socket.socket) -> None:
+def test_ready_notification_has_a_status(manager: socket.socket) -> None:
     notifier(manager).ready("serving")
 
     assert told(manager) == {"READY": "1", "STATUS": "serving"}
 
 
-def test_a_reload_is_told_with_the_time(manager: socket.socket) -> None:
+def test_reload_notification_has_the_time(manager: socket.socket) -> None:
     before = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
 
     notifier(manager).reloading("reading")
@@ -51,7 +51,7 @@ def test_a_reload_is_told_with_the_time(manager: socket.socket) -> None:
     assert before <= int(fields["MONOTONIC_USEC"]) <= before + 10**7
 
 
-def test_the_end_is_told(manager: socket.socket) -> None:
+def test_end_is_notified(manager: socket.socket) -> None:
     notifier(manager).stopping()
 
     assert told(manager)["STOPPING"] == "1"
@@ -69,14 +69,12 @@ def test_a_socket_is_handed_over_with_its_name(manager: socket.socket) -> None:
     assert message == b"FDSTORE=1\nFDNAME=portmap-tcp\nFDPOLL=0"
 
 
-def test_without_a_manager_nobody_is_told() -> None:
+def test_without_a_manager_nothing_is_sent() -> None:
     assert not Notifier({})
     Notifier({}).ready("serving")
 
 
-def test_a_manager_that_is_gone_is_a_line_in_the_log(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_missing_manager_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     gone = Notifier({"NOTIFY_SOCKET": str(tmp_path / "gone")})
 
     gone.ready("serving")

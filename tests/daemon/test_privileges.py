@@ -21,18 +21,18 @@ def test_a_user_is_found_by_name_or_number() -> None:
 
 
 @pytest.mark.parametrize("name", ["nobody-at-all", "999999999", "99999999999999999999", "\u00b2"])
-def test_a_user_that_is_not_there_is_a_key_error(name: str) -> None:
+def test_unknown_user_is_a_key_error(name: str) -> None:
     with pytest.raises(KeyError):
         user_of(name, ())
 
 
-def test_the_first_of_the_default_users_that_the_host_has_is_taken() -> None:
+def test_first_existing_default_user_is_used() -> None:
     nobody = pwd.getpwnam("nobody")
 
     assert user_of(None, ("nobody-at-all", "nobody", "root")) == nobody
 
 
-def test_a_host_may_have_none_of_them() -> None:
+def test_host_without_the_default_users_gives_none() -> None:
     assert user_of(None, ("nobody-at-all",)) is None
 
 
@@ -75,7 +75,7 @@ DETACH = (
 
 
 @pytest.mark.slow
-def test_the_first_process_ends_with_0_once_the_daemon_serves(tmp_path: Path) -> None:
+def test_first_process_exits_0_once_daemon_serves(tmp_path: Path) -> None:
     seen = tmp_path / "seen"
     seen.touch()
     fifo = tmp_path / "end"
@@ -92,14 +92,14 @@ def test_the_first_process_ends_with_0_once_the_daemon_serves(tmp_path: Path) ->
 
 
 @pytest.mark.slow
-def test_the_first_process_tells_why_the_daemon_cannot_serve() -> None:
+def test_first_process_reports_why_daemon_cannot_serve() -> None:
     done = python(f"{DETACH}report('portmap: the port is in use\\n')\n")
 
     assert (done.returncode, done.stderr) == (1, "portmap: the port is in use\n")
 
 
 @pytest.mark.slow
-def test_the_first_process_tells_that_the_daemon_ended_without_a_word() -> None:
+def test_first_process_reports_a_silent_end() -> None:
     done = python(f"{DETACH}os._exit(3)\n")
 
     assert done.returncode == 1

@@ -32,7 +32,7 @@ def script(text: str) -> Image:
         ("echo portmap: no port >&2; exit 1", "no port"),
     ],
 )
-def test_a_new_image_has_to_say_that_it_understands(
+def test_new_image_must_confirm_that_it_understands(
     monkeypatch: pytest.MonkeyPatch, text: str, fault: str
 ) -> None:
     monkeypatch.setenv("NOTIFY_SOCKET", "/run/systemd/notify")
@@ -40,13 +40,13 @@ def test_a_new_image_has_to_say_that_it_understands(
     assert run(script(text).fault()) == fault
 
 
-def test_a_program_that_may_not_be_run_is_named(tmp_path: Path) -> None:
+def test_program_that_cannot_run_is_named(tmp_path: Path) -> None:
     fault = run(Image((str(tmp_path / "python"),), "/").fault())
 
     assert fault.endswith(f"cannot run {tmp_path}/python: no such file or directory")
 
 
-def test_one_that_does_not_start_in_time_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_image_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(image, "CHECK_TIME", 0.02)
 
     assert run(script("exec sleep 60").fault()) == "the new image does not start within 0.02 s"
@@ -58,7 +58,7 @@ def test_a_folder_that_is_gone_does_not_matter(tmp_path: Path) -> None:
     assert run(gone.fault()) == ""
 
 
-def test_an_image_that_cannot_be_executed_leaves_everything_as_it_was(tmp_path: Path) -> None:
+def test_failed_execution_leaves_everything_unchanged(tmp_path: Path) -> None:
     before = (os.getcwd(), sorted(os.listdir("/proc/self/fd")))
     with open(os.devnull, "rb") as lock:
         handover = Handover(pid=os.getpid(), locks=[lock.fileno()])
@@ -78,7 +78,7 @@ def test_signals_are_held_and_obeyed_again() -> None:
     assert not set(HELD) & signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
-def test_the_image_of_this_process_is_its_interpreter_and_arguments() -> None:
+def test_own_image_is_interpreter_and_arguments() -> None:
     found = of_this_process()
 
     assert found.command == (sys.executable, *sys.orig_argv[1:])
@@ -86,7 +86,7 @@ def test_the_image_of_this_process_is_its_interpreter_and_arguments() -> None:
     assert of_this_process("/srv").folder == "/srv"
 
 
-def test_a_process_begins_by_hand_as_the_next_image_or_only_to_check() -> None:
+def test_environment_decides_how_a_process_begins() -> None:
     memory = write(Handover(pid=os.getpid(), folder="/srv"))
 
     taken = begun("portmap", {VARIABLE: str(memory)})

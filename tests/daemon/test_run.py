@@ -59,7 +59,7 @@ def test_root_stays_root_if_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -
     assert process.became == []
 
 
-def test_where_there_is_no_user_to_become_that_is_said(
+def test_missing_user_is_logged(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     leave_root(monkeypatch, Process(0), None, None)
@@ -67,7 +67,7 @@ def test_where_there_is_no_user_to_become_that_is_said(
     assert "going on as root" in caplog.text
 
 
-def test_others_stay_who_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ordinary_user_keeps_its_identity(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (None, "me"):
         process = Process(1000)
         leave_root(monkeypatch, process, name, user("me", 1000))

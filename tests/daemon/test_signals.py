@@ -109,7 +109,7 @@ def signals() -> object:
         signal.signal(number, handler)
 
 
-def test_once_it_answers_that_is_told_and_its_sockets_are_stored(tmp_path: Path) -> None:
+def test_serving_daemon_notifies_and_stores_its_sockets(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with living(tmp_path, FakeImage()) as made:
             stored = ["local", "local", "udp", "tcp", "udp6", "tcp6"]
@@ -132,7 +132,7 @@ def test_sighup_is_a_reload_in_the_managers_eyes(tmp_path: Path) -> None:
     run(scenario())
 
 
-def test_what_keeps_a_new_image_from_starting_is_told_and_nothing_changes(
+def test_faulty_new_image_is_reported_and_ignored(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def scenario() -> None:
@@ -147,7 +147,7 @@ def test_what_keeps_a_new_image_from_starting_is_told_and_nothing_changes(
     run(scenario())
 
 
-def test_where_the_image_cannot_be_executed_it_goes_on_serving(tmp_path: Path) -> None:
+def test_failed_execution_leaves_the_daemon_serving(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with living(tmp_path, FakeImage()) as made:
             await register(local(tmp_path).sockets[0], 400001)
@@ -168,7 +168,7 @@ def test_where_the_image_cannot_be_executed_it_goes_on_serving(tmp_path: Path) -
     run(scenario())
 
 
-def test_whatever_goes_wrong_the_daemon_is_not_left_frozen(tmp_path: Path) -> None:
+def test_any_failure_thaws_the_daemon(tmp_path: Path) -> None:
     async def scenario() -> None:
         told: list[BaseException] = []
         loop = asyncio.get_running_loop()
@@ -185,7 +185,7 @@ def test_whatever_goes_wrong_the_daemon_is_not_left_frozen(tmp_path: Path) -> No
     run(scenario())
 
 
-def test_a_daemon_that_is_told_to_end_meanwhile_ends(tmp_path: Path) -> None:
+def test_daemon_can_be_ended_during_restart(tmp_path: Path) -> None:
     async def scenario() -> None:
         image = FakeImage()
         async with living(tmp_path, image) as made:

@@ -174,7 +174,7 @@ def test_a_port_in_use_is_one_line(host: Host, options: tuple[str, ...]) -> None
     ],
     ids=["lock", "port", "user"],
 )
-def test_an_ordinary_user_is_told_what_is_missing(
+def test_ordinary_user_sees_the_missing_right(
     host: Host, options: tuple[str, ...], says: str
 ) -> None:
     done = host.run([*for_all(host), "-f", *options], uid=ORDINARY)

@@ -271,7 +271,7 @@ def without_forwarding(binaries: Path) -> Iterator[Peers]:
 
 @pytest.mark.parametrize("words", ["broadcast udp 300", "rmtcall udp 127.0.0.1 1"])
 @pytest.mark.slow
-def test_without_forwarding_there_is_silence(without_forwarding: Peers, words: str) -> None:
+def test_without_forwarding_calls_are_dropped(without_forwarding: Peers, words: str) -> None:
     status, printed, errors = without_forwarding.ask(words)
 
     assert (status, printed) == (1, "")

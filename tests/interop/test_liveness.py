@@ -154,7 +154,7 @@ def test_rpc_statd_killed(host: Host) -> None:
     assert again.poll() is None
 
 
-def test_what_cannot_be_judged_stays(host: Host) -> None:
+def test_unverifiable_registration_stays(host: Host) -> None:
     """Another host's, other transports', the kernel's; what can be is this host's."""
     host.sh(KERNEL_NFS)
     kept = {

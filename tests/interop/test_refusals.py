@@ -118,7 +118,9 @@ SAID: Mapping[str, Cause] = {
 @pytest.mark.parametrize("netid", NETIDS)
 @pytest.mark.parametrize("caller", CLIENTS)
 @pytest.mark.parametrize("cause", [*OF_ITSELF.values(), *SAID.values()], ids=[*OF_ITSELF, *SAID])
-def test_a_refusal_is_seen_as_what_it_is(peer: Peer, caller: str, netid: str, cause: Cause) -> None:
+def test_each_side_recognizes_every_refusal(
+    peer: Peer, caller: str, netid: str, cause: Cause
+) -> None:
     found = outcomes(caller, peer, netid, cause.attempt)
 
     assert found == [seen(cause.refusal), SUCCESS]

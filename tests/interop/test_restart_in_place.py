@@ -238,7 +238,7 @@ def test_pid_file_finds_the_daemon(host: Host) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_where_no_port_mapper_runs_that_is_said(host: Host) -> None:
+def test_reload_reports_a_missing_port_mapper(host: Host) -> None:
     done = host.run(RELOAD)
 
     assert (done.returncode, done.stderr) == (

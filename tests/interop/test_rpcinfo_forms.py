@@ -192,7 +192,7 @@ def test_form_prints_the_same_for_both_mappers(twins: Twins, form: str) -> None:
     assert (ours[0], FORMS[form].says in ours[1] + ours[2]) == (FORMS[form].status, True)
 
 
-def test_who_is_not_the_owner_cannot_delete(twins: Twins) -> None:
+def test_only_the_owner_can_delete(twins: Twins) -> None:
     theirs, ours = twins.both("-d 100005 3", uid=1000)
 
     assert ours == theirs

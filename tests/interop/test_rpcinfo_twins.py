@@ -374,7 +374,7 @@ def test_a_deleted_registration_is_gone(host: Namespace) -> None:
     assert "499100" not in of_c(host, "rpcinfo -p").stdout
 
 
-def test_a_broadcast_finds_what_c_finds(host: Namespace) -> None:
+def test_broadcast_finds_the_same_servers_as_c(host: Namespace) -> None:
     commands = (["rpcinfo", "-b", "400100", "1"], [*OURS, "-b", "400100", "1"])
     running = [host.popen(command) for command in commands]
 
@@ -401,7 +401,7 @@ def test_refusing_port_mapper_is_reported_as_by_c(behaviour: str) -> None:
 
 
 @pytest.mark.parametrize(("behaviour", "line"), list(DIFFERENT_PORT_MAPPERS))
-def test_bad_port_mapper_is_reported_better_than_by_c(behaviour: str, line: str) -> None:
+def test_bad_port_mapper_error_is_more_specific(behaviour: str, line: str) -> None:
     need("rpcinfo")
     with Namespace() as namespace:
         serve(namespace, behaviour)

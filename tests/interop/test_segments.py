@@ -197,7 +197,7 @@ def test_replies_beyond_the_mtu_arrive(cable: Cable) -> None:
     run(scenario())
 
 
-def test_a_short_queue_passes_what_fits(cable: Cable) -> None:
+def test_short_queue_passes_what_fits(cable: Cable) -> None:
     need("tc")
     cable.host.sh(QUEUE)
 

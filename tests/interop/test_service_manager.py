@@ -189,7 +189,7 @@ def test_a_restart_in_place_is_a_reload(host: Host, manager: Manager) -> None:
     assert manager.told == ["RELOADING=1", "READY=1"]
 
 
-def test_an_end_is_told(manager: Manager) -> None:
+def test_end_is_notified_to_systemd(manager: Manager) -> None:
     daemon = manager.start()
 
     daemon.terminate()

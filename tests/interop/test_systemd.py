@@ -143,7 +143,7 @@ def test_killed_daemon_is_started_again(host: Systemd) -> None:
     assert host.has(400700)
 
 
-def test_the_first_call_starts_what_is_stopped(host: Systemd) -> None:
+def test_first_call_starts_a_stopped_daemon(host: Systemd) -> None:
     host.sh("systemctl stop portmap.service")
 
     assert host.registered(100000)
@@ -159,7 +159,7 @@ def test_stop_ends_the_sockets_too(host: Systemd) -> None:
     assert not host.serves("tcp", "127.0.0.1")
 
 
-def test_a_condrestart_leaves_what_is_stopped(host: Systemd) -> None:
+def test_condrestart_leaves_a_stopped_daemon(host: Systemd) -> None:
     host.portmap("service", "stop")
 
     assert host.portmap("service", "condrestart").returncode == 0
@@ -227,7 +227,7 @@ def test_only_root_may_install_it(booted: Systemd) -> None:
     assert booted.found() == []
 
 
-def test_what_is_not_installed_is_not_removed(booted: Systemd) -> None:
+def test_uninstall_without_installation_is_an_error(booted: Systemd) -> None:
     done = booted.portmap("service", "uninstall")
 
     said = "portmap: nothing to remove: /var/lib/oncrpc/service.json does not exist\n"

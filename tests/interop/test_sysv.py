@@ -190,11 +190,11 @@ def test_restart_keeps_registrations(host: SysV, word: str) -> None:
     assert len(host.registered(400700)) == 1
 
 
-def test_a_restart_starts_what_is_stopped(host: SysV) -> None:
+def test_restart_starts_a_stopped_daemon(host: SysV) -> None:
     assert host.service("restart") == (0, f"Stopping portmap: {FAILED}Starting portmap: {OK}")
 
 
-def test_a_condrestart_leaves_what_is_stopped(host: SysV) -> None:
+def test_condrestart_leaves_a_stopped_daemon(host: SysV) -> None:
     assert host.service("condrestart") == (0, "")
     assert host.service("status")[0] == 3
 

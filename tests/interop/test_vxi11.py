@@ -110,7 +110,7 @@ def error_of(failing: Callable[..., object], *arguments: object) -> int:
 # Through python-vxi11
 
 
-def test_python_vxi11_asks_who_it_is(opened: Opener) -> None:
+def test_python_vxi11_reads_the_identity(opened: Opener) -> None:
     assert opened().ask("*IDN?") == IDENTITY.decode().strip()
 
 
@@ -156,7 +156,7 @@ def test_a_read_of_nothing_times_out(opened: Opener) -> None:
     assert time.monotonic() - began >= SHORT
 
 
-def test_clear_discards_what_was_not_read(opened: Opener) -> None:
+def test_clear_discards_unread_data(opened: Opener) -> None:
     link = opened()
     link.write("ECHO stale")
 
@@ -273,7 +273,7 @@ def test_python_vxi11_finds_the_instrument_by_broadcast(host: Host) -> None:
 Visa = Callable[[], MessageBasedResource]
 
 
-def test_pyvisa_asks_who_it_is(visa: Visa) -> None:
+def test_pyvisa_reads_the_identity(visa: Visa) -> None:
     assert visa().query("*IDN?") == IDENTITY.decode().strip()
 
 
@@ -387,7 +387,7 @@ ARGUMENTS: dict[str, tuple[AnyProcedure, Any]] = {
 
 
 @pytest.mark.parametrize("routine", ARGUMENTS)
-def test_python_vxi11_sends_what_we_declare(routine: str) -> None:
+def test_python_vxi11_bytes_match_our_declaration(routine: str) -> None:
     procedure, argument = ARGUMENTS[routine]
     packer = Packer()
     fields = [getattr(argument, name) for name in type(argument).__annotations__]

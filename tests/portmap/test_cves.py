@@ -252,7 +252,7 @@ FORGED = "interop/test_forged.py::"
 CLIENT = "cli/rpcinfo/test_hostile.py::"
 FORGED_CALL = FORGED + "test_forged_loopback_source_does_not_register"
 REBOUND = HERE + "test_only_configured_addresses_are_served"
-FORWARDED = HERE + "test_forwarded_replies_go_to_who_asked"
+FORWARDED = HERE + "test_forwarded_replies_go_to_the_caller"
 PLANTED = HERE + "test_planted_files_are_neither_read_nor_written"
 STARVED = HERE + "test_without_descriptors_the_daemon_neither_spins_nor_ends"
 LISTED = CLIENT + "test_long_server_strings_are_cut_and_printable"
@@ -350,7 +350,7 @@ def test_the_trigger_disturbs_nobody_else(daemon: RunningDaemon, attack: Attack)
 
 
 @pytest.mark.parametrize("shown", ELSEWHERE.values(), ids=ELSEWHERE)
-def test_what_is_shown_elsewhere_is_a_test_there(shown: str) -> None:
+def test_every_named_test_exists(shown: str) -> None:
     assert is_there(shown)
 
 
@@ -406,7 +406,7 @@ def test_forwarding_does_not_call_nfs_and_mount() -> None:
 
 
 @pytest.mark.slow
-def test_forwarded_replies_go_to_who_asked() -> None:
+def test_forwarded_replies_go_to_the_caller() -> None:
     with RunningDaemon("-r") as running, ExitStack() as held:
         program = held.enter_context(registered(running, CALLED))
         program.settimeout(DEADLINE)

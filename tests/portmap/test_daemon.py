@@ -68,7 +68,7 @@ def test_daemon_registers_answers_and_ends(tmp_path: Path) -> None:
             signal.signal(number, handler)
 
 
-def test_a_restart_restores_what_was_registered(tmp_path: Path) -> None:
+def test_restart_restores_the_registrations(tmp_path: Path) -> None:
     config = local(tmp_path, warm_start=str(tmp_path))
 
     async def scenario() -> None:

@@ -58,7 +58,7 @@ def with_policy(
     run_loop(scenario())
 
 
-def test_each_part_goes_to_who_obeys_it(tmp_path: Path) -> None:
+def test_each_setting_reaches_its_component(tmp_path: Path) -> None:
     def look(made: Daemon, _: Path) -> None:
         assert made.udp_limits.trusted == (ip_network("192.0.2.0/24"),)
         assert (made.udp_limits.replies, made.udp_limits.burst) == (5, 50)
@@ -113,7 +113,7 @@ def test_without_rules_and_hosts_no_call_is_judged(tmp_path: Path) -> None:
     with_policy("[hosts]\nenabled = false\n", tmp_path, look)
 
 
-def test_reading_it_again_changes_everything_and_forgets_decisions(
+def test_reload_replaces_limits_and_forgets_decisions(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     def look(made: Daemon, path: Path) -> None:

@@ -143,7 +143,7 @@ def limit_files(pid: int, most: int) -> None:
 
 
 @pytest.mark.slow
-def test_what_was_acknowledged_survives_sigkill_at_any_moment(folder: Path) -> None:
+def test_acknowledged_changes_survive_sigkill_at_any_moment(folder: Path) -> None:
     seed = random.randrange(2**32)
     dice = random.Random(seed)
     clients = [Known(FIRST_PROGRAM + 1000 * number) for number in range(CLIENTS)]

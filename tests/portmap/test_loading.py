@@ -106,7 +106,7 @@ def loaded() -> Loaded:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", NOT_NEEDED)
-def test_what_serving_does_not_need_is_not_loaded(kind: str, loaded: Loaded) -> None:
+def test_unneeded_modules_are_not_loaded(kind: str, loaded: Loaded) -> None:
     assert "oncrpc.portmap.app" in loaded.before
     assert NOT_NEEDED[kind] & loaded.before - LOADED_BY_PYTHON == set()
 

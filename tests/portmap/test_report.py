@@ -69,7 +69,7 @@ def test_fresh_daemon_reports_itself(tmp_path: Path) -> None:
     assert found.state.journal > 0
 
 
-def test_it_says_what_it_was_told_to_do(tmp_path: Path) -> None:
+def test_status_shows_the_options(tmp_path: Path) -> None:
     policy = tmp_path / "policy"
     policy.write_text("[[rule]]\nthen = 'allow'\n")
     policy.chmod(0o600)
@@ -91,7 +91,7 @@ def test_it_says_what_it_was_told_to_do(tmp_path: Path) -> None:
     assert found.warm_start == str(tmp_path)
 
 
-def test_without_a_state_directory_there_is_none(tmp_path: Path) -> None:
+def test_without_state_directory_status_has_none(tmp_path: Path) -> None:
     assert played(tmp_path, nothing, state_dir=None, state=False).state is None
 
 

@@ -14,7 +14,7 @@ def test_a_policy_has_no_faults() -> None:
     assert faults(SCHEMA, '[daemon]\nport = 1\n[[rule]]\nthen = "deny"\n', PATH) == []
 
 
-def test_every_key_and_rule_that_is_wrong_has_its_line_and_number() -> None:
+def test_every_wrong_key_and_rule_has_its_line() -> None:
     text = """
     trusted = 5
     [daemon]
@@ -56,5 +56,5 @@ def test_every_key_and_rule_that_is_wrong_has_its_line_and_number() -> None:
          'rule[0]: only callers over the local socket have a uid, and from has no "local"'),
     ],
 )  # fmt: skip
-def test_what_is_wrong_as_a_whole_is_one_line(text: str, line: str) -> None:
+def test_error_in_the_whole_file_is_one_line(text: str, line: str) -> None:
     assert faults(SCHEMA, text, PATH) == [f"{PATH}: {line}"]

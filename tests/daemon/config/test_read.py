@@ -225,7 +225,7 @@ def outcome(text: str) -> PortmapConfig | str:
 @example("[[[[")
 @example("x" * 2000 + " = 1")
 @example('"a` - at `$.b" = 1')
-def test_any_text_is_a_policy_or_one_line_about_why_not(text: str) -> None:
+def test_any_text_is_a_policy_or_an_error(text: str) -> None:
     found = outcome(text)
 
     if isinstance(found, PortmapConfig):
@@ -240,7 +240,7 @@ def test_a_rule_is_found_by_its_line() -> None:
     assert [line_of_rule(EVERYTHING, number) for number in (0, 1)] == [29, 37]
 
 
-def test_a_rule_that_is_not_written_plainly_has_no_line() -> None:
+def test_rule_in_an_inline_table_has_no_line() -> None:
     assert line_of_rule("rule = [{then = 'deny'}]", 0) is None
 
 
@@ -271,7 +271,7 @@ def test_the_default_file_may_be_missing(tmp_path: Path, monkeypatch: pytest.Mon
     assert SCHEMA.load(None).rate.replies == 7
 
 
-def test_a_link_that_leads_nowhere_is_no_missing_file(
+def test_dangling_link_is_not_a_missing_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     default = tmp_path / "portmap.toml"
@@ -297,7 +297,7 @@ def test_a_file_of_somebody_else_is_refused(tmp_path: Path) -> None:
         read(path)
 
 
-def test_what_is_no_regular_file_is_refused_at_once(tmp_path: Path) -> None:
+def test_special_file_is_refused_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe", 0o600)
 
     for path in (tmp_path / "pipe", Path("/dev/null")):
@@ -310,7 +310,7 @@ def test_a_folder_is_refused(tmp_path: Path) -> None:
         read(str(tmp_path))
 
 
-def test_a_file_is_as_long_as_the_limit_at_most(tmp_path: Path) -> None:
+def test_file_longer_than_the_limit_is_refused(tmp_path: Path) -> None:
     assert len(read(written(tmp_path / "policy", b"#" * MAX_SIZE))) == MAX_SIZE
 
     with pytest.raises(ConfigError, match=f"is longer than {MAX_SIZE} bytes"):
@@ -322,7 +322,7 @@ def test_a_file_is_utf_8(tmp_path: Path) -> None:
         read(written(tmp_path / "policy", b"# \xff"))
 
 
-def test_a_file_that_we_may_not_read_says_who_we_are(
+def test_unreadable_file_error_names_our_user(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refused(*_: object) -> int:

@@ -22,7 +22,7 @@ def test_first_layer_with_a_key_decides() -> None:
     assert sources == {"daemon.port": TOP, "daemon.local": "file"}
 
 
-def test_a_layer_decides_a_matter_as_a_whole() -> None:
+def test_layer_hides_all_related_keys_below() -> None:
     above = Layer(TOP, {"daemon.bind": ("192.0.2.1",), "daemon.state": False})
     below = Layer("file", {"daemon.loopback": True, "daemon.state-dir": "/state"})
 

@@ -30,7 +30,7 @@ def test_a_place_has_one_form(text: str, shown: str, port: int) -> None:
         "127.0.0.1:\u0661", 9111, True, None,
     ],
 )  # fmt: skip
-def test_what_is_no_place_is_told_with_what_is_one(value: object) -> None:
+def test_invalid_web_address_error_shows_the_form(value: object) -> None:
     with pytest.raises(ValueError, match=r"not an address with a port; write ADDRESS:PORT"):
         web_address_of(value)
 
@@ -44,7 +44,7 @@ def test_a_name_is_in_small_letters(text: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["", "a..b", "a:80", "a b", "http://a", "b\u00fccher", "-", 1])
-def test_what_is_no_name_is_told(value: object) -> None:
+def test_invalid_host_name_is_refused(value: object) -> None:
     with pytest.raises(ValueError, match="is not a host name"):
         host_name_of(value)
 

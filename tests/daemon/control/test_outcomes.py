@@ -63,7 +63,7 @@ class Watched:
         return self.outcomes.successes(procedure, self.calls(procedure))
 
 
-def test_a_success_is_a_call_that_did_not_fail() -> None:
+def test_success_is_a_call_that_did_not_fail() -> None:
     watched = Watched()
 
     watched.ask(ROOT, RPCBVERS4.RPCBPROC_GETTIME)
@@ -75,7 +75,7 @@ def test_a_success_is_a_call_that_did_not_fail() -> None:
     assert sum(watched.outcomes.times) == 3
 
 
-def test_what_is_garbage_or_comes_to_no_procedure_is_told_apart() -> None:
+def test_garbage_and_unknown_procedures_are_counted_apart() -> None:
     watched = Watched()
     good = watched.messages.message(RPCBVERS4.RPCBPROC_SET, SERVER)
 
@@ -94,7 +94,7 @@ def test_what_is_garbage_or_comes_to_no_procedure_is_told_apart() -> None:
     }  # fmt: skip
 
 
-def test_a_call_that_runs_is_neither_success_nor_failure_yet() -> None:
+def test_running_call_is_neither_success_nor_failure() -> None:
     async def scenario() -> None:
         watched, gate = Watched(), asyncio.Event()
         watched.before = gate.wait()  # type: ignore[assignment]  # what it returns is not asked for
@@ -131,7 +131,7 @@ def test_a_call_that_is_refused_later_has_failed(error: BaseException, outcome: 
     run(scenario())
 
 
-def test_a_datagram_that_is_repeated_is_counted_as_it_was_answered() -> None:
+def test_repeated_datagram_counts_like_its_first_reply() -> None:
     watched = Watched()
     message = watched.messages.message(RPCBVERS4.RPCBPROC_SET, SERVER)
 
@@ -151,7 +151,7 @@ def test_silence_is_an_outcome() -> None:
     run(scenario())
 
 
-def test_a_time_is_counted_in_the_first_bucket_that_holds_it() -> None:
+def test_time_is_counted_in_the_first_fitting_bucket() -> None:
     outcomes = Outcomes()
 
     for took in (0.0, BOUNDS[0], BOUNDS[0] * 1.01, 60.0):

@@ -24,7 +24,7 @@ class Counted:
         await settle()
 
 
-def test_at_first_it_is_what_was_counted_since_the_beginning() -> None:
+def test_first_rates_count_since_the_start() -> None:
     made = Counted()
     made.counts[0][1] += 6
     made.clock.advance(3)
@@ -33,7 +33,7 @@ def test_at_first_it_is_what_was_counted_since_the_beginning() -> None:
     assert made.rates.began == 0
 
 
-def test_what_is_older_than_the_samples_is_left_out() -> None:
+def test_rates_leave_out_counts_older_than_samples() -> None:
     made = Counted()
 
     async def scenario() -> None:

@@ -104,7 +104,7 @@ def replies(folder: Path, *requests: bytes) -> list[Any]:
     return run(scenario())
 
 
-def test_a_daemon_says_what_it_is_doing(tmp_path: Path) -> None:
+def test_status_describes_a_running_daemon(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with serving(stateful(tmp_path)) as made:
             caller = Connected(tmp_path / "state")
@@ -150,7 +150,7 @@ def test_one_that_keeps_nothing_can_be_asked(tmp_path: Path) -> None:
     assert list(folder.iterdir()) == []
 
 
-def test_in_a_directory_that_is_not_locked_nobody_is_pushed_out(
+def test_unlocked_directory_keeps_its_present_control_socket(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def scenario() -> None:
@@ -166,7 +166,7 @@ def test_in_a_directory_that_is_not_locked_nobody_is_pushed_out(
     assert "control: address already in use; 'status' will not find this daemon" in caplog.text
 
 
-def test_what_was_left_there_is_replaced(tmp_path: Path) -> None:
+def test_leftover_socket_is_replaced(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(str(tmp_path / NAME))
 
@@ -182,7 +182,7 @@ def test_what_was_left_there_is_replaced(tmp_path: Path) -> None:
     run(scenario())
 
 
-def test_whoever_has_taken_its_place_keeps_the_socket(tmp_path: Path) -> None:
+def test_close_leaves_the_socket_of_a_successor(tmp_path: Path) -> None:
     async def scenario() -> None:
         with beside(tmp_path) as first:
             first.control.start()
@@ -208,14 +208,14 @@ def test_where_others_could_be_it_does_not_answer(
     assert not (tmp_path / NAME).exists()
 
 
-def test_a_connection_may_ask_again(tmp_path: Path) -> None:
+def test_connection_serves_a_second_request(tmp_path: Path) -> None:
     first, second = replies(tmp_path, ASK, ASK)
 
     assert first == second
     assert first["status"]["pid"] == some_status().pid
 
 
-def test_a_request_may_come_in_pieces_and_two_at_once(tmp_path: Path) -> None:
+def test_requests_arrive_in_pieces_or_together(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with controlled(tmp_path) as made:
             caller = made.connect()
@@ -243,7 +243,7 @@ def test_a_request_may_come_in_pieces_and_two_at_once(tmp_path: Path) -> None:
     ],
     ids=["empty", "no JSON", "no UTF-8", "no protocol", "protocol 2", "stop", "long"],
 )
-def test_what_is_wrong_is_said(tmp_path: Path, request_: bytes, error: str) -> None:
+def test_invalid_request_gets_an_error(tmp_path: Path, request_: bytes, error: str) -> None:
     (reply,) = replies(tmp_path, request_)
 
     assert reply["protocol"] == 1
@@ -280,7 +280,7 @@ def test_root_and_its_own_user_may_ask(
     assert may or reply["error"] == "uid 54321 may not ask; root may"
 
 
-def test_beyond_a_few_connections_there_is_no_place(tmp_path: Path) -> None:
+def test_connections_above_the_limit_are_closed(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with controlled(tmp_path) as made:
             first, *_ = [made.connect() for _ in range(MAX_CALLERS)]
@@ -296,7 +296,7 @@ def test_beyond_a_few_connections_there_is_no_place(tmp_path: Path) -> None:
     run(scenario())
 
 
-def test_who_asks_nothing_and_who_does_not_read_is_not_waited_for(tmp_path: Path) -> None:
+def test_idle_and_stalled_clients_are_not_awaited(tmp_path: Path) -> None:
     clock = ManualClock()
 
     async def scenario() -> None:
@@ -314,7 +314,7 @@ def test_who_asks_nothing_and_who_does_not_read_is_not_waited_for(tmp_path: Path
     run_by(clock, scenario())
 
 
-def test_the_socket_of_a_daemon_that_was_killed_is_replaced(tmp_path: Path) -> None:
+def test_socket_of_a_killed_daemon_is_replaced(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(str(tmp_path / NAME))
 
@@ -323,7 +323,7 @@ def test_the_socket_of_a_daemon_that_was_killed_is_replaced(tmp_path: Path) -> N
     assert "status" in reply
 
 
-def test_what_cannot_be_replaced_is_told_and_the_daemon_goes_on(
+def test_irreplaceable_file_is_logged_and_daemon_continues(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / NAME).mkdir()
@@ -340,7 +340,7 @@ def test_what_cannot_be_replaced_is_told_and_the_daemon_goes_on(
     ]
 
 
-def test_a_directory_with_a_long_name_has_one_too(tmp_path: Path) -> None:
+def test_directory_with_long_name_has_a_socket(tmp_path: Path) -> None:
     folder = tmp_path / ("x" * 150)
     folder.mkdir()
 
@@ -380,5 +380,5 @@ def test_without_descriptors_it_pauses(tmp_path: Path) -> None:
     run_by(clock, scenario())
 
 
-def test_a_reply_has_what_was_asked_or_what_is_wrong() -> None:
+def test_reply_has_the_status_or_an_error() -> None:
     assert error_line("no") == b'{"protocol":1,"error":"no"}\n'

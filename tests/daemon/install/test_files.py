@@ -50,7 +50,7 @@ def test_uninstall_leaves_the_folder_as_it_was(root: Path) -> None:
     assert everything(root) == before
 
 
-def test_a_root_folder_that_is_not_there_is_made(root: Path) -> None:
+def test_missing_root_folder_is_created(root: Path) -> None:
     before = everything(root)
     write_files(str(root / "new"), FILES)
 
@@ -61,7 +61,7 @@ def test_a_root_folder_that_is_not_there_is_made(root: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["file", "none/new"])
-def test_a_root_folder_that_cannot_be_made_is_one_line(root: Path, name: str) -> None:
+def test_failure_to_create_root_folder_is_one_line(root: Path, name: str) -> None:
     (root / "file").touch()
 
     with pytest.raises(FilesError, match=rf"^cannot write {root}/{name}/?.*: [^\n]*$"):
@@ -77,7 +77,7 @@ def test_a_folder_that_somebody_uses_by_now_stays(root: Path) -> None:
     assert everything(root) == {"etc", "etc/a", "etc/a/other"}
 
 
-def test_a_file_of_somebody_else_keeps_all_from_being_written(root: Path) -> None:
+def test_foreign_file_prevents_writing_any_file(root: Path) -> None:
     (root / "etc/two").write_text("theirs")
 
     with pytest.raises(FilesError, match="etc/two exists, and was not written by"):
@@ -93,7 +93,7 @@ def test_a_link_is_somebody_elses(root: Path) -> None:
         write_files(str(root), FILES)
 
 
-def test_what_was_written_before_is_written_anew(root: Path) -> None:
+def test_second_install_overwrites_its_own_files(root: Path) -> None:
     write_files(str(root), FILES)
 
     write_files(str(root), [HostFile("/etc/two", b"3", 0o644)])
@@ -102,7 +102,7 @@ def test_what_was_written_before_is_written_anew(root: Path) -> None:
     assert remove_files(str(root)).gone == ["/etc/a/b/one", "/etc/two"]
 
 
-def test_what_was_changed_since_is_not_overwritten(root: Path) -> None:
+def test_changed_file_is_not_overwritten(root: Path) -> None:
     write_files(str(root), FILES)
     (root / "etc/two").write_text("edited")
 
@@ -110,7 +110,7 @@ def test_what_was_changed_since_is_not_overwritten(root: Path) -> None:
         write_files(str(root), FILES)
 
 
-def test_what_was_changed_since_is_not_removed(root: Path) -> None:
+def test_changed_file_is_not_removed(root: Path) -> None:
     write_files(str(root), FILES)
     (root / "etc/two").write_text("edited")
 
@@ -118,14 +118,14 @@ def test_what_was_changed_since_is_not_removed(root: Path) -> None:
     assert (root / "etc/two").read_text() == "edited"
 
 
-def test_what_is_gone_already_is_no_error(root: Path) -> None:
+def test_uninstall_ignores_missing_files(root: Path) -> None:
     write_files(str(root), FILES)
     (root / "etc/two").unlink()
 
     assert remove_files(str(root)) == (["/etc/a/b/one"], [])
 
 
-def test_what_was_cut_off_is_written_again(root: Path) -> None:
+def test_interrupted_install_is_completed_by_the_next(root: Path) -> None:
     write_files(str(root), FILES)
     (root / "etc/two").unlink()
     (root / "etc/two.new").write_text("half")
@@ -135,14 +135,14 @@ def test_what_was_cut_off_is_written_again(root: Path) -> None:
     assert (root / "etc/two").read_bytes() == b"2"
 
 
-def test_a_place_that_cannot_be_written_is_one_line(root: Path) -> None:
+def test_unwritable_path_is_one_line(root: Path) -> None:
     (root / "etc/a").write_text("no folder")
 
     with pytest.raises(FilesError, match=r"^cannot write .*/etc/a: file exists$"):
         write_files(str(root), FILES)
 
 
-def test_a_folder_that_is_not_root_s_to_write_is_one_line(root: Path) -> None:
+def test_folder_unwritable_for_root_is_one_line(root: Path) -> None:
     write_files(str(root), [])
     (root / "etc/link").symlink_to("/proc/1")
 
@@ -151,7 +151,7 @@ def test_a_folder_that_is_not_root_s_to_write_is_one_line(root: Path) -> None:
 
 
 @pytest.mark.parametrize("said", ["", "[]", json.dumps({"files": 1, "folders": []})])
-def test_a_record_that_makes_no_sense_is_one_line(root: Path, said: str) -> None:
+def test_invalid_record_is_one_line(root: Path, said: str) -> None:
     place = root / RECORD[1:]
     place.parent.mkdir(parents=True)
     place.write_text(said)
@@ -160,7 +160,7 @@ def test_a_record_that_makes_no_sense_is_one_line(root: Path, said: str) -> None
         remove_files(str(root))
 
 
-def test_a_record_that_cannot_be_read_is_one_line(root: Path) -> None:
+def test_unreadable_record_is_one_line(root: Path) -> None:
     place = root / RECORD[1:]
     place.mkdir(parents=True)
 
@@ -168,7 +168,7 @@ def test_a_record_that_cannot_be_read_is_one_line(root: Path) -> None:
         read_record(str(root))
 
 
-def test_a_file_that_cannot_be_removed_is_one_line(root: Path) -> None:
+def test_failure_to_remove_a_file_is_one_line(root: Path) -> None:
     write_files(str(root), FILES)
     (root / "etc/two").unlink()
     (root / "etc/two").mkdir()
@@ -188,7 +188,7 @@ def test_the_files_name_the_program_that_runs(init: str) -> None:
     assert "/usr/sbin/portmap" in next(iter(files.values()))
 
 
-def test_the_level_of_a_script_is_that_of_the_distribution() -> None:
+def test_script_level_is_that_of_the_distribution() -> None:
     (plain,), (debian,) = (
         rendered(PRODUCT, "sysv", PRODUCT.program),
         rendered(PRODUCT, "sysv", PRODUCT.program, boot_level=True),

@@ -44,7 +44,7 @@ def test_where_systemd_runs_that_is_the_init(tmp_path: Path) -> None:
     assert init_of(host(tmp_path)) == SYSTEMD
 
 
-def test_in_a_root_folder_systemd_only_has_to_be_there(tmp_path: Path) -> None:
+def test_root_folder_needs_only_systemd_files(tmp_path: Path) -> None:
     assert init_of(host(tmp_path), running=False) == SYSV
 
     (tmp_path / "usr/lib/systemd/systemd").mkdir(parents=True)
@@ -69,7 +69,7 @@ def test_both_kinds_do_the_same_words() -> None:
         ((), None),
     ],
 )
-def test_a_script_is_enabled_as_the_distribution_does_it(
+def test_script_is_enabled_with_the_distribution_s_tool(
     tmp_path: Path, programs: tuple[str, ...], expected: Command | None
 ) -> None:
     assert enable(host(tmp_path, programs=programs), SYSV) == expected
@@ -114,7 +114,7 @@ def test_units_of_the_other_are_in_the_way(tmp_path: Path) -> None:
     )
 
 
-def test_units_that_are_only_enabled_are_not_in_the_way_now(tmp_path: Path) -> None:
+def test_enabled_but_stopped_units_do_not_conflict(tmp_path: Path) -> None:
     service = UNITS.format("rpcbind.service", "inactive", "enabled")
     socket = UNITS.format("rpcbind.socket", "active", "enabled")
 
@@ -147,7 +147,7 @@ def proc(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_process_of_the_other_is_in_the_way(proc: Path) -> None:
+def test_running_process_of_the_other_conflicts(proc: Path) -> None:
     process(proc, 3, name="rpcbind", network="net:[1]")
 
     assert conflict(host(proc, programs=("update-rc.d",)), SYSV) == Conflict(
@@ -163,7 +163,7 @@ def test_a_process_in_another_network_is_not(proc: Path) -> None:
     assert conflict(host(proc), SYSV) is None
 
 
-def test_a_script_of_the_other_that_is_enabled_is_in_the_way(proc: Path) -> None:
+def test_enabled_script_of_the_other_conflicts(proc: Path) -> None:
     (proc / "etc/rc3.d").mkdir(parents=True)
     (proc / "etc/rc3.d/S13rpcbind").touch()
 
@@ -182,5 +182,5 @@ def test_a_command_that_is_not_there_fails() -> None:
     )
 
 
-def test_what_a_command_says_is_kept() -> None:
+def test_run_captures_standard_output() -> None:
     assert this_machine(PRODUCT).run(("echo", "said")).stdout == "said\n"

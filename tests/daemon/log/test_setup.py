@@ -56,7 +56,7 @@ def test_a_cause_is_let_through_once_a_second(clock: ManualClock) -> None:
     assert once.filter(record("refused %s", "192.0.2.3"))
 
 
-def test_what_was_held_back_is_counted_with_the_next(clock: ManualClock) -> None:
+def test_next_line_counts_the_suppressed_ones(clock: ManualClock) -> None:
     once = OncePerSecond()
     for last in range(4):
         once.filter(record("refused %s", f"192.0.2.{last}"))
@@ -68,7 +68,7 @@ def test_what_was_held_back_is_counted_with_the_next(clock: ManualClock) -> None
     assert following.getMessage() == "refused 192.0.2.9 (3 more like it)"
 
 
-def test_other_causes_and_other_loggers_are_not_held_back(clock: ManualClock) -> None:
+def test_other_causes_and_loggers_are_not_suppressed(clock: ManualClock) -> None:
     once = OncePerSecond()
 
     assert once.filter(record("one"))
@@ -126,7 +126,7 @@ def test_in_the_background_messages_go_to_syslog(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("loggers")
-def test_for_the_journal_a_line_begins_with_its_severity_in_place_of_our_name(
+def test_journal_line_begins_with_severity_not_name(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     set_up("portmap", to_syslog=False, verbose=False, debug=False, journal=lambda: True)
@@ -137,7 +137,7 @@ def test_for_the_journal_a_line_begins_with_its_severity_in_place_of_our_name(
     assert capsys.readouterr().err == "<4>one\n<3>two\n"
 
 
-def test_the_journal_is_there_if_the_environment_names_our_stderr(tmp_path: Path) -> None:
+def test_journal_is_used_if_environment_names_stderr(tmp_path: Path) -> None:
     with (tmp_path / "stream").open("w") as file:
         status = os.fstat(file.fileno())
         named = {"JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino}"}
@@ -186,7 +186,7 @@ def test_json_says_when_and_how_grave() -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_no_text_can_end_its_line_or_reach_the_terminal(form: str) -> None:
+def test_text_cannot_end_lines_or_control_terminals(form: str) -> None:
     (line,) = FORMS[form](record("of %s", "a\nportmap: b\x1b[2J\udc80é"))
 
     assert line.isprintable()

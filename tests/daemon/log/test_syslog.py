@@ -71,13 +71,13 @@ def test_a_datagram_has_priority_time_and_tag(
     made.close()
 
 
-def test_the_day_of_the_month_is_two_characters_wide() -> None:
+def test_day_of_month_is_two_characters_wide() -> None:
     at = time.mktime((2026, 3, 7, 1, 2, 3, 0, 0, -1))
 
     assert Message(30, at, "portmap", "x").encoded().startswith(b"<30>Mar  7 01:02:03 portmap[")
 
 
-def test_a_level_between_two_has_the_severity_of_the_lower() -> None:
+def test_level_between_two_gets_the_lower_severity() -> None:
     assert severity_of(logging.WARNING + 5) == severity_of(logging.WARNING)
 
 
@@ -90,7 +90,7 @@ def test_each_line_is_a_datagram(log: FakeSyslog) -> None:
     made.close()
 
 
-def test_what_is_logged_before_there_is_a_log_is_sent_when_there_is(log: FakeSyslog) -> None:
+def test_lines_before_syslog_starts_are_sent_later(log: FakeSyslog) -> None:
     log.stop()
     made = handler(log)
     say(made, "early")
@@ -102,7 +102,7 @@ def test_what_is_logged_before_there_is_a_log_is_sent_when_there_is(log: FakeSys
     made.close()
 
 
-def test_a_log_that_was_started_anew_gets_what_follows(log: FakeSyslog) -> None:
+def test_restarted_syslog_gets_the_following_lines(log: FakeSyslog) -> None:
     made = handler(log)
     say(made, "one")
     assert texts(log) == ["one"]
@@ -115,7 +115,7 @@ def test_a_log_that_was_started_anew_gets_what_follows(log: FakeSyslog) -> None:
     made.close()
 
 
-def test_what_is_kept_is_sent_without_a_further_line(log: FakeSyslog) -> None:
+def test_queued_lines_are_sent_without_another_line(log: FakeSyslog) -> None:
     log.stop()
     clock = ManualClock()
 
@@ -134,7 +134,7 @@ def test_what_is_kept_is_sent_without_a_further_line(log: FakeSyslog) -> None:
     run_by(clock, scenario())
 
 
-def test_a_log_that_does_not_read_is_not_waited_for(log: FakeSyslog) -> None:
+def test_syslog_that_does_not_read_never_blocks(log: FakeSyslog) -> None:
     made = handler(log)
     count = MAX_KEPT + 200
     for number in range(count):
@@ -176,7 +176,7 @@ def test_a_line_that_cannot_be_sent_is_kept(
     made.close()
 
 
-def test_closing_sends_what_is_kept(log: FakeSyslog) -> None:
+def test_closing_sends_queued_lines(log: FakeSyslog) -> None:
     log.stop()
     made = handler(log)
     say(made, "one")

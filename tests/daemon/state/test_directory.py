@@ -51,7 +51,7 @@ def chosen(tmp_path: Path, environ: dict[str, str], **options: object) -> str | 
         ({"XDG_RUNTIME_DIR": "{}/two"}, {"port": 10111}, "two/portmap-10111"),
     ],
 )
-def test_a_user_has_a_directory_in_the_one_that_is_made_for_it(
+def test_user_gets_a_subdirectory_of_runtime_directory(
     tmp_path: Path, environ: dict[str, str], options: dict[str, int], expected: str
 ) -> None:
     for name in ("one", "two"):
@@ -64,7 +64,7 @@ def test_a_user_has_a_directory_in_the_one_that_is_made_for_it(
 
 @pytest.mark.usefixtures("user")
 @pytest.mark.parametrize("environ", [{}, {"XDG_RUNTIME_DIR": "relative"}])
-def test_where_there_is_none_one_line_says_so(
+def test_missing_runtime_directory_is_one_line(
     tmp_path: Path, environ: dict[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
     assert chosen(tmp_path, environ) is None
@@ -73,7 +73,7 @@ def test_where_there_is_none_one_line_says_so(
 
 
 @pytest.mark.usefixtures("user")
-def test_a_default_that_cannot_be_made_is_one_line(
+def test_failure_to_create_default_is_one_line(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert chosen(tmp_path, {"XDG_RUNTIME_DIR": str(tmp_path / "gone")}) is None
@@ -94,7 +94,7 @@ def test_a_host_without_boot_id_keeps_nothing(
 
 
 @pytest.mark.usefixtures("user")
-def test_on_any_free_port_nothing_is_kept_unless_a_directory_is_named(
+def test_free_port_keeps_state_only_if_named(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     environ, named = {"XDG_RUNTIME_DIR": str(tmp_path)}, str(tmp_path / "named")
@@ -116,7 +116,7 @@ def test_nothing_is_kept_if_that_is_asked_for(tmp_path: Path) -> None:
     ("options", "place"),
     [({}, "portmap"), ({"state": False}, "portmap"), ({"state": False, "port": 0}, None)],
 )
-def test_where_it_can_be_asked_does_not_depend_on_what_is_kept(
+def test_control_folder_does_not_depend_on_state(
     tmp_path: Path, options: dict[str, Any], place: str | None
 ) -> None:
     environ = {"XDG_RUNTIME_DIR": str(tmp_path)}
@@ -128,7 +128,7 @@ def test_where_it_can_be_asked_does_not_depend_on_what_is_kept(
 
 
 @pytest.mark.usefixtures("user")
-def test_in_a_directory_that_was_named_it_can_be_asked_too(tmp_path: Path) -> None:
+def test_named_directory_has_the_control_socket_too(tmp_path: Path) -> None:
     named = str(tmp_path / "named")
 
     assert folders({}, state_dir=named).control == named
@@ -136,7 +136,7 @@ def test_in_a_directory_that_was_named_it_can_be_asked_too(tmp_path: Path) -> No
 
 @pytest.mark.usefixtures("user")
 @pytest.mark.parametrize("environ", [{}, {"XDG_RUNTIME_DIR": "/gone"}], ids=["none", "gone"])
-def test_who_wants_nothing_kept_is_not_warned(
+def test_no_warning_when_state_is_disabled(
     caplog: pytest.LogCaptureFixture, environ: dict[str, str]
 ) -> None:
     found = folders(environ, state=False)
@@ -145,7 +145,7 @@ def test_who_wants_nothing_kept_is_not_warned(
 
 
 @pytest.mark.usefixtures("user")
-def test_a_named_directory_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
+def test_failure_to_create_named_directory_is_error(tmp_path: Path) -> None:
     with pytest.raises(StartError, match=r"cannot make .*gone/state: no such file or directory;"):
         chosen(tmp_path, {}, state_dir=str(tmp_path / "gone" / "state"))
 
@@ -170,7 +170,7 @@ class Given:
         self.given.append((path, uid, gid))
 
 
-def test_root_makes_it_for_the_user_that_the_daemon_becomes(
+def test_root_creates_it_for_the_daemon_s_user(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "run").mkdir()
@@ -182,7 +182,7 @@ def test_root_makes_it_for_the_user_that_the_daemon_becomes(
     assert {uid for _, uid, _ in root.given} == {12345}
 
 
-def test_root_gives_its_own_directory_to_the_user_of_today(
+def test_root_gives_its_directory_to_configured_user(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "run").mkdir()
@@ -196,7 +196,7 @@ def test_root_gives_its_own_directory_to_the_user_of_today(
     assert stat.S_IMODE(made.stat().st_mode) == 0o700
 
 
-def test_what_is_no_directory_is_not_given_away(
+def test_link_is_not_given_to_the_user(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "run").mkdir()
@@ -208,7 +208,7 @@ def test_what_is_no_directory_is_not_given_away(
     assert "portmap: Not a directory" in caplog.text
 
 
-def test_a_named_directory_that_is_there_stays_whose_it_is(
+def test_existing_named_directory_keeps_its_owner(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = Given(monkeypatch)
@@ -262,7 +262,7 @@ def test_somebody_elses_directory_is_refused(tmp_path: Path) -> None:
         opened(tmp_path)
 
 
-def test_what_is_no_directory_is_refused(tmp_path: Path) -> None:
+def test_only_a_real_directory_is_accepted(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path)
     (tmp_path / "file").touch()
 

@@ -31,7 +31,7 @@ from support.kept import (
 )
 
 
-def test_nothing_is_not_the_same_as_an_empty_registry(tmp_path: Path) -> None:
+def test_missing_files_differ_from_an_empty_registry(tmp_path: Path) -> None:
     assert found(tmp_path) is None
 
     with kept(tmp_path):
@@ -40,7 +40,7 @@ def test_nothing_is_not_the_same_as_an_empty_registry(tmp_path: Path) -> None:
     assert found(tmp_path) == []
 
 
-def test_what_was_registered_is_found_with_its_owners_and_in_order(tmp_path: Path) -> None:
+def test_registrations_return_with_owners_and_in_order(tmp_path: Path) -> None:
     with kept(tmp_path) as made:
         make_history(made.registry)
 
@@ -64,7 +64,7 @@ def test_an_unset_of_every_transport_is_one_change(tmp_path: Path) -> None:
     assert found(tmp_path) == []
 
 
-def test_what_changes_nothing_is_not_written(tmp_path: Path) -> None:
+def test_change_without_effect_is_not_written(tmp_path: Path) -> None:
     with kept(tmp_path) as made:
         assert made.registry.set(FIRST)
         size = (tmp_path / JOURNAL).stat().st_size
@@ -133,7 +133,7 @@ def test_a_crash_between_snapshot_and_journal_changes_nothing(
     assert found(tmp_path) == PREFIXES[-1]
 
 
-def test_every_truncation_of_the_journal_gives_a_prefix_of_history(
+def test_truncated_journal_gives_a_prefix_of_history(
     tmp_path: Path, written: tuple[bytes, bytes]
 ) -> None:
     snapshot, journal = written
@@ -145,7 +145,7 @@ def test_every_truncation_of_the_journal_gives_a_prefix_of_history(
         assert not (tmp_path / "journal.corrupt").exists()
 
 
-def test_a_torn_tail_is_cut_off_and_told(
+def test_torn_tail_is_cut_off_and_logged(
     tmp_path: Path, written: tuple[bytes, bytes], caplog: pytest.LogCaptureFixture
 ) -> None:
     put(tmp_path, written[0], written[1][:-1])
@@ -158,7 +158,7 @@ def test_a_torn_tail_is_cut_off_and_told(
     assert found(tmp_path) == [*PREFIXES[-2], registered(1, 1)]
 
 
-def test_every_damaged_byte_of_the_journal_gives_a_prefix_and_a_file_set_aside(
+def test_damaged_journal_gives_prefix_and_backup(
     tmp_path: Path, written: tuple[bytes, bytes]
 ) -> None:
     snapshot, journal = written
@@ -171,9 +171,7 @@ def test_every_damaged_byte_of_the_journal_gives_a_prefix_and_a_file_set_aside(
         assert (tmp_path / "journal.corrupt").read_bytes() == damaged
 
 
-def test_every_damaged_byte_of_the_snapshot_leaves_the_journal(
-    tmp_path: Path, written: tuple[bytes, bytes]
-) -> None:
+def test_damaged_snapshot_leaves_the_journal(tmp_path: Path, written: tuple[bytes, bytes]) -> None:
     snapshot, journal = written
     for at in range(len(snapshot)):
         damaged = bytearray(snapshot)
@@ -195,7 +193,7 @@ def test_every_truncation_of_the_snapshot_leaves_the_journal(
         assert (tmp_path / "snapshot.corrupt").exists()
 
 
-def test_a_missing_snapshot_is_told(
+def test_missing_snapshot_is_logged(
     tmp_path: Path, written: tuple[bytes, bytes], caplog: pytest.LogCaptureFixture
 ) -> None:
     put(tmp_path, None, written[1])
@@ -204,7 +202,7 @@ def test_a_missing_snapshot_is_told(
     assert "a snapshot is missing; what it held is lost" in caplog.text
 
 
-def test_damage_is_told_once_and_the_next_start_finds_whole_files(
+def test_damage_is_logged_once_and_repaired(
     tmp_path: Path, written: tuple[bytes, bytes], caplog: pytest.LogCaptureFixture
 ) -> None:
     damaged = bytearray(written[1])
@@ -220,7 +218,7 @@ def test_damage_is_told_once_and_the_next_start_finds_whole_files(
     assert caplog.text == ""
 
 
-def test_a_crash_after_damage_was_found_loses_nothing_more(
+def test_crash_after_damage_loses_nothing_more(
     tmp_path: Path, written: tuple[bytes, bytes]
 ) -> None:
     damaged = bytearray(written[1])
@@ -231,7 +229,7 @@ def test_a_crash_after_damage_was_found_loses_nothing_more(
     assert found(tmp_path) == PREFIXES[-2]
 
 
-def test_where_files_cannot_have_two_names_a_damaged_one_is_renamed(
+def test_damaged_file_is_renamed_without_hard_links(
     tmp_path: Path, written: tuple[bytes, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def none(*_: object, **__: object) -> None:
@@ -244,7 +242,7 @@ def test_where_files_cannot_have_two_names_a_damaged_one_is_renamed(
     assert sorted(os.listdir(tmp_path)) == ["journal.corrupt", SNAPSHOT]
 
 
-def test_a_format_of_the_future_is_refused_and_set_aside(
+def test_future_format_is_refused_and_set_aside(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with kept(tmp_path) as made, monkeypatch.context() as future:
@@ -280,7 +278,7 @@ def _too_long(path: Path) -> None:
 
 
 @pytest.mark.parametrize("spoil", [_link, _pipe, _directory, _open_to_others, _too_long])
-def test_a_file_that_is_not_surely_ours_is_set_aside(
+def test_file_of_uncertain_origin_is_set_aside(
     tmp_path: Path,
     written: tuple[bytes, bytes],
     spoil: Callable[[Path], None],
@@ -308,7 +306,7 @@ def test_somebody_elses_file_is_set_aside(
     assert "it belongs to uid 12345; set aside as journal.corrupt" in caplog.text
 
 
-def test_a_file_that_cannot_be_set_aside_is_told_and_replaced(
+def test_failure_to_set_aside_is_logged(
     tmp_path: Path, written: tuple[bytes, bytes], caplog: pytest.LogCaptureFixture
 ) -> None:
     put(tmp_path, written[0], b"junk")
@@ -322,7 +320,7 @@ def test_a_file_that_cannot_be_set_aside_is_told_and_replaced(
     assert found(tmp_path) == [*PREFIXES[3], registered(1, 1)]
 
 
-def test_what_a_crash_left_of_a_new_file_is_replaced(tmp_path: Path) -> None:
+def test_leftover_new_file_of_crash_is_replaced(tmp_path: Path) -> None:
     (tmp_path / "snapshot.new").write_bytes(b"half")
 
     with kept(tmp_path) as made:

@@ -25,7 +25,7 @@ from support.kept import BOOT, FIRST, PREFIXES, SECOND, THIRD, Kept, found, kept
 
 
 @pytest.mark.parametrize("room", [0, 1, 12, 60])
-def test_on_a_full_disk_a_change_is_refused_and_is_not_made(
+def test_full_disk_refuses_changes_and_applies_none(
     tmp_path: Path, room: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     with kept(tmp_path) as made:
@@ -61,7 +61,7 @@ def test_on_a_full_disk_a_change_is_refused_and_is_not_made(
     )
 
 
-def test_what_could_not_be_cut_off_at_once_is_cut_off_before_the_next_change(
+def test_partial_record_is_removed_before_next_change(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(descriptor: int, size: int) -> None:
@@ -90,7 +90,7 @@ def found_beside(path: Path) -> list[rpcb]:
     return [entry for change in contents.changes for entry in change.entries]
 
 
-def test_a_disk_that_is_full_at_the_start_refuses_changes_until_there_is_room(
+def test_disk_full_at_start_refuses_until_room(
     tmp_path: Path, written: tuple[bytes, bytes]
 ) -> None:
     put(tmp_path, *written)
@@ -110,7 +110,7 @@ def test_a_disk_that_is_full_at_the_start_refuses_changes_until_there_is_room(
 
 
 @pytest.mark.parametrize("room", [0, 200, 700])
-def test_a_snapshot_that_cannot_be_written_leaves_the_journal(tmp_path: Path, room: int) -> None:
+def test_failed_snapshot_leaves_the_journal(tmp_path: Path, room: int) -> None:
     with kept(tmp_path) as made:
         for number in range(5):
             assert made.registry.set(registered(number, 1))
@@ -123,7 +123,7 @@ def test_a_snapshot_that_cannot_be_written_leaves_the_journal(tmp_path: Path, ro
     assert sorted(os.listdir(tmp_path)) == [JOURNAL, SNAPSHOT]
 
 
-def test_a_file_is_never_longer_than_can_be_read_again(
+def test_file_never_exceeds_the_readable_length(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with kept(tmp_path) as made:
@@ -213,7 +213,7 @@ TestKeptOverTime = pytest.mark.slow(KeptOverTime.TestCase)
 
 @settings(max_examples=50, deadline=None)
 @given(data=st.binary(max_size=300), which=st.sampled_from([SNAPSHOT, JOURNAL]))
-def test_whatever_a_file_holds_the_store_starts(data: bytes, which: str) -> None:
+def test_store_starts_with_any_file_content(data: bytes, which: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         put(Path(folder), *((data, None) if which == SNAPSHOT else (None, data)))
 

@@ -43,13 +43,13 @@ def framed(payload: bytes) -> bytes:
     return sums + crc32(sums).to_bytes(4, "big") + payload
 
 
-def test_a_header_is_a_mark_the_boot_and_two_numbers() -> None:
+def test_header_has_mark_boot_and_two_numbers() -> None:
     payload = b"oncrpc\0S" + words(1, 6, b"a boot\0\0", 0, 7, 2)
 
     assert header(BOOT, 7, 2) == framed(payload)
 
 
-def test_a_change_is_a_number_an_operation_and_registrations() -> None:
+def test_change_has_number_operation_and_registrations() -> None:
     payload = words(
         0, 9, 2, 1,
         400001, 1, 3, b"tcp\0", 11, b"0.0.0.0.8.1\0", 9, b"superuser\0\0\0",
@@ -58,7 +58,7 @@ def test_a_change_is_a_number_an_operation_and_registrations() -> None:
     assert FORM.change(9, TableOperation.UNSET, [FIRST]) == framed(payload)
 
 
-def test_what_was_written_is_read() -> None:
+def test_written_records_are_read_back() -> None:
     found = FORM.read(JOURNAL)
 
     assert (found.header.boot, found.header.number) == (BOOT, 0)
@@ -77,7 +77,7 @@ def test_a_snapshot_has_all_registrations_in_order() -> None:
 
 
 @pytest.mark.parametrize("size", range(len(JOURNAL)))
-def test_of_a_file_that_was_cut_off_every_whole_record_is_read(size: int) -> None:
+def test_truncated_file_yields_every_whole_record(size: int) -> None:
     ends = [sum(map(len, PIECES[: count + 1])) for count in range(len(PIECES))]
     whole = sum(end <= size for end in ends)
     if not whole:
@@ -93,7 +93,7 @@ def test_of_a_file_that_was_cut_off_every_whole_record_is_read(size: int) -> Non
 
 
 @given(st.integers(0, len(JOURNAL) - 1), st.integers(1, 255))
-def test_a_damaged_byte_never_looks_like_a_file_that_was_cut_off(at: int, bits: int) -> None:
+def test_damaged_byte_never_looks_like_truncation(at: int, bits: int) -> None:
     damaged = bytearray(JOURNAL)
     damaged[at] ^= bits
     if at < len(PIECES[0]):
@@ -109,7 +109,7 @@ def test_a_damaged_byte_never_looks_like_a_file_that_was_cut_off(at: int, bits: 
 
 
 @given(st.binary())
-def test_any_bytes_are_a_file_or_a_format_error(data: bytes) -> None:
+def test_any_bytes_are_records_or_format_error(data: bytes) -> None:
     for junk in (data, PIECES[0] + data, framed(data), PIECES[0] + framed(data)):
         try:
             found = FORM.read(junk)
@@ -134,7 +134,7 @@ def test_a_snapshot_that_lacks_registrations_is_damaged() -> None:
         (b"", "header is malformed"),
     ],
 )
-def test_a_header_of_another_kind_is_refused_with_the_reason(payload: bytes, reason: str) -> None:
+def test_foreign_header_is_refused_with_the_reason(payload: bytes, reason: str) -> None:
     with pytest.raises(FormatError, match=reason):
         FORM.read(framed(payload))
 
@@ -146,11 +146,11 @@ def test_an_operation_that_does_not_exist_is_damage() -> None:
     assert "operation" in found.damage
 
 
-def test_the_frame_is_as_long_as_it_is_said_to_be() -> None:
+def test_empty_frame_has_the_declared_size() -> None:
     assert len(framed(b"")) == FRAME_SIZE
 
 
-def test_a_registration_is_written_as_it_is() -> None:
+def test_registration_is_written_unchanged() -> None:
     entry = rpcb(1, 2, b"TCP", b"\xff", b"")
 
     assert FORM.read(PIECES[0] + FORM.change(1, TableOperation.SET, [entry])).changes[
