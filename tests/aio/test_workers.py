@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import struct
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -104,6 +105,7 @@ def test_work_that_has_not_begun_is_cancelled(order: str | None) -> None:
             third = submit(workers, lambda: "third", order)
             await settle()
             second.cancel()
+            await asyncio.wait([second])
             blocker.go.set()
             assert await third == "third"
             assert second.cancelled()
@@ -279,28 +281,31 @@ def test_full_workers_drop_datagrams() -> None:
     run(scenario())
 
 
-def test_a_lost_connection_leaves_its_reply_in_the_cache() -> None:
+async def called_from(place: tuple[str, int], server: Server) -> socket.socket:
+    """A client at that address which has called LATER."""
+    loop, sock = asyncio.get_running_loop(), socket.socket()
+    sock.setblocking(False)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind(place)
+    await loop.sock_connect(sock, server.endpoints["tcp"])
+    await loop.sock_sendall(sock, record(1, ECHO_V1.LATER, b"once"))
+    return sock
+
+
+def test_a_lost_connection_leaves_its_reply_cached() -> None:
     async def scenario() -> None:
         cache = DuplicateCache(streams=True)
         async with served(duplicates=cache) as (service, server):
-            with await connected(server) as client:
+            # An address of its own: no other program of this host takes its port meanwhile.
+            with await called_from(("127.0.0.9", 0), server) as client:
                 place = client.getsockname()
-                await asyncio.get_running_loop().sock_sendall(
-                    client, record(1, ECHO_V1.LATER, b"once")
-                )
                 await until(service.blocker.begun.is_set)
-                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("@ii", 1, 0))
             await until(lambda: not server.pools["tcp"].connections)
             service.blocker.go.set()
             await until(lambda: len(cache))
 
-            with socket.socket() as again:
-                again.setblocking(False)
-                again.bind(place)
-                await asyncio.get_running_loop().sock_connect(again, server.endpoints["tcp"])
-                await asyncio.get_running_loop().sock_sendall(
-                    again, record(1, ECHO_V1.LATER, b"once")
-                )
+            with await called_from(place, server) as again:
                 assert await receive(again, 1) == [1]
             assert service.runs == 1
 

@@ -139,7 +139,7 @@ def test_a_call_without_reply_stays_without(cache: DuplicateCache) -> None:
     assert found(cache)
 
 
-def test_a_reply_lives_from_the_end_of_its_call(cache: DuplicateCache) -> None:
+def test_a_reply_lives_from_its_calls_end(cache: DuplicateCache) -> None:
     ran(cache, now=5.0)
 
     assert found(cache, now=15.0)

@@ -47,7 +47,7 @@ def dispatcher(workers: Workers | None, *services: Service) -> Dispatcher:
     return Dispatcher(services or [Blocking()], clock=ManualClock(), workers=workers)
 
 
-def test_a_marked_handler_runs_in_a_worker_in_its_order() -> None:
+def test_a_marked_handler_runs_in_its_order() -> None:
     workers = Workers()
 
     assert answer(dispatcher(workers), ADD_5) == ACCEPTED + words(0, 6)
