@@ -14,9 +14,8 @@ V = TypeVar("V")
 class Bounded(OrderedDict[K, V]):
     """A mapping of at most ``most`` entries; the oldest one makes room for a new one.
 
-    Read it as a dictionary, write with ``keep`` only. The oldest entry is the one that was written
-    first; or, if entries are read with ``use``, the one that was neither written nor used for
-    longest.
+    Read it as a dictionary, write with ``keep`` only. Whatever is kept again each time it is used
+    makes room last: then the bound is by least recent use.
     """
 
     __slots__ = ("most",)
@@ -33,13 +32,6 @@ class Bounded(OrderedDict[K, V]):
             return False
         self.popitem(last=False)
         return True
-
-    def use(self, key: K) -> V | None:
-        """The entry, which is the newest from now on; None if it is missing."""
-        value = self.get(key)
-        if value is not None:
-            self.move_to_end(key)
-        return value
 
 
 class Subject(Protocol):
