@@ -265,8 +265,8 @@ def test_version_is_that_of_the_distribution(capsys: pytest.CaptureFixture[str])
     ("addresses", "hint"),
     [
         ({"tcp": "0.0.0.0.0.111", "local": "/run/rpcbind.sock"}, "try 'rpcinfo'"),
-        ({"tcp": "0.0.0.0.39.127"}, "try 'rpcinfo --rpcbind-port 10111 127.0.0.1'"),
-        ({"tcp6": "::.39.127"}, "try 'rpcinfo --rpcbind-port 10111 ::1'"),
+        ({"tcp": "0.0.0.0.39.127"}, "try 'rpcinfo 127.0.0.1:10111'"),
+        ({"tcp6": "::.39.127"}, "try 'rpcinfo [::1]:10111'"),
         ({"udp": "0.0.0.0.39.127"}, "end with Ctrl-C"),
     ],
 )
@@ -352,7 +352,7 @@ def foreground(*options: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
                 lines.append(line)
                 if "end with Ctrl-C" in line:
                     break
-            found = re.search(r"--rpcbind-port (\d+)", lines[-1])
+            found = re.search(r"rpcinfo 127.0.0.1:(\d+)", lines[-1])
             assert found, "".join(lines)
             yield process, int(found[1])
         finally:

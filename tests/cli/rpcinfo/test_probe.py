@@ -88,7 +88,7 @@ def test_version_2_alone_gives_its_mappings() -> None:
 
 
 @pytest.mark.parametrize("unknown", [None, HANG_UP], ids=["silence", "hang up"])
-def test_device_silent_to_newer_versions_is_asked_over_udp(
+def test_silent_device_is_asked_over_udp(
     unknown: bytes | None,
 ) -> None:
     handle = only_version(2, serving(Mapper2()), unknown)

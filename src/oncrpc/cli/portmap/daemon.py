@@ -23,7 +23,7 @@ def _hint(addresses: dict[str, str]) -> str:
     uaddr = addresses.get("tcp") or addresses.get("tcp6")
     if uaddr is None:
         return "portmap: end with Ctrl-C\n"
-    host = "127.0.0.1" if "tcp" in addresses else "::1"
+    host = "127.0.0.1" if "tcp" in addresses else "[::1]"
     _, port = split_uaddr(uaddr)
-    option = "" if port == PMAP_PORT else f"--rpcbind-port {port} "
-    return f"portmap: try 'rpcinfo {option}{host}'; end with Ctrl-C\n"
+    place = host.strip("[]") if port == PMAP_PORT else f"{host}:{port}"
+    return f"portmap: try 'rpcinfo {place}'; end with Ctrl-C\n"
