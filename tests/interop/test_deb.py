@@ -159,7 +159,7 @@ def test_package_restarts_in_place(host: Debian) -> None:
 
 
 def test_package_contains_compiled_modules(host: Debian) -> None:
-    host.sh_there("ls /usr/lib/oncrpc/oncrpc/portmap/__pycache__/daemon.cpython-*.pyc")
+    host.sh_there("ls /usr/lib/oncrpc/oncrpc/portmap/__pycache__/app.cpython-*.pyc")
 
 
 def test_reinstallation_keeps_registrations(bare: Debian, package: Path) -> None:
