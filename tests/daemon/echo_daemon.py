@@ -50,5 +50,7 @@ class EchoDaemon(Application[Config], ECHO_V1.Service):
         self.echoed = 0 if left is None else json.loads(left)
 
 
+COMMAND = Command("echod", SCHEMA, "Echoes.")
+
 if __name__ == "__main__":
-    sys.exit(main(EchoDaemon(), Command("echod", SCHEMA, "Echoes."), sys.argv[1:]))
+    sys.exit(main(EchoDaemon(), COMMAND, sys.argv[1:]))

@@ -25,6 +25,7 @@ from oncrpc.addr import split_uaddr
 from oncrpc.daemon import lockfile
 from oncrpc.errors import AuthError
 from support.echo import ECHO_V1
+from support.fake_syslog import FakeSyslog
 
 SOURCE = Path(__file__).with_name("echo_daemon.py")
 TESTS = Path(__file__).parents[1]
@@ -229,3 +230,38 @@ def test_restart_in_place_keeps_connections_and_state(start: Start) -> None:
         assert sync.run(client.ECHO(b"again")) == b"again"
     assert made.status()["echoed"] == 10
     assert made.process.poll() is None
+
+
+BACKGROUND = """
+import sys
+from functools import partial
+from oncrpc.cli.daemon_command import main
+from oncrpc.daemon.log import setup
+from daemon.echo_daemon import COMMAND, EchoDaemon
+
+setup.set_up = partial(setup.set_up, place=sys.argv.pop(1))
+sys.exit(main(EchoDaemon(), COMMAND, sys.argv[1:]))
+"""
+"""The daemon in the background, with another place than /dev/log."""
+
+
+@pytest.mark.slow
+def test_in_the_background_it_logs_to_syslog(tmp_path: Path) -> None:
+    pid_file = str(tmp_path / "pid")
+    options = ["-l", "--no-local", "--no-state", "--port", "0", "--pid-file", pid_file]
+    options += ["--user", "root"] if os.geteuid() == 0 else []
+    log = FakeSyslog(tmp_path / "log")
+
+    done = subprocess.run(
+        [sys.executable, "-c", BACKGROUND, str(log.path), *options],
+        capture_output=True, text=True, timeout=DEADLINE, check=False,
+        env={**os.environ, "PYTHONPATH": str(TESTS)},
+    )  # fmt: skip
+
+    assert (done.returncode, done.stderr) == (0, "")
+    holder = lockfile.read(pid_file)
+    assert holder is not None
+    os.kill(holder.pid, signal.SIGTERM)
+    line = log.lines()[0]
+    assert f" echod[{holder.pid}]: serving echo daemon on udp 127.0.0.1." in line
+    log.close()
