@@ -40,7 +40,7 @@ def leave_root(
     monkeypatch.setattr(run.os, "geteuid", process.geteuid)  # type: ignore[attr-defined]  # os
     monkeypatch.setattr(privileges, "user_of", lambda *_: found)
     monkeypatch.setattr(privileges, "drop", process.drop)
-    run._leave_root(PortMapper(), name)
+    run.leave_root(PortMapper(), name)
 
 
 def test_root_becomes_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,4 +88,4 @@ def test_a_user_that_cannot_be_become_is_named(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_user_that_is_not_there_is_named() -> None:
     with pytest.raises(StartError, match="unknown user 'nobody-at-all'; see --user"):
-        run._leave_root(PortMapper(), "nobody-at-all")
+        run.leave_root(PortMapper(), "nobody-at-all")

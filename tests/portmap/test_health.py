@@ -59,19 +59,19 @@ def full(made: Daemon) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     assert made.app.store is not None
-    made.app.store._write = write
+    made.app.store.write = write
 
 
 def test_failing_store_is_unhealthy_until_it_works(tmp_path: Path) -> None:
     async def scenario() -> tuple[list[str], list[str]]:
         async with serving(stateful(tmp_path)) as made:
             assert made.app.store is not None
-            write = made.app.store._write
+            write = made.app.store.write
             full(made)
             with pytest.raises(OSError, match="No space"):
                 made.app.registry.set(ENTRY)
             while_full = list(faults(made.app))
-            made.app.store._write = write
+            made.app.store.write = write
             made.app.registry.set(ENTRY)
             assert (made.app.store.appends, made.app.store.failures) == (1, 1)
             return while_full, list(faults(made.app))

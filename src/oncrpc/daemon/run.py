@@ -130,10 +130,10 @@ def _folders(app: Application[C], config: C, former: Handover | None) -> Folders
 def _as_user(app: Application[Any], table: DaemonTable) -> Folders:
     """Root makes the directories before it leaves; others first see whether they may start."""
     if os.geteuid() != 0:
-        _leave_root(app, table.user)
+        leave_root(app, table.user)
         return prepared(owner_of(app, table), table)
     folders = prepared(owner_of(app, table), table)
-    _leave_root(app, table.user)
+    leave_root(app, table.user)
     return folders
 
 
@@ -146,7 +146,7 @@ def owner_of(app: Application[Any], table: DaemonTable) -> Owner:
     return Owner(app.name, app.port, user)
 
 
-def _leave_root(app: Application[Any], name: str | None) -> None:
+def leave_root(app: Application[Any], name: str | None) -> None:
     try:
         user = privileges.user_of(name, app.users)
     except KeyError:

@@ -288,7 +288,7 @@ def test_connections_above_the_limit_are_closed(tmp_path: Path) -> None:
             assert (await late.hear())["error"] == "too many connections"
             assert await late.hear() is None
             first.close()
-            await until(lambda: len(made.control._callers) < MAX_CALLERS)
+            await until(lambda: made.control.connections < MAX_CALLERS)
             following = made.connect()
             await following.say(ASK)
             assert "status" in await following.hear()
@@ -305,10 +305,10 @@ def test_idle_and_stalled_clients_are_not_awaited(tmp_path: Path) -> None:
             silent, slow = made.connect(), made.connect()
             await slow.say(ASK)
             await settle()
-            assert len(made.control._callers) == 2
+            assert made.control.connections == 2
             clock.advance(PATIENCE)
             await settle()
-            assert not made.control._callers
+            assert made.control.connections == 0
             assert await silent.hear() is None
 
     run_by(clock, scenario())
@@ -350,32 +350,53 @@ def test_directory_with_long_name_has_a_socket(tmp_path: Path) -> None:
     assert list(folder.iterdir()) == []
 
 
-def test_without_descriptors_it_pauses(tmp_path: Path) -> None:
+def refuse_accept(patch: pytest.MonkeyPatch, number: int) -> None:
+    """Have every ``accept`` of this process fail with an error number."""
+
+    def fail(_: socket.socket) -> None:
+        raise OSError(number, os.strerror(number))
+
+    patch.setattr(socket.socket, "accept", fail)
+
+
+def test_without_descriptors_it_pauses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = ManualClock()
-
-    class Full:
-        """In place of the listening socket."""
-
-        def __init__(self, sock: socket.socket, number: int) -> None:
-            self.sock, self.number = sock, number
-
-        def fileno(self) -> int:
-            return self.sock.fileno()
-
-        def accept(self) -> None:
-            raise OSError(self.number, os.strerror(self.number))
 
     async def scenario() -> None:
         async with controlled(tmp_path) as made:
-            listening = made.control._socket
-            assert listening is not None
-            made.control._accept(Full(listening, errno.EAGAIN))  # type: ignore[arg-type]  # like one
-            assert made.control._paused is None
-            made.control._accept(Full(listening, errno.EMFILE))  # type: ignore[arg-type]  # like one
-            paused = made.control._paused
-            assert paused is not None
-            assert paused.when() == clock() + PAUSE
-        assert paused.cancelled()
+            caller = made.connect()
+            with monkeypatch.context() as patch:
+                refuse_accept(patch, errno.EAGAIN)
+                await settle()
+                assert not made.control.paused
+                refuse_accept(patch, errno.EMFILE)
+                await until(lambda: made.control.paused)
+            clock.advance(PAUSE / 2)
+            await settle()
+            assert made.control.paused
+            clock.advance(PAUSE / 2)
+            await settle()
+            assert not made.control.paused
+            await caller.say(ASK)
+            assert "status" in await caller.hear()
+
+    run_by(clock, scenario())
+
+
+def test_close_cancels_the_pause(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = ManualClock()
+
+    async def scenario() -> None:
+        raised: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, it: raised.append(it))
+        async with controlled(tmp_path) as made:
+            made.connect()
+            with monkeypatch.context() as patch:
+                refuse_accept(patch, errno.EMFILE)
+                await until(lambda: made.control.paused)
+        clock.advance(PAUSE)
+        await settle()
+        assert raised == []
 
     run_by(clock, scenario())
 

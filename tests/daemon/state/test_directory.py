@@ -291,6 +291,6 @@ def test_a_link_in_it_is_not_followed(tmp_path: Path) -> None:
 def test_its_descriptor_ends_with_the_program(tmp_path: Path) -> None:
     held = opened(tmp_path)
 
-    assert not os.get_inheritable(held._descriptor)
+    assert not os.get_inheritable(held.fileno())
 
     held.close()

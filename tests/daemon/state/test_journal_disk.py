@@ -198,13 +198,13 @@ class KeptOverTime(RuleBasedStateMachine):
 
     @invariant()
     def the_files_hold_the_registry(self) -> None:
-        self.kept.store._directory.close()
+        self.kept.store.directory.close()
         beside = Kept(self.folder.name)
         try:
             assert beside.store.load() == list(self.kept.registry)
         finally:
             beside.store.close()
-        self.kept.store._directory = Directory(self.folder.name, write=self.kept.disk.write)
+        self.kept.store.directory = Directory(self.folder.name, write=self.kept.disk.write)
 
 
 KeptOverTime.TestCase.settings = settings(max_examples=30, stateful_step_count=30, deadline=None)

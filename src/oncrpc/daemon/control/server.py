@@ -60,6 +60,16 @@ class Control:
         self._callers: set[asyncio.Task[None]] = set()
         self._paused: asyncio.TimerHandle | None = None
 
+    @property
+    def connections(self) -> int:
+        """The number of open connections."""
+        return len(self._callers)
+
+    @property
+    def paused(self) -> bool:
+        """True while it does not accept, because the process ran out of descriptors."""
+        return self._paused is not None
+
     def start(self) -> None:
         """Begin to answer; a failure is logged, and the daemon goes on without."""
         made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

@@ -74,6 +74,11 @@ class Syslog(logging.Handler):
         self._socket: socket.socket | None = None
         self._timer: asyncio.TimerHandle | None = None
 
+    @property
+    def retry_at(self) -> float | None:
+        """The loop's time of the next retry; None without lines that wait for one."""
+        return None if self._timer is None else self._timer.when()
+
     def emit(self, record: logging.LogRecord) -> None:
         """Send a record, or keep it."""
         facility = AUTH if record.name in self.private else DAEMON

@@ -177,6 +177,10 @@ class Directory:
         """Close it; the lock is released."""
         os.close(self._descriptor)
 
+    def fileno(self) -> int:
+        """The descriptor of the directory."""
+        return self._descriptor
+
     def read(self, name: str) -> bytes | None:
         """The content of a file, None if it is missing.
 

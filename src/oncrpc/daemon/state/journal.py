@@ -74,7 +74,7 @@ class Store(Generic[E]):
         write: Write = os.write,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.path, self._entries, self._write, self._clock = path, entries, write, clock
+        self.path, self._entries, self.write, self._clock = path, entries, write, clock
         self._form, self._key = form, key
         self._boot = boot_id() if boot is None else boot
         self._number = 0
@@ -88,7 +88,7 @@ class Store(Generic[E]):
         self.appends = self.failures = 0
         """Changes written, and failed attempts to write."""
 
-        self._directory = Directory(path, write=write)
+        self.directory = Directory(path, write=write)
 
     @property
     def journal_size(self) -> int:
@@ -128,17 +128,17 @@ class Store(Generic[E]):
                 self._apply(table, change)
                 self._number = change.number
         if snapshot is not None and self._number == snapshot.header.number:
-            self.unchanged_since = self._directory.modified(SNAPSHOT)
+            self.unchanged_since = self.directory.modified(SNAPSHOT)
         return list(table.values())
 
     def _contents(self, name: str) -> Contents[E] | None:
         """The intact part of a file of this boot."""
         try:
-            data = self._directory.read(name)
+            data = self.directory.read(name)
             found = None if data is None else self._form.read(data)
         except (OSError, FormatError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
-            said = self._directory.set_aside(name, keep=False)
+            said = self.directory.set_aside(name, keep=False)
             log.error("cannot read %s/%s: %s; %s", self.path, name, reason, said)
             return None
         if found is None:
@@ -151,7 +151,7 @@ class Store(Generic[E]):
 
     def _report(self, name: str, found: Contents[E]) -> None:
         if found.damage:
-            said = self._directory.set_aside(name, keep=True)
+            said = self.directory.set_aside(name, keep=True)
             log.error(
                 "%s/%s: %s; what precedes it is used; %s", self.path, name, found.damage, said
             )
@@ -195,7 +195,7 @@ class Store(Generic[E]):
             raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
         self._cut(self._journal)
         self._torn = True
-        written = self._write(self._journal, record)
+        written = self.write(self._journal, record)
         if written != len(record):
             self._cut(self._journal)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -213,11 +213,11 @@ class Store(Generic[E]):
         """Write a snapshot, then an empty journal; after a failure the old files still hold."""
         entries = list(self._entries())
         try:
-            made, live = self._directory.replace(
+            made, live = self.directory.replace(
                 SNAPSHOT, self._form.snapshot(self._boot, self._number, entries)
             )
             os.close(made)
-            journal, size = self._directory.replace(JOURNAL, [header(self._boot, self._number)])
+            journal, size = self.directory.replace(JOURNAL, [header(self._boot, self._number)])
         except OSError as error:
             log.warning("cannot rewrite the files in %s: %s", self.path, error.strerror)
             self._again_at = self._clock() + TRY_AGAIN
@@ -234,7 +234,7 @@ class Store(Generic[E]):
             os.close(self._journal)
             self._journal = None
         self._again_at = math.inf
-        self._directory.close()
+        self.directory.close()
 
     def _apply(self, table: dict[Hashable, E], change: Change[E]) -> None:
         """Repeat a change. An entry that is set again moves to the end, as it did then."""
