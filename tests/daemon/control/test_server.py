@@ -66,10 +66,10 @@ class Controlled:
 
     def __init__(self, folder: Path, *, locked: bool = True) -> None:
         self.folder, self.answer = folder, some_status()
-        self.control = Control(str(folder), self._status, locked=locked)
+        self.control = Control(str(folder), self.status, locked=locked)
         self.callers: list[Connected] = []
 
-    async def _status(self) -> Status:
+    async def status(self) -> Status:
         return self.answer
 
     def connect(self) -> Connected:
@@ -329,7 +329,7 @@ def test_irreplaceable_file_is_logged_and_daemon_continues(
     (tmp_path / NAME).mkdir()
 
     async def scenario() -> None:
-        made = Control(str(tmp_path), Controlled(tmp_path)._status)
+        made = Control(str(tmp_path), Controlled(tmp_path).status)
         made.start()
         await made.close()
 
