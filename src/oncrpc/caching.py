@@ -1,4 +1,4 @@
-"""What caches are made of: mappings with a bound, and epochs."""
+"""Building blocks of caches: mappings with a bound, and epochs."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Bounded(OrderedDict[K, V]):
 
 
 class Subject(Protocol):
-    """What remembered values are derived from, such as a registry."""
+    """The source of cached values, such as a registry."""
 
     @property
     def generation(self) -> Hashable:

@@ -323,7 +323,7 @@ def test_invalid_client_is_refused_before_dialing(client: Any) -> None:
         async with connect(LOCALHOST, client, port=1):
             pass
 
-    refused = r"is no client, such as HELLO_V1\.Client"
+    refused = r"is not a client, such as HELLO_V1\.Client"
     with pytest.raises(TypeError, match=refused):
         run(scenario())
     with pytest.raises(TypeError, match=refused), sync.connect(LOCALHOST, client, port=1):

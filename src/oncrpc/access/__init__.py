@@ -1,1 +1,1 @@
-"""Who may do what: rules, hosts_access(5), rate limits."""
+"""Access control: rules, hosts_access(5), rate limits."""

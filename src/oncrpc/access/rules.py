@@ -105,7 +105,7 @@ class Asker(NamedTuple):
 
 
 class Rule(Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_fields=True):
-    """What is done with calls that match all keys of the rule; a missing key matches every call."""
+    """The action for calls that match all keys of the rule; a missing key matches every call."""
 
     then: Then
     from_: Annotated[tuple[RuleOrigin, ...], Meta(min_length=1)] = field(name="from", default=())
@@ -161,7 +161,7 @@ class Rule(Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_fie
 
 
 class Decision(NamedTuple):
-    """What is done with a call, and the number of the rule that decides, from 0."""
+    """The action for a call, and the number of the rule that decides, from 0."""
 
     then: Then
     rule: int

@@ -34,7 +34,7 @@ MAX_BUCKETS = 4096
 
 
 class AdmissionRules(Protocol):
-    """What decides about single calls (``oncrpc.access.admission.Admission``)."""
+    """The rules that decide about single calls (``oncrpc.access.admission.Admission``)."""
 
     @property
     def generation(self) -> int:
@@ -110,7 +110,7 @@ class UdpLimits:
         return self._changes, self.rules.generation
 
     def rights(self, caller: Caller) -> SourceRights:
-        """What the caller's host may have."""
+        """The rights of the caller's host."""
         if caller.loopback:
             return SourceRights(open=self.rules.open_to(caller))
         address = ip_address(caller.host)

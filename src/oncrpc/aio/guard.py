@@ -16,7 +16,7 @@ class Bucket(Protocol):
 
 
 class SourceRights(NamedTuple):
-    """What a source of datagrams may have.
+    """The rights of a source of datagrams.
 
     A ``trusted`` source may get replies that are longer than its calls. If ``open`` is true, calls
     may be answered from the reply cache without asking for each of them. Each reply is taken from
@@ -36,7 +36,7 @@ class Guard(Protocol):
         """Differs after every change of what the guard would answer."""
 
     def rights(self, caller: Caller) -> SourceRights:
-        """What the host of a datagram may have; the caller's port is 0."""
+        """The rights of the host of a datagram; the caller's port is 0."""
 
     def open_to(self, caller: Caller) -> bool:
         """Whether the calls of a connection may be answered from the reply cache."""

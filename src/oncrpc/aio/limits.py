@@ -1,4 +1,4 @@
-"""What the peers of a server may cost it: connections, calls, bytes and seconds."""
+"""The limits of a server: connections, calls, bytes and seconds."""
 
 from __future__ import annotations
 

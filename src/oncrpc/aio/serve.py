@@ -182,7 +182,7 @@ def _socket(netid: str, host: str | None, port: int, path: str | None) -> socket
 
 
 class _Registration:
-    """What a server has registered with a port mapper, to be removed when it ends."""
+    """The registrations of a server with a port mapper, to be removed when it ends."""
 
     def __init__(self, services: Sequence[Service], server: Server, mapper: MapperClient) -> None:
         self.services, self.server, self.mapper = services, server, mapper
@@ -221,7 +221,7 @@ class _Registration:
 
 
 def _port_or_path(uaddr: str) -> int | str:
-    """What of an address a port mapper leaves as it is: it may put another host's into it."""
+    """The part of an address that a port mapper keeps: it may replace the host."""
     try:
         return split_uaddr(uaddr)[1]
     except AddressError:

@@ -184,7 +184,7 @@ class Connection:
             self.stream.resume_reading()
 
     def carried(self) -> Carried | None:
-        """What another process needs to go on with it; None if it must end with this one.
+        """The state with which another process can continue; None if it must end with this one.
 
         A connection with a call in progress ends: nothing could answer that call. On the others
         nothing more is sent until ``thaw``: the other process would send it again.

@@ -22,7 +22,7 @@ LONG = 16 << 10
 
 
 class StreamOwner(Protocol):
-    """What reads from and writes to a stream socket."""
+    """Reads from and writes to a stream socket."""
 
     def data_received(self, data: bytes) -> None:
         """Bytes have arrived."""

@@ -25,10 +25,10 @@ class Receive(_State):
     """The half that reads."""
 
     PAUSED = auto()
-    """What arrives stays with the kernel, so that TCP's flow control holds the peer."""
+    """Data stays in the kernel, so that TCP's flow control stops the peer."""
 
     READING = auto()
-    """What arrives is handed to the owner."""
+    """Data is passed to the owner."""
 
     ENDED = auto()
     """The peer has sent everything, or we close: nothing more is read."""
@@ -54,7 +54,7 @@ class Send(_State):
 
 
 class Event(_State):
-    """What may happen to a stream socket."""
+    """The events of a stream socket."""
 
     RESUME = auto()
     """The owner wants to read."""

@@ -1,4 +1,4 @@
-"""What ``connect`` does over asyncio and over blocking sockets alike: check, look up, dial."""
+"""The common part of ``connect`` over asyncio and blocking sockets: check, look up, dial."""
 
 from __future__ import annotations
 

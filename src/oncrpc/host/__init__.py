@@ -1,1 +1,1 @@
-"""What this machine knows: sockets, processes, addresses, threads."""
+"""Facts about this machine: sockets, processes, addresses, threads."""

@@ -28,7 +28,7 @@ class FileFault(Enum):
 def fault_of(
     status: os.stat_result, *, owners: Collection[int], forbidden: int
 ) -> FileFault | None:
-    """What is wrong with an open file that must belong to one of the owners.
+    """The fault of an open file that must belong to one of the owners.
 
     ``forbidden`` are the bits that its mode must not have: 0o022 if nobody else may write to it,
     0o077 if nobody else may read it either.

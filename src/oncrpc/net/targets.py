@@ -1,4 +1,4 @@
-"""What can be dialed: checks of host, netid and port, and the sockets of a transport."""
+"""Targets of a connection: checks of host, netid and port, and the sockets of a transport."""
 
 from __future__ import annotations
 

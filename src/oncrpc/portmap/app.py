@@ -247,7 +247,7 @@ class PortMapper(Application[PortmapConfig]):
         log.info("took over %d registrations in place", count)
 
     def _open_store(self, folder: str, left: Left | None) -> list[rpcb] | None:
-        """What the store holds; None if that is nothing of this boot, or not the latest."""
+        """The entries of the store; None if they are not of this boot, or not the latest."""
         try:
             self.store = open_store(folder, lambda: (e for e in self.registry if e not in self.own))
         except StartError as error:

@@ -63,7 +63,7 @@ class ForwardTarget(Struct, frozen=True):
 
 
 class ForwardKey(NamedTuple):
-    """What makes two calls the same: the caller, its xid, and what is called.
+    """The identity of a call: the caller, its xid, and the called procedure.
 
     The caller includes how the call arrived: a forged call from outside is not the honest one.
     """

@@ -1,4 +1,4 @@
-"""What GETSTAT reports: calls by version and procedure, lookups and forwards (RFC 1833 §2.1)."""
+"""The statistics of GETSTAT (RFC 1833 §2.1): calls by procedure, lookups and forwards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may register, and as which owner."""
+"""Permission to register, and the owner of a registration."""
 
 from __future__ import annotations
 

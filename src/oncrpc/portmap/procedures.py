@@ -61,7 +61,7 @@ MAX_UDP_LIST = 9000
 
 
 class Mapper:
-    """What the three versions share.
+    """The common part of the three versions.
 
     ``rules`` and ``remote_calls`` are replaced when the configuration is read. ``changed`` is
     called after each change of the registry, ``registered`` after each successful SET. Without a

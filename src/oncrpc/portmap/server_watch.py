@@ -26,7 +26,7 @@ FEW = 16
 
 
 class Registrant(Struct):
-    """What a running process has registered.
+    """The registrations of a running process.
 
     ``entries`` may have registrations that are gone; when there are more than ``room`` of them,
     they are removed, so that their number stays in proportion to those that are there.
@@ -91,7 +91,7 @@ class RegistrantWatch:
         self.ended()
 
     def take(self) -> list[rpcb]:
-        """What the processes had registered that have ended since the last call."""
+        """The registrations of processes that have ended since the last call."""
         left, self._left = self._left, []
         return [entry for entry in left if is_present(self.registry, entry)]
 

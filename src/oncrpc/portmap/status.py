@@ -59,7 +59,7 @@ class Forwarding(Struct, frozen=True):
 
 
 class Status(CommonStatus, frozen=True, kw_only=True):
-    """What a port mapper reports."""
+    """The status of a port mapper."""
 
     forwarding: Forwarding
     liveness: Checks

@@ -21,7 +21,7 @@ IsOurs = Callable[[str], bool]
 
 
 class Verdict(Enum):
-    """What is known about the endpoint of a registration."""
+    """The state of the endpoint of a registration, as far as it is known."""
 
     BOUND = auto()
     GONE = auto()

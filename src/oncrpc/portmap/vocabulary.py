@@ -1,4 +1,4 @@
-"""What rules, log lines and counts call the port mapper and its procedures."""
+"""The names of the port mapper and its procedures in rules, log lines and counts."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ PAGE_FILES = read_files(
 
 
 class PortmapContent:
-    """What ``daemon.web`` serves for a port mapper (``WebContent``)."""
+    """The content that ``daemon.web`` serves for a port mapper (``WebContent``)."""
 
     files = PAGE_FILES
 
@@ -40,5 +40,5 @@ class PortmapContent:
         return self.app.daemon.config.web.names
 
     def faults(self) -> Iterable[str]:
-        """What is wrong with the port mapper."""
+        """The faults of the port mapper."""
         return faults(self.app)

@@ -140,7 +140,7 @@ class RegistryEvents:
         return found
 
     def _changes(self) -> list[bytes]:
-        """What differs from what was sent before."""
+        """The differences from the events sent before."""
         before, now = self._shown, self._listed()
         self._shown, self._generation = now, self.app.registry.generation
         kinds: dict[str, list[Registered] | list[RemovedRegistration]] = {

@@ -68,7 +68,7 @@ class mountres3:
 
 @xdr.struct
 class mountbody:
-    """Who has mounted what."""
+    """A mount: a client, and the directory that it has mounted."""
 
     ml_hostname: name
     ml_directory: dirpath
@@ -80,7 +80,7 @@ mountlist = Annotated[list[mountbody], xdr.linked]
 
 @xdr.struct
 class groupnode:
-    """Who may mount a directory: a host or a group of hosts."""
+    """A group that may mount a directory: a host, or a netgroup."""
 
     gr_name: name
     gr_next: Annotated[list[groupnode] | None, xdr.rest] = None
@@ -141,7 +141,7 @@ class MOUNTVERS(Version, prog=MOUNTPROG, vers=1):
             return await self.call(MOUNTVERS.MOUNTPROC_MNT, arg)
 
         async def MOUNTPROC_DUMP(self) -> list[mountbody]:
-            """Who has mounted what."""
+            """A mount: a client, and the directory that it has mounted."""
             return await self.call(MOUNTVERS.MOUNTPROC_DUMP)
 
         async def MOUNTPROC_UMNT(self, arg: bytes) -> None:
@@ -174,7 +174,7 @@ class MOUNTVERS(Version, prog=MOUNTPROG, vers=1):
             return self.call(MOUNTVERS.MOUNTPROC_MNT, arg)
 
         def MOUNTPROC_DUMP(self) -> list[mountbody]:
-            """Who has mounted what."""
+            """A mount: a client, and the directory that it has mounted."""
             return self.call(MOUNTVERS.MOUNTPROC_DUMP)
 
         def MOUNTPROC_UMNT(self, arg: bytes) -> None:
@@ -205,7 +205,7 @@ class MOUNTVERS(Version, prog=MOUNTPROG, vers=1):
             raise ProcedureUnavailable
 
         def MOUNTPROC_DUMP(self, call: Call) -> Answer[list[mountbody]]:
-            """Who has mounted what."""
+            """A mount: a client, and the directory that it has mounted."""
             raise ProcedureUnavailable
 
         def MOUNTPROC_UMNT(self, call: Call, arg: bytes) -> Answer[None]:
@@ -251,7 +251,7 @@ class MOUNTVERS_POSIX(Version, prog=MOUNTPROG, vers=2):
             return await self.call(MOUNTVERS_POSIX.MOUNTPROC_MNT, arg)
 
         async def MOUNTPROC_DUMP(self) -> list[mountbody]:
-            """Who has mounted what."""
+            """A mount: a client, and the directory that it has mounted."""
             return await self.call(MOUNTVERS_POSIX.MOUNTPROC_DUMP)
 
         async def MOUNTPROC_UMNT(self, arg: bytes) -> None:
@@ -288,7 +288,7 @@ class MOUNTVERS_POSIX(Version, prog=MOUNTPROG, vers=2):
             return self.call(MOUNTVERS_POSIX.MOUNTPROC_MNT, arg)
 
         def MOUNTPROC_DUMP(self) -> list[mountbody]:
-            """Who has mounted what."""
+            """A mount: a client, and the directory that it has mounted."""
             return self.call(MOUNTVERS_POSIX.MOUNTPROC_DUMP)
 
         def MOUNTPROC_UMNT(self, arg: bytes) -> None:
@@ -323,7 +323,7 @@ class MOUNTVERS_POSIX(Version, prog=MOUNTPROG, vers=2):
             raise ProcedureUnavailable
 
         def MOUNTPROC_DUMP(self, call: Call) -> Answer[list[mountbody]]:
-            """Who has mounted what."""
+            """A mount: a client, and the directory that it has mounted."""
             raise ProcedureUnavailable
 
         def MOUNTPROC_UMNT(self, call: Call, arg: bytes) -> Answer[None]:
@@ -371,7 +371,7 @@ class MOUNT_V3(Version, prog=MOUNTPROG, vers=3):
             return await self.call(MOUNT_V3.MOUNTPROC3_MNT, arg)
 
         async def MOUNTPROC3_DUMP(self) -> list[mountbody]:
-            """Who has mounted what."""
+            """A mount: a client, and the directory that it has mounted."""
             return await self.call(MOUNT_V3.MOUNTPROC3_DUMP)
 
         async def MOUNTPROC3_UMNT(self, arg: bytes) -> None:
@@ -400,7 +400,7 @@ class MOUNT_V3(Version, prog=MOUNTPROG, vers=3):
             return self.call(MOUNT_V3.MOUNTPROC3_MNT, arg)
 
         def MOUNTPROC3_DUMP(self) -> list[mountbody]:
-            """Who has mounted what."""
+            """A mount: a client, and the directory that it has mounted."""
             return self.call(MOUNT_V3.MOUNTPROC3_DUMP)
 
         def MOUNTPROC3_UMNT(self, arg: bytes) -> None:
@@ -427,7 +427,7 @@ class MOUNT_V3(Version, prog=MOUNTPROG, vers=3):
             raise ProcedureUnavailable
 
         def MOUNTPROC3_DUMP(self, call: Call) -> Answer[list[mountbody]]:
-            """Who has mounted what."""
+            """A mount: a client, and the directory that it has mounted."""
             raise ProcedureUnavailable
 
         def MOUNTPROC3_UMNT(self, call: Call, arg: bytes) -> Answer[None]:

@@ -174,7 +174,7 @@ class nlm_shareres:
 
 @xdr.struct
 class nlm_notify:
-    """Whose locks are to be released."""
+    """The client whose locks are released."""
 
     name: Annotated[bytes, xdr.string(LM_MAXNAMELEN)]
     state: Int
@@ -284,7 +284,7 @@ class nlm4_shareres:
 
 @xdr.struct
 class nlm4_notify:
-    """Whose locks are to be released."""
+    """The client whose locks are released."""
 
     name: Annotated[bytes, xdr.string(LM_MAXNAMELEN)]
     state: Int

@@ -29,7 +29,7 @@ class sm_name:
 
 @xdr.struct
 class my_id:
-    """Who wants to be told, and by which procedure."""
+    """The program to notify, and its procedure."""
 
     my_name: Annotated[bytes, xdr.string(SM_MAXSTRLEN)]
     my_prog: Int

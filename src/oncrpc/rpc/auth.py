@@ -125,7 +125,7 @@ def _issued(verf: opaque_auth) -> opaque_auth:
 
 
 Auth = opaque_auth | Flavor
-"""What ``auth=`` takes: a credential, or a ``Flavor`` that makes them."""
+"""A value for ``auth=``: a credential, or a ``Flavor`` that makes them."""
 
 
 def flavor_of(auth: Auth) -> Flavor:

@@ -254,7 +254,7 @@ class Dispatcher:
         raise SystemFailure
 
     def _begin(self, call: Call, handler: Callable[..., Any]) -> Any:
-        """What the handler returns: the result, or an awaitable of it."""
+        """Call the handler: the result, or an awaitable of it."""
         try:
             arguments = call.procedure.decode_arguments(call.message, call.arguments_at)
         except XdrError as error:
@@ -316,7 +316,7 @@ def success(call: Call, results: bytes) -> bytes:
 
 
 def _kept(call: Call, reply: Reply) -> Reply:
-    """What the duplicate cache keeps: of a reply that no datagram can carry, its SYSTEM_ERR."""
+    """The reply to cache: SYSTEM_ERR in place of one that is too long for a datagram."""
     if reply is None or not call.caller.datagram or len(reply) <= LARGEST_DATAGRAM:
         return reply
     return refuse(reply[:4], SystemFailure())

@@ -1,4 +1,4 @@
-"""What a generated module declares of a program: versions, procedures, client and service.
+"""The declarations of a generated module: versions, procedures, client and service.
 
 ::
 
@@ -49,7 +49,7 @@ A = TypeVarTuple("A")
 F = TypeVar("F", bound=Callable[..., Any])
 NULLPROC = 0
 Answer: TypeAlias = R | Awaitable[R]
-"""What a handler returns: the result, or an awaitable of it."""
+"""The return value of a handler: the result, or an awaitable of it."""
 
 
 class Procedure(Generic[R, *A]):
@@ -99,7 +99,7 @@ class Procedure(Generic[R, *A]):
         return None
 
     def _parameter(self, index: int) -> str:
-        """What the generated client calls an argument."""
+        """The name of an argument in the generated client."""
         method = getattr(getattr(self.version, "Client", None), self.name, None)
         code = getattr(method, "__code__", None)
         names = code.co_varnames[1 : code.co_argcount] if code is not None else ()
@@ -296,7 +296,7 @@ class NoReply(Exception):  # an outcome, not an error
 
 
 class Link(Protocol):
-    """What carries a client's calls."""
+    """The link of a client."""
 
     async def call(
         self,
@@ -399,13 +399,13 @@ class ClientType(Protocol[S_co]):
 
 
 def check_client(client: object) -> None:
-    """Refuse what is no client of a version.
+    """Refuse a value that is not a client of a version.
 
     Raises:
         TypeError: it is something else, such as the version.
     """
     if not (isinstance(client, type) and issubclass(client, Client) and hasattr(client, "version")):
-        raise TypeError(f"{client!r} is no client, such as HELLO_V1.Client")
+        raise TypeError(f"{client!r} is not a client, such as HELLO_V1.Client")
 
 
 def silent(handler: F) -> F:

@@ -72,7 +72,7 @@ def is_in_worker(handler: Callable[..., Any]) -> bool:
 
 
 def order_of(handler: Callable[..., Any], call: Call, arguments: list[Any]) -> Hashable | None:
-    """What a call has in common with those that it must not overtake."""
+    """A key that a call shares with those that it must not overtake."""
     order: Order | None = getattr(handler, "__order__", None)
     return None if order is None else order(call, *arguments)
 

@@ -199,7 +199,7 @@ class HostsAccess:
         return decision
 
     def _judged(self, client: NamedHost, local: str) -> HostsDecision:
-        """What the rules decide; libwrap, if it is asked, has to agree.
+        """The decision of the rules; libwrap, if it is used, must agree.
 
         Raises:
             NameNeeded: the decision depends on the client's name.
@@ -226,7 +226,7 @@ class HostsAccess:
         return self._libwrap is not None and self._tables.plain and bool(self._tables.netgroups)
 
     async def _ask_netgroups(self, client: NamedHost, local: str) -> HostsDecision:
-        """What libwrap decides. It may ask name services, so it runs in a thread, one at a time."""
+        """The decision of libwrap. It may ask name services: it runs in a thread, one at a time."""
         asked = question(client, host_at(local, UNKNOWN), self._daemon)
         if self._libwrap is None or not self._given or asked is None:
             return NOT_IN_TIME

@@ -23,7 +23,7 @@ Signature = tuple[int, ...]
 
 
 class Files(Struct):
-    """What was read: the text of each file or the error, and the file's signature at that time."""
+    """The result of reading: the text of each file or the error, and the file's signature then."""
 
     texts: dict[str, str | OSError] = field(default_factory=dict)
     signatures: dict[str, Signature | None] = field(default_factory=dict)

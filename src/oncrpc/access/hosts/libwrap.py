@@ -126,7 +126,7 @@ class Libwrap:
             os.close(self._texts.pop())
 
     def judge(self, asked: LibwrapQuestion) -> bool:
-        """What the two texts say to all names of the daemon (``oncrpc.access.hosts.rules``).
+        """The answers for all names of the daemon in two texts (``oncrpc.access.hosts.rules``).
 
         Raises:
             Busy: another thread is asking, or no texts were read.
@@ -154,7 +154,7 @@ class Libwrap:
             self._busy.release()
 
     def _ask(self, daemon: str, asked: LibwrapQuestion, allow: bytes, deny: bytes) -> bool:
-        """What libwrap decides for one name of the daemon by the files at these paths."""
+        """The decision of libwrap for one name of the daemon by the files at these paths."""
         for table, path in zip(self._tables, (allow, deny), strict=True):
             table.value = path
         port = ctypes.create_string_buffer(

@@ -50,7 +50,7 @@ class HostsOption(Struct, frozen=True):
 
 
 def verdict_of(options: str, warn: Callable[[str], None]) -> bool | None:
-    """What the options after a rule's second colon make it decide; None leaves the decision.
+    """The decision of the options after a rule's second colon; None leaves it open.
 
     ``options`` is the rest of the line, its end included.
     """

@@ -53,7 +53,7 @@ class NamedHost(Struct, frozen=True):
 Matcher = Callable[[NamedHost], bool]
 Warn = Callable[[str], None]
 FileList = Callable[[str], Matcher]
-"""What the patterns of a file match, by the path of the file."""
+"""The patterns of a file, by the path of the file."""
 
 
 def host_at(address: str, name: str | None = None) -> NamedHost:

@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class DaemonId(Struct, frozen=True):
-    """What rules may call a daemon: one of its names, or its port number."""
+    """The names of a daemon in rules: its names, and its port number."""
 
     names: frozenset[str]
     port: int
@@ -64,7 +64,7 @@ class HostsFile(Struct, frozen=True):
 
     path: str
     allows: bool
-    """What its rules decide unless they have an option."""
+    """The decision of its rules, unless they have an option."""
 
     names: frozenset[str] = frozenset()
     """The names of the daemon that its rules are about."""
@@ -78,7 +78,7 @@ class HostsFile(Struct, frozen=True):
 
     warnings: Sequence[str] = ()
     netgroups: Sequence[str] = ()
-    """What is told about netgroups where nothing looks them up."""
+    """The warning about netgroups where nothing can look them up."""
 
     by_local: bool = False
     """Whether a rule depends on the local address."""

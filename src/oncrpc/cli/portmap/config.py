@@ -117,7 +117,7 @@ def rows_of(options: GivenOptions[PortmapConfig]) -> Iterator[Row]:
 
 
 def _value(settings: ConfigSettings[PortmapConfig], path: str) -> Any:
-    """What holds: the value, or the default that the daemon works out."""
+    """The effective value: as configured, or the default that the daemon works out."""
     table = settings.config.daemon
     if path == "daemon.bind":
         return list(table.hosts)

@@ -17,7 +17,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _hint(addresses: dict[str, str]) -> str:
-    """What to try next."""
+    """A hint for the next step."""
     if "local" in addresses:
         return "portmap: try 'rpcinfo'; end with Ctrl-C\n"
     uaddr = addresses.get("tcp") or addresses.get("tcp6")

@@ -105,7 +105,7 @@ def _target(options: argparse.Namespace) -> Target:
 
 
 def _signalled(target: Target, number: signal.Signals) -> str:
-    """What came of a signal.
+    """The result of a signal.
 
     Raises:
         ReloadError: it cannot be sent, or nothing came of it.
@@ -143,7 +143,7 @@ class LockedDaemon:
         return self.before.alive
 
     def outcome(self) -> str | None:
-        """What the daemon wrote into its file after the signal."""
+        """The line that the daemon wrote into its file after the signal."""
         after = lockfile.read(self.path)
         if after is None or after.pid != self.pid or after.events <= self.before.events:
             return None
@@ -188,7 +188,7 @@ class ControlledDaemon:
         return self.started is not None and started_at(self.pid) == self.started
 
     def outcome(self) -> str | None:
-        """What the status shows: counts of reloads, or how long the image has run."""
+        """The counts of the status: of reloads, or how long the image has run."""
         try:
             after = status_of(self.place)
         except NoStatus:  # it does not listen while it restarts

@@ -1,4 +1,4 @@
-"""What ``portmap top`` shows on a terminal of some size, line by line.
+"""The lines of ``portmap top`` on a terminal of some size.
 
 Names and addresses are what an administrator looks for, so they are kept whole: on a narrow
 terminal other columns are left out first. On a low one, the lines that rarely change are left out

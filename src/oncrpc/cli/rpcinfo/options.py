@@ -225,7 +225,7 @@ def _check(request: RpcinfoRequest) -> None:
 
 
 def _other_place(request: RpcinfoRequest) -> str:
-    """What on the command line asks another port mapper than this host's at its usual port."""
+    """The part of the command line that names another port mapper than this host's."""
     if request.rpcbind_port is not None:
         return "--port"
     if request.form in ELSEWHERE:

@@ -79,7 +79,7 @@ class Way(NamedTuple):
 
 
 class HostResult:
-    """What is known about a host. ``answered`` is true after any reply, also a refusal.
+    """The results for a host. ``answered`` is true after any reply, also a refusal.
 
     ``milliseconds`` is the time from the start of the connection to the first reply.
     """

@@ -1,4 +1,4 @@
-"""What is installed as a service: a daemon, its files, and the services that it replaces."""
+"""A product to install as a service: a daemon, its files, and the services that it replaces."""
 
 from __future__ import annotations
 

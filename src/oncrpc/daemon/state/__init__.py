@@ -1,1 +1,1 @@
-"""What a daemon keeps on disk over a restart."""
+"""The state of a daemon on disk."""

@@ -52,7 +52,7 @@ class Header:
 
 
 class TableOperation(IntEnum):
-    """What a change does with its entries; the numbers of RFC 1833's SET and UNSET."""
+    """The kind of a change; the numbers of RFC 1833's SET and UNSET."""
 
     SET = 1
     UNSET = 2

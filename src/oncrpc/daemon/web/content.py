@@ -1,4 +1,4 @@
-"""What an application shows on the web; ``daemon.web.server`` serves it over HTTP."""
+"""The web content of an application; ``daemon.web.server`` serves it over HTTP."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class WebContent(Protocol):
 
     @property
     def events(self) -> EventSource | None:
-        """What ``/api/events`` sends."""
+        """The source of ``/api/events``."""
 
     def host_names(self) -> Collection[str]:
         """Host names, in lower case, that requests may use besides the address and localhost."""
@@ -68,7 +68,7 @@ class WebContent(Protocol):
         """The metrics as they are now."""
 
     def faults(self) -> Iterable[str]:
-        """What keeps the daemon from doing its work; nothing if it is healthy."""
+        """Reasons why the daemon cannot do its work; empty if it is healthy."""
 
 
 def read_files(folder: Path, names: Iterable[str]) -> dict[str, StaticFile]:

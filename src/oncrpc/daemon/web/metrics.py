@@ -104,7 +104,7 @@ class Families:
     def traffic(
         self, *, refusals: LabelledValues, drops: LabelledValues, connections: LabelledValues
     ) -> Iterator[Metric]:
-        """What was refused and dropped by cause, and the open connections by netid."""
+        """Refusals and drops by cause, and open connections by netid."""
         yield self.counts("refusals", "Calls refused, by cause.", "cause", refusals)
         yield self.counts(
             "drops",
