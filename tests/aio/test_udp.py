@@ -137,7 +137,7 @@ def test_a_program_can_have_large_datagrams(netid: str, host: str, size: int) ->
     run(scenario())
 
 
-def test_a_large_call_that_is_repeated_is_answered_again() -> None:
+def test_repeated_large_call_gets_the_same_reply() -> None:
     async def scenario() -> None:
         limits = {"udp": LARGE}
         async with serve(Echo(), transports=("udp",), host="127.0.0.1", limits=limits) as server:

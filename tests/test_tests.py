@@ -1,0 +1,212 @@
+"""The tests themselves: names of tests, a test file for every module, unique names of classes."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import Counter
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import oncrpc
+
+ROOT = Path(oncrpc.__file__).parent
+TESTS = Path(__file__).parent
+MAX_WORDS = 8
+
+GENERATED = {"programs", "rpc/prot.py"}
+NOT_MIRRORED = {"__init__.py", "__main__.py"}
+
+COVERED_BY = {
+    "access/rule_values.py": "daemon/config/test_read.py",
+    "aio/epoll.py": "aio/test_stream_socket.py",
+    "aio/guard.py": "aio/test_udp.py",
+    "aio/limits.py": "aio/test_stream_connections.py",
+    "aio/serve.py": "aio/test_server_registration.py",
+    "aio/signals.py": "aio/test_server.py",
+    "cli/daemon_command.py": "cli/portmap/test_command.py",
+    "cli/daemon_options.py": "cli/portmap/test_command.py",
+    "cli/mapper_options.py": "cli/test_pmap_dump.py",
+    "cli/portmap/daemon.py": "cli/portmap/test_command.py",
+    "cli/portmap/options.py": "cli/portmap/test_command.py",
+    "cli/rpcinfo/ping.py": "cli/rpcinfo/test_forms.py",
+    "cli/subcommands.py": "cli/portmap/test_command.py",
+    "daemon/app.py": "daemon/test_signals.py",
+    "daemon/common_content.py": "portmap/test_web_content.py",
+    "daemon/common_status.py": "portmap/test_report.py",
+    "daemon/config/tables.py": "daemon/config/test_read.py",
+    "daemon/control/protocol.py": "daemon/control/test_server.py",
+    "daemon/control/status.py": "cli/portmap/test_control_client.py",
+    "daemon/install/product.py": "daemon/install/test_files.py",
+    "daemon/runtime.py": "daemon/test_signals.py",
+    "daemon/state/folders.py": "daemon/state/test_directory.py",
+    "idl/comments.py": "idl/test_emit.py",
+    "idl/conditions.py": "idl/test_preprocess.py",
+    "idl/cpp.py": "idl/test_preprocess.py",
+    "idl/layout.py": "idl/test_emit.py",
+    "idl/library.py": "idl/test_scope.py",
+    "idl/lists.py": "idl/test_emit.py",
+    "idl/model.py": "idl/test_generated.py",
+    "idl/nesting.py": "idl/test_bounds.py",
+    "idl/order.py": "idl/test_names.py",
+    "idl/passthrough.py": "idl/test_preprocess.py",
+    "idl/resolve.py": "idl/test_names.py",
+    "idl/source.py": "idl/test_preprocess.py",
+    "idl/text.py": "idl/test_emit.py",
+    "idl/tree.py": "idl/test_parse.py",
+    "idl/values.py": "idl/test_emit.py",
+    "idl/words.py": "idl/test_special_names.py",
+    "portmap/app.py": "portmap/test_daemon.py",
+    "portmap/config.py": "portmap/test_daemon_policy.py",
+    "portmap/product.py": "cli/portmap/test_service.py",
+    "portmap/status.py": "portmap/test_report.py",
+    "portmap/store.py": "daemon/state/test_records.py",
+    "portmap/vocabulary.py": "access/test_rules.py",
+    "rpc/blocking.py": "sync/test_link.py",
+    "sync/rpcbind.py": "test_rpcbind.py",
+    "version.py": "test_main.py",
+}
+"""Modules without a test file at the mirrored path, and the test file that covers each."""
+
+MIRRORED = {"ReconnectingLink"}
+"""Classes that stand in ``aio`` and in ``sync`` under one name, the same to a caller."""
+
+NOT_PRIVATE = {"_replace", "_exit", "_value2member_map_", "_actions", "_t", "_x"}
+"""Attributes of the standard library, and names that an interface in a test declares."""
+
+PRIVATE_READS = {
+    "access/hosts/test_differential.py: _ask",
+    "access/hosts/test_libwrap.py: _alone",
+    "aio/test_datagram_batch.py: _msghdr",
+    "cli/rpcinfo/test_broadcast.py: _receive",
+    "host/test_addresses.py: _route_type",
+    "portmap/test_daemon.py: _answer",
+    "portmap/test_forward.py: _sockets",
+}
+"""Private attributes that a test reads, for want of a public way to the same fact."""
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+TEST_FILES = sorted(TESTS.rglob("*.py"))
+
+
+def modules() -> list[str]:
+    """The modules that people wrote, by their paths in the package."""
+    found = [path.relative_to(ROOT).as_posix() for path in sorted(ROOT.rglob("*.py"))]
+    return [
+        name
+        for name in found
+        if name not in GENERATED
+        and name.split("/")[0] not in GENERATED
+        and name.split("/")[-1] not in NOT_MIRRORED
+    ]
+
+
+def mirror_of(module: str) -> str:
+    """The path of a module's own test file: ``rpc/test_record.py`` for ``rpc/record.py``."""
+    folder, _, name = module.rpartition("/")
+    return f"{folder}/test_{name}" if folder else f"test_{name}"
+
+
+@cache
+def imports_of(path: Path) -> set[str]:
+    """The paths in the package of what a file imports, by itself or through ``tests/support``."""
+    names = set[str]()
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    paths = {name.removeprefix("oncrpc.").replace(".", "/") for name in names}
+    candidates = {f"{path}{end}" for path in paths for end in (".py", "/__init__.py")}
+    helpers = {TESTS / name for name in candidates if name.startswith("support/")}
+    through = (imports_of(helper) for helper in helpers if helper.is_file() and helper != path)
+    return {name for name in candidates if (ROOT / name).is_file()}.union(*through)
+
+
+def reached_from(test: Path, folder: str) -> set[str]:
+    """What a test covers of a folder.
+
+    That is what it imports, what those modules import, and from there any number of steps within
+    the folder.
+    """
+    reached = set[str]()
+    direct = imports_of(test)
+    waiting = direct.union(*(imports_of(ROOT / name) for name in direct))
+    while waiting:
+        name = waiting.pop()
+        if name.rpartition("/")[0] == folder and name not in reached:
+            reached.add(name)
+            waiting |= imports_of(ROOT / name)
+    return reached
+
+
+def names_in(path: Path) -> list[str]:
+    """The names of the tests in a file."""
+    return [
+        node.name
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+        and node.name.startswith("test_")
+    ]
+
+
+def words_of(name: str) -> int:
+    return len(re.findall("[^_]+", name)) - 1
+
+
+@pytest.mark.parametrize(("name", "count"), [("test_a", 1), ("test_a_reply_is_late", 4)])
+def test_words_are_counted_without_the_prefix(name: str, count: int) -> None:
+    assert words_of(name) == count
+
+
+def test_test_names_have_at_most_eight_words() -> None:
+    names = [name for path in TEST_FILES for name in names_in(path)]
+
+    assert len(names) > 1000
+    assert [name for name in names if words_of(name) > MAX_WORDS] == []
+
+
+@pytest.mark.parametrize("module", modules())
+def test_module_has_a_test_file(module: str) -> None:
+    mirrored = (TESTS / mirror_of(module)).is_file()
+
+    assert mirrored or module in COVERED_BY
+
+
+@pytest.mark.parametrize(("module", "test"), COVERED_BY.items())
+def test_named_test_file_reaches_the_module(module: str, test: str) -> None:
+    assert not (TESTS / mirror_of(module)).exists(), "it has its own test file now"
+    assert module in reached_from(TESTS / test, module.rpartition("/")[0])
+
+
+def test_class_names_are_unique() -> None:
+    homes = Counter(
+        node.name
+        for module in modules()
+        for node in tree_of(ROOT / module).body
+        if isinstance(node, ast.ClassDef)
+    )
+
+    assert {name for name, count in homes.items() if count > 1} == MIRRORED
+
+
+def private_reads(path: Path) -> Iterator[str]:
+    """Private attributes that a test reads, of anything but ``self``."""
+    for node in ast.walk(tree_of(path)):
+        if not isinstance(node, ast.Attribute) or not re.match("_[^_]", node.attr):
+            continue
+        own = isinstance(node.value, ast.Name) and node.value.id in {"self", "cls"}
+        if not own and node.attr not in NOT_PRIVATE:
+            yield f"{path.relative_to(TESTS).as_posix()}: {node.attr}"
+
+
+def test_no_other_test_reads_private_attributes() -> None:
+    assert {read for path in TEST_FILES for read in private_reads(path)} == PRIVATE_READS
