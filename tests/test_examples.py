@@ -20,10 +20,10 @@ from oncrpc.errors import AuthError
 from oncrpc.programs.mount import MOUNT_V3, exportnode, groupnode
 from oncrpc.rpc import Call, Procedure, Version
 from oncrpc.xdr import String
+from support.daemon_process import RunningDaemon
 from support.hosts import Host, portmap, until
 from support.loops import run
 from support.namespace import PYTHON
-from support.running import RunningDaemon
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 MOST_LINES = 60

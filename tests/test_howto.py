@@ -28,7 +28,7 @@ from oncrpc.aio.serve import serve
 from oncrpc.idl import compile_text
 from oncrpc.net.broadcast import Destination
 from oncrpc.rpc import Service
-from support.running import RunningDaemon
+from support.daemon_process import RunningDaemon
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 TUTORIAL = DOCS / "tutorial" / "your-own-program.md"

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from oncrpc.idl import compile_text
-from support.consoles import Block, Console, blocks_of, commands_of
 from support.hosts import Host
 from support.namespace import PYTHON
+from support.page_console import Block, Console, blocks_of, commands_of
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"

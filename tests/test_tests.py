@@ -210,3 +210,10 @@ def private_reads(path: Path) -> Iterator[str]:
 
 def test_no_other_test_reads_private_attributes() -> None:
     assert {read for path in TEST_FILES for read in private_reads(path)} == PRIVATE_READS
+
+
+def test_support_index_lists_every_module() -> None:
+    index = ast.get_docstring(tree_of(TESTS / "support" / "__init__.py")) or ""
+    modules = [path.stem for path in (TESTS / "support").glob("*.py") if path.stem != "__init__"]
+
+    assert sorted(re.findall(r"^- ``(\w+)``: \w", index, re.MULTILINE)) == sorted(modules)

@@ -23,9 +23,9 @@ from oncrpc.programs.rpcb import RPCBVERS, rpcb_rmtcallargs, rpcb_rmtcallres
 from oncrpc.rpc import Call, NoReply, Service, idempotent
 from oncrpc.rpc.dispatch import Dispatcher
 from oncrpc.testing import ManualClock
+from support.descriptors import no_descriptors
 from support.echo import ECHO_V1
 from support.loops import run, run_by, settle, until
-from support.open_descriptors import no_descriptors
 from support.words import words
 
 HOSTS = ("127.0.0.1", "127.0.0.2")

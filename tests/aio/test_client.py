@@ -21,8 +21,8 @@ from oncrpc.errors import AddressError, CallTimeout, NotRegistered, TransportErr
 from oncrpc.net.credentials import auth_sys
 from oncrpc.rpc import Call
 from support.echo import ECHO_V1, Echo
+from support.loopback_peers import LOCALHOST, NETIDS, echoing, port_of
 from support.loops import LOOPS, run
-from support.peers import LOCALHOST, NETIDS, echoing, port_of
 
 
 @pytest.mark.parametrize("loop", LOOPS)

@@ -20,9 +20,9 @@ from oncrpc.rpc import Call, Caller, pure, reply_cache
 from oncrpc.rpc.dispatch import Dispatcher
 from oncrpc.rpc.reply_cache import ReplyCache
 from oncrpc.testing import ManualClock
+from support.batch_service import Desk, asks, changes, desk, tells
 from support.datagrams import Client, Subject
 from support.echo import ECHO_V1, call
-from support.ledger import Desk, asks, changes, desk, tells
 from support.loops import run
 from support.words import words
 

@@ -16,8 +16,8 @@ from oncrpc.rpc import auth_sys
 from oncrpc.rpc.record import encode_record
 from oncrpc.testing import ManualClock
 from support.echo import ECHO_V1, Echo
+from support.loopback_peers import LOCALHOST, begin, peer, port_of, result
 from support.loops import run, run_by, settle, until
-from support.peers import LOCALHOST, begin, peer, port_of, result
 from support.words import words
 
 

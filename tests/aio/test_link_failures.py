@@ -28,8 +28,8 @@ from oncrpc.errors import (
 from oncrpc.testing import ManualClock
 from support.echo import ECHO_V1
 from support.fake_resolver import Asked
+from support.loopback_peers import LOCALHOST, begin, echoing, peer, port_of, result
 from support.loops import run, run_by, settle, until
-from support.peers import LOCALHOST, begin, echoing, peer, port_of, result
 from support.words import words
 
 

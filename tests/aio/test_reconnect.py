@@ -14,8 +14,8 @@ from oncrpc.aio.reconnect import ReconnectingLink
 from oncrpc.errors import CallTimeout, NotRegistered, TransportError
 from oncrpc.testing import ManualClock
 from support.echo import ECHO_V1
+from support.loopback_peers import LOCALHOST, Peer, peer, result
 from support.loops import run, run_by, settle, until
-from support.peers import LOCALHOST, Peer, peer, result
 
 
 class Redialing:

@@ -11,7 +11,7 @@ import pytest
 from oncrpc.aio.datagram_batch import Batch, can_segment
 from oncrpc.aio.known_datagrams import MAX_SEGMENT
 from oncrpc.aio.segments import MAX_SEGMENTED
-from support.ledger import asks, desk, tells
+from support.batch_service import asks, desk, tells
 from support.loops import run
 
 

@@ -17,8 +17,8 @@ from oncrpc.errors import AddressError
 from oncrpc.net.sockets import listen
 from oncrpc.rpc import Service
 from support.echo import ECHO_V1, Echo
+from support.loopback_peers import LOCALHOST, NETIDS
 from support.loops import run
-from support.peers import LOCALHOST, NETIDS
 
 HOST = ("udp", "tcp", "udp6", "tcp6", "rawip", "local")
 

@@ -16,8 +16,8 @@ from oncrpc.aio.udp import UdpEndpoint
 from oncrpc.errors import ClientClosed
 from oncrpc.rpc import Call, Caller, idempotent
 from support.echo import ECHO_V1, Echo
+from support.loopback_peers import LOCALHOST
 from support.loops import run, settle, until
-from support.peers import LOCALHOST
 from support.words import words
 
 ECHOED = words(1, 0, 0, 0, 0, 0)  # REPLY, MSG_ACCEPTED, verf AUTH_NONE, SUCCESS, no bytes

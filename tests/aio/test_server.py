@@ -31,8 +31,8 @@ from oncrpc.rpc import Call, Shorthands
 from oncrpc.rpc.prot import auth_stat
 from oncrpc.rpc.record import encode_record
 from support.echo import ECHO_V1, Echo, call, dispatcher, record
+from support.loopback_peers import LOCALHOST
 from support.loops import run, settle, until
-from support.peers import LOCALHOST
 from support.words import words
 
 

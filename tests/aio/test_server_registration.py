@@ -27,8 +27,8 @@ from oncrpc.programs.rpcb import rpcb
 from oncrpc.rpc.dispatch import Dispatcher
 from oncrpc.testing import ManualClock
 from support.echo import ECHO_V1, Echo
+from support.loopback_peers import LOCALHOST
 from support.loops import run, until
-from support.peers import LOCALHOST
 from support.service import COUNTER, COUNTER_V3, COUNTER_V5, Counter
 
 

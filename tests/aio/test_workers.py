@@ -19,8 +19,8 @@ from oncrpc.aio.workers import WorkerPool
 from oncrpc.errors import AuthError, CallTimeout, SystemFailure
 from oncrpc.rpc import Call, DuplicateCache, in_worker
 from support.echo import ECHO_V1, Echo, record
+from support.loopback_peers import LOCALHOST
 from support.loops import run, settle, until
-from support.peers import LOCALHOST
 from support.streams import receive
 
 DEADLINE = 10.0

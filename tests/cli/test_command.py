@@ -26,7 +26,7 @@ from oncrpc.cli.command import (
     safe_text,
     version_of,
 )
-from support.open_descriptors import no_descriptors
+from support.descriptors import no_descriptors
 
 OPTIONS = (
     Option("list", "l", "", "list"),

@@ -8,8 +8,8 @@ from oncrpc.cli.pmap_dump import USAGE, lines, main
 from oncrpc.errors import AuthError
 from oncrpc.programs.portmap import mapping
 from oncrpc.rpc.dispatch import refuse
-from support.commands import Server
 from support.fake_mapper import port_mapper
+from support.scripted_server import Server
 
 NFS = "    100003    3   tcp   2049  nfs\n"
 

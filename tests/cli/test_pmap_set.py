@@ -11,8 +11,8 @@ from oncrpc.cli.command import Failure
 from oncrpc.cli.pmap_dump import lines
 from oncrpc.cli.pmap_set import USAGE, main, parse_line
 from oncrpc.programs.portmap import mapping
-from support.commands import Server, serving
 from support.fake_mapper import Mapper2
+from support.scripted_server import Server, serving
 
 Set = Callable[[str, Mapper2], int]
 

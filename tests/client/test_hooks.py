@@ -14,10 +14,10 @@ from oncrpc.errors import SystemFailure
 from oncrpc.rpc.blocking import run
 from oncrpc.testing import MemoryLink
 from support.echo import ECHO_V1
+from support.loopback_peers import LOCALHOST, echoing
 from support.loops import run as run_loop
-from support.peers import LOCALHOST, echoing
 from support.service import COUNTER_V3, Counter
-from support.threads import answering, behaving
+from support.threaded_servers import answering, behaving
 
 Proceed = Callable[[OutgoingCall], Awaitable[Any]]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from support.kept import written
 from support.loggers import loggers
+from support.stored_registry import written
 
 __all__ = ["loggers", "written"]

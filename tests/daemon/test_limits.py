@@ -9,7 +9,7 @@ import pytest
 from oncrpc.aio.limits import Limits
 from oncrpc.daemon import limits as capacity
 from oncrpc.daemon.limits import SOURCES, connections, limits
-from support.passed_descriptors import Descriptors
+from support.descriptors import Descriptors
 
 MOST = Limits().connections
 

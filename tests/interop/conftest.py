@@ -9,7 +9,7 @@ import pytest
 
 from support.hosts import Host, portmap
 from support.peer_callers import SERVERS, SUCCESS, Attempt, Peer, built, outcomes, peers
-from support.refuser import NETIDS
+from support.refusing_server import NETIDS
 
 
 @pytest.fixture(scope="session")

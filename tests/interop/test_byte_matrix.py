@@ -15,10 +15,10 @@ from idl.test_interfaces import DEBIAN, present
 from oncrpc import xdr
 from oncrpc.errors import XdrError
 from oncrpc.testing import values_of
-from support.c_reading import LAXER, LOSSY, STRICTER, Reading, Refused, reading
+from support.c_decoder import LAXER, LOSSY, STRICTER, Reading, Refused, reading
 from support.c_types import Answer, Driver, drivers
+from support.matrix_types import Subject, interface, subjects_of
 from support.namespace import need
-from support.subjects import Subject, interface, subjects_of
 
 pytestmark = [pytest.mark.interop, pytest.mark.slow]
 

@@ -12,9 +12,9 @@ import pytest
 
 from oncrpc import sync
 from oncrpc.programs.rpcb import RPCBVERS4, rpcb
-from support.booted import Booted
 from support.hosts import Host, status_of, until, wait_gone
 from support.namespace import DEADLINE, PATH, need
+from support.systemd_host import Booted
 
 pytestmark = [pytest.mark.interop, pytest.mark.slow]
 

@@ -13,9 +13,9 @@ from typing import NamedTuple
 import pytest
 
 from oncrpc import sync
-from support.commands import Server
+from support.faulty_programs import BEHAVIOURS, WELL_BEHAVED
 from support.hosts import Host, portmap
-from support.programs import BEHAVIOURS, WELL_BEHAVED
+from support.scripted_server import Server
 from support.wire import (
     AUTH_SYS,
     AUTH_TOOWEAK,

@@ -24,7 +24,7 @@ from support.peer_callers import (
     outcome_of,
     outcomes,
 )
-from support.refuser import NETIDS, complement
+from support.refusing_server import NETIDS, complement
 from support.wire import AUTH_NONE, record, stream, success
 from support.words import words
 

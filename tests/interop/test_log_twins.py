@@ -15,9 +15,9 @@ from oncrpc.errors import OncRpcError
 from oncrpc.programs.portmap import PMAP_VERS, mapping
 from oncrpc.programs.rpcb import RPCBVERS, RPCBVERS4, netbuf, rpcb, rpcb_rmtcallargs
 from oncrpc.sync import SocketLink
-from support.booted import Booted
 from support.hosts import for_all, until
 from support.namespace import need
+from support.systemd_host import Booted
 
 pytestmark = [pytest.mark.interop, pytest.mark.slow]
 

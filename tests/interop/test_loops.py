@@ -18,8 +18,8 @@ from oncrpc import sync
 from oncrpc.daemon.privileges import user_of
 from oncrpc.portmap.config import USERS
 from support.hosts import PORTMAP, Host, finished, for_all, status_of, until
-from support.load import LOOPBACK, SOCKET, Load
 from support.loops import LOOPS
+from support.mapper_load import LOOPBACK, SOCKET, Load
 from support.namespace import PortMapper
 from support.wire import call, rpcb, stream, success
 

@@ -57,7 +57,7 @@ from support.peer_callers import (
     outcomes,
     seen,
 )
-from support.refuser import NETIDS, asked_for
+from support.refusing_server import NETIDS, asked_for
 from support.wire import AUTH_NONE, datagrams, record, stream, success
 from support.words import words
 

@@ -17,7 +17,7 @@ from oncrpc.daemon import lockfile as pidfile
 from oncrpc.daemon.privileges import user_of
 from oncrpc.portmap.config import USERS
 from support.hosts import PORTMAP, Host, finished, for_all, portmap, status_of, until
-from support.load import LOOPBACK, SOCKET, Load
+from support.mapper_load import LOOPBACK, SOCKET, Load
 from support.namespace import PortMapper
 from support.wire import Stream, call, record, rpcb, stream, success
 from support.words import words

@@ -16,10 +16,10 @@ import pytest
 
 from oncrpc import sync
 from oncrpc.programs.portmap import IPPROTO_TCP, IPPROTO_UDP, PMAP_VERS, mapping
-from support.commands import Server
+from support.faulty_programs import BEHAVIOURS, WELL_BEHAVED
 from support.hosts import C_RPCBIND, Host, portmap
 from support.namespace import PYTHON, end, need
-from support.programs import BEHAVIOURS, WELL_BEHAVED
+from support.scripted_server import Server
 
 pytestmark = pytest.mark.interop
 

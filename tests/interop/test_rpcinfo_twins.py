@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import pytest
 
+from support.faulty_programs import PROGRAMS
 from support.namespace import PORT_MAPPERS, PYTHON, Namespace, need
-from support.programs import PROGRAMS
 
 pytestmark = [pytest.mark.interop, pytest.mark.slow]
 
@@ -307,7 +307,7 @@ def empty_host() -> Iterator[Namespace]:
 
 def serve(namespace: Namespace, *arguments: str) -> None:
     """Start the programs, or the bad port mapper, of ``programs.py``."""
-    started = namespace.popen([PYTHON, "-m", "support.programs", *arguments])
+    started = namespace.popen([PYTHON, "-m", "support.faulty_programs", *arguments])
     assert started.stdout is not None
     assert started.stdout.readline() == "ready\n"
 

@@ -14,7 +14,7 @@ import pytest
 
 from oncrpc import sync
 from support.hosts import PORTMAP, Host, finished, until
-from support.load import LOOPBACK, SOCKET
+from support.mapper_load import LOOPBACK, SOCKET
 from support.namespace import DEADLINE, PYTHON, end, environment, need
 from support.wire import call, stream, success
 

@@ -13,9 +13,9 @@ import pytest
 from oncrpc import sync
 from oncrpc.errors import AuthError
 from oncrpc.programs.rpcb import RPCBVERS4, rpcb_rmtcallargs
-from support.booted import Booted
 from support.hosts import for_all, until
 from support.namespace import need
+from support.systemd_host import Booted
 
 pytestmark = [pytest.mark.interop, pytest.mark.slow]
 

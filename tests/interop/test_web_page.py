@@ -19,8 +19,8 @@ from oncrpc import sync
 from oncrpc.aio.serve import serve
 from oncrpc.programs.mount import MOUNT_V3
 from oncrpc.version import __version__
+from support.daemon_process import RunningDaemon
 from support.namespace import need
-from support.running import RunningDaemon
 from support.words import words
 
 try:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from support.callers import PortMapper
-from support.kept import written
 from support.loggers import loggers
+from support.stored_registry import written
 
 __all__ = ["loggers", "written"]
 

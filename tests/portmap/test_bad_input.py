@@ -17,7 +17,7 @@ from oncrpc.programs.portmap import PMAP_VERS
 from oncrpc.programs.rpcb import RPCBVERS4, rpcb
 from oncrpc.rpc.calls import Calls
 from oncrpc.rpc.record import encode_record
-from support.running import RunningDaemon
+from support.daemon_process import RunningDaemon
 from support.words import words
 
 pytestmark = pytest.mark.slow  # each starts a daemon

@@ -34,8 +34,8 @@ from oncrpc.rpc.calls import Calls
 from oncrpc.rpc.dispatch import Dispatcher
 from oncrpc.rpc.record import RecordReader, encode_record
 from oncrpc.testing import ManualClock
+from support.batch_service import drain, received
 from support.callers import counted
-from support.ledger import drain, received
 from support.loops import run
 from support.words import words
 

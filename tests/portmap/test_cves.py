@@ -23,7 +23,7 @@ from typing import NamedTuple
 import pytest
 
 from oncrpc.rpc.record import encode_record
-from support.running import DEADLINE, RunningDaemon
+from support.daemon_process import DEADLINE, RunningDaemon
 from support.words import words
 
 MIB = 1 << 20

@@ -22,7 +22,7 @@ from oncrpc import sync
 from oncrpc.aio.link import dial
 from oncrpc.errors import OncRpcError, SystemFailure
 from oncrpc.programs.rpcb import RPCBVERS4, rpcb
-from support.running import DEADLINE, RunningDaemon
+from support.daemon_process import DEADLINE, RunningDaemon
 
 CLIENTS = 8
 PROGRAMS = 40

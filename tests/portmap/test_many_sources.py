@@ -25,8 +25,8 @@ from oncrpc.rpc import Call
 from oncrpc.rpc.calls import Calls
 from oncrpc.rpc.dispatch import Dispatcher
 from oncrpc.testing import ManualClock
+from support.batch_service import drain, received
 from support.callers import counted
-from support.ledger import drain, received
 from support.loops import run
 
 BOUND, SOURCES = 32, 1000

@@ -13,8 +13,8 @@ import pytest
 
 from oncrpc.portmap.web_content import PAGE, PAGE_FILES
 from oncrpc.programs.rpcb import rpcb
+from support.daemon_process import RunningDaemon
 from support.loops import run
-from support.running import RunningDaemon
 from support.web_serving import Reply, fetch, showing
 
 

@@ -1,0 +1,82 @@
+"""Helpers of the tests: fakes, servers, hosts and bytes.
+
+Running code:
+
+- ``loops``: Runs coroutines on asyncio, uvloop or a manual clock; waits for conditions without
+  sleeping.
+- ``loggers``: A fixture that restores the loggers after a test.
+- ``descriptors``: Limits of open descriptors: a process without any left, and a fake of
+  ``resource``.
+- ``compiled``: Compiles interfaces in a test: returns the generated text or the imported module.
+
+Bytes and types:
+
+- ``words``: Bytes laid out as the RFCs draw them.
+- ``wire``: Port mapper calls laid out as the RFCs draw them, and raw sockets to send them.
+- ``golden``: Recorded calls and replies of the C rpcbind 1.2.6, replayed against our endpoints.
+- ``declared``: Every declared wire type, and Hypothesis strategies over all of them.
+- ``sample_types``: A sample type for every construct of RFC 4506 §4, and for their nesting.
+- ``matrix_types``: The types of an interface in the byte matrix: our class and the C routine of
+  each.
+- ``c_types``: The XDR routines that rpcgen writes, compiled into a program for each interface.
+- ``c_decoder``: A model of the C decoder (RFC 4506): what it accepts where ours refuses
+  (``LAXER``).
+
+Programs and services:
+
+- ``service``: COUNTER, a program for tests: not idempotent, in versions 3 and 5.
+- ``answering``: A dispatcher of COUNTER under test: calls as bytes, handlers, and the replies.
+- ``echo``: An echo program for endpoint tests: replies at once, on request, or never.
+- ``batch_service``: A service with pure procedures, at an endpoint that replies to a batch on
+  request.
+- ``faulty_programs``: RPC programs in one process: one that behaves, and one for each kind of
+  fault.
+- ``instrument``: A simulated VXI-11 instrument (revision 1.0, §B.6): links, locks, timeouts,
+  aborts.
+- ``one_server``: A registered server in its own process, as liveness checks see it.
+- ``refusing_server``: Our server of ``refuse/refuse.x``, and the refusals that both sides of its
+  test know.
+
+Servers and clients on loopback:
+
+- ``datagrams``: UDP endpoints on the loopback interface, and clients that send to them.
+- ``streams``: A listener for record-marked connections, and its clients.
+- ``loopback_peers``: Servers and scripted peers for links, on the loopback interface.
+- ``threaded_servers``: Servers in a thread, on ephemeral ports and temporary paths, for blocking
+  clients.
+- ``scripted_server``: A threaded server of scripted replies: the base of fake port mappers and
+  programs.
+- ``peer_callers``: The same call made by a C client, our blocking client and our asyncio client.
+- ``web_serving``: Web servers on the loopback interface, and clients that write requests byte by
+  byte.
+
+Port mappers:
+
+- ``callers``: Callers of every kind (local, remote, root), and port mapper calls made as each of
+  them.
+- ``daemons``: Port mappers in this process: on the loopback interface, with their own local
+  sockets.
+- ``daemon_process``: The daemon in its own process, for tests from outside.
+- ``stored_registry``: A registry stored in files, on a fake disk that can be full; checks of the
+  files.
+- ``sample_status``: A sample status of a daemon, with a value in every field.
+- ``mapper_load``: Clients that call a port mapper without pause, and count replies and failures.
+
+Fakes:
+
+- ``fake_control``: A fake daemon: a control socket that sends the replies that the test sets.
+- ``fake_libwrap``: A fake libwrap that records what it is asked, and the installed library where
+  present.
+- ``fake_mapper``: A fake port mapper with a few registrations, and a program in versions 2 to 4.
+- ``fake_resolver``: A resolver that blocks until the test lets it reply.
+- ``fake_syslog``: A fake /dev/log: receives the lines that the daemon sends to syslog.
+
+Hosts:
+
+- ``namespace``: A host in a namespace: its own loopback, interfaces, ports and ``/run``.
+- ``hosts``: Network namespaces that a test can enter, and our port mapper to run in them.
+- ``systemd_host``: A host on which systemd is process 1, with its own root folder, cgroups and
+  network.
+- ``page_console``: Runs the console blocks of a page in order and compares their output with the
+  page.
+"""

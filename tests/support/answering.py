@@ -1,4 +1,4 @@
-"""Messages that call COUNTER, handlers of it, and what a dispatcher answers."""
+"""A dispatcher of COUNTER under test: calls as bytes, handlers, and the replies."""
 
 from __future__ import annotations
 

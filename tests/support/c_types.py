@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from idl.test_interfaces import read
 from support.hosts import compiled
-from support.subjects import Subject, subjects_of
+from support.matrix_types import Subject, subjects_of
 
 DRIVER = Path(__file__).parents[1] / "interop" / "byte_matrix" / "driver.c"
 HEADERS = {

@@ -1,4 +1,4 @@
-"""Callers of each kind, and one way to call the port mapper as any of them."""
+"""Callers of every kind (local, remote, root), and port mapper calls made as each of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Interfaces compiled in a test: their text, and the module that it is."""
+"""Compiles interfaces in a test: returns the generated text or the imported module."""
 
 from __future__ import annotations
 

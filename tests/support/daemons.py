@@ -1,4 +1,4 @@
-"""Port mappers in this process: on the loopback interface, with local sockets of their own."""
+"""Port mappers in this process: on the loopback interface, with their own local sockets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Endpoints for datagrams, and clients that send to them."""
+"""UDP endpoints on the loopback interface, and clients that send to them."""
 
 from __future__ import annotations
 

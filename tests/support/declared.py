@@ -1,4 +1,4 @@
-"""Every declared type there is, and strategies over all of them."""
+"""Every declared wire type, and Hypothesis strategies over all of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from oncrpc.programs import portmap, rpcb
 from oncrpc.rpc import Version, prot
 from oncrpc.testing import values_of
 from oncrpc.xdr import encode
-from support import zoo
+from support import sample_types
 
 
 def _of_module(module: Any) -> list[Any]:
@@ -28,7 +28,7 @@ def _of_procedures(version: type[Version]) -> list[Any]:
 
 
 DECLARED = [
-    *zoo.TYPES,
+    *sample_types.TYPES,
     *_of_module(prot),
     *_of_module(portmap),
     *_of_module(rpcb),

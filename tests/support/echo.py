@@ -1,4 +1,4 @@
-"""A program for the endpoints: echoes at once, when the test says so, or never."""
+"""An echo program for endpoint tests: replies at once, on request, or never."""
 
 from __future__ import annotations
 

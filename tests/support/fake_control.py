@@ -1,4 +1,4 @@
-"""In place of a daemon: a control socket that answers what the test says."""
+"""A fake daemon: a control socket that sends the replies that the test sets."""
 
 from __future__ import annotations
 

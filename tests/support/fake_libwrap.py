@@ -1,4 +1,4 @@
-"""libwrap's place taken, for tests of what is asked of it; and the library itself where it is."""
+"""A fake libwrap that records what it is asked, and the installed library where present."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A port mapper of a few registrations, and a program that has versions 2 to 4."""
+"""A fake port mapper with a few registrations, and a program in versions 2 to 4."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from oncrpc.programs.rpcb import (
     rpcb_entry_list,
     rpcb_stat,
 )
-from support.commands import Handle, Server, serving
+from support.scripted_server import Handle, Server, serving
 
 
 class Mapper2(PMAP_VERS.Service):

@@ -1,4 +1,4 @@
-"""A resolver that does not answer until it is told to."""
+"""A resolver that blocks until the test lets it reply."""
 
 from __future__ import annotations
 

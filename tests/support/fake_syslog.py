@@ -1,4 +1,4 @@
-"""A /dev/log that the test listens at."""
+"""A fake /dev/log: receives the lines that the daemon sends to syslog."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hosts of which the tests have a hand in the network too, and our port mapper to run on them.
+"""Network namespaces that a test can enter, and our port mapper to run in them.
 
 A socket belongs to the network namespace in which it was made, so that a test speaks to a host's
 port mapper byte by byte without a process there:

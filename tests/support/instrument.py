@@ -1,4 +1,4 @@
-"""A simulated instrument as VXI-11 revision 1.0 (§B.6) wants one: links, locks, timeouts, aborts.
+"""A simulated VXI-11 instrument (revision 1.0, §B.6): links, locks, timeouts, aborts.
 
 Run within a namespace, ``python -m support.instrument`` registers it with the port mapper there,
 writes a line when that is done, and serves until it is terminated. It answers ``*IDN?``; ``ECHO``

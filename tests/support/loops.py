@@ -1,4 +1,4 @@
-"""Running coroutines by a clock that the test moves, and letting the loop do what is ready."""
+"""Runs coroutines on asyncio, uvloop or a manual clock; waits for conditions without sleeping."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A host in a namespace: its own loopback, interfaces, ports and ``/run``, ended with its tests.
+"""A host in a namespace: its own loopback, interfaces, ports and ``/run``.
 
     with Namespace() as host:
         host.start(PORT_MAPPERS["C rpcbind"])

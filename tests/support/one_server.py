@@ -1,4 +1,4 @@
-"""A server in a process of its own, as a port mapper sees it: bound sockets, and registrations.
+"""A registered server in its own process, as liveness checks see it.
 
 Run within a namespace, ``python -m support.one_server PROGRAM`` registers the program, writes its
 pid, and is there until its standard input ends. With ``forks`` a child of it is, and the process

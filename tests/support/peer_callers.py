@@ -1,4 +1,4 @@
-"""One call made by a C client, by our blocking client and by our asyncio client, as one shape.
+"""The same call made by a C client, our blocking client and our asyncio client.
 
 What comes back is a list of outcomes: of the call, and of NULL after it over the same connection.
 """
@@ -29,7 +29,7 @@ from support.compiled import module_of
 from support.hosts import Host, compiled
 from support.loops import run
 from support.namespace import DEADLINE, PYTHON, need
-from support.refuser import FOLDER, OURS, TEXT, THEIRS, numbers_of, refuse
+from support.refusing_server import FOLDER, OURS, TEXT, THEIRS, numbers_of, refuse
 
 ADDRESSES = {
     "udp": "127.0.0.1", "tcp": "10.9.0.1", "udp6": "::1", "tcp6": "::1", "local": "localhost"
@@ -190,7 +190,7 @@ def peers(host: Host, folder: Path) -> dict[str, Peer]:
     theirs = module_of(TEXT.replace(str(OURS), str(THEIRS)), "refuse.x")
     commands = {
         "C server": ((str(folder / "refuse_server"), str(THEIRS)), THEIRS, theirs),
-        "our server": ((PYTHON, "-m", "support.refuser"), OURS, refuse),
+        "our server": ((PYTHON, "-m", "support.refusing_server"), OURS, refuse),
     }
     made = {}
     for name, (command, prog, interface) in commands.items():

@@ -1,4 +1,4 @@
-"""A status as a daemon could say it."""
+"""A sample status of a daemon, with a value in every field."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A program to call in tests: a counter, which is not idempotent, in versions 3 and 5."""
+"""COUNTER, a program for tests: not idempotent, in versions 3 and 5."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A listener for record-marked connections, and what its clients send and receive."""
+"""A listener for record-marked connections, and its clients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calls of the port mapper as the RFCs draw them, and raw sockets to send them over."""
+"""Port mapper calls laid out as the RFCs draw them, and raw sockets to send them."""
 
 from __future__ import annotations
 

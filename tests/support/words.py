@@ -1,4 +1,4 @@
-"""Bytes as the RFCs draw them."""
+"""Bytes laid out as the RFCs draw them."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ from oncrpc.rpc.record import RecordReader, encode_record
 from oncrpc.sync.connect import ReconnectingLink
 from support.fake_resolver import Asked
 from support.service import COUNTER_V3, Counter
-from support.threads import answering, behaving, dialed, has_ipv6, silent
+from support.threaded_servers import answering, behaving, dialed, has_ipv6, silent
 from support.words import words
 
 LOCALHOST = "127.0.0.1"

@@ -32,7 +32,7 @@ from oncrpc.rpc.record import encode_record
 from oncrpc.sync import SocketLink
 from oncrpc.testing import MemoryLink
 from support.service import COUNTER, COUNTER_V3, Counter
-from support.threads import Behaviour, answering, behaving, dialed, has_ipv6, silent
+from support.threaded_servers import Behaviour, answering, behaving, dialed, has_ipv6, silent
 from support.words import words
 
 REPLY = words(1, 0, 0, 0, 0)  # REPLY, MSG_ACCEPTED, verf AUTH_NONE, SUCCESS

@@ -13,7 +13,7 @@ from oncrpc.testing import values_of
 from oncrpc.testing.values import MAX_BYTES, MAX_DEPTH, MAX_ITEMS
 from oncrpc.xdr import Double, Float, String, UInt, encode
 from support.declared import typed_values
-from support.zoo import (
+from support.sample_types import (
     answered,
     chain,
     colour,

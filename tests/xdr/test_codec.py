@@ -13,8 +13,8 @@ from oncrpc.errors import XdrError
 from oncrpc.programs.rpcb import rpcb
 from oncrpc.xdr import Bool, Int, Opaque, UInt, codec, decode, encode
 from support.declared import typed_values
+from support.sample_types import chain, colour, point, points
 from support.words import words
-from support.zoo import chain, colour, point, points
 
 
 def test_a_declaration_has_one_codec() -> None:

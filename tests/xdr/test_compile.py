@@ -12,7 +12,7 @@ from oncrpc import xdr
 from oncrpc.errors import XdrError
 from oncrpc.xdr import Bool, UInt, codec, decoder, encoder
 from oncrpc.xdr.compile import Writer, bad, define, short, short_run
-from support.zoo import holder, lists, nested, point
+from support.sample_types import holder, lists, nested, point
 
 
 def test_a_defined_function_carries_its_source() -> None:

@@ -15,8 +15,7 @@ from oncrpc.programs.portmap import pmaplist_ptr
 from oncrpc.programs.rpcb import rpcb, rpcblist_ptr
 from oncrpc.xdr import Bool, Double, Hyper, Int, Opaque, String, UInt, decode, encode
 from support.declared import spoiled_bytes
-from support.words import words
-from support.zoo import (
+from support.sample_types import (
     chain,
     colour,
     flavor,
@@ -34,6 +33,7 @@ from support.zoo import (
     thicket,
     tree,
 )
+from support.words import words
 
 chained_opaque = Annotated[list[Opaque], xdr.linked]
 

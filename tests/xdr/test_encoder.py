@@ -22,8 +22,7 @@ from oncrpc.xdr import (
     decode,
     encode,
 )
-from support.words import words
-from support.zoo import (
+from support.sample_types import (
     answered,
     chain,
     colour,
@@ -47,6 +46,7 @@ from support.zoo import (
     thicket,
     tree,
 )
+from support.words import words
 
 GOLDEN: list[tuple[str, Any, Any, bytes]] = [
     ("4.1 int", Int, -2, b"\xff\xff\xff\xfe"),

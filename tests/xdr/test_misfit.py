@@ -15,7 +15,7 @@ from oncrpc.xdr import Double, Float, Hyper, Int, UHyper, UInt, encode
 from oncrpc.xdr.misfit import misfit
 from oncrpc.xdr.nodes import node_of
 from support.declared import typed_values
-from support.zoo import (
+from support.sample_types import (
     chain,
     colour,
     expression,

@@ -22,7 +22,18 @@ from oncrpc.xdr.nodes import (
     node_of,
     padded,
 )
-from support.zoo import chain, colour, empty, link, lists, numbered, painted, point, points, twig
+from support.sample_types import (
+    chain,
+    colour,
+    empty,
+    link,
+    lists,
+    numbered,
+    painted,
+    point,
+    points,
+    twig,
+)
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ import pytest
 
 from oncrpc import xdr
 from oncrpc.xdr import UInt, encode
+from support.sample_types import empty, flavor, link, numbered, point
 from support.words import words
-from support.zoo import empty, flavor, link, numbered, point
 
 
 def test_structures_take_positions_and_names() -> None:

@@ -33,7 +33,7 @@ from oncrpc.portmap.config import SCHEMA
 from oncrpc.portmap.status import Status
 from support.fake_control import FakeControl, reply
 from support.sample_status import some_status
-from support.threads import behaving
+from support.threaded_servers import behaving
 
 
 def asked(*arguments: str, variable: str = "") -> Status:

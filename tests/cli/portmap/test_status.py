@@ -14,8 +14,8 @@ from oncrpc.cli import portmap
 from oncrpc.cli.portmap.status import duration, rate, size, status_lines
 from oncrpc.daemon.control.status import CallsReport, ProcedureCalls, RulesRead, ServedSocket
 from oncrpc.portmap.status import Checks, Forwarding, Registered, StateFiles, Status
+from support.daemon_process import RunningDaemon
 from support.fake_control import FakeControl, reply
-from support.running import RunningDaemon
 from support.sample_status import NFS, some_status
 
 SCREEN = """\

@@ -12,8 +12,8 @@ from oncrpc.net.broadcast import Destination
 from oncrpc.programs.portmap import PMAP_VERS, call_args, call_result
 from oncrpc.programs.rpcb import RPCBVERS, rpcb_rmtcallargs, rpcb_rmtcallres
 from oncrpc.rpc.dispatch import refuse
-from support.commands import Server, serving
-from support.open_descriptors import no_descriptors
+from support.descriptors import no_descriptors
+from support.scripted_server import Server, serving
 
 
 class Forwarding3(RPCBVERS.Service):

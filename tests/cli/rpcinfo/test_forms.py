@@ -12,8 +12,8 @@ import pytest
 from oncrpc.cli.rpcinfo import main, ping
 from oncrpc.errors import AuthError, ProgramMismatch, ProgramUnavailable
 from oncrpc.rpc.dispatch import refuse
-from support.commands import Server, serving
 from support.fake_mapper import Mapper2, Mapper3, Mapper4, port_mapper
+from support.scripted_server import Server, serving
 
 HOST = "127.0.0.1"
 NFS = "    100003    3    tcp       0.0.0.0.8.1            nfs        superuser\n"

@@ -18,9 +18,9 @@ from oncrpc.programs.rpcb import RPCBVERS, rp__list, rpcb, rpcb_entry, rpcb_entr
 from oncrpc.rpc.dispatch import refuse
 from oncrpc.rpc.record import encode_record
 from oncrpc.sync.link import MAX_STRAY
-from support.commands import Server, serving
 from support.fake_mapper import Mapper4
-from support.threads import Behaviour, behaving
+from support.scripted_server import Server, serving
+from support.threaded_servers import Behaviour, behaving
 from support.words import words
 
 

@@ -18,9 +18,9 @@ from oncrpc.errors import AuthError, SystemFailure, TransportError
 from oncrpc.programs.rpcb import RPCBVERS4, rp__list, rpcb
 from oncrpc.rpc.dispatch import refuse
 from oncrpc.testing import ManualClock
-from support.commands import HANG_UP, Handle, Server, serving
 from support.fake_mapper import Mapper2, Mapper3, Mapper4, both_ports
 from support.loops import DEADLINE, run_by, until
+from support.scripted_server import HANG_UP, Handle, Server, serving
 
 HOST = "127.0.0.1"
 VERSION_AT = 16

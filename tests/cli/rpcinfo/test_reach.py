@@ -13,8 +13,8 @@ from oncrpc.cli.rpcinfo.reach import Reach, split_address
 from oncrpc.cli.rpcinfo.trouble import HostTrouble, Trouble
 from oncrpc.errors import AddressError, TransportError
 from oncrpc.sync import SocketLink
-from support.commands import Server
 from support.fake_mapper import port_mapper
+from support.scripted_server import Server
 
 
 class Asked:

@@ -15,8 +15,8 @@ from oncrpc.cli.rpcinfo import main
 from oncrpc.cli.rpcinfo import scan as module
 from oncrpc.cli.rpcinfo.probe import HostResult
 from oncrpc.cli.rpcinfo.scan import HELP, OPTIONS, USAGE, Pace, ScanOptions, ask_all, parse_scan
-from support.commands import Server
 from support.fake_mapper import both_ports, port_mapper
+from support.scripted_server import Server
 
 IMPORTED = """
 import sys

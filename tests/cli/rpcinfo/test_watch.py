@@ -15,8 +15,8 @@ from oncrpc.cli.rpcinfo.changes import History
 from oncrpc.cli.rpcinfo.options import parse_request
 from oncrpc.cli.rpcinfo.watch import Screen, Snapshot, watch
 from oncrpc.programs.rpcb import RPCBVERS, rp__list, rpcb
-from support.commands import Handle, Server, serving
 from support.fake_mapper import Mapper4
+from support.scripted_server import Handle, Server, serving
 
 NFS = rpcb(100003, 3, b"tcp", b"0.0.0.0.8.1", b"superuser")
 MOUNT = rpcb(100005, 1, b"udp", b"0.0.0.0.78.80", b"\x1b[2J")

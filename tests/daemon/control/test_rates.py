@@ -7,8 +7,8 @@ from oncrpc.rpc import Caller
 from oncrpc.rpc.dispatch import Dispatcher
 from oncrpc.rpc.reply_cache import CacheableReply, ReplyCache
 from oncrpc.testing import ManualClock
+from support.batch_service import Ledger, asks
 from support.echo import ECHO_V1
-from support.ledger import Ledger, asks
 from support.loops import run_by, settle
 
 

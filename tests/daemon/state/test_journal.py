@@ -17,7 +17,7 @@ from oncrpc.daemon.state.records import header
 from oncrpc.portmap.registry import SUPERUSER
 from oncrpc.portmap.store import FORM
 from support.callers import registered
-from support.kept import (
+from support.stored_registry import (
     BOOT,
     FIRST,
     LAST_BOOT,

@@ -21,7 +21,7 @@ from oncrpc.portmap.registry import SUPERUSER
 from oncrpc.portmap.store import FORM
 from oncrpc.programs.rpcb import rpcb
 from support.callers import registered
-from support.kept import BOOT, FIRST, PREFIXES, SECOND, THIRD, Kept, found, kept, put
+from support.stored_registry import BOOT, FIRST, PREFIXES, SECOND, THIRD, Kept, found, kept, put
 
 
 @pytest.mark.parametrize("room", [0, 1, 12, 60])

@@ -1,4 +1,4 @@
-"""Clients that call a host's port mapper without pause, and what they had to put up with.
+"""Clients that call a port mapper without pause, and count replies and failures.
 
 with Load(host) as load:
     ...

@@ -1,4 +1,4 @@
-"""The types of an interface that a byte matrix is about, as we and as C know them."""
+"""The types of an interface in the byte matrix: our class and the C routine of each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A registry that is kept in files, on a disk that can be full, and what its files hold."""
+"""A registry stored in files, on a fake disk that can be full; checks of the files."""
 
 from __future__ import annotations
 

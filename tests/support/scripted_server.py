@@ -1,4 +1,4 @@
-"""A server of scripted replies, in a thread: what a fake port mapper or program is made of."""
+"""A threaded server of scripted replies: the base of fake port mappers and programs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Servers in a thread, on ephemeral loopback ports and temporary paths, for blocking clients."""
+"""Servers in a thread, on ephemeral ports and temporary paths, for blocking clients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A type for every construct of RFC 4506 §4, and for the ways in which they nest."""
+"""A sample type for every construct of RFC 4506 §4, and for their nesting."""
 
 from __future__ import annotations
 

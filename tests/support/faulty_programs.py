@@ -1,8 +1,8 @@
-"""A host's RPC programs, in one process: one that behaves, and one for each way to go wrong.
+"""RPC programs in one process: one that behaves, and one for each kind of fault.
 
-Run within a namespace, ``python -m support.programs`` registers them with the port mapper there,
-writes a line when that is done, and serves until its standard input ends.
-``python -m support.programs BEHAVIOUR`` is no program but a bad port mapper, at port 111.
+Run within a namespace, ``python -m support.faulty_programs`` registers them with the port mapper,
+writes a line when that is done, and serves until its standard input ends. With an argument,
+``python -m support.faulty_programs BEHAVIOUR`` runs a faulty port mapper at port 111 instead.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from oncrpc.errors import (
 )
 from oncrpc.rpc import Procedure, Version
 from oncrpc.rpc.dispatch import refuse
-from support.commands import HANG_UP, Handle, Server, serving
+from support.scripted_server import HANG_UP, Handle, Server, serving
 
 WELL_BEHAVED = 400100
 WILDCARDS = {"udp": "0.0.0.0", "tcp": "0.0.0.0", "udp6": "::", "tcp6": "::"}

@@ -1,4 +1,4 @@
-"""A host on which systemd is process 1, with a root folder, control groups and network of its own.
+"""A host on which systemd is process 1, with its own root folder, cgroups and network.
 
     with Booted() as host:
         host.sh("systemctl start portmap.socket")

@@ -1,4 +1,4 @@
-"""The daemon in a process of its own, as a test of the outside sees it."""
+"""The daemon in its own process, for tests from outside."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Our server of ``refuse/refuse.x``, and what both sides of its test know of the interface.
+"""Our server of ``refuse/refuse.x``, and the refusals that both sides of its test know.
 
-Run within a namespace, ``python -m support.refuser PATH`` registers it with the port mapper there,
-writes a line when that is done, and serves until it is told to end.
+Run within a namespace, ``python -m support.refusing_server PATH`` registers it there,
+writes a line when that is done, and serves until it is terminated.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A service with pure procedures at an endpoint that answers a batch when it is told to."""
+"""A service with pure procedures, at an endpoint that replies to a batch on request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs the console blocks of a page, in order, and compares what they print with the page.
+"""Runs the console blocks of a page in order and compares their output with the page.
 
 A block of ``console`` has commands, each after ``$`` or ``#``, and below each what it prints.
 A block after a paragraph that ends with a file's name, as in "The service, `server.py`:", is that

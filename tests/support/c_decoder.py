@@ -1,4 +1,4 @@
-"""How C reads bytes (RFC 4506): as we do, and laxer in the ways that ``LAXER`` lists.
+"""A model of the C decoder (RFC 4506): what it accepts where ours refuses (``LAXER``).
 
 The resolved tree is walked beside the bytes. Each way in which C is the laxer is noted where it
 occurs, so that what C has to make of any bytes is known, to the byte:
