@@ -35,7 +35,7 @@ COVERED_BY = {
     "cli/rpcinfo/ping.py": "cli/rpcinfo/test_forms.py",
     "cli/subcommands.py": "cli/portmap/test_command.py",
     "daemon/app.py": "daemon/test_signals.py",
-    "daemon/common_content.py": "portmap/test_web_content.py",
+    "daemon/common_content.py": "daemon/test_echo_daemon.py",
     "daemon/common_status.py": "portmap/test_report.py",
     "daemon/config/tables.py": "daemon/config/test_read.py",
     "daemon/control/protocol.py": "daemon/control/test_server.py",
@@ -70,6 +70,9 @@ COVERED_BY = {
     "version.py": "test_main.py",
 }
 """Modules without a test file at the mirrored path, and the test file that covers each."""
+
+RUNS = {"daemon/test_echo_daemon.py": "daemon/echo_daemon.py"}
+"""Programs of ``tests`` that a test file runs in a process of its own."""
 
 MIRRORED = {"ReconnectingLink"}
 """Classes that stand in ``aio`` and in ``sync`` under one name, the same to a caller."""
@@ -127,6 +130,7 @@ def imports_of(path: Path) -> set[str]:
     paths = {name.removeprefix("oncrpc.").replace(".", "/") for name in names}
     candidates = {f"{path}{end}" for path in paths for end in (".py", "/__init__.py")}
     helpers = {TESTS / name for name in candidates if name.startswith("support/")}
+    helpers |= {TESTS / name for test, name in RUNS.items() if TESTS / test == path}
     through = (imports_of(helper) for helper in helpers if helper.is_file() and helper != path)
     return {name for name in candidates if (ROOT / name).is_file()}.union(*through)
 
