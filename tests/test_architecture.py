@@ -33,7 +33,7 @@ PURE = {"xdr", "idl", "rpc"}
 IMPURE = {"socket", "time", "random", "asyncio", "os", "secrets", "threading"}
 FACE = "oncrpc"
 FACE_READERS = {"cli"}
-"""Who may import from ``oncrpc`` itself: everybody else would run in a circle."""
+"""Folders that may import from ``oncrpc`` itself; all others would form a cycle."""
 
 MAX_MODULE, MAX_FUNCTION = 500, 50
 EXECUTES = "oncrpc.xdr.compile"
@@ -53,7 +53,7 @@ def tree_of(module: str) -> ast.Module:
 
 
 def imports_of(module: str) -> Iterator[str]:
-    """Everything imported, wherever the statement stands; relative imports are not written here."""
+    """All imported modules, also inside functions; relative imports are refused."""
     for node in ast.walk(tree_of(module)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -70,7 +70,7 @@ def folder_of(module: str) -> str:
 
 
 def forbidden(module: str, imported: str) -> bool:
-    """The import goes up or sideways."""
+    """True if the import goes up or sideways."""
     if imported.split(".")[0] != FACE or module == FACE:
         return False
     here, there = folder_of(module), folder_of(imported)

@@ -1,4 +1,4 @@
-"""The chart of measured ratios is drawn from its summary; losses have a colour of their own."""
+"""The chart of measured ratios is drawn from its summary; losses have their own colour."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What shells complete: the committed files, as bash runs them."""
+"""The committed completion files, as bash runs them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ printf '%s\\n' "${COMPREPLY[@]}"
 
 
 def completed(line: str) -> list[str]:
-    """What bash offers for the last word of a line."""
+    """The completions of bash for the last word of a line."""
     words = line.split(" ")
     script = FOLDER / "bash" / f"{words[0]}.bash"
     command = ["bash", "-c", COMPLETE, "bash", str(script), *words]

@@ -1,4 +1,4 @@
-"""The pages say what the code says: bounds, options, public names. Links lead somewhere."""
+"""The pages match the code: bounds, options, public names. Links have targets."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PUBLIC = {
     "oncrpc.idl": "oncrpc.idl",
     "oncrpc.testing": "oncrpc.testing",
 }
-"""Where names are public, and the modules that those are."""
+"""Modules with public names, and the module of each reference page."""
 
 MODULES = {
     "oncrpc": {"errors", "numbers", "rpc", "rpcbind", "sync", "xdr"},

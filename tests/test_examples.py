@@ -32,13 +32,13 @@ SCRIPTS = sorted(EXAMPLES.glob("*.py"))
 
 
 class Greeter(Version, prog=0x20000099, vers=1):
-    """What greeter.x declares."""
+    """The module of greeter.x."""
 
     GREET = Procedure[bytes, bytes](1, String, result=String)
 
 
 class Mountd(MOUNT_V3.Service):
-    """Exports one directory to two hosts, and one to everybody."""
+    """Exports one directory to two hosts, and another to all hosts."""
 
     def MOUNTPROC3_EXPORT(self, call: Call) -> list[exportnode]:
         hosts = [groupnode(b"build.example"), groupnode(b"192.0.2.0/24")]
@@ -63,7 +63,7 @@ def ran(script: str, *arguments: object) -> subprocess.CompletedProcess[str]:
 
 @contextmanager
 def served(script: str, *arguments: object) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """An example that serves, with its address over TCP, terminated with the context."""
+    """A running example server and its TCP address; ended with the context."""
     pipe = subprocess.PIPE
     started = command(script, *arguments)
     with subprocess.Popen(started, stdout=pipe, stderr=pipe, text=True) as server:

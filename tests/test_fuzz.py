@@ -1,4 +1,4 @@
-"""The fuzzers find what is there to be found; what they have found stays mended."""
+"""The fuzzers find planted errors, and earlier finds stay fixed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SEED, INPUTS = 1833, 30
 
 @pytest.fixture(autouse=True)
 def on_path(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The package of fuzzers stands beside the tests."""
+    """Makes the package of fuzzers, beside the tests, importable."""
     monkeypatch.syspath_prepend(ROOT)
     yield
     for name in [name for name in sys.modules if name.partition(".")[0] == "fuzz"]:

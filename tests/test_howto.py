@@ -44,7 +44,7 @@ pytestmark = pytest.mark.slow
 
 
 class Program(NamedTuple):
-    """A program of a page, and what it prints; None if the page does not say."""
+    """A program of a page, and its output; None if the page shows none."""
 
     page: str
     line: int
@@ -53,7 +53,7 @@ class Program(NamedTuple):
 
     @property
     def file(self) -> str:
-        """The file that it is, if it is not to be run."""
+        """The file name, if it is a module and not a program to run."""
         named = re.match(r"# (\w+\.py)\n", self.text)
         return named[1] if named else ""
 
@@ -118,7 +118,7 @@ def serving(service: Service, port: int) -> Iterator[None]:
 
 @pytest.fixture
 def host(mapper: RunningDaemon, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the port mapper stand in for this host's."""
+    """Use the port mapper in place of this host's."""
     monkeypatch.setenv("ONCRPC_MAPPER", f"{LOCALHOST}:{mapper.port}")
     networks = [Destination(socket.AF_INET, LOCALHOST)]
     monkeypatch.setattr(broadcast_module, "destinations", lambda group: networks)

@@ -1,4 +1,4 @@
-"""The face of the package: its names are there, and loaded when they are asked for."""
+"""The names of the package ``oncrpc``: they exist, and are loaded on first use."""
 
 from __future__ import annotations
 

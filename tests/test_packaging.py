@@ -1,4 +1,4 @@
-"""What is packaged fits the source: the container file, Debian's control files, the example."""
+"""The packaging matches the source: container file, Debian control files, example policy."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ PACKAGING = ROOT / "packaging"
 DEBIAN = PACKAGING / "debian"
 KNOWN = {"FROM", "COPY", "RUN", "ENV", "USER", "EXPOSE", "STOPSIGNAL", "ENTRYPOINT", "CMD"}
 MEANT = "SC1007,SC1090,SC2086"
-"""A variable that is made empty, a file of the administrator, and options that are split."""
+"""Warnings of shellcheck to ignore: an empty assignment, a sourced file, split options."""
 
 COMMANDS = ("portmap", "rpcinfo", "pmap_dump", "pmap_set")
 
 
 def instructions() -> Iterator[tuple[str, str]]:
-    """The instructions of the container file, with what they are about."""
+    """The instructions of the container file, with their arguments."""
     for line in (PACKAGING / "Containerfile").read_text().splitlines():
         if line and not line.startswith("#"):
             word, _, rest = line.partition(" ")
@@ -99,7 +99,7 @@ def test_shellcheck_finds_no_fault_in_a_script(script: Path) -> None:
 
 
 def linted(program: str, *arguments: str) -> str:
-    """What a linter that is installed beside the interpreter says."""
+    """The output of a linter that is installed beside the interpreter."""
     command = [str(Path(sys.executable).with_name(program)), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert not done.stderr

@@ -1,4 +1,4 @@
-"""What the README, the tutorials and the troubleshooting page show is what happens."""
+"""The commands of the README, tutorials and troubleshooting page print the shown output."""
 
 from __future__ import annotations
 

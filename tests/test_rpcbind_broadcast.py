@@ -1,4 +1,4 @@
-"""CALLIT in both versions: what is sent, and what an answer is."""
+"""CALLIT in both versions: the calls sent, and the replies accepted."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def asked_of(prog: int, vers: int) -> BroadcastCalls:
 
 
 def answer(message: bytes) -> bytes:
-    """What a port mapper that forwards answers."""
+    """The replies of a port mapper that forwards."""
     dispatcher = Dispatcher([Forwarding2(), Forwarding3()], clock=ManualClock())
     reply = dispatcher.handle(message, Caller("udp"))
     assert isinstance(reply, bytes)

@@ -1,4 +1,4 @@
-"""What the tests of a daemon share."""
+"""Fixtures shared by the tests of the daemon."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sockets that others have opened for us: which they are, and which are refused."""
+"""Passed sockets (socket activation): their netids, and which are refused."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LOOPBACK = setup(port=0, local=False, bind=(LOCALHOST, "::1")).wanted()
 
 @pytest.fixture
 def opened() -> Iterator[list[Listeners]]:
-    """What is to be closed."""
+    """Listeners to close after the test."""
     made: list[Listeners] = []
     yield made
     for listeners in made:
@@ -29,7 +29,7 @@ def opened() -> Iterator[list[Listeners]]:
 
 
 def free_port() -> int:
-    """One that is free on all transports."""
+    """A port that is free on all transports."""
     listeners = open_listeners(LOOPBACK)
     port: int = listeners.sockets[0][0].getsockname()[1]
     listeners.close()
@@ -37,7 +37,7 @@ def free_port() -> int:
 
 
 def passed(sock: socket.socket, **known: bool) -> Passed:
-    """A socket as we are passed it."""
+    """A socket as the service manager passes it."""
     return Passed(sock.detach(), **known)
 
 

@@ -1,4 +1,4 @@
-"""A daemon of another kind gets its life from ``oncrpc.daemon``."""
+"""A second daemon gets lock, log, status, web and restart from ``oncrpc.daemon``."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class RunningEcho:
         return sync.run(sync.dial("tcp", "127.0.0.1", self.port, timeout=DEADLINE))
 
     def status(self) -> dict[str, Any]:
-        """What the control socket reports."""
+        """The status from the control socket."""
         with socket.socket(socket.AF_UNIX) as sock:
             sock.connect(str(self.folder / "state" / "control"))
             sock.sendall(b'{"protocol": 1, "ask": "status"}\n')
@@ -242,7 +242,7 @@ from daemon.echo_daemon import COMMAND, EchoDaemon
 setup.set_up = partial(setup.set_up, place=sys.argv.pop(1))
 sys.exit(main(EchoDaemon(), COMMAND, sys.argv[1:]))
 """
-"""The daemon in the background, with another place than /dev/log."""
+"""Runs the daemon in the background, with another path instead of /dev/log."""
 
 
 @pytest.mark.slow

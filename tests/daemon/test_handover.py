@@ -1,4 +1,4 @@
-"""What one image leaves to the next: written, and read by whom it is for."""
+"""The handover from one image to the next: written, and read by the right process only."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from oncrpc.daemon.handover import VARIABLE, Handover, KeptConnection, received
 
 
 def left(made: Handover) -> dict[str, str]:
-    """The environment of an image to which that was left."""
+    """The environment of an image that receives this handover."""
     return {VARIABLE: str(handover.write(made)), "HOME": "/"}
 
 

@@ -1,4 +1,4 @@
-"""How many connections there may be, by how many files may be open."""
+"""The limits of connections follow from the limit of open files."""
 
 from __future__ import annotations
 

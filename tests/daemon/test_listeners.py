@@ -1,4 +1,4 @@
-"""The daemon's listeners: what is bound, and why it cannot start without them."""
+"""The daemon's listeners: the bound addresses, and the errors that prevent a start."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_an_address_that_is_not_ours_is_named() -> None:
 
 
 class Refusing:
-    """In place of ``listen``: fails for some hosts, and counts."""
+    """A fake ``listen`` that fails for some hosts and counts its calls."""
 
     def __init__(self, number: int, *hosts: str) -> None:
         self.number, self.hosts = number, hosts

@@ -1,4 +1,4 @@
-"""The file of the lock: who holds it, and what became of what was asked."""
+"""The lock file: its holder, and the text that it contains."""
 
 from __future__ import annotations
 

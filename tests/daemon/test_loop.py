@@ -1,4 +1,4 @@
-"""Which event loop the daemon runs."""
+"""The choice of the event loop."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ VARIABLE = "PORTMAP_LOOP"
 
 @pytest.fixture
 def uvloop(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """A uvloop that is installed."""
+    """A fake uvloop module."""
     installed = SimpleNamespace(new_event_loop=object())
     monkeypatch.setitem(sys.modules, "uvloop", installed)
     return installed

@@ -1,4 +1,4 @@
-"""What the service manager is told, and where."""
+"""Notifications to the service manager."""
 
 from __future__ import annotations
 

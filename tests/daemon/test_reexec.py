@@ -1,4 +1,4 @@
-"""Whether the program could start again, and that nothing has changed if it could not."""
+"""The check of a new image, and a failed start that changes nothing."""
 
 from __future__ import annotations
 

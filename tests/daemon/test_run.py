@@ -18,7 +18,7 @@ def user(name: str, number: int) -> pwd.struct_passwd:
 
 
 class Process:
-    """In place of our own: who runs it, and whom it became."""
+    """A fake process: its user, and the users that it changed to."""
 
     def __init__(self, uid: int, error: OSError | None = None) -> None:
         self.uid, self.error = uid, error
@@ -36,7 +36,7 @@ class Process:
 def leave_root(
     monkeypatch: pytest.MonkeyPatch, process: Process, name: str | None, found: object
 ) -> None:
-    """What the daemon does once its sockets are bound."""
+    """Leave root, as the daemon does once its sockets are bound."""
     monkeypatch.setattr(run.os, "geteuid", process.geteuid)  # type: ignore[attr-defined]  # os
     monkeypatch.setattr(privileges, "user_of", lambda *_: found)
     monkeypatch.setattr(privileges, "drop", process.drop)

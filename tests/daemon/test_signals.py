@@ -1,4 +1,4 @@
-"""What a daemon is asked while it serves, with an image that does not replace ours."""
+"""Signals to a serving daemon, with a fake image for restarts in place."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from support.loops import run, until
 
 
 class FakeImage:
-    """In place of the program: has a fault, or cannot be executed."""
+    """A fake program that has a fault, or cannot be executed."""
 
     folder = "/srv"
 
@@ -47,7 +47,7 @@ class FakeImage:
 
 
 class FakeNotifier(Notifier):
-    """In place of the service manager: keeps what it was told."""
+    """A fake service manager that records notifications."""
 
     def __init__(self) -> None:
         super().__init__({"NOTIFY_SOCKET": "/run/systemd/notify"})
@@ -58,7 +58,7 @@ class FakeNotifier(Notifier):
 
 
 class Living:
-    """A daemon and its life."""
+    """A daemon and the task that serves it."""
 
     def __init__(self, tmp_path: Path, listeners: Listeners, image: FakeImage) -> None:
         self.lock = os.open(tmp_path / "pid", os.O_RDWR | os.O_CREAT)
@@ -101,7 +101,7 @@ async def living(tmp_path: Path, image: FakeImage) -> AsyncIterator[Living]:
 
 @pytest.fixture(autouse=True)
 def signals() -> object:
-    """As they were before."""
+    """Restore the previous state after the test."""
     numbers = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP, signal.SIGPIPE)
     kept = {number: signal.getsignal(number) for number in numbers}
     yield

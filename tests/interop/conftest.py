@@ -1,4 +1,4 @@
-"""What several modules of these tests share: it takes a compiler and a second to make."""
+"""Fixtures shared by several modules; they need a compiler and take a second to build."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Pe
         host.start(portmap())
         found = peers(host, folder)
         for (name, server), netid in product(found.items(), NETIDS):
-            # Silence ends here, and not in each of a thousand tests at its deadline.
+            # Fail here if a server is silent, not in each of a thousand tests at its deadline.
             assert outcomes("blocking client", server, netid, Attempt())[0] == SUCCESS, name
         yield found
 

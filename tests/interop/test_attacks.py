@@ -25,7 +25,7 @@ SOURCES = 200_000
 SIGNALS = 3000
 STARTED_AT_ONCE = 6
 GROWTH = 24 << 10
-"""KiB that a daemon may grow by while it is attacked: tables that are bounded take less."""
+"""KiB that a daemon may grow under attack; its bounded tables need less."""
 
 SQUAT = """
 import socket, sys
@@ -50,12 +50,12 @@ def host() -> Iterator[Host]:
 
 
 def register(host: Host) -> None:
-    """At an address of another host, which is never checked."""
+    """Register at an address of another host, which liveness checks skip."""
     assert sync.run(host.mapper().set(PROGRAM, 3, "tcp", "192.0.2.1.8.1"))
 
 
 def kept(host: Host) -> bool:
-    """Whether the daemon answers over TCP and UDP, and still has the registration."""
+    """True if the daemon replies over TCP and UDP, and still has the registration."""
     return all(
         host.run(["rpcinfo", option, "127.0.0.1", "portmapper"]).returncode == 0
         for option in ("-t", "-u")
@@ -63,7 +63,7 @@ def kept(host: Host) -> bool:
 
 
 def resident(daemon: subprocess.Popen[str]) -> int:
-    """KiB of memory that a process has."""
+    """The resident memory of a process, in KiB."""
     return int(status_of(daemon.pid)["VmRSS"].split()[0])
 
 
@@ -101,7 +101,7 @@ def test_signals_while_it_starts_do_not_end_it(host: Host) -> None:
 
 
 def waits_for_exec(pid: int) -> bool:
-    """Whether the process is not yet our program: nsenter(1), or Python before it ignores any."""
+    """True while the process is still nsenter(1), or Python before it ignores signals."""
     status = status_of(pid)
     return not int(status["SigIgn"], 16) & 1 << signal.SIGPIPE - 1
 
@@ -170,7 +170,7 @@ def test_distinct_udp_sources_do_not_fill_memory(host: Host) -> None:
 
 
 def send_from_sources(host: Host, count: int) -> None:
-    """NULL calls that arrive from as many addresses, each in a network of its own."""
+    """Send NULL calls from that many addresses, each in its own network."""
     (interface,) = json.loads(host.run(["ip", "-json", "link", "show", "lan0"]).stdout)
     target = bytes.fromhex(interface["address"].replace(":", ""))
     start = target + bytes(5) + b"\x02\x08\x00"
@@ -192,7 +192,7 @@ def send_from_sources(host: Host, count: int) -> None:
 
 
 def null_calls(host: Host) -> int:
-    """How often NULL of version 4 was called."""
+    """The number of NULL calls of version 4."""
 
     async def statistics() -> int:
         with await host.dial("local", "/run/rpcbind.sock") as link:
@@ -216,7 +216,7 @@ def test_distinct_tcp_sources_do_not_fill_memory(host: Host) -> None:
 
 
 def connect_from_sources(host: Host, count: int) -> None:
-    """Connections from as many addresses of 127/8, some hundred at a time, none of which asks."""
+    """Open idle connections from that many addresses of 127/8, some hundred at a time."""
     with host.network(), ExitStack() as held:
         for number in range(count):
             if number % 200 == 0:
@@ -227,5 +227,5 @@ def connect_from_sources(host: Host, count: int) -> None:
 
 
 def open_files(daemon: subprocess.Popen[str]) -> int:
-    """Descriptors that a process has open."""
+    """The number of open descriptors of a process."""
     return len(os.listdir(f"/proc/{daemon.pid}/fd"))

@@ -1,4 +1,4 @@
-"""The bench of attacks works; what it measures is for quiet machines."""
+"""The benchmark of attacks runs; its measurements are not checked."""
 
 from __future__ import annotations
 

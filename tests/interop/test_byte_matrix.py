@@ -1,4 +1,4 @@
-"""Byte for byte as C: the types of Debian's interfaces, in our codecs and in those of rpcgen."""
+"""Our codecs and those of rpcgen give the same bytes for the types of Debian's interfaces."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from support.namespace import need
 pytestmark = [pytest.mark.interop, pytest.mark.slow]
 
 VALUES = 20
-"""Values of each type."""
+"""Number of values of each type."""
 
 MUTATIONS = 20
-"""Mutations of each value."""
+"""Number of mutations of each value."""
 
 EXAMPLES = {
     "bool": ("mount", "groups", "00000002 00000001 61000000 00000000",
@@ -39,10 +39,10 @@ EXAMPLES = {
                "00000001 00000002 00000003 00000004"),
     "netbuf": ("rpcb_prot", "netbuf", "00000000 00000001 61000000", ""),
 }  # fmt: skip
-"""For each way in which we and C differ: an interface, a type, bytes, and what C makes of them."""
+"""One example for each difference from C: interface, type, bytes, and the result of C."""
 
 WORDS = (0, 1, 2, 3, 0xFF, 0x100, 0x7FFF, 0x10000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
-"""Lengths, discriminants and bools that are put in the place of others."""
+"""Words that replace lengths, discriminants and bools."""
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Driver]:
 
 @cache
 def values(path: str, name: str) -> Sequence[bytes]:
-    """Values of a type, encoded by us: the same in every run."""
+    """Encoded values of a type, the same in every run."""
     declared = next(subject.declared for subject in subjects_of(path) if subject.name == name)
     encoded: dict[bytes, None] = {}
 
@@ -71,7 +71,7 @@ def values(path: str, name: str) -> Sequence[bytes]:
 
 
 def ours(subject: Subject, wire: bytes) -> bytes | None:
-    """What we make of bytes; None if we refuse them."""
+    """Decode and encode again with our codec; None if it refuses the bytes."""
     try:
         return xdr.encode(subject.declared, xdr.decode(subject.declared, wire))
     except XdrError:
@@ -79,7 +79,7 @@ def ours(subject: Subject, wire: bytes) -> bytes | None:
 
 
 def theirs(path: str, subject: Subject, wire: bytes) -> Reading | None:
-    """What C has to make of them."""
+    """The expected result of the C codec."""
     try:
         return reading(interface(path), subject.name, wire)
     except Refused:
@@ -88,7 +88,7 @@ def theirs(path: str, subject: Subject, wire: bytes) -> Reading | None:
 
 @pytest.mark.parametrize("path", DEBIAN, ids=lambda path: Path(path).stem)
 def test_c_gives_our_bytes_back(path: str, programs: dict[str, Driver]) -> None:
-    """Identical; only where the C type cannot hold the value, C makes of it what is listed."""
+    """The bytes are identical, except where the C type cannot hold the value."""
     driver = programs[present(path)]
 
     for subject in subjects_of(path):
@@ -136,7 +136,7 @@ def test_c_differs_in_each_way_that_is_listed(way: str, programs: dict[str, Driv
 
 
 def agree(path: str, subject: Subject, expected: Reading | None, answer: Answer) -> bool:
-    """C does as it has to.
+    """Check that C gives the expected result.
 
     A bool or a char that C keeps as it was, or extends with its sign, is read again as the same.
     """
@@ -152,7 +152,7 @@ def agree(path: str, subject: Subject, expected: Reading | None, answer: Answer)
 
 @cache
 def mutations(path: str, name: str) -> Sequence[bytes]:
-    """The values of a type, each changed in some ways."""
+    """The values of a type, each with several mutations."""
     choice = random.Random(f"{Path(path).name} {name}")
     changed = {
         choice.choice(WAYS)(wire, choice): None
@@ -178,7 +178,7 @@ def _extended(wire: bytes, choice: random.Random) -> bytes:
 
 
 def _replaced(wire: bytes, choice: random.Random) -> bytes:
-    """One word is another."""
+    """Replace one word."""
     at = 4 * choice.randrange(len(wire) // 4 + 1)
     word = int.from_bytes(wire[at : at + 4])
     other = choice.choice((*WORDS, word + 1, word - 1, word ^ 0x01010101)) & 0xFFFFFFFF

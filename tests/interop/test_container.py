@@ -36,7 +36,7 @@ ln -sf /usr/bin/python3 root/usr/local/bin/python
 
 
 class Replay(Host):
-    """A host on which the steps are taken; what they have said of the image."""
+    """A host that executes the steps, and the image's settings collected from them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class Replay(Host):
         self.said: dict[str, str] = {}
 
     def play(self, text: str) -> None:
-        """Take every step of a container file."""
+        """Execute every step of a container file."""
         for line in text.splitlines():
             if line and not line.startswith("#"):
                 word, _, rest = line.partition(" ")
@@ -53,7 +53,7 @@ class Replay(Host):
                 step.get(word, lambda rest, word=word: self.said.update({word: rest}))(rest)
 
     def folder(self, path: str, stage: str = "") -> Path:
-        """A path of a stage's image."""
+        """A path in the image of a stage."""
         return Path(self.path(f"/run/{stage or self.stage}/root{path}"))
 
     def _from(self, image: str) -> None:
@@ -75,7 +75,7 @@ class Replay(Host):
                 shutil.copy(source, place)
 
     def _run(self, script: str) -> None:
-        """Outside of the host's network: what is installed comes from elsewhere."""
+        """Run outside the host's network, since packages are downloaded."""
         root = ["nsenter", "-t", str(self.within), "-m", "chroot", f"/run/{self.stage}/root"]
         command = [*root, "env", f"PATH={self.path_variable}", "/bin/sh", "-ec", script]
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ)
@@ -87,7 +87,7 @@ class Replay(Host):
         self.path_variable = value.replace("$PATH", self.path_variable)
 
     def container(self, *arguments: str) -> subprocess.Popen[str]:
-        """Run what the image is for, as its user; arguments take the place of those of CMD."""
+        """Run the image's command as its user; arguments replace those of CMD."""
         user, group = self.said["USER"].split(":")
         own = json.loads(self.said["ENTRYPOINT"])
         root = ["chroot", f"--userspec={user}:{group}", f"/run/{self.stage}/root"]
@@ -97,7 +97,7 @@ class Replay(Host):
 
 @pytest.fixture(scope="module")
 def image() -> Iterator[Replay]:
-    """A host that has what the container file makes."""
+    """A host with the built image."""
     need("chroot", "/usr/bin/python3")
     with Replay() as made:
         made.play((SOURCE / "packaging" / "Containerfile").read_text())

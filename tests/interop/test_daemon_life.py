@@ -1,4 +1,4 @@
-"""The daemon from its start to its end: what it says, what it binds, who it is, what it leaves."""
+"""The daemon from start to end: output, sockets, user, and the files that it leaves."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def host() -> Iterator[Host]:
 
 @contextmanager
 def background(host: Host, *options: str) -> Iterator[int]:
-    """Our port mapper in the background, as a shell starts it; its process id."""
+    """Start our port mapper in the background as a shell does; returns its process id."""
     done = host.run([*PORTMAP, *options])
     assert done.returncode == 0, done.stderr
     pid = host.port_mapper_pid()
@@ -90,7 +90,7 @@ def test_background_daemon_keeps_no_terminal_or_folder(host: Host) -> None:
 
 
 def test_started_without_standard_files_it_serves_everything(host: Host) -> None:
-    """Else sockets get the numbers 0 to 2, and are closed with the terminal's."""
+    """Otherwise sockets would get descriptors 0 to 2, and be closed with the terminal's."""
     need("ss")
 
     done = host.run(["sh", "-c", WITHOUT_FILES.format("")])
@@ -312,7 +312,7 @@ def test_options_decide_the_bound_addresses(
 def test_a_host_without_ipv6_is_served_over_ipv4(
     host: Host, options: tuple[str, ...], addresses: set[str]
 ) -> None:
-    """The kernel has the protocol, but no address of it."""
+    """The kernel supports the protocol, but no interface has such an address."""
     need("ss")
     host.sh("echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6")
 
@@ -323,7 +323,7 @@ def test_a_host_without_ipv6_is_served_over_ipv4(
 
 
 def bound(host: Host) -> set[tuple[str, str]]:
-    """Protocol and local address of every socket that waits for somebody."""
+    """Protocol and local address of every listening socket."""
     listed = [line.split() for line in host.run(["ss", "-Hlnut"]).stdout.splitlines()]
     return {(columns[0], columns[4]) for columns in listed}
 
@@ -344,7 +344,7 @@ WARM = portmap("-w", "/run/rpcbind")
 
 
 def warm_folder(host: Host) -> None:
-    """The folder of the registrations is the port mapper's, as a package sets it up."""
+    """The state directory belongs to the port mapper's user, as a package sets it up."""
     user = user_of(None, USERS)
     assert user is not None
     host.sh(f"chown {user.pw_name} /run/rpcbind")

@@ -32,28 +32,28 @@ rm -f {ROOT}/sbin/runlevel
 printf '#!/bin/sh\\necho N 2\\n' > {ROOT}/sbin/runlevel
 chmod 755 {ROOT}/sbin/runlevel
 """
-"""What the host has, to be changed at will; it is in runlevel 2, and starts services."""
+"""Sets up a writable copy of the system, in runlevel 2 so that services start."""
 
 REGISTERED = r"    300000  1         tcp                              -           superuser"
 OURS = r"    100000  2,3,4     local,udp,tcp,udp6,tcp6          portmapper  superuser"
 
 
 class Debian(Host):
-    """A host of which the root folder is its own."""
+    """A host with its own root folder."""
 
     def sh_there(self, script: str) -> str:
-        """Run a shell script with that root; what it prints."""
+        """Run a shell script in that root; returns its output."""
         done = self.run(["chroot", ROOT, "env", "-i", f"PATH={PATH}", "sh", "-ec", script])
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
     def install(self, package: Path) -> str:
-        """Install a package; what is said then."""
+        """Install a package; returns the output."""
         shutil.copy(package, self.path(f"{ROOT}/run/"))
         return self.sh_there(f"dpkg -i /run/{package.name} 2>&1")
 
     def ours(self) -> int:
-        """Our process, as the script knows it."""
+        """The process id of our daemon, from the script's pid file."""
         return int(re.findall(r"pid (\d+)", self.sh_there("service portmap status"))[0])
 
 
@@ -78,7 +78,7 @@ def bare() -> Iterator[Debian]:
 
 @pytest.fixture(scope="module")
 def host(package: Path) -> Iterator[Debian]:
-    """A host on which the C daemon ran, and the package was installed then."""
+    """A host where the C daemon ran before the package was installed."""
     need("rpcbind")
     with Debian() as made:
         made.sh(SETUP)
@@ -99,7 +99,7 @@ def field(package: Path, name: str) -> str:
 
 
 def register(host: Debian) -> None:
-    """Register a program as root, with whoever serves."""
+    """Register a program as root, with the running port mapper."""
     place = host.path(f"{ROOT}/run/rpcbind.sock")
     with sync.run(sync.dial("local", place, 0, timeout=DEADLINE)) as link:
         entry = rpcb(300000, 1, b"tcp", b"192.0.2.1.8.1", b"superuser")
@@ -201,7 +201,7 @@ def test_purge_leaves_files_of_c(bare: Debian, package: Path) -> None:
 
 @pytest.fixture
 def booted(package: Path) -> Iterator[Booted]:
-    """A host with systemd on which the C daemon ran, and the package was installed then."""
+    """A host with systemd where the C daemon ran before the package was installed."""
     need("rpcbind")
     with Booted() as made:
         made.sh("systemd-tmpfiles --create rpcbind.conf")
@@ -231,7 +231,7 @@ def test_systemd_upgrade_keeps_registrations(booted: Booted, package: Path) -> N
 
 
 def test_systemd_daemon_starts_after_c_was_purged(booted: Booted) -> None:
-    """That takes the local socket and the folder of -w along."""
+    """This removes the local socket and the folder of -w too."""
     booted.said("dpkg --purge rpcbind")
 
     booted.said("portmap service stop && portmap service start")

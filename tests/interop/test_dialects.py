@@ -1,4 +1,4 @@
-"""How clients speak that cannot be installed here, byte by byte, and from another host.
+"""Calls of clients that cannot be installed here, byte by byte, and from another host.
 
 The bytes are those that the Linux kernel, U-Boot, pyNfsClient, nmap and python-vxi11 send.
 """
@@ -107,7 +107,7 @@ def host(pair: Pair) -> Host:
 
 @pytest.mark.parametrize("address", [PATH, ABSTRACT], ids=["path", "abstract"])
 def test_the_kernel_registers_nfsd_over_one_connection(host: Host, address: str) -> None:
-    """Pings in versions 2 and 4, then clears what there may be and registers in version 4."""
+    """Ping versions 2 and 4, unset old registrations, then register with version 4."""
     prog = 400601
     wanted = {"udp": "0.0.0.0.8.1", "tcp": "0.0.0.0.8.1", "udp6": "::.8.1", "tcp6": "::.8.1"}
 
@@ -232,7 +232,7 @@ def test_call_may_have_many_fragments(host: Host, size: int) -> None:
 
 
 def test_vxi11_instruments_register_and_are_found_over_tcp(host: Host) -> None:
-    """An instrument's server sets over TCP from any port; its owner is nobody known."""
+    """An instrument's server registers over TCP from any port; its owner is "unknown"."""
     with stream(host, LOOPBACK) as instrument, stream(host, LOOPBACK) as client:
         assert instrument.ask(call(1, 2, SET, VXI11, 1, TCP, 1024)) == success(1, TRUE)
 
@@ -268,7 +268,7 @@ def test_a_wildcard_becomes_the_address_that_was_asked(pair: Pair, asked: str, v
 
 
 def test_wildcard_becomes_the_contacted_address(pair: Pair) -> None:
-    """libtirpc and the kernel name it in r_addr; behind translated addresses it is not ours."""
+    """libtirpc and the kernel send it in r_addr; behind NAT it is not an address of ours."""
     with datagrams(pair.remote) as client:
         for hint in ("10.99.0.2.0.111", "192.0.2.7.0.111"):
             client.sendto(call(1, 4, GETADDR, rpcb(NFS, 3, "udp", hint)), ("10.99.0.1", 111))
@@ -331,7 +331,7 @@ def test_broadcast_reply_has_a_reachable_address(pair: Pair, vers: int) -> None:
 
 
 def test_a_broadcast_getport_is_answered(pair: Pair) -> None:
-    """Instruments are discovered so."""
+    """This is how instruments are discovered."""
     with datagrams(pair.remote) as client:
         client.sendto(call(1, 2, GETPORT, NFS, 3, UDP, 0), ("10.99.0.255", 111))
         reply, source = client.recvfrom(9000)
@@ -340,7 +340,7 @@ def test_a_broadcast_getport_is_answered(pair: Pair) -> None:
 
 
 def test_callit_of_missing_program_is_silent(pair: Pair) -> None:
-    """The NULL that was sent after it is."""
+    """Only the following NULL gets a reply."""
     with datagrams(pair.remote) as client:
         client.sendto(call(1, 4, CALLIT, 400699, 1, NULL, 0), ("10.99.0.1", 111))
         client.sendto(call(2, 4, NULL), ("10.99.0.1", 111))

@@ -35,7 +35,7 @@ STREAMS = ("tcp", "tcp6", "local")
 FAMILIES = {"tcp": socket.AF_INET, "tcp6": socket.AF_INET6}
 UNSERVED, BARE_PATH = 400720, "/run/bare.sock"
 SIZES = {netid: 8_000 if netid in DATAGRAMS else 200_000 for netid in NETIDS}
-"""Near what a datagram of C takes; more than the 64 KiB, locally 9000 bytes, of its fragments."""
+"""Near the datagram limit of C; more than one fragment of C (64 KiB, or 9000 bytes locally)."""
 
 AT = -(2**40)
 CREDENTIALS = {"AUTH_NONE": rpc.AUTH_NONE, "AUTH_SYS": rpc.auth_sys(b"host", 1000, 100, [4, 24])}
@@ -123,7 +123,7 @@ def test_c_client_sends_several_fragments(served: Mapping[str, Peer], netid: str
 
 
 def _listening(host: Host, netid: str) -> tuple[socket.socket, str]:
-    """A socket on the host that takes connections, and its universal address."""
+    """A listening socket on the host, and its universal address."""
     if netid == "local":
         sock = socket.socket(socket.AF_UNIX)
         sock.bind(host.path(BARE_PATH))

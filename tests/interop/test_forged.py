@@ -1,4 +1,4 @@
-"""Datagrams from outside that lie about where they come from.
+"""Datagrams from outside with a forged source address.
 
 Of the two ends of a cable between interfaces of one host the one is the host's, and the other the
 attacker's: what is written there byte by byte arrives as from the network.
@@ -43,7 +43,7 @@ for interface in all lan0; do
   echo 0 > $interface/rp_filter
 done
 """
-"""Has the kernel take from outside what says that it comes from, or goes to, 127/8."""
+"""Lets the kernel accept packets from outside with a source or destination in 127/8."""
 
 IPV6 = f"ip -6 address add {OURS6}/64 dev lan0 nodad"
 
@@ -60,7 +60,7 @@ def host() -> Iterator[Host]:
 
 
 def seen(host: Host) -> int:
-    """How often the port mapper was asked for anything that changes the registry."""
+    """The number of calls that could change the registry."""
 
     async def statistics() -> int:
         with await host.dial("local", "/run/rpcbind.sock") as link:
@@ -71,7 +71,7 @@ def seen(host: Host) -> int:
 
 
 def arrive(host: Host, source: str, message: bytes, to: str = OURS, port: int = 700) -> None:
-    """A datagram to the port mapper arrives at the host's interface from the network."""
+    """Deliver a datagram for the port mapper at the host's interface."""
     (interface,) = json.loads(host.run(["ip", "-json", "link", "show", "lan0"]).stdout)
     address = bytes.fromhex(interface["address"].replace(":", ""))
     packet = ipv6_packet if ":" in to else ipv4_packet
@@ -84,7 +84,7 @@ def arrive(host: Host, source: str, message: bytes, to: str = OURS, port: int = 
 
 
 def ipv4_packet(source: str, to: str, message: bytes, *, port: int) -> bytes:
-    """A datagram of UDP in a packet of IP; a checksum of 0 is none."""
+    """A UDP datagram in an IPv4 packet; checksum 0 means that it has none."""
     udp = struct.pack(">4H", port, 111, 8 + len(message), 0) + message
     places = socket.inet_aton(source) + socket.inet_aton(to)
     header = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(udp), 1, 0, 64, 17, 0) + places
@@ -92,7 +92,7 @@ def ipv4_packet(source: str, to: str, message: bytes, *, port: int) -> bytes:
 
 
 def ipv6_packet(source: str, to: str, message: bytes, *, port: int) -> bytes:
-    """The same of IPv6, where every datagram has a checksum."""
+    """The same in an IPv6 packet, where the checksum is required."""
     places = b"".join(socket.inet_pton(socket.AF_INET6, host) for host in (source, to))
     length = 8 + len(message)
     udp = struct.pack(">4H", port, 111, length, 0) + message
@@ -101,7 +101,7 @@ def ipv6_packet(source: str, to: str, message: bytes, *, port: int) -> bytes:
 
 
 def checksum(data: bytes) -> bytes:
-    """The Internet's checksum (RFC 1071)."""
+    """The Internet checksum (RFC 1071)."""
     padded = data + bytes(len(data) % 2)
     total = sum(struct.unpack(f">{len(padded) // 2}H", padded))
     while total >> 16:
@@ -184,7 +184,7 @@ def test_forged_source_gets_no_longer_replies(host: Host) -> None:
 
 
 def udp_to(frame: bytes, port: int) -> bytes:
-    """The datagram that a frame has for a port, nothing if that is none."""
+    """The datagram for a port in a frame; empty if the frame has none."""
     if frame[12:14] != b"\x08\x00" or frame[23] != 17:
         return b""
     udp = frame[14 + 4 * (frame[14] & 15) :]
@@ -213,7 +213,7 @@ def test_client_survives_a_flood_of_icmp_errors(host: Host) -> None:
 
 
 def unreachable(source: int, port: int) -> bytes:
-    """What a router says about a datagram of ours that found nobody at its port."""
+    """The ICMP error of a router: port unreachable for a datagram of ours."""
     quoted = ipv4_packet("127.0.0.1", "127.0.0.1", b"", port=source)
     quoted = quoted[:22] + port.to_bytes(2) + quoted[24:]
     error = struct.pack(">BBHI", 3, 3, 0, 0) + quoted

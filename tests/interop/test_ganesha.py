@@ -49,7 +49,7 @@ NF3DIR = 2
 
 @xdr.struct
 class mountres3_ok:
-    """What MNT answers, as far as a client without flavors reads it (RFC 1813 §5.2.1)."""
+    """The result of MNT without the list of flavors (RFC 1813 §5.2.1)."""
 
     status: UInt
     fhandle: Opaque
@@ -58,14 +58,14 @@ class mountres3_ok:
 
 @xdr.struct
 class GETATTR3resok:
-    """What GETATTR answers; of the attributes the first is the type of the file."""
+    """The result of GETATTR; the first attribute is the file's type."""
 
     status: UInt
     obj_attributes: Annotated[bytes, xdr.fixed(84)]
 
 
 class MOUNT_V3(Version, prog=MOUNT, vers=3):
-    """The mount protocol's one procedure that leads to a file system."""
+    """The MNT procedure of the mount protocol."""
 
     MNT = Procedure[mountres3_ok, bytes](1, String, result=mountres3_ok)
 
@@ -77,7 +77,7 @@ class MOUNT_V3(Version, prog=MOUNT, vers=3):
 
 
 class NFS_V3(Version, prog=NFS, vers=3):
-    """Of NFS the procedure that every client calls first."""
+    """GETATTR, the NFS procedure that every client calls first."""
 
     GETATTR = Procedure[GETATTR3resok, bytes](1, Opaque, result=GETATTR3resok)
 
@@ -104,7 +104,7 @@ def ganesha(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ganesha]:
 
 
 def start_ganesha(host: Host, folder: Path) -> subprocess.Popen[str]:
-    """Start it, and wait until it says that it serves."""
+    """Start the server, and wait for the log line that says that it serves."""
     host.sh(FILES)
     settings, log = folder / "ganesha.conf", folder / "log"
     settings.write_text(CONFIGURATION)
@@ -181,7 +181,7 @@ def test_nfs_cp_writes_a_file(ganesha: Ganesha) -> None:
     ids=["udp", "tcp", "tcp6"],
 )
 def test_mount_nfs_finds_both_ports(ganesha: Ganesha, source: str, proto: str, found: str) -> None:
-    """Whether the kernel can mount it then is another matter."""
+    """This does not check that the kernel can mount it."""
     need("mount.nfs")
     ganesha.host.sh("mkdir -p /run/mounted")
     command = ["mount.nfs", "-v", f"{source}:/srv/nfs", "/run/mounted"]

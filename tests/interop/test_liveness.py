@@ -1,4 +1,4 @@
-"""Servers that are killed: what they registered goes, what others registered stays."""
+"""Registrations of killed servers are removed; those of others stay."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ mount -t tmpfs tmpfs /proc/fs
 mkdir /proc/fs/nfsd
 touch /proc/fs/nfsd/threads
 """
-"""What is there while the kernel may serve NFS."""
+"""Creates the file that exists while the kernel may serve NFS."""
 
 MANY = 10_000
 PATIENT = 0.5
-"""Seconds: longer than this nobody waits for an answer, however much is checked."""
+"""The longest time for a reply, in seconds, however many checks run."""
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def start(host: Host, *options: str) -> None:
 
 
 def lines_of(host: Host) -> list[str]:
-    """What it has logged."""
+    """The lines that it has logged."""
     with open(host.path(LOG)) as log:
         return log.read().splitlines()
 
@@ -64,7 +64,7 @@ def dropped(host: Host) -> list[str]:
 
 
 def serve(host: Host, prog: int, *how: str) -> int:
-    """Start a server; its process id, once it is registered."""
+    """Start a server; returns its process id once it is registered."""
     server = host.popen([PYTHON, "-m", "support.one_server", str(prog), *how])
     assert server.stdout is not None
     return int(server.stdout.readline())
@@ -155,7 +155,7 @@ def test_rpc_statd_killed(host: Host) -> None:
 
 
 def test_unverifiable_registration_stays(host: Host) -> None:
-    """Another host's, other transports', the kernel's; what can be is this host's."""
+    """Other hosts, other transports and the kernel's programs stay; dead ones of this host go."""
     host.sh(KERNEL_NFS)
     kept = {
         (100003, "tcp", "0.0.0.0.8.1"),

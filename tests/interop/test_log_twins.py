@@ -1,4 +1,4 @@
-"""What is in the system's log after the same calls to the C daemon and to ours."""
+"""The system log after the same calls to the C daemon and to ours."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ RENAMED = {
     "getversaddr()": "getversaddr(400700)",
     "getaddrlist()": "getaddrlist(400700)",
 }
-"""What a line of the C daemon ends with, and ours: the procedure that was called, its program."""
+"""How lines of the C daemon and ours end: the procedure called, and its program."""
 
 
 def local_calls(link: SocketLink) -> list[Callable[[], Made]]:
-    """One of each procedure, as a program of the host makes it."""
+    """One call of each procedure, as a program on the host sends it."""
     v2, v3, v4 = PMAP_VERS.Client(link), RPCBVERS.Client(link), RPCBVERS4.Client(link)
     return [
         lambda: v2.PMAPPROC_NULL(),
@@ -73,14 +73,14 @@ def local_calls(link: SocketLink) -> list[Callable[[], Made]]:
 
 
 def refused_calls() -> Iterator[tuple[str, str, Callable[[SocketLink], Made]]]:
-    """The transport, the address that is asked and is the source, and the call."""
+    """The transport, the address (destination and source), and the call."""
     yield "udp", "127.0.0.1", lambda link: RPCBVERS4.Client(link).RPCBPROC_INDIRECT(MOUNT)
     yield "tcp", "10.9.0.1", lambda link: RPCBVERS4.Client(link).RPCBPROC_SET(ENTRY)
     yield "tcp", "10.77.0.1", lambda link: RPCBVERS4.Client(link).RPCBPROC_GETADDR(ENTRY)
 
 
 def logged(host: Booted, name: str) -> list[Line]:
-    """What the journal has got over /dev/log about calls."""
+    """The lines about calls that arrived at /dev/log."""
     match = f"_TRANSPORT=syslog SYSLOG_IDENTIFIER={name}"
     said = host.said(f"journalctl --sync; journalctl --no-pager -o json {match} || :")
     lines = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
@@ -89,7 +89,7 @@ def logged(host: Booted, name: str) -> list[Line]:
 
 
 def session(host: Booted, name: str) -> list[Line]:
-    """Make the calls; the lines that follow."""
+    """Make the calls; returns the resulting lines."""
     until(lambda: host.serves("tcp", "127.0.0.1"), "the daemon serves")
     with sync.run(host.dial("tcp", "127.0.0.1")) as link:
         calls = local_calls(link)
@@ -105,7 +105,7 @@ def session(host: Booted, name: str) -> list[Line]:
 
 
 def renamed(line: Line) -> Line:
-    """A line of the C daemon as ours has it."""
+    """A line of the C daemon, rewritten in our form."""
     facility, severity, text = line
     for theirs, ours in RENAMED.items():
         if text.endswith(theirs):
@@ -123,7 +123,7 @@ def host() -> Iterator[Booted]:
 
 
 def test_call_lines_equal_those_of_c(host: Booted) -> None:
-    """It logs from processes of their own: the order is not that of the calls."""
+    """The C daemon logs from child processes, so the order of lines varies."""
     host.sh("rpcbind -l > /dev/null 2>&1")
     theirs = session(host, "rpcbind")
     host.sh("kill $(pidof rpcbind); while pidof rpcbind; do sleep 0.1; done")

@@ -1,4 +1,4 @@
-"""The daemon lives the same life on each event loop: started as root, restarted, told to end."""
+"""The daemon behaves the same on each event loop: start as root, restart, end."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.interop, pytest.mark.slow]
 POLICY = "/run/policy.toml"
 WEB = 8080
 LIBRARIES = "LD_LIBRARY_PATH=/run/python/lib"
-"""Where an interpreter finds its own library that looks for it where only root can go."""
+"""For an interpreter that finds its library by a path that only root can read."""
 
 RESTARTS = 3
 
@@ -53,7 +53,7 @@ class Daemon(NamedTuple):
         return found
 
     def tell(self, *words: str) -> str:
-        """Have it do something; what is said of that."""
+        """Do something to the daemon; returns the new log lines."""
         done = self.host.run([*PORTMAP, *words])
         assert (done.returncode, done.stderr) == (0, "")
         return done.stdout
@@ -61,7 +61,7 @@ class Daemon(NamedTuple):
 
 @pytest.fixture(params=LOOPS)
 def daemon(request: pytest.FixtureRequest) -> Iterator[Daemon]:
-    """A daemon that can be run again by the user that it has become."""
+    """A daemon that can be executed again after it left root."""
     if importlib.util.find_spec(request.param) is None:
         pytest.skip(f"{request.param} is not installed")
     with Host() as host:
@@ -73,7 +73,7 @@ def daemon(request: pytest.FixtureRequest) -> Iterator[Daemon]:
 
 
 def runs(daemon: Daemon) -> str:
-    """The loop that the process has loaded the library of."""
+    """The event loop, judged by the libraries that the process has loaded."""
     loaded = Path(f"/proc/{daemon.process.pid}/maps").read_text()
     return "uvloop" if "/uvloop/" in loaded else "asyncio"
 

@@ -1,4 +1,4 @@
-"""pmap_dump and pmap_set on a real port mapper: what one writes the other restores."""
+"""pmap_dump and pmap_set on a real port mapper: pmap_set restores the output of pmap_dump."""
 
 from __future__ import annotations
 

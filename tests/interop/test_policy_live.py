@@ -1,4 +1,4 @@
-"""The policy file in force: what another host and local users are answered, and after SIGHUP."""
+"""The policy file in effect: replies to another host and to local users, and after SIGHUP."""
 
 from __future__ import annotations
 
@@ -60,11 +60,11 @@ class Pair(NamedTuple):
     pid: int
 
     def write(self, text: str) -> None:
-        """Put another policy into the file, as root's."""
+        """Write another policy, in a file owned by root."""
         Path(self.host.path("/run/portmap.toml")).write_text(text)
 
     def reread(self, text: str) -> str:
-        """Have the daemon read it; what it says then."""
+        """Make the daemon read the file; returns the log line."""
         self.write(text)
         before = len(self.log())
         os.kill(self.pid, signal.SIGHUP)
@@ -72,11 +72,11 @@ class Pair(NamedTuple):
         return self.log()[before:]
 
     def log(self) -> str:
-        """What the daemon has said."""
+        """The log of the daemon."""
         return Path(self.host.path("/run/log")).read_text()
 
     def ask(self, source: str, message: bytes) -> bytes | None:
-        """The reply to a datagram from one of the other host's addresses, None if NULL overtook."""
+        """The reply to a datagram from an address of the other host; None if only NULL got one."""
         with datagrams(self.remote) as client:
             client.bind((source, 0))
             client.sendto(message, ADDRESS)

@@ -68,7 +68,7 @@ STALE = {("C server", netid) for netid in DATAGRAMS}
 
 
 class Cause(NamedTuple):
-    """A call that a server refuses, and how."""
+    """A call that a server refuses, and the expected refusal."""
 
     attempt: Attempt
     refusal: CallError
@@ -101,7 +101,7 @@ OF_ITSELF: Mapping[str, Cause] = {
     "unknown flavor": _credential(77, b"", auth_stat.AUTH_REJECTEDCRED),
     "flavor not served": _credential(3, bytes(8), auth_stat.AUTH_FAILED),
 }
-"""What servers refuse before a handler has a say, and a handler's failure."""
+"""Refusals before a handler runs, and the failure of a handler."""
 
 SAID: Mapping[str, Cause] = {
     "RPC_MISMATCH": _said(RpcMismatch(3, 4)),
@@ -112,7 +112,7 @@ SAID: Mapping[str, Cause] = {
     "SYSTEM_ERR": _said(SystemFailure()),
     **{stat.name: _said(AuthError(stat)) for stat in auth_stat if stat != auth_stat.AUTH_OK},
 }
-"""What a handler refuses because it was asked to."""
+"""Refusals that a handler raises on request."""
 
 
 @pytest.mark.parametrize("netid", NETIDS)
@@ -135,7 +135,7 @@ def test_c_client_learns_our_rpc_version(served: Mapping[str, Peer], netid: str)
 
 @pytest.mark.parametrize("netid", NETIDS)
 def test_c_server_ignores_other_rpc_versions(served: Mapping[str, Peer], netid: str) -> None:
-    """The NULL that was sent after it is answered, or the connection has ended."""
+    """The following NULL gets a reply, or the connection ends."""
     server = served["C server"]
     foreign, null = _null(1, server.prog, rpcvers=3), _null(2, server.prog, rpcvers=2)
 

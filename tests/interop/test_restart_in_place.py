@@ -1,4 +1,4 @@
-"""The daemon goes on as a new image of its program, and nobody is the worse for it."""
+"""Restart in place: the daemon continues as a new image, and no client notices."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TIMES = 10
 RELOAD = (*PORTMAP, "reload")
 LOCK = "/run/rpcbind.lock"
 LEAST_CALLS = 100
-"""Of each kind in a run: else nothing was shown."""
+"""The fewest calls of each kind in a run that make it meaningful."""
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def host() -> Iterator[Host]:
 
 
 def restart(host: Host, times: int = 1) -> int:
-    """Restart in place so many times; the process id."""
+    """Restart in place that many times; returns the process id."""
     for _ in range(times):
         done = host.run([*RELOAD, "--exec"])
         assert (done.returncode, done.stderr) == (0, "")
@@ -49,12 +49,12 @@ def restart(host: Host, times: int = 1) -> int:
 
 
 def readable(host: Host, *options: str) -> PortMapper:
-    """Our port mapper, so that the user that it becomes can run it again."""
+    """Our port mapper, executable by the user that it changes to."""
     return PortMapper((*for_all(host), "-f", *options), needs="env")
 
 
 def as_root(host: Host, *options: str) -> PortMapper:
-    """Our port mapper, which stays root."""
+    """Our port mapper, running as root."""
     return portmap("-u", "root", *options)
 
 

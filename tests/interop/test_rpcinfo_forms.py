@@ -42,7 +42,7 @@ for netid, uaddr in (("udp", "0.0.0.0.216.137"), ("tcp6", "::.215.71")):
 
 
 class Form(NamedTuple):
-    """A form of rpcinfo: its exit status, and something that it has to print."""
+    """A command line of rpcinfo, its exit status, and a part of its output."""
 
     status: int
     says: str
@@ -117,7 +117,7 @@ FORMS = {
     "-p -s": Form(1, USAGE),
     "-p nosuchhost.invalid": Form(1, "nosuchhost.invalid: RPC: Unknown host\n"),
 }  # fmt: skip
-"""Every form that asks a port mapper, or fails before it does."""
+"""Every form that asks a port mapper, or fails before asking."""
 
 
 class Twins(NamedTuple):
@@ -127,7 +127,7 @@ class Twins(NamedTuple):
     ours: Host
 
     def both(self, form: str, *, uid: int = 0) -> list[tuple[int, str, str]]:
-        """Status, output and errors of the command, on the one and on the other."""
+        """Exit status, output and errors of the command, on each of the two hosts."""
         command = ["rpcinfo", *shlex.split(form)]
         return [_outcome(host.run(command, uid=uid)) for host in self]
 
@@ -222,7 +222,7 @@ def test_counters_match_after_the_same_calls(twins: Twins, form: str) -> None:
 
 @pytest.mark.slow
 def test_a_broadcast_finds_the_same_addresses() -> None:
-    """Ours is also found by IPv6 multicast, which the others' counters are not to see.
+    """Our port mapper is also found by IPv6 multicast.
 
     The C port mapper joins the group on a socket that it closes again, and so is no member of it.
     """

@@ -1,4 +1,4 @@
-"""The C rpcinfo and ours, side by side: the same output, messages and exit status, to the byte.
+"""The C rpcinfo and ours give the same output, messages and exit status, to the byte.
 
 Both run on one host, with the same port mapper and the same programs, among them one for each way
 to refuse a call. Where we differ we do so on purpose: ``DIFFERENT`` says why.
@@ -46,7 +46,7 @@ for netid, uaddr in (("udp", "0.0.0.0.216.137"), ("tcp", "0.0.0.0.172.145")):
     assert sync.rpcbind.set(100024, 1, netid, uaddr)
 assert sync.rpcbind.set(100003, 9, "tcp", "0.0.0.0.216.138")
 """
-"""The registry of an NFS server, and entries that only a test would make and some would refuse.
+"""The registry of an NFS server, and unusual entries that some port mappers refuse.
 
 Version 9 of NFS is another user's: ``-s`` shows it under the owner of the first entry.
 """
@@ -211,7 +211,7 @@ REFUSED_PINGS = [
     for ping in ("-t 127.0.0.1", "-T udp 127.0.0.1", "-T tcp6 ::1")
     if behaviour != "malformed" and (behaviour, "udp" in ping) != ("hang-up", True)
 ]
-"""A datagram cannot be hung up on; for a malformed reply over TCP C waits 10 seconds more."""
+"""UDP has no connection to close; after a malformed reply over TCP, C waits 10 more seconds."""
 
 DIFFERENT = {
     f"rpcinfo -n 5 -u {SERVED} 1": "C reads -n and asks the port mapper all the same; we ping it",
@@ -222,7 +222,7 @@ DIFFERENT = {
     "rpcinfo -T rawip 127.0.0.1": "C reports a system call; a ping says what is wrong",
     "rpcinfo --portmap": "C has no long options",
 }
-"""What prints something else, and why. A host's name stands first in ours as in C's."""
+"""Command lines whose output differs from C, and why."""
 
 DEAD = """
 rpcinfo
@@ -243,7 +243,7 @@ rpcinfo -T tcp 127.0.0.1
 rpcinfo -T udp -l 127.0.0.1 1 1
 rpcinfo -d 100005 3
 """
-"""Asked of a host whose port mapper is not there, or refuses everything."""
+"""Command lines for a host whose port mapper is missing, or refuses every call."""
 
 BAD_PORT_MAPPERS = ("auth", "auth-unheard-of", "rpc-mismatch", "procedure", "garbage")
 HIDDEN = "C takes a refusal for an empty registry"
@@ -262,7 +262,7 @@ DIFFERENT_PORT_MAPPERS = {
 
 
 class Outcome(NamedTuple):
-    """What a command leaves behind."""
+    """The result of a command."""
 
     status: int
     stdout: str
@@ -306,7 +306,7 @@ def empty_host() -> Iterator[Namespace]:
 
 
 def serve(namespace: Namespace, *arguments: str) -> None:
-    """Start the programs, or the bad port mapper, of ``programs.py``."""
+    """Start the programs, or the faulty port mapper, of ``support.faulty_programs``."""
     started = namespace.popen([PYTHON, "-m", "support.faulty_programs", *arguments])
     assert started.stdout is not None
     assert started.stdout.readline() == "ready\n"
@@ -341,7 +341,7 @@ def test_statistics_match_c_except_getstat(host: Namespace, line: str) -> None:
 
 
 def asked_once(found: Outcome) -> Outcome:
-    """The outcome without the number of GETSTAT calls, which asking increases."""
+    """The outcome without the number of GETSTAT calls, which grows with every request."""
     masked = re.sub(r"(GETLIST GETSTAT \n.*?)\d+ +\n", r"\1#\n", found.stdout)
     assert "#" in masked
     return found._replace(stdout=masked)

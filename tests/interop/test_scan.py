@@ -1,4 +1,4 @@
-"""A scan of a network on which a few hosts are: the C port mapper, ours, nobody, a hostile one."""
+"""A scan of a network of few hosts: the C port mapper, ours, none, and a hostile one."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ C, OURS, NOBODY, ENDLESS = "10.5.0.1", "10.5.0.2", "10.5.0.3", "10.5.0.4"
 
 @pytest.fixture(scope="module")
 def here() -> Iterator[Host]:
-    """The host that asks; nothing has the rest of the addresses of its network."""
+    """The scanning host; the other addresses of its network are unused."""
     need("rpcbind")
     with ExitStack() as stack:
         hosts = [stack.enter_context(Host()) for _ in range(5)]

@@ -1,4 +1,4 @@
-"""Segmented replies arrive as single ones would, also with a small MTU and a short queue.
+"""Segmented replies arrive like single ones, also with a small MTU and a short queue.
 
 The endpoint and its client are on two hosts, with a cable between them.
 """
@@ -48,14 +48,14 @@ tc class add dev near parent 1: classid 1:1 htb rate 2mbit burst 3000 cburst 300
 tc qdisc add dev near parent 1:1 bfifo limit 20000
 """
 FIT = 19
-"""Replies of 988 bytes, with their headers 1,030, that the queue has room for."""
+"""The number of replies that fit into the queue: 988 bytes, 1,030 with headers."""
 
 Found = tuple[int, int, str]
 """The xid, the length and the source of a reply."""
 
 
 class Much(ECHO_V1.Service):
-    """MUCH is pure, and its result as long as the caller wants."""
+    """MUCH is pure; the caller sets the length of its result."""
 
     generation = 0
 
@@ -65,7 +65,7 @@ class Much(ECHO_V1.Service):
 
 
 class Watched(Batch):
-    """A batch that remembers how many segments each message had that the kernel took."""
+    """A batch that records the number of segments of each sent message."""
 
     def __init__(self, sock: socket.socket) -> None:
         super().__init__(sock)
@@ -112,7 +112,7 @@ class Desk:
         self.client.close()
 
     def ask(self, *asked: str, size: int = 8, first: int = 0) -> None:
-        """Send a call to each address, and have those answered that have arrived together."""
+        """Send a call to each address, and reply to all of them as one batch."""
         with self.peer.network():
             to = {
                 each: socket.getaddrinfo(
@@ -130,7 +130,7 @@ class Desk:
             count -= self.endpoint.drain()
 
     def replies(self, count: int) -> list[Found]:
-        """That many replies, or those that arrive in time."""
+        """Up to that many replies, as far as they arrive in time."""
         found = list[Found]()
         while len(found) < count:
             try:
@@ -141,7 +141,7 @@ class Desk:
         return found
 
     def told(self, *asked: str, size: int = 8) -> list[Found]:
-        """The replies to the calls from the cache; they are the same without segments."""
+        """The replies from the cache; checks that they are the same without segments."""
         for address in dict.fromkeys(asked):
             self.ask(address, address, size=size)
             self.replies(2)

@@ -1,4 +1,4 @@
-"""The daemon under a service manager: systemd's own tools, and one that a test plays."""
+"""The daemon under a service manager: systemd's own tools, and a fake manager."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ os.environ.update(
 )
 os.execv(sys.argv[3], sys.argv[3:])
 """
-"""Names, descriptors and a command: runs that with these, from 3 on."""
+"""Runs a command with the named descriptors, from 3 on."""
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def host() -> Iterator[Host]:
 
 
 def activated(host: Host, *places: str) -> subprocess.Popen[str]:
-    """systemd's tool with stream sockets there, which starts our daemon at the first connection."""
+    """systemd-socket-activate, which starts our daemon at the first connection."""
     need("systemd-socket-activate")
     listen = [word for place in places for word in ("-l", place)]
     keep = ["-E", "PYTHONPATH", "-E", "COVERAGE_PROCESS_CONFIG"]
@@ -100,7 +100,7 @@ def test_restart_in_place_keeps_passed_sockets(host: Host) -> None:
 
 
 class Manager:
-    """Plays the service manager: hears what a daemon tells, and keeps what it stores."""
+    """A fake service manager: receives notifications, and keeps stored descriptors."""
 
     def __init__(self, host: Host) -> None:
         self.host, self.stored = host, dict[int, str]()
@@ -111,7 +111,7 @@ class Manager:
         self.daemons: list[subprocess.Popen[str]] = []
 
     def start(self) -> subprocess.Popen[str]:
-        """Start the daemon with what is stored, and wait until it is ready."""
+        """Start the daemon with the stored descriptors, and wait until it is ready."""
         daemon = [*PORTMAP, *ROOT]
         if self.stored:
             names = ":".join(self.stored.values())
@@ -131,7 +131,7 @@ class Manager:
         return self.daemons[-1]
 
     def hear(self, awaited: str) -> None:
-        """Take messages until one says that."""
+        """Receive messages until one contains this line."""
         while not self.told or self.told[-1] != awaited:
             message, ancillary, _, _ = self.sock.recvmsg(1000, socket.CMSG_SPACE(4))
             fields = message.decode().splitlines()
@@ -199,7 +199,7 @@ def test_end_is_notified_to_systemd(manager: Manager) -> None:
 
 
 def test_systemd_finds_no_fault_in_the_units(tmp_path: Path) -> None:
-    """The program is where they say only on a host that has it."""
+    """Replaces the program's path, which exists only on an installed host."""
     need("systemd-analyze")
     service = (PACKAGING / "portmap.service").read_text()
     (tmp_path / "portmap.service").write_text(service.replace("/opt/oncrpc/bin/portmap", PYTHON))

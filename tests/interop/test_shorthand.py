@@ -1,4 +1,4 @@
-"""A C client uses the shorthands that our server issues, and does without those it flushed."""
+"""A C client uses our server's AUTH_SHORT shorthands, and recovers from flushed ones."""
 
 from __future__ import annotations
 

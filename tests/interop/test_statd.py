@@ -82,7 +82,7 @@ MONITOR = mon(mon_id(b"192.0.2.77", ME), bytes(16))
 
 @pytest.fixture
 def forwarder() -> Iterator[Host]:
-    """A host whose port mapper calls for others."""
+    """A host whose port mapper forwards calls."""
     need("rpc.statd", "rpcinfo")
     with Host() as made:
         made.start(portmap("--remote-calls"))
@@ -105,7 +105,7 @@ async def ask(host: Host, port: int, procedure: AnyProcedure, *arguments: Any) -
 
 
 def indirect(host: Host, procedure: AnyProcedure, *arguments: Any) -> rpcb_rmtcallres:
-    """Have the port mapper call a procedure of statd."""
+    """Let the port mapper forward a call to statd."""
     args = procedure.encode_arguments(arguments)
     asked = rpcb_rmtcallargs(STATUS, 1, procedure.number, args)
     found = sync.run(ask(host, 111, RPCBVERS4.RPCBPROC_INDIRECT, asked))

@@ -1,4 +1,4 @@
-"""The registry on disk as root starts the daemon: /run/portmap, made and left to another user."""
+"""The registry on disk when root starts the daemon: /run/portmap, owned by another user."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def host() -> Iterator[Host]:
 
 
 def register(host: Host, *numbers: int) -> None:
-    """Register programs, as if on another host: nobody asks whether their servers live."""
+    """Register programs at addresses of another host, which liveness checks skip."""
     mapper = host.mapper()
     for number in numbers:
         assert sync.run(mapper.set(number, 1, "tcp", "192.0.2.1.8.1"))

@@ -1,4 +1,4 @@
-"""portmap status and the log, of a daemon that has become another user, on a host of its own."""
+"""``portmap status`` and the log, for a daemon that has left root, on its own host."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def registration(host: Host) -> dict[str, Any]:
 
 
 def register(host: Host) -> None:
-    """At an address of another host: nobody can say whether the server is there."""
+    """Register at an address of another host, which cannot be checked."""
     assert sync.run(host.mapper().set(PROGRAM, 3, "tcp", "192.0.2.1.8.1"))
 
 

@@ -1,4 +1,4 @@
-"""The units on a host whose process 1 is systemd: what an administrator of it sees and types."""
+"""The units on a host whose process 1 is systemd, used as an administrator does."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ UNITS = ("portmap.socket", "portmap.service")
 THEIRS = ("rpcbind.socket", "rpcbind.service")
 FILES = ("/etc/systemd/system", "/etc/sysusers.d", "/etc/tmpfiles.d", "/var/lib/oncrpc")
 FORGET = "rm -rf /run/portmap /run/rpcbind; systemctl reset-failed"
-"""What was registered, and how often systemd has started something lately."""
+"""Clears the registrations and systemd's count of recent starts."""
 
 
 class Systemd(Booted):
@@ -35,7 +35,7 @@ class Systemd(Booted):
         return self.run([COMMAND, *words])
 
     def install(self) -> str:
-        """Make it a service; what is said of what is in the way."""
+        """Install the service; returns the message about conflicts."""
         done = self.portmap("service", "install", "--program", COMMAND)
         assert done.returncode == 0, done.stderr
         return done.stderr
@@ -45,7 +45,7 @@ class Systemd(Booted):
         return int(self.property("portmap.service", "MainPID"))
 
     def states(self, *units: str) -> list[str]:
-        """What systemd says of units."""
+        """The state of units according to systemd."""
         return [self.property(unit, "ActiveState") for unit in units]
 
     def set(self, prog: int) -> None:
@@ -53,7 +53,7 @@ class Systemd(Booted):
         assert sync.run(self.mapper().set(prog, 1, "tcp", "192.0.2.1.8.1"))
 
     def has(self, prog: int) -> bool:
-        """Whether it is registered."""
+        """True if the program is registered."""
         return len(self.registered(prog)) == 1
 
     def found(self) -> list[str]:
@@ -202,7 +202,7 @@ def test_another_unit_that_requires_rpcbind_gets_ours(host: Systemd) -> None:
 
 
 def test_missing_warm_start_folder_is_made(host: Systemd) -> None:
-    """It goes when the C daemon's package is purged."""
+    """That link disappears when the C daemon's package is purged."""
     host.set(400700)
     host.sh("rm -rf /run/rpcbind")
 
@@ -267,7 +267,7 @@ def test_changed_unit_is_kept_and_named(host: Systemd) -> None:
 
 @pytest.fixture
 def beside(booted: Systemd) -> Iterator[Systemd]:
-    """The host, on which the C daemon runs as the distribution has it."""
+    """The host, with the C daemon running as the distribution sets it up."""
     need("rpcbind")
     booted.sh(f"systemd-tmpfiles --create rpcbind.conf; systemctl enable --now {' '.join(THEIRS)}")
     yield booted

@@ -29,7 +29,7 @@ done
 rm -f /etc/rc*.d/*rpcbind /etc/default/portmap
 mkdir /run/lock/subsys
 """
-"""What install writes to is the host's own, and nothing of systemd is there."""
+"""Gives the host its own copies of the folders that install writes to, without systemd."""
 
 COMMAND = "/run/portmap-command"
 PID_FILE = "/run/portmap.pid"
@@ -44,7 +44,7 @@ class SysV(Host):
     """A host on which the script is installed."""
 
     def install(self) -> None:
-        """Have our command install it."""
+        """Install it with our command."""
         self.sh(OWN)
         command = shlex.join(["env", f"PYTHONPATH={environment()['PYTHONPATH']}", *PORTMAP])
         script = Path(self.path(COMMAND))
@@ -54,7 +54,7 @@ class SysV(Host):
         assert (done.returncode, done.stderr) == (0, "")
 
     def service(self, word: str, *, uid: int = 0) -> tuple[int, str]:
-        """The exit status of ``service portmap``, and what it prints."""
+        """Run ``service portmap``; returns its exit status and output."""
         done = self.run(["service", "portmap", word], uid=uid)
         return done.returncode, done.stdout + done.stderr
 
@@ -63,12 +63,12 @@ class SysV(Host):
         return int(Path(self.path(PID_FILE)).read_text().splitlines()[0])
 
     def answers(self) -> bool:
-        """Whether there is an answer over TCP."""
+        """True if the daemon replies over TCP."""
         return self.serves("tcp", "127.0.0.1")
 
 
 def ended(pid: int) -> bool:
-    """It is gone, or waits for its parent to learn that."""
+    """True if the process has ended, or is a zombie."""
     try:
         return status_of(pid)["State"].startswith("Z")
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""What the service is written for: systemd's own tools, and the capabilities of the unit."""
+"""The written service: checks by systemd's own tools, and the unit's capabilities."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PACKAGING = Path(__file__).parents[2] / "packaging"
 C_RPCBIND = PortMapper(("rpcbind", "-f"), needs="rpcbind")
 USERS, FOLDERS = (Path(source.path).name for source in PRODUCT.templates["systemd"][2:])
 EXPOSURE = 3.0
-"""What systemd says of a unit that nobody has hardened is 9.6."""
+"""The highest accepted exposure; systemd rates a unit without hardening 9.6."""
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def said(*command: str) -> str:
-    """What a command prints; it has to succeed."""
+    """The output of a command that must succeed."""
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment())
     assert done.returncode == 0, done.stderr
     return done.stdout + done.stderr
@@ -86,7 +86,7 @@ def test_little_is_exposed() -> None:
 
 
 def test_unit_capabilities_suffice_after_c(host: Host) -> None:
-    """Its lock is left with mode 0444, which root may not write to without one of them."""
+    """The lock has mode 0444, which root cannot write without one of the capabilities."""
     need("rpcbind", "setpriv")
     end(host.start(C_RPCBIND))
     assert Path(host.path("/run/rpcbind.lock")).stat().st_mode & 0o777 == 0o444

@@ -1,4 +1,4 @@
-"""python-vxi11 and pyvisa-py find instruments through our port mapper, and work with them.
+"""python-vxi11 and pyvisa-py find instruments through our port mapper and control them.
 
 The clients run in this process; the port mapper and the instruments in a namespace.
 """
@@ -46,7 +46,7 @@ ADDRESS = "10.9.0.1"
 BROADCAST = "10.9.0.255"
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "vxi11_instrument.py"
 SHORT, LONG = 0.05, 10.0
-"""Seconds: a timeout that a test waits for, and one that it must not need."""
+"""Timeouts in seconds: one that expires in a test, and one that must not."""
 
 Opener = Callable[[], Any]
 
@@ -100,7 +100,7 @@ def visa(host: Host) -> Iterator[Callable[[], MessageBasedResource]]:
 
 
 def error_of(failing: Callable[..., object], *arguments: object) -> int:
-    """The number of VXI-11's error that python-vxi11 raises."""
+    """The VXI-11 error number that python-vxi11 raises."""
     with pytest.raises(Vxi11Exception) as caught:
         failing(*arguments)
     number: int = caught.value.err
@@ -383,7 +383,7 @@ ARGUMENTS: dict[str, tuple[AnyProcedure, Any]] = {
         ),
     ),
 }  # fmt: skip
-"""What python-vxi11's routine of the name codes, and the procedure that takes it."""
+"""For each routine of python-vxi11, the procedure and the argument that it encodes."""
 
 
 @pytest.mark.parametrize("routine", ARGUMENTS)

@@ -19,7 +19,7 @@ PROGRAM = 400700
 PLACE = "127.0.0.1", 80
 OPTION = "--web", "127.0.0.1:80"
 LIBRARIES = "env", "LD_LIBRARY_PATH=/run/python/lib"
-"""Where the interpreter finds its library once it is not root."""
+"""For an interpreter that finds its library by a path that only root can read."""
 
 
 @pytest.fixture

@@ -70,7 +70,7 @@ def address_of(daemon: RunningDaemon) -> str:
 
 @pytest.fixture
 def page(browser: Browser, daemon: RunningDaemon) -> Iterator[Page]:
-    """The live page; at the end no script has failed, and nothing was loaded from elsewhere."""
+    """The live page; checks at the end that no script failed and nothing foreign was loaded."""
     yield from opened(browser, daemon)
 
 
@@ -381,7 +381,7 @@ COLOURS = """() => {
 
 
 def luminance(colour: str) -> float:
-    """As the guidelines for accessibility have it (WCAG 2.2)."""
+    """The relative luminance of a colour (WCAG 2.2)."""
     parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
     return sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))

@@ -1,4 +1,4 @@
-"""Hostile peers: the daemon goes on answering others, its memory bounded, its log quiet."""
+"""Hostile peers: the daemon still serves others, with bounded memory and a short log."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow  # each starts a daemon
 MIB = 1 << 20
 IDLE = 10_000
 RESET = struct.pack("@ii", 1, 0)
-"""Of SO_LINGER: closing resets the connection."""
+"""SO_LINGER with time 0: closing resets the connection."""
 
 CAP = 1000
 """The daemon's limit of connections."""
@@ -170,7 +170,7 @@ def test_equal_xids_get_their_own_replies() -> None:
 
 @contextlib.contextmanager
 def descriptors(wanted: int) -> Iterator[None]:
-    """Let this process open that many files, or skip."""
+    """Let this process open that many files, or skip the test."""
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     if before[1] != resource.RLIM_INFINITY and before[1] < wanted:
         pytest.skip(f"this process may open {before[1]} files at most, {wanted} are needed")

@@ -1,4 +1,4 @@
-"""What port mappers and their clients were broken by, done to ours.
+"""Known attacks on port mappers and their clients, repeated against ours.
 
 ``ADVISORIES`` has every one: the trigger, what must hold, and where that is shown. An attack on the
 daemon is a function here; all are made on one real process, which has to answer others meanwhile
@@ -33,18 +33,18 @@ NONE = words(0, 0)
 NULL = words(0, 2, 100000, 2, 0, NONE, NONE)
 GARBAGE, TOO_WEAK = words(1, 0, 0, 0, 4), words(1, 1, 1, 5)
 HUGE = (0x7FFFFFFF, 0x80000000, 0xFFFFFFFC, 0xFFFFFFFD, 0xFFFFFFFF, 1_000_000_000)
-"""Lengths that wrap around when they are padded or multiplied, and those that are only long."""
+"""Lengths that overflow when padded or multiplied, and lengths that are only large."""
 
 CALL_OTHERS = ((2, 5), (3, 5), (4, 5), (4, 10))
 """CALLIT of both versions, BCAST, INDIRECT: version and procedure."""
 
 CALLED = 400001
 AS_ROOT = ("--user", "root") if os.geteuid() == 0 else ()
-"""For what the daemon shares with the test: its files, and the limits that are set for it."""
+"""Needed because the daemon shares files and limits with the test."""
 
 
 def called(vers: int, proc: int, *arguments: int | bytes, cred: bytes = NONE) -> bytes:
-    """A call of program 100000, save its xid."""
+    """A call of program 100000, without its xid."""
     return words(0, 2, 100000, vers, proc, cred, NONE, *arguments)
 
 
@@ -54,7 +54,7 @@ def string(data: bytes) -> bytes:
 
 
 def replies(sock: socket.socket, calls: Sequence[bytes]) -> list[bytes | None]:
-    """What each call was answered, save the xid; None if two later calls were answered instead.
+    """The reply to each call without its xid; None if only two later calls got a reply.
 
     One is not enough: a call that may be forwarded is answered in the loop's next turn.
     """
@@ -77,7 +77,7 @@ def ask(daemon: RunningDaemon, calls: Sequence[bytes]) -> list[bytes | None]:
 
 
 def answered_elsewhere(daemon: RunningDaemon) -> None:
-    """A host that is not trusted to register is refused, whatever procedure it tries it with."""
+    """An untrusted host cannot register, by any procedure."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.settimeout(DEADLINE)
         sock.bind(("127.0.0.2", 0))
@@ -90,7 +90,7 @@ def answered_elsewhere(daemon: RunningDaemon) -> None:
 
 
 def used_as_a_proxy(daemon: RunningDaemon) -> None:
-    """Nothing is called for others unless that was asked for."""
+    """Calls are forwarded only if that is configured."""
     with registered(daemon, CALLED) as program:
         forbidden = [called(*how, 100003, 3, 1, string(b"")) for how in CALL_OTHERS]
         allowed = [called(*how, CALLED, 1, 1, string(b"")) for how in CALL_OTHERS]
@@ -125,7 +125,7 @@ class registered:
 
 
 def asked_on_other_ports(daemon: RunningDaemon) -> None:
-    """There is no other port than the one that filters know."""
+    """The daemon opens no port that a packet filter would not know."""
     assert ports_of(daemon.process.pid) == {daemon.port}
 
 
@@ -145,7 +145,7 @@ def ports_of(pid: int) -> set[int]:
 
 
 def told_huge_lengths(daemon: RunningDaemon) -> None:
-    """A length is compared with what is there before anything is made of it."""
+    """A length is checked against the bytes present before anything is allocated."""
     short = words(CALLED, 1)
     places = [
         called(3, 1, short), called(3, 3, short), called(4, 3, short), called(4, 9, short),
@@ -163,7 +163,7 @@ def told_huge_lengths(daemon: RunningDaemon) -> None:
 
 
 def told_huge_lengths_of_credentials(daemon: RunningDaemon) -> None:
-    """So it is with arrays: groups and the machine's name of AUTH_SYS, and credentials at all."""
+    """The same for arrays: the groups and machine name of AUTH_SYS, and credentials."""
     for length in HUGE:
         machine = words(1, 24, 0, length, 0, 0, 0, 0)
         groups = words(1, 24, 0, string(b""), 0, 0, length, 0)
@@ -175,7 +175,7 @@ def told_huge_lengths_of_credentials(daemon: RunningDaemon) -> None:
 
 
 def over_tcp(daemon: RunningDaemon, message: bytes) -> bytes:
-    """The reply to a record on a connection of its own, or nothing if that ends."""
+    """The reply to a record on its own connection; empty if the connection ends."""
     with daemon.connect() as sock:
         sock.settimeout(DEADLINE)
         sock.sendall(encode_record(message))
@@ -187,7 +187,7 @@ def over_tcp(daemon: RunningDaemon, message: bytes) -> bytes:
 
 
 def asked_with_addresses_of_every_length(daemon: RunningDaemon) -> None:
-    """TADDR2UADDR takes a socket address of the caller's making apart."""
+    """TADDR2UADDR parses a socket address that the caller made."""
     families = [number.to_bytes(2, sys.byteorder) for number in (0, 1, 2, 10, 16, 0xFFFF)]
     addresses = [family + b"\xff" * size for family in families for size in range(0, 140, 3)]
     calls = [called(3, 8, len(data), string(data)) for data in addresses]
@@ -199,7 +199,7 @@ def asked_with_addresses_of_every_length(daemon: RunningDaemon) -> None:
 
 
 def sent_cut_arguments(daemon: RunningDaemon) -> None:
-    """Arguments that end too early are garbage; those of before are not taken for them."""
+    """Truncated arguments are garbage; bytes of an earlier call are not used."""
     entry = words(CALLED, 1, string(b"udp"), string(b"0.0.0.0.8.1"), string(b"0"))
     whole = [called(vers, proc, entry) for vers in (3, 4) for proc in (1, 2, 3)]
     whole += [called(2, proc, CALLED, 1, 17, 2049) for proc in (1, 2, 3)]
@@ -209,7 +209,7 @@ def sent_cut_arguments(daemon: RunningDaemon) -> None:
 
 
 def sent_cut_headers(daemon: RunningDaemon) -> None:
-    """What is no call is answered with nothing, and is nobody else's call either."""
+    """A message that is not a call gets no reply and affects no other call."""
     cut = [NULL[:end] for end in range(len(NULL) - 1)]
 
     assert ask(daemon, cut) == [None] * len(cut)
@@ -228,7 +228,7 @@ def bombed(daemon: RunningDaemon) -> None:
 
 
 def crowded(daemon: RunningDaemon) -> None:
-    """Connections that say nothing, or half a record, take the places of others like them."""
+    """Idle connections, and those with half a record, only displace each other."""
     with ExitStack() as held:
         for number in range(600):
             sock = held.enter_context(daemon.connect())
@@ -240,7 +240,7 @@ Attack = Callable[[RunningDaemon], None]
 
 
 class Advisory(NamedTuple):
-    """What is done, what must hold, and the attack that shows it, else the test that does."""
+    """An advisory: the attack, the expected behaviour, and the test that shows it."""
 
     trigger: str
     holds: str
@@ -332,7 +332,7 @@ ELSEWHERE = {cve: each.shown for cve, each in ADVISORIES.items() if isinstance(e
 
 @pytest.fixture(scope="module")
 def daemon() -> Iterator[RunningDaemon]:
-    """One daemon for all attacks: nobody starts it anew between them."""
+    """One daemon for all attacks, not restarted between them."""
     with RunningDaemon() as running:
         yield running
 
@@ -363,7 +363,7 @@ def test_tests_named_in_security_page_exist() -> None:
 
 
 def is_there(test: str) -> bool:
-    """Whether there is such a test, or if none is named a module of tests."""
+    """True if that test exists; without a test name, if the module exists."""
     path, _, name = test.partition("::")
     tree = ast.parse((TESTS / path).read_text())
     found = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
@@ -425,7 +425,7 @@ def test_forwarded_replies_go_to_the_caller() -> None:
 
 
 def caller_from(running: RunningDaemon, number: int) -> socket.socket:
-    """A socket of another host: any address of 127/8 is this one."""
+    """A socket in another network namespace, since 127/8 is always this host."""
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sock.settimeout(DEADLINE)
     sock.bind((f"127.0.0.{number}", 0))
@@ -482,6 +482,6 @@ def test_without_descriptors_the_daemon_neither_spins_nor_ends() -> None:
 
 
 def processor_time(pid: int) -> float:
-    """Seconds of the processor that a process has had."""
+    """The CPU time of a process, in seconds."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -1,4 +1,4 @@
-"""The daemon: its life, and what it registers of its own."""
+"""The daemon: start, end, restart, and its own registrations."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from support.loops import until
 
 
 async def ask(made: Daemon) -> int:
-    """The port that the daemon gives for itself."""
+    """The port in the daemon's own registration."""
     _, port = split_uaddr(made.server.addresses["tcp"])
     link = await dial("tcp", LOCALHOST, port)
     answer = await PMAP_VERS.Client(link).PMAPPROC_GETPORT(mapping(100000, 2, 6, 0))
@@ -193,7 +193,7 @@ def registry_of(entries: list[rpcb]) -> Registry:
 
 
 def in_files(path: Path) -> list[rpcb]:
-    """What the files of -w hold, save the port mapper itself."""
+    """The registrations in the files of -w, without the port mapper's own."""
     made = Registry()
     WarmStart(str(path)).load(made)
     return list(made)
@@ -300,7 +300,7 @@ def test_file_writable_by_others_is_not_used(
 
 
 def restored(path: Path, *, state_dir: str | None = None, policy: str | None = None) -> int:
-    """Start and end a daemon; how many registrations it restored."""
+    """Start and end a daemon; returns the number of restored registrations."""
     config = setup(
         port=0, local=False, bind=(LOCALHOST, "::1"), warm_start=str(path), file=policy
     )._replace(folders=Folders(state_dir))

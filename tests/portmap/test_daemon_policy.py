@@ -1,4 +1,4 @@
-"""What the policy file changes in a daemon, at the start and when it is read again."""
+"""The effect of the policy file on a daemon, at the start and after a reload."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ then = "deny"
 def with_policy(
     text: str, tmp_path: Path, then: Callable[[Daemon, Path], None], **options: object
 ) -> None:
-    """Make a daemon by a policy file, and see what it is."""
+    """Make a daemon with a policy file, and pass it to a check."""
     path = tmp_path / "portmap.toml"
     path.write_text(text)
     path.chmod(0o644)

@@ -1,4 +1,4 @@
-"""Every reply is the C rpcbind's, byte for byte, or the table names the difference and why."""
+"""Every reply equals the C rpcbind's, or a table states the difference and the reason."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from support.loops import LOOPS, run_on
 REPLY_HEADER = 24
 GETTIME = 0x6B0113B9
 FORWARDED = (100003, 100004, 100005, 100007, 100009, 100011)
-"""Programs of which some procedures are never called for others."""
+"""Programs with procedures that are never forwarded."""
 
 GARBAGE = "00000001 00000000 00000000 00000000 00000004"
 MISMATCH = "00000001 00000001 00000000 00000002 00000002"
@@ -66,12 +66,12 @@ DIFFERENT: dict[str, tuple[str, str, str]] = {
 
 @pytest.fixture(params=LOOPS)
 def loop(request: pytest.FixtureRequest) -> str:
-    """Each loop that the daemon runs on."""
+    """Each event loop that the daemon supports."""
     return str(request.param)
 
 
 def expected(exchange: Exchange) -> tuple[str, bytes]:
-    """The recorded outcome, or ours where it is to differ."""
+    """The recorded outcome, or ours where a difference is intended."""
     if exchange.key not in DIFFERENT:
         return exchange.outcome, exchange.reply
     kind, reply, _ = DIFFERENT[exchange.key]
@@ -79,7 +79,7 @@ def expected(exchange: Exchange) -> tuple[str, bytes]:
 
 
 async def differences(mapper: PortMapper, rows: list[Exchange]) -> dict[str, object]:
-    """The exchanges that come out differently: what was to be, and what came."""
+    """The exchanges with another result: expected and actual."""
     found: dict[str, object] = {}
     for row in rows:
         ours = await outcome(mapper, row)
@@ -108,7 +108,7 @@ def test_real_clients_are_answered_as_by_c(loop: str, tmp_path: Path) -> None:
 
 
 def registrations() -> list[rpcb]:
-    """The NFS server's, as the recorded DUMP has them."""
+    """The registrations of the NFS server in the recorded DUMP."""
     dump = next(row for row in exchanges("S8") if row.name == "nfsreg_dump_v4")
     listed = codec(rpcblist_ptr).decode(dump.reply[REPLY_HEADER:])
     return [node.rpcb_map for node in listed if node.rpcb_map.r_prog != PMAP_PROG]
@@ -175,7 +175,7 @@ async def target(host: str) -> AsyncIterator[int]:
 
 
 def closed_port() -> int:
-    """A port on which nobody listens."""
+    """A port without a listener."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.bind(("127.0.0.1", 0))
         return int(sock.getsockname()[1])
@@ -197,7 +197,7 @@ def moved(reply: bytes, request: bytes, ports: dict[int, int]) -> bytes:
 
 
 async def replay_forwarding(path: Path, rows: list[Exchange], *, on: bool) -> dict[str, object]:
-    """Replay calls that are to be forwarded, against the recorded registry and target."""
+    """Replay forwarded calls against the recorded registry and target."""
     async with target("127.0.0.1") as echo, target("::1") as echo6:
         return await _replay_forwarding(path, rows, on=on, echo=echo, echo6=echo6)
 

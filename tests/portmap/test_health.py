@@ -1,4 +1,4 @@
-"""When a daemon is well, and what is said when it is not."""
+"""Health of a daemon, and the faults that it reports."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_a_dispatcher_that_does_not_answer_is_not(
 
 
 def full(made: Daemon) -> None:
-    """Have the store's next change fail."""
+    """Make the store's next change fail."""
 
     def write(_descriptor: int, _data: object) -> int:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

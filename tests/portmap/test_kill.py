@@ -1,4 +1,4 @@
-"""SIGKILL at any moment: whatever was acknowledged is there after the next start, in its order.
+"""SIGKILL at any moment: acknowledged changes are there after the next start, in order.
 
 In every round eight clients set and unset registrations at once, each waiting for its answers,
 until the daemon is killed at a moment drawn at random. The next one has to have all that they were
@@ -29,27 +29,27 @@ PROGRAMS = 40
 FIRST_PROGRAM = 400000
 EVERYTHING = bool(os.environ.get("ONCRPC_REQUIRE_PEERS"))
 ROUNDS, OPERATIONS = (100, 10_000) if EVERYTHING else (4, 600)
-"""How often the daemon is killed, and during how many calls each time."""
+"""The number of kills, and of calls before each."""
 
 Key = tuple[int, bytes]
 
 
 @dataclass
 class Known:
-    """What one client was told: the addresses of its registrations, in order of registration."""
+    """The acknowledged registrations of one client: addresses, in order of registration."""
 
     first: int
     entries: dict[Key, bytes] = field(default_factory=dict)
     under_way: tuple[Key, bytes] | None = None
-    """The call without an answer; its address is empty if it is an UNSET."""
+    """The call without a reply; its address is empty for an UNSET."""
 
     def draw(self, dice: random.Random) -> tuple[Key, bytes]:
-        """The next call: of a program of its own, with one of two addresses or none."""
+        """The next call: for the client's own program, with one of two addresses or none."""
         key = self.first + dice.randrange(PROGRAMS), dice.choice([b"tcp", b"udp"])
         return key, dice.choice([b"192.0.2.1.8.1", b"192.0.2.1.8.2", b""])
 
     def told(self, key: Key, uaddr: bytes, done: bool) -> None:
-        """The answer: a SET is refused where there is another address."""
+        """Note the reply: a SET is refused if another address is registered."""
         self.under_way = None
         present = self.entries.get(key)
         assert done is (not uaddr or present in (None, uaddr))
@@ -63,7 +63,7 @@ class Known:
             entries.pop(key, None)
 
     def possible(self) -> Iterator[dict[Key, bytes]]:
-        """What may be there after a kill."""
+        """The registries that are valid after a kill."""
         yield dict(self.entries)
         if self.under_way is not None:
             made = dict(self.entries)
@@ -71,7 +71,7 @@ class Known:
             yield made
 
     def find(self, dump: list[rpcb]) -> None:
-        """Go on from what is there, which has to be possible, and in the right order."""
+        """Continue from the restored registrations; checks that they are valid and in order."""
         mine = range(self.first, self.first + PROGRAMS)
         found = {(e.r_prog, e.r_netid): e.r_addr for e in dump if e.r_prog in mine}
         assert list(found.items()) in [list(entries.items()) for entries in self.possible()]
@@ -85,7 +85,7 @@ class Killing:
         self.daemon, self.left, self.answered = daemon, calls, 0
 
     async def run(self, clients: list[Known], seed: int) -> int:
-        """Call until the daemon is dead; how many calls were answered."""
+        """Call until the daemon is dead; returns the number of replies."""
         seeds = random.Random(seed)
         async with asyncio.timeout(DEADLINE * 3):
             await asyncio.gather(
@@ -117,27 +117,27 @@ class Killing:
 
 
 def registered(daemon: RunningDaemon) -> list[rpcb]:
-    """What the daemon has."""
+    """The registrations of the daemon."""
     with sync.run(sync.dial("tcp", "127.0.0.1", daemon.port, timeout=DEADLINE)) as link:
         return [each.rpcb_map for each in sync.run(RPCBVERS4.Client(link).RPCBPROC_DUMP())]
 
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A place that the user whom the daemon becomes can reach."""
+    """A folder that the daemon's user can reach."""
     with tempfile.TemporaryDirectory() as made:
         Path(made).chmod(0o711)
         yield Path(made)
 
 
 def running(folder: Path, *options: str) -> RunningDaemon:
-    """A daemon that keeps its registrations there."""
+    """A daemon with its state in that folder."""
     state = str(folder / "state")
     return RunningDaemon("-4", "-l", "--state-dir", state, *options, measured=False)
 
 
 def limit_files(pid: int, most: int) -> None:
-    """Let a process of ours write files up to that length only, and part of what is longer."""
+    """Limit the file size of a child process; longer writes are cut short."""
     _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (hard if most < 0 else most, hard))
 

@@ -1,4 +1,4 @@
-"""What the daemon loads, and that it does so before it serves.
+"""The modules that the daemon loads, all of them before it serves.
 
 Each module costs time at every start, and memory for as long as the daemon runs. Afterwards nothing
 can be loaded: the user that the daemon has become may not read where Python is.
@@ -66,14 +66,14 @@ LOADED_BY_PYTHON = {"dataclasses"} if sys.version_info >= (3, 14) else set[str](
 
 
 class Loaded(NamedTuple):
-    """The modules that were loaded until the daemon served, and those that were after that."""
+    """The modules loaded before the daemon served, and those loaded later."""
 
     before: set[str]
     after: set[str]
 
 
 def use(port: int, process: subprocess.Popen[str]) -> None:
-    """What a daemon has to do in its life: calls, good and bad, and to read its files again."""
+    """Use a daemon: valid and invalid calls, and a reload."""
     for netid in ("udp", "tcp"):
         with sync.run(sync.dial(netid, "127.0.0.1", port, timeout=DEADLINE)) as link:
             client = PMAP_VERS.Client(link)

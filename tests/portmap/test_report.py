@@ -1,4 +1,4 @@
-"""The snapshot of a daemon: what it counts, and that it says no more than was seen."""
+"""The status of a daemon: its counts, and no data that nobody sent."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Play = Callable[[Daemon], Coroutine[None, None, None]]
 
 
 def played(tmp_path: Path, play: Play, **options: object) -> Status:
-    """What a daemon says once a play is over."""
+    """The status of a daemon after a play."""
 
     async def scenario() -> Status:
         async with serving(stateful(tmp_path, **options)) as made:
@@ -42,7 +42,7 @@ def played(tmp_path: Path, play: Play, **options: object) -> Status:
 
 
 async def nothing(_made: Daemon) -> None:
-    """No play."""
+    """A play that does nothing."""
 
 
 def port_of(made: Daemon) -> int:

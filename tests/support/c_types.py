@@ -27,7 +27,7 @@ HEADERS = {
     "nis_clnt.h": '#include "nis.h"\n',
     "rpcsvc/nis.h": '#include "../nis.h"\n',
 }
-"""Headers that are not to be made by rpcgen."""
+"""Headers that rpcgen must not generate."""
 
 CONTINUED = re.compile(r"\\\n[%\s]*")
 """The end of a ``%`` line that goes on in the next one, at which rpcgen stops."""

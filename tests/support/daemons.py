@@ -22,7 +22,7 @@ from oncrpc.portmap.config import LOCK, SCHEMA, PortmapConfig
 
 LOCALHOST = "127.0.0.1"
 TABLES = {"interval": "liveness", "watch": "liveness", "listen": "web"}
-"""The tables of options that are not of ``[daemon]``."""
+"""The tables of options outside ``[daemon]``."""
 
 
 class Daemon(Runtime[PortmapConfig]):
@@ -32,7 +32,7 @@ class Daemon(Runtime[PortmapConfig]):
 
 
 class Setup(NamedTuple):
-    """What a daemon is made of; each ``daemon`` is a new port mapper."""
+    """The settings of a daemon; each ``daemon()`` makes a new port mapper."""
 
     source: ConfigSource[PortmapConfig]
     sockets: tuple[str, ...] = ()

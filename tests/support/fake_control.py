@@ -14,7 +14,7 @@ from oncrpc.portmap.status import Status
 
 
 def reply(status: Status) -> bytes:
-    """The line that says a status."""
+    """The reply line with a status."""
     return status_line(status)
 
 

@@ -11,7 +11,7 @@ from oncrpc.access.hosts.libwrap import Busy, Libwrap, LibwrapQuestion
 
 
 class FakeLibwrap(Libwrap):
-    """Answers as it is told, and remembers what it was asked."""
+    """Gives the answers that the test sets, and records the questions."""
 
     def __init__(self, *, allows: bool = True) -> None:
         self.allows, self.busy = allows, False

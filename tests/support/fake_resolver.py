@@ -7,7 +7,7 @@ import threading
 
 
 class Asked(threading.Event):
-    """Set once a name was asked for."""
+    """Set when a name is looked up."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -15,14 +15,14 @@ class Asked(threading.Event):
         self._threads: list[threading.Thread] = []
 
     def getaddrinfo(self, *_: object) -> list[object]:
-        """In place of the resolver's."""
+        """Replaces ``socket.getaddrinfo``."""
         self._threads.append(threading.current_thread())
         self.set()
         self._go.wait()
         raise socket.gaierror(socket.EAI_AGAIN, "no answer")
 
     def answers(self) -> None:
-        """Answer, and wait until those who asked have taken it."""
+        """Reply, and wait until the waiting threads have received it."""
         self._go.set()
         for thread in self._threads:
             thread.join()

@@ -26,7 +26,7 @@ class FakeSyslog:
         self.sock.close()
 
     def lines(self) -> list[str]:
-        """What has arrived."""
+        """The received messages."""
         found = []
         while True:
             try:

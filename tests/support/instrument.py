@@ -23,15 +23,15 @@ LOCKED, NO_LOCK, IO_TIMEOUT, ABORTED = 11, 12, 15, 23
 WAITLOCK, END_FLAG, TERMCHRSET = 1, 8, 128
 REQCNT, CHR, END = 1, 2, 4
 MESSAGE_AVAILABLE = 16
-"""Of the status byte (IEEE 488.2)."""
+"""A bit of the status byte (IEEE 488.2)."""
 
 IDENTITY = b"Test,Simulated instrument,1,1.0\n"
 MAX_RECV_SIZE = 1024
-"""The least that VXI-11 allows (§B.6.3)."""
+"""The smallest size that VXI-11 allows (§B.6.3)."""
 
 
 class Link:
-    """What a client has written of a message and not read of an answer."""
+    """The message written so far, and the unread rest of the answer."""
 
     def __init__(self) -> None:
         self.message = self.answer = b""

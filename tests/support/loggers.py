@@ -12,7 +12,7 @@ from oncrpc.daemon.log.setup import FILTERED
 
 @pytest.fixture
 def loggers() -> Iterator[None]:
-    """The loggers are as before when the test has ended."""
+    """Restore the loggers after the test."""
     names = (
         "oncrpc",
         "oncrpc.calls",

@@ -12,14 +12,14 @@ from oncrpc.testing import ManualClock
 
 T = TypeVar("T")
 LOOPS = ("asyncio", "uvloop")
-"""Those that the daemon runs on, as its environment names them."""
+"""The event loops that the daemon supports, by name."""
 
 DEADLINE = 10.0
 """Real seconds after which a test that waits has failed."""
 
 
 class ManualLoop(asyncio.SelectorEventLoop):
-    """An event loop whose timers go by a manual clock; sockets are as ever."""
+    """An event loop whose timers follow a manual clock; sockets work as usual."""
 
     def __init__(self, clock: ManualClock) -> None:
         self._clock = clock
@@ -65,7 +65,7 @@ def run(main: Coroutine[Any, Any, T], *, on: str = LOOPS[0]) -> T:
 
 
 async def settle(times: int = 10) -> None:
-    """Let the loop do what is ready."""
+    """Run the callbacks that are ready."""
     for _ in range(times):
         await asyncio.sleep(0)
 

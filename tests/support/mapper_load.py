@@ -19,10 +19,10 @@ from support.words import words
 
 FIRST_PROGRAM = 400_000
 RETRANSMIT = 1.0
-"""Seconds after which a UDP call is sent again."""
+"""Seconds until a UDP call is retransmitted."""
 
 WINDOW = 16
-"""Calls that the pipelining client has under way."""
+"""The pipelining client's calls in flight."""
 
 LOOPBACK = ("127.0.0.1", 111)
 SOCKET = "/run/rpcbind.sock"
@@ -32,7 +32,7 @@ PORT = success(0, 111)[4:]
 
 @dataclass
 class Load:
-    """The clients, each a thread: ``counts`` are their calls that were answered."""
+    """The clients, one thread each; ``counts`` are their calls with replies."""
 
     host: Host
     counts: dict[str, int] = field(default_factory=dict)

@@ -27,7 +27,7 @@ from oncrpc.errors import OncRpcError
 from oncrpc.programs.portmap import PMAP_VERS
 
 DEADLINE = 10.0
-"""Seconds after which a peer that is not ready fails the test."""
+"""Seconds for a peer to become ready before the test fails."""
 
 PYTHON = sys.executable
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

@@ -35,7 +35,7 @@ VOLATILE = (
     (re.compile(r"(?<=0\.0\.0\.0\.)(?!39\.127\b|0\.111\b)\d+\.\d+"), "P.P"),
     (re.compile(r"/run/user/\d+|/tmp/\S+?/run(?=/)"), "/run"),
 )
-"""What differs from run to run: process ids, times, rates and folders."""
+"""Parts that differ from run to run: process ids, times, rates and folders."""
 
 PORT = 10111
 DEADLINE = 20.0

@@ -23,7 +23,7 @@ NEVER = ProcedureCalls(4, "GETSTAT", 0, 0.0)
 
 
 def some_status(**changes: Any) -> Status:
-    """One with something of everything, save for the changes."""
+    """A status with a value in every field; ``changes`` replace some."""
     made = Status(
         version="0.1.0",
         pid=4242,

@@ -15,13 +15,13 @@ from oncrpc.rpc.dispatch import Dispatcher
 from oncrpc.rpc.record import RecordReader, encode_record
 
 Handle = Callable[[bytes], bytes | None]
-"""The reply to a call, None for silence, no bytes at all to hang up."""
+"""Returns the reply to a call, None for silence, or no bytes to close the connection."""
 
 HANG_UP = b""
 
 
 def serving(*services: Service) -> Handle:
-    """What answers a call as a server of those programs."""
+    """A handler that replies as a server of those programs does."""
     dispatcher = Dispatcher(services, clock=time.monotonic)
 
     def handle(message: bytes) -> bytes | None:

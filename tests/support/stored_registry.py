@@ -33,7 +33,7 @@ HISTORY: list[tuple[TableOperation, list[rpcb]]] = [
 
 
 class Disk:
-    """In place of write(2): a disk with so much room."""
+    """A fake write(2): a disk with limited room."""
 
     def __init__(self, room: int | None = None) -> None:
         self.room = room
@@ -65,7 +65,7 @@ class Kept:
         )
 
     def start(self) -> list[rpcb] | None:
-        """As the daemon does it."""
+        """Load and start the store as the daemon does."""
         found = self.store.load()
         for entry in found or ():
             assert self.registry.set(entry)
@@ -76,7 +76,7 @@ class Kept:
 
 @contextmanager
 def kept(path: Path, boot: bytes = BOOT) -> Iterator[Kept]:
-    """A registry that goes on from what is in the directory, and ends like a killed one."""
+    """A registry restored from the directory; it ends like a killed daemon's."""
     path.chmod(0o700)
     made = Kept(str(path), boot)
     made.start()
@@ -87,7 +87,7 @@ def kept(path: Path, boot: bytes = BOOT) -> Iterator[Kept]:
 
 
 def found(path: Path, boot: bytes = BOOT) -> list[rpcb] | None:
-    """What would be restored."""
+    """The registrations that a start would restore."""
     path.chmod(0o700)
     made = Kept(str(path), boot)
     try:
@@ -97,7 +97,7 @@ def found(path: Path, boot: bytes = BOOT) -> list[rpcb] | None:
 
 
 def after(count: int) -> list[rpcb]:
-    """What is registered after so many changes of the history."""
+    """The registrations after that many changes of the history."""
     table: dict[int, rpcb] = {}
     for operation, entries in HISTORY[:count]:
         for entry in entries:
@@ -138,7 +138,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, bytes]:
 
 
 def put(path: Path, snapshot: bytes | None, journal: bytes | None) -> None:
-    """Files as a daemon may find them."""
+    """Write the files that a daemon finds at its start."""
     for name, data in ((SNAPSHOT, snapshot), (JOURNAL, journal)):
         (path / name).unlink(missing_ok=True)
         (path / (name + ".corrupt")).unlink(missing_ok=True)

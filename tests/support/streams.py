@@ -36,7 +36,7 @@ class Serving:
         self.clients: list[socket.socket] = []
 
     async def connect(self) -> socket.socket:
-        """A client that is connected, and known to the pool."""
+        """A connected client that the pool has accepted."""
         before = set(self.pool.connections)
         client = self.client()
         await asyncio.get_running_loop().sock_connect(client, self.address)

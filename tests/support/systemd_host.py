@@ -20,10 +20,10 @@ from support.hosts import Host
 from support.namespace import line_of, need
 
 BOOT = 60.0
-"""Seconds for systemd to be done with its start."""
+"""Seconds for systemd to finish its start."""
 
 BOOTED = ("running\n", "degraded\n")
-"""Something of the machine's that does not start here is none of our business."""
+"""The machine's own units may fail to start here; they are ignored."""
 
 UNITS = "/etc/systemd/system"
 MASKED = " ".join(

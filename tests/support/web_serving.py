@@ -27,7 +27,7 @@ Address = tuple[str, int]
 
 @asynccontextmanager
 async def showing(tmp_path: Path, **options: object) -> AsyncIterator[Daemon]:
-    """A port mapper, started, with its web page."""
+    """A running port mapper with its web page."""
     setup = stateful(tmp_path, **options)
     with listening(setup) as listeners:
         listeners.web = opened(web_address_of(f"{LOCALHOST}:0"), modules=PortMapper.web_modules)

@@ -15,7 +15,7 @@ from support.words import words
 PROG = 100000
 AUTH_NONE = words(0, 0)
 AUTH_SYS = words(1, 24, 0x1234, 4, b"host", 0, 0, 0)
-"""Of root on a host named ``host``, as the kernel sends it."""
+"""The AUTH_SYS credential of root on ``host``, as the kernel sends it."""
 
 TRUE, FALSE = words(1), words(0)
 AUTH_TOOWEAK = 5

@@ -1,4 +1,4 @@
-"""All that is wrong with a policy file, a line each."""
+"""All errors of a policy file, one line each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The policy file: what it may hold, and that every mistake is one line with its place."""
+"""The policy file: its valid content; every error is one line with its place."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ names = ["Map.example.org"]
 
 
 def mistake(text: str) -> str:
-    """What is said about a text that is no policy."""
+    """The error for a text that is not a policy."""
     with pytest.raises(ConfigError) as raised:
         SCHEMA.parse(text, PATH)
     message = str(raised.value)

@@ -1,4 +1,4 @@
-"""What became of calls: as the dispatcher answered them, and those from memory as successes."""
+"""Outcomes of calls: as the dispatcher replied; cached replies count as successes."""
 
 from __future__ import annotations
 

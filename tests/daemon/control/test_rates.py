@@ -1,4 +1,4 @@
-"""Calls a second, over the last minute at most."""
+"""Calls per second, over at most the last minute."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The control socket: whom it answers, what, and what it does not wait for."""
+"""The control socket: its callers, its replies, and its limits."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Connected:
 
 
 class Controlled:
-    """A control socket and what it answers."""
+    """A control socket with a sample status."""
 
     def __init__(self, folder: Path, *, locked: bool = True) -> None:
         self.folder, self.answer = folder, some_status()
@@ -90,7 +90,7 @@ async def controlled(folder: Path) -> AsyncIterator[Controlled]:
 
 
 def replies(folder: Path, *requests: bytes) -> list[Any]:
-    """What is answered to lines of one connection."""
+    """The replies to lines sent over one connection."""
 
     async def scenario() -> list[Any]:
         async with controlled(folder) as made:
@@ -129,7 +129,7 @@ def test_a_daemon_that_keeps_nothing_has_no_socket(tmp_path: Path) -> None:
 
 @contextmanager
 def beside(folder: Path) -> Iterator[Controlled]:
-    """One in a directory that is the daemon's, and not locked."""
+    """A control socket in a directory that is not locked."""
     folder.chmod(0o700)
     yield Controlled(folder, locked=False)
 

@@ -1,4 +1,4 @@
-"""The files of a service: what is written is ours, and nothing else is touched."""
+"""The files of a service: only our files are written or removed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is run for each kind of init, and what is found to be in the way."""
+"""The commands for each kind of init, and the conflicts that are found."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ UNITS = "Id={}\nActiveState={}\nUnitFileState={}\n"
 
 
 def host(root: Path, *, said: str = "", programs: tuple[str, ...] = ()) -> Host:
-    """A host with these programs on which every command says that."""
+    """A fake host with these programs, where every command prints this text."""
     run: Callable[[Command], subprocess.CompletedProcess[str]]
     run = lambda command: subprocess.CompletedProcess(command, 0, said, "")  # noqa: E731
     return Host(PRODUCT, run, lambda name: name if name in programs else None, str(root))

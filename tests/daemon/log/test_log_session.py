@@ -46,7 +46,7 @@ TCP = {"source": LOCALHOST, "netid": "tcp"}
 
 
 class Line(NamedTuple):
-    """What is to be logged."""
+    """The expected lines."""
 
     facility: int
     severity: int
@@ -108,7 +108,7 @@ async def calls(made: Daemon, clock: ManualClock) -> None:
 
 
 def session(tmp_path: Path) -> list[Line]:
-    """Play it; what is to be in the log."""
+    """Run the session; returns the expected log."""
     (tmp_path / "policy").write_text(POLICY)
     (tmp_path / "policy").chmod(0o600)
     config = with_folders(
@@ -141,7 +141,7 @@ def session(tmp_path: Path) -> list[Line]:
 
 @pytest.fixture(autouse=True)
 def signals() -> Iterator[None]:
-    """As they were before."""
+    """Restore the previous state after the test."""
     kept = {number: signal.getsignal(number) for number in IGNORED}
     yield
     for number, handler in kept.items():
@@ -149,12 +149,12 @@ def signals() -> Iterator[None]:
 
 
 def as_json(line: Line) -> dict[str, Any]:
-    """The object of a line, but for its time."""
+    """The JSON object of a line, without its time."""
     return {"level": LEVELS[line.severity], "event": line.text, **line.parts}
 
 
 def without_time(text: str) -> dict[str, Any]:
-    """The object that was written; its time is one."""
+    """The JSON object of a line; checks that its time is valid."""
     found: dict[str, Any] = json.loads(text)
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", found.pop("time"))
     return found

@@ -28,7 +28,7 @@ from support.fake_syslog import FakeSyslog
 
 
 class Clock:
-    """In place of the module time."""
+    """A fake module ``time``."""
 
     def __init__(self, clock: ManualClock) -> None:
         self.monotonic = clock
@@ -42,7 +42,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> ManualClock:
 
 
 def record(message: str, *arguments: object, name: str = "oncrpc.portmap") -> logging.LogRecord:
-    """A message as it comes to a filter."""
+    """A log record as a filter receives it."""
     return logging.LogRecord(name, logging.WARNING, __file__, 1, message, arguments, None)
 
 

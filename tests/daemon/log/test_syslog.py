@@ -1,4 +1,4 @@
-"""Datagrams to /dev/log: their form, and that none is lost nor waited for."""
+"""Datagrams to /dev/log: their form; none is lost, and none blocks."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def log(tmp_path: Path) -> Iterator[FakeSyslog]:
 
 
 def handler(log: FakeSyslog) -> Syslog:
-    """Our end; a message is its lines."""
+    """A handler that sends each message as its lines."""
     return Syslog(
         lambda record: record.getMessage().splitlines(),
         private=["oncrpc.access"],
@@ -44,7 +44,7 @@ def say(made: Syslog, text: str, *, level: int = logging.INFO, name: str = "oncr
 
 
 def texts(log: FakeSyslog) -> list[str]:
-    """What arrived, without what stands before it."""
+    """The received texts, without their prefixes."""
     return [re.sub(rf"<\d+>{HEADER}", "", line) for line in log.lines()]
 
 

@@ -1,4 +1,4 @@
-"""Where the registry is kept: which directory, made by whom, and that nobody else is in it."""
+"""The state directory: which one, its owner, and its lock."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NOBODY = pwd.struct_passwd(("somebody", "x", 12345, 12346, "", "/", "/bin/false"
 
 @pytest.fixture
 def user(monkeypatch: pytest.MonkeyPatch) -> None:
-    """We are an ordinary user, whoever runs the tests."""
+    """Run the test as if by an ordinary user."""
     monkeypatch.setattr(statedir.os, "geteuid", lambda: 1000)  # type: ignore[attr-defined]  # os
 
 
@@ -36,7 +36,7 @@ def folders(environ: dict[str, str], *, run: str = RUN, **options: Any) -> Folde
 
 
 def chosen(tmp_path: Path, environ: dict[str, str], **options: object) -> str | None:
-    """The directory that is used."""
+    """The chosen state directory."""
     return folders(environ, run=str(tmp_path / "run"), **options).state
 
 
@@ -151,7 +151,7 @@ def test_failure_to_create_named_directory_is_error(tmp_path: Path) -> None:
 
 
 class Given:
-    """In place of chown(2) and of root: who was given what."""
+    """A fake root and chown(2) that record the changes of owners."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, user: object = NOBODY) -> None:
         self.given: list[tuple[str, int, int]] = []
@@ -231,7 +231,7 @@ def test_without_a_user_to_become_it_is_roots(
 
 
 def opened(path: Path) -> Directory:
-    """The directory, with the mode that it has to have."""
+    """Open the directory, with the required mode."""
     path.chmod(0o700)
     return Directory(str(path))
 

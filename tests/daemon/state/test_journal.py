@@ -1,4 +1,4 @@
-"""The registry on disk: what is read again after every kind of end, and after every damage."""
+"""The registry on disk: the content after every kind of end and of damage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The registry on disk: full disks, the end, and any order of all that can happen."""
+"""The registry on disk: full disks, the end, and random orders of events."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_partial_record_is_removed_before_next_change(
 
 
 def found_beside(path: Path) -> list[rpcb]:
-    """What the journal has, while it is written."""
+    """The changes in the journal, read while it is open for writing."""
     contents = FORM.read((path / JOURNAL).read_bytes())
     return [entry for change in contents.changes for entry in change.entries]
 
@@ -149,7 +149,7 @@ OWNERS = st.sampled_from(["superuser", "103"])
 
 
 class KeptOverTime(RuleBasedStateMachine):
-    """Any changes, compactions, ends and full disks: the files always hold the registry."""
+    """Random changes, compactions, ends and full disks: the files always hold the registry."""
 
     def __init__(self) -> None:
         super().__init__()

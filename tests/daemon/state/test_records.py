@@ -1,4 +1,4 @@
-"""The files of the registry, byte by byte: what of a damaged one can still be read."""
+"""The files of the registry, byte by byte, and the records read from damaged ones."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ PIECES = pieces()
 
 
 def framed(payload: bytes) -> bytes:
-    """A record as it is drawn in the page of the project."""
+    """A record as the documentation draws it."""
     sums = len(payload).to_bytes(4, "big") + crc32(payload).to_bytes(4, "big")
     return sums + crc32(sums).to_bytes(4, "big") + payload
 

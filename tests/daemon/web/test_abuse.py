@@ -1,4 +1,4 @@
-"""Clients that hold connections, ask oddly, or do not read."""
+"""Clients that hold connections, send invalid requests, or do not read."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ OTHER = "127.0.0.2"
 async def holding(
     place: Address, count: int, sent: bytes = b"", sources: Sequence[str] = ("127.0.0.1",)
 ) -> AsyncIterator[list[socket.socket]]:
-    """Connections that send this and wait."""
+    """Open connections that send these bytes and wait."""
     loop = asyncio.get_running_loop()
     made = [socket.socket() for _ in range(count)]
     try:
@@ -50,7 +50,7 @@ async def holding(
 
 
 async def ended(connection: socket.socket) -> bool:
-    """Whether the connection ends without a response."""
+    """True if the connection ends without a response."""
     try:
         return await asyncio.get_running_loop().sock_recv(connection, 1) == b""
     except ConnectionResetError:
@@ -81,7 +81,7 @@ async def error_of(connection: socket.socket) -> int:
 
 
 def is_open(connection: socket.socket) -> bool:
-    """Whether the server has not ended the connection."""
+    """True while the server keeps the connection open."""
     try:
         connection.recv(1)
     except BlockingIOError:

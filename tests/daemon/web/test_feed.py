@@ -15,7 +15,7 @@ from support.web_serving import CountedEvents, SomeContent, fetch, served, watch
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ask the source all the time."""
+    """Poll the source continuously."""
     monkeypatch.setattr(module, "TICK", 0.005)
 
 

@@ -1,4 +1,4 @@
-"""Metrics that every daemon has, and labels that somebody else has chosen."""
+"""Metrics that every daemon has, and labels with text from clients."""
 
 from __future__ import annotations
 
