@@ -61,7 +61,7 @@ def test_reply_has_address_or_port_by_version() -> None:
     assert found == [(b"127.0.0.1.8.1", b"three"), (b"192.0.2.1.8.1", b"two!")]
 
 
-def test_a_stranger_and_a_refusal_are_no_answers() -> None:
+def test_foreign_and_refused_replies_are_ignored() -> None:
     asked = asked_of(100003, 3)
     xid = asked.version_3.message[:4]
 

@@ -93,7 +93,7 @@ def test_mapped_address_is_an_ipv4_address() -> None:
     assert rule(from_=["192.0.2.0/24"]).is_about(Asker.of(mapped))
 
 
-def test_a_zone_is_no_part_of_an_address() -> None:
+def test_zone_is_not_part_of_an_address() -> None:
     assert address_of("fe80::1%lan0") == ip_address("fe80::1")
 
 

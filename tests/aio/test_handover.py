@@ -87,7 +87,7 @@ async def taken(client: socket.socket) -> bytes:
         return b""
 
 
-def test_thawed_it_answers_what_came_while_frozen() -> None:
+def test_thawed_endpoint_answers_calls_queued_while_frozen() -> None:
     async def scenario() -> None:
         async with images() as made:
             client = await made.connect()
@@ -170,7 +170,7 @@ def test_carried_bytes_are_not_sent_twice() -> None:
     run(scenario())
 
 
-def test_of_what_was_sent_nothing_is_kept() -> None:
+def test_sent_replies_are_not_kept() -> None:
     async def scenario() -> None:
         async with images() as made:
             client = await made.connect()

@@ -79,7 +79,7 @@ def test_hangup_fails_calls_in_progress() -> None:
     run(scenario())
 
 
-def test_bytes_that_are_no_record_end_the_link() -> None:
+def test_invalid_records_end_the_link() -> None:
     async def scenario() -> None:
         async with peer() as other:
             link = await other.dial()

@@ -118,7 +118,7 @@ def test_reply_before_end_of_stream_is_received() -> None:
     by(None, scenario)
 
 
-def test_calls_that_come_meanwhile_wait_for_one_dial() -> None:
+def test_concurrent_calls_wait_for_one_dial() -> None:
     async def scenario() -> None:
         async with redialing() as made:
             made.link.link.close()
@@ -176,7 +176,7 @@ def test_dialing_is_limited_by_the_timeout() -> None:
     by(clock, scenario)
 
 
-def test_what_dialing_took_is_part_of_the_timeout() -> None:
+def test_dialing_time_counts_against_the_timeout() -> None:
     clock = ManualClock()
 
     async def scenario() -> None:

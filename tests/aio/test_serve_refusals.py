@@ -72,7 +72,7 @@ def test_an_unknown_name_is_reported_with_transport() -> None:
         ("x" * 200, OSError, "AF_UNIX path too long"),
     ],
 )
-def test_a_path_that_cannot_be_served_is_told(
+def test_unservable_path_is_reported(
     name: str, kind: type[OSError], why: str, tmp_path: Path
 ) -> None:
     path = str(tmp_path / name)
@@ -125,7 +125,7 @@ def test_a_local_socket_needs_a_path() -> None:
         run(served(Echo(), transports=["local"]))
 
 
-def test_a_netid_alone_is_no_list_of_them() -> None:
+def test_single_netid_is_not_a_list() -> None:
     with pytest.raises(TypeError, match=r"transports are netids, such as \('tcp',\)"):
         run(served(Echo(), transports="tcp"))
 
@@ -178,6 +178,6 @@ def test_a_relative_path_has_an_absolute_address(
 
 
 @pytest.mark.parametrize("service", [Echo, ECHO_V1, ECHO_V1.Service, None])
-def test_what_is_no_service_is_refused(service: Any) -> None:
+def test_invalid_service_is_refused(service: Any) -> None:
     with pytest.raises(TypeError, match="is not an instance of a Service"):
         run(served(service, transports=["tcp"], host=LOCALHOST))

@@ -255,7 +255,7 @@ def test_a_server_without_a_transport_is_a_mistake(options: dict[str, Any]) -> N
     run(scenario())
 
 
-def test_a_hook_stands_around_every_call() -> None:
+def test_hook_wraps_every_call() -> None:
     seen: list[str] = []
 
     @contextlib.contextmanager

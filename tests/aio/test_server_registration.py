@@ -91,7 +91,7 @@ def test_registration_is_only_made_when_asked() -> None:
     run(scenario())
 
 
-def test_what_a_former_process_left_is_replaced() -> None:
+def test_registration_of_a_former_process_is_replaced() -> None:
     async def scenario() -> None:
         async with port_mapper() as (registry, mapper):
             registry.set(rpcb(ECHO_V1.prog, 1, b"tcp", b"0.0.0.0.0.1", UNKNOWN))

@@ -69,7 +69,7 @@ def test_a_record_must_arrive_in_its_time() -> None:
     run(scenario())
 
 
-def test_the_time_of_the_next_record_starts_anew() -> None:
+def test_next_record_gets_a_new_deadline() -> None:
     async def scenario() -> None:
         async with serving(Limits(record_time=30)) as server:
             client = await server.connect()

@@ -67,7 +67,7 @@ def test_broadcast_is_answered_from_the_interface_address() -> None:
 
 
 @pytest.mark.parametrize(("interface", "inside"), [(LO, True), (ETHERNET, False)])
-def test_what_counts_for_loopback_is_the_interface(interface: int, *, inside: bool) -> None:
+def test_interface_decides_what_is_loopback(interface: int, *, inside: bool) -> None:
     assert over_v4(HERE, interface=interface).loopback is inside
     assert over_v6(GLOBAL, interface=interface).loopback is inside
 
@@ -114,7 +114,7 @@ def test_a_datagram_without_packet_information_has_no_address(control: bytes) ->
     assert (route.local, route.control, route.loopback) == (None, None, False)
 
 
-def test_the_caller_has_what_the_route_knows() -> None:
+def test_caller_has_the_facts_of_its_route() -> None:
     caller = over_v4(BROADCAST).caller("udp", 700)
 
     assert caller == Caller(

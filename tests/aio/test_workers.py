@@ -80,7 +80,7 @@ def test_functions_of_one_order_never_overtake() -> None:
     run(scenario())
 
 
-def test_a_full_pool_says_so() -> None:
+def test_full_pool_is_reported() -> None:
     async def scenario() -> None:
         async with pool(threads=1, calls=2) as workers:
             blockers = [Blocker() for _ in range(2)]
@@ -132,7 +132,7 @@ def test_work_that_has_begun_ends_though_cancelled() -> None:
     run(scenario())
 
 
-def test_closing_cancels_what_waits_and_runs() -> None:
+def test_closing_cancels_waiting_and_running_work() -> None:
     async def scenario() -> None:
         workers = WorkerPool(threads=1)
         blocker, never = Blocker(), Blocker()

@@ -69,7 +69,9 @@ def test_an_interrupt_that_is_ignored_stays_so() -> None:
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_once_loaded_ctrl_c_is_pythons_again(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_loaded_command_restores_python_s_ctrl_c(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     handlers = []
 
     def main() -> int:

@@ -64,7 +64,7 @@ def test_a_line_is_read_as_sscanf_reads_it(line: str, entry: mapping) -> None:
     ["", "nfs 3 tcp 2049", "100003 3 tcp", "100003 25 111", "100003 3 sctp 5", "1 2 tcp x",
      "4294967296 1 tcp 5", "1 4294967296 tcp 5", "1 1 4294967296 5"],
 )  # fmt: skip
-def test_what_is_no_mapping_is_malformed(line: str) -> None:
+def test_invalid_mapping_is_malformed(line: str) -> None:
     with pytest.raises(Failure, match=f"^pmap_set: malformed line: {line}$"):
         parse_line(line + "\n")
 

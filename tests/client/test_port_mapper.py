@@ -242,7 +242,7 @@ def test_host_of_local_transport_is_a_path(host: str, path: str) -> None:
     assert sync.run(MapperClient(hosts).getaddr(host, 1, 1, "local")) == "/run/service"
 
 
-def test_the_link_is_closed_whatever_comes_of_it() -> None:
+def test_link_is_closed_on_success_and_failure() -> None:
     hosts = at_host(Rpcb4(b""))
 
     with pytest.raises(NotRegistered):
@@ -362,7 +362,7 @@ def test_unset_is_for_one_transport_or_all(netid: str) -> None:
     assert service.changed == [("unset", rpcb(9, 1, netid.encode(), b"", owner))]
 
 
-def test_a_port_mapper_that_registers_nobody_says_so() -> None:
+def test_mapper_without_set_raises() -> None:
     with pytest.raises(ProcedureUnavailable):
         sync.run(MapperClient(Hosts({LOCAL[0]: [RPCBVERS.Service()]})).set(9, 1, "tcp", "::.8.1"))
 
@@ -373,7 +373,7 @@ def test_version_is_found_at_its_registered_port() -> None:
     assert sync.run(mapper.find(HOST, PMAP_VERS, "tcp")) == (HOST, 1028)
 
 
-def test_over_a_local_socket_nobody_is_asked() -> None:
+def test_local_socket_needs_no_port_mapper() -> None:
     mapper = MapperClient(Hosts({}))
 
     assert sync.run(mapper.find("/run/other.sock", PMAP_VERS, "local")) == ("/run/other.sock", 0)

@@ -29,7 +29,7 @@ def test_a_server_is_not_refused(tmp_path: Path) -> None:
         assert not refused(str(tmp_path / "link"))
 
 
-def test_a_server_whose_queue_is_full_is_there(tmp_path: Path) -> None:
+def test_server_with_full_queue_counts_as_alive(tmp_path: Path) -> None:
     path = str(tmp_path / "sock")
     with socket.socket(socket.AF_UNIX) as server, socket.socket(socket.AF_UNIX) as first:
         server.bind(path)
@@ -39,7 +39,7 @@ def test_a_server_whose_queue_is_full_is_there(tmp_path: Path) -> None:
         assert not refused(path)
 
 
-def test_a_socket_that_nobody_listens_at_is_refused(tmp_path: Path) -> None:
+def test_socket_without_listener_is_refused(tmp_path: Path) -> None:
     path = str(tmp_path / "sock")
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(path)
@@ -62,15 +62,15 @@ def test_an_abstract_name_is_tried(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["/" + 200 * "x", "/dev/null/x"])
-def test_what_cannot_be_tried_is_not_refused(path: str) -> None:
+def test_untestable_path_is_not_refused(path: str) -> None:
     assert not refused(path)
 
 
-def test_a_round_tells_which_are_refused() -> None:
+def test_round_reports_the_refused_paths() -> None:
     assert run(Attempts("/gone".__eq__)(["/there", "/gone"])) == {"/gone"}
 
 
-def test_no_paths_are_no_round() -> None:
+def test_without_paths_no_round_runs() -> None:
     assert run(Attempts()([])) == set()
 
 

@@ -62,7 +62,7 @@ def native(host: str) -> str:
 
 
 @pytest.mark.parametrize("from_files", [False, True])
-def test_what_is_bound_here_is_found(monkeypatch: pytest.MonkeyPatch, from_files: bool) -> None:
+def test_bound_sockets_are_found(monkeypatch: pytest.MonkeyPatch, from_files: bool) -> None:
     if from_files:
         refuse_lists(monkeypatch)
     with (
@@ -90,7 +90,7 @@ def test_port_is_free_after_its_server(monkeypatch: pytest.MonkeyPatch, from_fil
     assert place(port) not in reading(Path("/proc/self/net"), "tcp").places["tcp"]
 
 
-def test_only_what_is_asked_for_is_read() -> None:
+def test_only_requested_transports_are_read() -> None:
     assert reading(Path("/proc/self/net"), "udp6", "sctp").places.keys() == {"udp6"}
 
 

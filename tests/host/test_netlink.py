@@ -44,7 +44,7 @@ class Kernel:
 
 
 @pytest.mark.parametrize("message", [b"RTM_NEWADDR", b"overrun"])
-def test_changes_that_come_together_are_told_of_once(
+def test_simultaneous_changes_are_reported_once(
     monkeypatch: pytest.MonkeyPatch, message: bytes
 ) -> None:
     kernel, told = Kernel(monkeypatch), list[None]()
@@ -64,7 +64,7 @@ def test_changes_that_come_together_are_told_of_once(
     run(scenario())
 
 
-def test_one_that_is_closed_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_closed_listener_reports_no_change(monkeypatch: pytest.MonkeyPatch) -> None:
     kernel, told = Kernel(monkeypatch), list[None]()
 
     async def scenario() -> None:

@@ -42,7 +42,7 @@ def test_there_are_only_so_many_at_a_time() -> None:
     run(main())
 
 
-def test_an_answer_that_nobody_waits_for_is_dropped() -> None:
+def test_unawaited_result_is_dropped() -> None:
     goes_on = threading.Event()
 
     async def main() -> None:

@@ -125,6 +125,6 @@ def test_arguments_take_the_place_of_its_port(image: Replay) -> None:
     until(lambda: image.serves("tcp", "127.0.0.1", 10112), "the container serves")
 
 
-def test_its_source_is_not_in_it(image: Replay) -> None:
+def test_image_does_not_contain_the_source(image: Replay) -> None:
     assert not image.folder("/source").exists()
     assert image.folder("/opt/oncrpc/share/man/man8/portmap.8").is_file()

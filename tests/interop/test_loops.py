@@ -131,7 +131,7 @@ def test_it_tells_its_state_and_shows_it(daemon: Daemon) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_ends_when_it_is_told(daemon: Daemon, number: int) -> None:
+def test_daemon_ends_on_request(daemon: Daemon, number: int) -> None:
     daemon.process.send_signal(number)
 
     assert finished(daemon.process) == 0

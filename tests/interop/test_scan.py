@@ -94,5 +94,5 @@ def test_json_has_the_outcome_of_each_host(here: Host) -> None:
     assert found[ENDLESS]["error"]
 
 
-def test_the_status_is_1_where_nobody_is(here: Host) -> None:
+def test_status_is_1_on_an_empty_network(here: Host) -> None:
     assert scan(here, NOBODY, "10.5.0.9", "--timeout=0.2").returncode == 1

@@ -88,7 +88,7 @@ def test_the_screen_is_for_people(host: Host) -> None:
     assert "local         /run/rpcbind.sock  @/run/rpcbind.sock" in lines
 
 
-def test_others_cannot_tell(host: Host) -> None:
+def test_other_users_may_not_ask(host: Host) -> None:
     host.start(portmap())
 
     done = ask(host, uid=ORDINARY)

@@ -166,7 +166,7 @@ def test_condrestart_leaves_a_stopped_daemon(host: Systemd) -> None:
     assert host.states(*UNITS) == ["inactive", "inactive"]
 
 
-def test_the_daemon_tells_of_itself(host: Systemd) -> None:
+def test_status_shows_the_warm_start_folder(host: Systemd) -> None:
     done = host.portmap("status", "--json")
 
     assert json.loads(done.stdout)["warm_start"] == "/run/rpcbind"

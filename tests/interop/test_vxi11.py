@@ -167,7 +167,7 @@ def test_clear_discards_unread_data(opened: Opener) -> None:
     assert link.ask("ECHO fresh") == "fresh"
 
 
-def test_the_status_byte_says_that_an_answer_waits(opened: Opener) -> None:
+def test_status_byte_reports_an_available_message(opened: Opener) -> None:
     link = opened()
 
     def poll() -> object:

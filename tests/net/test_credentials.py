@@ -10,7 +10,7 @@ from oncrpc.rpc.auth import judge
 from oncrpc.rpc.prot import MAX_GIDS, authsys_parms
 
 
-def test_what_is_not_given_is_this_process() -> None:
+def test_default_credentials_are_this_process_s() -> None:
     judged = judge(auth_sys())
 
     assert isinstance(judged, authsys_parms)
@@ -20,7 +20,7 @@ def test_what_is_not_given_is_this_process() -> None:
     assert judged.stamp > 0
 
 
-def test_what_is_given_is_taken() -> None:
+def test_given_credentials_are_used() -> None:
     judged = judge(auth_sys(machine=b"", uid=0, gid=0, gids=[]))
 
     assert isinstance(judged, authsys_parms)

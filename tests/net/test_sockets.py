@@ -55,7 +55,7 @@ def test_a_local_socket_replaces_a_dead_one(tmp_path: Path) -> None:
         assert stat.S_IMODE(path.stat().st_mode) == 0o666
 
 
-def test_what_is_no_socket_is_not_replaced(tmp_path: Path) -> None:
+def test_file_that_is_not_a_socket_stays(tmp_path: Path) -> None:
     path = tmp_path / "sock"
     path.write_text("precious")
 

@@ -29,7 +29,7 @@ def test_a_registration_ages_from_its_first_set() -> None:
     assert [ages.age(entry) for entry in registry] == [6, 1]
 
 
-def test_one_that_was_taken_back_begins_anew() -> None:
+def test_reregistered_entry_starts_at_age_0() -> None:
     clock = ManualClock()
     registry, ages = watched(clock)
     registry.set(NFS)
@@ -69,7 +69,7 @@ def test_unknown_age_counts_from_now() -> None:
     assert ages.age(STATUS) == 0
 
 
-def test_what_could_not_be_registered_has_no_age() -> None:
+def test_failed_registration_has_no_age() -> None:
     ages = Ages(ManualClock(now=7))
 
     ages.restore([NFS], [1.0])

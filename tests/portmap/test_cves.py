@@ -339,7 +339,7 @@ def daemon() -> Iterator[RunningDaemon]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS)
-def test_the_trigger_disturbs_nobody_else(daemon: RunningDaemon, attack: Attack) -> None:
+def test_trigger_does_not_disturb_other_callers(daemon: RunningDaemon, attack: Attack) -> None:
     assert daemon.answers()
     before = daemon.resident()
 

@@ -70,7 +70,7 @@ def test_each_setting_reaches_its_component(tmp_path: Path) -> None:
     with_policy(POLICY, tmp_path, look)
 
 
-def test_an_option_says_more_than_the_file(tmp_path: Path) -> None:
+def test_option_overrides_the_file(tmp_path: Path) -> None:
     def look(made: Daemon, _: Path) -> None:
         assert (made.app.liveness.interval, made.app.liveness.watching) == (0, True)
 
@@ -78,7 +78,7 @@ def test_an_option_says_more_than_the_file(tmp_path: Path) -> None:
     with_policy(text, tmp_path, look, interval=0.0, watch=True)
 
 
-def test_where_neither_says_anything_the_default_holds(tmp_path: Path) -> None:
+def test_without_option_and_key_the_default_holds(tmp_path: Path) -> None:
     def look(made: Daemon, _: Path) -> None:
         assert (made.app.liveness.interval, made.app.liveness.watching) == (
             LIVENESS_INTERVAL,

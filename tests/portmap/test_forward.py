@@ -129,7 +129,7 @@ def test_results_are_passed_on_unchanged() -> None:
     run(scenario())
 
 
-def test_the_callers_credential_is_made_anew() -> None:
+def test_forwarded_credential_is_rebuilt() -> None:
     async def scenario() -> None:
         async with forwarding() as (forwarder, program):
             said = authsys_parms(0x01020304, b"client", 1000, 100, [4, 24])
@@ -283,7 +283,7 @@ def test_a_late_reply_is_dropped() -> None:
     run(scenario())
 
 
-def test_a_reply_from_elsewhere_is_ignored() -> None:
+def test_reply_from_another_address_is_ignored() -> None:
     async def scenario() -> None:
         async with forwarding() as (forwarder, program):
             call = begin(forwarder, program.target)
@@ -381,7 +381,7 @@ def test_arguments_that_are_too_long_are_not_sent() -> None:
     run(scenario())
 
 
-def test_nobody_at_the_port_is_silence() -> None:
+def test_closed_port_drops_the_call() -> None:
     clock = ManualClock()
 
     async def scenario() -> None:
@@ -406,7 +406,7 @@ def test_unsendable_port_means_no_reply() -> None:
     run(scenario())
 
 
-def test_closing_answers_those_who_wait_with_silence() -> None:
+def test_closing_drops_the_pending_calls() -> None:
     async def scenario() -> None:
         async with forwarding() as (forwarder, program):
             call = begin(forwarder, program.target)

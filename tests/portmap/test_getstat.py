@@ -85,7 +85,7 @@ def test_a_cached_reply_lists_its_program_again() -> None:
     assert (len(listed), listed[0]) == (MAX_LISTED, rpcbs_addrlist(1, 1, 3, 0, b"udp"))
 
 
-def test_counters_stop_at_what_an_int_holds() -> None:
+def test_counters_stop_at_the_int_maximum() -> None:
     statistics = Statistics(ReplyCache(Still()))
     statistics.calls_of(2, 0).again(MAX_COUNT + 1)
     statistics.was_set(2, success=True, times=MAX_COUNT + 1)

@@ -150,7 +150,7 @@ async def test_checks_go_on_after_something_was_dropped(made: Checked) -> None:
 
 
 @checked(NFS, STATUS, interval=0)
-async def test_an_interval_of_0_is_no_check(made: Checked) -> None:
+async def test_interval_of_0_disables_checks(made: Checked) -> None:
     made.host.ports.clear()
 
     await made.wait(1000)
@@ -218,7 +218,7 @@ async def test_unset_registration_is_not_dropped(made: Checked) -> None:
 
 
 @checked(registered(100003, 3, "tcp", "0.0.0.0.8.9"), registered(100024, 1, "tcp", "0.0.0.0.8.9"))
-async def test_what_the_kernel_may_serve_stays(made: Checked) -> None:
+async def test_possible_kernel_services_stay(made: Checked) -> None:
     made.host.kernel = {100003}
 
     await made.wait(FIRST_CHECK)
@@ -271,7 +271,7 @@ async def test_second_look_reuses_the_first(made: Checked) -> None:
 
 
 @checked(NFS, interval=0.0)
-async def test_where_nothing_is_checked_nobody_looks(made: Checked) -> None:
+async def test_without_checks_sockets_are_not_read(made: Checked) -> None:
     await made.liveness.look()
 
     assert made.liveness.seen(NFS) is Verdict.UNKNOWN
@@ -364,7 +364,7 @@ async def test_server_stays_when_its_parent_ends(made: Checked) -> None:
 
 
 @checked(STATUS, interval=0)
-async def test_nobody_is_watched_unless_that_was_asked_for(made: Checked) -> None:
+async def test_servers_are_watched_only_if_configured(made: Checked) -> None:
     made.host.ports.clear()
 
     made.liveness.registered(ENDED, STATUS)

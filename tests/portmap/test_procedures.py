@@ -131,7 +131,7 @@ def test_a_caller_without_arguments_sent_garbage(mapper: PortMapper) -> None:
             )
 
 
-def test_another_version_is_told_2_to_4(mapper: PortMapper) -> None:
+def test_unknown_version_gets_range_2_to_4(mapper: PortMapper) -> None:
     header = mapper.message(PMAP_VERS.PMAPPROC_NULL)
 
     reply = mapper.reply(REMOTE, header[:16] + bytes((0, 0, 0, 5)) + header[20:])
@@ -281,7 +281,7 @@ def test_getaddrlist_lists_the_transports_of_the_callers_family(mapper: PortMapp
 
 
 @pytest.mark.parametrize(("caller", "hint"), [(ROOT, b""), (REMOTE, b"nonsense")])
-def test_getaddrlist_leaves_out_what_it_cannot_merge(
+def test_getaddrlist_omits_addresses_it_cannot_merge(
     mapper: PortMapper, caller: Caller, hint: bytes
 ) -> None:
     mapper.registry.set(registered(1, 1, "tcp"))
@@ -348,7 +348,7 @@ def test_own_registrations_are_in_c_order(mapper: PortMapper) -> None:
     ]
 
 
-def test_only_what_is_served_is_registered() -> None:
+def test_only_served_transports_are_registered() -> None:
     entries = list(own_registrations({"udp": "0.0.0.0.0.111"}))
 
     assert triples(entries) == [(100000, 4, "udp"), (100000, 3, "udp"), (100000, 2, "udp")]
@@ -363,7 +363,7 @@ def test_a_retransmitted_set_gets_its_first_answer_again(mapper: PortMapper) -> 
     assert mapper.reply(LOCAL_UDP, message) == first
 
 
-def test_only_what_is_unchanged_is_dropped() -> None:
+def test_only_unchanged_registrations_are_dropped() -> None:
     changes: list[None] = []
     mapper = PortMapper(changed=lambda: changes.append(None))
     present = registered(1, 1)
@@ -380,7 +380,7 @@ def test_only_what_is_unchanged_is_dropped() -> None:
     assert mapper.registry.generation > generation
 
 
-def test_whoever_watches_is_told_of_what_was_registered(mapper: PortMapper) -> None:
+def test_observers_see_each_registration(mapper: PortMapper) -> None:
     told: list[tuple[Caller, rpcb]] = []
     mapper.mapper.registered = lambda caller, entry: told.append((caller, entry))
 

@@ -82,7 +82,7 @@ def test_over_streams_nothing_is_called_for_others(
         (100003, 3, AuthError),
     ],
 )
-def test_indirect_says_why_not(
+def test_indirect_raises_the_refusal(
     mapper: PortMapper, prog: int, vers: int, refusal: type[Exception]
 ) -> None:
     mapper.registry.set(registered(400001, 1, "udp"))

@@ -20,7 +20,7 @@ from oncrpc.testing import ManualClock
 from support.callers import RESERVED, ROOT, STATD, PortMapper, registered
 
 
-def test_what_the_rules_refuse_is_false_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+def test_refusal_by_rules_is_false_and_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "oncrpc.access")
     clock = ManualClock()
     mapper = PortMapper(
@@ -51,7 +51,7 @@ def test_what_the_rules_refuse_is_false_and_logged(caplog: pytest.LogCaptureFixt
         ("UNSET", registered(1, 1), "another owner has it"),
     ],
 )
-def test_what_cannot_be_done_is_false_and_logged(
+def test_impossible_change_is_false_and_logged(
     caplog: pytest.LogCaptureFixture, procedure: str, entry: rpcb, reason: str
 ) -> None:
     caplog.set_level(logging.INFO)

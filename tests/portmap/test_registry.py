@@ -73,7 +73,7 @@ def test_missing_version_finds_the_last_registered() -> None:
     assert found.r_vers == 3
 
 
-def test_what_was_registered_anew_is_the_last() -> None:
+def test_reregistered_entry_moves_to_the_end() -> None:
     table = registry(registered(1, 4), registered(1, 3))
     table.unset(1, 4, (b"tcp",), owner=SUPERUSER)
     table.set(registered(1, 4))

@@ -108,7 +108,7 @@ async def test_process_is_opened_once(watched: Watched, process: Process) -> Non
 
 
 @scenario
-async def test_what_was_taken_back_is_not_told(watched: Watched, process: Process) -> None:
+async def test_unset_registration_is_not_reported(watched: Watched, process: Process) -> None:
     entry = watched.register(process.caller, 400100)
     watched.registry.drop(entry)
     again = registered(400100, 1)

@@ -107,7 +107,7 @@ def test_unreadable_table_is_not_empty() -> None:
 
 
 @pytest.mark.parametrize("uaddr", ["", "nonsense", "1.2.3.4", "/run/x"])
-def test_an_address_that_is_none_cannot_be_judged(uaddr: str) -> None:
+def test_invalid_address_is_unverifiable(uaddr: str) -> None:
     entry = registered(PROGRAM, 1, "tcp", uaddr)
 
     assert judge(entry, bound(), is_ours=OURS.__contains__) is UNKNOWN

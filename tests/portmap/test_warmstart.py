@@ -66,7 +66,7 @@ def test_saved_registrations_load_in_order(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", [PORTMAP, RPCBIND])
-def test_one_of_the_two_names_stands_for_both(tmp_path: Path, name: str) -> None:
+def test_either_file_name_writes_both_files(tmp_path: Path, name: str) -> None:
     WarmStart(str(tmp_path / name)).save(registry(NFS))
 
     assert sorted(os.listdir(tmp_path)) == [PORTMAP, RPCBIND]
@@ -93,7 +93,7 @@ def test_the_port_mapper_itself_is_not_restored(tmp_path: Path) -> None:
     assert loaded(tmp_path) == [NFS]
 
 
-def test_where_there_is_no_file_nothing_is_restored(tmp_path: Path) -> None:
+def test_without_files_nothing_is_restored(tmp_path: Path) -> None:
     assert loaded(tmp_path) == []
 
 

@@ -69,7 +69,7 @@ def test_any_credential_has_a_judgement(cred: opaque_auth) -> None:
 
 
 @given(values_of(authsys_parms))
-def test_the_server_reads_what_the_client_says(parms: authsys_parms) -> None:
+def test_server_reads_the_client_s_credential(parms: authsys_parms) -> None:
     cred = auth_sys(parms.machinename, parms.uid, parms.gid, parms.gids, stamp=parms.stamp)
 
     assert cred.body == encode(authsys_parms, parms)
@@ -138,7 +138,7 @@ def test_a_shorthand_replaces_auth_sys(verf: opaque_auth) -> None:
     assert flavor.credential() == SHORT
 
 
-def test_a_credential_of_another_flavor_is_no_shorthand() -> None:
+def test_credential_of_another_flavor_is_not_shorthand() -> None:
     flavor = SysFlavor(ME)
     root = opaque_auth(auth_flavor.AUTH_SHORT, encode(opaque_auth, auth_sys(b"", 0, 0)))
 
@@ -238,7 +238,7 @@ def test_the_shorthand_unused_for_longest_is_flushed() -> None:
     assert issued(judging.judge(called(users[1]), b"")) != second
 
 
-def test_what_is_no_auth_sys_gets_no_shorthand() -> None:
+def test_only_auth_sys_gets_a_shorthand() -> None:
     judging = Shorthands(random=Numbers())
 
     assert judging.judge(called(AUTH_NONE), b"") == (None, AUTH_NONE)
@@ -318,6 +318,6 @@ class LyingFlavor(PasswordFlavor):
 
 
 @pytest.mark.parametrize("auth", ["root", auth_sys])
-def test_what_makes_no_credentials_is_refused(auth: Any) -> None:
+def test_invalid_auth_argument_is_refused(auth: Any) -> None:
     with pytest.raises(TypeError, match=r"^auth is a credential or a Flavor, not "):
         flavor_of(auth)

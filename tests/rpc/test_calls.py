@@ -433,7 +433,7 @@ def test_ended_calls_leave_bounded_memory() -> None:
     assert calls.noted_times <= FEW + 2 * len(calls) + 3
 
 
-def test_of_many_calls_that_ended_none_is_due() -> None:
+def test_ended_calls_are_never_due() -> None:
     calls = datagrams()
     ended = [started(calls, now=float(number)) for number in range(100)]
     last = started(calls, now=100.0)

@@ -122,7 +122,7 @@ def test_the_first_fault_in_order_is_answered(message: bytes, reply: bytes) -> N
     ],
     ids=["empty", "no header", "cut", "a reply", "neither", "long cred", "long verf"],
 )
-def test_bytes_that_are_no_call_get_no_reply(message: bytes) -> None:
+def test_bytes_that_are_not_calls_get_no_reply(message: bytes) -> None:
     with pytest.raises(ProtocolError):
         serving(Counter()).handle(message, TCP)
 
@@ -238,7 +238,7 @@ def test_the_verifier_of_auth_sys_is_echoed(service: Service, outcome: bytes) ->
     assert answer(serving(service), called(1, words(5), auth=auth)) == ECHOED + outcome
 
 
-def test_a_handler_is_told_of_the_call() -> None:
+def test_handler_receives_the_call() -> None:
     seen: list[Call] = []
     message = called(1, words(5), auth=CRED_SYS + words(0, 0))
 
@@ -261,7 +261,7 @@ def test_a_service_may_be_served_under_another_number() -> None:
     assert answer(dispatcher, called(1, words(5), prog=0x40000000)) == ACCEPTED + words(0, 5)
 
 
-def test_credentials_are_judged_by_whoever_is_told_to() -> None:
+def test_configured_judge_checks_credentials() -> None:
     class Strict(Judge):
         def judge(self, call: call_body, message: bytes) -> Judgement:
             return auth_stat.AUTH_TOOWEAK

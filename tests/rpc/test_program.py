@@ -151,14 +151,14 @@ def test_marks_are_seen_through_a_bound_method() -> None:
     assert (is_idempotent(marked.neither), is_silent(marked.neither)) == (False, False)
 
 
-def test_arguments_stand_one_after_the_other() -> None:
+def test_arguments_are_encoded_in_sequence() -> None:
     wire = COUNTER_V3.NAME.encode_arguments((7, b"abc"))
 
     assert wire == words(7, 3, b"abc\0")
     assert COUNTER_V3.NAME.decode_arguments(b"head" + wire, 4) == [7, b"abc"]
 
 
-def test_what_follows_the_arguments_is_ignored() -> None:
+def test_bytes_after_the_arguments_are_ignored() -> None:
     assert COUNTER_V3.ADD.decode_arguments(words(7, 8, 9), 0) == [7]
 
 
@@ -220,7 +220,7 @@ def test_network_caller_has_host_and_port() -> None:
     assert str(caller) == "192.0.2.1 port 700 over udp"
 
 
-def test_callers_are_equal_whatever_process_it_is() -> None:
+def test_callers_compare_equal_without_the_process() -> None:
     one, other = (Caller("local", uid=1000, pid=pid, pidfd=lambda: 3) for pid in (4242, 4243))
 
     assert one == other != Caller("local", uid=1001)

@@ -116,7 +116,7 @@ def test_only_unfinished_records_are_held() -> None:
     assert held == [2, 2 + 4, 3, 3 + 4, 0, 3]
 
 
-def test_what_was_forgotten_is_not_gone_on_with() -> None:
+def test_forgotten_record_is_not_continued() -> None:
     reader = RecordReader()
     for piece in (words(2, b"ab"), words(0x80000002, b"c")):
         reader.feed(piece)

@@ -95,7 +95,7 @@ def test_timeout_names_host_port_and_transport(netid: str) -> None:
     )
 
 
-def test_a_link_that_was_closed_says_so() -> None:
+def test_closed_link_raises_client_closed() -> None:
     with behaving("tcp", silent) as place:
         link = dialed("tcp", place)
         link.close()

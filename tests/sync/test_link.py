@@ -118,7 +118,7 @@ def dripping_stream(connection: socket.socket) -> None:
 
 
 @pytest.mark.parametrize(("netid", "server"), [("tcp", dripping_stream), ("udp", chatty_datagrams)])
-def test_whatever_arrives_does_not_extend_the_deadline(netid: str, server: Behaviour) -> None:
+def test_arriving_bytes_do_not_extend_the_deadline(netid: str, server: Behaviour) -> None:
     with behaving(netid, server) as place, dialed(netid, place, timeout=SHORT) as link:
         start = time.monotonic()
         with pytest.raises(CallTimeout):
@@ -253,14 +253,14 @@ def unused_port(kind: int) -> tuple[str, int]:
         return host, port
 
 
-def test_where_nobody_listens_the_connection_is_refused() -> None:
+def test_connection_to_a_closed_port_is_refused() -> None:
     with pytest.raises(TransportError) as caught:
         dialed("tcp", unused_port(socket.SOCK_STREAM))
 
     assert caught.value.errno == errno.ECONNREFUSED
 
 
-def test_where_nobody_listens_a_datagram_is_refused() -> None:
+def test_datagram_to_a_closed_port_is_refused() -> None:
     with (
         dialed("udp", unused_port(socket.SOCK_DGRAM)) as link,
         pytest.raises(TransportError) as caught,

@@ -109,7 +109,7 @@ def test_flushed_shorthand_is_replaced_by_full_credential() -> None:
     assert sync.run(link.call(ADD, 2)) == 3
 
 
-def test_what_is_lost_is_sent_again() -> None:
+def test_lost_messages_are_retransmitted() -> None:
     fates = iter([[], [], [0.0], [0.0]])
     link, counter = lossy(lambda: next(fates))
 

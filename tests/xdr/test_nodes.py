@@ -91,7 +91,7 @@ def test_a_list_within_its_element_is_called() -> None:
     assert node.fields[1] == ("twigs", CallNode(4, twigs))
 
 
-def test_a_union_without_a_default_says_so() -> None:
+def test_node_of_union_without_default_has_none() -> None:
     node = node_of(painted)
 
     assert isinstance(node, UnionNode)

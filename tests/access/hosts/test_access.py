@@ -223,7 +223,7 @@ def test_unreadable_file_denies_with_one_warning(
     assert f"{site.deny} cannot be read (is a directory): it denies" in caplog.messages[0]
 
 
-def test_only_new_mistakes_are_told(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+def test_only_new_mistakes_are_logged(site: Site, caplog: pytest.LogCaptureFixture) -> None:
     site.write(deny="no colon\n")
     access = site.access()
     site.write(deny="no colon\nALL: 10.0.0.0/0\nALL: @group\n")

@@ -260,7 +260,7 @@ def test_our_reader_decides_as_libwrap_on_many(libwrap: Libwrap, seed: int) -> N
 
 
 @pytest.mark.parametrize("reason", DIFFERENCES)
-def test_what_differs_is_known(libwrap: Libwrap, reason: str) -> None:
+def test_known_differences_are_listed(libwrap: Libwrap, reason: str) -> None:
     case, expected = DIFFERENCES[reason]
 
     assert ours(case) is expected

@@ -120,7 +120,7 @@ def test_a_file_may_be_only_so_large(folder: Folder) -> None:
     assert folder.read().allow.cut.endswith(f"(it has more than {MAX_FILE} bytes)")
 
 
-def test_only_so_many_files_are_read(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_number_of_read_files_is_bounded(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hosts_files, "MAX_FILES", 2)
     folder.list.write_text("10.\n")
     folder.deny.write_text(f"portmap: {folder.list}\n")

@@ -97,7 +97,7 @@ def test_without_texts_it_cannot_be_asked(library: Libwrap) -> None:
         library.judge(CLIENT)
 
 
-def test_one_question_at_a_time(library: Libwrap) -> None:
+def test_questions_are_serialized(library: Libwrap) -> None:
     library.read("", "ALL: ALL\n")
 
     with library._alone():
@@ -122,7 +122,7 @@ def test_library_without_proc_is_not_used(
         library.judge(CLIENT)
 
 
-def test_there_is_no_question_about_long_texts() -> None:
+def test_long_texts_are_not_passed_to_libwrap() -> None:
     here = host_at("", "unknown")
 
     assert question(host_at("10.0.0.5", "x" * MAX_TEXT), here, hosts_daemon()) is not None

@@ -157,7 +157,7 @@ def test_number_of_running_lookups_is_bounded() -> None:
     run(main())
 
 
-def test_only_so_many_names_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_number_of_cached_names_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(names, "MAX_NAMES", 2)
     resolver = Resolver()
     resolver.may.set()

@@ -25,7 +25,7 @@ def told(options: str) -> tuple[bool | None, list[str]]:
         ("severity = local7.debug\n", None),
     ],
 )
-def test_what_is_right_is_done_in_silence(options: str, verdict: bool | None) -> None:
+def test_valid_options_give_no_warning(options: str, verdict: bool | None) -> None:
     assert told(options) == (verdict, [])
 
 

@@ -131,12 +131,12 @@ def test_a_pattern_for_names_asks_for_the_name(pattern: str) -> None:
         ("[::ffff:10.0.0.5]", "IPv4 addresses are matched as such"),
     ],
 )
-def test_what_looks_like_a_mistake_is_told(pattern: str, said: str) -> None:
+def test_likely_mistakes_are_reported(pattern: str, said: str) -> None:
     assert said in "".join(warnings(pattern))
 
 
 @pytest.mark.parametrize("pattern", ["10.0.0.0/8", "[2001:db8::]/32", "[::1]", ".example.com", "*"])
-def test_nothing_is_said_about_what_is_right(pattern: str) -> None:
+def test_valid_patterns_give_no_warning(pattern: str) -> None:
     assert warnings(pattern) == []
 
 
@@ -158,7 +158,7 @@ def test_addresses_are_read_as_by_c(text: str, number: int | None) -> None:
     assert ipv4_of(text) == number
 
 
-def test_brackets_hold_what_would_split() -> None:
+def test_brackets_protect_separators() -> None:
     assert split_at("[::1]:b", ":") == ("[::1]", "b")
     assert split_at("a]:b", ":") == ("a]:b", None)
     assert split_at("a:b:c", ":") == ("a", "b:c")

@@ -92,7 +92,7 @@ def test_broken_file_denies_the_rest(text: str, why: str) -> None:
     assert f"{DENY} {why.split()[0]} {why.split()[1]}: the line" in rules.warnings[0]
 
 
-def test_hosts_allow_allows_nobody_after_that() -> None:
+def test_hosts_allow_matches_no_host_after_that() -> None:
     allow = parse(
         "portmap: 10.\nportmap: ALL", hosts_daemon(), path="a", allows=True, read_list=Lists()
     )
@@ -122,7 +122,7 @@ def test_many_stars_are_not_for_libwrap() -> None:
     assert not denying(f"ALL: {'*a' * (MAX_STARS + 1)}\n").plain
 
 
-def test_an_address_without_brackets_is_told() -> None:
+def test_address_without_brackets_is_reported() -> None:
     rules = denying("portmap: 2001:db8::/32\n")
 
     assert "2001:db8::/32 is cut at its colons: write [2001:db8::]/32" in rules.warnings[0]
@@ -215,14 +215,14 @@ def test_address_in_list_needs_no_name() -> None:
         judge(NO_RULES, rules, client=host_at("10.0.0.2"), local=here)
 
 
-def test_a_list_that_is_not_there_matches_nobody() -> None:
+def test_missing_list_matches_no_host() -> None:
     rules = denying("portmap: /missing\n")
 
     assert "/missing is missing; it matches nobody" in rules.warnings[0]
     assert not denied(rules, "10.0.0.1")
 
 
-def test_unreadable_list_allows_nobody() -> None:
+def test_unreadable_list_allows_no_host() -> None:
     allow = parse("ALL: /secret\n", hosts_daemon(), path="a", allows=True, read_list=Lists())
     deny = denying("portmap: /secret\n")
 

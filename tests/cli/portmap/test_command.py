@@ -154,7 +154,7 @@ def from_all(path: Path, *arguments: str, variable: str = "") -> PortmapConfig:
 IN_FILE = SCHEMA.parse(FILE, "file")
 
 
-def test_the_file_says_all_that_options_can(tmp_path: Path) -> None:
+def test_every_option_has_a_key(tmp_path: Path) -> None:
     assert from_all(tmp_path / "toml") == IN_FILE
     assert len(differences(IN_FILE)) == 12
 
@@ -270,7 +270,7 @@ def test_version_is_that_of_the_distribution(capsys: pytest.CaptureFixture[str])
         ({"udp": "0.0.0.0.39.127"}, "end with Ctrl-C"),
     ],
 )
-def test_what_to_try_next_is_said(addresses: dict[str, str], hint: str) -> None:
+def test_hint_suggests_the_next_command(addresses: dict[str, str], hint: str) -> None:
     assert _hint(addresses).startswith(f"portmap: {hint}")
     assert _hint(addresses).endswith("end with Ctrl-C\n")
 

@@ -84,7 +84,7 @@ def test_missing_file_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[
         (["show", "-p", "x"], "argument -p/--port: invalid port x: must be 0 to 65535"),
     ],
 )
-def test_what_makes_no_sense_is_a_line(
+def test_invalid_setting_is_one_line(
     capsys: pytest.CaptureFixture[str], arguments: list[str], line: str
 ) -> None:
     with pytest.raises(SystemExit) as raised:
@@ -138,7 +138,7 @@ def test_without_anything_all_is_default(
         (1000, ["--state-dir", "/srv/map"], None, "/srv/map"),
     ],
 )
-def test_what_the_daemon_would_choose_is_shown(
+def test_defaults_of_the_daemon_are_shown(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -190,7 +190,7 @@ def test_a_bad_file_is_not_shown(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().err == f"portmap: {path}: daemon.port: has to be at least 0\n"
 
 
-def test_what_an_option_takes_back_is_shown(
+def test_option_that_overrides_the_file_is_shown(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found = shown(capsys, "--config", written(tmp_path), "--no-watch", "--no-loopback")

@@ -60,7 +60,7 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asking.os, "geteuid", lambda: 0)  # type: ignore[attr-defined]  # os
 
 
-def test_what_the_daemon_says_is_the_status(tmp_path: Path) -> None:
+def test_status_comes_from_the_daemon(tmp_path: Path) -> None:
     with FakeControl(tmp_path, reply(some_status())) as daemon:
         assert asked("--state-dir", str(tmp_path)) == some_status()
 
@@ -167,7 +167,7 @@ def test_user_is_shown_its_own_daemon_first(
     assert list(folders_of(111, {})) == [f"{tmp_path}/portmap"]
 
 
-def test_where_nobody_is_it_is_not_running(tmp_path: Path) -> None:
+def test_without_daemon_it_is_not_running(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(str(tmp_path / NAME))
 
@@ -215,7 +215,7 @@ def test_own_daemon_without_runtime_directory_may_run(
     assert why_not()[0] == NOT_RUNNING
 
 
-def test_without_permission_it_cannot_be_told(
+def test_without_permission_the_state_is_unknown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuses(*_: object) -> None:
@@ -248,7 +248,7 @@ def test_without_permission_it_cannot_be_told(
     ],
     ids=["nothing", "error", "protocol 2", "no reply"],
 )
-def test_an_answer_that_is_no_status_is_told(tmp_path: Path, answer: bytes, line: str) -> None:
+def test_invalid_status_reply_is_reported(tmp_path: Path, answer: bytes, line: str) -> None:
     with FakeControl(tmp_path, answer):
         assert why_not("--state-dir", str(tmp_path)) == (UNKNOWN, line)
 
@@ -257,7 +257,7 @@ def test_an_answer_that_is_no_status_is_told(tmp_path: Path, answer: bytes, line
     ("error", "why"),
     [(TimeoutError(), "no answer in time"), (OSError(24, "Too many files"), "Too many files")],
 )
-def test_what_keeps_us_from_asking_is_told(
+def test_failure_to_ask_is_reported(
     monkeypatch: pytest.MonkeyPatch, error: OSError, why: str
 ) -> None:
     def fails(*_: object) -> None:

@@ -87,7 +87,9 @@ def explain(
         ("10.0.0.5 NULL", 0, "allowed: NULL does nothing, and is answered to everybody"),
     ],
 )  # fmt: skip
-def test_it_says_what_decides(explain: Explain, words: str, status: int, line: str) -> None:
+def test_explain_names_the_deciding_rule(
+    explain: Explain, words: str, status: int, line: str
+) -> None:
     assert explain(*words.split()) == (status, line + "\n")
 
 
@@ -163,7 +165,7 @@ def test_invalid_question_is_a_usage_error(explain: Explain, words: str, line: s
         ("", "the following arguments are required: SOURCE, PROCEDURE"),
     ],
 )
-def test_so_are_words_that_are_none(
+def test_invalid_words_are_usage_errors(
     explain: Explain, capsys: pytest.CaptureFixture[str], words: str, said: str
 ) -> None:
     with pytest.raises(SystemExit) as raised:
@@ -204,7 +206,7 @@ def asked_in(page: Path) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("words", "answer"), asked_in(HOWTO))
-def test_the_how_to_says_what_is_answered(explain: Explain, words: str, answer: str) -> None:
+def test_how_to_shows_the_actual_output(explain: Explain, words: str, answer: str) -> None:
     about_hosts = "hosts.deny" in answer
     policy = re.findall(r"```toml\n(.*?)```", HOWTO.read_text(), re.DOTALL)[0]
     expected = answer.replace("/etc", "").replace("hosts.deny", "deny")

@@ -115,7 +115,7 @@ def test_waiting_for_the_daemon_ends(
     )
 
 
-def test_a_daemon_that_ends_is_told(
+def test_reload_reports_a_daemon_that_ends(
     daemon: FakeDaemon, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     daemon.answer = lambda: monkeypatch.setattr(pidfile, "started_at", lambda _: None)

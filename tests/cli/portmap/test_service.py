@@ -121,7 +121,7 @@ def test_conflict_is_left_and_reported_with_commands(
     ]
 
 
-def test_where_nothing_enables_scripts_that_is_told(
+def test_missing_tool_to_enable_scripts_is_reported(
     host: FakeHost, capsys: pytest.CaptureFixture[str]
 ) -> None:
     host.programs.clear()
@@ -133,9 +133,7 @@ def test_where_nothing_enables_scripts_that_is_told(
     assert "Default-Start:     2 3 4 5\n" in host.content("/etc/init.d/portmap")
 
 
-def test_a_command_that_fails_is_told(
-    systemd: FakeHost, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_failed_command_is_reported(systemd: FakeHost, capsys: pytest.CaptureFixture[str]) -> None:
     systemd.statuses["systemd-sysusers"] = 1
 
     assert systemd.install() == 0
@@ -213,7 +211,7 @@ def test_unit_refuses_an_interpreter_in_a_home(
     assert "could not read /root/venv/bin/python: homes are hidden" in capsys.readouterr().err
 
 
-def test_homes_are_what_the_unit_hides() -> None:
+def test_unit_protects_every_hidden_folder() -> None:
     unit = (Path(__file__).parents[3] / "packaging/portmap.service").read_text()
 
     assert "\nProtectHome=yes\n" in unit
@@ -230,7 +228,7 @@ def test_the_program_is_the_one_that_was_called(
     assert f"PROGRAM={host.program}\n" in host.content("/etc/init.d/portmap")
 
 
-def test_else_it_is_the_one_beside_the_interpreter(
+def test_default_command_is_beside_the_interpreter(
     host: FakeHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["/somewhere/__main__.py"])
@@ -262,7 +260,7 @@ def test_uninstall_stops_disables_and_removes(
     )
 
 
-def test_where_nothing_was_installed_nothing_is_removed(
+def test_uninstall_without_installation_removes_nothing(
     host: FakeHost, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert host("uninstall") == 1
@@ -328,7 +326,7 @@ def test_failed_start_names_the_conflict(
 
 
 @pytest.mark.parametrize("word", ["start", "status"])
-def test_what_is_not_installed_is_not_started(
+def test_missing_service_is_not_started(
     host: FakeHost, capsys: pytest.CaptureFixture[str], word: str
 ) -> None:
     assert host(word) == 5

@@ -50,7 +50,9 @@ def outcome(
     return status, said.out, said.err
 
 
-def test_one_screen_says_it_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_status_prints_the_expected_screen(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with FakeControl(tmp_path, reply(some_status())):
         assert outcome(capsys, tmp_path) == (0, SCREEN, "")
 
@@ -71,7 +73,7 @@ def test_missing_daemon_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixtur
     )
 
 
-def test_a_wrong_option_is_no_answer(capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_option_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as raised:
         portmap.main(["status", "--nonsense"])
 
@@ -94,11 +96,11 @@ def line_of(label: str, **changes: Any) -> str | None:
         (Checks(60.0, 2, 0.4, 3), "every 1 min, watching 2 processes, last 0 s ago, 3 dropped"),
     ],
 )
-def test_how_servers_are_checked_is_said(checks: Checks, line: str) -> None:
+def test_status_shows_how_servers_are_checked(checks: Checks, line: str) -> None:
     assert line_of("liveness", liveness=checks) == line
 
 
-def test_what_there_is_not_is_left_out() -> None:
+def test_absent_parts_are_left_out() -> None:
     assert line_of("state", state=None) == "not kept"
     assert line_of("warm start") is None
     assert line_of("warm start", warm_start="/run/rpcbind") == "/run/rpcbind"
@@ -106,7 +108,7 @@ def test_what_there_is_not_is_left_out() -> None:
     assert line_of("forwarding", forwarding=Forwarding(True, 2)) == "on, 2 calls under way"
 
 
-def test_without_calls_there_is_no_table_of_them() -> None:
+def test_without_calls_no_table_is_shown() -> None:
     calls = msgspec.structs.replace(some_status().calls, total=0)
 
     assert line_of("procedure") is not None
@@ -124,7 +126,7 @@ def test_registrations_that_are_not_listed_are_counted() -> None:
     assert list(status_lines(some_status(registered=12)))[-1] == "and 10 more"
 
 
-def test_what_others_chose_does_nothing_to_the_terminal() -> None:
+def test_foreign_text_cannot_control_the_terminal() -> None:
     bad = Registered(1, None, 1, "tcp", "\x1b[2J", "é", 0.0, "unknown")
 
     *_, last = status_lines(some_status(registered=2, registrations=[NFS, bad]))
@@ -167,7 +169,7 @@ def test_a_rate_has_the_digits_that_say_something(per_second: float, said: str) 
     ("count", "said"),
     [(0, "0 bytes"), (1023, "1023 bytes"), (1 << 20, "1.0 MiB"), (5 << 40, "5120.0 GiB")],
 )
-def test_a_size_is_said_in_its_unit(count: int, said: str) -> None:
+def test_size_is_shown_with_its_unit(count: int, said: str) -> None:
     assert size(count) == said
 
 

@@ -48,7 +48,7 @@ def test_rates_are_those_since_the_time_before() -> None:
     [some_status(), replace(later(2.0, 30), pid=1), later(2.0, -1), later(-1.0, 5)],
     ids=["no time", "another process", "fewer calls", "backwards"],
 )
-def test_what_cannot_be_compared_stays_as_it_is(after: Status) -> None:
+def test_incomparable_status_is_unchanged(after: Status) -> None:
     assert with_rates(some_status(), after) == after
 
 
@@ -124,7 +124,7 @@ def test_keys_are_read_one_by_one(
         assert read(5.0) == keys
 
 
-def test_without_a_key_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_pressed_key_none_is_returned(monkeypatch: pytest.MonkeyPatch) -> None:
     with terminal(monkeypatch), keyboard() as read:
         assert read(0.0) == []
 
@@ -160,9 +160,7 @@ def test_missing_rich_is_one_line(
     assert "pip install 'oncrpc[top]'" in NEEDS_RICH
 
 
-def test_where_there_is_no_terminal_it_says_so(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_missing_terminal_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert outcome(capsys, tmp_path) == (1, "", f"{NEEDS_TERMINAL}\n")
 
 
@@ -179,7 +177,7 @@ class FakeTerminal:
         """Nothing waits."""
 
 
-def test_where_nothing_runs_it_ends_as_status_does(
+def test_without_daemon_top_ends_like_status(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "stdout", FakeTerminal())

@@ -109,7 +109,7 @@ def test_a_timeout_ends_before_the_second_round(capsys: pytest.CaptureFixture[st
 
 
 @pytest.mark.usefixtures("loopback")
-def test_an_answer_that_is_none_has_no_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_reply_has_no_line(capsys: pytest.CaptureFixture[str]) -> None:
     server = Server(lambda message: refuse(message[:4], ProgramUnavailable()))
     port = server.udp()
 
@@ -120,7 +120,7 @@ def test_an_answer_that_is_none_has_no_line(capsys: pytest.CaptureFixture[str]) 
 
 
 @pytest.mark.usefixtures("loopback")
-def test_nobody_is_no_failure(capsys: pytest.CaptureFixture[str]) -> None:
+def test_broadcast_without_replies_succeeds(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as deaf:
         deaf.bind(("127.0.0.1", 0))
 

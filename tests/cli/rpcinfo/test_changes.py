@@ -22,7 +22,7 @@ def history_of(*lists: list[rpcb]) -> History:
     return history
 
 
-def test_what_the_first_list_has_is_not_new() -> None:
+def test_entries_of_the_first_list_are_not_new() -> None:
     assert states(history_of([NFS, MOUNT])) == [(100003, "", 0), (100005, "", 0)]
 
 
@@ -43,11 +43,11 @@ def test_another_address_is_a_change() -> None:
     assert history.rows[0].entry == MOVED
 
 
-def test_what_comes_back_is_new() -> None:
+def test_returning_registration_is_new() -> None:
     assert states(history_of([NFS], [], [NFS])) == [(100003, "new", 2)]
 
 
-def test_what_is_gone_is_forgotten_after_a_while() -> None:
+def test_gone_registrations_are_forgotten_after_a_while() -> None:
     history = history_of([NFS], [])
 
     history.take([], 1 + GONE_SHOWN)

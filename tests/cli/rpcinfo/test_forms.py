@@ -206,7 +206,7 @@ def test_port_mapper_of_one_version_is_listed(
         (f"-t {HOST} 1 1", ProgramUnavailable(), "Port mapper failure - Program unavailable\n"),
     ],
 )
-def test_a_refusal_is_no_empty_registry(
+def test_refusal_is_not_an_empty_registry(
     line: str,
     refusal: ProgramMismatch | AuthError | ProgramUnavailable,
     says: str,
@@ -313,7 +313,7 @@ def test_silence_is_a_timeout(capsys: pytest.CaptureFixture[str]) -> None:
         (f"-n 1 -t {HOST}..x 1", f"{HOST}..x: RPC: Unknown host"),
     ],
 )
-def test_what_cannot_be_reached_is_named(
+def test_unreachable_host_is_named(
     line: str, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(line.split()) == 1

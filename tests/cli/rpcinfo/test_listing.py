@@ -46,7 +46,7 @@ def test_a_program_without_a_name_is_a_hyphen() -> None:
     assert line == "    400100    1    udp                              -          "
 
 
-def test_what_a_server_sends_cannot_move_the_cursor() -> None:
+def test_server_text_cannot_move_the_cursor() -> None:
     hostile = rpcb(400100, 1, b"\x1b[2J", b"a\rb", b"\xff" * 1000)
 
     (_, line) = registrations_text([hostile])
@@ -104,7 +104,7 @@ def test_addresses_have_their_family_protocol_and_class() -> None:
     ]
 
 
-def test_an_empty_registry_is_said_to_be_empty() -> None:
+def test_empty_registry_is_reported_as_empty() -> None:
     assert list(mappings_text([])) == [NOTHING]
     assert list(registrations_text([])) == [NOTHING]
     assert list(summaries_text([])) == [NOTHING]

@@ -48,7 +48,7 @@ def test_the_options_choose_a_form(line: str, form: str) -> None:
     ["-p -s", "-p a b", "-Z", "host 1", "host 1 2", "-a x 1", "-a x -T udp", "-n 5 -p", "-b 1",
      "-d 1", "-l host 1", "-t host", "-u a b c d", "a b", "-s a b"],
 )  # fmt: skip
-def test_what_is_no_form_gets_the_usage(line: str) -> None:
+def test_invalid_form_prints_the_usage(line: str) -> None:
     with pytest.raises(Failure) as failure:
         parse_request(line.split())
 
@@ -132,7 +132,7 @@ def test_a_host_may_have_a_port(line: str, named: str, host: str, port: int | No
 
 
 @pytest.mark.parametrize("line", ["-a {} -T local 1", "-T local {} 1", "-b {} 1"])
-def test_what_is_not_a_host_keeps_its_colon(line: str) -> None:
+def test_operand_that_is_not_a_host_keeps_colon(line: str) -> None:
     request = parse_request(line.format("/a:1").split())
 
     assert "/a:1" in (*request.operands, request.address)
@@ -180,12 +180,12 @@ def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("line", ["", "-p", "-s", "-m", "-d 1 2", "-T local ignored 1"])
-def test_what_asks_this_host_may_name_its_socket(line: str) -> None:
+def test_forms_for_this_host_accept_a_socket(line: str) -> None:
     assert parse_request(["--socket", "@s", *line.split()]).socket == "@s"
 
 
 @pytest.mark.parametrize(("option", "text"), [("--help", HELP), ("--version", "rpcinfo (oncrpc)")])
-def test_help_and_version_are_no_errors(option: str, text: str) -> None:
+def test_help_and_version_exit_0(option: str, text: str) -> None:
     with pytest.raises(Done) as done:
         parse_request([option])
 
@@ -215,13 +215,13 @@ def test_a_program_is_a_number_or_a_name(text: str, number: int) -> None:
         ("4294967296", "4294967296 is illegal program number"),
     ],
 )
-def test_what_is_no_program_is_named(text: str, message: str) -> None:
+def test_invalid_program_is_named(text: str, message: str) -> None:
     with pytest.raises(Failure, match=f"^rpcinfo: {message}$"):
         program(text)
 
 
 @pytest.mark.parametrize("text", ["abc", "", "0x1", "-1", "4294967296"])
-def test_what_is_no_version_is_named(text: str) -> None:
+def test_invalid_version_is_named(text: str) -> None:
     with pytest.raises(Failure, match=f"^rpcinfo: {text} is illegal version number$"):
         version(text)
 

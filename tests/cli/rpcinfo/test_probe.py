@@ -128,7 +128,7 @@ def test_refusal_over_udp_outranks_silence_over_tcp() -> None:
     assert found.error.startswith("RPC: Authentication error")
 
 
-def test_a_port_where_nobody_is_refuses() -> None:
+def test_port_without_server_refuses() -> None:
     with socket.socket() as probing:
         probing.bind((HOST, 0))
         port = probing.getsockname()[1]
@@ -181,7 +181,7 @@ def test_lack_of_sockets_ends_the_scan(monkeypatch: pytest.MonkeyPatch) -> None:
         asyncio.run(probe(HOST, port=1, timeout=5.0))
 
 
-def test_what_is_no_reply_is_an_error() -> None:
+def test_invalid_reply_is_an_error() -> None:
     found = probed(lambda message: message[:4] + b"\0\0\0\1\0\0\0\7")
 
     assert not found.answered

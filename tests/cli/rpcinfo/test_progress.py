@@ -48,7 +48,7 @@ def test_without_rich_there_is_a_count(monkeypatch: pytest.MonkeyPatch) -> None:
     assert text.count("\r") < 105
 
 
-def test_nothing_is_shown_where_there_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_terminal_no_progress_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     assert shown(monkeypatch, io.StringIO()) == ""
 
 

@@ -52,7 +52,7 @@ def test_port_mapper_is_asked_over_tcp_then_udp(reach: Reach, asked: Asked) -> N
     assert asked.dialled == [("tcp", "127.0.0.1", 111), ("udp", "127.0.0.1", 111)]
 
 
-def test_the_last_trouble_is_told(reach: Reach, asked: Asked) -> None:
+def test_last_error_is_reported(reach: Reach, asked: Asked) -> None:
     asked.unreachable = {"tcp", "udp"}
 
     with pytest.raises(Trouble, match="Remote system error - Connection refused"):

@@ -65,13 +65,13 @@ def test_json_is_a_line_for_each_host(port: int, capsys: pytest.CaptureFixture[s
     }  # fmt: skip
 
 
-def test_the_status_is_1_if_nobody_answers(port: int, capsys: pytest.CaptureFixture[str]) -> None:
+def test_status_is_1_without_replies(port: int, capsys: pytest.CaptureFixture[str]) -> None:
     assert scan("127.0.0.2", port) == 1
 
     assert capsys.readouterr().out.startswith("0 of 1 hosts answered")
 
 
-def test_ctrl_c_prints_what_is_there(port: int, capsys: pytest.CaptureFixture[str]) -> None:
+def test_ctrl_c_prints_the_results_so_far(port: int, capsys: pytest.CaptureFixture[str]) -> None:
     def interrupting(message: bytes) -> None:
         os.kill(os.getpid(), signal.SIGINT)
 
@@ -191,7 +191,7 @@ def test_every_value_has_its_place() -> None:
         ("--nosuch a", USAGE),
     ],
 )
-def test_a_wrong_command_line_is_told(
+def test_wrong_command_line_is_reported(
     line: str, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["scan", *line.split()]) == 1
@@ -200,7 +200,7 @@ def test_a_wrong_command_line_is_told(
 
 
 @pytest.mark.parametrize(("option", "text"), [("--help", HELP), ("--version", "rpcinfo (oncrpc)")])
-def test_help_and_version_are_no_errors(option: str, text: str) -> None:
+def test_help_and_version_exit_0(option: str, text: str) -> None:
     with pytest.raises(Done) as done:
         parse_scan([option])
 

@@ -36,7 +36,7 @@ REFUSED = errors.TransportError.number(errno.ECONNREFUSED)
         ),
     ],
 )
-def test_a_failed_call_is_told_with_its_details(error: errors.OncRpcError, text: str) -> None:
+def test_failed_call_is_reported_with_details(error: errors.OncRpcError, text: str) -> None:
     assert str(of_call(error)) == text
 
 
@@ -50,7 +50,7 @@ def test_a_failed_call_is_told_with_its_details(error: errors.OncRpcError, text:
         (errors.AddressError(), "RPC: (unknown error code)"),
     ],
 )
-def test_a_failed_lookup_is_told_without_details(error: errors.OncRpcError, text: str) -> None:
+def test_failed_lookup_is_reported_without_details(error: errors.OncRpcError, text: str) -> None:
     assert str(of_lookup(error)) == text
 
 

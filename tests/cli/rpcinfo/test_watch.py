@@ -89,7 +89,7 @@ def test_snapshots_follow_each_other_without_a_terminal(
     assert "\\x1b[2J" in second
 
 
-def test_what_is_gone_is_marked(capsys: pytest.CaptureFixture[str]) -> None:
+def test_gone_registrations_are_marked(capsys: pytest.CaptureFixture[str]) -> None:
     watched(WATCHED, serving(Changing([NFS], [])), times=2)
 
     assert "\ngone 0s     " + LINE in capsys.readouterr().out
@@ -182,14 +182,14 @@ def test_no_color_is_heeded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "\x1b" not in "".join(Screen("host", 2.0).picture(snapshot(3), 80, 24))
 
 
-def test_an_error_stands_over_what_was_listed_before() -> None:
+def test_error_is_shown_above_the_last_list() -> None:
     picture = Screen("host", 2.0).picture(snapshot(3, error="RPC: Timed out"), 80, 24)
 
     assert picture[0] == "host: RPC: Timed out"
     assert "400000" in "".join(picture)
 
 
-def test_an_error_before_any_list_stands_alone() -> None:
+def test_error_before_any_list_is_shown_alone() -> None:
     assert len(Screen("host", 2.0).picture(snapshot(0, error="RPC: Timed out"), 80, 24)) == 2
 
 

@@ -108,7 +108,7 @@ def test_every_key_is_read() -> None:
     ]
 
 
-def test_an_empty_file_says_nothing() -> None:
+def test_empty_file_sets_nothing() -> None:
     assert SCHEMA.parse("", PATH) == PortmapConfig()
 
 
@@ -193,7 +193,7 @@ def test_a_mistake_is_one_line_with_its_place(text: str, line: str) -> None:
         ("log = true", "rule[0].log", "the keys are then, from, netid, procedure, program, uid"),
     ],
 )
-def test_so_is_one_in_a_rule(line: str, place: str, why: str) -> None:
+def test_mistake_in_a_rule_has_its_place(line: str, place: str, why: str) -> None:
     message = mistake_in_rule(line)
 
     assert message.startswith(f"{place}: ")

@@ -49,7 +49,7 @@ def test_rates_leave_out_counts_older_than_samples() -> None:
     assert made.rates.lately() == (EVERY * (MAX_SAMPLES - 1), [[0, 0], [7]])
 
 
-def test_once_it_is_closed_nothing_is_sampled() -> None:
+def test_closed_rates_take_no_samples() -> None:
     made = Counted()
 
     async def scenario() -> None:

@@ -193,7 +193,7 @@ def test_close_leaves_the_socket_of_a_successor(tmp_path: Path) -> None:
     run(scenario())
 
 
-def test_where_others_could_be_it_does_not_answer(
+def test_directory_open_to_others_gets_no_socket(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def scenario() -> None:

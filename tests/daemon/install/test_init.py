@@ -104,7 +104,7 @@ def test_links_of_levels_go_after_the_script(tmp_path: Path) -> None:
     assert after_removal(host(tmp_path), SYSV) == []
 
 
-def test_units_of_the_other_are_in_the_way(tmp_path: Path) -> None:
+def test_running_units_of_the_other_conflict(tmp_path: Path) -> None:
     service = UNITS.format("rpcbind.service", "inactive", "disabled")
     socket = UNITS.format("rpcbind.socket", "active", "enabled")
 
@@ -124,7 +124,7 @@ def test_enabled_but_stopped_units_do_not_conflict(tmp_path: Path) -> None:
     assert found.what == "rpcbind.socket is active"
 
 
-def test_its_names_for_our_units_are_not(tmp_path: Path) -> None:
+def test_aliases_of_our_units_do_not_conflict(tmp_path: Path) -> None:
     ours = UNITS.format("portmap.socket", "active", "enabled")
 
     assert conflict(host(tmp_path, said=ours), SYSTEMD) is None
@@ -155,7 +155,7 @@ def test_running_process_of_the_other_conflicts(proc: Path) -> None:
     )
 
 
-def test_a_process_in_another_network_is_not(proc: Path) -> None:
+def test_process_in_another_network_does_not_conflict(proc: Path) -> None:
     process(proc, 3, name="rpcbind", network="net:[2]")
     process(proc, 4, name="rpcbind", network="net:[1]")
     (proc / "proc/4/ns/net").unlink()

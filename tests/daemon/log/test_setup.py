@@ -207,7 +207,7 @@ def test_an_error_without_an_exception_has_no_traceback() -> None:
 
 
 @pytest.mark.usefixtures("loggers")
-def test_a_stderr_that_is_gone_is_borne(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_stderr_is_tolerated(monkeypatch: pytest.MonkeyPatch) -> None:
     with open(os.devnull, "w") as file:
         monkeypatch.setattr(sys, "stderr", file)
         set_up("portmap", to_syslog=False, verbose=False, debug=False)

@@ -91,7 +91,7 @@ def test_a_boot_ends_all_registrations(tmp_path: Path, caplog: pytest.LogCapture
     assert found(tmp_path) == [SECOND]
 
 
-def test_the_files_are_for_nobody_else(tmp_path: Path) -> None:
+def test_files_are_readable_by_owner_only(tmp_path: Path) -> None:
     with kept(tmp_path):
         modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
 

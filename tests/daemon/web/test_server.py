@@ -41,7 +41,7 @@ def test_routes_are_json() -> None:
     assert (reply.body, reply.headers["Content-Type"]) == (b"{}", "application/json")
 
 
-def test_without_events_there_is_no_stream() -> None:
+def test_without_events_the_stream_is_missing() -> None:
     async def scenario() -> Reply:
         async with served(SomeContent(events=None)) as place:
             return await fetch(place, "/api/events")
