@@ -221,7 +221,7 @@ def test_our_headers_are_those_of_the_c_library() -> None:
     """64 bits: name, namelen and padding, iov, iovlen, control, controllen, flags, len."""
     if ctypes.sizeof(ctypes.c_size_t) != 8:
         pytest.skip("not a 64-bit machine")
-    fields = datagram_batch._msghdr
+    fields = datagram_batch.msghdr
     names = ("msg_iov", "msg_iovlen", "msg_control", "msg_controllen", "msg_flags")
 
     assert [getattr(fields, name).offset for name in names] == [16, 24, 32, 40, 48]

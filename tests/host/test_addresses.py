@@ -67,7 +67,7 @@ def test_nothing_is_own_without_netlink(monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.parametrize("answer", [b"", b"short", bytes(16), bytes(64)])
 def test_malformed_answer_is_not_a_route(answer: bytes) -> None:
-    assert addresses._route_type(answer) is None
+    assert addresses.route_type(answer) is None
 
 
 class Kernel:

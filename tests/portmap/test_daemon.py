@@ -98,7 +98,7 @@ def test_last_change_is_written_at_the_end(tmp_path: Path) -> None:
             await until(lambda: made.server.pools["local"].connections)
             entry = rpcb(400001, 1, b"tcp", b"0.0.0.0.8.1", b"")
             (connection,) = made.server.pools["local"].connections
-            connection._answer(PortMapper().message(RPCBVERS4.RPCBPROC_SET, entry), [])
+            connection.answer(PortMapper().message(RPCBVERS4.RPCBPROC_SET, entry), [])
             await made.close()
             link.close()
             assert b"\x00\x06\x1a\x81" in (tmp_path / RPCBIND).read_bytes()

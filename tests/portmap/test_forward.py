@@ -479,8 +479,8 @@ def test_socket_error_does_not_end_forwarding() -> None:
 
     async def scenario() -> None:
         async with forwarding() as (forwarder, program):
-            failing = Failing(forwarder._sockets["inet"])
-            forwarder._sockets["inet"] = failing  # type: ignore[assignment]  # it is like a socket
+            failing = Failing(forwarder.sockets["inet"])
+            forwarder.sockets["inet"] = failing  # type: ignore[assignment]  # it is like a socket
             call = begin(forwarder, program.target)
             message, source = await program.call()
             program.answer(message, source, b"true")

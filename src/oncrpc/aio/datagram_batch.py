@@ -55,7 +55,9 @@ class _iovec(ctypes.Structure):  # noqa: N801  # the C names
     _fields_ = (("iov_base", c_void_p), ("iov_len", c_size_t))
 
 
-class _msghdr(ctypes.Structure):  # noqa: N801
+class msghdr(ctypes.Structure):  # noqa: N801
+    """``struct msghdr`` of the C library."""
+
     _fields_ = (
         ("msg_name", c_void_p),
         ("msg_namelen", c_uint),
@@ -72,7 +74,7 @@ class _parts(ctypes.Structure):  # noqa: N801
 
 
 class _mmsghdr(ctypes.Structure):  # noqa: N801
-    _fields_ = (("msg_hdr", _msghdr), ("msg_len", c_uint))
+    _fields_ = (("msg_hdr", msghdr), ("msg_len", c_uint))
 
 
 HEADER = sizeof(_mmsghdr)
@@ -116,13 +118,13 @@ class Batch:
         self._memory = memoryview(self._received).cast("B")
         self._pristine = bytes(self._memory)
         self._sizes = column(self._memory, _mmsghdr.msg_len)
-        self._flags = column(self._memory, _msghdr.msg_flags)
-        self._controls = column(self._memory, _msghdr.msg_controllen)
+        self._flags = column(self._memory, msghdr.msg_flags)
+        self._controls = column(self._memory, msghdr.msg_controllen)
         self._full_controls = self._controls.tolist()
         self._ports = memoryview(self.block).cast("H")[PORT_AT // 2 :: self._slot_size // 2]
         self._places = ctypes.addressof(self._received), ctypes.addressof(self._sent)
         self.can_segment = can_segment(sock)
-        self._segmented = _msghdr()
+        self._segmented = msghdr()
 
     def receive(self) -> int:
         """Fill the first slots with waiting datagrams; the number of them, 0 if none waits.
@@ -233,7 +235,7 @@ class Batch:
             slot, rest = slots + n * self._slot_size, rests_at + n * size
             part.xid = _iovec(slot, XID)
             part.rest = _iovec(rest + rest_at, self.datagram - XID)
-            header.msg_hdr = _msghdr(
+            header.msg_hdr = msghdr(
                 slot + ADDRESS_AT, self.address_size,
                 ctypes.addressof(part), 2,
                 rest + rest_at - CONTROL_ROOM, self.control_size, 0,

@@ -242,7 +242,7 @@ class Connection:
                     replies += cached.mark, message[:4], cached.tail
                     size += len(cached.tail)
                 else:
-                    size += self._answer(message, replies)
+                    size += self.answer(message, replies)
                     # The call may have changed what replies follow from: ask again.
                     cached_replies = self.listener.cached_replies(self.caller, self.heard_at)
                 count += 1
@@ -259,7 +259,7 @@ class Connection:
         self._send(replies)
         return stopped and not (self.stream.closing or self.blocked)
 
-    def _answer(self, message: bytes, replies: list[bytes]) -> int:
+    def answer(self, message: bytes, replies: list[bytes]) -> int:
         """Have the dispatcher answer; add a reply that is ready, and return its length."""
         reply = self.listener.dispatcher.handle(message, self.caller)
         if reply is None:

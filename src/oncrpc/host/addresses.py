@@ -43,7 +43,7 @@ def is_local(host: str) -> bool:
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as kernel:
             kernel.setblocking(False)  # the kernel answers before send() returns
             kernel.sendto(_request(address), (0, 0))
-            return _route_type(kernel.recv(MAX_ANSWER)) == RTN_LOCAL
+            return route_type(kernel.recv(MAX_ANSWER)) == RTN_LOCAL
     except OSError:
         return False
 
@@ -61,7 +61,7 @@ def _request(address: IPv4Address | IPv6Address) -> bytes:
     return _HEADER.pack(_HEADER.size + len(body), RTM_GETROUTE, NLM_F_REQUEST, 1, 0) + body
 
 
-def _route_type(answer: bytes) -> int | None:
+def route_type(answer: bytes) -> int | None:
     """The type of the route in an answer; None if there is no route."""
     if len(answer) < _HEADER.size + _ROUTE.size:
         return None

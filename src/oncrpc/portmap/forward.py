@@ -92,7 +92,8 @@ class Forwarder:
 
     def __init__(self, *, now: Callable[[], float], families: tuple[str, ...]) -> None:
         self.now, self.families = now, families
-        self._sockets: dict[str, socket.socket] = {}
+        self.sockets: dict[str, socket.socket] = {}
+        """One UDP socket for each address family, open from ``start`` to ``close``."""
         self._pending: OrderedDict[int, ForwardedCall] = OrderedDict()
         self._keys: set[ForwardKey] = set()
 
@@ -108,16 +109,16 @@ class Forwarder:
             except OSError as error:
                 log.info("calls are not forwarded over %s: %s", family, error.strerror)
                 continue
-            self._sockets[family] = sock
+            self.sockets[family] = sock
             loop.add_reader(sock.fileno(), self._receive, family)
 
     def close(self) -> None:
         """Close the sockets; calls that wait get no reply."""
         loop = asyncio.get_running_loop()
-        for sock in self._sockets.values():
+        for sock in self.sockets.values():
             loop.remove_reader(sock.fileno())
             sock.close()
-        self._sockets = {}
+        self.sockets = {}
         for pending in self._pending.values():
             _give_up(pending)
 
@@ -133,7 +134,7 @@ class Forwarder:
         """
         if key in self._keys:
             raise NoReply
-        if target.family not in self._sockets or len(arguments) > MAX_ARGUMENTS:
+        if target.family not in self.sockets or len(arguments) > MAX_ARGUMENTS:
             raise SystemFailure
         loop = asyncio.get_running_loop()
         xid = self._new_xid()
@@ -181,7 +182,7 @@ class Forwarder:
         padding = bytes(-len(arguments) % 4)
         message = call_header(xid, called, cred=cred) + arguments + padding
         try:
-            self._sockets[target.family].sendto(message, _address(target))
+            self.sockets[target.family].sendto(message, _address(target))
         except OSError as error:
             log.debug("forwarding to port %d: %s", target.port, error)
             raise NoReply from None
@@ -195,7 +196,7 @@ class Forwarder:
 
     def _receive(self, family: str) -> None:
         try:
-            reply, source = self._sockets[family].recvfrom(MAX_DATAGRAM)
+            reply, source = self.sockets[family].recvfrom(MAX_DATAGRAM)
         except OSError as error:  # BlockingIOError, or the port of a target is closed
             log.debug("forwarding: %s", error)
             return

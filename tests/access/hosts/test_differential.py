@@ -279,4 +279,4 @@ def test_unreadable_files_decide_as_in_libwrap(libwrap: Libwrap, tmp_path: Path,
         tables = read(hosts_daemon(PORT), allow=str(allow), deny=str(deny))
         decided = judge(tables.allow, tables.deny, client=client, local=here).allowed
         paths = bytes(allow), bytes(deny)
-        assert libwrap._ask(name, asked, *paths) is decided, (allow, deny)
+        assert libwrap.ask(name, asked, *paths) is decided, (allow, deny)

@@ -100,7 +100,7 @@ def test_without_texts_it_cannot_be_asked(library: Libwrap) -> None:
 def test_questions_are_serialized(library: Libwrap) -> None:
     library.read("", "ALL: ALL\n")
 
-    with library._alone():
+    with library.alone():
         with pytest.raises(Busy):
             library.judge(CLIENT)
         with pytest.raises(Busy):

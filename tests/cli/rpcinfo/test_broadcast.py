@@ -61,7 +61,7 @@ def loopback(monkeypatch: pytest.MonkeyPatch) -> None:
 def patient(loopback: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """A round lasts until both replies of it have come."""
     now = [0.0]
-    receive = broadcast.Asking._receive
+    receive = broadcast.Asking.receive
 
     def received(asking: broadcast.Asking, sock: socket.socket) -> None:
         receive(asking, sock)
@@ -69,7 +69,7 @@ def patient(loopback: None, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(broadcast, "ROUNDS", (PATIENCE, PATIENCE))
     monkeypatch.setattr(broadcast.time, "monotonic", lambda: now[0])  # type: ignore[attr-defined]  # time
-    monkeypatch.setattr(broadcast.Asking, "_receive", received)
+    monkeypatch.setattr(broadcast.Asking, "receive", received)
 
 
 @pytest.mark.usefixtures("patient")

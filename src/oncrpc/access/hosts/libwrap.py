@@ -98,7 +98,7 @@ class Libwrap:
     def _check(self) -> None:
         """Check that libwrap reads the texts: a missing file would allow everybody."""
         nobody = LibwrapQuestion(b"192.0.2.1", b"unknown", b"unknown", DaemonId(frozenset(), 0))
-        if self._ask("check", nobody, ABSENT, _path(self._everybody)):
+        if self.ask("check", nobody, ABSENT, _path(self._everybody)):
             raise OSError(errno.ENOENT, "it cannot read /proc/self/fd")
 
     def read(self, allow: str, deny: str) -> None:
@@ -108,7 +108,7 @@ class Libwrap:
             Busy: another thread is asking.
             OSError: they cannot be kept in memory; the former ones are gone, too.
         """
-        with self._alone():
+        with self.alone():
             self._forget()
             self._check()
             for text in (allow, deny):
@@ -131,21 +131,22 @@ class Libwrap:
         Raises:
             Busy: another thread is asking, or no texts were read.
         """
-        with self._alone():
+        with self.alone():
             allow, deny = self._paths
             if not (allow and deny):
                 raise Busy
             names = asked.daemon.names
-            allowed = [name for name in names if self._ask(name, asked, allow, deny)]
+            allowed = [name for name in names if self.ask(name, asked, allow, deny)]
             if len(allowed) in (0, len(names)):
                 return bool(allowed)
             # A name is denied. The others count only if hosts.allow allows one of them, so ask
             # again with a hosts.deny that denies everybody else.
             everybody = _path(self._everybody)
-            return any(self._ask(name, asked, allow, everybody) for name in allowed)
+            return any(self.ask(name, asked, allow, everybody) for name in allowed)
 
     @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
+    def alone(self) -> Iterator[None]:
+        """Hold the library for one question; a second one at the same time raises ``Busy``."""
         if not self._busy.acquire(blocking=False):
             raise Busy
         try:
@@ -153,7 +154,7 @@ class Libwrap:
         finally:
             self._busy.release()
 
-    def _ask(self, daemon: str, asked: LibwrapQuestion, allow: bytes, deny: bytes) -> bool:
+    def ask(self, daemon: str, asked: LibwrapQuestion, allow: bytes, deny: bytes) -> bool:
         """The decision of libwrap for one name of the daemon by the files at these paths."""
         for table, path in zip(self._tables, (allow, deny), strict=True):
             table.value = path

@@ -93,9 +93,10 @@ class Asking:
         """Write a line for each reply until that time."""
         while (left := until - time.monotonic()) > 0:
             for key, _ in self.selector.select(left):
-                self._receive(cast(socket.socket, key.fileobj))
+                self.receive(cast(socket.socket, key.fileobj))
 
-    def _receive(self, sock: socket.socket) -> None:
+    def receive(self, sock: socket.socket) -> None:
+        """Read one reply from a socket, and write its line."""
         try:
             message, source = sock.recvfrom(65536)
         except OSError:  # such as ECONNREFUSED from an earlier datagram
