@@ -12,6 +12,7 @@ import pytest
 from oncrpc.daemon.config.values import ConfigError
 from oncrpc.portmap.config import LIVENESS_INTERVAL
 from oncrpc.portmap.ownership import Rules
+from oncrpc.programs.portmap import PMAP_PROG
 from support.callers import REMOTE
 from support.daemons import LOCALHOST, Daemon, listening, setup
 from support.loops import run as run_loop
@@ -142,10 +143,24 @@ def test_reload_names_keys_read_at_start_only(
         assert made.reread() == ""
 
     with_policy("[daemon]\nport = 1111\n", tmp_path, look)
-    assert [each.getMessage() for each in caplog.records if each.levelname == "WARNING"] == [
-        "web.listen is only read when the daemon is started",
+    assert [each.getMessage() for each in caplog.records if each.levelname == "WARNING"] == 2 * [
         "daemon.insecure is only read when the daemon is started",
+        "web.listen is only read when the daemon is started",
     ]
+
+
+def test_reload_keeps_the_values_of_the_start(tmp_path: Path) -> None:
+    def look(made: Daemon, path: Path) -> None:
+        started = made.config.daemon
+        path.write_text("[daemon]\ninsecure = true\n[web]\nlisten = '[::1]:0'\n")
+
+        assert made.reread() == ""
+
+        assert made.config.daemon is started
+        assert made.config.web.listen is None
+        assert not made.app.mapper.remote_calls.allow(PMAP_PROG, 1)
+
+    with_policy("", tmp_path, look)
 
 
 def test_invalid_file_keeps_the_former_policy(

@@ -23,7 +23,7 @@ from oncrpc.access.udp_limits import UdpLimits
 from oncrpc.aio.server import Server
 from oncrpc.daemon.app import Application
 from oncrpc.daemon.common_status import common_status
-from oncrpc.daemon.config.source import OPTION, ConfigSettings, ConfigSource, changed
+from oncrpc.daemon.config.source import OPTION, ConfigSettings, ConfigSource, as_started, changed
 from oncrpc.daemon.config.tables import Config
 from oncrpc.daemon.config.values import ConfigError
 from oncrpc.daemon.control.outcomes import Observed
@@ -131,14 +131,12 @@ class Runtime(Generic[C]):
             self.reloads["failure"] += 1
             config_log.error("%s; what was read before stays in force", error)
             return str(error)
-        before = self.settings
-        if settings.config.web.listen != before.config.web.listen:
-            config_log.warning("web.listen is only read when the daemon is started")
-        for key in changed(before.config, settings.config):
-            if before.source(key) != OPTION:
+        started = self.settings
+        for key in changed(started.config, settings.config):
+            if started.source(key) != OPTION:
                 config_log.warning("%s is only read when the daemon is started", key)
-        self.settings = settings
-        self.configure(settings.config)
+        self.settings = settings._replace(config=as_started(started.config, settings.config))
+        self.configure(self.config)
         self.reloads["success"] += 1
         config_log.info("configuration read again; rules: %d", len(settings.config.rule))
         return ""

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from msgspec import structs
+
 from oncrpc.daemon.config.read import Schema, toml_of
 from oncrpc.daemon.config.tables import MATTERS, Config
 from oncrpc.daemon.config.values import ConfigError
@@ -81,14 +83,21 @@ def merged(layers: Sequence[Layer]) -> tuple[dict[str, Any], dict[str, str]]:
     return values, sources
 
 
-def changed(before: Config, after: Config) -> list[str]:
-    """The keys of ``[daemon]`` that differ; they are read at the start only."""
-    old, new = before.daemon, after.daemon
-    return [
+def changed(started: Config, read: Config) -> list[str]:
+    """The keys that are only read at the start and differ: ``[daemon]`` and ``web.listen``."""
+    old, new = started.daemon, read.daemon
+    found = [
         f"daemon.{name.replace('_', '-')}"
         for name in old.__struct_fields__
         if getattr(old, name) != getattr(new, name)
     ]
+    return found if started.web.listen == read.web.listen else [*found, "web.listen"]
+
+
+def as_started(started: C, read: C) -> C:
+    """What was read, but the keys that are only read at the start have their first values."""
+    web = structs.replace(read.web, listen=started.web.listen)
+    return structs.replace(read, daemon=started.daemon, web=web)
 
 
 def _matter(key: str) -> tuple[str, ...]:
