@@ -60,6 +60,7 @@ def test_before_sees_calls_with_a_procedure() -> None:
         (None, ACCEPTED + words(0, 5)),
         (AuthError(auth_stat.AUTH_TOOWEAK), DENIED + words(1, 5)),
         (NoReply(), None),
+        (KeyError(), ACCEPTED + words(5)),  # a bug: SYSTEM_ERR
     ],
 )
 @pytest.mark.parametrize("caller", [TCP, UDP])

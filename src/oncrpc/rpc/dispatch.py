@@ -154,8 +154,7 @@ class Dispatcher:
         except ProtocolError:
             raise
         except Exception as bug:  # of the program's judge or ``before``: not the caller's fault
-            log.error("a call of %s was not admitted", caller, exc_info=bug)
-            return refuse(message[:4], SystemFailure())
+            return _not_admitted(message, caller, bug)
         if asked is not None:
             return self._run_after(asked, call, handler)
         return self._proceed(call, handler)
@@ -169,6 +168,8 @@ class Dispatcher:
             return refuse(call.message[:4], refusal)
         except NoReply:
             return None
+        except Exception as bug:  # of ``before``
+            return _not_admitted(call.message, call.caller, bug)
         reply = self._proceed(call, handler)
         return reply if isinstance(reply, bytes | None) else await reply
 
@@ -305,6 +306,11 @@ def _call_body(message: bytes) -> tuple[call_body, int]:
         return codec(call_body).decode_from(message, 8)
     except XdrError as error:
         raise ProtocolError(f"a malformed call: {error}") from None
+
+
+def _not_admitted(message: bytes, caller: Caller, bug: Exception) -> bytes:
+    log.error("a call of %s was not admitted", caller, exc_info=bug)
+    return refuse(message[:4], SystemFailure())
 
 
 def success(call: Call, results: bytes) -> bytes:
