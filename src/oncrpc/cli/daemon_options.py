@@ -229,7 +229,7 @@ def number_within(
 
     def read(text: str) -> float:
         try:
-            if kind is int and not (text.isascii() and text.isdigit()):
+            if kind is int and not (text.isascii() and text.removeprefix("-").isdigit()):
                 raise ValueError
             number = kind(text)
             if not (least <= number <= most or (zero and number == 0)):
