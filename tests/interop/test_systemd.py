@@ -260,7 +260,7 @@ def test_changed_unit_is_kept_and_named(host: Systemd) -> None:
 
     kept = host.said(f"tail -n 1 {place} && rm {place} && systemctl daemon-reload")
     assert (done.returncode, gone.returncode, kept) == (1, 0, "# mine\n")
-    advice = "is there, and not as 'portmap service install' wrote it; move it away"
+    advice = "exists, and was not written by 'service install'; move it away"
     assert done.stderr == f"portmap: {place} {advice}\n"
     assert gone.stderr == f"portmap: {place} was changed since, and stays\n"
 

@@ -329,7 +329,7 @@ def test_changed_script_is_kept_and_named(host: SysV) -> None:
     again = host.run([COMMAND, "service", "install", "--program", COMMAND])
     gone = host.run([COMMAND, "service", "uninstall"])
 
-    advice = "is there, and not as 'portmap service install' wrote it; move it away"
+    advice = "exists, and was not written by 'service install'; move it away"
     assert (again.returncode, again.stderr) == (1, f"portmap: {SCRIPT} {advice}\n")
     assert gone.stderr == f"portmap: {SCRIPT} was changed since, and stays\n"
     assert Path(host.path(SCRIPT)).read_text().endswith("\n# mine\n")
