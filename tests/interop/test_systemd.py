@@ -169,6 +169,7 @@ def test_condrestart_leaves_a_stopped_daemon(host: Systemd) -> None:
 def test_status_shows_the_warm_start_folder(host: Systemd) -> None:
     done = host.portmap("status", "--json")
 
+    assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["warm_start"] == "/run/rpcbind"
 
 

@@ -29,14 +29,13 @@ Play = Callable[[Daemon], Coroutine[None, None, None]]
 
 
 def played(tmp_path: Path, play: Play, **options: object) -> Status:
-    """The status of a daemon after a play."""
+    """The status that a daemon sends after a play."""
 
     async def scenario() -> Status:
         async with serving(stateful(tmp_path, **options)) as made:
             await play(made)
-            status = await made.status()
-            assert isinstance(status, Status)
-            return status
+            sent = msgspec.json.encode(await made.status())
+            return msgspec.json.decode(sent, type=Status)
 
     return run(scenario())
 

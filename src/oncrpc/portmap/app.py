@@ -99,7 +99,7 @@ class PortMapper(Application[PortmapConfig]):
         """Make the procedures, and what they stand on."""
         self.daemon, table = daemon, daemon.config.daemon
         if table.warm_start is not None:
-            self.warm = WarmFiles(table.warm_start, self.registry)
+            self.warm = WarmFiles(str(table.warm_start), self.registry)
         if table.remote_calls:
             self.forwarder = Forwarder(now=time.time, families=table.inet_families)
         self.liveness = Liveness(self.registry, self._drop)

@@ -41,13 +41,13 @@ def status(app: PortMapper, common: CommonStatus, *, listed: int = MAX_LISTED) -
     fields = asdict(common) | {
         "drops": replace(drops, overlong=drops.overlong + app.mapper.overlong)
     }
-    warm = app.warm is not None and app.warm.active
+    warm = app.warm if app.warm is not None and app.warm.active else None
     return Status(
         **fields,
         forwarding=_forwarding(app),
         liveness=_checks(app),
         state=_state(app),
-        warm_start=app.daemon.config.daemon.warm_start if warm else None,
+        warm_start=None if warm is None else warm.path,
         registered=len(app.registry),
         registrations=[_registered(app, e) for e in islice(app.registry, listed)],
         changes=_changes(app),
