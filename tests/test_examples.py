@@ -46,7 +46,7 @@ class Mountd(MOUNT_V3.Service):
 
 
 def place(mapper: RunningDaemon) -> str:
-    """How to name a port mapper."""
+    """The address of a port mapper, as clients name it."""
     return f"127.0.0.1:{mapper.port}"
 
 

@@ -126,7 +126,7 @@ def host(mapper: RunningDaemon, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def defaults_of(function: Callable[..., object]) -> dict[str, object]:
-    """Those of its keywords, which may be changed."""
+    """The defaults of a function's keywords, as a dict that may be changed."""
     found: dict[str, object] | None = function.__kwdefaults__
     assert found is not None
     return found

@@ -125,7 +125,7 @@ def imports_of(path: Path) -> set[str]:
 
 
 def reached_from(test: Path, folder: str) -> set[str]:
-    """What a test covers of a folder.
+    """The modules of a folder that a test covers.
 
     That is what it imports, what those modules import, and from there any number of steps within
     the folder.

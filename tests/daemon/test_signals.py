@@ -72,7 +72,7 @@ class Living:
         )
 
     async def run(self) -> None:
-        """As ``daemon.run.serve`` does it."""
+        """Serve as ``daemon.run.serve`` does."""
         self.signals.watch()
         self.daemon.start()
         self.signals.obey()

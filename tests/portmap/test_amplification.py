@@ -80,7 +80,7 @@ async def outside(netid: str) -> AsyncIterator[tuple[Mapper, socket.socket]]:
 
 
 def arguments_of(procedure: AnyProcedure) -> list[tuple[Any, ...]]:
-    """What to call it with: short, and finding something."""
+    """Arguments for it: short, and of something registered."""
     if not procedure.arguments:
         return [()]
     declared = procedure.arguments[0]

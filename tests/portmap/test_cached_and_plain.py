@@ -220,7 +220,7 @@ class UdpWorld(World):
         return [each for client in self.clients for each in received(client, self.endpoint.sock)]
 
     def counts(self) -> tuple[int, ...]:
-        """What the endpoint has counted."""
+        """The counters of the endpoint."""
         made = self.endpoint
         return made.dropped, made.overlong, made.malformed, made.busy
 
@@ -279,7 +279,7 @@ class TcpWorld(World):
             await asyncio.get_running_loop().sock_connect(client, self.address)
 
     async def call(self, source: int, text: bytes, times: int) -> list[bytes]:
-        """The replies to a call that is sent several times; a probe shows that there is no more."""
+        """The replies to a call sent several times; the reply to a probe marks the end."""
         loop, client = asyncio.get_running_loop(), self.clients[source]
         sent = [*(words(xid) + text for xid in range(times)), PROBE]
         await loop.sock_sendall(client, b"".join(map(encode_record, sent)))

@@ -35,7 +35,7 @@ INTERVAL = 60.0
 
 
 class MadeUpHost:
-    """What is bound, which local sockets are refused, and how often somebody looked."""
+    """A fake host: its bound sockets, its refused local sockets, and the number of looks."""
 
     def __init__(self) -> None:
         self.ports, self.paths, self.gone = {NFS_PORT, STATUS_PORT}, set[bytes](), set[str]()

@@ -116,6 +116,6 @@ def test_without_foreign_versions_a_program_has_one_owner(
 
 
 def test_only_the_superuser_registers_the_mapper() -> None:
-    """Whoever asks for a version of it that there is not would be sent to it."""
+    """Otherwise a caller that asks for a missing version would be sent to that registration."""
     assert Rules().refusal(registered(100000, 5, owner="1000"), []) is not None
     assert Rules().refusal(registered(100000, 5, owner="superuser"), []) is None

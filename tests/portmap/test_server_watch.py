@@ -18,7 +18,7 @@ from support.loops import run, settle, until
 
 
 class Process:
-    """In place of a process: a pipe, whose end is readable once it is closed at the other one."""
+    """A fake process: a pipe that becomes readable when its other end is closed."""
 
     def __init__(self, pid: int) -> None:
         self.pidfd, self._alive = os.pipe()

@@ -45,7 +45,7 @@ def registry(*entries: rpcb) -> Registry:
 
 
 def loaded(path: Path) -> list[rpcb]:
-    """What a daemon that starts with the path takes from it."""
+    """The registrations that a daemon restores from the path."""
     table = Registry()
     WarmStart(str(path)).load(table)
     return list(table)

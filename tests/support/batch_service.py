@@ -48,7 +48,7 @@ class Ledger(ECHO_V1.Service):
 
 
 class Desk:
-    """An endpoint that answers when it is told to, and some clients."""
+    """An endpoint that replies when the test drains it, and its clients."""
 
     def __init__(self, *, caching: bool, guard: Guard | None, limits: Limits | None) -> None:
         self.ledger = Ledger()
@@ -81,7 +81,7 @@ DEADLINE, END = 10.0, b"end"
 
 
 def drain(endpoint: UdpEndpoint, sent: Sequence[bytes]) -> None:
-    """Have the datagrams answered that the kernel lets through: calls (RFC 5531 §9).
+    """Let the endpoint reply to the datagrams that pass the kernel filter: calls (RFC 5531 §9).
 
     On a busy machine the kernel delivers them a little later, so this waits for each.
     """
@@ -92,7 +92,7 @@ def drain(endpoint: UdpEndpoint, sent: Sequence[bytes]) -> None:
 
 
 def received(client: socket.socket, endpoint: socket.socket) -> list[bytes]:
-    """What an endpoint has sent to a client. A last datagram shows that there is no more."""
+    """The datagrams that an endpoint sent to a client; a last one marks the end."""
     control = []
     with suppress(OSError):  # of a client that is not connected
         address = socket.inet_aton(client.getpeername()[0])

@@ -61,7 +61,7 @@ class Reading(NamedTuple):
 
 
 def reading(interface: model.Interface, name: str, data: bytes) -> Reading:
-    """How C reads bytes as a type.
+    """The result of C for bytes decoded as a type.
 
     Raises:
         Refused: it does not.

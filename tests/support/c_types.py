@@ -46,7 +46,7 @@ C_TYPES = {"netbuf": "struct netbuf"}
 
 
 class Answer(NamedTuple):
-    """What C made of some bytes; ``again`` is their value, encoded."""
+    """The result of C for some bytes; ``again`` is the value, encoded again."""
 
     accepted: bool
     again: bytes
@@ -61,7 +61,7 @@ class Driver:
         self.indexes = {subject.name: number for number, subject in enumerate(subjects)}
 
     def ask(self, name: str, wires: Sequence[bytes]) -> list[Answer]:
-        """What C makes of each; the program is started again after bytes that it died of."""
+        """The result of C for each; the program is restarted after a crash."""
         answers: list[Answer] = []
         while len(answers) < len(wires):
             rest = wires[len(answers) :]

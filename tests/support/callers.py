@@ -62,7 +62,7 @@ class PortMapper:
         return self.calls.start(procedure, arguments, now=0, timeout=1, auth=cred).message
 
     def reply(self, caller: Caller, message: bytes) -> bytes | None:
-        """What the dispatcher answers to bytes."""
+        """The dispatcher's reply to bytes."""
         reply = self.dispatcher.handle(message, caller)
         if isinstance(reply, bytes | None):
             return reply
@@ -110,5 +110,5 @@ def changed(value: T, **fields: object) -> T:
 
 
 def triples(entries: Sequence[rpcb]) -> list[tuple[int, int, str]]:
-    """What is registered, without addresses and owners."""
+    """The program, version and netid of each registration."""
     return [(entry.r_prog, entry.r_vers, entry.r_netid.decode()) for entry in entries]

@@ -82,7 +82,7 @@ class RunningDaemon:
         return sock
 
     def answers(self) -> bool:
-        """Whether an honest client is answered over UDP and over a new TCP connection."""
+        """True if a client gets replies over UDP and over a new TCP connection."""
         for netid in ("udp", "tcp"):
             link = sync.run(sync.dial(netid, "127.0.0.1", self.port, timeout=DEADLINE))
             with link:
@@ -92,7 +92,7 @@ class RunningDaemon:
         return self.process.poll() is None
 
     def noisiest(self) -> tuple[str, int]:
-        """The cause that was logged most often, and how often; numbers are not told apart."""
+        """The most frequent log line and its count; lines that differ only in numbers are one."""
         causes = Counter(re.sub(r"[\d.:]+", "#", line) for line in list(self.lines))
         return max(causes.items(), key=lambda item: item[1])
 

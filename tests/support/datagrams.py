@@ -74,6 +74,6 @@ async def guarded(guard: Guard, cache: ReplyCache | None = None) -> AsyncIterato
 
 
 class Subject:
-    """What replies follow from."""
+    """The mutable state from which the replies are computed."""
 
     generation = 0

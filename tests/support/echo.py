@@ -101,7 +101,7 @@ class Echo(ECHO_V1.Service):
 
 
 def dispatcher(echo: Echo) -> Dispatcher:
-    """What serves it."""
+    """The dispatcher that serves it."""
     return Dispatcher([echo], clock=ManualClock())
 
 

@@ -215,7 +215,7 @@ async def _read_outcome(sock: socket.socket) -> tuple[str, bytes]:
 async def outcome(
     mapper: PortMapper, exchange: Exchange, *, patient: bool = False
 ) -> tuple[str, bytes]:
-    """What our port mapper does with the recorded request."""
+    """The outcome of the recorded request at our port mapper."""
     if exchange.transport in ("unix", "stream"):
         return await stream_outcome(mapper.path, exchange)
     at = mapper.endpoint(exchange.transport)

@@ -93,11 +93,11 @@ class Host(Namespace):
         return MapperClient(self.dial, port=port)
 
     def registered(self, prog: int) -> list[rpcb]:
-        """What this host's port mapper has of a program."""
+        """The registrations of a program at this host's port mapper."""
         return [entry for entry in sync.run(self.mapper().dump()) if entry.r_prog == prog]
 
     def serves(self, netid: str, address: str, port: int = 111) -> bool:
-        """Whether somebody accepts connections there."""
+        """True if a server accepts connections there."""
         try:
             sync.run(self.dial(netid, address, port)).close()
         except OSError:
@@ -132,7 +132,7 @@ def until(true: Callable[[], bool], what: str) -> None:
 
 
 def wait_gone(pid: int) -> None:
-    """Wait for a process that is no child of ours."""
+    """Wait for the end of a process that is not our child."""
     try:
         descriptor = os.pidfd_open(pid)
     except ProcessLookupError:
@@ -151,7 +151,7 @@ def status_of(pid: int) -> dict[str, str]:
 
 
 def finished(child: subprocess.Popen[str]) -> int:
-    """Wait for a process that was told to end; its exit status."""
+    """Wait for a process to end; returns its exit status."""
     return child.wait(DEADLINE)
 
 

@@ -172,7 +172,7 @@ class Instrument(vxi11.DEVICE_CORE_VERSION.Service):
         return error
 
     async def _admit(self, lid: int, flags: int, lock_timeout: int) -> int:
-        """Whether a link may work: it exists, and no other link has the lock."""
+        """Check that a link may work: it exists, and no other link has the lock."""
         link = self.links.get(lid)
         if link is None:
             return INVALID_LINK
@@ -197,7 +197,7 @@ class Instrument(vxi11.DEVICE_CORE_VERSION.Service):
 
 
 def portion(answer: bytes, arg: vxi11.Device_ReadParms) -> tuple[bytes, int]:
-    """What one read takes of an answer, and why no more: every reason that holds."""
+    """The part of an answer that one read returns, and all reasons why it ends there."""
     found = answer.find(arg.termChar & 0xFF) + 1 if arg.flags & TERMCHRSET else 0
     data = answer[: min(arg.requestSize, found or len(answer))]
     reasons = {

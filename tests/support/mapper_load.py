@@ -56,7 +56,7 @@ class Load:
             thread.join()
 
     def goes_on(self, before: dict[str, int]) -> bool:
-        """Whether every client was answered since, or has given up."""
+        """True if every client got a reply since then, or has given up."""
         return bool(self.trouble) or all(self.counts[name] > before[name] for name in before)
 
     def _run(self, client: Callable[[], Iterator[None]]) -> None:

@@ -145,7 +145,7 @@ class Namespace:
         return self.holder.pid
 
     def path(self, inside: str) -> str:
-        """How this process reaches a path of the namespace."""
+        """The path by which this process reaches a path of the namespace."""
         return f"/proc/{self.within}/root{inside}"
 
     def await_answer(self, path: str, started: subprocess.Popen[str]) -> None:

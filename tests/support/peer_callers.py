@@ -77,13 +77,13 @@ class Peer(NamedTuple):
     client: Path
 
     def by_c(self, netid: str, command: str) -> list[str]:
-        """What the C client prints, line by line; it has to succeed."""
+        """The output lines of the C client, which must succeed."""
         done = self.host.run(self.c_command(netid, command))
         assert done.returncode == 0, done.stderr
         return done.stdout.splitlines()
 
     def c_command(self, netid: str, command: str) -> list[str]:
-        """How the C client is told to call this program."""
+        """The command line of the C client for this program."""
         return [str(self.client), netid, ADDRESSES[netid], str(self.prog), *command.split()]
 
     def where(self, netid: str) -> str:
@@ -103,7 +103,7 @@ Talk = Callable[[rpc.Client], Awaitable[Any]]
 
 
 def blocking(peer: Peer, netid: str, talk: Talk) -> Any:
-    """Have a conversation over a blocking link."""
+    """Run a conversation over a blocking link."""
     client = peer.interface.REFUSE_3.Client
     with (
         peer.host.network(),
@@ -113,7 +113,7 @@ def blocking(peer: Peer, netid: str, talk: Talk) -> Any:
 
 
 def asynchronous(peer: Peer, netid: str, talk: Talk) -> Any:
-    """Have a conversation over asyncio."""
+    """Run a conversation over asyncio."""
 
     async def scenario() -> Any:
         client = peer.interface.REFUSE_3.Client
@@ -129,7 +129,7 @@ CLIENTS = ("C client", *OUR_CLIENTS)
 
 
 def outcomes(caller: str, peer: Peer, netid: str, attempt: Attempt) -> list[Outcome]:
-    """How the attempt ends for a client, and how NULL after it."""
+    """The outcomes of the attempt and of NULL after it."""
     if caller in OUR_CLIENTS:
         return list(OUR_CLIENTS[caller](peer, netid, lambda client: _both(client, attempt)))
     flavor, body = attempt.cred.flavor, attempt.cred.body
@@ -139,7 +139,7 @@ def outcomes(caller: str, peer: Peer, netid: str, attempt: Attempt) -> list[Outc
 
 
 def outcome_of(line: str) -> Outcome:
-    """What the C client prints, as we see it."""
+    """The outcome printed by the C client."""
     name, *numbers = line.split()
     return STATUSES[name], tuple(map(int, numbers))
 

@@ -43,7 +43,7 @@ refuse: Any = module_of(TEXT, "refuse.x")
 
 
 def numbers_of(refusal: CallError) -> tuple[int, ...]:
-    """What a refusal says besides its kind: versions, or why a credential is refused."""
+    """The numbers of a refusal: versions, or the reason why a credential is refused."""
     return tuple(getattr(refusal, name) for name in NUMBERS if hasattr(refusal, name))
 
 
@@ -82,7 +82,7 @@ class Refuser(refuse.REFUSE_3.Service):  # type: ignore[misc]  # compiled just n
 
 
 class Latest(refuse.REFUSE_5.Service):  # type: ignore[misc]  # compiled just now
-    """Version 5; there is no version 4."""
+    """Version 5; version 4 is missing."""
 
 
 def complement(data: bytes) -> bytes:
@@ -91,7 +91,7 @@ def complement(data: bytes) -> bytes:
 
 
 async def main(path: str) -> None:
-    """Serve on every transport until told to end."""
+    """Serve on every transport until terminated."""
     services = (Refuser(), Latest())
     async with oncrpc.serve(*services, transports=NETIDS, path=path, register=True) as server:
         print("ready", flush=True)

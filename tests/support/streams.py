@@ -91,7 +91,7 @@ async def receive(client: socket.socket, count: int) -> list[int]:
 
 
 async def ended(client: socket.socket) -> bool:
-    """Whether the server ends the connection before it sends more."""
+    """True if the server ends the connection before it sends more."""
     try:
         return await asyncio.get_running_loop().sock_recv(client, 1) == b""
     except ConnectionError:
@@ -109,7 +109,7 @@ async def connect_from(server: Serving, host: str) -> socket.socket:
 
 
 async def answered(*clients: socket.socket) -> bool:
-    """Whether each of them is still served."""
+    """True if each of them is still served."""
     for client in clients:
         await send(client, record(1, ECHO_V1.NULL))
         assert await receive(client, 1) == [1]

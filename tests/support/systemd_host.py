@@ -150,13 +150,13 @@ class Booted(Host):
         return self._init
 
     def said(self, script: str) -> str:
-        """What a shell script prints; it has to succeed."""
+        """The output of a shell script, which must succeed."""
         done = self.run(["sh", "-ec", f"exec 2>&1\n{script}"])
         assert done.returncode == 0, done.stdout
         return done.stdout
 
     def property(self, unit: str, name: str) -> str:
-        """What systemd knows of a unit."""
+        """A property of a unit according to systemd."""
         return self.said(f"systemctl show --property={name} --value {unit}").strip()
 
     def _await_boot(self) -> None:

@@ -56,7 +56,7 @@ class CountedEvents:
         return event("snapshot", self.ticks)
 
     async def tick(self) -> Sequence[bytes]:
-        """What waits."""
+        """Requests that wait."""
         self.ticks += 1
         waiting, self.waiting = self.waiting, []
         return waiting

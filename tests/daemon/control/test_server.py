@@ -351,7 +351,7 @@ def test_directory_with_long_name_has_a_socket(tmp_path: Path) -> None:
 
 
 def refuse_accept(patch: pytest.MonkeyPatch, number: int) -> None:
-    """Have every ``accept`` of this process fail with an error number."""
+    """Make every ``accept`` of this process fail with an error number."""
 
     def fail(_: socket.socket) -> None:
         raise OSError(number, os.strerror(number))
