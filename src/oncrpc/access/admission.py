@@ -1,4 +1,4 @@
-"""Admission: asks the rules, then hosts_access(5), whether a call is carried out.
+"""Admission: asks the rules, then hosts_access(5), whether a call is admitted.
 
 The decision is made before the arguments are decoded, for every procedure but NULL. Refusals are
 logged. If nothing can be refused (``asks`` is False) the caller need not ask at all.
@@ -22,17 +22,17 @@ MAX_CALLERS = 4096
 """Callers whose rules are remembered."""
 
 MAX_UNJUDGED = 128
-"""Datagrams that wait for the names of their hosts; further ones are dropped, not refused.
+"""Datagrams that wait for a reverse look-up; further ones are dropped, not refused.
 
-Fewer than ``Limits.datagram_calls``: calls of hosts whose rights are known, and forwarded calls,
-have the rest."""
+Fewer than ``Limits.datagram_calls``: the rest is for calls of hosts whose rights are known, and for
+forwarded calls."""
 
 MAX_UNJUDGED_OF_HOST = 8
-"""The same of one host."""
+"""Datagrams of one host that wait for a reverse look-up."""
 
 NO_RULES = Relevant(())
 CallerKey = tuple[str, str | None, int | None, bool, str | None]
-"""All of a caller that a decision depends on: its port and xid do not matter."""
+"""The parts of a caller that decide: its port and xid do not matter."""
 
 
 class HostsRules(Protocol):
@@ -54,14 +54,14 @@ class HostsRules(Protocol):
 
 
 class Admission:
-    """Decides whether calls are carried out.
+    """Decides whether calls are admitted.
 
-    ``generation`` grows whenever a decision may have changed; reading it looks at the hosts' files.
+    ``generation`` grows whenever a decision may have changed; reading it checks the hosts' files.
 
     Two caches have a ``CallerKey`` as their key and at most ``MAX_CALLERS`` entries; the oldest
-    makes room. ``_relevant`` has the rules that match a caller, until ``configure``. ``_allowed``
-    has the callers that hosts_access lets in, until ``configure`` or a new generation of the hosts'
-    rules; refused callers are not kept, so a stranger's refusals take no memory here.
+    entry is evicted. ``_relevant`` has the rules that match a caller, until ``configure``.
+    ``_allowed`` has the callers that hosts_access admits, until ``configure`` or a new generation
+    of the hosts' rules. Refused callers are not cached, so refused calls take no memory here.
     """
 
     def __init__(self, call_log: CallLog) -> None:
@@ -76,6 +76,7 @@ class Admission:
 
     def configure(self, rules: Sequence[Rule], hosts: HostsRules | None = None) -> None:
         """Replace the rules."""
+        # The old sum, so that ``generation`` also grows when new ``hosts`` count from 0 again.
         self._changes = self.generation + 1
         self._rules, self._hosts = rules, hosts
         self._allowed_in = 0 if hosts is None else hosts.generation
@@ -121,9 +122,9 @@ class Admission:
         return self._ask_hosts(self._hosts, call)
 
     def open_to(self, caller: Caller) -> bool:
-        """Whether every call of this caller is carried out, as far as is known without asking.
+        """Whether all calls of the caller are known to be admitted.
 
-        What hosts_access decides is known once it has let a call of the caller through.
+        With hosts_access that is known after one admitted call.
         """
         rules = self._about(caller)
         if not rules.open:
@@ -169,7 +170,7 @@ class Admission:
     async def _await(self, verdict: Awaitable[bool], call: Call) -> None:
         before = self.generation
         allowed = await verdict
-        # A decision that was made while the rules changed holds for this call only.
+        # A decision that was made while the rules changed is valid for this call only.
         self._conclude(call, allowed=allowed, keep=self.generation == before)
 
     def _conclude(self, call: Call, *, allowed: bool, keep: bool = True) -> None:
@@ -179,7 +180,7 @@ class Admission:
             self._allowed.keep(_key(call.caller), None)
 
     def _is_allowed(self, hosts: HostsRules, caller: Caller) -> bool:
-        """Whether it is known that hosts_access lets the caller in."""
+        """Whether hosts_access is known to admit the caller."""
         hosts.check()
         if hosts.empty:
             return True
@@ -193,7 +194,9 @@ class Admission:
             return
         kind = "host" if call.caller.source else "user"
         self._call_log.refused(call, Refusal.UNAUTHORIZED, kind)
-        raise AuthError(auth_stat.AUTH_TOOWEAK) if then == "deny" else NoReply
+        if then == "deny":
+            raise AuthError(auth_stat.AUTH_TOOWEAK)
+        raise NoReply
 
 
 def _key(caller: Caller) -> CallerKey:

@@ -111,7 +111,7 @@ def split_at(text: str, delimiter: str) -> tuple[str, str | None]:
 
 
 def split_behind(text: str, delimiter: str) -> tuple[str, str | None]:
-    """The same, but the first character is never the delimiter."""
+    """Like ``split_at``, but the first character is never the delimiter."""
     before, after = split_at(text[1:], delimiter)
     return text[:1] + before, after
 
