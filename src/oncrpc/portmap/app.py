@@ -67,8 +67,8 @@ class Left(msgspec.Struct, frozen=True):
 class PortMapper(Application[PortmapConfig]):
     """A port mapper.
 
-    ``own`` are its own registrations, made again at every start and never kept. ``store`` is None
-    if nothing is kept, ``warm`` is None without ``-w``.
+    ``own`` are its own registrations, made again at every start and never stored. ``store`` is None
+    without a state directory, ``warm`` is None without ``-w``.
     """
 
     name, title, users = NAME, "port mapper", USERS
@@ -96,7 +96,7 @@ class PortMapper(Application[PortmapConfig]):
             warm_files.check(config.daemon.warm_start)
 
     def open(self, daemon: Runtime[PortmapConfig]) -> None:
-        """Make the procedures, and what they stand on."""
+        """Create the procedures and their dependencies."""
         self.daemon, table = daemon, daemon.config.daemon
         if table.warm_start is not None:
             self.warm = WarmFiles(str(table.warm_start), self.registry)
@@ -125,11 +125,11 @@ class PortMapper(Application[PortmapConfig]):
 
     @property
     def watched(self) -> int:
-        """Descriptors for pidfds."""
+        """Number of pidfds."""
         return MAX_WATCHED if self.liveness.watching else 0
 
     def configure(self, config: PortmapConfig) -> None:
-        """Obey the limits of the registry, the rules of ownership, and liveness."""
+        """Apply the limits of the registry, the rules of ownership, and liveness."""
         table = config.registration
         self.registry.limit, self.registry.owner_limit = table.total, table.per_owner
         self.mapper.remote_calls = RemoteCallRules(
@@ -139,9 +139,9 @@ class PortMapper(Application[PortmapConfig]):
         self.liveness.configure(interval=config.liveness.interval, watch=config.liveness.watch)
 
     def start(self, left: bytes | None) -> None:
-        """Register ourselves, and what was registered before.
+        """Register ourselves, and restore earlier registrations.
 
-        What an earlier image left is the registry as it was; then no file is read.
+        If ``left`` is given, the registry comes from it and no file is read.
         """
         handed = None if left is None else msgspec.json.decode(left, type=Left)
         if handed is not None:
@@ -167,11 +167,11 @@ class PortMapper(Application[PortmapConfig]):
         self.liveness.start()
 
     def serving(self) -> str:
-        """As the log has it."""
+        """Text for the log."""
         return "program 100000 versions 2, 3 and 4"
 
     def holds(self, folder: str) -> bool:
-        """The store has locked its directory."""
+        """Whether the store has locked the directory."""
         return self.store is not None and self.store.path == folder
 
     def count(self, call: Call) -> None:
@@ -184,7 +184,7 @@ class PortMapper(Application[PortmapConfig]):
         return self.mapper.statistics.calls()
 
     def logs_outcome(self, call: Call) -> bool:
-        """The procedures that may refuse a call log it themselves."""
+        """Whether the procedure logs the call itself, as it may refuse it."""
         return VOCABULARY.name(call.procedure) in MAY_REFUSE
 
     def links_changed(self) -> None:
@@ -202,7 +202,7 @@ class PortMapper(Application[PortmapConfig]):
         return report.status(self, common, listed=listed)
 
     def faults(self) -> Sequence[str]:
-        """For the health check."""
+        """The faults, for the health check."""
         return list(health.faults(self))
 
     def content(self) -> WebContent:
@@ -223,16 +223,18 @@ class PortMapper(Application[PortmapConfig]):
         return msgspec.json.encode(Left(entries, self.ages.since(self.registry), warm))
 
     async def stop(self) -> None:
-        """Watch the servers no more."""
+        """Stop watching the servers."""
         await self.liveness.close()
 
     def close(self) -> None:
-        """Write the last change."""
+        """Write the ``-w`` files and close the store."""
         if self.forwarder is not None:
             self.forwarder.close()
         self.settle()
         if self.store is not None:
-            self.store.begin()  # a later change of the files of -w is then another's
+            # A snapshot that is newer than the -w files just written: if they are newer at the next
+            # start, another port mapper has written them, and they win (``_open_store``).
+            self.store.begin()
             self.store.close()
 
     def _take_over(self, left: Left) -> None:
@@ -247,7 +249,7 @@ class PortMapper(Application[PortmapConfig]):
         log.info("took over %d registrations in place", count)
 
     def _open_store(self, folder: str, left: Left | None) -> list[rpcb] | None:
-        """The entries of the store; None if they are not of this boot, or not the latest."""
+        """The stored registrations; None if none are of this boot or the ``-w`` files are newer."""
         try:
             self.store = open_store(folder, lambda: (e for e in self.registry if e not in self.own))
         except StartError as error:
@@ -274,6 +276,8 @@ class PortMapper(Application[PortmapConfig]):
         if left is not None:
             self.warm.active = left.warm
         else:
+            # After a restore from the store the files are only checked, not registered: a registry
+            # that is thrown away takes their entries.
             self.warm.load(into=Registry() if restored else None)
 
     def _drop(self, entry: rpcb) -> None:

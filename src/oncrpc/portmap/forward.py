@@ -1,4 +1,4 @@
-"""CALLIT, BCAST and INDIRECT: calling a local program for somebody else (RFC 1833 §2.2.1, §3.2).
+"""CALLIT, BCAST and INDIRECT: calling a local program for another caller (RFC 1833 §2.2.1, §3.2).
 
 Off by default, since a port mapper that calls for others makes a remote call look local. Calls are
 sent to the loopback address only, from a socket that nothing outside can reach. The result is sent
@@ -37,7 +37,7 @@ MAX_PENDING = 64
 """Forwarded calls in progress; one more ends the oldest of the source that has most."""
 
 MAX_PER_SOURCE = 16
-"""The same of one source: an IPv4 address, or an IPv6 /64."""
+"""Forwarded calls in progress of one source: an IPv4 address, or an IPv6 /64."""
 
 LIFETIME = 60.0
 """Seconds that a forwarded call waits for its result."""
@@ -128,9 +128,10 @@ class Forwarder:
         """The bytes of the target's result.
 
         Raises:
-            NoReply: a call with this ``key`` is under way, or the target did not reply in time, or
-                the call gave its place to another.
-            SystemFailure: the target refused, or the call could not be sent.
+            NoReply: a call with this ``key`` is in progress, the call could not be sent, the target
+                did not reply in time, or the call was evicted for another one.
+            SystemFailure: the target refused, its family has no socket, or ``arguments`` exceed
+                ``MAX_ARGUMENTS``.
         """
         if key in self._keys:
             raise NoReply

@@ -28,13 +28,13 @@ Forward = tuple[int, int, int, bool, bytes]
 
 
 class Tally(Generic[K]):
-    """Successes and failures by key; the oldest of too many keys makes room."""
+    """Successes and failures by key; of more than ``MAX_LISTED`` keys the oldest is evicted."""
 
     def __init__(self) -> None:
         self._counts = Bounded[K, list[int]](MAX_LISTED)
 
     def add(self, key: K, times: int, *, success: bool) -> None:
-        """Count some more successes or failures; a key that made room is listed again."""
+        """Count some more successes or failures; an evicted key is listed again."""
         counts = self._counts.get(key)
         if counts is None:
             counts = [0, 0]
@@ -49,8 +49,8 @@ class Tally(Generic[K]):
 class TallyCounter(Generic[K]):
     """The counter of one key's successes or failures.
 
-    It has the key and not the count, so that a cached reply can go on counting when the key has
-    made room for others in between.
+    It has the key and not the count, so that a cached reply can continue counting when the key was
+    evicted in between.
     """
 
     __slots__ = ("_key", "_success", "_tally")
@@ -86,7 +86,7 @@ class Statistics:
         self._forwards = [Tally[Forward]() for _ in range(RPCBVERS_STAT)]
 
     def calls_of(self, vers: int, proc: int) -> CallCounter:
-        """The counter of a procedure's calls, whatever becomes of them."""
+        """The counter of a procedure's calls, whether they succeed or not."""
         return self._calls[vers - FIRST_VERSION][proc]
 
     def calls(self) -> list[list[int]]:

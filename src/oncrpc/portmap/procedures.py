@@ -128,12 +128,12 @@ class Mapper:
         return self._changing(lambda: self.registry.unset(prog, vers, netids, owner=owner))
 
     def drop(self, entry: rpcb) -> None:
-        """Remove exactly this registration, if it is unchanged and the change can be kept."""
+        """Remove exactly this registration, if it is unchanged and the change can be stored."""
         with suppress(SystemFailure):
             self._changing(lambda: self.registry.drop(entry))
 
     def _changing(self, change: Callable[[], bool]) -> bool:
-        """Make a change, whose observers keep it before it is made."""
+        """Make a change; the observers store it first."""
         before = self.registry.generation
         try:
             done = change()

@@ -39,7 +39,7 @@ Item = TypeVar("Item")
 class RegistryObserver(Protocol):
     """Follows the changes of a registry.
 
-    ``store.StoreWriter`` writes them to the disk, ``liveness.ages.Ages`` notes their time.
+    ``store.StoreWriter`` writes them to the disk, ``ages.Ages`` notes their time.
     """
 
     def changing(self, operation: TableOperation, entries: Sequence[rpcb]) -> None:

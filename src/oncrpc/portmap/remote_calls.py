@@ -1,8 +1,8 @@
 """Which procedures CALLIT, BCAST and INDIRECT may call (RFC 1833 §2.2.1, §3.2).
 
 A forwarded call reaches its program from 127.0.0.1. A program that decides by the caller's address
-takes it for a call of this host, whoever sent it, so nothing is forwarded to such a program but
-what anybody may call. The configuration can add programs; it cannot remove any.
+takes it for a call of this host. So only procedures that anyone may call are forwarded to such a
+program. The configuration can add programs; it cannot remove any.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ class WarmFiles:
         return True
 
     def load(self, *, into: Registry | None = None) -> None:
-        """Register what the files hold; with ``into`` only check that they may be overwritten.
+        """Register the entries of the files; with ``into`` only check that they may be overwritten.
 
         Raises:
             StartError: a file there has another content.
@@ -85,7 +85,7 @@ class WarmFiles:
             self._timer = loop.call_at(self._save_at, self._save)
 
     def settle(self) -> None:
-        """Write now what waits to be written."""
+        """Write pending changes now."""
         if self._timer is not None:
             self._timer.cancel()
             self._save()

@@ -60,7 +60,7 @@ class WarmStart:
         return max(times)
 
     def load(self, registry: Registry) -> int:
-        """Register what the files hold, without the port mapper itself; returns the number.
+        """Register the entries of the files, except the port mapper's own. Returns their number.
 
         Unusable registrations are left out and counted in the log.
 
