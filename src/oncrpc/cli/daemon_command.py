@@ -30,7 +30,7 @@ Hint = Callable[[dict[str, str]], str]
 def main(
     app: Application[C], command: Command[C], arguments: Sequence[str], *, hint: Hint | None = None
 ) -> int:
-    """Run a daemon; the exit status. ``hint`` is what to show on a terminal once it serves."""
+    """Run a daemon; returns the exit status. ``hint`` is shown on a terminal once it serves."""
     options = given(command, arguments)
     settings, fault = _read(options)
     foreground = options.debug or options.foreground
@@ -99,6 +99,6 @@ def _to_log(text: str) -> None:
 
 
 def _to_stderr(text: str) -> None:
-    with suppress(OSError):  # a daemon goes on when nobody reads its messages
+    with suppress(OSError):  # a daemon continues when nobody reads its messages
         sys.stderr.write(text)
         sys.stderr.flush()

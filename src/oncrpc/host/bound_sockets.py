@@ -1,7 +1,7 @@
 """The sockets that are bound on this host: ports, addresses and local sockets.
 
 They are those of the process's network namespace, which any user may list. Long lists are read in
-slices, so that the event loop goes on.
+slices, so that the event loop is not blocked.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The command ``portmap config``: whether a file is valid, and what holds and where it is from."""
+"""The command ``portmap config``: whether a file is valid, and which values are in force."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from oncrpc.programs.portmap import PMAP_PORT
 
 DESCRIPTION = f"""\
 check: says whether FILE, or {SCHEMA.file}, can be used, or all that is wrong with it, a line each.
-show: says what holds for a daemon with these options and this environment, and where each value is
-from: an option, {COMMAND.variable}, the file, or the default."""
+show: shows the values in force for a daemon with these options and this environment, and where each
+is from: an option, {COMMAND.variable}, the file, or the default."""
 
 CHECK, SHOW = "check", "show"
 WIDEST = 40
@@ -42,7 +42,7 @@ class Row(NamedTuple):
 
 
 def parser() -> argparse.ArgumentParser:
-    """The options and operands; the daemon's options say what would hold with them."""
+    """The options and operands; the daemon's options show what would be in force with them."""
     made = CommandParser(
         prog="portmap config", description=DESCRIPTION, add_help=False,
         parents=[options_of(COMMAND)], argument_default=argparse.SUPPRESS,
@@ -56,7 +56,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Check or show; the exit status."""
+    """Check or show; returns the exit status."""
     made = parser()
     found = vars(made.parse_args(arguments))
     action, file, as_json = found.pop("action"), found.pop("file", None), found.pop("json", False)

@@ -12,7 +12,7 @@ from oncrpc.programs.portmap import PMAP_PORT
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the daemon; the exit status."""
+    """Run the daemon; returns the exit status."""
     return daemon_command.main(PortMapper(), COMMAND, arguments, hint=_hint)
 
 

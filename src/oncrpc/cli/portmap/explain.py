@@ -136,7 +136,7 @@ def refused_later(question: ExplainQuestion, policy: PortmapConfig) -> str:
 
 
 def _ask_hosts(question: ExplainQuestion, file: PolicyText) -> tuple[int, str]:
-    """The decision of hosts_access(5), which holds where no rule fits."""
+    """The decision of hosts_access(5), which applies where no rule fits."""
     nothing = f"no rule of {file.path}"
     if question.asker.address is None or not file.policy.hosts.enabled:
         return ALLOWED, f"allowed: {nothing} fits"

@@ -53,7 +53,7 @@ class Target(Protocol):
         """The process still exists."""
 
     def outcome(self) -> str | None:
-        """``SERVING`` or an error once the daemon has obeyed the signal, None before."""
+        """``SERVING`` or an error once the daemon has handled the signal, None before."""
 
 
 def parser() -> argparse.ArgumentParser:
