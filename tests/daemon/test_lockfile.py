@@ -36,12 +36,12 @@ def test_lock_file_begins_with_the_process_id(tmp_path: Path) -> None:
 
 
 def test_text_is_joined_and_cut_to_length(tmp_path: Path) -> None:
-    path = written(tmp_path / "lock", me("not restarted:\n" + "x" * 5000))
+    path = written(tmp_path / "lock", me("restart failed:\n" + "x" * 5000))
 
     found = pidfile.read(path)
 
     assert found is not None
-    assert found.said.startswith("not restarted: xxx")
+    assert found.said.startswith("restart failed: xxx")
     assert os.path.getsize(path) <= pidfile.LONGEST + 1
 
 

@@ -50,7 +50,7 @@ def test_missing_named_uvloop_warns_and_uses_asyncio(
     no_uvloop: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert loop.factory("portmap", {VARIABLE: "uvloop"}) is asyncio.new_event_loop
-    assert "going on with asyncio, or pip install 'oncrpc[speed]'" in caplog.text
+    assert "continuing with asyncio, or pip install 'oncrpc[speed]'" in caplog.text
 
 
 def test_unknown_loop_warns_and_uses_the_default(

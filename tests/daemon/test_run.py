@@ -64,7 +64,7 @@ def test_missing_user_is_logged(
 ) -> None:
     leave_root(monkeypatch, Process(0), None, None)
 
-    assert "going on as root" in caplog.text
+    assert "continuing as root" in caplog.text
 
 
 def test_ordinary_user_keeps_its_identity(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -138,7 +138,7 @@ def test_faulty_new_image_is_reported_and_ignored(
     async def scenario() -> None:
         async with living(tmp_path, FakeImage("no such interpreter")) as made:
             os.kill(os.getpid(), signal.SIGUSR2)
-            line = "not restarted: no such interpreter; going on as before"
+            line = "restart failed: no such interpreter; continuing"
             await until(lambda: made.said == (1, line))
             assert made.image.left == []
             assert caplog.messages.count(line) == 1
@@ -152,7 +152,7 @@ def test_failed_execution_leaves_the_daemon_serving(tmp_path: Path) -> None:
         async with living(tmp_path, FakeImage()) as made:
             await register(local(tmp_path).sockets[0], 400001)
             os.kill(os.getpid(), signal.SIGUSR2)
-            line = "not restarted: exec format error; going on as before"
+            line = "restart failed: exec format error; continuing"
             await until(lambda: made.said == (1, line))
             (left,) = made.image.left
             assert (left.pid, left.image, left.folder) == (os.getpid(), 1, "/srv")

@@ -165,7 +165,7 @@ def test_bad_file_changes_nothing(pair: Pair) -> None:
 
     assert said == (
         "portmap: /run/portmap.toml: rule[0].from[0]: '10.0.0.0/33' is not a network;"
-        " write ADDRESS/BITS, local or loopback; what was read before stays in force\n"
+        " write ADDRESS/BITS, local or loopback; keeping the previous configuration\n"
     )
     assert pair.ask("10.99.0.9", getport(1, MOUNTD)) == refused(1, AUTH_TOOWEAK)
     assert pair.ask("10.99.0.10", getport(2, MOUNTD)) == success(2, 0)

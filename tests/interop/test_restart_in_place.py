@@ -190,12 +190,12 @@ def logged(host: Host, *options: str) -> PortMapper:
     [
         (
             ("sh", "-c", "echo 'nonsense = 1' > /run/policy.toml"),
-            "process {pid}: not restarted: /run/policy.toml",
+            "process {pid}: restart failed: /run/policy.toml",
         ),
         (
             ("mount", "-t", "tmpfs", "tmpfs", "/run/program"),
-            "process {pid}: not restarted: user root cannot run /run/program/python:"
-            " no such file or directory; going on as before",
+            "process {pid}: restart failed: user root cannot run /run/program/python:"
+            " no such file or directory; continuing",
         ),
     ],
     ids=["its configuration is wrong", "its interpreter is gone"],
@@ -214,7 +214,7 @@ def test_unstartable_image_is_not_tried(host: Host, break_it: Sequence[str], lin
     assert done.returncode == 1
     assert done.stderr.startswith("portmap: " + line.format(pid=daemon.pid)), done.stderr
     assert done.stderr.count("\n") == 1
-    assert "not restarted: " in Path(host.path("/run/log")).read_text()
+    assert "restart failed: " in Path(host.path("/run/log")).read_text()
     with stream(host, LOOPBACK) as client:
         assert client.ask(call(1, 2, 0)) == success(1)
 

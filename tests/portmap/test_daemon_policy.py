@@ -144,8 +144,8 @@ def test_reload_names_keys_read_at_start_only(
 
     with_policy("[daemon]\nport = 1111\n", tmp_path, look)
     assert [each.getMessage() for each in caplog.records if each.levelname == "WARNING"] == 2 * [
-        "daemon.insecure is only read when the daemon is started",
-        "web.listen is only read when the daemon is started",
+        "daemon.insecure changed; it takes effect at the next start",
+        "web.listen changed; it takes effect at the next start",
     ]
 
 
@@ -172,7 +172,7 @@ def test_invalid_file_keeps_the_former_policy(
         fault = made.reread()
 
         assert fault.startswith(f"{path}: user: unknown key")
-        assert caplog.messages == [f"{fault}; what was read before stays in force"]
+        assert caplog.messages == [f"{fault}; keeping the previous configuration"]
         assert made.app.registry.limit == 500
         assert not made.admission.open_to(REMOTE)
 

@@ -135,7 +135,7 @@ def test_changed_listen_address_warns_of_restart(
 
     with caplog.at_level(logging.WARNING, "oncrpc.portmap.policy"):
         run(scenario())
-    assert "web.listen is only read when the daemon is started" in caplog.text
+    assert "web.listen changed; it takes effect at the next start" in caplog.text
 
 
 LATER = """

@@ -1,4 +1,4 @@
-"""The application: the part of a daemon that is its own; ``daemon.run`` does the rest.
+"""The application-specific part of a daemon; ``daemon.run`` does the rest.
 
 >>> class Clock(Application[Config]):
 ...     name, title = "clockd", "clock"
@@ -17,13 +17,13 @@ default::
     open                in the event loop: create the objects that the services need
     services
     configure           once here, and again at every SIGHUP
-    start               nothing is answered yet; ``left`` is the result of ``leave`` of an earlier
-                        image of this process
-    began               the daemon answers
+    start               before the first call is answered; ``left`` is the result of ``leave`` of an
+                        earlier image of this process
+    began               calls are answered from now on
     count, look, report, faults, content, links_changed
     settle, leave       before a restart in place
-    stop                the server still answers
-    close
+    stop                calls are still answered
+    close               the server has stopped
 """
 
 from __future__ import annotations
@@ -53,25 +53,25 @@ class Application(Generic[C]):
     """
 
     name: ClassVar[str]
-    """In log lines, folders, environment variables, and names of descriptors and metrics."""
+    """Used in log lines, directories, environment variables, names of descriptors and metrics."""
 
     title: ClassVar[str]
-    """In messages: ``another TITLE is already running``."""
+    """Used in messages: ``another TITLE is already running``."""
 
     users: ClassVar[Sequence[str]] = ("nobody",)
-    """Users to become, the first that exists, if the configuration names none."""
+    """Users to try, in order, if none is configured."""
 
     versions: ClassVar[Sequence[type[Version]]]
-    """The versions of programs that are served, in the order in which their calls are reported."""
+    """The program versions to serve, in the order in which their calls are reported."""
 
     hosts_names: ClassVar[frozenset[str]] = frozenset()
-    """Names in hosts.allow and hosts.deny; a daemon without one is under ``ALL`` only."""
+    """Names in hosts.allow and hosts.deny; without one only ``ALL`` matches the daemon."""
 
     web_modules: ClassVar[Sequence[str]] = ()
-    """Modules of ``content``, to import before root is left."""
+    """Modules that ``content`` needs, to import before privileges are dropped."""
 
     max_record: ClassVar[int] = 1 << 20
-    """Bytes of a call over a stream."""
+    """The maximum size of a call over a stream, in bytes."""
 
     schema: Schema[C]
 
@@ -82,7 +82,7 @@ class Application(Generic[C]):
 
     @property
     def port(self) -> int:
-        """The usual port: a daemon there has the usual folder."""
+        """The default port. On this port the default directory is used."""
         return self.schema.type().daemon.port
 
     @property
@@ -101,14 +101,14 @@ class Application(Generic[C]):
         return None
 
     def check(self, config: C) -> None:
-        """Refuse a configuration that cannot work, before anything is bound; may still be root.
+        """Refuse a configuration that cannot work. Called before anything is bound, maybe as root.
 
         Raises:
-            StartError: it cannot work.
+            StartError: the configuration cannot work.
         """
 
     def check_as_user(self, config: C) -> None:
-        """The same, as the user that the daemon has become."""
+        """Like ``check``, after dropping privileges."""
 
     def open(self, daemon: Runtime[C]) -> None:
         """Create the objects that the services need; called in the event loop."""
@@ -118,16 +118,16 @@ class Application(Generic[C]):
         raise NotImplementedError
 
     def configure(self, config: C) -> None:
-        """Obey this configuration from now on."""
+        """Apply this configuration."""
 
     def start(self, left: bytes | None) -> None:
-        """Begin to work; ``left`` comes from an earlier image, None if there was none."""
+        """Called before the first call; ``left`` is the state of an earlier image, or None."""
 
     def began(self) -> None:
-        """The daemon answers."""
+        """Called when the daemon answers calls."""
 
     def serving(self) -> str:
-        """The programs that are served, for the log."""
+        """Text for the log: the programs that are served."""
         return self.title
 
     def holds(self, folder: str) -> bool:  # noqa: ARG002  # an application may override it
@@ -135,11 +135,11 @@ class Application(Generic[C]):
         return False
 
     def count(self, call: Call) -> None:
-        """Count a call, before rules decide on it."""
+        """Called for each call, before the rules decide on it."""
         self.counts.count(call)
 
     def calls(self) -> Counts:
-        """The calls so far, a list for each of ``versions``, by procedure number."""
+        """The number of calls so far: a list for each of ``versions``, by procedure number."""
         return self.counts.totals(self.replies)
 
     def logs_outcome(self, call: Call) -> bool:  # noqa: ARG002  # likewise
@@ -147,17 +147,17 @@ class Application(Generic[C]):
         return False
 
     def links_changed(self) -> None:
-        """The addresses of this host have changed."""
+        """Called when the addresses of this host have changed."""
 
     async def look(self) -> None:
         """Update the data that ``report`` returns."""
 
     def report(self, common: CommonStatus) -> CommonStatus:
-        """The status: ``common``, or a subclass that has more."""
+        """Returns the status: ``common``, or a subclass with more fields."""
         return common
 
     def faults(self) -> Sequence[str]:
-        """Reasons why the daemon cannot do its work, for the health check."""
+        """Reasons why the daemon is unhealthy, for the health check."""
         return ()
 
     def content(self) -> WebContent | None:
@@ -165,14 +165,14 @@ class Application(Generic[C]):
         return None
 
     def settle(self) -> None:
-        """Write all pending changes."""
+        """Called before a restart in place: write all pending changes."""
 
     def leave(self) -> bytes:
-        """The state for the next image of this process, as JSON."""
+        """Returns the state for the next image of this process, as JSON."""
         return b"null"
 
     async def stop(self) -> None:
-        """End the work, while the server still answers."""
+        """Called at the end, while the server still answers."""
 
     def close(self) -> None:
-        """Close everything; the server has stopped."""
+        """Called when the server has stopped: close everything."""

@@ -39,7 +39,7 @@ class KeptConnection(msgspec.Struct, frozen=True):
 class Handover(msgspec.Struct, frozen=True):
     """The state of a daemon.
 
-    ``image`` counts the images, ``events`` the signals obeyed; ``left`` is the application's part.
+    ``image`` counts the images, ``events`` the signals handled; ``left`` is the application's part.
     """
 
     pid: int
@@ -68,7 +68,7 @@ class Handover(msgspec.Struct, frozen=True):
 
 
 def write(handover: Handover) -> int:
-    """A memory file that holds it; the caller closes the descriptor."""
+    """Returns a memory file that contains it; the caller closes the descriptor."""
     descriptor = os.memfd_create("oncrpc-handover")
     with open(descriptor, "wb", closefd=False) as file:
         file.write(msgspec.json.encode(handover))
@@ -98,6 +98,6 @@ def received(environ: MutableMapping[str, str]) -> Handover | None:
 
 
 def keep_private(descriptors: Iterator[int] | Sequence[int]) -> None:
-    """Close them in any other program that is run."""
+    """Do not pass the descriptors to other programs that are run."""
     for descriptor in descriptors:
         os.set_inheritable(descriptor, False)

@@ -210,7 +210,7 @@ def _bound_leniently(wanted: Wanted, port: int, but: set[str]) -> list[tuple[soc
 def _bind(
     wanted: Wanted, entry: Transport, host: str, port: int, *, asked: bool
 ) -> socket.socket | None:
-    """The socket, or None if the host lacks this transport and the address was not asked for."""
+    """The socket, or None if the host lacks this transport and the address is not configured."""
     try:
         return listen(entry, host, port)
     except OSError as error:

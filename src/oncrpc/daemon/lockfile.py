@@ -2,7 +2,7 @@
 
 Its first line is the process id. The second is for ``reload``: the start time of the process in
 clock ticks, so that another process with the same id is not mistaken for it; the number of its
-image; the number of signals obeyed; and the result of the last one. The holder writes through the
+image; the number of signals handled; and the result of the last one. The holder writes through the
 locked descriptor, since the daemon's user may not open the file.
 """
 

@@ -34,7 +34,7 @@ def factory(
         from uvloop import new_event_loop
     except ImportError as error:
         if wanted == FAST:
-            why = "%s; going on with %s, or pip install 'oncrpc[speed]'"
+            why = "%s; continuing with %s, or pip install 'oncrpc[speed]'"
             log.warning(why, str(error).lower(), STANDARD)
         return asyncio.new_event_loop
     return new_event_loop

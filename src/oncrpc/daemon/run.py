@@ -1,8 +1,11 @@
 """Running an application as a daemon: its lock, its descriptors, its user, its loop.
 
 The order matters. The configuration is read once, as root. Then the locks are taken and everything
-is bound; then root is left; then the loop starts. An image that takes over from an earlier one
-skips the first steps: as the daemon's user it could not repeat them.
+is bound; then privileges are dropped; then the loop starts.
+
+A new image after a restart in place reads the configuration again, but takes over the locks, the
+sockets and the directories of the former image. It skips ``check``, ``check_as_user`` and dropping
+privileges: these steps are for root, and the process is no longer root.
 """
 
 from __future__ import annotations
@@ -47,11 +50,11 @@ def run(
 ) -> None:
     """Open, lock, drop privileges, and serve until a signal ends it.
 
-    ``settings`` is what ``source`` has been read to, if it has. ``ready`` is called with the
-    addresses by netid once the daemon answers.
+    ``settings``: the configuration already read from ``source``, or None. ``ready`` is called with
+    the addresses by netid when the daemon answers calls.
 
     Raises:
-        StartError: with one line for the person who started the daemon.
+        StartError: the daemon cannot start; the message is one line for the user.
     """
     settings = source.read() if settings is None else settings
     origin = origin or begun(app.name, {})
@@ -82,7 +85,7 @@ def run(
 
 
 def _locks(app: Application[C], config: C, former: Handover | None) -> list[int]:
-    """Take the locks, unless the former image of this process has them."""
+    """Take the locks, or take over those of the former image of this process."""
     if former is not None:
         return former.locks
     app.check(config)
@@ -92,7 +95,7 @@ def _locks(app: Application[C], config: C, former: Handover | None) -> list[int]
 
 
 def _lock_paths(app: Application[Any], table: DaemonTable) -> Iterator[tuple[str, str]]:
-    """The files to lock, and how to start without each."""
+    """The files to lock, and the option that avoids each."""
     if table.local:
         yield app.lock, "with --no-local"
     if table.pid_file is not None:
@@ -108,18 +111,18 @@ def _release(locks: Iterable[int]) -> None:
 def _open_web(
     app: Application[Any], place: WebAddress | None, former: Handover | None
 ) -> socket.socket | None:
-    """The socket of the web pages; a new image goes on without one that it cannot have."""
+    """The socket of the web pages; a new image continues without it if it cannot be opened."""
     try:
         return web.opened(place, None if former is None else former.web, app.web_modules)
     except StartError as error:
         if former is None:
             raise
-        log.error("%s; going on without them", error)
+        log.error("%s; continuing without the web pages", error)
         return None
 
 
 def _folders(app: Application[C], config: C, former: Handover | None) -> Folders:
-    """Make the directories and leave root."""
+    """Make the directories and drop privileges, or take over those of the former image."""
     if former is not None:
         return Folders(former.state, former.control or former.state)
     folders = _as_user(app, config.daemon)
@@ -128,7 +131,7 @@ def _folders(app: Application[C], config: C, former: Handover | None) -> Folders
 
 
 def _as_user(app: Application[Any], table: DaemonTable) -> Folders:
-    """Root makes the directories before it leaves; others first see whether they may start."""
+    """As root, create the directories, then drop root. Otherwise validate ``user`` first."""
     if os.geteuid() != 0:
         leave_root(app, table.user)
         return prepared(owner_of(app, table), table)
@@ -141,12 +144,17 @@ def owner_of(app: Application[Any], table: DaemonTable) -> Owner:
     """The owner of the daemon's directories."""
     user = None
     if os.geteuid() == 0:
-        with contextlib.suppress(KeyError):  # reported when we want to become that user
+        with contextlib.suppress(KeyError):  # reported later by leave_root
             user = privileges.user_of(table.user, app.users)
     return Owner(app.name, app.port, user)
 
 
 def leave_root(app: Application[Any], name: str | None) -> None:
+    """Become the configured user. If not root, check that this is the configured user.
+
+    Raises:
+        StartError: the user does not exist, or the process cannot become that user.
+    """
     try:
         user = privileges.user_of(name, app.users)
     except KeyError:
@@ -156,7 +164,7 @@ def leave_root(app: Application[Any], name: str | None) -> None:
             raise StartError(f"only root can become user {name!r}")
         return
     if user is None:
-        log.warning("none of the users %s exists; going on as root", ", ".join(app.users))
+        log.warning("none of the users %s exists; continuing as root", ", ".join(app.users))
     elif user.pw_uid != 0:
         try:
             privileges.drop(user)
@@ -174,7 +182,7 @@ async def serve(
     locks: Sequence[int] = (),
     ready: Ready | None = None,
 ) -> None:
-    """Run a daemon, which is made in the event loop, until a signal ends it."""
+    """Run the daemon that ``make`` returns until a signal ends it."""
     daemon = make()
     obeyed = Signals(daemon, image=origin.image, locks=locks, notifier=Notifier())
     async with web.web_server(daemon.listeners.web, daemon.content):

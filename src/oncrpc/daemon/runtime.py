@@ -1,7 +1,7 @@
 """A daemon while it serves: its application, its server, its rules, and reloading.
 
-Between two events these hold: ``settings`` is the configuration last read without a mistake, and
-every part has been configured from it; the server answers from ``start`` to ``close``.
+Between two events: ``settings`` is the last valid configuration that was read, and every part has
+been configured from it; the server answers from ``start`` to ``close``.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Runtime(Generic[C]):
 
     @property
     def config(self) -> C:
-        """The configuration that holds."""
+        """The configuration in force."""
         return self.settings.config
 
     def _server(self) -> Server:
@@ -91,7 +91,10 @@ class Runtime(Generic[C]):
         return made
 
     def _dispatcher(self) -> Dispatcher:
-        """Without a reply cache if calls are logged; with observed outcomes for the metrics."""
+        """The dispatcher. It has no reply cache if calls are logged.
+
+        With metrics it counts outcomes.
+        """
         make = Dispatcher if self.listeners.web is None else Observed
         return make(
             self.app.services(),
@@ -111,7 +114,7 @@ class Runtime(Generic[C]):
         return asked if self.app.logs_outcome(call) else self.call_log.admitted(asked, call)
 
     def configure(self, config: C) -> None:
-        """Hand each part its configuration: at the start, and when the file was read again."""
+        """Configure each part; called at the start, and when the file has been read again."""
         self.admission.configure(config.rule, self._hosts() if config.hosts.enabled else None)
         self.udp_limits.configure(
             trusted=config.trusted_networks, replies=config.rate.replies, burst=config.rate.burst
@@ -119,22 +122,22 @@ class Runtime(Generic[C]):
         self.app.configure(config)
 
     def _hosts(self) -> HostsAccess:
-        """A new reader of the hosts_access(5) files, with nothing decided yet."""
+        """A new reader of the hosts_access(5) files, with an empty cache."""
         port = self.config.daemon.port or self.app.port
         return HostsAccess(DaemonId(self.app.hosts_names, port), libwrap=self.libwrap)
 
     def reread(self) -> str:
-        """Read the configuration again; returns the fault, or "". A fault changes nothing."""
+        """Read the configuration again. Returns the fault, or ""; a fault changes nothing."""
         try:
             settings = self.source.read()
         except ConfigError as error:
             self.reloads["failure"] += 1
-            config_log.error("%s; what was read before stays in force", error)
+            config_log.error("%s; keeping the previous configuration", error)
             return str(error)
         started = self.settings
         for key in changed(started.config, settings.config):
             if started.source(key) != OPTION:
-                config_log.warning("%s is only read when the daemon is started", key)
+                config_log.warning("%s changed; it takes effect at the next start", key)
         self.settings = settings._replace(config=as_started(started.config, settings.config))
         self.configure(self.config)
         self.reloads["success"] += 1
@@ -147,7 +150,7 @@ class Runtime(Generic[C]):
         self.server.look_again()
 
     def start(self) -> None:
-        """Let the application begin, and answer."""
+        """Start the application, the control socket and the server."""
         former = self.former
         self.app.start(None if former is None else bytes(former.left))
         self._open_control()
@@ -161,7 +164,10 @@ class Runtime(Generic[C]):
         log.info("serving %s on %s", self.app.serving(), places)
 
     def _open_control(self) -> None:
-        """Open the control socket; it may replace another if the state directory is locked."""
+        """Open the control socket.
+
+        It may replace an existing socket if the application has locked the directory.
+        """
         folder = self.folders.control
         if folder is not None:
             locked = self.app.holds(folder)
@@ -174,7 +180,7 @@ class Runtime(Generic[C]):
         return self.snapshot()
 
     def snapshot(self) -> CommonStatus:
-        """The same without bringing anything up to date."""
+        """Like ``status``, without ``look``."""
         return self.app.report(common_status(self))
 
     def content(self) -> WebContent:
@@ -184,7 +190,7 @@ class Runtime(Generic[C]):
         return self.app.content() or CommonContent(self)
 
     async def close(self) -> None:
-        """End cleanly: the last change is written, and our socket files are removed."""
+        """Stop the server, close everything, and remove our socket files."""
         paths = self.listeners.own_paths()
         self.rates.close()
         self.links.close()

@@ -7,12 +7,12 @@ SIGUSR2                   restart in place: execute the program again in this pr
 SIGUSR1, SIGPIPE          ignored, as by the C daemon
 ========================  ======================================================================
 
-``ignore`` is called first, as the default action of most of them would end a process that starts;
-``obey`` once the daemon answers; ``finish`` when it has ended.
+``ignore`` is called first, because the default action of most signals would kill a starting
+process; ``obey`` when the daemon answers calls; ``finish`` when it has ended.
 
 A restart keeps the process, its sockets, its connections and the application's state. Clients that
-call while the program is replaced wait in the sockets. Whatever would keep the new image from
-starting is found before, or leaves everything as it was.
+call while the program is replaced wait in the sockets. A failed restart is detected beforehand or
+leaves the daemon unchanged.
 """
 
 from __future__ import annotations
@@ -44,29 +44,29 @@ OBEYED = (signal.SIGHUP, signal.SIGUSR2)
 IGNORED = (signal.SIGUSR1, signal.SIGPIPE)
 
 HANDOVER_DRAIN = 0.5
-"""Seconds for calls in progress before a new image takes over."""
+"""Seconds that calls in progress may take before a new image takes over."""
 
 TURNS = 3
-"""Iterations of the event loop in which a signal that has arrived is noticed."""
+"""Event-loop iterations to run so that pending signals are handled."""
 
 
 def ignore() -> None:
-    """Ignore the signals that are obeyed later, and those that never are."""
+    """Ignore signals until handlers are installed."""
     for number in (*OBEYED, *IGNORED):
         signal.signal(number, signal.SIG_IGN)
 
 
 def finish() -> None:
-    """Ignore every signal: the daemon has ended."""
+    """Ignore every signal. Called when the daemon has ended."""
     for number in (*ENDING, *OBEYED):
         signal.signal(number, signal.SIG_IGN)
 
 
 class Signals:
-    """Obeys signals for a daemon, and reports to the lock file and the service manager.
+    """Handles signals for a daemon, and reports to the lock file and the service manager.
 
-    ``number`` counts the images of this process, ``events`` the signals that were obeyed; both go
-    into the lock file, where ``reload`` waits for them.
+    ``number`` counts the images of this process, ``events`` the signals handled; both are
+    written to the lock file, where ``reload`` waits for them.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Signals:
         self._restart: asyncio.Task[None] | None = None
 
     def watch(self) -> None:
-        """End at a signal, from now on."""
+        """Install the handlers of the terminating signals."""
         loop = asyncio.get_running_loop()
         for number in ENDING:
             loop.add_signal_handler(number, self.daemon.ended.set)
@@ -88,7 +88,7 @@ class Signals:
             signal.signal(number, signal.SIG_IGN)
 
     def obey(self) -> None:
-        """The daemon answers: obey the other signals too, and report that it serves."""
+        """Install the other handlers, and report that the daemon serves."""
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGHUP, self._reread)
         loop.add_signal_handler(signal.SIGUSR2, self._asked_to_restart)
@@ -98,7 +98,7 @@ class Signals:
         self._report(SERVING)
 
     def end(self) -> None:
-        """Report that the daemon is about to end."""
+        """Report to the service manager that the daemon is about to end."""
         self.notifier.stopping()
 
     def _report(self, text: str) -> None:
@@ -107,7 +107,7 @@ class Signals:
         self.notifier.ready(text)
 
     def _store(self) -> None:
-        """Leave our sockets with the service manager, except those that it has given us."""
+        """Store our own sockets in systemd's fd store."""
         listeners = self.daemon.listeners
         for sock, netid in listeners.sockets:
             passed = listeners.of(sock)
@@ -127,7 +127,7 @@ class Signals:
             self._restart.add_done_callback(_raise_error)
 
     async def restart(self) -> None:
-        """Go on as a new image; if that fails, go on as before."""
+        """Restart as a new image; on failure continue."""
         fault = await self.image.fault()
         if not fault:
             log.info("restarting in place")
@@ -135,13 +135,13 @@ class Signals:
             fault = await self._replace()
         if self.daemon.ended.is_set():
             return
-        text = f"not restarted: {fault}; going on as before"
+        text = f"restart failed: {fault}; continuing"
         log.error("%s", text)
         self.events += 1
         self._report(text)
 
     async def _replace(self) -> str:
-        """Replace the program; returns only if that failed, with the reason."""
+        """Replace the program. Returns only on failure: the reason."""
         daemon = self.daemon
         try:
             connections = await daemon.server.freeze(drain=HANDOVER_DRAIN)

@@ -93,14 +93,14 @@ def test_process_without_the_lock_gets_no_signal(
 
 
 def test_failed_reload_is_one_line(daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]) -> None:
-    daemon.answer = lambda: daemon.write(1, "not restarted: no memory; going on as before")
+    daemon.answer = lambda: daemon.write(1, "restart failed: no memory; continuing")
 
     found = outcome(capsys, daemon.path, "--exec")
 
     assert found == (
         1,
         "",
-        f"portmap: process {os.getpid()}: not restarted: no memory; going on as before\n",
+        f"portmap: process {os.getpid()}: restart failed: no memory; continuing\n",
     )
 
 

@@ -71,7 +71,7 @@ class ConfigSource(Generic[C]):
 
 
 def merged(layers: Sequence[Layer]) -> tuple[dict[str, Any], dict[str, str]]:
-    """The values that hold, and the layer that each is from; the first layer is asked first."""
+    """The values in force, and the layer that each is from; the first layer is asked first."""
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
     for name, given in layers:

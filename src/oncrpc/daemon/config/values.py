@@ -1,4 +1,4 @@
-"""The values of a configuration: texts that are checked once and kept in one form.
+"""The values of a configuration: texts that are checked once and stored in one form.
 
 Each kind is a subclass of ``str`` with a function that makes it from any value, and raises a
 ``ValueError`` that says what to write instead. ``HOOKS`` lists the functions by kind.

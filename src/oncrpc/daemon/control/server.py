@@ -36,7 +36,7 @@ MAX_REQUEST = 4096
 """Bytes of a request with its line end."""
 
 PATIENCE = 10.0
-"""Seconds for a connection as a whole."""
+"""Seconds that a connection may last."""
 
 PAUSE = 1.0
 """Seconds without accepting after the process ran out of descriptors."""
@@ -71,7 +71,7 @@ class Control:
         return self._paused is not None
 
     def start(self) -> None:
-        """Begin to answer; a failure is logged, and the daemon goes on without."""
+        """Begin to answer; a failure is logged, and the daemon continues without."""
         made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             with address_in(self.folder) as path:

@@ -83,7 +83,7 @@ def text_lines(record: logging.LogRecord) -> Iterator[str]:
 
 
 def named_lines(name: str) -> Lines:
-    """The same after the daemon's name, for a terminal."""
+    """The lines of ``text_lines`` after the daemon's name, for a terminal."""
     return lambda record: (f"{name}: {line}" for line in text_lines(record))
 
 

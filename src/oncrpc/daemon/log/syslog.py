@@ -91,7 +91,7 @@ class Syslog(logging.Handler):
         self._send_all()
 
     def flush(self) -> None:
-        """Try to send what is kept."""
+        """Try to send the waiting lines."""
         self.acquire()
         try:
             self._send_all()

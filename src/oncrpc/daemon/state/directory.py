@@ -93,7 +93,7 @@ def _default(
 
 
 def _warn(table: DaemonTable, reason: str) -> None:
-    """Warn only where state was to be kept."""
+    """Warn only if a directory for the state is configured."""
     if table.state:
         log.warning("registrations are not kept: %s; %s", reason, ADVICE)
     else:

@@ -10,7 +10,7 @@ RUN = "/run"
 
 
 class Folders(NamedTuple):
-    """The directory where the state is kept, and the one with the control socket; None: none."""
+    """The directories of the state and of the control socket; None if there is no directory."""
 
     state: str | None = None
     control: str | None = None

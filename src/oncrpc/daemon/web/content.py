@@ -27,7 +27,7 @@ class StaticFile(NamedTuple):
 
 
 class EventSource(Protocol):
-    """Produces server-sent events (made with ``event``), and works only while somebody watches."""
+    """Produces server-sent events (made with ``event``), and works only while there are viewers."""
 
     async def begin(self) -> None:
         """The first viewer joins: note the present state, from which ``tick`` counts changes."""

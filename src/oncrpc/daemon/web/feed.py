@@ -22,7 +22,7 @@ MAX_WAITING = 64
 """Events that wait for a viewer; one more closes the connection."""
 
 TICK = 0.5
-"""Seconds between two looks for changes, while somebody watches."""
+"""Seconds between two checks for changes, while there are viewers."""
 
 RECONNECT = b"retry: 1000\n\n"
 """Milliseconds after which a browser connects again."""

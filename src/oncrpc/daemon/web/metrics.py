@@ -35,7 +35,7 @@ LabelledValues = Mapping[str, float]
 
 
 class ProcedureCount(NamedTuple):
-    """The calls of a procedure so far, whatever became of them."""
+    """The calls of a procedure so far, whether they succeeded or not."""
 
     procedure: ProcedureId
     name: str

@@ -55,7 +55,7 @@ def opened(
     """Open the socket, and load ``modules``; None without a place.
 
     ``former`` is the descriptor of the socket that an earlier image of this process has left; it
-    goes on to be used if it is bound to the same place.
+    continues to be used if it is bound to the same place.
 
     Raises:
         StartError: the socket cannot be bound, or a package is not installed.
