@@ -22,7 +22,7 @@ from typing import NamedTuple, Self
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILE = re.compile(r"`([\w.]+\.(?:py|x|toml))`[^`\n]*:\s*\Z")
 SERVES = re.compile(r"portmap( -|$)|python server\.py")
-NOT_RUN = re.compile(r"\. \.venv/bin/activate|git clone|make |pip ")
+NOT_RUN = re.compile(r"\. \.venv/bin/activate|python3 -m venv|git clone|make |pip ")
 VOLATILE = (
     (re.compile(r"\bprocess \d+"), "process N"),
     (re.compile(r"\b[\d.]+ (?:s|min|h)\b"), "N s"),
@@ -117,7 +117,7 @@ class Console:
             name, _, value = words[1].partition("=")
             self._exported[name] = self._ported(value)
         elif words[0] == "cd":
-            self.place = (self.place / words[1]).resolve()
+            self.place = (self.place / words[1].replace("~", str(self.folder))).resolve()
         else:
             serves = SERVES.match(command)
             printed = self._serve(command, expected) if serves else self._run(command)
@@ -165,6 +165,7 @@ class Console:
         return {
             **kept, **self._exported, "PATH": path, "LC_ALL": "C", "PYTHONUNBUFFERED": "1",
             "COLUMNS": "80", "XDG_RUNTIME_DIR": str(self.folder / "run"), "NO_COLOR": "1",
+            "HOME": str(self.folder),
         }  # fmt: skip
 
     def _compare(self, command: str, expected: str, printed: str) -> None:
