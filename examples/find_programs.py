@@ -2,7 +2,8 @@
 
     python examples/find_programs.py [MAPPER]
 
-MAPPER is a host, a host and port such as 127.0.0.1:10111, or the path of a local socket.
+MAPPER is a host, a host and port such as 127.0.0.1:10111, or the path of a local socket. Without it
+``ONCRPC_MAPPER`` names the port mapper; without both, this host's is asked.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections import defaultdict
 from oncrpc import numbers, rpcbind
 from oncrpc.errors import CallError, CallTimeout, TransportError
 
-mapper = sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1"
+mapper = sys.argv[1] if len(sys.argv) > 1 else None
 
 
 async def main() -> None:

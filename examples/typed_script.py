@@ -2,8 +2,9 @@
 
     python examples/typed_script.py HOST [PORT]
 
-PORT is the port mapper's, if it is not 111. A type checker refuses a wrong call, such as
-``mapper.PMAPPROC_GETPORT(100003)`` or ``mapper.PMAPPROC_GETADDR()``.
+PORT is the port mapper's, if it is not 111; ``ONCRPC_MAPPER`` is not read.
+A type checker refuses a wrong call, such as ``mapper.PMAPPROC_GETPORT(100003)`` or
+``mapper.PMAPPROC_GETADDR()``.
 """
 
 from __future__ import annotations
