@@ -12,7 +12,7 @@ from oncrpc.rpc.prot import opaque_auth
 from oncrpc.rpc.reply_cache import (
     CACHED_OVERHEAD,
     MAX_CIRCUMSTANCES,
-    MAX_EVICTING,
+    MAX_EVICTING_BYTES,
     MAX_REPLY_BYTES,
     REPLY_LIFETIME,
     CacheableReply,
@@ -144,14 +144,14 @@ def test_long_calls_and_replies_are_not_kept() -> None:
     cache = ReplyCache(Subject())
     cache.replies("udp", 0.0)
 
-    cache.keep("udp", bytes(MAX_EVICTING + 1), REPLY, [])
+    cache.keep("udp", bytes(MAX_EVICTING_BYTES + 1), REPLY, [])
     cache.keep("udp", CALL, bytes(MAX_REPLY_BYTES + 1), [])
 
     assert calls_in(cache) == []
 
 
 def test_no_reply_makes_room_for_a_long_one() -> None:
-    long = bytes(MAX_EVICTING + 1)
+    long = bytes(MAX_EVICTING_BYTES + 1)
     cache = ReplyCache(Subject(), max_bytes=2 * len(long))
     cache.replies("tcp", 0.0)
 
@@ -159,7 +159,7 @@ def test_no_reply_makes_room_for_a_long_one() -> None:
     cache.keep("tcp", words(7, 0, 2), long, [])
     assert calls_in(cache, "tcp") == [words(0, 1)]
 
-    cache.keep("tcp", words(7, 0, 3), bytes(MAX_EVICTING), [])
+    cache.keep("tcp", words(7, 0, 3), bytes(MAX_EVICTING_BYTES), [])
     assert calls_in(cache, "tcp") == [words(0, 3)]
 
 
