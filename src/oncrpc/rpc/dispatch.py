@@ -67,7 +67,7 @@ log = logging.getLogger("oncrpc.rpc")
 Reply = bytes | None
 Before = Callable[[Call], Awaitable[None] | None]
 NULL = 0
-"""The procedure that does nothing (§12.1). It may run twice, so it takes no room in the cache."""
+"""The procedure that does nothing (§12.1). It may run twice, so its calls are not cached."""
 
 LARGEST_DATAGRAM = 65507
 """Bytes of UDP's payload over IPv4."""
@@ -94,10 +94,10 @@ class Dispatcher:
 
     ``before`` is called with every call that has a procedure, before its arguments are decoded. It
     may refuse the call by raising a ``CallError`` or ``NoReply``, and may return an awaitable. The
-    ``hooks`` run around every call that runs, the first one outermost; a retransmission that gets
-    its first reply again does not run. ``auth`` judges the credentials. ``reply_cache`` has the
-    replies that endpoints may give without asking here, ``duplicates`` those of retransmissions.
-    Handlers marked ``in_worker`` run in ``workers``, or in place if there are none.
+    ``hooks`` run around every call that runs, the first one outermost; hooks do not run for
+    retransmissions answered from the cache. ``auth`` judges the credentials. ``reply_cache`` has
+    the replies that endpoints may send without calling the dispatcher, ``duplicates`` those to
+    retransmissions. Handlers marked ``in_worker`` run in ``workers``, or inline if there are none.
     """
 
     def __init__(
@@ -121,7 +121,7 @@ class Dispatcher:
             self.add(service)
 
     def add(self, service: Service, *, prog: int | None = None) -> None:
-        """Serve one more version, under its program's number or another one, such as a transient.
+        """Serve one more version, under the number of its program or ``prog``, say a transient number.
 
         Raises:
             ValueError: the version is served already. TypeError: it is not a service.
@@ -134,8 +134,8 @@ class Dispatcher:
         if version.vers in versions:
             raise ValueError(f"program {number} version {version.vers} is served twice")
         versions[version.vers] = {
-            number: (version.procedures[number], handler)
-            for number, handler in service.handlers().items()
+            procedure: (version.procedures[procedure], handler)
+            for procedure, handler in service.handlers().items()
         }
 
     def handle(self, message: bytes, caller: Caller) -> Reply | Awaitable[Reply]:
@@ -184,7 +184,7 @@ class Dispatcher:
         return self._run(call, handler)
 
     def _admit(self, message: bytes, caller: Caller) -> tuple[Call, Callable[..., Any]]:
-        """All checks before the arguments; the call, and its handler."""
+        """Make all checks before the arguments. Returns the call and its handler."""
         body, offset = _call_body(message)
         judged = self.auth.judge(body, message)
         if not isinstance(judged, tuple):
@@ -211,7 +211,7 @@ class Dispatcher:
         duplicates = self.duplicates
         found = duplicates.find(call.caller, call.message, self.clock())
         if found is not None:
-            return found.reply  # None while it is in progress: that reply will come
+            return found.reply  # None while it is in progress: the first one will be answered
         entry = duplicates.begin(call.caller, call.message)
         reply = self._run(call, handler)
         if inspect.isawaitable(reply):
@@ -222,7 +222,7 @@ class Dispatcher:
     async def _finish_once(self, call: Call, entry: CachedCall, reply: Awaitable[Reply]) -> Reply:
         try:
             found = await reply
-        except BaseException:  # cancelled: its retransmission runs
+        except BaseException:  # cancelled: abandon it, so that a retransmission runs it again
             self.duplicates.abandon(entry)
             raise
         self.duplicates.finish(entry, _kept(call, found), self.clock())
@@ -244,7 +244,7 @@ class Dispatcher:
             return self._refused(call, handler, error)
 
     def _run_within(self, call: Call, handler: Callable[..., Any]) -> Reply | Awaitable[Reply]:
-        """The same within the hooks; an error that they swallow is a failure nevertheless."""
+        """The same within the hooks; an error that a hook suppresses is still a failure."""
         with ExitStack() as entered:
             for hook in self.hooks:
                 entered.enter_context(hook(call))
@@ -252,10 +252,10 @@ class Dispatcher:
             if inspect.isawaitable(result):
                 return self._await(call, handler, result, entered.pop_all())
             return success(call, call.procedure.encode_result(result))
-        raise SystemFailure
+        raise SystemFailure  # a hook suppressed the exception
 
     def _begin(self, call: Call, handler: Callable[..., Any]) -> Any:
-        """Call the handler: the result, or an awaitable of it."""
+        """Call the handler. Returns the result, or an awaitable of it."""
         try:
             arguments = call.procedure.decode_arguments(call.message, call.arguments_at)
         except XdrError as error:
@@ -276,7 +276,7 @@ class Dispatcher:
         try:
             with entered:
                 return success(call, call.procedure.encode_result(await result))
-            raise SystemFailure
+            raise SystemFailure  # a hook suppressed the exception
         except Exception as error:  # a refusal, or a bug of the handler or of a hook
             return self._refused(call, handler, error)
 
@@ -322,14 +322,14 @@ def success(call: Call, results: bytes) -> bytes:
 
 
 def _kept(call: Call, reply: Reply) -> Reply:
-    """The reply to cache: SYSTEM_ERR in place of one that is too long for a datagram."""
+    """The reply to cache. A reply too long for UDP is replaced by SYSTEM_ERR."""
     if reply is None or not call.caller.datagram or len(reply) <= LARGEST_DATAGRAM:
         return reply
     return refuse(reply[:4], SystemFailure())
 
 
 def _cacheable(call: Call, reply: bytes) -> bytes:
-    """The reply, marked if it may be cached: not if the caller gave a credential."""
+    """The reply, marked as cacheable unless the caller sent a credential or it is too long."""
     if call.credential is not None or call.verf is not AUTH_NONE or len(reply) > MAX_REPLY_BYTES:
         return reply
     cacheable = CacheableReply(reply)

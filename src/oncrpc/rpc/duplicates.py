@@ -2,7 +2,7 @@
 
 A client that got no reply sends the same bytes again. If the procedure is not idempotent, running
 it twice gives a wrong reply: the second SET finds the entry of the first and returns FALSE. A
-retransmission of a call that is still in progress is dropped; its reply is on its way.
+retransmission of a call that is still in progress is dropped; the first one will be answered.
 
 Handlers marked ``idempotent`` are never cached. The others, or only the ``procedures`` that the
 cache is made with, are cached over UDP, and on streams too if it is made with ``streams=True``: a
@@ -32,7 +32,7 @@ Key = tuple[object, ...]
 
 
 class CachedCall:
-    """A call that has begun, and its reply once it is ``done``; None is a call without a reply."""
+    """A call that has begun, and its reply once it is ``done``: None is a call without a reply."""
 
     __slots__ = ("at", "digest", "done", "key", "reply")
 
@@ -51,16 +51,16 @@ class DuplicateCache:
     """Calls in progress, and the replies to those that ended.
 
     Key: the xid, the caller (its address and port, or the user at a local socket), and how the call
-    arrived: netid, address asked, interface scope, and whether over loopback or to a group. A
-    forged datagram from outside so never has the key of a local call. An entry matches if a
-    checksum of all bytes of the call is the same: program, version, procedure, credential and
+    arrived: netid, address called, interface scope, and whether over loopback or to a group.
+    Therefore a forged datagram from outside never has the key of a local call. An entry matches if
+    a checksum of all bytes of the call is the same: program, version, procedure, credential and
     arguments. Otherwise the new call replaces the entry, so a client that uses one xid for
     everything is safe.
 
     Bound: ``max_bytes`` of replies and overhead; the oldest reply is removed first. Calls in
-    progress are bounded by the limits of the listeners. Of a call only the checksum is kept.
+    progress are bounded by the limits of the listeners. Only a checksum of each call is kept.
 
-    Emptied by: ``lifetime`` seconds after the reply. A reply of MSG_DENIED is not kept, since
+    Entries expire ``lifetime`` seconds after the reply. A reply of MSG_DENIED is not kept, since
     rights may change, and a cancelled call is removed: its retransmission runs.
     """
 
@@ -82,7 +82,7 @@ class DuplicateCache:
         return len(self._done)
 
     def covers(self, call: Call) -> bool:
-        """Whether the cache is for calls of this procedure that arrive in this way."""
+        """Whether this call is subject to the cache."""
         if not (call.caller.datagram or self.streams):
             return False
         return self.procedures is None or call.procedure in self.procedures
@@ -96,7 +96,7 @@ class DuplicateCache:
         return None if found.done and now - found.at > self.lifetime else found
 
     def begin(self, caller: Caller, message: bytes) -> CachedCall:
-        """Note a call that is about to run; ``finish`` or ``abandon`` it later."""
+        """Register a call that is about to run; ``finish`` or ``abandon`` it later."""
         call = CachedCall(_key(caller, message), _digest(message))
         self._remove(call.key)
         self.in_progress[call.key] = call
@@ -113,7 +113,7 @@ class DuplicateCache:
             self._remove(next(iter(self._done)))
 
     def abandon(self, call: CachedCall) -> bool:
-        """Forget a call in progress; False if another one has replaced it."""
+        """Forget a call in progress. Returns False if another one has replaced it."""
         if self.in_progress.get(call.key) is not call:
             return False
         del self.in_progress[call.key]
@@ -130,10 +130,9 @@ class DuplicateCache:
 
 def _key(caller: Caller, message: bytes) -> Key:
     return (
-        message[:4],
-        *(caller.source, caller.uid),
-        *(caller.netid, caller.local, caller.loopback, caller.to_group),
-    )
+        message[:4], caller.source, caller.uid,
+        caller.netid, caller.local, caller.loopback, caller.to_group,
+    )  # fmt: skip
 
 
 def _digest(message: bytes) -> bytes:
