@@ -1,9 +1,9 @@
 """Serving record-marked streams: TCP and local sockets (RFC 5531 §11).
 
 A connection costs no more than its limits: the size of a record, the time for it to arrive, the
-calls in progress, the replies that the peer has not read. At one of them nothing more is read from
-the connection, so that TCP's own flow control holds the peer. Connections are served a few calls at
-a time, one source after the other, and after a slice of time datagrams and new connections are
+calls in progress, the replies that the peer has not read. When it reaches one, the server stops
+reading from it, so that TCP's own flow control stops the peer. Connections are served a few calls
+at a time, one source after the other, and after a slice of time datagrams and new connections are
 served. The limits of all connections together are in the pool (``oncrpc.aio.connections``).
 
 A connection survives a restart in place: frozen, it can be handed to another process, with the
@@ -57,10 +57,10 @@ class Connection:
 
     Between two events:
 
-    - ``waiting`` says that it is in the pool's queue; what arrives then stays with the kernel;
-    - it reads unless it waits, is ``blocked``, or has reached its end;
+    - ``waiting`` says that it is in the pool's queue; data that arrives stays in the kernel then;
+    - it reads unless it is ``waiting`` or ``blocked``, or has reached its end;
     - ``calls`` are the tasks of calls in progress, ``call_bytes`` the bytes of these calls;
-    - ``unanswered`` is what the pool was last told: bytes of calls without a reply;
+    - ``unanswered`` is the last value given to the pool: bytes of calls without a reply;
     - ``unread_since`` is set while the peer must read its replies first;
     - only ``connection_lost`` sets ``is_lost``, and it is called once.
     """
@@ -82,7 +82,7 @@ class Connection:
         self._waiter: asyncio.Future[None] | None = None
 
     def begin(self, carried: Carried | None = None) -> None:
-        """Answer what has arrived already, or go on where another process has left off."""
+        """Answer what has arrived already, or continue where another process stopped."""
         if carried is not None:
             self.pool.touch(self)
             self.heard_at, self.record_at = carried.heard_at, carried.record_at
@@ -96,13 +96,13 @@ class Connection:
             self.pool.touch(self)
 
     def connection_lost(self) -> None:
-        """The socket is closed."""
+        """Called when the socket is closed."""
         self.pool.drop(self)
         if self.unanswered or self.waiting:
             self.reader.forget()  # its memory now; the rest when the garbage collector runs
         self.is_lost = True
         for task in self.calls:
-            # Not at once: a task that has not begun would leave its call, and hooks, entered.
+            # call_soon: a task cancelled before its first step would never leave its hooks.
             self.listener.loop.call_soon(task.cancel)
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
@@ -117,30 +117,30 @@ class Connection:
         return self._waiter
 
     def data_received(self, data: bytes) -> None:
-        """Bytes have arrived."""
+        """Called when bytes have arrived."""
         self.heard_at = self.pool.clock()
         if not self.reader.within_record:
             self.record_at = self.heard_at
         self.pool.touch(self)
         self.reader.feed(data)
         if self.waiting:
-            self.stream.pause_reading()  # leave what arrives with the kernel
+            self.stream.pause_reading()  # what arrives stays in the kernel
         elif not self.pool.queue.at_once(self.heard_at) or self.answer_some():
             self._wait()
 
     def eof_received(self) -> None:
-        """The peer has sent everything; its calls are still answered."""
+        """Called when the peer has sent everything; its calls are still answered."""
         if not (self.waiting or self.blocked or self.calls):
             self.stream.close()
 
     def pause_writing(self) -> None:
-        """The peer does not read its replies."""
+        """Called when the peer does not read its replies."""
         self.unread_since = self.pool.clock()
         self.stream.pause_reading()
         self.pool.hold(self)
 
     def resume_writing(self) -> None:
-        """The peer reads again."""
+        """Called when the peer reads again."""
         self.unread_since = None
         self.pool.not_reading.pop(self, None)
         self._go_on()
@@ -154,8 +154,8 @@ class Connection:
         limits, workers = self.pool.limits, self.listener.dispatcher.workers
         if len(self.calls) >= limits.calls or self.call_bytes >= limits.call_bytes:
             return True
-        # Only connections with calls in progress wait for the workers: the end of one of those
-        # calls makes the connection look again, so that none waits for ever.
+        # Full workers block only a connection with calls in progress (see ``blocked``): the end of
+        # one of these calls unblocks it, so that no connection waits for ever.
         return workers is not None and workers.full
 
     def overdue(self, now: float) -> str | None:
@@ -174,20 +174,20 @@ class Connection:
         return None
 
     def freeze(self) -> None:
-        """Read nothing more; the pool's queue is held meanwhile."""
+        """Stop reading; the pool's queue is held meanwhile."""
         self.stream.pause_reading()
 
     def thaw(self) -> None:
-        """Go on after ``freeze``; a connection that waits or is blocked reads again later."""
+        """Continue after ``freeze``; a waiting or blocked connection reads again later."""
         self.stream.release()
         if not (self.waiting or self.blocked):
             self.stream.resume_reading()
 
     def carried(self) -> Carried | None:
-        """The state with which another process can continue; None if it must end with this one.
+        """The state to hand over, or None if the connection cannot be handed over.
 
-        A connection with a call in progress ends: nothing could answer that call. On the others
-        nothing more is sent until ``thaw``: the other process would send it again.
+        A connection with a call in progress ends: nothing could answer that call. On the remaining
+        connections nothing more is sent until ``thaw``: the other process would send it again.
         """
         unsent, descriptor = bytes(self.stream.unsent), self.stream.sock.fileno()
         if self.calls or descriptor < 0 or (self.stream.closing and not unsent):
@@ -209,7 +209,7 @@ class Connection:
         self.pool.queue.add(self)
 
     def answer_some(self) -> bool:
-        """Answer a batch of records; whether there may be more to answer."""
+        """Answer a batch of records. Returns whether more may be left."""
         self.waiting = not (self.stream.closing or self.blocked) and self._work()
         if self.stream.closing or self.waiting:
             return self.waiting
@@ -226,7 +226,7 @@ class Connection:
         return False
 
     def _work(self) -> bool:
-        """Answer records that have arrived, with one write; whether there may be more to answer."""
+        """Answer records that have arrived, with one write. Returns whether more may be left."""
         cached_replies = self.listener.cached_replies(self.caller, self.heard_at)
         replies: list[bytes] = []
         count = size = 0
@@ -243,12 +243,12 @@ class Connection:
                     size += len(cached.tail)
                 else:
                     size += self.answer(message, replies)
-                    # The call may have changed what replies follow from: ask again.
+                    # The call may have changed the subject: read the cached replies again.
                     cached_replies = self.listener.cached_replies(self.caller, self.heard_at)
                 count += 1
                 full = count == batch_calls or size >= batch_bytes or reader.joined >= most_joined
                 if full or (cached is None and self.blocked):
-                    stopped = True  # before all records that have arrived were answered
+                    stopped = True  # records may remain
                     break
         except ProtocolError as error:
             self._send(replies)
@@ -260,7 +260,7 @@ class Connection:
         return stopped and not (self.stream.closing or self.blocked)
 
     def answer(self, message: bytes, replies: list[bytes]) -> int:
-        """Have the dispatcher answer; add a reply that is ready, and return its length."""
+        """Dispatch a call and add its reply, if it is ready. Returns the length of that reply."""
         reply = self.listener.dispatcher.handle(message, self.caller)
         if reply is None:
             return 0
@@ -285,13 +285,13 @@ class Connection:
         self.call_bytes -= size
         if task.cancelled() and not self.stream.closing:
             log.error(
-                "%s: a call of %s was cancelled, and not by us", self.listener.netid, self.caller
+                "%s: a call of %s was cancelled unexpectedly", self.listener.netid, self.caller
             )
             self._send([encode_record(refuse(xid, SystemFailure()))])
         self._go_on()
 
     def _go_on(self) -> None:
-        """Go on if nothing blocks any more; the peer could do nothing until now."""
+        """Continue once unblocked; restart the idle clock."""
         if self.blocked or self.stream.closing:
             return
         self.heard_at = self.record_at = self.pool.clock()
@@ -347,7 +347,7 @@ class Listener:
         self.sock.close()
 
     def adopt(self, carried: Carried) -> None:
-        """Go on with a connection that another process has accepted."""
+        """Continue a connection that another process has accepted."""
         sock = socket.SocketType(*self._kind, carried.descriptor)
         try:
             source = sock.getpeername()
@@ -372,13 +372,13 @@ class Listener:
         )
 
     def cached_replies(self, caller: Caller, now: float) -> Replies:
-        """The replies that a caller's calls may be given from the cache, until one is dispatched.
+        """Cached replies for this caller; valid until the next dispatch.
 
-        Whether a caller's calls may be answered from the cache at all is the guard's decision,
-        which is remembered:
+        The guard decides whether a caller's calls may be answered from the cache at all. These
+        decisions are remembered:
 
         - Key: the caller's host, the address that it connected to, and the local user.
-        - Bound: 1,024 decisions; the oldest makes room.
+        - Bound: 1,024 decisions; the oldest is evicted.
         - Emptied when the guard changes.
         """
         cache = self.dispatcher.reply_cache
@@ -391,7 +391,7 @@ class Listener:
         return cache.replies(self._circumstances(caller), now)
 
     def keep(self, caller: Caller, message: bytes, reply: CacheableReply) -> None:
-        """Keep the reply to a call for those that come after it."""
+        """Keep the reply to a call for later calls with the same bytes."""
         cache = self.dispatcher.reply_cache
         if cache is not None and self._is_open(caller):
             cache.keep(self._circumstances(caller), message, reply, reply.counters)
@@ -410,11 +410,11 @@ class Listener:
 
     @property
     def paused(self) -> bool:
-        """Whether it accepts nothing for a moment, without descriptors or memory."""
+        """Whether accepting is paused because descriptors or memory ran out."""
         return self._paused is not None
 
     def accept_waiting(self) -> None:
-        """Accept the connections that wait, a bounded number of them."""
+        """Accept waiting connections, a bounded number of them."""
         for _ in range(ACCEPT_BATCH):
             try:
                 descriptor, source = accept(self.sock)

@@ -38,10 +38,10 @@ class ReplyTaker(Protocol):
     """A link that sends its calls from the endpoint's socket."""
 
     def take(self, reply: bytes) -> None:
-        """Take a reply that came from the link's peer."""
+        """Called with a reply that came from the link's peer."""
 
     def close(self) -> None:
-        """The socket is about to be closed."""
+        """Called when the socket is about to be closed."""
 
 
 class UdpEndpoint:
@@ -50,14 +50,14 @@ class UdpEndpoint:
     Between two events:
 
     - every datagram that was received has been answered, dropped, or is one of ``waiting``;
-    - ``known`` holds replies that were true when they were last looked up, no more: it is asked
-      again for each batch, and after each call that was dispatched;
-    - ``_sources[n]`` is the entry of ``known`` whose reply lies in slot ``n`` of the batch, None if
-      that is another reply. An entry that was dropped since is never compared equal to a new one.
+    - the entries of ``known`` may be stale; they are read again for each batch, and after each call
+      that was dispatched;
+    - ``_sources[n]`` is the entry of ``known`` whose reply is in slot ``n`` of the batch, None if
+      another reply is there. An entry that was dropped since is never compared equal to a new one.
 
-    Public counters: ``dropped`` calls beyond a rate limit; ``busy``, calls that came while too many
-    were in progress; ``malformed``, datagrams that were not calls; ``overlong``, replies longer
-    than the caller may have.
+    Public counters: ``dropped``, calls beyond a rate limit; ``busy``, calls that arrived while too
+    many were in progress; ``malformed``, datagrams that were not calls; ``overlong``, replies
+    longer than allowed.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class UdpEndpoint:
 
     @property
     def overlong(self) -> int:
-        """Replies longer than the caller may have, with those from the reply cache."""
+        """Replies longer than allowed, including those from the reply cache."""
         if self.dispatcher.reply_cache is not None:
             self.dispatcher.reply_cache.settle()
         return self._overlong.count
@@ -104,7 +104,7 @@ class UdpEndpoint:
         self.loop.remove_reader(self.sock.fileno())
 
     def look_again(self) -> None:
-        """The interfaces of this host have changed."""
+        """Called when the interfaces of this host have changed."""
         self.known.look_again()
 
     def close(self) -> None:
@@ -113,11 +113,13 @@ class UdpEndpoint:
             link.close()
         self.loop.remove_reader(self.sock.fileno())
         for task in self.waiting:
-            self.loop.call_soon(task.cancel)  # a task that has not begun yet would leak its call
+            self.loop.call_soon(
+                task.cancel
+            )  # a task cancelled before its first step leaks its call
         self.sock.close()
 
     def drain(self) -> int:
-        """Answer datagrams that wait in the socket, a bounded number of batches; their number."""
+        """Answer a bounded number of batches of datagrams. Returns the number of datagrams."""
         answered = 0
         for _ in range(self.limits.datagram_batches):
             try:
@@ -132,12 +134,18 @@ class UdpEndpoint:
         return answered
 
     def _answer_all(self, count: int) -> None:
-        """Answer the first slots; neighbours that have a reply are sent together.
+        """Answer the first slots; the replies of neighbouring slots are sent together.
 
-        This is the loop that runs for every datagram. For a known one it does four things: slice
-        the identity, look it up (not if it is the one before), take a token, count a hit. The
-        reply is copied into the slot only if the slot holds another one.
+        This loop runs for every datagram. For a known one it does four things: slice the identity,
+        look it up (unless it equals the previous one), take a token, count a hit. The reply is
+        copied into the slot only if another one is there.
         """
+        # In the loop, ``identity`` is the one of slot ``n`` and ``entry`` its known datagram, None
+        # if there is none. Both carry over to the next slot: an equal identity has the same entry.
+        # After a call that was not known, ``identity`` is b"", which equals no identity, since that
+        # call may have added an entry or made others stale. ``sources[n]`` stays from batch to
+        # batch: if it is ``entry``, the reply is in the slot already. The slots from ``first`` to
+        # before ``n`` have replies that are not sent yet; a slot without a reply sends them.
         now = time.monotonic()
         batch, sources = self.batch, self._sources
         block, sizes = batch.block, batch.sizes(count)
@@ -150,8 +158,9 @@ class UdpEndpoint:
             if identity != before:
                 entry = look_up(identity)
             if entry is None:
-                answered, identity = self._answer(n, now), b""
-                # The call may have changed what known replies depend on: ask again.
+                answered = self._answer(n, now)
+                identity = b""  # force a look-up for the next slot
+                # The call may have changed the subject of the known replies: read them again.
                 known = self.known.entries(now)
                 look_up = (known if addressed else KNOWN_NOTHING).get
             elif entry.bucket is None or entry.bucket.take(now):
@@ -161,7 +170,7 @@ class UdpEndpoint:
                     batch.put(n, entry.reply.tail, entry.control)
                 continue
             else:
-                entry.reply.hits += 1  # as a call that is dispatched: counted, then dropped
+                entry.reply.hits += 1  # counted like a dispatched call, then dropped
                 self.dropped += 1
                 answered = False
             if not answered:
@@ -170,7 +179,7 @@ class UdpEndpoint:
         segments.send(batch, sources, first, count)
 
     def _answer(self, n: int, now: float) -> bool:
-        """Answer a slot whose datagram is not known; whether there is a reply in the slot now."""
+        """Answer a slot whose datagram is not known. Returns whether the slot has a reply now."""
         batch = self.batch
         route, message = self.known.route(batch, n), batch.message(n)
         if message[4:8] == REPLY:
@@ -202,7 +211,7 @@ class UdpEndpoint:
         return True
 
     def _take_reply(self, reply: bytes, route: Route, source: bytes) -> None:
-        """Hand a reply to the link to its sender; also while too many calls are in progress."""
+        """Pass a reply to the link to its sender, also while too many calls are in progress."""
         link = self.links.get((route.host, int.from_bytes(source[2:4], "big")))
         if link is None:
             self.malformed += 1
@@ -210,13 +219,13 @@ class UdpEndpoint:
             link.take(reply)
 
     def _too_long(self, message: bytes, route: Route) -> bytes:
-        """The refusal of a truncated call: without a reply its client would wait in vain."""
+        """The refusal of a truncated call: without it the client would wait for its timeout."""
         most = self.limits.datagram
         log.warning("%s: a call from %s is over %d bytes", self.netid, route.host, most)
         return refuse(message[:4], SystemFailure())
 
     def _dispatch(self, message: bytes, route: Route, source: bytes) -> bytes | CachedReply | None:
-        """The dispatcher's reply, from now on cached if it may be; None if there is none yet."""
+        """The dispatcher's reply. Keeps it if cacheable. None: later, or never."""
         caller = route.caller(self.netid, int.from_bytes(source[2:4], "big"))
         if self.per_source.full(caller):
             self.busy += 1
@@ -240,7 +249,7 @@ class UdpEndpoint:
         return self.known.keep(route, message, fits, counters) or fits
 
     def _may_send(self, route: Route, now: float) -> bool:
-        """Take a token from the source's bucket."""
+        """Take a token from the source's bucket. Returns False, and counts, if it has none."""
         if route.bucket is None or route.bucket.take(now):
             return True
         self.dropped += 1
@@ -264,7 +273,7 @@ class UdpEndpoint:
     ) -> None:
         self.waiting.discard(task)
         if task.cancelled() and self.sock.fileno() >= 0 and self._may_send(route, time.monotonic()):
-            log.error("%s: a call of %s was cancelled, and not by us", self.netid, route.host)
+            log.error("%s: a call of %s was cancelled unexpectedly", self.netid, route.host)
             self._send_alone(refuse(xid, SystemFailure()), route, source)
 
     def _send_alone(self, reply: bytes, route: Route, source: bytes) -> None:
@@ -287,10 +296,10 @@ def check_datagram(limits: Limits) -> None:
 
 
 def fitting(reply: Reply, message: bytes, *, trusted: bool, most: int) -> Reply:
-    """The reply if it may be as long as it is, else SYSTEM_ERR, or None if that is too long, too.
+    """The reply if within the limit, else SYSTEM_ERR; None if even that exceeds it.
 
     A source that is not trusted gets no reply that is longer than its call: its address may be
-    forged, and the reply go to a victim.
+    forged, so the reply could reach a victim.
     """
     longest = most if trusted else min(len(message), most)
     if reply is not None and len(reply) > longest:
