@@ -121,7 +121,7 @@ class Dispatcher:
             self.add(service)
 
     def add(self, service: Service, *, prog: int | None = None) -> None:
-        """Serve one more version, under the number of its program or ``prog``, say a transient number.
+        """Serve one more version, under its program's number or ``prog``, say a transient number.
 
         Raises:
             ValueError: the version is served already. TypeError: it is not a service.
