@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from oncrpc.checks import check_kind, check_seconds
+from oncrpc.checks import check_kind, check_seconds, check_timeout
 
 
 def test_value_of_a_kind_is_accepted() -> None:
@@ -26,3 +26,16 @@ def test_any_number_of_seconds_is_accepted(seconds: float) -> None:
 def test_invalid_number_of_seconds_is_refused(seconds: object) -> None:
     with pytest.raises((TypeError, ValueError), match=f"^timeout is .* seconds, not {seconds!r}$"):
         check_seconds("timeout", seconds)
+
+
+@pytest.mark.parametrize("seconds", [0, -1, 0.0, float("-inf")])
+def test_timeout_of_zero_or_less_is_refused(seconds: float) -> None:
+    with pytest.raises(
+        ValueError, match=f"^timeout is a number of seconds above 0, not {seconds!r}$"
+    ):
+        check_timeout(seconds)
+
+
+def test_timeout_may_be_short_or_infinite() -> None:
+    check_timeout(1e-9)
+    check_timeout(float("inf"))

@@ -141,6 +141,11 @@ def test_refused_connection_says_it_is_the_port_mapper() -> None:
     )
 
 
+def test_timeout_below_zero_is_refused() -> None:
+    with pytest.raises(ValueError, match="timeout is a number of seconds above 0, not -1"):
+        sync.rpcbind.dump(timeout=-1)
+
+
 def test_timeout_that_is_not_a_number_is_refused() -> None:
     timeout: Any = "5"
 

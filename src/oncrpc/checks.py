@@ -24,3 +24,14 @@ def check_seconds(name: str, value: object) -> None:
         raise TypeError(f"{name} is a number of seconds, not {value!r}")
     if not (value >= 0 or value < 0):  # NaN; math takes longer to load than this module
         raise ValueError(f"{name} is a number of seconds, not {value!r}")
+
+
+def check_timeout(value: object) -> None:
+    """Refuse a timeout that is not a number of seconds above 0. It may be infinite.
+
+    Raises:
+        TypeError: it is not a number. ValueError: it is NaN, 0 or negative.
+    """
+    check_seconds("timeout", value)
+    if isinstance(value, (int, float)) and value <= 0:
+        raise ValueError(f"timeout is a number of seconds above 0, not {value!r}")

@@ -222,6 +222,7 @@ def test_ipv6_host_is_looked_up_over_tcp6() -> None:
         ({"timeout": "5"}, TypeError, "timeout is a number of seconds, not '5'"),
         ({"timeout": True}, TypeError, "timeout is a number of seconds, not True"),
         ({"timeout": float("nan")}, ValueError, "timeout is a number of seconds, not nan"),
+        ({"timeout": -1}, ValueError, "timeout is a number of seconds above 0, not -1"),
         ({"port": 70000}, AddressError, "invalid port 70000: must be 0 to 65535"),
         ({"port": "111"}, TypeError, "port is of type int, not '111'"),
         ({"transport": 7}, TypeError, "transport is of type str, not 7"),

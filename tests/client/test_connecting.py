@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeVar, TypeVarTuple
 
-from oncrpc.client.connecting import ConnectTarget, LimitedLink, TimeLimit
+from oncrpc.client.connecting import SHORTEST, ConnectTarget, LimitedLink, TimeLimit
 from oncrpc.programs.rpcb import RPCBVERS4, rpcb
 from oncrpc.rpc import AUTH_NONE, Call, Procedure
 from oncrpc.rpc.auth import Auth
@@ -113,4 +113,4 @@ def test_calls_of_a_limited_link_share_its_time() -> None:
     for timeout in (None, None, 0.5, None):
         run(client.with_options(timeout=timeout).RPCBPROC_GETADDR(wanted))
 
-    assert link.timeouts == [5.0, 3.0, 0.5, -1.0]
+    assert link.timeouts == [5.0, 3.0, 0.5, SHORTEST]

@@ -93,9 +93,9 @@ def test_error_that_does_not_recur_is_raised() -> None:
         COUNTER_V3.ADD.encode_arguments((Moody(),))
 
 
-@pytest.mark.parametrize("timeout", ["5", float("nan")])
+@pytest.mark.parametrize("timeout", ["5", float("nan"), 0, -1])
 def test_a_timeout_of_a_client_is_a_number(timeout: Any) -> None:
-    with pytest.raises((TypeError, ValueError), match="timeout is a number of seconds, not"):
+    with pytest.raises((TypeError, ValueError), match=r"^timeout is a number of seconds"):
         COUNTER_V3.Client(MemoryLink([])).with_options(timeout=timeout)
 
 

@@ -314,10 +314,8 @@ def test_two_calls_at_once_are_an_error() -> None:
 
 
 @pytest.mark.parametrize("timeout", [0.0, -1.0])
-def test_passed_timeout_is_a_transport_error(timeout: float) -> None:
-    port = closed_port(socket.SOCK_STREAM)
-
-    with pytest.raises(TransportError) as raised:
-        sync.run(sync.dial("tcp", LOCALHOST, port, timeout=timeout))
-
-    assert raised.value.errno in (errno.ECONNREFUSED, errno.ETIMEDOUT)
+def test_timeout_of_zero_or_less_is_refused(timeout: float) -> None:
+    with pytest.raises(ValueError, match=r"^timeout is a number of seconds above 0, not "):
+        sync.run(sync.dial("tcp", LOCALHOST, 1, timeout=timeout))
+    with pytest.raises(ValueError, match=r"^timeout is a number of seconds above 0, not "):
+        sync.connect(LOCALHOST, COUNTER_V3.Client, port=1, timeout=timeout).__enter__()

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any, TypeVar, TypeVarTuple, cast
 
 from oncrpc.addr import Transport, transport
-from oncrpc.checks import check_seconds
+from oncrpc.checks import check_timeout
 from oncrpc.errors import ClientClosed, HostUnknown, OncRpcError, ProtocolError, TransportError
 from oncrpc.net.lookup import LookUp, is_name, look_up
 from oncrpc.net.peers import hung_up, peer_of
@@ -296,7 +296,7 @@ async def dial(
         HostUnknown: the name has no address of the transport's family. TransportError.
         AddressError: no such transport, or an invalid port.
     """
-    check_seconds("timeout", timeout)
+    check_timeout(timeout)
     entry = transport(netid)
     place = place_text(entry, host, port)
     first_xid = int.from_bytes(os.urandom(4), "big")

@@ -12,7 +12,7 @@ import os
 from oncrpc.addr import join_uaddr, transport
 from oncrpc.aio.link import AioLink
 from oncrpc.aio.udp import UdpEndpoint
-from oncrpc.checks import check_seconds
+from oncrpc.checks import check_timeout
 from oncrpc.net.lookup import is_name, look_up
 from oncrpc.net.sockets import admit_replies
 from oncrpc.net.targets import place_text
@@ -32,7 +32,7 @@ class ServedLink(AioLink):
         timeout: float = DEFAULT_TIMEOUT,
     ) -> None:
         entry = transport(endpoint.netid)
-        check_seconds("timeout", timeout)
+        check_timeout(timeout)
         place = place_text(entry, *peer)
         if is_name(entry, peer[0]):
             raise ValueError(f"invalid address {peer[0]!r}: link_from does not look up names")

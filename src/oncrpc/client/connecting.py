@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Generic, Protocol, TypeVar, TypeVarTuple
 
-from oncrpc.checks import check_seconds
+from oncrpc.checks import check_timeout
 from oncrpc.client.port_mapper import MapperClient, OpenLink, port_mapper
 from oncrpc.net.targets import check_target, first_of, netids_for
 from oncrpc.rpc.auth import AUTH_NONE, Auth, flavor_of
@@ -16,6 +16,7 @@ L = TypeVar("L", bound="DriverLink")
 L_co = TypeVar("L_co", bound="DriverLink", covariant=True)
 R = TypeVar("R")
 A = TypeVarTuple("A")
+SHORTEST = 1e-6
 
 
 class DriverLink(OpenLink, Protocol):
@@ -50,18 +51,18 @@ class TimeLimit:
     """A time limit that starts now, by a driver's clock.
 
     Raises:
-        TypeError, ValueError: it is not a number of seconds.
+        TypeError, ValueError: it is not a number of seconds above 0.
     """
 
     def __init__(self, seconds: float, clock: Callable[[], float]) -> None:
-        check_seconds("timeout", seconds)
+        check_timeout(seconds)
         self.clock = clock
         self.until = clock() + seconds
 
     @property
     def left(self) -> float:
-        """Seconds; below 0 when the limit has passed."""
-        return self.until - self.clock()
+        """Seconds; when the limit has passed a tiny number, since links refuse a timeout of 0."""
+        return max(self.until - self.clock(), SHORTEST)
 
 
 class LimitedLink(Generic[L]):
@@ -124,7 +125,7 @@ class ConnectTarget(Generic[L]):
     ) -> None:
         check_client(client)
         check_target(host, transport, port)
-        check_seconds("timeout", timeout)
+        check_timeout(timeout)
         flavor_of(auth)
         if mapper is not None:
             port_mapper(mapper, dial)

@@ -36,7 +36,7 @@ from copy import copy
 from ipaddress import IPv6Address
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeAlias, TypeVar, TypeVarTuple, cast
 
-from oncrpc.checks import check_seconds
+from oncrpc.checks import check_timeout
 from oncrpc.errors import XdrError
 from oncrpc.rpc.auth import Auth, Credential, flavor_of
 from oncrpc.rpc.blocking import run
@@ -339,7 +339,7 @@ class Client:
             await hello.with_options(timeout=1.0).GREET(b"world")
         """
         if timeout is not None:
-            check_seconds("timeout", timeout)
+            check_timeout(timeout)
         given = {"timeout": timeout, "auth": flavor_of(auth) if auth is not None else None}
         other = copy(self)
         other.options = self.options | {name: v for name, v in given.items() if v is not None}

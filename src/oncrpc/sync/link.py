@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any, TypeVar, TypeVarTuple
 
 from oncrpc.addr import Transport, transport
-from oncrpc.checks import check_seconds
+from oncrpc.checks import check_timeout
 from oncrpc.errors import (
     CallTimeout,
     ClientClosed,
@@ -206,7 +206,7 @@ async def dial(
         HostUnknown: the name has no address of the transport's family. TransportError.
         AddressError: no such transport, or an invalid port.
     """
-    check_seconds("timeout", timeout)
+    check_timeout(timeout)
     entry = transport(netid)
     place = place_text(entry, host, port)
     until = time.monotonic() + timeout
