@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 from typing import TypeVar
 
 from oncrpc.aio.link import dial
 from oncrpc.aio.reconnect import ReconnectingLink
 from oncrpc.client.connecting import ConnectTarget
+from oncrpc.client.contexts import asyncio_context
 from oncrpc.client.hooks import ClientHook, HookedLink, check_hooks
 from oncrpc.client.port_mapper import MapperClient
 from oncrpc.rpc.auth import AUTH_NONE, Auth
@@ -19,7 +19,7 @@ from oncrpc.rpc.program import Client
 C = TypeVar("C", bound=Client)
 
 
-@asynccontextmanager
+@asyncio_context
 async def connect(
     host: str,
     client: type[C],

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import TypeVar, TypeVarTuple
 
 from oncrpc.client.connecting import ConnectTarget, TimeLimit
+from oncrpc.client.contexts import blocking_context
 from oncrpc.client.hooks import HookedLink, SyncClientHook, awaited, check_hooks
 from oncrpc.client.port_mapper import MapperClient
 from oncrpc.rpc.auth import AUTH_NONE, Auth
@@ -69,7 +69,7 @@ class ReconnectingLink:
         return await self.link.call(procedure, *arguments, timeout=left, auth=auth)
 
 
-@contextmanager
+@blocking_context
 def connect(
     host: str,
     client: ClientType[S],
