@@ -86,14 +86,32 @@ REFUSED = object()
 """Stands for a missing default arm: a discriminant without an arm is an error."""
 
 Int = Annotated[int, Scalar("i", 4, "int")]
+"""``int`` (§4.1): an ``int`` of 32 bits, signed."""
+
 UInt = Annotated[int, Scalar("I", 4, "unsigned int")]
+"""``unsigned int`` (§4.2): an ``int`` of 32 bits, 0 or more."""
+
 Hyper = Annotated[int, Scalar("q", 8, "hyper")]
+"""``hyper`` (§4.5): an ``int`` of 64 bits, signed."""
+
 UHyper = Annotated[int, Scalar("Q", 8, "unsigned hyper")]
+"""``unsigned hyper`` (§4.5): an ``int`` of 64 bits, 0 or more."""
+
 Float = Annotated[float, Scalar("f", 4, "float")]
+"""``float`` (§4.6): a ``float`` of single precision."""
+
 Double = Annotated[float, Scalar("d", 8, "double")]
+"""``double`` (§4.7): a ``float`` of double precision."""
+
 Bool = Annotated[bool, Scalar("I", 4, "bool")]
+"""``bool`` (§4.4)."""
+
 String = Annotated[bytes, Bytes(UNLIMITED, fixed=False)]
+"""``string x<>`` (§4.11), without a limit: ``bytes`` in Python, not ``str``."""
+
 Opaque = Annotated[bytes, Bytes(UNLIMITED, fixed=False)]
+"""``opaque x<>`` (§4.10), without a limit: ``bytes``."""
+
 linked = Linked()
 """Marker of a linked list (§4.19)."""
 
