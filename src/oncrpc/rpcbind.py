@@ -23,6 +23,7 @@ from oncrpc.programs.rpcb import rpcb
 from oncrpc.rpc.calls import DEFAULT_TIMEOUT
 
 MapperName = str | MapperClient | None
+"""A value for ``mapper=``: its address as above, a client of it, or None for the default."""
 
 
 def _asked(mapper: MapperName, timeout: float) -> MapperClient:

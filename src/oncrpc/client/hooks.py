@@ -43,10 +43,10 @@ class OutgoingCall(NamedTuple):
 
 
 ClientHook = Callable[[OutgoingCall, Callable[[OutgoingCall], Awaitable[Any]]], Awaitable[Any]]
-"""A hook of an asyncio client."""
+"""A hook of an asyncio client: takes the call and a function that makes it, returns the result."""
 
 SyncClientHook = Callable[[OutgoingCall, Callable[[OutgoingCall], Any]], Any]
-"""A hook of a blocking client."""
+"""A hook of a blocking client: the same as a plain function."""
 
 
 class HookedLink:

@@ -24,6 +24,7 @@ from oncrpc.rpc.calls import DEFAULT_TIMEOUT
 from oncrpc.sync.link import dial
 
 MapperName = str | MapperClient | None
+"""A value for ``mapper=``: its address as above, a client of it, or None for the default."""
 
 
 def _asked(mapper: MapperName, timeout: float) -> MapperClient:
