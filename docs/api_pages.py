@@ -11,6 +11,7 @@ import importlib
 import inspect
 import re
 import textwrap
+import typing
 from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
@@ -18,11 +19,18 @@ from typing import Any
 from limits_page import SOURCE, described
 
 PAGES: dict[str, tuple[str, ...]] = {
-    "oncrpc": ("Server",),
-    "oncrpc.rpcbind": (),
+    "oncrpc": ("Server", "Destination", "Heard", "Carried"),
+    "oncrpc.rpcbind": ("Dial", "MapperName"),
     "oncrpc.sync": (),
-    "oncrpc.sync.rpcbind": (),
-    "oncrpc.rpc": ("Dispatcher", "opaque_auth", "auth_flavor", "auth_stat", "authsys_parms"),
+    "oncrpc.sync.rpcbind": ("Dial", "MapperName"),
+    "oncrpc.rpc": (
+        "Dispatcher",
+        "Auth",
+        "opaque_auth",
+        "auth_flavor",
+        "auth_stat",
+        "authsys_parms",
+    ),
     "oncrpc.xdr": (),
     "oncrpc.idl": (),
     "oncrpc.importer": (),
@@ -34,6 +42,11 @@ PAGES: dict[str, tuple[str, ...]] = {
 
 HOMES = {
     "Server": "oncrpc.aio.server",
+    "Destination": "oncrpc.net.broadcast",
+    "Heard": "oncrpc.aio.broadcast",
+    "Carried": "oncrpc.aio.connections",
+    "Dial": "oncrpc.client.port_mapper",
+    "Auth": "oncrpc.rpc.auth",
     "Dispatcher": "oncrpc.rpc.dispatch",
     "opaque_auth": "oncrpc.rpc.prot",
     "auth_flavor": "oncrpc.rpc.prot",
@@ -42,6 +55,12 @@ HOMES = {
 }
 NOTE = "<!-- Made from the source by docs/make_reference.py; do not edit. -->"
 LINE = 88
+INVARIANTS = "Between two events: "
+"""How a paragraph begins that is for readers of the source only."""
+
+EXCEPTION = r"[A-Z]\w*[A-Z]\w+"
+NEXT_ERROR = re.compile(rf"\. (?={EXCEPTION}(?:, {EXCEPTION})*(?::|\.?$))")
+"""Where the text of an error ends and another error follows on the same line."""
 
 
 def pages() -> Iterator[tuple[str, str]]:
@@ -57,7 +76,9 @@ def page(title: str, module: ModuleType, more: tuple[str, ...]) -> str:
         home = importlib.import_module(HOMES[name]) if name in HOMES else module
         found = getattr(home, name)
         if not isinstance(found, ModuleType):
-            parts += entry(name, found, module=home, level=2)
+            heading, first, *others = entry(name, found, module=home, level=2)
+            place = f"Its module is `{home.__name__}`." if name in HOMES else ""
+            parts += [heading, first, place, *others]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -81,9 +102,11 @@ def entry(name: str, found: Any, *, module: ModuleType, level: int) -> Iterator[
     elif inspect.isroutine(found):
         yield title
         yield code(signature(name, found))
-        yield prose(inspect.getdoc(found))
+        renamed = found.__name__ != name
+        yield prose(docstring_of(module.__name__, name) if renamed else inspect.getdoc(found))
     else:
         yield title
+        yield alias(name, found)
         yield data_prose(module, name, found)
 
 
@@ -94,13 +117,19 @@ def class_entry(name: str, found: type, *, level: int) -> Iterator[str]:
     yield code(heading)
     if issubclass(found, BaseException) and bases:
         yield f"Base: `{', '.join(bases)}`."
-    yield prose(inspect.getdoc(found) if "__doc__" in vars(found) else "")
+    yield prose(for_callers(found) if "__doc__" in vars(found) else "")
     if issubclass(found, enum.Enum):
         yield "\n".join(f"- `{member.name}` = {member.value}" for member in found)
     yield fields(found)
     for key, member in vars(found).items():
         if not key.startswith("_") and key not in getattr(found, "_fields", ()):
             yield from member_entry(name, key, member, level=level + 1)
+
+
+def for_callers(found: type) -> str:
+    """The docstring of a class without its invariants, which name private attributes."""
+    blocks = (inspect.getdoc(found) or "").split("\n\n")
+    return "\n\n".join(block for block in blocks if not block.startswith(INVARIANTS))
 
 
 def made_by_callers(found: type) -> bool:
@@ -175,13 +204,22 @@ def separators(parameters: list[inspect.Parameter], arguments: list[str]) -> Ite
 
 
 def readable(text: str) -> str:
-    """Without the quotes of annotations, addresses of objects and paths of modules."""
+    """Without quotes of annotations, marks of type variables, addresses, paths of modules."""
     text = re.sub(r"ForwardRef\('([^']*)'\)", r"\1", text)
+    text = re.sub(r"~(?=\w)", "", text)
     text = re.sub(r"<(?:function|class|object) '?([\w.]+)'?[^>]*>", r"\1", text)
     text = re.sub(r"<([\w.]+) object at 0x[0-9a-f]+>", r"\1(...)", text)
     text = re.sub(r"<(\w+)\.(\w+): [^>]+>", r"\1.\2", text)
     text = re.sub(r"(?<=[:\[>] )'([^']*)'", r"\1", text)
     return re.sub(r"\b(?:oncrpc|collections|typing)\.(?:[a-z_]+\.)*(?=[A-Za-z])", "", text)
+
+
+def alias(name: str, value: Any) -> str:
+    """The definition of a name for a type, but not of the types of XDR: their text says more."""
+    origin = typing.get_origin(value)
+    if origin is None or origin is typing.Annotated:
+        return ""
+    return code(f"{name} = {readable(str(value))}")
 
 
 def data_prose(module: ModuleType, name: str, value: Any) -> str:
@@ -231,7 +269,7 @@ def block_of(block: str) -> str:
     if lines[0] == "Raises:":
         return raises(lines[1:])
     if all(line.startswith("    ") or not line for line in lines) or lines[0].startswith(">>>"):
-        return code(inspect.cleandoc(block) if lines[0][0] == " " else block)
+        return code(textwrap.dedent(block))
     if block == "::":
         return ""
     text = re.sub(r":(?:class|func|meth|mod):`([^`]*)`", r"`\1`", block)
@@ -243,5 +281,18 @@ def raises(lines: list[str]) -> str:
     """The errors, an item each."""
     text = "\n".join(line[4:] for line in lines)
     items = re.findall(r"^(\w[\w., ]*): (.*(?:\n .*)*)", text, re.MULTILINE)
-    listed = (f"- `{name}`: {' '.join(why.split())}".replace("``", "`") for name, why in items)
+    listed = (
+        error.replace("``", "`")
+        for name, why in items
+        for error in errors(f"{name}: {' '.join(why.split())}")
+    )
     return "Raises:\n\n" + "\n".join(listed)
+
+
+def errors(text: str) -> Iterator[str]:
+    """An item for each error of a line; those that need no explanation share one."""
+    *first, last = NEXT_ERROR.split(text)
+    for part in [*(f"{each}." for each in first), last]:
+        names, colon, why = part.partition(": ")
+        listed = ", ".join(f"`{name}`" for name in names.removesuffix(".").split(", "))
+        yield f"- {listed}{colon}{why}"

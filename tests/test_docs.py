@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import doctest
 import importlib
 import re
 import sys
@@ -41,6 +43,10 @@ MODULES = {
 """Public names that are modules: they have pages of their own."""
 
 EXPLANATIONS = ("architecture", "performance", "security", "state")
+API_PAGES = sorted((DOCS / "reference" / "api").glob("*.md"))
+SAMPLE = re.compile(r"^(?!#)[^\n]*\n\n```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+"""A block of Python that is not the signature below a heading."""
+
 OUTSIDE = re.compile(r"\w+:|#")
 sys.path.append(str(DOCS))
 
@@ -139,6 +145,26 @@ Raises:
         "Send `call`:\n\n```python\nlink.send(call)\n```\n\nRaises:\n\n"
         "- `XdrError`: it does not fit its declaration.\n- `AddressError`: no port."
     )
+
+
+def test_each_error_is_an_item() -> None:
+    docstring = """Raises:
+    OSError: it is in use. XdrError: see RFC 4506.
+        TransportError, CallTimeout."""
+
+    assert generator("api_pages").prose(docstring).splitlines()[2:] == [
+        "- `OSError`: it is in use.",
+        "- `XdrError`: see RFC 4506.",
+        "- `TransportError`, `CallTimeout`",
+    ]
+
+
+@pytest.mark.parametrize("page", API_PAGES, ids=lambda page: page.stem)
+def test_code_samples_of_the_api_pages_parse(page: Path) -> None:
+    for sample in SAMPLE.findall(page.read_text()):
+        examples = doctest.DocTestParser().get_examples(sample)
+
+        ast.parse("".join(example.source for example in examples) or sample)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -125,7 +125,7 @@ def _issued(verf: opaque_auth) -> opaque_auth:
 
 
 Auth = opaque_auth | Flavor
-"""A value for ``auth=``: a credential, as ``auth_sys()`` makes one, or a ``Flavor`` that makes them."""
+"""A value for ``auth=``: a credential (``auth_sys()``), or a ``Flavor`` that makes them."""
 
 
 def flavor_of(auth: Auth) -> Flavor:
