@@ -1,7 +1,7 @@
 """The connections of a server: fair scheduling, their limits, and which one is ended first.
 
-Scheduling, counts and memory go by source, an address or the user at a local socket. So no source
-can push out the others, or keep them waiting, by opening many connections.
+Scheduling, counts and memory are kept by source: an address, or the user at a local socket.
+Therefore no source can evict the others, or keep them waiting, by opening many connections.
 
 A source at its own limit loses one of its own connections to a new one. In a full pool the source
 with most connections loses one, if it has more than the newcomer's source would have, even one with
@@ -118,8 +118,8 @@ class Pool:
     Pools may share the ``queue`` and the ``poller``; the pool does not close the poller.
 
     Between two events: every open connection is in ``connections`` and in ``sources`` under its
-    source; ``not_reading`` has those whose peer must read first, ``unanswered`` the bytes of each
-    that holds some.
+    source; ``not_reading`` has those whose peer must read first, ``unanswered`` the bytes of
+    unanswered calls of each that has some.
     """
 
     def __init__(
@@ -140,7 +140,7 @@ class Pool:
         self._unanswered_by_all = 0
 
     def touch(self, connection: Connection) -> None:
-        """Note that the connection was heard of just now."""
+        """Called when bytes have arrived on the connection."""
         own = self.sources.get(connection.source)
         if own is None:
             own = self.sources[connection.source] = OrderedDict()
@@ -161,7 +161,7 @@ class Pool:
                 del self.sources[connection.source]
 
     def make_room(self, source: Origin) -> bool:
-        """Whether one more connection may come in; if need be another one is ended."""
+        """Returns whether one more connection may be accepted; ends another one if necessary."""
         own = len(self.sources.get(source, ()))
         if own >= self.limits.per_source:
             return self.evict(self.sources[source])
@@ -171,7 +171,7 @@ class Pool:
         return self.evict(most, busy=True) if len(most) > own + 1 else self.evict()
 
     def hold(self, connection: Connection) -> None:
-        """Note a peer that does not read; when unread replies are too many, end the first one."""
+        """Register a peer that does not read; end the first one if too many replies are unread."""
         self.not_reading[connection] = None
         unread = sum(len(c.stream.unsent) for c in self.not_reading)
         while unread > self.limits.unread_by_all:
@@ -180,7 +180,7 @@ class Pool:
             first.end("too many replies are unread")
 
     def count(self, connection: Connection, size: int) -> None:
-        """Note the bytes of its calls that are not answered; above the limit end the greediest.
+        """Called with a connection's bytes of unanswered calls; above the limit ends the largest.
 
         A single connection is bounded by its own limits.
         """
@@ -191,7 +191,7 @@ class Pool:
             self._greediest().end("too many calls are not answered")
 
     def _greediest(self) -> Connection:
-        """The connection that holds most, of the source that holds most."""
+        """The connection with most unanswered bytes, of the source with most."""
         held: Counter[Origin] = Counter()
         for connection, size in self.unanswered.items():
             held[connection.source] += size
@@ -200,7 +200,7 @@ class Pool:
         return max(own, key=self.unanswered.__getitem__)
 
     def evict(self, among: Mapping[Connection, None] | None = None, *, busy: bool = False) -> bool:
-        """End the longest silent connection without a call in progress; whether there was one.
+        """End the longest silent connection without a call in progress. Returns whether one ended.
 
         If all have calls in progress, end one that has been silent for ``call_time``; with
         ``busy`` end one in any case.

@@ -127,17 +127,17 @@ class Batch:
         self._segmented = msghdr()
 
     def receive(self) -> int:
-        """Fill the first slots with waiting datagrams; the number of them, 0 if none waits.
+        """Fill the first slots with waiting datagrams. Returns their number, 0 if none waits.
 
         Raises:
-            OSError: an error of the socket, which is cleared by that; there may be more to receive.
+            OSError: an error of the socket, which this clears; there may be more to receive.
         """
         self._memory[:] = self._pristine
         count = _receive(self.descriptor, self._places[0], self.slots)
         return max(count, 0) if count >= 0 or _would_block() else _fail()
 
     def sizes(self, count: int) -> list[int]:
-        """The sizes of the first datagrams; of a truncated one, what is left of it."""
+        """The sizes of the first datagrams; of a truncated one, the bytes that were received."""
         return self._sizes[:count].tolist()
 
     def all_addressed(self, count: int) -> bool:
@@ -188,7 +188,7 @@ class Batch:
         self._lengths[n] = len(tail)
 
     def send(self, first: int, count: int) -> int:
-        """Send the replies of ``count`` slots; the number of them that the kernel took.
+        """Send the replies of ``count`` slots. Returns how many the kernel took.
 
         Raises:
             OSError: the first of them cannot be sent.
@@ -206,7 +206,7 @@ class Batch:
 
         The parts of all slots are one array, so the message takes those of the first ``count``
         slots as they are: xid, rest, xid, rest. The control message with the size of a segment
-        goes before the one that says which address to send from; the room for it is there.
+        goes before the one with the address to send from; there is room for it.
 
         Raises:
             OSError: none was sent; they may still be sent one by one.

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 READ, WRITE, ERROR = select.EPOLLIN, select.EPOLLOUT, select.EPOLLERR
 MAX_EVENTS = 256
-"""Descriptors that are served before the event loop goes on."""
+"""Descriptors that are served before the event loop continues."""
 
 Ready = Callable[[int], None]
 """Called with what a descriptor is ready for: ``READ``, ``WRITE``, ``ERROR``.
@@ -32,7 +32,7 @@ class Poller:
         loop.add_reader(self._epoll.fileno(), self._poll)
 
     def close(self) -> None:
-        """Watch nothing more."""
+        """Stop watching all descriptors."""
         if not self._epoll.closed:
             self._loop.remove_reader(self._epoll.fileno())
             self._epoll.close()
@@ -40,7 +40,7 @@ class Poller:
             self._soon.clear()
 
     def watch(self, descriptor: int, events: int, ready: Ready) -> None:
-        """Call ``ready`` for these events only from now on; 0 watches no more."""
+        """Call ``ready`` for these events only from now on; 0 stops watching."""
         if descriptor not in self._ready:
             if events:
                 self._epoll.register(descriptor, events)

@@ -1,4 +1,4 @@
-"""The guard: decides what a source may have before an endpoint answers it."""
+"""The guard: decides the rights of a source before an endpoint answers it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class SourceRights(NamedTuple):
     """The rights of a source of datagrams.
 
     A ``trusted`` source may get replies that are longer than its calls. If ``open`` is true, calls
-    may be answered from the reply cache without asking for each of them. Each reply is taken from
+    may be answered from the reply cache without a check of each call. Each reply is taken from
     the ``bucket``, if there is one.
     """
 
@@ -29,11 +29,11 @@ class SourceRights(NamedTuple):
 
 
 class Guard(Protocol):
-    """Decides about sources; a decision holds until ``generation`` changes."""
+    """Decides about sources; a decision is valid until ``generation`` changes."""
 
     @property
     def generation(self) -> Hashable:
-        """Differs after every change of what the guard would answer."""
+        """Differs after every change of the guard's decisions."""
 
     def rights(self, caller: Caller) -> SourceRights:
         """The rights of the host of a datagram; the caller's port is 0."""

@@ -2,11 +2,11 @@
 
 Two caches, which are emptied together:
 
-- routes: what is known of a source and the address that it calls (``oncrpc.aio.udp_route``);
+- routes: data derived from a source and the address that it calls (``oncrpc.aio.udp_route``);
 - known datagrams: the reply to exactly these bytes on exactly this route, an entry of the reply
   cache (``oncrpc.rpc.reply_cache``).
 
-A reply is kept in both the reply cache and here as soon as it was worked out. The same datagram
+A reply is kept in both the reply cache and here as soon as it was computed. The same datagram
 from the same host is answered from here; the same call from another host from the reply cache.
 """
 
@@ -52,7 +52,7 @@ class KnownDatagrams:
     - Key of a route: the source's address without its port, and the control message, which names
       our address and the interface. Key of a known datagram: its identity, which is the key of its
       route and the call after its xid.
-    - Bound: ``limits.routes`` and ``limits.known_datagrams``; the oldest makes room.
+    - Bound: ``limits.routes`` and ``limits.known_datagrams``; the oldest entry is evicted.
     - Emptied: when the reply cache has dropped replies, when the guard changes, when the
       interfaces change (``look_again``), and after 5 seconds.
 
@@ -78,12 +78,12 @@ class KnownDatagrams:
         return len(self._routes)
 
     def look_again(self) -> None:
-        """The interfaces of this host have changed."""
+        """Called when the interfaces of this host have changed."""
         self.loopbacks = loopback_interfaces()
         self._guard_epoch.end()
 
     def entries(self, now: float) -> Mapping[bytes, KnownDatagram]:
-        """The known datagrams by their identities, until the next call is dispatched."""
+        """The known datagrams by their identities; valid until the next call is dispatched."""
         cached = 0 if self.cache is None else self.cache.generation_at(now)
         if self._guard_epoch.has_ended(now) or cached != self._cache_generation:
             self._routes.clear()
@@ -92,9 +92,9 @@ class KnownDatagrams:
         return self._entries
 
     def route(self, batch: Batch, n: int) -> Route:
-        """The route of a slot's datagram; kept if the datagram says which address it was sent to.
+        """The route of a slot's datagram; kept if the datagram has its destination address.
 
-        To be called while what ``entries`` returned holds.
+        Call it only while the result of ``entries`` is valid.
         """
         control = batch.control(n)
         if len(control) != batch.control_size or batch.is_truncated(n):

@@ -109,7 +109,7 @@ class AioLink(ABC):
 
     @abstractmethod
     def _forget(self, call: Pending) -> None:
-        """The call has ended: do not send it if it was not sent yet."""
+        """Called when a call has ended: do not send it if it was not sent yet."""
 
     @abstractmethod
     def _close_socket(self) -> None:

@@ -52,7 +52,7 @@ class ServedLink(AioLink):
         return self.broken is None
 
     def take(self, reply: bytes) -> None:
-        """Take a reply that came from the peer; one that nothing waits for is dropped."""
+        """Called with a reply of the peer; one that no call waits for is dropped."""
         self._take(reply)
 
     def _fileno(self) -> int:

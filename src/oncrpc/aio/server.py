@@ -98,7 +98,7 @@ class Server:
         return Pool(limits, time.monotonic, poller=self._poller, queue=self._queue)
 
     def look_again(self) -> None:
-        """Tell the server that the interfaces of this host have changed."""
+        """Call this when the interfaces of this host have changed."""
         for endpoint in self._udp():
             endpoint.look_again()
 
@@ -116,7 +116,7 @@ class Server:
 
             callback = NLM4_VERS.Client(server.link_from("udp", (host, port)))
 
-        It is open until it or the server is closed; to one peer there is one at a time.
+        It is open until it or the server is closed; a peer has at most one at a time.
 
         Raises:
             ValueError: no UDP socket of that netid is served, the host is not an address, or a
@@ -134,7 +134,7 @@ class Server:
         self._sweep()
 
     async def wait(self) -> None:
-        """Wait until SIGTERM or SIGINT, or until cancelled; a second signal acts as it did before.
+        """Wait until SIGTERM or SIGINT, or until cancelled; a second signal acts as without this.
 
         Signals are seen in the main thread only.
         """
@@ -145,8 +145,8 @@ class Server:
     async def freeze(self, *, drain: float = DRAIN) -> list[Carried]:
         """Answer nothing more until ``thaw``; calls in progress have ``drain`` seconds.
 
-        Calls that arrive meanwhile wait in the sockets. Returns what another process needs to go on
-        with the open connections; the descriptors stay open here.
+        Calls that arrive meanwhile wait in the sockets. Returns what another process needs to
+        continue the open connections; the descriptors stay open here.
         """
         if self._sweeper is not None:
             self._sweeper.cancel()
@@ -161,14 +161,14 @@ class Server:
         return [found for found in carried if found is not None]
 
     def thaw(self) -> None:
-        """Go on after ``freeze``."""
+        """Continue after ``freeze``."""
         self.start()
         for connection in self._connections():
             connection.thaw()
         self._queue.go_on()
 
     def adopt(self, connections: Iterable[Carried]) -> None:
-        """Go on with connections that another process has frozen, longest silent first."""
+        """Continue connections that another process has frozen, longest silent first."""
         listeners = [e for e in reversed(self.listeners) if isinstance(e, Listener)]
         by_netid = {listener.netid: listener for listener in listeners}
         for carried in connections:
@@ -210,7 +210,7 @@ class Server:
         self._poller.close()
 
     def _stop(self) -> list[Connection]:
-        """Accept no further datagram or connection; return the open connections."""
+        """Accept no further datagram or connection. Returns the open connections."""
         for endpoint in self.listeners:
             if isinstance(endpoint, UdpEndpoint):
                 endpoint.stop()

@@ -25,19 +25,19 @@ class StreamOwner(Protocol):
     """Reads from and writes to a stream socket."""
 
     def data_received(self, data: bytes) -> None:
-        """Bytes have arrived."""
+        """Called when bytes have arrived."""
 
     def eof_received(self) -> None:
-        """The peer has sent everything; it may still read."""
+        """Called when the peer has sent everything; it may still read."""
 
     def pause_writing(self) -> None:
-        """More than ``most_unsent`` bytes wait for the peer to take them."""
+        """Called when more than ``most_unsent`` bytes wait for the peer to read."""
 
     def resume_writing(self) -> None:
-        """At most a quarter of that is left."""
+        """Called, after ``pause_writing``, when at most a quarter of ``most_unsent`` is left."""
 
     def connection_lost(self) -> None:
-        """The socket is closed, by either end; this is the last call."""
+        """Called when the socket is closed, by either end; this is the last call."""
 
 
 class StreamSocket:
@@ -99,12 +99,12 @@ class StreamSocket:
             self._watch()
 
     def pause_reading(self) -> None:
-        """Leave what arrives with the kernel."""
+        """Stop reading: data that arrives stays in the kernel."""
         if self._happened(Event.PAUSE):
             self._watch()
 
     def resume_reading(self) -> None:
-        """Read what arrives."""
+        """Read data as it arrives."""
         if self.receive is PAUSED:
             self._happened(Event.RESUME)
             self._watch()
@@ -115,7 +115,7 @@ class StreamSocket:
             self.poller.watch(self._descriptor, 0, self._ready)
 
     def release(self) -> None:
-        """Go on after ``hold``."""
+        """Continue after ``hold``."""
         if self.send is not CLOSED:
             self._watch()
 
@@ -155,7 +155,7 @@ class StreamSocket:
         self.owner.connection_lost()
 
     def _happened(self, event: Event) -> bool:
-        """Follow the tables; whether a state has changed."""
+        """Follow the tables. Returns whether a state has changed."""
         receive, send = RECEIVE[self.receive].get(event), SEND[self.send].get(event)
         if receive is not None:
             self.receive = receive
@@ -181,7 +181,7 @@ class StreamSocket:
             self._read()
 
     def _gone(self, events: int) -> None:
-        """The peer is gone while we neither read nor write; what it has sent may still be read."""
+        """Called if the peer goes while we neither read nor write; its data may still be read."""
         if events & ERROR:
             self.abort()
         else:
@@ -204,7 +204,7 @@ class StreamSocket:
             self._watch()
 
     def _sent(self, *parts: bytes | bytearray) -> int:
-        """How many bytes the kernel took; -1 if the connection is lost."""
+        """Send. Returns how many bytes the kernel took, -1 if the connection is lost."""
         try:
             return self.sock.send(parts[0]) if len(parts) == 1 else self.sock.sendmsg(parts)
         except (BlockingIOError, InterruptedError):
@@ -224,7 +224,7 @@ class StreamSocket:
             self.owner.resume_writing()
 
     def _all_sent(self) -> None:
-        """Close if that was asked for, else tell the owner if it was asked to pause."""
+        """Called when nothing is left: close if requested, else resume a paused owner."""
         was_full = self.send is FULL
         self._happened(Event.ALL_SENT)
         if self.send is CLOSED:

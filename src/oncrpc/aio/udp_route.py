@@ -1,8 +1,7 @@
 """The route of a datagram: the host that sent it, and the address of ours that it was sent to.
 
-What follows from a route is worked out with its first datagram: the control message that makes
-replies leave from the address that was called, whether the caller is on this host, and what may be
-sent to it.
+Data derived from a route is computed with its first datagram: the control message that makes
+replies leave from the address that was called, whether the caller is on this host, and its rights.
 """
 
 from __future__ import annotations
@@ -24,12 +23,12 @@ PKTINFO6 = struct.Struct("@16sI")
 
 
 class Route:
-    """A source host, an address of ours that it calls, and what follows from them.
+    """A source host, an address of ours that it calls, and the data derived from them.
 
     ``control`` is the control message of the replies, None if the address is not known, and
-    ``message`` the same as the kernel takes it. ``circumstances`` is the key of the route in the
+    ``message`` the same in the kernel's layout. ``circumstances`` is the key of the route in the
     reply cache, None if its calls may not be answered from there. ``trusted`` and ``bucket`` are
-    what the guard says (``oncrpc.aio.guard.SourceRights``).
+    its rights (``oncrpc.aio.guard.SourceRights``).
     """
 
     __slots__ = (

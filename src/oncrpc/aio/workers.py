@@ -37,7 +37,7 @@ class _Job(Generic[R]):
         self.thread: Future[R] | None = None
 
     def withdraw(self) -> bool:
-        """Cancel the job if its function has not begun; whether that was so."""
+        """Cancel the job if its function has not begun. Returns whether it was cancelled."""
         if self.thread is not None and not self.thread.cancel():
             return False
         self.outcome.cancel()
@@ -88,7 +88,7 @@ class WorkerPool:
         return self._result(job)
 
     def close(self) -> None:
-        """Cancel the calls in progress; functions that run go on, and nothing waits for them."""
+        """Cancel the calls in progress; running functions continue, and nothing waits for them."""
         jobs, self._jobs = self._jobs, set()
         for job in jobs:
             job.outcome.cancel()
@@ -113,7 +113,7 @@ class WorkerPool:
         job.thread.add_done_callback(partial(self._report, job))
 
     def _report(self, job: _Job[Any], done: Future[Any]) -> None:
-        """In the thread: have the loop told of the end, if it is still there."""
+        """Called in the thread: report the end to the loop, if it still runs."""
         with suppress(RuntimeError):  # the loop has ended before
             job.outcome.get_loop().call_soon_threadsafe(self._finished, job, done)
 
