@@ -12,10 +12,10 @@ V = TypeVar("V")
 
 
 class Bounded(OrderedDict[K, V]):
-    """A mapping of at most ``most`` entries; the oldest one makes room for a new one.
+    """A mapping of at most ``most`` entries; the oldest one is evicted for a new one.
 
-    Read it as a dictionary, write with ``keep`` only. Whatever is kept again each time it is used
-    makes room last: then the bound is by least recent use.
+    Read it as a dictionary, write with ``keep`` only. To evict the least recently used entry
+    instead, keep an entry again each time it is used.
     """
 
     __slots__ = ("most",)
@@ -25,7 +25,7 @@ class Bounded(OrderedDict[K, V]):
         self.most = most
 
     def keep(self, key: K, value: V) -> bool:
-        """Add or replace an entry, which is the newest then; whether another one made room."""
+        """Add or replace an entry as the newest one. Returns whether another one was evicted."""
         self[key] = value
         self.move_to_end(key)
         if len(self) <= self.most:
@@ -43,7 +43,7 @@ class Subject(Protocol):
 
 
 class Epoch:
-    """The time for which what was derived from a subject stays true.
+    """The period in which values derived from a subject are valid.
 
     It ends when the ``generation`` of the subject changes, and after ``lifetime`` seconds.
     """
@@ -56,7 +56,7 @@ class Epoch:
         self._until = -inf
 
     def has_ended(self, now: float) -> bool:
-        """Whether the epoch has ended; if so the next one begins, so this is true only once."""
+        """Whether the epoch has ended. If so the next one begins: this returns True only once."""
         generation = self._subject.generation
         if generation == self._generation and now < self._until:
             return False

@@ -1,1 +1,1 @@
-"""The client half that the asyncio and the blocking driver share."""
+"""The client code that the asyncio and the blocking driver share."""

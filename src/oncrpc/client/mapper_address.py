@@ -21,7 +21,7 @@ class MapperAddress(NamedTuple):
 
     @property
     def local(self) -> bool:
-        """It is a local socket."""
+        """Whether it is a local socket."""
         return self.host.startswith(("/", "@"))
 
     @classmethod

@@ -142,7 +142,7 @@ def admit_replies(sock: socket.socket) -> None:
 
 
 def join_group(sock: socket.socket, group: str) -> list[str]:
-    """Join an IPv6 group on every interface; the names of those joined."""
+    """Join an IPv6 group on every interface. Returns the names of those joined."""
     joined = []
     for index, name in socket.if_nameindex():
         member = socket.inet_pton(socket.AF_INET6, group) + struct.pack("@I", index)

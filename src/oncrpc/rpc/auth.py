@@ -76,14 +76,14 @@ class Flavor:
         return AUTH_NONE
 
     def accepted(self, cred: opaque_auth, verf: opaque_auth) -> None:
-        """The call with this credential was accepted, with this verifier.
+        """Called when a call with this credential was accepted, with this verifier.
 
         Raises:
             AuthError: the verifier is not the server's (AUTH_INVALIDRESP).
         """
 
     def rejected(self, cred: opaque_auth, stat: auth_stat) -> bool:  # noqa: ARG002
-        """The credential was refused: whether to call again with a new one."""
+        """Called when the credential was refused. Returns whether to call again with a new one."""
         return False
 
 

@@ -1,4 +1,4 @@
-"""The client half: calls in progress, retransmission, and the meaning of replies (RFC 5531 §9).
+"""The client side: calls in progress, retransmission, and the meaning of replies (RFC 5531 §9).
 
 There is no socket and no clock here. The driver sends ``Pending.message``, passes what arrives to
 ``feed``, and asks ``due`` which calls have timed out or must be sent again. A reply that belongs to
@@ -172,7 +172,7 @@ class Calls:
         return self.last_xid, cred, header
 
     def feed(self, message: bytes) -> Pending | None:
-        """Take a reply; return its call, or None if it belongs to no call."""
+        """Take a reply. Returns its call, or None if it belongs to no call."""
         call = self._pending.get(int.from_bytes(message[:4], "big"))
         if call is None or message[4:8] != REPLY:
             return None
@@ -224,7 +224,7 @@ class Calls:
         return calls
 
     def next_deadline(self) -> float | None:
-        """When to ask ``due`` next; None while no call is in progress."""
+        """When to call ``due`` next; None while no call is in progress."""
         times = self._times
         while times and not self._holds(times[0]):
             heapq.heappop(times)

@@ -1,4 +1,4 @@
-"""The server half: from the bytes of a call to the bytes of its reply (RFC 5531 §9).
+"""The server side: from the bytes of a call to the bytes of its reply (RFC 5531 §9).
 
 Checks are made in the order of the C servers: RPC version, credential, program, version, procedure,
 arguments. Each refusal has one cause. A reply is bytes, or None if nothing is sent: for example

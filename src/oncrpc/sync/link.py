@@ -43,7 +43,7 @@ not so often: a peer that sends more is not answering calls, and would keep the 
 
 
 class SocketLink:
-    """One connected socket, one call at a time; ``timeout`` in seconds holds for each call.
+    """One connected socket, one call at a time; ``timeout`` in seconds applies to each call.
 
     ``broken`` is the error that every further call raises, None while calls can be made.
     ``doubtful`` says that the peer of a datagram socket did not answer the last call: a further

@@ -78,7 +78,7 @@ def set(
     mapper: MapperName = None,
     timeout: float = DEFAULT_TIMEOUT,
 ) -> bool:
-    """Register with this host's port mapper; False if another address is registered."""
+    """Register with this host's port mapper. Returns False if another address is registered."""
     return run(_asked(mapper, timeout).set(prog, vers, netid, uaddr))
 
 
@@ -89,7 +89,7 @@ def set_transient(
     mapper: MapperName = None,
     timeout: float = DEFAULT_TIMEOUT,
 ) -> int:
-    """Register addresses, by netid, under a free transient program number; return the number.
+    """Register addresses, by netid, under a free transient program number. Returns the number.
 
     Raises:
         NotRegistered: the port mapper refused all numbers that were tried.
