@@ -19,6 +19,7 @@ from oncrpc.errors import (
     AddressError,
     CallTimeout,
     ClientClosed,
+    HostUnknown,
     NotRegistered,
     ProtocolError,
     TransportError,
@@ -319,3 +320,12 @@ def test_timeout_of_zero_or_less_is_refused(timeout: float) -> None:
         sync.run(sync.dial("tcp", LOCALHOST, 1, timeout=timeout))
     with pytest.raises(ValueError, match=r"^timeout is a number of seconds above 0, not "):
         sync.connect(LOCALHOST, COUNTER_V3.Client, port=1, timeout=timeout).__enter__()
+
+
+def test_unknown_named_port_mapper_says_what_it_is() -> None:
+    opened = sync.connect("files.example", COUNTER_V3.Client, mapper="127.0.0.1..x")
+
+    with pytest.raises(
+        HostUnknown, match=r"\(this is the port mapper that mapper= or ONCRPC_MAPPER"
+    ):
+        opened.__enter__()

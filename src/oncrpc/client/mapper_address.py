@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from oncrpc.addr import split_host_port
+from oncrpc.addr import is_numeric, split_host_port
 from oncrpc.errors import AddressError
 from oncrpc.programs.portmap import PMAP_PORT
 
@@ -35,6 +35,8 @@ class MapperAddress(NamedTuple):
             return cls(text, 0)
         try:
             host, port = split_host_port(text, PMAP_PORT)
+            if "/" in host or any(map(str.isspace, host)) or (":" in host and not is_numeric(host)):
+                raise AddressError("write HOST:PORT, [::1]:10111 for IPv6, or a path")
         except AddressError as error:
             raise AddressError(f"invalid port mapper {text!r}: {error}") from None
         if not port:

@@ -24,6 +24,7 @@ from oncrpc.errors import (
     CallError,
     CallTimeout,
     GarbageArguments,
+    HostUnknown,
     NotRegistered,
     PortMapperUnreachable,
     ProcedureUnavailable,
@@ -55,6 +56,7 @@ OTHER_VERSION = (ProgramMismatch, ProgramUnavailable, ProcedureUnavailable, Garb
 PROTOCOLS = {"tcp": IPPROTO_TCP, "udp": IPPROTO_UDP}
 LOCAL_HOSTS = ("::1", "127.0.0.1")
 TRANSIENT_TRIES = 32
+NAMED = "this is the port mapper that mapper= or ONCRPC_MAPPER names"
 
 
 class OpenLink(Link, Protocol):
@@ -270,7 +272,7 @@ class MapperClient:
                 yield link
             return
         asked = host if self.only is None else self.only.host
-        with _port_mapper_errors():
+        with _port_mapper_errors(named=self.only is not None):
             link = await self.dial(netid, asked, 0 if local else self.port)
             try:
                 yield link
@@ -284,7 +286,7 @@ class MapperClient:
         Raises:
             PortMapperUnreachable: nothing answers at any of its places.
         """
-        with _port_mapper_errors():
+        with _port_mapper_errors(named=self.only is not None):
             link = await self._dial_local()
             try:
                 yield link
@@ -301,12 +303,16 @@ class MapperClient:
 
 
 @contextmanager
-def _port_mapper_errors() -> Iterator[None]:
+def _port_mapper_errors(*, named: bool) -> Iterator[None]:
     """Turn the failure of a connection into an error that says that the port mapper is meant."""
     try:
         yield
+    except HostUnknown as error:
+        if named:
+            error.strerror = f"{error.strerror} ({NAMED})"
+        raise
     except TransportError as error:
-        if type(error) is not TransportError:  # HostUnknown and ClientClosed have other remedies
+        if type(error) is not TransportError:  # ClientClosed has another remedy
             raise
         raise PortMapperUnreachable.of(error) from None
 
