@@ -31,10 +31,10 @@ def test_network_connections_leave_descriptors_for_local_ones(
     assert soft in (8, resource.RLIM_INFINITY) or 2 * most <= soft
 
 
-def test_processes_that_are_watched_leave_fewer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reserved_descriptors_leave_fewer(monkeypatch: pytest.MonkeyPatch) -> None:
     may_open(monkeypatch, 1024)
 
-    assert connections(watched=256) == connections() - 128
+    assert connections(reserved=256) == connections() - 128
 
 
 def test_a_source_has_a_share_of_each_kind(monkeypatch: pytest.MonkeyPatch) -> None:

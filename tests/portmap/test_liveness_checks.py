@@ -244,7 +244,7 @@ async def test_look_drops_nothing(made: Checked) -> None:
     made.host.ports.remove(STATUS_PORT)
     made.host.gone = {"/run/greet.sock"}
 
-    await made.liveness.look()
+    await made.liveness.refresh()
 
     assert [made.liveness.seen(entry) for entry in made.registry] == [
         Verdict.UNKNOWN,
@@ -258,13 +258,13 @@ async def test_look_drops_nothing(made: Checked) -> None:
 
 @checked(NFS)
 async def test_second_look_reuses_the_first(made: Checked) -> None:
-    await made.liveness.look()
+    await made.liveness.refresh()
     made.host.ports.clear()
 
-    await made.liveness.look()
+    await made.liveness.refresh()
     assert made.liveness.seen(NFS) is Verdict.BOUND
     made.clock.advance(LOOK_AGAIN)
-    await made.liveness.look()
+    await made.liveness.refresh()
 
     assert made.liveness.seen(NFS) is Verdict.GONE
     assert len(made.host.asked) == 2
@@ -272,7 +272,7 @@ async def test_second_look_reuses_the_first(made: Checked) -> None:
 
 @checked(NFS, interval=0.0)
 async def test_without_checks_sockets_are_not_read(made: Checked) -> None:
-    await made.liveness.look()
+    await made.liveness.refresh()
 
     assert made.liveness.seen(NFS) is Verdict.UNKNOWN
     assert made.host.asked == []

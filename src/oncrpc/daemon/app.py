@@ -19,8 +19,8 @@ default::
     configure           once here, and again at every SIGHUP
     start               before the first call is answered; ``left`` is the result of ``leave`` of an
                         earlier image of this process
-    began               calls are answered from now on
-    count, look, report, faults, content, links_changed
+    on_serving          calls are answered from now on
+    count, refresh, report, faults, content, links_changed
     settle, leave       before a restart in place
     stop                calls are still answered
     close               the server has stopped
@@ -91,12 +91,12 @@ class Application(Generic[C]):
         return self.schema.vocabulary
 
     @property
-    def watched(self) -> int:
-        """Descriptors to reserve for watching processes."""
+    def reserved_descriptors(self) -> int:
+        """Descriptors that the server must not use: for pidfds."""
         return 0
 
     @property
-    def replies(self) -> ReplyCache | None:
+    def reply_cache(self) -> ReplyCache | None:
         """The reply cache, for an application with pure procedures."""
         return None
 
@@ -123,14 +123,14 @@ class Application(Generic[C]):
     def start(self, left: bytes | None) -> None:
         """Called before the first call; ``left`` is the state of an earlier image, or None."""
 
-    def began(self) -> None:
+    def on_serving(self) -> None:
         """Called when the daemon answers calls."""
 
     def serving(self) -> str:
         """Text for the log: the programs that are served."""
         return self.title
 
-    def holds(self, folder: str) -> bool:  # noqa: ARG002  # an application may override it
+    def has_locked(self, folder: str) -> bool:  # noqa: ARG002  # an application may override it
         """Whether the application has locked the state folder (``daemon.state.directory``)."""
         return False
 
@@ -140,7 +140,7 @@ class Application(Generic[C]):
 
     def calls(self) -> Counts:
         """The number of calls so far: a list for each of ``versions``, by procedure number."""
-        return self.counts.totals(self.replies)
+        return self.counts.totals(self.reply_cache)
 
     def logs_outcome(self, call: Call) -> bool:  # noqa: ARG002  # likewise
         """Whether the application itself logs this call, once it knows the outcome."""
@@ -149,7 +149,7 @@ class Application(Generic[C]):
     def links_changed(self) -> None:
         """Called when the addresses of this host have changed."""
 
-    async def look(self) -> None:
+    async def refresh(self) -> None:
         """Update the data that ``report`` returns."""
 
     def report(self, common: CommonStatus) -> CommonStatus:

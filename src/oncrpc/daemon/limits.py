@@ -19,13 +19,13 @@ DESCRIPTORS = 8192
 """Descriptors to ask for."""
 
 
-def limits(record: int, *, watched: int = 0) -> tuple[Limits, Limits]:
+def limits(record: int, *, reserved: int = 0) -> tuple[Limits, Limits]:
     """The limits of network connections and of local ones, with calls of ``record`` bytes.
 
-    ``watched``: descriptors to reserve for pidfds. Local connections may be idle for ever: the
-    kernel keeps one open for as long as it serves NFS.
+    ``reserved``: descriptors for other uses, such as pidfds. Local connections may be idle for
+    ever: the kernel keeps one open for as long as it serves NFS.
     """
-    most = connections(watched)
+    most = connections(reserved)
     network = Limits(
         record=record,
         unanswered_by_all=MAX_UNANSWERED,
@@ -35,10 +35,10 @@ def limits(record: int, *, watched: int = 0) -> tuple[Limits, Limits]:
     return network, network._replace(idle_time=None)
 
 
-def connections(watched: int = 0) -> int:
+def connections(reserved: int = 0) -> int:
     """The limit for each of the two kinds: network connections leave room for local ones."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    spare = min(SPARE + watched, soft // 2)
+    spare = min(SPARE + reserved, soft // 2)
     usual = Limits().connections
     room = usual if soft == resource.RLIM_INFINITY else (soft - spare) // 2
     return max(1, min(room, usual))

@@ -84,7 +84,7 @@ class Runtime(Generic[C]):
         return self.settings.config
 
     def _server(self) -> Server:
-        network, local = limits(self.app.max_record, watched=self.app.watched)
+        network, local = limits(self.app.max_record, reserved=self.app.reserved_descriptors)
         made = Server(self._dispatcher(), limits=network, local_limits=local, guard=self.udp_limits)
         for sock, netid in self.listeners.sockets:
             made.add(sock, netid)
@@ -100,7 +100,7 @@ class Runtime(Generic[C]):
             self.app.services(),
             clock=time.monotonic,
             before=self.before,
-            reply_cache=None if self.call_log.logs_accepted else self.app.replies,
+            reply_cache=None if self.call_log.logs_accepted else self.app.reply_cache,
         )
 
     def before(self, call: Call) -> Awaitable[None] | None:
@@ -157,7 +157,7 @@ class Runtime(Generic[C]):
         self.server.start()
         if former is not None:
             self.server.adopt(former.carried())
-        self.app.began()
+        self.app.on_serving()
         self.links.start()
         self.rates.start()
         places = ", ".join(f"{netid} {uaddr}" for netid, uaddr in self.server.addresses.items())
@@ -170,17 +170,17 @@ class Runtime(Generic[C]):
         """
         folder = self.folders.control
         if folder is not None:
-            locked = self.app.holds(folder)
+            locked = self.app.has_locked(folder)
             self.control = Control(folder, self.status, locked=locked)
             self.control.start()
 
     async def status(self) -> CommonStatus:
         """The status, with the application's part."""
-        await self.app.look()
+        await self.app.refresh()
         return self.snapshot()
 
     def snapshot(self) -> CommonStatus:
-        """Like ``status``, without ``look``."""
+        """Like ``status``, without ``refresh``."""
         return self.app.report(common_status(self))
 
     def content(self) -> WebContent:

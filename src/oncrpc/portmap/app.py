@@ -119,12 +119,12 @@ class PortMapper(Application[PortmapConfig]):
         return self.mapper.services()
 
     @property
-    def replies(self) -> ReplyCache | None:
+    def reply_cache(self) -> ReplyCache | None:
         """The reply cache of the procedures."""
         return self.mapper.reply_cache
 
     @property
-    def watched(self) -> int:
+    def reserved_descriptors(self) -> int:
         """Number of pidfds."""
         return MAX_WATCHED if self.liveness.watching else 0
 
@@ -161,7 +161,7 @@ class PortMapper(Application[PortmapConfig]):
         if self.forwarder is not None:
             self.forwarder.start()
 
-    def began(self) -> None:
+    def on_serving(self) -> None:
         """Join the port mappers' multicast group, and watch the servers."""
         self._join()
         self.liveness.start()
@@ -170,7 +170,7 @@ class PortMapper(Application[PortmapConfig]):
         """Text for the log."""
         return "program 100000 versions 2, 3 and 4"
 
-    def holds(self, folder: str) -> bool:
+    def has_locked(self, folder: str) -> bool:
         """Whether the store has locked the directory."""
         return self.store is not None and self.store.path == folder
 
@@ -193,9 +193,9 @@ class PortMapper(Application[PortmapConfig]):
         self.mapper.reply_cache.forget()
         self._join()
 
-    async def look(self) -> None:
+    async def refresh(self) -> None:
         """Check the registered servers."""
-        await self.liveness.look()
+        await self.liveness.refresh()
 
     def report(self, common: CommonStatus, *, listed: int = report.MAX_LISTED) -> Status:
         """The status of a port mapper, with the first ``listed`` registrations."""

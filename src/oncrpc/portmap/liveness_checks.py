@@ -38,7 +38,7 @@ AGAIN = 1.0
 """Seconds between the two checks of an endpoint."""
 
 LOOK_AGAIN = 1.0
-"""Seconds for which the result of ``look`` is valid."""
+"""Seconds for which the result of ``refresh`` is valid."""
 
 WHY = {
     "tcp": "nobody listens there",
@@ -78,8 +78,8 @@ class Liveness:
 
     One task runs the checks, so two never overlap. ``_suspects`` are the registrations that the
     first of two checks found gone; ``registered`` takes one out when it is made again. ``_seen``
-    has the verdicts of the last ``look``. Both have identities as keys: the same registration made
-    again is another object.
+    has the verdicts of the last ``refresh``. Both have identities as keys: the same registration
+    made again is another object.
     """
 
     def __init__(
@@ -168,7 +168,7 @@ class Liveness:
             elif left:
                 await self.check(left)
 
-    async def look(self) -> None:
+    async def refresh(self) -> None:
         """Find out which endpoints are there, without dropping any; a recent result stays valid."""
         now = asyncio.get_running_loop().time()
         if self._prepared and now - self._seen_at >= LOOK_AGAIN:
@@ -178,7 +178,7 @@ class Liveness:
             self._seen = {id(entry): (entry, judged[id(entry)]) for entry in entries}
 
     def seen(self, entry: rpcb) -> Verdict:
-        """The verdict about a registration at the last ``look``."""
+        """The verdict about a registration at the last ``refresh``."""
         found, verdict = self._seen.get(id(entry), (None, Verdict.UNKNOWN))
         return verdict if found is entry else Verdict.UNKNOWN
 

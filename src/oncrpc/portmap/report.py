@@ -35,7 +35,7 @@ ENDPOINTS: dict[Verdict, Endpoint] = {Verdict.BOUND: "alive", Verdict.GONE: "gon
 def status(app: PortMapper, common: CommonStatus, *, listed: int = MAX_LISTED) -> Status:
     """The status with the first ``listed`` registrations.
 
-    Whether their servers are there is what ``Liveness.look`` last saw.
+    Whether their servers are there is what ``Liveness.refresh`` found last.
     """
     drops = common.drops
     fields = asdict(common) | {

@@ -97,7 +97,7 @@ class RegistryEvents:
 
     async def begin(self) -> None:
         """Note what is registered and what was called."""
-        await self.app.liveness.look()
+        await self.app.liveness.refresh()
         self._shown = self._listed()
         self._generation = self.app.registry.generation
         self._counts = self.app.daemon.rates.count()
@@ -109,7 +109,7 @@ class RegistryEvents:
 
     async def registrations(self) -> bytes:
         """The registrations as JSON, with servers checked now."""
-        await self.app.liveness.look()
+        await self.app.liveness.refresh()
         return self.listing()
 
     def listing(self) -> bytes:
@@ -127,7 +127,7 @@ class RegistryEvents:
         now, found = time.monotonic(), list[bytes]()
         looked = now - self._looked_at >= LOOK
         if looked:
-            await self.app.liveness.look()
+            await self.app.liveness.refresh()
             self._looked_at = now
             found.append(event("daemon", self._daemon()))
         changed = self.app.registry.generation != self._generation
