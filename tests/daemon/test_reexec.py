@@ -11,7 +11,7 @@ import pytest
 
 from oncrpc.daemon import reexec as image
 from oncrpc.daemon.handover import UNDERSTOOD, VARIABLE, Handover, write
-from oncrpc.daemon.reexec import HELD, Image, begun, of_this_process
+from oncrpc.daemon.reexec import BLOCKED, Image, begun, of_this_process
 from support.loops import run
 
 
@@ -69,13 +69,13 @@ def test_failed_execution_leaves_everything_unchanged(tmp_path: Path) -> None:
     assert (os.getcwd(), sorted(os.listdir("/proc/self/fd"))) == before
 
 
-def test_signals_are_held_and_obeyed_again() -> None:
-    image.hold_signals()
+def test_signals_are_blocked_and_unblocked() -> None:
+    image.block_signals()
     held = signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    image.obey_signals()
+    image.unblock_signals()
 
-    assert set(HELD) <= held
-    assert not set(HELD) & signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    assert set(BLOCKED) <= held
+    assert not set(BLOCKED) & signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 def test_own_image_is_interpreter_and_arguments() -> None:

@@ -33,20 +33,20 @@ class Process:
         self.became.append(to.pw_uid)
 
 
-def leave_root(
+def become_user(
     monkeypatch: pytest.MonkeyPatch, process: Process, name: str | None, found: object
 ) -> None:
     """Leave root, as the daemon does once its sockets are bound."""
     monkeypatch.setattr(run.os, "geteuid", process.geteuid)  # type: ignore[attr-defined]  # os
     monkeypatch.setattr(privileges, "user_of", lambda *_: found)
     monkeypatch.setattr(privileges, "drop", process.drop)
-    run.leave_root(PortMapper(), name)
+    run.become_user(PortMapper(), name)
 
 
 def test_root_becomes_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
     process = Process(0)
 
-    leave_root(monkeypatch, process, None, user("_rpc", 102))
+    become_user(monkeypatch, process, None, user("_rpc", 102))
 
     assert process.became == [102]
 
@@ -54,7 +54,7 @@ def test_root_becomes_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_root_stays_root_if_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     process = Process(0)
 
-    leave_root(monkeypatch, process, "root", user("root", 0))
+    become_user(monkeypatch, process, "root", user("root", 0))
 
     assert process.became == []
 
@@ -62,7 +62,7 @@ def test_root_stays_root_if_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -
 def test_missing_user_is_logged(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    leave_root(monkeypatch, Process(0), None, None)
+    become_user(monkeypatch, Process(0), None, None)
 
     assert "continuing as root" in caplog.text
 
@@ -70,22 +70,22 @@ def test_missing_user_is_logged(
 def test_ordinary_user_keeps_its_identity(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (None, "me"):
         process = Process(1000)
-        leave_root(monkeypatch, process, name, user("me", 1000))
+        become_user(monkeypatch, process, name, user("me", 1000))
         assert process.became == []
 
 
 def test_others_cannot_become_somebody_else(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(StartError, match="only root can become user 'you'"):
-        leave_root(monkeypatch, Process(1000), "you", user("you", 1001))
+        become_user(monkeypatch, Process(1000), "you", user("you", 1001))
 
 
 def test_a_user_that_cannot_be_become_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     process = Process(0, OSError(errno.EPERM, "Operation not permitted"))
 
     with pytest.raises(StartError, match="cannot become user _rpc: Operation not permitted"):
-        leave_root(monkeypatch, process, None, user("_rpc", 102))
+        become_user(monkeypatch, process, None, user("_rpc", 102))
 
 
 def test_a_user_that_is_not_there_is_named() -> None:
     with pytest.raises(StartError, match="unknown user 'nobody-at-all'; see --user"):
-        run.leave_root(PortMapper(), "nobody-at-all")
+        run.become_user(PortMapper(), "nobody-at-all")

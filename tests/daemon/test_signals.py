@@ -73,9 +73,9 @@ class Living:
 
     async def run(self) -> None:
         """Serve as ``daemon.run.serve`` does."""
-        self.signals.watch()
+        self.signals.install_end_handlers()
         self.daemon.start()
-        self.signals.obey()
+        self.signals.install_handlers()
         await self.daemon.ended.wait()
         self.signals.end()
         await self.daemon.close()

@@ -1,8 +1,9 @@
 """Replacing the program of this process by a new image of it (execve(2)).
 
-After ``execve`` there is no way back. So a child process first tries whether the program can start
-as the current user, who may not read all that root could: it imports everything, reads the options
-and the configuration, and prints that it can read a handover.
+An image is the program that a process runs. ``execve`` cannot be undone. So a child process first
+tries whether the program can start as the current user, who cannot read every file that root can:
+it imports everything, reads the options and the configuration, and prints that it can read a
+handover.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from oncrpc.daemon.handover import (
 CHECK_TIME = 10.0
 """Seconds for the new image to start in the child."""
 
-HELD = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR2)
+BLOCKED = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR2)
 """Signals to block between two images; they stay pending across ``execve``."""
 
 
@@ -71,7 +72,7 @@ class Image(Struct, frozen=True):
         return f"the new image does not take over ({child.returncode})"
 
     def replace(self, handover: Handover) -> NoReturn:
-        """Execute a new image in this process; call ``hold_signals`` before.
+        """Execute a new image in this process; call ``block_signals`` before.
 
         Raises:
             OSError: it failed, and nothing has changed.
@@ -96,14 +97,14 @@ def of_this_process(folder: str = "") -> Image:
     return Image((sys.executable, *sys.orig_argv[1:]), folder or _folder())
 
 
-def hold_signals() -> None:
-    """Block these signals across ``execve``: they are delivered to the new image."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
+def block_signals() -> None:
+    """Block the signals across ``execve``: they are delivered to the new image."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, BLOCKED)
 
 
-def obey_signals() -> None:
-    """Unblock them."""
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD)
+def unblock_signals() -> None:
+    """Unblock the signals; pending ones are delivered."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, BLOCKED)
 
 
 def _folder() -> str:

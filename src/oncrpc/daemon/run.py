@@ -133,10 +133,10 @@ def _folders(app: Application[C], config: C, former: Handover | None) -> Folders
 def _as_user(app: Application[Any], table: DaemonTable) -> Folders:
     """As root, create the directories, then drop root. Otherwise validate ``user`` first."""
     if os.geteuid() != 0:
-        leave_root(app, table.user)
+        become_user(app, table.user)
         return prepared(owner_of(app, table), table)
     folders = prepared(owner_of(app, table), table)
-    leave_root(app, table.user)
+    become_user(app, table.user)
     return folders
 
 
@@ -144,12 +144,12 @@ def owner_of(app: Application[Any], table: DaemonTable) -> Owner:
     """The owner of the daemon's directories."""
     user = None
     if os.geteuid() == 0:
-        with contextlib.suppress(KeyError):  # reported later by leave_root
+        with contextlib.suppress(KeyError):  # reported later by become_user
             user = privileges.user_of(table.user, app.users)
     return Owner(app.name, app.port, user)
 
 
-def leave_root(app: Application[Any], name: str | None) -> None:
+def become_user(app: Application[Any], name: str | None) -> None:
     """Become the configured user. If not root, check that this is the configured user.
 
     Raises:
@@ -184,14 +184,14 @@ async def serve(
 ) -> None:
     """Run the daemon that ``make`` returns until a signal ends it."""
     daemon = make()
-    obeyed = Signals(daemon, image=origin.image, locks=locks, notifier=Notifier())
+    handlers = Signals(daemon, image=origin.image, locks=locks, notifier=Notifier())
     async with web.web_server(daemon.listeners.web, daemon.content):
-        obeyed.watch()
+        handlers.install_end_handlers()
         daemon.start()
-        obeyed.obey()
+        handlers.install_handlers()
         loop.report()
         if ready is not None:
             ready(daemon.server.addresses)
         await daemon.ended.wait()
-        obeyed.end()
+        handlers.end()
         await daemon.close()

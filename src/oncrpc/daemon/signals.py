@@ -8,7 +8,7 @@ SIGUSR1, SIGPIPE          ignored, as by the C daemon
 ========================  ======================================================================
 
 ``ignore`` is called first, because the default action of most signals would kill a starting
-process; ``obey`` when the daemon answers calls; ``finish`` when it has ended.
+process; ``install_handlers`` when the daemon answers calls; ``finish`` when it has ended.
 
 A restart keeps the process, its sockets, its connections and the application's state. Clients that
 call while the program is replaced wait in the sockets. A failed restart is detected beforehand or
@@ -33,32 +33,32 @@ from oncrpc.daemon.activation import stored_name
 from oncrpc.daemon.handover import Handover, KeptConnection
 from oncrpc.daemon.lockfile import SERVING, Holder
 from oncrpc.daemon.notify import Notifier
-from oncrpc.daemon.reexec import Image, hold_signals, obey_signals
+from oncrpc.daemon.reexec import Image, block_signals, unblock_signals
 from oncrpc.daemon.runtime import Runtime
 from oncrpc.host.processes import started_at
 
 log = logging.getLogger("oncrpc.daemon")
 
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
-OBEYED = (signal.SIGHUP, signal.SIGUSR2)
+HANDLED = (signal.SIGHUP, signal.SIGUSR2)
 IGNORED = (signal.SIGUSR1, signal.SIGPIPE)
 
 HANDOVER_DRAIN = 0.5
 """Seconds that calls in progress may take before a new image takes over."""
 
-TURNS = 3
+ITERATIONS = 3
 """Event-loop iterations to run so that pending signals are handled."""
 
 
 def ignore() -> None:
     """Ignore signals until handlers are installed."""
-    for number in (*OBEYED, *IGNORED):
+    for number in (*HANDLED, *IGNORED):
         signal.signal(number, signal.SIG_IGN)
 
 
 def finish() -> None:
     """Ignore every signal. Called when the daemon has ended."""
-    for number in (*ENDING, *OBEYED):
+    for number in (*ENDING, *HANDLED):
         signal.signal(number, signal.SIG_IGN)
 
 
@@ -79,7 +79,7 @@ class Signals:
         self.events = 0 if former is None else former.events + 1
         self._restart: asyncio.Task[None] | None = None
 
-    def watch(self) -> None:
+    def install_end_handlers(self) -> None:
         """Install the handlers of the terminating signals."""
         loop = asyncio.get_running_loop()
         for number in ENDING:
@@ -87,12 +87,12 @@ class Signals:
         for number in IGNORED:
             signal.signal(number, signal.SIG_IGN)
 
-    def obey(self) -> None:
+    def install_handlers(self) -> None:
         """Install the other handlers, and report that the daemon serves."""
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGHUP, self._reread)
-        loop.add_signal_handler(signal.SIGUSR2, self._asked_to_restart)
-        obey_signals()
+        loop.add_signal_handler(signal.SIGUSR2, self._on_restart)
+        unblock_signals()
         if self.notifier:
             self._store()
         self._report(SERVING)
@@ -121,7 +121,7 @@ class Signals:
         self.events += 1
         self._report(fault or SERVING)
 
-    def _asked_to_restart(self) -> None:
+    def _on_restart(self) -> None:
         if self._restart is None or self._restart.done():
             self._restart = asyncio.ensure_future(self.restart())
             self._restart.add_done_callback(_raise_error)
@@ -145,8 +145,8 @@ class Signals:
         daemon = self.daemon
         try:
             connections = await daemon.server.freeze(drain=HANDOVER_DRAIN)
-            hold_signals()
-            for _ in range(TURNS):
+            block_signals()
+            for _ in range(ITERATIONS):
                 await asyncio.sleep(0)
             if daemon.ended.is_set():
                 return "told to end"
@@ -155,7 +155,7 @@ class Signals:
         except OSError as error:
             return (error.strerror or "").lower()
         finally:
-            obey_signals()
+            unblock_signals()
             if not daemon.ended.is_set():
                 daemon.server.thaw()
 

@@ -31,7 +31,7 @@ from oncrpc.host.processes import started_at
 from oncrpc.portmap.config import LOCK
 
 WAIT = 30.0
-"""Seconds for the daemon to obey."""
+"""Seconds for the daemon to handle the signal."""
 
 POLL = 0.02
 DESCRIPTION = """\
