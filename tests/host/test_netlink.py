@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from oncrpc.host import netlink as links
-from oncrpc.host.netlink import Links
+from oncrpc.host import netlink
+from oncrpc.host.netlink import InterfaceWatch
 from support.loops import run, settle, until
 
 
@@ -21,9 +21,9 @@ class Kernel:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *, bind: OSError | None = None) -> None:
         self.ours, self.kernel = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.refuses = bind
-        monkeypatch.setattr(links, "MOMENT", 0.001)
+        monkeypatch.setattr(netlink, "MOMENT", 0.001)
         module = SimpleNamespace(socket=lambda *_: self, AF_NETLINK=16, SOCK_RAW=3, NETLINK_ROUTE=0)
-        monkeypatch.setattr(links, "socket", module)
+        monkeypatch.setattr(netlink, "socket", module)
 
     def bind(self, address: object) -> None:
         if self.refuses is not None:
@@ -50,7 +50,7 @@ def test_simultaneous_changes_are_reported_once(
     kernel, told = Kernel(monkeypatch), list[None]()
 
     async def scenario() -> None:
-        heard = Links(lambda: told.append(None))
+        heard = InterfaceWatch(lambda: told.append(None))
         heard.start()
         for _ in range(3):
             kernel.kernel.send(message)
@@ -68,7 +68,7 @@ def test_closed_listener_reports_no_change(monkeypatch: pytest.MonkeyPatch) -> N
     kernel, told = Kernel(monkeypatch), list[None]()
 
     async def scenario() -> None:
-        heard = Links(lambda: told.append(None))
+        heard = InterfaceWatch(lambda: told.append(None))
         heard.start()
         kernel.kernel.send(b"RTM_NEWLINK")
         await until(lambda: heard.pending)
@@ -87,7 +87,7 @@ def test_missing_netlink_is_logged(
     Kernel(monkeypatch, bind=OSError(errno.EPERM, "Operation not permitted"))
 
     async def scenario() -> None:
-        heard = Links(lambda: None)
+        heard = InterfaceWatch(lambda: None)
         heard.start()
         heard.close()
 
@@ -97,7 +97,7 @@ def test_missing_netlink_is_logged(
 
 def test_a_real_kernel_lets_anybody_listen() -> None:
     async def scenario() -> None:
-        heard = Links(lambda: None)
+        heard = InterfaceWatch(lambda: None)
         heard.start()
         assert heard.listening
         heard.close()

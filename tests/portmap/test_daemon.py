@@ -119,7 +119,7 @@ def test_acknowledged_change_is_kept_at_once(tmp_path: Path) -> None:
             assert first.app.store is not None
             assert first.control is not None
             await first.control.close()
-            first.links.close()
+            first.interfaces.close()
             first.app.store.close()  # as the kernel does it for a killed one
             await first.server.close()
         with listening(config) as listeners:

@@ -20,7 +20,7 @@ default::
     start               before the first call is answered; ``left`` is the result of ``leave`` of an
                         earlier image of this process
     on_serving          calls are answered from now on
-    count, refresh, report, faults, content, links_changed
+    count, refresh, report, faults, content, interfaces_changed
     settle, leave       before a restart in place
     stop                calls are still answered
     close               the server has stopped
@@ -146,7 +146,7 @@ class Application(Generic[C]):
         """Whether the application itself logs this call, once it knows the outcome."""
         return False
 
-    def links_changed(self) -> None:
+    def interfaces_changed(self) -> None:
         """Called when the addresses of this host have changed."""
 
     async def refresh(self) -> None:

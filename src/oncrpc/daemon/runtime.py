@@ -34,7 +34,7 @@ from oncrpc.daemon.handover import Handover
 from oncrpc.daemon.limits import limits
 from oncrpc.daemon.listeners import Listeners
 from oncrpc.daemon.state.folders import Folders
-from oncrpc.host.netlink import Links
+from oncrpc.host.netlink import InterfaceWatch
 from oncrpc.rpc import Call
 from oncrpc.rpc.dispatch import Dispatcher
 
@@ -76,7 +76,7 @@ class Runtime(Generic[C]):
         self.rates = Rates(app.calls)
         self.configure(self.settings.config)
         self.server = self._server()
-        self.links = Links(self._links_changed)
+        self.interfaces = InterfaceWatch(self._interfaces_changed)
 
     @property
     def config(self) -> C:
@@ -144,9 +144,9 @@ class Runtime(Generic[C]):
         config_log.info("configuration read again; rules: %d", len(settings.config.rule))
         return ""
 
-    def _links_changed(self) -> None:
+    def _interfaces_changed(self) -> None:
         log.debug("interfaces or addresses have changed")
-        self.app.links_changed()
+        self.app.interfaces_changed()
         self.server.look_again()
 
     def start(self) -> None:
@@ -158,7 +158,7 @@ class Runtime(Generic[C]):
         if former is not None:
             self.server.adopt(former.carried())
         self.app.on_serving()
-        self.links.start()
+        self.interfaces.start()
         self.rates.start()
         places = ", ".join(f"{netid} {uaddr}" for netid, uaddr in self.server.addresses.items())
         log.info("serving %s on %s", self.app.serving(), places)
@@ -193,7 +193,7 @@ class Runtime(Generic[C]):
         """Stop the server, close everything, and remove our socket files."""
         paths = self.listeners.own_paths()
         self.rates.close()
-        self.links.close()
+        self.interfaces.close()
         if self.control is not None:
             await self.control.close()
         await self.app.stop()

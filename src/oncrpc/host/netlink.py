@@ -23,7 +23,7 @@ MAX_MESSAGE = 65536
 """Bytes of a message of the kernel about a change of interfaces."""
 
 
-class Links:
+class InterfaceWatch:
     """Calls ``changed`` after changes, from ``start`` to ``close``."""
 
     def __init__(self, changed: Callable[[], None]) -> None:

@@ -187,7 +187,7 @@ class PortMapper(Application[PortmapConfig]):
         """Whether the procedure logs the call itself, as it may refuse it."""
         return VOCABULARY.name(call.procedure) in MAY_REFUSE
 
-    def links_changed(self) -> None:
+    def interfaces_changed(self) -> None:
         """Forget the addresses of this host, and join the group on new interfaces."""
         self.own_addresses.forget()
         self.mapper.reply_cache.forget()
