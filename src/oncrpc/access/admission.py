@@ -113,9 +113,9 @@ class Admission:
             return None
         if self._rules:
             prog = self._vocabulary.program_of(call)
-            decision = self._about(call.caller).decide(procedure, prog)
+            decision = self._rules_for(call.caller).decide(procedure, prog)
             if decision is not None:
-                self._carry_out(decision.then, call)
+                self._apply(decision.then, call)
                 return None
         if self._hosts is None or call.caller.source is None:
             return None
@@ -126,14 +126,14 @@ class Admission:
 
         With hosts_access that is known after one admitted call.
         """
-        rules = self._about(caller)
+        rules = self._rules_for(caller)
         if not rules.open:
             return False
         if rules.exhaustive or self._hosts is None or caller.source is None:
             return True
         return self._is_allowed(self._hosts, caller)
 
-    def _about(self, caller: Caller) -> Relevant:
+    def _rules_for(self, caller: Caller) -> Relevant:
         """The rules that match a caller."""
         if not self._rules:
             return NO_RULES
@@ -149,7 +149,7 @@ class Admission:
             return None
         verdict = hosts.judge(call.caller.host, call.caller.local_host)
         if isinstance(verdict, bool):
-            self._conclude(call, allowed=verdict)
+            self._record_verdict(call, allowed=verdict)
             return None
         if not call.caller.datagram:  # the number of connections is bounded elsewhere
             return self._await(verdict, call)
@@ -171,11 +171,11 @@ class Admission:
         before = self.generation
         allowed = await verdict
         # A decision that was made while the rules changed is valid for this call only.
-        self._conclude(call, allowed=allowed, keep=self.generation == before)
+        self._record_verdict(call, allowed=allowed, keep=self.generation == before)
 
-    def _conclude(self, call: Call, *, allowed: bool, keep: bool = True) -> None:
+    def _record_verdict(self, call: Call, *, allowed: bool, keep: bool = True) -> None:
         if not allowed:
-            self._carry_out("deny", call)
+            self._apply("deny", call)
         elif keep:
             self._allowed.keep(_key(call.caller), None)
 
@@ -189,7 +189,7 @@ class Admission:
             self._allowed.clear()
         return _key(caller) in self._allowed
 
-    def _carry_out(self, then: Then, call: Call) -> None:
+    def _apply(self, then: Then, call: Call) -> None:
         if then == ALLOW:
             return
         kind = "host" if call.caller.source else "user"
