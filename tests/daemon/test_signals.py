@@ -21,7 +21,7 @@ from oncrpc.daemon.lockfile import SERVING
 from oncrpc.daemon.notify import Notifier
 from oncrpc.daemon.reexec import Image
 from oncrpc.daemon.signals import Signals
-from oncrpc.portmap.app import Left
+from oncrpc.portmap.app import HandoverState
 from portmap.test_daemon import ask, register
 from support.daemons import listening, local
 from support.loops import run, until
@@ -156,7 +156,7 @@ def test_failed_execution_leaves_the_daemon_serving(tmp_path: Path) -> None:
             await until(lambda: made.said == (1, line))
             (left,) = made.image.left
             assert (left.pid, left.image, left.folder) == (os.getpid(), 1, "/srv")
-            assert msgspec.json.decode(left.left, type=Left).registrations[-1][:3] == (
+            assert msgspec.json.decode(left.left, type=HandoverState).registrations[-1][:3] == (
                 400001,
                 1,
                 b"tcp",

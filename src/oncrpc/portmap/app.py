@@ -53,7 +53,7 @@ REGISTERED = {"udp": (4, 3, 2), "tcp": (4, 3, 2), "udp6": (4, 3), "tcp6": (4, 3)
 """The versions that are registered for each netid, in the order of the C daemon's list."""
 
 
-class Left(msgspec.Struct, frozen=True):
+class HandoverState(msgspec.Struct, frozen=True):
     """The state for the next image: the registry in order, and the age of each entry.
 
     ``warm`` says whether the files of ``-w`` may be written.
@@ -143,7 +143,7 @@ class PortMapper(Application[PortmapConfig]):
 
         If ``left`` is given, the registry comes from it and no file is read.
         """
-        handed = None if left is None else msgspec.json.decode(left, type=Left)
+        handed = None if left is None else msgspec.json.decode(left, type=HandoverState)
         if handed is not None:
             self._take_over(handed)
         mine = list(own_registrations(self.daemon.server.addresses))
@@ -220,7 +220,7 @@ class PortMapper(Application[PortmapConfig]):
         """The registry, and the age of its entries."""
         entries = [(e.r_prog, e.r_vers, e.r_netid, e.r_addr, e.r_owner) for e in self.registry]
         warm = self.warm is not None and self.warm.active
-        return msgspec.json.encode(Left(entries, self.ages.since(self.registry), warm))
+        return msgspec.json.encode(HandoverState(entries, self.ages.since(self.registry), warm))
 
     async def stop(self) -> None:
         """Stop watching the servers."""
@@ -237,7 +237,7 @@ class PortMapper(Application[PortmapConfig]):
             self.store.begin()
             self.store.close()
 
-    def _take_over(self, left: Left) -> None:
+    def _take_over(self, left: HandoverState) -> None:
         """Register what an earlier image had registered, in order.
 
         Limits do not apply: the entries were within them when they were acknowledged.
@@ -248,7 +248,7 @@ class PortMapper(Application[PortmapConfig]):
         self.ages.restore(entries, left.since)
         log.info("took over %d registrations in place", count)
 
-    def _open_store(self, folder: str, left: Left | None) -> list[rpcb] | None:
+    def _open_store(self, folder: str, left: HandoverState | None) -> list[rpcb] | None:
         """The stored registrations; None if none are of this boot or the ``-w`` files are newer."""
         try:
             self.store = open_store(folder, lambda: (e for e in self.registry if e not in self.own))
@@ -270,7 +270,7 @@ class PortMapper(Application[PortmapConfig]):
         log.info("restored %d registrations of %s", len(kept) - refused, folder)
         self._changed()
 
-    def _open_warm(self, left: Left | None, *, restored: bool) -> None:
+    def _open_warm(self, left: HandoverState | None, *, restored: bool) -> None:
         if self.warm is None:
             return
         if left is not None:
