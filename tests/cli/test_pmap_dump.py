@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,22 @@ def test_only_the_named_socket_is_asked(capsys: pytest.CaptureFixture[str], tmp_
     assert capsys.readouterr().err == (
         f"pmap_dump: cannot reach the port mapper at {path}: No such file or directory\n"
     )
+
+
+def test_unreachable_port_mapper_is_named(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = "Connection refused; is it running?\n"
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+
+        main(["--port", str(port)])
+        monkeypatch.setenv("ONCRPC_MAPPER", f"127.0.0.1:{port}")
+        main([])
+
+    place = f"pmap_dump: cannot reach the port mapper at 127.0.0.1 port {port}"
+    assert capsys.readouterr().err == f"{place}: {refused}{place} (ONCRPC_MAPPER): {refused}"
 
 
 @pytest.mark.parametrize(

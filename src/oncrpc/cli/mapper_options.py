@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from oncrpc.addr import split_host_port
 from oncrpc.cli.bounded_lists import dial_bounded
 from oncrpc.cli.command import Failure, Option, integer
-from oncrpc.client.mapper_address import MapperAddress, mapper_from_environment
+from oncrpc.client.mapper_address import MAPPER_VARIABLE, MapperAddress, mapper_from_environment
 from oncrpc.client.port_mapper import Dial, MapperClient, OpenLink
 from oncrpc.errors import AddressError, OncRpcError, TransportError
 from oncrpc.programs.portmap import PMAP_PORT
@@ -36,6 +36,7 @@ class MapperChoice:
         self.program = program
         self.port: int | None = None
         self.host = self.socket = ""
+        self.by_variable = False
 
     def take(self, name: str, value: str) -> bool:
         """Take an option; False if it does not name a port mapper."""
@@ -65,6 +66,7 @@ class MapperChoice:
             self._split_host()
         elif not self.socket and self.port is None:
             named = mapper_of_environment(self.program)
+            self.by_variable = named is not None
             if named is not None and named.local:
                 self.socket = named.host
             elif named is not None:
@@ -91,11 +93,13 @@ class MapperChoice:
     def failure(self, error: OncRpcError) -> Failure:
         """Why the port mapper could not be asked, and what to look at next."""
         if self.socket and isinstance(error, TransportError):
-            return unreachable(self.program, self.socket, error)
+            return unreachable(self.program, self.socket, error, by_variable=self.by_variable)
         if isinstance(error, TransportError):
-            reason = f"cannot reach the port mapper: {error.strerror}; is it running?"
-        else:
-            reason = f"the port mapper does not answer as it should: {error}"
+            named = f"{self.host} port {self.port}"
+            place = named if self.host else error.place.partition(" over ")[0]
+            found = unreachable(self.program, place, error, by_variable=self.by_variable)
+            return Failure(f"{found}; is it running?")
+        reason = f"the port mapper does not answer as it should: {error}"
         return Failure(f"{self.program}: {reason}")
 
 
@@ -122,9 +126,12 @@ def mapper_client(
     return kind(dial) if port is None else kind(dial, port=port, sockets=())
 
 
-def unreachable(program: str, socket: str, error: TransportError) -> Failure:
-    """The error for a local socket that was named, where no port mapper listens."""
-    return Failure(f"{program}: cannot reach the port mapper at {socket}: {error.strerror}")
+def unreachable(
+    program: str, place: str, error: TransportError, *, by_variable: bool = False
+) -> Failure:
+    """The error for a place that was named, where no port mapper listens."""
+    where = f"{place} ({MAPPER_VARIABLE})" if by_variable else place
+    return Failure(f"{program}: cannot reach the port mapper at {where}: {error.strerror}")
 
 
 def not_empty(program: str, name: str, value: str) -> str:

@@ -174,6 +174,48 @@ def test_only_the_named_socket_is_asked(
     )
 
 
+@pytest.mark.parametrize("line", ["", "-p", "-s", "-m", "-d 9 9", "-T tcp", "-T udp"])
+def test_unreachable_port_mapper_of_environment_is_named(
+    line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    port = closed_port()
+    monkeypatch.setenv("ONCRPC_MAPPER", f"{HOST}:{port}")
+
+    assert main(line.split()) == 1
+
+    assert capsys.readouterr() == (
+        "",
+        f"rpcinfo: cannot reach the port mapper at {HOST} port {port} (ONCRPC_MAPPER): "
+        "Connection refused\n",
+    )
+
+
+@pytest.mark.parametrize("line", ["", "-p", "-m", "-T tcp"])
+def test_unknown_host_of_environment_is_named(
+    line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ONCRPC_MAPPER", "127.0.0.1..x:7")
+
+    assert main(line.split()) == 1
+
+    assert capsys.readouterr().err == (
+        "rpcinfo: cannot reach the port mapper at 127.0.0.1..x port 7 (ONCRPC_MAPPER): "
+        "unknown host '127.0.0.1..x'\n"
+    )
+
+
+def test_environment_may_name_a_udp_port_mapper(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = Server(port_mapper())
+    monkeypatch.setenv("ONCRPC_MAPPER", f"{HOST}:{server.udp()}")
+
+    with server:
+        assert main([]) == 0
+
+    assert NFS in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("services", "says"),
     [

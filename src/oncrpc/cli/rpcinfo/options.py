@@ -110,6 +110,7 @@ class RpcinfoRequest:
         self.rpcbind_port: int | None = None
         self.socket: str | None = None
         self.mapper_host = ""
+        self.by_variable = False
 
     @property
     def host(self) -> str | None:
@@ -202,6 +203,7 @@ def _take_environment(request: RpcinfoRequest) -> None:
     named = mapper_of_environment(PROGRAM)
     if named is None:
         return
+    request.by_variable = True
     if named.local:
         request.socket = named.host
         return

@@ -15,6 +15,7 @@ from oncrpc.addr import (
     transports,
 )
 from oncrpc.cli.bounded_lists import dial_bounded
+from oncrpc.cli.command import Failure
 from oncrpc.cli.mapper_options import mapper_client, unreachable
 from oncrpc.cli.rpcinfo.options import PROGRAM, RpcinfoRequest
 from oncrpc.cli.rpcinfo.trouble import (
@@ -31,12 +32,14 @@ from oncrpc.client.port_mapper import MapperClient
 from oncrpc.errors import (
     AddressError,
     GarbageArguments,
+    HostUnknown,
     OncRpcError,
     ProgramMismatch,
     ProgramUnavailable,
     TransportError,
 )
 from oncrpc.programs.portmap import PMAP_PORT
+from oncrpc.programs.rpcb import RPCBVERS
 from oncrpc.rpc import Procedure
 from oncrpc.sync import SocketLink
 
@@ -59,6 +62,8 @@ class Reach:
         self.timeout = request.timeout or timeout
         self.port = PMAP_PORT if request.rpcbind_port is None else request.rpcbind_port
         self.socket = request.socket
+        self.by_variable = request.by_variable
+        self.named_host = request.mapper_host
         self.mapper = mapper_client(
             self.dial, port=request.rpcbind_port, socket=request.socket, host=request.mapper_host,
             kind=LibtirpcLookup,
@@ -68,15 +73,25 @@ class Reach:
         """A link with the timeout of this command.
 
         Raises:
-            OncRpcError: as ``sync.dial``. Failure: nobody listens at the socket that the command
-                line names; the C tool has no such option, and so no text for it.
+            OncRpcError: as ``sync.dial``. Failure: nobody listens where the option for a socket or
+                the environment says; the C tool reads neither, and so has no text for it.
         """
         try:
             return await dial_bounded(netid, host, port, timeout=self.timeout)
         except TransportError as error:
             if host == self.socket:
-                raise unreachable(PROGRAM, host, error) from None
+                raise unreachable(PROGRAM, host, error, by_variable=self.by_variable) from None
+            if self._is_named(host) and port == self.port:
+                raise self._unreachable(error) from None
             raise
+
+    def _is_named(self, host: str) -> bool:
+        """Whether the environment names the port mapper of that host."""
+        return bool(self.named_host) and host == self.named_host
+
+    def _unreachable(self, error: TransportError) -> Failure:
+        where = f"{self.named_host} port {self.port}"
+        return unreachable(PROGRAM, where, error, by_variable=True)
 
     async def link(self, netid: str, host: str, port: int) -> SocketLink:
         """A link to a host's port, or to a local socket."""
@@ -101,22 +116,44 @@ class Reach:
 
     async def port_mapper(self, host: str) -> SocketLink:
         """A host's port mapper over TCP, else over UDP, which refuses only when it is called."""
-        families = _families(host)
+        families = self._families(host)
         streams = [entry for entry in _visible(families) if not entry.datagram]
         datagrams = [entry for entry in _visible(families) if entry.datagram]
-        trouble = Trouble(UNKNOWN_CODE)
+        trouble: Exception = Trouble(UNKNOWN_CODE)
         for entry in streams + datagrams:
             try:
-                return await self.link(entry.netid, host, self.port)
-            except Trouble as found:
+                return await self._mapper_link(entry.netid, host)
+            except (Trouble, Failure) as found:
                 trouble = found
         raise trouble
 
+    async def _mapper_link(self, netid: str, host: str) -> SocketLink:
+        """A link; over UDP to a port mapper that the environment names, one that listens."""
+        link = await self.link(netid, host, self.port)
+        if link.datagram and self._is_named(host):
+            try:
+                await link.call(RPCBVERS.RPCBPROC_NULL)
+            except TransportError as error:
+                link.close()
+                raise self._unreachable(error) from None
+            except OncRpcError:  # it refused the call, or the reply was lost
+                pass
+        return link
+
+    def _families(self, host: str) -> list[str]:
+        try:
+            return _families(host)
+        except HostTrouble:
+            if self._is_named(host):
+                unknown = f"unknown host {host!r}"
+                raise self._unreachable(HostUnknown(socket.EAI_NONAME, unknown)) from None
+            raise
+
     async def port_mapper_over(self, netid: str, host: str) -> SocketLink:
         """A host's port mapper over one transport."""
-        if transport(netid).family not in _families(host):
+        if transport(netid).family not in self._families(host):
             raise HostTrouble(UNKNOWN_HOST)
-        return await self.link(netid, host, self.port)
+        return await self._mapper_link(netid, host)
 
     async def port_by(self, proto: str, host: str, port: int) -> SocketLink:
         """A port of a host, over the first address family that the host has."""
