@@ -63,7 +63,8 @@ async def serve(
 
     ``transports`` are netids; by default UDP and TCP over the IP versions that this host has.
     ``host`` is the address to bind, by default every address; port 0 lets the kernel choose.
-    ``path`` is the socket file of the netid ``local``. ``register=True`` registers the programs
+    ``path`` is the socket file of the netid ``local``: it replaces a socket that is there, in use
+    or not, and is left behind at the end. ``register=True`` registers the programs
     with this host's port mapper, or the one in ONCRPC_MAPPER; ``register="127.0.0.1:10111"`` with
     that one. When the context ends, they are removed from it; calls in progress then have ``drain``
     seconds. ``hooks`` run around every call, the first one outermost; ``auth`` judges credentials;
