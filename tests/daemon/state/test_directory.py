@@ -158,6 +158,7 @@ class Given:
         self.user = user
         monkeypatch.setattr(statedir.os, "geteuid", lambda: 0)  # type: ignore[attr-defined]  # os
         monkeypatch.setattr(statedir.os, "chown", self.chown)  # type: ignore[attr-defined]  # os
+        monkeypatch.setattr(statedir.os, "fchown", self.fchown)  # type: ignore[attr-defined]  # os
         monkeypatch.setattr(privileges, "user_of", self.user_of)
 
     def user_of(self, name: str | None, usual: object) -> object:
@@ -168,6 +169,9 @@ class Given:
     def chown(self, path: str, uid: int, gid: int, *, follow_symlinks: bool) -> None:
         assert not follow_symlinks
         self.given.append((path, uid, gid))
+
+    def fchown(self, opened: int, uid: int, gid: int) -> None:
+        self.given.append((os.readlink(f"/proc/self/fd/{opened}"), uid, gid))
 
 
 def test_root_creates_it_for_the_daemon_s_user(
@@ -217,6 +221,23 @@ def test_existing_named_directory_keeps_its_owner(
     chosen(tmp_path, {}, state_dir=str(tmp_path / "new"))
 
     assert root.given == [(str(tmp_path / "new"), 12345, 12346)]
+
+
+def test_directory_put_in_its_place_is_not_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "file").touch()
+    root = Given(monkeypatch)
+
+    def made(path: str, mode: int) -> None:
+        (tmp_path / "other").rename(path)
+
+    monkeypatch.setattr(statedir.os, "mkdir", made)  # type: ignore[attr-defined]  # os
+
+    with pytest.raises(StartError, match="was replaced while it was made"):
+        chosen(tmp_path, {}, state_dir=str(tmp_path / "new"))
+    assert root.given == []
 
 
 @pytest.mark.parametrize("name", [None, "nobody-at-all"])

@@ -111,13 +111,24 @@ def boot_id(path: str = BOOT_ID) -> bytes:
 
 
 def _make(path: str, user: pwd.struct_passwd | None) -> None:
-    """Make it for the user. An existing one is not changed; ``Directory`` checks it."""
+    """Make it for the user. An existing one is not changed; ``Directory`` checks it.
+
+    The user may own a directory above and put another directory of root there meanwhile. So only
+    a directory that is as we made it is given away.
+    """
     try:
         os.mkdir(path, 0o700)
     except FileExistsError:
         return
-    if user is not None and user.pw_uid != 0:
-        os.chown(path, user.pw_uid, user.pw_gid, follow_symlinks=False)
+    if user is None or user.pw_uid == 0:
+        return
+    made = os.open(path, OPEN_DIRECTORY)
+    try:
+        if os.fstat(made).st_uid != os.geteuid() or os.listdir(made):
+            raise FileExistsError(errno.EEXIST, "was replaced while it was made", path)
+        os.fchown(made, user.pw_uid, user.pw_gid)
+    finally:
+        os.close(made)
 
 
 def _give(path: str, user: pwd.struct_passwd) -> None:
