@@ -146,6 +146,8 @@ class WebServer:
             return answer("this server speaks HTTP/1.1\n", status=505)
         if request.method not in METHODS:
             return answer("everything here is read-only\n", status=405, allow=METHODS)
+        if request.body_exists:  # it would be read and discarded for as long as it is sent
+            return answer("a request here has no body\n", status=400)
         hosts = request.headers.getall("Host", [])
         if len(hosts) != 1:  # RFC 9112 §3.2
             return answer("a request needs one Host header\n", status=400)
