@@ -23,7 +23,9 @@ pytestmark = [pytest.mark.interop, pytest.mark.slow]
 ORDINARY = 1000
 PROGRAM = 400700
 CONTROL = "/run/portmap/control"
-NOT_RUNNING = "portmap: not running: nobody answers at /run/portmap/control\n"
+NOT_RUNNING = (
+    "portmap: not running: nobody answers at /run/portmap/control; for another port: -p PORT\n"
+)
 
 
 @pytest.fixture

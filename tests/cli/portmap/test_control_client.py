@@ -176,7 +176,13 @@ def test_without_daemon_it_is_not_running(tmp_path: Path) -> None:
             NOT_RUNNING,
             f"not running: nobody answers at {folder}/control",
         )
-    assert why_not()[0] == NOT_RUNNING
+
+
+def test_usual_place_without_daemon_names_port_option(tmp_path: Path) -> None:
+    status, line = why_not()
+
+    assert status == NOT_RUNNING
+    assert line.endswith("/control; for another port: -p PORT")
 
 
 def test_daemon_restarting_in_place_is_awaited(

@@ -39,6 +39,7 @@ HOMELESS = (
 )
 """A reason for which the daemon of an ordinary user may run and not be found."""
 
+OTHER_PORT = "; for another port: -p PORT"
 LOOPBACK_HOSTS = ("127.0.0.1", "[::1]", "localhost")
 UNREADABLE = "cannot read the daemon's answer (another version?)"
 POLL = 0.05
@@ -62,12 +63,14 @@ class DaemonPlace(NamedTuple):
     """Where a daemon may be found.
 
     Its control socket is in one of ``folders``, and its process id in one of ``locks``. ``fault``
-    is a reason for which it may run elsewhere, such as an invalid configuration file.
+    is a reason for which it may run elsewhere, such as an invalid configuration file. ``hint`` says
+    how to ask another daemon, where no option named this one.
     """
 
     folders: Sequence[str]
     locks: Sequence[str]
     fault: str = ""
+    hint: str = ""
 
 
 def add_place(made: argparse.ArgumentParser) -> None:
@@ -121,6 +124,7 @@ def place_of(options: argparse.Namespace, environ: Mapping[str, str] = os.enviro
         folders=[state] if state else list(folders_of(port, environ)),
         locks=[*([own] if own else ()), *([LOCK] if port == PMAP_PORT else ())],
         fault=fault,
+        hint="" if given else OTHER_PORT,
     )
 
 
@@ -226,4 +230,4 @@ def _nobody(place: DaemonPlace) -> NoStatus:
             return NoStatus(UNKNOWN, f"process {holder.pid} {said}")
     if place.fault:
         return NoStatus(UNKNOWN, place.fault)
-    return NoStatus(NOT_RUNNING, f"not running: {nobody}")
+    return NoStatus(NOT_RUNNING, f"not running: {nobody}{place.hint}")
