@@ -177,6 +177,21 @@ class FakeTerminal:
         """Nothing waits."""
 
 
+@pytest.fixture(autouse=True)
+def capable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal with a cursor, wherever the tests run."""
+    monkeypatch.setenv("TERM", "xterm")
+
+
+def test_dumb_terminal_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdout", FakeTerminal())
+    monkeypatch.setenv("TERM", "dumb")
+
+    assert outcome(capsys, tmp_path) == (1, "", f"{NEEDS_TERMINAL}\n")
+
+
 def test_without_daemon_top_ends_like_status(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -73,6 +73,19 @@ def test_the_registrations_scroll(first: int, heading: str, versions: range) -> 
     assert [int(row.split()[2]) for row in found[found.index(heading) + 2 :]] == list(versions)
 
 
+@pytest.mark.parametrize(("lines", "rows"), [(12, 5), (10, 3), (8, 1)])
+def test_low_terminal_prefers_registrations_to_calls(lines: int, rows: int) -> None:
+    found = shown(MANY, columns=50, lines=lines)
+
+    assert f"registrations 1 to {rows} of 40" in found
+    assert sum(line.startswith("100003") for line in found) == rows
+    assert "GETPORT" not in " ".join(found)
+
+
+def test_terminal_without_room_shows_no_range() -> None:
+    assert "registrations 0 of 40" in shown(MANY, lines=7)
+
+
 def test_registrations_that_are_not_listed_are_counted() -> None:
     assert "registrations 1 to 2 of 2; 12 in all" in shown(some_status(registered=12))
 
@@ -92,7 +105,7 @@ def test_only_the_most_called_procedures_are_shown() -> None:
 
 @pytest.mark.parametrize(
     ("columns", "left"),
-    [(200, 0), (68, 0), (67, 1), (62, 2), (51, 3), (45, 4), (35, 5), (10, 5)],
+    [(200, 0), (68, 0), (67, 1), (62, 2), (51, 3), (41, 4), (35, 5), (10, 5)],
 )
 def test_columns_are_left_out_before_names_are_cut(columns: int, left: int) -> None:
     row = ("100000", "portmapper", "4", "tcp6", "::.0.111", "superuser", "1 d", "alive")

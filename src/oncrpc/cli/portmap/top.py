@@ -55,7 +55,10 @@ MOVES: dict[bytes, Callable[[Scroll], int]] = {
 SOME = 64
 CANNOT = 1
 NEEDS_RICH = "portmap: 'portmap top' needs the package rich: pip install 'oncrpc[top]'"
-NEEDS_TERMINAL = "portmap: 'portmap top' needs a terminal; see 'portmap status'"
+NEEDS_TERMINAL = "portmap: 'portmap top' needs a terminal that is not dumb; see 'portmap status'"
+DUMB = frozenset({"dumb", "unknown"})
+"""Values of ``TERM`` for which rich draws no screen."""
+
 Keys = Callable[[float], list[bytes]]
 """Returns the keys that are pressed within that many seconds."""
 
@@ -84,7 +87,7 @@ def _execute(options: argparse.Namespace) -> int:
     except ImportError:
         complain(NEEDS_RICH)
         return CANNOT
-    if not sys.stdout.isatty():
+    if not sys.stdout.isatty() or os.environ.get("TERM", "").lower() in DUMB:
         complain(NEEDS_TERMINAL)
         return CANNOT
     try:

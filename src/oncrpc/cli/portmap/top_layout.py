@@ -23,7 +23,7 @@ from oncrpc.portmap.status import Registered, Status
 HINT = "q quits, arrows scroll"
 REGISTRATIONS = ("program", "name", "vers", "netid", "address", "owner", "age", "endpoint")
 RIGHT_ALIGNED = RIGHT | {"vers"}
-LEFT_OUT = ("age", "owner", "vers", "endpoint", "netid")
+LEFT_OUT = ("age", "owner", "endpoint", "vers", "netid")
 """Columns that may be left out, the first one first."""
 
 ALWAYS = ("connections", "calls", "refused", "dropped")
@@ -34,6 +34,9 @@ HIGH = 40
 
 FEW_CALLS, MANY_CALLS = 4, 10
 """Rows of the table of calls on a low terminal, and on a high one."""
+
+FEWEST_SHOWN = 3
+"""Registrations that a low terminal has room for before it shows calls."""
 
 GAP = "  "
 
@@ -66,16 +69,18 @@ class Line(NamedTuple):
 
 def picture(status: Status, scroll: Scroll, *, columns: int, lines: int) -> list[Line]:
     """The lines for a terminal of that size."""
-    above = [_head(status, columns), *_summary(status, lines), *_calls(status, lines)]
+    above = [_head(status, columns), *_summary(status, lines)]
     found = status.registrations
-    scroll.fit(len(found), lines - len(above) - 2)
+    above += _calls(status, lines, room=lines - len(above) - 2 - min(len(found), FEWEST_SHOWN))
+    page = lines - len(above) - 2
+    scroll.fit(len(found), page)
     title, *rows = fitted(REGISTRATIONS, [_row(each) for each in found], columns)
     shown = slice(scroll.first, scroll.first + scroll.page)
     body = [
         Line(text, state=each.endpoint)
         for text, each in zip(rows[shown], found[shown], strict=True)
     ]
-    made = [*above, Line(_range(status, scroll)), Line(title, title=True), *body]
+    made = [*above, Line(_range(status, scroll, page)), Line(title, title=True), *body]
     return [line._replace(text=line.text[:columns]) for line in made[:lines]]
 
 
@@ -90,20 +95,22 @@ def _summary(status: Status, lines: int) -> list[Line]:
     return [Line(text) for text in found if lines >= HIGH or text.startswith(ALWAYS)]
 
 
-def _calls(status: Status, lines: int) -> list[Line]:
-    most = MANY_CALLS if lines >= HIGH else FEW_CALLS
-    rows = [call_row(each, status.calls) for each in called(status)[:most]]
+def _calls(status: Status, lines: int, *, room: int) -> list[Line]:
+    most = min(MANY_CALLS if lines >= HIGH else FEW_CALLS, room - 2)
+    rows = [call_row(each, status.calls) for each in called(status)[: max(most, 0)]]
     if not rows:
         return []
     title, *texts = fitted(CALLS, rows, 1 << 16)
     return [Line(""), Line(title, title=True), *map(Line, texts)]
 
 
-def _range(status: Status, scroll: Scroll) -> str:
+def _range(status: Status, scroll: Scroll, page: int) -> str:
     """Which registrations are shown, of how many."""
     total = len(status.registrations)
     if not total:
         return "no registrations"
+    if page < 1:
+        return f"registrations 0 of {total}"
     until = min(scroll.first + scroll.page, total)
     more = f"; {status.registered} in all" if status.registered > total else ""
     return f"registrations {scroll.first + 1} to {until} of {total}{more}"
