@@ -142,7 +142,7 @@ def test_an_output_that_cannot_be_written_is_named(
     hello: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["-o", "/nowhere/made.py", str(hello)]) == 1
-    assert capsys.readouterr().err == "xdrc: /nowhere/made.py: No such file or directory\n"
+    assert capsys.readouterr().err == "xdrc: /nowhere: No such file or directory\n"
 
 
 @pytest.mark.parametrize(
@@ -153,6 +153,17 @@ def test_a_wrong_command_line_gets_the_usage(
 ) -> None:
     assert main(words.split()) == 2
     assert capsys.readouterr().err.endswith(USAGE + "\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [("--check a.x", "needs -o"), ("--check --json -o b a.x", "does not go with --json")],
+)
+def test_check_names_what_is_wrong(
+    words: str, reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words.split()) == 2
+    assert capsys.readouterr().err.startswith(f"xdrc: --check {reason}\n")
 
 
 def test_the_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:

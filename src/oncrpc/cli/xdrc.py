@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from errno import ENOENT
+from os import strerror
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +71,11 @@ def _order(words: Sequence[str]) -> Order:
             raise Done(version_of(PROGRAM))
         _take(order, name, value)
     several = len(order.inputs) > 1 and not (order.json or _is_folder(order.output))
-    if not order.inputs or (order.check and not order.output) or (order.check and order.json):
+    if not order.inputs:
         raise UsageError(USAGE)
+    if order.check and (order.json or not order.output):
+        reason = "does not go with --json" if order.json else "needs -o"
+        raise UsageError(f"{PROGRAM}: --check {reason}\n{USAGE}")
     if several:
         raise UsageError(f"{PROGRAM}: several files need a directory for -o")
     return order
@@ -145,8 +150,11 @@ def _write(target: str, text: str) -> None:
     if not target:
         sys.stdout.write(text)
         return
+    path = Path(target)
     with _named(target):
-        Path(target).write_text(text, encoding="utf-8")
+        if not path.parent.is_dir():
+            raise FileNotFoundError(ENOENT, strerror(ENOENT), str(path.parent))
+        path.write_text(text, encoding="utf-8")
 
 
 @contextmanager
