@@ -14,6 +14,7 @@ COMMANDS = {
     "pmap_set": "register what pmap_dump wrote",
     "xdrc": "compile RPC interface files (.x) to Python",
 }
+OPTIONS = ("  -V, --version  print the version and exit", "  -h, --help     print this and exit")
 USAGE_ERROR = 2
 
 
@@ -38,8 +39,8 @@ def main() -> int:
 def _help() -> str:
     width = max(map(len, COMMANDS))
     lines = [f"  {name:<{width}}  {text}" for name, text in COMMANDS.items()]
-    usage = "Usage: python -m oncrpc COMMAND [ARGUMENT]..."
-    return "\n".join([usage, "", "Commands, each with its own --help:", *lines])
+    usage = "Usage: python -m oncrpc [-V] COMMAND [ARGUMENT]..."
+    return "\n".join([usage, "", "Commands, each with its own --help:", *lines, "", *OPTIONS])
 
 
 if __name__ == "__main__":
