@@ -72,7 +72,9 @@ def test_every_mistake_is_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 def test_missing_file_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", str(tmp_path / "none")]) == 1
-    assert capsys.readouterr().err == f"cannot read {tmp_path}/none: no such file or directory\n"
+    assert capsys.readouterr().err == (
+        f"portmap config: cannot read {tmp_path}/none: no such file or directory\n"
+    )
 
 
 @pytest.mark.parametrize(

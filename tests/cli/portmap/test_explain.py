@@ -148,7 +148,8 @@ def test_hosts_that_are_not_asked_do_not_decide(explain: Explain) -> None:
         ("local:root DUMP", "'local:root' names no user; write local:UID"),
         ("local:5 DUMP --netid udp", "over udp callers have an address, and no uid"),
         ("::1 DUMP --netid udp", "::1 does not call over udp"),
-        ("nfs.example DUMP", "'nfs.example' is not an IPv4 or IPv6 address"),
+        ("nfs.example DUMP", "'nfs.example' is not an IPv4 or IPv6 address, or local:UID"),
+        ("uid:5 SET", "'uid:5' is not an IPv4 or IPv6 address, or local:UID"),
         ("10.0.0.1 SET 1 --to here", "'here' does not appear to be an IPv4 or IPv6 address"),
     ],
 )

@@ -75,7 +75,7 @@ def _check(path: str | None) -> int:
         path, text = SCHEMA.load_text(path) if path is None else (path, read(path))
         wrong = faults(SCHEMA, text, path)
     except ConfigError as error:
-        wrong = [str(error)]
+        wrong = [f"portmap config: {error}"]
     if wrong or path is None:
         raise Failure("\n".join(wrong))
     if not text and not os.path.lexists(path):

@@ -172,7 +172,10 @@ def _asker(source: str, netid: str | None) -> Asker:
         if netid not in (None, LOCAL):
             raise ValueError(f"over {netid} callers have an address, and no uid")
         return Asker(LOCAL, None, int(uid))
-    family = family_of(source.partition("%")[0])
+    try:
+        family = family_of(source.partition("%")[0])
+    except AddressError as error:
+        raise AddressError(f"{error}, or local:UID") from None
     netid = netid or ("udp6" if family == "inet6" else "udp")
     if transports()[netid].family != family:
         raise ValueError(f"{source} does not call over {netid}")
