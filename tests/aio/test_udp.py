@@ -214,9 +214,9 @@ def test_an_unsendable_late_reply_does_not_end_it() -> None:
             with Client() as client:
                 made.sock = Sending(made.sock)  # type: ignore[assignment]  # it is like a socket
                 client.sock.sendto(call(1, ECHO_V1.LATER, b""), ("127.0.0.1", port))
-                await until(lambda: made.waiting)
+                await until(lambda: made.in_progress)
                 echo.go.set()
-                await until(lambda: not made.waiting)
+                await until(lambda: not made.in_progress)
                 reply, _ = await client.ask(call(2, ECHO_V1.NULL), "127.0.0.1", port)
                 assert reply[:4] == words(2)
 
@@ -256,7 +256,7 @@ def test_handlers_that_wait_are_answered_as_they_finish() -> None:
                 echo.go.set()
                 second, _ = await client.reply()
                 assert (first[:4], second[:4]) == (words(2), words(1))
-                await until(lambda: not made.waiting)
+                await until(lambda: not made.in_progress)
 
     run(scenario())
 
@@ -269,7 +269,7 @@ def test_while_too_many_handlers_wait_datagrams_are_dropped() -> None:
                     client.sock.sendto(call(xid, ECHO_V1.LATER, b""), ("127.0.0.1", port))
                 await until(lambda: echo.waiting == 2)
                 await settle()
-                assert len(made.waiting) == 2
+                assert len(made.in_progress) == 2
                 assert made.busy == 2
                 echo.go.set()
                 replies = [(await client.reply())[0][:4] for _ in range(2)]
@@ -285,9 +285,9 @@ def test_closing_cancels_calls_that_have_not_begun() -> None:
         async with endpoint() as (echo, made, port):
             with Client() as client:
                 client.sock.sendto(call(1, ECHO_V1.LATER, b""), ("127.0.0.1", port))
-                await until(lambda: made.waiting)
+                await until(lambda: made.in_progress)
         assert echo.cancelled == 1
-        assert not made.waiting
+        assert not made.in_progress
 
     run(scenario())
 

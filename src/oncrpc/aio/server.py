@@ -155,7 +155,7 @@ class Server:
             endpoint.stop()
         for connection in self._connections():
             connection.freeze()
-        under_way = [*(c.calls for c in self._connections()), *(e.waiting for e in self._udp())]
+        under_way = [*(c.calls for c in self._connections()), *(e.in_progress for e in self._udp())]
         await _wait([task for tasks in under_way for task in tasks], time.monotonic() + drain)
         carried = (connection.carried() for connection in self._connections())
         return [found for found in carried if found is not None]
@@ -194,7 +194,7 @@ class Server:
         datagrams, connections = self._udp(), self._stop()
         self.listeners = []
         until = time.monotonic() + drain
-        under_way = [*(c.calls for c in connections), *(e.waiting for e in datagrams)]
+        under_way = [*(c.calls for c in connections), *(e.in_progress for e in datagrams)]
         await _wait([task for tasks in under_way for task in tasks], until)
         cancelled = [task for tasks in under_way for task in tasks]
         for endpoint in datagrams:

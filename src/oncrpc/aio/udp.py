@@ -49,11 +49,11 @@ class UdpEndpoint:
 
     Between two events:
 
-    - every datagram that was received has been answered, dropped, or is one of ``waiting``;
+    - every datagram that was received has been answered, dropped, or is one of ``in_progress``;
     - the entries of ``known`` may be stale; they are read again for each batch, and after each call
       that was dispatched;
-    - ``_sources[n]`` is the entry of ``known`` whose reply is in slot ``n`` of the batch, None if
-      another reply is there. An entry that was dropped since is never compared equal to a new one.
+    - ``_slot_entries[n]`` is the entry of ``known`` whose reply is in slot ``n`` of the batch, None
+      if another reply is there. A dropped entry never compares equal to a new one.
 
     Public counters: ``dropped``, calls beyond a rate limit; ``busy``, calls that arrived while too
     many were in progress; ``malformed``, datagrams that were not calls; ``overlong``, replies
@@ -74,7 +74,7 @@ class UdpEndpoint:
         check_datagram(self.limits)
         self.per_source = CallsPerSource(most=self.limits.datagram_calls_per_source)
         self.loop = asyncio.get_running_loop()
-        self.waiting: set[asyncio.Future[None]] = set()
+        self.in_progress: set[asyncio.Future[None]] = set()
         self.links: dict[tuple[str, int], ReplyTaker] = {}
         self.dropped = self.busy = self.malformed = 0
         self._overlong = CallCounter()
@@ -86,7 +86,7 @@ class UdpEndpoint:
             cache=dispatcher.reply_cache,
             limits=self.limits,
         )
-        self._sources: list[KnownDatagram | None] = [None] * self.batch.slots
+        self._slot_entries: list[KnownDatagram | None] = [None] * self.batch.slots
 
     @property
     def overlong(self) -> int:
@@ -112,7 +112,7 @@ class UdpEndpoint:
         for link in list(self.links.values()):
             link.close()
         self.loop.remove_reader(self.sock.fileno())
-        for task in self.waiting:
+        for task in self.in_progress:
             self.loop.call_soon(
                 task.cancel
             )  # a task cancelled before its first step leaks its call
@@ -143,11 +143,11 @@ class UdpEndpoint:
         # In the loop, ``identity`` is the one of slot ``n`` and ``entry`` its known datagram, None
         # if there is none. Both carry over to the next slot: an equal identity has the same entry.
         # After a call that was not known, ``identity`` is b"", which equals no identity, since that
-        # call may have added an entry or made others stale. ``sources[n]`` stays from batch to
+        # call may have added an entry or made others stale. ``entries[n]`` stays from batch to
         # batch: if it is ``entry``, the reply is in the slot already. The slots from ``first`` to
         # before ``n`` have replies that are not sent yet; a slot without a reply sends them.
         now = time.monotonic()
-        batch, sources = self.batch, self._sources
+        batch, entries = self.batch, self._slot_entries
         block, sizes = batch.block, batch.sizes(count)
         addressed = batch.all_addressed(count)
         known = self.known.entries(now)
@@ -165,8 +165,8 @@ class UdpEndpoint:
                 look_up = (known if addressed else KNOWN_NOTHING).get
             elif entry.bucket is None or entry.bucket.take(now):
                 entry.reply.hits += 1
-                if sources[n] is not entry:
-                    sources[n] = entry
+                if entries[n] is not entry:
+                    entries[n] = entry
                     batch.put(n, entry.reply.tail, entry.control)
                 continue
             else:
@@ -174,9 +174,9 @@ class UdpEndpoint:
                 self.dropped += 1
                 answered = False
             if not answered:
-                segments.send(batch, sources, first, n)
+                segments.send(batch, entries, first, n)
                 first = n + 1
-        segments.send(batch, sources, first, count)
+        segments.send(batch, entries, first, count)
 
     def _answer(self, n: int, now: float) -> bool:
         """Answer a slot whose datagram is not known. Returns whether the slot has a reply now."""
@@ -191,7 +191,7 @@ class UdpEndpoint:
         if cached is not None:
             reply = cached
             cached.hits += 1
-        elif len(self.waiting) >= self.limits.datagram_calls:
+        elif len(self.in_progress) >= self.limits.datagram_calls:
             self.busy += 1
         elif truncated:
             reply = self._too_long(message, route)
@@ -200,13 +200,13 @@ class UdpEndpoint:
         if reply is None or not self._may_send(route, now):
             return False
         if isinstance(reply, CachedReply):
-            self._sources[n] = self.known.add(batch.identity(n), reply, route)
+            self._slot_entries[n] = self.known.add(batch.identity(n), reply, route)
             batch.put(n, reply.tail, route.message)
             return True
         if route.control is None:
             self._send_alone(reply, route, batch.source(n))
             return False
-        self._sources[n] = None
+        self._slot_entries[n] = None
         batch.put(n, reply[4:], route.message)
         return True
 
@@ -239,7 +239,7 @@ class UdpEndpoint:
         if not isinstance(reply, bytes | None):
             counted = self.per_source.counted(caller, reply)
             task = asyncio.ensure_future(self._send_later(counted, message, route, source))
-            self.waiting.add(task)
+            self.in_progress.add(task)
             task.add_done_callback(partial(self._finished, message[:4], route, source))
             return None
         fits = self._fitting(reply, message, route)
@@ -271,7 +271,7 @@ class UdpEndpoint:
     def _finished(
         self, xid: bytes, route: Route, source: bytes, task: asyncio.Future[None]
     ) -> None:
-        self.waiting.discard(task)
+        self.in_progress.discard(task)
         if task.cancelled() and self.sock.fileno() >= 0 and self._may_send(route, time.monotonic()):
             log.error("%s: a call of %s was cancelled unexpectedly", self.netid, route.host)
             self._send_alone(refuse(xid, SystemFailure()), route, source)
