@@ -88,7 +88,7 @@ def test_records_of_many_fragments_fill_a_batch() -> None:
             client = await server.connect()
             connection = server.connection()
             connection.data_received(small * 3)
-            assert connection.waiting
+            assert connection.queued
             assert connection.reader.joined == MAX_FRAGMENTS
             assert await receive(client, 3) == [1, 1, 1]
 
@@ -155,7 +155,7 @@ def test_a_queued_connection_that_ends_is_not_served() -> None:
             server.pool.queue.hold()
             connection.data_received(record(1, ECHO_V1.ECHO, bytes(1000)))
             await send(other, record(2, ECHO_V1.NULL))
-            assert connection.waiting
+            assert connection.queued
             connection.end("for the test")
             assert connection.reader.held == 0
             server.pool.queue.go_on()

@@ -42,7 +42,7 @@ ACCEPT_PAUSE = 0.1
 MAX_KNOWN = 1024
 """Pairs of a source and a local address whose rights are remembered."""
 
-OF_ACCEPTED = (
+ACCEPTED_SOCKET_OPTIONS = (
     (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
     (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60),
@@ -57,8 +57,8 @@ class Connection:
 
     Between two events:
 
-    - ``waiting`` says that it is in the pool's queue; data that arrives stays in the kernel then;
-    - it reads unless it is ``waiting`` or ``blocked``, or has reached its end;
+    - ``queued`` says that it is in the pool's queue; data that arrives stays in the kernel then;
+    - it reads unless it is ``queued`` or ``blocked``, or has reached its end;
     - ``calls`` are the tasks of calls in progress, ``call_bytes`` the bytes of these calls;
     - ``unanswered`` is the last value given to the pool: bytes of calls without a reply;
     - ``unread_since`` is set while the peer must read its replies first;
@@ -77,7 +77,7 @@ class Connection:
         self.call_bytes = self.unanswered = 0
         self.heard_at = self.record_at = self.pool.clock()
         self.unread_since: float | None = None
-        self.waiting = False
+        self.queued = False
         self.is_lost = False
         self._waiter: asyncio.Future[None] | None = None
 
@@ -88,7 +88,7 @@ class Connection:
             self.heard_at, self.record_at = carried.heard_at, carried.record_at
             self.stream.write(carried.unsent)
             self.reader.feed(carried.unread)
-            self._wait()
+            self._enqueue()
             self.stream.resume_reading()
             return
         self.stream.start()
@@ -98,7 +98,7 @@ class Connection:
     def connection_lost(self) -> None:
         """Called when the socket is closed."""
         self.pool.drop(self)
-        if self.unanswered or self.waiting:
+        if self.unanswered or self.queued:
             self.reader.forget()  # its memory now; the rest when the garbage collector runs
         self.is_lost = True
         for task in self.calls:
@@ -123,14 +123,14 @@ class Connection:
             self.record_at = self.heard_at
         self.pool.touch(self)
         self.reader.feed(data)
-        if self.waiting:
+        if self.queued:
             self.stream.pause_reading()  # what arrives stays in the kernel
         elif not self.pool.queue.at_once(self.heard_at) or self.answer_some():
-            self._wait()
+            self._enqueue()
 
     def eof_received(self) -> None:
         """Called when the peer has sent everything; its calls are still answered."""
-        if not (self.waiting or self.blocked or self.calls):
+        if not (self.queued or self.blocked or self.calls):
             self.stream.close()
 
     def pause_writing(self) -> None:
@@ -165,7 +165,7 @@ class Connection:
             return "does not read" if now - self.unread_since > limits.write_time else None
         if self.stream.closing:
             return "does not read" if now - self.heard_at > limits.write_time else None
-        if self.waiting or self.blocked or self.calls:
+        if self.queued or self.blocked or self.calls:
             return None
         if self.reader.within_record and now - self.record_at > limits.record_time:
             return "a record took too long"
@@ -178,9 +178,9 @@ class Connection:
         self.stream.pause_reading()
 
     def thaw(self) -> None:
-        """Continue after ``freeze``; a waiting or blocked connection reads again later."""
+        """Continue after ``freeze``; a queued or blocked connection reads again later."""
         self.stream.release()
-        if not (self.waiting or self.blocked):
+        if not (self.queued or self.blocked):
             self.stream.resume_reading()
 
     def carried(self) -> Carried | None:
@@ -204,15 +204,15 @@ class Connection:
         self.stream.abort()
         self.reader.forget()
 
-    def _wait(self) -> None:
-        self.waiting = True
+    def _enqueue(self) -> None:
+        self.queued = True
         self.pool.queue.add(self)
 
     def answer_some(self) -> bool:
         """Answer a batch of records. Returns whether more may be left."""
-        self.waiting = not (self.stream.closing or self.blocked) and self._work()
-        if self.stream.closing or self.waiting:
-            return self.waiting
+        self.queued = not (self.stream.closing or self.blocked) and self._work()
+        if self.stream.closing or self.queued:
+            return self.queued
         unanswered = self.reader.held + self.call_bytes
         if unanswered != self.unanswered:
             self.unanswered = unanswered
@@ -296,8 +296,8 @@ class Connection:
             return
         self.heard_at = self.record_at = self.pool.clock()
         self.pool.touch(self)
-        if not self.waiting:
-            self._wait()
+        if not self.queued:
+            self._enqueue()
 
     def _send(self, parts: list[bytes]) -> None:
         if parts and not self.stream.closing:
@@ -326,7 +326,7 @@ class Listener:
         self._epoch = Epoch(self.guard)
         self._open = Bounded[Hashable, bool](MAX_KNOWN)
         self._kind = int(sock.family), int(sock.type), sock.proto
-        for option in OF_ACCEPTED if sock.family != socket.AF_UNIX else ():
+        for option in ACCEPTED_SOCKET_OPTIONS if sock.family != socket.AF_UNIX else ():
             sock.setsockopt(*option)
         self._paused: asyncio.TimerHandle | None = None
 
