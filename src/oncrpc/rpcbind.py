@@ -77,7 +77,7 @@ async def set(
     mapper: MapperName = None,
     timeout: float = DEFAULT_TIMEOUT,
 ) -> bool:
-    """Register with this host's port mapper; False if another address is registered."""
+    """Register with this host's port mapper. Returns False if another address is registered."""
     return await _asked(mapper, timeout).set(prog, vers, netid, uaddr)
 
 
@@ -88,7 +88,7 @@ async def set_transient(
     mapper: MapperName = None,
     timeout: float = DEFAULT_TIMEOUT,
 ) -> int:
-    """Register addresses, by netid, under a free transient program number; return the number.
+    """Register addresses, by netid, under a free transient program number. Returns the number.
 
     Raises:
         NotRegistered: the port mapper refused all numbers that were tried.

@@ -203,7 +203,7 @@ class MapperClient:
             return [_as_rpcb(entry) for entry in await PMAP_VERS.Client(link).PMAPPROC_DUMP()]
 
     async def set(self, prog: int, vers: int, netid: str, uaddr: str) -> bool:
-        """Register with this host's port mapper; False if another address is registered."""
+        """Register with this host's port mapper. Returns False if another address is registered."""
         return await self._change(
             lambda client, entry: client.RPCBPROC_SET(entry), prog, vers, netid, uaddr
         )
@@ -218,7 +218,7 @@ class MapperClient:
         )
 
     async def set_transient(self, vers: int, addresses: Mapping[str, str]) -> int:
-        """Register addresses, by netid, under a free transient program number; return the number.
+        """Register addresses, by netid, under a free transient program number. Returns the number.
 
         A number is free if no version of it is registered (RFC 5531 §8.3: 0x40000000-0x5fffffff).
 
