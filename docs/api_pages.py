@@ -20,9 +20,9 @@ from limits_page import SOURCE, described
 
 PAGES: dict[str, tuple[str, ...]] = {
     "oncrpc": ("Server", "Destination", "Heard", "Carried"),
-    "oncrpc.rpcbind": ("Dial", "MapperName"),
-    "oncrpc.sync": (),
-    "oncrpc.sync.rpcbind": ("Dial", "MapperName"),
+    "oncrpc.rpcbind": ("Dial", "OpenLink", "MapperAddress", "MapperName"),
+    "oncrpc.sync": ("ClientType",),
+    "oncrpc.sync.rpcbind": ("Dial", "OpenLink", "MapperAddress", "MapperName"),
     "oncrpc.rpc": (
         "Dispatcher",
         "Auth",
@@ -46,6 +46,9 @@ HOMES = {
     "Heard": "oncrpc.aio.broadcast",
     "Carried": "oncrpc.aio.connections",
     "Dial": "oncrpc.client.port_mapper",
+    "OpenLink": "oncrpc.client.port_mapper",
+    "MapperAddress": "oncrpc.client.mapper_address",
+    "ClientType": "oncrpc.rpc.program",
     "Auth": "oncrpc.rpc.auth",
     "Dispatcher": "oncrpc.rpc.dispatch",
     "opaque_auth": "oncrpc.rpc.prot",
@@ -134,6 +137,8 @@ def for_callers(found: type) -> str:
 
 def made_by_callers(found: type) -> bool:
     """Whether the arguments of the class are worth showing."""
+    if getattr(found, "_is_protocol", False):
+        return False
     return not issubclass(found, enum.Enum | BaseException) or "__init__" in vars(found)
 
 
