@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from oncrpc.rpc import Call, Service, in_worker, per_connection
+from oncrpc.rpc import Call, DuplicateCache, Service, in_worker, per_connection
 from oncrpc.rpc.dispatch import Dispatcher
+from oncrpc.rpc.prot import accept_stat
 from oncrpc.rpc.workers import R, is_in_worker
 from oncrpc.testing import ManualClock
 from support.answering import ACCEPTED, ADD_5, TCP, UDP, answer
@@ -28,7 +29,7 @@ class Workers:
     """Runs each function when its result is awaited; remembers the orders."""
 
     def __init__(self, *, full: bool = False) -> None:
-        self.full, self.dropped = full, 0
+        self.full, self.dropped, self.refused = full, 0, 0
         self.orders: list[Hashable | None] = []
 
     def run(self, function: Callable[[], R], order: Hashable | None) -> Awaitable[R]:
@@ -66,6 +67,17 @@ def test_datagrams_for_full_workers_are_dropped() -> None:
     workers.full = False
     assert answer(made, ADD_5, UDP) == ACCEPTED + words(0, 6)  # it was not taken for a duplicate
     assert workers.dropped == 1
+
+
+def test_stream_calls_for_full_workers_are_refused() -> None:
+    workers = Workers(full=True)
+    made = dispatcher(workers)
+    made.duplicates = DuplicateCache(streams=True)
+
+    assert answer(made, ADD_5) == ACCEPTED + words(accept_stat.SYSTEM_ERR)
+    workers.full = False
+    assert answer(made, ADD_5) == ACCEPTED + words(0, 6)  # it was not taken for a duplicate
+    assert workers.refused == 1
 
 
 def test_the_order_of_a_connection_is_its_caller() -> None:

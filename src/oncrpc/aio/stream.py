@@ -155,7 +155,8 @@ class Connection:
         if len(self.calls) >= limits.calls or self.call_bytes >= limits.call_bytes:
             return True
         # Full workers block only a connection with calls in progress (see ``blocked``): the end of
-        # one of these calls unblocks it, so that no connection waits for ever.
+        # one of these calls unblocks it, so that no connection waits for ever. On any other one the
+        # dispatcher refuses the calls for workers.
         return workers is not None and workers.full
 
     def overdue(self, now: float) -> str | None:

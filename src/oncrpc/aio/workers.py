@@ -57,7 +57,7 @@ class WorkerPool:
         if threads < 1 or calls < 1:
             raise ValueError("a worker pool has at least 1 thread and 1 call")
         self.calls = calls
-        self.in_progress = self.dropped = 0
+        self.in_progress = self.dropped = self.refused = 0
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="oncrpc-worker")
         self._rows: dict[Hashable, deque[_Job[Any]]] = {}
         self._jobs: set[_Job[Any]] = set()

@@ -175,13 +175,20 @@ class Dispatcher:
 
     def _proceed(self, call: Call, handler: Callable[..., Any]) -> Reply | Awaitable[Reply]:
         workers = self.workers
-        if workers is not None and call.caller.datagram and is_in_worker(handler) and workers.full:
-            workers.dropped += 1
-            return None
+        if workers is not None and is_in_worker(handler) and workers.full:
+            return self._overloaded(workers, call, handler)
         unrepeatable = call.procedure.number != NULL and not is_idempotent(handler)
         if unrepeatable and self.duplicates.covers(call):
             return self._run_once(call, handler)
         return self._run(call, handler)
+
+    def _overloaded(self, workers: Workers, call: Call, handler: Callable[..., Any]) -> Reply:
+        """A datagram is dropped, since its client sends it again; nobody repeats a stream's."""
+        if call.caller.datagram:
+            workers.dropped += 1
+            return None
+        workers.refused += 1
+        return self._refused(call, handler, SystemFailure())
 
     def _admit(self, message: bytes, caller: Caller) -> tuple[Call, Callable[..., Any]]:
         """Make all checks before the arguments. Returns the call and its handler."""

@@ -33,10 +33,11 @@ class Workers(Protocol):
     """A bounded pool of worker threads."""
 
     dropped: int
+    refused: int
 
     @property
     def full(self) -> bool:
-        """Whether nothing more should be sent here: streams are not read, datagrams dropped."""
+        """Whether ``run`` refuses: calls over streams get SYSTEM_ERR, datagrams are dropped."""
 
     def run(self, function: Callable[[], R], order: Hashable | None) -> Awaitable[R]:
         """The result of a function that runs in a worker; None is no order."""
