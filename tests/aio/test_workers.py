@@ -6,8 +6,10 @@ import asyncio
 import socket
 import struct
 import threading
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -18,6 +20,7 @@ from oncrpc.aio.server import Server
 from oncrpc.aio.workers import WorkerPool
 from oncrpc.errors import AuthError, CallTimeout, SystemFailure
 from oncrpc.rpc import Call, DuplicateCache, in_worker
+from oncrpc.rpc.prot import accept_stat
 from support.echo import ECHO_V1, Echo, record
 from support.loopback_peers import LOCALHOST
 from support.loops import run, settle, until
@@ -128,6 +131,101 @@ def test_work_that_has_begun_ends_though_cancelled() -> None:
             assert not job.done()
             blocker.go.set()
             assert await job == "done"
+
+    run(scenario())
+
+
+def test_unhashable_order_takes_no_room() -> None:
+    async def scenario() -> None:
+        async with pool(calls=1) as workers:
+            for _ in range(2):
+                with pytest.raises(TypeError):
+                    workers.run(lambda: None, [])  # type: ignore[arg-type]  # as a handler's bug
+            assert workers.in_progress == 0
+            assert await workers.run(lambda: 5, "file") == 5
+
+    run(scenario())
+
+
+def test_failed_thread_start_takes_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def scenario() -> None:
+        async with pool(threads=1, calls=1) as workers:
+            never = Blocker()
+            with monkeypatch.context() as patched:
+                patched.setattr(threading.Thread, "start", start)
+                for _ in range(2):
+                    with pytest.raises(RuntimeError, match="start new thread"):
+                        await workers.run(never, "file")
+            assert workers.in_progress == 0
+            assert await workers.run(lambda: 5, "file") == 5
+            assert not never.begun.is_set()
+
+    run(scenario())
+
+
+def test_threads_that_exist_outlive_failed_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def scenario() -> None:
+        async with pool(threads=2) as workers:
+            blocker, never = Blocker("first"), Blocker()
+            first = submit(workers, blocker, "file")
+            await until(blocker.begun.is_set)
+            with monkeypatch.context() as patched:
+                patched.setattr(threading.Thread, "start", start)
+                with pytest.raises(RuntimeError, match="start new thread"):
+                    await workers.run(never)
+            blocker.go.set()
+            assert await first == "first"
+            assert await workers.run(lambda: 5, "file") == 5
+            assert not never.begun.is_set()
+
+    run(scenario())
+
+
+def test_full_pool_refuses_another_function() -> None:
+    async def scenario() -> None:
+        async with pool(threads=1, calls=1) as workers:
+            blocker = Blocker()
+            job = submit(workers, blocker)
+            await until(blocker.begun.is_set)
+            with pytest.raises(SystemFailure):
+                workers.run(lambda: None)
+            blocker.go.set()
+            await job
+
+    run(scenario())
+
+
+class Argument:
+    """Something that a job holds."""
+
+
+@pytest.mark.parametrize("order", [None, "file", "another file"])
+def test_cancelled_work_leaves_the_pool_at_once(order: str | None) -> None:
+    async def scenario() -> None:
+        async with pool(threads=1, calls=3) as workers:
+            blocker = Blocker()
+            first = submit(workers, blocker, "file")
+            await until(blocker.begun.is_set)
+            argument = Argument()
+            second = submit(workers, partial(id, argument), order)
+            third = submit(workers, lambda: "third", order)
+            held = weakref.ref(argument)
+            del argument
+            await settle()
+            second.cancel()
+            await asyncio.wait([second])
+            del second
+            await settle()
+            assert (workers.in_progress, held()) == (2, None)
+            blocker.go.set()
+            assert await third == "third"
+            assert await first is None
 
     run(scenario())
 
@@ -262,6 +360,48 @@ def test_full_workers_stop_the_reading_of_streams() -> None:
 async def until_connected(server: Server) -> list[Any]:
     await until(lambda: server.pools["tcp"].connections)
     return list(server.pools["tcp"].connections)
+
+
+def test_full_workers_refuse_another_connection() -> None:
+    async def scenario() -> None:
+        workers = WorkerPool(threads=1, calls=1)
+        async with served(workers=workers) as (service, server):
+            loop = asyncio.get_running_loop()
+            with await connected(server) as first, await connected(server) as second:
+                await loop.sock_sendall(first, record(1, ECHO_V1.LATER, b""))
+                await until(service.blocker.begun.is_set)
+                await loop.sock_sendall(second, record(2, ECHO_V1.LATER, b""))
+                refused = await loop.sock_recv(second, 100)
+                assert refused[24:28] == accept_stat.SYSTEM_ERR.to_bytes(4, "big")
+                assert (workers.in_progress, workers.refused) == (1, 1)
+                service.blocker.go.set()
+                assert await receive(first, 1) == [1]
+            assert service.runs == 1
+
+    run(scenario())
+
+
+def test_closed_connections_leave_the_pool() -> None:
+    async def scenario() -> None:
+        workers = WorkerPool(threads=1, calls=2)
+        async with served(workers=workers) as (service, server):
+            loop = asyncio.get_running_loop()
+            with await connected(server) as first:
+                await loop.sock_sendall(first, record(1, ECHO_V1.LATER, b""))
+                await until(service.blocker.begun.is_set)
+                for _ in range(3):
+                    with await connected(server) as client:
+                        await loop.sock_sendall(client, record(2, ECHO_V1.LATER, b""))
+                        await until(lambda: workers.in_progress == 2)
+                        client.setsockopt(
+                            socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("@ii", 1, 0)
+                        )
+                    await until(lambda: workers.in_progress == 1)
+                service.blocker.go.set()
+                assert await receive(first, 1) == [1]
+            assert (service.runs, workers.refused) == (1, 0)
+
+    run(scenario())
 
 
 def test_full_workers_drop_datagrams() -> None:
