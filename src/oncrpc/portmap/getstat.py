@@ -99,11 +99,11 @@ class Statistics:
         return list(zip(self._set, self._unset, strict=True))
 
     def was_set(self, vers: int, *, success: bool, times: int = 1) -> None:
-        """A SET was answered."""
+        """Count a SET if it was successful."""
         self._set[vers - FIRST_VERSION] += times * success
 
     def was_unset(self, vers: int, *, success: bool, times: int = 1) -> None:
-        """An UNSET was answered."""
+        """Count an UNSET if it was successful."""
         self._unset[vers - FIRST_VERSION] += times * success
 
     def lookups_of(self, vers: int, key: Lookup, *, success: bool) -> TallyCounter[Lookup]:
@@ -113,7 +113,7 @@ class Statistics:
     def forwarded(
         self, vers: int, key: tuple[int, int, int], netid: bytes, *, indirect: bool, success: bool
     ) -> None:
-        """A call of (program, version, procedure) was to be forwarded."""
+        """Count an attempt to forward a call of (program, version, procedure)."""
         forwards = self._forwards[vers - FIRST_VERSION]
         forwards.add((*key, indirect, netid), 1, success=success)
 

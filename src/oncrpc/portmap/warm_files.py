@@ -1,7 +1,7 @@
 """The C daemon's files (``-w``) beside a running registry: read first, written after changes.
 
-Each write replaces the files as a whole. A registry that is quickly written is written after every
-change; a larger one at most so often that writing takes a tenth of the time.
+Each write replaces the files as a whole. A registry that is written quickly is written after every
+change; a larger one less often, so that writing takes at most a tenth of the time.
 """
 
 from __future__ import annotations

@@ -184,7 +184,7 @@ class HostsAccess:
         return (await self._in_time(host, local)).allowed
 
     async def _in_time(self, host: str, local: str) -> HostsDecision:
-        """The decision once the name has come, or has not come in time."""
+        """Returns the decision when the name has arrived or its time is over."""
         name = await self._names.name_of(_looked_up(host))
         client, generation = host_at(host, name or UNKNOWN), self.generation
         if self._by_netgroups:

@@ -48,10 +48,10 @@ class HostsRule(Struct, frozen=True):
     """The addresses of the clients, if they are all literal."""
 
     fixed: frozenset[str] | None = None
-    """The names of the daemon that it is for, None if that depends on the local address."""
+    """The names of the daemon that the rule is for; None if that depends on the local address."""
 
     def names_at(self, local: NamedHost) -> frozenset[str]:
-        """The names of the daemon that it is for at this local address."""
+        """The names of the daemon that the rule is for at this local address."""
         return self.fixed if self.fixed is not None else served(self.servers, local)
 
     def matches(self, client: NamedHost) -> bool:

@@ -58,10 +58,10 @@ def request_line(request: Request) -> bytes:
 
 
 def status_line(status: Struct) -> bytes:
-    """The reply that has a status, as one line."""
+    """The reply with a status, as one line."""
     return msgspec.json.encode({"protocol": PROTOCOL, "status": status}) + b"\n"
 
 
 def error_line(error: str) -> bytes:
-    """The reply that has an error, as one line."""
+    """The reply with an error, as one line."""
     return msgspec.json.encode({"protocol": PROTOCOL, "error": error}) + b"\n"

@@ -30,7 +30,7 @@ class EventSource(Protocol):
     """Produces server-sent events (made with ``event``), and works only while there are viewers."""
 
     async def begin(self) -> None:
-        """The first viewer joins: note the present state, from which ``tick`` counts changes."""
+        """Called when the first viewer joins: note the state before the first ``tick``."""
 
     def snapshot(self) -> bytes:
         """The first event for a new viewer: the state as of the last ``begin`` or ``tick``."""

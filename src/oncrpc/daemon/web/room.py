@@ -42,9 +42,9 @@ class Room(Generic[M]):
             self._members.pop(source, None)
 
     def crowded(self, source: Origin) -> Origin:
-        """The source that has to give up a member before ``source`` gets another; None if none has.
+        """The source that must lose a member before ``source`` gets another; None if there is room.
 
-        That is ``source`` itself, unless another one would still have as many as it.
+        It is the largest source if that has at least two members more, else ``source`` itself.
         """
         own = len(self._members.get(source, ()))
         if own >= self.per_source:

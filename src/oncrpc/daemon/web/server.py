@@ -122,7 +122,7 @@ class WebServer:
         return HttpConnection(self, self._http)
 
     def entered(self, connection: HttpConnection) -> None:
-        """Make room for a new connection."""
+        """Enter a new connection; if there is no room, end another one."""
         crowded = self.connections.crowded(connection.source)
         if crowded is not None:
             self.connections.oldest(crowded).end()
