@@ -50,7 +50,7 @@ check: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q tests/test_architecture.py
+	$(BIN)/python -m pytest -q tests/test_architecture.py tests/test_tests.py
 	$(BIN)/python docs/make_man.py --check
 	$(BIN)/python docs/make_reference.py --check
 	$(BIN)/python bench/chart.py --check
