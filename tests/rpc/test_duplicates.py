@@ -162,6 +162,18 @@ def test_the_oldest_reply_goes_first(cache: DuplicateCache) -> None:
     assert [xid for xid in range(4) if found(cache, words(xid))] == [0, 2, 3]
 
 
+def test_long_reply_is_not_kept() -> None:
+    cache = DuplicateCache(streams=True)
+    for xid in range(3):
+        ran(cache, words(xid))
+
+    ran(cache, words(9), reply=bytes(cache.max_bytes // 16 + 1))
+    ran(cache, words(10), reply=bytes(cache.max_bytes // 16))
+
+    assert [found(cache, words(xid)) for xid in (0, 1, 2, 9, 10)] == [True] * 3 + [False, True]
+    assert cache.in_progress == {}
+
+
 def test_calls_in_progress_are_not_evicted(cache: DuplicateCache) -> None:
     cache.begin(HERE, words(9))
 
@@ -173,7 +185,7 @@ def test_calls_in_progress_are_not_evicted(cache: DuplicateCache) -> None:
 
 @given(
     st.lists(st.tuples(st.integers(0, 3), st.integers(0, 9), st.integers(0, 400)), max_size=40),
-    st.integers(0, 3000),
+    st.integers(0, 6400),
 )
 def test_the_bytes_never_exceed_the_bound(calls: list[tuple[int, int, int]], bound: int) -> None:
     cache = DuplicateCache(max_bytes=bound, lifetime=10.0)
@@ -182,7 +194,8 @@ def test_the_bytes_never_exceed_the_bound(calls: list[tuple[int, int, int]], bou
     for now, (xid, body, length) in enumerate(calls):
         ran(cache, words(xid, body), now=float(now), reply=bytes(length))
         kept.pop(xid, None)
-        kept[xid] = OVERHEAD + length
+        if length <= bound // 16:
+            kept[xid] = OVERHEAD + length
         while sum(kept.values()) > bound:
             del kept[next(iter(kept))]
 

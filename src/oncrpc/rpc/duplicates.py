@@ -57,7 +57,9 @@ class DuplicateCache:
     arguments. Otherwise the new call replaces the entry, so a client that uses one xid for
     everything is safe.
 
-    Bound: ``max_bytes`` of replies and overhead; the oldest reply is removed first. Calls in
+    Bound: ``max_bytes`` of replies and overhead; the oldest reply is removed first. A reply longer
+    than a sixteenth of that is not kept, since it would remove too many others: a retransmission of
+    its call runs again. With the default that is 256 KiB, more than any reply over UDP. Calls in
     progress are bounded by the limits of the listeners. Only a checksum of each call is kept.
 
     Entries expire ``lifetime`` seconds after the reply. A reply of MSG_DENIED is not kept, since
@@ -103,8 +105,8 @@ class DuplicateCache:
         return call
 
     def finish(self, call: CachedCall, reply: bytes | None, now: float) -> None:
-        """Keep the reply to a call, unless another call with its key has replaced it."""
-        if not self.abandon(call) or (reply is not None and reply[8:12] == DENIED):
+        """Keep the reply to a call, unless it is too long or another call has replaced this one."""
+        if not self.abandon(call) or (reply is not None and not self._keeps(reply)):
             return
         call.reply, call.at, call.done = reply, now, True
         self._done[call.key] = call
@@ -118,6 +120,9 @@ class DuplicateCache:
             return False
         del self.in_progress[call.key]
         return True
+
+    def _keeps(self, reply: bytes) -> bool:
+        return reply[8:12] != DENIED and len(reply) <= self.max_bytes // 16
 
     def _expired(self, now: float) -> bool:
         return now - next(iter(self._done.values())).at > self.lifetime
