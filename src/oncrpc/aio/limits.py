@@ -29,7 +29,12 @@ class Limits(NamedTuple):
     """Bytes of those calls. At the bound nothing more is read from the connection."""
 
     unanswered_by_all: int = 64 << 20
-    """Bytes of all calls that are incomplete or in progress, of all connections together."""
+    """Bytes of all calls that are incomplete or in progress, of all connections together.
+
+    These are bytes as they arrive. Decoded arguments are Python objects: a list of small structures
+    takes up to about 30 times its bytes, so 20 calls of 1 MB took 650 MB. Programs that take such
+    lists should lower this, or ``record``.
+    """
 
     unread: int = 64 << 10
     """Bytes of replies that a peer has not read. At the bound nothing more is read from it."""
