@@ -43,8 +43,10 @@ class Blocker:
 
 
 @asynccontextmanager
-async def pool(*, threads: int = 4, calls: int = 64) -> AsyncIterator[WorkerPool]:
-    made = WorkerPool(threads=threads, calls=calls)
+async def pool(
+    *, threads: int = 4, calls: int = 64, per_source: int | None = None
+) -> AsyncIterator[WorkerPool]:
+    made = WorkerPool(threads=threads, calls=calls, per_source=per_source)
     try:
         yield made
     finally:
@@ -201,6 +203,33 @@ def test_full_pool_refuses_another_function() -> None:
     run(scenario())
 
 
+@pytest.mark.parametrize(("per_source", "most"), [(None, 4), (1, 1), (99, 8)])
+def test_one_source_has_half_of_the_pool(per_source: int | None, most: int) -> None:
+    async def scenario() -> None:
+        async with pool(threads=1, calls=8, per_source=per_source) as workers:
+            blocker = Blocker()
+            jobs = []
+            while not workers.full_for("192.0.2.1"):
+                jobs.append(asyncio.ensure_future(workers.run(blocker, source="192.0.2.1")))
+            with pytest.raises(SystemFailure):
+                workers.run(blocker, source="192.0.2.1")
+            assert len(jobs) == most
+            assert workers.full_for("192.0.2.2") == (most == 8)
+            await settle()
+            jobs[-1].cancel()
+            blocker.go.set()
+            await asyncio.wait(jobs)
+            assert not workers.full_for("192.0.2.1")
+            assert not workers.sources
+
+    run(scenario())
+
+
+def test_one_source_may_use_every_thread() -> None:
+    assert WorkerPool(threads=4, calls=6).per_source == 4
+    assert WorkerPool(threads=8, calls=1).per_source == 1
+
+
 class Argument:
     """Something that a job holds."""
 
@@ -261,7 +290,7 @@ def test_errors_of_a_function_are_raised(raised: Exception, seen: type[Exception
     run(scenario())
 
 
-@pytest.mark.parametrize("options", [{"threads": 0}, {"calls": 0}])
+@pytest.mark.parametrize("options", [{"threads": 0}, {"calls": 0}, {"per_source": 0}])
 def test_an_empty_pool_is_refused(options: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="at least 1"):
         WorkerPool(**options)
@@ -343,7 +372,7 @@ def test_errors_in_workers_are_the_same_refusals(netid: str, error: type[Excepti
 
 def test_full_workers_stop_the_reading_of_streams() -> None:
     async def scenario() -> None:
-        async with served(workers=WorkerPool(threads=1, calls=2)) as (service, server):
+        async with served(workers=WorkerPool(threads=1, calls=4)) as (service, server):
             with await connected(server) as client:
                 calls = b"".join(record(xid, ECHO_V1.LATER, b"") for xid in range(9))
                 await asyncio.get_running_loop().sock_sendall(client, calls)
@@ -383,7 +412,7 @@ def test_full_workers_refuse_another_connection() -> None:
 
 def test_closed_connections_leave_the_pool() -> None:
     async def scenario() -> None:
-        workers = WorkerPool(threads=1, calls=2)
+        workers = WorkerPool(threads=1, calls=4)
         async with served(workers=workers) as (service, server):
             loop = asyncio.get_running_loop()
             with await connected(server) as first:
@@ -400,6 +429,25 @@ def test_closed_connections_leave_the_pool() -> None:
                 service.blocker.go.set()
                 assert await receive(first, 1) == [1]
             assert (service.runs, workers.refused) == (1, 0)
+
+    run(scenario())
+
+
+def test_one_source_does_not_fill_the_workers() -> None:
+    async def scenario() -> None:
+        workers = WorkerPool(threads=1, calls=4)
+        async with served(workers=workers) as (service, server):
+            loop, calls = asyncio.get_running_loop(), record(1, ECHO_V1.LATER, b"") * 9
+            with (
+                await connected(server) as greedy,
+                await called_from(("127.0.0.9", 0), server) as other,
+            ):
+                await loop.sock_sendall(greedy, calls)
+                await until(lambda: workers.in_progress == 3)
+                service.blocker.go.set()
+                assert await receive(other, 1) == [1]
+                assert await receive(greedy, 9) == [1] * 9
+            assert workers.refused == 0
 
     run(scenario())
 

@@ -9,6 +9,7 @@ import pytest
 
 from oncrpc.rpc import Call, DuplicateCache, Service, in_worker, per_connection
 from oncrpc.rpc.dispatch import Dispatcher
+from oncrpc.rpc.program import Origin
 from oncrpc.rpc.prot import accept_stat
 from oncrpc.rpc.workers import R, is_in_worker
 from oncrpc.testing import ManualClock
@@ -31,8 +32,16 @@ class Workers:
     def __init__(self, *, full: bool = False) -> None:
         self.full, self.dropped, self.refused = full, 0, 0
         self.orders: list[Hashable | None] = []
+        self.sources: list[Origin] = []
 
-    def run(self, function: Callable[[], R], order: Hashable | None) -> Awaitable[R]:
+    def full_for(self, source: Origin) -> bool:
+        self.sources.append(source)
+        return self.full
+
+    def run(
+        self, function: Callable[[], R], order: Hashable | None, *, source: Origin
+    ) -> Awaitable[R]:
+        self.sources.append(source)
         self.orders.append(order)
 
         async def ran() -> R:
@@ -53,6 +62,7 @@ def test_a_marked_handler_runs_in_its_order() -> None:
 
     assert answer(dispatcher(workers), ADD_5) == ACCEPTED + words(0, 6)
     assert workers.orders == [5]
+    assert workers.sources == [TCP.origin] * 2
 
 
 def test_without_workers_it_runs_in_place() -> None:

@@ -157,7 +157,7 @@ class Connection:
         # Full workers block only a connection with calls in progress (see ``blocked``): the end of
         # one of these calls unblocks it, so that no connection waits for ever. On any other one the
         # dispatcher refuses the calls for workers.
-        return workers is not None and workers.full
+        return workers is not None and workers.full_for(self.source)
 
     def overdue(self, now: float) -> str | None:
         """Why the connection must end at ``now``; None if it need not."""

@@ -19,6 +19,7 @@ from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 from oncrpc.errors import SystemFailure
+from oncrpc.rpc.program import Origin
 
 R = TypeVar("R")
 THREADS = 8
@@ -35,12 +36,13 @@ class _Job(Generic[R]):
     withdraws it; ``pop`` is atomic, so only one of them gets it.
     """
 
-    __slots__ = ("function", "order", "outcome", "row")
+    __slots__ = ("function", "order", "outcome", "row", "source")
 
     def __init__(
-        self, function: Callable[[], R], order: Hashable | None, outcome: asyncio.Future[R]
+        self, function: Callable[[], R], order: Hashable | None, *, source: Origin
     ) -> None:
-        self.function, self.order, self.outcome = [function], order, outcome
+        self.function, self.order, self.source = [function], order, source
+        self.outcome: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self.row: _Row | None = None
 
     def claim(self) -> Callable[[], R] | None:
@@ -57,17 +59,25 @@ _Row = OrderedDict[_Job[Any], None]
 class WorkerPool:
     """At most ``threads`` functions run at a time; with ``calls`` waiting or running it is full.
 
-    A pool belongs to one server, which closes it.
+    ``per_source`` of the calls may be of one source: an IPv4 address, an IPv6 /64, or a local user.
+    By default that is half of them, or one for each thread if that is more. A pool belongs to one
+    server, which closes it.
 
     Between two events: ``_jobs`` are the jobs that wait or run, of which ``_running`` are with the
     threads. The others are in one row each: ``_ready`` if they may begin, else that of their order.
-    ``_rows`` has a row for every order of which one job runs or is ready.
+    ``_rows`` has a row for every order of which one job runs or is ready; ``sources`` counts the
+    jobs of every source that has some.
     """
 
-    def __init__(self, *, threads: int = THREADS, calls: int = MAX_CALLS) -> None:
-        if threads < 1 or calls < 1:
-            raise ValueError("a worker pool has at least 1 thread and 1 call")
-        self.threads, self.calls = threads, calls
+    def __init__(
+        self, *, threads: int = THREADS, calls: int = MAX_CALLS, per_source: int | None = None
+    ) -> None:
+        if per_source is None:
+            per_source = min(calls, max(threads, calls // 2))
+        if threads < 1 or calls < 1 or per_source < 1:
+            raise ValueError("a worker pool has at least 1 thread, 1 call, and 1 for each source")
+        self.threads, self.calls, self.per_source = threads, calls, per_source
+        self.sources: dict[Origin, int] = {}
         self.dropped = self.refused = 0
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="oncrpc-worker")
         self._running = 0
@@ -88,24 +98,33 @@ class WorkerPool:
         """Whether ``run`` refuses: calls over streams get SYSTEM_ERR, datagrams are dropped."""
         return len(self._jobs) >= self.calls
 
-    def run(self, function: Callable[[], R], order: Hashable | None = None) -> Awaitable[R]:
+    def full_for(self, source: Origin) -> bool:
+        """Whether ``run`` refuses calls of this source. None is a call without a known source."""
+        if self.full:
+            return True
+        return source is not None and self.sources.get(source, 0) >= self.per_source
+
+    def run(
+        self, function: Callable[[], R], order: Hashable | None = None, *, source: Origin = None
+    ) -> Awaitable[R]:
         """The result of a function that runs in a worker thread.
 
         Functions whose ``order`` is equal run one at a time, in the order of these calls.
 
         Raises:
-            SystemFailure: the pool is full. TypeError: the order is not hashable.
+            SystemFailure: the pool is full for the source. TypeError: the order is not hashable.
         """
-        if self.full:
+        if self.full_for(source):
             raise SystemFailure
         row = self._rows.get(order) if order is not None else None  # may raise: nothing is counted
-        job = _Job(function, order, asyncio.get_running_loop().create_future())
+        job = _Job(function, order, source=source)
         if row is None:
             row = self._ready
             if order is not None:
                 self._rows[order] = OrderedDict()
         _append(row, job)
         self._jobs.add(job)
+        self.sources[source] = self.sources.get(source, 0) + 1
         self._begin()
         return self._result(job)
 
@@ -114,6 +133,7 @@ class WorkerPool:
         jobs, self._jobs = self._jobs, set()
         for job in jobs:
             job.outcome.cancel()
+        self.sources.clear()
         self._ready.clear()
         self._rows.clear()
         self._executor.shutdown(wait=False, cancel_futures=True)
@@ -137,7 +157,7 @@ class WorkerPool:
         del job.row[job]
         job.claim()  # its arguments may be large
         job.outcome.cancel()
-        self._jobs.discard(job)
+        self._leave(job)
         if job.row is self._ready:
             self._release(job.order)
             self._begin()
@@ -179,7 +199,7 @@ class WorkerPool:
 
     def _finished(self, job: _Job[Any], result: Any, error: BaseException | None) -> None:
         self._running -= 1
-        self._jobs.discard(job)
+        self._leave(job)
         self._release(job.order)
         if job.outcome.done():
             return
@@ -189,6 +209,12 @@ class WorkerPool:
             job.outcome.set_exception(RuntimeError("the handler raised StopIteration"))
         else:
             job.outcome.set_exception(error)
+
+    def _leave(self, job: _Job[Any]) -> None:
+        self._jobs.discard(job)
+        self.sources[job.source] -= 1
+        if not self.sources[job.source]:
+            del self.sources[job.source]
 
     def _release(self, order: Hashable | None) -> None:
         """The next job of an order may begin."""

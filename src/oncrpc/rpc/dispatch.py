@@ -175,7 +175,7 @@ class Dispatcher:
 
     def _proceed(self, call: Call, handler: Callable[..., Any]) -> Reply | Awaitable[Reply]:
         workers = self.workers
-        if workers is not None and is_in_worker(handler) and workers.full:
+        if workers is not None and is_in_worker(handler) and workers.full_for(call.caller.origin):
             return self._overloaded(workers, call, handler)
         unrepeatable = call.procedure.number != NULL and not is_idempotent(handler)
         if unrepeatable and self.duplicates.covers(call):
@@ -271,7 +271,8 @@ class Dispatcher:
         if self.workers is None or not is_in_worker(handler):
             return handler(call, *arguments)
         order = order_of(handler, call, arguments)
-        return self.workers.run(partial(handler, call, *arguments), order)
+        function = partial(handler, call, *arguments)
+        return self.workers.run(function, order, source=call.caller.origin)
 
     async def _await(
         self,

@@ -21,7 +21,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Any, Protocol, TypeVar, overload
 
-from oncrpc.rpc.program import Call
+from oncrpc.rpc.program import Call, Origin
 
 R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -35,11 +35,12 @@ class Workers(Protocol):
     dropped: int
     refused: int
 
-    @property
-    def full(self) -> bool:
-        """Whether ``run`` refuses: calls over streams get SYSTEM_ERR, datagrams are dropped."""
+    def full_for(self, source: Origin) -> bool:
+        """Whether ``run`` refuses calls of a source."""
 
-    def run(self, function: Callable[[], R], order: Hashable | None) -> Awaitable[R]:
+    def run(
+        self, function: Callable[[], R], order: Hashable | None, *, source: Origin
+    ) -> Awaitable[R]:
         """The result of a function that runs in a worker; None is no order."""
 
     def close(self) -> None:
