@@ -16,7 +16,7 @@ import oncrpc
 
 ROOT = Path(oncrpc.__file__).parent
 LAYERS = {
-    "errors": 0, "version": 0, "checks": 0, "caching": 0,
+    "errors": 0, "version": 0, "checks": 0, "caching": 0, "bounded_process": 0,
     "xdr": 1, "idl": 1, "addr": 1, "numbers": 1,
     "rpc": 2, "importer": 2,
     "programs": 3,
