@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from oncrpc.bounded_process import ProcessLimits
 from oncrpc.errors import IdlError
 from oncrpc.idl import CompileOptions, compile_file, compile_text
+from oncrpc.idl.cpp import LIMITS
 from oncrpc.idl.preprocess import preprocess
 
 cpp = pytest.mark.skipif(shutil.which("cpp") is None, reason="no cpp")
@@ -197,4 +200,47 @@ def test_without_cpp_the_error_names_the_line(monkeypatch: pytest.MonkeyPatch) -
     assert str(caught.value) == (
         "test.x:2:1: '#include \"b.x\"' needs the C preprocessor, and there is no 'cpp'\n"
         '    #include "b.x"\n    ^'
+    )
+
+
+DOUBLING = "#if X\n#endif\n#define A0 1\n" + "".join(
+    f"#define A{n + 1} A{n} + A{n}\n" for n in range(24)
+)
+ITSELF = '#if X\n#endif\n#include "self.x"\n#include "self.x"\n'
+
+
+@cpp
+@pytest.mark.parametrize(
+    ("text", "limits", "exceeded"),
+    [
+        (ITSELF, replace(LIMITS, seconds=0.2), "0.2 seconds"),
+        (
+            DOUBLING + "const C = A24;\n",
+            replace(LIMITS, seconds=60, memory=128 << 20),
+            "128 MiB of memory",
+        ),
+        (
+            DOUBLING + "const C = A18;\n",
+            replace(LIMITS, seconds=60, output=1 << 20),
+            "1 MiB of output",
+        ),
+    ],
+)
+def test_cpp_is_stopped_at_its_limits(
+    text: str,
+    limits: ProcessLimits,
+    exceeded: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("oncrpc.idl.cpp.LIMITS", limits)
+    path = tmp_path / "self.x"
+    path.write_text(text)
+
+    with pytest.raises(IdlError) as caught:
+        compile_file(path)
+
+    assert caught.value.file == str(path)
+    assert caught.value.reason == (
+        f"cpp exceeded {exceeded}: include each file once, and use smaller macros"
     )

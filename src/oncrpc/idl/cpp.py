@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 from pathlib import Path
 
+from oncrpc.bounded_process import ProcessLimits, run_bounded
 from oncrpc.errors import IdlError
 from oncrpc.idl.conditions import defined
 from oncrpc.idl.directives import DIRECTIVE, ends_in_comment, is_simple
@@ -17,6 +17,10 @@ UNDEFINED = {"RPC_XDR", "RPC_SVC", "RPC_CLNT", "RPC_TBL"}
 SYSTEM = "/usr/include"
 MARKER = re.compile(r'#\s+(\d+)\s+"((?:[^"\\]|\\.)*)"')
 PASSED_ON = re.compile(r"^%(?:.*\\\n)+.*", re.MULTILINE)
+LIMITS = ProcessLimits(seconds=10, memory=1 << 30, output=16 << 20)
+"""A short file may ask for any amount of work: macros that double, a file that includes itself."""
+
+OUT_OF_MEMORY = re.compile("out of memory|memory exhausted")
 COMPLAINT = re.compile(r"(.*?):(\d+):(?:(\d+):)? (?:fatal )?error: (.*)")
 
 
@@ -31,34 +35,40 @@ def copy_by_cpp(
     """Add the lines that ``cpp`` makes of the text; line ``needed_at``, from 0, is why it runs.
 
     Raises:
-        IdlError: there is no ``cpp``, or it reports an error.
+        IdlError: there is no ``cpp``, it reports an error, or it exceeds ``LIMITS``.
     """
     tool = shutil.which("cpp")
     if tool is None:
         line = text.split("\n")[needed_at]
         reason = f"'{line.strip()}' needs the C preprocessor, and there is no 'cpp'"
         raise source.error(needed_at + 1, line, reason)
-    _follow(source, _run(tool, source, text, names, settings))
+    command = [tool, *_options(source, names, settings)]
+    _follow(source, _run(command, source, text, needed_at=needed_at))
 
 
-def _run(
-    tool: str, source: SourceText, text: str, names: dict[str, str], settings: CompileOptions
-) -> list[str]:
-    """The lines of ``cpp -dD``: includes opened, macros replaced, comments and #defines kept."""
-    options = [f"-D{name}={value}" for name, value in names.items()]
+def _options(source: SourceText, names: dict[str, str], settings: CompileOptions) -> list[str]:
+    options = ["-C", "-dD", "-w", "-undef", "-nostdinc"]
+    options += [f"-D{name}={value}" for name, value in names.items()]
     options += [f"-U{name}" for name in sorted(UNDEFINED - names.keys())]
     options += ["-iquote", str(Path(source.file).parent)]
-    options += [*(f"-I{path}" for path in settings.include), "-idirafter", SYSTEM]
+    return [*options, *(f"-I{path}" for path in settings.include), "-idirafter", SYSTEM]
+
+
+def _run(command: list[str], source: SourceText, text: str, *, needed_at: int) -> list[str]:
+    """The lines of ``cpp -dD``: includes opened, macros replaced, comments and #defines kept."""
     name = source.file.replace("\\", "\\\\").replace('"', '\\"')
-    done = subprocess.run(
-        [tool, "-C", "-dD", "-w", "-undef", "-nostdinc", *options],
-        input=f'# 1 "{name}"\n{PASSED_ON.sub(_joined, text)}'.encode(),
-        capture_output=True,
-        check=False,
-    )
-    if done.returncode:
-        raise _complaint(source, text, done.stderr.decode(errors="replace"))
-    return done.stdout.decode(errors="replace").removesuffix("\n").split("\n")
+    marked = f'# 1 "{name}"\n{PASSED_ON.sub(_joined, text)}'
+    done = run_bounded(command, marked.encode(), LIMITS)
+    exceeded, errors = done.exceeded, done.errors.decode(errors="replace")
+    if done.status and OUT_OF_MEMORY.search(errors) and not COMPLAINT.search(errors):
+        exceeded = f"{LIMITS.memory >> 20} MiB of memory"
+    if exceeded:
+        advice = "include each file once, and use smaller macros"
+        line = text.split("\n")[needed_at]
+        raise source.error(needed_at + 1, line, f"cpp exceeded {exceeded}: {advice}")
+    if done.status:
+        raise _complaint(source, text, errors)
+    return done.output.decode(errors="replace").removesuffix("\n").split("\n")
 
 
 def _joined(found: re.Match[str]) -> str:
