@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -126,6 +127,26 @@ def test_a_broken_interface_beside_the_file_is_ignored(tmp_path: Path) -> None:
 
     with pytest.raises(IdlError, match="unknown type 'used'"):
         compile_file(tmp_path / "outer.x")
+
+
+@pytest.mark.parametrize("header", ["h" * 5000, "h" * 5000 + "/inner"])
+def test_an_impossible_header_name_is_ignored(header: str, tmp_path: Path) -> None:
+    (tmp_path / "outer.x").write_text(f'%#include "{header}.h"\nstruct s {{ used a; }};\n')
+
+    with pytest.raises(IdlError, match="unknown type 'used'"):
+        compile_file(tmp_path / "outer.x")
+
+
+def test_an_unreadable_header_is_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> str:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    (tmp_path / "inner.x").write_text("struct used { int a; };\n")
+    monkeypatch.setattr("oncrpc.idl.compile.read_interface", refuse)
+    text = '%#include "inner.h"\nstruct s { used a; };\n'
+
+    with pytest.raises(IdlError, match="unknown type 'used'"):
+        compile_text(text, str(tmp_path / "outer.x"))
 
 
 def test_a_file_may_include_its_own_header(tmp_path: Path) -> None:

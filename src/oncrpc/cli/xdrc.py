@@ -100,7 +100,7 @@ def _take(order: Order, name: str, value: str) -> None:
 def _compile(order: Order) -> int:
     texts = {name: _read(name) for name in order.inputs}
     try:
-        with _named("an included file"):
+        with _named("cpp"):
             made = _made(texts, order)
     except IdlError as error:
         raise Failure(str(error)) from None
@@ -161,7 +161,7 @@ def _write(target: str, text: str) -> None:
 def _named(file: str) -> Iterator[None]:
     """End the command if the file cannot be read or written, with its name.
 
-    A name in the error comes first: it may be that of an included file.
+    A name in the error comes first: it may be that of a program.
     """
     try:
         yield

@@ -41,13 +41,13 @@ def interface_of(
     opened = {Path(file).resolve()}
 
     def load(header: str) -> tree.Specification | None:
-        found = next((path for path in _candidates(header, folders) if path.is_file()), None)
+        found = next(filter(_is_file, _candidates(header, folders)), None)
         if found is None or found.resolve() in opened:
             return None
         opened.add(found.resolve())
         try:
             return parse_interface(preprocess(read_interface(found), str(found), settings=settings))
-        except IdlError:
+        except (IdlError, OSError):
             return None  # an error in a file that was not asked for does not count
 
     return resolve_interface(parse_interface(source), Library(source, load))
@@ -58,6 +58,13 @@ def _candidates(header: str, folders: Sequence[Path]) -> Iterator[Path]:
     for folder in folders:
         yield folder / f"{header}.x"
         yield folder / f"{Path(header).name}.x"
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        return False  # a name that is too long, or a folder that may not be searched
 
 
 def read_interface(path: Path) -> str:
