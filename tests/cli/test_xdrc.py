@@ -166,6 +166,30 @@ def test_check_names_what_is_wrong(
     assert capsys.readouterr().err.startswith(f"xdrc: --check {reason}\n")
 
 
+@pytest.mark.parametrize(
+    ("definition", "shown"),
+    [("A\nB=1", r"'A\nB'"), ("=1", "''"), ("", "''"), ("9a", "'9a'"), ("f(x)=x", "'f(x)'"),
+     ("é", "'é'"), ("A ", "'A '")],
+)  # fmt: skip
+def test_a_defined_name_is_an_identifier(
+    definition: str, shown: str, hello: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["-D", definition, str(hello)]) == 2
+    assert capsys.readouterr().err == (
+        f"xdrc: invalid name {shown} for -D: must be an identifier of C\n"
+    )
+
+
+@pytest.mark.parametrize("value", ["1\n+2", "1\r+2", "1\x0c", "1\0"])
+def test_a_defined_value_is_one_line(
+    value: str, hello: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["-D", f"A={value}", str(hello)]) == 2
+    assert capsys.readouterr().err == (
+        f"xdrc: invalid value {value!r} for -D: must be printable characters\n"
+    )
+
+
 def test_the_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     assert capsys.readouterr().out == HELP + "\n"

@@ -90,11 +90,24 @@ def _take(order: Order, name: str, value: str) -> None:
         order.settings.include.append(value)
     elif name == "define":
         word, equals, text = value.partition("=")
-        order.settings.define[word] = text if equals else "1"
+        order.settings.define[_name(word)] = _value(text) if equals else "1"
     elif name == "output":
         order.output = value
     else:
         setattr(order, name, True)
+
+
+def _name(word: str) -> str:
+    if not (word.isascii() and word.isidentifier()):
+        raise UsageError(f"{PROGRAM}: invalid name {word!r} for -D: must be an identifier of C")
+    return word
+
+
+def _value(text: str) -> str:
+    """A value becomes a line of the text, so it must not contain a line break."""
+    if not text.isprintable():
+        raise UsageError(f"{PROGRAM}: invalid value {text!r} for -D: must be printable characters")
+    return text
 
 
 def _compile(order: Order) -> int:
