@@ -8,6 +8,7 @@ import struct
 import threading
 import weakref
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
@@ -185,6 +186,22 @@ def test_threads_that_exist_outlive_failed_starts(monkeypatch: pytest.MonkeyPatc
             assert await first == "first"
             assert await workers.run(lambda: 5, "file") == 5
             assert not never.begun.is_set()
+
+    run(scenario())
+
+
+def test_work_begun_despite_failed_start_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    submitted = ThreadPoolExecutor.submit
+
+    def submit_and_fail(executor: ThreadPoolExecutor, *work: Any) -> None:
+        submitted(executor, *work).result(DEADLINE)  # a thread that exists has taken it
+        raise RuntimeError("can't start new thread")
+
+    async def scenario() -> None:
+        monkeypatch.setattr(ThreadPoolExecutor, "submit", submit_and_fail)
+        async with pool() as workers:
+            assert await workers.run(lambda: 5, "file") == 5
+            assert workers.in_progress == 0
 
     run(scenario())
 

@@ -201,8 +201,6 @@ class WorkerPool:
         self._running -= 1
         self._leave(job)
         self._release(job.order)
-        if job.outcome.done():
-            return
         if error is None:
             job.outcome.set_result(result)
         elif isinstance(error, StopIteration):  # no future may hold it
