@@ -213,15 +213,15 @@ ITSELF = '#if X\n#endif\n#include "self.x"\n#include "self.x"\n'
 @pytest.mark.parametrize(
     ("text", "limits", "exceeded"),
     [
-        (ITSELF, replace(LIMITS, seconds=0.2), "0.2 seconds"),
+        (ITSELF, replace(LIMITS, seconds=0.2, output=1 << 30), "0.2 seconds"),
         (
             DOUBLING + "const C = A24;\n",
-            replace(LIMITS, seconds=60, memory=128 << 20),
+            replace(LIMITS, seconds=60, memory=128 << 20, output=1 << 30),
             "128 MiB of memory",
         ),
         (
             DOUBLING + "const C = A18;\n",
-            replace(LIMITS, seconds=60, output=1 << 20),
+            replace(LIMITS, seconds=60),
             "1 MiB of output",
         ),
     ],

@@ -17,7 +17,7 @@ UNDEFINED = {"RPC_XDR", "RPC_SVC", "RPC_CLNT", "RPC_TBL"}
 SYSTEM = "/usr/include"
 MARKER = re.compile(r'#\s+(\d+)\s+"((?:[^"\\]|\\.)*)"')
 PASSED_ON = re.compile(r"^%(?:.*\\\n)+.*", re.MULTILINE)
-LIMITS = ProcessLimits(seconds=10, memory=1 << 30, output=16 << 20)
+LIMITS = ProcessLimits(seconds=10, memory=1 << 30, output=1 << 20)
 """A short file may ask for any amount of work: macros that double, a file that includes itself."""
 
 OUT_OF_MEMORY = re.compile("out of memory|memory exhausted")
