@@ -11,6 +11,7 @@ import pytest
 
 from oncrpc.aio.limits import Limits
 from oncrpc.aio.serve import serve
+from oncrpc.aio.served_link import ServedLink
 from oncrpc.aio.server import Server
 from oncrpc.aio.udp import UdpEndpoint
 from oncrpc.errors import ClientClosed
@@ -145,6 +146,18 @@ def test_one_peer_has_one_link_at_a_time() -> None:
                 one.server.link_from("udp", (LOCALHOST, 9))
             link.close()
             one.server.link_from("udp", (LOCALHOST, 9)).close()
+            await settle()
+
+    run(scenario())
+
+
+def test_a_link_local_peer_is_of_one_interface() -> None:
+    async def scenario() -> None:
+        async with serve(Echo(), transports=["udp6"], host="::1") as server:
+            link = server.link_from("udp6", ("fe80::1%lo", 9))
+            assert isinstance(link, ServedLink)
+            assert link.key == ("fe80::1", 9, socket.if_nametoindex("lo"))
+            link.close()
             await settle()
 
     run(scenario())

@@ -37,12 +37,14 @@ class ServedLink(AioLink):
         if is_name(entry, peer[0]):
             raise ValueError(f"invalid address {peer[0]!r}: link_from does not look up names")
         self.endpoint, self.address = endpoint, look_up(entry, *peer)
-        self.key = self.address[0].partition("%")[0], self.address[1]
+        host = self.address[0].partition("%")[0]
+        scope = self.address[3] if len(self.address) == 4 else 0  # of a link-local address
+        self.key = host, self.address[1], scope
         if self.key in endpoint.links:
             raise ValueError(f"a link to {place} is open already")
         first_xid = int.from_bytes(os.urandom(4), "big")
         calls = Calls(first_xid=first_xid, retransmit=True, auth=auth, place=place)
-        super().__init__(join_uaddr(*self.key), calls, timeout)
+        super().__init__(join_uaddr(host, self.address[1]), calls, timeout)
         admit_replies(endpoint.sock)
         endpoint.links[self.key] = self
 

@@ -75,7 +75,7 @@ class UdpEndpoint:
         self.per_source = CallsPerSource(most=self.limits.datagram_calls_per_source)
         self.loop = asyncio.get_running_loop()
         self.in_progress: set[asyncio.Future[None]] = set()
-        self.links: dict[tuple[str, int], ReplyTaker] = {}
+        self.links: dict[tuple[str, int, int], ReplyTaker] = {}  # by host, port and scope
         self.dropped = self.busy = self.malformed = 0
         self._overlong = CallCounter()
         self.batch = Batch(sock, datagram=self.limits.datagram)
@@ -212,7 +212,7 @@ class UdpEndpoint:
 
     def _take_reply(self, reply: bytes, route: Route, source: bytes) -> None:
         """Pass a reply to the link to its sender, also while too many calls are in progress."""
-        link = self.links.get((route.host, int.from_bytes(source[2:4], "big")))
+        link = self.links.get((route.host, int.from_bytes(source[2:4], "big"), route.scope))
         if link is None:
             self.malformed += 1
         else:
