@@ -127,6 +127,9 @@ def _make(path: str, user: pwd.struct_passwd | None) -> None:
         if os.fstat(made).st_uid != os.geteuid() or os.listdir(made):
             raise FileExistsError(errno.EEXIST, "was replaced while it was made", path)
         os.fchown(made, user.pw_uid, user.pw_gid)
+    except OSError as error:
+        error.filename = path  # fchown(2) has only the descriptor
+        raise
     finally:
         os.close(made)
 
