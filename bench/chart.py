@@ -118,7 +118,7 @@ def drawn(bar: Bar, top: int, scale: float) -> Iterator[str]:
 
 
 def footer(report: dict[str, Any]) -> str:
-    """What it was measured on."""
+    """The machine, system and Python of the measurement."""
     return "; ".join([report["machine"], report["system"], f"Python {report['python']}"])
 
 

@@ -114,7 +114,7 @@ def entry(name: str, found: Any, *, module: ModuleType, level: int) -> Iterator[
 
 
 def class_entry(name: str, found: type, *, level: int) -> Iterator[str]:
-    """What a class is made with, what it is, and what can be done with it."""
+    """The constructor, bases, attributes and methods of a class."""
     bases = [base.__name__ for base in found.__bases__ if base is not object]
     heading = f"class {signature(name, found)}" if made_by_callers(found) else f"class {name}"
     yield code(heading)
@@ -228,7 +228,7 @@ def alias(name: str, value: Any) -> str:
 
 
 def data_prose(module: ModuleType, name: str, value: Any) -> str:
-    """What is said of a constant, in the module that defines it."""
+    """The docstring of a constant, from the module that defines it."""
     text = docstring_of(module.__name__, name)
     if isinstance(value, int | float | str | bytes):
         text = f"`{value!r}`. {text}"
