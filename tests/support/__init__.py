@@ -26,6 +26,7 @@ Programs and services:
 
 - ``service``: COUNTER, a program for tests: not idempotent, in versions 3 and 5.
 - ``answering``: A dispatcher of COUNTER under test: calls as bytes, handlers, and the replies.
+- ``blocker``: A function that blocks a worker thread.
 - ``echo``: An echo program for endpoint tests: replies at once, on request, or never.
 - ``batch_service``: A service with pure procedures, at an endpoint that replies to a batch on
   request.
