@@ -325,7 +325,7 @@ class Listener:
         self.guard = NoGuard() if guard is None else guard
         self.loop = asyncio.get_running_loop()
         self._epoch = Epoch(self.guard)
-        self._open = Bounded[Hashable, bool](MAX_KNOWN)
+        self._open = Bounded[Hashable, Hashable | None](MAX_KNOWN)
         self._kind = int(sock.family), int(sock.type), sock.proto
         for option in ACCEPTED_SOCKET_OPTIONS if sock.family != socket.AF_UNIX else ():
             sock.setsockopt(*option)
@@ -387,27 +387,25 @@ class Listener:
             return NO_REPLIES
         if self._epoch.has_ended(now):
             self._open.clear()
-        if not self._is_open(caller):
-            return NO_REPLIES
-        return cache.replies(self._circumstances(caller), now)
+        circumstances = self._circumstances(caller)
+        return NO_REPLIES if circumstances is None else cache.replies(circumstances, now)
 
     def keep(self, caller: Caller, message: bytes, reply: CacheableReply) -> None:
         """Keep the reply to a call for later calls with the same bytes."""
-        cache = self.dispatcher.reply_cache
-        if cache is not None and self._is_open(caller):
-            cache.keep(self._circumstances(caller), message, reply, reply.counters)
+        cache, circumstances = self.dispatcher.reply_cache, self._circumstances(caller)
+        if cache is not None and circumstances is not None:
+            cache.keep(circumstances, message, reply, reply.counters)
 
-    def _is_open(self, caller: Caller) -> bool:
-        """Whether the caller's calls may be answered from the cache."""
+    def _circumstances(self, caller: Caller) -> Hashable | None:
+        """What a reply to this caller depends on; None if it may not come from the cache."""
         key = caller.host, caller.local, caller.uid
-        is_open = self._open.get(key)
-        if is_open is None:
+        try:
+            return self._open[key]
+        except KeyError:
             is_open = self.guard.open_to(caller)
-            self._open.keep(key, is_open)
-        return is_open
-
-    def _circumstances(self, caller: Caller) -> Hashable:
-        return self.netid, caller.local, caller.loopback
+            circumstances = (self.netid, caller.local, caller.loopback) if is_open else None
+            self._open.keep(key, circumstances)
+            return circumstances
 
     @property
     def paused(self) -> bool:
