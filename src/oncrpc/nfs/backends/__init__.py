@@ -1,0 +1,1 @@
+"""File systems that can be exported: implementations of ``oncrpc.nfs.filesystem``."""

@@ -1,0 +1,1 @@
+"""``nfsd`` as an application of ``oncrpc.daemon``."""

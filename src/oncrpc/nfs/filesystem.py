@@ -1,0 +1,330 @@
+"""The interface of a back end: the file system that NFS shows to its clients.
+
+A back end is a class derived from ``FileSystem``. Its methods are about what POSIX's system calls
+do, one each; they know nothing of the wire. The server adds what is NFS's own: handles, export
+rules, the attributes before and after (``wcc_data``), the guard of SETATTR, the three ways to
+CREATE, the size of replies, the write verifier, and the checks of names.
+
+::
+
+    class Numbers(FileSystem):
+        root = b"/"
+
+        def getattr(self, who, file):
+            kind = ftype3.NF3DIR if file == b"/" else ftype3.NF3REG
+            return Attributes(kind, fileid=1 + len(file))
+
+- Files are named by an id, not by a path: 1 to 44 bytes, chosen by the back end. An id stays valid
+  when the file is renamed or moved, and is never used again for another file. NFS version 2 needs
+  ids of at most 20 bytes. A method that is given the id of a file that is gone raises
+  ``OSError(ESTALE)``, never ENOENT, which is for names.
+- Names are bytes, without ``/`` and NUL. They are never empty, ``.`` or ``..``.
+- A method may be a plain ``def`` or an ``async def``. A plain one runs on the event loop and must
+  not block for long.
+- A refusal is an ``OSError`` with an ``errno``, as ``os`` raises it. The procedures translate it to
+  ``nfsstat3`` by the table in ``oncrpc.nfs.status``. Without an errno the class decides: a bare
+  ``raise FileNotFoundError`` is NFS3ERR_NOENT.
+- ``who`` is the user on whose behalf the method works, after squashing. The back end checks
+  permissions; ``permissions`` is POSIX's rule. Files have no open: an owner that may not write by
+  the mode may do so all the same, since it could when it created the file (RFC 1813 §4.4).
+- Calls on different files may overlap if methods are ``async``. The server runs the operations that
+  change a directory or a file one at a time, for each directory and file.
+
+All methods that are not overridden refuse: the file system is read-only, and lacks what is missing.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Awaitable, Sequence
+from typing import NamedTuple, TypeAlias, TypeVar
+
+from oncrpc.programs.nfs3 import ftype3, stable_how
+
+R = TypeVar("R")
+Answer: TypeAlias = R | Awaitable[R]
+"""The return value of a method: the result, or an awaitable of it."""
+
+MAX_ID = 44
+"""Bytes of a file's id, so that a handle has 56 bytes: some clients refuse longer ones."""
+
+MAX_ID_V2 = 20
+"""Bytes of a file's id in NFS version 2."""
+
+MAY_READ, MAY_WRITE, MAY_EXECUTE = 4, 2, 1
+"""Bits of a permission: those of ``mode`` for others."""
+
+
+class Identity(NamedTuple):
+    """The user on whose behalf a file system works, and the host from which it asks."""
+
+    uid: int
+    gid: int
+    groups: tuple[int, ...] = ()
+    host: str = ""
+
+
+class Attributes(NamedTuple):
+    """The attributes of a file (``fattr3``, RFC 1813 §2.5).
+
+    ``mode`` are the lower 12 bits, ``used`` the bytes on disk, ``device`` the major and minor
+    number of a special file, times are nanoseconds since 1970. ``fileid`` is unique in the file
+    system. ``fsid`` is 0 for the export's own, and another number below a mount point.
+    """
+
+    kind: ftype3
+    mode: int = 0o755
+    nlink: int = 1
+    uid: int = 0
+    gid: int = 0
+    size: int = 0
+    used: int = 0
+    device: tuple[int, int] = (0, 0)
+    fileid: int = 1
+    atime: int = 0
+    mtime: int = 0
+    ctime: int = 0
+    fsid: int = 0
+
+
+class Now:
+    """The type of ``NOW``."""
+
+
+NOW = Now()
+"""A time to set: that of the server."""
+
+
+class NewAttributes(NamedTuple):
+    """Attributes to set (``sattr3``); None leaves one alone. Times are nanoseconds, or ``NOW``."""
+
+    mode: int | None = None
+    uid: int | None = None
+    gid: int | None = None
+    size: int | None = None
+    atime: int | Now | None = None
+    mtime: int | Now | None = None
+
+
+class DirEntry(NamedTuple):
+    """An entry of a directory. ``cookie`` is where the next entry is found; it is never 0.
+
+    ``file`` and ``attributes`` may be None: the server then looks them up if it needs them.
+    """
+
+    name: bytes
+    fileid: int
+    cookie: int
+    file: bytes | None = None
+    attributes: Attributes | None = None
+
+
+class Listing(NamedTuple):
+    """Some entries of a directory, in its order, and whether the last one is among them."""
+
+    entries: Sequence[DirEntry]
+    eof: bool
+
+
+class Written(NamedTuple):
+    """Outcome of a write: the number of bytes, at least 1, and how well they are stored.
+
+    ``committed`` may be more than what was asked for, and must never be more than what was done.
+    """
+
+    length: int
+    committed: stable_how
+
+
+class SpaceInfo(NamedTuple):
+    """Space and files of a file system: in all, free, and free for ordinary users."""
+
+    total_bytes: int = 0
+    free_bytes: int = 0
+    available_bytes: int = 0
+    total_files: int = 0
+    free_files: int = 0
+    available_files: int = 0
+
+
+class Features(NamedTuple):
+    """What a file system can do, and its limits."""
+
+    hard_links: bool = False
+    symlinks: bool = False
+    special_files: bool = False
+    settable_times: bool = True
+    stable_ids: bool = False
+    """Ids are valid after a restart of the server."""
+
+    case_insensitive: bool = False
+    case_preserving: bool = True
+    chown_restricted: bool = True
+    link_max: int = 1
+    name_max: int = 255
+    max_file_size: int = (1 << 63) - 1
+    time_delta: int = 1
+    """Nanoseconds: the smallest difference of two times."""
+
+    descriptors: bool = False
+    """``descriptor`` returns descriptors, so that data need not pass through Python."""
+
+
+class SyncError(OSError):
+    """Raised when data could not be brought to disk: UNSTABLE writes before it may be lost too."""
+
+
+class FileSystem:
+    """The base of every back end. ``root`` is the id of its root directory."""
+
+    root: bytes
+    features = Features()
+
+    def getattr(self, who: Identity, file: bytes) -> Answer[Attributes]:
+        """The attributes of a file; needs no permission."""
+        raise _unsupported()
+
+    def lookup(self, who: Identity, directory: bytes, name: bytes) -> Answer[bytes]:
+        """The id of the file with that name. A symbolic link is not followed."""
+        raise _unsupported()
+
+    def parent(self, who: Identity, directory: bytes) -> Answer[bytes]:
+        """The id of the directory above; the server never asks for that of the root."""
+        raise _unsupported()
+
+    def access(self, who: Identity, file: bytes, attributes: Attributes) -> Answer[int]:
+        """What the user may do with it: a sum of ``MAY_READ``, ``MAY_WRITE`` and ``MAY_EXECUTE``.
+
+        ``attributes`` are those that ``getattr`` has just returned.
+        """
+        return permissions(who, attributes)
+
+    def readdir(
+        self, who: Identity, directory: bytes, cookie: int, count: int, *, plus: bool
+    ) -> Answer[Listing]:
+        """About ``count`` entries after the one with that cookie, 0 for the first ones.
+
+        At least one entry if there is one. Entries that exist from the first call to the last are
+        returned once, whatever else is created or removed. ``.`` and ``..`` may be among them.
+        ``plus``: the server wants ``file`` and ``attributes`` of each entry.
+
+        Raises:
+            NfsError: NFS3ERR_BAD_COOKIE, only if there never was such a cookie.
+        """
+        raise _unsupported()
+
+    def readlink(self, who: Identity, file: bytes) -> Answer[bytes]:
+        """The text of a symbolic link."""
+        raise _unsupported()
+
+    def read(self, who: Identity, file: bytes, offset: int, count: int) -> Answer[bytes]:
+        """At most ``count`` bytes at ``offset``; fewer only at the end of the file."""
+        raise _unsupported()
+
+    def write(
+        self, who: Identity, file: bytes, offset: int, data: bytes, *, stable: stable_how
+    ) -> Answer[Written]:
+        """Write, and store the data as ``stable`` asks before returning.
+
+        Raises:
+            SyncError: the data could not be stored.
+        """
+        raise _read_only()
+
+    def commit(self, who: Identity, file: bytes, offset: int, count: int) -> Answer[None]:
+        """Bring this range to disk, up to the end of the file if ``count`` is 0.
+
+        Raises:
+            OSError: some data could not be stored.
+        """
+        return None
+
+    def setattr(self, who: Identity, file: bytes, new: NewAttributes) -> Answer[None]:
+        """Set attributes: all of them, or none if one is refused."""
+        raise _read_only()
+
+    def create(
+        self, who: Identity, directory: bytes, name: bytes, new: NewAttributes
+    ) -> Answer[bytes]:
+        """Create a regular file with these attributes, and return its id. EEXIST if there is one.
+
+        The file appears with all of them, even if the server is killed meanwhile: the times may
+        hold the verifier of an exclusive create.
+        """
+        raise _read_only()
+
+    def mkdir(
+        self, who: Identity, directory: bytes, name: bytes, new: NewAttributes
+    ) -> Answer[bytes]:
+        """Create a directory and return its id."""
+        raise _read_only()
+
+    def symlink(
+        self, who: Identity, directory: bytes, name: bytes, target: bytes, new: NewAttributes
+    ) -> Answer[bytes]:
+        """Create a symbolic link and return its id."""
+        raise _read_only()
+
+    def mknod(
+        self,
+        who: Identity,
+        directory: bytes,
+        name: bytes,
+        kind: ftype3,
+        *,
+        device: tuple[int, int],
+        new: NewAttributes,
+    ) -> Answer[bytes]:
+        """Create a device, a socket or a named pipe and return its id."""
+        raise _read_only()
+
+    def remove(self, who: Identity, directory: bytes, name: bytes) -> Answer[None]:
+        """Remove a name of a file that is not a directory."""
+        raise _read_only()
+
+    def rmdir(self, who: Identity, directory: bytes, name: bytes) -> Answer[None]:
+        """Remove a directory, which must be empty."""
+        raise _read_only()
+
+    def rename(
+        self, who: Identity, directory: bytes, name: bytes, to_directory: bytes, to_name: bytes
+    ) -> Answer[None]:
+        """Rename, as rename(2) does: an existing file is replaced."""
+        raise _read_only()
+
+    def link(self, who: Identity, file: bytes, directory: bytes, name: bytes) -> Answer[None]:
+        """Give a file one more name."""
+        raise _read_only()
+
+    def statfs(self, who: Identity, file: bytes) -> Answer[SpaceInfo]:
+        """Space and number of files of the file system of ``file``."""
+        return SpaceInfo()
+
+    def close(self) -> None:
+        """Called once, when the file system is no longer exported."""
+
+
+def permissions(who: Identity, attributes: Attributes) -> int:
+    """What a user may do with a file by its mode: the sum of ``MAY_READ``, ``MAY_WRITE`` and
+    ``MAY_EXECUTE``.
+
+    The super-user may do everything, except to execute a file that nobody may execute.
+    """
+    mode = attributes.mode
+    if who.uid == 0:
+        runs = attributes.kind is ftype3.NF3DIR or mode & 0o111
+        return MAY_READ | MAY_WRITE | (MAY_EXECUTE if runs else 0)
+    if who.uid == attributes.uid:
+        return mode >> 6 & 7
+    if attributes.gid == who.gid or attributes.gid in who.groups:
+        return mode >> 3 & 7
+    return mode & 7
+
+
+def _unsupported() -> OSError:
+    return OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+
+
+def _read_only() -> OSError:
+    return OSError(errno.EROFS, os.strerror(errno.EROFS))

@@ -1,0 +1,89 @@
+"""File handles: the export and the file, signed by the server (RFC 1813 §2.3.3).
+
+::
+
+    1 byte    the layout, 1
+    1 byte    length of the file's id
+    2 bytes   the export's tag
+    ...       the file's id, 1 to 44 bytes, given by the back end
+    8 bytes   signature: keyed BLAKE2b of everything before it
+
+A client that changes a bit, or moves the id to another export, has a handle that the server did not
+make. Such a handle never reaches a file system. In version 2 handles have 32 bytes: zeros follow.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from hmac import compare_digest
+
+from oncrpc.nfs.filesystem import MAX_ID, MAX_ID_V2
+from oncrpc.nfs.status import NfsError
+from oncrpc.programs.nfs2 import FHSIZE
+from oncrpc.programs.nfs3 import nfsstat3
+
+LAYOUT = 1
+HEADER = 4
+SIGNATURE = 8
+KEY_SIZE = 32
+"""Bytes of the key."""
+
+MAX_TAG = 0xFFFF
+
+
+class Handles:
+    """Makes and opens handles with one key."""
+
+    def __init__(self, key: bytes) -> None:
+        if len(key) != KEY_SIZE:
+            raise ValueError(f"a key of {len(key)} bytes: it must have {KEY_SIZE}")
+        self._keyed = blake2b(key=key, digest_size=SIGNATURE)
+
+    def make(self, tag: int, file: bytes) -> bytes:
+        """The handle of a file of the export with this tag.
+
+        Raises:
+            ValueError: the id is empty or longer than 44 bytes.
+        """
+        if not 1 <= len(file) <= MAX_ID:
+            raise ValueError(f"a file's id of {len(file)} bytes: 1 to {MAX_ID} are possible")
+        body = bytes((LAYOUT, len(file), tag >> 8, tag & 255)) + file
+        return body + self._signature(body)
+
+    def make_v2(self, tag: int, file: bytes) -> bytes:
+        """The same for version 2.
+
+        Raises:
+            NfsError: NFS3ERR_NOTSUPP: the id is longer than 20 bytes.
+        """
+        if len(file) > MAX_ID_V2:
+            reason = f"an id of {len(file)} bytes has no room in a handle of version 2"
+            raise NfsError(nfsstat3.NFS3ERR_NOTSUPP, reason)
+        return self.make(tag, file).ljust(FHSIZE, b"\0")
+
+    def open(self, handle: bytes) -> tuple[int, bytes]:
+        """The tag of the export, and the file's id.
+
+        Raises:
+            NfsError: NFS3ERR_BADHANDLE: not the form of our handles. NFS3ERR_STALE: not our
+                signature.
+        """
+        end = len(handle) - SIGNATURE
+        if end <= HEADER or handle[0] != LAYOUT or handle[1] != end - HEADER or handle[1] > MAX_ID:
+            raise NfsError(nfsstat3.NFS3ERR_BADHANDLE)
+        body = handle[:end]
+        if not compare_digest(handle[end:], self._signature(body)):
+            raise NfsError(nfsstat3.NFS3ERR_STALE)
+        return int.from_bytes(body[2:4], "big"), body[HEADER:]
+
+    def open_v2(self, handle: bytes) -> tuple[int, bytes]:
+        """The same for version 2."""
+        used = HEADER + (handle[1] if len(handle) == FHSIZE else FHSIZE) + SIGNATURE
+        if used > FHSIZE or any(handle[used:]):
+            raise NfsError(nfsstat3.NFS3ERR_BADHANDLE)
+        return self.open(handle[:used])
+
+    def _signature(self, body: bytes) -> bytes:
+        keyed = self._keyed.copy()
+        keyed.update(body)
+        return keyed.digest()

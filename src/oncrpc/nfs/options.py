@@ -1,0 +1,60 @@
+"""The options of an export for one client, and the identity that a caller gets by them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from oncrpc.nfs.filesystem import Identity
+from oncrpc.rpc.auth import Credential
+from oncrpc.rpc.prot import authsys_parms
+
+NO_ID = 0xFFFFFFFF
+NOBODY = 65534
+"""The user and the group of squashed callers, if the export names no others."""
+
+
+class ExportOptions(NamedTuple):
+    """The options of exports(5) that the server obeys, with the defaults of exportfs.
+
+    ``sync`` is False for ``async``; ``secure`` asks for a port below 1024; ``sec`` are the flavors
+    that are accepted, in the order of preference; ``fsid`` is a number, ``"root"``, a UUID, or
+    None. ``mountpoint`` is the path that must be a mount point, empty for the export itself.
+    """
+
+    ro: bool = True
+    sync: bool = True
+    secure: bool = True
+    root_squash: bool = True
+    all_squash: bool = False
+    anonuid: int = NOBODY
+    anongid: int = NOBODY
+    sec: tuple[str, ...] = ("sys",)
+    subtree_check: bool = False
+    crossmnt: bool = False
+    nohide: bool = False
+    readdirplus: bool = True
+    wdelay: bool = True
+    acl: bool = True
+    insecure_locks: bool = False
+    sign_fh: bool = True
+    pnfs: bool = False
+    security_label: bool = False
+    mountpoint: str | None = None
+    fsid: int | str | None = None
+
+
+def identity_of(options: ExportOptions, credential: Credential, *, host: str) -> Identity:
+    """The user that a caller works as: its own, or the anonymous one if it is squashed."""
+    if options.all_squash or not isinstance(credential, authsys_parms):
+        return Identity(options.anonuid, options.anongid, (), host)
+    # -1 is nobody's number: to system calls it means "leave it as it is".
+    uid = options.anonuid if credential.uid == NO_ID else credential.uid
+    gid = options.anongid if credential.gid == NO_ID else credential.gid
+    groups = tuple(group for group in credential.gids if group != NO_ID)
+    if options.root_squash:
+        if uid == 0:
+            uid = options.anonuid
+        if gid == 0:
+            gid = options.anongid
+        groups = tuple(options.anongid if group == 0 else group for group in groups)
+    return Identity(uid, gid, groups, host)

@@ -1,0 +1,154 @@
+"""The exported file systems, and the way from a handle to one of them.
+
+Every call goes through ``Shares.open``: the handle's signature, the export's rules for the caller's
+host, its port, its flavor, and the user that it becomes are checked for each call, not only at MNT.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+from oncrpc.errors import AuthError
+from oncrpc.nfs.answers import settled
+from oncrpc.nfs.filesystem import FileSystem, Identity
+from oncrpc.nfs.handles import Handles
+from oncrpc.nfs.options import ExportOptions, identity_of
+from oncrpc.nfs.server.turns import Turns
+from oncrpc.nfs.status import NfsError
+from oncrpc.programs.nfs3 import NFS3_WRITEVERFSIZE, nfsstat3
+from oncrpc.rpc.auth import Credential
+from oncrpc.rpc.program import Call, Caller
+from oncrpc.rpc.prot import auth_stat, authsys_parms
+
+RESERVED_PORTS = 1024
+GroupsOf = Callable[[int, int], "tuple[int, ...] | Awaitable[tuple[int, ...]]"]
+"""From a uid and a gid to the user's groups on this host."""
+
+
+class HostRules(Protocol):
+    """The rules of one export: which hosts may use it, and how."""
+
+    def options_for(self, host: str) -> ExportOptions | None:
+        """The options for a client's address; None if it may not use the export.
+
+        Raises:
+            NfsError: NFS3ERR_JUKEBOX: a name in the rules is being looked up.
+        """
+
+
+class WriteVerifier:
+    """The verifier of WRITE and COMMIT: it changes whenever unstable data may have been lost.
+
+    It is another one after each start, and after ``renew``.
+    """
+
+    def __init__(self) -> None:
+        self.renew()
+
+    def renew(self) -> None:
+        """Change it: data could not be stored."""
+        drawn = int.from_bytes(secrets.token_bytes(NFS3_WRITEVERFSIZE), "big")
+        self.value = (drawn ^ time.time_ns()).to_bytes(NFS3_WRITEVERFSIZE, "big")
+
+
+@dataclass(eq=False)
+class Share:
+    """An exported file system.
+
+    ``tag`` is its number in handles, kept for ever; ``fsid`` is what clients see in ``fattr3``.
+    """
+
+    tag: int
+    path: bytes
+    filesystem: FileSystem
+    rules: HostRules
+    fsid: int
+    verifier: WriteVerifier = field(default_factory=WriteVerifier)
+    turns: Turns = field(default_factory=Turns)
+
+
+class Opened(NamedTuple):
+    """A file that a call may use: where it is, and on whose behalf."""
+
+    share: Share
+    file: bytes
+    who: Identity
+    options: ExportOptions
+
+    @property
+    def is_root(self) -> bool:
+        """Whether the file is the root of its export."""
+        return self.file == self.share.filesystem.root
+
+
+class Shares:
+    """The shares by tag, and the handles of their files.
+
+    ``groups_of`` replaces the groups of a credential, which has at most 16; None takes those.
+    """
+
+    def __init__(self, handles: Handles, *, groups_of: GroupsOf | None = None) -> None:
+        self.handles, self.groups_of = handles, groups_of
+        self._by_tag: dict[int, Share] = {}
+
+    def __iter__(self) -> Iterator[Share]:
+        return iter(self._by_tag.values())
+
+    def replace(self, shares: Sequence[Share]) -> None:
+        """Export these and no others. The caller closes file systems that are no longer used."""
+        self._by_tag = {share.tag: share for share in shares}
+
+    async def open(self, call: Call, handle: bytes, *, v2: bool = False) -> Opened:
+        """The file of a handle, for a call that may use it.
+
+        Raises:
+            NfsError: NFS3ERR_BADHANDLE, NFS3ERR_STALE: not a handle of ours, or of an export that
+                is gone. NFS3ERR_ACCES, NFS3ERR_PERM: the rules refuse the host, or its port.
+            AuthError: AUTH_TOOWEAK: the export asks for another flavor.
+        """
+        tag, file = self.handles.open_v2(handle) if v2 else self.handles.open(handle)
+        share = self._by_tag.get(tag)
+        if share is None:
+            raise NfsError(nfsstat3.NFS3ERR_STALE)
+        options = self.admit(share, call.caller)
+        if flavor_name(call.credential) not in options.sec:
+            raise AuthError(auth_stat.AUTH_TOOWEAK)
+        who = await self.identity(options, call)
+        return Opened(share, file, who, options)
+
+    def admit(self, share: Share, caller: Caller) -> ExportOptions:
+        """The options for a caller's host.
+
+        Raises:
+            NfsError: NFS3ERR_ACCES: the host may not use the export. NFS3ERR_PERM: its port is not
+                reserved, and the export is ``secure``.
+        """
+        options = share.rules.options_for(caller.host)
+        if options is None:
+            raise NfsError(nfsstat3.NFS3ERR_ACCES, f"{caller.host} may not use this export")
+        if options.secure and caller.source is not None and caller.port >= RESERVED_PORTS:
+            raise NfsError(nfsstat3.NFS3ERR_PERM, f"port {caller.port}: the export is secure")
+        return options
+
+    async def identity(self, options: ExportOptions, call: Call) -> Identity:
+        """The user that a caller becomes."""
+        who = identity_of(options, call.credential, host=call.caller.host)
+        if self.groups_of is None or options.all_squash or call.credential is None:
+            return who
+        return who._replace(groups=await settled(self.groups_of(who.uid, who.gid)))
+
+    def handle(self, share: Share, file: bytes, *, v2: bool = False) -> bytes:
+        """The handle of a file."""
+        make = self.handles.make_v2 if v2 else self.handles.make
+        return make(share.tag, file)
+
+
+def flavor_name(credential: Credential) -> str:
+    """The name of a credential's flavor in exports(5)."""
+    if credential is None:
+        return "none"
+    return "sys" if isinstance(credential, authsys_parms) else "krb5"
