@@ -51,10 +51,15 @@ def identity_of(options: ExportOptions, credential: Credential, *, host: str) ->
     uid = options.anonuid if credential.uid == NO_ID else credential.uid
     gid = options.anongid if credential.gid == NO_ID else credential.gid
     groups = tuple(group for group in credential.gids if group != NO_ID)
-    if options.root_squash:
-        if uid == 0:
-            uid = options.anonuid
-        if gid == 0:
-            gid = options.anongid
-        groups = tuple(options.anongid if group == 0 else group for group in groups)
-    return Identity(uid, gid, groups, host)
+    if options.root_squash and uid == 0:
+        uid = options.anonuid
+    if options.root_squash and gid == 0:
+        gid = options.anongid
+    return Identity(uid, gid, squashed_groups(options, groups), host)
+
+
+def squashed_groups(options: ExportOptions, groups: tuple[int, ...]) -> tuple[int, ...]:
+    """The further groups of a caller that is not anonymous: that of root is squashed with root."""
+    if not options.root_squash:
+        return groups
+    return tuple(options.anongid if group == 0 else group for group in groups)

@@ -16,7 +16,7 @@ from oncrpc.errors import AuthError
 from oncrpc.nfs.answers import settled
 from oncrpc.nfs.filesystem import FileSystem, Identity
 from oncrpc.nfs.handles import Handles
-from oncrpc.nfs.options import ExportOptions, identity_of
+from oncrpc.nfs.options import ExportOptions, identity_of, squashed_groups
 from oncrpc.nfs.server.turns import Turns
 from oncrpc.nfs.status import NfsError
 from oncrpc.programs.nfs3 import NFS3_WRITEVERFSIZE, nfsstat3
@@ -139,7 +139,8 @@ class Shares:
         who = identity_of(options, call.credential, host=call.caller.host)
         if self.groups_of is None or options.all_squash or call.credential is None:
             return who
-        return who._replace(groups=await settled(self.groups_of(who.uid, who.gid)))
+        groups = await settled(self.groups_of(who.uid, who.gid))
+        return who._replace(groups=squashed_groups(options, groups))
 
     def handle(self, share: Share, file: bytes, *, v2: bool = False) -> bytes:
         """The handle of a file."""
