@@ -15,6 +15,7 @@ from oncrpc.nfs.filesystem import (
     Identity,
     NewAttributes,
     SpaceInfo,
+    data_permissions,
     permissions,
 )
 from oncrpc.nfs.status import status_of
@@ -49,6 +50,21 @@ def test_root_executes_only_what_somebody_may(mode: int) -> None:
     found = permissions(Identity(0, 0), file_of(5, 5, mode))
 
     assert found == (ALL if mode & 0o111 else MAY_READ | MAY_WRITE)
+
+
+@pytest.mark.parametrize(
+    ("file", "expected"),
+    [
+        (file_of(1000, 1, 0), MAY_READ | MAY_WRITE),
+        (file_of(1000, 1, 0o100), ALL),
+        (file_of(1, 1, 0o001), MAY_READ | MAY_EXECUTE),
+        (file_of(1, 1, 0o662), MAY_WRITE),
+        (file_of(1, 100, 0o707), 0),
+    ],
+)
+def test_owner_uses_data_whatever_the_mode(file: Attributes, expected: int) -> None:
+    """The server should allow the owner access (RFC 1813 §4.4)."""
+    assert data_permissions(WHO, file) == expected
 
 
 def test_root_searches_any_directory() -> None:

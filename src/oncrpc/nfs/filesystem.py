@@ -25,8 +25,8 @@ CREATE, the size of replies, the write verifier, and the checks of names.
   ``nfsstat3`` by the table in ``oncrpc.nfs.status``. Without an errno the class decides: a bare
   ``raise FileNotFoundError`` is NFS3ERR_NOENT.
 - ``who`` is the user on whose behalf the method works, after squashing. The back end checks
-  permissions; ``permissions`` is POSIX's rule. Files have no open: an owner that may not write by
-  the mode may do so all the same, since it could when it created the file (RFC 1813 §4.4).
+  permissions; ``permissions`` is POSIX's rule. Files have no open, so READ, WRITE and a change of
+  the size are more generous: ``data_permissions``.
 - Calls on different files may overlap if methods are ``async``. The server runs the operations that
   change a directory or a file one at a time, for each directory and file.
 
@@ -54,6 +54,10 @@ MAX_ID_V2 = 20
 
 MAY_READ, MAY_WRITE, MAY_EXECUTE = 4, 2, 1
 """Bits of a permission: those of ``mode`` for others."""
+
+
+DEFAULT_MODE, DEFAULT_DIRECTORY_MODE = 0o600, 0o700
+"""The modes of new files if the caller names none."""
 
 
 class Identity(NamedTuple):
@@ -249,6 +253,7 @@ class FileSystem:
     ) -> Answer[bytes]:
         """Create a regular file with these attributes, and return its id. EEXIST if there is one.
 
+        Its group is that of the directory if that has the setgid bit, else the user's.
         The file appears with all of them, even if the server is killed meanwhile: the times may
         hold the verifier of an exclusive create.
         """
@@ -257,7 +262,7 @@ class FileSystem:
     def mkdir(
         self, who: Identity, directory: bytes, name: bytes, new: NewAttributes
     ) -> Answer[bytes]:
-        """Create a directory and return its id."""
+        """Create a directory and return its id. It inherits the setgid bit."""
         raise _read_only()
 
     def symlink(
@@ -320,6 +325,18 @@ def permissions(who: Identity, attributes: Attributes) -> int:
     if attributes.gid == who.gid or attributes.gid in who.groups:
         return mode >> 3 & 7
     return mode & 7
+
+
+def data_permissions(who: Identity, attributes: Attributes) -> int:
+    """What a user may do with the data of a file that it may have opened before (RFC 1813 §4.4).
+
+    The owner may read and write whatever the mode is now. A user who may execute a file may read
+    it, since a client reads a program to run it.
+    """
+    allowed = permissions(who, attributes)
+    if who.uid == attributes.uid:
+        return allowed | MAY_READ | MAY_WRITE
+    return allowed | MAY_READ if allowed & MAY_EXECUTE else allowed
 
 
 def _unsupported() -> OSError:
