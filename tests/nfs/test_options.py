@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oncrpc.nfs.filesystem import Identity
-from oncrpc.nfs.options import NO_ID, ExportOptions, identity_of
+from oncrpc.nfs.options import NO_ID, ExportOptions, FlavorOptions, identity_of
 from oncrpc.rpc.prot import authsys_parms
 
 HOST = "192.0.2.7"
@@ -72,3 +72,14 @@ def test_squashed_caller_never_becomes_root(
     assert 0 not in (found.uid, found.gid, *found.groups) or not (
         options.root_squash or options.all_squash
     )
+
+
+def test_repeated_sec_gives_a_flavor_its_options() -> None:
+    options = ExportOptions(
+        ro=True,
+        sec=("sys", "krb5"),
+        by_flavor=(FlavorOptions("krb5", False, False, False, False),),
+    )
+
+    assert options.under("sys") is options
+    assert options.under("krb5") == options._replace(ro=False, secure=False, root_squash=False)

@@ -13,12 +13,25 @@ NOBODY = 65534
 """The user and the group of squashed callers, if the export names no others."""
 
 
+class FlavorOptions(NamedTuple):
+    """The options for the callers of one flavor, if they depend on the flavor."""
+
+    flavor: str
+    ro: bool
+    secure: bool
+    root_squash: bool
+    all_squash: bool
+
+
 class ExportOptions(NamedTuple):
-    """The options of exports(5) that the server obeys, with the defaults of exportfs.
+    """The options of exports(5) for one client, with the defaults of exportfs.
 
     ``sync`` is False for ``async``; ``secure`` asks for a port below 1024; ``sec`` are the flavors
-    that are accepted, in the order of preference; ``fsid`` is a number, ``"root"``, a UUID, or
-    None. ``mountpoint`` is the path that must be a mount point, empty for the export itself.
+    that are accepted, in the order of preference. ``fsid`` is the number, 0 for ``fsid=root``, and
+    ``uuid`` the UUID that ``fsid=`` may give instead or besides. ``mountpoint`` is the path that
+    must be a mount point, empty for the export itself. ``sign_fh``, ``pnfs``, ``security_label``,
+    ``reexport``, ``xprtsec`` and ``locations`` (``refer=`` or ``replicas=``) are only kept to be
+    shown.
     """
 
     ro: bool = True
@@ -36,11 +49,28 @@ class ExportOptions(NamedTuple):
     wdelay: bool = True
     acl: bool = True
     insecure_locks: bool = False
-    sign_fh: bool = True
+    sign_fh: bool = False
     pnfs: bool = False
     security_label: bool = False
     mountpoint: str | None = None
-    fsid: int | str | None = None
+    fsid: int | None = None
+    uuid: str = ""
+    locations: str = ""
+    reexport: str = ""
+    xprtsec: tuple[str, ...] = ()
+    by_flavor: tuple[FlavorOptions, ...] = ()
+
+    def under(self, flavor: str) -> ExportOptions:
+        """The options for the callers of one flavor: the file may repeat ``sec=``."""
+        for found in self.by_flavor:
+            if found.flavor == flavor:
+                return self._replace(
+                    ro=found.ro,
+                    secure=found.secure,
+                    root_squash=found.root_squash,
+                    all_squash=found.all_squash,
+                )
+        return self
 
 
 def identity_of(options: ExportOptions, credential: Credential, *, host: str) -> Identity:

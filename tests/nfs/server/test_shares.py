@@ -11,7 +11,7 @@ import pytest
 from oncrpc.errors import AuthError
 from oncrpc.nfs.filesystem import FileSystem, Identity
 from oncrpc.nfs.handles import Handles
-from oncrpc.nfs.options import ExportOptions
+from oncrpc.nfs.options import ExportOptions, FlavorOptions
 from oncrpc.nfs.server.shares import Opened, Share, Shares, WriteVerifier
 from oncrpc.nfs.status import NfsError
 from oncrpc.programs.nfs3 import NFS_V3, nfsstat3
@@ -166,3 +166,15 @@ def test_renewed_verifier_is_another_one() -> None:
 
     assert verifier.value != before
     assert len(verifier.value) == 8
+
+
+def test_options_may_depend_on_the_flavor() -> None:
+    lax = FlavorOptions("none", ro=False, secure=False, root_squash=True, all_squash=True)
+    shares, share = shares_with(ExportOptions(sec=("none", "sys"), by_flavor=(lax,)))
+
+    found = opened(shares.open(call_from("192.0.2.1", 5000, None), shares.handle(share, FILE)))
+
+    assert not found.options.ro
+    assert refusal(shares.open(call_from("192.0.2.1", 5000), shares.handle(share, FILE))) == (
+        nfsstat3.NFS3ERR_PERM
+    )

@@ -114,14 +114,15 @@ class Shares:
         share = self._by_tag.get(tag)
         if share is None:
             raise NfsError(nfsstat3.NFS3ERR_STALE)
-        options = self.admit(share, call.caller)
-        if flavor_name(call.credential) not in options.sec:
+        flavor = flavor_name(call.credential)
+        options = self.admit(share, call.caller, flavor=flavor)
+        if flavor not in options.sec:
             raise AuthError(auth_stat.AUTH_TOOWEAK)
         who = await self.identity(options, call)
         return Opened(share, file, who, options)
 
-    def admit(self, share: Share, caller: Caller) -> ExportOptions:
-        """The options for a caller's host.
+    def admit(self, share: Share, caller: Caller, *, flavor: str = "sys") -> ExportOptions:
+        """The options for a caller's host and flavor.
 
         Raises:
             NfsError: NFS3ERR_ACCES: the host may not use the export. NFS3ERR_PERM: its port is not
@@ -130,6 +131,7 @@ class Shares:
         options = share.rules.options_for(caller.host)
         if options is None:
             raise NfsError(nfsstat3.NFS3ERR_ACCES, f"{caller.host} may not use this export")
+        options = options.under(flavor)
         if options.secure and caller.source is not None and caller.port >= RESERVED_PORTS:
             raise NfsError(nfsstat3.NFS3ERR_PERM, f"port {caller.port}: the export is secure")
         return options
