@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from oncrpc.daemon import privileges
+from oncrpc.daemon.config.tables import DaemonTable
 from oncrpc.daemon.config.values import StartError
 from oncrpc.daemon.run import owner_of
 from oncrpc.daemon.state import directory as statedir
-from oncrpc.daemon.state.directory import Directory, prepared
+from oncrpc.daemon.state.directory import Directory, Owner, prepared
 from oncrpc.daemon.state.folders import RUN, Folders
 from support.daemons import setup
 
@@ -315,3 +316,39 @@ def test_its_descriptor_ends_with_the_program(tmp_path: Path) -> None:
     assert not os.get_inheritable(held.fileno())
 
     held.close()
+
+
+@pytest.mark.usefixtures("user")
+@pytest.mark.parametrize(
+    ("environ", "place"),
+    [
+        ({"XDG_STATE_HOME": "{}/state", "HOME": "{}/home"}, "state/keeper"),
+        ({"HOME": "{}/home"}, "home/.local/state/keeper"),
+        ({"STATE_DIRECTORY": "{}/one:{}/two", "HOME": "{}/home"}, "one/keeper"),
+    ],
+)
+def test_lasting_state_of_a_user_is_below_home(
+    tmp_path: Path, environ: dict[str, str], place: str
+) -> None:
+    environ = {key: value.format(tmp_path, tmp_path) for key, value in environ.items()}
+    owner = Owner("keeper", 7, None, lasting=True)
+
+    found = prepared(owner, DaemonTable(port=7), environ)
+
+    assert found == Folders(str(tmp_path / place), str(tmp_path / place))
+    assert stat.S_IMODE((tmp_path / place).stat().st_mode) == 0o700
+
+
+@pytest.mark.usefixtures("user")
+def test_missing_home_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    owner = Owner("keeper", 7, None, lasting=True, lost="handles are not kept")
+
+    assert prepared(owner, DaemonTable(port=7), {}) == Folders()
+    assert "handles are not kept: neither $STATE_DIRECTORY, $XDG_STATE_HOME" in caplog.text
+
+
+def test_lasting_state_of_root_is_in_var_lib(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(statedir.os, "geteuid", lambda: 0)  # type: ignore[attr-defined]  # os
+
+    assert Owner("keeper", 7, None, lasting=True).base({}) == "/var/lib"
+    assert Owner("keeper", 7, None).base({}) == "/run"

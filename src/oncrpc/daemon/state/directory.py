@@ -19,7 +19,14 @@ from typing import NamedTuple
 
 from oncrpc.daemon.config.tables import DaemonTable
 from oncrpc.daemon.config.values import StartError
-from oncrpc.daemon.state.folders import RUN, Folders, base_of, name_for
+from oncrpc.daemon.state.folders import (
+    LASTING,
+    RUN,
+    Folders,
+    base_of,
+    lasting_base_of,
+    name_for,
+)
 from oncrpc.host.files import OPEN_UNTRUSTED, FileFault, fault_of, replace_file, write_whole
 
 log = logging.getLogger("oncrpc.daemon")
@@ -36,11 +43,29 @@ Write = Callable[[int, bytes], int]
 
 
 class Owner(NamedTuple):
-    """The daemon that owns a directory: its name, its usual port, and the user that it becomes."""
+    """The daemon that owns a directory: its name, its usual port, and the user that it becomes.
+
+    ``lasting``: the state outlives the boot. ``lost`` is the text for the log if nothing is kept.
+    """
 
     name: str
     port: int
     user: pwd.struct_passwd | None
+    lasting: bool = False
+    lost: str = "the state is not kept"
+
+    def base(self, environ: Mapping[str, str], *, run: str = RUN) -> str | None:
+        """The directory above the default one; None if the environment names none."""
+        if os.geteuid() == 0:
+            return LASTING if self.lasting else run
+        return lasting_base_of(environ) if self.lasting else base_of(environ)
+
+    @property
+    def variables(self) -> str:
+        """The environment variables that name that directory."""
+        if self.lasting:
+            return "neither $STATE_DIRECTORY, $XDG_STATE_HOME nor $HOME is set"
+        return "neither $RUNTIME_DIRECTORY nor $XDG_RUNTIME_DIR is set"
 
 
 def prepared(
@@ -75,27 +100,29 @@ def _default(
 ) -> str | None:
     if table.port == 0 and owner.port != 0:
         return None  # the next start gets another port, and would not find the directory
-    base = run if os.geteuid() == 0 else base_of(environ)
+    base = owner.base(environ, run=run)
     if base is None:
-        _warn(table, "neither $RUNTIME_DIRECTORY nor $XDG_RUNTIME_DIR is set")
+        _warn(owner, table, owner.variables)
         return None
     path = os.path.join(base, name_for(owner.name, table.port, owner.port))
     try:
-        if table.state:
+        if owner.lasting:
+            os.makedirs(base, 0o700, exist_ok=True)
+        elif table.state:
             boot_id()
         _make(path, owner.user)
         if owner.user is not None:
             _give(path, owner.user)
     except OSError as error:
-        _warn(table, f"{error.filename}: {error.strerror}")
+        _warn(owner, table, f"{error.filename}: {error.strerror}")
         return None
     return path
 
 
-def _warn(table: DaemonTable, reason: str) -> None:
+def _warn(owner: Owner, table: DaemonTable, reason: str) -> None:
     """Warn only if a directory for the state is configured."""
     if table.state:
-        log.warning("registrations are not kept: %s; %s", reason, ADVICE)
+        log.warning("%s: %s; %s", owner.lost, reason, ADVICE)
     else:
         log.debug("no control socket: %s", reason)
 
