@@ -169,3 +169,14 @@ def test_booting_rack_of_500_clients_is_answered() -> None:
     assert all(bucket.take(0.0) for _ in range(500 * 4 * 2 * 2))
     assert BURST >= 20 * 500
     assert REPLIES >= 2 * 500
+
+
+def test_named_hosts_are_trusted_until_asked_again() -> None:
+    trusted = {"192.0.2.7"}
+    guard = UdpLimits(Rules(), replies=1, burst=1, trusts=trusted.__contains__)
+
+    assert guard.rights(of("192.0.2.7")) == (True, True, None)
+    assert not guard.rights(of("192.0.2.8")).trusted
+    before = guard.generation
+    guard.look_again()
+    assert guard.generation != before

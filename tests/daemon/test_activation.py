@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,7 +37,7 @@ def free_port() -> int:
     return port
 
 
-def passed(sock: socket.socket, **known: bool) -> Passed:
+def passed(sock: socket.socket, **known: Any) -> Passed:
     """A socket as the service manager passes it."""
     return Passed(sock.detach(), **known)
 
@@ -54,6 +55,15 @@ def test_environment_counts_and_names_passed_descriptors() -> None:
 
     assert found == [Passed(3, foreign=True), Passed(4, stored=True), Passed(5, foreign=True)]
     assert said == {"HOME": "/"}
+
+
+def test_stored_socket_of_an_extra_port_has_its_role() -> None:
+    names = f"{stored_name('nfsd', 'tcp6', 'mapper')}:{stored_name('nfsd', 'tcp6')}"
+    said = environ(LISTEN_PID=os.getpid(), LISTEN_FDS=2, LISTEN_FDNAMES=names)
+
+    found = passed_by_manager("nfsd", said)
+
+    assert found == [Passed(3, stored=True, role="mapper"), Passed(4, stored=True)]
 
 
 @pytest.mark.parametrize(

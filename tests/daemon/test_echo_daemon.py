@@ -201,7 +201,13 @@ def test_status_has_its_own_part(start: Start) -> None:
 
     assert (found["pid"], found["echoed"]) == (made.process.pid, 5)
     assert [each for each in found["calls"]["procedures"] if each["calls"]] == [
-        {"version": 1, "procedure": "ECHO", "calls": 1, "rate": pytest.approx(1, abs=1e6)}
+        {
+            "program": 400001,
+            "version": 1,
+            "procedure": "ECHO",
+            "calls": 1,
+            "rate": pytest.approx(1, abs=1e6),
+        }
     ]
 
 

@@ -6,14 +6,17 @@ import errno
 import logging
 import os
 import socket
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from oncrpc.addr import transport
 from oncrpc.daemon import listeners as binding
+from oncrpc.daemon.activation import Passed
 from oncrpc.daemon.config.values import StartError
-from oncrpc.daemon.listeners import Listeners, PortInUse, open_listeners
+from oncrpc.daemon.listeners import ExtraPort, Listeners, PortInUse, open_listeners
 from oncrpc.net.sockets import listen
 from support.daemons import LOCALHOST, Setup, listening, local, setup
 
@@ -203,3 +206,51 @@ def test_failure_to_create_local_socket_names_it(
 def test_addresses_all_of_another_family_are_refused() -> None:
     with pytest.raises(StartError, match="none of the addresses"):
         open_listeners(setup(port=0, bind=("::1",), families=("ipv4",), local=False).wanted())
+
+
+def ports_of(found: list[tuple[socket.socket, str]]) -> set[int]:
+    return {sock.getsockname()[1] for sock, _ in found}
+
+
+def test_extra_port_is_bound_on_the_same_transports() -> None:
+    wanted = replace(LOOPBACK.wanted(), extra=[ExtraPort("mount", 0)])
+
+    listeners = open_listeners(wanted)
+
+    with closing(listeners):
+        extra = listeners.extra["mount"]
+        assert [netid for _, netid in extra] == [netid for _, netid in listeners.sockets]
+        assert len(ports_of(extra)) == 1
+        assert ports_of(extra) != ports_of(listeners.sockets)
+        assert {listeners.of(sock).role for sock, _ in extra} == {"mount"}
+
+
+def test_used_extra_port_is_replaced_only_if_any_will_do() -> None:
+    with listen(transport("tcp"), LOCALHOST, 0) as taken:
+        port = taken.getsockname()[1]
+        wanted = replace(LOOPBACK.wanted(), extra=[ExtraPort("mapper", port, or_any=True)])
+        with closing(open_listeners(wanted)) as listeners:
+            assert ports_of(listeners.extra["mapper"]).isdisjoint({0, port})
+
+        with pytest.raises(PortInUse):
+            open_listeners(replace(LOOPBACK.wanted(), extra=[ExtraPort("mapper", port)]))
+
+
+def test_passed_sockets_go_to_their_extra_port() -> None:
+    wanted = replace(LOOPBACK.wanted(), extra=[ExtraPort("mapper", 111, or_any=True)])
+    theirs = listen(transport("tcp"), LOCALHOST, 0)
+    port = theirs.getsockname()[1]
+
+    with closing(open_listeners(wanted, [Passed(theirs.detach(), role="mapper")])) as listeners:
+        assert ports_of(listeners.extra["mapper"]) == {port}
+        assert port not in ports_of(listeners.sockets)
+
+
+def test_passed_sockets_of_a_dropped_role_are_closed() -> None:
+    theirs = listen(transport("tcp"), LOCALHOST, 0)
+    place = theirs.getsockname()
+
+    listeners = open_listeners(LOOPBACK.wanted(), [Passed(theirs.detach(), role="mount")])
+
+    with closing(listeners), socket.socket() as client:
+        assert client.connect_ex(place) == errno.ECONNREFUSED

@@ -27,7 +27,7 @@ class Process:
     def geteuid(self) -> int:
         return self.uid
 
-    def drop(self, to: pwd.struct_passwd) -> None:
+    def drop(self, to: pwd.struct_passwd, kept: object = ()) -> None:
         if self.error is not None:
             raise self.error
         self.became.append(to.pw_uid)

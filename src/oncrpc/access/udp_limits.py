@@ -69,6 +69,7 @@ class UdpLimits:
 
     ``replies`` are allowed a second for a source network, 0 for no limit, and ``burst`` at once.
     ``rules`` say which callers' calls may be answered from the reply cache without being judged.
+    ``trusts`` names further trusted hosts; call ``look_again`` when its answers change.
     """
 
     def __init__(
@@ -77,9 +78,10 @@ class UdpLimits:
         *,
         replies: float,
         burst: float,
+        trusts: Callable[[str], bool] = lambda _: False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.rules, self.clock = rules, clock
+        self.rules, self.trusts, self.clock = rules, trusts, clock
         self._changes = 0
         # The buckets by source network. MAX_BUCKETS of them are held here; the least recently used
         # one is let go. Routes of endpoints hold theirs, too: as long as one does, its network gets
@@ -99,6 +101,10 @@ class UdpLimits:
         self._buckets.clear()
         self._changes += 1
 
+    def look_again(self) -> None:
+        """Ask ``trusts`` again about every source."""
+        self._changes += 1
+
     @property
     def buckets(self) -> int:
         """The number of buckets that are held, here or by routes."""
@@ -114,7 +120,7 @@ class UdpLimits:
         if caller.loopback:
             return SourceRights(open=self.rules.open_to(caller))
         address = ip_address(caller.host)
-        trusted = any(address in network for network in self.trusted)
+        trusted = any(address in network for network in self.trusted) or self.trusts(caller.host)
         unlimited = trusted or not self.replies
         bucket = None if unlimited else self._bucket(caller.host, PREFIXES[address.version])
         return SourceRights(trusted=trusted, open=self.rules.open_to(caller), bucket=bucket)

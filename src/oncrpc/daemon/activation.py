@@ -27,11 +27,15 @@ VARIABLES = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID")
 
 
 class Passed(Struct, frozen=True):
-    """An open socket. ``foreign``: a unit's, not our own; ``stored``: the manager has it too."""
+    """An open socket. ``foreign``: a unit's, not our own; ``stored``: the manager has it too.
+
+    ``role`` is empty for ``daemon.port``, else the role of an extra port.
+    """
 
     descriptor: int
     foreign: bool = False
     stored: bool = False
+    role: str = ""
 
 
 class GivenSocket(Struct, frozen=True):
@@ -64,16 +68,22 @@ def passed_by_manager(name: str, environ: MutableMapping[str, str]) -> list[Pass
     if pid != str(os.getpid()) or not count.isdecimal() or int(count[:10]) > MAX_PASSED:
         return []
     called = names.split(":") + [""] * int(count)
-    ours = [each.startswith(f"{name}-") for each in called[: int(count)]]
     return [
-        Passed(number, foreign=not stored, stored=stored)
-        for number, stored in enumerate(ours, start=FIRST)
+        _passed(number, each, f"{name}-")
+        for number, each in enumerate(called[: int(count)], start=FIRST)
     ]
 
 
-def stored_name(name: str, netid: str) -> str:
+def _passed(number: int, called: str, prefix: str) -> Passed:
+    if not called.startswith(prefix):
+        return Passed(number, foreign=True)
+    _netid, _, role = called.removeprefix(prefix).partition("-")
+    return Passed(number, stored=True, role=role)
+
+
+def stored_name(name: str, netid: str, role: str = "") -> str:
     """The name of a socket in the manager's store."""
-    return f"{name}-{netid}"
+    return f"{name}-{netid}-{role}" if role else f"{name}-{netid}"
 
 
 def given(passed: Iterable[Passed]) -> Iterator[GivenSocket]:

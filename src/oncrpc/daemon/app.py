@@ -13,6 +13,8 @@ metrics, and restart in place. The other methods are called in this order, and d
 default::
 
     check               as root, before anything is bound
+    ports               which ports to bind, too
+    capabilities        which of them to keep
     check_as_user       as the daemon's user
     open                in the event loop: create the objects that the services need
     services
@@ -28,18 +30,22 @@ default::
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 from oncrpc.access.vocabulary import Vocabulary
+from oncrpc.aio.limits import Limits
 from oncrpc.daemon.config.read import Schema
 from oncrpc.daemon.config.tables import Config
 from oncrpc.daemon.control.rates import CallCounts, Counts
 from oncrpc.daemon.control.status import CommonStatus
+from oncrpc.daemon.listeners import ExtraPort
 from oncrpc.rpc import Call, Service, Version
+from oncrpc.rpc.duplicates import DuplicateCache
 from oncrpc.rpc.reply_cache import ReplyCache
 
 if TYPE_CHECKING:
+    from oncrpc.daemon.capabilities import Capability
     from oncrpc.daemon.runtime import Runtime
     from oncrpc.daemon.web.content import WebContent
 
@@ -59,13 +65,22 @@ class Application(Generic[C]):
     """Used in messages: ``another TITLE is already running``."""
 
     users: ClassVar[Sequence[str]] = ("nobody",)
-    """Users to try, in order, if none is configured."""
+    """Users to try, in order, if none is configured; with none of them root stays root."""
+
+    lasting: ClassVar[bool] = False
+    """Whether the state outlives the boot: then it is in /var/lib, not in /run."""
+
+    lost: ClassVar[str] = "the state is not kept"
+    """Text for the log if there is no directory for the state."""
 
     versions: ClassVar[Sequence[type[Version]]]
     """The program versions to serve, in the order in which their calls are reported."""
 
     hosts_names: ClassVar[frozenset[str]] = frozenset()
     """Names in hosts.allow and hosts.deny; without one only ``ALL`` matches the daemon."""
+
+    observed: ClassVar[bool] = False
+    """Whether the outcomes and durations of calls are counted without metrics, too."""
 
     web_modules: ClassVar[Sequence[str]] = ()
     """Modules that ``content`` needs, to import before privileges are dropped."""
@@ -100,6 +115,11 @@ class Application(Generic[C]):
         """The reply cache, for an application with pure procedures."""
         return None
 
+    @property
+    def duplicates(self) -> DuplicateCache | None:
+        """The replies kept for retransmissions; None for the usual ones, over UDP only."""
+        return None
+
     def check(self, config: C) -> None:
         """Refuse a configuration that cannot work. Called before anything is bound, maybe as root.
 
@@ -110,8 +130,20 @@ class Application(Generic[C]):
     def check_as_user(self, config: C) -> None:
         """Like ``check``, after dropping privileges."""
 
+    def capabilities(self, uid: int) -> Collection[Capability] | None:  # noqa: ARG002  # likewise
+        """The capabilities to keep as user ``uid``; None for all that this user has."""
+        return None
+
+    def limits(self, limits: Limits) -> Limits:
+        """The limits of the network sockets, made from the usual ones."""
+        return limits
+
     def open(self, daemon: Runtime[C]) -> None:
         """Create the objects that the services need; called in the event loop."""
+
+    def ports(self, config: C) -> Sequence[ExtraPort]:  # noqa: ARG002  # likewise
+        """Further ports on which the programs are served, besides ``daemon.port``."""
+        return ()
 
     def services(self) -> Sequence[Service]:
         """The programs to serve."""
@@ -141,6 +173,13 @@ class Application(Generic[C]):
     def calls(self) -> Counts:
         """The number of calls so far: a list for each of ``versions``, by procedure number."""
         return self.counts.totals(self.reply_cache)
+
+    def trusts(self, host: str) -> bool:  # noqa: ARG002  # likewise
+        """Whether a host may have UDP replies that are longer than its calls.
+
+        Call ``Runtime.udp_limits.look_again`` when an answer may have changed.
+        """
+        return False
 
     def logs_outcome(self, call: Call) -> bool:  # noqa: ARG002  # likewise
         """Whether the application itself logs this call, once it knows the outcome."""

@@ -57,4 +57,4 @@ class CommonContent:
         for version, row in zip(app.versions, app.calls(), strict=True):
             for number, procedure in sorted(version.procedures.items()):
                 name = app.vocabulary.name(procedure)
-                yield ProcedureCount(ProcedureId(version.vers, number), name, row[number])
+                yield ProcedureCount(ProcedureId.of(procedure), name, row[number])

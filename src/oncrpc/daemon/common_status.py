@@ -17,6 +17,7 @@ from oncrpc.access.call_lines import Refusal
 from oncrpc.addr import join_uaddr
 from oncrpc.aio.udp import UdpEndpoint
 from oncrpc.daemon.activation import path_of
+from oncrpc.daemon.control.outcomes import Observed, ProcedureId
 from oncrpc.daemon.control.status import (
     CallsReport,
     CommonStatus,
@@ -65,7 +66,7 @@ def _sockets(daemon: Runtime[Any]) -> list[ServedSocket]:
         ServedSocket(
             netid, path_of(sock) if netid == "local" else join_uaddr(*sock.getsockname()[:2])
         )
-        for sock, netid in daemon.listeners.sockets
+        for sock, netid in daemon.listeners.every()
     ]
 
 
@@ -73,6 +74,8 @@ def _calls(daemon: Runtime[Any]) -> CallsReport:
     window, lately = daemon.rates.lately()
     counts = daemon.rates.count()
     per_second = 1.0 / window if window > 0 else 0.0
+    dispatcher = daemon.server.dispatcher
+    took = dispatcher.outcomes.seconds_of if isinstance(dispatcher, Observed) else None
     name = daemon.app.vocabulary.name
     return CallsReport(
         total=sum(map(sum, counts)),
@@ -80,7 +83,14 @@ def _calls(daemon: Runtime[Any]) -> CallsReport:
         since=daemon.rates.clock() - daemon.rates.began,
         window=window,
         procedures=[
-            ProcedureCalls(version.vers, name(procedure), row[number], grown[number] * per_second)
+            ProcedureCalls(
+                version.vers,
+                name(procedure),
+                row[number],
+                grown[number] * per_second,
+                program=version.prog,
+                seconds=None if took is None else took[ProcedureId.of(procedure)],
+            )
             for version, row, grown in zip(daemon.app.versions, counts, lately, strict=True)
             for number, procedure in sorted(version.procedures.items())
         ],

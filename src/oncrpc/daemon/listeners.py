@@ -6,6 +6,7 @@ import errno
 import logging
 import socket
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 from msgspec import Struct, field
 
@@ -26,15 +27,32 @@ class PortInUse(StartError):
     """Another process has the port."""
 
 
+class ExtraPort(Struct, frozen=True):
+    """A port beside ``daemon.port``, for a role that the application names.
+
+    With ``or_any`` a free port is taken where this one cannot be bound.
+    """
+
+    role: str
+    port: int
+    or_any: bool = False
+
+
 class Listeners(Struct):
     """Bound sockets with their netids, in the order in which they are served.
 
-    ``passed`` describes those that were not bound by us. ``web`` is the socket of the web pages.
+    ``extra`` has those of each ``ExtraPort`` by its role. ``passed`` describes those that were not
+    bound by us. ``web`` is the socket of the web pages.
     """
 
     sockets: list[tuple[socket.socket, str]] = field(default_factory=list)
     passed: dict[socket.socket, Passed] = field(default_factory=dict)
     web: socket.socket | None = None
+    extra: dict[str, list[tuple[socket.socket, str]]] = field(default_factory=dict)
+
+    def every(self) -> Iterator[tuple[socket.socket, str]]:
+        """All sockets of callers, those of the extra ports last."""
+        return chain(self.sockets, *self.extra.values())
 
     def own_paths(self) -> list[str]:
         """The socket files to remove at the end: bound by us, and not kept for the next start."""
@@ -44,11 +62,15 @@ class Listeners(Struct):
 
     def of(self, sock: socket.socket) -> Passed:
         """How a socket came to this process."""
-        return self.passed.get(sock) or Passed(sock.fileno())
+        return self.passed.get(sock) or Passed(sock.fileno(), role=self._role(sock))
+
+    def _role(self, sock: socket.socket) -> str:
+        roles = (role for role, found in self.extra.items() if any(sock is s for s, _ in found))
+        return next(roles, "")
 
     def close(self) -> None:
         """Close them all."""
-        for sock, _ in self.sockets:
+        for sock, _ in self.every():
             sock.close()
         if self.web is not None:
             self.web.close()
@@ -60,6 +82,7 @@ class Wanted(Struct, frozen=True):
     table: DaemonTable
     paths: Sequence[str] = ()
     title: str = "daemon"
+    extra: Sequence[ExtraPort] = ()
 
     @property
     def families(self) -> set[int]:
@@ -101,7 +124,10 @@ def open_listeners(
     found = _asked_for(wanted, passed, lenient=lenient)
     listeners = Listeners(passed={one.sock: one.passed for one in found})
     try:
-        listeners.sockets += _network(wanted, found, lenient=lenient)
+        main = [one for one in found if not one.passed.role]
+        listeners.sockets += _network(wanted, main, wanted.table.port, lenient=lenient)
+        for port in wanted.extra:
+            listeners.extra[port.role] = _extra(wanted, port, found, lenient=lenient)
         listeners.sockets[:0] = _locals(wanted, found, lenient=lenient)
     except StartError:
         listeners.close()
@@ -111,10 +137,11 @@ def open_listeners(
 
 def _asked_for(wanted: Wanted, passed: Iterable[Passed], *, lenient: bool) -> list[GivenSocket]:
     """The passed sockets that the configuration asks for; the others are closed."""
-    families = wanted.families
+    families, roles = wanted.families, {"", *(port.role for port in wanted.extra)}
     found = []
     for one in given(passed):
-        if one.sock.family in families and (one.reachable or lenient):
+        asked = one.sock.family in families and one.passed.role in roles
+        if asked and (one.reachable or lenient):
             found.append(one)
         else:
             log.info("closed a passed socket of netid %s: the configuration excludes it", one.netid)
@@ -159,12 +186,27 @@ def _why_not_local(path: str, error: OSError) -> str:
     return f"cannot create {path}: {error.strerror}"
 
 
+def _extra(
+    wanted: Wanted, extra: ExtraPort, found: list[GivenSocket], *, lenient: bool
+) -> list[tuple[socket.socket, str]]:
+    """The sockets of an extra port."""
+    passed = [one for one in found if one.passed.role == extra.role]
+    port = 0 if passed and extra.or_any else extra.port  # then that of the passed ones
+    try:
+        return _network(wanted, passed, port, lenient=lenient)
+    except StartError as error:
+        if not extra.or_any:
+            raise
+        log.info("%s; using a free port instead", str(error).partition(";")[0])
+        return _network(wanted, passed, 0, lenient=lenient)
+
+
 def _network(
-    wanted: Wanted, found: list[GivenSocket], *, lenient: bool
+    wanted: Wanted, found: list[GivenSocket], port: int, *, lenient: bool
 ) -> list[tuple[socket.socket, str]]:
     """The sockets of every netid. A port of 0 is replaced by one that is free on all of them."""
     passed = [(one.sock, one.netid) for one in found if one.netid != "local"]
-    port = wanted.table.port or (passed[0][0].getsockname()[1] if passed else 0)
+    port = port or (passed[0][0].getsockname()[1] if passed else 0)
     if lenient:
         return passed + _bound_leniently(wanted, port, {netid for _, netid in passed})
     for _ in range(PORT_TRIES):

@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 import pwd
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from oncrpc.daemon.capabilities import Capability
 
 
 def user_of(name: str | None, usual: Iterable[str]) -> pwd.struct_passwd | None:
@@ -24,15 +28,21 @@ def user_of(name: str | None, usual: Iterable[str]) -> pwd.struct_passwd | None:
     return None
 
 
-def drop(user: pwd.struct_passwd) -> None:
-    """Become the user, for good: no supplementary groups, no capability.
+def drop(user: pwd.struct_passwd, kept: Collection[Capability] = ()) -> None:
+    """Become the user, for good: no supplementary groups, no capability but ``kept``.
 
     Raises:
         OSError: we are not root.
     """
+    from oncrpc.daemon.capabilities import keep_over_change_of_user, limit_to  # loads ctypes
+
+    if kept:
+        keep_over_change_of_user()
     os.setgroups([])
     os.setresgid(user.pw_gid, user.pw_gid, user.pw_gid)
     os.setresuid(user.pw_uid, user.pw_uid, user.pw_uid)
+    if kept:
+        limit_to(kept)
 
 
 def open_standard_files() -> None:

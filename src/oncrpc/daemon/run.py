@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 
 from oncrpc.daemon import lockfile, loop, privileges, signals
 from oncrpc.daemon.app import Application
+from oncrpc.daemon.capabilities import limit_to
 from oncrpc.daemon.config.source import ConfigSettings, ConfigSource
 from oncrpc.daemon.config.tables import Config, DaemonTable
 from oncrpc.daemon.config.values import StartError, WebAddress
@@ -64,7 +65,7 @@ def run(
         raise_descriptors()
         make_loop = loop.factory(app.name)
         table = settings.config.daemon
-        wanted = Wanted(table, app.sockets, app.title)
+        wanted = Wanted(table, app.sockets, app.title, app.ports(settings.config))
         listeners = open_listeners(wanted, origin.passed, lenient=origin.former is not None)
         held.callback(listeners.close)
         listeners.web = _open_web(app, settings.config.web.listen, origin.former)
@@ -134,10 +135,22 @@ def _as_user(app: Application[Any], table: DaemonTable) -> Folders:
     """As root, create the directories, then drop root. Otherwise validate ``user`` first."""
     if os.geteuid() != 0:
         become_user(app, table.user)
+        _limit(app)
         return prepared(owner_of(app, table), table)
     folders = prepared(owner_of(app, table), table)
     become_user(app, table.user)
+    _limit(app)
     return folders
+
+
+def _limit(app: Application[Any]) -> None:
+    """Give up the capabilities that the application does not need."""
+    kept = app.capabilities(os.geteuid())
+    if kept is not None:
+        try:
+            limit_to(kept)
+        except OSError as error:
+            raise StartError(f"cannot give up capabilities: {error.strerror}") from None
 
 
 def owner_of(app: Application[Any], table: DaemonTable) -> Owner:
@@ -146,7 +159,7 @@ def owner_of(app: Application[Any], table: DaemonTable) -> Owner:
     if os.geteuid() == 0:
         with contextlib.suppress(KeyError):  # reported later by become_user
             user = privileges.user_of(table.user, app.users)
-    return Owner(app.name, app.port, user)
+    return Owner(app.name, app.port, user, app.lasting, app.lost)
 
 
 def become_user(app: Application[Any], name: str | None) -> None:
@@ -164,10 +177,11 @@ def become_user(app: Application[Any], name: str | None) -> None:
             raise StartError(f"only root can become user {name!r}")
         return
     if user is None:
-        log.warning("none of the users %s exists; continuing as root", ", ".join(app.users))
+        if app.users:
+            log.warning("none of the users %s exists; continuing as root", ", ".join(app.users))
     elif user.pw_uid != 0:
         try:
-            privileges.drop(user)
+            privileges.drop(user, app.capabilities(user.pw_uid) or ())
         except OSError as error:
             raise StartError(
                 f"cannot become user {user.pw_name}: {error.strerror};"

@@ -70,7 +70,9 @@ class Runtime(Generic[C]):
         self.call_log = CallLog(app.vocabulary)
         self.admission, self.libwrap = Admission(self.call_log), _libwrap()
         rate = self.settings.config.rate
-        self.udp_limits = UdpLimits(self.admission, replies=rate.replies, burst=rate.burst)
+        self.udp_limits = UdpLimits(
+            self.admission, replies=rate.replies, burst=rate.burst, trusts=app.trusts
+        )
         self.control: Control | None = None
         app.open(self)
         self.rates = Rates(app.calls)
@@ -85,22 +87,30 @@ class Runtime(Generic[C]):
 
     def _server(self) -> Server:
         network, local = limits(self.app.max_record, reserved=self.app.reserved_descriptors)
-        made = Server(self._dispatcher(), limits=network, local_limits=local, guard=self.udp_limits)
-        for sock, netid in self.listeners.sockets:
-            made.add(sock, netid)
+        made = Server(
+            self._dispatcher(),
+            limits=self.app.limits(network),
+            local_limits=local,
+            guard=self.udp_limits,
+        )
+        # Those of ``daemon.port`` last: theirs are the addresses of the server.
+        for found in (*self.listeners.extra.values(), self.listeners.sockets):
+            for sock, netid in found:
+                made.add(sock, netid)
         return made
 
     def _dispatcher(self) -> Dispatcher:
         """The dispatcher. It has no reply cache if calls are logged.
 
-        With metrics it counts outcomes.
+        With metrics, or if the application wants it, it counts outcomes.
         """
-        make = Dispatcher if self.listeners.web is None else Observed
+        make = Observed if self.app.observed or self.listeners.web is not None else Dispatcher
         return make(
             self.app.services(),
             clock=time.monotonic,
             before=self.before,
             reply_cache=None if self.call_log.logs_accepted else self.app.reply_cache,
+            duplicates=self.app.duplicates,
         )
 
     def before(self, call: Call) -> Awaitable[None] | None:

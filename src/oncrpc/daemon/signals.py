@@ -109,10 +109,11 @@ class Signals:
     def _store(self) -> None:
         """Store our own sockets in systemd's fd store."""
         listeners = self.daemon.listeners
-        for sock, netid in listeners.sockets:
+        for sock, netid in listeners.every():
             passed = listeners.of(sock)
             if not (passed.foreign or passed.stored):
-                self.notifier.store(sock, stored_name(self.daemon.app.name, netid))
+                name = stored_name(self.daemon.app.name, netid, passed.role)
+                self.notifier.store(sock, name)
                 listeners.passed[sock] = replace(passed, stored=True)
 
     def _reread(self) -> None:
@@ -167,7 +168,7 @@ class Signals:
             events=self.events,
             folder=self.image.folder,
             locks=list(self.locks),
-            sockets=[listeners.of(sock) for sock, _ in listeners.sockets],
+            sockets=[listeners.of(sock) for sock, _ in listeners.every()],
             connections=[KeptConnection(*each) for each in connections],
             left=msgspec.Raw(daemon.app.leave()),
             state=daemon.folders.state,

@@ -72,6 +72,7 @@ class PortMapper(Application[PortmapConfig]):
     """
 
     name, title, users = NAME, "port mapper", USERS
+    lost = "registrations are not kept"
     versions = VERSIONS
     hosts_names = HOSTS_NAMES
     web_modules = ("oncrpc.portmap.web_content",)

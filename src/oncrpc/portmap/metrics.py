@@ -13,6 +13,7 @@ from oncrpc.daemon.control.outcomes import Observed, ProcedureId
 from oncrpc.daemon.web.metrics import Families, ProcedureCount
 from oncrpc.portmap.status import Status
 from oncrpc.portmap.vocabulary import VERSIONS, VOCABULARY
+from oncrpc.programs.rpcb import RPCBPROG
 
 if TYPE_CHECKING:
     from oncrpc.portmap.app import PortMapper
@@ -61,7 +62,7 @@ class PortmapMetrics:
 
 def _counted(status: Status) -> Iterator[ProcedureCount]:
     for each in status.calls.procedures:
-        procedure = ProcedureId(each.version, NUMBERS[each.version, each.procedure])
+        procedure = ProcedureId(RPCBPROG, each.version, NUMBERS[each.version, each.procedure])
         yield ProcedureCount(procedure, each.procedure, each.calls)
 
 

@@ -19,7 +19,7 @@ from oncrpc.daemon.control.outcomes import (
 from oncrpc.errors import AuthError, SystemFailure
 from oncrpc.portmap.procedures import Mapper
 from oncrpc.portmap.registry import Registry
-from oncrpc.programs.rpcb import RPCBVERS4, rpcb, rpcb_rmtcallargs
+from oncrpc.programs.rpcb import RPCBPROG, RPCBVERS4, rpcb, rpcb_rmtcallargs
 from oncrpc.rpc import Call
 from oncrpc.rpc.prot import auth_stat
 from oncrpc.testing import ManualClock
@@ -27,7 +27,7 @@ from support.callers import LOCAL_UDP, REMOTE, ROOT, counted
 from support.callers import PortMapper as Calling
 from support.loops import run
 
-NULL, SET, BCAST, GETTIME = (ProcedureId(4, number) for number in (0, 1, 5, 6))
+NULL, SET, BCAST, GETTIME = (ProcedureId(RPCBPROG, 4, number) for number in (0, 1, 5, 6))
 SERVER = rpcb(400001, 1, b"tcp", b"0.0.0.0.8.1", b"")
 
 

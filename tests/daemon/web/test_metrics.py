@@ -15,7 +15,7 @@ HOSTILE = 'tcp"} 1\nprocess_open_fds 0\n# HELP \\ {x="\r\x00\u2028'
 
 def test_names_begin_with_the_daemon() -> None:
     families = Families("echod")
-    counted = [ProcedureCount(ProcedureId(1, 0), "NULL", 3)]
+    counted = [ProcedureCount(ProcedureId(7, 1, 0), "NULL", 3)]
 
     found = [
         families.build("1.0"),
@@ -58,8 +58,8 @@ def test_text_is_kept_for_a_second() -> None:
 
 def test_successes_are_calls_without_failures() -> None:
     outcomes = Outcomes()
-    outcomes.note(ProcedureId(1, 0), "auth_error", took=0.1)
-    counted = [ProcedureCount(ProcedureId(1, 0), "NULL", 3)]
+    outcomes.note(ProcedureId(7, 1, 0), "auth_error", took=0.1)
+    counted = [ProcedureCount(ProcedureId(7, 1, 0), "NULL", 3)]
 
     (calls, *_) = Families("echod").calls(counted, outcomes)
 

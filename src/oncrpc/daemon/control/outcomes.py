@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_left
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Awaitable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
-from oncrpc.rpc import Call, Caller
+from oncrpc.rpc import AnyProcedure, Call, Caller
 from oncrpc.rpc.dispatch import SUCCEEDED, Before, Dispatcher, Reply
 from oncrpc.rpc.prot import accept_stat, reject_stat, reply_stat
 
@@ -26,14 +26,23 @@ DENIED = {stat: stat.name.lower() for stat in reject_stat}
 
 
 class ProcedureId(NamedTuple):
-    """A version, and the number of a procedure."""
+    """A version of a program, and the number of a procedure."""
 
+    program: int
     version: int
     number: int
 
+    @classmethod
+    def of(cls, procedure: AnyProcedure) -> Self:
+        """The id of a declared procedure."""
+        return cls(procedure.version.prog, procedure.version.vers, procedure.number)
+
 
 class Outcomes:
-    """Per procedure: failures and running calls. In all: calls of no procedure, and a histogram."""
+    """Per procedure: failures, running calls, and the seconds that the ended ones took.
+
+    In all: calls of no procedure, and a histogram.
+    """
 
     def __init__(self) -> None:
         self.failures: Counter[tuple[ProcedureId, str]] = Counter()
@@ -41,6 +50,7 @@ class Outcomes:
         self.astray: Counter[str] = Counter()
         self.times = [0] * (len(BOUNDS) + 1)
         self.seconds = 0.0
+        self.seconds_of: defaultdict[ProcedureId, float] = defaultdict(float)
 
     def note(self, procedure: ProcedureId | None, outcome: str, *, took: float) -> None:
         """Count a call; ``procedure`` is None if the call was refused before it was looked up."""
@@ -48,7 +58,9 @@ class Outcomes:
         self.seconds += took
         if procedure is None:
             self.astray[outcome] += 1
-        elif outcome != SUCCESS:
+            return
+        self.seconds_of[procedure] += took
+        if outcome != SUCCESS:
             self.failures[procedure, outcome] += 1
 
     def successes(self, procedure: ProcedureId, calls: int) -> int:
@@ -80,11 +92,7 @@ class Observed(Dispatcher):
         began, self._call = self.now(), None
         reply = super().handle(message, caller)
         call = self._call
-        of = (
-            None
-            if call is None
-            else ProcedureId(call.procedure.version.vers, call.procedure.number)
-        )
+        of = None if call is None else ProcedureId.of(call.procedure)
         if reply is None or isinstance(reply, bytes):
             self.outcomes.note(of, outcome_of(reply), took=self.now() - began)
             return reply

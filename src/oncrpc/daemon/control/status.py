@@ -16,13 +16,19 @@ class ServedSocket(Struct, frozen=True):
     address: str
 
 
-class ProcedureCalls(Struct, frozen=True):
-    """A procedure: the calls so far, and the calls a second lately."""
+class ProcedureCalls(Struct, frozen=True, omit_defaults=True):
+    """A procedure: the calls so far, and the calls a second lately.
+
+    ``seconds`` is the time that those calls took together that have ended; None if that is not
+    counted.
+    """
 
     version: int
     procedure: str
     calls: int
     rate: float
+    program: int = 0
+    seconds: float | None = None
 
 
 class CallsReport(Struct, frozen=True):

@@ -22,6 +22,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from oncrpc.daemon.control.outcomes import BOUNDS, SUCCESS, Outcomes, ProcedureId
+from oncrpc.numbers import program_name
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 TEXT_TIME = 1.0
@@ -77,14 +78,20 @@ class Families:
         return made
 
     def calls(self, counted: Iterable[ProcedureCount], outcomes: Outcomes) -> Iterator[Metric]:
-        """Calls by version, procedure and outcome, and how long they took."""
+        """Calls by version, procedure and outcome, and how long they took.
+
+        If there are several programs, by program too.
+        """
+        counted = list(counted)
+        several = len({each.procedure.program for each in counted}) > 1
         calls = CounterMetricFamily(
             f"{self.name}_calls",
             "Calls by outcome. A look-up that finds nothing is a success too.",
-            labels=("version", "procedure", "outcome"),
+            labels=(*("program",) * several, "version", "procedure", "outcome"),
         )
         for each in counted:
-            labels = str(each.procedure.version), each.name
+            program = program_name(each.procedure.program) or str(each.procedure.program)
+            labels = (*(program,) * several, str(each.procedure.version), each.name)
             calls.add_metric((*labels, SUCCESS), outcomes.successes(each.procedure, each.calls))
             for (failed, outcome), count in outcomes.failures.items():
                 if failed == each.procedure:
