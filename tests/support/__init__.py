@@ -8,6 +8,7 @@ Running code:
 - ``descriptors``: Limits of open descriptors: a process without any left, and a fake of
   ``resource``.
 - ``compiled``: Compiles interfaces in a test: returns the generated text or the imported module.
+- ``errnos``: System errors that a test expects, by their number.
 
 Bytes and types:
 

@@ -1,0 +1,1 @@
+"""A directory of this host as a file system that NFS exports."""

@@ -1,0 +1,80 @@
+"""Ids of files: from an id to the file, and back.
+
+Two classes do this. ``kernel_handles`` uses the kernel's handles as ids; it needs a capability and
+a file system that gives handles. Elsewhere a table on disk remembers which id is which file.
+
+An ``OpenObject`` has an O_PATH descriptor: it refers to a file of any kind, and opens nothing, so
+that a device or a FIFO does not notice. The operations use this descriptor, as the directory of a
+name or by ``/proc/self/fd``, with the identity of the caller.
+
+All methods are called on one thread and with the server's own identity, never the caller's.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import NamedTuple, Protocol
+
+
+class OpenObject(NamedTuple):
+    """A file: an O_PATH descriptor, and its attributes when it was opened."""
+
+    descriptor: int
+    stat: os.stat_result
+
+
+def looked_at(descriptor: int) -> OpenObject:
+    """The file of a descriptor that was just opened; the descriptor is closed if that fails."""
+    try:
+        return OpenObject(descriptor, os.fstat(descriptor))
+    except OSError:
+        os.close(descriptor)
+        raise
+
+
+def stale() -> OSError:
+    """The error of an id whose file is gone."""
+    return OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+
+
+class Objects(Protocol):
+    """The ids of the files below one directory."""
+
+    root: bytes
+    """The id of that directory."""
+
+    keeps_names: bool
+    """Whether ``named`` and ``unnamed`` do anything. If not, they need not be called."""
+
+    def open(self, file: bytes) -> OpenObject:
+        """Open the file with that id: O_PATH | O_NOFOLLOW | O_CLOEXEC. The caller closes it.
+
+        Raises:
+            OSError: ESTALE: there is no such file any more, or never was.
+        """
+
+    def id_of(self, found: OpenObject, *, directory: bytes, name: bytes) -> bytes:
+        """The id of a file that was just found, or created, under a name of a directory.
+
+        It does not close ``found``.
+
+        Raises:
+            OSError: EACCES: it is on another file system, which is not exported.
+        """
+
+    def parent(self, found: OpenObject, *, directory: bytes) -> bytes:
+        """The id of the directory above ``directory``, which is open as ``found``.
+
+        Raises:
+            OSError: EACCES: it is not below the root. A local user moved the directory away.
+        """
+
+    def named(self, file: bytes, *, directory: bytes, name: bytes) -> None:
+        """The file has this name now: it was renamed to it, or linked. It may have others."""
+
+    def unnamed(self, file: bytes, *, directory: bytes, name: bytes) -> None:
+        """The file lost this name: it was removed, replaced, or renamed. It may have others."""
+
+    def close(self) -> None:
+        """Release what is held. Ids stay valid for the next object of this class."""
