@@ -59,6 +59,7 @@ COVERED_BY = {
     "idl/tree.py": "idl/test_parse.py",
     "idl/values.py": "idl/test_emit.py",
     "idl/words.py": "idl/test_special_names.py",
+    "nfs/backends/memory/rules.py": "nfs/backends/memory/test_filesystem.py",
     "portmap/app.py": "portmap/test_daemon.py",
     "portmap/config.py": "portmap/test_daemon_policy.py",
     "portmap/product.py": "cli/portmap/test_service.py",

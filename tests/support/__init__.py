@@ -73,6 +73,10 @@ Fakes:
 - ``fake_resolver``: A resolver that blocks until the test lets it reply.
 - ``fake_syslog``: A fake /dev/log: receives the lines that the daemon sends to syslog.
 
+File systems:
+
+- ``file_user``: A user of a file system: calls its methods and waits for each answer.
+
 Hosts:
 
 - ``namespace``: A host in a namespace: its own loopback, interfaces, ports and ``/run``.
