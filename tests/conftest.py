@@ -15,6 +15,9 @@ from hypothesis import settings
 
 from support.fake_resolver import Asked
 
+pytest.register_assert_rewrite("support.data_rules", "support.directory_rules")
+pytest.register_assert_rewrite("support.identity_rules")
+
 settings.register_profile("quick", deadline=None, max_examples=100)
 settings.register_profile("thorough", deadline=None, max_examples=2000)
 settings.load_profile("quick")

@@ -1,4 +1,4 @@
-"""``oncrpc.nfs.backends.memory.filesystem``: its limits, its clock and its ids."""
+"""``oncrpc.nfs.backends.memory.filesystem``: the rules of every back end, and its own limits."""
 
 from __future__ import annotations
 
@@ -9,13 +9,21 @@ import pytest
 
 from oncrpc.nfs.backends.memory import MemoryFileSystem
 from oncrpc.nfs.backends.memory.filesystem import LIMITS
-from oncrpc.nfs.filesystem import NOW, Identity, NewAttributes
+from oncrpc.nfs.filesystem import NOW, FileSystem, NewAttributes
 from oncrpc.programs.nfs3 import ftype3, nfsstat3
+from support.file_system_rules import SUPER_USER, FileSystemRules
 from support.file_user import FileUser, refused
 
-SUPER_USER = Identity(0, 0)
 MIB = 1 << 20
 User = Callable[[MemoryFileSystem], FileUser]
+
+
+class TestMemory(FileSystemRules):
+    """The rules of every back end."""
+
+    @pytest.fixture
+    def files(self) -> FileSystem:
+        return MemoryFileSystem()
 
 
 @pytest.fixture
