@@ -195,6 +195,20 @@ def test_a_client_at_its_end_is_closed() -> None:
     run(scenario())
 
 
+def test_caller_knows_whether_its_connection_is_open() -> None:
+    async def scenario() -> None:
+        async with serving() as server:
+            client, other = await server.connect(), await server.connect()
+            callers = [each.caller for each in server.pool.connections]
+            assert [caller.connected() for caller in callers] == [True, True]
+            client.close()
+            assert [caller.connected() for caller in callers] == [False, True]
+            other.shutdown(socket.SHUT_WR)
+            assert [caller.connected() for caller in callers] == [False, False]
+
+    run(scenario())
+
+
 @pytest.mark.parametrize(
     "wire",
     [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,15 @@ import pytest
 from oncrpc import sync
 from oncrpc.client.port_mapper import MapperClient
 from oncrpc.errors import TransportError
-from oncrpc.net.peers import SO_PEERPIDFD, peer_of, peer_pid, peer_pidfd, peer_uid
+from oncrpc.net.peers import (
+    SO_PEERPIDFD,
+    TCP_ESTABLISHED,
+    is_connected,
+    peer_of,
+    peer_pid,
+    peer_pidfd,
+    peer_uid,
+)
 from oncrpc.net.sockets import listen_local
 
 NOBODY = 65534
@@ -30,6 +39,59 @@ def test_peer_of_unconnected_socket_is_transport_error() -> None:
         peer_of(sock, "127.0.0.1")
 
     assert caught.value.errno == errno.ENOTCONN
+
+
+def tcp_pair() -> tuple[socket.socket, socket.socket]:
+    """Two ends of a connection over the loopback interface."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        client = socket.create_connection(server.getsockname())
+        return client, server.accept()[0]
+
+
+@pytest.mark.parametrize("pair", [socket.socketpair, tcp_pair])
+def test_open_connection_is_connected(
+    pair: Callable[[], tuple[socket.socket, socket.socket]],
+) -> None:
+    one, two = pair()
+
+    with one, two:
+        two.send(b"data that is not read yet")
+        assert is_connected(one)
+
+
+@pytest.mark.parametrize("pair", [socket.socketpair, tcp_pair])
+def test_peer_that_closed_is_not_connected(
+    pair: Callable[[], tuple[socket.socket, socket.socket]],
+) -> None:
+    one, two = pair()
+    two.send(b"data that is not read yet")
+    two.close()
+
+    with one:
+        assert not is_connected(one)
+
+
+@pytest.mark.parametrize("pair", [socket.socketpair, tcp_pair])
+def test_closed_socket_is_not_connected(
+    pair: Callable[[], tuple[socket.socket, socket.socket]],
+) -> None:
+    one, two = pair()
+    one.close()
+
+    with two:
+        assert not is_connected(one)
+
+
+class Unacknowledged(socket.socket):
+    """A socket that has sent something again and again."""
+
+    def getsockopt(self, *_: object) -> Any:
+        return bytes((TCP_ESTABLISHED, 4, 2))
+
+
+def test_peer_that_does_not_acknowledge_is_not_connected() -> None:
+    with Unacknowledged() as sock:
+        assert not is_connected(sock)
 
 
 def squatted(name: str) -> socket.socket:

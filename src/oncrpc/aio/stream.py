@@ -27,7 +27,7 @@ from oncrpc.aio.stream_socket import StreamSocket
 from oncrpc.caching import Bounded, Epoch
 from oncrpc.errors import ProtocolError, SystemFailure
 from oncrpc.host.processes import pidfd_of
-from oncrpc.net.peers import peer_pid, peer_pidfd, peer_uid
+from oncrpc.net.peers import is_connected, peer_pid, peer_pidfd, peer_uid
 from oncrpc.net.sockets import accept
 from oncrpc.rpc.dispatch import Dispatcher, Reply, refuse
 from oncrpc.rpc.program import Caller
@@ -68,6 +68,7 @@ class Connection:
     def __init__(self, listener: Listener, sock: socket.SocketType, caller: Caller) -> None:
         self.listener, self.pool, self.caller = listener, listener.pool, caller
         self.source = caller.origin
+        caller.connected = partial(is_connected, sock)
         pool, limits = self.pool, self.pool.limits
         self.stream = StreamSocket(
             sock, self, poller=pool.poller, most_unsent=limits.unread, read_size=pool.read_size

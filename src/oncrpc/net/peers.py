@@ -12,6 +12,10 @@ from oncrpc.addr import join_uaddr
 from oncrpc.errors import TransportError
 
 SO_PEERPIDFD = 77
+TCP_ESTABLISHED = 1
+TCP_RETRANSMITS = 2
+"""The byte of ``struct tcp_info`` that counts retransmissions; byte 0 is the state."""
+
 _CREDENTIALS = struct.Struct("@iII")
 
 
@@ -38,6 +42,20 @@ def hung_up(descriptor: int) -> bool:
     watched = select.poll()
     watched.register(descriptor, select.POLLRDHUP)
     return bool(watched.poll(0))
+
+
+def is_connected(sock: socket.SocketType) -> bool:
+    """Whether the peer of a socket may still send, as far as this host's kernel knows.
+
+    A TCP peer that has closed, or does not acknowledge what was sent to it, is not connected.
+    """
+    if sock.family == socket.AF_UNIX:
+        return sock.fileno() >= 0 and not hung_up(sock.fileno())
+    try:
+        info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCP_RETRANSMITS + 1)
+    except OSError:  # closed
+        return False
+    return info[0] == TCP_ESTABLISHED and not info[TCP_RETRANSMITS]
 
 
 def peer_uid(sock: socket.SocketType) -> int:

@@ -171,6 +171,13 @@ class Version:
 Origin = str | bytes | int | None
 """Where calls come from: an IPv4 address, an IPv6 network, or the uid of a local user."""
 
+UNSHOWN = ("connected", "pidfd")
+"""Functions of a caller, which its text leaves out."""
+
+
+def _connected() -> bool:
+    return True
+
 
 class Caller:
     """Where a call came from and where it arrived.
@@ -180,12 +187,14 @@ class Caller:
     says that the call came over the loopback interface, which cannot be forged from outside;
     ``to_group`` that it was sent to many, by broadcast or multicast. Of a local caller ``pid`` is
     the process that connected, and ``pidfd`` makes a descriptor of it, which is yours to close.
+    ``connected`` tells whether the connection is still in use; each has one caller object.
     As text it is ``192.0.2.1 port 700 over tcp``, or ``uid 1000 over local``. Not to be changed.
     """
 
     # No dataclass: making one takes as long as loading a small module.
     __slots__ = (
-        "datagram", "local", "loopback", "netid", "pid", "pidfd", "source", "to_group", "uid",
+        "connected", "datagram", "local", "loopback", "netid", "pid", "pidfd", "source", "to_group",
+        "uid",
     )  # fmt: skip
 
     def __init__(
@@ -204,6 +213,7 @@ class Caller:
         self.netid, self.source, self.local, self.uid = netid, source, local, uid
         self.loopback, self.datagram, self.to_group = loopback, datagram, to_group
         self.pid, self.pidfd = pid, pidfd
+        self.connected: Callable[[], bool] = _connected  # set by the connection
 
     def _compared(self) -> tuple[object, ...]:
         """Everything but the process: it is the same caller from another process."""
@@ -217,7 +227,9 @@ class Caller:
         return hash(self._compared())
 
     def __repr__(self) -> str:
-        shown = (f"{name}={getattr(self, name)!r}" for name in self.__slots__ if name != "pidfd")
+        shown = (
+            f"{name}={getattr(self, name)!r}" for name in self.__slots__ if name not in UNSHOWN
+        )
         return f"Caller({', '.join(shown)})"
 
     @property
