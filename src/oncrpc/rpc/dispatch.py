@@ -218,11 +218,11 @@ class Dispatcher:
         duplicates = self.duplicates
         found = duplicates.find(call.caller, call.message, self.clock())
         if found is not None:
-            return found.reply  # None while it is in progress: the first one will be answered
+            return found.reply if found.done else duplicates.repeated(found, call.caller)
         entry = duplicates.begin(call.caller, call.message)
         reply = self._run(call, handler)
         if inspect.isawaitable(reply):
-            return self._finish_once(call, entry, reply)
+            return duplicates.carry_out(entry, self._finish_once(call, entry, reply))
         duplicates.finish(entry, _kept(call, reply), self.clock())
         return reply
 

@@ -12,8 +12,9 @@ client whose connection broke sends its calls again over the next one (RFC 1813 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import Awaitable, Collection, Coroutine
 from hashlib import blake2b
+from typing import Any
 
 from oncrpc.rpc.program import AnyProcedure, Call, Caller
 from oncrpc.rpc.prot import reply_stat
@@ -91,28 +92,48 @@ class DuplicateCache:
 
     def find(self, caller: Caller, message: bytes, now: float) -> CachedCall | None:
         """The same call, if it is in progress or ended within the lifetime."""
-        key = _key(caller, message)
+        key = key_of(caller, message)
         found = self.in_progress.get(key) or self._done.get(key)
-        if found is None or found.digest != _digest(message):
+        if found is None or found.digest != self.digest_of(message):
             return None
-        return None if found.done and now - found.at > self.lifetime else found
+        return None if self.has_expired(found, now) else found
 
     def begin(self, caller: Caller, message: bytes) -> CachedCall:
         """Register a call that is about to run; ``finish`` or ``abandon`` it later."""
-        call = CachedCall(_key(caller, message), _digest(message))
+        call = self.new(caller, message)
         self._remove(call.key)
         self.in_progress[call.key] = call
         return call
+
+    def new(self, caller: Caller, message: bytes) -> CachedCall:
+        """The entry of a call that is about to run."""
+        return CachedCall(key_of(caller, message), self.digest_of(message))
+
+    def digest_of(self, message: bytes) -> bytes:
+        """A checksum: calls with the same one are the same."""
+        return checksum(message)
+
+    def repeated(self, _call: CachedCall, _caller: Caller) -> Awaitable[bytes | None] | None:
+        """The reply to a retransmission of a call in progress; None to drop it."""
+        return None
+
+    def carry_out(
+        self, _call: CachedCall, outcome: Coroutine[Any, Any, bytes | None]
+    ) -> Awaitable[bytes | None]:
+        """Complete a call that takes time: ``outcome`` calls ``finish`` and returns the reply."""
+        return outcome
+
+    def has_expired(self, call: CachedCall, now: float) -> bool:
+        """Whether a call ended too long ago."""
+        return call.done and now - call.at > self.lifetime
 
     def finish(self, call: CachedCall, reply: bytes | None, now: float) -> None:
         """Keep the reply to a call, unless it is too long or another call has replaced this one."""
         if not self.abandon(call) or (reply is not None and not self._keeps(reply)):
             return
         call.reply, call.at, call.done = reply, now, True
-        self._done[call.key] = call
-        self.size += call.size
-        while self._done and (self.size > self.max_bytes or self._expired(now)):
-            self._remove(next(iter(self._done)))
+        self._add(call)
+        self._make_room(now)
 
     def abandon(self, call: CachedCall) -> bool:
         """Forget a call in progress. Returns False if another one has replaced it."""
@@ -124,21 +145,32 @@ class DuplicateCache:
     def _keeps(self, reply: bytes) -> bool:
         return reply[8:12] != DENIED and len(reply) <= self.max_bytes // 16
 
-    def _expired(self, now: float) -> bool:
-        return now - next(iter(self._done.values())).at > self.lifetime
+    def _make_room(self, now: float) -> None:
+        while self._done:
+            oldest = next(iter(self._done.values()))
+            if self.size <= self.max_bytes and not self.has_expired(oldest, now):
+                return
+            self._remove(oldest.key)
 
-    def _remove(self, key: Key) -> None:
+    def _add(self, call: CachedCall) -> None:
+        self._done[call.key] = call
+        self.size += call.size
+
+    def _remove(self, key: Key) -> CachedCall | None:
         removed = self._done.pop(key, None)
         if removed is not None:
             self.size -= removed.size
+        return removed
 
 
-def _key(caller: Caller, message: bytes) -> Key:
+def key_of(caller: Caller, message: bytes) -> Key:
+    """The xid, the caller, and how the call arrived."""
     return (
         message[:4], caller.source, caller.uid,
         caller.netid, caller.local, caller.loopback, caller.to_group,
     )  # fmt: skip
 
 
-def _digest(message: bytes) -> bytes:
+def checksum(message: bytes) -> bytes:
+    """The checksum of bytes."""
     return blake2b(message, digest_size=16).digest()
