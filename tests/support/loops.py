@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import pytest
 
 from oncrpc.testing import ManualClock
 
+P = ParamSpec("P")
 T = TypeVar("T")
 LOOPS = ("asyncio", "uvloop")
 """The event loops that the daemon supports, by name."""
@@ -62,6 +64,16 @@ def run(main: Coroutine[Any, Any, T], *, on: str = LOOPS[0]) -> T:
         return result
 
     return run_on(on, bounded())
+
+
+def in_loop(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+    """Make a test of a coroutine, which ``run`` runs."""
+
+    @functools.wraps(test)
+    def runs(*arguments: P.args, **options: P.kwargs) -> None:
+        run(test(*arguments, **options))
+
+    return runs
 
 
 async def settle(times: int = 10) -> None:

@@ -1,0 +1,528 @@
+"""The duplicate-request cache of NFS: which calls are the same, and from which connections."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+import pytest
+
+from oncrpc.nfs.server.duplicates import LIFETIME, MAX_RUNNING, ClientCall, NfsDuplicates
+from oncrpc.programs.nfs2 import NFS_VERSION
+from oncrpc.programs.nfs3 import NFS_V3, nfsstat3
+from oncrpc.rpc import AUTH_NONE, Call, Caller
+from oncrpc.rpc.duplicates import OVERHEAD
+from oncrpc.rpc.program import AnyProcedure
+from support.callers import changed
+from support.loops import in_loop
+from support.words import words
+
+CALL = words(
+    0x11223344,        # xid
+    0, 2,              # CALL, rpcvers
+    100003, 3, 12,     # NFS, version 3, REMOVE
+    1, 24, 77,         # cred AUTH_SYS, 24 bytes, stamp
+    1, b"h\0\0\0",     # machinename
+    1000, 100, 0,      # uid, gid, no gids
+    0, 0,              # verf AUTH_NONE
+    4, b"file",        # the arguments
+)  # fmt: skip
+LATER_STAMP = CALL[:32] + words(78) + CALL[36:]
+OTHER_USER = CALL[:44] + words(1001) + CALL[48:]
+OTHER_XID = words(0x11223345) + CALL[4:]
+REPLY = words(0x11223344, 1, 0, 0, 0, 0, 0)  # MSG_ACCEPTED, verf AUTH_NONE, SUCCESS, NFS3_OK
+SIZE = OVERHEAD + len(REPLY)
+
+
+class Client:
+    """A client's connections, which it may close."""
+
+    def __init__(self, host: str = "192.0.2.1", *, netid: str = "tcp") -> None:
+        self.host, self.netid, self.port = host, netid, 700
+        self.closed: set[Caller] = set()
+
+    def connect(self, *, port: int | None = None) -> Caller:
+        """Another connection, from another port."""
+        self.port += 1
+        source = (self.host, port or self.port, 0)
+        caller = Caller(self.netid, source, ("192.0.2.9", 2049, 0))
+        caller.connected = lambda: caller not in self.closed
+        return caller
+
+    def close(self, caller: Caller) -> None:
+        self.closed.add(caller)
+
+
+UDP = Caller("udp", ("192.0.2.1", 700, 0), ("192.0.2.9", 2049, 0), datagram=True)
+
+
+@pytest.fixture
+def cache() -> NfsDuplicates:
+    return NfsDuplicates()
+
+
+@pytest.fixture
+def client() -> Client:
+    return Client()
+
+
+def ran(
+    cache: NfsDuplicates, caller: Caller, message: bytes = CALL, *, reply: bytes | None = REPLY,
+    now: float = 0.0,
+) -> None:  # fmt: skip
+    """A call that has ended."""
+    cache.finish(cache.begin(caller, message), reply, now)
+
+
+def found(cache: NfsDuplicates, caller: Caller, message: bytes = CALL, now: float = 0.0) -> bool:
+    return cache.find(caller, message, now) is not None
+
+
+def is_empty(cache: NfsDuplicates) -> bool:
+    """Whether nothing is left in any of the tables."""
+    return not (cache.in_progress or cache.alike or cache.clients or cache.size)
+
+
+@pytest.mark.parametrize("message", [CALL, LATER_STAMP])
+def test_same_connection_gets_the_reply(
+    cache: NfsDuplicates, client: Client, message: bytes
+) -> None:
+    connection = client.connect()
+    ran(cache, connection)
+
+    again = cache.find(connection, message, 1.0)
+
+    assert again is not None
+    assert again.reply == REPLY
+
+
+def test_new_connection_gets_reply_of_closed_one(cache: NfsDuplicates, client: Client) -> None:
+    first, second = client.connect(), client.connect()
+    ran(cache, first)
+    client.close(first)
+
+    again = cache.find(second, CALL, 1.0)
+
+    assert again is not None
+    assert again.reply == REPLY
+
+
+def test_second_live_connection_runs_the_call(cache: NfsDuplicates, client: Client) -> None:
+    ran(cache, client.connect())
+
+    assert not found(cache, client.connect())
+
+
+def test_two_live_connections_have_their_own_replies(cache: NfsDuplicates, client: Client) -> None:
+    first, second = client.connect(), client.connect()
+    ran(cache, first)
+    ran(cache, second, reply=REPLY + b"2")
+
+    replies = [cache.find(each, CALL, 1.0) for each in (first, second)]
+
+    assert [each and each.reply for each in replies] == [REPLY, REPLY + b"2"]
+
+
+@pytest.mark.parametrize("message", [OTHER_USER, OTHER_XID, CALL[:-4] + b"else"])
+def test_another_message_is_not_a_duplicate(
+    cache: NfsDuplicates, client: Client, message: bytes
+) -> None:
+    first = client.connect()
+    ran(cache, first)
+    client.close(first)
+
+    assert not found(cache, client.connect(), message)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Client("192.0.2.2").connect(),
+        Client(netid="udp").connect(),
+        changed(Client().connect(), local=("192.0.2.8", 2049, 0)),
+        changed(Client().connect(), source=("192.0.2.1", 710, 3)),
+        changed(Client().connect(), loopback=True),
+    ],
+)
+def test_another_client_runs_the_call(cache: NfsDuplicates, client: Client, other: Caller) -> None:
+    first = client.connect()
+    ran(cache, first)
+    client.close(first)
+
+    assert not found(cache, other)
+
+
+def test_client_may_reuse_its_port(cache: NfsDuplicates, client: Client) -> None:
+    ran(cache, client.connect(port=800))
+
+    assert found(cache, client.connect(port=800))
+
+
+def test_found_call_belongs_to_its_new_connection(cache: NfsDuplicates, client: Client) -> None:
+    first, second, third = (client.connect() for _ in range(3))
+    ran(cache, first)
+    client.close(first)
+    assert found(cache, second)
+
+    assert not found(cache, third)
+    client.close(second)
+    assert found(cache, third)
+
+
+def test_other_call_with_the_same_xid_replaces(cache: NfsDuplicates, client: Client) -> None:
+    connection = client.connect()
+    ran(cache, connection)
+    ran(cache, connection, CALL + b"else")
+
+    assert not found(cache, connection)
+    assert len(cache) == 1
+
+
+def test_moved_call_is_replaced_like_any_other(cache: NfsDuplicates, client: Client) -> None:
+    first, second = client.connect(), client.connect()
+    ran(cache, first)
+    client.close(first)
+    assert found(cache, second)
+    ran(cache, second, CALL + b"else")
+
+    assert not found(cache, second)
+
+
+@pytest.mark.parametrize("port", [700, 701])
+def test_udp_duplicates_come_from_the_same_port(cache: NfsDuplicates, port: int) -> None:
+    ran(cache, UDP)
+
+    assert found(cache, changed(UDP, source=("192.0.2.1", port, 0))) == (port == 700)
+
+
+@pytest.mark.parametrize(
+    "reply", [None, REPLY[:24] + words(nfsstat3.NFS3ERR_JUKEBOX)], ids=["none", "jukebox"]
+)
+def test_call_not_carried_out_runs_again(
+    cache: NfsDuplicates, client: Client, reply: bytes | None
+) -> None:
+    connection = client.connect()
+    ran(cache, connection, reply=reply)
+
+    assert not found(cache, connection)
+    assert is_empty(cache)
+
+
+@pytest.mark.parametrize(("now", "kept"), [(LIFETIME, True), (LIFETIME + 1, False)])
+def test_reply_expires(cache: NfsDuplicates, client: Client, now: float, kept: bool) -> None:
+    first, second = client.connect(), client.connect()
+    ran(cache, first)
+    client.close(first)
+
+    assert found(cache, first, now=now) == kept
+    assert found(cache, second, now=now) == kept
+
+
+def procedures(*, datagram: bool) -> dict[str, bool]:
+    """Each procedure of both versions, and whether it is covered."""
+    cache, caller = NfsDuplicates(), changed(UDP, datagram=datagram)
+
+    def covered(procedure: AnyProcedure) -> bool:
+        return cache.covers(Call(1, procedure, None, AUTH_NONE, caller, b"", 0))
+
+    both = [*NFS_VERSION.procedures.values(), *NFS_V3.procedures.values()]
+    return {each.name: covered(each) for each in both}
+
+
+def test_procedures_that_change_something_are_covered() -> None:
+    over_udp, over_tcp = procedures(datagram=True), procedures(datagram=False)
+
+    assert {name.split("_")[1] for name, covered in over_tcp.items() if covered} == {
+        "SETATTR", "CREATE", "MKDIR", "SYMLINK", "MKNOD", "REMOVE", "RMDIR", "RENAME", "LINK",
+    }  # fmt: skip
+    assert {name for name in over_udp if over_udp[name] != over_tcp[name]} == {
+        "NFSPROC_WRITE", "NFSPROC3_WRITE",
+    }  # fmt: skip
+
+
+def test_busy_client_forgets_its_own_calls_first() -> None:
+    cache, quiet, busy = NfsDuplicates(max_bytes=16 * SIZE), Client("192.0.2.2"), Client()
+    one, many = quiet.connect(), busy.connect()
+    ran(cache, one)
+
+    for xid in range(40):
+        ran(cache, many, words(xid) + CALL[4:])
+
+    assert found(cache, one)
+    assert [xid for xid in range(40) if found(cache, many, words(xid) + CALL[4:])] == [38, 39]
+
+
+def test_all_clients_together_stay_within_the_bound() -> None:
+    cache = NfsDuplicates(max_bytes=16 * SIZE)
+
+    for last in range(1, 41):
+        ran(cache, Client(f"192.0.2.{last}").connect())
+
+    assert (len(cache), cache.size) == (16, 16 * SIZE)
+
+
+def test_forgotten_replies_leave_nothing_behind(client: Client) -> None:
+    cache = NfsDuplicates(max_bytes=0)
+
+    ran(cache, client.connect())
+
+    assert is_empty(cache)
+
+
+# Calls in progress
+
+
+def test_repetition_on_the_same_connection_is_dropped(cache: NfsDuplicates, client: Client) -> None:
+    connection = client.connect()
+    call = cache.begin(connection, CALL)
+
+    assert cache.find(connection, CALL, 0.0) is call
+    assert cache.repeated(call, connection) is None
+
+
+def test_repeated_datagram_is_dropped(cache: NfsDuplicates) -> None:
+    call = cache.begin(UDP, CALL)
+
+    assert cache.repeated(call, changed(UDP)) is None
+
+
+class Slow:
+    """A call that takes until ``reply`` is set, carried out by the cache."""
+
+    def __init__(self, cache: NfsDuplicates, caller: Caller) -> None:
+        self.cache, self.caller = cache, caller
+        self.reply: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
+        self.entry = cache.begin(caller, CALL)
+        self.answer = asyncio.ensure_future(cache.carry_out(self.entry, self._outcome()))
+
+    async def _outcome(self) -> bytes | None:
+        try:
+            reply = await self.reply
+        except asyncio.CancelledError:
+            self.cache.abandon(self.entry)
+            raise
+        self.cache.finish(self.entry, reply, 0.0)
+        return reply
+
+    def repeat(self, caller: Caller) -> asyncio.Future[bytes | None] | None:
+        """The same call over another connection."""
+        again = self.cache.find(caller, CALL, 0.0)
+        assert again is self.entry
+        answer = self.cache.repeated(again, caller)
+        return None if answer is None else asyncio.ensure_future(answer)
+
+
+@in_loop
+async def test_new_connection_waits_for_the_outcome(cache: NfsDuplicates, client: Client) -> None:
+    first, second = client.connect(), client.connect()
+    slow = Slow(cache, first)
+    client.close(first)
+    slow.answer.cancel()
+
+    again = slow.repeat(second)
+    assert again is not None
+    assert slow.repeat(second) is None
+    await asyncio.sleep(0)
+    slow.reply.set_result(REPLY)
+
+    assert await again == REPLY
+    kept = cache.find(second, CALL, 0.0)
+    assert kept is not None
+    assert kept.reply == REPLY
+    assert not cache.running
+
+
+@in_loop
+async def test_connection_from_the_same_port_waits_too(
+    cache: NfsDuplicates, client: Client
+) -> None:
+    first, second = client.connect(port=800), client.connect(port=800)
+    slow = Slow(cache, first)
+    client.close(first)
+
+    again = slow.repeat(second)
+    assert again is not None
+    slow.reply.set_result(REPLY)
+
+    assert await again == REPLY
+
+
+@in_loop
+async def test_waiting_connection_may_end_too(cache: NfsDuplicates, client: Client) -> None:
+    first, second, third = (client.connect() for _ in range(3))
+    slow = Slow(cache, first)
+    client.close(first)
+    again = slow.repeat(second)
+    assert again is not None
+    await asyncio.sleep(0)
+    client.close(second)
+    again.cancel()
+    await asyncio.wait([again])
+
+    last = slow.repeat(third)
+    assert last is not None
+    slow.reply.set_result(REPLY)
+
+    assert await last == REPLY
+
+
+@in_loop
+async def test_second_live_connection_does_not_wait(cache: NfsDuplicates, client: Client) -> None:
+    slow = Slow(cache, client.connect())
+
+    assert not found(cache, client.connect())
+    slow.reply.set_result(REPLY)
+    await slow.answer
+
+
+@in_loop
+async def test_call_without_reply_leaves_its_repetition_without(
+    cache: NfsDuplicates, client: Client
+) -> None:
+    first = client.connect()
+    slow = Slow(cache, first)
+    client.close(first)
+    again = slow.repeat(client.connect())
+    assert again is not None
+    slow.reply.set_result(None)
+
+    assert await again is None
+    assert is_empty(cache)
+
+
+@in_loop
+async def test_cancelled_call_leaves_its_repetition_without(
+    cache: NfsDuplicates, client: Client
+) -> None:
+    first = client.connect()
+    slow = Slow(cache, first)
+    client.close(first)
+    again = slow.repeat(client.connect())
+    assert again is not None
+    await asyncio.sleep(0)
+    for task in cache.running:
+        task.cancel()
+
+    assert await again is None
+    assert is_empty(cache)
+    assert slow.answer.cancelled()
+
+
+@in_loop
+async def test_calls_beyond_the_limit_end_with_their_connection(
+    cache: NfsDuplicates, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oncrpc.nfs.server.duplicates.MAX_RUNNING", 0)
+    first, second = client.connect(), client.connect()
+    slow = Slow(cache, first)
+    await asyncio.sleep(0)
+    client.close(first)
+
+    assert slow.repeat(second) is None
+    slow.answer.cancel()
+    await asyncio.wait([slow.answer])
+    assert not found(cache, second)
+    assert is_empty(cache)
+    assert MAX_RUNNING > 0
+
+
+@in_loop
+async def test_replaced_call_in_progress_is_not_kept(cache: NfsDuplicates, client: Client) -> None:
+    connection = client.connect()
+    slow = Slow(cache, connection)
+    other = cache.begin(connection, CALL + b"else")
+    slow.reply.set_result(REPLY)
+    await slow.answer
+
+    assert len(cache) == 0
+    cache.abandon(other)
+    assert is_empty(cache)
+
+
+@in_loop
+async def test_moved_call_replaces_one_in_progress(cache: NfsDuplicates, client: Client) -> None:
+    first, second = client.connect(), client.connect()
+    slow = Slow(cache, first)
+    replaced = cache.begin(second, CALL + b"else")
+    client.close(first)
+    again = slow.repeat(second)
+    assert again is not None
+    cache.finish(replaced, REPLY, 0.0)
+    slow.reply.set_result(REPLY)
+
+    assert await again == REPLY
+    assert len(cache) == 1
+
+
+# Restart in place
+
+
+def restarted(cache: NfsDuplicates, *, at: float = 0.0, **options: int) -> NfsDuplicates:
+    """The cache of the next image of the process."""
+    following = NfsDuplicates()
+    following.resume(cache.leave(at, **options), at)
+    return following
+
+
+def test_reply_survives_a_restart_in_place(cache: NfsDuplicates, client: Client) -> None:
+    same = client.connect()
+    ran(cache, same)
+    ran(cache, UDP, OTHER_XID)
+    ran(cache, Caller("local", uid=1000, loopback=True), OTHER_USER)
+
+    after = restarted(cache)
+
+    assert found(after, UDP, OTHER_XID)
+    assert found(after, Caller("local", uid=1000, loopback=True), OTHER_USER)
+    assert found(after, same)
+    again = after.find(same, CALL, 1.0)
+    assert again is not None
+    assert again.reply == REPLY
+    assert after.size == cache.size
+
+
+def test_new_connection_finds_reply_after_restart(cache: NfsDuplicates, client: Client) -> None:
+    ran(cache, client.connect())
+    second = client.connect()
+
+    after = restarted(cache)
+
+    assert found(after, second)
+    assert not found(after, client.connect())
+
+
+def test_age_counts_over_a_restart(cache: NfsDuplicates, client: Client) -> None:
+    connection = client.connect()
+    ran(cache, connection, now=100.0)
+
+    after = restarted(cache, at=200.0)
+
+    assert found(after, connection, now=100.0 + LIFETIME)
+    assert not found(after, connection, now=101.0 + LIFETIME)
+    assert len(restarted(cache, at=101.0 + LIFETIME)) == 0
+
+
+def test_only_the_newest_replies_are_left(cache: NfsDuplicates, client: Client) -> None:
+    connection = client.connect()
+    for xid in range(4):
+        ran(cache, connection, words(xid) + CALL[4:])
+
+    after = restarted(cache, max_bytes=2 * SIZE)
+
+    kept = [found(after, connection, words(xid) + CALL[4:]) for xid in range(4)]
+    assert kept == [False, False, True, True]
+
+
+@pytest.mark.parametrize("left", [b"", b"{}", b"[[1]]", b"[", b'[["AA==",null,"x"]]'])
+def test_what_was_not_left_is_refused(cache: NfsDuplicates, left: bytes) -> None:
+    with pytest.raises(msgspec.DecodeError):
+        cache.resume(left, 0.0)
+
+
+def test_entry_knows_whether_its_connection_ended(client: Client) -> None:
+    connection = client.connect()
+    entry = ClientCall((b"", None), b"", connection, None)
+
+    assert not entry.has_moved
+    client.close(connection)
+    assert entry.has_moved
