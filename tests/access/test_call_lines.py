@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from oncrpc.access import call_lines as words
-from oncrpc.access.call_lines import MAX_LOGGED, CallLog, Refusal
+from oncrpc.access.call_lines import CallLog, Refusal
+from oncrpc.access.line_limit import MAX_LOGGED
 from oncrpc.errors import AuthError
 from oncrpc.portmap.vocabulary import VOCABULARY
 from oncrpc.programs.portmap import PMAP_VERS, call_args, mapping

@@ -14,18 +14,13 @@ from collections.abc import Awaitable, Callable
 from enum import Enum
 from typing import Any
 
+from oncrpc.access.line_limit import LineLimit
 from oncrpc.access.vocabulary import Vocabulary
 from oncrpc.numbers import program_name
 from oncrpc.rpc import Call, Caller
 
 log = logging.getLogger("oncrpc.access")
 calls_log = logging.getLogger("oncrpc.calls")
-
-MAX_LOGGED = 64
-"""Sources whose refusals are logged in the same second."""
-
-QUIET = 1.0
-"""Seconds between two lines about a source."""
 
 LINE = "connect from %s to %s%s"
 
@@ -41,21 +36,16 @@ class Refusal(Enum):
 class CallLog:
     """Logs accepted and refused calls.
 
-    Accepted calls are logged if the level of ``oncrpc.calls`` is INFO. Refusals are logged at most
-    once a second for a source, and for at most ``MAX_LOGGED`` sources a second; the next line says
-    how many lines were left out. ``counts`` has the number of all refusals by reason.
+    Accepted calls are logged if the level of ``oncrpc.calls`` is INFO. Lines about refusals have a
+    limit for each source (``LineLimit``). ``counts`` has the number of all refusals by reason.
     """
 
     def __init__(
         self, vocabulary: Vocabulary, *, now: Callable[[], float] = time.monotonic
     ) -> None:
-        self.vocabulary, self.now = vocabulary, now
+        self.vocabulary = vocabulary
         self.counts: Counter[Refusal] = Counter()
-        # When the last line about a source was written, and how many were left out since then.
-        # The key is the source as logged, the bound MAX_LOGGED. An entry leaves the table when the
-        # table is full and QUIET seconds have passed since its line.
-        self._logged: dict[str, tuple[float, int]] = {}
-        self._others = 0
+        self.limit = LineLimit(now=now)
 
     @property
     def logs_accepted(self) -> bool:
@@ -85,36 +75,12 @@ class CallLog:
         """Log a refused call, or count it for the next line."""
         self.counts[refusal] += 1
         source = source_of(call.caller)
-        left_out = self._left_out(source)
+        left_out = self.limit.left_out(source)
         if left_out is not None:
             level, words = refusal.value
             reason = words % detail
             extra = {"call": self.parts_of(call), "refused": reason.strip(" :")}
             log.log(level, LINE, source, self.described(call), reason + left_out, extra=extra)
-
-    def _left_out(self, source: str) -> str | None:
-        """The end of the line about the lines left out before it; None if it is left out too."""
-        now = self.now()
-        at, count = self._logged.pop(source, (now - QUIET, 0))
-        if now - at < QUIET:
-            self._logged[source] = (at, count + 1)
-            return None
-        if len(self._logged) >= MAX_LOGGED and not self._make_room(now):
-            self._others += 1
-            return None
-        self._logged[source] = (now, 0)
-        others, self._others = self._others, 0
-        parts = [f"{count} more like it"] * bool(count)
-        parts += [f"{others} from others"] * bool(others)
-        return f" ({', '.join(parts)})" if parts else ""
-
-    def _make_room(self, now: float) -> bool:
-        """Remove the sources whose last line is old enough; False if there is none."""
-        for source, (at, count) in list(self._logged.items()):
-            if now - at >= QUIET:
-                self._others += count
-                del self._logged[source]
-        return len(self._logged) < MAX_LOGGED
 
     def described(self, call: Call) -> str:
         """The procedure of a call and the program in its arguments: ``getport/addr(nfs)``."""

@@ -124,7 +124,7 @@ def session(tmp_path: Path) -> list[Line]:
     async def scenario() -> list[Line]:
         with listening(config) as listeners:
             made, ready, clock = config.daemon(listeners), asyncio.Event(), ManualClock()
-            made.call_log.now = clock
+            made.call_log.limit.now = clock
             running = asyncio.ensure_future(live(made, ready))
             await ready.wait()
             await calls(made, clock)
