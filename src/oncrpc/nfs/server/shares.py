@@ -89,11 +89,14 @@ class Shares:
     """The shares by tag, and the handles of their files.
 
     ``groups_of`` replaces the groups of a credential, which has at most 16; None takes those.
+    ``generation`` grows with each ``replace``.
     """
 
     def __init__(self, handles: Handles, *, groups_of: GroupsOf | None = None) -> None:
         self.handles, self.groups_of = handles, groups_of
         self._by_tag: dict[int, Share] = {}
+        self._by_path: dict[bytes, Share] = {}
+        self.generation = 0
 
     def __iter__(self) -> Iterator[Share]:
         return iter(self._by_tag.values())
@@ -101,6 +104,20 @@ class Shares:
     def replace(self, shares: Sequence[Share]) -> None:
         """Export these and no others. The caller closes file systems that are no longer used."""
         self._by_tag = {share.tag: share for share in shares}
+        self._by_path = {share.path: share for share in shares}
+        self.generation += 1
+
+    def covering(self, path: bytes) -> Share | None:
+        """The share in which a path lies: of those whose path it begins with, the deepest one.
+
+        Paths are absolute, without ``.``, ``..``, doubled slashes, and a slash at the end.
+        """
+        above = path
+        while above not in self._by_path:
+            if above in (b"/", b""):
+                return None
+            above = above.rpartition(b"/")[0] or b"/"
+        return self._by_path[above]
 
     async def open(self, call: Call, handle: bytes, *, v2: bool = False) -> Opened:
         """The file of a handle, for a call that may use it.
