@@ -134,7 +134,8 @@ class Listing(NamedTuple):
 class Written(NamedTuple):
     """Outcome of a write: the number of bytes, at least 1, and how well they are stored.
 
-    ``committed`` may be more than what was asked for, and must never be more than what was done.
+    ``committed`` may be more than what was asked for, and must never be more than what was done. If
+    it is less, the server calls ``commit`` before it answers.
     """
 
     length: int
@@ -230,6 +231,9 @@ class FileSystem:
         self, who: Identity, file: bytes, offset: int, data: bytes, *, stable: stable_how
     ) -> Answer[Written]:
         """Write, and store the data as ``stable`` asks before returning.
+
+        Or return with ``committed`` UNSTABLE: then the server calls ``commit``, while other calls
+        write to the same file, so that several may share one sync.
 
         Raises:
             SyncError: the data could not be stored.

@@ -1,0 +1,217 @@
+"""The objects that a call of version 3 names by their handles, and their attributes in the reply.
+
+An object is opened for one call. Its attributes are read before the procedure runs, for its checks
+and for ``wcc_data.before``, and again when a reply needs them as they are afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from oncrpc.nfs.answers import settled
+from oncrpc.nfs.filesystem import MAY_EXECUTE, Attributes
+from oncrpc.nfs.names import ABOVE, HERE, check_name
+from oncrpc.nfs.server.attributes import fattr3_of, post_op_attr_of, wcc_data_of
+from oncrpc.nfs.server.shares import Opened, Shares
+from oncrpc.nfs.status import NfsError
+from oncrpc.programs.nfs3 import (
+    fattr3,
+    ftype3,
+    nfs_fh3,
+    nfsstat3,
+    post_op_attr,
+    wcc_data,
+)
+
+
+class CallObject:
+    """An object of a call.
+
+    ``now`` are the attributes that were read last, None if there are none. ``before`` are those
+    before a change, None until ``begin``: if a call fails earlier, it has changed nothing. Once
+    ``ended`` is true, both are those of the change, and are not read again.
+    """
+
+    __slots__ = (
+        "before", "ended", "file", "filesystem", "now", "options", "share", "shares", "who",
+    )  # fmt: skip
+
+    def __init__(self, shares: Shares, opened: Opened) -> None:
+        self.share, self.file, self.who, self.options = opened
+        self.shares, self.filesystem = shares, self.share.filesystem
+        self.before: Attributes | None = None
+        self.now: Attributes | None = None
+        self.ended = False
+
+    @property
+    def is_root(self) -> bool:
+        """Whether it is the root of its export."""
+        return self.file == self.filesystem.root
+
+    @property
+    def attributes(self) -> Attributes:
+        """The attributes that were read last: a procedure is run only when there are some."""
+        assert self.now is not None, "read before the procedure runs"
+        return self.now
+
+    @property
+    def kind(self) -> ftype3:
+        """Its type, which never changes."""
+        return self.attributes.kind
+
+    async def refresh(self) -> Attributes:
+        """Read the attributes.
+
+        Raises:
+            OSError: the object is gone, for example.
+        """
+        self.now = None
+        self.now = await settled(self.filesystem.getattr(self.who, self.file))
+        return self.now
+
+    async def begin(self) -> None:
+        """Read the attributes before a change.
+
+        Raises:
+            OSError: as ``refresh``.
+        """
+        self.before = await self.refresh()
+
+    async def end(self) -> None:
+        """Read the attributes after a change, once. A reply can do without."""
+        if not self.ended:
+            self.ended = True
+            await self._try_refresh()
+
+    async def _try_refresh(self) -> None:
+        try:
+            await self.refresh()
+        except OSError:
+            self.now = None
+
+    def fattr3(self) -> fattr3:
+        """The attributes that were read last."""
+        return fattr3_of(self.attributes, self.share.fsid)
+
+    def post_op(self) -> post_op_attr:
+        """The attributes that were read last, if any."""
+        return post_op_attr_of(self.now, self.share.fsid)
+
+    async def post_op_now(self) -> post_op_attr:
+        """The attributes as they are after an operation."""
+        await self._try_refresh()
+        return self.post_op()
+
+    async def wcc(self) -> wcc_data:
+        """The attributes before and after a change: the same ones if it never began."""
+        await self.end()
+        before = self.now if self.before is None else self.before
+        return wcc_data_of(before, self.now, self.share.fsid)
+
+    def handle(self, file: bytes) -> nfs_fh3:
+        """The handle of a file of the same export."""
+        return nfs_fh3(self.shares.handle(self.share, file))
+
+    def beside(self, file: bytes) -> CallObject:
+        """Another object of the same export, for the same caller."""
+        return CallObject(self.shares, Opened(self.share, file, self.who, self.options))
+
+    def must_be_directory(self) -> None:
+        """Refuse an object that is not a directory.
+
+        Raises:
+            NfsError: NFS3ERR_NOTDIR.
+        """
+        if self.kind is not ftype3.NF3DIR:
+            raise NfsError(nfsstat3.NFS3ERR_NOTDIR)
+
+    def must_be(self, kind: ftype3) -> None:
+        """Refuse an object of another type.
+
+        Raises:
+            NfsError: NFS3ERR_INVAL. Version 2 had NFSERR_ISDIR, which is incorrect here (§3.3.6).
+        """
+        if self.kind is not kind:
+            raise NfsError(nfsstat3.NFS3ERR_INVAL)
+
+    def must_have_size(self, size: int) -> None:
+        """Refuse a size that this object cannot be given.
+
+        Raises:
+            NfsError: NFS3ERR_ISDIR, NFS3ERR_INVAL: not a regular file; or as ``check_size``.
+        """
+        if self.kind is ftype3.NF3DIR:
+            raise NfsError(nfsstat3.NFS3ERR_ISDIR)
+        self.must_be(ftype3.NF3REG)
+        self.check_size(size)
+
+    def check_size(self, size: int) -> None:
+        """Refuse a size that no file of this file system can have.
+
+        Raises:
+            NfsError: NFS3ERR_FBIG, as the Linux server.
+        """
+        if size > self.filesystem.features.max_file_size:
+            raise NfsError(nfsstat3.NFS3ERR_FBIG)
+
+    def name(
+        self,
+        name: bytes,
+        *,
+        here: nfsstat3 = nfsstat3.NFS3ERR_EXIST,
+        above: nfsstat3 = nfsstat3.NFS3ERR_EXIST,
+    ) -> bytes:
+        """Return a name that an entry of this directory may have.
+
+        ``here`` and ``above`` are the refusals of ``.`` and ``..``.
+
+        Raises:
+            NfsError: one of them; NFS3ERR_NOTDIR; NFS3ERR_NAMETOOLONG; or as ``check_name``.
+        """
+        self.must_be_directory()
+        if name in (HERE, ABOVE):
+            raise NfsError(here if name == HERE else above)
+        if len(name) > self.filesystem.features.name_max:
+            raise NfsError(nfsstat3.NFS3ERR_NAMETOOLONG)
+        return check_name(name)
+
+    async def lookup(self, name: bytes) -> bytes:
+        """The file with that name. ``.`` is the directory, and ``..`` of the root is the root.
+
+        Raises:
+            NfsError: as ``name``. OSError: there is no such file, or no permission.
+        """
+        if name not in (HERE, ABOVE):
+            return await settled(self.filesystem.lookup(self.who, self.file, self.name(name)))
+        self.must_be_directory()
+        if not await self.access() & MAY_EXECUTE:
+            raise NfsError(nfsstat3.NFS3ERR_ACCES)
+        if name == HERE or self.is_root:
+            return self.file
+        return await settled(self.filesystem.parent(self.who, self.file))
+
+    async def access(self) -> int:
+        """What the caller may do with it: a sum of ``MAY_READ`` and the like."""
+        return await settled(self.filesystem.access(self.who, self.file, self.attributes))
+
+
+@asynccontextmanager
+async def in_turn(*objects: CallObject) -> AsyncIterator[None]:
+    """Change objects of one export while no other call does, between their two attributes.
+
+    Take the turns of directories together, and then that of one file at most: no two calls wait for
+    each other.
+
+    Raises:
+        OSError: an object is gone, for example.
+    """
+    async with objects[0].share.turns.of(*(item.file for item in objects)):
+        for item in objects:
+            await item.begin()
+        try:
+            yield
+        except OSError:
+            for item in objects:
+                await item.end()
+            raise

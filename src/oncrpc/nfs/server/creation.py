@@ -1,0 +1,102 @@
+"""The three ways to create a file (RFC 1813 §3.3.8), and the results of all that make an entry."""
+
+from __future__ import annotations
+
+from oncrpc.nfs.answers import settled
+from oncrpc.nfs.filesystem import NewAttributes
+from oncrpc.nfs.server.attributes import initial_attributes
+from oncrpc.nfs.server.call_objects import CallObject
+from oncrpc.nfs.server.exclusive import attributes_for, is_created_by
+from oncrpc.nfs.status import NfsError, status_of
+from oncrpc.programs.nfs3 import (
+    createhow3,
+    createmode3,
+    ftype3,
+    nfsstat3,
+    post_op_attr,
+    post_op_fh3,
+    sattr3,
+    wcc_data,
+)
+
+ATTEMPTS = 3
+"""A name may appear and disappear under the server's hands, by others than NFS."""
+
+
+async def create(directory: CallObject, name: bytes, how: createhow3) -> bytes:
+    """Create a file, or accept the one that is there. Returns its id.
+
+    Raises:
+        NfsError: NFS3ERR_EXIST: there is another one. NFS3ERR_NOTSUPP: EXCLUSIVE, without times to
+            keep the verifier in. OSError: of the file system.
+    """
+    if isinstance(how.body, bytes):
+        return await _create_exclusive(directory, name, how.body)
+    new = initial_attributes(how.body, directory.who)
+    if new.size is not None:
+        directory.check_size(new.size)
+    if how.mode is createmode3.GUARDED:
+        return await _make(directory, name, new)
+    file, found = await _find_or_make(directory, name, new)
+    if found and new.size is not None:
+        await _truncate(directory.beside(file), new.size)
+    return file
+
+
+async def _create_exclusive(directory: CallObject, name: bytes, verifier: bytes) -> bytes:
+    features = directory.filesystem.features
+    if not features.settable_times:
+        raise NfsError(nfsstat3.NFS3ERR_NOTSUPP)
+    file, found = await _find_or_make(directory, name, attributes_for(verifier))
+    if found:
+        attributes = await directory.beside(file).refresh()
+        if not is_created_by(verifier, attributes, time_delta=features.time_delta):
+            raise NfsError(nfsstat3.NFS3ERR_EXIST)
+    return file
+
+
+async def _find_or_make(
+    directory: CallObject, name: bytes, new: NewAttributes
+) -> tuple[bytes, bool]:
+    """The file with that name, and whether it was there before.
+
+    Looking first needs no permission to write to the directory.
+    """
+    for _ in range(ATTEMPTS):
+        try:
+            return await directory.lookup(name), True
+        except OSError as error:
+            if status_of(error) is not nfsstat3.NFS3ERR_NOENT:
+                raise
+        try:
+            return await _make(directory, name, new), False
+        except OSError as error:
+            if status_of(error) is not nfsstat3.NFS3ERR_EXIST:
+                raise
+    raise NfsError(nfsstat3.NFS3ERR_JUKEBOX)
+
+
+async def _make(directory: CallObject, name: bytes, new: NewAttributes) -> bytes:
+    return await settled(directory.filesystem.create(directory.who, directory.file, name, new))
+
+
+async def _truncate(file: CallObject, size: int) -> None:
+    """An UNCHECKED create of a file that exists sets its size and nothing else, as Linux does."""
+    async with file.share.turns.of(file.file):
+        if (await file.refresh()).kind is ftype3.NF3REG:
+            new = NewAttributes(size=size)
+            await settled(file.filesystem.setattr(file.who, file.file, new))
+
+
+def attributes_of_entry(directory: CallObject, new: sattr3) -> NewAttributes:
+    """The attributes of a new entry that is not a file: it has no size to set."""
+    return initial_attributes(new, directory.who)._replace(size=None)
+
+
+async def new_entry(
+    directory: CallObject, made: bytes
+) -> tuple[post_op_fh3, post_op_attr, wcc_data]:
+    """The results of CREATE, MKDIR, SYMLINK and MKNOD, with the id of the new file."""
+    file = directory.beside(made)
+    handle = post_op_fh3(True, directory.handle(file.file))
+    return handle, await file.post_op_now(), await directory.wcc()

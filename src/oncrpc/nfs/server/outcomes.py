@@ -1,0 +1,175 @@
+"""From a call of version 3 to its result: opening, taking turns, and the arm for a failure.
+
+A procedure is written as a coroutine that is given the objects of its handles and returns the arm
+for success. What happens around it follows from the declarations of RFC 1813 §3.3, where handles in
+the arguments and attributes in the arm for a failure stand in the same order::
+
+    struct LINK3args {                 struct LINK3resfail {
+        nfs_fh3     file;                  post_op_attr   file_attributes;
+        diropargs3  link;                  wcc_data       linkdir_wcc;
+    };                                 };
+
+- An object with ``wcc_data`` may be changed. From the attributes before to the attributes after no
+  other call changes it, and the export must not be read-only.
+- If an object was opened, its attributes are in the reply, also if another handle is refused.
+
+Only an ``OSError`` is a failure in the words of the RFC. ``AuthError`` is one in those of RPC, and
+any other exception is a bug: the dispatcher answers both.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from operator import attrgetter
+from typing import Any, Concatenate, NamedTuple, ParamSpec, Protocol, TypeVar, get_type_hints
+
+from oncrpc.nfs.server.attributes import NO_ATTRIBUTES, wcc_data_of
+from oncrpc.nfs.server.call_objects import CallObject, in_turn
+from oncrpc.nfs.server.shares import Shares
+from oncrpc.nfs.status import NfsError, status_of
+from oncrpc.programs.nfs3 import NFS_V3, nfs_fh3, nfsstat3, post_op_attr, wcc_data
+from oncrpc.rpc.eager import eager
+from oncrpc.rpc.program import Answer, AnyProcedure, Call
+
+A = TypeVar("A")
+R = TypeVar("R")
+P = ParamSpec("P")
+
+
+class OverShares(Protocol):
+    """A service over the exported file systems."""
+
+    shares: Shares
+
+
+S = TypeVar("S", bound=OverShares)
+
+ABSENT: dict[type, Any] = {wcc_data: wcc_data_of(None, None, 0), post_op_attr: NO_ATTRIBUTES}
+"""What stands for an object that could not be opened."""
+
+
+class Shape(NamedTuple):
+    """What the declarations say of a procedure.
+
+    ``handles`` are the paths of the handles in the arguments. ``failure`` is the arm for a failure,
+    None if it is void, and ``fields`` are the types of its fields.
+    """
+
+    handles: tuple[Callable[[Any], bytes], ...]
+    failure: Callable[..., Any] | None
+    fields: tuple[type, ...]
+
+    @property
+    def changes(self) -> bool:
+        """Whether the procedure may change an object."""
+        return wcc_data in self.fields
+
+    def changed(self, objects: Sequence[CallObject]) -> list[CallObject]:
+        """The objects that the procedure may change."""
+        pairs = zip(objects, self.fields, strict=False)
+        return [item for item, field in pairs if field is wcc_data]
+
+
+def shape_of(procedure: AnyProcedure) -> Shape:
+    """Read the shape of a procedure from its declaration."""
+    handles = tuple(attrgetter(path) for path in handles_in(procedure.arguments[0]))
+    failure = procedure.result.__xdr_arms__.default
+    fields = tuple(get_type_hints(failure).values()) if failure else ()
+    return Shape(handles, failure, fields)
+
+
+def handles_in(declared: type, path: str = "") -> Iterator[str]:
+    """The paths of the handles in a declared type, in its order."""
+    for name, kind in get_type_hints(declared).items():
+        if kind is nfs_fh3:
+            yield f"{path}{name}.data"
+        elif hasattr(kind, "__xdr_fields__"):
+            yield from handles_in(kind, f"{path}{name}.")
+
+
+SHAPES = {item.result: shape_of(item) for item in NFS_V3.procedures.values() if item.arguments}
+"""The shapes, by the declaration of the result."""
+
+Body = Callable[Concatenate[S, Call, A, P], Coroutine[Any, Any, object]]
+
+
+def procedure(
+    result: type[R], *, takes_turn: bool = True
+) -> Callable[[Body[S, A, P]], Callable[[S, Call, A], Answer[R]]]:
+    """Make a procedure of a coroutine that returns the arm for success.
+
+    The coroutine is given the call, the arguments, and one ``CallObject`` for each handle. Unless
+    it takes its turn, it has to do so itself: then the attributes of what it changes were not read.
+    """
+    shape = SHAPES[result]
+    answer: Callable[[nfsstat3, Any], R] = result
+
+    def decorated(body: Body[S, A, P]) -> Callable[[S, Call, A], Answer[R]]:
+        run: Callable[..., Coroutine[Any, Any, object]] = body
+
+        async def perform(service: S, call: Call, arg: A) -> R:
+            objects: list[CallObject | None] = []
+            try:
+                opened = await _open(service.shares, call, shape, arg, objects)
+                changed = shape.changed(opened)
+                for item in opened:
+                    if item not in changed:
+                        await item.refresh()
+                if changed and takes_turn:
+                    async with in_turn(*changed):
+                        success = await run(service, call, arg, *opened)
+                else:
+                    success = await run(service, call, arg, *opened)
+            except OSError as refusal:
+                return answer(status_of(refusal), await _failure(shape, objects))
+            return answer(nfsstat3.NFS3_OK, success)
+
+        @functools.wraps(body)
+        def handler(service: S, call: Call, arg: A) -> Answer[R]:
+            return eager(perform(service, call, arg))
+
+        return handler
+
+    return decorated
+
+
+async def _open(
+    shares: Shares, call: Call, shape: Shape, arg: object, objects: list[CallObject | None]
+) -> list[CallObject]:
+    """Open the objects of all handles, so that a refusal can tell their attributes.
+
+    ``objects`` gets them, and None in the place of one that cannot be opened.
+
+    Raises:
+        NfsError: as ``Shares.open``, of the first handle that is refused. NFS3ERR_XDEV: they are of
+            different exports. NFS3ERR_ROFS: the export is read-only.
+    """
+    refusals = []
+    for handle in shape.handles:
+        try:
+            objects.append(CallObject(shares, await shares.open(call, handle(arg))))
+        except OSError as refusal:
+            objects.append(None)
+            refusals.append(refusal)
+    if refusals:
+        raise refusals[0]
+    opened = [item for item in objects if item is not None]
+    if any(item.share is not opened[0].share for item in opened):
+        raise NfsError(nfsstat3.NFS3ERR_XDEV)
+    if shape.changes and opened[0].options.ro:
+        raise NfsError(nfsstat3.NFS3ERR_ROFS)
+    return opened
+
+
+async def _failure(shape: Shape, objects: Sequence[CallObject | None]) -> object:
+    """The arm for a failure, with the attributes of all objects that could be opened."""
+    if shape.failure is None:
+        return None
+    values = []
+    for item, field in zip(objects, shape.fields, strict=True):
+        if item is None:
+            values.append(ABSENT[field])
+        else:
+            values.append(await (item.wcc() if field is wcc_data else item.post_op_now()))
+    return shape.failure(*values)
