@@ -82,6 +82,7 @@ File systems:
 - ``directory_rules``: Rules of directories: names, ids, listings, renaming and removing.
 - ``data_rules``: Rules of files: data, sizes, times, symbolic links and special files.
 - ``identity_rules``: Rules of permissions, with several users.
+- ``exported``: Exported file systems in this process, called through the dispatcher.
 
 Hosts:
 
