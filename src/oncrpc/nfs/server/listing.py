@@ -41,7 +41,7 @@ TYPICAL, TYPICAL_PLUS = ENTRY + 16, ENTRY + 16 + ATTRIBUTES + 40
 NO_HANDLE = post_op_fh3(False, None)
 
 
-class Room(NamedTuple):
+class ListingRoom(NamedTuple):
     """Bytes for entries: in all, and of those without attributes and handles."""
 
     total: int
@@ -51,9 +51,9 @@ class Room(NamedTuple):
     def is_left(self) -> bool:
         return min(self.total, self.names) > ENTRY
 
-    def minus(self, total: int, names: int) -> Room:
+    def minus(self, total: int, names: int) -> ListingRoom:
         """What is left after an entry."""
-        return Room(self.total - total, self.names - names)
+        return ListingRoom(self.total - total, self.names - names)
 
 
 def entry_size(name: bytes) -> int:
@@ -84,7 +84,7 @@ async def dirlist3_of(directory: CallObject, cookie: int, *, count: int) -> dirl
         size = entry_size(entry.name)
         return entry3(entry.fileid & MAX64, entry.name, entry.cookie), size
 
-    room = Room(count - AROUND, count)
+    room = ListingRoom(count - AROUND, count)
     return dirlist3(*await _filled(directory, cookie, room, made, plus=False))
 
 
@@ -104,14 +104,14 @@ async def dirlistplus3_of(
         found = await _entryplus3_of(directory, entry)
         return found, entryplus_size(found)
 
-    room = Room(maxcount - AROUND, dircount)
+    room = ListingRoom(maxcount - AROUND, dircount)
     return dirlistplus3(*await _filled(directory, cookie, room, made, plus=True))
 
 
 async def _filled(
     directory: CallObject,
     cookie: int,
-    room: Room,
+    room: ListingRoom,
     made: Callable[[DirEntry], Awaitable[tuple[T, int]]],
     *,
     plus: bool,
