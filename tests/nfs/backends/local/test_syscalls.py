@@ -17,11 +17,11 @@ from oncrpc.nfs.backends.local.syscalls import (
     RESOLVE_NO_SYMLINKS,
     UTIME_NOW,
     UTIME_OMIT,
-    birth_time,
     capget,
     capset,
     faccessat2,
     fchownat,
+    file_system_type,
     getdents64,
     name_to_handle_at,
     open_by_handle_at,
@@ -30,10 +30,13 @@ from oncrpc.nfs.backends.local.syscalls import (
     setfsgid,
     setfsuid,
     setgroups,
+    statx,
     syncfs,
     utimensat,
 )
 from support.errnos import fails_with
+
+PROC_SUPER_MAGIC = 0x9FA0
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
@@ -122,8 +125,30 @@ def test_removed_directory_has_no_entries(tmp_path: Path) -> None:
     os.close(gone)
 
 
+def test_statx_agrees_with_fstat(file: int) -> None:
+    found, status = statx(file), os.fstat(file)
+
+    assert (found.ino, found.mode, found.links) == (status.st_ino, status.st_mode, status.st_nlink)
+
+
+def test_files_of_one_mount_have_its_number(folder: int, file: int) -> None:
+    proc = os.open("/proc", os.O_PATH)
+
+    assert statx(file).mount == statx(folder).mount != statx(proc).mount
+
+    os.close(proc)
+
+
+def test_file_system_has_its_magic_number() -> None:
+    proc = os.open("/proc", os.O_PATH)
+
+    assert file_system_type(proc) == PROC_SUPER_MAGIC
+
+    os.close(proc)
+
+
 def test_birth_time_is_no_later_than_change(file: int) -> None:
-    born = birth_time(file)
+    born = statx(file).birth
 
     assert born is None or 0 < born <= os.fstat(file).st_ctime_ns
 

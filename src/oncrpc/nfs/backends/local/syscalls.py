@@ -21,6 +21,7 @@ AT_EACCESS = 0x200
 AT_SYMLINK_NOFOLLOW = 0x100
 AT_SYMLINK_FOLLOW = 0x400
 AT_EMPTY_PATH = 0x1000
+AT_HANDLE_FID = 0x200
 RENAME_NOREPLACE = 1
 RESOLVE_NO_XDEV, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_BENEATH = 1, 2, 4, 8
 UTIME_NOW, UTIME_OMIT = (1 << 30) - 1, (1 << 30) - 2
@@ -63,6 +64,7 @@ _fchownat = _function("fchownat", c_int, c_char_p, c_uint, c_uint, c_int)
 _utimensat = _function("utimensat", c_int, c_char_p, c_void_p, c_int)
 _renameat2 = _function("renameat2", c_int, c_char_p, c_int, c_char_p, c_uint)
 _syncfs = _function("syncfs", c_int)
+_fstatfs = _function("fstatfs", c_int, c_void_p)
 _setfsuid = _function("setfsuid", c_uint)
 _setfsgid = _function("setfsgid", c_uint)
 
@@ -96,11 +98,14 @@ _HANDLE = struct.Struct("=Ii")
 _INT = struct.Struct("=i")
 
 
-def name_to_handle_at(descriptor: int, name: bytes = b"") -> KernelHandle:
-    """The handle of a file of a directory, or of the descriptor's file if there is no name."""
+def name_to_handle_at(descriptor: int, name: bytes = b"", *, only_id: bool = False) -> KernelHandle:
+    """The handle of a file of a directory, or of the descriptor's file if there is no name.
+
+    ``only_id``: it only recognises the file, and need not open it; that needs Linux 6.5.
+    """
     buffer = create_string_buffer(_HANDLE.pack(MAX_HANDLE_SZ, 0), _HANDLE.size + MAX_HANDLE_SZ)
     mount = c_int()
-    flags = 0 if name else AT_EMPTY_PATH
+    flags = (0 if name else AT_EMPTY_PATH) | (AT_HANDLE_FID if only_id else 0)
     _done(_name_to_handle_at, descriptor, _text(name), buffer, byref(mount), flags)
     size, kind = _HANDLE.unpack_from(buffer)
     return KernelHandle(kind, buffer.raw[_HANDLE.size : _HANDLE.size + size], mount.value)
@@ -174,18 +179,41 @@ def _entries(data: bytes) -> Iterator[DirectoryEntry]:
 
 _STATX_BTIME = 0x800
 _STATX_SIZE = 256
-_STATX_BTIME_AT = 0x50
-_STATX_TIME = struct.Struct("=qI")
+_STATX_MNT_ID, _STATX_MNT_ID_UNIQUE = 0x1000, 0x4000
+_STATX_MASK = 0x7FF | _STATX_BTIME | _STATX_MNT_ID | _STATX_MNT_ID_UNIQUE
+_STATX = struct.Struct("=I12x I8xH2xQ 40xqI 44xII Q".replace(" ", ""))
 
 
-def birth_time(descriptor: int) -> int | None:
-    """When the descriptor's file was created, in nanoseconds; None where nobody knows."""
+class Statx(NamedTuple):
+    """Some fields of ``struct statx``.
+
+    ``mount`` is the number of the mount, or of the device before Linux 5.8. ``birth`` is when the
+    file was created, in nanoseconds; None where nobody knows.
+    """
+
+    mount: int
+    ino: int
+    mode: int
+    links: int
+    birth: int | None
+
+
+def statx(descriptor: int) -> Statx:
+    """What Python's ``stat`` leaves out about the descriptor's file."""
     buffer = create_string_buffer(_STATX_SIZE)
-    _done(_statx, descriptor, b"", AT_EMPTY_PATH, _STATX_BTIME, buffer)
-    if not struct.unpack_from("=I", buffer)[0] & _STATX_BTIME:
-        return None
-    seconds, nanoseconds = _STATX_TIME.unpack_from(buffer, _STATX_BTIME_AT)
-    return int(seconds) * 1_000_000_000 + int(nanoseconds)
+    _done(_statx, descriptor, b"", AT_EMPTY_PATH, _STATX_MASK, buffer)
+    mask, links, mode, ino, seconds, nanoseconds, *device, mount = _STATX.unpack_from(buffer)
+    if not mask & (_STATX_MNT_ID | _STATX_MNT_ID_UNIQUE):
+        mount = device[0] << 32 | device[1]
+    birth = seconds * 1_000_000_000 + nanoseconds if mask & _STATX_BTIME else None
+    return Statx(mount, ino, mode, links, birth)
+
+
+def file_system_type(descriptor: int) -> int:
+    """The magic number of the file system of the descriptor's file (statfs(2))."""
+    buffer = create_string_buffer(_STATX_SIZE)
+    _done(_fstatfs, descriptor, buffer)
+    return c_long.from_buffer(buffer).value & 0xFFFFFFFF
 
 
 def fchownat(descriptor: int, uid: int, gid: int) -> None:
