@@ -63,6 +63,24 @@ class Objects(Protocol):
             OSError: EACCES: it is on another file system, which is not exported.
         """
 
+    def keep(self) -> None:
+        """Write down the ids that ``id_of`` and ``parent`` have returned since the last call.
+
+        They leave the server only after that: an end of this process must not lose them.
+
+        Raises:
+            OSError: that failed, and the call with these ids must fail too.
+        """
+
+    def sync(self) -> None:
+        """Bring the ids to disk, as fsync does: a loss of power must not lose them.
+
+        For a new file whose name is brought to disk before it is acknowledged.
+
+        Raises:
+            OSError: that failed.
+        """
+
     def parent(self, found: OpenObject, *, directory: bytes) -> bytes:
         """The id of the directory above ``directory``, which is open as ``found``.
 
