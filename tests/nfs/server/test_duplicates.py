@@ -234,10 +234,73 @@ def test_procedures_that_change_something_are_covered() -> None:
 
     assert {name.split("_")[1] for name, covered in over_tcp.items() if covered} == {
         "SETATTR", "CREATE", "MKDIR", "SYMLINK", "MKNOD", "REMOVE", "RMDIR", "RENAME", "LINK",
+        "WRITE",
     }  # fmt: skip
-    assert {name for name in over_udp if over_udp[name] != over_tcp[name]} == {
-        "NFSPROC_WRITE", "NFSPROC3_WRITE",
-    }  # fmt: skip
+    assert over_udp == over_tcp
+
+
+# WRITE over TCP runs again, but not late
+
+WRITE = CALL[:20] + words(7) + CALL[24:] + bytes(4096)
+
+
+def test_write_of_a_live_connection_runs_again(cache: NfsDuplicates, client: Client) -> None:
+    first, second = client.connect(), client.connect()
+    ran(cache, first, WRITE)
+
+    assert not found(cache, first, WRITE)
+    client.close(first)
+    assert not found(cache, second, WRITE)
+    assert len(cache) == 0
+
+
+def test_late_write_does_not_run(cache: NfsDuplicates, client: Client) -> None:
+    first, second = client.connect(), client.connect()
+    client.close(first)
+    ran(cache, second, WRITE)
+
+    late = cache.find(first, WRITE, 0.0)
+
+    assert late is not None
+    assert (late.done, late.reply) == (True, None)
+
+
+def test_late_call_does_not_run(cache: NfsDuplicates, client: Client) -> None:
+    first, second = client.connect(), client.connect()
+    client.close(first)
+    ran(cache, second)
+
+    assert found(cache, first)
+    assert found(cache, second)
+
+
+def test_first_write_of_an_ended_connection_runs(cache: NfsDuplicates, client: Client) -> None:
+    first = client.connect()
+    client.close(first)
+    assert not found(cache, first, WRITE)
+    ran(cache, first, WRITE)
+
+    assert not found(cache, first, WRITE)
+
+
+def test_write_over_udp_is_kept(cache: NfsDuplicates) -> None:
+    ran(cache, UDP, WRITE)
+
+    assert found(cache, UDP, WRITE)
+    assert not found(cache, UDP, WRITE[:-1] + b"x")
+
+
+def test_number_of_known_writes_is_bounded(
+    cache: NfsDuplicates, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oncrpc.nfs.server.duplicates.MAX_WRITTEN", 2)
+    first, second = client.connect(), client.connect()
+    client.close(first)
+
+    for xid in range(3):
+        ran(cache, second, words(xid) + WRITE[4:])
+
+    assert [found(cache, first, words(xid) + WRITE[4:]) for xid in range(3)] == [False, True, True]
 
 
 def test_busy_client_forgets_its_own_calls_first() -> None:
@@ -521,7 +584,7 @@ def test_what_was_not_left_is_refused(cache: NfsDuplicates, left: bytes) -> None
 
 def test_entry_knows_whether_its_connection_ended(client: Client) -> None:
     connection = client.connect()
-    entry = ClientCall((b"", None), b"", connection, None)
+    entry = ClientCall((b"", None), b"", connection)
 
     assert not entry.has_moved
     client.close(connection)

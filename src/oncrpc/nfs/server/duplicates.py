@@ -19,9 +19,14 @@ A call in progress is not cancelled when its connection ends, since nobody knows
 done. Its retransmission over another connection waits for the outcome and gets the same bytes. Over
 the same connection, and over UDP, it is dropped: the first one will be answered.
 
-Covered are the procedures that may not run twice. WRITE is one of them over UDP only, where a late
-duplicate may arrive after the next WRITE and undo it; a stream keeps the order. A call that was not
-carried out is not kept: one without a reply, and NFS3ERR_JUKEBOX, which asks the client to repeat.
+A call may also arrive late: it waited in a connection that the client gave up, while the client
+sent it again over the next one. From a connection that has ended every known call is a duplicate.
+
+Covered are the procedures that may not run twice. WRITE may, as long as the client waits for it;
+but a late one would undo the WRITE after it. Over UDP it is covered like the others. Over TCP a
+WRITE of a live connection always runs, its reply is not kept, and its checksum is one of the first
+bytes only: data is not read for the sake of the rare case. A call that was not carried out is not
+kept: one without a reply, and NFS3ERR_JUKEBOX, which asks the client to repeat.
 
 Key: that of ``DuplicateCache``, so a client that uses one xid for everything is safe on its
 connection. ``alike`` finds the entries of other connections; one that is found moves to the new
@@ -36,6 +41,7 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Coroutine
+from functools import lru_cache
 from typing import Any, cast
 
 import msgspec
@@ -70,7 +76,19 @@ CHANGES: frozenset[AnyProcedure] = frozenset({
 """The procedures that must not run twice."""
 
 WRITES: frozenset[AnyProcedure] = frozenset({NFS_VERSION.NFSPROC_WRITE, NFS_V3.NFSPROC3_WRITE})
-"""Those that must not run twice if datagrams may overtake each other."""
+"""Those that may run twice, but not late."""
+
+WRITE_NUMBERS = frozenset(
+    each.version.vers.to_bytes(4, "big") + each.number.to_bytes(4, "big") for each in WRITES
+)
+"""The same as version and procedure in a call."""
+
+NUMBERS = slice(16, 24)
+MAX_WRITTEN = 16_384
+"""WRITEs over streams that are recognised when they arrive late."""
+
+HEAD = 384
+"""The first bytes of a WRITE: all before the data, unless there are very many groups, and some."""
 
 STAMP = slice(32, 36)
 """The time stamp of AUTH_SYS in a call. Some clients renew it when they send a call again."""
@@ -89,16 +107,18 @@ class ClientCall(CachedCall):
     """A call of a client.
 
     ``caller`` is the connection to which the entry belongs, None after a restart; ``recipient`` the
-    last one that will get its reply; ``client`` and ``alike`` what must be equal in a duplicate.
+    last one that will get its reply; ``alike`` what is equal in a duplicate. ``client`` is set when
+    a reply is kept, which ``is_kept`` says is done: it is False for a WRITE over a stream.
     """
 
-    __slots__ = ("alike", "caller", "client", "recipient", "task")
+    __slots__ = ("alike", "caller", "client", "is_kept", "recipient", "task")
 
-    def __init__(self, key: Key, digest: bytes, caller: Caller | None, client: Origin) -> None:
+    def __init__(self, key: Key, digest: bytes, caller: Caller | None) -> None:
         super().__init__(key, digest)
+        self.is_kept = True
+        self.client: Origin = None
         self.alike = _alike(key, digest)
         self.caller = self.recipient = caller
-        self.client = client
         self.task: asyncio.Task[bytes | None] | None = None
 
     @property
@@ -142,11 +162,12 @@ class NfsDuplicates(DuplicateCache):
         self.running: set[asyncio.Task[bytes | None]] = set()
         self.alike: dict[Key, list[ClientCall]] = {}
         self.clients: dict[Origin, ClientReplies] = {}
+        self.written: OrderedDict[Key, Caller | None] = OrderedDict()
+        self._asked: tuple[Caller, bytes, ClientCall] | None = None
 
     def covers(self, call: Call) -> bool:
-        """Whether this call must not run twice."""
-        procedure = call.procedure
-        return procedure in CHANGES or (call.caller.datagram and procedure in WRITES)
+        """Whether this call must not run twice, or not late."""
+        return call.procedure in CHANGES or call.procedure in WRITES
 
     def digest_of(self, message: bytes) -> bytes:
         """A checksum of a call without its time stamp."""
@@ -156,28 +177,38 @@ class NfsDuplicates(DuplicateCache):
 
     def find(self, caller: Caller, message: bytes, now: float) -> CachedCall | None:
         """The same call of the same client; it belongs to this connection from now on."""
-        key, digest = key_of(caller, message), self.digest_of(message)
-        found = self.in_progress.get(key) or self._done.get(key)
-        if found is None or found.digest != digest:
-            found = None if caller.datagram else self._moved(key, digest)
+        asked = self.new(caller, message)
+        found = self.in_progress.get(asked.key) or self._done.get(asked.key)
+        if found is None or found.digest != asked.digest:
+            found = None if caller.datagram else self._elsewhere(asked, caller)
         if found is None or self.has_expired(found, now):
+            self._asked = caller, message, asked  # for ``begin``, which follows
             return None
         call = _of_client(found)
-        if call.key != key:
-            self._move(call, key)
+        if call.key != asked.key:
+            self._move(call, asked.key)
         call.caller = caller
         return call
 
     def begin(self, caller: Caller, message: bytes) -> CachedCall:
         """Register a call that is about to run; ``finish`` or ``abandon`` it later."""
-        self._replace(key_of(caller, message))
-        call = super().begin(caller, message)
-        self._link(_of_client(call))
+        asked, self._asked = self._asked, None
+        if asked is not None and asked[0] is caller and asked[1] is message:
+            call = asked[2]
+        else:
+            call = self.new(caller, message)
+        self._remove(call.key)
+        self._place(call)
+        self._link(call)
         return call
 
-    def new(self, caller: Caller, message: bytes) -> CachedCall:
+    def new(self, caller: Caller, message: bytes) -> ClientCall:
         """The entry of a call that is about to run."""
-        return ClientCall(key_of(caller, message), self.digest_of(message), caller, caller.origin)
+        is_kept = caller.datagram or message[NUMBERS] not in WRITE_NUMBERS
+        digest = self.digest_of(message if is_kept else message[:HEAD])
+        call = ClientCall(key_of(caller, message), digest, caller)
+        call.is_kept = is_kept
+        return call
 
     def repeated(self, call: CachedCall, caller: Caller) -> Awaitable[bytes | None] | None:
         """The reply to a retransmission of a call in progress; None to drop it."""
@@ -202,11 +233,20 @@ class NfsDuplicates(DuplicateCache):
 
     def finish(self, call: CachedCall, reply: bytes | None, now: float) -> None:
         """Keep the reply to a call that was carried out."""
-        _of_client(call).task = None
-        if reply is None or reply[OUTCOME] == JUKEBOX:
-            self.abandon(call)
+        ended = _of_client(call)
+        ended.task = None
+        if self.in_progress.get(ended.key) is not ended:
+            return
+        if reply is None or reply[OUTCOME] == JUKEBOX or not self._keeps(reply):
+            self.abandon(ended)
+        elif ended.is_kept:
+            del self.in_progress[ended.key]
+            ended.reply, ended.at, ended.done = reply, now, True
+            self._add(ended)
+            self._make_room(now)
         else:
-            super().finish(call, reply, now)
+            self.abandon(ended)
+            self._written(ended)
 
     def abandon(self, call: CachedCall) -> bool:
         """Forget a call in progress. Returns False if another one has replaced it."""
@@ -236,16 +276,28 @@ class NfsDuplicates(DuplicateCache):
         for each in msgspec.json.decode(left, type=list[LeftCall]):
             place = Caller(each.netid, each.source, each.local, uid=each.uid,
                            loopback=each.loopback, to_group=each.to_group)  # fmt: skip
-            call = ClientCall(key_of(place, each.xid), each.digest, None, place.origin)
+            call = ClientCall(key_of(place, each.xid), each.digest, None)
             call.reply, call.at, call.done = each.reply, now - each.age, True
             self._remove(call.key)
+            self._link(call)
             self._add(call)
         self._make_room(now)
 
-    def _moved(self, key: Key, digest: bytes) -> ClientCall | None:
-        """The same call, of a connection that has ended."""
-        found = reversed(self.alike.get(_alike(key, digest), ()))
-        return next((call for call in found if call.has_moved), None)
+    def _elsewhere(self, asked: ClientCall, caller: Caller) -> ClientCall | None:
+        """The same call of another connection, if either connection has ended."""
+        for call in reversed(self.alike.get(asked.alike, ())):
+            if call.has_moved or not caller.connected():
+                return call
+        if asked.alike in self.written and not caller.connected():
+            asked.done = self.written[asked.alike] is not caller  # without a reply
+            return asked if asked.done else None
+        return None
+
+    def _written(self, call: ClientCall) -> None:
+        self.written[call.alike] = call.caller
+        self.written.move_to_end(call.alike)
+        if len(self.written) > MAX_WRITTEN:
+            self.written.popitem(last=False)
 
     def _move(self, call: ClientCall, key: Key) -> None:
         """Let a call belong to another connection."""
@@ -253,50 +305,58 @@ class NfsDuplicates(DuplicateCache):
             self._remove(call.key)
             self._remove(key)
             call.key = key
+            self._link(call)
             self._add(call)
-            return
-        del self.in_progress[call.key]
-        self._replace(key)
-        self._remove(key)
-        call.key = key
-        self.in_progress[key] = call
+        else:
+            del self.in_progress[call.key]
+            self._remove(key)
+            call.key = key
+            self._place(call)
 
-    def _replace(self, key: Key) -> None:
-        """Called before another call in progress gets this key."""
-        replaced = self.in_progress.get(key)
+    def _place(self, call: ClientCall) -> None:
+        """Put a call in progress under its key, in place of another one."""
+        replaced = self.in_progress.get(call.key)
         if replaced is not None:
             self._unlink(_of_client(replaced))
+        self.in_progress[call.key] = call
 
     def _add(self, call: CachedCall) -> None:
         super()._add(call)
-        of_client = _of_client(call)
-        self._link(of_client)
-        replies = self.clients.setdefault(of_client.client, ClientReplies())
-        replies.keys[call.key] = None
-        replies.size += call.size
+        kept = _of_client(call)
+        kept.client = _client_of(kept)
+        replies = self.clients.get(kept.client)
+        if replies is None:
+            replies = self.clients[kept.client] = ClientReplies()
+        replies.keys[kept.key] = None
+        replies.size += kept.size
         while replies.size > self.max_bytes // CLIENT_SHARE:
             self._remove(next(iter(replies.keys)))
 
     def _remove(self, key: Key) -> CachedCall | None:
         removed = super()._remove(key)
         if removed is not None:
-            of_client = _of_client(removed)
-            self._unlink(of_client)
-            replies = self.clients[of_client.client]
+            forgotten = _of_client(removed)
+            self._unlink(forgotten)
+            replies = self.clients[forgotten.client]
             del replies.keys[key]
-            replies.size -= removed.size
+            replies.size -= forgotten.size
             if not replies.keys:
-                del self.clients[of_client.client]
+                del self.clients[forgotten.client]
         return removed
 
     def _link(self, call: ClientCall) -> None:
-        self.alike.setdefault(call.alike, []).append(call)
+        calls = self.alike.get(call.alike)
+        if calls is None:
+            self.alike[call.alike] = [call]
+        else:
+            calls.append(call)
 
     def _unlink(self, call: ClientCall) -> None:
         calls = self.alike[call.alike]
-        calls.remove(call)
-        if not calls:
+        if len(calls) == 1:
             del self.alike[call.alike]
+        else:
+            calls.remove(call)
 
 
 async def _outcome(task: asyncio.Task[bytes | None]) -> bytes | None:
@@ -314,6 +374,19 @@ def _alike(key: Key, digest: bytes) -> Key:
     """What is equal in duplicates over any connection: all but the port."""
     xid, source, *rest = key
     return (xid, cast(Address, source)[::2] if source else None, *rest, digest)
+
+
+def _client_of(call: ClientCall) -> Origin:
+    """The client that a call counts for."""
+    _, source, uid, _, _, loopback, _ = cast(Any, call.key)
+    return _origin(source[0] if source else None, uid, loopback)
+
+
+@lru_cache(1024)
+def _origin(host: str | None, uid: int | None, loopback: bool) -> Origin:  # a key
+    """The same by what it depends on: reading an IPv6 address takes its time."""
+    source = None if host is None else (host, 0, 0)
+    return Caller("", source, uid=uid, loopback=loopback).origin
 
 
 def _left(call: ClientCall, now: float) -> LeftCall:
