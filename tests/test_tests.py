@@ -64,6 +64,7 @@ COVERED_BY = {
     "nfs/server/call_objects.py": "nfs/server/test_outcomes.py",
     "nfs/server/creation.py": "nfs/server/test_outcomes.py",
     "nfs/server/data.py": "nfs/server/test_outcomes.py",
+    "nfs/server/entries.py": "nfs/server/test_outcomes.py",
     "nfs/server/listing.py": "nfs/server/test_outcomes.py",
     "nfs/server/nfs3.py": "nfs/server/test_outcomes.py",
     "portmap/app.py": "portmap/test_daemon.py",

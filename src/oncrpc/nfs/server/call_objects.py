@@ -1,4 +1,4 @@
-"""The objects that a call of version 3 names by their handles, and their attributes in the reply.
+"""The objects that a call names by their handles, and their attributes in a reply of version 3.
 
 An object is opened for one call. Its attributes are read before the procedure runs, for its checks
 and for ``wcc_data.before``, and again when a reply needs them as they are afterwards.
@@ -6,7 +6,7 @@ and for ``wcc_data.before``, and again when a reply needs them as they are after
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from oncrpc.nfs.answers import settled
@@ -194,6 +194,19 @@ class CallObject:
     async def access(self) -> int:
         """What the caller may do with it: a sum of ``MAY_READ`` and the like."""
         return await settled(self.filesystem.access(self.who, self.file, self.attributes))
+
+
+def check_objects(objects: Sequence[CallObject], *, changes: bool) -> None:
+    """Refuse objects that one call may not use together.
+
+    Raises:
+        NfsError: NFS3ERR_XDEV: they are of different exports. NFS3ERR_ROFS: the call ``changes``
+            some, and the export is read-only.
+    """
+    if any(item.share is not objects[0].share for item in objects):
+        raise NfsError(nfsstat3.NFS3ERR_XDEV)
+    if changes and objects[0].options.ro:
+        raise NfsError(nfsstat3.NFS3ERR_ROFS)
 
 
 @asynccontextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from oncrpc.nfs.answers import settled
 from oncrpc.nfs.filesystem import NewAttributes
 from oncrpc.nfs.server.attributes import initial_attributes
@@ -15,7 +17,6 @@ from oncrpc.programs.nfs3 import (
     nfsstat3,
     post_op_attr,
     post_op_fh3,
-    sattr3,
     wcc_data,
 )
 
@@ -37,9 +38,9 @@ async def create(directory: CallObject, name: bytes, how: createhow3) -> bytes:
         directory.check_size(new.size)
     if how.mode is createmode3.GUARDED:
         return await _make(directory, name, new)
-    file, found = await _find_or_make(directory, name, new)
+    file, found = await find_or_make(directory, name, lambda: _make(directory, name, new))
     if found and new.size is not None:
-        await _truncate(directory.beside(file), new.size)
+        await truncate(directory.beside(file), new.size)
     return file
 
 
@@ -47,7 +48,8 @@ async def _create_exclusive(directory: CallObject, name: bytes, verifier: bytes)
     features = directory.filesystem.features
     if not features.settable_times:
         raise NfsError(nfsstat3.NFS3ERR_NOTSUPP)
-    file, found = await _find_or_make(directory, name, attributes_for(verifier))
+    new = attributes_for(verifier)
+    file, found = await find_or_make(directory, name, lambda: _make(directory, name, new))
     if found:
         attributes = await directory.beside(file).refresh()
         if not is_created_by(verifier, attributes, time_delta=features.time_delta):
@@ -55,12 +57,15 @@ async def _create_exclusive(directory: CallObject, name: bytes, verifier: bytes)
     return file
 
 
-async def _find_or_make(
-    directory: CallObject, name: bytes, new: NewAttributes
+async def find_or_make(
+    directory: CallObject, name: bytes, make: Callable[[], Awaitable[bytes]]
 ) -> tuple[bytes, bool]:
     """The file with that name, and whether it was there before.
 
     Looking first needs no permission to write to the directory.
+
+    Raises:
+        OSError: of the file system, or of ``make``.
     """
     for _ in range(ATTEMPTS):
         try:
@@ -69,7 +74,7 @@ async def _find_or_make(
             if status_of(error) is not nfsstat3.NFS3ERR_NOENT:
                 raise
         try:
-            return await _make(directory, name, new), False
+            return await make(), False
         except OSError as error:
             if status_of(error) is not nfsstat3.NFS3ERR_EXIST:
                 raise
@@ -80,17 +85,16 @@ async def _make(directory: CallObject, name: bytes, new: NewAttributes) -> bytes
     return await settled(directory.filesystem.create(directory.who, directory.file, name, new))
 
 
-async def _truncate(file: CallObject, size: int) -> None:
-    """An UNCHECKED create of a file that exists sets its size and nothing else, as Linux does."""
+async def truncate(file: CallObject, size: int) -> None:
+    """An UNCHECKED create of a file that exists sets its size and nothing else, as Linux does.
+
+    Raises:
+        OSError: of the file system.
+    """
     async with file.share.turns.of(file.file):
         if (await file.refresh()).kind is ftype3.NF3REG:
             new = NewAttributes(size=size)
             await settled(file.filesystem.setattr(file.who, file.file, new))
-
-
-def attributes_of_entry(directory: CallObject, new: sattr3) -> NewAttributes:
-    """The attributes of a new entry that is not a file: it has no size to set."""
-    return initial_attributes(new, directory.who)._replace(size=None)
 
 
 async def new_entry(

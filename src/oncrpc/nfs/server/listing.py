@@ -85,7 +85,7 @@ async def dirlist3_of(directory: CallObject, cookie: int, *, count: int) -> dirl
         return entry3(entry.fileid & MAX64, entry.name, entry.cookie), size
 
     room = ListingRoom(count - AROUND, count)
-    return dirlist3(*await _filled(directory, cookie, room, made, plus=False))
+    return dirlist3(*await filled(directory, cookie, room, made, plus=False))
 
 
 async def dirlistplus3_of(
@@ -105,10 +105,10 @@ async def dirlistplus3_of(
         return found, entryplus_size(found)
 
     room = ListingRoom(maxcount - AROUND, dircount)
-    return dirlistplus3(*await _filled(directory, cookie, room, made, plus=True))
+    return dirlistplus3(*await filled(directory, cookie, room, made, plus=True))
 
 
-async def _filled(
+async def filled(
     directory: CallObject,
     cookie: int,
     room: ListingRoom,
@@ -116,7 +116,13 @@ async def _filled(
     *,
     plus: bool,
 ) -> tuple[list[T], bool]:
-    """As many entries as there is room for, and whether the last one is among them."""
+    """As many entries as there is room for, and whether the last one is among them.
+
+    ``made`` makes the entry of a reply, and returns it with its size.
+
+    Raises:
+        NfsError, OSError: as ``dirlist3_of``.
+    """
     if room.total < 0:
         raise NfsError(nfsstat3.NFS3ERR_TOOSMALL)
     entries: list[T] = []

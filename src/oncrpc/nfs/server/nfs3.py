@@ -10,12 +10,21 @@ them, since a late copy would undo a newer WRITE of the same bytes; COMMIT chang
 from __future__ import annotations
 
 from oncrpc.nfs.answers import settled
-from oncrpc.nfs.filesystem import NewAttributes
 from oncrpc.nfs.server.access import access_bits
-from oncrpc.nfs.server.attributes import new_attributes, nfstime3_of
+from oncrpc.nfs.server.attributes import initial_attributes, new_attributes, nfstime3_of
 from oncrpc.nfs.server.call_objects import CallObject
-from oncrpc.nfs.server.creation import attributes_of_entry, create, new_entry
+from oncrpc.nfs.server.creation import create, new_entry
 from oncrpc.nfs.server.data import commit, read, write
+from oncrpc.nfs.server.entries import (
+    link,
+    make_directory,
+    make_special,
+    make_symlink,
+    remove,
+    remove_directory,
+    rename,
+    set_attributes,
+)
 from oncrpc.nfs.server.listing import dirlist3_of, dirlistplus3_of
 from oncrpc.nfs.server.outcomes import procedure
 from oncrpc.nfs.server.shares import Shares
@@ -97,9 +106,6 @@ from oncrpc.programs.nfs3 import (
 )
 from oncrpc.rpc.program import Call, idempotent
 
-MAX_PATH = 4095
-"""Bytes of the text of a symbolic link, as PATH_MAX of Linux without the NUL."""
-
 
 class Nfs3(NFS_V3.Service):
     """Version 3. ``sizes`` must suit the limits of the server that it is served by."""
@@ -125,10 +131,7 @@ class Nfs3(NFS_V3.Service):
         if guard is not None and guard != nfstime3_of(file.attributes.ctime):
             raise NfsError(nfsstat3.NFS3ERR_NOT_SYNC)
         new = new_attributes(arg.new_attributes)
-        if new.size is not None:
-            file.must_have_size(new.size)
-        if new != NewAttributes():
-            await settled(file.filesystem.setattr(file.who, file.file, new))
+        await set_attributes(file, new)
         return SETATTR3resok(await file.wcc())
 
     @idempotent
@@ -190,55 +193,41 @@ class Nfs3(NFS_V3.Service):
         self, call: Call, arg: MKDIR3args, directory: CallObject
     ) -> MKDIR3resok:
         """Create a directory."""
-        name, new = directory.name(arg.where.name), attributes_of_entry(directory, arg.attributes)
-        made = directory.filesystem.mkdir(directory.who, directory.file, name, new)
-        return MKDIR3resok(*await new_entry(directory, await settled(made)))
+        new = initial_attributes(arg.attributes, directory.who)
+        made = await make_directory(directory, arg.where.name, new)
+        return MKDIR3resok(*await new_entry(directory, made))
 
     @procedure(SYMLINK3res)
     async def NFSPROC3_SYMLINK(
         self, call: Call, arg: SYMLINK3args, directory: CallObject
     ) -> SYMLINK3resok:
         """Create a symbolic link. Its text is stored, not interpreted."""
-        name, text = directory.name(arg.where.name), arg.symlink.symlink_data
-        if not directory.filesystem.features.symlinks:
-            raise NfsError(nfsstat3.NFS3ERR_NOTSUPP)
-        if not text or b"\0" in text:
-            raise NfsError(nfsstat3.NFS3ERR_INVAL)
-        if len(text) > MAX_PATH:
-            raise NfsError(nfsstat3.NFS3ERR_NAMETOOLONG)
-        new = attributes_of_entry(directory, arg.symlink.symlink_attributes)
-        made = directory.filesystem.symlink(directory.who, directory.file, name, text, new)
-        return SYMLINK3resok(*await new_entry(directory, await settled(made)))
+        new = initial_attributes(arg.symlink.symlink_attributes, directory.who)
+        made = await make_symlink(directory, arg.where.name, arg.symlink.symlink_data, new)
+        return SYMLINK3resok(*await new_entry(directory, made))
 
     @procedure(MKNOD3res)
     async def NFSPROC3_MKNOD(
         self, call: Call, arg: MKNOD3args, directory: CallObject
     ) -> MKNOD3resok:
         """Create a device, a socket or a named pipe. Other types have procedures of their own."""
-        name, kind, body = directory.name(arg.where.name), arg.what.type, arg.what.body
-        if not directory.filesystem.features.special_files:
-            raise NfsError(nfsstat3.NFS3ERR_NOTSUPP)
-        match body:
+        match arg.what.body:
             case devicedata3(dev_attributes=asked, spec=spec):
                 device = spec.specdata1, spec.specdata2
             case sattr3() as asked:
                 device = 0, 0
             case None:
                 raise NfsError(nfsstat3.NFS3ERR_BADTYPE)
-        new = attributes_of_entry(directory, asked)
-        made = directory.filesystem.mknod(
-            directory.who, directory.file, name, kind, device=device, new=new
-        )
-        return MKNOD3resok(*await new_entry(directory, await settled(made)))
+        new, name = initial_attributes(asked, directory.who), arg.where.name
+        made = await make_special(directory, name, arg.what.type, device=device, new=new)
+        return MKNOD3resok(*await new_entry(directory, made))
 
     @procedure(REMOVE3res)
     async def NFSPROC3_REMOVE(
         self, call: Call, arg: REMOVE3args, directory: CallObject
     ) -> REMOVE3resok:
         """Remove an entry that is not a directory."""
-        refused = nfsstat3.NFS3ERR_ACCES
-        name = directory.name(arg.object.name, here=refused, above=refused)
-        await settled(directory.filesystem.remove(directory.who, directory.file, name))
+        await remove(directory, arg.object.name)
         return REMOVE3resok(await directory.wcc())
 
     @procedure(RMDIR3res)
@@ -246,23 +235,15 @@ class Nfs3(NFS_V3.Service):
         self, call: Call, arg: RMDIR3args, directory: CallObject
     ) -> RMDIR3resok:
         """Remove an empty directory. ``.`` is INVAL and ``..`` is EXIST, by the RFC."""
-        name = directory.name(arg.object.name, here=nfsstat3.NFS3ERR_INVAL)
-        await settled(directory.filesystem.rmdir(directory.who, directory.file, name))
+        await remove_directory(directory, arg.object.name)
         return RMDIR3resok(await directory.wcc())
 
     @procedure(RENAME3res)
     async def NFSPROC3_RENAME(
         self, call: Call, arg: RENAME3args, from_dir: CallObject, to_dir: CallObject
     ) -> RENAME3resok:
-        """Rename, within one export.
-
-        If the target cannot be replaced the error is that of rename(2), which says more than EXIST.
-        """
-        refused = nfsstat3.NFS3ERR_INVAL
-        name = from_dir.name(arg.from_.name, here=refused, above=refused)
-        to_name = to_dir.name(arg.to.name, here=refused, above=refused)
-        filesystem = from_dir.filesystem
-        await settled(filesystem.rename(from_dir.who, from_dir.file, name, to_dir.file, to_name))
+        """Rename, within one export."""
+        await rename(from_dir, arg.from_.name, to_dir, arg.to.name)
         return RENAME3resok(await from_dir.wcc(), await to_dir.wcc())
 
     @procedure(LINK3res)
@@ -270,15 +251,8 @@ class Nfs3(NFS_V3.Service):
         self, call: Call, arg: LINK3args, file: CallObject, directory: CallObject
     ) -> LINK3resok:
         """Give a file one more name."""
-        refused = nfsstat3.NFS3ERR_INVAL
-        name = directory.name(arg.link.name, here=refused, above=refused)
-        if not file.filesystem.features.hard_links:
-            raise NfsError(nfsstat3.NFS3ERR_NOTSUPP)
-        if file.kind is ftype3.NF3DIR:
-            raise NfsError(nfsstat3.NFS3ERR_ISDIR)
-        async with file.share.turns.of(file.file):
-            await settled(file.filesystem.link(file.who, file.file, directory.file, name))
-            return LINK3resok(await file.post_op_now(), await directory.wcc())
+        await link(file, directory, arg.link.name)
+        return LINK3resok(file.post_op(), await directory.wcc())
 
     @idempotent
     @procedure(READDIR3res)

@@ -25,9 +25,9 @@ from operator import attrgetter
 from typing import Any, Concatenate, NamedTuple, ParamSpec, Protocol, TypeVar, get_type_hints
 
 from oncrpc.nfs.server.attributes import NO_ATTRIBUTES, wcc_data_of
-from oncrpc.nfs.server.call_objects import CallObject, in_turn
+from oncrpc.nfs.server.call_objects import CallObject, check_objects, in_turn
 from oncrpc.nfs.server.shares import Shares
-from oncrpc.nfs.status import NfsError, status_of
+from oncrpc.nfs.status import status_of
 from oncrpc.programs.nfs3 import NFS_V3, nfs_fh3, nfsstat3, post_op_attr, wcc_data
 from oncrpc.rpc.eager import eager
 from oncrpc.rpc.program import Answer, AnyProcedure, Call
@@ -142,8 +142,7 @@ async def _open(
     ``objects`` gets them, and None in the place of one that cannot be opened.
 
     Raises:
-        NfsError: as ``Shares.open``, of the first handle that is refused. NFS3ERR_XDEV: they are of
-            different exports. NFS3ERR_ROFS: the export is read-only.
+        NfsError: as ``Shares.open``, of the first handle that is refused; or as ``check_objects``.
     """
     refusals = []
     for handle in shape.handles:
@@ -155,10 +154,7 @@ async def _open(
     if refusals:
         raise refusals[0]
     opened = [item for item in objects if item is not None]
-    if any(item.share is not opened[0].share for item in opened):
-        raise NfsError(nfsstat3.NFS3ERR_XDEV)
-    if shape.changes and opened[0].options.ro:
-        raise NfsError(nfsstat3.NFS3ERR_ROFS)
+    check_objects(opened, changes=shape.changes)
     return opened
 
 
