@@ -179,7 +179,7 @@ class DirectoryRules:
         while not eof:
             listing = me.readdir(work, cookie, 4)
             found += [entry.name for entry in listing.entries]
-            cookie, eof = listing.entries[-1].cookie, listing.eof
+            cookie, eof = listing.entries[-1].cookie if listing.entries else cookie, listing.eof
             for name in chance.sample(sorted({*NAMES} - gone), 2):
                 me.remove(work, name)
                 gone.add(name)
@@ -196,7 +196,7 @@ class DirectoryRules:
         while not eof and len(found) < 500:
             listing = me.readdir(work, cookie, 5)
             found += [entry.name for entry in listing.entries]
-            cookie, eof = listing.entries[-1].cookie, listing.eof
+            cookie, eof = listing.entries[-1].cookie if listing.entries else cookie, listing.eof
             if len(found) < 200:
                 me.create(work, b"new %d" % len(found))
 
@@ -215,7 +215,7 @@ class DirectoryRules:
             for entry in listing.entries:
                 if entry.name not in (b".", b".."):
                     me.remove(directory, entry.name)
-            cookie, eof = listing.entries[-1].cookie, listing.eof
+            cookie, eof = listing.entries[-1].cookie if listing.entries else cookie, listing.eof
 
         me.rmdir(work, b"d")
         assert me.names(work) == []
