@@ -44,6 +44,9 @@ class Objects(Protocol):
     root: bytes
     """The id of that directory."""
 
+    enters_mounts: bool
+    """Whether files below mount points can have ids."""
+
     keeps_names: bool
     """Whether ``named`` and ``unnamed`` do anything. If not, they need not be called."""
 

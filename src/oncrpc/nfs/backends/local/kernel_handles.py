@@ -1,0 +1,256 @@
+"""The kernel's handles as ids: valid over rename, move, restart and reboot; no memory needed.
+
+::
+
+    1 byte    kind of the handle, given by the file system
+    ...       the handle: 8 bytes of ext4, 12 of tmpfs and xfs, 20 of btrfs
+
+A handle has the inode's number and a generation, so that it does not open a later file that got the
+same number. A file below a mount point, where the export crosses mount points, has an id with the
+mount in front::
+
+    1 byte    255, which is no kind
+    6 bytes   hash of the file system's identity and of the path of its mount point
+    1 byte    kind
+    ...       the handle
+
+The signature of the file handle around it shows that this server gave the id out, and so that the
+file was below the root when it did. A file that a local user moves out of the directory keeps its
+id, but its ``..`` is refused.
+
+``open_by_handle_at`` needs CAP_DAC_READ_SEARCH.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import stat
+from collections.abc import Callable
+from hashlib import blake2b
+from pathlib import Path
+
+from oncrpc.nfs.backends.local.objects import Objects, OpenObject, looked_at, stale
+from oncrpc.nfs.backends.local.syscalls import (
+    RESOLVE_BENEATH,
+    RESOLVE_NO_SYMLINKS,
+    KernelHandle,
+    name_to_handle_at,
+    open_by_handle_at,
+    openat2,
+)
+from oncrpc.nfs.backends.local.volumes import (
+    MOUNTINFO,
+    MountPoint,
+    mount_of,
+    mount_points,
+    volume_identity,
+)
+from oncrpc.nfs.filesystem import MAX_ID
+
+log = logging.getLogger("oncrpc.nfs")
+
+BELOW_MOUNT = b"\xff"
+HASH = 6
+"""Bytes of the hash of a mount: the ids of xfs, the longest usual ones, have 20 then."""
+
+FORGETFUL = {"fuse", "fuseblk", "virtiofs"}
+"""Kinds of file systems that give handles, and forget them when memory is short."""
+
+MAX_CLIMB = 2048
+"""Directories between a directory and the root, at most, for ``..``."""
+
+_LOOK = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+_LIST = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_GONE = {errno.ESTALE, errno.EINVAL, errno.EOVERFLOW}
+_NO_HANDLES = {errno.EOPNOTSUPP, errno.EOVERFLOW, errno.ENOSYS, errno.EPERM, errno.ESTALE}
+
+
+class NoKernelHandles(OSError):
+    """Handles cannot be had here; the text says why."""
+
+
+class KernelHandles(Objects):
+    """The files below a directory, by the kernel's handles.
+
+    ``crosses`` says whether an export enters a mount point below the root, by its path; None enters
+    none. A mounted file system stays busy from the first entry until ``close``.
+
+    Raises:
+        NoKernelHandles: the file system gives none, or the server may not open them.
+        OSError: the directory cannot be opened.
+    """
+
+    keeps_names = False
+
+    def __init__(self, path: str, *, crosses: Callable[[bytes], bool] | None = None) -> None:
+        self._crosses, self.enters_mounts = crosses, crosses is not None
+        self._top = os.open(path, _LIST)
+        self._mounts: dict[bytes, int] = {}  # by hash: a descriptor of the root of the mount
+        self._hashes: dict[int, bytes] = {}  # by the number of the mount
+        self._scanned = b""
+        try:
+            self._find_root()
+        except BaseException:
+            self.close()
+            raise
+
+    def _find_root(self) -> None:
+        mount = mount_of(self._top)
+        if mount and _is_forgetful(mount):
+            raise NoKernelHandles(errno.EOPNOTSUPP, f"{mount.kind} may forget handles")
+        try:
+            handle = name_to_handle_at(self._top)
+            self.root, self._mount = _packed(handle), handle.mount
+            found = self.open(self.root)
+        except OSError as error:
+            if error.errno in _NO_HANDLES:
+                raise NoKernelHandles(error.errno, error.strerror) from error
+            raise
+        self._root = (found.stat.st_dev, found.stat.st_ino)
+        os.close(found.descriptor)
+
+    def close(self) -> None:
+        for descriptor in (self._top, *self._mounts.values()):
+            os.close(descriptor)
+        self._mounts.clear()
+
+    def open(self, file: bytes) -> OpenObject:
+        top, rest = self._top, file
+        if file[:1] == BELOW_MOUNT:
+            top, rest = self._mounted(file[1 : 1 + HASH]), file[1 + HASH :]
+        if not rest:
+            raise stale()
+        try:
+            descriptor = open_by_handle_at(top, KernelHandle(rest[0], rest[1:]), _LOOK)
+        except OSError as error:
+            if error.errno in _GONE:
+                raise stale() from None
+            raise
+        found = looked_at(descriptor)
+        if not found.stat.st_nlink:  # removed, and still open somewhere
+            os.close(descriptor)
+            raise stale()
+        return found
+
+    def id_of(
+        self,
+        found: OpenObject,
+        *,
+        directory: bytes,
+        name: bytes,
+    ) -> bytes:
+        handle = name_to_handle_at(found.descriptor)
+        if handle.mount == self._mount:
+            return _packed(handle)
+        return _packed(handle, BELOW_MOUNT + self._entered(handle.mount, found))
+
+    def parent(self, found: OpenObject, *, directory: bytes) -> bytes:
+        above = looked_at(os.open("..", _LOOK | os.O_DIRECTORY, dir_fd=found.descriptor))
+        try:
+            if not self._is_below(above):
+                raise OSError(errno.EACCES, "the directory is not below the root any more")
+            return self.id_of(above, directory=directory, name=b"..")
+        finally:
+            os.close(above.descriptor)
+
+    def named(self, file: bytes, *, directory: bytes, name: bytes) -> None:
+        """Handles do not depend on names."""
+
+    def unnamed(self, file: bytes, *, directory: bytes, name: bytes) -> None:
+        """Handles do not depend on names."""
+
+    def _is_below(self, found: OpenObject) -> bool:
+        """Whether the directory is the root, or the root is above it."""
+        descriptor, place = os.dup(found.descriptor), _place(found.stat)
+        try:
+            for _ in range(MAX_CLIMB):
+                if place == self._root:
+                    return True
+                above = os.open("..", _LOOK, dir_fd=descriptor)
+                os.close(descriptor)
+                descriptor, before, place = above, place, _place(os.fstat(above))
+                if place == before:
+                    return False
+            return False
+        finally:
+            os.close(descriptor)
+
+    # Mount points below the root.
+
+    def _entered(self, number: int, found: OpenObject) -> bytes:
+        """The hash of a mount on which a file was found, by the mount's number."""
+        if number not in self._hashes:
+            mount = mount_of(found.descriptor)
+            if mount is None or not self._enter(mount):
+                raise OSError(errno.EACCES, "the export does not cross this mount point")
+        return self._hashes[number]
+
+    def _mounted(self, wanted: bytes) -> int:
+        """A descriptor of the mount with that hash; looks again whenever mounts have changed.
+
+        Raises:
+            OSError: ESTALE: it is not mounted.
+        """
+        if wanted not in self._mounts and self._crosses is not None:
+            text = Path(MOUNTINFO).read_bytes()
+            if text != self._scanned:
+                self._scanned = text
+                for mount in mount_points(text):
+                    self._enter(mount)
+        if wanted not in self._mounts:
+            raise stale()
+        return self._mounts[wanted]
+
+    def _enter(self, mount: MountPoint) -> bool:
+        """Open a mount point, if it is below the root and the export crosses it."""
+        top = os.readlink(f"/proc/self/fd/{self._top}".encode())
+        path = os.path.relpath(mount.point, top)
+        outside = path == b"." or path == b".." or path.startswith(b"../")
+        if outside or self._crosses is None or not self._crosses(mount.point):
+            return False
+        if mount.number in self._hashes:
+            return True
+        try:
+            if _is_forgetful(mount):
+                raise OSError(errno.EOPNOTSUPP, f"{mount.kind} may forget handles")
+            self._open_mount(mount, path)
+        except OSError as error:
+            log.warning("cannot enter the mount point %s: %s", os.fsdecode(mount.point), error)
+        return mount.number in self._hashes
+
+    def _open_mount(self, mount: MountPoint, path: bytes) -> None:
+        resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS
+        found = looked_at(openat2(self._top, path, _LOOK, resolve=resolve))
+        try:
+            if not stat.S_ISDIR(found.stat.st_mode):
+                raise OSError(errno.ENOTDIR, "only a file is mounted")
+            if name_to_handle_at(found.descriptor).mount != mount.number:
+                raise OSError(errno.EBUSY, "something else is mounted over it")
+            opened = os.open(f"/proc/self/fd/{found.descriptor}", _LIST)
+        finally:
+            os.close(found.descriptor)
+        identity = os.fsencode(volume_identity(f"/proc/self/fd/{opened}"))
+        key = blake2b(identity + b"\0" + path, digest_size=HASH).digest()
+        self._hashes[mount.number] = key
+        if key in self._mounts:
+            os.close(opened)
+        else:
+            self._mounts[key] = opened
+
+
+def _is_forgetful(mount: MountPoint) -> bool:
+    return mount.kind in FORGETFUL or mount.kind.startswith("fuse.")
+
+
+def _packed(handle: KernelHandle, prefix: bytes = b"") -> bytes:
+    """The id of a handle."""
+    size = len(prefix) + 1 + len(handle.handle)
+    if size > MAX_ID or not 0 <= handle.kind < BELOW_MOUNT[0]:
+        raise OSError(errno.EOVERFLOW, f"a handle of kind {handle.kind}, {size} bytes, is too long")
+    return prefix + bytes([handle.kind]) + handle.handle
+
+
+def _place(found: os.stat_result) -> tuple[int, int]:
+    return found.st_dev, found.st_ino
