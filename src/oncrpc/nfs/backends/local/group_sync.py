@@ -1,0 +1,121 @@
+"""Bringing data to disk in groups: those that wait for one file share one fsync(2).
+
+A sync covers what was written before it began. So a call that comes while one runs waits for the
+next one, with all others that come meanwhile.
+
+An error counts for all that wait for the file, also for the next round: the kernel reports a failed
+write once, and the data of any of them may have been in it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Hashable, Mapping
+from enum import IntEnum
+from typing import NamedTuple
+
+from oncrpc.nfs.backends.local.syscalls import syncfs
+from oncrpc.nfs.backends.local.workers import DiskWorkers
+from oncrpc.nfs.filesystem import SyncError
+
+
+class Depth(IntEnum):
+    """What is brought to disk; each includes those before it."""
+
+    DATA = 0
+    """The data of a file, and what is needed to read them."""
+
+    FILE = 1
+    """All that belongs to the file."""
+
+    FILESYSTEM = 2
+    """The whole file system of the file."""
+
+
+SYNC_CALLS: Mapping[Depth, Callable[[int], None]] = {
+    Depth.DATA: os.fdatasync,
+    Depth.FILE: os.fsync,
+    Depth.FILESYSTEM: syncfs,
+}
+
+
+class _Wish(NamedTuple):
+    """Somebody that waits."""
+
+    done: asyncio.Future[None]
+    depth: Depth
+
+
+class _Round(NamedTuple):
+    """Those that share one sync. ``descriptor`` is the first one's, the earliest opened."""
+
+    descriptor: int
+    wishes: list[_Wish]
+
+
+class GroupSync:
+    """The syncs of one file system. ``failures`` counts those that failed.
+
+    Between two events a key is in ``_next`` if somebody waits for a round that has not begun, and
+    in ``_running`` while its sync runs in a worker.
+    """
+
+    def __init__(
+        self, workers: DiskWorkers, *, calls: Mapping[Depth, Callable[[int], None]] = SYNC_CALLS
+    ) -> None:
+        self.failures = 0
+        self._workers, self._calls = workers, calls
+        self._next: dict[Hashable, _Round] = {}
+        self._running: dict[Hashable, asyncio.Task[None]] = {}
+
+    def sync(self, key: Hashable, descriptor: int, depth: Depth) -> asyncio.Future[None]:
+        """Bring what was written until now to disk; ``descriptor`` is closed here.
+
+        Raises:
+            SyncError: some data of the file were not stored.
+        """
+        loop = asyncio.get_running_loop()
+        wish = _Wish(loop.create_future(), depth)
+        if (waiting := self._next.get(key)) is not None:
+            os.close(descriptor)
+            waiting.wishes.append(wish)
+        else:
+            self._next[key] = _Round(descriptor, [wish])
+            if key not in self._running:
+                # Calls that arrived together are still being read: they shall be in the round.
+                self._running[key] = loop.create_task(self._rounds(key))
+        return wish.done
+
+    async def _rounds(self, key: Hashable) -> None:
+        """Run one round after the other, as long as somebody waits."""
+        try:
+            while (now := self._next.pop(key, None)) is not None:
+                await self._run(key, now)
+        finally:
+            del self._running[key]
+
+    async def _run(self, key: Hashable, now: _Round) -> None:
+        call = self._calls[max(wish.depth for wish in now.wishes)]
+        wishes, failed = now.wishes, None
+        try:
+            await self._workers.run(lambda: _call_and_close(call, now.descriptor))
+        except OSError as error:
+            failed = error
+            self.failures += 1
+            if (waiting := self._next.pop(key, None)) is not None:
+                os.close(waiting.descriptor)
+                wishes = wishes + waiting.wishes
+        for wish in wishes:
+            if not wish.done.done():
+                if failed is None:
+                    wish.done.set_result(None)
+                else:
+                    wish.done.set_exception(SyncError(failed.errno, failed.strerror))
+
+
+def _call_and_close(call: Callable[[int], None], descriptor: int) -> None:
+    try:
+        call(descriptor)
+    finally:
+        os.close(descriptor)
