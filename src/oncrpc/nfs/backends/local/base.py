@@ -1,0 +1,212 @@
+"""What all operations of a local directory share: finding the file, the caller, and the disk.
+
+An operation opens the file of an id as the server, works on it as the caller, and makes ids as the
+server again. The change itself is done when the method returns, and attributes that are read next
+show it. An awaitable only waits until it is on disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TypeVar
+
+from oncrpc.nfs.backends.local.attributes_of import attributes_of
+from oncrpc.nfs.backends.local.group_sync import SYNC_CALLS, Depth, GroupSync
+from oncrpc.nfs.backends.local.identity import identities
+from oncrpc.nfs.backends.local.kernel_handles import KernelHandles
+from oncrpc.nfs.backends.local.objects import Objects, OpenObject, looked_at
+from oncrpc.nfs.backends.local.syscalls import (
+    RESOLVE_BENEATH,
+    RESOLVE_NO_SYMLINKS,
+    RESOLVE_NO_XDEV,
+    faccessat2,
+    openat2,
+)
+from oncrpc.nfs.backends.local.workers import DiskWorkers
+from oncrpc.nfs.filesystem import (
+    Answer,
+    Attributes,
+    Features,
+    FileSystem,
+    Identity,
+    SpaceInfo,
+)
+
+R = TypeVar("R")
+
+PROC = "/proc/self/fd"
+LOOK = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+QUIETLY = os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
+"""Open without waiting for a lease or a peer, and without getting a terminal."""
+
+
+class LocalBase(FileSystem):
+    """The part that is the same for all operations; see ``LocalFileSystem`` for the arguments.
+
+    All descriptors of files come from ``opened`` and ``open_data``, and are closed by the operation
+    that asked for them.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        objects: Objects | None = None,
+        sync: bool = True,
+        sync_calls: Mapping[Depth, Callable[[int], None]] = SYNC_CALLS,
+    ) -> None:
+        if not os.path.isdir(PROC):
+            raise OSError(errno.ENOENT, f"{PROC} is missing: /proc must be mounted")
+        self.objects = objects or KernelHandles(path)
+        self.root = self.objects.root
+        self.identities = identities()
+        self.workers = DiskWorkers(self.identities)
+        self.group = GroupSync(self.workers, calls=sync_calls)
+        self._sync = sync
+        self._top = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._device = os.fstat(self._top).st_dev
+        mounts = 0 if self.objects.enters_mounts else RESOLVE_NO_XDEV
+        self._resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | mounts
+        self.features = _features_of(self._top)
+
+    def close(self) -> None:
+        self.workers.close()
+        self.objects.close()
+        os.close(self._top)
+
+    @contextmanager
+    def opened(self, file: bytes) -> Iterator[OpenObject]:
+        """The file with an id, open as O_PATH within the block."""
+        found = self.objects.open(file)
+        try:
+            yield found
+        finally:
+            os.close(found.descriptor)
+
+    def find(self, directory: OpenObject, name: bytes) -> OpenObject:
+        """The file with that name, to be closed. Called with the identity of the caller.
+
+        Raises:
+            OSError: EACCES: a file system is mounted there, and the export does not enter it.
+        """
+        try:
+            descriptor = openat2(directory.descriptor, name, LOOK, resolve=self._resolve)
+        except OSError as error:
+            if error.errno == errno.EXDEV:
+                raise OSError(errno.EACCES, "a mount point that is not exported") from None
+            raise
+        return looked_at(descriptor)
+
+    def attributes(self, found: OpenObject) -> Attributes:
+        """The attributes as they were when the file was opened."""
+        return attributes_of(found.stat, fsid=self._fsid(found))
+
+    def _fsid(self, found: OpenObject) -> int:
+        if found.stat.st_dev == self._device:
+            return 0
+        return os.fstatvfs(found.descriptor).f_fsid or found.stat.st_dev
+
+    def getattr(self, who: Identity, file: bytes) -> Attributes:
+        with self.opened(file) as found:
+            return self.attributes(found)
+
+    def access(self, who: Identity, file: bytes, attributes: Attributes) -> int:
+        with self.opened(file) as found, self.identities.of(who):
+            if faccessat2(found.descriptor, 7):
+                return 7
+            return sum(bit for bit in (4, 2, 1) if faccessat2(found.descriptor, bit))
+
+    def statfs(self, who: Identity, file: bytes) -> SpaceInfo:
+        with self.opened(file) as found:
+            space = os.fstatvfs(found.descriptor)
+        unit = space.f_frsize
+        return SpaceInfo(
+            space.f_blocks * unit,
+            space.f_bfree * unit,
+            space.f_bavail * unit,
+            space.f_files,
+            space.f_ffree,
+            space.f_favail,
+        )
+
+    def open_data(self, who: Identity, found: OpenObject, flags: int) -> int:
+        """Open a regular file to read or to write, to be closed. Never blocks, as others might.
+
+        A client checks permissions when its user opens a file, the server only when data are moved.
+        So an owner may do both whatever the mode is now, and a user who may execute a file may read
+        it (RFC 1813 §4.4).
+        """
+        check_regular(found)
+        try:
+            with self.identities.of(who):
+                return reopened(found, flags)
+        except PermissionError as error:
+            if error.errno != errno.EACCES or not self._may_all_the_same(who, found, flags):
+                raise
+        return reopened(found, flags)
+
+    def _may_all_the_same(self, who: Identity, found: OpenObject, flags: int) -> bool:
+        if self.identities.acting(who) == found.stat.st_uid:
+            return True
+        if flags & os.O_ACCMODE != os.O_RDONLY:
+            return False
+        with self.identities.of(who):
+            return faccessat2(found.descriptor, os.X_OK)
+
+    def durable(self, result: R, *changed: OpenObject) -> Answer[R]:
+        """The result, once the metadata of these files are on disk if the export is ``sync``."""
+        if not self._sync:
+            return result
+        return _after(result, *(self.stored(found, Depth.FILE) for found in changed))
+
+    def stored(self, found: OpenObject, depth: Depth) -> asyncio.Future[None]:
+        """Begin to bring a file to disk; the result may be awaited."""
+        mode, place = found.stat.st_mode, (found.stat.st_dev, found.stat.st_ino)
+        flags = (os.O_RDONLY, os.O_WRONLY) if stat.S_ISREG(mode) else (os.O_RDONLY,)
+        if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
+            for flag in flags:
+                try:
+                    return self.group.sync(place, reopened(found, flag), depth)
+                except PermissionError:  # the server is not root
+                    continue
+        if found.stat.st_dev == self._device:
+            return self.group.sync(self._device, os.dup(self._top), Depth.FILESYSTEM)
+        return self.workers.run(os.sync)
+
+
+async def _after(result: R, *waiting: asyncio.Future[None]) -> R:
+    await asyncio.gather(*waiting)
+    return result
+
+
+def reopened(found: OpenObject, flags: int) -> int:
+    """Open the file of an O_PATH descriptor, with the identity of the thread."""
+    return os.open(f"{PROC}/{found.descriptor}", flags | QUIETLY)
+
+
+def check_regular(found: OpenObject) -> None:
+    """Refuse what has no data. To open a device or a FIFO might block, or do something.
+
+    Raises:
+        OSError: EISDIR, EINVAL.
+    """
+    if stat.S_ISREG(found.stat.st_mode):
+        return
+    number = errno.EISDIR if stat.S_ISDIR(found.stat.st_mode) else errno.EINVAL
+    raise OSError(number, os.strerror(number))
+
+
+def _features_of(directory: int) -> Features:
+    return Features(
+        hard_links=True,
+        symlinks=True,
+        special_files=True,
+        stable_ids=True,
+        link_max=os.fpathconf(directory, "PC_LINK_MAX"),
+        name_max=os.fpathconf(directory, "PC_NAME_MAX"),
+    )

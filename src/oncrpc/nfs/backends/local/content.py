@@ -1,0 +1,153 @@
+"""Data of local files: READ, WRITE and COMMIT.
+
+Data that the kernel has in memory are read at once. For others a worker waits. Writes go to the
+memory of the kernel at once; if it makes one wait, since it has too many, workers do the next ones.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from collections.abc import Awaitable
+
+from oncrpc.nfs.backends.local.base import LocalBase, check_regular
+from oncrpc.nfs.backends.local.group_sync import Depth
+from oncrpc.nfs.filesystem import Answer, Identity, SyncError, Written
+from oncrpc.programs.nfs3 import stable_how
+
+LAST = (1 << 63) - 1
+"""The largest size of a file."""
+
+WAITED = 0.02
+"""Seconds of a write from which on the kernel is taken to make writers wait."""
+
+AVOIDED = 1.0
+"""Seconds for which workers do the writes then."""
+
+DEPTHS = {stable_how.DATA_SYNC: Depth.DATA, stable_how.FILE_SYNC: Depth.FILE}
+_NOT_CACHED = {errno.EAGAIN}
+_CANNOT_SAY = {errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS}
+
+
+class LocalContent(LocalBase):
+    """Operations on the data of files."""
+
+    _writes_wait_until = 0.0
+
+    def read(self, who: Identity, file: bytes, offset: int, count: int) -> Answer[bytes]:
+        with self.opened(file) as found:
+            descriptor = self.open_data(who, found, os.O_RDONLY)
+            count = min(count, max(found.stat.st_size - offset, 0))
+        try:
+            data = _cached(descriptor, offset, count)
+        except OSError:
+            os.close(descriptor)
+            raise
+        if data is None:
+            return self.workers.run(lambda: _read_and_close(descriptor, offset, count))
+        os.close(descriptor)
+        return data
+
+    def write(
+        self, who: Identity, file: bytes, offset: int, data: bytes, *, stable: stable_how
+    ) -> Answer[Written]:
+        if offset + len(data) > LAST:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+        failures = self.group.failures
+        with self.opened(file) as found:
+            descriptor = self.open_data(who, found, os.O_WRONLY)
+        place = (found.stat.st_dev, found.stat.st_ino)
+        if time.monotonic() < self._writes_wait_until:
+            job = self.workers.run(lambda: self._write(who, descriptor, offset, data))
+            return self._later(job, place, failures, stable)
+        return self._stored(self._write(who, descriptor, offset, data), place, stable)
+
+    def _write(self, who: Identity, descriptor: int, offset: int, data: bytes) -> tuple[int, int]:
+        """Write as the caller, whose identity decides on quota, on the space that only root may
+        use, and on setuid bits. Returns the number of bytes, and the descriptor."""
+        begun = time.monotonic()
+        try:
+            with self.identities.of(who):
+                length = os.pwrite(descriptor, data, offset)
+        except OSError:
+            os.close(descriptor)
+            raise
+        finally:
+            if (now := time.monotonic()) - begun > WAITED:
+                self._writes_wait_until = now + AVOIDED
+        return length, descriptor
+
+    def _stored(
+        self, written: tuple[int, int], place: tuple[int, int], stable: stable_how
+    ) -> Answer[Written]:
+        """The outcome, when the data are stored as the client asks."""
+        length, descriptor = written
+        if stable is stable_how.UNSTABLE:
+            os.close(descriptor)
+            return Written(length, stable)
+        waiting = self.group.sync(place, descriptor, DEPTHS[stable])
+        return _when_stored(Written(length, stable), waiting)
+
+    async def _later(
+        self,
+        job: Awaitable[tuple[int, int]],
+        place: tuple[int, int],
+        failures: int,
+        stable: stable_how,
+    ) -> Written:
+        written = await job
+        if stable is not stable_how.UNSTABLE and self.group.failures != failures:
+            # A sync failed after the file was opened: it may have been these data that were lost.
+            os.close(written[1])
+            raise SyncError(errno.EIO, os.strerror(errno.EIO))
+        stored = self._stored(written, place, stable)
+        return stored if isinstance(stored, Written) else await stored
+
+    def commit(self, who: Identity, file: bytes, offset: int, count: int) -> Answer[None]:
+        """The whole file, with the times: that costs no more. Needs no permission: who wrote data
+        may have lost it since."""
+        with self.opened(file) as found:
+            check_regular(found)
+            return self.stored(found, Depth.FILE)
+
+
+async def _when_stored(written: Written, waiting: Awaitable[None]) -> Written:
+    await waiting
+    return written
+
+
+def _cached(descriptor: int, offset: int, count: int) -> bytes | None:
+    """Data that the kernel has in memory; None if it lacks some of them.
+
+    Where the kernel cannot say, it waits for the disk. tmpfs is such a file system, and has none.
+    """
+    if not count:
+        return b""
+    buffer = bytearray(count)
+    try:
+        length = os.preadv(descriptor, [buffer], offset, os.RWF_NOWAIT)
+    except OSError as error:
+        if error.errno in _NOT_CACHED:
+            return None
+        if error.errno in _CANNOT_SAY:
+            return _read_whole(descriptor, offset, count)
+        raise
+    return bytes(buffer) if length == count else None
+
+
+def _read_whole(descriptor: int, offset: int, count: int) -> bytes:
+    """Read up to ``count`` bytes; fewer only at the end."""
+    data = os.pread(descriptor, count, offset)
+    while len(data) < count and (
+        more := os.pread(descriptor, count - len(data), offset + len(data))
+    ):
+        data += more
+    return data
+
+
+def _read_and_close(descriptor: int, offset: int, count: int) -> bytes:
+    try:
+        return _read_whole(descriptor, offset, count)
+    finally:
+        os.close(descriptor)
