@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from oncrpc.nfs.backends.local.local import LocalFileSystem
+from oncrpc.nfs.backends.local.table import HandleTable
+from oncrpc.nfs.backends.local.table_rows import Rows
 from oncrpc.nfs.filesystem import FileSystem
 from support.file_system_rules import FileSystemRules
 
@@ -15,3 +18,12 @@ class TestLocalFileSystem(FileSystemRules):
     @pytest.fixture(params=[True, False], ids=["sync", "async"])
     def files(self, place: Path, request: pytest.FixtureRequest) -> FileSystem:
         return LocalFileSystem(str(place), sync=request.param)
+
+
+class TestWithTable(FileSystemRules):
+    """The same with ids from a table."""
+
+    @pytest.fixture
+    def files(self, place: Path, tmp_path: Path) -> FileSystem:
+        table = HandleTable(os.fsencode(place), Rows(str(tmp_path / "table")))
+        return LocalFileSystem(str(place), objects=table, sync=False)

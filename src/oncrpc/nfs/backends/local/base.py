@@ -102,6 +102,15 @@ class LocalBase(FileSystem):
             raise
         return looked_at(descriptor)
 
+    def id_of(self, found: OpenObject, *, directory: bytes, name: bytes) -> bytes:
+        """The id of a file that was found, written down; the file is closed."""
+        try:
+            file = self.objects.id_of(found, directory=directory, name=name)
+            self.objects.keep()
+            return file
+        finally:
+            os.close(found.descriptor)
+
     def attributes(self, found: OpenObject) -> Attributes:
         """The attributes as they were when the file was opened."""
         return attributes_of(found.stat, fsid=self._fsid(found))
@@ -158,11 +167,14 @@ class LocalBase(FileSystem):
         with self.identities.of(who):
             return faccessat2(found.descriptor, os.X_OK)
 
-    def durable(self, result: R, *changed: OpenObject) -> Answer[R]:
+    def durable(self, result: R, *changed: OpenObject, new_id: bool = False) -> Answer[R]:
         """The result, once the metadata of these files are on disk if the export is ``sync``."""
         if not self._sync:
             return result
-        return _after(result, *(self.stored(found, Depth.FILE) for found in changed))
+        waiting = [self.stored(found, Depth.FILE) for found in changed]
+        if new_id and self.objects.keeps_names:
+            waiting.append(self.workers.run(self.objects.sync))
+        return _after(result, *waiting)
 
     def stored(self, found: OpenObject, depth: Depth) -> asyncio.Future[None]:
         """Begin to bring a file to disk; the result may be awaited."""

@@ -115,8 +115,9 @@ class LocalChanges(LocalBase):
     ) -> Answer[bytes]:
         try:
             file = self.objects.id_of(found, directory=directory, name=name)
+            self.objects.keep()
             with_content = stat.S_ISREG(found.stat.st_mode) or stat.S_ISDIR(found.stat.st_mode)
-            return self.durable(file, parent, *([found] if with_content else []))
+            return self.durable(file, parent, *([found] if with_content else []), new_id=True)
         finally:
             os.close(found.descriptor)
 
@@ -136,9 +137,5 @@ class LocalChanges(LocalBase):
         if not self.objects.keeps_names:
             return None
         with suppress(OSError):
-            found = self.find(parent, name)
-            try:
-                return self.objects.id_of(found, directory=directory, name=name)
-            finally:
-                os.close(found.descriptor)
+            return self.id_of(self.find(parent, name), directory=directory, name=name)
         return None

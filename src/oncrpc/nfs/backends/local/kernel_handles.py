@@ -155,6 +155,12 @@ class KernelHandles(Objects):
         finally:
             os.close(above.descriptor)
 
+    def keep(self) -> None:
+        """Handles need no memory."""
+
+    def sync(self) -> None:
+        """Handles need no memory."""
+
     def named(self, file: bytes, *, directory: bytes, name: bytes) -> None:
         """Handles do not depend on names."""
 

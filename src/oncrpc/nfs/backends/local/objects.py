@@ -7,7 +7,8 @@ An ``OpenObject`` has an O_PATH descriptor: it refers to a file of any kind, and
 that a device or a FIFO does not notice. The operations use this descriptor, as the directory of a
 name or by ``/proc/self/fd``, with the identity of the caller.
 
-All methods are called on one thread and with the server's own identity, never the caller's.
+All methods but ``sync`` are called on one thread, and all with the server's own identity, never the
+caller's.
 """
 
 from __future__ import annotations
@@ -76,9 +77,10 @@ class Objects(Protocol):
         """
 
     def sync(self) -> None:
-        """Bring the ids to disk, as fsync does: a loss of power must not lose them.
+        """Bring the ids that ``keep`` wrote to disk: a loss of power must not lose them.
 
-        For a new file whose name is brought to disk before it is acknowledged.
+        For a new file whose name is brought to disk before it is acknowledged. This method is
+        called by a worker thread, since it waits for the disk.
 
         Raises:
             OSError: that failed.

@@ -33,17 +33,16 @@ class LocalNames(LocalBase):
         with self.opened(directory) as parent:
             with self.identities.of(who):
                 found = self.find(parent, name)
-            try:
-                return self.objects.id_of(found, directory=directory, name=name)
-            finally:
-                os.close(found.descriptor)
+            return self.id_of(found, directory=directory, name=name)
 
     def parent(self, who: Identity, directory: bytes) -> bytes:
         with self.opened(directory) as found:
             if not stat.S_ISDIR(found.stat.st_mode):
                 raise OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
             self._check_search(who, found)
-            return self.objects.parent(found, directory=directory)
+            above = self.objects.parent(found, directory=directory)
+            self.objects.keep()
+            return above
 
     def _check_search(self, who: Identity, found: OpenObject) -> None:
         """Refuse a caller that may not look up names in the directory."""
@@ -69,7 +68,9 @@ class LocalNames(LocalBase):
             finally:
                 os.close(descriptor)
             entries = self._plus(who, found, directory, read) if plus else _plain(read)
-            return Listing([self._at_root(directory, found, entry) for entry in entries], eof)
+            listing = Listing([self._at_root(directory, found, entry) for entry in entries], eof)
+            self.objects.keep()
+            return listing
 
     def _at_root(self, directory: bytes, found: OpenObject, entry: DirEntry) -> DirEntry:
         """Nothing is above the root: what the entry ``..`` of the directory says is not shown."""

@@ -58,6 +58,7 @@ class HandleTable:
         OSError: the directory cannot be opened, or the root's row cannot be written.
     """
 
+    enters_mounts = False
     keeps_names = True
 
     def __init__(
@@ -340,12 +341,12 @@ class HandleTable:
         self._rows.commit()
 
     def sync(self) -> None:
-        """Bring the table to the disk.
+        """Bring what ``keep`` wrote to the disk, on any thread.
 
         Raises:
             OSError: that failed.
         """
-        self._rows.sync()
+        self._rows.sync_log()
 
     def _known(self, mark: FileMark, directory: FileRow, name: bytes) -> FileRow:
         """The row of a file that is at this place now; it is added, or its place is changed."""

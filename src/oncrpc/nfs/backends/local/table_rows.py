@@ -217,6 +217,14 @@ class Rows:
             OSError: that failed.
         """
         self.commit()
+        self.sync_log()
+
+    def sync_log(self) -> None:
+        """Bring all that is committed to the disk; any thread may do this.
+
+        Raises:
+            OSError: that failed.
+        """
         if self._syncs is not None:
             self._syncs.sync()
 
