@@ -73,6 +73,7 @@ Fakes:
 - ``fake_libwrap``: A fake libwrap that records what it is asked, and the installed library where
   present.
 - ``fake_mapper``: A fake port mapper with a few registrations, and a program in versions 2 to 4.
+- ``fake_name_service``: Names, addresses and netgroups in dictionaries, for exports.
 - ``fake_resolver``: A resolver that blocks until the test lets it reply.
 - ``fake_syslog``: A fake /dev/log: receives the lines that the daemon sends to syslog.
 

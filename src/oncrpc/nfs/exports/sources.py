@@ -1,0 +1,183 @@
+"""The sources of exports: files of exports(5), ``[[export]]`` tables, and plain directories."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import re
+import stat
+from collections.abc import Iterable, Sequence
+from functools import cmp_to_key
+from typing import Annotated
+
+from msgspec import Meta, Struct, field
+
+from oncrpc.host.files import OPEN_UNTRUSTED
+from oncrpc.nfs.exports.parse import (
+    ExportMaker,
+    ParsedExports,
+    fault_of_path,
+    parse_exports,
+    plain_path,
+)
+from oncrpc.nfs.exports.places import ExportPlace, FixedPlace, Severity
+from oncrpc.nfs.exports.words import OptionWord
+
+EXPORTS = "/etc/exports"
+EXPORTS_D = "/etc/exports.d"
+SUFFIX = ".exports"
+
+MAX_FILE = 1 << 20
+"""Bytes of a file of exports(5)."""
+
+MAX_FILES = 256
+"""Files in the directory of exports(5) that are read."""
+
+
+class ExportConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """An ``[[export]]`` table: a directory, the clients that may mount it, and their options."""
+
+    path: Annotated[str, Meta(description="The directory, an absolute path.")]
+    clients: Annotated[
+        dict[str, str] | list[str],
+        Meta(
+            description="The clients as in exports(5): a table from each client to its options, or"
+            " a list of clients, each with or without options in parentheses."
+        ),
+    ]
+    options: Annotated[
+        str, Meta(description="Options of all clients of the table, separated by commas.")
+    ] = ""
+
+
+class ExportSources(Struct, frozen=True):
+    """Where exports come from: files, a directory of files, tables of ``config`` and directories.
+
+    ``options`` are those of the directories, which ``clients`` may mount. Files that are missing
+    export nothing.
+    """
+
+    files: Sequence[str] = (EXPORTS,)
+    folder: str | None = EXPORTS_D
+    tables: Sequence[ExportConfig] = ()
+    config: str = "[[export]]"
+    directories: Sequence[bytes] = ()
+    clients: Sequence[str] = ()
+    options: str = "rw,sync,no_subtree_check"
+
+
+class ReadExports(ParsedExports):
+    """The entries of all sources, and the files that were read."""
+
+    files: list[str] = field(default_factory=list)
+
+
+def read_exports(sources: ExportSources) -> ReadExports:
+    """Read all sources: files first, then tables, then directories."""
+    found = ReadExports()
+    folder = _files_in(sources.folder, found) if sources.folder else []
+    for file in (*sources.files, *folder):
+        data = _read(file, found)
+        if data is not None:
+            found.files.append(file)
+            found.take(parse_exports(data, file))
+    for number, table in enumerate(sources.tables, 1):
+        _add_table(table, ExportPlace(f"{sources.config} {number}"), found)
+    for directory in sources.directories:
+        place = ExportPlace(os.fsdecode(directory))
+        clients = [(client, "") for client in sources.clients]
+        _add(directory, clients, options=sources.options, place=place, found=found)
+    return found
+
+
+def _files_in(folder: str, found: ParsedExports) -> list[str]:
+    """The files of a directory in the order of exportfs, which counts numbers in names."""
+    try:
+        with os.scandir(folder) as entries:
+            names = [
+                entry.name
+                for entry in entries
+                if entry.name.endswith(SUFFIX)
+                and not entry.name.startswith(".")
+                and (entry.is_symlink() or entry.is_file(follow_symlinks=False))
+            ]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        _cannot_read(folder, error, found)
+        return []
+    if len(names) > MAX_FILES:
+        text = f"it has more than {MAX_FILES} files"
+        found.tell(Severity.ERROR, ExportPlace(folder), text, "join some of them")
+    ordered = sorted(map(os.fsencode, names), key=cmp_to_key(ctypes.CDLL(None).strverscmp))
+    return [os.path.join(folder, os.fsdecode(name)) for name in ordered[:MAX_FILES]]
+
+
+def _read(file: str, found: ParsedExports) -> bytes | None:
+    try:
+        with open(file, "rb", opener=lambda name, _: os.open(name, OPEN_UNTRUSTED)) as opened:
+            status = os.fstat(opened.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise OSError(errno.EINVAL, "it is not a regular file")
+            data = opened.read(MAX_FILE + 1)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        _cannot_read(file, error, found)
+        return None
+    if len(data) > MAX_FILE:
+        text = f"it has more than {MAX_FILE} bytes"
+        found.tell(Severity.ERROR, ExportPlace(file), text, "use networks or netgroups")
+        return None
+    if status.st_mode & stat.S_IWOTH:
+        text = "every user of this host can write to it"
+        found.tell(Severity.WARNING, ExportPlace(file), text, f"run chmod o-w {file}")
+    return data
+
+
+def _cannot_read(file: str, error: OSError, found: ParsedExports) -> None:
+    text = f"cannot read it: {error.strerror or error}"
+    found.tell(Severity.ERROR, ExportPlace(file), text, "check its owner and mode")
+
+
+def _add_table(table: ExportConfig, place: ExportPlace, found: ParsedExports) -> None:
+    if isinstance(table.clients, dict):
+        clients = [*table.clients.items()]
+    else:
+        clients = [_split(text) for text in table.clients]
+    if not clients:
+        found.tell(Severity.ERROR, place, "it has no clients", 'add clients = ["*"] for every host')
+    _add(os.fsencode(table.path), clients, options=table.options, place=place, found=found)
+
+
+def _split(text: str) -> tuple[str, str]:
+    """A client and its options, of ``CLIENT(OPTIONS)``. Other forms are left as they are."""
+    match = re.fullmatch(r"([^()]*)\(([^()]*)\)", text)
+    return (match[1], match[2]) if match else (text, "")
+
+
+def _add(
+    path: bytes,
+    clients: Iterable[tuple[str, str]],
+    *,
+    options: str,
+    place: ExportPlace,
+    found: ParsedExports,
+) -> None:
+    fault = fault_of_path(path.decode("latin-1"))
+    if fault is not None:
+        found.tell(Severity.ERROR, place, fault.text, fault.advice)
+        return
+    maker, places = ExportMaker(plain_path(path), found), FixedPlace(place)
+    maker.set_defaults(_options(options), places)
+    for pattern, own in clients:
+        maker.add(pattern, _options(own), places)
+
+
+def _options(text: str) -> list[OptionWord]:
+    options = []
+    for each in text.split(",") if text.strip() else ():
+        name, equals, value = each.strip().partition("=")
+        options.append(OptionWord(name, value if equals else None, 0))
+    return options
