@@ -21,6 +21,7 @@ UNITS = {"Seconds": "s", "Bytes": "bytes", "Characters": "characters"}
 WITHOUT_LIMITS = {"programs", "testing", "unit_files"}
 SECTIONS = {
     "The port mapper": ("portmap",),
+    "The NFS server": ("nfs",),
     "Any daemon": ("daemon", "host"),
     "Rules, and hosts.allow and hosts.deny": ("access",),
     "Serving and calling": ("aio", "rpc", "net", "sync", "rpcbind", "rpcbind_broadcast", "addr"),

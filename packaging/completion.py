@@ -22,6 +22,7 @@ from oncrpc.cli.command import Option
 from oncrpc.cli.portmap import options as portmap_options
 from oncrpc.cli.rpcinfo import options as rpcinfo
 from oncrpc.cli.rpcinfo import scan
+from oncrpc.cli.showmount import options as showmount
 from oncrpc.portmap.vocabulary import VOCABULARY
 
 FOLDER = Path(__file__).resolve().parent / "completion"
@@ -131,6 +132,7 @@ def parsers() -> list[argparse.ArgumentParser]:
         with_words(of_table("rpcinfo", rpcinfo.OPTIONS), {"scan": many}),
         of_table("pmap_dump", pmap_dump.OPTIONS),
         of_table("pmap_set", pmap_set.OPTIONS),
+        of_table("showmount", showmount.OPTIONS, HOST="?"),
         of_table("xdrc", xdrc.OPTIONS, **{"FILE.x": "*"}),
     ]
 

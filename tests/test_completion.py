@@ -65,6 +65,7 @@ def test_every_folder_is_installed() -> None:
         ("portmap explain 10.0.0.1 GETP", ["GETPORT"]),
         ("pmap_dump --rp", ["--rpcbind-port"]),
         ("pmap_set --so", ["--socket"]),
+        ("showmount --dir", ["--directories"]),
         (f"xdrc {ROOT}/spec/rpcb", [f"{ROOT}/spec/rpcb.x"]),
     ],
 )

@@ -12,6 +12,7 @@ COMMANDS = {
     "rpcinfo": "list what a port mapper has registered, ping RPC programs",
     "pmap_dump": "write the registrations of a port mapper as text",
     "pmap_set": "register what pmap_dump wrote",
+    "showmount": "list the exports of an NFS server, and its clients",
     "xdrc": "compile RPC interface files (.x) to Python",
 }
 OPTIONS = ("  -V, --version  print the version and exit", "  -h, --help     print this and exit")

@@ -39,6 +39,11 @@ def pmap_set() -> int:
     return _run("oncrpc.cli.pmap_set")
 
 
+def showmount() -> int:
+    """``showmount``."""
+    return _run("oncrpc.cli.showmount")
+
+
 def xdrc() -> int:
     """``xdrc``."""
     return _run("oncrpc.cli.xdrc")

@@ -29,6 +29,7 @@ KEY_SIZE = 32
 """Bytes of the key."""
 
 MAX_TAG = 0xFFFF
+"""Exports that ever have a tag in handles."""
 
 
 class Handles:

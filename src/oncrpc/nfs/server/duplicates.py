@@ -58,6 +58,8 @@ LIFETIME = 600.0
 """Seconds for which a reply is kept. A client may need some minutes to connect again."""
 
 MAX_BYTES = 32 << 20
+"""Bytes of replies that are kept for retransmissions, with the overhead of each."""
+
 MAX_LEFT = 4 << 20
 """Bytes of entries that are carried over a restart in place."""
 

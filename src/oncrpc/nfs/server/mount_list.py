@@ -18,12 +18,16 @@ from ipaddress import IPv6Address, ip_address
 from typing import NamedTuple
 
 MAX_MOUNTS = 4096
+"""Entries of the mount list, and hosts in it."""
+
 MAX_BYTES = 512 << 10
-"""Bytes of all entries in the reply of DUMP."""
+"""Bytes of the mount list in the reply of DUMP."""
 
 MAX_OF_HOST = 64
+"""Entries of one host in the mount list."""
+
 MAX_AGE = 30 * 86400.0
-"""Seconds for which a host may be silent."""
+"""Seconds for which a host in the mount list may be silent."""
 
 NOTICED = 3600.0
 """Seconds between two changes of a host's time of activity: each one is written to the disk."""

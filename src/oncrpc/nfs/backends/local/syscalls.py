@@ -26,6 +26,7 @@ RENAME_NOREPLACE = 1
 RESOLVE_NO_XDEV, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_BENEATH = 1, 2, 4, 8
 UTIME_NOW, UTIME_OMIT = (1 << 30) - 1, (1 << 30) - 2
 MAX_HANDLE_SZ = 128
+"""Bytes of a handle of the kernel."""
 
 _OPENAT2, _FACCESSAT2 = 437, 439
 _64_BIT = ctypes.sizeof(c_void_p) == 8
