@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, NoReturn, TypeVar
 
 from oncrpc import __version__
 from oncrpc.daemon.config.declare import Declared, KeyOption, declared
-from oncrpc.daemon.config.read import HOOKS, Schema
+from oncrpc.daemon.config.read import Schema
 from oncrpc.daemon.config.source import OPTION, ConfigSource, Layer
 from oncrpc.daemon.config.tables import Config
 from oncrpc.daemon.config.values import LOG_FORMATS, FilePath, LogFormat
@@ -104,7 +104,7 @@ class GivenOptions(NamedTuple, Generic[C]):
     foreground: bool = False
 
 
-def options_of(command: Command[C]) -> Parser:
+def options_of(command: Command[C], *, operands: bool = True) -> Parser:
     """A parser of the daemon's options; what is not given is not in its result."""
     made = Parser(
         prog=command.name, description=command.description, epilog=command.epilog or None,
@@ -113,7 +113,7 @@ def options_of(command: Command[C]) -> Parser:
     add = made.add_argument
     add("-d", "--debug", action="store_true", help="stay in the foreground, debug to stderr")
     add("-f", "--foreground", action="store_true", help="stay in the foreground, log to stderr")
-    _add_keys(made, command)
+    _add_keys(made, command, operands=operands)
     add(
         "--config", metavar="FILE", type=whole_path,
         help=f"read the configuration from this file instead of {command.schema.file}",
@@ -172,20 +172,25 @@ def _from_environment(
     return vars(made.parse_args(words))
 
 
-def _add_keys(made: Parser, command: Command[C]) -> None:
+def _add_keys(made: Parser, command: Command[C], *, operands: bool) -> None:
     groups: dict[str, Any] = {"": made}
     for key in declared(command.schema.type):
         for option in key.options:
+            if option.operand and not operands:
+                continue
             if option.group not in groups:
                 groups[option.group] = made.add_mutually_exclusive_group()
-            _add(groups[option.group], key, option, command.name)
+            _add(groups[option.group], key, option, command)
 
 
-def _add(to: Any, key: Declared, option: KeyOption, name: str) -> None:
+def _add(to: Any, key: Declared, option: KeyOption, command: Command[Any]) -> None:
     """Add one option; its name among the parsed ones is the path of its key."""
-    text = option.help.replace("{default}", f"{key.default}").replace("NAME", name)
+    text = option.help.replace("{default}", f"{key.default}").replace("NAME", command.name)
     shared: dict[str, Any] = {"dest": key.path, "help": text}
-    if key.item is bool:
+    if option.operand:
+        read = _reader(key, option, command)
+        to.add_argument(key.path, metavar=option.metavar, nargs="*", type=read, help=text)
+    elif key.item is bool:
         to.add_argument(*option.flags, action=Either, **shared)
     elif option.const and not option.metavar:
         to.add_argument(*option.flags, action="append_const", const=option.const, **shared)
@@ -194,13 +199,13 @@ def _add(to: Any, key: Declared, option: KeyOption, name: str) -> None:
         if option.const:
             shared |= {"nargs": "?", "const": option.const}
         if key.many:
-            shared["action"] = "append"
+            shared["action"] = "extend" if option.split else "append"
         if key.item in CHOICES:
             shared["choices"] = CHOICES[key.item]
-        to.add_argument(*option.flags, type=_reader(key, option), **shared)
+        to.add_argument(*option.flags, type=_reader(key, option, command), **shared)
 
 
-def _reader(key: Declared, option: KeyOption) -> Callable[[str], Any]:
+def _reader(key: Declared, option: KeyOption, command: Command[Any]) -> Callable[[str], Any]:
     """How the text of an option is read."""
     if key.item is FilePath:
         return whole_path
@@ -212,7 +217,8 @@ def _reader(key: Declared, option: KeyOption) -> Callable[[str], Any]:
             key.meta.le or 0,
             zero=option.least > 0,
         )
-    return partial(_hooked, HOOKS[key.item])
+    read = partial(_hooked, command.schema.hooks[key.item])
+    return (lambda text: [read(each) for each in text.split(",")]) if option.split else read
 
 
 def _hooked(hook: Callable[[object], object], text: str) -> object:

@@ -25,12 +25,21 @@ class Table(Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_fi
     """A table of a configuration file: keys have dashes, and unknown keys are errors."""
 
 
+class HiddenKey:
+    """The type of ``HIDDEN``."""
+
+
+HIDDEN = HiddenKey()
+"""Marks an inherited key that an application does not have: it is neither listed nor an option."""
+
+
 class KeyOption:
     """How a key is given on the command line.
 
     ``const`` is the value that an option without an argument stands for: an optional argument if
     there is a ``metavar``, else no argument at all. Options of one ``group`` exclude each other.
-    A number is 0 or at least ``least``.
+    A number is 0 or at least ``least``. With ``split`` an argument is a list with commas. Without a
+    dash in ``flags`` the key is given by the operands, which are called ``metavar``.
     """
 
     def __init__(
@@ -41,9 +50,16 @@ class KeyOption:
         const: str = "",
         group: str = "",
         least: int = 0,
+        split: bool = False,
     ) -> None:
         self.flags, self.help = flags, help
         self.metavar, self.const, self.group, self.least = metavar, const, group, least
+        self.split = split
+
+    @property
+    def operand(self) -> bool:
+        """Whether the key is given by the operands."""
+        return not self.flags[0].startswith("-")
 
 
 class Declared(NamedTuple):
@@ -79,6 +95,8 @@ def declared(config: type[Struct], prefix: str = "") -> Iterator[Declared]:
         hint = hints[field.name]
         kind, *extras = get_args(hint) if get_origin(hint) is Annotated else (hint,)
         path = f"{prefix}{field.encode_name}"
+        if HIDDEN in extras:
+            continue
         if isinstance(kind, type) and issubclass(kind, Table):
             yield from declared(kind, f"{path}.")
             continue

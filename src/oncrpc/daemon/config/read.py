@@ -7,7 +7,8 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from typing import Any, Generic, TypeVar
+from types import MappingProxyType
+from typing import Any, Generic, TypeVar, get_args, get_type_hints
 
 import msgspec
 
@@ -15,7 +16,7 @@ from oncrpc.access import rule_values
 from oncrpc.access.rules import ProcedureName
 from oncrpc.access.vocabulary import Vocabulary
 from oncrpc.daemon.config import values
-from oncrpc.daemon.config.declare import tables_of
+from oncrpc.daemon.config.declare import HIDDEN, tables_of
 from oncrpc.daemon.config.tables import Config
 from oncrpc.daemon.config.values import ConfigError, Hook
 from oncrpc.host.files import OPEN_UNTRUSTED, FileFault, fault_of
@@ -27,6 +28,9 @@ MAX_SIZE = 262144
 LONGEST_MESSAGE = 300
 RULE_HEADER = r"[ \t]*\[\[[ \t]*rule[ \t]*\]\]"
 HOOKS: Mapping[type, Hook] = {**values.HOOKS, **rule_values.HOOKS}
+
+ARRAYS = ("rule", "export")
+"""Tables of which there may be several."""
 
 KINDS = {
     "int": "a whole number",
@@ -53,12 +57,19 @@ class Schema(Generic[C]):
     """How the configuration of one application is read.
 
     ``type`` is its declaration, ``file`` the default file, ``vocabulary`` names the procedures in
-    rules.
+    rules, ``hooks`` make the application's own kinds of values.
     """
 
-    def __init__(self, config: type[C], *, file: str, vocabulary: Vocabulary) -> None:
+    def __init__(
+        self,
+        config: type[C],
+        *,
+        file: str,
+        vocabulary: Vocabulary,
+        hooks: Mapping[type, Hook] = MappingProxyType({}),
+    ) -> None:
         self.type, self.file, self.vocabulary = config, file, vocabulary
-        self._hooks: dict[type, Hook] = {**HOOKS, ProcedureName: vocabulary.procedure_named}
+        self.hooks = {**HOOKS, **hooks, ProcedureName: vocabulary.procedure_named}
 
     def load(self, path: str | None) -> C:
         """The configuration of a file, or of the default file.
@@ -103,7 +114,7 @@ class Schema(Generic[C]):
             raise ConfigError(f"{path}: lists or tables are nested too deeply") from None
 
     def _hook(self, kind: type, value: object) -> object:
-        return self._hooks[kind](value)
+        return self.hooks[kind](value)
 
     def _meaning(self, message: str) -> str:
         """A message of msgspec as a place in the file and a problem: ``rule[2].from[0]: ...``."""
@@ -115,13 +126,15 @@ class Schema(Generic[C]):
         if unknown is not None:
             name = f"{place}.{unknown[1]}" if place else unknown[1]
             return f"{name}: unknown key; the keys are {', '.join(self._keys(place))}"
-        if place == "rule":
-            return "rule: begins with [[rule]], in two brackets"
+        if place in ARRAYS:
+            return f"{place}: begins with [[{place}]], in two brackets"
         return f"{place}: {_wanted(what)}" if place else what
 
     def _keys(self, place: str) -> list[str]:
         table = tables_of(self.type).get(place.partition("[")[0], self.type)
-        return [each.encode_name for each in msgspec.structs.fields(table)]
+        hints = get_type_hints(table, include_extras=True)
+        fields = msgspec.structs.fields(table)
+        return [each.encode_name for each in fields if HIDDEN not in get_args(hints[each.name])]
 
 
 def toml_of(text: str, path: str) -> dict[str, Any]:
