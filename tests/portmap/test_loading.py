@@ -32,7 +32,7 @@ NOT_NEEDED = {
         "oncrpc.net.broadcast", "oncrpc.sync", "oncrpc.testing",
     },
     "of commands that are asked for by a word": {
-        "oncrpc.cli.portmap.control_client", "oncrpc.cli.portmap.config",
+        "oncrpc.cli.daemons.control_client", "oncrpc.cli.portmap.config",
         "oncrpc.cli.portmap.explain",
         "oncrpc.cli.portmap.reload", "oncrpc.daemon.config.explain_errors",
         "oncrpc.cli.portmap.service", "oncrpc.cli.portmap.status", "oncrpc.cli.portmap.top",

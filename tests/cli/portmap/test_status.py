@@ -11,7 +11,8 @@ import pytest
 from msgspec.structs import replace
 
 from oncrpc.cli import portmap
-from oncrpc.cli.portmap.status import duration, rate, size, status_lines
+from oncrpc.cli.daemons.text import duration, rate, size
+from oncrpc.cli.portmap.status import status_lines
 from oncrpc.daemon.control.status import CallsReport, ProcedureCalls, RulesRead, ServedSocket
 from oncrpc.portmap.status import Checks, Forwarding, Registered, StateFiles, Status
 from support.daemon_process import RunningDaemon

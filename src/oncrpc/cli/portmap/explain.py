@@ -15,8 +15,7 @@ from oncrpc.access.rules import ALLOW, LOCAL, Asker, address_of, relevant
 from oncrpc.access.vocabulary import NULL
 from oncrpc.addr import family_of, transports
 from oncrpc.cli.command import complain, run
-from oncrpc.cli.portmap.options import CommandParser
-from oncrpc.cli.subcommands import USAGE_ERROR
+from oncrpc.cli.daemons.kind import USAGE_ERROR, CommandParser
 from oncrpc.daemon.config.read import line_of_rule
 from oncrpc.daemon.config.values import ConfigError
 from oncrpc.errors import AddressError

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import argparse
-
-from oncrpc import __version__
-from oncrpc.cli.daemon_options import Command, Parser, parser_of, whole_path
-from oncrpc.cli.subcommands import USAGE_ERROR, WORDS
+from oncrpc.cli.daemon_options import Command, Parser, parser_of
+from oncrpc.cli.subcommands import WORDS
 from oncrpc.portmap.config import SCHEMA, PortmapConfig
 
 DESCRIPTION = """\
@@ -22,26 +19,6 @@ COMMAND: Command[PortmapConfig] = Command(
 )
 
 
-class CommandParser(Parser):
-    """The parser of a command beside the daemon: a wrong command line has status 2."""
-
-    wrong = USAGE_ERROR
-
-    def add_common(self) -> None:
-        """Add ``--version`` and ``--help``, the last options of each command."""
-        version = f"{self.prog} (oncrpc) {__version__}"
-        self.add_argument("-V", "--version", action="version", version=version)
-        self.add_argument("--help", action="help", help="show this help and exit")
-
-
 def parser() -> Parser:
     """The options of the command line; the completions are made from it too."""
     return parser_of(COMMAND)
-
-
-def add_file(made: argparse.ArgumentParser) -> None:
-    """Add the option that names the configuration file of the daemon to ask."""
-    made.add_argument(
-        "--config", metavar="FILE", type=whole_path,
-        help=f"ask the daemon that is configured by this file, instead of {SCHEMA.file}",
-    )  # fmt: skip

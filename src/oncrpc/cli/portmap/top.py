@@ -17,14 +17,9 @@ from functools import partial
 from msgspec.structs import replace
 
 from oncrpc.cli.command import complain, run
-from oncrpc.cli.portmap.control_client import (
-    RUNNING,
-    NoStatus,
-    add_place,
-    place_of,
-    status_of,
-)
-from oncrpc.cli.portmap.options import CommandParser
+from oncrpc.cli.daemons.control_client import RUNNING, NoStatus, add_place, place_of, status_of
+from oncrpc.cli.daemons.kind import CommandParser
+from oncrpc.cli.portmap.kind import KIND
 from oncrpc.cli.portmap.top_layout import Scroll
 from oncrpc.daemon.control.status import CallsReport
 from oncrpc.portmap.status import Status
@@ -70,7 +65,7 @@ def parser() -> argparse.ArgumentParser:
         "--interval", metavar="SECONDS", type=_interval, default=1.0,
         help="refresh at this interval instead of every second",
     )  # fmt: skip
-    add_place(made)
+    add_place(made, KIND)
     made.add_common()
     return made
 
@@ -91,12 +86,12 @@ def _execute(options: argparse.Namespace) -> int:
         complain(NEEDS_TERMINAL)
         return CANNOT
     try:
-        place = place_of(options)
-        first = status_of(place)
+        place = place_of(options, KIND)
+        first = status_of(place, KIND)
         scroll = Scroll()
         with keyboard() as keys, screen(scroll) as show:
             refresh(
-                first, lambda: status_of(place), show,
+                first, lambda: status_of(place, KIND), show,
                 scroll=scroll, keys=keys, interval=options.interval,
             )  # fmt: skip
     except NoStatus as none:

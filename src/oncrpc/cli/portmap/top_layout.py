@@ -10,14 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from oncrpc.cli.portmap.status import (
-    CALLS,
-    RIGHT,
-    call_row,
-    called,
-    registration_row,
-    summary_lines,
-)
+from oncrpc.cli.daemons.text import CALLS, RIGHT, call_row, called
+from oncrpc.cli.portmap.status import registration_row, summary_lines
 from oncrpc.portmap.status import Registered, Status
 
 HINT = "q quits, arrows scroll"

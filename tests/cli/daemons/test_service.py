@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from oncrpc.cli import portmap
-from oncrpc.cli.portmap.service import HIDDEN, SAFE, main
+from oncrpc.cli.daemons.service import HIDDEN, SAFE
+from oncrpc.cli.portmap.service import main
 from oncrpc.daemon.install.files import RECORD
 from oncrpc.daemon.install.init import SYSTEMD_RUNS, Host
 from oncrpc.portmap.product import PRODUCT

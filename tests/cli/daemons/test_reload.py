@@ -12,8 +12,10 @@ import pytest
 from msgspec.structs import replace
 
 from oncrpc.cli import portmap
-from oncrpc.cli.portmap import control_client
-from oncrpc.cli.portmap import reload as portmap_reload
+from oncrpc.cli.daemons import kind as kinds
+from oncrpc.cli.daemons import reload as portmap_reload
+from oncrpc.cli.portmap import reload as portmap_word
+from oncrpc.cli.portmap.kind import KIND
 from oncrpc.daemon import lockfile as pidfile
 from oncrpc.daemon.lockfile import SERVING, Holder
 from oncrpc.host.processes import started_at
@@ -196,7 +198,7 @@ def test_a_wrong_file_is_the_daemons_to_tell(
     path.write_text("nonsense")
     path.chmod(0o644)
     monkeypatch.setattr(SCHEMA, "file", str(path))
-    monkeypatch.setattr(control_client, "LOCK", str(daemon.path))
+    monkeypatch.setattr(portmap_word, "KIND", KIND._replace(lock=str(daemon.path)))
     daemon.answer = lambda: daemon.write(1, "the file is wrong")
 
     assert portmap.main(["reload"]) == 1
@@ -236,7 +238,7 @@ def test_daemon_on_another_port_is_found(
     status: int,
     line: str,
 ) -> None:
-    monkeypatch.setattr(control_client, "RUN", str(tmp_path))
+    monkeypatch.setattr(kinds, "RUN", str(tmp_path))
     monkeypatch.setattr(SCHEMA, "file", str(tmp_path / "none"))
     (tmp_path / "portmap-10111").mkdir()
 
@@ -251,7 +253,7 @@ def test_daemon_on_another_port_is_found(
 def test_missing_daemon_on_another_port_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(control_client, "RUN", str(tmp_path))
+    monkeypatch.setattr(kinds, "RUN", str(tmp_path))
     monkeypatch.setattr(SCHEMA, "file", str(tmp_path / "none"))
 
     assert portmap.main(["reload", "--state-dir", str(tmp_path)]) == 1

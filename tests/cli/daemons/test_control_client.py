@@ -10,8 +10,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from oncrpc.cli.portmap import control_client as asking
-from oncrpc.cli.portmap.control_client import (
+from oncrpc.cli.daemons import control_client as asking
+from oncrpc.cli.daemons import kind as kinds
+from oncrpc.cli.daemons.control_client import (
     HOMELESS,
     MAX_ANSWER,
     NOT_RUNNING,
@@ -24,7 +25,9 @@ from oncrpc.cli.portmap.control_client import (
     place_of,
     status_of,
 )
-from oncrpc.cli.portmap.options import COMMAND, CommandParser
+from oncrpc.cli.daemons.kind import CommandParser, DaemonKind
+from oncrpc.cli.portmap.kind import KIND
+from oncrpc.cli.portmap.options import COMMAND
 from oncrpc.daemon import lockfile as pidfile
 from oncrpc.daemon.control.protocol import NAME, error_line
 from oncrpc.daemon.lockfile import SERVING, Holder
@@ -35,12 +38,16 @@ from support.fake_control import FakeControl, reply
 from support.sample_status import some_status
 from support.threaded_servers import behaving
 
+LOCKED: list[DaemonKind[Status]] = []
+"""The kind of the test, whose lock is in a directory of the test."""
+
 
 def asked(*arguments: str, variable: str = "") -> Status:
+    (kind,) = LOCKED
     made = CommandParser()
-    add_place(made)
+    add_place(made, kind)
     options = made.parse_args(arguments)
-    return status_of(place_of(options, {COMMAND.variable: variable}))
+    return status_of(place_of(options, kind, {COMMAND.variable: variable}), kind)
 
 
 def why_not(*arguments: str) -> tuple[int, str]:
@@ -53,9 +60,9 @@ def why_not(*arguments: str) -> tuple[int, str]:
 @pytest.fixture(autouse=True)
 def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A host on which nothing runs, and no time to wait."""
-    monkeypatch.setattr(asking, "RUN", str(tmp_path))
+    monkeypatch.setattr(kinds, "RUN", str(tmp_path))
     monkeypatch.setattr(SCHEMA, "file", str(tmp_path / "portmap.toml"))
-    monkeypatch.setattr(asking, "LOCK", str(tmp_path / "lock"))
+    LOCKED[:] = [KIND._replace(lock=str(tmp_path / "lock"))]
     monkeypatch.setattr(asking, "RESTART_TIME", 0.0)
     monkeypatch.setattr(asking.os, "geteuid", lambda: 0)  # type: ignore[attr-defined]  # os
 
@@ -161,10 +168,10 @@ def test_user_is_shown_its_own_daemon_first(
 ) -> None:
     monkeypatch.setattr(asking.os, "geteuid", lambda: 1000)  # type: ignore[attr-defined]  # os
 
-    found = list(folders_of(111, {"XDG_RUNTIME_DIR": "/run/user/1000"}))
+    found = list(folders_of(KIND, 111, {"XDG_RUNTIME_DIR": "/run/user/1000"}))
 
     assert found == ["/run/user/1000/portmap", f"{tmp_path}/portmap"]
-    assert list(folders_of(111, {})) == [f"{tmp_path}/portmap"]
+    assert list(folders_of(KIND, 111, {})) == [f"{tmp_path}/portmap"]
 
 
 def test_without_daemon_it_is_not_running(tmp_path: Path) -> None:
@@ -192,7 +199,7 @@ def test_daemon_restarting_in_place_is_awaited(
     monkeypatch.setattr(asking, "RESTART_TIME", 10.0)
     monkeypatch.setattr(asking.time, "sleep", lambda _: daemon.__enter__())  # type: ignore[attr-defined]  # time
 
-    assert ask_status(str(tmp_path)) == some_status()
+    assert ask_status(str(tmp_path), KIND) == some_status()
 
     daemon.__exit__(None, None, None)
 
@@ -216,7 +223,10 @@ def test_own_daemon_without_runtime_directory_may_run(
 ) -> None:
     monkeypatch.setattr(asking.os, "geteuid", lambda: 1000)  # type: ignore[attr-defined]  # os
 
-    assert why_not("-p", "10111") == (UNKNOWN, HOMELESS)
+    assert why_not("-p", "10111") == (
+        UNKNOWN,
+        HOMELESS.format("$RUNTIME_DIRECTORY and $XDG_RUNTIME_DIR"),
+    )
     assert why_not("-p", "10111", "--state-dir", str(tmp_path))[0] == NOT_RUNNING
     assert why_not()[0] == NOT_RUNNING
 

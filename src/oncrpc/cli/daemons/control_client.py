@@ -8,21 +8,18 @@ import os
 import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import msgspec
 
 from oncrpc.cli.command import safe_text
 from oncrpc.cli.daemon_options import combined, port_number, whole_path
-from oncrpc.cli.portmap.options import COMMAND, add_file
+from oncrpc.cli.daemons.kind import DaemonKind, S
 from oncrpc.daemon import lockfile
 from oncrpc.daemon.config.values import ConfigError
 from oncrpc.daemon.control.protocol import NAME, PROTOCOL, Reply, Request, address_in, request_line
-from oncrpc.daemon.state.folders import RUN, base_of, name_for
-from oncrpc.portmap.config import LOCK
-from oncrpc.portmap.config import NAME as DAEMON
-from oncrpc.portmap.status import Status
-from oncrpc.programs.portmap import PMAP_PORT
+from oncrpc.daemon.state.folders import base_of, lasting_base_of, name_for
 
 RUNNING, NOT_RUNNING, UNKNOWN = 0, 3, 4
 """Exit statuses about a service (Linux Standard Base, init script actions)."""
@@ -34,8 +31,7 @@ RESTART_TIME = 1.0
 """Seconds that a daemon may take to restart in place, during which it does not listen."""
 
 HOMELESS = (
-    "a daemon of yours has no control socket without $RUNTIME_DIRECTORY and $XDG_RUNTIME_DIR;"
-    " start it with a --state-dir, and name that"
+    "a daemon of yours has no control socket without {}; start it with a --state-dir, and name that"
 )
 """A reason for which the daemon of an ordinary user may run and not be found."""
 
@@ -73,7 +69,7 @@ class DaemonPlace(NamedTuple):
     hint: str = ""
 
 
-def add_place(made: argparse.ArgumentParser) -> None:
+def add_place(made: argparse.ArgumentParser, kind: DaemonKind[Any]) -> None:
     """Add the options that name the daemon to ask."""
     add = made.add_argument
     add(
@@ -81,23 +77,26 @@ def add_place(made: argparse.ArgumentParser) -> None:
         help="the daemon with this --state-dir, instead of the usual one",
     )  # fmt: skip
     add(
-        "-p", "--port", "--rpcbind-port", metavar="PORT", type=local_port,
-        help=f"the daemon on this port, instead of {PMAP_PORT}; also 127.0.0.1:PORT",
+        *kind.port_flags, metavar="PORT", type=partial(local_port, elsewhere=kind.elsewhere),
+        help=f"the daemon on this port, instead of {kind.port}; also 127.0.0.1:PORT",
     )  # fmt: skip
-    add_file(made)
+    kind.add_file(made)
 
 
-def local_port(text: str) -> int:
+def local_port(text: str, *, elsewhere: str = "") -> int:
     """A port for ``argparse``, which may follow an address or name of this host's loopback."""
     host, colon, port = text.rpartition(":")
     if colon and host not in LOOPBACK_HOSTS:
-        raise argparse.ArgumentTypeError(
-            f"{host} is not a loopback address; for other hosts use 'rpcinfo {text}'"
-        )
+        advice = f"; for other hosts use '{elsewhere} {text}'" if elsewhere else ""
+        raise argparse.ArgumentTypeError(f"{host} is not a loopback address{advice}")
     return int(port_number(port))
 
 
-def place_of(options: argparse.Namespace, environ: Mapping[str, str] = os.environ) -> DaemonPlace:
+def place_of(
+    options: argparse.Namespace,
+    kind: DaemonKind[Any],
+    environ: Mapping[str, str] = os.environ,
+) -> DaemonPlace:
     """Where a daemon with these options, this environment and their configuration file is.
 
     Raises:
@@ -109,7 +108,7 @@ def place_of(options: argparse.Namespace, environ: Mapping[str, str] = os.enviro
         "config": options.config,
     }
     given = {name: value for name, value in named.items() if value is not None}
-    source = combined(COMMAND, given, environ, wrong=UNKNOWN).source
+    source = combined(kind.command, given, environ, wrong=UNKNOWN).source
     fault = ""
     try:
         table = source.read().config.daemon
@@ -118,17 +117,18 @@ def place_of(options: argparse.Namespace, environ: Mapping[str, str] = os.enviro
             raise NoStatus(UNKNOWN, str(error)) from None
         table, fault = source.without_file().config.daemon, str(error)
     state, port, own = table.state_dir, table.port, table.pid_file
-    if not state and port != PMAP_PORT and os.geteuid() != 0 and base_of(environ) is None:
-        fault = fault or HOMELESS
+    locked = port == kind.port and kind.lock
+    if not state and not locked and os.geteuid() != 0 and _base(kind, environ) is None:
+        fault = fault or HOMELESS.format(_variables(kind))
     return DaemonPlace(
-        folders=[state] if state else list(folders_of(port, environ)),
-        locks=[*([own] if own else ()), *([LOCK] if port == PMAP_PORT else ())],
+        folders=[state] if state else list(folders_of(kind, port, environ)),
+        locks=[*([own] if own else ()), *([kind.lock] if locked else ())],
         fault=fault,
         hint="" if given else OTHER_PORT,
     )
 
 
-def status_of(place: DaemonPlace) -> Status:
+def status_of(place: DaemonPlace, kind: DaemonKind[S]) -> S:
     """The status of the daemon at that place.
 
     Raises:
@@ -136,21 +136,31 @@ def status_of(place: DaemonPlace) -> Status:
     """
     for folder in place.folders:
         try:
-            return ask_status(folder)
+            return ask_status(folder, kind)
         except FileNotFoundError:
             continue
     raise _nobody(place)
 
 
-def folders_of(port: int, environ: Mapping[str, str]) -> Iterator[str]:
+def folders_of(kind: DaemonKind[Any], port: int, environ: Mapping[str, str]) -> Iterator[str]:
     """The directory of the user's own daemon, then that of root's."""
-    base = None if os.geteuid() == 0 else base_of(environ)
-    for folder in (base, RUN):
+    base = None if os.geteuid() == 0 else _base(kind, environ)
+    for folder in (base, kind.root_folder):
         if folder is not None:
-            yield os.path.join(folder, name_for(DAEMON, port, PMAP_PORT))
+            yield os.path.join(folder, name_for(kind.name, port, kind.port))
 
 
-def ask_status(folder: str) -> Status:
+def _base(kind: DaemonKind[Any], environ: Mapping[str, str]) -> str | None:
+    return lasting_base_of(environ) if kind.lasting else base_of(environ)
+
+
+def _variables(kind: DaemonKind[Any]) -> str:
+    if kind.lasting:
+        return "$STATE_DIRECTORY, $XDG_STATE_HOME and $HOME"
+    return "$RUNTIME_DIRECTORY and $XDG_RUNTIME_DIR"
+
+
+def ask_status(folder: str, kind: DaemonKind[S]) -> S:
     """The status of the daemon whose control socket is in that directory.
 
     Raises:
@@ -159,7 +169,7 @@ def ask_status(folder: str) -> Status:
     """
     try:
         with _connected(folder) as sock:
-            return _answer(sock)
+            return _answer(sock, kind.status)
     except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
         raise FileNotFoundError(errno.ENOENT, "nobody is there", folder) from None
     except PermissionError:
@@ -186,11 +196,11 @@ def _connected(folder: str) -> socket.socket:
         time.sleep(POLL)
 
 
-def _answer(sock: socket.socket) -> Status:
+def _answer(sock: socket.socket, form: type[S]) -> S:
     sock.sendall(request_line(Request("status", PROTOCOL)))
     try:
         reply = msgspec.json.decode(_line(sock), type=Reply)
-        status = msgspec.json.decode(reply.status, type=Status) if reply.status else None
+        status = msgspec.json.decode(reply.status, type=form) if reply.status else None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise NoStatus(UNKNOWN, f"{UNREADABLE}: {safe_text(str(error))}") from None
     if status is None:

@@ -1,0 +1,1 @@
+"""Commands about a daemon of this host, for every kind of daemon."""
