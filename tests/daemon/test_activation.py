@@ -57,7 +57,7 @@ def test_environment_counts_and_names_passed_descriptors() -> None:
     assert said == {"HOME": "/"}
 
 
-def test_stored_socket_of_an_extra_port_has_its_role() -> None:
+def test_stored_socket_of_extra_port_has_its_role() -> None:
     names = f"{stored_name('nfsd', 'tcp6', 'mapper')}:{stored_name('nfsd', 'tcp6')}"
     said = environ(LISTEN_PID=os.getpid(), LISTEN_FDS=2, LISTEN_FDNAMES=names)
 

@@ -225,7 +225,7 @@ def test_extra_port_is_bound_on_the_same_transports() -> None:
         assert {listeners.of(sock).role for sock, _ in extra} == {"mount"}
 
 
-def test_used_extra_port_is_replaced_only_if_any_will_do() -> None:
+def test_used_extra_port_is_replaced_only_if_allowed() -> None:
     with listen(transport("tcp"), LOCALHOST, 0) as taken:
         port = taken.getsockname()[1]
         wanted = replace(LOOPBACK.wanted(), extra=[ExtraPort("mapper", port, or_any=True)])

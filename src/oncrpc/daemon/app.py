@@ -141,8 +141,11 @@ class Application(Generic[C]):
     def open(self, daemon: Runtime[C]) -> None:
         """Create the objects that the services need; called in the event loop."""
 
-    def ports(self, config: C) -> Sequence[ExtraPort]:  # noqa: ARG002  # likewise
-        """Further ports on which the programs are served, besides ``daemon.port``."""
+    def ports(self, config: C, passed: Collection[str]) -> Sequence[ExtraPort]:  # noqa: ARG002
+        """Further ports on which the programs are served, besides ``daemon.port``.
+
+        ``passed`` are the roles of the sockets that an earlier image or the service manager left.
+        """
         return ()
 
     def services(self) -> Sequence[Service]:

@@ -65,7 +65,8 @@ def run(
         raise_descriptors()
         make_loop = loop.factory(app.name)
         table = settings.config.daemon
-        wanted = Wanted(table, app.sockets, app.title, app.ports(settings.config))
+        extra = app.ports(settings.config, {one.role for one in origin.passed})
+        wanted = Wanted(table, app.sockets, app.title, extra)
         listeners = open_listeners(wanted, origin.passed, lenient=origin.former is not None)
         held.callback(listeners.close)
         listeners.web = _open_web(app, settings.config.web.listen, origin.former)
