@@ -68,6 +68,11 @@ class Tags:
     def __len__(self) -> int:
         return len(self._known)
 
+    @property
+    def known(self) -> Mapping[str, int]:
+        """The tags that were given so far, by identity."""
+        return self._known
+
     def tag_for(self, identity: str) -> int:
         """The tag of an export; see ``tags_for``."""
         return self.tags_for([identity])[0]
