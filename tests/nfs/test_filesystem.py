@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oncrpc.nfs.answers import settled
 from oncrpc.nfs.filesystem import (
     MAY_EXECUTE,
     MAY_READ,
     MAY_WRITE,
+    Answer,
     Attributes,
     FileSystem,
     Identity,
     NewAttributes,
     SpaceInfo,
+    SyncError,
+    Syncing,
     data_permissions,
     permissions,
 )
@@ -118,3 +125,31 @@ def test_defaults_that_are_harmless() -> None:
     assert EMPTY.statfs(WHO, b"f") == SpaceInfo()
     EMPTY.commit(WHO, b"f", 0, 0)
     EMPTY.close()
+
+
+def test_syncing_answer_waits_for_the_disk() -> None:
+    async def main() -> None:
+        stored = asyncio.get_running_loop().create_future()
+        syncing: Answer[int] = Syncing(7, stored)
+        answer = asyncio.ensure_future(settled(syncing))
+        await asyncio.sleep(0)
+        assert not answer.done()
+
+        stored.set_result(None)
+
+        assert await answer == 7
+
+    asyncio.run(main())
+
+
+def test_syncing_answer_fails_with_the_disk() -> None:
+    async def main() -> None:
+        stored = asyncio.get_running_loop().create_future()
+        stored.set_exception(SyncError(errno.EIO, "broken disk"))
+
+        syncing: Answer[int] = Syncing(7, stored)
+
+        with pytest.raises(SyncError):
+            await settled(syncing)
+
+    asyncio.run(main())

@@ -37,14 +37,31 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Awaitable, Sequence
-from typing import NamedTuple, TypeAlias, TypeVar
+from collections.abc import Awaitable, Generator, Sequence
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from oncrpc.programs.nfs3 import ftype3, stable_how
 
 R = TypeVar("R")
 Answer: TypeAlias = R | Awaitable[R]
 """The return value of a method: the result, or an awaitable of it."""
+
+
+class Syncing(Awaitable[R]):
+    """The answer to a change that is made already, and is on its way to the disk.
+
+    Attributes that are read now show the change, and other calls may change the file. So a server
+    need not hold them up, and many changes can share one sync. A method returns this in place of
+    another awaitable; it may, and need not.
+    """
+
+    def __init__(self, result: R, stored: Awaitable[object]) -> None:
+        self.result, self._stored = result, stored
+
+    def __await__(self) -> Generator[Any, Any, R]:
+        yield from self._stored.__await__()
+        return self.result
+
 
 MAX_ID = 44
 """Bytes of a file's id, so that a handle has 56 bytes: some clients refuse longer ones."""

@@ -35,6 +35,7 @@ from oncrpc.nfs.filesystem import (
     FileSystem,
     Identity,
     SpaceInfo,
+    Syncing,
 )
 
 R = TypeVar("R")
@@ -174,7 +175,7 @@ class LocalBase(FileSystem):
         waiting = [self.stored(found, Depth.FILE) for found in changed]
         if new_id and self.objects.keeps_names:
             waiting.append(self.workers.run(self.objects.sync))
-        return _after(result, *waiting)
+        return Syncing(result, asyncio.gather(*waiting))
 
     def stored(self, found: OpenObject, depth: Depth) -> asyncio.Future[None]:
         """Begin to bring a file to disk; the result may be awaited."""
@@ -189,11 +190,6 @@ class LocalBase(FileSystem):
         if found.stat.st_dev == self._device:
             return self.group.sync(self._device, os.dup(self._top), Depth.FILESYSTEM)
         return self.workers.run(os.sync)
-
-
-async def _after(result: R, *waiting: asyncio.Future[None]) -> R:
-    await asyncio.gather(*waiting)
-    return result
 
 
 def reopened(found: OpenObject, flags: int) -> int:

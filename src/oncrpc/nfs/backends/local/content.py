@@ -11,9 +11,10 @@ import os
 import time
 from collections.abc import Awaitable
 
+from oncrpc.nfs.answers import settled
 from oncrpc.nfs.backends.local.base import LocalBase, check_regular
 from oncrpc.nfs.backends.local.group_sync import Depth
-from oncrpc.nfs.filesystem import Answer, Identity, SyncError, Written
+from oncrpc.nfs.filesystem import Answer, Identity, SyncError, Syncing, Written
 from oncrpc.programs.nfs3 import stable_how
 
 LAST = (1 << 63) - 1
@@ -86,8 +87,8 @@ class LocalContent(LocalBase):
         if stable is stable_how.UNSTABLE:
             os.close(descriptor)
             return Written(length, stable)
-        waiting = self.group.sync(place, descriptor, DEPTHS[stable])
-        return _when_stored(Written(length, stable), waiting)
+        stored = self.group.sync(place, descriptor, DEPTHS[stable])
+        return Syncing(Written(length, stable), stored)
 
     async def _later(
         self,
@@ -102,7 +103,7 @@ class LocalContent(LocalBase):
             os.close(written[1])
             raise SyncError(errno.EIO, os.strerror(errno.EIO))
         stored = self._stored(written, place, stable)
-        return stored if isinstance(stored, Written) else await stored
+        return await settled(stored)
 
     def commit(self, who: Identity, file: bytes, offset: int, count: int) -> Answer[None]:
         """The whole file, with the times: that costs no more. Needs no permission: who wrote data
@@ -110,11 +111,6 @@ class LocalContent(LocalBase):
         with self.opened(file) as found:
             check_regular(found)
             return self.stored(found, Depth.FILE)
-
-
-async def _when_stored(written: Written, waiting: Awaitable[None]) -> Written:
-    await waiting
-    return written
 
 
 def _cached(descriptor: int, offset: int, count: int) -> bytes | None:
