@@ -10,7 +10,14 @@ that wait for the same disk may share one sync.
 from __future__ import annotations
 
 from oncrpc.nfs.answers import settled
-from oncrpc.nfs.filesystem import MAY_WRITE, SyncError, Written, data_permissions
+from oncrpc.nfs.filesystem import (
+    MAY_WRITE,
+    Answer,
+    SyncError,
+    Syncing,
+    Written,
+    data_permissions,
+)
 from oncrpc.nfs.server.call_objects import CallObject, in_turn
 from oncrpc.nfs.status import NfsError, status_of
 from oncrpc.programs.nfs3 import ftype3, nfsstat3, stable_how
@@ -55,24 +62,31 @@ async def write(file: CallObject, offset: int, data: bytes, *, stable: stable_ho
     needed = stable if file.options.sync else stable_how.UNSTABLE
     async with in_turn(file):
         file.must_be(ftype3.NF3REG)
-        length, committed = await _write(file, offset, data, needed)
+        begun = await _begin_write(file, offset, data, needed)
         await file.end()
+    length, committed = await _finish_write(file, begun)
     if committed < needed:
         await _commit(file, offset, length)
         committed = stable_how.FILE_SYNC
     return Written(length, max(committed, stable))
 
 
-async def _write(file: CallObject, offset: int, data: bytes, needed: stable_how) -> Written:
+async def _begin_write(
+    file: CallObject, offset: int, data: bytes, needed: stable_how
+) -> Written | Syncing[Written]:
+    """Change the file; its data may still have to go to disk."""
     if not data:  # the time of the file must not change
         if not data_permissions(file.who, file.attributes) & MAY_WRITE:
             raise NfsError(nfsstat3.NFS3ERR_ACCES)
         return Written(0, stable_how.FILE_SYNC)
     file.check_size(offset + len(data))
+    answer = file.filesystem.write(file.who, file.file, offset, data, stable=needed)
+    return answer if isinstance(answer, Syncing) else await _finish_write(file, answer)
+
+
+async def _finish_write(file: CallObject, begun: Answer[Written]) -> Written:
     try:
-        return await settled(
-            file.filesystem.write(file.who, file.file, offset, data, stable=needed)
-        )
+        return await settled(begun)
     except SyncError:
         file.share.verifier.renew()
         raise
