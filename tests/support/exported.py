@@ -19,6 +19,13 @@ from oncrpc.nfs.server.shares import Opened, Share, Shares
 from oncrpc.nfs.server.sizes import TransferSizes
 from oncrpc.nfs.status import NfsError
 from oncrpc.programs.nfs3 import (
+    NFS_V3,
+    CREATE3args,
+    MKDIR3args,
+    SYMLINK3args,
+    WRITE3args,
+    createhow3,
+    createmode3,
     diropargs3,
     nfs_fh3,
     nfsstat3,
@@ -31,6 +38,8 @@ from oncrpc.programs.nfs3 import (
     set_mtime,
     set_size3,
     set_uid3,
+    stable_how,
+    symlinkdata3,
     time_how,
 )
 from oncrpc.rpc import AnyProcedure, Caller, auth_sys
@@ -159,6 +168,33 @@ class Exported:
 
 
 NO_GUARD = sattrguard3(False, None)
+
+
+def made_file(exported: Exported, name: bytes, data: bytes = b"", *, mode: int = 0o644) -> nfs_fh3:
+    """Create a file in the root, with data. Returns its handle."""
+    how = createhow3(createmode3.GUARDED, sattr(mode=mode))
+    made = exported.ok(NFS_V3.NFSPROC3_CREATE, CREATE3args(exported.at(name), how))
+    file: nfs_fh3 = made.obj.body
+    if data:
+        arg = WRITE3args(file, 0, len(data), stable_how.FILE_SYNC, data)
+        exported.ok(NFS_V3.NFSPROC3_WRITE, arg)
+    return file
+
+
+def made_directory(
+    exported: Exported, name: bytes, directory: nfs_fh3 | None = None, *, mode: int = 0o755
+) -> nfs_fh3:
+    """Create a directory. Returns its handle."""
+    arg = MKDIR3args(exported.at(name, directory), sattr(mode=mode))
+    made: nfs_fh3 = exported.ok(NFS_V3.NFSPROC3_MKDIR, arg).obj.body
+    return made
+
+
+def made_link(exported: Exported, name: bytes, text: bytes) -> nfs_fh3:
+    """Create a symbolic link in the root. Returns its handle."""
+    arg = SYMLINK3args(exported.at(name), symlinkdata3(sattr(), text))
+    made: nfs_fh3 = exported.ok(NFS_V3.NFSPROC3_SYMLINK, arg).obj.body
+    return made
 
 
 def sattr(
