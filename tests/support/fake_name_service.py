@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 
+from oncrpc.nfs.background import NotNow
 from oncrpc.nfs.exports.clients import HostAddress, address_of
-from oncrpc.nfs.exports.lookup import NotNow
 
 
 def host(text: str) -> HostAddress:

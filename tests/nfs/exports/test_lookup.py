@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 from collections.abc import Callable
 from typing import TypeVar
 
 import pytest
 
-from oncrpc.nfs.exports.lookup import (
-    LIFETIME,
-    MAX_NAMES,
-    MAX_RUNNING,
-    MAX_WAITING,
-    OLDEST,
-    RETRY,
-    BackgroundAnswers,
-    HostLookups,
-    NotNow,
-    SystemNames,
-)
-from oncrpc.testing import ManualClock
+from oncrpc.nfs.background import MAX_RUNNING, MAX_WAITING, NotNow
+from oncrpc.nfs.exports.lookup import MAX_NAMES, HostLookups, SystemNames
 from support.fake_name_service import FakeNames, host
 from support.loops import run
 
@@ -128,91 +116,6 @@ def test_netgroup_has_names_that_lead_back(group: str, address: str, has: bool) 
     lookups = HostLookups(names())
 
     assert answer(lookups, lambda: lookups.in_netgroup(group, host(address))) is has
-
-
-def answers_of(
-    ask: Callable[[str], str], clock: ManualClock, running: int = 1
-) -> BackgroundAnswers[str, str]:
-    return BackgroundAnswers(ask, without="", clock=clock, running=running, most=4)
-
-
-async def arrived(answers: BackgroundAnswers[str, str]) -> None:
-    while answers.asking:
-        await asyncio.wait(answers.asking)
-        await asyncio.sleep(0)
-
-
-def test_old_answer_holds_until_the_new_one_comes() -> None:
-    clock, given = ManualClock(), iter(["old", "new", "newest"])
-
-    async def main() -> list[str | None]:
-        answers, found = answers_of(lambda _: next(given), clock), list[str | None]()
-        for pause in (0, 0, LIFETIME - 1, 1, 0, OLDEST):
-            clock.advance(pause)
-            found.append(answers.get("q"))
-            await arrived(answers)
-        return found
-
-    assert run(main()) == [None, "old", "old", "old", "new", None]
-
-
-def test_answer_survives_a_failure_of_the_name_service() -> None:
-    clock, fails = ManualClock(), list[bool]()
-
-    def ask(_: str) -> str:
-        if fails:
-            raise NotNow
-        return "value"
-
-    async def main() -> list[str | None]:
-        answers, found = answers_of(ask, clock), list[str | None]()
-        for pause in (0, LIFETIME, RETRY, OLDEST - LIFETIME - RETRY, 0):
-            clock.advance(pause)
-            found.append(answers.get("q"))
-            await arrived(answers)
-            fails.append(True)
-        return found
-
-    assert run(main()) == [None, "value", "value", None, ""]
-
-
-def test_failure_is_tried_again_soon() -> None:
-    clock, fails = ManualClock(), [True]
-
-    def ask(_: str) -> str:
-        if fails:
-            raise NotNow
-        return "value"
-
-    async def main() -> list[str | None]:
-        answers, found = answers_of(ask, clock), list[str | None]()
-        for pause in (0, RETRY - 1, 1, 0):
-            clock.advance(pause)
-            found.append(answers.get("q"))
-            await arrived(answers)
-            if pause == RETRY - 1:
-                fails.clear()
-        return found
-
-    assert run(main()) == [None, "", "", "value"]
-
-
-def test_questions_wait_for_a_thread() -> None:
-    asked = list[str]()
-
-    def ask(question: str) -> str:
-        asked.append(question)
-        return ""
-
-    async def main() -> None:
-        answers = answers_of(ask, ManualClock())
-        for question in "abab":
-            assert answers.get(question) is None
-        assert len(answers.asking) == 1
-        await arrived(answers)
-
-    run(main())
-    assert asked == ["a", "b"]
 
 
 def test_flood_of_questions_is_bounded() -> None:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oncrpc.nfs.exports.lookup import LIFETIME, OLDEST, HostLookups
+from oncrpc.nfs.background import LIFETIME, OLDEST
+from oncrpc.nfs.exports.lookup import HostLookups
 from oncrpc.nfs.exports.parse import ExportEntry, parse_exports
 from oncrpc.nfs.exports.rules import NAMED_LIFETIME, ExportRules
 from oncrpc.nfs.status import NfsError

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
 
 import pytest
@@ -12,7 +12,7 @@ from oncrpc.errors import AuthError
 from oncrpc.nfs.filesystem import FileSystem, Identity
 from oncrpc.nfs.handles import Handles
 from oncrpc.nfs.options import ExportOptions, FlavorOptions
-from oncrpc.nfs.server.shares import Opened, Share, Shares, WriteVerifier
+from oncrpc.nfs.server.shares import GroupsOf, Opened, Share, Shares, WriteVerifier
 from oncrpc.nfs.status import NfsError
 from oncrpc.programs.nfs3 import NFS_V3, nfsstat3
 from oncrpc.rpc.auth import AUTH_NONE, Credential
@@ -37,9 +37,7 @@ class Rooted(FileSystem):
     root = FILE
 
 
-def shares_with(
-    options: ExportOptions, groups_of: Callable[[int, int], tuple[int, ...]] | None = None
-) -> tuple[Shares, Share]:
+def shares_with(options: ExportOptions, groups_of: GroupsOf | None = None) -> tuple[Shares, Share]:
     shares = Shares(Handles(bytes(32)), groups_of=groups_of)
     share = Share(7, b"/srv", Rooted(), FixedRules({"192.0.2.1": options}), fsid=1)
     shares.replace([share])
@@ -166,6 +164,14 @@ def test_renewed_verifier_is_another_one() -> None:
 
     assert verifier.value != before
     assert len(verifier.value) == 8
+
+
+def test_unknown_user_keeps_its_groups() -> None:
+    shares, share = shares_with(ExportOptions(), groups_of=lambda uid, gid: None)
+
+    found = opened(shares.open(call_from("192.0.2.1"), shares.handle(share, FILE)))
+
+    assert found.who.groups == (4,)
 
 
 def test_options_may_depend_on_the_flavor() -> None:

@@ -25,8 +25,9 @@ from oncrpc.rpc.program import Call, Caller
 from oncrpc.rpc.prot import auth_stat, authsys_parms
 
 RESERVED_PORTS = 1024
-GroupsOf = Callable[[int, int], "tuple[int, ...] | Awaitable[tuple[int, ...]]"]
-"""From a uid and a gid to the user's groups on this host."""
+UserGroups = tuple[int, ...]
+GroupsOf = Callable[[int, int], "UserGroups | Awaitable[UserGroups | None] | None"]
+"""From a uid and a gid to the user's groups on this host; None for a user that is not known."""
 
 
 class HostRules(Protocol):
@@ -88,7 +89,8 @@ class Opened(NamedTuple):
 class Shares:
     """The shares by tag, and the handles of their files.
 
-    ``groups_of`` replaces the groups of a credential, which has at most 16; None takes those.
+    ``groups_of`` replaces the groups of a credential, which has at most 16; without it, and for a
+    user that it does not know, they stay.
     ``generation`` grows with each ``replace``.
     """
 
@@ -159,6 +161,8 @@ class Shares:
         if self.groups_of is None or options.all_squash or call.credential is None:
             return who
         groups = await settled(self.groups_of(who.uid, who.gid))
+        if groups is None:
+            return who
         return who._replace(groups=squashed_groups(options, groups))
 
     def handle(self, share: Share, file: bytes, *, v2: bool = False) -> bytes:
