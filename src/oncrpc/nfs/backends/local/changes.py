@@ -10,6 +10,7 @@ import os
 import stat
 from collections.abc import Callable
 from contextlib import suppress
+from typing import NamedTuple
 
 from oncrpc.nfs.backends.local.base import LOOK, LocalBase
 from oncrpc.nfs.backends.local.making import (
@@ -22,6 +23,13 @@ from oncrpc.nfs.backends.local.objects import OpenObject, looked_at
 from oncrpc.nfs.backends.local.setting import set_attributes
 from oncrpc.nfs.filesystem import Answer, Identity, NewAttributes
 from oncrpc.programs.nfs3 import ftype3
+
+
+class _Known(NamedTuple):
+    """The id of a file, and whether it has no other name."""
+
+    file: bytes
+    last: bool
 
 
 class LocalChanges(LocalBase):
@@ -87,9 +95,9 @@ class LocalChanges(LocalBase):
                 os.rename(name, to_name, src_dir_fd=at, dst_dir_fd=to)
             if moved is not None and moved != replaced:
                 if replaced is not None:
-                    self.objects.unnamed(replaced, directory=to_directory, name=to_name)
-                self.objects.named(moved, directory=to_directory, name=to_name)
-                self.objects.unnamed(moved, directory=directory, name=name)
+                    self._unnamed(replaced, to_directory, to_name)
+                self.objects.named(moved.file, directory=to_directory, name=to_name)
+                self._unnamed(moved._replace(last=False), directory, name)
             return self.durable(None, *([old] if directory == to_directory else [old, new]))
 
     def link(self, who: Identity, file: bytes, directory: bytes, name: bytes) -> Answer[None]:
@@ -129,13 +137,18 @@ class LocalChanges(LocalBase):
             with self.identities.of(who):
                 remove(name, dir_fd=parent.descriptor)
             if known is not None:
-                self.objects.unnamed(known, directory=directory, name=name)
+                self._unnamed(known, directory, name)
             return self.durable(None, parent)
 
-    def _known(self, parent: OpenObject, directory: bytes, name: bytes) -> bytes | None:
-        """The id of the file with that name, if names of files are kept."""
+    def _known(self, parent: OpenObject, directory: bytes, name: bytes) -> _Known | None:
+        """The file with that name, if names of files are kept."""
         if not self.objects.keeps_names:
             return None
         with suppress(OSError):
-            return self.id_of(self.find(parent, name), directory=directory, name=name)
+            found = self.find(parent, name)
+            last = stat.S_ISDIR(found.stat.st_mode) or found.stat.st_nlink == 1
+            return _Known(self.id_of(found, directory=directory, name=name), last)
         return None
+
+    def _unnamed(self, known: _Known, directory: bytes, name: bytes) -> None:
+        self.objects.unnamed(known.file, directory=directory, name=name, last=known.last)

@@ -164,7 +164,7 @@ class KernelHandles(Objects):
     def named(self, file: bytes, *, directory: bytes, name: bytes) -> None:
         """Handles do not depend on names."""
 
-    def unnamed(self, file: bytes, *, directory: bytes, name: bytes) -> None:
+    def unnamed(self, file: bytes, *, directory: bytes, name: bytes, last: bool) -> None:
         """Handles do not depend on names."""
 
     def _is_below(self, found: OpenObject) -> bool:

@@ -96,8 +96,11 @@ class Objects(Protocol):
     def named(self, file: bytes, *, directory: bytes, name: bytes) -> None:
         """The file has this name now: it was renamed to it, or linked. It may have others."""
 
-    def unnamed(self, file: bytes, *, directory: bytes, name: bytes) -> None:
-        """The file lost this name: it was removed, replaced, or renamed. It may have others."""
+    def unnamed(self, file: bytes, *, directory: bytes, name: bytes, last: bool) -> None:
+        """The file lost this name: it was removed, replaced, or renamed.
+
+        ``last``: it was its last name, and the file is gone.
+        """
 
     def close(self) -> None:
         """Release what is held. Ids stay valid for the next object of this class."""
