@@ -66,6 +66,7 @@ COVERED_BY = {
     "idl/tree.py": "idl/test_parse.py",
     "idl/values.py": "idl/test_emit.py",
     "idl/words.py": "idl/test_special_names.py",
+    "nfs/backends/local/table_places.py": "nfs/backends/local/test_table.py",
     "nfs/backends/memory/rules.py": "nfs/backends/memory/test_filesystem.py",
     "nfs/server/entries.py": "nfs/server/test_nfs3_changes.py",
     "nfs/backends/local/base.py": "nfs/backends/local/test_local.py",

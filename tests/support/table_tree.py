@@ -25,12 +25,13 @@ class TableTree:
     def __init__(self, folder: Path, *, weak: bool = False) -> None:
         self.folder, self.top, self.weak = folder, folder / "top", weak
         self.top.mkdir()
+        self.now = 1_000_000.0
         self._open()
 
     def _open(self) -> None:
         self.rows = Rows(str(self.folder / "table"))
         mark = weak_mark_of if self.weak else mark_of
-        self.table = HandleTable(bytes(self.top), self.rows, mark=mark)
+        self.table = HandleTable(bytes(self.top), self.rows, mark=mark, clock=lambda: self.now)
 
     def restart(self) -> None:
         """End the server, and start it again."""

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from oncrpc.nfs.backends.local import table
 from oncrpc.nfs.backends.local.objects import looked_at
 from oncrpc.nfs.backends.local.table import HandleTable
 from oncrpc.nfs.backends.local.table_rows import Rows
-from oncrpc.nfs.backends.local.table_search import Patience, directories_with
+from oncrpc.nfs.backends.local.table_search import Patience
 from oncrpc.nfs.filesystem import MAX_ID_V2
 from support.errnos import fails_with
 from support.table_tree import TableTree
@@ -73,6 +72,12 @@ def test_symbolic_link_is_opened_itself(tree: TableTree) -> None:
     assert tree.leads_to(tree.id_of("link"), "link")
 
 
+def unnamed(tree: TableTree, file: bytes, path: str, *, last: bool = False) -> None:
+    """Report that a file lost a name."""
+    above = tree.id_of(str(Path(path).parent))
+    tree.table.unnamed(file, directory=above, name=os.fsencode(Path(path).name), last=last)
+
+
 def test_removed_file_is_stale_after_restart_too(tree: TableTree) -> None:
     file = tree.write("f")
     gone = tree.id_of("f")
@@ -109,10 +114,10 @@ def test_open_file_without_a_name_is_stale(tree: TableTree) -> None:
 
 def rename(tree: TableTree, old: str, new: str) -> None:
     """Rename a file as the server does: the back end reports the names."""
-    file, source = tree.id_of(old), tree.id_of(str(Path(old).parent))
+    file = tree.id_of(old)
     target = tree.id_of(str(Path(new).parent))
     (tree.top / old).rename(tree.top / new)
-    tree.table.unnamed(file, directory=source, name=os.fsencode(Path(old).name))
+    unnamed(tree, file, old)
     tree.table.named(file, directory=target, name=os.fsencode(Path(new).name))
 
 
@@ -135,25 +140,25 @@ def test_names_may_come_before_the_old_name_goes(tree: TableTree) -> None:
     (tree.top / "f").rename(tree.top / "g")
 
     tree.table.named(file, directory=tree.table.root, name=b"g")
-    tree.table.unnamed(file, directory=tree.table.root, name=b"f")
+    unnamed(tree, file, "f")
 
     assert tree.leads_to(file, "g")
 
 
 def test_linked_file_lives_as_long_as_a_name(tree: TableTree) -> None:
     tree.write("a/one")
-    file, directory = tree.id_of("a/one"), tree.id_of("a")
+    file = tree.id_of("a/one")
     os.link(tree.top / "a/one", tree.top / "two")
     tree.table.named(file, directory=tree.table.root, name=b"two")
 
     (tree.top / "a/one").unlink()
-    tree.table.unnamed(file, directory=directory, name=b"one")
+    unnamed(tree, file, "a/one")
     tree.kill()
     assert tree.leads_to(file, "two")
     assert tree.id_of("two") == file
 
     (tree.top / "two").unlink()
-    tree.table.unnamed(file, directory=tree.table.root, name=b"two")
+    unnamed(tree, file, "two", last=True)
     assert tree.is_stale(file)
 
 
@@ -164,109 +169,7 @@ def test_names_of_a_linked_file_have_one_id(tree: TableTree) -> None:
     assert tree.id_of("one") == tree.id_of("two")
 
 
-# Behind the server's back.
-
-
-def test_file_renamed_locally_is_found(tree: TableTree) -> None:
-    tree.write("a/f")
-    file = tree.id_of("a/f")
-    (tree.top / "a/f").rename(tree.top / "a/g")
-
-    assert tree.leads_to(file, "a/g")
-    tree.kill()
-    assert tree.leads_to(file, "a/g")
-
-
-def test_file_moved_locally_is_found_in_unknown_directory(tree: TableTree) -> None:
-    tree.write("a/f")
-    file = tree.id_of("a/f")
-    (tree.top / "x/y/z").mkdir(parents=True)
-    (tree.top / "a/f").rename(tree.top / "x/y/z/g")
-
-    assert tree.leads_to(file, "x/y/z/g")
-    assert tree.id_of("x/y/z/g") == file
-
-
-def test_directories_renamed_locally_keep_ids_below(tree: TableTree) -> None:
-    tree.write("a/b/c/f")
-    file = tree.id_of("a/b/c/f")
-    (tree.top / "a/b").rename(tree.top / "a/b2")
-    (tree.top / "a").rename(tree.top / "a2")
-    (tree.top / "a2/b2/c").rename(tree.top / "c2")
-
-    assert tree.leads_to(file, "c2/f")
-
-
-def test_directories_swapped_locally_keep_their_ids(tree: TableTree) -> None:
-    tree.write("a/b/f")
-    outer, inner, file = tree.id_of("a"), tree.id_of("a/b"), tree.id_of("a/b/f")
-    (tree.top / "a/b").rename(tree.top / "b")
-    (tree.top / "a").rename(tree.top / "b/a")
-
-    assert tree.leads_to(outer, "b/a")
-    assert tree.leads_to(inner, "b")
-    assert tree.leads_to(file, "b/f")
-
-
-def test_one_search_finds_files_moved_together_locally(
-    tree: TableTree, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    names = [f"f{number}" for number in range(50)]
-    for name in names:
-        tree.write(f"a/{name}")
-    ids = {name: tree.id_of(f"a/{name}") for name in names}
-    (tree.top / "b").mkdir()
-    for name in names:
-        (tree.top / "a" / name).rename(tree.top / "b" / name)
-    searches = list[object]()
-
-    def counted(*arguments: object, **named: object) -> Iterator[tuple[bytes, ...]]:
-        searches.append(arguments)
-        return directories_with(*arguments, **named)  # type: ignore[arg-type]  # passed on as they came
-
-    monkeypatch.setattr(table, "directories_with", counted)
-
-    assert all(tree.leads_to(file, f"b/{name}") for name, file in ids.items())
-    assert len(searches) == 1
-
-
-def test_file_replaced_locally_is_stale(tree: TableTree) -> None:
-    tree.write("f")
-    file = tree.id_of("f")
-    tree.write("g").replace(tree.top / "f")
-
-    assert tree.is_stale(file)
-    assert tree.id_of("f") != file
-
-
-def test_local_link_is_found_when_the_name_goes(tree: TableTree) -> None:
-    tree.write("a/f")
-    file = tree.id_of("a/f")
-    (tree.top / "b").mkdir()
-    os.link(tree.top / "a/f", tree.top / "b/g")
-    (tree.top / "a/f").unlink()
-
-    assert tree.leads_to(file, "b/g")
-
-
-def test_file_moved_out_of_the_export_is_stale(tree: TableTree, tmp_path: Path) -> None:
-    tree.write("a/f")
-    file = tree.id_of("a/f")
-    (tree.top / "a/f").rename(tmp_path / "f")
-    (tmp_path / "f").rename(tmp_path / "g")
-    assert tree.is_stale(file)
-
-    (tree.top / "out").symlink_to(tmp_path)
-    assert tree.is_stale(file)
-
-
-def test_directory_replaced_by_a_link_leads_nowhere(tree: TableTree, tmp_path: Path) -> None:
-    tree.write("a/f")
-    file = tree.id_of("a/f")
-    (tree.top / "a").rename(tmp_path / "a")
-    (tree.top / "a").symlink_to(tmp_path / "a")
-
-    assert tree.is_stale(file)
+# The directory above.
 
 
 def test_parent_is_the_directory_where_it_is_now(tree: TableTree) -> None:
@@ -333,21 +236,6 @@ def test_other_root_makes_ids_stale_but_keeps_them(tree: TableTree, tmp_path: Pa
     assert tree.leads_to(file, "f")
 
 
-def test_lost_rows_are_removed_at_the_next_start(tree: TableTree, tmp_path: Path) -> None:
-    tree.write("gone").chmod(0o600)
-    tree.write("back")
-    gone, back = tree.id_of("gone"), tree.id_of("back")
-    for name in ("gone", "back"):
-        (tree.top / name).rename(tmp_path / name)
-    assert tree.is_stale(gone)
-    assert tree.is_stale(back)
-    (tmp_path / "back").rename(tree.top / "back")
-    tree.restart()
-
-    assert tree.rows.get(int.from_bytes(gone, "big")) is None
-    assert tree.leads_to(back, "back")
-
-
 def test_lost_files_cannot_keep_the_server_searching(tmp_path: Path) -> None:
     (tmp_path / "top").mkdir()
     now = 0.0
@@ -405,7 +293,7 @@ def test_rename_that_cannot_be_written_holds(
     with monkeypatch.context() as patch:
         patch.setattr(tree.rows, "commit", full)
         (tree.top / "f").rename(tree.top / "g")
-        tree.table.unnamed(file, directory=tree.table.root, name=b"f")
+        unnamed(tree, file, "f")
         tree.table.named(file, directory=tree.table.root, name=b"g")
 
         assert tree.leads_to(file, "g")
@@ -451,7 +339,7 @@ def test_weak_id_of_removed_file_stays_stale(weak: TableTree) -> None:
         path = weak.write("f")
         file = weak.id_of("f")
         path.unlink()
-        weak.table.unnamed(file, directory=weak.table.root, name=b"f")
+        unnamed(weak, file, "f", last=True)
         seen.append(file)
     weak.write("f")
 

@@ -190,15 +190,28 @@ def test_root_is_its_own_parent(rows: Rows) -> None:
     assert root.parent == root.id
 
 
+def test_rows_follow_in_the_order_of_ids(rows: Rows) -> None:
+    added = [add(rows, ino=number) for number in range(10)]
+    rows.commit()
+    rows.remove(added[4].id)
+
+    assert rows.after(added[2].id, 3) == [added[3], added[5]]
+    assert rows.after(added[9].id, 3) == []
+
+
 def test_lost_ids_are_those_of_a_volume(rows: Rows) -> None:
     here, there = add(rows), rows.new(parent=1, name=b"x", volume=2, ino=7, birth=1)
     rows.commit()
     for id_ in (here.id, there.id, 12345):
-        rows.lose(id_)
+        rows.lose(id_, 50)
+        rows.lose(id_, 100)
 
-    assert set(rows.lost(1, 10)) == {here.id, 12345}
-    rows.found([here.id])
-    assert rows.lost(1, 10) == [12345]
+    assert rows.lost_since(here.id) == 50
+    assert rows.lost(1, before=50, most=10) == [12345]
+    assert set(rows.lost(1, before=51, most=10)) == {here.id, 12345}
+    rows.found(here.id)
+    assert rows.lost(1, before=51, most=10) == [12345]
+    assert rows.lost_since(here.id) is None
 
 
 def test_ids_of_two_runs_differ(path: str) -> None:

@@ -19,40 +19,27 @@ permission to search the directories above a file, for the user of the server.
 from __future__ import annotations
 
 import errno
-import logging
 import os
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable
 
-from oncrpc.nfs.backends.local.beneath import PLACE, open_beneath
 from oncrpc.nfs.backends.local.marks import FileMark, mark_of
-from oncrpc.nfs.backends.local.objects import OpenObject, looked_at, stale
+from oncrpc.nfs.backends.local.objects import Objects, OpenObject, looked_at, stale
+from oncrpc.nfs.backends.local.table_places import Places, tried
+from oncrpc.nfs.backends.local.table_repair import Repair
 from oncrpc.nfs.backends.local.table_rows import FileRow, Rows
-from oncrpc.nfs.backends.local.table_search import Path, Patience, directories_with, listing
-
-log = logging.getLogger("oncrpc.nfs")
+from oncrpc.nfs.backends.local.table_search import Path, Patience
+from oncrpc.nfs.backends.local.table_sweep import Sweep
 
 ID_SIZE = 8
-DEEPEST = 100_000
-"""Directories above a file, at most: more are a loop, left by renames that were seen by halves."""
-
-MOST_REPAIRS = 64
-"""Directories above one file that may be at other places."""
-
-MOST_FORGOTTEN = 10_000
-"""Lost files that one start looks for."""
-
 MOST_GONE = 100_000
-"""Ids of lost files that are kept in memory, so that they are looked for once."""
-
-NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EXDEV)
-"""Errors of a walk that say that the file is not where it was."""
+"""Ids of lost files that are kept in memory, so that they are searched for once."""
 
 
-class HandleTable:
-    """The ids of the files below ``path``, by the rows of a table. The caller closes both.
+class HandleTable(Objects):
+    """The ids of the files below ``path``, by the rows of a table, which is closed with it.
 
-    The ids are numbers of 8 bytes. ``_volume`` is that of the root; rows of other volumes are of
-    other roots, and stale. ``_gone`` has the ids of files that were looked for in vain.
+    The ids are numbers of 8 bytes. ``_gone`` has the ids of files that were searched for in vain.
 
     Raises:
         OSError: the directory cannot be opened, or the root's row cannot be written.
@@ -68,29 +55,24 @@ class HandleTable:
         *,
         mark: Callable[[int], FileMark] = mark_of,
         patience: Patience | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        self._rows, self._mark = rows, mark
+        self._rows = rows
+        self._places = Places(path, rows, mark=mark)
+        self._repair, self._sweep = Repair(self._places), Sweep(self._places, clock)
         self._patience = Patience() if patience is None else patience
         self._gone: set[int] = set()
-        self._directory = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            found = mark(self._directory)
-            self._mount, self.weak = found.mount, found.weak
-            self._root = self._row_of_root(found)
-            self._volume, self.root = self._root.volume, _id(self._root)
-            self._forget_lost()
-        except OSError:
-            os.close(self._directory)
-            raise
+        self.root = _id(self._places.root)
 
-    def _row_of_root(self, found: FileMark) -> FileRow:
-        for row in self._rows.with_ino(found.ino):
-            if row.parent == row.id and row.birth == found.birth:
-                return row
-        volume = self._rows.new_volume()
-        row = self._rows.new(parent=None, name=b"", volume=volume, ino=found.ino, birth=found.birth)
-        self._rows.sync()
-        return row
+    @property
+    def weak(self) -> bool:
+        """Whether a later file may be taken for one with the same inode number."""
+        return self._places.weak
+
+    def close(self) -> None:
+        """Close the directory and the table. Ids stay valid for the next object."""
+        self._places.close()
+        self._rows.close()
 
     # From an id to its file.
 
@@ -102,7 +84,7 @@ class HandleTable:
                 searched. EAGAIN: it is not where it was, and there are too many searches.
         """
         row = self._row(file)
-        descriptor = self._at_its_place(row)
+        descriptor = self._places.open(row)
         if descriptor is None:
             descriptor = self._moved(row)
         return looked_at(descriptor)
@@ -110,44 +92,9 @@ class HandleTable:
     def _row(self, file: bytes) -> FileRow:
         number = int.from_bytes(file, "big")
         row = self._rows.get(number) if len(file) == ID_SIZE and not number >> 63 else None
-        if row is None or row.volume != self._volume:
+        if row is None or row.volume != self._places.root.volume:
             raise stale()
         return row
-
-    def _at_its_place(self, row: FileRow) -> int | None:
-        """Open a file where it was last; None if it is not there."""
-        path = self._path(row)
-        return None if path is None else self._checked(path, row)
-
-    def _checked(self, path: Path, row: FileRow) -> int | None:
-        try:
-            descriptor = open_beneath(self._directory, path)
-        except OSError as error:
-            if error.errno in NOT_THERE:
-                return None
-            raise
-        try:
-            found = self._mark(descriptor)
-        except OSError:
-            os.close(descriptor)
-            raise
-        if (found.mount, found.ino, found.birth) == (self._mount, row.ino, row.birth):
-            return descriptor
-        os.close(descriptor)
-        return None
-
-    def _path(self, row: FileRow) -> Path | None:
-        """The names from the root to a file; None if one of them is not known."""
-        names = list[bytes]()
-        here: FileRow | None = row
-        while here is not None and here.id != self._root.id:
-            if not here.name or len(names) > DEEPEST:
-                return None
-            names.append(here.name)
-            here = self._rows.get(here.parent)
-        return None if here is None else tuple(reversed(names))
-
-    # Files that are not where they were.
 
     def _moved(self, row: FileRow) -> int:
         """Open a file that is not at its place, and keep the new place.
@@ -155,167 +102,26 @@ class HandleTable:
         Raises:
             OSError: ESTALE: it was not found. EAGAIN: it was not looked for.
         """
-        found = self._at_a_link(row)
-        if found is None and not self.weak:
-            if self._patience:
-                with self._patience:
-                    self._look_for(row)
-                found = self._at_its_place(self._rows.get(row.id) or row)
-            elif row.id not in self._gone:
-                raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        if self._patience:
+            with self._patience:
+                self._repair.look_for(row, far=row.id not in self._gone)
+        elif row.id not in self._gone:
+            raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        found = self._places.open(self._places.current(row))
         if found is None:
             self._lose(row)
             raise stale()
-        self._save()
+        self._gone.discard(row.id)
+        tried(self._rows.commit)
         return found
 
-    def _at_a_link(self, row: FileRow) -> int | None:
-        """Open a file at another of its names, which becomes its place."""
-        for parent, name in self._rows.links(row.id):
-            other = row._replace(parent=parent, name=name)
-            found = self._at_its_place(other)
-            if found is not None:
-                self._rows.put(other)
-                return found
-        return None
-
-    def _look_for(self, row: FileRow) -> None:
-        """Find a file, and the directories that were above it, and keep their places.
-
-        In a directory where one is found, all that has another place than it was known by is kept:
-        files are often moved together.
-        """
-        for _ in range(MOST_REPAIRS):
-            misplaced = self._misplaced(row)
-            if misplaced is None:
-                return
-            directory = self._rows.get(misplaced.parent)
-            path = None if directory is None else self._path(directory)
-            if path is not None and self._adopt_all(path, misplaced):
-                continue
-            if row.id in self._gone or not self._searched(misplaced, near=row):
-                break
-        if row.id not in self._gone:
-            self._searched(row, near=row)
-
-    def _searched(self, wanted: FileRow, *, near: FileRow) -> bool:
-        """Look for a file in all directories, those above ``near`` first; whether it was found."""
-        found = directories_with(wanted.ino, self._directory, near=self._nearest(near))
-        return any(self._adopt_all(path, wanted) for path in found)
-
-    def _misplaced(self, row: FileRow) -> FileRow | None:
-        """The highest directory above a file, or the file, that is not at its place."""
-        chain = [row]
-        while len(chain) < DEEPEST and chain[-1].id != self._root.id:
-            above = self._rows.get(chain[-1].parent)
-            if above is None:
-                break
-            chain.append(above)
-        return next((each for each in reversed(chain) if not self._is_placed(each)), None)
-
-    def _is_placed(self, row: FileRow) -> bool:
-        found = self._at_its_place(self._rows.get(row.id) or row)
-        if found is not None:
-            os.close(found)
-        return found is not None
-
-    def _nearest(self, row: FileRow) -> Path:
-        """The nearest directory above a file that is where it was."""
-        here = self._rows.get(row.parent)
-        while here is not None and here.id != self._root.id:
-            path = self._path(here)
-            if path is not None and self._is_placed(here):
-                return path
-            here = self._rows.get(here.parent)
-        return ()
-
-    def _adopt_all(self, path: Path, wanted: FileRow) -> bool:
-        """Keep the new places of files that are in this directory; whether ``wanted`` is there."""
-        try:
-            descriptor = open_beneath(self._directory, path)
-        except OSError:
-            return False
-        try:
-            entries = listing(descriptor)
-            names = [name for name, ino, _ in entries if ino == wanted.ino]
-            if not any(self._is_row(descriptor, name, wanted) for name in names):
-                return False
-            directory = self._known_directory(path)
-            for name, ino, _ in entries:
-                rows = self._rows.with_ino(ino)
-                if any((row.parent, row.name) != (directory.id, name) for row in rows):
-                    self._adopt(descriptor, name, directory)
-            return True
-        finally:
-            os.close(descriptor)
-
-    def _is_row(self, directory: int, name: bytes, row: FileRow) -> bool:
-        found = self._mark_at(directory, name)
-        return found is not None and (found.ino, found.birth) == (row.ino, row.birth)
-
-    def _mark_at(self, directory: int, name: bytes) -> FileMark | None:
-        """The mark of an entry; None if it is gone, or on another file system."""
-        try:
-            descriptor = os.open(name, PLACE, dir_fd=directory)
-        except OSError:
-            return None
-        try:
-            found = self._mark(descriptor)
-        finally:
-            os.close(descriptor)
-        return found if found.mount == self._mount else None
-
-    def _known_directory(self, path: Path) -> FileRow:
-        """The row of a directory; those on the way to it are added."""
-        row = self._root
-        for size, name in enumerate(path, 1):
-            descriptor = open_beneath(self._directory, path[:size])
-            try:
-                row = self._known(self._mark(descriptor), row, name)
-            finally:
-                os.close(descriptor)
-        return row
-
-    def _adopt(self, descriptor: int, name: bytes, directory: FileRow) -> None:
-        """Keep the place of an entry whose file may be known."""
-        found = self._mark_at(descriptor, name)
-        if found is not None and any(self._matches(row, found) for row in self._same_ino(found)):
-            self._known(found, directory, name)
-
     def _lose(self, row: FileRow) -> None:
-        """Note that a file was not found: the next start looks again, and forgets it."""
         if row.id in self._gone:
             return
         if len(self._gone) >= MOST_GONE:
             self._gone.clear()
         self._gone.add(row.id)
-        _tried(lambda: self._rows.lose(row.id))
-
-    def _forget_lost(self) -> None:
-        """Remove the rows of files that were lost, and are still not found."""
-        found, gone = list[int](), list[int]()
-        for id_ in self._rows.lost(self._volume, MOST_FORGOTTEN):
-            row = self._rows.get(id_)
-            if row is not None and self._still_exists(row):
-                found.append(id_)
-            else:
-                gone.append(id_)
-        for id_ in gone:
-            self._rows.remove(id_)
-        if found or gone:
-            _tried(self._rows.commit)
-            _tried(lambda: self._rows.found([*found, *gone]))
-
-    def _still_exists(self, row: FileRow) -> bool:
-        try:
-            descriptor = self._at_its_place(row)
-            if descriptor is None:
-                descriptor = self._at_a_link(row)
-        except OSError:
-            return True  # nobody knows
-        if descriptor is not None:
-            os.close(descriptor)
-        return descriptor is not None
+        self._sweep.lose(row)
 
     # From a file to its id.
 
@@ -327,17 +133,18 @@ class HandleTable:
         Raises:
             OSError: EACCES: it is on another file system. ESTALE: the directory has no row.
         """
-        mark = self._mark(found.descriptor)
-        if mark.mount != self._mount:
+        mark = self._places.mark(found.descriptor)
+        if mark.mount != self._places.mount:
             raise PermissionError(errno.EACCES, "another file system is mounted there")
-        return _id(self._known(mark, self._row(directory), name))
+        return _id(self._places.known(mark, self._row(directory), name))
 
     def keep(self) -> None:
-        """Write down the ids that ``id_of`` has returned.
+        """Write down the ids that ``id_of`` and ``parent`` have returned.
 
         Raises:
             OSError: that failed, and they must not leave the server.
         """
+        self._sweep.step(self._rows.added)
         self._rows.commit()
 
     def sync(self) -> None:
@@ -348,42 +155,6 @@ class HandleTable:
         """
         self._rows.sync_log()
 
-    def _known(self, mark: FileMark, directory: FileRow, name: bytes) -> FileRow:
-        """The row of a file that is at this place now; it is added, or its place is changed."""
-        for row in self._same_ino(mark):
-            if row.birth != mark.birth:
-                continue
-            if row.id == self._root.id or (row.parent, row.name) == (directory.id, name):
-                return row
-            if self._matches(row, mark):
-                return self._placed(row, mark, directory, name)
-        return self._rows.new(
-            parent=directory.id, name=name, volume=self._volume, ino=mark.ino, birth=mark.birth
-        )
-
-    def _same_ino(self, mark: FileMark) -> Iterable[FileRow]:
-        return (row for row in self._rows.with_ino(mark.ino) if row.volume == self._volume)
-
-    def _matches(self, row: FileRow, mark: FileMark) -> bool:
-        """Whether a file with this mark, which exists now, is that of the row.
-
-        Two files have the same number only one after the other. So a weak mark is enough if the
-        file of the row exists, too.
-        """
-        if row.birth != mark.birth:
-            return False
-        return not mark.weak or self._is_placed(row)
-
-    def _placed(self, row: FileRow, mark: FileMark, directory: FileRow, name: bytes) -> FileRow:
-        """The row of a file that has this place now, and perhaps others."""
-        if mark.links > 1 and not mark.is_directory and self._is_placed(row):
-            _tried(lambda: self._rows.add_link(row.id, directory.id, name))
-            return row
-        row = row._replace(parent=directory.id, name=name)
-        self._rows.put(row)
-        self._gone.discard(row.id)
-        return row
-
     def parent(self, found: OpenObject, *, directory: bytes) -> bytes:
         """The id of the directory above ``directory``, which is open as ``found``.
 
@@ -392,12 +163,12 @@ class HandleTable:
         """
         row = self._row(directory)
         above = self._rows.get(row.parent)
-        if above is not None and self._is_row(found.descriptor, b"..", above):
+        if above is not None and self._places.is_row(found.descriptor, b"..", above):
             return _id(above)
         path = self._path_to(row)
         if path:
-            above = self._known_directory(path[:-1])
-            if self._is_row(found.descriptor, b"..", above):
+            above = self._places.known_directory(path[:-1])
+            if self._places.is_row(found.descriptor, b"..", above):
                 self._rows.put(row._replace(parent=above.id, name=path[-1]))
                 return _id(above)
         raise PermissionError(errno.EACCES, "the directory was moved out of the export")
@@ -410,7 +181,7 @@ class HandleTable:
             if error.errno != errno.ESTALE:
                 raise
             return None
-        return self._path(self._rows.get(row.id) or row)
+        return self._places.path(self._places.current(row))
 
     # Names that the server changes.
 
@@ -418,42 +189,27 @@ class HandleTable:
         """The file has this name now. It may have others."""
         row, above = self._row(file), self._row(directory)
         if row.name:
-            _tried(lambda: self._rows.add_link(row.id, above.id, name))
+            tried(lambda: self._rows.add_link(row.id, above.id, name))
             return
         self._gone.discard(row.id)
         self._rows.put(row._replace(parent=above.id, name=name))
-        self._save()
+        tried(self._rows.commit)
 
-    def unnamed(self, file: bytes, *, directory: bytes, name: bytes) -> None:
-        """The file lost this name. It may have others."""
+    def unnamed(self, file: bytes, *, directory: bytes, name: bytes, last: bool) -> None:
+        """The file lost this name, which may have been the last one."""
         row, above = self._row(file), self._row(directory)
+        if last:
+            self._rows.remove(row.id)
+            tried(self._rows.commit)
+            return
         others = [link for link in self._rows.links(row.id) if link != (above.id, name)]
-        if (row.parent, row.name) == (above.id, name):
-            parent, other = others[0] if others else (row.parent, b"")
-            self._rows.put(row._replace(parent=parent, name=other))
-            self._save()
-            if not others:
-                self._lose(row)
-                return
-            name, above = other, self._rows.get(parent) or above
-        _tried(lambda: self._rows.remove_link(row.id, above.id, name))
-
-    def _save(self) -> None:
-        """Write changes of places. If that fails they are written later, and hold until then."""
-        _tried(self._rows.commit)
-
-    def close(self) -> None:
-        """Close the directory and the table. Ids stay valid for the next object."""
-        os.close(self._directory)
-        self._rows.close()
-
-
-def _tried(write: Callable[[], object]) -> None:
-    """Write what can be found out again by a search; a failure is logged."""
-    try:
-        write()
-    except OSError as error:
-        log.warning("the table of handles was not changed: %s", error.strerror)
+        if (row.parent, row.name) != (above.id, name):
+            tried(lambda: self._rows.remove_link(row.id, above.id, name))
+            return
+        parent, other = others[0] if others else (row.parent, b"")
+        self._rows.put(row._replace(parent=parent, name=other))
+        tried(self._rows.commit)
+        tried(lambda: self._rows.remove_link(row.id, parent, other))
 
 
 def _id(row: FileRow) -> bytes:

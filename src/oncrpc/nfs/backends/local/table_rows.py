@@ -26,7 +26,7 @@ import os
 import secrets
 import sqlite3
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -52,7 +52,7 @@ CREATE TABLE IF NOT EXISTS files (
 CREATE INDEX IF NOT EXISTS files_by_ino ON files (ino);
 CREATE TABLE IF NOT EXISTS links (
     id INTEGER, parent INTEGER, name BLOB, PRIMARY KEY (id, parent, name)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS lost (id INTEGER PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS lost (id INTEGER PRIMARY KEY, since INTEGER NOT NULL);
 PRAGMA user_version = {VERSION};
 """
 SETTINGS = (
@@ -63,6 +63,7 @@ SETTINGS = (
     "PRAGMA cell_size_check = ON",
     "PRAGMA cache_size = -8192",
 )
+TABLES = ("files", "links", "lost")
 COLUMNS = "id, parent, name, volume, ino, birth"
 FAULTS = {
     FileFault.NOT_REGULAR: "is not a regular file",
@@ -82,7 +83,7 @@ class FileRow(NamedTuple):
 
     A root is its own ``parent``. Each root has another ``volume``: one that is found instead of an
     earlier one, say while a disk is not mounted, shares no file with it. The name is empty if the
-    file lost it and is known by no other.
+    file lost it, and has others that are not known.
     """
 
     id: int
@@ -111,7 +112,9 @@ class Rows:
         self._cached: dict[int, FileRow] = {}
         self._database = _opened(path)
         self._run, self._count = 0, 1 << COUNT_BITS
-        self._syncs = None if path is None else _Syncs(path + "-wal", sync_after)
+        self._syncs = None
+        if path is not None:
+            self._syncs = _Syncs(path + "-wal", sync_after)
 
     def get(self, id_: int) -> FileRow | None:
         """The row with this id."""
@@ -151,6 +154,11 @@ class Rows:
         unwritten = (row.volume for row in self._unwritten.values() if row is not None)
         return 1 + max(most or 0, *unwritten, 0)
 
+    @property
+    def added(self) -> int:
+        """How many rows are new since the last commit."""
+        return len(self._new_by_ino)
+
     def put(self, row: FileRow) -> None:
         """Change a row, from the next commit on also on disk."""
         self._cached.pop(row.id, None)
@@ -174,7 +182,7 @@ class Rows:
         marks = ", ".join("?" * len(FileRow._fields))
         self._write(
             (f"INSERT OR REPLACE INTO files ({COLUMNS}) VALUES ({marks})", rows),
-            *((f"DELETE FROM {table} WHERE id = ?", gone) for table in ("files", "links")),
+            *((f"DELETE FROM {table} WHERE id = ?", gone) for table in TABLES),
         )
         self._unwritten.clear()
         self._new_by_ino.clear()
@@ -194,21 +202,32 @@ class Rows:
         where = "id = ? AND parent = ? AND name = ?"
         self._write((f"DELETE FROM links WHERE {where}", [(id_, parent, name)]))
 
-    def lose(self, id_: int) -> None:
-        """Note that a file was not found, so that the next start looks for it."""
-        self._write(("INSERT OR IGNORE INTO lost VALUES (?)", [(id_,)]))
+    def after(self, id_: int, most: int) -> list[FileRow]:
+        """The rows with the next ids, as far as they are committed, in the order of the ids."""
+        query = f"SELECT {COLUMNS} FROM files WHERE id > ? ORDER BY id LIMIT ?"
+        rows = (self.get(row[0]) for row in self._query(query, (id_, most)))
+        return [row for row in rows if row is not None]
 
-    def lost(self, volume: int, most: int) -> list[int]:
-        """At most so many of the ids noted by ``lose``, of files of a volume or without a row."""
+    def lose(self, id_: int, since: int) -> None:
+        """Note that a file was not found, and since when."""
+        self._write(("INSERT OR IGNORE INTO lost VALUES (?, ?)", [(id_, since)]))
+
+    def found(self, id_: int) -> None:
+        """Take back ``lose``."""
+        self._write(("DELETE FROM lost WHERE id = ?", [(id_,)]))
+
+    def lost_since(self, id_: int) -> int | None:
+        """When the file was lost; None if it is not."""
+        found = self._query("SELECT since FROM lost WHERE id = ?", (id_,))
+        return int(found[0][0]) if found else None
+
+    def lost(self, volume: int, *, before: int, most: int) -> list[int]:
+        """Ids of files of a volume that were lost before that time, and ids without a row."""
         query = (
             "SELECT id FROM lost LEFT JOIN files USING (id)"
-            " WHERE volume IS NULL OR volume = ? LIMIT ?"
+            " WHERE volume IS NULL OR (volume = ? AND since < ?) LIMIT ?"
         )
-        return [id_ for (id_,) in self._query(query, (volume, most))]
-
-    def found(self, ids: Iterable[int]) -> None:
-        """Take back ``lose``."""
-        self._write(("DELETE FROM lost WHERE id = ?", [(id_,) for id_ in ids]))
+        return [id_ for (id_,) in self._query(query, (volume, before, most))]
 
     def sync(self) -> None:
         """Commit, and bring all that is committed to the disk.
@@ -285,6 +304,7 @@ class _Syncs:
 
     def __init__(self, path: str, after: float) -> None:
         self._path, self._after = path, after
+        self.descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         self._needed, self._closed = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._work, name="handle-table", daemon=True)
         self._thread.start()
@@ -296,17 +316,14 @@ class _Syncs:
     def sync(self) -> None:
         """Sync now."""
         self._needed.clear()
-        descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fdatasync(descriptor)
-        finally:
-            os.close(descriptor)
+        os.fdatasync(self.descriptor)
 
     def close(self) -> None:
         """End the thread."""
         self._closed.set()
         self._needed.set()
         self._thread.join()
+        os.close(self.descriptor)
 
     def _work(self) -> None:
         while self._needed.wait() and not self._closed.wait(self._after):
