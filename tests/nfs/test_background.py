@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 
 import pytest
@@ -125,9 +126,13 @@ def test_waiting_returns_with_the_first_answer() -> None:
     run(main())
 
 
-def test_call_that_fails_is_no_answer() -> None:
+def test_call_that_fails_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    threads = list[threading.Thread]()
+
     def ask(_: str) -> str:
-        raise SystemExit  # ends the thread without a message
+        threads.append(threading.current_thread())
+        raise ZeroDivisionError
 
     async def main() -> None:
         answers = answers_of(ask, ManualClock())
@@ -136,6 +141,7 @@ def test_call_that_fails_is_no_answer() -> None:
         assert answers.get("q") == ""
 
     run(main())
+    threads[0].join()
 
 
 def test_system_without_threads_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
