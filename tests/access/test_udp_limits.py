@@ -175,8 +175,20 @@ def test_named_hosts_are_trusted_until_asked_again() -> None:
     trusted = {"192.0.2.7"}
     guard = UdpLimits(Rules(), replies=1, burst=1, trusts=trusted.__contains__)
 
-    assert guard.rights(of("192.0.2.7")) == (True, True, None)
+    assert guard.rights(of("192.0.2.7")).trusted
     assert not guard.rights(of("192.0.2.8")).trusted
     before = guard.generation
     guard.look_again()
     assert guard.generation != before
+
+
+def test_only_a_proven_address_has_no_bucket() -> None:
+    everybody = {"192.0.2.7", "192.0.2.8"}
+    guard = UdpLimits(
+        Rules(), replies=1, burst=1,
+        trusts=everybody.__contains__, proves={"192.0.2.8", "192.0.2.9"}.__contains__,
+    )  # fmt: skip
+
+    assert guard.rights(of("192.0.2.7")).bucket is not None
+    assert guard.rights(of("192.0.2.8")) == (True, True, None)
+    assert guard.rights(of("192.0.2.9")).bucket is not None

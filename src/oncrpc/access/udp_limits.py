@@ -69,7 +69,8 @@ class UdpLimits:
 
     ``replies`` are allowed a second for a source network, 0 for no limit, and ``burst`` at once.
     ``rules`` say which callers' calls may be answered from the reply cache without being judged.
-    ``trusts`` names further trusted hosts; call ``look_again`` when its answers change.
+    ``trusts`` names further trusted hosts; their replies have a bucket all the same, unless
+    ``proves`` says that the address cannot be forged. Call ``look_again`` when an answer changes.
     """
 
     def __init__(
@@ -79,9 +80,10 @@ class UdpLimits:
         replies: float,
         burst: float,
         trusts: Callable[[str], bool] = lambda _: False,
+        proves: Callable[[str], bool] = lambda _: False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.rules, self.trusts, self.clock = rules, trusts, clock
+        self.rules, self.trusts, self.proves, self.clock = rules, trusts, proves, clock
         self._changes = 0
         # The buckets by source network. MAX_BUCKETS of them are held here; the least recently used
         # one is let go. Routes of endpoints hold theirs, too: as long as one does, its network gets
@@ -102,7 +104,7 @@ class UdpLimits:
         self._changes += 1
 
     def look_again(self) -> None:
-        """Ask ``trusts`` again about every source."""
+        """Ask ``trusts`` and ``proves`` again about every source."""
         self._changes += 1
 
     @property
@@ -120,8 +122,9 @@ class UdpLimits:
         if caller.loopback:
             return SourceRights(open=self.rules.open_to(caller))
         address = ip_address(caller.host)
-        trusted = any(address in network for network in self.trusted) or self.trusts(caller.host)
-        unlimited = trusted or not self.replies
+        configured = any(address in network for network in self.trusted)
+        trusted = configured or self.trusts(caller.host)
+        unlimited = configured or not self.replies or (trusted and self.proves(caller.host))
         bucket = None if unlimited else self._bucket(caller.host, PREFIXES[address.version])
         return SourceRights(trusted=trusted, open=self.rules.open_to(caller), bucket=bucket)
 

@@ -184,6 +184,10 @@ class Application(Generic[C]):
         """
         return False
 
+    def proves(self, host: str) -> bool:  # noqa: ARG002  # likewise
+        """Whether the address of a trusted host cannot be forged: it has no limit of replies."""
+        return False
+
     def logs_outcome(self, call: Call) -> bool:  # noqa: ARG002  # likewise
         """Whether the application itself logs this call, once it knows the outcome."""
         return False

@@ -71,7 +71,11 @@ class Runtime(Generic[C]):
         self.admission, self.libwrap = Admission(self.call_log), _libwrap()
         rate = self.settings.config.rate
         self.udp_limits = UdpLimits(
-            self.admission, replies=rate.replies, burst=rate.burst, trusts=app.trusts
+            self.admission,
+            replies=rate.replies,
+            burst=rate.burst,
+            trusts=app.trusts,
+            proves=app.proves,
         )
         self.control: Control | None = None
         app.open(self)
