@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import posixpath
 from typing import Any
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
-from oncrpc.nfs.filesystem import Attributes
+from oncrpc.errors import AuthError
+from oncrpc.nfs.backends.memory import MemoryFileSystem
+from oncrpc.nfs.filesystem import Attributes, Identity, NewAttributes
 from oncrpc.nfs.handles import Handles
+from oncrpc.nfs.options import ExportOptions
+from oncrpc.nfs.server.shares import Share
+from oncrpc.nfs.status import NfsError
 from oncrpc.programs.mount import (
     MOUNT_V3,
     MOUNTVERS,
@@ -20,8 +29,11 @@ from oncrpc.programs.mount import (
     mountres3,
     mountres3_ok,
     mountstat3,
+    ppathcnf,
 )
-from oncrpc.rpc import AUTH_NONE, auth_sys
+from oncrpc.programs.nfs3 import NFS_V3, nfsstat3
+from oncrpc.rpc import AUTH_NONE, Call, Caller, auth_sys
+from oncrpc.rpc.prot import authsys_parms
 from support.mount_site import (
     CLIENT,
     DIRECTORY,
@@ -175,14 +187,24 @@ def test_high_port_is_refused_if_secure() -> None:
     assert mounted(insecure, b"/srv", caller=tcp(port=1024)) is mountstat3.MNT3_OK
 
 
-def test_deepest_export_decides() -> None:
-    upper = share(b"/srv", Tree(directories(b"/a", b"/a/b")), tag=1)
+def test_innermost_export_of_the_host_decides() -> None:
+    upper = share(b"/srv", Tree(directories(b"/a", b"/a/b")), tag=1, hosts=(CLIENT, OTHER))
     lower = share(b"/srv/a", Tree(directories(b"/b")), tag=2, hosts=(OTHER,))
     site = MountSite(upper, lower)
 
-    assert mounted(site, b"/srv/a/b") is mountstat3.MNT3ERR_ACCES
-    result = site.call(MNT, b"/srv/a/b", caller=tcp(OTHER))
-    assert HANDLES.open(result.body.fhandle) == (2, b"/b")
+    for host, expected in ((OTHER, (2, b"/b")), (CLIENT, (1, b"/a/b"))):
+        result = site.call(MNT, b"/srv/a/b", caller=tcp(host))
+        assert HANDLES.open(result.body.fhandle) == expected
+
+
+def test_inner_export_is_final_for_its_hosts(caplog: pytest.LogCaptureFixture) -> None:
+    upper = share(b"/srv", Tree(directories(b"/a", b"/a/b")), tag=1, secure=False)
+    lower = share(b"/srv/a", tag=2)
+    site = MountSite(upper, lower)
+
+    assert mounted(site, b"/srv/a/b") is mountstat3.MNT3ERR_NOENT
+    assert mounted(site, b"/srv/a", caller=tcp(port=5000)) is mountstat3.MNT3ERR_ACCES
+    assert "(/srv/a): No such file" in caplog.messages[0]
 
 
 def test_export_of_the_root_covers_every_path() -> None:
@@ -332,10 +354,234 @@ def test_refusals_are_logged_once_a_second(caplog: pytest.LogCaptureFixture) -> 
     assert len(caplog.messages) == 1
 
 
+class PendingRules:
+    """Rules that look up a name for some questions."""
+
+    def __init__(self, questions: int, *, allowed: bool = True) -> None:
+        self.left, self.allowed = questions, allowed
+
+    def options_for(self, host: str) -> ExportOptions | None:
+        if self.left:
+            self.left -= 1
+            raise NfsError(nfsstat3.NFS3ERR_JUKEBOX)
+        return ExportOptions() if self.allowed else None
+
+
+async def no_sleep(_: float) -> None:
+    return None
+
+
+@pytest.mark.parametrize(("allowed", "status"), [(True, 0), (False, 13)])
+def test_mount_waits_for_a_name(allowed: bool, status: int) -> None:
+    exported = Share(7, b"/srv", Tree(), PendingRules(3, allowed=allowed), 7)
+    site = MountSite(exported, sleep=no_sleep)
+
+    assert mounted(site, b"/srv") == status
+
+
+def test_wait_for_a_name_ends() -> None:
+    site = MountSite(Share(7, b"/srv", Tree(), PendingRules(1000), 7), sleep=no_sleep)
+
+    assert mounted(site, b"/srv") is mountstat3.MNT3ERR_SERVERFAULT
+    assert site.call(MOUNTVERS.MOUNTPROC_MNT, b"/srv") == fhstatus(5, None)
+
+
+def test_gone_root_is_not_found() -> None:
+    tree = Tree()
+    del tree.files[b"/"]
+
+    assert mounted(MountSite(share(tree=tree)), b"/srv") is mountstat3.MNT3ERR_NOENT
+
+
+class BrokenTree(Tree):
+    """Fails as a back end may."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__()
+        self.error = error
+
+    def getattr(self, who: Identity, file: bytes) -> Attributes:
+        raise self.error
+
+
 @pytest.mark.parametrize(
-    "procedure", [MOUNT_V3.MOUNTPROC3_DUMP, MOUNT_V3.MOUNTPROC3_EXPORT, MOUNTVERS.MOUNTPROC_DUMP]
+    ("error", "status", "old"),
+    [
+        (OSError(5, "Input/output error"), mountstat3.MNT3ERR_IO, 5),
+        (OSError(22, "Invalid argument"), mountstat3.MNT3ERR_INVAL, 22),
+        (OSError(1, "Operation not permitted"), mountstat3.MNT3ERR_ACCES, 13),
+        (OSError(28, "No space left on device"), mountstat3.MNT3ERR_SERVERFAULT, 5),
+        (NfsError(nfsstat3.NFS3ERR_NOTSUPP), mountstat3.MNT3ERR_NOTSUPP, 5),
+        (NfsError(nfsstat3.NFS3ERR_JUKEBOX), mountstat3.MNT3ERR_SERVERFAULT, 5),
+        (PermissionError(), mountstat3.MNT3ERR_ACCES, 13),
+    ],
 )
-def test_broadcast_call_for_a_list_is_ignored(procedure: Any) -> None:
+def test_failure_of_a_file_system_has_a_status(
+    error: OSError, status: mountstat3, old: int
+) -> None:
+    site = MountSite(share(tree=BrokenTree(error)))
+
+    assert mounted(site, b"/srv") is status
+    assert site.call(MOUNTVERS.MOUNTPROC_MNT, b"/srv") == fhstatus(old, None)
+
+
+def test_path_over_1024_bytes_is_garbage() -> None:
+    site = MountSite(share())
+    call = words(
+        0x11223344, 0, 2, 100005, 3, 1, 0, 0, 0, 0,
+        1028, b"/" * 1028,             # dirpath<MNTPATHLEN>
+    )  # fmt: skip
+
+    assert site.reply(tcp(), call) == words(0x11223344, 1, 0, 0, 0, 4)  # GARBAGE_ARGS
+
+
+def test_longest_path_is_decoded() -> None:
     site = MountSite(share())
 
-    assert site.call(procedure, caller=udp(to_group=True)) is None
+    assert mounted(site, b"/srv" + b"/" * 1020) is mountstat3.MNT3_OK
+    assert mounted(site, b"/srv/" + b"x/" * 509 + b"x") is mountstat3.MNT3ERR_NOENT
+
+
+@pytest.mark.parametrize(("vers", "high"), [(0, 3), (4, 3)])
+def test_unknown_version_is_a_mismatch(vers: int, high: int) -> None:
+    site = MountSite(share())
+    call = words(0x11223344, 0, 2, 100005, vers, 1, 0, 0, 0, 0)
+
+    assert site.reply(tcp(), call) == words(0x11223344, 1, 0, 0, 0, 2, 1, high)
+
+
+@pytest.mark.parametrize(("vers", "last"), [(1, 6), (2, 7), (3, 5)])
+def test_each_version_has_its_procedures(vers: int, last: int) -> None:
+    site = MountSite(share())
+
+    for proc in range(last + 2):
+        call = words(0x11223344, 0, 2, 100005, vers, proc, 0, 0, 0, 0, 0)
+        reply = site.reply(tcp(), call)
+        unavailable = reply == words(0x11223344, 1, 0, 0, 0, 3)
+        assert unavailable is (proc > last)
+
+
+def test_pathconf_has_the_limits_of_the_file_system() -> None:
+    site = MountSite(share(tree=Tree(directories(b"/a"))))
+
+    result = site.call(MOUNTVERS_POSIX.MOUNTPROC_PATHCONF, b"/srv/a")
+
+    assert result == ppathcnf(1000, 255, 255, 255, 4096, 4096, 0, 0, [0, 0])
+    assert list(site.mounts) == []
+
+
+@pytest.mark.parametrize("path", [b"/etc", b"/srv/none", b""])
+def test_pathconf_of_a_refused_path_is_zero(path: bytes) -> None:
+    site = MountSite(share())
+
+    result = site.call(MOUNTVERS_POSIX.MOUNTPROC_PATHCONF, path)
+
+    assert result == ppathcnf(0, 0, 0, 0, 0, 0, 0, 0, [0, 0])
+
+
+def test_mount_over_udp_proves_nothing() -> None:
+    site = MountSite(share(hosts=(CLIENT, OTHER)))
+
+    mounted(site, b"/srv", caller=udp())
+    mounted(site, b"/srv", caller=tcp(OTHER))
+
+    assert (site.mounts.has(CLIENT), site.mounts.proved(CLIENT)) == (True, False)
+    assert site.mounts.proved(OTHER)
+
+
+def test_local_caller_is_not_listed() -> None:
+    site = MountSite(share(hosts=("",)))
+    caller = Caller("local", uid=0, loopback=True)
+
+    assert mounted(site, b"/srv", caller=caller) is mountstat3.MNT3_OK
+    assert len(site.mounts) == 0
+
+
+def test_groups_of_this_host_replace_those_of_the_call() -> None:
+    directory = {b"/a": Attributes(DIRECTORY, 0o710, gid=77), b"/a/b": Attributes(DIRECTORY)}
+    site = MountSite(share(tree=Tree(directory)))
+    assert mounted(site, b"/srv/a/b") is mountstat3.MNT3ERR_ACCES
+
+    site.shares.groups_of = lambda uid, gid: (77,)
+
+    assert mounted(site, b"/srv/a/b") is mountstat3.MNT3_OK
+
+
+OPTIONS = [
+    {}, {"secure": False}, {"sec": ("none",)}, {"sec": ("krb5",)}, {"sec": ("krb5", "sys")},
+    {"all_squash": True}, {"root_squash": False},
+]  # fmt: skip
+CALLERS = [tcp(), tcp(port=5000), tcp(OTHER), tcp("2001:db8::1")]
+CREDENTIALS = [USER, auth_sys(b"client", 0, 0), AUTH_NONE]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize("caller", CALLERS, ids=str)
+def test_mount_is_refused_as_nfs_is(options: dict[str, Any], caller: Caller) -> None:
+    """Claim 19: MNT is refused exactly when NFS is, with every flavor that it offers."""
+    site = MountSite(share(**options))
+
+    for cred in CREDENTIALS:
+        result = site.call(MNT, b"/srv", caller=caller, cred=cred)
+        served = [flavor for flavor in (0, 1) if nfs_serves(site, caller, flavor)]
+        offered = result.body.auth_flavors if result.body else []
+        assert sorted(offered) == served
+
+
+def nfs_serves(site: MountSite, caller: Caller, flavor: int) -> bool:
+    """Whether GETATTR of the export's root is served, with a credential of a flavor."""
+    credential = authsys_parms(0, b"client", 1000, 100, []) if flavor else None
+    call = Call(
+        1, NFS_V3.NFSPROC3_GETATTR, credential, AUTH_NONE,
+        caller=caller, message=b"", arguments_at=0,
+    )  # fmt: skip
+    try:
+        asyncio.run(site.shares.open(call, HANDLES.make(7, b"/")))
+    except (NfsError, AuthError):
+        return False
+    return True
+
+
+NAMES = st.sampled_from([b"a", b"b", b"file", b"..", b".", b"", b"\0", b"\xff", b"x" * 256, b"srv"])
+HOSTILE = st.lists(NAMES, max_size=10).map(b"/".join).map(lambda path: b"/srv/" + path[:1000])
+
+
+@settings(max_examples=300)
+@given(HOSTILE)
+@example(b"/srv/../../srv/a/../../../etc")
+def test_no_path_leaves_its_export(path: bytes) -> None:
+    files = {**directories(b"/a", b"/a/b", b"/b"), b"/file": Attributes(FILE)}
+    tree = Tree(files)
+    site = MountSite(share(tree=tree))
+
+    result = site.call(MNT, path)
+
+    assert all(directory in files or directory == b"/" for directory, _ in tree.looked_up)
+    assert all(b"/" not in name and name not in (b"", b".", b"..") for _, name in tree.looked_up)
+    if result.fhs_status is mountstat3.MNT3_OK:
+        assert HANDLES.open(result.body.fhandle) == (7, inside(path, b"/srv"))
+        assert list(site.mounts) == [(CLIENT, posixpath.normpath(path))]
+    else:
+        assert list(site.mounts) == []
+
+
+def inside(path: bytes, root: bytes) -> bytes:
+    """The path from the export's root, as the file system sees it."""
+    return posixpath.normpath(path).removeprefix(root) or b"/"
+
+
+def test_mount_works_over_the_memory_file_system() -> None:
+    memory = MemoryFileSystem()
+    root = Identity(0, 0)
+    closed = memory.mkdir(root, memory.root, b"closed", NewAttributes(mode=0o700))
+    memory.mkdir(root, closed, b"inner", NewAttributes(mode=0o777))
+    memory.symlink(root, memory.root, b"link", b"closed", NewAttributes(mode=0o777))
+    site = MountSite(share(tree=memory))
+
+    assert mounted(site, b"/srv") is mountstat3.MNT3_OK
+    assert mounted(site, b"/srv/closed") is mountstat3.MNT3_OK
+    assert mounted(site, b"/srv/closed/inner") is mountstat3.MNT3ERR_ACCES
+    assert mounted(site, b"/srv/link/inner") is mountstat3.MNT3ERR_ACCES
+    trusting = MountSite(share(tree=memory, root_squash=False))
+    as_root = auth_sys(b"client", 0, 0)
+    assert mounted(trusting, b"/srv/closed/inner", cred=as_root) is mountstat3.MNT3_OK

@@ -184,3 +184,43 @@ def test_options_may_depend_on_the_flavor() -> None:
     assert refusal(shares.open(call_from("192.0.2.1", 5000), shares.handle(share, FILE))) == (
         nfsstat3.NFS3ERR_PERM
     )
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        (b"/srv/a/b", [b"/srv/a", b"/srv"]),
+        (b"/srv/a", [b"/srv/a", b"/srv"]),
+        (b"/srv/ab", [b"/srv"]),
+        (b"/srvx", []),
+        (b"/", []),
+        (b"srv", []),
+        (b"", []),
+    ],
+)
+def test_shares_around_a_path_are_innermost_first(path: bytes, expected: list[bytes]) -> None:
+    shares = Shares(Handles(bytes(32)))
+    rules = FixedRules()
+    shares.replace(
+        [Share(tag, name, Rooted(), rules, tag) for tag, name in ((1, b"/srv"), (2, b"/srv/a"))]
+    )
+
+    assert [share.path for share in shares.around(path)] == expected
+
+
+def test_root_is_around_every_path() -> None:
+    shares = Shares(Handles(bytes(32)))
+    root = Share(1, b"/", Rooted(), FixedRules(), 1)
+    shares.replace([root])
+
+    for path in (b"/", b"/a", b"/a/b"):
+        assert list(shares.around(path)) == [root]
+
+
+def test_generation_grows_with_each_replacement() -> None:
+    shares = Shares(Handles(bytes(32)))
+    before = shares.generation
+
+    shares.replace([])
+
+    assert shares.generation == before + 1

@@ -81,6 +81,10 @@ class ExportRules:
             self._ruled.keep(host, found)
         return found
 
+    def groups(self) -> list[str]:
+        """The clients as they were written, for EXPORT of MOUNT."""
+        return list(dict.fromkeys(entry.client.text for entry in self.entries))
+
     async def ready(self, host: str, *, deadline: float = DEADLINE) -> None:
         """Wait until ``ruling`` knows the names that it needs, or the time is over."""
         with suppress(TimeoutError):

@@ -10,26 +10,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple, TypeVar
 
 from oncrpc.access.line_limit import LineLimit
-from oncrpc.errors import SystemFailure
 from oncrpc.nfs.filesystem import Identity
 from oncrpc.nfs.options import ExportOptions
 from oncrpc.nfs.server.mount_list import MountList
+from oncrpc.nfs.server.mount_lists import WAIT, WAITS, MountLists
 from oncrpc.nfs.server.mount_walk import names_below, normalised, walk
-from oncrpc.nfs.server.shares import Share, Shares, flavor_name
+from oncrpc.nfs.server.shares import HostRefused, Share, Shares, flavor_name
 from oncrpc.nfs.status import NfsError, status_of
 from oncrpc.programs.mount import (
-    MNTNAMLEN,
-    MNTPATHLEN,
     MOUNT_V3,
     MOUNTVERS,
     MOUNTVERS_POSIX,
     exportnode,
     fhstatus,
-    groupnode,
     mountbody,
     mountres3,
     mountres3_ok,
@@ -37,9 +34,9 @@ from oncrpc.programs.mount import (
     ppathcnf,
 )
 from oncrpc.programs.nfs3 import nfsstat3
-from oncrpc.rpc import Call, NoReply, Service, idempotent
+from oncrpc.rpc import Call, Service, idempotent
 from oncrpc.rpc.eager import eager
-from oncrpc.rpc.program import Answer, Encoded
+from oncrpc.rpc.program import Answer
 from oncrpc.rpc.prot import auth_flavor
 
 log = logging.getLogger("oncrpc.nfs")
@@ -47,15 +44,6 @@ T = TypeVar("T")
 
 FLAVORS = {"none": auth_flavor.AUTH_NONE, "sys": auth_flavor.AUTH_SYS}
 """The flavors that the server offers, by their names in exports(5)."""
-
-MAX_LIST = 1 << 20
-"""Bytes of the reply of EXPORT; exports that have no room are left out."""
-
-MAX_UDP_LIST = 9000
-"""Bytes of a list over UDP, as C clients have room for; a longer one is refused."""
-
-WAIT, WAITS = 0.1, 50
-"""Seconds between two questions to rules that look up a name, and how many there are."""
 
 GRANTED = "authenticated mount request from %s for %s (%s)%s"
 REFUSED = "refused %s request from %s for %s (%s): %s%s"
@@ -74,14 +62,6 @@ EIO = 5
 SHORT = 0x7FFF
 PATH_MAX, PIPE_BUF, LINE_MAX = 4096, 4096, 255
 """Limits of this host, for PATHCONF; a server has no terminals and pipes for its clients."""
-
-
-@runtime_checkable
-class GroupLists(Protocol):
-    """Rules of an export that can be listed by EXPORT."""
-
-    def groups(self) -> Sequence[str]:
-        """The hosts, networks and netgroups that may mount it; none means everybody."""
 
 
 class Granted(NamedTuple):
@@ -103,11 +83,7 @@ def offered(options: ExportOptions) -> list[int]:
 
 
 class MountProgram:
-    """What the three versions share.
-
-    ``only_allowed`` makes EXPORT list only what the caller may mount. ``_lists`` is a cache of two
-    encoded lists: by procedure, of the generation of what the list shows.
-    """
+    """What the three versions share. ``only_allowed``: EXPORT lists what the caller may mount."""
 
     def __init__(
         self,
@@ -117,10 +93,19 @@ class MountProgram:
         only_allowed: bool = False,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self.shares, self.mounts, self.only_allowed = shares, mounts, only_allowed
-        self._sleep = sleep
+        self.shares, self.mounts, self._sleep = shares, mounts, sleep
+        self.lists = MountLists(shares, mounts, sleep=sleep)
+        self.only_allowed = only_allowed
         self._refusals, self._grants = LineLimit(), LineLimit()
-        self._lists: dict[object, tuple[int, Encoded]] = {}
+
+    @property
+    def only_allowed(self) -> bool:
+        """Whether EXPORT leaves out what the caller may not mount."""
+        return self.lists.only_allowed
+
+    @only_allowed.setter
+    def only_allowed(self, only_allowed: bool) -> None:
+        self.lists.only_allowed = only_allowed
 
     def services(self) -> list[Service]:
         """The three versions."""
@@ -150,20 +135,29 @@ class MountProgram:
         return ppathcnf(link_max, LINE_MAX, LINE_MAX, name_max, PATH_MAX, PIPE_BUF, 0, 0, [0, 0])
 
     async def _granted(self, call: Call, path: bytes, what: str) -> Granted:
-        share: Share | None = None
+        """The directory, by the innermost export that the host may use, as in rpc.mountd."""
+        innermost: Share | None = None
+        refusal = NfsError(nfsstat3.NFS3ERR_ACCES, "not exported")
         try:
             wanted = normalised(path)
-            share = self.shares.covering(wanted)
-            if share is None:
-                raise NfsError(nfsstat3.NFS3ERR_ACCES, "not exported")
-            return await self._opened(call, share, wanted)
+            for share in self.shares.around(wanted):
+                try:
+                    options = await self._admitted(call, share, flavor_name(call.credential))
+                except HostRefused as error:
+                    refusal = refusal if innermost else error
+                    innermost = innermost or share
+                    continue
+                innermost = share
+                return await self._opened(call, share, wanted, options)
+            raise refusal
         except OSError as error:
-            self._log_refusal(call, path, what, share=share, error=error)
+            self._log_refusal(call, path, what, share=innermost, error=error)
             raise
 
-    async def _opened(self, call: Call, share: Share, wanted: bytes) -> Granted:
+    async def _opened(
+        self, call: Call, share: Share, wanted: bytes, options: ExportOptions
+    ) -> Granted:
         flavor = flavor_name(call.credential)
-        options = await self._admitted(call, share, flavor)
         if not offered(options):
             reason = f"the server lacks the flavors of the export (sec={':'.join(options.sec)})"
             raise NfsError(nfsstat3.NFS3ERR_ACCES, reason)
@@ -219,73 +213,6 @@ class MountProgram:
         if left_out is not None:
             log.info("unmount request from %s for %s%s", _place(call), what, left_out)
 
-    def dump(self, call: Call) -> list[mountbody]:
-        """DUMP: the mount list."""
-        self.mounts.drop_old()
-        return self._list(call, self.mounts.generation, self._mounts)
-
-    def _mounts(self) -> list[mountbody]:
-        return [mountbody(host.encode(), directory) for host, directory in self.mounts]
-
-    def exports(self, call: Call) -> list[exportnode]:
-        """EXPORT: the exports with their groups."""
-        if not self.only_allowed:
-            return self._list(
-                call, self.shares.generation, lambda: bounded(map(_node, self.shares))
-            )
-        allowed = (share for share in self.shares if self._allows(call, share))
-        return self._list(call, None, lambda: bounded(map(_node, allowed)))
-
-    def _allows(self, call: Call, share: Share) -> bool:
-        try:
-            self.shares.admit(share, call.caller)
-        except NfsError:
-            return False
-        return True
-
-    def _list(self, call: Call, generation: int | None, nodes: Callable[[], list[T]]) -> list[T]:
-        """A list, encoded once for each generation; None is none.
-
-        A broadcast call is ignored, and over UDP a list that C clients have no room for is refused.
-        """
-        if call.caller.to_group:
-            raise NoReply
-        kept, encoded = self._lists.get(call.procedure.result, (None, Encoded()))
-        if generation is None or kept != generation:
-            encoded = Encoded(call.procedure.encode_result(nodes()))
-        if generation is not None:
-            self._lists[call.procedure.result] = generation, encoded
-        if call.caller.datagram and len(encoded) > MAX_UDP_LIST:
-            raise SystemFailure
-        return encoded.standing_for(list[T])
-
-
-def _node(share: Share) -> exportnode:
-    rules = share.rules
-    groups = rules.groups() if isinstance(rules, GroupLists) else ()
-    named = [group.encode("utf-8", "surrogateescape") for group in groups]
-    return exportnode(share.path, [groupnode(each) for each in named if len(each) <= MNTNAMLEN])
-
-
-def bounded(nodes: Iterable[exportnode]) -> list[exportnode]:
-    """The exports that have room in ``MAX_LIST`` bytes; what lacks room is left out and logged."""
-    kept, size, left_out = list[exportnode](), 4, 0
-    for node in nodes:
-        takes = 12 + _padded(node.ex_dir)
-        takes += sum(8 + _padded(group.gr_name) for group in node.ex_groups)
-        if len(node.ex_dir) > MNTPATHLEN or size + takes > MAX_LIST:
-            left_out += 1
-            continue
-        kept.append(node)
-        size += takes
-    if left_out:
-        log.warning("%d exports are not listed: the list would be too long", left_out)
-    return kept
-
-
-def _padded(text: bytes) -> int:
-    return len(text) + 3 & ~3
-
 
 def _place(call: Call) -> str:
     """The caller as rpc.mountd writes it: ``192.0.2.1:700``."""
@@ -334,7 +261,7 @@ class _Mount12:
 
     @idempotent
     def MOUNTPROC_DUMP(self, call: Call) -> list[mountbody]:
-        return self.program.dump(call)
+        return self.program.lists.dump(call)
 
     @idempotent
     def MOUNTPROC_UMNT(self, call: Call, arg: bytes) -> None:
@@ -345,12 +272,12 @@ class _Mount12:
         self.program.unmount_all(call)
 
     @idempotent
-    def MOUNTPROC_EXPORT(self, call: Call) -> list[exportnode]:
-        return self.program.exports(call)
+    def MOUNTPROC_EXPORT(self, call: Call) -> Answer[list[exportnode]]:
+        return eager(self.program.lists.exports(call))
 
     @idempotent
-    def MOUNTPROC_EXPORTALL(self, call: Call) -> list[exportnode]:
-        return self.program.exports(call)
+    def MOUNTPROC_EXPORTALL(self, call: Call) -> Answer[list[exportnode]]:
+        return eager(self.program.lists.exports(call))
 
 
 class MountService1(_Mount12, MOUNTVERS.Service):
@@ -391,7 +318,7 @@ class MountService3(MOUNT_V3.Service):
 
     @idempotent
     def MOUNTPROC3_DUMP(self, call: Call) -> list[mountbody]:
-        return self.program.dump(call)
+        return self.program.lists.dump(call)
 
     @idempotent
     def MOUNTPROC3_UMNT(self, call: Call, arg: bytes) -> None:
@@ -402,5 +329,5 @@ class MountService3(MOUNT_V3.Service):
         self.program.unmount_all(call)
 
     @idempotent
-    def MOUNTPROC3_EXPORT(self, call: Call) -> list[exportnode]:
-        return self.program.exports(call)
+    def MOUNTPROC3_EXPORT(self, call: Call) -> Answer[list[exportnode]]:
+        return eager(self.program.lists.exports(call))

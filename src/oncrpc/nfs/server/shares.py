@@ -41,6 +41,10 @@ class HostRules(Protocol):
         """
 
 
+class HostRefused(NfsError):
+    """Raised when the rules of an export do not have the caller's host."""
+
+
 class WriteVerifier:
     """The verifier of WRITE and COMMIT: it changes whenever unstable data may have been lost.
 
@@ -109,17 +113,18 @@ class Shares:
         self._by_path = {share.path: share for share in shares}
         self.generation += 1
 
-    def covering(self, path: bytes) -> Share | None:
-        """The share in which a path lies: of those whose path it begins with, the deepest one.
+    def around(self, path: bytes) -> Iterator[Share]:
+        """Yield the shares in which a path lies, the innermost first.
 
         Paths are absolute, without ``.``, ``..``, doubled slashes, and a slash at the end.
         """
-        above = path
-        while above not in self._by_path:
-            if above in (b"/", b""):
-                return None
-            above = above.rpartition(b"/")[0] or b"/"
-        return self._by_path[above]
+        while path.startswith(b"/"):
+            share = self._by_path.get(path)
+            if share is not None:
+                yield share
+            if path == b"/":
+                return
+            path = path.rpartition(b"/")[0] or b"/"
 
     async def open(self, call: Call, handle: bytes, *, v2: bool = False) -> Opened:
         """The file of a handle, for a call that may use it.
@@ -149,7 +154,7 @@ class Shares:
         """
         options = share.rules.options_for(caller.host)
         if options is None:
-            raise NfsError(nfsstat3.NFS3ERR_ACCES, f"{caller.host} may not use this export")
+            raise HostRefused(nfsstat3.NFS3ERR_ACCES, f"{caller.host} may not use this export")
         options = options.under(flavor)
         if options.secure and caller.source is not None and caller.port >= RESERVED_PORTS:
             raise NfsError(nfsstat3.NFS3ERR_PERM, f"port {caller.port}: the export is secure")
