@@ -92,6 +92,14 @@ def test_file_of_others_is_not_opened(tmp_path: Path) -> None:
         Rows(str(tmp_path / "table"))
 
 
+@pytest.mark.parametrize("mode", [0o770, 0o707])
+def test_directory_of_others_is_not_used(tmp_path: Path, mode: int) -> None:
+    tmp_path.chmod(mode)
+
+    with fails_with(errno.EPERM):
+        Rows(str(tmp_path / "table"))
+
+
 def test_second_process_is_refused(rows: Rows, path: str) -> None:
     with fails_with(errno.EBUSY):
         Rows(path)

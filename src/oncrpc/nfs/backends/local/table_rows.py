@@ -361,9 +361,12 @@ def _opened(path: str | None) -> sqlite3.Connection:
 def _check(path: str) -> None:
     """Create the file if it is missing, and refuse one that others could have written.
 
-    SQLite gives its log the mode of this file. Nobody can put a link in its place after this: the
-    directory belongs to the server alone.
+    SQLite gives its log the mode of this file. Nobody can put another file in the place of either
+    later, since only the server may write to the directory.
     """
+    folder = os.stat(os.path.dirname(path) or ".")
+    if folder.st_uid != os.geteuid() or folder.st_mode & 0o022:
+        raise PermissionError(errno.EPERM, f"others can write to the directory of {path}")
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     # Not by a descriptor: closing one would release the locks of a table that is open already.
