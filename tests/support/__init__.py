@@ -87,6 +87,7 @@ File systems:
 - ``data_rules``: Rules of files: data, sizes, times, symbolic links and special files.
 - ``identity_rules``: Rules of permissions, with several users.
 - ``exported``: Exported file systems in this process, called through the dispatcher.
+- ``exported2``: The same exports, called by version 2 with bytes and with values.
 - ``table_tree``: A directory with a table of handles, as a server and as a local process use it.
 
 Hosts:

@@ -84,7 +84,7 @@ class fattr:
     size: UInt  # bytes
     blocksize: UInt
     rdev: UInt
-    blocks: UInt  # of blocksize bytes, on disk
+    blocks: UInt  # on disk, of 512 bytes each
     fsid: UInt
     fileid: UInt
     atime: timeval
