@@ -9,6 +9,9 @@ that wait for the same disk may share one sync.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from oncrpc.nfs.answers import settled
 from oncrpc.nfs.filesystem import (
     MAY_WRITE,
@@ -80,13 +83,21 @@ async def _begin_write(
             raise NfsError(nfsstat3.NFS3ERR_ACCES)
         return Written(0, stable_how.FILE_SYNC)
     file.check_size(offset + len(data))
-    answer = file.filesystem.write(file.who, file.file, offset, data, stable=needed)
+    with _renewing(file):
+        answer = file.filesystem.write(file.who, file.file, offset, data, stable=needed)
     return answer if isinstance(answer, Syncing) else await _finish_write(file, answer)
 
 
 async def _finish_write(file: CallObject, begun: Answer[Written]) -> Written:
-    try:
+    with _renewing(file):
         return await settled(begun)
+
+
+@contextmanager
+def _renewing(file: CallObject) -> Iterator[None]:
+    """Change the verifier if data could not be stored."""
+    try:
+        yield
     except SyncError:
         file.share.verifier.renew()
         raise
