@@ -134,7 +134,7 @@ def test_last_byte_of_a_larger_file_is_refused(count: int) -> None:
     assert recorded.exported.status2(READ, args) is stat.NFSERR_FBIG
 
 
-def test_all_of_a_file_of_32_bits_can_be_read() -> None:
+def test_file_of_32_bits_can_be_read_whole() -> None:
     recorded = Recorded(size=MAX32)
 
     assert recorded.read(MAX32 - 5).data == bytes(5)

@@ -252,7 +252,7 @@ def test_readdir_without_room_for_one_fails(exported: Exported2) -> None:
     assert exported.results(16, exported.root2, 0, 27) == words(5)  # NFSERR_IO
 
 
-def test_name_too_long_for_version_2_is_left_out() -> None:
+def test_name_too_long_for_the_version_is_omitted() -> None:
     files = still()
     files.features = files.features._replace(name_max=300)
     exported = Exported2(files)

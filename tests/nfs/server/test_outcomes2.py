@@ -123,7 +123,7 @@ def test_call_to_be_repeated_is_not_answered(site: Site, number: int, error: int
 
 
 @pytest.mark.parametrize("number", PROCEDURES)
-def test_call_during_a_lookup_of_names_is_not_answered(site: Site, number: int) -> None:
+def test_call_while_names_are_resolved_is_unanswered(site: Site, number: int) -> None:
     site.exported.rules.pending = NfsError(nfsstat3.NFS3ERR_JUKEBOX)
 
     assert site.reply(number) is None
