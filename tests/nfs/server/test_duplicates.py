@@ -259,7 +259,7 @@ def test_late_write_does_not_run(cache: NfsDuplicates, client: Client) -> None:
     client.close(first)
     ran(cache, second, WRITE)
 
-    late = cache.find(first, WRITE, 0.0)
+    late = cache.find(first, WRITE, 2 * LIFETIME)
 
     assert late is not None
     assert (late.done, late.reply) == (True, None)

@@ -180,6 +180,7 @@ class NfsDuplicates(DuplicateCache):
     def find(self, caller: Caller, message: bytes, now: float) -> CachedCall | None:
         """The same call of the same client; it belongs to this connection from now on."""
         asked = self.new(caller, message)
+        asked.at = now
         found = self.in_progress.get(asked.key) or self._done.get(asked.key)
         if found is None or found.digest != asked.digest:
             found = None if caller.datagram else self._elsewhere(asked, caller)
