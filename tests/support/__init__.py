@@ -37,6 +37,8 @@ Programs and services:
 - ``instrument``: A simulated VXI-11 instrument (revision 1.0, §B.6): links, locks, timeouts,
   aborts.
 - ``one_server``: A registered server in its own process, as liveness checks see it.
+- ``nfs_utils``: exportfs and rpc.mountd on a host with files of its own, without the kernel's
+  nfsd.
 - ``mount_programs``: Mount programs in one process: a list, an empty one, and one for each kind of
   fault.
 - ``mount_site``: A mount program over small trees: every call is bytes, and every lookup is

@@ -106,6 +106,14 @@ def test_list_goes_class_by_class() -> None:
     ]  # fmt: skip
 
 
+def test_paths_are_in_the_order_of_the_class() -> None:
+    text = exportfs_plain(table("/b 10.0.0.0/8\n/a one\n/c two\n/b three\n/a four"))
+
+    assert [line.split(b"\t")[-1] for line in text.splitlines()] == [
+        b"one", b"four", b"two", b"three", b"10.0.0.0/8",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("text", "groups"),
     [

@@ -73,12 +73,15 @@ def mount_exports(table: ExportTable) -> list[tuple[bytes, list[str]]]:
 
 
 def _by_class(table: ExportTable) -> Iterator[tuple[bytes, ExportEntry]]:
-    """Yield the entries that grant something, class by class, in the order of the sources."""
+    """Yield the entries that grant something: by class, then by path in the order of the class."""
     for kind in PatternClass:
-        for export in table.exports.values():
-            for entry in export.entries:
-                if entry.client.kind is kind and entry.options is not None:
-                    yield export.path, entry
+        of_kind = dict[bytes, list[ExportEntry]]()
+        for path, entry in table.entries:
+            if entry.client.kind is kind and entry.options is not None:
+                of_kind.setdefault(path, []).append(entry)
+        for path, entries in of_kind.items():
+            for entry in entries:
+                yield path, entry
 
 
 def _listed(table: ExportTable) -> Iterator[tuple[bytes, ExportEntry, bytes]]:

@@ -28,9 +28,13 @@ class Export(Struct, frozen=True):
 
 
 class ExportTable(Struct, frozen=True):
-    """What the sources say: exports by path in the order of the sources, and what is wrong."""
+    """What the sources say: exports by path, and what is wrong with the sources.
+
+    ``entries`` are those of all exports in the order of the sources, each with the export's path.
+    """
 
     exports: Mapping[bytes, Export] = field(default_factory=dict)
+    entries: Sequence[tuple[bytes, ExportEntry]] = ()
     problems: Sequence[ExportProblem] = ()
     files: Sequence[str] = ()
 
@@ -68,20 +72,23 @@ def real_path(path: bytes) -> bytes:
 def table_of(read: ReadExports, resolve: Resolve = real_path) -> ExportTable:
     """The table of entries: those of one path together, without duplicates."""
     problems, entries = list(read.problems), dict[bytes, dict[str, ExportEntry]]()
+    ordered = list[tuple[bytes, ExportEntry]]()
     spellings = dict[bytes, set[bytes]]()
     for entry in read.entries:
         path = resolve(entry.path)
         spellings.setdefault(path, set()).add(entry.path)
         of_path = entries.setdefault(path, {})
         former = of_path.setdefault(entry.client.key, entry)
-        if former is not entry:
+        if former is entry:
+            ordered.append((path, entry))
+        else:
             problems.append(_duplicate(entry, former))
     problems += _same_number(entries)
     exports = {
         path: Export(path, tuple(found.values()), frozenset(spellings[path]))
         for path, found in entries.items()
     }
-    return ExportTable(exports, tuple(problems), tuple(read.files))
+    return ExportTable(exports, ordered, problems, read.files)
 
 
 def _duplicate(entry: ExportEntry, former: ExportEntry) -> ExportProblem:
