@@ -15,10 +15,18 @@ import sys
 import time
 import traceback
 
-from fuzz import datagrams, hosts_files, interfaces, policy_files, records, state_files
+from fuzz import (
+    datagrams,
+    hosts_files,
+    interfaces,
+    nfs_calls,
+    policy_files,
+    records,
+    state_files,
+)
 from fuzz.driver import Find, attempt, keep, made, search
 
-MODULES = (datagrams, records, state_files, hosts_files, policy_files, interfaces)
+MODULES = (datagrams, records, state_files, hosts_files, policy_files, interfaces, nfs_calls)
 TARGETS = {module.TARGET.name: module.TARGET for module in MODULES}
 SECONDS = 600.0
 MOST_MEMORY = 2 << 30
