@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oncrpc.cli.bounded_lists import MAX_ENTRIES
-from oncrpc.cli.showmount.lists import EXPORTS, MOUNTS, ExportEntry, MountEntry
+from oncrpc.cli.showmount.lists import EXPORTS, MOUNTS, ListedExport, MountEntry
 from oncrpc.errors import LimitExceeded, XdrError
 from oncrpc.programs.mount import exportnode, exports, groupnode, mountbody, mountlist
 from oncrpc.xdr import encode
@@ -23,7 +23,7 @@ def test_exports_are_decoded_as_they_are_declared(listed: list[tuple[bytes, list
 
     found = EXPORTS[0].decode_result(b"head" + encode(exports, nodes), 4)
 
-    assert found == [ExportEntry(path, names) for path, names in listed]
+    assert found == [ListedExport(path, names) for path, names in listed]
 
 
 @given(st.lists(st.tuples(NAMES, PATHS), max_size=5))

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from oncrpc import sync
 from oncrpc.cli import command
-from oncrpc.cli.showmount.lists import EXPORTS, MOUNTS, ExportEntry, MountEntry
+from oncrpc.cli.showmount.lists import EXPORTS, MOUNTS, ListedExport, MountEntry
 from oncrpc.cli.showmount.options import PROGRAM, ShowmountRequest, parse_arguments
 from oncrpc.cli.showmount.server import listed
 
@@ -39,7 +39,7 @@ async def _lines(request: ShowmountRequest) -> list[str]:
     return mount_lines(request.form, await listed(request, MOUNTS, "dump"))
 
 
-def export_lines(entries: Sequence[ExportEntry]) -> Iterator[str]:
+def export_lines(entries: Sequence[ListedExport]) -> Iterator[str]:
     """A line for each export, in the server's order; columns are aligned by bytes, as in C."""
     width = max((len(entry.directory) for entry in entries), default=0)
     for directory, groups in entries:

@@ -21,7 +21,7 @@ Decode = Callable[[bytes, int], tuple[E, int]]
 """Decodes a value at an offset; returns it, and where it ends."""
 
 
-class ExportEntry(NamedTuple):
+class ListedExport(NamedTuple):
     """An exported directory, and who may mount it; everybody if the list is empty."""
 
     directory: bytes
@@ -54,10 +54,10 @@ class _Reader:
             more, offset = _follows(message, offset)
         return entries, offset
 
-    def export(self, message: bytes, offset: int) -> tuple[ExportEntry, int]:
+    def export(self, message: bytes, offset: int) -> tuple[ListedExport, int]:
         directory, offset = _path(message, offset)
         groups, offset = self.chain(_name, message, offset)
-        return ExportEntry(directory, groups), offset
+        return ListedExport(directory, groups), offset
 
     def mount(self, message: bytes, offset: int) -> tuple[MountEntry, int]:
         host, offset = _name(message, offset)
