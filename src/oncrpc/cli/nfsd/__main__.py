@@ -1,0 +1,7 @@
+"""``python -m oncrpc.cli.nfsd``."""
+
+import sys
+
+from oncrpc.cli.nfsd import main
+
+sys.exit(main())

@@ -1,0 +1,26 @@
+"""The command ``nfsd`` as a daemon: its name, its configuration, its help."""
+
+from __future__ import annotations
+
+from oncrpc.cli.daemon_options import Command, Parser, parser_of
+from oncrpc.cli.nfsd.words import WORDS
+from oncrpc.nfs.daemon.config import NAME, SCHEMA, NfsdConfig
+
+DESCRIPTION = """\
+Serves directories of this host by NFS: programs 100003, versions 2 and 3, and 100005, MOUNT
+(RFC 1094, RFC 1813), on UDP and TCP over IPv4 and IPv6. Without DIR it exports what /etc/exports,
+/etc/exports.d and /etc/nfsd.toml name. Without -d or -f it goes to the background, returning once
+it serves, and logs to syslog."""
+
+COMMAND: Command[NfsdConfig] = Command(
+    NAME,
+    SCHEMA,
+    DESCRIPTION,
+    f"Other commands, each with its own --help: {', '.join(f'nfsd {word}' for word in WORDS)}."
+    " A directory of such a name is written with a slash.",
+)
+
+
+def parser() -> Parser:
+    """The options of the command line; the completions are made from it too."""
+    return parser_of(COMMAND)

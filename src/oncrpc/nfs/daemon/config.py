@@ -1,0 +1,219 @@
+"""The configuration of ``nfsd``, declared once (see ``daemon.config.declare``)."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+from msgspec import Meta
+
+from oncrpc.addr import LOOPBACKS
+from oncrpc.daemon.config.declare import HIDDEN, KeyOption, Table
+from oncrpc.daemon.config.read import Schema
+from oncrpc.daemon.config.tables import Config, DaemonTable
+from oncrpc.daemon.config.values import Address, FilePath, UserName
+from oncrpc.nfs.daemon.config_values import (
+    AUTO,
+    HOOKS,
+    ExportClient,
+    NfsVersionNumber,
+    PortMapperUse,
+    ProgramChoice,
+)
+from oncrpc.nfs.daemon.vocabulary import MOUNT, NFS, VOCABULARY
+from oncrpc.nfs.exports.sources import ExportConfig
+
+NAME = "nfsd"
+NFS_PORT = 2049
+EXPORTS_FILES = (FilePath("/etc/exports"), FilePath("/etc/exports.d"))
+
+
+class NfsdDaemonTable(DaemonTable, frozen=True):
+    """``[daemon]``."""
+
+    port: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=65535,
+            description="Serve NFS on this port instead of {default}. With 0 a port is taken that"
+            " is free on all transports; then no state is kept without **\\--state-dir**.",
+        ),
+        KeyOption(
+            "-p", "--port", metavar="PORT", help="serve NFS on this port instead of {default}"
+        ),
+    ] = NFS_PORT
+    mount_port: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=65535,
+            description="Serve MOUNT on this port too, and register it there. With {default} it is"
+            " served on the port of NFS only. Both programs are served on each port.",
+        ),
+        KeyOption("--mount-port", metavar="PORT", help="serve MOUNT on this port, too"),
+    ] = 0
+    bind: Annotated[
+        tuple[Address, ...],
+        Meta(
+            description="Bind to this address, UDP and TCP, and to the loopback address of each"
+            " family that is served. May be given more than once. Without it root binds every"
+            " address; other users bind the loopback addresses only, unless **\\--to** names other"
+            " clients. *0.0.0.0* and *::* are every address of their family."
+        ),
+        KeyOption(
+            "-h", "--bind", metavar="ADDRESS", group="bind",
+            help="bind to this address and the loopback ones, UDP and TCP; may be repeated",
+        ),
+    ] = ()  # fmt: skip
+    local: Annotated[bool, HIDDEN] = False
+    user: Annotated[
+        UserName | None,
+        Meta(
+            description="Become this user, by name or number, once the sockets are bound. All"
+            " clients then work as this user. Without it root stays root, and works as the user of"
+            " each call."
+        ),
+        KeyOption(
+            "-u", "--user", metavar="USER",
+            help="become this user once the sockets are bound; all clients work as this user",
+        ),
+    ] = None  # fmt: skip
+    state_dir: Annotated[
+        FilePath | None,
+        Meta(
+            description="Keep the key and the tables of handles in *DIR*, so that handles outlive"
+            " the daemon, and the boot. The directory belongs to the user of **-u** and has mode"
+            " 0700; it is made if it is missing. The default is */var/lib/NAME* if root starts the"
+            " daemon, else *NAME* in the first directory of **$STATE_DIRECTORY**, in"
+            " **$XDG_STATE_HOME**, or in *~/.local/state*; on another port than the usual one it"
+            " is *NAME-PORT*."
+        ),
+        KeyOption(
+            "--state-dir", metavar="DIR", group="state",
+            help="keep the key of the handles in this directory instead of /var/lib/NAME or,"
+            " without root, ~/.local/state/NAME",
+        ),
+    ] = None  # fmt: skip
+    only: Annotated[
+        tuple[ProgramChoice, ...],
+        Meta(
+            min_length=1,
+            description="Serve these programs only: **mount**, **nfs**, or both with a comma.",
+        ),
+        KeyOption("--only", metavar="PROGRAMS", split=True, help="serve only mount, or only nfs"),
+    ] = (ProgramChoice(MOUNT), ProgramChoice(NFS))
+    nfs_versions: Annotated[
+        tuple[NfsVersionNumber, ...],
+        Meta(
+            min_length=1,
+            description="Serve these versions of NFS: 2, 3, or both with a comma. MOUNT is served"
+            " in versions 1 and 2 for NFS 2, and in version 3 for NFS 3.",
+        ),
+        KeyOption("--nfs-versions", metavar="VERSIONS", split=True, help="serve only 3, or only 2"),
+    ] = (NfsVersionNumber(2), NfsVersionNumber(3))
+    port_mapper: Annotated[
+        PortMapperUse,
+        Meta(
+            description="Where to register the programs. **host**: with the port mapper of this"
+            " host, and again whenever that restarts. **own**: the daemon answers for a port mapper"
+            " itself, on port 111 if that can be bound, else on a free port; it lists only its own"
+            " programs. **none**: nowhere. **auto**: as **host** if root starts the daemon and a"
+            " port mapper answers, else as **own**."
+        ),
+        KeyOption(
+            "--port-mapper", metavar="WHICH",
+            help="register with the port mapper of the host, be our own, auto or none",
+        ),
+    ] = PortMapperUse(AUTO)  # fmt: skip
+    directories: Annotated[
+        tuple[FilePath, ...],
+        Meta(description="Export these directories, and not what the files of exports(5) name."),
+        KeyOption(
+            "directories", metavar="DIR", help="export this directory, read and write, to --to"
+        ),
+    ] = ()
+    to: Annotated[
+        tuple[ExportClient, ...],
+        Meta(
+            description="Export the operands *DIR* to this client, as in exports(5):"
+            " *192.0.2.0/24(ro)*. May be given more than once. The default is this host only."
+            " Without root the options of a client begin with **insecure** and **all_squash**: all"
+            " work as the user of the daemon."
+        ),
+        KeyOption(
+            "--to", metavar="CLIENT",
+            help="export DIR to this client, such as '192.0.2.0/24(ro)'; may be repeated",
+        ),
+    ] = ()  # fmt: skip
+
+    def __post_init__(self) -> None:
+        """Refuse contradictions."""
+        DaemonTable.__post_init__(self)
+        if self.local:
+            raise ValueError("local: nfsd has no local sockets; remove it")
+        if self.to and not self.directories:
+            raise ValueError("to is for directories of the command line; name one")
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The addresses to bind; empty for all."""
+        if self.loopback or (os.geteuid() != 0 and not self.bind and not self.to):
+            return tuple(LOOPBACKS.values())
+        return self.bind
+
+
+class ExportsTable(Table, frozen=True):
+    """``[exports]``: the files of exports(5)."""
+
+    files: Annotated[
+        tuple[FilePath, ...],
+        Meta(
+            description="Files in the format of exports(5). Of a directory, those whose names end"
+            " in `.exports`. A missing one is empty."
+        ),
+        KeyOption(
+            "--exports", metavar="FILE",
+            help="read the exports from this file, or the files *.exports of this directory,"
+            " instead of /etc/exports and /etc/exports.d; may be repeated",
+        ),
+    ] = EXPORTS_FILES  # fmt: skip
+
+
+class MountTable(Table, frozen=True):
+    """``[mount]``: the program MOUNT."""
+
+    list_all: Annotated[
+        bool,
+        Meta(
+            description="**showmount -e** lists all exports; otherwise only those that the caller"
+            " may mount."
+        ),
+    ] = True
+
+
+class IdentityTable(Table, frozen=True):
+    """``[identity]``: the users that callers become."""
+
+    manage_gids: Annotated[
+        bool,
+        Meta(
+            description="Take a user's groups from the user database of this host, not from the"
+            " call, which has room for 16."
+        ),
+    ] = False
+
+
+class NfsdConfig(Config, frozen=True):
+    """The file as a whole."""
+
+    daemon: NfsdDaemonTable = NfsdDaemonTable()
+    exports: ExportsTable = ExportsTable()
+    mount: MountTable = MountTable()
+    identity: IdentityTable = IdentityTable()
+    export: tuple[ExportConfig, ...] = ()
+
+
+SCHEMA: Schema[NfsdConfig] = Schema(
+    NfsdConfig, file="/etc/nfsd.toml", vocabulary=VOCABULARY, hooks=HOOKS
+)

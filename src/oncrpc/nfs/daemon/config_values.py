@@ -1,0 +1,95 @@
+"""The kinds of values that only the configuration of ``nfsd`` has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from oncrpc.daemon.config.values import Hook
+from oncrpc.nfs.daemon.vocabulary import LATER, NFS_VERSIONS, PROGRAMS
+
+
+class ProgramChoice(str):
+    """One of ``PROGRAMS``."""
+
+    __slots__ = ()
+
+
+class NfsVersionNumber(int):
+    """One of ``NFS_VERSIONS``."""
+
+
+class PortMapperUse(str):
+    """One of ``MAPPERS``."""
+
+    __slots__ = ()
+
+
+class ExportClient(str):
+    """A client of exports(5) with its options: ``192.0.2.0/24(rw,insecure)``."""
+
+    __slots__ = ()
+
+
+AUTO, HOST, OWN, NONE = "auto", "host", "own", "none"
+MAPPERS = (AUTO, HOST, OWN, NONE)
+
+
+def program_choice_of(value: object) -> ProgramChoice:
+    """The name of a program that is served.
+
+    Raises:
+        ValueError: it is unknown, or not served yet.
+    """
+    if value in LATER:
+        raise ValueError(f"{value!r} is not served by this version; write {_names(PROGRAMS)}")
+    if not isinstance(value, str) or value not in PROGRAMS:
+        raise ValueError(f"{value!r} is not a program of nfsd; write {_names(PROGRAMS)}")
+    return ProgramChoice(value)
+
+
+def nfs_version_of(value: object) -> NfsVersionNumber:
+    """A version of NFS.
+
+    Raises:
+        ValueError: it is not served.
+    """
+    text = str(value)
+    if isinstance(value, bool) or text not in map(str, NFS_VERSIONS):
+        raise ValueError(f"{text} is not a version that is served; write 2 or 3")
+    return NfsVersionNumber(text)
+
+
+def port_mapper_use_of(value: object) -> PortMapperUse:
+    """Which port mapper to use.
+
+    Raises:
+        ValueError: there is no such choice.
+    """
+    if not isinstance(value, str) or value not in MAPPERS:
+        raise ValueError(f"{value!r} is not a port mapper; write {_names(MAPPERS)}")
+    return PortMapperUse(value)
+
+
+def export_client_of(value: object) -> ExportClient:
+    """A client with its options, as far as it can be judged without the grammar of exports(5).
+
+    Raises:
+        ValueError: it is not one word.
+    """
+    if not isinstance(value, str) or not value or any(map(str.isspace, value)):
+        raise ValueError(f"{value!r} is not a client; write such as 192.0.2.0/24(rw)")
+    return ExportClient(value)
+
+
+HOOKS: Mapping[type, Hook] = {
+    ProgramChoice: program_choice_of,
+    NfsVersionNumber: nfs_version_of,
+    PortMapperUse: port_mapper_use_of,
+    ExportClient: export_client_of,
+}
+"""How each kind is made from a value of the file or of an option."""
+
+
+def _names(known: Mapping[str, object] | tuple[str, ...]) -> str:
+    *most, last = known
+    return f"{', '.join(most)} or {last}"

@@ -1,0 +1,229 @@
+"""The shares of the server, made from the exports of the configuration.
+
+A share keeps its file system as long as its export has the same directory: open files, cached
+attributes and the write verifier outlive a change of the rules. Exports whose directory is missing
+are tried again at an interval, since it may be on a disk that is mounted late.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable, Iterator, Sequence
+from hashlib import blake2b
+from typing import NamedTuple
+from uuid import UUID
+
+from oncrpc.daemon.config.values import StartError
+from oncrpc.nfs.daemon.local_roots import OpenedRoot, RootOptions
+from oncrpc.nfs.exports.parse import ExportEntry
+from oncrpc.nfs.exports.places import ExportProblem, Severity
+from oncrpc.nfs.exports.sources import ExportSources
+from oncrpc.nfs.exports.table import Export, Exports
+from oncrpc.nfs.options import ExportOptions
+from oncrpc.nfs.server.keys import Tags
+from oncrpc.nfs.server.shares import Share, Shares
+
+log = logging.getLogger("oncrpc.nfs")
+
+RETRY = 10.0
+"""Seconds between two looks for directories that are missing."""
+
+
+LEVELS = {
+    Severity.ERROR: logging.ERROR,
+    Severity.WARNING: logging.WARNING,
+    Severity.NOTE: logging.INFO,
+}
+
+
+OpenRoot = Callable[[bytes, RootOptions], OpenedRoot]
+
+
+class LiveExport(NamedTuple):
+    """An export that is served.
+
+    It is opened again if ``opened_as`` changes: the directory by its numbers, the name that the
+    options give it, and the options that matter to the file system.
+    """
+
+    share: Share
+    ids: str
+    opened_as: tuple[object, ...]
+
+
+class Exported:
+    """Keeps the shares in step with the exports.
+
+    ``failed`` are the paths that cannot be exported, with the reasons; ``problems`` is what is
+    wrong with the sources as they were read last.
+    """
+
+    def __init__(self, exports: Exports, shares: Shares, tags: Tags, open_root: OpenRoot) -> None:
+        self.exports, self.shares, self.tags = exports, shares, tags
+        self.failed: dict[bytes, str] = {}
+        self.problems: Sequence[ExportProblem] = ()
+        self._open_root, self._loaded = open_root, False
+        self._live: dict[bytes, LiveExport] = {}
+        self._retry: asyncio.TimerHandle | None = None
+
+    def configure(self, sources: ExportSources) -> None:
+        """Read the sources, and export what they name.
+
+        If one has an error when it is read again, the former exports stay.
+        """
+        self.exports.sources = sources
+        table = self.exports.reload() if self._loaded else self.exports.load()
+        self._loaded = True
+        self.problems = table.problems
+        for problem in table.problems:
+            log.log(LEVELS[problem.severity], "%s", problem)
+        self.settle()
+
+    def close(self) -> None:
+        """Close all file systems."""
+        if self._retry is not None:
+            self._retry.cancel()
+        self.shares.replace([])
+        for live in self._live.values():
+            live.share.filesystem.close()
+        self._live.clear()
+
+    def settle(self) -> None:
+        """Open what is new, close what is gone, and try again later what failed."""
+        failed: dict[bytes, str] = {}
+        live: dict[bytes, LiveExport] = {}
+        owners: dict[int, bytes] = {}
+        for path, export in self.exports.table.exports.items():
+            try:
+                found = self._opened(export)
+                owner = owners.setdefault(found.share.tag, path)
+                if owner != path:
+                    raise StartError(f"it has the fsid of {os.fsdecode(owner)}")
+                live[path] = found
+            except (OSError, StartError) as error:
+                failed[path] = _reason(error)
+                if self.failed.get(path) != failed[path]:
+                    log.error("%s is not exported: %s", os.fsdecode(path), failed[path])
+        self._use(live)
+        self.failed = failed
+        self._schedule()
+
+    def _opened(self, export: Export) -> LiveExport:
+        """The share of an export: the former one, if the export is the same."""
+        check_mount_point(export)
+        options = self._options(export)
+        found, fixed = os.stat(export.path), fixed_identity(export.entries)
+        crosses = options.crosses is not None
+        opened_as = (found.st_dev, found.st_ino, fixed, options.sync, crosses)
+        former = self._live.get(export.path)
+        if former is not None and former.opened_as == opened_as:
+            return former
+        if former is not None:
+            # Its table of ids can be opened only once.
+            self._live.pop(export.path).share.filesystem.close()
+        opened = self._open_root(export.path, options)
+        try:
+            share = self._share(export, opened, fixed)
+        except (OSError, StartError):
+            opened.forget()
+            raise
+        return LiveExport(share, opened.ids, opened_as)
+
+    def _share(self, export: Export, opened: OpenedRoot, fixed: str) -> Share:
+        # Ids of another origin are other names for the files: their handles must not be mixed up.
+        identity = f"{fixed or opened.identity} ids={opened.ids}"
+        tag = self.tags.tag_for(identity)
+        return Share(
+            tag=tag,
+            path=export.path,
+            filesystem=opened.serve(tag),
+            rules=self.exports.rules_of(export.path),
+            fsid=fsid_of(export.entries, opened.identity),
+        )
+
+    def _options(self, export: Export) -> RootOptions:
+        """What the entries of an export ask of its file system."""
+        options = list(_options(export.entries))
+        sync = not options or any(each.sync for each in options)
+        if any(each.crossmnt for each in options):
+            return RootOptions(sync, lambda _: True)
+        hidden = self._nohide_below(export.path)
+        return RootOptions(sync, hidden.__contains__ if hidden else None)
+
+    def _nohide_below(self, path: bytes) -> frozenset[bytes]:
+        """The exports below a directory that are not hidden from its clients."""
+        below = path.rstrip(b"/") + b"/"
+        return frozenset(
+            other.path
+            for other in self.exports.table.exports.values()
+            if other.path.startswith(below) and any(e.nohide for e in _options(other.entries))
+        )
+
+    def _use(self, live: dict[bytes, LiveExport]) -> None:
+        """Serve these, and close the file systems of all others."""
+        former, self._live = self._live, live
+        self.shares.replace([each.share for each in live.values()])
+        kept = {id(each.share) for each in live.values()}
+        for each in former.values():
+            if id(each.share) not in kept:
+                each.share.filesystem.close()
+        self.exports.prepare()
+
+    def _schedule(self) -> None:
+        if self._retry is not None:
+            self._retry.cancel()
+        self._retry = None
+        if self.failed:
+            self._retry = asyncio.get_running_loop().call_later(RETRY, self.settle)
+
+
+def check_mount_point(export: Export) -> None:
+    """Refuse an export that is to be served only while a directory is a mount point.
+
+    Raises:
+        OSError: it is not one.
+    """
+    for options in _options(export.entries):
+        if options.mountpoint is not None:
+            place = os.fsencode(options.mountpoint) or export.path
+            if not os.path.ismount(place):
+                raise OSError(None, f"{os.fsdecode(place)} is not a mount point")
+
+
+def fixed_identity(entries: Sequence[ExportEntry]) -> str:
+    """The name that the options give to an export; empty if they give none."""
+    for options in _options(entries):
+        if options.uuid:
+            return f"fsid={options.uuid}"
+        if options.fsid is not None:
+            return f"fsid={options.fsid}"
+    return ""
+
+
+def fsid_of(entries: Sequence[ExportEntry], identity: str) -> int:
+    """The file system id that clients see: that of the options, else made from the identity.
+
+    A device number would do as well, but it changes from boot to boot.
+    """
+    for options in _options(entries):
+        if options.uuid:
+            return _folded(options.uuid)
+        if options.fsid is not None:
+            return options.fsid
+    return int.from_bytes(blake2b(identity.encode(), digest_size=8).digest(), "big")
+
+
+def _folded(uuid: str) -> int:
+    """64 bits of a UUID, as the Linux server has them: both halves combined."""
+    number = UUID(uuid.replace(":", "")).int
+    return (number >> 64) ^ (number & (1 << 64) - 1)
+
+
+def _options(entries: Sequence[ExportEntry]) -> Iterator[ExportOptions]:
+    return (entry.options for entry in entries if entry.options is not None)
+
+
+def _reason(error: Exception) -> str:
+    return (getattr(error, "strerror", None) or str(error)).lower()

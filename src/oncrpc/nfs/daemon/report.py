@@ -1,0 +1,120 @@
+"""The status of ``nfsd``, read from its parts. Nothing is changed by reading."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from msgspec.structs import asdict
+
+from oncrpc.daemon.control.status import CommonStatus
+from oncrpc.nfs.daemon.status import (
+    ExportedDirectory,
+    ExportFault,
+    MapperState,
+    NfsdStatus,
+)
+from oncrpc.nfs.exports.places import Severity
+from oncrpc.nfs.exports.render import option_list
+from oncrpc.nfs.server.shares import Share
+from oncrpc.numbers import program_name
+from oncrpc.programs.portmap import PMAP_PORT
+from oncrpc.rpc import Version
+
+if TYPE_CHECKING:
+    from oncrpc.nfs.daemon.app import Nfsd
+
+MAX_LISTED = 256
+"""Exports, faults and clients that are listed."""
+
+
+def status(app: Nfsd, common: CommonStatus) -> NfsdStatus:
+    """The status of the server."""
+    daemon = app.daemon
+    connections = Counter(
+        each.caller.host for pool in daemon.server.pools.values() for each in pool.connections
+    )
+    mounts = Counter(directory for _, directory in app.mounts)
+    return NfsdStatus(
+        **asdict(common),
+        mode=app.mode.value,
+        user=user_name(os.geteuid()),
+        programs=program_texts(app.programs),
+        mount_port=app.port_of("mount"),
+        mapper=_mapper(app),
+        state=daemon.folders.state,
+        exports=[_export(app, share, mounts) for share in list(app.shares)[:MAX_LISTED]],
+        faults=list(_export_faults(app))[:MAX_LISTED],
+        mounts=len(app.mounts),
+        clients=app.clients.report(connections, most=MAX_LISTED),
+        duplicates=len(app.nfs_duplicates),
+    )
+
+
+def program_texts(versions: Sequence[type[Version]]) -> list[str]:
+    """The programs with their versions: ``nfs 2 and 3``."""
+    by_program: dict[int, list[int]] = {}
+    for version in versions:
+        by_program.setdefault(version.prog, []).append(version.vers)
+    return [
+        f"{program_name(prog) or prog} {_joined(sorted(map(str, found)))}"
+        for prog, found in by_program.items()
+    ]
+
+
+def faults(app: Nfsd) -> Iterator[str]:
+    """Reasons why the server is unhealthy."""
+    for path, reason in app.exported.failed.items():
+        yield f"{os.fsdecode(path)} is not exported: {reason}"
+    if app.registrar is not None and app.registrar.fault:
+        yield f"not registered: {app.registrar.fault}"
+
+
+def user_name(uid: int) -> str:
+    """The name of a user, or the number."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def _mapper(app: Nfsd) -> MapperState:
+    if app.mapper is not None:
+        return MapperState("own", app.port_of("mapper"), "")
+    if app.registrar is not None:
+        return MapperState("host", PMAP_PORT, app.registrar.fault)
+    return MapperState("none", 0, "")
+
+
+def _export(app: Nfsd, share: Share, mounts: Counter[bytes]) -> ExportedDirectory:
+    export = app.exported.exports.table.exports.get(share.path)
+    return ExportedDirectory(
+        path=os.fsdecode(share.path),
+        tag=share.tag,
+        fsid=share.fsid,
+        clients=[
+            f"{entry.client.text or '*'}({option_list(entry.options)})"
+            for entry in (export.entries if export else ())
+            if entry.options is not None
+        ],
+        mounts=mounts[share.path],
+    )
+
+
+def _export_faults(app: Nfsd) -> Iterator[ExportFault]:
+    for path, reason in app.exported.failed.items():
+        yield ExportFault("error", f"{os.fsdecode(path)}: {reason}")
+    for problem in app.exported.problems:
+        if problem.severity is not Severity.NOTE:
+            place = f"{problem.place}: {problem.text}"
+            yield ExportFault(
+                problem.severity.value, f"{place}; {problem.advice}" if problem.advice else place
+            )
+
+
+def _joined(words: Sequence[str]) -> str:
+    *most, last = words
+    return f"{', '.join(most)} and {last}" if most else last

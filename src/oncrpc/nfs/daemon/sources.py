@@ -1,0 +1,39 @@
+"""Where the exports of a configuration come from."""
+
+from __future__ import annotations
+
+import os
+
+from oncrpc.addr import LOOPBACKS
+from oncrpc.nfs.daemon.config import NfsdConfig
+from oncrpc.nfs.daemon.modes import Mode
+from oncrpc.nfs.exports.sources import ExportConfig, ExportSources
+
+OF_ROOT = "rw,sync,no_subtree_check"
+"""The options of a directory of the command line."""
+
+
+def sources_of(config: NfsdConfig, mode: Mode, *, path: str = "[[export]]") -> ExportSources:
+    """The sources: the directories of the command line, else files and tables of the file."""
+    table = config.daemon
+    if table.directories:
+        clients = [*map(str, table.to)] or [*LOOPBACKS.values()]
+        options = one_user_options() if mode.one_user else OF_ROOT
+        tables = [ExportConfig(each, clients, options) for each in table.directories]
+        return ExportSources(files=(), folder=None, tables=tables, config="DIR")
+    folders = [each for each in config.exports.files if os.path.isdir(each)]
+    return ExportSources(
+        files=[each for each in config.exports.files if each not in folders],
+        folder=folders[0] if folders else None,
+        tables=config.export,
+        config=path,
+    )
+
+
+def one_user_options() -> str:
+    """The options of a directory where all callers work as the server's user.
+
+    The ports of clients prove nothing: ordinary users mount it.
+    """
+    squash = f"all_squash,anonuid={os.geteuid()},anongid={os.getegid()}"
+    return f"{OF_ROOT},insecure,{squash}"

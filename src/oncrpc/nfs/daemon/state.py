@@ -1,0 +1,56 @@
+"""What the server keeps over restarts: the key of handles, the tags of exports, the mount list."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+
+from oncrpc.daemon.state.directory import Directory
+from oncrpc.nfs.server.keys import Keys, Tags, open_keys
+
+
+class LeftState(msgspec.Struct, frozen=True):
+    """The state for the next image of the process.
+
+    ``key`` and ``tags`` are those of handles if no file has them.
+    """
+
+    key: bytes = b""
+    tags: dict[str, int] = {}
+    duplicates: msgspec.Raw = msgspec.Raw(b"[]")
+
+
+class ServerState(NamedTuple):
+    """The state directory, None if there is none, and what was read from it."""
+
+    directory: Directory | None
+    keys: Keys
+
+    def left(self, duplicates: bytes) -> LeftState:
+        """What the next image needs besides the files."""
+        if self.directory is not None:
+            return LeftState(duplicates=msgspec.Raw(duplicates))
+        return LeftState(self.keys.key, dict(self.keys.tags.known), msgspec.Raw(duplicates))
+
+
+def left_state(left: bytes) -> LeftState:
+    """The state that an earlier image has left."""
+    return msgspec.json.decode(left, type=LeftState | None) or LeftState()
+
+
+def open_state(folder: str | None, former: LeftState) -> ServerState:
+    """Open the state directory, and read the keys.
+
+    Raises:
+        StartError: the directory or a file in it cannot be used.
+    """
+    if folder is None:
+        kept = Keys(former.key, Tags(former.tags)) if former.key else open_keys(None)
+        return ServerState(None, kept)
+    directory = Directory(folder)
+    try:
+        return ServerState(directory, open_keys(directory))
+    except BaseException:
+        directory.close()
+        raise

@@ -1,0 +1,57 @@
+"""The status of ``nfsd``, as pure data: ``docs/reference/control.md`` describes the fields."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from oncrpc.daemon.control.status import CommonStatus
+
+
+class ExportedDirectory(Struct, frozen=True):
+    """An export, its number in handles, and its clients with their options."""
+
+    path: str
+    tag: int
+    fsid: int
+    clients: list[str]
+    mounts: int
+
+
+class ExportFault(Struct, frozen=True):
+    """An export that is not served, or a mistake in a file of exports."""
+
+    severity: str
+    text: str
+
+
+class ClientCalls(Struct, frozen=True):
+    """A client: its address, its calls, its open connections, the seconds since its last call."""
+
+    host: str
+    calls: int
+    connections: int
+    idle: float
+
+
+class MapperState(Struct, frozen=True):
+    """The port mapper: ``host``, ``own`` or ``none``, its port, and why we are not registered."""
+
+    kind: str
+    port: int
+    fault: str | None
+
+
+class NfsdStatus(CommonStatus, frozen=True, kw_only=True):
+    """The status of ``nfsd``; ``mount_port`` is 0 if MOUNT has no port of its own."""
+
+    mode: str
+    user: str
+    programs: list[str]
+    mount_port: int
+    mapper: MapperState
+    state: str | None
+    exports: list[ExportedDirectory]
+    faults: list[ExportFault]
+    mounts: int
+    clients: list[ClientCalls]
+    duplicates: int

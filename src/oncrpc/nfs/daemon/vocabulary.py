@@ -1,0 +1,47 @@
+"""The programs of ``nfsd``, and the names of their procedures in rules, log lines and counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from oncrpc.access.vocabulary import Vocabulary
+from oncrpc.programs.mount import MOUNT_V3, MOUNTPROG, MOUNTVERS, MOUNTVERS_POSIX
+from oncrpc.programs.nfs2 import NFS_VERSION
+from oncrpc.programs.nfs3 import NFS_PROGRAM, NFS_V3
+from oncrpc.programs.portmap import PMAP_VERS
+from oncrpc.programs.rpcb import RPCBVERS, RPCBVERS4
+from oncrpc.rpc import Version
+
+NFS, MOUNT = "nfs", "mount"
+PROGRAMS = {NFS: NFS_PROGRAM, MOUNT: MOUNTPROG}
+"""The programs that may be served, by their names in ``--only``."""
+
+LATER = ("acl", "nlm", "nsm", "rquota")
+"""Names of programs that a later version will serve."""
+
+NFS_VERSIONS: Mapping[int, type[Version]] = {2: NFS_VERSION, 3: NFS_V3}
+MOUNT_FOR: Mapping[int, Sequence[type[Version]]] = {
+    2: (MOUNTVERS, MOUNTVERS_POSIX),
+    3: (MOUNT_V3,),
+}
+"""The versions of MOUNT that give handles for a version of NFS."""
+
+MAPPER_VERSIONS = (PMAP_VERS, RPCBVERS, RPCBVERS4)
+VERSIONS: tuple[type[Version], ...] = (
+    NFS_V3, NFS_VERSION, MOUNT_V3, MOUNTVERS_POSIX, MOUNTVERS, *MAPPER_VERSIONS,
+)  # fmt: skip
+"""In the order in which calls are reported. The port mapper's are those of the embedded one."""
+
+VOCABULARY = Vocabulary(VERSIONS)
+
+HOSTS_NAMES = frozenset({"nfsd", "mountd", "rpc.mountd"})
+"""Names of the daemon in hosts.allow and hosts.deny."""
+
+
+def versions_of(programs: Sequence[str], nfs_versions: Sequence[int]) -> list[type[Version]]:
+    """The versions to serve, the highest first."""
+    found: list[type[Version]] = []
+    for number in sorted(set(nfs_versions), reverse=True):
+        found += [NFS_VERSIONS[number]] if NFS in programs else []
+        found += reversed(MOUNT_FOR[number]) if MOUNT in programs else ()
+    return found
