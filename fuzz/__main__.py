@@ -19,6 +19,7 @@ from fuzz import (
     datagrams,
     hosts_files,
     interfaces,
+    mounts,
     nfs_calls,
     policy_files,
     records,
@@ -26,7 +27,9 @@ from fuzz import (
 )
 from fuzz.driver import Find, attempt, keep, made, search
 
-MODULES = (datagrams, records, state_files, hosts_files, policy_files, interfaces, nfs_calls)
+MODULES = (
+    datagrams, records, state_files, hosts_files, policy_files, interfaces, mounts, nfs_calls,
+)  # fmt: skip
 TARGETS = {module.TARGET.name: module.TARGET for module in MODULES}
 SECONDS = 600.0
 MOST_MEMORY = 2 << 30

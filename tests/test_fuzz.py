@@ -14,7 +14,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 CORPUS = ROOT / "tests" / "corpus"
 NAMES = (
-    "datagrams", "records", "state_files", "hosts_files", "policy_files", "interfaces", "nfs_calls",
+    "datagrams", "records", "state_files", "hosts_files", "policy_files", "interfaces", "mounts",
+    "nfs_calls",
 )  # fmt: skip
 SEED, INPUTS = 1833, 30
 
