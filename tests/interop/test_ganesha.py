@@ -15,7 +15,7 @@ from oncrpc.programs.portmap import IPPROTO_TCP, IPPROTO_UDP, PMAP_VERS, mapping
 from oncrpc.rpc import Procedure, Version
 from oncrpc.xdr import Opaque, String, UInt
 from support.hosts import Host, finished, portmap, until
-from support.namespace import need
+from support.namespace import PYTHON, need
 from support.words import words
 
 pytestmark = pytest.mark.interop
@@ -135,6 +135,17 @@ def test_showmount_lists_the_export(ganesha: Ganesha, asked: str) -> None:
     done = ganesha.host.run(["showmount", "-e", asked])
 
     assert done.stdout == f"Export list for {asked}:\n/srv/nfs (everyone)\n", done.stderr
+
+
+@pytest.mark.parametrize("option", ["-e", "-a", "-d", "--no-headers"])
+def test_our_showmount_prints_what_c_prints(ganesha: Ganesha, option: str) -> None:
+    need("showmount")
+    ours = [PYTHON, "-m", "oncrpc.cli.showmount"]
+
+    found = [ganesha.host.run([*tool, option, "127.0.0.1"]) for tool in (["showmount"], ours)]
+
+    assert (found[0].returncode, found[0].stderr) == (0, "")
+    assert (found[1].returncode, found[1].stdout) == (0, found[0].stdout)
 
 
 def test_nfs_ls_lists_the_folder(ganesha: Ganesha) -> None:

@@ -10,6 +10,10 @@ import sys
 from collections.abc import Mapping
 
 from oncrpc import rpc, sync
+from oncrpc.nfs.handles import Handles
+from oncrpc.nfs.server.mount import MountProgram
+from oncrpc.nfs.server.mount_list import MountList
+from oncrpc.nfs.server.shares import Shares
 from oncrpc.programs.mount import (
     MOUNT_V3,
     MOUNTPROG,
@@ -20,6 +24,7 @@ from oncrpc.programs.mount import (
     mountbody,
 )
 from support.faulty_programs import BEHAVIOURS, WILDCARDS
+from support.mount_site import share
 from support.scripted_server import Handle, Server, serving
 
 EXPORTS: list[tuple[bytes, list[bytes]]] = [
@@ -70,12 +75,25 @@ class Listed3(Listed, MOUNT_V3.Service):
     """Version 3."""
 
 
+def ours() -> Handle:
+    """Our mount program, with two exports and some mounts."""
+    shares, mounts = Shares(Handles(bytes(32))), MountList()
+    shares.replace(
+        [share(b"/srv", groups=["192.0.2.0/24", "@staff"]), share(b"/srv/all", tag=8, groups=[])]
+    )
+    for host, directory in MOUNTS:
+        if host.isascii():
+            mounts.add(host.decode(), directory, proven=True)
+    return serving(*MountProgram(shares, mounts).services())
+
+
 KINDS: Mapping[str, Handle] = {
     **BEHAVIOURS,
     "lists": serving(Listed1(), Listed2(), Listed3()),
     "empty": serving(Listed3([], [])),
     "old": serving(Listed1(), Listed2()),
     "oldest": serving(Listed1()),
+    "ours": ours(),
     "null": serving(MOUNT_V3.Service()),
 }
 """The handle of each kind of program; those of ``faulty_programs`` have no list."""

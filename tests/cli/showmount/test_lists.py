@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oncrpc.cli.bounded_lists import MAX_ENTRIES
-from oncrpc.cli.showmount.lists import EXPORTS, MOUNTS, ListedExport, MountEntry
+from oncrpc.cli.showmount.lists import EXPORTS, MOUNTS, ListedExport, ShownMount
 from oncrpc.errors import LimitExceeded, XdrError
 from oncrpc.programs.mount import exportnode, exports, groupnode, mountbody, mountlist
 from oncrpc.xdr import encode
@@ -32,7 +32,7 @@ def test_mounts_are_decoded_as_they_are_declared(listed: list[tuple[bytes, bytes
 
     found = MOUNTS[0].decode_result(encode(mountlist, nodes), 0)
 
-    assert found == [MountEntry(host, path) for host, path in listed]
+    assert found == [ShownMount(host, path) for host, path in listed]
 
 
 @given(st.binary(max_size=80))

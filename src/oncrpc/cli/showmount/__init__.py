@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from oncrpc import sync
 from oncrpc.cli import command
-from oncrpc.cli.showmount.lists import EXPORTS, MOUNTS, ListedExport, MountEntry
+from oncrpc.cli.showmount.lists import EXPORTS, MOUNTS, ListedExport, ShownMount
 from oncrpc.cli.showmount.options import PROGRAM, ShowmountRequest, parse_arguments
 from oncrpc.cli.showmount.server import listed
 
@@ -47,7 +47,7 @@ def export_lines(entries: Sequence[ListedExport]) -> Iterator[str]:
         yield f"{shown(directory)}{' ' * (width - len(directory))} {names}"
 
 
-def mount_lines(form: str, entries: Iterable[MountEntry]) -> list[str]:
+def mount_lines(form: str, entries: Iterable[ShownMount]) -> list[str]:
     """The lines of the other forms, sorted by bytes, each of them once."""
     texts = {
         "clients": lambda entry: entry.host,

@@ -28,7 +28,7 @@ class ListedExport(NamedTuple):
     groups: list[bytes]
 
 
-class MountEntry(NamedTuple):
+class ShownMount(NamedTuple):
     """A client, and a directory that it has mounted."""
 
     host: bytes
@@ -59,10 +59,10 @@ class _Reader:
         groups, offset = self.chain(_name, message, offset)
         return ListedExport(directory, groups), offset
 
-    def mount(self, message: bytes, offset: int) -> tuple[MountEntry, int]:
+    def mount(self, message: bytes, offset: int) -> tuple[ShownMount, int]:
         host, offset = _name(message, offset)
         directory, offset = _path(message, offset)
-        return MountEntry(host, directory), offset
+        return ShownMount(host, directory), offset
 
 
 _follows: Decode[bool] = codec(Bool).decode_from
