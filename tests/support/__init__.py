@@ -8,6 +8,7 @@ Running code:
 - ``descriptors``: Limits of open descriptors: a process without any left, and a fake of
   ``resource``.
 - ``compiled``: Compiles interfaces in a test: returns the generated text or the imported module.
+- ``disks``: Disks in a namespace: full, broken, read-only, or mounted below each other.
 - ``local_files``: Directories of this host to export, on a disk and on tmpfs.
 - ``errnos``: System errors that a test expects, by their number.
 
