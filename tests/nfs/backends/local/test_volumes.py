@@ -137,7 +137,7 @@ def test_device_number_is_the_last_resort(volume: Volume, source: str) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to make a block device")
-def test_uuid_is_found_by_the_link_of_the_device(volume: Volume, tmp_path: Path) -> None:
+def test_uuid_is_found_by_the_devices_link(volume: Volume, tmp_path: Path) -> None:
     links = tmp_path / "by-uuid"
     links.mkdir()
     (links / "broken").symlink_to("nowhere")
