@@ -22,8 +22,8 @@ def weak_mark_of(descriptor: int) -> FileMark:
 class TableTree:
     """A directory with a table of its files, as a server uses it, and as a local process does."""
 
-    def __init__(self, folder: Path, *, weak: bool = False) -> None:
-        self.folder, self.top, self.weak = folder, folder / "top", weak
+    def __init__(self, folder: Path, *, state: Path | None = None, weak: bool = False) -> None:
+        self.folder, self.top, self.weak = state or folder, folder / "top", weak
         self.top.mkdir()
         self.now = 1_000_000.0
         self._open()
@@ -38,11 +38,14 @@ class TableTree:
         self.table.close()
         self._open()
 
-    def kill(self) -> None:
-        """Start again with the files of the table as they are now."""
+    def kill(self, *, lost: int = 0) -> None:
+        """Start again with the files of the table as they are now, without the last bytes."""
         for file in self.folder.glob("table*"):
             shutil.copy(file, self.folder / file.name.replace("table", "saved"))
         self.table.close()
+        journal = self.folder / "saved-wal"
+        if lost and journal.exists():
+            os.truncate(journal, max(0, journal.stat().st_size - lost))
         for file in self.folder.glob("saved*"):
             file.replace(self.folder / file.name.replace("saved", "table"))
         self._open()
