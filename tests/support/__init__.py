@@ -92,6 +92,7 @@ File systems:
 - ``identity_rules``: Rules of permissions, with several users.
 - ``exported``: Exported file systems in this process, called through the dispatcher.
 - ``exported2``: The same exports, called by version 2 with bytes and with values.
+- ``table_life``: A server's life with a table of handles, in a process of its own, as any user.
 - ``table_tree``: A directory with a table of handles, as a server and as a local process use it.
 
 Hosts:
