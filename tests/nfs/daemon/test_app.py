@@ -275,6 +275,7 @@ def test_host_that_has_mounted_is_trusted(share: Path, state: Path) -> None:
             assert not daemon.udp_limits.trusts(LOCALHOST)
             await daemon.mount(share)
             assert daemon.udp_limits.trusts(LOCALHOST)
+            assert daemon.udp_limits.proves(LOCALHOST)
             assert daemon.udp_limits.generation != before
         async with serving_nfsd(nfsd_setup(state, exports=exports)) as daemon:
             assert daemon.udp_limits.trusts(LOCALHOST)

@@ -270,3 +270,25 @@ def test_long_rmtab_is_read_in_part(tmp_path: Path) -> None:
         file.truncate(4 * MAX_RMTAB)
 
     assert read_rmtab(str(path)) == [Mount("192.0.2.1", b"/srv")]
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_rmtab_is_taken_over_once(directory: Directory, tmp_path: Path, known: bool) -> None:
+    rmtab = tmp_path / "rmtab"
+    rmtab.write_bytes(b"192.0.2.1:/srv:0x00000001\n")
+    if known:
+        MountFile(MountList(), directory).save()
+    mounts = MountList()
+
+    MountFile(mounts, directory, former=str(rmtab)).load()
+
+    assert mounts.has("192.0.2.1") is not known
+    assert not mounts.proved("192.0.2.1")
+
+
+def test_missing_rmtab_is_no_error(directory: Directory, tmp_path: Path) -> None:
+    mounts = MountList()
+
+    MountFile(mounts, directory, former=str(tmp_path / "none")).load()
+
+    assert list(mounts) == []

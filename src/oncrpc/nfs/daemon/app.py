@@ -60,6 +60,9 @@ log = logging.getLogger("oncrpc.nfs")
 MOUNT_PORT, MAPPER_PORT = "mount", "mapper"
 """The roles of extra ports."""
 
+RMTAB = "/var/lib/nfs/rmtab"
+"""The mount list of rpc.mountd, read at the first start."""
+
 MAPPER_TIME = 3.0
 """Seconds for the port mapper to answer."""
 
@@ -172,7 +175,8 @@ class Nfsd(Application[NfsdConfig]):
     def start(self, left: bytes | None) -> None:
         """Restore the mount list, and the replies that an earlier image kept."""
         if self.state.directory is not None:
-            self.mount_file = MountFile(self.mounts, self.state.directory)
+            former = RMTAB if os.geteuid() == 0 else ""
+            self.mount_file = MountFile(self.mounts, self.state.directory, former=former)
             self.mount_file.load()
         keep, self.mounts.changed = self.mounts.changed, self._mounts_changed
         self._keep_mounts = keep
@@ -228,6 +232,10 @@ class Nfsd(Application[NfsdConfig]):
     def trusts(self, host: str) -> bool:
         """Whether the host has mounted something."""
         return self.mounts.has(host)
+
+    def proves(self, host: str) -> bool:
+        """Whether the host has mounted something over TCP."""
+        return self.mounts.proved(host)
 
     def interfaces_changed(self) -> None:
         """Forget the addresses of this host."""

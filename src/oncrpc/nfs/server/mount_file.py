@@ -43,10 +43,17 @@ MAX_RMTAB = 16 << 20
 
 
 class MountFile:
-    """Keeps a mount list in a file of the state directory."""
+    """Keeps a mount list in a file of the state directory.
 
-    def __init__(self, mounts: MountList, directory: Directory, *, delay: float = DELAY) -> None:
-        self.mounts, self.directory, self.delay = mounts, directory, delay
+    ``former`` is the path of a list of rpc.mountd, which is read while there is no file; "" if none
+    is.
+    """
+
+    def __init__(
+        self, mounts: MountList, directory: Directory, *, delay: float = DELAY, former: str = ""
+    ) -> None:
+        self.mounts, self.directory = mounts, directory
+        self.delay, self.former = delay, former
         self._waiting: asyncio.Task[None] | None = None
         self._failed = False
         # A thread may still write when ``save`` begins.
@@ -56,6 +63,8 @@ class MountFile:
         """Read the file, and from now on write it after each change."""
         try:
             data = self.directory.read(MOUNTS_FILE)
+            if data is None:
+                self._read_former()
             for host, known in [] if data is None else list(decoded_mounts(data)):
                 directories = known.directories
                 self.mounts.restore(host, directories, proven=known.proven, seen=known.seen)
@@ -64,6 +73,14 @@ class MountFile:
             log.warning("the mount list is damaged: %s; %s", error, aside)
         self.mounts.drop_old()
         self.mounts.changed = self._schedule
+
+    def _read_former(self) -> None:
+        """Read the list of rpc.mountd. It may be missing; whether it is old is not known."""
+        if not self.former:
+            return
+        with suppress(OSError):
+            for host, directory in read_rmtab(self.former):
+                self.mounts.add(host, directory, proven=False)
 
     def save(self) -> None:
         """Write the file now; a failure is logged once."""
