@@ -17,6 +17,7 @@ import traceback
 
 from fuzz import (
     datagrams,
+    exports_files,
     hosts_files,
     interfaces,
     mounts,
@@ -29,6 +30,7 @@ from fuzz.driver import Find, attempt, keep, made, search
 
 MODULES = (
     datagrams, records, state_files, hosts_files, policy_files, interfaces, mounts, nfs_calls,
+    exports_files,
 )  # fmt: skip
 TARGETS = {module.TARGET.name: module.TARGET for module in MODULES}
 SECONDS = 600.0

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from oncrpc.nfs.exports.clients import PatternClass
 from oncrpc.nfs.exports.parse import (
     MAX_PROBLEMS,
-    ExportEntry,
+    ClientEntry,
     ParsedExports,
     parse_exports,
     plain_path,
@@ -200,4 +200,4 @@ def test_every_text_has_entries_or_problems(text: str) -> None:
         assert 1 <= each.place.line <= text.count("\n") + 1
     for entry in found.entries:
         assert entry.path.startswith(b"/")
-        assert isinstance(entry, ExportEntry)
+        assert isinstance(entry, ClientEntry)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from oncrpc.nfs.background import LIFETIME, OLDEST
 from oncrpc.nfs.exports.lookup import HostLookups
-from oncrpc.nfs.exports.parse import ExportEntry, parse_exports
+from oncrpc.nfs.exports.parse import ClientEntry, parse_exports
 from oncrpc.nfs.exports.rules import NAMED_LIFETIME, ExportRules
 from oncrpc.nfs.status import NfsError
 from oncrpc.programs.nfs3 import nfsstat3
@@ -30,7 +30,7 @@ def names() -> FakeNames:
     )
 
 
-def entries(*clients: str) -> list[ExportEntry]:
+def entries(*clients: str) -> list[ClientEntry]:
     return parse_exports(f"/srv {' '.join(clients)}".encode(), "exports").entries
 
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from oncrpc.nfs.exports.clients import HostAddress, address_of
-from oncrpc.nfs.exports.parse import ExportEntry
+from oncrpc.nfs.exports.parse import ClientEntry
 from oncrpc.nfs.exports.render import option_list
 from oncrpc.nfs.exports.rules import ExportRules
 from oncrpc.nfs.exports.table import Export, Exports
@@ -36,7 +36,7 @@ class EntryOutcome(StrEnum):
 class ComparedEntry(NamedTuple):
     """An entry, and what came out for the host."""
 
-    entry: ExportEntry
+    entry: ClientEntry
     outcome: EntryOutcome
 
 
@@ -50,7 +50,7 @@ class ExportExplanation(NamedTuple):
     host: str
     asked: bytes
     path: bytes | None
-    entry: ExportEntry | None
+    entry: ClientEntry | None
     compared: Sequence[ComparedEntry]
     names: Sequence[str] = ()
 
@@ -104,7 +104,7 @@ async def explain(
     The exports around the path are asked from the inside out, until one of them grants.
     """
     address, compared = address_of(host), list[ComparedEntry]()
-    decided: tuple[Export, ExportEntry | None] | None = None
+    decided: tuple[Export, ClientEntry | None] | None = None
     for export in exports.table.around(path):
         rules = exports.rules_of(export.path)
         await rules.ready(host, deadline=deadline)

@@ -25,6 +25,7 @@ from oncrpc.nfs.exports.places import (
     ExportsText,
     PlacesOf,
     Severity,
+    readable,
     shown,
 )
 from oncrpc.nfs.exports.words import (
@@ -44,7 +45,7 @@ MAX_ENTRIES = 65536
 MAX_PROBLEMS = 200
 
 
-class ExportEntry(NamedTuple):
+class ClientEntry(NamedTuple):
     """A client of an export; ``options`` is None if the entry has an error, and refuses."""
 
     path: bytes
@@ -56,7 +57,7 @@ class ExportEntry(NamedTuple):
 class ParsedExports(Struct):
     """The entries of one or more sources, in order, and what is wrong with them."""
 
-    entries: list[ExportEntry] = field(default_factory=list)
+    entries: list[ClientEntry] = field(default_factory=list)
     problems: list[ExportProblem] = field(default_factory=list)
     _told: Counter[Severity] = field(default_factory=Counter)
 
@@ -124,7 +125,7 @@ class ExportMaker:
         self, client: ClientPattern, options: ExportOptions | None, place: ExportPlace
     ) -> None:
         """Add an entry."""
-        self.parsed.entries.append(ExportEntry(self.path, client, options, place))
+        self.parsed.entries.append(ClientEntry(self.path, client, options, place))
 
     def _check(self, client: ClientPattern, place: PlacesOf) -> None:
         if looks_like_addresses(client):
@@ -199,12 +200,14 @@ class _Line:
             maker.add(item.pattern, item.options or (), place)
         elif bare:
             text = f"a blank between {shown(bare)} and its options"
-            advice = f"write {bare}{word.text}, or *{word.text} for every host"
+            options = readable(word.text)
+            advice = f"write {readable(bare)}{options}, or *{options} for every host"
             self._tell(Severity.ERROR, place, BadExport(text, advice))
             maker.refuse("*", place.of(0))
         else:
             text = f"{shown(word.text)} is for every host"
-            self._tell(Severity.WARNING, place, BadExport(text, f"write *{word.text} to say so"))
+            advice = f"write *{readable(word.text)} to say so"
+            self._tell(Severity.WARNING, place, BadExport(text, advice))
             maker.add("*", item.options or (), place)
         return item
 

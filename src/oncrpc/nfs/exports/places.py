@@ -63,7 +63,7 @@ class ExportProblem(NamedTuple):
 
     def __str__(self) -> str:
         advice = f"; {self.advice}" if self.advice else ""
-        return f"{self.place}: {self.severity}: {self.text}{advice}"
+        return printable(f"{self.place}: {self.severity}: {self.text}{advice}")
 
 
 class BadExport(ValueError):
@@ -93,6 +93,15 @@ class ExportsText:
 
 def shown(word: str) -> str:
     """A word in quotes for a message: short, and printable."""
-    text = word.encode("latin-1", "replace").decode(errors="replace")
-    text = "".join(each if each.isprintable() else "?" for each in text)
-    return f'"{text}"' if len(text) <= LONGEST_SHOWN else f'"{text[:LONGEST_SHOWN]}..."'
+    return f'"{readable(word)}"'
+
+
+def readable(word: str) -> str:
+    """A word, with one character for each byte, as text that can be printed; a long one is cut."""
+    text = printable(word.encode("latin-1", "replace").decode(errors="replace"))
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
+
+
+def printable(text: str) -> str:
+    """A text without control characters."""
+    return "".join(each if each.isprintable() else "?" for each in text)

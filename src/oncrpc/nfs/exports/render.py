@@ -8,7 +8,7 @@ from itertools import groupby
 from operator import itemgetter
 
 from oncrpc.nfs.exports.clients import ClientPattern, PatternClass
-from oncrpc.nfs.exports.parse import ExportEntry
+from oncrpc.nfs.exports.parse import ClientEntry
 from oncrpc.nfs.exports.table import ExportTable
 from oncrpc.nfs.options import NOBODY, ExportOptions
 
@@ -21,9 +21,9 @@ SPECIAL = re.compile(rb'[ \t\n\r\v\f"\\]')
 
 
 def exportfs_s(table: ExportTable) -> bytes:
-    """The exports as ``exportfs -s`` prints them: they can be read as exports(5)."""
+    """The exports as ``exportfs -s`` prints them, which can be read as exports(5)."""
     lines = (
-        b"%s  %s(%s)\n" % (_escaped(path), entry.client.text.encode(), options)
+        b"%s  %s(%s)\n" % (_escaped(path), _escaped(entry.client.text.encode()), _escaped(options))
         for path, entry, options in _listed(table)
     )
     return b"".join(lines)
@@ -72,10 +72,10 @@ def mount_exports(table: ExportTable) -> list[tuple[bytes, list[str]]]:
     ]
 
 
-def _by_class(table: ExportTable) -> Iterator[tuple[bytes, ExportEntry]]:
+def _by_class(table: ExportTable) -> Iterator[tuple[bytes, ClientEntry]]:
     """Yield the entries that grant something: by class, then by path in the order of the class."""
     for kind in PatternClass:
-        of_kind = dict[bytes, list[ExportEntry]]()
+        of_kind = dict[bytes, list[ClientEntry]]()
         for path, entry in table.entries:
             if entry.client.kind is kind and entry.options is not None:
                 of_kind.setdefault(path, []).append(entry)
@@ -84,7 +84,7 @@ def _by_class(table: ExportTable) -> Iterator[tuple[bytes, ExportEntry]]:
                 yield path, entry
 
 
-def _listed(table: ExportTable) -> Iterator[tuple[bytes, ExportEntry, bytes]]:
+def _listed(table: ExportTable) -> Iterator[tuple[bytes, ClientEntry, bytes]]:
     for path, entry in _by_class(table):
         if entry.options is not None:
             yield path, entry, option_list(entry.options).encode("latin-1", "replace")
@@ -96,12 +96,12 @@ def _heading(path: bytes) -> bytes:
     return path.ljust(SHORT_PATH) + b"\t"
 
 
-def _client(entry: ExportEntry) -> str:
+def _client(entry: ClientEntry) -> str:
     return WORLD if entry.client.kind is PatternClass.ANONYMOUS else entry.client.text
 
 
-def _escaped(path: bytes) -> bytes:
-    return SPECIAL.sub(lambda match: b"\\%03o" % match[0][0], path)
+def _escaped(text: bytes) -> bytes:
+    return SPECIAL.sub(lambda match: b"\\%03o" % match[0][0], text)
 
 
 def _contains(wide: ClientPattern, host: ClientPattern) -> bool:

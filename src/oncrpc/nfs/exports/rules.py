@@ -16,7 +16,7 @@ from typing import NamedTuple
 from oncrpc.caching import Bounded
 from oncrpc.nfs.exports.clients import HostAddress, PatternClass, address_of
 from oncrpc.nfs.exports.lookup import HostLookups
-from oncrpc.nfs.exports.parse import ExportEntry
+from oncrpc.nfs.exports.parse import ClientEntry
 from oncrpc.nfs.options import ExportOptions
 from oncrpc.nfs.status import NfsError
 from oncrpc.programs.nfs3 import nfsstat3
@@ -35,7 +35,7 @@ DEADLINE = 5.0
 class HostRuling(NamedTuple):
     """The entry that decides about a host, None if no entry matches; valid ``until`` then."""
 
-    entry: ExportEntry | None
+    entry: ClientEntry | None
     until: float = inf
 
     @property
@@ -51,12 +51,12 @@ class ExportRules:
     empties it, and a ruling that a name was needed for is valid for ``NAMED_LIFETIME`` seconds.
     """
 
-    def __init__(self, lookups: HostLookups, entries: Sequence[ExportEntry] = ()) -> None:
+    def __init__(self, lookups: HostLookups, entries: Sequence[ClientEntry] = ()) -> None:
         self._lookups = lookups
         self._ruled = Bounded[str, HostRuling](MAX_HOSTS)
         self.replace(entries)
 
-    def replace(self, entries: Sequence[ExportEntry]) -> None:
+    def replace(self, entries: Sequence[ClientEntry]) -> None:
         """Rule by other entries from now on; without any every host is refused."""
         self.entries = tuple(sorted(entries, key=_order))
         self._ruled.clear()
@@ -121,7 +121,7 @@ class ExportRules:
             raise NfsError(nfsstat3.NFS3ERR_JUKEBOX, f"the names of {host} are being looked up")
         return HostRuling(None, until)
 
-    def matches(self, entry: ExportEntry, address: HostAddress | None) -> bool | None:
+    def matches(self, entry: ClientEntry, address: HostAddress | None) -> bool | None:
         """Whether an entry matches an address; None if a name is being looked up.
 
         A caller without an address, such as one in the same process, is any host.
@@ -143,6 +143,6 @@ class ExportRules:
         return client.covers(address)
 
 
-def _order(entry: ExportEntry) -> tuple[PatternClass, bool]:
+def _order(entry: ClientEntry) -> tuple[PatternClass, bool]:
     """The order of classes; a pattern that could be any client is behind those of its class."""
     return entry.client.kind, not entry.client.valid

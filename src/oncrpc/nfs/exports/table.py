@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from msgspec import Struct, field
 
 from oncrpc.nfs.exports.lookup import HostLookups
-from oncrpc.nfs.exports.parse import ExportEntry, plain_path
-from oncrpc.nfs.exports.places import ExportProblem, Severity
+from oncrpc.nfs.exports.parse import ClientEntry, plain_path
+from oncrpc.nfs.exports.places import ExportProblem, Severity, readable
 from oncrpc.nfs.exports.rules import ExportRules
 from oncrpc.nfs.exports.sources import ExportSources, ReadExports, read_exports
 
@@ -23,7 +23,7 @@ class Export(Struct, frozen=True):
     """
 
     path: bytes
-    entries: Sequence[ExportEntry]
+    entries: Sequence[ClientEntry]
     spellings: frozenset[bytes] = frozenset()
 
 
@@ -34,7 +34,7 @@ class ExportTable(Struct, frozen=True):
     """
 
     exports: Mapping[bytes, Export] = field(default_factory=dict)
-    entries: Sequence[tuple[bytes, ExportEntry]] = ()
+    entries: Sequence[tuple[bytes, ClientEntry]] = ()
     problems: Sequence[ExportProblem] = ()
     files: Sequence[str] = ()
 
@@ -71,8 +71,8 @@ def real_path(path: bytes) -> bytes:
 
 def table_of(read: ReadExports, resolve: Resolve = real_path) -> ExportTable:
     """The table of entries: those of one path together, without duplicates."""
-    problems, entries = list(read.problems), dict[bytes, dict[str, ExportEntry]]()
-    ordered = list[tuple[bytes, ExportEntry]]()
+    problems, entries = list(read.problems), dict[bytes, dict[str, ClientEntry]]()
+    ordered = list[tuple[bytes, ClientEntry]]()
     spellings = dict[bytes, set[bytes]]()
     for entry in read.entries:
         path = resolve(entry.path)
@@ -91,22 +91,22 @@ def table_of(read: ReadExports, resolve: Resolve = real_path) -> ExportTable:
     return ExportTable(exports, ordered, problems, read.files)
 
 
-def _duplicate(entry: ExportEntry, former: ExportEntry) -> ExportProblem:
+def _duplicate(entry: ClientEntry, former: ClientEntry) -> ExportProblem:
     """As for exportfs, the first of two entries counts."""
     differs = "" if entry.options == former.options else ", which has other options"
     return ExportProblem(
         Severity.WARNING,
         entry.place,
-        f"{os.fsdecode(entry.path)} has {entry.client.text} already at {former.place}{differs}",
+        f"{_text(entry.path)} has {readable(entry.client.text)} already at {former.place}{differs}",
         "remove one: the first counts",
     )
 
 
-def _same_number(entries: Mapping[bytes, Mapping[str, ExportEntry]]) -> Iterator[ExportProblem]:
+def _same_number(entries: Mapping[bytes, Mapping[str, ClientEntry]]) -> Iterator[ExportProblem]:
     """Yield a warning for each path with the ``fsid`` of another one."""
     owners = dict[int | str, bytes]()
     for path, found in entries.items():
-        numbers = dict[int | str, ExportEntry]()
+        numbers = dict[int | str, ClientEntry]()
         for entry in found.values():
             if entry.options is not None and entry.options.fsid is not None:
                 numbers.setdefault(entry.options.fsid, entry)
@@ -115,8 +115,12 @@ def _same_number(entries: Mapping[bytes, Mapping[str, ExportEntry]]) -> Iterator
         for number, entry in numbers.items():
             owner = owners.setdefault(number, path)
             if owner != path:
-                text = f"fsid={number} is that of {os.fsdecode(owner)} too"
+                text = f"fsid={readable(str(number))} is that of {_text(owner)} too"
                 yield ExportProblem(Severity.WARNING, entry.place, text, "give each path its own")
+
+
+def _text(path: bytes) -> str:
+    return readable(path.decode("latin-1"))
 
 
 class Exports:
