@@ -17,7 +17,7 @@ from uuid import UUID
 
 from oncrpc.daemon.config.values import StartError
 from oncrpc.nfs.daemon.local_roots import OpenedRoot, RootOptions
-from oncrpc.nfs.exports.parse import ExportEntry
+from oncrpc.nfs.exports.parse import ClientEntry
 from oncrpc.nfs.exports.places import ExportProblem, Severity
 from oncrpc.nfs.exports.sources import ExportSources
 from oncrpc.nfs.exports.table import Export, Exports
@@ -192,7 +192,7 @@ def check_mount_point(export: Export) -> None:
                 raise OSError(None, f"{os.fsdecode(place)} is not a mount point")
 
 
-def fixed_identity(entries: Sequence[ExportEntry]) -> str:
+def fixed_identity(entries: Sequence[ClientEntry]) -> str:
     """The name that the options give to an export; empty if they give none."""
     for options in _options(entries):
         if options.uuid:
@@ -202,7 +202,7 @@ def fixed_identity(entries: Sequence[ExportEntry]) -> str:
     return ""
 
 
-def fsid_of(entries: Sequence[ExportEntry], identity: str) -> int:
+def fsid_of(entries: Sequence[ClientEntry], identity: str) -> int:
     """The file system id that clients see: that of the options, else made from the identity.
 
     A device number would do as well, but it changes from boot to boot.
@@ -221,7 +221,7 @@ def _folded(uuid: str) -> int:
     return (number >> 64) ^ (number & (1 << 64) - 1)
 
 
-def _options(entries: Sequence[ExportEntry]) -> Iterator[ExportOptions]:
+def _options(entries: Sequence[ClientEntry]) -> Iterator[ExportOptions]:
     return (entry.options for entry in entries if entry.options is not None)
 
 
