@@ -98,7 +98,10 @@ File systems:
 Hosts:
 
 - ``namespace``: A host in a namespace: its own loopback, interfaces, ports and ``/run``.
+- ``guest``: A Linux kernel as NFS client, in QEMU without hardware support.
+- ``guest_image``: Builds the guest: Debian's cloud kernel, busybox, mount.nfs, the POSIX programme.
 - ``hosts``: Network namespaces that a test can enter, and our port mapper to run in them.
+- ``nfs_host``: A host that exports directories by ``nfsd``, registered with our port mapper.
 - ``systemd_host``: A host on which systemd is process 1, with its own root folder, cgroups and
   network.
 - ``page_console``: Runs the console blocks of a page in order and compares their output with the

@@ -1,0 +1,92 @@
+"""Linux's own NFS client mounts ``nfsd``'s exports, and sees what a local process sees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.guest import Guest
+from support.guest_image import compile_posix
+from support.nfs_host import NfsHost
+
+pytestmark = pytest.mark.interop
+
+EXPORTS = """
+/srv/tmpfs  *(rw,no_root_squash,insecure,no_subtree_check,fsid=7)
+/srv/ext4   *(rw,no_root_squash,insecure,no_subtree_check)
+"""
+MANY, MANY_GROUPS = 5001, range(6000, 6040)
+"""The user of the section ``groups`` of posix.c, and its groups, which the server has to know."""
+
+MOUNTS = {
+    "mount.nfs tcp": "mount.nfs server:{path} /mnt -o vers=3,proto=tcp,nolock",
+    "mount.nfs tcp6": "mount.nfs server6:{path} /mnt -o vers=3,proto=tcp6,nolock",
+    "busybox tcp": (
+        "busybox mount -t nfs -o vers=3,proto=tcp,mountproto=tcp,nolock,addr=10.0.2.2"
+        " server:{path} /mnt"
+    ),
+    "busybox tcp6": (
+        "busybox mount -t nfs -o vers=3,proto=tcp6,mountproto=tcp6,nolock,addr=fec0::2"
+        " [fec0::2]:{path} /mnt"
+    ),
+}
+SCRIPT = """
+{mount} || exit 1
+mkdir /mnt/{folder} || exit 2
+echo begin posix
+posix /mnt/{folder}
+echo end posix
+umount /mnt
+"""
+
+
+@pytest.fixture(scope="module")
+def guest(tmp_path_factory: pytest.TempPathFactory) -> Guest:
+    return Guest(tmp_path_factory.mktemp("guest"))
+
+
+@pytest.fixture(scope="module")
+def host() -> Iterator[NfsHost]:
+    with NfsHost(EXPORTS, "--manage-gids") as host:
+        yield host
+
+
+def know_user(host: NfsHost) -> None:
+    """Make the user of many groups known on the host, whose ``/etc`` stays as it is."""
+    users = Path("/etc/passwd").read_text() + f"many:x:{MANY}:100::/:/bin/sh\n"
+    groups = "".join(f"many{gid}:x:{gid}:many\n" for gid in MANY_GROUPS)
+    for name, text in (("passwd", users), ("group", Path("/etc/group").read_text() + groups)):
+        Path(host.path(f"/srv/{name}")).write_text(text)
+        host.sh(f"mount --bind /srv/{name} /etc/{name}")
+
+
+def local_run(host: NfsHost, file_system: str, folder: Path) -> list[str]:
+    """What the programme prints on the exported file system itself."""
+    program = folder / "posix"
+    compile_posix(program)
+    host.sh(f"mkdir /srv/{file_system}/local")
+    return host.run([str(program), f"/srv/{file_system}/local"]).stdout.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("file_system", "mount"),
+    [
+        ("tmpfs", "mount.nfs tcp"),
+        ("ext4", "busybox tcp"),
+        ("ext4", "mount.nfs tcp6"),
+        ("tmpfs", "busybox tcp6"),
+    ],
+)
+def test_kernel_client_sees_what_local_processes_see(
+    host: NfsHost, guest: Guest, tmp_path: Path, file_system: str, mount: str
+) -> None:
+    know_user(host)
+    folder = mount.replace(" ", "-")
+    command = MOUNTS[mount].format(path=f"/srv/{file_system}")
+
+    seen = guest.run(host, SCRIPT.format(mount=command, folder=folder))
+
+    assert seen.status == 0, seen.text[-2000:]
+    assert seen.part("posix") == local_run(host, file_system, tmp_path)
