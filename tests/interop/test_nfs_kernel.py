@@ -49,7 +49,8 @@ def guest(tmp_path_factory: pytest.TempPathFactory) -> Guest:
 
 @pytest.fixture(scope="module")
 def host() -> Iterator[NfsHost]:
-    with NfsHost(EXPORTS, "--manage-gids") as host:
+    with NfsHost(EXPORTS, config="[identity]\nmanage-gids = true\n") as host:
+        know_user(host)
         yield host
 
 
@@ -82,7 +83,6 @@ def local_run(host: NfsHost, file_system: str, folder: Path) -> list[str]:
 def test_kernel_client_sees_what_local_processes_see(
     host: NfsHost, guest: Guest, tmp_path: Path, file_system: str, mount: str
 ) -> None:
-    know_user(host)
     folder = mount.replace(" ", "-")
     command = MOUNTS[mount].format(path=f"/srv/{file_system}")
 

@@ -18,6 +18,9 @@ from support.namespace import PYTHON, end, need
 
 NFSD = (PYTHON, "-m", "oncrpc.cli.nfsd")
 NFS_PORT = 2049
+PLACES = (
+    "-f", "--config", "/srv/nfsd.toml", "--exports", "/srv/exports", "--state-dir", "/srv/state",
+)  # fmt: skip
 FILES = """
 mount -t tmpfs tmpfs /srv
 mkdir -p /srv/tmpfs /srv/ext4 /srv/state
@@ -35,26 +38,25 @@ done
 
 
 class NfsHost(Host):
-    """A host with our port mapper, and ``nfsd`` with these exports."""
+    """A host with our port mapper, and ``nfsd`` with these exports and this configuration."""
 
-    def __init__(self, exports: str, *options: str) -> None:
+    def __init__(self, exports: str, *options: str, config: str = "") -> None:
         super().__init__()
-        self.exports, self.options = exports, options
+        self.exports, self.options, self.config = exports, options, config
 
     def __enter__(self) -> Self:
         need("mkfs.ext4")
         super().__enter__()
         self.sh(FILES)
         Path(self.path("/srv/exports")).write_text(self.exports)
+        Path(self.path("/srv/nfsd.toml")).write_text(self.config)
         self.start(portmap())
         self.nfsd = self.start_nfsd()
         return self
 
     def start_nfsd(self) -> subprocess.Popen[str]:
         """Start ``nfsd``, and wait until it answers and is registered."""
-        started = self.popen(
-            [*NFSD, "-f", "--exports", "/srv/exports", "--state-dir", "/srv/state", *self.options]
-        )
+        started = self.popen([*NFSD, *PLACES, *self.options])
         until(self._answers, "nfsd answers and is registered")
         return started
 
