@@ -561,6 +561,13 @@ static uint32_t sum_of(const char *path)
 	return sum;
 }
 
+/* Print a name; bytes that are not printable ASCII become question marks. */
+static void show_name(const char *name)
+{
+	for (; *name; name++)
+		putchar(*name > 31 && *name < 127 ? *name : '?');
+}
+
 /* Everything below a directory: types, modes, owners, sizes, contents. */
 static void show_tree(const char *folder)
 {
@@ -574,7 +581,8 @@ static void show_tree(const char *folder)
 			continue;
 		snprintf(path, sizeof path, "%s/%s", folder, name);
 		struct stat found = status_of(path);
-		printf("%s %o links %d of %u:%u", path, found.st_mode, (int)found.st_nlink, found.st_uid, found.st_gid);
+		show_name(path);
+		printf(" %o links %d of %u:%u", found.st_mode, (int)found.st_nlink, found.st_uid, found.st_gid);
 		if (S_ISLNK(found.st_mode) && readlink(path, target, sizeof target - 1) > 0)
 			printf(" to %.20s", target);
 		if (S_ISREG(found.st_mode))
