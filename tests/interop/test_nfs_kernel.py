@@ -17,8 +17,9 @@ EXPORTS = """
 /srv/tmpfs  *(rw,no_root_squash,insecure,no_subtree_check,fsid=7)
 /srv/ext4   *(rw,no_root_squash,insecure,no_subtree_check)
 """
-MANY, MANY_GROUPS = 5001, range(6000, 6040)
-"""The user of the section ``groups`` of posix.c, and its groups, which the server has to know."""
+USERS = "one:x:1000:100::/:/bin/sh\nmany:x:5001:100::/:/bin/sh\n"
+GROUPS = "shared:x:2000:one\n" + "".join(f"many{gid}:x:{gid}:many\n" for gid in range(6000, 6040))
+"""The users of posix.c and their groups, which the server has to know."""
 
 SOME = "create links renames times sizes maps permissions"
 """Sections for mounts that differ only in how they are made."""
@@ -53,16 +54,15 @@ def guest(tmp_path_factory: pytest.TempPathFactory) -> Guest:
 @pytest.fixture(scope="module")
 def host() -> Iterator[NfsHost]:
     with NfsHost(EXPORTS, config="[identity]\nmanage-gids = true\n") as host:
-        know_user(host)
+        know_users(host)
         yield host
 
 
-def know_user(host: NfsHost) -> None:
-    """Make the user of many groups known on the host, whose ``/etc`` stays as it is."""
-    users = Path("/etc/passwd").read_text() + f"many:x:{MANY}:100::/:/bin/sh\n"
-    groups = "".join(f"many{gid}:x:{gid}:many\n" for gid in MANY_GROUPS)
-    for name, text in (("passwd", users), ("group", Path("/etc/group").read_text() + groups)):
-        Path(host.path(f"/srv/{name}")).write_text(text)
+def know_users(host: NfsHost) -> None:
+    """Make the users known on the host, whose ``/etc`` stays as it is."""
+    for name, text in (("passwd", USERS), ("group", GROUPS)):
+        kept = Path(host.path(f"/srv/{name}"))
+        kept.write_text(text + Path(f"/etc/{name}").read_text())
         host.sh(f"mount --bind /srv/{name} /etc/{name}")
 
 
