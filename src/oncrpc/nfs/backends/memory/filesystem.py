@@ -13,7 +13,8 @@ import time
 from collections.abc import Callable
 
 from oncrpc.nfs.backends.memory import rules
-from oncrpc.nfs.backends.memory.nodes import ABOVE_COOKIE, HERE_COOKIE, FileNode
+from oncrpc.nfs.backends.memory.changes import change
+from oncrpc.nfs.backends.memory.nodes import FileNode, above_of, listing
 from oncrpc.nfs.backends.memory.rules import refusal
 from oncrpc.nfs.backends.memory.sparse import Space, SparseData
 from oncrpc.nfs.filesystem import (
@@ -23,19 +24,16 @@ from oncrpc.nfs.filesystem import (
     MAY_READ,
     MAY_WRITE,
     Attributes,
-    DirEntry,
     Features,
     FileSystem,
     Identity,
     Listing,
     NewAttributes,
-    Now,
     SpaceInfo,
     Written,
     permissions,
 )
-from oncrpc.nfs.status import NfsError
-from oncrpc.programs.nfs3 import ftype3, nfsstat3, stable_how
+from oncrpc.programs.nfs3 import ftype3, stable_how
 
 MAX_TARGET = 4095
 """Bytes of a symbolic link, as in Linux."""
@@ -91,25 +89,17 @@ class MemoryFileSystem(FileSystem):
     def parent(self, who: Identity, directory: bytes) -> bytes:
         node = self._directory(directory)
         rules.require(who, node, MAY_EXECUTE)
-        return _above(node).id
+        return above_of(node).id
 
     def readdir(
         self, who: Identity, directory: bytes, cookie: int, count: int, *, plus: bool
     ) -> Listing:
         node = self._directory(directory)
         rules.require(who, node, MAY_READ)
-        if cookie >= node.names.next_cookie:
-            raise NfsError(nfsstat3.NFS3ERR_BAD_COOKIE)
         known = plus and permissions(who, node.attributes()) & MAY_EXECUTE
-        dots = [(HERE_COOKIE, b".", node), (ABOVE_COOKIE, b"..", _above(node))]
-        found = [dot for dot in dots if dot[0] > cookie]
-        wanted = max(count, 1) + 1 - len(found)
-        found += (
-            (entry.cookie, name, entry.node) for name, entry in node.names.after(cookie, wanted)
-        )
-        entries = [_entry(*each, known=bool(known)) for each in found[: max(count, 1)]]
+        found = listing(node, cookie, max(count, 1), known=bool(known))
         self._was_read(node)
-        return Listing(entries, eof=len(found) == len(entries))
+        return found
 
     def readlink(self, who: Identity, file: bytes) -> bytes:
         node = self._node(file)
@@ -150,33 +140,12 @@ class MemoryFileSystem(FileSystem):
     def setattr(self, who: Identity, file: bytes, new: NewAttributes) -> None:
         node = self._node(file)
         self._require_change(who, node, new)
-        self._change(who, node, new)
+        change(who, node, new, now=self._clock())
 
     def _require_change(self, who: Identity, node: FileNode, new: NewAttributes) -> None:
         rules.require_change(who, node, new)
         if new.size is not None and new.size > self.features.max_file_size:
             raise refusal(errno.EFBIG)
-
-    def _change(self, who: Identity, node: FileNode, new: NewAttributes) -> None:
-        """Set attributes that may be set: the size first, for it clears bits of the mode."""
-        now = self._clock()
-        if new.size is not None:
-            _data(node).truncate(new.size)
-            node.mode = rules.mode_after_write(who, node)
-            node.mtime = now
-        if (new.uid, new.gid) != (None, None):
-            if not node.is_directory:
-                node.mode = rules.mode_without_privilege(who, node)
-            node.uid = node.uid if new.uid is None else new.uid
-            node.gid = node.gid if new.gid is None else new.gid
-        if new.mode is not None and node.kind is not ftype3.NF3LNK:
-            node.mode = rules.mode_to_set(who, node, new.mode)
-        if new.atime is not None:
-            node.atime = now if isinstance(new.atime, Now) else new.atime
-        if new.mtime is not None:
-            node.mtime = now if isinstance(new.mtime, Now) else new.mtime
-        if new != NewAttributes():
-            node.ctime = now
 
     # Creating
 
@@ -258,7 +227,7 @@ class MemoryFileSystem(FileSystem):
         self._space.take(_cost(node) + COST + len(name))
         self._nodes[node.id] = node
         above.names.put(name, node)
-        self._change(who, node, new)
+        change(who, node, new, now=self._clock())
         self._changed(above)
         return node
 
@@ -318,7 +287,7 @@ class MemoryFileSystem(FileSystem):
         node.ctime = now
         node.nlink -= 1
         if node.is_directory:
-            _above(node).nlink -= 1
+            above_of(node).nlink -= 1
             node.nlink = 0
         if node.nlink == 0:
             if node.data is not None:
@@ -377,17 +346,6 @@ def _data(node: FileNode) -> SparseData:
     return node.data
 
 
-def _above(directory: FileNode) -> FileNode:
-    assert directory.parent is not None
-    return directory.parent
-
-
 def _cost(node: FileNode) -> int:
     """Bytes charged for a file besides its data and its names."""
     return COST + len(node.target)
-
-
-def _entry(cookie: int, name: bytes, node: FileNode, *, known: bool) -> DirEntry:
-    if not known:
-        return DirEntry(name, node.number, cookie)
-    return DirEntry(name, node.number, cookie, node.id, node.attributes())

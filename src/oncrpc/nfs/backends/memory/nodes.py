@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from oncrpc.nfs.backends.memory.sparse import BLOCK, SparseData
-from oncrpc.nfs.filesystem import Attributes
-from oncrpc.programs.nfs3 import ftype3
+from oncrpc.nfs.filesystem import Attributes, DirEntry, Listing
+from oncrpc.nfs.status import NfsError
+from oncrpc.programs.nfs3 import ftype3, nfsstat3
 
 HERE_COOKIE, ABOVE_COOKIE = 1, 2
 """Cookies of ``.`` and ``..``; the first entry has the next number."""
@@ -108,3 +109,34 @@ class FileNode:
             self.kind, self.mode, self.nlink, self.uid, self.gid, size, used, self.device,
             self.number, self.atime, self.mtime, self.ctime,
         )  # fmt: skip
+
+
+def above_of(directory: FileNode) -> FileNode:
+    """The directory above another one; the root is above itself."""
+    assert directory.parent is not None
+    return directory.parent
+
+
+def listing(directory: FileNode, cookie: int, count: int, *, known: bool) -> Listing:
+    """At most ``count`` entries after a cookie, ``.`` and ``..`` first.
+
+    ``known``: with the id and the attributes of each.
+
+    Raises:
+        NfsError: NFS3ERR_BAD_COOKIE: no entry ever had this cookie.
+    """
+    names = directory.names
+    if cookie >= names.next_cookie:
+        raise NfsError(nfsstat3.NFS3ERR_BAD_COOKIE)
+    here, above = NamedEntry(HERE_COOKIE, directory), NamedEntry(ABOVE_COOKIE, above_of(directory))
+    found = [dot for dot in ((b".", here), (b"..", above)) if dot[1].cookie > cookie]
+    found += names.after(cookie, count + 1)
+    entries = [_shown(name, entry, known=known) for name, entry in found[:count]]
+    return Listing(entries, eof=len(found) <= count)
+
+
+def _shown(name: bytes, entry: NamedEntry, *, known: bool) -> DirEntry:
+    cookie, node = entry
+    if not known:
+        return DirEntry(name, node.number, cookie)
+    return DirEntry(name, node.number, cookie, node.id, node.attributes())
