@@ -54,7 +54,7 @@ class MemoryFileSystem(FileSystem):
 
     ``max_bytes`` bounds all memory that clients can make it use, ``max_files`` the number of files;
     beyond them is ENOSPC. ``clock`` returns nanoseconds since 1970. ``uid``, ``gid`` and ``mode``
-    are those of the root directory.
+    are those of the root directory. ``protected_hardlinks`` is the rule of that name of Linux.
     """
 
     def __init__(
@@ -67,9 +67,11 @@ class MemoryFileSystem(FileSystem):
         uid: int = 0,
         gid: int = 0,
         mode: int = 0o755,
+        protected_hardlinks: bool = False,
     ) -> None:
         self.features = features
         self._space, self._max_files, self._clock = Space(max_bytes), max_files, clock
+        self._protected_hardlinks = protected_hardlinks
         self._life = secrets.token_bytes(8)
         self._nodes: dict[bytes, FileNode] = {}
         self._count = 1
@@ -167,6 +169,7 @@ class MemoryFileSystem(FileSystem):
     def symlink(
         self, who: Identity, directory: bytes, name: bytes, target: bytes, new: NewAttributes
     ) -> bytes:
+        self._directory(directory)
         if not target:
             raise refusal(errno.ENOENT)
         if len(target) > MAX_TARGET:
@@ -191,7 +194,10 @@ class MemoryFileSystem(FileSystem):
 
     def link(self, who: Identity, file: bytes, directory: bytes, name: bytes) -> None:
         node, above = self._node(file), self._directory(directory)
-        self._require_new(who, above, name)
+        self._require_new_name(who, above, name)
+        if self._protected_hardlinks:
+            rules.require_linkable(who, node)
+        rules.require(who, above, MAY_WRITE)
         if node.is_directory:
             raise refusal(errno.EPERM)
         if node.nlink >= self.features.link_max:
@@ -214,7 +220,8 @@ class MemoryFileSystem(FileSystem):
     ) -> FileNode:
         """A new file with one name; nothing is changed if anything is refused."""
         above = self._directory(directory)
-        self._require_new(who, above, name)
+        self._require_new_name(who, above, name)
+        rules.require(who, above, MAY_WRITE)
         if kind in DEVICES and who.uid != SUPER_USER.uid:
             raise refusal(errno.EPERM)
         gid = above.gid if above.mode & stat.S_ISGID else who.gid
@@ -321,11 +328,10 @@ class MemoryFileSystem(FileSystem):
             raise refusal(errno.ENOENT)
         return node
 
-    def _require_new(self, who: Identity, directory: FileNode, name: bytes) -> None:
+    def _require_new_name(self, who: Identity, directory: FileNode, name: bytes) -> None:
         rules.require(who, directory, MAY_EXECUTE)
         if self._found(directory, name):
             raise refusal(errno.EEXIST)
-        rules.require(who, directory, MAY_WRITE)
 
     def _changed(self, *directories: FileNode) -> int:
         """Entries of these directories have changed; returns the time."""

@@ -12,6 +12,7 @@ import stat
 from oncrpc.nfs.backends.memory.nodes import FileNode
 from oncrpc.nfs.filesystem import (
     MAY_EXECUTE,
+    MAY_READ,
     MAY_WRITE,
     NOW,
     Identity,
@@ -22,6 +23,7 @@ from oncrpc.nfs.filesystem import (
 from oncrpc.programs.nfs3 import ftype3
 
 SETGID_FOR_PROGRAM = stat.S_ISGID | stat.S_IXGRP
+BOTH = MAY_READ | MAY_WRITE
 MODE_BITS = 0o7777
 
 
@@ -116,6 +118,19 @@ def mode_to_set(who: Identity, node: FileNode, mode: int) -> int:
     """The mode that results if a user asks for this one: no setgid of a group of others."""
     mode &= MODE_BITS
     return mode if who.uid == 0 or is_member(who, node.gid) else mode & ~stat.S_ISGID
+
+
+def require_linkable(who: Identity, node: FileNode) -> None:
+    """The user may give the file one more name where ``fs.protected_hardlinks`` is set, or EPERM.
+
+    Others than the owner need to read and write it, and it must be a regular file without setuid.
+    """
+    if who.uid in (0, node.uid):
+        return
+    runs = node.mode & SETGID_FOR_PROGRAM == SETGID_FOR_PROGRAM
+    usable = permissions(who, node.attributes()) & BOTH == BOTH
+    if node.data is None or node.mode & stat.S_ISUID or runs or not usable:
+        raise refusal(errno.EPERM)
 
 
 def require_rename(
