@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from oncrpc.nfs.backends.memory.sparse import BLOCK, SparseData
+from oncrpc.nfs.backends.memory.sparse import SparseData
 from oncrpc.nfs.filesystem import Attributes, DirEntry, Listing
 from oncrpc.nfs.status import NfsError
 from oncrpc.programs.nfs3 import ftype3, nfsstat3
@@ -77,38 +77,22 @@ class FileNode:
     ``parent`` is None for all but directories, and the root is its own parent.
     """
 
-    number: int
     id: bytes
-    kind: ftype3
-    mode: int
-    uid: int
-    gid: int
-    atime: int
-    mtime: int
-    ctime: int
-    nlink: int = 1
-    device: tuple[int, int] = (0, 0)
-    target: bytes = b""
+    attributes: Attributes
     data: SparseData | None = None
+    target: bytes = b""
     names: DirectoryEntries = field(default_factory=DirectoryEntries)
     parent: FileNode | None = None
 
     @property
     def is_directory(self) -> bool:
         """Whether it is a directory."""
-        return self.kind is ftype3.NF3DIR
+        return self.attributes.kind is ftype3.NF3DIR
 
-    def attributes(self) -> Attributes:
-        """Its attributes now."""
-        size, used = len(self.target), 0
-        if self.data is not None:
-            size, used = self.data.size, self.data.used
-        elif self.is_directory:
-            size = used = BLOCK
-        return Attributes(
-            self.kind, self.mode, self.nlink, self.uid, self.gid, size, used, self.device,
-            self.number, self.atime, self.mtime, self.ctime,
-        )  # fmt: skip
+    def add_links(self, count: int, *, now: int) -> None:
+        """Count names that were given or taken, or directories below."""
+        nlink = self.attributes.nlink + count
+        self.attributes = self.attributes._replace(nlink=nlink, ctime=now)
 
 
 def above_of(directory: FileNode) -> FileNode:
@@ -137,6 +121,5 @@ def listing(directory: FileNode, cookie: int, count: int, *, known: bool) -> Lis
 
 def _shown(name: bytes, entry: NamedEntry, *, known: bool) -> DirEntry:
     cookie, node = entry
-    if not known:
-        return DirEntry(name, node.number, cookie)
-    return DirEntry(name, node.number, cookie, node.id, node.attributes())
+    shown = DirEntry(name, node.attributes.fileid, cookie)
+    return shown._replace(file=node.id, attributes=node.attributes) if known else shown
