@@ -1,8 +1,8 @@
 """MOUNT and NFS with a file to boot from, for a boot loader over UDP.
 
-Run within a namespace, ``python -m support.boot_server 2 3`` serves these versions of NFS, registers
-them, and prints ``ready``. When its standard input ends it prints the procedures that were called,
-by version and name, as JSON.
+Run within a namespace, ``python -m support.boot_server 2 3`` serves these versions of NFS,
+registers them, and prints ``ready``. When its standard input ends it prints the procedures that
+were called, by version and name, as JSON.
 """
 
 from __future__ import annotations
