@@ -216,7 +216,7 @@ class Nfs3(NFS_V3.Service):
                 device = spec.specdata1, spec.specdata2
             case sattr3() as asked:
                 device = 0, 0
-            case None:
+            case _:
                 raise NfsError(nfsstat3.NFS3ERR_BADTYPE)
         new, name = initial_attributes(asked, directory.who), arg.where.name
         made = await make_special(directory, name, arg.what.type, device=device, new=new)
