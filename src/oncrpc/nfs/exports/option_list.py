@@ -69,6 +69,8 @@ NOTES: Mapping[str, str] = {
 """Options that are accepted without an effect, and why they have none."""
 
 MAX_ID = NO_ID - 1
+"""The largest user and group of ``anonuid=`` and ``anongid=``."""
+
 UUID_DIGITS = 32
 LONGEST_VALUE = 1024
 

@@ -42,7 +42,10 @@ LONGEST_PATH = 1024
 """Bytes of a path (MNTPATHLEN)."""
 
 MAX_ENTRIES = 65536
+"""Clients in one exports file."""
+
 MAX_PROBLEMS = 200
+"""Problems of one severity that are reported of an exports file."""
 
 
 class ClientEntry(NamedTuple):
