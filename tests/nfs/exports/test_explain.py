@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from oncrpc.nfs.exports.explain import EntryOutcome, ExportExplanation, explain
 from oncrpc.nfs.exports.lookup import HostLookups
-from oncrpc.nfs.exports.sources import ExportSources
-from oncrpc.nfs.exports.table import Exports
+from oncrpc.nfs.exports.parse import parse_exports
+from oncrpc.nfs.exports.sources import ExportSources, ReadExports
+from oncrpc.nfs.exports.table import Exports, table_of
 from oncrpc.nfs.filesystem import Identity
 from support.fake_name_service import FakeNames
 from support.loops import run
@@ -92,6 +94,28 @@ def test_name_service_that_is_silent_is_named(tmp_path: Path) -> None:
 
     assert found.options is None
     assert outcomes(found)[0] == ("broken", EntryOutcome.UNKNOWN)
+
+
+def blocks() -> list[str]:
+    """The files and the output in the documentation, without their first lines."""
+    page = Path(__file__).parents[3] / "docs/reference/exports.md"
+    found = re.findall(r"^```(?:text|console)\n([^`]*)^```", page.read_text(), re.MULTILINE)
+    return [re.sub(r"^\$ .*\n", "", block) for block in found]
+
+
+@pytest.mark.parametrize("number", [0, 2])
+def test_examples_of_the_documentation(number: int) -> None:
+    source, shown = blocks()[number : number + 2]
+    read = ReadExports()
+    read.take(parse_exports(source.encode(), "/etc/exports"))
+    exports = Exports(ExportSources((), None), lookups=HostLookups(names()))
+    table = exports.use(table_of(read, lambda path: path))
+
+    if number == 0:
+        lines = list(run(explain(exports, "192.0.2.7", b"/srv/share/data")).lines())
+    else:
+        lines = [str(problem) for problem in table.problems]
+    assert lines == shown.splitlines()
 
 
 @pytest.mark.parametrize(

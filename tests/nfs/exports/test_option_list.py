@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -158,6 +160,27 @@ def test_every_option_of_the_manual_is_known() -> None:
     """
 
     assert set(named.split()) == FLAGS.keys() | VALUES.keys()
+
+
+def rows() -> dict[str, str]:
+    """The rows of the documentation's table, by option."""
+    page = Path(__file__).parents[3] / "docs/reference/exports.md"
+    table = page.read_text().partition("## Options")[2].partition("\n## ")[0]
+    found = [line for line in table.splitlines() if line.startswith("| `")]
+    return {
+        name.partition("=")[0]: line
+        for line in found
+        for name in re.findall(r"`([a-z_0-9]+=?)[^`]*`", line.split("|")[1])
+    }
+
+
+def test_every_option_is_documented() -> None:
+    assert rows().keys() == FLAGS.keys() | VALUES.keys() | {"sec"}
+
+
+@pytest.mark.parametrize("name", sorted(NOTES))
+def test_documentation_says_what_has_no_effect(name: str) -> None:
+    assert "No effect" in rows()[name]
 
 
 def test_options_behind_sec_are_for_its_flavors() -> None:

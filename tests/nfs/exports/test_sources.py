@@ -1,4 +1,4 @@
-"""``oncrpc.nfs.exports.sources``: files, tables and directories."""
+"""``oncrpc.nfs.exports.sources``: files and tables."""
 
 from __future__ import annotations
 
@@ -158,23 +158,6 @@ def test_table_needs_path_and_clients() -> None:
         tabled('[[export]]\npath = "/srv"')
     with pytest.raises(msgspec.ValidationError, match="client"):
         tabled('[[export]]\npath = "/srv"\nclient = ["*"]\nclients = ["*"]')
-
-
-def test_directories_are_exported_to_the_clients() -> None:
-    found = read_exports(
-        ExportSources(
-            (), None, directories=(b"/home/u/", b"/\xff"), clients=("127.0.0.0/8", "::1"),
-            options="rw,insecure",
-        )
-    )  # fmt: skip
-
-    expected = RW._replace(secure=False)
-    assert [(each.path, each.client.text, each.options) for each in found.entries] == [
-        (b"/home/u", "127.0.0.0/8", expected),
-        (b"/home/u", "::1", expected),
-        (b"/\xff", "127.0.0.0/8", expected),
-        (b"/\xff", "::1", expected),
-    ]
 
 
 def test_default_sources_are_those_of_exportfs() -> None:

@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from hashlib import blake2b
 from typing import NamedTuple
-from uuid import UUID
 
 from oncrpc.daemon.config.values import StartError
 from oncrpc.nfs.daemon.local_roots import OpenedRoot, RootOptions
@@ -217,8 +217,11 @@ def fsid_of(entries: Sequence[ClientEntry], identity: str) -> int:
 
 
 def _folded(uuid: str) -> int:
-    """64 bits of a UUID, as the Linux server has them: both halves combined."""
-    number = UUID(uuid.replace(":", "")).int
+    """64 bits of a UUID, as the Linux server has them: both halves combined.
+
+    Anything may stand between the digits (exports(5)).
+    """
+    number = int(re.sub(r"[^0-9A-Fa-f]", "", uuid), 16)
     return (number >> 64) ^ (number & (1 << 64) - 1)
 
 

@@ -55,9 +55,13 @@ TLS = ("none", "tls", "mtls")
 REEXPORT = ("auto-fsidnum", "predefined-fsidnum", "none")
 
 NO_NFS4 = "the option is for NFS 4, which this server does not have"
+NO_LOCKS = "this server does not have locks"
 NOTES: Mapping[str, str] = {
     "no_wdelay": "writes to stable storage are never delayed",
     "subtree_check": "handles are signed: no file outside the export can be reached",
+    "insecure_locks": NO_LOCKS,
+    "no_auth_nlm": NO_LOCKS,
+    "no_acl": "this server does not have the protocol of ACLs",
     "sign_fh": "handles are always signed",
     "pnfs": NO_NFS4,
     "security_label": NO_NFS4,
@@ -68,11 +72,10 @@ NOTES: Mapping[str, str] = {
 }
 """Options that are accepted without an effect, and why they have none."""
 
-MAX_ID = NO_ID - 1
-"""The largest user and group of ``anonuid=`` and ``anongid=``."""
-
 UUID_DIGITS = 32
 LONGEST_VALUE = 1024
+"""Characters of an option's value in exports(5)."""
+
 
 Fields = Mapping[str, Any]
 Reader = Callable[[str], Fields]
@@ -178,8 +181,8 @@ def _identity(option: str) -> Reader:
         number = int(value)
         if number < 0:
             number += NO_ID + 1
-        if not 0 <= number <= MAX_ID:
-            raise BadExport(f"bad {option} {shown(value)}", f"it is 0 to {MAX_ID}")
+        if not 0 <= number < NO_ID:
+            raise BadExport(f"bad {option} {shown(value)}", f"it is 0 to {NO_ID - 1}")
         return {option: number}
 
     return read

@@ -42,10 +42,10 @@ LONGEST_PATH = 1024
 """Bytes of a path (MNTPATHLEN)."""
 
 MAX_ENTRIES = 65536
-"""Clients in one exports file."""
+"""Clients in a file of exports(5), after which no further line is read."""
 
 MAX_PROBLEMS = 200
-"""Problems of one severity that are reported of an exports file."""
+"""Problems of one severity that are reported for a file of exports(5)."""
 
 
 class ClientEntry(NamedTuple):

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 LONGEST_SHOWN = 60
-"""Characters of a word that a message repeats."""
+"""Characters of a word that a message about exports repeats."""
 
 
 class Severity(StrEnum):

@@ -22,10 +22,10 @@ from oncrpc.nfs.status import NfsError
 from oncrpc.programs.nfs3 import nfsstat3
 
 MAX_HOSTS = 4096
-"""Hosts whose decision is cached; the oldest is removed."""
+"""Hosts of an export whose ruling is cached; the oldest is removed."""
 
 NAMED_LIFETIME = 5.0
-"""Seconds that a decision by a name is cached; the names have a cache of their own."""
+"""Seconds that a ruling by a name is cached; the names have a cache of their own."""
 
 
 DEADLINE = 5.0

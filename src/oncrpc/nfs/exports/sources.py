@@ -1,4 +1,4 @@
-"""The sources of exports: files of exports(5), ``[[export]]`` tables, and plain directories."""
+"""The sources of exports: files of exports(5), and ``[[export]]`` tables."""
 
 from __future__ import annotations
 
@@ -52,19 +52,15 @@ class ExportConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ExportSources(Struct, frozen=True):
-    """Where exports come from: files, a directory of files, tables of ``config`` and directories.
+    """Where exports come from: files, a directory of files, and the tables of ``config``.
 
-    ``options`` are those of the directories, which ``clients`` may mount. Files that are missing
-    export nothing.
+    Files that are missing export nothing.
     """
 
     files: Sequence[str] = (EXPORTS,)
     folder: str | None = EXPORTS_D
     tables: Sequence[ExportConfig] = ()
     config: str = "[[export]]"
-    directories: Sequence[bytes] = ()
-    clients: Sequence[str] = ()
-    options: str = "rw,sync,no_subtree_check"
 
 
 class ReadExports(ParsedExports):
@@ -74,7 +70,7 @@ class ReadExports(ParsedExports):
 
 
 def read_exports(sources: ExportSources) -> ReadExports:
-    """Read all sources: files first, then tables, then directories."""
+    """Read all sources: files first, then tables."""
     found = ReadExports()
     folder = _files_in(sources.folder, found) if sources.folder else []
     for file in (*sources.files, *folder):
@@ -84,10 +80,6 @@ def read_exports(sources: ExportSources) -> ReadExports:
             found.take(parse_exports(data, file))
     for number, table in enumerate(sources.tables, 1):
         _add_table(table, ExportPlace(f"{sources.config} {number}"), found)
-    for directory in sources.directories:
-        place = ExportPlace(os.fsdecode(directory))
-        clients = [(client, "") for client in sources.clients]
-        _add(directory, clients, options=sources.options, place=place, found=found)
     return found
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from oncrpc.nfs.exports.places import BadExport
 
 MAX_WILDCARD = 1024
-"""Characters of a pattern."""
+"""Characters of a wildcard in exports(5)."""
 
 OneCharacter = Callable[[str], bool]
 STAR: None = None
