@@ -38,11 +38,6 @@ class HostRuling(NamedTuple):
     entry: ClientEntry | None
     until: float = inf
 
-    @property
-    def options(self) -> ExportOptions | None:
-        """The options that the host gets, None if it is refused."""
-        return None if self.entry is None else self.entry.options
-
 
 class ExportRules:
     """The rules of one export. They stay the same object when files are read again.
@@ -67,7 +62,8 @@ class ExportRules:
         Raises:
             NfsError: NFS3ERR_JUKEBOX: a name in the rules is being looked up.
         """
-        return self.ruling(host).options
+        entry = self.ruling(host).entry
+        return None if entry is None else entry.options
 
     def ruling(self, host: str) -> HostRuling:
         """The entry that decides about a client's address.
@@ -76,7 +72,7 @@ class ExportRules:
             NfsError: NFS3ERR_JUKEBOX: a name in the rules is being looked up.
         """
         found = self._ruled.get(host)
-        if found is None or found.until <= self._lookups.clock():
+        if found is None or (found.until < inf and found.until <= self._lookups.clock()):
             found = self._rule(host)
             self._ruled.keep(host, found)
         return found

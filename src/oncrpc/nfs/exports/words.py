@@ -103,6 +103,16 @@ def _option(name: Token | Tree[Token], equals: object = None, value: object = No
 
 def _word(tree: Tree[Token]) -> ExportWord:
     """Remove quotes and escapes."""
+    [first, *more] = tree.children
+    start = getattr(first, "start_pos", 0)
+    if not more and getattr(first, "type", "") == "PLAIN":
+        text = str(first)
+        return ExportWord(text, range(start, start + len(text) + 1), start, _flaw_of(text))
+    return _joined(tree, start)
+
+
+def _joined(tree: Tree[Token], at: int) -> ExportWord:
+    """A word of several pieces."""
     characters, offsets, flaw, end = list[str](), list[int](), None, 0
     for token in tree.children:
         start, kind = getattr(token, "start_pos", 0), getattr(token, "type", "")
@@ -115,10 +125,11 @@ def _word(tree: Tree[Token]) -> ExportWord:
             characters.append(_decoded(match))
             offsets.append(start + match.start())
     word = "".join(characters)
-    if "\0" in word:
-        flaw = BadExport("a NUL byte", "remove it", at=word.index("\0"))
-    start = getattr(tree.children[0], "start_pos", 0)
-    return ExportWord(word, (*offsets, end), start, flaw)
+    return ExportWord(word, (*offsets, end), at, flaw or _flaw_of(word))
+
+
+def _flaw_of(word: str) -> BadExport | None:
+    return BadExport("a NUL byte", "remove it", at=word.index("\0")) if "\0" in word else None
 
 
 def _decoded(match: re.Match[str]) -> str:
