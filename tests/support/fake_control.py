@@ -10,10 +10,10 @@ from types import TracebackType
 from typing import Self
 
 from oncrpc.daemon.control.protocol import NAME, status_line
-from oncrpc.portmap.status import Status
+from oncrpc.daemon.control.status import CommonStatus
 
 
-def reply(status: Status) -> bytes:
+def reply(status: CommonStatus) -> bytes:
     """The reply line with a status."""
     return status_line(status)
 

@@ -14,14 +14,15 @@ from __future__ import annotations
 import _signal  # type: ignore[import-not-found]  # typeshed knows it as signal
 import gc
 
-TYPE_CHECKING = False  # typing.TYPE_CHECKING without loading typing
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 
 def portmap() -> int:
     """``portmap``, with the command that its arguments name."""
-    return _run("oncrpc.cli.portmap", _load_what_is_asked_for)
+    return _run("oncrpc.cli.portmap", "oncrpc.cli.subcommands")
+
+
+def nfsd() -> int:
+    """``nfsd``, with the command that its arguments name."""
+    return _run("oncrpc.cli.nfsd", "oncrpc.cli.nfsd.words")
 
 
 def rpcinfo() -> int:
@@ -49,19 +50,21 @@ def xdrc() -> int:
     return _run("oncrpc.cli.xdrc")
 
 
-def _load_what_is_asked_for() -> None:
+def _load_what_is_asked_for(words: str) -> None:
+    """Load the module that the first word names, by a module of words."""
     import sys
     from importlib import import_module
 
-    from oncrpc.cli.subcommands import module_of
-
-    module = module_of(sys.argv[1:])
+    module = import_module(words).module_of(sys.argv[1:])
     if module is not None:
         import_module(module)
 
 
-def _run(module: str, load_more: Callable[[], None] = lambda: None) -> int:
-    """Load the module and run its ``main``; returns the exit status."""
+def _run(module: str, words: str = "") -> int:
+    """Load the module, and the one that the first word names, and run its ``main``.
+
+    Returns the exit status.
+    """
     handler = _signal.getsignal(_signal.SIGINT)
     if handler is _signal.default_int_handler:  # else it is ignored, as in a background job
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
@@ -69,7 +72,8 @@ def _run(module: str, load_more: Callable[[], None] = lambda: None) -> int:
 
     gc.disable()
     main = import_module(module).main
-    load_more()
+    if words:
+        _load_what_is_asked_for(words)
     gc.freeze()
     gc.enable()
     try:

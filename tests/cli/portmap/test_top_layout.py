@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
+from oncrpc.cli.daemons.top_lines import HINT, Scroll, fitted
 from oncrpc.cli.portmap.status import summary_lines
-from oncrpc.cli.portmap.top_layout import HINT, LEFT_OUT, REGISTRATIONS, Scroll, fitted, picture
+from oncrpc.cli.portmap.top_layout import LEFT_OUT, REGISTRATIONS, picture
 from oncrpc.daemon.control.status import ProcedureCalls
 from oncrpc.portmap.status import Status
 from support.sample_status import NFS, some_status
@@ -110,7 +111,9 @@ def test_only_the_most_called_procedures_are_shown() -> None:
 def test_columns_are_left_out_before_names_are_cut(columns: int, left: int) -> None:
     row = ("100000", "portmapper", "4", "tcp6", "::.0.111", "superuser", "1 d", "alive")
 
-    heads, cells = (line.split() for line in fitted(REGISTRATIONS, [row], columns))
+    heads, cells = (
+        line.split() for line in fitted(REGISTRATIONS, [row], columns, left_out=LEFT_OUT)
+    )
 
     assert heads == [head for head in REGISTRATIONS if head not in LEFT_OUT[:left]]
     assert "portmapper" in cells

@@ -217,7 +217,7 @@ def _is_installed(host: Host, init: str) -> bool:
 
 def _packaged(host: Host) -> str | None:
     """The unit of a package; rpcbind's alias of the same name is not ours."""
-    places = (f"{folder}/{host.product.socket}" for folder in host_init.PACKAGED)
+    places = (f"{folder}/{host.product.units[0]}" for folder in host_init.PACKAGED)
     return next(filter(host.there, places), None)
 
 

@@ -7,14 +7,11 @@ terminal other columns are left out first. On a low one, the lines that rarely c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
-
 from oncrpc.cli.daemons.text import CALLS, RIGHT, call_row, called
+from oncrpc.cli.daemons.top_lines import Line, Scroll, fitted, head_line
 from oncrpc.cli.portmap.status import registration_row, summary_lines
 from oncrpc.portmap.status import Registered, Status
 
-HINT = "q quits, arrows scroll"
 REGISTRATIONS = ("program", "name", "vers", "netid", "address", "owner", "age", "endpoint")
 RIGHT_ALIGNED = RIGHT | {"vers"}
 LEFT_OUT = ("age", "owner", "endpoint", "vers", "netid")
@@ -32,56 +29,24 @@ FEW_CALLS, MANY_CALLS = 4, 10
 FEWEST_SHOWN = 3
 """Registrations that a low terminal has room for before it shows calls."""
 
-GAP = "  "
-
-
-class Scroll:
-    """Which registration is the first one shown. ``page`` and ``last`` are set by ``picture``."""
-
-    def __init__(self) -> None:
-        self.first = self.last = 0
-        self.page = 1
-
-    def move(self, rows: int) -> None:
-        """Scroll down by that many rows, or up if negative, within the table."""
-        self.first = min(max(self.first + rows, 0), self.last)
-
-    def fit(self, total: int, page: int) -> None:
-        """Take the number of rows, and how many of them fit."""
-        self.page = max(page, 1)
-        self.last = max(total - self.page, 0)
-        self.move(0)
-
-
-class Line(NamedTuple):
-    """A line of text; ``state`` is that of a registration's endpoint, if it shows one."""
-
-    text: str
-    title: bool = False
-    state: str = ""
-
 
 def picture(status: Status, scroll: Scroll, *, columns: int, lines: int) -> list[Line]:
     """The lines for a terminal of that size."""
-    above = [_head(status, columns), *_summary(status, lines)]
+    above = [head_line(next(summary_lines(status)), columns), *_summary(status, lines)]
     found = status.registrations
     above += _calls(status, lines, room=lines - len(above) - 2 - min(len(found), FEWEST_SHOWN))
     page = lines - len(above) - 2
     scroll.fit(len(found), page)
-    title, *rows = fitted(REGISTRATIONS, [_row(each) for each in found], columns)
-    shown = slice(scroll.first, scroll.first + scroll.page)
+    title, *rows = fitted(
+        REGISTRATIONS, [_row(each) for each in found], columns,
+        left_out=LEFT_OUT, right=RIGHT_ALIGNED,
+    )  # fmt: skip
     body = [
         Line(text, state=each.endpoint)
-        for text, each in zip(rows[shown], found[shown], strict=True)
+        for text, each in zip(rows[scroll.shown], found[scroll.shown], strict=True)
     ]
     made = [*above, Line(_range(status, scroll, page)), Line(title, title=True), *body]
     return [line._replace(text=line.text[:columns]) for line in made[:lines]]
-
-
-def _head(status: Status, columns: int) -> Line:
-    head = next(summary_lines(status))
-    room = columns - len(head) - len(HINT)
-    return Line(f"{head}{' ' * room}{HINT}" if room >= len(GAP) else head, title=True)
 
 
 def _summary(status: Status, lines: int) -> list[Line]:
@@ -94,7 +59,7 @@ def _calls(status: Status, lines: int, *, room: int) -> list[Line]:
     rows = [call_row(each, status.calls) for each in called(status)[: max(most, 0)]]
     if not rows:
         return []
-    title, *texts = fitted(CALLS, rows, 1 << 16)
+    title, *texts = fitted(CALLS, rows, 1 << 16, right=RIGHT_ALIGNED)
     return [Line(""), Line(title, title=True), *map(Line, texts)]
 
 
@@ -112,23 +77,3 @@ def _range(status: Status, scroll: Scroll, page: int) -> str:
 
 def _row(each: Registered) -> tuple[str, ...]:
     return registration_row(each, units=1)
-
-
-def fitted(heads: Sequence[str], rows: Sequence[Sequence[str]], columns: int) -> list[str]:
-    """The lines of a table, heads first, without the columns that do not fit."""
-    table = [tuple(heads), *rows]
-    widths = [max(map(len, cells)) for cells in zip(*table, strict=True)]
-    kept = list(range(len(heads)))
-    for name in LEFT_OUT:
-        if sum(widths[i] for i in kept) + len(GAP) * (len(kept) - 1) <= columns:
-            break
-        kept = [i for i in kept if heads[i] != name]
-    return [_aligned([(heads[i], row[i], widths[i]) for i in kept]) for row in table]
-
-
-def _aligned(cells: Sequence[tuple[str, str, int]]) -> str:
-    aligned = (
-        cell.rjust(width) if head in RIGHT_ALIGNED else cell.ljust(width)
-        for head, cell, width in cells
-    )
-    return GAP.join(aligned).rstrip()

@@ -31,14 +31,18 @@ class ProcedureCalls(Struct, frozen=True, omit_defaults=True):
     seconds: float | None = None
 
 
-class CallsReport(Struct, frozen=True):
-    """All calls. ``since`` and ``window``: the seconds that the totals and the rates cover."""
+class CallsReport(Struct, frozen=True, omit_defaults=True):
+    """All calls. ``since`` and ``window``: the seconds that the totals and the rates cover.
+
+    ``refreshed``: the seconds of the procedures are those of the window too (``top``).
+    """
 
     total: int
     rate: float
     since: float
     window: float
     procedures: list[ProcedureCalls]
+    refreshed: bool = False
 
 
 class Drops(Struct, frozen=True):

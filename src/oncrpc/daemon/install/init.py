@@ -31,7 +31,7 @@ def driven(product: Product, init: str, word: str) -> Command:
     """The command for one of ``WORDS``."""
     if init == SYSV:
         return (product.script, word)
-    units = (product.socket, product.service) if word in ("start", "stop") else (product.service,)
+    units = product.units if word in ("start", "stop") else (product.service,)
     verbs = {"condrestart": ("try-restart",), "status": ("--no-pager", "status")}
     return ("systemctl", *verbs.get(word, (word,)), *units)
 
@@ -80,17 +80,17 @@ def after_writing(host: Host, init: str) -> list[Command]:
     """The commands to run after the files were written; they start nothing."""
     if init == SYSV:
         return []
-    return [
+    made: list[Command] = [
         ("systemd-sysusers", host.product.users),
         ("systemd-tmpfiles", "--create", host.product.folders),
-        ("systemctl", "daemon-reload"),
     ]
+    return [*(made if host.product.activated else ()), ("systemctl", "daemon-reload")]
 
 
 def enable(host: Host, init: str) -> Command | None:
     """The command that enables the service at boot; None if the host has none."""
     if init == SYSTEMD:
-        return ("systemctl", "enable", host.product.socket, host.product.service)
+        return ("systemctl", "enable", *host.product.units)
     if host.which(UPDATE_RC):
         return (UPDATE_RC, host.product.name, "defaults")
     return (CHKCONFIG, "--add", host.product.name) if host.which(CHKCONFIG) else None
@@ -99,7 +99,7 @@ def enable(host: Host, init: str) -> Command | None:
 def before_removal(host: Host, init: str) -> list[Command]:
     """The commands to run before the files are removed: stop and disable the service."""
     if init == SYSTEMD:
-        return [("systemctl", "disable", "--now", host.product.socket, host.product.service)]
+        return [("systemctl", "disable", "--now", *host.product.units)]
     chkconfig = [(CHKCONFIG, "--del", host.product.name)] if host.which(CHKCONFIG) else []
     script = host.product.script
     return [(script, "stop"), *chkconfig] if host.there(script) else []
@@ -153,9 +153,8 @@ def _states(unit: Mapping[str, str], *, now: bool) -> list[str]:
 
 def _other_script(host: Host, *, now: bool) -> list[str]:
     found = []
-    if any(
-        _is_process_of(host.product.rival, process) for process in glob(f"{host.root}/proc/[0-9]*")
-    ):
+    process_name = host.product.rival_process or host.product.rival
+    if any(_is_process_of(process_name, process) for process in glob(f"{host.root}/proc/[0-9]*")):
         found.append(f"{host.product.rival} is running")
     if not now and glob(f"{host.root}/etc/rc*.d/S??{host.product.rival}"):
         found.append(f"{host.product.rival} starts with this host")

@@ -22,7 +22,9 @@ class Product:
     """A daemon of this package.
 
     Its files are in the folder ``unit_files`` of ``package``, and name the program ``program``.
-    ``rival`` is a service for the same ports, whose units are ``rival_units``.
+    ``rival`` is a service for the same ports, whose units are ``rival_units``, and whose process is
+    ``rival_process`` if that has another name. An ``activated`` product has a socket unit, and a
+    user and folders of its own.
     """
 
     name: str
@@ -30,6 +32,8 @@ class Product:
     program: str
     rival: str
     rival_units: tuple[str, ...]
+    rival_process: str = ""
+    activated: bool = True
 
     @property
     def service(self) -> str:
@@ -40,6 +44,11 @@ class Product:
     def socket(self) -> str:
         """The name of the systemd socket unit."""
         return f"{self.name}.socket"
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """The units to start, the socket first."""
+        return (self.socket, self.service) if self.activated else (self.service,)
 
     @property
     def script(self) -> str:
@@ -60,12 +69,13 @@ class Product:
     def templates(self) -> Mapping[str, tuple[Template, ...]]:
         """The files for each kind of init."""
         units = "/etc/systemd/system"
+        service = Template(self.service, f"{units}/{self.service}")
+        beside = (
+            Template(self.socket, f"{units}/{self.socket}"),
+            Template(f"{self.name}.sysusers", self.users),
+            Template(f"{self.name}.tmpfiles", self.folders),
+        )
         return {
-            SYSTEMD: (
-                Template(self.service, f"{units}/{self.service}"),
-                Template(self.socket, f"{units}/{self.socket}"),
-                Template(f"{self.name}.sysusers", self.users),
-                Template(f"{self.name}.tmpfiles", self.folders),
-            ),
+            SYSTEMD: (service, *(beside if self.activated else ())),
             SYSV: (Template(f"{self.name}.init", self.script, 0o755),),
         }

@@ -81,6 +81,11 @@ class Exported:
             log.log(LEVELS[problem.severity], "%s", problem)
         self.settle()
 
+    def ids_of(self, path: bytes) -> str:
+        """Where the ids of an export's files come from."""
+        live = self._live.get(path)
+        return "" if live is None else live.ids
+
     def close(self) -> None:
         """Close all file systems."""
         if self._retry is not None:
@@ -101,7 +106,6 @@ class Exported:
                 owner = owners.setdefault(found.share.tag, path)
                 if owner != path:
                     raise StartError(f"it has the fsid of {os.fsdecode(owner)}")
-                found.share.spellings = export.spellings
                 live[path] = found
             except (OSError, StartError) as error:
                 failed[path] = _reason(error)

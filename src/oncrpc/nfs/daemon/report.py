@@ -94,6 +94,7 @@ def _export(app: Nfsd, share: Share, mounts: Counter[bytes]) -> ExportedDirector
     return ExportedDirectory(
         path=os.fsdecode(share.path),
         tag=share.tag,
+        ids=app.exported.ids_of(share.path),
         fsid=share.fsid,
         clients=[
             f"{entry.client.text or '*'}({option_list(entry.options)})"

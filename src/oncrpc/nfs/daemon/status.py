@@ -8,10 +8,14 @@ from oncrpc.daemon.control.status import CommonStatus
 
 
 class ExportedDirectory(Struct, frozen=True):
-    """An export, its number in handles, and its clients with their options."""
+    """An export, its number in handles, and its clients with their options.
+
+    ``ids`` is where the ids of files come from: ``kernel`` or ``table``.
+    """
 
     path: str
     tag: int
+    ids: str
     fsid: int
     clients: list[str]
     mounts: int

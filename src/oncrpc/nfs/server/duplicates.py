@@ -271,14 +271,17 @@ class NfsDuplicates(DuplicateCache):
         return msgspec.json.encode(left[::-1])
 
     def resume(self, left: bytes, now: float) -> None:
-        """Continue with the replies of a former image.
-
-        Raises:
-            msgspec.DecodeError: they are not the result of ``leave``.
-        """
-        for each in msgspec.json.decode(left, type=list[LeftCall]):
-            place = Caller(each.netid, each.source, each.local, uid=each.uid,
-                           loopback=each.loopback, to_group=each.to_group)  # fmt: skip
+        """Continue with the replies of a former image, unless they are of another version."""
+        try:
+            calls = msgspec.json.decode(left, type=list[LeftCall])
+        except msgspec.DecodeError as error:
+            log.warning("the replies of the former program are not understood: %s", error)
+            return
+        for each in calls:
+            place = Caller(
+                each.netid, each.source, each.local, uid=each.uid,
+                loopback=each.loopback, to_group=each.to_group,
+            )  # fmt: skip
             call = ClientCall(key_of(place, each.xid), each.digest, None)
             call.reply, call.at, call.done = each.reply, now - each.age, True
             self._remove(call.key)

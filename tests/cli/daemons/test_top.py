@@ -16,9 +16,10 @@ import pytest
 from msgspec.structs import replace
 
 from oncrpc.cli import portmap
-from oncrpc.cli.portmap import top as portmap_top
-from oncrpc.cli.portmap.top import NEEDS_RICH, NEEDS_TERMINAL, keyboard, refresh, with_rates
-from oncrpc.cli.portmap.top_layout import Scroll
+from oncrpc.cli.daemons import top as portmap_top
+from oncrpc.cli.daemons.top import NEEDS_RICH, NEEDS_TERMINAL, keyboard, refresh, with_rates
+from oncrpc.cli.daemons.top_lines import Scroll
+from oncrpc.cli.portmap import top as portmap_word
 from oncrpc.daemon.control.status import ProcedureCalls
 from oncrpc.portmap.status import Status
 from oncrpc.testing import ManualClock
@@ -156,12 +157,16 @@ def test_missing_rich_is_one_line(
 
     monkeypatch.setattr(builtins, "__import__", none)
 
-    assert outcome(capsys, tmp_path) == (1, "", f"{NEEDS_RICH}\n")
+    assert outcome(capsys, tmp_path) == (1, "", f"{NEEDS_RICH.format('portmap')}\n")
     assert "pip install 'oncrpc[top]'" in NEEDS_RICH
 
 
+def test_help_names_the_command() -> None:
+    assert portmap_word.parser().format_usage().startswith("usage: portmap top ")
+
+
 def test_missing_terminal_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert outcome(capsys, tmp_path) == (1, "", f"{NEEDS_TERMINAL}\n")
+    assert outcome(capsys, tmp_path) == (1, "", f"{NEEDS_TERMINAL.format('portmap')}\n")
 
 
 class FakeTerminal:
@@ -189,7 +194,7 @@ def test_dumb_terminal_is_reported(
     monkeypatch.setattr(sys, "stdout", FakeTerminal())
     monkeypatch.setenv("TERM", "dumb")
 
-    assert outcome(capsys, tmp_path) == (1, "", f"{NEEDS_TERMINAL}\n")
+    assert outcome(capsys, tmp_path) == (1, "", f"{NEEDS_TERMINAL.format('portmap')}\n")
 
 
 def test_without_daemon_top_ends_like_status(

@@ -1,4 +1,4 @@
-"""The terminal of ``portmap top``; the only module that needs rich."""
+"""The terminal of ``top``; the only module that needs rich."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from oncrpc.cli.portmap.top_layout import Line, Scroll, picture
-from oncrpc.portmap.status import Status
+from oncrpc.cli.daemons.top_lines import Line, Picture, S, Scroll
 
 STYLES = {"alive": "green", "gone": "red"}
 
 
 @contextmanager
-def screen(scroll: Scroll, console: Console | None = None) -> Iterator[Callable[[Status], None]]:
+def screen(
+    scroll: Scroll, picture: Picture[S], console: Console | None = None
+) -> Iterator[Callable[[S], None]]:
     """The whole terminal, until the context ends; called with a status, it shows that."""
     with Live(console=console, screen=True, auto_refresh=False) as live:
 
-        def show(status: Status) -> None:
+        def show(status: S) -> None:
             columns, lines = live.console.size
             found = picture(status, scroll, columns=columns, lines=lines)
             live.update(Group(*map(_text, found)), refresh=True)

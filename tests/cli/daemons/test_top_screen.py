@@ -7,8 +7,9 @@ from io import StringIO
 from msgspec.structs import replace
 from rich.console import Console
 
-from oncrpc.cli.portmap.top_layout import HINT, Scroll
-from oncrpc.cli.portmap.top_screen import screen
+from oncrpc.cli.daemons.top_lines import HINT, Scroll
+from oncrpc.cli.daemons.top_screen import screen
+from oncrpc.cli.portmap.top_layout import picture
 from support.sample_status import NFS, some_status
 
 
@@ -24,7 +25,7 @@ def written(made: Console) -> str:
 def test_markup_in_a_registration_is_text() -> None:
     made = console()
 
-    with screen(Scroll(), made) as show:
+    with screen(Scroll(), picture, made) as show:
         show(some_status(registrations=[replace(NFS, address="/[red]x")]))
 
     assert "/[red]x" in written(made)
@@ -33,7 +34,7 @@ def test_markup_in_a_registration_is_text() -> None:
 def test_the_terminal_is_restored_at_the_end() -> None:
     made = console()
 
-    with screen(Scroll(), made) as show:
+    with screen(Scroll(), picture, made) as show:
         show(some_status())
 
     assert "\x1b[?1049h" in written(made)
@@ -45,7 +46,7 @@ def test_the_terminal_is_restored_at_the_end() -> None:
 def test_endpoints_have_a_colour() -> None:
     made = console()
 
-    with screen(Scroll(), made) as show:
+    with screen(Scroll(), picture, made) as show:
         show(some_status())
 
     assert "\x1b[32malive" in written(made)

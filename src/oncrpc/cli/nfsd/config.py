@@ -1,0 +1,19 @@
+"""The command ``nfsd config``."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from oncrpc.cli.daemons import config
+from oncrpc.cli.nfsd.kind import KIND
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options."""
+    return config.parser(KIND)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run it; returns the exit status."""
+    return config.main(KIND, arguments)

@@ -1,0 +1,52 @@
+"""The exports as a daemon with some options would read them, without asking it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from oncrpc.cli.command import Failure
+from oncrpc.cli.daemon_options import combined, whole_path
+from oncrpc.cli.nfsd.options import COMMAND
+from oncrpc.daemon.config.values import ConfigError
+from oncrpc.nfs.daemon.modes import mode_of
+from oncrpc.nfs.daemon.sources import sources_of
+from oncrpc.nfs.exports.table import Exports
+
+WRONG = 2
+"""The exit status if the configuration is invalid."""
+
+
+class InvalidConfig(Failure):
+    """The configuration of the daemon cannot be read."""
+
+    status = WRONG
+
+
+def add_files(made: argparse.ArgumentParser) -> None:
+    """Add the options that name the files."""
+    add = made.add_argument
+    add(
+        "--exports", metavar="FILE", type=whole_path, action="append",
+        help="read this file, or the files *.exports of this directory, instead of those that are"
+        " configured; may be repeated",
+    )  # fmt: skip
+    add(
+        "--config", metavar="FILE", type=whole_path,
+        help=f"read the configuration from this file instead of {COMMAND.schema.file}",
+    )  # fmt: skip
+
+
+def exports_of(options: argparse.Namespace) -> Exports:
+    """The exports of these files, not read yet.
+
+    Raises:
+        InvalidConfig: the configuration cannot be read.
+    """
+    named = {"exports.files": options.exports, "config": options.config}
+    given = {name: value for name, value in named.items() if value is not None}
+    try:
+        settings = combined(COMMAND, given, wrong=WRONG).source.read()
+    except ConfigError as error:
+        raise InvalidConfig(f"nfsd: {error}") from None
+    return Exports(sources_of(settings.config, mode_of(os.geteuid())))

@@ -1,0 +1,112 @@
+"""The command ``nfsd exports``: shows the exports, checks their files, has them read again."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from oncrpc.cli.command import run
+from oncrpc.cli.daemons import reload
+from oncrpc.cli.daemons.kind import CommandParser
+from oncrpc.cli.daemons.text import counted
+from oncrpc.cli.nfsd.export_files import add_files, exports_of
+from oncrpc.cli.nfsd.kind import KIND
+from oncrpc.nfs.exports.places import ExportProblem, Severity
+from oncrpc.nfs.exports.render import exportfs_s, exportfs_v, option_list
+from oncrpc.nfs.exports.table import ExportTable
+
+DESCRIPTION = """\
+list: shows the exports of the files with all options, as 'exportfs -v' does; with -s in the format
+of exports(5). check: reports what is wrong with them, with line and column; the exit status is 1 if
+a client would be refused for it. reload: has the daemon read them again, as 'nfsd reload'."""
+
+LIST, CHECK, RELOAD = "list", "check", "reload"
+FAULTY = 1
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options and the operand."""
+    made = CommandParser(prog="nfsd exports", description=DESCRIPTION, add_help=False)
+    add = made.add_argument
+    words = (LIST, CHECK, RELOAD)
+    add(
+        "action", metavar="ACTION", nargs="?", default=LIST, choices=words,
+        help=f"one of {', '.join(words)}; without it {LIST}",
+    )  # fmt: skip
+    add("-s", action="store_true", help="list: in the format of exports(5)")
+    add("--json", action="store_true", help="list, check: as JSON")
+    add_files(made)
+    made.add_common()
+    return made
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the action; returns the exit status."""
+    given = sys.argv[2:] if arguments is None else list(arguments)
+    if given[:1] == [RELOAD]:
+        return reload.main(KIND, given[1:])
+    options = parser().parse_args(given)
+    return run("nfsd exports", partial(_execute, options))
+
+
+def _execute(options: argparse.Namespace) -> int:
+    table = exports_of(options).load()
+    return _check(table, options) if options.action == CHECK else _list(table, options)
+
+
+def _list(table: ExportTable, options: argparse.Namespace) -> int:
+    if options.json:
+        _print_json(list(_rows(table)))
+    else:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(exportfs_s(table) if options.s else exportfs_v(table))
+    for problem in table.errors:
+        sys.stderr.write(f"nfsd: {problem}\n")
+    return FAULTY if table.errors else 0
+
+
+def _rows(table: ExportTable) -> Iterator[dict[str, Any]]:
+    """A row for each export: its path, and its clients with their options."""
+    for export in table.exports.values():
+        clients = [
+            {"client": entry.client.text or "*", "options": option_list(entry.options)}
+            for entry in export.entries
+            if entry.options is not None
+        ]
+        yield {"path": os.fsdecode(export.path), "clients": clients}
+
+
+def _check(table: ExportTable, options: argparse.Namespace) -> int:
+    if options.json:
+        _print_json([_problem(each) for each in table.problems])
+        return FAULTY if table.errors else 0
+    for problem in table.problems:
+        print(problem)
+    counts = [
+        counted(sum(each.severity is severity for each in table.problems), severity.value)
+        for severity in (Severity.ERROR, Severity.WARNING)
+    ]
+    files = counted(len(table.files), "file")
+    print(f"{counted(len(table.exports), 'export')} in {files}: {', '.join(counts)}")
+    return FAULTY if table.errors else 0
+
+
+def _problem(problem: ExportProblem) -> dict[str, Any]:
+    return {
+        "severity": problem.severity.value,
+        "file": str(problem.place.file),
+        "line": problem.place.line,
+        "column": problem.place.column,
+        "text": problem.text,
+        "advice": problem.advice,
+    }
+
+
+def _print_json(value: object) -> None:
+    print(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())

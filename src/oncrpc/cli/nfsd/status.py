@@ -1,0 +1,145 @@
+"""The command ``nfsd status``: the state of the server on one screen."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from oncrpc.cli.command import complain, run, safe_text
+from oncrpc.cli.daemons.control_client import RUNNING, NoStatus, add_place, place_of, status_of
+from oncrpc.cli.daemons.kind import CommandParser
+from oncrpc.cli.daemons.text import (
+    SHORTEST,
+    Lines,
+    called,
+    common_lines,
+    duration,
+    labelled,
+    listed,
+    policy,
+    rate,
+    table,
+)
+from oncrpc.cli.nfsd.kind import KIND
+from oncrpc.daemon.control.status import CallsReport, ProcedureCalls
+from oncrpc.nfs.daemon.status import ClientCalls, ExportedDirectory, MapperState, NfsdStatus
+from oncrpc.numbers import program_name
+
+DESCRIPTION = """\
+Shows the state of the NFS server of this host: its sockets, connections and calls, its exports and
+what is wrong with them, and its clients. The exit status is 0 if it runs, 3 if it does not, and 4
+if that is unknown."""
+
+MODES = {
+    "root": "root: works as the user of each call, with the kernel's handles",
+    "handles": "CAP_DAC_READ_SEARCH only: all work as {user}, with the kernel's handles",
+    "plain": "no capability: all work as {user}, with handles of a table",
+}
+CALLS = ("procedure", "calls", "a second", "ms each")
+EXPORTS = ("export", "ids", "mounts", "clients")
+CLIENTS = ("client", "calls", "connections", "last call")
+RIGHT = frozenset({"calls", "a second", "ms each", "mounts", "connections"})
+MOST_CLIENTS = 10
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options."""
+    made = CommandParser(prog="nfsd status", description=DESCRIPTION, add_help=False)
+    made.add_argument("--json", action="store_true", help="print it as JSON, for programs")
+    add_place(made, KIND)
+    made.add_common()
+    return made
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Ask the daemon and print its status; returns the exit status."""
+    options = parser().parse_args(arguments)
+    return run("nfsd status", lambda: _execute(options))
+
+
+def _execute(options: argparse.Namespace) -> int:
+    try:
+        status = status_of(place_of(options, KIND), KIND)
+    except NoStatus as none:
+        complain(f"nfsd: {none}")
+        return none.status
+    if options.json:
+        print(msgspec.json.format(msgspec.json.encode(status), indent=2).decode())
+    else:
+        print("\n".join(status_lines(status)))
+    return RUNNING
+
+
+def status_lines(status: NfsdStatus) -> Iterator[str]:
+    """All lines of the text form."""
+    yield from summary_lines(status)
+    if status.calls.total:
+        yield ""
+        rows = [call_row(each, status.calls) for each in called(status)]
+        yield from table(CALLS, rows, right=RIGHT)
+    if status.exports:
+        yield ""
+        yield from table(EXPORTS, map(_export_row, status.exports), right=RIGHT)
+    if status.clients:
+        yield ""
+        yield from table(CLIENTS, map(client_row, status.clients[:MOST_CLIENTS]), right=RIGHT)
+    for fault in status.faults:
+        yield f"{fault.severity}: {safe_text(fault.text)}"
+
+
+def summary_lines(status: NfsdStatus) -> Iterator[str]:
+    """The lines above the tables."""
+    yield f"nfsd {safe_text(status.version)}, process {status.pid}, up {duration(status.uptime)}"
+    yield from labelled(_parts(status))
+
+
+def _parts(status: NfsdStatus) -> Lines:
+    yield "mode", MODES.get(status.mode, status.mode).format(user=status.user)
+    yield "programs", listed(status.programs)
+    yield from common_lines(status)
+    if status.mount_port:
+        yield "mount port", f"{status.mount_port}"
+    yield "port mapper", _mapper(status.mapper)
+    yield "policy", policy(status)
+    yield "state", status.state or "not kept"
+    yield "mounts", f"{status.mounts}"
+    yield "replies kept", f"{status.duplicates}"
+
+
+def _mapper(mapper: MapperState) -> str:
+    if mapper.kind == "own":
+        return f"our own, on port {mapper.port}"
+    if mapper.kind == "none":
+        return "none"
+    if mapper.fault is None:
+        return "of this host, not asked yet"
+    return f"of this host, {mapper.fault}" if mapper.fault else "of this host, registered"
+
+
+def call_row(each: ProcedureCalls, calls: CallsReport) -> tuple[str, ...]:
+    """The row of a procedure, without a rate right after the start."""
+    program = program_name(each.program) or f"{each.program}"
+    lately = "-" if calls.since < SHORTEST else rate(each.rate)
+    name = f"{program} {safe_text(each.procedure)} v{each.version}"
+    return name, f"{each.calls}", lately, _milliseconds(each, calls)
+
+
+def _milliseconds(each: ProcedureCalls, calls: CallsReport) -> str:
+    """The time that a call took on average: of all calls, or of those since the last refresh."""
+    count = each.rate * calls.window if calls.refreshed else each.calls
+    if each.seconds is None or not count:
+        return "-"
+    return f"{1000 * each.seconds / count:.2f}"
+
+
+def _export_row(each: ExportedDirectory) -> tuple[str, ...]:
+    clients = [safe_text(client.partition("(")[0]) for client in each.clients]
+    return safe_text(each.path), each.ids, f"{each.mounts}", listed(clients)
+
+
+def client_row(each: ClientCalls) -> tuple[str, ...]:
+    """The row of a client."""
+    ago = f"{duration(each.idle, units=1)} ago"
+    return safe_text(each.host), f"{each.calls}", f"{each.connections}", ago

@@ -1,0 +1,57 @@
+"""The commands nfsd config, reload and service."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from oncrpc.cli import nfsd
+from oncrpc.cli.nfsd import config, reload, service
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A configuration."""
+    path = tmp_path / "nfsd.toml"
+    path.write_text(
+        '[daemon]\nnfs-versions = [3]\n[[export]]\npath = "/srv"\nclients = ["*(ro)"]\n'
+    )
+    path.chmod(0o644)
+    return path
+
+
+def test_file_is_checked(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert nfsd.main(["config", "check", str(file)]) == 0
+    file.write_text('[daemon]\nonly = ["nlm"]\nport = -1\n')
+    assert nfsd.main(["config", "check", str(file)]) == 1
+
+    said = capsys.readouterr()
+    assert said.out == f"{file}: ok, 0 rules\n"
+    assert said.err.splitlines() == [
+        f"{file}: daemon.only[0]: 'nlm' is not served by this version; write nfs or mount",
+        f"{file}: daemon.port: has to be at least 0",
+    ]
+
+
+def test_values_in_force_are_shown(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert nfsd.main(["config", "show", "--json", "--config", str(file), "-p", "2050"]) == 0
+
+    found = json.loads(capsys.readouterr().out)
+    assert found["daemon.nfs-versions"] == {"value": [3], "from": str(file)}
+    assert found["daemon.port"] == {"value": 2050, "from": "option"}
+    assert found["export"]["value"][0]["path"] == "/srv"
+    assert "daemon.local" not in found
+
+
+def test_each_word_has_its_help() -> None:
+    for word in (config, reload, service):
+        assert word.parser().prog == f"nfsd {word.__name__.rpartition('.')[2]}"
+
+
+def test_reload_without_daemon_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert nfsd.main(["reload", "--state-dir", str(tmp_path)]) == 1
+    assert capsys.readouterr().err == f"nfsd: not running: nobody answers at {tmp_path}/control\n"

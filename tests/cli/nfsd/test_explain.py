@@ -1,0 +1,80 @@
+"""The command nfsd explain: the decision about a host and a path."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from oncrpc.cli import nfsd
+
+EMPTY = str(Path(__file__).parents[1] / "portmap" / "empty.toml")
+
+
+@pytest.fixture
+def exports(tmp_path: Path) -> Path:
+    """A file of exports of one directory."""
+    (tmp_path / "data").mkdir()
+    path = tmp_path / "exports"
+    path.write_text(f"{tmp_path}/data 192.0.2.0/24(rw) 192.0.2.9(ro,all_squash,anonuid=7)\n")
+    return path
+
+
+def outcome(
+    capsys: pytest.CaptureFixture[str], exports: Path, host: str, path: str, *options: str
+) -> tuple[int, str]:
+    named = ["--config", EMPTY, "--exports", str(exports)]
+    status = nfsd.main(["explain", host, f"{exports.parent}{path}", *named, *options])
+    return status, capsys.readouterr().out
+
+
+def test_granting_line_options_and_users_are_shown(
+    capsys: pytest.CaptureFixture[str], exports: Path
+) -> None:
+    status, out = outcome(capsys, exports, "192.0.2.9", "/data/below")
+
+    assert status == 0
+    assert out.splitlines()[0].endswith(f"in the export {exports.parent}/data: read only")
+    assert f"{exports}:1:" in out
+    assert "root (0:0) works as 7:65534" in out
+
+
+def test_refused_host_has_status_1(capsys: pytest.CaptureFixture[str], exports: Path) -> None:
+    status, out = outcome(capsys, exports, "198.51.100.1", "/data")
+
+    assert status == 1
+    assert "198.51.100.1 may not mount" in out
+
+
+def test_path_outside_of_all_exports_is_refused(
+    capsys: pytest.CaptureFixture[str], exports: Path
+) -> None:
+    assert outcome(capsys, exports, "192.0.2.9", "/other")[0] == 1
+
+
+def test_names_are_looked_up(capsys: pytest.CaptureFixture[str], exports: Path) -> None:
+    exports.write_text(f"{exports.parent}/data 127.0.0.1(rw) ::1(rw)\n")
+
+    assert outcome(capsys, exports, "localhost", "/data")[0] == 0
+
+
+def test_unknown_name_has_status_2(
+    capsys: pytest.CaptureFixture[str], exports: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise OSError(None, "Name or service not known")
+
+    monkeypatch.setattr("socket.getaddrinfo", fails)
+
+    assert outcome(capsys, exports, "nowhere.invalid", "/data")[0] == 2
+
+
+def test_json_has_the_decision(capsys: pytest.CaptureFixture[str], exports: Path) -> None:
+    status, out = outcome(capsys, exports, "192.0.2.9", "/data", "--json")
+
+    found = json.loads(out)
+    assert (status, found["granted"], found["export"]) == (0, True, f"{exports.parent}/data")
+    assert found["works-as"]["root"] == {"uid": 7, "gid": 65534}
+    assert found["entry"].startswith(f"{exports}:1:")
+    assert found["compared"][0]["outcome"] == "grants"

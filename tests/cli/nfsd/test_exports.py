@@ -1,0 +1,117 @@
+"""The command nfsd exports: what it lists, and what it finds wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from oncrpc.cli import nfsd
+from oncrpc.cli.nfsd.export_files import WRONG
+
+EMPTY = str(Path(__file__).parents[1] / "portmap" / "empty.toml")
+
+
+@pytest.fixture
+def exports(tmp_path: Path) -> Path:
+    """A file of exports of one directory."""
+    (tmp_path / "data").mkdir()
+    path = tmp_path / "exports"
+    path.write_text(f"{tmp_path}/data 192.0.2.0/24(rw,no_subtree_check) *(ro)\n")
+    return path
+
+
+def outcome(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    status = nfsd.main(["exports", *arguments, "--config", EMPTY])
+    said = capsys.readouterr()
+    return status, said.out, said.err
+
+
+def test_list_is_that_of_exportfs(capsys: pytest.CaptureFixture[str], exports: Path) -> None:
+    status, out, _ = outcome(capsys, "--exports", str(exports))
+
+    assert status == 0
+    assert out.startswith(f"{exports.parent}/data\n\t\t192.0.2.0/24(sync,wdelay,hide,")
+    assert "\t\t<world>(sync,wdelay,hide," in out
+
+
+def test_s_lists_lines_of_exports(capsys: pytest.CaptureFixture[str], exports: Path) -> None:
+    _, out, _ = outcome(capsys, "list", "-s", "--exports", str(exports))
+
+    exports.write_text(out)
+    assert outcome(capsys, "-s", "--exports", str(exports))[1] == out
+
+
+def test_json_lists_exports_with_clients(capsys: pytest.CaptureFixture[str], exports: Path) -> None:
+    (found,) = json.loads(outcome(capsys, "--json", "--exports", str(exports))[1])
+
+    assert found["path"] == f"{exports.parent}/data"
+    assert [each["client"] for each in found["clients"]] == ["192.0.2.0/24", "*"]
+
+
+def test_check_names_line_and_column(capsys: pytest.CaptureFixture[str], exports: Path) -> None:
+    exports.write_text(f"# mine\n{exports.parent}/data *(rw,nonsense)\n")
+
+    status, out, _ = outcome(capsys, "check", "--exports", str(exports))
+
+    assert status == 1
+    assert out.startswith(f"{exports}:2:")
+    assert "error: " in out
+    assert out.splitlines()[-1].startswith("1 export in 1 file: 1 error, ")
+
+
+def test_check_of_good_files_succeeds(capsys: pytest.CaptureFixture[str], exports: Path) -> None:
+    status, out, _ = outcome(capsys, "check", "--exports", str(exports))
+
+    assert status == 0
+    assert out.splitlines()[-1].startswith("1 export in 1 file: 0 errors, ")
+
+
+def test_check_as_json_has_places(capsys: pytest.CaptureFixture[str], exports: Path) -> None:
+    exports.write_text("nonsense\n")
+
+    status, out, _ = outcome(capsys, "check", "--json", "--exports", str(exports))
+
+    found = json.loads(out)[0]
+    assert (status, found["file"], found["line"], found["severity"]) == (
+        1, str(exports), 1, "error",
+    )  # fmt: skip
+
+
+def test_directory_stands_for_its_exports_files(
+    capsys: pytest.CaptureFixture[str], exports: Path
+) -> None:
+    folder = exports.parent / "d"
+    folder.mkdir()
+    (folder / "one.exports").write_text(exports.read_text())
+    (folder / "two.bak").write_text("nonsense\n")
+
+    assert outcome(capsys, "check", "--exports", str(folder))[0] == 0
+
+
+def test_tables_of_the_file_are_listed(capsys: pytest.CaptureFixture[str], exports: Path) -> None:
+    config = exports.parent / "nfsd.toml"
+    config.write_text(f'[[export]]\npath = "{exports.parent}/data"\nclients = ["*(rw)"]\n')
+    config.chmod(0o644)
+
+    status = nfsd.main(["exports", "--config", str(config), "--exports", "/nonexistent"])
+
+    assert status == 0
+    assert f"{exports.parent}/data\n\t\t<world>(" in capsys.readouterr().out
+
+
+def test_invalid_configuration_has_status_2(
+    capsys: pytest.CaptureFixture[str], exports: Path
+) -> None:
+    config = exports.parent / "nfsd.toml"
+    config.write_text("nonsense")
+    config.chmod(0o644)
+
+    assert nfsd.main(["exports", "--config", str(config)]) == WRONG == 2
+    assert capsys.readouterr().err.startswith(f"nfsd: {config}: ")
+
+
+def test_reload_asks_the_daemon(capsys: pytest.CaptureFixture[str], exports: Path) -> None:
+    assert nfsd.main(["exports", "reload", "--state-dir", str(exports.parent)]) == 1
+    assert "not running" in capsys.readouterr().err

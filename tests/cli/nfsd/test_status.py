@@ -1,0 +1,103 @@
+"""The command nfsd status: what it shows, and its exit status."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from oncrpc.cli import nfsd
+from oncrpc.cli.nfsd.status import status_lines
+from oncrpc.nfs.daemon.status import MapperState
+from support.fake_control import FakeControl, reply
+from support.sample_nfsd_status import CLIENT, EXPORT, some_nfsd_status
+
+TEXT = """\
+nfsd 0.1.0, process 4242, up 3 d 4 h
+mode          root: works as the user of each call, with the kernel's handles
+programs      nfs 2 and 3, mountd 1, 2 and 3
+tcp           0.0.0.0.8.1
+connections   tcp 3
+calls         1004 in 1 h 30 min, 12.5 a second lately
+refused       12 unauthorized, 1 indirect
+dropped       7 over their rate, 2 replies too long
+mount port    20048
+port mapper   of this host, registered
+policy        /etc/portmap.toml, 3 rules
+state         /var/lib/nfsd
+mounts        2
+replies kept  5
+
+procedure       calls  a second  ms each
+nfs GETATTR v3   1000      12.5     0.50
+mountd MNT v3       4       0.0    25.00
+
+export     ids     mounts  clients
+/srv/data  kernel       2  192.0.2.0/24
+
+client     calls  connections  last call
+192.0.2.7    990            1  3 s ago
+warning: /etc/exports:3:1: odd
+"""
+
+
+def test_status_is_one_screen() -> None:
+    assert list(status_lines(some_nfsd_status())) == TEXT.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("mode", "text"),
+    [
+        ("plain", "no capability: all work as al, with handles of a table"),
+        ("handles", "CAP_DAC_READ_SEARCH only: all work as al, with the kernel's handles"),
+    ],
+)
+def test_mode_says_as_whom_callers_work(mode: str, text: str) -> None:
+    lines = list(status_lines(some_nfsd_status(mode=mode, user="al")))
+
+    assert lines[1] == f"mode          {text}"
+
+
+@pytest.mark.parametrize(
+    ("mapper", "text"),
+    [
+        (MapperState("own", 40111, ""), "our own, on port 40111"),
+        (MapperState("none", 0, ""), "none"),
+        (MapperState("host", 111, None), "of this host, not asked yet"),
+        (MapperState("host", 111, "it is gone"), "of this host, it is gone"),
+    ],
+)
+def test_port_mapper_is_described(mapper: MapperState, text: str) -> None:
+    assert f"port mapper   {text}" in status_lines(some_nfsd_status(mapper=mapper))
+
+
+def test_names_of_others_are_escaped() -> None:
+    export = EXPORT.__class__("/a\x1b[2J", 1, "kernel", 1, ["\x07(rw)"], 0)
+    client = CLIENT.__class__("\x1b]", 1, 1, 0.0)
+
+    text = "\n".join(status_lines(some_nfsd_status(exports=[export], clients=[client])))
+
+    assert text.replace("\n", "").isprintable()
+
+
+def test_json_is_the_whole_status(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with FakeControl(tmp_path, reply(some_nfsd_status())):
+        assert nfsd.main(["status", "--json", "--state-dir", str(tmp_path)]) == 0
+
+    found = json.loads(capsys.readouterr().out)
+    assert (found["mode"], found["exports"][0]["path"]) == ("root", "/srv/data")
+
+
+def test_daemon_is_found_by_its_state_directory(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with FakeControl(tmp_path, reply(some_nfsd_status())):
+        assert nfsd.main(["status", "--state-dir", str(tmp_path)]) == 0
+
+    assert capsys.readouterr().out == TEXT
+
+
+def test_missing_daemon_has_status_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert nfsd.main(["status", "--state-dir", str(tmp_path)]) == 3
+    assert capsys.readouterr().err == f"nfsd: not running: nobody answers at {tmp_path}/control\n"

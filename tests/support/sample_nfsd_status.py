@@ -1,0 +1,46 @@
+"""A sample status of the NFS server, with a value in every field."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from oncrpc.daemon.control.status import CallsReport, CommonStatus, ProcedureCalls, ServedSocket
+from oncrpc.nfs.daemon.status import (
+    ClientCalls,
+    ExportedDirectory,
+    ExportFault,
+    MapperState,
+    NfsdStatus,
+)
+from support.sample_status import some_status
+
+GETATTR = ProcedureCalls(3, "GETATTR", 1000, 12.5, program=100003, seconds=0.5)
+MNT = ProcedureCalls(3, "MNT", 4, 0.0, program=100005, seconds=0.1)
+NEVER = ProcedureCalls(2, "READ", 0, 0.0, program=100003, seconds=0.0)
+EXPORT = ExportedDirectory(
+    path="/srv/data", tag=1, ids="kernel", fsid=7, clients=["192.0.2.0/24(rw,sync)"], mounts=2
+)
+CLIENT = ClientCalls("192.0.2.7", 990, 1, 3.0)
+
+
+def some_nfsd_status(**changes: Any) -> NfsdStatus:
+    """A status with these changes."""
+    common = some_status()
+    calls = CallsReport(1004, 12.5, 5400.0, 60.0, [GETATTR, MNT, NEVER])
+    fields = {name: getattr(common, name) for name in CommonStatus.__struct_fields__}
+    usual = {
+        "calls": calls,
+        "sockets": [ServedSocket("tcp", "0.0.0.0.8.1")],
+        "mode": "root",
+        "user": "root",
+        "programs": ["nfs 2 and 3", "mountd 1, 2 and 3"],
+        "mount_port": 20048,
+        "mapper": MapperState("host", 111, ""),
+        "state": "/var/lib/nfsd",
+        "exports": [EXPORT],
+        "faults": [ExportFault("warning", "/etc/exports:3:1: odd")],
+        "mounts": 2,
+        "clients": [CLIENT],
+        "duplicates": 5,
+    }
+    return NfsdStatus(**{**fields, **usual, **changes})
