@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -145,6 +146,20 @@ def test_broken_disk_fails_the_commit(disks: Disks, export: Export) -> None:
         user.commit(file)
 
     assert caught.value.errno in (errno.EIO, errno.ENOSPC)
+
+
+def test_error_that_others_have_seen_fails_the_commit(disks: Disks, export: Export) -> None:
+    """The kernel tells each descriptor of a failed write, so one from before it is kept."""
+    path = disks.ext4("disk", size="64M", backing="16M")
+    user = export(path)
+    file = user.create(user.files.root, b"file")
+    for number in range(32):
+        user.write(file, b"x" * MIB, number * MIB, stable=UNSTABLE)
+    with (path / "file").open("rb") as other, pytest.raises(OSError, match=r"error|space"):
+        os.fsync(other.fileno())
+
+    with pytest.raises(SyncError):
+        user.commit(file)
 
 
 def test_broken_disk_fails_every_stable_write(disks: Disks, export: Export) -> None:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-import sqlite3
 from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
-from oncrpc.nfs.backends.local.kernel_handles import KernelHandles, NoKernelHandles
+from oncrpc.nfs.backends.local.chosen import kernel_objects, table_objects
+from oncrpc.nfs.backends.local.kernel_handles import NoKernelHandles
 from oncrpc.nfs.backends.local.local import LocalFileSystem
-from oncrpc.nfs.backends.local.objects import Objects
-from oncrpc.nfs.backends.local.table import HandleTable
-from oncrpc.nfs.backends.local.table_rows import Rows
 from oncrpc.nfs.backends.local.volumes import volume_identity
 from oncrpc.nfs.filesystem import FileSystem
 
@@ -62,10 +59,9 @@ class LocalRoots:
         place = os.fsdecode(path)
         identity = f"{volume_identity(path)} root={os.stat(path).st_ino:x}"
         try:
-            objects: Objects = KernelHandles(place, crosses=options.crosses)
+            objects = kernel_objects(place, crosses=options.crosses)
         except NoKernelHandles as error:
-            log.info("%s: ids of files come from a table: %s", place, error.strerror)
-            serve = partial(self._with_table, path, options)
+            serve = partial(self._with_table, place, options, error)
             return OpenedRoot(identity, TABLE, serve, lambda: None)
         return OpenedRoot(
             identity,
@@ -74,17 +70,10 @@ class LocalRoots:
             objects.close,
         )
 
-    def _with_table(self, path: bytes, options: RootOptions, tag: int) -> FileSystem:
+    def _with_table(
+        self, place: str, options: RootOptions, why: NoKernelHandles, tag: int
+    ) -> FileSystem:
         file = None if self._folder is None else os.path.join(self._folder, f"handles-{tag}")
-        try:
-            rows = Rows(file)
-        except sqlite3.DatabaseError as error:
-            raise OSError(
-                None, f"{file}: {error}; move it away: then clients mount again"
-            ) from None
-        try:
-            table = HandleTable(path, rows)
-        except OSError:
-            rows.close()
-            raise
-        return LocalFileSystem(os.fsdecode(path), objects=table, sync=options.sync)
+        objects, reason = table_objects(place, file, why=why)
+        log.info("%s: %s", place, reason)
+        return LocalFileSystem(place, objects=objects, sync=options.sync)

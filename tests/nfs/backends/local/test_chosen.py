@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from oncrpc.nfs.backends.local import kernel_handles
-from oncrpc.nfs.backends.local.chosen import ChosenObjects, chosen_objects
-from oncrpc.nfs.backends.local.kernel_handles import KernelHandles
+from oncrpc.nfs.backends.local.chosen import ChosenObjects, chosen_objects, table_objects
+from oncrpc.nfs.backends.local.kernel_handles import KernelHandles, NoKernelHandles
 from oncrpc.nfs.backends.local.objects import Objects, OpenObject, looked_at
 from oncrpc.nfs.backends.local.syscalls import open_by_handle_at
 from oncrpc.nfs.backends.local.table import HandleTable
@@ -143,6 +143,16 @@ def test_table_in_use_is_not_set_aside(
     with fails_with(errno.EBUSY):
         chosen(top, tmp_path / "table")
     objects.close()
+
+
+def test_table_is_usable_after_a_failed_start(
+    top: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    why, table = NoKernelHandles(errno.EPERM, "not permitted"), str(tmp_path / "table")
+    with fails_with(errno.ENOENT):
+        table_objects(str(tmp_path / "none"), table, why=why)
+
+    table_objects(str(top), table, why=why).objects.close()
 
 
 def test_missing_directory_is_an_error(tmp_path: Path) -> None:

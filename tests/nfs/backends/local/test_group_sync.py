@@ -28,6 +28,7 @@ class SlowDisk:
         self._path.touch()
         self.calls: list[Depth] = []
         self.descriptors: list[int] = []
+        self.opened: list[int] = []
         self._begun, self._end = threading.Semaphore(0), threading.Semaphore(0)
         self._failing = 0
         self.workers = DiskWorkers(identities())
@@ -47,8 +48,11 @@ class SlowDisk:
 
         return call
 
-    def ask(self, key: str = "file", depth: Depth = Depth.FILE) -> asyncio.Future[None]:
-        return self.group.sync(key, os.open(self._path, os.O_RDONLY), depth)
+    def ask(
+        self, key: str = "file", depth: Depth = Depth.FILE, *, first: bool = False
+    ) -> asyncio.Future[None]:
+        self.opened.append(os.open(self._path, os.O_RDONLY))
+        return self.group.sync(key, self.opened[-1], depth, first=first)
 
     async def begun(self) -> None:
         """Wait until one more sync has begun."""
@@ -174,6 +178,34 @@ def test_sync_ends_though_nobody_waits(disk: SlowDisk) -> None:
         await other
 
     asyncio.run(main())
+
+
+def test_failure_that_nobody_hears_is_kept(disk: SlowDisk) -> None:
+    async def main() -> None:
+        given_up, other = disk.ask(), disk.ask()
+        await disk.begun()
+        given_up.cancel()
+        disk.end(failing=True)
+        with pytest.raises(SyncError):
+            await other
+
+    asyncio.run(main())
+
+    assert disk.group.lost
+
+
+def test_descriptor_that_was_opened_first_is_synced(disk: SlowDisk) -> None:
+    async def main() -> None:
+        asked = [disk.ask()]
+        await disk.begun()
+        asked += [disk.ask(), disk.ask(first=True), disk.ask()]
+        disk.end()
+        disk.end()
+        await asyncio.gather(*asked)
+
+    asyncio.run(main())
+
+    assert disk.descriptors == [disk.opened[0], disk.opened[2]]
 
 
 @pytest.mark.parametrize("depth", Depth)

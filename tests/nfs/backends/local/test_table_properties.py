@@ -113,9 +113,10 @@ class ChangingTree(RuleBasedStateMachine):
     @rule(what=PICK, where=PICK, name=NAMES)
     def rename_locally(self, what: int, where: int, name: str) -> None:
         new = self._pick(where, directories=True) / name
-        if not (self.weak and new.exists()):
+        if not self.weak:
             self._renamed(self._pick(what), new)
-        if self.weak:
+        elif not new.exists() and not self._has_links():
+            self._renamed(self._pick(what), new)
             self.sure.clear()
 
     @precondition(lambda self: not self.weak)
@@ -131,6 +132,9 @@ class ChangingTree(RuleBasedStateMachine):
         path = self._pick(what)
         if path != self.tree.top:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    def _has_links(self) -> bool:
+        return any(path.stat().st_nlink > 1 for path in self._paths(directories=False))
 
     def _renamed(self, old: Path, new: Path) -> bool:
         if old == self.tree.top:
@@ -246,8 +250,9 @@ class ChangingTree(RuleBasedStateMachine):
 class WeakTree(ChangingTree):
     """The same on a file system that tells nothing about births.
 
-    Files are neither removed nor linked locally: the table would take a new file for an old one
-    with its name and inode number, and would not find a file at a name that it does not know.
+    Files are neither removed nor linked locally, and renamed only while none has two names: the
+    table would take a new file for an old one with its name and inode number, and would not find a
+    file at a name that it does not know.
     """
 
     weak = True

@@ -27,6 +27,7 @@ from oncrpc.nfs.backends.local.syscalls import (
     faccessat2,
     openat2,
 )
+from oncrpc.nfs.backends.local.unstable import Place, UnstableFiles
 from oncrpc.nfs.backends.local.workers import DiskWorkers
 from oncrpc.nfs.filesystem import (
     Answer,
@@ -68,6 +69,7 @@ class LocalBase(FileSystem):
         self.identities = identities()
         self.workers = DiskWorkers(self.identities)
         self.group = GroupSync(self.workers, calls=sync_calls)
+        self.unstable = UnstableFiles(self.group)
         self._sync = sync
         self._top = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._device = os.fstat(self._top).st_dev
@@ -76,6 +78,7 @@ class LocalBase(FileSystem):
         self.features = _features_of(self._top)
 
     def close(self) -> None:
+        self.unstable.close()
         self.workers.close()
         self.objects.close()
         os.close(self._top)
@@ -111,6 +114,16 @@ class LocalBase(FileSystem):
             return file
         finally:
             os.close(found.descriptor)
+
+    def place_of(self, directory: OpenObject, name: bytes) -> Place | None:
+        """Device and inode number of the file with that name, if files have unstable data."""
+        if not self.unstable:
+            return None
+        try:
+            found = os.stat(name, dir_fd=directory.descriptor, follow_symlinks=False)
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
     def attributes(self, found: OpenObject) -> Attributes:
         """The attributes as they were when the file was opened."""

@@ -90,9 +90,12 @@ class LocalChanges(LocalBase):
         with self.opened(directory) as old, self.opened(to_directory) as new:
             moved = self._known(old, directory, name)
             replaced = self._known(new, to_directory, to_name)
+            place = self.place_of(new, to_name)
             with self.identities.of(who):
                 at, to = old.descriptor, new.descriptor
                 os.rename(name, to_name, src_dir_fd=at, dst_dir_fd=to)
+            if place is not None:
+                self.unstable.forget_removed(place)
             if moved is not None and moved != replaced:
                 if replaced is not None:
                     self._unnamed(replaced, to_directory, to_name)
@@ -134,8 +137,11 @@ class LocalChanges(LocalBase):
     ) -> Answer[None]:
         with self.opened(directory) as parent:
             known = self._known(parent, directory, name)
+            place = self.place_of(parent, name)
             with self.identities.of(who):
                 remove(name, dir_fd=parent.descriptor)
+            if place is not None:
+                self.unstable.forget_removed(place)
             if known is not None:
                 self._unnamed(known, directory, name)
             return self.durable(None, parent)

@@ -38,38 +38,24 @@ class ChosenObjects(NamedTuple):
     reason: str
 
 
-def chosen_objects(
-    path: str, table: str | None, *, crosses: Callable[[bytes], bool] | None = None
-) -> ChosenObjects:
+def chosen_objects(path: str, table: str | None) -> ChosenObjects:
     """The kernel's handles if they work for the files of ``path``, and otherwise a table.
 
-    ``table`` is the path of the table's file, in a directory of the server alone; None keeps the
-    table in memory. A damaged one is set aside, and its ids are stale. ``crosses`` is that of
-    ``KernelHandles``: a table crosses no mount points.
-
     Raises:
-        OSError: the directory cannot be opened. EPERM, EBUSY: the table is open to others, or used
-            by another server.
+        OSError: as ``table_objects``.
     """
     try:
-        return ChosenObjects(_kernel_handles(path, crosses), "file handles are the kernel's")
+        return ChosenObjects(kernel_objects(path), "file handles are the kernel's")
     except NoKernelHandles as error:
-        why = REASONS.get(error.errno or 0, "the kernel gives no handles")
-        why = f"{why} ({error.strerror})"
-    found = HandleTable(os.fsencode(path), _rows(table))
-    where = "in memory, and end with the server" if table is None else f"in {table}"
-    reason = f"file handles are kept in a table {where}: {why}"
-    if found.weak:
-        reason += "; the file system does not tell when a file was created: a handle may lead to a"
-        reason += " later file of the same name and inode number"
-    return ChosenObjects(found, reason)
+        return table_objects(path, table, why=error)
 
 
-def _kernel_handles(path: str, crosses: Callable[[bytes], bool] | None) -> KernelHandles:
+def kernel_objects(path: str, *, crosses: Callable[[bytes], bool] | None = None) -> KernelHandles:
     """The kernel's handles.
 
     Raises:
         NoKernelHandles: they do not work for the directory, or for files in it.
+        OSError: the directory cannot be opened.
     """
     found = KernelHandles(path, crosses=crosses)
     try:
@@ -79,6 +65,31 @@ def _kernel_handles(path: str, crosses: Callable[[bytes], bool] | None) -> Kerne
         found.close()
         raise NoKernelHandles(error.errno, error.strerror) from error
     return found
+
+
+def table_objects(path: str, table: str | None, *, why: NoKernelHandles) -> ChosenObjects:
+    """A table of handles, with the reason why it is needed.
+
+    ``table`` is the path of its file, in a directory of the server alone; None keeps the table in
+    memory. A damaged one is set aside, and its ids are stale.
+
+    Raises:
+        OSError: the directory cannot be opened. EPERM, EBUSY: the table is open to others, or used
+            by another server.
+    """
+    rows = _rows(table)
+    try:
+        found = HandleTable(os.fsencode(path), rows)
+    except OSError:
+        rows.close()
+        raise
+    where = "in memory, and end with the server" if table is None else f"in {table}"
+    reason = REASONS.get(why.errno or 0, "the kernel gives no handles")
+    text = f"file handles are kept in a table {where}: {reason} ({why.strerror})"
+    if found.weak:
+        text += "; the file system does not tell when a file was created: a handle may lead to a"
+        text += " later file of the same name and inode number"
+    return ChosenObjects(found, text)
 
 
 def _some_names(path: str) -> Iterator[bytes]:

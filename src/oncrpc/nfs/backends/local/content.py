@@ -85,7 +85,7 @@ class LocalContent(LocalBase):
         """The outcome, when the data are stored as the client asks."""
         length, descriptor = written
         if stable is stable_how.UNSTABLE:
-            os.close(descriptor)
+            self.unstable.keep(place, descriptor)
             return Written(length, stable)
         stored = self.group.sync(place, descriptor, DEPTHS[stable])
         return Syncing(Written(length, stable), stored)
@@ -110,6 +110,14 @@ class LocalContent(LocalBase):
         may have lost it since."""
         with self.opened(file) as found:
             check_regular(found)
+            if self.group.lost:
+                self.group.lost = False
+                # The client asks again, and learns from the verifier to send its data again.
+                raise SyncError(errno.EAGAIN, "data of another file were lost")
+            place = (found.stat.st_dev, found.stat.st_ino)
+            descriptor = self.unstable.take(place)
+            if descriptor is not None:
+                return self.group.sync(place, descriptor, Depth.FILE, first=True)
             return self.stored(found, Depth.FILE)
 
 

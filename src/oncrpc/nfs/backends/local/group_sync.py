@@ -48,14 +48,21 @@ class _Wish(NamedTuple):
 
 
 class _Round(NamedTuple):
-    """Those that share one sync. ``descriptor`` is the first one's, the earliest opened."""
+    """Those that share one sync.
+
+    ``descriptor`` is the one that was opened first: it is told of all errors since.
+    """
 
     descriptor: int
     wishes: list[_Wish]
 
 
 class GroupSync:
-    """The syncs of one file system. ``failures`` counts those that failed.
+    """The syncs of one file system.
+
+    ``failures`` counts those that failed. ``lost`` is set if one failed and a caller did not wait
+    for it any more. Then the next COMMIT of any file must fail, so that the write verifier changes
+    and clients send their data again.
 
     Between two events a key is in ``_next`` if somebody waits for a round that has not begun, and
     in ``_running`` while its sync runs in a worker.
@@ -64,13 +71,22 @@ class GroupSync:
     def __init__(
         self, workers: DiskWorkers, *, calls: Mapping[Depth, Callable[[int], None]] = SYNC_CALLS
     ) -> None:
-        self.failures = 0
+        self.failures, self.lost = 0, False
         self._workers, self._calls = workers, calls
         self._next: dict[Hashable, _Round] = {}
         self._running: dict[Hashable, asyncio.Task[None]] = {}
 
-    def sync(self, key: Hashable, descriptor: int, depth: Depth) -> asyncio.Future[None]:
+    @property
+    def busy(self) -> bool:
+        """Whether a sync runs, or is waited for."""
+        return bool(self._running)
+
+    def sync(
+        self, key: Hashable, descriptor: int, depth: Depth, *, first: bool = False
+    ) -> asyncio.Future[None]:
         """Bring what was written until now to disk; ``descriptor`` is closed here.
+
+        ``first``: it was opened before those of all others that wait.
 
         Raises:
             SyncError: some data of the file were not stored.
@@ -78,8 +94,11 @@ class GroupSync:
         loop = asyncio.get_running_loop()
         wish = _Wish(loop.create_future(), depth)
         if (waiting := self._next.get(key)) is not None:
-            os.close(descriptor)
-            waiting.wishes.append(wish)
+            other, descriptor = (
+                (waiting.descriptor, descriptor) if first else (descriptor, waiting.descriptor)
+            )
+            os.close(other)
+            self._next[key] = _Round(descriptor, [*waiting.wishes, wish])
         else:
             self._next[key] = _Round(descriptor, [wish])
             if key not in self._running:
@@ -107,11 +126,12 @@ class GroupSync:
                 os.close(waiting.descriptor)
                 wishes = wishes + waiting.wishes
         for wish in wishes:
-            if not wish.done.done():
-                if failed is None:
-                    wish.done.set_result(None)
-                else:
-                    wish.done.set_exception(SyncError(failed.errno, failed.strerror))
+            if wish.done.done():
+                self.lost = self.lost or failed is not None
+            elif failed is None:
+                wish.done.set_result(None)
+            else:
+                wish.done.set_exception(SyncError(failed.errno, failed.strerror))
 
 
 def _call_and_close(call: Callable[[int], None], descriptor: int) -> None:

@@ -9,10 +9,10 @@ kernel's cache then. It also survives a loss of power that comes more than ``SYN
 later: a thread syncs the log that long after a commit, once for all commits until then. ``sync``
 does so at once. A log that is torn at its end loses the transactions at the end and no others.
 
-Why SQLite: for 1,000,000 rows it takes 76 bytes of disk for each, 10 MiB of memory in all, 3 µs to
-add one in a group (17 µs alone), 2 to 5 µs to find one, and it opens in 0.3 ms. A journal of our
-own that is replayed into dictionaries took 1 µs to write a row, but 240 bytes of memory for each
-and 1.4 s to start.
+Why SQLite: for 1,000,000 rows it takes 79 bytes of disk for each, 10 MiB of memory in all, 5 µs to
+add one in a group (20 µs alone), 2 to 10 µs to find one, and it opens in 2 ms. A journal of our own
+that is replayed into dictionaries took 1 µs to write a row, but 240 bytes of memory for each and
+1.4 s to start.
 
 Ids are 39 random bits, drawn for each run of the server, and a count of 24 bits. So the ids of a
 run are neighbours in the database, and ids that were lost with the end of the log do not come back.

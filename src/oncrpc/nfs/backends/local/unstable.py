@@ -1,0 +1,98 @@
+"""Files with data that were written UNSTABLE and are not yet on disk for certain.
+
+The kernel writes such data in the background. If that fails, it tells each descriptor of the file
+once, and forgets the error with the file when nobody has it open. A COMMIT that opened the file
+only then would learn nothing, and the data would be lost without a word. So for each such file the
+first descriptor that data were written through is kept until COMMIT.
+
+::
+
+    key       device and inode number
+    bound     MAX_UNSTABLE files; a file is given up IDLE seconds after the last write to it
+    emptied   by COMMIT; when the last name of the file is removed
+
+A file that is given up is brought to disk. If that fails, ``GroupSync.lost`` is set.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections import OrderedDict
+from typing import NamedTuple, TypeAlias
+
+from oncrpc.nfs.backends.local.group_sync import Depth, GroupSync
+
+MAX_UNSTABLE = 256
+"""Files with UNSTABLE data that are kept open."""
+
+IDLE = 30.0
+"""Seconds; the kernel itself waits so long before it writes data in the background."""
+
+Place: TypeAlias = tuple[int, int]
+
+
+class _Kept(NamedTuple):
+    descriptor: int
+    used: float
+
+
+class UnstableFiles:
+    """The descriptors, the file that was written last at the end."""
+
+    def __init__(self, group: GroupSync, *, most: int = MAX_UNSTABLE, idle: float = IDLE) -> None:
+        self._group, self._most, self._idle = group, most, idle
+        self._kept: OrderedDict[Place, _Kept] = OrderedDict()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def keep(self, place: Place, descriptor: int) -> None:
+        """Data were written through this descriptor. It is kept or closed here."""
+        known = self._kept.pop(place, None)
+        if known is not None:
+            os.close(descriptor)
+            descriptor = known.descriptor
+        self._kept[place] = _Kept(descriptor, time.monotonic())
+        if len(self._kept) > self._most:
+            self._give_up(next(iter(self._kept)))
+        if self._timer is None:
+            self._watch()
+
+    def take(self, place: Place) -> int | None:
+        """The descriptor of a file, to be synced and closed; None if it has no such data."""
+        kept = self._kept.pop(place, None)
+        return None if kept is None else kept.descriptor
+
+    def forget_removed(self, place: Place) -> None:
+        """Close a file that has lost its last name, so that its space is free."""
+        kept = self._kept.get(place)
+        if kept is not None and not os.fstat(kept.descriptor).st_nlink:
+            os.close(self._kept.pop(place).descriptor)
+
+    def close(self) -> None:
+        """Close all. The kernel writes the data in its own time."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        while self._kept:
+            os.close(self._kept.popitem()[1].descriptor)
+
+    def _watch(self) -> None:
+        """Look again when the first file may be idle."""
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(self._idle, self._give_up_idle)
+
+    def _give_up_idle(self) -> None:
+        self._timer = None
+        limit = time.monotonic() - self._idle
+        while self._kept and next(iter(self._kept.values())).used <= limit:
+            self._give_up(next(iter(self._kept)))
+        if self._kept:
+            self._watch()
+
+    def _give_up(self, place: Place) -> None:
+        descriptor = self._kept.pop(place).descriptor
+        self._group.sync(place, descriptor, Depth.DATA, first=True).cancel()  # nobody waits
