@@ -1,4 +1,4 @@
-"""The port mapper and ONC RPC for Python.
+"""The port mapper, NFS and ONC RPC for Python.
 
 >>> async with oncrpc.connect("files.example", PMAP_VERS.Client, port=111) as mapper:
 ...     await mapper.PMAPPROC_DUMP()
