@@ -27,6 +27,10 @@ SOME = "create links renames times sizes maps permissions"
 MOUNTS = {
     "mount.nfs tcp": "mount.nfs server:{path} /mnt -o vers=3,proto=tcp,nolock",
     "mount.nfs tcp6": "mount.nfs server6:{path} /mnt -o vers=3,proto=tcp6,nolock",
+    "without port mapper": (
+        "mount.nfs server:{path} /mnt"
+        " -o vers=3,proto=tcp,port=2049,mountport=2049,mountproto=tcp,nolock"
+    ),
     "busybox tcp": (
         "busybox mount -t nfs -o vers=3,proto=tcp,mountproto=tcp,nolock,addr=10.0.2.2"
         " server:{path} /mnt"
@@ -82,12 +86,13 @@ def local_run(host: NfsHost, file_system: str, sections: str, folder: Path) -> l
         ("ext4", "mount.nfs tcp6", ""),
         ("ext4", "busybox tcp", SOME),
         ("tmpfs", "busybox tcp6", SOME),
+        ("tmpfs", "without port mapper", SOME),
     ],
 )
 def test_kernel_client_sees_what_local_processes_see(
     host: NfsHost, guest: Guest, tmp_path: Path, file_system: str, mount: str, sections: str
 ) -> None:
-    folder = mount.replace(" ", "-")
+    folder = f"by-{mount}".replace(" ", "-")
     command = MOUNTS[mount].format(path=f"/srv/{file_system}")
 
     script = SCRIPT.format(mount=command, folder=folder, sections=sections)
