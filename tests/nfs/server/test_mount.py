@@ -497,7 +497,7 @@ def test_local_caller_is_not_listed() -> None:
     assert len(site.mounts) == 0
 
 
-def test_groups_of_this_host_replace_those_of_the_call() -> None:
+def test_groups_of_host_replace_those_of_call() -> None:
     directory = {b"/a": Attributes(DIRECTORY, 0o710, gid=77), b"/a/b": Attributes(DIRECTORY)}
     site = MountSite(share(tree=Tree(directory)))
     assert mounted(site, b"/srv/a/b") is mountstat3.MNT3ERR_ACCES
