@@ -88,12 +88,12 @@ class ListedRules:
     """Rules by host, and the groups that EXPORT shows."""
 
     hosts: dict[str, ExportOptions] = field(default_factory=dict)
-    listed: Sequence[str] = ()
+    listed: Sequence[str] | None = ()
 
     def options_for(self, host: str) -> ExportOptions | None:
         return self.hosts.get(host)
 
-    def groups(self) -> Sequence[str]:
+    def groups(self) -> Sequence[str] | None:
         return self.listed
 
 
@@ -143,7 +143,7 @@ def share(
     *,
     tag: int = 7,
     hosts: Sequence[str] = (CLIENT,),
-    groups: Sequence[str] = ("192.0.2.0/24",),
+    groups: Sequence[str] | None = ("192.0.2.0/24",),
     **options: Any,
 ) -> Share:
     """An export to some hosts, all with the same options."""

@@ -1,4 +1,4 @@
-"""``oncrpc.nfs.exports.render``: exports as exportfs and rpc.mountd show them."""
+"""``oncrpc.nfs.exports.render``: exports as exportfs shows them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from oncrpc.nfs.exports.render import (
     exportfs_plain,
     exportfs_s,
     exportfs_v,
-    mount_exports,
     option_list,
 )
 from oncrpc.nfs.exports.sources import ReadExports
@@ -112,25 +111,6 @@ def test_paths_are_in_the_order_of_the_class() -> None:
     assert [line.split(b"\t")[-1] for line in text.splitlines()] == [
         b"one", b"four", b"two", b"three", b"10.0.0.0/8",
     ]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("text", "groups"),
-    [
-        ("/a one two", [(b"/a", ["two", "one"])]),
-        ("/a *", [(b"/a", ["*"])]),
-        ("/a one *", [(b"/a", [])]),
-        ("/a one @g * gss/krb5", [(b"/a", ["gss/krb5"])]),
-        ("/a 192.0.2.1 198.51.100.1 192.0.2.0/24", [(b"/a", ["192.0.2.0/24", "198.51.100.1"])]),
-        ("/a one.x one.y 192.0.2.1 *.x", [(b"/a", ["*.x", "192.0.2.1", "one.y"])]),
-        ("/a one @g", [(b"/a", ["@g", "one"])]),
-        ("/a 10.0.0.0/8\n/b one", [(b"/a", ["10.0.0.0/8"]), (b"/b", ["one"])]),
-        ("/a one\n/b two", [(b"/b", ["two"]), (b"/a", ["one"])]),
-        ("/a one(oops)", []),
-    ],
-)
-def test_mount_shows_groups_as_mountd(text: str, groups: list[tuple[bytes, list[str]]]) -> None:
-    assert mount_exports(table(text)) == groups
 
 
 @pytest.mark.slow

@@ -235,11 +235,3 @@ def test_rules_of_addresses_follow_a_model(clients: list[str]) -> None:
 
     entry = rules.ruling("192.0.2.1").entry
     assert (None if entry is None else entry.client.text) == (model[0] if model else None)
-
-
-def test_groups_are_the_clients_as_written() -> None:
-    rules = ExportRules(HostLookups(names()), entries("*(ro)", "192.0.2.0/24", "@Staff", "*(rw)"))
-
-    assert rules.groups() == ["192.0.2.0/24", "@Staff", "*"]
-    rules.replace([])
-    assert rules.groups() == []

@@ -129,6 +129,12 @@ def test_rules_without_groups_are_shown_as_everybody() -> None:
     assert site.call(EXPORT) == [exportnode(b"/a", [])]
 
 
+def test_export_that_nobody_may_mount_is_not_listed() -> None:
+    site = MountSite(share(groups=None), share(b"/b", tag=8, groups=()))
+
+    assert site.call(EXPORT) == [exportnode(b"/b", [])]
+
+
 def test_long_names_are_cut() -> None:
     site = MountSite(share(groups=("g" * 300,)), share(b"/" + b"p" * 1024, tag=8))
 

@@ -1,4 +1,4 @@
-"""Exports as text: as ``exportfs -v`` and ``exportfs -s`` print them, and for EXPORT of MOUNT."""
+"""Exports as text, as ``exportfs -v`` and ``exportfs -s`` print them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import groupby
 from operator import itemgetter
 
-from oncrpc.nfs.exports.clients import ClientPattern, PatternClass
+from oncrpc.nfs.exports.clients import PatternClass
 from oncrpc.nfs.exports.parse import ClientEntry
 from oncrpc.nfs.exports.table import ExportTable
 from oncrpc.nfs.options import NOBODY, ExportOptions
@@ -51,27 +51,6 @@ def option_list(options: ExportOptions) -> str:
     return ",".join([*words, *_by_flavor(options), *transport])
 
 
-def mount_exports(table: ExportTable) -> list[tuple[bytes, list[str]]]:
-    """The paths and the groups of EXPORT, in the order of rpc.mountd.
-
-    An export to any host has no other group; a network or a wildcard stands for the hosts in it.
-    Names are not looked up for this. No group at all means every host.
-    """
-    found = dict[bytes, list[ClientPattern]]()
-    for path, entry in _by_class(table):
-        clients = found.setdefault(path, [])
-        if entry.client.kind is PatternClass.ANONYMOUS and clients:
-            clients.clear()
-            continue
-        if entry.client.kind is not PatternClass.HOST:
-            clients[:] = [each for each in clients if not _contains(entry.client, each)]
-        clients.append(entry.client)
-    return [
-        (path, [client.text for client in reversed(clients)])
-        for path, clients in reversed(found.items())
-    ]
-
-
 def _by_class(table: ExportTable) -> Iterator[tuple[bytes, ClientEntry]]:
     """Yield the entries that grant something: by class, then by path in the order of the class."""
     for kind in PatternClass:
@@ -102,15 +81,6 @@ def _client(entry: ClientEntry) -> str:
 
 def _escaped(text: bytes) -> bytes:
     return SPECIAL.sub(lambda match: b"\\%03o" % match[0][0], text)
-
-
-def _contains(wide: ClientPattern, host: ClientPattern) -> bool:
-    """Whether a client stands for a host, as far as this can be known without a look-up."""
-    if host.kind is not PatternClass.HOST:
-        return False
-    if wide.wildcard is not None:
-        return bool(host.name) and wide.wildcard.matches(host.name)
-    return host.address is not None and wide.covers(host.address)
 
 
 def _common(options: ExportOptions) -> Iterator[str]:

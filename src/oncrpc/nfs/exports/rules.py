@@ -16,6 +16,7 @@ from typing import NamedTuple
 from oncrpc.caching import Bounded
 from oncrpc.nfs.exports.clients import HostAddress, PatternClass, address_of
 from oncrpc.nfs.exports.lookup import HostLookups
+from oncrpc.nfs.exports.mount_groups import mount_groups
 from oncrpc.nfs.exports.parse import ClientEntry
 from oncrpc.nfs.options import ExportOptions
 from oncrpc.nfs.status import NfsError
@@ -65,6 +66,10 @@ class ExportRules:
         entry = self.ruling(host).entry
         return None if entry is None else entry.options
 
+    def groups(self) -> list[str] | None:
+        """The hosts, networks and netgroups that EXPORT lists; None if nobody may mount it."""
+        return mount_groups(self.entries)
+
     def ruling(self, host: str) -> HostRuling:
         """The entry that decides about a client's address.
 
@@ -76,10 +81,6 @@ class ExportRules:
             found = self._rule(host)
             self._ruled.keep(host, found)
         return found
-
-    def groups(self) -> list[str]:
-        """The clients as they were written, for EXPORT of MOUNT."""
-        return list(dict.fromkeys(entry.client.text for entry in self.entries))
 
     async def ready(self, host: str, *, deadline: float = DEADLINE) -> None:
         """Wait until ``ruling`` knows the names that it needs, or the time is over."""

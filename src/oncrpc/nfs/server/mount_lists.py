@@ -47,8 +47,11 @@ WAIT, WAITS = 0.1, 50
 class GroupLists(Protocol):
     """Rules of an export that can be listed by EXPORT."""
 
-    def groups(self) -> Sequence[str]:
-        """The hosts, networks and netgroups that may mount it; none means everybody."""
+    def groups(self) -> Sequence[str] | None:
+        """The hosts, networks and netgroups that may mount it; an empty list means everybody.
+
+        None if nobody may: the export is not listed.
+        """
 
 
 class MountLists:
@@ -98,7 +101,7 @@ class MountLists:
         return [share for share in self.shares if verdicts.get(share.tag)]
 
     def _nodes(self, shares: Iterable[Share]) -> list[exportnode]:
-        nodes = list(map(_node, shares))
+        nodes = [node for node in map(_node, shares) if node is not None]
         kept = bounded(nodes)
         if len(kept) < len(nodes):
             left_out = self._warnings.left_out("list")
@@ -134,9 +137,11 @@ class MountLists:
         return len(call.message) - REPLY_HEADER
 
 
-def _node(share: Share) -> exportnode:
+def _node(share: Share) -> exportnode | None:
     rules = share.rules
     groups = rules.groups() if isinstance(rules, GroupLists) else ()
+    if groups is None:
+        return None
     named = [group.encode("utf-8", "surrogateescape") for group in groups]
     return exportnode(share.path, [groupnode(each[:MNTNAMLEN]) for each in named])
 
