@@ -19,6 +19,7 @@ from oncrpc.nfs.backends.memory import MemoryFileSystem
 from oncrpc.nfs.filesystem import Identity, NewAttributes
 from oncrpc.nfs.handles import KEY_SIZE, Handles
 from oncrpc.nfs.options import ExportOptions
+from oncrpc.nfs.server.duplicates import NfsDuplicates
 from oncrpc.nfs.server.mount import MountProgram
 from oncrpc.nfs.server.mount_list import MountList
 from oncrpc.nfs.server.nfs2 import Nfs2
@@ -142,7 +143,8 @@ class Site:
         self.ids = [self._filled(files) for files in self.files]
         mount = MountProgram(self.shares, MountList(clock=lambda: 0.0), sleep=_no_time)
         services = [*mount.services(), Nfs2(self.shares), Nfs3(self.shares)]
-        self.dispatcher = Dispatcher(services, clock=lambda: 0.0)
+        self.duplicates = NfsDuplicates(max_bytes=16 << 10)
+        self.dispatcher = Dispatcher(services, clock=lambda: 0.0, duplicates=self.duplicates)
 
     def _filled(self, files: MemoryFileSystem) -> list[bytes]:
         """Files of every kind, one of them already removed, and one that never was."""
@@ -184,6 +186,7 @@ def run(data: bytes) -> None:
             assert len(reply) <= LONGEST
             _check_result(call, reply)
     assert all(len(share.turns) == 0 for share in site.shares)
+    _check_duplicates(site.duplicates)
 
 
 def _check_result(call: bytes, reply: bytes) -> None:
@@ -194,6 +197,17 @@ def _check_result(call: bytes, reply: bytes) -> None:
         version.procedures[proc].decode_result(reply, 24)
     except XdrError as error:
         raise AssertionError(f"{version.procedures[proc]!r}: {error}") from error
+
+
+def _check_duplicates(duplicates: NfsDuplicates) -> None:
+    """Its tables agree, and can be carried over a restart."""
+    assert not duplicates.in_progress
+    assert duplicates.size <= duplicates.max_bytes
+    assert duplicates.size == sum(replies.size for replies in duplicates.clients.values())
+    assert len(duplicates) == sum(len(calls) for calls in duplicates.alike.values())
+    following = NfsDuplicates()
+    following.resume(duplicates.leave(0.0), 0.0)
+    assert len(following) == len(duplicates)
 
 
 TARGET = Target("nfs_calls", make, run)

@@ -76,7 +76,7 @@ COVERED_BY = {
     "idl/values.py": "idl/test_emit.py",
     "idl/words.py": "idl/test_special_names.py",
     "nfs/backends/local/table_places.py": "nfs/backends/local/test_table.py",
-    "nfs/backends/memory/rules.py": "nfs/backends/memory/test_filesystem.py",
+    "nfs/backends/memory/renaming.py": "nfs/backends/memory/test_filesystem.py",
     "nfs/server/entries.py": "nfs/server/test_nfs3_changes.py",
     "nfs/daemon/clients.py": "nfs/daemon/test_app.py",
     "nfs/daemon/config.py": "nfs/daemon/test_app.py",

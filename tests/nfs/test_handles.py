@@ -98,6 +98,14 @@ def test_handle_of_version_2_ends_with_zeros() -> None:
         HANDLES.open_v2(handle)
 
 
+def test_handle_of_version_2_serves_version_3() -> None:
+    handle = HANDLES.make_v2(1, b"file")
+
+    assert HANDLES.open(handle) == (1, b"file")
+    with pytest.raises(NfsError):
+        HANDLES.open(handle + b"\0")
+
+
 def test_short_key_is_refused() -> None:
     with pytest.raises(ValueError, match="must have 32"):
         Handles(bytes(16))

@@ -91,9 +91,11 @@ File systems:
 - ``directory_rules``: Rules of directories: names, ids, listings, renaming and removing.
 - ``data_rules``: Rules of files: data, sizes, times, symbolic links and special files.
 - ``identity_rules``: Rules of permissions, with several users.
+- ``two_file_systems``: Two file systems that are used in the same way, and must behave alike.
 - ``exported``: Exported file systems in this process, called through the dispatcher.
 - ``exported2``: The same exports, called by version 2 with bytes and with values.
 - ``table_life``: A server's life with a table of handles, in a process of its own, as any user.
+- ``boot_server``: MOUNT and NFS with a file to boot from, for a boot loader over UDP.
 - ``table_tree``: A directory with a table of handles, as a server and as a local process use it.
 
 Hosts:

@@ -119,9 +119,9 @@ class FileUser:
         directory: bytes,
         name: bytes,
         kind: ftype3,
-        *,
-        device: tuple[int, int] = (0, 0),
         new: NewAttributes = FOR_FILES,
+        *,
+        device: tuple[int, int] = (1, 3),
     ) -> bytes:
         return self._wait(
             lambda: self.files.mknod(self.who, directory, name, kind, device=device, new=new)

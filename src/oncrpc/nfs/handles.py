@@ -65,10 +65,23 @@ class Handles:
     def open(self, handle: bytes) -> tuple[int, bytes]:
         """The tag of the export, and the file's id.
 
+        A handle of version 2 is one of version 3, too: U-Boot mounts by MOUNT version 2, and uses
+        version 3 of NFS if there is no other.
+
         Raises:
             NfsError: NFS3ERR_BADHANDLE: not the form of our handles. NFS3ERR_STALE: not our
                 signature.
         """
+        return self.open_v2(handle) if len(handle) == FHSIZE else self._open(handle)
+
+    def open_v2(self, handle: bytes) -> tuple[int, bytes]:
+        """The same for version 2."""
+        used = HEADER + (handle[1] if len(handle) == FHSIZE else FHSIZE) + SIGNATURE
+        if used > FHSIZE or any(handle[used:]):
+            raise NfsError(nfsstat3.NFS3ERR_BADHANDLE)
+        return self._open(handle[:used])
+
+    def _open(self, handle: bytes) -> tuple[int, bytes]:
         end = len(handle) - SIGNATURE
         if end <= HEADER or handle[0] != LAYOUT or handle[1] != end - HEADER or handle[1] > MAX_ID:
             raise NfsError(nfsstat3.NFS3ERR_BADHANDLE)
@@ -76,13 +89,6 @@ class Handles:
         if not compare_digest(handle[end:], self._signature(body)):
             raise NfsError(nfsstat3.NFS3ERR_STALE)
         return int.from_bytes(body[2:4], "big"), body[HEADER:]
-
-    def open_v2(self, handle: bytes) -> tuple[int, bytes]:
-        """The same for version 2."""
-        used = HEADER + (handle[1] if len(handle) == FHSIZE else FHSIZE) + SIGNATURE
-        if used > FHSIZE or any(handle[used:]):
-            raise NfsError(nfsstat3.NFS3ERR_BADHANDLE)
-        return self.open(handle[:used])
 
     def _signature(self, body: bytes) -> bytes:
         keyed = self._keyed.copy()

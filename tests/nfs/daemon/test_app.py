@@ -283,6 +283,17 @@ def test_host_that_has_mounted_is_trusted(share: Path, state: Path) -> None:
     run(scenario())
 
 
+def test_export_is_mounted_by_its_link(share: Path, state: Path) -> None:
+    async def scenario() -> None:
+        link = state / "link"
+        link.symlink_to(share)
+        exports = exports_file(state, f"{link} *({RW})")
+        async with serving_nfsd(nfsd_setup(state, exports=exports)) as daemon:
+            assert await daemon.mount(link) == await daemon.mount(share)
+
+    run(scenario())
+
+
 def test_groups_of_the_host_are_used_if_configured(state: Path, tmp_path: Path) -> None:
     async def scenario() -> None:
         file = tmp_path / "nfsd.toml"

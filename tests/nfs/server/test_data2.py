@@ -10,7 +10,7 @@ import pytest
 from oncrpc.nfs.filesystem import NewAttributes, SyncError, Written
 from oncrpc.nfs.server.attributes2 import MAX32
 from oncrpc.programs.nfs2 import NFS_VERSION, readargs, readok, stat, writeargs
-from oncrpc.programs.nfs3 import stable_how
+from oncrpc.programs.nfs3 import ftype3, stable_how
 from support.exported import OPTIONS, READ_ONLY, ROOT, failing
 from support.exported2 import Exported2, still
 
@@ -141,9 +141,18 @@ def test_file_of_32_bits_can_be_read_whole() -> None:
     assert recorded.read(MAX32).data == b""
 
 
+@pytest.mark.parametrize("kind", [kind for kind in ftype3 if kind is not ftype3.NF3REG])
 @pytest.mark.parametrize(("procedure", "rest"), [(READ, (0, 1, 0)), (WRITE, (0, 0, 0, b"x"))])
-def test_directory_has_no_data(procedure: Any, rest: tuple[Any, ...]) -> None:
-    exported = Exported2()
-    args = (readargs if procedure is READ else writeargs)(exported.root2, *rest)
+def test_only_regular_files_have_data(procedure: Any, rest: tuple[Any, ...], kind: ftype3) -> None:
+    files, new = still(), NewAttributes(mode=0o644)
+    match kind:
+        case ftype3.NF3DIR:
+            file = files.root
+        case ftype3.NF3LNK:
+            file = files.symlink(ROOT, files.root, b"f", b"to", new)
+        case _:
+            file = files.mknod(ROOT, files.root, b"f", kind, device=(1, 3), new=new)
+    exported = Exported2(files)
+    args = (readargs if procedure is READ else writeargs)(exported.handle2(file), *rest)
 
     assert exported.status2(procedure, args) is stat.NFSERR_ISDIR

@@ -207,6 +207,18 @@ def test_inner_export_is_final_for_its_hosts(caplog: pytest.LogCaptureFixture) -
     assert "(/srv/a): No such file" in caplog.messages[0]
 
 
+def test_export_is_mounted_by_its_spelling() -> None:
+    exported = share(b"/mnt/disk/srv", Tree(directories(b"/a")))
+    exported.spellings = {b"/srv"}
+    site = MountSite(exported)
+
+    for path in (b"/srv/a", b"/mnt/disk/srv/a"):
+        result = site.call(MNT, path)
+        assert HANDLES.open(result.body.fhandle) == (7, b"/a")
+    assert mounted(site, b"/mnt/disk") is mountstat3.MNT3ERR_ACCES
+    assert [mount.directory for mount in site.mounts] == [b"/srv/a", b"/mnt/disk/srv/a"]
+
+
 def test_export_of_the_root_covers_every_path() -> None:
     site = MountSite(share(b"/", Tree(directories(b"/a"))))
 

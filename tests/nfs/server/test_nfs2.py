@@ -7,7 +7,6 @@ import pytest
 from oncrpc.nfs.filesystem import NewAttributes, SpaceInfo
 from oncrpc.nfs.server.nfs2 import statfsok_of
 from oncrpc.programs.nfs2 import statfsok
-from oncrpc.programs.nfs3 import ftype3
 from support.exported import ROOT
 from support.exported2 import TIME, Exported2, still, string
 from support.words import words
@@ -299,16 +298,6 @@ def test_symlink_longer_than_a_path_is_refused() -> None:
     exported = Exported2(files)
 
     assert exported.results(5, exported.handle2(file)) == words(63)  # NFSERR_NAMETOOLONG
-
-
-def test_data_and_attributes_are_of_one_kind(exported: Exported2) -> None:
-    files = exported.files
-    file = files.mknod(
-        ROOT, files.root, b"p", ftype3.NF3FIFO, device=(0, 0), new=NewAttributes(mode=0o600)
-    )
-    assert isinstance(file, bytes)
-
-    assert exported.results(6, exported.handle2(file), 0, 1, 0) == words(5)  # NFSERR_IO
 
 
 def test_handle_without_room_is_refused(exported: Exported2) -> None:

@@ -205,7 +205,18 @@ def test_shares_around_a_path_are_innermost_first(path: bytes, expected: list[by
         [Share(tag, name, Rooted(), rules, tag) for tag, name in ((1, b"/srv"), (2, b"/srv/a"))]
     )
 
-    assert [share.path for share in shares.around(path)] == expected
+    assert [share.path for share, _ in shares.around(path)] == expected
+    assert [place for _, place in shares.around(path)] == expected
+
+
+def test_share_is_found_by_its_spellings() -> None:
+    shares = Shares(Handles(bytes(32)))
+    share = Share(1, b"/srv", Rooted(), FixedRules(), 1, spellings={b"/data", b"/srv"})
+    other = Share(2, b"/data/a", Rooted(), FixedRules(), 2, spellings={b"/srv"})
+    shares.replace([share, other])
+
+    assert list(shares.around(b"/data/a/b")) == [(other, b"/data/a"), (share, b"/data")]
+    assert list(shares.around(b"/srv/a")) == [(share, b"/srv")]
 
 
 def test_root_is_around_every_path() -> None:
@@ -214,7 +225,7 @@ def test_root_is_around_every_path() -> None:
     shares.replace([root])
 
     for path in (b"/", b"/a", b"/a/b"):
-        assert list(shares.around(path)) == [root]
+        assert list(shares.around(path)) == [(root, b"/")]
 
 
 def test_generation_grows_with_each_replacement() -> None:

@@ -106,6 +106,7 @@ class Exported:
                 owner = owners.setdefault(found.share.tag, path)
                 if owner != path:
                     raise StartError(f"it has the fsid of {os.fsdecode(owner)}")
+                found.share.spellings = export.spellings
                 live[path] = found
             except (OSError, StartError) as error:
                 failed[path] = _reason(error)

@@ -3,6 +3,9 @@
 A file of more than 2**32 - 1 bytes is shown with that size. To read the last of these bytes is
 refused: a client that copies such a file learns that it cannot have all of it. In the same way a
 file is not written beyond them.
+
+What is not a regular file has no data: that is NFSERR_ISDIR, also for a symbolic link. RFC 1813
+§3.3.6 calls that incorrect, but version 2 has no NFSERR_INVAL, and U-Boot reads a link after it.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ async def read2(file: CallObject, offset: int, *, count: int) -> bytes:
         NfsError: NFS3ERR_ISDIR; NFS3ERR_FBIG: the data goes beyond what version 2 can show; or as
             ``read``.
     """
-    _refuse_directory(file)
+    _must_have_data(file)
     data, _ = await read(file, offset, count=min(count, MAXDATA))
     if file.attributes.size > MAX32 and offset + len(data) >= MAX32:
         raise NfsError(nfsstat3.NFS3ERR_FBIG)
@@ -43,7 +46,7 @@ async def write2(file: CallObject, offset: int, data: bytes) -> Attributes:
     """
     if file.options.ro:
         raise NfsError(nfsstat3.NFS3ERR_ROFS)
-    _refuse_directory(file)
+    _must_have_data(file)
     if offset + len(data) > MAX32:
         raise NfsError(nfsstat3.NFS3ERR_FBIG)
     while True:
@@ -56,6 +59,6 @@ async def write2(file: CallObject, offset: int, data: bytes) -> Attributes:
         offset, data = offset + written.length, data[written.length :]
 
 
-def _refuse_directory(file: CallObject) -> None:
-    if file.kind is ftype3.NF3DIR:
+def _must_have_data(file: CallObject) -> None:
+    if file.kind is not ftype3.NF3REG:
         raise NfsError(nfsstat3.NFS3ERR_ISDIR)

@@ -140,7 +140,7 @@ class MountProgram:
         refusal = NfsError(nfsstat3.NFS3ERR_ACCES, "not exported")
         try:
             wanted = normalised(path)
-            for share in self.shares.around(wanted):
+            for share, place in self.shares.around(wanted):
                 try:
                     options = await self._admitted(call, share, flavor_name(call.credential))
                 except HostRefused as error:
@@ -148,14 +148,14 @@ class MountProgram:
                     innermost = innermost or share
                     continue
                 innermost = share
-                return await self._opened(call, share, wanted, options)
+                return await self._opened(call, share, names_below(wanted, place), options)
             raise refusal
         except OSError as error:
             self._log_refusal(call, path, what, share=innermost, error=error)
             raise
 
     async def _opened(
-        self, call: Call, share: Share, wanted: bytes, options: ExportOptions
+        self, call: Call, share: Share, names: list[bytes], options: ExportOptions
     ) -> Granted:
         flavor = flavor_name(call.credential)
         if not offered(options):
@@ -169,7 +169,7 @@ class MountProgram:
             flavor = next(name for name in options.sec if name in FLAVORS)
             options = await self._admitted(call, share, flavor)
             who = Identity(options.anonuid, options.anongid, (), call.caller.host)
-        directory = await walk(share.filesystem, who, names_below(wanted, share.path))
+        directory = await walk(share.filesystem, who, names)
         v2 = call.procedure.version.vers < MOUNT_V3.vers
         return Granted(share, options, self.shares.handle(share, directory, v2=v2))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -65,6 +65,8 @@ class Share:
     """An exported file system.
 
     ``tag`` is its number in handles, kept for ever; ``fsid`` is what clients see in ``fattr3``.
+    ``spellings`` are further paths by which it can be mounted: those that the exports file has,
+    with symbolic links.
     """
 
     tag: int
@@ -74,6 +76,7 @@ class Share:
     fsid: int
     verifier: WriteVerifier = field(default_factory=WriteVerifier)
     turns: Turns = field(default_factory=Turns)
+    spellings: Collection[bytes] = ()
 
 
 class Opened(NamedTuple):
@@ -110,18 +113,19 @@ class Shares:
     def replace(self, shares: Sequence[Share]) -> None:
         """Export these and no others. The caller closes file systems that are no longer used."""
         self._by_tag = {share.tag: share for share in shares}
-        self._by_path = {share.path: share for share in shares}
+        self._by_path = {path: share for share in shares for path in share.spellings}
+        self._by_path.update({share.path: share for share in shares})
         self.generation += 1
 
-    def around(self, path: bytes) -> Iterator[Share]:
-        """Yield the shares in which a path lies, the innermost first.
+    def around(self, path: bytes) -> Iterator[tuple[Share, bytes]]:
+        """Yield the shares in which a path lies, the innermost first, with their part of the path.
 
         Paths are absolute, without ``.``, ``..``, doubled slashes, and a slash at the end.
         """
         while path.startswith(b"/"):
             share = self._by_path.get(path)
             if share is not None:
-                yield share
+                yield share, path
             if path == b"/":
                 return
             path = path.rpartition(b"/")[0] or b"/"

@@ -6,11 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oncrpc.nfs.backends.memory.nodes import ABOVE_COOKIE, DirectoryEntries, FileNode
+from oncrpc.nfs.filesystem import Attributes
 from oncrpc.programs.nfs3 import ftype3
 
 
 def node(number: int) -> FileNode:
-    return FileNode(number, b"%d" % number, ftype3.NF3REG, 0o644, 0, 0, atime=0, mtime=0, ctime=0)
+    return FileNode(b"%d" % number, Attributes(ftype3.NF3REG))
 
 
 def listed(names: DirectoryEntries) -> list[bytes]:

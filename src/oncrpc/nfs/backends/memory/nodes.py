@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from oncrpc.nfs.backends.memory.sparse import BLOCK, SparseData
-from oncrpc.nfs.filesystem import Attributes
-from oncrpc.programs.nfs3 import ftype3
+from oncrpc.nfs.backends.memory.sparse import SparseData
+from oncrpc.nfs.filesystem import Attributes, DirEntry, Listing
+from oncrpc.nfs.status import NfsError
+from oncrpc.programs.nfs3 import ftype3, nfsstat3
 
 HERE_COOKIE, ABOVE_COOKIE = 1, 2
 """Cookies of ``.`` and ``..``; the first entry has the next number."""
@@ -76,35 +77,49 @@ class FileNode:
     ``parent`` is None for all but directories, and the root is its own parent.
     """
 
-    number: int
     id: bytes
-    kind: ftype3
-    mode: int
-    uid: int
-    gid: int
-    atime: int
-    mtime: int
-    ctime: int
-    nlink: int = 1
-    device: tuple[int, int] = (0, 0)
-    target: bytes = b""
+    attributes: Attributes
     data: SparseData | None = None
+    target: bytes = b""
     names: DirectoryEntries = field(default_factory=DirectoryEntries)
     parent: FileNode | None = None
 
     @property
     def is_directory(self) -> bool:
         """Whether it is a directory."""
-        return self.kind is ftype3.NF3DIR
+        return self.attributes.kind is ftype3.NF3DIR
 
-    def attributes(self) -> Attributes:
-        """Its attributes now."""
-        size, used = len(self.target), 0
-        if self.data is not None:
-            size, used = self.data.size, self.data.used
-        elif self.is_directory:
-            size = used = BLOCK
-        return Attributes(
-            self.kind, self.mode, self.nlink, self.uid, self.gid, size, used, self.device,
-            self.number, self.atime, self.mtime, self.ctime,
-        )  # fmt: skip
+    def add_links(self, count: int, *, now: int) -> None:
+        """Count names that were given or taken, or directories below."""
+        nlink = self.attributes.nlink + count
+        self.attributes = self.attributes._replace(nlink=nlink, ctime=now)
+
+
+def above_of(directory: FileNode) -> FileNode:
+    """The directory above another one; the root is above itself."""
+    assert directory.parent is not None
+    return directory.parent
+
+
+def listing(directory: FileNode, cookie: int, count: int, *, known: bool) -> Listing:
+    """At most ``count`` entries after a cookie, ``.`` and ``..`` first.
+
+    ``known``: with the id and the attributes of each.
+
+    Raises:
+        NfsError: NFS3ERR_BAD_COOKIE: no entry ever had this cookie.
+    """
+    names = directory.names
+    if cookie >= names.next_cookie:
+        raise NfsError(nfsstat3.NFS3ERR_BAD_COOKIE)
+    here, above = NamedEntry(HERE_COOKIE, directory), NamedEntry(ABOVE_COOKIE, above_of(directory))
+    found = [dot for dot in ((b".", here), (b"..", above)) if dot[1].cookie > cookie]
+    found += names.after(cookie, count + 1)
+    entries = [_shown(name, entry, known=known) for name, entry in found[:count]]
+    return Listing(entries, eof=len(found) <= count)
+
+
+def _shown(name: bytes, entry: NamedEntry, *, known: bool) -> DirEntry:
+    cookie, node = entry
+    shown = DirEntry(name, node.attributes.fileid, cookie)
+    return shown._replace(file=node.id, attributes=node.attributes) if known else shown

@@ -1,0 +1,214 @@
+"""POSIX's rules, for back ends that keep the attributes of their files themselves.
+
+Rules and the order of errors are those of Linux. Functions that begin with ``require`` raise an
+``OSError`` if the user may not; the others return the attributes after a change. ::
+
+    def setattr(self, who, file, new):
+        require_change(who, self.attributes[file], new)
+        self.attributes[file] = changed(who, self.attributes[file], new, now=time.time_ns())
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from oncrpc.nfs.filesystem import (
+    DEFAULT_DIRECTORY_MODE,
+    DEFAULT_MODE,
+    MAY_EXECUTE,
+    MAY_READ,
+    MAY_WRITE,
+    Attributes,
+    Identity,
+    NewAttributes,
+    Now,
+    data_permissions,
+    permissions,
+)
+from oncrpc.programs.nfs3 import ftype3
+
+SETGID_FOR_PROGRAM = stat.S_ISGID | stat.S_IXGRP
+MODE_BITS, MKDIR_BITS = 0o7777, 0o1777
+DEFAULT_MODES = {ftype3.NF3DIR: DEFAULT_DIRECTORY_MODE, ftype3.NF3LNK: 0o777}
+DEVICES = frozenset({ftype3.NF3BLK, ftype3.NF3CHR})
+
+
+def refusal(number: int) -> OSError:
+    """The error with this number, as the system raises it."""
+    return OSError(number, os.strerror(number))
+
+
+def require(who: Identity, file: Attributes, wanted: int) -> None:
+    """The user may do this by the mode, or EACCES."""
+    if wanted & ~permissions(who, file):
+        raise refusal(errno.EACCES)
+
+
+def require_data(who: Identity, file: Attributes, wanted: int) -> None:
+    """The file has data, and the user may read or write them, or EISDIR, EINVAL, EACCES."""
+    if file.kind is not ftype3.NF3REG:
+        raise refusal(errno.EISDIR if file.kind is ftype3.NF3DIR else errno.EINVAL)
+    if wanted & ~data_permissions(who, file):
+        raise refusal(errno.EACCES)
+
+
+def require_directory(who: Identity, file: Attributes, wanted: int) -> None:
+    """It is a directory, and the user may do this with it, or ENOTDIR, EACCES."""
+    if file.kind is not ftype3.NF3DIR:
+        raise refusal(errno.ENOTDIR)
+    require(who, file, wanted)
+
+
+def require_removable(
+    who: Identity, directory: Attributes, file: Attributes, *, as_directory: bool
+) -> None:
+    """The user may remove the file from the directory, by REMOVE or by RMDIR.
+
+    EACCES, then EPERM for the sticky bit, then ENOTDIR or EISDIR.
+    """
+    require(who, directory, MAY_WRITE | MAY_EXECUTE)
+    if directory.mode & stat.S_ISVTX and who.uid not in (0, file.uid, directory.uid):
+        raise refusal(errno.EPERM)
+    is_directory = file.kind is ftype3.NF3DIR
+    if as_directory is not is_directory:
+        raise refusal(errno.EISDIR if is_directory else errno.ENOTDIR)
+
+
+def require_linkable(who: Identity, file: Attributes) -> None:
+    """The user may give the file one more name where ``fs.protected_hardlinks`` is set, or EPERM.
+
+    Others than the owner need to read and write it, and it must be a regular file without setuid.
+    """
+    if who.uid in (0, file.uid):
+        return
+    both = MAY_READ | MAY_WRITE
+    if file.kind is not ftype3.NF3REG or file.mode & stat.S_ISUID or _runs_as_group(file.mode):
+        raise refusal(errno.EPERM)
+    if permissions(who, file) & both != both:
+        raise refusal(errno.EPERM)
+
+
+def require_change(who: Identity, file: Attributes, new: NewAttributes) -> None:
+    """The user may set all these attributes, or EPERM, EACCES, EISDIR, EINVAL.
+
+    Owners set modes and times, and may give their files to their groups. Those who may write may
+    set both times to the server's. Only the super-user gives files to others.
+    """
+    owns = who.uid in (0, file.uid)
+    if new.size is not None:
+        require_data(who, file, MAY_WRITE)
+    if new.uid is not None and who.uid != 0 and not who.uid == file.uid == new.uid:
+        raise refusal(errno.EPERM)
+    if new.gid is not None and who.uid != 0:
+        known = new.gid == file.gid or _is_member(who, new.gid)
+        if not owns or not known:
+            raise refusal(errno.EPERM)
+    if new.mode is not None and file.kind is not ftype3.NF3LNK and not owns:
+        raise refusal(errno.EPERM)
+    if owns or (new.atime, new.mtime) == (None, None):
+        return
+    if not (isinstance(new.atime, Now) and isinstance(new.mtime, Now)):
+        raise refusal(errno.EPERM)
+    require(who, file, MAY_WRITE)
+
+
+def changed(who: Identity, file: Attributes, new: NewAttributes, *, now: int) -> Attributes:
+    """The attributes after a change that ``require_change`` has allowed.
+
+    The size and the owner come before the mode, since they clear bits of it. A symbolic link keeps
+    its mode.
+    """
+    if new == NewAttributes():
+        return file
+    if new.size is not None:
+        file = after_write(who, file, now=now, size=new.size)
+    if (new.uid, new.gid) != (None, None):
+        mode = file.mode if file.kind is ftype3.NF3DIR else _without_privilege(who, file)
+        uid = file.uid if new.uid is None else new.uid
+        gid = file.gid if new.gid is None else new.gid
+        file = file._replace(mode=mode, uid=uid, gid=gid)
+    if new.mode is not None and file.kind is not ftype3.NF3LNK:
+        file = file._replace(mode=_mode_to_set(who, file, new.mode))
+    return file._replace(
+        atime=_time(new.atime, file.atime, now), mtime=_time(new.mtime, file.mtime, now), ctime=now
+    )
+
+
+def after_write(who: Identity, file: Attributes, *, now: int, size: int) -> Attributes:
+    """The attributes after a user changed the data: without setuid, but for the super-user."""
+    mode = file.mode if who.uid == 0 else _without_privilege(who, file)
+    return file._replace(mode=mode, size=size, mtime=now, ctime=now)
+
+
+def after_read(file: Attributes, *, now: int) -> Attributes:
+    """The attributes after data or entries were read.
+
+    As with ``relatime``, the time of access is set only if it is not after the last change.
+    """
+    return file._replace(atime=now) if file.atime <= max(file.mtime, file.ctime) else file
+
+
+def new_file(
+    who: Identity,
+    above: Attributes,
+    kind: ftype3,
+    new: NewAttributes,
+    *,
+    now: int,
+    fileid: int,
+    device: tuple[int, int] = (0, 0),
+) -> Attributes:
+    """The attributes of a file that a user creates in the directory ``above``.
+
+    Raises:
+        OSError: the user may not write to the directory, make a device, or set such attributes.
+    """
+    require(who, above, MAY_WRITE | MAY_EXECUTE)
+    if kind in DEVICES and who.uid != 0:
+        raise refusal(errno.EPERM)
+    directory = kind is ftype3.NF3DIR
+    inherited = above.mode & stat.S_ISGID
+    gid = above.gid if inherited else who.gid
+    made = Attributes(
+        kind, DEFAULT_MODES.get(kind, DEFAULT_MODE), 2 if directory else 1, who.uid, gid,
+        device=device if kind in DEVICES else (0, 0), fileid=fileid,
+        atime=now, mtime=now, ctime=now,
+    )  # fmt: skip
+    require_change(who, made, new)
+    if directory and new.mode is not None:
+        new = new._replace(mode=new.mode & MKDIR_BITS)
+    made = changed(who, made, new, now=now)
+    return made._replace(mode=made.mode | inherited) if directory else made
+
+
+def _is_member(who: Identity, gid: int) -> bool:
+    return gid == who.gid or gid in who.groups
+
+
+def _runs_as_group(mode: int) -> bool:
+    return mode & SETGID_FOR_PROGRAM == SETGID_FOR_PROGRAM
+
+
+def _without_privilege(who: Identity, file: Attributes) -> int:
+    """The mode without setuid and setgid.
+
+    A setgid bit without execution for the group is none: it once asked for mandatory locks. It goes
+    only if the user is outside of the group.
+    """
+    mode = file.mode & ~stat.S_ISUID
+    stays = not _runs_as_group(mode) and (who.uid == 0 or _is_member(who, file.gid))
+    return mode if stays else mode & ~stat.S_ISGID
+
+
+def _mode_to_set(who: Identity, file: Attributes, mode: int) -> int:
+    """The mode that results if a user asks for this one: no setgid of a group of others."""
+    mode &= MODE_BITS
+    return mode if who.uid == 0 or _is_member(who, file.gid) else mode & ~stat.S_ISGID
+
+
+def _time(wanted: int | Now | None, old: int, now: int) -> int:
+    if wanted is None:
+        return old
+    return now if isinstance(wanted, Now) else wanted
