@@ -189,3 +189,8 @@ def test_names_of_the_host_come_with_aliases(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_unknown_netgroup_has_nobody() -> None:
     assert not SystemNames().in_netgroup("no-such-group", "localhost")
+    assert not SystemNames(object()).in_netgroup("no-such-group", "localhost")
+
+
+def test_name_that_is_no_text_has_no_address() -> None:
+    assert SystemNames().forward("\udcff.example.org") == frozenset()

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oncrpc.nfs.exports import parse
 from oncrpc.nfs.exports.clients import PatternClass
 from oncrpc.nfs.exports.parse import (
     MAX_PROBLEMS,
@@ -180,6 +181,21 @@ def test_kerberos_clients_have_a_note() -> None:
     assert problems("/a gss/krb5(rw)", Severity.NOTE) == [
         "1:4 gss/krb5 matches nobody: this server does not have Kerberos"
     ]
+
+
+def test_file_with_many_clients_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parse, "MAX_ENTRIES", 5)
+    text = "/a one two\n/b three four five\n/c six"
+
+    assert [path for path, _, _ in clients(text)] == [b"/a"] * 2 + [b"/b"] * 3
+    assert problems(text) == ["3:1 more than 5 clients"]
+
+
+def test_unreadable_client_of_a_broken_word_refuses() -> None:
+    [entry] = parsed("/a 10.4(rw").entries
+
+    assert entry.options is None
+    assert not entry.client.valid
 
 
 def test_notes_do_not_hide_errors() -> None:

@@ -7,7 +7,6 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from functools import cache
 from typing import Protocol
 
 from oncrpc.nfs.background import BackgroundAnswers, NotNow, next_answer
@@ -107,7 +106,16 @@ class HostLookups:
 
 
 class SystemNames:
-    """The name services of this host (nsswitch.conf)."""
+    """The name services of this host (nsswitch.conf).
+
+    ``library`` is the C library; without innetgr(3) in it, netgroups have nobody.
+    """
+
+    def __init__(self, library: object | None = None) -> None:
+        found = getattr(library or ctypes.CDLL(None), "innetgr", None)
+        self._innetgr: Callable[..., int] | None = found
+        if found is not None:
+            found.argtypes = [ctypes.c_char_p] * 4
 
     def forward(self, name: str) -> frozenset[HostAddress]:
         """The addresses of a name, by getaddrinfo."""
@@ -135,12 +143,11 @@ class SystemNames:
         return (name, *aliases)
 
     def in_netgroup(self, group: str, host: str) -> bool:
-        """Whether a netgroup has a host; False if the C library does not know netgroups."""
-        innetgr = _innetgr()
-        if innetgr is None:
+        """Whether a netgroup has a host."""
+        if self._innetgr is None:
             return False
         with _ONE_NETGROUP:
-            return bool(innetgr(group.encode(), host.encode(), None, None))
+            return bool(self._innetgr(group.encode(), host.encode(), None, None))
 
 
 TRY_AGAIN = 2
@@ -148,13 +155,3 @@ TRY_AGAIN = 2
 
 _ONE_NETGROUP = threading.Lock()
 """innetgr(3) is not safe in two threads at once."""
-
-
-@cache
-def _innetgr() -> Callable[..., int] | None:
-    function = getattr(ctypes.CDLL(None), "innetgr", None)
-    if function is None:
-        return None
-    function.argtypes = [ctypes.c_char_p] * 4
-    found: Callable[..., int] = function
-    return found

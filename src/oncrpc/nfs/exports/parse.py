@@ -42,7 +42,7 @@ LONGEST_PATH = 1024
 """Bytes of a path (MNTPATHLEN)."""
 
 MAX_ENTRIES = 65536
-"""Clients in a file of exports(5), after which no further line is read."""
+"""Clients in a file of exports(5). The line that has more, and those behind it, are not read."""
 
 MAX_PROBLEMS = 200
 """Problems of one severity that are reported for a file of exports(5)."""
@@ -80,7 +80,7 @@ def parse_exports(data: bytes, file: str) -> ParsedExports:
     """The entries of a file, and all that is wrong with it."""
     source, parsed = ExportsText(data, file), ParsedExports()
     for words in lines_of(source):
-        if len(parsed.entries) > MAX_ENTRIES:
+        if len(parsed.entries) + len(words) - 1 > MAX_ENTRIES:
             place = source.place(words[0].start)
             parsed.tell(Severity.ERROR, place, f"more than {MAX_ENTRIES} clients", "use networks")
             break
