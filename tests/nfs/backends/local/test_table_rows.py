@@ -275,7 +275,7 @@ def test_full_disk_refuses_commit_and_keeps_rows_waiting(path: str) -> None:
 
 
 def test_rows_that_wait_are_bounded(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(table_rows, "MOST_UNWRITTEN", 3)
+    monkeypatch.setattr(table_rows, "MAX_UNWRITTEN_ROWS", 3)
     for number in range(3):
         add(rows, ino=number)
 
@@ -286,7 +286,7 @@ def test_rows_that_wait_are_bounded(rows: Rows, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_cache_is_bounded_and_right(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(table_rows, "MOST_CACHED", 2)
+    monkeypatch.setattr(table_rows, "MAX_CACHED_ROWS", 2)
     added = [add(rows, ino=number) for number in range(10)]
     rows.commit()
 

@@ -74,7 +74,7 @@ def test_directory_that_is_gone_is_skipped(root: int) -> None:
 
 
 def test_search_ends_after_the_limit(root: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(table_search, "MOST_ENTRIES", 3)
+    monkeypatch.setattr(table_search, "MAX_SEARCHED", 3)
 
     assert list(directories_with(ino(root, "c/d/f"), root, near=())) == []
 

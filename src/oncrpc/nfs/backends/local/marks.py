@@ -36,7 +36,8 @@ WITH_HANDLES = {
 WEAK = 16
 """A ``birth`` below this is only the type of the file."""
 
-MOST_MOUNTS = 1024
+MAX_MOUNT_TYPES = 1024
+"""Mounts whose type is remembered."""
 
 
 class FileMark(NamedTuple):
@@ -101,7 +102,7 @@ def _handle(descriptor: int, *, only_id: bool) -> bytes:
 def _type_of(descriptor: int, mount: int) -> int:
     found = _types.get(mount)
     if found is None:
-        if len(_types) >= MOST_MOUNTS:
+        if len(_types) >= MAX_MOUNT_TYPES:
             _types.clear()
         found = _types[mount] = file_system_type(descriptor)
     return found

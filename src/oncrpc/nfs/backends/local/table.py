@@ -32,7 +32,7 @@ from oncrpc.nfs.backends.local.table_search import Path, Patience
 from oncrpc.nfs.backends.local.table_sweep import Sweep
 
 ID_SIZE = 8
-MOST_GONE = 100_000
+MAX_LOST_IDS = 100_000
 """Ids of lost files that are kept in memory, so that they are searched for once."""
 
 
@@ -118,7 +118,7 @@ class HandleTable(Objects):
     def _lose(self, row: FileRow) -> None:
         if row.id in self._gone:
             return
-        if len(self._gone) >= MOST_GONE:
+        if len(self._gone) >= MAX_LOST_IDS:
             self._gone.clear()
         self._gone.add(row.id)
         self._sweep.lose(row)

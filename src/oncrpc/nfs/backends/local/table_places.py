@@ -14,7 +14,7 @@ from oncrpc.nfs.backends.local.table_search import Path
 
 log = logging.getLogger("oncrpc.nfs")
 
-DEEPEST = 100_000
+MAX_PATH_DEPTH = 100_000
 """Directories above a file, at most: more are a loop, left by renames that were seen by halves."""
 
 NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EXDEV)
@@ -85,7 +85,7 @@ class Places:
         names = list[bytes]()
         here: FileRow | None = row
         while here is not None and here.id != self.root.id:
-            if not here.name or len(names) > DEEPEST:
+            if not here.name or len(names) > MAX_PATH_DEPTH:
                 return None
             names.append(here.name)
             here = self.rows.get(here.parent)

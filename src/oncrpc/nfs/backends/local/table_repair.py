@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 
 from oncrpc.nfs.backends.local.beneath import open_beneath
-from oncrpc.nfs.backends.local.table_places import DEEPEST, Places
+from oncrpc.nfs.backends.local.table_places import MAX_PATH_DEPTH, Places
 from oncrpc.nfs.backends.local.table_rows import FileRow
 from oncrpc.nfs.backends.local.table_search import Path, directories_with, listing
 
-MOST_REPAIRS = 64
+MAX_REPAIRS = 64
 """Directories above one file that may be at other places."""
 
 
@@ -25,7 +25,7 @@ class Repair:
         In a directory where one is found, all that has another place than it was known by is kept:
         files are often moved together. Without ``far``, other directories are not searched.
         """
-        for _ in range(MOST_REPAIRS):
+        for _ in range(MAX_REPAIRS):
             misplaced = self._misplaced(row)
             if misplaced is None:
                 return
@@ -45,7 +45,7 @@ class Repair:
     def _misplaced(self, row: FileRow) -> FileRow | None:
         """The highest directory above a file, or the file, that is not at its place."""
         chain = [self._places.current(row)]
-        while len(chain) < DEEPEST and chain[-1].id != self._places.root.id:
+        while len(chain) < MAX_PATH_DEPTH and chain[-1].id != self._places.root.id:
             above = self._places.rows.get(chain[-1].parent)
             if above is None:
                 break

@@ -38,10 +38,10 @@ SYNC_AFTER = 1.0
 """Seconds between a commit and its sync."""
 
 COUNT_BITS, RUN_BITS = 24, 39
-MOST_CACHED = 8192
+MAX_CACHED_ROWS = 8192
 """Rows in memory besides SQLite's own cache; each takes about 300 bytes."""
 
-MOST_UNWRITTEN = 100_000
+MAX_UNWRITTEN_ROWS = 100_000
 """Rows that may wait for a commit while the disk is full."""
 
 VERSION = 1
@@ -61,7 +61,7 @@ SETTINGS = (
     "PRAGMA synchronous = NORMAL",
     "PRAGMA trusted_schema = OFF",
     "PRAGMA cell_size_check = ON",
-    "PRAGMA cache_size = -8192",
+    "PRAGMA cache_size = -4096",
 )
 TABLES = ("files", "links", "lost")
 COLUMNS = "id, parent, name, volume, ino, birth"
@@ -140,7 +140,7 @@ class Rows:
 
     def new(self, *, parent: int | None, name: bytes, volume: int, ino: int, birth: int) -> FileRow:
         """Add a row with a new id. ``parent`` is None for a root, which is its own."""
-        if len(self._unwritten) >= MOST_UNWRITTEN:
+        if len(self._unwritten) >= MAX_UNWRITTEN_ROWS:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         id_ = self._new_id()
         row = FileRow(id_, id_ if parent is None else parent, name, volume, ino, birth)
@@ -262,7 +262,7 @@ class Rows:
         self._database.close()
 
     def _cache(self, row: FileRow) -> FileRow:
-        if len(self._cached) >= MOST_CACHED:
+        if len(self._cached) >= MAX_CACHED_ROWS:
             self._cached.clear()
         self._cached[row.id] = row
         return row

@@ -1,6 +1,6 @@
 """Looking for files that a local process has moved: by inode number, in a few directories.
 
-A search reads directories, nearest first, until it has found all or read ``MOST_ENTRIES``. Reading
+A search reads directories, nearest first, until it has found all or read ``MAX_SEARCHED``. Reading
 is all that it does: what it finds may be another file, and the caller looks at its mark.
 """
 
@@ -17,7 +17,7 @@ from oncrpc.nfs.backends.local.beneath import open_beneath
 Path = tuple[bytes, ...]
 """The names from the root to a file."""
 
-MOST_ENTRIES = 20_000
+MAX_SEARCHED = 20_000
 """Entries that one search reads: a few milliseconds if the directories are cached."""
 
 BURST, SHARE = 1.0, 0.1
@@ -26,7 +26,7 @@ BURST, SHARE = 1.0, 0.1
 LIST = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
-def listing(descriptor: int, most: int = MOST_ENTRIES) -> list[tuple[bytes, int, bool]]:
+def listing(descriptor: int, most: int = MAX_SEARCHED) -> list[tuple[bytes, int, bool]]:
     """The first entries of a directory: name, inode number, and whether it is a directory.
 
     An empty list if the directory may not be read. The descriptor may be ``O_PATH``.
@@ -54,7 +54,7 @@ def directories_with(ino: int, root: int, *, near: Path) -> Iterator[Path]:
     these, level by level.
     """
     starts = [near[:size] for size in range(len(near), -1, -1)]
-    queue, seen, left = deque(starts), set(starts), MOST_ENTRIES
+    queue, seen, left = deque(starts), set(starts), MAX_SEARCHED
     while queue and left > 0:
         path = queue.popleft()
         entries = _entries(root, path, left)

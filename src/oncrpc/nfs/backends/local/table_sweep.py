@@ -23,7 +23,7 @@ STEP = 4
 LOST_FOR = 86_400
 """Seconds from when a file is lost until its row is removed."""
 
-MOST_AT_START = 10_000
+MAX_LOST_AT_START = 10_000
 """Lost files that are looked at when the server starts."""
 
 
@@ -33,7 +33,7 @@ class Sweep:
     def __init__(self, places: Places, clock: Callable[[], float] = time.time) -> None:
         self._places, self._clock = places, clock
         self._due = self._last = 0
-        lost = places.rows.lost(places.root.volume, before=self._before(), most=MOST_AT_START)
+        lost = places.rows.lost(places.root.volume, before=self._before(), most=MAX_LOST_AT_START)
         for id_ in lost:
             row = places.rows.get(id_)
             if row is None:
