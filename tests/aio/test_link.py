@@ -307,3 +307,22 @@ def test_ten_thousand_calls_to_a_limited_server(netid: str, tmp_path: Path) -> N
             link.close()
 
     run(scenario())
+
+
+def test_dialing_is_cancelled_at_any_moment(tmp_path: Path) -> None:
+    async def dialling(path: str) -> None:
+        while True:
+            (await dial("local", path, 0)).close()
+
+    async def scenario() -> None:
+        path = str(tmp_path / "sock")
+        async with serve(Echo(), transports=["local"], path=path):
+            for steps in range(12):
+                task = asyncio.ensure_future(dialling(path))
+                for _ in range(steps):
+                    await asyncio.sleep(0)
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+
+    run(scenario())

@@ -342,7 +342,9 @@ async def _connect(
 async def _reach(sock: socket.socket, address: Any, until: float) -> None:
     loop = asyncio.get_running_loop()
     try:
-        await asyncio.wait_for(loop.sock_connect(sock, address), until - loop.time())
+        # Not ``wait_for``: in Python 3.11 it loses a cancellation that comes as it is connected.
+        async with asyncio.timeout_at(until):
+            await loop.sock_connect(sock, address)
     except TimeoutError:
         raise TransportError.number(errno.ETIMEDOUT) from None
     except OSError as error:
@@ -363,5 +365,6 @@ async def _look_up(entry: Transport, host: str, port: int, until: float) -> Any:
 
     found = LookUp(entry, host, port, tell=tell)
     with suppress(TimeoutError):
-        await asyncio.wait_for(done.wait(), until - loop.time())
+        async with asyncio.timeout_at(until):
+            await done.wait()
     return found.result()
