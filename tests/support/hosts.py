@@ -47,8 +47,8 @@ mount --bind {packages} /run/packages
 """What runs us, which may lie where only root gets, where everybody does."""
 
 
-def for_all(host: Host) -> list[str]:
-    """Our port mapper's command, as an ordinary user of the host can give it."""
+def for_all(host: Host, module: str = PORTMAP[-1]) -> list[str]:
+    """The command of our module, as an ordinary user of the host can give it."""
     prefix = os.path.realpath(sys.base_prefix)
     source = Path(oncrpc.__file__).resolve().parents[1]
     packages = Path(msgspec.__file__).resolve().parents[1]
@@ -56,7 +56,7 @@ def for_all(host: Host) -> list[str]:
     host.sh(FOR_ALL.format(**{name: shlex.quote(str(path)) for name, path in places.items()}))
     python = os.path.relpath(os.path.realpath(sys.executable), prefix)
     paths = "PYTHONPATH=/run/source:/run/packages"
-    return ["env", paths, f"/run/python/{python}", *PORTMAP[1:]]
+    return ["env", paths, f"/run/python/{python}", "-m", module]
 
 
 def portmap(*options: str) -> PortMapper:
