@@ -65,7 +65,7 @@ class Registrar:
     def __init__(self, mapper: MapperClient, places: Sequence[ProgramPlace]) -> None:
         self.mapper, self.places = mapper, tuple(places)
         self.fault: str | None = None
-        self._replaces = True
+        self._replaces, self._has_set = True, False
         self._pause = FIRST_PAUSE
         self._task: asyncio.Task[None] | None = None
 
@@ -78,8 +78,8 @@ class Registrar:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        if self._replaces:
-            return  # nothing was registered
+        if not self._has_set:
+            return
         with suppress(OncRpcError, OSError, TimeoutError):
             async with asyncio.timeout(PATIENCE):
                 await self._remove()
@@ -133,6 +133,7 @@ class Registrar:
                 continue
             if found is not None:
                 await self.mapper.unset(*place[:3])
+            self._has_set = True
             if not await self.mapper.set(*place):
                 raise RegistrationError(f"it refused {_shown(place)}: another user has it")
         self._replaces = False
