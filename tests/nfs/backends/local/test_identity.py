@@ -226,3 +226,25 @@ print(os.access({str(secret)!r}, os.R_OK, effective_ids=True), capget() == befor
     ended = run(script, "setpriv", *user, "--inh-caps", kept, "--ambient-caps", kept)
 
     assert ended.stdout == "True False\nTrue True\n"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kept", ["+dac_read_search", "+setuid,+setgid,+dac_override"])
+def test_callers_like_the_server_lack_its_capabilities(tmp_path: Path, kept: str) -> None:
+    """A client chooses its numbers, and squashed callers may have those of the server."""
+    tmp_path.chmod(0o755)
+    secret = tmp_path / "secret"
+    secret.touch(0o600)
+
+    ended = run(
+        f"""
+own, before = Identities(), capget()
+with own.of(Identity(1234, 1235)):
+    print(os.access({str(secret)!r}, os.R_OK, effective_ids=True))
+print(os.access({str(secret)!r}, os.R_OK, effective_ids=True), capget() == before)
+""",
+        *("setpriv", "--reuid", "1234", "--regid", "1235", "--clear-groups"),
+        *("--inh-caps", kept, "--ambient-caps", kept),
+    )
+
+    assert ended.stdout == "False\nTrue True\n"

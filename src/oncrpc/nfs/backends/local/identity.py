@@ -62,11 +62,11 @@ class Identities:
         Raises:
             OSError: EACCES: the kernel does not let this thread take that identity.
         """
-        if who[:3] == self.own[:3]:
-            return nullcontext()
-        if self.switches:
+        if self.switches and who[:3] != self.own[:3]:
             return _Taken(self, who)
-        if self._capabilities.effective & _FILE_CAPABILITIES:
+        # A root that may become others is root for itself, too. Elsewhere capabilities are the
+        # server's alone, also for a caller with the server's own numbers.
+        if self._capabilities.effective & _FILE_CAPABILITIES and (self.own.uid or not self.switches):
             return _Lowered(self)
         return nullcontext()
 
