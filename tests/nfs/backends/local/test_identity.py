@@ -248,3 +248,23 @@ print(os.access({str(secret)!r}, os.R_OK, effective_ids=True), capget() == befor
     )
 
     assert ended.stdout == "False\nTrue True\n"
+
+
+@pytest.mark.slow
+def test_callers_lack_capabilities_whatever_the_securebits(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    secret = tmp_path / "secret"
+    secret.touch(0o600)
+
+    ended = run(
+        f"""
+own, before = Identities(), capget()
+for _ in range(2):
+    with own.of(ANN):
+        print(own.switches, os.access({str(secret)!r}, os.R_OK, effective_ids=True))
+print(os.access({str(secret)!r}, os.R_OK, effective_ids=True), capget() == before)
+""",
+        *("setpriv", "--securebits", "+no_setuid_fixup"),
+    )
+
+    assert ended.stdout == "True False\nTrue False\nTrue True\n"

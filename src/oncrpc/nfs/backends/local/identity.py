@@ -52,6 +52,7 @@ class Identities:
     def __init__(self) -> None:
         self.own = Identity(os.geteuid(), os.getegid(), tuple(os.getgroups()))
         self._capabilities = capget()
+        self._lowers = self.own.uid != 0
         self.switches = self._can_switch()
         if not self.switches:
             log.warning("cannot take the identity of callers: all work as uid %d", self.own.uid)
@@ -77,6 +78,8 @@ class Identities:
     def _can_switch(self) -> bool:
         try:
             with _Taken(self, Identity(NOBODY, NOBODY, (NOBODY,))):
+                # By SECBIT_NO_SETUID_FIXUP the kernel leaves the capabilities of root to others.
+                self._lowers = self._lowers or bool(capget().effective & _FILE_CAPABILITIES)
                 return True
         except OSError:
             return False
@@ -90,7 +93,7 @@ class Identities:
             setfsuid(who.uid)
             if not _is(who.uid, who.gid):
                 raise OSError(errno.EACCES, f"cannot work as uid {who.uid}, gid {who.gid}")
-            if self.own.uid and who.uid:
+            if self._lowers and who.uid:
                 self.lower()
         except OSError as error:
             self.give_back()
@@ -116,7 +119,7 @@ class Identities:
             setfsgid(own.gid)
             if own.groups != (tuple(os.getgroups()) if groups is None else groups):
                 setgroups(own.groups)
-            if own.uid:
+            if self._lowers:
                 capset(self._capabilities)
             if _is(own.uid, own.gid):
                 return
