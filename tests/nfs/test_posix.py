@@ -73,7 +73,7 @@ def error(number: int) -> Iterator[None]:
         (OWNER, FILE, NewAttributes(mtime=5), 0),
         (OTHER, FILE._replace(mode=0o666), NewAttributes(mtime=5), errno.EPERM),
         (OTHER, FILE._replace(mode=0o666), NewAttributes(atime=NOW, mtime=NOW), 0),
-        (OTHER, FILE._replace(mode=0o666), NewAttributes(mtime=NOW), errno.EPERM),
+        (OTHER, FILE._replace(mode=0o666), NewAttributes(mtime=NOW), 0),
         (OTHER, FILE, NewAttributes(atime=NOW, mtime=NOW), errno.EACCES),
         (OTHER, FILE, NewAttributes(), 0),
     ],
@@ -159,7 +159,7 @@ def test_new_file_is_private(
 
 @pytest.mark.parametrize(
     ("kind", "mode", "expected"),
-    [(ftype3.NF3DIR, 0o6755, 0o2755), (ftype3.NF3REG, 0o6755, 0o4755), (ftype3.NF3REG, 0, 0)],
+    [(ftype3.NF3DIR, 0o4755, 0o6755), (ftype3.NF3REG, 0o6755, 0o4755), (ftype3.NF3REG, 0, 0)],
 )
 def test_setgid_directory_gives_its_group(kind: ftype3, mode: int, expected: int) -> None:
     above = DIRECTORY._replace(mode=0o2777, gid=5)
@@ -174,7 +174,7 @@ def test_setgid_directory_gives_its_group(kind: ftype3, mode: int, expected: int
     [
         (OTHER, 0o755, ftype3.NF3REG, NewAttributes(), errno.EACCES),
         (OTHER, 0o776, ftype3.NF3REG, NewAttributes(), errno.EACCES),
-        (OTHER, 0o777, ftype3.NF3REG, NewAttributes(uid=1000), errno.EPERM),
+        (OTHER, 0o777, ftype3.NF3REG, NewAttributes(uid=1000), 0),
         (OTHER, 0o777, ftype3.NF3CHR, NewAttributes(), errno.EPERM),
         (OTHER, 0o777, ftype3.NF3BLK, NewAttributes(), errno.EPERM),
         (ROOT, 0, ftype3.NF3BLK, NewAttributes(), 0),
@@ -186,6 +186,14 @@ def test_new_file_needs_permission(
 ) -> None:
     with error(expected):
         new_file(who, DIRECTORY._replace(mode=mode), kind, new, now=9, fileid=4)
+
+
+def test_new_file_ignores_owners_not_allowed() -> None:
+    new = NewAttributes(uid=1000, gid=5, mode=0o640)
+
+    made = new_file(OTHER, DIRECTORY._replace(mode=0o777), ftype3.NF3REG, new, now=9, fileid=4)
+
+    assert (made.uid, made.gid, made.mode) == (1001, 101, 0o640)
 
 
 def test_only_devices_have_numbers() -> None:

@@ -30,7 +30,7 @@ from oncrpc.nfs.filesystem import (
 from oncrpc.programs.nfs3 import ftype3
 
 SETGID_FOR_PROGRAM = stat.S_ISGID | stat.S_IXGRP
-MODE_BITS, MKDIR_BITS = 0o7777, 0o1777
+MODE_BITS = 0o7777
 DEFAULT_MODES = {ftype3.NF3DIR: DEFAULT_DIRECTORY_MODE, ftype3.NF3LNK: 0o777}
 DEVICES = frozenset({ftype3.NF3BLK, ftype3.NF3CHR})
 
@@ -93,37 +93,43 @@ def require_linkable(who: Identity, file: Attributes) -> None:
 def require_change(who: Identity, file: Attributes, new: NewAttributes) -> None:
     """The user may set all these attributes, or EPERM, EACCES, EISDIR, EINVAL.
 
-    Owners set modes and times, and may give their files to their groups. Those who may write may
-    set both times to the server's. Only the super-user gives files to others.
+    Owners set modes and times, and may give their files to their groups. A user who may write may
+    set times to the server's: the kernel allows only both at once, but a client that truncates a
+    file asks for a new mtime only. Only the super-user gives files to others.
     """
-    owns = who.uid in (0, file.uid)
     if new.size is not None:
         require_data(who, file, MAY_WRITE)
-    if new.uid is not None and who.uid != 0 and not who.uid == file.uid == new.uid:
-        raise refusal(errno.EPERM)
-    if new.gid is not None and who.uid != 0:
-        known = new.gid == file.gid or _is_member(who, new.gid)
-        if not owns or not known:
-            raise refusal(errno.EPERM)
+    owns = who.uid in (0, file.uid)
+    require_new_owner(who, file, new)
     if new.mode is not None and file.kind is not ftype3.NF3LNK and not owns:
         raise refusal(errno.EPERM)
-    if owns or (new.atime, new.mtime) == (None, None):
+    times = {type(time) for time in (new.atime, new.mtime) if time is not None}
+    if times and not owns:
+        if times != {Now}:
+            raise refusal(errno.EPERM)
+        require(who, file, MAY_WRITE)
+
+
+def require_new_owner(who: Identity, file: Attributes, new: NewAttributes) -> None:
+    """The user may give the file to this owner and this group, or EPERM."""
+    if who.uid == 0:
         return
-    if not (isinstance(new.atime, Now) and isinstance(new.mtime, Now)):
+    if new.uid is not None and not who.uid == file.uid == new.uid:
         raise refusal(errno.EPERM)
-    require(who, file, MAY_WRITE)
+    if new.gid is not None:
+        known = new.gid == file.gid or _is_member(who, new.gid)
+        if who.uid != file.uid or not known:
+            raise refusal(errno.EPERM)
 
 
 def changed(who: Identity, file: Attributes, new: NewAttributes, *, now: int) -> Attributes:
     """The attributes after a change that ``require_change`` has allowed.
 
-    The size and the owner come before the mode, since they clear bits of it. A symbolic link keeps
-    its mode.
+    The owner is set before the mode, since that clears bits of the mode, and the size last, for the
+    same reason. A symbolic link keeps its mode.
     """
     if new == NewAttributes():
         return file
-    if new.size is not None:
-        file = after_write(who, file, now=now, size=new.size)
     if (new.uid, new.gid) != (None, None):
         mode = file.mode if file.kind is ftype3.NF3DIR else _without_privilege(who, file)
         uid = file.uid if new.uid is None else new.uid
@@ -131,6 +137,8 @@ def changed(who: Identity, file: Attributes, new: NewAttributes, *, now: int) ->
         file = file._replace(mode=mode, uid=uid, gid=gid)
     if new.mode is not None and file.kind is not ftype3.NF3LNK:
         file = file._replace(mode=_mode_to_set(who, file, new.mode))
+    if new.size is not None:
+        file = after_write(who, file, now=now, size=new.size)
     return file._replace(
         atime=_time(new.atime, file.atime, now), mtime=_time(new.mtime, file.mtime, now), ctime=now
     )
@@ -162,8 +170,12 @@ def new_file(
 ) -> Attributes:
     """The attributes of a file that a user creates in the directory ``above``.
 
+    As in the Linux server, an owner or a group that the user may not give the file to is ignored:
+    some clients always send them.
+
     Raises:
-        OSError: the user may not write to the directory, make a device, or set such attributes.
+        OSError: EACCES, the user may not write to the directory. EPERM: nor make a device. EISDIR,
+            EINVAL: a size for a file without data.
     """
     require(who, above, MAY_WRITE | MAY_EXECUTE)
     if kind in DEVICES and who.uid != 0:
@@ -176,9 +188,11 @@ def new_file(
         device=device if kind in DEVICES else (0, 0), fileid=fileid,
         atime=now, mtime=now, ctime=now,
     )  # fmt: skip
+    try:
+        require_new_owner(who, made, new)
+    except PermissionError:
+        new = new._replace(uid=None, gid=None)
     require_change(who, made, new)
-    if directory and new.mode is not None:
-        new = new._replace(mode=new.mode & MKDIR_BITS)
     made = changed(who, made, new, now=now)
     return made._replace(mode=made.mode | inherited) if directory else made
 

@@ -172,7 +172,7 @@ class MemoryFileSystem(FileSystem):
     def symlink(
         self, who: Identity, directory: bytes, name: bytes, target: bytes, new: NewAttributes
     ) -> bytes:
-        self._directory(who, directory, 0)
+        self._node(directory)
         if not target:
             raise refusal(errno.ENOENT)
         if len(target) > MAX_TARGET:
@@ -263,6 +263,7 @@ class MemoryFileSystem(FileSystem):
     def rename(
         self, who: Identity, directory: bytes, name: bytes, to_directory: bytes, to_name: bytes
     ) -> None:
+        self._node(to_directory)  # a stale id is told before a permission
         above, to_above = self._directory(who, directory), self._directory(who, to_directory)
         node, replaced = self._existing(above, name), self._found(to_above, to_name)
         if replaced is node:
