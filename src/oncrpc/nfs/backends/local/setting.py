@@ -117,7 +117,7 @@ def _set_times(found: OpenObject, times: Times, as_caller: AsCaller) -> None:
             raise
         with as_caller():
             if not faccessat2(found.descriptor, os.W_OK):
-                raise
+                raise OSError(errno.EACCES, os.strerror(errno.EACCES)) from None
         utimensat(found.descriptor, *times)
 
 
