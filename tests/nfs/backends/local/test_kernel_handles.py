@@ -12,8 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from oncrpc.nfs.backends.local.kernel_handles import KernelHandles, NoKernelHandles
+from oncrpc.nfs.backends.local import kernel_handles
+from oncrpc.nfs.backends.local.kernel_handles import TRIES, KernelHandles, NoKernelHandles
 from oncrpc.nfs.backends.local.objects import OpenObject, looked_at
+from oncrpc.nfs.backends.local.syscalls import KernelHandle, open_by_handle_at
 from oncrpc.nfs.filesystem import MAX_ID_V2
 from support.errnos import fails_with
 
@@ -219,3 +221,34 @@ def test_descriptors_are_closed(place: Path) -> None:
     handles.close()
 
     assert os.listdir("/proc/self/fd") == before
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+    """The kernel says ENOMEM so many times, as ext4 does while an inode number is used again."""
+    left = [errno.ENOMEM] * times
+
+    def refusing(mount: int, handle: KernelHandle, flags: int) -> int:
+        if left:
+            raise OSError(left.pop(), "refused")
+        return open_by_handle_at(mount, handle, flags)
+
+    monkeypatch.setattr(kernel_handles, "open_by_handle_at", refusing)
+
+
+def test_handle_is_tried_again_for_a_while(
+    handles: KernelHandles, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (place / "a").touch()
+    file = id_of(handles, place / "a")
+    refuse(monkeypatch, TRIES - 1)
+
+    assert inode(handles, file) == (place / "a").stat().st_ino
+
+
+def test_lasting_lack_of_memory_is_reported(
+    handles: KernelHandles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse(monkeypatch, TRIES)
+
+    with fails_with(errno.ENOMEM):
+        handles.open(handles.root)

@@ -61,6 +61,9 @@ FORGETFUL = {"fuse", "fuseblk", "virtiofs"}
 MAX_CLIMB = 2048
 """Directories between a directory and the root, at most, for ``..``."""
 
+TRIES = 20
+"""How often a handle is tried while the kernel says ENOMEM."""
+
 _LOOK = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 _LIST = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _GONE = {errno.ESTALE, errno.EINVAL, errno.EOVERFLOW}
@@ -123,7 +126,7 @@ class KernelHandles(Objects):
         if not rest:
             raise stale()
         try:
-            descriptor = open_by_handle_at(top, KernelHandle(rest[0], rest[1:]), _LOOK)
+            descriptor = _opened(top, KernelHandle(rest[0], rest[1:]))
         except OSError as error:
             if error.errno in _GONE:
                 raise stale() from None
@@ -244,6 +247,21 @@ class KernelHandles(Objects):
             os.close(opened)
         else:
             self._mounts[key] = opened
+
+
+def _opened(top: int, handle: KernelHandle) -> int:
+    """Open a handle as O_PATH.
+
+    While another process makes a file of the inode number of a file that is gone, ext4 says ENOMEM
+    for some microseconds; after that, the handle is stale.
+    """
+    for _ in range(TRIES - 1):
+        try:
+            return open_by_handle_at(top, handle, _LOOK)
+        except OSError as error:
+            if error.errno != errno.ENOMEM:
+                raise
+    return open_by_handle_at(top, handle, _LOOK)
 
 
 def _is_forgetful(mount: MountPoint) -> bool:
