@@ -326,4 +326,48 @@ def test_descriptors_are_closed(user: FileUser, place: Path) -> None:
     with fails_with(errno.EACCES):
         user.like(Identity(4321, 4321)).read(file)
 
-    assert os.listdir("/proc/self/fd") == before
+    assert set(os.listdir("/proc/self/fd")) <= set(before)
+
+
+def test_broken_disk_fails_the_read(user: FileUser, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = user.create(user.files.root, b"file")
+    user.write(file, b"data")
+    before = os.listdir("/proc/self/fd")
+
+    def broken(*_: object) -> int:
+        raise OSError(errno.EIO, "broken disk")
+
+    with monkeypatch.context() as patch, fails_with(errno.EIO):
+        patch.setattr(os, "preadv", broken)
+        user.read(file)
+
+    assert set(os.listdir("/proc/self/fd")) <= set(before)
+
+
+@pytest.mark.parametrize("number", [errno.EAGAIN, errno.EOPNOTSUPP])
+def test_short_reads_are_continued(
+    user: FileUser, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """By a worker, and where the kernel does not know what is in memory."""
+    file = user.create(user.files.root, b"file")
+    user.write(file, b"0123456789")
+    whole = os.pread
+
+    def refuse(*_: object) -> int:
+        raise OSError(number, "not in memory")
+
+    monkeypatch.setattr(os, "preadv", refuse)
+    monkeypatch.setattr(os, "pread", lambda fd, count, at: whole(fd, min(count, 3), at))
+
+    assert user.read(file, 1, 20) == b"123456789"
+
+
+def test_missing_name_is_told_while_data_are_unstable(user: FileUser) -> None:
+    file = user.create(user.files.root, b"file")
+    user.write(file, b"data", stable=UNSTABLE)
+
+    with fails_with(errno.ENOENT):
+        user.remove(user.files.root, b"gone")
+    user.rename(user.files.root, b"file", user.files.root, b"other")
+
+    assert user.read(file) == b"data"

@@ -20,6 +20,7 @@ from oncrpc.nfs.backends.local.group_sync import SYNC_CALLS, Depth, GroupSync
 from oncrpc.nfs.backends.local.identity import identities
 from oncrpc.nfs.backends.local.kernel_handles import KernelHandles
 from oncrpc.nfs.backends.local.objects import Objects, OpenObject, looked_at
+from oncrpc.nfs.backends.local.setting import set_mode
 from oncrpc.nfs.backends.local.syscalls import (
     RESOLVE_BENEATH,
     RESOLVE_NO_SYMLINKS,
@@ -171,7 +172,7 @@ class LocalBase(FileSystem):
         except PermissionError as error:
             if error.errno != errno.EACCES or not self._may_all_the_same(who, found, flags):
                 raise
-        return reopened(found, flags)
+        return _opened_anyway(found, flags)
 
     def _may_all_the_same(self, who: Identity, found: OpenObject, flags: int) -> bool:
         if self.identities.acting(who) == found.stat.st_uid:
@@ -208,6 +209,26 @@ class LocalBase(FileSystem):
 def reopened(found: OpenObject, flags: int) -> int:
     """Open the file of an O_PATH descriptor, with the identity of the thread."""
     return os.open(f"{PROC}/{found.descriptor}", flags | QUIETLY)
+
+
+def _opened_anyway(found: OpenObject, flags: int) -> int:
+    """Open a file as the server, whatever its mode is.
+
+    A server that is not root may not do that either. If it owns the file, it changes the mode for
+    a moment. A client that creates a read-only file and then writes it could not do so otherwise:
+    tar and git do that.
+    """
+    try:
+        return reopened(found, flags)
+    except PermissionError:
+        if found.stat.st_uid != os.geteuid():
+            raise
+    mode = found.stat.st_mode
+    set_mode(found.descriptor, mode | stat.S_IRUSR | stat.S_IWUSR)
+    try:
+        return reopened(found, flags)
+    finally:
+        set_mode(found.descriptor, mode)
 
 
 def check_regular(found: OpenObject) -> None:
