@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from oncrpc.nfs.backends.local import table
+from oncrpc.nfs.backends.local.marks import FileMark, mark_of
 from oncrpc.nfs.backends.local.objects import looked_at
 from oncrpc.nfs.backends.local.table import HandleTable
 from oncrpc.nfs.backends.local.table_rows import Rows
@@ -169,6 +171,19 @@ def test_names_of_a_linked_file_have_one_id(tree: TableTree) -> None:
     assert tree.id_of("one") == tree.id_of("two")
 
 
+def test_other_name_may_go_first(tree: TableTree) -> None:
+    tree.write("one")
+    os.link(tree.top / "one", tree.top / "two")
+    file = tree.id_of("one")
+    assert tree.id_of("two") == file
+    (tree.top / "two").unlink()
+
+    unnamed(tree, file, "two")
+
+    assert tree.rows.links(int.from_bytes(file, "big")) == []
+    assert tree.leads_to(file, "one")
+
+
 # The directory above.
 
 
@@ -300,6 +315,72 @@ def test_rename_that_cannot_be_written_holds(
     tree.table.keep()
     tree.kill()
     assert tree.leads_to(file, "g")
+
+
+def test_other_file_system_has_no_ids(tree: TableTree) -> None:
+    found = looked_at(os.open("/proc/self", os.O_PATH))
+
+    with fails_with(errno.EACCES):
+        tree.table.id_of(found, directory=tree.table.root, name=b"self")
+    os.close(found.descriptor)
+
+
+def test_failing_file_system_is_no_stale_file(tmp_path: Path) -> None:
+    broken = False
+
+    def mark(descriptor: int) -> FileMark:
+        if broken:
+            raise OSError(errno.EIO, "broken disk")
+        return mark_of(descriptor)
+
+    opened = HandleTable(bytes(tmp_path), Rows(None), mark=mark)
+    (tmp_path / "f").touch()
+    found = looked_at(os.open(tmp_path / "f", os.O_PATH))
+    file = opened.id_of(found, directory=opened.root, name=b"f")
+    os.close(found.descriptor)
+    before, broken = os.listdir("/proc/self/fd"), True
+
+    with fails_with(errno.EIO):
+        opened.open(file)
+
+    assert os.listdir("/proc/self/fd") == before
+    opened.close()
+
+
+def test_lost_ids_in_memory_are_bounded(tree: TableTree, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table, "MAX_LOST_IDS", 2)
+    gone = [tree.id_of(tree.write(f"f{number}").name) for number in range(5)]
+    for number in range(5):
+        (tree.top / f"f{number}").unlink()
+
+    assert all(tree.is_stale(file) for file in gone + gone)
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_loop_of_directories_ends(tree: TableTree, exists: bool) -> None:
+    tree.write("a/b/f")
+    file, outer, inner = tree.id_of("a/b/f"), tree.id_of("a"), tree.id_of("a/b")
+    row = tree.rows.get(int.from_bytes(outer, "big"))
+    assert row is not None
+    tree.rows.put(row._replace(parent=int.from_bytes(inner, "big")))
+    if not exists:
+        shutil.rmtree(tree.top / "a")
+
+    assert tree.is_stale(file) is not exists
+
+
+def test_unwritable_table_cannot_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full() -> None:
+        raise OSError(errno.ENOSPC, "no space")
+
+    rows = Rows(None)
+    before = os.listdir("/proc/self/fd")
+    with monkeypatch.context() as patch, fails_with(errno.ENOSPC):
+        patch.setattr(rows, "sync", full)
+        HandleTable(bytes(tmp_path), rows)
+
+    assert os.listdir("/proc/self/fd") == before
+    rows.close()
 
 
 def test_missing_directory_cannot_be_exported(tmp_path: Path) -> None:

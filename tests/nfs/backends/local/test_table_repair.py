@@ -92,6 +92,30 @@ def test_file_replaced_locally_is_stale(tree: TableTree) -> None:
     assert tree.id_of("f") != file
 
 
+def test_dead_row_of_the_place_hides_nothing(tree: TableTree) -> None:
+    tree.write("a/f")
+    (tree.top / "b").mkdir()
+    file, above = tree.id_of("a/f"), int.from_bytes(tree.id_of("b"), "big")
+    inode = (tree.top / "a/f").stat().st_ino
+    # A file that had the name and the number before, and was removed locally.
+    tree.rows.new(parent=above, name=b"g", volume=1, ino=inode, birth=12345)
+    tree.rows.commit()
+    (tree.top / "a/f").rename(tree.top / "b/g")
+
+    assert tree.leads_to(file, "b/g")
+
+
+def test_unreadable_directory_is_passed_over(tree: TableTree) -> None:
+    tree.write("a/f")
+    file = tree.id_of("a/f")
+    for name in ("x", "y"):
+        (tree.top / name).mkdir()
+    (tree.top / "x").chmod(0)
+    (tree.top / "a/f").rename(tree.top / "y/f")
+
+    assert tree.leads_to(file, "y/f")
+
+
 def test_local_link_is_found_when_the_name_goes(tree: TableTree) -> None:
     tree.write("a/f")
     file = tree.id_of("a/f")

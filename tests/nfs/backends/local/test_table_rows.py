@@ -318,6 +318,32 @@ def test_failed_sync_is_an_error(path: str, monkeypatch: pytest.MonkeyPatch) -> 
     rows.close()
 
 
+def test_failures_without_a_caller_are_logged(
+    path: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    tried = threading.Event()
+
+    def broken(_: int) -> None:
+        if tried.is_set():  # so the first failure is logged by now
+            again.set()
+        tried.set()
+        raise OSError(errno.EIO, "broken disk")
+
+    again = threading.Event()
+    monkeypatch.setattr(os, "fdatasync", broken)
+    rows = Rows(path, sync_after=0.0)
+    while not again.wait(0.001):
+        add(rows)
+        rows.commit()
+    rows.limit_pages(1)
+    for number in range(1000):
+        add(rows, b"n" * 200, ino=number)
+    rows.close()
+
+    assert "cannot sync" in caplog.text
+    assert "cannot write the table of handles" in caplog.text
+
+
 COMMITS = 5
 
 

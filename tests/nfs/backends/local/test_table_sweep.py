@@ -45,6 +45,14 @@ def test_lost_file_is_forgotten_after_a_day(tree: TableTree) -> None:
     assert not has_row(tree, file)
 
 
+def test_lost_id_without_a_row_is_forgotten(tree: TableTree) -> None:
+    tree.rows.lose(12345, 0)
+
+    tree.restart()
+
+    assert tree.rows.lost_since(12345) is None
+
+
 def test_file_that_comes_back_is_not_forgotten(tree: TableTree, tmp_path: Path) -> None:
     path = tree.write("f")
     file = tree.id_of("f")

@@ -123,11 +123,11 @@ def _try(handles: KernelHandles, path: str, name: bytes) -> None:
 
 def _rows(table: str | None) -> Rows:
     """The rows of a table; a new one if it is damaged."""
+    if table is None:
+        return Rows(None)
     try:
         return Rows(table)
     except sqlite3.DatabaseError as error:
-        if table is None:
-            raise
         log.error(
             "%s is damaged (%s); it is set aside as %s.corrupt, and clients get 'Stale file"
             " handle' (ESTALE) and have to mount again",

@@ -14,8 +14,8 @@ from oncrpc.nfs.backends.local.table_search import Path
 
 log = logging.getLogger("oncrpc.nfs")
 
-MAX_PATH_DEPTH = 100_000
-"""Directories above a file, at most: more are a loop, left by renames that were seen by halves."""
+MAX_PATH_DEPTH = 10_000
+"""Directories above a file: more are a loop, left by renames that were seen by halves."""
 
 NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EXDEV)
 """Errors of a walk that say that the file is not where it was."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from oncrpc.nfs.backends.local.beneath import open_beneath
-from oncrpc.nfs.backends.local.table_places import MAX_PATH_DEPTH, Places
+from oncrpc.nfs.backends.local.table_places import Places
 from oncrpc.nfs.backends.local.table_rows import FileRow
 from oncrpc.nfs.backends.local.table_search import Path, directories_with, listing
 
@@ -44,13 +44,21 @@ class Repair:
 
     def _misplaced(self, row: FileRow) -> FileRow | None:
         """The highest directory above a file, or the file, that is not at its place."""
-        chain = [self._places.current(row)]
-        while len(chain) < MAX_PATH_DEPTH and chain[-1].id != self._places.root.id:
-            above = self._places.rows.get(chain[-1].parent)
-            if above is None:
-                break
-            chain.append(above)
+        chain = [self._places.current(row), *self._above(row)]
         return next((each for each in reversed(chain) if not self._places.is_placed(each)), None)
+
+    def _above(self, row: FileRow) -> list[FileRow]:
+        """The directories above a file as they are known, the nearest first, without the root.
+
+        Renames that were seen by halves may have made a loop of them.
+        """
+        found = dict[int, FileRow]()
+        here = self._places.rows.get(self._places.current(row).parent)
+        ends = {self._places.root.id, row.id}
+        while here is not None and here.id not in ends and here.id not in found:
+            found[here.id] = here
+            here = self._places.rows.get(here.parent)
+        return list(found.values())
 
     def _searched(self, wanted: FileRow, *, near: FileRow) -> bool:
         """Look for a file in all directories, those above ``near`` first; whether it was found."""
@@ -59,12 +67,10 @@ class Repair:
 
     def _nearest(self, row: FileRow) -> Path:
         """The nearest directory above a file that is where it was."""
-        here = self._places.rows.get(row.parent)
-        while here is not None and here.id != self._places.root.id:
-            path = self._places.path(here)
-            if path is not None and self._places.is_placed(here):
+        for directory in self._above(row):
+            path = self._places.path(directory)
+            if path is not None and self._places.is_placed(directory):
                 return path
-            here = self._places.rows.get(here.parent)
         return ()
 
     def _adopt_all(self, path: Path, wanted: FileRow) -> bool:
@@ -90,7 +96,7 @@ class Repair:
     def _adopt(self, descriptor: int, name: bytes, ino: int, *, directory: FileRow) -> None:
         """Keep the place of an entry whose file is known by another place."""
         rows = list(self._places.same_ino(ino))
-        if not rows or any((row.parent, row.name) == (directory.id, name) for row in rows):
+        if all((row.parent, row.name) == (directory.id, name) for row in rows):
             return
         found = self._places.mark_at(descriptor, name)
         if found is not None and any(row.birth == found.birth for row in rows):
