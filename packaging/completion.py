@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ import shtab
 from oncrpc.cli import pmap_dump, pmap_set, xdrc
 from oncrpc.cli import subcommands as words
 from oncrpc.cli.command import Option
+from oncrpc.cli.nfsd import options as nfsd_options
+from oncrpc.cli.nfsd import words as nfsd_words
 from oncrpc.cli.portmap import options as portmap_options
 from oncrpc.cli.rpcinfo import options as rpcinfo
 from oncrpc.cli.rpcinfo import scan
@@ -63,13 +65,25 @@ CHOICES = {
 }
 """Arguments of which there are only so many."""
 
-HOST_OR_WORD = {
-    "bash": f"_shtab_rpcinfo_pos_0_COMPGEN=_oncrpc_compgen_hosts\n{BASH_HOSTS}",
-    "zsh": "functions[_oncrpc_words]=$functions[_shtab_rpcinfo_commands]\n"
-    "_shtab_rpcinfo_commands() {\n  _oncrpc_words\n  _hosts\n}",
+BESIDE_WORD = {
+    "rpcinfo": {
+        "bash": f"_shtab_rpcinfo_pos_0_COMPGEN=_oncrpc_compgen_hosts\n{BASH_HOSTS}",
+        "zsh": "_hosts",
+        "fish": "complete -c rpcinfo -f -a '(__fish_print_hostnames)'\n",
+    },
+    "nfsd": {
+        "bash": "_shtab_nfsd_pos_0_COMPGEN=_shtab_compgen_dirs",
+        "zsh": "_files -/",
+        "fish": "complete -c nfsd -f -a '(__fish_complete_directories)'\n",
+    },
 }
-FISH_HOSTS = "complete -c rpcinfo -f -a '(__fish_print_hostnames)'\n"
-"""Complete hosts too where rpcinfo has a word, beside which shtab completes nothing."""
+ZSH_BESIDE = """\
+functions[_oncrpc_words]=$functions[_shtab_{0}_commands]
+_shtab_{0}_commands() {{
+  _oncrpc_words
+  {1}
+}}"""
+"""Complete hosts or directories too where a command has a word, beside which shtab has nothing."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -92,10 +106,11 @@ def made() -> Iterable[tuple[Path, str]]:
     """Every file, and its text as the options give it now."""
     for parser in parsers():
         for shell, name in SHELLS.items():
-            hosts = parser.prog == "rpcinfo"
-            preamble = HOST_OR_WORD.get(shell, "") if hosts else ""
+            beside = BESIDE_WORD.get(parser.prog, {}).get(shell, "")
+            if shell == "zsh" and beside:
+                beside = ZSH_BESIDE.format(parser.prog, beside)
+            preamble, last = ("", beside) if shell == "fish" else (beside, "")
             text = _settled(shtab.complete(parser, shell=shell, preamble=preamble))
-            last = FISH_HOSTS if hosts and shell == "fish" else ""
             yield FOLDER / shell / name.format(parser.prog), text + last
 
 
@@ -128,7 +143,8 @@ def parsers() -> list[argparse.ArgumentParser]:
     many = of_table("rpcinfo scan", scan.OPTIONS, NETWORK="*")
     many.description = "ask many hosts"
     return [
-        with_words(portmap_options.parser(), {word: _parser_of(word) for word in words.WORDS}),
+        with_words(portmap_options.parser(), _parsers_of(words.WORDS)),
+        with_words(nfsd_options.parser(operands=False), _parsers_of(nfsd_words.WORDS)),
         with_words(of_table("rpcinfo", rpcinfo.OPTIONS), {"scan": many}),
         of_table("pmap_dump", pmap_dump.OPTIONS),
         of_table("pmap_set", pmap_set.OPTIONS),
@@ -137,9 +153,8 @@ def parsers() -> list[argparse.ArgumentParser]:
     ]
 
 
-def _parser_of(word: str) -> argparse.ArgumentParser:
-    found: argparse.ArgumentParser = import_module(words.WORDS[word]).parser()
-    return found
+def _parsers_of(modules: Mapping[str, str]) -> dict[str, argparse.ArgumentParser]:
+    return {word: import_module(module).parser() for word, module in modules.items()}
 
 
 def with_words(

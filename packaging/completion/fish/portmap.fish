@@ -118,7 +118,7 @@ complete -c portmap -n '_shtab_portmap_using reload' -s p -l port -l rpcbind-por
 complete -c portmap -n '_shtab_portmap_using reload' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'ask the daemon that is configured by this file, instead of /etc/portmap.toml'
 complete -c portmap -n '_shtab_portmap_using reload' -s V -l version -d 'show program'"'"'s version number and exit'
 complete -c portmap -n '_shtab_portmap_using reload' -l help -d 'show this help and exit'
-complete -c portmap -n '_shtab_portmap_using; and test $_shtab_portmap_npos -eq 0' -a service -d 'Installs the port mapper as a service of this host (install), removes it (uninstall), and has the init of the host start it, stop it, and so on: systemd if that runs, otherwise a System V init script in /etc/init.d'
+complete -c portmap -n '_shtab_portmap_using; and test $_shtab_portmap_npos -eq 0' -a service -d 'Installs portmap as a service of this host (install), removes it (uninstall), and has the init of the host start it, stop it, and so on: systemd if that runs, otherwise a System V init script in /etc/init.d'
 complete -c portmap -n '_shtab_portmap_using service' -l root -xka "(__fish_complete_directories)" -d 'install, uninstall: only write below this folder'
 complete -c portmap -n '_shtab_portmap_using service' -l init -xka "systemd sysv" -d 'install, uninstall: for this init, instead of the one that runs'
 complete -c portmap -n '_shtab_portmap_using service' -l program -xka "(__fish_complete_path (commandline -ct))" -d 'install: the portmap command that the service runs, instead of this one'

@@ -121,9 +121,9 @@ def options_of(command: Command[C], *, operands: bool = True) -> Parser:
     return made
 
 
-def parser_of(command: Command[C]) -> Parser:
+def parser_of(command: Command[C], *, operands: bool = True) -> Parser:
     """The parser of the command line: with ``--version`` and ``--help``."""
-    made = options_of(command)
+    made = options_of(command, operands=operands)
     version = f"{command.name} (oncrpc) {__version__}"
     made.add_argument("-V", "--version", action="version", version=version)
     made.add_argument("--help", action="help", help="show this help and exit")

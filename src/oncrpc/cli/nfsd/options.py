@@ -21,6 +21,6 @@ COMMAND: Command[NfsdConfig] = Command(
 )
 
 
-def parser() -> Parser:
+def parser(*, operands: bool = True) -> Parser:
     """The options of the command line; the completions are made from it too."""
-    return parser_of(COMMAND)
+    return parser_of(COMMAND, operands=operands)
