@@ -9,6 +9,8 @@ import pytest
 
 from oncrpc.cli import nfsd
 from oncrpc.cli.nfsd.export_files import WRONG
+from support.fake_control import FakeControl, reply
+from support.sample_nfsd_status import EXPORT, some_nfsd_status
 
 EMPTY = str(Path(__file__).parents[1] / "portmap" / "empty.toml")
 
@@ -34,6 +36,39 @@ def test_list_is_that_of_exportfs(capsys: pytest.CaptureFixture[str], exports: P
     assert status == 0
     assert out.startswith(f"{exports.parent}/data\n\t\t192.0.2.0/24(sync,wdelay,hide,")
     assert "\t\t<world>(sync,wdelay,hide," in out
+
+
+def test_running_server_is_asked_first(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    export = EXPORT.__class__("/srv", 1, "kernel", 1, ["nas(rw)", "*(ro)"], 0)
+    with FakeControl(tmp_path, reply(some_nfsd_status(exports=[export]))):
+        place = ["--state-dir", str(tmp_path)]
+        plain = outcome(capsys, *place)
+        lines = outcome(capsys, "list", "-s", *place)
+        found = json.loads(outcome(capsys, "--json", *place)[1])
+
+    assert plain == (0, "/srv          \tnas(rw)\n/srv          \t<world>(ro)\n", "")
+    assert lines[1] == "/srv  nas(rw)\n/srv  *(ro)\n"
+    assert found == [
+        {
+            "path": "/srv",
+            "clients": [{"client": "nas", "options": "rw"}, {"client": "*", "options": "ro"}],
+        }
+    ]
+
+
+def test_files_are_listed_if_no_server_runs(
+    capsys: pytest.CaptureFixture[str], exports: Path
+) -> None:
+    config = exports.parent / "nfsd.toml"
+    config.write_text(f'[exports]\nfiles = ["{exports}"]\n')
+    config.chmod(0o644)
+    place = ["--state-dir", str(exports.parent / "none"), "--config", str(config)]
+
+    assert nfsd.main(["exports", *place]) == 0
+
+    said = capsys.readouterr()
+    assert "192.0.2.0/24(sync," in said.out
+    assert said.err.endswith("these are the exports of the files\n")
 
 
 def test_s_lists_lines_of_exports(capsys: pytest.CaptureFixture[str], exports: Path) -> None:

@@ -13,7 +13,7 @@ import msgspec
 
 from oncrpc.cli.command import Failure, run, safe_text
 from oncrpc.cli.daemons.kind import USAGE_ERROR, CommandParser
-from oncrpc.cli.nfsd.export_files import add_files, exports_of
+from oncrpc.cli.nfsd.export_files import add_config, add_files, exports_of
 from oncrpc.nfs.exports.clients import address_of
 from oncrpc.nfs.exports.explain import ExportExplanation, explain
 from oncrpc.nfs.exports.render import option_list
@@ -34,6 +34,7 @@ def parser() -> argparse.ArgumentParser:
     add("path", metavar="PATH", type=os.fsencode, help="the path that it mounts")
     add("--json", action="store_true", help="print it as JSON, for programs")
     add_files(made)
+    add_config(made)
     made.add_common()
     return made
 

@@ -24,14 +24,17 @@ class InvalidConfig(Failure):
 
 
 def add_files(made: argparse.ArgumentParser) -> None:
-    """Add the options that name the files."""
-    add = made.add_argument
-    add(
+    """Add the option that names the files."""
+    made.add_argument(
         "--exports", metavar="FILE", type=whole_path, action="append",
         help="read this file, or the files *.exports of this directory, instead of those that are"
         " configured; may be repeated",
     )  # fmt: skip
-    add(
+
+
+def add_config(made: argparse.ArgumentParser) -> None:
+    """Add the option that names the configuration, for a command that asks no daemon."""
+    made.add_argument(
         "--config", metavar="FILE", type=whole_path,
         help=f"read the configuration from this file instead of {COMMAND.schema.file}",
     )  # fmt: skip

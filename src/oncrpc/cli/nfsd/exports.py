@@ -11,20 +11,23 @@ from typing import Any
 
 import msgspec
 
-from oncrpc.cli.command import run
+from oncrpc.cli.command import complain, run
 from oncrpc.cli.daemons import reload
+from oncrpc.cli.daemons.control_client import NoStatus, add_place, place_of, status_of
 from oncrpc.cli.daemons.kind import CommandParser
 from oncrpc.cli.daemons.text import counted
 from oncrpc.cli.nfsd.export_files import add_files, exports_of
 from oncrpc.cli.nfsd.kind import KIND
+from oncrpc.nfs.daemon.status import ExportedDirectory, NfsdStatus
 from oncrpc.nfs.exports.places import ExportProblem, Severity
-from oncrpc.nfs.exports.render import exportfs_s, exportfs_v, option_list
+from oncrpc.nfs.exports.render import WORLD, exportfs_s, exportfs_v, heading, option_list
 from oncrpc.nfs.exports.table import ExportTable
 
 DESCRIPTION = """\
-list: shows the exports of the files with all options, as 'exportfs -v' does; with -s in the format
-of exports(5). check: reports what is wrong with them, with line and column; the exit status is 1 if
-a client would be refused for it. reload: has the daemon read them again, as 'nfsd reload'."""
+list: shows what the running server exports, with all options, as 'exportfs -v' does; with -s in the
+format of exports(5). If none runs, or with --exports, the files are read. check: reports what is
+wrong with the files, with line and column; the exit status is 1 if a client would be refused for
+it. reload: has the server read them again, as 'nfsd reload'."""
 
 LIST, CHECK, RELOAD = "list", "check", "reload"
 FAULTY = 1
@@ -42,6 +45,7 @@ def parser() -> argparse.ArgumentParser:
     add("-s", action="store_true", help="list: in the format of exports(5)")
     add("--json", action="store_true", help="list, check: as JSON")
     add_files(made)
+    add_place(made, KIND)
     made.add_common()
     return made
 
@@ -56,8 +60,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _execute(options: argparse.Namespace) -> int:
+    if options.action == LIST and options.exports is None:
+        try:
+            return _list_served(status_of(place_of(options, KIND), KIND), options)
+        except NoStatus as none:
+            complain(f"nfsd: {none}; these are the exports of the files")
     table = exports_of(options).load()
     return _check(table, options) if options.action == CHECK else _list(table, options)
+
+
+def _list_served(status: NfsdStatus, options: argparse.Namespace) -> int:
+    """List what a running server exports."""
+    if options.json:
+        _print_json([_served_row(each) for each in status.exports])
+        return 0
+    for export in status.exports:
+        path = os.fsencode(export.path)
+        for client in export.clients:
+            shown = client if options.s or not client.startswith("*(") else f"{WORLD}{client[1:]}"
+            lead = b"%s  " % path if options.s else heading(path)
+            print(f"{os.fsdecode(lead)}{shown}")
+    return 0
+
+
+def _served_row(export: ExportedDirectory) -> dict[str, Any]:
+    clients = (client.partition("(") for client in export.clients)
+    return {
+        "path": export.path,
+        "clients": [
+            {"client": name, "options": options.removesuffix(")")} for name, _, options in clients
+        ],
+    }
 
 
 def _list(table: ExportTable, options: argparse.Namespace) -> int:

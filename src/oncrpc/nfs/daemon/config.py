@@ -11,7 +11,7 @@ from oncrpc.addr import LOOPBACKS
 from oncrpc.daemon.config.declare import HIDDEN, KeyOption, Table
 from oncrpc.daemon.config.read import Schema
 from oncrpc.daemon.config.tables import Config, DaemonTable
-from oncrpc.daemon.config.values import Address, FilePath, UserName
+from oncrpc.daemon.config.values import Address, Family, FilePath, UserName
 from oncrpc.nfs.daemon.config_values import (
     AUTO,
     HOOKS,
@@ -66,6 +66,12 @@ class NfsdDaemonTable(DaemonTable, frozen=True):
             help="bind to this address and the loopback ones, UDP and TCP; may be repeated",
         ),
     ] = ()  # fmt: skip
+    families: Annotated[
+        tuple[Family, ...],
+        Meta(description="Serve IPv4 only, or IPv6 only; both options together are for both."),
+        KeyOption("-4", "--ipv4", const="ipv4", help="serve IPv4 only; with -6 both"),
+        KeyOption("-6", "--ipv6", const="ipv6", help="serve IPv6 only; with -4 both"),
+    ] = (Family("ipv4"), Family("ipv6"))
     local: Annotated[bool, HIDDEN] = False
     user: Annotated[
         UserName | None,
@@ -93,6 +99,26 @@ class NfsdDaemonTable(DaemonTable, frozen=True):
             "--state-dir", metavar="DIR", group="state",
             help="keep the key of the handles in this directory instead of /var/lib/NAME or,"
             " without root, ~/.local/state/NAME",
+        ),
+    ] = None  # fmt: skip
+    state: Annotated[
+        bool,
+        Meta(
+            description="Keep the state in the usual directory. With **\\--no-state** nothing is"
+            " kept: when the daemon ends, clients have to mount again. Then **status** still finds"
+            " the daemon through that directory."
+        ),
+        KeyOption("--state", group="state", help="keep handles over a restart"),
+    ] = True
+    pid_file: Annotated[
+        FilePath | None,
+        Meta(
+            description="Lock this file, and write the process id into its first line, for"
+            " **reload**, which otherwise finds the daemon by its state directory."
+        ),
+        KeyOption(
+            "--pid-file", metavar="FILE",
+            help="lock this file and write the process id into it, for 'reload'",
         ),
     ] = None  # fmt: skip
     only: Annotated[

@@ -32,7 +32,7 @@ def exportfs_s(table: ExportTable) -> bytes:
 def exportfs_v(table: ExportTable) -> bytes:
     """The exports as ``exportfs -v`` prints them."""
     return b"".join(
-        b"%s%s(%s)\n" % (_heading(path), _client(entry).encode(), options)
+        b"%s%s(%s)\n" % (heading(path), _client(entry).encode(), options)
         for path, entry, options in _listed(table)
     )
 
@@ -40,7 +40,7 @@ def exportfs_v(table: ExportTable) -> bytes:
 def exportfs_plain(table: ExportTable) -> bytes:
     """The exports as ``exportfs`` prints them without an option."""
     return b"".join(
-        b"%s%s\n" % (_heading(path), _client(entry).encode()) for path, entry, _ in _listed(table)
+        b"%s%s\n" % (heading(path), _client(entry).encode()) for path, entry, _ in _listed(table)
     )
 
 
@@ -69,7 +69,8 @@ def _listed(table: ExportTable) -> Iterator[tuple[bytes, ClientEntry, bytes]]:
             yield path, entry, option_list(entry.options).encode("latin-1", "replace")
 
 
-def _heading(path: bytes) -> bytes:
+def heading(path: bytes) -> bytes:
+    """The path in front of its first client in ``exportfs -v``."""
     if len(path) > SHORT_PATH:
         return path + b"\n\t\t"
     return path.ljust(SHORT_PATH) + b"\t"
