@@ -27,8 +27,8 @@ html_show_sphinx = False
 html_last_updated_fmt = None
 
 _SECTIONS = {
-    "portmap": 8, "rpcinfo": 8, "pmap_dump": 8, "pmap_set": 8, "showmount": 8, "xdrc": 1,
-    "portmap.toml": 5,
+    "nfsd": 8, "portmap": 8, "rpcinfo": 8, "pmap_dump": 8, "pmap_set": 8, "showmount": 8, "xdrc": 1,
+    "nfsd.toml": 5, "portmap.toml": 5,
 }  # fmt: skip
 # The empty description keeps Sphinx from writing a NAME section: each page has its own.
 man_pages: list[tuple[str, str, str, list[str], int]] = [
