@@ -7,11 +7,12 @@ starts again, reads such an output, and prints what each id leads to. All print 
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sys
-from typing import cast
 
+from oncrpc.nfs.answers import settled
 from oncrpc.nfs.backends.local.chosen import chosen_objects
 from oncrpc.nfs.backends.local.local import LocalFileSystem
 from oncrpc.nfs.filesystem import Identity, NewAttributes
@@ -26,17 +27,17 @@ class Life:
         self.files = LocalFileSystem(top, objects=objects, sync=False)
         self.who = Identity(os.getuid(), os.getgid())
 
-    def begin(self) -> dict[str, object]:
+    async def begin(self) -> dict[str, object]:
         """Create ``d/f``, write to it, and rename it and its directory."""
         root, new = self.files.root, NewAttributes(mode=0o700)
-        directory = cast(bytes, self.files.mkdir(self.who, root, b"d", new))
-        file = cast(bytes, self.files.create(self.who, directory, b"f", new))
-        self.files.write(self.who, file, 0, b"written", stable=stable_how.UNSTABLE)
-        self.files.rename(self.who, directory, b"f", directory, b"renamed")
-        self.files.rename(self.who, root, b"d", root, b"moved")
+        directory = await settled(self.files.mkdir(self.who, root, b"d", new))
+        file = await settled(self.files.create(self.who, directory, b"f", new))
+        await settled(self.files.write(self.who, file, 0, b"written", stable=stable_how.UNSTABLE))
+        await settled(self.files.rename(self.who, directory, b"f", directory, b"renamed"))
+        await settled(self.files.rename(self.who, root, b"d", root, b"moved"))
         return self._report({".": root, "moved": directory, "moved/renamed": file})
 
-    def look(self, *paths: str) -> dict[str, object]:
+    async def look(self, *paths: str) -> dict[str, object]:
         """Look files up."""
         return self._report({path: self._id_of(path) for path in paths})
 
@@ -49,7 +50,7 @@ class Life:
     def _report(self, ids: dict[str, bytes]) -> dict[str, object]:
         return {"reason": self.reason, "ids": {path: id_.hex() for path, id_ in ids.items()}}
 
-    def check(self) -> dict[str, object]:
+    async def check(self) -> dict[str, object]:
         """The inode number of each file, or the error."""
         ids = json.load(sys.stdin)["ids"]
         return {path: self._opened(bytes.fromhex(id_)) for path, id_ in ids.items()}
@@ -62,9 +63,12 @@ class Life:
 
 
 def main(command: str, top: str, table: str, *paths: str) -> None:
-    life = Life(top, table)
-    print(json.dumps(getattr(life, command)(*paths)), flush=True)
-    os._exit(0)  # as if it were killed
+    async def live() -> None:
+        life = Life(top, table)
+        print(json.dumps(await getattr(life, command)(*paths)), flush=True)
+        os._exit(0)  # as if it were killed
+
+    asyncio.run(live())
 
 
 if __name__ == "__main__":
