@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from oncrpc.cli import daemon_command
-from oncrpc.cli.nfsd.mount_commands import hint
+from oncrpc.cli.nfsd.hint import hint
 from oncrpc.cli.nfsd.options import COMMAND
 from oncrpc.cli.nfsd.own_mapper import OwnMapper
 from oncrpc.nfs.daemon.app import Nfsd

@@ -49,7 +49,7 @@ from oncrpc.nfs.server.mount_list import MountList
 from oncrpc.nfs.server.nfs2 import Nfs2
 from oncrpc.nfs.server.nfs3 import Nfs3
 from oncrpc.nfs.server.shares import Shares
-from oncrpc.nfs.server.sizes import AROUND, DATAGRAM, STREAM, TransferSizes
+from oncrpc.nfs.server.sizes import AROUND, DATAGRAM, STREAM, TransferSizes, with_room
 from oncrpc.programs.mount import MOUNTPROG
 from oncrpc.programs.portmap import PMAP_PORT
 from oncrpc.rpc import Call, Service, Version
@@ -65,18 +65,6 @@ RMTAB = "/var/lib/nfs/rmtab"
 
 MAPPER_TIME = 3.0
 """Seconds for the port mapper to answer."""
-
-UNANSWERED = 128 << 20
-"""Bytes of incomplete calls and calls in progress, over all clients."""
-
-CALL_BYTES = 16 << 20
-"""The same of one connection: a client writes some MiB at once."""
-
-UNREAD = 4 << 20
-"""Bytes of replies that a client has not read: some READs of 1 MiB."""
-
-CALLS = 128
-"""Calls of a connection in progress."""
 
 
 class Nfsd(Application[NfsdConfig]):
@@ -118,13 +106,7 @@ class Nfsd(Application[NfsdConfig]):
 
     def limits(self, limits: Limits) -> Limits:
         """Room for transfers of 1 MiB over TCP, and of 32 KiB over UDP."""
-        return limits._replace(
-            datagram=DATAGRAM + AROUND,
-            unanswered_by_all=UNANSWERED,
-            call_bytes=CALL_BYTES,
-            unread=UNREAD,
-            calls=CALLS,
-        )
+        return with_room(limits)
 
     def open(self, daemon: Runtime[NfsdConfig]) -> None:
         """Open the state, and create what the programs need."""

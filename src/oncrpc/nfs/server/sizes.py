@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from oncrpc.aio.limits import Limits
+
 STREAM, DATAGRAM = 1 << 20, 32 << 10
 """Bytes of data of a READ or WRITE over TCP and over UDP, at most."""
 
@@ -14,6 +16,18 @@ PREFERRED_LISTING = 32 << 10
 MULTIPLE = 4096
 AROUND = 1024
 """Room for what is around the data: an RPC header with a credential has up to 850 bytes."""
+
+UNANSWERED = 128 << 20
+"""Bytes of incomplete calls and calls in progress, over all clients."""
+
+CALL_BYTES = 16 << 20
+"""The same of one connection: a client writes some MiB at once."""
+
+UNREAD = 4 << 20
+"""Bytes of replies that a client has not read: some READs of 1 MiB."""
+
+CALLS = 128
+"""Calls of a connection in progress."""
 
 
 class TransferSizes(NamedTuple):
@@ -32,6 +46,18 @@ class TransferSizes(NamedTuple):
     def of(self, *, datagram: bool) -> int:
         """The size for a call, by its transport."""
         return self.datagram if datagram else self.stream
+
+
+def with_room(limits: Limits) -> Limits:
+    """The limits with room for transfers of 1 MiB over streams, and of 32 KiB over UDP."""
+    return limits._replace(
+        record=STREAM + AROUND,
+        datagram=DATAGRAM + AROUND,
+        unanswered_by_all=UNANSWERED,
+        call_bytes=CALL_BYTES,
+        unread=UNREAD,
+        calls=CALLS,
+    )
 
 
 def _rounded(size: int) -> int:

@@ -1,50 +1,18 @@
-"""The commands by which clients mount what a server exports.
-
-They name the ports, so they also work where clients cannot ask a port mapper, or reach port 111.
-"""
+"""What the daemon prints for a person who starts it: the commands that mount its exports."""
 
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Iterator
-from ipaddress import ip_address
-from shlex import quote
-from typing import NamedTuple
 
 from oncrpc.addr import split_uaddr
 from oncrpc.nfs.daemon.app import MAPPER_PORT, MOUNT_PORT, Nfsd
 from oncrpc.nfs.daemon.vocabulary import NFS
+from oncrpc.nfs.serving.mount_commands import ServerPlace, commands, reached_by
 from oncrpc.programs.portmap import PMAP_PORT
 
 MAX_SHOWN = 3
 """Exports whose commands are shown."""
-
-
-class ServerPlace(NamedTuple):
-    """Where clients reach a server: its host, the ports of NFS and MOUNT, and a version of NFS."""
-
-    host: str
-    port: int
-    mount_port: int
-    version: int = 3
-
-    @property
-    def bracketed(self) -> str:
-        """The host in front of a colon."""
-        return f"[{self.host}]" if ":" in self.host else self.host
-
-
-def commands(place: ServerPlace, path: str) -> Iterator[tuple[str, str]]:
-    """The systems of clients, and the command for each."""
-    family = "6" if ":" in place.host else ""
-    source = quote(f"{place.bracketed}:{path}")
-    ports = f"port={place.port},mountport={place.mount_port}"
-    linux = f"vers={place.version},proto=tcp{family},{ports},mountproto=tcp{family},nolock"
-    yield "Linux", f"mount -t nfs -o {linux} {source} /mnt"
-    yield "macOS", f"mount_nfs -o vers={place.version},tcp{family},{ports},nolocks {source} /mnt"
-    url = f"nfs://{place.bracketed}{path}?nfsport={place.port}&mountport={place.mount_port}"
-    yield "libnfs", f"nfs-ls {quote(url if place.version == 3 else f'{url}&version=2')}"
 
 
 def hint(app: Nfsd) -> str:
@@ -78,9 +46,4 @@ def place_of(app: Nfsd) -> ServerPlace | None:
     host, port = split_uaddr(uaddr)
     mount_port = app.port_of(MOUNT_PORT) or port
     version = max(table.nfs_versions)
-    return ServerPlace(_reached_by(host), port, mount_port, version)
-
-
-def _reached_by(host: str) -> str:
-    """A name or address for clients: of this host, if every address is bound."""
-    return socket.gethostname() if ip_address(host).is_unspecified else host
+    return ServerPlace(reached_by(host), port, mount_port, version)

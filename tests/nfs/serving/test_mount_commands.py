@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from oncrpc.cli.nfsd.mount_commands import ServerPlace, commands
+from oncrpc.nfs.serving.mount_commands import ServerPlace, commands
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,37 @@
+"""The text for a person who starts nfsd: the commands that mount its exports."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROGRAM = [sys.executable, "-m", "oncrpc.cli.nfsd"]
+
+
+@pytest.mark.slow
+def test_served_directory_is_announced_with_mount_commands(tmp_path: Path) -> None:
+    share, state = tmp_path / "my share", tmp_path / "state"
+    share.mkdir()
+    state.mkdir(mode=0o700)
+    options = ["-f", "-l", "-p", "0", "--port-mapper", "none", "--state-dir", str(state)]
+
+    with subprocess.Popen(
+        [*PROGRAM, *options, str(share)], stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        lines = list[str]()
+        while not lines or "Ctrl-C" not in lines[-1]:
+            lines.append(process.stderr.readline())
+            assert lines[-1], lines
+        process.terminate()
+        process.stderr.read()
+
+    text = "".join(lines)
+    assert process.returncode == 0
+    assert f"nfsd: {share} is exported; to mount it:\n" in text
+    assert "mount -t nfs -o vers=3,proto=tcp,port=" in text
+    assert f"nolock '127.0.0.1:{share}' /mnt\n" in text
+    assert f"nfs-ls 'nfs://127.0.0.1{share}?nfsport=" in text
