@@ -32,6 +32,8 @@ PAGES: dict[str, tuple[str, ...]] = {
         "authsys_parms",
     ),
     "oncrpc.xdr": (),
+    "oncrpc.nfs": (),
+    "oncrpc.nfs.posix": (),
     "oncrpc.idl": (),
     "oncrpc.importer": (),
     "oncrpc.numbers": (),

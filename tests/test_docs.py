@@ -28,6 +28,7 @@ PUBLIC = {
     "oncrpc.rpcbind": "oncrpc.rpcbind",
     "oncrpc.sync": "oncrpc.sync",
     "oncrpc.sync.rpcbind": "oncrpc.sync.rpcbind",
+    "oncrpc.nfs": "oncrpc.nfs",
     "oncrpc.numbers": "oncrpc.numbers",
     "oncrpc.rpc": "oncrpc.rpc",
     "oncrpc.xdr": "oncrpc.xdr",
@@ -37,7 +38,8 @@ PUBLIC = {
 """Modules with public names, and the module of each reference page."""
 
 MODULES = {
-    "oncrpc": {"errors", "numbers", "rpc", "rpcbind", "sync", "xdr"},
+    "oncrpc": {"errors", "nfs", "numbers", "rpc", "rpcbind", "sync", "xdr"},
+    "oncrpc.nfs": {"posix"},
     "oncrpc.sync": {"rpcbind"},
 }
 """Public names that are modules: they have pages of their own."""

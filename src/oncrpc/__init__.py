@@ -12,7 +12,7 @@ from oncrpc.version import __version__ as __version__
 
 TYPE_CHECKING = False  # that of typing, which takes longer to load than a command to begin
 if TYPE_CHECKING:
-    from oncrpc import errors, numbers, rpc, rpcbind, sync, xdr
+    from oncrpc import errors, nfs, numbers, rpc, rpcbind, sync, xdr
     from oncrpc.aio.broadcast import broadcast
     from oncrpc.aio.client import connect
     from oncrpc.aio.limits import Limits
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ClientHook", "Limits", "OutgoingCall", "SyncClientHook", "WorkerPool", "auth_sys", "broadcast",
-    "connect", "errors", "numbers", "rpc", "rpcbind", "serve", "sync", "xdr",
+    "connect", "errors", "nfs", "numbers", "rpc", "rpcbind", "serve", "sync", "xdr",
 ]  # fmt: skip
 
 _HOMES = {
@@ -34,6 +34,7 @@ _HOMES = {
     "WorkerPool": "oncrpc.aio.workers:WorkerPool",
     "auth_sys": "oncrpc.net.credentials:auth_sys",
     "broadcast": "oncrpc.aio.broadcast:broadcast",
+    "nfs": "oncrpc.nfs",
     "numbers": "oncrpc.numbers",
     "connect": "oncrpc.aio.client:connect",
     "serve": "oncrpc.aio.serve:serve",

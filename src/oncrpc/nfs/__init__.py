@@ -1,1 +1,77 @@
-"""The NFS server: versions 2 and 3 (RFC 1094, RFC 1813) over any file system."""
+"""NFS servers over any file system: versions 2 and 3 (RFC 1094, RFC 1813).
+
+    class MyFileSystem(FileSystem): ...
+
+    async with oncrpc.nfs.serve(MyFileSystem()) as server:
+        print(server.mount_command)
+        await server.wait()
+
+``FileSystem`` is the interface of a back end, and
+[Write a back end](../../howto/write-a-backend.md) shows how to use it. The command ``nfsd`` is the
+same server for directories.
+
+The names below are loaded when first used.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False  # that of typing, which takes longer to load than a command to begin
+if TYPE_CHECKING:
+    from oncrpc.nfs import posix
+    from oncrpc.nfs.filesystem import (
+        MAY_EXECUTE,
+        MAY_READ,
+        MAY_WRITE,
+        NOW,
+        Answer,
+        Attributes,
+        DirEntry,
+        Features,
+        FileSystem,
+        Identity,
+        Listing,
+        NewAttributes,
+        Now,
+        SpaceInfo,
+        SyncError,
+        Syncing,
+        Written,
+        data_permissions,
+        permissions,
+    )
+    from oncrpc.nfs.serving.serve import NfsServer, serve
+    from oncrpc.nfs.status import NfsError
+
+_NAMES = {
+    "oncrpc.nfs.serving.serve": ("serve", "NfsServer"),
+    "oncrpc.nfs.filesystem": (
+        "FileSystem", "Features", "Identity", "Attributes", "NewAttributes", "NOW", "Now",
+        "DirEntry", "Listing", "Written", "SpaceInfo", "Answer", "Syncing", "SyncError",
+        "permissions", "data_permissions", "MAY_READ", "MAY_WRITE", "MAY_EXECUTE",
+    ),
+    "oncrpc.nfs.status": ("NfsError",),
+}  # fmt: skip
+_HOMES = {name: module for module, names in _NAMES.items() for name in names}
+
+__all__ = [
+    "MAY_EXECUTE", "MAY_READ", "MAY_WRITE", "NOW", "Answer", "Attributes", "DirEntry", "Features",
+    "FileSystem", "Identity", "Listing", "NewAttributes", "NfsError", "NfsServer", "Now",
+    "SpaceInfo", "SyncError", "Syncing", "Written", "data_permissions", "permissions", "posix",
+    "serve",
+]  # fmt: skip
+
+
+if not TYPE_CHECKING:  # else every name would be one of ours
+
+    def __getattr__(name: str) -> object:
+        from importlib import import_module
+
+        if name == "posix":
+            return import_module("oncrpc.nfs.posix")
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
