@@ -34,7 +34,7 @@ DOCS = Path(__file__).resolve().parents[1] / "docs"
 TUTORIAL = DOCS / "tutorial" / "your-own-program.md"
 PAGES = (
     "authentication", "timeouts", "broadcast", "blocking", "hooks", "register-from-python",
-    "testing-your-service",
+    "testing-your-service", "write-a-backend",
 )  # fmt: skip
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LOCALHOST = "127.0.0.1"
@@ -175,4 +175,4 @@ def run_program(program: Program, folder: Path, capsys: pytest.CaptureFixture[st
 
 def test_every_page_has_programs() -> None:
     assert {program.page for program in PROGRAMS} == set(PAGES)
-    assert len({program.file for program in PROGRAMS if program.file}) == 1
+    assert len({program.file for program in PROGRAMS if program.file}) == 2
