@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import signal
 import subprocess
 import sys
@@ -79,6 +80,7 @@ def test_loaded_command_restores_python_s_ctrl_c(
         raise KeyboardInterrupt
 
     before = signal.getsignal(signal.SIGINT)
+    importlib.import_module(f"oncrpc.cli.{name}")  # with the modules that it needs to begin
     monkeypatch.setitem(sys.modules, f"oncrpc.cli.{name}", SimpleNamespace(main=main))
 
     assert getattr(entry, name)() == INTERRUPTED
