@@ -80,8 +80,10 @@ def test_loaded_command_restores_python_s_ctrl_c(
         raise KeyboardInterrupt
 
     before = signal.getsignal(signal.SIGINT)
-    importlib.import_module(f"oncrpc.cli.{name}")  # with the modules that it needs to begin
-    monkeypatch.setitem(sys.modules, f"oncrpc.cli.{name}", SimpleNamespace(main=main))
+    real = importlib.import_module(f"oncrpc.cli.{name}")
+    place = getattr(real, "__path__", None)  # so that modules below it are found
+    fake = SimpleNamespace(main=main, __path__=place)
+    monkeypatch.setitem(sys.modules, f"oncrpc.cli.{name}", fake)
 
     assert getattr(entry, name)() == INTERRUPTED
     assert handlers == [before]
