@@ -24,11 +24,12 @@ from oncrpc.nfs.backends.local.setting import set_mode
 from oncrpc.nfs.backends.local.syscalls import (
     RESOLVE_BENEATH,
     RESOLVE_NO_SYMLINKS,
-    RESOLVE_NO_XDEV,
     faccessat2,
+    look_at_entry,
     openat2,
 )
 from oncrpc.nfs.backends.local.unstable import Place, UnstableFiles
+from oncrpc.nfs.backends.local.volumes import may_hang
 from oncrpc.nfs.backends.local.workers import DiskWorkers
 from oncrpc.nfs.filesystem import (
     Answer,
@@ -43,6 +44,7 @@ from oncrpc.nfs.filesystem import (
 R = TypeVar("R")
 
 PROC = "/proc/self/fd"
+ACROSS = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS
 LOOK = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 QUIETLY = os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
 """Open without waiting for a lease or a peer, and without getting a terminal."""
@@ -74,8 +76,6 @@ class LocalBase(FileSystem):
         self._sync = sync
         self._top = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._device = os.fstat(self._top).st_dev
-        mounts = 0 if self.objects.enters_mounts else RESOLVE_NO_XDEV
-        self._resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | mounts
         self.features = _features_of(self._top)
 
     def close(self) -> None:
@@ -100,12 +100,16 @@ class LocalBase(FileSystem):
             OSError: EACCES: a file system is mounted there, and the export does not enter it.
         """
         try:
-            descriptor = openat2(directory.descriptor, name, LOOK, resolve=self._resolve)
+            return looked_at(look_at_entry(directory.descriptor, name))
         except OSError as error:
-            if error.errno == errno.EXDEV:
-                raise OSError(errno.EACCES, "a mount point that is not exported") from None
-            raise
-        return looked_at(descriptor)
+            if error.errno != errno.EXDEV:
+                raise
+        if self.objects.enters_mounts:
+            descriptor = openat2(directory.descriptor, name, LOOK, resolve=ACROSS)
+            if not may_hang(descriptor):
+                return looked_at(descriptor)
+            os.close(descriptor)
+        raise OSError(errno.EACCES, "a mount point that is not exported")
 
     def id_of(self, found: OpenObject, *, directory: bytes, name: bytes) -> bytes:
         """The id of a file that was found, written down; the file is closed."""
@@ -121,9 +125,13 @@ class LocalBase(FileSystem):
         if not self.unstable:
             return None
         try:
-            found = os.stat(name, dir_fd=directory.descriptor, follow_symlinks=False)
+            descriptor = look_at_entry(directory.descriptor, name)
         except OSError:
             return None
+        try:
+            found = os.fstat(descriptor)
+        finally:
+            os.close(descriptor)
         return found.st_dev, found.st_ino
 
     def attributes(self, found: OpenObject) -> Attributes:

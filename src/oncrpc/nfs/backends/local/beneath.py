@@ -16,11 +16,12 @@ from oncrpc.nfs.backends.local.syscalls import (
     RESOLVE_BENEATH,
     RESOLVE_NO_MAGICLINKS,
     RESOLVE_NO_SYMLINKS,
+    RESOLVE_NO_XDEV,
     openat2,
 )
 
 PLACE = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
-RESOLVE = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS
+RESOLVE = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV
 LONGEST = 4000
 """Bytes of a path in one system call; the kernel takes 4,095."""
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple
 
-from oncrpc.nfs.backends.local.base import LOOK, LocalBase
+from oncrpc.nfs.backends.local.base import LocalBase
 from oncrpc.nfs.backends.local.making import (
     make_directory,
     make_file,
@@ -21,6 +21,7 @@ from oncrpc.nfs.backends.local.making import (
 )
 from oncrpc.nfs.backends.local.objects import OpenObject, looked_at
 from oncrpc.nfs.backends.local.setting import set_attributes
+from oncrpc.nfs.backends.local.syscalls import look_at_entry
 from oncrpc.nfs.filesystem import Answer, Identity, NewAttributes
 from oncrpc.programs.nfs3 import ftype3
 
@@ -118,7 +119,7 @@ class LocalChanges(LocalBase):
         with self.opened(directory) as parent:
             with self.identities.of(who):
                 make(parent.descriptor)
-                found = looked_at(os.open(name, LOOK, dir_fd=parent.descriptor))
+                found = looked_at(look_at_entry(parent.descriptor, name))
             return self._made(parent, found, directory, name)
 
     def _made(

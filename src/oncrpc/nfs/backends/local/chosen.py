@@ -13,12 +13,13 @@ from typing import NamedTuple
 
 from oncrpc.nfs.backends.local.kernel_handles import KernelHandles, NoKernelHandles
 from oncrpc.nfs.backends.local.objects import Objects, looked_at
+from oncrpc.nfs.backends.local.syscalls import look_at_entry
 from oncrpc.nfs.backends.local.table import HandleTable
 from oncrpc.nfs.backends.local.table_rows import Rows
 
 log = logging.getLogger("oncrpc.nfs")
 
-LOOK = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+LOOK = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 TRIED = 16
 """Entries of the directory to try: a user namespace may open some kinds of files and not others."""
 
@@ -103,7 +104,11 @@ def _some_names(path: str) -> Iterator[bytes]:
 def _try(handles: KernelHandles, path: str, name: bytes) -> None:
     """Open a file by its handle; it may be gone, or on another file system."""
     try:
-        found = looked_at(os.open(os.path.join(os.fsencode(path), name), LOOK))
+        top = os.open(path, LOOK)
+        try:
+            found = looked_at(look_at_entry(top, name))
+        finally:
+            os.close(top)
     except OSError:
         return
     try:

@@ -67,7 +67,9 @@ class Identities:
             return _Taken(self, who)
         # A root that may become others is root for itself, too. Elsewhere capabilities are the
         # server's alone, also for a caller with the server's own numbers.
-        if self._capabilities.effective & _FILE_CAPABILITIES and (self.own.uid or not self.switches):
+        if self._capabilities.effective & _FILE_CAPABILITIES and (
+            self.own.uid or not self.switches
+        ):
             return _Lowered(self)
         return nullcontext()
 

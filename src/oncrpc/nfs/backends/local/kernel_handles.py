@@ -43,6 +43,7 @@ from oncrpc.nfs.backends.local.syscalls import (
 from oncrpc.nfs.backends.local.volumes import (
     MOUNTINFO,
     MountPoint,
+    is_of_program,
     mount_of,
     mount_points,
     volume_identity,
@@ -54,9 +55,6 @@ log = logging.getLogger("oncrpc.nfs")
 BELOW_MOUNT = b"\xff"
 HASH = 6
 """Bytes of the hash of a mount: the ids of xfs, the longest usual ones, have 20 then."""
-
-FORGETFUL = {"fuse", "fuseblk", "virtiofs"}
-"""Kinds of file systems that give handles, and forget them when memory is short."""
 
 MAX_CLIMB = 2048
 """Directories between a directory and the root, at most, for ``..``."""
@@ -101,7 +99,7 @@ class KernelHandles(Objects):
 
     def _find_root(self) -> None:
         mount = mount_of(self._top)
-        if mount and _is_forgetful(mount):
+        if mount and is_of_program(mount):
             raise NoKernelHandles(errno.EOPNOTSUPP, f"{mount.kind} may forget handles")
         try:
             handle = name_to_handle_at(self._top)
@@ -222,7 +220,7 @@ class KernelHandles(Objects):
         if mount.number in self._hashes:
             return True
         try:
-            if _is_forgetful(mount):
+            if is_of_program(mount):
                 raise OSError(errno.EOPNOTSUPP, f"{mount.kind} may forget handles")
             self._open_mount(mount, path)
         except OSError as error:
@@ -262,10 +260,6 @@ def _opened(top: int, handle: KernelHandle) -> int:
             if error.errno != errno.ENOMEM:
                 raise
     return open_by_handle_at(top, handle, _LOOK)
-
-
-def _is_forgetful(mount: MountPoint) -> bool:
-    return mount.kind in FORGETFUL or mount.kind.startswith("fuse.")
 
 
 def _packed(handle: KernelHandle, prefix: bytes = b"") -> bytes:

@@ -20,7 +20,11 @@ from contextlib import contextmanager, suppress
 from threading import Lock
 
 from oncrpc.nfs.backends.local.setting import set_mode, set_owner, times_of, truncate
-from oncrpc.nfs.backends.local.syscalls import rename_without_replacing, utimensat
+from oncrpc.nfs.backends.local.syscalls import (
+    look_at_entry,
+    rename_without_replacing,
+    utimensat,
+)
 from oncrpc.nfs.filesystem import DEFAULT_DIRECTORY_MODE, DEFAULT_MODE, NewAttributes
 from oncrpc.programs.nfs3 import ftype3
 
@@ -151,9 +155,12 @@ def _device(major: int, minor: int) -> int:
 
 def _exists(directory: int, name: bytes) -> bool:
     try:
-        os.stat(name, dir_fd=directory, follow_symlinks=False)
+        os.close(look_at_entry(directory, name))
     except FileNotFoundError:
         return False
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
     return True
 
 
@@ -181,7 +188,7 @@ def _finish(
     times = times_of(new)
     if new.uid is None and new.gid is None and not times and not bits:
         return
-    descriptor = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+    descriptor = look_at_entry(directory, name)
     try:
         if new.uid is not None or new.gid is not None:
             with suppress(PermissionError):

@@ -128,6 +128,18 @@ def openat2(directory: int, name: bytes, flags: int, *, resolve: int, mode: int 
     return _done(_syscall, number, c_int(directory), c_char_p(_text(name)), c_char_p(how), size)
 
 
+IN_PLACE = RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH
+
+
+def look_at_entry(directory: int, name: bytes) -> int:
+    """An O_PATH descriptor of an entry; EXDEV if something is mounted over it.
+
+    ``os.stat`` would ask what is mounted there, which may never answer.
+    """
+    flags = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+    return openat2(directory, name, flags, resolve=IN_PLACE)
+
+
 def faccessat2(descriptor: int, mode: int) -> bool:
     """Whether this thread may access the descriptor's file: the bits of ``os.access``.
 

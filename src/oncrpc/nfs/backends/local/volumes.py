@@ -33,6 +33,9 @@ _UUID_SIZE = 16
 SHARED_UUID = {"btrfs"}
 """Kinds of file systems of which parts, with inode numbers of their own, have one UUID."""
 
+OF_PROGRAMS = {"fuse", "fuseblk", "virtiofs"}
+"""Kinds of file systems that give handles, and forget them when memory is short."""
+
 _WITHOUT_SOURCE = {"", "none"}
 
 
@@ -61,6 +64,17 @@ def mount_of(descriptor: int) -> MountPoint | None:
     number = int(found[1]) if found else -1
     mounts = mount_points(Path(MOUNTINFO).read_bytes())
     return next((mount for mount in mounts if mount.number == number), None)
+
+
+def may_hang(descriptor: int) -> bool:
+    """Whether the file is of a program that may never answer: not to be asked for attributes."""
+    mount = mount_of(descriptor)
+    return mount is not None and is_of_program(mount)
+
+
+def is_of_program(mount: MountPoint) -> bool:
+    """Whether files of this mount come from a program. It may forget them, and may not answer."""
+    return mount.kind in OF_PROGRAMS or mount.kind.startswith("fuse.")
 
 
 def volume_identity(path: str | bytes) -> str:
