@@ -159,7 +159,7 @@ def test_new_file_is_private(
 
 @pytest.mark.parametrize(
     ("kind", "mode", "expected"),
-    [(ftype3.NF3DIR, 0o4755, 0o6755), (ftype3.NF3REG, 0o6755, 0o4755), (ftype3.NF3REG, 0, 0)],
+    [(ftype3.NF3DIR, 0o4755, 0o2755), (ftype3.NF3REG, 0o6755, 0o4755), (ftype3.NF3REG, 0, 0)],
 )
 def test_setgid_directory_gives_its_group(kind: ftype3, mode: int, expected: int) -> None:
     above = DIRECTORY._replace(mode=0o2777, gid=5)

@@ -171,11 +171,10 @@ class IdentityRules:
     ) -> None:
         me.setattr(work, NewAttributes(gid=FOREIGN_GROUP, mode=0o2777))
 
-        file, directory = bob.create(work, b"a"), bob.mkdir(work, b"d")
-
-        assert bob.getattr(file).gid == FOREIGN_GROUP
-        found = bob.getattr(directory)
-        assert (found.gid, found.mode) == (FOREIGN_GROUP, 0o2755)
+        assert bob.getattr(bob.create(work, b"a")).gid == FOREIGN_GROUP
+        for name, mode in ((b"d", 0o755), (b"e", 0o6755)):
+            found = bob.getattr(bob.mkdir(work, name, NewAttributes(mode=mode)))
+            assert (found.gid, found.mode) == (FOREIGN_GROUP, 0o2755)
 
     def test_only_the_owner_sets_the_mode(
         self, alice: FileUser, bob: FileUser, work: bytes

@@ -193,6 +193,8 @@ def new_file(
     except PermissionError:
         new = new._replace(uid=None, gid=None)
     require_change(who, made, new)
+    if directory and new.mode is not None:
+        new = new._replace(mode=new.mode & ~stat.S_ISUID)
     made = changed(who, made, new, now=now)
     return made._replace(mode=made.mode | inherited) if directory else made
 

@@ -42,7 +42,6 @@ UNNAMED_PREFIX = b".nfsd-new-"
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _UNNAMED = os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC
 _NOT_SUPPORTED = {errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOSYS}
-_ID_BITS = stat.S_ISUID | stat.S_ISGID
 _umask = Lock()
 
 
@@ -102,11 +101,11 @@ def make_renamed(directory: int, name: bytes, new: NewAttributes) -> int:
 
 
 def make_directory(directory: int, name: bytes, new: NewAttributes) -> None:
-    """Create a directory. It inherits the setgid bit, whatever the mode says."""
+    """Create a directory. It inherits the setgid bit, whatever the mode says, and has no setuid."""
     mode = DEFAULT_DIRECTORY_MODE if new.mode is None else new.mode
     with unmasked():
         os.mkdir(name, mode, dir_fd=directory)
-    _finish(directory, name, new, remove=os.rmdir, bits=mode & _ID_BITS)
+    _finish(directory, name, new, remove=os.rmdir, bits=mode & stat.S_ISGID)
 
 
 def make_symlink(directory: int, name: bytes, target: bytes, new: NewAttributes) -> None:
@@ -193,8 +192,9 @@ def _finish(
         if new.uid is not None or new.gid is not None:
             with suppress(PermissionError):
                 set_owner(descriptor, new)
-        if bits:
-            set_mode(descriptor, os.fstat(descriptor).st_mode | bits)
+        mode = os.fstat(descriptor).st_mode
+        if bits & ~mode:  # a setgid bit that is inherited would be lost outside of the group
+            set_mode(descriptor, mode | bits)
         if times:
             utimensat(descriptor, *times)
     except OSError:
