@@ -8,7 +8,7 @@ import pytest
 
 from oncrpc import sync
 from oncrpc.nfs.filesystem import MAY_EXECUTE, MAY_READ, MAY_WRITE, Identity, NewAttributes
-from oncrpc.nfs.server.call_objects import CallObject, in_turn
+from oncrpc.nfs.server.call_objects import CallObject, locked_for_change
 from oncrpc.nfs.server.shares import Opened
 from oncrpc.nfs.status import NfsError
 from oncrpc.programs.nfs3 import ftype3, nfsstat3
@@ -63,12 +63,12 @@ def test_gone_object_has_no_attributes() -> None:
     assert not sync.run(root.wcc()).after.attributes_follow
 
 
-def test_failed_change_ends_in_its_turn() -> None:
+def test_failed_change_ends_while_locked() -> None:
     exported = Exported()
     root = unread(exported)
 
     async def change() -> None:
-        async with in_turn(root):
+        async with locked_for_change(root):
             exported.files.setattr(ROOT, root.file, NewAttributes(mode=0o700))
             raise OSError(errno.EIO, "")
 
@@ -77,20 +77,20 @@ def test_failed_change_ends_in_its_turn() -> None:
 
     assert root.ended
     assert root.attributes.mode == 0o700
-    assert len(exported.share.turns) == 0
+    assert len(exported.share.locks) == 0
 
 
-def test_object_that_is_gone_ends_its_turn() -> None:
+def test_object_that_is_gone_releases_its_lock() -> None:
     exported = Exported(failing(memory(), {"getattr": OSError(errno.ESTALE, "")}))
 
     async def change() -> None:
-        async with in_turn(unread(exported)):
+        async with locked_for_change(unread(exported)):
             raise AssertionError
 
     with pytest.raises(OSError, match="116"):
         sync.run(change())
 
-    assert len(exported.share.turns) == 0
+    assert len(exported.share.locks) == 0
 
 
 def test_only_the_root_is_the_root() -> None:

@@ -342,10 +342,10 @@ def test_changes_of_a_directory_see_each_other() -> None:
         after = earlier.after.body
         assert later.before.body.ctime == after.ctime
         assert later.before.body.mtime == after.mtime
-    assert len(exported.share.turns) == 0
+    assert len(exported.share.locks) == 0
 
 
-def test_failed_change_reads_attributes_in_its_turn() -> None:
+def test_failed_change_reads_attributes_while_locked() -> None:
     exported = Exported(answering_later(memory()))
 
     failed, made = all_at_once(
@@ -382,7 +382,7 @@ def test_no_two_changes_wait_for_each_other() -> None:
     )
 
     assert len(results) == 10
-    assert len(exported.share.turns) == 0
+    assert len(exported.share.locks) == 0
 
 
 def test_coroutine_gets_one_object_for_each_handle() -> None:

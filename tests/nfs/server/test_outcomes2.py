@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from oncrpc.nfs.filesystem import Attributes, FileSystem, Identity, NewAttributes
-from oncrpc.nfs.server.turns import Turns
+from oncrpc.nfs.server.change_locks import ChangeLocks
 from oncrpc.nfs.status import NfsError
 from oncrpc.programs.nfs2 import NFS_VERSION, createargs, diropargs, linkargs, renameargs, stat
 from oncrpc.programs.nfs3 import ftype3, nfsstat3
@@ -288,12 +288,12 @@ def test_answers_may_come_later() -> None:
     assert exported.listed() == [b".", b"..", b"b", b"c"]
 
 
-def test_turns_are_over_after_each_call(site: Site) -> None:
+def test_no_lock_is_held_after_a_call(site: Site) -> None:
     for number in PROCEDURES:
         site.results(number)
 
-    turns: Turns = site.exported.share.turns
-    assert len(turns) == 0
+    locks: ChangeLocks = site.exported.share.locks
+    assert len(locks) == 0
 
 
 class Watching(FileSystem):

@@ -210,16 +210,17 @@ def check_objects(objects: Sequence[CallObject], *, changes: bool) -> None:
 
 
 @asynccontextmanager
-async def in_turn(*objects: CallObject) -> AsyncIterator[None]:
-    """Change objects of one export while no other call does, between their two attributes.
+async def locked_for_change(*objects: CallObject) -> AsyncIterator[None]:
+    """Hold the change locks of objects of one export, and read their attributes before a change.
 
-    Take the turns of directories together, and then that of one file at most: no two calls wait for
-    each other.
+    A call locks its directories first, all at once, and at most one file after them. So two calls
+    cannot deadlock. If the block fails, the attributes afterwards are read before the locks are
+    released.
 
     Raises:
         OSError: an object is gone, for example.
     """
-    async with objects[0].share.turns.of(*(item.file for item in objects)):
+    async with objects[0].share.locks.hold(*(item.file for item in objects)):
         for item in objects:
             await item.begin()
         try:

@@ -91,7 +91,7 @@ async def truncate(file: CallObject, size: int) -> None:
     Raises:
         OSError: of the file system.
     """
-    async with file.share.turns.of(file.file):
+    async with file.share.locks.hold(file.file):
         if (await file.refresh()).kind is ftype3.NF3REG:
             new = NewAttributes(size=size)
             await settled(file.filesystem.setattr(file.who, file.file, new))

@@ -3,8 +3,8 @@
 ``committed`` never says more than was done, except on an export with the option ``async``: there
 the server answers as if data were on disk, which is what exports(5) says of that option.
 
-A WRITE has its turn only until the file has changed, not while its data goes to disk: so all calls
-that wait for the same disk may share one sync.
+A WRITE holds the change lock only until the file has changed, not while its data goes to disk. So
+all calls that wait for the same file may share one sync.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from oncrpc.nfs.filesystem import (
     Written,
     data_permissions,
 )
-from oncrpc.nfs.server.call_objects import CallObject, in_turn
+from oncrpc.nfs.server.call_objects import CallObject, locked_for_change
 from oncrpc.nfs.status import NfsError, status_of
 from oncrpc.programs.nfs3 import ftype3, nfsstat3, stable_how
 
@@ -63,7 +63,7 @@ async def write(file: CallObject, offset: int, data: bytes, *, stable: stable_ho
         NfsError: NFS3ERR_INVAL: not a regular file. NFS3ERR_FBIG. OSError: of the file system.
     """
     needed = stable if file.options.sync else stable_how.UNSTABLE
-    async with in_turn(file):
+    async with locked_for_change(file):
         file.must_be(ftype3.NF3REG)
         begun = await _begin_write(file, offset, data, needed)
         await file.end()

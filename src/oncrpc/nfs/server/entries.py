@@ -1,6 +1,6 @@
 """Changes of attributes and of the entries of a directory, as both versions make them.
 
-The objects are in their turn (``call_objects.in_turn``). All names are checked here.
+The caller holds the change locks (``call_objects.locked_for_change``). All names are checked here.
 """
 
 from __future__ import annotations
@@ -130,6 +130,6 @@ async def link(file: CallObject, directory: CallObject, name: bytes) -> None:
         raise NfsError(nfsstat3.NFS3ERR_NOTSUPP)
     if file.kind is ftype3.NF3DIR:
         raise NfsError(nfsstat3.NFS3ERR_ISDIR)
-    async with file.share.turns.of(file.file):
+    async with file.share.locks.hold(file.file):
         await settled(file.filesystem.link(file.who, file.file, directory.file, name))
         await file.post_op_now()

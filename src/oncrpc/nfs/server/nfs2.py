@@ -1,8 +1,8 @@
 """The procedures of NFS version 2 (RFC 1094 §2.2), over the exported file systems.
 
 Each is a coroutine that returns what follows NFS_OK. ``outcomes2.procedure2`` opens the objects of
-its handles and takes the turns of those that it changes. All that version 3 has as well is done by
-the same functions; this module and its neighbours with a 2 in their names know what differs.
+its handles and locks those that it changes. What both versions have in common is done by the same
+functions; modules whose names end in 2 have what differs.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The procedures of NFS version 3 (RFC 1813 §3.3), over the exported file systems.
 
 Each is a coroutine that returns the arm for success. ``outcomes.procedure`` opens the objects of
-its handles, takes the turns of those that it changes, and makes the arm for a failure.
+its handles, locks those that it changes, and makes the arm for a failure.
 
 Procedures that are not idempotent have their replies kept for retransmissions. WRITE is one of
 them, since a late copy would undo a newer WRITE of the same bytes; COMMIT changes nothing.
@@ -169,7 +169,7 @@ class Nfs3(NFS_V3.Service):
         data, eof = await read(file, arg.offset, count=count)
         return READ3resok(file.post_op(), len(data), eof, data)
 
-    @procedure(WRITE3res, takes_turn=False)
+    @procedure(WRITE3res, takes_lock=False)
     async def NFSPROC3_WRITE(self, call: Call, arg: WRITE3args, file: CallObject) -> WRITE3resok:
         """At most ``wtmax`` bytes. The count must equal the amount of data."""
         if arg.count != len(arg.data):
@@ -327,7 +327,7 @@ class Nfs3(NFS_V3.Service):
         )
 
     @idempotent
-    @procedure(COMMIT3res, takes_turn=False)
+    @procedure(COMMIT3res, takes_lock=False)
     async def NFSPROC3_COMMIT(self, call: Call, arg: COMMIT3args, file: CallObject) -> COMMIT3resok:
         """Bring data to disk. The verifier is that of afterwards, so that it tells a loss."""
         await commit(file, arg.offset, count=arg.count)

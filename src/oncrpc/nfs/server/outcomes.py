@@ -1,4 +1,4 @@
-"""From a call of version 3 to its result: opening, taking turns, and the arm for a failure.
+"""From a call of version 3 to its result: opening, locking, and the arm for a failure.
 
 A procedure is written as a coroutine that is given the objects of its handles and returns the arm
 for success. What happens around it follows from the declarations of RFC 1813 §3.3, where handles in
@@ -25,7 +25,7 @@ from operator import attrgetter
 from typing import Any, Concatenate, NamedTuple, ParamSpec, Protocol, TypeVar, get_type_hints
 
 from oncrpc.nfs.server.attributes import NO_ATTRIBUTES, wcc_data_of
-from oncrpc.nfs.server.call_objects import CallObject, check_objects, in_turn
+from oncrpc.nfs.server.call_objects import CallObject, check_objects, locked_for_change
 from oncrpc.nfs.server.shares import Shares
 from oncrpc.nfs.status import status_of
 from oncrpc.programs.nfs3 import NFS_V3, nfs_fh3, nfsstat3, post_op_attr, wcc_data
@@ -95,12 +95,13 @@ Body = Callable[Concatenate[S, Call, A, P], Coroutine[Any, Any, object]]
 
 
 def procedure(
-    result: type[R], *, takes_turn: bool = True
+    result: type[R], *, takes_lock: bool = True
 ) -> Callable[[Body[S, A, P]], Callable[[S, Call, A], Answer[R]]]:
     """Make a procedure of a coroutine that returns the arm for success.
 
-    The coroutine is given the call, the arguments, and one ``CallObject`` for each handle. Unless
-    it takes its turn, it has to do so itself: then the attributes of what it changes were not read.
+    The coroutine is given the call, the arguments, and one ``CallObject`` for each handle. With
+    ``takes_lock`` False the objects that it changes are neither locked nor read before; the
+    coroutine does both itself (``locked_for_change``).
     """
     shape = SHAPES[result]
     answer: Callable[[nfsstat3, Any], R] = result
@@ -116,8 +117,8 @@ def procedure(
                 for item in opened:
                     if item not in changed:
                         await item.refresh()
-                if changed and takes_turn:
-                    async with in_turn(*changed):
+                if changed and takes_lock:
+                    async with locked_for_change(*changed):
                         success = await run(service, call, arg, *opened)
                 else:
                     success = await run(service, call, arg, *opened)

@@ -1,7 +1,7 @@
 """From a call of version 2 to its result (RFC 1094 §2.2).
 
 A procedure is written as a coroutine that is given the objects of its handles, and returns what
-follows NFS_OK. Those that it ``changes`` may not be on a read-only export, and their turn is taken.
+follows NFS_OK. The objects that it ``changes`` are locked, and refused on a read-only export.
 
 Version 2 has no status for "try again later": the call is not answered then, and the client sends
 it again.
@@ -13,7 +13,7 @@ import functools
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
-from oncrpc.nfs.server.call_objects import CallObject, check_objects, in_turn
+from oncrpc.nfs.server.call_objects import CallObject, check_objects, locked_for_change
 from oncrpc.nfs.server.shares import Shares
 from oncrpc.nfs.status import status_of, status_of_v2
 from oncrpc.programs.nfs2 import stat
@@ -67,7 +67,7 @@ def procedure2(
                 if not changed:
                     success = await run(service, call, arg, *found)
                 else:
-                    async with in_turn(*changed):
+                    async with locked_for_change(*changed):
                         success = await run(service, call, arg, *found, *changed)
             except OSError as refusal:
                 return result(_status(refusal), None)

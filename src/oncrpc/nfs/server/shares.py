@@ -17,7 +17,7 @@ from oncrpc.nfs.answers import settled
 from oncrpc.nfs.filesystem import FileSystem, Identity
 from oncrpc.nfs.handles import Handles
 from oncrpc.nfs.options import ExportOptions, identity_of, squashed_groups
-from oncrpc.nfs.server.turns import Turns
+from oncrpc.nfs.server.change_locks import ChangeLocks
 from oncrpc.nfs.status import NfsError
 from oncrpc.programs.nfs3 import NFS3_WRITEVERFSIZE, nfsstat3
 from oncrpc.rpc.auth import Credential
@@ -75,7 +75,7 @@ class Share:
     rules: HostRules
     fsid: int
     verifier: WriteVerifier = field(default_factory=WriteVerifier)
-    turns: Turns = field(default_factory=Turns)
+    locks: ChangeLocks = field(default_factory=ChangeLocks)
     spellings: Collection[bytes] = ()
 
 

@@ -1,7 +1,9 @@
-"""One change at a time: a file or directory is changed by one call after the other.
+"""Change locks: one call at a time changes a file or a directory.
 
-The attributes before and after a change (``wcc_data``) tell a client whether others changed the
-file too. That is true only if no other change falls between the two.
+The attributes before and after a change (``wcc_data``) tell a client whether another client changed
+the file. That is true only if no other change happens between reading the two.
+
+These locks are internal, and have nothing to do with the file locks of clients (NLM).
 """
 
 from __future__ import annotations
@@ -11,8 +13,11 @@ from collections.abc import AsyncIterator, Hashable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 
-class Turns:
-    """A lock for each key, as long as somebody holds it or waits for it."""
+class ChangeLocks:
+    """The locks of one export, by file id.
+
+    A lock exists only while a call holds it or waits for it.
+    """
 
     def __init__(self) -> None:
         self._locks: dict[Hashable, tuple[asyncio.Lock, list[None]]] = {}
@@ -21,8 +26,11 @@ class Turns:
         return len(self._locks)
 
     @asynccontextmanager
-    async def of(self, *keys: Hashable) -> AsyncIterator[None]:
-        """Hold the locks of all keys; taken in one order, so that no two wait for each other."""
+    async def hold(self, *keys: Hashable) -> AsyncIterator[None]:
+        """Hold the locks of all keys.
+
+        They are taken in the order of their ``repr``, so two calls cannot deadlock.
+        """
         async with AsyncExitStack() as held:
             for key in sorted(set(keys), key=repr):
                 await held.enter_async_context(self._one(key))
