@@ -39,7 +39,7 @@ def test_verifier_is_kept_in_the_times(verifier: bytes, times: tuple[int, int]) 
 
 @given(verifiers, verifiers)
 def test_all_verifiers_are_told_apart(one: bytes, other: bytes) -> None:
-    """§3.3.8: the server reconstructs the file's verifier and compares it."""
+    """Claim 10; §3.3.8: the server reconstructs the file's verifier and compares it."""
     assert is_created_by(one, created(one), time_delta=1)
     assert is_created_by(other, created(one), time_delta=1) == (one == other)
 

@@ -140,6 +140,7 @@ def test_shapes_follow_the_declarations() -> None:
 @settings(max_examples=6)
 @given(data=st.data())
 def test_every_failure_of_every_procedure_encodes(each: AnyProcedure, data: st.DataObject) -> None:
+    """Claim 20: every error arm encodes."""
     status = data.draw(st.sampled_from(REFUSALS))
     exported = with_body(Exported(), each, raising(NfsError(status)))
 
@@ -153,7 +154,7 @@ def test_every_failure_of_every_procedure_encodes(each: AnyProcedure, data: st.D
 @settings(max_examples=6)
 @given(data=st.data())
 def test_failure_has_the_attributes_of_all_objects(each: AnyProcedure, data: st.DataObject) -> None:
-    """§3.1: return as much attribute data as possible upon failure."""
+    """Claim 20; §3.1: return as much attribute data as possible upon failure."""
     exported = with_body(Exported(), each, raising(OSError(errno.EIO, "")))
 
     body = exported.refused(nfsstat3.NFS3ERR_IO, each, arguments_of(each, exported.root, data))
