@@ -66,6 +66,10 @@ class Rootless(Host):
         return found[1]
 
     def as_user(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """Run a command as the same user."""
+        return self.run(command, uid=USER)
+
+    def as_another(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run a command as another ordinary user."""
         return self.run(command, uid=USER + 1)
 
@@ -94,13 +98,30 @@ def test_files_are_copied_both_ways(host: Rootless) -> None:
     large = host.url().replace("/share?", "/share/large?")
     copy = host.url().replace("/share?", "/share/copy?")
 
-    host.sh(f"install -d -o {USER + 1} -m 700 /srv/other")
+    host.sh(f"install -d -o {USER} -m 700 /srv/other")
     out = host.as_user("nfs-cp", large, "/srv/other/large")
     back = host.as_user("nfs-cp", "/srv/other/large", copy)
 
     assert (out.returncode, back.returncode) == (0, 0), (out.stderr, back.stderr)
     assert (share / "copy").read_bytes() == (share / "large").read_bytes()
     assert os.stat(share / "copy").st_uid == USER  # all work as the user of the server
+
+
+def test_other_users_of_the_host_are_refused(host: Rootless) -> None:
+    host.start_as_user("--to", "10.9.0.0/24(rw)", "--to", "127.0.0.1(rw)")
+    places = re.findall(r"nfs://([^/]+)/", host.url())
+
+    for address in ("127.0.0.1", "10.9.0.1"):
+        url = host.url().replace(places[0], address)
+        assert host.as_user("nfs-ls", url).returncode == 0
+        assert host.run(["nfs-ls", url]).returncode == 0  # root
+        assert host.as_another("nfs-ls", url).returncode != 0
+
+
+def test_other_users_are_served_if_allowed(host: Rootless) -> None:
+    host.start_as_user("--local-users")
+
+    assert host.as_another("nfs-ls", host.url()).returncode == 0
 
 
 def test_only_the_loopback_addresses_are_served(host: Rootless) -> None:

@@ -33,6 +33,7 @@ def some_nfsd_status(**changes: Any) -> NfsdStatus:
         "sockets": [ServedSocket("tcp", "0.0.0.0.8.1")],
         "mode": "root",
         "user": "root",
+        "local_users": True,
         "programs": ["nfs 2 and 3", "mountd 1, 2 and 3"],
         "mount_port": 20048,
         "mapper": MapperState("host", 111, ""),

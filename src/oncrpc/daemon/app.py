@@ -22,7 +22,7 @@ default::
     start               before the first call is answered; ``left`` is the result of ``leave`` of an
                         earlier image of this process
     on_serving          calls are answered from now on
-    count, refresh, report, faults, content, interfaces_changed
+    count, admit, refresh, report, faults, content, interfaces_changed
     settle, leave       before a restart in place
     stop                calls are still answered
     close               the server has stopped
@@ -172,6 +172,13 @@ class Application(Generic[C]):
     def count(self, call: Call) -> None:
         """Called for each call, before the rules decide on it."""
         self.counts.count(call)
+
+    def admit(self, call: Call) -> None:
+        """Called for each call that was counted, before the rules are asked.
+
+        Raises:
+            AuthError, NoReply: the application refuses the call.
+        """
 
     def calls(self) -> Counts:
         """The number of calls so far: a list for each of ``versions``, by procedure number."""

@@ -121,9 +121,10 @@ class Runtime(Generic[C]):
         """Count a call, ask the rules, and log it: the dispatcher's ``before``.
 
         Raises:
-            AuthError, NoReply: the rules refuse the call.
+            AuthError, NoReply: the application or the rules refuse the call.
         """
         self.app.count(call)
+        self.app.admit(call)
         asked = self.admission.before(call) if self.admission.asks else None
         return asked if self.app.logs_outcome(call) else self.call_log.admitted(asked, call)
 

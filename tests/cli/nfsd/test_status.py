@@ -59,6 +59,12 @@ def test_mode_says_as_whom_callers_work(mode: str, text: str) -> None:
     assert lines[1] == f"mode          {text}"
 
 
+def test_limit_to_own_users_is_shown() -> None:
+    lines = list(status_lines(some_nfsd_status(mode="plain", user="al", local_users=False)))
+
+    assert lines[2] == "on this host  served over TCP, to root and al only"
+
+
 @pytest.mark.parametrize(
     ("mapper", "text"),
     [

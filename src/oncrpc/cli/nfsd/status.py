@@ -97,6 +97,8 @@ def summary_lines(status: NfsdStatus) -> Iterator[str]:
 
 def _parts(status: NfsdStatus) -> Lines:
     yield "mode", MODES.get(status.mode, status.mode).format(user=status.user)
+    if not status.local_users:
+        yield "on this host", f"served over TCP, to root and {status.user} only"
     yield "programs", listed(status.programs)
     yield from common_lines(status)
     if status.mount_port:

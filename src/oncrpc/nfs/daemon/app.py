@@ -21,12 +21,14 @@ from oncrpc.daemon.control.status import CommonStatus
 from oncrpc.daemon.listeners import ExtraPort
 from oncrpc.daemon.runtime import Runtime
 from oncrpc.errors import AddressError
+from oncrpc.host.addresses import OwnAddresses
 from oncrpc.nfs.daemon import report
 from oncrpc.nfs.daemon.clients import Clients
 from oncrpc.nfs.daemon.config import NAME, SCHEMA, NfsdConfig, NfsdDaemonTable
 from oncrpc.nfs.daemon.config_values import AUTO, HOST, OWN
 from oncrpc.nfs.daemon.exported import Exported
 from oncrpc.nfs.daemon.local_roots import LocalRoots
+from oncrpc.nfs.daemon.local_users import LocalUsers
 from oncrpc.nfs.daemon.mapper import EmbeddedMapper, MakeMapper
 from oncrpc.nfs.daemon.modes import kept_by, mode_of
 from oncrpc.nfs.daemon.registration import ProgramPlace, Registrar, mapper_listens, places_of
@@ -84,7 +86,8 @@ class Nfsd(Application[NfsdConfig]):
         self.mapper: EmbeddedMapper | None = None
         self.registrar: Registrar | None = None
         self.mount_file: MountFile | None = None
-        self.clients = Clients()
+        self.local_users: LocalUsers | None = None
+        self.clients, self.own_addresses = Clients(), OwnAddresses()
         self.nfs_duplicates = NfsDuplicates()
 
     def ports(self, config: NfsdConfig, passed: Collection[str]) -> Sequence[ExtraPort]:
@@ -122,6 +125,8 @@ class Nfsd(Application[NfsdConfig]):
             self.state.keys.tags,
             LocalRoots(daemon.folders.state),
         )
+        if not self._serves_local_users(daemon.config.daemon):
+            self.local_users = LocalUsers({0, os.geteuid()}, is_own=self.own_addresses)
         if MAPPER_PORT in daemon.listeners.extra:
             self.mapper = self.make_mapper(daemon.call_log)
 
@@ -211,6 +216,11 @@ class Nfsd(Application[NfsdConfig]):
         self.clients.count(host)
         self.mounts.touch(host)
 
+    def admit(self, call: Call) -> None:
+        """Refuse other users of this host, if the server works as one user."""
+        if self.local_users is not None:
+            self.local_users.check(call)
+
     def trusts(self, host: str) -> bool:
         """Whether the host has mounted something."""
         return self.mounts.has(host)
@@ -221,6 +231,7 @@ class Nfsd(Application[NfsdConfig]):
 
     def interfaces_changed(self) -> None:
         """Forget the addresses of this host."""
+        self.own_addresses.forget()
         if self.mapper is not None:
             self.mapper.interfaces_changed()
 
@@ -254,6 +265,10 @@ class Nfsd(Application[NfsdConfig]):
         self.exported.close()
         if self.state.directory is not None:
             self.state.directory.close()
+
+    def _serves_local_users(self, table: NfsdDaemonTable) -> bool:
+        """Whether all users of this host may call over loopback."""
+        return not self.mode.one_user if table.local_users is None else table.local_users
 
     def _mounts_changed(self) -> None:
         self._keep_mounts()

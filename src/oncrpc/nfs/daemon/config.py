@@ -152,6 +152,19 @@ class NfsdDaemonTable(DaemonTable, frozen=True):
             help="register with the port mapper of the host, be our own, auto or none",
         ),
     ] = PortMapperUse(AUTO)  # fmt: skip
+    local_users: Annotated[
+        bool | None,
+        Meta(
+            description="Serve all users of this host. Otherwise NFS and MOUNT are served to"
+            " addresses of this host over TCP only, and only to root and to the user of the server;"
+            " mounts by the kernel are root's. By default all users are served if the server works"
+            " as the user of each call, and no others if it works as one user."
+        ),
+        KeyOption(
+            "--local-users",
+            help="serve all users of this host, also if the server works as one user",
+        ),
+    ] = None
     directories: Annotated[
         tuple[FilePath, ...],
         Meta(description="Export these directories, and not what the files of exports(5) name."),

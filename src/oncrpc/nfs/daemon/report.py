@@ -42,6 +42,7 @@ def status(app: Nfsd, common: CommonStatus) -> NfsdStatus:
         **asdict(common),
         mode=app.mode.value,
         user=user_name(os.geteuid()),
+        local_users=app.local_users is None,
         programs=program_texts(app.programs),
         mount_port=app.port_of("mount"),
         mapper=_mapper(app),

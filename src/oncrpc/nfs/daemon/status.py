@@ -50,6 +50,7 @@ class NfsdStatus(CommonStatus, frozen=True, kw_only=True):
 
     mode: str
     user: str
+    local_users: bool
     programs: list[str]
     mount_port: int
     mapper: MapperState
