@@ -11,10 +11,10 @@ What is not a regular file has no data: that is NFSERR_ISDIR, also for a symboli
 from __future__ import annotations
 
 import errno
-import os
 
 from oncrpc.nfs.filesystem import Attributes
-from oncrpc.nfs.server.attributes2 import MAX32
+from oncrpc.nfs.posix import refusal
+from oncrpc.nfs.server.attributes import MAX32
 from oncrpc.nfs.server.call_objects import CallObject
 from oncrpc.nfs.server.data import read, write
 from oncrpc.nfs.status import NfsError
@@ -55,7 +55,7 @@ async def write2(file: CallObject, offset: int, data: bytes) -> Attributes:
         if written.length >= len(data):
             return part.now or await part.refresh()
         if written.length <= 0:
-            raise OSError(errno.EIO, os.strerror(errno.EIO))
+            raise refusal(errno.EIO)
         offset, data = offset + written.length, data[written.length :]
 
 

@@ -13,7 +13,8 @@ import pytest
 from oncrpc.nfs.backends.local.group_sync import Depth, GroupSync
 from oncrpc.nfs.backends.local.identity import identities
 from oncrpc.nfs.backends.local.local import LocalFileSystem
-from oncrpc.nfs.backends.local.unstable import Place, UnstableFiles
+from oncrpc.nfs.backends.local.objects import Place
+from oncrpc.nfs.backends.local.unstable import UnstableFiles
 from oncrpc.nfs.backends.local.workers import DiskWorkers
 from oncrpc.nfs.filesystem import Identity, SyncError
 from oncrpc.programs.nfs3 import stable_how

@@ -17,7 +17,7 @@ KINDS = {
     stat.S_IFSOCK: ftype3.NF3SOCK,
     stat.S_IFIFO: ftype3.NF3FIFO,
 }
-BLOCK = 512
+ST_BLOCK = 512
 """The unit of ``st_blocks``."""
 
 
@@ -32,7 +32,7 @@ def attributes_of(found: os.stat_result, *, fsid: int) -> Attributes:
         found.st_uid,
         found.st_gid,
         found.st_size,
-        found.st_blocks * BLOCK,
+        found.st_blocks * ST_BLOCK,
         (os.major(device), os.minor(device)),
         found.st_ino,
         found.st_atime_ns,

@@ -19,7 +19,7 @@ from oncrpc.nfs.backends.local.attributes_of import attributes_of
 from oncrpc.nfs.backends.local.group_sync import SYNC_CALLS, Depth, GroupSync
 from oncrpc.nfs.backends.local.identity import identities
 from oncrpc.nfs.backends.local.kernel_handles import KernelHandles
-from oncrpc.nfs.backends.local.objects import Objects, OpenObject, looked_at
+from oncrpc.nfs.backends.local.objects import LOOK, Objects, OpenObject, Place, looked_at
 from oncrpc.nfs.backends.local.setting import set_mode
 from oncrpc.nfs.backends.local.syscalls import (
     RESOLVE_BENEATH,
@@ -28,7 +28,7 @@ from oncrpc.nfs.backends.local.syscalls import (
     look_at_entry,
     openat2,
 )
-from oncrpc.nfs.backends.local.unstable import Place, UnstableFiles
+from oncrpc.nfs.backends.local.unstable import UnstableFiles
 from oncrpc.nfs.backends.local.volumes import may_hang
 from oncrpc.nfs.backends.local.workers import DiskWorkers
 from oncrpc.nfs.filesystem import (
@@ -40,12 +40,12 @@ from oncrpc.nfs.filesystem import (
     SpaceInfo,
     Syncing,
 )
+from oncrpc.nfs.posix import refusal
 
 R = TypeVar("R")
 
 PROC = "/proc/self/fd"
 ACROSS = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS
-LOOK = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 QUIETLY = os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
 """Open without waiting for a lease or a peer, and without getting a terminal."""
 
@@ -201,7 +201,7 @@ class LocalBase(FileSystem):
 
     def stored(self, found: OpenObject, depth: Depth) -> asyncio.Future[None]:
         """Begin to bring a file to disk; the result may be awaited."""
-        mode, place = found.stat.st_mode, (found.stat.st_dev, found.stat.st_ino)
+        mode, place = found.stat.st_mode, found.place
         flags = (os.O_RDONLY, os.O_WRONLY) if stat.S_ISREG(mode) else (os.O_RDONLY,)
         if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
             for flag in flags:
@@ -248,7 +248,7 @@ def check_regular(found: OpenObject) -> None:
     if stat.S_ISREG(found.stat.st_mode):
         return
     number = errno.EISDIR if stat.S_ISDIR(found.stat.st_mode) else errno.EINVAL
-    raise OSError(number, os.strerror(number))
+    raise refusal(number)
 
 
 def _features_of(directory: int) -> Features:

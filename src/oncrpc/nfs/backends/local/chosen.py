@@ -19,7 +19,7 @@ from oncrpc.nfs.backends.local.table_rows import Rows
 
 log = logging.getLogger("oncrpc.nfs")
 
-LOOK = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+OPEN_TOP = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 TRIED = 16
 """Entries of the directory to try: a user namespace may open some kinds of files and not others."""
 
@@ -104,7 +104,7 @@ def _some_names(path: str) -> Iterator[bytes]:
 def _try(handles: KernelHandles, path: str, name: bytes) -> None:
     """Open a file by its handle; it may be gone, or on another file system."""
     try:
-        top = os.open(path, LOOK)
+        top = os.open(path, OPEN_TOP)
         try:
             found = looked_at(look_at_entry(top, name))
         finally:

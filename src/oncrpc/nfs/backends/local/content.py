@@ -14,7 +14,9 @@ from collections.abc import Awaitable
 from oncrpc.nfs.answers import settled
 from oncrpc.nfs.backends.local.base import LocalBase, check_regular
 from oncrpc.nfs.backends.local.group_sync import Depth
+from oncrpc.nfs.backends.local.objects import Place
 from oncrpc.nfs.filesystem import Answer, Identity, SyncError, Syncing, Written
+from oncrpc.nfs.posix import refusal
 from oncrpc.programs.nfs3 import stable_how
 
 LAST = (1 << 63) - 1
@@ -54,11 +56,11 @@ class LocalContent(LocalBase):
         self, who: Identity, file: bytes, offset: int, data: bytes, *, stable: stable_how
     ) -> Answer[Written]:
         if offset + len(data) > LAST:
-            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+            raise refusal(errno.EFBIG)
         failures = self.group.failures
         with self.opened(file) as found:
             descriptor = self.open_data(who, found, os.O_WRONLY)
-        place = (found.stat.st_dev, found.stat.st_ino)
+        place = found.place
         if time.monotonic() < self._writes_wait_until:
             job = self.workers.run(lambda: self._write(who, descriptor, offset, data))
             return self._later(job, place, failures, stable)
@@ -80,7 +82,7 @@ class LocalContent(LocalBase):
         return length, descriptor
 
     def _stored(
-        self, written: tuple[int, int], place: tuple[int, int], stable: stable_how
+        self, written: tuple[int, int], place: Place, stable: stable_how
     ) -> Answer[Written]:
         """The outcome, when the data are stored as the client asks."""
         length, descriptor = written
@@ -93,7 +95,7 @@ class LocalContent(LocalBase):
     async def _later(
         self,
         job: Awaitable[tuple[int, int]],
-        place: tuple[int, int],
+        place: Place,
         failures: int,
         stable: stable_how,
     ) -> Written:
@@ -114,7 +116,7 @@ class LocalContent(LocalBase):
                 self.group.lost = False
                 # The client asks again, and learns from the verifier to send its data again.
                 raise SyncError(errno.EAGAIN, "data of another file were lost")
-            place = (found.stat.st_dev, found.stat.st_ino)
+            place = found.place
             descriptor = self.unstable.take(place)
             if descriptor is not None:
                 return self.group.sync(place, descriptor, Depth.FILE, first=True)

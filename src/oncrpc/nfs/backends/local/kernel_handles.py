@@ -31,7 +31,7 @@ from collections.abc import Callable
 from hashlib import blake2b
 from pathlib import Path
 
-from oncrpc.nfs.backends.local.objects import Objects, OpenObject, looked_at, stale
+from oncrpc.nfs.backends.local.objects import LOOK, Objects, OpenObject, Place, looked_at, stale
 from oncrpc.nfs.backends.local.syscalls import (
     RESOLVE_BENEATH,
     RESOLVE_NO_SYMLINKS,
@@ -62,7 +62,6 @@ MAX_CLIMB = 2048
 TRIES = 20
 """How often a handle is tried while the kernel says ENOMEM."""
 
-_LOOK = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 _LIST = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _GONE = {errno.ESTALE, errno.EINVAL, errno.EOVERFLOW}
 _NO_HANDLES = {errno.EOPNOTSUPP, errno.EOVERFLOW, errno.ENOSYS, errno.EPERM, errno.ESTALE}
@@ -109,7 +108,7 @@ class KernelHandles(Objects):
             if error.errno in _NO_HANDLES:
                 raise NoKernelHandles(error.errno, error.strerror) from error
             raise
-        self._root = (found.stat.st_dev, found.stat.st_ino)
+        self._root = found.place
         os.close(found.descriptor)
 
     def close(self) -> None:
@@ -148,7 +147,7 @@ class KernelHandles(Objects):
         return _packed(handle, BELOW_MOUNT + self._entered(handle.mount, found))
 
     def parent(self, found: OpenObject, *, directory: bytes) -> bytes:
-        above = looked_at(os.open("..", _LOOK | os.O_DIRECTORY, dir_fd=found.descriptor))
+        above = looked_at(os.open("..", LOOK | os.O_DIRECTORY, dir_fd=found.descriptor))
         try:
             if not self._is_below(above):
                 raise OSError(errno.EACCES, "the directory is not below the root any more")
@@ -170,12 +169,12 @@ class KernelHandles(Objects):
 
     def _is_below(self, found: OpenObject) -> bool:
         """Whether the directory is the root, or the root is above it."""
-        descriptor, place = os.dup(found.descriptor), _place(found.stat)
+        descriptor, place = os.dup(found.descriptor), found.place
         try:
             for _ in range(MAX_CLIMB):
                 if place == self._root:
                     return True
-                above = os.open("..", _LOOK, dir_fd=descriptor)
+                above = os.open("..", LOOK, dir_fd=descriptor)
                 os.close(descriptor)
                 descriptor, before, place = above, place, _place(os.fstat(above))
                 if place == before:
@@ -229,7 +228,7 @@ class KernelHandles(Objects):
 
     def _open_mount(self, mount: MountPoint, path: bytes) -> None:
         resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS
-        found = looked_at(openat2(self._top, path, _LOOK, resolve=resolve))
+        found = looked_at(openat2(self._top, path, LOOK, resolve=resolve))
         try:
             if not stat.S_ISDIR(found.stat.st_mode):
                 raise OSError(errno.ENOTDIR, "only a file is mounted")
@@ -255,11 +254,11 @@ def _opened(top: int, handle: KernelHandle) -> int:
     """
     for _ in range(TRIES - 1):
         try:
-            return open_by_handle_at(top, handle, _LOOK)
+            return open_by_handle_at(top, handle, LOOK)
         except OSError as error:
             if error.errno != errno.ENOMEM:
                 raise
-    return open_by_handle_at(top, handle, _LOOK)
+    return open_by_handle_at(top, handle, LOOK)
 
 
 def _packed(handle: KernelHandle, prefix: bytes = b"") -> bytes:
@@ -270,5 +269,5 @@ def _packed(handle: KernelHandle, prefix: bytes = b"") -> bytes:
     return prefix + bytes([handle.kind]) + handle.handle
 
 
-def _place(found: os.stat_result) -> tuple[int, int]:
+def _place(found: os.stat_result) -> Place:
     return found.st_dev, found.st_ino

@@ -26,6 +26,7 @@ from oncrpc.nfs.backends.local.syscalls import (
     utimensat,
 )
 from oncrpc.nfs.filesystem import DEFAULT_DIRECTORY_MODE, DEFAULT_MODE, NewAttributes
+from oncrpc.nfs.posix import refusal
 from oncrpc.programs.nfs3 import ftype3
 
 SPECIAL = {
@@ -66,7 +67,7 @@ def make_file(directory: int, name: bytes, new: NewAttributes) -> int:
         with unmasked():
             return os.open(name, _NEW, _mode(new), dir_fd=directory)
     if _exists(directory, name):
-        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+        raise refusal(errno.EEXIST)
     try:
         return make_unnamed(directory, name, new)
     except OSError as error:

@@ -15,7 +15,15 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
+
+from oncrpc.nfs.posix import refusal
+
+LOOK = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+"""Flags to open a file of any kind without reading it, or waking a device."""
+
+Place: TypeAlias = tuple[int, int]
+"""The device and the inode number of a file."""
 
 
 class OpenObject(NamedTuple):
@@ -23,6 +31,11 @@ class OpenObject(NamedTuple):
 
     descriptor: int
     stat: os.stat_result
+
+    @property
+    def place(self) -> Place:
+        """The device and the inode number."""
+        return self.stat.st_dev, self.stat.st_ino
 
 
 def looked_at(descriptor: int) -> OpenObject:
@@ -36,7 +49,7 @@ def looked_at(descriptor: int) -> OpenObject:
 
 def stale() -> OSError:
     """The error of an id whose file is gone."""
-    return OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+    return refusal(errno.ESTALE)
 
 
 class Objects(Protocol):

@@ -13,6 +13,7 @@ from oncrpc.nfs.backends.local.objects import OpenObject, stale
 from oncrpc.nfs.backends.local.syscalls import DirectoryEntry, getdents64
 from oncrpc.nfs.filesystem import DirEntry, Identity, Listing
 from oncrpc.nfs.names import ABOVE, HERE
+from oncrpc.nfs.posix import refusal
 from oncrpc.nfs.status import NfsError
 from oncrpc.programs.nfs3 import nfsstat3
 
@@ -38,7 +39,7 @@ class LocalNames(LocalBase):
     def parent(self, who: Identity, directory: bytes) -> bytes:
         with self.opened(directory) as found:
             if not stat.S_ISDIR(found.stat.st_mode):
-                raise OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+                raise refusal(errno.ENOTDIR)
             self._check_search(who, found)
             above = self.objects.parent(found, directory=directory)
             self.objects.keep()
@@ -52,7 +53,7 @@ class LocalNames(LocalBase):
     def readlink(self, who: Identity, file: bytes) -> bytes:
         with self.opened(file) as found:
             if not stat.S_ISLNK(found.stat.st_mode):
-                raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+                raise refusal(errno.EINVAL)
             return os.readlink(b"", dir_fd=found.descriptor)
 
     def readdir(
@@ -60,7 +61,7 @@ class LocalNames(LocalBase):
     ) -> Listing:
         with self.opened(directory) as found:
             if not stat.S_ISDIR(found.stat.st_mode):
-                raise OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+                raise refusal(errno.ENOTDIR)
             with self.identities.of(who):
                 descriptor = reopened(found, os.O_RDONLY | os.O_DIRECTORY)
             try:

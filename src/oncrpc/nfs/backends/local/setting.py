@@ -23,6 +23,7 @@ from oncrpc.nfs.backends.local.syscalls import (
     utimensat,
 )
 from oncrpc.nfs.filesystem import NewAttributes, Now
+from oncrpc.nfs.posix import refusal
 
 AsCaller: TypeAlias = Callable[[], AbstractContextManager[None]]
 """Makes a block in which the thread is the caller."""
@@ -86,7 +87,7 @@ def truncate(descriptor: int, size: int) -> None:
         OSError: EFBIG: no file system of this host has such large files.
     """
     if size > _LARGEST:
-        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+        raise refusal(errno.EFBIG)
     os.ftruncate(descriptor, size)
 
 
@@ -117,7 +118,7 @@ def _set_times(found: OpenObject, times: Times, as_caller: AsCaller) -> None:
             raise
         with as_caller():
             if not faccessat2(found.descriptor, os.W_OK):
-                raise OSError(errno.EACCES, os.strerror(errno.EACCES)) from None
+                raise refusal(errno.EACCES) from None
         utimensat(found.descriptor, *times)
 
 

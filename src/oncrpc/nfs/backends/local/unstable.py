@@ -20,17 +20,16 @@ import asyncio
 import os
 import time
 from collections import OrderedDict
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from oncrpc.nfs.backends.local.group_sync import Depth, GroupSync
+from oncrpc.nfs.backends.local.objects import Place
 
 MAX_UNSTABLE = 256
 """Files with UNSTABLE data that are kept open."""
 
 IDLE = 30.0
 """Seconds; the kernel itself waits so long before it writes data in the background."""
-
-Place: TypeAlias = tuple[int, int]
 
 
 class _Kept(NamedTuple):

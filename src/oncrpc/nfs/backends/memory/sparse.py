@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import errno
-import os
+
+from oncrpc.nfs.posix import refusal
 
 BLOCK = 4096
 
@@ -26,7 +27,7 @@ class Space:
             OSError: ENOSPC.
         """
         if count > self.free:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            raise refusal(errno.ENOSPC)
         self.used += count
 
     def give(self, count: int) -> None:
