@@ -11,7 +11,8 @@ import pytest
 
 from oncrpc.nfs.answers import settled
 from oncrpc.nfs.background import NotNow
-from oncrpc.nfs.groups import HostGroups, UserGroups, groups_of_user
+from oncrpc.nfs.groups import HostGroups, groups_of_user
+from oncrpc.nfs.options import UserGroups
 from oncrpc.nfs.status import NfsError
 from oncrpc.programs.nfs3 import nfsstat3
 from support.loops import run

@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable, Coroutine
 
 from oncrpc.nfs.background import BackgroundAnswers, NotNow
+from oncrpc.nfs.options import UserGroups
 from oncrpc.nfs.status import NfsError
 from oncrpc.programs.nfs3 import nfsstat3
 
-UserGroups = tuple[int, ...]
 UNKNOWN_USER: UserGroups = ()
 """An existing user has its primary group at least."""
 

@@ -8,7 +8,12 @@ from oncrpc.nfs.filesystem import Identity
 from oncrpc.rpc.auth import Credential
 from oncrpc.rpc.prot import authsys_parms
 
+UserGroups = tuple[int, ...]
+"""Numbers of groups."""
+
 NO_ID = 0xFFFFFFFF
+"""-1, which means \"leave it as it is\" to system calls, so no user or group has it."""
+
 NOBODY = 65534
 """The user and the group of squashed callers, if the export names no others."""
 
@@ -77,7 +82,6 @@ def identity_of(options: ExportOptions, credential: Credential, *, host: str) ->
     """The user that a caller works as: its own, or the anonymous one if it is squashed."""
     if options.all_squash or not isinstance(credential, authsys_parms):
         return Identity(options.anonuid, options.anongid, (), host)
-    # -1 is nobody's number: to system calls it means "leave it as it is".
     uid = options.anonuid if credential.uid == NO_ID else credential.uid
     gid = options.anongid if credential.gid == NO_ID else credential.gid
     groups = tuple(group for group in credential.gids if group != NO_ID)
@@ -88,7 +92,7 @@ def identity_of(options: ExportOptions, credential: Credential, *, host: str) ->
     return Identity(uid, gid, squashed_groups(options, groups), host)
 
 
-def squashed_groups(options: ExportOptions, groups: tuple[int, ...]) -> tuple[int, ...]:
+def squashed_groups(options: ExportOptions, groups: UserGroups) -> UserGroups:
     """The further groups of a caller that is not anonymous: that of root is squashed with root."""
     if not options.root_squash:
         return groups

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oncrpc.nfs.filesystem import NOW, Attributes, Identity, NewAttributes, Now
+from oncrpc.nfs.server.attributes import MAX32
 from oncrpc.nfs.server.attributes2 import (
-    MAX32,
     SERVER_TIME,
     UNSET,
     UNSET_MODE,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from oncrpc.nfs.filesystem import NewAttributes, SyncError, Written
-from oncrpc.nfs.server.attributes2 import MAX32
+from oncrpc.nfs.server.attributes import MAX32
 from oncrpc.programs.nfs2 import NFS_VERSION, readargs, readok, stat, writeargs
 from oncrpc.programs.nfs3 import ftype3, stable_how
 from support.exported import OPTIONS, READ_ONLY, ROOT, failing

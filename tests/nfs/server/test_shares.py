@@ -71,7 +71,6 @@ def test_handle_opens_its_file_as_the_caller() -> None:
     found = opened(shares.open(call_from("192.0.2.1"), shares.handle(share, FILE)))
 
     assert found[:3] == (share, FILE, Identity(1000, 100, (4,), "192.0.2.1"))
-    assert found.is_root
 
 
 def test_handle_of_version_2_opens_the_same_file() -> None:
@@ -80,7 +79,7 @@ def test_handle_of_version_2_opens_the_same_file() -> None:
 
     found = opened(shares.open(call_from("192.0.2.1"), handle, v2=True))
 
-    assert (found.file, found.is_root) == (b"\7", False)
+    assert found.file == b"\7"
 
 
 def test_host_without_rule_is_refused() -> None:

@@ -12,10 +12,9 @@ from oncrpc.cli.mapper_options import unreachable
 from oncrpc.cli.rpcinfo.reach import LibtirpcLookup, split_address
 from oncrpc.cli.rpcinfo.trouble import HostTrouble, Trouble, of_call, of_dial, of_lookup
 from oncrpc.cli.showmount.lists import MountProcedure
-from oncrpc.cli.showmount.options import PROGRAM, ShowmountRequest
+from oncrpc.cli.showmount.options import PROGRAM, ShowmountRequest, mapper_port
 from oncrpc.errors import OncRpcError, ProgramMismatch, TransportError
 from oncrpc.net.credentials import auth_sys
-from oncrpc.programs.portmap import PMAP_PORT
 from oncrpc.sync import SocketLink
 
 E = TypeVar("E")
@@ -51,7 +50,7 @@ class MountServer:
 
     def __init__(self, request: ShowmountRequest) -> None:
         self.request = request
-        port = PMAP_PORT if request.port is None else request.port
+        port = mapper_port(request)
         self.lookup = LibtirpcLookup(self._dial, only=request.mapper, port=port)
 
     async def call(self, procedure: MountProcedure[E]) -> list[E]:

@@ -18,19 +18,20 @@ import stat as modes
 from typing import NamedTuple
 
 from oncrpc.nfs.filesystem import NOW, Attributes, Identity, NewAttributes, Now
-from oncrpc.nfs.server.attributes import MODE, SECOND
+from oncrpc.nfs.server.attributes import MAX32, MODE, SECOND
 from oncrpc.nfs.status import NfsError
 from oncrpc.programs.nfs2 import MAXDATA, fattr, ftype, sattr, timeval
 from oncrpc.programs.nfs3 import ftype3, nfsstat3
 
-MAX32 = 0xFFFFFFFF
 UNSET = MAX32
 """A field of ``sattr`` that changes nothing."""
 
 UNSET_MODE = 0xFFFF
 """What some clients of Sun send for it in ``mode``."""
 
-BLOCK = 512
+BLOCKS_UNIT = 512
+"""Bytes of a block in ``blocks``."""
+
 MICROSECOND = 1000
 SERVER_TIME = 1_000_000
 FIFO_DEVICE = MAX32
@@ -76,7 +77,7 @@ def fattr_of(attributes: Attributes, fsid: int) -> fattr:
         min(attributes.size, MAX32),
         MAXDATA,
         _device(attributes),
-        min(-(-attributes.used // BLOCK), MAX32),
+        min(-(-attributes.used // BLOCKS_UNIT), MAX32),
         fold(attributes.fsid or fsid),
         fold(attributes.fileid),
         _timeval(attributes.atime),

@@ -25,13 +25,14 @@ from oncrpc.programs.nfs3 import (
     post_op_attr,
     post_op_fh3,
 )
+from oncrpc.xdr.nodes import padded
 
 T = TypeVar("T")
 
 ATTRIBUTES, NO_BODY = 88, 4
 """Bytes of a ``post_op_attr`` with attributes, and of an optional item that is absent."""
 
-AROUND = ATTRIBUTES + 8 + 4 + 4
+EMPTY_LISTING = ATTRIBUTES + 8 + 4 + 4
 """Bytes of a listing without entries: attributes, verifier, the end of the list, eof."""
 
 ENTRY = 4 + 8 + 4 + 8
@@ -58,19 +59,15 @@ class ListingRoom(NamedTuple):
 
 def entry_size(name: bytes) -> int:
     """Bytes of an ``entry3``, with the word before it."""
-    return ENTRY + _padded(len(name))
+    return ENTRY + padded(len(name))
 
 
 def entryplus_size(entry: entryplus3) -> int:
     """Bytes of an ``entryplus3``, with the word before it."""
     handle = entry.name_handle.body
-    with_handle = NO_BODY if handle is None else 8 + _padded(len(handle.data))
+    with_handle = NO_BODY if handle is None else 8 + padded(len(handle.data))
     with_attributes = ATTRIBUTES if entry.name_attributes.attributes_follow else NO_BODY
     return entry_size(entry.name) + with_attributes + with_handle
-
-
-def _padded(length: int) -> int:
-    return (length + 3) & ~3
 
 
 async def dirlist3_of(directory: CallObject, cookie: int, *, count: int) -> dirlist3:
@@ -84,7 +81,7 @@ async def dirlist3_of(directory: CallObject, cookie: int, *, count: int) -> dirl
         size = entry_size(entry.name)
         return entry3(entry.fileid & MAX64, entry.name, entry.cookie), size
 
-    room = ListingRoom(count - AROUND, count)
+    room = ListingRoom(count - EMPTY_LISTING, count)
     return dirlist3(*await filled(directory, cookie, room, made, plus=False))
 
 
@@ -104,7 +101,7 @@ async def dirlistplus3_of(
         found = await _entryplus3_of(directory, entry)
         return found, entryplus_size(found)
 
-    room = ListingRoom(maxcount - AROUND, dircount)
+    room = ListingRoom(maxcount - EMPTY_LISTING, dircount)
     return dirlistplus3(*await filled(directory, cookie, room, made, plus=True))
 
 

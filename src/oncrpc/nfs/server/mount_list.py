@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterable, Iterator
 from ipaddress import IPv6Address, ip_address
 from typing import NamedTuple
 
+from oncrpc.xdr.nodes import padded
+
 MAX_MOUNTS = 4096
 """Entries of the mount list, and hosts in it."""
 
@@ -32,7 +34,7 @@ MAX_AGE = 30 * 86400.0
 NOTICED = 3600.0
 """Seconds between two changes of a host's time of activity: each one is written to the disk."""
 
-ENTRY = 12
+MOUNT_ENTRY = 12
 """Bytes of an entry in DUMP besides host and directory: two lengths, and that there is one more."""
 
 
@@ -204,4 +206,4 @@ def plain(host: str) -> str:
 
 
 def _size(host: str, directory: bytes) -> int:
-    return ENTRY + (len(host) + 3 & ~3) + (len(directory) + 3 & ~3)
+    return MOUNT_ENTRY + padded(len(host)) + padded(len(directory))

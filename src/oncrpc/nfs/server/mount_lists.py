@@ -26,6 +26,7 @@ from oncrpc.programs.mount import (
 )
 from oncrpc.rpc import Call, NoReply
 from oncrpc.rpc.program import Encoded
+from oncrpc.xdr.nodes import padded
 
 log = logging.getLogger("oncrpc.nfs")
 T = TypeVar("T")
@@ -150,13 +151,9 @@ def bounded(nodes: Iterable[exportnode]) -> list[exportnode]:
     """The exports that have room in ``MAX_LIST`` bytes."""
     kept, size = list[exportnode](), 4
     for node in nodes:
-        takes = 12 + _padded(node.ex_dir)
-        takes += sum(8 + _padded(group.gr_name) for group in node.ex_groups)
+        takes = 12 + padded(len(node.ex_dir))
+        takes += sum(8 + padded(len(group.gr_name)) for group in node.ex_groups)
         if len(node.ex_dir) <= MNTPATHLEN and size + takes <= MAX_LIST:
             kept.append(node)
             size += takes
     return kept
-
-
-def _padded(text: bytes) -> int:
-    return len(text) + 3 & ~3

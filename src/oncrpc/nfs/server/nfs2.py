@@ -63,15 +63,16 @@ from oncrpc.programs.nfs2 import (
 )
 from oncrpc.programs.nfs3 import ftype3, nfsstat3
 from oncrpc.rpc.program import Call, idempotent
+from oncrpc.xdr.nodes import padded
 
-AROUND = 4 + 4
+EMPTY_LISTING2 = 4 + 4
 """Bytes of a listing without entries: the end of the list, eof."""
 
-ENTRY = 4 + 4 + 4 + 4
+ENTRY2 = 4 + 4 + 4 + 4
 """Bytes of an entry without its name: that it follows, fileid, length of the name, cookie."""
 
 NO_LIMIT = 1 << 32
-BLOCK = 4096
+SMALLEST_BLOCK = 4096
 MOST_BLOCKS = LONG - 1
 """Some clients count blocks with a sign."""
 
@@ -193,10 +194,10 @@ class Nfs2(NFS_VERSION.Service):
                 return None, 0
             key = directory.share.tag, directory.file
             number = self.cookies.shorten(key, found.cookie, after=number)
-            size = ENTRY + (len(found.name) + 3 & ~3)
+            size = ENTRY2 + padded(len(found.name))
             return entry(fold(found.fileid), found.name, number.to_bytes(COOKIESIZE, "big")), size
 
-        room = ListingRoom(min(arg.count, MAXDATA) - AROUND, NO_LIMIT)
+        room = ListingRoom(min(arg.count, MAXDATA) - EMPTY_LISTING2, NO_LIMIT)
         entries, eof = await filled(directory, cookie, room, made, plus=False)
         return readdirok([each for each in entries if each is not None], eof)
 
@@ -215,7 +216,7 @@ class Nfs2(NFS_VERSION.Service):
 
 def statfsok_of(space: SpaceInfo) -> statfsok:
     """The space of a file system. Blocks of a large one are larger: version 2 has 32 bits."""
-    block = BLOCK
+    block = SMALLEST_BLOCK
     while block < LONG and space.total_bytes // block > MOST_BLOCKS:
         block *= 2
     sizes = space.total_bytes, space.free_bytes, space.available_bytes

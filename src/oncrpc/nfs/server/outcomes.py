@@ -22,11 +22,11 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from operator import attrgetter
-from typing import Any, Concatenate, NamedTuple, ParamSpec, Protocol, TypeVar, get_type_hints
+from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar, get_type_hints
 
 from oncrpc.nfs.server.attributes import NO_ATTRIBUTES, wcc_data_of
 from oncrpc.nfs.server.call_objects import CallObject, check_objects, locked_for_change
-from oncrpc.nfs.server.shares import Shares
+from oncrpc.nfs.server.shares import OverShares, Shares
 from oncrpc.nfs.status import status_of
 from oncrpc.programs.nfs3 import NFS_V3, nfs_fh3, nfsstat3, post_op_attr, wcc_data
 from oncrpc.rpc.eager import eager
@@ -35,12 +35,6 @@ from oncrpc.rpc.program import Answer, AnyProcedure, Call
 A = TypeVar("A")
 R = TypeVar("R")
 P = ParamSpec("P")
-
-
-class OverShares(Protocol):
-    """A service over the exported file systems."""
-
-    shares: Shares
 
 
 S = TypeVar("S", bound=OverShares)

@@ -11,27 +11,20 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from oncrpc.nfs.server.call_objects import CallObject, check_objects, locked_for_change
-from oncrpc.nfs.server.shares import Shares
+from oncrpc.nfs.server.shares import OverShares
 from oncrpc.nfs.status import status_of, status_of_v2
 from oncrpc.programs.nfs2 import stat
 from oncrpc.programs.nfs3 import nfsstat3
 from oncrpc.rpc.eager import eager
 from oncrpc.rpc.program import Answer, Call, NoReply
 
-
-class ServesShares(Protocol):
-    """A service over the exported file systems."""
-
-    shares: Shares
-
-
 A = TypeVar("A")
 P = ParamSpec("P")
 R = TypeVar("R")
-S = TypeVar("S", bound=ServesShares)
+S = TypeVar("S", bound=OverShares)
 Handle = Callable[[Any], bytes]
 """From the arguments to one of their handles."""
 
@@ -82,7 +75,7 @@ def procedure2(
     return decorated
 
 
-async def _opened(service: ServesShares, call: Call, handle: bytes) -> CallObject:
+async def _opened(service: OverShares, call: Call, handle: bytes) -> CallObject:
     return CallObject(service.shares, await service.shares.open(call, handle, v2=True))
 
 

@@ -16,7 +16,7 @@ from oncrpc.errors import AuthError
 from oncrpc.nfs.answers import settled
 from oncrpc.nfs.filesystem import FileSystem, Identity
 from oncrpc.nfs.handles import Handles
-from oncrpc.nfs.options import ExportOptions, identity_of, squashed_groups
+from oncrpc.nfs.options import ExportOptions, UserGroups, identity_of, squashed_groups
 from oncrpc.nfs.server.change_locks import ChangeLocks
 from oncrpc.nfs.status import NfsError
 from oncrpc.programs.nfs3 import NFS3_WRITEVERFSIZE, nfsstat3
@@ -25,7 +25,6 @@ from oncrpc.rpc.program import Call, Caller
 from oncrpc.rpc.prot import auth_stat, authsys_parms
 
 RESERVED_PORTS = 1024
-UserGroups = tuple[int, ...]
 GroupsOf = Callable[[int, int], "UserGroups | Awaitable[UserGroups | None] | None"]
 """From a uid and a gid to the user's groups on this host; None for a user that is not known."""
 
@@ -86,11 +85,6 @@ class Opened(NamedTuple):
     file: bytes
     who: Identity
     options: ExportOptions
-
-    @property
-    def is_root(self) -> bool:
-        """Whether the file is the root of its export."""
-        return self.file == self.share.filesystem.root
 
 
 class Shares:
@@ -178,6 +172,12 @@ class Shares:
         """The handle of a file."""
         make = self.handles.make_v2 if v2 else self.handles.make
         return make(share.tag, file)
+
+
+class OverShares(Protocol):
+    """A service over the exported file systems."""
+
+    shares: Shares
 
 
 def flavor_name(credential: Credential) -> str:
