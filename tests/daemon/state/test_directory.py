@@ -280,7 +280,9 @@ def test_a_directory_that_others_can_enter_is_refused(tmp_path: Path, mode: int)
 def test_somebody_elses_directory_is_refused(tmp_path: Path) -> None:
     os.chown(tmp_path, 12345, 12345)
 
-    with pytest.raises(StartError, match="belongs to uid 12345, and the daemon is uid 0; chown"):
+    with pytest.raises(
+        StartError, match="belongs to uid 12345, and the daemon is uid 0; run 'chown -R 0 "
+    ):
         opened(tmp_path)
 
 
@@ -345,6 +347,28 @@ def test_missing_home_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
 
     assert prepared(owner, DaemonTable(port=7), {}) == Folders()
     assert "handles are not kept: neither $STATE_DIRECTORY, $XDG_STATE_HOME" in caplog.text
+
+
+@pytest.mark.parametrize("files", [["key"], []])
+def test_lasting_state_of_another_user_is_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: list[str]
+) -> None:
+    monkeypatch.setattr(statedir, "LASTING", str(tmp_path))
+    place = tmp_path / "keeper"
+    place.mkdir(0o700)
+    for name in files:
+        (place / name).touch()
+    root = Given(monkeypatch)
+
+    def found() -> Folders:
+        return prepared(Owner("keeper", 7, NOBODY, lasting=True), DaemonTable(port=7), {})
+
+    if files:
+        with pytest.raises(StartError, match=f"run 'chown -R 12345 {place}'; or name another"):
+            found()
+    else:
+        assert found().state == str(place)
+    assert root.given == ([] if files else [(str(place), 12345, 12346)])
 
 
 def test_lasting_state_of_root_is_in_var_lib(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,7 +82,8 @@ def prepared(
     control socket there.
 
     Raises:
-        StartError: a directory that the configuration names cannot be made.
+        StartError: a directory that the configuration names cannot be made, or the default one has
+            lasting state of another user.
     """
     if table.state and table.state_dir is not None:
         try:
@@ -112,7 +113,7 @@ def _default(
             boot_id()
         _make(path, owner.user)
         if owner.user is not None:
-            _give(path, owner.user)
+            _give(path, owner.user, keeps=owner.lasting)
     except OSError as error:
         _warn(owner, table, f"{error.filename}: {error.strerror}")
         return None
@@ -161,14 +162,23 @@ def _make(path: str, user: pwd.struct_passwd | None) -> None:
         os.close(made)
 
 
-def _give(path: str, user: pwd.struct_passwd) -> None:
+def _give(path: str, user: pwd.struct_passwd, *, keeps: bool) -> None:
     """Give the default directory to the user: an earlier daemon may have run as another.
 
-    This is safe from races: only root can replace an entry of the parent directory.
+    This is safe from races: only root can replace an entry of the parent directory. Files that are
+    to last would be lost to both users: ``keeps`` refuses a directory with files of another user.
+
+    Raises:
+        StartError: it has such files.
     """
     status = os.lstat(path)
     if not stat.S_ISDIR(status.st_mode):
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
+    if keeps and status.st_uid != user.pw_uid and os.listdir(path):
+        raise StartError(
+            f"{path} has the state of uid {status.st_uid}; to use it as uid {user.pw_uid}, run"
+            f" 'chown -R {user.pw_uid} {path}'; or name another directory with --state-dir"
+        )
     if stat.S_IMODE(status.st_mode) != 0o700:
         os.chmod(path, 0o700)
     if status.st_uid != user.pw_uid:
@@ -201,7 +211,7 @@ class Directory:
         if status.st_uid != os.geteuid():
             raise StartError(
                 f"{self.path} belongs to uid {status.st_uid}, and the daemon is uid"
-                f" {os.geteuid()}; chown it, or {ADVICE}"
+                f" {os.geteuid()}; run 'chown -R {os.geteuid()} {self.path}', or {ADVICE}"
             )
         if status.st_mode & 0o077:
             raise StartError(f"{self.path} is open to others; chmod it to 700, or {ADVICE}")
