@@ -155,6 +155,10 @@ class Application(Generic[C]):
     def configure(self, config: C) -> None:
         """Apply this configuration."""
 
+    def rejected(self) -> str:
+        """What is wrong with files of the application that are not in force; empty if all are."""
+        return ""
+
     def start(self, left: bytes | None) -> None:
         """Called before the first call; ``left`` is the state of an earlier image, or None."""
 

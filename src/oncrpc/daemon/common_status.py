@@ -50,6 +50,7 @@ def common_status(daemon: Runtime[Any]) -> CommonStatus:
         drops=_drops(daemon),
         policy=RulesRead(daemon.settings.path, len(daemon.config.rule)),
         reloads=dict(daemon.reloads),
+        reload_fault=daemon.reload_fault,
     )
 
 

@@ -67,6 +67,7 @@ class Runtime(Generic[C]):
         self.ended = asyncio.Event()
         self.began = time.monotonic()
         self.reloads = {"success": 0, "failure": 0}
+        self.reload_fault = ""
         self.call_log = CallLog(app.vocabulary)
         self.admission, self.libwrap = Admission(self.call_log), _libwrap()
         rate = self.settings.config.rate
@@ -142,11 +143,15 @@ class Runtime(Generic[C]):
         return HostsAccess(DaemonId(self.app.hosts_names, port), libwrap=self.libwrap)
 
     def reread(self) -> str:
-        """Read the configuration again. Returns the fault, or ""; a fault changes nothing."""
+        """Read the files again. Returns the fault, or ""; a file with a fault changes nothing."""
+        self.reload_fault = self._reread()
+        self.reloads["failure" if self.reload_fault else "success"] += 1
+        return self.reload_fault
+
+    def _reread(self) -> str:
         try:
             settings = self.source.read()
         except ConfigError as error:
-            self.reloads["failure"] += 1
             config_log.error("%s; keeping the previous configuration", error)
             return str(error)
         started = self.settings
@@ -155,9 +160,8 @@ class Runtime(Generic[C]):
                 config_log.warning("%s changed; it takes effect at the next start", key)
         self.settings = settings._replace(config=as_started(started.config, settings.config))
         self.configure(self.config)
-        self.reloads["success"] += 1
         config_log.info("configuration read again; rules: %d", len(settings.config.rule))
-        return ""
+        return self.app.rejected()
 
     def _interfaces_changed(self) -> None:
         log.debug("interfaces or addresses have changed")

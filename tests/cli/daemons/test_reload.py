@@ -207,13 +207,13 @@ def test_a_wrong_file_is_the_daemons_to_tell(
     assert capsys.readouterr().err.startswith(f"portmap: {path}: ")
 
 
-def running(*, success: int = 0, failure: int = 0, since: float = 5400.0) -> bytes:
+def running(*, success: int = 0, failure: int = 0, fault: str = "", since: float = 5400.0) -> bytes:
     """The status of this process after so many reloads, ``since`` its image began."""
     before = some_status()
     return reply(
         replace(
             before, pid=os.getpid(), reloads={"success": success, "failure": failure},
-            calls=replace(before.calls, since=since),
+            reload_fault=fault, calls=replace(before.calls, since=since),
         )
     )  # fmt: skip
 
@@ -223,6 +223,7 @@ def running(*, success: int = 0, failure: int = 0, since: float = 5400.0) -> byt
     [
         ((), running(success=1), 0, "has read its files again"),
         ((), running(failure=1), 1, "it could not read its files; see its log"),
+        ((), running(failure=1, fault="line 3 is wrong"), 1, "line 3 is wrong"),
         ((), running(), 1, "has not done it within 0.05 s; see its log"),
         (("--exec",), running(since=0.0), 0, "runs the new image, and answers"),
         (("--exec",), running(), 1, "has not done it within 0.05 s; see its log"),

@@ -33,6 +33,7 @@ from support.nfs_daemons import (
     serving_nfsd,
 )
 
+KEPT = "the former exports stay in force: the new ones have {}; see 'nfsd exports check'"
 OK, STALE = nfsstat3.NFS3_OK, nfsstat3.NFS3ERR_STALE
 
 
@@ -154,8 +155,13 @@ def test_faulty_exports_keep_the_former_ones(
         async with serving_nfsd(nfsd_setup(state, exports=exports)) as daemon:
             handle = await daemon.mount(share)
             exports_file(state, f"{share} *(rw,nonsense)")
-            daemon.reread()
+            assert daemon.reread() == KEPT.format("an error")
+            assert daemon.reloads == {"success": 0, "failure": 1}
             assert await status_of(daemon, handle) is OK
+            exports_file(state, f"{share} *(rw,nonsense) ::1(nonsense)")
+            assert daemon.reread() == KEPT.format("2 errors")
+            exports_file(state, f"{share} *({RW})")
+            assert daemon.reread() == ""
 
     run(scenario())
 

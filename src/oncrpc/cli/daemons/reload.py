@@ -197,6 +197,6 @@ class ControlledDaemon:
         if self.executes:
             return SERVING if after.calls.since < time.monotonic() - self.began else None
         if after.reloads.get("failure", 0) > self.before.reloads.get("failure", 0):
-            return "it could not read its files; see its log"
+            return after.reload_fault or "it could not read its files; see its log"
         grown = after.reloads.get("success", 0) > self.before.reloads.get("success", 0)
         return SERVING if grown else None

@@ -75,3 +75,4 @@ class CommonStatus(Struct, frozen=True, kw_only=True):
     drops: Drops
     policy: RulesRead
     reloads: dict[str, int] = {}
+    reload_fault: str = ""

@@ -159,6 +159,10 @@ class Nfsd(Application[NfsdConfig]):
         self.mounting.only_allowed = not config.mount.list_all
         self.exported.configure(sources_of(config, self.mode))
 
+    def rejected(self) -> str:
+        """Why the former exports are still in force."""
+        return self.exported.rejected
+
     def start(self, left: bytes | None) -> None:
         """Restore the mount list, and the replies that an earlier image kept."""
         if self.state.directory is not None:

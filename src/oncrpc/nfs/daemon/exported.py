@@ -20,7 +20,7 @@ from oncrpc.nfs.daemon.local_roots import OpenedRoot, RootOptions
 from oncrpc.nfs.exports.parse import ClientEntry
 from oncrpc.nfs.exports.places import ExportProblem, Severity
 from oncrpc.nfs.exports.sources import ExportSources
-from oncrpc.nfs.exports.table import Export, Exports
+from oncrpc.nfs.exports.table import Export, Exports, ExportTable
 from oncrpc.nfs.options import ExportOptions
 from oncrpc.nfs.server.keys import Tags
 from oncrpc.nfs.server.shares import Share, Shares
@@ -57,13 +57,15 @@ class Exported:
     """Keeps the shares in step with the exports.
 
     ``failed`` are the paths that cannot be exported, with the reasons; ``problems`` is what is
-    wrong with the sources as they were read last.
+    wrong with the sources as they were read last. ``rejected`` says why the exports of an earlier
+    reading are still in force, and is empty if they are not.
     """
 
     def __init__(self, exports: Exports, shares: Shares, tags: Tags, open_root: OpenRoot) -> None:
         self.exports, self.shares, self.tags = exports, shares, tags
         self.failed: dict[bytes, str] = {}
         self.problems: Sequence[ExportProblem] = ()
+        self.rejected = ""
         self._open_root, self._loaded = open_root, False
         self._live: dict[bytes, LiveExport] = {}
         self._retry: asyncio.TimerHandle | None = None
@@ -75,10 +77,13 @@ class Exported:
         """
         self.exports.sources = sources
         table = self.exports.reload() if self._loaded else self.exports.load()
-        self._loaded = True
         self.problems = table.problems
         for problem in table.problems:
             log.log(LEVELS[problem.severity], "%s", problem)
+        self.rejected = _rejected(table) if self._loaded else ""
+        if self.rejected:
+            log.error("%s", self.rejected)
+        self._loaded = True
         self.settle()
 
     def ids_of(self, path: bytes) -> str:
@@ -183,6 +188,15 @@ class Exported:
         self._retry = None
         if self.failed:
             self._retry = asyncio.get_running_loop().call_later(RETRY, self.settle)
+
+
+def _rejected(table: ExportTable) -> str:
+    """Why a table that was read again is not used; empty if it is."""
+    if not table.errors:
+        return ""
+    count = len(table.errors)
+    errors = "an error" if count == 1 else f"{count} errors"
+    return f"the former exports stay in force: the new ones have {errors}; see 'nfsd exports check'"
 
 
 def check_mount_point(export: Export) -> None:
