@@ -65,6 +65,16 @@ def test_options_hold_where_the_file_is_wrong(tmp_path: Path) -> None:
     assert source.without_file().config.daemon.port == 1
 
 
+def test_contradicting_options_are_reported_as_options(tmp_path: Path) -> None:
+    layer = Layer(OPTION, {"daemon.bind": ("192.0.2.1",), "daemon.loopback": True})
+    path = written(tmp_path / "toml", "[daemon]\nport = 1\n")
+    source = ConfigSource(SCHEMA, [layer], path=path)
+
+    with pytest.raises(ConfigError, match=f"^the options with {path}: daemon: bind and loopback"):
+        source.read()
+    assert source.without_file().config.daemon.port == 111
+
+
 def test_loopback_means_both_loopback_addresses() -> None:
     assert PortmapDaemonTable(loopback=True).hosts == ("127.0.0.1", "::1")
     assert PortmapDaemonTable(bind=(Address("192.0.2.1"),)).hosts == ("192.0.2.1",)

@@ -62,12 +62,20 @@ class ConfigSource(Generic[C]):
         return self._settled(held, path)
 
     def without_file(self) -> ConfigSettings[C]:
-        """The configuration of the options alone, for reporting that the file is invalid."""
-        return self._settled({}, self.path or self.schema.file)
+        """The configuration of the options alone, for reporting that the file is invalid.
+
+        Of options that contradict each other, which that report is about, it is the default.
+        """
+        path = self.path or self.schema.file
+        try:
+            return self._settled({}, path)
+        except ConfigError:
+            return ConfigSettings(self.schema.convert({}, path), path, {})
 
     def _settled(self, held: Mapping[str, Any], path: str) -> ConfigSettings[C]:
         values, sources = merged([*self.layers, Layer(path, _flat(held))])
-        return ConfigSettings(self.schema.convert(_nested(values), path), path, sources)
+        where = f"the options with {path}" if held else "the options"
+        return ConfigSettings(self.schema.convert(_nested(values), where), path, sources)
 
 
 def merged(layers: Sequence[Layer]) -> tuple[dict[str, Any], dict[str, str]]:

@@ -167,7 +167,10 @@ class NfsdDaemonTable(DaemonTable, frozen=True):
     ] = None
     directories: Annotated[
         tuple[FilePath, ...],
-        Meta(description="Export these directories, and not what the files of exports(5) name."),
+        Meta(
+            description="Export these directories, and not what the files of exports(5) name."
+            " They have to be there when the daemon starts."
+        ),
         KeyOption(
             "directories", metavar="DIR", help="export this directory, read and write, to --to"
         ),
@@ -192,7 +195,7 @@ class NfsdDaemonTable(DaemonTable, frozen=True):
         if self.local:
             raise ValueError("local: nfsd has no local sockets; remove it")
         if self.to and not self.directories:
-            raise ValueError("to is for directories of the command line; name one")
+            raise ValueError("to is for directories; name one")
 
     @property
     def hosts(self) -> tuple[str, ...]:
