@@ -38,6 +38,8 @@ def test_other_first_words_are_directories(arguments: list[str]) -> None:
         (["--nfs-versions", "4"], "4 is not a version that is served; write 2 or 3"),
         (["--port-mapper", "c"], "'c' is not a port mapper; write auto, host, own or none"),
         (["--to", "a b", "/srv"], "'a b' is not a client; write such as 192.0.2.0/24(rw)"),
+        (["--to", "*(typo)", "/srv"], 'unknown option "typo"; see exports(5) for the options'),
+        (["--to", "a(", "/srv"], '"a(" is not a client; write CLIENT(OPTION,OPTION...)'),
     ],
 )
 def test_wrong_value_is_named(

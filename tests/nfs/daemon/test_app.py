@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from oncrpc.daemon.config.values import StartError
 from oncrpc.daemon.handover import Handover
 from oncrpc.errors import AuthError, ProgramMismatch, ProgramUnavailable
 from oncrpc.programs.mount import MOUNT_V3, MOUNTVERS, mountstat3
@@ -167,6 +168,17 @@ def test_faulty_exports_keep_the_former_ones(
 
     assert f"{state}/exports:1:" in caplog.text
     assert "nonsense" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [("none", "no such file or directory"), ("file", "not a directory")]
+)
+def test_operand_has_to_be_a_directory(tmp_path: Path, name: str, reason: str) -> None:
+    (tmp_path / "file").touch()
+    setup = nfsd_setup(tmp_path, directories=[str(tmp_path), str(tmp_path / name)])
+
+    with pytest.raises(StartError, match=f"^cannot export {tmp_path / name}: {reason}$"):
+        setup.app().check(setup.source.read().config)
 
 
 def test_missing_directory_is_exported_once_it_exists(share: Path, state: Path) -> None:

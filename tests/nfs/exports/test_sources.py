@@ -15,6 +15,7 @@ from oncrpc.nfs.exports.sources import (
     ExportConfig,
     ExportSources,
     ReadExports,
+    fault_of_client,
     read_exports,
 )
 from oncrpc.nfs.options import ExportOptions
@@ -30,6 +31,14 @@ def read(tmp_path: Path, /, *, main: str | None = None, **extra: str) -> ReadExp
     if main is not None:
         (tmp_path / "exports").write_text(main)
     return read_exports(ExportSources((str(tmp_path / "exports"),), str(folder)))
+
+
+def test_fault_of_a_client_is_found() -> None:
+    fault = fault_of_client("192.0.2.0/24(rw,nonsense)")
+
+    assert fault is not None
+    assert fault.text == 'unknown option "nonsense"'
+    assert fault_of_client("192.0.2.0/24(rw)") is None
 
 
 def paths(found: ReadExports) -> list[bytes]:

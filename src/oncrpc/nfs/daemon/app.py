@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import stat
 import time
 from collections.abc import Collection, Iterator, Sequence
 from functools import partial
@@ -17,6 +18,7 @@ from oncrpc.aio.link import dial
 from oncrpc.client.port_mapper import port_mapper
 from oncrpc.daemon.app import Application
 from oncrpc.daemon.capabilities import Capability
+from oncrpc.daemon.config.values import StartError
 from oncrpc.daemon.control.status import CommonStatus
 from oncrpc.daemon.listeners import ExtraPort
 from oncrpc.daemon.runtime import Runtime
@@ -98,6 +100,13 @@ class Nfsd(Application[NfsdConfig]):
         if MAPPER_PORT in passed or _embeds_mapper(table):
             found.append(ExtraPort(MAPPER_PORT, PMAP_PORT, or_any=True))
         return found
+
+    def check(self, config: NfsdConfig) -> None:
+        """Refuse operands that are not directories: they are mistakes more often than late."""
+        for each in config.daemon.directories:
+            reason = why_no_directory(each)
+            if reason:
+                raise StartError(f"cannot export {each}: {reason}")
 
     def capabilities(self, uid: int) -> Collection[Capability]:
         """Those of the mode."""
@@ -284,6 +293,14 @@ def _embeds_mapper(table: NfsdDaemonTable) -> bool:
     if table.port_mapper == AUTO:
         return os.geteuid() != 0 or not mapper_listens()
     return table.port_mapper == OWN
+
+
+def why_no_directory(path: str | bytes) -> str:
+    """Why a path is not a directory of this host; empty if it is one."""
+    try:
+        return "" if stat.S_ISDIR(os.stat(path).st_mode) else "not a directory"
+    except OSError as error:
+        return (error.strerror or str(error)).lower()
 
 
 def addresses_of(sockets: Sequence[tuple[socket.socket, str]]) -> dict[str, str]:

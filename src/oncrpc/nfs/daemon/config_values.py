@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from oncrpc.daemon.config.values import Hook
 from oncrpc.nfs.daemon.vocabulary import LATER, NFS_VERSIONS, PROGRAMS
+from oncrpc.nfs.exports.sources import fault_of_client
 
 
 class ProgramChoice(str):
@@ -71,13 +72,16 @@ def port_mapper_use_of(value: object) -> PortMapperUse:
 
 
 def export_client_of(value: object) -> ExportClient:
-    """A client with its options, as far as it can be judged without the grammar of exports(5).
+    """A client with its options.
 
     Raises:
-        ValueError: it is not one word.
+        ValueError: it is not one word, or not valid in exports(5).
     """
     if not isinstance(value, str) or not value or any(map(str.isspace, value)):
         raise ValueError(f"{value!r} is not a client; write such as 192.0.2.0/24(rw)")
+    fault = fault_of_client(value)
+    if fault is not None:
+        raise ValueError(f"{fault.text}; {fault.advice}")
     return ExportClient(value)
 
 

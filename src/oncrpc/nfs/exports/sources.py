@@ -21,7 +21,7 @@ from oncrpc.nfs.exports.parse import (
     parse_exports,
     plain_path,
 )
-from oncrpc.nfs.exports.places import ExportPlace, FixedPlace, Severity
+from oncrpc.nfs.exports.places import ExportPlace, ExportProblem, FixedPlace, Severity
 from oncrpc.nfs.exports.words import OptionWord
 
 EXPORTS = "/etc/exports"
@@ -147,6 +147,14 @@ def _split(text: str) -> tuple[str, str]:
     """A client and its options, of ``CLIENT(OPTIONS)``. Other forms are left as they are."""
     match = re.fullmatch(r"([^()]*)\(([^()]*)\)", text)
     return (match[1], match[2]) if match else (text, "")
+
+
+def fault_of_client(text: str) -> ExportProblem | None:
+    """What is wrong with a client of a table, if anything."""
+    found, place = ParsedExports(), ExportPlace("")
+    _add(b"/", [_split(text)], options="", place=place, found=found)
+    errors = (each for each in found.problems if each.severity is Severity.ERROR)
+    return next(errors, None)
 
 
 def _add(
