@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oncrpc.nfs.server.sizes import AROUND, TransferSizes
+from oncrpc.aio.limits import Limits
+from oncrpc.nfs.server.sizes import AROUND, TransferSizes, with_room
 
 
 def test_tcp_has_1_mib_and_udp_32_kib() -> None:
@@ -36,3 +37,9 @@ def test_data_leaves_room_for_the_header(record: int, datagram: int) -> None:
 
     assert 512 <= sizes.stream <= record - AROUND
     assert 512 <= sizes.datagram <= datagram - AROUND
+
+
+def test_uncounted_replies_stay_within_the_common_bound() -> None:
+    limits = with_room(Limits())
+
+    assert limits.connections * limits.unread <= limits.unread_by_all

@@ -23,8 +23,11 @@ UNANSWERED = 128 << 20
 CALL_BYTES = 16 << 20
 """The same of one connection: a client writes some MiB at once."""
 
-UNREAD = 4 << 20
-"""Bytes of replies that a client has not read: some READs of 1 MiB."""
+UNREAD = 256 << 10
+"""Bytes of replies that a client has not read, besides those in the kernel's buffer."""
+
+UNREAD_BY_ALL = 256 << 20
+"""The same of all clients: enough for ``UNREAD`` of each connection, and READs of hundreds."""
 
 CALLS = 128
 """Calls of a connection in progress."""
@@ -56,6 +59,7 @@ def with_room(limits: Limits) -> Limits:
         unanswered_by_all=UNANSWERED,
         call_bytes=CALL_BYTES,
         unread=UNREAD,
+        unread_by_all=UNREAD_BY_ALL,
         calls=CALLS,
     )
 
