@@ -104,6 +104,7 @@ Hosts:
 - ``guest``: A Linux kernel as NFS client, in QEMU without hardware support.
 - ``guest_image``: Builds the guest: Debian's cloud kernel, busybox, mount.nfs, the POSIX programme.
 - ``hosts``: Network namespaces that a test can enter, and our port mapper to run in them.
+- ``crash_clients``: Clients that write while the server crashes, and know what must be left.
 - ``nfs_host``: A host that exports directories by ``nfsd``, registered with our port mapper.
 - ``systemd_host``: A host on which systemd is process 1, with its own root folder, cgroups and
   network.

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -38,16 +39,27 @@ done
 
 
 class NfsHost(Host):
-    """A host with our port mapper, and ``nfsd`` with these exports and this configuration."""
+    """A host with our port mapper, and ``nfsd`` with these exports and this configuration.
 
-    def __init__(self, exports: str, *options: str, config: str = "") -> None:
+    ``prepare`` is a script that runs before, ``around`` a command that runs ``nfsd``.
+    """
+
+    def __init__(
+        self,
+        exports: str,
+        *options: str,
+        config: str = "",
+        prepare: str = "",
+        around: Sequence[str] = (),
+    ) -> None:
         super().__init__()
         self.exports, self.options, self.config = exports, options, config
+        self.prepare, self.around = prepare, around
 
     def __enter__(self) -> Self:
         need("mkfs.ext4")
         super().__enter__()
-        self.sh(FILES)
+        self.sh(FILES + self.prepare)
         Path(self.path("/srv/exports")).write_text(self.exports)
         Path(self.path("/srv/nfsd.toml")).write_text(self.config)
         self.start(portmap())
@@ -56,7 +68,7 @@ class NfsHost(Host):
 
     def start_nfsd(self) -> subprocess.Popen[str]:
         """Start ``nfsd``, and wait until it answers and is registered."""
-        started = self.popen([*NFSD, *PLACES, *self.options])
+        started = self.popen([*self.around, *NFSD, *PLACES, *self.options])
         until(self._answers, "nfsd answers and is registered")
         return started
 
