@@ -11,7 +11,7 @@ import asyncio
 import logging
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -68,6 +68,7 @@ class Exported:
         self.rejected = ""
         self._open_root, self._loaded = open_root, False
         self._live: dict[bytes, LiveExport] = {}
+        self._spellings: list[Collection[bytes]] = []
         self._retry: asyncio.TimerHandle | None = None
 
     def configure(self, sources: ExportSources) -> None:
@@ -107,65 +108,66 @@ class Exported:
         owners: dict[int, bytes] = {}
         for path, export in self.exports.table.exports.items():
             try:
-                found = self._opened(export)
-                owner = owners.setdefault(found.share.tag, path)
-                if owner != path:
-                    raise StartError(f"it has the fsid of {os.fsdecode(owner)}")
-                found.share.spellings = export.spellings
-                live[path] = found
+                live[path] = self._opened(export, owners)
             except (OSError, StartError) as error:
                 failed[path] = _reason(error)
                 if self.failed.get(path) != failed[path]:
                     log.error("%s is not exported: %s", os.fsdecode(path), failed[path])
-        self._use(live)
+        # Other paths of a share may have changed: then it is the same object.
+        spellings = [each.share.spellings for each in live.values()]
+        if live != self._live or spellings != self._spellings:
+            self._use(live)
+        self._spellings = spellings
+        self.exports.prepare()
         self.failed = failed
         self._schedule()
 
-    def _opened(self, export: Export) -> LiveExport:
-        """The share of an export: the former one, if the export is the same."""
+    def _opened(self, export: Export, owners: dict[int, bytes]) -> LiveExport:
+        """The share of an export: the former one, if the export is the same.
+
+        ``owners`` are the paths of the shares so far by tag; this one is added.
+        """
         check_mount_point(export)
-        options = self._options(export)
         found, fixed = os.stat(export.path), fixed_identity(export.entries)
-        crosses = options.crosses is not None
-        opened_as = (found.st_dev, found.st_ino, fixed, options.sync, crosses)
+        sync, crossed = _is_sync(export), self._crossed(export)
+        opened_as = (found.st_dev, found.st_ino, fixed, sync, crossed)
         former = self._live.get(export.path)
         if former is not None and former.opened_as == opened_as:
+            _claim(owners, former.share.tag, export.path)
+            former.share.spellings = export.spellings
             return former
         if former is not None:
             # Its table of ids can be opened only once.
             self._live.pop(export.path).share.filesystem.close()
-        opened = self._open_root(export.path, options)
+        opened = self._open_root(export.path, RootOptions(sync, _crosses(crossed)))
         try:
-            share = self._share(export, opened, fixed)
+            share = self._share(export, opened, fixed, owners)
         except (OSError, StartError):
             opened.forget()
             raise
         return LiveExport(share, opened.ids, opened_as)
 
-    def _share(self, export: Export, opened: OpenedRoot, fixed: str) -> Share:
+    def _share(
+        self, export: Export, opened: OpenedRoot, fixed: str, owners: dict[int, bytes]
+    ) -> Share:
         # Ids of another origin are other names for the files: their handles must not be mixed up.
         identity = f"{fixed or opened.identity} ids={opened.ids}"
         tag = self.tags.tag_for(identity)
+        _claim(owners, tag, export.path)
         return Share(
             tag=tag,
             path=export.path,
             filesystem=opened.serve(tag),
             rules=self.exports.rules_of(export.path),
             fsid=fsid_of(export.entries, opened.identity),
+            spellings=export.spellings,
         )
 
-    def _options(self, export: Export) -> RootOptions:
-        """What the entries of an export ask of its file system."""
-        options = list(_options(export.entries))
-        sync = not options or any(each.sync for each in options)
-        if any(each.crossmnt for each in options):
-            return RootOptions(sync, lambda _: True)
-        hidden = self._nohide_below(export.path)
-        return RootOptions(sync, hidden.__contains__ if hidden else None)
-
-    def _nohide_below(self, path: bytes) -> frozenset[bytes]:
-        """The exports below a directory that are not hidden from its clients."""
-        below = path.rstrip(b"/") + b"/"
+    def _crossed(self, export: Export) -> frozenset[bytes] | None:
+        """The mount points below an export that its clients enter; None stands for all."""
+        if any(each.crossmnt for each in _options(export.entries)):
+            return None
+        below = export.path.rstrip(b"/") + b"/"
         return frozenset(
             other.path
             for other in self.exports.table.exports.values()
@@ -180,7 +182,6 @@ class Exported:
         for each in former.values():
             if id(each.share) not in kept:
                 each.share.filesystem.close()
-        self.exports.prepare()
 
     def _schedule(self) -> None:
         if self._retry is not None:
@@ -197,6 +198,29 @@ def _rejected(table: ExportTable) -> str:
     count = len(table.errors)
     errors = "an error" if count == 1 else f"{count} errors"
     return f"the former exports stay in force: the new ones have {errors}; see 'nfsd exports check'"
+
+
+def _claim(owners: dict[int, bytes], tag: int, path: bytes) -> None:
+    """Let a path have a tag.
+
+    Raises:
+        StartError: another one has it.
+    """
+    owner = owners.setdefault(tag, path)
+    if owner != path:
+        raise StartError(f"it has the fsid of {os.fsdecode(owner)}")
+
+
+def _is_sync(export: Export) -> bool:
+    """Whether a client of the export asks for ``sync``; then the file system obeys for all."""
+    options = list(_options(export.entries))
+    return not options or any(each.sync for each in options)
+
+
+def _crosses(crossed: frozenset[bytes] | None) -> Callable[[bytes], bool] | None:
+    if crossed is None:
+        return lambda _: True
+    return crossed.__contains__ if crossed else None
 
 
 def check_mount_point(export: Export) -> None:

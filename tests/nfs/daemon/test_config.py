@@ -1,0 +1,64 @@
+"""The configuration of the server: what is bound, and what contradicts itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from oncrpc.daemon.config.values import Address, ConfigError, FilePath
+from oncrpc.nfs.daemon.config import SCHEMA, NfsdDaemonTable
+from oncrpc.nfs.daemon.config_values import ExportClient, nfs_version_of
+from oncrpc.nfs.daemon.vocabulary import versions_of
+from oncrpc.programs.mount import MOUNT_V3, MOUNTVERS, MOUNTVERS_POSIX
+from oncrpc.programs.nfs2 import NFS_VERSION
+from oncrpc.programs.nfs3 import NFS_V3
+
+LOOPBACKS = ("127.0.0.1", "::1")
+DIRECTORY = {"directories": (FilePath("/srv"),)}
+
+
+@pytest.mark.parametrize(
+    ("uid", "table", "hosts"),
+    [
+        (0, NfsdDaemonTable(), ()),
+        (0, NfsdDaemonTable(loopback=True), LOOPBACKS),
+        (1000, NfsdDaemonTable(), LOOPBACKS),
+        (1000, NfsdDaemonTable(bind=(Address("0.0.0.0"),)), ("0.0.0.0",)),
+        (1000, NfsdDaemonTable(to=(ExportClient("*"),), directories=(FilePath("/srv"),)), ()),
+    ],
+)
+def test_ordinary_user_binds_loopback_by_default(
+    uid: int, table: NfsdDaemonTable, hosts: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: uid)
+
+    assert table.hosts == hosts
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("[daemon]\nlocal = true", "local: nfsd has no local sockets"),
+        ('[daemon]\nto = ["*"]', "to is for directories; name one"),
+        ('[daemon]\nloopback = true\nbind = ["::"]', "contradict each other"),
+        ('[daemon]\nonly = ["acl"]', "'acl' is not served by this version"),
+        ("[daemon]\nnfs-versions = [4]", "4 is not a version that is served"),
+        ("[daemon]\nnfs-versions = [true]", "is not a version that is served"),
+        ('[daemon]\nport-mapper = "c"', "write auto, host, own or none"),
+        ("[daemon]\nonly = []", "is empty"),
+    ],
+)
+def test_contradictions_and_wrong_values_are_named(text: str, reason: str) -> None:
+    with pytest.raises(ConfigError, match=reason.replace("(", r"\(")):
+        SCHEMA.parse(text, "nfsd.toml")
+
+
+def test_version_may_be_a_number_or_text() -> None:
+    assert [nfs_version_of(value) for value in (3, "2")] == [3, 2]
+
+
+def test_mount_versions_follow_those_of_nfs() -> None:
+    assert versions_of(["nfs", "mount"], [2, 3]) == [
+        NFS_V3, MOUNT_V3, NFS_VERSION, MOUNTVERS_POSIX, MOUNTVERS,
+    ]  # fmt: skip
+    assert versions_of(["mount"], [2]) == [MOUNTVERS_POSIX, MOUNTVERS]
+    assert versions_of(["nfs"], [3]) == [NFS_V3]
