@@ -18,6 +18,10 @@ NOBODY = 65534
 """The user and the group of squashed callers, if the export names no others."""
 
 
+SERVED_FLAVORS = frozenset({"sys", "none"})
+"""The flavors that the server has."""
+
+
 class FlavorOptions(NamedTuple):
     """The options for the callers of one flavor, if they depend on the flavor."""
 
@@ -64,6 +68,11 @@ class ExportOptions(NamedTuple):
     reexport: str = ""
     xprtsec: tuple[str, ...] = ()
     by_flavor: tuple[FlavorOptions, ...] = ()
+
+    @property
+    def usable(self) -> bool:
+        """Whether the options accept a flavor that the server has."""
+        return not SERVED_FLAVORS.isdisjoint(self.sec)
 
     def under(self, flavor: str) -> ExportOptions:
         """The options for the callers of one flavor: the file may repeat ``sec=``."""

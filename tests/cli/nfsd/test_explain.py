@@ -15,7 +15,7 @@ EMPTY = str(Path(__file__).parents[1] / "portmap" / "empty.toml")
 @pytest.fixture
 def exports(tmp_path: Path) -> Path:
     """A file of exports of one directory."""
-    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "below").mkdir(parents=True)
     path = tmp_path / "exports"
     path.write_text(f"{tmp_path}/data 192.0.2.0/24(rw) 192.0.2.9(ro,all_squash,anonuid=7)\n")
     return path
@@ -38,6 +38,28 @@ def test_granting_line_options_and_users_are_shown(
     assert out.splitlines()[0].endswith(f"in the export {exports.parent}/data: read only")
     assert f"{exports}:1:" in out
     assert "root (0:0) works as 7:65534" in out
+
+
+def test_missing_directory_is_named(capsys: pytest.CaptureFixture[str], exports: Path) -> None:
+    status, out = outcome(capsys, exports, "192.0.2.9", "/data/none")
+
+    assert status == 0
+    assert out.splitlines()[-1] == (
+        f"  but the mount fails: {exports.parent}/data/none: no such file or directory on this host"
+    )
+
+
+def test_present_directory_is_not_named(capsys: pytest.CaptureFixture[str], exports: Path) -> None:
+    assert "but the mount" not in outcome(capsys, exports, "192.0.2.9", "/data/below")[1]
+
+
+def test_relative_path_is_named(capsys: pytest.CaptureFixture[str], exports: Path) -> None:
+    named = ["--config", EMPTY, "--exports", str(exports)]
+
+    assert nfsd.main(["explain", "192.0.2.9", "data", *named]) == 1
+    assert (
+        capsys.readouterr().out == "192.0.2.9 may not mount data: the path does not begin with /\n"
+    )
 
 
 def test_refused_host_has_status_1(capsys: pytest.CaptureFixture[str], exports: Path) -> None:

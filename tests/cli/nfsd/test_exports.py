@@ -9,6 +9,7 @@ import pytest
 
 from oncrpc.cli import nfsd
 from oncrpc.cli.nfsd.export_files import WRONG
+from oncrpc.nfs.exports.lookup import SystemNames
 from support.fake_control import FakeControl, reply
 from support.sample_nfsd_status import EXPORT, some_nfsd_status
 
@@ -101,6 +102,28 @@ def test_check_of_good_files_succeeds(capsys: pytest.CaptureFixture[str], export
 
     assert status == 0
     assert out.splitlines()[-1].startswith("1 export in 1 file: 0 errors, ")
+
+
+def test_check_names_what_this_host_does_not_have(
+    capsys: pytest.CaptureFixture[str], exports: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SystemNames, "forward", lambda *_: frozenset())
+    here = exports.parent
+    exports.write_text(f"{here}/none *(rw)\n{exports} *(rw)\n{here}/data name.invalid(rw)\n")
+
+    status, out, _ = outcome(capsys, "check", "--exports", str(exports))
+
+    assert status == 0
+    assert f"{here}/none is not exported: no such file or directory; make" in out
+    assert f"{exports} is not exported: not a directory; make" in out
+    assert "warning: the name name.invalid has no address, so it matches nobody; check" in out
+
+
+def test_check_of_a_missing_file_fails(capsys: pytest.CaptureFixture[str], exports: Path) -> None:
+    status, out, _ = outcome(capsys, "check", "--exports", f"{exports}.bak")
+
+    assert status == 1
+    assert out.startswith(f"{exports}.bak: error: there is no such file; check its name\n")
 
 
 def test_check_as_json_has_places(capsys: pytest.CaptureFixture[str], exports: Path) -> None:

@@ -86,6 +86,31 @@ def test_entry_with_an_error_is_named(tmp_path: Path) -> None:
     assert outcomes(found)[0] == ("broken", EntryOutcome.REFUSES)
 
 
+def test_name_without_an_address_is_named(tmp_path: Path) -> None:
+    service = names()
+    del service.addresses["broken"]
+
+    found = explained(tmp_path, "192.0.2.7", b"/srv", service=service)
+
+    assert outcomes(found)[0] == ("broken", EntryOutcome.NAMELESS)
+
+
+def test_flavors_that_the_server_lacks_let_nobody_in(tmp_path: Path) -> None:
+    exports = Exports(ExportSources((str(tmp_path / "exports"),), None))
+    (tmp_path / "exports").write_text("/srv *(rw,sec=krb5)\n")
+    exports.load()
+
+    found = run(explain(exports, "192.0.2.7", b"/srv"))
+
+    assert not found.granted
+    assert found.identity(0, 0) is None
+    assert [*found.lines()] == [
+        "192.0.2.7 may not mount /srv, in the export /srv:"
+        " this server does not have the flavors of sec=krb5",
+        f"  {tmp_path}/exports:1:6: /srv * (any host): grants",
+    ]
+
+
 def test_name_service_that_is_silent_is_named(tmp_path: Path) -> None:
     service = names()
     service.may.clear()

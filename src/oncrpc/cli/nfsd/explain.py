@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -17,13 +17,14 @@ from oncrpc.cli.nfsd.export_files import add_config, add_files, exports_of
 from oncrpc.nfs.exports.clients import address_of
 from oncrpc.nfs.exports.explain import ExportExplanation, explain
 from oncrpc.nfs.exports.render import option_list
+from oncrpc.nfs.exports.surroundings import why_no_directory
 from oncrpc.nfs.exports.table import Exports
 
 GRANTED, REFUSED = 0, 1
 DESCRIPTION = """\
 Reports whether a host may mount a path, which line of the exports grants or refuses it, with which
-options, and which users it works as. The files are read, not the daemon asked. The exit status is 0
-if it may, 1 if it may not, and 2 if the arguments or the configuration are invalid."""
+options, and which users it works as. It reads the files, and does not ask the daemon. The exit
+status is 0 if it may, 1 if it may not, and 2 if the arguments or the configuration are invalid."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -58,8 +59,17 @@ def _execute(options: argparse.Namespace) -> int:
     if options.json:
         print(msgspec.json.format(msgspec.json.encode(_as_json(found)), indent=2).decode())
     else:
-        print("\n".join(map(safe_text, found.lines())))
-    return REFUSED if found.options is None else GRANTED
+        print("\n".join(map(safe_text, [*found.lines(), *_missing(found)])))
+    return GRANTED if found.granted else REFUSED
+
+
+def _missing(found: ExportExplanation) -> Iterator[str]:
+    """Yield why the mount fails nevertheless: the directory is missing on this host."""
+    for path in (found.path, found.asked) if found.path is not None and found.granted else ():
+        reason = why_no_directory(path)
+        if reason:
+            yield f"  but the mount fails: {os.fsdecode(path)}: {reason} on this host"
+            return
 
 
 async def _explained(exports: Exports, host: str, path: bytes) -> ExportExplanation:
@@ -87,7 +97,7 @@ def _as_json(found: ExportExplanation) -> dict[str, Any]:
         "host": found.host,
         "path": os.fsdecode(found.asked),
         "export": None if found.path is None else os.fsdecode(found.path),
-        "granted": found.options is not None,
+        "granted": found.granted,
         "entry": None if found.entry is None else str(found.entry.place),
         "options": None if found.options is None else option_list(found.options),
         "works-as": {name: {"uid": who.uid, "gid": who.gid} for name, who in users.items() if who},

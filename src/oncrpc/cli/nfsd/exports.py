@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -10,6 +11,7 @@ from functools import partial
 from typing import Any
 
 import msgspec
+from msgspec import structs
 
 from oncrpc.cli.command import complain, run
 from oncrpc.cli.daemons import reload
@@ -19,15 +21,17 @@ from oncrpc.cli.daemons.text import counted
 from oncrpc.cli.nfsd.export_files import add_files, exports_of
 from oncrpc.cli.nfsd.kind import KIND
 from oncrpc.nfs.daemon.status import ExportedDirectory, NfsdStatus
-from oncrpc.nfs.exports.places import ExportProblem, Severity
+from oncrpc.nfs.exports.places import ExportPlace, ExportProblem, Severity
 from oncrpc.nfs.exports.render import WORLD, exportfs_s, exportfs_v, heading, option_list
+from oncrpc.nfs.exports.surroundings import missing_addresses, missing_directories
 from oncrpc.nfs.exports.table import ExportTable
 
 DESCRIPTION = """\
 list: shows what the running server exports, with all options, as 'exportfs -v' does; with -s in the
 format of exports(5). If none runs, or with --exports, the files are read. check: reports what is
-wrong with the files, with line and column; the exit status is 1 if a client would be refused for
-it. reload: has the server read them again, as 'nfsd reload'."""
+wrong with the files, with line and column, and which directories and hosts are missing; the exit
+status is 1 if a client would be refused for a mistake. reload: has the server read them again, as
+'nfsd reload'."""
 
 LIST, CHECK, RELOAD = "list", "check", "reload"
 FAULTY = 1
@@ -65,8 +69,21 @@ def _execute(options: argparse.Namespace) -> int:
             return _list_served(status_of(place_of(options, KIND), KIND), options)
         except NoStatus as none:
             complain(f"nfsd: {none}; these are the exports of the files")
-    table = exports_of(options).load()
-    return _check(table, options) if options.action == CHECK else _list(table, options)
+    exports = exports_of(options)
+    table = exports.load()
+    if options.action == LIST:
+        return _list(table, options)
+    missing = [*_missing_files(options.exports or ()), *missing_directories(table)]
+    missing += asyncio.run(missing_addresses(table, exports.lookups))
+    return _check(structs.replace(table, problems=[*table.problems, *missing]), options)
+
+
+def _missing_files(named: Sequence[str]) -> Iterator[ExportProblem]:
+    """Yield an error for each file of the command line that is missing."""
+    for file in named:
+        if not os.path.exists(file):
+            text = "there is no such file"
+            yield ExportProblem(Severity.ERROR, ExportPlace(file), text, "check its name")
 
 
 def _list_served(status: NfsdStatus, options: argparse.Namespace) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import socket
-import stat
 import time
 from collections.abc import Collection, Iterator, Sequence
 from functools import partial
@@ -43,6 +42,7 @@ from oncrpc.nfs.daemon.vocabulary import (
     VERSIONS,
     versions_of,
 )
+from oncrpc.nfs.exports.surroundings import why_no_directory
 from oncrpc.nfs.exports.table import Exports
 from oncrpc.nfs.groups import HostGroups
 from oncrpc.nfs.handles import Handles
@@ -293,14 +293,6 @@ def _embeds_mapper(table: NfsdDaemonTable) -> bool:
     if table.port_mapper == AUTO:
         return os.geteuid() != 0 or not mapper_listens()
     return table.port_mapper == OWN
-
-
-def why_no_directory(path: str | bytes) -> str:
-    """Why a path is not a directory of this host; empty if it is one."""
-    try:
-        return "" if stat.S_ISDIR(os.stat(path).st_mode) else "not a directory"
-    except OSError as error:
-        return (error.strerror or str(error)).lower()
 
 
 def addresses_of(sockets: Sequence[tuple[socket.socket, str]]) -> dict[str, str]:

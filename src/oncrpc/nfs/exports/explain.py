@@ -29,6 +29,7 @@ class EntryOutcome(StrEnum):
     GRANTS = "grants"
     REFUSES = "refuses: the entry has an error"
     DIFFERS = "does not match"
+    NAMELESS = "does not match: the name has no address"
     UNKNOWN = "not known: the name services did not answer in time"
     LATER = "not reached"
 
@@ -55,13 +56,18 @@ class ExportExplanation(NamedTuple):
     names: Sequence[str] = ()
 
     @property
+    def granted(self) -> bool:
+        """Whether the host may mount the path."""
+        return self.options is not None and self.options.usable
+
+    @property
     def options(self) -> ExportOptions | None:
-        """The options that the host gets; None if it is refused."""
+        """The options of the entry that decides; None if it refuses."""
         return None if self.entry is None else self.entry.options
 
     def identity(self, uid: int, gid: int) -> Identity | None:
         """The user that a user of the host works as; None if the host is refused."""
-        if self.options is None:
+        if self.options is None or not self.granted:
             return None
         parms = authsys_parms(0, b"", uid, gid, [])
         return identity_of(self.options.under("sys"), parms, host=self.host)
@@ -70,11 +76,17 @@ class ExportExplanation(NamedTuple):
         """Yield the explanation as text."""
         asked = os.fsdecode(self.asked)
         if self.path is None:
-            yield f"{self.host} may not mount {asked}: no export has this path"
+            absolute = self.asked.startswith(b"/")
+            why = "no export has this path" if absolute else "the path does not begin with /"
+            yield f"{self.host} may not mount {asked}: {why}"
             return
         export = os.fsdecode(self.path)
         if self.options is None:
             yield f"{self.host} may not mount {asked}, in the export {export}"
+        elif not self.options.usable:
+            flavors = ":".join(self.options.sec)
+            lacks = f"this server does not have the flavors of sec={flavors}"
+            yield f"{self.host} may not mount {asked}, in the export {export}: {lacks}"
         else:
             access = "read only" if self.options.under("sys").ro else "read and write"
             yield f"{self.host} may mount {asked}, in the export {export}: {access}"
@@ -83,7 +95,7 @@ class ExportExplanation(NamedTuple):
         for entry, outcome in self.compared:
             client = f"{os.fsdecode(entry.path)} {entry.client.text} ({entry.client.kind.words})"
             yield f"  {entry.place}: {client}: {outcome}"
-        if self.options is not None:
+        if self.options is not None and self.granted:
             yield from self._allowed(self.options)
 
     def _allowed(self, options: ExportOptions) -> Iterator[str]:
@@ -140,7 +152,8 @@ def _compared(rules: ExportRules, address: HostAddress | None) -> Iterator[Compa
             decided = True
             yield ComparedEntry(entry, EntryOutcome.UNKNOWN)
         elif not matches:
-            yield ComparedEntry(entry, EntryOutcome.DIFFERS)
+            nameless = rules.has_no_address(entry)
+            yield ComparedEntry(entry, EntryOutcome.NAMELESS if nameless else EntryOutcome.DIFFERS)
         else:
             decided = True
             refuses = entry.options is None

@@ -67,6 +67,11 @@ class HostLookups:
         found = self._forward.get(name.lower())
         return None if found is None else address in found
 
+    def has_any_address(self, name: str) -> bool | None:
+        """Whether a name of the configuration has an address at all."""
+        found = self._forward.get(name.lower())
+        return None if found is None else bool(found)
+
     def names_of(self, address: HostAddress) -> tuple[str, ...] | None:
         """The names of an address that resolve to it, without those that read as an address."""
         return self._reverse.get(address)

@@ -9,7 +9,7 @@ from typing import Any
 
 from oncrpc.nfs.exports.places import BadExport, Severity, shown
 from oncrpc.nfs.exports.words import OptionWord
-from oncrpc.nfs.options import NO_ID, ExportOptions, FlavorOptions
+from oncrpc.nfs.options import NO_ID, SERVED_FLAVORS, ExportOptions, FlavorOptions
 
 FLAGS: Mapping[str, tuple[str, bool]] = {
     "ro": ("ro", True),
@@ -163,7 +163,7 @@ class OptionList:
             now = {field: getattr(common, field) for field in PER_FLAVOR}
             self.flavors.setdefault(FLAVORS[name], now)
         self._active = tuple(FLAVORS[name] for name in names)
-        if not set(self._active) & {"sys", "none"}:
+        if SERVED_FLAVORS.isdisjoint(self._active):
             yield (
                 Severity.WARNING,
                 BadExport(

@@ -118,6 +118,11 @@ class ExportRules:
             raise NfsError(nfsstat3.NFS3ERR_JUKEBOX, f"the names of {host} are being looked up")
         return HostRuling(None, until)
 
+    def has_no_address(self, entry: ClientEntry) -> bool:
+        """Whether an entry is for the name of a host, and the name was found to have no address."""
+        name = entry.client.name
+        return bool(name) and self._lookups.has_any_address(name) is False
+
     def matches(self, entry: ClientEntry, address: HostAddress | None) -> bool | None:
         """Whether an entry matches an address; None if a name is being looked up.
 
