@@ -14,8 +14,8 @@ R = TypeVar("R")
 async def settled(answer: Answer[R]) -> R:
     """The answer, awaited if it has to be.
 
-    A coroutine becomes a task of its own: it may use ``asyncio.timeout``, and this coroutine may
-    have begun outside of any task (``oncrpc.rpc.eager``).
+    An awaitable runs in a task of its own, since this coroutine may run without one
+    (``oncrpc.rpc.eager``), and ``asyncio.timeout`` in a back end needs one.
     """
     if inspect.isawaitable(answer):
         return await asyncio.ensure_future(answer)

@@ -48,11 +48,11 @@ Answer: TypeAlias = R | Awaitable[R]
 
 
 class Syncing(Awaitable[R]):
-    """The answer to a change that is made already, and is on its way to the disk.
+    """An awaitable for a change that is made, but not yet on disk.
 
-    Attributes that are read now show the change, and other calls may change the file. So a server
-    need not hold them up, and many changes can share one sync. A method returns this in place of
-    another awaitable; it may, and need not.
+    Attributes that are read now show the change. So the server lets other calls change the file
+    while this one waits, and many changes can share one sync. A method may return this instead of
+    another awaitable.
     """
 
     def __init__(self, result: R, stored: Awaitable[object]) -> None:
@@ -114,7 +114,7 @@ class Now:
 
 
 NOW = Now()
-"""A time to set: that of the server."""
+"""A time to set: the current time of the server."""
 
 
 class NewAttributes(NamedTuple):
@@ -142,7 +142,7 @@ class DirEntry(NamedTuple):
 
 
 class Listing(NamedTuple):
-    """Some entries of a directory, in its order, and whether the last one is among them."""
+    """Some entries of a directory, in its order; ``eof``: they include the last one."""
 
     entries: Sequence[DirEntry]
     eof: bool

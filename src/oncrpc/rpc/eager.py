@@ -1,11 +1,11 @@
-"""Handlers written as coroutines that mostly need not wait.
+"""Handlers that are coroutines, but seldom have to wait.
 
-A procedure over a file system is written once, as a coroutine, whether the file system answers at
-once or later. If it answers at once, the coroutine ends when it is first resumed, and no task is
-made: ``eager`` returns the result. Otherwise it returns an awaitable of the rest.
+A procedure over a file system is one coroutine, whether the file system answers at once or later.
+``eager`` runs it until it waits for something. If it never waits, ``eager`` returns the result, and
+no task is made. Otherwise ``eager`` returns an awaitable, which runs the rest.
 
-The first part runs outside of any task, so a coroutine that needs one, say for ``asyncio.timeout``,
-has to be awaited as a task within it.
+The first part runs without a task. Code that needs one, such as ``asyncio.timeout``, must be
+awaited as a task inside the coroutine (``asyncio.ensure_future``).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class _Rest(Awaitable[R]):
 
 
 def eager(coroutine: Coroutine[Any, Any, R]) -> R | Awaitable[R]:
-    """Begin a coroutine: its result if it has ended, else an awaitable, to be awaited once."""
+    """Run a coroutine until it waits: its result if it ended, else an awaitable, to await once."""
     try:
         waits_for = coroutine.send(None)
     except StopIteration as end:

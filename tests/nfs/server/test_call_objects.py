@@ -136,7 +136,7 @@ def test_access_is_the_judgement_of_the_back_end(who: Identity, expected: int) -
 )
 def test_only_files_have_a_size(kind: ftype3, status: nfsstat3) -> None:
     root = Exported().object()
-    root.now = root.attributes._replace(kind=kind)
+    root.latest = root.attributes._replace(kind=kind)
 
     with pytest.raises(NfsError) as caught:
         root.must_have_size(0)

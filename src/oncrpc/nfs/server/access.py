@@ -1,4 +1,4 @@
-"""ACCESS: from what POSIX permits to the bits of RFC 1813 §3.3.4, by the type of the object."""
+"""ACCESS: from the permissions of POSIX to the bits of RFC 1813 §3.3.4, by the type of object."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ON_DISK = {ftype3.NF3REG, ftype3.NF3DIR}
 def access_bits(kind: ftype3, allowed: int, *, read_only: bool) -> int:
     """The bits for an object, with ``allowed`` a sum of ``MAY_READ`` and the like.
 
-    LOOKUP and DELETE have no meaning for other objects than directories, nor has EXECUTE for those.
+    LOOKUP and DELETE are for directories only, EXECUTE is not for directories.
     """
     needed = _DIRECTORY if kind is ftype3.NF3DIR else _FILE
     bits = sum(bit for bit, permissions in needed.items() if permissions & ~allowed == 0)

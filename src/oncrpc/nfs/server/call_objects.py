@@ -7,7 +7,7 @@ and for ``wcc_data.before``, and again when a reply needs them as they are after
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from oncrpc.nfs.answers import settled
 from oncrpc.nfs.filesystem import MAY_EXECUTE, Attributes
@@ -26,22 +26,24 @@ from oncrpc.programs.nfs3 import (
 
 
 class CallObject:
-    """An object of a call.
+    """A file that a call names, and its attributes.
 
-    ``now`` are the attributes that were read last, None if there are none. ``before`` are those
-    before a change, None until ``begin``: if a call fails earlier, it has changed nothing. Once
-    ``ended`` is true, both are those of the change, and are not read again.
+    ``share``, ``file``, ``who`` and ``options`` do not change. ``latest`` are the attributes that
+    were read last; None before the first read, and after one that failed. ``before`` are the
+    attributes before a change: ``begin`` sets them once, and they stay None if the call fails
+    before it changes anything. ``end`` reads ``latest`` after the change and sets ``ended``; a
+    second ``end`` does nothing, so the reply has the attributes from within the change lock.
     """
 
     __slots__ = (
-        "before", "ended", "file", "filesystem", "now", "options", "share", "shares", "who",
+        "before", "ended", "file", "filesystem", "latest", "options", "share", "shares", "who",
     )  # fmt: skip
 
     def __init__(self, shares: Shares, opened: Opened) -> None:
         self.share, self.file, self.who, self.options = opened
         self.shares, self.filesystem = shares, self.share.filesystem
         self.before: Attributes | None = None
-        self.now: Attributes | None = None
+        self.latest: Attributes | None = None
         self.ended = False
 
     @property
@@ -51,9 +53,9 @@ class CallObject:
 
     @property
     def attributes(self) -> Attributes:
-        """The attributes that were read last: a procedure is run only when there are some."""
-        assert self.now is not None, "read before the procedure runs"
-        return self.now
+        """The attributes that were read last. A procedure runs only after a read."""
+        assert self.latest is not None, "read before the procedure runs"
+        return self.latest
 
     @property
     def kind(self) -> ftype3:
@@ -66,9 +68,9 @@ class CallObject:
         Raises:
             OSError: the object is gone, for example.
         """
-        self.now = None
-        self.now = await settled(self.filesystem.getattr(self.who, self.file))
-        return self.now
+        self.latest = None
+        self.latest = await settled(self.filesystem.getattr(self.who, self.file))
+        return self.latest
 
     async def begin(self) -> None:
         """Read the attributes before a change.
@@ -79,16 +81,15 @@ class CallObject:
         self.before = await self.refresh()
 
     async def end(self) -> None:
-        """Read the attributes after a change, once. A reply can do without."""
+        """Read the attributes after a change, once. If that fails, the reply has none."""
         if not self.ended:
             self.ended = True
-            await self._try_refresh()
+            await self.try_refresh()
 
-    async def _try_refresh(self) -> None:
-        try:
+    async def try_refresh(self) -> None:
+        """Read the attributes; None if that fails."""
+        with suppress(OSError):
             await self.refresh()
-        except OSError:
-            self.now = None
 
     def fattr3(self) -> fattr3:
         """The attributes that were read last."""
@@ -96,18 +97,19 @@ class CallObject:
 
     def post_op(self) -> post_op_attr:
         """The attributes that were read last, if any."""
-        return post_op_attr_of(self.now, self.share.fsid)
+        return post_op_attr_of(self.latest, self.share.fsid)
 
     async def post_op_now(self) -> post_op_attr:
-        """The attributes as they are after an operation."""
-        await self._try_refresh()
+        """The attributes after an operation, read now; absent if that fails."""
+        await self.try_refresh()
         return self.post_op()
 
     async def wcc(self) -> wcc_data:
-        """The attributes before and after a change: the same ones if it never began."""
+        """The attributes before and after a change. Without ``begin`` nothing has changed, and the
+        attributes before are those after."""
         await self.end()
-        before = self.now if self.before is None else self.before
-        return wcc_data_of(before, self.now, self.share.fsid)
+        before = self.latest if self.before is None else self.before
+        return wcc_data_of(before, self.latest, self.share.fsid)
 
     def handle(self, file: bytes) -> nfs_fh3:
         """The handle of a file of the same export."""
@@ -167,7 +169,8 @@ class CallObject:
         ``here`` and ``above`` are the refusals of ``.`` and ``..``.
 
         Raises:
-            NfsError: one of them; NFS3ERR_NOTDIR; NFS3ERR_NAMETOOLONG; or as ``check_name``.
+            NfsError: ``here``; ``above``; NFS3ERR_NOTDIR; NFS3ERR_NAMETOOLONG; NFS3ERR_ACCES for an
+                empty name, a ``/`` or a NUL (``check_name``).
         """
         self.must_be_directory()
         if name in (HERE, ABOVE):

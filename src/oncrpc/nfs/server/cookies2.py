@@ -6,9 +6,9 @@ hash that ext4 uses, is replaced by a number of the upper half, and remembered::
     the upper bits of the cookie      in the order of the directory, if cookies are
     the next number that is free      if that one is taken: the entries follow each other
 
-Key: the export and the directory. Bound: ``most`` cookies in all directories together; those of the
-directory that was listed longest ago go first. They stay valid while the directory changes, as long
-as those of the back end do.
+Key: the export's tag and the directory's id. Bound: ``most`` cookies in all directories together;
+those of the directory that was listed longest ago are removed first, and nothing else removes them.
+They are valid as long as the cookies of the back end, also while the directory changes.
 
 A cookie that is no longer remembered, after a restart of the server for example, is searched: the
 directory is read from its start, which gives its cookies the same numbers again. If the entry has
@@ -40,14 +40,14 @@ Directory = tuple[int, bytes]
 
 
 class Replaced(NamedTuple):
-    """The cookies of a directory, by their numbers and the numbers by cookies."""
+    """The cookies of a directory by number, and the numbers by cookie."""
 
     cookies: OrderedDict[int, int]
     numbers: dict[int, int]
 
 
 class ShortCookies:
-    """Replaces cookies by numbers of 32 bits."""
+    """Replaces cookies by numbers of 32 bits; see the module for key, bound and what empties it."""
 
     def __init__(self, *, most: int = MAX_COOKIES) -> None:
         self.most, self.count = most, 0

@@ -1,4 +1,4 @@
-"""The three ways to create a file (RFC 1813 §3.3.8), and the results of all that make an entry."""
+"""The three ways to CREATE a file (RFC 1813 §3.3.8), and the results of a new entry."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from oncrpc.programs.nfs3 import (
 )
 
 ATTEMPTS = 3
-"""A name may appear and disappear under the server's hands, by others than NFS."""
+"""Tries to find or make a file: a local process may create or remove the name in between."""
 
 
 async def create(directory: CallObject, name: bytes, how: createhow3) -> bytes:

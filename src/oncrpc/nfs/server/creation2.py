@@ -44,7 +44,7 @@ async def _make(directory: CallObject, name: bytes, wanted: Created) -> bytes:
 
 
 async def _accept(file: CallObject, wanted: Created) -> None:
-    """Make of a file that exists what was to be created, or refuse it."""
+    """Set the size of an existing file, or refuse it if it is not what CREATE asks for."""
     attributes = await file.refresh()
     if attributes.kind is ftype3.NF3DIR:
         raise NfsError(nfsstat3.NFS3ERR_ISDIR)

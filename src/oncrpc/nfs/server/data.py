@@ -25,7 +25,7 @@ from oncrpc.nfs.server.call_objects import CallObject, locked_for_change
 from oncrpc.nfs.status import NfsError, status_of
 from oncrpc.programs.nfs3 import ftype3, nfsstat3, stable_how
 
-UNHARMED = {
+HARMLESS = {
     nfsstat3.NFS3ERR_PERM,
     nfsstat3.NFS3ERR_ACCES,
     nfsstat3.NFS3ERR_INVAL,
@@ -35,12 +35,12 @@ UNHARMED = {
     nfsstat3.NFS3ERR_NOTSUPP,
     nfsstat3.NFS3ERR_JUKEBOX,
 }
-"""Refusals of a COMMIT after which no data is lost. They do not change the verifier, or anybody
-could make all clients write their data again."""
+"""Refusals of a COMMIT that lose no data. They do not change the verifier: otherwise any user could
+make all clients send their data again."""
 
 
 async def read(file: CallObject, offset: int, *, count: int) -> tuple[bytes, bool]:
-    """Data, and whether the file ends with it. The attributes are read after it.
+    """Data, and whether they end at the end of the file. The attributes are read afterwards.
 
     Raises:
         NfsError: NFS3ERR_INVAL: not a regular file. OSError: of the file system.
@@ -52,7 +52,7 @@ async def read(file: CallObject, offset: int, *, count: int) -> tuple[bytes, boo
     data = await settled(file.filesystem.read(file.who, file.file, offset, count))
     data = data[:count]
     size = (await file.refresh()).size
-    # No data before the end would make clients ask for ever.
+    # A back end that returns no data before the end: report eof, or clients read there for ever.
     return data, offset + len(data) >= size or (count > 0 and not data)
 
 
@@ -121,6 +121,6 @@ async def _commit(file: CallObject, offset: int, count: int) -> None:
     try:
         await settled(file.filesystem.commit(file.who, file.file, offset, count))
     except OSError as error:
-        if isinstance(error, SyncError) or status_of(error) not in UNHARMED:
+        if isinstance(error, SyncError) or status_of(error) not in HARMLESS:
             file.share.verifier.renew()
         raise

@@ -53,7 +53,7 @@ async def write2(file: CallObject, offset: int, data: bytes) -> Attributes:
         part = file.beside(file.file)
         written = await write(part, offset, data, stable=stable_how.FILE_SYNC)
         if written.length >= len(data):
-            return part.now or await part.refresh()
+            return part.latest or await part.refresh()
         if written.length <= 0:
             raise refusal(errno.EIO)
         offset, data = offset + written.length, data[written.length :]

@@ -1,8 +1,8 @@
 """The duplicate-request cache of NFS, versions 2 and 3, over UDP and TCP.
 
-A client whose connection broke opens another one, and sends again what was not answered: REMOVE
-must not say NOENT then, nor MKDIR EXIST. A call over TCP is therefore recognised over any
-connection of the same client, although its port is another one::
+A client whose connection broke opens another one, and sends the calls without a reply again. REMOVE
+must not return NOENT then, nor MKDIR EXIST. So a call over TCP is recognised over any connection of
+the same client, although its port differs::
 
     the call is the same           same xid, program, version, procedure, credential and arguments
                                    (a checksum of all bytes but the time stamp of AUTH_SYS)
@@ -12,27 +12,29 @@ connection of the same client, although its port is another one::
 
 A connection has ended if it is closed, if the client has closed its end, or if the client does not
 acknowledge what was sent to it: a client that lost the network comes back over another connection,
-while ours still looks open (``oncrpc.net.peers.is_connected``). Over UDP nobody can tell whether a
-port is still in use, so only the same port is the same client.
+while ours still looks open (``oncrpc.net.peers.is_connected``). Over UDP the server cannot know
+whether a port is still in use, so only the same port is the same client.
 
-A call in progress is not cancelled when its connection ends, since nobody knows how much of it is
-done. Its retransmission over another connection waits for the outcome and gets the same bytes. Over
-the same connection, and over UDP, it is dropped: the first one will be answered.
+A call in progress is not cancelled when its connection ends, since it may be half done. Its
+retransmission over another connection waits for the outcome and gets the same bytes. Over the same
+connection, and over UDP, the retransmission is dropped: the first call gets a reply.
 
-A call may also arrive late: it waited in a connection that the client gave up, while the client
-sent it again over the next one. From a connection that has ended every known call is a duplicate.
+A call may also arrive late: it waited in a connection that the client gave up, and the client has
+sent it again over the next one. A known call from a connection that has ended is a duplicate.
 
-Covered are the procedures that may not run twice. WRITE may, as long as the client waits for it;
-but a late one would undo the WRITE after it. Over UDP it is covered like the others. Over TCP a
-WRITE of a live connection always runs, its reply is not kept, and its checksum is one of the first
-bytes only: data is not read for the sake of the rare case. A call that was not carried out is not
-kept: one without a reply, and NFS3ERR_JUKEBOX, which asks the client to repeat.
+The cache covers the procedures that may not run twice. WRITE may run twice while the client waits
+for it, but a late WRITE would overwrite a later one. Over UDP it is covered like the others. Over
+TCP a WRITE of a live connection always runs, its reply is not kept, and its checksum covers the
+first bytes only, since a checksum of all data would slow down every WRITE. Calls that were not
+carried out are not kept: those without a reply, and those with NFS3ERR_JUKEBOX.
 
 Key: that of ``DuplicateCache``, so a client that uses one xid for everything is safe on its
 connection. ``alike`` finds the entries of other connections; one that is found moves to the new
-connection. Bound: ``max_bytes``, and an eighth of that for each client: a busy client forgets its
-own calls before those of others. Emptied by time only; ``leave`` and ``resume`` carry the entries
-over a restart in place, after which an entry belongs to no connection until it is asked for.
+connection. Bound: ``max_bytes``, and an eighth of that for each client: a busy client displaces its
+own calls before those of others. Entries are removed after ``lifetime`` only; ``leave`` and
+``resume`` carry them over a restart in place, after which an entry belongs to no connection until
+the call is sent again. ``written`` has the late WRITEs to recognise: key ``alike``, at most
+``MAX_WRITTEN``, the oldest is removed.
 """
 
 from __future__ import annotations
@@ -75,22 +77,22 @@ CHANGES: frozenset[AnyProcedure] = frozenset({
     NFS_V3.NFSPROC3_SYMLINK, NFS_V3.NFSPROC3_MKNOD, NFS_V3.NFSPROC3_REMOVE,
     NFS_V3.NFSPROC3_RMDIR, NFS_V3.NFSPROC3_RENAME, NFS_V3.NFSPROC3_LINK,
 })  # fmt: skip
-"""The procedures that must not run twice."""
+"""Procedures that must not run twice."""
 
 WRITES: frozenset[AnyProcedure] = frozenset({NFS_VERSION.NFSPROC_WRITE, NFS_V3.NFSPROC3_WRITE})
-"""Those that may run twice, but not late."""
+"""Procedures that may run twice, but not late."""
 
 WRITE_NUMBERS = frozenset(
     each.version.vers.to_bytes(4, "big") + each.number.to_bytes(4, "big") for each in WRITES
 )
-"""The same as version and procedure in a call."""
+"""Version and procedure of ``WRITES``, as encoded in a call."""
 
 NUMBERS = slice(16, 24)
 MAX_WRITTEN = 16_384
 """WRITEs over streams that are recognised when they arrive late."""
 
 HEAD = 384
-"""The first bytes of a WRITE: all before the data, unless there are very many groups, and some."""
+"""First bytes of a WRITE that identify it: the header, the arguments, and the first data."""
 
 STAMP = slice(32, 36)
 """The time stamp of AUTH_SYS in a call. Some clients renew it when they send a call again."""
@@ -390,7 +392,7 @@ def _client_of(call: ClientCall) -> Origin:
 
 @lru_cache(1024)
 def _origin(host: str | None, uid: int | None, loopback: bool) -> Origin:  # a key
-    """The same by what it depends on: reading an IPv6 address takes its time."""
+    """The client of a caller. Cached by its arguments, 1024 of them: parsing IPv6 is slow."""
     source = None if host is None else (host, 0, 0)
     return Caller("", source, uid=uid, loopback=loopback).origin
 

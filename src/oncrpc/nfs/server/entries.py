@@ -45,8 +45,8 @@ async def make_symlink(
     """Create a symbolic link. Its text is stored, not interpreted. Returns its id.
 
     Raises:
-        NfsError: as ``CallObject.name``; NFS3ERR_NOTSUPP; NFS3ERR_INVAL, NFS3ERR_NAMETOOLONG: no
-            link has such a text. OSError: of the file system.
+        NfsError: as ``CallObject.name``; NFS3ERR_NOTSUPP; NFS3ERR_INVAL: the text is
+            empty or has a NUL. NFS3ERR_NAMETOOLONG. OSError: of the file system.
     """
     name = directory.name(name)
     if not directory.filesystem.features.symlinks:
@@ -132,4 +132,4 @@ async def link(file: CallObject, directory: CallObject, name: bytes) -> None:
         raise NfsError(nfsstat3.NFS3ERR_ISDIR)
     async with file.share.locks.hold(file.file):
         await settled(file.filesystem.link(file.who, file.file, directory.file, name))
-        await file.post_op_now()
+        await file.try_refresh()

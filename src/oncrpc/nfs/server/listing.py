@@ -113,7 +113,7 @@ async def filled(
     *,
     plus: bool,
 ) -> tuple[list[T], bool]:
-    """As many entries as there is room for, and whether the last one is among them.
+    """As many entries as there is room for, and whether they include the last one.
 
     ``made`` makes the entry of a reply, and returns it with its size.
 
@@ -153,7 +153,7 @@ def _seen_from_inside(directory: CallObject, entry: DirEntry) -> DirEntry:
 
 
 async def _entryplus3_of(directory: CallObject, entry: DirEntry) -> entryplus3:
-    """An entry with its handle and its attributes, or without what cannot be had."""
+    """An entry with its handle and its attributes; without those that cannot be read."""
     handle, attributes = NO_HANDLE, NO_ATTRIBUTES
     try:
         file = entry.file

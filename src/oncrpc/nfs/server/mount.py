@@ -1,9 +1,8 @@
 """The mount protocol: versions 1 and 2 (RFC 1094 appendix A) and 3 (RFC 1813 §5).
 
-MNT gives a handle to everybody that NFS would serve, and to nobody else: the export's rules decide
-about the host and its port, and ``mount_walk`` about the way to a directory below its root. A path
-outside of all exports is refused with ACCES, whether it exists or not. The log has a line about
-each mount, in the words of rpc.mountd.
+MNT gives a handle exactly to the callers that NFS would serve: the export's rules check the host
+and its port, and ``mount_walk`` the directories below the root. A path outside of all exports is
+refused with ACCES, whether it exists or not. Each mount is logged, with the messages of rpc.mountd.
 """
 
 from __future__ import annotations
@@ -83,7 +82,7 @@ def offered(options: ExportOptions) -> list[int]:
 
 
 class MountProgram:
-    """What the three versions share. ``only_allowed``: EXPORT lists what the caller may mount."""
+    """The state of all three versions. ``only_allowed``: EXPORT lists what the caller may mount."""
 
     def __init__(
         self,
@@ -174,7 +173,7 @@ class MountProgram:
         return Granted(share, options, self.shares.handle(share, directory, v2=v2))
 
     async def _admitted(self, call: Call, share: Share, flavor: str) -> ExportOptions:
-        """The options for the caller; a name that is being looked up is waited for."""
+        """The options for the caller; waits while a name is looked up."""
         for _ in range(WAITS):
             try:
                 return self.shares.admit(share, call.caller, flavor=flavor)

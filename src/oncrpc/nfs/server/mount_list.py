@@ -5,7 +5,7 @@ DUMP shows it, and UDP replies to the hosts that are in it may be longer than th
 
 The list has a bound in entries and in bytes. Hosts that mounted over UDP only are dropped first,
 since their addresses may be forged; among them the one that was silent for longest. A host that was
-silent for ``MAX_AGE`` is dropped anyway. One host cannot push others out: it has at most
+silent for ``MAX_AGE`` is dropped in any case. One host cannot displace all others: it has at most
 ``MAX_OF_HOST`` entries.
 """
 
@@ -61,9 +61,12 @@ class MountingHost:
 class MountList:
     """The mount list.
 
-    Hosts are ordered by their last activity. ``size`` are the bytes of all entries as in DUMP. A
-    host without entries has unmounted everything; it stays known until it is dropped for its age,
-    or for the bounds. ``generation`` grows with each change, and ``changed`` is called after it.
+    ``_hosts`` is ordered by the last activity, the host that was silent for longest first.
+    ``_count`` and ``size`` are the entries of all hosts, and their bytes in DUMP; all three change
+    together, in ``restore`` and ``_forget``. After each public method they are within ``most``,
+    ``most_bytes`` and ``most_of_host``. A host without entries has unmounted everything; it stays
+    known until it is dropped for its age, or for the bounds. ``generation`` grows with each change,
+    and ``changed`` is called after it.
     """
 
     def __init__(
@@ -96,7 +99,7 @@ class MountList:
         return self._hosts.items()
 
     def has(self, host: str) -> bool:
-        """Whether a host has mounted something, and was active since.
+        """Whether a host has mounted something, and was active in the last ``max_age`` seconds.
 
         UMNT does not change it: anybody can send one over UDP in the name of another.
         """

@@ -1,7 +1,7 @@
 """The lists of the mount protocol: EXPORT and DUMP (RFC 1813 §5.2.2 and §5.2.5).
 
-Anybody may ask for them, and they may be long. So they are bounded, encoded once as long as nothing
-changes, and over UDP not sent to addresses that may be forged.
+Any host may ask for them, and they may be long. So they are bounded, encoded once until something
+changes, and not sent over UDP to addresses that may be forged.
 """
 
 from __future__ import annotations
@@ -58,8 +58,9 @@ class GroupLists(Protocol):
 class MountLists:
     """Makes the lists.
 
-    ``only_allowed`` makes EXPORT list only what the caller may mount. ``_lists`` is a cache of two
-    encoded lists: by procedure, of the generation of what the list shows.
+    ``only_allowed`` makes EXPORT list only what the caller may mount. ``_lists`` caches encoded
+    lists. Its key is the declared result, which all versions share, so it has two entries: DUMP
+    and EXPORT. An entry is valid for one generation of the mount list or of the shares.
     """
 
     def __init__(
@@ -89,7 +90,7 @@ class MountLists:
         return self._list(call, self.shares.generation, lambda: self._nodes(self.shares))
 
     async def _allowed(self, host: str) -> list[Share]:
-        """The shares that a host may use; names that are being looked up are waited for."""
+        """The shares that a host may use; waits while names are looked up."""
         verdicts: dict[int, bool] = {}
         for _ in range(WAITS):
             undecided = [share for share in self.shares if share.tag not in verdicts]
@@ -112,7 +113,7 @@ class MountLists:
         return kept
 
     def _list(self, call: Call, generation: int | None, nodes: Callable[[], list[T]]) -> list[T]:
-        """A list, encoded once for each generation; None is none.
+        """A list, encoded once for each generation; with None it is encoded for this call.
 
         A broadcast call is ignored. Over UDP a list that C clients have no room for is refused, and
         any list that is longer than the call if the caller's address may be forged: a MNT in its

@@ -19,8 +19,8 @@ from oncrpc.programs.nfs3 import ftype3, nfsstat3
 def normalised(path: bytes) -> bytes:
     """A path without ``.``, ``..`` and needless slashes, as rpc.mountd reads it.
 
-    No path is the root. ``..`` removes the name before it, as if no name were a symbolic link: the
-    walk follows none.
+    An empty path is ``/``. ``..`` removes the name before it, also if that is a symbolic link: the
+    walk follows no links.
 
     Raises:
         NfsError: NFS3ERR_ACCES: the path is relative.
@@ -45,8 +45,8 @@ async def walk(filesystem: FileSystem, who: Identity, names: Iterable[bytes]) ->
     """The id of the directory to which the names lead from the root.
 
     Raises:
-        OSError: there is none, or the user may not search a directory on the way. A symbolic link
-            is NFS3ERR_ACCES: rpc.mountd follows it, and refuses what lies outside of the export.
+        OSError: a name is missing, or the user may not search a directory on the way. A symbolic
+            link is NFS3ERR_ACCES: rpc.mountd follows it, and refuses what is outside the export.
     """
     file = filesystem.root
     attributes = await _directory(filesystem, who, file)

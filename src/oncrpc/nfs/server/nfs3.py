@@ -119,15 +119,18 @@ class Nfs3(NFS_V3.Service):
     async def NFSPROC3_GETATTR(
         self, call: Call, arg: GETATTR3args, file: CallObject
     ) -> GETATTR3resok:
-        """The attributes that were read when the object was opened."""
+        """``procedure`` has read the attributes."""
         return GETATTR3resok(file.fattr3())
 
     @procedure(SETATTR3res)
     async def NFSPROC3_SETATTR(
         self, call: Call, arg: SETATTR3args, file: CallObject
     ) -> SETATTR3resok:
-        """Set attributes, if the guard is the ctime of the object."""
+        """Set attributes, unless the guard differs from the ctime of the object."""
         guard = arg.guard.body
+        # §3.3.2: "If the values are different, the server must preserve the object attributes and
+        # must return a status of NFS3ERR_NOT_SYNC." No other call changes them in between: the
+        # change lock is held.
         if guard is not None and guard != nfstime3_of(file.attributes.ctime):
             raise NfsError(nfsstat3.NFS3ERR_NOT_SYNC)
         new = new_attributes(arg.new_attributes)
@@ -147,7 +150,7 @@ class Nfs3(NFS_V3.Service):
     @idempotent
     @procedure(ACCESS3res)
     async def NFSPROC3_ACCESS(self, call: Call, arg: ACCESS3args, file: CallObject) -> ACCESS3resok:
-        """What the user may do, of what the client asks."""
+        """The bits that the client asks for and the user has."""
         allowed = access_bits(file.kind, await file.access(), read_only=file.options.ro)
         return ACCESS3resok(file.post_op(), arg.access & allowed)
 
@@ -174,7 +177,7 @@ class Nfs3(NFS_V3.Service):
         """At most ``wtmax`` bytes. The count must equal the amount of data."""
         if arg.count != len(arg.data):
             raise NfsError(nfsstat3.NFS3ERR_INVAL)
-        # Of before the WRITE: data may be lost if another call fails to store it meanwhile.
+        # Read before the WRITE: another call may fail to store these data meanwhile, and renew it.
         verifier = file.share.verifier.value
         data = arg.data[: self._size(call)]
         written = await write(file, arg.offset, data, stable=arg.stable)
@@ -329,7 +332,7 @@ class Nfs3(NFS_V3.Service):
     @idempotent
     @procedure(COMMIT3res, takes_lock=False)
     async def NFSPROC3_COMMIT(self, call: Call, arg: COMMIT3args, file: CallObject) -> COMMIT3resok:
-        """Bring data to disk. The verifier is that of afterwards, so that it tells a loss."""
+        """Bring data to disk. The verifier is read afterwards: it has changed if data were lost."""
         await commit(file, arg.offset, count=arg.count)
         return COMMIT3resok(await file.wcc(), file.share.verifier.value)
 

@@ -1,20 +1,20 @@
 """From a call of version 3 to its result: opening, locking, and the arm for a failure.
 
 A procedure is written as a coroutine that is given the objects of its handles and returns the arm
-for success. What happens around it follows from the declarations of RFC 1813 §3.3, where handles in
-the arguments and attributes in the arm for a failure stand in the same order::
+for success. The rest is read from the declarations of RFC 1813 §3.3, where the handles in the
+arguments and the attributes in the arm for a failure are in the same order::
 
     struct LINK3args {                 struct LINK3resfail {
         nfs_fh3     file;                  post_op_attr   file_attributes;
         diropargs3  link;                  wcc_data       linkdir_wcc;
     };                                 };
 
-- An object with ``wcc_data`` may be changed. From the attributes before to the attributes after no
-  other call changes it, and the export must not be read-only.
+- A procedure may change the objects with ``wcc_data``. They are locked from the attributes before
+  to the attributes after, and the export must not be read-only.
 - If an object was opened, its attributes are in the reply, also if another handle is refused.
 
-Only an ``OSError`` is a failure in the words of the RFC. ``AuthError`` is one in those of RPC, and
-any other exception is a bug: the dispatcher answers both.
+An ``OSError`` becomes the arm for a failure. The dispatcher handles other exceptions: ``AuthError``
+is MSG_DENIED, and any other one is a bug (SYSTEM_ERR).
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ P = ParamSpec("P")
 S = TypeVar("S", bound=OverShares)
 
 ABSENT: dict[type, Any] = {wcc_data: wcc_data_of(None, None, 0), post_op_attr: NO_ATTRIBUTES}
-"""What stands for an object that could not be opened."""
+"""The attributes of an object that could not be opened."""
 
 
 class Shape(NamedTuple):
-    """What the declarations say of a procedure.
+    """The handles of a procedure and its arm for a failure, from the declarations.
 
     ``handles`` are the paths of the handles in the arguments. ``failure`` is the arm for a failure,
     None if it is void, and ``fields`` are the types of its fields.

@@ -3,8 +3,8 @@
 A procedure is written as a coroutine that is given the objects of its handles, and returns what
 follows NFS_OK. The objects that it ``changes`` are locked, and refused on a read-only export.
 
-Version 2 has no status for "try again later": the call is not answered then, and the client sends
-it again.
+Version 2 has no status for "try again later" (NFS3ERR_JUKEBOX). There is no reply then, and the
+client sends its call again.
 """
 
 from __future__ import annotations

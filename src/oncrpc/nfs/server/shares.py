@@ -41,13 +41,13 @@ class HostRules(Protocol):
 
 
 class HostRefused(NfsError):
-    """Raised when the rules of an export do not have the caller's host."""
+    """Raised when no rule of an export matches the caller's host."""
 
 
 class WriteVerifier:
     """The verifier of WRITE and COMMIT: it changes whenever unstable data may have been lost.
 
-    It is another one after each start, and after ``renew``.
+    It is random, so each start of the server has a new one; ``renew`` changes it in between.
     """
 
     def __init__(self) -> None:
@@ -90,8 +90,8 @@ class Opened(NamedTuple):
 class Shares:
     """The shares by tag, and the handles of their files.
 
-    ``groups_of`` replaces the groups of a credential, which has at most 16; without it, and for a
-    user that it does not know, they stay.
+    ``groups_of`` returns the groups of a user, instead of those in the credential, which has at
+    most 16. Without it, and for a user that it does not know, the credential's are used.
     ``generation`` grows with each ``replace``.
     """
 
