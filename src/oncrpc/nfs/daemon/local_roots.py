@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 from collections.abc import Callable
@@ -11,13 +12,21 @@ from typing import NamedTuple
 from oncrpc.nfs.backends.local.chosen import kernel_objects, table_objects
 from oncrpc.nfs.backends.local.kernel_handles import NoKernelHandles
 from oncrpc.nfs.backends.local.local import LocalFileSystem
-from oncrpc.nfs.backends.local.volumes import volume_identity
+from oncrpc.nfs.backends.local.volumes import mount_of, volume_identity
 from oncrpc.nfs.filesystem import FileSystem
 
 log = logging.getLogger("oncrpc.nfs")
 
 KERNEL, TABLE = "kernel", "table"
 """Where the ids of files come from."""
+
+
+OF_THE_KERNEL = frozenset({
+    "binfmt_misc", "bpf", "cgroup", "cgroup2", "configfs", "debugfs", "devpts", "efivarfs",
+    "mqueue", "nsfs", "proc", "pstore", "securityfs", "selinuxfs", "sysfs", "tracefs",
+})  # fmt: skip
+"""Kinds of file systems whose files are the kernel's. Those of /proc are also the memory of this
+server, with the key of handles."""
 
 
 class RootOptions(NamedTuple):
@@ -57,6 +66,7 @@ class LocalRoots:
             OSError: it is missing, or it cannot be exported.
         """
         place = os.fsdecode(path)
+        _refuse_files_of_the_kernel(path)
         identity = f"{volume_identity(path)} root={os.stat(path).st_ino:x}"
         try:
             objects = kernel_objects(place, crosses=options.crosses)
@@ -77,3 +87,13 @@ class LocalRoots:
         objects, reason = table_objects(place, file, why=why)
         log.info("%s: %s", place, reason)
         return LocalFileSystem(place, objects=objects, sync=options.sync)
+
+
+def _refuse_files_of_the_kernel(path: bytes) -> None:
+    descriptor = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        mount = mount_of(descriptor)
+    finally:
+        os.close(descriptor)
+    if mount is not None and mount.kind in OF_THE_KERNEL:
+        raise OSError(errno.EOPNOTSUPP, f"a file system of the kernel ({mount.kind})")
