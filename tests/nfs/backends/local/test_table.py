@@ -414,6 +414,42 @@ def test_weak_id_is_stale_after_local_rename(weak: TableTree) -> None:
     assert weak.id_of("g") != file
 
 
+def test_weak_id_is_dead_once_seen_elsewhere(weak: TableTree) -> None:
+    weak.write("f")
+    file = weak.id_of("f")
+    (weak.top / "f").rename(weak.top / "g")
+    other = weak.id_of("g")
+    (weak.top / "g").rename(weak.top / "f")
+
+    assert weak.is_stale(file)
+    assert weak.id_of("f") not in (file, other)
+
+
+def test_weak_id_leads_to_no_later_file(weak: TableTree) -> None:
+    for _ in range(20):
+        weak.write("f")
+        file = weak.id_of("f")
+        (weak.top / "f").rename(weak.top / "g")
+        other = weak.id_of("g")
+        (weak.top / "g").unlink()
+        weak.table.unnamed(other, directory=weak.table.root, name=b"g", last=True)
+        weak.write("f")  # with the number of the former one, on many file systems
+
+        assert weak.is_stale(file)
+        (weak.top / "f").unlink()
+
+
+def test_weak_link_keeps_its_id_when_renamed(weak: TableTree) -> None:
+    weak.write("one")
+    os.link(weak.top / "one", weak.top / "two")
+    file = weak.id_of("one")
+    assert weak.id_of("two") == file
+    (weak.top / "one").rename(weak.top / "three")
+
+    assert weak.id_of("two") == file
+    assert weak.leads_to(file, "two")
+
+
 def test_weak_id_of_removed_file_stays_stale(weak: TableTree) -> None:
     seen = list[bytes]()
     for _ in range(20):

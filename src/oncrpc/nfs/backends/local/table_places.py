@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator
 
 from oncrpc.nfs.backends.local.beneath import PLACE, open_beneath
-from oncrpc.nfs.backends.local.marks import FileMark, mark_of
+from oncrpc.nfs.backends.local.marks import WEAK, FileMark, mark_of
 from oncrpc.nfs.backends.local.table_rows import FileRow, Rows
 from oncrpc.nfs.backends.local.table_search import Path
 
@@ -123,12 +123,15 @@ class Places:
     def known(self, mark: FileMark, directory: FileRow, name: bytes) -> FileRow:
         """The row of a file that is at this place now; it is added, or its place is changed."""
         for row in self.same_ino(mark.ino):
-            if row.birth != mark.birth:
-                continue
-            if row.id == self.root.id or (row.parent, row.name) == (directory.id, name):
-                return row
-            if self._is_same(row, mark):
-                return self._placed(row, mark, directory, name)
+            if row.birth == mark.birth:
+                if row.id == self.root.id or (row.parent, row.name) == (directory.id, name):
+                    return row
+                if self._is_same(row, mark):
+                    return self._placed(row, mark, directory, name)
+            if mark.weak and row.birth < WEAK:
+                # It is of an earlier file with this number, or of this one and cannot be told from
+                # that. If it stayed, it might lead to a later file at its place.
+                self.rows.remove(row.id)
         return self.rows.new(
             parent=directory.id,
             name=name,
@@ -147,7 +150,7 @@ class Places:
         Two files have the same number only one after the other. So a weak mark is enough if the
         file of the row exists, too.
         """
-        return not mark.weak or self.is_placed(row)
+        return not mark.weak or self.is_somewhere(row)
 
     def _placed(self, row: FileRow, mark: FileMark, directory: FileRow, name: bytes) -> FileRow:
         """The row of a file that has this place now, and perhaps others."""
