@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from oncrpc.cli import nfsd
 from oncrpc.cli.nfsd import config, reload, service
+from oncrpc.nfs.daemon.config import SCHEMA, NfsdConfig
 
 
 @pytest.fixture
@@ -55,3 +57,16 @@ def test_reload_without_daemon_is_one_line(
 ) -> None:
     assert nfsd.main(["reload", "--state-dir", str(tmp_path)]) == 1
     assert capsys.readouterr().err == f"nfsd: not running: nobody answers at {tmp_path}/control\n"
+
+
+def test_example_is_valid_and_shows_defaults() -> None:
+    """The last tables are examples, and so are the values that a comment gives a default for."""
+    text = (Path(__file__).parents[3] / "packaging/nfsd.toml").read_text()
+    lines = [re.sub(r"^#(?=[a-z\[])", "", line) for line in text.splitlines()]
+    shown = "\n".join(lines[: lines.index("[[rule]]")])
+    others = re.compile(r"^(bind|user|listen) = .*$", re.MULTILINE)
+    assert len(others.findall(shown)) == 3
+
+    SCHEMA.parse("\n".join(lines), "example")
+    assert SCHEMA.parse(text, "example") == NfsdConfig()
+    assert SCHEMA.parse(others.sub("", shown), "example") == NfsdConfig()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -11,15 +12,21 @@ from oncrpc.daemon.install.files import (
     RECORD,
     FilesError,
     HostFile,
+    hides_homes,
     read_record,
     remove_files,
     rendered,
     write_files,
 )
-from oncrpc.portmap.product import PRODUCT
+from oncrpc.daemon.install.product import Product
+from oncrpc.nfs.daemon.product import PRODUCT as NFSD
+from oncrpc.portmap.product import PRODUCT as PORTMAP
 
+PRODUCTS = (PORTMAP, NFSD)
+NAMES = [product.name for product in PRODUCTS]
 PACKAGING = Path(__file__).parents[3] / "packaging"
 FILES = [HostFile("/etc/a/b/one", b"1", 0o644), HostFile("/etc/two", b"2", 0o755)]
+PATHS = {file.path for file in FILES}
 
 
 @pytest.fixture
@@ -44,9 +51,22 @@ def test_uninstall_leaves_the_folder_as_it_was(root: Path) -> None:
     before = everything(root)
     write_files(str(root), FILES)
 
-    removed = remove_files(str(root))
+    removed = remove_files(str(root), PATHS)
 
     assert removed == (["/etc/a/b/one", "/etc/two"], [])
+    assert everything(root) == before
+
+
+def test_products_are_removed_one_by_one(root: Path) -> None:
+    before = everything(root)
+    write_files(str(root), FILES)
+    write_files(str(root), [HostFile("/etc/a/other", b"3", 0o644)])
+
+    removed = remove_files(str(root), {"/etc/a/other"})
+
+    assert removed == (["/etc/a/other"], [])
+    assert set(read_record(str(root)).files) == PATHS
+    remove_files(str(root), PATHS)
     assert everything(root) == before
 
 
@@ -56,7 +76,7 @@ def test_missing_root_folder_is_created(root: Path) -> None:
 
     assert (root / "new/etc/a/b/one").read_bytes() == b"1"
 
-    remove_files(str(root / "new"))
+    remove_files(str(root / "new"), PATHS)
     assert everything(root) == before
 
 
@@ -72,7 +92,7 @@ def test_a_folder_that_somebody_uses_by_now_stays(root: Path) -> None:
     write_files(str(root), FILES)
     (root / "etc/a/other").touch()
 
-    remove_files(str(root))
+    remove_files(str(root), PATHS)
 
     assert everything(root) == {"etc", "etc/a", "etc/a/other"}
 
@@ -99,7 +119,7 @@ def test_second_install_overwrites_its_own_files(root: Path) -> None:
     write_files(str(root), [HostFile("/etc/two", b"3", 0o644)])
 
     assert (root / "etc/two").read_bytes() == b"3"
-    assert remove_files(str(root)).gone == ["/etc/a/b/one", "/etc/two"]
+    assert remove_files(str(root), PATHS).gone == ["/etc/a/b/one", "/etc/two"]
 
 
 def test_changed_file_is_not_overwritten(root: Path) -> None:
@@ -114,7 +134,7 @@ def test_changed_file_is_not_removed(root: Path) -> None:
     write_files(str(root), FILES)
     (root / "etc/two").write_text("edited")
 
-    assert remove_files(str(root)) == (["/etc/a/b/one"], ["/etc/two"])
+    assert remove_files(str(root), PATHS) == (["/etc/a/b/one"], ["/etc/two"])
     assert (root / "etc/two").read_text() == "edited"
 
 
@@ -122,7 +142,7 @@ def test_uninstall_ignores_missing_files(root: Path) -> None:
     write_files(str(root), FILES)
     (root / "etc/two").unlink()
 
-    assert remove_files(str(root)) == (["/etc/a/b/one"], [])
+    assert remove_files(str(root), PATHS) == (["/etc/a/b/one"], [])
 
 
 def test_interrupted_install_is_completed_by_the_next(root: Path) -> None:
@@ -157,7 +177,7 @@ def test_invalid_record_is_one_line(root: Path, said: str) -> None:
     place.write_text(said)
 
     with pytest.raises(FilesError, match="is not a record of"):
-        remove_files(str(root))
+        remove_files(str(root), PATHS)
 
 
 def test_unreadable_record_is_one_line(root: Path) -> None:
@@ -174,24 +194,23 @@ def test_failure_to_remove_a_file_is_one_line(root: Path) -> None:
     (root / "etc/two").mkdir()
 
     with pytest.raises(FilesError, match=r"^cannot remove .*etc/two"):
-        remove_files(str(root))
+        remove_files(str(root), PATHS)
 
 
-@pytest.mark.parametrize("init", PRODUCT.templates)
-def test_the_files_name_the_program_that_runs(init: str) -> None:
-    files = {
-        file.path: file.content.decode() for file in rendered(PRODUCT, init, "/usr/sbin/portmap")
-    }
+@pytest.mark.parametrize("product", PRODUCTS, ids=NAMES)
+@pytest.mark.parametrize("init", PORTMAP.templates)
+def test_the_files_name_the_program_that_runs(product: Product, init: str) -> None:
+    files = {file.path: file.content.decode() for file in rendered(product, init, "/usr/sbin/it")}
 
-    assert list(files) == [source.path for source in PRODUCT.templates[init]]
-    assert PRODUCT.program not in "".join(files.values())
-    assert "/usr/sbin/portmap" in next(iter(files.values()))
+    assert list(files) == [source.path for source in product.templates[init]]
+    assert product.program not in "".join(files.values())
+    assert "/usr/sbin/it" in next(iter(files.values()))
 
 
 def test_script_level_is_that_of_the_distribution() -> None:
     (plain,), (debian,) = (
-        rendered(PRODUCT, "sysv", PRODUCT.program),
-        rendered(PRODUCT, "sysv", PRODUCT.program, boot_level=True),
+        rendered(PORTMAP, "sysv", PORTMAP.program),
+        rendered(PORTMAP, "sysv", PORTMAP.program, boot_level=True),
     )
 
     assert b"\n# Default-Start:     2 3 4 5\n" in plain.content
@@ -199,13 +218,32 @@ def test_script_level_is_that_of_the_distribution() -> None:
     assert b"\n# Default-Stop:      0 6\n" in debian.content
 
 
-@pytest.mark.parametrize("source", [each for group in PRODUCT.templates.values() for each in group])
-def test_the_folder_for_packages_has_the_same_files(source: tuple[str, str, int]) -> None:
-    (kept,) = [
-        file
-        for init in PRODUCT.templates
-        for file in rendered(PRODUCT, init, PRODUCT.program)
-        if file.path == source[1]
-    ]
+def test_server_starts_after_network_file_systems() -> None:
+    (script,) = rendered(NFSD, "sysv", NFSD.program, boot_level=True)
 
-    assert (PACKAGING / source[0]).read_bytes() == kept.content
+    assert b"\n# Default-Start:     2 3 4 5\n" in script.content
+    assert b"\n# Required-Start:    $network $local_fs $remote_fs\n" in script.content
+
+
+@pytest.mark.parametrize("product", PRODUCTS, ids=NAMES)
+def test_the_folder_for_packages_has_the_same_files(product: Product) -> None:
+    for init, sources in product.templates.items():
+        for source, kept in zip(sources, rendered(product, init, product.program), strict=True):
+            assert (PACKAGING / source.name).read_bytes() == kept.content
+
+
+def test_both_scripts_do_the_same() -> None:
+    """Except for the header, and the registrations that the port mapper takes over from C."""
+    ours, other = ((PACKAGING / f"{name}.init").read_text() for name in NAMES)
+    taken_over = re.findall(r"^STATE=.*\n|^    # Here the C daemon(?:.*\n){4}", ours, re.M)
+    assert len(taken_over) == 2
+    for part in taken_over:
+        ours = ours.replace(part, "")
+    body = [text.partition("### END INIT INFO\n")[2] for text in (ours, other)]
+
+    assert body[0].replace("portmap", "nfsd") == body[1]
+
+
+def test_only_the_port_mapper_needs_no_homes() -> None:
+    """Any directory may be exported."""
+    assert [hides_homes(product) for product in PRODUCTS] == [True, False]

@@ -88,7 +88,7 @@ def _install(host: Host, options: argparse.Namespace) -> int:
     """
     driven = options.root is None
     init = options.init or host_init.init_of(host, running=driven)
-    program = _program(options, init, host.product.name)
+    program = _program(options, init, host.product)
     packaged = _packaged(host) if driven else None
     if packaged is not None:
         raise FilesError(f"a package has already installed the service: {packaged} exists")
@@ -138,21 +138,22 @@ def _explain(host: Host, what: str, commands: Sequence[str]) -> None:
         sys.stderr.write(f"    {command}\n")
 
 
-def _program(options: argparse.Namespace, init: str, name: str) -> str:
+def _program(options: argparse.Namespace, init: str, product: Product) -> str:
     """The command that the service runs.
 
     Raises:
         FilesError: the command is missing, or the service could not run it.
     """
-    path = os.path.abspath(options.program or _own_command(name))
+    path = os.path.abspath(options.program or _own_command(product.name))
     if not SAFE.fullmatch(path):
         raise FilesError(f"invalid path {path!r}: it would need quotes; see --program")
     if options.root is not None:
         return path
     if not os.access(path, os.X_OK) or os.path.isdir(path):
         raise FilesError(f"missing command {path}; see --program")
+    hidden = HIDDEN if init == SYSTEMD and host_files.hides_homes(product) else ()
     for used in (path, os.path.realpath(path), os.path.realpath(sys.executable)):
-        if init == SYSTEMD and used.startswith(HIDDEN):
+        if used.startswith(hidden):
             raise FilesError(
                 f"the service could not read {used}: homes are hidden from it;"
                 " install the package elsewhere, such as in /opt, or see --program"
@@ -174,14 +175,15 @@ def _uninstall(host: Host, options: argparse.Namespace) -> int:
     Raises:
         FilesError: a file cannot be removed.
     """
-    paths = host_files.read_record(host.root).files
+    ours, record = host.product.paths, host.root + host_files.RECORD
+    paths = ours.intersection(host_files.read_record(host.root).files)
     if not paths:
-        raise FilesError(f"nothing to remove: {host.root}{host_files.RECORD} does not exist")
+        raise FilesError(f"nothing to remove: {record} {_lacking(record)}")
     inits = [init for init, sources in host.product.templates.items() if sources[0].path in paths]
     driven = options.root is None
     for init in inits if driven else ():
         _run_all(host, host_init.before_removal(host, init))
-    gone, changed = host_files.remove_files(host.root)
+    gone, changed = host_files.remove_files(host.root, ours)
     for path in gone:
         print(f"{host.product.name}: removed {host.root}{path}")
     for path in changed:
@@ -189,6 +191,10 @@ def _uninstall(host: Host, options: argparse.Namespace) -> int:
     for init in inits if driven else ():
         _run_all(host, host_init.after_removal(host, init))
     return 0
+
+
+def _lacking(record: str) -> str:
+    return "has no file of it" if os.path.exists(record) else "does not exist"
 
 
 def _drive(host: Host, word: str) -> int:

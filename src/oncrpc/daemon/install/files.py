@@ -1,7 +1,7 @@
 """The files that make a daemon a service of its host, and the record of what was written.
 
 The record has the digest of each file. A file that others have written, or changed since, is never
-overwritten and never removed.
+overwritten and never removed. Several products have one record.
 """
 
 from __future__ import annotations
@@ -58,14 +58,20 @@ class RemovedFile(NamedTuple):
 def rendered(
     product: Product, init: str, program: str, *, boot_level: bool = False
 ) -> Iterator[HostFile]:
-    """The files for a kind of init; ``boot_level`` is for a script on Debian."""
+    """The files for a kind of init; ``boot_level`` is for the script of an early one on Debian."""
     kept = files(product.package).joinpath("unit_files")
-    replaced = {product.program: program, **(LEVELS if boot_level else {})}
+    replaced = {product.program: program, **(LEVELS if boot_level and product.early else {})}
     for name, path, mode in product.templates[init]:
         text = kept.joinpath(name).read_text(encoding="utf-8")
         for old, new in replaced.items():
             text = text.replace(old, new)
         yield HostFile(path, text.encode(), mode)
+
+
+def hides_homes(product: Product) -> bool:
+    """Whether the systemd service does not see home directories."""
+    unit = files(product.package).joinpath("unit_files", product.service)
+    return "\nProtectHome=yes\n" in unit.read_text(encoding="utf-8")
 
 
 def write_files(root: str, wanted: Collection[HostFile]) -> None:
@@ -91,29 +97,37 @@ def write_files(root: str, wanted: Collection[HostFile]) -> None:
         raise FilesError(_failed("write", error)) from None
 
 
-def remove_files(root: str) -> RemovedFile:
-    """Remove the recorded files below a root folder, and the record.
+def remove_files(root: str, paths: Collection[str]) -> RemovedFile:
+    """Remove those files at these paths that are recorded, and the record if it has no others.
 
     Raises:
         FilesError: a file cannot be removed.
     """
     record, removed = read_record(root), RemovedFile([], [])
     try:
-        for path, digest in record.files.items():
-            found = _content(root + path)
+        for path in [path for path in record.files if path in paths]:
+            digest, found = record.files.pop(path), _content(root + path)
             if found is not None and _digest(found) == digest:
                 os.unlink(root + path)
                 removed.gone.append(path)
             elif found is not None:
                 removed.changed.append(path)
-        with suppress(FileNotFoundError):
-            os.unlink(root + RECORD)
+        _keep_record(root, record)
     except OSError as error:
         raise FilesError(_failed("remove", error)) from None
     for folder in reversed(record.folders):
         with suppress(OSError):  # others use it by now
             os.rmdir(root + folder)
     return removed
+
+
+def _keep_record(root: str, record: Record) -> None:
+    """Write the record, or remove it if it has no files."""
+    if record.files:
+        _write(root, HostFile(RECORD, _render(record), 0o644))
+        return
+    with suppress(FileNotFoundError):
+        os.unlink(root + RECORD)
 
 
 def read_record(root: str) -> Record:

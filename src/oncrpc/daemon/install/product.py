@@ -24,7 +24,7 @@ class Product:
     Its files are in the folder ``unit_files`` of ``package``, and name the program ``program``.
     ``rival`` is a service for the same ports, whose units are ``rival_units``, and whose process is
     ``rival_process`` if that has another name. An ``activated`` product has a socket unit, and a
-    user and folders of its own.
+    user and folders of its own. An ``early`` one starts before network file systems are mounted.
     """
 
     name: str
@@ -34,6 +34,7 @@ class Product:
     rival_units: tuple[str, ...]
     rival_process: str = ""
     activated: bool = True
+    early: bool = True
 
     @property
     def service(self) -> str:
@@ -49,6 +50,11 @@ class Product:
     def units(self) -> tuple[str, ...]:
         """The units to start, the socket first."""
         return (self.socket, self.service) if self.activated else (self.service,)
+
+    @property
+    def paths(self) -> frozenset[str]:
+        """The paths of all files, for every kind of init."""
+        return frozenset(file.path for kind in self.templates.values() for file in kind)
 
     @property
     def script(self) -> str:

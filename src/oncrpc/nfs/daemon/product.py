@@ -13,4 +13,5 @@ PRODUCT = Product(
     rival_process="rpc.mountd",
     rival_units=("nfs-server.service", "nfs-mountd.service"),
     activated=False,
+    early=False,
 )
