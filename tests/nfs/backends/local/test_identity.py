@@ -185,6 +185,15 @@ with own.of(ANN):
 
 
 @pytest.mark.slow
+def test_nobody_cannot_switch_to_nobody() -> None:
+    """The default user of callers is no evidence where the server is that user itself."""
+    nobody = ("setpriv", "--reuid", "65534", "--regid", "65534", "--groups", "65534")
+    ended = run("print(Identities().switches)", *nobody)
+
+    assert ended.stdout == "False\n"
+
+
+@pytest.mark.slow
 def test_user_namespace_of_one_user_has_no_others() -> None:
     ended = run("print(Identities().switches)", "unshare", "--user", "--map-root-user")
 

@@ -78,8 +78,10 @@ class Identities:
         return who.uid if self.switches else self.own.uid
 
     def _can_switch(self) -> bool:
+        # One's own numbers could be taken without any privilege.
+        other = NOBODY if NOBODY not in (self.own.uid, self.own.gid) else NOBODY - 1
         try:
-            with _Taken(self, Identity(NOBODY, NOBODY, (NOBODY,))):
+            with _Taken(self, Identity(other, other, (other,))):
                 # By SECBIT_NO_SETUID_FIXUP the kernel leaves the capabilities of root to others.
                 self._lowers = self._lowers or bool(capget().effective & _FILE_CAPABILITIES)
                 return True
