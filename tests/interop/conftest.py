@@ -7,6 +7,7 @@ from itertools import product
 
 import pytest
 
+from support.debian_host import Packages, build_packages
 from support.hosts import Host, portmap
 from support.peer_callers import SERVERS, SUCCESS, Attempt, Peer, built, outcomes, peers
 from support.refusing_server import NETIDS
@@ -29,3 +30,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Pe
 def peer(request: pytest.FixtureRequest, served: Mapping[str, Peer]) -> Peer:
     """Each of the two servers."""
     return served[request.param]
+
+
+@pytest.fixture(scope="session")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Packages:
+    """The Debian packages."""
+    return build_packages(tmp_path_factory.mktemp("deb"))

@@ -19,6 +19,8 @@ from oncrpc import sync
 from oncrpc.programs.rpcb import RPCBVERS4
 from support.hosts import Host, finished, status_of, until
 from support.namespace import need
+from support.nfs_host import NFS_PORT
+from support.nfs_user import NfsUser, mount
 
 pytestmark = [pytest.mark.interop, pytest.mark.slow]
 
@@ -36,13 +38,13 @@ ln -sf /usr/bin/python3 root/usr/local/bin/python
 
 
 class Replay(Host):
-    """A host that executes the steps, and the image's settings collected from them."""
+    """A host that executes the steps, and the settings of each image collected from them."""
 
     def __init__(self) -> None:
         super().__init__()
         self.stage = ""
         self.path_variable = IMAGE_PATH
-        self.said: dict[str, str] = {}
+        self.said: dict[str, dict[str, str]] = {}
 
     def play(self, text: str) -> None:
         """Execute every step of a container file."""
@@ -50,7 +52,7 @@ class Replay(Host):
             if line and not line.startswith("#"):
                 word, _, rest = line.partition(" ")
                 step = {"FROM": self._from, "COPY": self._copy, "RUN": self._run, "ENV": self._env}
-                step.get(word, lambda rest, word=word: self.said.update({word: rest}))(rest)
+                step.get(word, lambda rest, word=word: self._note(word, rest))(rest)
 
     def folder(self, path: str, stage: str = "") -> Path:
         """A path in the image of a stage."""
@@ -58,8 +60,8 @@ class Replay(Host):
 
     def _from(self, image: str) -> None:
         _, _, name = image.partition(" AS ")
-        self.stage, self.path_variable = name or "final", IMAGE_PATH
-        self.said.clear()
+        self.stage, self.path_variable = name, IMAGE_PATH
+        self.said[name] = {}
         self.sh(IMAGE.format(stage=self.stage))
 
     def _copy(self, words: str) -> None:
@@ -86,18 +88,21 @@ class Replay(Host):
         assert name == "PATH"
         self.path_variable = value.replace("$PATH", self.path_variable)
 
-    def container(self, *arguments: str) -> subprocess.Popen[str]:
-        """Run the image's command as its user; arguments replace those of CMD."""
-        user, group = self.said["USER"].split(":")
-        own = json.loads(self.said["ENTRYPOINT"])
-        root = ["chroot", f"--userspec={user}:{group}", f"/run/{self.stage}/root"]
-        command = [*own, *(arguments or json.loads(self.said["CMD"]))]
+    def _note(self, word: str, rest: str) -> None:
+        self.said[self.stage][word] = rest
+
+    def container(self, image: str, *arguments: str) -> subprocess.Popen[str]:
+        """Run an image's command as its user; arguments replace those of CMD."""
+        said = self.said[image]
+        user, group = said["USER"].split(":")
+        root = ["chroot", f"--userspec={user}:{group}", f"/run/{image}/root"]
+        command = [*json.loads(said["ENTRYPOINT"]), *(arguments or json.loads(said["CMD"]))]
         return self.popen([*root, "env", "-i", f"PATH={self.path_variable}", *command])
 
 
 @pytest.fixture(scope="module")
 def image() -> Iterator[Replay]:
-    """A host with the built image."""
+    """A host with the built images."""
     need("chroot", "/usr/bin/python3")
     with Replay() as made:
         made.play((SOURCE / "packaging" / "Containerfile").read_text())
@@ -105,9 +110,9 @@ def image() -> Iterator[Replay]:
 
 
 def test_container_serves_without_root(image: Replay) -> None:
-    port = int(json.loads(image.said["CMD"])[1])
+    port = int(json.loads(image.said["portmap"]["CMD"])[1])
 
-    daemon = image.container()
+    daemon = image.container("portmap")
     until(lambda: image.serves("tcp", "10.9.0.1", port), "the container serves")
 
     with sync.run(image.dial("tcp", "10.9.0.1", port)) as link:
@@ -115,16 +120,57 @@ def test_container_serves_without_root(image: Replay) -> None:
     assert {entry.rpcb_map.r_prog for entry in found} == {100000}
     assert status_of(daemon.pid)["Uid"].split() == ["65534"] * 4
     assert status_of(daemon.pid)["CapEff"] == "0" * 16
-    daemon.send_signal(signal.Signals[image.said["STOPSIGNAL"]])
+    daemon.send_signal(signal.Signals[image.said["portmap"]["STOPSIGNAL"]])
     assert finished(daemon) == 0
 
 
 def test_arguments_take_the_place_of_its_port(image: Replay) -> None:
-    image.container("-p", "10112", "-4")
+    image.container("portmap", "-p", "10112", "-4")
 
     until(lambda: image.serves("tcp", "127.0.0.1", 10112), "the container serves")
 
 
-def test_image_does_not_contain_the_source(image: Replay) -> None:
-    assert not image.folder("/source").exists()
-    assert image.folder("/opt/oncrpc/share/man/man8/portmap.8").is_file()
+@pytest.mark.parametrize("name", ["portmap", "nfsd"])
+def test_image_does_not_contain_the_source(image: Replay, name: str) -> None:
+    assert not image.folder("/source", name).exists()
+    assert image.folder("/opt/oncrpc/share/man/man8/portmap.8", name).is_file()
+
+
+@pytest.fixture
+def volume(image: Replay) -> Path:
+    """What is mounted at /data; it belongs to the user of the container."""
+    folder = image.folder("/data", "nfsd")
+    user, group = map(int, image.said["nfsd"]["USER"].split(":"))
+    os.chown(folder, user, group)
+    return folder
+
+
+def test_container_exports_its_volume(image: Replay, volume: Path) -> None:
+    """Without any capability, to a client that is on another address of its network."""
+    daemon = image.container("nfsd")
+    until(lambda: image.serves("tcp", "10.9.0.1", NFS_PORT), "the container serves")
+
+    root = mount(image, "/data", address="10.9.0.1")
+    NfsUser(image, 1000, 1000, "10.9.0.1").create(root, "new", mode=0o600)
+
+    assert (volume / "new").stat().st_uid == 65534
+    assert status_of(daemon.pid)["Uid"].split() == ["65534"] * 4
+    assert {status_of(daemon.pid)[name] for name in ("CapPrm", "CapEff")} == {"0" * 16}
+    daemon.send_signal(signal.Signals[image.said["nfsd"]["STOPSIGNAL"]])
+    assert finished(daemon) == 0
+
+
+def test_handles_outlive_the_container(image: Replay, volume: Path) -> None:
+    (volume / "kept").touch()
+    daemon = image.container("nfsd")
+    until(lambda: image.serves("tcp", "127.0.0.1", NFS_PORT), "the container serves")
+    file = NfsUser(image).lookup(mount(image, "/data"), "kept")
+    daemon.kill()
+    finished(daemon)
+
+    again = image.container("nfsd")
+
+    until(lambda: image.serves("tcp", "127.0.0.1", NFS_PORT), "the container serves again")
+    assert NfsUser(image).attributes(file).fileid == (volume / "kept").stat().st_ino
+    again.terminate()
+    assert finished(again) == 0

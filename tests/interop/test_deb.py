@@ -2,100 +2,43 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from oncrpc import sync
 from oncrpc.programs.rpcb import RPCBVERS4, rpcb
-from support.hosts import Host, status_of, until, wait_gone
-from support.namespace import DEADLINE, PATH, need
+from support.debian_host import ROOT, Debian, Packages, field, put
+from support.hosts import status_of, until, wait_gone
+from support.namespace import DEADLINE, need
 from support.systemd_host import Booted
 
 pytestmark = [pytest.mark.interop, pytest.mark.slow]
 
-BUILD = Path(__file__).parents[2] / "packaging" / "debian" / "build"
-ROOT = "/run/root"
-SETUP = f"""
-mkdir {ROOT} /run/upper /run/work
-mount -t overlay overlay -o lowerdir=/,upperdir=/run/upper,workdir=/run/work {ROOT}
-mount -t proc proc {ROOT}/proc
-mount --rbind /dev {ROOT}/dev
-mount -t tmpfs -o mode=755 tmpfs {ROOT}/run
-mkdir {ROOT}/run/lock
-rm -f {ROOT}/usr/sbin/policy-rc.d
-rm -f {ROOT}/sbin/runlevel
-printf '#!/bin/sh\\necho N 2\\n' > {ROOT}/sbin/runlevel
-chmod 755 {ROOT}/sbin/runlevel
-"""
-"""Sets up a writable copy of the system, in runlevel 2 so that services start."""
-
 REGISTERED = r"    300000  1         tcp                              -           superuser"
 OURS = r"    100000  2,3,4     local,udp,tcp,udp6,tcp6          portmapper  superuser"
-
-
-class Debian(Host):
-    """A host with its own root folder."""
-
-    def sh_there(self, script: str) -> str:
-        """Run a shell script in that root; returns its output."""
-        done = self.run(["chroot", ROOT, "env", "-i", f"PATH={PATH}", "sh", "-ec", script])
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    def install(self, package: Path) -> str:
-        """Install a package; returns the output."""
-        shutil.copy(package, self.path(f"{ROOT}/run/"))
-        return self.sh_there(f"dpkg -i /run/{package.name} 2>&1")
-
-    def ours(self) -> int:
-        """The process id of our daemon, from the script's pid file."""
-        return int(re.findall(r"pid (\d+)", self.sh_there("service portmap status"))[0])
-
-
-@pytest.fixture(scope="module")
-def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package."""
-    need("dpkg-buildpackage", "dh", "dh_python3", "/usr/bin/python3", "chroot", "service")
-    folder = tmp_path_factory.mktemp("deb")
-    done = subprocess.run([BUILD, folder], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    (built,) = folder.glob("*.deb")
-    return built
 
 
 @pytest.fixture
 def bare() -> Iterator[Debian]:
     """A host without the package."""
     with Debian() as made:
-        made.sh(SETUP)
         yield made
 
 
 @pytest.fixture(scope="module")
-def host(package: Path) -> Iterator[Debian]:
+def host(packages: Packages) -> Iterator[Debian]:
     """A host where the C daemon ran before the package was installed."""
     need("rpcbind")
     with Debian() as made:
-        made.sh(SETUP)
         made.sh_there("service rpcbind start")
         until(lambda: made.serves("tcp", "127.0.0.1"), "the C daemon serves")
         register(made)
-        made.install(package)
+        made.install(*packages.portmap)
         yield made
         made.sh_there("service portmap stop")
-
-
-def field(package: Path, name: str) -> str:
-    """A field of the package's control file."""
-    done = subprocess.run(
-        ["dpkg-deb", "-f", package, name], capture_output=True, text=True, check=True
-    )
-    return done.stdout.strip()
 
 
 def register(host: Debian) -> None:
@@ -106,10 +49,10 @@ def register(host: Debian) -> None:
         assert sync.run(RPCBVERS4.Client(link).RPCBPROC_SET(entry))
 
 
-def test_it_takes_the_place_of_rpcbind(package: Path) -> None:
-    assert field(package, "Provides") == "portmap, rpcbind"
-    assert field(package, "Conflicts") == "portmap, rpcbind"
-    assert field(package, "Replaces") == "rpcbind"
+def test_it_takes_the_place_of_rpcbind(packages: Packages) -> None:
+    assert field(packages.portmap[-1], "Provides") == "portmap, rpcbind"
+    assert field(packages.portmap[-1], "Conflicts") == "portmap, rpcbind"
+    assert field(packages.portmap[-1], "Replaces") == "rpcbind"
 
 
 def test_installed_daemon_has_registrations_of_c(host: Debian) -> None:
@@ -119,7 +62,7 @@ def test_installed_daemon_has_registrations_of_c(host: Debian) -> None:
 def test_installed_it_runs_as_the_user_of_rpcbind(host: Debian) -> None:
     user = host.sh_there("id -u _rpc").strip()
 
-    assert status_of(host.ours())["Uid"].split()[0] == user
+    assert status_of(host.daemon("portmap"))["Uid"].split()[0] == user
 
 
 def test_its_commands_are_ours_and_have_manual_pages(host: Debian) -> None:
@@ -151,7 +94,7 @@ def test_systemd_finds_no_fault_in_its_units(host: Debian) -> None:
 
 
 def test_package_restarts_in_place(host: Debian) -> None:
-    pid = host.ours()
+    pid = host.daemon("portmap")
 
     said = host.sh_there("portmap reload --exec")
 
@@ -162,24 +105,24 @@ def test_package_contains_compiled_modules(host: Debian) -> None:
     host.sh_there("ls /usr/lib/oncrpc/oncrpc/portmap/__pycache__/app.cpython-*.pyc")
 
 
-def test_reinstallation_keeps_registrations(bare: Debian, package: Path) -> None:
-    bare.install(package)
-    before = bare.ours()
+def test_reinstallation_keeps_registrations(bare: Debian, packages: Packages) -> None:
+    bare.install(*packages.portmap)
+    before = bare.daemon("portmap")
     register(bare)
 
-    bare.install(package)
+    bare.install(*packages.portmap)
 
-    assert bare.ours() != before
+    assert bare.daemon("portmap") != before
     assert bare.sh_there("rpcinfo -s").splitlines()[1:] == [OURS, REGISTERED]
     bare.sh_there("service portmap stop")
 
 
-def test_purged_it_is_gone_with_its_state(bare: Debian, package: Path) -> None:
-    bare.install(package)
-    pid = bare.ours()
+def test_purged_it_is_gone_with_its_state(bare: Debian, packages: Packages) -> None:
+    bare.install(*packages.portmap)
+    pid = bare.daemon("portmap")
     bare.sh_there("touch /run/portmap/journal")
 
-    bare.sh_there("dpkg --purge --force-depends oncrpc-portmap 2>&1")
+    bare.sh_there("dpkg --purge --force-depends oncrpc-portmap oncrpc-common 2>&1")
 
     wait_gone(pid)
     left = bare.sh_there(
@@ -189,26 +132,25 @@ def test_purged_it_is_gone_with_its_state(bare: Debian, package: Path) -> None:
     assert left == ""
 
 
-def test_purge_leaves_files_of_c(bare: Debian, package: Path) -> None:
-    bare.install(package)
+def test_purge_leaves_files_of_c(bare: Debian, packages: Packages) -> None:
+    bare.install(*packages.portmap)
     bare.sh_there("dpkg --remove --force-depends oncrpc-portmap 2>&1")
     bare.sh_there("mkdir -p /run/rpcbind; touch /run/rpcbind.sock; ln -s /bin/true /sbin/rpcbind")
 
-    bare.sh_there("dpkg --purge --force-depends oncrpc-portmap 2>&1")
+    bare.sh_there("dpkg --purge --force-depends oncrpc-portmap oncrpc-common 2>&1")
 
     assert bare.sh_there("ls -d /run/rpcbind /run/rpcbind.sock")
 
 
 @pytest.fixture
-def booted(package: Path) -> Iterator[Booted]:
+def booted(packages: Packages) -> Iterator[Booted]:
     """A host with systemd where the C daemon ran before the package was installed."""
     need("rpcbind")
     with Booted() as made:
         made.sh("systemd-tmpfiles --create rpcbind.conf")
         made.sh("systemctl enable --now rpcbind.socket rpcbind.service")
         assert sync.run(made.mapper().set(300000, 1, "tcp", "192.0.2.1.8.1"))
-        shutil.copy(package, made.path("/run/"))
-        made.sh(f"dpkg -i /run/{package.name}")
+        made.sh(put(made, "/run", packages.portmap))
         yield made
 
 
@@ -221,10 +163,10 @@ def test_systemd_daemon_has_registrations_of_c(booted: Booted) -> None:
     assert booted.said("rpcinfo -s").splitlines()[1:] == [OURS, REGISTERED]
 
 
-def test_systemd_upgrade_keeps_registrations(booted: Booted, package: Path) -> None:
+def test_systemd_upgrade_keeps_registrations(booted: Booted, packages: Packages) -> None:
     before = booted.property("portmap.service", "MainPID")
 
-    booted.said(f"dpkg -i /run/{package.name}")
+    booted.said(put(booted, "/run", packages.portmap))
 
     assert booted.property("portmap.service", "MainPID") not in (before, "0")
     assert booted.said("rpcinfo -s").splitlines()[1:] == [OURS, REGISTERED]
@@ -243,19 +185,21 @@ def test_systemd_removal_ends_the_daemon(booted: Booted) -> None:
     booted.said("dpkg --remove --force-depends oncrpc-portmap")
     assert not booted.serves("tcp", "127.0.0.1")
 
-    booted.said("dpkg --purge --force-depends oncrpc-portmap")
+    booted.said("dpkg --purge --force-depends oncrpc-portmap oncrpc-common")
 
     left = "find /etc /run/portmap* -name '*portmap*' ! -path '*/rc?.d/*' 2> /dev/null || :"
     assert booted.said(left) == ""
     assert booted.said("find /etc/systemd/system -lname '*portmap*'") == ""
 
 
-def test_lintian_finds_no_fault_in_it(package: Path) -> None:
+@pytest.mark.parametrize("which", range(3), ids=("common", "portmap", "nfsd"))
+def test_lintian_finds_no_fault_in_it(packages: Packages, which: int) -> None:
     if shutil.which("lintian") is None:
         pytest.skip("lintian is not installed")
 
     done = subprocess.run(
-        ["lintian", "--allow-root", package], capture_output=True, text=True, check=False
-    )
+        ["lintian", "--allow-root", packages[which]],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
 
     assert (done.returncode, done.stdout) == (0, "")

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from oncrpc.daemon.capabilities import Capability
 from oncrpc.daemon.install.files import rendered, write_files
+from oncrpc.nfs.daemon.modes import IDENTITIES
 from oncrpc.portmap.product import PRODUCT
 from support.hosts import PORTMAP, Host, finished
 from support.namespace import PYTHON, PortMapper, end, environment, need
@@ -19,8 +21,11 @@ pytestmark = [pytest.mark.interop, pytest.mark.slow]
 PACKAGING = Path(__file__).parents[2] / "packaging"
 C_RPCBIND = PortMapper(("rpcbind", "-f"), needs="rpcbind")
 USERS, FOLDERS = (Path(source.path).name for source in PRODUCT.templates["systemd"][2:])
-EXPOSURE = 3.0
-"""The highest accepted exposure; systemd rates a unit without hardening 9.6."""
+EXPOSURES = {"portmap": 3.0, "nfsd": 5.6}
+"""The highest accepted exposure of each unit; systemd rates one without hardening 9.6.
+
+Any directory may be exported, and written by any user.
+"""
 
 
 @pytest.fixture
@@ -35,6 +40,13 @@ def root(tmp_path: Path) -> Path:
     """A root folder for which the service was written."""
     write_files(str(tmp_path), list(rendered(PRODUCT, "systemd", "/usr/bin/env")))
     return tmp_path
+
+
+def capabilities(name: str) -> set[str]:
+    """The capabilities of a unit."""
+    unit = (PACKAGING / f"{name}.service").read_text()
+    lines = "".join(re.findall(r"^CapabilityBoundingSet=.*$", unit, re.MULTILINE))
+    return set(re.findall(r"CAP_([A-Z_]+)", lines.replace("CapabilityBoundingSet=", " ")))
 
 
 def said(*command: str) -> str:
@@ -75,14 +87,21 @@ def test_units_take_the_names_of_rpcbind(root: Path) -> None:
         assert (folder / name).readlink().name == f"portmap.{ours}"
 
 
-def test_little_is_exposed() -> None:
+@pytest.mark.parametrize(("name", "most"), EXPOSURES.items())
+def test_little_is_exposed(name: str, most: float) -> None:
     need("systemd-analyze")
 
     last = said(
-        "systemd-analyze", "security", "--offline=yes", str(PACKAGING / "portmap.service")
+        "systemd-analyze", "security", "--offline=yes", str(PACKAGING / f"{name}.service")
     ).splitlines()[-1]
 
-    assert float(re.findall(r"[\d.]+", last)[-1]) <= EXPOSURE, last
+    assert float(re.findall(r"[\d.]+", last)[-1]) <= most, last
+
+
+def test_server_unit_has_the_capabilities_of_root_mode() -> None:
+    assert capabilities("nfsd") == {
+        each.name for each in (*IDENTITIES, Capability.NET_BIND_SERVICE)
+    }
 
 
 def test_unit_capabilities_suffice_after_c(host: Host) -> None:
@@ -90,9 +109,7 @@ def test_unit_capabilities_suffice_after_c(host: Host) -> None:
     need("rpcbind", "setpriv")
     end(host.start(C_RPCBIND))
     assert Path(host.path("/run/rpcbind.lock")).stat().st_mode & 0o777 == 0o444
-    unit = (PACKAGING / "portmap.service").read_text()
-    names = re.findall(r"CAP_(\w+)", next(re.finditer(r"^CapabilityB.*$", unit, re.M))[0])
-    kept = ",".join(f"+{name.lower()}" for name in names)
+    kept = ",".join(f"+{name.lower()}" for name in capabilities("portmap"))
 
     command = ("setpriv", "--bounding-set", f"-all,{kept}", *PORTMAP, "-f")
     daemon = host.start(PortMapper(command, needs=PYTHON))

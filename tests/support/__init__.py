@@ -106,6 +106,8 @@ Hosts:
 - ``hosts``: Network namespaces that a test can enter, and our port mapper to run in them.
 - ``crash_clients``: Clients that write while the server crashes, and know what must be left.
 - ``nfs_host``: A host that exports directories by ``nfsd``, registered with our port mapper.
+- ``debian_host``: The Debian packages, and a host with its own root folder to install them on.
+- ``nfs_user``: A user who calls an NFS server of version 3 on a host, over TCP.
 - ``systemd_host``: A host on which systemd is process 1, with its own root folder, cgroups and
   network.
 - ``page_console``: Runs the console blocks of a page in order and compares their output with the
