@@ -22,7 +22,6 @@ from support.systemd_host import Booted
 
 pytestmark = [pytest.mark.interop, pytest.mark.slow]
 
-MANUAL = Path(__file__).parents[2] / "docs/man"
 EXPORTS = """
 mkdir -p /srv/data
 chmod 777 /srv/data
@@ -73,9 +72,8 @@ def test_installed_it_serves_and_is_registered(host: Debian) -> None:
 
 def test_command_is_ours_and_has_manual_pages(host: Debian) -> None:
     assert "oncrpc" in host.sh_there("nfsd --version")
-    for page in MANUAL.glob("nfsd*"):
-        installed = {"nfsd.8": "man8/nfsd.8oncrpc", "nfsd.toml.5": "man5/nfsd.toml.5"}[page.name]
-        host.sh_there(f"zcat /usr/share/man/{installed}.gz | grep -q oncrpc")
+    for page in ("man8/nfsd.8oncrpc", "man5/nfsd.toml.5"):
+        host.sh_there(f"zcat /usr/share/man/{page}.gz | grep -q oncrpc")
 
 
 def test_configuration_is_the_administrators(host: Debian) -> None:
