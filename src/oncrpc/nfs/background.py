@@ -1,4 +1,4 @@
-"""Answers that threads look for, such as those of name services, while callers try again."""
+"""Answers of name services, looked up in threads while clients try again."""
 
 from __future__ import annotations
 
@@ -58,14 +58,14 @@ class _Answer(NamedTuple, Generic[V]):
 
 
 class BackgroundAnswers(Generic[K, V]):
-    """Answers that threads find.
+    """A cache of answers that threads look up.
 
-    The key of the cache is the question, its bound ``most``; the oldest answer is removed when it
-    is full. An answer is asked for again after ``LIFETIME`` seconds, when somebody needs it, and
-    holds meanwhile; after ``OLDEST`` seconds it does not hold any more. If the name service fails,
-    the former answer holds as long; without one it is ``without``, and is asked for again after
-    ``RETRY`` seconds. Questions that threads work on are in ``_asking``, at most ``running``;
-    others wait in ``_waiting``, at most ``MAX_WAITING``, and are dropped beyond.
+    The key is the question, the bound ``most``; the oldest answer is removed when it is full. After
+    ``LIFETIME`` seconds the next ``get`` starts a new look-up, and returns the old answer until the
+    new one arrives, for at most ``OLDEST`` seconds. If the name service fails, the old answer is
+    used as long; if there is none, the answer is ``without``. The look-up is repeated after
+    ``RETRY`` seconds. Questions of running threads are in ``_asking``, at most ``running``; others
+    wait in ``_waiting``, at most ``MAX_WAITING``, and further ones are dropped.
     """
 
     def __init__(

@@ -17,7 +17,7 @@ UNKNOWN_USER: UserGroups = ()
 """An existing user has its primary group at least."""
 
 DEADLINE = 2.0
-"""Seconds that a call waits for the name services; then the caller is told to come again."""
+"""Seconds that a call waits for the name services; then the reply is NFS3ERR_JUKEBOX."""
 
 AskGroups = Callable[[int], UserGroups]
 

@@ -8,8 +8,8 @@
     ...       the file's id, 1 to 44 bytes, given by the back end
     8 bytes   signature: keyed BLAKE2b of everything before it
 
-A client that changes a bit, or moves the id to another export, has a handle that the server did not
-make. Such a handle never reaches a file system. In version 2 handles have 32 bytes: zeros follow.
+A handle with a changed bit, or with the id of a file of another export, has a wrong signature, and
+never reaches a file system. In version 2 handles have 32 bytes: zeros follow.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ KEY_SIZE = 32
 """Bytes of the key."""
 
 MAX_TAG = 0xFFFF
-"""Exports that ever have a tag in handles."""
+"""Tags that can ever be given to exports."""
 
 
 class Handles:

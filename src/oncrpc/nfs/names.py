@@ -9,7 +9,7 @@ HERE, ABOVE = b".", b".."
 
 
 def check_name(name: bytes) -> bytes:
-    """Return a name that a file system may be given: that of an entry, and nothing else.
+    """Return the name if an entry of a directory may have it.
 
     Raises:
         NfsError: NFS3ERR_ACCES: empty, or it has a ``/`` or a NUL. NFS3ERR_EXIST: ``.`` or ``..``.

@@ -102,7 +102,7 @@ def identity_of(options: ExportOptions, credential: Credential, *, host: str) ->
 
 
 def squashed_groups(options: ExportOptions, groups: UserGroups) -> UserGroups:
-    """The further groups of a caller that is not anonymous: that of root is squashed with root."""
+    """The further groups of a caller that is not anonymous; ``root_squash`` replaces group 0."""
     if not options.root_squash:
         return groups
     return tuple(options.anongid if group == 0 else group for group in groups)

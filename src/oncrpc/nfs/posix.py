@@ -41,13 +41,14 @@ def refusal(number: int) -> OSError:
 
 
 def require(who: Identity, file: Attributes, wanted: int) -> None:
-    """The user may do this by the mode, or EACCES."""
+    """Check that the mode allows this, else EACCES."""
     if wanted & ~permissions(who, file):
         raise refusal(errno.EACCES)
 
 
 def require_data(who: Identity, file: Attributes, wanted: int) -> None:
-    """The file has data, and the user may read or write them, or EISDIR, EINVAL, EACCES."""
+    """Check that the file has data, else EISDIR or EINVAL, and that the user may access them, else
+    EACCES."""
     if file.kind is not ftype3.NF3REG:
         raise refusal(errno.EISDIR if file.kind is ftype3.NF3DIR else errno.EINVAL)
     if wanted & ~data_permissions(who, file):
@@ -55,7 +56,7 @@ def require_data(who: Identity, file: Attributes, wanted: int) -> None:
 
 
 def require_directory(who: Identity, file: Attributes, wanted: int) -> None:
-    """It is a directory, and the user may do this with it, or ENOTDIR, EACCES."""
+    """Check that it is a directory, else ENOTDIR, and that the mode allows this, else EACCES."""
     if file.kind is not ftype3.NF3DIR:
         raise refusal(errno.ENOTDIR)
     require(who, file, wanted)
@@ -64,9 +65,9 @@ def require_directory(who: Identity, file: Attributes, wanted: int) -> None:
 def require_removable(
     who: Identity, directory: Attributes, file: Attributes, *, as_directory: bool
 ) -> None:
-    """The user may remove the file from the directory, by REMOVE or by RMDIR.
+    """Check that the user may remove the file from the directory, by REMOVE or by RMDIR.
 
-    EACCES, then EPERM for the sticky bit, then ENOTDIR or EISDIR.
+    In this order: EACCES, EPERM for the sticky bit, ENOTDIR or EISDIR.
     """
     require(who, directory, MAY_WRITE | MAY_EXECUTE)
     if directory.mode & stat.S_ISVTX and who.uid not in (0, file.uid, directory.uid):
@@ -77,7 +78,7 @@ def require_removable(
 
 
 def require_linkable(who: Identity, file: Attributes) -> None:
-    """The user may give the file one more name where ``fs.protected_hardlinks`` is set, or EPERM.
+    """Check the Linux rule ``fs.protected_hardlinks`` for one more name of a file, else EPERM.
 
     Others than the owner need to read and write it, and it must be a regular file without setuid.
     """
@@ -91,7 +92,7 @@ def require_linkable(who: Identity, file: Attributes) -> None:
 
 
 def require_change(who: Identity, file: Attributes, new: NewAttributes) -> None:
-    """The user may set all these attributes, or EPERM, EACCES, EISDIR, EINVAL.
+    """Check that the user may set all these attributes, else EPERM, EACCES, EISDIR or EINVAL.
 
     Owners set modes and times, and may give their files to their groups. A user who may write may
     set times to the server's: the kernel allows only both at once, but a client that truncates a
@@ -111,7 +112,7 @@ def require_change(who: Identity, file: Attributes, new: NewAttributes) -> None:
 
 
 def require_new_owner(who: Identity, file: Attributes, new: NewAttributes) -> None:
-    """The user may give the file to this owner and this group, or EPERM."""
+    """Check that the user may give the file to this owner and this group, else EPERM."""
     if who.uid == 0:
         return
     if new.uid is not None and not who.uid == file.uid == new.uid:
@@ -210,8 +211,8 @@ def _runs_as_group(mode: int) -> bool:
 def _without_privilege(who: Identity, file: Attributes) -> int:
     """The mode without setuid and setgid.
 
-    A setgid bit without execution for the group is none: it once asked for mandatory locks. It goes
-    only if the user is outside of the group.
+    A setgid bit without execution for the group is not a privilege: it once meant mandatory locks.
+    It is removed only if the user is not in the group.
     """
     mode = file.mode & ~stat.S_ISUID
     stays = not _runs_as_group(mode) and (who.uid == 0 or _is_member(who, file.gid))

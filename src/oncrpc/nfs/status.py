@@ -12,7 +12,7 @@ log = logging.getLogger("oncrpc.nfs")
 
 
 class NfsError(OSError):
-    """A refusal by its number on the wire, for those that are no system error."""
+    """A refusal with a status of the RFC, for those without an errno."""
 
     def __init__(self, status: nfsstat3, reason: str = "") -> None:
         super().__init__(None, reason or status.name)
@@ -72,7 +72,7 @@ _V2_FOR = {
 
 
 def status_of(error: OSError) -> nfsstat3:
-    """The number on the wire; NFS3ERR_IO for an error that the RFC has no number for."""
+    """The status of an error; NFS3ERR_IO, and a log line, for one that is not in the table."""
     if isinstance(error, NfsError):
         return error.status
     if error.errno is not None:

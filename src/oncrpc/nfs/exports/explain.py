@@ -24,7 +24,7 @@ ORDINARY = 1000
 
 
 class EntryOutcome(StrEnum):
-    """What came out of comparing a host with an entry."""
+    """The result of comparing a host with an entry."""
 
     GRANTS = "grants"
     REFUSES = "refuses: the entry has an error"
@@ -35,7 +35,7 @@ class EntryOutcome(StrEnum):
 
 
 class ComparedEntry(NamedTuple):
-    """An entry, and what came out for the host."""
+    """An entry, and the result for the host."""
 
     entry: ClientEntry
     outcome: EntryOutcome
@@ -111,9 +111,9 @@ class ExportExplanation(NamedTuple):
 async def explain(
     exports: Exports, host: str, path: bytes, *, deadline: float = DEADLINE
 ) -> ExportExplanation:
-    """Explain what MNT of a path and the calls behind it are told.
+    """Explain whether MNT of a path, and NFS calls after it, are granted.
 
-    The exports around the path are asked from the inside out, until one of them grants.
+    The exports around the path are compared from the inside out, until one of them grants.
     """
     address, compared = address_of(host), list[ComparedEntry]()
     decided: tuple[Export, ClientEntry | None] | None = None

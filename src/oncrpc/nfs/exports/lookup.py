@@ -1,4 +1,4 @@
-"""Names of hosts and netgroups, looked up in threads while callers are told to try again."""
+"""Names of hosts and netgroups, looked up in threads while clients try again."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_NAMES = 16
 
 
 class NameService(Protocol):
-    """What a host asks its name services. All of it may block."""
+    """The questions to name services. All methods may block."""
 
     def forward(self, name: str) -> frozenset[HostAddress]:
         """The addresses of a name.
@@ -38,7 +38,7 @@ class NameService(Protocol):
 
 
 class HostLookups:
-    """What patterns need to know about names: a question has an answer, or None for now.
+    """Names and addresses for patterns. None means that a look-up is running; ask again later.
 
     Names of the configuration and addresses of callers have threads and caches of their own, so
     that a flood of callers does not hinder the names.

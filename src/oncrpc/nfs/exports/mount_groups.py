@@ -11,8 +11,9 @@ from oncrpc.nfs.exports.parse import ClientEntry
 def mount_groups(entries: Iterable[ClientEntry]) -> list[str] | None:
     """The groups of an export, the last class first; None if nobody may mount it.
 
-    Any host absorbs all others: no group at all means every host. A network or a wildcard absorbs
-    the hosts in it. Names are not looked up for this. The entries are in the order of classes.
+    An empty list means every host: an entry for any host replaces all others. A network or a
+    wildcard replaces the hosts in it. Names are not looked up for this. The entries must be in the
+    order of classes.
     """
     groups, granted = list[ClientPattern](), False
     for client in (entry.client for entry in entries if entry.options is not None):

@@ -1,4 +1,4 @@
-"""Lists of options in exports(5): each option's meaning, or the note that it has none here."""
+"""Lists of options in exports(5): the meaning of each option, or a note that it has no effect."""
 
 from __future__ import annotations
 

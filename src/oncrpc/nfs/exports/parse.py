@@ -1,4 +1,4 @@
-"""From a file of exports(5) to its entries, with as many problems as it has."""
+"""From a file of exports(5) to its entries and all its problems."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class ParsedExports(Struct):
             self.problems.append(ExportProblem(severity, place, text, advice))
 
     def take(self, other: ParsedExports) -> None:
-        """Add those of another source behind these."""
+        """Append the entries and problems of another source."""
         self.entries += other.entries
         self.problems += other.problems
 

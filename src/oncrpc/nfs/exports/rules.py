@@ -34,7 +34,7 @@ DEADLINE = 5.0
 
 
 class HostRuling(NamedTuple):
-    """The entry that decides about a host, None if no entry matches; valid ``until`` then."""
+    """The entry that decides about a host, None if no entry matches; valid before ``until``."""
 
     entry: ClientEntry | None
     until: float = inf
@@ -53,7 +53,7 @@ class ExportRules:
         self.replace(entries)
 
     def replace(self, entries: Sequence[ClientEntry]) -> None:
-        """Rule by other entries from now on; without any every host is refused."""
+        """Use other entries from now on. Without entries every host is refused."""
         self.entries = tuple(sorted(entries, key=_order))
         self._ruled.clear()
 
@@ -83,7 +83,7 @@ class ExportRules:
         return found
 
     async def ready(self, host: str, *, deadline: float = DEADLINE) -> None:
-        """Wait until ``ruling`` knows the names that it needs, or the time is over."""
+        """Wait until ``ruling`` knows the names that it needs, or for ``deadline`` seconds."""
         with suppress(TimeoutError):
             async with asyncio.timeout(deadline):
                 while True:

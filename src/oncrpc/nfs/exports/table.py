@@ -28,7 +28,7 @@ class Export(Struct, frozen=True):
 
 
 class ExportTable(Struct, frozen=True):
-    """What the sources say: exports by path, and what is wrong with the sources.
+    """The exports of all sources by path, and the problems of the sources.
 
     ``entries`` are those of all exports in the order of the sources, each with the export's path.
     """

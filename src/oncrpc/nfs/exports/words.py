@@ -53,7 +53,7 @@ class DefaultsWord(NamedTuple):
 
 @cache
 def _parser() -> Lark:
-    from lark import Lark  # most servers of one directory never read a file
+    from lark import Lark  # imported late: `nfsd DIR` never reads a file of exports(5)
 
     grammar = files("oncrpc.nfs.exports").joinpath("grammar.lark").read_text(encoding="utf-8")
     return Lark(grammar, parser="lalr", start=["exports", "item"], maybe_placeholders=True)

@@ -1,8 +1,8 @@
-"""What all operations of a local directory share: finding the file, the caller, and the disk.
+"""The base of all operations on a local directory: opening files, callers, and syncs.
 
 An operation opens the file of an id as the server, works on it as the caller, and makes ids as the
-server again. The change itself is done when the method returns, and attributes that are read next
-show it. An awaitable only waits until it is on disk.
+server again. The change is made when the method returns, and attributes that are read next show it.
+An awaitable result waits until the change is on disk.
 """
 
 from __future__ import annotations
@@ -53,8 +53,11 @@ QUIETLY = os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
 class LocalBase(FileSystem):
     """The part that is the same for all operations; see ``LocalFileSystem`` for the arguments.
 
-    All descriptors of files come from ``opened`` and ``open_data``, and are closed by the operation
-    that asked for them.
+    Between two calls the event loop's thread has the server's own identity (``identities``). Only
+    jobs of ``workers`` use other threads. All descriptors of files come from ``opened`` and
+    ``open_data``; the operation that asked for one closes it, or hands it to a job of ``workers``,
+    to ``group``, or to ``unstable``, which then closes it. ``_top`` is open until ``close``. Calls
+    change only the state of ``objects``, ``workers``, ``group`` and ``unstable``.
     """
 
     def __init__(

@@ -1,7 +1,8 @@
 """Data of local files: READ, WRITE and COMMIT.
 
-Data that the kernel has in memory are read at once. For others a worker waits. Writes go to the
-memory of the kernel at once; if it makes one wait, since it has too many, workers do the next ones.
+READ returns data at once that the kernel has in memory (RWF_NOWAIT); a worker thread reads others,
+so that the event loop does not wait for the disk. WRITE goes to the kernel's memory at once. If
+that takes long, the kernel has too many unwritten data, and workers write for the next second.
 """
 
 from __future__ import annotations
@@ -23,14 +24,14 @@ LAST = (1 << 63) - 1
 """The largest size of a file."""
 
 WAITED = 0.02
-"""Seconds of a write from which on the kernel is taken to make writers wait."""
+"""Seconds. After a slower write, workers do the next ones."""
 
 AVOIDED = 1.0
-"""Seconds for which workers do the writes then."""
+"""Seconds for which workers do the writes."""
 
 DEPTHS = {stable_how.DATA_SYNC: Depth.DATA, stable_how.FILE_SYNC: Depth.FILE}
 _NOT_CACHED = {errno.EAGAIN}
-_CANNOT_SAY = {errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS}
+_NO_NOWAIT = {errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS}
 
 
 class LocalContent(LocalBase):
@@ -101,20 +102,22 @@ class LocalContent(LocalBase):
     ) -> Written:
         written = await job
         if stable is not stable_how.UNSTABLE and self.group.failures != failures:
-            # A sync failed after the file was opened: it may have been these data that were lost.
+            # A sync failed after the file was opened. It may have been a sync of these data.
             os.close(written[1])
             raise SyncError(errno.EIO, os.strerror(errno.EIO))
         stored = self._stored(written, place, stable)
         return await settled(stored)
 
     def commit(self, who: Identity, file: bytes, offset: int, count: int) -> Answer[None]:
-        """The whole file, with the times: that costs no more. Needs no permission: who wrote data
-        may have lost it since."""
+        """Sync the whole file with its times, which costs no more than a range.
+
+        Needs no permission: a user that wrote data may have lost the permission since.
+        """
         with self.opened(file) as found:
             check_regular(found)
             if self.group.lost:
                 self.group.lost = False
-                # The client asks again, and learns from the verifier to send its data again.
+                # The client sends COMMIT again, sees the new verifier, and sends its data again.
                 raise SyncError(errno.EAGAIN, "data of another file were lost")
             place = found.place
             descriptor = self.unstable.take(place)
@@ -124,9 +127,10 @@ class LocalContent(LocalBase):
 
 
 def _cached(descriptor: int, offset: int, count: int) -> bytes | None:
-    """Data that the kernel has in memory; None if it lacks some of them.
+    """The data if the kernel has all of them in memory, else None.
 
-    Where the kernel cannot say, it waits for the disk. tmpfs is such a file system, and has none.
+    A file system without RWF_NOWAIT is read directly, which may wait for the disk. tmpfs is one,
+    but it has no disk.
     """
     if not count:
         return b""
@@ -136,7 +140,7 @@ def _cached(descriptor: int, offset: int, count: int) -> bytes | None:
     except OSError as error:
         if error.errno in _NOT_CACHED:
             return None
-        if error.errno in _CANNOT_SAY:
+        if error.errno in _NO_NOWAIT:
             return _read_whole(descriptor, offset, count)
         raise
     return bytes(buffer) if length == count else None

@@ -1,10 +1,10 @@
-"""Bringing data to disk in groups: those that wait for one file share one fsync(2).
+"""Syncing data in groups: all calls that wait for one file share one fsync(2).
 
-A sync covers what was written before it began. So a call that comes while one runs waits for the
-next one, with all others that come meanwhile.
+A sync covers the data that were written before it began. So a call that arrives while a sync runs
+waits for the next one, with all other calls that arrive until then.
 
-An error counts for all that wait for the file, also for the next round: the kernel reports a failed
-write once, and the data of any of them may have been in it.
+An error fails all calls that wait for the file, also those of the next round: the kernel reports a
+failed write once, and the data of any of them may have been in it.
 """
 
 from __future__ import annotations
@@ -41,16 +41,16 @@ SYNC_CALLS: Mapping[Depth, Callable[[int], None]] = {
 
 
 class _Wish(NamedTuple):
-    """Somebody that waits."""
+    """A call that waits."""
 
     done: asyncio.Future[None]
     depth: Depth
 
 
 class _Round(NamedTuple):
-    """Those that share one sync.
+    """The calls that share one sync.
 
-    ``descriptor`` is the one that was opened first: it is told of all errors since.
+    ``descriptor`` is the one that was opened first: the kernel reports all later errors to it.
     """
 
     descriptor: int
@@ -60,12 +60,12 @@ class _Round(NamedTuple):
 class GroupSync:
     """The syncs of one file system.
 
-    ``failures`` counts those that failed. ``lost`` is set if one failed and a caller did not wait
-    for it any more. Then the next COMMIT of any file must fail, so that the write verifier changes
-    and clients send their data again.
+    ``failures`` counts failed syncs. ``lost`` is set if one failed after its caller was cancelled.
+    Then the next COMMIT of any file must fail, so that the write verifier changes and clients send
+    their data again.
 
-    Between two events a key is in ``_next`` if somebody waits for a round that has not begun, and
-    in ``_running`` while its sync runs in a worker.
+    Between two events a key is in ``_next`` if a call waits for a round that has not begun, and in
+    ``_running`` while its sync runs in a worker.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class GroupSync:
 
     @property
     def busy(self) -> bool:
-        """Whether a sync runs, or is waited for."""
+        """Whether a sync runs or is due."""
         return bool(self._running)
 
     def sync(
@@ -102,12 +102,12 @@ class GroupSync:
         else:
             self._next[key] = _Round(descriptor, [wish])
             if key not in self._running:
-                # Calls that arrived together are still being read: they shall be in the round.
+                # A task starts later, so that calls that arrived together join this round.
                 self._running[key] = loop.create_task(self._rounds(key))
         return wish.done
 
     async def _rounds(self, key: Hashable) -> None:
-        """Run one round after the other, as long as somebody waits."""
+        """Run one round after the other, until no call waits."""
         try:
             while (now := self._next.pop(key, None)) is not None:
                 await self._run(key, now)

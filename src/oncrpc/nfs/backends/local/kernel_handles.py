@@ -77,6 +77,11 @@ class KernelHandles(Objects):
     ``crosses`` says whether an export enters a mount point below the root, by its path; None enters
     none. A mounted file system stays busy from the first entry until ``close``.
 
+    ``_top``, ``root``, ``_mount`` and ``_root`` are the descriptor, the id, the mount and the place
+    of the root, and never change. ``_mounts`` and ``_hashes`` grow with each mount that is entered,
+    until ``close``: each hash in ``_hashes`` is a key of ``_mounts``. ``_scanned`` is the mountinfo
+    in which ``_mounted`` has looked for all mounts.
+
     Raises:
         NoKernelHandles: the file system gives none, or the server may not open them.
         OSError: the directory cannot be opened.
@@ -156,10 +161,10 @@ class KernelHandles(Objects):
             os.close(above.descriptor)
 
     def keep(self) -> None:
-        """Handles need no memory."""
+        """Do nothing: the kernel finds the file of a handle."""
 
     def sync(self) -> None:
-        """Handles need no memory."""
+        """Do nothing: the kernel finds the file of a handle."""
 
     def named(self, file: bytes, *, directory: bytes, name: bytes) -> None:
         """Handles do not depend on names."""

@@ -1,9 +1,9 @@
 """New files of a local directory, which appear with all their attributes at once.
 
-A regular file is made without a name (O_TMPFILE), gets its attributes, and then its name. So a
-server that is killed meanwhile leaves nothing, and no file of which the times are not yet what the
-client asked for: they may hold the verifier of an exclusive create. Where the file system has no
-such files, it is made with a name of its own, and then renamed.
+A regular file is made without a name (O_TMPFILE), gets its attributes, and then its name. A server
+that is killed in between leaves no file, so a file never has other times than the client asked for:
+they may hold the verifier of an exclusive create. Where the file system has no O_TMPFILE, the file
+is made with another name, and then renamed.
 
 All functions are called with the identity of the caller. As the Linux server does, they ignore that
 it may not give a new file away: some clients always send a user and a group.

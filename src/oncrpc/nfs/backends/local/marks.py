@@ -1,4 +1,4 @@
-"""Recognising a file: by its inode number, and by what an earlier file with that number had not.
+"""The mark of a file: its inode number, and its birth, which no earlier file with that number has.
 
 A file system gives the number of a removed file to a new one, often to the very next. The two
 differ in the time of birth, and in the generation that is part of the kernel's handle of the file.
@@ -31,7 +31,7 @@ WITH_HANDLES = {
     0xF2F52010: "f2fs",
     0xCA451A4E: "bcachefs",
 }
-"""Types of file systems whose handles are of the inode and its generation, for ever."""
+"""Types of file systems whose handles are the inode number and its generation, and never change."""
 
 WEAK = 16
 """A ``birth`` below this is only the type of the file."""
@@ -64,7 +64,7 @@ class FileMark(NamedTuple):
 
 
 _types = dict[int, int]()
-"""Types of file systems by the mount."""
+"""A cache of the types of file systems. Key: the mount's number. Emptied at ``MAX_MOUNT_TYPES``."""
 
 
 def mark_of(descriptor: int) -> FileMark:

@@ -1,11 +1,11 @@
 """Ids of files: from an id to the file, and back.
 
 Two classes do this. ``kernel_handles`` uses the kernel's handles as ids; it needs a capability and
-a file system that gives handles. Elsewhere a table on disk remembers which id is which file.
+a file system that gives handles. Elsewhere ``table`` keeps on disk which id is which file.
 
-An ``OpenObject`` has an O_PATH descriptor: it refers to a file of any kind, and opens nothing, so
-that a device or a FIFO does not notice. The operations use this descriptor, as the directory of a
-name or by ``/proc/self/fd``, with the identity of the caller.
+An ``OpenObject`` has an O_PATH descriptor, which refers to a file of any kind without opening it: a
+device or a FIFO is not affected. The operations use this descriptor, as the directory of a name or
+by ``/proc/self/fd``, with the identity of the caller.
 
 All methods but ``sync`` are called on one thread, and all with the server's own identity, never the
 caller's.
@@ -83,7 +83,7 @@ class Objects(Protocol):
     def keep(self) -> None:
         """Write down the ids that ``id_of`` and ``parent`` have returned since the last call.
 
-        They leave the server only after that: an end of this process must not lose them.
+        Call it before an id leaves the server: the end of this process must not lose it.
 
         Raises:
             OSError: that failed, and the call with these ids must fail too.

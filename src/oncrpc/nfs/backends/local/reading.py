@@ -24,7 +24,7 @@ USUAL_ENTRY = 48
 """Bytes of an entry with a name of 20 to 28 bytes."""
 
 TOGETHER = 64
-"""Entries of which descriptors are open at once, for their ids and attributes."""
+"""Entries whose files are open at the same time, for their ids and attributes."""
 
 
 class LocalNames(LocalBase):
@@ -74,7 +74,7 @@ class LocalNames(LocalBase):
             return listing
 
     def _at_root(self, directory: bytes, found: OpenObject, entry: DirEntry) -> DirEntry:
-        """Nothing is above the root: what the entry ``..`` of the directory says is not shown."""
+        """The entry; ``..`` of the root has the number of the root, not of the directory above."""
         if entry.name == ABOVE and directory == self.root:
             return entry._replace(fileid=found.stat.st_ino)
         return entry

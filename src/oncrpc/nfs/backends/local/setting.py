@@ -1,8 +1,8 @@
 """Setting attributes of a local file: all of them, or none if one is refused.
 
-Of several changes the last may be refused when the first are done. So those that fewest callers may
-make come first, then those that can be undone, then the size, which cannot. Times are set before
-the size, to see whether the caller may, and once more after it, since it changes them.
+One of several changes may be refused after others are made. So the change that is refused most
+often comes first, and each change can be undone, except the size, which comes last. Times are set
+before the size, to check the permission, and again after it, since setting the size changes them.
 """
 
 from __future__ import annotations
@@ -107,8 +107,8 @@ def _timespec(time: int | Now | None) -> tuple[int, int]:
 def _set_times(found: OpenObject, times: Times, as_caller: AsCaller) -> None:
     """Set times as the caller.
 
-    Who may write a file may set its times to the present. The kernel's rule is that only for both
-    times at once; NFS has it for each (a client that truncates a file asks for a new mtime only).
+    A user that may write a file may set its times to the present. The kernel allows that only for
+    both times at once. NFS clients need it for one: truncating a file asks for a new mtime only.
     """
     try:
         with as_caller():

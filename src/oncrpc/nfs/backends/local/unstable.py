@@ -1,17 +1,18 @@
-"""Files with data that were written UNSTABLE and are not yet on disk for certain.
+"""Files with data that were written UNSTABLE and may not be on disk yet.
 
-The kernel writes such data in the background. If that fails, it tells each descriptor of the file
-once, and forgets the error with the file when nobody has it open. A COMMIT that opened the file
-only then would learn nothing, and the data would be lost without a word. So for each such file the
-first descriptor that data were written through is kept until COMMIT.
+The kernel writes such data in the background. If that fails, it reports the error once to each open
+descriptor of the file. Without an open descriptor the error is lost: a COMMIT that opens the file
+later would succeed, although the data are gone. So the first descriptor that data were written
+through is kept until COMMIT.
 
 ::
 
     key       device and inode number
-    bound     MAX_UNSTABLE files; a file is given up IDLE seconds after the last write to it
-    emptied   by COMMIT; when the last name of the file is removed
+    bound     MAX_UNSTABLE files, the one that was written longest ago is removed
+    emptied   by COMMIT, IDLE seconds after the last write, and with the file's last name
 
-A file that is given up is brought to disk. If that fails, ``GroupSync.lost`` is set.
+A file that is removed for the bound or for its age is synced. If that fails, ``GroupSync.lost`` is
+set.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class UnstableFiles:
         return len(self._kept)
 
     def keep(self, place: Place, descriptor: int) -> None:
-        """Data were written through this descriptor. It is kept or closed here."""
+        """Note that data were written through this descriptor, and take it over."""
         known = self._kept.pop(place, None)
         if known is not None:
             os.close(descriptor)

@@ -1,6 +1,7 @@
-"""File systems of this host: which are mounted, and what they are called over restarts.
+"""File systems of this host: the mounts, and a name for each that survives a restart.
 
-Device numbers change from boot to boot, so the name of a file system is the best that it has:
+Device numbers change from boot to boot. So the name of a file system is the first of these that it
+has:
 
 1. its UUID, asked of the kernel, or found in /dev/disk/by-uuid;
 2. the number that statfs(2) reports, ``f_fsid``;

@@ -1,4 +1,4 @@
-"""Threads that wait for the disk, so that the event loop need not."""
+"""Threads that wait for the disk, so that the event loop does not."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ THREADS = 8
 
 
 class DiskWorkers:
-    """A few threads. A job that was handed over runs to its end, also if nobody waits any more.
+    """A few threads. A job runs to its end, also if its caller was cancelled.
 
     So a job owns its descriptors, and closes them.
     """
@@ -26,9 +26,9 @@ class DiskWorkers:
         self._threads = ThreadPoolExecutor(threads, "nfs-disk", initializer=identities.check)
 
     def run(self, job: Callable[[], R]) -> asyncio.Future[R]:
-        """Hand a job over now; the result may be awaited. Needs a running event loop."""
+        """Start a job; the result may be awaited. Needs a running event loop."""
         return asyncio.shield(asyncio.wrap_future(self._threads.submit(job)))
 
     def close(self) -> None:
-        """Take no more jobs. Those that were handed over run to their end."""
+        """Accept no more jobs. Those that were started run to their end."""
         self._threads.shutdown(wait=False)

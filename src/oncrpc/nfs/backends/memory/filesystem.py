@@ -1,7 +1,7 @@
-"""``MemoryFileSystem``: all that POSIX has, in the memory of the server.
+"""``MemoryFileSystem``: a file system with all types of POSIX, in the memory of the server.
 
-Ids hold random bytes of this object: a handle that a client kept from an earlier run of the server
-is stale, and never another file.
+An id begins with random bytes of this object. So a handle from an earlier run of the server is
+stale, and never leads to another file.
 """
 
 from __future__ import annotations
@@ -60,7 +60,10 @@ class MemoryFileSystem(FileSystem):
 
     ``max_bytes`` bounds all memory that clients can make it use, ``max_files`` the number of files;
     beyond them is ENOSPC. ``clock`` returns nanoseconds since 1970. ``uid``, ``gid`` and ``mode``
-    are those of the root directory. ``protected_hardlinks`` is the rule of that name of Linux.
+    are those of the root directory. ``protected_hardlinks`` applies the Linux rule of that name.
+
+    ``_nodes`` has every file that has a name, and the root. ``_space`` is charged for every file,
+    name and block in use. ``_count`` is the last file number that was given; none is used again.
     """
 
     def __init__(
@@ -263,7 +266,7 @@ class MemoryFileSystem(FileSystem):
     def rename(
         self, who: Identity, directory: bytes, name: bytes, to_directory: bytes, to_name: bytes
     ) -> None:
-        self._node(to_directory)  # a stale id is told before a permission
+        self._node(to_directory)  # ESTALE comes before EACCES
         above, to_above = self._directory(who, directory), self._directory(who, to_directory)
         node, replaced = self._existing(above, name), self._found(to_above, to_name)
         if replaced is node:
@@ -282,7 +285,7 @@ class MemoryFileSystem(FileSystem):
             self._drop(replaced, now)
 
     def _drop(self, node: FileNode, now: int) -> None:
-        """A file has lost a name: the file goes with the last one."""
+        """Remove one link of a file, and the file with its last link."""
         node.add_links(-1, now=now)
         if node.is_directory:
             above_of(node).add_links(-1, now=now)

@@ -26,9 +26,9 @@ class NamedEntry(NamedTuple):
 class DirectoryEntries:
     """The entries of one directory, in the order of their cookies.
 
-    A cookie is the number of the entry, counted from the day the directory was made, and never used
-    again. A listing goes on after the last number that it has seen, whatever else was created or
-    removed. A name keeps its cookie when another file takes its place.
+    A cookie counts the entries since the directory was made, and is never used again. A listing
+    continues after the last cookie that it has seen, whatever was created or removed. A name keeps
+    its cookie when another file replaces its file.
     """
 
     def __init__(self) -> None:

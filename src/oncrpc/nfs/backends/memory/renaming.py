@@ -1,4 +1,4 @@
-"""Who may rename what in memory, in the order of Linux's checks."""
+"""The checks of RENAME in memory, in the order of Linux."""
 
 from __future__ import annotations
 
