@@ -126,6 +126,21 @@ def test_check_of_a_missing_file_fails(capsys: pytest.CaptureFixture[str], expor
     assert out.startswith(f"{exports}.bak: error: there is no such file; check its name\n")
 
 
+def test_check_names_places_without_files(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    config = tmp_path / "nfsd.toml"
+    config.write_text(f'[exports]\nfiles = ["{tmp_path}/none", "{tmp_path}"]\n')
+    config.chmod(0o644)
+
+    assert nfsd.main(["exports", "check", "--config", str(config)]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"{tmp_path}/none: note: it does not exist",
+        f"{tmp_path}: note: there is no file of exports in it",
+        "0 exports in 0 files: 0 errors, 0 warnings",
+    ]
+
+
 def test_check_as_json_has_places(capsys: pytest.CaptureFixture[str], exports: Path) -> None:
     exports.write_text("nonsense\n")
 

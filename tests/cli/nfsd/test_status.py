@@ -46,6 +46,12 @@ def test_status_is_one_screen() -> None:
     assert list(status_lines(some_nfsd_status())) == TEXT.splitlines()
 
 
+def test_missing_exports_are_said() -> None:
+    lines = list(status_lines(some_nfsd_status(exports=[], clients=[], faults=[])))
+
+    assert lines[-2:] == ["", "nothing is exported"]
+
+
 @pytest.mark.parametrize(
     ("mode", "text"),
     [

@@ -23,6 +23,7 @@ from oncrpc.cli.nfsd.kind import KIND
 from oncrpc.nfs.daemon.status import ExportedDirectory, NfsdStatus
 from oncrpc.nfs.exports.places import ExportPlace, ExportProblem, Severity
 from oncrpc.nfs.exports.render import WORLD, exportfs_s, exportfs_v, heading, option_list
+from oncrpc.nfs.exports.sources import ExportSources
 from oncrpc.nfs.exports.surroundings import missing_addresses, missing_directories
 from oncrpc.nfs.exports.table import ExportTable
 
@@ -74,8 +75,17 @@ def _execute(options: argparse.Namespace) -> int:
     if options.action == LIST:
         return _list(table, options)
     missing = [*_missing_files(options.exports or ()), *missing_directories(table)]
+    if not table.files and options.exports is None:
+        missing += _nothing_read(exports.sources)
     missing += asyncio.run(missing_addresses(table, exports.lookups))
     return _check(structs.replace(table, problems=[*table.problems, *missing]), options)
+
+
+def _nothing_read(sources: ExportSources) -> Iterator[ExportProblem]:
+    """Yield a note for each place of files that has none."""
+    for each in filter(None, (*sources.files, sources.folder)):
+        reason = "there is no file of exports in it" if os.path.isdir(each) else "it does not exist"
+        yield ExportProblem(Severity.NOTE, ExportPlace(each), reason)
 
 
 def _missing_files(named: Sequence[str]) -> Iterator[ExportProblem]:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 
 from oncrpc.addr import split_uaddr
+from oncrpc.cli.daemons.text import counted
 from oncrpc.nfs.daemon.app import MAPPER_PORT, MOUNT_PORT, Nfsd
 from oncrpc.nfs.daemon.vocabulary import NFS
 from oncrpc.nfs.serving.mount_commands import ServerPlace, commands, reached_by
@@ -34,7 +35,7 @@ def _lines(app: Nfsd) -> Iterator[str]:
         for system, command in commands(place, path) if place else ():
             yield f"  {system:<7} {command}"
     if len(shares) > MAX_SHOWN:
-        yield f"and {len(shares) - MAX_SHOWN} more exports; see 'nfsd exports'"
+        yield f"and {counted(len(shares) - MAX_SHOWN, 'more export')}; see 'nfsd exports'"
 
 
 def place_of(app: Nfsd) -> ServerPlace | None:

@@ -82,6 +82,8 @@ def status_lines(status: NfsdStatus) -> Iterator[str]:
     if status.exports:
         yield ""
         yield from table(EXPORTS, map(_export_row, status.exports), right=RIGHT)
+    else:
+        yield from ("", "nothing is exported")
     if status.clients:
         yield ""
         yield from table(CLIENTS, map(client_row, status.clients[:MOST_CLIENTS]), right=RIGHT)

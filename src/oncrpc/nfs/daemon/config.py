@@ -149,7 +149,8 @@ class NfsdDaemonTable(DaemonTable, frozen=True):
         ),
         KeyOption(
             "--port-mapper", metavar="WHICH",
-            help="register with the port mapper of the host, be our own, auto or none",
+            help="where to register: host (the port mapper of the host), own (one in this daemon),"
+            " none, or auto (host, else own)",
         ),
     ] = PortMapperUse(AUTO)  # fmt: skip
     local_users: Annotated[

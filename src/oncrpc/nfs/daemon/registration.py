@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from oncrpc.addr import split_uaddr
 from oncrpc.client.port_mapper import LOCAL_HOSTS, RPCB_ABSTRACT, RPCB_SOCKET, MapperClient
-from oncrpc.errors import AddressError, OncRpcError
+from oncrpc.errors import AddressError, OncRpcError, PortMapperUnreachable, TransportError
 from oncrpc.programs.portmap import PMAP_PORT
 from oncrpc.rpc import Version
 
@@ -98,7 +98,7 @@ class Registrar:
         try:
             await self._register()
         except (OncRpcError, OSError, RegistrationError) as error:
-            self._note(str(error) or type(error).__name__)
+            self._note(_reason(error))
             pause, self._pause = self._pause, min(2 * self._pause, LONGEST_PAUSE)
             return pause
         self._note("")
@@ -110,7 +110,7 @@ class Registrar:
         if fault == self.fault:
             return
         if fault:
-            log.warning("the port mapper does not have our programs: %s; trying again", fault)
+            log.warning("not registered with the port mapper: %s; trying again", fault)
         else:
             log.info("registered with the port mapper of this host")
         self.fault = fault
@@ -155,6 +155,13 @@ class Registrar:
             )
             for entry in await self.mapper.dump()
         }
+
+
+def _reason(error: Exception) -> str:
+    """The text of an error, without the remedy for programs that call a port mapper."""
+    if isinstance(error, PortMapperUnreachable):
+        return TransportError.__str__(error)
+    return str(error) or type(error).__name__
 
 
 def _same(one: str, other: str) -> bool:

@@ -155,7 +155,9 @@ class Shares:
             raise HostRefused(nfsstat3.NFS3ERR_ACCES, f"{caller.host} may not use this export")
         options = options.under(flavor)
         if options.secure and caller.source is not None and caller.port >= RESERVED_PORTS:
-            raise NfsError(nfsstat3.NFS3ERR_PERM, f"port {caller.port}: the export is secure")
+            raise NfsError(
+                nfsstat3.NFS3ERR_PERM, f"port {caller.port} is above 1023, and the export is secure"
+            )
         return options
 
     async def identity(self, options: ExportOptions, call: Call) -> Identity:

@@ -55,7 +55,7 @@ class Identities:
         self._lowers = self.own.uid != 0
         self.switches = self._can_switch()
         if not self.switches:
-            log.warning("cannot take the identity of callers: all work as uid %d", self.own.uid)
+            log.info("all callers work as uid %d: only root can work as another", self.own.uid)
 
     def of(self, who: Identity) -> AbstractContextManager[None]:
         """Work as this caller within the block.
