@@ -17,7 +17,7 @@ LIFETIME = 60.0
 """Seconds after which an answer is asked for again; the old one holds until the new one comes."""
 
 OLDEST = 300.0
-"""Seconds after which an answer does not hold any more, if no new one could be had."""
+"""Seconds after which an old answer is no longer used, if the look-ups fail."""
 
 RETRY = 5.0
 """Seconds until a look-up that failed is tried again."""
@@ -37,7 +37,7 @@ class NotNow(Exception):
 
 
 NO_THREAD = 0.05
-"""Seconds until a question is asked again for which the system had no thread."""
+"""Seconds to wait if no thread was free for a question."""
 
 
 class QuestionsAsked(Protocol):

@@ -171,7 +171,7 @@ class SpaceInfo(NamedTuple):
 
 
 class Features(NamedTuple):
-    """What a file system can do, and its limits."""
+    """The abilities and limits of a file system."""
 
     hard_links: bool = False
     symlinks: bool = False
@@ -188,9 +188,6 @@ class Features(NamedTuple):
     max_file_size: int = (1 << 63) - 1
     time_delta: int = 1
     """Nanoseconds: the smallest difference of two times."""
-
-    descriptors: bool = False
-    """``descriptor`` returns descriptors, so that data need not pass through Python."""
 
 
 class SyncError(OSError):
@@ -216,7 +213,7 @@ class FileSystem:
         raise _unsupported()
 
     def access(self, who: Identity, file: bytes, attributes: Attributes) -> Answer[int]:
-        """What the user may do with it: a sum of ``MAY_READ``, ``MAY_WRITE`` and ``MAY_EXECUTE``.
+        """The permissions of the user: a sum of ``MAY_READ``, ``MAY_WRITE`` and ``MAY_EXECUTE``.
 
         ``attributes`` are those that ``getattr`` has just returned.
         """
@@ -332,10 +329,10 @@ class FileSystem:
 
 
 def permissions(who: Identity, attributes: Attributes) -> int:
-    """What a user may do with a file by its mode: the sum of ``MAY_READ``, ``MAY_WRITE`` and
+    """The permissions that the mode gives to a user: a sum of ``MAY_READ``, ``MAY_WRITE`` and
     ``MAY_EXECUTE``.
 
-    The super-user may do everything, except to execute a file that nobody may execute.
+    The super-user has all of them, but may execute a file only if its mode has an execute bit.
     """
     mode = attributes.mode
     if who.uid == 0:
@@ -349,7 +346,7 @@ def permissions(who: Identity, attributes: Attributes) -> int:
 
 
 def data_permissions(who: Identity, attributes: Attributes) -> int:
-    """What a user may do with the data of a file that it may have opened before (RFC 1813 §4.4).
+    """The permissions of a user for the data of a file that it may have open (RFC 1813 §4.4).
 
     The owner may read and write whatever the mode is now. A user who may execute a file may read
     it, since a client reads a program to run it.

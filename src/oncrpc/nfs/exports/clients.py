@@ -45,7 +45,7 @@ class HostAddress(NamedTuple):
 
 
 def address_of(text: str) -> HostAddress | None:
-    """The address in a text, without its scope; None if it is no address."""
+    """The address in a text, without its scope; None if it is not an address."""
     try:
         found = ip_address(text.partition("%")[0])
     except ValueError:

@@ -219,7 +219,7 @@ class _Line:
 
 
 def fault_of_path(path: str) -> BadExport | None:
-    """What is wrong with a path, if anything."""
+    """The mistake in a path; None if it is valid."""
     if not path.startswith("/"):
         return BadExport(f"{shown(path)} is not an absolute path", "begin it with /")
     if len(path) > LONGEST_PATH:

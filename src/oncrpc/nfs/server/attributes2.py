@@ -27,7 +27,7 @@ UNSET = MAX32
 """A field of ``sattr`` that changes nothing."""
 
 UNSET_MODE = 0xFFFF
-"""What some clients of Sun send for it in ``mode``."""
+"""Some clients of Sun send this in ``mode`` instead of ``UNSET``."""
 
 BLOCKS_UNIT = 512
 """Bytes of a block in ``blocks``."""
@@ -106,7 +106,7 @@ def initial_attributes2(new: sattr, who: Identity) -> NewAttributes:
 
 
 class Created(NamedTuple):
-    """What CREATE is to make: ``kind`` is None if the client did not say."""
+    """The file that CREATE makes; ``kind`` is None if the client sent no type."""
 
     kind: ftype3 | None
     device: tuple[int, int] = (0, 0)
@@ -114,7 +114,7 @@ class Created(NamedTuple):
 
 
 def created(new: sattr, who: Identity) -> Created:
-    """What CREATE is to make: version 2 has no MKNOD, so ``mode`` has a type and ``size`` a device.
+    """The file that CREATE makes. Its type is in ``mode``, and its device in ``size``: no MKNOD.
 
     A character device without a number is a named pipe.
 

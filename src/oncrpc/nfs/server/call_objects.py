@@ -195,7 +195,7 @@ class CallObject:
         return await settled(self.filesystem.parent(self.who, self.file))
 
     async def access(self) -> int:
-        """What the caller may do with it: a sum of ``MAY_READ`` and the like."""
+        """The permissions of the caller: a sum of ``MAY_READ``, ``MAY_WRITE``, ``MAY_EXECUTE``."""
         return await settled(self.filesystem.access(self.who, self.file, self.attributes))
 
 

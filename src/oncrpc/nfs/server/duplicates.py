@@ -110,9 +110,9 @@ Address = tuple[str, int, int]
 class ClientCall(CachedCall):
     """A call of a client.
 
-    ``caller`` is the connection to which the entry belongs, None after a restart; ``recipient`` the
-    last one that will get its reply; ``alike`` what is equal in a duplicate. ``client`` is set when
-    a reply is kept, which ``is_kept`` says is done: it is False for a WRITE over a stream.
+    ``caller`` is the connection to which the entry belongs, None after a restart; ``recipient`` is
+    the last connection that gets its reply; ``alike`` is equal in all duplicates. ``is_kept`` says
+    whether the reply will be kept: it is False for a WRITE over a stream. ``client`` is set then.
     """
 
     __slots__ = ("alike", "caller", "client", "is_kept", "recipient", "task")
@@ -379,7 +379,7 @@ def _of_client(call: CachedCall) -> ClientCall:
 
 
 def _alike(key: Key, digest: bytes) -> Key:
-    """What is equal in duplicates over any connection: all but the port."""
+    """The parts of a call that are equal in duplicates over any connection: all but the port."""
     xid, source, *rest = key
     return (xid, cast(Address, source)[::2] if source else None, *rest, digest)
 

@@ -138,7 +138,7 @@ def open_keys(directory: Directory | None) -> Keys:
 
 
 def fingerprint_of(key: bytes) -> str:
-    """A text that tells keys apart, and tells nothing else about them."""
+    """A text that identifies a key, and does not reveal it."""
     return blake2b(key, digest_size=8, person=b"nfsd tags").hexdigest()
 
 

@@ -53,7 +53,7 @@ class ListingRoom(NamedTuple):
         return min(self.total, self.names) > ENTRY
 
     def minus(self, total: int, names: int) -> ListingRoom:
-        """What is left after an entry."""
+        """The room that is left after an entry."""
         return ListingRoom(self.total - total, self.names - names)
 
 

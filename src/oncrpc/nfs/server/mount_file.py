@@ -45,8 +45,8 @@ MAX_RMTAB = 16 << 20
 class MountFile:
     """Keeps a mount list in a file of the state directory.
 
-    ``former`` is the path of a list of rpc.mountd, which is read while there is no file; "" if none
-    is.
+    ``former`` is the path of a list of rpc.mountd, which is read if there is no file yet; "" reads
+    none.
     """
 
     def __init__(

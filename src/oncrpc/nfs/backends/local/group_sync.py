@@ -21,7 +21,7 @@ from oncrpc.nfs.filesystem import SyncError
 
 
 class Depth(IntEnum):
-    """What is brought to disk; each includes those before it."""
+    """The extent of a sync; each one includes those before it."""
 
     DATA = 0
     """The data of a file, and what is needed to read them."""

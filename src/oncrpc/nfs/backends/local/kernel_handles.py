@@ -68,7 +68,7 @@ _NO_HANDLES = {errno.EOPNOTSUPP, errno.EOVERFLOW, errno.ENOSYS, errno.EPERM, err
 
 
 class NoKernelHandles(OSError):
-    """Handles cannot be had here; the text says why."""
+    """The kernel's handles cannot be used here; the text says why."""
 
 
 class KernelHandles(Objects):

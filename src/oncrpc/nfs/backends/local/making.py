@@ -35,7 +35,7 @@ SPECIAL = {
     ftype3.NF3SOCK: stat.S_IFSOCK,
     ftype3.NF3FIFO: stat.S_IFIFO,
 }
-"""What MKNOD makes."""
+"""The types that MKNOD makes."""
 
 UNNAMED_PREFIX = b".nfsd-new-"
 """Begins the names of files that are not complete, where they need a name."""

@@ -201,7 +201,7 @@ class Statx(NamedTuple):
     """Some fields of ``struct statx``.
 
     ``mount`` is the number of the mount, or of the device before Linux 5.8. ``birth`` is when the
-    file was created, in nanoseconds; None where nobody knows.
+    file was created, in nanoseconds; None if the file system does not record it.
     """
 
     mount: int
@@ -212,7 +212,7 @@ class Statx(NamedTuple):
 
 
 def statx(descriptor: int) -> Statx:
-    """What Python's ``stat`` leaves out about the descriptor's file."""
+    """The fields of statx(2) for the descriptor's file that Python's ``stat`` lacks."""
     buffer = create_string_buffer(_STATX_SIZE)
     _done(_statx, descriptor, b"", AT_EMPTY_PATH, _STATX_MASK, buffer)
     mask, links, mode, ino, seconds, nanoseconds, *device, mount = _STATX.unpack_from(buffer)

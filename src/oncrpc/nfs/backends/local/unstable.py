@@ -95,4 +95,4 @@ class UnstableFiles:
 
     def _give_up(self, place: Place) -> None:
         descriptor = self._kept.pop(place).descriptor
-        self._group.sync(place, descriptor, Depth.DATA, first=True).cancel()  # nobody waits
+        self._group.sync(place, descriptor, Depth.DATA, first=True).cancel()  # no call waits
