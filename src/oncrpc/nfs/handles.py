@@ -31,6 +31,9 @@ KEY_SIZE = 32
 MAX_TAG = 0xFFFF
 """Tags that can ever be given to exports."""
 
+FOREIGN = "it does not have the form of the handles of this server"
+OTHER_KEY = "it is not signed with the key of this server"
+
 
 class Handles:
     """Makes and opens handles with one key."""
@@ -78,16 +81,16 @@ class Handles:
         """The same for version 2."""
         used = HEADER + (handle[1] if len(handle) == FHSIZE else FHSIZE) + SIGNATURE
         if used > FHSIZE or any(handle[used:]):
-            raise NfsError(nfsstat3.NFS3ERR_BADHANDLE)
+            raise NfsError(nfsstat3.NFS3ERR_BADHANDLE, FOREIGN)
         return self._open(handle[:used])
 
     def _open(self, handle: bytes) -> tuple[int, bytes]:
         end = len(handle) - SIGNATURE
         if end <= HEADER or handle[0] != LAYOUT or handle[1] != end - HEADER or handle[1] > MAX_ID:
-            raise NfsError(nfsstat3.NFS3ERR_BADHANDLE)
+            raise NfsError(nfsstat3.NFS3ERR_BADHANDLE, FOREIGN)
         body = handle[:end]
         if not compare_digest(handle[end:], self._signature(body)):
-            raise NfsError(nfsstat3.NFS3ERR_STALE)
+            raise NfsError(nfsstat3.NFS3ERR_STALE, OTHER_KEY)
         return int.from_bytes(body[2:4], "big"), body[HEADER:]
 
     def _signature(self, body: bytes) -> bytes:

@@ -112,6 +112,17 @@ def test_handle_of_a_removed_export_is_stale() -> None:
     assert refusal(shares.open(call_from("192.0.2.1"), handle)) is nfsstat3.NFS3ERR_STALE
 
 
+def test_refused_handle_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    shares, _ = shares_with(ExportOptions())
+    other = Handles(bytes(31) + b"1")
+
+    refusal(shares.open(call_from("192.0.2.1"), other.make(7, FILE)))
+
+    assert caplog.messages == [
+        "refused a file handle from 192.0.2.1:700: it is not signed with the key of this server"
+    ]
+
+
 def test_flavor_that_the_export_lacks_is_too_weak() -> None:
     shares, share = shares_with(ExportOptions())
     call = call_from("192.0.2.1", credential=None)

@@ -18,6 +18,7 @@ from oncrpc.nfs.filesystem import FileSystem, Identity
 from oncrpc.nfs.handles import Handles
 from oncrpc.nfs.options import ExportOptions, UserGroups, identity_of, squashed_groups
 from oncrpc.nfs.server.change_locks import ChangeLocks
+from oncrpc.nfs.server.handle_refusals import HandleRefusals
 from oncrpc.nfs.status import NfsError
 from oncrpc.programs.nfs3 import NFS3_WRITEVERFSIZE, nfsstat3
 from oncrpc.rpc.auth import Credential
@@ -99,6 +100,7 @@ class Shares:
         self.handles, self.groups_of = handles, groups_of
         self._by_tag: dict[int, Share] = {}
         self._by_path: dict[bytes, Share] = {}
+        self._refusals = HandleRefusals()
         self.generation = 0
 
     def __iter__(self) -> Iterator[Share]:
@@ -132,10 +134,17 @@ class Shares:
                 is gone. NFS3ERR_ACCES, NFS3ERR_PERM: the rules refuse the host, or its port.
             AuthError: AUTH_TOOWEAK: the export asks for another flavor.
         """
+        try:
+            return await self._open(call, handle, v2=v2)
+        except (NfsError, AuthError) as error:
+            self._refusals.note(call.caller, error)
+            raise
+
+    async def _open(self, call: Call, handle: bytes, *, v2: bool) -> Opened:
         tag, file = self.handles.open_v2(handle) if v2 else self.handles.open(handle)
         share = self._by_tag.get(tag)
         if share is None:
-            raise NfsError(nfsstat3.NFS3ERR_STALE)
+            raise NfsError(nfsstat3.NFS3ERR_STALE, "its export is not served")
         flavor = flavor_name(call.credential)
         options = self.admit(share, call.caller, flavor=flavor)
         if flavor not in options.sec:
