@@ -204,3 +204,14 @@ def test_further_path_of_a_share_is_found(tmp_path: Path) -> None:
         assert [found for found, _ in site.shares.around(bytes(link))] == [share]
 
     within(tmp_path, check)
+
+
+def test_exporting_nothing_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def check(site: Site) -> None:
+        shared = site.directory("shared")
+        site.write(f"{shared} *(rw)")
+        assert caplog.messages == []
+        site.write()
+        assert caplog.messages == ["nothing is exported; see 'nfsd exports check'"]
+
+    within(tmp_path, check)

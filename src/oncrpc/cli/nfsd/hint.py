@@ -27,8 +27,6 @@ def _lines(app: Nfsd) -> Iterator[str]:
     if port and port != PMAP_PORT:
         yield f"the port mapper of this server is on port {port}, since it cannot bind 111"
     place, shares = place_of(app), list(app.shares)
-    if not shares:
-        yield "nothing is exported; see 'nfsd exports check'"
     for share in shares[:MAX_SHOWN] if place else ():
         path = os.fsdecode(share.path)
         yield f"{path} is exported; to mount it:"

@@ -86,6 +86,8 @@ class Exported:
             log.error("%s", self.rejected)
         self._loaded = True
         self.settle()
+        if not self._live:
+            log.warning("nothing is exported; see 'nfsd exports check'")
 
     def ids_of(self, path: bytes) -> str:
         """Where the ids of an export's files come from."""
