@@ -366,6 +366,15 @@ def test_refusals_are_logged_once_a_second(caplog: pytest.LogCaptureFixture) -> 
     assert len(caplog.messages) == 1
 
 
+def test_each_reason_of_a_host_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    site = MountSite(share())
+
+    mounted(site, b"/etc")
+    mounted(site, b"/srv/missing")
+
+    assert len(caplog.messages) == 2
+
+
 class PendingRules:
     """Rules that look up a name for some questions."""
 

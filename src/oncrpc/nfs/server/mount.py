@@ -186,10 +186,10 @@ class MountProgram:
     def _log_refusal(
         self, call: Call, path: bytes, what: str, *, share: Share | None, error: OSError
     ) -> None:
-        left_out = self._refusals.left_out(call.caller.host)
+        reason = error.strerror or type(error).__name__
+        left_out = self._refusals.left_out(f"{call.caller.host} {reason}")
         if left_out is not None:
             place = "/" if share is None else _printed(share.path)
-            reason = error.strerror or type(error).__name__
             shown = _printed(reason.encode("utf-8", "backslashreplace"))
             log.warning(REFUSED, what, _place(call), _printed(path), place, shown, left_out)
 
