@@ -244,11 +244,11 @@ class KernelHandles(Objects):
             os.close(found.descriptor)
         identity = os.fsencode(volume_identity(f"/proc/self/fd/{opened}"))
         key = blake2b(identity + b"\0" + path, digest_size=HASH).digest()
+        if key in self._mounts:  # mounted again: only the number of an open mount stays its own
+            os.close(self._mounts[key])
+            self._hashes = {number: k for number, k in self._hashes.items() if k != key}
         self._hashes[mount.number] = key
-        if key in self._mounts:
-            os.close(opened)
-        else:
-            self._mounts[key] = opened
+        self._mounts[key] = opened
 
 
 def _opened(top: int, handle: KernelHandle) -> int:
