@@ -185,7 +185,7 @@ def run(data: bytes) -> None:
         if reply is not None and reply[4:24] == SUCCEEDED:
             assert len(reply) <= LONGEST
             _check_result(call, reply)
-    assert all(len(share.turns) == 0 for share in site.shares)
+    assert all(len(share.locks) == 0 for share in site.shares)
     _check_duplicates(site.duplicates)
 
 
