@@ -95,6 +95,8 @@ def drivers(paths: Sequence[str], folder: Path) -> dict[str, Driver]:
         (folder / name).write_text(text)
     for path in paths:
         (folder / Path(path).name).write_text(CONTINUED.sub(" ", read(path)))
+    for path in paths:
+        subjects_of(path)  # kept: in CPython 3.11 two threads must not parse Python at a time
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         stems = [Path(path).stem for path in paths]
         list(pool.map(partial(_generated, folder), stems))
