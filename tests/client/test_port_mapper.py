@@ -493,9 +493,7 @@ def test_only_local_socket_is_asked_for_local_addresses() -> None:
 
 
 def test_mapper_client_shows_its_port_mapper() -> None:
-    _, mapper = elsewhere()
-
-    assert repr(mapper) == "<MapperClient at 192.0.2.1 port 10111>"
+    assert repr(elsewhere()[1]) == "<MapperClient at 192.0.2.1 port 10111>"
     assert repr(MapperClient(Hosts({}))).startswith("<MapperClient at port 111, for this host @")
     local = MapperClient(Hosts({}), only=MapperAddress("/tmp/it", 0))
     assert repr(local) == "<MapperClient at /tmp/it>"

@@ -96,6 +96,7 @@ File systems:
 - ``exported2``: The same exports, called by version 2 with bytes and with values.
 - ``table_life``: A server's life with a table of handles, in a process of its own, as any user.
 - ``boot_server``: MOUNT and NFS with a file to boot from, for a boot loader over UDP.
+- ``repeated_calls``: Calls of NFS clients, and the connections over which they come.
 - ``table_tree``: A directory with a table of handles, as a server and as a local process use it.
 
 Hosts:

@@ -28,14 +28,12 @@ SUPER_USER = Identity(0, 0)
 
 
 class FileSystemRules(DirectoryRules, DataRules, IdentityRules):
-    """All rules. ``identity`` is the user that the tests are: it may write to the root."""
+    """All rules, for a class with a fixture ``files``, which is a new file system.
+
+    ``identity`` is the user that the tests are: it may write to the root.
+    """
 
     identity = SUPER_USER
-
-    @pytest.fixture
-    def files(self) -> FileSystem:
-        """A new file system."""
-        raise NotImplementedError
 
     @pytest.fixture
     def me(self, files: FileSystem) -> Iterator[FileUser]:

@@ -15,6 +15,7 @@ from oncrpc.nfs.options import ExportOptions
 from oncrpc.nfs.server.mount import MountProgram
 from oncrpc.nfs.server.mount_list import MountList
 from oncrpc.nfs.server.shares import Share, Shares
+from oncrpc.programs.mount import MOUNT_V3, mountres3, mountstat3
 from oncrpc.programs.nfs3 import ftype3
 from oncrpc.rpc import Caller, auth_sys
 from oncrpc.rpc.calls import Calls
@@ -154,3 +155,9 @@ def share(
 def directories(*paths: bytes, mode: int = 0o755, uid: int = 0) -> dict[bytes, Attributes]:
     """Directories with these paths."""
     return {path: Attributes(DIRECTORY, mode, uid=uid) for path in paths}
+
+
+def mounted(site: MountSite, path: bytes, **options: Any) -> mountstat3:
+    """The outcome of MNT in version 3."""
+    result: mountres3 = site.call(MOUNT_V3.MOUNTPROC3_MNT, path, **options)
+    return result.fhs_status

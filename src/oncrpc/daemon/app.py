@@ -30,6 +30,7 @@ default::
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
 C = TypeVar("C", bound=Config)
 
 
-class Application(Generic[C]):
+class Application(ABC, Generic[C]):
     """One kind of daemon. ``lock`` is taken by a daemon that serves local sockets.
 
     Class attributes are about the kind, instance attributes about one daemon.
@@ -148,9 +149,9 @@ class Application(Generic[C]):
         """
         return ()
 
+    @abstractmethod
     def services(self) -> Sequence[Service]:
         """The programs to serve."""
-        raise NotImplementedError
 
     def configure(self, config: C) -> None:
         """Apply this configuration."""

@@ -492,9 +492,7 @@ def test_every_command_has_a_version(
 
 
 @pytest.mark.parametrize("word", WORDS)
-def test_usage_error_of_a_command_has_status_2(
-    capsys: pytest.CaptureFixture[str], word: str
-) -> None:
+def test_usage_error_has_status_2(capsys: pytest.CaptureFixture[str], word: str) -> None:
     with pytest.raises(SystemExit) as raised:
         main([word, "--nonsense"])
 
