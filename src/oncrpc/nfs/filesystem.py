@@ -35,6 +35,7 @@ All methods that are not overridden refuse: the file system is read-only, and la
 
 from __future__ import annotations
 
+import enum
 import errno
 import os
 from collections.abc import Awaitable, Generator, Sequence
@@ -190,6 +191,35 @@ class Features(NamedTuple):
     """Nanoseconds: the smallest difference of two times."""
 
 
+class AclTag(enum.IntEnum):
+    """Whom an entry of a list is about (POSIX 1003.1e, draft 17)."""
+
+    USER_OBJ = 1
+    USER = 2
+    GROUP_OBJ = 4
+    GROUP = 8
+    MASK = 16
+    OTHER = 32
+
+
+class AclEntry(NamedTuple):
+    """An entry of a list: ``id`` is the uid or gid of USER and GROUP, and 0 for the others.
+
+    ``permissions`` is a sum of ``MAY_READ``, ``MAY_WRITE`` and ``MAY_EXECUTE``.
+    """
+
+    tag: AclTag
+    id: int
+    permissions: int
+
+
+class Acls(NamedTuple):
+    """The lists of a file: for access, and, of a directory, for what is created in it."""
+
+    access: Sequence[AclEntry] | None = None
+    default: Sequence[AclEntry] | None = None
+
+
 class SyncError(OSError):
     """Raised when data could not be brought to disk: UNSTABLE writes before it may be lost too."""
 
@@ -323,6 +353,28 @@ class FileSystem:
     def statfs(self, who: Identity, file: bytes) -> Answer[SpaceInfo]:
         """Space and number of files of the file system of ``file``."""
         return SpaceInfo()
+
+    def lock_descriptor(self, who: Identity, file: bytes) -> Answer[int | None]:
+        """A descriptor of a regular file, on which the server takes the locks of its clients.
+
+        So processes of this host and clients see each other's locks. It is open for reading and
+        writing, or for reading if the file system is read-only; the server closes it. None: there
+        are no such processes, and the locks are the server's alone. The user may lock the file:
+        ``data_permissions`` let it read, or it owns the file.
+        """
+        return None
+
+    def get_acl(self, who: Identity, file: bytes) -> Answer[Acls]:
+        """The access control lists of a file; made from its mode if it has none.
+
+        Raises:
+            OSError: EOPNOTSUPP: the file system has no lists, and the mode is all there is.
+        """
+        raise _unsupported()
+
+    def set_acl(self, who: Identity, file: bytes, new: Acls) -> Answer[None]:
+        """Set the lists that are not None. An empty default list removes it."""
+        raise _unsupported()
 
     def close(self) -> None:
         """Called once, when the file system is no longer exported."""

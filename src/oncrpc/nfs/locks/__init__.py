@@ -1,0 +1,1 @@
+"""Locks of files: which bytes, whose, who waits, and what outlives the server."""
