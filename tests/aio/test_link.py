@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,16 @@ import pytest
 
 from oncrpc.aio.link import MAX_UNREAD, StreamLink, dial
 from oncrpc.aio.serve import serve
-from oncrpc.errors import CallTimeout
+from oncrpc.errors import CallTimeout, TransportError
 from oncrpc.rpc import auth_sys
 from oncrpc.rpc.record import encode_record
 from oncrpc.testing import ManualClock
 from support.echo import ECHO_V1, Echo
-from support.loopback_peers import LOCALHOST, begin, peer, port_of, result
+from support.loopback_peers import LOCALHOST, begin, echoing, peer, port_of, result
 from support.loops import run, run_by, settle, until
 from support.words import words
+
+ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="needs a privilege")
 
 
 @pytest.mark.parametrize("netid", ["tcp", "udp"])
@@ -324,5 +327,27 @@ def test_dialing_is_cancelled_at_any_moment(tmp_path: Path) -> None:
                 task.cancel()
                 with pytest.raises(asyncio.CancelledError):
                     await task
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("reserved", [False, pytest.param(True, marks=ROOT_ONLY)])
+@pytest.mark.parametrize("netid", ["tcp", "udp"])
+def test_call_comes_from_the_chosen_address(netid: str, reserved: bool) -> None:
+    async def scenario() -> None:
+        async with echoing(netid) as (service, port):
+            link = await dial(netid, LOCALHOST, port, own_host="127.0.0.7", reserved_port=reserved)
+            await link.call(ECHO_V1.ECHO, b"")
+            link.close()
+            assert service.callers[0].host == "127.0.0.7"
+            assert (service.callers[0].port < 1024) is reserved
+
+    run(scenario())
+
+
+def test_call_from_the_address_of_another_fails() -> None:
+    async def scenario() -> None:
+        with pytest.raises(TransportError, match="assign requested address"):
+            await dial("udp", LOCALHOST, 9, own_host="192.0.2.1")
 
     run(scenario())

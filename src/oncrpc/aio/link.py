@@ -15,7 +15,7 @@ from oncrpc.checks import check_timeout
 from oncrpc.errors import ClientClosed, HostUnknown, OncRpcError, ProtocolError, TransportError
 from oncrpc.net.lookup import LookUp, is_name, look_up
 from oncrpc.net.peers import hung_up, peer_of
-from oncrpc.net.targets import bind_reserved, place_text, socket_of
+from oncrpc.net.targets import SocketAddress, bind_reserved, place_text, socket_of
 from oncrpc.rpc.auth import AUTH_NONE, Auth
 from oncrpc.rpc.calls import DEFAULT_TIMEOUT, Calls, Pending
 from oncrpc.rpc.program import Procedure
@@ -286,11 +286,13 @@ async def dial(
     auth: Auth = AUTH_NONE,
     timeout: float = DEFAULT_TIMEOUT,
     reserved_port: bool = False,
+    own_host: str = "",
 ) -> AioLink:
     """Connect to a host and port, or to the local socket whose path ``host`` is.
 
-    ``reserved_port`` asks for a source port below 1024, which needs a privilege. The ``timeout``
-    is for dialing, looking up the name included, and then for each call.
+    ``reserved_port`` asks for a source port below 1024, which needs a privilege. ``own_host`` is
+    the address of this host to call from; without it the kernel chooses one. The ``timeout`` is for
+    dialing, looking up the name included, and then for each call.
 
     Raises:
         HostUnknown: the name has no address of the transport's family. TransportError.
@@ -304,7 +306,8 @@ async def dial(
     until = asyncio.get_running_loop().time() + timeout
     try:
         address = await _look_up(entry, host, port, until)
-        sock = await _connect(entry, address, until, reserved_port=reserved_port)
+        own = await _look_up(entry, own_host, 0, until) if own_host else None
+        sock = await _connect(entry, address, until, own=own, reserved_port=reserved_port)
         try:
             peer = peer_of(sock, host)
         except TransportError:
@@ -325,13 +328,20 @@ async def dial(
 
 
 async def _connect(
-    entry: Transport, address: Any, until: float, *, reserved_port: bool
+    entry: Transport,
+    address: Any,
+    until: float,
+    *,
+    own: SocketAddress | None,
+    reserved_port: bool,
 ) -> socket.socket:
     sock = socket_of(entry)
     try:
         sock.setblocking(False)
         if reserved_port:
-            bind_reserved(sock)
+            bind_reserved(sock, own)
+        elif own is not None:
+            sock.bind(own)
         await _reach(sock, address, until)
         return sock
     except BaseException:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from oncrpc.addr import WILDCARDS, Transport, is_numeric, transport, transports
 from oncrpc.checks import check_kind
 from oncrpc.errors import AddressError, HostUnknown, TransportError
 
 T = TypeVar("T")
+SocketAddress: TypeAlias = tuple[str, int] | tuple[str, int, int, int]
+"""Host and port, for IPv6 also flow label and scope, as sockets have them."""
+
 FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6, "loopback": socket.AF_UNIX}
 SIBLINGS = {"tcp": "tcp6", "udp": "udp6", "tcp6": "tcp", "udp6": "udp"}
 """The netid of the same protocol over the other version of IP."""
@@ -38,8 +41,10 @@ def type_of(entry: Transport) -> socket.SocketKind:
     return socket.SOCK_DGRAM if entry.datagram else socket.SOCK_STREAM
 
 
-def bind_reserved(sock: socket.socket) -> None:
+def bind_reserved(sock: socket.socket, address: SocketAddress | None = None) -> None:
     """Bind an IPv4 or IPv6 socket to a free port below 1024; some servers require one of clients.
+
+    The port is one of ``address``, whose own port is not used; of every address without it.
 
     Raises:
         ValueError: a local socket has no port. OSError: no privilege, or no port is free.
@@ -49,9 +54,10 @@ def bind_reserved(sock: socket.socket) -> None:
     if sock.family == socket.AF_UNIX:
         raise ValueError("a local socket has no port")
     host = WILDCARDS["inet6" if sock.family == socket.AF_INET6 else "inet"]
+    host, _, *scope = (host, 0) if address is None else address
     for port in sample(RESERVED_PORTS, len(RESERVED_PORTS)):
         try:
-            sock.bind((host, port))
+            sock.bind((host, port, *scope))
             return
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
