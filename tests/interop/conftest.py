@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import product
+from pathlib import Path
 
 import pytest
 
@@ -36,3 +37,9 @@ def peer(request: pytest.FixtureRequest, served: Mapping[str, Peer]) -> Peer:
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Packages:
     """The Debian packages."""
     return build_packages(tmp_path_factory.mktemp("deb"))
+
+
+@pytest.fixture(scope="session")
+def guest_image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the first test with a Linux guest builds its image."""
+    return tmp_path_factory.mktemp("guest")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from support.guest import Guest
-from support.guest_image import compile_posix
+from support.guest_image import compile_program
 from support.nfs_host import NfsHost
 
 pytestmark = pytest.mark.interop
@@ -51,8 +51,8 @@ umount /mnt
 
 
 @pytest.fixture(scope="module")
-def guest(tmp_path_factory: pytest.TempPathFactory) -> Guest:
-    return Guest(tmp_path_factory.mktemp("guest"))
+def guest(guest_image: Path) -> Guest:
+    return Guest(guest_image)
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def know_users(host: NfsHost) -> None:
 def local_run(host: NfsHost, file_system: str, sections: str, folder: Path) -> list[str]:
     """What the programme prints on the exported file system itself."""
     program = folder / "posix"
-    compile_posix(program)
+    compile_program("posix", program)
     place = f"/srv/{file_system}/local"
     host.sh(f"rm -rf {place} && mkdir {place}")
     return host.run([str(program), place, *sections.split()]).stdout.splitlines()

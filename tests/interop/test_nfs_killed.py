@@ -52,9 +52,9 @@ def run_while_killing(guest: subprocess.Popen[str], host: NfsHost) -> tuple[Fini
     return finished(guest), kills
 
 
-def test_copy_goes_on_while_server_is_killed(tmp_path: Path) -> None:
+def test_copy_goes_on_while_server_is_killed(guest_image: Path) -> None:
     source = Path(oncrpc.__file__).resolve().parent
-    guest = Guest(tmp_path)
+    guest = Guest(guest_image)
     with NfsHost(EXPORTS) as host:
         host.sh(f"mkdir /srv/ext4/source && cp -r {source}/. /srv/ext4/source")
         host.sh("find /srv/ext4/source -name __pycache__ -prune -exec rm -r {} +")

@@ -103,7 +103,10 @@ Hosts:
 
 - ``namespace``: A host in a namespace: its own loopback, interfaces, ports and ``/run``.
 - ``guest``: A Linux kernel as NFS client, in QEMU without hardware support.
-- ``guest_image``: Builds the guest: Debian's cloud kernel, busybox, mount.nfs, the POSIX programme.
+- ``guest_image``: Builds the guest: Debian's cloud kernel, busybox, nfs-utils, our own programs.
+- ``lan_guests``: Linux guests with addresses of their own, on one network with a test's host.
+- ``wire_tap``: RPC calls that pass an interface of a host, with the time of each.
+- ``printed_lines``: What a program prints, line by line, while it runs.
 - ``hosts``: Network namespaces that a test can enter, and our port mapper to run in them.
 - ``crash_clients``: Clients that write while the server crashes, and know what must be left.
 - ``nfs_host``: A host that exports directories by ``nfsd``, registered with our port mapper.

@@ -1,4 +1,4 @@
-"""Builds a small Linux guest: Debian's cloud kernel, busybox, mount.nfs, and the POSIX programme.
+"""Builds a small Linux guest: Debian's cloud kernel, busybox, nfs-utils, and programs of our own.
 
 Everything comes from packages of this host or from its package archive; nothing is kept in the
 repository. The guest has no disk: it runs from its initramfs, which boots in about 2 seconds.
@@ -14,24 +14,36 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from support.nfs_utils import program
+
 HERE = Path(__file__).resolve().parents[1] / "interop" / "guest"
+TOOLS = (
+    "mount.nfs", "umount.nfs", "showmount", "rpcinfo", "rpcbind", "rpc.statd", "sm-notify",
+    "quota", "getfacl", "setfacl",
+)  # fmt: skip
+"""Programs of this host that the guest gets, with their libraries."""
+
+SERVER_TOOLS = ("rpc.nfsd", "rpc.mountd", "exportfs")
+"""The same of nfs-kernel-server, which may be unpacked instead of installed."""
+
 NEEDED = (
-    "qemu-system-x86_64", "busybox", "modprobe", "depmod", "cpio", "mount.nfs", "gcc", "apt-get",
+    "qemu-system-x86_64", "busybox", "modprobe", "depmod", "cpio", "gcc", "apt-get", *TOOLS,
 )  # fmt: skip
 """Programs that must be installed, besides libc's static library."""
 
-MODULES = ("virtio_pci", "virtio_net", "nfsv3", "nfsv2")
-TOOLS = ("mount.nfs", "umount.nfs", "showmount", "rpcinfo")
-"""Programs of this host that the guest gets, with their libraries."""
+MODULES = ("virtio_pci", "virtio_net", "virtio_blk", "nfsv3", "nfsv2", "nfsd")
+PROGRAMS = ("posix", "locks")
+"""Our own, in C."""
 
 FOLDERS = (
     "bin", "sbin", "usr/bin", "usr/sbin", "etc", "proc", "sys", "dev", "run", "tmp", "mnt",
-    "modules",
+    "modules", "var/lib/nfs",
 )  # fmt: skip
 FILES = {
-    "etc/passwd": "root:x:0:0:root:/:/bin/sh\n",
-    "etc/group": "root:x:0:\n",
-    "etc/hosts": "127.0.0.1 localhost\n10.0.2.2 server\nfec0::2 server6\n",
+    "etc/passwd": "root:x:0:0:root:/:/bin/sh\n"
+    "_rpc:x:101:65534::/run/rpcbind:/bin/false\nstatd:x:103:65534::/var/lib/nfs:/bin/false\n",
+    "etc/group": "root:x:0:\nnogroup:x:65534:\n",
+    "etc/hosts": "127.0.0.1 localhost\nfec0::2 server6\n",
     "etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\nrpc: files\n",
 }
 KERNEL_PACKAGE = "linux-image-cloud-amd64"
@@ -63,19 +75,22 @@ def build(folder: Path) -> tuple[Path, Path]:
                 shutil.copy(f"/etc/{name}", root / "etc")
         _busybox(root)
         _modules(root, modules)
-        for tool in TOOLS:
-            _tool(root, tool)
-        compile_posix(root / "bin/posix")
-        shutil.copy(HERE / "init", root / "init")
-        (root / "init").chmod(0o755)
+        for tool in (*TOOLS, *map(program, SERVER_TOOLS)):
+            add_program(root, tool)
+        for name in PROGRAMS:
+            compile_program(name, root / "bin" / name)
+        for name in ("init", "agent"):
+            shutil.copy(HERE / name, root / name)
+            (root / name).chmod(0o755)
+        (root / "var/run").symlink_to("/run")
         _pack(root, initramfs)
     return kernel, initramfs
 
 
-def compile_posix(target: Path) -> None:
-    """The POSIX programme, without libraries: it runs in the guest and on this host."""
+def compile_program(name: str, target: Path) -> None:
+    """A program of ``PROGRAMS``, without libraries: it runs in the guest and on this host."""
     flags = ("-O1", "-Wall", "-Wextra", "-Werror", "-static")
-    command("gcc", *flags, "-o", target, HERE / "posix.c")
+    command("gcc", *flags, "-o", target, HERE / f"{name}.c")
 
 
 def _kernel(folder: Path, kernel: Path) -> Path:
@@ -121,16 +136,23 @@ def _modules(root: Path, unpacked: Path) -> None:
     (root / "modules/order").write_text("".join(f"{name}\n" for name in order))
 
 
-def _tool(root: Path, tool: str) -> None:
+def add_program(root: Path, tool: str) -> None:
+    """Copy a program, found by name or path, and its libraries to a guest's root folder."""
     found = shutil.which(tool, path="/sbin:/usr/sbin:/bin:/usr/bin")
     if found is None:
         raise RuntimeError(f"{tool}: not installed")
-    (root / "bin" / tool).unlink(missing_ok=True)  # busybox may have one too
-    shutil.copy(os.path.realpath(found), root / "usr/sbin" / tool)
+    (root / "bin" / os.path.basename(tool)).unlink(missing_ok=True)  # busybox may have one too
+    shutil.copy(os.path.realpath(found), root / "usr/sbin" / os.path.basename(tool))
+    add_libraries(root, found)
+
+
+def add_libraries(root: Path, found: str) -> None:
+    """Copy the libraries of a program or of a library."""
     for library in _libraries(found):
         target = root / library.lstrip("/")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(os.path.realpath(library), target)
+        if not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(os.path.realpath(library), target)
 
 
 def _libraries(program: str) -> Iterator[str]:
@@ -161,12 +183,17 @@ def with_script(initramfs: Path, script: str, target: Path) -> Path:
     return target
 
 
+QEMU = (
+    "qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-smp", "1",
+    "-nographic", "-no-reboot", "-nodefaults",
+)  # fmt: skip
+COMMAND_LINE = "console=ttyS0 quiet panic=-1"
+
+
 def qemu(kernel: Path, initramfs: Path) -> Sequence[str]:
     """The command that boots the guest; 10.0.2.2 and fec0::2 in it are this host's loopback."""
     return [
-        "qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-m", "512", "-smp", "1",
-        "-nographic", "-no-reboot", "-nodefaults", "-serial", "stdio",
-        "-kernel", str(kernel), "-initrd", str(initramfs),
-        "-append", "console=ttyS0 quiet panic=-1",
+        *QEMU, "-m", "512", "-serial", "stdio",
+        "-kernel", str(kernel), "-initrd", str(initramfs), "-append", COMMAND_LINE,
         "-netdev", "user,id=n0,ipv4=on,ipv6=on", "-device", "virtio-net-pci,netdev=n0,romfile=",
     ]  # fmt: skip
