@@ -105,6 +105,7 @@ Hosts:
 - ``guest``: A Linux kernel as NFS client, in QEMU without hardware support.
 - ``guest_image``: Builds the guest: Debian's cloud kernel, busybox, nfs-utils, our own programs.
 - ``lan_guests``: Linux guests with addresses of their own, on one network with a test's host.
+- ``guest_python``: A disk for a guest with Python and this package.
 - ``wire_tap``: RPC calls that pass an interface of a host, with the time of each.
 - ``printed_lines``: What a program prints, line by line, while it runs.
 - ``hosts``: Network namespaces that a test can enter, and our port mapper to run in them.

@@ -37,7 +37,7 @@ PROGRAMS = ("posix", "locks")
 
 FOLDERS = (
     "bin", "sbin", "usr/bin", "usr/sbin", "etc", "proc", "sys", "dev", "run", "tmp", "mnt",
-    "modules", "var/lib/nfs",
+    "modules", "var/lib/nfs", "python",
 )  # fmt: skip
 FILES = {
     "etc/passwd": "root:x:0:0:root:/:/bin/sh\n"
