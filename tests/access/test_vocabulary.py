@@ -17,13 +17,15 @@ class ECHO_VERS(Version, prog=400001, vers=1):
     ECHOPROC_NULL = Procedure[None](0)
     ECHOPROC_ECHO = Procedure[bytes](1)
     ECHOPROC_FORGET = Procedure[None](2)
+    ECHOPROC_FORGET_ALL = Procedure[None](3)
 
 
 ECHO = Vocabulary([ECHO_VERS], with_program=["FORGET"], logged_as={"ECHO": "say again"})
 
 
-def test_short_name_is_the_last_word() -> None:
+def test_short_name_lacks_the_first_word() -> None:
     assert ECHO.name(ECHO_VERS.ECHOPROC_FORGET) == "FORGET"
+    assert ECHO.name(ECHO_VERS.ECHOPROC_FORGET_ALL) == "FORGET_ALL"
 
 
 def test_log_name_is_lower_case_unless_given() -> None:
@@ -38,7 +40,7 @@ def test_versions_share_short_names() -> None:
 
 
 def test_rules_may_name_all_but_null() -> None:
-    assert ECHO.in_rules == {"ECHO", "FORGET"}
+    assert ECHO.in_rules == {"ECHO", "FORGET", "FORGET_ALL"}
 
 
 def test_names_in_rules_know_their_arguments() -> None:
@@ -48,7 +50,11 @@ def test_names_in_rules_know_their_arguments() -> None:
 
 @pytest.mark.parametrize(
     ("value", "message"),
-    [("NULL", "everybody may call it"), ("GETPORT", "write one of ECHO, FORGET"), (1, "1 is not")],
+    [
+        ("NULL", "everybody may call it"),
+        ("GETPORT", "one of ECHO, FORGET, FORGET_ALL"),
+        (1, "1 is not"),
+    ],
 )
 def test_rules_may_not_name_others(value: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):

@@ -19,9 +19,11 @@ NULL = "NULL"
 class Vocabulary:
     """Names for the procedures of some versions.
 
-    The short name of a procedure is the last word of its name in the RFC: ``SET`` for both
-    ``PMAPPROC_SET`` and ``RPCBPROC_SET``. ``with_program`` has the short names of the procedures
-    whose first argument is a program number. ``logged_as`` has those that log lines name otherwise.
+    The short name of a procedure is its name in the RFC without the first word: ``SET`` for both
+    ``PMAPPROC_SET`` and ``RPCBPROC_SET``, ``LOCK_MSG`` for ``NLM_LOCK_MSG``.
+
+    ``with_program`` has the short names of the procedures whose first argument is a program number.
+    ``logged_as`` has those that log lines name otherwise.
     """
 
     def __init__(
@@ -32,7 +34,7 @@ class Vocabulary:
         logged_as: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.names = {
-            procedure.name: procedure.name.rpartition("_")[2]
+            procedure.name: procedure.name.partition("_")[2] or procedure.name
             for version in versions
             for procedure in version.procedures.values()
         }
