@@ -21,6 +21,7 @@ GENERATED = {"programs", "rpc/prot.py"}
 NOT_MIRRORED = {"__init__.py", "__main__.py"}
 
 COVERED_BY = {
+    "nfs/daemon/part.py": "nfs/daemon/test_parts.py",
     "nfs/locks/peers.py": "nfs/locks/test_terms.py",
     "access/line_limit.py": "access/test_call_lines.py",
     "access/rule_values.py": "daemon/config/test_read.py",

@@ -39,7 +39,8 @@ class NfsdSetup(NamedTuple):
         """The sockets."""
         config = self.source.read().config
         app = self.app()
-        return open_listeners(Wanted(config.daemon, (), app.title, app.ports(config, passed)))
+        extra, port = app.ports(config, passed), app.main_port(config)
+        return open_listeners(Wanted(config.daemon, (), app.title, extra, port))
 
     def daemon(self, listeners: Listeners, former: Handover | None = None) -> RunningNfsd:
         """A daemon on listeners."""

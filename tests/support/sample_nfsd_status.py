@@ -35,7 +35,7 @@ def some_nfsd_status(**changes: Any) -> NfsdStatus:
         "user": "root",
         "local_users": True,
         "programs": ["nfs 2 and 3", "mountd 1, 2 and 3"],
-        "mount_port": 20048,
+        "ports": {"mount": 20048},
         "mapper": MapperState("host", 111, ""),
         "state": "/var/lib/nfsd",
         "exports": [EXPORT],

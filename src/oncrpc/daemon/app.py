@@ -13,7 +13,7 @@ metrics, and restart in place. The other methods are called in this order, and d
 default::
 
     check               as root, before anything is bound
-    ports               which ports to bind, too
+    main_port, ports    which ports to bind
     capabilities        which of them to keep
     check_as_user       as the daemon's user
     open                in the event loop: create the objects that the services need
@@ -23,7 +23,8 @@ default::
                         earlier image of this process
     on_serving          calls are answered from now on
     count, admit, refresh, report, faults, content, interfaces_changed
-    settle, leave       before a restart in place
+    settle, leave, descriptors
+                        before a restart in place
     stop                calls are still answered
     close               the server has stopped
 """
@@ -37,7 +38,7 @@ from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 from oncrpc.access.vocabulary import Vocabulary
 from oncrpc.aio.limits import Limits
 from oncrpc.daemon.config.read import Schema
-from oncrpc.daemon.config.tables import Config
+from oncrpc.daemon.config.tables import Config, DaemonTable
 from oncrpc.daemon.control.rates import CallCounts, Counts
 from oncrpc.daemon.control.status import CommonStatus
 from oncrpc.daemon.listeners import ExtraPort
@@ -131,7 +132,11 @@ class Application(ABC, Generic[C]):
     def check_as_user(self, config: C) -> None:
         """Like ``check``, after dropping privileges."""
 
-    def capabilities(self, uid: int) -> Collection[Capability] | None:  # noqa: ARG002  # likewise
+    def capabilities(
+        self,
+        uid: int,  # noqa: ARG002  # likewise
+        table: DaemonTable,  # noqa: ARG002  # an application may override it
+    ) -> Collection[Capability] | None:
         """The capabilities to keep as user ``uid``; None for all that this user has."""
         return None
 
@@ -142,8 +147,12 @@ class Application(ABC, Generic[C]):
     def open(self, daemon: Runtime[C]) -> None:
         """Create the objects that the services need; called in the event loop."""
 
+    def main_port(self, config: C) -> int:
+        """The port that is always bound; 0 for a free one."""
+        return config.daemon.port
+
     def ports(self, config: C, passed: Collection[str]) -> Sequence[ExtraPort]:  # noqa: ARG002
-        """Further ports on which the programs are served, besides ``daemon.port``.
+        """Further ports on which the programs are served, besides the main port.
 
         ``passed`` are the roles of the sockets that an earlier image or the service manager left.
         """
@@ -228,6 +237,10 @@ class Application(ABC, Generic[C]):
     def leave(self) -> bytes:
         """Returns the state for the next image of this process, as JSON."""
         return b"null"
+
+    def descriptors(self) -> Sequence[int]:
+        """Descriptors for the next image, which stay open under their numbers; after ``leave``."""
+        return ()
 
     async def stop(self) -> None:
         """Called at the end, while the server still answers."""

@@ -39,7 +39,8 @@ class KeptConnection(msgspec.Struct, frozen=True):
 class Handover(msgspec.Struct, frozen=True):
     """The state of a daemon.
 
-    ``image`` counts the images, ``events`` the signals handled; ``left`` is the application's part.
+    ``image`` counts the images, ``events`` the signals handled; ``left`` is the application's part,
+    and ``kept`` are its descriptors.
     """
 
     pid: int
@@ -53,12 +54,14 @@ class Handover(msgspec.Struct, frozen=True):
     state: str | None = None
     control: str | None = None
     web: int | None = None
+    kept: list[int] = []
 
     def descriptors(self) -> Iterator[int]:
         """The descriptors that must stay open."""
         yield from self.locks
         yield from (one.descriptor for one in self.sockets)
         yield from (one.descriptor for one in self.connections)
+        yield from self.kept
         if self.web is not None:
             yield self.web
 

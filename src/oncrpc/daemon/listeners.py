@@ -28,7 +28,7 @@ class PortInUse(StartError):
 
 
 class ExtraPort(Struct, frozen=True):
-    """A port beside ``daemon.port``, for a role that the application names.
+    """A port beside the main one, for a role that the application names.
 
     With ``or_any`` a free port is taken where this one cannot be bound.
     """
@@ -77,12 +77,21 @@ class Listeners(Struct):
 
 
 class Wanted(Struct, frozen=True):
-    """The sockets to open: by the configuration, and the application's local ``paths``."""
+    """The sockets to open: by the configuration, and the application's local ``paths``.
+
+    ``port`` is the main port; None stands for that of the configuration.
+    """
 
     table: DaemonTable
     paths: Sequence[str] = ()
     title: str = "daemon"
     extra: Sequence[ExtraPort] = ()
+    port: int | None = None
+
+    @property
+    def main_port(self) -> int:
+        """The main port; 0 for a free one."""
+        return self.table.port if self.port is None else self.port
 
     @property
     def families(self) -> set[int]:
@@ -125,7 +134,7 @@ def open_listeners(
     listeners = Listeners(passed={one.sock: one.passed for one in found})
     try:
         main = [one for one in found if not one.passed.role]
-        listeners.sockets += _network(wanted, main, wanted.table.port, lenient=lenient)
+        listeners.sockets += _network(wanted, main, wanted.main_port, lenient=lenient)
         for port in wanted.extra:
             listeners.extra[port.role] = _extra(wanted, port, found, lenient=lenient)
         listeners.sockets[:0] = _locals(wanted, found, lenient=lenient)

@@ -66,7 +66,8 @@ def run(
         make_loop = loop.factory(app.name)
         table = settings.config.daemon
         extra = app.ports(settings.config, {one.role for one in origin.passed})
-        wanted = Wanted(table, app.sockets, app.title, extra)
+        port = app.main_port(settings.config)
+        wanted = Wanted(table, app.sockets, app.title, extra, port)
         listeners = open_listeners(wanted, origin.passed, lenient=origin.former is not None)
         held.callback(listeners.close)
         listeners.web = _open_web(app, settings.config.web.listen, origin.former)
@@ -135,18 +136,18 @@ def _folders(app: Application[C], config: C, former: Handover | None) -> Folders
 def _as_user(app: Application[Any], table: DaemonTable) -> Folders:
     """As root, create the directories, then drop root. Otherwise validate ``user`` first."""
     if os.geteuid() != 0:
-        become_user(app, table.user)
-        _limit(app)
+        become_user(app, table)
+        _limit(app, table)
         return prepared(owner_of(app, table), table)
     folders = prepared(owner_of(app, table), table)
-    become_user(app, table.user)
-    _limit(app)
+    become_user(app, table)
+    _limit(app, table)
     return folders
 
 
-def _limit(app: Application[Any]) -> None:
+def _limit(app: Application[Any], table: DaemonTable) -> None:
     """Give up the capabilities that the application does not need."""
-    kept = app.capabilities(os.geteuid())
+    kept = app.capabilities(os.geteuid(), table)
     if kept is not None:
         try:
             limit_to(kept)
@@ -163,12 +164,13 @@ def owner_of(app: Application[Any], table: DaemonTable) -> Owner:
     return Owner(app.name, app.port, user, app.lasting, app.lost)
 
 
-def become_user(app: Application[Any], name: str | None) -> None:
+def become_user(app: Application[Any], table: DaemonTable) -> None:
     """Become the configured user. If not root, check that this is the configured user.
 
     Raises:
         StartError: the user does not exist, or the process cannot become that user.
     """
+    name = table.user
     try:
         user = privileges.user_of(name, app.users)
     except KeyError:
@@ -182,7 +184,7 @@ def become_user(app: Application[Any], name: str | None) -> None:
             log.warning("none of the users %s exists; continuing as root", ", ".join(app.users))
     elif user.pw_uid != 0:
         try:
-            privileges.drop(user, app.capabilities(user.pw_uid) or ())
+            privileges.drop(user, app.capabilities(user.pw_uid, table) or ())
         except OSError as error:
             raise StartError(
                 f"cannot become user {user.pw_name}: {error.strerror};"

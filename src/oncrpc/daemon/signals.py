@@ -171,6 +171,7 @@ class Signals:
             sockets=[listeners.of(sock) for sock, _ in listeners.every()],
             connections=[KeptConnection(*each) for each in connections],
             left=msgspec.Raw(daemon.app.leave()),
+            kept=list(daemon.app.descriptors()),
             state=daemon.folders.state,
             control=daemon.folders.control,
             web=None if listeners.web is None else listeners.web.fileno(),

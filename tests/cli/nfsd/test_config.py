@@ -26,13 +26,13 @@ def file(tmp_path: Path) -> Path:
 
 def test_file_is_checked(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert nfsd.main(["config", "check", str(file)]) == 0
-    file.write_text('[daemon]\nonly = ["nlm"]\nport = -1\n')
+    file.write_text('[daemon]\nonly = ["statd"]\nport = -1\n')
     assert nfsd.main(["config", "check", str(file)]) == 1
 
     said = capsys.readouterr()
     assert said.out == f"{file}: ok, 0 rules\n"
     assert said.err.splitlines() == [
-        f"{file}: daemon.only[0]: 'nlm' is not served by this version; write nfs or mount",
+        f"{file}: daemon.only[0]: 'statd' is not a program of nfsd; write mount or nfs",
         f"{file}: daemon.port: has to be at least 0",
     ]
 

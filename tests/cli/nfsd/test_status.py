@@ -22,7 +22,7 @@ connections   tcp 3
 calls         1004 in 1 h 30 min, 12.5 a second lately
 refused       12 unauthorized, 1 indirect
 dropped       7 over their rate, 2 replies too long
-mount port    20048
+other ports   mount 20048
 port mapper   of this host, registered
 policy        /etc/portmap.toml, 3 rules
 state         /var/lib/nfsd

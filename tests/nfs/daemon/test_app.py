@@ -13,6 +13,7 @@ import pytest
 from oncrpc.daemon.config.values import StartError
 from oncrpc.daemon.handover import Handover
 from oncrpc.errors import AuthError, ProgramMismatch, ProgramUnavailable
+from oncrpc.nfs.daemon.mount_part import MountPart
 from oncrpc.programs.mount import MOUNT_V3, MOUNTVERS, mountstat3
 from oncrpc.programs.nfs3 import (
     NFS_V3,
@@ -319,11 +320,14 @@ def test_groups_of_the_host_are_used_if_configured(state: Path, tmp_path: Path) 
         file.chmod(0o644)
         made = nfsd_setup(state, exports=state / "none", file=str(file))
         async with serving_nfsd(made) as daemon:
+            part = daemon.app.part(MountPart)
+            assert part is not None
+            mounting = part.program
             assert daemon.app.shares.groups_of is not None
-            assert daemon.app.mounting.only_allowed
+            assert mounting.only_allowed
             file.write_text("")
             daemon.reread()
             assert daemon.app.shares.groups_of is None
-            assert not daemon.app.mounting.only_allowed
+            assert not mounting.only_allowed
 
     run(scenario())

@@ -8,6 +8,7 @@ import pytest
 
 from oncrpc.daemon.capabilities import Capability, held
 from oncrpc.nfs.daemon.modes import HANDLES, IDENTITIES, Mode, kept_by, mode_of
+from oncrpc.nfs.daemon.vocabulary import PROGRAMS
 
 
 @pytest.mark.parametrize(
@@ -31,6 +32,7 @@ def test_mode_of_this_process_is_found() -> None:
 
 
 def test_no_more_is_kept_than_the_mode_needs() -> None:
-    assert kept_by(0) == IDENTITIES
-    assert kept_by(1000) == HANDLES
+    assert kept_by(0, PROGRAMS) == IDENTITIES
+    assert kept_by(1000, PROGRAMS) == HANDLES
     assert Capability.NET_BIND_SERVICE not in IDENTITIES
+    assert kept_by(0, ()) == frozenset()

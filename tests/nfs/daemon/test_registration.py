@@ -20,11 +20,11 @@ from oncrpc.nfs.daemon.registration import (
     EVERY,
     FIRST_PAUSE,
     LONGEST_PAUSE,
-    ProgramPlace,
     Registrar,
     mapper_listens,
     places_of,
 )
+from oncrpc.nfs.daemon.rivals import ProgramPlace
 from oncrpc.portmap.procedures import Mapper
 from oncrpc.portmap.registry import SUPERUSER, Registry
 from oncrpc.programs.nfs3 import NFS_V3
@@ -81,6 +81,61 @@ def test_registrations_of_a_former_process_are_replaced() -> None:
     run(scenario())
 
 
+async def answers(place: ProgramPlace) -> bool:
+    """The other server answers over TCP only."""
+    return place.netid == "tcp"
+
+
+def test_server_that_answers_keeps_its_registration() -> None:
+    async def scenario() -> None:
+        async with port_mapper() as (registry, client):
+            registry.set(other("tcp"))
+            registry.set(other("udp"))
+            registrar = Registrar(client, PLACES, answers=answers)
+            await registrar.attempt()
+            assert listed(registry) == [("tcp", b"0.0.0.0.9.1"), ("udp", b"0.0.0.0.8.1")]
+            assert (registrar.fault or "").startswith(
+                "nfs is registered at 0.0.0.0.9.1, by another"
+            )
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("taken", [True, False])
+def test_server_goes_on_once_registered(taken: bool) -> None:
+    async def scenario() -> None:
+        told: list[int] = []
+        async with port_mapper() as (registry, client):
+            if taken:
+                registry.set(other("tcp"))
+            registrar = Registrar(
+                client, PLACES, answers=answers, then=lambda: told.append(len(registry))
+            )
+            for _ in range(2):
+                await registrar.attempt()
+        assert told == [2]
+
+    run(scenario())
+
+
+def test_server_goes_on_without_port_mapper(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registration, "LONGEST_WAIT", 0.01)
+
+    async def scenario() -> None:
+        with listen(transport("tcp"), LOCALHOST, 0) as free:
+            port = free.getsockname()[1]
+        told: list[None] = []
+        client = MapperClient(dial, port=port, sockets=(), hosts=(LOCALHOST,))
+        registrar = Registrar(client, PLACES, then=lambda: told.append(None))
+        await registrar.attempt()
+        assert told == []
+        registrar.start()
+        await until(lambda: bool(told))
+        await registrar.stop()
+
+    run(scenario())
+
+
 def test_lost_registrations_are_made_again() -> None:
     async def scenario() -> None:
         async with port_mapper() as (registry, client):
@@ -107,7 +162,7 @@ def test_later_server_keeps_its_registration(caplog: pytest.LogCaptureFixture) -
 
     run(scenario())
 
-    assert "by another server; trying again" in caplog.text
+    assert "stops the kernel's); trying again" in caplog.text
 
 
 def test_refusal_is_reported_once(caplog: pytest.LogCaptureFixture) -> None:

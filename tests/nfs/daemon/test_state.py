@@ -15,10 +15,11 @@ def test_key_is_in_the_directory_only(state: Path) -> None:
     opened = open_state(str(state), LeftState())
     assert opened.directory is not None
 
-    left = opened.left(b"[1]")
+    left = opened.left(b"[1]", {"mount": b"{}"})
     opened.directory.close()
 
     assert (left.key, left.tags, bytes(left.duplicates)) == (b"", {}, b"[1]")
+    assert (left.part("mount"), left.part("nfs")) == (b"{}", None)
     assert (state / "key").exists()
 
 
@@ -26,7 +27,7 @@ def test_key_without_directory_goes_to_the_next_image() -> None:
     first = open_state(None, LeftState())
     first.keys.tags.tag_for("fsid=7")
 
-    left = left_state(msgspec.json.encode(first.left(b"[]")))
+    left = left_state(msgspec.json.encode(first.left(b"[]", {})))
     second = open_state(None, left)
 
     assert second.keys.key == first.keys.key

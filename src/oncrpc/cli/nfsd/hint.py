@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 from oncrpc.addr import split_uaddr
 from oncrpc.cli.daemons.text import counted
-from oncrpc.nfs.daemon.app import MAPPER_PORT, MOUNT_PORT, Nfsd
-from oncrpc.nfs.daemon.vocabulary import NFS
+from oncrpc.nfs.daemon import report
+from oncrpc.nfs.daemon.app import MAPPER_PORT, Nfsd
+from oncrpc.nfs.daemon.vocabulary import MOUNT, NFS
 from oncrpc.nfs.serving.mount_commands import ServerPlace, commands, reached_by
 from oncrpc.programs.portmap import PMAP_PORT
 
@@ -43,6 +44,6 @@ def place_of(app: Nfsd) -> ServerPlace | None:
     if uaddr is None or NFS not in table.only:
         return None
     host, port = split_uaddr(uaddr)
-    mount_port = app.port_of(MOUNT_PORT) or port
+    mount_port = report.ports(app).get(MOUNT, port)
     version = max(table.nfs_versions)
     return ServerPlace(reached_by(host), port, mount_port, version)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from oncrpc.access.call_lines import CallLog
 from oncrpc.host.addresses import OwnAddresses
-from oncrpc.nfs.daemon.registration import ProgramPlace
+from oncrpc.nfs.daemon.rivals import ProgramPlace
 from oncrpc.portmap.ownership import Rules
 from oncrpc.portmap.procedures import Mapper
 from oncrpc.portmap.registry import SUPERUSER, Registry

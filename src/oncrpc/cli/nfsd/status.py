@@ -103,8 +103,8 @@ def _parts(status: NfsdStatus) -> Lines:
         yield "on this host", f"served over TCP, to root and {status.user} only"
     yield "programs", listed(status.programs)
     yield from common_lines(status)
-    if status.mount_port:
-        yield "mount port", f"{status.mount_port}"
+    if status.ports:
+        yield "other ports", listed(f"{name} {port}" for name, port in status.ports.items())
     yield "port mapper", _mapper(status.mapper)
     yield "policy", policy(status)
     yield "state", status.state or "not kept"

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
 import time
 from collections.abc import Collection, Iterator, Sequence
 from functools import partial
+from typing import TypeVar
 
 import msgspec
 
-from oncrpc.addr import join_uaddr
 from oncrpc.aio.limits import Limits
 from oncrpc.aio.link import dial
 from oncrpc.client.port_mapper import port_mapper
 from oncrpc.daemon.app import Application
 from oncrpc.daemon.capabilities import Capability
+from oncrpc.daemon.config.tables import DaemonTable
 from oncrpc.daemon.config.values import StartError
 from oncrpc.daemon.control.status import CommonStatus
 from oncrpc.daemon.listeners import ExtraPort
@@ -26,17 +26,22 @@ from oncrpc.host.addresses import OwnAddresses
 from oncrpc.nfs.daemon import report
 from oncrpc.nfs.daemon.clients import Clients
 from oncrpc.nfs.daemon.config import NAME, SCHEMA, NfsdConfig, NfsdDaemonTable
-from oncrpc.nfs.daemon.config_values import AUTO, HOST, OWN
+from oncrpc.nfs.daemon.config_values import AUTO, HOST
 from oncrpc.nfs.daemon.exported import Exported
 from oncrpc.nfs.daemon.local_roots import LocalRoots
 from oncrpc.nfs.daemon.local_users import LocalUsers
-from oncrpc.nfs.daemon.mapper import EmbeddedMapper, MakeMapper
+from oncrpc.nfs.daemon.mapper import EmbeddedMapper, MakeMapper, embeds_mapper
 from oncrpc.nfs.daemon.modes import kept_by, mode_of
-from oncrpc.nfs.daemon.registration import ProgramPlace, Registrar, mapper_listens, places_of
+from oncrpc.nfs.daemon.part import Part, Site
+from oncrpc.nfs.daemon.parts import needed_parts
+from oncrpc.nfs.daemon.ports import MAIN, addresses_of, main_port, roles
+from oncrpc.nfs.daemon.registration import Registrar, places_of
+from oncrpc.nfs.daemon.rivals import ProgramPlace
 from oncrpc.nfs.daemon.sources import sources_of
 from oncrpc.nfs.daemon.state import LeftState, left_state, open_state
 from oncrpc.nfs.daemon.status import NfsdStatus
 from oncrpc.nfs.daemon.vocabulary import (
+    EXPORTING,
     HOSTS_NAMES,
     MAPPER_VERSIONS,
     VERSIONS,
@@ -47,25 +52,19 @@ from oncrpc.nfs.exports.table import Exports
 from oncrpc.nfs.groups import HostGroups
 from oncrpc.nfs.handles import Handles
 from oncrpc.nfs.server.duplicates import NfsDuplicates
-from oncrpc.nfs.server.mount import MountProgram
-from oncrpc.nfs.server.mount_file import MountFile
 from oncrpc.nfs.server.mount_list import MountList
-from oncrpc.nfs.server.nfs2 import Nfs2
-from oncrpc.nfs.server.nfs3 import Nfs3
 from oncrpc.nfs.server.shares import Shares
 from oncrpc.nfs.server.sizes import AROUND, DATAGRAM, STREAM, TransferSizes, with_room
-from oncrpc.programs.mount import MOUNTPROG
 from oncrpc.programs.portmap import PMAP_PORT
 from oncrpc.rpc import Call, Service, Version
 from oncrpc.rpc.duplicates import DuplicateCache
 
 log = logging.getLogger("oncrpc.nfs")
 
-MOUNT_PORT, MAPPER_PORT = "mount", "mapper"
-"""The roles of extra ports."""
+P = TypeVar("P", bound=Part)
 
-RMTAB = "/var/lib/nfs/rmtab"
-"""The mount list of rpc.mountd, read at the first start."""
+MAPPER_PORT = "mapper"
+"""The role of the port of the embedded port mapper."""
 
 MAPPER_TIME = 3.0
 """Seconds for the port mapper to answer."""
@@ -87,17 +86,20 @@ class Nfsd(Application[NfsdConfig]):
         self.make_mapper = make_mapper
         self.mapper: EmbeddedMapper | None = None
         self.registrar: Registrar | None = None
-        self.mount_file: MountFile | None = None
         self.local_users: LocalUsers | None = None
         self.clients, self.own_addresses = Clients(), OwnAddresses()
         self.nfs_duplicates = NfsDuplicates()
 
+    def main_port(self, config: NfsdConfig) -> int:
+        """The port of NFS."""
+        return main_port(config.daemon)
+
     def ports(self, config: NfsdConfig, passed: Collection[str]) -> Sequence[ExtraPort]:
-        """A port for MOUNT, and one for the embedded port mapper."""
-        table, found = config.daemon, []
-        if table.mount_port and table.mount_port != table.port:
-            found.append(ExtraPort(MOUNT_PORT, table.mount_port))
-        if MAPPER_PORT in passed or _embeds_mapper(table):
+        """The ports that programs have of their own, and one for the embedded port mapper."""
+        table = config.daemon
+        own = {role for role in roles(table).values() if role != MAIN}
+        found = [ExtraPort(role, table.port_for(role)) for role in sorted(own)]
+        if MAPPER_PORT in passed or embeds_mapper(table):
             found.append(ExtraPort(MAPPER_PORT, PMAP_PORT, or_any=True))
         return found
 
@@ -108,9 +110,9 @@ class Nfsd(Application[NfsdConfig]):
             if reason:
                 raise StartError(f"cannot export {each}: {reason}")
 
-    def capabilities(self, uid: int) -> Collection[Capability]:
-        """Those of the mode."""
-        return kept_by(uid)
+    def capabilities(self, uid: int, table: DaemonTable) -> Collection[Capability]:
+        """Those of the mode, and of the programs."""
+        return kept_by(uid, table.only if isinstance(table, NfsdDaemonTable) else ())
 
     def check_as_user(self, config: NfsdConfig) -> None:  # noqa: ARG002  # of the interface
         """Let the modes of new files be those that clients ask for."""
@@ -123,11 +125,10 @@ class Nfsd(Application[NfsdConfig]):
     def open(self, daemon: Runtime[NfsdConfig]) -> None:
         """Open the state, and create what the programs need."""
         self.daemon, self.mode = daemon, mode_of(os.geteuid())
-        former = LeftState() if daemon.former is None else left_state(bytes(daemon.former.left))
-        self.state = open_state(daemon.folders.state, former)
+        self.left = LeftState() if daemon.former is None else left_state(bytes(daemon.former.left))
+        self.state = open_state(daemon.folders.state, self.left)
         self.shares = Shares(Handles(self.state.keys.key))
         self.mounts = MountList()
-        self.mounting = MountProgram(self.shares, self.mounts)
         self.exported = Exported(
             Exports(sources_of(daemon.config, self.mode)),
             self.shares,
@@ -138,24 +139,25 @@ class Nfsd(Application[NfsdConfig]):
             self.local_users = LocalUsers({0, os.geteuid()}, is_own=self.own_addresses)
         if MAPPER_PORT in daemon.listeners.extra:
             self.mapper = self.make_mapper(daemon.call_log)
+        sizes = TransferSizes.within(record=self.max_record, datagram=DATAGRAM + AROUND)
+        site = Site(daemon, self.shares, self.mounts, self.state, sizes)
+        self.parts = needed_parts(daemon.config.daemon.only, site)
 
     def services(self) -> Sequence[Service]:
         """The programs that are configured, and those of the embedded port mapper."""
-        sizes = TransferSizes.within(record=self.max_record, datagram=DATAGRAM + AROUND)
-        every: list[Service] = [
-            Nfs3(self.shares, sizes=sizes),
-            Nfs2(self.shares),
-            *self.mounting.services(),
-        ]
-        wanted = self.programs
-        served = [service for service in every if service.version in wanted]
+        every = [service for part in self.parts for service in part.services()]
+        served = [service for service in every if service.version in self.programs]
         return [*served, *(self.mapper.services() if self.mapper is not None else ())]
 
     @property
     def programs(self) -> list[type[Version]]:
-        """The versions of NFS and MOUNT that are served."""
+        """The versions that are served, but those of the embedded port mapper."""
         table = self.daemon.config.daemon
         return versions_of(table.only, table.nfs_versions)
+
+    def part(self, kind: type[P]) -> P | None:
+        """The part of this kind; None if it is not served."""
+        return next((part for part in self.parts if isinstance(part, kind)), None)
 
     @property
     def duplicates(self) -> DuplicateCache:
@@ -163,26 +165,23 @@ class Nfsd(Application[NfsdConfig]):
         return self.nfs_duplicates
 
     def configure(self, config: NfsdConfig) -> None:
-        """Read the exports, and export what they name."""
+        """Export what the exports name, and configure the programs."""
         self.shares.groups_of = HostGroups() if config.identity.manage_gids else None
-        self.mounting.only_allowed = not config.mount.list_all
-        self.exported.configure(sources_of(config, self.mode))
+        if EXPORTING & set(config.daemon.only):
+            self.exported.configure(sources_of(config, self.mode))
+        for part in self.parts:
+            part.configure(config)
 
     def rejected(self) -> str:
         """Why the former exports are still in force."""
         return self.exported.rejected
 
     def start(self, left: bytes | None) -> None:
-        """Restore the mount list, and the replies that an earlier image kept."""
-        if self.state.directory is not None:
-            former = RMTAB if os.geteuid() == 0 else ""
-            self.mount_file = MountFile(self.mounts, self.state.directory, former=former)
-            self.mount_file.load()
-        keep, self.mounts.changed = self.mounts.changed, self._mounts_changed
-        self._keep_mounts = keep
+        """Restore what the programs kept, and the replies that an earlier image kept."""
+        for part in self.parts:
+            part.start(self.left.part(part.name))
         if left is not None:
-            duplicates = bytes(left_state(left).duplicates)
-            self.nfs_duplicates.resume(duplicates, time.monotonic())
+            self.nfs_duplicates.resume(bytes(self.left.duplicates), time.monotonic())
 
     def on_serving(self) -> None:
         """Register with the port mapper."""
@@ -194,9 +193,11 @@ class Nfsd(Application[NfsdConfig]):
                 client = port_mapper(None, partial(dial, timeout=MAPPER_TIME))
             except AddressError as error:
                 log.error("not registered: %s", error)
+            else:
+                self.registrar = Registrar(client, places, then=self._announce)
+                self.registrar.start()
                 return
-            self.registrar = Registrar(client, places)
-            self.registrar.start()
+        self._announce()
 
     def port_of(self, role: str) -> int:
         """The port of a role; 0 if it has none of its own."""
@@ -206,12 +207,13 @@ class Nfsd(Application[NfsdConfig]):
 
     def places(self) -> Iterator[ProgramPlace]:
         """Where the programs are, for the port mapper; its own, too, if it is embedded."""
-        addresses, extra = self.daemon.server.addresses, self.daemon.listeners.extra
-        mount = addresses_of(extra[MOUNT_PORT]) if MOUNT_PORT in extra else addresses
-        if MAPPER_PORT in extra:
-            yield from places_of(MAPPER_VERSIONS, addresses_of(extra[MAPPER_PORT]))
-        for version in self.programs:
-            yield from places_of([version], mount if version.prog == MOUNTPROG else addresses)
+        table, extra = self.daemon.config.daemon, self.daemon.listeners.extra
+        addresses = {role: addresses_of(found) for role, found in extra.items()}
+        if MAPPER_PORT in addresses:
+            yield from places_of(MAPPER_VERSIONS, addresses[MAPPER_PORT])
+        for name, role in roles(table).items():
+            versions = versions_of([name], table.nfs_versions)
+            yield from places_of(versions, addresses.get(role, self.daemon.server.addresses))
 
     def serving(self) -> str:
         """Text for the log."""
@@ -257,24 +259,31 @@ class Nfsd(Application[NfsdConfig]):
         return list(report.faults(self))
 
     def settle(self) -> None:
-        """Write the mount list."""
-        if self.mount_file is not None:
-            self.mount_file.save()
+        """Write pending changes."""
+        for part in self.parts:
+            part.settle()
 
     def leave(self) -> bytes:
-        """The kept replies, and the key and the tags if no file has them."""
+        """What the next image needs: of each program, the kept replies, and what no file has."""
         replies = self.nfs_duplicates.leave(time.monotonic())
-        return msgspec.json.encode(self.state.left(replies))
+        parts = {part.name: part.leave() for part in self.parts}
+        return msgspec.json.encode(self.state.left(replies, parts))
+
+    def descriptors(self) -> Sequence[int]:
+        """Those of the programs."""
+        return [each for part in self.parts for each in part.descriptors()]
 
     async def stop(self) -> None:
-        """Unregister, and write the mount list."""
+        """Unregister, and end the programs."""
         if self.registrar is not None:
             await self.registrar.stop()
-        if self.mount_file is not None:
-            await self.mount_file.close()
+        for part in self.parts:
+            await part.stop()
 
     def close(self) -> None:
-        """Close the file systems and the state."""
+        """Close the programs, the file systems and the state."""
+        for part in self.parts:
+            part.close()
         self.exported.close()
         if self.state.directory is not None:
             self.state.directory.close()
@@ -283,18 +292,6 @@ class Nfsd(Application[NfsdConfig]):
         """Whether all users of this host may call over loopback."""
         return not self.mode.one_user if table.local_users is None else table.local_users
 
-    def _mounts_changed(self) -> None:
-        self._keep_mounts()
-        self.daemon.udp_limits.look_again()
-
-
-def _embeds_mapper(table: NfsdDaemonTable) -> bool:
-    """Whether the daemon answers for a port mapper."""
-    if table.port_mapper == AUTO:
-        return os.geteuid() != 0 or not mapper_listens()
-    return table.port_mapper == OWN
-
-
-def addresses_of(sockets: Sequence[tuple[socket.socket, str]]) -> dict[str, str]:
-    """The universal address of each netid."""
-    return {netid: join_uaddr(*sock.getsockname()[:2]) for sock, netid in sockets}
+    def _announce(self) -> None:
+        for part in self.parts:
+            part.announce()

@@ -198,6 +198,10 @@ class NfsdDaemonTable(DaemonTable, frozen=True):
         if self.to and not self.directories:
             raise ValueError("to is for directories; name one")
 
+    def port_for(self, program: str) -> int:
+        """The port that is configured for a program; 0 if there is none."""
+        return getattr(self, f"{program}_port", 0)
+
     @property
     def hosts(self) -> tuple[str, ...]:
         """The addresses to bind; empty for all."""

@@ -17,12 +17,15 @@ from collections.abc import Collection
 from enum import StrEnum
 
 from oncrpc.daemon.capabilities import Capability, held
+from oncrpc.nfs.daemon.vocabulary import CALLING, EXPORTING
 
 IDENTITIES = frozenset({
     Capability.CHOWN, Capability.DAC_OVERRIDE, Capability.DAC_READ_SEARCH, Capability.FOWNER,
     Capability.FSETID, Capability.MKNOD, Capability.SETUID, Capability.SETGID,
 })  # fmt: skip
 HANDLES = frozenset({Capability.DAC_READ_SEARCH})
+CALLBACKS = frozenset({Capability.NET_BIND_SERVICE})
+"""For calls to other hosts: they believe only ports below 1024."""
 
 
 class Mode(StrEnum):
@@ -46,6 +49,9 @@ def mode_of(uid: int, capabilities: Collection[Capability] | None = None) -> Mod
     return Mode.HANDLES if has >= HANDLES else Mode.PLAIN
 
 
-def kept_by(uid: int) -> Collection[Capability]:
-    """The capabilities that the server keeps as this user."""
-    return IDENTITIES if uid == 0 else HANDLES
+def kept_by(uid: int, programs: Collection[str]) -> frozenset[Capability]:
+    """The capabilities that the server keeps as this user, to serve some programs."""
+    files = IDENTITIES if uid == 0 else HANDLES
+    return (files if EXPORTING & set(programs) else frozenset()) | (
+        CALLBACKS if CALLING & set(programs) else frozenset()
+    )

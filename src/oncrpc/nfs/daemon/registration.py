@@ -1,8 +1,8 @@
 """Registering the programs with the port mapper of this host, and again when that restarts.
 
 The registrations are checked at an interval, since a port mapper that restarts may have lost them.
-The first time those of a former process are replaced. Later only missing ones are made again:
-another server that has registered meanwhile keeps its registrations.
+The first time those of a former process are replaced; a server that answers keeps its own. Later
+only missing ones are made again: another server that has registered meanwhile keeps them.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import NamedTuple
 
 from oncrpc.addr import split_uaddr
 from oncrpc.client.port_mapper import LOCAL_HOSTS, RPCB_ABSTRACT, RPCB_SOCKET, MapperClient
 from oncrpc.errors import AddressError, OncRpcError, PortMapperUnreachable, TransportError
+from oncrpc.nfs.daemon.rivals import Answers, ProgramPlace, answers_call, foreign_text
 from oncrpc.programs.portmap import PMAP_PORT
 from oncrpc.rpc import Version
 
@@ -33,14 +33,8 @@ PATIENCE = 3.0
 
 PROBE_TIME = 1.0
 
-
-class ProgramPlace(NamedTuple):
-    """A version of a program on a transport, and its universal address."""
-
-    prog: int
-    vers: int
-    netid: str
-    uaddr: str
+LONGEST_WAIT = 10.0
+"""Seconds to wait for the port mapper before the server goes on without it."""
 
 
 def places_of(
@@ -52,6 +46,10 @@ def places_of(
             yield ProgramPlace(version.prog, version.vers, netid, uaddr)
 
 
+def _do_nothing() -> None:
+    """Nobody waits for the registrations."""
+
+
 class RegistrationError(Exception):
     """The port mapper does not have our registrations; the text says why."""
 
@@ -60,21 +58,42 @@ class Registrar:
     """Keeps registrations with a port mapper, from ``start`` to ``stop``.
 
     ``fault`` says why not all of them are made, empty if they are; None before the first attempt.
+    ``then`` is called once the registrations are made as far as possible; without a port mapper
+    after ``LONGEST_WAIT``.
     """
 
-    def __init__(self, mapper: MapperClient, places: Sequence[ProgramPlace]) -> None:
+    def __init__(
+        self,
+        mapper: MapperClient,
+        places: Sequence[ProgramPlace],
+        *,
+        answers: Answers = answers_call,
+        then: Callable[[], None] = _do_nothing,
+    ) -> None:
         self.mapper, self.places = mapper, tuple(places)
+        self._answers, self._then = answers, then
         self.fault: str | None = None
         self._replaces, self._has_set = True, False
         self._pause = FIRST_PAUSE
         self._task: asyncio.Task[None] | None = None
+        self._waits: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
         """Begin to register, in the event loop."""
+        self._waits = asyncio.get_running_loop().call_later(LONGEST_WAIT, self._go_on)
         self._task = asyncio.ensure_future(self._run())
+
+    def _go_on(self) -> None:
+        """Call ``then``, unless it was called before."""
+        if self._waits is not None:
+            self._waits.cancel()
+        then, self._then = self._then, _do_nothing
+        then()
 
     async def stop(self) -> None:
         """Remove the registrations that are still ours."""
+        if self._waits is not None:
+            self._waits.cancel()
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -99,9 +118,12 @@ class Registrar:
             await self._register()
         except (OncRpcError, OSError, RegistrationError) as error:
             self._note(_reason(error))
+            if isinstance(error, RegistrationError):
+                self._go_on()
             pause, self._pause = self._pause, min(2 * self._pause, LONGEST_PAUSE)
             return pause
         self._note("")
+        self._go_on()
         self._pause = FIRST_PAUSE
         return EVERY
 
@@ -123,13 +145,13 @@ class Registrar:
             OncRpcError, OSError: the port mapper does not answer.
         """
         known = await self._known()
-        foreign = ""
+        foreign: dict[int, str] = {}
         for place in self.places:
             found = known.get(place[:3])
             if found is not None and _same(found, place.uaddr):
                 continue
-            if found is not None and not self._replaces:
-                foreign = f"{_shown(place)} is registered at {found}, by another server"
+            if found is not None and await self._is_foreign(place._replace(uaddr=found)):
+                foreign.setdefault(place.prog, foreign_text(place.prog, found))
                 continue
             if found is not None:
                 await self.mapper.unset(*place[:3])
@@ -138,7 +160,11 @@ class Registrar:
                 raise RegistrationError(f"it refused {_shown(place)}: another user has it")
         self._replaces = False
         if foreign:
-            raise RegistrationError(foreign)
+            raise RegistrationError("; ".join(foreign.values()))
+
+    async def _is_foreign(self, place: ProgramPlace) -> bool:
+        """Whether another server keeps this registration."""
+        return not self._replaces or await self._answers(place)
 
     async def _remove(self) -> None:
         known = await self._known()

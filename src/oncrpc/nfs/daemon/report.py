@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import asdict
 
 from oncrpc.daemon.control.status import CommonStatus
+from oncrpc.nfs.daemon.ports import MAIN, roles
 from oncrpc.nfs.daemon.status import (
     ExportedDirectory,
     ExportFault,
@@ -44,7 +45,7 @@ def status(app: Nfsd, common: CommonStatus) -> NfsdStatus:
         user=user_name(os.geteuid()),
         local_users=app.local_users is None,
         programs=program_texts(app.programs),
-        mount_port=app.port_of("mount"),
+        ports=ports(app),
         mapper=_mapper(app),
         state=daemon.folders.state,
         exports=[_export(app, share, mounts) for share in list(app.shares)[:MAX_LISTED]],
@@ -72,6 +73,14 @@ def faults(app: Nfsd) -> Iterator[str]:
         yield f"{os.fsdecode(path)} is not exported: {reason}"
     if app.registrar is not None and app.registrar.fault:
         yield f"not registered: {app.registrar.fault}"
+    for part in app.parts:
+        yield from part.faults()
+
+
+def ports(app: Nfsd) -> dict[str, int]:
+    """The ports of the programs that have one of their own, by name."""
+    table = app.daemon.config.daemon
+    return {name: app.port_of(role) for name, role in roles(table).items() if role != MAIN}
 
 
 def user_name(uid: int) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from oncrpc.daemon.state.directory import Directory
 from oncrpc.nfs.server.keys import Keys, Tags, open_keys
@@ -13,12 +15,19 @@ from oncrpc.nfs.server.keys import Keys, Tags, open_keys
 class LeftState(msgspec.Struct, frozen=True):
     """The state for the next image of the process.
 
-    ``key`` and ``tags`` are those of handles if no file has them.
+    ``key`` and ``tags`` are those of handles if no file has them; ``parts`` is what each program
+    has left, by its name.
     """
 
     key: bytes = b""
     tags: dict[str, int] = {}
     duplicates: msgspec.Raw = msgspec.Raw(b"[]")
+    parts: dict[str, msgspec.Raw] = {}
+
+    def part(self, name: str) -> bytes | None:
+        """What a program has left; None if there is nothing."""
+        found = self.parts.get(name)
+        return None if found is None else bytes(found)
 
 
 class ServerState(NamedTuple):
@@ -27,11 +36,13 @@ class ServerState(NamedTuple):
     directory: Directory | None
     keys: Keys
 
-    def left(self, duplicates: bytes) -> LeftState:
+    def left(self, duplicates: bytes, parts: Mapping[str, bytes]) -> LeftState:
         """What the next image needs besides the files."""
+        raw = {name: msgspec.Raw(left) for name, left in parts.items()}
+        kept = LeftState(duplicates=msgspec.Raw(duplicates), parts=raw)
         if self.directory is not None:
-            return LeftState(duplicates=msgspec.Raw(duplicates))
-        return LeftState(self.keys.key, dict(self.keys.tags.known), msgspec.Raw(duplicates))
+            return kept
+        return replace(kept, key=self.keys.key, tags=dict(self.keys.tags.known))
 
 
 def left_state(left: bytes) -> LeftState:

@@ -46,13 +46,13 @@ class MapperState(Struct, frozen=True):
 
 
 class NfsdStatus(CommonStatus, frozen=True, kw_only=True):
-    """The status of ``nfsd``; ``mount_port`` is 0 if MOUNT has no port of its own."""
+    """The status of ``nfsd``; ``ports`` has the programs that are not on the port of NFS."""
 
     mode: str
     user: str
     local_users: bool
     programs: list[str]
-    mount_port: int
+    ports: dict[str, int]
     mapper: MapperState
     state: str | None
     exports: list[ExportedDirectory]

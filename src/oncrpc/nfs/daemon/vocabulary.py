@@ -13,18 +13,24 @@ from oncrpc.programs.rpcb import RPCBVERS, RPCBVERS4
 from oncrpc.rpc import Version
 
 NFS, MOUNT = "nfs", "mount"
-PROGRAMS = {NFS: NFS_PROGRAM, MOUNT: MOUNTPROG}
+PROGRAMS = {MOUNT: MOUNTPROG, NFS: NFS_PROGRAM}
 """The programs that may be served, by their names in ``--only``."""
+
+EXPORTING = frozenset({MOUNT, NFS})
+"""The programs that need exports."""
+
+CALLING = frozenset[str]()
+"""The programs that call other hosts."""
 
 LATER = ("acl", "nlm", "nsm", "rquota")
 """Names of programs that a later version will serve."""
 
-NFS_VERSIONS: Mapping[int, type[Version]] = {2: NFS_VERSION, 3: NFS_V3}
-MOUNT_FOR: Mapping[int, Sequence[type[Version]]] = {
-    2: (MOUNTVERS, MOUNTVERS_POSIX),
-    3: (MOUNT_V3,),
+NFS_VERSIONS = (2, 3)
+FOR_NFS: Mapping[str, Mapping[int, Sequence[type[Version]]]] = {
+    NFS: {2: (NFS_VERSION,), 3: (NFS_V3,)},
+    MOUNT: {2: (MOUNTVERS_POSIX, MOUNTVERS), 3: (MOUNT_V3,)},
 }
-"""The versions of MOUNT that give handles for a version of NFS."""
+"""The versions of a program that belong to a version of NFS, the highest first."""
 
 MAPPER_VERSIONS = (PMAP_VERS, RPCBVERS, RPCBVERS4)
 VERSIONS: tuple[type[Version], ...] = (
@@ -42,6 +48,6 @@ def versions_of(programs: Sequence[str], nfs_versions: Sequence[int]) -> list[ty
     """The versions to serve, the highest first."""
     found: list[type[Version]] = []
     for number in sorted(set(nfs_versions), reverse=True):
-        found += [NFS_VERSIONS[number]] if NFS in programs else []
-        found += reversed(MOUNT_FOR[number]) if MOUNT in programs else ()
+        for name, versions in FOR_NFS.items():
+            found += versions[number] if name in programs else ()
     return found

@@ -1,0 +1,35 @@
+"""The programs of ``nfsd``: the class of each, and the ports at which they are registered."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from oncrpc.nfs.daemon.mount_part import MountPart
+from oncrpc.nfs.daemon.part import Part, Site
+from oncrpc.nfs.daemon.vocabulary import MOUNT, NFS
+from oncrpc.nfs.server.nfs2 import Nfs2
+from oncrpc.nfs.server.nfs3 import Nfs3
+from oncrpc.rpc import Service
+
+
+class NfsPart(Part):
+    """NFS 2 and 3. They keep nothing: handles and replies are kept by the application."""
+
+    name = NFS
+
+    def services(self) -> Sequence[Service]:
+        """The two versions."""
+        return Nfs3(self.site.shares, sizes=self.site.sizes), Nfs2(self.site.shares)
+
+
+PARTS: Mapping[type[Part], frozenset[str]] = {
+    NfsPart: frozenset({NFS}),
+    # The mount list says which clients get long replies over UDP.
+    MountPart: frozenset({MOUNT, NFS}),
+}
+"""Each part, and the programs for which it is needed."""
+
+
+def needed_parts(programs: Collection[str], site: Site) -> list[Part]:
+    """The parts for some programs."""
+    return [part(site) for part, needed_for in PARTS.items() if needed_for & {*programs}]
