@@ -9,13 +9,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from oncrpc.daemon.control.protocol import NAME, status_line
+from oncrpc.daemon.control.protocol import NAME, answer_line
 from oncrpc.daemon.control.status import CommonStatus
 
 
 def reply(status: CommonStatus) -> bytes:
     """The reply line with a status."""
-    return status_line(status)
+    return answer_line(status)
 
 
 class FakeControl:

@@ -22,7 +22,7 @@ default::
     start               before the first call is answered; ``left`` is the result of ``leave`` of an
                         earlier image of this process
     on_serving          calls are answered from now on
-    count, admit, refresh, report, faults, content, interfaces_changed
+    count, admit, refresh, report, faults, content, interfaces_changed, requests
     settle, leave, descriptors
                         before a restart in place
     stop                calls are still answered
@@ -32,7 +32,7 @@ default::
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 from oncrpc.access.vocabulary import Vocabulary
@@ -48,6 +48,7 @@ from oncrpc.rpc.reply_cache import ReplyCache
 
 if TYPE_CHECKING:
     from oncrpc.daemon.capabilities import Capability
+    from oncrpc.daemon.control.server import Answerer
     from oncrpc.daemon.runtime import Runtime
     from oncrpc.daemon.web.content import WebContent
 
@@ -230,6 +231,10 @@ class Application(ABC, Generic[C]):
     def content(self) -> WebContent | None:
         """The web page and the metrics; None for the common metrics without a page."""
         return None
+
+    def requests(self) -> Mapping[str, Answerer]:
+        """What the control socket answers besides the status; asked once, at the start."""
+        return {}
 
     def settle(self) -> None:
         """Called before a restart in place: write all pending changes."""

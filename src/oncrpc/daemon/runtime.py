@@ -190,7 +190,7 @@ class Runtime(Generic[C]):
         folder = self.folders.control
         if folder is not None:
             locked = self.app.has_locked(folder)
-            self.control = Control(folder, self.status, locked=locked)
+            self.control = Control(folder, self.status, locked=locked, requests=self.app.requests())
             self.control.start()
 
     async def status(self) -> CommonStatus:

@@ -14,15 +14,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import Struct
 
 from oncrpc.daemon.control import server as control
-from oncrpc.daemon.control.protocol import NAME, address_in, error_line
+from oncrpc.daemon.control.protocol import (
+    NAME,
+    PROTOCOL,
+    Request,
+    address_in,
+    error_line,
+    request_line,
+)
 from oncrpc.daemon.control.server import (
     MAX_CALLERS,
     MAX_REQUEST,
     PATIENCE,
     PAUSE,
     Control,
+    RefusedRequest,
 )
 from oncrpc.daemon.state.folders import Folders
 from oncrpc.portmap.status import Status
@@ -102,6 +111,35 @@ def replies(folder: Path, *requests: bytes) -> list[Any]:
             return heard
 
     return run(scenario())
+
+
+class Greeting(Struct):
+    """The answer to a request of a test."""
+
+    text: str
+
+
+async def greet(name: str) -> Greeting:
+    if not name:
+        raise RefusedRequest("a greeting needs a name")
+    return Greeting(f"hello {name}")
+
+
+@pytest.mark.parametrize(
+    ("about", "reply"),
+    [("al", {"greet": {"text": "hello al"}}), ("", {"error": "a greeting needs a name"})],
+)
+def test_application_answers_more(tmp_path: Path, about: str, reply: Any) -> None:
+    async def scenario() -> None:
+        made = Control(str(tmp_path), Controlled(tmp_path).status, requests={"greet": greet})
+        made.start()
+        caller = Connected(tmp_path)
+        await caller.say(request_line(Request("greet", PROTOCOL, about)))
+        assert await caller.hear() == {"protocol": 1, **reply}
+        caller.close()
+        await made.close()
+
+    run(scenario())
 
 
 def test_status_describes_a_running_daemon(tmp_path: Path) -> None:
@@ -238,7 +276,7 @@ def test_requests_arrive_in_pieces_or_together(tmp_path: Path) -> None:
         (b'{"ask": "\xff", "protocol": 1}\n', "invalid request: "),
         (b'{"ask": "status"}\n', "unknown protocol; this is protocol 1"),
         (b'{"ask": "status", "protocol": 2}\n', "unknown protocol; this is protocol 1"),
-        (b'{"ask": "stop", "protocol": 1}\n', "unknown request; the only one is status"),
+        (b'{"ask": "stop", "protocol": 1}\n', "unknown request; this daemon knows status"),
         (b"x" * MAX_REQUEST, "the request is too long"),
     ],
     ids=["empty", "no JSON", "no UTF-8", "no protocol", "protocol 2", "stop", "long"],

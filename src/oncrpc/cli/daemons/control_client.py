@@ -9,17 +9,27 @@ import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
-import msgspec
+from msgspec import Struct
 
 from oncrpc.cli.command import safe_text
 from oncrpc.cli.daemon_options import combined, port_number, whole_path
 from oncrpc.cli.daemons.kind import DaemonKind, S
 from oncrpc.daemon import lockfile
 from oncrpc.daemon.config.values import ConfigError
-from oncrpc.daemon.control.protocol import NAME, PROTOCOL, Reply, Request, address_in, request_line
+from oncrpc.daemon.control.protocol import (
+    NAME,
+    PROTOCOL,
+    STATUS,
+    Request,
+    address_in,
+    answer_in,
+    request_line,
+)
 from oncrpc.daemon.state.folders import base_of, lasting_base_of, name_for
+
+A = TypeVar("A", bound=Struct)
 
 RUNNING, NOT_RUNNING, UNKNOWN = 0, 3, 4
 """Exit statuses about a service (Linux Standard Base, init script actions)."""
@@ -134,9 +144,18 @@ def status_of(place: DaemonPlace, kind: DaemonKind[S]) -> S:
     Raises:
         NoStatus: it does not run, or does not answer.
     """
+    return answer_of(place, Request(STATUS, PROTOCOL), kind.status)
+
+
+def answer_of(place: DaemonPlace, request: Request, form: type[A]) -> A:
+    """The answer of the daemon at that place.
+
+    Raises:
+        NoStatus: it does not run, does not answer, or refuses.
+    """
     for folder in place.folders:
         try:
-            return ask_status(folder, kind)
+            return _ask(folder, request, form)
         except FileNotFoundError:
             continue
     raise _nobody(place)
@@ -167,9 +186,13 @@ def ask_status(folder: str, kind: DaemonKind[S]) -> S:
         FileNotFoundError: no daemon listens there.
         NoStatus: it does not answer.
     """
+    return _ask(folder, Request(STATUS, PROTOCOL), kind.status)
+
+
+def _ask(folder: str, request: Request, form: type[A]) -> A:
     try:
         with _connected(folder) as sock:
-            return _answer(sock, kind.status)
+            return _answer(sock, request, form)
     except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
         raise FileNotFoundError(errno.ENOENT, "nobody is there", folder) from None
     except PermissionError:
@@ -196,16 +219,15 @@ def _connected(folder: str) -> socket.socket:
         time.sleep(POLL)
 
 
-def _answer(sock: socket.socket, form: type[S]) -> S:
-    sock.sendall(request_line(Request("status", PROTOCOL)))
+def _answer(sock: socket.socket, request: Request, form: type[A]) -> A:
+    sock.sendall(request_line(request))
     try:
-        reply = msgspec.json.decode(_line(sock), type=Reply)
-        status = msgspec.json.decode(reply.status, type=form) if reply.status else None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        answer = answer_in(bytes(_line(sock)), request.ask, form)
+    except (ValueError, RecursionError) as error:
         raise NoStatus(UNKNOWN, f"{UNREADABLE}: {safe_text(str(error))}") from None
-    if status is None:
-        raise NoStatus(UNKNOWN, f"the daemon reports: {safe_text(reply.error or 'nothing')}")
-    return status
+    if isinstance(answer, str):
+        raise NoStatus(UNKNOWN, f"the daemon reports: {safe_text(answer)}")
+    return answer
 
 
 def _line(sock: socket.socket) -> bytearray:

@@ -1,7 +1,8 @@
 """The protocol of the control socket: JSON, one object a line.
 
 The client sends ``{"protocol": 1, "ask": "status"}`` and receives
-``{"protocol": 1, "status": {...}}``, or ``{"protocol": 1, "error": "..."}``.
+``{"protocol": 1, "status": {...}}``, or ``{"protocol": 1, "error": "..."}``. The answer to another
+request has that name too; ``about`` says what the request is about.
 """
 
 from __future__ import annotations
@@ -9,29 +10,33 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
 
+A = TypeVar("A", bound=Struct)
+
 NAME = "control"
+STATUS = "status"
 PROTOCOL = 1
 MAX_PATH = 107
 """Bytes of a path in a socket address."""
 
 
-class Request(Struct):
+class Request(Struct, omit_defaults=True):
     """A request of a client."""
 
     ask: str
     protocol: int = 0
+    about: str = ""
 
 
-class Reply(Struct):
-    """A reply as a client reads it: the status, whose type depends on the daemon, or an error."""
+class Refusal(Struct):
+    """A reply without an answer."""
 
     protocol: int
-    status: msgspec.Raw = msgspec.Raw()
-    error: str | None = None
+    error: str = "nothing"
 
 
 @contextmanager
@@ -57,11 +62,23 @@ def request_line(request: Request) -> bytes:
     return msgspec.json.encode(request) + b"\n"
 
 
-def status_line(status: Struct) -> bytes:
-    """The reply with a status, as one line."""
-    return msgspec.json.encode({"protocol": PROTOCOL, "status": status}) + b"\n"
+def answer_line(answer: Struct, ask: str = STATUS) -> bytes:
+    """The reply to a request, as one line."""
+    return msgspec.json.encode({"protocol": PROTOCOL, ask: answer}) + b"\n"
 
 
 def error_line(error: str) -> bytes:
     """The reply with an error, as one line."""
     return msgspec.json.encode({"protocol": PROTOCOL, "error": error}) + b"\n"
+
+
+def answer_in(line: bytes, ask: str, form: type[A]) -> A | str:
+    """The answer in a reply, or the error.
+
+    Raises:
+        ValueError: it is not a reply to this request.
+    """
+    fields = msgspec.json.decode(line, type=dict[str, msgspec.Raw])
+    if ask in fields:
+        return msgspec.json.decode(fields[ask], type=form)
+    return msgspec.json.decode(line, type=Refusal).error

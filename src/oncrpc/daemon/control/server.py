@@ -11,8 +11,9 @@ import logging
 import os
 import socket
 import stat
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from types import MappingProxyType
 
 import msgspec
 from msgspec import Struct
@@ -20,10 +21,11 @@ from msgspec import Struct
 from oncrpc.daemon.control.protocol import (
     NAME,
     PROTOCOL,
+    STATUS,
     Request,
     address_in,
+    answer_line,
     error_line,
-    status_line,
 )
 from oncrpc.net.peers import peer_uid
 
@@ -44,17 +46,31 @@ PAUSE = 1.0
 PIECE = 1024
 
 
+Answerer = Callable[[str], Awaitable[Struct]]
+"""Answers a request, given what it is about."""
+
+
+class RefusedRequest(Exception):
+    """Raised by an answerer; the text goes to the client."""
+
+
 class Control:
     """Answers in a directory of the daemon, from ``start`` to ``close``.
 
     If the directory is not ``locked``, another daemon may use it: a socket that answers there is
-    left alone.
+    left alone. ``requests`` are those besides ``status``.
     """
 
     def __init__(
-        self, folder: str, status: Callable[[], Awaitable[Struct]], *, locked: bool = True
+        self,
+        folder: str,
+        status: Callable[[], Awaitable[Struct]],
+        *,
+        locked: bool = True,
+        requests: Mapping[str, Answerer] = MappingProxyType({}),
     ) -> None:
-        self.folder, self.status, self.locked = folder, status, locked
+        self.folder, self.locked = folder, locked
+        self.answerers: Mapping[str, Answerer] = {STATUS: lambda _: status(), **requests}
         self._inode = 0
         self._socket: socket.socket | None = None
         self._callers: set[asyncio.Task[None]] = set()
@@ -155,9 +171,13 @@ class Control:
             return error_line(f"invalid request: {error}")
         if request.protocol != PROTOCOL:
             return error_line(f"unknown protocol; this is protocol {PROTOCOL}")
-        if request.ask != "status":
-            return error_line("unknown request; the only one is status")
-        return status_line(await self.status())
+        answerer = self.answerers.get(request.ask)
+        if answerer is None:
+            return error_line(f"unknown request; this daemon knows {', '.join(self.answerers)}")
+        try:
+            return answer_line(await answerer(request.about), request.ask)
+        except RefusedRequest as error:
+            return error_line(str(error))
 
 
 def _check(folder: str, path: str) -> None:
