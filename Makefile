@@ -11,7 +11,7 @@ TESTS ?=
 XDRC := $(BIN)/python -m oncrpc.cli.xdrc
 INTERFACES := $(filter-out spec/rpc_prot.x,$(wildcard spec/*.x))
 
-.PHONY: run test plain coverage check fuzz generate completion bench bench-quick bench-abuse bench-profile docs reference chart clean deb
+.PHONY: run test plain coverage check fuzz generate completion bench bench-quick bench-abuse bench-nfs bench-profile docs reference chart clean deb
 
 $(RUNNABLE): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -87,6 +87,11 @@ bench-quick: $(INSTALLED)
 # As root: the servers and their clients get network namespaces of their own.
 bench-abuse: $(INSTALLED)
 	$(BIN)/python bench/abuse.py
+
+# As root too. Needs nfs-ganesha; UNFS3=PATH compares with that program as well.
+bench-nfs: $(INSTALLED)
+	@mkdir -p build
+	$(BIN)/python bench/nfs.py $(if $(UNFS3),--unfs3 $(UNFS3)) --json build/bench-nfs.json
 
 # As root too. Flame graphs: bench/portmap_profile.py --svg DIRECTORY
 bench-profile: $(INSTALLED)
