@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,3 +55,25 @@ def test_any_definitions_are_compiled_or_refused(definitions: list[str]) -> None
 @given(st.text(max_size=60))
 def test_any_text_is_compiled_or_refused(text: str) -> None:
     compiles_or_refuses(text)
+
+
+def test_threads_take_turns_in_ast_parse(monkeypatch: pytest.MonkeyPatch) -> None:
+    """CPython 3.11 raises SystemError if a thread begins while another one is in ``ast.parse``."""
+    parse, busy, met = ast.parse, threading.Lock(), threading.Barrier(2)
+
+    def alone(text: str, *options: Any, **more: Any) -> ast.AST:
+        assert busy.acquire(blocking=False), "two threads parse"
+        try:
+            with suppress(threading.BrokenBarrierError):
+                met.wait(0.02)
+            return parse(text, *options, **more)
+        finally:
+            busy.release()
+
+    with monkeypatch.context() as patched, ThreadPoolExecutor(2) as pool:
+        patched.setattr(ast, "parse", alone)
+        found = [pool.submit(compile_text, "const a = 1;", "any.x") for _ in range(2)]
+        one, other = (each.result() for each in found)
+
+    assert "a = 1" in one
+    assert one == other

@@ -22,6 +22,7 @@ from oncrpc.idl.names import FROM_RPC, FROM_XDR, synonym
 from oncrpc.idl.order import ordered, ordered_constants, references
 from oncrpc.idl.programs import Programs
 from oncrpc.idl.text import ValueTypes, declaration_text, late_declaration_text
+from oncrpc.idl.threads import PARSING
 
 TYPING = ("Annotated", "ClassVar")
 OURS = {
@@ -243,5 +244,7 @@ def _imports(body: Sequence[str]) -> list[str]:
 
 def _used(text: str) -> set[str]:
     """The names that a Python text reads."""
-    nodes = ast.walk(ast.parse(text))
+    with PARSING:
+        tree = ast.parse(text)
+    nodes = ast.walk(tree)
     return {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}

@@ -17,6 +17,7 @@ from oncrpc.errors import IdlError
 from oncrpc.idl import tree
 from oncrpc.idl.comments import Comments
 from oncrpc.idl.source import SourceText
+from oncrpc.idl.threads import PARSING
 from oncrpc.idl.words import INTEGERS, OTHERS
 
 COMMENT = re.compile(r'("[^"\n]*")|/\*.*?\*/|//[^\n]*', re.DOTALL)
@@ -86,7 +87,8 @@ def _place(source: SourceText, line: int, column: int) -> tree.SourcePlace:
 @cache
 def _parser() -> Lark:
     grammar = files("oncrpc.idl").joinpath("grammar.lark").read_text(encoding="utf-8")
-    return Lark(grammar, parser="lalr", propagate_positions=True, maybe_placeholders=True)
+    with PARSING:
+        return Lark(grammar, parser="lalr", propagate_positions=True, maybe_placeholders=True)
 
 
 def _unexpected(source: SourceText, text: str, error: UnexpectedInput) -> IdlError:
