@@ -134,7 +134,7 @@ def test_only_the_loopback_addresses_are_served(host: Rootless) -> None:
 
 def test_embedded_port_mapper_names_the_ports(host: Rootless) -> None:
     host.start_as_user()
-    found = re.search(r"port mapper of this server is on port (\d+)", host.log())
+    found = re.search(r"port 111 of .*; using port (\d+) instead", host.log())
 
     assert found is not None, host.log()
     with sync.run(host.dial("tcp", "127.0.0.1", int(found[1]))) as link:

@@ -206,8 +206,11 @@ def _extra(
     except StartError as error:
         if not extra.or_any:
             raise
-        log.info("%s; using a free port instead", str(error).partition(";")[0])
-        return _network(wanted, passed, 0, lenient=lenient)
+        opened = _network(wanted, passed, 0, lenient=lenient)
+        free = [sock.getsockname()[1] for sock, _ in opened[:1]]
+        reason = str(error).partition(";")[0]
+        log.info("%s; using port %s instead", reason, *(free or ("none",)))
+        return opened
 
 
 def _network(

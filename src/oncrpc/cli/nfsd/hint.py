@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from oncrpc.addr import split_uaddr
 from oncrpc.cli.daemons.text import counted
 from oncrpc.nfs.daemon import report
-from oncrpc.nfs.daemon.app import MAPPER_PORT, Nfsd
+from oncrpc.nfs.daemon.app import Nfsd
 from oncrpc.nfs.daemon.vocabulary import MOUNT, NFS
 from oncrpc.nfs.serving.mount_commands import ServerPlace, commands, reached_by
-from oncrpc.programs.portmap import PMAP_PORT
 
 MAX_SHOWN = 3
 """Exports whose commands are shown."""
@@ -24,9 +23,6 @@ def hint(app: Nfsd) -> str:
 
 
 def _lines(app: Nfsd) -> Iterator[str]:
-    port = app.port_of(MAPPER_PORT)
-    if port and port != PMAP_PORT:
-        yield f"the port mapper of this server is on port {port}, since it cannot bind 111"
     place, shares = place_of(app), list(app.shares)
     for share in shares[:MAX_SHOWN] if place else ():
         path = os.fsdecode(share.path)
