@@ -40,7 +40,7 @@ class Site:
         self.opened: list[Files] = []
         self.forgotten = 0
         self.shares = Shares(Handles(bytes(KEY_SIZE)))
-        exports = Exports(ExportSources(files=[str(self.file)], folder=None))
+        exports = Exports(ExportSources(files=[str(self.file)], folders=()))
         self.exported = Exported(exports, self.shares, Tags({}), self.open_root)
 
     def open_root(self, path: bytes, options: RootOptions) -> OpenedRoot:

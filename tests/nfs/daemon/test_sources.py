@@ -71,3 +71,14 @@ def test_files_folder_and_tables_are_read(tmp_path: Path) -> None:
     found = read_exports(sources_of(config, Mode.ROOT))
 
     assert [entry.path for entry in found.entries] == [b"/a", b"/b", b"/c"]
+
+
+def test_every_directory_of_files_is_read(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "some.exports").write_text(f"/srv/{name} *(ro)\n")
+    files = tuple(FilePath(str(tmp_path / name)) for name in ("one", "two", "none"))
+
+    sources = sources_of(NfsdConfig(exports=ExportsTable(files=files)), Mode.ROOT)
+
+    assert [each.path for each in read_exports(sources).entries] == [b"/srv/one", b"/srv/two"]

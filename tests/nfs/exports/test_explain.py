@@ -33,7 +33,7 @@ def explained(
     tmp_path: Path, host: str, path: bytes, *, service: FakeNames | None = None
 ) -> ExportExplanation:
     (tmp_path / "exports").write_text(TEXT)
-    sources = ExportSources((str(tmp_path / "exports"),), None)
+    sources = ExportSources((str(tmp_path / "exports"),), ())
     exports = Exports(sources, lookups=HostLookups(service or names()), resolve=lambda path: path)
     exports.load()
     return run(explain(exports, host, path, deadline=0.05 if service else 10.0))
@@ -96,7 +96,7 @@ def test_name_without_an_address_is_named(tmp_path: Path) -> None:
 
 
 def test_flavors_that_the_server_lacks_let_nobody_in(tmp_path: Path) -> None:
-    exports = Exports(ExportSources((str(tmp_path / "exports"),), None))
+    exports = Exports(ExportSources((str(tmp_path / "exports"),), ()))
     (tmp_path / "exports").write_text("/srv *(rw,sec=krb5)\n")
     exports.load()
 
@@ -133,7 +133,7 @@ def test_examples_of_the_documentation(number: int) -> None:
     source, shown = blocks()[number : number + 2]
     read = ReadExports()
     read.take(parse_exports(source.encode(), "/etc/exports"))
-    exports = Exports(ExportSources((), None), lookups=HostLookups(names()))
+    exports = Exports(ExportSources((), ()), lookups=HostLookups(names()))
     table = exports.use(table_of(read, lambda path: path))
 
     if number == 0:

@@ -30,7 +30,7 @@ def read(tmp_path: Path, /, *, main: str | None = None, **extra: str) -> ReadExp
         (folder / name.replace("_", ".")).write_text(text)
     if main is not None:
         (tmp_path / "exports").write_text(main)
-    return read_exports(ExportSources((str(tmp_path / "exports"),), str(folder)))
+    return read_exports(ExportSources((str(tmp_path / "exports"),), (str(folder),)))
 
 
 def test_fault_of_a_client_is_found() -> None:
@@ -76,7 +76,7 @@ def test_links_to_files_are_read(tmp_path: Path) -> None:
 
 
 def test_missing_files_export_nothing(tmp_path: Path) -> None:
-    found = read_exports(ExportSources((str(tmp_path / "no"),), str(tmp_path / "none")))
+    found = read_exports(ExportSources((str(tmp_path / "no"),), (str(tmp_path / "none"),)))
 
     assert (found.entries, found.problems, found.files) == ([], [], [])
 
@@ -105,7 +105,7 @@ def test_directory_that_is_a_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "exports").write_text("/a *")
     path = str(tmp_path / "exports")
 
-    assert texts(read_exports(ExportSources((path,), path))) == ["cannot read it: Not a directory"]
+    assert texts(read_exports(ExportSources((path,), (path,)))) == ["cannot read it: Not a directory"]
 
 
 def test_file_that_all_can_write_is_warned_about(tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def tabled(*tables: str) -> ReadExports:
         export: list[ExportConfig]
 
     document = msgspec.toml.decode("\n".join(tables), type=File)
-    return read_exports(ExportSources((), None, document.export, config="nfsd.toml: [[export]]"))
+    return read_exports(ExportSources((), (), document.export, config="nfsd.toml: [[export]]"))
 
 
 @pytest.mark.parametrize(
@@ -170,4 +170,5 @@ def test_table_needs_path_and_clients() -> None:
 
 
 def test_default_sources_are_those_of_exportfs() -> None:
-    assert (ExportSources().files, ExportSources().folder) == (("/etc/exports",), "/etc/exports.d")
+    assert ExportSources().files == ("/etc/exports",)
+    assert ExportSources().folders == ("/etc/exports.d",)

@@ -19,7 +19,7 @@ from support.loops import run
 def loaded(tmp_path: Path, *lines: str) -> ExportTable:
     file = tmp_path / "exports"
     file.write_text("".join(f"{line}\n" for line in lines))
-    return Exports(ExportSources((str(file),), None)).load()
+    return Exports(ExportSources((str(file),), ())).load()
 
 
 def test_reasons_are_those_of_the_system(tmp_path: Path) -> None:

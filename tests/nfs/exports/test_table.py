@@ -22,7 +22,7 @@ def table(text: str, links: dict[bytes, bytes] | None = None) -> ExportTable:
 
 def exports(tmp_path: Path, text: str) -> Exports:
     (tmp_path / "exports").write_text(text)
-    sources = ExportSources((str(tmp_path / "exports"),), None)
+    sources = ExportSources((str(tmp_path / "exports"),), ())
     return Exports(sources, lookups=HostLookups(FakeNames({"one": ["192.0.2.1"]})))
 
 

@@ -83,7 +83,7 @@ def _execute(options: argparse.Namespace) -> int:
 
 def _nothing_read(sources: ExportSources) -> Iterator[ExportProblem]:
     """Yield a note for each place of files that has none."""
-    for each in filter(None, (*sources.files, sources.folder)):
+    for each in (*sources.files, *sources.folders):
         reason = "there is no file of exports in it" if os.path.isdir(each) else "it does not exist"
         yield ExportProblem(Severity.NOTE, ExportPlace(each), reason)
 

@@ -20,11 +20,11 @@ def sources_of(config: NfsdConfig, mode: Mode, *, path: str = "[[export]]") -> E
         clients = [*map(str, table.to)] or [*LOOPBACKS.values()]
         options = one_user_options() if mode.one_user else OF_ROOT
         tables = [ExportConfig(each, clients, options) for each in table.directories]
-        return ExportSources(files=(), folder=None, tables=tables, config="DIR")
+        return ExportSources(files=(), folders=(), tables=tables, config="DIR")
     folders = [each for each in config.exports.files if os.path.isdir(each)]
     return ExportSources(
         files=[each for each in config.exports.files if each not in folders],
-        folder=folders[0] if folders else None,
+        folders=folders,
         tables=config.export,
         config=path,
     )

@@ -32,7 +32,7 @@ MAX_FILE = 1 << 20
 """Bytes of a file of exports(5)."""
 
 MAX_FILES = 256
-"""Files in the directory of exports(5) that are read."""
+"""Files in a directory of exports(5) that are read."""
 
 
 class ExportConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -52,13 +52,13 @@ class ExportConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ExportSources(Struct, frozen=True):
-    """Where exports come from: files, a directory of files, and the tables of ``config``.
+    """Where exports come from: files, directories of files, and the tables of ``config``.
 
     Files that are missing export nothing.
     """
 
     files: Sequence[str] = (EXPORTS,)
-    folder: str | None = EXPORTS_D
+    folders: Sequence[str] = (EXPORTS_D,)
     tables: Sequence[ExportConfig] = ()
     config: str = "[[export]]"
 
@@ -72,8 +72,8 @@ class ReadExports(ParsedExports):
 def read_exports(sources: ExportSources) -> ReadExports:
     """Read all sources: files first, then tables."""
     found = ReadExports()
-    folder = _files_in(sources.folder, found) if sources.folder else []
-    for file in (*sources.files, *folder):
+    within = [file for folder in sources.folders for file in _files_in(folder, found)]
+    for file in (*sources.files, *within):
         data = _read(file, found)
         if data is not None:
             found.files.append(file)
