@@ -30,7 +30,11 @@ def some_nfsd_status(**changes: Any) -> NfsdStatus:
     fields = {name: getattr(common, name) for name in CommonStatus.__struct_fields__}
     usual = {
         "calls": calls,
-        "sockets": [ServedSocket("tcp", "0.0.0.0.8.1")],
+        "sockets": [
+            ServedSocket("tcp", "0.0.0.0.8.1"),
+            ServedSocket("tcp6", "::.8.1"),
+            ServedSocket("tcp", "0.0.0.0.0.111", "mapper"),
+        ],
         "mode": "root",
         "user": "root",
         "local_users": True,

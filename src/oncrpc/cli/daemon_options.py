@@ -189,7 +189,10 @@ def _add(to: Any, key: Declared, option: KeyOption, command: Command[Any]) -> No
     shared: dict[str, Any] = {"dest": key.path, "help": text}
     if option.operand:
         read = _reader(key, option, command)
-        to.add_argument(key.path, metavar=option.metavar, nargs="*", type=read, help=text)
+        to.add_argument(
+            key.path, metavar=option.metavar, nargs="*", type=read, default=argparse.SUPPRESS,
+            help=text,
+        )  # fmt: skip
     elif key.item is bool:
         to.add_argument(*option.flags, action=Either, **shared)
     elif option.const and not option.metavar:

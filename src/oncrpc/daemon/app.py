@@ -170,6 +170,10 @@ class Application(ABC, Generic[C]):
         """What is wrong with files of the application that are not in force; empty if all are."""
         return ""
 
+    def in_force(self) -> str:
+        """Text for the log after the configuration was read again: how much of what is in force."""
+        return ""
+
     def start(self, left: bytes | None) -> None:
         """Called before the first call; ``left`` is the state of an earlier image, or None."""
 

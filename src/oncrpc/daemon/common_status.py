@@ -65,7 +65,9 @@ def _uptime(daemon: Runtime[Any]) -> float:
 def _sockets(daemon: Runtime[Any]) -> list[ServedSocket]:
     return [
         ServedSocket(
-            netid, path_of(sock) if netid == "local" else join_uaddr(*sock.getsockname()[:2])
+            netid,
+            path_of(sock) if netid == "local" else join_uaddr(*sock.getsockname()[:2]),
+            daemon.listeners.of(sock).role,
         )
         for sock, netid in daemon.listeners.every()
     ]

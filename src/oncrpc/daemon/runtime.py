@@ -160,7 +160,8 @@ class Runtime(Generic[C]):
                 config_log.warning("%s changed; it takes effect at the next start", key)
         self.settings = settings._replace(config=as_started(started.config, settings.config))
         self.configure(self.config)
-        config_log.info("configuration read again; rules: %d", len(settings.config.rule))
+        counted = filter(None, (f"rules: {len(settings.config.rule)}", self.app.in_force()))
+        config_log.info("configuration read again; %s", "; ".join(counted))
         return self.app.rejected()
 
     def _interfaces_changed(self) -> None:

@@ -24,3 +24,14 @@ def test_background_daemon_has_the_same_options(monkeypatch: pytest.MonkeyPatch)
 
     assert main(["--port-mapper", "none"]) == 0
     assert run == [COMMAND, ["--port-mapper", "none"]]
+
+
+@pytest.mark.parametrize("arguments", [["--exports", "/x", "/tmp"], ["/tmp", "--exports", "/x"]])
+def test_directories_and_exports_files_exclude_each_other(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+
+    assert ended.value.code == 1
+    assert "not allowed with argument" in capsys.readouterr().err

@@ -57,6 +57,21 @@ def test_running_server_is_asked_first(capsys: pytest.CaptureFixture[str], tmp_p
     ]
 
 
+def test_path_with_blanks_can_be_read_again(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    export = EXPORT.__class__("/my share", 1, "kernel", 1, ["nas(rw)"], 0)
+    with FakeControl(tmp_path, reply(some_nfsd_status(exports=[export]))):
+        lines = outcome(capsys, "-s", "--state-dir", str(tmp_path))[1]
+    file = tmp_path / "exports"
+    file.write_text(lines)
+
+    assert lines == "/my\\040share  nas(rw)\n"
+    assert outcome(capsys, "list", "-s", "--exports", str(file))[1].startswith(
+        "/my\\040share  nas("
+    )
+
+
 def test_files_are_listed_if_no_server_runs(
     capsys: pytest.CaptureFixture[str], exports: Path
 ) -> None:

@@ -17,7 +17,8 @@ TEXT = """\
 nfsd 0.1.0, process 4242, up 3 d 4 h
 mode          root: works as the user of each call, with the kernel's handles
 programs      nfs 2 and 3, mountd 1, 2 and 3
-tcp           0.0.0.0.8.1
+tcp           0.0.0.0:2049  0.0.0.0:111 (port mapper)
+tcp6          [::]:2049
 connections   tcp 3
 calls         1004 in 1 h 30 min, 12.5 a second lately
 refused       12 unauthorized, 1 indirect

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from collections.abc import Sequence
@@ -35,7 +36,9 @@ from support.nfs_daemons import (
     serving_nfsd,
 )
 
-KEPT = "the former exports stay in force: the new ones have {}; see 'nfsd exports check'"
+KEPT = (
+    "the former exports stay in force: the new ones have {}; see 'nfsd exports check --exports {}'"
+)
 OK, STALE = nfsstat3.NFS3_OK, nfsstat3.NFS3ERR_STALE
 
 
@@ -127,7 +130,9 @@ def test_next_image_takes_handles_and_replies_over(
     run(scenario())
 
 
-def test_reload_changes_what_the_files_changed(share: Path, state: Path, tmp_path: Path) -> None:
+def test_reload_changes_what_the_files_changed(
+    share: Path, state: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     async def scenario() -> None:
         other, gone = tmp_path / "other", tmp_path / "gone"
         other.mkdir()
@@ -138,7 +143,9 @@ def test_reload_changes_what_the_files_changed(share: Path, state: Path, tmp_pat
             dropped = await daemon.mount(gone)
             before = {each.path: each.filesystem for each in daemon.app.shares}
             exports_file(state, f"{share} *({RW},ro)", f"{other} *({RW})")
+            caplog.set_level(logging.INFO, "oncrpc.config")
             assert daemon.reread() == ""
+            assert "configuration read again; rules: 0; exports: 2" in caplog.messages
             after = {each.path: each.filesystem for each in daemon.app.shares}
             assert after.keys() == {bytes(share), bytes(other)}
             assert after[bytes(share)] is before[bytes(share)]
@@ -157,11 +164,11 @@ def test_faulty_exports_keep_the_former_ones(
         async with serving_nfsd(nfsd_setup(state, exports=exports)) as daemon:
             handle = await daemon.mount(share)
             exports_file(state, f"{share} *(rw,nonsense)")
-            assert daemon.reread() == KEPT.format("an error")
+            assert daemon.reread() == KEPT.format("an error", exports)
             assert daemon.reloads == {"success": 0, "failure": 1}
             assert await status_of(daemon, handle) is OK
             exports_file(state, f"{share} *(rw,nonsense) ::1(nonsense)")
-            assert daemon.reread() == KEPT.format("2 errors")
+            assert daemon.reread() == KEPT.format("2 errors", exports)
             exports_file(state, f"{share} *({RW})")
             assert daemon.reread() == ""
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from oncrpc.nfs.backends.memory import MemoryFileSystem
-from oncrpc.nfs.daemon.exported import Exported, fixed_identity, fsid_of
+from oncrpc.nfs.daemon import exported
+from oncrpc.nfs.daemon.exported import Exported, check_command, fixed_identity, fsid_of
 from oncrpc.nfs.daemon.local_roots import KERNEL, OpenedRoot, RootOptions
 from oncrpc.nfs.exports.parse import parse_exports
 from oncrpc.nfs.exports.sources import ExportSources
@@ -18,7 +19,7 @@ from oncrpc.nfs.filesystem import FileSystem
 from oncrpc.nfs.handles import KEY_SIZE, Handles
 from oncrpc.nfs.server.keys import Tags
 from oncrpc.nfs.server.shares import Share, Shares
-from support.loops import run
+from support.loops import run, until
 
 
 class Files(MemoryFileSystem):
@@ -184,6 +185,73 @@ def test_missing_mount_point_is_not_exported(tmp_path: Path) -> None:
     within(tmp_path, check)
 
 
+def test_unmounted_mount_point_is_no_longer_exported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mounted = True
+    monkeypatch.setattr(os.path, "ismount", lambda _: mounted)
+    monkeypatch.setattr(exported, "RETRY", 0.001)
+
+    async def scenario() -> None:
+        nonlocal mounted
+        site = Site(tmp_path)
+        (share,) = site.write(f"{site.directory('data')} *(rw,mountpoint)")
+        mounted = False
+        await until(lambda: not list(site.shares))
+        mounted = True
+        await until(lambda: bool(list(site.shares)))
+        assert [each.path for each in site.shares] == [share.path]
+        site.exported.close()
+
+    run(scenario())
+
+
+def test_directory_that_becomes_a_link_is_not_followed(tmp_path: Path) -> None:
+    def check(site: Site) -> None:
+        data, other = site.directory("data"), site.directory("other")
+        site.write(f"{data} *(rw)")
+        data.rmdir()
+        data.symlink_to(other)
+        site.exported.settle()
+        assert list(site.shares) == []
+        assert site.exported.failed == {
+            bytes(data): "it is a symbolic link now; 'nfsd reload' exports what it leads to"
+        }
+
+    within(tmp_path, check)
+
+
+def test_reload_that_follows_a_new_link_warns(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def check(site: Site) -> None:
+        data, other = site.directory("data"), site.directory("other")
+        site.write(f"{data} *(rw)")
+        data.rmdir()
+        data.symlink_to(other)
+        (share,) = site.write(f"{data} *(rw)")
+        assert share.path == bytes(other)
+        assert caplog.messages == [f"{data} is a symbolic link now: {other} is exported"]
+        site.write(f"{data} *(ro)")
+        assert len(caplog.messages) == 1
+
+    within(tmp_path, check)
+
+
+def test_exports_are_counted(tmp_path: Path) -> None:
+    def check(site: Site) -> None:
+        site.write(f"{site.directory('data')} *(rw)")
+        assert site.exported.counted() == "exports: 1"
+        site.write(f"{tmp_path}/data *(rw)", f"{tmp_path}/missing *(rw)")
+        assert site.exported.counted() == "exports: 1, not exported: 1"
+
+    within(tmp_path, check)
+
+
+def test_usual_files_are_checked_without_options() -> None:
+    assert check_command(ExportSources()) == "nfsd exports check"
+
+
 def test_retry_changes_nothing_that_is_served(tmp_path: Path) -> None:
     def check(site: Site) -> None:
         data = site.directory("data")
@@ -212,6 +280,8 @@ def test_exporting_nothing_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFi
         site.write(f"{shared} *(rw)")
         assert caplog.messages == []
         site.write()
-        assert caplog.messages == ["nothing is exported; see 'nfsd exports check'"]
+        assert caplog.messages == [
+            f"nothing is exported; see 'nfsd exports check --exports {tmp_path}/exports'"
+        ]
 
     within(tmp_path, check)

@@ -105,7 +105,9 @@ def test_directory_that_is_a_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "exports").write_text("/a *")
     path = str(tmp_path / "exports")
 
-    assert texts(read_exports(ExportSources((path,), (path,)))) == ["cannot read it: Not a directory"]
+    assert texts(read_exports(ExportSources((path,), (path,)))) == [
+        "cannot read it: Not a directory"
+    ]
 
 
 def test_file_that_all_can_write_is_warned_about(tmp_path: Path) -> None:

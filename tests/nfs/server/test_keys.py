@@ -162,7 +162,7 @@ def test_without_a_directory_nothing_is_kept(caplog: pytest.LogCaptureFixture) -
 
     assert first.key != second.key
     assert first.tags.tag_for("fsid=7") == 1
-    assert "handles are not kept" in caplog.text
+    assert "file handles are not kept on disk" in caplog.text
     assert "ESTALE" in caplog.text
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from msgspec.structs import asdict
 
+from oncrpc.addr import split_uaddr
 from oncrpc.cli.command import safe_text
-from oncrpc.daemon.control.status import CallsReport, CommonStatus, ProcedureCalls
+from oncrpc.daemon.control.status import CallsReport, CommonStatus, ProcedureCalls, ServedSocket
+from oncrpc.errors import AddressError
 
 LABEL = 14
 SHORTEST = 1.0
@@ -38,11 +40,27 @@ def labelled(lines: Iterable[tuple[str, str]]) -> Iterator[str]:
         yield f"{safe_text(label):<{LABEL}}{safe_text(said)}"
 
 
-def common_lines(status: CommonStatus) -> Lines:
+def universal_address(served: ServedSocket) -> str:
+    """The address of a socket as port mappers write it, or its path."""
+    return served.address
+
+
+def host_and_port(served: ServedSocket) -> str:
+    """The address of a socket as people write it, or its path."""
+    try:
+        host, port = split_uaddr(served.address)
+    except AddressError:
+        return served.address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def common_lines(
+    status: CommonStatus, shown: Callable[[ServedSocket], str] = universal_address
+) -> Lines:
     """Sockets, connections, and calls."""
     by_netid: dict[str, list[str]] = {}
     for each in status.sockets:
-        by_netid.setdefault(each.netid, []).append(each.address)
+        by_netid.setdefault(each.netid, []).append(shown(each))
     for netid, addresses in by_netid.items():
         yield netid, "  ".join(addresses)
     yield "connections", listed(f"{netid} {n}" for netid, n in status.connections.items())

@@ -22,7 +22,7 @@ from oncrpc.cli.nfsd.export_files import add_files, exports_of
 from oncrpc.cli.nfsd.kind import KIND
 from oncrpc.nfs.daemon.status import ExportedDirectory, NfsdStatus
 from oncrpc.nfs.exports.places import ExportPlace, ExportProblem, Severity
-from oncrpc.nfs.exports.render import WORLD, exportfs_s, exportfs_v, heading, option_list
+from oncrpc.nfs.exports.render import WORLD, escaped, exportfs_s, exportfs_v, heading, option_list
 from oncrpc.nfs.exports.sources import ExportSources
 from oncrpc.nfs.exports.surroundings import missing_addresses, missing_directories
 from oncrpc.nfs.exports.table import ExportTable
@@ -105,7 +105,7 @@ def _list_served(status: NfsdStatus, options: argparse.Namespace) -> int:
         path = os.fsencode(export.path)
         for client in export.clients:
             shown = client if options.s or not client.startswith("*(") else f"{WORLD}{client[1:]}"
-            lead = b"%s  " % path if options.s else heading(path)
+            lead = b"%s  " % escaped(path) if options.s else heading(path)
             print(f"{os.fsdecode(lead)}{shown}")
     return 0
 

@@ -16,6 +16,7 @@ from oncrpc.cli.daemons.text import (
     called,
     common_lines,
     duration,
+    host_and_port,
     labelled,
     listed,
     policy,
@@ -23,7 +24,7 @@ from oncrpc.cli.daemons.text import (
     table,
 )
 from oncrpc.cli.nfsd.kind import KIND
-from oncrpc.daemon.control.status import CallsReport, ProcedureCalls
+from oncrpc.daemon.control.status import CallsReport, ProcedureCalls, ServedSocket
 from oncrpc.nfs.daemon.status import ClientCalls, ExportedDirectory, MapperState, NfsdStatus
 from oncrpc.numbers import program_name
 
@@ -37,6 +38,9 @@ MODES = {
     "handles": "CAP_DAC_READ_SEARCH only: all work as {user}, with the kernel's handles",
     "plain": "no capability: all work as {user}, with handles of a table",
 }
+ROLES = {"mapper": "port mapper"}
+"""What the ports beside that of NFS are for; other roles are the names of programs."""
+
 CALLS = ("procedure", "calls", "a second", "ms each")
 EXPORTS = ("export", "ids", "mounts", "clients")
 CLIENTS = ("client", "calls", "connections", "last call")
@@ -102,7 +106,7 @@ def _parts(status: NfsdStatus) -> Lines:
     if not status.local_users:
         yield "on this host", f"served over TCP, to root and {status.user} only"
     yield "programs", listed(status.programs)
-    yield from common_lines(status)
+    yield from common_lines(status, _served_at)
     if status.ports:
         yield "other ports", listed(f"{name} {port}" for name, port in status.ports.items())
     yield "port mapper", _mapper(status.mapper)
@@ -110,6 +114,12 @@ def _parts(status: NfsdStatus) -> Lines:
     yield "state", status.state or "not kept"
     yield "mounts", f"{status.mounts}"
     yield "replies kept", f"{status.duplicates}"
+
+
+def _served_at(served: ServedSocket) -> str:
+    """The address of a socket, and what its port is for if it has a purpose of its own."""
+    place = host_and_port(served)
+    return f"{place} ({ROLES.get(served.role, served.role)})" if served.role else place
 
 
 def _mapper(mapper: MapperState) -> str:

@@ -9,11 +9,12 @@ from __future__ import annotations
 from msgspec import Struct
 
 
-class ServedSocket(Struct, frozen=True):
-    """A socket that is served: its universal address, or its path."""
+class ServedSocket(Struct, frozen=True, omit_defaults=True):
+    """A socket that is served: its universal address, or its path; the role of its port if any."""
 
     netid: str
     address: str
+    role: str = ""
 
 
 class ProcedureCalls(Struct, frozen=True, omit_defaults=True):

@@ -176,6 +176,10 @@ class Nfsd(Application[NfsdConfig]):
         """Why the former exports are still in force."""
         return self.exported.rejected
 
+    def in_force(self) -> str:
+        """The number of exports."""
+        return self.exported.counted()
+
     def start(self, left: bytes | None) -> None:
         """Restore what the programs kept, and the replies that an earlier image kept."""
         for part in self.parts:

@@ -173,9 +173,10 @@ class NfsdDaemonTable(DaemonTable, frozen=True):
             " They have to be there when the daemon starts."
         ),
         KeyOption(
-            "directories", metavar="DIR", help="export this directory, read and write, to --to"
+            "directories", metavar="DIR", group="exports",
+            help="export this directory, read and write, to --to",
         ),
-    ] = ()
+    ] = ()  # fmt: skip
     to: Annotated[
         tuple[ExportClient, ...],
         Meta(
@@ -217,10 +218,10 @@ class ExportsTable(Table, frozen=True):
         tuple[FilePath, ...],
         Meta(
             description="Files in the format of exports(5). Of a directory, those whose names end"
-            " in `.exports`. A missing one is empty."
+            " in `.exports`. A missing one is empty. **\\--exports** and *DIR* exclude each other."
         ),
         KeyOption(
-            "--exports", metavar="FILE",
+            "--exports", metavar="FILE", group="exports",
             help="read the exports from this file, or the files *.exports of this directory,"
             " instead of /etc/exports and /etc/exports.d; may be repeated",
         ),

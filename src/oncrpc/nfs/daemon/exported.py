@@ -2,7 +2,8 @@
 
 A share keeps its file system as long as its export has the same directory: open files, cached
 attributes and the write verifier outlive a change of the rules. Exports whose directory is missing
-are tried again at an interval, since it may be on a disk that is mounted late.
+are tried again at an interval, since it may be on a disk that is mounted late. Those with the
+option ``mountpoint`` are checked at the same interval.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import asyncio
 import logging
 import os
 import re
+import shlex
 from collections.abc import Callable, Collection, Iterator, Sequence
 from hashlib import blake2b
 from typing import NamedTuple
@@ -19,7 +21,7 @@ from oncrpc.daemon.config.values import StartError
 from oncrpc.nfs.daemon.local_roots import OpenedRoot, RootOptions
 from oncrpc.nfs.exports.parse import ClientEntry
 from oncrpc.nfs.exports.places import ExportProblem, Severity
-from oncrpc.nfs.exports.sources import ExportSources
+from oncrpc.nfs.exports.sources import EXPORTS, EXPORTS_D, ExportSources
 from oncrpc.nfs.exports.table import Export, Exports, ExportTable
 from oncrpc.nfs.options import ExportOptions
 from oncrpc.nfs.server.keys import Tags
@@ -28,7 +30,7 @@ from oncrpc.nfs.server.shares import Share, Shares
 log = logging.getLogger("oncrpc.nfs")
 
 RETRY = 10.0
-"""Seconds between two looks for directories that are missing."""
+"""Seconds between two looks for directories that are missing, and for mount points."""
 
 
 LEVELS = {
@@ -77,17 +79,25 @@ class Exported:
         If one has an error when it is read again, the former exports stay.
         """
         self.exports.sources = sources
+        former = self.exports.table
         table = self.exports.reload() if self._loaded else self.exports.load()
         self.problems = table.problems
         for problem in table.problems:
             log.log(LEVELS[problem.severity], "%s", problem)
-        self.rejected = _rejected(table) if self._loaded else ""
+        self.rejected = _rejected(table, sources) if self._loaded else ""
         if self.rejected:
             log.error("%s", self.rejected)
+        else:
+            _warn_of_links(former, table)
         self._loaded = True
         self.settle()
         if not self._live:
-            log.warning("nothing is exported; see 'nfsd exports check'")
+            log.warning("nothing is exported; see '%s'", check_command(sources))
+
+    def counted(self) -> str:
+        """The numbers of exports that are served and not served, for the log."""
+        failed = f", not exported: {len(self.failed)}" if self.failed else ""
+        return f"exports: {len(self._live)}{failed}"
 
     def ids_of(self, path: bytes) -> str:
         """Where the ids of an export's files come from."""
@@ -130,6 +140,7 @@ class Exported:
         ``owners`` are the paths of the shares so far by tag; this one is added.
         """
         check_mount_point(export)
+        check_link(export)
         found, fixed = os.stat(export.path), fixed_identity(export.entries)
         sync, crossed = _is_sync(export), self._crossed(export)
         opened_as = (found.st_dev, found.st_ino, fixed, sync, crossed)
@@ -189,17 +200,34 @@ class Exported:
         if self._retry is not None:
             self._retry.cancel()
         self._retry = None
-        if self.failed:
+        if self.failed or any(map(_mount_points, self.exports.table.exports.values())):
             self._retry = asyncio.get_running_loop().call_later(RETRY, self.settle)
 
 
-def _rejected(table: ExportTable) -> str:
+def _rejected(table: ExportTable, sources: ExportSources) -> str:
     """Why a table that was read again is not used; empty if it is."""
     if not table.errors:
         return ""
     count = len(table.errors)
     errors = "an error" if count == 1 else f"{count} errors"
-    return f"the former exports stay in force: the new ones have {errors}; see 'nfsd exports check'"
+    kept = f"the former exports stay in force: the new ones have {errors}"
+    return f"{kept}; see '{check_command(sources)}'"
+
+
+def check_command(sources: ExportSources) -> str:
+    """The command that checks these sources."""
+    places = (each for each in (*sources.files, *sources.folders))
+    named = (each for each in places if each not in (EXPORTS, EXPORTS_D))
+    return " ".join(["nfsd exports check", *(f"--exports {shlex.quote(each)}" for each in named)])
+
+
+def _warn_of_links(former: ExportTable, table: ExportTable) -> None:
+    """Warn if a path that was a directory is a symbolic link now: what it leads to is exported."""
+    for path, export in table.exports.items():
+        for spelling in export.spellings:
+            if spelling != path and spelling in former.exports:
+                names = os.fsdecode(spelling), os.fsdecode(path)
+                log.warning("%s is a symbolic link now: %s is exported", *names)
 
 
 def _claim(owners: dict[int, bytes], tag: int, path: bytes) -> None:
@@ -231,11 +259,25 @@ def check_mount_point(export: Export) -> None:
     Raises:
         OSError: it is not one.
     """
-    for options in _options(export.entries):
-        if options.mountpoint is not None:
-            place = os.fsencode(options.mountpoint) or export.path
-            if not os.path.ismount(place):
-                raise OSError(None, f"{os.fsdecode(place)} is not a mount point")
+    for place in _mount_points(export):
+        if not os.path.ismount(place):
+            raise OSError(None, f"{os.fsdecode(place)} is not a mount point")
+
+
+def _mount_points(export: Export) -> Sequence[bytes]:
+    """The directories that must be mount points while the export is served."""
+    named = (each.mountpoint for each in _options(export.entries))
+    return [os.fsencode(each) or export.path for each in named if each is not None]
+
+
+def check_link(export: Export) -> None:
+    """Refuse a directory that was replaced by a symbolic link since the exports were read.
+
+    Raises:
+        OSError: it is one.
+    """
+    if os.path.islink(export.path):
+        raise OSError(None, "it is a symbolic link now; 'nfsd reload' exports what it leads to")
 
 
 def fixed_identity(entries: Sequence[ClientEntry]) -> str:

@@ -23,7 +23,7 @@ SPECIAL = re.compile(rb'[ \t\n\r\v\f"\\]')
 def exportfs_s(table: ExportTable) -> bytes:
     """The exports as ``exportfs -s`` prints them, which can be read as exports(5)."""
     lines = (
-        b"%s  %s(%s)\n" % (_escaped(path), _escaped(entry.client.text.encode()), _escaped(options))
+        b"%s  %s(%s)\n" % (escaped(path), escaped(entry.client.text.encode()), escaped(options))
         for path, entry, options in _listed(table)
     )
     return b"".join(lines)
@@ -80,7 +80,8 @@ def _client(entry: ClientEntry) -> str:
     return WORLD if entry.client.kind is PatternClass.ANONYMOUS else entry.client.text
 
 
-def _escaped(text: bytes) -> bytes:
+def escaped(text: bytes) -> bytes:
+    """A word as it can be read in a file of exports(5)."""
     return SPECIAL.sub(lambda match: b"\\%03o" % match[0][0], text)
 
 
