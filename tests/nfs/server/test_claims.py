@@ -13,6 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from oncrpc.nfs.backends.memory import MemoryFileSystem
+from oncrpc.nfs.filesystem import Identity
 from oncrpc.programs.nfs3 import (
     NFS_V3,
     CREATE3args,
@@ -143,6 +145,32 @@ def test_full_directory_is_notempty(exported: Exported) -> None:
 
     found = [name for names in replies(exported, directory, 1024) for name in names]
     assert found == NAMES[:3]
+
+
+class Careless(MemoryFileSystem):
+    """A file system that removes a full directory."""
+
+    def rmdir(self, who: Identity, directory: bytes, name: bytes) -> None:
+        found = self.lookup(who, directory, name)
+        for entry in self.readdir(who, found, 0, 1000, plus=False).entries:
+            if entry.name not in (b".", b".."):
+                self.remove(who, found, entry.name)
+        super().rmdir(who, directory, name)
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_careless_back_end_removes_no_full_directory(later: bool) -> None:
+    """Claim 5, checked above the back ends."""
+    files = Careless()
+    exported = Exported(answering_later(files) if later else files)
+    directory = filled(exported, NAMES[:1])
+    arg = RMDIR3args(exported.at(b"d"))
+
+    exported.refused(nfsstat3.NFS3ERR_NOTEMPTY, NFS_V3.NFSPROC3_RMDIR, arg)
+    assert [name for names in replies(exported, directory, 1024) for name in names] == NAMES[:1]
+
+    remove(exported, directory, NAMES[0])
+    exported.ok(NFS_V3.NFSPROC3_RMDIR, arg)
 
 
 @pytest.mark.parametrize("offset", [0, 9, 10, 11, 1 << 40])

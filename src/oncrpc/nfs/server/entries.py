@@ -6,13 +6,17 @@ The caller holds the change locks (``call_objects.locked_for_change``). All name
 from __future__ import annotations
 
 from oncrpc.nfs.answers import settled
-from oncrpc.nfs.filesystem import NewAttributes
+from oncrpc.nfs.filesystem import MAY_WRITE, NewAttributes
+from oncrpc.nfs.names import ABOVE, HERE
 from oncrpc.nfs.server.call_objects import CallObject
 from oncrpc.nfs.status import NfsError
 from oncrpc.programs.nfs3 import ftype3, nfsstat3
 
 MAX_PATH = 4095
 """Bytes of the text of a symbolic link, as PATH_MAX of Linux without the NUL."""
+
+SOME = 3
+"""Entries to look at for one that is not ``.`` or ``..``."""
 
 
 async def set_attributes(file: CallObject, new: NewAttributes) -> None:
@@ -97,11 +101,34 @@ async def remove(directory: CallObject, name: bytes) -> None:
 async def remove_directory(directory: CallObject, name: bytes) -> None:
     """Remove an empty directory. ``.`` is INVAL and ``..`` is EXIST (RFC 1813 §3.3.13).
 
+    That it is empty is checked here too: some back ends would remove all that is below.
+
     Raises:
-        NfsError: as ``CallObject.name``. OSError: of the file system.
+        NfsError: as ``CallObject.name``; NFS3ERR_NOTEMPTY. OSError: of the file system.
     """
     name = directory.name(name, here=nfsstat3.NFS3ERR_INVAL)
+    if await _has_entries(directory, name):
+        allowed = await directory.access() & MAY_WRITE
+        raise NfsError(nfsstat3.NFS3ERR_NOTEMPTY if allowed else nfsstat3.NFS3ERR_ACCES)
     await settled(directory.filesystem.rmdir(directory.who, directory.file, name))
+
+
+async def _has_entries(directory: CallObject, name: bytes) -> bool:
+    """Whether an entry is a directory with entries; False if the caller may not read it."""
+    filesystem, who, cookie = directory.filesystem, directory.who, 0
+    try:
+        file = await settled(filesystem.lookup(who, directory.file, name))
+        if (await settled(filesystem.getattr(who, file))).kind is not ftype3.NF3DIR:
+            return False
+        while True:
+            found = await settled(filesystem.readdir(who, file, cookie, SOME, plus=False))
+            if any(each.name not in (HERE, ABOVE) for each in found.entries):
+                return True
+            if found.eof or not found.entries:
+                return False
+            cookie = found.entries[-1].cookie
+    except OSError:
+        return False
 
 
 async def rename(from_dir: CallObject, name: bytes, to_dir: CallObject, to_name: bytes) -> None:
