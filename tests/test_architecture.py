@@ -31,6 +31,9 @@ LAYERS = {
 }  # fmt: skip
 PURE = {"xdr", "idl", "rpc"}
 IMPURE = {"socket", "time", "random", "asyncio", "os", "secrets", "threading"}
+ONE_LOCK = "oncrpc.idl.threads"
+"""The module with the only lock there: for ``ast.parse``, which is not for two threads."""
+
 FACE = "oncrpc"
 FACE_READERS = {"cli"}
 """Folders that may import from ``oncrpc`` itself; all others would form a cycle."""
@@ -133,7 +136,8 @@ def test_folders_form_no_cycle() -> None:
 
 @pytest.mark.parametrize("module", [m for m in MODULES if folder_of(m) in PURE])
 def test_protocol_imports_no_socket_and_no_clock(module: str) -> None:
-    assert {name.split(".")[0] for name in imports_of(module)} & IMPURE == set()
+    found = {name.split(".")[0] for name in imports_of(module)} & IMPURE
+    assert found == ({"threading"} if module == ONE_LOCK else set())
 
 
 @pytest.mark.parametrize("module", MODULES)
