@@ -20,18 +20,19 @@ Restarted = Callable[[LockClient, int], None]
 
 
 class PeerMonitor(Protocol):
-    """A status monitor in this process.
+    """A status monitor in this process. ``restarted`` is set by the lock manager."""
 
-    ``state`` is the state number of this host. ``restarted`` is set by the lock manager.
-    """
-
-    state: int
     restarted: Restarted
+
+    @property
+    def state(self) -> int:
+        """The state number of this host: it grows when locks were lost."""
 
     async def watch(self, peer: Peer, state: int) -> bool:
         """Watch a client until ``unwatch``. It is kept on disk when this returns.
 
-        ``state`` is the state number that the client gave with its lock, 0 if it is not known.
+        ``state`` is the state number that the client gave with its lock, 0 if it is not known. A
+        newer one than the last says that the client has restarted: ``restarted`` is called first.
         Returns False if the client cannot be watched: the disk is full, or there are too many. A
         client that is watched already costs nothing.
         """
@@ -44,6 +45,7 @@ class PeerMonitor(Protocol):
     def lost(self) -> Collection[LockClient]:
         """The clients that the former process watched, if it ended without handing over.
 
-        They get a notice that this host has restarted, and claim their locks again.
+        They get a notice that this host has restarted, and claim their locks again. They are
+        watched until ``unwatch``: call it for those that have claimed nothing in time.
         """
         ...
