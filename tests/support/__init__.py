@@ -72,6 +72,7 @@ Port mappers:
   files.
 - ``sample_status``: A sample status of a daemon, with a value in every field.
 - ``sample_nfsd_status``: A sample status of the NFS server, with a value in every field.
+- ``status_calls``: A status monitor in memory, and calls of its program.
 - ``mapper_load``: Clients that call a port mapper without pause, and count replies and failures.
 
 Fakes:

@@ -1,0 +1,129 @@
+"""The clients of our own lock manager that are watched.
+
+A client that has no more locks stays on disk for ``IDLE`` seconds: most clients lock again soon,
+and then nothing has to be written.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from oncrpc.nfs.locks.peers import Peer, Restarted
+from oncrpc.nfs.locks.terms import LockClient
+from oncrpc.nfs.nsm.entries import WatchedPeer
+from oncrpc.nfs.nsm.kept import KeptList
+from oncrpc.nfs.nsm.matching import position_of
+from oncrpc.nfs.nsm.states import is_newer, unsigned
+
+IDLE = 300.0
+
+
+def ignore_restart(client: LockClient, state: int) -> None:
+    """What is done about the restart of a client while there is no lock manager."""
+
+
+class OwnPeers:
+    """Watches clients for our own lock manager, which sets ``restarted``.
+
+    Every client is in ``kept.peers``, in ``_by_host`` under its address, and in ``_unsynced`` until
+    the disk has it. ``_idle`` has those without locks, the longest idle one first, and when they
+    are removed.
+    """
+
+    def __init__(
+        self,
+        kept: KeptList,
+        *,
+        has_room: Callable[[], bool] = lambda: True,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.kept, self._has_room, self._clock = kept, has_room, clock
+        self.restarted: Restarted = ignore_restart
+        self._by_host: dict[str, list[LockClient]] = {}
+        self._unsynced: set[LockClient] = set()
+        self._idle: dict[LockClient, float] = {}
+
+    def load(self) -> None:
+        """Take over those that are kept."""
+        for client in (peer.client for peer in self.kept.peers.values()):
+            self._by_host.setdefault(client.host, []).append(client)
+
+    async def watch(self, peer: Peer, state: int) -> bool:
+        """Watch a client; False if it cannot be kept on disk. ``state`` may be signed."""
+        client, known, state = peer.client, self.kept.peers.get(peer.client), unsigned(state)
+        was_idle = self._idle.pop(client, None) is not None
+        if known is not None:
+            self._seen(known, state, own_host=peer.own_host if was_idle else known.own_host)
+        elif self._has_room():
+            self._by_host.setdefault(client.host, []).append(client)
+            self._unsynced.add(client)
+            self.kept.put(WatchedPeer(client, peer.own_host, state))
+        else:
+            return False
+        return client not in self._unsynced or await self._synced(client)
+
+    def _seen(self, known: WatchedPeer, state: int, *, own_host: str) -> None:
+        """A watched client locks again. A newer state says that it has restarted meanwhile."""
+        newer = state != 0 and is_newer(state, known.state)
+        changed = known._replace(own_host=own_host, state=state if newer else known.state)
+        if changed != known:
+            self.kept.put(changed)
+        if newer and known.state != 0:
+            self.restarted(known.client, state)
+
+    async def _synced(self, client: LockClient) -> bool:
+        try:
+            await self.kept.synced()
+        except OSError:
+            self._forget(client)
+            return False
+        self._unsynced.discard(client)
+        return client in self.kept.peers
+
+    def unwatch(self, client: LockClient) -> None:
+        """Watch a client no more, after a while."""
+        if client in self.kept.peers:
+            now = self._clock()
+            self._idle.setdefault(client, now + IDLE)
+            self._forget_idle(now)
+
+    def forget_all_idle(self) -> None:
+        """Forget the clients that have no locks: the monitor is about to end."""
+        for client in [*self._idle]:
+            self._forget(client)
+
+    def _forget_idle(self, now: float) -> None:
+        while self._idle:
+            client, at = next(iter(self._idle.items()))
+            if now < at:
+                return
+            self._forget(client)
+
+    def _forget(self, client: LockClient) -> None:
+        self._idle.pop(client, None)
+        self._unsynced.discard(client)
+        known = self.kept.peers.get(client)
+        if known is None:
+            return
+        self.kept.remove(known)
+        others = self._by_host[client.host]
+        others.remove(client)
+        if not others:
+            del self._by_host[client.host]
+
+    def at(self, host: str) -> WatchedPeer | None:
+        """Any client at an address."""
+        clients = self._by_host.get(host)
+        return self.kept.peers[clients[0]] if clients else None
+
+    def find(self, host: str, mon_name: bytes) -> WatchedPeer | None:
+        """The client that a notice from this address with this name is about."""
+        clients = self._by_host.get(host, ())
+        position = position_of(mon_name, [client.name for client in clients]) if clients else None
+        return None if position is None else self.kept.peers[clients[position]]
+
+    def restart(self, peer: WatchedPeer, state: int) -> None:
+        """A client has restarted: its locks are gone."""
+        self.kept.put(peer._replace(state=state))
+        self.restarted(peer.client, state)

@@ -1,0 +1,1 @@
+"""Tests of ``oncrpc.nfs.nsm``."""
