@@ -7,6 +7,7 @@ import pytest
 from oncrpc.nfs.server.duplicates import LIFETIME, ClientCall, NfsDuplicates
 from oncrpc.programs.nfs2 import NFS_VERSION
 from oncrpc.programs.nfs3 import NFS_V3, nfsstat3
+from oncrpc.programs.nlm import NLM4_VERS
 from oncrpc.rpc import AUTH_NONE, Call, Caller
 from oncrpc.rpc.program import AnyProcedure
 from support.callers import changed
@@ -190,6 +191,24 @@ def test_procedures_that_change_something_are_covered() -> None:
         "WRITE",
     }  # fmt: skip
     assert over_udp == over_tcp
+
+
+def test_further_procedures_are_covered() -> None:
+    cache = NfsDuplicates(further={NLM4_VERS.NLMPROC4_LOCK})
+
+    def covered(procedure: AnyProcedure) -> bool:
+        return cache.covers(Call(1, procedure, None, AUTH_NONE, UDP, b"", 0))
+
+    assert covered(NLM4_VERS.NLMPROC4_LOCK)
+    assert covered(NFS_V3.NFSPROC3_REMOVE)
+    assert not covered(NLM4_VERS.NLMPROC4_UNLOCK)
+
+
+def test_number_of_write_in_another_program_is_kept(cache: NfsDuplicates, client: Client) -> None:
+    """Version 3 of NLM has procedure 7 as well."""
+    message = CALL[:12] + words(100021, 3, 7) + CALL[24:]
+
+    assert cache.new(client.connect(), message).is_kept
 
 
 # WRITE over TCP runs again, but not late

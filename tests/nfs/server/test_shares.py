@@ -138,6 +138,29 @@ def test_flavor_none_works_where_it_is_allowed() -> None:
     assert opened(shares.open(call, shares.handle(share, FILE))).who.uid == 65534
 
 
+def test_lock_manager_may_need_no_flavor() -> None:
+    shares, share = shares_with(ExportOptions(insecure_locks=True))
+    call, handle = call_from("192.0.2.1", credential=None), shares.handle(share, FILE)
+
+    assert opened(shares.open(call, handle, locks=True)).file == FILE
+    with pytest.raises(AuthError, match="AUTH_TOOWEAK"):
+        opened(shares.open(call, handle))
+
+
+def test_lock_manager_needs_a_flavor_by_default() -> None:
+    shares, share = shares_with(ExportOptions())
+    call = call_from("192.0.2.1", credential=None)
+
+    with pytest.raises(AuthError, match="AUTH_TOOWEAK"):
+        opened(shares.open(call, shares.handle(share, FILE), locks=True))
+
+
+def test_share_is_found_by_its_tag() -> None:
+    shares, share = shares_with(ExportOptions())
+
+    assert (shares.of_tag(7), shares.of_tag(8)) == (share, None)
+
+
 def test_groups_of_the_host_replace_those_sent() -> None:
     shares, share = shares_with(ExportOptions(), groups_of=lambda uid, gid: (uid, gid, 50))
 

@@ -41,8 +41,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import struct
 from collections import OrderedDict
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Collection, Coroutine
 from functools import lru_cache
 from typing import Any, cast
 
@@ -83,11 +84,11 @@ WRITES: frozenset[AnyProcedure] = frozenset({NFS_VERSION.NFSPROC_WRITE, NFS_V3.N
 """Procedures that may run twice, but not late."""
 
 WRITE_NUMBERS = frozenset(
-    each.version.vers.to_bytes(4, "big") + each.number.to_bytes(4, "big") for each in WRITES
+    struct.pack(">3I", each.version.prog, each.version.vers, each.number) for each in WRITES
 )
-"""Version and procedure of ``WRITES``, as encoded in a call."""
+"""Program, version and procedure of ``WRITES``, as encoded in a call."""
 
-NUMBERS = slice(16, 24)
+NUMBERS = slice(12, 24)
 MAX_WRITTEN = 16_384
 """WRITEs over streams that are recognised when they arrive late."""
 
@@ -157,12 +158,21 @@ class LeftCall(msgspec.Struct, array_like=True, frozen=True):
 
 
 class NfsDuplicates(DuplicateCache):
-    """The duplicate-request cache of an NFS server; see the module for what is a duplicate."""
+    """The duplicate-request cache of an NFS server; see the module for what is a duplicate.
 
-    def __init__(self, *, max_bytes: int = MAX_BYTES, lifetime: float = LIFETIME) -> None:
-        super().__init__(
-            max_bytes=max_bytes, lifetime=lifetime, streams=True, procedures=CHANGES | WRITES
-        )
+    ``further`` are procedures of other programs that must not run twice, such as LOCK.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_bytes: int = MAX_BYTES,
+        lifetime: float = LIFETIME,
+        further: Collection[AnyProcedure] = (),
+    ) -> None:
+        covered = CHANGES | WRITES | frozenset(further)
+        super().__init__(max_bytes=max_bytes, lifetime=lifetime, streams=True, procedures=covered)
+        self.covered = covered
         self.running: set[asyncio.Task[bytes | None]] = set()
         self.alike: dict[Key, list[ClientCall]] = {}
         self.clients: dict[Origin, ClientReplies] = {}
@@ -171,7 +181,7 @@ class NfsDuplicates(DuplicateCache):
 
     def covers(self, call: Call) -> bool:
         """Whether this call must not run twice, or not late."""
-        return call.procedure in CHANGES or call.procedure in WRITES
+        return call.procedure in self.covered
 
     def digest_of(self, message: bytes) -> bytes:
         """A checksum of a call without its time stamp."""

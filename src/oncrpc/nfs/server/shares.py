@@ -126,8 +126,17 @@ class Shares:
                 return
             path = path.rpartition(b"/")[0] or b"/"
 
-    async def open(self, call: Call, handle: bytes, *, v2: bool = False) -> Opened:
+    def of_tag(self, tag: int) -> Share | None:
+        """The share with this tag in its handles; None if it is not exported any more."""
+        return self._by_tag.get(tag)
+
+    async def open(
+        self, call: Call, handle: bytes, *, v2: bool = False, locks: bool = False
+    ) -> Opened:
         """The file of a handle, for a call that may use it.
+
+        ``locks``: a call of the lock manager; an export with ``insecure_locks`` accepts it with any
+        flavor.
 
         Raises:
             NfsError: NFS3ERR_BADHANDLE, NFS3ERR_STALE: not a handle of ours, or of an export that
@@ -135,19 +144,19 @@ class Shares:
             AuthError: AUTH_TOOWEAK: the export asks for another flavor.
         """
         try:
-            return await self._open(call, handle, v2=v2)
+            return await self._open(call, handle, v2=v2, locks=locks)
         except (NfsError, AuthError) as error:
             self._refusals.note(call.caller, error)
             raise
 
-    async def _open(self, call: Call, handle: bytes, *, v2: bool) -> Opened:
+    async def _open(self, call: Call, handle: bytes, *, v2: bool, locks: bool) -> Opened:
         tag, file = self.handles.open_v2(handle) if v2 else self.handles.open(handle)
         share = self._by_tag.get(tag)
         if share is None:
             raise NfsError(nfsstat3.NFS3ERR_STALE, "its export is not served")
         flavor = flavor_name(call.credential)
         options = self.admit(share, call.caller, flavor=flavor)
-        if flavor not in options.sec:
+        if flavor not in options.sec and not (locks and options.insecure_locks):
             raise AuthError(auth_stat.AUTH_TOOWEAK)
         who = await self.identity(options, call)
         return Opened(share, file, who, options)
