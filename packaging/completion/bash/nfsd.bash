@@ -3,7 +3,7 @@
 _shtab_nfsd_subparsers=(config explain exports reload service status top)
 
 _shtab_nfsd_config_option_strings=(-d --debug -f --foreground -p --port -h --bind -l --loopback --no-loopback -4 --ipv4 -6 --ipv6 -u --user --state-dir --state --no-state --pid-file -v --verbose --no-verbose --log-format --mount-port --only --nfs-versions --port-mapper --local-users --no-local-users --to --web --exports --config --json -V --version --help)
-_shtab_nfsd_explain_option_strings=(--json --exports --config -V --version --help)
+_shtab_nfsd_explain_option_strings=(--json --exports --state-dir -p --port --config -V --version --help)
 _shtab_nfsd_exports_option_strings=(-s --json --exports --state-dir -p --port --config -V --version --help)
 _shtab_nfsd_reload_option_strings=(--exec --pid-file --state-dir -p --port --config -V --version --help)
 _shtab_nfsd_service_option_strings=(--root --init --program -V --version --help)
@@ -21,6 +21,7 @@ _shtab_nfsd_config___config_COMPGEN=_shtab_compgen_files
 _shtab_nfsd_explain_pos_0_COMPGEN=_oncrpc_compgen_hosts
 _shtab_nfsd_explain_pos_1_COMPGEN=_shtab_compgen_files
 _shtab_nfsd_explain___exports_COMPGEN=_shtab_compgen_files
+_shtab_nfsd_explain___state_dir_COMPGEN=_shtab_compgen_dirs
 _shtab_nfsd_explain___config_COMPGEN=_shtab_compgen_files
 _shtab_nfsd_exports___exports_COMPGEN=_shtab_compgen_files
 _shtab_nfsd_exports___state_dir_COMPGEN=_shtab_compgen_dirs

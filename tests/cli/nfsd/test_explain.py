@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from oncrpc.cli import nfsd
+from oncrpc.daemon.control.protocol import answer_line
+from oncrpc.nfs.daemon.explaining import EXPLAIN, MountExplanation
+from support.fake_control import FakeControl
 
 EMPTY = str(Path(__file__).parents[1] / "portmap" / "empty.toml")
 
@@ -38,6 +41,34 @@ def test_granting_line_options_and_users_are_shown(
     assert out.splitlines()[0].endswith(f"in the export {exports.parent}/data: read only")
     assert f"{exports}:1:" in out
     assert "root (0:0) works as 7:65534" in out
+
+
+def test_running_server_is_asked_first(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    lines = ["192.0.2.9 may not mount /srv: no export has this path"]
+    found = MountExplanation("192.0.2.9", "/srv", None, False, None, None, {}, [], [], lines)
+    with FakeControl(tmp_path, answer_line(found, EXPLAIN)) as control:
+        place = ["--state-dir", str(tmp_path), "--config", EMPTY]
+        status = nfsd.main(["explain", "192.0.2.9", "/sr v", *place])
+
+    assert (status, capsys.readouterr()) == (1, (f"{lines[0]}\n", ""))
+    assert json.loads(control.asked[0]) == {
+        "ask": "explain", "protocol": 1, "about": "192.0.2.9 /sr%20v",
+    }  # fmt: skip
+
+
+def test_files_are_read_if_no_server_runs(
+    capsys: pytest.CaptureFixture[str], exports: Path
+) -> None:
+    config = exports.parent / "nfsd.toml"
+    config.write_text(f'[exports]\nfiles = ["{exports}"]\n')
+    config.chmod(0o644)
+    place = ["--state-dir", str(exports.parent / "none"), "--config", str(config)]
+
+    assert nfsd.main(["explain", "192.0.2.9", f"{exports.parent}/data", *place]) == 0
+
+    said = capsys.readouterr()
+    assert "read only" in said.out
+    assert said.err.endswith("; this is by the exports of the files\n")
 
 
 def test_missing_directory_is_named(capsys: pytest.CaptureFixture[str], exports: Path) -> None:

@@ -7,24 +7,26 @@ import asyncio
 import os
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any
 
 import msgspec
 
-from oncrpc.cli.command import Failure, run, safe_text
+from oncrpc.cli.command import Failure, complain, run, safe_text
+from oncrpc.cli.daemons.control_client import NoStatus, add_place, answer_of, place_of
 from oncrpc.cli.daemons.kind import USAGE_ERROR, CommandParser
-from oncrpc.cli.nfsd.export_files import add_config, add_files, exports_of
+from oncrpc.cli.nfsd.export_files import add_files, exports_of
+from oncrpc.cli.nfsd.kind import KIND
+from oncrpc.daemon.control.protocol import PROTOCOL, Request
+from oncrpc.nfs.daemon.explaining import EXPLAIN, MountExplanation, explanation_of, question
 from oncrpc.nfs.exports.clients import address_of
-from oncrpc.nfs.exports.explain import ExportExplanation, explain
-from oncrpc.nfs.exports.render import option_list
+from oncrpc.nfs.exports.explain import explain
 from oncrpc.nfs.exports.surroundings import why_no_directory
-from oncrpc.nfs.exports.table import Exports
 
 GRANTED, REFUSED = 0, 1
 DESCRIPTION = """\
 Reports whether a host may mount a path, which line of the exports grants or refuses it, with which
-options, and which users it works as. It reads the files, and does not ask the daemon. The exit
-status is 0 if it may, 1 if it may not, and 2 if the arguments or the configuration are invalid."""
+options, and which users it works as. The running server is asked; if none runs, or with --exports,
+the files are read. The exit status is 0 if it may, 1 if it may not, and 2 if the arguments or the
+configuration are invalid."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -35,7 +37,7 @@ def parser() -> argparse.ArgumentParser:
     add("path", metavar="PATH", type=os.fsencode, help="the path that it mounts")
     add("--json", action="store_true", help="print it as JSON, for programs")
     add_files(made)
-    add_config(made)
+    add_place(made, KIND)
     made.add_common()
     return made
 
@@ -53,27 +55,44 @@ class UnknownHost(Failure):
 
 
 def _execute(options: argparse.Namespace) -> int:
-    exports = exports_of(options)
-    exports.load()
-    found = asyncio.run(_explained(exports, options.host, options.path))
+    address = asyncio.run(_address(options.host))
+    found = _of_server(options, address) or _of_files(options, address)
     if options.json:
-        print(msgspec.json.format(msgspec.json.encode(_as_json(found)), indent=2).decode())
+        fields = msgspec.to_builtins(found)
+        del fields["lines"]
+        print(msgspec.json.format(msgspec.json.encode(fields), indent=2).decode())
     else:
-        print("\n".join(map(safe_text, [*found.lines(), *_missing(found)])))
+        print("\n".join(map(safe_text, [*found.lines, *_missing(found, options.path)])))
     return GRANTED if found.granted else REFUSED
 
 
-def _missing(found: ExportExplanation) -> Iterator[str]:
+def _of_server(options: argparse.Namespace, address: str) -> MountExplanation | None:
+    """What the running server says; None if none runs, or if files are named."""
+    if options.exports is not None:
+        return None
+    request = Request(EXPLAIN, PROTOCOL, question(address, options.path))
+    try:
+        return answer_of(place_of(options, KIND), request, MountExplanation)
+    except NoStatus as none:
+        complain(f"nfsd: {none}; this is by the exports of the files")
+        return None
+
+
+def _of_files(options: argparse.Namespace, address: str) -> MountExplanation:
+    exports = exports_of(options)
+    exports.load()
+    return explanation_of(asyncio.run(explain(exports, address, options.path)))
+
+
+def _missing(found: MountExplanation, asked: bytes) -> Iterator[str]:
     """Yield why the mount fails nevertheless: the directory is missing on this host."""
-    for path in (found.path, found.asked) if found.path is not None and found.granted else ():
+    if found.export is None or not found.granted:
+        return
+    for path in (os.fsencode(found.export), asked):
         reason = why_no_directory(path)
         if reason:
             yield f"  but the mount fails: {os.fsdecode(path)}: {reason} on this host"
             return
-
-
-async def _explained(exports: Exports, host: str, path: bytes) -> ExportExplanation:
-    return await explain(exports, await _address(host), path)
 
 
 async def _address(host: str) -> str:
@@ -89,26 +108,3 @@ async def _address(host: str) -> str:
     except OSError as error:
         raise UnknownHost(f"nfsd explain: {host}: {error.strerror or error}".lower()) from None
     return str(found[0][4][0])
-
-
-def _as_json(found: ExportExplanation) -> dict[str, Any]:
-    users = {name: found.identity(number, number) for name, number in (("root", 0), ("user", 1000))}
-    return {
-        "host": found.host,
-        "path": os.fsdecode(found.asked),
-        "export": None if found.path is None else os.fsdecode(found.path),
-        "granted": found.granted,
-        "entry": None if found.entry is None else str(found.entry.place),
-        "options": None if found.options is None else option_list(found.options),
-        "works-as": {name: {"uid": who.uid, "gid": who.gid} for name, who in users.items() if who},
-        "names": list(found.names),
-        "compared": [
-            {
-                "place": str(entry.place),
-                "export": os.fsdecode(entry.path),
-                "client": entry.client.text or "*",
-                "outcome": outcome.value,
-            }
-            for entry, outcome in found.compared
-        ],
-    }

@@ -32,14 +32,6 @@ def add_files(made: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def add_config(made: argparse.ArgumentParser) -> None:
-    """Add the option that names the configuration, for a command that asks no daemon."""
-    made.add_argument(
-        "--config", metavar="FILE", type=whole_path,
-        help=f"read the configuration from this file instead of {COMMAND.schema.file}",
-    )  # fmt: skip
-
-
 def exports_of(options: argparse.Namespace) -> Exports:
     """The exports of these files, not read yet.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -18,6 +18,7 @@ from oncrpc.daemon.app import Application
 from oncrpc.daemon.capabilities import Capability
 from oncrpc.daemon.config.tables import DaemonTable
 from oncrpc.daemon.config.values import StartError
+from oncrpc.daemon.control.server import Answerer
 from oncrpc.daemon.control.status import CommonStatus
 from oncrpc.daemon.listeners import ExtraPort
 from oncrpc.daemon.runtime import Runtime
@@ -27,6 +28,7 @@ from oncrpc.nfs.daemon import report
 from oncrpc.nfs.daemon.clients import Clients
 from oncrpc.nfs.daemon.config import NAME, SCHEMA, NfsdConfig, NfsdDaemonTable
 from oncrpc.nfs.daemon.config_values import AUTO, HOST
+from oncrpc.nfs.daemon.explaining import EXPLAIN, explained
 from oncrpc.nfs.daemon.exported import Exported
 from oncrpc.nfs.daemon.local_roots import LocalRoots
 from oncrpc.nfs.daemon.local_users import LocalUsers
@@ -261,6 +263,10 @@ class Nfsd(Application[NfsdConfig]):
     def faults(self) -> Sequence[str]:
         """Exports that are not served, and missing registrations."""
         return list(report.faults(self))
+
+    def requests(self) -> Mapping[str, Answerer]:
+        """Why a host may or may not mount a path."""
+        return {EXPLAIN: lambda about: explained(self.exported.exports, about)}
 
     def settle(self) -> None:
         """Write pending changes."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import asdict
 
 from oncrpc.daemon.control.status import CommonStatus
+from oncrpc.nfs.daemon.explaining import shown_path, shown_text
 from oncrpc.nfs.daemon.ports import MAIN, roles
 from oncrpc.nfs.daemon.status import (
     ExportedDirectory,
@@ -70,7 +71,7 @@ def program_texts(versions: Sequence[type[Version]]) -> list[str]:
 def faults(app: Nfsd) -> Iterator[str]:
     """Reasons why the server is unhealthy."""
     for path, reason in app.exported.failed.items():
-        yield f"{os.fsdecode(path)} is not exported: {reason}"
+        yield f"{shown_path(path)} is not exported: {reason}"
     if app.registrar is not None and app.registrar.fault:
         yield f"not registered: {app.registrar.fault}"
     for part in app.parts:
@@ -102,7 +103,7 @@ def _mapper(app: Nfsd) -> MapperState:
 def _export(app: Nfsd, share: Share, mounts: Counter[bytes]) -> ExportedDirectory:
     export = app.exported.exports.table.exports.get(share.path)
     return ExportedDirectory(
-        path=os.fsdecode(share.path),
+        path=shown_path(share.path),
         tag=share.tag,
         ids=app.exported.ids_of(share.path),
         fsid=share.fsid,
@@ -117,7 +118,7 @@ def _export(app: Nfsd, share: Share, mounts: Counter[bytes]) -> ExportedDirector
 
 def _export_faults(app: Nfsd) -> Iterator[ExportFault]:
     for path, reason in app.exported.failed.items():
-        yield ExportFault("error", f"{os.fsdecode(path)}: {reason}")
+        yield ExportFault("error", f"{shown_path(path)}: {shown_text(reason)}")
     for problem in app.exported.problems:
         if problem.severity is not Severity.NOTE:
             place = f"{problem.place}: {problem.text}"
