@@ -80,6 +80,9 @@ class LockOutcome(enum.Enum):
     NO_ROOM = "no room"
     """The client, or all clients together, have too many locks; or they cannot be kept on disk."""
 
+    READ_ONLY = "read-only"
+    """An exclusive lock, and the file cannot be opened for writing on this host."""
+
     GRACE = "grace"
     """The server has restarted: only locks from before are given."""
 
