@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oncrpc.nfs.acls import Acls
 from oncrpc.nfs.answers import settled
 from oncrpc.nfs.filesystem import (
     MAY_EXECUTE,
@@ -24,9 +25,11 @@ from oncrpc.nfs.filesystem import (
     Syncing,
     data_permissions,
     permissions,
+    permits,
 )
 from oncrpc.nfs.status import status_of
 from oncrpc.programs.nfs3 import ftype3, nfsstat3, stable_how
+from support.access_list_rules import acl, group, user
 
 WHO = Identity(1000, 100, (27,))
 EMPTY = FileSystem()
@@ -153,3 +156,26 @@ def test_syncing_answer_fails_with_the_disk() -> None:
             await settled(syncing)
 
     asyncio.run(main())
+
+
+def test_empty_mask_puts_the_list_out_of_force() -> None:
+    listed = acl(user(WHO.uid, 7), mask=0, other=4)
+    file = file_of(1, 1, 0o704)._replace(acl=listed)
+
+    assert permissions(WHO, file) == MAY_READ
+    assert permissions(WHO, file._replace(mode=0o774, acl=acl(user(WHO.uid, 7)))) == ALL
+
+
+def test_groups_are_asked_one_at_a_time() -> None:
+    listed = acl(group(100, MAY_READ), group(27, MAY_WRITE))
+    file = file_of(1, 1, 0o770)._replace(acl=listed)
+
+    assert permissions(WHO, file) == MAY_READ | MAY_WRITE
+    assert permits(WHO, file, MAY_READ)
+    assert not permits(WHO, file, MAY_READ | MAY_WRITE)
+
+
+def test_back_end_without_lists_has_only_modes() -> None:
+    assert EMPTY.get_acl(WHO, b"/") == Acls()
+    with pytest.raises(OSError, match="not supported"):
+        EMPTY.set_acl(WHO, b"/", Acls(acl()))

@@ -92,10 +92,12 @@ File systems:
 - ``directory_rules``: Rules of directories: names, ids, listings, renaming and removing.
 - ``data_rules``: Rules of files: data, sizes, times, symbolic links and special files.
 - ``identity_rules``: Rules of permissions, with several users.
+- ``access_list_rules``: Rules of access control lists, with several users.
 - ``two_file_systems``: Two file systems that are used in the same way, and must behave alike.
 - ``exported``: Exported file systems in this process, called through the dispatcher.
 - ``exported2``: The same exports, called by version 2 with bytes and with values.
 - ``locking``: Locks of clients under test: owners, requests, and a status monitor that records.
+- ``exported_acls``: The same with NFSACL.
 - ``table_life``: A server's life with a table of handles, in a process of its own, as any user.
 - ``boot_server``: MOUNT and NFS with a file to boot from, for a boot loader over UDP.
 - ``repeated_calls``: Calls of NFS clients, and the connections over which they come.

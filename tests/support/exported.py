@@ -221,6 +221,7 @@ def sattr(
 OPERATIONS = (
     "getattr", "lookup", "parent", "access", "readdir", "readlink", "read", "write", "commit",
     "setattr", "create", "mkdir", "symlink", "mknod", "remove", "rmdir", "rename", "link", "statfs",
+    "get_acl", "set_acl",
 )  # fmt: skip
 
 

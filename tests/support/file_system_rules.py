@@ -19,15 +19,15 @@ from collections.abc import Iterator
 import pytest
 
 from oncrpc.nfs.filesystem import FileSystem, Identity, NewAttributes
+from support.access_list_rules import AccessListRules
 from support.data_rules import DataRules
 from support.directory_rules import DirectoryRules
 from support.file_user import FileUser
-from support.identity_rules import IdentityRules
 
 SUPER_USER = Identity(0, 0)
 
 
-class FileSystemRules(DirectoryRules, DataRules, IdentityRules):
+class FileSystemRules(DirectoryRules, DataRules, AccessListRules):
     """All rules, for a class with a fixture ``files``, which is a new file system.
 
     ``identity`` is the user that the tests are: it may write to the root.

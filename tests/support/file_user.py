@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import pytest
 
+from oncrpc.nfs.acls import Acls
 from oncrpc.nfs.answers import settled
 from oncrpc.nfs.filesystem import (
     Answer,
@@ -138,6 +139,12 @@ class FileUser:
 
     def link(self, file: bytes, directory: bytes, name: bytes) -> None:
         self._wait(lambda: self.files.link(self.who, file, directory, name))
+
+    def get_acl(self, file: bytes) -> Acls:
+        return self._wait(lambda: self.files.get_acl(self.who, file))
+
+    def set_acl(self, file: bytes, new: Acls) -> None:
+        self._wait(lambda: self.files.set_acl(self.who, file, new))
 
     def statfs(self, file: bytes) -> SpaceInfo:
         return self._wait(lambda: self.files.statfs(self.who, file))

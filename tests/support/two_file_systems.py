@@ -56,6 +56,7 @@ class TwoFileSystems:
         """All files that are known have the same attributes, and directories the same names."""
         for pair in self.known:
             self.call(self.root, "getattr", pair)
+            self.call(self.root, "get_acl", pair)
             self.call(self.root, "raw_names", pair)
 
     def _learn(self, pair: Pair, said: str) -> None:

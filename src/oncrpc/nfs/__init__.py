@@ -18,6 +18,7 @@ from __future__ import annotations
 TYPE_CHECKING = False  # that of typing, which takes longer to load than a command to begin
 if TYPE_CHECKING:
     from oncrpc.nfs import posix
+    from oncrpc.nfs.acls import AclEntry, Acls, AclTag
     from oncrpc.nfs.filesystem import (
         MAY_EXECUTE,
         MAY_READ,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
         Written,
         data_permissions,
         permissions,
+        permits,
     )
     from oncrpc.nfs.serving.serve import NfsServer, serve
     from oncrpc.nfs.status import NfsError
@@ -47,17 +49,18 @@ _NAMES = {
     "oncrpc.nfs.filesystem": (
         "FileSystem", "Features", "Identity", "Attributes", "NewAttributes", "NOW", "Now",
         "DirEntry", "Listing", "Written", "SpaceInfo", "Answer", "Syncing", "SyncError",
-        "permissions", "data_permissions", "MAY_READ", "MAY_WRITE", "MAY_EXECUTE",
+        "permissions", "permits", "data_permissions", "MAY_READ", "MAY_WRITE", "MAY_EXECUTE",
     ),
+    "oncrpc.nfs.acls": ("Acls", "AclEntry", "AclTag"),
     "oncrpc.nfs.status": ("NfsError",),
 }  # fmt: skip
 _HOMES = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [
-    "MAY_EXECUTE", "MAY_READ", "MAY_WRITE", "NOW", "Answer", "Attributes", "DirEntry", "Features",
-    "FileSystem", "Identity", "Listing", "NewAttributes", "NfsError", "NfsServer", "Now",
-    "SpaceInfo", "SyncError", "Syncing", "Written", "data_permissions", "permissions", "posix",
-    "serve",
+    "MAY_EXECUTE", "MAY_READ", "MAY_WRITE", "NOW", "AclEntry", "AclTag", "Acls", "Answer",
+    "Attributes", "DirEntry", "Features", "FileSystem", "Identity", "Listing", "NewAttributes",
+    "NfsError", "NfsServer", "Now", "SpaceInfo", "SyncError", "Syncing", "Written",
+    "data_permissions", "permissions", "permits", "posix", "serve",
 ]  # fmt: skip
 
 

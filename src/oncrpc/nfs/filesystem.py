@@ -35,12 +35,12 @@ All methods that are not overridden refuse: the file system is read-only, and la
 
 from __future__ import annotations
 
-import enum
 import errno
 import os
 from collections.abc import Awaitable, Generator, Sequence
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
+from oncrpc.nfs.acls import AclEntry, Acls, permission_sets
 from oncrpc.programs.nfs3 import ftype3, stable_how
 
 R = TypeVar("R")
@@ -92,7 +92,9 @@ class Attributes(NamedTuple):
 
     ``mode`` are the lower 12 bits, ``used`` the bytes on disk, ``device`` the major and minor
     number of a special file, times are nanoseconds since 1970. ``fileid`` is unique in the file
-    system. ``fsid`` is 0 for the export's own, and another number below a mount point.
+    system. ``fsid`` is 0 for the export's own, and another number below a mount point. ``acl`` is
+    the access list of a file, if it says more than the mode; a back end that checks permissions
+    itself sets it, and ``permissions`` obeys it.
     """
 
     kind: ftype3
@@ -108,6 +110,7 @@ class Attributes(NamedTuple):
     mtime: int = 0
     ctime: int = 0
     fsid: int = 0
+    acl: tuple[AclEntry, ...] = ()
 
 
 class Now:
@@ -189,35 +192,6 @@ class Features(NamedTuple):
     max_file_size: int = (1 << 63) - 1
     time_delta: int = 1
     """Nanoseconds: the smallest difference of two times."""
-
-
-class AclTag(enum.IntEnum):
-    """Whom an entry of a list is about (POSIX 1003.1e, draft 17)."""
-
-    USER_OBJ = 1
-    USER = 2
-    GROUP_OBJ = 4
-    GROUP = 8
-    MASK = 16
-    OTHER = 32
-
-
-class AclEntry(NamedTuple):
-    """An entry of a list: ``id`` is the uid or gid of USER and GROUP, and 0 for the others.
-
-    ``permissions`` is a sum of ``MAY_READ``, ``MAY_WRITE`` and ``MAY_EXECUTE``.
-    """
-
-    tag: AclTag
-    id: int
-    permissions: int
-
-
-class Acls(NamedTuple):
-    """The lists of a file: for access, and, of a directory, for what is created in it."""
-
-    access: Sequence[AclEntry] | None = None
-    default: Sequence[AclEntry] | None = None
 
 
 class SyncError(OSError):
@@ -365,15 +339,19 @@ class FileSystem:
         return None
 
     def get_acl(self, who: Identity, file: bytes) -> Answer[Acls]:
-        """The access control lists of a file; made from its mode if it has none.
-
-        Raises:
-            OSError: EOPNOTSUPP: the file system has no lists, and the mode is all there is.
-        """
-        raise _unsupported()
+        """The access control lists of a file, if they say more than its mode."""
+        return Acls()
 
     def set_acl(self, who: Identity, file: bytes, new: Acls) -> Answer[None]:
-        """Set the lists that are not None. An empty default list removes it."""
+        """Set the lists that are not None, and with the access list the mode; an empty one removes
+        a list.
+
+        The entries are valid, and in the order of their tags and ids.
+
+        Raises:
+            OSError: EOPNOTSUPP: the file system has no lists, and the mode is all there is. EPERM:
+                the user does not own the file. EACCES: a default list for what is not a directory.
+        """
         raise _unsupported()
 
     def close(self) -> None:
@@ -381,20 +359,40 @@ class FileSystem:
 
 
 def permissions(who: Identity, attributes: Attributes) -> int:
-    """The permissions that the mode gives to a user: a sum of ``MAY_READ``, ``MAY_WRITE`` and
+    """The permissions of a user, each by itself: a sum of ``MAY_READ``, ``MAY_WRITE`` and
     ``MAY_EXECUTE``.
 
     The super-user has all of them, but may execute a file only if its mode has an execute bit.
     """
+    found = 0
+    for permitted in _sets(who, attributes):
+        found |= permitted
+    return found
+
+
+def permits(who: Identity, attributes: Attributes, wanted: int) -> bool:
+    """Whether a user has all the permissions that are wanted, together.
+
+    With an access list that is less than having each of them: of several groups one must do.
+    """
+    return any(wanted & ~permitted == 0 for permitted in _sets(who, attributes))
+
+
+def _sets(who: Identity, attributes: Attributes) -> Sequence[int]:
+    """Sets of permissions, one of which the user may use for one operation."""
     mode = attributes.mode
     if who.uid == 0:
         runs = attributes.kind is ftype3.NF3DIR or mode & 0o111
-        return MAY_READ | MAY_WRITE | (MAY_EXECUTE if runs else 0)
+        return (MAY_READ | MAY_WRITE | (MAY_EXECUTE if runs else 0),)
     if who.uid == attributes.uid:
-        return mode >> 6 & 7
+        return (mode >> 6 & 7,)
+    # As in Linux, an empty mask puts the list out of force: the mode decides.
+    if attributes.acl and mode & 0o070:
+        groups = (who.gid, *who.groups)
+        return permission_sets(attributes.acl, who.uid, groups, group=attributes.gid)
     if attributes.gid == who.gid or attributes.gid in who.groups:
-        return mode >> 3 & 7
-    return mode & 7
+        return (mode >> 3 & 7,)
+    return (mode & 7,)
 
 
 def data_permissions(who: Identity, attributes: Attributes) -> int:

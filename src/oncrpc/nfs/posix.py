@@ -14,6 +14,14 @@ import errno
 import os
 import stat
 
+from oncrpc.nfs.acls import (
+    Acls,
+    Entries,
+    entries_after_chmod,
+    inherited_entries,
+    mode_of_entries,
+    says_more_than_mode,
+)
 from oncrpc.nfs.filesystem import (
     DEFAULT_DIRECTORY_MODE,
     DEFAULT_MODE,
@@ -25,7 +33,7 @@ from oncrpc.nfs.filesystem import (
     NewAttributes,
     Now,
     data_permissions,
-    permissions,
+    permits,
 )
 from oncrpc.programs.nfs3 import ftype3
 
@@ -41,8 +49,8 @@ def refusal(number: int) -> OSError:
 
 
 def require(who: Identity, file: Attributes, wanted: int) -> None:
-    """Check that the mode allows this, else EACCES."""
-    if wanted & ~permissions(who, file):
+    """Check that the mode or the access list allows this, else EACCES."""
+    if not permits(who, file, wanted):
         raise refusal(errno.EACCES)
 
 
@@ -84,10 +92,9 @@ def require_linkable(who: Identity, file: Attributes) -> None:
     """
     if who.uid in (0, file.uid):
         return
-    both = MAY_READ | MAY_WRITE
     if file.kind is not ftype3.NF3REG or file.mode & stat.S_ISUID or _runs_as_group(file.mode):
         raise refusal(errno.EPERM)
-    if permissions(who, file) & both != both:
+    if not permits(who, file, MAY_READ | MAY_WRITE):
         raise refusal(errno.EPERM)
 
 
@@ -137,7 +144,8 @@ def changed(who: Identity, file: Attributes, new: NewAttributes, *, now: int) ->
         gid = file.gid if new.gid is None else new.gid
         file = file._replace(mode=mode, uid=uid, gid=gid)
     if new.mode is not None and file.kind is not ftype3.NF3LNK:
-        file = file._replace(mode=_mode_to_set(who, file, new.mode))
+        mode = _mode_to_set(who, file, new.mode)
+        file = file._replace(mode=mode, acl=entries_after_chmod(file.acl, mode))
     if new.size is not None:
         file = after_write(who, file, now=now, size=new.size)
     return file._replace(
@@ -168,9 +176,11 @@ def new_file(
     now: int,
     fileid: int,
     device: tuple[int, int] = (0, 0),
+    default: Entries = (),
 ) -> Attributes:
     """The attributes of a file that a user creates in the directory ``above``.
 
+    ``default`` is the default list of that directory; the mode then gives no more than it.
     As in the Linux server, an owner or a group that the user may not give the file to is ignored:
     some clients always send them.
 
@@ -197,7 +207,36 @@ def new_file(
     if directory and new.mode is not None:
         new = new._replace(mode=new.mode & ~stat.S_ISUID)
     made = changed(who, made, new, now=now)
+    if default and kind is not ftype3.NF3LNK:
+        made = with_access_list(who, made, inherited_entries(default, made.mode))
     return made._replace(mode=made.mode | inherited) if directory else made
+
+
+def require_new_acl(who: Identity, file: Attributes, new: Acls) -> None:
+    """Check that the user may set these lists, else EACCES, EOPNOTSUPP or EPERM.
+
+    Owners set lists. Only directories have a default list, and symbolic links have none.
+    """
+    directory = file.kind is ftype3.NF3DIR
+    if new.default and not directory:
+        raise refusal(errno.EACCES)
+    if new.access is None and (new.default is None or not directory):
+        return
+    if file.kind is ftype3.NF3LNK:
+        raise refusal(errno.EOPNOTSUPP)
+    if who.uid not in (0, file.uid):
+        raise refusal(errno.EPERM)
+
+
+def with_access_list(who: Identity, file: Attributes, entries: Entries) -> Attributes:
+    """The attributes of a file that a user gives this access list, and with it a mode.
+
+    An empty list removes the entries that are not in the mode.
+    """
+    if not entries:
+        return file._replace(acl=())
+    mode = _mode_to_set(who, file, file.mode & ~0o777 | mode_of_entries(entries))
+    return file._replace(mode=mode, acl=entries if says_more_than_mode(entries) else ())
 
 
 def _is_member(who: Identity, gid: int) -> bool:

@@ -17,6 +17,7 @@ from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from oncrpc.nfs.acls import AclEntry, Acls, AclTag, valid_entries
 from oncrpc.nfs.backends.local.local import LocalFileSystem
 from oncrpc.nfs.backends.memory import MemoryFileSystem
 from oncrpc.nfs.filesystem import NOW, FileSystem, Identity, NewAttributes, Now
@@ -66,6 +67,29 @@ changes = st.one_of(
     setting(mode=modes, uid=owners, gid=groups, size=sizes, mtime=times),
 )
 births = setting(mode=modes) | changes
+
+
+tags = st.sampled_from([AclTag.USER, AclTag.GROUP])
+ids = st.sampled_from([*(who.uid for who in WHO), *GROUPS])
+permissions = st.sampled_from([0, 1, 3, 4, 5, 6, 7])
+named = st.lists(st.builds(AclEntry, tags, ids, permissions), max_size=4)
+
+
+@st.composite
+def valid_lists(draw: st.DrawFn) -> tuple[AclEntry, ...]:
+    """A valid list, with a mask if it needs one, and sometimes without need."""
+    entries = draw(named)
+    entries += [
+        AclEntry(tag, 0, draw(permissions))
+        for tag in (AclTag.USER_OBJ, AclTag.GROUP_OBJ, AclTag.OTHER)
+    ]
+    if len(entries) > 3 or not draw(numbers) % 4:
+        entries.append(AclEntry(AclTag.MASK, 0, draw(permissions)))
+    return valid_entries(entries)
+
+
+either = st.none() | st.just(()) | valid_lists()
+lists = st.builds(Acls, valid_lists(), st.none()) | st.builds(Acls, either, either)
 
 
 class SameAsLocal(RuleBasedStateMachine):
@@ -139,6 +163,10 @@ class SameAsLocal(RuleBasedStateMachine):
     @rule(who=people, number=numbers, new=changes)
     def setattr(self, who: Identity, number: int, new: NewAttributes) -> None:
         self.call(who, "setattr", self.file(number), new)
+
+    @rule(who=people, number=numbers, new=lists)
+    def set_acl(self, who: Identity, number: int, new: Acls) -> None:
+        self.call(who, "set_acl", self.file(number), new)
 
     @rule(who=people, number=numbers, written=data, offset=sizes)
     def write(self, who: Identity, number: int, written: bytes, offset: int) -> None:

@@ -37,6 +37,8 @@ SPECIAL = {
 }
 """The types that MKNOD makes."""
 
+PERMISSIONS = stat.S_IRWXU | stat.S_IRWXG | stat.S_IRWXO
+
 UNNAMED_PREFIX = b".nfsd-new-"
 """Begins the names of files that are not complete, where they need a name."""
 
@@ -167,9 +169,11 @@ def _exists(directory: int, name: bytes) -> bool:
 def _complete(descriptor: int, new: NewAttributes) -> None:
     """Set what open(2) did not."""
     if new.uid is not None or new.gid is not None:
+        permissions = os.fstat(descriptor).st_mode & PERMISSIONS
         with suppress(PermissionError):
             set_owner(descriptor, new)
-            os.fchmod(descriptor, _mode(new))
+            # Permissions stay: by the default list of the directory they may be fewer than asked.
+            os.fchmod(descriptor, permissions | _mode(new) & ~PERMISSIONS)
     if new.size:
         truncate(descriptor, new.size)
     if times := times_of(new):

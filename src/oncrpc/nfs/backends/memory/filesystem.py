@@ -11,6 +11,7 @@ import secrets
 import time
 from collections.abc import Callable
 
+from oncrpc.nfs.acls import Acls, Entries
 from oncrpc.nfs.backends.memory.nodes import FileNode, above_of, listing
 from oncrpc.nfs.backends.memory.renaming import require_rename
 from oncrpc.nfs.backends.memory.sparse import BLOCK, Space, SparseData
@@ -39,7 +40,9 @@ from oncrpc.nfs.posix import (
     require_data,
     require_directory,
     require_linkable,
+    require_new_acl,
     require_removable,
+    with_access_list,
 )
 from oncrpc.programs.nfs3 import ftype3, stable_how
 
@@ -48,6 +51,9 @@ MAX_TARGET = 4095
 
 COST = 1024
 """Bytes charged for a file, and for a name besides its own bytes."""
+
+ENTRY_COST = 128
+"""Bytes charged for an entry of an access control list."""
 
 LIMITS = Features(
     hard_links=True, symlinks=True, special_files=True, link_max=65000,
@@ -152,6 +158,23 @@ class MemoryFileSystem(FileSystem):
         node.attributes = changed(who, node.attributes, new, now=self._clock())
         self._resize(node, new)
 
+    def get_acl(self, who: Identity, file: bytes) -> Acls:
+        node = self._node(file)
+        return Acls(node.attributes.acl or None, node.default or None)
+
+    def set_acl(self, who: Identity, file: bytes, new: Acls) -> None:
+        node = self._node(file)
+        require_new_acl(who, node.attributes, new)
+        attributes, default = node.attributes, node.default
+        if new.access is not None:
+            attributes = with_access_list(who, attributes, tuple(new.access))
+        if new.default is not None:
+            default = tuple(new.default)
+        before = _acl_cost(node.attributes.acl, node.default)
+        self._space.take(_acl_cost(attributes.acl, default) - before)
+        node.attributes = attributes._replace(ctime=self._clock())
+        node.default = default
+
     def _require_size(self, new: NewAttributes) -> None:
         if new.size is not None and new.size > self.features.max_file_size:
             raise refusal(errno.EFBIG)
@@ -225,11 +248,12 @@ class MemoryFileSystem(FileSystem):
         self._require_size(new)
         attributes = new_file(
             who, above.attributes, kind, new,
-            now=self._clock(), fileid=self._count + 1, device=device,
+            now=self._clock(), fileid=self._count + 1, device=device, default=above.default,
         )  # fmt: skip
         if len(self._nodes) >= self._max_files:
             raise refusal(errno.ENOSPC)
         node = self._node_of(attributes, target)
+        node.default = above.default if node.is_directory else ()
         self._space.take(_cost(node) + COST + len(name))
         self._count += 1
         self._resize(node, new)
@@ -339,4 +363,8 @@ def _data(node: FileNode) -> SparseData:
 
 def _cost(node: FileNode) -> int:
     """Bytes charged for a file besides its data and its names."""
-    return COST + len(node.target)
+    return COST + len(node.target) + _acl_cost(node.attributes.acl, node.default)
+
+
+def _acl_cost(*lists: Entries) -> int:
+    return ENTRY_COST * sum(map(len, lists))

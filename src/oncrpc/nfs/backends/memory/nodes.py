@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from oncrpc.nfs.acls import Entries
 from oncrpc.nfs.backends.memory.sparse import SparseData
 from oncrpc.nfs.filesystem import Attributes, DirEntry, Listing
 from oncrpc.nfs.status import NfsError
@@ -74,13 +75,15 @@ class DirectoryEntries:
 class FileNode:
     """A file. Only the part that its kind needs is used: ``data``, ``names`` or ``target``.
 
-    ``parent`` is None for all but directories, and the root is its own parent.
+    ``default`` is the list for files that are created in the directory. ``parent`` is None for all
+    but directories, and the root is its own parent.
     """
 
     id: bytes
     attributes: Attributes
     data: SparseData | None = None
     target: bytes = b""
+    default: Entries = ()
     names: DirectoryEntries = field(default_factory=DirectoryEntries)
     parent: FileNode | None = None
 
