@@ -79,6 +79,7 @@ COVERED_BY = {
     "idl/words.py": "idl/test_special_names.py",
     "nfs/backends/local/table_places.py": "nfs/backends/local/test_table.py",
     "nfs/backends/memory/renaming.py": "nfs/backends/memory/test_filesystem.py",
+    "nfs/server/acl_wire.py": "nfs/server/test_nfsacl.py",
     "nfs/server/entries.py": "nfs/server/test_nfs3_changes.py",
     "nfs/daemon/config_values.py": "nfs/daemon/test_config.py",
     "nfs/daemon/mapper.py": "nfs/daemon/test_app.py",

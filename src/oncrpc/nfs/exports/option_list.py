@@ -61,7 +61,6 @@ NOTES: Mapping[str, str] = {
     "subtree_check": "handles are signed: no file outside the export can be reached",
     "insecure_locks": NO_LOCKS,
     "no_auth_nlm": NO_LOCKS,
-    "no_acl": "this server does not have the protocol of ACLs",
     "sign_fh": "handles are always signed",
     "pnfs": NO_NFS4,
     "security_label": NO_NFS4,

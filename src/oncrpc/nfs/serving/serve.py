@@ -24,6 +24,7 @@ from oncrpc.nfs.server.mount_list import MountList
 from oncrpc.nfs.server.mount_walk import normalised
 from oncrpc.nfs.server.nfs2 import Nfs2
 from oncrpc.nfs.server.nfs3 import Nfs3
+from oncrpc.nfs.server.nfsacl import NfsAcl2, NfsAcl3
 from oncrpc.nfs.server.shares import Share, Shares
 from oncrpc.nfs.server.sizes import with_room
 from oncrpc.nfs.serving.mount_commands import ServerPlace, commands, reached_by, url_of
@@ -83,7 +84,7 @@ async def serve(
     register: bool | str | MapperClient = False,
     hooks: Sequence[Hook] = (),
 ) -> AsyncIterator[NfsServer]:
-    """Serve a file system by NFS 2 and 3 and MOUNT over TCP, while the context lasts.
+    """Serve a file system by NFS 2 and 3, MOUNT and NFSACL over TCP, while the context lasts.
 
     ::
 
@@ -135,7 +136,8 @@ def services_of(
     fsid = int.from_bytes(blake2b(key, digest_size=8, person=b"fsid").digest(), "big")
     shares = Shares(Handles(key))
     shares.replace([Share(TAG, path.encode(), backend, rules, fsid=fsid)])
-    return [Nfs3(shares), Nfs2(shares), *MountProgram(shares, MountList()).services()]
+    mount = MountProgram(shares, MountList())
+    return [Nfs3(shares), Nfs2(shares), NfsAcl3(shares), NfsAcl2(shares), *mount.services()]
 
 
 class ListedClients:
