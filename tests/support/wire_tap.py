@@ -22,7 +22,7 @@ ETH_P_ALL, ETH_P_IP = 3, 0x0800
 SO_RCVBUFFORCE = 33
 SO_TIMESTAMPNS = 35
 BUFFER = 16 << 20
-CALL = re.compile(rb"(....)\0\0\0\0\0\0\0\2(....)\0\0\0(.)\0\0\0(.)", re.DOTALL)
+CALL = re.compile(rb"(....)\x00{7}\x02(....)\x00{3}(.)\x00{3}(.)", re.DOTALL)
 """The first words of a call: xid, CALL, version 2, the program, its version, the procedure."""
 
 
