@@ -14,35 +14,14 @@ from oncrpc.addr import split_uaddr
 from oncrpc.programs.portmap import IPPROTO_TCP, IPPROTO_UDP, PMAP_VERS, mapping
 from oncrpc.rpc import Procedure, Version
 from oncrpc.xdr import Opaque, String, UInt
-from support.hosts import Host, finished, portmap, until
+from support.ganesha import MOUNT_PORT, NFS_PORT, NLM_PORT, start_ganesha
+from support.hosts import Host, finished, portmap
 from support.namespace import PYTHON, need
 from support.words import words
 
 pytestmark = pytest.mark.interop
 
 NFS, MOUNT, NLM = 100003, 100005, 100021
-NFS_PORT, MOUNT_PORT, NLM_PORT = 2049, 20048, 32803
-CONFIGURATION = """
-NFS_CORE_PARAM {
-  Protocols = 3;
-  NFS_Port = 2049; MNT_Port = 20048; NLM_Port = 32803; Rquota_Port = 875;
-  Enable_NLM = true; Enable_RQUOTA = true; Enable_UDP = true;
-  mount_path_pseudo = false;
-}
-NFS_KRB5 { Active_krb5 = false; }
-NFSV4 { Graceless = true; RecoveryBackend = fs; }
-EXPORT {
-  Export_Id = 1; Path = /srv/nfs; Pseudo = /export; Protocols = 3; Transports = TCP, UDP;
-  Access_Type = RW; Squash = No_Root_Squash; SecType = sys, none; PrivilegedPort = false;
-  FSAL { Name = VFS; }
-}
-"""
-FILES = """
-mount -t tmpfs tmpfs /srv
-mount -t tmpfs tmpfs /var/lib/nfs
-mkdir -p /srv/nfs/folder /run/ganesha /var/lib/nfs/ganesha
-echo 'hello from ganesha' > /srv/nfs/hello.txt
-"""
 MNT3_OK = NFS3_OK = 0
 NF3DIR = 2
 
@@ -101,18 +80,6 @@ def ganesha(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ganesha]:
     with Host() as host:
         host.start(portmap())
         yield Ganesha(host, start_ganesha(host, tmp_path_factory.mktemp("ganesha")))
-
-
-def start_ganesha(host: Host, folder: Path) -> subprocess.Popen[str]:
-    """Start the server, and wait for the log line that says that it serves."""
-    host.sh(FILES)
-    settings, log = folder / "ganesha.conf", folder / "log"
-    settings.write_text(CONFIGURATION)
-    log.touch()
-    paths = ["-f", str(settings), "-L", str(log), "-p", "/run/ganesha/pid"]
-    server = host.popen(["ganesha.nfsd", "-F", *paths])
-    until(lambda: "NFS SERVER INITIALIZED" in log.read_text(), "ganesha serves")
-    return server
 
 
 @pytest.mark.slow

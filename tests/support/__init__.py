@@ -108,6 +108,9 @@ Hosts:
 - ``namespace``: A host in a namespace: its own loopback, interfaces, ports and ``/run``.
 - ``guest``: A Linux kernel as NFS client, in QEMU without hardware support.
 - ``guest_image``: Builds the guest: Debian's cloud kernel, busybox, nfs-utils, our own programs.
+- ``lock_site``: A host with ``nfsd``, and guests with processes that take locks step by step.
+- ``nlm_user``: A client of a host's lock manager, which calls it itself.
+- ``ganesha``: nfs-ganesha on a host.
 - ``lan_guests``: Linux guests with addresses of their own, on one network with a test's host.
 - ``guest_python``: A disk for a guest with Python and this package.
 - ``wire_tap``: RPC calls that pass an interface of a host, with the time of each.

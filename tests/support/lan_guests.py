@@ -36,6 +36,9 @@ TAP = """
 ip tuntap add dev {name} mode tap
 ip link set dev {name} master br0 up
 """
+CLIENT = "rpcbind -w && rpc.statd --no-notify"
+"""What a client needs for locks; it does not tell yet that it has restarted."""
+
 BOOT_TIME = 60.0
 """Seconds for a guest to boot while others do."""
 
@@ -133,6 +136,10 @@ class Lan:
         for guest in guests:
             guest.boot(*self.image, *disks)
         return [guest.until_ready() for guest in guests]
+
+    def kill(self, name: str) -> None:
+        """End a guest as a loss of power does."""
+        self._guests[name].kill()
 
     def _new(self, name: str) -> LanGuest:
         self._host.sh(TAP.format(name=name))
