@@ -23,6 +23,8 @@ NOT_MIRRORED = {"__init__.py", "__main__.py"}
 COVERED_BY = {
     "nfs/daemon/part.py": "nfs/daemon/test_parts.py",
     "nfs/locks/peers.py": "nfs/locks/test_manager.py",
+    "nfs/daemon/lock_status.py": "nfs/daemon/test_status_part.py",
+    "cli/nfsd/lock_lines.py": "cli/nfsd/test_status.py",
     "idl/threads.py": "idl/test_compile.py",
     "access/line_limit.py": "access/test_call_lines.py",
     "access/rule_values.py": "daemon/config/test_read.py",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from oncrpc.daemon.control.status import CallsReport, CommonStatus, ProcedureCalls, ServedSocket
+from oncrpc.nfs.daemon.lock_status import LockingClient, MonitorStatus, WatchedProgram
 from oncrpc.nfs.daemon.status import (
     ClientCalls,
     ExportedDirectory,
@@ -19,6 +20,15 @@ MNT = ProcedureCalls(3, "MNT", 4, 0.0, program=100005, seconds=0.1)
 NEVER = ProcedureCalls(2, "READ", 0, 0.0, program=100003, seconds=0.0)
 EXPORT = ExportedDirectory(
     path="/srv/data", tag=1, ids="kernel", fsid=7, clients=["192.0.2.0/24(rw,sync)"], mounts=2
+)
+HOST = LockingClient("192.0.2.7", "one.example.com")
+MONITOR = MonitorStatus(
+    state=7,
+    clients=[HOST],
+    programs=[WatchedProgram("198.51.100.1", 100021)],
+    notices=["192.0.2.8"],
+    heard=2,
+    refused=1,
 )
 CLIENT = ClientCalls("192.0.2.7", 990, 1, 3.0)
 
@@ -47,5 +57,6 @@ def some_nfsd_status(**changes: Any) -> NfsdStatus:
         "mounts": 2,
         "clients": [CLIENT],
         "duplicates": 5,
+        "monitor": MONITOR,
     }
     return NfsdStatus(**{**fields, **usual, **changes})

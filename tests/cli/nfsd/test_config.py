@@ -32,7 +32,7 @@ def test_file_is_checked(file: Path, capsys: pytest.CaptureFixture[str]) -> None
     said = capsys.readouterr()
     assert said.out == f"{file}: ok, 0 rules\n"
     assert said.err.splitlines() == [
-        f"{file}: daemon.only[0]: 'statd' is not a program of nfsd; write mount or nfs",
+        f"{file}: daemon.only[0]: 'statd' is not a program of nfsd; write mount, nfs or status",
         f"{file}: daemon.port: has to be at least 0",
     ]
 

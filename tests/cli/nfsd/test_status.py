@@ -29,6 +29,8 @@ policy        /etc/portmap.toml, 3 rules
 state         /var/lib/nfsd
 mounts        2
 replies kept  5
+monitor       state 7, watches 1 client, and 1 host for other programs
+to be told    192.0.2.8
 
 procedure       calls  a second  ms each
 nfs GETATTR v3   1000      12.5     0.50
@@ -51,6 +53,12 @@ def test_missing_exports_are_said() -> None:
     lines = list(status_lines(some_nfsd_status(exports=[], clients=[], faults=[])))
 
     assert lines[-2:] == ["", "nothing is exported"]
+
+
+def test_status_monitor_alone_misses_no_exports() -> None:
+    alone = some_nfsd_status(exports=[], clients=[], faults=[], programs=["status 1"])
+
+    assert "nothing is exported" not in list(status_lines(alone))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from oncrpc.daemon.capabilities import Capability, held
 from oncrpc.nfs.daemon.modes import HANDLES, IDENTITIES, Mode, kept_by, mode_of
-from oncrpc.nfs.daemon.vocabulary import PROGRAMS
+from oncrpc.nfs.daemon.vocabulary import MOUNT, NFS, PROGRAMS, STATUS
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,9 @@ def test_mode_of_this_process_is_found() -> None:
 
 
 def test_no_more_is_kept_than_the_mode_needs() -> None:
-    assert kept_by(0, PROGRAMS) == IDENTITIES
-    assert kept_by(1000, PROGRAMS) == HANDLES
+    assert kept_by(0, [NFS, MOUNT]) == IDENTITIES
+    assert kept_by(1000, [NFS, MOUNT]) == HANDLES
+    assert kept_by(1000, [STATUS]) == {Capability.NET_BIND_SERVICE}
+    assert kept_by(0, PROGRAMS) == IDENTITIES | {Capability.NET_BIND_SERVICE}
     assert Capability.NET_BIND_SERVICE not in IDENTITIES
     assert kept_by(0, ()) == frozenset()

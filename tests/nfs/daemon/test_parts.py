@@ -39,7 +39,7 @@ def test_part_that_keeps_nothing_leaves_nothing(state: Path) -> None:
     async def scenario() -> None:
         async with serving_nfsd(nfsd_setup(state, exports=state / "none")) as daemon:
             part = Part(daemon.app.parts[0].site)
-            assert (part.leave(), [*part.descriptors()], [*part.faults()]) == (b"null", [], [])
+            assert (part.leave(), [*part.descriptors()], [*part.faults()]) == (b"", [], [])
             assert [*part.services()] == []
 
     run(scenario())

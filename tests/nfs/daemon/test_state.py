@@ -19,7 +19,7 @@ def test_key_is_in_the_directory_only(state: Path) -> None:
     opened.directory.close()
 
     assert (left.key, left.tags, bytes(left.duplicates)) == (b"", {}, b"[1]")
-    assert (left.part("mount"), left.part("nfs")) == (b"{}", None)
+    assert left.parts == {"mount": b"{}"}
     assert (state / "key").exists()
 
 

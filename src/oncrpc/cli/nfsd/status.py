@@ -24,6 +24,7 @@ from oncrpc.cli.daemons.text import (
     table,
 )
 from oncrpc.cli.nfsd.kind import KIND
+from oncrpc.cli.nfsd.lock_lines import monitor_summary
 from oncrpc.daemon.control.status import CallsReport, ProcedureCalls, ServedSocket
 from oncrpc.nfs.daemon.status import ClientCalls, ExportedDirectory, MapperState, NfsdStatus
 from oncrpc.numbers import program_name
@@ -86,7 +87,7 @@ def status_lines(status: NfsdStatus) -> Iterator[str]:
     if status.exports:
         yield ""
         yield from table(EXPORTS, map(_export_row, status.exports), right=RIGHT)
-    else:
+    elif any(not program.startswith("status ") for program in status.programs):
         yield from ("", "nothing is exported")
     if status.clients:
         yield ""
@@ -114,6 +115,8 @@ def _parts(status: NfsdStatus) -> Lines:
     yield "state", status.state or "not kept"
     yield "mounts", f"{status.mounts}"
     yield "replies kept", f"{status.duplicates}"
+    if status.monitor is not None:
+        yield from monitor_summary(status.monitor)
 
 
 def _served_at(served: ServedSocket) -> str:

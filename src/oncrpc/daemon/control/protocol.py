@@ -32,7 +32,7 @@ class Request(Struct, omit_defaults=True):
     about: str = ""
 
 
-class Refusal(Struct):
+class ErrorReply(Struct):
     """A reply without an answer."""
 
     protocol: int
@@ -81,4 +81,4 @@ def answer_in(line: bytes, ask: str, form: type[A]) -> A | str:
     fields = msgspec.json.decode(line, type=dict[str, msgspec.Raw])
     if ask in fields:
         return msgspec.json.decode(fields[ask], type=form)
-    return msgspec.json.decode(line, type=Refusal).error
+    return msgspec.json.decode(line, type=ErrorReply).error

@@ -185,7 +185,7 @@ class Nfsd(Application[NfsdConfig]):
     def start(self, left: bytes | None) -> None:
         """Restore what the programs kept, and the replies that an earlier image kept."""
         for part in self.parts:
-            part.start(self.left.part(part.name))
+            part.start(self.left.parts.get(part.name))
         if left is not None:
             self.nfs_duplicates.resume(bytes(self.left.duplicates), time.monotonic())
 

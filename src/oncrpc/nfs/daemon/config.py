@@ -20,7 +20,7 @@ from oncrpc.nfs.daemon.config_values import (
     PortMapperUse,
     ProgramChoice,
 )
-from oncrpc.nfs.daemon.vocabulary import MOUNT, NFS, VOCABULARY
+from oncrpc.nfs.daemon.vocabulary import PROGRAMS, VOCABULARY
 from oncrpc.nfs.exports.sources import ExportConfig
 
 NAME = "nfsd"
@@ -48,10 +48,22 @@ class NfsdDaemonTable(DaemonTable, frozen=True):
         Meta(
             ge=0,
             le=65535,
-            description="Serve MOUNT on this port too, and register it there. With {default} it is"
-            " served on the port of NFS only. Both programs are served on each port.",
+            description="Serve MOUNT on this port too, and register it there."
+            " With {default} it is served on the port of NFS only. All programs are served on each"
+            " port.",
         ),
         KeyOption("--mount-port", metavar="PORT", help="serve MOUNT on this port, too"),
+    ] = 0
+    status_port: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=65535,
+            description="Serve the status monitor on this port too, and register it there.",
+        ),
+        KeyOption(
+            "--status-port", metavar="PORT", help="serve the status monitor on this port, too"
+        ),
     ] = 0
     bind: Annotated[
         tuple[Address, ...],
@@ -125,10 +137,14 @@ class NfsdDaemonTable(DaemonTable, frozen=True):
         tuple[ProgramChoice, ...],
         Meta(
             min_length=1,
-            description="Serve these programs only: **mount**, **nfs**, or both with a comma.",
+            description="Serve these programs only, with commas: **mount**, **nfs**, **status**"
+            " (the status monitor, NSM). The default is all of them.",
         ),
-        KeyOption("--only", metavar="PROGRAMS", split=True, help="serve only mount, or only nfs"),
-    ] = (ProgramChoice(MOUNT), ProgramChoice(NFS))
+        KeyOption(
+            "--only", metavar="PROGRAMS", split=True,
+            help=f"serve only these programs, with commas: {', '.join(PROGRAMS)}",
+        ),
+    ] = tuple(map(ProgramChoice, PROGRAMS))  # fmt: skip
     nfs_versions: Annotated[
         tuple[NfsVersionNumber, ...],
         Meta(

@@ -17,11 +17,14 @@ from collections.abc import Callable, Collection
 from oncrpc.caching import Bounded
 from oncrpc.errors import AuthError
 from oncrpc.host.connection_owner import Place, connection_owner
-from oncrpc.nfs.daemon.vocabulary import PROGRAMS
+from oncrpc.nfs.daemon.vocabulary import EXPORTING, PROGRAMS
 from oncrpc.rpc import Call, Caller
 from oncrpc.rpc.prot import auth_stat
 
 NULL = 0
+GUARDED = frozenset(PROGRAMS[name] for name in EXPORTING)
+"""The programs that work as the server's user."""
+
 MAX_CALLERS = 1024
 """Connections whose user is known."""
 
@@ -48,13 +51,13 @@ class LocalUsers:
         self._known = Bounded[int, Caller](MAX_CALLERS)
 
     def check(self, call: Call) -> None:
-        """Refuse a call of NFS or MOUNT that comes from another user of this host.
+        """Refuse a call about the exports that comes from another user of this host.
 
         Raises:
             AuthError: AUTH_TOOWEAK.
         """
         procedure, caller = call.procedure, call.caller
-        if procedure.number == NULL or procedure.version.prog not in PROGRAMS.values():
+        if procedure.number == NULL or procedure.version.prog not in GUARDED:
             return
         if self._known.get(id(caller)) is caller:
             return

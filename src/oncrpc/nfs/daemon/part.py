@@ -15,17 +15,19 @@ if TYPE_CHECKING:
     from oncrpc.daemon.runtime import Runtime
     from oncrpc.nfs.daemon.config import NfsdConfig
     from oncrpc.nfs.daemon.state import ServerState
+    from oncrpc.nfs.nsm.monitor import StatusMonitor
 
 
 @dataclass
 class Site:
-    """What the programs share: the daemon, its exports, and its state directory."""
+    """What the programs share: the daemon, its exports, its state directory, its status monitor."""
 
     daemon: Runtime[NfsdConfig]
     shares: Shares
     mounts: MountList
     state: ServerState
     sizes: TransferSizes
+    monitor: StatusMonitor | None = None
 
 
 class Part:
@@ -69,8 +71,8 @@ class Part:
         """Write pending changes."""
 
     def leave(self) -> bytes:
-        """What the next image needs besides the files, as JSON."""
-        return b"null"
+        """What the next image needs besides the files."""
+        return b""
 
     def descriptors(self) -> Iterable[int]:
         """Descriptors that the next image takes over."""

@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 
 from oncrpc.nfs.daemon.mount_part import MountPart
 from oncrpc.nfs.daemon.part import Part, Site
-from oncrpc.nfs.daemon.vocabulary import MOUNT, NFS
+from oncrpc.nfs.daemon.status_part import StatusPart
+from oncrpc.nfs.daemon.vocabulary import MOUNT, NFS, STATUS
 from oncrpc.nfs.server.nfs2 import Nfs2
 from oncrpc.nfs.server.nfs3 import Nfs3
 from oncrpc.rpc import Service
@@ -26,6 +27,7 @@ PARTS: Mapping[type[Part], frozenset[str]] = {
     NfsPart: frozenset({NFS}),
     # The mount list says which clients get long replies over UDP.
     MountPart: frozenset({MOUNT, NFS}),
+    StatusPart: frozenset({STATUS}),
 }
 """Each part, and the programs for which it is needed."""
 

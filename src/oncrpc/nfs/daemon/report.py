@@ -19,6 +19,7 @@ from oncrpc.nfs.daemon.status import (
     MapperState,
     NfsdStatus,
 )
+from oncrpc.nfs.daemon.status_part import StatusPart
 from oncrpc.nfs.exports.places import Severity
 from oncrpc.nfs.exports.render import option_list
 from oncrpc.nfs.server.shares import Share
@@ -39,6 +40,7 @@ def status(app: Nfsd, common: CommonStatus) -> NfsdStatus:
     connections = Counter(
         each.caller.host for pool in daemon.server.pools.values() for each in pool.connections
     )
+    monitor = app.part(StatusPart)
     mounts = Counter(directory for _, directory in app.mounts)
     return NfsdStatus(
         **asdict(common),
@@ -54,6 +56,7 @@ def status(app: Nfsd, common: CommonStatus) -> NfsdStatus:
         mounts=len(app.mounts),
         clients=app.clients.report(connections, most=MAX_LISTED),
         duplicates=len(app.nfs_duplicates),
+        monitor=None if monitor is None else monitor.report(),
     )
 
 

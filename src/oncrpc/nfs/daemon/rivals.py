@@ -12,6 +12,7 @@ from oncrpc.errors import OncRpcError
 from oncrpc.numbers import program_name
 from oncrpc.programs.mount import MOUNTPROG
 from oncrpc.programs.nfs3 import NFS_PROGRAM
+from oncrpc.programs.sm_inter import SM_PROG
 from oncrpc.rpc import Procedure, Version
 
 PATIENCE = 1.0
@@ -20,6 +21,8 @@ PATIENCE = 1.0
 ADVICE: Mapping[int, str] = {
     NFS_PROGRAM: "'systemctl disable --now nfs-server' stops the kernel's",
     MOUNTPROG: "'systemctl disable --now nfs-server' stops rpc.mountd",
+    SM_PROG: "it gets the notices of other hosts; 'systemctl disable --now rpc-statd' stops"
+    " rpc.statd",
 }
 """What to do about another server of a program."""
 

@@ -22,12 +22,7 @@ class LeftState(msgspec.Struct, frozen=True):
     key: bytes = b""
     tags: dict[str, int] = {}
     duplicates: msgspec.Raw = msgspec.Raw(b"[]")
-    parts: dict[str, msgspec.Raw] = {}
-
-    def part(self, name: str) -> bytes | None:
-        """What a program has left; None if there is nothing."""
-        found = self.parts.get(name)
-        return None if found is None else bytes(found)
+    parts: dict[str, bytes] = {}
 
 
 class ServerState(NamedTuple):
@@ -38,8 +33,7 @@ class ServerState(NamedTuple):
 
     def left(self, duplicates: bytes, parts: Mapping[str, bytes]) -> LeftState:
         """What the next image needs besides the files."""
-        raw = {name: msgspec.Raw(left) for name, left in parts.items()}
-        kept = LeftState(duplicates=msgspec.Raw(duplicates), parts=raw)
+        kept = LeftState(duplicates=msgspec.Raw(duplicates), parts=dict(parts))
         if self.directory is not None:
             return kept
         return replace(kept, key=self.keys.key, tags=dict(self.keys.tags.known))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from oncrpc.daemon.control.status import CommonStatus
+from oncrpc.nfs.daemon.lock_status import MonitorStatus
 
 
 class ExportedDirectory(Struct, frozen=True):
@@ -60,3 +61,4 @@ class NfsdStatus(CommonStatus, frozen=True, kw_only=True):
     mounts: int
     clients: list[ClientCalls]
     duplicates: int
+    monitor: MonitorStatus | None = None

@@ -10,19 +10,20 @@ from oncrpc.programs.nfs2 import NFS_VERSION
 from oncrpc.programs.nfs3 import NFS_PROGRAM, NFS_V3
 from oncrpc.programs.portmap import PMAP_VERS
 from oncrpc.programs.rpcb import RPCBVERS, RPCBVERS4
+from oncrpc.programs.sm_inter import SM_PROG, SM_VERS
 from oncrpc.rpc import Version
 
-NFS, MOUNT = "nfs", "mount"
-PROGRAMS = {MOUNT: MOUNTPROG, NFS: NFS_PROGRAM}
+NFS, MOUNT, STATUS = "nfs", "mount", "status"
+PROGRAMS = {MOUNT: MOUNTPROG, NFS: NFS_PROGRAM, STATUS: SM_PROG}
 """The programs that may be served, by their names in ``--only``."""
 
 EXPORTING = frozenset({MOUNT, NFS})
 """The programs that need exports."""
 
-CALLING = frozenset[str]()
+CALLING = frozenset({STATUS})
 """The programs that call other hosts."""
 
-LATER = ("acl", "nlm", "nsm", "rquota")
+LATER = ("acl", "nlm", "rquota")
 """Names of programs that a later version will serve."""
 
 NFS_VERSIONS = (2, 3)
@@ -32,15 +33,18 @@ FOR_NFS: Mapping[str, Mapping[int, Sequence[type[Version]]]] = {
 }
 """The versions of a program that belong to a version of NFS, the highest first."""
 
+FOR_ALL: Mapping[str, Sequence[type[Version]]] = {STATUS: (SM_VERS,)}
+"""The versions of the other programs."""
+
 MAPPER_VERSIONS = (PMAP_VERS, RPCBVERS, RPCBVERS4)
 VERSIONS: tuple[type[Version], ...] = (
-    NFS_V3, NFS_VERSION, MOUNT_V3, MOUNTVERS_POSIX, MOUNTVERS, *MAPPER_VERSIONS,
+    NFS_V3, NFS_VERSION, MOUNT_V3, MOUNTVERS_POSIX, MOUNTVERS, SM_VERS, *MAPPER_VERSIONS,
 )  # fmt: skip
 """In the order in which calls are reported. The port mapper's are those of the embedded one."""
 
 VOCABULARY = Vocabulary(VERSIONS)
 
-HOSTS_NAMES = frozenset({"nfsd", "mountd", "rpc.mountd"})
+HOSTS_NAMES = frozenset({"nfsd", "mountd", "rpc.mountd", "statd", "rpc.statd"})
 """Names of the daemon in hosts.allow and hosts.deny."""
 
 
@@ -50,4 +54,6 @@ def versions_of(programs: Sequence[str], nfs_versions: Sequence[int]) -> list[ty
     for number in sorted(set(nfs_versions), reverse=True):
         for name, versions in FOR_NFS.items():
             found += versions[number] if name in programs else ()
+    for name, others in FOR_ALL.items():
+        found += others if name in programs else ()
     return found

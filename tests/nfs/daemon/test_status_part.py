@@ -1,0 +1,90 @@
+"""The status monitor as a part of the server."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from oncrpc.daemon.handover import Handover
+from oncrpc.nfs.daemon.lock_status import LockingClient, WatchedProgram
+from oncrpc.nfs.daemon.status_part import StatusPart
+from oncrpc.nfs.locks.peers import Peer
+from oncrpc.nfs.locks.terms import LockClient
+from oncrpc.nfs.nsm.entries import RpcMonitor
+from oncrpc.programs.nlm import NLM_PROG
+from oncrpc.programs.sm_inter import SM_VERS, sm_name
+from support.loops import run
+from support.nfs_daemons import RunningNfsd, nfsd_setup, serving_nfsd
+
+PEER = Peer(LockClient("192.0.2.7", b"client"), "192.0.2.1")
+
+
+def part_of(daemon: RunningNfsd) -> StatusPart:
+    part = daemon.app.part(StatusPart)
+    assert part is not None
+    return part
+
+
+def test_status_alone_needs_no_exports(state: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        made = nfsd_setup(state, only=["status"], port=2049)
+        async with serving_nfsd(made) as daemon:
+            assert daemon.port != 2049
+            found = await SM_VERS.Client(await daemon.link()).SM_STAT(sm_name(b"192.0.2.7"))
+            assert found.state == part_of(daemon).monitor.state
+            assert [service.version for service in daemon.app.services()] == [SM_VERS]
+
+    run(scenario())
+
+    assert "nothing is exported" not in caplog.text
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_next_image_watches_the_same_hosts(state: Path, kept: bool) -> None:
+    async def scenario() -> None:
+        made = nfsd_setup(state if kept else None, only=["status"])
+        async with serving_nfsd(made) as daemon:
+            monitor = part_of(daemon).monitor
+            assert await monitor.watch(PEER, 5)
+            number = monitor.number
+            daemon.app.settle()
+            left = daemon.app.leave()
+        async with serving_nfsd(made, Handover(os.getpid(), left=msgspec.Raw(left))) as daemon:
+            monitor = part_of(daemon).monitor
+            assert (monitor.number, [*monitor.lost()]) == (number, [])
+            assert PEER.client in monitor.kept.peers
+
+    run(scenario())
+
+
+def test_report_names_the_watched_hosts(state: Path) -> None:
+    async def scenario() -> None:
+        async with serving_nfsd(nfsd_setup(state, only=["status"])) as daemon:
+            part = part_of(daemon)
+            assert await part.monitor.watch(PEER, 5)
+            assert await part.monitor.monitor(
+                RpcMonitor(b"198.51.100.1", b"me", NLM_PROG, 4, 16, bytes(16))
+            )
+            report = (await daemon.status()).monitor  # type: ignore[attr-defined]  # of nfsd
+            assert report.clients == [LockingClient("192.0.2.7", "client")]
+            assert report.programs == [WatchedProgram("198.51.100.1", NLM_PROG)]
+            assert (report.notices, report.heard, report.refused) == ([], 0, 0)
+
+    run(scenario())
+
+
+def test_lost_clients_are_told_after_a_crash(state: Path) -> None:
+    async def scenario() -> None:
+        made = nfsd_setup(state, only=["status"])
+        async with serving_nfsd(made) as daemon:
+            assert await part_of(daemon).monitor.watch(PEER, 5)
+            number = part_of(daemon).monitor.state
+        async with serving_nfsd(made) as daemon:
+            report = part_of(daemon).report()
+            assert report.state == number + 2
+            assert report.notices == ["192.0.2.7"]
+
+    run(scenario())
