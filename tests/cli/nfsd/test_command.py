@@ -33,8 +33,8 @@ def test_other_first_words_are_directories(arguments: list[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["--only", "nlm"], "'nlm' is not served by this version; write mount, nfs or status"),
-        (["--only", "statd"], "'statd' is not a program of nfsd; write mount, nfs or status"),
+        (["--only", "nlm"], "'nlm' is not served by this version; write mount, nfs, acl or status"),
+        (["--only", "statd"], "'statd' is not a program of nfsd; write mount, nfs, acl or status"),
         (["--nfs-versions", "4"], "4 is not a version that is served; write 2 or 3"),
         (["--port-mapper", "c"], "'c' is not a port mapper; write auto, host, own or none"),
         (["--to", "a b", "/srv"], "'a b' is not a client; write such as 192.0.2.0/24(rw)"),

@@ -24,6 +24,9 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
+PROGRAMS = "mount, nfs, acl or status"
+
+
 def test_file_is_checked(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert nfsd.main(["config", "check", str(file)]) == 0
     file.write_text('[daemon]\nonly = ["statd"]\nport = -1\n')
@@ -32,7 +35,7 @@ def test_file_is_checked(file: Path, capsys: pytest.CaptureFixture[str]) -> None
     said = capsys.readouterr()
     assert said.out == f"{file}: ok, 0 rules\n"
     assert said.err.splitlines() == [
-        f"{file}: daemon.only[0]: 'statd' is not a program of nfsd; write mount, nfs or status",
+        f"{file}: daemon.only[0]: 'statd' is not a program of nfsd; write {PROGRAMS}",
         f"{file}: daemon.port: has to be at least 0",
     ]
 

@@ -40,7 +40,7 @@ def test_ordinary_user_binds_loopback_by_default(
         ("[daemon]\nlocal = true", "local: nfsd has no local sockets"),
         ('[daemon]\nto = ["*"]', "to is for directories; name one"),
         ('[daemon]\nloopback = true\nbind = ["::"]', "contradict each other"),
-        ('[daemon]\nonly = ["acl"]', "'acl' is not served by this version"),
+        ('[daemon]\nonly = ["acl", "status"]', "acl needs the handles of nfs; add nfs to only"),
         ("[daemon]\nnfs-versions = [4]", "4 is not a version that is served"),
         ("[daemon]\nnfs-versions = [true]", "is not a version that is served"),
         ('[daemon]\nport-mapper = "c"', "write auto, host, own or none"),

@@ -20,7 +20,7 @@ from oncrpc.nfs.daemon.config_values import (
     PortMapperUse,
     ProgramChoice,
 )
-from oncrpc.nfs.daemon.vocabulary import PROGRAMS, VOCABULARY
+from oncrpc.nfs.daemon.vocabulary import NFS, OF_HANDLES, PROGRAMS, VOCABULARY
 from oncrpc.nfs.exports.sources import ExportConfig
 
 NAME = "nfsd"
@@ -137,8 +137,9 @@ class NfsdDaemonTable(DaemonTable, frozen=True):
         tuple[ProgramChoice, ...],
         Meta(
             min_length=1,
-            description="Serve these programs only, with commas: **mount**, **nfs**, **status**"
-            " (the status monitor, NSM). The default is all of them.",
+            description="Serve these programs only, with commas: **mount**, **nfs**, **acl**"
+            " (access control lists), **status** (the status monitor, NSM). The default is all of"
+            " them.",
         ),
         KeyOption(
             "--only", metavar="PROGRAMS", split=True,
@@ -214,6 +215,9 @@ class NfsdDaemonTable(DaemonTable, frozen=True):
             raise ValueError("local: nfsd has no local sockets; remove it")
         if self.to and not self.directories:
             raise ValueError("to is for directories; name one")
+        alone = sorted(OF_HANDLES & {*self.only}) if NFS not in self.only else ()
+        if alone:
+            raise ValueError(f"{alone[0]} needs the handles of nfs; add nfs to only")
 
     def port_for(self, program: str) -> int:
         """The port that is configured for a program; 0 if there is none."""

@@ -7,9 +7,10 @@ from collections.abc import Collection, Mapping, Sequence
 from oncrpc.nfs.daemon.mount_part import MountPart
 from oncrpc.nfs.daemon.part import Part, Site
 from oncrpc.nfs.daemon.status_part import StatusPart
-from oncrpc.nfs.daemon.vocabulary import MOUNT, NFS, STATUS
+from oncrpc.nfs.daemon.vocabulary import ACL, MOUNT, NFS, STATUS
 from oncrpc.nfs.server.nfs2 import Nfs2
 from oncrpc.nfs.server.nfs3 import Nfs3
+from oncrpc.nfs.server.nfsacl import NfsAcl2, NfsAcl3
 from oncrpc.rpc import Service
 
 
@@ -23,10 +24,21 @@ class NfsPart(Part):
         return Nfs3(self.site.shares, sizes=self.site.sizes), Nfs2(self.site.shares)
 
 
+class AclPart(Part):
+    """NFSACL 2 and 3, the access control lists. They keep nothing."""
+
+    name = ACL
+
+    def services(self) -> Sequence[Service]:
+        """The two versions."""
+        return NfsAcl3(self.site.shares), NfsAcl2(self.site.shares)
+
+
 PARTS: Mapping[type[Part], frozenset[str]] = {
     NfsPart: frozenset({NFS}),
     # The mount list says which clients get long replies over UDP.
     MountPart: frozenset({MOUNT, NFS}),
+    AclPart: frozenset({ACL}),
     StatusPart: frozenset({STATUS}),
 }
 """Each part, and the programs for which it is needed."""

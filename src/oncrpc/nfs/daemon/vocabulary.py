@@ -8,28 +8,33 @@ from oncrpc.access.vocabulary import Vocabulary
 from oncrpc.programs.mount import MOUNT_V3, MOUNTPROG, MOUNTVERS, MOUNTVERS_POSIX
 from oncrpc.programs.nfs2 import NFS_VERSION
 from oncrpc.programs.nfs3 import NFS_PROGRAM, NFS_V3
+from oncrpc.programs.nfsacl import NFS_ACL_PROGRAM, NFS_ACL_V2, NFS_ACL_V3
 from oncrpc.programs.portmap import PMAP_VERS
 from oncrpc.programs.rpcb import RPCBVERS, RPCBVERS4
 from oncrpc.programs.sm_inter import SM_PROG, SM_VERS
 from oncrpc.rpc import Version
 
-NFS, MOUNT, STATUS = "nfs", "mount", "status"
-PROGRAMS = {MOUNT: MOUNTPROG, NFS: NFS_PROGRAM, STATUS: SM_PROG}
+NFS, MOUNT, ACL, STATUS = "nfs", "mount", "acl", "status"
+PROGRAMS = {MOUNT: MOUNTPROG, NFS: NFS_PROGRAM, ACL: NFS_ACL_PROGRAM, STATUS: SM_PROG}
 """The programs that may be served, by their names in ``--only``."""
 
-EXPORTING = frozenset({MOUNT, NFS})
+EXPORTING = frozenset({MOUNT, NFS, ACL})
 """The programs that need exports."""
+
+OF_HANDLES = frozenset({ACL})
+"""The programs that need the handles of NFS."""
 
 CALLING = frozenset({STATUS})
 """The programs that call other hosts."""
 
-LATER = ("acl", "nlm", "rquota")
+LATER = ("nlm", "rquota")
 """Names of programs that a later version will serve."""
 
 NFS_VERSIONS = (2, 3)
 FOR_NFS: Mapping[str, Mapping[int, Sequence[type[Version]]]] = {
     NFS: {2: (NFS_VERSION,), 3: (NFS_V3,)},
     MOUNT: {2: (MOUNTVERS_POSIX, MOUNTVERS), 3: (MOUNT_V3,)},
+    ACL: {2: (NFS_ACL_V2,), 3: (NFS_ACL_V3,)},
 }
 """The versions of a program that belong to a version of NFS, the highest first."""
 
@@ -38,7 +43,8 @@ FOR_ALL: Mapping[str, Sequence[type[Version]]] = {STATUS: (SM_VERS,)}
 
 MAPPER_VERSIONS = (PMAP_VERS, RPCBVERS, RPCBVERS4)
 VERSIONS: tuple[type[Version], ...] = (
-    NFS_V3, NFS_VERSION, MOUNT_V3, MOUNTVERS_POSIX, MOUNTVERS, SM_VERS, *MAPPER_VERSIONS,
+    NFS_V3, NFS_VERSION, MOUNT_V3, MOUNTVERS_POSIX, MOUNTVERS, NFS_ACL_V3, NFS_ACL_V2, SM_VERS,
+    *MAPPER_VERSIONS,
 )  # fmt: skip
 """In the order in which calls are reported. The port mapper's are those of the embedded one."""
 
