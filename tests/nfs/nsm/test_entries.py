@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from oncrpc.nfs.locks.terms import LockClient
 from oncrpc.nfs.nsm.entries import (
-    Change,
     Entry,
+    KeptChange,
     RestartNotice,
     RpcMonitor,
     StateNumber,
@@ -46,12 +46,12 @@ def test_line_of_an_entry_is_read_back(entry: Entry) -> None:
     written = added_line(entry)
 
     assert written.endswith(b"\n")
-    assert change_of(written[:-1]) == Change(type(entry), entry.key, entry)
+    assert change_of(written[:-1]) == KeptChange(type(entry), entry.key, entry)
 
 
 @given(ENTRIES)
 def test_removal_is_read_back(entry: Entry) -> None:
-    assert change_of(removed_line(entry)[:-1]) == Change(type(entry), entry.key, None)
+    assert change_of(removed_line(entry)[:-1]) == KeptChange(type(entry), entry.key, None)
 
 
 def test_line_is_text() -> None:

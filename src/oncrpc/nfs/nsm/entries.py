@@ -215,7 +215,7 @@ def _quoted(word: Word) -> bytes:
     return quote_from_bytes(data, safe=SAFE).encode() or EMPTY
 
 
-class Change(NamedTuple):
+class KeptChange(NamedTuple):
     """A line of the file: a key, and the entry that it gets; None removes what it has."""
 
     kind: type[Entry]
@@ -223,7 +223,7 @@ class Change(NamedTuple):
     entry: Entry | None
 
 
-def change_of(line: bytes) -> Change:
+def change_of(line: bytes) -> KeptChange:
     """The change that a line is, without its end.
 
     Raises:
@@ -238,6 +238,6 @@ def change_of(line: bytes) -> Change:
         raise ValueError("an unknown kind of entry")
     words = [b"" if word == EMPTY else unquote_to_bytes(word) for word in quoted]
     if sign == REMOVE:
-        return Change(kind, kind.key_of(words), None)
+        return KeptChange(kind, kind.key_of(words), None)
     entry = kind.of(words)
-    return Change(kind, entry.key, entry)
+    return KeptChange(kind, entry.key, entry)

@@ -17,6 +17,8 @@ from collections.abc import Hashable, Mapping
 from threading import Lock
 from typing import Any
 
+import msgspec
+
 from oncrpc.daemon.state.directory import Directory
 from oncrpc.host.files import replace_file, write_whole
 from oncrpc.nfs.nsm.entries import (
@@ -140,12 +142,16 @@ class KeptList:
         return damage
 
     def leave(self) -> bytes:
-        """All entries as text if no file has them, else nothing."""
-        return b"" if self.directory is not None else self._text()
+        """All entries if no file has them, else nothing; as JSON."""
+        text = "" if self.directory is not None else self._text().decode("ascii")
+        return msgspec.json.encode(text)
 
-    def resume(self, left: bytes) -> None:
-        """Take over what ``leave`` returned."""
-        self._replayed(left)
+    def resume(self, left: bytes) -> bool:
+        """Take over what ``leave`` returned; False if the file has it."""
+        text = msgspec.json.decode(left, type=str).encode("ascii")
+        if text:
+            self._replayed(text)
+        return bool(text)
 
     def flush(self) -> bool:
         """Write everything to the disk, and wait for it. Returns whether that worked."""

@@ -43,3 +43,8 @@ def position_of(name: bytes, names: Sequence[bytes]) -> int | None:
     exact = [n for n, each in enumerate(names) if each.lower() == lower]
     alike = exact or [n for n, each in enumerate(names) if is_same_name(each, name)]
     return alike[0] if len(alike) == 1 else None
+
+
+def printable(name: bytes) -> str:
+    """A name for the log: one line, at most 255 characters of it."""
+    return ascii(name[:255].decode("latin-1"))[1:-1]

@@ -12,15 +12,18 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
 from oncrpc.access.line_limit import LineLimit
 from oncrpc.daemon.state.directory import Directory, boot_id
 from oncrpc.nfs.locks.peers import Peer, Restarted
 from oncrpc.nfs.locks.terms import LockClient
+from oncrpc.nfs.nsm.calls import MonitorCalls, NetworkCalls
 from oncrpc.nfs.nsm.entries import RestartNotice, RpcMonitor, StateNumber
 from oncrpc.nfs.nsm.kept import KeptList
+from oncrpc.nfs.nsm.matching import address_in, printable
+from oncrpc.nfs.nsm.outgoing import OutgoingCalls
 from oncrpc.nfs.nsm.own_peers import OwnPeers, ignore_restart
 from oncrpc.nfs.nsm.rpc_monitors import LookUpName, RpcMonitors
 from oncrpc.nfs.nsm.states import first_state, is_newer, next_state
@@ -34,18 +37,12 @@ KERNEL_STATE = "/proc/sys/fs/nfs/nsm_local_state"
 """Where the kernel's lock manager reads the state number of this host."""
 
 
-class MonitorCounts(NamedTuple):
-    """What the monitor has done so far."""
-
-    heard: int
-    """Notices that were believed."""
-
-    refused: int
-    """Notices that were not."""
+MAX_NOTICE_AGE = 30 * 86400
+"""Seconds after which a host is no longer told, start after start, of a restart."""
 
 
 class MonitorReport(NamedTuple):
-    """The status of the monitor."""
+    """The status of the monitor: its state number, and how many hosts it deals with."""
 
     state: int
     clients: int
@@ -54,10 +51,11 @@ class MonitorReport(NamedTuple):
     monitors: int
     """Hosts that are watched for other programs."""
 
-    notices: int
-    """Hosts that must still hear that this host has restarted."""
+    notifying: int
+    """Hosts that are being told that this host has restarted."""
 
-    counts: MonitorCounts
+    unreachable: int
+    """Hosts that could not be told; they are told when they lock again, or at the next start."""
 
 
 class StatusMonitor:
@@ -73,6 +71,7 @@ class StatusMonitor:
         directory: Directory | None = None,
         *,
         boot: bytes | None = None,
+        calls: MonitorCalls | None = None,
         clock: Callable[[], float] = time.time,
         look_up: LookUpName | None = None,
         kernel_state: str = "",
@@ -81,11 +80,12 @@ class StatusMonitor:
         self.kept = KeptList(directory)
         self.peers = OwnPeers(self.kept, has_room=self.has_room)
         self.monitors = RpcMonitors(self.kept, look_up=look_up)
+        self.outgoing = OutgoingCalls(self.kept, calls or NetworkCalls())
+        self.counts = self.outgoing.counts
         self.most, self.kernel_state = most, kernel_state
         self._boot, self._clock = boot, clock
         self._lost: tuple[LockClient, ...] = ()
-        self._heard = self._refused = 0
-        self._refusals = LineLimit()
+        self._lines = LineLimit()
 
     # --- what the lock manager uses: PeerMonitor ---
 
@@ -96,7 +96,7 @@ class StatusMonitor:
 
     @property
     def restarted(self) -> Restarted:
-        """What is called when a client has restarted; the lock manager sets it."""
+        """Called when a client has restarted; the lock manager sets it."""
         return self.peers.restarted
 
     @restarted.setter
@@ -108,6 +108,7 @@ class StatusMonitor:
 
         A client that gives a newer state than it had has restarted: its former locks are gone.
         """
+        self.outgoing.can_reach(peer.client.host)
         return await self.peers.watch(peer, state)
 
     def unwatch(self, client: LockClient) -> None:
@@ -139,9 +140,7 @@ class StatusMonitor:
 
         ``left`` is what ``leave`` of an earlier image of this process returned.
         """
-        if left:
-            self.kept.resume(left)
-        else:
+        if left is None or not self.kept.resume(left):
             self.kept.load()
         if left is None or self.kept.state is None:
             self._begin(boot_id() if self._boot is None else self._boot)
@@ -152,10 +151,13 @@ class StatusMonitor:
 
     def _begin(self, boot: bytes) -> None:
         """Begin a new state if locks were lost, and plan the notices."""
-        number = self.kept.state
+        number, now = self.kept.state, int(self._clock())
+        for notice in [*self.kept.notices.values()]:
+            if notice.since < now - MAX_NOTICE_AGE:
+                self.kept.remove(notice)
         self._lost = tuple(peer.client for peer in self.kept.peers.values())
         if number is None:
-            first = first_state(self._clock())
+            first = first_state(now)
             self.kept.put(StateNumber(first, first, boot))
         elif number.boot != boot:
             new = next_state(number.state)
@@ -163,17 +165,22 @@ class StatusMonitor:
             self._retire_monitors()
         elif self._lost:
             self.kept.put(number._replace(state=next_state(number.state)))
-        now = int(self._clock())
         for peer in self.kept.peers.values():
             self.kept.put(RestartNotice(peer.client.host, peer.own_host, b"", now))
 
-    def _retire_monitors(self) -> None:
-        """Watch no host any more, and plan a notice to each."""
+    def _retire_monitors(self) -> list[RestartNotice]:
+        """Watch no host any more, and plan a notice to each. Returns the notices."""
         now = int(self._clock())
-        for monitor in [*self.kept.monitors.values()]:
+        monitors = [*self.kept.monitors.values()]
+        hosts = (address_in(m.mon_name) or m.mon_name.decode("ascii") for m in monitors)
+        notices = [
+            RestartNotice(host, "", monitor.my_name, now)
+            for host, monitor in zip(hosts, monitors, strict=True)
+        ]
+        for monitor, notice in zip(monitors, notices, strict=True):
             self.monitors.remove(monitor.key)
-            host = monitor.mon_name.decode("ascii")
-            self.kept.put(RestartNotice(host, "", monitor.my_name, now))
+            self.kept.put(notice)
+        return notices
 
     def _tell_kernel(self) -> None:
         if not self.kernel_state:
@@ -189,9 +196,10 @@ class StatusMonitor:
         if self.restarted is ignore_restart:
             for client in self._lost:
                 self.unwatch(client)
+        self.outgoing.start()
 
     def leave(self) -> bytes:
-        """The state for the next image of this process."""
+        """The state for the next image of this process, as JSON."""
         return self.kept.leave()
 
     def settle(self) -> None:
@@ -200,16 +208,15 @@ class StatusMonitor:
 
     async def stop(self) -> None:
         """Stop sending, and close the file."""
+        await self.outgoing.close()
         self.peers.forget_all_idle()
         await self.kept.close()
 
     def report(self) -> MonitorReport:
-        """The status."""
-        kept = self.kept
-        counts = MonitorCounts(self._heard, self._refused)
-        return MonitorReport(
-            self.state, len(kept.peers), len(kept.monitors), len(kept.notices), counts
-        )
+        """The status; ``counts`` has more."""
+        kept, sending = self.kept, len(self.outgoing)
+        unreachable = len(kept.notices) - sending
+        return MonitorReport(self.state, len(kept.peers), len(kept.monitors), sending, unreachable)
 
     # --- what the program uses ---
 
@@ -232,7 +239,8 @@ class StatusMonitor:
         """
         new = next_state(self.state)
         self.kept.put(StateNumber(new, new, self.number.boot))
-        self._retire_monitors()
+        for notice in self._retire_monitors():
+            self.outgoing.notify(notice)
         self._tell_kernel()
 
     def notified(self, host: str, mon_name: bytes, state: int) -> bool:
@@ -242,13 +250,27 @@ class StatusMonitor:
         """
         peer = self.peers.find(host, mon_name)
         monitors, complete = self.monitors.find(host, mon_name)
-        believed = peer is not None or bool(monitors)
+        known = [each.state for each in (peer, *monitors) if each is not None]
         if peer is not None and is_newer(state, peer.state):
             self.peers.restart(peer, state)
         for monitor in monitors:
-            self.monitors.restart(monitor, state)
-        if believed:
-            self._heard += 1
-        elif complete:
-            self._refused += 1
+            if self.monitors.restart(monitor, state):
+                self.outgoing.call_back(monitor.key)
+        if any(is_newer(state, former) for former in known):
+            self.counts.heard += 1
+        elif complete and state not in known:
+            self._refuse(host, mon_name, _why_not(state, known))
         return complete
+
+    def _refuse(self, host: str, mon_name: bytes, reason: str) -> None:
+        self.counts.refused += 1
+        left_out = self._lines.left_out(host)
+        if left_out is not None:
+            shown = printable(mon_name)
+            log.warning("refused SM_NOTIFY from %s for %s: %s%s", host, shown, reason, left_out)
+
+
+def _why_not(state: int, known: Sequence[int]) -> str:
+    if not known:
+        return "no such host is watched at this address"
+    return f"state {state} is not newer than {known[0]}"

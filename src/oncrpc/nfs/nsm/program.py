@@ -12,7 +12,7 @@ import logging
 
 from oncrpc.access.line_limit import LineLimit
 from oncrpc.nfs.nsm.entries import RpcMonitor, monitor_key
-from oncrpc.nfs.nsm.matching import is_host
+from oncrpc.nfs.nsm.matching import is_host, printable
 from oncrpc.nfs.nsm.monitor import StatusMonitor
 from oncrpc.nfs.nsm.states import signed, unsigned
 from oncrpc.programs.nlm import NLM_PROG
@@ -58,7 +58,7 @@ class StatusProgram(SM_VERS.Service):
         who, what = arg.mon_id.mon_name, arg.mon_id.my_id
         reason = self._why_not(call) or _fault(arg.mon_id)
         if reason:
-            self._refuse(call, f"SM_MON of {_shown(who)}", reason)
+            self._refuse(call, f"SM_MON of {printable(who)}", reason)
             return self._result(False)
         numbers = what.my_prog, what.my_vers, what.my_proc
         return self._result(
@@ -69,7 +69,7 @@ class StatusProgram(SM_VERS.Service):
     def SM_UNMON(self, call: Call, arg: mon_id) -> sm_stat:
         reason = self._why_not(call)
         if reason:
-            self._refuse(call, f"SM_UNMON of {_shown(arg.mon_name)}", reason)
+            self._refuse(call, f"SM_UNMON of {printable(arg.mon_name)}", reason)
         else:
             what = arg.my_id
             numbers = what.my_prog, what.my_vers, what.my_proc
@@ -130,7 +130,3 @@ def _fault(wanted: mon_id) -> str:
         place = f"program {what.my_prog} version {what.my_vers} procedure {what.my_proc}"
         return f"{place} is not one of the lock manager for this"
     return ""
-
-
-def _shown(name: bytes) -> str:
-    return ascii(name[:255].decode("latin-1"))[1:-1]

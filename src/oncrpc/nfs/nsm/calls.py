@@ -1,0 +1,139 @@
+"""The calls of the status monitor: notices to other hosts, and callbacks to programs of this one.
+
+A host may match a notice by the name in it, by the address that it comes from, or by both. So it
+comes from the address that the host has called, and is sent once with each name of this host; hosts
+ignore all but the first with the same state. The port of the monitor is that which the host's port
+mapper tells. UDP and TCP take turns.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from collections.abc import Sequence
+from functools import cache, partial
+from typing import Any, Protocol
+
+from oncrpc.addr import LOOPBACKS, family_of, is_numeric, transport
+from oncrpc.aio.link import AioLink, dial
+from oncrpc.client.port_mapper import MapperClient
+from oncrpc.errors import TransportError
+from oncrpc.net.targets import first_of, netids_for
+from oncrpc.nfs.nsm.entries import RestartNotice, RpcMonitor
+from oncrpc.nfs.nsm.matching import address_in
+from oncrpc.nfs.nsm.states import signed
+from oncrpc.programs.portmap import PMAP_PORT
+from oncrpc.programs.sm_inter import SM_VERS, stat_chge, status
+from oncrpc.rpc.program import Procedure, Version
+
+TIME = 2.0
+"""Seconds for each answer. Most hosts that do not answer at once are down."""
+
+LOCALHOST = "localhost"
+NO_RESERVED_PORT = frozenset({errno.EACCES, errno.EPERM, errno.EADDRINUSE})
+NOT_OUR_ADDRESS = frozenset({errno.EADDRNOTAVAIL, errno.EINVAL})
+
+
+class MonitorCalls(Protocol):
+    """Makes one attempt of a call. Both raise an ``OncRpcError`` if it is not answered."""
+
+    async def notify(self, notice: RestartNotice, state: int, attempt: int) -> None:
+        """SM_NOTIFY: tell a host that this host has restarted."""
+
+    async def call_back(self, monitor: RpcMonitor) -> None:
+        """Tell a program that the host that it watches has restarted."""
+
+
+class NetworkCalls:
+    """``MonitorCalls`` over the network.
+
+    ``mapper`` is the port mapper of this host, ``port`` that of port mappers of other hosts.
+    """
+
+    def __init__(self, mapper: MapperClient | None = None, *, port: int = PMAP_PORT) -> None:
+        self._mapper, self._port = mapper, port
+        self._names: tuple[bytes, ...] | None = None
+
+    async def notify(self, notice: RestartNotice, state: int, attempt: int) -> None:
+        """SM_NOTIFY with each name of this host, over UDP or over TCP."""
+        netid = "tcp" if attempt % 2 else "udp"
+        names = await self._names_in(notice)
+        await first_of(netids_for(netid, notice.host), partial(self._notify, notice, state, names))
+
+    async def _notify(
+        self, notice: RestartNotice, state: int, names: Sequence[bytes], netid: str
+    ) -> None:
+        own_host = notice.own_host if _is_of_family(notice.own_host, netid) else ""
+        mapper = MapperClient(partial(_open, own_host=own_host, reserved=False), port=self._port)
+        port = await mapper.getport(notice.host, SM_VERS.prog, SM_VERS.vers, netid)
+        # A port of TCP cannot be used again for a minute: many hosts would take all reserved ones.
+        reserved = transport(netid).datagram
+        link = await _open(netid, notice.host, port, own_host=own_host, reserved=reserved)
+        try:
+            for name in names:
+                await SM_VERS.Client(link).SM_NOTIFY(stat_chge(name, signed(state)))
+        finally:
+            link.close()
+
+    async def _names_in(self, notice: RestartNotice) -> list[bytes]:
+        """The names of this host for a notice, the likeliest first."""
+        if notice.my_name:
+            return [*dict.fromkeys((notice.my_name, _short(notice.my_name)))]
+        if self._names is None:
+            self._names = await asyncio.to_thread(own_names)
+        return [*self._names, notice.own_host.encode()]
+
+    async def call_back(self, monitor: RpcMonitor) -> None:
+        """Call the program over UDP on the loopback interface, from a reserved port.
+
+        The kernel's lock manager demands both.
+        """
+        host = LOOPBACKS["inet"]
+        mapper = self._mapper or MapperClient(partial(_open, own_host="", reserved=False))
+        port = await mapper.getport(host, monitor.prog, monitor.vers, "udp")
+        procedure = callback(monitor.prog, monitor.vers, monitor.proc)
+        link = await _open("udp", host, port, own_host="", reserved=True)
+        try:
+            told = status(monitor.mon_name, signed(monitor.state), monitor.priv)
+            await link.call(procedure, told)
+        finally:
+            link.close()
+
+
+@cache
+def callback(prog: int, vers: int, proc: int) -> Procedure[None, status]:
+    """The procedure of a program that takes a ``status``."""
+    procedure = Procedure[None, status](proc, status)
+    declared: dict[str, Any] = {"NOTIFY": procedure}
+    type("Told", (Version,), declared, prog=prog, vers=vers)
+    return procedure
+
+
+def own_names() -> tuple[bytes, ...]:
+    """The names of this host: as it is set, with its domain, and without. This may block."""
+    name = socket.gethostname()
+    names = (name, socket.getfqdn(name))
+    usable = [each.encode() for each in names if not each.startswith(LOCALHOST)]
+    return tuple(dict.fromkeys([*usable, *map(_short, usable)]))
+
+
+def _short(name: bytes) -> bytes:
+    return name if address_in(name) else name.partition(b".")[0]
+
+
+def _is_of_family(host: str, netid: str) -> bool:
+    return is_numeric(host) and family_of(host.partition("%")[0]) == transport(netid).family
+
+
+async def _open(netid: str, host: str, port: int, *, own_host: str, reserved: bool) -> AioLink:
+    """A link from this address and a reserved port, or from others if these cannot be had."""
+    call = partial(dial, netid, host, port, timeout=TIME)
+    try:
+        return await call(own_host=own_host, reserved_port=reserved)
+    except TransportError as error:
+        if error.errno in NO_RESERVED_PORT and reserved:
+            return await _open(netid, host, port, own_host=own_host, reserved=False)
+        if error.errno in NOT_OUR_ADDRESS and own_host:
+            return await _open(netid, host, port, own_host="", reserved=reserved)
+        raise

@@ -1,0 +1,125 @@
+"""Telling others: hosts that this one has restarted, and programs that a host has.
+
+A host that does not answer is given up after a while, and its notice is kept: it is told when it
+locks again, or at the next start. This frees no lock: it says nothing about the host's own locks.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Hashable
+
+from oncrpc.access.line_limit import LineLimit
+from oncrpc.nfs.nsm.calls import MonitorCalls
+from oncrpc.nfs.nsm.entries import MonitorKey, RestartNotice
+from oncrpc.nfs.nsm.kept import KeptList
+from oncrpc.nfs.nsm.matching import printable
+from oncrpc.nfs.nsm.retries import Retries
+
+log = logging.getLogger("oncrpc.nfs")
+
+MAX_NOTIFYING, MAX_CALLING_BACK = 64, 4
+"""Hosts that get a notice, and programs that are called back, at the same time."""
+
+
+class MonitorCounts:
+    """What the monitor has done so far."""
+
+    __slots__ = ("called_back", "heard", "refused", "sent", "unanswered")
+
+    def __init__(self) -> None:
+        self.heard = self.refused = 0
+        """Notices of other hosts that were believed, and that were not."""
+
+        self.sent = self.unanswered = 0
+        """Notices to other hosts that were answered, and that were given up."""
+
+        self.called_back = 0
+        """Callbacks that were answered."""
+
+
+class OutgoingCalls:
+    """Sends the notices and callbacks that the list of watched hosts says are due.
+
+    A notice is in ``kept.notices`` until it is answered. ``_unreachable`` has one of each host that
+    was given up, by its address.
+    """
+
+    def __init__(self, kept: KeptList, calls: MonitorCalls) -> None:
+        self.kept, self.counts = kept, MonitorCounts()
+        self._calls = calls
+        self._notices = Retries[Hashable](
+            self._notify, most=MAX_NOTIFYING, given_up=self._give_up_notice
+        )
+        self._callbacks = Retries[Hashable](
+            self._call_back, most=MAX_CALLING_BACK, given_up=self._give_up_callback
+        )
+        self._unreachable: dict[str, RestartNotice] = {}
+        self._lines = LineLimit()
+
+    def __len__(self) -> int:
+        """The hosts that are being told of the restart."""
+        return len(self._notices)
+
+    def start(self) -> None:
+        """Begin with what is kept."""
+        if self.kept.notices:
+            log.info("telling hosts of the restart: %d", len(self.kept.notices))
+        for key in [*self.kept.notices]:
+            self._notices.add(key)
+        for monitor in self.kept.monitors.values():
+            if monitor.told != monitor.state:
+                self._callbacks.add(monitor.key)
+
+    def notify(self, notice: RestartNotice) -> None:
+        """Begin to tell a host that this host has restarted. The notice is kept already."""
+        self._notices.add(notice.key)
+
+    def call_back(self, key: MonitorKey) -> None:
+        """Begin to tell a program that the host that it watches has restarted."""
+        self._callbacks.add(key)
+
+    def can_reach(self, host: str) -> None:
+        """A host has called: if it was given up, it is told after all."""
+        notice = self._unreachable.pop(host, None)
+        if notice is not None and notice.key in self.kept.notices:
+            self._notices.add(notice.key)
+
+    async def close(self) -> None:
+        """Stop; what is not answered is kept."""
+        await self._notices.close()
+        await self._callbacks.close()
+
+    async def _notify(self, key: Hashable, attempt: int) -> None:
+        notice, number = self.kept.notices.get(key), self.kept.state
+        if notice is not None and number is not None:
+            await self._calls.notify(notice, number.state, attempt)
+            self.kept.remove(notice)
+            self.counts.sent += 1
+
+    def _give_up_notice(self, key: Hashable) -> None:
+        notice = self.kept.notices.get(key)
+        if notice is None:
+            return
+        self.counts.unanswered += 1
+        self._unreachable[notice.host] = notice
+        left_out = self._lines.left_out("notice")
+        if left_out is not None:
+            log.warning("%s cannot be told of the restart%s", notice.host, left_out)
+
+    async def _call_back(self, key: Hashable, attempt: int) -> None:  # noqa: ARG002
+        monitor = self.kept.monitors.get(key)
+        if monitor is None:
+            return
+        await self._calls.call_back(monitor)
+        self.counts.called_back += 1
+        current = self.kept.monitors.get(key)
+        if current is not None:
+            self.kept.put(current._replace(told=monitor.state))
+
+    def _give_up_callback(self, key: Hashable) -> None:
+        monitor = self.kept.monitors.get(key)
+        if monitor is not None:
+            place = f"program {monitor.prog} version {monitor.vers}"
+            who = printable(monitor.mon_name)
+            log.warning("%s of this host cannot be told that %s has restarted", place, who)
