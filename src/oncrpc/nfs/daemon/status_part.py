@@ -67,8 +67,8 @@ class StatusPart(Part):
                 for each in watched
             ],
             notices=[each.host for each in islice(kept.notices.values(), MAX_LISTED)],
-            heard=found.counts.heard,
-            refused=found.counts.refused,
+            heard=self.monitor.counts.heard,
+            refused=self.monitor.counts.refused,
         )
 
 

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from oncrpc.addr import LOOPBACKS, family_of, is_numeric, transport
 from oncrpc.aio.link import AioLink, dial
-from oncrpc.client.port_mapper import MapperClient
+from oncrpc.client.port_mapper import MapperClient, port_mapper
 from oncrpc.errors import TransportError
 from oncrpc.net.targets import first_of, netids_for
 from oncrpc.nfs.nsm.entries import RestartNotice, RpcMonitor
@@ -48,7 +48,7 @@ class MonitorCalls(Protocol):
 class NetworkCalls:
     """``MonitorCalls`` over the network.
 
-    ``mapper`` is the port mapper of this host, ``port`` that of port mappers of other hosts.
+    ``mapper`` is the port mapper of this host, ``port`` that of those of other hosts.
     """
 
     def __init__(self, mapper: MapperClient | None = None, *, port: int = PMAP_PORT) -> None:
@@ -90,7 +90,8 @@ class NetworkCalls:
         The kernel's lock manager demands both.
         """
         host = LOOPBACKS["inet"]
-        mapper = self._mapper or MapperClient(partial(_open, own_host="", reserved=False))
+        plain = partial(_open, own_host="", reserved=False)
+        mapper = port_mapper(None, plain) if self._mapper is None else self._mapper
         port = await mapper.getport(host, monitor.prog, monitor.vers, "udp")
         procedure = callback(monitor.prog, monitor.vers, monitor.proc)
         link = await _open("udp", host, port, own_host="", reserved=True)

@@ -148,9 +148,9 @@ class KeptList:
 
     def resume(self, left: bytes) -> bool:
         """Take over what ``leave`` returned; False if the file has it."""
-        text = msgspec.json.decode(left, type=str).encode("ascii")
+        text = msgspec.json.decode(left, type=str | None)
         if text:
-            self._replayed(text)
+            self._replayed(text.encode("ascii"))
         return bool(text)
 
     def flush(self) -> bool:
