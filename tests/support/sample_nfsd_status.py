@@ -12,6 +12,7 @@ from oncrpc.nfs.daemon.status import (
     ExportFault,
     MapperState,
     NfsdStatus,
+    OpenFile,
 )
 from support.sample_status import some_status
 
@@ -21,6 +22,7 @@ NEVER = ProcedureCalls(2, "READ", 0, 0.0, program=100003, seconds=0.0)
 EXPORT = ExportedDirectory(
     path="/srv/data", tag=1, ids="kernel", fsid=7, clients=["192.0.2.0/24(rw,sync)"], mounts=2
 )
+OPEN = OpenFile("/srv/data/log", "192.0.2.7", 75.0, 2.0, 4096)
 HOST = LockingClient("192.0.2.7", "one.example.com")
 MONITOR = MonitorStatus(
     state=7,
@@ -57,6 +59,8 @@ def some_nfsd_status(**changes: Any) -> NfsdStatus:
         "mounts": 2,
         "clients": [CLIENT],
         "duplicates": 5,
+        "open_files": 1,
+        "files": [OPEN],
         "monitor": MONITOR,
     }
     return NfsdStatus(**{**fields, **usual, **changes})

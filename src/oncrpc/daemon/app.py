@@ -43,6 +43,7 @@ from oncrpc.daemon.control.rates import CallCounts, Counts
 from oncrpc.daemon.control.status import CommonStatus
 from oncrpc.daemon.listeners import ExtraPort
 from oncrpc.rpc import Call, Service, Version
+from oncrpc.rpc.dispatch import Reply
 from oncrpc.rpc.duplicates import DuplicateCache
 from oncrpc.rpc.reply_cache import ReplyCache
 
@@ -217,6 +218,9 @@ class Application(ABC, Generic[C]):
     def logs_outcome(self, call: Call) -> bool:  # noqa: ARG002  # likewise
         """Whether the application itself logs this call, once it knows the outcome."""
         return False
+
+    def answered(self, call: Call, reply: Reply) -> None:
+        """Called with each reply, if calls are logged and the application is ``observed``."""
 
     def interfaces_changed(self) -> None:
         """Called when the addresses of this host have changed."""

@@ -110,13 +110,16 @@ class Runtime(Generic[C]):
         With metrics, or if the application wants it, it counts outcomes.
         """
         make = Observed if self.app.observed or self.listeners.web is not None else Dispatcher
-        return make(
+        made = make(
             self.app.services(),
             clock=time.monotonic,
             before=self.before,
             reply_cache=None if self.call_log.logs_accepted else self.app.reply_cache,
             duplicates=self.app.duplicates,
         )
+        if isinstance(made, Observed) and self.call_log.logs_accepted:
+            made.answered = self.app.answered
+        return made
 
     def before(self, call: Call) -> Awaitable[None] | None:
         """Count a call, ask the rules, and log it: the dispatcher's ``before``.

@@ -194,6 +194,20 @@ class Features(NamedTuple):
     """Nanoseconds: the smallest difference of two times."""
 
 
+class KeptFile(NamedTuple):
+    """A file that a back end keeps open: by whom and how long ago it was used, in seconds.
+
+    ``path`` is None if it is not known. ``unsynced`` are the bytes that were written and may not be
+    on disk yet.
+    """
+
+    path: bytes | None
+    host: str
+    age: float
+    idle: float
+    unsynced: int = 0
+
+
 class SyncError(OSError):
     """Raised when data could not be brought to disk: UNSTABLE writes before it may be lost too."""
 
@@ -353,6 +367,14 @@ class FileSystem:
                 the user does not own the file. EACCES: a default list for what is not a directory.
         """
         raise _unsupported()
+
+    def path_of(self, file: bytes) -> bytes | None:
+        """The path of a file on this host, for log lines; None if it is not known."""
+        return None
+
+    def kept_files(self) -> Sequence[KeptFile]:
+        """The files that are kept open between calls, the one that was used last at the end."""
+        return ()
 
     def close(self) -> None:
         """Called once, when the file system is no longer exported."""

@@ -6,12 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from oncrpc.cli import nfsd
 from oncrpc.cli.nfsd.status import status_lines
 from oncrpc.nfs.daemon.status import MapperState
 from support.fake_control import FakeControl, reply
-from support.sample_nfsd_status import CLIENT, EXPORT, some_nfsd_status
+from support.sample_nfsd_status import CLIENT, EXPORT, OPEN, some_nfsd_status
 
 TEXT = """\
 nfsd 0.1.0, process 4242, up 3 d 4 h
@@ -29,6 +30,7 @@ policy        /etc/portmap.toml, 3 rules
 state         /var/lib/nfsd
 mounts        2
 replies kept  5
+open files    1
 monitor       state 7, watches 1 client, and 1 host for other programs
 to be told    192.0.2.8
 
@@ -41,6 +43,9 @@ export     ids     mounts  clients
 
 client     calls  connections  last call
 192.0.2.7    990            1  3 s ago
+
+open file      client     open for  idle  unsynced
+/srv/data/log  192.0.2.7     1 min   2 s   4.0 KiB
 warning: /etc/exports:3:1: odd
 """
 
@@ -49,8 +54,18 @@ def test_status_is_one_screen() -> None:
     assert list(status_lines(some_nfsd_status())) == TEXT.splitlines()
 
 
+def test_open_files_beyond_ten_are_counted() -> None:
+    files = [replace(OPEN, path=f"/srv/{n}") for n in range(20)]
+
+    lines = list(status_lines(some_nfsd_status(files=files, open_files=300)))
+
+    assert "/srv/9" in "\n".join(lines)
+    assert "/srv/10" not in "\n".join(lines)
+    assert "and 290 more" in lines
+
+
 def test_missing_exports_are_said() -> None:
-    lines = list(status_lines(some_nfsd_status(exports=[], clients=[], faults=[])))
+    lines = list(status_lines(some_nfsd_status(exports=[], clients=[], faults=[], files=[])))
 
     assert lines[-2:] == ["", "nothing is exported"]
 
@@ -95,9 +110,10 @@ def test_port_mapper_is_described(mapper: MapperState, text: str) -> None:
 
 def test_names_of_others_are_escaped() -> None:
     export = EXPORT.__class__("/a\x1b[2J", 1, "kernel", 1, ["\x07(rw)"], 0)
-    client = CLIENT.__class__("\x1b]", 1, 1, 0.0)
+    client, file = replace(CLIENT, host="\x1b]"), replace(OPEN, path="/\x1b[2J\n")
 
-    text = "\n".join(status_lines(some_nfsd_status(exports=[export], clients=[client])))
+    status = some_nfsd_status(exports=[export], clients=[client], files=[file])
+    text = "\n".join(status_lines(status))
 
     assert text.replace("\n", "").isprintable()
 

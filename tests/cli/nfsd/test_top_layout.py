@@ -18,9 +18,13 @@ calls         1004 in 1 h 30 min, 12.5 a second lately
 refused       12 unauthorized, 1 indirect
 dropped       7 over their rate, 2 replies too long
 mounts        2
+open files    1
 
 procedure       calls  a second  ms each
 nfs GETATTR v3   1000      12.5     0.50
+
+open file      client     open for  idle  unsynced
+/srv/data/log  192.0.2.7     1 min   2 s   4.0 KiB
 
 client     calls  connections  last call
 192.0.2.7    990            1  3 s ago

@@ -159,3 +159,21 @@ def test_time_is_counted_in_the_first_fitting_bucket() -> None:
 
     assert outcomes.times == [2, 1, *[0] * (len(BOUNDS) - 2), 1]
     assert outcomes.seconds == pytest.approx(60.0, abs=0.001)
+
+
+def test_answers_are_reported_with_their_calls() -> None:
+    async def scenario() -> None:
+        watched, found = Watched(), list[tuple[str, bytes | None]]()
+        watched.dispatcher.answered = lambda call, reply: found.append(
+            (call.procedure.name, reply)
+        )
+        ready = asyncio.get_running_loop().create_future()
+        now = watched.ask(ROOT, RPCBVERS4.RPCBPROC_GETTIME)
+        watched.before = ready
+        later = watched.ask(ROOT, RPCBVERS4.RPCBPROC_SET, SERVER)
+        assert found == [("RPCBPROC_GETTIME", now)]
+        ready.set_result(None)
+        reply = await later
+        assert found[1:] == [("RPCBPROC_SET", reply)]
+
+    run(scenario())

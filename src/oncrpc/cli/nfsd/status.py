@@ -21,12 +21,19 @@ from oncrpc.cli.daemons.text import (
     listed,
     policy,
     rate,
+    size,
     table,
 )
 from oncrpc.cli.nfsd.kind import KIND
 from oncrpc.cli.nfsd.lock_lines import monitor_summary
 from oncrpc.daemon.control.status import CallsReport, ProcedureCalls, ServedSocket
-from oncrpc.nfs.daemon.status import ClientCalls, ExportedDirectory, MapperState, NfsdStatus
+from oncrpc.nfs.daemon.status import (
+    ClientCalls,
+    ExportedDirectory,
+    MapperState,
+    NfsdStatus,
+    OpenFile,
+)
 from oncrpc.numbers import program_name
 
 DESCRIPTION = """\
@@ -45,8 +52,11 @@ ROLES = {"mapper": "port mapper"}
 CALLS = ("procedure", "calls", "a second", "ms each")
 EXPORTS = ("export", "ids", "mounts", "clients")
 CLIENTS = ("client", "calls", "connections", "last call")
-RIGHT = frozenset({"calls", "a second", "ms each", "mounts", "connections"})
-MOST_CLIENTS = 10
+FILES = ("open file", "client", "open for", "idle", "unsynced")
+RIGHT = frozenset(
+    {"calls", "a second", "ms each", "mounts", "connections", "open for", "idle", "unsynced"}
+)
+MOST_CLIENTS = MOST_FILES = 10
 
 
 def parser() -> argparse.ArgumentParser:
@@ -92,6 +102,11 @@ def status_lines(status: NfsdStatus) -> Iterator[str]:
     if status.clients:
         yield ""
         yield from table(CLIENTS, map(client_row, status.clients[:MOST_CLIENTS]), right=RIGHT)
+    if status.files:
+        yield ""
+        yield from table(FILES, map(file_row, status.files[:MOST_FILES]), right=RIGHT)
+        left = status.open_files - len(status.files[:MOST_FILES])
+        yield from [f"and {left} more"] if left else []
     for fault in status.faults:
         yield f"{fault.severity}: {safe_text(fault.text)}"
 
@@ -115,6 +130,7 @@ def _parts(status: NfsdStatus) -> Lines:
     yield "state", status.state or "not kept"
     yield "mounts", f"{status.mounts}"
     yield "replies kept", f"{status.duplicates}"
+    yield "open files", f"{status.open_files}"
     if status.monitor is not None:
         yield from monitor_summary(status.monitor)
 
@@ -160,3 +176,9 @@ def client_row(each: ClientCalls) -> tuple[str, ...]:
     """The row of a client."""
     ago = f"{duration(each.idle, units=1)} ago"
     return safe_text(each.host), f"{each.calls}", f"{each.connections}", ago
+
+
+def file_row(each: OpenFile) -> tuple[str, ...]:
+    """The row of an open file."""
+    times = duration(each.age, units=1), duration(each.idle, units=1)
+    return safe_text(each.path), safe_text(each.client or "-"), *times, size(each.unsynced)

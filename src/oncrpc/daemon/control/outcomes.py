@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple, Self
 
 from oncrpc.rpc import AnyProcedure, Call, Caller
@@ -36,6 +36,9 @@ class ProcedureId(NamedTuple):
     def of(cls, procedure: AnyProcedure) -> Self:
         """The id of a declared procedure."""
         return cls(procedure.version.prog, procedure.version.vers, procedure.number)
+
+
+Answered = Callable[[Call, Reply], None]
 
 
 class Outcomes:
@@ -72,14 +75,16 @@ class Outcomes:
 class Observed(Dispatcher):
     """A dispatcher that counts its ``outcomes``.
 
-    ``_call`` is the call that ``handle`` is working on, None until its procedure is known; the
-    dispatcher runs one call at a time up to the first ``await``.
+    ``answered`` is called with each call whose procedure is known, and its reply. ``_call`` is the
+    call that ``handle`` is working on, None until its procedure is known; the dispatcher runs one
+    call at a time up to the first ``await``.
     """
 
     def __init__(self, *services: Any, before: Before, **options: Any) -> None:
         super().__init__(*services, before=self._reached, **options)
         self.outcomes, self.now = Outcomes(), time.perf_counter
         self._before, self._call = before, None
+        self.answered: Answered | None = None
 
     _call: Call | None
 
@@ -95,13 +100,15 @@ class Observed(Dispatcher):
         of = None if call is None else ProcedureId.of(call.procedure)
         if reply is None or isinstance(reply, bytes):
             self.outcomes.note(of, outcome_of(reply), took=self.now() - began)
+            if self.answered is not None and call is not None:
+                self.answered(call, reply)
             return reply
-        return self._finished(reply, of, began)
+        return self._finished(reply, call, began)
 
     def _finished(
-        self, reply: Awaitable[Reply], of: ProcedureId | None, began: float
+        self, reply: Awaitable[Reply], call: Call | None, began: float
     ) -> Awaitable[Reply]:
-        outcomes = self.outcomes
+        outcomes, of = self.outcomes, None if call is None else ProcedureId.of(call.procedure)
         if of is not None:
             outcomes.running[of] += 1
 
@@ -110,6 +117,8 @@ class Observed(Dispatcher):
             try:
                 found = await reply
                 outcome = outcome_of(found)
+                if self.answered is not None and call is not None:
+                    self.answered(call, found)
                 return found
             finally:
                 if of is not None:

@@ -25,6 +25,7 @@ from oncrpc.daemon.runtime import Runtime
 from oncrpc.errors import AddressError
 from oncrpc.host.addresses import OwnAddresses
 from oncrpc.nfs.daemon import report
+from oncrpc.nfs.daemon.call_lines import NfsCallLines
 from oncrpc.nfs.daemon.clients import Clients
 from oncrpc.nfs.daemon.config import NAME, SCHEMA, NfsdConfig, NfsdDaemonTable
 from oncrpc.nfs.daemon.config_values import AUTO, HOST
@@ -59,6 +60,7 @@ from oncrpc.nfs.server.shares import Shares
 from oncrpc.nfs.server.sizes import AROUND, DATAGRAM, STREAM, TransferSizes, with_room
 from oncrpc.programs.portmap import PMAP_PORT
 from oncrpc.rpc import Call, Service, Version
+from oncrpc.rpc.dispatch import Reply
 from oncrpc.rpc.duplicates import DuplicateCache
 
 log = logging.getLogger("oncrpc.nfs")
@@ -131,6 +133,7 @@ class Nfsd(Application[NfsdConfig]):
         self.state = open_state(daemon.folders.state, self.left)
         self.shares = Shares(Handles(self.state.keys.key))
         self.mounts = MountList()
+        self.call_lines = NfsCallLines(self.shares, daemon.call_log)
         self.exported = Exported(
             Exports(sources_of(daemon.config, self.mode)),
             self.shares,
@@ -241,6 +244,14 @@ class Nfsd(Application[NfsdConfig]):
         """Refuse other users of this host, if the server works as one user."""
         if self.local_users is not None:
             self.local_users.check(call)
+
+    def logs_outcome(self, call: Call) -> bool:
+        """Whether there is a line with the outcome."""
+        return self.call_lines.logs(call)
+
+    def answered(self, call: Call, reply: Reply) -> None:
+        """Log a call with its outcome."""
+        self.call_lines.answered(call, reply)
 
     def trusts(self, host: str) -> bool:
         """Whether the host has mounted something."""

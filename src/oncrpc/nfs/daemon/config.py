@@ -133,6 +133,14 @@ class NfsdDaemonTable(DaemonTable, frozen=True):
             help="lock this file and write the process id into it, for 'reload'",
         ),
     ] = None  # fmt: skip
+    verbose: Annotated[
+        bool,
+        Meta(
+            description="Log every call: its client, the user, the procedure, the path, the"
+            " outcome."
+        ),
+        KeyOption("-v", "--verbose", help="log every call with its outcome"),
+    ] = False
     only: Annotated[
         tuple[ProgramChoice, ...],
         Meta(

@@ -18,10 +18,12 @@ from oncrpc.nfs.daemon.status import (
     ExportFault,
     MapperState,
     NfsdStatus,
+    OpenFile,
 )
 from oncrpc.nfs.daemon.status_part import StatusPart
 from oncrpc.nfs.exports.places import Severity
 from oncrpc.nfs.exports.render import option_list
+from oncrpc.nfs.filesystem import KeptFile
 from oncrpc.nfs.server.shares import Share
 from oncrpc.numbers import program_name
 from oncrpc.programs.portmap import PMAP_PORT
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from oncrpc.nfs.daemon.app import Nfsd
 
 MAX_LISTED = 256
-"""Exports, faults and clients that are listed."""
+"""Exports, faults, clients and open files that are listed."""
 
 
 def status(app: Nfsd, common: CommonStatus) -> NfsdStatus:
@@ -42,6 +44,7 @@ def status(app: Nfsd, common: CommonStatus) -> NfsdStatus:
     )
     monitor = app.part(StatusPart)
     mounts = Counter(directory for _, directory in app.mounts)
+    kept = [(share, each) for share in app.shares for each in share.filesystem.kept_files()]
     return NfsdStatus(
         **asdict(common),
         mode=app.mode.value,
@@ -56,6 +59,8 @@ def status(app: Nfsd, common: CommonStatus) -> NfsdStatus:
         mounts=len(app.mounts),
         clients=app.clients.report(connections, most=MAX_LISTED),
         duplicates=len(app.nfs_duplicates),
+        open_files=len(kept),
+        files=[_open_file(*each) for each in sorted(kept, key=_idle)[:MAX_LISTED]],
         monitor=None if monitor is None else monitor.report(),
     )
 
@@ -117,6 +122,15 @@ def _export(app: Nfsd, share: Share, mounts: Counter[bytes]) -> ExportedDirector
         ],
         mounts=mounts[share.path],
     )
+
+
+def _idle(kept: tuple[Share, KeptFile]) -> float:
+    return kept[1].idle
+
+
+def _open_file(share: Share, each: KeptFile) -> OpenFile:
+    path = f"a file of {shown_path(share.path)}" if each.path is None else shown_path(each.path)
+    return OpenFile(path, each.host, each.age, each.idle, each.unsynced)
 
 
 def _export_faults(app: Nfsd) -> Iterator[ExportFault]:

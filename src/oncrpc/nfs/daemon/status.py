@@ -38,6 +38,19 @@ class ClientCalls(Struct, frozen=True):
     idle: float
 
 
+class OpenFile(Struct, frozen=True):
+    """A file that is kept open: its path, who used it last, and times in seconds.
+
+    ``unsynced`` are the bytes that were written since the last sync.
+    """
+
+    path: str
+    client: str
+    age: float
+    idle: float
+    unsynced: int
+
+
 class MapperState(Struct, frozen=True):
     """The port mapper: ``host``, ``own`` or ``none``, its port, and why we are not registered."""
 
@@ -61,4 +74,6 @@ class NfsdStatus(CommonStatus, frozen=True, kw_only=True):
     mounts: int
     clients: list[ClientCalls]
     duplicates: int
+    open_files: int
+    files: list[OpenFile]
     monitor: MonitorStatus | None = None

@@ -195,3 +195,19 @@ def test_closed_file_system_keeps_nothing(user: FileUser) -> None:
     assert len(before) == 0
     with fails_with(errno.ESTALE):
         user.commit(b"\x01nothing")
+
+
+def test_kept_files_are_reported_with_writers(user: FileUser) -> None:
+    file = user.create(user.files.root, b"file")
+    for host in ("192.0.2.1", "192.0.2.2"):
+        writer = user.like(ROOT._replace(host=host))
+        writer.write(file, b"data", stable=stable_how.UNSTABLE)
+
+    (kept,) = user.files.kept_files()
+    assert (kept.host, kept.unsynced) == ("192.0.2.2", 8)
+    assert kept.path == user.files.path_of(file)
+    assert (kept.path or b"").endswith(b"/file")
+    assert kept.age >= kept.idle >= 0
+
+    user.commit(file)
+    assert user.files.kept_files() == []

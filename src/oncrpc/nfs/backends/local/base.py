@@ -11,7 +11,7 @@ import asyncio
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -28,7 +28,7 @@ from oncrpc.nfs.backends.local.syscalls import (
     look_at_entry,
     openat2,
 )
-from oncrpc.nfs.backends.local.unstable import UnstableFiles
+from oncrpc.nfs.backends.local.unstable import UnstableFiles, path_of
 from oncrpc.nfs.backends.local.volumes import may_hang
 from oncrpc.nfs.backends.local.workers import DiskWorkers
 from oncrpc.nfs.filesystem import (
@@ -37,6 +37,7 @@ from oncrpc.nfs.filesystem import (
     Features,
     FileSystem,
     Identity,
+    KeptFile,
     SpaceInfo,
     Syncing,
 )
@@ -86,6 +87,16 @@ class LocalBase(FileSystem):
         self.workers.close()
         self.objects.close()
         os.close(self._top)
+
+    def path_of(self, file: bytes) -> bytes | None:
+        try:
+            with self.opened(file) as found:
+                return path_of(found.descriptor)
+        except OSError:
+            return None
+
+    def kept_files(self) -> Sequence[KeptFile]:
+        return self.unstable.report()
 
     @contextmanager
     def opened(self, file: bytes) -> Iterator[OpenObject]:

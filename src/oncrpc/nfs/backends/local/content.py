@@ -64,8 +64,8 @@ class LocalContent(LocalBase):
         place = found.place
         if time.monotonic() < self._writes_wait_until:
             job = self.workers.run(lambda: self._write(who, descriptor, offset, data))
-            return self._later(job, place, failures, stable)
-        return self._stored(self._write(who, descriptor, offset, data), place, stable)
+            return self._later(job, who, place, failures, stable)
+        return self._stored(self._write(who, descriptor, offset, data), who, place, stable)
 
     def _write(self, who: Identity, descriptor: int, offset: int, data: bytes) -> tuple[int, int]:
         """Write as the caller, whose identity decides on quota, on the space that only root may
@@ -83,12 +83,12 @@ class LocalContent(LocalBase):
         return length, descriptor
 
     def _stored(
-        self, written: tuple[int, int], place: Place, stable: stable_how
+        self, written: tuple[int, int], who: Identity, place: Place, stable: stable_how
     ) -> Answer[Written]:
         """The outcome, when the data are stored as the client asks."""
         length, descriptor = written
         if stable is stable_how.UNSTABLE:
-            self.unstable.keep(place, descriptor)
+            self.unstable.keep(place, descriptor, host=who.host, size=length)
             return Written(length, stable)
         stored = self.group.sync(place, descriptor, DEPTHS[stable])
         return Syncing(Written(length, stable), stored)
@@ -96,6 +96,7 @@ class LocalContent(LocalBase):
     async def _later(
         self,
         job: Awaitable[tuple[int, int]],
+        who: Identity,
         place: Place,
         failures: int,
         stable: stable_how,
@@ -105,7 +106,7 @@ class LocalContent(LocalBase):
             # A sync failed after the file was opened. It may have been a sync of these data.
             os.close(written[1])
             raise SyncError(errno.EIO, os.strerror(errno.EIO))
-        stored = self._stored(written, place, stable)
+        stored = self._stored(written, who, place, stable)
         return await settled(stored)
 
     def commit(self, who: Identity, file: bytes, offset: int, count: int) -> Answer[None]:

@@ -25,6 +25,7 @@ from typing import NamedTuple
 
 from oncrpc.nfs.backends.local.group_sync import Depth, GroupSync
 from oncrpc.nfs.backends.local.objects import Place
+from oncrpc.nfs.filesystem import KeptFile
 
 MAX_UNSTABLE = 256
 """Files with UNSTABLE data that are kept open."""
@@ -35,7 +36,10 @@ IDLE = 30.0
 
 class _Kept(NamedTuple):
     descriptor: int
+    since: float
     used: float
+    host: str
+    size: int
 
 
 class UnstableFiles:
@@ -49,17 +53,28 @@ class UnstableFiles:
     def __len__(self) -> int:
         return len(self._kept)
 
-    def keep(self, place: Place, descriptor: int) -> None:
-        """Note that data were written through this descriptor, and take it over."""
-        known = self._kept.pop(place, None)
-        if known is not None:
+    def keep(self, place: Place, descriptor: int, *, host: str = "", size: int = 0) -> None:
+        """Note that a host wrote ``size`` bytes through this descriptor, and take it over."""
+        known, now = self._kept.pop(place, None), time.monotonic()
+        if known is None:
+            self._kept[place] = _Kept(descriptor, now, now, host, size)
+        else:
             os.close(descriptor)
-            descriptor = known.descriptor
-        self._kept[place] = _Kept(descriptor, time.monotonic())
+            self._kept[place] = known._replace(used=now, host=host, size=known.size + size)
         if len(self._kept) > self._most:
             self._give_up(next(iter(self._kept)))
         if self._timer is None:
             self._watch()
+
+    def report(self) -> list[KeptFile]:
+        """The files, for the status."""
+        now = time.monotonic()
+        return [
+            KeptFile(
+                path_of(each.descriptor), each.host, now - each.since, now - each.used, each.size
+            )
+            for each in self._kept.values()
+        ]
 
     def take(self, place: Place) -> int | None:
         """The descriptor of a file, to be synced and closed; None if it has no such data."""
@@ -96,3 +111,11 @@ class UnstableFiles:
     def _give_up(self, place: Place) -> None:
         descriptor = self._kept.pop(place).descriptor
         self._group.sync(place, descriptor, Depth.DATA, first=True).cancel()  # no call waits
+
+
+def path_of(descriptor: int) -> bytes | None:
+    """The path of a descriptor's file, as the kernel has it."""
+    try:
+        return os.readlink(b"/proc/self/fd/%d" % descriptor)
+    except OSError:
+        return None
