@@ -164,9 +164,7 @@ def test_time_is_counted_in_the_first_fitting_bucket() -> None:
 def test_answers_are_reported_with_their_calls() -> None:
     async def scenario() -> None:
         watched, found = Watched(), list[tuple[str, bytes | None]]()
-        watched.dispatcher.answered = lambda call, reply: found.append(
-            (call.procedure.name, reply)
-        )
+        watched.dispatcher.answered = lambda call, reply: found.append((call.procedure.name, reply))
         ready = asyncio.get_running_loop().create_future()
         now = watched.ask(ROOT, RPCBVERS4.RPCBPROC_GETTIME)
         watched.before = ready

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from oncrpc.programs import nfsacl
 from oncrpc.programs.mount import MOUNT_V3, MOUNTVERS
 from oncrpc.programs.nfs2 import NFS_VERSION, diropargs, readargs
 from oncrpc.programs.nfs3 import (
@@ -20,6 +21,7 @@ from oncrpc.programs.nfs3 import (
     nfs_fh3,
     stable_how,
 )
+from oncrpc.programs.nfsacl import NFS_ACL_V3, GETACL3args
 from support.loops import run
 from support.nfs_daemons import RW, RunningNfsd, exports_file, nfsd_setup, serving_nfsd
 
@@ -94,6 +96,19 @@ def test_calls_of_version_2_have_paths(
             f"nfs v2 GETATTR {share}: OK",
             f"nfs v2 RMDIR {share}/none: NOENT",
         ]
+
+    run(scenario())
+
+
+def test_calls_of_nfsacl_have_lines(
+    share: Path, state: Path, lines: pytest.LogCaptureFixture
+) -> None:
+    async def scenario() -> None:
+        async with serving_nfsd(nfsd_setup(state, exports=exported(state, share))) as daemon:
+            root = await daemon.mount(share)
+            acl = NFS_ACL_V3.Client(await daemon.link())
+            await acl.ACLPROC3_GETACL(GETACL3args(nfsacl.nfs_fh3(root), 0))
+        assert said(lines)[1:] == [f"nfs_acl v3 GETACL {share}: OK"]
 
     run(scenario())
 

@@ -1,4 +1,4 @@
-"""A log line for each call of NFS and MOUNT, written when its reply is known (``nfsd -v``)::
+"""A log line for each call of NFS, MOUNT and NFSACL, when its reply is known (``nfsd -v``)::
 
     192.0.2.7 uid 1000: nfs v3 LOOKUP /srv/data/hello: OK
     192.0.2.7 uid 1000: nfs v3 WRITE /srv/data/log 4096 bytes at 8192: NOSPC
@@ -22,22 +22,24 @@ from oncrpc.nfs.daemon.explaining import shown_path
 from oncrpc.nfs.server.shares import Shares
 from oncrpc.nfs.status import NfsError
 from oncrpc.numbers import program_name
+from oncrpc.programs import nfsacl
 from oncrpc.programs.mount import MOUNTPROG, mountstat3
 from oncrpc.programs.nfs2 import NFS_VERSION, stat
 from oncrpc.programs.nfs3 import NFS_PROGRAM, nfs_fh3, nfsstat3
+from oncrpc.programs.nfsacl import NFS_ACL_PROGRAM
 from oncrpc.rpc import Call
 from oncrpc.rpc.dispatch import Reply
 from oncrpc.rpc.prot import authsys_parms
 
 LINE = "%s%s: %s v%d %s%s: %s"
-LOGGED = frozenset({NFS_PROGRAM, MOUNTPROG})
+LOGGED = frozenset({NFS_PROGRAM, MOUNTPROG, NFS_ACL_PROGRAM})
 """The programs whose calls have such lines."""
 
 MNT = 1
 WITHOUT_STATUS = {"NULL", "ROOT", "WRITECACHE"}
 """Procedures of NFS whose results do not begin with a status."""
 
-HANDLES = {"", "file", "dir", "from_"}
+HANDLES = {"", "file", "dir", "from_", "fh"}
 """Names of arguments that are handles: in version 3 they have a type of their own."""
 
 PREFIXES = ("NFS3ERR_", "NFSERR_", "MNT3ERR_", "NFS3_", "NFS_", "MNT3_")
@@ -109,7 +111,7 @@ def leaves(value: Any, name: str = "") -> Iterator[tuple[str, bytes]]:
     """Yield the bytes in the arguments: handles, which have no name in version 3, and names."""
     if isinstance(value, bytes):
         yield name, value
-    elif isinstance(value, nfs_fh3):
+    elif isinstance(value, nfs_fh3 | nfsacl.nfs_fh3):
         yield "", value.data
     else:
         for field in getattr(value, "__xdr_fields__", ()):
