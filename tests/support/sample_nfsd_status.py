@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from oncrpc.daemon.control.status import CallsReport, CommonStatus, ProcedureCalls, ServedSocket
-from oncrpc.nfs.daemon.lock_status import LockingClient, MonitorStatus, WatchedProgram
+from oncrpc.nfs.daemon.lock_status import LockingClient, MonitorStatus, NoticeCounts, WatchedProgram
 from oncrpc.nfs.daemon.status import (
     ClientCalls,
     ExportedDirectory,
@@ -26,11 +26,13 @@ OPEN = OpenFile("/srv/data/log", "192.0.2.7", 75.0, 2.0, 4096)
 HOST = LockingClient("192.0.2.7", "one.example.com")
 MONITOR = MonitorStatus(
     state=7,
+    watched=1,
     clients=[HOST],
     programs=[WatchedProgram("198.51.100.1", 100021)],
+    pending=1,
+    unreachable=2,
     notices=["192.0.2.8"],
-    heard=2,
-    refused=1,
+    counts=NoticeCounts(heard=2, refused=1, sent=3, unanswered=4, called_back=5),
 )
 CLIENT = ClientCalls("192.0.2.7", 990, 1, 3.0)
 

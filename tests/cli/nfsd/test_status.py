@@ -32,7 +32,7 @@ mounts        2
 replies kept  5
 open files    1
 monitor       state 7, watches 1 client, and 1 host for other programs
-to be told    192.0.2.8
+to be told    192.0.2.8 and 2 more; no answer from 2
 
 procedure       calls  a second  ms each
 nfs GETATTR v3   1000      12.5     0.50

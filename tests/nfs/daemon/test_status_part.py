@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from oncrpc.daemon.handover import Handover
-from oncrpc.nfs.daemon.lock_status import LockingClient, WatchedProgram
+from oncrpc.nfs.daemon.lock_status import LockingClient, NoticeCounts, WatchedProgram
 from oncrpc.nfs.daemon.status_part import StatusPart
 from oncrpc.nfs.locks.peers import Peer
 from oncrpc.nfs.locks.terms import LockClient
@@ -19,7 +19,7 @@ from oncrpc.programs.sm_inter import SM_VERS, sm_name
 from support.loops import run
 from support.nfs_daemons import RunningNfsd, nfsd_setup, serving_nfsd
 
-PEER = Peer(LockClient("192.0.2.7", b"client"), "192.0.2.1")
+PEER = Peer(LockClient("127.0.0.7", b"client"), "127.0.0.1")
 
 
 def part_of(daemon: RunningNfsd) -> StatusPart:
@@ -33,7 +33,7 @@ def test_status_alone_needs_no_exports(state: Path, caplog: pytest.LogCaptureFix
         made = nfsd_setup(state, only=["status"], port=2049)
         async with serving_nfsd(made) as daemon:
             assert daemon.port != 2049
-            found = await SM_VERS.Client(await daemon.link()).SM_STAT(sm_name(b"192.0.2.7"))
+            found = await SM_VERS.Client(await daemon.link()).SM_STAT(sm_name(b"127.0.0.7"))
             assert found.state == part_of(daemon).monitor.state
             assert [service.version for service in daemon.app.services()] == [SM_VERS]
 
@@ -66,12 +66,13 @@ def test_report_names_the_watched_hosts(state: Path) -> None:
             part = part_of(daemon)
             assert await part.monitor.watch(PEER, 5)
             assert await part.monitor.monitor(
-                RpcMonitor(b"198.51.100.1", b"me", NLM_PROG, 4, 16, bytes(16))
+                RpcMonitor(b"127.0.0.9", b"me", NLM_PROG, 4, 16, bytes(16))
             )
             report = (await daemon.status()).monitor  # type: ignore[attr-defined]  # of nfsd
-            assert report.clients == [LockingClient("192.0.2.7", "client")]
-            assert report.programs == [WatchedProgram("198.51.100.1", NLM_PROG)]
-            assert (report.notices, report.heard, report.refused) == ([], 0, 0)
+            assert report.clients == [LockingClient("127.0.0.7", "client")]
+            assert report.programs == [WatchedProgram("127.0.0.9", NLM_PROG)]
+            assert (report.watched, report.pending, report.notices) == (1, 0, [])
+            assert report.counts == NoticeCounts(0, 0, 0, 0, 0)
 
     run(scenario())
 
@@ -85,6 +86,6 @@ def test_lost_clients_are_told_after_a_crash(state: Path) -> None:
         async with serving_nfsd(made) as daemon:
             report = part_of(daemon).report()
             assert report.state == number + 2
-            assert report.notices == ["192.0.2.7"]
+            assert report.notices == ["127.0.0.7"]
 
     run(scenario())

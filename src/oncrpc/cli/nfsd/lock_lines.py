@@ -62,19 +62,21 @@ def lock_summary(locks: LocksStatus) -> Lines:
     files, clients = counted(locks.files, "file"), counted(locks.clients, "client")
     yield "locks", f"{locks.held} held, {locks.waiting} waiting; {files}, {clients}"
     if locks.grace is not None:
-        awaited = _named([client_text(each) for each in locks.grace.awaited])
+        awaited = _named([*map(client_text, locks.grace.awaited)], locks.grace.clients)
         yield "grace", f"at most {duration(locks.grace.seconds)} more, for {awaited}"
 
 
 def monitor_summary(monitor: MonitorStatus) -> Lines:
     """Who is watched, and who must still be told of a restart."""
-    clients = counted(len(monitor.clients), "client")
+    clients = counted(monitor.watched, "client")
     hosts = counted(len(monitor.programs), "host")
     yield "monitor", f"state {monitor.state}, watches {clients}, and {hosts} for other programs"
     if monitor.notices:
-        yield "to be told", _named(monitor.notices)
+        text = _named(monitor.notices, monitor.pending + monitor.unreachable)
+        yield "to be told", f"{text}; no answer from {monitor.unreachable}"
 
 
-def _named(texts: Sequence[str]) -> str:
-    more = len(texts) - MOST_NAMED
+def _named(texts: Sequence[str], count: int) -> str:
+    """The first ones, and how many more there are."""
+    more = count - min(len(texts), MOST_NAMED)
     return listed(texts[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

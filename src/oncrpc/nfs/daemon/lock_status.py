@@ -50,9 +50,14 @@ class LockedFileStatus(Struct, frozen=True):
 
 
 class GraceStatus(Struct, frozen=True):
-    """The grace period: the seconds that it can still last, and the clients that are awaited."""
+    """The grace period: the seconds that it can still last, and the clients that are awaited.
+
+    ``clients`` and ``locks`` are their number and that of their locks; the list has the first.
+    """
 
     seconds: float
+    clients: int
+    locks: int
     awaited: list[LockingClient]
 
 
@@ -74,18 +79,35 @@ class WatchedProgram(Struct, frozen=True):
     program: int
 
 
+class NoticeCounts(Struct, frozen=True):
+    """What the status monitor has done so far.
+
+    ``heard`` and ``refused`` are notices of other hosts, ``sent`` and ``unanswered`` those to other
+    hosts; ``called_back`` are programs of this host that were told.
+    """
+
+    heard: int
+    refused: int
+    sent: int
+    unanswered: int
+    called_back: int
+
+
 class MonitorStatus(Struct, frozen=True):
     """The status monitor: its state number, whom it watches, and who must still be told.
 
-    ``heard`` and ``refused`` count the notices of other hosts.
+    ``watched`` is the number of clients. ``pending`` hosts are being told of a restart, and
+    ``unreachable`` ones could not be. The lists have the first ones.
     """
 
     state: int
+    watched: int
     clients: list[LockingClient]
     programs: list[WatchedProgram]
+    pending: int
+    unreachable: int
     notices: list[str]
-    heard: int
-    refused: int
+    counts: NoticeCounts
 
 
 class FreedLocks(Struct, frozen=True):

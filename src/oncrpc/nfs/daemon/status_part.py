@@ -7,7 +7,12 @@ from collections.abc import Sequence
 from itertools import islice
 
 from oncrpc.nfs.daemon.config_values import AUTO, HOST
-from oncrpc.nfs.daemon.lock_status import LockingClient, MonitorStatus, WatchedProgram
+from oncrpc.nfs.daemon.lock_status import (
+    LockingClient,
+    MonitorStatus,
+    NoticeCounts,
+    WatchedProgram,
+)
 from oncrpc.nfs.daemon.part import Part, Site
 from oncrpc.nfs.daemon.vocabulary import STATUS
 from oncrpc.nfs.locks.terms import LockClient
@@ -57,18 +62,22 @@ class StatusPart(Part):
 
     def report(self) -> MonitorStatus:
         """Its status."""
-        kept, found = self.monitor.kept, self.monitor.report()
+        kept, found, counts = self.monitor.kept, self.monitor.report(), self.monitor.counts
         watched = islice(kept.monitors.values(), MAX_LISTED)
         return MonitorStatus(
             state=found.state,
+            watched=found.clients,
             clients=[shown_client(each.client) for each in islice(kept.peers.values(), MAX_LISTED)],
             programs=[
                 WatchedProgram(each.mon_name.decode("ascii", "replace"), each.prog)
                 for each in watched
             ],
+            pending=found.notifying,
+            unreachable=found.unreachable,
             notices=[each.host for each in islice(kept.notices.values(), MAX_LISTED)],
-            heard=self.monitor.counts.heard,
-            refused=self.monitor.counts.refused,
+            counts=NoticeCounts(
+                **{name: getattr(counts, name) for name in NoticeCounts.__struct_fields__}
+            ),
         )
 
 
