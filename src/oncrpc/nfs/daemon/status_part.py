@@ -16,6 +16,7 @@ from oncrpc.nfs.daemon.lock_status import (
 from oncrpc.nfs.daemon.part import Part, Site
 from oncrpc.nfs.daemon.vocabulary import STATUS
 from oncrpc.nfs.locks.terms import LockClient
+from oncrpc.nfs.nsm.former import STATD
 from oncrpc.nfs.nsm.monitor import KERNEL_STATE, StatusMonitor
 from oncrpc.nfs.nsm.program import StatusProgram
 from oncrpc.rpc import Service
@@ -33,7 +34,8 @@ class StatusPart(Part):
         super().__init__(site)
         of_host = site.daemon.config.daemon.port_mapper in (AUTO, HOST) and os.geteuid() == 0
         kernel_state = KERNEL_STATE if of_host else ""
-        self.monitor = StatusMonitor(site.state.directory, kernel_state=kernel_state)
+        former = STATD if of_host and site.state.directory is not None else ""
+        self.monitor = StatusMonitor(site.state.directory, former=former, kernel_state=kernel_state)
         site.monitor = self.monitor
 
     def services(self) -> Sequence[Service]:

@@ -1,4 +1,4 @@
-"""Whether a notice is about a host that is watched: names and addresses of hosts."""
+"""What the monitor accepts: names and addresses of hosts, and procedures to call back."""
 
 from __future__ import annotations
 
@@ -6,12 +6,22 @@ import re
 from collections.abc import Sequence
 from ipaddress import ip_address
 
+from oncrpc.programs.nlm import NLM_PROG
+
+CALLBACKS = frozenset({16, 24})
+"""The procedures of lock managers that take a ``status``: that of Linux, and its former one."""
+
 _HOST = re.compile(rb"[0-9A-Za-z:_-][0-9A-Za-z.:%_-]{0,254}")
 
 
 def is_host(name: bytes) -> bool:
     """Whether a host can have this name or address. No ``/``: other monitors use it as a path."""
     return _HOST.fullmatch(name) is not None
+
+
+def can_be_called(prog: int, proc: int) -> bool:
+    """Whether a program of this host can be told by this procedure that a host has restarted."""
+    return prog == NLM_PROG and proc in CALLBACKS
 
 
 def address_in(name: bytes) -> str:

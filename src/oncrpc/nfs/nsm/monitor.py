@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from oncrpc.access.line_limit import LineLimit
@@ -21,6 +21,7 @@ from oncrpc.nfs.locks.peers import Peer, Restarted
 from oncrpc.nfs.locks.terms import LockClient
 from oncrpc.nfs.nsm.calls import MonitorCalls, NetworkCalls
 from oncrpc.nfs.nsm.entries import RestartNotice, RpcMonitor, StateNumber
+from oncrpc.nfs.nsm.former import FormerMonitor, read_former
 from oncrpc.nfs.nsm.kept import KeptList
 from oncrpc.nfs.nsm.matching import address_in, printable
 from oncrpc.nfs.nsm.outgoing import OutgoingCalls
@@ -62,8 +63,9 @@ class StatusMonitor:
     """A ``PeerMonitor``, and what the program ``status`` does.
 
     Call ``load`` once, before the lock manager uses it; ``start`` when calls are answered; at the
-    end ``settle`` and ``leave`` for a restart in place, or else ``stop``. ``kernel_state`` is the
-    file in which the kernel gets the state number, empty for none.
+    end ``settle`` and ``leave`` for a restart in place, or else ``stop``. ``former`` is the
+    directory of an rpc.statd that served before, and ``kernel_state`` the file in which the kernel
+    gets the state number; both may be empty.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class StatusMonitor:
         calls: MonitorCalls | None = None,
         clock: Callable[[], float] = time.time,
         look_up: LookUpName | None = None,
+        former: str = "",
         kernel_state: str = "",
         most: int = MAX_WATCHED,
     ) -> None:
@@ -82,7 +85,7 @@ class StatusMonitor:
         self.monitors = RpcMonitors(self.kept, look_up=look_up)
         self.outgoing = OutgoingCalls(self.kept, calls or NetworkCalls())
         self.counts = self.outgoing.counts
-        self.most, self.kernel_state = most, kernel_state
+        self.most, self.former, self.kernel_state = most, former, kernel_state
         self._boot, self._clock = boot, clock
         self._lost: tuple[LockClient, ...] = ()
         self._lines = LineLimit()
@@ -143,7 +146,10 @@ class StatusMonitor:
         if left is None or not self.kept.resume(left):
             self.kept.load()
         if left is None or self.kept.state is None:
-            self._begin(boot_id() if self._boot is None else self._boot)
+            boot = boot_id() if self._boot is None else self._boot
+            if self.kept.state is None and self.former:
+                self._take_over(read_former(self.former), boot)
+            self._begin(boot)
         self.kept.flush()
         self.peers.load()
         self.monitors.load()
@@ -168,19 +174,36 @@ class StatusMonitor:
         for peer in self.kept.peers.values():
             self.kept.put(RestartNotice(peer.client.host, peer.own_host, b"", now))
 
+    def _take_over(self, former: FormerMonitor, boot: bytes) -> None:
+        """Go on with what rpc.statd did. If it did not serve in this boot, that is a new one."""
+        if former.state is not None:
+            state = former.state | 1
+            self.kept.put(StateNumber(state, state, boot if former.this_boot else b""))
+        for monitor in former.watched:
+            self.kept.put(monitor)
+        for notice in self._notices(former.notices):
+            self.kept.put(notice)
+        if former.watched or former.notices:
+            numbers = len(former.watched), len(former.notices)
+            log.info("from %s: %d watched hosts, %d notices", self.former, *numbers)
+
     def _retire_monitors(self) -> list[RestartNotice]:
         """Watch no host any more, and plan a notice to each. Returns the notices."""
-        now = int(self._clock())
         monitors = [*self.kept.monitors.values()]
-        hosts = (address_in(m.mon_name) or m.mon_name.decode("ascii") for m in monitors)
-        notices = [
-            RestartNotice(host, "", monitor.my_name, now)
-            for host, monitor in zip(hosts, monitors, strict=True)
-        ]
-        for monitor, notice in zip(monitors, notices, strict=True):
+        notices = self._notices(monitors)
+        for monitor in monitors:
             self.monitors.remove(monitor.key)
+        for notice in notices:
             self.kept.put(notice)
         return notices
+
+    def _notices(self, monitors: Iterable[RpcMonitor]) -> list[RestartNotice]:
+        """Notices to the hosts that programs watched."""
+        now = int(self._clock())
+        hosts = (
+            (address_in(m.mon_name) or m.mon_name.decode("ascii"), m.my_name) for m in monitors
+        )
+        return [RestartNotice(host, "", my_name, now) for host, my_name in hosts]
 
     def _tell_kernel(self) -> None:
         if not self.kernel_state:

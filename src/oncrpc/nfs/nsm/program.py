@@ -12,10 +12,9 @@ import logging
 
 from oncrpc.access.line_limit import LineLimit
 from oncrpc.nfs.nsm.entries import RpcMonitor, monitor_key
-from oncrpc.nfs.nsm.matching import is_host, printable
+from oncrpc.nfs.nsm.matching import can_be_called, is_host, printable
 from oncrpc.nfs.nsm.monitor import StatusMonitor
 from oncrpc.nfs.nsm.states import signed, unsigned
-from oncrpc.programs.nlm import NLM_PROG
 from oncrpc.programs.sm_inter import (
     SM_VERS,
     mon,
@@ -34,8 +33,6 @@ from oncrpc.rpc.program import Answer, NoReply, idempotent
 log = logging.getLogger("oncrpc.nfs")
 
 RESERVED = 1024
-CALLBACKS = frozenset({16, 24})
-"""The procedures of the lock manager that take a ``status``: that of Linux, and its former one."""
 
 
 class StatusProgram(SM_VERS.Service):
@@ -126,7 +123,7 @@ def _fault(wanted: mon_id) -> str:
     what = wanted.my_id
     if not is_host(wanted.mon_name):
         return "no host has this name"
-    if what.my_prog != NLM_PROG or what.my_proc not in CALLBACKS:
+    if not can_be_called(what.my_prog, what.my_proc):
         place = f"program {what.my_prog} version {what.my_vers} procedure {what.my_proc}"
         return f"{place} is not one of the lock manager for this"
     return ""
