@@ -110,6 +110,7 @@ Hosts:
 - ``guest_image``: Builds the guest: Debian's cloud kernel, busybox, nfs-utils, our own programs.
 - ``lock_site``: A host with ``nfsd``, and guests with processes that take locks step by step.
 - ``nlm_user``: A client of a host's lock manager, which calls it itself.
+- ``kernel_server``: A guest whose kernel serves files and locks.
 - ``ganesha``: nfs-ganesha on a host.
 - ``lan_guests``: Linux guests with addresses of their own, on one network with a test's host.
 - ``guest_python``: A disk for a guest with Python and this package.
