@@ -57,11 +57,11 @@ class LanGuest:
         self._qemu: subprocess.Popen[str] | None = None
 
     def boot(self, kernel: Path, initramfs: Path, *disks: Path) -> None:
-        """Start it, without waiting: further disks are only read."""
+        """Start it, without waiting: what it writes to further disks is lost."""
         self._ready = PrintedLines()
         command_line = f"{COMMAND_LINE} name={self.name} address={self.address}/24 server={SERVER}"
         device = f"virtio-net-pci,netdev=n0,mac=52:54:00:00:00:{self._number:02x},romfile="
-        drives = [f"file={self._state}", *(f"file={disk},readonly=on" for disk in disks)]
+        drives = [f"file={self._state}", *(f"file={disk},snapshot=on" for disk in disks)]
         started = [
             *QEMU, "-m", "256", "-kernel", str(kernel), "-initrd", str(initramfs),
             "-append", command_line,
