@@ -101,6 +101,10 @@ File systems:
 - ``table_life``: A server's life with a table of handles, in a process of its own, as any user.
 - ``boot_server``: MOUNT and NFS with a file to boot from, for a boot loader over UDP.
 - ``repeated_calls``: Calls of NFS clients, and the connections over which they come.
+- ``nlm_site``: A lock manager over a file in memory: called through the dispatcher, and what it
+  calls.
+- ``lock_clients``: Clients of the lock manager on the loopback interface: their own lock managers
+  and port mappers.
 - ``table_tree``: A directory with a table of handles, as a server and as a local process use it.
 
 Hosts:
