@@ -1,0 +1,288 @@
+"""GRANTED: telling clients that the lock for which they wait is theirs (X/Open XNFS, chapter 10).
+
+A lock is the client's as soon as the lock manager grants it. The client has to be told, and to
+accept it. A client that asked by LOCK is told by GRANTED, whose reply is its answer. One that asked
+by LOCK_MSG is told by GRANTED_MSG, and answers by calling GRANTED_RES with the same cookie.
+
+A client that answers DENIED does not wait any more: the lock is given back. So it is if the client
+does not answer within ``PATIENCE``, although asked again and again: clients that still want the
+lock send their LOCK again after a while. As soon as the owner does that, or unlocks, it has the
+lock, and an answer to GRANTED that is still under way means nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from oncrpc.access.line_limit import LineLimit
+from oncrpc.caching import Bounded
+from oncrpc.errors import OncRpcError
+from oncrpc.nfs.locks.terms import (
+    ByteRange,
+    Lock,
+    LockClient,
+    LockedFile,
+    LockOwner,
+)
+from oncrpc.nfs.locks.waiting import LockRequest
+from oncrpc.nfs.nlm.client_links import CallsClients, ClientPlace
+from oncrpc.nfs.nlm.dialects import DIALECTS
+from oncrpc.programs.nlm import NLM4_VERS, NLM_VERS, NLM_VERS2, NLM_VERSX, nlm4_stats, nlm_stats
+
+log = logging.getLogger("oncrpc.nfs")
+
+PATIENCE = 90.0
+"""Seconds for a client to accept a lock."""
+
+ATTEMPT = 10.0
+"""Seconds for a client to answer, until it is asked again."""
+
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 15.0
+"""Seconds between two attempts: twice as long each time."""
+
+MAX_ASKED = 16_384
+"""Requests of which the way back is remembered: twice as many as can wait."""
+
+COOKIE_SIZE = 8
+"""Bytes of a cookie: all that some clients have room for."""
+
+GRANTED, GRANTED_MSG = 5, 10
+"""The procedures, by their numbers in all versions."""
+
+VERSIONS = {each.vers: each for each in (NLM_VERS, NLM_VERS2, NLM_VERSX, NLM4_VERS)}
+
+AGAIN = nlm4_stats.NLM4_DENIED_GRACE_PERIOD
+"""The client has restarted, and cannot say yet."""
+
+NOT_ACCEPTED = "%s did not accept a lock for which it waited within %g s%s"
+
+Sleep = Callable[[float], Awaitable[object]]
+
+
+class GrantedLocks(Protocol):
+    """The part of the lock manager that is told what becomes of a granted lock."""
+
+    def acknowledge(self, request: LockRequest) -> None: ...
+    def give_back(self, request: LockRequest) -> None: ...
+
+
+class WayBack(NamedTuple):
+    """How a client is told: where, its handle of the file, and whether it asked by a message."""
+
+    place: ClientPlace
+    handle: bytes
+    by_message: bool
+
+
+class Granting:
+    """A granted lock that the client has not accepted yet. ``answer`` is that by GRANTED_RES."""
+
+    __slots__ = ("answer", "cookie", "request", "task", "way")
+
+    task: asyncio.Task[None]
+
+    def __init__(self, request: LockRequest, way: WayBack) -> None:
+        self.request, self.way = request, way
+        self.cookie = secrets.token_bytes(COOKIE_SIZE)
+        self.answer: asyncio.Future[nlm4_stats] = asyncio.get_running_loop().create_future()
+
+
+class LeftRequest(msgspec.Struct, array_like=True, frozen=True):
+    """A request whose client is to be told, for the next image of the process."""
+
+    request: LockRequest
+    way: WayBack
+    is_granted: bool
+
+
+class Callbacks:
+    """Tells clients what they have been granted.
+
+    ``_asked`` has the ways back of requests that wait, by file and lock; the bound is
+    ``MAX_ASKED``, and an entry leaves when the lock is granted or the request withdrawn. Without a
+    way back a granted lock is given back. ``_granting`` has what is being told, by file and lock,
+    and ``_cookies`` the same by cookie: an entry is in both or in none, and its task runs.
+    """
+
+    def __init__(
+        self, locks: GrantedLocks, links: CallsClients, *, sleep: Sleep = asyncio.sleep
+    ) -> None:
+        self.locks, self.links, self._sleep = locks, links, sleep
+        self._asked = Bounded[tuple[LockedFile, Lock], WayBack](MAX_ASKED)
+        self._granting: dict[LockedFile, dict[Lock, Granting]] = {}
+        self._cookies: dict[bytes, Granting] = {}
+        self._lines = LineLimit()
+
+    def __len__(self) -> int:
+        """How many locks clients have not accepted yet."""
+        return len(self._cookies)
+
+    def expect(self, request: LockRequest, way: WayBack) -> bool:
+        """Remember the way back for a request that may have to wait. False if it waits already."""
+        is_new = (request.file, request.lock) not in self._asked
+        self._asked.keep((request.file, request.lock), way)
+        return is_new
+
+    def forget(self, request: LockRequest) -> None:
+        """Forget a request that does not wait."""
+        self._asked.pop((request.file, request.lock), None)
+
+    def withdraw(self, request: LockRequest) -> bool:
+        """Forget a request, and stop to tell its client. Returns whether it was being told."""
+        self.forget(request)
+        found = self._granting.get(request.file, {}).get(request.lock)
+        if found is not None:
+            self._remove(found)
+        return found is not None
+
+    def unlocked(self, file: LockedFile, owner: LockOwner, range_: ByteRange) -> None:
+        """The owner gives up a range: it knows of all its locks there."""
+        for found in list(self._granting.get(file, {}).values()):
+            lock = found.request.lock
+            if lock.owner == owner and lock.range.overlaps(range_):
+                self._remove(found)
+                self.locks.acknowledge(found.request)
+
+    def freed(self, client: LockClient) -> None:
+        """A client has lost all its locks and requests."""
+        for key in [key for key in self._asked if key[1].owner.client == client]:
+            del self._asked[key]
+        for found in list(self._cookies.values()):
+            if found.request.lock.owner.client == client:
+                self._remove(found)
+
+    def granted(self, request: LockRequest) -> None:
+        """Begin to tell a client that it has the lock for which it waited."""
+        way = self._asked.pop((request.file, request.lock), None)
+        if way is None:
+            self.locks.give_back(request)
+            return
+        self._begin(request, way)
+
+    def answered(self, host: str, cookie: bytes, stat: nlm_stats | nlm4_stats) -> None:
+        """GRANTED_RES: the answer of a client to GRANTED_MSG. It must come from that client."""
+        found = self._cookies.get(cookie)
+        if found is None or found.request.lock.owner.client.host != host or found.answer.done():
+            return
+        found.answer.set_result(nlm4_stats(stat.value))
+
+    def close(self) -> None:
+        """Tell nobody any more; the locks stay as they are."""
+        for found in list(self._cookies.values()):
+            self._remove(found)
+        self._asked.clear()
+
+    def leave(self) -> bytes:
+        """What is to be told, for the next image of the process: JSON."""
+        left = [
+            LeftRequest(LockRequest(file, lock, wait=True), way, is_granted=False)
+            for (file, lock), way in self._asked.items()
+        ]
+        left += [LeftRequest(f.request, f.way, is_granted=True) for f in self._cookies.values()]
+        return msgspec.json.encode(left)
+
+    def resume(self, left: bytes) -> None:
+        """Continue with what a former image left, unless it is of another version."""
+        try:
+            found = msgspec.json.decode(left, type=list[LeftRequest])
+        except msgspec.DecodeError as error:
+            log.warning("the waiting clients of the former program are not understood: %s", error)
+            return
+        for each in found:
+            if each.is_granted:
+                self._begin(each.request, each.way)
+            else:
+                self.expect(each.request, each.way)
+
+    def _begin(self, request: LockRequest, way: WayBack) -> None:
+        self.withdraw(request)
+        found = Granting(request, way)
+        self._granting.setdefault(request.file, {})[request.lock] = found
+        self._cookies[found.cookie] = found
+        found.task = asyncio.ensure_future(self._tell(found))
+
+    async def _tell(self, found: Granting) -> None:
+        """Ask the client to take the lock until it answers, or too long."""
+        until, pause = _now() + PATIENCE, FIRST_PAUSE
+        while True:
+            answer = await self._answer(found, until=until)
+            if answer is not None and answer is not AGAIN:
+                self._end(found, accepted=answer is nlm4_stats.NLM4_GRANTED)
+                return
+            if _now() + pause >= until:
+                self._log_silence(found)
+                self._end(found, accepted=False)
+                return
+            await self._sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    async def _answer(self, found: Granting, *, until: float) -> nlm4_stats | None:
+        """The client's answer; None if it has not given one."""
+        try:
+            async with asyncio.timeout_at(min(_now() + ATTEMPT, until)):
+                return await self._ask(found)
+        except (OncRpcError, TimeoutError) as error:
+            log.debug("%s was not told of its lock: %s", found.way.place.host, error)
+            return None
+
+    async def _ask(self, found: Granting) -> nlm4_stats:
+        place, handle, by_message = found.way
+        argument = DIALECTS[place.vers].granted(found.cookie, found.request.lock, handle)
+        procedures = VERSIONS[place.vers].procedures
+        if not by_message:
+            result = await self.links.call(place, procedures[GRANTED], argument, timeout=ATTEMPT)
+            return nlm4_stats(result.stat.stat)
+        if found.answer.done():
+            found.answer = asyncio.get_running_loop().create_future()
+        message = self.links.call(place, procedures[GRANTED_MSG], argument, timeout=ATTEMPT)
+        sending = asyncio.ensure_future(message)
+        try:
+            # The answer may come before the reply to the message, which need not come at all.
+            await asyncio.wait([sending, found.answer], return_when=asyncio.FIRST_COMPLETED)
+            if not found.answer.done():
+                await sending
+            return await asyncio.shield(found.answer)
+        finally:
+            await _ended(sending)
+
+    def _end(self, found: Granting, *, accepted: bool) -> None:
+        self._remove(found)
+        if accepted:
+            self.locks.acknowledge(found.request)
+        else:
+            self.locks.give_back(found.request)
+
+    def _remove(self, found: Granting) -> None:
+        """Stop telling. The task may be the one that runs."""
+        del self._cookies[found.cookie]
+        file, lock = found.request.file, found.request.lock
+        of_file = self._granting[file]
+        del of_file[lock]
+        if not of_file:
+            del self._granting[file]
+        if found.task is not asyncio.current_task():
+            found.task.cancel()
+
+    def _log_silence(self, found: Granting) -> None:
+        host = found.way.place.host
+        left_out = self._lines.left_out(host)
+        if left_out is not None:
+            log.warning(NOT_ACCEPTED, host, PATIENCE, left_out)
+
+
+async def _ended(sending: asyncio.Task[object]) -> None:
+    """Give up a call, whatever became of it."""
+    sending.cancel()
+    with suppress(OncRpcError, asyncio.CancelledError):
+        await sending
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
