@@ -33,6 +33,9 @@ if TYPE_CHECKING:
         Listing,
         NewAttributes,
         Now,
+        Quota,
+        QuotaKind,
+        QuotaLimits,
         SpaceInfo,
         SyncError,
         Syncing,
@@ -48,7 +51,8 @@ _NAMES = {
     "oncrpc.nfs.serving.serve": ("serve", "NfsServer"),
     "oncrpc.nfs.filesystem": (
         "FileSystem", "Features", "Identity", "Attributes", "NewAttributes", "NOW", "Now",
-        "DirEntry", "Listing", "Written", "SpaceInfo", "Answer", "Syncing", "SyncError",
+        "DirEntry", "Listing", "Written", "SpaceInfo", "Quota", "QuotaKind", "QuotaLimits",
+        "Answer", "Syncing", "SyncError",
         "permissions", "permits", "data_permissions", "MAY_READ", "MAY_WRITE", "MAY_EXECUTE",
     ),
     "oncrpc.nfs.acls": ("Acls", "AclEntry", "AclTag"),
@@ -59,8 +63,8 @@ _HOMES = {name: module for module, names in _NAMES.items() for name in names}
 __all__ = [
     "MAY_EXECUTE", "MAY_READ", "MAY_WRITE", "NOW", "AclEntry", "AclTag", "Acls", "Answer",
     "Attributes", "DirEntry", "Features", "FileSystem", "Identity", "Listing", "NewAttributes",
-    "NfsError", "NfsServer", "Now", "SpaceInfo", "SyncError", "Syncing", "Written",
-    "data_permissions", "permissions", "permits", "posix", "serve",
+    "NfsError", "NfsServer", "Now", "Quota", "QuotaKind", "QuotaLimits", "SpaceInfo", "SyncError",
+    "Syncing", "Written", "data_permissions", "permissions", "permits", "posix", "serve",
 ]  # fmt: skip
 
 

@@ -35,6 +35,7 @@ All methods that are not overridden refuse: the file system is read-only, and la
 
 from __future__ import annotations
 
+import enum
 import errno
 import os
 from collections.abc import Awaitable, Generator, Sequence
@@ -208,6 +209,37 @@ class KeptFile(NamedTuple):
     unsynced: int = 0
 
 
+class QuotaKind(enum.IntEnum):
+    """The kinds of quotas that RQUOTA has."""
+
+    USER = 0
+    GROUP = 1
+
+
+class QuotaLimits(NamedTuple):
+    """The limits of a quota; 0 stands for no limit. A soft limit may be exceeded for some time."""
+
+    bytes_hard: int = 0
+    bytes_soft: int = 0
+    files_hard: int = 0
+    files_soft: int = 0
+
+
+class Quota(NamedTuple):
+    """The space and the files of a user or a group, and their limits.
+
+    ``bytes_until`` and ``files_until`` are when a soft limit that is exceeded becomes a hard one,
+    in seconds since 1970, else 0. ``enforced``: the limits hold, and are not only counted.
+    """
+
+    limits: QuotaLimits
+    bytes_used: int
+    files_used: int
+    bytes_until: int = 0
+    files_until: int = 0
+    enforced: bool = True
+
+
 class SyncError(OSError):
     """Raised when data could not be brought to disk: UNSTABLE writes before it may be lost too."""
 
@@ -375,6 +407,28 @@ class FileSystem:
     def kept_files(self) -> Sequence[KeptFile]:
         """The files that are kept open between calls, the one that was used last at the end."""
         return ()
+
+    def quota(
+        self, who: Identity, file: bytes, kind: QuotaKind, number: int
+    ) -> Answer[Quota | None]:
+        """The quota of a user or a group on the file system of ``file``; None if it has none.
+
+        The server has checked that the user may ask for it.
+
+        Raises:
+            OSError: EPERM: the server itself may not ask for it.
+        """
+        return None
+
+    def set_quota(
+        self, who: Identity, file: bytes, kind: QuotaKind, number: int, limits: QuotaLimits
+    ) -> Answer[None]:
+        """Set the limits of a quota. The server has checked that the user may do that.
+
+        Raises:
+            OSError: EOPNOTSUPP: there are no quotas. EPERM: the server itself may not set them.
+        """
+        raise _unsupported()
 
     def close(self) -> None:
         """Called once, when the file system is no longer exported."""

@@ -52,6 +52,7 @@ import msgspec
 from oncrpc.programs.nfs2 import NFS_VERSION
 from oncrpc.programs.nfs3 import NFS_V3, nfsstat3
 from oncrpc.programs.nfsacl import NFS_ACL_V2, NFS_ACL_V3
+from oncrpc.programs.rquota import EXT_RQUOTAVERS, RQUOTAVERS
 from oncrpc.rpc.duplicates import CachedCall, DuplicateCache, Key, checksum, key_of
 from oncrpc.rpc.program import AnyProcedure, Call, Caller, Origin
 from oncrpc.rpc.prot import auth_flavor
@@ -79,6 +80,8 @@ CHANGES: frozenset[AnyProcedure] = frozenset({
     NFS_V3.NFSPROC3_SYMLINK, NFS_V3.NFSPROC3_MKNOD, NFS_V3.NFSPROC3_REMOVE,
     NFS_V3.NFSPROC3_RMDIR, NFS_V3.NFSPROC3_RENAME, NFS_V3.NFSPROC3_LINK,
     NFS_ACL_V2.ACLPROC2_SETACL, NFS_ACL_V3.ACLPROC3_SETACL,
+    RQUOTAVERS.RQUOTAPROC_SETQUOTA, RQUOTAVERS.RQUOTAPROC_SETACTIVEQUOTA,
+    EXT_RQUOTAVERS.RQUOTAPROC_SETQUOTA, EXT_RQUOTAVERS.RQUOTAPROC_SETACTIVEQUOTA,
 })  # fmt: skip
 """Procedures that must not run twice."""
 

@@ -18,7 +18,8 @@ from __future__ import annotations
 import errno
 import logging
 import os
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from types import TracebackType
 
@@ -26,6 +27,7 @@ from oncrpc.nfs.backends.local.syscalls import (
     NOBODY_AT_ALL,
     capget,
     capset,
+    seteuid,
     setfsgid,
     setfsuid,
     setgroups,
@@ -126,6 +128,37 @@ class Identities:
             if self._lowers:
                 capset(self._capabilities)
             if _is(own.uid, own.gid):
+                return
+            reason = "the kernel did not change it"
+        except OSError as error:
+            reason = str(error)
+        _end(reason)
+
+    @contextmanager
+    def asking(self, uid: int, groups: Sequence[int] = ()) -> Iterator[None]:
+        """Be this user with these groups within the block, for questions about the user itself.
+
+        It is for system calls that look at the effective user, where ``of`` is not enough. The
+        thread is a worker.
+
+        Raises:
+            OSError: the kernel does not let this thread be that user.
+        """
+        try:
+            setgroups(groups)
+            seteuid(uid)
+            yield
+        finally:
+            self._be_oneself()
+
+    def _be_oneself(self) -> None:
+        try:
+            seteuid(self.own.uid)
+            if tuple(os.getgroups()) != self.own.groups:
+                setgroups(self.own.groups)
+            if capget() != self._capabilities:
+                capset(self._capabilities)
+            if (os.geteuid(), _is(self.own.uid, self.own.gid)) == (self.own.uid, True):
                 return
             reason = "the kernel did not change it"
         except OSError as error:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from oncrpc.nfs.backends.local.access_lists import LocalAccessLists
 from oncrpc.nfs.backends.local.changes import LocalChanges
 from oncrpc.nfs.backends.local.content import LocalContent
+from oncrpc.nfs.backends.local.quotas import LocalQuotas
 from oncrpc.nfs.backends.local.reading import LocalNames
 
 
-class LocalFileSystem(LocalNames, LocalContent, LocalChanges, LocalAccessLists):
+class LocalFileSystem(LocalNames, LocalContent, LocalChanges, LocalAccessLists, LocalQuotas):
     """The files below a directory of this host.
 
     ``objects`` gives files their ids; the default is ``KernelHandles(path)``. It is closed with the

@@ -66,6 +66,7 @@ _utimensat = _function("utimensat", c_int, c_char_p, c_void_p, c_int)
 _renameat2 = _function("renameat2", c_int, c_char_p, c_int, c_char_p, c_uint)
 _syncfs = _function("syncfs", c_int)
 _fstatfs = _function("fstatfs", c_int, c_void_p)
+_quotactl = _function("quotactl", c_int, c_char_p, c_uint, c_void_p)
 _setfsuid = _function("setfsuid", c_uint)
 _setfsgid = _function("setfsgid", c_uint)
 
@@ -285,6 +286,40 @@ def setgroups(groups: Sequence[int]) -> None:
         raise OSError(errno.ENOSYS, f"the number of setgroups on {platform.machine()} is unknown")
     packed = struct.pack(f"={len(groups)}I", *groups)
     _done(_syscall, c_long(_SETGROUPS), c_int(len(groups)), c_char_p(packed))
+
+
+_QUOTACTL_FD = 443
+_SETRESUID = {
+    ("x86_64", True): 117,
+    ("aarch64", True): 147,
+    ("riscv64", True): 147,
+    ("loongarch64", True): 147,
+    ("ppc64le", True): 164,
+    ("s390x", True): 208,
+    ("i686", False): 208,
+    ("x86_64", False): 208,
+    ("armv7l", False): 208,
+    ("aarch64", False): 208,
+}.get((platform.machine(), _64_BIT))
+"""The number of setresuid: the function of the C library changes all threads of the process."""
+
+
+def seteuid(uid: int) -> None:
+    """Set the effective user of this thread, and of no other one."""
+    if _SETRESUID is None:
+        raise OSError(errno.ENOSYS, f"the number of setresuid on {platform.machine()} is unknown")
+    _done(_syscall, c_long(_SETRESUID), c_uint(0xFFFFFFFF), c_uint(uid), c_uint(0xFFFFFFFF))
+
+
+def quotactl(device: bytes, command: int, number: int, data: ctypes.Array[Any]) -> None:
+    """Ask for, or set, quotas of the file system on a block device."""
+    _done(_quotactl, command, _text(device), number, data)
+
+
+def quotactl_fd(descriptor: int, command: int, number: int, data: ctypes.Array[Any]) -> None:
+    """The same for the file system of the descriptor's file. Needs Linux 5.14."""
+    arguments = c_int(descriptor), c_uint(command), c_uint(number), data
+    _done(_syscall, c_long(_QUOTACTL_FD), *arguments)
 
 
 _CAP_HEADER = struct.pack("=II", 0x20080522, 0)
