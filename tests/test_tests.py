@@ -25,6 +25,8 @@ COVERED_BY = {
     "nfs/locks/peers.py": "nfs/locks/test_manager.py",
     "nfs/daemon/lock_status.py": "nfs/daemon/test_status_part.py",
     "cli/nfsd/lock_lines.py": "cli/nfsd/test_status.py",
+    "daemon/live_events.py": "portmap/test_web_events.py",
+    "daemon/web/pages.py": "portmap/test_web_content.py",
     "idl/threads.py": "idl/test_compile.py",
     "access/line_limit.py": "access/test_call_lines.py",
     "access/rule_values.py": "daemon/config/test_read.py",

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from oncrpc.aio.link import dial
+from oncrpc.daemon import live_events
 from oncrpc.daemon.web import feed
 from oncrpc.portmap import web_events as events
 from oncrpc.portmap.web_events import RegistryEvents
@@ -24,8 +25,8 @@ NFS = rpcb(100003, 3, b"tcp", b"0.0.0.0.8.1", b"superuser")
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Send every event at once."""
     monkeypatch.setattr(feed, "TICK", 0.005)
-    monkeypatch.setattr(events, "SECOND", 0.02)
-    monkeypatch.setattr(events, "LOOK", 0.02)
+    monkeypatch.setattr(live_events, "SECOND", 0.02)
+    monkeypatch.setattr(live_events, "LOOK", 0.02)
 
 
 def test_viewer_gets_all_registrations_then_the_changes(tmp_path: Path) -> None:
@@ -102,11 +103,11 @@ def test_listing_is_kept_until_the_registry_changes(
             made.app.registry.set(NFS)
             second = source.listing()
             assert second != first
-            monkeypatch.setattr(events, "SECOND", 0.0)
+            monkeypatch.setattr(events, "LISTED_FOR", 0.0)
             made.app.registry.drop(NFS)
             assert source.listing() is not source.listing()
 
-    monkeypatch.setattr(events, "SECOND", 60.0)
+    monkeypatch.setattr(events, "LISTED_FOR", 60.0)
     run(scenario())
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oncrpc.daemon.web.content import read_files
+from oncrpc.daemon.web.pages import SHARED_FILES
 from oncrpc.portmap.health import faults
 from oncrpc.portmap.metrics import PortmapMetrics
 from oncrpc.portmap.web_events import RegistryEvents
@@ -15,13 +16,9 @@ if TYPE_CHECKING:
     from oncrpc.portmap.app import PortMapper
 
 PAGE = Path(__file__).with_name("page")
-PAGE_FILES = read_files(
-    PAGE,
-    (
-        "index.html", "page.js", "chart.js", "table.js", "page.css", "icon.svg",
-        "uplot/uPlot.iife.min.js", "uplot/uPlot.min.css",
-    ),
-)  # fmt: skip
+PAGE_FILES = SHARED_FILES | read_files(
+    PAGE, ("index.html", "page.js", "table.js", "registrations.css")
+)
 
 
 class PortmapContent:

@@ -6,30 +6,30 @@ The first events are ``daemon`` and ``registry``, which has all registrations. T
 
 from __future__ import annotations
 
-import socket
 import time
 from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
 
+from oncrpc.daemon import live_events
 from oncrpc.daemon.common_status import common_status
-from oncrpc.daemon.control.rates import Counts
-from oncrpc.daemon.control.status import Drops, ProcedureCalls, RulesRead
+from oncrpc.daemon.live_events import (
+    CallRates,
+    DaemonIdentity,
+    TrafficEvent,
+    extended,
+    identity_of,
+)
 from oncrpc.daemon.web.content import event
-from oncrpc.portmap.getstat import FIRST_VERSION
 from oncrpc.portmap.report import MAX_LISTED
 from oncrpc.portmap.status import Registered, StateFiles, Status
-from oncrpc.portmap.vocabulary import VERSIONS, VOCABULARY
 
 if TYPE_CHECKING:
     from oncrpc.portmap.app import PortMapper
 
-SECOND = 1.0
-"""Seconds between two ``rates`` events."""
-
-LOOK = 5.0
-"""Seconds between two ``daemon`` events, and between two checks whether the servers are alive."""
+LISTED_FOR = 1.0
+"""Seconds for which the listing is kept."""
 
 RegistrationKey = tuple[int, int, str]
 
@@ -50,34 +50,16 @@ class RegistryListing(Struct, frozen=True):
     registrations: list[Registered]
 
 
-class DaemonEvent(Struct, frozen=True):
-    """Which daemon this is, and what it has counted by cause since its start."""
+class MapperIdentity(DaemonIdentity, frozen=True, kw_only=True):
+    """Which daemon this is, and where it keeps the registrations."""
 
-    host: str
-    version: str
-    pid: int
-    uptime: float
-    policy: RulesRead
     state: StateFiles | None
-    connections: int
-    refusals: dict[str, int]
-    drops: Drops
 
 
-class RatesEvent(Struct, frozen=True):
-    """Calls a second since the last of these events, and present counts.
+class RegistryTraffic(TrafficEvent, frozen=True, kw_only=True):
+    """What was called, and the number of registrations."""
 
-    ``time`` in Unix seconds. ``procedures`` has only those that were called. Refusals and drops
-    count by cause, from the start.
-    """
-
-    time: float
-    calls: float
-    procedures: list[ProcedureCalls]
     registered: int
-    connections: int
-    refusals: dict[str, int]
-    drops: Drops
 
 
 class RegistryEvents:
@@ -91,17 +73,17 @@ class RegistryEvents:
         self.app = app
         self._shown: dict[RegistrationKey, Registered] = {}
         self._generation = -1
-        self._counts: Counts = []
+        self._called = CallRates(app.daemon)
         self._listing, self._listing_of, self._listing_until = b"", -1, 0.0
-        self._counted_at = self._looked_at = 0.0
+        self._looked_at = 0.0
 
     async def begin(self) -> None:
         """Note what is registered and what was called."""
         await self.app.liveness.refresh()
         self._shown = self._listed()
         self._generation = self.app.registry.generation
-        self._counts = self.app.daemon.rates.count()
-        self._counted_at = self._looked_at = time.monotonic()
+        self._called.begin()
+        self._looked_at = time.monotonic()
 
     def snapshot(self) -> bytes:
         """The events ``daemon`` and ``registry``."""
@@ -119,23 +101,23 @@ class RegistryEvents:
             status = self._status()
             found = RegistryListing(status.registered, status.registrations)
             self._listing = msgspec.json.encode(found)
-            self._listing_of, self._listing_until = generation, now + SECOND
+            self._listing_of, self._listing_until = generation, now + LISTED_FOR
         return self._listing
 
     async def tick(self) -> list[bytes]:
         """The events since the last call."""
         now, found = time.monotonic(), list[bytes]()
-        looked = now - self._looked_at >= LOOK
+        looked = now - self._looked_at >= live_events.LOOK
         if looked:
             await self.app.liveness.refresh()
             self._looked_at = now
             found.append(event("daemon", self._daemon()))
         changed = self.app.registry.generation != self._generation
         if changed:  # check the new servers soon
-            self._looked_at = min(self._looked_at, now - LOOK + SECOND)
+            self._looked_at = min(self._looked_at, now - live_events.LOOK + live_events.SECOND)
         if looked or changed:
             found += self._changes()
-        if now - self._counted_at >= SECOND:
+        if self._called.due:
             found.append(event("rates", self._rates()))
         return found
 
@@ -162,42 +144,14 @@ class RegistryEvents:
         found = self._status().registrations
         return {(each.program, each.version, each.netid.lower()): each for each in found}
 
-    def _rates(self) -> RatesEvent:
-        now, counts = time.monotonic(), self.app.daemon.rates.count()
-        took = now - self._counted_at
-        before, self._counts, self._counted_at = self._counts, counts, now
-        called = [
-            ProcedureCalls(
-                version.vers, VOCABULARY.name(procedure), counts[row][number], grown / took
-            )
-            for version in VERSIONS
-            for number, procedure in version.procedures.items()
-            if (grown := counts[row := version.vers - FIRST_VERSION][number] - before[row][number])
-        ]
+    def _rates(self) -> RegistryTraffic:
         status = self._status(listed=0)
-        return RatesEvent(
-            time=time.time(),
-            calls=sum(each.rate for each in called),
-            procedures=called,
-            registered=status.registered,
-            connections=sum(status.connections.values()),
-            refusals=status.refusals,
-            drops=status.drops,
-        )
+        found = self._called.event(status)
+        return RegistryTraffic(**extended(found, registered=status.registered))
 
-    def _daemon(self) -> DaemonEvent:
+    def _daemon(self) -> MapperIdentity:
         status = self._status(listed=0)
-        return DaemonEvent(
-            host=socket.gethostname(),
-            version=status.version,
-            pid=status.pid,
-            uptime=status.uptime,
-            policy=status.policy,
-            state=status.state,
-            connections=sum(status.connections.values()),
-            refusals=status.refusals,
-            drops=status.drops,
-        )
+        return MapperIdentity(**identity_of(status), state=status.state)
 
 
 def _removed(each: Registered) -> RemovedRegistration:

@@ -4,20 +4,6 @@
 
 const PORT_MAPPER = 100000;
 const NEW_FOR = 3000;
-const COLUMNS = ["program", "name", "versions", "netids", "address", "owner", "endpoint", "since"];
-
-function duration(seconds) {
-  const units = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
-  let left = Math.max(0, Math.floor(seconds));
-  const parts = [];
-  for (const [size, unit] of units) {
-    const count = Math.floor(left / size);
-    left %= size;
-    if (count) parts.push(`${count} ${unit}`);
-    else if (parts.length) break;
-  }
-  return parts.slice(0, 2).join(" ") || "0 s";
-}
 
 // Host and port of a universal address (RFC 5665 §5.2.3.3); "" for a path or an invalid address.
 function hostPort(netid, address) {
@@ -43,15 +29,12 @@ function gather(map, key, value) {
   else map.set(key, [value]);
 }
 
-class Registrations {
-  // The table is sorted by order.key; filter is a function that returns what the reader has typed.
+class Registrations extends LiveRows {
+  // filter is a function that returns what the reader has typed.
   constructor(table, filter) {
-    this.table = table;
-    this.body = table.tBodies[0];
+    super(table, { key: "program" });
     this.filter = filter;
     this.entries = new Map(); // registrations by program, version and netid
-    this.rows = new Map(); // rows of the table by what they show
-    this.order = { key: "program", down: false };
     this.unfolded = false;
   }
 
@@ -149,8 +132,7 @@ class Registrations {
     // The longest time has the earliest start.
     const way = (key === "since" ? -1 : 1) * (down ? -1 : 1);
     const [a, b] = key === "versions" ? [one.version, other.version] : [one[key], other[key]];
-    const found = typeof a === "number" ? a - b : a.localeCompare(b, "en", { numeric: true });
-    return way * found || one.program - other.program || one.version - other.version
+    return way * LiveRows.compareValues(a, b) || one.program - other.program || one.version - other.version
       || one.netids.localeCompare(other.netids) || one.address.localeCompare(other.address);
   }
 
@@ -169,25 +151,8 @@ class Registrations {
     return found.length;
   }
 
-  // Put rows in this order without moving those that are in place: moving takes away the focus.
-  place(rows) {
-    const kept = new Set(rows);
-    for (const row of [...this.body.rows]) if (!kept.has(row)) row.remove();
-    let next = this.body.firstElementChild;
-    for (const row of rows) {
-      if (row === next) next = next.nextElementSibling;
-      else this.body.insertBefore(row, next);
-    }
-  }
-
   newRow() {
-    const row = document.createElement("tr");
-    row.setAttribute("role", "row");
-    for (const column of COLUMNS) {
-      const cell = row.insertCell();
-      cell.setAttribute("role", "cell");
-      cell.className = column;
-    }
+    const row = super.newRow();
     for (const part of ["host", "uaddr"]) {
       const span = document.createElement("span");
       span.className = part;
@@ -198,13 +163,13 @@ class Registrations {
 
   fill(row, group) {
     row.group = group;
-    COLUMNS.forEach((column, at) => {
+    this.columns.forEach((column, at) => {
       if (column === "address" || (column === "name" && group.folds)) return;
-      Registrations.write(row.cells[at], Registrations.text(group, column));
+      LiveRows.write(row.cells[at], Registrations.text(group, column));
     });
     const [host, uaddr] = row.cells[4].children;
-    Registrations.write(host, group.hostPort || group.address);
-    Registrations.write(uaddr, group.hostPort ? group.address : "");
+    LiveRows.write(host, group.hostPort || group.address);
+    LiveRows.write(uaddr, group.hostPort ? group.address : "");
     row.cells[6].dataset.endpoint = group.endpoint;
     row.classList.toggle("new", group.isNew);
     if (group.isNew) setTimeout(() => row.classList.remove("new"), NEW_FOR);
@@ -223,12 +188,8 @@ class Registrations {
       });
       cell.append(button);
     }
-    Registrations.write(button, group.name || "port mapper");
+    LiveRows.write(button, group.name || "port mapper");
     button.setAttribute("aria-expanded", String(this.unfolded));
-  }
-
-  static write(place, text) {
-    if (place.textContent !== text) place.textContent = text;
   }
 
   static text(group, column) {
@@ -239,7 +200,7 @@ class Registrations {
   // Write how long ago everything was registered.
   age() {
     for (const row of this.rows.values()) {
-      Registrations.write(row.cells[7], Registrations.text(row.group, "since"));
+      LiveRows.write(row.cells[7], Registrations.text(row.group, "since"));
     }
   }
 }
