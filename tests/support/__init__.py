@@ -73,6 +73,7 @@ Port mappers:
 - ``sample_status``: A sample status of a daemon, with a value in every field.
 - ``sample_nfsd_status``: A sample status of the NFS server, with a value in every field.
 - ``status_calls``: A status monitor in memory, and calls of its program.
+- ``status_hosts``: Two hosts on a link, with our status monitor and with rpc.statd.
 - ``mapper_load``: Clients that call a port mapper without pause, and count replies and failures.
 
 Fakes:

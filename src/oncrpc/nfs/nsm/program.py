@@ -9,6 +9,7 @@ the lock manager can be called back, and the state in replies is that of this ho
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 
 from oncrpc.access.line_limit import LineLimit
 from oncrpc.nfs.nsm.entries import RpcMonitor, monitor_key
@@ -83,18 +84,25 @@ class StatusProgram(SM_VERS.Service):
         return self._state()
 
     @idempotent
-    def SM_SIMU_CRASH(self, call: Call) -> None:
+    def SM_SIMU_CRASH(self, call: Call) -> Answer[None]:
         reason = self._why_not(call)
         if reason:
             self._refuse(call, "SM_SIMU_CRASH", reason)
-        else:
-            self.monitor.simulate_crash()
+            return None
+        self.monitor.simulate_crash()
+        return eager(self._kept())
 
     @idempotent
-    def SM_NOTIFY(self, call: Call, arg: stat_chge) -> None:
-        """A host has restarted; it is answered whether or not that is believed."""
+    def SM_NOTIFY(self, call: Call, arg: stat_chge) -> Answer[None]:
+        """A host has restarted. It is answered whether or not that is believed."""
         if not self.monitor.notified(call.caller.host, arg.mon_name, unsigned(arg.state)):
             raise NoReply  # the sender tries again, and by then its name has been looked up
+        return eager(self._kept())
+
+    async def _kept(self) -> None:
+        """Wait for the disk: the caller does not repeat what was answered."""
+        with suppress(OSError):  # logged
+            await self.monitor.kept.synced()
 
     def _result(self, succeeded: bool) -> sm_stat_res:
         state = signed(self.monitor.number.at_boot)
