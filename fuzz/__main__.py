@@ -16,6 +16,7 @@ import time
 import traceback
 
 from fuzz import (
+    acl_calls,
     datagrams,
     exports_files,
     hosts_files,
@@ -23,6 +24,7 @@ from fuzz import (
     mounts,
     nfs_calls,
     policy_files,
+    quota_calls,
     records,
     state_files,
 )
@@ -30,7 +32,7 @@ from fuzz.driver import Find, attempt, keep, made, search
 
 MODULES = (
     datagrams, records, state_files, hosts_files, policy_files, interfaces, mounts, nfs_calls,
-    exports_files,
+    exports_files, acl_calls, quota_calls,
 )  # fmt: skip
 TARGETS = {module.TARGET.name: module.TARGET for module in MODULES}
 SECONDS = 600.0

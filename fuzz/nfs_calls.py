@@ -7,6 +7,7 @@ text that stands for it, for a signature differs from run to run.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
@@ -37,7 +38,7 @@ from oncrpc.programs.nfs3 import (
     ftype3,
     sattrguard3,
 )
-from oncrpc.rpc import AUTH_NONE, AnyProcedure, Caller, auth_sys
+from oncrpc.rpc import AUTH_NONE, AnyProcedure, Caller, Version, auth_sys
 from oncrpc.rpc.calls import call_header
 from oncrpc.rpc.dispatch import SUCCEEDED, Dispatcher
 
@@ -95,8 +96,10 @@ def _bytes(source: Random, limit: int, fixed: bool) -> bytes:
     return source.randbytes(min(source.choice((0, 1, 3, 40, 4096, 9000)), limit))
 
 
-def message(procedure: AnyProcedure, source: Random) -> bytes:
-    """A call that can be decoded."""
+def message(
+    procedure: AnyProcedure, source: Random, *, likely: Callable[[Any, Random], None] | None = None
+) -> bytes:
+    """A call that can be decoded. ``likely`` changes what would be refused as a rule."""
     version = procedure.version
     place = version.prog, version.vers, procedure.number
     head = call_header(source.randrange(4), place, cred=source.choice(CREDENTIALS))
@@ -104,6 +107,8 @@ def message(procedure: AnyProcedure, source: Random) -> bytes:
     for argument in arguments:
         if source.random() < 0.8:
             _make_likely(argument)
+            if likely is not None:
+                likely(argument, source)
     return head + procedure.encode_arguments(arguments)
 
 
@@ -120,10 +125,20 @@ def _make_likely(argument: Any) -> None:
 
 def make(source: Random) -> bytes:
     """A few calls, each preceded by the number of its caller; few of them are spoiled."""
+    return made_calls(VERSIONS, source)
+
+
+def made_calls(
+    versions: Sequence[type[Version]],
+    source: Random,
+    *,
+    likely: Callable[[Any, Random], None] | None = None,
+) -> bytes:
+    """The same of any versions."""
     calls = []
     for _ in range(source.randrange(1, MOST_CALLS + 1)):
-        procedure = source.choice(list(source.choice(VERSIONS).procedures.values()))
-        made = message(procedure, source)
+        procedure = source.choice(list(source.choice(versions).procedures.values()))
+        made = message(procedure, source, likely=likely)
         if source.random() < 0.2:
             made = mutated(made, source, [made])
         calls.append(bytes([source.randrange(len(CALLERS))]) + made)
@@ -133,9 +148,10 @@ def make(source: Random) -> bytes:
 class Site:
     """Two exports of file systems in memory, and the ids of files in each."""
 
-    def __init__(self) -> None:
+    def __init__(self, make_files: Callable[[], MemoryFileSystem] | None = None) -> None:
+        make_files = make_files or _small
         self.handles = Handles(bytes(KEY_SIZE))
-        self.files = [MemoryFileSystem(max_bytes=4 << 20, max_files=100) for _ in range(2)]
+        self.files = [make_files() for _ in range(2)]
         self.shares = Shares(self.handles)
         rules = OneRule(READ_WRITE), OneRule(READ_ONLY)
         paths = b"/srv", b"/ro"
@@ -170,13 +186,21 @@ class Site:
         return STANDS_FOR.sub(handle, data)
 
 
+def _small() -> MemoryFileSystem:
+    return MemoryFileSystem(max_bytes=4 << 20, max_files=100)
+
+
 async def _no_time(_: float) -> None:
     """Sleeps not at all."""
 
 
 def run(data: bytes) -> None:
     """Have them answered, one after the other."""
-    site = Site()
+    run_at(Site(), data, VERSIONS)
+
+
+def run_at(site: Site, data: bytes, versions: Sequence[type[Version]]) -> None:
+    """Have calls of these versions answered, and check the replies and what is left."""
     for part in parted(data, MOST_CALLS):
         number, call = (part or b"\0")[0], site.with_handles(part[1:])
         caller = CALLERS[number % len(CALLERS)]
@@ -184,15 +208,15 @@ def run(data: bytes) -> None:
         check(call, reply)
         if reply is not None and reply[4:24] == SUCCEEDED:
             assert len(reply) <= LONGEST
-            _check_result(call, reply)
+            _check_result(call, reply, versions)
     assert all(len(share.locks) == 0 for share in site.shares)
     _check_duplicates(site.duplicates)
 
 
-def _check_result(call: bytes, reply: bytes) -> None:
+def _check_result(call: bytes, reply: bytes, versions: Sequence[type[Version]]) -> None:
     """The result is one of the procedure."""
     prog, vers, proc = (int.from_bytes(call[at : at + 4], "big") for at in (12, 16, 20))
-    version = next(each for each in VERSIONS if (each.prog, each.vers) == (prog, vers))
+    version = next(each for each in versions if (each.prog, each.vers) == (prog, vers))
     try:
         version.procedures[proc].decode_result(reply, 24)
     except XdrError as error:
