@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import fcntl
 import inspect
 import os
 import resource
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -371,3 +374,54 @@ def test_missing_name_is_told_while_data_are_unstable(user: FileUser) -> None:
     user.rename(user.files.root, b"file", user.files.root, b"other")
 
     assert user.read(file) == b"data"
+
+
+def locks_taken(files: LocalFileSystem, who: Identity, file: bytes) -> int | None:
+    """The access mode of the descriptor for locks, which is closed."""
+    descriptor = files.lock_descriptor(who, file)
+    if descriptor is None:
+        return None
+    try:
+        return fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE
+    finally:
+        os.close(descriptor)
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o400, 0])
+def test_lock_descriptor_is_for_all_users(root: FileUser, mode: int) -> None:
+    file = root.create(root.files.root, b"a", NewAttributes(mode=mode))
+
+    assert isinstance(root.files, LocalFileSystem)
+    assert locks_taken(root.files, Identity(1000, 1000), file) == os.O_RDWR
+
+
+def test_running_program_is_locked_for_reading(root: FileUser, place: Path) -> None:
+    program = place / "program"
+    shutil.copy("/bin/sleep", program)
+    file = root.lookup(root.files.root, b"program")
+
+    with subprocess.Popen([program, "60"]) as running:
+        try:
+            assert isinstance(root.files, LocalFileSystem)
+            assert locks_taken(root.files, ROOT, file) == os.O_RDONLY
+        finally:
+            running.kill()
+
+
+def test_directory_has_no_lock_descriptor(root: FileUser) -> None:
+    assert isinstance(root.files, LocalFileSystem)
+    with fails_with(errno.EISDIR):
+        root.files.lock_descriptor(ROOT, root.files.root)
+
+
+def test_unopenable_file_has_no_lock_descriptor(
+    root: FileUser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> int:
+        raise PermissionError(errno.EACCES, "no")
+
+    file = root.create(root.files.root, b"a")
+    monkeypatch.setattr(content, "opened_anyway", refuse)
+
+    assert isinstance(root.files, LocalFileSystem)
+    assert locks_taken(root.files, ROOT, file) is None

@@ -194,7 +194,7 @@ class LocalBase(FileSystem):
         except PermissionError as error:
             if error.errno != errno.EACCES or not self._may_all_the_same(who, found, flags):
                 raise
-        return _opened_anyway(found, flags)
+        return opened_anyway(found, flags)
 
     def _may_all_the_same(self, who: Identity, found: OpenObject, flags: int) -> bool:
         if self.identities.acting(who) == found.stat.st_uid:
@@ -233,7 +233,7 @@ def reopened(found: OpenObject, flags: int) -> int:
     return os.open(f"{PROC}/{found.descriptor}", flags | QUIETLY)
 
 
-def _opened_anyway(found: OpenObject, flags: int) -> int:
+def opened_anyway(found: OpenObject, flags: int) -> int:
     """Open a file as the server, whatever its mode is.
 
     A server that is not root may not do that either. If it owns the file, it changes the mode for

@@ -13,7 +13,7 @@ import time
 from collections.abc import Awaitable
 
 from oncrpc.nfs.answers import settled
-from oncrpc.nfs.backends.local.base import LocalBase, check_regular
+from oncrpc.nfs.backends.local.base import LocalBase, check_regular, opened_anyway
 from oncrpc.nfs.backends.local.group_sync import Depth
 from oncrpc.nfs.backends.local.objects import Place
 from oncrpc.nfs.filesystem import Answer, Identity, SyncError, Syncing, Written
@@ -31,6 +31,7 @@ AVOIDED = 1.0
 
 DEPTHS = {stable_how.DATA_SYNC: Depth.DATA, stable_how.FILE_SYNC: Depth.FILE}
 _NOT_CACHED = {errno.EAGAIN}
+_CANNOT_OPEN = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ETXTBSY}
 _NO_NOWAIT = {errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS}
 
 
@@ -125,6 +126,18 @@ class LocalContent(LocalBase):
             if descriptor is not None:
                 return self.group.sync(place, descriptor, Depth.FILE, first=True)
             return self.stored(found, Depth.FILE)
+
+    def lock_descriptor(self, who: Identity, file: bytes) -> int | None:
+        """A descriptor of the server's own, since it is for the locks of all users."""
+        with self.opened(file) as found:
+            check_regular(found)
+            for flags in (os.O_RDWR, os.O_RDONLY):
+                try:
+                    return opened_anyway(found, flags)
+                except OSError as error:
+                    if error.errno not in _CANNOT_OPEN:
+                        raise
+        return None
 
 
 def _cached(descriptor: int, offset: int, count: int) -> bytes | None:
