@@ -21,8 +21,11 @@ MAX_MESSAGES = 2048
 LIFETIME = 60.0
 """Seconds for which they are."""
 
-MAX_SENDING, MAX_SENDING_TO_ONE = 1024, 64
-"""Results that are being sent, in all and to one client. The client repeats what gets no result."""
+MAX_SENDING = 1024
+"""Results that are being sent. The client repeats a message that gets no result."""
+
+MAX_SENDING_TO_ONE = 64
+"""Results that are being sent to one client."""
 
 TRIES = 2
 """The port that is remembered may be that of a former start of the client."""

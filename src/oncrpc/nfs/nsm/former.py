@@ -23,8 +23,11 @@ from oncrpc.nfs.nsm.entries import RpcMonitor
 from oncrpc.nfs.nsm.matching import can_be_called, is_host
 
 STATD = "/var/lib/nfs"
-MAX_FILES, MAX_BYTES = 65536, 65536
-"""Files of a directory, and bytes of a file, that are read."""
+MAX_FILES = 65536
+"""Files of a directory of rpc.statd that are read."""
+
+MAX_BYTES = 65536
+"""Bytes of a file of rpc.statd that are read."""
 
 _LINE = re.compile(
     rb"[0-9a-f]{8} ([0-9a-f]{8}) ([0-9a-f]{8}) ([0-9a-f]{8}) ([0-9a-f]{32}) ([!-~]+) ([!-~]+)"

@@ -18,8 +18,11 @@ from oncrpc.nfs.nsm.retries import Retries
 
 log = logging.getLogger("oncrpc.nfs")
 
-MAX_NOTIFYING, MAX_CALLING_BACK = 64, 4
-"""Hosts that get a notice, and programs that are called back, at the same time."""
+MAX_NOTIFYING = 64
+"""Hosts that get a notice at the same time."""
+
+MAX_CALLING_BACK = 4
+"""Programs of this host that are called back at the same time."""
 
 
 class MonitorCounts:
