@@ -19,7 +19,7 @@ from oncrpc.daemon.state.directory import prepared
 from oncrpc.nfs.daemon.app import Nfsd
 from oncrpc.nfs.daemon.config import SCHEMA, NfsdConfig
 from oncrpc.programs.mount import MOUNT_V3, mountres3_ok
-from oncrpc.programs.nfs3 import NFS_V3
+from oncrpc.programs.nfs3 import NFS_V3, LOOKUP3args, LOOKUP3resok, diropargs3, nfs_fh3
 from oncrpc.rpc import auth_sys
 
 LOCALHOST = "127.0.0.1"
@@ -80,6 +80,13 @@ class RunningNfsd(Runtime[NfsdConfig]):
         found = await MOUNT_V3.Client(await self.link()).MOUNTPROC3_MNT(str(path).encode())
         assert isinstance(found.body, mountres3_ok), found
         return found.body.fhandle
+
+    async def file(self, path: Path) -> bytes:
+        """The handle of a file in the root of an export."""
+        arg = LOOKUP3args(diropargs3(nfs_fh3(await self.mount(path.parent)), path.name.encode()))
+        found = await (await self.nfs()).NFSPROC3_LOOKUP(arg)
+        assert isinstance(found.body, LOOKUP3resok), found
+        return found.body.object.data
 
     async def nfs(self) -> NFS_V3.Client:
         """A client of version 3."""

@@ -10,6 +10,7 @@ from oncrpc.cli.daemon_options import given
 from oncrpc.cli.nfsd.options import COMMAND, parser
 from oncrpc.cli.nfsd.words import DAEMON, WORDS, module_of
 
+PROGRAMS = "mount, nfs, acl, nlm or status"
 EMPTY = str(Path(__file__).parents[1] / "portmap" / "empty.toml")
 
 
@@ -33,8 +34,14 @@ def test_other_first_words_are_directories(arguments: list[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["--only", "nlm"], "'nlm' is not served by this version; write mount, nfs, acl or status"),
-        (["--only", "statd"], "'statd' is not a program of nfsd; write mount, nfs, acl or status"),
+        (
+            ["--only", "rquota"],
+            f"'rquota' is not served by this version; write {PROGRAMS}",
+        ),
+        (
+            ["--only", "statd"],
+            f"'statd' is not a program of nfsd; write {PROGRAMS}",
+        ),
         (["--nfs-versions", "4"], "4 is not a version that is served; write 2 or 3"),
         (["--port-mapper", "c"], "'c' is not a port mapper; write auto, host, own or none"),
         (["--to", "a b", "/srv"], "'a b' is not a client; write such as 192.0.2.0/24(rw)"),

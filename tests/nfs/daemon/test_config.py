@@ -6,7 +6,7 @@ import pytest
 
 from oncrpc.daemon.config.values import Address, ConfigError, FilePath
 from oncrpc.nfs.daemon.config import SCHEMA, NfsdDaemonTable
-from oncrpc.nfs.daemon.config_values import ExportClient, nfs_version_of
+from oncrpc.nfs.daemon.config_values import ExportClient, ProgramChoice, nfs_version_of
 from oncrpc.nfs.daemon.vocabulary import versions_of
 from oncrpc.programs.mount import MOUNT_V3, MOUNTVERS, MOUNTVERS_POSIX
 from oncrpc.programs.nfs2 import NFS_VERSION
@@ -50,6 +50,12 @@ def test_ordinary_user_binds_loopback_by_default(
 def test_contradictions_and_wrong_values_are_named(text: str, reason: str) -> None:
     with pytest.raises(ConfigError, match=reason.replace("(", r"\(")):
         SCHEMA.parse(text, "nfsd.toml")
+
+
+def test_lock_manager_implies_status_monitor() -> None:
+    only = (ProgramChoice("nlm"), ProgramChoice("nfs"))
+
+    assert NfsdDaemonTable(only=only).programs == ("nfs", "nlm", "status")
 
 
 def test_version_may_be_a_number_or_text() -> None:

@@ -54,6 +54,7 @@ from oncrpc.nfs.exports.surroundings import why_no_directory
 from oncrpc.nfs.exports.table import Exports
 from oncrpc.nfs.groups import HostGroups
 from oncrpc.nfs.handles import Handles
+from oncrpc.nfs.nlm.program import UNREPEATABLE
 from oncrpc.nfs.server.duplicates import NfsDuplicates
 from oncrpc.nfs.server.mount_list import MountList
 from oncrpc.nfs.server.shares import Shares
@@ -92,7 +93,7 @@ class Nfsd(Application[NfsdConfig]):
         self.registrar: Registrar | None = None
         self.local_users: LocalUsers | None = None
         self.clients, self.own_addresses = Clients(), OwnAddresses()
-        self.nfs_duplicates = NfsDuplicates()
+        self.nfs_duplicates = NfsDuplicates(further=UNREPEATABLE)
 
     def main_port(self, config: NfsdConfig) -> int:
         """The port of NFS."""
@@ -116,7 +117,7 @@ class Nfsd(Application[NfsdConfig]):
 
     def capabilities(self, uid: int, table: DaemonTable) -> Collection[Capability]:
         """Those of the mode, and of the programs."""
-        return kept_by(uid, table.only if isinstance(table, NfsdDaemonTable) else ())
+        return kept_by(uid, table.programs if isinstance(table, NfsdDaemonTable) else ())
 
     def check_as_user(self, config: NfsdConfig) -> None:  # noqa: ARG002  # of the interface
         """Let the modes of new files be those that clients ask for."""
@@ -146,7 +147,7 @@ class Nfsd(Application[NfsdConfig]):
             self.mapper = self.make_mapper(daemon.call_log)
         sizes = TransferSizes.within(record=self.max_record, datagram=DATAGRAM + AROUND)
         site = Site(daemon, self.shares, self.mounts, self.state, sizes)
-        self.parts = needed_parts(daemon.config.daemon.only, site)
+        self.parts = needed_parts(daemon.config.daemon.programs, site)
 
     def services(self) -> Sequence[Service]:
         """The programs that are configured, and those of the embedded port mapper."""
@@ -158,7 +159,7 @@ class Nfsd(Application[NfsdConfig]):
     def programs(self) -> list[type[Version]]:
         """The versions that are served, but those of the embedded port mapper."""
         table = self.daemon.config.daemon
-        return versions_of(table.only, table.nfs_versions)
+        return versions_of(table.programs, table.nfs_versions)
 
     def part(self, kind: type[P]) -> P | None:
         """The part of this kind; None if it is not served."""
@@ -172,7 +173,7 @@ class Nfsd(Application[NfsdConfig]):
     def configure(self, config: NfsdConfig) -> None:
         """Export what the exports name, and configure the programs."""
         self.shares.groups_of = HostGroups() if config.identity.manage_gids else None
-        if EXPORTING & set(config.daemon.only):
+        if EXPORTING & {*config.daemon.programs}:
             self.exported.configure(sources_of(config, self.mode))
         for part in self.parts:
             part.configure(config)
@@ -276,8 +277,9 @@ class Nfsd(Application[NfsdConfig]):
         return list(report.faults(self))
 
     def requests(self) -> Mapping[str, Answerer]:
-        """Why a host may or may not mount a path."""
-        return {EXPLAIN: lambda about: explained(self.exported.exports, about)}
+        """Why a host may or may not mount a path, and those of the programs."""
+        found = {EXPLAIN: lambda about: explained(self.exported.exports, about)}
+        return found | {name: each for part in self.parts for name, each in part.requests().items()}
 
     def settle(self) -> None:
         """Write pending changes."""
@@ -298,12 +300,12 @@ class Nfsd(Application[NfsdConfig]):
         """Unregister, and end the programs."""
         if self.registrar is not None:
             await self.registrar.stop()
-        for part in self.parts:
+        for part in reversed(self.parts):
             await part.stop()
 
     def close(self) -> None:
         """Close the programs, the file systems and the state."""
-        for part in self.parts:
+        for part in reversed(self.parts):
             part.close()
         self.exported.close()
         if self.state.directory is not None:

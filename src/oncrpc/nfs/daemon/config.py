@@ -20,7 +20,7 @@ from oncrpc.nfs.daemon.config_values import (
     PortMapperUse,
     ProgramChoice,
 )
-from oncrpc.nfs.daemon.vocabulary import NFS, OF_HANDLES, PROGRAMS, VOCABULARY
+from oncrpc.nfs.daemon.vocabulary import NFS, NLM, OF_HANDLES, PROGRAMS, STATUS, VOCABULARY
 from oncrpc.nfs.exports.sources import ExportConfig
 
 NAME = "nfsd"
@@ -53,6 +53,15 @@ class NfsdDaemonTable(DaemonTable, frozen=True):
             " port.",
         ),
         KeyOption("--mount-port", metavar="PORT", help="serve MOUNT on this port, too"),
+    ] = 0
+    nlm_port: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=65535,
+            description="Serve the lock manager (NLM) on this port too, and register it there.",
+        ),
+        KeyOption("--nlm-port", metavar="PORT", help="serve the lock manager on this port, too"),
     ] = 0
     status_port: Annotated[
         int,
@@ -146,8 +155,8 @@ class NfsdDaemonTable(DaemonTable, frozen=True):
         Meta(
             min_length=1,
             description="Serve these programs only, with commas: **mount**, **nfs**, **acl**"
-            " (access control lists), **status** (the status monitor, NSM). The default is all of"
-            " them.",
+            " (access control lists), **nlm** (the lock manager), **status** (the status monitor,"
+            " NSM). The default is all of them. **nlm** implies **status**.",
         ),
         KeyOption(
             "--only", metavar="PROGRAMS", split=True,
@@ -226,6 +235,12 @@ class NfsdDaemonTable(DaemonTable, frozen=True):
         alone = sorted(OF_HANDLES & {*self.only}) if NFS not in self.only else ()
         if alone:
             raise ValueError(f"{alone[0]} needs the handles of nfs; add nfs to only")
+
+    @property
+    def programs(self) -> tuple[str, ...]:
+        """The programs to serve: the lock manager needs the status monitor."""
+        wanted = {*self.only, *((STATUS,) if NLM in self.only else ())}
+        return tuple(name for name in PROGRAMS if name in wanted)
 
     def port_for(self, program: str) -> int:
         """The port that is configured for a program; 0 if there is none."""

@@ -66,6 +66,7 @@ class LocksStatus(Struct, frozen=True):
 
     held: int
     waiting: int
+    shares: int
     files: int
     clients: int
     grace: GraceStatus | None

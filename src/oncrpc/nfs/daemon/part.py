@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -12,6 +12,7 @@ from oncrpc.nfs.server.sizes import TransferSizes
 from oncrpc.rpc import Service
 
 if TYPE_CHECKING:
+    from oncrpc.daemon.control.server import Answerer
     from oncrpc.daemon.runtime import Runtime
     from oncrpc.nfs.daemon.config import NfsdConfig
     from oncrpc.nfs.daemon.state import ServerState
@@ -37,10 +38,9 @@ class Part:
         configure               at the start, and when the files have been read again
         start                   before the first call
         announce                once the programs are registered with the port mapper
-        faults                  at any time
+        faults, requests        at any time
         settle, leave           before a restart in place
-        stop                    calls are still answered
-        close
+        stop, close             calls are answered until ``close``; the last part is first
 
     ``name`` is the key of what it leaves to the next image.
     """
@@ -66,6 +66,10 @@ class Part:
     def faults(self) -> Iterable[str]:
         """Reasons why the program does not work as it should."""
         return ()
+
+    def requests(self) -> Mapping[str, Answerer]:
+        """Requests of the control socket, by name."""
+        return {}
 
     def settle(self) -> None:
         """Write pending changes."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
+from oncrpc.nfs.daemon.lock_part import LockPart
 from oncrpc.nfs.daemon.mount_part import MountPart
 from oncrpc.nfs.daemon.part import Part, Site
 from oncrpc.nfs.daemon.status_part import StatusPart
-from oncrpc.nfs.daemon.vocabulary import ACL, MOUNT, NFS, STATUS
+from oncrpc.nfs.daemon.vocabulary import ACL, MOUNT, NFS, NLM, STATUS
 from oncrpc.nfs.server.nfs2 import Nfs2
 from oncrpc.nfs.server.nfs3 import Nfs3
 from oncrpc.nfs.server.nfsacl import NfsAcl2, NfsAcl3
@@ -40,6 +41,7 @@ PARTS: Mapping[type[Part], frozenset[str]] = {
     MountPart: frozenset({MOUNT, NFS}),
     AclPart: frozenset({ACL}),
     StatusPart: frozenset({STATUS}),
+    LockPart: frozenset({NLM}),
 }
 """Each part, and the programs for which it is needed."""
 

@@ -19,16 +19,16 @@ def main_port(table: NfsdDaemonTable) -> int:
     Without NFS it is the port of another program, or a free one: the port mapper tells it, and 2049
     may be that of the kernel's server.
     """
-    if NFS in table.only or table.port != NFS_PORT:
+    if NFS in table.programs or table.port != NFS_PORT:
         return table.port
-    return next(filter(None, map(table.port_for, table.only)), 0)
+    return next(filter(None, map(table.port_for, table.programs)), 0)
 
 
 def roles(table: NfsdDaemonTable) -> Mapping[str, str]:
     """The role of the sockets at which each program is registered: MAIN, or a program's name."""
     main = main_port(table)
     by_port = {main: MAIN}
-    return {name: by_port.setdefault(table.port_for(name) or main, name) for name in table.only}
+    return {name: by_port.setdefault(table.port_for(name) or main, name) for name in table.programs}
 
 
 def addresses_of(sockets: Sequence[tuple[socket.socket, str]]) -> dict[str, str]:

@@ -12,6 +12,7 @@ from oncrpc.errors import OncRpcError
 from oncrpc.numbers import program_name
 from oncrpc.programs.mount import MOUNTPROG
 from oncrpc.programs.nfs3 import NFS_PROGRAM
+from oncrpc.programs.nlm import NLM_PROG
 from oncrpc.programs.sm_inter import SM_PROG
 from oncrpc.rpc import Procedure, Version
 
@@ -21,6 +22,8 @@ PATIENCE = 1.0
 ADVICE: Mapping[int, str] = {
     NFS_PROGRAM: "'systemctl disable --now nfs-server' stops the kernel's",
     MOUNTPROG: "'systemctl disable --now nfs-server' stops rpc.mountd",
+    NLM_PROG: "the kernel's, if this host mounts NFS 2 or 3 itself: unmount, or mount with nolock"
+    " or vers=4",
     SM_PROG: "it gets the notices of other hosts; 'systemctl disable --now rpc-statd' stops"
     " rpc.statd",
 }

@@ -9,25 +9,28 @@ from oncrpc.programs.mount import MOUNT_V3, MOUNTPROG, MOUNTVERS, MOUNTVERS_POSI
 from oncrpc.programs.nfs2 import NFS_VERSION
 from oncrpc.programs.nfs3 import NFS_PROGRAM, NFS_V3
 from oncrpc.programs.nfsacl import NFS_ACL_PROGRAM, NFS_ACL_V2, NFS_ACL_V3
+from oncrpc.programs.nlm import NLM4_VERS, NLM_PROG, NLM_VERS, NLM_VERSX
 from oncrpc.programs.portmap import PMAP_VERS
 from oncrpc.programs.rpcb import RPCBVERS, RPCBVERS4
 from oncrpc.programs.sm_inter import SM_PROG, SM_VERS
 from oncrpc.rpc import Version
 
-NFS, MOUNT, ACL, STATUS = "nfs", "mount", "acl", "status"
-PROGRAMS = {MOUNT: MOUNTPROG, NFS: NFS_PROGRAM, ACL: NFS_ACL_PROGRAM, STATUS: SM_PROG}
+NFS, MOUNT, ACL, NLM, STATUS = "nfs", "mount", "acl", "nlm", "status"
+PROGRAMS = {
+    MOUNT: MOUNTPROG, NFS: NFS_PROGRAM, ACL: NFS_ACL_PROGRAM, NLM: NLM_PROG, STATUS: SM_PROG,
+}  # fmt: skip
 """The programs that may be served, by their names in ``--only``."""
 
-EXPORTING = frozenset({MOUNT, NFS, ACL})
+EXPORTING = frozenset({MOUNT, NFS, ACL, NLM})
 """The programs that need exports."""
 
-OF_HANDLES = frozenset({ACL})
+OF_HANDLES = frozenset({ACL, NLM})
 """The programs that need the handles of NFS."""
 
-CALLING = frozenset({STATUS})
+CALLING = frozenset({NLM, STATUS})
 """The programs that call other hosts."""
 
-LATER = ("nlm", "rquota")
+LATER = ("rquota",)
 """Names of programs that a later version will serve."""
 
 NFS_VERSIONS = (2, 3)
@@ -35,6 +38,7 @@ FOR_NFS: Mapping[str, Mapping[int, Sequence[type[Version]]]] = {
     NFS: {2: (NFS_VERSION,), 3: (NFS_V3,)},
     MOUNT: {2: (MOUNTVERS_POSIX, MOUNTVERS), 3: (MOUNT_V3,)},
     ACL: {2: (NFS_ACL_V2,), 3: (NFS_ACL_V3,)},
+    NLM: {2: (NLM_VERSX, NLM_VERS), 3: (NLM4_VERS,)},
 }
 """The versions of a program that belong to a version of NFS, the highest first."""
 
@@ -43,14 +47,15 @@ FOR_ALL: Mapping[str, Sequence[type[Version]]] = {STATUS: (SM_VERS,)}
 
 MAPPER_VERSIONS = (PMAP_VERS, RPCBVERS, RPCBVERS4)
 VERSIONS: tuple[type[Version], ...] = (
-    NFS_V3, NFS_VERSION, MOUNT_V3, MOUNTVERS_POSIX, MOUNTVERS, NFS_ACL_V3, NFS_ACL_V2, SM_VERS,
+    NFS_V3, NFS_VERSION, MOUNT_V3, MOUNTVERS_POSIX, MOUNTVERS, NFS_ACL_V3, NFS_ACL_V2, NLM4_VERS,
+    NLM_VERSX, NLM_VERS, SM_VERS,
     *MAPPER_VERSIONS,
 )  # fmt: skip
 """In the order in which calls are reported. The port mapper's are those of the embedded one."""
 
 VOCABULARY = Vocabulary(VERSIONS)
 
-HOSTS_NAMES = frozenset({"nfsd", "mountd", "rpc.mountd", "statd", "rpc.statd"})
+HOSTS_NAMES = frozenset({"nfsd", "mountd", "rpc.mountd", "lockd", "statd", "rpc.statd"})
 """Names of the daemon in hosts.allow and hosts.deny."""
 
 
