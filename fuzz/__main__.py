@@ -27,12 +27,13 @@ from fuzz import (
     quota_calls,
     records,
     state_files,
+    status_calls,
 )
 from fuzz.driver import Find, attempt, keep, made, search
 
 MODULES = (
     datagrams, records, state_files, hosts_files, policy_files, interfaces, mounts, nfs_calls,
-    exports_files, acl_calls, quota_calls,
+    exports_files, acl_calls, quota_calls, status_calls,
 )  # fmt: skip
 TARGETS = {module.TARGET.name: module.TARGET for module in MODULES}
 SECONDS = 600.0
