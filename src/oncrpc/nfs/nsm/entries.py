@@ -12,6 +12,7 @@ has only its key. Words are quoted as in URLs; a lone ``%`` is an empty word.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Sequence
 from typing import NamedTuple, Self
 from urllib.parse import quote_from_bytes, unquote_to_bytes
@@ -23,6 +24,7 @@ from oncrpc.programs.sm_inter import SM_PRIV_SIZE
 Word = bytes | str | int
 ADD, REMOVE = b"+", b"-"
 EMPTY, SAFE = b"%", "/:+"
+_PLAIN = re.compile(rb"[A-Za-z0-9_.~/:+-]+")
 
 
 class StateNumber(NamedTuple):
@@ -212,6 +214,8 @@ def _line(*words: Word) -> bytes:
 
 def _quoted(word: Word) -> bytes:
     data = word if isinstance(word, bytes) else str(word).encode()
+    if _PLAIN.fullmatch(data):  # most are, and quoting takes four times as long
+        return data
     return quote_from_bytes(data, safe=SAFE).encode() or EMPTY
 
 

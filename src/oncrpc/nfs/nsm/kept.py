@@ -148,9 +148,13 @@ class KeptList:
 
     def resume(self, left: bytes) -> bool:
         """Take over what ``leave`` returned; False if the file has it."""
-        text = msgspec.json.decode(left, type=str | None)
-        if text:
-            self._replayed(text.encode("ascii"))
+        try:
+            text = msgspec.json.decode(left, type=str | None)
+            damage = self._replayed(text.encode("ascii")) if text else ""
+        except (ValueError, msgspec.DecodeError) as error:
+            text, damage = "", str(error)
+        if damage:
+            log.warning("what the former program watched is not understood: %s", damage)
         return bool(text)
 
     def flush(self) -> bool:
