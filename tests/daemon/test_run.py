@@ -8,9 +8,9 @@ import pwd
 import pytest
 
 from oncrpc.daemon import privileges, run
-from oncrpc.daemon.config.tables import DaemonTable
 from oncrpc.daemon.config.values import StartError, UserName
 from oncrpc.portmap.app import PortMapper
+from oncrpc.portmap.config import PortmapConfig, PortmapDaemonTable
 
 
 def user(name: str, number: int) -> pwd.struct_passwd:
@@ -34,9 +34,10 @@ class Process:
         self.became.append(to.pw_uid)
 
 
-def table_of(name: str | None) -> DaemonTable:
-    """The table with this user."""
-    return DaemonTable(user=None if name is None else UserName(name))
+def config_of(name: str | None) -> PortmapConfig:
+    """A configuration with this user."""
+    user = None if name is None else UserName(name)
+    return PortmapConfig(daemon=PortmapDaemonTable(user=user))
 
 
 def become_user(
@@ -46,7 +47,7 @@ def become_user(
     monkeypatch.setattr(run.os, "geteuid", process.geteuid)  # type: ignore[attr-defined]  # os
     monkeypatch.setattr(privileges, "user_of", lambda *_: found)
     monkeypatch.setattr(privileges, "drop", process.drop)
-    run.become_user(PortMapper(), table_of(name))
+    run.become_user(PortMapper(), config_of(name))
 
 
 def test_root_becomes_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,4 +95,4 @@ def test_a_user_that_cannot_be_become_is_named(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_user_that_is_not_there_is_named() -> None:
     with pytest.raises(StartError, match="unknown user 'nobody-at-all'; see --user"):
-        run.become_user(PortMapper(), table_of("nobody-at-all"))
+        run.become_user(PortMapper(), config_of("nobody-at-all"))

@@ -47,7 +47,7 @@ function _shtab_nfsd_using
 end
 
 set -g _shtab_nfsd_commands config explain exports reload service status top
-set -g _shtab_nfsd_opts_with_value --bind --config --exports --init --interval --log-format --mount-port --nfs-versions --nlm-port --only --pid-file --port --port-mapper --program --root --state-dir --status-port --to --user --web -h -p -u
+set -g _shtab_nfsd_opts_with_value --bind --config --exports --init --interval --log-format --mount-port --nfs-versions --nlm-port --only --pid-file --port --port-mapper --program --root --rquota-port --state-dir --status-port --to --user --web -h -p -u
 
 complete -c nfsd -e
 complete -c nfsd -f
@@ -68,7 +68,8 @@ complete -c nfsd -n _shtab_nfsd_using -l log-format -xka "text json" -d 'the for
 complete -c nfsd -n _shtab_nfsd_using -l mount-port -x -d 'serve MOUNT on this port, too'
 complete -c nfsd -n _shtab_nfsd_using -l nlm-port -x -d 'serve the lock manager on this port, too'
 complete -c nfsd -n _shtab_nfsd_using -l status-port -x -d 'serve the status monitor on this port, too'
-complete -c nfsd -n _shtab_nfsd_using -l only -x -d 'serve only these programs, with commas: mount, nfs, acl, nlm, status'
+complete -c nfsd -n _shtab_nfsd_using -l rquota-port -x -d 'serve quotas on this port, too'
+complete -c nfsd -n _shtab_nfsd_using -l only -x -d 'serve only these programs, with commas: mount, nfs, acl, nlm, status, rquota'
 complete -c nfsd -n _shtab_nfsd_using -l nfs-versions -x -d 'serve only 3, or only 2'
 complete -c nfsd -n _shtab_nfsd_using -l port-mapper -x -d 'where to register: host (the port mapper of the host), own (one in this daemon), none, or auto (host, else own)'
 complete -c nfsd -n _shtab_nfsd_using -l local-users -l no-local-users -d 'serve all users of this host, also if the server works as one user'
@@ -95,7 +96,8 @@ complete -c nfsd -n '_shtab_nfsd_using config' -l log-format -xka "text json" -d
 complete -c nfsd -n '_shtab_nfsd_using config' -l mount-port -x -d 'serve MOUNT on this port, too'
 complete -c nfsd -n '_shtab_nfsd_using config' -l nlm-port -x -d 'serve the lock manager on this port, too'
 complete -c nfsd -n '_shtab_nfsd_using config' -l status-port -x -d 'serve the status monitor on this port, too'
-complete -c nfsd -n '_shtab_nfsd_using config' -l only -x -d 'serve only these programs, with commas: mount, nfs, acl, nlm, status'
+complete -c nfsd -n '_shtab_nfsd_using config' -l rquota-port -x -d 'serve quotas on this port, too'
+complete -c nfsd -n '_shtab_nfsd_using config' -l only -x -d 'serve only these programs, with commas: mount, nfs, acl, nlm, status, rquota'
 complete -c nfsd -n '_shtab_nfsd_using config' -l nfs-versions -x -d 'serve only 3, or only 2'
 complete -c nfsd -n '_shtab_nfsd_using config' -l port-mapper -x -d 'where to register: host (the port mapper of the host), own (one in this daemon), none, or auto (host, else own)'
 complete -c nfsd -n '_shtab_nfsd_using config' -l local-users -l no-local-users -d 'serve all users of this host, also if the server works as one user'

@@ -38,7 +38,7 @@ from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 from oncrpc.access.vocabulary import Vocabulary
 from oncrpc.aio.limits import Limits
 from oncrpc.daemon.config.read import Schema
-from oncrpc.daemon.config.tables import Config, DaemonTable
+from oncrpc.daemon.config.tables import Config
 from oncrpc.daemon.control.rates import CallCounts, Counts
 from oncrpc.daemon.control.status import CommonStatus
 from oncrpc.daemon.listeners import ExtraPort
@@ -137,7 +137,7 @@ class Application(ABC, Generic[C]):
     def capabilities(
         self,
         uid: int,  # noqa: ARG002  # likewise
-        table: DaemonTable,  # noqa: ARG002  # an application may override it
+        config: C,  # noqa: ARG002  # an application may override it
     ) -> Collection[Capability] | None:
         """The capabilities to keep as user ``uid``; None for all that this user has."""
         return None

@@ -35,6 +35,7 @@ class Capability(IntEnum):
     SETGID = 6
     SETUID = 7
     NET_BIND_SERVICE = 10
+    SYS_ADMIN = 21
     MKNOD = 27
 
 

@@ -128,26 +128,27 @@ def _folders(app: Application[C], config: C, former: Handover | None) -> Folders
     """Make the directories and drop privileges, or take over those of the former image."""
     if former is not None:
         return Folders(former.state, former.control or former.state)
-    folders = _as_user(app, config.daemon)
+    folders = _as_user(app, config)
     app.check_as_user(config)
     return folders
 
 
-def _as_user(app: Application[Any], table: DaemonTable) -> Folders:
+def _as_user(app: Application[C], config: C) -> Folders:
     """As root, create the directories, then drop root. Otherwise validate ``user`` first."""
+    table = config.daemon
     if os.geteuid() != 0:
-        become_user(app, table)
-        _limit(app, table)
+        become_user(app, config)
+        _limit(app, config)
         return prepared(owner_of(app, table), table)
     folders = prepared(owner_of(app, table), table)
-    become_user(app, table)
-    _limit(app, table)
+    become_user(app, config)
+    _limit(app, config)
     return folders
 
 
-def _limit(app: Application[Any], table: DaemonTable) -> None:
+def _limit(app: Application[C], config: C) -> None:
     """Give up the capabilities that the application does not need."""
-    kept = app.capabilities(os.geteuid(), table)
+    kept = app.capabilities(os.geteuid(), config)
     if kept is not None:
         try:
             limit_to(kept)
@@ -164,13 +165,13 @@ def owner_of(app: Application[Any], table: DaemonTable) -> Owner:
     return Owner(app.name, app.port, user, app.lasting, app.lost)
 
 
-def become_user(app: Application[Any], table: DaemonTable) -> None:
+def become_user(app: Application[C], config: C) -> None:
     """Become the configured user. If not root, check that this is the configured user.
 
     Raises:
         StartError: the user does not exist, or the process cannot become that user.
     """
-    name = table.user
+    name = config.daemon.user
     try:
         user = privileges.user_of(name, app.users)
     except KeyError:
@@ -184,7 +185,7 @@ def become_user(app: Application[Any], table: DaemonTable) -> None:
             log.warning("none of the users %s exists; continuing as root", ", ".join(app.users))
     elif user.pw_uid != 0:
         try:
-            privileges.drop(user, app.capabilities(user.pw_uid, table) or ())
+            privileges.drop(user, app.capabilities(user.pw_uid, config) or ())
         except OSError as error:
             raise StartError(
                 f"cannot become user {user.pw_name}: {error.strerror};"

@@ -10,7 +10,7 @@ from oncrpc.cli.daemon_options import given
 from oncrpc.cli.nfsd.options import COMMAND, parser
 from oncrpc.cli.nfsd.words import DAEMON, WORDS, module_of
 
-PROGRAMS = "mount, nfs, acl, nlm or status"
+PROGRAMS = "mount, nfs, acl, nlm, status or rquota"
 EMPTY = str(Path(__file__).parents[1] / "portmap" / "empty.toml")
 
 
@@ -34,10 +34,6 @@ def test_other_first_words_are_directories(arguments: list[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (
-            ["--only", "rquota"],
-            f"'rquota' is not served by this version; write {PROGRAMS}",
-        ),
         (
             ["--only", "statd"],
             f"'statd' is not a program of nfsd; write {PROGRAMS}",

@@ -24,7 +24,7 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-PROGRAMS = "mount, nfs, acl, nlm or status"
+PROGRAMS = "mount, nfs, acl, nlm, status or rquota"
 
 
 def test_file_is_checked(file: Path, capsys: pytest.CaptureFixture[str]) -> None:

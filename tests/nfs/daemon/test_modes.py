@@ -8,7 +8,7 @@ import pytest
 
 from oncrpc.daemon.capabilities import Capability, held
 from oncrpc.nfs.daemon.modes import HANDLES, IDENTITIES, Mode, kept_by, mode_of
-from oncrpc.nfs.daemon.vocabulary import MOUNT, NFS, PROGRAMS, STATUS
+from oncrpc.nfs.daemon.vocabulary import MOUNT, NFS, PROGRAMS, RQUOTA, STATUS
 
 
 @pytest.mark.parametrize(
@@ -37,4 +37,6 @@ def test_no_more_is_kept_than_the_mode_needs() -> None:
     assert kept_by(1000, [STATUS]) == {Capability.NET_BIND_SERVICE}
     assert kept_by(0, PROGRAMS) == IDENTITIES | {Capability.NET_BIND_SERVICE}
     assert Capability.NET_BIND_SERVICE not in IDENTITIES
+    assert kept_by(0, [RQUOTA], sets_quotas=True) == IDENTITIES | {Capability.SYS_ADMIN}
+    assert kept_by(0, [NFS], sets_quotas=True) == IDENTITIES
     assert kept_by(0, ()) == frozenset()

@@ -16,7 +16,6 @@ from oncrpc.aio.link import dial
 from oncrpc.client.port_mapper import port_mapper
 from oncrpc.daemon.app import Application
 from oncrpc.daemon.capabilities import Capability
-from oncrpc.daemon.config.tables import DaemonTable
 from oncrpc.daemon.config.values import StartError
 from oncrpc.daemon.control.server import Answerer
 from oncrpc.daemon.control.status import CommonStatus
@@ -115,9 +114,9 @@ class Nfsd(Application[NfsdConfig]):
             if reason:
                 raise StartError(f"cannot export {each}: {reason}")
 
-    def capabilities(self, uid: int, table: DaemonTable) -> Collection[Capability]:
+    def capabilities(self, uid: int, config: NfsdConfig) -> Collection[Capability]:
         """Those of the mode, and of the programs."""
-        return kept_by(uid, table.programs if isinstance(table, NfsdDaemonTable) else ())
+        return kept_by(uid, config.daemon.programs, sets_quotas=config.quota.set)
 
     def check_as_user(self, config: NfsdConfig) -> None:  # noqa: ARG002  # of the interface
         """Let the modes of new files be those that clients ask for."""

@@ -74,6 +74,15 @@ class NfsdDaemonTable(DaemonTable, frozen=True):
             "--status-port", metavar="PORT", help="serve the status monitor on this port, too"
         ),
     ] = 0
+    rquota_port: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=65535,
+            description="Serve quotas (RQUOTA) on this port too, and register them there.",
+        ),
+        KeyOption("--rquota-port", metavar="PORT", help="serve quotas on this port, too"),
+    ] = 0
     bind: Annotated[
         tuple[Address, ...],
         Meta(
@@ -156,7 +165,7 @@ class NfsdDaemonTable(DaemonTable, frozen=True):
             min_length=1,
             description="Serve these programs only, with commas: **mount**, **nfs**, **acl**"
             " (access control lists), **nlm** (the lock manager), **status** (the status monitor,"
-            " NSM). The default is all of them. **nlm** implies **status**.",
+            " NSM), **rquota** (quotas). The default is all of them. **nlm** implies **status**.",
         ),
         KeyOption(
             "--only", metavar="PROGRAMS", split=True,
@@ -295,6 +304,18 @@ class IdentityTable(Table, frozen=True):
     ] = False
 
 
+class QuotaTable(Table, frozen=True):
+    """``[quota]``: the program RQUOTA."""
+
+    set: Annotated[
+        bool,
+        Meta(
+            description="Root of a client may set quotas, by an export that is writable and has"
+            " **no_root_squash**. The server keeps CAP_SYS_ADMIN then. Read at the start."
+        ),
+    ] = False
+
+
 class NfsdConfig(Config, frozen=True):
     """The file as a whole."""
 
@@ -302,6 +323,7 @@ class NfsdConfig(Config, frozen=True):
     exports: ExportsTable = ExportsTable()
     mount: MountTable = MountTable()
     identity: IdentityTable = IdentityTable()
+    quota: QuotaTable = QuotaTable()
     export: tuple[ExportConfig, ...] = ()
 
 

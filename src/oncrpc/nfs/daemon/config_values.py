@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from oncrpc.daemon.config.values import Hook
-from oncrpc.nfs.daemon.vocabulary import LATER, NFS_VERSIONS, PROGRAMS
+from oncrpc.nfs.daemon.vocabulary import NFS_VERSIONS, PROGRAMS
 from oncrpc.nfs.exports.sources import fault_of_client
 
 
@@ -39,10 +39,8 @@ def program_choice_of(value: object) -> ProgramChoice:
     """The name of a program that is served.
 
     Raises:
-        ValueError: it is unknown, or not served yet.
+        ValueError: it is unknown.
     """
-    if value in LATER:
-        raise ValueError(f"{value!r} is not served by this version; write {_names(PROGRAMS)}")
     if not isinstance(value, str) or value not in PROGRAMS:
         raise ValueError(f"{value!r} is not a program of nfsd; write {_names(PROGRAMS)}")
     return ProgramChoice(value)

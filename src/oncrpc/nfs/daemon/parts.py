@@ -8,7 +8,8 @@ from oncrpc.nfs.daemon.lock_part import LockPart
 from oncrpc.nfs.daemon.mount_part import MountPart
 from oncrpc.nfs.daemon.part import Part, Site
 from oncrpc.nfs.daemon.status_part import StatusPart
-from oncrpc.nfs.daemon.vocabulary import ACL, MOUNT, NFS, NLM, STATUS
+from oncrpc.nfs.daemon.vocabulary import ACL, MOUNT, NFS, NLM, RQUOTA, STATUS
+from oncrpc.nfs.quota.program import RquotaProgram
 from oncrpc.nfs.server.nfs2 import Nfs2
 from oncrpc.nfs.server.nfs3 import Nfs3
 from oncrpc.nfs.server.nfsacl import NfsAcl2, NfsAcl3
@@ -35,6 +36,20 @@ class AclPart(Part):
         return NfsAcl3(self.site.shares), NfsAcl2(self.site.shares)
 
 
+class QuotaPart(Part):
+    """RQUOTA 1 and 2, the quotas of the exported file systems. They keep nothing."""
+
+    name = RQUOTA
+
+    def __init__(self, site: Site) -> None:
+        super().__init__(site)
+        self.program = RquotaProgram(site.shares, may_set=site.daemon.config.quota.set)
+
+    def services(self) -> Sequence[Service]:
+        """The two versions."""
+        return self.program.services()
+
+
 PARTS: Mapping[type[Part], frozenset[str]] = {
     NfsPart: frozenset({NFS}),
     # The mount list says which clients get long replies over UDP.
@@ -42,6 +57,7 @@ PARTS: Mapping[type[Part], frozenset[str]] = {
     AclPart: frozenset({ACL}),
     StatusPart: frozenset({STATUS}),
     LockPart: frozenset({NLM}),
+    QuotaPart: frozenset({RQUOTA}),
 }
 """Each part, and the programs for which it is needed."""
 

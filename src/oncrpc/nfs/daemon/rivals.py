@@ -13,6 +13,7 @@ from oncrpc.numbers import program_name
 from oncrpc.programs.mount import MOUNTPROG
 from oncrpc.programs.nfs3 import NFS_PROGRAM
 from oncrpc.programs.nlm import NLM_PROG
+from oncrpc.programs.rquota import RQUOTAPROG
 from oncrpc.programs.sm_inter import SM_PROG
 from oncrpc.rpc import Procedure, Version
 
@@ -26,6 +27,7 @@ ADVICE: Mapping[int, str] = {
     " or vers=4",
     SM_PROG: "it gets the notices of other hosts; 'systemctl disable --now rpc-statd' stops"
     " rpc.statd",
+    RQUOTAPROG: "'systemctl disable --now rpc-rquotad' stops rpc.rquotad",
 }
 """What to do about another server of a program."""
 
