@@ -32,7 +32,7 @@ SHARED = ("proc", "sys", "dev", "run", "tmp", "etc", "var/lib")
 """Folders of the guest that are seen by Python too."""
 
 MOUNT_PYTHON = f"mount -o ro -t ext4 /dev/vdb {ROOT} && " + " && ".join(
-    f"mount --bind /{folder} {ROOT}/{folder}" for folder in SHARED
+    f"mount --rbind /{folder} {ROOT}/{folder}" for folder in SHARED
 )
 
 

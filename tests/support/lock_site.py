@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Self
 
 from oncrpc.programs.nlm import NLM_PROG
+from support.hosts import Host
 from support.lan_guests import CLIENT, Lan, LanGuest
 from support.nfs_host import NfsHost
 from support.printed_lines import PrintedLines, begun
@@ -106,8 +107,7 @@ class LockSite:
             self.lan = entered.enter_context(Lan(self.host, self._image, self._folder))
             self.tap = entered.enter_context(WireTap(self.host, "br0"))
             self._entered = entered.pop_all()
-        program = self._image / "root/bin/locks"
-        self.local = LockPlace(self._begin, str(program), FOLDER, "")
+        self.local = local_place(self.host, self._image, FOLDER)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -143,10 +143,13 @@ class LockSite:
 
         return self.tap.until(wanted)
 
-    def _begin(self, text: str) -> PrintedLines:
-        return begun(self.host, ["sh", "-c", text])
-
 
 def place_of(guest: LanGuest, folder: str = "/mnt") -> LockPlace:
     """Processes of a guest."""
     return LockPlace(guest.begin, "locks", folder, guest.address)
+
+
+def local_place(host: Host, image: Path, folder: str) -> LockPlace:
+    """Processes of the host itself."""
+    program = str(image / "root/bin/locks")
+    return LockPlace(lambda text: begun(host, ["sh", "-c", text]), program, folder, "")
