@@ -74,14 +74,18 @@ class Locker:
 
     def held(self, file: LockedFile = FILE) -> list[Lock]:
         """The locks of a file."""
-        return sorted(each.lock for each in self.manager.table.held(file))
+        return sorted(each.lock for each in self.manager.store.table.held(file))
 
 
 class FakeMonitor:
-    """A status monitor that records what it is asked. ``accepts`` is what ``watch`` returns."""
+    """A status monitor that records what it is asked.
+
+    ``accepts`` is what ``watch`` returns, ``former`` are the clients of the former process.
+    """
 
     def __init__(self) -> None:
         self.state, self.accepts = 1, True
+        self.former: Collection[LockClient] = ()
         self.watched: dict[LockClient, int] = {}
         self.restarted: Restarted = lambda _client, _state: None
 
@@ -96,5 +100,5 @@ class FakeMonitor:
         del self.watched[client]
 
     def lost(self) -> Collection[LockClient]:
-        """No client was watched before."""
-        return ()
+        """The clients that were watched before."""
+        return self.former

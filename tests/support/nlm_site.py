@@ -206,8 +206,8 @@ class NlmSite:
         """Who holds what: host, process, start and end."""
         return [
             (each.lock.owner.client.host, each.lock.owner.svid, *each.lock.range)
-            for file in self.locks.table.files
-            for each in self.locks.table.held(file)
+            for file in self.locks.store.table.files
+            for each in self.locks.store.table.held(file)
         ]
 
 

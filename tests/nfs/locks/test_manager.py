@@ -8,7 +8,7 @@ import pytest
 
 from oncrpc.nfs.locks.dos_shares import DosShare
 from oncrpc.nfs.locks.manager import LockManager
-from oncrpc.nfs.locks.peers import PeerMonitor
+from oncrpc.nfs.locks.peers import Peer, PeerMonitor
 from oncrpc.nfs.locks.terms import LockOutcome
 from support.locking import (
     CLIENTS,
@@ -221,9 +221,9 @@ class SlowMonitor(FakeMonitor):
         super().__init__()
         self.stored = asyncio.Event()
 
-    async def watch(self, *arguments: object) -> bool:
+    async def watch(self, peer: Peer, state: int) -> bool:
         await self.stored.wait()
-        return True
+        return await super().watch(peer, state)
 
 
 @in_loop

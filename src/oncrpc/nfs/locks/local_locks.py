@@ -60,6 +60,10 @@ class LocalLocks:
         self._descriptors[file] = descriptor
         return True
 
+    def adopt(self, file: LockedFile, descriptor: int) -> None:
+        """Use a descriptor that has the locks of a file already."""
+        self._descriptors[file] = descriptor
+
     def close(self, file: LockedFile) -> None:
         """Release all locks of a file."""
         descriptor = self._descriptors.pop(file, None)

@@ -1,8 +1,8 @@
-"""The lock manager: grants locks, lets requests wait, and knows what is to be kept.
+"""The lock manager: grants locks, lets requests wait, and knows what must outlive the process.
 
-It brings together the lock table, the waiting requests, the locks of local processes, and the DOS
-shares. It knows nothing of the wire: a service translates calls to its methods, and calls a client
-back when ``granted`` is called.
+It brings together what is held (``store``), the requests that wait (``waiting``), the status
+monitor and the grace period. It knows nothing of the wire: a service translates calls to its
+methods, and calls a client back when ``granted`` is called.
 
 A request passes these steps: is the server in its grace period; is another client in the way; open
 the file and watch the client, if it is the first time; is a local process in the way; change the
@@ -13,17 +13,22 @@ meanwhile, and takes back what is asked for, makes the request fail.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import resource
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
 
-from oncrpc.nfs.locks.dos_shares import DosShare, DosShares
-from oncrpc.nfs.locks.local_locks import LocalLocks, NotWritable, holder_on
+from oncrpc.nfs.locks.dos_shares import DosShare
+from oncrpc.nfs.locks.grace import GracePeriod
+from oncrpc.nfs.locks.granting import LockGrants
+from oncrpc.nfs.locks.handover import left_by, resumed
+from oncrpc.nfs.locks.journal import LockJournal
+from oncrpc.nfs.locks.local_locks import holder_on
 from oncrpc.nfs.locks.peers import Peer, PeerMonitor
-from oncrpc.nfs.locks.table import LockTable
+from oncrpc.nfs.locks.report import LockCounts, LockReport, counts_of, lock_report
+from oncrpc.nfs.locks.store import LockStore
 from oncrpc.nfs.locks.terms import (
     ByteRange,
     LocalHolder,
@@ -33,67 +38,82 @@ from oncrpc.nfs.locks.terms import (
     LockOutcome,
     LockOwner,
 )
-from oncrpc.nfs.locks.waiting import LockRequest, WaitingRequest, WaitingRequests
+from oncrpc.nfs.locks.waiting import LockRequest, WaitingRequests
+
+log = logging.getLogger("oncrpc.nfs")
 
 OpenFile = Callable[[], Awaitable[int | None]]
 """Opens a file for its local locks: ``FileSystem.lock_descriptor``. The manager closes it."""
 
-FIRST_RETRY, LAST_RETRY = 0.01, 0.2
-"""Seconds between two tries of a lock that a local process holds: the first and the longest."""
+GRACE = 90.0
+"""Seconds after which the grace period ends, if clients have not claimed their locks."""
 
-
-class OfferedLock(NamedTuple):
-    """A lock that was granted to a waiting request, and that the client has not yet taken.
-
-    ``before`` is what its owner held of the range.
-    """
-
-    request: LockRequest
-    before: tuple[Lock, ...]
+MOST_REPORTED = 1000
+"""Locks in a report."""
 
 
 class _Entering:
-    """A request between its first step and the change of the table."""
+    """A request between its first step and the change of the table.
 
-    def __init__(self, request: LockRequest) -> None:
-        self.request, self.dropped = request, False
+    ``state`` is that of the client's monitor, 0 if it is not known.
+    """
+
+    def __init__(self, request: LockRequest, state: int) -> None:
+        self.request, self.state, self.dropped = request, state, False
 
 
 class LockManager:
     """The locks of all clients. Its methods run on the event loop.
 
+    Call ``start`` before the first call; at the end ``settle`` and ``leave`` for a restart in
+    place, or else ``stop``; then ``close``. ``grace_limit`` is read at the start.
+
     ``granted`` is called with a waiting request that has got its lock. The service then calls the
-    client back, and ends with ``acknowledge`` or ``give_back``. ``in_grace`` is whether only locks
-    from before the restart are given.
+    client back, and ends with ``acknowledge`` or ``give_back``, also after a restart in place.
 
-    The caller has checked that the user may lock the file. ``opens`` is called for the first lock
-    of a file only; what it raises is raised to the caller.
+    The caller of a method has checked that the user may lock the file. ``opens`` is called for the
+    first lock of a file only; what it raises is raised to the caller.
     """
-
-    granted: Callable[[LockRequest], None]
 
     def __init__(
         self,
         *,
         monitor: PeerMonitor | None = None,
+        journal: LockJournal | None = None,
+        grace_limit: float = GRACE,
         clock: Callable[[], float] = time.time,
         most_open: int | None = None,
     ) -> None:
-        self.table, self.shares = LockTable(), DosShares()
-        self.waiting = WaitingRequests(self.table)
-        self.local = LocalLocks(most=_most_open() if most_open is None else most_open)
-        self.granted = _nobody_listens
+        self._journal = LockJournal(None) if journal is None else journal
+        most_open = _most_open() if most_open is None else most_open
+        self.store = LockStore(self._journal, clock=clock, most_open=most_open)
+        self.waiting = WaitingRequests(self.store.table)
+        self.grace_limit = grace_limit
+        self._grants = LockGrants(self.store, self.waiting)
         self._monitor, self._clock = monitor, clock
         self._entering: list[_Entering] = []
-        self._offered: dict[tuple[LockedFile, Lock], OfferedLock] = {}
-        self._retries: dict[LockedFile, asyncio.TimerHandle] = {}
+        self._grace_timer: asyncio.TimerHandle | None = None
         if monitor is not None:
             monitor.restarted = self._restarted
 
+    # --- what a service uses ---
+
+    @property
+    def granted(self) -> Callable[[LockRequest], None]:
+        """What is called with a waiting request that has got its lock; the service sets it."""
+        return self._grants.granted
+
+    @granted.setter
+    def granted(self, granted: Callable[[LockRequest], None]) -> None:
+        self._grants.granted = granted
+
     @property
     def in_grace(self) -> bool:
-        """Whether the server has restarted, and clients may only claim locks from before."""
-        return False
+        """Whether the server has restarted, and clients may only claim locks from before.
+
+        TEST is answered with this, too: whoever held the lock may claim it later.
+        """
+        return self.store.grace is not None
 
     async def test(
         self, file: LockedFile, lock: Lock, opens: OpenFile
@@ -103,11 +123,11 @@ class LockManager:
         Raises:
             OSError: the file cannot be opened.
         """
-        found = self.table.conflict(file, lock)
+        found = self.store.table.conflict(file, lock)
         if found is not None:
             return found
-        if file in self.local:
-            return self.local.holder(file, lock.range, exclusive=lock.exclusive)
+        if file in self.store.local:
+            return self.store.local.holder(file, lock.range, exclusive=lock.exclusive)
         descriptor = await opens()
         if descriptor is None:
             return None
@@ -125,35 +145,48 @@ class LockManager:
         a client that is not to be watched (NM_LOCK): its locks are gone if the server restarts.
         ``state`` is the state of the client's status monitor.
 
+        DENIED is also the outcome of a claim that is refused: there is no grace period, the client
+        had no locks, or another one had this lock.
+
         Raises:
             OSError: the file cannot be opened.
         """
-        early = self._early(request)
-        if early is not None:
-            return early
-        with self._enter(request) as entering:
-            if not await self._open(request.file, opens) or not await self._watch(peer, state):
-                return LockOutcome.NO_ROOM
-            if entering.dropped:
-                self._close_unused(request.file)
-                return LockOutcome.DENIED
-            outcome = self._try(request)
-        self._close_unused(request.file)
+        if self.store.table.covers(request.file, request.lock):
+            return await self._grants.confirmed(request)
+        refused = self._refused(request) or self._known(request)
+        if refused is not None:
+            return refused
+        client, outcome = request.lock.owner.client, LockOutcome.NO_ROOM
+        with self._enter(request, state) as entering:
+            if await self._open(request.file, opens) and await self._watch(client, peer, state):
+                outcome = self._try(request) if not entering.dropped else LockOutcome.DENIED
+        if outcome is LockOutcome.GRANTED:
+            outcome = await self._grants.confirmed(request)
+        self._clean(request.file, client)
         return outcome
 
     async def unlock(self, file: LockedFile, owner: LockOwner, range_: ByteRange) -> LockOutcome:
         """Release what an owner holds of a range, and what it waits for there.
 
-        Returns GRANTED, also if it holds nothing; NO_ROOM if it would have one lock too many.
+        Returns GRANTED, also if it holds nothing; NO_ROOM if it would have one lock too many. A
+        release is not waited for on disk.
         """
-        self._drop_entering(lambda each: _touches(each, file, owner, range_))
+
+        def touches(request: LockRequest) -> bool:
+            lock = request.lock
+            return (request.file, lock.owner) == (file, owner) and lock.range.overlaps(range_)
+
+        self._drop_entering(lambda each: touches(each.request))
         for waiting in self.waiting.of_file(file):
-            if _touches(waiting.request, file, owner, range_):
+            if touches(waiting.request):
                 self.waiting.remove(waiting)
-        self._forget_offers(file, owner, range_)
-        if not self._release(file, owner, range_):
+        for offer in self._grants:
+            if touches(offer.request):
+                self.acknowledge(offer.request)
+        if not self.store.release(file, owner, range_):
             return LockOutcome.NO_ROOM
-        self._settle(file, range_)
+        self._grants.settle(file, range_)
+        self._clean(file, owner.client)
         return LockOutcome.GRANTED
 
     def cancel(self, file: LockedFile, lock: Lock) -> bool:
@@ -161,251 +194,277 @@ class LockManager:
 
         Returns whether there was one.
         """
-        found = self._drop_entering(lambda each: (each.file, each.lock) == (file, lock))
+        found = self._drop_entering(
+            lambda each: (each.request.file, each.request.lock) == (file, lock)
+        )
         waiting = self.waiting.find(file, lock)
         if waiting is not None:
             self.waiting.remove(waiting)
-        offer = self._offered.get((file, lock))
+        offer = self._grants.find(file, lock)
         if offer is not None:
-            self.give_back(offer.request)
-        self._settle(file, lock.range)
+            self._grants.give_back(offer.request)
+        self._grants.settle(file, lock.range)
+        self._clean(file, lock.owner.client)
         return found or waiting is not None or offer is not None
 
     def acknowledge(self, request: LockRequest) -> None:
         """The client has taken the lock that was granted to its waiting request."""
-        self._offered.pop((request.file, request.lock), None)
+        self._grants.acknowledge(request)
 
     def give_back(self, request: LockRequest) -> None:
         """The client does not want the lock that was granted, or never answered.
 
         Its owner holds again what it held before.
         """
-        file, lock = request.file, request.lock
-        offer = self._offered.pop((file, lock), None)
-        if offer is None:
-            return
-        self._restore(file, lock, offer.before)
-        self._settle(file, lock.range)
+        self._grants.give_back(request)
+        self._clean(request.file, request.lock.owner.client)
 
     async def share(
         self, file: LockedFile, owner: LockOwner, share: DosShare, *, reclaim: bool = False
     ) -> LockOutcome:
-        """Keep a DOS share, in place of one of the same owner."""
-        if reclaim and not self.in_grace:
+        """Hold a DOS share, in place of one of the same owner.
+
+        It outlives the process if the client is watched because of its locks.
+        """
+        grace = self.store.grace
+        if grace is not None and not reclaim:
+            return LockOutcome.GRACE
+        if reclaim and (grace is None or not grace.may_claim_share(file, owner, share)):
             return LockOutcome.DENIED
-        if self.shares.conflicts(file, owner, share):
+        if self.store.shares.conflicts(file, owner, share):
             return LockOutcome.DENIED
-        now = int(self._clock())
-        kept = self.shares.set(file, owner, share._replace(since=now))
-        return LockOutcome.GRANTED if kept else LockOutcome.NO_ROOM
+        if not self.store.share(file, owner, share._replace(since=self.store.now())):
+            return LockOutcome.NO_ROOM
+        self._check_grace()
+        if owner.client in self.store.kept:
+            try:
+                await self._journal.synced()
+            except OSError:
+                self.store.unshare(file, owner)
+                return LockOutcome.NO_ROOM
+        return LockOutcome.GRANTED
 
     async def unshare(self, file: LockedFile, owner: LockOwner) -> LockOutcome:
         """Remove the DOS share of an owner. Returns GRANTED, also if it has none."""
-        self.shares.clear(file, owner)
+        self.store.unshare(file, owner)
+        self._clean(file, owner.client)
         return LockOutcome.GRANTED
+
+    # --- what the application uses ---
 
     def free(self, client: LockClient) -> None:
         """Release all locks and shares of a client, and let none of its requests wait."""
-        self._drop_entering(lambda each: each.lock.owner.client == client)
+        self._drop_entering(lambda each: each.request.lock.owner.client == client)
         changed = dict[LockedFile, None]()
         for waiting in self.waiting.of_client(client):
             self.waiting.remove(waiting)
             changed[waiting.request.file] = None
-        for key in [key for key in self._offered if key[1].owner.client == client]:
-            del self._offered[key]
-        for file, change in self.table.free(client):
-            changed[file] = None
-            for held in change.removed:
-                self._unlock_locally(file, held.lock.range)
-        self.shares.free(client)
+        self._grants.forget(client)
+        changed.update(dict.fromkeys(self.store.free(client)))
         for file in changed:
-            self._settle(file, EVERYTHING)
+            self._grants.settle(file)
+            self._close_unused(file)
+        self._forget(client)
+        self._write()
+        self._check_grace()
 
-    async def close(self) -> None:
-        """Release the local locks, and end what runs."""
-        for timer in self._retries.values():
-            timer.cancel()
-        self._retries.clear()
-        self.local.close_all()
+    def start(self, left: bytes | None = None) -> None:
+        """Read the journal, and begin a grace period if clients had locks.
 
-    # The steps of a request.
+        ``left`` is what ``leave`` of an earlier image of this process returned: all goes on then.
+        """
+        records, complete = self._journal.load()
+        if left:
+            self._resume(left)
+            return
+        lost = () if self._monitor is None else self._monitor.lost()
+        now = asyncio.get_running_loop().time()
+        grace = GracePeriod(records, until=now + self.grace_limit, others=lost, complete=complete)
+        for client in lost:
+            if client not in grace.hosts and self._monitor is not None:
+                self._monitor.unwatch(client)
+        if grace.hosts:
+            self.store.grace = grace
+            self.store.kept.update(grace.hosts)
+            log.info("%d hosts may claim their locks for %g s", len(grace.hosts), self.grace_limit)
+            self._end_grace_at(grace.until)
 
-    def _early(self, request: LockRequest) -> LockOutcome | None:
-        """The outcome of a request that need not wait for anything."""
+    def faults(self) -> Iterable[str]:
+        """Reasons why the locks are not kept as they should."""
+        return (self._journal.fault,) if self._journal.fault else ()
+
+    def report(self, *, most: int = MOST_REPORTED) -> LockReport:
+        """The files with their locks and waiting requests, and the grace period."""
+        return lock_report(
+            self.store,
+            self.waiting,
+            now=self._clock(),
+            grace_now=asyncio.get_running_loop().time(),
+            most=most,
+        )
+
+    def counts(self) -> LockCounts:
+        """Numbers of now, for metrics."""
+        return counts_of(self.store, self.waiting)
+
+    def settle(self) -> None:
+        """Bring all changes to the disk."""
+        self._journal.settle()
+
+    def leave(self) -> bytes:
+        """The state for the next image of this process, as JSON."""
+        now = asyncio.get_running_loop().time()
+        return left_by(self.store, self.waiting, self._grants, now=now)
+
+    def descriptors(self) -> list[int]:
+        """The descriptors that the next image takes over."""
+        return [*self.store.local.descriptors.values()]
+
+    async def stop(self) -> None:
+        """Grant nothing more, and bring all changes to the disk. All locks are kept there."""
+        if self._grace_timer is not None:
+            self._grace_timer.cancel()
+        await self._grants.stop()
+        await self._journal.stop()
+
+    def close(self) -> None:
+        """Close the files. Local processes may lock them again."""
+        self._journal.close()
+        self.store.local.close_all()
+
+    # --- the steps of a request ---
+
+    def _refused(self, request: LockRequest) -> LockOutcome | None:
+        """GRACE or DENIED if the grace period, or that there is none, forbids it."""
+        grace = self.store.grace
+        if not request.reclaim:
+            return None if grace is None else LockOutcome.GRACE
+        if grace is not None and grace.may_claim(request.file, request.lock):
+            return None
+        return LockOutcome.DENIED
+
+    def _known(self, request: LockRequest) -> LockOutcome | None:
+        """The outcome of a request that waits already, or that another client is in the way of."""
         file, lock = request.file, request.lock
-        if self.table.covers(file, lock):
-            self._offered.pop((file, lock), None)
-            return LockOutcome.GRANTED
         waiting = self.waiting.find(file, lock)
         if waiting is not None:
             if request.wait:
                 return LockOutcome.BLOCKED
             self.waiting.remove(waiting)
-        if not request.wait and self.table.conflict(file, lock) is not None:
+        if not request.wait and self.store.table.conflict(file, lock) is not None:
             return LockOutcome.DENIED
         return None
 
     async def _open(self, file: LockedFile, opens: OpenFile) -> bool:
         """Have a descriptor for the local locks of a file; False if there are too many."""
-        if file in self.local:
+        if file in self.store.local:
             return True
         descriptor = await opens()
-        return descriptor is None or self.local.add(file, descriptor)
+        return descriptor is None or self.store.local.add(file, descriptor)
 
-    async def _watch(self, peer: Peer | None, state: int) -> bool:
-        return self._monitor is None or peer is None or await self._monitor.watch(peer, state)
-
-    def _try(self, request: LockRequest) -> LockOutcome:
-        """Grant a lock, or let the request wait."""
-        file, lock = request.file, request.lock
-        if self.table.covers(file, lock):
-            return LockOutcome.GRANTED
-        if self.table.conflict(file, lock) is not None:
-            if not request.wait:
-                return LockOutcome.DENIED
-            if self.waiting.would_deadlock(request):
-                return LockOutcome.DEADLOCK
-            return self._wait(request)
-        if request.wait and self.waiting.comes_later(request):
-            return self._wait(request)
-        outcome = self._give(request)
-        if outcome is LockOutcome.BLOCKED:
-            if not request.wait:
-                return LockOutcome.DENIED
-            outcome = self._wait(request)
-            self._retry_later(file, FIRST_RETRY)
-        return outcome
-
-    def _wait(self, request: LockRequest) -> LockOutcome:
-        if self.waiting.find(request.file, request.lock) is None and not self.waiting.add(
-            request, now=int(self._clock())
-        ):
-            return LockOutcome.NO_ROOM
-        for other in self.waiting.freed_by(request):
-            if other.request != request:
-                self._settle(other.request.file, other.lock.range)
-        return LockOutcome.BLOCKED
-
-    def _give(self, request: LockRequest) -> LockOutcome:
-        """Grant a lock that no client is in the way of. BLOCKED: a local process is."""
-        file, lock = request.file, request.lock
-        before = tuple(self.table.own(file, lock.owner, lock.range))
-        try:
-            if not self.local.take(file, lock.range, exclusive=lock.exclusive):
-                return LockOutcome.BLOCKED
-        except NotWritable:
-            return LockOutcome.READ_ONLY
-        if self.table.set(file, lock, now=int(self._clock())) is None:
-            self._restore(file, lock, before)
-            return LockOutcome.NO_ROOM
-        return LockOutcome.GRANTED
-
-    # Releasing.
-
-    def _release(self, file: LockedFile, owner: LockOwner, range_: ByteRange) -> bool:
-        if self.table.clear(file, owner, range_) is None:
+    async def _watch(self, client: LockClient, peer: Peer | None, state: int) -> bool:
+        if peer is None:
+            return True
+        if self._monitor is not None and not await self._monitor.watch(peer, state):
             return False
-        self._unlock_locally(file, range_)
+        self.store.kept.add(client)
         return True
 
-    def _unlock_locally(self, file: LockedFile, range_: ByteRange) -> None:
-        if file in self.local:
-            self.local.release(file, range_, self.table.union(file, range_))
+    def _try(self, request: LockRequest) -> LockOutcome:
+        """The grace period may have begun or ended meanwhile."""
+        return self._refused(request) or self._grants.grant(request)
 
-    def _restore(self, file: LockedFile, lock: Lock, before: tuple[Lock, ...]) -> None:
-        """Let an owner hold again what it held."""
-        self.table.clear(file, lock.owner, lock.range)
-        for each in before:
-            self.table.set(file, each, now=int(self._clock()))
-        self._unlock_locally(file, lock.range)
+    # --- after a change ---
 
-    def _settle(self, file: LockedFile, range_: ByteRange) -> None:
-        """Grant what can be granted now that bytes of a range are free."""
-        for waiting in self.waiting.ready(file, range_):
-            self._offer(waiting)
+    def _clean(self, file: LockedFile, client: LockClient) -> None:
+        """After a change: close and forget what is not needed any more, and begin to write."""
         self._close_unused(file)
-
-    def _offer(self, waiting: WaitingRequest) -> None:
-        """Grant a lock to a request that waits."""
-        request = waiting.request
-        file, lock = request.file, request.lock
-        before = tuple(self.table.own(file, lock.owner, lock.range))
-        match self._give(request):
-            case LockOutcome.GRANTED:
-                self.waiting.remove(waiting)
-                self._offered[file, lock] = OfferedLock(request, before)
-                self.granted(request)
-            case LockOutcome.BLOCKED:
-                self._retry_later(file, FIRST_RETRY)
-            case LockOutcome.READ_ONLY:
-                self.waiting.remove(waiting)
-
-    def _retry_later(self, file: LockedFile, after: float) -> None:
-        """Try again after a while: the kernel does not tell when a local process unlocks."""
-        if file not in self._retries:
-            loop = asyncio.get_running_loop()
-            self._retries[file] = loop.call_later(after, self._retry, file, after)
-
-    def _retry(self, file: LockedFile, after: float) -> None:
-        del self._retries[file]
-        before = len(self.waiting.of_file(file))
-        if not before:
-            return
-        self._settle(file, EVERYTHING)
-        timer = self._retries.pop(file, None)
-        if timer is not None:
-            timer.cancel()
-            self._retry_later(file, min(2 * after, LAST_RETRY))
+        self._forget(client)
+        self._write()
+        self._check_grace()
 
     def _close_unused(self, file: LockedFile) -> None:
         """Close the descriptor of a file that has no locks, and for which no request waits."""
         if (
-            file in self.local
-            and file not in self.table
+            file in self.store.local
+            and file not in self.store.table
             and file not in self.waiting.files
             and not any(each.request.file == file for each in self._entering)
         ):
-            self.local.close(file)
+            self.store.local.close(file)
 
-    # Requests between two steps.
+    def _forget(self, client: LockClient) -> None:
+        """Watch a client no more that has no locks, and does not ask for any."""
+        if (
+            self.store.has(client)
+            or self.waiting.count_of(client)
+            or any(each.request.lock.owner.client == client for each in self._entering)
+        ):
+            return
+        if client in self.store.kept:
+            self.store.kept.discard(client)
+            if self._monitor is not None:
+                self._monitor.unwatch(client)
+
+    def _write(self) -> None:
+        """Begin to write what has changed; nobody waits for it."""
+        self._journal.write()
+
+    # --- requests between two steps ---
 
     @contextmanager
-    def _enter(self, request: LockRequest) -> Iterator[_Entering]:
-        entering = _Entering(request)
+    def _enter(self, request: LockRequest, state: int) -> Iterator[_Entering]:
+        entering = _Entering(request, state)
         self._entering.append(entering)
         try:
             yield entering
         finally:
             self._entering.remove(entering)
 
-    def _drop_entering(self, which: Callable[[LockRequest], bool]) -> bool:
-        dropped = [each for each in self._entering if which(each.request)]
+    def _drop_entering(self, which: Callable[[_Entering], bool]) -> bool:
+        dropped = [each for each in self._entering if which(each)]
         for each in dropped:
             each.dropped = True
         return bool(dropped)
 
-    def _forget_offers(self, file: LockedFile, owner: LockOwner, range_: ByteRange) -> None:
-        for key, offer in list(self._offered.items()):
-            if _touches(offer.request, file, owner, range_):
-                del self._offered[key]
-
-    def _restarted(self, client: LockClient, _state: int) -> None:
+    def _restarted(self, client: LockClient, state: int) -> None:
+        """A client has restarted. A request that has its new state goes on."""
+        new = [each for each in self._entering if each.state == state and not each.dropped]
         self.free(client)
+        for each in new:
+            each.dropped = False
 
+    # --- the grace period, and a restart in place ---
 
-EVERYTHING = ByteRange(0, 1 << 64)
+    def _check_grace(self) -> None:
+        """End the grace period if everything is claimed."""
+        if self.store.grace is not None and self.store.grace.over:
+            self._end_grace()
 
+    def _end_grace_at(self, until: float) -> None:
+        loop = asyncio.get_running_loop()
+        self._grace_timer = loop.call_at(until, self._end_grace)
 
-def _touches(request: LockRequest, file: LockedFile, owner: LockOwner, range_: ByteRange) -> bool:
-    return (
-        request.file == file and request.lock.owner == owner and request.lock.range.overlaps(range_)
-    )
+    def _end_grace(self) -> None:
+        grace = self.store.grace
+        if grace is None:
+            return
+        unclaimed = self.store.end_grace()
+        log.info("the grace period is over; %d locks were not claimed", unclaimed)
+        if self._grace_timer is not None:
+            self._grace_timer.cancel()
+        for client in grace.hosts:
+            self._forget(client)
+        self._write()
+
+    def _resume(self, left: bytes) -> None:
+        loop = asyncio.get_running_loop()
+        offers = resumed(left, self.store, self.waiting, now=loop.time())
+        if self.store.grace is not None:
+            self._end_grace_at(self.store.grace.until)
+        self._grants.resume(offers)
 
 
 def _most_open() -> int:
     """Descriptors for local locks: a quarter of what the process may have."""
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4
-
-
-def _nobody_listens(request: LockRequest) -> None:
-    """The hook of a manager without a service."""

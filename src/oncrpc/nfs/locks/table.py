@@ -156,6 +156,11 @@ class LockTable:
         return map(_file, self._files)
 
     @property
+    def file_count(self) -> int:
+        """How many files have locks."""
+        return len(self._files)
+
+    @property
     def clients(self) -> Collection[LockClient]:
         """The clients that have locks."""
         return self._clients.keys()
@@ -244,6 +249,8 @@ class LockTable:
         found = self._get(key)
         where = found.touching(owner, *range_)
         old = found.locks[where]
+        if exclusive is None and not old:
+            return LockChange()
         owner = old[0].owner if old else self._same(owner)
         new = self._pieces(owner, old, range_, exclusive=exclusive)
         change = LockChange(

@@ -1,0 +1,208 @@
+"""LockGrants locks to requests that wait, and offers: locks that can still be taken back.
+
+A lock is offered until its client knows of it: it was granted to a waiting request and the client
+is called back, or it is not on disk yet. If the client does not want it, or the disk is full, its
+owner holds again what it held before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator
+
+from oncrpc.nfs.locks.handover import OfferedLock
+from oncrpc.nfs.locks.store import LockStore
+from oncrpc.nfs.locks.terms import ByteRange, Lock, LockClient, LockedFile, LockOutcome
+from oncrpc.nfs.locks.waiting import LockRequest, WaitingRequest, WaitingRequests
+
+FIRST_RETRY, LAST_RETRY = 0.01, 0.2
+"""Seconds between two tries of a lock that a local process holds: the first and the longest."""
+
+EVERYTHING = ByteRange(0, 1 << 64)
+
+
+class LockGrants:
+    """Grants locks of a store. ``granted`` is called with a waiting request that has its lock.
+
+    ``_retries`` has a timer for each file on which a local process is in the way of a request.
+    ``_tasks`` wait for the disk.
+    """
+
+    granted: Callable[[LockRequest], None]
+
+    def __init__(self, store: LockStore, waiting: WaitingRequests) -> None:
+        self.store, self.waiting = store, waiting
+        self.granted = _nobody_listens
+        self._offered: dict[tuple[LockedFile, Lock], OfferedLock] = {}
+        self._retries: dict[LockedFile, asyncio.TimerHandle] = {}
+        self._tasks = set[asyncio.Task[None]]()
+
+    def __iter__(self) -> Iterator[OfferedLock]:
+        return iter([*self._offered.values()])
+
+    def grant(self, request: LockRequest) -> LockOutcome:
+        """Grant a lock if no other client is in the way; or let the request wait."""
+        file, lock = request.file, request.lock
+        waits = request.wait and not request.reclaim
+        if self.store.table.conflict(file, lock) is not None:
+            if waits and self.waiting.would_deadlock(request):
+                return LockOutcome.DEADLOCK
+            return self._wait(request) if waits else LockOutcome.DENIED
+        if waits and self.waiting.comes_later(request):
+            return self._wait(request)
+        outcome = self._give(request)
+        if outcome is LockOutcome.GRANTED:
+            self._settle_downgraded(request)
+        elif outcome is LockOutcome.BLOCKED:
+            if not waits:
+                return LockOutcome.DENIED
+            self._retry_later(file, FIRST_RETRY)
+            return self._wait(request)
+        return outcome
+
+    async def confirmed(self, request: LockRequest) -> LockOutcome:
+        """The outcome for a lock in the table, when it is on disk: it may be taken back by then."""
+        file, lock = request.file, request.lock
+        offer = self.find(file, lock)
+        if not await self._stored(lock.owner.client):
+            if offer is not None and self.find(file, lock) is offer:
+                self.give_back(request)
+            return LockOutcome.NO_ROOM
+        if not self.store.table.covers(file, lock):
+            return LockOutcome.DENIED
+        self.acknowledge(request)
+        return LockOutcome.GRANTED
+
+    def find(self, file: LockedFile, lock: Lock) -> OfferedLock | None:
+        """The offer of exactly this lock."""
+        return self._offered.get((file, lock))
+
+    def acknowledge(self, request: LockRequest) -> None:
+        """The client knows that it has the lock."""
+        self._offered.pop((request.file, request.lock), None)
+
+    def give_back(self, request: LockRequest) -> None:
+        """Take back an offered lock."""
+        file, lock = request.file, request.lock
+        offer = self._offered.pop((file, lock), None)
+        if offer is not None:
+            self.store.restore(file, lock, offer.before)
+            self.settle(file, lock.range)
+
+    def forget(self, client: LockClient) -> None:
+        """Forget the offers to a client, whose locks are released."""
+        for key in [*self._offered]:
+            if key[1].owner.client == client:
+                del self._offered[key]
+
+    def settle(self, file: LockedFile, range_: ByteRange = EVERYTHING) -> None:
+        """Grant what can be granted now that bytes of a range are free."""
+        for waiting in self.waiting.ready(file, range_):
+            self._offer(waiting)
+
+    def resume(self, offers: Iterable[OfferedLock]) -> None:
+        """Go on with what an earlier image of the process has left."""
+        loop = asyncio.get_running_loop()
+        for file in self.waiting.files:
+            self._retry_later(file, FIRST_RETRY)
+        for offer in offers:
+            self._offered[offer.request.file, offer.request.lock] = offer
+            if not offer.called:
+                loop.call_soon(self._call_back, offer)
+
+    async def stop(self) -> None:
+        """Grant nothing more."""
+        for timer in self._retries.values():
+            timer.cancel()
+        self._retries.clear()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _wait(self, request: LockRequest) -> LockOutcome:
+        if self.waiting.find(request.file, request.lock) is None:
+            if not self.waiting.add(request, now=self.store.now()):
+                return LockOutcome.NO_ROOM
+            for other in self.waiting.freed_by(request):
+                self.settle(other.request.file, other.lock.range)
+        return LockOutcome.BLOCKED
+
+    def _give(self, request: LockRequest) -> LockOutcome:
+        """Hold a lock that no client is in the way of, and offer it."""
+        file, lock = request.file, request.lock
+        before = self.store.table.own(file, lock.owner, lock.range)
+        outcome = self.store.give(file, lock)
+        if outcome is LockOutcome.GRANTED:
+            self._offered[file, lock] = OfferedLock(request, before)
+        return outcome
+
+    def _settle_downgraded(self, request: LockRequest) -> None:
+        """Bytes that were locked exclusively may be shared now."""
+        if any(each.exclusive for each in self._offered[request.file, request.lock].before):
+            self.settle(request.file, request.lock.range)
+
+    def _offer(self, waiting: WaitingRequest) -> None:
+        """Grant a lock to a request that waits, and call the client back."""
+        request = waiting.request
+        outcome = self._give(request)
+        if outcome is LockOutcome.BLOCKED:
+            self._retry_later(request.file, FIRST_RETRY)
+        elif outcome is not LockOutcome.NO_ROOM:
+            self.waiting.remove(waiting)
+        if outcome is LockOutcome.GRANTED:
+            self._settle_downgraded(request)
+            self._call_back(self._offered[request.file, request.lock])
+
+    def _call_back(self, offer: OfferedLock) -> None:
+        """Call the client back, when the lock is on disk."""
+        if not self._is_kept(offer.request.lock.owner.client):
+            self._call_back_now(offer)
+            return
+        task = asyncio.get_running_loop().create_task(self._call_back_later(offer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _call_back_later(self, offer: OfferedLock) -> None:
+        request = offer.request
+        if await self._stored(request.lock.owner.client):
+            self._call_back_now(offer)
+        elif self.find(request.file, request.lock) is offer:
+            self.give_back(request)
+
+    def _call_back_now(self, offer: OfferedLock) -> None:
+        """Call the client back, unless the lock is not offered any more."""
+        file, lock = offer.request.file, offer.request.lock
+        if self.find(file, lock) is offer:
+            self._offered[file, lock] = offer._replace(called=True)
+            self.granted(offer.request)
+
+    async def _stored(self, client: LockClient) -> bool:
+        """Bring the locks of a client to the disk, if they are kept; False if that failed."""
+        if not self._is_kept(client):
+            return True
+        try:
+            await self.store.journal.synced()
+        except OSError:
+            return False
+        return True
+
+    def _is_kept(self, client: LockClient) -> bool:
+        return client in self.store.kept and self.store.journal.directory is not None
+
+    def _retry_later(self, file: LockedFile, after: float) -> None:
+        """Try again after a while: the kernel does not tell when a local process unlocks."""
+        if file not in self._retries:
+            loop = asyncio.get_running_loop()
+            self._retries[file] = loop.call_later(after, self._retry, file, after)
+
+    def _retry(self, file: LockedFile, after: float) -> None:
+        del self._retries[file]
+        self.settle(file)
+        timer = self._retries.pop(file, None)
+        if timer is not None:
+            timer.cancel()
+            self._retry_later(file, min(2 * after, LAST_RETRY))
+
+
+def _nobody_listens(request: LockRequest) -> None:
+    """The hook of a manager without a service."""
