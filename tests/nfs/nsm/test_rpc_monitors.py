@@ -63,6 +63,20 @@ def test_notice_matches_by_name_and_its_address() -> None:
     assert names_at(found, "192.0.2.9", b"client.example") == []
 
 
+def test_alias_matches_by_its_address() -> None:
+    async def scenario() -> list[bytes]:
+        found = monitors(b"alias", addresses={b"alias": frozenset({"192.0.2.1"})})
+        found.start()
+        while not found.find("192.0.2.1", b"real")[0]:
+            await asyncio.sleep(0)
+        names = await settled(found, "192.0.2.1", b"real")
+        found.remove(monitor(b"alias").key)
+        assert await settled(found, "192.0.2.1", b"real") == []
+        return names
+
+    assert asyncio.run(scenario()) == [b"alias"]
+
+
 def test_removed_monitor_is_not_found() -> None:
     found = monitors(b"192.0.2.1", b"client", addresses={b"client": frozenset({"192.0.2.1"})})
 

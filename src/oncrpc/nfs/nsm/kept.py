@@ -24,6 +24,7 @@ from oncrpc.host.files import replace_file, write_whole
 from oncrpc.nfs.nsm.entries import (
     KINDS,
     Entry,
+    MonitorKey,
     RestartNotice,
     RpcMonitor,
     StateNumber,
@@ -70,9 +71,9 @@ class KeptList:
         return found
 
     @property
-    def monitors(self) -> Mapping[Hashable, RpcMonitor]:
+    def monitors(self) -> Mapping[MonitorKey, RpcMonitor]:
         """The hosts that are watched for programs of this host."""
-        found: Mapping[Hashable, RpcMonitor] = self._table(RpcMonitor)
+        found: Mapping[MonitorKey, RpcMonitor] = self._table(RpcMonitor)
         return found
 
     @property

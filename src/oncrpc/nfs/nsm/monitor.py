@@ -23,10 +23,11 @@ from oncrpc.nfs.nsm.calls import MonitorCalls, NetworkCalls
 from oncrpc.nfs.nsm.entries import RestartNotice, RpcMonitor, StateNumber
 from oncrpc.nfs.nsm.former import FormerMonitor, read_former
 from oncrpc.nfs.nsm.kept import KeptList
+from oncrpc.nfs.nsm.learned import LookUpName
 from oncrpc.nfs.nsm.matching import address_in, printable
 from oncrpc.nfs.nsm.outgoing import OutgoingCalls
 from oncrpc.nfs.nsm.own_peers import OwnPeers, ignore_restart
-from oncrpc.nfs.nsm.rpc_monitors import LookUpName, RpcMonitors
+from oncrpc.nfs.nsm.rpc_monitors import RpcMonitors
 from oncrpc.nfs.nsm.states import first_state, is_newer, next_state
 
 log = logging.getLogger("oncrpc.nfs")
@@ -219,6 +220,7 @@ class StatusMonitor:
         if self.restarted is ignore_restart:
             for client in self._lost:
                 self.unwatch(client)
+        self.monitors.start()
         self.outgoing.start()
 
     def leave(self) -> bytes:

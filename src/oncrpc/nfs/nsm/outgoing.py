@@ -54,7 +54,7 @@ class OutgoingCalls:
         self._notices = Retries[Hashable](
             self._notify, most=MAX_NOTIFYING, given_up=self._give_up_notice
         )
-        self._callbacks = Retries[Hashable](
+        self._callbacks = Retries[MonitorKey](
             self._call_back, most=MAX_CALLING_BACK, given_up=self._give_up_callback
         )
         self._unreachable: dict[str, RestartNotice] = {}
@@ -110,7 +110,7 @@ class OutgoingCalls:
         if left_out is not None:
             log.warning("%s cannot be told of the restart%s", notice.host, left_out)
 
-    async def _call_back(self, key: Hashable, attempt: int) -> None:  # noqa: ARG002
+    async def _call_back(self, key: MonitorKey, attempt: int) -> None:  # noqa: ARG002
         monitor = self.kept.monitors.get(key)
         if monitor is None:
             return
@@ -120,7 +120,7 @@ class OutgoingCalls:
         if current is not None:
             self.kept.put(current._replace(told=monitor.state))
 
-    def _give_up_callback(self, key: Hashable) -> None:
+    def _give_up_callback(self, key: MonitorKey) -> None:
         monitor = self.kept.monitors.get(key)
         if monitor is not None:
             place = f"program {monitor.prog} version {monitor.vers}"

@@ -12,10 +12,9 @@ from collections.abc import Callable
 from oncrpc.nfs.background import BackgroundAnswers, NotNow
 from oncrpc.nfs.nsm.entries import MonitorKey, RpcMonitor
 from oncrpc.nfs.nsm.kept import KeptList
+from oncrpc.nfs.nsm.learned import LearnedNames, LookUpName
 from oncrpc.nfs.nsm.matching import address_in, is_same_name
 from oncrpc.nfs.nsm.states import is_newer
-
-LookUpName = Callable[[bytes], frozenset[str]]
 
 
 class RpcMonitors:
@@ -35,14 +34,25 @@ class RpcMonitors:
         self.kept = kept
         self._by_host: dict[str, dict[MonitorKey, None]] = {}
         self._named: dict[bytes, dict[MonitorKey, None]] = {}
+        self._learned = LearnedNames(look_up or addresses_of)
         self._addresses = BackgroundAnswers[bytes, frozenset[str]](
             look_up or addresses_of, without=frozenset(), clock=clock
         )
 
     def load(self) -> None:
         """Take over those that are kept."""
-        for monitor in self.kept.monitors.values():
-            self._place(monitor.key)[monitor.key] = None
+        for key in self.kept.monitors:
+            self._index(key)
+
+    def start(self) -> None:
+        """Begin to look up the names."""
+        self._learned.start()
+
+    def _index(self, key: MonitorKey) -> None:
+        place = self._place(key)
+        place[key] = None
+        if not address_in(key.mon_name):
+            self._learned.learn(key.mon_name)
 
     def _place(self, key: MonitorKey) -> dict[MonitorKey, None]:
         host = address_in(key.mon_name)
@@ -57,7 +67,7 @@ class RpcMonitors:
             monitor = monitor._replace(state=known.state, told=known.told)
         if monitor != known:
             self.kept.put(monitor)
-        self._place(monitor.key)[monitor.key] = None
+        self._index(monitor.key)
 
     def remove(self, key: MonitorKey) -> RpcMonitor | None:
         """Watch a host no more; None if it is not watched for that program."""
@@ -66,9 +76,11 @@ class RpcMonitors:
             self.kept.remove(known)
             place = self._place(key)
             place.pop(key, None)
+            if not any(each.mon_name == key.mon_name for each in place):
+                self._learned.forget(key.mon_name)
             if not place:
-                self._by_host.pop(address_in(key.mon_name), None)
-                self._named.pop(_short(key.mon_name), None)
+                host = address_in(key.mon_name)
+                self._by_host.pop(host) if host else self._named.pop(_short(key.mon_name))
         return known
 
     def remove_all(self, my_name: bytes, prog: int, vers: int, proc: int) -> None:
@@ -83,15 +95,17 @@ class RpcMonitors:
 
         Also returns whether they are all: False if the address of a name is being looked up.
         """
-        found = [self.kept.monitors[key] for key in self._by_host.get(host, ())]
+        keys = dict(self._by_host.get(host, ()))
+        for name in self._learned.at(host):
+            keys |= dict.fromkeys(each for each in self._named[_short(name)] if each[0] == name)
         complete = True
         for key in self._named.get(_short(mon_name.lower()), ()):
-            if is_same_name(key.mon_name, mon_name):
+            if key not in keys and is_same_name(key.mon_name, mon_name):
                 addresses = self._addresses.get(key.mon_name)
                 complete = complete and addresses is not None
                 if addresses is not None and host in addresses:
-                    found.append(self.kept.monitors[key])
-        return found, complete
+                    keys[key] = None
+        return [self.kept.monitors[key] for key in keys], complete
 
     def restart(self, monitor: RpcMonitor, state: int) -> RpcMonitor | None:
         """A host has restarted. Returns the monitor as changed; None if the state is not newer."""
