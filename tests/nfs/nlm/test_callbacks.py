@@ -338,21 +338,26 @@ async def test_closed_callbacks_leave_the_locks(hanging: Granting) -> None:
 
 @in_loop
 async def test_next_image_tells_what_is_left(hanging: Granting) -> None:
-    hanging.grant()
-    hanging.callbacks.expect(request(20, 30), BY_MESSAGE)
+    told, waiting = request(), request(1 << 40, 1 << 64)
+    hanging.grant(told)
+    hanging.callbacks.expect(waiting, BY_MESSAGE)
     await settle()
     left = hanging.callbacks.leave()
     hanging.callbacks.close()
     granting = Granting()
 
     granting.callbacks.resume(left)
+    assert len(granting.callbacks) == 0
+    granting.callbacks.granted(told)
     await granting.ended()
-    assert granting.heard == [("acknowledge", request())]
-
-    assert granting.callbacks.leave() != b"[]"
-    granting.callbacks.granted(request(20, 30))
+    granting.callbacks.granted(waiting)
     await until(lambda: len(granting.clients.calls) == 2)
-    assert granting.clients.calls[1].procedure == "NLMPROC4_GRANTED_MSG"
+
+    assert granting.heard == [("acknowledge", told)]
+    assert [each.procedure for each in granting.clients.calls] == [
+        "NLMPROC4_GRANTED",
+        "NLMPROC4_GRANTED_MSG",
+    ]
     granting.callbacks.close()
 
 

@@ -94,12 +94,23 @@ class Granting:
         self.answer: asyncio.Future[nlm4_stats] = asyncio.get_running_loop().create_future()
 
 
-class LeftRequest(msgspec.Struct, array_like=True, frozen=True):
-    """A request whose client is to be told, for the next image of the process."""
+class LeftWay(msgspec.Struct, array_like=True, frozen=True):
+    """A lock and the way back, for the next image of the process.
 
-    request: LockRequest
+    ``last`` is the last byte of the range: JSON has no larger numbers.
+    """
+
+    file: LockedFile
+    owner: LockOwner
+    start: int
+    last: int
+    exclusive: bool
     way: WayBack
-    is_granted: bool
+
+    @property
+    def lock(self) -> Lock:
+        """The lock."""
+        return Lock(self.owner, ByteRange(self.start, self.last + 1), self.exclusive)
 
 
 class Callbacks:
@@ -180,26 +191,28 @@ class Callbacks:
         self._asked.clear()
 
     def leave(self) -> bytes:
-        """What is to be told, for the next image of the process: JSON."""
+        """The ways back, also to clients that are being told, for the next image: JSON."""
+        ways = [(*key, way) for key, way in self._asked.items()]
+        ways += [(f.request.file, f.request.lock, f.way) for f in self._cookies.values()]
         left = [
-            LeftRequest(LockRequest(file, lock, wait=True), way, is_granted=False)
-            for (file, lock), way in self._asked.items()
+            LeftWay(file, lock.owner, lock.range.start, lock.range.end - 1, lock.exclusive, way)
+            for file, lock, way in ways
         ]
-        left += [LeftRequest(f.request, f.way, is_granted=True) for f in self._cookies.values()]
         return msgspec.json.encode(left)
 
     def resume(self, left: bytes) -> None:
-        """Continue with what a former image left, unless it is of another version."""
+        """Remember the ways back that a former image left, unless it is of another version.
+
+        Call this before the lock manager continues: it calls ``granted`` again for all locks that
+        were not accepted yet.
+        """
         try:
-            found = msgspec.json.decode(left, type=list[LeftRequest])
+            found = msgspec.json.decode(left, type=list[LeftWay])
         except msgspec.DecodeError as error:
             log.warning("the waiting clients of the former program are not understood: %s", error)
             return
         for each in found:
-            if each.is_granted:
-                self._begin(each.request, each.way)
-            else:
-                self.expect(each.request, each.way)
+            self._asked.keep((each.file, each.lock), each.way)
 
     def _begin(self, request: LockRequest, way: WayBack) -> None:
         self.withdraw(request)
