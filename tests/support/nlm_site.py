@@ -61,6 +61,7 @@ class FakeClients:
 
     def __init__(self) -> None:
         self.calls: list[CalledClient] = []
+        self.prepared: list[ClientPlace] = []
         self.answer: Callable[[CalledClient], Any] = accepting
         self.closed = False
 
@@ -71,6 +72,9 @@ class FakeClients:
         self.calls.append(called)
         answer = self.answer(called)
         return await answer if inspect.isawaitable(answer) else answer
+
+    def prepare(self, place: ClientPlace) -> None:
+        self.prepared.append(place)
 
     def close(self) -> None:
         self.closed = True

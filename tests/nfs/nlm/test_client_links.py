@@ -146,6 +146,29 @@ async def test_calls_share_a_connection_being_made() -> None:
 
 
 @in_loop
+async def test_prepared_link_is_used() -> None:
+    async with linked() as (links, (client,)):
+        links.prepare(place(client))
+        links.prepare(place(client))
+        await until(lambda: client.mapper.asked)
+        await links.call(place(client), GRANTED, ARGUMENT, timeout=TIMEOUT)
+
+        assert len(client.mapper.asked) == 1
+
+
+@in_loop
+async def test_failed_preparation_is_made_up_for() -> None:
+    async with linked() as (links, (client,)):
+        await client.stop_lock_manager()
+        links.prepare(place(client))
+        await until(lambda: client.mapper.asked)
+        await settle(50)
+        await client.start_lock_manager()
+
+        assert await links.call(place(client), GRANTED, ARGUMENT, timeout=TIMEOUT)
+
+
+@in_loop
 async def test_cancelled_call_does_not_stop_the_others() -> None:
     async with linked() as (links, (client,)):
         first, second = (

@@ -158,6 +158,17 @@ async def test_conflict_is_answered_blocked_at_once() -> None:
 
 
 @in_loop
+async def test_client_that_waits_is_connected_to() -> None:
+    site = NlmSite()
+    await site.lock()
+    await site.lock(**TWO)
+    assert site.clients.prepared == []
+
+    await site.lock(wait=True, **TWO)
+    assert site.clients.prepared == [("192.0.2.8", "192.0.2.1", "tcp", 4)]
+
+
+@in_loop
 async def test_freed_lock_is_granted_by_a_call() -> None:
     site = NlmSite()
     await site.lock()

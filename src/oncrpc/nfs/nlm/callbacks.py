@@ -141,6 +141,12 @@ class Callbacks:
         self._asked.keep((request.file, request.lock), way)
         return is_new
 
+    def waits(self, request: LockRequest) -> None:
+        """The request has to wait. Its client is connected to, so that it is told without delay."""
+        way = self._asked.get((request.file, request.lock))
+        if way is not None:
+            self.links.prepare(way.place)
+
     def forget(self, request: LockRequest) -> None:
         """Forget a request that does not wait."""
         self._asked.pop((request.file, request.lock), None)

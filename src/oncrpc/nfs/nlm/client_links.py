@@ -67,6 +67,7 @@ class CallsClients(Protocol):
     async def call(
         self, place: ClientPlace, procedure: AnyProcedure, argument: object, *, timeout: float
     ) -> Any: ...
+    def prepare(self, place: ClientPlace) -> None: ...
     def close(self) -> None: ...
 
 
@@ -111,6 +112,10 @@ class ClientLinks:
 
     def __len__(self) -> int:
         return len(self._links)
+
+    def prepare(self, place: ClientPlace) -> None:
+        """Begin to connect, so that a later call need not wait for that. A failure is not told."""
+        self._link(place)
 
     async def call(
         self, place: ClientPlace, procedure: AnyProcedure, argument: object, *, timeout: float

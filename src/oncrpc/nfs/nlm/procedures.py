@@ -83,6 +83,8 @@ class LockProcedures:
         if outcome is LockOutcome.GRANTED and self.callbacks.withdraw(request):
             # The client repeats its LOCK, and has not accepted the grant yet: this reply tells it.
             self.locks.acknowledge(request)
+        if outcome is LockOutcome.BLOCKED:
+            self.callbacks.waits(request)
         return OF_OUTCOME[outcome]
 
     async def cancel(self, call: Call, arg: Any, dialect: Dialect) -> nlm4_stats:
