@@ -21,6 +21,7 @@ from fuzz import (
     exports_files,
     hosts_files,
     interfaces,
+    lock_calls,
     mounts,
     nfs_calls,
     policy_files,
@@ -33,7 +34,7 @@ from fuzz.driver import Find, attempt, keep, made, search
 
 MODULES = (
     datagrams, records, state_files, hosts_files, policy_files, interfaces, mounts, nfs_calls,
-    exports_files, acl_calls, quota_calls, status_calls,
+    exports_files, acl_calls, quota_calls, status_calls, lock_calls,
 )  # fmt: skip
 TARGETS = {module.TARGET.name: module.TARGET for module in MODULES}
 SECONDS = 600.0
