@@ -55,12 +55,9 @@ TLS = ("none", "tls", "mtls")
 REEXPORT = ("auto-fsidnum", "predefined-fsidnum", "none")
 
 NO_NFS4 = "the option is for NFS 4, which this server does not have"
-NO_LOCKS = "this server does not have locks"
 NOTES: Mapping[str, str] = {
     "no_wdelay": "writes to stable storage are never delayed",
     "subtree_check": "handles are signed: no file outside the export can be reached",
-    "insecure_locks": NO_LOCKS,
-    "no_auth_nlm": NO_LOCKS,
     "sign_fh": "handles are always signed",
     "pnfs": NO_NFS4,
     "security_label": NO_NFS4,

@@ -39,19 +39,19 @@ from oncrpc.programs.nlm import NLM4_VERS, NLM_VERS, NLM_VERS2, NLM_VERSX, nlm4_
 log = logging.getLogger("oncrpc.nfs")
 
 PATIENCE = 90.0
-"""Seconds for a client to accept a lock."""
+"""Seconds for a client to accept a lock for which it has waited."""
 
 ATTEMPT = 10.0
-"""Seconds for a client to answer, until it is asked again."""
+"""Seconds after which a client is asked again whether it accepts a lock."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 15.0
 """Seconds between two attempts: twice as long each time."""
 
 MAX_ASKED = 16_384
-"""Requests of which the way back is remembered: twice as many as can wait."""
+"""Requests for locks of which the way back is remembered: twice as many as can wait."""
 
 COOKIE_SIZE = 8
-"""Bytes of a cookie: all that some clients have room for."""
+"""Bytes of a cookie of GRANTED: some clients have room for no more."""
 
 GRANTED, GRANTED_MSG = 5, 10
 """The procedures, by their numbers in all versions."""

@@ -26,16 +26,16 @@ from oncrpc.rpc import Call, auth_sys
 from oncrpc.rpc.program import AnyProcedure
 
 MAX_PORTS = 4096
-"""Clients whose ports are remembered."""
+"""Clients of which the port of the lock manager is remembered."""
 
 MAX_LINKS = 256
-"""Links that are open; for another one that used longest ago is closed."""
+"""Connections to lock managers of clients; another one takes the place of an unused or old one."""
 
 IDLE = 300.0
-"""Seconds after which a link without a call is closed."""
+"""Seconds after which an unused connection to a lock manager is closed."""
 
 DIAL_TIME = 5.0
-"""Seconds for the port mapper, and again for the connection."""
+"""Seconds for a client's port mapper to answer, and again for its lock manager to accept."""
 
 
 class ClientPlace(NamedTuple):

@@ -16,22 +16,22 @@ from oncrpc.rpc.program import AnyProcedure
 log = logging.getLogger("oncrpc.nfs")
 
 MAX_MESSAGES = 2048
-"""Messages whose repetitions are recognised."""
+"""Messages of lock managers whose repetitions are recognised."""
 
 LIFETIME = 60.0
-"""Seconds for which they are."""
+"""Seconds for which a repeated message of a lock manager is recognised."""
 
 MAX_SENDING = 1024
-"""Results that are being sent. The client repeats a message that gets no result."""
+"""Results of locking that are being sent to clients. Clients repeat what gets no result."""
 
 MAX_SENDING_TO_ONE = 64
-"""Results that are being sent to one client."""
+"""Results of locking that are being sent to one client."""
 
 TRIES = 2
 """The port that is remembered may be that of a former start of the client."""
 
 SEND_TIME = 5.0
-"""Seconds for the client to acknowledge a result."""
+"""Seconds for a client to acknowledge the result of a lock message."""
 
 MessageKey = tuple[object, ...]
 NUMBERS = slice(16, 24)
