@@ -66,6 +66,7 @@ Port mappers:
   them.
 - ``daemons``: Port mappers in this process: on the loopback interface, with their own local
   sockets.
+- ``nfsd_web``: The NFS server in this process with its web page.
 - ``nfs_daemons``: The NFS server in this process: on the loopback interface, with its own state.
 - ``daemon_process``: The daemon in its own process, for tests from outside.
 - ``stored_registry``: A registry stored in files, on a fake disk that can be full; checks of the

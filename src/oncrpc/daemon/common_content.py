@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from oncrpc.daemon.common_status import common_status
 from oncrpc.daemon.control.outcomes import Observed, ProcedureId
-from oncrpc.daemon.web.content import StaticFile
+from oncrpc.daemon.web.content import EventSource, StaticFile
 from oncrpc.daemon.web.metrics import Families, ProcedureCount
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ class CommonContent:
 
     files: Mapping[str, StaticFile] = {}
     routes: Mapping[str, Callable[[], Awaitable[bytes]]] = {}
-    events = None
+    events: EventSource | None = None
 
     def __init__(self, daemon: Runtime[Any]) -> None:
         self.daemon = daemon

@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -63,6 +63,9 @@ from oncrpc.rpc import Call, Service, Version
 from oncrpc.rpc.dispatch import Reply
 from oncrpc.rpc.duplicates import DuplicateCache
 
+if TYPE_CHECKING:
+    from oncrpc.daemon.web.content import WebContent
+
 log = logging.getLogger("oncrpc.nfs")
 
 P = TypeVar("P", bound=Part)
@@ -82,6 +85,7 @@ class Nfsd(Application[NfsdConfig]):
     versions = VERSIONS
     hosts_names = HOSTS_NAMES
     observed = True
+    web_modules = ("oncrpc.nfs.daemon.web_content",)
     max_record = STREAM + AROUND
     schema = SCHEMA
 
@@ -279,6 +283,12 @@ class Nfsd(Application[NfsdConfig]):
         """Why a host may or may not mount a path, and those of the programs."""
         found = {EXPLAIN: lambda about: explained(self.exported.exports, about)}
         return found | {name: each for part in self.parts for name, each in part.requests().items()}
+
+    def content(self) -> WebContent:
+        """The page, the status as JSON, and the metrics."""
+        from oncrpc.nfs.daemon.web_content import NfsdContent  # needs the extra ``web``
+
+        return NfsdContent(self)
 
     def settle(self) -> None:
         """Write pending changes."""

@@ -32,6 +32,9 @@ class Clients:
         self._clock = clock
         self._counts = Bounded[str, ClientCount](MAX_CLIENTS)
 
+    def __len__(self) -> int:
+        return len(self._counts)
+
     def count(self, host: str) -> None:
         """Count a call."""
         found = self._counts.get(host)

@@ -6,6 +6,7 @@ import os
 import pwd
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from msgspec.structs import asdict
@@ -133,9 +134,20 @@ def _open_file(share: Share, each: KeptFile) -> OpenFile:
     return OpenFile(path, each.host, each.age, each.idle, each.unsynced)
 
 
+def troubles(app: Nfsd) -> Iterator[ExportFault]:
+    """All that is wrong: why the server is unhealthy, and mistakes in the exports."""
+    for text in islice(faults(app), MAX_LISTED):
+        yield ExportFault("error", shown_text(text))
+    yield from islice(_problems(app), MAX_LISTED)
+
+
 def _export_faults(app: Nfsd) -> Iterator[ExportFault]:
     for path, reason in app.exported.failed.items():
         yield ExportFault("error", f"{shown_path(path)}: {shown_text(reason)}")
+    yield from _problems(app)
+
+
+def _problems(app: Nfsd) -> Iterator[ExportFault]:
     for problem in app.exported.problems:
         if problem.severity is not Severity.NOTE:
             place = f"{problem.place}: {problem.text}"

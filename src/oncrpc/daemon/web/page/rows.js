@@ -48,11 +48,12 @@ class LiveRows {
   newRow() {
     const row = document.createElement("tr");
     row.setAttribute("role", "row");
-    for (const column of this.columns) {
+    this.columns.forEach((column, at) => {
       const cell = row.insertCell();
       cell.setAttribute("role", "cell");
       cell.className = column;
-    }
+      cell.dataset.label = this.headings[at].textContent;
+    });
     return row;
   }
 
@@ -61,12 +62,14 @@ class LiveRows {
   }
 }
 
-// A table of plain entries: value is what a column sorts by, text what it shows.
+// A table of plain entries. id is what an entry is known by, text what a column shows of it. The
+// columns of times have the time when something began; they sort by how long ago that is.
 class PlainRows extends LiveRows {
-  constructor(table, { key, down, id, text = (entry, column) => String(entry[column]) }) {
+  constructor(table, { key, down, id, text = (entry, column) => String(entry[column]), times = [] }) {
     super(table, { key, down });
     this.id = id;
     this.text = text;
+    this.times = times;
     this.entries = [];
     this.sorted = () => this.show();
   }
@@ -78,7 +81,7 @@ class PlainRows extends LiveRows {
 
   show() {
     const { key, down } = this.order;
-    const way = down ? -1 : 1;
+    const way = (down ? -1 : 1) * (this.times.includes(key) ? -1 : 1);
     const ordered = [...this.entries].sort((one, other) => (
       way * LiveRows.compareValues(one[key], other[key])
         || LiveRows.compareValues(this.id(one), this.id(other))
