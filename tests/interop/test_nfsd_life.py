@@ -11,6 +11,10 @@ import pytest
 
 from oncrpc.programs.mount import MOUNTPROG
 from oncrpc.programs.nfs3 import NFS_PROGRAM
+from oncrpc.programs.nfsacl import NFS_ACL_PROGRAM
+from oncrpc.programs.nlm import NLM_PROG
+from oncrpc.programs.rquota import RQUOTAPROG
+from oncrpc.programs.sm_inter import SM_PROG
 from support.hosts import C_RPCBIND, finished, status_of, until
 from support.namespace import end, need
 from support.nfs_host import NFSD, PLACES, NfsHost
@@ -20,8 +24,8 @@ pytestmark = [pytest.mark.interop, pytest.mark.slow]
 EXPORTS = "/srv/tmpfs *(rw,insecure,no_root_squash,no_subtree_check)\n"
 STATE = ("--state-dir", "/srv/state")
 SIZE = 300 << 20
-CAPABILITIES = sum(1 << number for number in (0, 1, 2, 3, 4, 6, 7, 27))
-"""CHOWN, DAC_OVERRIDE, DAC_READ_SEARCH, FOWNER, FSETID, SETGID, SETUID, MKNOD."""
+CAPABILITIES = sum(1 << number for number in (0, 1, 2, 3, 4, 6, 7, 10, 27))
+"""CHOWN, DAC_OVERRIDE, DAC_READ_SEARCH, FOWNER, FSETID, SETGID, SETUID, NET_BIND_SERVICE, MKNOD."""
 
 
 @pytest.fixture
@@ -36,6 +40,16 @@ def registered(host: NfsHost) -> set[int]:
     """The versions of MOUNT that clients find, over every transport."""
     found = [(entry.r_vers, entry.r_netid) for entry in host.registered(MOUNTPROG)]
     return {vers for vers, _ in found if len([each for each in found if each[0] == vers]) == 4}
+
+
+SERVED = {
+    NFS_PROGRAM: {2, 3},
+    NFS_ACL_PROGRAM: {2, 3},
+    NLM_PROG: {1, 3, 4},
+    SM_PROG: {1},
+    RQUOTAPROG: {1, 2},
+    MOUNTPROG: {1, 2, 3},
+}
 
 
 def nfsd(host: NfsHost, *arguments: str) -> str:
@@ -55,6 +69,17 @@ def test_status_describes_the_server(host: NfsHost) -> None:
     assert [each["host"] for each in found["clients"]] == ["127.0.0.1"]
     called = {each["procedure"] for each in found["calls"]["procedures"] if each["calls"]}
     assert {"MNT", "FSINFO", "READDIRPLUS"} <= called
+
+
+@pytest.mark.parametrize("prog", SERVED)
+def test_program_is_listed_on_every_transport(host: NfsHost, prog: int) -> None:
+    netids = ("udp", "tcp", "udp6", "tcp6")
+    expected = {(vers, netid) for vers in SERVED[prog] for netid in netids}
+
+    def listed() -> set[tuple[int, str]]:
+        return {(entry.r_vers, entry.r_netid.decode()) for entry in host.registered(prog)}
+
+    until(lambda: listed() == expected, "all versions are registered")
 
 
 def test_server_keeps_few_capabilities_and_no_umask(host: NfsHost) -> None:
@@ -158,7 +183,7 @@ def test_server_as_another_user_keeps_kernel_handles(host: NfsHost) -> None:
 
     found = json.loads(nfsd(host, "status", "--json"))
     assert (found["mode"], found["exports"][0]["ids"]) == ("handles", "kernel")
-    assert int(status_of(started.pid)["CapEff"], 16) == 1 << 2
+    assert int(status_of(started.pid)["CapEff"], 16) == 1 << 2 | 1 << 10
     assert status_of(started.pid)["Uid"].split()[1] == "65534"
     copied = host.run(["nfs-cp", "/etc/hostname", "nfs://127.0.0.1/srv/tmpfs/new"])
     assert copied.returncode == 0, copied
