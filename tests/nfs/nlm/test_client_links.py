@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from oncrpc.errors import CallTimeout, ClientClosed, NotRegistered, OncRpcError, TransportError
-from oncrpc.nfs.nlm.client_links import IDLE, ClientLinks, ClientPlace, place_of
+from oncrpc.nfs.nlm.client_links import IDLE, QUIET, ClientLinks, ClientPlace, place_of
 from oncrpc.programs.nlm import NLM4_VERS, nlm4_lock, nlm4_res, nlm4_stat, nlm4_stats, nlm4_testargs
 from oncrpc.rpc import AUTH_NONE, Call, Caller
 from oncrpc.testing import ManualClock
@@ -127,13 +127,20 @@ async def test_client_without_lock_manager_is_not_registered() -> None:
         assert len(links) == 0
 
 
-@in_loop
-async def test_client_without_port_mapper_is_unreachable() -> None:
-    async with linked() as (links, _):
-        with pytest.raises(TransportError):
-            await links.call(
-                ClientPlace("127.0.0.3", OWN, "tcp", 4), GRANTED, ARGUMENT, timeout=TIMEOUT
-            )
+def test_silent_port_mapper_is_left_alone_for_a_while() -> None:
+    clock = ManualClock(1000.0)
+    nobody = ClientPlace("127.0.0.3", OWN, "tcp", 4)
+
+    async def scenario() -> None:
+        async with linked() as (links, _):
+            for error in (TransportError, NotRegistered, NotRegistered):
+                with pytest.raises(error):
+                    await links.call(nobody, GRANTED, ARGUMENT, timeout=TIMEOUT)
+            clock.advance(QUIET)
+            with pytest.raises(TransportError):
+                await links.call(nobody, GRANTED, ARGUMENT, timeout=TIMEOUT)
+
+    run_by(clock, scenario())
 
 
 @in_loop

@@ -18,7 +18,7 @@ from oncrpc.addr import transports
 from oncrpc.aio.link import AioLink, dial
 from oncrpc.caching import Bounded
 from oncrpc.client.port_mapper import MapperClient
-from oncrpc.errors import CallTimeout, ClientClosed, OncRpcError
+from oncrpc.errors import CallTimeout, ClientClosed, NotRegistered, OncRpcError, TransportError
 from oncrpc.net.targets import bind_reserved
 from oncrpc.programs.nlm import NLM_PROG
 from oncrpc.programs.portmap import PMAP_PORT
@@ -36,6 +36,16 @@ IDLE = 300.0
 
 DIAL_TIME = 5.0
 """Seconds for a client's port mapper to answer, and again for its lock manager to accept."""
+
+
+QUIET = 10.0
+"""Seconds for which a client whose port mapper is silent is not asked again.
+
+The source of a datagram can be forged. This bounds what is sent to the victim.
+"""
+
+MAX_SILENT = 4096
+"""Clients that are known to have a silent port mapper."""
 
 
 class ClientPlace(NamedTuple):
@@ -96,16 +106,18 @@ class ClientLink:
 class ClientLinks:
     """Opens links to lock managers when they are called, and keeps them for further calls.
 
-    ``_ports`` and ``_links`` are caches by ``ClientPlace``. A port is forgotten when a call fails,
-    for the client may have restarted with another one. Bounds: ``MAX_PORTS`` and ``max_links``; the
-    one that was used longest ago goes first, of the links rather one that no call uses. A link also
-    goes when a call fails, and when it was not used for ``IDLE`` seconds. ``mapper_port`` is the
-    port of the clients' port mappers.
+    ``_ports``, ``_silent`` and ``_links`` are caches by ``ClientPlace``. A port is forgotten when a
+    call fails, for the client may have restarted with another one. ``_silent`` has the times until
+    which a port mapper that did not answer is left alone. Bounds: ``MAX_PORTS``, ``MAX_SILENT`` and
+    ``max_links``; the one that was used longest ago goes first, of the links rather one that no
+    call uses. A link also goes when a call fails, and when it was not used for ``IDLE`` seconds.
+    ``mapper_port`` is the port of the clients' port mappers.
     """
 
     def __init__(self, *, mapper_port: int = PMAP_PORT, max_links: int = MAX_LINKS) -> None:
         self.mapper_port, self.max_links = mapper_port, max_links
         self._ports = Bounded[ClientPlace, int](MAX_PORTS)
+        self._silent = Bounded[ClientPlace, float](MAX_SILENT)
         self._links: OrderedDict[ClientPlace, ClientLink] = OrderedDict()
         self._reserved: bool | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -192,9 +204,15 @@ class ClientLinks:
 
     async def _look_up(self, place: ClientPlace) -> int:
         """The port that the client's port mapper tells. The rest of the address is not used."""
+        if _now() < self._silent.get(place, 0.0):
+            raise NotRegistered(f"the port mapper of {place.host} was silent a moment ago")
         own_dial = partial(dial, own_host=place.own_host, timeout=DIAL_TIME)
         mapper = MapperClient(own_dial, port=self.mapper_port)
-        return await mapper.getport(place.host, NLM_PROG, place.vers, place.netid)
+        try:
+            return await mapper.getport(place.host, NLM_PROG, place.vers, place.netid)
+        except (CallTimeout, TransportError):
+            self._silent.keep(place, _now() + QUIET)
+            raise
 
     def _may_reserve(self) -> bool:
         """Whether this process can bind reserved ports, from which some clients want calls."""

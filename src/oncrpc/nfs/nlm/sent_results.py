@@ -21,16 +21,16 @@ MAX_MESSAGES = 2048
 LIFETIME = 60.0
 """Seconds for which a repeated message of a lock manager is recognised."""
 
-MAX_SENDING = 1024
+MAX_SENDING = 4096
 """Results of locking that are being sent to clients. Clients repeat what gets no result."""
 
-MAX_SENDING_TO_ONE = 64
+MAX_SENDING_TO_ONE = 256
 """Results of locking that are being sent to one client."""
 
 TRIES = 2
 """The port that is remembered may be that of a former start of the client."""
 
-SEND_TIME = 5.0
+SEND_TIME = 2.0
 """Seconds for a client to acknowledge the result of a lock message."""
 
 MessageKey = tuple[object, ...]
