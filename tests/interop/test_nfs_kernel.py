@@ -32,11 +32,11 @@ MOUNTS = {
         " -o vers=3,proto=tcp,port=2049,mountport=2049,mountproto=tcp,nolock"
     ),
     "busybox tcp": (
-        "busybox mount -t nfs -o vers=3,proto=tcp,mountproto=tcp,nolock,addr=10.0.2.2"
+        "busybox mount -i -t nfs -o vers=3,proto=tcp,mountproto=tcp,nolock,addr=10.0.2.2"
         " server:{path} /mnt"
     ),
     "busybox tcp6": (
-        "busybox mount -t nfs -o vers=3,proto=tcp6,mountproto=tcp6,nolock,addr=fec0::2"
+        "busybox mount -i -t nfs -o vers=3,proto=tcp6,mountproto=tcp6,nolock,addr=fec0::2"
         " [fec0::2]:{path} /mnt"
     ),
 }
