@@ -8,13 +8,27 @@ from pathlib import Path
 
 import pytest
 
-from support.lock_site import CANCEL, GRANTED, GRANTED_MSG, LOCK, UNLOCK, LockPlace, LockSite
+from support.lan_guests import SERVER
+from support.lock_site import (
+    CANCEL,
+    FOLDER,
+    GRANTED,
+    GRANTED_MSG,
+    LOCK,
+    UNLOCK,
+    LockPlace,
+    LockSite,
+)
 
 pytestmark = [pytest.mark.interop, pytest.mark.slow]
 
 BEYOND = 5_000_000_000
 """A place that 32 bits do not reach."""
 
+MOUNT_2 = (
+    "mkdir -p /run/old && busybox mount -i -t nfs"
+    f" -o vers=2,proto=tcp,mountproto=tcp,addr={SERVER} server:{FOLDER} /run/old"
+)
 GRANTED_WITHIN = 0.05
 """Seconds from a release to the call that grants the lock to another guest."""
 
@@ -185,3 +199,23 @@ def test_local_process_waits_for_a_guest(site: LockSite, one: LockPlace, file: s
     held.kill()
 
     assert waiting.outcomes() == ["wait ok"]
+
+
+def test_nfs_2_locks_by_the_first_version(
+    site: LockSite, one: LockPlace, two: LockPlace, file: str
+) -> None:
+    held = one.locks(file, "set:w:0:10", "hold").held()
+    two.run(MOUNT_2)
+    old = two.at("/run/old")
+    refused = old.locks(file, "set:w:5:0", "get:w:5:0", "set:w:10:0").outcomes()
+    begun = time.time()
+    waiting = old.locks(file, "wait:w:5:0")
+    asked = site.call(LOCK, source=two.address, after=begun)
+
+    held.go_on()
+
+    assert refused == ["set EAGAIN", "get w 0 10", "set ok"]
+    assert waiting.outcomes() == ["wait ok"]
+    granted = site.call(GRANTED, GRANTED_MSG, target=two.address, after=begun)
+    assert asked.vers == granted.vers == 1
+    two.run("umount /run/old")

@@ -83,6 +83,10 @@ class LockPlace:
         self.begin, self.address = begin, address
         self._program, self._folder = program, folder
 
+    def at(self, folder: str) -> LockPlace:
+        """The same host, with files in another folder."""
+        return LockPlace(self.begin, self._program, folder, self.address)
+
     def run(self, text: str) -> None:
         """Run a command there, which has to succeed."""
         printed = self.begin(text)
