@@ -7,7 +7,7 @@ _shtab_portmap_explain_option_strings=(--netid --to --config -V --version --help
 _shtab_portmap_reload_option_strings=(--exec --pid-file --state-dir -p --port --rpcbind-port --config -V --version --help)
 _shtab_portmap_service_option_strings=(--root --init --program -V --version --help)
 _shtab_portmap_status_option_strings=(--json --state-dir -p --port --rpcbind-port --config -V --version --help)
-_shtab_portmap_top_option_strings=(--interval --state-dir -p --port --rpcbind-port --config -V --version --help)
+_shtab_portmap_top_option_strings=(--interval --json --state-dir -p --port --rpcbind-port --config -V --version --help)
 _shtab_portmap_option_strings=(-d --debug -f --foreground -p --port -h --bind -l --loopback --no-loopback -4 --ipv4 -6 --ipv6 --local --no-local -u --user --state-dir --state --no-state --pid-file -v --verbose --no-verbose --log-format -i --insecure --no-insecure -r --remote-calls --no-remote-calls -w --warm-start --web --liveness --watch --no-watch --config -V --version --help)
 
 _shtab_portmap_config_pos_1_COMPGEN=_shtab_compgen_files
@@ -92,6 +92,7 @@ _shtab_portmap_status___json_nargs=0
 _shtab_portmap_status__V_nargs=0
 _shtab_portmap_status___version_nargs=0
 _shtab_portmap_status___help_nargs=0
+_shtab_portmap_top___json_nargs=0
 _shtab_portmap_top__V_nargs=0
 _shtab_portmap_top___version_nargs=0
 _shtab_portmap_top___help_nargs=0

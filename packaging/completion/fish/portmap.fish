@@ -134,6 +134,7 @@ complete -c portmap -n '_shtab_portmap_using status' -s V -l version -d 'show pr
 complete -c portmap -n '_shtab_portmap_using status' -l help -d 'show this help and exit'
 complete -c portmap -n '_shtab_portmap_using; and test $_shtab_portmap_npos -eq 0' -a top -d 'Shows the state of the port mapper of this host as '"'"'portmap status'"'"' does and refreshes it, with the calls per second since the last refresh'
 complete -c portmap -n '_shtab_portmap_using top' -l interval -x -d 'refresh at this interval instead of every second'
+complete -c portmap -n '_shtab_portmap_using top' -l json -d 'print each status as a line of JSON, for programs; needs no terminal'
 complete -c portmap -n '_shtab_portmap_using top' -l state-dir -xka "(__fish_complete_directories)" -d 'the daemon with this --state-dir, instead of the usual one'
 complete -c portmap -n '_shtab_portmap_using top' -s p -l port -l rpcbind-port -x -d 'the daemon on this port, instead of 111; also 127.0.0.1:PORT'
 complete -c portmap -n '_shtab_portmap_using top' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'ask the daemon that is configured by this file, instead of /etc/portmap.toml'

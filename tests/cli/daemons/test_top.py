@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import json
 import os
 import signal
 import subprocess
@@ -208,6 +209,34 @@ def test_without_daemon_top_ends_like_status(
         3,
         f"portmap: not running: nobody answers at {tmp_path}/control\n",
     )
+
+
+def test_json_is_a_line_for_each_refresh(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = ManualClock()
+    monkeypatch.setattr(portmap_top.time, "monotonic", clock)  # type: ignore[attr-defined]  # time
+    waited: list[float] = []
+
+    def wait(seconds: float) -> None:
+        clock.now += seconds
+        waited.append(seconds)
+        if len(waited) > 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(portmap_top.time, "sleep", wait)  # type: ignore[attr-defined]  # time
+    with FakeControl(tmp_path, reply(some_status()), reply(later(2.0, 30))):
+        status, said, _ = outcome(capsys, tmp_path, "--json", "--interval", "2")
+
+    lines = [json.loads(line) for line in said.splitlines()]
+    assert (status, waited) == (0, [2.0, 2.0])
+    assert [each["calls"]["rate"] for each in lines] == [some_status().calls.rate, 15.0]
+
+
+def test_json_without_daemon_ends_like_status(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert outcome(capsys, tmp_path, "--json")[0] == 3
 
 
 def test_ctrl_c_ends_it_well(

@@ -15,13 +15,14 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from oncrpc.cli.command import complain, run
 from oncrpc.cli.daemons.control_client import RUNNING, NoStatus, add_place, place_of, status_of
-from oncrpc.cli.daemons.kind import CommandParser
+from oncrpc.cli.daemons.kind import CommandParser, DaemonKind
 from oncrpc.cli.daemons.top_lines import S, Scroll, TopView
-from oncrpc.daemon.control.status import CallsReport, ProcedureCalls
+from oncrpc.daemon.control.status import CallsReport, CommonStatus, ProcedureCalls
 
 FASTEST, SLOWEST = 0.1, 3600.0
 """Seconds between two refreshes."""
@@ -60,6 +61,10 @@ def parser(view: TopView[Any]) -> argparse.ArgumentParser:
         "--interval", metavar="SECONDS", type=_interval, default=1.0,
         help="refresh at this interval instead of every second",
     )  # fmt: skip
+    made.add_argument(
+        "--json", action="store_true",
+        help="print each status as a line of JSON, for programs; needs no terminal",
+    )  # fmt: skip
     add_place(made, view.kind)
     made.add_common()
     return made
@@ -72,6 +77,8 @@ def main(view: TopView[Any], arguments: Sequence[str] | None = None) -> int:
 
 
 def _execute(view: TopView[S], options: argparse.Namespace) -> int:
+    if options.json:
+        return _print_lines(view.kind, options)
     kind = view.kind
     try:
         from oncrpc.cli.daemons.top_screen import screen
@@ -96,6 +103,26 @@ def _execute(view: TopView[S], options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         pass
     return RUNNING
+
+
+def _print_lines(kind: DaemonKind[S], options: argparse.Namespace) -> int:
+    """Print a line for each refresh, until it is interrupted or the daemon ends."""
+    try:
+        place = place_of(options, kind)
+        refresh(
+            status_of(place, kind), lambda: status_of(place, kind), _print_line,
+            scroll=Scroll(), keys=_no_keys, interval=options.interval,
+        )  # fmt: skip
+    except NoStatus as none:
+        complain(f"{kind.name}: {none}")
+        return none.status
+    except KeyboardInterrupt:
+        pass
+    return RUNNING
+
+
+def _print_line(status: CommonStatus) -> None:
+    print(msgspec.json.encode(status).decode(), flush=True)
 
 
 def refresh(
