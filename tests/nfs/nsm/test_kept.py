@@ -237,3 +237,26 @@ def test_settled_changes_are_in_the_file(directory: Directory) -> None:
         return data
 
     assert asyncio.run(scenario()).count(b"\n") == 3
+
+
+@pytest.mark.parametrize(
+    "left", [b"null", b'""', b"7", b"{", b'"nfsd monitor 2\\n"', b'"\xc3\xbc"']
+)
+def test_what_another_version_left_is_not_used(left: bytes) -> None:
+    kept = KeptList(None)
+
+    assert not kept.resume(left)
+    assert kept.state is None
+
+
+def test_damage_of_what_was_left_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    kept = KeptList(None)
+    kept.put(STATE)
+    kept.put(peer(1))
+    other = KeptList(None)
+
+    assert other.resume(kept.leave().replace(b"192.0.2.1", b"192.0.2.2"))
+
+    assert other.state == STATE
+    assert not other.peers
+    assert "is not understood: line 3: the checksum is wrong" in caplog.text

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from oncrpc.daemon.state.directory import Directory
+from oncrpc.errors import CallTimeout
 from oncrpc.nfs.locks.peers import Peer, PeerMonitor
 from oncrpc.nfs.locks.terms import LockClient
-from oncrpc.nfs.nsm.entries import RestartNotice
-from oncrpc.nfs.nsm.monitor import StatusMonitor
+from oncrpc.nfs.nsm.entries import RestartNotice, RpcMonitor
+from oncrpc.nfs.nsm.monitor import MAX_NOTICE_AGE, StatusMonitor
 from oncrpc.programs.sm_inter import SM_VERS, stat_chge
 from support.status_calls import KERNEL, StatusSite, monitored, remote
 
@@ -230,3 +231,73 @@ def test_notice_concerns_one_host_behind_an_address() -> None:
     notified(site, "192.0.2.1", b"neighbour", 9)
 
     assert site.told == [(NEIGHBOUR, 9)]
+
+
+def test_old_notices_are_given_up(directory: Directory) -> None:
+    async def scenario() -> None:
+        site = StatusSite(directory=directory)
+        for number, since in ((1, 1001 - MAX_NOTICE_AGE), (2, 1000 - MAX_NOTICE_AGE)):
+            site.monitor.kept.put(RestartNotice(f"192.0.2.{number}", "", b"", since))
+        await site.monitor.stop()
+
+    asyncio.run(scenario())
+
+    kept = StatusSite(directory=directory).monitor.kept
+    assert [notice.host for notice in kept.notices.values()] == ["192.0.2.1"]
+
+
+def test_nobody_claims_without_a_lock_manager(directory: Directory) -> None:
+    asyncio.run(life(StatusSite(directory=directory), PEER))
+
+    async def scenario() -> None:
+        monitor = StatusMonitor(directory, boot=b"boot", calls=NoCalls())
+        monitor.load()
+        assert [*monitor.lost()] == [CLIENT]
+        monitor.start()
+        await monitor.stop()
+        assert not monitor.kept.peers
+        assert monitor.report().unreachable == 1
+
+    asyncio.run(scenario())
+
+
+class NoCalls:
+    """A network on which nobody answers."""
+
+    async def notify(self, notice: RestartNotice, state: int, attempt: int) -> None:
+        raise CallTimeout
+
+    async def call_back(self, monitor: RpcMonitor) -> None:
+        raise CallTimeout
+
+
+def test_notice_waits_for_the_name_service() -> None:
+    site = StatusSite(names={b"client": frozenset({"192.0.2.1"})})
+    site.call(KERNEL, SM_VERS.SM_MON, monitored(b"client"))
+    call = site.calls.start(SM_VERS.SM_NOTIFY, (stat_chge(b"client", 9),), now=0, timeout=1)
+
+    async def scenario() -> list[bool]:
+        answered = [await site.reply(remote("192.0.2.1"), call.message) is not None]
+        while not answered[-1]:
+            await asyncio.sleep(0)
+            answered.append(await site.reply(remote("192.0.2.1"), call.message) is not None)
+        await site.monitor.stop()
+        return answered
+
+    answered = asyncio.run(scenario())
+
+    assert not answered[0]
+    assert site.monitor.counts.heard == 1
+    assert site.monitor.counts.refused == 0
+
+
+def test_refused_notice_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    site = StatusSite()
+    asyncio.run(site.monitor.watch(PEER, 7))
+
+    notified(site, "192.0.2.66", b"client\n", 9)
+    notified(site, "192.0.2.1", b"client.example", 5)
+
+    unknown = r"refused SM_NOTIFY from 192.0.2.66 for client\n: no such host is watched"
+    assert unknown in caplog.text
+    assert "from 192.0.2.1 for client.example: state 5 is not newer than 7" in caplog.text

@@ -8,6 +8,7 @@ import pytest
 
 from oncrpc.nfs.locks.peers import Peer
 from oncrpc.nfs.locks.terms import LockClient
+from oncrpc.nfs.nsm import own_peers
 from oncrpc.nfs.nsm.entries import WatchedPeer
 from oncrpc.nfs.nsm.kept import KeptList
 from oncrpc.nfs.nsm.own_peers import IDLE, OwnPeers
@@ -56,6 +57,14 @@ def test_client_beyond_the_bound_is_refused() -> None:
     assert watching.watch(ONE, 7)
 
 
+def test_names_at_one_address_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(own_peers, "MAX_NAMES", 2)
+    watching = Watching(ONE, OTHER)
+
+    assert not watching.watch(LockClient("192.0.2.1", b"third"), 1)
+    assert watching.watch(AWAY, 1)
+
+
 def test_newer_state_with_a_lock_is_restart() -> None:
     watching = Watching(ONE)
 
@@ -65,8 +74,8 @@ def test_newer_state_with_a_lock_is_restart() -> None:
     assert watching.watched[0].state == 9
 
 
-@pytest.mark.parametrize("state", [0, 5, 7])
-def test_older_state_with_a_lock_changes_nothing(state: int) -> None:
+@pytest.mark.parametrize("state", [0, 5, 7, 8])
+def test_other_state_with_a_lock_changes_nothing(state: int) -> None:
     watching = Watching(ONE)
 
     watching.watch(ONE, state)
@@ -127,3 +136,12 @@ def test_forgotten_client_is_not_found() -> None:
     found = watching.peers.find("192.0.2.1", b"one.example")
 
     assert found == WatchedPeer(OTHER, "192.0.2.9", 7)
+
+
+def test_unknown_client_is_not_unwatched() -> None:
+    watching = Watching(ONE)
+
+    watching.peers.unwatch(AWAY)
+    watching.peers.forget_all_idle()
+
+    assert [peer.client for peer in watching.watched] == [ONE]

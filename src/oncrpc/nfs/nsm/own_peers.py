@@ -14,9 +14,11 @@ from oncrpc.nfs.locks.terms import LockClient
 from oncrpc.nfs.nsm.entries import WatchedPeer
 from oncrpc.nfs.nsm.kept import KeptList
 from oncrpc.nfs.nsm.matching import position_of
-from oncrpc.nfs.nsm.states import is_newer, unsigned
+from oncrpc.nfs.nsm.states import is_newer, is_up, unsigned
 
 IDLE = 300.0
+MAX_NAMES = 1024
+"""Clients at one address. They are more than one if it is translated, or if names are made up."""
 
 
 def ignore_restart(client: LockClient, state: int) -> None:
@@ -55,7 +57,7 @@ class OwnPeers:
         was_idle = self._idle.pop(client, None) is not None
         if known is not None:
             self._seen(known, state, own_host=peer.own_host if was_idle else known.own_host)
-        elif self._has_room():
+        elif self._has_room() and len(self._by_host.get(client.host, ())) < MAX_NAMES:
             self._by_host.setdefault(client.host, []).append(client)
             self._unsynced.add(client)
             self.kept.put(WatchedPeer(client, peer.own_host, state))
@@ -64,8 +66,11 @@ class OwnPeers:
         return client not in self._unsynced or await self._synced(client)
 
     def _seen(self, known: WatchedPeer, state: int, *, own_host: str) -> None:
-        """A watched client locks again. A newer state says that it has restarted meanwhile."""
-        newer = state != 0 and is_newer(state, known.state)
+        """A watched client locks again. A newer state says that it has restarted meanwhile.
+
+        The state of a host that is up is odd. Others are made up by clients without a monitor.
+        """
+        newer = is_up(state) and is_newer(state, known.state)
         changed = known._replace(own_host=own_host, state=state if newer else known.state)
         if changed != known:
             self.kept.put(changed)
@@ -111,11 +116,6 @@ class OwnPeers:
         others.remove(client)
         if not others:
             del self._by_host[client.host]
-
-    def at(self, host: str) -> WatchedPeer | None:
-        """Any client at an address."""
-        clients = self._by_host.get(host)
-        return self.kept.peers[clients[0]] if clients else None
 
     def find(self, host: str, mon_name: bytes) -> WatchedPeer | None:
         """The client that a notice from this address with this name is about."""

@@ -23,6 +23,11 @@ def is_newer(state: int, former: int) -> bool:
     return former == 0 or 0 < (state - former) & MASK < HALF
 
 
+def is_up(state: int) -> bool:
+    """Whether a state is that of a host that is up."""
+    return state % 2 == 1
+
+
 def unsigned(state: int) -> int:
     """A state of the wire, where it is a signed number."""
     return state & MASK
