@@ -198,6 +198,7 @@ def run(data: bytes) -> None:
 
 async def _run(data: bytes) -> None:
     site = Site()
+    site.locks.start()
     for part in parted(data, MOST_CALLS):
         number, call = (part or b"\0")[0], site.with_handles(part[1:])
         reply = await site.answer(call, CALLERS[number % len(CALLERS)])
@@ -222,13 +223,17 @@ def _check_result(call: bytes, reply: bytes) -> None:
 
 
 def _check_locks(site: Site) -> None:
-    """No two locks conflict."""
-    table = site.locks.table
+    """No two locks conflict, and what waits has to."""
+    table = site.locks.store.table
     for file in table.files:
         locks = [held.lock for held in table.held(file)]
         for one, other in itertools.combinations(locks, 2):
             assert not one.conflicts(other), f"{one} and {other} conflict"
         assert {lock.owner.client.host for lock in locks} <= {ONE, TWO}
+    for waiting in site.locks.waiting:
+        request = waiting.request
+        is_held = table.conflict(request.file, request.lock) is not None
+        assert is_held or site.locks.waiting.comes_later(request), f"{request} need not wait"
 
 
 async def _leave_nothing(site: Site) -> None:
@@ -237,10 +242,10 @@ async def _leave_nothing(site: Site) -> None:
         client = LockClient(caller.host, name)
         site.program.callbacks.freed(client)
         site.locks.free(client)
-    for client in list(site.locks.table.clients):
+    for client in list(site.locks.store.table.clients):
         site.locks.free(client)
     site.program.close()
-    assert list(site.locks.table.files) == []
+    assert list(site.locks.store.table.files) == []
     assert len(site.program.callbacks) == 0
 
 

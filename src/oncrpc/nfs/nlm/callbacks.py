@@ -97,7 +97,8 @@ class Granting:
 class LeftWay(msgspec.Struct, array_like=True, frozen=True):
     """A lock and the way back, for the next image of the process.
 
-    ``last`` is the last byte of the range: JSON has no larger numbers.
+    ``last`` is the last byte of the range: JSON has no larger numbers. ``is_told``: the client has
+    been granted the lock, and is being told.
     """
 
     file: LockedFile
@@ -106,6 +107,7 @@ class LeftWay(msgspec.Struct, array_like=True, frozen=True):
     last: int
     exclusive: bool
     way: WayBack
+    is_told: bool
 
     @property
     def lock(self) -> Lock:
@@ -177,11 +179,13 @@ class Callbacks:
 
     def granted(self, request: LockRequest) -> None:
         """Begin to tell a client that it has the lock for which it waited."""
+        if request.lock in self._granting.get(request.file, ()):
+            return  # a former image has begun, and this one goes on
         way = self._asked.pop((request.file, request.lock), None)
         if way is None:
             self.locks.give_back(request)
-            return
-        self._begin(request, way)
+        else:
+            self._begin(request, way)
 
     def answered(self, host: str, cookie: bytes, stat: nlm_stats | nlm4_stats) -> None:
         """GRANTED_RES: the answer of a client to GRANTED_MSG. It must come from that client."""
@@ -197,31 +201,29 @@ class Callbacks:
         self._asked.clear()
 
     def leave(self) -> bytes:
-        """The ways back, also to clients that are being told, for the next image: JSON."""
-        ways = [(*key, way) for key, way in self._asked.items()]
-        ways += [(f.request.file, f.request.lock, f.way) for f in self._cookies.values()]
-        left = [
-            LeftWay(file, lock.owner, lock.range.start, lock.range.end - 1, lock.exclusive, way)
-            for file, lock, way in ways
+        """The ways back, and which clients are being told, for the next image: JSON."""
+        left = [_left(file, lock, way, is_told=False) for (file, lock), way in self._asked.items()]
+        left += [
+            _left(each.request.file, each.request.lock, each.way, is_told=True)
+            for each in self._cookies.values()
         ]
         return msgspec.json.encode(left)
 
     def resume(self, left: bytes) -> None:
-        """Remember the ways back that a former image left, unless it is of another version.
-
-        Call this before the lock manager continues: it calls ``granted`` again for all locks that
-        were not accepted yet.
-        """
+        """Continue with what a former image left, unless it is of another version."""
         try:
             found = msgspec.json.decode(left, type=list[LeftWay])
         except msgspec.DecodeError as error:
             log.warning("the waiting clients of the former program are not understood: %s", error)
             return
         for each in found:
-            self._asked.keep((each.file, each.lock), each.way)
+            request = LockRequest(each.file, each.lock, wait=True)
+            if each.is_told:
+                self._begin(request, each.way)
+            else:
+                self.expect(request, each.way)
 
     def _begin(self, request: LockRequest, way: WayBack) -> None:
-        self.withdraw(request)
         found = Granting(request, way)
         self._granting.setdefault(request.file, {})[request.lock] = found
         self._cookies[found.cookie] = found
@@ -294,6 +296,11 @@ class Callbacks:
         left_out = self._lines.left_out(host)
         if left_out is not None:
             log.warning(NOT_ACCEPTED, host, PATIENCE, left_out)
+
+
+def _left(file: LockedFile, lock: Lock, way: WayBack, *, is_told: bool) -> LeftWay:
+    start, end = lock.range
+    return LeftWay(file, lock.owner, start, end - 1, lock.exclusive, way, is_told)
 
 
 async def _ended(sending: asyncio.Task[object]) -> None:
