@@ -9,7 +9,7 @@ import pytest
 from oncrpc.nfs.locks.dos_shares import DosShare
 from oncrpc.nfs.locks.manager import LockManager
 from oncrpc.nfs.locks.peers import Peer, PeerMonitor
-from oncrpc.nfs.locks.terms import LockOutcome
+from oncrpc.nfs.locks.terms import LockClient, LockOutcome
 from support.locking import (
     CLIENTS,
     FILE,
@@ -291,3 +291,14 @@ async def test_share_is_reclaimed_in_grace_only(locker: Locker) -> None:
     outcome = await locker.manager.share(FILE, OWNERS[0], DosShare(1, 1), reclaim=True)
 
     assert outcome is DENIED
+
+
+@in_loop
+async def test_freed_client_is_reported(locker: Locker) -> None:
+    freed = list[LockClient]()
+    locker.manager.freed = freed.append
+    await locker.take(lock(0))
+
+    locker.manager.free(CLIENTS[0])
+
+    assert freed == [CLIENTS[0]]

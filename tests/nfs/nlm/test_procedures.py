@@ -373,6 +373,7 @@ async def test_restarted_client_loses_all() -> None:
 
     assert site.held == []
     assert site.clients.calls == []
+    assert site.program.leave() == b"[]"
     assert await site.shared(**SHARE_OF_TWO) is GRANTED
 
 

@@ -70,6 +70,7 @@ class LockManager:
 
     ``granted`` is called with a waiting request that has got its lock. The service then calls the
     client back, and ends with ``acknowledge`` or ``give_back``, also after a restart in place.
+    ``freed`` is called with a client whose locks and requests are gone.
 
     The caller of a method has checked that the user may lock the file. ``opens`` is called for the
     first lock of a file only; what it raises is raised to the caller.
@@ -89,6 +90,7 @@ class LockManager:
         self.store = LockStore(self._journal, clock=clock, most_open=most_open)
         self.waiting = WaitingRequests(self.store.table)
         self.grace_limit = grace_limit
+        self.freed: Callable[[LockClient], None] = _nobody_cares
         self._grants = LockGrants(self.store, self.waiting)
         self._monitor, self._clock = monitor, clock
         self._entering: list[_Entering] = []
@@ -260,6 +262,7 @@ class LockManager:
             self.waiting.remove(waiting)
             changed[waiting.request.file] = None
         self._grants.forget(client)
+        self.freed(client)
         changed.update(dict.fromkeys(self.store.free(client)))
         for file in changed:
             self._grants.settle(file)
@@ -468,3 +471,7 @@ class LockManager:
 def _most_open() -> int:
     """Descriptors for local locks: a quarter of what the process may have."""
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4
+
+
+def _nobody_cares(client: LockClient) -> None:
+    """The hook of a manager without a service."""

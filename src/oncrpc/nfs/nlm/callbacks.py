@@ -143,10 +143,10 @@ class Callbacks:
         self._asked.keep((request.file, request.lock), way)
         return is_new
 
-    def waits(self, request: LockRequest) -> None:
+    def waits(self, request: LockRequest, way: WayBack) -> None:
         """The request has to wait. Its client is connected to, so that it is told without delay."""
-        way = self._asked.get((request.file, request.lock))
-        if way is not None:
+        if request.lock not in self._granting.get(request.file, ()):
+            self.expect(request, way)  # ``freed`` may have forgotten it meanwhile
             self.links.prepare(way.place)
 
     def forget(self, request: LockRequest) -> None:

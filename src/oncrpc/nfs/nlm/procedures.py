@@ -67,13 +67,12 @@ class LockProcedures:
         """
         lock = _lock_of(call, arg, dialect)
         file, opens = await self.files.open(call, arg.alock.fh)
-        place = place_of(call)
-        request = LockRequest(file, lock, arg.block and place is not None, arg.reclaim)
+        place = place_of(call) if arg.block else None
+        way = None if place is None else WayBack(place, arg.alock.fh, by_message)
+        request = LockRequest(file, lock, way is not None, arg.reclaim)
         peer = Peer(lock.owner.client, call.caller.local_host) if monitored else None
-        is_new = False
-        if request.wait and place is not None:
-            # The way back is known before the request waits: it may be granted at once.
-            is_new = self.callbacks.expect(request, WayBack(place, arg.alock.fh, by_message))
+        # The way back is known before the request waits: it may be granted at once.
+        is_new = way is not None and self.callbacks.expect(request, way)
         outcome = LockOutcome.DENIED
         try:
             outcome = await self.locks.lock(request, opens, peer=peer, state=arg.state)
@@ -83,8 +82,8 @@ class LockProcedures:
         if outcome is LockOutcome.GRANTED and self.callbacks.withdraw(request):
             # The client repeats its LOCK, and has not accepted the grant yet: this reply tells it.
             self.locks.acknowledge(request)
-        if outcome is LockOutcome.BLOCKED:
-            self.callbacks.waits(request)
+        if outcome is LockOutcome.BLOCKED and way is not None:
+            self.callbacks.waits(request, way)
         return OF_OUTCOME[outcome]
 
     async def cancel(self, call: Call, arg: Any, dialect: Dialect) -> nlm4_stats:
@@ -121,9 +120,7 @@ class LockProcedures:
         caller = call.caller
         if caller.source is not None and caller.port >= RESERVED_PORTS:
             return
-        client = LockClient(caller.host, name)
-        self.callbacks.freed(client)
-        self.locks.free(client)
+        self.locks.free(LockClient(caller.host, name))
 
 
 def _lock_of(call: Call, arg: Any, dialect: Dialect) -> Lock:

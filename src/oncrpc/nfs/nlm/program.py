@@ -69,7 +69,7 @@ class NlmProgram:
         self.callbacks = Callbacks(locks, self.links, sleep=sleep)
         self.procedures = LockProcedures(self.files, locks, self.callbacks)
         self.received, self.sender = ReceivedMessages(), ResultSender(self.links)
-        locks.granted = self.callbacks.granted
+        locks.granted, locks.freed = self.callbacks.granted, self.callbacks.freed
 
     def services(self) -> list[Service]:
         """All versions."""
