@@ -144,6 +144,25 @@ def test_rates_have_calls_and_their_time(share: Path, state: Path) -> None:
     run(scenario())
 
 
+def test_status_as_json_is_kept_a_second(
+    share: Path, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "KEPT_FOR", 60.0)
+
+    async def scenario() -> None:
+        exports = exports_file(state, f"{share} *({RW})")
+        async with showing_nfsd(nfsd_setup(state, exports=exports)) as daemon:
+            source = events.NfsdEvents(daemon.app)
+            first = await source.status()
+            assert await source.status() is first
+        monkeypatch.setattr(events, "KEPT_FOR", 0.0)
+        async with showing_nfsd(nfsd_setup(state, exports=exports)) as daemon:
+            source = events.NfsdEvents(daemon.app)
+            assert await source.status() is not await source.status()
+
+    run(scenario())
+
+
 def test_status_is_json(share: Path, state: Path) -> None:
     async def scenario() -> None:
         exports = exports_file(state, f"{share} *({RW})")

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 MAX_PAGE_ROWS = 64
 """Clients, and open files, on the page; those with the most calls, and those used last."""
 
+KEPT_FOR = 1.0
+"""Seconds for which the status as JSON is kept: making it takes time from the clients of NFS."""
+
 MAX_PAGE_MOUNTS = 256
 """Mounts on the page."""
 
@@ -95,13 +98,17 @@ STILL: Mapping[str, Callable[[Any], Struct]] = {
 
 
 class NfsdEvents:
-    """The events of an NFS server. ``_shown`` is what viewers have of each table."""
+    """The events of an NFS server.
+
+    ``_shown`` is what viewers have of each table. ``_json`` is the status until ``_json_until``.
+    """
 
     def __init__(self, app: Nfsd) -> None:
         self.app = app
         self._called = CallRates(app.daemon)
         self._shown: dict[str, bytes] = {}
-        self._looked_at = 0.0
+        self._looked_at = self._json_until = 0.0
+        self._json = b""
 
     async def begin(self) -> None:
         """Note what was called, and what the tables have."""
@@ -130,8 +137,12 @@ class NfsdEvents:
         return found
 
     async def status(self) -> bytes:
-        """The whole status as JSON."""
-        return msgspec.json.encode(self._status())
+        """The whole status as JSON, made once a second at most."""
+        now = time.monotonic()
+        if now >= self._json_until:
+            self._json = msgspec.json.encode(self._status())
+            self._json_until = now + KEPT_FOR
+        return self._json
 
     def _changed(self, status: NfsdStatus) -> Iterator[bytes]:
         """The tables that differ from those sent before."""
