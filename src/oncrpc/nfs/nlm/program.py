@@ -25,7 +25,8 @@ from oncrpc.nfs.nlm.sent_results import ReceivedMessages, ResultSender
 from oncrpc.nfs.server.shares import Shares
 from oncrpc.programs.nlm import NLM4_VERS, NLM_VERS, NLM_VERS2, NLM_VERSX, nlm4_stats
 from oncrpc.rpc import AnyProcedure, Call, Service, Version, idempotent
-from oncrpc.rpc.program import NULLPROC
+from oncrpc.rpc.eager import eager
+from oncrpc.rpc.program import NULLPROC, Answer
 
 NLM_VERSIONS: Sequence[type[Version]] = (NLM_VERS, NLM_VERS2, NLM_VERSX, NLM4_VERS)
 """All that are served. Linux has 1, 3 and 4."""
@@ -113,7 +114,7 @@ class NlmService(Service):
         found = self._messages()
         found |= {NULLPROC: self.NULL, FREE_ALL: self._free_all}
         for number, served in self._served().items():
-            found[number] = partial(self._answer, served)
+            found[number] = partial(self._call, served)
         found[TEST] = idempotent(found[TEST])
         return {number: found[number] for number in self.version.procedures}
 
@@ -142,6 +143,10 @@ class NlmService(Service):
             found[number + MSG] = idempotent(carry_out)
             found[number + RES] = _ignore
         return found | {GRANTED + RES: self._answered}
+
+    def _call(self, served: Served, call: Call, arg: Any) -> Answer[object]:
+        """The result of a procedure, at once if it need not wait."""
+        return eager(self._answer(served, call, arg))
 
     async def _answer(self, served: Served, call: Call, arg: Any) -> object:
         """The result of a procedure."""
