@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any
 
+from oncrpc.addr import join_uaddr
 from oncrpc.aio.link import AioLink, dial
 from oncrpc.aio.serve import serve
 from oncrpc.aio.server import Server
@@ -29,6 +30,7 @@ from oncrpc.programs.nlm import (
     nlm_stats,
 )
 from oncrpc.programs.portmap import PMAP_VERS, mapping
+from oncrpc.programs.rpcb import RPCBVERS4, rpcb
 from oncrpc.rpc import Call, Service, auth_sys
 from oncrpc.rpc.program import NoReply
 from support.loopback_peers import port_of
@@ -37,7 +39,7 @@ PROTOCOLS = {6: "tcp", 17: "udp"}
 
 
 class ClientMapper(PMAP_VERS.Service):
-    """A client's port mapper, of version 2: it knows the lock manager, as long as that runs."""
+    """A client's port mapper in version 2: it knows the lock manager, as long as that runs."""
 
     def __init__(self, ports: Mapping[str, int]) -> None:
         self.ports = ports
@@ -46,6 +48,19 @@ class ClientMapper(PMAP_VERS.Service):
     def PMAPPROC_GETPORT(self, call: Call, arg: mapping) -> int:
         self.asked.append(arg)
         return self.ports.get(PROTOCOLS[arg.prot], 0) if arg.prog == NLM_PROG else 0
+
+
+class ClientMapper4(RPCBVERS4.Service):
+    """The same in version 4, which knows IPv6 as well."""
+
+    def __init__(self, mapper: ClientMapper) -> None:
+        self.mapper = mapper
+
+    def RPCBPROC_GETADDR(self, call: Call, arg: rpcb) -> bytes:
+        protocol = {"tcp": 6, "udp": 17}[call.caller.netid.removesuffix("6")]
+        asked = mapping(arg.r_prog, arg.r_vers, protocol, 0)
+        port = self.mapper.PMAPPROC_GETPORT(call, asked)
+        return join_uaddr(call.caller.local_host, port).encode() if port else b""
 
 
 class _ClientService(Service):
@@ -99,22 +114,25 @@ class LockClientHost:
         self.go.set()
         self.ports: dict[str, int] = {}
         self.mapper = ClientMapper(self.ports)
+        self.netids = ("tcp6", "udp6") if ":" in host else ("tcp", "udp")
         self._ending, self._serving = AsyncExitStack(), AsyncExitStack()
 
     async def start(self) -> None:
         """Listen: the port mapper and the lock manager."""
-        serving = serve(
-            self.mapper, transports=["tcp", "udp"], host=self.host, port=self.mapper_port
-        )
+        services: list[Service] = [self.mapper]
+        if ":" in self.host:
+            services = [ClientMapper4(self.mapper)]
+        serving = serve(*services, transports=self.netids, host=self.host, port=self.mapper_port)
         await self._ending.enter_async_context(serving)
         await self.start_lock_manager()
 
     async def start_lock_manager(self) -> None:
         """Start the lock manager, after ``stop_lock_manager`` at other ports."""
         services = _Service1(self), _Service3(self), _Service4(self)
-        serving = serve(*services, transports=["tcp", "udp"], host=self.host, drain=0.0)
+        serving = serve(*services, transports=self.netids, host=self.host, drain=0.0)
         server = await self._serving.enter_async_context(serving)
-        self.ports.update({netid: port_of(server, netid) for netid in ("tcp", "udp")})
+        ports = {netid.removesuffix("6"): port_of(server, netid) for netid in self.netids}
+        self.ports.update(ports)
 
     async def stop_lock_manager(self) -> None:
         """Stop it, and forget its ports."""
@@ -126,7 +144,8 @@ class LockClientHost:
         """A link to a server, from the address of this client."""
         auth = auth_sys(self.host.encode(), 0, 0)
         port = port_of(server, netid)
-        link = await dial(netid, "127.0.0.1", port, own_host=self.host, auth=auth)
+        host = "::1" if ":" in self.host else "127.0.0.1"
+        link = await dial(netid, host, port, own_host=self.host, auth=auth)
         self._ending.callback(link.close)
         return link
 
@@ -156,7 +175,8 @@ async def lock_clients(*hosts: str) -> AsyncIterator[list[LockClientHost]]:
 
 
 def _free_port(host: str) -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as sock:
         sock.bind((host, 0))
         port: int = sock.getsockname()[1]
         return port

@@ -29,6 +29,7 @@ class Caller:
 
     def __init__(self, host: LockClientHost, link: AioLink, vers: int, handle: bytes) -> None:
         self.host, self.link, self.handle = host, link, handle
+        self.name = host.host.encode()
         self.version = next(each for each in NLM_VERSIONS if each.vers == vers)
         self.prefix = "nlm4_" if vers == 4 else "nlm_"
 
@@ -38,7 +39,7 @@ class Caller:
 
     @property
     def alock(self) -> Any:
-        return self.made("lock", self.host.host.encode(), self.handle, b"oh", 77, 5, 3)
+        return self.made("lock", self.name, self.handle, b"oh", 77, 5, 3)
 
     async def lock(self, *, wait: bool = True, by_message: bool = False) -> int:
         arg = self.made("lockargs", b"ck", wait, True, self.alock, False, 1)
@@ -73,8 +74,8 @@ async def serving(*hosts: str) -> AsyncIterator[Serving]:
         program = site.program = NlmProgram(site.shares, site.locks, links=links)
         server = serve(
             *program.services(),
-            transports=["tcp", "udp"],
-            host="127.0.0.1",
+            transports=clients[0].netids,
+            host="::1" if ":" in hosts[0] else "127.0.0.1",
             duplicates=site.duplicates,
             drain=0.0,
         )
@@ -116,6 +117,25 @@ async def test_waiting_client_is_called_back(vers: int, netid: str, by_message: 
             await two.link.call(two.version.procedures[15], granted)
         await until(lambda: not site.site.program.callbacks)
         assert site.site.held == [(TWO, 77, 5, 8)]
+
+
+@pytest.mark.parametrize("netid", ["tcp6", "udp6"])
+@in_loop
+async def test_waiting_client_is_called_over_ipv6(netid: str) -> None:
+    """There is one address, so two names of clients."""
+    async with serving("::1") as site:
+        one, two = [await site.caller(0, netid=netid) for _ in range(2)]
+        two.name = b"two"
+        await one.lock()
+        assert await two.lock() == BLOCKED
+
+        await one.unlock()
+        await until(lambda: two.host.calls and not site.site.program.callbacks)
+
+        ((_, arg, call),) = two.host.calls
+        assert arg.alock == two.alock
+        assert (call.caller.host, call.caller.netid) == ("::1", netid)
+        assert site.site.held == [("::1", 77, 5, 8)]
 
 
 @in_loop
