@@ -59,6 +59,20 @@ async def test_host_hears_each_name(attempt: int) -> None:
 
 
 @in_loop
+async def test_notice_goes_over_ipv6_too() -> None:
+    heard = Notified()
+    with Server(serving(heard)) as server:
+        port = both_ports(server, "::1")
+        with Server(port_mapper(port=port)) as mapper:
+            calls = NetworkCalls(port=both_ports(mapper, "::1"))
+
+            await calls.notify(notice(host="::1", own_host="::1", my_name=b"me"), 7, 0)
+            await calls.notify(notice(host="::1", own_host="::1", my_name=b"me"), 7, 1)
+
+    assert heard.notices == [stat_chge(b"me", 7)] * 2
+
+
+@in_loop
 async def test_notice_of_a_program_has_its_name() -> None:
     heard = Notified()
     with Server(serving(heard)) as server, Server(port_mapper(port=both_ports(server))) as mapper:

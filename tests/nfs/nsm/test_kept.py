@@ -13,7 +13,9 @@ from oncrpc.daemon.state.directory import Directory
 from oncrpc.nfs.locks.terms import LockClient
 from oncrpc.nfs.nsm import kept as kept_module
 from oncrpc.nfs.nsm.entries import RestartNotice, RpcMonitor, StateNumber, WatchedPeer, added_line
-from oncrpc.nfs.nsm.kept import MONITOR_FILE, KeptList
+from oncrpc.nfs.nsm.kept import MONITOR_FILE, RETRY, KeptList
+from oncrpc.testing import ManualClock
+from support.loops import run_by
 
 STATE = StateNumber(7, 5, b"boot")
 MONITOR = RpcMonitor(b"client", b"host", 100021, 3, 16, bytes(range(16)), 9, 9)
@@ -124,6 +126,27 @@ def test_full_disk_fails_the_waiters_only(tmp_path: Path, caplog: pytest.LogCapt
     read.load()
     assert [*read.peers.values()] == [peer(1), peer(2), peer(3)]
     assert caplog.text.count("cannot be written: No space left on device") == 1
+
+
+def test_failed_write_is_repeated(tmp_path: Path) -> None:
+    disk, clock = Disk(tmp_path), ManualClock()
+
+    async def scenario() -> None:
+        kept = opened(disk.directory)
+        disk.full = True
+        kept.put(peer(1))
+        with pytest.raises(OSError, match="No space"):
+            await kept.synced()
+        disk.full = False
+        assert "No space left on device" in kept.fault
+        clock.advance(RETRY)
+        while kept.fault:
+            await asyncio.sleep(0)
+        await kept.close()
+
+    run_by(clock, scenario())
+
+    assert added_line(peer(1)) in file_of(disk.directory).read_bytes()
 
 
 def test_synced_list_has_nothing_to_wait_for(directory: Directory) -> None:

@@ -99,7 +99,9 @@ def test_client_without_locks_is_not_lost(directory: Directory) -> None:
 
     asyncio.run(scenario())
 
-    assert StatusSite(directory=directory).monitor.lost() == ()
+    site = StatusSite(directory=directory)
+    assert site.monitor.lost() == ()
+    assert site.monitor.faults() == ()
 
 
 def test_restart_in_place_loses_nothing(directory: Directory) -> None:
@@ -159,6 +161,8 @@ def test_full_disk_watches_nobody(tmp_path: Path, caplog: pytest.LogCaptureFixtu
         assert not site.monitor.kept.peers
         assert not site.monitor.kept.monitors
         await site.monitor.stop()
+        (fault,) = site.monitor.faults()
+        assert fault == "the list of watched hosts cannot be written: No space left on device"
         return watched, result.res_stat
 
     assert asyncio.run(scenario()) == (False, 1)

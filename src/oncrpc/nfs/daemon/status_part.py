@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 
 from oncrpc.nfs.daemon.config_values import AUTO, HOST
@@ -49,6 +49,10 @@ class StatusPart(Part):
     def announce(self) -> None:
         """Tell the hosts that were watched."""
         self.monitor.start()
+
+    def faults(self) -> Iterable[str]:
+        """Why hosts are not watched."""
+        return self.monitor.faults()
 
     def settle(self) -> None:
         """Write pending changes."""

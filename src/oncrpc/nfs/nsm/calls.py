@@ -53,7 +53,7 @@ class NetworkCalls:
 
     def __init__(self, mapper: MapperClient | None = None, *, port: int = PMAP_PORT) -> None:
         self._mapper, self._port = mapper, port
-        self._names: tuple[bytes, ...] | None = None
+        self._names: asyncio.Future[tuple[bytes, ...]] | None = None
 
     async def notify(self, notice: RestartNotice, state: int, attempt: int) -> None:
         """SM_NOTIFY with each name of this host, over UDP or over TCP."""
@@ -80,9 +80,10 @@ class NetworkCalls:
         """The names of this host for a notice, the likeliest first."""
         if notice.my_name:
             return [*dict.fromkeys((notice.my_name, _short(notice.my_name)))]
-        if self._names is None:
-            self._names = await asyncio.to_thread(own_names)
-        return [*self._names, notice.own_host.encode()]
+        if self._names is None:  # all notices wait for one look-up
+            self._names = asyncio.ensure_future(asyncio.to_thread(own_names))
+        names = await asyncio.shield(self._names)
+        return [*names, notice.own_host.encode()]
 
     async def call_back(self, monitor: RpcMonitor) -> None:
         """Call the program over UDP on the loopback interface, from a reserved port.

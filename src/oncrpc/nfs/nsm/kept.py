@@ -14,6 +14,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Hashable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 from typing import Any
 
@@ -41,6 +42,9 @@ MONITOR_VERSION = b"nfsd monitor 1\n"
 GROWTH, LEAST_LINES = 4, 4096
 """The file is written anew when it has this many times more lines than entries."""
 
+RETRY = 5.0
+"""Seconds after which a failed write is repeated."""
+
 
 class KeptList:
     """The entries, in memory and in the file; without a directory in memory only.
@@ -59,10 +63,10 @@ class KeptList:
         self._current: asyncio.Future[None] | None = None
         self._next: asyncio.Future[None] | None = None
         self._writer: asyncio.Task[None] | None = None
-        self._writing = Lock()
+        self._thread, self._writing = ThreadPoolExecutor(1, "monitor-file"), Lock()
         self._descriptor: int | None = None
         self._lines = 0
-        self._open = self._failed = False
+        self._open, self._fault = False, ""
 
     @property
     def peers(self) -> Mapping[Hashable, WatchedPeer]:
@@ -81,6 +85,11 @@ class KeptList:
         """The hosts that must still hear of the restart."""
         found: Mapping[Hashable, RestartNotice] = self._table(RestartNotice)
         return found
+
+    @property
+    def fault(self) -> str:
+        """Why the last change is not on the disk; empty if it is."""
+        return f"the list of watched hosts cannot be written: {self._fault}" if self._fault else ""
 
     @property
     def state(self) -> StateNumber | None:
@@ -188,6 +197,7 @@ class KeptList:
         if self._writer is not None:
             await self._writer
         self._open = False
+        self._thread.shutdown()
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
@@ -195,19 +205,25 @@ class KeptList:
     def _changed(self, line: bytes) -> None:
         if self._open:
             self._pending.append(line)
-            if self._writer is None:
-                self._writer = asyncio.ensure_future(self._write_all())
+            self._begin()
+
+    def _begin(self) -> None:
+        if self._writer is None and self._open:
+            self._writer = asyncio.ensure_future(self._write_all())
 
     async def _write_all(self) -> None:
-        """Write until nothing is pending."""
-        while self._pending:
-            waiter = self._next or asyncio.get_running_loop().create_future()
+        """Write until nothing is pending; after a failure also some time later."""
+        loop, first = asyncio.get_running_loop(), True
+        while self._pending or (first and self._fault):
+            first = False
+            waiter = self._next or loop.create_future()
             self._current, self._next = waiter, None
             try:
-                await asyncio.to_thread(self._write, *self._taken())
+                await loop.run_in_executor(self._thread, self._write, *self._taken())
             except OSError as error:
                 waiter.set_exception(error)
                 waiter.exception()  # nobody may wait for it
+                loop.call_later(RETRY, self._begin)
             else:
                 waiter.set_result(None)
         self._current = self._writer = None
@@ -216,7 +232,7 @@ class KeptList:
         """Take what is pending: the bytes to write, and whether they are the whole file."""
         self._lines += len(self._pending)
         outgrown = self._lines > max(LEAST_LINES, GROWTH * len(self))
-        anew = self._failed or outgrown or self._descriptor is None
+        anew = bool(self._fault) or outgrown or self._descriptor is None
         if anew:
             self._lines = len(self)
         data = self._text() if anew else b"".join(self._pending)
@@ -239,11 +255,11 @@ class KeptList:
             with self._writing:
                 self._replace(data) if anew else self._append(data)
         except OSError as error:
-            if not self._failed:
-                log.error("the list of watched hosts cannot be written: %s", error.strerror)
-            self._failed = True
+            is_new, self._fault = not self._fault, error.strerror or type(error).__name__
+            if is_new:
+                log.error("%s", self.fault)
             raise
-        self._failed = False
+        self._fault = ""
 
     def _append(self, data: bytes) -> None:
         assert self._descriptor is not None

@@ -237,6 +237,10 @@ class StatusMonitor:
         self.peers.forget_all_idle()
         await self.kept.close()
 
+    def faults(self) -> Iterable[str]:
+        """Reasons why hosts are not watched as they should be."""
+        return (self.kept.fault,) if self.kept.fault else ()
+
     def report(self) -> MonitorReport:
         """The status; ``counts`` has more."""
         kept, sending = self.kept, len(self.outgoing)
