@@ -127,7 +127,7 @@ async def test_client_without_lock_manager_is_not_registered() -> None:
         assert len(links) == 0
 
 
-def test_silent_port_mapper_is_left_alone_for_a_while() -> None:
+def test_silent_port_mapper_is_left_alone_awhile() -> None:
     clock = ManualClock(1000.0)
     nobody = ClientPlace("127.0.0.3", OWN, "tcp", 4)
 
