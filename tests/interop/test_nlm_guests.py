@@ -29,6 +29,7 @@ MOUNT_2 = (
     "mkdir -p /run/old && busybox mount -i -t nfs"
     f" -o vers=2,proto=tcp,mountproto=tcp,addr={SERVER} server:{FOLDER} /run/old"
 )
+MOUNT_6 = f"mkdir -p /run/six && mount.nfs server6:{FOLDER} /run/six -o vers=3,proto=tcp6"
 GRANTED_WITHIN = 0.05
 """Seconds from a release to the call that grants the lock to another guest."""
 
@@ -199,6 +200,37 @@ def test_local_process_waits_for_a_guest(site: LockSite, one: LockPlace, file: s
     held.kill()
 
     assert waiting.outcomes() == ["wait ok"]
+
+
+def test_waiting_guest_is_called_back_over_ipv6(
+    site: LockSite, one: LockPlace, two: LockPlace, file: str
+) -> None:
+    held = one.locks(file, "set:w:0:0", "hold").held()
+    two.run(MOUNT_6)
+    begun = time.time()
+    waiting = two.at("/run/six").locks(file, "wait:w:0:0")
+    site.call(LOCK, source=two.address6, after=begun)
+
+    held.go_on()
+
+    assert waiting.outcomes() == ["wait ok"]
+    site.call(GRANTED, GRANTED_MSG, target=two.address6, after=begun)
+    two.run("umount /run/six")
+
+
+def test_guests_that_wait_for_each_other_are_told(
+    site: LockSite, one: LockPlace, two: LockPlace, file: str
+) -> None:
+    first = one.locks(file, "set:w:0:10", "hold", "wait:w:10:10").held()
+    second = two.locks(file, "set:w:10:10", "hold", "wait:w:0:10").held()
+    begun = time.time()
+    first.go_on()
+    site.call(LOCK, source=one.address, after=begun)
+
+    second.go_on()
+
+    assert second.outcomes() == ["set ok", "hold", "wait EDEADLK"]
+    assert first.outcomes() == ["set ok", "hold", "wait ok"]
 
 
 def test_nfs_2_locks_by_the_first_version(

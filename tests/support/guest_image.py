@@ -43,7 +43,7 @@ FILES = {
     "etc/passwd": "root:x:0:0:root:/:/bin/sh\n"
     "_rpc:x:101:65534::/run/rpcbind:/bin/false\nstatd:x:103:65534::/var/lib/nfs:/bin/false\n",
     "etc/group": "root:x:0:\nnogroup:x:65534:\n",
-    "etc/hosts": "127.0.0.1 localhost\nfec0::2 server6\n",
+    "etc/hosts": "127.0.0.1 localhost\n",
     "etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\nrpc: files\n",
 }
 KERNEL_PACKAGE = "linux-image-cloud-amd64"

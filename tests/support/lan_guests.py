@@ -7,8 +7,8 @@
         ...
         waiting.line("wait ok")
 
-A guest calls the host ``server`` and can be called back. It keeps the state of nfs-utils on a
-disk, also when it is killed and booted again.
+A guest calls the host ``server`` or ``server6``, and can be called back. It keeps the state of
+nfs-utils on a disk, also when it is killed and booted again.
 """
 
 from __future__ import annotations
@@ -25,11 +25,12 @@ from support.hosts import Host
 from support.namespace import end, need
 from support.printed_lines import PrintedLines
 
-SERVER = "10.98.0.1"
+SERVER, SERVER6 = "10.98.0.1", "fd98::1"
 FIRST_GUEST = 11
 BRIDGE = f"""
 ip link add br0 type bridge
 ip address add {SERVER}/24 broadcast + dev br0
+ip address add {SERVER6}/64 dev br0 nodad
 ip link set br0 up
 """
 TAP = """
@@ -47,7 +48,8 @@ class LanGuest:
     """A guest that does commands one by one, or several at the same time."""
 
     def __init__(self, host: Host, folder: Path, *, name: str, number: int) -> None:
-        self.name, self.address = name, f"10.98.0.{number}"
+        self.name = name
+        self.address, self.address6 = f"10.98.0.{number}", f"fd98::{number}"
         self._host = host
         self._number = number
         self._console = folder / f"{name}.console"
@@ -59,12 +61,13 @@ class LanGuest:
     def boot(self, kernel: Path, initramfs: Path, *disks: Path) -> None:
         """Start it, without waiting: what it writes to further disks is lost."""
         self._ready = PrintedLines()
-        command_line = f"{COMMAND_LINE} name={self.name} address={self.address}/24 server={SERVER}"
+        hosts = f"name={self.name} server={SERVER} server6={SERVER6}"
+        addresses = f"address={self.address}/24 address6={self.address6}/64"
         device = f"virtio-net-pci,netdev=n0,mac=52:54:00:00:00:{self._number:02x},romfile="
         drives = [f"file={self._state}", *(f"file={disk},snapshot=on" for disk in disks)]
         started = [
             *QEMU, "-m", "256", "-kernel", str(kernel), "-initrd", str(initramfs),
-            "-append", command_line,
+            "-append", f"{COMMAND_LINE} {hosts} {addresses}",
             "-serial", f"file:{self._console}", "-serial", "stdio",
             "-netdev", f"tap,id=n0,ifname={self.name},script=no,downscript=no", "-device", device,
             *(word for drive in drives for word in ("-drive", f"{drive},format=raw,if=virtio")),

@@ -78,14 +78,28 @@ class LockPlace:
     """A host on which processes take locks: a guest, or the server itself."""
 
     def __init__(
-        self, begin: Callable[[str], PrintedLines], program: str, folder: str, address: str
+        self,
+        begin: Callable[[str], PrintedLines],
+        program: str,
+        folder: str,
+        *addresses: str,
     ) -> None:
-        self.begin, self.address = begin, address
+        self.begin, self.addresses = begin, addresses
         self._program, self._folder = program, folder
+
+    @property
+    def address(self) -> str:
+        """The IPv4 address of a guest."""
+        return self.addresses[0]
+
+    @property
+    def address6(self) -> str:
+        """The IPv6 address of a guest."""
+        return self.addresses[1]
 
     def at(self, folder: str) -> LockPlace:
         """The same host, with files in another folder."""
-        return LockPlace(self.begin, self._program, folder, self.address)
+        return LockPlace(self.begin, self._program, folder, *self.addresses)
 
     def run(self, text: str) -> None:
         """Run a command there, which has to succeed."""
@@ -150,10 +164,10 @@ class LockSite:
 
 def place_of(guest: LanGuest, folder: str = "/mnt") -> LockPlace:
     """Processes of a guest."""
-    return LockPlace(guest.begin, "locks", folder, guest.address)
+    return LockPlace(guest.begin, "locks", folder, guest.address, guest.address6)
 
 
 def local_place(host: Host, image: Path, folder: str) -> LockPlace:
     """Processes of the host itself."""
     program = str(image / "root/bin/locks")
-    return LockPlace(lambda text: begun(host, ["sh", "-c", text]), program, folder, "")
+    return LockPlace(lambda text: begun(host, ["sh", "-c", text]), program, folder)

@@ -18,16 +18,22 @@ from typing import NamedTuple, Self
 from support.hosts import Host
 from support.namespace import DEADLINE
 
-ETH_P_ALL, ETH_P_IP = 3, 0x0800
+ETH_P_ALL = 3
+ADDRESSES = {
+    0x0800: (socket.AF_INET, slice(12, 16), slice(16, 20)),
+    0x86DD: (socket.AF_INET6, slice(8, 24), slice(24, 40)),
+}
+"""Where a packet has its source and its target."""
+
 SO_RCVBUFFORCE = 33
 SO_TIMESTAMPNS = 35
 BUFFER = 16 << 20
-CALL = re.compile(rb"(....)\x00{7}\x02(....)\x00{3}(.)\x00{3}(.)", re.DOTALL)
-"""The first words of a call: xid, CALL, version 2, the program, its version, the procedure."""
+CALL = re.compile(rb"\x00{7}\x02(....)(\x00{3}.)(\x00{3}.)", re.DOTALL)
+"""The first words of a call: CALL, version 2, the program, its version, the procedure."""
 
 
 class SeenCall(NamedTuple):
-    """A call on the wire, and when; ``body`` is what follows the procedure's number."""
+    """A call on the wire, and when."""
 
     time: float
     source: str
@@ -35,11 +41,10 @@ class SeenCall(NamedTuple):
     prog: int
     vers: int
     proc: int
-    body: bytes
 
 
 class WireTap:
-    """Keeps the calls that come by, over TCP and UDP of IPv4."""
+    """Keeps the calls that come by, over TCP and UDP."""
 
     def __init__(self, host: Host, interface: str) -> None:
         self._host, self._interface = host, interface
@@ -77,24 +82,12 @@ class WireTap:
 
     def _receive(self) -> None:
         data, ancillary, _, address = self._sock.recvmsg(1 << 16, 64)
-        if address[1] != ETH_P_IP:
+        if address[1] not in ADDRESSES:
             return
+        family, *places = ADDRESSES[address[1]]
         seconds, nanoseconds = struct.unpack("qq", ancillary[0][2])
-        self.calls += calls_in(data, at=seconds + nanoseconds / 1e9)
-
-
-def calls_in(packet: bytes, *, at: float) -> list[SeenCall]:
-    """The calls that begin in an IPv4 packet."""
-    source, target = (socket.inet_ntoa(packet[start : start + 4]) for start in (12, 16))
-    return [
-        SeenCall(
-            at,
-            source,
-            target,
-            int.from_bytes(found[2]),
-            found[3][0],
-            found[4][0],
-            packet[found.end() :],
-        )
-        for found in CALL.finditer(packet, 4 * (packet[0] & 15))
-    ]
+        at = seconds + nanoseconds / 1e9
+        source, target = (socket.inet_ntop(family, data[place]) for place in places)
+        for found in CALL.finditer(data):
+            prog, vers, proc = (int.from_bytes(word) for word in found.groups())
+            self.calls.append(SeenCall(at, source, target, prog, vers, proc))
