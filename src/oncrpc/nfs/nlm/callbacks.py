@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import NamedTuple, Protocol
@@ -115,6 +116,10 @@ class LeftWay(msgspec.Struct, array_like=True, frozen=True):
         return Lock(self.owner, ByteRange(self.start, self.last + 1), self.exclusive)
 
 
+ACCEPTED, REFUSED, UNANSWERED = "accepted", "refused", "unanswered"
+"""What becomes of a lock that was granted to a request that waited."""
+
+
 class Callbacks:
     """Tells clients what they have been granted.
 
@@ -122,6 +127,7 @@ class Callbacks:
     ``MAX_ASKED``, and an entry leaves when the lock is granted or the request withdrawn. Without a
     way back a granted lock is given back. ``_granting`` has what is being told, by file and lock,
     and ``_cookies`` the same by cookie: an entry is in both or in none, and its task runs.
+    ``outcomes`` counts how clients took what they were granted.
     """
 
     def __init__(
@@ -132,6 +138,7 @@ class Callbacks:
         self._granting: dict[LockedFile, dict[Lock, Granting]] = {}
         self._cookies: dict[bytes, Granting] = {}
         self._lines = LineLimit()
+        self.outcomes = Counter[str]()
 
     def __len__(self) -> int:
         """How many locks clients have not accepted yet."""
@@ -235,10 +242,13 @@ class Callbacks:
         while True:
             answer = await self._answer(found, until=until)
             if answer is not None and answer is not AGAIN:
-                self._end(found, accepted=answer is nlm4_stats.NLM4_GRANTED)
+                accepted = answer is nlm4_stats.NLM4_GRANTED
+                self.outcomes[ACCEPTED if accepted else REFUSED] += 1
+                self._end(found, accepted=accepted)
                 return
             if _now() + pause >= until:
                 self._log_silence(found)
+                self.outcomes[UNANSWERED] += 1
                 self._end(found, accepted=False)
                 return
             await self._sleep(pause)

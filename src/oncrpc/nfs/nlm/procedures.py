@@ -6,6 +6,7 @@ client can only release what it has, and FREE_ALL frees nothing but the caller's
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from oncrpc.nfs.locks.dos_shares import DosShare
@@ -36,11 +37,12 @@ class LockProcedures:
 
     They take the arguments of any version, which differ in size only, and raise ``OSError`` if the
     caller may not do it, or the file is gone. ``by_message`` is the form of LOCK: that of GRANTED
-    is the same.
+    is the same. ``outcomes`` counts those of LOCK.
     """
 
     def __init__(self, files: LockFiles, locks: LockManager, callbacks: Callbacks) -> None:
         self.files, self.locks, self.callbacks = files, locks, callbacks
+        self.outcomes = Counter[LockOutcome]()
 
     async def test(self, call: Call, arg: Any, dialect: Dialect) -> Found:
         """TEST: whether the lock would be granted, or who is in the way."""
@@ -84,6 +86,7 @@ class LockProcedures:
             self.locks.acknowledge(request)
         if outcome is LockOutcome.BLOCKED and way is not None:
             self.callbacks.waits(request, way)
+        self.outcomes[outcome] += 1
         return OF_OUTCOME[outcome]
 
     async def cancel(self, call: Call, arg: Any, dialect: Dialect) -> nlm4_stats:
