@@ -22,6 +22,8 @@ NOT_MIRRORED = {"__init__.py", "__main__.py"}
 
 COVERED_BY = {
     "nfs/daemon/part.py": "nfs/daemon/test_parts.py",
+    "nfs/daemon/lock_report.py": "nfs/daemon/test_lock_part.py",
+    "nfs/daemon/lock_metrics.py": "nfs/daemon/test_lock_part.py",
     "nfs/locks/peers.py": "nfs/locks/test_manager.py",
     "nfs/daemon/lock_status.py": "nfs/daemon/test_status_part.py",
     "cli/nfsd/lock_lines.py": "cli/nfsd/test_status.py",

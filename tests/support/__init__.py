@@ -107,6 +107,7 @@ File systems:
   calls.
 - ``lock_clients``: Clients of the lock manager on the loopback interface: their own lock managers
   and port mappers.
+- ``locking_hosts``: Clients that lock a file of an ``nfsd`` in this process.
 - ``table_tree``: A directory with a table of handles, as a server and as a local process use it.
 
 Hosts:

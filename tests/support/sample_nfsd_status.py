@@ -5,7 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from oncrpc.daemon.control.status import CallsReport, CommonStatus, ProcedureCalls, ServedSocket
-from oncrpc.nfs.daemon.lock_status import LockingClient, MonitorStatus, NoticeCounts, WatchedProgram
+from oncrpc.nfs.daemon.lock_status import (
+    EXCLUSIVE,
+    HELD,
+    SHARED,
+    WAITING,
+    GraceStatus,
+    LockedFileStatus,
+    LockEntry,
+    LockingClient,
+    LocksStatus,
+    MonitorStatus,
+    NoticeCounts,
+    WatchedProgram,
+)
 from oncrpc.nfs.daemon.status import (
     ClientCalls,
     ExportedDirectory,
@@ -33,6 +46,26 @@ MONITOR = MonitorStatus(
     unreachable=2,
     notices=["192.0.2.8"],
     counts=NoticeCounts(heard=2, refused=1, sent=3, unanswered=4, called_back=5),
+)
+LOCKED = LockedFileStatus(
+    path="/srv/data/log",
+    export="/srv/data",
+    id="0a0b",
+    entries=[
+        LockEntry(HOST, 4711, 0, 100, EXCLUSIVE, HELD, 182.0),
+        LockEntry(LockingClient("192.0.2.8", ""), 92, 50, None, SHARED, WAITING, 8.0),
+    ],
+)
+GONE = LockedFileStatus(None, None, "0c", [LockEntry(HOST, 1, 0, None, SHARED, HELD, 1.0)])
+LOCKS = LocksStatus(
+    held=2,
+    waiting=1,
+    shares=0,
+    files=2,
+    clients=2,
+    grace=GraceStatus(41.5, 1, 3, [HOST]),
+    left_out=0,
+    listed=[LOCKED, GONE],
 )
 CLIENT = ClientCalls("192.0.2.7", 990, 1, 3.0)
 
@@ -64,5 +97,6 @@ def some_nfsd_status(**changes: Any) -> NfsdStatus:
         "open_files": 1,
         "files": [OPEN],
         "monitor": MONITOR,
+        "locks": LOCKS,
     }
     return NfsdStatus(**{**fields, **usual, **changes})

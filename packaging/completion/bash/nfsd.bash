@@ -1,10 +1,11 @@
 # Made by packaging/completion.py with shtab (https://github.com/tqdm/shtab); do not edit.
 
-_shtab_nfsd_subparsers=(config explain exports reload service status top)
+_shtab_nfsd_subparsers=(config explain exports locks reload service status top)
 
 _shtab_nfsd_config_option_strings=(-d --debug -f --foreground -p --port -h --bind -l --loopback --no-loopback -4 --ipv4 -6 --ipv6 -u --user --state-dir --state --no-state --pid-file -v --verbose --no-verbose --log-format --mount-port --nlm-port --status-port --rquota-port --only --nfs-versions --port-mapper --local-users --no-local-users --to --web --exports --config --json -V --version --help)
 _shtab_nfsd_explain_option_strings=(--json --exports --state-dir -p --port --config -V --version --help)
 _shtab_nfsd_exports_option_strings=(-s --json --exports --state-dir -p --port --config -V --version --help)
+_shtab_nfsd_locks_option_strings=(--free --yes --json --state-dir -p --port --config -V --version --help)
 _shtab_nfsd_reload_option_strings=(--exec --pid-file --state-dir -p --port --config -V --version --help)
 _shtab_nfsd_service_option_strings=(--root --init --program -V --version --help)
 _shtab_nfsd_status_option_strings=(--json --state-dir -p --port --config -V --version --help)
@@ -26,6 +27,8 @@ _shtab_nfsd_explain___config_COMPGEN=_shtab_compgen_files
 _shtab_nfsd_exports___exports_COMPGEN=_shtab_compgen_files
 _shtab_nfsd_exports___state_dir_COMPGEN=_shtab_compgen_dirs
 _shtab_nfsd_exports___config_COMPGEN=_shtab_compgen_files
+_shtab_nfsd_locks___state_dir_COMPGEN=_shtab_compgen_dirs
+_shtab_nfsd_locks___config_COMPGEN=_shtab_compgen_files
 _shtab_nfsd_reload___pid_file_COMPGEN=_shtab_compgen_files
 _shtab_nfsd_reload___state_dir_COMPGEN=_shtab_compgen_dirs
 _shtab_nfsd_reload___config_COMPGEN=_shtab_compgen_files
@@ -47,7 +50,7 @@ _shtab_nfsd_config___log_format_choices=(text json)
 _shtab_nfsd_exports_pos_0_choices=(list check reload)
 _shtab_nfsd_service_pos_0_choices=(install uninstall start stop restart condrestart reload status)
 _shtab_nfsd_service___init_choices=(systemd sysv)
-_shtab_nfsd_pos_0_choices=(config explain exports reload service status top)
+_shtab_nfsd_pos_0_choices=(config explain exports locks reload service status top)
 _shtab_nfsd___log_format_choices=(text json)
 
 _shtab_nfsd_config__d_nargs=0
@@ -81,6 +84,11 @@ _shtab_nfsd_exports___json_nargs=0
 _shtab_nfsd_exports__V_nargs=0
 _shtab_nfsd_exports___version_nargs=0
 _shtab_nfsd_exports___help_nargs=0
+_shtab_nfsd_locks___yes_nargs=0
+_shtab_nfsd_locks___json_nargs=0
+_shtab_nfsd_locks__V_nargs=0
+_shtab_nfsd_locks___version_nargs=0
+_shtab_nfsd_locks___help_nargs=0
 _shtab_nfsd_reload___exec_nargs=0
 _shtab_nfsd_reload__V_nargs=0
 _shtab_nfsd_reload___version_nargs=0

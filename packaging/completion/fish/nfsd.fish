@@ -46,8 +46,8 @@ function _shtab_nfsd_using
   test "$_shtab_nfsd_cmdpath" = "$argv"
 end
 
-set -g _shtab_nfsd_commands config explain exports reload service status top
-set -g _shtab_nfsd_opts_with_value --bind --config --exports --init --interval --log-format --mount-port --nfs-versions --nlm-port --only --pid-file --port --port-mapper --program --root --rquota-port --state-dir --status-port --to --user --web -h -p -u
+set -g _shtab_nfsd_commands config explain exports locks reload service status top
+set -g _shtab_nfsd_opts_with_value --bind --config --exports --free --init --interval --log-format --mount-port --nfs-versions --nlm-port --only --pid-file --port --port-mapper --program --root --rquota-port --state-dir --status-port --to --user --web -h -p -u
 
 complete -c nfsd -e
 complete -c nfsd -f
@@ -130,6 +130,15 @@ complete -c nfsd -n '_shtab_nfsd_using exports' -l config -xka "(__fish_complete
 complete -c nfsd -n '_shtab_nfsd_using exports' -s V -l version -d 'show program'"'"'s version number and exit'
 complete -c nfsd -n '_shtab_nfsd_using exports' -l help -d 'show this help and exit'
 complete -c nfsd -n '_shtab_nfsd_using exports; and test $_shtab_nfsd_npos -eq 0' -ka "list check reload" -d 'one of list, check, reload; without it list'
+complete -c nfsd -n '_shtab_nfsd_using; and test $_shtab_nfsd_npos -eq 0' -a locks -d 'Lists the locks of NFS clients by file, with the requests that wait for them'
+complete -c nfsd -n '_shtab_nfsd_using locks' -l free -x -d 'release all locks of this client, by its address or by its name'
+complete -c nfsd -n '_shtab_nfsd_using locks' -l yes -d 'with --free: do not ask'
+complete -c nfsd -n '_shtab_nfsd_using locks' -l json -d 'print it as JSON, for programs'
+complete -c nfsd -n '_shtab_nfsd_using locks' -l state-dir -xka "(__fish_complete_directories)" -d 'the daemon with this --state-dir, instead of the usual one'
+complete -c nfsd -n '_shtab_nfsd_using locks' -s p -l port -x -d 'the daemon on this port, instead of 2049; also 127.0.0.1:PORT'
+complete -c nfsd -n '_shtab_nfsd_using locks' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'ask the daemon that is configured by this file, instead of /etc/nfsd.toml'
+complete -c nfsd -n '_shtab_nfsd_using locks' -s V -l version -d 'show program'"'"'s version number and exit'
+complete -c nfsd -n '_shtab_nfsd_using locks' -l help -d 'show this help and exit'
 complete -c nfsd -n '_shtab_nfsd_using; and test $_shtab_nfsd_npos -eq 0' -a reload -d 'Makes the running NFS server read its files again (SIGHUP) or, with --exec, execute its program again in the same process (SIGUSR2), and waits until it has done so'
 complete -c nfsd -n '_shtab_nfsd_using reload' -l exec -d 'execute the program again, without losing a call'
 complete -c nfsd -n '_shtab_nfsd_using reload' -l pid-file -xka "(__fish_complete_path (commandline -ct))" -d 'the file with the process id of the daemon'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -12,7 +13,7 @@ from oncrpc.cli import nfsd
 from oncrpc.cli.nfsd.status import status_lines
 from oncrpc.nfs.daemon.status import MapperState
 from support.fake_control import FakeControl, reply
-from support.sample_nfsd_status import CLIENT, EXPORT, OPEN, some_nfsd_status
+from support.sample_nfsd_status import CLIENT, EXPORT, LOCKED, LOCKS, OPEN, some_nfsd_status
 
 TEXT = """\
 nfsd 0.1.0, process 4242, up 3 d 4 h
@@ -31,6 +32,8 @@ state         /var/lib/nfsd
 mounts        2
 replies kept  5
 open files    1
+locks         2 held, 1 waiting; 2 files, 2 clients
+grace         at most 41 s more, for one.example.com (192.0.2.7)
 monitor       state 7, watches 1 client, and 1 host for other programs
 to be told    192.0.2.8 and 2 more; no answer from 2
 
@@ -46,8 +49,18 @@ client     calls  connections  last call
 
 open file      client     open for  idle  unsynced
 /srv/data/log  192.0.2.7     1 min   2 s   4.0 KiB
+
+file                          client                       process  bytes  lock             since
+/srv/data/log                 one.example.com (192.0.2.7)     4711  0-99   exclusive        3 min 2 s
+                              192.0.2.8                         92  50-    shared, waiting  8 s
+export that is gone, file 0c  one.example.com (192.0.2.7)        1  all    shared           1 s
 warning: /etc/exports:3:1: odd
-"""
+"""  # noqa: E501  # a line of a wide table
+
+
+NOTHING: dict[str, Any] = {
+    "exports": [], "clients": [], "faults": [], "files": [], "locks": None,
+}  # fmt: skip
 
 
 def test_status_is_one_screen() -> None:
@@ -65,13 +78,13 @@ def test_open_files_beyond_ten_are_counted() -> None:
 
 
 def test_missing_exports_are_said() -> None:
-    lines = list(status_lines(some_nfsd_status(exports=[], clients=[], faults=[], files=[])))
+    lines = list(status_lines(some_nfsd_status(**NOTHING)))
 
     assert lines[-2:] == ["", "nothing is exported"]
 
 
 def test_status_monitor_alone_misses_no_exports() -> None:
-    alone = some_nfsd_status(exports=[], clients=[], faults=[], programs=["status 1"])
+    alone = some_nfsd_status(exports=[], clients=[], faults=[], locks=None, programs=["status 1"])
 
     assert "nothing is exported" not in list(status_lines(alone))
 
@@ -116,6 +129,21 @@ def test_names_of_others_are_escaped() -> None:
     text = "\n".join(status_lines(status))
 
     assert text.replace("\n", "").isprintable()
+
+
+def test_many_locks_are_for_another_command() -> None:
+    many = replace(LOCKS, listed=[LOCKED] * 6)
+
+    lines = list(status_lines(some_nfsd_status(locks=many, faults=[])))
+
+    assert lines[-1] == "and more; see 'nfsd locks'"
+    assert sum(line.startswith("/srv/data/log  one") for line in lines) == 5
+
+
+def test_programs_that_are_not_served_have_no_lines() -> None:
+    lines = list(status_lines(some_nfsd_status(locks=None, monitor=None)))
+
+    assert not [line for line in lines if line.startswith(("locks", "grace", "monitor", "to be"))]
 
 
 def test_json_is_the_whole_status(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -60,7 +60,8 @@ def _bytes(entry: LockEntry) -> str:
 def lock_summary(locks: LocksStatus) -> Lines:
     """The numbers, and the grace period."""
     files, clients = counted(locks.files, "file"), counted(locks.clients, "client")
-    yield "locks", f"{locks.held} held, {locks.waiting} waiting; {files}, {clients}"
+    shares = f", {counted(locks.shares, 'share')}" if locks.shares else ""
+    yield "locks", f"{locks.held} held, {locks.waiting} waiting{shares}; {files}, {clients}"
     if locks.grace is not None:
         awaited = _named([*map(client_text, locks.grace.awaited)], locks.grace.clients)
         yield "grace", f"at most {duration(locks.grace.seconds)} more, for {awaited}"

@@ -25,8 +25,9 @@ from oncrpc.cli.daemons.text import (
     table,
 )
 from oncrpc.cli.nfsd.kind import KIND
-from oncrpc.cli.nfsd.lock_lines import monitor_summary
+from oncrpc.cli.nfsd.lock_lines import LOCKS, NUMBERS, lock_rows, lock_summary, monitor_summary
 from oncrpc.daemon.control.status import CallsReport, ProcedureCalls, ServedSocket
+from oncrpc.nfs.daemon.lock_status import LocksStatus
 from oncrpc.nfs.daemon.status import (
     ClientCalls,
     ExportedDirectory,
@@ -56,7 +57,7 @@ FILES = ("open file", "client", "open for", "idle", "unsynced")
 RIGHT = frozenset(
     {"calls", "a second", "ms each", "mounts", "connections", "open for", "idle", "unsynced"}
 )
-MOST_CLIENTS = MOST_FILES = 10
+MOST_CLIENTS = MOST_FILES = MOST_LOCKS = 10
 
 
 def parser() -> argparse.ArgumentParser:
@@ -107,8 +108,17 @@ def status_lines(status: NfsdStatus) -> Iterator[str]:
         yield from table(FILES, map(file_row, status.files[:MOST_FILES]), right=RIGHT)
         left = status.open_files - len(status.files[:MOST_FILES])
         yield from [f"and {left} more"] if left else []
+    if status.locks is not None and status.locks.listed:
+        yield from ("", *_locks(status.locks))
     for fault in status.faults:
         yield f"{fault.severity}: {safe_text(fault.text)}"
+
+
+def _locks(locks: LocksStatus) -> Iterator[str]:
+    rows = list(lock_rows(locks))
+    yield from table(LOCKS, rows[:MOST_LOCKS], right=NUMBERS)
+    if len(rows) > MOST_LOCKS or locks.left_out:
+        yield "and more; see 'nfsd locks'"
 
 
 def summary_lines(status: NfsdStatus) -> Iterator[str]:
@@ -131,6 +141,8 @@ def _parts(status: NfsdStatus) -> Lines:
     yield "mounts", f"{status.mounts}"
     yield "replies kept", f"{status.duplicates}"
     yield "open files", f"{status.open_files}"
+    if status.locks is not None:
+        yield from lock_summary(status.locks)
     if status.monitor is not None:
         yield from monitor_summary(status.monitor)
 

@@ -10,6 +10,7 @@ WORDS = {
     "config": "oncrpc.cli.nfsd.config",
     "explain": "oncrpc.cli.nfsd.explain",
     "exports": "oncrpc.cli.nfsd.exports",
+    "locks": "oncrpc.cli.nfsd.locks",
     "reload": "oncrpc.cli.nfsd.reload",
     "service": "oncrpc.cli.nfsd.service",
     "status": "oncrpc.cli.nfsd.status",

@@ -22,9 +22,12 @@ from oncrpc.nfs.daemon.config_values import (
 )
 from oncrpc.nfs.daemon.vocabulary import NFS, NLM, OF_HANDLES, PROGRAMS, STATUS, VOCABULARY
 from oncrpc.nfs.exports.sources import ExportConfig
+from oncrpc.nfs.locks.manager import GRACE
+from oncrpc.nfs.locks.table import MAX_CLIENT_LOCKS, MAX_LOCKS
 
 NAME = "nfsd"
 NFS_PORT = 2049
+MOST_LOCKS = 1 << 20
 EXPORTS_FILES = (FilePath("/etc/exports"), FilePath("/etc/exports.d"))
 
 
@@ -292,6 +295,29 @@ class MountTable(Table, frozen=True):
     ] = True
 
 
+class LocksTable(Table, frozen=True):
+    """``[locks]``: the lock manager."""
+
+    grace: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=3600,
+            description="Seconds after the loss of all locks, by a crash or a restart of the host,"
+            " in which clients claim their locks again, and get no others. The period ends earlier"
+            " if all have done so, and there is none if nobody had a lock. Read at the start.",
+        ),
+    ] = int(GRACE)
+    per_client: Annotated[
+        int,
+        Meta(ge=1, le=MOST_LOCKS, description="Locks of one client."),
+    ] = MAX_CLIENT_LOCKS
+    most: Annotated[
+        int,
+        Meta(ge=1, le=MOST_LOCKS, description="Locks of all clients."),
+    ] = MAX_LOCKS
+
+
 class IdentityTable(Table, frozen=True):
     """``[identity]``: the users that callers become."""
 
@@ -323,6 +349,7 @@ class NfsdConfig(Config, frozen=True):
     exports: ExportsTable = ExportsTable()
     mount: MountTable = MountTable()
     identity: IdentityTable = IdentityTable()
+    locks: LocksTable = LocksTable()
     quota: QuotaTable = QuotaTable()
     export: tuple[ExportConfig, ...] = ()
 

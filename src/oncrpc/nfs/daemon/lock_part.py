@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import logging
+import time
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
+from msgspec.structs import astuple
 
+from oncrpc.daemon.control.server import Answerer
+from oncrpc.nfs.daemon.config import NfsdConfig
+from oncrpc.nfs.daemon.lock_report import locks_status
+from oncrpc.nfs.daemon.lock_status import FreedLocks, LocksStatus
 from oncrpc.nfs.daemon.part import Part, Site
+from oncrpc.nfs.daemon.status_part import shown_client
 from oncrpc.nfs.daemon.vocabulary import NLM
 from oncrpc.nfs.locks.journal import LockJournal
 from oncrpc.nfs.locks.manager import LockManager
+from oncrpc.nfs.locks.terms import LockClient
 from oncrpc.nfs.nlm.program import NlmProgram
+from oncrpc.nfs.nsm.matching import printable
 from oncrpc.rpc import Service
+
+log = logging.getLogger("oncrpc.nfs")
+
+LOCKS, FREE = "locks", "free"
+"""The requests of the control socket."""
+
+MOST_LISTED = 10_000
+"""Locks in the answer to ``locks``."""
 
 LeftPair = tuple[bytes, bytes]
 """What the lock manager leaves, and what its program does."""
@@ -25,12 +43,18 @@ class LockPart(Part):
     def __init__(self, site: Site) -> None:
         super().__init__(site)
         self.journal = LockJournal(site.state.directory)
-        self.manager = LockManager(monitor=site.monitor, journal=self.journal)
+        grace = float(site.daemon.config.locks.grace)
+        self.manager = LockManager(monitor=site.monitor, journal=self.journal, grace_limit=grace)
         self.program = NlmProgram(site.shares, self.manager)
 
     def services(self) -> Sequence[Service]:
         """All versions."""
         return self.program.services()
+
+    def configure(self, config: NfsdConfig) -> None:
+        """Set how many locks there may be."""
+        table = self.manager.store.table
+        table.most, table.most_of_client = config.locks.most, config.locks.per_client
 
     def start(self, left: bytes | None) -> None:
         """Take over the locks, or let clients claim them."""
@@ -42,6 +66,43 @@ class LockPart(Part):
     def faults(self) -> Iterable[str]:
         """Why locks are not kept."""
         return self.manager.faults()
+
+    def requests(self) -> Mapping[str, Answerer]:
+        """The list of locks, and releasing those of a client."""
+        return {LOCKS: self._listed, FREE: self._freed}
+
+    async def _listed(self, _: str) -> LocksStatus:
+        return self.report(most=MOST_LISTED)
+
+    async def _freed(self, wanted: str) -> FreedLocks:
+        return self.free(wanted)
+
+    def report(self, *, most: int) -> LocksStatus:
+        """The locks by file, about so many."""
+        return locks_status(self.manager, self.site.shares, most=most, now=time.time())
+
+    def free(self, wanted: str) -> FreedLocks:
+        """Release the locks of the clients that have this address or this name.
+
+        They also claim nothing any more in the grace period.
+        """
+        table = self.manager.store.table
+        clients = [each for each in self._clients() if wanted in astuple(shown_client(each))]
+        locks = sum(map(table.count_of, clients))
+        for client in clients:
+            self.program.callbacks.freed(client)
+            self.manager.free(client)
+            log.warning("released all locks of %s (%s)", printable(client.name), client.host)
+        return FreedLocks([*map(shown_client, clients)], locks)
+
+    def _clients(self) -> list[LockClient]:
+        """The clients that have locks or shares, wait for some, or may claim some."""
+        store, waiting = self.manager.store, self.manager.waiting
+        found = {each.lock.owner.client for each in waiting}
+        found.update(store.table.clients, store.shares.clients)
+        if store.grace is not None:
+            found.update(store.grace.hosts)
+        return sorted(found)
 
     def settle(self) -> None:
         """Write pending changes."""

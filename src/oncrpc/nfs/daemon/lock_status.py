@@ -62,7 +62,10 @@ class GraceStatus(Struct, frozen=True):
 
 
 class LocksStatus(Struct, frozen=True):
-    """All locks: numbers, the grace period, and the first files."""
+    """All locks: numbers, the grace period, and the first files.
+
+    ``left_out`` is the number of locks of files that are not listed.
+    """
 
     held: int
     waiting: int
@@ -70,6 +73,7 @@ class LocksStatus(Struct, frozen=True):
     files: int
     clients: int
     grace: GraceStatus | None
+    left_out: int
     listed: list[LockedFileStatus]
 
 

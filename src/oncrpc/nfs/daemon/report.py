@@ -13,6 +13,7 @@ from msgspec.structs import asdict
 
 from oncrpc.daemon.control.status import CommonStatus
 from oncrpc.nfs.daemon.explaining import shown_path, shown_text
+from oncrpc.nfs.daemon.lock_part import LockPart
 from oncrpc.nfs.daemon.ports import MAIN, roles
 from oncrpc.nfs.daemon.status import (
     ExportedDirectory,
@@ -43,7 +44,7 @@ def status(app: Nfsd, common: CommonStatus) -> NfsdStatus:
     connections = Counter(
         each.caller.host for pool in daemon.server.pools.values() for each in pool.connections
     )
-    monitor = app.part(StatusPart)
+    monitor, locks = app.part(StatusPart), app.part(LockPart)
     mounts = Counter(directory for _, directory in app.mounts)
     kept = [(share, each) for share in app.shares for each in share.filesystem.kept_files()]
     return NfsdStatus(
@@ -63,6 +64,7 @@ def status(app: Nfsd, common: CommonStatus) -> NfsdStatus:
         open_files=len(kept),
         files=[_open_file(*each) for each in sorted(kept, key=_idle)[:MAX_LISTED]],
         monitor=None if monitor is None else monitor.report(),
+        locks=None if locks is None else locks.report(most=MAX_LISTED),
     )
 
 

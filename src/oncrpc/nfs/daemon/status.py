@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from oncrpc.daemon.control.status import CommonStatus
-from oncrpc.nfs.daemon.lock_status import MonitorStatus
+from oncrpc.nfs.daemon.lock_status import LocksStatus, MonitorStatus
 
 
 class ExportedDirectory(Struct, frozen=True):
@@ -77,3 +77,4 @@ class NfsdStatus(CommonStatus, frozen=True, kw_only=True):
     open_files: int
     files: list[OpenFile]
     monitor: MonitorStatus | None = None
+    locks: LocksStatus | None = None

@@ -14,6 +14,7 @@ from oncrpc.daemon.web.content import read_files
 from oncrpc.daemon.web.metrics import Families
 from oncrpc.daemon.web.pages import SHARED_FILES
 from oncrpc.nfs.daemon.config import NAME
+from oncrpc.nfs.daemon.lock_metrics import lock_metrics
 from oncrpc.nfs.daemon.web_events import NfsdEvents
 from oncrpc.numbers import program_name
 
@@ -60,6 +61,7 @@ class NfsdContent(CommonContent):
         }
         for name, (text, value) in numbers.items():
             yield METRICS.gauge(name, text, value)
+        yield from lock_metrics(app, METRICS)
 
     def _seconds(self) -> Metric:
         made = CounterMetricFamily(
