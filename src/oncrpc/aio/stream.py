@@ -23,6 +23,7 @@ from typing import Any
 
 from oncrpc.aio.connections import Carried, Pool
 from oncrpc.aio.guard import Guard, NoGuard
+from oncrpc.aio.quick_replies import QuickReplies
 from oncrpc.aio.stream_socket import StreamSocket
 from oncrpc.caching import Bounded, Epoch
 from oncrpc.errors import ProtocolError, SystemFailure
@@ -80,6 +81,9 @@ class Connection:
         self.unread_since: float | None = None
         self.queued = False
         self.is_lost = False
+        make = listener.dispatcher.quick
+        calls = None if make is None else make(caller)
+        self.quick = None if calls is None else QuickReplies(self, calls)
         self._waiter: asyncio.Future[None] | None = None
 
     def begin(self, carried: Carried | None = None) -> None:
@@ -102,6 +106,8 @@ class Connection:
         if self.unanswered or self.queued:
             self.reader.forget()  # its memory now; the rest when the garbage collector runs
         self.is_lost = True
+        if self.quick is not None:
+            self.quick.calls.close()
         for task in self.calls:
             # call_soon: a task cancelled before its first step would never leave its hooks.
             self.listener.loop.call_soon(task.cancel)
@@ -144,7 +150,7 @@ class Connection:
         """Called when the peer reads again."""
         self.unread_since = None
         self.pool.not_reading.pop(self, None)
-        self._go_on()
+        self.go_on()
 
     @property
     def blocked(self) -> bool:
@@ -191,7 +197,9 @@ class Connection:
         A connection with a call in progress ends: nothing could answer that call. On the remaining
         connections nothing more is sent until ``thaw``: the other process would send it again.
         """
-        unsent, descriptor = bytes(self.stream.unsent), self.stream.sock.fileno()
+        descriptor = self.stream.sock.fileno()
+        self.stream.read_rest()
+        unsent = bytes(self.stream.unsent)
         if self.calls or descriptor < 0 or (self.stream.closing and not unsent):
             return None
         unread = self.reader.unread
@@ -229,6 +237,17 @@ class Connection:
 
     def _work(self) -> bool:
         """Answer records that have arrived, with one write. Returns whether more may be left."""
+        quick, now = self.quick, self.heard_at
+        if quick is None or not (
+            self.listener.is_open(self.caller, now) and quick.calls.begin(now)
+        ):
+            return self._answer_records(None)
+        try:
+            return self._answer_records(quick)
+        finally:
+            quick.calls.end()
+
+    def _answer_records(self, quick: QuickReplies | None) -> bool:
         cached_replies = self.listener.cached_replies(self.caller, self.heard_at)
         replies: list[bytes] = []
         count = size = 0
@@ -238,6 +257,14 @@ class Connection:
         most_joined = reader.joined + limits.batch_fragments
         try:
             for message in reader.records():
+                answered = None if quick is None else quick.answer(message, replies)
+                if answered is not None:
+                    count, size = count + 1, size + answered
+                    full = count >= batch_calls or size >= batch_bytes
+                    if full or reader.joined >= most_joined or self.blocked:
+                        stopped = True  # records may remain
+                        break
+                    continue
                 cached = cached_replies.get(message[4:])
                 if cached is not None:
                     cached.hits += 1
@@ -253,12 +280,12 @@ class Connection:
                     stopped = True  # records may remain
                     break
         except ProtocolError as error:
-            self._send(replies)
+            self.send(replies)
             self.end(str(error))
             return False
         if count:
             self.record_at = self.heard_at
-        self._send(replies)
+        self.send(replies)
         return stopped and not (self.stream.closing or self.blocked)
 
     def answer(self, message: bytes, replies: list[bytes]) -> int:
@@ -280,7 +307,7 @@ class Connection:
     async def _finish(self, reply: Awaitable[Reply]) -> None:
         found = await reply
         if found is not None:
-            self._send([encode_record(found)])
+            self.send([encode_record(found)])
 
     def _finished(self, xid: bytes, size: int, task: asyncio.Future[None]) -> None:
         self.calls.discard(task)
@@ -289,10 +316,10 @@ class Connection:
             log.error(
                 "%s: a call of %s was cancelled unexpectedly", self.listener.netid, self.caller
             )
-            self._send([encode_record(refuse(xid, SystemFailure()))])
-        self._go_on()
+            self.send([encode_record(refuse(xid, SystemFailure()))])
+        self.go_on()
 
-    def _go_on(self) -> None:
+    def go_on(self) -> None:
         """Continue once unblocked; restart the idle clock."""
         if self.blocked or self.stream.closing:
             return
@@ -301,7 +328,8 @@ class Connection:
         if not self.queued:
             self._enqueue()
 
-    def _send(self, parts: list[bytes]) -> None:
+    def send(self, parts: list[bytes]) -> None:
+        """Send replies, with their record marks."""
         if parts and not self.stream.closing:
             self.stream.write(*parts)
 
@@ -390,6 +418,12 @@ class Listener:
             self._open.clear()
         circumstances = self._circumstances(caller)
         return NO_REPLIES if circumstances is None else cache.replies(circumstances, now)
+
+    def is_open(self, caller: Caller, now: float) -> bool:
+        """Whether the guard refuses no call of this caller."""
+        if self._epoch.has_ended(now):
+            self._open.clear()
+        return self._circumstances(caller) is not None
 
     def keep(self, caller: Caller, message: bytes, reply: CacheableReply) -> None:
         """Keep the reply to a call for later calls with the same bytes."""

@@ -7,11 +7,14 @@ accepted.
 
 from __future__ import annotations
 
+import os
 import socket
-from typing import Protocol
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
 from oncrpc.aio.epoll import ERROR, READ, WRITE, Poller
 from oncrpc.aio.stream_states import RECEIVE, SEND, Event, Receive, Send
+from oncrpc.rpc.quick import FileReply
 
 PAUSED, READING, ENDED = Receive
 IDLE, WAITING, FULL, CLOSING, CLOSED = Send
@@ -19,6 +22,32 @@ READ_SIZE = 64 << 10
 
 LONG = 16 << 10
 """At this size and above, ``sendmsg`` with several buffers is cheaper than joining them."""
+
+
+CUT = -1
+
+
+class FilePart(NamedTuple):
+    """The bytes of a file that are to be sent; of a file that was ``CUT`` they are zeros."""
+
+    descriptor: int
+    offset: int
+    length: int
+
+    @property
+    def is_sent(self) -> bool:
+        """Whether nothing is left in the file."""
+        return not self.length or self.descriptor == CUT
+
+
+def read_part(descriptor: int, offset: int, length: int) -> bytes:
+    """The bytes of a part of a file; zeros follow if it was cut meanwhile."""
+    data = os.pread(descriptor, length, offset)
+    while len(data) < length and (
+        more := os.pread(descriptor, length - len(data), offset + len(data))
+    ):
+        data += more
+    return data.ljust(length, b"\0")
 
 
 class StreamOwner(Protocol):
@@ -63,6 +92,7 @@ class StreamSocket:
         self.sock, self.owner, self.poller, self.most_unsent = sock, owner, poller, most_unsent
         self.read_size = read_size
         self.unsent = bytearray()
+        self._part: FilePart | None = None
         self.receive, self.send = PAUSED, IDLE
         self._descriptor = sock.fileno()
 
@@ -134,6 +164,63 @@ class StreamSocket:
         if len(self.unsent) > self.most_unsent and self._happened(Event.MANY_LEFT):
             self.owner.pause_writing()
 
+    def write_file(self, parts: Sequence[bytes], reply: FileReply) -> None:
+        """Send some bytes, a part of a file, and its tail; the part is not copied if possible.
+
+        If the kernel has no room for all of it the owner is asked to pause.
+        """
+        if self.send is not IDLE:
+            data = read_part(reply.descriptor, reply.offset, reply.length)
+            self.write(*parts, data, reply.tail)
+            return
+        head = b"".join(parts)
+        sent = self._sent(head, flags=socket.MSG_MORE)
+        if sent < 0:
+            return
+        part = FilePart(reply.descriptor, reply.offset, reply.length)
+        if sent < len(head):
+            self.unsent += head[sent:] + read_part(*part) + reply.tail
+        else:
+            rest = self._send_part(part)
+            if self.closing:
+                return
+            if rest.is_sent:
+                if rest.length or reply.tail:
+                    self.write(bytes(rest.length) + reply.tail)
+                return
+            self._part = rest._replace(descriptor=os.dup(rest.descriptor))
+            self.unsent += reply.tail
+        if self._happened(Event.LEFT):
+            self._watch()
+        if self._happened(Event.MANY_LEFT):
+            self.owner.pause_writing()
+
+    def read_rest(self) -> None:
+        """Read the rest of a file that is being sent, to ``unsent``."""
+        if self._part is not None:
+            self.unsent[:0] = read_part(*self._part)
+            self._forget_part()
+
+    def _forget_part(self) -> None:
+        if self._part is not None:
+            os.close(self._part.descriptor)
+            self._part = None
+
+    def _send_part(self, part: FilePart) -> FilePart:
+        """Send a part of a file. Returns the rest."""
+        descriptor, offset, left = part
+        try:
+            while left:
+                sent = os.sendfile(self._descriptor, descriptor, offset, left)
+                if not sent:
+                    return FilePart(CUT, offset, left)
+                offset, left = offset + sent, left - sent
+        except (BlockingIOError, InterruptedError):
+            return FilePart(descriptor, offset, left)
+        except OSError:
+            self.abort()
+        return FilePart(descriptor, offset, 0)
+
     def close(self) -> None:
         """Read nothing more, and close once everything is sent."""
         was_closed = self.send is CLOSED
@@ -151,6 +238,7 @@ class StreamSocket:
     def _finish(self) -> None:
         self.poller.watch(self._descriptor, 0, self._ready)
         self.unsent.clear()
+        self._forget_part()
         self.sock.close()
         self.owner.connection_lost()
 
@@ -203,9 +291,11 @@ class StreamSocket:
         if self.send is not CLOSED:
             self._watch()
 
-    def _sent(self, *parts: bytes | bytearray) -> int:
+    def _sent(self, *parts: bytes | bytearray, flags: int = 0) -> int:
         """Send. Returns how many bytes the kernel took, -1 if the connection is lost."""
         try:
+            if flags:
+                return self.sock.send(parts[0], flags)
             return self.sock.send(parts[0]) if len(parts) == 1 else self.sock.sendmsg(parts)
         except (BlockingIOError, InterruptedError):
             return 0
@@ -214,6 +304,15 @@ class StreamSocket:
             return -1
 
     def _write(self) -> None:
+        if self._part is not None:
+            rest = self._send_part(self._part)
+            if self.send is CLOSED:
+                return
+            if not rest.is_sent:
+                self._part = rest
+                return
+            self._forget_part()
+            self.unsent[:0] = bytes(rest.length)
         sent = self._sent(self.unsent)
         if sent < 0:
             return

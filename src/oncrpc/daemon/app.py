@@ -52,6 +52,8 @@ if TYPE_CHECKING:
     from oncrpc.daemon.control.server import Answerer
     from oncrpc.daemon.runtime import Runtime
     from oncrpc.daemon.web.content import WebContent
+    from oncrpc.rpc.dispatch import Dispatcher
+    from oncrpc.rpc.quick import MakeQuickCalls
 
 C = TypeVar("C", bound=Config)
 
@@ -117,6 +119,13 @@ class Application(ABC, Generic[C]):
     @property
     def reply_cache(self) -> ReplyCache | None:
         """The reply cache, for an application with pure procedures."""
+        return None
+
+    def quick_calls(self, dispatcher: Dispatcher) -> MakeQuickCalls | None:  # noqa: ARG002
+        """What answers calls without the dispatcher, by its rules; None for nothing.
+
+        It is asked only on connections whose calls cannot be refused by the rules of access.
+        """
         return None
 
     @property

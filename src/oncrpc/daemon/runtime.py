@@ -105,7 +105,7 @@ class Runtime(Generic[C]):
         return made
 
     def _dispatcher(self) -> Dispatcher:
-        """The dispatcher. It has no reply cache if calls are logged.
+        """The dispatcher. It has no reply cache and no quick calls if calls are logged.
 
         With metrics, or if the application wants it, it counts outcomes.
         """
@@ -117,7 +117,9 @@ class Runtime(Generic[C]):
             reply_cache=None if self.call_log.logs_accepted else self.app.reply_cache,
             duplicates=self.app.duplicates,
         )
-        if isinstance(made, Observed) and self.call_log.logs_accepted:
+        if not self.call_log.logs_accepted:
+            made.quick = self.app.quick_calls(made)
+        elif isinstance(made, Observed):
             made.answered = self.app.answered
         return made
 

@@ -58,6 +58,7 @@ from oncrpc.rpc.prot import (
     rpc_msg,
     rpc_msg_body,
 )
+from oncrpc.rpc.quick import MakeQuickCalls
 from oncrpc.rpc.reply_cache import MAX_REPLY_BYTES, CacheableReply, ReplyCache
 from oncrpc.rpc.workers import Workers, is_in_worker, order_of
 from oncrpc.xdr import codec
@@ -98,6 +99,7 @@ class Dispatcher:
     retransmissions answered from the cache. ``auth`` judges the credentials. ``reply_cache`` has
     the replies that endpoints may send without calling the dispatcher, ``duplicates`` those to
     retransmissions. Handlers marked ``in_worker`` run in ``workers``, or inline if there are none.
+    ``quick`` makes what answers calls of a stream without the dispatcher.
     """
 
     def __init__(
@@ -116,6 +118,7 @@ class Dispatcher:
         self.hooks, self.auth = tuple(hooks), Judge() if auth is None else auth
         self.duplicates = DuplicateCache() if duplicates is None else duplicates
         self.workers = workers
+        self.quick: MakeQuickCalls | None = None
         self._programs: dict[int, dict[int, dict[int, tuple[AnyProcedure, Any]]]] = {}
         for service in services:
             self.add(service)
