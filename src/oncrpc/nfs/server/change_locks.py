@@ -25,6 +25,10 @@ class ChangeLocks:
     def __len__(self) -> int:
         return len(self._locks)
 
+    def is_held(self, key: Hashable) -> bool:
+        """Whether a call holds a lock, or waits for it."""
+        return key in self._locks
+
     @asynccontextmanager
     async def hold(self, *keys: Hashable) -> AsyncIterator[None]:
         """Hold the locks of all keys.

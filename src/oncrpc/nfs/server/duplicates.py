@@ -230,6 +230,26 @@ class NfsDuplicates(DuplicateCache):
         call.is_kept = is_kept
         return call
 
+    def new_write(self, caller: Caller, message: bytes) -> Key | None:
+        """Whether a WRITE over a stream is new: by what it is known later, or None if it may not
+        be new. ``message`` are its first bytes, at least ``HEAD`` of them if it has so many.
+
+        For calls that run without ``begin`` and ``finish``; ``wrote`` follows.
+        """
+        alike = _alike(key_of(caller, message), self.digest_of(message[:HEAD]))
+        if alike in self.alike:
+            return None
+        if self.written.get(alike, caller) is not caller and not caller.connected():
+            return None
+        return alike
+
+    def wrote(self, alike: Key, caller: Caller | None) -> None:
+        """A WRITE over a stream has run; it is recognised if it arrives late."""
+        self.written[alike] = caller
+        self.written.move_to_end(alike)
+        if len(self.written) > MAX_WRITTEN:
+            self.written.popitem(last=False)
+
     def repeated(self, call: CachedCall, caller: Caller) -> Awaitable[bytes | None] | None:
         """The reply to a retransmission of a call in progress; None to drop it."""
         of_client = _of_client(call)
@@ -266,7 +286,7 @@ class NfsDuplicates(DuplicateCache):
             self._make_room(now)
         else:
             self.abandon(ended)
-            self._written(ended)
+            self.wrote(ended.alike, ended.caller)
 
     def abandon(self, call: CachedCall) -> bool:
         """Forget a call in progress. Returns False if another one has replaced it."""
@@ -315,12 +335,6 @@ class NfsDuplicates(DuplicateCache):
             asked.done = self.written[asked.alike] is not caller  # without a reply
             return asked if asked.done else None
         return None
-
-    def _written(self, call: ClientCall) -> None:
-        self.written[call.alike] = call.caller
-        self.written.move_to_end(call.alike)
-        if len(self.written) > MAX_WRITTEN:
-            self.written.popitem(last=False)
 
     def _move(self, call: ClientCall, key: Key) -> None:
         """Let a call belong to another connection."""

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from oncrpc.nfs.backends.local.attributes_of import attributes_of
+from oncrpc.nfs.backends.local.cached_files import CachedFiles
 from oncrpc.nfs.backends.local.group_sync import SYNC_CALLS, Depth, GroupSync
 from oncrpc.nfs.backends.local.identity import identities
 from oncrpc.nfs.backends.local.kernel_handles import KernelHandles
@@ -57,8 +58,9 @@ class LocalBase(FileSystem):
     Between two calls the event loop's thread has the server's own identity (``identities``). Only
     jobs of ``workers`` use other threads. All descriptors of files come from ``opened`` and
     ``open_data``; the operation that asked for one closes it, or hands it to a job of ``workers``,
-    to ``group``, or to ``unstable``, which then closes it. ``_top`` is open until ``close``. Calls
-    change only the state of ``objects``, ``workers``, ``group`` and ``unstable``.
+    to ``group``, or to ``unstable``, which then closes it. Those of ``cached`` are its own.
+    ``_top`` is open until ``close``. Calls change only the state of ``objects``, ``workers``,
+    ``group``, ``unstable`` and ``cached``.
     """
 
     def __init__(
@@ -77,12 +79,14 @@ class LocalBase(FileSystem):
         self.workers = DiskWorkers(self.identities)
         self.group = GroupSync(self.workers, calls=sync_calls)
         self.unstable = UnstableFiles(self.group)
+        self.cached = CachedFiles(self.objects)
         self._sync = sync
         self._top = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        self._device = os.fstat(self._top).st_dev
+        self.device = os.fstat(self._top).st_dev
         self.features = _features_of(self._top)
 
     def close(self) -> None:
+        self.cached.close()
         self.unstable.close()
         self.workers.close()
         self.objects.close()
@@ -135,8 +139,8 @@ class LocalBase(FileSystem):
             os.close(found.descriptor)
 
     def place_of(self, directory: OpenObject, name: bytes) -> Place | None:
-        """Device and inode number of the file with that name, if files have unstable data."""
-        if not self.unstable:
+        """Device and inode number of the file with that name, if files are kept open."""
+        if not (self.unstable or self.cached):
             return None
         try:
             descriptor = look_at_entry(directory.descriptor, name)
@@ -148,12 +152,17 @@ class LocalBase(FileSystem):
             os.close(descriptor)
         return found.st_dev, found.st_ino
 
+    def forget_removed(self, place: Place) -> None:
+        """Close a file that is kept open, if it has lost its last name."""
+        self.unstable.forget_removed(place)
+        self.cached.forget_removed(place)
+
     def attributes(self, found: OpenObject) -> Attributes:
         """The attributes as they were when the file was opened."""
         return attributes_of(found.stat, fsid=self._fsid(found))
 
     def _fsid(self, found: OpenObject) -> int:
-        if found.stat.st_dev == self._device:
+        if found.stat.st_dev == self.device:
             return 0
         return os.fstatvfs(found.descriptor).f_fsid or found.stat.st_dev
 
@@ -223,8 +232,8 @@ class LocalBase(FileSystem):
                     return self.group.sync(place, reopened(found, flag), depth)
                 except PermissionError:  # the server is not root
                     continue
-        if found.stat.st_dev == self._device:
-            return self.group.sync(self._device, os.dup(self._top), Depth.FILESYSTEM)
+        if found.stat.st_dev == self.device:
+            return self.group.sync(self.device, os.dup(self._top), Depth.FILESYSTEM)
         return self.workers.run(os.sync)
 
 

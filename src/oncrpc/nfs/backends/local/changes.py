@@ -96,7 +96,7 @@ class LocalChanges(LocalBase):
                 at, to = old.descriptor, new.descriptor
                 os.rename(name, to_name, src_dir_fd=at, dst_dir_fd=to)
             if place is not None:
-                self.unstable.forget_removed(place)
+                self.forget_removed(place)
             if moved is not None and moved != replaced:
                 if replaced is not None:
                     self._unnamed(replaced, to_directory, to_name)
@@ -142,7 +142,7 @@ class LocalChanges(LocalBase):
             with self.identities.of(who):
                 remove(name, dir_fd=parent.descriptor)
             if place is not None:
-                self.unstable.forget_removed(place)
+                self.forget_removed(place)
             if known is not None:
                 self._unnamed(known, directory, name)
             return self.durable(None, parent)

@@ -40,6 +40,20 @@ class LocalContent(LocalBase):
 
     _writes_wait_until = 0.0
 
+    @property
+    def writes_wait(self) -> bool:
+        """Whether workers do the writes at the moment."""
+        return time.monotonic() < self._writes_wait_until
+
+    def write_through(self, descriptor: int, data: bytes | memoryview, offset: int) -> int:
+        """Write at once, with the identity of the thread, and note whether that took long."""
+        begun = time.monotonic()
+        try:
+            return os.pwrite(descriptor, data, offset)
+        finally:
+            if (now := time.monotonic()) - begun > WAITED:
+                self._writes_wait_until = now + AVOIDED
+
     def read(self, who: Identity, file: bytes, offset: int, count: int) -> Answer[bytes]:
         with self.opened(file) as found:
             descriptor = self.open_data(who, found, os.O_RDONLY)
@@ -63,7 +77,7 @@ class LocalContent(LocalBase):
         with self.opened(file) as found:
             descriptor = self.open_data(who, found, os.O_WRONLY)
         place = found.place
-        if time.monotonic() < self._writes_wait_until:
+        if self.writes_wait:
             job = self.workers.run(lambda: self._write(who, descriptor, offset, data))
             return self._later(job, who, place, failures, stable)
         return self._stored(self._write(who, descriptor, offset, data), who, place, stable)
@@ -71,16 +85,12 @@ class LocalContent(LocalBase):
     def _write(self, who: Identity, descriptor: int, offset: int, data: bytes) -> tuple[int, int]:
         """Write as the caller, whose identity decides on quota, on the space that only root may
         use, and on setuid bits. Returns the number of bytes, and the descriptor."""
-        begun = time.monotonic()
         try:
             with self.identities.of(who):
-                length = os.pwrite(descriptor, data, offset)
+                length = self.write_through(descriptor, data, offset)
         except OSError:
             os.close(descriptor)
             raise
-        finally:
-            if (now := time.monotonic()) - begun > WAITED:
-                self._writes_wait_until = now + AVOIDED
         return length, descriptor
 
     def _stored(

@@ -76,6 +76,16 @@ class UnstableFiles:
             for each in self._kept.values()
         ]
 
+    def note(self, place: Place, descriptor: int, *, host: str, size: int) -> None:
+        """As ``keep``, but the descriptor stays with the caller."""
+        known = self._kept.get(place)
+        if known is None:
+            self.keep(place, os.dup(descriptor), host=host, size=size)
+        else:
+            now, size = time.monotonic(), known.size + size
+            self._kept[place] = _Kept(known.descriptor, known.since, now, host, size)
+            self._kept.move_to_end(place)
+
     def take(self, place: Place) -> int | None:
         """The descriptor of a file, to be synced and closed; None if it has no such data."""
         kept = self._kept.pop(place, None)
