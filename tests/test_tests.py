@@ -21,6 +21,9 @@ GENERATED = {"programs", "rpc/prot.py"}
 NOT_MIRRORED = {"__init__.py", "__main__.py"}
 
 COVERED_BY = {
+    "rpc/quick.py": "aio/test_quick_replies.py",
+    "nfs/fast/encoding.py": "nfs/fast/test_names.py",
+    "nfs/fast/methods.py": "nfs/fast/test_calls.py",
     "nfs/daemon/part.py": "nfs/daemon/test_parts.py",
     "nfs/daemon/lock_report.py": "nfs/daemon/test_lock_part.py",
     "nfs/daemon/lock_metrics.py": "nfs/daemon/test_lock_part.py",

@@ -97,6 +97,8 @@ File systems:
 - ``access_list_rules``: Rules of access control lists, with several users.
 - ``two_file_systems``: Two file systems that are used in the same way, and must behave alike.
 - ``exported``: Exported file systems in this process, called through the dispatcher.
+- ``two_paths``: An exported directory whose calls are answered by both paths: the dispatcher, and
+  at once.
 - ``exported2``: The same exports, called by version 2 with bytes and with values.
 - ``locking``: Locks of clients under test: owners, requests, and a status monitor that records.
 - ``exported_acls``: The same with NFSACL.

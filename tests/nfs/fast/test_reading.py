@@ -1,0 +1,73 @@
+"""READ at once."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from nfs.fast.conftest import CONTENT
+from oncrpc.programs.nfs3 import NFS_V3, READ3args
+from support.two_paths import ANN, BOB, TwoPaths, without_atime
+
+
+def read_of(both: TwoPaths, name: str, offset: int, count: int, cred: object = ANN) -> bytes:
+    arguments = READ3args(both.handle(name), offset, count)
+    return both.message(NFS_V3.NFSPROC3_READ, arguments, cred=cred)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("offset", "count"),
+    [(0, 0), (0, 1), (5, 4096), (0, 32_767), (0, 32_768), (4096, 65_536), (100, 1 << 20),
+     (len(CONTENT) - 40_000, 65_536), (len(CONTENT) - 1, 4096), (len(CONTENT), 10),
+     (1 << 40, 4096)],
+)  # fmt: skip
+def test_both_paths_read_the_same(both: TwoPaths, offset: int, count: int) -> None:
+    message = read_of(both, "file", offset, count)
+    both.quick(message)  # the first one may learn what the file system can do
+    expected = both.generic(message)
+
+    assert without_atime(both.quick(message)) == without_atime(expected)
+
+
+def test_user_without_permission_is_left_to_generic_path(both: TwoPaths) -> None:
+    usual = read_of(both, "secret", 0, 10, ANN)
+    small, large = (read_of(both, "secret", 0, count, BOB) for count in (10, 65_536))
+    both.quick(usual)
+
+    assert both.quick(usual) is not None
+    assert both.quick(small) is None
+    assert both.quick(large) is None
+
+
+def test_permission_that_is_taken_away_ends(both: TwoPaths) -> None:
+    message = read_of(both, "small", 0, 10, BOB)
+    both.quick(message)
+    assert both.quick(message) is not None
+
+    (both.path / "small").chmod(0o600)
+
+    assert both.quick(message) is None
+
+
+@pytest.mark.parametrize("name", ["open", "link", "pipe"])
+def test_other_kinds_are_left_to_the_generic_path(both: TwoPaths, name: str) -> None:
+    assert both.quick(read_of(both, name, 0, 10)) is None
+
+
+def test_data_that_are_not_in_memory_wait(both: TwoPaths) -> None:
+    small, large = read_of(both, "file", 0, 4096), read_of(both, "file", 0, 1 << 20)
+    both.quick(small)
+    if both.quick(large) is None or both.files.cached.get(file_id(both)).nowait is False:
+        pytest.skip("the file system cannot tell what is in memory")
+    descriptor = os.open(both.path / "file", os.O_RDONLY)
+    os.fsync(descriptor)
+    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+    os.close(descriptor)
+
+    assert both.quick(large) is None
+    assert both.quick(small) is None
+
+
+def file_id(both: TwoPaths) -> bytes:
+    return both.exported.shares.handles.open(both.handle("file").data)[1]

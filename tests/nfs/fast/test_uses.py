@@ -1,0 +1,56 @@
+"""The verdicts of the generic path that are kept for a moment."""
+
+from __future__ import annotations
+
+import os
+
+from oncrpc.nfs.fast.uses import LIFETIME
+from oncrpc.programs.nfs3 import NFS_V3, GETATTR3args
+from oncrpc.rpc import Caller
+from support.exported import TCP
+from support.two_paths import INSECURE, TwoPaths
+
+LOW = Caller("tcp", ("192.0.2.9", 1023, 0), TCP.local)
+HIGH = Caller("tcp", ("192.0.2.9", 1024, 0), TCP.local)
+
+
+def test_ports_of_one_kind_share_their_uses(both: TwoPaths) -> None:
+    low, high, usual = (both.fast.uses.table_of(each) for each in (LOW, HIGH, TCP))
+
+    assert low is usual
+    assert low is not high
+
+
+def test_secure_export_refuses_a_high_port(both: TwoPaths) -> None:
+    message = both.message(NFS_V3.NFSPROC3_GETATTR, GETATTR3args(both.handle("file")))
+    both.exported.rules.options = INSECURE._replace(secure=True)
+
+    both.connection = both.connected(HIGH)
+    assert both.quick(message) is None
+    both.connection = both.connected(LOW)
+    assert both.quick(message) is not None
+
+
+def test_use_is_made_again_after_its_lifetime(both: TwoPaths) -> None:
+    message = both.message(NFS_V3.NFSPROC3_GETATTR, GETATTR3args(both.handle("file")))
+    both.quick(message)
+    (use,) = both.connection.uses.values()
+    until = use.until
+
+    both.now += LIFETIME + 0.1
+    both.quick(message)
+
+    assert list(both.connection.uses.values()) == [use]
+    assert use.until > until
+
+
+def test_permissions_outlive_no_change_of_owner(both: TwoPaths) -> None:
+    message = both.message(NFS_V3.NFSPROC3_GETATTR, GETATTR3args(both.handle("small")))
+    both.quick(message)
+    (use,) = both.connection.uses.values()
+    use.may_read = True
+
+    os.chown(both.path / "small", 3000, 3000)
+    both.quick(message)
+
+    assert not use.may_read
