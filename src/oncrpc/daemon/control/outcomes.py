@@ -66,6 +66,15 @@ class Outcomes:
         if outcome != SUCCESS:
             self.failures[procedure, outcome] += 1
 
+    def took(self, calls: int, seconds: float) -> None:
+        """Note that some calls, which are counted elsewhere, took so many seconds together."""
+        self.times[bisect_left(BOUNDS, seconds / calls)] += calls
+        self.seconds += seconds
+
+    def succeeded(self, procedure: ProcedureId, seconds: float) -> None:
+        """Note the seconds of calls of a procedure that ``took`` has noted."""
+        self.seconds_of[procedure] += seconds
+
     def successes(self, procedure: ProcedureId, calls: int) -> int:
         """The number of calls of a procedure that succeeded."""
         failed = sum(n for (each, _), n in self.failures.items() if each == procedure)

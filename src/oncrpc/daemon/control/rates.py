@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from oncrpc.rpc import Call, Version
+from oncrpc.rpc import AnyProcedure, Call, Version
 from oncrpc.rpc.reply_cache import CallCounter, ReplyCache
 
 EVERY = 5.0
@@ -33,6 +33,10 @@ class CallCounts:
     def count(self, call: Call) -> None:
         """Count one call; a call that is answered from the reply cache is counted there."""
         call.count(self._rows[call.procedure.version][call.procedure.number])
+
+    def add(self, procedure: AnyProcedure, calls: int) -> None:
+        """Count calls that were answered without the dispatcher."""
+        self._rows[procedure.version][procedure.number].again(calls)
 
     def totals(self, reply_cache: ReplyCache | None) -> Counts:
         """The calls so far, with those that were answered from the reply cache."""

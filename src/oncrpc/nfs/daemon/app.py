@@ -17,6 +17,7 @@ from oncrpc.client.port_mapper import port_mapper
 from oncrpc.daemon.app import Application
 from oncrpc.daemon.capabilities import Capability
 from oncrpc.daemon.config.values import StartError
+from oncrpc.daemon.control.rates import Counts
 from oncrpc.daemon.control.server import Answerer
 from oncrpc.daemon.control.status import CommonStatus
 from oncrpc.daemon.listeners import ExtraPort
@@ -30,6 +31,7 @@ from oncrpc.nfs.daemon.config import NAME, SCHEMA, NfsdConfig, NfsdDaemonTable
 from oncrpc.nfs.daemon.config_values import AUTO, HOST
 from oncrpc.nfs.daemon.explaining import EXPLAIN, explained
 from oncrpc.nfs.daemon.exported import Exported
+from oncrpc.nfs.daemon.fast_calls import fast_nfs
 from oncrpc.nfs.daemon.local_roots import LocalRoots
 from oncrpc.nfs.daemon.local_users import LocalUsers
 from oncrpc.nfs.daemon.mapper import EmbeddedMapper, MakeMapper, embeds_mapper
@@ -51,6 +53,7 @@ from oncrpc.nfs.daemon.vocabulary import (
 )
 from oncrpc.nfs.exports.surroundings import why_no_directory
 from oncrpc.nfs.exports.table import Exports
+from oncrpc.nfs.fast.calls import FastNfs
 from oncrpc.nfs.groups import HostGroups
 from oncrpc.nfs.handles import Handles
 from oncrpc.nfs.nlm.program import UNREPEATABLE
@@ -58,10 +61,12 @@ from oncrpc.nfs.server.duplicates import NfsDuplicates
 from oncrpc.nfs.server.mount_list import MountList
 from oncrpc.nfs.server.shares import Shares
 from oncrpc.nfs.server.sizes import AROUND, DATAGRAM, STREAM, TransferSizes, with_room
+from oncrpc.programs.nfs3 import NFS_V3
 from oncrpc.programs.portmap import PMAP_PORT
 from oncrpc.rpc import Call, Service, Version
-from oncrpc.rpc.dispatch import Reply
+from oncrpc.rpc.dispatch import Dispatcher, Reply
 from oncrpc.rpc.duplicates import DuplicateCache
+from oncrpc.rpc.quick import MakeQuickCalls
 
 if TYPE_CHECKING:
     from oncrpc.daemon.web.content import WebContent
@@ -97,6 +102,7 @@ class Nfsd(Application[NfsdConfig]):
         self.local_users: LocalUsers | None = None
         self.clients, self.own_addresses = Clients(), OwnAddresses()
         self.nfs_duplicates = NfsDuplicates(further=UNREPEATABLE)
+        self.fast: FastNfs | None = None
 
     def main_port(self, config: NfsdConfig) -> int:
         """The port of NFS."""
@@ -257,6 +263,18 @@ class Nfsd(Application[NfsdConfig]):
         """Log a call with its outcome."""
         self.call_lines.answered(call, reply)
 
+    def quick_calls(self, dispatcher: Dispatcher) -> MakeQuickCalls | None:
+        """The calls of NFS 3 that are answered at once, if it is served."""
+        if NFS_V3 in self.programs:
+            self.fast = fast_nfs(self, dispatcher)
+        return self.fast
+
+    def calls(self) -> Counts:
+        """The calls so far, with those that were answered at once."""
+        if self.fast is not None:
+            self.fast.counts.settle()
+        return super().calls()
+
     def trusts(self, host: str) -> bool:
         """Whether the host has mounted something."""
         return self.mounts.has(host)
@@ -272,7 +290,7 @@ class Nfsd(Application[NfsdConfig]):
             self.mapper.interfaces_changed()
 
     def report(self, common: CommonStatus) -> NfsdStatus:
-        """The status of the server."""
+        """The status of the server. ``common`` has been counted before."""
         return report.status(self, common)
 
     def faults(self) -> Sequence[str]:

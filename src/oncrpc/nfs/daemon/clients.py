@@ -35,13 +35,13 @@ class Clients:
     def __len__(self) -> int:
         return len(self._counts)
 
-    def count(self, host: str) -> None:
-        """Count a call."""
+    def count(self, host: str, calls: int = 1) -> None:
+        """Count a call, or several."""
         found = self._counts.get(host)
         if found is None:
             found = ClientCount()
             self._counts.keep(host, found)
-        found.calls += 1
+        found.calls += calls
         found.at = self._clock()
 
     def report(self, connections: Mapping[str, int], *, most: int) -> list[ClientCalls]:
