@@ -11,7 +11,10 @@ SHARE = DosShare(2, 1)
 
 
 def grace(*records: Record, complete: bool = True) -> GracePeriod:
-    return GracePeriod(records, until=100.0, others=[CLIENTS[2]], complete=complete)
+    period = GracePeriod(records, until=100.0)
+    if not complete:
+        period.allow([CLIENTS[2]])
+    return period
 
 
 def of_two_hosts() -> GracePeriod:

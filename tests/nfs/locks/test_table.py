@@ -117,6 +117,27 @@ def test_all_clients_have_at_most_their_number() -> None:
     assert len(held(table)) == 2
 
 
+def test_host_has_at_most_half_of_all() -> None:
+    table = LockTable(most=8, most_of_client=3)
+    names = [LockOwner(LockClient("192.0.2.1", b"%d" % number), 1, b"oh") for number in range(6)]
+    wanted = [Lock(owner, ByteRange(0, 1), exclusive=False) for owner in names]
+
+    kept = [table.set(FILE, each, now=1) is not None for each in wanted]
+
+    assert kept == [True] * 4 + [False] * 2
+    assert table.set(FILE, lock(0, 0, 1, exclusive=False), now=1) is not None
+
+
+def test_long_names_take_more_room() -> None:
+    table = LockTable(most=8, most_of_client=8)
+    long = Lock(OWNERS[0]._replace(oh=bytes(1024)), ByteRange(0, 1), exclusive=False)
+    take(table, long)
+
+    assert table.set(FILE, long._replace(range=ByteRange(2, 3)), now=1) is None
+    table.clear(FILE, long.owner, long.range)
+    assert table.set(FILE, long._replace(range=ByteRange(2, 3)), now=1) is not None
+
+
 def test_unlock_that_splits_needs_room() -> None:
     table = LockTable(most=1)
     take(table, lock(0, 0, 10))

@@ -36,28 +36,30 @@ class GracePeriod:
     """A grace period that ends at ``until`` at the latest.
 
     ``hosts`` are the clients that may claim. ``recorded`` and ``shares`` have what is not claimed
-    yet. ``complete`` is whether the journal had everything.
+    yet. ``complete`` is whether the journal has everything.
     """
 
-    def __init__(
-        self,
-        records: Iterable[Record],
-        *,
-        until: float,
-        others: Collection[LockClient] = (),
-        complete: bool = True,
-    ) -> None:
-        self.until, self.complete = until, complete
+    def __init__(self, records: Iterable[Record] = (), *, until: float) -> None:
+        self.until, self.complete = until, True
+        self.hosts = set[LockClient]()
         self.recorded = LockTable(most=UNLIMITED, most_of_client=UNLIMITED)
         self.shares = DosShares(most=UNLIMITED, most_of_client=UNLIMITED)
         for record in records:
-            if isinstance(record, RecordedLock):
-                self.recorded.set(record.file, record.lock, now=0)
-            else:
-                self.shares.set(record.file, record.owner, record.share)
-        self.hosts = {*self.recorded.clients, *self.shares.clients}
-        if not complete:
-            self.hosts.update(others)
+            self.add(record)
+
+    def add(self, record: Record) -> None:
+        """Let a lock or a share be claimed. It is in the journal."""
+        if isinstance(record, RecordedLock):
+            self.recorded.set(record.file, record.lock, now=0)
+            self.hosts.add(record.lock.owner.client)
+        else:
+            self.shares.set(record.file, record.owner, record.share)
+            self.hosts.add(record.owner.client)
+
+    def allow(self, hosts: Collection[LockClient]) -> None:
+        """Let these hosts claim what they say they had, since the journal is not complete."""
+        self.complete = False
+        self.hosts.update(hosts)
 
     @property
     def over(self) -> bool:

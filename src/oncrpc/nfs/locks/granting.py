@@ -33,12 +33,17 @@ class LockGrants:
     def __init__(self, store: LockStore, waiting: WaitingRequests) -> None:
         self.store, self.waiting = store, waiting
         self.granted = _nobody_listens
-        self._offered: dict[tuple[LockedFile, Lock], OfferedLock] = {}
+        self._offered: dict[LockedFile, dict[Lock, OfferedLock]] = {}
         self._retries: dict[LockedFile, asyncio.TimerHandle] = {}
         self._tasks = set[asyncio.Task[None]]()
 
     def __iter__(self) -> Iterator[OfferedLock]:
-        return iter([*self._offered.values()])
+        for offers in [*self._offered.values()]:
+            yield from offers.values()
+
+    def of_file(self, file: LockedFile) -> list[OfferedLock]:
+        """The offered locks of a file."""
+        return [*self._offered.get(file, {}).values()]
 
     def grant(self, request: LockRequest) -> LockOutcome:
         """Grant a lock if no other client is in the way; or let the request wait."""
@@ -75,25 +80,25 @@ class LockGrants:
 
     def find(self, file: LockedFile, lock: Lock) -> OfferedLock | None:
         """The offer of exactly this lock."""
-        return self._offered.get((file, lock))
+        return self._offered.get(file, {}).get(lock)
 
     def acknowledge(self, request: LockRequest) -> None:
         """The client knows that it has the lock."""
-        self._offered.pop((request.file, request.lock), None)
+        self._take(request)
 
     def give_back(self, request: LockRequest) -> None:
         """Take back an offered lock."""
         file, lock = request.file, request.lock
-        offer = self._offered.pop((file, lock), None)
+        offer = self._take(request)
         if offer is not None:
             self.store.restore(file, lock, offer.before)
             self.settle(file, lock.range)
 
     def forget(self, client: LockClient) -> None:
         """Forget the offers to a client, whose locks are released."""
-        for key in [*self._offered]:
-            if key[1].owner.client == client:
-                del self._offered[key]
+        for offer in [*self]:
+            if offer.request.lock.owner.client == client:
+                self._take(offer.request)
 
     def settle(self, file: LockedFile, range_: ByteRange = EVERYTHING) -> None:
         """Grant what can be granted now that bytes of a range are free."""
@@ -106,7 +111,7 @@ class LockGrants:
         for file in self.waiting.files:
             self._retry_later(file, FIRST_RETRY)
         for offer in offers:
-            self._offered[offer.request.file, offer.request.lock] = offer
+            self._keep(offer)
             if not offer.called:
                 loop.call_soon(self._call_back, offer)
 
@@ -133,12 +138,23 @@ class LockGrants:
         before = self.store.table.own(file, lock.owner, lock.range)
         outcome = self.store.give(file, lock)
         if outcome is LockOutcome.GRANTED:
-            self._offered[file, lock] = OfferedLock(request, before)
+            self._keep(OfferedLock(request, before))
         return outcome
+
+    def _keep(self, offer: OfferedLock) -> None:
+        self._offered.setdefault(offer.request.file, {})[offer.request.lock] = offer
+
+    def _take(self, request: LockRequest) -> OfferedLock | None:
+        offers = self._offered.get(request.file, {})
+        offer = offers.pop(request.lock, None)
+        if offer is not None and not offers:
+            del self._offered[request.file]
+        return offer
 
     def _settle_downgraded(self, request: LockRequest) -> None:
         """Bytes that were locked exclusively may be shared now."""
-        if any(each.exclusive for each in self._offered[request.file, request.lock].before):
+        offer = self.find(request.file, request.lock)
+        if offer is not None and any(each.exclusive for each in offer.before):
             self.settle(request.file, request.lock.range)
 
     def _offer(self, waiting: WaitingRequest) -> None:
@@ -151,7 +167,9 @@ class LockGrants:
             self.waiting.remove(waiting)
         if outcome is LockOutcome.GRANTED:
             self._settle_downgraded(request)
-            self._call_back(self._offered[request.file, request.lock])
+            offer = self.find(request.file, request.lock)
+            assert offer is not None
+            self._call_back(offer)
 
     def _call_back(self, offer: OfferedLock) -> None:
         """Call the client back, when the lock is on disk."""
@@ -173,7 +191,7 @@ class LockGrants:
         """Call the client back, unless the lock is not offered any more."""
         file, lock = offer.request.file, offer.request.lock
         if self.find(file, lock) is offer:
-            self._offered[file, lock] = offer._replace(called=True)
+            self._keep(offer._replace(called=True))
             self.granted(offer.request)
 
     async def _stored(self, client: LockClient) -> bool:

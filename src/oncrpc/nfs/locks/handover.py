@@ -195,8 +195,8 @@ def _left_grace(grace: GracePeriod, now: float) -> LeftGrace:
 def _grace(left: LeftGrace, now: float) -> GracePeriod:
     records: list[Record] = [RecordedLock(each.locked_file, each.lock) for each in left.locks]
     records += [RecordedShare(*each.key, each.share) for each in left.shares]
-    grace = GracePeriod(records, until=now + left.seconds, complete=left.complete)
-    grace.hosts = {LockClient(*host) for host in left.hosts}
+    grace = GracePeriod(records, until=now + left.seconds)
+    grace.hosts, grace.complete = {LockClient(*host) for host in left.hosts}, left.complete
     return grace
 
 

@@ -118,30 +118,30 @@ class LockJournal:
         self._failed: OSError | None = None
         self._failed_at = 0.0
 
-    def load(self) -> tuple[list[Record], bool]:
-        """Open the database. Returns what it has, and whether that is all.
+    def load(self, add: Callable[[Record], None]) -> bool:
+        """Open the database, and call ``add`` with each record. Returns whether that are all.
 
-        A file that is damaged, or is not a journal, is set aside; what can be read is kept.
+        A file that is damaged, or is not a journal, is set aside; what can be read is kept, if
+        ``everything`` yields it then.
         """
-        records = list[Record]()
         if self.directory is None:
-            return records, True
+            return True
         try:
             self._database = self._opened(self.directory)
             for record in _records(self._database):
-                records.append(record)  # keeps what was read before an error
+                add(record)
         except (sqlite3.OperationalError, OSError) as error:
-            if not isinstance(error, PermissionError):
+            if isinstance(error, PermissionError):
+                self._start_anew(error)
+            else:
                 self._fail(_translated(error))
-                return records, False
-            self._start_anew(error, records)
         except (sqlite3.DatabaseError, ValueError) as error:
-            self._start_anew(error, records)
+            self._start_anew(error)
         else:
-            return records, True
-        return records, False
+            return True
+        return False
 
-    def _start_anew(self, error: Exception, records: list[Record]) -> None:
+    def _start_anew(self, error: Exception) -> None:
         """Set the file aside, and write what was read into a new one."""
         directory = self.directory
         assert directory is not None
@@ -153,13 +153,12 @@ class LockJournal:
             log_, kept = JOURNAL_FILE + "-wal", JOURNAL_FILE + ".corrupt-wal"
             os.rename(log_, kept, src_dir_fd=folder, dst_dir_fd=folder)
         log.error(
-            "the journal of locks cannot be used: %s; %s; clients may claim the %d locks that were"
-            " read",
+            "the journal of locks cannot be used: %s; %s; the hosts that are watched may claim"
+            " locks",
             error,
             aside,
-            len(records),
         )
-        problem = self._transaction(list(_statements_for_all(records)))
+        problem = self._transaction(list(_statements_for_all(self.everything())))
         if problem is not None:
             self._fail(problem)
 

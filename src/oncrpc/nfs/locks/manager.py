@@ -17,10 +17,10 @@ import logging
 import os
 import resource
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterable
 
 from oncrpc.nfs.locks.dos_shares import DosShare
+from oncrpc.nfs.locks.entering import EnteringRequests
 from oncrpc.nfs.locks.grace import GracePeriod
 from oncrpc.nfs.locks.granting import LockGrants
 from oncrpc.nfs.locks.handover import left_by, resumed
@@ -50,16 +50,6 @@ GRACE = 90.0
 
 MOST_REPORTED = 1000
 """Locks in a report."""
-
-
-class _Entering:
-    """A request between its first step and the change of the table.
-
-    ``state`` is that of the client's monitor, 0 if it is not known.
-    """
-
-    def __init__(self, request: LockRequest, state: int) -> None:
-        self.request, self.state, self.dropped = request, state, False
 
 
 class LockManager:
@@ -93,7 +83,7 @@ class LockManager:
         self.freed: Callable[[LockClient], None] = _nobody_cares
         self._grants = LockGrants(self.store, self.waiting)
         self._monitor, self._clock = monitor, clock
-        self._entering: list[_Entering] = []
+        self._entering = EnteringRequests()
         self._grace_timer: asyncio.TimerHandle | None = None
         if monitor is not None:
             monitor.restarted = self._restarted
@@ -159,7 +149,7 @@ class LockManager:
         if refused is not None:
             return refused
         client, outcome = request.lock.owner.client, LockOutcome.NO_ROOM
-        with self._enter(request, state) as entering:
+        with self._entering.enter(request, state) as entering:
             if await self._open(request.file, opens) and await self._watch(client, peer, state):
                 outcome = self._try(request) if not entering.dropped else LockOutcome.DENIED
         if outcome is LockOutcome.GRANTED:
@@ -178,11 +168,11 @@ class LockManager:
             lock = request.lock
             return (request.file, lock.owner) == (file, owner) and lock.range.overlaps(range_)
 
-        self._drop_entering(lambda each: touches(each.request))
+        self._entering.drop(owner.client, touches)
         for waiting in self.waiting.of_file(file):
             if touches(waiting.request):
                 self.waiting.remove(waiting)
-        for offer in self._grants:
+        for offer in self._grants.of_file(file):
             if touches(offer.request):
                 self.acknowledge(offer.request)
         if not self.store.release(file, owner, range_):
@@ -196,9 +186,8 @@ class LockManager:
 
         Returns whether there was one.
         """
-        found = self._drop_entering(
-            lambda each: (each.request.file, each.request.lock) == (file, lock)
-        )
+        client = lock.owner.client
+        found = self._entering.drop(client, lambda each: (each.file, each.lock) == (file, lock))
         waiting = self.waiting.find(file, lock)
         if waiting is not None:
             self.waiting.remove(waiting)
@@ -206,7 +195,7 @@ class LockManager:
         if offer is not None:
             self._grants.give_back(offer.request)
         self._grants.settle(file, lock.range)
-        self._clean(file, lock.owner.client)
+        self._clean(file, client)
         return found or waiting is not None or offer is not None
 
     def acknowledge(self, request: LockRequest) -> None:
@@ -256,7 +245,7 @@ class LockManager:
 
     def free(self, client: LockClient) -> None:
         """Release all locks and shares of a client, and let none of its requests wait."""
-        self._drop_entering(lambda each: each.request.lock.owner.client == client)
+        self._entering.drop(client, lambda _: True)
         changed = dict[LockedFile, None]()
         for waiting in self.waiting.of_client(client):
             self.waiting.remove(waiting)
@@ -276,21 +265,24 @@ class LockManager:
 
         ``left`` is what ``leave`` of an earlier image of this process returned: all goes on then.
         """
-        records, complete = self._journal.load()
         if left:
+            self._journal.load(lambda _: None)
             self._resume(left)
             return
         lost = () if self._monitor is None else self._monitor.lost()
         now = asyncio.get_running_loop().time()
-        grace = GracePeriod(records, until=now + self.grace_limit, others=lost, complete=complete)
+        grace = self.store.grace = GracePeriod(until=now + self.grace_limit)
+        if not self._journal.load(grace.add):
+            grace.allow(lost)
         for client in lost:
             if client not in grace.hosts and self._monitor is not None:
                 self._monitor.unwatch(client)
         if grace.hosts:
-            self.store.grace = grace
             self.store.kept.update(grace.hosts)
             log.info("%d hosts may claim their locks for %g s", len(grace.hosts), self.grace_limit)
             self._end_grace_at(grace.until)
+        else:
+            self.store.grace = None
 
     def faults(self) -> Iterable[str]:
         """Reasons why the locks are not kept as they should."""
@@ -392,7 +384,7 @@ class LockManager:
             file in self.store.local
             and file not in self.store.table
             and file not in self.waiting.files
-            and not any(each.request.file == file for each in self._entering)
+            and not self._entering.has_file(file)
         ):
             self.store.local.close(file)
 
@@ -401,7 +393,7 @@ class LockManager:
         if (
             self.store.has(client)
             or self.waiting.count_of(client)
-            or any(each.request.lock.owner.client == client for each in self._entering)
+            or self._entering.of_client(client)
         ):
             return
         if client in self.store.kept:
@@ -413,31 +405,18 @@ class LockManager:
         """Begin to write what has changed; nobody waits for it."""
         self._journal.write()
 
-    # --- requests between two steps ---
-
-    @contextmanager
-    def _enter(self, request: LockRequest, state: int) -> Iterator[_Entering]:
-        entering = _Entering(request, state)
-        self._entering.append(entering)
-        try:
-            yield entering
-        finally:
-            self._entering.remove(entering)
-
-    def _drop_entering(self, which: Callable[[_Entering], bool]) -> bool:
-        dropped = [each for each in self._entering if which(each)]
-        for each in dropped:
-            each.dropped = True
-        return bool(dropped)
+    # --- the end of a client, of the grace period, and of the process ---
 
     def _restarted(self, client: LockClient, state: int) -> None:
         """A client has restarted. A request that has its new state goes on."""
-        new = [each for each in self._entering if each.state == state and not each.dropped]
+        new = [
+            each
+            for each in self._entering.of_client(client)
+            if each.state == state and not each.dropped
+        ]
         self.free(client)
         for each in new:
             each.dropped = False
-
-    # --- the grace period, and a restart in place ---
 
     def _check_grace(self) -> None:
         """End the grace period if everything is claimed."""

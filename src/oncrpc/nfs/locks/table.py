@@ -10,6 +10,7 @@ and shared locks never overlap, and exclusive ones never overlap each other.
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from operator import attrgetter
 from typing import NamedTuple
@@ -23,6 +24,9 @@ MAX_LOCKS = 1 << 18
 MAX_CLIENT_LOCKS = 1 << 16
 """Locks of one client."""
 
+LONG_NAMES = 256
+"""Bytes of names for which a lock counts once more, so that long names do not fill the memory."""
+
 SPARE_OWNERS = 1000
 """Owners without locks that may be known, besides twice the number of locks."""
 
@@ -34,12 +38,12 @@ FEW = 32
 
 
 class ClientRecord:
-    """A client that has locks: their number, and in how many pieces each file is locked."""
+    """A client that has locks: their number and cost, and the number of them in each file."""
 
-    __slots__ = ("client", "files", "locks")
+    __slots__ = ("client", "cost", "files", "locks")
 
     def __init__(self, client: LockClient) -> None:
-        self.client, self.locks = client, 0
+        self.client, self.locks, self.cost = client, 0, 0
         self.files: dict[bytes, int] = {}
 
 
@@ -133,6 +137,9 @@ class FileLocks:
 class LockTable:
     """The locks of all files, at most ``most``, and at most ``most_of_client`` of one client.
 
+    The clients of one address have at most half of all, so that no host takes the room of others.
+    A lock whose owner has long names counts as several (``LONG_NAMES``).
+
     Records of files and clients exist while they have locks. 100,000 locks must fit in a few tens
     of MiB. So the key of a file is one bytes object; a file with one lock, as most have, is only
     that lock in ``_files``; and equal owners are one object, by ``_owners``. That has owners
@@ -141,7 +148,8 @@ class LockTable:
 
     def __init__(self, *, most: int = MAX_LOCKS, most_of_client: int = MAX_CLIENT_LOCKS) -> None:
         self.most, self.most_of_client = most, most_of_client
-        self.locks = 0
+        self.locks = self._cost = 0
+        self._hosts = Counter[str]()
         self._files: dict[bytes, HeldLock | FileLocks] = {}
         self._owners: dict[LockOwner, LockOwner] = {}
         self._clients: dict[LockClient, ClientRecord] = {}
@@ -257,7 +265,7 @@ class LockTable:
             [each for each in old if each not in new], [each for each in new if each not in old]
         )
         growth = len(new) - len(old)
-        if growth > 0 and not self._has_room(owner.client, growth):
+        if growth > 0 and not self._has_room(owner.client, growth * _cost(owner)):
             return None
         if change.added or change.removed:
             found.replace(where, change, new)
@@ -291,10 +299,12 @@ class LockTable:
         held = HeldLock(first, last, owner=owner, exclusive=exclusive, since=since)
         return [*left, held, *right]
 
-    def _has_room(self, client: LockClient, growth: int) -> bool:
+    def _has_room(self, client: LockClient, cost: int) -> bool:
+        record = self._clients.get(client)
         return (
-            self.locks + growth <= self.most
-            and self.count_of(client) + growth <= self.most_of_client
+            self._cost + cost <= self.most
+            and self._hosts[client.host] + cost <= max(self.most // 2, self.most_of_client)
+            and (0 if record is None else record.cost) + cost <= self.most_of_client
         )
 
     def _get(self, key: bytes) -> FileLocks:
@@ -315,33 +325,46 @@ class LockTable:
         self.locks += len(change.added) - len(change.removed)
         for step, some in ((1, change.added), (-1, change.removed)):
             for each in some:
-                self._count(key, each.owner.client, step)
+                self._count(key, each.owner, step)
+        if change.removed:
+            self._forget_owners()
 
-    def _count(self, key: bytes, client: LockClient, step: int) -> None:
+    def _count(self, key: bytes, owner: LockOwner, step: int) -> None:
+        client, cost = owner.client, step * _cost(owner)
+        self._cost += cost
+        self._hosts[client.host] += cost
         record = self._clients.get(client)
         if record is None:
             record = self._clients[client] = ClientRecord(client)
         record.locks += step
+        record.cost += cost
         record.files[key] = record.files.get(key, 0) + step
         if not record.files[key]:
             del record.files[key]
         if not record.locks:
             del self._clients[client]
+        if not self._hosts[client.host]:
+            del self._hosts[client.host]
 
     def _same(self, owner: LockOwner) -> LockOwner:
         """The object that all locks of the owner share."""
         same = self._owners.get(owner)
         if same is None:
-            if len(self._owners) > 2 * self.locks + SPARE_OWNERS:
-                self._owners = {each: each for each in self._owners_now()}
+            self._forget_owners()
             record = self._clients.get(owner.client)
             same = owner if record is None else owner._replace(client=record.client)
             self._owners[same] = same
         return same
 
-    def _owners_now(self) -> Iterator[LockOwner]:
-        for key in self._files:
-            yield from (each.owner for each in self._get(key).locks)
+    def _forget_owners(self) -> None:
+        """Forget owners without locks, if there are many."""
+        if len(self._owners) > 2 * self.locks + SPARE_OWNERS:
+            held = (each.owner for key in self._files for each in self._get(key).locks)
+            self._owners = {owner: owner for owner in held}
+
+
+def _cost(owner: LockOwner) -> int:
+    return 1 + (len(owner.oh) + len(owner.client.name)) // LONG_NAMES
 
 
 def _key(file: LockedFile) -> bytes:
