@@ -22,6 +22,8 @@ from oncrpc.programs.nfs3 import (
     stable_how,
 )
 from oncrpc.programs.nfsacl import NFS_ACL_V3, GETACL3args
+from oncrpc.programs.nlm import NLM4_VERS, nlm4_lock, nlm4_testargs
+from oncrpc.programs.sm_inter import SM_VERS, sm_name
 from support.loops import run
 from support.nfs_daemons import RW, RunningNfsd, exports_file, nfsd_setup, serving_nfsd
 
@@ -109,6 +111,38 @@ def test_calls_of_nfsacl_have_lines(
             acl = NFS_ACL_V3.Client(await daemon.link())
             await acl.ACLPROC3_GETACL(GETACL3args(nfsacl.nfs_fh3(root), 0))
         assert said(lines)[1:] == [f"nfs_acl v3 GETACL {share}: OK"]
+
+    run(scenario())
+
+
+def test_locks_and_the_monitor_have_lines(
+    share: Path, state: Path, lines: pytest.LogCaptureFixture
+) -> None:
+    async def scenario() -> None:
+        async with serving_nfsd(nfsd_setup(state, exports=exported(state, share))) as daemon:
+            handle = await daemon.mount(share)
+            lock = nlm4_lock(b"client", handle, b"owner", 7, 5, 0)
+            locks = NLM4_VERS.Client(await daemon.link())
+            await locks.NLMPROC4_TEST(nlm4_testargs(b"1", False, lock))
+            monitor = SM_VERS.Client(await daemon.link())
+            await monitor.SM_STAT(sm_name(b"client"))
+        found = said(lines)[1:]
+        assert found[0].startswith(f"nlockmgr v4 TEST client {share} shared all bytes at 5: ")
+        assert found[0].rpartition(" ")[2].isupper()
+        assert found[1].startswith("status v1 STAT client: ")
+
+    run(scenario())
+
+
+def test_lists_of_mounts_have_no_status(
+    share: Path, state: Path, lines: pytest.LogCaptureFixture
+) -> None:
+    async def scenario() -> None:
+        async with serving_nfsd(nfsd_setup(state, exports=exported(state, share))) as daemon:
+            mount = MOUNT_V3.Client(await daemon.link())
+            await mount.MOUNTPROC3_EXPORT()
+            await mount.MOUNTPROC3_UMNT(b"/none")
+        assert said(lines) == ["mountd v3 EXPORT: success", "mountd v3 UMNT /none: success"]
 
     run(scenario())
 

@@ -1,8 +1,9 @@
-"""A log line for each call of NFS, MOUNT and NFSACL, when its reply is known (``nfsd -v``)::
+"""A log line for each call of the programs of ``nfsd``, when its reply is known (``nfsd -v``)::
 
     192.0.2.7 uid 1000: nfs v3 LOOKUP /srv/data/hello: OK
     192.0.2.7 uid 1000: nfs v3 WRITE /srv/data/log 4096 bytes at 8192: NOSPC
     192.0.2.7 uid 0: mountd v3 MNT /srv/data: ACCES
+    192.0.2.7 uid 0: nlockmgr v4 LOCK client /srv/data/log exclusive 10 bytes at 0: BLOCKED
 
 The arguments are decoded a second time, and the path of each handle is asked of the file system:
 this is only for a server that logs its calls.
@@ -23,26 +24,34 @@ from oncrpc.nfs.server.shares import Shares
 from oncrpc.nfs.status import NfsError
 from oncrpc.numbers import program_name
 from oncrpc.programs import nfsacl
-from oncrpc.programs.mount import MOUNTPROG, mountstat3
+from oncrpc.programs.mount import MOUNTPROG, fhstatus, mountstat3
 from oncrpc.programs.nfs2 import NFS_VERSION, stat
-from oncrpc.programs.nfs3 import NFS_PROGRAM, nfs_fh3, nfsstat3
+from oncrpc.programs.nfs3 import NFS_PROGRAM, NFS_V3, nfs_fh3, nfsstat3
 from oncrpc.programs.nfsacl import NFS_ACL_PROGRAM
+from oncrpc.programs.nlm import NLM_PROG
+from oncrpc.programs.rquota import RQUOTAPROG
+from oncrpc.programs.sm_inter import SM_PROG
 from oncrpc.rpc import Call
 from oncrpc.rpc.dispatch import Reply
 from oncrpc.rpc.prot import authsys_parms
 
 LINE = "%s%s: %s v%d %s%s: %s"
-LOGGED = frozenset({NFS_PROGRAM, MOUNTPROG, NFS_ACL_PROGRAM})
+LOGGED = frozenset({NFS_PROGRAM, MOUNTPROG, NFS_ACL_PROGRAM, NLM_PROG, SM_PROG, RQUOTAPROG})
 """The programs whose calls have such lines."""
 
-MNT = 1
-WITHOUT_STATUS = {"NULL", "ROOT", "WRITECACHE"}
-"""Procedures of NFS whose results do not begin with a status."""
 
 HANDLES = {"", "file", "dir", "from_", "fh"}
 """Names of arguments that are handles: in version 3 they have a type of their own."""
 
-PREFIXES = ("NFS3ERR_", "NFSERR_", "MNT3ERR_", "NFS3_", "NFS_", "MNT3_")
+TEXTS = {"caller_name", "mon_name", "gqa_pathp", "sqa_pathp"}
+"""Names of arguments that are shown as they are."""
+
+IDS = ("gqa_uid", "gqa_id", "sqa_id")
+"""Names of arguments that are the number of a user or a group."""
+
+PREFIXES = (
+    "NFS3ERR_", "NFSERR_", "MNT3ERR_", "NFS3_", "NFS_", "MNT3_", "NLM4_", "nlm_", "stat_", "Q_",
+)  # fmt: skip
 VERIFIER = slice(16, 20)
 """The length of the verifier in the reply to a call that succeeded."""
 
@@ -94,6 +103,8 @@ class NfsCallLines:
                 places[-1] = f"{places[-1].rstrip('/')}/{shown_path(value)}"
             elif name in HANDLES:
                 places.append(self._path_of(value))
+            elif name == "name" or name in TEXTS:
+                places.append(shown_path(value))
         return " ".join([*places, *(extent_of(arguments[0]) if arguments else ())])
 
     def _path_of(self, handle: bytes) -> str:
@@ -127,6 +138,11 @@ def extent_of(arguments: Any) -> Iterator[str]:
         count = len(arguments.data)
     if offset is not None and count is not None:
         yield f"{count} bytes at {offset}"
+    if (lock := getattr(arguments, "alock", None)) is not None:
+        if hasattr(arguments, "exclusive"):
+            yield "exclusive" if arguments.exclusive else "shared"
+        yield f"{lock.l_len or 'all'} bytes at {lock.l_offset}"
+    yield from (f"id {getattr(arguments, name)}" for name in IDS if hasattr(arguments, name))
 
 
 def uid_of(call: Call) -> int | None:
@@ -134,28 +150,33 @@ def uid_of(call: Call) -> int | None:
     return call.credential.uid if isinstance(call.credential, authsys_parms) else None
 
 
-STATUSES: Mapping[int, type[IntEnum]] = {NFS_VERSION.vers: stat, 3: nfsstat3}
+STATUSES: Mapping[type, type[IntEnum]] = {NFS_VERSION: stat, NFS_V3: nfsstat3}
+"""Of NFS the status is read without decoding the data."""
 
 
 def outcome_in(call: Call, reply: Reply) -> str:
-    """The status at the beginning of the results, or the outcome of the call itself."""
+    """The status in the results, or the outcome of the call itself."""
     found = outcome_of(reply)
     if reply is None or found != SUCCESS:
         return found
-    at = HEADER + (int.from_bytes(reply[VERIFIER], "big") + 3 & ~3)
-    status, version = int.from_bytes(reply[at : at + 4], "big"), call.procedure.version
-    if version.prog == MOUNTPROG:
-        if call.procedure.number != MNT:
-            return found
-        return status_name(mountstat3, status) if version.vers == 3 else mount_errno(status)
-    if any(call.procedure.name.endswith(each) for each in WITHOUT_STATUS):
+    at, procedure = HEADER + (int.from_bytes(reply[VERIFIER], "big") + 3 & ~3), call.procedure
+    if len(reply) == at:
         return found
-    return status_name(STATUSES[version.vers], status)
+    if procedure.version in STATUSES:
+        return status_name(STATUSES[procedure.version], int.from_bytes(reply[at : at + 4], "big"))
+    result = procedure.decode_result(reply, at)
+    if isinstance(result, fhstatus):  # MNT of versions 1 and 2: 0, or a number of UNIX
+        return status_name(mountstat3, result.status)
+    status = status_in(result)
+    return found if status is None else status_name(type(status), status)
 
 
-def mount_errno(status: int) -> str:
-    """The outcome of MNT in versions 1 and 2: 0, or a number of UNIX."""
-    return "OK" if not status else status_name(mountstat3, status)
+def status_in(result: Any) -> IntEnum | None:
+    """The first status in the results; a list of mounts or exports has none."""
+    if isinstance(result, IntEnum):
+        return result
+    fields = (getattr(result, name) for name in getattr(result, "__xdr_fields__", ()))
+    return next((found for found in map(status_in, fields) if found is not None), None)
 
 
 def status_name(kind: type[IntEnum], status: int) -> str:
@@ -164,4 +185,5 @@ def status_name(kind: type[IntEnum], status: int) -> str:
         name = kind(status).name
     except ValueError:
         return str(status)
-    return next((name.removeprefix(each) for each in PREFIXES if name.startswith(each)), name)
+    plain = next((name.removeprefix(each) for each in PREFIXES if name.startswith(each)), name)
+    return plain.upper()
