@@ -107,6 +107,11 @@ class LanGuest:
             end(self._qemu)
             self._qemu = None
 
+    def send_signal(self, number: int) -> None:
+        """Stop the guest, or let it go on."""
+        assert self._qemu is not None, "it runs"
+        self._qemu.send_signal(number)
+
     def _read(self, qemu: subprocess.Popen[str]) -> None:
         assert qemu.stdout is not None, "it is a pipe"
         for line in qemu.stdout:
@@ -140,9 +145,9 @@ class Lan:
             guest.boot(*self.image, *disks)
         return [guest.until_ready() for guest in guests]
 
-    def kill(self, name: str) -> None:
-        """End a guest as a loss of power does."""
-        self._guests[name].kill()
+    def __getitem__(self, name: str) -> LanGuest:
+        """The guest of a name."""
+        return self._guests[name]
 
     def _new(self, name: str) -> LanGuest:
         self._host.sh(TAP.format(name=name))
