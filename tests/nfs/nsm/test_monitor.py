@@ -237,6 +237,23 @@ def test_notice_concerns_one_host_behind_an_address() -> None:
     assert site.told == [(NEIGHBOUR, 9)]
 
 
+SELF = Peer(LockClient("127.0.0.1", b"host"), "127.0.0.1")
+
+
+@pytest.mark.parametrize(("boot", "told"), [(b"boot", []), (b"next", [(SELF.client, 1003)])])
+def test_own_notice_frees_no_lock_of_this_host(
+    directory: Directory, boot: bytes, told: list[tuple[LockClient, int]]
+) -> None:
+    """This host mounts its own export; a new boot has ended its processes, too."""
+    asyncio.run(life(StatusSite(directory=directory), SELF, kernel=True))
+    site = StatusSite(directory=directory, boot=boot)
+
+    site.call(KERNEL, SM_VERS.SM_NOTIFY, stat_chge(b"host", 1003))
+
+    assert site.told == told
+    assert site.monitor.counts.refused == 0
+
+
 def test_old_notices_are_given_up(directory: Directory) -> None:
     async def scenario() -> None:
         site = StatusSite(directory=directory)

@@ -272,12 +272,16 @@ class StatusMonitor:
             self.outgoing.notify(notice)
         self._tell_kernel()
 
-    def notified(self, host: str, mon_name: bytes, state: int) -> bool:
+    def notified(self, host: str, mon_name: bytes, state: int, *, loopback: bool = False) -> bool:
         """SM_NOTIFY: a host says that it has restarted.
+
+        Where this host mounts its own exports, it tells itself. If only this process has restarted,
+        that is news for the programs here that watch the host, and not about its own locks.
 
         Returns False if it is not known yet whether to believe it: it has to be said again.
         """
-        peer = self.peers.find(host, mon_name)
+        is_own = loopback and state == self.state != self.number.at_boot
+        peer = None if is_own else self.peers.find(host, mon_name)
         monitors, complete = self.monitors.find(host, mon_name)
         known = [each.state for each in (peer, *monitors) if each is not None]
         if peer is not None and is_newer(state, peer.state):
@@ -287,7 +291,7 @@ class StatusMonitor:
                 self.outgoing.call_back(monitor.key)
         if any(is_newer(state, former) for former in known):
             self.counts.heard += 1
-        elif complete and state not in known:
+        elif complete and state not in known and not is_own:
             self._refuse(host, mon_name, _why_not(state, known))
         return complete
 
