@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Sequence
+from sys import intern
 from typing import NamedTuple, Self
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 from zlib import crc32
@@ -84,7 +85,7 @@ class WatchedPeer(NamedTuple):
     def of(cls, words: Sequence[bytes]) -> Self:
         """The entry with these words."""
         *client, own_host, state = words
-        return cls(cls.key_of(client), own_host.decode("ascii"), int(state))
+        return cls(cls.key_of(client), intern(own_host.decode("ascii")), int(state))
 
     @classmethod
     def key_of(cls, words: Sequence[bytes]) -> LockClient:
@@ -184,7 +185,7 @@ class RestartNotice(NamedTuple):
     def key_of(cls, words: Sequence[bytes]) -> tuple[str, str, bytes]:
         """The key with these words."""
         host, own_host, my_name = words
-        return host.decode("ascii"), own_host.decode("ascii"), my_name
+        return host.decode("ascii"), intern(own_host.decode("ascii")), my_name
 
 
 Entry = StateNumber | WatchedPeer | RpcMonitor | RestartNotice

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from sys import intern
 
 from oncrpc.nfs.locks.peers import Peer, Restarted
 from oncrpc.nfs.locks.terms import LockClient
@@ -60,7 +61,7 @@ class OwnPeers:
         elif self._has_room() and len(self._by_host.get(client.host, ())) < MAX_NAMES:
             self._by_host.setdefault(client.host, []).append(client)
             self._unsynced.add(client)
-            self.kept.put(WatchedPeer(client, peer.own_host, state))
+            self.kept.put(WatchedPeer(client, intern(peer.own_host), state))
         else:
             return False
         return client not in self._unsynced or await self._synced(client)
