@@ -28,7 +28,7 @@ from oncrpc.programs.sm_inter import SM_VERS, stat_chge, status
 from oncrpc.rpc.program import Procedure, Version
 
 TIME = 2.0
-"""Seconds for each answer. Most hosts that do not answer at once are down."""
+"""Seconds for a host to answer a notice: most that do not answer at once are down."""
 
 LOCALHOST = "localhost"
 NO_RESERVED_PORT = frozenset({errno.EACCES, errno.EPERM, errno.EADDRINUSE})

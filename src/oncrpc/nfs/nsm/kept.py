@@ -43,7 +43,7 @@ GROWTH, LEAST_LINES = 4, 4096
 """The file is written anew when it has this many times more lines than entries."""
 
 RETRY = 5.0
-"""Seconds after which a failed write is repeated."""
+"""Seconds after which a failed write of the watched hosts is repeated."""
 
 
 class KeptList:

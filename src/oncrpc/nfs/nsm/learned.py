@@ -15,7 +15,7 @@ from oncrpc.host.threads import Threads
 from oncrpc.nfs.background import NotNow
 
 MAX_LOOKING_UP = 4
-"""Names that are looked up at the same time."""
+"""Watched names that are looked up at the same time."""
 
 LookUpName = Callable[[bytes], frozenset[str]]
 """The addresses of a name. It may block, and raise ``NotNow``."""

@@ -33,14 +33,14 @@ from oncrpc.nfs.nsm.states import first_state, is_newer, next_state
 log = logging.getLogger("oncrpc.nfs")
 
 MAX_WATCHED = 65536
-"""Watched hosts and notices together."""
+"""Hosts that the status monitor watches, and notices that it still has to send, together."""
 
 KERNEL_STATE = "/proc/sys/fs/nfs/nsm_local_state"
 """Where the kernel's lock manager reads the state number of this host."""
 
 
 MAX_NOTICE_AGE = 30 * 86400
-"""Seconds after which a host is no longer told, start after start, of a restart."""
+"""Seconds after which a host that never answered is not told of a restart at the next start."""
 
 
 class MonitorReport(NamedTuple):

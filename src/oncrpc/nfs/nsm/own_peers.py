@@ -18,8 +18,10 @@ from oncrpc.nfs.nsm.matching import position_of
 from oncrpc.nfs.nsm.states import is_newer, is_up, unsigned
 
 IDLE = 300.0
+"""Seconds for which a client is still watched when it has no locks any more."""
+
 MAX_NAMES = 1024
-"""Clients at one address. They are more than one if it is translated, or if names are made up."""
+"""Clients at one address that are watched: hosts behind an address translation, or forged names."""
 
 
 def ignore_restart(client: LockClient, state: int) -> None:

@@ -16,10 +16,10 @@ log = logging.getLogger("oncrpc.nfs")
 K = TypeVar("K", bound=Hashable)
 
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 120.0
-"""Seconds between two attempts: twice as long each time."""
+"""Seconds between two attempts to tell a host of a restart: twice as long each time."""
 
 PATIENCE = 900.0
-"""Seconds after which a host is given up."""
+"""Seconds after which a host that does not answer is told no more."""
 
 Attempt = Callable[[K, int], Awaitable[None]]
 """Makes an attempt for a key; the second argument is its number, from 0 on.
