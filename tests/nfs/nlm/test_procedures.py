@@ -212,6 +212,21 @@ async def test_cancelled_request_is_not_granted() -> None:
     assert site.held == []
 
 
+@pytest.mark.parametrize("how", ["cancel", "unlock", "lock without waiting"])
+@in_loop
+async def test_ended_wait_leaves_no_way_back(how: str) -> None:
+    """Else a client could make this host forget the ways to others."""
+    site = NlmSite()
+    await site.lock()
+    await site.lock(wait=True, **TWO)
+    assert site.program.leave() != b"[]"
+
+    ends = {"cancel": site.cancel, "unlock": site.unlock, "lock without waiting": site.lock}
+    await ends[how](**TWO)
+
+    assert site.program.leave() == b"[]"
+
+
 @in_loop
 async def test_cancel_without_a_request_is_denied() -> None:
     site = NlmSite()

@@ -18,12 +18,11 @@ import secrets
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import msgspec
 
 from oncrpc.access.line_limit import LineLimit
-from oncrpc.caching import Bounded
 from oncrpc.errors import OncRpcError
 from oncrpc.nfs.locks.terms import (
     ByteRange,
@@ -33,8 +32,9 @@ from oncrpc.nfs.locks.terms import (
     LockOwner,
 )
 from oncrpc.nfs.locks.waiting import LockRequest
-from oncrpc.nfs.nlm.client_links import CallsClients, ClientPlace
+from oncrpc.nfs.nlm.client_links import CallsClients
 from oncrpc.nfs.nlm.dialects import DIALECTS
+from oncrpc.nfs.nlm.ways_back import WayBack, WaysBack
 from oncrpc.programs.nlm import NLM4_VERS, NLM_VERS, NLM_VERS2, NLM_VERSX, nlm4_stats, nlm_stats
 
 log = logging.getLogger("oncrpc.nfs")
@@ -48,8 +48,11 @@ ATTEMPT = 10.0
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 15.0
 """Seconds between two attempts: twice as long each time."""
 
-MAX_ASKED = 16_384
-"""Requests for locks of which the way back is remembered: twice as many as can wait."""
+MAX_TELLING = 8192
+"""Locks that clients are being told of; others are given back, and the clients ask again."""
+
+MAX_TELLING_TO_ONE = 1024
+"""Locks that one host is being told of."""
 
 COOKIE_SIZE = 8
 """Bytes of a cookie of GRANTED: some clients have room for no more."""
@@ -72,14 +75,6 @@ class GrantedLocks(Protocol):
 
     def acknowledge(self, request: LockRequest) -> None: ...
     def give_back(self, request: LockRequest) -> None: ...
-
-
-class WayBack(NamedTuple):
-    """How a client is told: where, its handle of the file, and whether it asked by a message."""
-
-    place: ClientPlace
-    handle: bytes
-    by_message: bool
 
 
 class Granting:
@@ -123,10 +118,9 @@ ACCEPTED, REFUSED, UNANSWERED = "accepted", "refused", "unanswered"
 class Callbacks:
     """Tells clients what they have been granted.
 
-    ``_asked`` has the ways back of requests that wait, by file and lock; the bound is
-    ``MAX_ASKED``, and an entry leaves when the lock is granted or the request withdrawn. Without a
-    way back a granted lock is given back. ``_granting`` has what is being told, by file and lock,
-    and ``_cookies`` the same by cookie: an entry is in both or in none, and its task runs.
+    ``_ways`` has the ways back of requests that wait. Without one a granted lock is given back.
+    ``_granting`` has what is being told, by file and lock, and ``_cookies`` the same by cookie: an
+    entry is in both or in none, and its task runs. ``_hosts`` counts them by the client's address.
     ``outcomes`` counts how clients took what they were granted.
     """
 
@@ -134,9 +128,10 @@ class Callbacks:
         self, locks: GrantedLocks, links: CallsClients, *, sleep: Sleep = asyncio.sleep
     ) -> None:
         self.locks, self.links, self._sleep = locks, links, sleep
-        self._asked = Bounded[tuple[LockedFile, Lock], WayBack](MAX_ASKED)
+        self._ways = WaysBack()
         self._granting: dict[LockedFile, dict[Lock, Granting]] = {}
         self._cookies: dict[bytes, Granting] = {}
+        self._hosts = Counter[str]()
         self._lines = LineLimit()
         self.outcomes = Counter[str]()
 
@@ -146,9 +141,7 @@ class Callbacks:
 
     def expect(self, request: LockRequest, way: WayBack) -> bool:
         """Remember the way back for a request that may have to wait. False if it waits already."""
-        is_new = (request.file, request.lock) not in self._asked
-        self._asked.keep((request.file, request.lock), way)
-        return is_new
+        return self._ways.keep(request.file, request.lock, way)
 
     def waits(self, request: LockRequest, way: WayBack) -> None:
         """The request has to wait. Its client is connected to, so that it is told without delay."""
@@ -158,7 +151,7 @@ class Callbacks:
 
     def forget(self, request: LockRequest) -> None:
         """Forget a request that does not wait."""
-        self._asked.pop((request.file, request.lock), None)
+        self._ways.pop(request.file, request.lock)
 
     def withdraw(self, request: LockRequest) -> bool:
         """Forget a request, and stop to tell its client. Returns whether it was being told."""
@@ -169,7 +162,8 @@ class Callbacks:
         return found is not None
 
     def unlocked(self, file: LockedFile, owner: LockOwner, range_: ByteRange) -> None:
-        """The owner gives up a range: it knows of all its locks there."""
+        """The owner gives up a range: it waits for nothing there, and knows of all its locks."""
+        self._ways.forget_range(file, owner, range_)
         for found in list(self._granting.get(file, {}).values()):
             lock = found.request.lock
             if lock.owner == owner and lock.range.overlaps(range_):
@@ -178,8 +172,7 @@ class Callbacks:
 
     def freed(self, client: LockClient) -> None:
         """A client has lost all its locks and requests."""
-        for key in [key for key in self._asked if key[1].owner.client == client]:
-            del self._asked[key]
+        self._ways.forget_client(client)
         for found in list(self._cookies.values()):
             if found.request.lock.owner.client == client:
                 self._remove(found)
@@ -188,9 +181,10 @@ class Callbacks:
         """Begin to tell a client that it has the lock for which it waited."""
         if request.lock in self._granting.get(request.file, ()):
             return  # a former image has begun, and this one goes on
-        way = self._asked.pop((request.file, request.lock), None)
-        if way is None:
-            self.locks.give_back(request)
+        way = self._ways.pop(request.file, request.lock)
+        if way is None or not self._has_room(request):
+            # Later, since this is called while the lock manager grants locks: to the next now.
+            asyncio.get_running_loop().call_soon(self.locks.give_back, request)
         else:
             self._begin(request, way)
 
@@ -205,11 +199,11 @@ class Callbacks:
         """Tell nobody any more; the locks stay as they are."""
         for found in list(self._cookies.values()):
             self._remove(found)
-        self._asked.clear()
+        self._ways.clear()
 
     def leave(self) -> bytes:
         """The ways back, and which clients are being told, for the next image: JSON."""
-        left = [_left(file, lock, way, is_told=False) for (file, lock), way in self._asked.items()]
+        left = [_left(file, lock, way, is_told=False) for file, lock, way in self._ways]
         left += [
             _left(each.request.file, each.request.lock, each.way, is_told=True)
             for each in self._cookies.values()
@@ -230,10 +224,15 @@ class Callbacks:
             else:
                 self.expect(request, each.way)
 
+    def _has_room(self, request: LockRequest) -> bool:
+        to_one = self._hosts[request.lock.owner.client.host]
+        return len(self._cookies) < MAX_TELLING and to_one < MAX_TELLING_TO_ONE
+
     def _begin(self, request: LockRequest, way: WayBack) -> None:
         found = Granting(request, way)
         self._granting.setdefault(request.file, {})[request.lock] = found
         self._cookies[found.cookie] = found
+        self._hosts[request.lock.owner.client.host] += 1
         found.task = asyncio.ensure_future(self._tell(found))
 
     async def _tell(self, found: Granting) -> None:
@@ -293,6 +292,10 @@ class Callbacks:
     def _remove(self, found: Granting) -> None:
         """Stop telling. The task may be the one that runs."""
         del self._cookies[found.cookie]
+        host = found.request.lock.owner.client.host
+        self._hosts[host] -= 1
+        if not self._hosts[host]:
+            del self._hosts[host]
         file, lock = found.request.file, found.request.lock
         of_file = self._granting[file]
         del of_file[lock]

@@ -20,10 +20,11 @@ from oncrpc.nfs.locks.terms import (
     LockOwner,
 )
 from oncrpc.nfs.locks.waiting import LockRequest
-from oncrpc.nfs.nlm.callbacks import Callbacks, WayBack
+from oncrpc.nfs.nlm.callbacks import Callbacks
 from oncrpc.nfs.nlm.client_links import place_of
 from oncrpc.nfs.nlm.dialects import OF_OUTCOME, Dialect
 from oncrpc.nfs.nlm.files import LockFiles
+from oncrpc.nfs.nlm.ways_back import WayBack
 from oncrpc.nfs.server.shares import RESERVED_PORTS
 from oncrpc.programs.nlm import nlm4_stats
 from oncrpc.rpc import Call
@@ -79,8 +80,8 @@ class LockProcedures:
         try:
             outcome = await self.locks.lock(request, opens, peer=peer, state=arg.state)
         finally:
-            if is_new and outcome is not LockOutcome.BLOCKED:
-                self.callbacks.forget(request)
+            if way is None or (is_new and outcome is not LockOutcome.BLOCKED):
+                self.callbacks.forget(request)  # a request that does not wait ends one that does
         if outcome is LockOutcome.GRANTED and self.callbacks.withdraw(request):
             # The client repeats its LOCK, and has not accepted the grant yet: this reply tells it.
             self.locks.acknowledge(request)
