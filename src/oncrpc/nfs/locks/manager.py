@@ -143,7 +143,7 @@ class LockManager:
         Raises:
             OSError: the file cannot be opened.
         """
-        if self.store.table.covers(request.file, request.lock):
+        if self._grants.has(request):
             return await self._grants.confirmed(request)
         refused = self._refused(request) or self._known(request)
         if refused is not None:
