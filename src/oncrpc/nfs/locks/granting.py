@@ -4,6 +4,10 @@ A lock is offered until its client knows of it: it was granted to a waiting requ
 is called back, or it is not on disk yet. If the client does not want it, or the disk is full, its
 owner holds again what it held before. So bytes that it holds exclusively stay exclusive as long as
 a shared lock is offered.
+
+Offers of one owner do not overlap, or what one of them found could not be held again after the
+other was taken back. A request that waits is granted when the owner has taken what it was offered,
+or not. One that does not wait shows that the owner goes on: it takes what it was offered there.
 """
 
 from __future__ import annotations
@@ -54,8 +58,9 @@ class LockGrants:
             if waits and self.waiting.would_deadlock(request):
                 return LockOutcome.DEADLOCK
             return self._wait(request) if waits else LockOutcome.DENIED
-        if waits and self.waiting.comes_later(request):
+        if waits and (self.waiting.comes_later(request) or self._own_offers(request)):
             return self._wait(request)
+        self._accept_overlapping(request)
         outcome = self._give(request)
         if outcome is LockOutcome.BLOCKED:
             if not waits:
@@ -74,7 +79,7 @@ class LockGrants:
             return LockOutcome.NO_ROOM
         if not self.has(request):
             return LockOutcome.DENIED
-        self.acknowledge(request)
+        self._accept_overlapping(request)
         return LockOutcome.GRANTED
 
     def has(self, request: LockRequest) -> bool:
@@ -89,9 +94,11 @@ class LockGrants:
     def acknowledge(self, request: LockRequest) -> None:
         """The client knows that it has the lock."""
         offer = self._take(request)
-        if offer is not None and _downgrades(offer):
+        if offer is None:
+            return
+        if _downgrades(offer):
             self.store.give(request.file, request.lock)
-            self.settle(request.file, request.lock.range)
+        self.settle(request.file, request.lock.range)
 
     def give_back(self, request: LockRequest) -> None:
         """Take back an offered lock."""
@@ -110,7 +117,8 @@ class LockGrants:
     def settle(self, file: LockedFile, range_: ByteRange = EVERYTHING) -> None:
         """Grant what can be granted now that bytes of a range are free."""
         for waiting in self.waiting.ready(file, range_):
-            self._offer(waiting)
+            if not self._own_offers(waiting.request):
+                self._offer(waiting)
 
     def resume(self, offers: Iterable[OfferedLock]) -> None:
         """Go on with what an earlier image of the process has left."""
@@ -150,6 +158,19 @@ class LockGrants:
                 if each.exclusive:
                     self.store.give(file, each)
         return outcome
+
+    def _own_offers(self, request: LockRequest) -> list[OfferedLock]:
+        """What the owner has been offered of the same bytes."""
+        owner, range_, _ = request.lock
+        return [
+            each
+            for each in self._offered.get(request.file, {}).values()
+            if each.request.lock.owner == owner and each.request.lock.range.overlaps(range_)
+        ]
+
+    def _accept_overlapping(self, request: LockRequest) -> None:
+        for each in self._own_offers(request):
+            self.acknowledge(each.request)
 
     def _keep(self, offer: OfferedLock) -> None:
         self._offered.setdefault(offer.request.file, {})[offer.request.lock] = offer
