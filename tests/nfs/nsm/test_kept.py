@@ -7,12 +7,22 @@ import errno
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from oncrpc.daemon.state.directory import Directory
 from oncrpc.nfs.locks.terms import LockClient
 from oncrpc.nfs.nsm import kept as kept_module
-from oncrpc.nfs.nsm.entries import RestartNotice, RpcMonitor, StateNumber, WatchedPeer, added_line
+from oncrpc.nfs.nsm.entries import (
+    RestartNotice,
+    RpcMonitor,
+    StateNumber,
+    WatchedPeer,
+    added_line,
+    removed_line,
+)
 from oncrpc.nfs.nsm.kept import MONITOR_FILE, RETRY, KeptList
 from oncrpc.testing import ManualClock
 from support.loops import run_by
@@ -283,3 +293,30 @@ def test_damage_of_what_was_left_is_logged(caplog: pytest.LogCaptureFixture) -> 
     assert other.state == STATE
     assert not other.peers
     assert "is not understood: line 3: the checksum is wrong" in caplog.text
+
+
+HOSTS = st.integers(1, 4)
+CHANGES = st.lists(st.tuples(st.booleans(), HOSTS, st.sampled_from([7, 9])), max_size=12)
+
+
+@given(CHANGES, st.data())
+def test_cut_file_has_the_changes_before(
+    changes: list[tuple[bool, int, int]], data: st.DataObject
+) -> None:
+    """A crash may cut the file anywhere: what was synced before is there, in whole changes."""
+    text, model = b"nfsd monitor 1\n", dict[int, WatchedPeer]()
+    states = [(len(text), dict(model))]
+    for is_added, number, state in changes:
+        entry = peer(number)._replace(state=state)
+        text += added_line(entry) if is_added else removed_line(entry)
+        model.pop(number, None)
+        if is_added:
+            model[number] = entry
+        states.append((len(text), dict(model)))
+    cut = data.draw(st.integers(len("nfsd monitor 1\n"), len(text)))
+
+    kept = KeptList(None)
+    kept.resume(msgspec.json.encode(text[:cut].decode()))
+
+    expected = [wanted for size, wanted in states if size <= cut][-1]
+    assert [*kept.peers.values()] == [*expected.values()]
