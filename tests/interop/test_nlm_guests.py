@@ -14,7 +14,6 @@ from support.lock_site import (
     FOLDER,
     GRANTED,
     GRANTED_MSG,
-    LOCK,
     UNLOCK,
     LockPlace,
     LockSite,
@@ -88,7 +87,7 @@ def test_released_lock_is_granted_within_50_ms(
     begun = time.time()
     held = one.locks(file, "set:w:0:0", "hold", "free:0:0", "hold").held()
     waiting = two.locks(file, "wait:w:0:0")
-    site.call(LOCK, source=two.address, after=begun)
+    site.asked(two.address, after=begun)
 
     held.go_on()
 
@@ -183,7 +182,7 @@ def test_guest_waits_for_a_local_process(site: LockSite, one: LockPlace, file: s
     begun = time.time()
     held = site.local.locks(file, "set:w:0:0", "hold").held()
     waiting = one.locks(file, "wait:w:0:0")
-    site.call(LOCK, source=one.address, after=begun)
+    site.asked(one.address, after=begun)
     assert not waiting.has_done("wait")
 
     held.go_on()
@@ -209,7 +208,7 @@ def test_waiting_guest_is_called_back_over_ipv6(
     two.run(MOUNT_6)
     begun = time.time()
     waiting = two.at("/run/six").locks(file, "wait:w:0:0")
-    site.call(LOCK, source=two.address6, after=begun)
+    site.asked(two.address6, after=begun)
 
     held.go_on()
 
@@ -225,12 +224,23 @@ def test_guests_that_wait_for_each_other_are_told(
     second = two.locks(file, "set:w:10:10", "hold", "wait:w:0:10").held()
     begun = time.time()
     first.go_on()
-    site.call(LOCK, source=one.address, after=begun)
+    site.asked(one.address, after=begun)
 
     second.go_on()
 
     assert second.outcomes() == ["set ok", "hold", "wait EDEADLK"]
     assert first.outcomes() == ["set ok", "hold", "wait ok"]
+
+
+def test_counts_under_a_lock_are_not_lost(
+    site: LockSite, one: LockPlace, two: LockPlace, file: str
+) -> None:
+    places = (one, one, two, two, site.local, site.local)
+
+    processes = [place.locks(file, "count:30") for place in places]
+
+    assert [each.outcomes() for each in processes] == [["count ok"]] * len(places)
+    assert Path(site.host.path(f"{FOLDER}/{file}")).read_text() == str(30 * len(places))
 
 
 def test_nfs_2_locks_by_the_first_version(
@@ -242,7 +252,7 @@ def test_nfs_2_locks_by_the_first_version(
     refused = old.locks(file, "set:w:5:0", "get:w:5:0", "set:w:10:0").outcomes()
     begun = time.time()
     waiting = old.locks(file, "wait:w:5:0")
-    asked = site.call(LOCK, source=two.address, after=begun)
+    asked = site.asked(two.address, after=begun)
 
     held.go_on()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import socket
 import threading
@@ -72,14 +73,16 @@ def notices(site: LockSite, place: LockPlace, *, after: float) -> list[float]:
     ]
 
 
-def locked(site: LockSite, place: LockPlace, *, after: float) -> list[float]:
-    """When a guest asked for locks."""
-    return [
-        call.time
-        for call in site.tap.seen()
-        if (call.prog, call.proc, call.source) == (NLM_PROG, LOCK, place.address)
-        and call.time > after
-    ]
+def locked(site: LockSite, place: LockPlace, *, after: float) -> int:
+    """How often a guest has asked for locks; calls that are repeated count once."""
+    return len(
+        {
+            call.xid
+            for call in site.tap.seen()
+            if (call.prog, call.proc, call.source) == (NLM_PROG, LOCK, place.address)
+            and call.time > after
+        }
+    )
 
 
 def test_killed_guest_loses_locks_on_its_notice(
@@ -88,7 +91,7 @@ def test_killed_guest_loses_locks_on_its_notice(
     begun = time.time()
     one.locks(file, "set:w:0:0", "hold").held()
     waiting = two.locks(file, "wait:w:0:0")
-    site.call(LOCK, source=two.address, after=begun)
+    site.asked(two.address, after=begun)
 
     site.lan["one"].kill()
     site.lan.boot("one")
@@ -143,18 +146,18 @@ def test_killed_server_gets_its_locks_back(
     ]
     user = NlmUser(site.host, "/srv/tmpfs", f"{file}.free")
 
-    site.lan["one"].send_signal(signal.SIGSTOP)
-    killed = time.time()
-    site.restart()
-    thief = three.locks(file, "set:w:0:5", "set:w:25:1", "set:w:30:1")
-    until(lambda: len(locked(site, two, after=killed)) == 2, "the second guest claims its locks")
-    site.call(LOCK, source=three.address, after=killed)
-    early = user.lock()
-    site.lan["one"].send_signal(signal.SIGCONT)
-    claimed = site.call(LOCK, source=one.address, after=killed)
+    with site.lan["one"].stopped():
+        killed = time.time()
+        site.restart()
+        thief = three.locks(file, "set:w:0:5", "set:w:25:1", "set:w:30:1")
+        until(lambda: locked(site, two, after=killed) == 2, "the second guest has claimed")
+        site.asked(three.address, after=killed)
+        early, awaited = user.lock(), site.command("status")
+    claimed = site.asked(one.address, after=killed)
     ended = grace_end(user)
 
     assert early == nlm4_stats.NLM4_DENIED_GRACE_PERIOD
+    assert re.search(rf"^grace .* for one \({one.address}\)$", awaited, re.MULTILINE), awaited
     assert ended - claimed.time < AT_ONCE
     assert thief.outcomes() == ["set EAGAIN", "set EAGAIN", "set ok"]
     for process in held:
@@ -170,7 +173,7 @@ def test_no_grace_if_nobody_held_locks(site: LockSite, one: LockPlace, file: str
     site.restart()
 
     assert one.locks(file, "set:w:0:0").outcomes() == ["set ok"]
-    assert len(locked(site, one, after=killed)) == 1, "nobody told it to try again"
+    assert locked(site, one, after=killed) == 1, "nobody told it to try again"
 
 
 def test_restart_in_place_keeps_locks_without_grace(
@@ -179,7 +182,7 @@ def test_restart_in_place_keeps_locks_without_grace(
     held = one.locks(file, "set:w:0:10", "hold").held()
     begun, lines = time.time(), site.logged().count("serving nfs")
     waiting = two.locks(file, "wait:w:0:10")
-    site.call(LOCK, source=two.address, after=begun)
+    site.asked(two.address, after=begun)
 
     restarted = time.time()
     site.host.nfsd.send_signal(signal.SIGUSR2)
@@ -187,8 +190,24 @@ def test_restart_in_place_keeps_locks_without_grace(
 
     asked = two.locks(file, "set:w:9:1", "set:w:10:10")
     assert asked.outcomes() == ["set EAGAIN", "set ok"]
-    assert locked(site, one, after=restarted) == []
-    assert len(locked(site, two, after=restarted)) == 2, "nobody told it to try again"
+    assert locked(site, one, after=restarted) == 0
+    assert locked(site, two, after=restarted) == 2, "nobody told it to try again"
     held.go_on()
     held.outcomes()
     assert waiting.outcomes() == ["wait ok"]
+
+
+def test_admin_releases_locks_of_a_silent_guest(
+    site: LockSite, one: LockPlace, two: LockPlace, file: str
+) -> None:
+    held = one.locks(file, "set:w:5:10", "hold").held()
+
+    with site.lan["one"].stopped():
+        listed = site.command("locks")
+        site.command("locks", "--free", "one", "--yes")
+        taken = two.locks(file, "set:w:0:0").outcomes()
+
+    assert re.search(rf"/{file} +one \({one.address}\) .* 5-14 +exclusive ", listed), listed
+    assert taken == ["set ok"]
+    held.go_on()
+    held.outcomes()

@@ -13,9 +13,11 @@ nfs-utils on a disk, also when it is killed and booted again.
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Self
@@ -40,7 +42,7 @@ ip link set dev {name} master br0 up
 CLIENT = "rpcbind -w && rpc.statd --no-notify"
 """What a client needs for locks; it does not tell yet that it has restarted."""
 
-BOOT_TIME = 60.0
+BOOT_TIME = 150.0
 """Seconds for a guest to boot while others do."""
 
 
@@ -107,10 +109,15 @@ class LanGuest:
             end(self._qemu)
             self._qemu = None
 
-    def send_signal(self, number: int) -> None:
-        """Stop the guest, or let it go on."""
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Stop the guest within the context, as if the network to it were cut."""
         assert self._qemu is not None, "it runs"
-        self._qemu.send_signal(number)
+        self._qemu.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._qemu.send_signal(signal.SIGCONT)
 
     def _read(self, qemu: subprocess.Popen[str]) -> None:
         assert qemu.stdout is not None, "it is a pipe"

@@ -19,7 +19,7 @@ from typing import Self
 from oncrpc.programs.nlm import NLM_PROG
 from support.hosts import Host
 from support.lan_guests import CLIENT, Lan, LanGuest
-from support.nfs_host import NfsHost
+from support.nfs_host import NFSD, STATE, NfsHost
 from support.printed_lines import PrintedLines, begun
 from support.wire_tap import SeenCall, WireTap
 
@@ -143,9 +143,21 @@ class LockSite:
         self.host.kill_nfsd()
         self.host.nfsd = self.host.start_nfsd()
 
+    def command(self, *words: str) -> str:
+        """What a command of ``nfsd`` prints."""
+        done = self.host.run([*NFSD, *words, "--state-dir", STATE])
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
     def logged(self) -> str:
         """The log of ``nfsd`` until now."""
         return Path(self.host.path(LOG)).read_text()
+
+    def asked(self, host: str, *, after: float) -> SeenCall:
+        """Wait until a host has asked for a lock, after a time, and has an answer."""
+        call = self.call(LOCK, source=host, after=after)
+        self.tap.until_answered(call)
+        return call
 
     def call(self, *procs: int, source: str = "", target: str = "", after: float = 0) -> SeenCall:
         """Wait for a call of a lock manager, sent after a time."""

@@ -19,8 +19,9 @@ from support.namespace import PYTHON, end, need
 
 NFSD = (PYTHON, "-m", "oncrpc.cli.nfsd")
 NFS_PORT = 2049
+STATE = "/srv/state"
 PLACES = (
-    "-f", "--config", "/srv/nfsd.toml", "--exports", "/srv/exports", "--state-dir", "/srv/state",
+    "-f", "--config", "/srv/nfsd.toml", "--exports", "/srv/exports", "--state-dir", STATE,
 )  # fmt: skip
 FILES = """
 mount -t tmpfs tmpfs /srv

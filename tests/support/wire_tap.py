@@ -28,8 +28,11 @@ ADDRESSES = {
 SO_RCVBUFFORCE = 33
 SO_TIMESTAMPNS = 35
 BUFFER = 16 << 20
-CALL = re.compile(rb"\x00{7}\x02(....)(\x00{3}.)(\x00{3}.)", re.DOTALL)
-"""The first words of a call: CALL, version 2, the program, its version, the procedure."""
+CALL = re.compile(rb"(....)\x00{7}\x02(....)(\x00{3}.)(\x00{3}.)", re.DOTALL)
+"""The first words of a call: xid, CALL, version 2, the program, its version, the procedure."""
+
+REPLY = re.compile(rb"(....)\x00{3}\x01\x00{4}", re.DOTALL)
+"""The first words of a reply that accepts a call: xid, REPLY, MSG_ACCEPTED."""
 
 
 class SeenCall(NamedTuple):
@@ -38,6 +41,7 @@ class SeenCall(NamedTuple):
     time: float
     source: str
     target: str
+    xid: int
     prog: int
     vers: int
     proc: int
@@ -49,6 +53,7 @@ class WireTap:
     def __init__(self, host: Host, interface: str) -> None:
         self._host, self._interface = host, interface
         self.calls: list[SeenCall] = []
+        self._replies: set[tuple[str, str, int]] = set()
 
     def __enter__(self) -> Self:
         with self._host.network():
@@ -61,17 +66,20 @@ class WireTap:
     def __exit__(self, *_: object) -> None:
         self._sock.close()
 
-    def until(self, wanted: Callable[[SeenCall], bool], *, timeout: float = DEADLINE) -> SeenCall:
+    def until(self, wanted: Callable[[SeenCall], bool]) -> SeenCall:
         """Wait for the first call that is wanted, also among those seen already."""
-        deadline = time.monotonic() + timeout
-        looked_at = 0
-        while True:
-            for call in self.calls[looked_at:]:
-                if wanted(call):
-                    return call
-            looked_at = len(self.calls)
+        self._wait(lambda: any(map(wanted, self.calls)))
+        return next(filter(wanted, self.calls))
+
+    def until_answered(self, call: SeenCall) -> None:
+        """Wait until a call is accepted, whatever comes of it."""
+        self._wait(lambda: (call.target, call.source, call.xid) in self._replies)
+
+    def _wait(self, true: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + DEADLINE
+        while not true():
             ready, _, _ = select.select([self._sock], [], [], max(0, deadline - time.monotonic()))
-            assert ready, f"not seen among {[call[:6] for call in self.calls]}"
+            assert ready, f"not seen; last seen are {self.calls[-20:]}"
             self._receive()
 
     def seen(self) -> list[SeenCall]:
@@ -89,5 +97,7 @@ class WireTap:
         at = seconds + nanoseconds / 1e9
         source, target = (socket.inet_ntop(family, data[place]) for place in places)
         for found in CALL.finditer(data):
-            prog, vers, proc = (int.from_bytes(word) for word in found.groups())
-            self.calls.append(SeenCall(at, source, target, prog, vers, proc))
+            numbers = (int.from_bytes(word) for word in found.groups())
+            self.calls.append(SeenCall(at, source, target, *numbers))
+        for found in REPLY.finditer(data):
+            self._replies.add((source, target, int.from_bytes(found[1])))

@@ -12,6 +12,7 @@
  *     flock:TYPE               flock, without waiting; "flock:u" unlocks
  *     alarm:MILLISECONDS       a signal then interrupts what is waiting
  *     hold                     wait for SIGTERM
+ *     count:TIMES              add 1 to the number in the file, under a lock of its own each time
  *
  * Prints "pid N", and a line for each step: its name, its outcome, and the time that it took.
  */
@@ -89,6 +90,22 @@ static void hold(void)
 	sigsuspend(&none);
 }
 
+static const char *count_up(int file, int times)
+{
+	struct flock lock = lock_of("w", "0", "0"), no_lock = lock_of("u", "0", "0");
+	char text[16];
+
+	for (int n = 0; n < times; n++) {
+		memset(text, 0, sizeof text);
+		if (fcntl(file, F_SETLKW, &lock) < 0 || pread(file, text, sizeof text - 1, 0) < 0)
+			return strerrorname_np(errno);
+		snprintf(text, sizeof text, "%d", atoi(text) + 1);
+		if (pwrite(file, text, strlen(text), 0) < 0 || fcntl(file, F_SETLK, &no_lock) < 0)
+			return strerrorname_np(errno);
+	}
+	return "ok";
+}
+
 static const char *posix_lock(int file, const char *name, char *const words[3])
 {
 	struct flock lock = lock_of(words[0], words[1], words[2]);
@@ -109,6 +126,8 @@ static const char *step(int file, const char *name, char *const words[3])
 		int kind = *words[0] == 'u' ? LOCK_UN : *words[0] == 'r' ? LOCK_SH : LOCK_EX;
 		return outcome(flock(file, kind | LOCK_NB));
 	}
+	if (strcmp(name, "count") == 0)
+		return count_up(file, atoi(words[0]));
 	if (strcmp(name, "free") == 0) {
 		lock = lock_of("u", words[0], words[1]);
 		return outcome(fcntl(file, F_SETLK, &lock));
