@@ -26,7 +26,7 @@ class Owner:
     def __init__(self) -> None:
         self.data, self.events = b"", list[str]()
 
-    def data_received(self, data: bytes) -> None:
+    def data_received(self, data: bytes | memoryview) -> None:
         self.data += data
 
     def eof_received(self) -> None:

@@ -93,7 +93,7 @@ class Sockets(RuleBasedStateMachine):
         self.paused = self.wants_to_read = self.was_closing = False
         self.lost = self.ends = 0
 
-    def data_received(self, data: bytes) -> None:
+    def data_received(self, data: bytes | memoryview) -> None:
         assert self.wants_to_read
         self.received += data
 

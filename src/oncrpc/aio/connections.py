@@ -20,18 +20,23 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from oncrpc.aio.epoll import Poller
 from oncrpc.aio.limits import Limits
 from oncrpc.aio.stream_socket import READ_SIZE
 from oncrpc.rpc.program import Origin
+from oncrpc.rpc.record_buffer import Spares
 
 if TYPE_CHECKING:
     from oncrpc.aio.stream import Connection
 
 SLICE = 0.005
 """Seconds for which streams are served before datagrams and new connections are."""
+
+ROOM = 256 << 10
+"""Bytes to read at a time where records may be long: they stay in the processor's cache."""
 
 LEAST_READ = 16 << 10
 """Bytes to read at a time where records are shorter than that."""
@@ -134,10 +139,16 @@ class Pool:
         self.poller = poller
         self.connections: OrderedDict[Connection, None] = OrderedDict()
         self.sources: dict[Origin, OrderedDict[Connection, None]] = {}
+        self.spares = Spares()
         self.read_size = min(READ_SIZE, max(limits.record, LEAST_READ))
         self.not_reading: dict[Connection, None] = {}
         self.unanswered: dict[Connection, int] = {}
         self._unanswered_by_all = 0
+
+    @cached_property
+    def room(self) -> memoryview:
+        """Where bytes of all connections are read to, one after the other."""
+        return memoryview(bytearray(ROOM))
 
     def touch(self, connection: Connection) -> None:
         """Called when bytes have arrived on the connection."""

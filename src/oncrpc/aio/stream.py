@@ -33,6 +33,7 @@ from oncrpc.net.sockets import accept
 from oncrpc.rpc.dispatch import Dispatcher, Reply, refuse
 from oncrpc.rpc.program import Caller
 from oncrpc.rpc.record import RecordReader, encode_record, record_mark
+from oncrpc.rpc.record_buffer import RecordBuffer
 from oncrpc.rpc.reply_cache import NO_REPLIES, CacheableReply, Replies
 
 log = logging.getLogger("oncrpc.aio")
@@ -71,19 +72,23 @@ class Connection:
         self.source = caller.origin
         caller.connected = partial(is_connected, sock)
         pool, limits = self.pool, self.pool.limits
+        make = listener.dispatcher.quick
+        calls = None if make is None else make(caller)
+        self.quick = None if calls is None else QuickReplies(self, calls)
+        self.buffer: RecordBuffer | None = None
+        if self.quick is not None:
+            self.buffer = RecordBuffer(max_record=limits.record, spares=pool.spares)
+        self.reader = self.buffer or RecordReader(max_record=limits.record)
         self.stream = StreamSocket(
-            sock, self, poller=pool.poller, most_unsent=limits.unread, read_size=pool.read_size
-        )
-        self.reader = RecordReader(max_record=limits.record)
+            sock, self, poller=pool.poller, most_unsent=limits.unread, read_size=pool.read_size,
+            place=None if self.buffer is None else partial(self.buffer.place, pool.room),
+        )  # fmt: skip
         self.calls: set[asyncio.Future[None]] = set()
         self.call_bytes = self.unanswered = 0
         self.heard_at = self.record_at = self.pool.clock()
         self.unread_since: float | None = None
         self.queued = False
         self.is_lost = False
-        make = listener.dispatcher.quick
-        calls = None if make is None else make(caller)
-        self.quick = None if calls is None else QuickReplies(self, calls)
         self._waiter: asyncio.Future[None] | None = None
 
     def begin(self, carried: Carried | None = None) -> None:
@@ -123,17 +128,22 @@ class Connection:
                 self._waiter.set_result(None)
         return self._waiter
 
-    def data_received(self, data: bytes) -> None:
-        """Called when bytes have arrived."""
+    def data_received(self, data: bytes | memoryview) -> None:
+        """Called when bytes have arrived; a memoryview is valid until this returns."""
         self.heard_at = self.pool.clock()
         if not self.reader.within_record:
             self.record_at = self.heard_at
         self.pool.touch(self)
-        self.reader.feed(data)
+        if self.buffer is None:
+            self.reader.feed(bytes(data))
+        else:
+            self.buffer.arrived(memoryview(data))
         if self.queued:
             self.stream.pause_reading()  # what arrives stays in the kernel
         elif not self.pool.queue.at_once(self.heard_at) or self.answer_some():
             self._enqueue()
+        if self.buffer is not None:
+            self.buffer.keep_rest()
 
     def eof_received(self) -> None:
         """Called when the peer has sent everything; its calls are still answered."""
@@ -256,7 +266,8 @@ class Connection:
         batch_calls, batch_bytes = limits.batch_calls, limits.batch_bytes
         most_joined = reader.joined + limits.batch_fragments
         try:
-            for message in reader.records():
+            for record in reader.records() if self.buffer is None else self.buffer.messages():
+                message = record
                 answered = None if quick is None else quick.answer(message, replies)
                 if answered is not None:
                     count, size = count + 1, size + answered
@@ -265,6 +276,8 @@ class Connection:
                         stopped = True  # records may remain
                         break
                     continue
+                if not isinstance(message, bytes):
+                    message = message.tobytes()
                 cached = cached_replies.get(message[4:])
                 if cached is not None:
                     cached.hits += 1

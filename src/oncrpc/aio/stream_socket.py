@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from oncrpc.aio.epoll import ERROR, READ, WRITE, Poller
@@ -19,6 +19,9 @@ from oncrpc.rpc.quick import FileReply
 PAUSED, READING, ENDED = Receive
 IDLE, WAITING, FULL, CLOSING, CLOSED = Send
 READ_SIZE = 64 << 10
+
+READS = 4
+"""Reads that are made before others are served, if each filled its place."""
 
 LONG = 16 << 10
 """At this size and above, ``sendmsg`` with several buffers is cheaper than joining them."""
@@ -53,8 +56,8 @@ def read_part(descriptor: int, offset: int, length: int) -> bytes:
 class StreamOwner(Protocol):
     """Reads from and writes to a stream socket."""
 
-    def data_received(self, data: bytes) -> None:
-        """Called when bytes have arrived."""
+    def data_received(self, data: bytes | memoryview) -> None:
+        """Called when bytes have arrived; a memoryview is valid until this returns."""
 
     def eof_received(self) -> None:
         """Called when the peer has sent everything; it may still read."""
@@ -74,7 +77,8 @@ class StreamSocket:
 
     ``receive`` and ``send`` are the states of its halves (``oncrpc.aio.stream_states``). ``unsent``
     are the bytes that were written and that the kernel had no room for. Above ``most_unsent`` of
-    them the owner is asked to pause. At most ``read_size`` bytes are read at a time.
+    them the owner is asked to pause. At most ``read_size`` bytes are read at a time; or, into the
+    memory that ``place`` returns, as many as it has.
 
     The poller always watches for what the states need: reading, writing, or, when they need
     neither, only for errors, to notice a peer that is gone. A socket that is held is not watched.
@@ -88,9 +92,10 @@ class StreamSocket:
         poller: Poller,
         most_unsent: int,
         read_size: int = READ_SIZE,
+        place: Callable[[], memoryview] | None = None,
     ) -> None:
         self.sock, self.owner, self.poller, self.most_unsent = sock, owner, poller, most_unsent
-        self.read_size = read_size
+        self.read_size, self._place = read_size, place
         self.unsent = bytearray()
         self._part: FilePart | None = None
         self.receive, self.send = PAUSED, IDLE
@@ -276,6 +281,9 @@ class StreamSocket:
             self.poller.watch(self._descriptor, 0, self._ready)
 
     def _read(self) -> None:
+        if self._place is not None:
+            self._read_in_place(self._place)
+            return
         try:
             data = self.sock.recv(self.read_size)
         except (BlockingIOError, InterruptedError):
@@ -285,7 +293,28 @@ class StreamSocket:
             return
         if data:
             self.owner.data_received(data)
-            return
+        else:
+            self._ended()
+
+    def _read_in_place(self, place: Callable[[], memoryview]) -> None:
+        """Read into the place that the owner has; again if there may be more, a few times."""
+        for _ in range(READS):
+            room = place()
+            try:
+                count = self.sock.recv_into(room)
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError:
+                self.abort()
+                return
+            if not count:
+                self._ended()
+                return
+            self.owner.data_received(room[:count])
+            if count < len(room) or self.receive is not READING:
+                return
+
+    def _ended(self) -> None:
         self._happened(Event.END)
         self.owner.eof_received()
         if self.send is not CLOSED:
