@@ -33,8 +33,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from nfs_cases import CASES, FEW, FILE_SIZE, LISTED, USER, NfsCase
-from nfs_inside import BEFORE, FLOOR, GANESHA, OURS, UNFS3, Site
+from nfs_cases import (
+    BEFORE,
+    CASES,
+    FEW,
+    FILE_SIZE,
+    FLOOR,
+    GANESHA,
+    LISTED,
+    OURS,
+    UNFS3,
+    USER,
+    NfsCase,
+)
+from nfs_inside import Site
 
 from portmap import machine, progress
 

@@ -13,14 +13,23 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nfs_cases import CASES, CREDENTIAL, NfsCase, call, plan
-from portmap_inside import DEADLINE, LOAD, SERVER, processor_time
+from nfs_cases import (
+    BEFORE,
+    CASES,
+    CREDENTIAL,
+    FLOOR,
+    GANESHA,
+    UNFS3,
+    NfsCase,
+    call,
+    plan,
+)
+from portmap_inside import DEADLINE, LOAD, LOOP, SERVER, processor_time
 
 from oncrpc import sync
 from oncrpc.programs.mount import MOUNT_V3
 from oncrpc.programs.nfs3 import NFS_V3, LOOKUP3args, diropargs3, nfs_fh3, nfsstat3
 
-GANESHA, UNFS3, OURS, BEFORE, FLOOR = "ganesha", "unfs3", "ours", "before", "floor"
 NFS, MOUNT = 2049, 20048
 LARGEST_UNFS3 = 512 << 10
 """Bytes of a READ or WRITE that unfs3 takes."""
@@ -87,6 +96,7 @@ def start(site: Site) -> tuple[subprocess.Popen[bytes], float]:
         command,
         stdout=subprocess.DEVNULL,
         stderr=None if os.environ.get("NFS_BENCH_LOG") else subprocess.DEVNULL,
+        env={"NFSD_LOOP": LOOP, **os.environ},
         preexec_fn=lambda: os.sched_setaffinity(0, SERVER),
     )
     while time.monotonic() < began + DEADLINE:
@@ -189,7 +199,7 @@ def main() -> None:
     for case in cases:
         if case.make is None:
             found[case.name] = special.get(case.measure, [])
-        elif case.floor or site.server != FLOOR:
+        elif site.server not in case.without:
             found[case.name] = loaded(case, site, process.pid, handles, seconds)
     process.kill()
     process.wait()
