@@ -76,7 +76,7 @@ def _make_likely(argument: Any, source: Random) -> None:
             argument.gqa_type = source.choice((0, 1))
         case setquota_args() | ext_setquota_args():
             argument.sqa_pathp, argument.sqa_id = source.choice(PATHS), source.choice(IDS)
-            argument.sqa_qcmd = source.choice((0x400, 0x701, 0x500))
+            argument.sqa_qcmd = source.choice((0x40000, 0x70001, 0x50000))
             if isinstance(argument, ext_setquota_args):
                 argument.sqa_type = source.choice((0, 1))
 

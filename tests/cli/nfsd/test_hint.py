@@ -8,6 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from oncrpc.cli.nfsd import hint
+from oncrpc.cli.nfsd.hint import has_locks
+from oncrpc.nfs.daemon.app import MAPPER_PORT
+from support.loops import run
+from support.nfs_daemons import nfsd_setup, serving_nfsd
+
 PROGRAM = [sys.executable, "-m", "oncrpc.cli.nfsd"]
 
 
@@ -35,3 +41,20 @@ def test_served_directory_is_announced_with_mount_commands(tmp_path: Path) -> No
     assert "mount -t nfs -o vers=3,proto=tcp,port=" in text
     assert f"nolock '127.0.0.1:{share}' /mnt\n" in text
     assert f"nfs-ls 'nfs://127.0.0.1{share}?nfsport=" in text
+
+
+@pytest.mark.parametrize("mapper", ["none", "own"])
+def test_locks_need_the_usual_port_mapper(
+    tmp_path: Path, mapper: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        tmp_path.chmod(0o700)
+        made = nfsd_setup(tmp_path, exports=tmp_path / "none", port_mapper=mapper)
+        async with serving_nfsd(made) as daemon:
+            port = daemon.app.port_of(MAPPER_PORT)
+            monkeypatch.setattr(hint, "PMAP_PORT", port + 1)
+            assert not has_locks(daemon.app)
+            monkeypatch.setattr(hint, "PMAP_PORT", port or 111)
+            assert has_locks(daemon.app) is (mapper == "own")
+
+    run(scenario())

@@ -6,7 +6,7 @@ from oncrpc.nfs.locks.entering import EnteringRequests
 from support.locking import CLIENTS, FILE, OTHER_FILE, asks, lock
 
 
-def test_request_is_known_while_it_is_on_its_way() -> None:
+def test_request_is_known_while_on_its_way() -> None:
     entering = EnteringRequests()
 
     with entering.enter(asks(lock(0)), 1) as first, entering.enter(asks(lock(3)), 1) as second:

@@ -164,3 +164,31 @@ async def test_repeated_request_takes_an_offered_lock() -> None:
     locker.manager.give_back(locker.granted[0])
 
     assert locker.held() == [lock(1)]
+
+
+@in_loop
+async def test_offered_downgrade_can_be_taken_back() -> None:
+    locker = Locker(LockManager())
+    await locker.take(lock(0, 0, 10))
+    await locker.take(lock(1, 10, 20))
+    await locker.wait(lock(0, 0, 20, exclusive=False))
+    await locker.unlock(lock(1))
+
+    assert await locker.take(lock(2, 0, 10, exclusive=False)) is DENIED
+    locker.manager.give_back(locker.granted[0])
+
+    assert locker.held() == [lock(0, 0, 10)]
+
+
+@in_loop
+async def test_taken_downgrade_lets_readers_in() -> None:
+    locker = Locker(LockManager())
+    await locker.take(lock(0, 0, 10))
+    await locker.take(lock(1, 10, 20))
+    await locker.wait(lock(0, 0, 20, exclusive=False))
+    await locker.unlock(lock(1))
+    await locker.wait(lock(2, 0, 10, exclusive=False))
+
+    locker.manager.acknowledge(locker.granted[0])
+
+    assert locker.granted[1].lock == lock(2, 0, 10, exclusive=False)

@@ -302,3 +302,54 @@ async def test_freed_client_is_reported(locker: Locker) -> None:
     locker.manager.free(CLIENTS[0])
 
     assert freed == [CLIENTS[0]]
+
+
+# Two requests of one owner for the same bytes
+
+RANGES = (0, 10), (5, 20), (8, 30)
+
+
+@in_loop
+async def test_owner_is_offered_one_lock_at_a_time(locker: Locker) -> None:
+    first, second, third = (asks(lock(1, *range_), wait=True) for range_ in RANGES)
+    await locker.take(lock(0))
+    await locker.lock(first)
+    await locker.lock(second)
+
+    await locker.unlock(lock(0))
+    assert locker.granted == [first]
+    assert await locker.lock(third) is BLOCKED
+
+    locker.manager.acknowledge(first)
+    assert locker.granted == [first, second]
+    locker.manager.acknowledge(second)
+    assert locker.granted == [first, second, third]
+    assert locker.held() == [lock(1, 0, 30)]
+
+
+@in_loop
+async def test_second_offer_outlives_the_first(locker: Locker) -> None:
+    await locker.take(lock(0))
+    await locker.wait(lock(1))
+    await locker.wait(lock(1, 2, 5))
+    await locker.unlock(lock(0))
+
+    locker.manager.give_back(asks(lock(1), wait=True))
+    assert locker.held() == [lock(1, 2, 5)]
+
+    locker.manager.give_back(asks(lock(1, 2, 5), wait=True))
+    assert locker.held() == []
+
+
+@pytest.mark.parametrize("exclusive", [True, False])
+@in_loop
+async def test_owner_that_goes_on_takes_its_offer(locker: Locker, exclusive: bool) -> None:
+    await locker.take(lock(0))
+    await locker.wait(lock(1))
+    await locker.unlock(lock(0))
+
+    assert await locker.take(lock(1, 2, 5, exclusive=exclusive)) is GRANTED
+    locker.manager.give_back(asks(lock(1), wait=True))
+
+    assert await locker.test(lock(2, 2, 3)) is not None
+    assert await locker.test(lock(2, 8, 9)) is not None

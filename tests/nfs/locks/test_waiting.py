@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from oncrpc.nfs.locks.table import LockTable
 from oncrpc.nfs.locks.terms import ByteRange, Lock, LockClient, LockedFile, LockOwner
-from oncrpc.nfs.locks.waiting import MOST_STEPS, LockRequest, WaitingRequests
+from oncrpc.nfs.locks.waiting import MAX_CIRCLE_STEPS, LockRequest, WaitingRequests
 from support.locking import CLIENTS, FILE, asks, lock
 
 OTHER = LockOwner(LockClient("203.0.113.1", b"z"), 0, b"oh")
@@ -38,9 +38,9 @@ def test_long_circle_is_found() -> None:
 
 
 def test_search_for_a_circle_ends() -> None:
-    table = LockTable(most_of_client=MOST_STEPS)
+    table = LockTable(most_of_client=MAX_CIRCLE_STEPS)
     waiting = WaitingRequests(table)
-    readers = [of(number)._replace(exclusive=False) for number in range(MOST_STEPS + 1)]
+    readers = [of(number)._replace(exclusive=False) for number in range(MAX_CIRCLE_STEPS + 1)]
     for each in readers:
         table.set(FILE, each, now=1)
     last = max(each.owner for each in readers)

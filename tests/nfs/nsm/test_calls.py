@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
+import threading
 from functools import partial
 
 import pytest
 
 from oncrpc.aio.link import dial
 from oncrpc.client.port_mapper import MapperClient
-from oncrpc.errors import CallTimeout, NotRegistered, OncRpcError, PortMapperUnreachable
+from oncrpc.errors import (
+    CallTimeout,
+    NotRegistered,
+    OncRpcError,
+    PortMapperUnreachable,
+    TransportError,
+)
 from oncrpc.nfs.nsm import calls as calls_module
 from oncrpc.nfs.nsm.calls import NetworkCalls, own_names
 from oncrpc.nfs.nsm.entries import RestartNotice, RpcMonitor
@@ -195,8 +203,44 @@ async def test_callback_comes_from_a_reserved_port() -> None:
     assert port < 1024
 
 
+@in_loop
+async def test_names_are_looked_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def look_up(name: str) -> str:
+        asked.append(name)
+        return name
+
+    monkeypatch.setattr(socket, "getfqdn", look_up)
+    server = Server(serving(Notified()))
+    with server, Server(port_mapper(port=both_ports(server))) as mapper:
+        calls = NetworkCalls(port=both_ports(mapper))
+        notices = (calls.notify(notice(own_host=f"127.0.0.{n}"), 7, 0) for n in range(2, 9))
+        await asyncio.gather(*notices)
+
+    assert asked == ["server.example"]
+
+
+@in_loop
+async def test_notice_waits_for_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+
+    with pytest.raises(TransportError):
+        await NetworkCalls().notify(notice(), 7, 0)
+
+
 def test_names_have_short_ones() -> None:
     assert own_names() == (b"server.example", b"server")
+
+
+def test_odd_name_of_this_host_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    monkeypatch.setattr(socket, "gethostname", lambda: "a..\udcff")
+
+    assert own_names() == (b"a..\xff", b"a")
 
 
 def test_name_of_every_host_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,7 +42,7 @@ QUOTA_BYTES = words(
     20, 10, 15,                   # the same of files
     60, 0,                        # seconds left
 )  # fmt: skip
-SET_LIMITS = 0x700
+SET_LIMITS = 0x70000
 LIMITS = words(16, 12, 99, 200, 100, 99, 0, 0)
 OTHER_PORT = Caller("udp", ("192.0.2.9", 40000, 0), ("192.0.2.1", 2049, 0), datagram=True)
 
@@ -307,7 +307,7 @@ NEW_BYTES = words(1024, 1, 16, 12, 6, 200, 100, 15, 60, 0)
 
 
 @pytest.mark.parametrize("proc", [SET, SETACTIVE])
-@pytest.mark.parametrize("command", [SET_LIMITS, SET_LIMITS | 1, 0x400])
+@pytest.mark.parametrize("command", [SET_LIMITS, SET_LIMITS | 1, 0x40000])
 def test_root_sets_limits(proc: int, command: int) -> None:
     expected = words(OK, NEW_BYTES)
     arguments = command, string(b"/srv"), UID
@@ -317,7 +317,7 @@ def test_root_sets_limits(proc: int, command: int) -> None:
 
 
 def test_limits_of_a_group_are_set(site: Site) -> None:
-    found = site.results(2, SET, 0x701, string(b"/srv"), GID, GROUP, LIMITS, uid=0)
+    found = site.results(2, SET, 0x70001, string(b"/srv"), GID, GROUP, LIMITS, uid=0)
 
     assert found == words(OK, NEW_BYTES)
     assert site.files.quotas[QuotaKind.GROUP, GID].limits == QuotaLimits(16384, 12288, 200, 100)
@@ -356,7 +356,7 @@ def test_limits_come_from_a_reserved_port(site: Site) -> None:
     assert site.set()[:4] == words(OK)
 
 
-@pytest.mark.parametrize("command", [0, 0x500, 0x300, -1])
+@pytest.mark.parametrize("command", [0, 0x50000, 0x30000, 0x700, -1])
 def test_usage_is_never_set(site: Site, command: int) -> None:
     assert site.set(command=command) == words(EPERM)
 

@@ -21,6 +21,15 @@ from oncrpc.nfs.serving.mount_commands import ServerPlace, commands
             },
         ),
         (
+            ServerPlace("nas", 2049, 2049, locks=True),
+            {
+                "Linux": "mount -t nfs -o vers=3,proto=tcp,port=2049,mountport=2049,mountproto=tcp"
+                " nas:/srv /mnt",
+                "macOS": "mount_nfs -o vers=3,tcp,port=2049,mountport=2049 nas:/srv /mnt",
+                "libnfs": "nfs-ls 'nfs://nas/srv?nfsport=2049&mountport=2049'",
+            },
+        ),
+        (
             ServerPlace("::1", 2049, 20048, 2),
             {
                 "Linux": "mount -t nfs -o vers=2,proto=tcp6,port=2049,mountport=20048"

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from oncrpc.addr import split_uaddr
 from oncrpc.cli.daemons.text import counted
 from oncrpc.nfs.daemon import report
-from oncrpc.nfs.daemon.app import Nfsd
-from oncrpc.nfs.daemon.vocabulary import MOUNT, NFS
+from oncrpc.nfs.daemon.app import MAPPER_PORT, Nfsd
+from oncrpc.nfs.daemon.vocabulary import MOUNT, NFS, NLM
 from oncrpc.nfs.serving.mount_commands import ServerPlace, commands, reached_by
+from oncrpc.programs.portmap import PMAP_PORT
 
 MAX_SHOWN = 3
 """Exports whose commands are shown."""
@@ -42,4 +43,10 @@ def place_of(app: Nfsd) -> ServerPlace | None:
     host, port = split_uaddr(uaddr)
     mount_port = report.ports(app).get(MOUNT, port)
     version = max(table.nfs_versions)
-    return ServerPlace(reached_by(host), port, mount_port, version)
+    return ServerPlace(reached_by(host), port, mount_port, version, locks=has_locks(app))
+
+
+def has_locks(app: Nfsd) -> bool:
+    """Whether clients find the lock manager: no mount option names its port."""
+    found = app.registrar is not None or app.port_of(MAPPER_PORT) == PMAP_PORT
+    return found and NLM in app.daemon.config.daemon.programs

@@ -35,6 +35,8 @@ PROCEDURES = names, reading, writing
 """The modules that have registered their procedures."""
 
 MAX_CREDENTIALS = 64
+"""Credentials of a connection that are decoded once, by the short way of calls."""
+
 LONGEST_HEAD = 1024
 """Bytes of a WRITE that are more than all that precedes its data."""
 

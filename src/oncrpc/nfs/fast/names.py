@@ -51,6 +51,8 @@ BITS = {
 """The bits of ACCESS by type, permissions, and whether the export is read-only."""
 
 MAX_CHILDREN = 4096
+"""Names of a directory whose files the short way of LOOKUP knows."""
+
 LONGEST = 255
 
 

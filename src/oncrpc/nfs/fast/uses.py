@@ -38,7 +38,12 @@ from oncrpc.xdr import codec
 LIFETIME = 1.0
 """Seconds."""
 
-MAX_USES, MAX_TABLES = 2048, 64
+MAX_USES = 2048
+"""Files of a client that the short way of calls knows."""
+
+MAX_TABLES = 64
+"""Clients of which the short way of calls knows files."""
+
 RECENT = 20_000_000
 """Nanoseconds. A younger ``ctime`` may stay the same in a second change."""
 

@@ -13,11 +13,11 @@ from oncrpc.nfs.locks.terms import LockClient, LockedFile, LockOwner
 MAY_READ, MAY_WRITE = 1, 2
 """Bits of ``mode`` and ``access``: the numbers of ``fsh_mode`` and ``fsh_access``."""
 
-MOST_SHARES = 1 << 14
-"""Shares of all clients."""
+MAX_DOS_SHARES = 1 << 14
+"""DOS shares of all clients."""
 
-MOST_SHARES_OF_CLIENT = 1 << 12
-"""Shares of one client."""
+MAX_CLIENT_DOS_SHARES = 1 << 12
+"""DOS shares of one client."""
 
 
 class DosShare(NamedTuple):
@@ -44,7 +44,7 @@ class DosShares:
     """The shares of all files, at most ``most``, and at most ``most_of_client`` of one client."""
 
     def __init__(
-        self, *, most: int = MOST_SHARES, most_of_client: int = MOST_SHARES_OF_CLIENT
+        self, *, most: int = MAX_DOS_SHARES, most_of_client: int = MAX_CLIENT_DOS_SHARES
     ) -> None:
         self.most, self.most_of_client = most, most_of_client
         self._files: dict[LockedFile, dict[LockOwner, DosShare]] = {}

@@ -2,7 +2,12 @@
 
 A lock is offered until its client knows of it: it was granted to a waiting request and the client
 is called back, or it is not on disk yet. If the client does not want it, or the disk is full, its
-owner holds again what it held before.
+owner holds again what it held before. So bytes that it holds exclusively stay exclusive as long as
+a shared lock is offered.
+
+Offers of one owner do not overlap, or what one of them found could not be held again after the
+other was taken back. A request that waits is granted when the owner has taken what it was offered,
+or not. One that does not wait shows that the owner goes on: it takes what it was offered there.
 """
 
 from __future__ import annotations
@@ -53,12 +58,11 @@ class LockGrants:
             if waits and self.waiting.would_deadlock(request):
                 return LockOutcome.DEADLOCK
             return self._wait(request) if waits else LockOutcome.DENIED
-        if waits and self.waiting.comes_later(request):
+        if waits and (self.waiting.comes_later(request) or self._own_offers(request)):
             return self._wait(request)
+        self._accept_overlapping(request)
         outcome = self._give(request)
-        if outcome is LockOutcome.GRANTED:
-            self._settle_downgraded(request)
-        elif outcome is LockOutcome.BLOCKED:
+        if outcome is LockOutcome.BLOCKED:
             if not waits:
                 return LockOutcome.DENIED
             self._retry_later(file, FIRST_RETRY)
@@ -73,10 +77,15 @@ class LockGrants:
             if offer is not None and self.find(file, lock) is offer:
                 self.give_back(request)
             return LockOutcome.NO_ROOM
-        if not self.store.table.covers(file, lock):
+        if not self.has(request):
             return LockOutcome.DENIED
-        self.acknowledge(request)
+        self._accept_overlapping(request)
         return LockOutcome.GRANTED
+
+    def has(self, request: LockRequest) -> bool:
+        """Whether the lock is granted already."""
+        file, lock = request.file, request.lock
+        return self.find(file, lock) is not None or self.store.table.covers(file, lock)
 
     def find(self, file: LockedFile, lock: Lock) -> OfferedLock | None:
         """The offer of exactly this lock."""
@@ -84,7 +93,12 @@ class LockGrants:
 
     def acknowledge(self, request: LockRequest) -> None:
         """The client knows that it has the lock."""
-        self._take(request)
+        offer = self._take(request)
+        if offer is None:
+            return
+        if _downgrades(offer):
+            self.store.give(request.file, request.lock)
+        self.settle(request.file, request.lock.range)
 
     def give_back(self, request: LockRequest) -> None:
         """Take back an offered lock."""
@@ -103,7 +117,8 @@ class LockGrants:
     def settle(self, file: LockedFile, range_: ByteRange = EVERYTHING) -> None:
         """Grant what can be granted now that bytes of a range are free."""
         for waiting in self.waiting.ready(file, range_):
-            self._offer(waiting)
+            if not self._own_offers(waiting.request):
+                self._offer(waiting)
 
     def resume(self, offers: Iterable[OfferedLock]) -> None:
         """Go on with what an earlier image of the process has left."""
@@ -135,11 +150,27 @@ class LockGrants:
     def _give(self, request: LockRequest) -> LockOutcome:
         """Hold a lock that no client is in the way of, and offer it."""
         file, lock = request.file, request.lock
-        before = self.store.table.own(file, lock.owner, lock.range)
+        offer = OfferedLock(request, self.store.table.own(file, lock.owner, lock.range))
         outcome = self.store.give(file, lock)
         if outcome is LockOutcome.GRANTED:
-            self._keep(OfferedLock(request, before))
+            self._keep(offer)
+            for each in offer.before if _downgrades(offer) else ():
+                if each.exclusive:
+                    self.store.give(file, each)
         return outcome
+
+    def _own_offers(self, request: LockRequest) -> list[OfferedLock]:
+        """What the owner has been offered of the same bytes."""
+        owner, range_, _ = request.lock
+        return [
+            each
+            for each in self._offered.get(request.file, {}).values()
+            if each.request.lock.owner == owner and each.request.lock.range.overlaps(range_)
+        ]
+
+    def _accept_overlapping(self, request: LockRequest) -> None:
+        for each in self._own_offers(request):
+            self.acknowledge(each.request)
 
     def _keep(self, offer: OfferedLock) -> None:
         self._offered.setdefault(offer.request.file, {})[offer.request.lock] = offer
@@ -151,12 +182,6 @@ class LockGrants:
             del self._offered[request.file]
         return offer
 
-    def _settle_downgraded(self, request: LockRequest) -> None:
-        """Bytes that were locked exclusively may be shared now."""
-        offer = self.find(request.file, request.lock)
-        if offer is not None and any(each.exclusive for each in offer.before):
-            self.settle(request.file, request.lock.range)
-
     def _offer(self, waiting: WaitingRequest) -> None:
         """Grant a lock to a request that waits, and call the client back."""
         request = waiting.request
@@ -166,7 +191,6 @@ class LockGrants:
         elif outcome is not LockOutcome.NO_ROOM:
             self.waiting.remove(waiting)
         if outcome is LockOutcome.GRANTED:
-            self._settle_downgraded(request)
             offer = self.find(request.file, request.lock)
             assert offer is not None
             self._call_back(offer)
@@ -220,6 +244,11 @@ class LockGrants:
         if timer is not None:
             timer.cancel()
             self._retry_later(file, min(2 * after, LAST_RETRY))
+
+
+def _downgrades(offer: OfferedLock) -> bool:
+    """Whether the lock is shared, and its owner has held bytes of it exclusively."""
+    return not offer.request.lock.exclusive and any(each.exclusive for each in offer.before)
 
 
 def _nobody_listens(request: LockRequest) -> None:

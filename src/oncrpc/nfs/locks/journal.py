@@ -36,8 +36,8 @@ JOURNAL_FILE = "locks"
 RETRY = 1.0
 """Seconds between two transactions that write everything again."""
 
-MOST_PAGES = 1 << 16
-"""Pages of 4 KiB of the file: 256 MiB."""
+MAX_JOURNAL_PAGES = 1 << 16
+"""Pages of the journal of locks: 256 MiB."""
 
 VERSION, APPLICATION = 1, 0x6E6C6D31
 COLUMNS = "tag, file, host, name, svid, oh"
@@ -106,7 +106,7 @@ class LockJournal:
         directory: Directory | None,
         *,
         clock: Callable[[], float] = time.monotonic,
-        most_pages: int = MOST_PAGES,
+        most_pages: int = MAX_JOURNAL_PAGES,
     ) -> None:
         self.directory, self._clock, self._most_pages = directory, clock, most_pages
         self.everything: Callable[[], Iterable[Record]] = tuple

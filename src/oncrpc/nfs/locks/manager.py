@@ -48,7 +48,7 @@ OpenFile = Callable[[], Awaitable[int | None]]
 GRACE = 90.0
 """Seconds after which the grace period ends, if clients have not claimed their locks."""
 
-MOST_REPORTED = 1000
+MAX_REPORTED_LOCKS = 1000
 """Locks in a report."""
 
 
@@ -143,7 +143,7 @@ class LockManager:
         Raises:
             OSError: the file cannot be opened.
         """
-        if self.store.table.covers(request.file, request.lock):
+        if self._grants.has(request):
             return await self._grants.confirmed(request)
         refused = self._refused(request) or self._known(request)
         if refused is not None:
@@ -288,7 +288,7 @@ class LockManager:
         """Reasons why the locks are not kept as they should."""
         return (self._journal.fault,) if self._journal.fault else ()
 
-    def report(self, *, most: int = MOST_REPORTED) -> LockReport:
+    def report(self, *, most: int = MAX_REPORTED_LOCKS) -> LockReport:
         """The files with their locks and waiting requests, and the grace period."""
         return lock_report(
             self.store,

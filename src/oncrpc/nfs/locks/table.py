@@ -25,7 +25,7 @@ MAX_CLIENT_LOCKS = 1 << 16
 """Locks of one client."""
 
 LONG_NAMES = 256
-"""Bytes of names for which a lock counts once more, so that long names do not fill the memory."""
+"""Bytes of the names of a lock's owner for which the lock counts once more."""
 
 SPARE_OWNERS = 1000
 """Owners without locks that may be known, besides twice the number of locks."""

@@ -6,7 +6,7 @@ request itself waits for the owner of the later one, say for a lock on another f
 goes first.
 
 A deadlock is a circle of owners that wait for what the next one holds. A request that would close
-one is refused. The search follows at most ``MOST_STEPS`` locks; a circle beyond is not found.
+one is refused. The search follows at most ``MAX_CIRCLE_STEPS`` locks; a circle beyond is not found.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from oncrpc.nfs.locks.terms import ByteRange, Lock, LockClient, LockedFile, Lock
 
 K = TypeVar("K")
 
-MOST_WAITING = 8192
-"""Requests that wait, of all clients."""
+MAX_WAITING_LOCKS = 8192
+"""Requests for locks that wait, of all clients."""
 
-MOST_WAITING_OF_CLIENT = 1024
-"""Requests of one client that wait."""
+MAX_CLIENT_WAITING_LOCKS = 1024
+"""Requests for locks of one client that wait."""
 
-MOST_STEPS = 10_000
-"""Locks that a search for a circle looks at."""
+MAX_CIRCLE_STEPS = 10_000
+"""Locks that a search for a deadlock looks at."""
 
 
 class LockRequest(NamedTuple):
@@ -62,8 +62,8 @@ class WaitingRequests:
         self,
         table: LockTable,
         *,
-        most: int = MOST_WAITING,
-        most_of_client: int = MOST_WAITING_OF_CLIENT,
+        most: int = MAX_WAITING_LOCKS,
+        most_of_client: int = MAX_CLIENT_WAITING_LOCKS,
     ) -> None:
         self.most, self.most_of_client = most, most_of_client
         self._table = table
@@ -208,7 +208,7 @@ class _Steps:
     """The locks that a search may still look at."""
 
     def __init__(self) -> None:
-        self.left = MOST_STEPS
+        self.left = MAX_CIRCLE_STEPS
 
 
 def _remove(index: dict[K, list[WaitingRequest]], key: K, waiting: WaitingRequest) -> None:

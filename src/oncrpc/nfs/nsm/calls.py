@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import socket
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache, partial
 from typing import Any, Protocol
 
@@ -19,6 +21,7 @@ from oncrpc.addr import LOOPBACKS, family_of, is_numeric, transport
 from oncrpc.aio.link import AioLink, dial
 from oncrpc.client.port_mapper import MapperClient, port_mapper
 from oncrpc.errors import TransportError
+from oncrpc.host.threads import Threads
 from oncrpc.net.targets import first_of, netids_for
 from oncrpc.nfs.nsm.entries import RestartNotice, RpcMonitor
 from oncrpc.nfs.nsm.matching import address_in
@@ -81,7 +84,9 @@ class NetworkCalls:
         if notice.my_name:
             return [*dict.fromkeys((notice.my_name, _short(notice.my_name)))]
         if self._names is None:  # all notices wait for one look-up
-            self._names = asyncio.ensure_future(asyncio.to_thread(own_names))
+            self._names = Threads[tuple[bytes, ...]](1).start(own_names)
+        if self._names is None:
+            raise TransportError.number(errno.EAGAIN)
         names = await asyncio.shield(self._names)
         return [*names, notice.own_host.encode()]
 
@@ -114,9 +119,10 @@ def callback(prog: int, vers: int, proc: int) -> Procedure[None, status]:
 
 def own_names() -> tuple[bytes, ...]:
     """The names of this host: as it is set, with its domain, and without. This may block."""
-    name = socket.gethostname()
-    names = (name, socket.getfqdn(name))
-    usable = [each.encode() for each in names if not each.startswith(LOCALHOST)]
+    names = [socket.gethostname()]
+    with suppress(UnicodeError):  # the name cannot be one of the domain name system
+        names.append(socket.getfqdn(names[0]))
+    usable = [os.fsencode(each) for each in names if not each.startswith(LOCALHOST)]
     return tuple(dict.fromkeys([*usable, *map(_short, usable)]))
 
 

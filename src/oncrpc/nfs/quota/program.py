@@ -49,7 +49,7 @@ from oncrpc.rpc.prot import auth_stat, authsys_parms
 
 log = logging.getLogger("oncrpc.nfs")
 
-SET_ALL, SET_LIMITS = 0x04, 0x07
+SET_ALL, SET_LIMITS = 0x0400, 0x0700
 """Commands of SETQUOTA in ``sqa_qcmd``, above the kind of quota. Both set the limits."""
 
 COMMAND_SHIFT = 8

@@ -13,12 +13,16 @@ from typing import NamedTuple
 
 
 class ServerPlace(NamedTuple):
-    """Where clients reach a server: its host, the ports of NFS and MOUNT, and a version of NFS."""
+    """Where clients reach a server: its host, the ports of NFS and MOUNT, and a version of NFS.
+
+    ``locks``: the server has a lock manager, which clients find through its port mapper.
+    """
 
     host: str
     port: int
     mount_port: int
     version: int = 3
+    locks: bool = False
 
     @property
     def bracketed(self) -> str:
@@ -31,9 +35,12 @@ def commands(place: ServerPlace, path: str) -> Iterator[tuple[str, str]]:
     family = "6" if ":" in place.host else ""
     source = quote(f"{place.bracketed}:{path}")
     ports = f"port={place.port},mountport={place.mount_port}"
-    linux = f"vers={place.version},proto=tcp{family},{ports},mountproto=tcp{family},nolock"
+    linux = f"vers={place.version},proto=tcp{family},{ports},mountproto=tcp{family}"
+    macos = f"vers={place.version},tcp{family},{ports}"
+    if not place.locks:
+        linux, macos = f"{linux},nolock", f"{macos},nolocks"
     yield "Linux", f"mount -t nfs -o {linux} {source} /mnt"
-    yield "macOS", f"mount_nfs -o vers={place.version},tcp{family},{ports},nolocks {source} /mnt"
+    yield "macOS", f"mount_nfs -o {macos} {source} /mnt"
     yield "libnfs", f"nfs-ls {quote(url_of(place, path))}"
 
 
