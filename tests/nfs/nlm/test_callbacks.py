@@ -218,7 +218,7 @@ async def test_clients_are_told_side_by_side() -> None:
 
 
 @in_loop
-async def test_locks_that_one_host_is_told_of_are_bounded(hanging: Granting) -> None:
+async def test_locks_told_to_one_host_are_bounded(hanging: Granting) -> None:
     for number in range(MAX_TELLING_TO_ONE + 1):
         hanging.grant(request(svid=number))
     hanging.grant(request(client=LockClient("192.0.2.8", b"one")))
