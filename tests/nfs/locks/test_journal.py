@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import shutil
@@ -29,7 +30,7 @@ from oncrpc.nfs.locks.journal import (
 from oncrpc.nfs.locks.terms import END, ByteRange, Lock, LockedFile
 from oncrpc.testing import ManualClock
 from support.locking import FILE, OTHER_FILE, OWNERS, lock
-from support.loops import in_loop, run
+from support.loops import in_loop, run, until
 
 LOCKS: list[Record] = [
     RecordedLock(FILE, lock(0, 0, 10)),
@@ -343,3 +344,53 @@ def test_transaction_is_on_disk_before_synced_returns(tmp_path: Path) -> None:
     log_calls = [line for line in between.splitlines() if f"{JOURNAL_FILE}-wal>" in line]
     assert "sync(" in log_calls[-1]
     assert any("pwrite64" in line for line in log_calls)
+
+
+@in_loop
+async def test_changes_while_everything_is_written_are_kept(directory: Directory) -> None:
+    journal = opened(directory)
+    journal.everything = lambda: LOCKS[:1]
+    journal.write_everything()
+    written = journal.write()
+    await asyncio.sleep(0)
+
+    journal.put(LOCKS[1])
+    assert written is not None
+    assert await written is None
+    await journal.stop()
+    journal.close()
+
+    assert read(directory) == LOCKS[:2]
+
+
+@in_loop
+async def test_changes_are_written_soon_without_waiting(directory: Directory) -> None:
+    journal = opened(directory)
+    journal.put(LOCKS[0])
+    journal.write_soon()
+
+    def is_written() -> bool:
+        return (Path(directory.path) / f"{JOURNAL_FILE}-wal").stat().st_size > size
+
+    size = (Path(directory.path) / f"{JOURNAL_FILE}-wal").stat().st_size
+    await until(is_written)
+    await journal.stop()
+    journal.close()
+
+    assert read(directory) == LOCKS[:1]
+
+
+@in_loop
+async def test_settle_writes_what_the_thread_has_and_the_rest(directory: Directory) -> None:
+    journal = opened(directory)
+    journal.put(LOCKS[0])
+    journal.write()
+    await asyncio.sleep(0)
+    journal.put(LOCKS[1])
+
+    journal.settle()
+
+    shutil.copytree(directory.path, f"{directory.path}-copy")
+    assert read_in(Path(f"{directory.path}-copy")) == LOCKS[:2]
+    await journal.stop()
+    journal.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 
 import pytest
 
@@ -353,3 +354,25 @@ async def test_owner_that_goes_on_takes_its_offer(locker: Locker, exclusive: boo
 
     assert await locker.test(lock(2, 2, 3)) is not None
     assert await locker.test(lock(2, 8, 9)) is not None
+
+
+@in_loop
+async def test_process_without_descriptors_has_no_room(locker: Locker) -> None:
+    async def opens() -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    locker.opens = opens
+
+    assert await locker.take(lock(0)) is LockOutcome.NO_ROOM
+
+
+@in_loop
+async def test_file_that_is_gone_is_an_error(locker: Locker) -> None:
+    async def opens() -> int:
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    locker.opens = opens
+
+    with pytest.raises(OSError, match="Stale"):
+        await locker.take(lock(0))
+    assert locker.manager.waiting.count_of(CLIENTS[0]) == 0

@@ -346,3 +346,23 @@ async def test_offer_is_handed_over() -> None:
     assert locker.granted == []
     locker.manager.give_back(former.granted[0])
     assert locker.held() == [lock(1, 0, 10, exclusive=False)]
+
+
+@in_loop
+async def test_next_image_writes_what_the_disk_refused(directory: Directory) -> None:
+    former = Locker(LockManager(journal=LockJournal(directory, most_pages=8)))
+    former.manager.start()
+    await former.take(lock(0, 0, 1))
+    long = OWNERS[1]._replace(oh=bytes(100_000))
+    await former.take(Lock(long, ByteRange(5, 6), exclusive=False))
+    await former.unlock(lock(0))
+
+    locker = await handed_over(former, directory)
+    await locker.take(lock(2, 10, 20))
+    await locker.manager.stop()
+    locker.manager.close()
+
+    async with life(directory) as last:
+        report = last.manager.report().grace
+        assert report is not None
+        assert report.awaited == [CLIENTS[2]]

@@ -108,6 +108,8 @@ class LeftLocks(msgspec.Struct, frozen=True):
     offers: list[LeftOffer] = []
     descriptors: list[tuple[int, bytes, int]] = []
     grace: LeftGrace | None = None
+    unwritten: bool = False
+    """The journal does not have all of this."""
 
 
 def left_by(
@@ -136,6 +138,7 @@ def left_by(
         ],
         descriptors=[(*file, number) for file, number in store.local.descriptors.items()],
         grace=None if store.grace is None else _left_grace(store.grace, now),
+        unwritten=bool(store.journal.fault),
     )
     return msgspec.json.encode(left)
 
@@ -160,6 +163,8 @@ def resumed(
         waiting.add(LockRequest(each.locked_file, each.lock, wait=True), now=each.since)
     if left.grace is not None:
         store.grace = _grace(left.grace, now)
+    if left.unwritten:
+        store.journal.write_everything()
     return [_offer(each) for each in left.offers]
 
 

@@ -5,8 +5,8 @@ thread in the next transaction, with all changes until then. A transaction is on
 (``synchronous = FULL``). So ``synced`` waits for one sync that many calls share, and what it has
 waited for survives any end of this process, and a loss of power.
 
-A release is written too, but nobody waits for it. If it is lost, a client may claim a lock that it
-has released, and does not.
+A release is written, too, but nobody waits for it, and it is written with the next lock, or after
+``SOON`` seconds. If it is lost, a client may claim a lock that it has released, and does not.
 
 After a failed transaction, say on a full disk, the database is as it was before. The next
 transaction writes everything again (``everything``), at most one in ``RETRY`` seconds.
@@ -21,7 +21,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -33,6 +33,9 @@ from oncrpc.nfs.locks.terms import ByteRange, Lock, LockClient, LockedFile, Lock
 log = logging.getLogger("oncrpc.nfs")
 
 JOURNAL_FILE = "locks"
+SOON = 0.01
+"""Seconds until changes are written for which nobody waits."""
+
 RETRY = 1.0
 """Seconds between two transactions that write everything again."""
 
@@ -96,9 +99,10 @@ class LockJournal:
     """The journal of a state directory; None keeps nothing.
 
     Call ``load`` first. ``everything`` yields what is to be in the journal. ``_pending`` has the
-    changes that no transaction has: rows, and None for what is removed. ``_next`` is done when the
-    next transaction is, with its error or None. ``_failed`` is the last error, until a transaction
-    has written everything; changes are not collected meanwhile.
+    changes that no transaction has: rows, and None for what is removed. If ``_whole`` is set, the
+    next transaction writes everything instead, and changes are not collected until it begins.
+    ``_next`` is done when the next transaction is, with its error or None; ``_running`` is the one
+    in the thread. ``_failed`` is the error of the last transaction.
     """
 
     def __init__(
@@ -115,8 +119,10 @@ class LockJournal:
         self._pending: dict[str, dict[Key, Key | None]] = {"locks": {}, "shares": {}}
         self._next: asyncio.Future[OSError | None] | None = None
         self._writer: asyncio.Task[None] | None = None
+        self._running: Future[OSError | None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._failed: OSError | None = None
-        self._failed_at = 0.0
+        self._failed_at, self._whole = 0.0, False
 
     def load(self, add: Callable[[Record], None]) -> bool:
         """Open the database, and call ``add`` with each record. Returns whether that are all.
@@ -181,7 +187,7 @@ class LockJournal:
         self._change(record, None)
 
     def _change(self, record: Record, row: Key | None) -> None:
-        if self.directory is not None and self._failed is None:
+        if self.directory is not None and not self._whole:
             table = "locks" if isinstance(record, RecordedLock) else "shares"
             self._pending[table][key_of(record)] = row
 
@@ -196,9 +202,21 @@ class LockJournal:
         if error is not None:
             raise OSError(error.errno, error.strerror)
 
+    def write_everything(self) -> None:
+        """Let the next transaction write everything: the file may not have the last changes."""
+        self._whole = self.directory is not None
+
+    def write_soon(self) -> None:
+        """Write the changes after a while."""
+        if self._timer is None and self._has_work:
+            self._timer = asyncio.get_running_loop().call_later(SOON, self.write)
+
     def write(self) -> asyncio.Future[OSError | None] | None:
         """Begin to write the changes. None if there is nothing to be written."""
-        if self.directory is None or not (self._unwritten or self._writer or self._failed):
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if not (self._has_work or self._writer):
             return None
         if self._next is None:
             loop = asyncio.get_running_loop()
@@ -208,12 +226,11 @@ class LockJournal:
         return self._next
 
     @property
-    def _unwritten(self) -> bool:
-        return any(self._pending.values())
+    def _has_work(self) -> bool:
+        return self._whole or any(self._pending.values())
 
     async def _write_all(self) -> None:
         """Run one transaction after the other, until nobody waits for one."""
-        loop = asyncio.get_running_loop()
         try:
             while self._next is not None:
                 done, self._next = self._next, None
@@ -221,7 +238,8 @@ class LockJournal:
                 if statements is None:
                     done.set_result(self._failed)
                     continue
-                error = await loop.run_in_executor(self._thread, self._transaction, statements)
+                self._running = self._thread.submit(self._transaction, statements)
+                error = await asyncio.wrap_future(self._running)
                 self._ended(error)
                 done.set_result(error)
         finally:
@@ -229,10 +247,10 @@ class LockJournal:
 
     def _taken(self) -> list[Statement] | None:
         """The statements of the next transaction; None if it is too early for another try."""
-        if self._failed is not None:
-            if self._clock() < self._failed_at + RETRY:
+        if self._whole:
+            if self._failed is not None and self._clock() < self._failed_at + RETRY:
                 return None
-            self._clear()
+            self._whole = False
             return list(_statements_for_all(self.everything()))
         statements = [
             statement
@@ -257,6 +275,8 @@ class LockJournal:
         return None
 
     def _ended(self, error: OSError | None) -> None:
+        """A transaction has ended; it may be said twice."""
+        self._running = None
         if error is None:
             if self._failed is not None:
                 log.info("locks can be kept again")
@@ -267,7 +287,7 @@ class LockJournal:
     def _fail(self, error: OSError) -> None:
         if self._failed is None:
             log.error("cannot keep locks: %s; no more are granted", error.strerror)
-        self._failed, self._failed_at = error, self._clock()
+        self._failed, self._failed_at, self._whole = error, self._clock(), True
         self._clear()
 
     async def stop(self) -> None:
@@ -278,13 +298,16 @@ class LockJournal:
 
     def settle(self) -> None:
         """Write all changes now, and wait for the disk; the event loop waits, too."""
-        if self.directory is not None and (self._unwritten or self._writer):
-            statements = self._taken()
-            if statements is not None:
-                self._ended(self._thread.submit(self._transaction, statements).result())
+        if self._running is not None:
+            self._ended(self._running.result())
+        statements = self._taken() if self._has_work else None
+        if statements is not None:
+            self._ended(self._thread.submit(self._transaction, statements).result())
 
     def close(self) -> None:
         """Close the file; call ``stop`` or ``settle`` before."""
+        if self._timer is not None:
+            self._timer.cancel()
         self._thread.shutdown()
         if self._database is not None:
             self._database.close()

@@ -13,6 +13,7 @@ meanwhile, and takes back what is asked for, makes the request fail.
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import resource
@@ -47,6 +48,9 @@ OpenFile = Callable[[], Awaitable[int | None]]
 
 GRACE = 90.0
 """Seconds after which the grace period ends, if clients have not claimed their locks."""
+
+TOO_MANY = {errno.EMFILE, errno.ENFILE}
+"""Errors of a process or a system that has too many descriptors."""
 
 MAX_REPORTED_LOCKS = 1000
 """Locks in a report."""
@@ -149,13 +153,15 @@ class LockManager:
         if refused is not None:
             return refused
         client, outcome = request.lock.owner.client, LockOutcome.NO_ROOM
-        with self._entering.enter(request, state) as entering:
-            if await self._open(request.file, opens) and await self._watch(client, peer, state):
-                outcome = self._try(request) if not entering.dropped else LockOutcome.DENIED
-        if outcome is LockOutcome.GRANTED:
-            outcome = await self._grants.confirmed(request)
-        self._clean(request.file, client)
-        return outcome
+        try:
+            with self._entering.enter(request, state) as entering:
+                if await self._open(request.file, opens) and await self._watch(client, peer, state):
+                    outcome = self._try(request) if not entering.dropped else LockOutcome.DENIED
+            if outcome is LockOutcome.GRANTED:
+                outcome = await self._grants.confirmed(request)
+            return outcome
+        finally:
+            self._clean(request.file, client)
 
     async def unlock(self, file: LockedFile, owner: LockOwner, range_: ByteRange) -> LockOutcome:
         """Release what an owner holds of a range, and what it waits for there.
@@ -266,8 +272,8 @@ class LockManager:
         ``left`` is what ``leave`` of an earlier image of this process returned: all goes on then.
         """
         if left:
-            self._journal.load(lambda _: None)
             self._resume(left)
+            self._journal.load(lambda _: None)
             return
         lost = () if self._monitor is None else self._monitor.lost()
         now = asyncio.get_running_loop().time()
@@ -354,7 +360,12 @@ class LockManager:
         """Have a descriptor for the local locks of a file; False if there are too many."""
         if file in self.store.local:
             return True
-        descriptor = await opens()
+        try:
+            descriptor = await opens()
+        except OSError as error:
+            if error.errno not in TOO_MANY:
+                raise
+            return False
         return descriptor is None or self.store.local.add(file, descriptor)
 
     async def _watch(self, client: LockClient, peer: Peer | None, state: int) -> bool:
@@ -402,8 +413,8 @@ class LockManager:
                 self._monitor.unwatch(client)
 
     def _write(self) -> None:
-        """Begin to write what has changed; nobody waits for it."""
-        self._journal.write()
+        """Write what has changed; nobody waits for it."""
+        self._journal.write_soon()
 
     # --- the end of a client, of the grace period, and of the process ---
 
