@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from oncrpc.nfs.locks.peers import Peer, PeerMonitor
 from oncrpc.nfs.locks.terms import LockClient
 from oncrpc.nfs.nsm.entries import RestartNotice, RpcMonitor
 from oncrpc.nfs.nsm.monitor import MAX_NOTICE_AGE, StatusMonitor
-from oncrpc.programs.sm_inter import SM_VERS, stat_chge
+from oncrpc.programs.sm_inter import SM_VERS, res, stat_chge
 from support.status_calls import KERNEL, StatusSite, monitored, remote
 
 CLIENT = LockClient("192.0.2.1", b"client.example")
@@ -167,6 +168,31 @@ def test_full_disk_watches_nobody(tmp_path: Path, caplog: pytest.LogCaptureFixtu
 
     assert asyncio.run(scenario()) == (False, 1)
     assert "cannot be written" in caplog.text
+    directory.close()
+
+
+def test_full_disk_forgets_no_watched_host(tmp_path: Path) -> None:
+    full = False
+
+    def write(descriptor: int, data: bytes) -> int:
+        if full:
+            raise OSError(28, "No space left on device")
+        return os.write(descriptor, data)
+
+    tmp_path.chmod(0o700)
+    directory = Directory(str(tmp_path), write=write)
+
+    async def scenario() -> None:
+        nonlocal full
+        site = StatusSite(directory=directory)
+        await site.ask(KERNEL, SM_VERS.SM_MON, monitored(b"192.0.2.5"))
+        full = True
+        again = monitored(b"192.0.2.5", priv=bytes(16))
+        assert (await site.ask(KERNEL, SM_VERS.SM_MON, again)).res_stat == res.stat_fail
+        assert len(site.monitor.kept.monitors) == 1
+        await site.monitor.stop()
+
+    asyncio.run(scenario())
     directory.close()
 
 

@@ -57,6 +57,26 @@ def test_client_beyond_the_bound_is_refused() -> None:
     assert watching.watch(ONE, 7)
 
 
+def test_idle_client_makes_room() -> None:
+    watching = Watching(ONE, OTHER, AWAY)
+    watching.peers.unwatch(OTHER)
+
+    assert watching.watch(LockClient("192.0.2.8", b"more"), 1)
+
+    assert OTHER not in watching.kept.peers
+    assert len(watching.watched) == 3
+
+
+def test_restarted_client_that_locks_stays_watched() -> None:
+    watching = Watching(ONE)
+    watching.peers.restarted = lambda client, _: watching.peers.unwatch(client)
+
+    watching.watch(ONE, 9)
+    watching.peers.forget_all_idle()
+
+    assert [peer.client for peer in watching.watched] == [ONE]
+
+
 def test_names_at_one_address_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(own_peers, "MAX_NAMES", 2)
     watching = Watching(ONE, OTHER)

@@ -38,7 +38,6 @@ MAX_WATCHED = 65536
 KERNEL_STATE = "/proc/sys/fs/nfs/nsm_local_state"
 """Where the kernel's lock manager reads the state number of this host."""
 
-
 MAX_NOTICE_AGE = 30 * 86400
 """Seconds after which a host that never answered is not told of a restart at the next start."""
 
@@ -251,13 +250,15 @@ class StatusMonitor:
 
     async def monitor(self, monitor: RpcMonitor) -> bool:
         """SM_MON: watch a host for a program of this host. False if that is not possible."""
-        if monitor.key not in self.kept.monitors and not self.has_room():
+        known = self.kept.monitors.get(monitor.key)
+        if known is None and not self.has_room():
             return False
         self.monitors.add(monitor)
         try:
             await self.kept.synced()
         except OSError:
-            self.monitors.remove(monitor.key)
+            if known is None:
+                self.monitors.remove(monitor.key)
             return False
         return True
 

@@ -60,13 +60,23 @@ class OwnPeers:
         was_idle = self._idle.pop(client, None) is not None
         if known is not None:
             self._seen(known, state, own_host=peer.own_host if was_idle else known.own_host)
-        elif self._has_room() and len(self._by_host.get(client.host, ())) < MAX_NAMES:
+            self._idle.pop(client, None)  # of a restart that was just found
+        elif self._has_place(client.host):
             self._by_host.setdefault(client.host, []).append(client)
             self._unsynced.add(client)
             self.kept.put(WatchedPeer(client, intern(peer.own_host), state))
         else:
             return False
         return client not in self._unsynced or await self._synced(client)
+
+    def _has_place(self, host: str) -> bool:
+        """Whether one more client at an address can be watched; idle ones make room for it."""
+        if not self._is_within_bounds(host):
+            self.forget_all_idle()
+        return self._is_within_bounds(host)
+
+    def _is_within_bounds(self, host: str) -> bool:
+        return self._has_room() and len(self._by_host.get(host, ())) < MAX_NAMES
 
     def _seen(self, known: WatchedPeer, state: int, *, own_host: str) -> None:
         """A watched client locks again. A newer state says that it has restarted meanwhile.
@@ -97,7 +107,7 @@ class OwnPeers:
             self._forget_idle(now)
 
     def forget_all_idle(self) -> None:
-        """Forget the clients that have no locks: the monitor is about to end."""
+        """Forget the clients that have no locks."""
         for client in [*self._idle]:
             self._forget(client)
 
