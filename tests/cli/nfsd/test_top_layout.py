@@ -19,6 +19,8 @@ refused       12 unauthorized, 1 indirect
 dropped       7 over their rate, 2 replies too long
 mounts        2
 open files    1
+locks         2 held, 1 waiting; 2 files, 2 clients
+grace         at most 41 s more, for one.example.com (192.0.2.7)
 
 procedure       calls  a second  ms each
 nfs GETATTR v3   1000      12.5     0.50

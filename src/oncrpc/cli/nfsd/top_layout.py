@@ -20,7 +20,7 @@ from oncrpc.cli.nfsd.status import (
 )
 from oncrpc.nfs.daemon.status import NfsdStatus
 
-ALWAYS = ("connections", "calls", "refused", "dropped", "mounts", "open files")
+ALWAYS = ("connections", "calls", "refused", "dropped", "mounts", "locks", "grace", "open files")
 """Lines of the summary that also a low terminal has."""
 
 HIGH = 40

@@ -98,6 +98,8 @@ async def serve(
     options of exports(5), ``register`` and ``hooks`` those of ``oncrpc.serve``. ``path`` is what
     clients mount, whatever the back end is. The back end is closed when the context ends.
 
+    There is no lock manager: the commands mount with ``nolock``.
+
     Handles are signed with a random key: after a restart clients have to mount again. If ids are
     valid longer (``features.stable_ids``), give 32 secret bytes as the ``key``, and the same port.
 
