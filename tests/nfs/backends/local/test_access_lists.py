@@ -11,8 +11,11 @@ import pytest
 
 from oncrpc.nfs.acls import Acls
 from oncrpc.nfs.backends.local.access_lists import parse_entries, render_entries
+from oncrpc.nfs.backends.local.chosen import chosen_objects
+from oncrpc.nfs.backends.local.local import LocalFileSystem
 from support.access_list_rules import acl, group, user
 from support.errnos import fails_with
+from support.exported import ROOT
 from support.file_user import FileUser
 
 NONE = b"\xff\xff\xff\xff"
@@ -47,3 +50,35 @@ def test_kernel_has_the_list_that_was_set(root: FileUser, place: Path) -> None:
     root.set_acl(file, Acls(LIST))
 
     assert os.getxattr(place / "f", "system.posix_acl_access") == BYTES
+
+
+def test_file_system_without_lists_has_modes() -> None:
+    objects = chosen_objects("/sys", None).objects  # sysfs has no lists
+    files = LocalFileSystem("/sys", objects=objects, sync=False)
+    try:
+        assert files.get_acl(ROOT, files.root) == Acls()
+        with fails_with(errno.EOPNOTSUPP):
+            files.set_acl(ROOT, files.root, Acls(LIST))
+    finally:
+        files.close()
+
+
+def test_second_list_that_fails_undoes_the_first(
+    root: FileUser, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = root.mkdir(root.files.root, b"d")
+    before = acl(user(1000, 1), mask=1)
+    root.set_acl(folder, Acls(before))
+    setxattr = os.setxattr
+
+    def full(path: str, name: str, value: bytes) -> None:
+        if name == "system.posix_acl_default":
+            raise OSError(errno.ENOSPC, "no space")
+        setxattr(path, name, value)
+
+    monkeypatch.setattr(os, "setxattr", full)
+    with fails_with(errno.ENOSPC):
+        root.set_acl(folder, Acls(LIST, LIST))
+
+    assert root.get_acl(folder) == Acls(before)
+    assert (place / "d").stat().st_mode & 0o777 == 0o710

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oncrpc.nfs.backends.local.identity import EX_SOFTWARE, Identities, identities
-from oncrpc.nfs.backends.local.syscalls import NOBODY_AT_ALL, setfsgid, setfsuid
+from oncrpc.nfs.backends.local.syscalls import NOBODY_AT_ALL, capget, setfsgid, setfsuid
 from oncrpc.nfs.filesystem import Identity
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to take identities")
@@ -155,6 +155,46 @@ print("still here")
 
 
 @pytest.mark.slow
+def test_thread_asks_as_the_user_itself() -> None:
+    before = mine()
+
+    with identities().asking(1000, (7,)):
+        within = os.geteuid(), os.getgroups(), capget().effective
+
+    assert within == (1000, [7], 0)
+    assert (os.geteuid(), *mine()) == (0, *before)
+
+
+def test_other_threads_stay_themselves_meanwhile() -> None:
+    asking, seen = threading.Event(), threading.Event()
+
+    def ask() -> None:
+        with identities().asking(1000, (7,)):
+            asking.set()
+            seen.wait(10)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    asking.wait(10)
+    meanwhile = os.geteuid(), os.getgroups()
+    seen.set()
+    thread.join()
+
+    assert meanwhile == (0, list(identities().own.groups))
+
+
+def test_thread_that_cannot_ask_again_ends_the_process() -> None:
+    ended = run("""
+with Identities().asking(1000):
+    os.setresuid(1000, 1000, 1000)
+print("never")
+""")
+
+    assert ended.returncode == EX_SOFTWARE
+    assert "cannot take back" in ended.stderr
+    assert not ended.stdout
+
+
 def test_thread_begun_as_a_caller_ends_the_process() -> None:
     ended = run("""
 import threading
