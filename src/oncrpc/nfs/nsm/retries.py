@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Hashable
-from contextlib import suppress
 from heapq import heappop, heappush
 from typing import Generic, TypeVar
 
@@ -146,6 +145,6 @@ class Retries(Generic[K]):
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
-        with suppress(asyncio.CancelledError):
-            task.result()
         self._fill()
+        if not task.cancelled():
+            task.result()  # a bug is not hidden
