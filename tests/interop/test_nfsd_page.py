@@ -299,3 +299,26 @@ def test_lost_server_leaves_dashes(browser: Browser, tmp_path: Path) -> None:
     assert set(page.locator("#figures dd:not(.causes)").all_inner_texts()) == {DASH}
     expect(page.locator("#exports tbody tr")).to_have_count(1)
     page.close()
+
+
+def test_locks_and_grace_are_shown(page: Page) -> None:
+    lock = {
+        "path": "/srv/log", "client": "one (192.0.2.7)", "process": 7, "bytes": "0-9",
+        "lock": "exclusive, waiting", "seconds": 65,
+    }  # fmt: skip
+    told = page.evaluate(
+        """(lock) => {
+          HANDLERS.locks([lock]);
+          HANDLERS.rates({
+            calls: 0, procedures: [], connections: 0, refusals: {}, drops: {}, clients: 1,
+            mounts: 0, open_files: 0, locks: 3, waiting: 1, grace: 80, awaited: 2,
+          });
+          return ["lock-count", "lock-notes"].map((id) => byId(id).textContent);
+        }""",
+        lock,
+    )
+
+    assert told == ["3", "1 waiting, grace: 1 min 20 s, for 2 clients"]
+    cells = page.locator("#locks tbody td").all_inner_texts()
+    assert cells[:5] == ["/srv/log", "one (192.0.2.7)", "7", "0-9", "exclusive, waiting"]
+    assert cells[5].startswith("1 min")

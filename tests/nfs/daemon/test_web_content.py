@@ -63,6 +63,7 @@ def test_metrics_have_the_program_of_calls(share: Path, state: Path) -> None:
     assert 0 < found["nfsd_call_seconds_total", "3", "GETATTR", "nfs"] < 1
     assert found["nfsd_exports",] == found["nfsd_exports_failed",] == 1
     assert found["nfsd_mounts",] == found["nfsd_clients",] == 1
+    assert found["nfsd_locks",] == found["nfsd_grace_seconds",] == 0
     assert found["nfsd_open_files",] == found["nfsd_unsynced_bytes",] == 0
 
 

@@ -22,12 +22,13 @@ from oncrpc.programs.nfs3 import (
     nfs_fh3,
     stable_how,
 )
+from oncrpc.programs.nlm import NLM4_VERS, nlm4_lock, nlm4_lockargs, nlm4_stats
 from support.loops import run
 from support.nfs_daemons import RW, RunningNfsd, exports_file, nfsd_setup
 from support.nfsd_web import page_of, showing_nfsd
 from support.web_serving import fetch, watching
 
-TABLES = ["calls", "exports", "mounts", "clients", "files", "troubles"]
+TABLES = ["calls", "exports", "mounts", "clients", "files", "locks", "troubles"]
 
 
 @pytest.fixture(autouse=True)
@@ -38,13 +39,18 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live_events, "LOOK", 0.02)
 
 
-async def write(daemon: RunningNfsd, share: Path, data: bytes) -> None:
-    """Mount, and write to a file without COMMIT."""
+async def file_of(daemon: RunningNfsd, share: Path) -> nfs_fh3:
+    """Mount, and look the file up."""
     root, nfs = nfs_fh3(await daemon.mount(share)), await daemon.nfs()
     found = (await nfs.NFSPROC3_LOOKUP(LOOKUP3args(diropargs3(root, b"hello")))).body
     assert isinstance(found, LOOKUP3resok)
-    arg = WRITE3args(found.object, 0, len(data), stable_how.UNSTABLE, data)
-    await nfs.NFSPROC3_WRITE(arg)
+    return found.object
+
+
+async def write(daemon: RunningNfsd, share: Path, data: bytes) -> None:
+    """Write to the file without COMMIT."""
+    file, nfs = await file_of(daemon, share), await daemon.nfs()
+    await nfs.NFSPROC3_WRITE(WRITE3args(file, 0, len(data), stable_how.UNSTABLE, data))
 
 
 def test_viewer_gets_all_tables_first(share: Path, state: Path) -> None:
@@ -90,6 +96,30 @@ def test_changed_tables_are_sent_again(share: Path, state: Path) -> None:
             mount = MOUNT_V3.Client(await daemon.link())
             await mount.MOUNTPROC3_UMNT(bytes(share))
             assert await viewer.next("mounts") == []
+
+    run(scenario())
+
+
+def test_locks_are_a_table(share: Path, state: Path) -> None:
+    async def scenario() -> None:
+        exports = exports_file(state, f"{share} *({RW})")
+        async with (
+            showing_nfsd(nfsd_setup(state, exports=exports)) as daemon,
+            watching(page_of(daemon)) as viewer,
+        ):
+            assert await viewer.next("locks") == []
+            file = await file_of(daemon, share)
+            lock = nlm4_lock(b"client", file.data, b"owner", 7, 5, 10)
+            locks = NLM4_VERS.Client(await daemon.link())
+            arg = nlm4_lockargs(b"1", False, True, lock, False, 0)
+            assert (await locks.NLMPROC4_NM_LOCK(arg)).stat.stat is nlm4_stats.NLM4_GRANTED
+            (row,) = await viewer.next("locks")
+            while (await viewer.next("rates"))["locks"] != 1:
+                pass
+        assert row | {"seconds": 0} == {
+            "path": str(share / "hello"), "client": "client (127.0.0.1)", "process": 7,
+            "bytes": "5-14", "lock": "exclusive", "seconds": 0,
+        }  # fmt: skip
 
     run(scenario())
 

@@ -1,8 +1,8 @@
 """The events of the web page of ``nfsd``.
 
 The first events are ``daemon`` and all tables: ``calls``, ``exports``, ``mounts``, ``clients``,
-``files`` and ``troubles``. Then come ``rates`` every second, a table when it has changed, and
-``daemon`` every 5 seconds. Ages grow without an event.
+``files``, ``locks`` and ``troubles``. Then come ``rates`` every second, tables that have changed,
+and ``daemon`` every 5 seconds. Ages grow without an event.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from oncrpc.daemon.live_events import (
 )
 from oncrpc.daemon.web.content import event
 from oncrpc.nfs.daemon import report
-from oncrpc.nfs.daemon.explaining import shown_path
+from oncrpc.nfs.daemon.explaining import shown_path, shown_text
+from oncrpc.nfs.daemon.lock_status import HELD, LocksStatus
 from oncrpc.nfs.daemon.status import MapperState, NfsdStatus
 from oncrpc.numbers import program_name
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from oncrpc.nfs.daemon.app import Nfsd
 
 MAX_PAGE_ROWS = 64
-"""Clients, and open files, on the page; those with the most calls, and those used last."""
+"""Clients, open files, and locks on the page; those with the most calls, and those used last."""
 
 KEPT_FOR = 1.0
 """Seconds for which the status as JSON is kept: making it takes time from the clients of NFS."""
@@ -56,12 +57,20 @@ class NfsdIdentity(DaemonIdentity, frozen=True, kw_only=True):
 
 
 class NfsTraffic(TrafficEvent, frozen=True, kw_only=True):
-    """What was called, and present numbers."""
+    """What was called, and present numbers.
+
+    ``grace`` are the seconds that the grace period may still last, for ``awaited`` clients; None if
+    it is over.
+    """
 
     clients: int
     exports: int
     mounts: int
     open_files: int
+    locks: int
+    waiting: int
+    grace: float | None
+    awaited: int
 
 
 class MountedDirectory(Struct, frozen=True):
@@ -71,8 +80,37 @@ class MountedDirectory(Struct, frozen=True):
     path: str
 
 
+class LockRow(Struct, frozen=True):
+    """A lock, or a request for one: the file, who holds it, the bytes, its kind, its age."""
+
+    path: str
+    client: str
+    process: int
+    bytes: str
+    lock: str
+    seconds: float
+
+
+def lock_rows_of(locks: LocksStatus) -> Iterator[LockRow]:
+    """A row for each lock that is listed."""
+    for file in locks.listed:
+        path = file.path or f"{file.export or 'export that is gone'}, file {file.id}"
+        for each in file.entries:
+            client = f"{each.client.name} ({each.client.host})"
+            state = "" if each.state == HELD else f", {each.state}"
+            last = "" if each.end is None else f"{each.end - 1}"
+            yield LockRow(
+                shown_text(path),
+                shown_text(client),
+                each.process,
+                f"{each.start}-{last}",
+                f"{each.kind}{state}",
+                each.seconds,
+            )
+
+
 def tables_of(app: Nfsd, status: NfsdStatus) -> Mapping[str, Sequence[Struct]]:
-    """The tables of the page by the names of their events. A table of locks would be one more."""
+    """The tables of the page by the names of their events."""
     mounts = [
         MountedDirectory(host, shown_path(directory))
         for host, directory in islice(app.mounts, MAX_PAGE_MOUNTS)
@@ -83,6 +121,9 @@ def tables_of(app: Nfsd, status: NfsdStatus) -> Mapping[str, Sequence[Struct]]:
         "mounts": mounts,
         "clients": status.clients[:MAX_PAGE_ROWS],
         "files": status.files[:MAX_PAGE_ROWS],
+        "locks": []
+        if status.locks is None
+        else [*islice(lock_rows_of(status.locks), MAX_PAGE_ROWS)],
         "troubles": list(report.troubles(app)),
     }
 
@@ -93,6 +134,7 @@ ONCE = frozenset({"calls"})
 STILL: Mapping[str, Callable[[Any], Struct]] = {
     "clients": lambda each: replace(each, idle=0.0),
     "files": lambda each: replace(each, age=0.0, idle=0.0),
+    "locks": lambda each: replace(each, seconds=0.0),
 }
 """A row without what changes while nothing happens."""
 
@@ -168,7 +210,8 @@ class NfsdEvents:
         )
 
     def _rates(self, status: NfsdStatus) -> NfsTraffic:
-        found = self._called.event(status)
+        found, locks = self._called.event(status), status.locks
+        grace = None if locks is None else locks.grace
         return NfsTraffic(
             **extended(
                 found,
@@ -176,6 +219,10 @@ class NfsdEvents:
                 exports=len(list(self.app.shares)),
                 mounts=status.mounts,
                 open_files=status.open_files,
+                locks=0 if locks is None else locks.held,
+                waiting=0 if locks is None else locks.waiting,
+                grace=None if grace is None else grace.seconds,
+                awaited=0 if grace is None else grace.clients,
             )
         )
 

@@ -109,7 +109,7 @@ function forget() {
   for (const place of document.querySelectorAll("#figures dd:not(.causes), #procedures, #about")) {
     place.textContent = UNKNOWN;
   }
-  for (const id of ["refusal-causes", "drop-causes"]) put(id, "");
+  for (const place of document.querySelectorAll("#figures dd.causes")) place.textContent = "";
   put("summary", "Calls a second over the last two minutes.");
 }
 

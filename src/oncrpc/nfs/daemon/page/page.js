@@ -29,6 +29,10 @@ const tables = {
   clients: rows("clients", "calls", { id: (each) => each.host, down: true, forms: { since: ago } }),
   mounts: rows("mounts", "host", { id: (each) => `${each.host} ${each.path}` }),
   files: rows("files", "since", { id: (each) => each.path, forms: { since: long } }),
+  locks: rows("locks", "path", {
+    id: (each) => `${each.path} ${each.client} ${each.process} ${each.bytes} ${each.lock}`,
+    forms: { since: long },
+  }),
   called: rows("called", "calls", { id: (each) => each.name, down: true }),
 };
 
@@ -106,6 +110,10 @@ const HANDLERS = {
     put("client-count", number(told.clients));
     put("mount-count", number(told.mounts));
     put("file-count", number(told.open_files));
+    put("lock-count", number(told.locks));
+    const notes = told.waiting ? [`${number(told.waiting)} waiting`] : [];
+    if (told.grace !== null) notes.push(`grace: ${duration(told.grace)}, for ${counted(told.awaited, "client")}`);
+    put("lock-notes", notes.join(", "));
     for (const each of procedures.values()) each.rate = 0;
     told.procedures.forEach(noteCalled);
     showCalled();
@@ -123,6 +131,9 @@ const HANDLERS = {
   files(told) {
     tables.files.put(told.map((each) => ({ ...each, since: before(each.idle), opened: before(each.age) })));
   },
+  locks(told) {
+    tables.locks.put(told.map((each) => ({ ...each, since: before(each.seconds) })));
+  },
   troubles,
 };
 
@@ -130,6 +141,7 @@ for (const table of Object.values(tables)) table.show();
 setInterval(() => {
   tables.clients.show();
   tables.files.show();
+  tables.locks.show();
   putUptime();
 }, 1000);
 listen(HANDLERS);
