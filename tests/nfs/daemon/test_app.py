@@ -272,6 +272,8 @@ def test_own_port_mapper_knows_each_port(state: Path) -> None:
         async with serving_nfsd(made) as daemon:
             assert await mapped(daemon, 100003, 3) == daemon.port
             assert await mapped(daemon, 100005, 3) == mount_port
+            for prog, vers in ((100021, 1), (100021, 4), (100024, 1), (100011, 2), (100227, 3)):
+                assert await mapped(daemon, prog, vers) == daemon.port
             assert await mapped(daemon, 100000, 2) == daemon.port_of("mapper")
             mount = MOUNT_V3.Client(await daemon.link(port=mount_port))
             await mount.MOUNTPROC3_NULL()

@@ -43,3 +43,16 @@ def test_main_port_is_that_of_nfs(made: NfsdDaemonTable, port: int) -> None:
 )
 def test_program_is_registered_at_its_port(made: NfsdDaemonTable, role: str) -> None:
     assert roles(made)["mount"] == role
+
+
+def test_programs_may_share_a_port() -> None:
+    found = roles(table(mount_port=4000, nlm_port=4000, status_port=4001, rquota_port=2049))
+
+    assert found == {
+        "mount": "mount", "nfs": "", "acl": "", "nlm": "mount", "status": "status", "rquota": "",
+    }  # fmt: skip
+
+
+def test_status_monitor_alone_has_a_port() -> None:
+    assert main_port(table("status", status_port=662, rquota_port=875)) == 662
+    assert main_port(table("status")) == 0

@@ -86,7 +86,7 @@ class Nfsd(Application[NfsdConfig]):
     """An NFS server. ``make_mapper`` makes the port mapper that it embeds where it has none."""
 
     name, title, users = NAME, "NFS server", ()
-    lasting, lost = True, "handles are not kept over a restart"
+    lasting, lost = True, "handles and locks are not kept over a restart"
     versions = VERSIONS
     hosts_names = HOSTS_NAMES
     observed = True
