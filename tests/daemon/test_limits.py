@@ -80,3 +80,12 @@ def test_descriptors_are_raised_as_far_as_that_goes(
     capacity.raise_descriptors()
 
     assert limit.limits == (raised, hard)
+
+
+def test_application_may_ask_for_more_descriptors(monkeypatch: pytest.MonkeyPatch) -> None:
+    limit = Descriptors(1024, 524288)
+    monkeypatch.setattr(capacity, "resource", limit)
+
+    capacity.raise_descriptors(65536)
+
+    assert limit.limits == (65536, 524288)

@@ -41,6 +41,7 @@ from oncrpc.daemon.config.read import Schema
 from oncrpc.daemon.config.tables import Config
 from oncrpc.daemon.control.rates import CallCounts, Counts
 from oncrpc.daemon.control.status import CommonStatus
+from oncrpc.daemon.limits import DESCRIPTORS
 from oncrpc.daemon.listeners import ExtraPort
 from oncrpc.rpc import Call, Service, Version
 from oncrpc.rpc.dispatch import Reply
@@ -93,6 +94,9 @@ class Application(ABC, Generic[C]):
 
     max_record: ClassVar[int] = 1 << 20
     """The maximum size of a call over a stream, in bytes."""
+
+    max_descriptors: ClassVar[int] = DESCRIPTORS
+    """Descriptors to ask for."""
 
     schema: Schema[C]
 

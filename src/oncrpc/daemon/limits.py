@@ -44,9 +44,9 @@ def connections(reserved: int = 0) -> int:
     return max(1, min(room, usual))
 
 
-def raise_descriptors() -> None:
+def raise_descriptors(wanted: int = DESCRIPTORS) -> None:
     """Raise the soft limit, so that there is room for every connection."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
+    wanted = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

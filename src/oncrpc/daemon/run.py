@@ -62,7 +62,7 @@ def run(
     with contextlib.ExitStack() as held:
         locks = _locks(app, settings.config, origin.former)
         held.callback(_release, locks)
-        raise_descriptors()
+        raise_descriptors(app.max_descriptors)
         make_loop = loop.factory(app.name)
         table = settings.config.daemon
         extra = app.ports(settings.config, {one.role for one in origin.passed})

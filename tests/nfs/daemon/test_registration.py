@@ -178,6 +178,16 @@ def test_refusal_is_reported_once(caplog: pytest.LogCaptureFixture) -> None:
     assert caplog.text.count("it refused program 100003 version 3 on tcp") == 1
 
 
+def test_refusal_of_one_leaves_the_others() -> None:
+    async def scenario() -> None:
+        async with port_mapper() as (registry, client):
+            registry.set(other("tcp", owner=SUPERUSER))
+            await Registrar(client, PLACES).attempt()
+            assert ("udp", b"0.0.0.0.8.1") in listed(registry)
+
+    run(scenario())
+
+
 def test_silent_port_mapper_is_asked_ever_less() -> None:
     async def scenario() -> None:
         with listen(transport("tcp"), LOCALHOST, 0) as free:

@@ -92,6 +92,7 @@ class Nfsd(Application[NfsdConfig]):
     observed = True
     web_modules = ("oncrpc.nfs.daemon.web_content",)
     max_record = STREAM + AROUND
+    max_descriptors = 1 << 16  # a quarter of them for files that are locked
     schema = SCHEMA
 
     def __init__(self, *, make_mapper: MakeMapper) -> None:

@@ -145,22 +145,23 @@ class Registrar:
             OncRpcError, OSError: the port mapper does not answer.
         """
         known = await self._known()
-        foreign: dict[int, str] = {}
+        faults: dict[int, str] = {}
         for place in self.places:
             found = known.get(place[:3])
             if found is not None and _same(found, place.uaddr):
                 continue
             if found is not None and await self._is_foreign(place._replace(uaddr=found)):
-                foreign.setdefault(place.prog, foreign_text(place.prog, found))
+                faults.setdefault(place.prog, foreign_text(place.prog, found))
                 continue
             if found is not None:
                 await self.mapper.unset(*place[:3])
             self._has_set = True
             if not await self.mapper.set(*place):
-                raise RegistrationError(f"it refused {_shown(place)}: another user has it")
+                refusal = f"it refused {_shown(place)}: another user has it"
+                faults.setdefault(place.prog, refusal)
         self._replaces = False
-        if foreign:
-            raise RegistrationError("; ".join(foreign.values()))
+        if faults:
+            raise RegistrationError("; ".join(faults.values()))
 
     async def _is_foreign(self, place: ProgramPlace) -> bool:
         """Whether another server keeps this registration."""
