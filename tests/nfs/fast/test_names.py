@@ -7,8 +7,13 @@ import struct
 
 import pytest
 
+from oncrpc.nfs.acls import Acls
+from oncrpc.nfs.answers import settled
+from oncrpc.nfs.fast.uses import LIFETIME
 from oncrpc.programs.nfs3 import NFS_V3, ACCESS3args, GETATTR3args, LOOKUP3args, nfs_fh3
 from oncrpc.rpc.auth import Auth
+from support.access_list_rules import acl, user
+from support.exported import ROOT
 from support.two_paths import ANN, BOB, NOBODY, TwoPaths
 
 ALL = 0x3F
@@ -61,6 +66,26 @@ def test_changed_mode_changes_access_at_once(both: TwoPaths) -> None:
     (both.path / "file").chmod(0o600)
 
     assert same(both, message) != before
+
+
+def test_changed_list_changes_access_at_once(both: TwoPaths) -> None:
+    file = both.handle("file")
+    message = both.message(NFS_V3.NFSPROC3_ACCESS, ACCESS3args(file, ALL), cred=BOB)
+    before, mode = same(both, message), (both.path / "file").stat().st_mode
+    (_, id_) = both.exported.shares.handles.open(file.data)
+
+    async def shut_out() -> None:
+        refused = acl(user(2000, 0), owner=6, group=6, mask=6, other=4)
+        await settled(both.files.set_acl(ROOT, id_, Acls(refused)))
+
+    both.run(shut_out())
+
+    assert (both.path / "file").stat().st_mode == mode
+    expected = both.generic(message)
+    assert expected != before
+    assert both.quick(message) in (None, expected)
+    both.now += LIFETIME + 0.1
+    assert same(both, message) == expected
 
 
 def test_closed_directory_is_no_longer_searched(both: TwoPaths) -> None:

@@ -77,6 +77,18 @@ def test_removed_file_is_closed_at_once(cache: Cache) -> None:
     asyncio.run(scenario())
 
 
+def test_file_with_other_permissions_is_opened_again(cache: Cache) -> None:
+    async def scenario() -> None:
+        file = cache.id_of("one")
+        kept = cache.files.get(file)
+        cache.files.forget_changed(kept.place)
+        cache.files.forget_changed(kept.place)
+        assert kept.descriptor == CLOSED
+        assert cache.files.get(file) is not kept
+
+    asyncio.run(scenario())
+
+
 def test_idle_files_are_closed_after_some_time(cache: Cache) -> None:
     files = CachedFiles(cache.objects, idle=0.01)
 

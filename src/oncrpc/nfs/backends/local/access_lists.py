@@ -53,6 +53,7 @@ class LocalAccessLists(LocalBase):
                     if new.access is not None:
                         _restore(found, before)
                     raise
+            self.cached.forget_changed(found.place)
             return self.durable(None, found)
 
 

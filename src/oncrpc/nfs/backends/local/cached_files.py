@@ -119,6 +119,12 @@ class CachedFiles:
             del self._by_place[kept.place]
         kept.close()
 
+    def forget_changed(self, place: Place) -> None:
+        """Close a file whose permissions have changed in a way that its mode does not show."""
+        kept = self._by_place.get(place)
+        if kept is not None:
+            self.forget(kept)
+
     def forget_removed(self, place: Place) -> None:
         """Close a file that has lost its last name, so that its space is free."""
         kept = self._by_place.get(place)
