@@ -86,7 +86,10 @@ def test_missing_exports_are_said() -> None:
 def test_status_monitor_alone_misses_no_exports() -> None:
     alone = some_nfsd_status(exports=[], clients=[], faults=[], locks=None, programs=["status 1"])
 
-    assert "nothing is exported" not in list(status_lines(alone))
+    lines = list(status_lines(alone))
+    assert "nothing is exported" not in lines
+    assert lines[1] == "user          root"
+    assert not [line for line in lines if line.startswith(("mode", "on this host", "mounts"))]
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,7 @@ def status_lines(status: NfsdStatus) -> Iterator[str]:
     if status.exports:
         yield ""
         yield from table(EXPORTS, map(_export_row, status.exports), right=RIGHT)
-    elif any(not program.startswith("status ") for program in status.programs):
+    elif has_files(status):
         yield from ("", "nothing is exported")
     if status.clients:
         yield ""
@@ -112,6 +112,11 @@ def status_lines(status: NfsdStatus) -> Iterator[str]:
         yield from ("", *_locks(status.locks))
     for fault in status.faults:
         yield f"{fault.severity}: {safe_text(fault.text)}"
+
+
+def has_files(status: NfsdStatus) -> bool:
+    """Whether a program is served that needs exports: the status monitor alone does not."""
+    return any(not program.startswith("status ") for program in status.programs)
 
 
 def _locks(locks: LocksStatus) -> Iterator[str]:
@@ -128,8 +133,11 @@ def summary_lines(status: NfsdStatus) -> Iterator[str]:
 
 
 def _parts(status: NfsdStatus) -> Lines:
-    yield "mode", MODES.get(status.mode, status.mode).format(user=status.user)
-    if not status.local_users:
+    if has_files(status):
+        yield "mode", MODES.get(status.mode, status.mode).format(user=status.user)
+    else:
+        yield "user", status.user
+    if has_files(status) and not status.local_users:
         yield "on this host", f"served over TCP, to root and {status.user} only"
     yield "programs", listed(status.programs)
     yield from common_lines(status, _served_at)
@@ -138,7 +146,8 @@ def _parts(status: NfsdStatus) -> Lines:
     yield "port mapper", _mapper(status.mapper)
     yield "policy", policy(status)
     yield "state", status.state or "not kept"
-    yield "mounts", f"{status.mounts}"
+    if has_files(status):
+        yield "mounts", f"{status.mounts}"
     yield "replies kept", f"{status.duplicates}"
     yield "open files", f"{status.open_files}"
     if status.locks is not None:
