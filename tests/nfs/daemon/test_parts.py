@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from oncrpc.daemon.control.server import RefusedRequest
 from oncrpc.nfs.daemon.mount_part import MountPart
 from oncrpc.nfs.daemon.part import Part
 from oncrpc.nfs.daemon.parts import NfsPart
@@ -31,6 +32,16 @@ def test_every_version_has_a_service(state: Path) -> None:
         async with serving_nfsd(nfsd_setup(state, exports=state / "none")) as daemon:
             served = {service.version for service in daemon.app.services()}
             assert served == set(versions_of([*PROGRAMS], [2, 3])) == set(daemon.app.programs)
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("name", ["locks", "free"])
+def test_requests_about_missing_locks_are_refused(state: Path, name: str) -> None:
+    async def scenario() -> None:
+        async with serving_nfsd(nfsd_setup(state, only=["status"])) as daemon:
+            with pytest.raises(RefusedRequest, match="nlm is not among its programs"):
+                await daemon.app.requests()[name]("")
 
     run(scenario())
 

@@ -37,7 +37,7 @@ from oncrpc.nfs.daemon.local_users import LocalUsers
 from oncrpc.nfs.daemon.mapper import EmbeddedMapper, MakeMapper, embeds_mapper
 from oncrpc.nfs.daemon.modes import kept_by, mode_of
 from oncrpc.nfs.daemon.part import Part, Site
-from oncrpc.nfs.daemon.parts import needed_parts
+from oncrpc.nfs.daemon.parts import needed_parts, requests_of
 from oncrpc.nfs.daemon.ports import MAIN, addresses_of, main_port, roles
 from oncrpc.nfs.daemon.registration import Registrar, places_of
 from oncrpc.nfs.daemon.rivals import ProgramPlace
@@ -300,8 +300,8 @@ class Nfsd(Application[NfsdConfig]):
 
     def requests(self) -> Mapping[str, Answerer]:
         """Why a host may or may not mount a path, and those of the programs."""
-        found = {EXPLAIN: lambda about: explained(self.exported.exports, about)}
-        return found | {name: each for part in self.parts for name, each in part.requests().items()}
+        own = {EXPLAIN: lambda about: explained(self.exported.exports, about)}
+        return own | requests_of(self.parts)
 
     def content(self) -> WebContent:
         """The page, the status as JSON, and the metrics."""

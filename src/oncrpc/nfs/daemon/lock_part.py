@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NoReturn
 
 import msgspec
 from msgspec.structs import astuple
 
-from oncrpc.daemon.control.server import Answerer
+from oncrpc.daemon.control.server import Answerer, RefusedRequest
 from oncrpc.nfs.daemon.config import NfsdConfig
 from oncrpc.nfs.daemon.lock_report import locks_status
 from oncrpc.nfs.daemon.lock_status import FreedLocks, LocksStatus
@@ -33,6 +34,15 @@ MOST_LISTED = 10_000
 
 LeftPair = tuple[bytes, bytes]
 """What the lock manager leaves, and what its program does."""
+
+
+async def no_locks(about: str) -> NoReturn:  # noqa: ARG001  # of the interface
+    """Answer a request about locks where there are none.
+
+    Raises:
+        RefusedRequest: always.
+    """
+    raise RefusedRequest("it serves no locks: nlm is not among its programs")
 
 
 class LockPart(Part):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from oncrpc.nfs.daemon.lock_part import LockPart
+from oncrpc.daemon.control.server import Answerer
+from oncrpc.nfs.daemon.lock_part import FREE, LOCKS, LockPart, no_locks
 from oncrpc.nfs.daemon.mount_part import MountPart
 from oncrpc.nfs.daemon.part import Part, Site
 from oncrpc.nfs.daemon.status_part import StatusPart
@@ -65,3 +66,11 @@ PARTS: Mapping[type[Part], frozenset[str]] = {
 def needed_parts(programs: Collection[str], site: Site) -> list[Part]:
     """The parts for some programs."""
     return [part(site) for part, needed_for in PARTS.items() if needed_for & {*programs}]
+
+
+def requests_of(parts: Iterable[Part]) -> dict[str, Answerer]:
+    """The requests of the control socket that the parts answer."""
+    found: dict[str, Answerer] = {LOCKS: no_locks, FREE: no_locks}
+    for part in parts:
+        found |= part.requests()
+    return found
