@@ -46,7 +46,7 @@ def test_any_lock_is_the_same_after_the_handover(
     offers = resumed(left, next_store, next_waiting, now=0.0)
 
     assert [(each.lock, each.since) for each in next_store.table.held(file)] == [(held, 7)]
-    assert list(next_waiting) == list(waiting)
+    assert [each.request for each in next_waiting] == [each.request for each in waiting]
     assert offers == []
 
 

@@ -206,13 +206,26 @@ async def test_freed_client_has_nothing(locker: Locker) -> None:
 
 
 @in_loop
-async def test_unlock_ends_waiting_too(locker: Locker) -> None:
+async def test_unlock_ends_waiting_for_the_same_range(locker: Locker) -> None:
     await locker.take(lock(0))
     await locker.wait(lock(1, 0, 10))
+    await locker.wait(lock(1, 20, 30))
 
+    await locker.unlock(lock(1, 0, 10))
     await locker.unlock(lock(1))
 
-    assert len(locker.manager.waiting) == 0
+    assert [each.lock for each in locker.manager.waiting] == [lock(1, 20, 30)]
+
+
+@in_loop
+async def test_request_that_waits_no_more_lets_others_pass(locker: Locker) -> None:
+    await locker.take(lock(0, exclusive=False))
+    await locker.wait(lock(1))
+    await locker.wait(lock(2, exclusive=False))
+
+    assert await locker.take(lock(1)) is DENIED
+
+    assert [each.lock for each in locker.granted] == [lock(2, exclusive=False)]
 
 
 class SlowMonitor(FakeMonitor):

@@ -28,7 +28,8 @@ from oncrpc.nfs.locks.terms import (
 )
 from oncrpc.nfs.locks.waiting import LockRequest
 from oncrpc.nfs.nsm.monitor import StatusMonitor
-from support.locking import FILE, OWNERS, no_descriptor
+from support.locking import FILE, OWNERS, Locker, no_descriptor
+from support.loops import in_loop
 
 HOSTS, LOCKS_OF_HOST = 10_000, 10
 MOST = 60
@@ -131,3 +132,25 @@ def test_many_readers_of_a_file_cost_no_scan() -> None:
         list(table.union(FILE, everything))
 
     assert (time.process_time() - begun) / 1000 < 0.001
+
+
+@pytest.mark.slow
+@in_loop
+async def test_many_waiting_requests_cost_no_search() -> None:
+    """Many read, one waits to write, and many wait to read after it."""
+    locker, everything = Locker(LockManager()), ByteRange(0, END)
+    readers = [Lock(OWNERS[0]._replace(svid=number), everything, False) for number in range(3300)]
+    for each in readers[:3000]:
+        assert await locker.take(each) is LockOutcome.GRANTED
+    for each in (Lock(OWNERS[1], everything, exclusive=True), *readers[3000:]):
+        assert await locker.wait(each) is LockOutcome.BLOCKED
+
+    begun = time.process_time()
+    for each in readers[:3000]:
+        await locker.unlock(each)
+    assert (time.process_time() - begun) / 3000 < 0.001
+    assert [each.lock.owner for each in locker.granted] == [OWNERS[1]]
+
+    locker.manager.acknowledge(locker.granted[0])
+    await locker.unlock(locker.granted[0].lock)
+    assert len(locker.granted) == 301

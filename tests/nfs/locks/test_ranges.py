@@ -13,11 +13,7 @@ class Numbered(NamedTuple):
 
     start: int
     end: int
-    number: int
-
-    @property
-    def place(self) -> tuple[int, int]:
-        return self.start, self.number
+    owner: int
 
 
 def some(random: Random, count: int) -> list[Numbered]:
@@ -31,8 +27,10 @@ def some(random: Random, count: int) -> list[Numbered]:
 def agrees(index: RangeIndex[Numbered], ranges: list[Numbered], random: Random) -> bool:
     start = random.randrange(5000)
     end = start + 1 + random.randrange(100)
-    expected = sorted(each for each in ranges if each.start < end and start < each.end)
-    return [*index.overlapping(start, end)] == sorted(expected, key=lambda each: each.place)
+    expected = [each for each in ranges if each.start < end and start < each.end]
+    return [*index.overlapping(start, end)] == sorted(
+        expected, key=lambda each: (each.start, each.owner)
+    )
 
 
 def test_index_finds_what_a_list_finds() -> None:

@@ -14,7 +14,7 @@ EVERYTHING = ByteRange(0, 1 << 64)
 def one_lock_each(owners: int) -> tuple[LockTable, WaitingRequests]:
     """Owner 0 holds file 0, and so on; each one but the last waits for the next file."""
     table = LockTable()
-    waiting = WaitingRequests(table)
+    waiting = WaitingRequests(table, most=owners, most_of_client=owners)
     for number in range(owners):
         table.set(file(number), of(number), now=1)
     for number in range(owners - 1):
@@ -38,16 +38,22 @@ def test_long_circle_is_found() -> None:
 
 
 def test_search_for_a_circle_ends() -> None:
-    table = LockTable(most_of_client=MAX_CIRCLE_STEPS)
+    _, waiting = one_lock_each(MAX_CIRCLE_STEPS + 10)
+
+    assert not waiting.would_deadlock(LockRequest(file(0), of(MAX_CIRCLE_STEPS + 9), wait=True))
+
+
+def test_circle_through_one_of_very_many_readers() -> None:
+    table = LockTable(most_of_client=2 * MAX_CIRCLE_STEPS)
     waiting = WaitingRequests(table)
-    readers = [of(number)._replace(exclusive=False) for number in range(MAX_CIRCLE_STEPS + 1)]
-    for each in readers:
-        table.set(FILE, each, now=1)
-    last = max(each.owner for each in readers)
-    table.set(file(1), Lock(OTHER, EVERYTHING, exclusive=True), now=1)
+    for number in range(2 * MAX_CIRCLE_STEPS):
+        table.set(FILE, of(number)._replace(exclusive=False), now=1)
+    last = max(each.owner for each in table.held(FILE))
+    asking = Lock(OTHER, EVERYTHING, exclusive=True)
+    table.set(file(1), asking, now=1)
     waiting.add(LockRequest(file(1), Lock(last, EVERYTHING, exclusive=True), wait=True), now=1)
 
-    assert not waiting.would_deadlock(asks(Lock(OTHER, EVERYTHING, exclusive=True), wait=True))
+    assert waiting.would_deadlock(asks(asking, wait=True))
 
 
 def test_circle_through_one_of_many_readers_is_found() -> None:

@@ -164,22 +164,24 @@ class LockManager:
             self._clean(request.file, client)
 
     async def unlock(self, file: LockedFile, owner: LockOwner, range_: ByteRange) -> LockOutcome:
-        """Release what an owner holds of a range, and what it waits for there.
+        """Release what an owner holds of a range. A request for just this range waits no more.
 
         Returns GRANTED, also if it holds nothing; NO_ROOM if it would have one lock too many. A
         release is not waited for on disk.
         """
 
-        def touches(request: LockRequest) -> bool:
-            lock = request.lock
-            return (request.file, lock.owner) == (file, owner) and lock.range.overlaps(range_)
+        def is_own(request: LockRequest) -> bool:
+            return (request.file, request.lock.owner) == (file, owner)
 
-        self._entering.drop(owner.client, touches)
-        for waiting in self.waiting.of_file(file):
-            if touches(waiting.request):
+        # Another thread of the same process may go on waiting for other bytes.
+        self._entering.drop(
+            owner.client, lambda each: is_own(each) and range_.covers(each.lock.range)
+        )
+        for waiting in self.waiting.of_owner(owner):
+            if is_own(waiting.request) and waiting.lock.range == range_:
                 self.waiting.remove(waiting)
         for offer in self._grants.of_file(file):
-            if touches(offer.request):
+            if is_own(offer.request) and offer.request.lock.range.overlaps(range_):
                 self.acknowledge(offer.request)
         if not self.store.release(file, owner, range_):
             return LockOutcome.NO_ROOM
@@ -352,6 +354,7 @@ class LockManager:
             if request.wait:
                 return LockOutcome.BLOCKED
             self.waiting.remove(waiting)
+            self._grants.settle(file, lock.range)
         if not request.wait and self.store.table.conflict(file, lock) is not None:
             return LockOutcome.DENIED
         return None

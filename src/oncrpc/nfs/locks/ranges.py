@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Iterator, Sequence
+from operator import attrgetter
 from typing import Any, Generic, Protocol, TypeVar
 
 LONGEST = 1024
@@ -15,7 +16,7 @@ LONGEST = 1024
 
 
 class Ranged(Protocol):
-    """Something that covers bytes. ``place`` starts with its start; no other has the same."""
+    """Something that covers bytes. No other has the same start and owner."""
 
     @property
     def start(self) -> int: ...
@@ -24,7 +25,7 @@ class Ranged(Protocol):
     def end(self) -> int: ...
 
     @property
-    def place(self) -> tuple[int, Any]: ...
+    def owner(self) -> Any: ...
 
 
 R = TypeVar("R", bound=Ranged)
@@ -33,8 +34,8 @@ R = TypeVar("R", bound=Ranged)
 class RangeIndex(Generic[R]):
     """The locks of a file, by range.
 
-    ``_chunks`` are not empty. ``_firsts`` has the place of the first lock of each chunk, ``_ends``
-    the largest end of its locks.
+    The order is that of start and owner. ``_chunks`` are not empty. ``_firsts`` has the place of
+    the first lock of each chunk, ``_ends`` the largest end of its locks.
     """
 
     __slots__ = ("_chunks", "_ends", "_firsts")
@@ -52,11 +53,11 @@ class RangeIndex(Generic[R]):
             yield from chunk
 
     def add(self, added: R) -> None:
-        """Add a range whose place no other has."""
+        """Add a range."""
         if not self._chunks:
             self._insert_chunk(0, [added])
             return
-        at = max(bisect_right(self._firsts, added.place) - 1, 0)
+        at = max(bisect_right(self._firsts, _place(added)) - 1, 0)
         chunk = self._chunks[at]
         insort(chunk, added, key=_place)
         if len(chunk) > LONGEST:
@@ -64,18 +65,18 @@ class RangeIndex(Generic[R]):
             self._insert_chunk(at, chunk[LONGEST // 2 :])
             self._insert_chunk(at, chunk[: LONGEST // 2])
             return
-        self._firsts[at] = chunk[0].place
+        self._firsts[at] = _place(chunk[0])
         self._ends[at] = max(self._ends[at], added.end)
 
     def remove(self, removed: R) -> None:
         """Remove a range that was added."""
-        at = bisect_right(self._firsts, removed.place) - 1
+        at = bisect_right(self._firsts, _place(removed)) - 1
         chunk = self._chunks[at]
-        del chunk[bisect_left(chunk, removed.place, key=_place)]
+        del chunk[bisect_left(chunk, _place(removed), key=_place)]
         if not chunk:
             del self._chunks[at], self._firsts[at], self._ends[at]
             return
-        self._firsts[at] = chunk[0].place
+        self._firsts[at] = _place(chunk[0])
         if removed.end == self._ends[at]:
             self._ends[at] = max(each.end for each in chunk)
 
@@ -92,7 +93,7 @@ class RangeIndex(Generic[R]):
 
     def _insert_chunk(self, at: int, chunk: list[R]) -> None:
         self._chunks.insert(at, chunk)
-        self._firsts.insert(at, chunk[0].place)
+        self._firsts.insert(at, _place(chunk[0]))
         self._ends.insert(at, max(each.end for each in chunk))
 
 
@@ -103,5 +104,4 @@ def overlapping(ranges: Sequence[R], start: int, end: int) -> Iterator[R]:
             yield each
 
 
-def _place(ranged: Ranged) -> tuple[int, Any]:
-    return ranged.place
+_place = attrgetter("start", "owner")

@@ -59,16 +59,6 @@ class HeldLock:
         self.exclusive, self.since = exclusive, since
 
     @property
-    def place(self) -> tuple[int, LockOwner]:
-        """The order by range."""
-        return self.start, self.owner
-
-    @property
-    def order(self) -> tuple[LockOwner, int]:
-        """The order by owner."""
-        return self.owner, self.start
-
-    @property
     def lock(self) -> Lock:
         """The same as a value."""
         return Lock(self.owner, ByteRange(self.start, self.end), self.exclusive)
@@ -177,6 +167,10 @@ class LockTable:
         """How many locks a client has."""
         record = self._clients.get(client)
         return 0 if record is None else record.locks
+
+    def count_in(self, file: LockedFile) -> int:
+        """How many locks a file has."""
+        return len(self._get(_key(file)).locks)
 
     def held(self, file: LockedFile) -> Sequence[HeldLock]:
         """The locks of a file, by owner."""
@@ -390,4 +384,4 @@ def _merged(held: Iterable[HeldLock], within: ByteRange) -> Iterator[ByteRange]:
         yield ByteRange(start, end)
 
 
-_order, _start = attrgetter("order"), attrgetter("start")
+_order, _start = attrgetter("owner", "start"), attrgetter("start")

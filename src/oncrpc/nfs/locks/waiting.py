@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator
-from itertools import islice
+from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 from oncrpc.nfs.locks.table import LockTable
@@ -43,11 +43,16 @@ class LockRequest(NamedTuple):
     reclaim: bool = False
 
 
-class WaitingRequest(NamedTuple):
-    """A request that waits, since a time in seconds."""
+@dataclass(slots=True, eq=False)
+class WaitingRequest:
+    """A request that waits, since a time in seconds.
+
+    ``behind``: when it was last looked at, only earlier requests were in its way.
+    """
 
     request: LockRequest
     since: int
+    behind: bool = False
 
     @property
     def lock(self) -> Lock:
@@ -56,7 +61,11 @@ class WaitingRequest(NamedTuple):
 
 
 class WaitingRequests:
-    """The requests that wait for locks of a table, in the order in which they came."""
+    """The requests that wait for locks of a table, in the order in which they came.
+
+    A request that is ``behind`` others need not be looked at when locks are released. It is again
+    when one of those is removed, or begins to wait for it (``freed_by``).
+    """
 
     def __init__(
         self,
@@ -95,6 +104,10 @@ class WaitingRequests:
         """The requests of a client."""
         return [each for each in self if each.lock.owner.client == client]
 
+    def of_owner(self, owner: LockOwner) -> list[WaitingRequest]:
+        """The requests of an owner."""
+        return list(self._by_owner.get(owner, ()))
+
     def find(self, file: LockedFile, lock: Lock) -> WaitingRequest | None:
         """The request for exactly this lock."""
         for each in self._by_owner.get(lock.owner, ()):
@@ -116,6 +129,8 @@ class WaitingRequests:
     def remove(self, waiting: WaitingRequest) -> None:
         """Let a request wait no more."""
         file, owner = waiting.request.file, waiting.lock.owner
+        for each in self._queues[file]:
+            each.behind = each.behind and not each.lock.range.overlaps(waiting.lock.range)
         _remove(self._queues, file, waiting)
         _remove(self._by_owner, owner, waiting)
         self._by_client[owner.client] -= 1
@@ -129,12 +144,14 @@ class WaitingRequests:
         """
         for each in self.of_file(file):
             if (
-                each.lock.range.overlaps(range_)
+                not each.behind
+                and each.lock.range.overlaps(range_)
                 and self._table.conflict(file, each.lock) is None
                 and each in self._queues.get(file, ())
-                and not self.comes_later(each.request)
             ):
-                yield each
+                each.behind = self.comes_later(each.request)
+                if not each.behind:
+                    yield each
 
     def comes_later(self, request: LockRequest) -> bool:
         """Whether an earlier request for the same bytes goes first."""
@@ -151,6 +168,8 @@ class WaitingRequests:
         """The requests that may go first now, because this one waits for their owner."""
         reached = list[WaitingRequest]()
         self._leads_to(request, None, _Steps(), queued=True, reached=reached)
+        for each in reached:
+            each.behind = False
         return reached
 
     def _earlier(self, request: LockRequest) -> Iterator[WaitingRequest]:
@@ -179,7 +198,7 @@ class WaitingRequests:
         """
         seen, next_ = set[LockOwner](), [request]
         while next_:
-            for other in self._waited_for(next_.pop(), steps, queued=queued):
+            for other in self._waited_for(next_.pop(), owner, steps, queued=queued):
                 if other == owner:
                     return True
                 if other in seen or other not in self._by_owner:
@@ -191,24 +210,47 @@ class WaitingRequests:
         return False
 
     def _waited_for(
-        self, request: LockRequest, steps: _Steps, *, queued: bool
+        self, request: LockRequest, target: LockOwner | None, steps: _Steps, *, queued: bool
     ) -> Iterator[LockOwner]:
-        """Yield the owners that hold what is asked for, and those that have asked before."""
-        held = self._table.conflicts(request.file, request.lock)
-        for each in islice(held, steps.left):
-            steps.left -= 1
-            yield each.owner
+        """Yield the owners that hold what is asked for, and those that have asked before.
+
+        Of the holders only those that wait themselves and the target matter.
+        """
+        yield from self._holders(request, target, steps)
         if queued:
-            for waiting in islice(self._earlier(request), steps.left):
-                steps.left -= 1
+            for waiting in self._earlier(request):
+                if steps.end():
+                    return
                 yield waiting.lock.owner
+
+    def _holders(
+        self, request: LockRequest, target: LockOwner | None, steps: _Steps
+    ) -> Iterator[LockOwner]:
+        file, lock = request.file, request.lock
+        if self._table.count_in(file) <= len(self._by_owner):
+            for each in self._table.conflicts(file, lock):
+                if steps.end():
+                    return
+                yield each.owner
+            return
+        for owner in (*self._by_owner, *filter(None, [target])):
+            if steps.end():
+                return
+            held = self._table.own(file, owner, lock.range)
+            if any(each.conflicts(lock) for each in held):
+                yield owner
 
 
 class _Steps:
     """The locks that a search may still look at."""
 
     def __init__(self) -> None:
-        self.left = MAX_CIRCLE_STEPS
+        self._left = MAX_CIRCLE_STEPS
+
+    def end(self) -> bool:
+        """Count one; whether there were too many."""
+        self._left -= 1
+        return self._left < 0
 
 
 def _remove(index: dict[K, list[WaitingRequest]], key: K, waiting: WaitingRequest) -> None:
