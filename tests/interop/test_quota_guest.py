@@ -130,7 +130,7 @@ def test_user_sees_its_own_quota(site: QuotaSite) -> None:
     assert found.blocks[1:] == (100, 300)
 
 
-def test_quota_is_asked_by_the_path_of_any_mount(site: QuotaSite) -> None:
+def test_quota_is_asked_by_any_mounted_path(site: QuotaSite) -> None:
     with site.mounted(SQUASHED):
         assert site.asked("ann", "-u", SQUASHED) == site.counted("u", 1000)
 
