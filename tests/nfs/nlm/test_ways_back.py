@@ -44,13 +44,14 @@ def test_later_way_replaces_the_former() -> None:
     assert len(ways) == 1
 
 
-def test_range_of_an_owner_is_forgotten() -> None:
+def test_owner_that_waits_no_more_is_forgotten() -> None:
     ways = filled()
 
-    ways.forget_range(FILE, lock().owner, ByteRange(9, 10))
+    ways.forget_unless(FILE, lock().owner, lambda each: each == lock(10, 20))
 
     assert ways.pop(FILE, lock()) is None
-    assert len(ways) == len(list(ways)) == 7
+    assert ways.pop(FILE, lock(10, 20)) == WAY
+    assert len(ways) == len(list(ways)) == 6
 
 
 def test_client_is_forgotten() -> None:

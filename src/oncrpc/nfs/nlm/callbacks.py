@@ -162,13 +162,18 @@ class Callbacks:
         return found is not None
 
     def unlocked(self, file: LockedFile, owner: LockOwner, range_: ByteRange) -> None:
-        """The owner gives up a range: it waits for nothing there, and knows of all its locks."""
-        self._ways.forget_range(file, owner, range_)
+        """The owner gives up a range: it knows of all its locks there."""
         for found in list(self._granting.get(file, {}).values()):
             lock = found.request.lock
             if lock.owner == owner and lock.range.overlaps(range_):
                 self._remove(found)
                 self.locks.acknowledge(found.request)
+
+    def forget_unless(
+        self, file: LockedFile, owner: LockOwner, waits: Callable[[Lock], bool]
+    ) -> None:
+        """Forget the requests of an owner that do not wait any more."""
+        self._ways.forget_unless(file, owner, waits)
 
     def freed(self, client: LockClient) -> None:
         """A client has lost all its locks and requests."""

@@ -103,7 +103,10 @@ class LockProcedures:
         owner, range_ = _owner_of(call, arg.alock), dialect.range_of(arg.alock)
         file = self.files.former(call, arg.alock.fh)
         self.callbacks.unlocked(file, owner, range_)
-        return OF_OUTCOME[await self.locks.unlock(file, owner, range_)]
+        outcome = await self.locks.unlock(file, owner, range_)
+        waiting = self.locks.waiting
+        self.callbacks.forget_unless(file, owner, lambda lock: waiting.find(file, lock) is not None)
+        return OF_OUTCOME[outcome]
 
     async def share(self, call: Call, arg: Any, _: Dialect) -> nlm4_stats:
         """SHARE: keep what an open file of a DOS client allows, and what it denies to others."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from oncrpc.nfs.locks.terms import ByteRange, Lock, LockClient, LockedFile, LockOwner
+from oncrpc.nfs.locks.terms import Lock, LockClient, LockedFile, LockOwner
 from oncrpc.nfs.nlm.client_links import ClientPlace
 
 MAX_WAYS = 16_384
@@ -58,10 +58,12 @@ class WaysBack:
                 del self._files[file]
         return way
 
-    def forget_range(self, file: LockedFile, owner: LockOwner, range_: ByteRange) -> None:
-        """Forget the ways of an owner for bytes of a range."""
+    def forget_unless(
+        self, file: LockedFile, owner: LockOwner, waits: Callable[[Lock], bool]
+    ) -> None:
+        """Forget the ways of an owner whose requests do not wait any more."""
         for lock in list(self._files.get(file, ())):
-            if lock.owner == owner and lock.range.overlaps(range_):
+            if lock.owner == owner and not waits(lock):
                 self.pop(file, lock)
 
     def forget_client(self, client: LockClient) -> None:
