@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from oncrpc.cli.nfsd import hint
 from oncrpc.cli.nfsd.hint import has_locks
-from oncrpc.nfs.daemon.app import MAPPER_PORT
+from oncrpc.nfs.daemon import mapping
+from oncrpc.nfs.daemon.mapping import MAPPER_PORT
 from support.loops import run
 from support.nfs_daemons import nfsd_setup, serving_nfsd
 
@@ -51,10 +51,10 @@ def test_locks_need_the_usual_port_mapper(
         tmp_path.chmod(0o700)
         made = nfsd_setup(tmp_path, exports=tmp_path / "none", port_mapper=mapper)
         async with serving_nfsd(made) as daemon:
-            port = daemon.app.port_of(MAPPER_PORT)
-            monkeypatch.setattr(hint, "PMAP_PORT", port + 1)
+            port = daemon.app.mapping.port_of(MAPPER_PORT)
+            monkeypatch.setattr(mapping, "PMAP_PORT", port + 1)
             assert not has_locks(daemon.app)
-            monkeypatch.setattr(hint, "PMAP_PORT", port or 111)
+            monkeypatch.setattr(mapping, "PMAP_PORT", port or 111)
             assert has_locks(daemon.app) is (mapper == "own")
 
     run(scenario())

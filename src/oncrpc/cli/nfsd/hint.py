@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from oncrpc.addr import split_uaddr
 from oncrpc.cli.daemons.text import counted
 from oncrpc.nfs.daemon import report
-from oncrpc.nfs.daemon.app import MAPPER_PORT, Nfsd
+from oncrpc.nfs.daemon.app import Nfsd
 from oncrpc.nfs.daemon.vocabulary import MOUNT, NFS, NLM
 from oncrpc.nfs.serving.mount_commands import ServerPlace, commands, reached_by
-from oncrpc.programs.portmap import PMAP_PORT
 
 MAX_SHOWN = 3
 """Exports whose commands are shown."""
@@ -48,5 +47,4 @@ def place_of(app: Nfsd) -> ServerPlace | None:
 
 def has_locks(app: Nfsd) -> bool:
     """Whether clients find the lock manager: no mount option names its port."""
-    found = app.registrar is not None or app.port_of(MAPPER_PORT) == PMAP_PORT
-    return found and NLM in app.daemon.config.daemon.programs
+    return app.mapping.at_usual_port and NLM in app.daemon.config.daemon.programs

@@ -5,15 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
 from oncrpc.aio.limits import Limits
-from oncrpc.aio.link import dial
-from oncrpc.client.port_mapper import port_mapper
 from oncrpc.daemon.app import Application
 from oncrpc.daemon.capabilities import Capability
 from oncrpc.daemon.config.values import StartError
@@ -22,32 +19,28 @@ from oncrpc.daemon.control.server import Answerer
 from oncrpc.daemon.control.status import CommonStatus
 from oncrpc.daemon.listeners import ExtraPort
 from oncrpc.daemon.runtime import Runtime
-from oncrpc.errors import AddressError
 from oncrpc.host.addresses import OwnAddresses
 from oncrpc.nfs.daemon import report
 from oncrpc.nfs.daemon.call_lines import NfsCallLines
 from oncrpc.nfs.daemon.clients import Clients
 from oncrpc.nfs.daemon.config import NAME, SCHEMA, NfsdConfig, NfsdDaemonTable
-from oncrpc.nfs.daemon.config_values import AUTO, HOST
 from oncrpc.nfs.daemon.explaining import EXPLAIN, explained
 from oncrpc.nfs.daemon.exported import Exported
 from oncrpc.nfs.daemon.fast_calls import fast_nfs
 from oncrpc.nfs.daemon.local_roots import LocalRoots
 from oncrpc.nfs.daemon.local_users import LocalUsers
-from oncrpc.nfs.daemon.mapper import EmbeddedMapper, MakeMapper, embeds_mapper
+from oncrpc.nfs.daemon.mapper import MakeMapper, embeds_mapper
+from oncrpc.nfs.daemon.mapping import MAPPER_PORT, PortMapping
 from oncrpc.nfs.daemon.modes import kept_by, mode_of
 from oncrpc.nfs.daemon.part import Part, Site
 from oncrpc.nfs.daemon.parts import needed_parts, requests_of
-from oncrpc.nfs.daemon.ports import MAIN, addresses_of, main_port, roles
-from oncrpc.nfs.daemon.registration import Registrar, places_of
-from oncrpc.nfs.daemon.rivals import ProgramPlace
+from oncrpc.nfs.daemon.ports import MAIN, main_port, roles
 from oncrpc.nfs.daemon.sources import sources_of
 from oncrpc.nfs.daemon.state import LeftState, left_state, open_state
 from oncrpc.nfs.daemon.status import NfsdStatus
 from oncrpc.nfs.daemon.vocabulary import (
     EXPORTING,
     HOSTS_NAMES,
-    MAPPER_VERSIONS,
     VERSIONS,
     versions_of,
 )
@@ -75,12 +68,6 @@ log = logging.getLogger("oncrpc.nfs")
 
 P = TypeVar("P", bound=Part)
 
-MAPPER_PORT = "mapper"
-"""The role of the port of the embedded port mapper."""
-
-MAPPER_TIME = 3.0
-"""Seconds for the port mapper to answer."""
-
 
 class Nfsd(Application[NfsdConfig]):
     """An NFS server. ``make_mapper`` makes the port mapper that it embeds where it has none."""
@@ -98,8 +85,6 @@ class Nfsd(Application[NfsdConfig]):
     def __init__(self, *, make_mapper: MakeMapper) -> None:
         super().__init__()
         self.make_mapper = make_mapper
-        self.mapper: EmbeddedMapper | None = None
-        self.registrar: Registrar | None = None
         self.local_users: LocalUsers | None = None
         self.clients, self.own_addresses = Clients(), OwnAddresses()
         self.nfs_duplicates = NfsDuplicates(further=UNREPEATABLE)
@@ -153,8 +138,7 @@ class Nfsd(Application[NfsdConfig]):
         )
         if not self._serves_local_users(daemon.config.daemon):
             self.local_users = LocalUsers({0, os.geteuid()}, is_own=self.own_addresses)
-        if MAPPER_PORT in daemon.listeners.extra:
-            self.mapper = self.make_mapper(daemon.call_log)
+        self.mapping = PortMapping(daemon, self.make_mapper)
         sizes = TransferSizes.within(record=self.max_record, datagram=DATAGRAM + AROUND)
         site = Site(daemon, self.shares, self.mounts, self.state, sizes)
         self.parts = needed_parts(daemon.config.daemon.programs, site)
@@ -163,7 +147,7 @@ class Nfsd(Application[NfsdConfig]):
         """The programs that are configured, and those of the embedded port mapper."""
         every = [service for part in self.parts for service in part.services()]
         served = [service for service in every if service.version in self.programs]
-        return [*served, *(self.mapper.services() if self.mapper is not None else ())]
+        return [*served, *self.mapping.services()]
 
     @property
     def programs(self) -> list[type[Version]]:
@@ -204,36 +188,8 @@ class Nfsd(Application[NfsdConfig]):
             self.nfs_duplicates.resume(bytes(self.left.duplicates), time.monotonic())
 
     def on_serving(self) -> None:
-        """Register with the port mapper."""
-        places = list(self.places())
-        if self.mapper is not None:
-            self.mapper.register(places)
-        elif self.daemon.config.daemon.port_mapper in (AUTO, HOST):
-            try:
-                client = port_mapper(None, partial(dial, timeout=MAPPER_TIME))
-            except AddressError as error:
-                log.error("not registered: %s", error)
-            else:
-                self.registrar = Registrar(client, places, then=self._announce)
-                self.registrar.start()
-                return
-        self._announce()
-
-    def port_of(self, role: str) -> int:
-        """The port of a role; 0 if it has none of its own."""
-        found = self.daemon.listeners.extra.get(role)
-        port: int = found[0][0].getsockname()[1] if found else 0
-        return port
-
-    def places(self) -> Iterator[ProgramPlace]:
-        """Where the programs are, for the port mapper; its own, too, if it is embedded."""
-        table, extra = self.daemon.config.daemon, self.daemon.listeners.extra
-        addresses = {role: addresses_of(found) for role, found in extra.items()}
-        if MAPPER_PORT in addresses:
-            yield from places_of(MAPPER_VERSIONS, addresses[MAPPER_PORT])
-        for name, role in roles(table).items():
-            versions = versions_of([name], table.nfs_versions)
-            yield from places_of(versions, addresses.get(role, self.daemon.server.addresses))
+        """Register with the port mapper, then tell other hosts of the restart."""
+        self.mapping.start(then=self._announce)
 
     def serving(self) -> str:
         """Text for the log."""
@@ -287,8 +243,7 @@ class Nfsd(Application[NfsdConfig]):
     def interfaces_changed(self) -> None:
         """Forget the addresses of this host."""
         self.own_addresses.forget()
-        if self.mapper is not None:
-            self.mapper.interfaces_changed()
+        self.mapping.interfaces_changed()
 
     def report(self, common: CommonStatus) -> NfsdStatus:
         """The status of the server. ``common`` has been counted before."""
@@ -326,8 +281,7 @@ class Nfsd(Application[NfsdConfig]):
 
     async def stop(self) -> None:
         """Unregister, and end the programs."""
-        if self.registrar is not None:
-            await self.registrar.stop()
+        await self.mapping.stop()
         for part in reversed(self.parts):
             await part.stop()
 

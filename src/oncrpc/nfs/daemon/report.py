@@ -18,7 +18,6 @@ from oncrpc.nfs.daemon.ports import MAIN, roles
 from oncrpc.nfs.daemon.status import (
     ExportedDirectory,
     ExportFault,
-    MapperState,
     NfsdStatus,
     OpenFile,
 )
@@ -28,7 +27,6 @@ from oncrpc.nfs.exports.render import option_list
 from oncrpc.nfs.filesystem import KeptFile
 from oncrpc.nfs.server.shares import Share
 from oncrpc.numbers import program_name
-from oncrpc.programs.portmap import PMAP_PORT
 from oncrpc.rpc import Version
 
 if TYPE_CHECKING:
@@ -54,7 +52,7 @@ def status(app: Nfsd, common: CommonStatus) -> NfsdStatus:
         local_users=app.local_users is None,
         programs=program_texts(app.programs),
         ports=ports(app),
-        mapper=_mapper(app),
+        mapper=app.mapping.report(),
         state=daemon.folders.state,
         exports=[_export(app, share, mounts) for share in list(app.shares)[:MAX_LISTED]],
         faults=list(_export_faults(app))[:MAX_LISTED],
@@ -83,8 +81,9 @@ def faults(app: Nfsd) -> Iterator[str]:
     """Reasons why the server is unhealthy."""
     for path, reason in app.exported.failed.items():
         yield f"{shown_path(path)} is not exported: {reason}"
-    if app.registrar is not None and app.registrar.fault:
-        yield f"not registered: {app.registrar.fault}"
+    fault = app.mapping.report().fault
+    if fault:
+        yield f"not registered: {fault}"
     for part in app.parts:
         yield from part.faults()
 
@@ -92,7 +91,7 @@ def faults(app: Nfsd) -> Iterator[str]:
 def ports(app: Nfsd) -> dict[str, int]:
     """The ports of the programs that have one of their own, by name."""
     table = app.daemon.config.daemon
-    return {name: app.port_of(role) for name, role in roles(table).items() if role != MAIN}
+    return {name: app.mapping.port_of(role) for name, role in roles(table).items() if role != MAIN}
 
 
 def user_name(uid: int) -> str:
@@ -101,14 +100,6 @@ def user_name(uid: int) -> str:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
         return str(uid)
-
-
-def _mapper(app: Nfsd) -> MapperState:
-    if app.mapper is not None:
-        return MapperState("own", app.port_of("mapper"), "")
-    if app.registrar is not None:
-        return MapperState("host", PMAP_PORT, app.registrar.fault)
-    return MapperState("none", 0, "")
 
 
 def _export(app: Nfsd, share: Share, mounts: Counter[bytes]) -> ExportedDirectory:
