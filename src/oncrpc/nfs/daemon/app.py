@@ -289,6 +289,8 @@ class Nfsd(Application[NfsdConfig]):
         """Close the programs, the file systems and the state."""
         for part in reversed(self.parts):
             part.close()
+        if self.fast is not None:
+            self.fast.watches.close()
         self.exported.close()
         if self.state.directory is not None:
             self.state.directory.close()

@@ -18,7 +18,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 from oncrpc.nfs.backends.local.base import LocalBase
-from oncrpc.nfs.fast import names, reading, writing
+from oncrpc.nfs.backends.local.watching import Watches
+from oncrpc.nfs.fast import listing, names, reading, writing
 from oncrpc.nfs.fast.counting import FastCounts
 from oncrpc.nfs.fast.methods import METHODS
 from oncrpc.nfs.fast.uses import CallParts, Use, Uses
@@ -31,7 +32,7 @@ from oncrpc.rpc.auth import Judge
 from oncrpc.rpc.program import Caller
 from oncrpc.rpc.quick import QuickAnswer
 
-PROCEDURES = names, reading, writing
+PROCEDURES = listing, names, reading, writing
 """The modules that have registered their procedures."""
 
 MAX_CREDENTIALS = 64
@@ -88,6 +89,7 @@ class FastNfs:
         self.shares, self.duplicates, self.sizes = shares, duplicates, sizes
         self.uses, self.actor = Uses(shares, judge), Actor()
         self.counts, self.is_open = counts, is_open
+        self.watches = Watches()
         self.room = memoryview(bytearray(sizes.stream))
         """Where data are read to; its content is valid until the next read."""
 

@@ -15,7 +15,7 @@ from oncrpc.programs.nfs3 import ftype3
 from oncrpc.rpc.dispatch import SUCCEEDED
 from oncrpc.rpc.record import LAST_FRAGMENT
 
-_ATTRIBUTES = "IIIIIQQIIQQIIIIII"
+ATTRIBUTES = "IIIIIQQIIQQIIIIII"
 """``fattr3``."""
 
 _WCC = "IQIIII"
@@ -26,13 +26,13 @@ OK = SUCCEEDED + bytes(4)
 
 _HEAD = f">I4s{len(OK)}s"
 TRUE = b"\0\0\0\1"
-POST_OP = Struct(">I" + _ATTRIBUTES)
+POST_OP = Struct(">I" + ATTRIBUTES)
 NULL = Struct(f">I4s{len(SUCCEEDED)}s")
-GETATTR = Struct(_HEAD + _ATTRIBUTES)
-ACCESS = Struct(_HEAD + "I" + _ATTRIBUTES + "I")
-READ = Struct(_HEAD + "I" + _ATTRIBUTES + "III")
-WRITE = Struct(_HEAD + _WCC + "I" + _ATTRIBUTES + "II8s")
-COMMIT = Struct(_HEAD + _WCC + "I" + _ATTRIBUTES + "8s")
+GETATTR = Struct(_HEAD + ATTRIBUTES)
+ACCESS = Struct(_HEAD + "I" + ATTRIBUTES + "I")
+READ = Struct(_HEAD + "I" + ATTRIBUTES + "III")
+WRITE = Struct(_HEAD + _WCC + "I" + ATTRIBUTES + "II8s")
+COMMIT = Struct(_HEAD + _WCC + "I" + ATTRIBUTES + "8s")
 LOOKUP_HEAD = Struct(_HEAD)
 
 NULL_MARK, GETATTR_MARK, ACCESS_MARK, WRITE_MARK = (

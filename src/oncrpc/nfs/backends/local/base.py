@@ -81,6 +81,9 @@ class LocalBase(FileSystem):
         self.unstable = UnstableFiles(self.group)
         self.cached = CachedFiles(self.objects)
         self._sync = sync
+        self.changed = 0
+        """Counts the changes that calls have made, of any file."""
+
         self._top = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self.device = os.fstat(self._top).st_dev
         self.features = _features_of(self._top)
@@ -215,6 +218,7 @@ class LocalBase(FileSystem):
 
     def durable(self, result: R, *changed: OpenObject, new_id: bool = False) -> Answer[R]:
         """The result, once the metadata of these files are on disk if the export is ``sync``."""
+        self.changed += 1
         if not self._sync:
             return result
         waiting = [self.stored(found, Depth.FILE) for found in changed]

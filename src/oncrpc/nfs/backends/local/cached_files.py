@@ -40,12 +40,14 @@ class CachedFile:
 
     ``reading`` and ``writing`` are descriptors for its data, or ``CLOSED``. ``children`` are files
     of a directory that were found in it, by name; each has to be compared before it is used.
+    ``pages`` are lists of its entries, and ``watch`` tells when they are no longer right.
     ``nowait``: the file system can say that data are not in memory. ``used`` is a time of the
     monotonic clock.
     """
 
     __slots__ = (
-        "children", "descriptor", "id", "kind", "nowait", "place", "reading", "used", "writing",
+        "children", "descriptor", "id", "kind", "nowait", "pages", "place", "reading", "used",
+        "watch", "writing",
     )  # fmt: skip
 
     def __init__(self, file: bytes, descriptor: int, found: os.stat_result, used: float) -> None:
@@ -54,6 +56,8 @@ class CachedFile:
         self.kind = found.st_mode & 0o170000
         self.reading = self.writing = CLOSED
         self.children: dict[bytes, Any] = {}
+        self.pages: dict[Any, Any] = {}
+        self.watch = 0
         self.nowait = True
 
     def close(self) -> None:
@@ -61,6 +65,7 @@ class CachedFile:
         descriptors = self.descriptor, self.reading, self.writing
         self.descriptor = self.reading = self.writing = CLOSED
         self.children.clear()
+        self.pages.clear()
         for each in descriptors:
             if each != CLOSED:
                 os.close(each)

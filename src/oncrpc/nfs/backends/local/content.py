@@ -48,9 +48,11 @@ class LocalContent(LocalBase):
     def write_through(self, descriptor: int, data: bytes | memoryview, offset: int) -> int:
         """Write at once, with the identity of the thread, and note whether that took long."""
         begun = time.monotonic()
+        self.changed += 1
         try:
             return os.pwrite(descriptor, data, offset)
         finally:
+            self.changed += 1
             if (now := time.monotonic()) - begun > WAITED:
                 self._writes_wait_until = now + AVOIDED
 

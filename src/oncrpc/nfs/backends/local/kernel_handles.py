@@ -121,6 +121,10 @@ class KernelHandles(Objects):
             os.close(descriptor)
         self._mounts.clear()
 
+    def id_in_root_mount(self, handle: KernelHandle) -> bytes | None:
+        """The id of a file with this handle; None if it is below a mount point."""
+        return _packed(handle) if handle.mount == self._mount else None
+
     def open(self, file: bytes) -> OpenObject:
         top, rest = self._top, file
         if file[:1] == BELOW_MOUNT:

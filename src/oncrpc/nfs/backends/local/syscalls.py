@@ -113,6 +113,28 @@ def name_to_handle_at(descriptor: int, name: bytes = b"", *, only_id: bool = Fal
     return KernelHandle(kind, buffer.raw[_HANDLE.size : _HANDLE.size + size], mount.value)
 
 
+class HandleReader:
+    """Asks for the handles of many files, with one buffer; for one thread."""
+
+    def __init__(self) -> None:
+        self._buffer = create_string_buffer(_HANDLE.size + MAX_HANDLE_SZ)
+        self._view = memoryview(self._buffer)[_HANDLE.size :].cast("B")
+        self._mount = c_int()
+        self._mount_place = byref(self._mount)
+
+    def __call__(self, directory: int, name: bytes) -> KernelHandle:
+        """As ``name_to_handle_at`` with a name, which has no NUL."""
+        buffer = self._buffer
+        _HANDLE.pack_into(buffer, 0, MAX_HANDLE_SZ, 0)
+        if _name_to_handle_at is None:
+            raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+        if _name_to_handle_at(directory, name, buffer, self._mount_place, 0) < 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
+        size, kind = _HANDLE.unpack_from(buffer)
+        return KernelHandle(kind, self._view[:size].tobytes(), self._mount.value)
+
+
 def open_by_handle_at(mount: int, handle: KernelHandle, flags: int) -> int:
     """Open a file of the file system on which the descriptor ``mount`` is; that is not O_PATH."""
     kind, data, _ = handle

@@ -1,0 +1,243 @@
+"""READDIRPLUS (RFC 1813 §3.3.17), and pages of it that are kept.
+
+The entries that a reply has room for are chosen as by the generic path. The server asks for their
+attributes and handles, after the kernel has said that the caller may read and search the directory.
+
+A page is the encoded entries of one reply. Clients list a large directory again and again, and so
+do many clients::
+
+    key       the directory, the cookie, and the bytes that the client has room for
+    bound     MAX_PAGES of a directory; a directory that has as many loses them all
+    emptied   with the open directory (``cached_files``), see also ``fresh``
+
+A page is used for at most ``LIFETIME``, and only if nothing has happened since it was made: the
+directory has the same times, no call has changed anything in the file system, and the kernel has
+told of no change of a file in the directory (``watching``).
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from struct import Struct
+from typing import TYPE_CHECKING, NamedTuple
+
+from oncrpc.nfs.backends.local.base import reopened
+from oncrpc.nfs.backends.local.cached_files import CLOSED
+from oncrpc.nfs.backends.local.kernel_handles import KernelHandles
+from oncrpc.nfs.backends.local.objects import OpenObject
+from oncrpc.nfs.backends.local.reading import read_entries
+from oncrpc.nfs.backends.local.syscalls import DirectoryEntry, HandleReader
+from oncrpc.nfs.fast.encoding import ATTRIBUTES, LOOKUP_HEAD, OK, POST_OP, fields_of
+from oncrpc.nfs.fast.methods import HANDLE_AT, method
+from oncrpc.nfs.fast.names import allowed_of
+from oncrpc.nfs.fast.uses import Use
+from oncrpc.nfs.filesystem import MAY_EXECUTE
+from oncrpc.nfs.names import ABOVE, HERE
+from oncrpc.nfs.server.listing import (
+    EMPTY_LISTING,
+    TYPICAL,
+    TYPICAL_PLUS,
+    ListingRoom,
+    entry_size,
+)
+from oncrpc.nfs.server.sizes import LISTING
+from oncrpc.programs.nfs3 import NFS_V3
+from oncrpc.rpc.quick import QuickAnswer
+from oncrpc.rpc.record import LAST_FRAGMENT
+
+if TYPE_CHECKING:
+    from oncrpc.nfs.fast.calls import FastConnection
+
+LIFETIME = 1.0
+"""Seconds."""
+
+MAX_PAGES = 512
+RANGE = Struct(">Q8sII")
+NAME = Struct(">IQI")
+REST = Struct(">QI" + ATTRIBUTES + "II")
+BARE = Struct(">QII")
+END, MORE = bytes(4) + b"\0\0\0\1", bytes(8)
+SMALLEST_NUMBER = 4
+PageKey = tuple[int, int, int]
+
+read_handle = HandleReader()
+
+
+class ListedPage(NamedTuple):
+    """The entries of a reply, and the circumstances in which they were read."""
+
+    entries: bytes
+    at: float
+    ctime: int
+    changed: int
+    told: tuple[int, int]
+
+
+class NotUsual(OSError):
+    """Raised if the generic path has to list: a mount point is among the entries, for example."""
+
+
+@method(NFS_V3.NFSPROC3_READDIRPLUS)
+def readdirplus(connection: FastConnection, message: bytes, replies: list[bytes]) -> QuickAnswer:
+    """The entries of a directory that the user may read and search."""
+    at = HANDLE_AT + (message[30] << 8) + message[31]
+    end = at + 4 + (message[at + 3] + 3 & ~3)
+    use = connection.uses.get(message[24:end])
+    if use is None or use.until < connection.now:
+        use = connection.use(message, at, end)
+        if use is None:
+            return None
+    connection.actor.end()
+    found = connection.stat(use)
+    if found is None or not may_list(use, found):
+        return None
+    cookie, verifier, dircount, maxcount = RANGE.unpack_from(message, end)
+    key = cookie, dircount, min(maxcount, LISTING, connection.fast.sizes.stream)
+    entries = listed(connection, use, found, key)
+    head = POST_OP.pack(1, *fields_of(os.fstat(use.kept.descriptor), use.fsid))
+    size = LOOKUP_HEAD.size - 4 + len(head) + len(verifier) + len(entries)
+    replies += LOOKUP_HEAD.pack(LAST_FRAGMENT | size, message[:4], OK), head, verifier, entries
+    return size
+
+
+def may_list(use: Use, found: os.stat_result) -> bool:
+    """Whether the user may read and search the directory, by the kernel."""
+    kept, files = use.kept, use.files
+    if kept.kind != stat.S_IFDIR or not use.opened.options.readdirplus:
+        return False
+    if use.allowed < 0:
+        use.allowed = allowed_of(use)
+    if not use.allowed & MAY_EXECUTE:
+        return False
+    if use.may_read and kept.reading != CLOSED:
+        return True
+    with files.identities.of(use.opened.who):
+        descriptor = reopened(OpenObject(kept.descriptor, found), os.O_RDONLY | os.O_DIRECTORY)
+    if kept.reading == CLOSED:
+        kept.reading = descriptor
+    else:
+        os.close(descriptor)
+    use.may_read = True
+    return True
+
+
+def listed(connection: FastConnection, use: Use, found: os.stat_result, key: PageKey) -> bytes:
+    """The entries of a page, and the words after them."""
+    kept, files, watches = use.kept, use.files, connection.fast.watches
+    pages: dict[PageKey, ListedPage] = kept.pages
+    if not pages and not watched(connection, use):
+        return encoded(connection, use, key)
+    told = watches.changes(kept.watch)
+    page = pages.get(key)
+    if (
+        page is not None
+        and connection.now - page.at < LIFETIME
+        and page[2:] == (found.st_ctime_ns, files.changed, told)
+    ):
+        return page.entries
+    entries = encoded(connection, use, key)
+    if len(pages) >= MAX_PAGES:
+        pages.clear()
+    changed = files.changed
+    pages[key] = ListedPage(entries, connection.now, found.st_ctime_ns, changed, told)
+    return entries
+
+
+def watched(connection: FastConnection, use: Use) -> bool:
+    """Watch a directory; whether that is possible."""
+    try:
+        use.kept.watch = connection.fast.watches.add(use.kept.reading)
+    except OSError:
+        return False
+    return True
+
+
+def encoded(connection: FastConnection, use: Use, key: PageKey) -> bytes:
+    """Read the entries after a cookie that there is room for.
+
+    Raises:
+        OSError: the generic path has to answer.
+    """
+    cookie, dircount, maxcount = key
+    room, out = ListingRoom(maxcount - EMPTY_LISTING, dircount), list[bytes]()
+    if room.total < 0:
+        raise NotUsual
+    while True:
+        wanted = max(1, min(room.total // TYPICAL_PLUS, room.names // TYPICAL)) + 1
+        read = read_entries(use.kept.reading, cookie, wanted)
+        total, names = room
+        for entry in read.entries:
+            piece = entry_of(connection, use, entry)
+            left, left_names = total - len(piece), names - entry_size(entry.name)
+            if left < 0 or (out and left_names < 0):
+                if not out:
+                    raise NotUsual
+                return b"".join((*out, MORE))
+            out.append(piece)
+            total, names, cookie = left, left_names, entry.offset
+        room = ListingRoom(total, names)
+        if read.eof or not read.entries:
+            return b"".join((*out, END))
+        if not room.is_left:
+            return b"".join((*out, MORE))
+
+
+def entry_of(connection: FastConnection, use: Use, entry: DirectoryEntry) -> bytes:
+    """An ``entryplus3``, with the word before it; without attributes and handle if it is gone."""
+    fileid, cookie, _, name = entry
+    try:
+        if name == HERE:
+            file, found = use.opened.file, os.fstat(use.kept.descriptor)
+            fileid = found.st_ino
+        elif name == ABOVE:
+            file, found = above(use)
+            fileid = found.st_ino if file == use.files.root else fileid
+        else:
+            file, found = file_of(use, name)
+    except FileNotFoundError:
+        padding = bytes(-len(name) % 4)
+        return NAME.pack(1, fileid, len(name)) + name + padding + BARE.pack(cookie, 0, 0)
+    handle = connection.fast.shares.handle(use.opened.share, file)
+    return b"".join((
+        NAME.pack(1, fileid, len(name)), name, bytes(-len(name) % 4),
+        REST.pack(cookie, 1, *fields_of(found, use.fsid), 1, len(handle)), handle,
+        bytes(-len(handle) % 4),
+    ))  # fmt: skip
+
+
+def file_of(use: Use, name: bytes) -> tuple[bytes, os.stat_result]:
+    """The id of a file of the directory, and its attributes.
+
+    Both are of the same file: handles contain the inode number. If the name leads to another file
+    in between, or the handle's form is not known, the generic path lists.
+
+    Raises:
+        OSError: the file is gone, or is not usual.
+    """
+    directory, files = use.kept.reading, use.files
+    found = os.stat(name, dir_fd=directory, follow_symlinks=False)
+    handle = read_handle(directory, name)
+    objects = files.objects
+    assert isinstance(objects, KernelHandles), "uses are of such files only"
+    file = objects.id_in_root_mount(handle)
+    number = found.st_ino.to_bytes(8, "little")
+    if (
+        file is None
+        or found.st_dev != files.device
+        or number[:SMALLEST_NUMBER] not in handle.handle
+    ):
+        raise NotUsual
+    return file, found
+
+
+def above(use: Use) -> tuple[bytes, os.stat_result]:
+    """The directory above; above the root of the export it is the root.
+
+    Raises:
+        OSError: the generic path has to list.
+    """
+    files, opened = use.files, use.opened
+    is_root = opened.file == files.root
+    file = files.root if is_root else files.parent(opened.who, opened.file)
+    return file, os.fstat(files.cached.get(file).descriptor)
