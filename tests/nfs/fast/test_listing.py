@@ -43,6 +43,13 @@ def cookies(reply: bytes) -> list[int]:
     return [entry.cookie for entry in found.body.reply.entries]
 
 
+def cookies_after(both: TwoPaths, reply: bytes) -> list[int]:
+    """The cookies of the entries that follow those of a reply."""
+    if reply[RESULT : RESULT + 4] != bytes(4) or not (found := cookies(reply)):
+        return [0]
+    return cookies(both.generic(list_of(both, "open", found[-1])))
+
+
 @pytest.fixture
 def many(both: TwoPaths) -> TwoPaths:
     for number in range(300):
@@ -66,7 +73,9 @@ def test_any_sizes_give_the_same_pages(many: TwoPaths, dircount: int, maxcount: 
     for _ in range(3):
         message = list_of(many, "open", cookie, dircount, maxcount)
         expected = many.generic(message)
-        assert many.quick(message) in (None, expected)
+        # Both are right: the generic path need not know yet that this was the last entry.
+        known = expected[:-4] + b"\0\0\0\1" if not cookies_after(many, expected) else expected
+        assert many.quick(message) in (None, expected, known)
         if maxcount < 1000 or not (found := cookies(expected)):
             break
         assert many.quick(message) is not None

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Sequence
 from struct import Struct
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -26,21 +27,14 @@ from oncrpc.nfs.backends.local.base import reopened
 from oncrpc.nfs.backends.local.cached_files import CLOSED
 from oncrpc.nfs.backends.local.kernel_handles import KernelHandles
 from oncrpc.nfs.backends.local.objects import OpenObject
-from oncrpc.nfs.backends.local.reading import read_entries
-from oncrpc.nfs.backends.local.syscalls import DirectoryEntry, HandleReader
+from oncrpc.nfs.backends.local.syscalls import DirectoryEntry, HandleReader, getdents64
 from oncrpc.nfs.fast.encoding import ATTRIBUTES, LOOKUP_HEAD, OK, POST_OP, fields_of
 from oncrpc.nfs.fast.methods import HANDLE_AT, method
 from oncrpc.nfs.fast.names import allowed_of
 from oncrpc.nfs.fast.uses import Use
 from oncrpc.nfs.filesystem import MAY_EXECUTE
 from oncrpc.nfs.names import ABOVE, HERE
-from oncrpc.nfs.server.listing import (
-    EMPTY_LISTING,
-    TYPICAL,
-    TYPICAL_PLUS,
-    ListingRoom,
-    entry_size,
-)
+from oncrpc.nfs.server.listing import EMPTY_LISTING, ENTRY
 from oncrpc.nfs.server.sizes import LISTING
 from oncrpc.programs.nfs3 import NFS_V3
 from oncrpc.rpc.quick import QuickAnswer
@@ -59,6 +53,8 @@ REST = Struct(">QI" + ATTRIBUTES + "II")
 BARE = Struct(">QII")
 END, MORE = bytes(4) + b"\0\0\0\1", bytes(8)
 SMALLEST_NUMBER = 4
+DIRENTS = 16 << 10
+LARGEST_COOKIE = (1 << 63) - 1
 PageKey = tuple[int, int, int]
 
 read_handle = HandleReader()
@@ -127,7 +123,7 @@ def listed(connection: FastConnection, use: Use, found: os.stat_result, key: Pag
     kept, files, watches = use.kept, use.files, connection.fast.watches
     pages: dict[PageKey, ListedPage] = kept.pages
     if not pages and not watched(connection, use):
-        return encoded(connection, use, key)
+        return encoded(connection, use, found, key)
     told = watches.changes(kept.watch)
     page = pages.get(key)
     if (
@@ -136,7 +132,7 @@ def listed(connection: FastConnection, use: Use, found: os.stat_result, key: Pag
         and page[2:] == (found.st_ctime_ns, files.changed, told)
     ):
         return page.entries
-    entries = encoded(connection, use, key)
+    entries = encoded(connection, use, found, key)
     if len(pages) >= MAX_PAGES:
         pages.clear()
     changed = files.changed
@@ -153,34 +149,65 @@ def watched(connection: FastConnection, use: Use) -> bool:
     return True
 
 
-def encoded(connection: FastConnection, use: Use, key: PageKey) -> bytes:
+def encoded(connection: FastConnection, use: Use, found: os.stat_result, key: PageKey) -> bytes:
     """Read the entries after a cookie that there is room for.
 
     Raises:
         OSError: the generic path has to answer.
     """
     cookie, dircount, maxcount = key
-    room, out = ListingRoom(maxcount - EMPTY_LISTING, dircount), list[bytes]()
-    if room.total < 0:
-        raise NotUsual
+    total, names, out = maxcount - EMPTY_LISTING, dircount, list[bytes]()
+    ahead = ahead_of(use, found, cookie, connection.now)
     while True:
-        wanted = max(1, min(room.total // TYPICAL_PLUS, room.names // TYPICAL)) + 1
-        read = read_entries(use.kept.reading, cookie, wanted)
-        total, names = room
-        for entry in read.entries:
-            piece = entry_of(connection, use, entry)
-            left, left_names = total - len(piece), names - entry_size(entry.name)
-            if left < 0 or (out and left_names < 0):
-                if not out:
-                    raise NotUsual
-                return b"".join((*out, MORE))
-            out.append(piece)
-            total, names, cookie = left, left_names, entry.offset
-        room = ListingRoom(total, names)
-        if read.eof or not read.entries:
+        if ahead.index == len(ahead.entries):
+            ahead.entries, ahead.index = getdents64(use.kept.reading, DIRENTS), 0
+        if not ahead.entries:
+            use.kept.ahead = None
             return b"".join((*out, END))
-        if not room.is_left:
+        entry = ahead.entries[ahead.index]
+        piece = entry_of(connection, use, entry)
+        total -= len(piece)
+        names -= ENTRY + (len(entry.name) + 3 & ~3)
+        if total < 0 or (out and names < 0):
+            if not out:
+                raise NotUsual
             return b"".join((*out, MORE))
+        out.append(piece)
+        ahead.index += 1
+        ahead.cookie = entry.offset
+
+
+class AheadEntries:
+    """Entries that were read of a directory, and those after ``cookie`` are still to be sent.
+
+    The descriptor's position is behind all of them: to seek in a large directory takes longer than
+    to read a page.
+    """
+
+    __slots__ = ("at", "cookie", "ctime", "entries", "index")
+
+    def __init__(self, cookie: int, ctime: int, at: float) -> None:
+        self.cookie, self.ctime, self.at = cookie, ctime, at
+        self.entries: Sequence[DirectoryEntry] = ()
+        self.index = 0
+
+
+def ahead_of(use: Use, found: os.stat_result, cookie: int, now: float) -> AheadEntries:
+    """The entries after a cookie: those that were read before, or none so far."""
+    kept = use.kept
+    ahead: AheadEntries | None = kept.ahead
+    if (
+        ahead is not None
+        and now - ahead.at < LIFETIME
+        and (ahead.cookie, ahead.ctime) == (cookie, found.st_ctime_ns)
+    ):
+        return ahead
+    if cookie > LARGEST_COOKIE:
+        raise NotUsual
+    kept.ahead = None
+    os.lseek(kept.reading, cookie, os.SEEK_SET)
+    ahead = kept.ahead = AheadEntries(cookie, found.st_ctime_ns, now)
+    return ahead
 
 
 def entry_of(connection: FastConnection, use: Use, entry: DirectoryEntry) -> bytes:

@@ -40,14 +40,15 @@ class CachedFile:
 
     ``reading`` and ``writing`` are descriptors for its data, or ``CLOSED``. ``children`` are files
     of a directory that were found in it, by name; each has to be compared before it is used.
-    ``pages`` are lists of its entries, and ``watch`` tells when they are no longer right.
+    ``pages`` are lists of its entries, and ``watch`` tells when they are no longer right. ``ahead``
+    are entries that were read and not yet sent.
     ``nowait``: the file system can say that data are not in memory. ``used`` is a time of the
     monotonic clock.
     """
 
     __slots__ = (
-        "children", "descriptor", "id", "kind", "nowait", "pages", "place", "reading", "used",
-        "watch", "writing",
+        "ahead", "children", "descriptor", "id", "kind", "nowait", "pages", "place", "reading",
+        "used", "watch", "writing",
     )  # fmt: skip
 
     def __init__(self, file: bytes, descriptor: int, found: os.stat_result, used: float) -> None:
@@ -58,6 +59,7 @@ class CachedFile:
         self.children: dict[bytes, Any] = {}
         self.pages: dict[Any, Any] = {}
         self.watch = 0
+        self.ahead: Any = None
         self.nowait = True
 
     def close(self) -> None:
@@ -66,6 +68,7 @@ class CachedFile:
         self.descriptor = self.reading = self.writing = CLOSED
         self.children.clear()
         self.pages.clear()
+        self.ahead = None
         for each in descriptors:
             if each != CLOSED:
                 os.close(each)

@@ -65,7 +65,7 @@ class LocalNames(LocalBase):
             with self.identities.of(who):
                 descriptor = reopened(found, os.O_RDONLY | os.O_DIRECTORY)
             try:
-                read, eof = read_entries(descriptor, cookie, count)
+                read, eof = _read_entries(descriptor, cookie, count)
             finally:
                 os.close(descriptor)
             entries = self._plus(who, found, directory, read) if plus else _plain(read)
@@ -117,12 +117,12 @@ class LocalNames(LocalBase):
         return plain._replace(file=file, attributes=self.attributes(found))
 
 
-class ReadEntries(NamedTuple):
+class _Read(NamedTuple):
     entries: Sequence[DirectoryEntry]
     eof: bool
 
 
-def read_entries(descriptor: int, cookie: int, count: int) -> ReadEntries:
+def _read_entries(descriptor: int, cookie: int, count: int) -> _Read:
     """About ``count`` entries from a position on: the cookies are the directory's own positions.
 
     Raises:
@@ -138,10 +138,10 @@ def read_entries(descriptor: int, cookie: int, count: int) -> ReadEntries:
         while some := getdents64(descriptor, size):
             entries += some
             if len(entries) >= count:
-                return ReadEntries(entries[: max(count, 1)], eof=False)
+                return _Read(entries[: max(count, 1)], eof=False)
     except FileNotFoundError:  # the directory was removed
         raise stale() from None
-    return ReadEntries(entries, eof=True)
+    return _Read(entries, eof=True)
 
 
 def _plain(read: Sequence[DirectoryEntry]) -> Iterator[DirEntry]:
