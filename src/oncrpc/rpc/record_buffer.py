@@ -30,6 +30,7 @@ BEGUN = 4
 """A long record gets memory once a part of it, one in so many, is here: not for its header."""
 
 MAX_SPARES = 4
+"""Pieces of memory that are kept for the next long records."""
 
 
 class Spares:

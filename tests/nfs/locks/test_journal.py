@@ -381,7 +381,7 @@ async def test_changes_are_written_soon_without_waiting(directory: Directory) ->
 
 
 @in_loop
-async def test_settle_writes_what_the_thread_has_and_the_rest(directory: Directory) -> None:
+async def test_settle_writes_all_that_is_pending(directory: Directory) -> None:
     journal = opened(directory)
     journal.put(LOCKS[0])
     journal.write()
