@@ -215,6 +215,18 @@ def test_end_removes_only_our_registrations() -> None:
     run(scenario())
 
 
+def test_end_removes_registrations_that_were_found() -> None:
+    async def scenario() -> None:
+        async with port_mapper() as (registry, client):
+            await Registrar(client, PLACES).attempt()
+            next_image = Registrar(client, PLACES)
+            await next_image.attempt()
+            await next_image.stop()
+            assert listed(registry) == []
+
+    run(scenario())
+
+
 def test_end_before_an_answer_is_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registration, "PATIENCE", 0.01)
 

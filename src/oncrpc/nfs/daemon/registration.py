@@ -73,7 +73,7 @@ class Registrar:
         self.mapper, self.places = mapper, tuple(places)
         self._answers, self._then = answers, then
         self.fault: str | None = None
-        self._replaces, self._has_set = True, False
+        self._replaces, self._has_ours = True, False
         self._pause = FIRST_PAUSE
         self._task: asyncio.Task[None] | None = None
         self._waits: asyncio.TimerHandle | None = None
@@ -97,7 +97,7 @@ class Registrar:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        if not self._has_set:
+        if not self._has_ours:
             return
         with suppress(OncRpcError, OSError, TimeoutError):
             async with asyncio.timeout(PATIENCE):
@@ -149,13 +149,14 @@ class Registrar:
         for place in self.places:
             found = known.get(place[:3])
             if found is not None and _same(found, place.uaddr):
+                self._has_ours = True  # of the image before, or of a process that was killed
                 continue
             if found is not None and await self._is_foreign(place._replace(uaddr=found)):
                 faults.setdefault(place.prog, foreign_text(place.prog, found))
                 continue
             if found is not None:
                 await self.mapper.unset(*place[:3])
-            self._has_set = True
+            self._has_ours = True
             if not await self.mapper.set(*place):
                 refusal = f"it refused {_shown(place)}: another user has it"
                 faults.setdefault(place.prog, refusal)
