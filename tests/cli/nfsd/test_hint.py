@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from oncrpc.cli.nfsd.hint import has_locks
+from oncrpc.cli.nfsd.hint import has_locks, place_of
 from oncrpc.nfs.daemon import mapping
 from oncrpc.nfs.daemon.mapping import MAPPER_PORT
 from support.loops import run
@@ -56,5 +56,15 @@ def test_locks_need_the_usual_port_mapper(
             assert not has_locks(daemon.app)
             monkeypatch.setattr(mapping, "PMAP_PORT", port or 111)
             assert has_locks(daemon.app) is (mapper == "own")
+
+    run(scenario())
+
+
+def test_no_commands_without_mount(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        tmp_path.chmod(0o700)
+        made = nfsd_setup(tmp_path, exports=tmp_path / "none", only=["nfs"])
+        async with serving_nfsd(made) as daemon:
+            assert place_of(daemon.app) is None
 
     run(scenario())

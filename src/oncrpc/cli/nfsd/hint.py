@@ -34,10 +34,10 @@ def _lines(app: Nfsd) -> Iterator[str]:
 
 
 def place_of(app: Nfsd) -> ServerPlace | None:
-    """Where clients reach the server over TCP; None if it does not serve NFS over it."""
+    """Where clients reach the server over TCP; None if it does not serve NFS and MOUNT over it."""
     table, addresses = app.daemon.config.daemon, app.daemon.server.addresses
     uaddr = addresses.get("tcp") or addresses.get("tcp6")
-    if uaddr is None or NFS not in table.only:
+    if uaddr is None or not {NFS, MOUNT} <= {*table.only}:
         return None
     host, port = split_uaddr(uaddr)
     mount_port = report.ports(app).get(MOUNT, port)
