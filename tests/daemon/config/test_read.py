@@ -141,7 +141,7 @@ def test_empty_file_sets_nothing() -> None:
         ("[rate]\nrepiles = 1", "rate.repiles: unknown key; the keys are replies, burst"),
         ("[rate]\nreplies = '5'", "rate.replies: has to be a whole number, not text in quotes"),
         ("[rate]\nreplies = 5.0",
-         "rate.replies: has to be a whole number, not a number"),
+         "rate.replies: has to be a whole number, not a number with a decimal point"),
         ("[rate]\nreplies = 1979-05-27", "rate.replies: has to be a whole number, not a date"),
         ("[rate]\nreplies = -1", "rate.replies: has to be at least 0"),
         ("[rate]\nburst = 10000001", "rate.burst: may be at most 10000000"),

@@ -40,6 +40,7 @@ KINDS = {
     "array": "a list in brackets",
     "object": "a table",
 }
+FRACTION = "a number with a decimal point"
 MEANINGS = (
     (r"Object missing required field `(.*?)`", r"has no '\1'"),
     (r"Expected `array` of length >= 1", "is empty, and would match nothing; leave it out"),
@@ -206,7 +207,8 @@ def _wanted(what: str) -> str:
         wanted = " or ".join(
             KINDS.get(kind, kind) for kind in found[1].split(" | ") if kind != "null"
         )
-        return f"has to be {wanted}, not {KINDS.get(found[2], f'a {found[2]}')}"
+        got = FRACTION if found[2] == "float" else KINDS.get(found[2], f"a {found[2]}")
+        return f"has to be {wanted}, not {got}"
     for pattern, meaning in MEANINGS:
         if re.fullmatch(pattern, what, re.DOTALL):
             return re.sub(pattern, meaning, what, flags=re.DOTALL)
