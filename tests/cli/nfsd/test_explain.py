@@ -68,7 +68,7 @@ def test_files_are_read_if_no_server_runs(
 
     said = capsys.readouterr()
     assert "read only" in said.out
-    assert said.err.endswith("; this is by the exports of the files\n")
+    assert said.err.endswith("; this answer is from the files of exports\n")
 
 
 def test_missing_directory_is_named(capsys: pytest.CaptureFixture[str], exports: Path) -> None:

@@ -74,7 +74,7 @@ def _of_server(options: argparse.Namespace, address: str) -> MountExplanation | 
     try:
         return answer_of(place_of(options, KIND), request, MountExplanation)
     except NoStatus as none:
-        complain(f"nfsd: {none}; this is by the exports of the files")
+        complain(f"nfsd: {none}; this answer is from the files of exports")
         return None
 
 

@@ -287,7 +287,11 @@ class LockManager:
                 self._monitor.unwatch(client)
         if grace.hosts:
             self.store.kept.update(grace.hosts)
-            log.info("%d hosts may claim their locks for %g s", len(grace.hosts), self.grace_limit)
+            log.info(
+                "grace period: at most %g s; clients that may claim their locks: %d",
+                self.grace_limit,
+                len(grace.hosts),
+            )
             self._end_grace_at(grace.until)
         else:
             self.store.grace = None
@@ -446,7 +450,7 @@ class LockManager:
         if grace is None:
             return
         unclaimed = self.store.end_grace()
-        log.info("the grace period is over; %d locks were not claimed", unclaimed)
+        log.info("the grace period is over; locks not claimed: %d", unclaimed)
         if self._grace_timer is not None:
             self._grace_timer.cancel()
         for client in grace.hosts:

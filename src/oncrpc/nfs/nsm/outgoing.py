@@ -67,7 +67,7 @@ class OutgoingCalls:
     def start(self) -> None:
         """Begin with what is kept."""
         if self.kept.notices:
-            log.info("telling hosts of the restart: %d", len(self.kept.notices))
+            log.info("hosts to notify of the restart: %d", len(self.kept.notices))
         for key in [*self.kept.notices]:
             self._notices.add(key)
         for monitor in self.kept.monitors.values():

@@ -44,7 +44,7 @@ NEXT_STEP = (
 )
 NOT_KEPT = (
     "file handles are not kept on disk, since --no-state is given or there is no state directory:"
-    f" when nfsd is started again, {LOSS}"
+    f" when nfsd is started again, {LOSS}, and locks are lost"
 )
 _KEY = re.compile(rf"{KEY_VERSION}\n([0-9a-f]{{{2 * KEY_SIZE}}})\n", re.ASCII)
 _TAGS = re.compile(rf"{TAGS_VERSION}\nkey ([0-9a-f]{{16}})\n((?:[1-9][0-9]* \".*\"\n)*)", re.ASCII)
