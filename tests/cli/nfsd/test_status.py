@@ -105,10 +105,11 @@ def test_mode_says_as_whom_callers_work(mode: str, text: str) -> None:
     assert lines[1] == f"mode          {text}"
 
 
-def test_limit_to_own_users_is_shown() -> None:
-    lines = list(status_lines(some_nfsd_status(mode="plain", user="al", local_users=False)))
+@pytest.mark.parametrize(("user", "who"), [("al", "root and al"), ("root", "root")])
+def test_limit_to_own_users_is_shown(user: str, who: str) -> None:
+    lines = list(status_lines(some_nfsd_status(mode="plain", user=user, local_users=False)))
 
-    assert lines[2] == "on this host  served over TCP, to root and al only"
+    assert lines[2] == f"on this host  served over TCP, to {who} only"
 
 
 @pytest.mark.parametrize(

@@ -138,7 +138,8 @@ def _parts(status: NfsdStatus) -> Lines:
     else:
         yield "user", status.user
     if has_files(status) and not status.local_users:
-        yield "on this host", f"served over TCP, to root and {status.user} only"
+        who = "root" if status.user == "root" else f"root and {status.user}"
+        yield "on this host", f"served over TCP, to {who} only"
     yield "programs", listed(status.programs)
     yield from common_lines(status, _served_at)
     if status.ports:
