@@ -120,7 +120,8 @@ def test_forged_notice_is_refused_and_logged(
         sock.bind((OTHER_ADDRESS, 0))
         sock.sendto(forged, (SERVER, port_of(site.host, SM_PROG)))
 
-    until(lambda: OTHER_ADDRESS in site.logged(), "the refusal is logged")
+    refusal = f"refused SM_NOTIFY from {OTHER_ADDRESS} for one: "
+    until(lambda: refusal in site.logged(), "the refusal is logged")
     assert two.locks(file, "set:w:0:0").outcomes() == ["set EAGAIN"]
     held.go_on()
     held.outcomes()
