@@ -39,6 +39,15 @@ def test_recorded_lock_of_another_is_in_the_way() -> None:
     assert not period.may_claim(FILE, lock(3, 9, 20))
 
 
+def test_recorded_lock_is_known_by_owner_and_kind() -> None:
+    period = grace(RecordedLock(FILE, lock(0, 0, 10, exclusive=False)))
+
+    assert period.has(FILE, lock(0, 2, 10, exclusive=False))
+    assert not period.has(FILE, lock(0, 2, 10))
+    assert not period.has(FILE, lock(0, 2, 11, exclusive=False))
+    assert not period.has(FILE, lock(1, 2, 10, exclusive=False))
+
+
 def test_claimed_lock_is_in_the_way_no_more() -> None:
     period = of_two_hosts()
 

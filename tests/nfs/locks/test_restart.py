@@ -68,6 +68,18 @@ async def test_holder_claims_its_lock_and_nobody_steals(directory: Directory) ->
 
 
 @in_loop
+async def test_owner_that_heard_nothing_may_ask_again(directory: Directory) -> None:
+    await lives(directory, lock(0))
+
+    async with life(directory) as locker:
+        assert await locker.lock(asks(lock(1), wait=True)) is GRACE
+        assert await locker.lock(asks(lock(0), wait=True)) is GRANTED
+
+        assert not locker.manager.in_grace
+        assert locker.held() == [lock(0)]
+
+
+@in_loop
 async def test_grace_ends_with_the_last_claim(directory: Directory) -> None:
     await lives(directory, lock(0, 0, 10), lock(1, 10, 20))
 

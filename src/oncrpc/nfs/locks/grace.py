@@ -70,6 +70,14 @@ class GracePeriod:
         """Whether a client may claim this lock."""
         return lock.owner.client in self.hosts and self.recorded.conflict(file, lock) is None
 
+    def has(self, file: LockedFile, lock: Lock) -> bool:
+        """Whether its owner has this lock in the journal.
+
+        If the owner asks for it as for a new one, it has not heard that it has the lock: the server
+        ended before it could say so. The owner will not claim it, and gets it now.
+        """
+        return self.recorded.covers(file, lock)
+
     def may_claim_share(self, file: LockedFile, owner: LockOwner, share: DosShare) -> bool:
         """Whether a client may claim this share."""
         return owner.client in self.hosts and not self.shares.conflicts(file, owner, share)

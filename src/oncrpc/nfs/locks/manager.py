@@ -345,7 +345,8 @@ class LockManager:
         """GRACE or DENIED if the grace period, or that there is none, forbids it."""
         grace = self.store.grace
         if not request.reclaim:
-            return None if grace is None else LockOutcome.GRACE
+            is_given = grace is None or grace.has(request.file, request.lock)
+            return None if is_given else LockOutcome.GRACE
         if grace is not None and grace.may_claim(request.file, request.lock):
             return None
         return LockOutcome.DENIED
