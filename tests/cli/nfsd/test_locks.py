@@ -124,6 +124,16 @@ def test_yes_releases_without_asking(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert json.loads(found.out)["locks"] == 2
 
 
+def test_client_that_only_claims_is_released(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    none_held = answer_line(FreedLocks([HOST], 0), "free")
+
+    found = Outcome(tmp_path, capsys, (none_held,), ("--free", "192.0.2.7", "--yes"))
+
+    assert found.out == "released requests and claims of one.example.com (192.0.2.7)\n"
+
+
 def test_without_a_terminal_yes_is_needed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

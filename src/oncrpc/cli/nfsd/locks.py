@@ -91,7 +91,8 @@ def _free(options: argparse.Namespace) -> int:
         _print_json(freed)
     elif freed.clients:
         clients = listed(map(client_text, freed.clients))
-        print(f"released {counted(freed.locks, 'lock')} of {clients}")
+        what = counted(freed.locks, "lock") if freed.locks else "requests and claims"
+        print(f"released {what} of {clients}")
     else:
         print(f"no client {safe_text(options.free)} has locks, or waits for some")
     return 0 if freed.clients else NOTHING_FREED
