@@ -95,7 +95,7 @@ def test_server_that_answers_keeps_its_registration() -> None:
             await registrar.attempt()
             assert listed(registry) == [("tcp", b"0.0.0.0.9.1"), ("udp", b"0.0.0.0.8.1")]
             assert (registrar.fault or "").startswith(
-                "nfs is registered at 0.0.0.0.9.1, by another"
+                "nfs is registered at port 2305 of 0.0.0.0, by another"
             )
 
     run(scenario())
@@ -157,7 +157,9 @@ def test_later_server_keeps_its_registration(caplog: pytest.LogCaptureFixture) -
             registry.drop(next(iter(registry)))
             registry.set(other("tcp"))
             assert await registrar.attempt() == FIRST_PAUSE
-            assert "is registered at 0.0.0.0.9.1, by another server" in (registrar.fault or "")
+            assert "is registered at port 2305 of 0.0.0.0, by another server" in (
+                registrar.fault or ""
+            )
             assert ("tcp", b"0.0.0.0.9.1") in listed(registry)
 
     run(scenario())

@@ -39,7 +39,7 @@ def test_address_that_is_none_answers_nothing(uaddr: str) -> None:
 
 def test_text_has_the_next_step() -> None:
     assert foreign_text(100003, "0.0.0.0.8.1") == (
-        "nfs is registered at 0.0.0.0.8.1, by another server"
+        "nfs is registered at port 2049 of 0.0.0.0, by another server"
         " ('systemctl disable --now nfs-server' stops the kernel's)"
     )
     assert foreign_text(400001, "a") == "program 400001 is registered at a, by another server"

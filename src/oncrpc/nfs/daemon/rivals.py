@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from oncrpc.addr import LOOPBACKS, WILDCARDS, family_of, split_uaddr
 from oncrpc.aio.link import dial
-from oncrpc.errors import OncRpcError
+from oncrpc.errors import AddressError, OncRpcError
 from oncrpc.numbers import program_name
 from oncrpc.programs.mount import MOUNTPROG
 from oncrpc.programs.nfs3 import NFS_PROGRAM
@@ -47,8 +47,17 @@ Answers = Callable[[ProgramPlace], Awaitable[bool]]
 def foreign_text(prog: int, uaddr: str) -> str:
     """The text about another server of a program, with the next step."""
     name = program_name(prog) or f"program {prog}"
-    text = f"{name} is registered at {uaddr}, by another server"
+    text = f"{name} is registered at {_shown_place(uaddr)}, by another server"
     return f"{text} ({ADVICE[prog]})" if prog in ADVICE else text
+
+
+def _shown_place(uaddr: str) -> str:
+    """The port of a universal address, and the host; the address itself if it is not one."""
+    try:
+        host, port = split_uaddr(uaddr)
+    except AddressError:
+        return uaddr
+    return f"port {port} of {host}"
 
 
 async def answers_call(place: ProgramPlace) -> bool:
