@@ -128,6 +128,6 @@ def test_json_has_the_decision(capsys: pytest.CaptureFixture[str], exports: Path
 
     found = json.loads(out)
     assert (status, found["granted"], found["export"]) == (0, True, f"{exports.parent}/data")
-    assert found["works-as"]["root"] == {"uid": 7, "gid": 65534}
+    assert found["works_as"]["root"] == {"uid": 7, "gid": 65534}
     assert found["entry"].startswith(f"{exports}:1:")
     assert found["compared"][0]["outcome"] == "grants"

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from oncrpc.daemon.control.server import RefusedRequest
 from oncrpc.nfs.exports.clients import address_of
@@ -46,7 +46,7 @@ class MountExplanation(Struct, frozen=True):
     granted: bool
     entry: str | None
     options: str | None
-    works_as: Mapping[str, WorksAs] = field(name="works-as")
+    works_as: Mapping[str, WorksAs]
     names: Sequence[str]
     compared: Sequence[ComparedClient]
     lines: Sequence[str]
