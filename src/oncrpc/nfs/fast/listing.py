@@ -47,6 +47,8 @@ LIFETIME = 1.0
 """Seconds."""
 
 MAX_PAGES = 512
+"""Replies to READDIRPLUS that are kept for the next reader of a directory."""
+
 RANGE = Struct(">Q8sII")
 NAME = Struct(">IQI")
 REST = Struct(">QI" + ATTRIBUTES + "II")

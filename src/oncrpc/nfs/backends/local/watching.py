@@ -17,6 +17,8 @@ EVERY_CHANGE = 0x2 | 0x4 | 0x40 | 0x80 | 0x100 | 0x200 | 0x400 | 0x800
 ONLY_DIRECTORY = 0x1000000
 OVERFLOW = 0x4000
 MAX_WATCHES = 256
+"""Directories of which the kernel tells changes."""
+
 READ_SIZE = 64 << 10
 _EVENT = struct.Struct("=iIII")
 _libc = ctypes.CDLL(None, use_errno=True)
