@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 
 import msgspec
 import pytest
@@ -19,8 +20,9 @@ def left(made: Handover) -> dict[str, str]:
 
 
 def test_everything_arrives_and_is_asked_for_once() -> None:
-    with open(os.devnull, "rb") as one, open(os.devnull, "rb") as two, open(os.devnull) as three:
-        for each in (one, three):
+    with ExitStack() as opened:
+        one, two, three, four = (opened.enter_context(open(os.devnull, "rb")) for _ in range(4))
+        for each in (one, three, four):
             os.set_inheritable(each.fileno(), True)
         made = Handover(
             pid=os.getpid(),
@@ -33,6 +35,7 @@ def test_everything_arrives_and_is_asked_for_once() -> None:
             left=msgspec.Raw(b'{"registrations":[[100003,3]]}'),
             state="/run/portmap",
             web=three.fileno(),
+            kept=[four.fileno()],
         )
         environ = left(made)
 
@@ -41,6 +44,7 @@ def test_everything_arrives_and_is_asked_for_once() -> None:
         assert environ == {"HOME": "/"}
         assert not os.get_inheritable(one.fileno())
         assert not os.get_inheritable(three.fileno())
+        assert not os.get_inheritable(four.fileno())
 
 
 def test_handover_for_another_process_is_ignored() -> None:

@@ -212,6 +212,16 @@ def ports_of(found: list[tuple[socket.socket, str]]) -> set[int]:
     return {sock.getsockname()[1] for sock, _ in found}
 
 
+def test_application_may_choose_the_main_port() -> None:
+    with listen(transport("tcp"), LOCALHOST, 0) as free:
+        port = free.getsockname()[1]
+
+    listeners = open_listeners(replace(LOOPBACK.wanted(), port=port))
+
+    with closing(listeners):
+        assert ports_of(listeners.sockets) == {port}
+
+
 def test_extra_port_is_bound_on_the_same_transports() -> None:
     wanted = replace(LOOPBACK.wanted(), extra=[ExtraPort("mount", 0)])
 
