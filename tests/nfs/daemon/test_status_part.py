@@ -9,7 +9,12 @@ import msgspec
 import pytest
 
 from oncrpc.daemon.handover import Handover
+from oncrpc.daemon.run import owner_of
+from oncrpc.daemon.state import directory
+from oncrpc.daemon.state.directory import prepared
+from oncrpc.nfs.daemon.config import NfsdDaemonTable
 from oncrpc.nfs.daemon.lock_status import LockingClient, NoticeCounts, WatchedProgram
+from oncrpc.nfs.daemon.ports import main_port
 from oncrpc.nfs.daemon.status_part import StatusPart
 from oncrpc.nfs.locks.peers import Peer
 from oncrpc.nfs.locks.terms import LockClient
@@ -40,6 +45,19 @@ def test_status_alone_needs_no_exports(state: Path, caplog: pytest.LogCaptureFix
     run(scenario())
 
     assert "nothing is exported" not in caplog.text
+
+
+def test_status_alone_keeps_its_state_as_usual(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its port is a free one, but the next start finds the directory."""
+    monkeypatch.setattr(directory, "LASTING", str(tmp_path))
+    made = nfsd_setup(tmp_path, only=["status"], port=2049)
+    table = NfsdDaemonTable(only=made.source.read().config.daemon.only)
+
+    folders = prepared(owner_of(made.app(), table), table, {"STATE_DIRECTORY": str(tmp_path)})
+
+    assert (main_port(table), folders.state) == (0, str(tmp_path / "nfsd"))
 
 
 @pytest.mark.parametrize("kept", [True, False])
