@@ -13,7 +13,7 @@ from oncrpc.nfs.locks.local_locks import LocalLocks
 from oncrpc.nfs.locks.manager import LockManager
 from oncrpc.nfs.locks.terms import END, ByteRange, LocalHolder, LockOutcome
 from oncrpc.testing import ManualClock
-from support.locking import FILE, OTHER_FILE, Locker, lock
+from support.locking import CLIENTS, FILE, OTHER_FILE, OWNERS, Locker, lock
 from support.loops import in_loop, run_by, settle, until
 
 GRANTED, DENIED, BLOCKED = LockOutcome.GRANTED, LockOutcome.DENIED, LockOutcome.BLOCKED
@@ -192,3 +192,51 @@ async def test_taken_downgrade_lets_readers_in() -> None:
     locker.manager.acknowledge(locker.granted[0])
 
     assert locker.granted[1].lock == lock(2, 0, 10, exclusive=False)
+
+
+@in_loop
+async def test_thread_that_locks_frees_the_other_one() -> None:
+    """A thread waits behind 0, which waits for 1; then another thread gets what 0 asks for."""
+    locker = Locker(LockManager())
+    await locker.take(lock(1, 0, 1))
+    await locker.wait(lock(0))
+    assert await locker.wait(lock(2, 5, 6)) is BLOCKED
+
+    assert await locker.take(lock(2, 4, 20)) is GRANTED
+
+    assert [each.lock for each in locker.granted] == [lock(2, 5, 6)]
+
+
+@in_loop
+async def test_reader_let_in_by_a_downgrade_is_not_overrun() -> None:
+    locker = Locker(LockManager())
+    await locker.take(lock(0, 0, 10))
+    await locker.take(lock(1, 10, 20))
+    await locker.wait(lock(0, 0, 20, exclusive=False))
+    await locker.unlock(lock(1))
+    await locker.wait(lock(2, 0, 10, exclusive=False))
+
+    assert await locker.take(lock(0, 0, 20)) is DENIED
+
+    assert locker.held() == [lock(0, 0, 20, exclusive=False), lock(2, 0, 10, exclusive=False)]
+
+
+@pytest.mark.slow
+@in_loop
+async def test_long_chain_of_owners_is_granted() -> None:
+    """Each owner waits for its own file, behind nobody, and for the file of the next one."""
+    locker, count = Locker(LockManager()), 500
+    locker.manager.granted = locker.manager.give_back
+    files = [FILE._replace(file=b"%d" % number) for number in range(count)]
+    for file in files:
+        await locker.take(lock(0), file=file)
+    for number, file in enumerate(files):
+        for owner in (number, number + 1):
+            wanted = lock(1)._replace(owner=OWNERS[1]._replace(svid=owner))
+            await locker.wait(wanted, file=file)
+    assert len(locker.manager.waiting) == 2 * count
+
+    locker.manager.free(CLIENTS[0])
+
+    assert len(locker.manager.waiting) == 0
+    assert locker.manager.counts().locks == 0

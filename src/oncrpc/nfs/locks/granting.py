@@ -13,11 +13,12 @@ or not. One that does not wait shows that the owner goes on: it takes what it wa
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
 from oncrpc.nfs.locks.handover import OfferedLock
 from oncrpc.nfs.locks.store import LockStore
-from oncrpc.nfs.locks.terms import ByteRange, Lock, LockClient, LockedFile, LockOutcome
+from oncrpc.nfs.locks.terms import ByteRange, Lock, LockClient, LockedFile, LockOutcome, LockOwner
 from oncrpc.nfs.locks.waiting import LockRequest, WaitingRequest, WaitingRequests
 
 FIRST_RETRY, LAST_RETRY = 0.01, 0.2
@@ -30,7 +31,7 @@ class LockGrants:
     """Grants locks of a store. ``granted`` is called with a waiting request that has its lock.
 
     ``_retries`` has a timer for each file on which a local process is in the way of a request.
-    ``_tasks`` wait for the disk.
+    ``_tasks`` wait for the disk. ``_due`` has what is still to be settled while ``_settles``.
     """
 
     granted: Callable[[LockRequest], None]
@@ -41,6 +42,7 @@ class LockGrants:
         self._offered: dict[LockedFile, dict[Lock, OfferedLock]] = {}
         self._retries: dict[LockedFile, asyncio.TimerHandle] = {}
         self._tasks = set[asyncio.Task[None]]()
+        self._due, self._settles = deque[tuple[LockedFile, ByteRange]](), False
 
     def __iter__(self) -> Iterator[OfferedLock]:
         for offers in [*self._offered.values()]:
@@ -54,15 +56,18 @@ class LockGrants:
         """Grant a lock if no other client is in the way; or let the request wait."""
         file, lock = request.file, request.lock
         waits = request.wait and not request.reclaim
+        if not waits:
+            self._accept_overlapping(request)  # which may grant something to others
         if self.store.table.conflict(file, lock) is not None:
             if waits and self.waiting.would_deadlock(request):
                 return LockOutcome.DEADLOCK
             return self._wait(request) if waits else LockOutcome.DENIED
         if waits and (self.waiting.comes_later(request) or self._own_offers(request)):
             return self._wait(request)
-        self._accept_overlapping(request)
         outcome = self._give(request)
-        if outcome is LockOutcome.BLOCKED:
+        if outcome is LockOutcome.GRANTED:
+            self._settle_others_of(lock.owner)
+        elif outcome is LockOutcome.BLOCKED:
             if not waits:
                 return LockOutcome.DENIED
             self._retry_later(file, FIRST_RETRY)
@@ -115,10 +120,23 @@ class LockGrants:
                 self._take(offer.request)
 
     def settle(self, file: LockedFile, range_: ByteRange = EVERYTHING) -> None:
-        """Grant what can be granted now that bytes of a range are free."""
-        for waiting in self.waiting.ready(file, range_):
-            if not self._own_offers(waiting.request):
-                self._offer(waiting)
+        """Grant what can be granted now that bytes of a range are free.
+
+        What is granted may free other bytes: these come next, not within, so that a long chain of
+        owners does not become a deep recursion.
+        """
+        self._due.append((file, range_))
+        if self._settles:
+            return
+        self._settles = True
+        try:
+            while self._due:
+                file, range_ = self._due.popleft()
+                for waiting in self.waiting.ready(file, range_):
+                    if not self._own_offers(waiting.request):
+                        self._offer(waiting)
+        finally:
+            self._settles = False
 
     def resume(self, offers: Iterable[OfferedLock]) -> None:
         """Go on with what an earlier image of the process has left."""
@@ -143,9 +161,19 @@ class LockGrants:
         if self.waiting.find(request.file, request.lock) is None:
             if not self.waiting.add(request, now=self.store.now()):
                 return LockOutcome.NO_ROOM
-            for other in self.waiting.freed_by(request):
-                self.settle(other.request.file, other.lock.range)
+            self._settle_freed_by(request)
         return LockOutcome.BLOCKED
+
+    def _settle_freed_by(self, request: LockRequest) -> None:
+        for other in self.waiting.freed_by(request):
+            self.settle(other.request.file, other.lock.range)
+
+    def _settle_others_of(self, owner: LockOwner) -> None:
+        """An owner has one more lock, and waits for another one: some may wait for both now."""
+        for waiting in self.waiting.of_owner(owner):
+            waiting.behind = False
+            self.settle(waiting.request.file, waiting.lock.range)
+            self._settle_freed_by(waiting.request)
 
     def _give(self, request: LockRequest) -> LockOutcome:
         """Hold a lock that no client is in the way of, and offer it."""
@@ -194,6 +222,7 @@ class LockGrants:
             offer = self.find(request.file, request.lock)
             assert offer is not None
             self._call_back(offer)
+            self._settle_others_of(request.lock.owner)
 
     def _call_back(self, offer: OfferedLock) -> None:
         """Call the client back, when the lock is on disk."""
