@@ -7,10 +7,10 @@ from oncrpc.cli.nfsd.words import WORDS
 from oncrpc.nfs.daemon.config import NAME, SCHEMA, NfsdConfig
 
 DESCRIPTION = """\
-Serves directories of this host by NFS: programs 100003, versions 2 and 3, and 100005, MOUNT
-(RFC 1094, RFC 1813), on UDP and TCP over IPv4 and IPv6. Without DIR it exports what /etc/exports,
-/etc/exports.d and /etc/nfsd.toml name. Without -d or -f it goes to the background, returning once
-it serves, and logs to syslog."""
+Serves directories of this host by NFS, versions 2 and 3, with MOUNT, access control lists, locks,
+the status monitor and quotas, on UDP and TCP over IPv4 and IPv6. Without DIR it exports what
+/etc/exports, /etc/exports.d and /etc/nfsd.toml name. Without -d or -f it goes to the background,
+returning once it serves, and logs to syslog."""
 
 COMMAND: Command[NfsdConfig] = Command(
     NAME,

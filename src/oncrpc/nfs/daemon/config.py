@@ -121,16 +121,16 @@ class NfsdDaemonTable(DaemonTable, frozen=True):
     state_dir: Annotated[
         FilePath | None,
         Meta(
-            description="Keep the key and the tables of handles in *DIR*, so that handles outlive"
-            " the daemon, and the boot. The directory belongs to the user of **-u** and has mode"
-            " 0700; it is made if it is missing. The default is */var/lib/NAME* if root starts the"
-            " daemon, else *NAME* in the first directory of **$STATE_DIRECTORY**, in"
-            " **$XDG_STATE_HOME**, or in *~/.local/state*; on another port than the usual one it"
-            " is *NAME-PORT*."
+            description="Keep the key and the tables of handles, the locks and the watched hosts"
+            " in *DIR*, so that they outlive the daemon and the boot. The directory belongs to the"
+            " user of **-u** and has mode 0700; it is made if it is missing. The default is"
+            " */var/lib/NAME* if root starts the daemon, else *NAME* in the first directory of"
+            " **$STATE_DIRECTORY**, in **$XDG_STATE_HOME**, or in *~/.local/state*; on another"
+            " port than the usual one it is *NAME-PORT*."
         ),
         KeyOption(
             "--state-dir", metavar="DIR", group="state",
-            help="keep the key of the handles in this directory instead of /var/lib/NAME or,"
+            help="keep handles and locks in this directory instead of /var/lib/NAME or,"
             " without root, ~/.local/state/NAME",
         ),
     ] = None  # fmt: skip
@@ -138,10 +138,10 @@ class NfsdDaemonTable(DaemonTable, frozen=True):
         bool,
         Meta(
             description="Keep the state in the usual directory. With **\\--no-state** nothing is"
-            " kept: when the daemon ends, clients have to mount again. Then **status** still finds"
-            " the daemon through that directory."
+            " kept: when the daemon ends, clients have to mount again, and their locks are lost."
+            " **status** still finds the daemon through that directory."
         ),
-        KeyOption("--state", group="state", help="keep handles over a restart"),
+        KeyOption("--state", group="state", help="keep handles and locks over a restart"),
     ] = True
     pid_file: Annotated[
         FilePath | None,
