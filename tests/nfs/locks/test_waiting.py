@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from oncrpc.nfs.locks.table import LockTable
 from oncrpc.nfs.locks.terms import ByteRange, Lock, LockClient, LockedFile, LockOwner
-from oncrpc.nfs.locks.waiting import MAX_CIRCLE_STEPS, LockRequest, WaitingRequests
+from oncrpc.nfs.locks.waiting import (
+    MAX_CIRCLE_STEPS,
+    MAX_OWNER_WAITING_LOCKS,
+    LockRequest,
+    Steps,
+    WaitingRequests,
+)
 from support.locking import CLIENTS, FILE, asks, lock
 
 OTHER = LockOwner(LockClient("203.0.113.1", b"z"), 0, b"oh")
@@ -83,6 +89,41 @@ def test_client_has_at_most_its_number() -> None:
     assert outcomes == [True, False, True]
 
 
+def test_owner_has_at_most_its_number() -> None:
+    waiting = WaitingRequests(LockTable())
+    wanted = [lock(1, 0, end) for end in range(1, MAX_OWNER_WAITING_LOCKS + 2)]
+
+    outcomes = [waiting.add(asks(each, wait=True), now=1) for each in wanted]
+
+    assert outcomes == [True] * MAX_OWNER_WAITING_LOCKS + [False]
+    assert waiting.add(asks(lock(4), wait=True), now=1)
+
+
+def test_address_has_at_most_half() -> None:
+    waiting = WaitingRequests(LockTable(), most=4, most_of_client=1)
+
+    outcomes = [waiting.add(asks(named(name), wait=True), now=1) for name in (b"a", b"b", b"c")]
+
+    assert outcomes == [True, True, False]
+    assert waiting.add(asks(lock(1), wait=True), now=1)
+
+
+def named(name: bytes) -> Lock:
+    """A lock of a client with that name, at the address of the others."""
+    owner = LockOwner(LockClient("203.0.113.1", name), 0, b"oh")
+    return Lock(owner, EVERYTHING, exclusive=True)
+
+
+def test_search_for_earlier_requests_ends() -> None:
+    waiting = WaitingRequests(LockTable())
+    for number in range(20):
+        waiting.add(asks(lock(0, number, number + 1), wait=True), now=1)
+    waiting.add(asks(lock(1, 19, 20), wait=True), now=1)
+
+    assert waiting.comes_later(asks(lock(1, 19, 20), wait=True), Steps(30))
+    assert not waiting.comes_later(asks(lock(1, 19, 20), wait=True), Steps(15))
+
+
 def test_removed_request_makes_room() -> None:
     waiting = WaitingRequests(LockTable(), most=1)
     waiting.add(asks(lock(0), wait=True), now=1)
@@ -132,5 +173,5 @@ def test_circle_of_the_queue_frees_the_reader() -> None:
     assert not waiting.would_deadlock(closes)
     waiting.add(closes, now=1)
 
-    assert READER in [each.request for each in waiting.freed_by(closes)]
+    assert READER in [each.request for each in waiting.freed_by(closes)[FILE]]
     assert [each.request for each in waiting.ready(FILE, EVERYTHING)] == [READER]

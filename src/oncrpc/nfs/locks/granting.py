@@ -13,13 +13,12 @@ or not. One that does not wait shows that the owner goes on: it takes what it wa
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from oncrpc.nfs.locks.handover import OfferedLock
 from oncrpc.nfs.locks.store import LockStore
 from oncrpc.nfs.locks.terms import ByteRange, Lock, LockClient, LockedFile, LockOutcome, LockOwner
-from oncrpc.nfs.locks.waiting import LockRequest, WaitingRequest, WaitingRequests
+from oncrpc.nfs.locks.waiting import LockRequest, Steps, WaitingRequest, WaitingRequests
 
 FIRST_RETRY, LAST_RETRY = 0.01, 0.2
 """Seconds between two tries of a lock that a local process holds: the first and the longest."""
@@ -39,18 +38,19 @@ class LockGrants:
     def __init__(self, store: LockStore, waiting: WaitingRequests) -> None:
         self.store, self.waiting = store, waiting
         self.granted = _nobody_listens
-        self._offered: dict[LockedFile, dict[Lock, OfferedLock]] = {}
+        self._offered: dict[tuple[LockedFile, LockOwner], dict[Lock, OfferedLock]] = {}
         self._retries: dict[LockedFile, asyncio.TimerHandle] = {}
         self._tasks = set[asyncio.Task[None]]()
-        self._due, self._settles = deque[tuple[LockedFile, ByteRange]](), False
+        self._due: dict[LockedFile, ByteRange] = {}
+        self._settles = False
 
     def __iter__(self) -> Iterator[OfferedLock]:
         for offers in [*self._offered.values()]:
             yield from offers.values()
 
-    def of_file(self, file: LockedFile) -> list[OfferedLock]:
-        """The offered locks of a file."""
-        return [*self._offered.get(file, {}).values()]
+    def of_owner(self, file: LockedFile, owner: LockOwner) -> list[OfferedLock]:
+        """The locks of a file that an owner is offered."""
+        return [*self._offered.get((file, owner), {}).values()]
 
     def grant(self, request: LockRequest) -> LockOutcome:
         """Grant a lock if no other client is in the way; or let the request wait."""
@@ -94,7 +94,7 @@ class LockGrants:
 
     def find(self, file: LockedFile, lock: Lock) -> OfferedLock | None:
         """The offer of exactly this lock."""
-        return self._offered.get(file, {}).get(lock)
+        return self._offered.get((file, lock.owner), {}).get(lock)
 
     def acknowledge(self, request: LockRequest) -> None:
         """The client knows that it has the lock."""
@@ -119,20 +119,24 @@ class LockGrants:
             if offer.request.lock.owner.client == client:
                 self._take(offer.request)
 
-    def settle(self, file: LockedFile, range_: ByteRange = EVERYTHING) -> None:
+    def settle(
+        self, file: LockedFile, range_: ByteRange = EVERYTHING, steps: Steps | None = None
+    ) -> None:
         """Grant what can be granted now that bytes of a range are free.
 
         What is granted may free other bytes: these come next, not within, so that a long chain of
-        owners does not become a deep recursion.
+        owners does not become a deep recursion. All together look at a number of requests.
         """
-        self._due.append((file, range_))
+        due = self._due.get(file, range_)
+        self._due[file] = _around([due, range_])
         if self._settles:
             return
-        self._settles = True
+        self._settles, steps = True, Steps() if steps is None else steps
         try:
             while self._due:
-                file, range_ = self._due.popleft()
-                for waiting in self.waiting.ready(file, range_):
+                file = next(iter(self._due))
+                range_ = self._due.pop(file)
+                for waiting in self.waiting.ready(file, range_, steps):
                     if not self._own_offers(waiting.request):
                         self._offer(waiting)
         finally:
@@ -161,19 +165,20 @@ class LockGrants:
         if self.waiting.find(request.file, request.lock) is None:
             if not self.waiting.add(request, now=self.store.now()):
                 return LockOutcome.NO_ROOM
-            self._settle_freed_by(request)
+            self._settle_freed_by(request, Steps())
         return LockOutcome.BLOCKED
 
-    def _settle_freed_by(self, request: LockRequest) -> None:
-        for other in self.waiting.freed_by(request):
-            self.settle(other.request.file, other.lock.range)
+    def _settle_freed_by(self, request: LockRequest, steps: Steps | None = None) -> None:
+        for file, others in self.waiting.freed_by(request, steps).items():
+            self.settle(file, _around([each.lock.range for each in others]), steps)
 
     def _settle_others_of(self, owner: LockOwner) -> None:
         """An owner has one more lock, and waits for another one: some may wait for both now."""
+        steps = Steps()
         for waiting in self.waiting.of_owner(owner):
-            waiting.behind = False
-            self.settle(waiting.request.file, waiting.lock.range)
-            self._settle_freed_by(waiting.request)
+            self.waiting.look_again(waiting)
+            self.settle(waiting.request.file, waiting.lock.range, steps)
+            self._settle_freed_by(waiting.request, steps)
 
     def _give(self, request: LockRequest) -> LockOutcome:
         """Hold a lock that no client is in the way of, and offer it."""
@@ -190,24 +195,23 @@ class LockGrants:
     def _own_offers(self, request: LockRequest) -> list[OfferedLock]:
         """What the owner has been offered of the same bytes."""
         owner, range_, _ = request.lock
-        return [
-            each
-            for each in self._offered.get(request.file, {}).values()
-            if each.request.lock.owner == owner and each.request.lock.range.overlaps(range_)
-        ]
+        offers = self._offered.get((request.file, owner), {}).values()
+        return [each for each in offers if each.request.lock.range.overlaps(range_)]
 
     def _accept_overlapping(self, request: LockRequest) -> None:
         for each in self._own_offers(request):
             self.acknowledge(each.request)
 
     def _keep(self, offer: OfferedLock) -> None:
-        self._offered.setdefault(offer.request.file, {})[offer.request.lock] = offer
+        file, lock = offer.request[:2]
+        self._offered.setdefault((file, lock.owner), {})[lock] = offer
 
     def _take(self, request: LockRequest) -> OfferedLock | None:
-        offers = self._offered.get(request.file, {})
+        key = request.file, request.lock.owner
+        offers = self._offered.get(key, {})
         offer = offers.pop(request.lock, None)
         if offer is not None and not offers:
-            del self._offered[request.file]
+            del self._offered[key]
         return offer
 
     def _offer(self, waiting: WaitingRequest) -> None:
@@ -278,6 +282,11 @@ class LockGrants:
 def _downgrades(offer: OfferedLock) -> bool:
     """Whether the lock is shared, and its owner has held bytes of it exclusively."""
     return not offer.request.lock.exclusive and any(each.exclusive for each in offer.before)
+
+
+def _around(ranges: Sequence[ByteRange]) -> ByteRange:
+    """The bytes from the first one of some ranges to the last one."""
+    return ByteRange(min(each.start for each in ranges), max(each.end for each in ranges))
 
 
 def _nobody_listens(request: LockRequest) -> None:

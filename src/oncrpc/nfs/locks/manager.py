@@ -180,8 +180,8 @@ class LockManager:
         for waiting in self.waiting.of_owner(owner):
             if is_own(waiting.request) and waiting.lock.range == range_:
                 self.waiting.remove(waiting)
-        for offer in self._grants.of_file(file):
-            if is_own(offer.request) and offer.request.lock.range.overlaps(range_):
+        for offer in self._grants.of_owner(file, owner):
+            if offer.request.lock.range.overlaps(range_):
                 self.acknowledge(offer.request)
         if not self.store.release(file, owner, range_):
             return LockOutcome.NO_ROOM

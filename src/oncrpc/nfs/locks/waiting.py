@@ -7,6 +7,9 @@ goes first.
 
 A deadlock is a circle of owners that wait for what the next one holds. A request that would close
 one is refused. The search follows at most ``MAX_CIRCLE_STEPS`` locks; a circle beyond is not found.
+
+Nobody who lets many requests wait may delay all others. So a search for earlier requests also ends
+after so many: then a request goes first that no held lock is in the way of.
 """
 
 from __future__ import annotations
@@ -27,8 +30,11 @@ MAX_WAITING_LOCKS = 8192
 MAX_CLIENT_WAITING_LOCKS = 1024
 """Requests for locks of one client that wait."""
 
+MAX_OWNER_WAITING_LOCKS = 64
+"""Requests for locks of one process that wait: as many of its threads."""
+
 MAX_CIRCLE_STEPS = 10_000
-"""Locks that a search for a deadlock looks at."""
+"""Locks that a search for a deadlock looks at, and requests that one for earlier ones does."""
 
 
 class LockRequest(NamedTuple):
@@ -45,14 +51,10 @@ class LockRequest(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class WaitingRequest:
-    """A request that waits, since a time in seconds.
-
-    ``behind``: when it was last looked at, only earlier requests were in its way.
-    """
+    """A request that waits, since a time in seconds."""
 
     request: LockRequest
     since: int
-    behind: bool = False
 
     @property
     def lock(self) -> Lock:
@@ -63,8 +65,11 @@ class WaitingRequest:
 class WaitingRequests:
     """The requests that wait for locks of a table, in the order in which they came.
 
-    A request that is ``behind`` others need not be looked at when locks are released. It is again
-    when one of those is removed, or begins to wait for it (``freed_by``).
+    ``_behind`` has the requests that had only earlier ones in their way when they were last looked
+    at. They need not be looked at when locks are released. They are again when one of those is
+    removed, or begins to wait for it (``freed_by``).
+
+    The clients of one address have at most half of ``most``, as in the table.
     """
 
     def __init__(
@@ -76,9 +81,11 @@ class WaitingRequests:
     ) -> None:
         self.most, self.most_of_client = most, most_of_client
         self._table = table
-        self._queues: dict[LockedFile, list[WaitingRequest]] = {}
-        self._by_owner: dict[LockOwner, list[WaitingRequest]] = {}
+        self._queues: dict[LockedFile, dict[WaitingRequest, None]] = {}
+        self._behind: dict[LockedFile, dict[WaitingRequest, None]] = {}
+        self._by_owner: dict[LockOwner, dict[WaitingRequest, None]] = {}
         self._by_client = Counter[LockClient]()
+        self._by_host = Counter[str]()
 
     def __len__(self) -> int:
         return self._by_client.total()
@@ -102,6 +109,8 @@ class WaitingRequests:
 
     def of_client(self, client: LockClient) -> list[WaitingRequest]:
         """The requests of a client."""
+        if not self._by_client[client]:
+            return []
         return [each for each in self if each.lock.owner.client == client]
 
     def of_owner(self, owner: LockOwner) -> list[WaitingRequest]:
@@ -117,77 +126,104 @@ class WaitingRequests:
 
     def add(self, request: LockRequest, *, now: int) -> bool:
         """Let a request wait; False if there are too many."""
-        client = request.lock.owner.client
-        if len(self) >= self.most or self._by_client[client] >= self.most_of_client:
+        owner = request.lock.owner
+        if not self._has_room(owner):
             return False
         waiting = WaitingRequest(request, now)
-        self._queues.setdefault(request.file, []).append(waiting)
-        self._by_owner.setdefault(request.lock.owner, []).append(waiting)
-        self._by_client[client] += 1
+        self._queues.setdefault(request.file, {})[waiting] = None
+        self._by_owner.setdefault(owner, {})[waiting] = None
+        self._by_client[owner.client] += 1
+        self._by_host[owner.client.host] += 1
         return True
+
+    def _has_room(self, owner: LockOwner) -> bool:
+        client = owner.client
+        return (
+            len(self) < self.most
+            and self._by_client[client] < self.most_of_client
+            and self._by_host[client.host] < max(self.most // 2, self.most_of_client)
+            and len(self._by_owner.get(owner, ())) < MAX_OWNER_WAITING_LOCKS
+        )
 
     def remove(self, waiting: WaitingRequest) -> None:
         """Let a request wait no more."""
         file, owner = waiting.request.file, waiting.lock.owner
-        for each in self._queues[file]:
-            each.behind = each.behind and not each.lock.range.overlaps(waiting.lock.range)
+        self.look_again(waiting)
+        for each in [*self._behind.get(file, ())]:
+            if each.lock.range.overlaps(waiting.lock.range):
+                self.look_again(each)
         _remove(self._queues, file, waiting)
         _remove(self._by_owner, owner, waiting)
-        self._by_client[owner.client] -= 1
-        if not self._by_client[owner.client]:
-            del self._by_client[owner.client]
+        _uncount(self._by_client, owner.client)
+        _uncount(self._by_host, owner.client.host)
 
-    def ready(self, file: LockedFile, range_: ByteRange) -> Iterator[WaitingRequest]:
+    def look_again(self, waiting: WaitingRequest) -> None:
+        """What was in the way of a request may have changed."""
+        file = waiting.request.file
+        if waiting in self._behind.get(file, ()):
+            _remove(self._behind, file, waiting)
+
+    def ready(
+        self, file: LockedFile, range_: ByteRange, steps: Steps | None = None
+    ) -> Iterator[WaitingRequest]:
         """Yield the requests for bytes of a range that can be granted now, the first one first.
 
         The table and the queue may change between two of them.
         """
+        steps = Steps() if steps is None else steps
         for each in self.of_file(file):
             if (
-                not each.behind
+                each not in self._behind.get(file, ())
                 and each.lock.range.overlaps(range_)
                 and self._table.conflict(file, each.lock) is None
                 and each in self._queues.get(file, ())
             ):
-                each.behind = self.comes_later(each.request)
-                if not each.behind:
+                if self.comes_later(each.request, steps):
+                    self._behind.setdefault(file, {})[each] = None
+                else:
                     yield each
 
-    def comes_later(self, request: LockRequest) -> bool:
+    def comes_later(self, request: LockRequest, steps: Steps | None = None) -> bool:
         """Whether an earlier request for the same bytes goes first."""
-        steps = _Steps()
+        steps = Steps() if steps is None else steps
         return any(
-            not self._waits_for(each, request.lock.owner, steps) for each in self._earlier(request)
+            not self._waits_for(each, request.lock.owner, steps)
+            for each in self._earlier(request, steps)
         )
 
     def would_deadlock(self, request: LockRequest) -> bool:
         """Whether an owner that holds what is asked for waits, in the end, for the asking one."""
-        return self._leads_to(request, request.lock.owner, _Steps(), queued=False)
+        return self._leads_to(request, request.lock.owner, Steps(), queued=False)
 
-    def freed_by(self, request: LockRequest) -> list[WaitingRequest]:
-        """The requests that may go first now, because this one waits for their owner."""
+    def freed_by(
+        self, request: LockRequest, steps: Steps | None = None
+    ) -> dict[LockedFile, list[WaitingRequest]]:
+        """The requests that may go first now, because this one waits for their owner; by file."""
         reached = list[WaitingRequest]()
-        self._leads_to(request, None, _Steps(), queued=True, reached=reached)
+        steps = Steps() if steps is None else steps
+        self._leads_to(request, None, steps, queued=True, reached=reached)
+        found: dict[LockedFile, list[WaitingRequest]] = {}
         for each in reached:
-            each.behind = False
-        return reached
+            self.look_again(each)
+            found.setdefault(each.request.file, []).append(each)
+        return found
 
-    def _earlier(self, request: LockRequest) -> Iterator[WaitingRequest]:
+    def _earlier(self, request: LockRequest, steps: Steps) -> Iterator[WaitingRequest]:
         """Yield the earlier requests of others for the same bytes."""
         for each in self._queues.get(request.file, ()):
-            if each.request == request:
+            if each.request == request or steps.end():
                 return
             if each.lock.conflicts(request.lock):
                 yield each
 
-    def _waits_for(self, waiting: WaitingRequest, owner: LockOwner, steps: _Steps) -> bool:
+    def _waits_for(self, waiting: WaitingRequest, owner: LockOwner, steps: Steps) -> bool:
         return self._leads_to(waiting.request, owner, steps, queued=True)
 
     def _leads_to(
         self,
         request: LockRequest,
         owner: LockOwner | None,
-        steps: _Steps,
+        steps: Steps,
         *,
         queued: bool,
         reached: list[WaitingRequest] | None = None,
@@ -210,7 +246,7 @@ class WaitingRequests:
         return False
 
     def _waited_for(
-        self, request: LockRequest, target: LockOwner | None, steps: _Steps, *, queued: bool
+        self, request: LockRequest, target: LockOwner | None, steps: Steps, *, queued: bool
     ) -> Iterator[LockOwner]:
         """Yield the owners that hold what is asked for, and those that have asked before.
 
@@ -218,13 +254,11 @@ class WaitingRequests:
         """
         yield from self._holders(request, target, steps)
         if queued:
-            for waiting in self._earlier(request):
-                if steps.end():
-                    return
+            for waiting in self._earlier(request, steps):
                 yield waiting.lock.owner
 
     def _holders(
-        self, request: LockRequest, target: LockOwner | None, steps: _Steps
+        self, request: LockRequest, target: LockOwner | None, steps: Steps
     ) -> Iterator[LockOwner]:
         file, lock = request.file, request.lock
         if self._table.count_in(file) <= len(self._by_owner):
@@ -241,11 +275,11 @@ class WaitingRequests:
                 yield owner
 
 
-class _Steps:
-    """The locks that a search may still look at."""
+class Steps:
+    """The locks and requests that a search may still look at."""
 
-    def __init__(self) -> None:
-        self._left = MAX_CIRCLE_STEPS
+    def __init__(self, most: int = MAX_CIRCLE_STEPS) -> None:
+        self._left = most
 
     def end(self) -> bool:
         """Count one; whether there were too many."""
@@ -253,8 +287,14 @@ class _Steps:
         return self._left < 0
 
 
-def _remove(index: dict[K, list[WaitingRequest]], key: K, waiting: WaitingRequest) -> None:
+def _remove(index: dict[K, dict[WaitingRequest, None]], key: K, waiting: WaitingRequest) -> None:
     queue = index[key]
-    queue.remove(waiting)
+    del queue[waiting]
     if not queue:
         del index[key]
+
+
+def _uncount(counter: Counter[K], key: K) -> None:
+    counter[key] -= 1
+    if not counter[key]:
+        del counter[key]
