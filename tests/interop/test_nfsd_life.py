@@ -119,12 +119,13 @@ def test_copies_go_on_over_restarts_in_place(host: NfsHost) -> None:
     reading = ["nfs-cp", "nfs://127.0.0.1/srv/tmpfs/there", "/srv/back"]
     writing = ["nfs-cp", "/srv/large", "nfs://127.0.0.1/srv/tmpfs/there"]
 
-    for command in (writing, reading):
+    for command, made in ((writing, "/srv/tmpfs/there"), (reading, "/srv/back")):
         copy = host.popen(command)
         for _ in range(RESTARTS):
             nfsd(host, "reload", "--exec")
             if copy.poll() is not None:
                 assert finished(copy) == 0
+                host.sh(f"rm {made}")
                 copy = host.popen(command)
         assert finished(copy) == 0
 
