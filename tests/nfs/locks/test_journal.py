@@ -161,6 +161,20 @@ async def test_files_of_a_moment_have_what_was_synced(directory: Directory, tmp_
 
 
 @in_loop
+async def test_written_release_survives_a_kill(directory: Directory, tmp_path: Path) -> None:
+    journal = opened(directory)
+    await write_all(journal)
+    for record in (LOCKS[0], SHARE):
+        journal.remove(record)
+
+    await journal.written()
+
+    shutil.copytree(directory.path, tmp_path / "copy")
+    journal.close()
+    assert read_in(tmp_path / "copy") == LOCKS[1:]
+
+
+@in_loop
 async def test_torn_log_loses_only_its_end(directory: Directory, tmp_path: Path) -> None:
     journal = opened(directory)
     for record in LOCKS:

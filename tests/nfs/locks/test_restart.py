@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,20 @@ async def test_owner_that_heard_nothing_may_ask_again(directory: Directory) -> N
 
         assert not locker.manager.in_grace
         assert locker.held() == [lock(0)]
+
+
+@in_loop
+async def test_released_lock_is_not_awaited_after_a_kill(
+    directory: Directory, tmp_path: Path
+) -> None:
+    async with life(directory) as locker:
+        await locker.take(lock(0))
+        await locker.unlock(lock(0))
+        shutil.copytree(directory.path, tmp_path / "killed")
+
+    with closing(Directory(str(tmp_path / "killed"))) as left:
+        async with life(left) as locker:
+            assert not locker.manager.in_grace
 
 
 @in_loop

@@ -5,8 +5,10 @@ thread in the next transaction, with all changes until then. A transaction is on
 (``synchronous = FULL``). So ``synced`` waits for one sync that many calls share, and what it has
 waited for survives any end of this process, and a loss of power.
 
-A release is written, too, but nobody waits for it, and it is written with the next lock, or after
-``SOON`` seconds. If it is lost, a client may claim a lock that it has released, and does not.
+Before UNLOCK is answered, ``written`` waits until the release is in the log, though not on disk: it
+survives the end of this process. Otherwise the next one would wait for a client to claim what it
+has released. After a loss of power that may happen: it costs time, no lock. Nobody waits for other
+changes; they are written with the next lock, or after ``SOON`` seconds.
 
 After a failed transaction, say on a full disk, the database is as it was before. The next
 transaction writes everything again (``everything``), at most one in ``RETRY`` seconds.
@@ -20,7 +22,7 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, NamedTuple
@@ -201,6 +203,12 @@ class LockJournal:
         error = None if done is None else await asyncio.shield(done)
         if error is not None:
             raise OSError(error.errno, error.strerror)
+
+    async def written(self) -> None:
+        """Wait until all changes are in the log, or have failed."""
+        done = self.write()
+        if done is not None:
+            await asyncio.shield(done)
 
     def write_everything(self) -> None:
         """Let the next transaction write everything: the file may not have the last changes."""
@@ -390,9 +398,14 @@ def _marks(row: Key) -> str:
     return ", ".join("?" * len(row))
 
 
-def _write(database: sqlite3.Connection, statements: Iterable[Statement]) -> None:
-    """Run the statements in one transaction, which is on disk afterwards."""
+def _write(database: sqlite3.Connection, statements: Collection[Statement]) -> None:
+    """Run the statements in one transaction.
+
+    It is on disk afterwards, unless it only removes: then it is with the next one that does not.
+    """
+    adds = any(text.startswith("INSERT") for text, _ in statements)
     try:
+        database.execute(f"PRAGMA synchronous = {'FULL' if adds else 'NORMAL'}")
         database.execute("BEGIN IMMEDIATE")
         for text, rows in statements:
             database.executemany(text, rows)

@@ -166,8 +166,8 @@ class LockManager:
     async def unlock(self, file: LockedFile, owner: LockOwner, range_: ByteRange) -> LockOutcome:
         """Release what an owner holds of a range. A request for just this range waits no more.
 
-        Returns GRANTED, also if it holds nothing; NO_ROOM if it would have one lock too many. A
-        release is not waited for on disk.
+        Returns GRANTED, also if it holds nothing; NO_ROOM if it would have one lock too many. The
+        journal has the release, if this process ends.
         """
 
         def is_own(request: LockRequest) -> bool:
@@ -183,10 +183,13 @@ class LockManager:
         for offer in self._grants.of_owner(file, owner):
             if offer.request.lock.range.overlaps(range_):
                 self.acknowledge(offer.request)
+        is_kept = owner.client in self.store.kept
         if not self.store.release(file, owner, range_):
             return LockOutcome.NO_ROOM
         self._grants.settle(file, range_)
         self._clean(file, owner.client)
+        if is_kept:
+            await self._journal.written()
         return LockOutcome.GRANTED
 
     def cancel(self, file: LockedFile, lock: Lock) -> bool:
