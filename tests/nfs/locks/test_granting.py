@@ -208,7 +208,7 @@ async def test_thread_that_locks_frees_the_other_one() -> None:
 
 
 @in_loop
-async def test_reader_let_in_by_a_downgrade_is_not_overrun() -> None:
+async def test_reader_let_in_is_not_overrun() -> None:
     locker = Locker(LockManager())
     await locker.take(lock(0, 0, 10))
     await locker.take(lock(1, 10, 20))

@@ -389,3 +389,24 @@ async def test_file_that_is_gone_is_an_error(locker: Locker) -> None:
     with pytest.raises(OSError, match="Stale"):
         await locker.take(lock(0))
     assert locker.manager.waiting.count_of(CLIENTS[0]) == 0
+
+
+class SeesNewState(FakeMonitor):
+    """A monitor that learns from a LOCK that the client has restarted."""
+
+    async def watch(self, peer: Peer, state: int) -> bool:
+        if self.watched.get(peer.client, state) < state:
+            self.restarted(peer.client, state)
+        return await super().watch(peer, state)
+
+
+@in_loop
+async def test_restarted_client_gets_its_first_lock() -> None:
+    monitor = SeesNewState()
+    locker = Locker(LockManager(monitor=monitor))
+    await locker.take(lock(0, 0, 10))
+
+    assert await locker.lock(asks(lock(0, 20, 30)), state=3) is GRANTED
+
+    assert locker.held() == [lock(0, 20, 30)]
+    assert monitor.watched == {CLIENTS[0]: 3}

@@ -13,7 +13,7 @@ import pytest
 
 from oncrpc.daemon.state.directory import Directory
 from oncrpc.nfs.locks.dos_shares import DosShare
-from oncrpc.nfs.locks.journal import LockJournal
+from oncrpc.nfs.locks.journal import JOURNAL_FILE, RETRY, LockJournal
 from oncrpc.nfs.locks.local_locks import LocalLocks
 from oncrpc.nfs.locks.manager import LockManager
 from oncrpc.nfs.locks.terms import END, ByteRange, Lock, LockOutcome
@@ -37,7 +37,7 @@ GRACE = LockOutcome.GRACE
 @asynccontextmanager
 async def life(directory: Directory, **options: Any) -> AsyncIterator[Locker]:
     """A manager from its start to its end, which writes nothing more than a killed one."""
-    manager = LockManager(journal=LockJournal(directory), **options)
+    manager = LockManager(**{"journal": LockJournal(directory)} | options)
     locker = Locker(manager)
     manager.start()
     yield locker
@@ -393,3 +393,62 @@ async def test_next_image_writes_what_the_disk_refused(directory: Directory) -> 
         report = last.manager.report().grace
         assert report is not None
         assert report.awaited == [CLIENTS[2]]
+
+
+@in_loop
+async def test_watched_host_claims_if_the_journal_is_damaged(directory: Directory) -> None:
+    await lives(directory, lock(0))
+    (Path(directory.path) / JOURNAL_FILE).write_bytes(b"damaged" * 1000)
+    monitor = FakeMonitor()
+    monitor.former = CLIENTS[:1]
+    monitor.watched = dict.fromkeys(CLIENTS[:1], 1)
+
+    async with life(directory, monitor=monitor) as locker:
+        assert await claim(locker, lock(1, 20, 30)) is DENIED
+        assert await claim(locker, lock(0)) is GRANTED
+        assert locker.manager.in_grace
+
+
+@in_loop
+async def test_share_that_cannot_be_kept_is_refused(directory: Directory) -> None:
+    async with life(directory, journal=LockJournal(directory, most_pages=8)) as locker:
+        await locker.take(lock(0))
+        long = OWNERS[0]._replace(oh=bytes(100_000))
+
+        outcome = await locker.manager.share(FILE, long, DosShare(1, 1))
+
+        assert outcome is LockOutcome.NO_ROOM
+        assert len(locker.manager.store.shares) == 0
+
+
+@in_loop
+async def test_offer_that_cannot_be_kept_is_taken_back(directory: Directory) -> None:
+    async with life(directory, journal=LockJournal(directory, most_pages=8)) as locker:
+        long = OWNERS[1]._replace(oh=bytes(100_000))
+        await locker.take(lock(0))
+        await locker.wait(Lock(long, ByteRange(0, 1), exclusive=True))
+
+        await locker.unlock(lock(0))
+        await until(lambda: not locker.manager.store.kept)
+
+        assert (locker.granted, locker.held()) == ([], [])
+
+
+@in_loop
+async def test_everything_kept_is_written_after_a_failure(directory: Directory) -> None:
+    clock = ManualClock()
+    journal = LockJournal(directory, most_pages=16, clock=clock)
+    async with life(directory, journal=journal) as locker:
+        await locker.take(lock(0, 0, 10))
+        await locker.manager.share(FILE, OWNERS[0], DosShare(1, 1))
+        long = OWNERS[1]._replace(oh=bytes(200_000))
+        refused = await locker.take(Lock(long, ByteRange(20, 30), exclusive=True))
+        assert refused is LockOutcome.NO_ROOM
+        clock.advance(RETRY)
+        assert await locker.take(lock(0, 10, 20)) is GRANTED
+
+    async with life(directory) as locker:
+        report = locker.manager.report().grace
+        assert report is not None
+        assert (report.awaited, report.locks) == (CLIENTS[:1], 2)
+        assert await claim(locker, lock(0, 0, 20)) is GRANTED

@@ -27,17 +27,19 @@ EVERYTHING = ByteRange(0, 1 << 64)
 
 
 class LockGrants:
-    """Grants locks of a store. ``granted`` is called with a waiting request that has its lock.
+    """Grants locks of a store. ``granted`` is called with a waiting request that has its lock,
+    ``released`` with one that has lost it again.
 
     ``_retries`` has a timer for each file on which a local process is in the way of a request.
     ``_tasks`` wait for the disk. ``_due`` has what is still to be settled while ``_settles``.
     """
 
     granted: Callable[[LockRequest], None]
+    released: Callable[[LockRequest], None]
 
     def __init__(self, store: LockStore, waiting: WaitingRequests) -> None:
         self.store, self.waiting = store, waiting
-        self.granted = _nobody_listens
+        self.granted = self.released = _nobody_listens
         self._offered: dict[tuple[LockedFile, LockOwner], dict[Lock, OfferedLock]] = {}
         self._retries: dict[LockedFile, asyncio.TimerHandle] = {}
         self._tasks = set[asyncio.Task[None]]()
@@ -243,6 +245,7 @@ class LockGrants:
             self._call_back_now(offer)
         elif self.find(request.file, request.lock) is offer:
             self.give_back(request)
+            self.released(request)
 
     def _call_back_now(self, offer: OfferedLock) -> None:
         """Call the client back, unless the lock is not offered any more."""

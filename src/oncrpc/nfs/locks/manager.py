@@ -86,6 +86,7 @@ class LockManager:
         self.grace_limit = grace_limit
         self.freed: Callable[[LockClient], None] = _nobody_cares
         self._grants = LockGrants(self.store, self.waiting)
+        self._grants.released = self._released
         self._monitor, self._clock = monitor, clock
         self._entering = EnteringRequests()
         self._grace_timer: asyncio.TimerHandle | None = None
@@ -399,6 +400,9 @@ class LockManager:
         self._forget(client)
         self._write()
         self._check_grace()
+
+    def _released(self, request: LockRequest) -> None:
+        self._clean(request.file, request.lock.owner.client)
 
     def _close_unused(self, file: LockedFile) -> None:
         """Close the descriptor of a file that has no locks, and for which no request waits."""
