@@ -109,3 +109,18 @@ def test_handle_of_version_2_serves_version_3() -> None:
 def test_short_key_is_refused() -> None:
     with pytest.raises(ValueError, match="must have 32"):
         Handles(bytes(16))
+
+
+@pytest.mark.parametrize("size", [1, 9, 44])
+def test_handles_of_one_size_are_the_same(size: int) -> None:
+    handles = Handles(bytes(range(32)))
+    make = handles.maker(0x1234, size)
+
+    for number in range(3):
+        file = bytes([number]) * size
+        assert make(file) == handles.make(0x1234, file)
+
+
+def test_maker_refuses_ids_that_are_too_long() -> None:
+    with pytest.raises(ValueError, match="45 bytes"):
+        Handles(bytes(32)).maker(1, 45)

@@ -14,6 +14,7 @@ never reaches a file system. In version 2 handles have 32 bytes: zeros follow.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from hashlib import blake2b
 from hmac import compare_digest
 
@@ -53,6 +54,24 @@ class Handles:
             raise ValueError(f"a file's id of {len(file)} bytes: 1 to {MAX_ID} are possible")
         body = bytes((LAYOUT, len(file), tag >> 8, tag & 255)) + file
         return body + self._signature(body)
+
+    def maker(self, tag: int, size: int) -> Callable[[bytes], bytes]:
+        """A function that makes the handles of files of one export whose ids have this size.
+
+        It does as ``make``, for many files: the part that all have in common is signed once.
+        """
+        head = bytes((LAYOUT, size, tag >> 8, tag & 255))
+        begun = self._keyed.copy()
+        begun.update(head)
+
+        def make(file: bytes) -> bytes:
+            keyed = begun.copy()
+            keyed.update(file)
+            return b"".join((head, file, keyed.digest()))
+
+        if not 1 <= size <= MAX_ID:
+            raise ValueError(f"a file's id of {size} bytes: 1 to {MAX_ID} are possible")
+        return make
 
     def make_v2(self, tag: int, file: bytes) -> bytes:
         """The same for version 2.

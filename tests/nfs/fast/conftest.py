@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from oncrpc.nfs.backends.local import content
 from support.local_files import PLACES, directory_on
 from support.two_paths import TwoPaths
 
@@ -31,6 +32,12 @@ def fill(path: Path) -> None:
         (path / name).chmod(mode)
         os.chown(path / name, 1000, 7 if name == "file" else 1001)
     os.chown(path / "closed", 1000, 1001)
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a slow disk of the test's host be no reason to let workers write."""
+    monkeypatch.setattr(content, "WAITED", 60.0)
 
 
 @pytest.fixture(params=PLACES)

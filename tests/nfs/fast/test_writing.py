@@ -140,6 +140,15 @@ def test_late_write_of_a_former_connection_is_recognised(both: TwoPaths) -> None
     assert both.quick(message) is None
 
 
+def test_generic_path_recognises_a_late_write(both: TwoPaths) -> None:
+    message = write_of(both, "small", 0, b"x")
+    assert both.quick(message) is not None
+
+    late = both.exported.dispatcher.handle(message, _ended(both.connection.caller))
+
+    assert late is None
+
+
 def _ended(caller: Any) -> Any:
     other = type(caller)(caller.netid, caller.source, caller.local)
     other.connected = lambda: False

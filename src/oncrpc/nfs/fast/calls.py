@@ -25,7 +25,7 @@ from oncrpc.nfs.fast.methods import METHODS
 from oncrpc.nfs.fast.uses import CallParts, Use, Uses
 from oncrpc.nfs.filesystem import Identity
 from oncrpc.nfs.server.duplicates import NfsDuplicates
-from oncrpc.nfs.server.shares import Shares
+from oncrpc.nfs.server.shares import Share, Shares
 from oncrpc.nfs.server.sizes import TransferSizes
 from oncrpc.programs.nfs3 import NFS_V3
 from oncrpc.rpc.auth import Judge
@@ -35,7 +35,7 @@ from oncrpc.rpc.quick import QuickAnswer
 PROCEDURES = listing, names, reading, writing
 """The modules that have registered their procedures."""
 
-MAX_CREDENTIALS = 64
+MAX_CREDENTIALS, MAX_MAKERS = 64, 256
 """Credentials of a connection that are decoded once, by the short way of calls."""
 
 LONGEST_HEAD = 1024
@@ -89,9 +89,20 @@ class FastNfs:
         self.shares, self.duplicates, self.sizes = shares, duplicates, sizes
         self.uses, self.actor = Uses(shares, judge), Actor()
         self.counts, self.is_open = counts, is_open
+        self._makers: dict[tuple[int, int], Callable[[bytes], bytes]] = {}
         self.watches = Watches()
         self.room = memoryview(bytearray(sizes.stream))
         """Where data are read to; its content is valid until the next read."""
+
+    def handle(self, share: Share, file: bytes) -> bytes:
+        """The handle of a file, as ``Shares.handle`` makes it."""
+        key = share.tag, len(file)
+        make = self._makers.get(key)
+        if make is None:
+            if len(self._makers) >= MAX_MAKERS:
+                self._makers.clear()
+            make = self._makers[key] = self.shares.handles.maker(*key)
+        return make(file)
 
     def __call__(self, caller: Caller) -> FastConnection:
         """Begin to answer the calls of a connection."""

@@ -227,7 +227,7 @@ def entry_of(connection: FastConnection, use: Use, entry: DirectoryEntry) -> byt
     except FileNotFoundError:
         padding = bytes(-len(name) % 4)
         return NAME.pack(1, fileid, len(name)) + name + padding + BARE.pack(cookie, 0, 0)
-    handle = connection.fast.shares.handle(use.opened.share, file)
+    handle = connection.fast.handle(use.opened.share, file)
     return b"".join((
         NAME.pack(1, fileid, len(name)), name, bytes(-len(name) % 4),
         REST.pack(cookie, 1, *fields_of(found, use.fsid), 1, len(handle)), handle,

@@ -236,7 +236,11 @@ class NfsDuplicates(DuplicateCache):
 
         For calls that run without ``begin`` and ``finish``; ``wrote`` follows.
         """
-        alike = _alike(key_of(caller, message), self.digest_of(message[:HEAD]))
+        source = caller.source
+        alike = (
+            message[:4], source[::2] if source else None, caller.uid, caller.netid, caller.local,
+            caller.loopback, caller.to_group, self.digest_of(message[:HEAD]),
+        )  # fmt: skip
         if alike in self.alike:
             return None
         if self.written.get(alike, caller) is not caller and not caller.connected():
