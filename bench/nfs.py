@@ -52,6 +52,7 @@ from portmap import machine, progress
 
 HERE = Path(__file__).parent
 OPTIONS = "rw,no_root_squash,insecure,sync"
+LONG_NUMBER = 100
 Values = dict[str, dict[str, list[list[float]]]]
 """By case and server, for every round the value, and for rates that a second of processor time."""
 
@@ -156,6 +157,24 @@ def table(found: list[dict[str, Any]]) -> str:
     )
 
 
+def page(found: list[dict[str, Any]]) -> str:
+    """The rows as a table of docs/explanation/nfs-performance.md."""
+    named = [n for n in (GANESHA, UNFS3, OURS, FLOOR) if any(n in row for row in found)]
+    others = [n for n in (GANESHA, UNFS3, FLOOR) if n in named]
+    heads = ["case", "unit", *named, *(f"to {n}, cpu" for n in others), "goal"]
+    lines = [heads, ["---"] * len(heads)]
+    for row in found:
+        pairs = ([row.get(f"to {n}"), row.get(f"cpu {n}")] for n in others)
+        shown = (", ".join(f"{value:.2f}x" for value in pair if value) for pair in pairs)
+        values = (_shown(row[n]) if n in row else "" for n in named)
+        lines.append([row["case"], row["unit"], *values, *shown, row["goal"]])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _shown(value: float) -> str:
+    return f"{value:,.0f}" if value >= LONG_NUMBER else f"{value:.3g}"
+
+
 def arguments() -> argparse.Namespace:
     """The command line."""
     options = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -167,6 +186,7 @@ def arguments() -> argparse.Namespace:
     options.add_argument("--unfs3", metavar="PATH", default="", help="the program unfsd")
     options.add_argument("--options", default=OPTIONS, help="of our export")
     options.add_argument("--folder", metavar="DIR", default="/var/tmp", help="for the files")
+    options.add_argument("--page", action="store_true", help="print a table for the documentation")
     options.add_argument("--json", metavar="FILE", help="write all values there")
     options.add_argument("--before", metavar="DIR", default="", help="compare with this checkout")
     given = options.parse_args()
@@ -196,7 +216,7 @@ def main() -> int:
     found = list(rows(cases, values))
     print("\n".join(f"{name}: {text}" for name, text in machine().items()))
     print(f"{given.rounds} rounds of {given.seconds} s each, our options: {given.options}\n")
-    print(table(found))
+    print(page(found) if given.page else table(found))
     if given.json:
         report = {**machine(), "options": given.options, "rows": found, "values": values}
         Path(given.json).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")

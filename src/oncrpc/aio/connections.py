@@ -35,8 +35,9 @@ if TYPE_CHECKING:
 SLICE = 0.005
 """Seconds for which streams are served before datagrams and new connections are."""
 
-ROOM = 256 << 10
-"""Bytes to read at a time where records may be long: they stay in the processor's cache."""
+ROOM = 1024 << 10
+"""Bytes to read at a time where records may be long: all calls that a client has in flight, mostly.
+With a quarter of that WRITEs of 64 KiB were an eighth slower."""
 
 LEAST_READ = 16 << 10
 """Bytes to read at a time where records are shorter than that."""

@@ -186,7 +186,14 @@ class StreamSocket:
         if sent < len(head):
             self.unsent += head[sent:] + read_part(*part) + reply.tail
         else:
-            rest = self._send_part(part)
+            done = self._send_at_once(part)
+            if done == part.length:
+                if reply.tail:
+                    self.write(reply.tail)
+                return
+            rest = self._send_part(
+                FilePart(part.descriptor, part.offset + done, part.length - done)
+            )
             if self.closing:
                 return
             if rest.is_sent:
@@ -210,6 +217,13 @@ class StreamSocket:
         if self._part is not None:
             os.close(self._part.descriptor)
             self._part = None
+
+    def _send_at_once(self, part: FilePart) -> int:
+        """Send a part of a file with one system call. Returns how many bytes were sent."""
+        try:
+            return os.sendfile(self._descriptor, *part)
+        except OSError:
+            return 0  # it is tried again, and fails again
 
     def _send_part(self, part: FilePart) -> FilePart:
         """Send a part of a file. Returns the rest."""

@@ -143,7 +143,7 @@ def test_kept_page_is_used_for_a_second(both: TwoPaths, tmp_path: Path) -> None:
     assert both.quick(message) == both.generic(message) != former
 
 
-def test_file_that_is_gone_is_listed_without_attributes(
+def test_removed_file_is_listed_without_attributes(
     both: TwoPaths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     message = list_of(both, "open")
