@@ -1,12 +1,12 @@
 """The grace period: after a restart, clients claim the locks that they had.
 
-The journal says which clients had locks, and which. While the period lasts, no other locks are
-given. A client of the journal may claim a lock if it is not in the way of one that the journal has
-for another owner, and that is not claimed yet. The period ends when everything is claimed, or given
-up: the client has released it, or has restarted itself. It ends at the latest after its limit.
+The journal has the locks of each client. In the grace period no other locks are granted. A client
+that is in the journal may claim a lock, unless it conflicts with a recorded lock of another owner
+that is not claimed yet. The period ends when every recorded lock is claimed or given up: the client
+has released it, or has restarted itself. It ends at the latest after its limit.
 
-If the journal was damaged, nobody knows what is missing: the clients that the status monitor knows
-may claim, too, and the period goes on to its limit.
+If the journal was damaged, some locks may be missing in it. So the clients that the status monitor
+knows may claim locks, too, and the period lasts until its limit.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ UNLIMITED = 1 << 62
 
 
 class GraceReport(NamedTuple):
-    """The state of a grace period: who has not claimed everything, and how long it may last."""
+    """The state of a grace period; ``awaited`` are the clients with locks that are not claimed."""
 
     awaited: Collection[LockClient]
     locks: int
@@ -57,7 +57,7 @@ class GracePeriod:
             self.hosts.add(record.owner.client)
 
     def allow(self, hosts: Collection[LockClient]) -> None:
-        """Let these hosts claim what they say they had, since the journal is not complete."""
+        """Let these hosts claim any lock, since the journal is not complete."""
         self.complete = False
         self.hosts.update(hosts)
 

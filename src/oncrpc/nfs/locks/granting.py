@@ -1,13 +1,14 @@
-"""LockGrants locks to requests that wait, and offers: locks that can still be taken back.
+"""Granting locks to requests that wait, and offers: granted locks that can still be taken back.
 
-A lock is offered until its client knows of it: it was granted to a waiting request and the client
-is called back, or it is not on disk yet. If the client does not want it, or the disk is full, its
-owner holds again what it held before. So bytes that it holds exclusively stay exclusive as long as
-a shared lock is offered.
+A lock is an offer until it is on disk, and until its client knows of it: the client of a waiting
+request is called back. If the client refuses the lock, or the disk is full, the owner holds again
+what it held before. So bytes that the owner holds exclusively stay exclusive while it is offered a
+shared lock.
 
-Offers of one owner do not overlap, or what one of them found could not be held again after the
-other was taken back. A request that waits is granted when the owner has taken what it was offered,
-or not. One that does not wait shows that the owner goes on: it takes what it was offered there.
+Offers to one owner do not overlap: otherwise taking back one of them could restore bytes that the
+other one has changed. A request that waits, and overlaps an offer to its owner, is granted after
+that offer is accepted or refused. One that does not wait shows that the owner has continued: it
+accepts the offers that it overlaps.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class LockGrants:
 
     def __init__(self, store: LockStore, waiting: WaitingRequests) -> None:
         self.store, self.waiting = store, waiting
-        self.granted = self.released = _nobody_listens
+        self.granted = self.released = _ignore_request
         self._offered: dict[tuple[LockedFile, LockOwner], dict[Lock, OfferedLock]] = {}
         self._retries: dict[LockedFile, asyncio.TimerHandle] = {}
         self._tasks = set[asyncio.Task[None]]()
@@ -77,7 +78,7 @@ class LockGrants:
         return outcome
 
     async def confirmed(self, request: LockRequest) -> LockOutcome:
-        """The outcome for a lock in the table, when it is on disk: it may be taken back by then."""
+        """Wait until a granted lock is on disk. DENIED if it was taken back meanwhile."""
         file, lock = request.file, request.lock
         offer = self.find(file, lock)
         if not await self._stored(lock.owner.client):
@@ -145,7 +146,7 @@ class LockGrants:
             self._settles = False
 
     def resume(self, offers: Iterable[OfferedLock]) -> None:
-        """Go on with what an earlier image of the process has left."""
+        """Continue with the offers of an earlier image of the process."""
         loop = asyncio.get_running_loop()
         for file in self.waiting.files:
             self._retry_later(file, FIRST_RETRY)
@@ -175,7 +176,7 @@ class LockGrants:
             self.settle(file, _around([each.lock.range for each in others]), steps)
 
     def _settle_others_of(self, owner: LockOwner) -> None:
-        """An owner has one more lock, and waits for another one: some may wait for both now."""
+        """An owner has one more lock: look again at its requests, and at those behind them."""
         steps = Steps()
         for waiting in self.waiting.of_owner(owner):
             self.waiting.look_again(waiting)
@@ -195,7 +196,7 @@ class LockGrants:
         return outcome
 
     def _own_offers(self, request: LockRequest) -> list[OfferedLock]:
-        """What the owner has been offered of the same bytes."""
+        """The offers to the owner that overlap the request."""
         owner, range_, _ = request.lock
         offers = self._offered.get((request.file, owner), {}).values()
         return [each for each in offers if each.request.lock.range.overlaps(range_)]
@@ -268,7 +269,7 @@ class LockGrants:
         return client in self.store.kept and self.store.journal.directory is not None
 
     def _retry_later(self, file: LockedFile, after: float) -> None:
-        """Try again after a while: the kernel does not tell when a local process unlocks."""
+        """Try again after a while: the kernel does not report when a local process unlocks."""
         if file not in self._retries:
             loop = asyncio.get_running_loop()
             self._retries[file] = loop.call_later(after, self._retry, file, after)
@@ -292,5 +293,5 @@ def _around(ranges: Sequence[ByteRange]) -> ByteRange:
     return ByteRange(min(each.start for each in ranges), max(each.end for each in ranges))
 
 
-def _nobody_listens(request: LockRequest) -> None:
+def _ignore_request(request: LockRequest) -> None:
     """The hook of a manager without a service."""

@@ -5,10 +5,11 @@ thread in the next transaction, with all changes until then. A transaction is on
 (``synchronous = FULL``). So ``synced`` waits for one sync that many calls share, and what it has
 waited for survives any end of this process, and a loss of power.
 
-Before UNLOCK is answered, ``written`` waits until the release is in the log, though not on disk: it
-survives the end of this process. Otherwise the next one would wait for a client to claim what it
-has released. After a loss of power that may happen: it costs time, no lock. Nobody waits for other
-changes; they are written with the next lock, or after ``SOON`` seconds.
+Before UNLOCK is answered, ``written`` waits until the release is in the log, but not until it is on
+disk. So it survives the end of this process: otherwise the next one would wait for a client to
+claim a lock that it has released. After a loss of power that can happen; it costs time, but no
+lock. No call waits for other changes: they are written with the next lock, or after ``SOON``
+seconds.
 
 After a failed transaction, say on a full disk, the database is as it was before. The next
 transaction writes everything again (``everything``), at most one in ``RETRY`` seconds.
@@ -36,7 +37,7 @@ log = logging.getLogger("oncrpc.nfs")
 
 JOURNAL_FILE = "locks"
 SOON = 0.01
-"""Seconds until changes are written for which nobody waits."""
+"""Seconds after which changes are written that no call waits for."""
 
 RETRY = 1.0
 """Seconds between two transactions that write everything again."""
@@ -101,10 +102,10 @@ class LockJournal:
     """The journal of a state directory; None keeps nothing.
 
     Call ``load`` first. ``everything`` yields what is to be in the journal. ``_pending`` has the
-    changes that no transaction has: rows, and None for what is removed. If ``_whole`` is set, the
-    next transaction writes everything instead, and changes are not collected until it begins.
-    ``_next`` is done when the next transaction is, with its error or None; ``_running`` is the one
-    in the thread. ``_failed`` is the error of the last transaction.
+    changes that are in no transaction yet: rows, and None for what is removed. If ``_whole`` is
+    set, the next transaction writes everything instead, and changes are not collected until it
+    begins. ``_next`` is done when the next transaction is, with its error or None; ``_running`` is
+    the one in the thread. ``_failed`` is the error of the last transaction.
     """
 
     def __init__(
@@ -127,10 +128,10 @@ class LockJournal:
         self._failed_at, self._whole = 0.0, False
 
     def load(self, add: Callable[[Record], None]) -> bool:
-        """Open the database, and call ``add`` with each record. Returns whether that are all.
+        """Open the database, and call ``add`` with each record. Returns whether all were read.
 
-        A file that is damaged, or is not a journal, is set aside; what can be read is kept, if
-        ``everything`` yields it then.
+        A file that is damaged, or is not a journal, is set aside. The new file has what
+        ``everything`` yields then.
         """
         if self.directory is None:
             return True
@@ -140,16 +141,16 @@ class LockJournal:
                 add(record)
         except (sqlite3.OperationalError, OSError) as error:
             if isinstance(error, PermissionError):
-                self._start_anew(error)
+                self._replace_file(error)
             else:
                 self._fail(_translated(error))
         except (sqlite3.DatabaseError, ValueError) as error:
-            self._start_anew(error)
+            self._replace_file(error)
         else:
             return True
         return False
 
-    def _start_anew(self, error: Exception) -> None:
+    def _replace_file(self, error: Exception) -> None:
         """Set the file aside, and write what was read into a new one."""
         directory = self.directory
         assert directory is not None
@@ -185,7 +186,7 @@ class LockJournal:
         self._change(record, row_of(record))
 
     def remove(self, record: Record) -> None:
-        """Keep it no more."""
+        """Remove a lock or a share, from the next transaction on."""
         self._change(record, None)
 
     def _change(self, record: Record, row: Key | None) -> None:
@@ -283,7 +284,7 @@ class LockJournal:
         return None
 
     def _ended(self, error: OSError | None) -> None:
-        """A transaction has ended; it may be said twice."""
+        """A transaction has ended. This may be called twice for one."""
         self._running = None
         if error is None:
             if self._failed is not None:

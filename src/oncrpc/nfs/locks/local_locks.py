@@ -1,4 +1,4 @@
-"""The locks of clients on the files of this host, so that local processes see them, and they those.
+"""The locks of clients on local files: clients and local processes see each other's locks.
 
 One descriptor of a file has the union of all locks of clients on it, as open file description locks
 (fcntl(2), F_OFD_SETLK). They end with the descriptor, and do not depend on the process or thread.
@@ -50,9 +50,9 @@ class LocalLocks:
         return dict(self._descriptors)
 
     def add(self, file: LockedFile, descriptor: int) -> bool:
-        """Use this descriptor for a file. It is closed here if there is one, or are too many.
+        """Use this descriptor for a file, unless the file has one; else it is closed.
 
-        Returns False if there are too many.
+        Returns False, and closes the descriptor, if there are too many.
         """
         if file in self._descriptors or len(self._descriptors) >= self.most:
             os.close(descriptor)
@@ -98,7 +98,7 @@ class LocalLocks:
     def release(
         self, file: LockedFile, range_: ByteRange, kept: Iterable[tuple[ByteRange, bool]]
     ) -> None:
-        """Lock no more of a range than the parts that are kept, each in its kind.
+        """Unlock a range, except for the parts in ``kept``: their bytes, and whether exclusive.
 
         Raises:
             OSError: ENOLCK: the kernel has too many locks.

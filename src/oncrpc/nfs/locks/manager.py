@@ -84,7 +84,7 @@ class LockManager:
         self.store = LockStore(self._journal, clock=clock, most_open=most_open)
         self.waiting = WaitingRequests(self.store.table)
         self.grace_limit = grace_limit
-        self.freed: Callable[[LockClient], None] = _nobody_cares
+        self.freed: Callable[[LockClient], None] = _ignore_freed
         self._grants = LockGrants(self.store, self.waiting)
         self._grants.released = self._released
         self._monitor, self._clock = monitor, clock
@@ -108,14 +108,14 @@ class LockManager:
     def in_grace(self) -> bool:
         """Whether the server has restarted, and clients may only claim locks from before.
 
-        TEST is answered with this, too: whoever held the lock may claim it later.
+        TEST is answered with GRACE, too: the former holder may still claim the lock.
         """
         return self.store.grace is not None
 
     async def test(
         self, file: LockedFile, lock: Lock, opens: OpenFile
     ) -> Lock | LocalHolder | None:
-        """Who is in the way of a lock; None if it could be had.
+        """The lock or the process that conflicts with a lock; None if it could be granted.
 
         Raises:
             OSError: the file cannot be opened.
@@ -301,7 +301,7 @@ class LockManager:
             self.store.grace = None
 
     def faults(self) -> Iterable[str]:
-        """Reasons why the locks are not kept as they should."""
+        """Reasons why the locks are not kept."""
         return (self._journal.fault,) if self._journal.fault else ()
 
     def report(self, *, most: int = MAX_REPORTED_LOCKS) -> LockReport:
@@ -315,7 +315,7 @@ class LockManager:
         )
 
     def counts(self) -> LockCounts:
-        """Numbers of now, for metrics."""
+        """The current numbers, for metrics."""
         return counts_of(self.store, self.waiting)
 
     def settle(self) -> None:
@@ -346,7 +346,7 @@ class LockManager:
     # --- the steps of a request ---
 
     def _refused(self, request: LockRequest) -> LockOutcome | None:
-        """GRACE or DENIED if the grace period, or that there is none, forbids it."""
+        """GRACE for a new lock in the grace period, DENIED for a claim that is not allowed."""
         grace = self.store.grace
         if not request.reclaim:
             is_given = grace is None or grace.has(request.file, request.lock)
@@ -356,7 +356,7 @@ class LockManager:
         return LockOutcome.DENIED
 
     def _known(self, request: LockRequest) -> LockOutcome | None:
-        """The outcome of a request that waits already, or that another client is in the way of."""
+        """The outcome of a request that waits already, or that conflicts with another client."""
         file, lock = request.file, request.lock
         waiting = self.waiting.find(file, lock)
         if waiting is not None:
@@ -415,7 +415,7 @@ class LockManager:
             self.store.local.close(file)
 
     def _forget(self, client: LockClient) -> None:
-        """Watch a client no more that has no locks, and does not ask for any."""
+        """Stop watching a client that has no locks, and does not ask for any."""
         if (
             self.store.has(client)
             or self.waiting.count_of(client)
@@ -434,7 +434,7 @@ class LockManager:
     # --- the end of a client, of the grace period, and of the process ---
 
     def _restarted(self, client: LockClient, state: int) -> None:
-        """A client has restarted. A request that has its new state goes on."""
+        """A client has restarted: release its locks. Requests with its new state continue."""
         new = [
             each
             for each in self._entering.of_client(client)
@@ -478,5 +478,5 @@ def _most_open() -> int:
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4
 
 
-def _nobody_cares(client: LockClient) -> None:
+def _ignore_freed(client: LockClient) -> None:
     """The hook of a manager without a service."""

@@ -39,7 +39,7 @@ class PeerMonitor(Protocol):
         ...
 
     def unwatch(self, client: LockClient) -> None:
-        """Watch a client no more: it has no locks, and does not wait for one."""
+        """Stop watching a client: it has no locks, and does not wait for one."""
         ...
 
     def lost(self) -> Collection[LockClient]:

@@ -1,4 +1,4 @@
-"""What the lock manager reports: locks by file and owner, who waits, and the grace period."""
+"""The report of the lock manager: locks and waiting requests by file, and the grace period."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ReportedFile(NamedTuple):
 
 
 class LockCounts(NamedTuple):
-    """Numbers of now."""
+    """The current numbers."""
 
     locks: int
     waiting: int

@@ -84,7 +84,7 @@ class LockOutcome(enum.Enum):
     """An exclusive lock, and the file cannot be opened for writing on this host."""
 
     GRACE = "grace"
-    """The server has restarted: only locks from before are given."""
+    """The server has restarted: only claims of earlier locks are granted."""
 
 
 class LocalHolder(NamedTuple):

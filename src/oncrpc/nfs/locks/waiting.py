@@ -1,12 +1,12 @@
-"""Requests that wait for a lock: who is first, and who would wait for ever.
+"""Requests that wait for a lock: their order, and deadlocks.
 
 A request waits for the owners that hold what it asks for, and for earlier requests for the same
-bytes: so a writer gets its turn while new readers come. There is one exception. If the earlier
-request itself waits for the owner of the later one, say for a lock on another file, the later one
-goes first.
+bytes. So a writer gets its lock although new readers keep coming. There is one exception. If the
+earlier request itself waits for the owner of the later one, for instance for a lock on another
+file, the later one goes first.
 
-A deadlock is a circle of owners that wait for what the next one holds. A request that would close
-one is refused. The search follows at most ``MAX_CIRCLE_STEPS`` locks; a circle beyond is not found.
+A deadlock is a circle of owners that wait for each other. A request that would close a circle is
+refused. The search follows at most ``MAX_CIRCLE_STEPS`` locks; a larger circle is not found.
 
 Nobody who lets many requests wait may delay all others. So a search for earlier requests also ends
 after so many: then a request goes first that no held lock is in the way of.
@@ -40,7 +40,8 @@ MAX_CIRCLE_STEPS = 10_000
 class LockRequest(NamedTuple):
     """A lock that a client asks for.
 
-    ``wait``: until it can be granted. ``reclaim``: it held the lock before the server restarted.
+    ``wait``: wait until it can be granted. ``reclaim``: its owner held the lock before the server
+    restarted.
     """
 
     file: LockedFile
@@ -146,7 +147,7 @@ class WaitingRequests:
         )
 
     def remove(self, waiting: WaitingRequest) -> None:
-        """Let a request wait no more."""
+        """Remove a request that waits."""
         file, owner = waiting.request.file, waiting.lock.owner
         self.look_again(waiting)
         for each in [*self._behind.get(file, ())]:
