@@ -25,7 +25,6 @@ COVERED_BY = {
     "nfs/fast/encoding.py": "nfs/fast/test_names.py",
     "nfs/fast/methods.py": "nfs/fast/test_calls.py",
     "nfs/daemon/part.py": "nfs/daemon/test_parts.py",
-    "nfs/daemon/mapping.py": "nfs/daemon/test_app.py",
     "nfs/daemon/lock_report.py": "nfs/daemon/test_lock_part.py",
     "nfs/daemon/lock_metrics.py": "nfs/daemon/test_lock_part.py",
     "nfs/locks/peers.py": "nfs/locks/test_manager.py",
