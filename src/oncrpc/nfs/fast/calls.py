@@ -39,11 +39,11 @@ MAX_CREDENTIALS, MAX_MAKERS = 64, 256
 """Credentials of a connection that are decoded once, by the short way of calls."""
 
 LONGEST_HEAD = 1024
-"""Bytes of a WRITE that are more than all that precedes its data."""
+"""Bytes of a WRITE: more than the part before its data can have."""
 
 
 class Actor:
-    """The user as whom the thread works at the moment; None for the server itself."""
+    """The user that the thread works as at the moment; None for the server itself."""
 
     def __init__(self) -> None:
         self.who: Identity | None = None

@@ -3,8 +3,8 @@
 The entries that a reply has room for are chosen as by the generic path. The server asks for their
 attributes and handles, after the kernel has said that the caller may read and search the directory.
 
-A page is the encoded entries of one reply. Clients list a large directory again and again, and so
-do many clients::
+A page is the encoded entries of one reply. It is kept, since clients list large directories often,
+and many clients list the same one::
 
     key       the directory, the cookie, and the bytes that the client has room for
     bound     MAX_PAGES of a directory; a directory that has as many loses them all
@@ -12,7 +12,7 @@ do many clients::
 
 A page is used for at most ``LIFETIME``, and only if nothing has happened since it was made: the
 directory has the same times, no call has changed anything in the file system, and the kernel has
-told of no change of a file in the directory (``watching``).
+reported no change of a file in the directory (``watching``).
 """
 
 from __future__ import annotations
@@ -180,10 +180,10 @@ def encoded(connection: FastConnection, use: Use, found: os.stat_result, key: Pa
 
 
 class AheadEntries:
-    """Entries that were read of a directory, and those after ``cookie`` are still to be sent.
+    """Entries of a directory that were read, and have not been sent: those after ``cookie``.
 
-    The descriptor's position is behind all of them: to seek in a large directory takes longer than
-    to read a page.
+    The descriptor's position is after all of them. Seeking in a large directory takes longer than
+    reading a page.
     """
 
     __slots__ = ("at", "cookie", "ctime", "entries", "index")

@@ -4,7 +4,7 @@ Data are sent only if the kernel has them in memory: a small READ asks for just 
 and for a large one ``in_memory`` looks first. Otherwise the generic path lets a worker read. A file
 system that cannot tell is read directly, as by the generic path.
 
-A small READ beyond the end may renew the time of access, which the generic path leaves alone.
+A small READ beyond the end may update the time of access. The generic path does not.
 """
 
 from __future__ import annotations

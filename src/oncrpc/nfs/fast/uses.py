@@ -1,11 +1,11 @@
-"""Who may use which file: the verdicts of the generic path, kept for a moment.
+"""Permissions to use files: the decisions of the generic path, kept for a moment.
 
 A ``Use`` is a file as one user of one host uses it. It is made by ``Shares.open``, with all checks
 that every call makes: the handle's signature, the rules of the export for the host, its port, the
 flavor, and the user that the caller becomes. It is valid for ``LIFETIME`` seconds, and as long as
 the same exports are served.
 
-A permission is asked of the kernel, as the caller. It is kept while the file's ``ctime`` is the
+The kernel is asked for a permission, as the caller. It is kept while the file's ``ctime`` is the
 same, which every change of modes, owners and lists renews; or, since a write renews it as well,
 for ``LIFETIME`` seconds while mode, owner and group are the same.
 
@@ -74,7 +74,7 @@ class Use:
         self.allowed, self.may_read, self.may_write = -1, False, False
 
     def check(self, found: os.stat_result, now: float, clock: int) -> None:
-        """Drop the permissions if the file's attributes no longer vouch for them.
+        """Drop the permissions if the file's attributes may have changed them.
 
         Called if ``found`` has another ctime; ``clock`` is the time of day, in nanoseconds.
         """

@@ -38,7 +38,7 @@ DEPTH = {int(how): DEPTHS.get(how) for how in stable_how}
 
 
 class AskedWrite(NamedTuple):
-    """A WRITE that may run. ``late`` is by what it is known if it arrives again, too late."""
+    """A WRITE that may run. ``late`` is the key by which a late repetition is recognised."""
 
     use: Use
     offset: int

@@ -1,13 +1,13 @@
-"""GRANTED: telling clients that the lock for which they wait is theirs (X/Open XNFS, chapter 10).
+"""GRANTED: callbacks to clients that waited for a lock and have got it (X/Open XNFS, chapter 10).
 
-A lock is the client's as soon as the lock manager grants it. The client has to be told, and to
-accept it. A client that asked by LOCK is told by GRANTED, whose reply is its answer. One that asked
-by LOCK_MSG is told by GRANTED_MSG, and answers by calling GRANTED_RES with the same cookie.
+The lock manager grants the lock first. Then the client is called, and accepts or refuses it. If the
+client sent LOCK, the call is GRANTED, and its reply is the answer. If it sent LOCK_MSG, the call is
+GRANTED_MSG, and the client answers by calling GRANTED_RES with the same cookie.
 
-A client that answers DENIED does not wait any more: the lock is given back. So it is if the client
-does not answer within ``PATIENCE``, although asked again and again: clients that still want the
-lock send their LOCK again after a while. As soon as the owner does that, or unlocks, it has the
-lock, and an answer to GRANTED that is still under way means nothing.
+A client that answers DENIED does not wait any more: the lock is given back. It is also given back
+if the client does not answer for ``PATIENCE`` seconds, although the call is repeated. A client that
+still wants the lock sends its LOCK again after a while. Once the owner does that, or unlocks, it
+has accepted the lock, and a late answer to GRANTED is ignored.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ ACCEPTED, REFUSED, UNANSWERED = "accepted", "refused", "unanswered"
 
 
 class Callbacks:
-    """Tells clients what they have been granted.
+    """Calls clients back whose waiting requests were granted.
 
     ``_ways`` has the ways back of requests that wait. Without one a granted lock is given back.
     ``_granting`` has what is being told, by file and lock, and ``_cookies`` the same by cookie: an

@@ -1,9 +1,9 @@
 """Links to the lock managers of clients.
 
-A client's lock manager has a port of its own, which the client's port mapper tells. It is called
-over the transport that the client used, at the address from which the client called, and from the
-address at which it called: a lock manager believes only its server. So nothing is ever sent to an
-address that a caller merely names.
+The port of a client's lock manager comes from the client's port mapper. The transport is the one
+that the client used. The destination is the address from which the client called, and the source is
+the address that it called: lock managers accept calls only from their server. So nothing is ever
+sent to an address that is only named in a call.
 """
 
 from __future__ import annotations
@@ -203,7 +203,7 @@ class ClientLinks:
         )  # fmt: skip
 
     async def _look_up(self, place: ClientPlace) -> int:
-        """The port that the client's port mapper tells. The rest of the address is not used."""
+        """The port, from the client's port mapper. The host in its reply is not used."""
         if _now() < self._silent.get(place, 0.0):
             raise NotRegistered(f"the port mapper of {place.host} was silent a moment ago")
         own_dial = partial(dial, own_host=place.own_host, timeout=DIAL_TIME)

@@ -101,7 +101,7 @@ class Dialect(NamedTuple):
         return self.res(cookie, self.stat(self.stats[found]))
 
     def share_outcome(self, cookie: bytes, found: nlm4_stats) -> Any:
-        """The result of SHARE and UNSHARE. Nothing is said about ``sequence``: it is 0."""
+        """The result of SHARE and UNSHARE. ``sequence`` is not used, and is 0."""
         return self.shareres(cookie, self.stats[found], 0)
 
     def test_outcome(self, cookie: bytes, found: nlm4_stats | Lock | LocalHolder) -> Any:

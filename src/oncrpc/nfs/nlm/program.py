@@ -53,8 +53,8 @@ Work = Callable[[Call, Any, Dialect], Awaitable[Found]]
 class NlmProgram:
     """The state of all versions.
 
-    Call ``close`` at the end, in the event loop. ``leave`` and ``resume`` carry over what clients
-    are to be told when the process is replaced.
+    Call ``close`` at the end, in the event loop. ``leave`` and ``resume`` carry the callbacks to
+    clients over to the next image of the process.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class NlmProgram:
         return [NlmService1(self), NlmService2(self), NlmService3(self), NlmService4(self)]
 
     def leave(self) -> bytes:
-        """What clients are to be told, for the next image of the process."""
+        """The callbacks to clients, for the next image of the process."""
         return self.callbacks.leave()
 
     def resume(self, left: bytes) -> None:
@@ -208,10 +208,10 @@ class NlmService4(NlmService):
 
 
 async def _not_waiting(call: Call, arg: Any, dialect: Dialect) -> Found:  # noqa: ARG001
-    """GRANTED, from a host that takes us for a client: we wait for no lock."""
+    """GRANTED is for clients. This host never waits for a lock of another server."""
     return nlm4_stats.NLM4_DENIED
 
 
 @idempotent
 def _ignore(call: Call, arg: Any) -> None:
-    """A message that tells us nothing: the result of what we never ask, or a lock."""
+    """Ignore a message for lock managers of clients."""

@@ -13,7 +13,7 @@ MAX_WAYS = 16_384
 
 
 class WayBack(NamedTuple):
-    """How a client is told: where, its handle of the file, and whether it asked by a message."""
+    """How to call a client back: where, its handle of the file, and whether it sent LOCK_MSG."""
 
     place: ClientPlace
     handle: bytes
@@ -23,8 +23,8 @@ class WayBack(NamedTuple):
 class WaysBack:
     """The ways back by file and lock, at most ``MAX_WAYS``; further ones are not remembered.
 
-    An entry goes when its request is granted or refused, or waits no more. So a client cannot make
-    this host forget the ways to others.
+    An entry is removed when its request is granted or refused, or is cancelled. It never makes room
+    for another client's.
     """
 
     def __init__(self) -> None:

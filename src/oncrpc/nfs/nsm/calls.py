@@ -1,9 +1,9 @@
 """The calls of the status monitor: notices to other hosts, and callbacks to programs of this one.
 
-A host may match a notice by the name in it, by the address that it comes from, or by both. So it
-comes from the address that the host has called, and is sent once with each name of this host; hosts
-ignore all but the first with the same state. The port of the monitor is that which the host's port
-mapper tells. UDP and TCP take turns.
+A host may match a notice by the name in it, by its source address, or by both. So the source is the
+address that the host has called, and the notice is sent once with each name of this host. Hosts
+ignore all but the first one with the same state. The port of the monitor comes from the host's port
+mapper. UDP and TCP take turns.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from oncrpc.programs.sm_inter import SM_VERS, stat_chge, status
 from oncrpc.rpc.program import Procedure, Version
 
 TIME = 2.0
-"""Seconds for a host to answer a notice: most that do not answer at once are down."""
+"""Seconds for a host to answer a notice. Most hosts that do not answer at once are down."""
 
 LOCALHOST = "localhost"
 NO_RESERVED_PORT = frozenset({errno.EACCES, errno.EPERM, errno.EADDRINUSE})
@@ -42,10 +42,10 @@ class MonitorCalls(Protocol):
     """Makes one attempt of a call. Both raise an ``OncRpcError`` if it is not answered."""
 
     async def notify(self, notice: RestartNotice, state: int, attempt: int) -> None:
-        """SM_NOTIFY: tell a host that this host has restarted."""
+        """SM_NOTIFY: notify a host that this host has restarted."""
 
     async def call_back(self, monitor: RpcMonitor) -> None:
-        """Tell a program that the host that it watches has restarted."""
+        """Notify a program that the host that it watches has restarted."""
 
 
 class NetworkCalls:

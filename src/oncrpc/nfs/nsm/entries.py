@@ -95,7 +95,7 @@ class WatchedPeer(NamedTuple):
 
 
 class MonitorKey(NamedTuple):
-    """Which host is watched for whom: SM_MON's names, in lower case, and the procedure."""
+    """The host that is watched, and the procedure to call: SM_MON's names are in lower case."""
 
     mon_name: bytes
     my_name: bytes
@@ -108,7 +108,7 @@ class RpcMonitor(NamedTuple):
     """A host that is watched for a program of this host, since SM_MON.
 
     The names are as the program gave them. ``state`` is the last known state of the host, 0 if none
-    is known, and ``told`` the one that the program was told.
+    is known, and ``told`` the one of the last callback.
     """
 
     mon_name: bytes
@@ -153,7 +153,7 @@ def monitor_key(mon_name: bytes, my_name: bytes, prog: int, vers: int, proc: int
 
 
 class RestartNotice(NamedTuple):
-    """A host that must still hear that this host has restarted.
+    """A host that has not been notified yet that this host has restarted.
 
     ``host`` is its address or name. The notice is sent from ``own_host``, any address if that is
     empty, and names this host ``my_name``; if that is empty, by all of its names. ``since`` is the

@@ -1,9 +1,9 @@
 """The files of rpc.statd, ``/var/lib/nfs``, read at the first start. They are not changed.
 
 ``state`` has the state number, as four bytes in this host's order. ``sm`` has a file for each host
-that is watched, ``sm.bak`` one for each that must still hear of a restart. A line is a program that
-watches the host: an address that is not used, program, version and procedure in hexadecimal, the
-private data, the host, and the program's name for this host::
+that is watched, ``sm.bak`` one for each that has not been notified of a restart. A line is a
+program that watches the host: an address that is not used, program, version and procedure in
+hexadecimal, the private data, the host, and the program's name for this host::
 
     0100007f 000186b5 00000003 00000010 9c1b28a7…dcb1 192.0.2.1 server
 """

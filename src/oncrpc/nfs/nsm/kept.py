@@ -40,7 +40,7 @@ log = logging.getLogger("oncrpc.nfs")
 MONITOR_FILE = "monitor"
 MONITOR_VERSION = b"nfsd monitor 1\n"
 GROWTH, LEAST_LINES = 4, 4096
-"""The file is written anew when it has this many times more lines than entries."""
+"""The file is rewritten when it has this many times more lines than entries."""
 
 RETRY = 5.0
 """Seconds after which a failed write of the watched hosts is repeated."""
@@ -82,7 +82,7 @@ class KeptList:
 
     @property
     def notices(self) -> Mapping[Hashable, RestartNotice]:
-        """The hosts that must still hear of the restart."""
+        """The hosts that have not been notified of the restart yet."""
         found: Mapping[Hashable, RestartNotice] = self._table(RestartNotice)
         return found
 
@@ -212,7 +212,7 @@ class KeptList:
             self._writer = asyncio.ensure_future(self._write_all())
 
     async def _write_all(self) -> None:
-        """Write until nothing is pending; after a failure also some time later."""
+        """Write until nothing is pending. After a failure try again later."""
         loop, first = asyncio.get_running_loop(), True
         while self._pending or (first and self._fault):
             first = False

@@ -1,7 +1,7 @@
 """The addresses of watched names, looked up in the background as soon as a name is watched.
 
-A host may call itself otherwise than the program does that watches it. Then its notice is
-recognised by its address alone.
+The name in a notice may differ from the name by which a program watches the host. Then only the
+address shows which host it is.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ KERNEL_STATE = "/proc/sys/fs/nfs/nsm_local_state"
 """Where the kernel's lock manager reads the state number of this host."""
 
 MAX_NOTICE_AGE = 30 * 86400
-"""Seconds after which a host that never answered is not told of a restart at the next start."""
+"""Seconds after which the notice to a host that never answered is dropped at a start."""
 
 
 class MonitorReport(NamedTuple):
@@ -53,10 +53,10 @@ class MonitorReport(NamedTuple):
     """Hosts that are watched for other programs."""
 
     notifying: int
-    """Hosts that are being told that this host has restarted."""
+    """Hosts to which a notice of the restart is being sent."""
 
     unreachable: int
-    """Hosts that could not be told; they are told when they lock again, or at the next start."""
+    """Hosts that did not answer; the notice is sent when they lock again, or at the next start."""
 
 
 class StatusMonitor:
@@ -115,7 +115,7 @@ class StatusMonitor:
         return await self.peers.watch(peer, state)
 
     def unwatch(self, client: LockClient) -> None:
-        """Watch a client no more."""
+        """Stop watching a client."""
         self.peers.unwatch(client)
 
     def lost(self) -> Collection[LockClient]:
@@ -188,7 +188,7 @@ class StatusMonitor:
             log.info("from %s: %d watched hosts, %d notices", self.former, *numbers)
 
     def _retire_monitors(self) -> list[RestartNotice]:
-        """Watch no host any more, and plan a notice to each. Returns the notices."""
+        """Stop watching all hosts, and plan a notice to each. Returns the notices."""
         monitors = [*self.kept.monitors.values()]
         notices = self._notices(monitors)
         for monitor in monitors:
@@ -215,7 +215,7 @@ class StatusMonitor:
             log.debug("the kernel is not told the state number: %s", error)
 
     def start(self) -> None:
-        """Begin to send notices. Without a lock manager, nobody claims the locks that were lost."""
+        """Begin to send notices. Without a lock manager the former clients are not watched."""
         if self.restarted is ignore_restart:
             for client in self._lost:
                 self.unwatch(client)
@@ -274,12 +274,12 @@ class StatusMonitor:
         self._tell_kernel()
 
     def notified(self, host: str, mon_name: bytes, state: int, *, loopback: bool = False) -> bool:
-        """SM_NOTIFY: a host says that it has restarted.
+        """SM_NOTIFY: a host has restarted, if the notice is valid.
 
-        Where this host mounts its own exports, it tells itself. If only this process has restarted,
-        that is news for the programs here that watch the host, and not about its own locks.
+        If this host mounts its own exports, it also notifies itself. If only this process has
+        restarted, that concerns the programs that watch this host, and releases no locks here.
 
-        Returns False if it is not known yet whether to believe it: it has to be said again.
+        Returns False if an address has to be looked up first: the host sends the notice again.
         """
         is_own = loopback and state == self.state != self.number.at_boot
         peer = None if is_own else self.peers.find(host, mon_name)

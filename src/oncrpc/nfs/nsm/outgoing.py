@@ -1,7 +1,7 @@
-"""Telling others: hosts that this one has restarted, and programs that a host has.
+"""Outgoing calls: notices to hosts that this one has restarted, and callbacks to programs.
 
-A host that does not answer is given up after a while, and its notice is kept: it is told when it
-locks again, or at the next start. This frees no lock: it says nothing about the host's own locks.
+The attempts end after a while. The notice is kept, and is sent when the host locks again, or at the
+next start. A notice that is not answered releases no locks: the host may only be unreachable.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class OutgoingCalls:
         self._lines = LineLimit()
 
     def __len__(self) -> int:
-        """The hosts that are being told of the restart."""
+        """The number of hosts to which a notice is being sent."""
         return len(self._notices)
 
     def start(self) -> None:
@@ -75,15 +75,15 @@ class OutgoingCalls:
                 self._callbacks.add(monitor.key)
 
     def notify(self, notice: RestartNotice) -> None:
-        """Begin to tell a host that this host has restarted. The notice is kept already."""
+        """Begin to send a notice, which is kept already."""
         self._notices.add(notice.key)
 
     def call_back(self, key: MonitorKey) -> None:
-        """Begin to tell a program that the host that it watches has restarted."""
+        """Begin to notify a program that the host that it watches has restarted."""
         self._callbacks.add(key)
 
     def can_reach(self, host: str) -> None:
-        """A host has called: if it was given up, it is told after all."""
+        """A host has called: try its notice again if it did not answer before."""
         notice = self._unreachable.pop(host, None)
         if notice is not None and notice.key in self.kept.notices:
             self._notices.add(notice.key)
@@ -108,7 +108,11 @@ class OutgoingCalls:
         self._unreachable[notice.host] = notice
         left_out = self._lines.left_out("notice")
         if left_out is not None:
-            log.warning("%s cannot be told of the restart%s", notice.host, left_out)
+            log.warning(
+                "no answer to the notice of the restart from %s; trying again when it locks%s",
+                notice.host,
+                left_out,
+            )
 
     async def _call_back(self, key: MonitorKey, attempt: int) -> None:  # noqa: ARG002
         monitor = self.kept.monitors.get(key)
@@ -125,4 +129,4 @@ class OutgoingCalls:
         if monitor is not None:
             place = f"program {monitor.prog} version {monitor.vers}"
             who = printable(monitor.mon_name)
-            log.warning("%s of this host cannot be told that %s has restarted", place, who)
+            log.warning("%s of this host was not notified that %s has restarted", place, who)

@@ -25,7 +25,7 @@ MAX_NAMES = 1024
 
 
 def ignore_restart(client: LockClient, state: int) -> None:
-    """What is done about the restart of a client while there is no lock manager."""
+    """Ignore the restart of a client: there is no lock manager."""
 
 
 class OwnPeers:
@@ -79,9 +79,9 @@ class OwnPeers:
         return self._has_room() and len(self._by_host.get(host, ())) < MAX_NAMES
 
     def _seen(self, known: WatchedPeer, state: int, *, own_host: str) -> None:
-        """A watched client locks again. A newer state says that it has restarted meanwhile.
+        """A watched client locks again. A newer state means that it has restarted meanwhile.
 
-        The state of a host that is up is odd. Others are made up by clients without a monitor.
+        The state of a host that is up is odd. Clients without a monitor send other numbers.
         """
         newer = is_up(state) and is_newer(state, known.state)
         changed = known._replace(own_host=own_host, state=state if newer else known.state)
@@ -100,7 +100,7 @@ class OwnPeers:
         return client in self.kept.peers
 
     def unwatch(self, client: LockClient) -> None:
-        """Watch a client no more, after a while."""
+        """Stop watching a client after ``IDLE`` seconds."""
         if client in self.kept.peers:
             now = self._clock()
             self._idle.setdefault(client, now + IDLE)

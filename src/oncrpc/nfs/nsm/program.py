@@ -94,7 +94,7 @@ class StatusProgram(SM_VERS.Service):
 
     @idempotent
     def SM_NOTIFY(self, call: Call, arg: stat_chge) -> Answer[None]:
-        """A host has restarted. It is answered whether or not that is believed."""
+        """A host has restarted. The reply does not show whether the notice is valid."""
         caller, state = call.caller, unsigned(arg.state)
         if not self.monitor.notified(caller.host, arg.mon_name, state, loopback=caller.loopback):
             raise NoReply  # the sender tries again, and by then its name has been looked up

@@ -15,10 +15,10 @@ log = logging.getLogger("oncrpc.nfs")
 K = TypeVar("K", bound=Hashable)
 
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 120.0
-"""Seconds between two attempts to tell a host of a restart: twice as long each time."""
+"""Seconds between two attempts to notify a host of a restart: twice as long each time."""
 
 PATIENCE = 900.0
-"""Seconds after which a host that does not answer is told no more."""
+"""Seconds after which the attempts end for a host that does not answer."""
 
 Attempt = Callable[[K, int], Awaitable[None]]
 """Makes an attempt for a key; the second argument is its number, from 0 on.
@@ -44,7 +44,8 @@ class Retries(Generic[K]):
     Every key that is neither answered nor given up is in ``_retries``. It has a task, one of
     ``_running``, or an entry in ``_due`` with the time of its next attempt. Entries of ``_due``
     whose retry is not in ``_retries`` any more are old. A timer is set for the next entry unless
-    all tasks are in use. ``given_up`` is called with a key that ``patience`` seconds did not help.
+    all tasks are in use. ``given_up`` is called with a key whose attempts failed for ``patience``
+    seconds.
     """
 
     def __init__(

@@ -70,7 +70,7 @@ class RpcMonitors:
         self._index(monitor.key)
 
     def remove(self, key: MonitorKey) -> RpcMonitor | None:
-        """Watch a host no more; None if it is not watched for that program."""
+        """Stop watching a host. Returns None if it was not watched for that program."""
         known = self.kept.monitors.get(key)
         if known is not None:
             self.kept.remove(known)
@@ -84,16 +84,16 @@ class RpcMonitors:
         return known
 
     def remove_all(self, my_name: bytes, prog: int, vers: int, proc: int) -> None:
-        """Watch no host any more for a program."""
+        """Stop watching hosts for a program."""
         wanted = (my_name.lower(), prog, vers, proc)
         for monitor in [*self.kept.monitors.values()]:
             if monitor.key[1:] == wanted:
                 self.remove(monitor.key)
 
     def find(self, host: str, mon_name: bytes) -> tuple[list[RpcMonitor], bool]:
-        """The monitors that a notice from this address with this name is about.
+        """The monitors that match a notice from this address with this name.
 
-        Also returns whether they are all: False if the address of a name is being looked up.
+        Also returns whether these are all: False if the address of a name is being looked up.
         """
         keys = dict(self._by_host.get(host, ()))
         for name in self._learned.at(host):

@@ -1,1 +1,1 @@
-"""Remote quotas (RQUOTA): the quotas of exported file systems, for those whom they concern."""
+"""Remote quotas (RQUOTA): the quotas of exported file systems."""

@@ -1,4 +1,4 @@
-"""The numbers of RQUOTA: 32 bits, in blocks whose size the reply says."""
+"""The numbers of RQUOTA: 32 bits, in blocks of a size that is in the reply."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ BLOCK = 1024
 LARGEST_BLOCK = 1 << 30
 MAX32 = 0xFFFFFFFF
 LONGEST = 0x7FFFFFFF
-"""Seconds of a time left, which clients read as a number with a sign."""
+"""The longest time left, in seconds: clients read it as a signed number."""
 
 
 def rquota_of(quota: Quota, *, now: float) -> rquota:
-    """A quota as sent. Blocks are as large as the largest number needs, and limits rounded up: 0
-    would be no limit.
+    """A quota as it is sent. The block is large enough for the largest number. Limits are rounded
+    up, since 0 means that there is no limit.
     """
     limits = quota.limits
     block = BLOCK

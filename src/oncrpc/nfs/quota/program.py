@@ -2,13 +2,13 @@
 
 The caller names a path that it has mounted, and a user or a group. A user may ask for its own quota
 and for those of its groups, and root for all, each after squashing by the export. The port is not
-looked at: users ask for themselves, without any privilege on their host.
+checked, since users run ``quota`` without privileges.
 
 Limits can be set only if the server is configured so, and then by root of a host for which the
 export is writable and has ``no_root_squash``, from a reserved port. Usage and times are never set.
 
-An answer has no reasons. Q_EPERM: the host or the user may not. Q_NOQUOTA: no such export, or its
-file system has no quotas.
+A reply has no reason, only a status. Q_EPERM: the host or the user may not. Q_NOQUOTA: there is no
+such export, or its file system has no quotas.
 """
 
 from __future__ import annotations
