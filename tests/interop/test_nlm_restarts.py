@@ -19,7 +19,7 @@ from oncrpc.rpc.calls import call_header
 from oncrpc.xdr import codec
 from support.hosts import until
 from support.lan_guests import CLIENT, SERVER
-from support.lock_site import GRANTED, GRANTED_MSG, LOCK, MOUNT, LockPlace, LockSite
+from support.lock_site import FOLDER, GRANTED, GRANTED_MSG, LOCK, MOUNT, LockPlace, LockSite
 from support.nlm_user import NlmUser, port_of
 
 pytestmark = [pytest.mark.interop, pytest.mark.slow]
@@ -165,6 +165,21 @@ def test_killed_server_gets_its_locks_back(
         process.go_on()
         process.outcomes()
     assert three.locks(file, "set:w:0:0").outcomes() == ["set ok"]
+
+
+def test_no_count_is_lost_with_the_server(
+    site: LockSite, one: LockPlace, two: LockPlace, file: str
+) -> None:
+    counter = Path(site.host.path(f"{FOLDER}/{file}"))
+    counter.write_text("0")
+    counter.chmod(0o666)
+
+    processes = [place.locks(file, "count:60") for place in (one, one, two, two)]
+    until(lambda: int(counter.read_text() or 0) > 50, "they count")
+    site.restart()
+
+    assert [each.outcomes() for each in processes] == [["count ok"]] * 4
+    assert counter.read_text() == "240"
 
 
 def test_no_grace_if_nobody_held_locks(site: LockSite, one: LockPlace, file: str) -> None:
