@@ -12,6 +12,7 @@ from oncrpc.nfs.locks.journal import LockJournal
 from oncrpc.nfs.locks.store import LockStore
 from oncrpc.nfs.locks.terms import END, ByteRange, Lock, LockClient, LockedFile, LockOwner
 from oncrpc.nfs.locks.waiting import LockRequest, WaitingRequests
+from support.loops import in_loop
 
 LOCKS = st.builds(
     Lock,
@@ -48,6 +49,20 @@ def test_any_lock_is_the_same_after_the_handover(
     assert [(each.lock, each.since) for each in next_store.table.held(file)] == [(held, 7)]
     assert [each.request for each in next_waiting] == [each.request for each in waiting]
     assert offers == []
+
+
+@in_loop
+async def test_rest_of_a_release_goes_on() -> None:
+    store, waiting = empty()
+    store.releases.later(LockedFile(1, b"file"), ByteRange(5, END))
+
+    left = left_by(store, waiting, [], now=0.0)
+    next_store, next_waiting = empty()
+    resumed(left, next_store, next_waiting, now=0.0)
+
+    assert next_store.releases.left == {LockedFile(1, b"file"): ByteRange(5, END)}
+    store.releases.close()
+    next_store.releases.close()
 
 
 def test_other_texts_are_refused() -> None:

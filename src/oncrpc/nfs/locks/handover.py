@@ -108,6 +108,9 @@ class LeftLocks(msgspec.Struct, frozen=True):
     offers: list[LeftOffer] = []
     descriptors: list[tuple[int, bytes, int]] = []
     grace: LeftGrace | None = None
+    unreleased: list[tuple[int, bytes, int, int]] = []
+    """What is still to be released on local files: the first and the last byte."""
+
     unwritten: bool = False
     """The journal does not have all of this."""
 
@@ -138,6 +141,7 @@ def left_by(
         ],
         descriptors=[(*file, number) for file, number in store.local.descriptors.items()],
         grace=None if store.grace is None else _left_grace(store.grace, now),
+        unreleased=[(*file, start, end - 1) for file, (start, end) in store.releases.left.items()],
         unwritten=bool(store.journal.fault),
     )
     return msgspec.json.encode(left)
@@ -155,6 +159,8 @@ def resumed(
     store.kept.update(LockClient(*client) for client in left.kept)
     for tag, file, descriptor in left.descriptors:
         store.local.adopt(LockedFile(tag, file), descriptor)
+    for tag, file, start, last in left.unreleased:
+        store.releases.later(LockedFile(tag, file), ByteRange(start, last + 1))
     for each in left.locks:
         store.table.set(each.locked_file, each.lock, now=each.since)
     for share in left.shares:

@@ -20,6 +20,9 @@ FLOCK = struct.Struct("@hhqqi4x")
 LIMIT = (1 << 63) - 1
 """No local process can lock a byte from here on."""
 
+MOST_AT_ONCE = 32
+"""Parts of a range that one call of ``release`` keeps locked."""
+
 _BUSY = {errno.EAGAIN, errno.EACCES}
 
 
@@ -97,17 +100,22 @@ class LocalLocks:
 
     def release(
         self, file: LockedFile, range_: ByteRange, kept: Iterable[tuple[ByteRange, bool]]
-    ) -> None:
-        """Unlock a range, except for the parts in ``kept``: their bytes, and whether exclusive.
+    ) -> ByteRange | None:
+        """Unlock a range, except for the parts in ``kept``, in the order of their bytes, each with
+        whether it is exclusive.
+
+        Returns the rest of the range if there are too many parts for one call.
 
         Raises:
             OSError: ENOLCK: the kernel has too many locks.
         """
         descriptor = self._descriptors.get(file)
         if descriptor is None or range_.start >= LIMIT:
-            return
+            return None
         at = range_.start
-        for part, exclusive in sorted(kept):
+        for count, (part, exclusive) in enumerate(kept):
+            if count == MOST_AT_ONCE:
+                return ByteRange(at, range_.end)
             if at < part.start < LIMIT:
                 _set(descriptor, ByteRange(at, part.start), fcntl.F_UNLCK)
             if part.start < LIMIT:
@@ -115,6 +123,7 @@ class LocalLocks:
             at = part.end
         if at < min(range_.end, LIMIT):
             _set(descriptor, ByteRange(at, range_.end), fcntl.F_UNLCK)
+        return None
 
     def holder(self, file: LockedFile, range_: ByteRange, *, exclusive: bool) -> LocalHolder | None:
         """A local process that is in the way of a lock."""

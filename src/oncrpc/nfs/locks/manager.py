@@ -341,6 +341,7 @@ class LockManager:
     def close(self) -> None:
         """Close the files. Local processes may lock them again."""
         self._journal.close()
+        self.store.releases.close()
         self.store.local.close_all()
 
     # --- the steps of a request ---

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from oncrpc.nfs.locks.dos_shares import DosShare, DosShares
 from oncrpc.nfs.locks.grace import GracePeriod
 from oncrpc.nfs.locks.journal import LockJournal, Record, RecordedLock, RecordedShare
+from oncrpc.nfs.locks.late_releases import LateReleases
 from oncrpc.nfs.locks.local_locks import LocalLocks, NotWritable
 from oncrpc.nfs.locks.table import LockChange, LockTable
 from oncrpc.nfs.locks.terms import (
@@ -35,6 +36,7 @@ class LockStore:
     def __init__(self, journal: LockJournal, *, clock: Callable[[], float], most_open: int) -> None:
         self.table, self.shares = LockTable(), DosShares()
         self.local, self.journal = LocalLocks(most=most_open), journal
+        self.releases = LateReleases(self.local, self.table)
         self.grace: GracePeriod | None = None
         self.kept = set[LockClient]()
         self._clock = clock
@@ -52,7 +54,7 @@ class LockStore:
             return LockOutcome.NO_ROOM
         change = self.table.set(file, lock, now=self.now())
         if change is None:
-            self._release_locally(file, lock.range)
+            self.releases.release(file, lock.range)
             return LockOutcome.NO_ROOM
         self._settle(file, lock.owner, lock.range)
         self._record(file, change)
@@ -66,7 +68,9 @@ class LockStore:
         self._settle(file, owner, range_)
         self._record(file, change)
         if change.removed:
-            self._release_locally(file, range_)
+            start = max(range_.start, min(each.start for each in change.removed))
+            end = min(range_.end, max(each.end for each in change.removed))
+            self.releases.release(file, ByteRange(start, end))
         return True
 
     def restore(self, file: LockedFile, lock: Lock, before: Sequence[Lock]) -> None:
@@ -77,7 +81,7 @@ class LockStore:
         ):
             if change is not None:
                 self._record(file, change)
-        self._release_locally(file, lock.range)
+        self.releases.release(file, lock.range)
 
     def free(self, client: LockClient) -> list[LockedFile]:
         """Release all locks and shares of a client. Returns the files that it had locked."""
@@ -85,7 +89,7 @@ class LockStore:
         for file, change in changed:
             self._record(file, change)
             for held in change.removed:
-                self._release_locally(file, held.lock.range)
+                self.releases.release(file, held.lock.range)
         for file, owner in self.shares.free(client):
             self.journal.remove(RecordedShare(file, owner, DosShare(0, 0)))
         if self.grace is not None:
@@ -149,14 +153,6 @@ class LockStore:
         for held in change.added:
             if held.owner.client in self.kept:
                 self.journal.put(RecordedLock(file, held.lock))
-
-    def _release_locally(self, file: LockedFile, range_: ByteRange) -> None:
-        if file not in self.local:
-            return
-        try:
-            self.local.release(file, range_, self.table.union(file, range_))
-        except OSError as error:
-            log.warning("cannot unlock a file of this host: %s", error.strerror)
 
     def _records(self) -> Iterator[Record]:
         """Yield everything that is to be in the journal."""

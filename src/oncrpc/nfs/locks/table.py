@@ -9,9 +9,11 @@ and shared locks never overlap, and exclusive ones never overlap each other.
 
 from __future__ import annotations
 
+import heapq
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import repeat
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -203,14 +205,16 @@ class LockTable:
         return self.own(file, lock.owner, lock.range) == [lock]
 
     def union(self, file: LockedFile, range_: ByteRange) -> Iterator[tuple[ByteRange, bool]]:
-        """Yield the bytes of the range that any owner holds, and whether exclusively.
-
-        First all that are shared, then all that are exclusive, each in the order of the bytes.
+        """Yield the bytes of the range that any owner holds, in their order, and whether
+        exclusively. The table must not change meanwhile.
         """
         found = self._get(_key(file))
-        for kind in (False, True):
-            for part in _merged(found.overlapping(range_, exclusive=kind), range_):
-                yield part, kind
+        return heapq.merge(
+            *(
+                zip(_merged(found.overlapping(range_, exclusive=kind), range_), repeat(kind))
+                for kind in (False, True)
+            )
+        )
 
     def set(self, file: LockedFile, lock: Lock, *, now: int) -> LockChange | None:
         """Hold a lock that has no conflict. What its owner holds of the range is replaced.

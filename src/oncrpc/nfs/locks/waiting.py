@@ -31,7 +31,7 @@ MAX_CLIENT_WAITING_LOCKS = 1024
 """Requests for locks of one client that wait."""
 
 MAX_OWNER_WAITING_LOCKS = 64
-"""Requests for locks of one process that wait: as many of its threads."""
+"""Requests for locks of one process of a client that wait."""
 
 MAX_CIRCLE_STEPS = 10_000
 """Locks that a search for a deadlock looks at, and requests that one for earlier ones does."""
