@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,9 @@ from random import Random
 
 import pytest
 
-from oncrpc.nfs.locks.journal import LockJournal
+from oncrpc.nfs.locks.dos_shares import DosShare
+from oncrpc.nfs.locks.grace import GracePeriod
+from oncrpc.nfs.locks.journal import LockJournal, Record, RecordedLock, RecordedShare
 from oncrpc.nfs.locks.local_locks import LocalLocks
 from oncrpc.nfs.locks.store import LockStore
 from oncrpc.nfs.locks.terms import END, ByteRange, Lock, LockOutcome
@@ -163,3 +166,66 @@ def test_random_operations_agree_with_the_kernel(
         if step % 10 == 0:
             assert kinds(process) == union_text(store)
     kernel.close()
+
+
+def no_locks_left(*_: object, **__: object) -> bool:
+    raise OSError(errno.ENOLCK, "No locks available")
+
+
+def test_kernel_without_locks_has_no_room(
+    store: LockStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(store.local, "take", no_locks_left)
+
+    assert store.give(FILE, lock(0)) is LockOutcome.NO_ROOM
+
+    assert list(store.table.held(FILE)) == []
+    assert "No locks available" in caplog.text
+
+
+def test_release_outlives_an_error_of_the_kernel(
+    store: LockStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    store.give(FILE, lock(0))
+    monkeypatch.setattr(store.local, "release", no_locks_left)
+
+    assert store.release(FILE, OWNERS[0], ByteRange(0, END))
+
+    assert list(store.table.held(FILE)) == []
+    assert "cannot unlock" in caplog.text
+
+
+def test_unlock_that_splits_needs_room(store: LockStore, process: LocalLocks) -> None:
+    store.give(FILE, lock(0, 0, 8))
+    store.table.most = 1
+
+    assert not store.release(FILE, OWNERS[0], ByteRange(2, 3))
+
+    assert kinds(process) == "xxxxxxxx........"
+
+
+def test_freed_client_has_no_shares_and_claims() -> None:
+    store = LockStore(LockJournal(None), clock=lambda: 1.5, most_open=1)
+    records: list[Record] = [
+        RecordedLock(FILE, lock(0)),
+        RecordedShare(FILE, OWNERS[1], DosShare(1, 1)),
+    ]
+    store.grace = GracePeriod(records, until=9.0)
+    assert store.share(FILE, OWNERS[1], DosShare(1, 1))
+    assert store.has(CLIENTS[0])
+    assert store.has(CLIENTS[1])
+
+    for client in CLIENTS[:2]:
+        store.free(client)
+
+    assert store.grace.over
+    assert not store.has(CLIENTS[0])
+    assert not store.has(CLIENTS[1])
+
+
+def test_too_many_shares_are_refused() -> None:
+    store = LockStore(LockJournal(None), clock=lambda: 1.5, most_open=1)
+    store.shares.most = 0
+
+    assert not store.share(FILE, OWNERS[0], DosShare(1, 1))
+    assert store.end_grace() == 0
