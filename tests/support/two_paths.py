@@ -9,6 +9,7 @@ import struct
 from pathlib import Path
 from typing import Any, cast
 
+from oncrpc.nfs.backends.local.cached_files import CachedFiles
 from oncrpc.nfs.backends.local.local import LocalFileSystem
 from oncrpc.nfs.fast.calls import FastConnection, FastNfs
 from oncrpc.nfs.fast.counting import FastCounts
@@ -22,6 +23,7 @@ from oncrpc.rpc.quick import FileReply, LaterReply
 from support.exported import OPTIONS, TCP, Exported
 
 LAST_FRAGMENT = 0x80000000
+AGES = 3600.0
 ATTRIBUTES = 32
 ATIME = ATTRIBUTES + 60
 ANN = auth_sys(b"client", 1000, 1001, [7, 8])
@@ -45,6 +47,7 @@ class TwoPaths:
     ) -> None:
         self.path, self.runner = path, runner
         self.files = LocalFileSystem(str(path), sync=options.sync, **files)
+        self.files.cached = CachedFiles(self.files.objects, idle=AGES)
         self.exported = Exported(self.files, options=options, sizes=sizes)
         self.exported.cred = ANN
         self.duplicates = self.exported.dispatcher.duplicates = NfsDuplicates()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from oncrpc.nfs.backends.local import content
+from oncrpc.nfs.backends.local import cached_files, content
 from support.local_files import PLACES, directory_on
 from support.two_paths import TwoPaths
 
@@ -38,6 +38,7 @@ def fill(path: Path) -> None:
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a slow disk of the test's host be no reason to let workers write."""
     monkeypatch.setattr(content, "WAITED", 60.0)
+    monkeypatch.setattr(cached_files, "WRITTEN", 60.0)
 
 
 @pytest.fixture(params=PLACES)

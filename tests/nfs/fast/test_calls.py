@@ -95,3 +95,14 @@ def test_both_paths_give_the_same_reply(exports: Any, data: st.DataObject) -> No
 
     found = {seen(both.quick(message)) for _ in range(2)}
     assert found <= {None, expected}
+
+
+def test_closed_file_is_opened_again(both: TwoPaths) -> None:
+    message = both.message(NFS_V3.NFSPROC3_GETATTR, GETATTR3args(both.handle("file")))
+    expected = both.quick(message)
+    (use,) = both.connection.uses.values()
+
+    both.files.cached.forget(use.kept)
+
+    assert both.quick(message) is None
+    assert both.quick(message) == expected

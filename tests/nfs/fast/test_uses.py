@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from oncrpc.nfs.fast.uses import LIFETIME
-from oncrpc.programs.nfs3 import NFS_V3, GETATTR3args
+from oncrpc.nfs.fast.uses import ASKED, LIFETIME
+from oncrpc.programs.nfs3 import NFS_V3, ACCESS3args, GETATTR3args
 from oncrpc.rpc import Caller
 from support.exported import TCP
 from support.two_paths import INSECURE, TwoPaths
@@ -54,3 +54,17 @@ def test_permissions_outlive_no_change_of_owner(both: TwoPaths) -> None:
     both.quick(message)
 
     assert not use.may_read
+
+
+def test_kernel_is_asked_again_after_a_while(both: TwoPaths) -> None:
+    message = both.message(NFS_V3.NFSPROC3_ACCESS, ACCESS3args(both.handle("small"), 63))
+    both.quick(message)
+    (use,) = both.connection.uses.values()
+    both.now += LIFETIME + 0.1
+    both.quick(message)
+    assert use.allowed >= 0
+
+    both.now += ASKED + LIFETIME
+    both.quick(both.message(NFS_V3.NFSPROC3_GETATTR, GETATTR3args(both.handle("small"))))
+
+    assert use.allowed == -1

@@ -15,8 +15,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from oncrpc.nfs.backends.local.cached_files import CLOSED
 from oncrpc.nfs.backends.local.group_sync import SYNC_CALLS, Depth
-from oncrpc.programs.nfs3 import NFS_V3, WRITE3args, WRITE3res, nfsstat3, stable_how
+from oncrpc.programs.nfs3 import (
+    NFS_V3,
+    COMMIT3args,
+    WRITE3args,
+    WRITE3res,
+    nfsstat3,
+    stable_how,
+)
 from oncrpc.xdr import codec
 from support.two_paths import ANN, BOB, INSECURE, TwoPaths
 
@@ -219,3 +227,14 @@ def test_unstable_data_are_kept_for_commit(both: TwoPaths) -> None:
         both.quick(write_of(both, "small", 0, b"x"))
 
     assert [each.unsynced for each in both.files.kept_files()] == [3]
+
+
+def test_committed_file_can_be_run(both: TwoPaths) -> None:
+    file = both.handle("program")
+    both.quick(write_of(both, "program", 0, b"#!/bin/true\n"))
+
+    both.generic(both.message(NFS_V3.NFSPROC3_COMMIT, COMMIT3args(file, 0, 0)))
+
+    kept = both.files.cached.get(both.exported.shares.handles.open(file.data)[1])
+    assert kept.writing == CLOSED
+    assert both.quick(write_of(both, "program", 0, b"#!/bin/false\n")) is not None

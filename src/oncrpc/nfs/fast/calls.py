@@ -180,7 +180,11 @@ class FastConnection:
 
     def stat(self, use: Use) -> os.stat_result | None:
         """The attributes of a file; None if it is gone."""
-        found = os.fstat(use.kept.descriptor)
+        try:
+            found = os.fstat(use.kept.descriptor)
+        except OSError:  # it was closed: the next call opens it again
+            use.until = 0.0
+            raise
         use.kept.used = self.now
         if not found.st_nlink:
             use.files.cached.forget(use.kept)

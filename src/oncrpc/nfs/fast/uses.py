@@ -7,7 +7,8 @@ the same exports are served.
 
 The kernel is asked for a permission, as the caller. It is kept while the file's ``ctime`` is the
 same, which every change of modes, owners and lists renews; or, since a write renews it as well,
-for ``LIFETIME`` seconds while mode, owner and group are the same.
+for ``LIFETIME`` seconds while mode, owner and group are the same. After ``ASKED`` seconds the
+kernel is asked again in any case.
 
 ::
 
@@ -38,6 +39,9 @@ from oncrpc.xdr import codec
 LIFETIME = 1.0
 """Seconds."""
 
+ASKED = 10.0
+"""Seconds for which a permission is kept at most."""
+
 MAX_USES = 2048
 """Files of a client that the short way of calls knows."""
 
@@ -57,8 +61,8 @@ class Use:
     """
 
     __slots__ = (
-        "allowed", "ctime", "files", "fsid", "kept", "may_read", "may_write", "modes",
-        "modes_until", "opened", "until",
+        "allowed", "asked_until", "ctime", "files", "fsid", "kept", "may_read", "may_write",
+        "modes", "modes_until", "opened", "until",
     )  # fmt: skip
 
     def __init__(
@@ -66,6 +70,7 @@ class Use:
     ) -> None:
         self.opened, self.files, self.kept, self.until = opened, files, kept, until
         self.fsid = opened.share.fsid & 0xFFFFFFFFFFFFFFFF
+        self.asked_until = until + ASKED
         self.ctime, self.modes_until = 0, 0.0
         self.modes: tuple[int, int, int] | None = None
         self._none()
@@ -84,6 +89,15 @@ class Use:
         self._none()
         self.modes, self.modes_until = modes, now + LIFETIME
         self.ctime = found.st_ctime_ns if clock - found.st_ctime_ns > RECENT else 0
+
+    def renew(self, now: float) -> None:
+        """Use it for some more time. The kernel is asked again now and then: it may be mounted
+        read-only by now."""
+        self.until = now + LIFETIME
+        if now > self.asked_until:
+            self.asked_until = now + ASKED
+            self.ctime, self.modes_until = 0, 0.0
+            self._none()
 
     def same(self, other: Use) -> bool:
         """Whether another use is of the same file and the same user by the same rules."""
@@ -142,7 +156,7 @@ class Uses:
             return None
         use, former = Use(opened, files, kept, now + LIFETIME), table.get(parts.key)
         if former is not None and former.same(use):
-            former.until = use.until
+            former.renew(now)
             return former
         if len(table) >= MAX_USES:
             table.clear()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from oncrpc.nfs.backends.local import cached_files
 from oncrpc.nfs.backends.local.cached_files import CLOSED, CachedFiles
 from oncrpc.nfs.backends.local.kernel_handles import KernelHandles
 from oncrpc.nfs.backends.local.objects import looked_at
@@ -109,5 +110,23 @@ def test_nothing_is_opened_after_close(cache: Cache) -> None:
         cache.files.close()
         with fails_with(errno.ESTALE):
             cache.files.get(file)
+
+    asyncio.run(scenario())
+
+
+def test_file_is_not_open_for_writing_for_long(
+    cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cached_files, "WRITTEN", 0.01)
+    files = CachedFiles(cache.objects)
+
+    async def scenario() -> None:
+        kept = files.get(cache.id_of("one"))
+        kept.writing = os.open(cache.place / "one", os.O_WRONLY)
+        async with asyncio.timeout(10):
+            while kept.writing != CLOSED:
+                await asyncio.sleep(0.01)
+        assert kept.descriptor != CLOSED
+        files.close()
 
     asyncio.run(scenario())

@@ -9,7 +9,8 @@ file: a file with the same device and inode number is the same file.
     key       the id of the file
     bound     MAX_KEPT files; the one that has not been used for longest, as far as is known
     emptied   of a file that lost its last name by a call, at once; by another process, when a call
-              notices it; of a file that was not used for IDLE seconds; by ``close``
+              notices it; of a file that was not used for IDLE seconds; by ``close``. A descriptor
+              for writing is closed by COMMIT, and after WRITTEN seconds without a call
 
 An open file keeps the space of a removed one, and its file system busy: therefore the short time.
 """
@@ -30,6 +31,9 @@ MAX_KEPT = 512
 
 IDLE = 3.0
 """Seconds."""
+
+WRITTEN = 1.0
+"""Seconds after which a file is no longer open for writing: nobody can run it until then."""
 
 TRIES = 8
 CLOSED = -1
@@ -116,7 +120,7 @@ class CachedFiles:
             self._make_room()
         self._by_id[file] = self._by_place[kept.place] = kept
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(self._idle, self._close_idle)
+            self._watch()
         return kept
 
     def forget(self, kept: CachedFile) -> None:
@@ -139,6 +143,13 @@ class CachedFiles:
         if kept is not None and not os.fstat(kept.descriptor).st_nlink:
             self.forget(kept)
 
+    def stop_writing(self, place: Place) -> None:
+        """Close the descriptor for writing, if there is one."""
+        kept = self._by_place.get(place)
+        if kept is not None and kept.writing != CLOSED:
+            os.close(kept.writing)
+            kept.writing = CLOSED
+
     def close(self) -> None:
         """Close all files, and keep none from now on."""
         self._closed = True
@@ -157,10 +168,18 @@ class CachedFiles:
             self._by_id.move_to_end(kept.id)
         self.forget(next(iter(self._by_id.values())))
 
+    def _watch(self) -> None:
+        """Look again when a file may be idle."""
+        every = min(self._idle, WRITTEN)
+        self._timer = asyncio.get_running_loop().call_later(every, self._close_idle)
+
     def _close_idle(self) -> None:
         self._timer = None
-        limit = self._clock() - self._idle
-        for kept in [each for each in self._by_id.values() if each.used <= limit]:
-            self.forget(kept)
+        now = self._clock()
+        for kept in list(self._by_id.values()):
+            if kept.used <= now - self._idle:
+                self.forget(kept)
+            elif kept.used <= now - WRITTEN:
+                self.stop_writing(kept.place)
         if self._by_id:
-            self._timer = asyncio.get_running_loop().call_later(self._idle, self._close_idle)
+            self._watch()

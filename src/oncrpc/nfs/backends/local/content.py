@@ -134,6 +134,7 @@ class LocalContent(LocalBase):
                 # The client sends COMMIT again, sees the new verifier, and sends its data again.
                 raise SyncError(errno.EAGAIN, "data of another file were lost")
             place = found.place
+            self.cached.stop_writing(place)
             descriptor = self.unstable.take(place)
             if descriptor is not None:
                 return self.group.sync(place, descriptor, Depth.FILE, first=True)
