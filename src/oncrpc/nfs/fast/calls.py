@@ -35,8 +35,11 @@ from oncrpc.rpc.quick import QuickAnswer
 PROCEDURES = listing, names, reading, writing
 """The modules that have registered their procedures."""
 
-MAX_CREDENTIALS, MAX_MAKERS = 64, 256
+MAX_CREDENTIALS = 64
 """Credentials of a connection that are decoded once, by the short way of calls."""
+
+MAX_MAKERS = 256
+"""Exports and lengths of file ids for which the function that makes handles is kept."""
 
 LONGEST_HEAD = 1024
 """Bytes of a WRITE: more than the part before its data can have."""
