@@ -13,7 +13,15 @@ from oncrpc.cli import nfsd
 from oncrpc.cli.nfsd.status import status_lines
 from oncrpc.nfs.daemon.status import MapperState
 from support.fake_control import FakeControl, reply
-from support.sample_nfsd_status import CLIENT, EXPORT, LOCKED, LOCKS, OPEN, some_nfsd_status
+from support.sample_nfsd_status import (
+    CLIENT,
+    EXPORT,
+    LOCKED,
+    LOCKS,
+    MONITOR,
+    OPEN,
+    some_nfsd_status,
+)
 
 TEXT = """\
 nfsd 0.1.0, process 4242, up 3 d 4 h
@@ -35,7 +43,7 @@ open files    1
 locks         2 held, 1 waiting; 2 files, 2 clients
 grace         at most 41 s more, for one.example.com (192.0.2.7)
 monitor       state 7, watches 1 client, and 1 host for other programs
-to be told    192.0.2.8 and 2 more; no answer from 2
+notices to    192.0.2.8 and 2 more; no answer from 2
 
 procedure       calls  a second  ms each
 nfs GETATTR v3   1000      12.5     0.50
@@ -135,6 +143,12 @@ def test_names_of_others_are_escaped() -> None:
     assert text.replace("\n", "").isprintable()
 
 
+def test_notices_that_are_being_sent_are_listed() -> None:
+    sending = replace(MONITOR, notices=["192.0.2.8"], pending=1, unreachable=0)
+
+    assert "notices to    192.0.2.8" in list(status_lines(some_nfsd_status(monitor=sending)))
+
+
 def test_many_locks_are_for_another_command() -> None:
     many = replace(LOCKS, listed=[LOCKED] * 6)
 
@@ -147,7 +161,7 @@ def test_many_locks_are_for_another_command() -> None:
 def test_programs_that_are_not_served_have_no_lines() -> None:
     lines = list(status_lines(some_nfsd_status(locks=None, monitor=None)))
 
-    assert not [line for line in lines if line.startswith(("locks", "grace", "monitor", "to be"))]
+    assert not [line for line in lines if line.startswith(("locks", "grace", "monitor", "notices"))]
 
 
 def test_json_is_the_whole_status(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -68,13 +68,14 @@ def lock_summary(locks: LocksStatus) -> Lines:
 
 
 def monitor_summary(monitor: MonitorStatus) -> Lines:
-    """Who is watched, and who must still be told of a restart."""
+    """The hosts that are watched, and those that get a notice of a restart."""
     clients = counted(monitor.watched, "client")
     hosts = counted(len(monitor.programs), "host")
     yield "monitor", f"state {monitor.state}, watches {clients}, and {hosts} for other programs"
     if monitor.notices:
         text = _named(monitor.notices, monitor.pending + monitor.unreachable)
-        yield "to be told", f"{text}; no answer from {monitor.unreachable}"
+        silent = f"; no answer from {monitor.unreachable}" if monitor.unreachable else ""
+        yield "notices to", text + silent
 
 
 def _named(texts: Sequence[str], count: int) -> str:
