@@ -104,6 +104,20 @@ def test_other_state_with_a_lock_changes_nothing(state: int) -> None:
     assert watching.watched[0].state == 7
 
 
+def test_idle_client_begins_with_its_state() -> None:
+    watching = Watching(ONE)
+    watching.peers.restart(watching.watched[0], 7 + 0x7FFFFFFE)  # a forged notice
+    watching.peers.unwatch(ONE)
+    watching.told.clear()
+
+    watching.watch(ONE, 7, "192.0.2.10")
+
+    assert watching.watched == [WatchedPeer(ONE, "192.0.2.10", 7)]
+    assert watching.told == []
+    watching.watch(ONE, 9)
+    assert watching.told == [(ONE, 9)]
+
+
 def test_state_learnt_later_is_no_restart() -> None:
     watching = Watching()
     watching.watch(ONE, 0)

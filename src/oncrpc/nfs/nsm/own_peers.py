@@ -59,7 +59,10 @@ class OwnPeers:
         client, known, state = peer.client, self.kept.peers.get(peer.client), unsigned(state)
         was_idle = self._idle.pop(client, None) is not None
         if known is not None:
-            self._seen(known, state, own_host=peer.own_host if was_idle else known.own_host)
+            if was_idle:
+                self._begin_again(known, state, own_host=peer.own_host)
+            else:
+                self._seen(known, state)
             self._idle.pop(client, None)  # of a restart that was just found
         elif self._has_place(client.host):
             self._by_host.setdefault(client.host, []).append(client)
@@ -78,15 +81,23 @@ class OwnPeers:
     def _is_within_bounds(self, host: str) -> bool:
         return self._has_room() and len(self._by_host.get(host, ())) < MAX_NAMES
 
-    def _seen(self, known: WatchedPeer, state: int, *, own_host: str) -> None:
+    def _begin_again(self, known: WatchedPeer, state: int, *, own_host: str) -> None:
+        """An idle client locks again. It has no locks that could be lost, so its state counts.
+
+        A notice with a forged address may have said a state that the client reaches never.
+        """
+        state = state if is_up(state) else known.state
+        if (own_host, state) != known[1:]:
+            self.kept.put(known._replace(own_host=own_host, state=state))
+
+    def _seen(self, known: WatchedPeer, state: int) -> None:
         """A watched client locks again. A newer state means that it has restarted meanwhile.
 
         The state of a host that is up is odd. Clients without a monitor send other numbers.
         """
         newer = is_up(state) and is_newer(state, known.state)
-        changed = known._replace(own_host=own_host, state=state if newer else known.state)
-        if changed != known:
-            self.kept.put(changed)
+        if newer:
+            self.kept.put(known._replace(state=state))
         if newer and known.state != 0:
             self.restarted(known.client, state)
 
