@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from oncrpc.nfs.locks.dos_shares import DosShare, DosShares
+from oncrpc.nfs.locks.terms import LockClient, LockOwner
 from support.locking import CLIENTS, FILE, OTHER_FILE, OWNERS
 
 
@@ -52,6 +53,17 @@ def test_freed_client_has_no_shares() -> None:
 
     assert removed == [(FILE, OWNERS[0]), (FILE, OWNERS[3])]
     assert [each.owner for each in shares] == [OWNERS[1]]
+
+
+def test_address_has_at_most_half_of_the_shares() -> None:
+    shares = DosShares(most=4, most_of_client=1)
+    names = [LockOwner(LockClient("203.0.113.1", name), 0, b"") for name in (b"a", b"b", b"c")]
+
+    outcomes = [shares.set(FILE, each, DosShare(0, 1)) for each in (*names, OWNERS[1])]
+
+    assert outcomes == [True, True, False, True]
+    shares.free(names[0].client)
+    assert shares.set(FILE, names[2], DosShare(0, 1))
 
 
 def test_number_of_shares_is_bounded() -> None:

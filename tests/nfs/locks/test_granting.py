@@ -116,6 +116,16 @@ async def test_too_many_files_have_no_room(locker: Locker, process: LocalLocks) 
 
 
 @in_loop
+async def test_host_takes_half_of_the_files(locker: Locker, process: LocalLocks) -> None:
+    process.release(FILE, EVERYTHING, [])
+    locker.manager.store.local.most = 2
+
+    assert await locker.take(lock(0, exclusive=False)) is GRANTED
+    assert await locker.take(lock(0, exclusive=False), file=OTHER_FILE) is LockOutcome.NO_ROOM
+    assert await locker.take(lock(1, exclusive=False), file=OTHER_FILE) is GRANTED
+
+
+@in_loop
 async def test_downgrade_grants_to_waiting_readers() -> None:
     locker = Locker(LockManager())
     await locker.take(lock(0))

@@ -5,6 +5,7 @@ They are enforced among themselves, not against locks or NFS calls (XNFS, SHARE 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -41,7 +42,10 @@ class HeldShare(NamedTuple):
 
 
 class DosShares:
-    """The shares of all files, at most ``most``, and at most ``most_of_client`` of one client."""
+    """The shares of all files, at most ``most``, and at most ``most_of_client`` of one client.
+
+    The clients of one address have at most half of all.
+    """
 
     def __init__(
         self, *, most: int = MAX_DOS_SHARES, most_of_client: int = MAX_CLIENT_DOS_SHARES
@@ -49,6 +53,7 @@ class DosShares:
         self.most, self.most_of_client = most, most_of_client
         self._files: dict[LockedFile, dict[LockOwner, DosShare]] = {}
         self._clients: dict[LockClient, dict[tuple[LockedFile, LockOwner], None]] = {}
+        self._hosts = Counter[str]()
         self._count = 0
 
     def __len__(self) -> int:
@@ -80,18 +85,29 @@ class DosShares:
         """
         key, client = (file, owner), owner.client
         if self.get(file, owner) is None:
-            if self._count >= self.most or self.count_of(client) >= self.most_of_client:
+            if not self._has_room(client):
                 return False
             self._count += 1
+            self._hosts[client.host] += 1
         self._files.setdefault(file, {})[owner] = share
         self._clients.setdefault(client, {})[key] = None
         return True
+
+    def _has_room(self, client: LockClient) -> bool:
+        return (
+            self._count < self.most
+            and self.count_of(client) < self.most_of_client
+            and self._hosts[client.host] < max(self.most // 2, self.most_of_client)
+        )
 
     def clear(self, file: LockedFile, owner: LockOwner) -> bool:
         """Remove the share of an owner; False if there is none."""
         if self.get(file, owner) is None:
             return False
         self._count -= 1
+        self._hosts[owner.client.host] -= 1
+        if not self._hosts[owner.client.host]:
+            del self._hosts[owner.client.host]
         del self._files[file][owner], self._clients[owner.client][file, owner]
         if not self._files[file]:
             del self._files[file]

@@ -63,6 +63,14 @@ class LocalLocks:
         self._descriptors[file] = descriptor
         return True
 
+    def has_room_for(self, locks: int) -> bool:
+        """Whether a host with so many locks may have one more file here.
+
+        When half of the room is taken, it is for hosts that cannot have taken it.
+        """
+        half = (self.most + 1) // 2
+        return len(self) < half or locks < half
+
     def adopt(self, file: LockedFile, descriptor: int) -> None:
         """Use a descriptor that has the locks of a file already."""
         self._descriptors[file] = descriptor

@@ -156,7 +156,7 @@ class LockManager:
         client, outcome = request.lock.owner.client, LockOutcome.NO_ROOM
         try:
             with self._entering.enter(request, state) as entering:
-                if await self._open(request.file, opens) and await self._watch(client, peer, state):
+                if await self._open(request, opens) and await self._watch(client, peer, state):
                     outcome = self._try(request) if not entering.dropped else LockOutcome.DENIED
             if outcome is LockOutcome.GRANTED:
                 outcome = await self._grants.confirmed(request)
@@ -369,17 +369,20 @@ class LockManager:
             return LockOutcome.DENIED
         return None
 
-    async def _open(self, file: LockedFile, opens: OpenFile) -> bool:
+    async def _open(self, request: LockRequest, opens: OpenFile) -> bool:
         """Have a descriptor for the local locks of a file; False if there are too many."""
-        if file in self.store.local:
+        file, local = request.file, self.store.local
+        if file in local:
             return True
+        if not local.has_room_for(self.store.table.of_host(request.lock.owner.client.host)):
+            return False
         try:
             descriptor = await opens()
         except OSError as error:
             if error.errno not in TOO_MANY:
                 raise
             return False
-        return descriptor is None or self.store.local.add(file, descriptor)
+        return descriptor is None or local.add(file, descriptor)
 
     async def _watch(self, client: LockClient, peer: Peer | None, state: int) -> bool:
         if peer is None:

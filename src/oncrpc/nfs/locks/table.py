@@ -174,6 +174,10 @@ class LockTable:
         """How many locks a file has."""
         return len(self._get(_key(file)).locks)
 
+    def of_host(self, host: str) -> int:
+        """How many locks the clients of an address have, with those that count as several."""
+        return self._hosts[host]
+
     def held(self, file: LockedFile) -> Sequence[HeldLock]:
         """The locks of a file, by owner."""
         return self._get(_key(file)).locks
