@@ -35,8 +35,8 @@ WRITE = Struct(_HEAD + _WCC + "I" + ATTRIBUTES + "II8s")
 COMMIT = Struct(_HEAD + _WCC + "I" + ATTRIBUTES + "8s")
 LOOKUP_HEAD = Struct(_HEAD)
 
-NULL_MARK, GETATTR_MARK, ACCESS_MARK, WRITE_MARK = (
-    LAST_FRAGMENT | each.size - 4 for each in (NULL, GETATTR, ACCESS, WRITE)
+NULL_MARK, GETATTR_MARK, ACCESS_MARK, WRITE_MARK, COMMIT_MARK = (
+    LAST_FRAGMENT | each.size - 4 for each in (NULL, GETATTR, ACCESS, WRITE, COMMIT)
 )
 READ_SIZE = READ.size - 4
 """Bytes of a reply to READ without its data."""
