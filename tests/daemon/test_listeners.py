@@ -245,8 +245,8 @@ def test_used_extra_port_is_replaced_only_if_allowed(caplog: pytest.LogCaptureFi
             assert other not in {0, port}
             assert f"in use; using port {other} instead" in caplog.text
 
-        with pytest.raises(PortInUse):
-            open_listeners(replace(LOOPBACK.wanted(), extra=[ExtraPort("mapper", port)]))
+        with pytest.raises(PortInUse, match=r"stop the program .* or choose --nlm-port$"):
+            open_listeners(replace(LOOPBACK.wanted(), extra=[ExtraPort("nlm", port)]))
 
 
 def test_passed_sockets_go_to_their_extra_port() -> None:

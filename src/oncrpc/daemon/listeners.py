@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from oncrpc.addr import LOOPBACKS, WILDCARDS, Transport, family_of, transports
 from oncrpc.daemon.activation import GivenSocket, Passed, given, path_of
@@ -79,7 +80,8 @@ class Listeners(Struct):
 class Wanted(Struct, frozen=True):
     """The sockets to open: by the configuration, and the application's local ``paths``.
 
-    ``port`` is the main port; None stands for that of the configuration.
+    ``port`` is the main port; None stands for that of the configuration. ``title`` and ``option``
+    are for messages: what else may have a port, and the option that sets it.
     """
 
     table: DaemonTable
@@ -87,6 +89,7 @@ class Wanted(Struct, frozen=True):
     title: str = "daemon"
     extra: Sequence[ExtraPort] = ()
     port: int | None = None
+    option: str = "--port"
 
     @property
     def main_port(self) -> int:
@@ -199,6 +202,7 @@ def _extra(
     wanted: Wanted, extra: ExtraPort, found: list[GivenSocket], *, lenient: bool
 ) -> list[tuple[socket.socket, str]]:
     """The sockets of an extra port."""
+    wanted = replace(wanted, title="program", option=f"--{extra.role}-port")
     passed = [one for one in found if one.passed.role == extra.role]
     port = 0 if passed and extra.or_any else extra.port  # then that of the passed ones
     try:
@@ -231,7 +235,7 @@ def _network(
         if not passed and not bound:
             raise StartError("no transport to serve; see /etc/netconfig, -4 and -6")
         return passed + bound
-    raise StartError("no port is free on all transports; choose one with --port")
+    raise StartError(f"no port is free on all transports; choose one with {wanted.option}")
 
 
 def _bound(wanted: Wanted, port: int, but: set[str]) -> list[tuple[socket.socket, str]]:
@@ -278,8 +282,8 @@ def _bind(
 
 def _why_not_bound(wanted: Wanted, error: OSError) -> str:
     reasons = {
-        errno.EACCES: "permission denied; run as root, or choose --port above 1023",
-        errno.EADDRINUSE: f"in use; stop the {wanted.title} that has it, or choose --port",
+        errno.EACCES: f"permission denied; run as root, or choose {wanted.option} above 1023",
+        errno.EADDRINUSE: f"in use; stop the {wanted.title} that has it, or choose {wanted.option}",
         errno.EADDRNOTAVAIL: "this host has no such address; see 'ip address'",
     }
     return reasons.get(error.errno or 0) or error.strerror or "unknown error"
