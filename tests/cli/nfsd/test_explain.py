@@ -106,6 +106,15 @@ def test_path_outside_of_all_exports_is_refused(
     assert outcome(capsys, exports, "192.0.2.9", "/other")[0] == 1
 
 
+def test_missing_file_is_named(capsys: pytest.CaptureFixture[str], exports: Path) -> None:
+    named = ["--config", EMPTY, "--exports", f"{exports}.bak"]
+
+    assert nfsd.main(["explain", "192.0.2.9", "/data", *named]) == 1
+    assert (
+        capsys.readouterr().err == f"nfsd: {exports}.bak: there is no such file; check its name\n"
+    )
+
+
 def test_names_are_looked_up(capsys: pytest.CaptureFixture[str], exports: Path) -> None:
     exports.write_text(f"{exports.parent}/data 127.0.0.1(rw) ::1(rw)\n")
 

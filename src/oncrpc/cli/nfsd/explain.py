@@ -13,7 +13,7 @@ import msgspec
 from oncrpc.cli.command import Failure, complain, run, safe_text
 from oncrpc.cli.daemons.control_client import NoStatus, add_place, answer_of, place_of
 from oncrpc.cli.daemons.kind import USAGE_ERROR, CommandParser
-from oncrpc.cli.nfsd.export_files import add_files, exports_of
+from oncrpc.cli.nfsd.export_files import add_files, complain_of_missing, exports_of
 from oncrpc.cli.nfsd.kind import KIND
 from oncrpc.daemon.control.protocol import PROTOCOL, Request
 from oncrpc.nfs.daemon.explaining import EXPLAIN, MountExplanation, explanation_of, question
@@ -80,6 +80,7 @@ def _of_server(options: argparse.Namespace, address: str) -> MountExplanation | 
 
 def _of_files(options: argparse.Namespace, address: str) -> MountExplanation:
     exports = exports_of(options)
+    complain_of_missing(options.exports)
     exports.load()
     return explanation_of(asyncio.run(explain(exports, address, options.path)))
 

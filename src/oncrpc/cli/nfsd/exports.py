@@ -18,7 +18,14 @@ from oncrpc.cli.daemons import reload
 from oncrpc.cli.daemons.control_client import NoStatus, add_place, place_of, status_of
 from oncrpc.cli.daemons.kind import CommandParser
 from oncrpc.cli.daemons.text import counted
-from oncrpc.cli.nfsd.export_files import add_files, exports_of
+from oncrpc.cli.nfsd.export_files import (
+    CHECK_NAME,
+    NO_FILE,
+    add_files,
+    complain_of_missing,
+    exports_of,
+    missing_files,
+)
 from oncrpc.cli.nfsd.kind import KIND
 from oncrpc.nfs.daemon.status import ExportedDirectory, NfsdStatus
 from oncrpc.nfs.exports.places import ExportPlace, ExportProblem, Severity
@@ -73,6 +80,7 @@ def _execute(options: argparse.Namespace) -> int:
     exports = exports_of(options)
     table = exports.load()
     if options.action == LIST:
+        complain_of_missing(options.exports)
         return _list(table, options)
     missing = [*_missing_files(options.exports or ()), *missing_directories(table)]
     if not table.files and options.exports is None:
@@ -90,10 +98,8 @@ def _nothing_read(sources: ExportSources) -> Iterator[ExportProblem]:
 
 def _missing_files(named: Sequence[str]) -> Iterator[ExportProblem]:
     """Yield an error for each file of the command line that is missing."""
-    for file in named:
-        if not os.path.exists(file):
-            text = "there is no such file"
-            yield ExportProblem(Severity.ERROR, ExportPlace(file), text, "check its name")
+    for file in missing_files(named):
+        yield ExportProblem(Severity.ERROR, ExportPlace(file), NO_FILE, CHECK_NAME)
 
 
 def _list_served(status: NfsdStatus, options: argparse.Namespace) -> int:
