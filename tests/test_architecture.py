@@ -25,7 +25,7 @@ LAYERS = {
     "aio": 6, "sync": 6,
     "rpcbind": 7, "testing": 7, "access": 7,
     "daemon": 8,
-    "portmap": 9, "nfs": 9,
+    "portmap": 9, "nfs": 9, "snoop": 9,
     "cli": 10,
     "__main__": 11,
 }  # fmt: skip

@@ -1,0 +1,1 @@
+"""RPC messages on the wire: from captured packets to calls, replies and words."""
