@@ -20,7 +20,7 @@ from contextlib import AbstractContextManager
 from oncrpc.nfs.backends.local.base import LocalBase
 from oncrpc.nfs.backends.local.watching import Watches
 from oncrpc.nfs.fast import committing, listing, names, reading, writing
-from oncrpc.nfs.fast.counting import FastCounts
+from oncrpc.nfs.fast.counting import FastCounts, Tally
 from oncrpc.nfs.fast.methods import METHODS
 from oncrpc.nfs.fast.uses import CallParts, Use, Uses
 from oncrpc.nfs.filesystem import Identity
@@ -118,7 +118,7 @@ class FastConnection:
     def __init__(self, fast: FastNfs, caller: Caller) -> None:
         self.fast, self.caller = fast, caller
         self.actor = fast.actor
-        self.tally = fast.counts.of(caller)
+        self.tally: Tally = []  # made with the first call: a connection may be refused before
         self.uses = fast.uses.table_of(caller)
         self.now = self.began = 0.0
         self.answered = 0
@@ -129,6 +129,8 @@ class FastConnection:
         """Begin a batch."""
         if self.fast.uses.renewed() or self.uses is not self.fast.uses.table_of(self.caller):
             self.uses = self.fast.uses.table_of(self.caller)
+        if not self.tally:
+            self.tally = self.fast.counts.of(self.caller)
         self.now, self.began, self.answered = now, time.perf_counter(), 0
         return self.fast.is_open(self.caller)
 

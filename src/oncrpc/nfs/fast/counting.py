@@ -62,19 +62,25 @@ class FastCounts:
 
     def end(self, caller: Caller) -> None:
         """A connection has ended."""
-        self.settle()
-        self._tallies.pop(id(caller), None)
+        found = self._tallies.pop(id(caller), None)
+        if found is not None:
+            self._report(*found)
 
     def settle(self) -> None:
         """Report what was counted since the last time."""
-        each = self._seconds / self._calls if self._calls else 0.0
-        self._seconds, self._calls = 0.0, 0
         for caller, tally in self._tallies.values():
-            if any(tally):
-                for number, count in enumerate(tally):
-                    if count:
-                        tally[number] = 0
-                        self.reader.counted(FastCalls(caller, number, count, each * count))
+            self._report(caller, tally)
+        self._seconds, self._calls = 0.0, 0
+
+    def _report(self, caller: Caller, tally: Tally) -> None:
+        """Report a tally; each call took as long as the mean since ``settle``."""
+        if not any(tally):
+            return
+        each = self._seconds / self._calls if self._calls else 0.0
+        for number, count in enumerate(tally):
+            if count:
+                tally[number] = 0
+                self.reader.counted(FastCalls(caller, number, count, each * count))
 
     def took(self, count: int, seconds: float) -> None:
         """A batch of calls took that long."""
