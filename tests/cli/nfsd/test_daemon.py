@@ -8,6 +8,7 @@ import pytest
 
 from oncrpc.cli import daemon_command
 from oncrpc.cli.nfsd import main
+from oncrpc.cli.nfsd.daemon import misspelt_command
 from oncrpc.cli.nfsd.options import COMMAND
 
 PROGRAM = [sys.executable, "-m", "oncrpc.cli.nfsd"]
@@ -35,3 +36,17 @@ def test_directories_and_exports_files_exclude_each_other(
 
     assert ended.value.code == 1
     assert "not allowed with argument" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"), [("lock", "locks"), ("explian", "explain"), ("share", ""), ("-f", "")]
+)
+def test_misspelt_command_is_recognised(word: str, meant: str) -> None:
+    assert misspelt_command([word]) == meant
+
+
+def test_misspelt_command_is_not_exported(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["lock"]) == 1
+    assert capsys.readouterr().err == (
+        "nfsd: lock is not a directory, and not a command; did you mean 'nfsd locks'?\n"
+    )
