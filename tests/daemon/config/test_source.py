@@ -75,6 +75,14 @@ def test_contradicting_options_are_reported_as_options(tmp_path: Path) -> None:
     assert source.without_file().config.daemon.port == 111
 
 
+def test_contradicting_options_have_no_table(tmp_path: Path) -> None:
+    layer = Layer(OPTION, {"daemon.bind": ("192.0.2.1",), "daemon.loopback": True})
+    source = ConfigSource(SCHEMA, [layer], path=written(tmp_path / "toml", ""))
+
+    with pytest.raises(ConfigError, match=r"^the options: bind and loopback"):
+        source.read()
+
+
 def test_loopback_means_both_loopback_addresses() -> None:
     assert PortmapDaemonTable(loopback=True).hosts == ("127.0.0.1", "::1")
     assert PortmapDaemonTable(bind=(Address("192.0.2.1"),)).hosts == ("192.0.2.1",)

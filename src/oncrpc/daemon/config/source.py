@@ -75,7 +75,14 @@ class ConfigSource(Generic[C]):
     def _settled(self, held: Mapping[str, Any], path: str) -> ConfigSettings[C]:
         values, sources = merged([*self.layers, Layer(path, _flat(held))])
         where = f"the options with {path}" if held else "the options"
-        return ConfigSettings(self.schema.convert(_nested(values), where), path, sources)
+        try:
+            config = self.schema.convert(_nested(values), where)
+        except ConfigError as error:
+            if held:
+                raise
+            # The options alone have no tables.
+            raise ConfigError(str(error).replace(": daemon: ", ": ", 1)) from None
+        return ConfigSettings(config, path, sources)
 
 
 def merged(layers: Sequence[Layer]) -> tuple[dict[str, Any], dict[str, str]]:
