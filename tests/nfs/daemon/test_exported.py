@@ -263,6 +263,18 @@ def test_retry_changes_nothing_that_is_served(tmp_path: Path) -> None:
     within(tmp_path, check)
 
 
+def test_changed_rules_are_a_new_generation(tmp_path: Path) -> None:
+    def check(site: Site) -> None:
+        data = site.directory("data")
+        (before,) = site.write(f"{data} *(rw)")
+        generation = site.shares.generation
+        (after,) = site.write(f"{data} *(ro)")
+        assert after is before
+        assert site.shares.generation > generation
+
+    within(tmp_path, check)
+
+
 def test_further_path_of_a_share_is_found(tmp_path: Path) -> None:
     def check(site: Site) -> None:
         data, link = site.directory("data"), tmp_path / "link"

@@ -91,6 +91,7 @@ class Exported:
             _warn_of_links(former, table)
         self._loaded = True
         self.settle()
+        self.shares.renew()
         if not self._live:
             log.warning("nothing is exported; see '%s'", check_command(sources))
 

@@ -93,7 +93,7 @@ class Shares:
 
     ``groups_of`` returns the groups of a user, instead of those in the credential, which has at
     most 16. Without it, and for a user that it does not know, the credential's are used.
-    ``generation`` grows with each ``replace``.
+    ``generation`` grows with each ``replace`` and ``renew``: what was found by rules before is old.
     """
 
     def __init__(self, handles: Handles, *, groups_of: GroupsOf | None = None) -> None:
@@ -111,6 +111,10 @@ class Shares:
         self._by_tag = {share.tag: share for share in shares}
         self._by_path = {path: share for share in shares for path in share.spellings}
         self._by_path.update({share.path: share for share in shares})
+        self.renew()
+
+    def renew(self) -> None:
+        """The rules of shares have changed."""
         self.generation += 1
 
     def around(self, path: bytes) -> Iterator[tuple[Share, bytes]]:
