@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 
+import pytest
+
+from oncrpc.nfs.fast import uses
 from oncrpc.nfs.fast.uses import ASKED, LIFETIME
 from oncrpc.programs.nfs3 import NFS_V3, ACCESS3args, GETATTR3args
 from oncrpc.rpc import Caller
@@ -68,3 +71,27 @@ def test_kernel_is_asked_again_after_a_while(both: TwoPaths) -> None:
     both.quick(both.message(NFS_V3.NFSPROC3_GETATTR, GETATTR3args(both.handle("small"))))
 
     assert use.allowed == -1
+
+
+def test_uses_of_all_clients_are_bounded(both: TwoPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uses, "MAX_USES_OF_ALL", 3)
+    messages = [
+        both.message(NFS_V3.NFSPROC3_GETATTR, GETATTR3args(both.handle(name)))
+        for name in ("", "file", "small", "secret")
+    ]
+
+    sizes = []
+    for message in messages:
+        assert both.quick(message) is not None
+        sizes.append(len(both.connection.uses))
+
+    assert sizes == [1, 2, 3, 1]
+
+
+def test_tables_of_clients_are_bounded(both: TwoPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uses, "MAX_TABLES", 1)
+    first = both.fast.uses.table_of(LOW)
+
+    both.fast.uses.table_of(HIGH)
+
+    assert both.fast.uses.table_of(LOW) is not first

@@ -14,18 +14,18 @@ kernel is asked again in any case.
 
     key       the credential, the verifier and the handle, as encoded in the call;
               in one table for each host, address called, and kind of port
-    bound     MAX_USES in a table, MAX_TABLES tables: a table that is full is emptied, and of the
-              tables the one that was made first is dropped
+    bound     MAX_USES in a table, which is emptied then; MAX_USES_OF_ALL in all tables, which are
+              emptied then; MAX_TABLES tables, of which the one that was made first is dropped
     emptied   when other exports are served
 """
 
 from __future__ import annotations
 
 import os
+from collections import OrderedDict
 from collections.abc import Coroutine, Hashable
 from typing import Any, NamedTuple, TypeAlias
 
-from oncrpc.caching import Bounded
 from oncrpc.errors import CallError, ProtocolError, XdrError
 from oncrpc.nfs.backends.local.cached_files import CachedFile
 from oncrpc.nfs.backends.local.kernel_handles import BELOW_MOUNT, KernelHandles
@@ -45,7 +45,10 @@ ASKED = 10.0
 MAX_USES = 2048
 """Files of a client that the short way of calls knows."""
 
-MAX_TABLES = 64
+MAX_USES_OF_ALL = 16_384
+"""Files of all clients that the short way of calls knows; each takes up to 1.5 KiB."""
+
+MAX_TABLES = 1024
 """Clients of which the short way of calls knows files."""
 
 RECENT = 20_000_000
@@ -121,7 +124,8 @@ class Uses:
 
     def __init__(self, shares: Shares, judge: Judge) -> None:
         self.shares, self.judge = shares, judge
-        self._tables = Bounded[Hashable, UseTable](MAX_TABLES)
+        self._tables = OrderedDict[Hashable, UseTable]()
+        self._count = 0
         self._generation = shares.generation
 
     def renewed(self) -> bool:
@@ -130,6 +134,7 @@ class Uses:
             return False
         self._generation = self.shares.generation
         self._tables.clear()
+        self._count = 0
         return True
 
     def table_of(self, caller: Caller) -> UseTable:
@@ -138,8 +143,9 @@ class Uses:
         key = caller.host, caller.local, caller.uid, caller.netid, reserved, caller.loopback
         found = self._tables.get(key)
         if found is None:
-            found = {}
-            self._tables.keep(key, found)
+            if len(self._tables) >= MAX_TABLES:
+                self._count -= len(self._tables.popitem(last=False)[1])
+            found = self._tables[key] = {}
         return found
 
     def admit(self, parts: CallParts, caller: Caller, table: UseTable, now: float) -> Use | None:
@@ -158,10 +164,20 @@ class Uses:
         if former is not None and former.same(use):
             former.renew(now)
             return former
-        if len(table) >= MAX_USES:
-            table.clear()
+        if former is None:
+            self._make_room(table)
+            self._count += 1
         table[parts.key] = use
         return use
+
+    def _make_room(self, table: UseTable) -> None:
+        if len(table) >= MAX_USES:
+            self._count -= len(table)
+            table.clear()
+        if self._count >= MAX_USES_OF_ALL:
+            self._count = 0
+            for each in self._tables.values():
+                each.clear()
 
     def accepts(self, message: bytes) -> bool:
         """Whether the credential of a call without arguments is accepted, and not answered by one.
