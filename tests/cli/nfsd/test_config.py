@@ -33,7 +33,7 @@ def test_file_is_checked(file: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert nfsd.main(["config", "check", str(file)]) == 1
 
     said = capsys.readouterr()
-    assert said.out == f"{file}: ok, 0 rules\n"
+    assert said.out == f"{file}: ok, 0 rules; see also 'nfsd exports check'\n"
     assert said.err.splitlines() == [
         f"{file}: daemon.only[0]: 'statd' is not a program of nfsd; write {PROGRAMS}",
         f"{file}: daemon.port: has to be at least 0",

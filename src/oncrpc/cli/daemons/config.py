@@ -14,6 +14,7 @@ from oncrpc.access.rules import Rule
 from oncrpc.cli.command import Failure, run
 from oncrpc.cli.daemon_options import GivenOptions, combined, options_of
 from oncrpc.cli.daemons.kind import CommandParser, DaemonKind
+from oncrpc.cli.daemons.text import counted
 from oncrpc.daemon.config.declare import declared
 from oncrpc.daemon.config.explain_errors import faults
 from oncrpc.daemon.config.read import read
@@ -85,7 +86,8 @@ def _check(kind: DaemonKind[Any], path: str | None) -> int:
         print(f"{path}: missing; the defaults hold")
         return 0
     count = len(schema.parse(text, path).rule)
-    print(f"{path}: ok, {count} rule{'' if count == 1 else 's'}")
+    further = f"; see also '{kind.further_check}'" if kind.further_check else ""
+    print(f"{path}: ok, {counted(count, 'rule')}{further}")
     return 0
 
 

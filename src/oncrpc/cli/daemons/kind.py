@@ -21,7 +21,8 @@ class DaemonKind(NamedTuple, Generic[S]):
 
     ``title`` is its name in messages, ``port`` the usual port. On that port it holds ``lock``, if
     there is one. ``users`` are those that root's daemon becomes. ``lasting``: its state outlives
-    the boot. ``elsewhere`` is the command for daemons of other hosts.
+    the boot. ``elsewhere`` is the command for daemons of other hosts, ``further_check`` the one
+    that checks what ``config check`` leaves out.
     """
 
     command: Command[Any]
@@ -33,6 +34,7 @@ class DaemonKind(NamedTuple, Generic[S]):
     lasting: bool = False
     port_flags: Sequence[str] = ("-p", "--port")
     elsewhere: str = ""
+    further_check: str = ""
 
     @property
     def name(self) -> str:

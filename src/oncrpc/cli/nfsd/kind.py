@@ -8,5 +8,10 @@ from oncrpc.nfs.daemon.config import NFS_PORT
 from oncrpc.nfs.daemon.status import NfsdStatus
 
 KIND: DaemonKind[NfsdStatus] = DaemonKind(
-    COMMAND, NfsdStatus, title="NFS server", port=NFS_PORT, lasting=True
+    COMMAND,
+    NfsdStatus,
+    title="NFS server",
+    port=NFS_PORT,
+    lasting=True,
+    further_check="nfsd exports check",
 )
