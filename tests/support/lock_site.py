@@ -11,13 +11,14 @@ with LockSite(image, folder) as site:
 from __future__ import annotations
 
 import re
+import signal
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
 from oncrpc.programs.nlm import NLM_PROG
-from support.hosts import Host
+from support.hosts import Host, until
 from support.lan_guests import CLIENT, Lan, LanGuest
 from support.nfs_host import NFSD, STATE, NfsHost
 from support.printed_lines import PrintedLines, begun
@@ -25,7 +26,7 @@ from support.wire_tap import SeenCall, WireTap
 
 EXPORTS = "/srv/tmpfs  *(rw,no_root_squash,insecure)\n"
 FOLDER = "/srv/tmpfs"
-LOG = "/srv/log"
+LOG, SERVING = "/srv/log", "serving nfs"
 LOGGED = ("sh", "-c", f'exec "$@" 2>> {LOG}', "sh")
 
 MOUNT = f"mount.nfs server:{FOLDER} /mnt -o vers=3,proto=tcp"
@@ -142,6 +143,12 @@ class LockSite:
         """Kill ``nfsd`` and start it again."""
         self.host.kill_nfsd()
         self.host.nfsd = self.host.start_nfsd()
+
+    def restart_in_place(self) -> None:
+        """Replace the program, as ``nfsd reload --exec`` does."""
+        before = self.logged().count(SERVING)
+        self.host.nfsd.send_signal(signal.SIGUSR2)
+        until(lambda: self.logged().count(SERVING) > before, "it serves again")
 
     def command(self, *words: str) -> str:
         """What a command of ``nfsd`` prints."""
