@@ -9,17 +9,32 @@ from typing import Any
 
 import pytest
 
-from idl.test_interfaces import types_of
+from idl.test_interfaces import present, types_of
 from oncrpc import xdr
 from oncrpc.idl import compile_file, interface_of
 from oncrpc.idl.model import Interface
-from oncrpc.programs import mount, nfs3, nlm, portmap, rpcb
+from oncrpc.programs import (
+    bootparam,
+    mount,
+    nfs3,
+    nlm,
+    portmap,
+    rpcb,
+    rstat,
+    rusers,
+    spray,
+    yp,
+)
 from oncrpc.rpc import Version
 from support.compiled import module_of
 
 ROOT = Path(__file__).parents[2]
 RFC = Path(__file__).with_name("rfc")
 SPEC = sorted((ROOT / "spec").glob("*.x"))
+EACH = [
+    pytest.param(path, marks=pytest.mark.slow if path.stem == "nfs4" else (), id=path.stem)
+    for path in SPEC
+]
 PRINTED = {
     "rfc1813_nfs": nfs3,
     "rfc1813_mount": mount,
@@ -33,6 +48,16 @@ OURS = {"rfc1813_nlm": {"nlm4_stats", "nlm4_holder", "nlm4_lock"}}
 """What is compared where the RFC leaves the rest to another text."""
 
 
+INSTALLED = {
+    "bootparam_prot": bootparam,
+    "rstat": rstat,
+    "rusers": rusers,
+    "spray": spray,
+    "yp": yp,
+}
+"""An interface of Debian's, and our module of the same types."""
+
+
 def module(path: Path) -> Path:
     """The module that is generated from an interface of ours."""
     if path.stem == "rpc_prot":
@@ -44,12 +69,12 @@ def interface(path: Path) -> Interface:
     return interface_of(path.read_text(encoding="utf-8"), str(path))
 
 
-@pytest.mark.parametrize("path", SPEC, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", EACH)
 def test_generated_modules_are_current(path: Path) -> None:
     assert module(path).read_text(encoding="utf-8") == compile_file(path)
 
 
-@pytest.mark.parametrize("path", SPEC, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", EACH)
 def test_an_interface_says_where_it_comes_from(path: Path) -> None:
     heading = " ".join(interface(path).comment)
 
@@ -103,3 +128,12 @@ def test_our_procedures_are_those_of_the_rfc(name: str) -> None:
             assert own.name == procedure.name
             assert [coded(a) for a in own.arguments] == [coded(a) for a in procedure.arguments]
             assert coded(own.result) == coded(procedure.result)
+
+
+@pytest.mark.parametrize("name", INSTALLED)
+def test_our_types_are_those_of_debian(name: str) -> None:
+    path = Path(present(f"/usr/include/rpcsvc/{name}.x"))
+    installed = module_of(path.read_text(encoding="utf-8"))
+
+    for each in types_of(installed):
+        assert coded(getattr(INSTALLED[name], each.__name__)) == coded(each)
