@@ -132,7 +132,7 @@ class Lan:
     """The network of a host and its guests; ``image`` is where their image is built, once."""
 
     def __init__(self, host: Host, image: Path, folder: Path) -> None:
-        need(*NEEDED, "mkfs.ext4")
+        need(*NEEDED, "mkfs.ext4", "/dev/net/tun")
         self._host, self._folder = host, folder
         self.image = build(image)
         self._guests: dict[str, LanGuest] = {}
