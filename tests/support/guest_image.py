@@ -28,6 +28,7 @@ SERVER_TOOLS = ("rpc.nfsd", "rpc.mountd", "exportfs")
 
 NEEDED = (
     "qemu-system-x86_64", "busybox", "modprobe", "depmod", "cpio", "gcc", "apt-get", *TOOLS,
+    *map(program, SERVER_TOOLS),
 )  # fmt: skip
 """Programs that must be installed, besides libc's static library."""
 
