@@ -167,11 +167,12 @@ def test_writer_waiting_for_the_reader_lets_it_pass() -> None:
 
 def test_circle_of_the_queue_frees_the_reader() -> None:
     waiting = reader_before_a_writer()
-    waiting.add(READER, now=1)
+    waiting.add(READER, now=1, behind=True)
     closes = LockRequest(file(1), of(3), wait=True)
 
     assert not waiting.would_deadlock(closes)
     waiting.add(closes, now=1)
 
+    assert not list(waiting.ready(FILE, EVERYTHING))
     assert READER in [each.request for each in waiting.freed_by(closes)[FILE]]
     assert [each.request for each in waiting.ready(FILE, EVERYTHING)] == [READER]

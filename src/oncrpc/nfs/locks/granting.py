@@ -65,8 +65,9 @@ class LockGrants:
             if waits and self.waiting.would_deadlock(request):
                 return LockOutcome.DEADLOCK
             return self._wait(request) if waits else LockOutcome.DENIED
-        if waits and (self.waiting.comes_later(request) or self._own_offers(request)):
-            return self._wait(request)
+        behind = waits and self.waiting.comes_later(request)
+        if behind or (waits and self._own_offers(request)):
+            return self._wait(request, behind=behind)
         outcome = self._give(request)
         if outcome is LockOutcome.GRANTED:
             self._settle_others_of(lock.owner)
@@ -164,9 +165,9 @@ class LockGrants:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _wait(self, request: LockRequest) -> LockOutcome:
+    def _wait(self, request: LockRequest, *, behind: bool = False) -> LockOutcome:
         if self.waiting.find(request.file, request.lock) is None:
-            if not self.waiting.add(request, now=self.store.now()):
+            if not self.waiting.add(request, now=self.store.now(), behind=behind):
                 return LockOutcome.NO_ROOM
             self._settle_freed_by(request, Steps())
         return LockOutcome.BLOCKED

@@ -125,14 +125,19 @@ class WaitingRequests:
                 return each
         return None
 
-    def add(self, request: LockRequest, *, now: int) -> bool:
-        """Let a request wait; False if there are too many."""
+    def add(self, request: LockRequest, *, now: int, behind: bool = False) -> bool:
+        """Let a request wait; False if there are too many.
+
+        ``behind``: only earlier requests are in its way.
+        """
         owner = request.lock.owner
         if not self._has_room(owner):
             return False
         waiting = WaitingRequest(request, now)
         self._queues.setdefault(request.file, {})[waiting] = None
         self._by_owner.setdefault(owner, {})[waiting] = None
+        if behind:
+            self._behind.setdefault(request.file, {})[waiting] = None
         self._by_client[owner.client] += 1
         self._by_host[owner.client.host] += 1
         return True
@@ -199,7 +204,12 @@ class WaitingRequests:
     def freed_by(
         self, request: LockRequest, steps: Steps | None = None
     ) -> dict[LockedFile, list[WaitingRequest]]:
-        """The requests that may go first now, because this one waits for their owner; by file."""
+        """The requests that may go first now, because this one waits for their owner; by file.
+
+        They are ``behind`` others.
+        """
+        if not self._behind:
+            return {}
         reached = list[WaitingRequest]()
         steps = Steps() if steps is None else steps
         self._leads_to(request, None, steps, queued=True, reached=reached)
