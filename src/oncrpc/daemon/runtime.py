@@ -186,7 +186,12 @@ class Runtime(Generic[C]):
         self.interfaces.start()
         self.rates.start()
         places = ", ".join(f"{netid} {uaddr}" for netid, uaddr in self.server.addresses.items())
-        log.info("serving %s on %s", self.app.serving(), places)
+        others = "".join(
+            f"; port {found[0][0].getsockname()[1]} ({role})"
+            for role, found in self.listeners.extra.items()
+            if found
+        )
+        log.info("serving %s on %s%s", self.app.serving(), places, others)
 
     def _open_control(self) -> None:
         """Open the control socket.

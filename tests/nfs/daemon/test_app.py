@@ -265,7 +265,9 @@ async def mapped(daemon: RunningNfsd, prog: int, vers: int) -> int:
     return await mapper.PMAPPROC_GETPORT(mapping(prog, vers, IPPROTO_TCP, 0))
 
 
-def test_own_port_mapper_knows_each_port(state: Path) -> None:
+def test_own_port_mapper_knows_each_port(state: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+
     async def scenario() -> None:
         mount_port = free_port()
         made = nfsd_setup(state, exports=state / "none", port_mapper="own", mount_port=mount_port)
@@ -277,6 +279,7 @@ def test_own_port_mapper_knows_each_port(state: Path) -> None:
             assert await mapped(daemon, 100000, 2) == daemon.port_of("mapper")
             mount = MOUNT_V3.Client(await daemon.link(port=mount_port))
             await mount.MOUNTPROC3_NULL()
+        assert f"; port {mount_port} (mount)" in caplog.text
 
     run(scenario())
 
