@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from oncrpc.daemon.config.source import as_started, changed
 from oncrpc.daemon.config.values import Address, ConfigError, FilePath
-from oncrpc.nfs.daemon.config import SCHEMA, NfsdDaemonTable
+from oncrpc.nfs.daemon.config import SCHEMA, LocksTable, NfsdConfig, NfsdDaemonTable, QuotaTable
 from oncrpc.nfs.daemon.config_values import ExportClient, ProgramChoice, nfs_version_of
 from oncrpc.nfs.daemon.vocabulary import versions_of
 from oncrpc.programs.mount import MOUNT_V3, MOUNTVERS, MOUNTVERS_POSIX
@@ -68,3 +69,12 @@ def test_mount_versions_follow_those_of_nfs() -> None:
     ]  # fmt: skip
     assert versions_of(["mount"], [2]) == [MOUNTVERS_POSIX, MOUNTVERS]
     assert versions_of(["nfs"], [3]) == [NFS_V3]
+
+
+def test_grace_and_quotas_wait_for_the_next_start() -> None:
+    before = NfsdConfig(locks=LocksTable(grace=90))
+    after = NfsdConfig(locks=LocksTable(grace=30, most=7), quota=QuotaTable(set=True))
+
+    assert changed(before, after) == ["locks.grace", "quota.set"]
+    assert as_started(before, after).locks == LocksTable(grace=90, most=7)
+    assert as_started(before, after).quota == QuotaTable()

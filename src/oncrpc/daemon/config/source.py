@@ -99,20 +99,28 @@ def merged(layers: Sequence[Layer]) -> tuple[dict[str, Any], dict[str, str]]:
 
 
 def changed(started: Config, read: Config) -> list[str]:
-    """The keys that are only read at the start and differ: ``[daemon]`` and ``web.listen``."""
+    """The keys that are only read at the start and differ."""
     old, new = started.daemon, read.daemon
     found = [
         f"daemon.{name.replace('_', '-')}"
         for name in old.__struct_fields__
         if getattr(old, name) != getattr(new, name)
     ]
-    return found if started.web.listen == read.web.listen else [*found, "web.listen"]
+    return found + [
+        f"{table}.{key}"
+        for table, key in started.at_start
+        if getattr(getattr(started, table), key) != getattr(getattr(read, table), key)
+    ]
 
 
 def as_started(started: C, read: C) -> C:
     """What was read, but the keys that are only read at the start have their first values."""
-    web = structs.replace(read.web, listen=started.web.listen)
-    return structs.replace(read, daemon=started.daemon, web=web)
+    kept = structs.replace(read, daemon=started.daemon)
+    for table, key in started.at_start:
+        value = getattr(getattr(started, table), key)
+        changed_table = structs.replace(getattr(kept, table), **{key: value})
+        kept = structs.replace(kept, **{table: changed_table})
+    return kept
 
 
 def _matter(key: str) -> tuple[str, ...]:

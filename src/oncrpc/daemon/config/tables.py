@@ -5,7 +5,8 @@ An application's configuration is a subclass of ``Config``: it adds tables, and 
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
@@ -216,7 +217,12 @@ class WebTable(Table, frozen=True):
 
 
 class Config(Table, frozen=True):
-    """The file as a whole. Without a file every key has its default."""
+    """The file as a whole. Without a file every key has its default.
+
+    ``at_start`` are the tables and keys that are only read at the start, besides ``[daemon]``.
+    """
+
+    at_start: ClassVar[Sequence[tuple[str, str]]] = (("web", "listen"),)
 
     trusted: Annotated[
         tuple[Network, ...],

@@ -345,6 +345,7 @@ class QuotaTable(Table, frozen=True):
 class NfsdConfig(Config, frozen=True):
     """The file as a whole."""
 
+    at_start = (*Config.at_start, ("locks", "grace"), ("quota", "set"))
     daemon: NfsdDaemonTable = NfsdDaemonTable()
     exports: ExportsTable = ExportsTable()
     mount: MountTable = MountTable()
