@@ -103,6 +103,7 @@ COVERED_BY = {
     "portmap/store.py": "daemon/state/test_records.py",
     "portmap/vocabulary.py": "access/test_rules.py",
     "rpc/blocking.py": "sync/test_link.py",
+    "snoop/capture/frames.py": "snoop/capture/test_files.py",
     "sync/rpcbind.py": "test_rpcbind.py",
     "version.py": "test_main.py",
 }

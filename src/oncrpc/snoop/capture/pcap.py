@@ -1,0 +1,46 @@
+"""The pcap format: a header of the file, then records of frames (draft-ietf-opsawg-pcap)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from struct import Struct
+
+from oncrpc.snoop.capture.frames import MAX_FRAME, CaptureDamaged, CapturedFrame
+
+HEADER = 24
+MAGICS = {
+    b"\xa1\xb2\xc3\xd4": (">", 1000),
+    b"\xd4\xc3\xb2\xa1": ("<", 1000),
+    b"\xa1\xb2\x3c\x4d": (">", 1),
+    b"\x4d\x3c\xb2\xa1": ("<", 1),
+}
+"""The byte order, and the nanoseconds of the unit in which fractions of a second are counted."""
+
+
+class PcapReader:
+    """A ``FrameReader`` of a pcap file, made of its first 24 bytes."""
+
+    def __init__(self, header: bytes) -> None:
+        order, self._unit = MAGICS[header[:4]]
+        self._record = Struct(f"{order}IIII")
+        (link,) = Struct(f"{order}20xI").unpack(header[:HEADER])
+        self._link = link & 0xFFFF  # the upper bits tell of a frame check sequence
+        self._number = 0
+        self.at, self.base = HEADER, 0
+
+    def frames(self, data: bytes, at: int, end: int) -> Iterator[CapturedFrame]:
+        """The whole frames between two places of a piece."""
+        unpack, unit, link, number = self._record.unpack_from, self._unit, self._link, self._number
+        while at + 16 <= end:
+            seconds, fraction, captured, length = unpack(data, at)
+            if captured > MAX_FRAME:
+                raise CaptureDamaged(self.base + at, f"a frame of {captured} bytes")
+            begin = at + 16
+            following = begin + captured
+            if following > end:
+                break
+            number += 1
+            time = seconds * 1_000_000_000 + fraction * unit
+            at = following
+            yield CapturedFrame(number, time, link, data[begin:following], length)
+        self.at, self._number = at, number
