@@ -140,6 +140,18 @@ async def test_read_only_export_has_locks() -> None:
 
 
 @in_loop
+async def test_user_unlocks_nothing_during_a_lookup() -> None:
+    site = NlmSite()
+    await site.lock()
+    site.rules.pending = NfsError(nfsstat3.NFS3ERR_JUKEBOX)
+
+    assert await site.unlock(caller=changed(ONE, source=("192.0.2.9", 5000, 0))) is GRACE
+    assert len(site.held) == 1
+    assert await site.unlock() is GRANTED
+    assert site.held == []
+
+
+@in_loop
 async def test_name_being_looked_up_is_waited_for() -> None:
     site = NlmSite()
     site.rules.pending = NfsError(nfsstat3.NFS3ERR_JUKEBOX)

@@ -18,7 +18,7 @@ from oncrpc.nfs.answers import settled
 from oncrpc.nfs.filesystem import MAY_EXECUTE, MAY_READ
 from oncrpc.nfs.locks.manager import OpenFile
 from oncrpc.nfs.locks.terms import LockedFile
-from oncrpc.nfs.server.shares import Opened, Shares
+from oncrpc.nfs.server.shares import RESERVED_PORTS, Opened, Shares
 from oncrpc.nfs.status import NfsError
 from oncrpc.programs.nfs3 import ftype3, nfsstat3
 from oncrpc.rpc import Call
@@ -70,7 +70,8 @@ class LockFiles:
         Raises:
             NfsError: NFS3ERR_BADHANDLE, NFS3ERR_STALE: the handle is not ours. NFS3ERR_PERM: the
                 export is ``secure``, and the port is not reserved: not the client's system calls,
-                but one of its users.
+                but one of its users. NFS3ERR_JUKEBOX: that is not known yet, for a name in the
+                rules is being looked up.
         """
         found = LockedFile(*self.shares.handles.open(handle))
         share = self.shares.of_tag(found.tag)
@@ -78,7 +79,8 @@ class LockFiles:
             try:
                 self.shares.admit(share, call.caller)
             except NfsError as error:
-                if error.status is nfsstat3.NFS3ERR_PERM:
+                unknown = error.status is nfsstat3.NFS3ERR_JUKEBOX and _is_user(call)
+                if unknown or error.status is nfsstat3.NFS3ERR_PERM:
                     raise
         return found
 
@@ -100,3 +102,8 @@ class LockFiles:
                     raise
             await self._sleep(WAIT)
         return await self.shares.open(call, handle, locks=True)
+
+
+def _is_user(call: Call) -> bool:
+    """Whether the call may be that of any user of the client: its port is not reserved."""
+    return call.caller.source is not None and call.caller.port >= RESERVED_PORTS
