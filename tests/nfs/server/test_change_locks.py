@@ -61,3 +61,25 @@ def test_opposite_renames_do_not_wait_for_each_other() -> None:
 
     asyncio.run(main())
     assert len(locks) == 0
+
+
+def test_cancelled_call_does_not_keep_the_lock() -> None:
+    locks = ChangeLocks()
+
+    async def change(*keys: bytes) -> None:
+        async with locks.hold(*keys):
+            pass
+
+    async def main() -> None:
+        async with asyncio.timeout(10):
+            async with locks.hold(b"b"):
+                waiting = [asyncio.ensure_future(change(b"a", b"b")) for _ in range(3)]
+                await asyncio.sleep(0)
+                waiting[0].cancel()
+                await asyncio.sleep(0)
+            waiting[1].cancel()  # it has been handed the lock, and has not run yet
+            await asyncio.wait(waiting)
+            assert [each.cancelled() for each in waiting] == [True, True, False]
+
+    asyncio.run(main())
+    assert len(locks) == 0

@@ -6,14 +6,17 @@ and for ``wcc_data.before``, and again when a reply needs them as they are after
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from typing import TypeVar
 
 from oncrpc.nfs.answers import settled
-from oncrpc.nfs.filesystem import MAY_EXECUTE, Attributes
+from oncrpc.nfs.filesystem import MAY_EXECUTE, Answer, Attributes, Syncing
 from oncrpc.nfs.names import ABOVE, HERE, check_name
 from oncrpc.nfs.server.attributes import fattr3_of, post_op_attr_of, wcc_data_of
 from oncrpc.nfs.server.shares import Opened, Shares
+from oncrpc.nfs.server.unstored import Stored
 from oncrpc.nfs.status import NfsError
 from oncrpc.programs.nfs3 import (
     fattr3,
@@ -24,6 +27,8 @@ from oncrpc.programs.nfs3 import (
     wcc_data,
 )
 
+R = TypeVar("R")
+
 
 class CallObject:
     """A file that a call names, and its attributes.
@@ -33,10 +38,12 @@ class CallObject:
     attributes before a change: ``begin`` sets them once, and they stay None if the call fails
     before it changes anything. ``end`` reads ``latest`` after the change and sets ``ended``; a
     second ``end`` does nothing, so the reply has the attributes from within the change lock.
+    ``waits_for`` are changes that must be on disk before the reply is sent (``stored``).
     """
 
     __slots__ = (
-        "before", "ended", "file", "filesystem", "latest", "options", "share", "shares", "who",
+        "before", "ended", "file", "filesystem", "latest", "options", "share", "shares",
+        "waits_for", "who",
     )  # fmt: skip
 
     def __init__(self, shares: Shares, opened: Opened) -> None:
@@ -45,6 +52,7 @@ class CallObject:
         self.before: Attributes | None = None
         self.latest: Attributes | None = None
         self.ended = False
+        self.waits_for: list[Stored] = []
 
     @property
     def is_root(self) -> bool:
@@ -90,6 +98,29 @@ class CallObject:
         """Read the attributes; None if that fails."""
         with suppress(OSError):
             await self.refresh()
+
+    async def changed(self, answer: Answer[R]) -> R:
+        """The answer to a change of this object, which may still have to go to disk.
+
+        Raises:
+            OSError: the change was refused.
+        """
+        if not isinstance(answer, Syncing):
+            return await settled(answer)
+        stored = asyncio.ensure_future(answer)
+        self.share.unstored.add(self.file, stored)
+        self.waits_for.append(stored)
+        result: R = answer.result
+        return result
+
+    async def stored(self) -> None:
+        """Wait until the changes are on disk, without the change lock.
+
+        Raises:
+            SyncError: a change was not stored.
+        """
+        for each in self.waits_for:
+            await asyncio.shield(each)
 
     def fattr3(self) -> fattr3:
         """The attributes that were read last."""

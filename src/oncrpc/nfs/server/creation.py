@@ -69,7 +69,10 @@ async def find_or_make(
     """
     for _ in range(ATTEMPTS):
         try:
-            return await directory.lookup(name), True
+            file = await directory.lookup(name)
+            # It may have been made by a call that still waits for the disk.
+            directory.waits_for += directory.share.unstored.of(directory.file)
+            return file, True
         except OSError as error:
             if status_of(error) is not nfsstat3.NFS3ERR_NOENT:
                 raise
@@ -82,7 +85,8 @@ async def find_or_make(
 
 
 async def _make(directory: CallObject, name: bytes, new: NewAttributes) -> bytes:
-    return await settled(directory.filesystem.create(directory.who, directory.file, name, new))
+    made = directory.filesystem.create(directory.who, directory.file, name, new)
+    return await directory.changed(made)
 
 
 async def truncate(file: CallObject, size: int) -> None:

@@ -7,7 +7,6 @@ MKNOD; clients of Sun and Linux send the type in ``mode`` and the device in ``si
 
 from __future__ import annotations
 
-from oncrpc.nfs.answers import settled
 from oncrpc.nfs.server.attributes2 import Created, created
 from oncrpc.nfs.server.call_objects import CallObject
 from oncrpc.nfs.server.creation import find_or_make, truncate
@@ -39,7 +38,7 @@ async def _make(directory: CallObject, name: bytes, wanted: Created) -> bytes:
     kind = wanted.kind
     if kind is None or kind is ftype3.NF3REG:
         made = directory.filesystem.create(directory.who, directory.file, name, wanted.new)
-        return await settled(made)
+        return await directory.changed(made)
     return await make_special(directory, name, kind, device=wanted.device, new=wanted.new)
 
 

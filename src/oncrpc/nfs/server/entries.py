@@ -28,7 +28,7 @@ async def set_attributes(file: CallObject, new: NewAttributes) -> None:
     if new.size is not None:
         file.must_have_size(new.size)
     if new != NewAttributes():
-        await settled(file.filesystem.setattr(file.who, file.file, new))
+        await file.changed(file.filesystem.setattr(file.who, file.file, new))
 
 
 async def make_directory(directory: CallObject, name: bytes, new: NewAttributes) -> bytes:
@@ -40,7 +40,7 @@ async def make_directory(directory: CallObject, name: bytes, new: NewAttributes)
     made = directory.filesystem.mkdir(
         directory.who, directory.file, directory.name(name), new._replace(size=None)
     )
-    return await settled(made)
+    return await directory.changed(made)
 
 
 async def make_symlink(
@@ -62,7 +62,7 @@ async def make_symlink(
     made = directory.filesystem.symlink(
         directory.who, directory.file, name, text, new._replace(size=None)
     )
-    return await settled(made)
+    return await directory.changed(made)
 
 
 async def make_special(
@@ -84,7 +84,7 @@ async def make_special(
     made = directory.filesystem.mknod(
         directory.who, directory.file, name, kind, device=device, new=new._replace(size=None)
     )
-    return await settled(made)
+    return await directory.changed(made)
 
 
 async def remove(directory: CallObject, name: bytes) -> None:
@@ -95,7 +95,7 @@ async def remove(directory: CallObject, name: bytes) -> None:
     """
     refused = nfsstat3.NFS3ERR_ACCES
     name = directory.name(name, here=refused, above=refused)
-    await settled(directory.filesystem.remove(directory.who, directory.file, name))
+    await directory.changed(directory.filesystem.remove(directory.who, directory.file, name))
 
 
 async def remove_directory(directory: CallObject, name: bytes) -> None:
@@ -110,7 +110,7 @@ async def remove_directory(directory: CallObject, name: bytes) -> None:
     if await _has_entries(directory, name):
         allowed = await directory.access() & MAY_WRITE
         raise NfsError(nfsstat3.NFS3ERR_NOTEMPTY if allowed else nfsstat3.NFS3ERR_ACCES)
-    await settled(directory.filesystem.rmdir(directory.who, directory.file, name))
+    await directory.changed(directory.filesystem.rmdir(directory.who, directory.file, name))
 
 
 async def _has_entries(directory: CallObject, name: bytes) -> bool:
@@ -141,7 +141,7 @@ async def rename(from_dir: CallObject, name: bytes, to_dir: CallObject, to_name:
     name = from_dir.name(name, here=refused, above=refused)
     to_name = to_dir.name(to_name, here=refused, above=refused)
     renamed = from_dir.filesystem.rename(from_dir.who, from_dir.file, name, to_dir.file, to_name)
-    await settled(renamed)
+    await from_dir.changed(renamed)
 
 
 async def link(file: CallObject, directory: CallObject, name: bytes) -> None:
@@ -158,5 +158,5 @@ async def link(file: CallObject, directory: CallObject, name: bytes) -> None:
     if file.kind is ftype3.NF3DIR:
         raise NfsError(nfsstat3.NFS3ERR_ISDIR)
     async with file.share.locks.hold(file.file):
-        await settled(file.filesystem.link(file.who, file.file, directory.file, name))
+        await directory.changed(file.filesystem.link(file.who, file.file, directory.file, name))
         await file.try_refresh()

@@ -116,6 +116,8 @@ def procedure(
                         success = await run(service, call, arg, *opened)
                 else:
                     success = await run(service, call, arg, *opened)
+                for item in changed:
+                    await item.stored()
             except OSError as refusal:
                 return answer(status_of(refusal), await _failure(shape, objects))
             return answer(nfsstat3.NFS3_OK, success)

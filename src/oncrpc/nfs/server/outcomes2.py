@@ -62,6 +62,8 @@ def procedure2(
                 else:
                     async with locked_for_change(*changed):
                         success = await run(service, call, arg, *found, *changed)
+                    for item in changed:
+                        await item.stored()
             except OSError as refusal:
                 return result(_status(refusal), None)
             return result(stat.NFS_OK, success)

@@ -19,6 +19,7 @@ from oncrpc.nfs.handles import Handles
 from oncrpc.nfs.options import ExportOptions, UserGroups, identity_of, squashed_groups
 from oncrpc.nfs.server.change_locks import ChangeLocks
 from oncrpc.nfs.server.handle_refusals import HandleRefusals
+from oncrpc.nfs.server.unstored import Unstored
 from oncrpc.nfs.status import NfsError
 from oncrpc.programs.nfs3 import NFS3_WRITEVERFSIZE, nfsstat3
 from oncrpc.rpc.auth import Credential
@@ -76,6 +77,7 @@ class Share:
     fsid: int
     verifier: WriteVerifier = field(default_factory=WriteVerifier)
     locks: ChangeLocks = field(default_factory=ChangeLocks)
+    unstored: Unstored = field(default_factory=Unstored)
     spellings: Collection[bytes] = ()
 
 

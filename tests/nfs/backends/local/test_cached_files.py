@@ -130,3 +130,20 @@ def test_file_is_not_open_for_writing_for_long(
         files.close()
 
     asyncio.run(scenario())
+
+
+def test_kept_file_is_found_until_it_is_removed(cache: Cache) -> None:
+    async def scenario() -> None:
+        file = cache.id_of("one")
+        assert cache.files.find(file) is None
+        kept = cache.files.get(file)
+        found = cache.files.find(file)
+        assert found is not None
+        assert (found.descriptor, found.place) == (kept.descriptor, kept.place)
+
+        (cache.place / "one").unlink()
+        with fails_with(errno.ESTALE):
+            cache.files.find(file)
+        assert not cache.files
+
+    asyncio.run(scenario())

@@ -14,7 +14,7 @@ from oncrpc.nfs.backends.local.group_sync import SYNC_CALLS, Depth
 from oncrpc.nfs.backends.local.local import LocalFileSystem
 from oncrpc.nfs.backends.local.table import HandleTable
 from oncrpc.nfs.backends.local.table_rows import Rows
-from oncrpc.nfs.filesystem import Identity, NewAttributes, SyncError
+from oncrpc.nfs.filesystem import Identity, NewAttributes, SyncError, Syncing
 from oncrpc.programs.nfs3 import ftype3
 from support.errnos import fails_with
 from support.file_user import FileUser
@@ -80,6 +80,21 @@ def test_new_files_are_on_disk_with_their_directory(user: FileUser, journal: Jou
     assert journal.taken() == {("d", FILE)}
     user.mknod(directory, b"fifo", ftype3.NF3FIFO)
     assert journal.taken() == {("d", FILE)}
+
+
+def test_new_files_share_the_sync_of_their_directory(path: Path, journal: Journal) -> None:
+    async def main() -> None:
+        files = LocalFileSystem(str(path), sync_calls=journal.calls)
+        root, new = Identity(0, 0), NewAttributes()
+        made = [files.create(root, files.root, b"%d" % number, new) for number in range(16)]
+        for each in made:
+            assert isinstance(each, Syncing)
+            await each
+        files.close()
+
+    asyncio.run(main())
+    assert len(journal.syncs) == 1 + 16
+    assert journal.taken() == {(".", FILE), *((str(number), FILE) for number in range(16))}
 
 
 def test_removal_is_on_disk(user: FileUser, journal: Journal) -> None:

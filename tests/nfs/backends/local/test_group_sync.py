@@ -212,3 +212,54 @@ def test_descriptor_that_was_opened_first_is_synced(disk: SlowDisk) -> None:
 def test_system_calls_take_a_file(tmp_path: Path, depth: Depth) -> None:
     with (tmp_path / "file").open("wb") as file:
         SYNC_CALLS[depth](file.fileno())
+
+
+def test_new_files_are_synced_with_their_directory(disk: SlowDisk) -> None:
+    async def main() -> None:
+        asked: list[asyncio.Future[None] | None] = [disk.ask()]
+        assert disk.group.join("other") is None
+        for _ in range(2):
+            asked.append(disk.group.join("file"))
+            disk.opened.append(os.dup(disk.opened[0]))
+            disk.group.add_new_file("file", disk.opened[-1])
+        for _ in range(3):
+            disk.end()
+        await asyncio.gather(*(each for each in asked if each is not None))
+
+        assert disk.descriptors == disk.opened
+        assert disk.calls == [Depth.FILE] * 3
+        assert len(asked) == 3
+
+    asyncio.run(main())
+    assert not any(map(_is_open, disk.opened))
+
+
+def test_new_file_that_fails_refuses_the_round(disk: SlowDisk) -> None:
+    async def main() -> None:
+        first = disk.ask()
+        disk.opened.append(os.dup(disk.opened[0]))
+        disk.group.add_new_file("file", disk.opened[-1])
+        await disk.begun()
+        second = disk.ask()
+        disk.opened.append(os.dup(disk.opened[0]))
+        disk.group.add_new_file("file", disk.opened[-1])
+        disk.end()
+        disk.end(failing=True)
+
+        for each in (first, second):
+            with pytest.raises(SyncError):
+                await each
+
+    asyncio.run(main())
+    assert not any(map(_is_open, disk.opened))
+
+
+def test_new_file_without_a_round_is_closed(disk: SlowDisk, tmp_path: Path) -> None:
+    descriptor = os.open(tmp_path / "file", os.O_RDONLY)
+    disk.group.add_new_file("file", descriptor)
+
+    assert not _is_open(descriptor)
+
+
+def _is_open(descriptor: int) -> bool:
+    return os.path.exists(f"/proc/self/fd/{descriptor}")

@@ -53,8 +53,9 @@ class LocalAccessLists(LocalBase):
                     if new.access is not None:
                         _restore(found, before)
                     raise
-            self.cached.forget_changed(found.place)
-            return self.durable(None, found)
+            stored = self.durable(None, found)
+            self.cached.forget_changed(found.place)  # this may close ``found``
+            return stored
 
 
 def parse_entries(value: bytes) -> Sequence[AclEntry]:

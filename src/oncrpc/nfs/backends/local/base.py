@@ -13,7 +13,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from oncrpc.nfs.backends.local.attributes_of import attributes_of
 from oncrpc.nfs.backends.local.cached_files import CachedFiles
@@ -107,7 +107,11 @@ class LocalBase(FileSystem):
 
     @contextmanager
     def opened(self, file: bytes) -> Iterator[OpenObject]:
-        """The file with an id, open as O_PATH within the block."""
+        """The file with an id, open as O_PATH within the block, in which nothing waits."""
+        kept = self.cached.find(file)
+        if kept is not None:
+            yield kept
+            return
         found = self.objects.open(file)
         try:
             yield found
@@ -216,19 +220,44 @@ class LocalBase(FileSystem):
         with self.identities.of(who):
             return faccessat2(found.descriptor, os.X_OK)
 
-    def durable(self, result: R, *changed: OpenObject, new_id: bool = False) -> Answer[R]:
+    def durable(self, result: R, *changed: OpenObject) -> Answer[R]:
         """The result, once the metadata of these files are on disk if the export is ``sync``."""
         self.changed += 1
         if not self._sync:
             return result
         waiting = [self.stored(found, Depth.FILE) for found in changed]
-        if new_id and self.objects.keeps_names:
-            waiting.append(self.workers.run(self.objects.sync))
-        return Syncing(result, asyncio.gather(*waiting))
+        return Syncing(result, waiting[0] if len(waiting) == 1 else asyncio.gather(*waiting))
+
+    def durable_new(self, result: R, directory: OpenObject, found: OpenObject) -> Answer[R]:
+        """The same for a file that was made in a directory; ``found`` is not O_PATH if it is a
+        regular file."""
+        self.changed += 1
+        if not self._sync:
+            return result
+        stored = self.stored_new(directory, found)
+        if not self.objects.keeps_names:
+            return Syncing(result, stored)
+        return Syncing(result, asyncio.gather(stored, self.workers.run(self.objects.sync)))
+
+    def stored_new(self, directory: OpenObject, found: OpenObject) -> asyncio.Future[Any]:
+        """Begin to bring a directory to disk, and a file that was made in it."""
+        try:
+            new_file = _opened_to_sync(found)
+        except PermissionError:  # the server is not root
+            both = (self.stored(each, Depth.FILE) for each in (directory, found))
+            return asyncio.gather(*both)
+        done = self.stored(directory, Depth.FILE)
+        if new_file is not None:
+            self.group.add_new_file(directory.place, new_file)
+        return done
 
     def stored(self, found: OpenObject, depth: Depth) -> asyncio.Future[None]:
         """Begin to bring a file to disk; the result may be awaited."""
         mode, place = found.stat.st_mode, found.place
+        if stat.S_ISDIR(mode):
+            joined = self.group.join(place)
+            if joined is not None:
+                return joined
         flags = (os.O_RDONLY, os.O_WRONLY) if stat.S_ISREG(mode) else (os.O_RDONLY,)
         if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
             for flag in flags:
@@ -264,6 +293,14 @@ def opened_anyway(found: OpenObject, flags: int) -> int:
         return reopened(found, flags)
     finally:
         set_mode(found.descriptor, mode)
+
+
+def _opened_to_sync(found: OpenObject) -> int | None:
+    """A descriptor of a file that was just made; None if it has no content."""
+    mode = found.stat.st_mode
+    if stat.S_ISREG(mode):
+        return os.dup(found.descriptor)
+    return reopened(found, os.O_RDONLY) if stat.S_ISDIR(mode) else None
 
 
 def check_regular(found: OpenObject) -> None:

@@ -24,7 +24,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
-from oncrpc.nfs.backends.local.objects import Objects, Place, stale
+from oncrpc.nfs.backends.local.objects import Objects, OpenObject, Place, stale
 
 MAX_KEPT = 512
 """Files; each has at most three descriptors."""
@@ -122,6 +122,22 @@ class CachedFiles:
         if self._timer is None:
             self._watch()
         return kept
+
+    def find(self, file: bytes) -> OpenObject | None:
+        """The file with that id, if it is kept; its descriptor stays open until the next event.
+
+        Raises:
+            OSError: ESTALE: the file is gone.
+        """
+        kept = self._by_id.get(file)
+        if kept is None:
+            return None
+        found = os.fstat(kept.descriptor)
+        if not found.st_nlink:
+            self.forget(kept)
+            raise stale()
+        kept.used = self._clock()
+        return OpenObject(kept.descriptor, found)
 
     def forget(self, kept: CachedFile) -> None:
         """Close a file."""

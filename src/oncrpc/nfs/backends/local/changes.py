@@ -128,8 +128,7 @@ class LocalChanges(LocalBase):
         try:
             file = self.objects.id_of(found, directory=directory, name=name)
             self.objects.keep()
-            with_content = stat.S_ISREG(found.stat.st_mode) or stat.S_ISDIR(found.stat.st_mode)
-            return self.durable(file, parent, *([found] if with_content else []), new_id=True)
+            return self.durable_new(file, parent, found)
         finally:
             os.close(found.descriptor)
 

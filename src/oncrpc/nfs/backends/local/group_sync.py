@@ -3,6 +3,9 @@
 A sync covers the data that were written before it began. So a call that arrives while a sync runs
 waits for the next one, with all other calls that arrive until then.
 
+Calls that make files in one directory share its sync, too. The new files are synced after it, by
+the same thread: most file systems have written them with the directory then, and only check that.
+
 An error fails all calls that wait for the file, also those of the next round: the kernel reports a
 failed write once, and the data of any of them may have been in it.
 """
@@ -51,10 +54,12 @@ class _Round(NamedTuple):
     """The calls that share one sync.
 
     ``descriptor`` is the one that was opened first: the kernel reports all later errors to it.
+    ``new_files`` are descriptors of files that were made in this directory.
     """
 
     descriptor: int
     wishes: list[_Wish]
+    new_files: list[int]
 
 
 class GroupSync:
@@ -98,13 +103,34 @@ class GroupSync:
                 (waiting.descriptor, descriptor) if first else (descriptor, waiting.descriptor)
             )
             os.close(other)
-            self._next[key] = _Round(descriptor, [*waiting.wishes, wish])
+            waiting.wishes.append(wish)
+            self._next[key] = waiting._replace(descriptor=descriptor)
         else:
-            self._next[key] = _Round(descriptor, [wish])
+            self._next[key] = _Round(descriptor, [wish], [])
             if key not in self._running:
                 # A task starts later, so that calls that arrived together join this round.
                 self._running[key] = loop.create_task(self._rounds(key))
         return wish.done
+
+    def join(self, key: Hashable) -> asyncio.Future[None] | None:
+        """Join the calls that wait for a sync of the whole file; None if there are none."""
+        waiting = self._next.get(key)
+        if waiting is None:
+            return None
+        wish = _Wish(asyncio.get_running_loop().create_future(), Depth.FILE)
+        waiting.wishes.append(wish)
+        return wish.done
+
+    def add_new_file(self, key: Hashable, descriptor: int) -> None:
+        """Sync a new file, too, after the directory ``key``, which was just asked for.
+
+        If it was not, the whole file system was. The descriptor is closed here.
+        """
+        waiting = self._next.get(key)
+        if waiting is None:
+            os.close(descriptor)
+        else:
+            waiting.new_files.append(descriptor)
 
     async def _rounds(self, key: Hashable) -> None:
         """Run one round after the other, until no call waits."""
@@ -118,12 +144,13 @@ class GroupSync:
         call = self._calls[max(wish.depth for wish in now.wishes)]
         wishes, failed = now.wishes, None
         try:
-            await self._workers.run(lambda: _call_and_close(call, now.descriptor))
+            sync_files = self._calls[Depth.FILE]
+            await self._workers.run(lambda: _sync_and_close(now, call, sync_files))
         except OSError as error:
             failed = error
             self.failures += 1
             if (waiting := self._next.pop(key, None)) is not None:
-                os.close(waiting.descriptor)
+                _close(waiting)
                 wishes = wishes + waiting.wishes
         for wish in wishes:
             if wish.done.done():
@@ -134,8 +161,17 @@ class GroupSync:
                 wish.done.set_exception(SyncError(failed.errno, failed.strerror))
 
 
-def _call_and_close(call: Callable[[int], None], descriptor: int) -> None:
+def _sync_and_close(
+    now: _Round, call: Callable[[int], None], sync_files: Callable[[int], None]
+) -> None:
     try:
-        call(descriptor)
+        call(now.descriptor)
+        for descriptor in now.new_files:
+            sync_files(descriptor)
     finally:
+        _close(now)
+
+
+def _close(each: _Round) -> None:
+    for descriptor in (each.descriptor, *each.new_files):
         os.close(descriptor)
