@@ -124,6 +124,7 @@ Hosts:
 - ``ganesha``: nfs-ganesha on a host.
 - ``lan_guests``: Linux guests with addresses of their own, on one network with a test's host.
 - ``guest_python``: A disk for a guest with Python and this package.
+- ``wire_messages``: RPC messages as they are seen on the wire, made with the codecs of the package.
 - ``wire_tap``: RPC calls that pass an interface of a host, with the time of each.
 - ``printed_lines``: What a program prints, line by line, while it runs.
 - ``hosts``: Network namespaces that a test can enter, and our port mapper to run in them.

@@ -1,0 +1,153 @@
+"""The programs that can be read: their declarations, and the words for those that have some."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from importlib.util import module_from_spec, spec_from_loader
+from itertools import count
+from types import ModuleType
+from typing import Protocol
+
+from oncrpc.rpc import Version
+from oncrpc.rpc.program import AnyProcedure
+from oncrpc.snoop.words import locks, mapper, mount, nfs2, nfs3, nfs4, nfsacl, rquota
+from oncrpc.snoop.words.cursor import Cursor
+
+Key = tuple[int, int]
+"""A program and its version."""
+
+
+class Words(Protocol):
+    """The words for a version of a program: a ``Wording``, or what reads more than templates."""
+
+    def call(self, number: int, cursor: Cursor) -> str | None:
+        """The line of a call, whose arguments are at the cursor."""
+
+    def reply(self, number: int, cursor: Cursor) -> str | None:
+        """The line of a reply, whose results are at the cursor."""
+
+
+WORDS: dict[Key, Words] = {
+    (100000, 2): mapper.PORTMAP,
+    (100000, 3): mapper.RPCBIND_3,
+    (100000, 4): mapper.RPCBIND_4,
+    (100003, 2): nfs2.NFS_2,
+    (100003, 3): nfs3.NFS_3,
+    (100003, 4): nfs4.NFS_4,
+    (100005, 1): mount.MOUNT_1,
+    (100005, 2): mount.MOUNT_2,
+    (100005, 3): mount.MOUNT_3,
+    (100011, 1): rquota.RQUOTA_1,
+    (100011, 2): rquota.RQUOTA_2,
+    (100021, 1): locks.NLM_1,
+    (100021, 2): locks.NLM_2,
+    (100021, 3): locks.NLM_3,
+    (100021, 4): locks.NLM_4,
+    (100024, 1): locks.STATMON,
+    (100227, 2): nfsacl.NFSACL_2,
+    (100227, 3): nfsacl.NFSACL_3,
+    (0x40000000, 1): nfs4.NFS_4_CALLBACK,
+}
+
+DECLARED = {
+    100000: ("portmap", "rpcb"),
+    100001: ("rstat",),
+    100002: ("rusers",),
+    100003: ("nfs2", "nfs3", "nfs4"),
+    100004: ("yp",),
+    100005: ("mount",),
+    100007: ("yp",),
+    100008: ("rwall",),
+    100011: ("rquota",),
+    100012: ("spray",),
+    100021: ("nlm",),
+    100024: ("sm_inter",),
+    100026: ("bootparam",),
+    100227: ("nfsacl",),
+    395183: ("vxi11",),
+    395184: ("vxi11",),
+    395185: ("vxi11",),
+    0x40000000: ("nfs4",),
+}
+"""The modules of ``oncrpc.programs`` that declare a program; they are loaded when it is met."""
+
+MAX_CALLBACK_PROGRAMS = 1024
+"""KnownPrograms of callbacks of NFS 4 that are known at a time."""
+
+
+class KnownPrograms:
+    """All programs that are known. Cache: modules by program, loaded once, never dropped."""
+
+    def __init__(self) -> None:
+        self._versions: dict[Key, type[Version]] = {}
+        self._loaded: set[int] = set()
+        self._callbacks: set[int] = set()
+        self._own: set[Key] = set()
+
+    def add_interface(self, path: str) -> None:
+        """Take the programs of an interface file too; they come before those of the package.
+
+        Raises:
+            ImportError: it cannot be read or compiled; the text says why.
+        """
+        for version in versions_of(_interface(path)):
+            self.version(version.prog, version.vers)
+            self._versions[version.prog, version.vers] = version
+            self._own.add((version.prog, version.vers))
+
+    def add_callback(self, prog: int) -> None:
+        """Take a program number that a client of NFS 4 has chosen for callbacks."""
+        if len(self._callbacks) < MAX_CALLBACK_PROGRAMS:
+            self._callbacks.add(prog)
+
+    def version(self, prog: int, vers: int) -> type[Version] | None:
+        """The declaration of a version, None if it is not known."""
+        prog = self._declared(prog)
+        if prog not in self._loaded:
+            self._loaded.add(prog)
+            for name in DECLARED.get(prog, ()):
+                for found in versions_of(import_module(f"oncrpc.programs.{name}")):
+                    self._versions.setdefault((found.prog, found.vers), found)
+        return self._versions.get((prog, vers))
+
+    def procedure(self, prog: int, vers: int, proc: int) -> AnyProcedure | None:
+        """The declaration of a procedure, None if it is not known."""
+        version = self.version(prog, vers)
+        return version.procedures.get(proc) if version else None
+
+    def words(self, prog: int, vers: int) -> Words | None:
+        """The words for a version, None if it has none of its own."""
+        key = (self._declared(prog), vers)
+        return None if key in self._own else WORDS.get(key)
+
+    def _declared(self, prog: int) -> int:
+        return 0x40000000 if prog in self._callbacks else prog
+
+
+_numbers = count()
+
+
+def _interface(path: str) -> ModuleType:
+    """The module of an interface file, under a name that no other module has."""
+    from oncrpc.importer import InterfaceLoader  # its import changes how modules are found
+
+    name = f"_interface_{next(_numbers)}"
+    spec = spec_from_loader(name, InterfaceLoader(path), origin=path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[name] = module_from_spec(spec)  # annotations are looked up there
+    try:
+        spec.loader.exec_module(module)
+    except ImportError:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def versions_of(module: ModuleType) -> Iterator[type[Version]]:
+    """The versions that a generated module declares."""
+    for item in vars(module).values():
+        if isinstance(item, type) and issubclass(item, Version) and item is not Version:
+            yield item
