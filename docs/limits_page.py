@@ -22,6 +22,7 @@ WITHOUT_LIMITS = {"programs", "testing", "unit_files"}
 SECTIONS = {
     "The port mapper": ("portmap",),
     "The NFS server": ("nfs",),
+    "RPC on the wire": ("snoop",),
     "Any daemon": ("daemon", "host"),
     "Rules, and hosts.allow and hosts.deny": ("access",),
     "Serving and calling": ("aio", "rpc", "net", "sync", "rpcbind", "rpcbind_broadcast", "addr"),

@@ -17,6 +17,7 @@ Bytes and types:
 - ``words``: Bytes laid out as the RFCs draw them.
 - ``wire``: Port mapper calls laid out as the RFCs draw them, and raw sockets to send them.
 - ``captured``: Frames and capture files, made from what they carry.
+- ``conversations``: RPC conversations as frames: calls, replies, TCP connections.
 - ``golden``: Recorded calls and replies of the C rpcbind 1.2.6, replayed against our endpoints.
 - ``declared``: Every declared wire type, and Hypothesis strategies over all of them.
 - ``sample_types``: A sample type for every construct of RFC 4506 §4, and for their nesting.

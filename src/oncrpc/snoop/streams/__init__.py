@@ -1,0 +1,1 @@
+"""Streams and datagrams to RPC messages: records, resynchronisation, calls with their replies."""

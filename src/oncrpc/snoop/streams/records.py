@@ -1,0 +1,178 @@
+"""The records of one direction of a connection, as far as they were captured (RFC 5531 §11).
+
+A reader is in step if it knows where the next record mark is. Bytes lost within a fragment keep it
+in step, because the mark tells how many bytes follow. Other losses end it.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from struct import Struct
+from typing import NamedTuple
+
+from oncrpc.snoop.streams.recognition import HEAD_BYTES, is_message
+
+MARK = Struct(">I")
+LAST_FRAGMENT = 0x80000000
+MAX_SEEN_RECORD = 8 << 20
+"""Bytes of a record; a longer one means that these are no records."""
+
+MAX_DOUBTFUL = 8
+"""Records behind a search that are in doubt, unless one of them is confirmed before."""
+
+MAX_SEEN_FRAGMENTS = 4096
+"""Fragments of a record."""
+
+
+class Doubt(Enum):
+    """Why it is not certain that these bytes are a record: it was found by a search."""
+
+    WITHIN = "it begins within a segment, as data may"
+    BEGINS = "it begins where a segment begins, as records do"
+
+
+class SeenRecord(NamedTuple):
+    """A record; ``body`` is what was captured of it before the first hole."""
+
+    number: int
+    time: int
+    began: int
+    body: bytes
+    length: int
+    doubt: Doubt | None = None
+
+
+class RecordSplitter:
+    """Splits captured bytes into records, of which it keeps at most ``keep`` bytes each.
+
+    Between two records ``_begun`` is False and ``_body`` empty. ``_left`` are the bytes that the
+    current fragment still has; at 0 a mark follows, the begin of which may be in ``_mark``.
+    ``doubtful`` is how many records are still in doubt.
+    """
+
+    __slots__ = (
+        "_began",
+        "_begun",
+        "_body",
+        "_checked",
+        "_doubt",
+        "_fragments",
+        "_last",
+        "_left",
+        "_length",
+        "_mark",
+        "_whole",
+        "doubtful",
+        "keep",
+        "records",
+    )  # fmt: skip
+
+    def __init__(self, keep: int) -> None:
+        self.keep = keep
+        self.records: list[SeenRecord] = []
+        self.doubtful = 0
+        self._doubt: Doubt | None = None
+        self._reset()
+        self._began = 0
+
+    def begin_in_doubt(self) -> None:
+        """Begin with a record that a search has found."""
+        self.doubtful = MAX_DOUBTFUL
+
+    def _reset(self) -> None:
+        self._mark = b""
+        self._body = bytearray()
+        self._begun = self._last = self._checked = False
+        self._whole = True
+        self._left = self._length = self._fragments = 0
+
+    @property
+    def held(self) -> int:
+        """Bytes that are kept."""
+        return len(self._body)
+
+    def feed(self, data: bytes, time: int, number: int, *, whole: bool = True) -> int:
+        """Take bytes; the records that end in them are appended to ``records``.
+
+        ``whole`` is False if the bytes are not the first of their segment.
+
+        Returns:
+            The number of bytes read: if there are more, what follows is no record, and the
+            splitter is out of step.
+        """
+        at, end = 0, len(data)
+        while at < end:
+            if not self._left:
+                following = self._read_mark(data, at, time, whole=whole)
+                if following < 0:
+                    self._reset()
+                    return at
+                at = following
+                if not self._left:
+                    self._end_fragment(time, number)
+                    continue
+            size = min(self._left, end - at)
+            self._take(data, at, size)
+            if not self._checked and len(self._body) >= HEAD_BYTES:
+                if not is_message(self._body):
+                    self._reset()
+                    return at
+                self._checked = True
+            at += size
+            self._left -= size
+            if not self._left:
+                self._end_fragment(time, number)
+        return at
+
+    def lose(self, size: int, time: int, number: int) -> bool:
+        """Skip bytes that were not captured; False if the splitter is out of step now."""
+        if size < self._left or (size == self._left and size):
+            self._whole = False
+            self._left -= size
+            self._length += size
+            if not self._left:
+                self._end_fragment(time, number)
+            return True
+        if self._begun:
+            self._whole = False
+            self._length += self._left
+            self._end_record(time, number)
+        self._reset()
+        return False
+
+    def _read_mark(self, data: bytes, at: int, time: int, *, whole: bool) -> int:
+        """Read the mark at a place; the place behind it, -1 if it is impossible."""
+        if not self._begun and not self._mark:
+            self._began = time
+            if self.doubtful:
+                self._doubt = Doubt.BEGINS if whole and not at else Doubt.WITHIN
+        mark = self._mark + data[at : at + 4 - len(self._mark)]
+        if len(mark) < 4:
+            self._mark = mark
+            return len(data)
+        at += 4 - len(self._mark)
+        self._mark = b""
+        (word,) = MARK.unpack(mark)
+        self._left = word & ~LAST_FRAGMENT
+        self._last = word >= LAST_FRAGMENT
+        self._fragments += 1
+        self._begun = True
+        too_long = self._left + self._length > MAX_SEEN_RECORD
+        return -1 if too_long or self._fragments > MAX_SEEN_FRAGMENTS else at
+
+    def _take(self, data: bytes, at: int, size: int) -> None:
+        self._length += size
+        if self._whole and (wanted := self.keep - len(self._body)) > 0:
+            self._body += data[at : at + min(size, wanted)]
+
+    def _end_fragment(self, time: int, number: int) -> None:
+        if self._begun and self._last:
+            self._end_record(time, number)
+
+    def _end_record(self, time: int, number: int) -> None:
+        doubt = self._doubt if self.doubtful else None
+        body = bytes(self._body)
+        self.records.append(SeenRecord(number, time, self._began, body, self._length, doubt))
+        if self.doubtful:
+            self.doubtful -= 1
+        self._reset()

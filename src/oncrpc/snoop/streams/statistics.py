@@ -1,0 +1,175 @@
+"""Figures of calls by program, version and procedure: counts, sizes, and both times.
+
+The transfer time of a call is from its first to its last byte; the service time from its last byte
+to the first of the reply. Times are counted in classes of 3 % width, so that memory does not grow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from oncrpc.snoop.messages import RpcMessage
+from oncrpc.snoop.streams.outcome import outcome_of
+
+MAX_PROCEDURES = 10_000
+"""Procedures of programs with figures of their own; others share one."""
+
+MAX_OUTCOMES = 100
+"""Outcomes of a procedure with a count of their own; others share one."""
+
+EXACT_BITS = 5
+OTHERS = "OTHER"
+Procedure = tuple[int, int, int]
+OTHER_PROCEDURES: Procedure = (-1, -1, -1)
+
+
+class Durations:
+    """The distribution of some nanoseconds."""
+
+    __slots__ = ("_classes", "count", "maximum", "minimum", "total")
+
+    def __init__(self) -> None:
+        self._classes: dict[int, int] = {}
+        self.count = self.total = self.maximum = self.minimum = 0
+
+    def add(self, duration: int) -> None:
+        """Count a duration; a negative one, of a capture out of order, counts as 0."""
+        if duration < 0:
+            duration = 0
+        if not self.count or duration < self.minimum:
+            self.minimum = duration
+        if duration > self.maximum:
+            self.maximum = duration
+        self.count += 1
+        self.total += duration
+        # The class is the number of bits, and the first five of them behind the highest.
+        bits = duration.bit_length() - EXACT_BITS - 1
+        key = duration if bits <= 0 else (bits << EXACT_BITS) + (duration >> bits)
+        self._classes[key] = self._classes.get(key, 0) + 1
+
+    @property
+    def mean(self) -> float:
+        """The mean; 0 without a duration."""
+        return self.total / self.count if self.count else 0.0
+
+    def quantile(self, part: float) -> int:
+        """The duration that this part of all does not exceed, to 3 %."""
+        left = part * self.count
+        for key in sorted(self._classes):
+            left -= self._classes[key]
+            if left <= 0:
+                return max(self.minimum, min(_highest_of(key), self.maximum))
+        return self.maximum
+
+
+def _highest_of(key: int) -> int:
+    """The highest duration of a class."""
+    bits = max(0, (key >> EXACT_BITS) - 1)
+    if not bits:
+        return key
+    return ((key - (bits << EXACT_BITS) + 1) << bits) - 1
+
+
+class ProcedureFigures:
+    """The figures of a procedure.
+
+    ``calls`` are without retransmissions, ``replies`` without duplicates: their difference is the
+    number of unanswered calls.
+    """
+
+    __slots__ = (
+        "call_bytes", "calls", "duplicates", "outcomes", "replies", "reply_bytes",
+        "retransmissions", "service", "transfer",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.calls = self.retransmissions = self.replies = self.duplicates = 0
+        self.call_bytes = self.reply_bytes = 0
+        self.outcomes: dict[str, int] = {}
+        self.transfer = Durations()
+        self.service = Durations()
+
+    @property
+    def unanswered(self) -> int:
+        """Calls without a reply."""
+        return self.calls - self.replies
+
+    @property
+    def succeeded(self) -> int:
+        """Replies that tell of success."""
+        return self.outcomes.get("SUCCESS", 0)
+
+
+class Unmatched(NamedTuple):
+    """Replies whose calls were not seen, and their bytes."""
+
+    replies: int
+    reply_bytes: int
+
+
+class CallStatistics:
+    """Counts messages; ``outcome`` tells the outcome of a reply, by default that of RPC itself."""
+
+    def __init__(self, *, outcome: Callable[[RpcMessage], str] | None = None) -> None:
+        self._outcome = outcome or (lambda reply: outcome_of(reply.body))
+        self._figures: dict[Procedure, ProcedureFigures] = {}
+        self._unmatched = Unmatched(0, 0)
+
+    @property
+    def unmatched(self) -> Unmatched:
+        """Replies whose calls were not seen."""
+        return self._unmatched
+
+    def figures(self) -> list[tuple[Procedure, ProcedureFigures]]:
+        """The figures by (prog, vers, proc), sorted; ``OTHER_PROCEDURES`` are those beyond."""
+        return sorted(self._figures.items())
+
+    def matched(self) -> dict[tuple[int, int], int]:
+        """Calls with a successful reply by program and version."""
+        found: dict[tuple[int, int], int] = {}
+        for (prog, vers, _), figures in self.figures():
+            found[prog, vers] = found.get((prog, vers), 0) + figures.succeeded
+        return {key: count for key, count in found.items() if count}
+
+    def add(self, message: RpcMessage) -> None:
+        """Count a message."""
+        if message.is_call:
+            self._add_call(message)
+        elif message.call is None:
+            replies, size = self._unmatched
+            self._unmatched = Unmatched(replies + 1, size + message.length)
+        else:
+            self._add_reply(message, message.call)
+
+    def _add_call(self, call: RpcMessage) -> None:
+        figures = self._of(call)
+        figures.call_bytes += call.length
+        if call.retransmission:
+            figures.retransmissions += 1
+        else:
+            figures.calls += 1
+            figures.transfer.add(call.time - call.began)
+
+    def _add_reply(self, reply: RpcMessage, call: RpcMessage) -> None:
+        figures = self._of(call)
+        figures.reply_bytes += reply.length
+        if reply.duplicate:
+            figures.duplicates += 1
+            return
+        figures.replies += 1
+        figures.service.add(reply.began - call.time)
+        outcome = self._outcome(reply)
+        outcomes = figures.outcomes
+        if outcome not in outcomes and len(outcomes) >= MAX_OUTCOMES:
+            outcome = OTHERS
+        outcomes[outcome] = outcomes.get(outcome, 0) + 1
+
+    def _of(self, call: RpcMessage) -> ProcedureFigures:
+        key = (call.prog or 0, call.vers or 0, call.proc or 0)  # a call has all three
+        figures = self._figures.get(key)
+        if figures is None:
+            if len(self._figures) >= MAX_PROCEDURES:
+                key = OTHER_PROCEDURES
+            figures = self._figures.setdefault(key, ProcedureFigures())
+        return figures
