@@ -17,6 +17,7 @@ import traceback
 
 from fuzz import (
     acl_calls,
+    captures,
     datagrams,
     exports_files,
     hosts_files,
@@ -35,6 +36,7 @@ from fuzz.driver import Find, attempt, keep, made, search
 MODULES = (
     datagrams, records, state_files, hosts_files, policy_files, interfaces, mounts, nfs_calls,
     exports_files, acl_calls, quota_calls, status_calls, lock_calls,
+    captures,
 )  # fmt: skip
 TARGETS = {module.TARGET.name: module.TARGET for module in MODULES}
 SECONDS = 600.0
