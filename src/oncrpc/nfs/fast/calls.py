@@ -19,7 +19,7 @@ from contextlib import AbstractContextManager
 
 from oncrpc.nfs.backends.local.base import LocalBase
 from oncrpc.nfs.backends.local.watching import Watches
-from oncrpc.nfs.fast import committing, listing, names, reading, writing
+from oncrpc.nfs.fast import changing, committing, listing, names, reading, writing
 from oncrpc.nfs.fast.counting import FastCounts, Tally
 from oncrpc.nfs.fast.methods import METHODS
 from oncrpc.nfs.fast.uses import CallParts, Use, Uses
@@ -32,7 +32,7 @@ from oncrpc.rpc.auth import Judge
 from oncrpc.rpc.program import Caller
 from oncrpc.rpc.quick import QuickAnswer
 
-PROCEDURES = committing, listing, names, reading, writing
+PROCEDURES = changing, committing, listing, names, reading, writing
 """The modules that have registered their procedures."""
 
 MAX_CREDENTIALS = 64

@@ -34,6 +34,10 @@ READ = Struct(_HEAD + "I" + ATTRIBUTES + "III")
 WRITE = Struct(_HEAD + _WCC + "I" + ATTRIBUTES + "II8s")
 COMMIT = Struct(_HEAD + _WCC + "I" + ATTRIBUTES + "8s")
 LOOKUP_HEAD = Struct(_HEAD)
+WCC_DATA = Struct(">" + _WCC + "I" + ATTRIBUTES)
+NEW_FILE = Struct(">I" + ATTRIBUTES + _WCC + "I" + ATTRIBUTES)
+"""``post_op_attr`` and ``wcc_data``."""
+
 
 NULL_MARK, GETATTR_MARK, ACCESS_MARK, WRITE_MARK, COMMIT_MARK = (
     LAST_FRAGMENT | each.size - 4 for each in (NULL, GETATTR, ACCESS, WRITE, COMMIT)

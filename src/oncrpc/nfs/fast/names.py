@@ -169,11 +169,8 @@ def lookup(connection: FastConnection, message: bytes, replies: list[bytes]) -> 
 
 def found_child(connection: FastConnection, use: Use, encoded: bytes) -> Child | None:
     """Look up a name by the generic path, and keep what it finds open; None: it must answer."""
-    size = int.from_bytes(encoded[:4], "big")
-    name = encoded[4 : 4 + size]
-    if not 1 <= size <= LONGEST or len(encoded) != 4 + (size + 3 & ~3) or any(encoded[4 + size :]):
-        return None
-    if name in (HERE, ABOVE) or b"/" in name or b"\0" in name:
+    name = usual_name(encoded)
+    if name is None:
         return None
     files, opened = use.files, use.opened
     file = files.lookup(opened.who, opened.file, name)
@@ -187,6 +184,15 @@ def found_child(connection: FastConnection, use: Use, encoded: bytes) -> Child |
         children.clear()
     children[encoded] = child
     return child
+
+
+def usual_name(encoded: bytes) -> bytes | None:
+    """A name that an entry may have, from its bytes in a call; None if it is not usual."""
+    size = int.from_bytes(encoded[:4], "big")
+    name = encoded[4 : 4 + size]
+    if not 1 <= size <= LONGEST or len(encoded) != 4 + (size + 3 & ~3) or any(encoded[4 + size :]):
+        return None
+    return None if name in (HERE, ABOVE) or b"/" in name or b"\0" in name else name
 
 
 LOOKUP_REST = LOOKUP_HEAD.size - 4 + 2 * POST_OP.size

@@ -129,7 +129,7 @@ class ClientCall(CachedCall):
         self.client: Origin = None
         self.alike = _alike(key, digest)
         self.caller = self.recipient = caller
-        self.task: asyncio.Task[bytes | None] | None = None
+        self.task: asyncio.Future[bytes | None] | None = None
 
     @property
     def has_moved(self) -> bool:
@@ -178,7 +178,7 @@ class NfsDuplicates(DuplicateCache):
         covered = CHANGES | WRITES | frozenset(further)
         super().__init__(max_bytes=max_bytes, lifetime=lifetime, streams=True, procedures=covered)
         self.covered = covered
-        self.running: set[asyncio.Task[bytes | None]] = set()
+        self.running: set[asyncio.Future[bytes | None]] = set()
         self.alike: dict[Key, list[ClientCall]] = {}
         self.clients: dict[Origin, ClientReplies] = {}
         self.written: OrderedDict[Key, Caller | None] = OrderedDict()
@@ -268,12 +268,31 @@ class NfsDuplicates(DuplicateCache):
         """Complete a call that takes time, also if its connection ends meanwhile."""
         of_client = _of_client(call)
         datagram = of_client.caller is None or of_client.caller.datagram
-        if datagram or len(self.running) >= MAX_RUNNING:
+        if datagram or self.is_full:
             return outcome
         task = of_client.task = asyncio.ensure_future(outcome)
         self.running.add(task)
         task.add_done_callback(self.running.discard)
         return asyncio.shield(task)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so many calls are in progress that no more may outlive their connection."""
+        return len(self.running) >= MAX_RUNNING
+
+    def begin_here(self, caller: Caller, message: bytes) -> ClientCall:
+        """As ``begin``, for a call that runs without the dispatcher. ``finish`` it later."""
+        return _of_client(self.begin(caller, message))
+
+    def outcome_of(self, call: ClientCall) -> asyncio.Future[bytes | None]:
+        """A future for the reply to such a call, which its retransmissions wait for.
+
+        The caller sets it after ``finish``.
+        """
+        outcome = call.task = asyncio.get_running_loop().create_future()
+        self.running.add(outcome)
+        outcome.add_done_callback(self.running.discard)
+        return outcome
 
     def finish(self, call: CachedCall, reply: bytes | None, now: float) -> None:
         """Keep the reply to a call that was carried out."""
@@ -400,7 +419,7 @@ class NfsDuplicates(DuplicateCache):
             calls.remove(call)
 
 
-async def _outcome(task: asyncio.Task[bytes | None]) -> bytes | None:
+async def _outcome(task: asyncio.Future[bytes | None]) -> bytes | None:
     """The reply to a call, which goes on if this coroutine is cancelled."""
     await asyncio.wait([task])
     return None if task.cancelled() else task.result()

@@ -60,7 +60,8 @@ class LocalBase(FileSystem):
     ``open_data``; the operation that asked for one closes it, or hands it to a job of ``workers``,
     to ``group``, or to ``unstable``, which then closes it. Those of ``cached`` are its own.
     ``_top`` is open until ``close``. Calls change only the state of ``objects``, ``workers``,
-    ``group``, ``unstable`` and ``cached``.
+    ``group``, ``unstable`` and ``cached``. ``sync`` says whether changes are on disk before the
+    answer.
     """
 
     def __init__(
@@ -80,7 +81,7 @@ class LocalBase(FileSystem):
         self.group = GroupSync(self.workers, calls=sync_calls)
         self.unstable = UnstableFiles(self.group)
         self.cached = CachedFiles(self.objects)
-        self._sync = sync
+        self.sync = sync
         self.changed = 0
         """Counts the changes that calls have made, of any file."""
 
@@ -223,7 +224,7 @@ class LocalBase(FileSystem):
     def durable(self, result: R, *changed: OpenObject) -> Answer[R]:
         """The result, once the metadata of these files are on disk if the export is ``sync``."""
         self.changed += 1
-        if not self._sync:
+        if not self.sync:
             return result
         waiting = [self.stored(found, Depth.FILE) for found in changed]
         return Syncing(result, waiting[0] if len(waiting) == 1 else asyncio.gather(*waiting))
@@ -232,7 +233,7 @@ class LocalBase(FileSystem):
         """The same for a file that was made in a directory; ``found`` is not O_PATH if it is a
         regular file."""
         self.changed += 1
-        if not self._sync:
+        if not self.sync:
             return result
         stored = self.stored_new(directory, found)
         if not self.objects.keeps_names:

@@ -66,8 +66,7 @@ def make_file(directory: int, name: bytes, new: NewAttributes) -> int:
         FileExistsError: the name exists.
     """
     if new._replace(mode=None, size=new.size or None) == NewAttributes():
-        with unmasked():
-            return os.open(name, _NEW, _mode(new), dir_fd=directory)
+        return make_empty(directory, name, _mode(new))
     if _exists(directory, name):
         raise refusal(errno.EEXIST)
     try:
@@ -76,6 +75,20 @@ def make_file(directory: int, name: bytes, new: NewAttributes) -> int:
         if error.errno not in _NOT_SUPPORTED:
             raise
     return make_renamed(directory, name, new)
+
+
+def make_empty(directory: int, name: bytes, mode: int) -> int:
+    """Create a regular file of which only the mode is set; returns a descriptor.
+
+    Raises:
+        FileExistsError: the name exists.
+    """
+    with _umask:
+        before = os.umask(0)
+        try:
+            return os.open(name, _NEW, mode, dir_fd=directory)
+        finally:
+            os.umask(before)
 
 
 def make_unnamed(directory: int, name: bytes, new: NewAttributes) -> int:
