@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from functools import lru_cache
 
 from oncrpc.snoop.words.text import shortened
 
 UINT = struct.Struct(">I")
 INT = struct.Struct(">i")
 HYPER = struct.Struct(">Q")
+MAX_HANDLES = 4096
+"""File handles whose numbers are remembered."""
+
+LONGEST_HANDLE = 128
+"""Bytes of a file handle of NFS 4, at most; numbers of longer ones are not remembered."""
 
 
 class CutShort(Exception):  # an outcome: the rest was not captured
@@ -99,7 +105,15 @@ def counted(cursor: Cursor, skip: Callable[[Cursor], object]) -> tuple[int, bool
 
 def handle_hash(handle: bytes) -> int:
     """The number of 16 bits that stands for a file handle in lines of snoop."""
+    return _known_hash(handle) if len(handle) <= LONGEST_HANDLE else _hash(handle)
+
+
+def _hash(handle: bytes) -> int:
     total = 0
     for (word,) in UINT.iter_unpack(handle + b"\0" * (-len(handle) % 4)):
         total ^= (word >> 16) ^ word
     return total & 0xFFFF
+
+
+_known_hash = lru_cache(MAX_HANDLES)(_hash)
+"""Cache: numbers by handle, at most ``MAX_HANDLES`` of them, those used last."""

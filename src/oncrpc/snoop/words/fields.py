@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from oncrpc.xdr import codec
 from oncrpc.xdr.nodes import (
     BytesNode,
     CallNode,
@@ -23,7 +24,6 @@ from oncrpc.xdr.nodes import (
     StructNode,
     UnionNode,
     VoidNode,
-    node_of,
 )
 
 MAX_FIELDS = 20_000
@@ -70,7 +70,7 @@ class Traversal:
         """The next field. After a problem its parts are those that were read before it."""
         made = WireField(name, self.at)
         try:
-            self._fill(made, node_of(declared), MAX_DEPTH)
+            self._fill(made, codec(declared).node, MAX_DEPTH)
         except Incomplete as reason:
             self.problem = str(reason)
         made.end = self.at
@@ -99,7 +99,7 @@ class Traversal:
             case ItemsNode() | LinkedNode():
                 self._elements(made, node, depth)
             case CallNode(declared=declared):
-                self._fill(made, node_of(declared), depth - 1)
+                self._fill(made, codec(declared).node, depth - 1)
             case VoidNode():
                 pass
         made.end = self.at

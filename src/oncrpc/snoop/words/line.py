@@ -57,13 +57,38 @@ def _call(message: RpcMessage, programs: KnownPrograms) -> str:
 
 
 def _known_call(message: RpcMessage, cursor: Cursor, programs: KnownPrograms) -> str | None:
+    target = _target(message)
+    return line_of_arguments(target, cursor, programs) if target else None
+
+
+def _target(message: RpcMessage) -> tuple[int, int, int] | None:
     if message.prog is None or message.vers is None or message.proc is None:
         return None
-    words = programs.words(message.prog, message.vers)
+    return message.prog, message.vers, message.proc
+
+
+def line_of_arguments(
+    target: tuple[int, int, int], cursor: Cursor, programs: KnownPrograms
+) -> str | None:
+    """The line of a call of a program, version and procedure, None if they are not known."""
+    prog, vers, proc = target
+    words = programs.words(prog, vers)
     if words is not None:
-        return words.call(message.proc, cursor)
-    procedure = programs.procedure(message.prog, message.vers, message.proc)
+        return words.call(proc, cursor)
+    procedure = programs.procedure(prog, vers, proc)
     return declared_call(procedure, cursor) if procedure else None
+
+
+def line_of_results(
+    target: tuple[int, int, int], cursor: Cursor, programs: KnownPrograms
+) -> str | None:
+    """The line of the reply to such a call."""
+    prog, vers, proc = target
+    words = programs.words(prog, vers)
+    if words is not None:
+        return words.reply(proc, cursor)
+    procedure = programs.procedure(prog, vers, proc)
+    return declared_reply(procedure, cursor) if procedure else None
 
 
 def _reply(message: RpcMessage, programs: KnownPrograms) -> str:
@@ -83,13 +108,8 @@ def _reply(message: RpcMessage, programs: KnownPrograms) -> str:
 
 
 def _known_reply(message: RpcMessage, cursor: Cursor, programs: KnownPrograms) -> str | None:
-    if message.prog is None or message.vers is None or message.proc is None:
-        return None
-    words = programs.words(message.prog, message.vers)
-    if words is not None:
-        return words.reply(message.proc, cursor)
-    procedure = programs.procedure(message.prog, message.vers, message.proc)
-    return declared_reply(procedure, cursor) if procedure else None
+    target = _target(message)
+    return line_of_results(target, cursor, programs) if target else None
 
 
 def _cursor(gss: GssCredential | None, body: bytes, at: int) -> Cursor | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from oncrpc.snoop.words.cursor import Cursor, CutShort, counted
+from oncrpc.snoop.words.cursor import Cursor, counted
 from oncrpc.snoop.words.names import PROTOCOLS, name_of_program
 from oncrpc.snoop.words.templates import Reader, Wording, compiled
 
@@ -135,13 +135,3 @@ RPCBIND_4 = Wording(
     "RPCBIND", BIND_NAMES, compiled(BIND_CALLS, READERS), compiled(BIND_REPLIES, READERS)
 )
 RPCBIND_3 = RPCBIND_4._replace(names=BIND_NAMES[:9])
-
-
-def inner_call(cursor: Cursor) -> tuple[int, int, int, int] | None:
-    """Program, version and procedure of a call that the mapper forwards, and where it begins."""
-    try:
-        prog, vers, proc = cursor.uint(), cursor.uint(), cursor.uint()
-        cursor.uint()
-    except CutShort:
-        return None
-    return prog, vers, proc, cursor.at

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from oncrpc.rpc.program import AnyProcedure
 from oncrpc.rpc.prot import auth_flavor, authsys_parms, rpc_msg
 from oncrpc.snoop.messages import RpcMessage
+from oncrpc.snoop.words.attributes4 import with_attributes
 from oncrpc.snoop.words.fields import Traversal, WireField
 from oncrpc.snoop.words.gss import GssCredential, gss_credential, unwrapped
 from oncrpc.snoop.words.header import RPCSEC_GSS, CallHeader, call_header, reply_header
@@ -52,6 +53,7 @@ def _with_body(
     body = []
     for name, declared in _declared(message, procedure):
         body.append(traversal.read(declared, name))
+        with_attributes(body[-1], place[0])
         if traversal.problem:
             break
     return made._replace(body=body, problem=traversal.problem, end=traversal.at)
