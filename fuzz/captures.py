@@ -42,21 +42,22 @@ def make(source: Random) -> bytes:
 
 def packets(source: Random) -> list[bytes]:
     """The IP packets of some calls and replies, with losses and repetitions."""
-    made, places = list[bytes](), [source.randrange(1 << 32), source.randrange(1 << 32)]
+    made, places = list[bytes](), [source.getrandbits(32), source.getrandbits(32)]
     by_tcp = source.random() < 0.7
     for _ in range(source.randrange(1, 12)):
         up = source.randrange(2)
-        data = b"".join(message(source, up) for _ in range(source.choice((1, 1, 3))))
+        messages = [message(source, up) for _ in range(source.choice((1, 1, 3)))]
         if not by_tcp:
+            data = messages[0]
             made += pieces(17, pack(">HHHH", PORTS[1 - up], PORTS[up], 8 + len(data), 0) + data,
                            up, source)  # fmt: skip
             continue
         size = source.choice((40, 500, 9000))
-        data = b"".join(record(data, source)) if data else b""
+        data = b"".join(piece for each in messages for piece in record(each, source))
         for at in range(0, len(data), size):
             piece = data[at : at + size]
             head = pack(">HHIIBBHI", PORTS[1 - up], PORTS[up], places[up], places[1 - up],
-                        80, source.choice((16, 16, 16, 24, 2, 1)), 0, 0)  # fmt: skip
+                        80, source.choice((16,) * 30 + (2, 17)), 0, 0)  # fmt: skip
             places[up] = (places[up] + len(piece)) % (1 << 32)
             if source.random() > 0.05:
                 made += pieces(6, head + piece, up, source)
@@ -76,14 +77,14 @@ def message(source: Random, up: int) -> bytes:
 
 
 def credential(source: Random) -> bytes:
-    size = source.choice((0, 0, 0, 24, 400, 404))
-    return pack(">II", source.choice((0, 1, 6, 77)), size) + bytes(size)
+    size = source.choice((0,) * 8 + (24, 24, 400, 404))
+    return pack(">II", source.choice((0, 0, 0, 1, 6, 77)), size) + bytes(size)
 
 
 def record(data: bytes, source: Random) -> list[bytes]:
     """The fragments of a record."""
-    size = source.choice((len(data), 100, 1))
-    starts = range(0, min(len(data), size * 50), size)
+    size = max(source.choice((len(data), len(data), 400)), 1)
+    starts = range(0, len(data), size)
     return [
         pack(">I", (at == starts[-1]) << 31 | len(data[at : at + size])) + data[at : at + size]
         for at in starts
@@ -110,7 +111,7 @@ def pieces(protocol: int, payload: bytes, up: int, source: Random) -> list[bytes
 def framed(packet: bytes, link: int, source: Random) -> bytes:
     """A packet behind the header of its link."""
     kind = b"\x08\x00" if packet[0] >> 4 == 4 else b"\x86\xdd"
-    tag = b"\x81\x00\0\1" * source.choice((0, 0, 0, 1, 9))
+    tag = b"\x81\x00\0\1" * source.choice((0,) * 10 + (1, 9))
     before = {0: bytes(4), 108: bytes(4), 1: bytes(12) + tag + kind, 113: bytes(14) + kind,
               276: kind + bytes(18)}  # fmt: skip
     return before.get(link, b"") + packet

@@ -54,6 +54,13 @@ class FlowReader:
 
     def feed(self, segment: TcpSegment) -> list[SeenRecord]:
         """Take a segment; the records that end in it, or before it because bytes were lost."""
+        if self._in_step and segment.seq == self._next and not self._early:
+            data = segment.data
+            if len(data) == segment.length and not segment.flags & SYN:
+                found = self._splitter.whole_record(data, segment.time, segment.number)
+                if found is not None:
+                    self._next = (segment.seq + segment.length) % SEQUENCE
+                    return [found]
         if segment.flags & SYN:
             self._open(segment)
         elif segment.length:
@@ -62,7 +69,7 @@ class FlowReader:
 
     def acknowledged(self, ack: int, segment: TcpSegment) -> list[SeenRecord]:
         """The peer acknowledges all bytes before ``ack``, in a segment with data."""
-        if self._next is None:
+        if self._next is None or ack == self._next:
             return []
         ahead = _distance(self._next, ack)
         while 0 < ahead <= MAX_JUMP:

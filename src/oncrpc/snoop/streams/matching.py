@@ -78,7 +78,8 @@ class BoundedCalls:
 
     def put(self, key: Key, known: KnownCall) -> None:
         """Keep a call, in place of any other with its key."""
-        self.take(key)
+        if key in self._calls:
+            self.take(key)
         self._calls[key] = known
         self._cost += known.cost
         while len(self._calls) > self._most or self._cost > MAX_CALL_BYTES:
@@ -148,7 +149,8 @@ class CallMatcher:
         if known is not None and _repeats(call, known):
             known.time = call.time
             return [_changed(call, retransmission=True)]
-        self._answered.take(key)
+        if known is not None:
+            self._answered.take(key)
         self._pending.put(key, KnownCall(call))
         early = self._early.pop(key, None)
         if early is None:
@@ -174,8 +176,7 @@ class CallMatcher:
 
     def reply(self, key: Key, reply: RpcMessage) -> list[RpcMessage]:
         """Take a reply; nothing if it waits for its call."""
-        doubtful = self._doubtful.pop(key, None)
-        if doubtful is not None:
+        if self._doubtful and (doubtful := self._doubtful.pop(key, None)) is not None:
             return self.call(key, doubtful.call) + self.reply(key, reply)
         known = self._pending.get(key)
         if known is not None:

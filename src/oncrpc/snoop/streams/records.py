@@ -91,6 +91,15 @@ class RecordSplitter:
         """Bytes that are kept."""
         return len(self._body)
 
+    def whole_record(self, data: bytes, time: int, number: int) -> SeenRecord | None:
+        """The record, if the bytes are exactly one in a single fragment; most segments are."""
+        size = len(data) - 4
+        if self._begun or self._mark or self.doubtful or size < HEAD_BYTES:
+            return None
+        if MARK.unpack_from(data)[0] != LAST_FRAGMENT | size or not is_message(data, 4):
+            return None
+        return SeenRecord(number, time, time, data[4 : 4 + self.keep], size)
+
     def feed(self, data: bytes, time: int, number: int, *, whole: bool = True) -> int:
         """Take bytes; the records that end in them are appended to ``records``.
 

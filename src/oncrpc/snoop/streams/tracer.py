@@ -127,8 +127,9 @@ class Tracer:
             self._segment(seen, found)
         elif type(seen) is Datagram:
             self._datagram(seen, found)
-        for datagram in self.dissector.expired():
-            self._datagram(datagram, found)
+        else:  # perhaps a fragment, with which an older packet was given up
+            for datagram in self.dissector.expired():
+                self._datagram(datagram, found)
         if self.matcher.waits:
             found += self.matcher.overdue(frame.time)
         return found
@@ -152,8 +153,8 @@ class Tracer:
         # A reply acknowledges its call: first what is known of the call, then the reply.
         if segment.length and segment.flags & ACK:
             back = self._flows.get(flow.replies)
-            if back is not None:
-                self._records(back, back.reader.acknowledged(segment.ack, segment), found)
+            if back is not None and (records := back.reader.acknowledged(segment.ack, segment)):
+                self._records(back, records, found)
         self._records(flow, flow.reader.feed(segment), found)
 
     def _records(self, flow: _Flow, records: list[SeenRecord], found: list[RpcMessage]) -> None:
