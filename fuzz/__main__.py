@@ -23,6 +23,7 @@ from fuzz import (
     hosts_files,
     interfaces,
     lock_calls,
+    message_words,
     mounts,
     nfs_calls,
     policy_files,
@@ -36,7 +37,7 @@ from fuzz.driver import Find, attempt, keep, made, search
 MODULES = (
     datagrams, records, state_files, hosts_files, policy_files, interfaces, mounts, nfs_calls,
     exports_files, acl_calls, quota_calls, status_calls, lock_calls,
-    captures,
+    captures, message_words,
 )  # fmt: skip
 TARGETS = {module.TARGET.name: module.TARGET for module in MODULES}
 SECONDS = 600.0

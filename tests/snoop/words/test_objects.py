@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import struct
+from pathlib import Path
 from typing import Any
 
-from oncrpc.programs.mount import MOUNT_V3, mountres3, mountres3_ok, mountstat3
+from oncrpc.programs.mount import MOUNT_V3, MOUNTVERS, mountres3, mountres3_ok, mountstat3
 from oncrpc.rpc import auth_sys
 from oncrpc.rpc.prot import auth_flavor, opaque_auth
 from oncrpc.snoop.messages import RpcMessage
@@ -88,3 +90,14 @@ def test_text_is_escaped_not_changed() -> None:
     assert line.isascii()
     assert "\x7f" not in line
     assert bytes.fromhex(json.loads(line)["arguments"]["hex"]).decode() == name
+
+
+def test_numbers_that_json_has_not_are_texts(tmp_path: Path) -> None:
+    path = tmp_path / "gauge.x"
+    path.write_text("program GAUGE { version V { void SET(double) = 1; } = 1; } = 100005;")
+    programs = KnownPrograms()
+    programs.add_interface(str(path))
+
+    call = seen_bytes(MOUNTVERS.MOUNTPROC_MNT, struct.pack(">d", float("nan")))
+
+    assert json.loads(json_line(call, programs))["arguments"] == "nan"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from math import isfinite
 from typing import Any
 
 from oncrpc.snoop.messages import RpcMessage
@@ -102,4 +103,6 @@ def _value(part: WireField) -> Any:
     if isinstance(part.value, bytes):
         text = is_text(part.value)
         return part.value.decode() if text else {"hex": part.value.hex()}
+    if isinstance(part.value, float) and not isfinite(part.value):
+        return str(part.value)  # JSON has no such numbers
     return part.value
