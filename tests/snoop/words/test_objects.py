@@ -51,7 +51,7 @@ def test_reply_has_results_and_times() -> None:
 
     found = loaded(answered(CALL, MNT, result))
 
-    assert found["status"] == "Success"
+    assert found["status"] == "OK"
     assert found["call_frame"] == 1
     assert found["service_time"] == 0.5
     assert found["result"] == {
@@ -63,7 +63,7 @@ def test_reply_has_results_and_times() -> None:
 def test_refused_reply_has_its_reason() -> None:
     found = loaded(seen_reply(CALL, 1, 1, 5))
 
-    assert found["status"] == "Can't authenticate (too weak)"
+    assert found["status"] == "AUTH_TOOWEAK"
     assert "result" not in found
 
 

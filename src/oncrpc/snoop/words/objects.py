@@ -8,7 +8,7 @@ from typing import Any
 
 from oncrpc.snoop.messages import RpcMessage
 from oncrpc.snoop.words.fields import WireField
-from oncrpc.snoop.words.header import reply_header
+from oncrpc.snoop.words.outcomes import status_of
 from oncrpc.snoop.words.parts import Dissection, dissected
 from oncrpc.snoop.words.programs import KnownPrograms
 from oncrpc.snoop.words.text import is_text
@@ -43,7 +43,7 @@ def object_of(message: RpcMessage, programs: KnownPrograms) -> dict[str, Any]:
         **({"procedure": version} if version else {}),
         "length": message.length,
     }
-    found.update(_exchange(message))
+    found.update(_exchange(message, programs))
     if made.credential is not None:
         found["credential"] = _value(made.credential)
     found.update(_body(message, made))
@@ -62,7 +62,7 @@ def _version(message: RpcMessage, programs: KnownPrograms) -> str | None:
     return procedure.name if procedure else None
 
 
-def _exchange(message: RpcMessage) -> dict[str, Any]:
+def _exchange(message: RpcMessage, programs: KnownPrograms) -> dict[str, Any]:
     """What is known of call and reply together."""
     found: dict[str, Any] = {}
     if message.retransmission:
@@ -73,8 +73,8 @@ def _exchange(message: RpcMessage) -> dict[str, Any]:
         found["call_frame"] = message.call.number
         found["service_time"] = (message.service_time or 0) / BILLION
     if not message.is_call:
-        header = reply_header(message.body)
-        found["status"] = header.outcome if header else None
+        status = status_of(message, programs)
+        found["status"] = status.name if status else None
     return found
 
 
