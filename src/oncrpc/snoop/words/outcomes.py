@@ -28,6 +28,7 @@ UNIX_STATUS = "status"
 """The name of a status that is a number of Unix: in MOUNT 1 and 2 (RFC 1094 §A.5)."""
 
 MAX_PLANS = 1024
+"""Procedures of which it is remembered where their status is."""
 
 
 class ReplyStatus(NamedTuple):
