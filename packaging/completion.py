@@ -24,6 +24,7 @@ from oncrpc.cli.nfsd import words as nfsd_words
 from oncrpc.cli.portmap import options as portmap_options
 from oncrpc.cli.rpcinfo import options as rpcinfo
 from oncrpc.cli.rpcinfo import scan
+from oncrpc.cli.rpcsnoop import options as rpcsnoop
 from oncrpc.cli.showmount import options as showmount
 from oncrpc.portmap.vocabulary import VOCABULARY
 
@@ -149,6 +150,7 @@ def parsers() -> list[argparse.ArgumentParser]:
         of_table("pmap_dump", pmap_dump.OPTIONS),
         of_table("pmap_set", pmap_set.OPTIONS),
         of_table("showmount", showmount.OPTIONS, HOST="?"),
+        of_table("rpcsnoop", rpcsnoop.OPTIONS, FILE="*"),
         of_table("xdrc", xdrc.OPTIONS, **{"FILE.x": "*"}),
     ]
 

@@ -21,7 +21,7 @@ SOURCES = ROOT / "src" / "oncrpc"
 PAGES = sorted(
     path for path in (*DOCS.rglob("*.md"), *ROOT.glob("*.md")) if "_build" not in path.parts
 )
-COMMANDS = ("portmap", "rpcinfo", "pmap_dump", "pmap_set", "showmount", "xdrc")
+COMMANDS = ("portmap", "rpcinfo", "pmap_dump", "pmap_set", "showmount", "rpcsnoop", "xdrc")
 SECTIONS = ["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "EXIT STATUS", "FILES", "DIFFERENCES"]
 PUBLIC = {
     "oncrpc": "oncrpc",

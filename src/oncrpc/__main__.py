@@ -13,6 +13,7 @@ COMMANDS = {
     "pmap_dump": "write the registrations of a port mapper as text",
     "pmap_set": "register what pmap_dump wrote",
     "showmount": "list the exports of an NFS server, and its clients",
+    "rpcsnoop": "show the RPC messages of a capture file",
     "xdrc": "compile RPC interface files (.x) to Python",
 }
 OPTIONS = ("  -V, --version  print the version and exit", "  -h, --help     print this and exit")

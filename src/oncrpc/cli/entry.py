@@ -45,6 +45,11 @@ def showmount() -> int:
     return _run("oncrpc.cli.showmount")
 
 
+def rpcsnoop() -> int:
+    """``rpcsnoop``."""
+    return _run("oncrpc.cli.rpcsnoop")
+
+
 def xdrc() -> int:
     """``xdrc``."""
     return _run("oncrpc.cli.xdrc")

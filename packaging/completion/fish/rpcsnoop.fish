@@ -1,0 +1,81 @@
+# Made by packaging/completion.py with shtab (https://github.com/tqdm/shtab); do not edit.
+
+# Custom Preamble
+
+function _shtab_glob_compgen_aabcd4ef
+  set comp (commandline -ct)
+  for candidate in (__fish_complete_path "$comp")
+    set -l candidate_path (string split -m1 \t -- "$candidate")[1]
+    for pattern in '*.x' '*/'  # recurse into subdirs
+      if string match -q -- "$pattern" "$candidate_path"
+        printf '%s\n' "$candidate"
+        break
+      end
+    end
+  end
+end
+
+# End Custom Preamble
+
+# Parse current commandline:
+# - _shtab_rpcsnoop_cmdpath=(sub)command path seen so far
+# - _shtab_rpcsnoop_npos=number of positional arguments given after it
+# - options are skipped based on _shtab_rpcsnoop_opts_with_value & _shtab_rpcsnoop_commands lists
+function _shtab_rpcsnoop_scan
+  set -g _shtab_rpcsnoop_cmdpath ''
+  set -g _shtab_rpcsnoop_npos 0
+  set -l tokens (commandline -opc)
+  set -e tokens[1]
+  set -l expect_value 0
+  for t in $tokens
+    if test $expect_value -eq 1
+      set expect_value 0
+      continue
+    end
+    switch "$t"
+      case '--*=*'
+        continue
+      case '-*'
+        if contains -- $t $_shtab_rpcsnoop_opts_with_value
+          set expect_value 1
+        end
+        continue
+      case '*'
+        if test $_shtab_rpcsnoop_npos -eq 0
+          set -l candidate $t
+          if test -n "$_shtab_rpcsnoop_cmdpath"
+            set candidate "$_shtab_rpcsnoop_cmdpath $t"
+          end
+          if contains -- $candidate $_shtab_rpcsnoop_commands
+            set -g _shtab_rpcsnoop_cmdpath $candidate
+            continue
+          end
+        end
+        set -g _shtab_rpcsnoop_npos (math $_shtab_rpcsnoop_npos + 1)
+    end
+  end
+end
+
+# Condition helper: true if the current (sub)command path equals the given one.
+function _shtab_rpcsnoop_using
+  _shtab_rpcsnoop_scan
+  test "$_shtab_rpcsnoop_cmdpath" = "$argv"
+end
+
+set -g _shtab_rpcsnoop_commands
+set -g _shtab_rpcsnoop_opts_with_value --host --proc --prog --spec --time -t
+
+complete -c rpcsnoop -e
+complete -c rpcsnoop -f
+
+complete -c rpcsnoop -n _shtab_rpcsnoop_using -s v -l tree -d 'show all fields of a message, with their offsets'
+complete -c rpcsnoop -n _shtab_rpcsnoop_using -l json -d 'write each message as a JSON object on a line'
+complete -c rpcsnoop -n _shtab_rpcsnoop_using -l stats -d 'show figures of each procedure instead of messages'
+complete -c rpcsnoop -n _shtab_rpcsnoop_using -s t -l time -x -d 'times: a absolute, d since the line before, r since the first'
+complete -c rpcsnoop -n _shtab_rpcsnoop_using -l prog -xka "(sed -n 's/^\([a-z][^[:space:]]*\).*/\1/p' /etc/rpc 2>/dev/null)" -d 'only this program, by name or number; or PROGRAM,VERSION'
+complete -c rpcsnoop -n _shtab_rpcsnoop_using -l proc -xka "NULL SET UNSET GETPORT DUMP CALLIT GETADDR GETTIME UADDR2TADDR TADDR2UADDR BCAST GETVERSADDR INDIRECT GETADDRLIST GETSTAT" -d 'only this procedure, by name or number'
+complete -c rpcsnoop -n _shtab_rpcsnoop_using -l host -x -d 'only messages from or to this address'
+complete -c rpcsnoop -n _shtab_rpcsnoop_using -l spec -xka "(_shtab_glob_compgen_aabcd4ef)" -d 'show the programs that this interface declares, too'
+complete -c rpcsnoop -n _shtab_rpcsnoop_using -s h -l help -d 'print this help'
+complete -c rpcsnoop -n _shtab_rpcsnoop_using -l version -d 'print the version'
+complete -c rpcsnoop -n '_shtab_rpcsnoop_using; and test $_shtab_rpcsnoop_npos -ge 0' -ka "(__fish_complete_path (commandline -ct))" -d FILE

@@ -1,0 +1,94 @@
+"""Choosing messages by host, program and procedure; a reply is chosen with its call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from ipaddress import ip_address
+from typing import Protocol
+
+from oncrpc.numbers import program_number
+from oncrpc.snoop.messages import RpcMessage
+from oncrpc.snoop.words.names import PROGRAM_NAMES
+from oncrpc.snoop.words.programs import KnownPrograms
+
+HIGHEST = 0xFFFFFFFF
+NUMBERS = {
+    **{name: number for number, name in PROGRAM_NAMES.items()},
+    "PORTMAP": 100000,
+    "PORTMAPPER": 100000,
+    "RPCBIND": 100000,
+    "STAT": 100024,
+    "STATUS": 100024,
+    "NFSACL": 100227,
+}
+"""Programs by the names of snoop; other names are those of rpc(5)."""
+
+
+class MessageFilter(Protocol):
+    """Decides which messages are shown."""
+
+    def __call__(self, message: RpcMessage, programs: KnownPrograms, /) -> bool:
+        """True if the message is shown."""
+        ...
+
+
+class HostFilter:
+    """Messages from or to one of some addresses."""
+
+    def __init__(self, values: Sequence[str]) -> None:
+        self._hosts = {str(ip_address(value)) for value in values}
+
+    def __call__(self, message: RpcMessage, _: KnownPrograms) -> bool:
+        """True if the message is shown."""
+        return message.source.host in self._hosts or message.target.host in self._hosts
+
+
+class ProgramFilter:
+    """Messages of one of some programs, perhaps of a version: ``nfs``, ``100003``, ``nfs,3``."""
+
+    def __init__(self, values: Sequence[str]) -> None:
+        self._programs = [_program(value) for value in values]
+
+    def __call__(self, message: RpcMessage, _: KnownPrograms) -> bool:
+        """True if the message is shown."""
+        return any(
+            message.prog == prog and vers in (None, message.vers) for prog, vers in self._programs
+        )
+
+
+class ProcedureFilter:
+    """Messages of one of some procedures: ``WRITE``, ``NFSPROC3_WRITE`` or ``7``."""
+
+    def __init__(self, values: Sequence[str]) -> None:
+        self._numbers = {int(value) for value in values if value.isdecimal()}
+        self._names = tuple(value.upper() for value in values if not value.isdecimal())
+        self._endings = tuple(f"_{name}" for name in self._names)
+
+    def __call__(self, message: RpcMessage, programs: KnownPrograms) -> bool:
+        """True if the message is shown."""
+        if message.prog is None or message.vers is None or message.proc is None:
+            return False
+        if message.proc in self._numbers:
+            return True
+        if not self._names:
+            return False
+        procedure = programs.procedure(message.prog, message.vers, message.proc)
+        name = procedure.name.upper() if procedure else "NULL" if message.proc == 0 else ""
+        return name in self._names or name.endswith(self._endings)
+
+
+def _program(value: str) -> tuple[int, int | None]:
+    name, comma, version = value.partition(",")
+    number = _number(name) if name.isdecimal() else NUMBERS.get(name.upper())
+    if number is None:
+        number = program_number(name.lower())
+    if number is None:
+        raise ValueError(f"unknown program {name!r}")
+    return number, _number(version) if comma else None
+
+
+def _number(text: str) -> int:
+    number = int(text) if text.isdecimal() and text.isascii() and len(text) <= 10 else -1
+    if not 0 <= number <= HIGHEST:
+        raise ValueError(f"invalid number {text!r}")
+    return number

@@ -1,0 +1,110 @@
+"""The command line of rpcsnoop: the capture, the form of the output, and which messages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from oncrpc.cli.command import (
+    OPERAND,
+    WRONG,
+    Done,
+    Option,
+    UsageError,
+    described,
+    read_options,
+    version_of,
+)
+from oncrpc.cli.rpcsnoop.filters import HostFilter, MessageFilter, ProcedureFilter, ProgramFilter
+from oncrpc.cli.rpcsnoop.lines import TIMES
+
+PROGRAM = "rpcsnoop"
+USAGE = "Usage: rpcsnoop [-v | --json | --stats] [-t a|d|r] [OPTION]... FILE"
+OPTIONS = (
+    Option("tree", "v", "", "show all fields of a message, with their offsets"),
+    Option("json", "", "", "write each message as a JSON object on a line"),
+    Option("stats", "", "", "show figures of each procedure instead of messages"),
+    Option("time", "t", "FORM", "times: a absolute, d since the line before, r since the first"),
+    Option("prog", "", "PROGRAM", "only this program, by name or number; or PROGRAM,VERSION"),
+    Option("proc", "", "PROCEDURE", "only this procedure, by name or number"),
+    Option("host", "", "ADDRESS", "only messages from or to this address"),
+    Option("spec", "", "FILE.x", "show the programs that this interface declares, too"),
+    Option("help", "h", "", "print this help"),
+    Option("version", "", "", "print the version"),
+)
+HELP = f"""{USAGE}
+
+Show the RPC messages in a capture file (pcap or pcapng, also compressed with gzip), one line each,
+in the words of snoop. The FILE - is standard input. An option may be given more than once where it
+chooses messages: one of its values has to fit.
+
+{described(OPTIONS)}"""
+FILTERS: dict[str, Callable[[list[str]], MessageFilter]] = {
+    "prog": ProgramFilter,
+    "proc": ProcedureFilter,
+    "host": HostFilter,
+}
+
+
+class SnoopRequest:
+    """A parsed command line; ``form`` is ``lines``, ``tree``, ``json`` or ``stats``."""
+
+    def __init__(self) -> None:
+        self.forms: list[str] = []
+        self.file = ""
+        self.time = "d"
+        self.specs: list[str] = []
+        self.filters: list[MessageFilter] = []
+
+    @property
+    def form(self) -> str:
+        """The form of the output."""
+        return self.forms[0] if self.forms else "lines"
+
+
+def parse_arguments(arguments: Sequence[str]) -> SnoopRequest:
+    """Parse the command line.
+
+    Raises:
+        UsageError: it is wrong. Done: ``--help`` or ``--version``.
+    """
+    request, operands = SnoopRequest(), list[str]()
+    chosen: dict[str, list[str]] = {}
+    for name, value in read_options(PROGRAM, OPTIONS, arguments):
+        match name:
+            case "help":
+                raise Done(HELP)
+            case "version":
+                raise Done(version_of(PROGRAM))
+            case "tree" | "json" | "stats":
+                request.forms.append(name)
+            case "time":
+                request.time = value
+            case "spec":
+                request.specs.append(value)
+            case _ if name == OPERAND:
+                operands.append(value)
+            case _ if name == WRONG:
+                raise UsageError(USAGE)
+            case _:
+                chosen.setdefault(name, []).append(value)
+    _check(request, operands)
+    request.file = operands[0]
+    request.filters = [_filter(name, values) for name, values in chosen.items()]
+    return request
+
+
+def _check(request: SnoopRequest, operands: Sequence[str]) -> None:
+    if len(set(request.forms)) > 1:
+        raise UsageError(f"{PROGRAM}: only one of -v, --json or --stats is allowed")
+    if request.time not in TIMES:
+        raise UsageError(f"{PROGRAM}: invalid form of time {request.time!r}: must be a, d or r")
+    if len(operands) != 1:
+        what = "missing capture file" if not operands else "only one capture file is allowed"
+        raise UsageError(f"{PROGRAM}: {what}\n{USAGE}")
+
+
+def _filter(name: str, values: list[str]) -> MessageFilter:
+    try:
+        return FILTERS[name](values)
+    except ValueError as error:
+        raise UsageError(f"{PROGRAM}: --{name}: {error}") from None

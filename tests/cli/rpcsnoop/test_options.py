@@ -1,0 +1,62 @@
+"""``oncrpc.cli.rpcsnoop.options``: what a command line asks for."""
+
+from __future__ import annotations
+
+import pytest
+
+from oncrpc.cli.command import Done, UsageError
+from oncrpc.cli.rpcsnoop.options import HELP, parse_arguments
+
+
+@pytest.mark.parametrize(
+    ("line", "form", "time"),
+    [
+        ("f", "lines", "d"),
+        ("-v f", "tree", "d"),
+        ("--json f -tr", "json", "r"),
+        ("--stats -t a f", "stats", "a"),
+        ("-v --tree --time=d f", "tree", "d"),
+    ],
+)
+def test_form_and_time_are_chosen(line: str, form: str, time: str) -> None:
+    request = parse_arguments(line.split())
+
+    assert (request.form, request.time, request.file) == (form, time, "f")
+
+
+def test_values_of_an_option_make_one_filter() -> None:
+    request = parse_arguments(
+        ["--prog", "nfs", "--prog", "mount", "--host", "192.0.2.1", "--spec", "a.x", "-"]
+    )
+
+    assert len(request.filters) == 2
+    assert request.specs == ["a.x"]
+    assert request.file == "-"
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("", "missing capture file"),
+        ("a b", "only one capture file"),
+        ("-v --json f", "only one of -v, --json or --stats"),
+        ("-t x f", "invalid form of time 'x'"),
+        ("--prog nosuchprogram f", "--prog: unknown program 'nosuchprogram'"),
+        ("--prog nfs,x f", "--prog: invalid number 'x'"),
+        ("--prog 4294967296 f", "--prog: invalid number"),
+        ("--host nohost f", "--host: 'nohost' does not appear"),
+        ("--nonsense f", "Usage"),
+    ],
+)
+def test_wrong_command_lines_are_explained(line: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        parse_arguments(line.split())
+
+
+def test_help_and_version_end_the_command() -> None:
+    with pytest.raises(Done, match="Usage: rpcsnoop") as help_text:
+        parse_arguments(["--help"])
+    with pytest.raises(Done, match="rpcsnoop"):
+        parse_arguments(["--version"])
+
+    assert str(help_text.value) == HELP
