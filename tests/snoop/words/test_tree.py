@@ -17,7 +17,7 @@ from oncrpc.snoop.words.line import line_of
 from oncrpc.snoop.words.objects import json_line
 from oncrpc.snoop.words.programs import KnownPrograms
 from oncrpc.snoop.words.tree import tree_lines
-from support.wire_messages import answered, cut_message, seen_bytes, seen_call
+from support.wire_messages import answered, cut_message, seen_bytes, seen_call, seen_reply
 from support.words import words
 
 MNT = MOUNT_V3.MOUNTPROC3_MNT
@@ -97,6 +97,38 @@ def test_encrypted_arguments_are_called_so() -> None:
     call = seen_bytes(MNT, words(8, b"secret!!"), cred=credential)
 
     assert tree(call).splitlines()[-1] == "    60  (12 bytes, encrypted)"
+
+
+def test_credential_and_checksum_of_gss_are_shown() -> None:
+    credential = opaque_auth(auth_flavor.RPCSEC_GSS, words(1, 0, 44, 2, 3, b"ctx\0"))
+    body = words(16, 44, 5, b"/home\0\0\0", 3, b"\1\2\3\0")
+
+    lines = tree(seen_bytes(MNT, body, cred=credential)).splitlines()
+
+    assert lines[15:] == [
+        "    32  RPCSEC_GSS:",
+        "    32    rgc_version = 1",
+        "    36    body:",
+        "    36      gss_proc = RPCSEC_GSS_DATA",
+        "    40      seq_num = 44",
+        "    44      service = rpc_gss_svc_integrity",
+        '    48      handle = "ctx"',
+        "    68  seq_num = 44",
+        '    72  arguments = "/home"',
+        "    84  checksum = 010203 (3 bytes)",
+    ]
+
+
+def test_context_of_gss_is_shown() -> None:
+    credential = opaque_auth(auth_flavor.RPCSEC_GSS, words(1, 1, 0, 1, 0))
+    call = seen_bytes(MOUNT_V3.MOUNTPROC3_NULL, words(3, b"\1\2\3\0"), cred=credential)
+    reply = seen_reply(call, 0, 6, 0, 0, 0, 0, 5, 128, 0)
+
+    assert tree(call).splitlines()[-2:] == [
+        "    60  arguments:",
+        "    60    gss_token = 010203 (3 bytes)",
+    ]
+    assert "    32    gss_minor = 5" in tree(reply).splitlines()
 
 
 def harmless(text: str) -> bool:

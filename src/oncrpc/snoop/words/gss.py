@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-import enum
 from typing import NamedTuple
 
+from oncrpc.programs.rpcsec_gss import (
+    RPCSEC_GSS_VERS_1,
+    RPCSEC_GSS_VERS_2,
+    rpc_gss_proc_t,
+    rpc_gss_service_t,
+)
 from oncrpc.snoop.words.cursor import Cursor, CutShort
 from oncrpc.snoop.words.names import name_of_program
 
-PROCEDURES = {
-    0: "RPCSEC_GSS_DATA",
-    1: "RPCSEC_GSS_INIT",
-    2: "RPCSEC_GSS_CONTINUE_INIT",
-    3: "RPCSEC_GSS_DESTROY",
-    4: "RPCSEC_GSS_BIND_CHANNEL",
-}
-VERSIONS = (1, 2)
-DATA = 0
+PROCEDURES = {each.value: each.name for each in rpc_gss_proc_t}
+VERSIONS = (RPCSEC_GSS_VERS_1, RPCSEC_GSS_VERS_2)
+DATA = rpc_gss_proc_t.RPCSEC_GSS_DATA
+MAKING = (rpc_gss_proc_t.RPCSEC_GSS_INIT, rpc_gss_proc_t.RPCSEC_GSS_CONTINUE_INIT)
+"""Procedures that make a context."""
 
-
-class GssService(enum.IntEnum):
-    """How arguments and results are protected."""
-
-    NONE = 1
-    INTEGRITY = 2
-    PRIVACY = 3
+INTEGRITY = rpc_gss_service_t.rpc_gss_svc_integrity
+PRIVACY = rpc_gss_service_t.rpc_gss_svc_privacy
 
 
 class GssCredential(NamedTuple):
-    """``service`` may be a number that is not a ``GssService``."""
+    """``service`` may be a number that is not a ``rpc_gss_service_t``."""
 
     procedure: int
     sequence: int
@@ -58,7 +54,7 @@ def control_reply(credential: GssCredential, cursor: Cursor) -> str:
     """The words for the reply; after INIT they have the status of GSS (RFC 2203 §5.2.3.1)."""
     name = PROCEDURES.get(credential.procedure, "unknown")
     said = f"RPC RPCSEC_GSS R {credential.procedure} ({name})"
-    if credential.procedure not in (1, 2):
+    if credential.procedure not in MAKING:
         return said
     try:
         cursor.skip_opaque()
@@ -80,9 +76,9 @@ def unwrapped(credential: GssCredential, body: bytes, at: int) -> tuple[bytes, i
     With integrity they are in an opaque value, behind a number of the sequence; its checksum
     follows (RFC 2203 §5.3.2.2).
     """
-    if credential.service == GssService.PRIVACY:
+    if credential.service == PRIVACY:
         return None
-    if credential.service != GssService.INTEGRITY:
+    if credential.service != INTEGRITY:
         return body, at
     cursor = Cursor(body, at)
     try:

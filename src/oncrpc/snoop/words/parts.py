@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from oncrpc.programs.rpcsec_gss import rpc_gss_cred_t, rpc_gss_init_arg, rpc_gss_init_res
 from oncrpc.rpc.program import AnyProcedure
 from oncrpc.rpc.prot import auth_flavor, authsys_parms, rpc_msg
 from oncrpc.snoop.messages import RpcMessage
 from oncrpc.snoop.words.attributes4 import with_attributes
 from oncrpc.snoop.words.fields import Traversal, WireField
-from oncrpc.snoop.words.gss import GssCredential, gss_credential, unwrapped
-from oncrpc.snoop.words.header import RPCSEC_GSS, CallHeader, call_header, reply_header
+from oncrpc.snoop.words.gss import INTEGRITY, MAKING, GssCredential, gss_credential, unwrapped
+from oncrpc.snoop.words.header import CALL, RPCSEC_GSS, CallHeader, call_header, reply_header
 from oncrpc.snoop.words.programs import KnownPrograms
+from oncrpc.xdr import Opaque, UInt
 
 
 class Dissection(NamedTuple):
     """``problem`` says why fields are missing at the end, empty if none are.
 
-    ``end`` is where the last field ends.
+    ``protection`` has what RPCSEC_GSS puts around the body. ``end`` is where the last field ends.
     """
 
     header: WireField
@@ -26,6 +28,7 @@ class Dissection(NamedTuple):
     problem: str
     end: int
     encrypted: bool = False
+    protection: tuple[WireField, ...] = ()
 
 
 def dissected(message: RpcMessage, programs: KnownPrograms) -> Dissection:
@@ -35,28 +38,52 @@ def dissected(message: RpcMessage, programs: KnownPrograms) -> Dissection:
     if traversal.problem:
         return Dissection(header, None, [], traversal.problem, traversal.at)
     start = _body_start(message)
-    credential = _credential(message)
-    procedure = _procedure(message, programs)
-    if start is None or procedure is None or message.proc is None:
-        return Dissection(header, credential, [], "", traversal.at)
+    if start is None:
+        return Dissection(header, _credential(message), [], "", traversal.at)
+    made = Dissection(header, _credential(message), [], "", start)
     gss = gss_of(message)
+    if gss is not None and gss.procedure in MAKING:
+        return _with_body(made, _context(message), (message.body, start))
     place = unwrapped(gss, message.body, start) if gss else (message.body, start)
     if place is None:
-        return Dissection(header, credential, [], "", start, encrypted=True)
-    return _with_body(Dissection(header, credential, [], "", start), message, procedure, place)
+        return made._replace(encrypted=True)
+    procedure = _procedure(message, programs)
+    if procedure is None:
+        return made
+    made = _with_body(made, _declared(message, procedure), place)
+    return _with_checksum(made, message, place) if gss and gss.service == INTEGRITY else made
 
 
 def _with_body(
-    made: Dissection, message: RpcMessage, procedure: AnyProcedure, place: tuple[bytes, int]
+    made: Dissection, declared: list[tuple[str, Any]], place: tuple[bytes, int]
 ) -> Dissection:
     traversal = Traversal(*place)
     body = []
-    for name, declared in _declared(message, procedure):
-        body.append(traversal.read(declared, name))
+    for name, each in declared:
+        body.append(traversal.read(each, name))
         with_attributes(body[-1], place[0])
         if traversal.problem:
             break
     return made._replace(body=body, problem=traversal.problem, end=traversal.at)
+
+
+def _with_checksum(made: Dissection, message: RpcMessage, place: tuple[bytes, int]) -> Dissection:
+    """The number before a body with integrity, and the checksum behind it (RFC 2203 §5.3.2.2)."""
+    data, start = place
+    number = Traversal(data, start - 4).read(UInt, "seq_num")
+    if made.problem or made.end != len(data):
+        return made._replace(protection=(number,))
+    traversal = Traversal(message.body, (len(data) + 3) & ~3)
+    checksum = traversal.read(Opaque, "checksum")
+    protection = (number, checksum) if not traversal.problem else (number,)
+    return made._replace(protection=protection, problem=traversal.problem, end=traversal.at)
+
+
+def _context(message: RpcMessage) -> list[tuple[str, Any]]:
+    """What makes a context is in place of the arguments and results of NULL."""
+    if message.is_call:
+        return [("arguments", rpc_gss_init_arg)]
+    return [("result", rpc_gss_init_res)]
 
 
 def _declared(message: RpcMessage, procedure: AnyProcedure) -> list[tuple[str, Any]]:
@@ -83,12 +110,21 @@ def _body_start(message: RpcMessage) -> int | None:
     return reply.results if reply else None
 
 
+CREDENTIALS: dict[int, tuple[str, Any]] = {
+    auth_flavor.AUTH_SYS: ("AUTH_SYS", authsys_parms),
+    auth_flavor.RPCSEC_GSS: ("RPCSEC_GSS", rpc_gss_cred_t),
+}
+"""Flavors whose credentials have fields, and their declarations."""
+
+
 def _credential(message: RpcMessage) -> WireField | None:
-    """The fields of an AUTH_SYS credential, at their place in the message."""
+    """The fields of a credential, at their place in the message."""
     call = call_header(message.body) if message.is_call else None
-    if call is None or call.flavor != auth_flavor.AUTH_SYS:
+    if call is None or call.flavor not in CREDENTIALS:
         return None
-    return Traversal(message.body[: 32 + len(call.credential)], 32).read(authsys_parms, "AUTH_SYS")
+    name, declared = CREDENTIALS[call.flavor]
+    end = CALL.size + len(call.credential)
+    return Traversal(message.body[:end], CALL.size).read(declared, name)
 
 
 def call_of(message: RpcMessage) -> CallHeader | None:

@@ -22,7 +22,7 @@ def tree_lines(message: RpcMessage, programs: KnownPrograms) -> Iterator[str]:
     yield from _lines(made.header, 0)
     if made.credential is not None:
         yield from _lines(made.credential, 0)
-    for part in made.body:
+    for part in sorted([*made.protection, *made.body], key=lambda part: part.at):
         yield from _lines(part, 0)
     yield from _remarks(message, made)
 
