@@ -90,6 +90,15 @@ def test_arrivals_have_times_and_places() -> None:
     ]
 
 
+def test_record_may_end_in_bytes_not_captured() -> None:
+    search = StepSearch(nothing)
+
+    (found,) = search.feed(TWO[:100], 1, 1, missing=len(TWO) - 100)
+
+    assert found == Arrival(1, 1, TWO[:100])
+    assert search.feed(TWO[:100], 1, 1, missing=len(TWO) - 99) == []
+
+
 def test_lost_bytes_begin_a_new_search() -> None:
     search = StepSearch(nothing)
     search.feed(TWO[:100], 1, 1)

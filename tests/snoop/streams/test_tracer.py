@@ -189,6 +189,20 @@ def test_lone_call_of_an_old_connection_is_seen() -> None:
     assert found.xid == 1
 
 
+@pytest.mark.parametrize("opened", [True, False])
+def test_frames_may_be_captured_in_part(opened: bool) -> None:
+    connection = Connection(opened=opened)
+    for xid in range(5):
+        connection.exchange(xid, bytes(500), bytes(400))
+    frames = [frame._replace(data=frame.data[:130]) for frame in connection.captured()]
+
+    found = traced(frames)
+
+    assert [each.xid for each in found] == [xid for xid in range(5) for _ in range(2)]
+    assert all(each.cut and each.length > 400 for each in found)
+    assert all(each.is_call or each.call is not None for each in found)
+
+
 def test_data_that_look_like_calls_are_not() -> None:
     connection = Connection(opened=False)
     connection.send(bytes(50) + record(call(666)) + record(call(667)))

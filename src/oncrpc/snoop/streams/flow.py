@@ -131,11 +131,12 @@ class FlowReader:
         """Read a segment without its first bytes, which were seen before."""
         data = segment.data[seen:] if seen else segment.data
         self._next = (segment.seq + segment.length) % SEQUENCE
-        self._read(data, segment.time, segment.number)
-        if missing := segment.length - max(seen, len(segment.data)):
+        missing = segment.length - max(seen, len(segment.data))
+        self._read(data, segment.time, segment.number, missing=missing)
+        if missing:
             self._lose_here(missing, segment.time, segment.number)
 
-    def _read(self, data: bytes, time: int, number: int) -> None:
+    def _read(self, data: bytes, time: int, number: int, *, missing: int) -> None:
         """Read bytes in order: split them, or search in them as long as the flow is not in step."""
         waiting = [Arrival(time, number, data)]
         while waiting:
@@ -146,7 +147,8 @@ class FlowReader:
                     continue
                 self._in_step = False
                 data = data[read:]
-            found = self._search.feed(data, time, number)
+            left_out = 0 if waiting else missing
+            found = self._search.feed(data, time, number, missing=left_out)
             if found:
                 self._in_step = True
                 self._splitter.begin_in_doubt()

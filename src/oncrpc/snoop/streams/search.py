@@ -71,13 +71,14 @@ class StepSearch:
     this connection, or the reply to a pending call.
     """
 
-    __slots__ = ("_arrivals", "_buffer", "_chain", "_expected", "_scanned")
+    __slots__ = ("_arrivals", "_buffer", "_chain", "_expected", "_missing", "_scanned")
 
     def __init__(self, expected: Callable[[int, int, int, int], bool]) -> None:
         self._expected = expected
         self._buffer = bytearray()
         self._arrivals: list[tuple[int, int, int]] = []
         self._chain = _Chain()
+        self._missing = 0
         self._scanned = 0
 
     @property
@@ -92,8 +93,12 @@ class StepSearch:
         self._chain.begin(-1)
         self._scanned = 0
 
-    def feed(self, data: bytes, time: int, number: int) -> list[Arrival]:
-        """Take the bytes of a segment; once a record is found, the bytes from there on."""
+    def feed(self, data: bytes, time: int, number: int, *, missing: int = 0) -> list[Arrival]:
+        """Take the bytes of a segment; once a record is found, the bytes from there on.
+
+        ``missing`` bytes at the end of the segment were not captured.
+        """
+        self._missing = missing
         self._arrivals.append((len(self._buffer), time, number))
         self._buffer += data
         place = self._search()
@@ -142,7 +147,7 @@ class StepSearch:
         begins = any(at == place for at, _, _ in self._arrivals)
         if not begins and chain.headers == 1 and chain.at - place > MAX_SEARCHED:
             return Judgement.NONE
-        ends = chain.at == size and not chain.within
+        ends = chain.at == size + self._missing and not chain.within
         if chain.headers > 1 and (begins or ends):
             return Judgement.RECORD
         if begins and ends:
@@ -161,6 +166,10 @@ class StepSearch:
         if within:
             return 4 + length
         certain = is_certain_message(self._buffer, at + 4, length)
+        if certain is None and self._missing:
+            # The rest of the header was not captured. It counts if the mark fits the segment.
+            fits = at + 4 + length == len(self._buffer) + self._missing
+            certain = True if fits and len(self._buffer) >= at + 4 + HEAD.size else None
         return None if certain is None else 4 + length if certain else 0
 
     def _belongs(self, place: int) -> bool:
