@@ -2,48 +2,56 @@
 
 from __future__ import annotations
 
-from oncrpc.programs import rwall, vxi11, yp
+from pathlib import Path
+
+from oncrpc.programs import vxi11
+from oncrpc.programs.nfs3 import NFS_V3
 from oncrpc.programs.vxi11 import DEVICE_CORE_VERSION
-from oncrpc.programs.yp import YPBINDVERS, YPVERS
-from support.wire_messages import call_line, reply_line
+from oncrpc.snoop.messages import RpcMessage
+from oncrpc.snoop.words.line import line_of
+from oncrpc.snoop.words.programs import KnownPrograms
+from support.wire_messages import call_line, reply_line, seen_bytes
+from support.words import words
+
+INTERFACE = """
+enum color { RED = 1 };
+struct door { color paint; opaque key<>; string owner<>; int floors<>; bool *open; };
+program DOORS { version DOORS_V1 { void PAINT(door) = 1; void NAME(string) = 2; } = 1; } = 9;
+"""
 
 
-def test_fields_are_shown_by_their_names() -> None:
-    asked = yp.ypreq_key(b"example", b"passwd.byname", b"root")
-
-    line = call_line(YPVERS.YPPROC_MATCH, asked)
-
-    assert line == "NIS C YPPROC_MATCH domain=example map=passwd.byname key=root"
-
-
-def test_statuses_are_shown_by_their_names() -> None:
-    line = reply_line(YPVERS.YPPROC_MATCH, yp.ypresp_val(yp.ypstat.YP_NOKEY, b""))
-
-    assert line == "NIS R YPPROC_MATCH stat=YP_NOKEY val="
+def doors(folder: Path) -> KnownPrograms:
+    path = folder / "doors.x"
+    path.write_text(INTERFACE)
+    programs = KnownPrograms()
+    programs.add_interface(str(path))
+    return programs
 
 
-def test_opaque_fields_are_in_hexadecimal() -> None:
-    binding = yp.ypbind_binding(bytes([192, 0, 2, 1]), bytes([3, 9]))
-    answer = yp.ypbind_resp(yp.ypbind_resptype.YPBIND_SUCC_VAL, binding)
-
-    line = reply_line(YPBINDVERS.YPBINDPROC_DOMAIN, answer)
-
-    assert line == (
-        "NISBIND R YPBINDPROC_DOMAIN ypbind_status=YPBIND_SUCC_VAL"
-        " ypbind_binding_addr=c0000201 ypbind_binding_port=0309"
-    )
+def door_call(proc: int, *arguments: int | bytes) -> RpcMessage:
+    call = seen_bytes(NFS_V3.NFSPROC3_NULL, words(*arguments))
+    fields = {name: getattr(call, name) for name in call.__struct_fields__}
+    return RpcMessage(**fields | {"prog": 9, "vers": 1, "proc": proc})
 
 
-def test_lists_are_shown_by_their_length() -> None:
-    maps = [yp.ypmaplist(b"a"), yp.ypmaplist(b"b")]
+def test_fields_are_shown_by_their_names(tmp_path: Path) -> None:
+    call = door_call(1, 1, 2, b"\1\2\0\0", 3, b"ann\0", 2, 7, 8, 0)
 
-    line = reply_line(YPVERS.YPPROC_MAPLIST, yp.ypresp_maplist(yp.ypstat.YP_TRUE, maps))
+    line = line_of(call, doors(tmp_path))
 
-    assert line == "NIS R YPPROC_MAPLIST stat=YP_TRUE maps=(2)"
+    assert line == "DOORS_V1 C PAINT paint=RED key=0102 owner=ann floors=(2) open=-"
 
 
-def test_argument_without_name_is_shown_alone() -> None:
-    assert call_line(rwall.WALLVERS.WALLPROC_WALL, b"tea\n") == r"WALL C WALLPROC_WALL tea\x0a"
+def test_cut_fields_end_the_line(tmp_path: Path) -> None:
+    line = line_of(door_call(1, 1, 2, b"\1\2\0\0", 9), doors(tmp_path))
+
+    assert line == "DOORS_V1 C PAINT paint=RED key=0102 ..."
+
+
+def test_argument_without_name_is_shown_alone(tmp_path: Path) -> None:
+    line = line_of(door_call(2, 4, b"tea\n"), doors(tmp_path))
+
+    assert line == r"DOORS_V1 C NAME tea\x0a"
 
 
 def test_instrument_is_shown_by_its_fields() -> None:
@@ -52,3 +60,9 @@ def test_instrument_is_shown_by_its_fields() -> None:
     line = call_line(DEVICE_CORE_VERSION.create_link, link)
 
     assert line.endswith(" C create_link clientId=1 lockDevice=false lock_timeout=0 device=gpib0,3")
+
+
+def test_result_is_shown_by_its_fields() -> None:
+    line = reply_line(DEVICE_CORE_VERSION.destroy_link, vxi11.Device_Error(4))
+
+    assert line.endswith(" R destroy_link error=4")

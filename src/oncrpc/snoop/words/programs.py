@@ -12,7 +12,18 @@ from typing import Protocol
 
 from oncrpc.rpc import Version
 from oncrpc.rpc.program import AnyProcedure
-from oncrpc.snoop.words import locks, mapper, mount, nfs2, nfs3, nfs4, nfsacl, rquota
+from oncrpc.snoop.words import (
+    locks,
+    mapper,
+    mount,
+    nfs2,
+    nfs3,
+    nfs4,
+    nfsacl,
+    nis,
+    rquota,
+    small_programs,
+)
 from oncrpc.snoop.words.cursor import Cursor
 
 Key = tuple[int, int]
@@ -33,19 +44,27 @@ WORDS: dict[Key, Words] = {
     (100000, 2): mapper.PORTMAP,
     (100000, 3): mapper.RPCBIND_3,
     (100000, 4): mapper.RPCBIND_4,
+    **{(100001, vers): small_programs.RSTAT for vers in range(1, 6)},
+    (100002, 2): small_programs.RUSERS,
+    (100002, 3): small_programs.RUSERS,
     (100003, 2): nfs2.NFS_2,
     (100003, 3): nfs3.NFS_3,
     (100003, 4): nfs4.NFS_4,
+    (100004, 2): nis.NIS,
     (100005, 1): mount.MOUNT_1,
     (100005, 2): mount.MOUNT_2,
     (100005, 3): mount.MOUNT_3,
+    (100007, 2): nis.NISBIND,
+    (100008, 1): small_programs.RWALL,
     (100011, 1): rquota.RQUOTA_1,
     (100011, 2): rquota.RQUOTA_2,
+    (100012, 1): small_programs.SPRAY,
     (100021, 1): locks.NLM_1,
     (100021, 2): locks.NLM_2,
     (100021, 3): locks.NLM_3,
     (100021, 4): locks.NLM_4,
     (100024, 1): locks.STATMON,
+    (100026, 1): small_programs.BOOTPARAM,
     (100227, 2): nfsacl.NFSACL_2,
     (100227, 3): nfsacl.NFSACL_3,
     (0x40000000, 1): nfs4.NFS_4_CALLBACK,

@@ -1,0 +1,53 @@
+"""Lines of small programs."""
+
+from __future__ import annotations
+
+from oncrpc.programs import bootparam, rusers, rwall, spray
+from oncrpc.programs.bootparam import BOOTPARAMVERS
+from oncrpc.programs.rstat import RSTATVERS_TIME
+from support.wire_messages import call_line, reply_line
+
+ADDRESS = bootparam.bp_address(1, bootparam.ip_addr_t(-64, 0, 2, 1))
+
+
+def test_booting_host_asks_who_it_is() -> None:
+    line = call_line(BOOTPARAMVERS.BOOTPARAMPROC_WHOAMI, bootparam.bp_whoami_arg(ADDRESS))
+    assert line == "BPARAM C WHOAMI? 192.0.2.1"
+
+    answer = bootparam.bp_whoami_res(b"client", b"example", ADDRESS)
+    line = reply_line(BOOTPARAMVERS.BOOTPARAMPROC_WHOAMI, answer)
+    assert line == "BPARAM R WHOAMI? client in example Router=192.0.2.1"
+
+
+def test_booting_host_asks_for_files() -> None:
+    line = call_line(
+        BOOTPARAMVERS.BOOTPARAMPROC_GETFILE, bootparam.bp_getfile_arg(b"client", b"root")
+    )
+    assert line == "BPARAM C GETFILE root"
+
+    answer = bootparam.bp_getfile_res(b"server", ADDRESS, b"/export/root")
+    line = reply_line(BOOTPARAMVERS.BOOTPARAMPROC_GETFILE, answer)
+    assert line == "BPARAM R GETFILE server Addr=192.0.2.1 Path=/export/root"
+
+
+def test_statistics_are_asked_for() -> None:
+    assert call_line(RSTATVERS_TIME.RSTATPROC_STATS) == "RSTAT C Get Statistics"
+
+
+def test_users_are_counted() -> None:
+    user = rusers.rusers_utmp(b"root", b"tty1", b"", 7, 0, 0)
+
+    line = reply_line(rusers.RUSERSVERS_3.RUSERSPROC_NAMES, [user, user])
+
+    assert line == "RUSERS R NAMES 2 users"
+
+
+def test_message_to_users_is_shown() -> None:
+    assert call_line(rwall.WALLVERS.WALLPROC_WALL, b"tea\n") == r"WALL C WALL tea\x0a"
+
+
+def test_spray_shows_size_and_count() -> None:
+    counted = spray.spraycumul(9, spray.spraytimeval(1, 0))
+
+    assert call_line(spray.SPRAYVERS.SPRAYPROC_SPRAY, b"abc") == "SPRAY C SPRAY (3 bytes)"
+    assert reply_line(spray.SPRAYVERS.SPRAYPROC_GET, counted) == "SPRAY R GET 9 calls"
