@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import zlib
+
 import pytest
 
-from oncrpc.snoop.words.cursor import Cursor, CutShort, counted, handle_hash
+from oncrpc.snoop.words.cursor import Cursor, CutShort, adler_hash, counted, handle_hash
 from support.words import words
 
 
@@ -54,3 +56,16 @@ def test_element_that_is_cut_is_not_counted() -> None:
 def test_handles_have_the_numbers_of_snoop(handle: bytes, number: int) -> None:
     """The words of the handle, their upper and lower halves, all combined by exclusive or."""
     assert handle_hash(handle) == number
+
+
+@pytest.mark.parametrize("data", [b"", b"\x12\x34\0\0", bytes(range(128)), b"\xff" * 200])
+def test_nfs4_handles_have_sums_of_adler(data: bytes) -> None:
+    """While the sums are below its divisor they are those of Adler-32."""
+    low, high = 1, 0
+    for byte in data:
+        low += byte
+        high += low
+
+    assert adler_hash(data) == (low ^ high) & 0xFFFF
+    if high < 65521:
+        assert zlib.adler32(data) == high << 16 | low

@@ -52,7 +52,7 @@ def test_compound_shows_each_operation() -> None:
         tag=b"lookup",
     )
 
-    assert line == "NFS C 4 (lookup) PUTFH FH=1234 LOOKUP notes GETFH GETATTR 10011a b0a23a"
+    assert line == "NFS C 4 (lookup) PUTFH FH=00AF LOOKUP notes GETFH GETATTR 10011a b0a23a"
 
 
 def test_open_shows_name_share_and_owner() -> None:
@@ -64,7 +64,7 @@ def test_open_shows_name_share_and_owner() -> None:
 
     line = compound(arg(nfs_opnum4.OP_OPEN, nfs4.OPEN4args(7, 3, 0, OWNER, how, claim)))
 
-    assert line == "NFS C 4 () OPEN notes GUARDED SQ=7 CT=NULL AC=RW DN=N OO=0042"
+    assert line == "NFS C 4 () OPEN notes OT=CR(G) SQ=7 CT=N AC=RW DN=N OO=0005"
 
 
 def test_read_and_write_show_state_and_place() -> None:
@@ -75,7 +75,7 @@ def test_read_and_write_show_state_and_place() -> None:
     line = compound(arg(nfs_opnum4.OP_READ, read), arg(nfs_opnum4.OP_WRITE, write))
 
     assert line == (
-        "NFS C 4 () READ ST=5678:3 at 1099511627776 for 4096 WRITE ST=SPC0 at 5 for 3 (FSYNC)"
+        "NFS C 4 () READ ST=09F3:3 at 1099511627776 for 4096 WRITE ST=SPC0 at 5 for 3 (FSYNC)"
     )
 
 
@@ -85,7 +85,7 @@ def test_lock_shows_range_and_owner() -> None:
 
     line = compound(arg(nfs_opnum4.OP_LOCK, lock))
 
-    assert line == "NFS C 4 () LOCK WR 0:10 OSQ=1 OST=5678:3 LSQ=2 LO=0042"
+    assert line == "NFS C 4 () LOCK WR 0:10 OSQ=1 OST=09F3:3 LSQ=2 LO=0005"
 
 
 def test_session_and_slot_are_shown() -> None:
@@ -93,7 +93,7 @@ def test_session_and_slot_are_shown() -> None:
 
     line = compound(arg(nfs_opnum4.OP_SEQUENCE, sequence), arg(nfs_opnum4.OP_PUTROOTFH))
 
-    assert line == "NFS C 4 () SEQUENCE SE=0007 SQ=5 Slot=1 PUTROOTFH"
+    assert line == "NFS C 4 () SEQUENCE SE=0063 SQ=5 Slot=1 PUTROOTFH"
 
 
 def test_results_have_a_status_each() -> None:
@@ -107,7 +107,7 @@ def test_results_have_a_status_each() -> None:
 
     assert line == (
         "NFS R 4 () NFS4ERR_NOENT PUTFH NFS4_OK READ NFS4_OK (3 bytes) EOF"
-        " GETFH NFS4_OK FH=1234 LOOKUP NFS4ERR_NOENT"
+        " GETFH NFS4_OK FH=00AF LOOKUP NFS4ERR_NOENT"
     )
 
 
@@ -116,7 +116,7 @@ def test_denied_lock_shows_the_holder() -> None:
 
     line = results((nfs_opnum4.OP_LOCK, nfs4.LOCK4res(nfsstat4.NFS4ERR_DENIED, denied)))
 
-    assert line == "NFS R 4 () NFS4_OK LOCK NFS4ERR_DENIED WR 0:10 LO=0042"
+    assert line == "NFS R 4 () NFS4_OK LOCK NFS4ERR_DENIED WR 0:10 LO=0005"
 
 
 def test_open_result_shows_state_and_delegation() -> None:
@@ -125,7 +125,29 @@ def test_open_result_shows_state_and_delegation() -> None:
 
     line = results((nfs_opnum4.OP_OPEN, nfs4.OPEN4res(OK, opened)))
 
-    assert line == "NFS R 4 () NFS4_OK OPEN NFS4_OK ST=5678:3 Flags=2 DT=N"
+    assert line == "NFS R 4 () NFS4_OK OPEN NFS4_OK ST=09F3:3 Flags=2 DT=N"
+
+
+def test_delegation_shows_state_and_limit() -> None:
+    limit = nfs4.nfs_space_limit4(nfs4.limit_by4.NFS_LIMIT_SIZE, 4096)
+    everyone = nfs4.nfsace4(0, 0, 0, b"")
+    body = nfs4.open_write_delegation4(STATE, False, limit, everyone)
+    write = nfs4.open_delegation4(nfs4.open_delegation_type4.OPEN_DELEGATE_WRITE, body)
+    opened = nfs4.OPEN4resok(STATE, CHANGE, 0, [], write)
+
+    line = results((nfs_opnum4.OP_OPEN, nfs4.OPEN4res(OK, opened)))
+
+    assert line == "NFS R 4 () NFS4_OK OPEN NFS4_OK ST=09F3:3 DT=W DST=09F3:3 LB=SZ(4096)"
+
+
+def test_reclaimed_open_shows_its_delegation() -> None:
+    how = nfs4.openflag4(nfs4.opentype4.OPEN4_NOCREATE, None)
+    read = nfs4.open_delegation_type4.OPEN_DELEGATE_READ
+    claim = nfs4.open_claim4(nfs4.open_claim_type4.CLAIM_PREVIOUS, read)
+
+    line = compound(arg(nfs_opnum4.OP_OPEN, nfs4.OPEN4args(7, 1, 0, OWNER, how, claim)))
+
+    assert line == "NFS C 4 () OPEN OT=NC SQ=7 CT=P DT=R AC=R DN=N OO=0005"
 
 
 def test_unknown_status_is_shown_by_its_number() -> None:
@@ -151,7 +173,7 @@ def test_write_without_its_data_shows_its_size() -> None:
 
     line = line_of(cut_message(call, 128), KnownPrograms())
 
-    assert line == "NFS C 4 () WRITE ST=5678:3 at 5 for 4000 (ASYNC) ..."
+    assert line == "NFS C 4 () WRITE ST=09F3:3 at 5 for 4000 (ASYNC) ..."
 
 
 def test_read_without_its_data_shows_its_size() -> None:
@@ -177,7 +199,7 @@ def test_callback_shows_each_operation() -> None:
     done = nfs4.nfs_cb_resop4(nfs_cb_opnum4.OP_CB_RECALL, nfs4.CB_RECALL4res(OK))
 
     line = call_line(NFS_CB.CB_COMPOUND, nfs4.CB_COMPOUND4args(b"", 0, 5, [recall]))
-    assert line == "NFS C CB4 () CBID=5 CB_RECALL FH=1234 ST=5678:3 TR=F"
+    assert line == "NFS C CB4 () CBID=5 CB_RECALL FH=00AF ST=09F3:3 TR=F"
     answer = reply_line(NFS_CB.CB_COMPOUND, nfs4.CB_COMPOUND4res(OK, b"", [done]))
     assert answer == "NFS R CB4 () NFS4_OK CB_RECALL NFS4_OK"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from functools import lru_cache
+from itertools import accumulate
 
 from oncrpc.snoop.words.text import shortened
 
@@ -104,8 +105,16 @@ def counted(cursor: Cursor, skip: Callable[[Cursor], object]) -> tuple[int, bool
 
 
 def handle_hash(handle: bytes) -> int:
-    """The number of 16 bits that stands for a file handle in lines of snoop."""
+    """The number of 16 bits that stands for a file handle of NFS 2 and 3 in lines of snoop."""
     return _known_hash(handle) if len(handle) <= LONGEST_HANDLE else _hash(handle)
+
+
+def adler_hash(data: bytes) -> int:
+    """The number that stands for a handle, a state or an owner of NFS 4.
+
+    It is that of Adler-32 without its divisor: the sum of the bytes, and the sum of those sums.
+    """
+    return _known_adler(data) if len(data) <= LONGEST_HANDLE else _adler(data)
 
 
 def _hash(handle: bytes) -> int:
@@ -115,5 +124,11 @@ def _hash(handle: bytes) -> int:
     return total & 0xFFFF
 
 
+def _adler(data: bytes) -> int:
+    sums = list(accumulate(data, initial=1))
+    return (sums[-1] ^ (sum(sums) - 1)) & 0xFFFF
+
+
+_known_adler = lru_cache(MAX_HANDLES)(_adler)
 _known_hash = lru_cache(MAX_HANDLES)(_hash)
-"""Cache: numbers by handle, at most ``MAX_HANDLES`` of them, those used last."""
+"""Caches: numbers by handle, at most ``MAX_HANDLES`` of each, those used last."""

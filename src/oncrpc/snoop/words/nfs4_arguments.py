@@ -9,6 +9,7 @@ from oncrpc.programs import nfs4
 from oncrpc.programs.nfs4 import nfs_cb_opnum4, nfs_opnum4
 from oncrpc.snoop.words.nfs4_values import (
     CLAIMS,
+    DELEGATIONS,
     HOW,
     KINDS,
     LOCKS,
@@ -35,7 +36,7 @@ def _open(args: nfs4.OPEN4args) -> str:
         claimed_name(args.claim),
         _created(args.openhow),
         f"SQ={args.seqid}",
-        f"CT={word_of(CLAIMS, args.claim.claim)}",
+        _claimed(args.claim),
         share("AC", args.share_access),
         share("DN", args.share_deny),
         owner("OO", args.owner),
@@ -54,7 +55,18 @@ def claimed_name(claim: nfs4.open_claim4) -> str:
 
 
 def _created(how: nfs4.openflag4) -> str:
-    return word_of(HOW, how.body.mode) if how.body is not None else ""
+    return f"OT=CR({word_of(HOW, how.body.mode)})" if how.body is not None else "OT=NC"
+
+
+def _claimed(claim: nfs4.open_claim4) -> str:
+    """The kind of claim, and the delegation that it is by."""
+    kind = f"CT={word_of(CLAIMS, claim.claim)}"
+    match claim.body:
+        case nfs4.open_delegation_type4():
+            return f"{kind} DT={word_of(DELEGATIONS, claim.body)}"
+        case nfs4.open_claim_delegate_cur4(delegate_stateid=stateid) | (nfs4.stateid4() as stateid):
+            return f"{kind} {state(stateid, 'DST')}"
+    return kind
 
 
 def _create(args: nfs4.CREATE4args) -> str:
@@ -151,7 +163,9 @@ ARGUMENTS: Mapping[int, Say] = {
     nfs_opnum4.OP_SECINFO: lambda args: name(args.name),
     nfs_opnum4.OP_SETATTR: lambda args: state(args.stateid),
     nfs_opnum4.OP_SETCLIENTID: _set_client,
-    nfs_opnum4.OP_SETCLIENTID_CONFIRM: lambda args: client(args.clientid),
+    nfs_opnum4.OP_SETCLIENTID_CONFIRM: lambda args: (
+        f"{client(args.clientid)} CFV={args.setclientid_confirm.hex().upper()}"
+    ),
     nfs_opnum4.OP_WRITE: lambda args: (
         f"{state(args.stateid)} {at(args.offset, len(args.data))} ({word_of(STABLE, args.stable)})"
     ),

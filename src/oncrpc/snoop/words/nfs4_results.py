@@ -28,9 +28,32 @@ from oncrpc.snoop.words.nfs4_values import (
 
 def _open(body: nfs4.OPEN4resok) -> str:
     flags = f" Flags={body.rflags:x}" if body.rflags else ""
-    return (
-        f"{state(body.stateid)}{flags} DT={word_of(DELEGATIONS, body.delegation.delegation_type)}"
-    )
+    return f"{state(body.stateid)}{flags} {_delegation(body.delegation)}"
+
+
+def _delegation(delegation: nfs4.open_delegation4) -> str:
+    kind = f"DT={word_of(DELEGATIONS, delegation.delegation_type)}"
+    match delegation.body:
+        case nfs4.open_read_delegation4(stateid=stateid):
+            return f"{kind} {state(stateid, 'DST')}"
+        case nfs4.open_write_delegation4(stateid=stateid, space_limit=limit):
+            return f"{kind} {state(stateid, 'DST')} {_limit(limit)}"
+    return kind
+
+
+def _limit(limit: nfs4.nfs_space_limit4) -> str:
+    """How much a client may write without asking."""
+    if isinstance(limit.body, int):
+        return f"LB=SZ({limit.body})"
+    return f"LB=BL({limit.body.num_blocks}*{limit.body.bytes_per_block})"
+
+
+def _set_client(body: nfs4.SETCLIENTID4resok) -> str:
+    return f"{client(body.clientid)} CFV={body.setclientid_confirm.hex().upper()}"
+
+
+def _in_use(body: nfs4.netaddr4) -> str:
+    return f"ID={name(body.na_r_netid)} Addr={name(body.na_r_addr)}"
 
 
 def _denied(body: nfs4.LOCK4denied) -> str:
@@ -78,7 +101,8 @@ RESULTS: Mapping[int, Say] = {
     nfs_opnum4.OP_READLINK: lambda body: name(body.link),
     nfs_opnum4.OP_SECINFO: _flavors,
     nfs_opnum4.OP_SECINFO_NO_NAME: _flavors,
-    nfs_opnum4.OP_SETCLIENTID: lambda body: client(body.clientid),
+    nfs_opnum4.OP_SETCLIENTID: _set_client,
+    nfs_opnum4.OP_COMMIT: lambda body: f"Verf={body.writeverf.hex().upper()}",
     nfs_opnum4.OP_WRITE: lambda body: f"{body.count} ({word_of(STABLE, body.committed)})",
     nfs_opnum4.OP_EXCHANGE_ID: lambda body: (
         f"{client(body.eir_clientid)} SQ={body.eir_sequenceid} Flags={body.eir_flags:x}"
@@ -99,6 +123,7 @@ RESULTS: Mapping[int, Say] = {
 REFUSALS: Mapping[tuple[int, int], Say] = {
     (nfs_opnum4.OP_LOCK, nfsstat4.NFS4ERR_DENIED): _denied,
     (nfs_opnum4.OP_LOCKT, nfsstat4.NFS4ERR_DENIED): _denied,
+    (nfs_opnum4.OP_SETCLIENTID, nfsstat4.NFS4ERR_CLID_INUSE): _in_use,
 }
 """Of operations with another status that say more than it."""
 

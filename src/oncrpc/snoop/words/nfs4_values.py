@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from oncrpc.programs import nfs4
-from oncrpc.snoop.words.cursor import handle_hash
+from oncrpc.snoop.words.cursor import adler_hash
 from oncrpc.snoop.words.text import shortened
 
 STABLE = {0: "ASYNC", 1: "DSYNC", 2: "FSYNC"}
@@ -15,13 +15,11 @@ SHARE_BITS = 3
 
 LOCKS = {1: "RD", 2: "WR", 3: "RDW", 4: "WRW"}
 KINDS = {1: "REG", 2: "DIR", 3: "BLK", 4: "CHR", 5: "LNK", 6: "SOCK", 7: "FIFO"}
-HOW = {0: "UNCHECKED", 1: "GUARDED", 2: "EXCLUSIVE", 3: "EXCLUSIVE4_1"}
-CLAIMS = {
-    0: "NULL", 1: "PREV", 2: "DCUR", 3: "DPRV", 4: "FH", 5: "DCURFH", 6: "DPRVFH",
-}  # fmt: skip
+HOW = {0: "U", 1: "G", 2: "E", 3: "E1"}
+CLAIMS = {0: "N", 1: "P", 2: "DC", 3: "DP", 4: "FH", 5: "DCFH", 6: "DPFH"}
 DELEGATIONS = {0: "N", 1: "R", 2: "W", 3: "NX"}
 ACCESS = {1: "rd", 2: "lk", 4: "mo", 8: "ext", 16: "dl", 32: "exc"}
-FLAVORS = {0: "NONE", 1: "SYS", 3: "DH", 6: "RPCSEC_GSS"}
+FLAVORS = {0: "AUTH_NONE", 1: "AUTH_SYS", 3: "AUTH_DH", 6: "RPCSEC_GSS"}
 MAX_WORDS = 8
 """Words of a bitmap, or elements of a list, that a line shows."""
 
@@ -37,17 +35,17 @@ def state(stateid: nfs4.stateid4, prefix: str = "ST") -> str:
         return f"{prefix}=SPC0"
     if stateid.seqid == 0xFFFFFFFF and stateid.other == b"\xff" * 12:
         return f"{prefix}=SPC1"
-    return f"{prefix}={handle_hash(stateid.other):04X}:{stateid.seqid}"
+    return f"{prefix}={adler_hash(stateid.other):04X}:{stateid.seqid}"
 
 
 def handle(data: bytes) -> str:
     """A file handle."""
-    return f"FH={handle_hash(data):04X}"
+    return f"FH={adler_hash(data):04X}"
 
 
 def owner(prefix: str, value: nfs4.state_owner4) -> str:
     """The owner of opens or locks."""
-    return f"{prefix}={handle_hash(value.owner):04X}"
+    return f"{prefix}={adler_hash(value.owner):04X}"
 
 
 def client(number: int) -> str:
@@ -57,7 +55,7 @@ def client(number: int) -> str:
 
 def session(number: bytes) -> str:
     """A session of NFS 4.1."""
-    return f"SE={handle_hash(number):04X}"
+    return f"SE={adler_hash(number):04X}"
 
 
 def name(data: bytes) -> str:

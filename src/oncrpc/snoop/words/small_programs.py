@@ -21,9 +21,7 @@ BOOTPARAM = Wording(
     "BPARAM",
     ("Null", "WHOAMI?", "GETFILE"),
     compiled({1: "{address}", 2: "{-opaque}{text}"}, READERS),
-    compiled(
-        {1: "{text} in {text} Router={address}", 2: "{text} Addr={address} Path={text}"}, READERS
-    ),
+    compiled({1: "{text} in {text}", 2: "{-opaque}{-address}File={text}"}, READERS),
 )
 RSTAT = Wording("RSTAT", ("Null", "Get Statistics", "Have Disk"), {}, compiled({2: "{uint}"}))
 RUSERS = Wording(
