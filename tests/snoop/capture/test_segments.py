@@ -62,6 +62,16 @@ def test_datagram_is_found(ends: Ends) -> None:
     assert parties_of(found.flow) == (Party(ends.source, 700), Party(ends.target, 2049))
 
 
+@pytest.mark.parametrize("size", [0, 4, 12, 13, 40, 1400])
+@pytest.mark.parametrize("options", [b"", bytes(4)])
+def test_datagram_of_any_size_is_found(size: int, options: bytes) -> None:
+    data = bytes(range(1, 256)) * 6
+
+    found = datagram_in(ipv4(udp(data[:size]), options=options))
+
+    assert found == Datagram(3, 5000, 5000, found.flow, data[:size], size)
+
+
 @ENDS
 def test_flows_of_a_conversation_are_reverse(ends: Ends) -> None:
     there = datagram_in(ip(udp(b"", ends), ends)).flow

@@ -207,7 +207,7 @@ def test_pending_calls_are_bounded_in_number(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_pending_calls_are_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(matching, "MAX_CALL_BYTES", 10_000)
+    monkeypatch.setattr(matching, "MAX_PENDING_BYTES", 10_000)
     matcher = CallMatcher()
 
     for xid in range(15):

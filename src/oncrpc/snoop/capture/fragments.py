@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import NamedTuple
 
 from oncrpc.snoop.capture.frames import CapturedFrame
@@ -59,7 +60,7 @@ class FragmentStore:
     """Joins fragments to packets; ``given_up`` counts the packets that never became complete."""
 
     def __init__(self) -> None:
-        self._packets: dict[tuple[bytes, int, int], _Packet] = {}
+        self._packets: OrderedDict[tuple[bytes, int, int], _Packet] = OrderedDict()
         self._expired: list[IpPayload] = []
         self._cost = 0
         self.given_up = 0

@@ -23,7 +23,7 @@ UDP_HEADER = Struct(">4xH2x")
 PORTS = Struct(">HH")
 
 PLAIN = Struct(">2xH2xHxB2x12xIIBB")
-"""The headers of IPv4 without options and of TCP."""
+"""The headers of IPv4 without options and of TCP; those of UDP are shorter."""
 
 
 class Datagram(NamedTuple):
@@ -61,10 +61,12 @@ def parties_of(flow: bytes) -> tuple[Party, Party]:
     """The source and the target of a flow."""
     half = (len(flow) - 4) // 2
     source, target = PORTS.unpack_from(flow, 2 * half)
-    return (
-        Party(str(ip_address(flow[:half])), source),
-        Party(str(ip_address(flow[half : 2 * half])), target),
-    )
+    return Party(_host(flow[:half]), source), Party(_host(flow[half : 2 * half]), target)
+
+
+@lru_cache(maxsize=4096)
+def _host(address: bytes) -> str:
+    return str(ip_address(address))
 
 
 class Dissector:
@@ -85,16 +87,22 @@ class Dissector:
     def dissect(self, frame: CapturedFrame) -> TcpSegment | Datagram | None:
         """What the frame holds, or completes if it is a fragment."""
         data = frame.data
-        # Most frames of a server are of this kind, and are read with one structure.
+        # Most frames are of this kind: whole packets of IPv4 without options.
         if frame.link == 1 and len(data) >= 54 and data[12:15] == b"\x08\x00\x45":
             total, fragment, protocol, seq, ack, offset, flags = PLAIN.unpack_from(data, 14)
-            begin = 34 + (offset >> 4) * 4
-            if protocol == TCP and not fragment & 0x3FFF and total + 14 >= begin >= 54:
+            if not fragment & 0x3FFF:
                 end = total + 14
-                return TcpSegment(
-                    frame.number, frame.time, data[26:38], seq, ack, flags,
-                    data[begin:end], end - begin,
-                )  # fmt: skip
+                if protocol == TCP and end >= (begin := 34 + (offset >> 4) * 4) >= 54:
+                    return TcpSegment(
+                        frame.number, frame.time, data[26:38], seq, ack, flags,
+                        data[begin:end], end - begin,
+                    )  # fmt: skip
+                # The length of UDP is where the first half of ``seq`` is.
+                if protocol == UDP and 8 <= (length := seq >> 16) <= total - 20:
+                    return Datagram(
+                        frame.number, frame.time, frame.time, data[26:38],
+                        data[42 : 34 + length], length - 8,
+                    )  # fmt: skip
         return self._dissect_any(frame)
 
     def expired(self) -> list[Datagram]:

@@ -52,15 +52,22 @@ class FlowReader:
         """Bytes that are kept."""
         return self._splitter.held + self._search.held + self._early_bytes
 
+    def whole_record(self, segment: TcpSegment) -> SeenRecord | None:
+        """The record, if the segment is the next and holds exactly one; else feed it.
+
+        This is the short way for most segments: nothing is kept.
+        """
+        if not self._in_step or segment.seq != self._next or self._early:
+            return None
+        if len(segment.data) != segment.length or segment.flags & SYN:
+            return None
+        found = self._splitter.whole_record(segment.data, segment.time, segment.number)
+        if found is not None:
+            self._next = (segment.seq + segment.length) % SEQUENCE
+        return found
+
     def feed(self, segment: TcpSegment) -> list[SeenRecord]:
         """Take a segment; the records that end in it, or before it because bytes were lost."""
-        if self._in_step and segment.seq == self._next and not self._early:
-            data = segment.data
-            if len(data) == segment.length and not segment.flags & SYN:
-                found = self._splitter.whole_record(data, segment.time, segment.number)
-                if found is not None:
-                    self._next = (segment.seq + segment.length) % SEQUENCE
-                    return [found]
         if segment.flags & SYN:
             self._open(segment)
         elif segment.length:

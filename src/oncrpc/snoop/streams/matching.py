@@ -6,6 +6,7 @@ another of its addresses, and many may answer a broadcast, so that only the clie
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -14,16 +15,19 @@ from oncrpc.snoop.messages import Party, RpcMessage
 MAX_PENDING = 100_000
 """Calls that wait for a reply; then the oldest is forgotten."""
 
-MAX_ANSWERED = 10_000
+MAX_ANSWERED = 4096
 """Answered calls that are kept to recognise retransmissions and second replies."""
 
 MAX_EARLY_REPLIES = 1024
 """Replies whose call was not seen yet."""
 
-MAX_CALL_BYTES = 12 << 20
-"""Bytes that pending calls, and answered ones, may take; then the oldest are forgotten."""
+MAX_PENDING_BYTES = 8 << 20
+"""Bytes that pending calls take; then the oldest is forgotten."""
 
-COST = 700
+MAX_ANSWERED_BYTES = 4 << 20
+"""Bytes that answered calls take; then the oldest is forgotten."""
+
+COST = 1000
 """Bytes that a call takes apart from its body."""
 
 COMPARED = 2048
@@ -58,11 +62,15 @@ class KnownCall:
 
 
 class BoundedCalls:
-    """Calls by their key, the oldest first, bounded in number and bytes."""
+    """Calls by their key, the oldest first, bounded in number and bytes.
 
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._calls: dict[Key, KnownCall] = {}
+    The first of a ``dict`` is found slowly after many were removed from its front; hence the
+    ``OrderedDict``.
+    """
+
+    def __init__(self, most: int, *, most_bytes: int) -> None:
+        self._most, self._most_bytes = most, most_bytes
+        self._calls: OrderedDict[Key, KnownCall] = OrderedDict()
         self._cost = 0
         self.forgotten = 0
 
@@ -82,8 +90,9 @@ class BoundedCalls:
             self.take(key)
         self._calls[key] = known
         self._cost += known.cost
-        while len(self._calls) > self._most or self._cost > MAX_CALL_BYTES:
-            self.take(next(iter(self._calls)))
+        while len(self._calls) > self._most or self._cost > self._most_bytes:
+            _, oldest = self._calls.popitem(last=False)
+            self._cost -= oldest.cost
             self.forgotten += 1
 
     def take(self, key: Key) -> KnownCall | None:
@@ -109,10 +118,10 @@ class CallMatcher:
     """
 
     def __init__(self) -> None:
-        self._pending = BoundedCalls(MAX_PENDING)
-        self._answered = BoundedCalls(MAX_ANSWERED)
-        self._early: dict[Key, RpcMessage] = {}
-        self._doubtful: dict[Key, DoubtfulCall] = {}
+        self._pending = BoundedCalls(MAX_PENDING, most_bytes=MAX_PENDING_BYTES)
+        self._answered = BoundedCalls(MAX_ANSWERED, most_bytes=MAX_ANSWERED_BYTES)
+        self._early: OrderedDict[Key, RpcMessage] = OrderedDict()
+        self._doubtful: OrderedDict[Key, DoubtfulCall] = OrderedDict()
         self.dropped = 0
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 
 from oncrpc.snoop.capture.frames import CaptureDamaged, CapturedFrame
@@ -88,7 +89,7 @@ class Tracer:
         self.dissector = Dissector()
         self.frames = self.unreadable = self.forgotten_flows = 0
         self._keep = keep
-        self._flows: dict[bytes, _Flow] = {}
+        self._flows: OrderedDict[bytes, _Flow] = OrderedDict()
         self._held = 0
         self._lost = 0
 
@@ -155,7 +156,11 @@ class Tracer:
             back = self._flows.get(flow.replies)
             if back is not None and (records := back.reader.acknowledged(segment.ack, segment)):
                 self._records(back, records, found)
-        self._records(flow, flow.reader.feed(segment), found)
+        record = flow.reader.whole_record(segment)
+        if record is not None:
+            self._message(record, flow.calls, flow.calls, flow.replies, flow, found)
+        else:
+            self._records(flow, flow.reader.feed(segment), found)
 
     def _records(self, flow: _Flow, records: list[SeenRecord], found: list[RpcMessage]) -> None:
         for record in records:
@@ -176,8 +181,7 @@ class Tracer:
     def _forget_flow(self) -> None:
         """Forget the first flow that was not used since it was passed over the last time."""
         while True:
-            key = next(iter(self._flows))
-            flow = self._flows.pop(key)
+            key, flow = self._flows.popitem(last=False)
             if not flow.used:
                 break
             flow.used = False
