@@ -86,6 +86,16 @@ def test_overlap_keeps_what_came_first_in_place() -> None:
     assert found[-1].data == b"a" * 16 + b"b" * 8 + b"c" * 8
 
 
+def test_second_fragment_of_a_place_is_ignored() -> None:
+    kept = FragmentStore()
+    pieces = [ipv4(each * 8, fragment=0x2000) for each in (b"a", b"b")]
+
+    found = [add(kept, piece, 1) for piece in [*pieces, ipv4(b"c" * 8, fragment=1)]]
+
+    assert found[-1] is not None
+    assert found[-1].data == b"a" * 8 + b"c" * 8
+
+
 def test_cut_fragment_cuts_the_packet() -> None:
     kept = FragmentStore()
 

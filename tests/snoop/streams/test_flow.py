@@ -145,6 +145,18 @@ def test_bytes_not_captured_are_lost() -> None:
     assert all(body == MESSAGES[body[3] - 1][: len(body)] for body in bodies(found))
 
 
+def test_loss_beyond_a_record_begins_a_search() -> None:
+    flow, good = reader(), record(call(77))
+    stream = STREAM[:50] + bytes(len(MESSAGES[0]) + 100) + good
+    flow.feed(segment(0, 50, data=stream))
+    begin = len(stream) - len(good)
+    flow.feed(segment(begin - 49, begin, data=stream))
+
+    found = flow.feed(segment(begin, len(stream), data=stream)) + flow.finish()
+
+    assert bodies(found) == [MESSAGES[0][:46], call(77)]
+
+
 def test_new_connection_begins_in_step() -> None:
     flow, other = reader(), record(call(77))
     flow.feed(segment(0, 150))

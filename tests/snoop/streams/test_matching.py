@@ -62,6 +62,15 @@ def test_same_call_again_is_a_retransmission() -> None:
     assert found.call is first
 
 
+def test_unanswered_call_may_be_repeated_long_after() -> None:
+    matcher = CallMatcher()
+    matcher.call(KEY, called())
+
+    (again,) = matcher.call(KEY, called(time=REUSE + 1))
+
+    assert again.retransmission
+
+
 def test_retransmission_may_follow_the_reply() -> None:
     matcher = CallMatcher()
     matcher.call(KEY, called())

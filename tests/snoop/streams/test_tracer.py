@@ -212,6 +212,18 @@ def test_data_that_look_like_calls_are_not() -> None:
     assert tracer.matcher.dropped == 2
 
 
+@pytest.mark.parametrize(("xid", "seen"), [(11, True), (9, True), (0x7700_0000, False)])
+def test_lone_call_behind_a_loss_needs_near_xid(xid: int, seen: bool) -> None:
+    connection = Connection()
+    connection.exchange(10)
+    connection.lose(500)
+    connection.send(record(call(xid)))
+
+    found = traced(connection.captured() + framed([(connection.time, b"")]))
+
+    assert (xid in [each.xid for each in found]) is seen
+
+
 def test_replies_confirm_calls_in_doubt() -> None:
     connection = Connection(opened=False)
     connection.send(bytes(50) + record(call(1)) + record(call(2)))

@@ -98,8 +98,9 @@ class FlowReader:
 
     def _records(self) -> list[SeenRecord]:
         found = self._splitter.records
-        if found:
-            self._splitter.records = []
+        if not found:
+            return []  # the list itself is filled later
+        self._splitter.records = []
         return found
 
     def _open(self, segment: TcpSegment) -> None:
