@@ -49,6 +49,11 @@ FILE_SIZE = 64 << 20
 LISTED, FEW = 20_000, 1000
 """Files of the two directories."""
 
+IDLE, BUSY, BUSY_RATE = 1000, 100, 50
+"""Connections besides that of the honest client, and calls a second of each busy one."""
+
+P99 = {"p99", "p99 busy"}
+
 Handles = Mapping[str, bytes]
 """The handles of ``.``, ``read``, ``write``, ``few`` and ``many``."""
 
@@ -59,9 +64,11 @@ Plan = Sequence[Sequence[bytes]]
 class NfsCase(NamedTuple):
     """A kind of call; the servers that are named in ``without`` do not have it.
 
-    ``measure`` is ``rate``, or ``p50`` in microseconds; or ``start``, ``memory``, ``list cold`` and
-    ``list warm`` for the server as such. ``limit`` is the largest READ or WRITE that unfs3 takes:
-    with a larger one it is measured with that, and the bytes are compared.
+    ``measure`` is ``rate``, or ``p50`` or ``p99`` in microseconds, or ``p99 busy`` for the latter
+    while ``IDLE`` connections are open and ``BUSY`` others make ``BUSY_RATE`` calls a second each;
+    or ``start``, ``memory``, ``list cold`` and ``list warm`` for the server as such. ``limit`` is
+    the largest READ or WRITE that unfs3 takes: with a larger one it is measured with that, and the
+    bytes are compared.
     """
 
     name: str
@@ -80,9 +87,9 @@ class NfsCase(NamedTuple):
         """The unit of the value."""
         if self.size >= 1 << 16:
             return "MB/s"
-        return {"rate": "calls/s", "p50": "us", "start": "ms", "memory": "MiB"}.get(
-            self.measure, "s"
-        )
+        if self.measure in {"p50", *P99}:
+            return "us"
+        return {"rate": "calls/s", "start": "ms", "memory": "MiB"}.get(self.measure, "s")
 
     @property
     def less_is_better(self) -> bool:
@@ -186,6 +193,18 @@ CASES = [
     NfsCase("GETATTR, 64 outstanding", getattr_, 0, 64, flags=SAME, goal="1.5x unfs3", quick=True),
     NfsCase("GETATTR, 8 connections", getattr_, 0, 64, 8, flags=SAME),
     NfsCase("GETATTR, one at a time", getattr_, 0, 1, 1, "p50", SAME, "<= 1.2x unfs3", quick=True),
+    NfsCase("GETATTR, one client, p99", getattr_, 0, 1, 1, "p99", SAME, without=(FLOOR, UNFS3)),
+    NfsCase(
+        "the same besides 1,000 idle and 100 busy connections, p99",
+        getattr_,
+        0,
+        1,
+        1,
+        "p99 busy",
+        SAME,
+        "<= 2x alone",
+        without=(FLOOR, UNFS3),
+    ),
     NfsCase("ACCESS, 64 outstanding", access, 0, 64, flags=SAME, goal="1.5x unfs3"),
     NfsCase("LOOKUP, 64 outstanding", lookup, 0, 64, flags=SAME, goal="1.3x unfs3", quick=True),
     NfsCase(

@@ -1,11 +1,13 @@
 /* Keeps calls outstanding at an NFS server, and checks the replies.
  *
- *   nfs_load HOST PORT CALLS SECONDS
+ *   nfs_load HOST PORT CALLS SECONDS [RATE IDLE]
  *
  * CALLS is a file in network byte order: the number of connections, of chains, and of calls in each
  * chain; then for each call its flags, its length, and its bytes with an xid to be replaced. Each
  * chain has one call outstanding, and makes its calls in turn, for ever; the chains are spread over
- * the connections.
+ * the connections. With a RATE each chain makes so many calls a second, and the others wait; IDLE
+ * is a number of further connections without any call. Then "ready" is printed when all connections
+ * are there.
  *
  * A reply must have the xid of the chain's call, an accepted status, and the status NFS3_OK. Its
  * length must be that of the first reply to that call. With the flag SAME its first and last bytes
@@ -24,6 +26,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -39,7 +42,7 @@ struct call {
     size_t expected;
 };
 struct chain {
-    uint32_t next, xid;
+    uint32_t next, xid, resting;
     double began;
 };
 struct link {
@@ -58,6 +61,7 @@ static double *latency;
 static size_t samples;
 static unsigned long replies, wrong, changed;
 static unsigned long long bytes;
+static double rate;
 
 static double now(void) {
     struct timespec t;
@@ -183,7 +187,10 @@ static void check(struct link *l) {
         latency[samples++] = now() - ch->began;
     replies++, bytes += l->length;
     ch->xid = 0, ch->next++;
-    l->due[(l->due_at + l->dues++) % chains_n] = number;
+    if (rate)
+        ch->resting = 1;
+    else
+        l->due[(l->due_at + l->dues++) % chains_n] = number;
 }
 
 /* Keep the first and the last bytes of a record. */
@@ -231,7 +238,33 @@ static int dial(const char *host, const char *port) {
     return fd;
 }
 
+/* Watch a connection for what it waits for. */
+static void watch(struct link *l, uint32_t number, int poller) {
+    if (l->writing == (l->dues > 0))
+        return;
+    l->writing = l->dues > 0;
+    struct epoll_event event = {.events = EPOLLIN | (l->writing ? EPOLLOUT : 0),
+                                .data.u32 = number};
+    epoll_ctl(poller, EPOLL_CTL_MOD, l->fd, &event);
+}
+
+/* Let the calls begin whose time has come. */
+static void release(struct link *links, double began, int poller) {
+    static unsigned long released;
+    unsigned long due = (now() - began) * rate * chains_n;
+    for (; released < due; released++) {
+        uint32_t number = released % chains_n;
+        struct link *l = &links[number % links_n];
+        if (!chains[number].resting)
+            continue;
+        chains[number].resting = 0;
+        l->due[(l->due_at + l->dues++) % chains_n] = number;
+        flush(l), watch(l, number % links_n, poller);
+    }
+}
+
 static void run(struct link *links, double until) {
+    double began = now();
     static unsigned char room[ROOM];
     int poller = epoll_create1(0);
     for (uint32_t i = 0; i < links_n; i++) {
@@ -241,8 +274,10 @@ static void run(struct link *links, double until) {
     }
     while (now() < until) {
         struct epoll_event events[256];
-        int ready = epoll_wait(poller, events, 256, 2000);
-        if (!ready) {
+        int ready = epoll_wait(poller, events, 256, rate ? 1 : 2000);
+        if (rate)
+            release(links, began, poller);
+        if (!ready && !rate) {
             fprintf(stderr, "no reply for two seconds\n");
             exit(1);
         }
@@ -253,13 +288,7 @@ static void run(struct link *links, double until) {
                 die("read");
             if (n > 0)
                 take(l, room, n);
-            flush(l);
-            if (l->writing != (l->dues > 0)) {
-                l->writing = l->dues > 0;
-                struct epoll_event event = {.events = EPOLLIN | (l->writing ? EPOLLOUT : 0),
-                                            .data.u32 = events[i].data.u32};
-                epoll_ctl(poller, EPOLL_CTL_MOD, l->fd, &event);
-            }
+            flush(l), watch(l, events[i].data.u32, poller);
         }
     }
 }
@@ -270,12 +299,20 @@ static int by_size(const void *a, const void *b) {
 }
 
 int main(int argc, char **argv) {
-    if (argc != 5) {
-        fprintf(stderr, "usage: nfs_load HOST PORT CALLS SECONDS\n");
+    if (argc != 5 && argc != 7) {
+        fprintf(stderr, "usage: nfs_load HOST PORT CALLS SECONDS [RATE IDLE]\n");
         return 2;
     }
+    struct rlimit files;
+    getrlimit(RLIMIT_NOFILE, &files);
+    files.rlim_cur = files.rlim_max, setrlimit(RLIMIT_NOFILE, &files);
     load(argv[3]);
     latency = malloc(SAMPLES * sizeof *latency);
+    if (argc == 7) {
+        rate = atof(argv[5]);
+        for (int i = atoi(argv[6]); i > 0; i--)
+            dial(argv[1], argv[2]);
+    }
     struct link *links = calloc(links_n, sizeof *links);
     for (uint32_t i = 0; i < links_n; i++) {
         links[i].fd = dial(argv[1], argv[2]);
@@ -283,6 +320,8 @@ int main(int argc, char **argv) {
         for (uint32_t c = i; c < chains_n; c += links_n)
             links[i].due[links[i].dues++] = c;
     }
+    if (rate)
+        puts("ready"), fflush(stdout);
     double began = now();
     run(links, began + atof(argv[4]));
     double seconds = now() - began;
