@@ -88,10 +88,10 @@ bench-quick: $(INSTALLED)
 bench-abuse: $(INSTALLED)
 	$(BIN)/python bench/abuse.py
 
-# As root too. Needs nfs-ganesha; UNFS3=PATH compares with that program as well.
+# As root too. Needs nfs-ganesha; UNFS3=PATH compares with that program, and FIO=PATH has jobs of fio.
 bench-nfs: $(INSTALLED)
 	@mkdir -p build
-	$(BIN)/python bench/nfs.py $(if $(UNFS3),--unfs3 $(UNFS3)) --json build/bench-nfs.json
+	$(BIN)/python bench/nfs.py $(if $(UNFS3),--unfs3 $(UNFS3)) $(if $(FIO),--fio $(FIO)) --json build/bench-nfs.json
 
 # As root too. Flame graphs: bench/portmap_profile.py --svg DIRECTORY
 bench-profile: $(INSTALLED)

@@ -7,7 +7,7 @@ processor time), and the lowest and highest of the former. "floor" is a bare Pyt
 makes the system calls. The load generator keeps calls outstanding and checks every reply
 (``nfs_load.c``).
 
-    sudo .venv/bin/python bench/nfs.py [--quick] [--unfs3 PATH] [--json FILE]
+    sudo .venv/bin/python bench/nfs.py [--quick] [--unfs3 PATH] [--fio PATH] [--json FILE]
 
 The files are below ``--folder``, by default on the file system of /var/tmp. All of them are in
 memory when they are read. A WRITE is stored as the case says; our export is ``sync`` unless
@@ -184,6 +184,7 @@ def arguments() -> argparse.Namespace:
     options.add_argument("--only", default="", help="cases whose name contains this")
     options.add_argument("--servers", default="", help="only these, with commas")
     options.add_argument("--unfs3", metavar="PATH", default="", help="the program unfsd")
+    options.add_argument("--fio", metavar="PATH", default="", help="a fio with the engine nfs")
     options.add_argument("--options", default=OPTIONS, help="of our export")
     options.add_argument("--folder", metavar="DIR", default="/var/tmp", help="for the files")
     options.add_argument("--page", action="store_true", help="print a table for the documentation")
@@ -201,6 +202,8 @@ def main() -> int:
     if os.geteuid() != 0:
         sys.exit("bench/nfs.py: network namespaces need root; run it with sudo")
     cases = [c for c in CASES if given.only in c.name and (c.quick or not given.quick)]
+    cases = [c for c in cases if given.fio or not c.measure.startswith("fio")]
+    fio = str(Path(given.fio).resolve()) if given.fio else ""
     before = str(Path(given.before).resolve()) if given.before else ""
     for source in (HERE.parent, *([Path(before)] if before else [])):
         compileall.compile_dir(source / "src", quiet=1)  # as an installed package is
@@ -211,7 +214,7 @@ def main() -> int:
         export.mkdir()
         build(programs)
         fill(export)
-        site = Site("", str(export), str(programs), given.unfs3, before, given.options)
+        site = Site("", str(export), str(programs), given.unfs3, before, given.options, fio)
         values = rounds(given, cases, site)
     found = list(rows(cases, values))
     print("\n".join(f"{name}: {text}" for name, text in machine().items()))

@@ -66,7 +66,8 @@ class NfsCase(NamedTuple):
 
     ``measure`` is ``rate``, or ``p50`` or ``p99`` in microseconds, or ``p99 busy`` for the latter
     while ``IDLE`` connections are open and ``BUSY`` others make ``BUSY_RATE`` calls a second each;
-    or ``start``, ``memory``, ``list cold`` and ``list warm`` for the server as such. ``limit`` is
+    ``fio randread`` and the like for a job of fio's engine nfs, with the file that is named so; or
+    ``start``, ``memory``, ``list cold`` and ``list warm`` for the server as such. ``limit`` is
     the largest READ or WRITE that unfs3 takes: with a larger one it is measured with that, and the
     bytes are compared.
     """
@@ -89,12 +90,14 @@ class NfsCase(NamedTuple):
             return "MB/s"
         if self.measure in {"p50", *P99}:
             return "us"
+        if self.measure.startswith("fio"):
+            return "calls/s"
         return {"rate": "calls/s", "start": "ms", "memory": "MiB"}.get(self.measure, "s")
 
     @property
     def less_is_better(self) -> bool:
         """Whether the value is a time or a size."""
-        return self.measure != "rate"
+        return self.measure != "rate" and not self.measure.startswith("fio")
 
 
 def call(procedure: Any, *arguments: object) -> bytes:
@@ -245,6 +248,16 @@ CASES = [
         without=(FLOOR,),
     ),
     NfsCase("READDIRPLUS 32 KiB of 1,000, 4 outstanding", list_few, 0, 4, without=(FLOOR, UNFS3)),
+    *(
+        NfsCase(name, None, size, depth, measure=measure, goal="the better", without=(FLOOR,))
+        for name, size, depth, measure in (
+            ("fio randread 4 KiB, depth 32", 4 * KIB, 32, "fio randread"),
+            ("fio read 1 MiB, depth 8", MIB, 8, "fio read"),
+            ("fio randwrite 4 KiB, depth 32", 4 * KIB, 32, "fio randwrite"),
+            ("fio write 1 MiB, depth 8", MIB, 8, "fio write"),
+            ("fio randread 4 KiB, depth 1", 4 * KIB, 1, "fio randread"),
+        )
+    ),
     NfsCase(
         "list 20,000 names, cold",
         None,

@@ -21,6 +21,7 @@ from nfs_cases import (
     BUSY_RATE,
     CASES,
     CREDENTIAL,
+    FILE_SIZE,
     FLOOR,
     GANESHA,
     IDLE,
@@ -41,7 +42,8 @@ LARGEST_UNFS3 = 512 << 10
 
 GANESHA_CONFIG = """
 NFS_CORE_PARAM {{ Protocols = 3; NFS_Port = {nfs}; MNT_Port = {mount}; Enable_UDP = false;
-  RPC_Max_Connections = 4000; Enable_NLM = false; Enable_RQUOTA = false; mount_path_pseudo = false; }}
+  RPC_Max_Connections = 4000;
+  Enable_NLM = false; Enable_RQUOTA = false; mount_path_pseudo = false; }}
 NFS_KRB5 {{ Active_krb5 = false; }}
 NFSV4 {{ Graceless = true; RecoveryBackend = fs; }}
 EXPORT {{ Export_Id = 1; Path = {path}; Pseudo = /export; Protocols = 3; Transports = TCP;
@@ -60,6 +62,7 @@ class Site(NamedTuple):
     unfs3: str
     before: str
     options: str
+    fio: str = ""
 
 
 def command_of(site: Site) -> list[str]:
@@ -181,6 +184,41 @@ def crowd(case: NfsCase, site: Site, handles: dict[str, bytes], seconds: float) 
         raise ValueError(f"{site.server}: the busy connections were not answered: {found}")
 
 
+def by_fio(case: NfsCase, site: Site, pid: int, seconds: float) -> list[float]:
+    """The value of a job of fio with its engine nfs; none without such a fio, or if it hangs."""
+    if not site.fio:
+        return []
+    job, before = case.measure.split()[1], processor_time(pid)
+    command = [
+        site.fio, "--name=job", "--ioengine=nfs", f"--nfs_url={url_of(site, '')}", f"--rw={job}",
+        f"--filename={'write' if 'write' in job else 'read'}", f"--bs={case.size}",
+        f"--iodepth={case.outstanding}", f"--size={FILE_SIZE}", "--time_based", "--thread",
+        f"--runtime={max(round(seconds * 1000), 1)}ms", "--randrepeat=1", "--output-format=json",
+    ]  # fmt: skip
+    # At its end this engine leaves calls outstanding. Then it says that they failed, or waits.
+    try:
+        done = subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=site.programs,
+            timeout=seconds + 5, preexec_fn=lambda: os.sched_setaffinity(0, LOAD),
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return []
+    taken = max(processor_time(pid) - before, 0.001)
+    (result,) = json.loads(done.stdout[done.stdout.index(b"{") :])["jobs"]
+    found = result["write" if "write" in job else "read"]
+    if found["total_ios"] <= case.outstanding:
+        raise ValueError(f"{site.server}, {case.name}: {found['total_ios']} calls were answered")
+    amount = found["io_bytes"] / 1e6 if case.unit == "MB/s" else found["total_ios"]
+    return [amount / (found["runtime"] / 1e3), amount / taken]
+
+
+def url_of(site: Site, path: str) -> str:
+    """The URL of a path below the export, for libnfs."""
+    port = MOUNT if site.server == GANESHA else NFS
+    options = f"version=3&nfsport={NFS}&mountport={port}&uid=1000&gid=1000"
+    return f"nfs://127.0.0.1{site.export}{path}?{options}"
+
+
 def listed(site: Site, pid: int) -> list[list[float]]:
     """Seconds to list the large directory with nfs-ls, and those of the server's processor.
 
@@ -188,8 +226,7 @@ def listed(site: Site, pid: int) -> list[list[float]]:
     """
     if not shutil.which("nfs-ls"):
         return []
-    port = MOUNT if site.server == GANESHA else NFS
-    url = f"nfs://127.0.0.1{site.export}/many?version=3&nfsport={NFS}&mountport={port}&uid=1000&gid=1000"
+    url = url_of(site, "/many")
     found = list[list[float]]()
     for _ in range(2):
         began, before = time.monotonic(), processor_time(pid)
@@ -229,7 +266,10 @@ def main() -> None:
     handles = handles_of(site)
     found: dict[str, Any] = {}
     for case in cases:
-        if case.make is None:
+        if case.measure.startswith("fio"):
+            if site.server not in case.without:
+                found[case.name] = by_fio(case, site, process.pid, seconds)
+        elif case.make is None:
             found[case.name] = special.get(case.measure, [])
         elif site.server not in case.without:
             found[case.name] = loaded(case, site, process.pid, handles, seconds)

@@ -237,6 +237,7 @@ def stored(use: Use, new_file: int) -> Future[None]:
             descriptor = os.dup(kept.reading)
         except OSError:  # too many files are open
             descriptor, kept.reading = kept.reading, CLOSED
+            kept.ahead = None  # it was about the position of that descriptor
         done = group.sync(kept.place, descriptor, Depth.FILE)
     if new_file != CLOSED:
         group.add_new_file(kept.place, new_file)
