@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from oncrpc.access.line_limit import LineLimit
 from oncrpc.errors import SystemFailure
 from oncrpc.nfs.options import ExportOptions
 from oncrpc.nfs.server.mount_list import MAX_MOUNTS
@@ -145,6 +146,7 @@ def test_export_list_is_bounded(caplog: pytest.LogCaptureFixture) -> None:
     names = [f"host{number}.example.com" for number in range(100)]
     shares = [share(b"/%d" % number, tag=number, groups=names) for number in range(1, 1000)]
     site = MountSite(*shares, only_allowed=True)
+    site.program.lists.warnings = LineLimit(now=site.clock)
 
     with caplog.at_level(logging.WARNING, "oncrpc.nfs"):
         reply = site.reply(tcp(), called(5))

@@ -71,7 +71,7 @@ class MountLists:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.shares, self.mounts, self.only_allowed = shares, mounts, False
-        self._sleep, self._warnings = sleep, LineLimit()
+        self._sleep, self.warnings = sleep, LineLimit()
         self._lists: dict[object, tuple[int, Encoded]] = {}
 
     def dump(self, call: Call) -> list[mountbody]:
@@ -106,7 +106,7 @@ class MountLists:
         nodes = [node for node in map(_node, shares) if node is not None]
         kept = bounded(nodes)
         if len(kept) < len(nodes):
-            left_out = self._warnings.left_out("list")
+            left_out = self.warnings.left_out("list")
             if left_out is not None:
                 count = len(nodes) - len(kept)
                 log.warning("%d exports have no room in the list of exports%s", count, left_out)
