@@ -54,7 +54,7 @@ EXPORT {{ Export_Id = 1; Path = {path}; Pseudo = /export; Protocols = 3; Transpo
 
 
 class Site(NamedTuple):
-    """What is measured: the server, its export, the folder of programs, and other versions."""
+    """A server and its export; the folder of the programs; the checkouts of other versions."""
 
     server: str
     export: str

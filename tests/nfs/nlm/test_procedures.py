@@ -9,7 +9,6 @@ import pytest
 
 from oncrpc.nfs.locks.peers import Peer
 from oncrpc.nfs.locks.terms import ByteRange, LocalHolder, LockClient, LockOutcome
-from oncrpc.nfs.nlm.program import UNREPEATABLE
 from oncrpc.programs.nlm import (
     NLM4_VERS,
     NLM_VERS,
@@ -18,7 +17,6 @@ from oncrpc.programs.nlm import (
     nlm4_holder,
     nlm4_notify,
     nlm4_stats,
-    nlm4_unlockargs,
     nlm_lock,
     nlm_lockargs,
     nlm_stats,
@@ -27,7 +25,7 @@ from oncrpc.programs.nlm import (
 from oncrpc.rpc import Caller
 from support.callers import changed
 from support.loops import in_loop, settle, until
-from support.nlm_site import ONE, ONE_UDP, OTHER, TWO, NlmSite, denying
+from support.nlm_site import ONE, OTHER, TWO, NlmSite, denying
 
 GRANTED, DENIED = nlm4_stats.NLM4_GRANTED, nlm4_stats.NLM4_DENIED
 BLOCKED = nlm4_stats.NLM4_BLOCKED
@@ -470,41 +468,3 @@ async def test_free_all_is_for_the_client_itself(name: bytes, caller: Caller) ->
     await free_all(site, name, caller)
 
     assert len(site.held) == 1
-
-
-# Repeated calls
-
-
-@pytest.mark.parametrize("caller", [ONE, ONE_UDP], ids=["tcp", "udp"])
-@in_loop
-async def test_late_lock_does_not_lock_again(caller: Caller) -> None:
-    site = NlmSite()
-    message = site.message(NLM4_VERS.NLMPROC4_LOCK, site.lockargs())
-
-    first = await site.reply(message, caller)
-    await site.unlock(caller=caller)
-    again = await site.reply(message, caller)
-
-    assert again == first
-    assert site.held == []
-
-
-@pytest.mark.parametrize("caller", [ONE, ONE_UDP], ids=["tcp", "udp"])
-@in_loop
-async def test_late_unlock_does_not_unlock_again(caller: Caller) -> None:
-    site = NlmSite()
-    message = site.message(NLM4_VERS.NLMPROC4_UNLOCK, nlm4_unlockargs(b"", site.alock()))
-
-    first = await site.reply(message, caller)
-    await site.lock(caller=caller)
-    again = await site.reply(message, caller)
-
-    assert again == first
-    assert len(site.held) == 1
-
-
-def test_all_that_changes_something_must_not_run_twice() -> None:
-    names = {each.name.split("_", 1)[1] for each in UNREPEATABLE}
-
-    assert names == {"LOCK", "CANCEL", "UNLOCK", "SHARE", "UNSHARE", "NM_LOCK", "FREE_ALL"}
-    assert len(UNREPEATABLE) == 3 + 3 + 7 + 7
