@@ -127,6 +127,7 @@ Hosts:
 - ``guest_python``: A disk for a guest with Python and this package.
 - ``wire_messages``: RPC messages as they are seen on the wire, made with the codecs of the package.
 - ``wire_tap``: RPC calls that pass an interface of a host, with the time of each.
+- ``recorder``: Records the frames that pass an interface of a host, as a capture.
 - ``printed_lines``: What a program prints, line by line, while it runs.
 - ``hosts``: Network namespaces that a test can enter, and our port mapper to run in them.
 - ``crash_clients``: Clients that write while the server crashes, and know what must be left.
