@@ -46,8 +46,8 @@ def showmount() -> int:
 
 
 def rpcsnoop() -> int:
-    """``rpcsnoop``."""
-    return _run("oncrpc.cli.rpcsnoop")
+    """``rpcsnoop``, with the command that its arguments name."""
+    return _run("oncrpc.cli.rpcsnoop", "oncrpc.cli.rpcsnoop.words")
 
 
 def xdrc() -> int:

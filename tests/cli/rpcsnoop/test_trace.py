@@ -1,0 +1,147 @@
+"""``rpcsnoop``: from a capture file to lines, trees, objects and figures."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from struct import pack
+
+import pytest
+
+from oncrpc.cli.rpcsnoop.trace import main
+from support.captured import UP, Ends, pcap, pcapng
+from support.conversations import MILLISECOND, START, Connection, call, datagram, reply
+
+MAPPER = Ends(target_port=111)
+GETPORT = call(7, pack(">IIII", 100005, 3, 17, 0), prog=100000, vers=2, proc=3)
+FRAMES = [
+    (START, datagram(GETPORT, MAPPER)),
+    (START + MILLISECOND, datagram(reply(7, pack(">I", 33492)), MAPPER.back())),
+    (START + 3 * MILLISECOND, datagram(call(8, proc=0))),
+    (START + 4 * MILLISECOND, datagram(reply(8), UP.back())),
+]
+LINES = """\
+  1   0.00000    192.0.2.1 -> 192.0.2.2    PORTMAP C GETPORT prog=100005 (MOUNT) vers=3 proto=UDP
+  2   0.00100    192.0.2.2 -> 192.0.2.1    PORTMAP R GETPORT port=33492
+  3   0.00200    192.0.2.1 -> 192.0.2.2    NFS C NULL3
+  4   0.00100    192.0.2.2 -> 192.0.2.1    NFS R NULL3
+"""
+
+
+@pytest.fixture
+def capture(tmp_path: Path) -> Path:
+    path = tmp_path / "capture"
+    path.write_bytes(pcap(FRAMES))
+    return path
+
+
+def test_lines_are_those_of_snoop(capture: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(capture)]) == 0
+
+    assert capsys.readouterr().out == LINES
+
+
+def test_filters_choose_lines(capture: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--prog", "nfs", "--host", "192.0.2.1", str(capture)]) == 0
+
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["3", "4"]
+
+
+def test_tree_follows_each_line(capture: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["-v", str(capture)]) == 0
+
+    out = capsys.readouterr().out
+    assert out.startswith(LINES.splitlines()[0] + "\n     0  rpc:\n")
+    assert out.count("\n\n") == 4
+
+
+def test_objects_are_one_a_line(capture: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--json", str(capture)]) == 0
+
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(each["frame"], each["xid"]) for each in found] == [(1, 7), (2, 7), (3, 8), (4, 8)]
+
+
+def test_figures_are_shown(capture: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--stats", "--proc", "null", str(capture)]) == 0
+
+    _, row, *rest = capsys.readouterr().out.splitlines()
+    assert row.split()[:5] == ["NFS", "3", "NULL", "1", "1"]
+    assert rest[1] == "service time in milliseconds"
+
+
+@pytest.mark.parametrize("form", ["--json", "--stats", "-v", "-tr"])
+def test_truncated_file_is_shown_to_its_end(
+    form: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "capture"
+    path.write_bytes(pcapng(FRAMES)[:-8])
+
+    assert main([form, str(path)]) == 1
+
+    out, err = capsys.readouterr()
+    assert "PORTMAP" in out or "PMAP" in out
+    assert err.startswith(f"rpcsnoop: {path}: byte ")
+    assert err.endswith("the file ends within a frame\n")
+
+
+def test_figures_tell_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    connection = Connection()
+    connection.lose(500)
+    connection.exchange(1)
+    path = tmp_path / "capture"
+    path.write_bytes(pcap(connection.frames))
+
+    assert main(["--stats", str(path)]) == 0
+
+    assert capsys.readouterr().out.endswith("\n\n500 bytes of connections that were not captured\n")
+
+
+def test_standard_input_is_read(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(pcap(FRAMES))))
+
+    assert main(["-"]) == 0
+
+    assert capsys.readouterr().out == LINES
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("missing", "No such file or directory"), (".", "Is a directory")],
+)
+def test_file_that_cannot_be_read_is_named(
+    name: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / name
+
+    assert main([str(path)]) == 1
+
+    assert capsys.readouterr().err == f"rpcsnoop: {path}: {message}\n"
+
+
+def test_own_interface_is_used(
+    capture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    interface = tmp_path / "my.x"
+    interface.write_text(
+        "program MINE { version ONE { void HELLO(void) = 5; } = 1; } = 0x20000009;"
+    )
+    capture.write_bytes(pcap([(START, datagram(call(1, prog=0x20000009, vers=1, proc=5)))]))
+
+    assert main(["--spec", str(interface), "--proc", "HELLO", str(capture)]) == 0
+
+    assert "HELLO" in capsys.readouterr().out
+
+
+def test_wrong_interface_is_an_error(
+    capture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    interface = tmp_path / "my.x"
+    interface.write_text("program {")
+
+    assert main(["--spec", str(interface), str(capture)]) == 2
+
+    assert "my.x" in capsys.readouterr().err
