@@ -30,6 +30,7 @@ from support.fake_syslog import FakeSyslog
 SOURCE = Path(__file__).with_name("echo_daemon.py")
 TESTS = Path(__file__).parents[1]
 DEADLINE = 20.0
+SAME_USER = ("--user", "root") if os.geteuid() == 0 else ()
 
 
 class RunningEcho:
@@ -224,8 +225,19 @@ def test_metrics_have_its_name(start: Start) -> None:
 
 
 @pytest.mark.slow
+def test_it_removes_its_pid_file_at_the_end(start: Start) -> None:
+    made = start(*SAME_USER)
+    assert made.echo(b"hello") == b"hello"
+    assert Path(made.pid_file).read_text().splitlines()[0] == str(made.process.pid)
+
+    made.end()
+
+    assert not Path(made.pid_file).exists()
+
+
+@pytest.mark.slow
 def test_restart_in_place_keeps_connections_and_state(start: Start) -> None:
-    made = start(*(("--user", "root") if os.geteuid() == 0 else ()))
+    made = start(*SAME_USER)
     with made.connected() as link:
         client = ECHO_V1.Client(link)
         assert sync.run(client.ECHO(b"hello")) == b"hello"
@@ -255,7 +267,7 @@ sys.exit(main(EchoDaemon(), COMMAND, sys.argv[1:]))
 def test_in_the_background_it_logs_to_syslog(tmp_path: Path) -> None:
     pid_file = str(tmp_path / "pid")
     options = ["-l", "--no-local", "--no-state", "--port", "0", "--pid-file", pid_file]
-    options += ["--user", "root"] if os.geteuid() == 0 else []
+    options += SAME_USER
     log = FakeSyslog(tmp_path / "log")
 
     done = subprocess.run(

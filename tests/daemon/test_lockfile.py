@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -109,6 +110,50 @@ def test_the_lock_is_held_once(tmp_path: Path) -> None:
 
     os.close(held)
     os.close(take(path, "port mapper", REMEDY))
+
+
+def test_own_lock_file_is_removed(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    held = take(str(path), "port mapper", REMEDY)
+
+    pidfile.remove(str(path), [held])
+    pidfile.remove(str(path), [held])
+
+    assert not path.exists()
+    os.close(held)
+
+
+def test_lock_file_of_another_daemon_stays(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    held = take(str(path), "port mapper", REMEDY)
+    path.unlink()
+    other = take(str(path), "port mapper", REMEDY)
+
+    pidfile.remove(str(path), [held])
+
+    assert path.exists()
+    os.close(held)
+    os.close(other)
+
+
+def test_lock_removed_meanwhile_is_taken_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "lock"
+    locked = []
+
+    def flock(descriptor: int, operation: int) -> None:
+        fcntl.flock(descriptor, operation)
+        locked.append(descriptor)
+        if len(locked) == 1:
+            path.unlink()
+
+    monkeypatch.setattr(pidfile, "fcntl", SimpleNamespace(**{**vars(fcntl), "flock": flock}))
+    held = take(str(path), "port mapper", REMEDY)
+
+    assert os.path.samestat(path.stat(), os.fstat(held))
+    assert len(locked) == 2
+    os.close(held)
 
 
 def test_a_lock_that_cannot_be_opened_is_named(tmp_path: Path) -> None:

@@ -66,6 +66,13 @@ def clear(descriptors: Iterable[int]) -> None:
             os.ftruncate(descriptor, 0)
 
 
+def remove(path: str, descriptors: Iterable[int]) -> None:
+    """Remove a file that one of the descriptors has locked, if the user of the daemon may."""
+    with suppress(OSError):
+        if any(_is_at(path, descriptor) for descriptor in descriptors):
+            os.unlink(path)
+
+
 def read(path: str) -> Holder | None:
     """The holder; None if the file names none.
 
@@ -103,23 +110,34 @@ def take(path: str, title: str, remedy: str) -> int:
     Raises:
         StartError: another daemon holds it, or it cannot be opened.
     """
+    while True:
+        try:
+            descriptor = _open_lock(path)
+        except OSError as error:
+            advice = ADVICE.get(error.errno or 0, "remove what is there, or run")
+            raise StartError(
+                f"cannot open {path}: {(error.strerror or '').lower()}; {advice} {remedy}"
+            ) from None
+        with suppress(OSError):
+            os.fchmod(descriptor, 0o600)  # others must not be able to hold it
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(descriptor)
+            raise StartError(
+                f"another {title} is already running (it holds {path}); stop it first"
+            ) from None
+        if _is_at(path, descriptor):
+            return descriptor
+        os.close(descriptor)  # a daemon that ended has removed the file since it was opened
+
+
+def _is_at(path: str, descriptor: int) -> bool:
+    """Whether the descriptor is of the file that the path names now."""
     try:
-        descriptor = _open_lock(path)
-    except OSError as error:
-        advice = ADVICE.get(error.errno or 0, "remove what is there, or run")
-        raise StartError(
-            f"cannot open {path}: {(error.strerror or '').lower()}; {advice} {remedy}"
-        ) from None
-    with suppress(OSError):
-        os.fchmod(descriptor, 0o600)  # others must not be able to hold it
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        raise StartError(
-            f"another {title} is already running (it holds {path}); stop it first"
-        ) from None
-    return descriptor
+        return os.path.samestat(os.stat(path), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
 
 
 def _open_lock(path: str) -> int:

@@ -15,7 +15,7 @@ import contextlib
 import logging
 import os
 import socket
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from oncrpc.daemon import lockfile, loop, privileges, signals
@@ -61,7 +61,7 @@ def run(
     origin = origin or begun(app.name, {})
     with contextlib.ExitStack() as held:
         locks = _locks(app, settings.config, origin.former)
-        held.callback(_release, locks)
+        held.callback(_release, locks, settings.config.daemon.pid_file)
         raise_descriptors(app.max_descriptors)
         make_loop = loop.factory(app.name)
         table = settings.config.daemon
@@ -105,8 +105,11 @@ def _lock_paths(app: Application[Any], table: DaemonTable) -> Iterator[tuple[str
         yield table.pid_file, "with another --pid-file"
 
 
-def _release(locks: Iterable[int]) -> None:
+def _release(locks: Sequence[int], pid_file: str | None) -> None:
+    """Empty the files and remove the pid file, before others can lock them."""
     lockfile.clear(locks)
+    if pid_file is not None:
+        lockfile.remove(pid_file, locks)
     for descriptor in locks:
         os.close(descriptor)
 

@@ -126,7 +126,7 @@ class DaemonTable(Table, frozen=True):
         Meta(
             description="Lock this file too, and write the process id into its first line, for"
             " **reload**. Needed with **\\--no-local**: a daemon that serves the local sockets"
-            " writes it into their lock."
+            " writes it into their lock. The daemon removes this file at its end, if its user may."
         ),
         KeyOption(
             "--pid-file", metavar="FILE",

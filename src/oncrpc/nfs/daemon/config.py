@@ -147,7 +147,8 @@ class NfsdDaemonTable(DaemonTable, frozen=True):
         FilePath | None,
         Meta(
             description="Lock this file, and write the process id into its first line, for"
-            " **reload**, which otherwise finds the daemon by its state directory."
+            " **reload**, which otherwise finds the daemon by its state directory. The daemon"
+            " removes the file at its end, if its user may."
         ),
         KeyOption(
             "--pid-file", metavar="FILE",
