@@ -7,9 +7,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oncrpc.nfs.exports.places import BadExport, ExportsText
-from oncrpc.nfs.exports.words import ClientWord, DefaultsWord, OptionWord, item_of, lines_of
+from oncrpc.nfs.exports.words import (
+    ClientWord,
+    DefaultsWord,
+    OptionWord,
+    item_by_grammar,
+    item_of,
+    lines_by_grammar,
+    lines_of,
+    usual_item,
+    usual_lines,
+)
 
 TRICKY = st.text('/a "\\#\n\t01234567(),=-\r', max_size=40)
+
+USUAL = st.text("/a #\n\t\r\x0b\x1c\x85()=,-\0é", max_size=40)
 
 
 def words(text: str) -> list[list[str]]:
@@ -136,3 +148,25 @@ def test_every_word_has_an_item_or_an_error(word: str) -> None:
         item_of(word)
     except BadExport as error:
         assert 0 <= error.at <= len(word)  # noqa: PT017
+
+
+@given(USUAL)
+def test_usual_lines_are_those_of_grammar(text: str) -> None:
+    # Compared as text: a flaw is an exception.
+    assert repr([*usual_lines(text)]) == repr([*lines_by_grammar(text)])
+
+
+@given(st.text("a b\t\n(),=-@*\0", max_size=20))
+def test_usual_item_is_that_of_grammar(word: str) -> None:
+    try:
+        expected = item_by_grammar(word)
+    except BadExport:
+        expected = None
+
+    assert usual_item(word) == expected
+
+
+def test_long_word_is_read_in_linear_time() -> None:
+    word = "h(" + "a=,," * 20_000
+
+    assert usual_item(word) is None

@@ -1,11 +1,15 @@
-"""Lines and words of a file of exports(5), and the parts of a word."""
+"""Lines and words of a file of exports(5), and the parts of a word.
+
+The grammar (``grammar.lark``) defines both. Reading it takes as long as half of the server's
+imports, so files without quotes and backslashes, and words of the usual form, are read by regular
+expressions. All others, and words with a mistake, are left to the grammar.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
 from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING, NamedTuple
 
 from oncrpc.nfs.exports.places import BadExport, ExportsText
@@ -15,6 +19,14 @@ if TYPE_CHECKING:
     from lark.exceptions import UnexpectedInput
 
 IN_QUOTES = re.compile(r"\\(?:\n[ \t]*|([0-3][0-7][0-7])|)|[^\\]")
+
+USUAL_WORD = re.compile(r"[^ \t\r\f\v]+")
+"""A word of a line without quotes and backslashes."""
+
+OPTION = r"[^,()=]+(?:=[^,()]*)?"
+OPTIONS = rf"(?:{OPTION}(?:,{OPTION})*,?)?"
+USUAL_ITEM = re.compile(rf"-({OPTIONS})|([^-(][^(]*)?(\({OPTIONS}\))?")
+"""Default options, or a client and its options. Each character can only match in one way."""
 
 
 class ExportWord(NamedTuple):
@@ -53,7 +65,9 @@ class DefaultsWord(NamedTuple):
 
 @cache
 def _parser() -> Lark:
-    from lark import Lark  # imported late: `nfsd DIR` never reads a file of exports(5)
+    from importlib.resources import files
+
+    from lark import Lark
 
     grammar = files("oncrpc.nfs.exports").joinpath("grammar.lark").read_text(encoding="utf-8")
     return Lark(grammar, parser="lalr", start=["exports", "item"], maybe_placeholders=True)
@@ -61,12 +75,61 @@ def _parser() -> Lark:
 
 def lines_of(source: ExportsText) -> Iterator[list[ExportWord]]:
     """Yield the words of each line that has any."""
-    for line in _parser().parse(source.text, start="exports").children:
-        yield [_word(word) for word in _trees(line)]
+    is_usual = '"' not in source.text and "\\" not in source.text
+    return usual_lines(source.text) if is_usual else lines_by_grammar(source.text)
 
 
 def item_of(word: str) -> ClientWord | DefaultsWord:
     """The client, or the default options, that a word stands for.
+
+    Raises:
+        BadExport: it has another form.
+    """
+    return usual_item(word) or item_by_grammar(word)
+
+
+def usual_lines(text: str) -> Iterator[list[ExportWord]]:
+    """The words of a text without quotes and backslashes."""
+    start = 0
+    for line in text.split("\n"):
+        words = list[ExportWord]()
+        for match in USUAL_WORD.finditer(line):
+            if match[0].startswith("#"):
+                break
+            words.append(_plain_word(match[0], start + match.start()))
+        if words:
+            yield words
+        start += len(line) + 1
+
+
+def usual_item(word: str) -> ClientWord | DefaultsWord | None:
+    """What a word stands for; None if it is empty, or has another form."""
+    match = USUAL_ITEM.fullmatch(word) if word else None
+    if match is None:
+        return None
+    if match[1] is not None:
+        return DefaultsWord(_usual_options(match[1], match.start(1)))
+    options = None if match[3] is None else _usual_options(match[3][1:-1], match.start(3) + 1)
+    return ClientWord(match[2], options)
+
+
+def _usual_options(text: str, start: int) -> list[OptionWord]:
+    found = list[OptionWord]()
+    for option in text.removesuffix(",").split(",") if text else ():
+        name, equals, value = option.partition("=")
+        found.append(_option_word(name, value if equals else None, start))
+        start += len(option) + 1
+    return found
+
+
+def lines_by_grammar(text: str) -> Iterator[list[ExportWord]]:
+    """The words of any text."""
+    for line in _parser().parse(text, start="exports").children:
+        yield [_word(word) for word in _trees(line)]
+
+
+def item_by_grammar(word: str) -> ClientWord | DefaultsWord:
+    """What a word stands for.
 
     Raises:
         BadExport: it has another form.
@@ -95,10 +158,13 @@ def _options(tree: Tree[Token]) -> list[OptionWord]:
 
 
 def _option(name: Token | Tree[Token], equals: object = None, value: object = None) -> OptionWord:
-    text = str(name)
-    bare = text.strip(" \t")
-    at = (getattr(name, "start_pos", 0) or 0) + text.index(bare)
-    return OptionWord(bare, None if equals is None else str(value or ""), at)
+    start = getattr(name, "start_pos", 0) or 0
+    return _option_word(str(name), None if equals is None else str(value or ""), start)
+
+
+def _option_word(name: str, value: str | None, start: int) -> OptionWord:
+    bare = name.strip(" \t")
+    return OptionWord(bare, value, start + name.index(bare))
 
 
 def _word(tree: Tree[Token]) -> ExportWord:
@@ -106,9 +172,12 @@ def _word(tree: Tree[Token]) -> ExportWord:
     [first, *more] = tree.children
     start = getattr(first, "start_pos", 0)
     if not more and getattr(first, "type", "") == "PLAIN":
-        text = str(first)
-        return ExportWord(text, range(start, start + len(text) + 1), start, _flaw_of(text))
+        return _plain_word(str(first), start)
     return _joined(tree, start)
+
+
+def _plain_word(text: str, start: int) -> ExportWord:
+    return ExportWord(text, range(start, start + len(text) + 1), start, _flaw_of(text))
 
 
 def _joined(tree: Tree[Token], at: int) -> ExportWord:
