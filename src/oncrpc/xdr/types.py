@@ -35,6 +35,8 @@ from __future__ import annotations
 import enum
 import sys
 from collections.abc import Mapping
+from functools import cache
+from types import CodeType, FunctionType
 from typing import Annotated, Any, NamedTuple, TypeVar, cast, dataclass_transform
 
 from oncrpc.xdr.compile import define
@@ -241,12 +243,19 @@ _REPLACED = {"__dict__", "__weakref__", "__slots__"}
 
 def _initializer(cls: type, types: dict[str, str], defaults: dict[str, Any]) -> Any:
     """The constructor; its annotations, and those of the slots, are for ``help()``."""
-    lines = [f"    self.{name} = {name}" for name in types] or ["    pass"]
-    parameters = [f"{name}={defaults[name]!r}" if name in defaults else name for name in types]
-    made = define("__init__", [f"def __init__(self, {', '.join(parameters)}):", *lines], {})
+    made = FunctionType(_storing(*types), {}, "__init__", tuple(defaults.values()))
     made.__annotations__ = types | {"return": "None"}
     made.__qualname__ = f"{cls.__qualname__}.__init__"
     return made
+
+
+@cache
+def _storing(*names: str) -> CodeType:
+    """The code of a constructor with these fields. Many structures have the same ones."""
+    lines = [f"    self.{name} = {name}" for name in names] or ["    pass"]
+    made = define("__init__", [f"def __init__(self, {', '.join(names)}):", *lines], {})
+    code: CodeType = made.__code__
+    return code
 
 
 def _values(self: Any) -> tuple[Any, ...]:
