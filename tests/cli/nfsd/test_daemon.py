@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 
 import pytest
@@ -12,6 +13,20 @@ from oncrpc.cli.nfsd.daemon import misspelt_command
 from oncrpc.cli.nfsd.options import COMMAND
 
 PROGRAM = [sys.executable, "-m", "oncrpc.cli.nfsd"]
+
+LOADED = """
+import sys
+import oncrpc.cli.nfsd.daemon
+from oncrpc.nfs.exports.parse import parse_exports
+
+parse_exports(b"/srv 192.0.2.0/24(rw,sync) # usual", "exports")
+print(*sys.modules)
+"""
+SELDOM_NEEDED = {
+    "aiohttp", "difflib", "importlib.resources", "lark", "oncrpc.cli.nfsd.hint", "oncrpc.idl",
+    "oncrpc.portmap", "prometheus_client", "rich", "shutil", "tempfile", "tomllib",
+}  # fmt: skip
+"""Modules that would make every start slower."""
 
 
 def test_background_daemon_has_the_same_options(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,3 +65,10 @@ def test_misspelt_command_is_not_exported(capsys: pytest.CaptureFixture[str]) ->
     assert capsys.readouterr().err == (
         "nfsd: lock is not a directory, and not a command; did you mean 'nfsd locks'?\n"
     )
+
+
+@pytest.mark.slow
+def test_start_loads_no_seldom_needed_module() -> None:
+    loaded = subprocess.check_output([sys.executable, "-c", LOADED], text=True)
+
+    assert not SELDOM_NEEDED & {*loaded.split()}

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from oncrpc.cli import daemon_command
 from oncrpc.cli.command import complain
-from oncrpc.cli.nfsd.hint import hint
 from oncrpc.cli.nfsd.options import COMMAND
-from oncrpc.cli.nfsd.own_mapper import OwnMapper
 from oncrpc.cli.nfsd.words import WORDS
 from oncrpc.nfs.daemon.app import Nfsd
+
+if TYPE_CHECKING:
+    from oncrpc.access.call_lines import CallLog
+    from oncrpc.nfs.daemon.mapper import EmbeddedMapper
 
 INVALID = 1
 """The exit status of the daemon if the command line is invalid."""
@@ -26,8 +29,23 @@ def main(arguments: Sequence[str]) -> int:
             f" did you mean 'nfsd {meant}'?"
         )
         return INVALID
-    app = Nfsd(make_mapper=OwnMapper)
-    return daemon_command.main(app, COMMAND, arguments, hint=lambda _: hint(app))
+    app = Nfsd(make_mapper=_own_mapper)
+    return daemon_command.main(app, COMMAND, arguments, hint=lambda _: _hint(app))
+
+
+# Most servers need neither of these modules.
+
+
+def _own_mapper(call_log: CallLog) -> EmbeddedMapper:
+    from oncrpc.cli.nfsd.own_mapper import OwnMapper
+
+    return OwnMapper(call_log)
+
+
+def _hint(app: Nfsd) -> str:
+    from oncrpc.cli.nfsd.hint import hint
+
+    return hint(app)
 
 
 def misspelt_command(arguments: Sequence[str]) -> str:

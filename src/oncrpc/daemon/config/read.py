@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar, get_args, get_type_hints
@@ -144,6 +143,10 @@ def toml_of(text: str, path: str) -> dict[str, Any]:
     Raises:
         ConfigError: the text is not TOML.
     """
+    if not text:
+        return {}
+    import tomllib  # most daemons start without a file
+
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -196,6 +199,8 @@ def _fault(status: os.stat_result) -> str:
 
 def line_of_rule(text: str, number: int) -> int | None:
     """The line on which a rule begins; None if rules are not written as ``[[rule]]``."""
+    import tomllib
+
     lines = [at for at, line in enumerate(text.splitlines(), 1) if re.match(RULE_HEADER, line)]
     plain = len(lines) == len(tomllib.loads(text).get("rule", ()))
     return lines[number] if plain else None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any
 
 from oncrpc.nfs.exports.places import BadExport, Severity, shown
@@ -249,6 +248,8 @@ def _refused(name: str) -> BadExport:
         return BadExport(f"the option {name} has no value", f"write {name}")
     if name in VALUES or name == "sec":
         return BadExport(f"the option {name} needs a value", f"write {name}=VALUE")
+    from difflib import get_close_matches  # exports without a mistake do not need it
+
     near = get_close_matches(name[:40], [*FLAGS, *VALUES, "sec"], n=1, cutoff=0.7)
     advice = f"did you mean {near[0]}?" if near else "see exports(5) for the options"
     return BadExport(f"unknown option {shown(name)}", advice)
