@@ -60,6 +60,7 @@ COVERED_BY = {
     "cli/portmap/service.py": "cli/daemons/test_service.py",
     "cli/portmap/top.py": "cli/daemons/test_top.py",
     "cli/rpcinfo/ping.py": "cli/rpcinfo/test_forms.py",
+    "cli/rpcsnoop/output.py": "cli/rpcsnoop/test_trace.py",
     "cli/rpcsnoop/words.py": "cli/rpcsnoop/test_command.py",
     "cli/subcommands.py": "cli/portmap/test_command.py",
     "daemon/app.py": "daemon/test_signals.py",

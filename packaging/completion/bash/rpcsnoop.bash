@@ -2,7 +2,7 @@
 
 
 
-_shtab_rpcsnoop_option_strings=(-v --tree --json --stats -t --time --prog --proc --host --spec -h --help --version)
+_shtab_rpcsnoop_option_strings=(-v --tree --json --stats -t --time --prog --proc --host --status --uid --spec -h --help --version)
 
 _shtab_rpcsnoop_pos_0_COMPGEN=_shtab_compgen_files
 _shtab_rpcsnoop___prog_COMPGEN=_shtab_cmd_compgen_a20bf5a8
@@ -15,6 +15,7 @@ _shtab_rpcsnoop__v_nargs=0
 _shtab_rpcsnoop___tree_nargs=0
 _shtab_rpcsnoop___json_nargs=0
 _shtab_rpcsnoop___stats_nargs=0
+_shtab_rpcsnoop___uid_nargs=0
 _shtab_rpcsnoop__h_nargs=0
 _shtab_rpcsnoop___help_nargs=0
 _shtab_rpcsnoop___version_nargs=0

@@ -63,7 +63,7 @@ function _shtab_rpcsnoop_using
 end
 
 set -g _shtab_rpcsnoop_commands
-set -g _shtab_rpcsnoop_opts_with_value --host --proc --prog --spec --time -t
+set -g _shtab_rpcsnoop_opts_with_value --host --proc --prog --spec --status --time -t
 
 complete -c rpcsnoop -e
 complete -c rpcsnoop -f
@@ -71,10 +71,12 @@ complete -c rpcsnoop -f
 complete -c rpcsnoop -n _shtab_rpcsnoop_using -s v -l tree -d 'show all fields of a message, with their offsets'
 complete -c rpcsnoop -n _shtab_rpcsnoop_using -l json -d 'write each message as a JSON object on a line'
 complete -c rpcsnoop -n _shtab_rpcsnoop_using -l stats -d 'show figures of each procedure instead of messages'
-complete -c rpcsnoop -n _shtab_rpcsnoop_using -s t -l time -x -d 'times: a absolute, d since the line before, r since the first'
+complete -c rpcsnoop -n _shtab_rpcsnoop_using -s t -l time -x -d 'a: of day; d: since the line before; r: since the first line; service or transfer: one more column'
 complete -c rpcsnoop -n _shtab_rpcsnoop_using -l prog -xka "(sed -n 's/^\([a-z][^[:space:]]*\).*/\1/p' /etc/rpc 2>/dev/null)" -d 'only this program, by name or number; or PROGRAM,VERSION'
 complete -c rpcsnoop -n _shtab_rpcsnoop_using -l proc -xka "NULL SET UNSET GETPORT DUMP CALLIT GETADDR GETTIME UADDR2TADDR TADDR2UADDR BCAST GETVERSADDR INDIRECT GETADDRLIST GETSTAT" -d 'only this procedure, by name or number'
 complete -c rpcsnoop -n _shtab_rpcsnoop_using -l host -x -d 'only messages from or to this address'
+complete -c rpcsnoop -n _shtab_rpcsnoop_using -l status -x -d 'only calls with this status; '"'"'!OK'"'"' for others, or unanswered'
+complete -c rpcsnoop -n _shtab_rpcsnoop_using -l uid -d 'show the user of AUTH_SYS; with UID only calls of this user'
 complete -c rpcsnoop -n _shtab_rpcsnoop_using -l spec -xka "(_shtab_glob_compgen_aabcd4ef)" -d 'show the programs that this interface declares, too'
 complete -c rpcsnoop -n _shtab_rpcsnoop_using -s h -l help -d 'print this help'
 complete -c rpcsnoop -n _shtab_rpcsnoop_using -l version -d 'print the version'

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from oncrpc.cli.rpcsnoop.filters import HostFilter, ProcedureFilter, ProgramFilter
+from oncrpc.cli.rpcsnoop.filters import HostFilter, ProcedureFilter, ProgramFilter, UserFilter
+from oncrpc.programs.nfs3 import NFS_V3
+from oncrpc.rpc import AUTH_NONE
+from oncrpc.rpc.prot import auth_flavor, opaque_auth
 from oncrpc.snoop.messages import Party, RpcMessage
 from oncrpc.snoop.words.programs import KnownPrograms
+from support.wire_messages import seen_bytes, seen_reply
+from support.words import words
 
 PROGRAMS = KnownPrograms()
 
@@ -80,3 +85,20 @@ def test_host_may_be_written_in_any_form() -> None:
     found = message(host="2001:db8::1")
 
     assert HostFilter(["2001:0DB8:0:0:0:0:0:1"])(found, PROGRAMS)
+
+
+AUTH_SYS = opaque_auth(auth_flavor.AUTH_SYS, words(0, 4, b"host", 1000, 100, 0))
+DAMAGED = opaque_auth(auth_flavor.AUTH_SYS, words(0, 99))
+
+
+@pytest.mark.parametrize(
+    ("credential", "shown"),
+    [(AUTH_SYS, True), (AUTH_NONE, False), (DAMAGED, False)],
+)
+def test_user_is_that_of_the_call(credential: opaque_auth, shown: bool) -> None:
+    found = seen_bytes(NFS_V3.NFSPROC3_GETATTR, b"", cred=credential)
+    chosen = UserFilter(["1000", "2000"])
+
+    assert chosen(found, PROGRAMS) is shown
+    assert chosen(seen_reply(found, 0, 0, 0, 0), PROGRAMS) is shown
+    assert not UserFilter(["0"])(found, PROGRAMS)

@@ -6,8 +6,12 @@ import time
 
 import pytest
 
-from oncrpc.cli.rpcsnoop.lines import LineBegin
+from oncrpc.cli.rpcsnoop.lines import LineBegin, user_mark
+from oncrpc.programs.nfs3 import NFS_V3
+from oncrpc.rpc.prot import auth_flavor, opaque_auth
 from oncrpc.snoop.messages import Party, RpcMessage
+from support.wire_messages import seen_bytes, seen_reply
+from support.words import words
 
 START = 1_700_000_000_123_456_789
 
@@ -48,3 +52,22 @@ def test_columns_are_those_of_snoop() -> None:
     assert begin.of(message(0, number=1234, host="2001:db8:1:2::3")) == (
         "1234   0.00000 2001:db8:1:2::3 -> 192.0.2.22   "
     )
+
+
+def test_columns_of_both_times_may_be_added() -> None:
+    begin = LineBegin("r", ["service", "transfer"])
+    call = seen_bytes(NFS_V3.NFSPROC3_GETATTR, b"")
+
+    assert begin.of(call) == "  1   0.00000             0.00000       client -> server       "
+    assert begin.of(seen_reply(call, 0, 0, 0, 0)) == (
+        "  2   0.50000   0.50000                 server -> client       "
+    )
+
+
+def test_user_stands_at_the_end_of_calls() -> None:
+    credential = opaque_auth(auth_flavor.AUTH_SYS, words(0, 4, b"host", 1000, 100, 0))
+    call = seen_bytes(NFS_V3.NFSPROC3_GETATTR, b"", cred=credential)
+
+    assert user_mark(call) == " uid=1000"
+    assert user_mark(seen_reply(call, 0, 0, 0, 0)) == ""
+    assert user_mark(seen_bytes(NFS_V3.NFSPROC3_GETATTR, b"")) == ""

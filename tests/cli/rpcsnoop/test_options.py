@@ -41,6 +41,8 @@ def test_values_of_an_option_make_one_filter() -> None:
         ("a b", "only one capture file"),
         ("-v --json f", "only one of -v, --json or --stats"),
         ("-t x f", "invalid form of time 'x'"),
+        ("--uid=x f", "--uid: invalid number 'x'"),
+        ("--status ! f", "--status: missing status"),
         ("--prog nosuchprogram f", "--prog: unknown program 'nosuchprogram'"),
         ("--prog nfs,x f", "--prog: invalid number 'x'"),
         ("--prog 4294967296 f", "--prog: invalid number"),
@@ -60,3 +62,25 @@ def test_help_and_version_end_the_command() -> None:
         parse_arguments(["--version"])
 
     assert str(help_text.value) == HELP
+
+
+def test_time_may_add_columns() -> None:
+    request = parse_arguments(["-t", "r", "--time", "service", "--time=transfer", "f"])
+
+    assert request.time == "r"
+    assert request.spans == ["service", "transfer"]
+
+
+@pytest.mark.parametrize(("option", "filters"), [("--uid", 0), ("--uid=0", 1)])
+def test_user_is_shown_and_may_be_chosen(option: str, filters: int) -> None:
+    request = parse_arguments([option, "f"])
+
+    assert request.user
+    assert len(request.filters) == filters
+
+
+def test_status_is_not_among_the_filters() -> None:
+    request = parse_arguments(["--status", "!OK", "f"])
+
+    assert request.status is not None
+    assert request.filters == []

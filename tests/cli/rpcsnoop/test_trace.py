@@ -48,6 +48,17 @@ def test_filters_choose_lines(capture: Path, capsys: pytest.CaptureFixture[str])
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["3", "4"]
 
 
+def test_status_chooses_calls_and_their_replies(
+    capture: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capture.write_bytes(pcap([*FRAMES[:1], *FRAMES[2:], (START, datagram(reply(9)))]))
+
+    assert main(["--status", "ok", "--status", "unanswered", str(capture)]) == 0
+
+    shown = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert shown == ["2", "3", "4", "1"]
+
+
 def test_tree_follows_each_line(capture: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["-v", str(capture)]) == 0
 

@@ -35,7 +35,7 @@ STALE = nfs3.GETATTR3res(nfsstat3.NFS3ERR_STALE, None)
             mount.mountres3(mountstat3.MNT3ERR_ACCES, None),
             "MNT3ERR_ACCES",
         ),
-        (MOUNTVERS.MOUNTPROC_MNT, mount.fhstatus(13, None), "Permission denied"),
+        (MOUNTVERS.MOUNTPROC_MNT, mount.fhstatus(13, None), "NFSERR_ACCES"),
         (
             NFS_V4.NFSPROC4_COMPOUND,
             nfs4.COMPOUND4res(nfsstat4.NFS4ERR_NOENT, b"", []),

@@ -1,4 +1,4 @@
-"""Choosing messages by host, program and procedure; a reply is chosen with its call."""
+"""Choosing messages by host, program, procedure and user; a reply is chosen with its call."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Protocol
 from oncrpc.numbers import program_number
 from oncrpc.snoop.messages import RpcMessage
 from oncrpc.snoop.words.names import PROGRAM_NAMES
+from oncrpc.snoop.words.parts import uid_of
 from oncrpc.snoop.words.programs import KnownPrograms
 
 HIGHEST = 0xFFFFFFFF
@@ -75,6 +76,17 @@ class ProcedureFilter:
         procedure = programs.procedure(message.prog, message.vers, message.proc)
         name = procedure.name.upper() if procedure else "NULL" if message.proc == 0 else ""
         return name in self._names or name.endswith(self._endings)
+
+
+class UserFilter:
+    """Calls of one of some users by AUTH_SYS, and their replies."""
+
+    def __init__(self, values: Sequence[str]) -> None:
+        self._users = {_number(value) for value in values}
+
+    def __call__(self, message: RpcMessage, _: KnownPrograms) -> bool:
+        """True if the message is shown."""
+        return uid_of(message) in self._users
 
 
 def _program(value: str) -> tuple[int, int | None]:

@@ -1,27 +1,44 @@
-"""The begin of a line of snoop: number of the frame, time, source and target."""
+"""What stands before and behind the words of a line: frame, time, source and target, and user."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from oncrpc.snoop.messages import RpcMessage
+from oncrpc.snoop.words.parts import uid_of
 
 SECOND = 1_000_000_000
 TIMES = ("a", "d", "r")
 """Absolute, since the line before, and since the first line."""
 
 
-class LineBegin:
-    """Writes the begins of lines; ``form`` is one of ``TIMES``."""
+def _transfer_time(message: RpcMessage) -> int | None:
+    return message.transfer_time if message.is_call else None
 
-    def __init__(self, form: str) -> None:
+
+SPANS: dict[str, Callable[[RpcMessage], int | None]] = {
+    "service": lambda message: message.service_time,
+    "transfer": _transfer_time,
+}
+"""The times that a line may have besides: of a reply, and of a call."""
+
+NO_SPAN = " " * 9
+
+
+class LineBegin:
+    """Writes the begins of lines; ``form`` is one of ``TIMES``, ``spans`` are keys of ``SPANS``."""
+
+    def __init__(self, form: str, spans: Iterable[str] = ()) -> None:
         self._form = form
+        self._spans = [SPANS[name] for name in spans]
         self._reference: int | None = None
 
     def of(self, message: RpcMessage) -> str:
         """The begin of the line of a message."""
         ends = f"{message.source.host:>12} -> {message.target.host:<12}"
-        return f"{message.number:3} {self._time(message.time)} {ends} "
+        spans = "".join(f" {_span(each(message))}" for each in self._spans)
+        return f"{message.number:3} {self._time(message.time)}{spans} {ends} "
 
     def _time(self, time: int) -> str:
         if self._form == "a":
@@ -30,6 +47,20 @@ class LineBegin:
         reference = time if self._reference is None else self._reference
         if self._form == "d" or self._reference is None:
             self._reference = time
-        sign = "-" if time < reference else ""
-        seconds, rest = divmod(abs(time - reference), SECOND)
-        return f"{f'{sign}{seconds}':>3}.{rest // 10_000:05}"
+        return _seconds(time - reference)
+
+
+def user_mark(message: RpcMessage) -> str:
+    """The user at the end of the line of a call by AUTH_SYS."""
+    uid = uid_of(message) if message.is_call else None
+    return "" if uid is None else f" uid={uid}"
+
+
+def _span(time: int | None) -> str:
+    return NO_SPAN if time is None else _seconds(time)
+
+
+def _seconds(time: int) -> str:
+    sign = "-" if time < 0 else ""
+    seconds, rest = divmod(abs(time), SECOND)
+    return f"{f'{sign}{seconds}':>3}.{rest // 10_000:05}"

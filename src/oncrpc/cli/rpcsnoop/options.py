@@ -14,8 +14,15 @@ from oncrpc.cli.command import (
     read_options,
     version_of,
 )
-from oncrpc.cli.rpcsnoop.filters import HostFilter, MessageFilter, ProcedureFilter, ProgramFilter
-from oncrpc.cli.rpcsnoop.lines import TIMES
+from oncrpc.cli.rpcsnoop.filters import (
+    HostFilter,
+    MessageFilter,
+    ProcedureFilter,
+    ProgramFilter,
+    UserFilter,
+)
+from oncrpc.cli.rpcsnoop.lines import SPANS, TIMES
+from oncrpc.cli.rpcsnoop.status_filter import StatusFilter
 
 PROGRAM = "rpcsnoop"
 USAGE = "Usage: rpcsnoop [-v | --json | --stats] [-t a|d|r] [OPTION]... FILE"
@@ -23,14 +30,17 @@ OPTIONS = (
     Option("tree", "v", "", "show all fields of a message, with their offsets"),
     Option("json", "", "", "write each message as a JSON object on a line"),
     Option("stats", "", "", "show figures of each procedure instead of messages"),
-    Option("time", "t", "FORM", "times: a absolute, d since the line before, r since the first"),
+    Option("time", "t", "FORM", "a: of day; d: since the line before; r: since the first line;"
+           " service or transfer: one more column"),
     Option("prog", "", "PROGRAM", "only this program, by name or number; or PROGRAM,VERSION"),
     Option("proc", "", "PROCEDURE", "only this procedure, by name or number"),
     Option("host", "", "ADDRESS", "only messages from or to this address"),
+    Option("status", "", "STATUS", "only calls with this status; '!OK' for others, or unanswered"),
+    Option("uid", "", "[UID]", "show the user of AUTH_SYS; with UID only calls of this user"),
     Option("spec", "", "FILE.x", "show the programs that this interface declares, too"),
     Option("help", "h", "", "print this help"),
     Option("version", "", "", "print the version"),
-)
+)  # fmt: skip
 HELP = f"""{USAGE}
 
 Show the RPC messages in a capture file (pcap or pcapng, also compressed with gzip), one line each,
@@ -42,6 +52,7 @@ FILTERS: dict[str, Callable[[list[str]], MessageFilter]] = {
     "prog": ProgramFilter,
     "proc": ProcedureFilter,
     "host": HostFilter,
+    "uid": UserFilter,
 }
 
 
@@ -52,13 +63,26 @@ class SnoopRequest:
         self.forms: list[str] = []
         self.file = ""
         self.time = "d"
+        self.spans: list[str] = []
+        self.user = False
         self.specs: list[str] = []
         self.filters: list[MessageFilter] = []
+        self.status: StatusFilter | None = None
 
     @property
     def form(self) -> str:
         """The form of the output."""
         return self.forms[0] if self.forms else "lines"
+
+    def take_time(self, value: str) -> None:
+        """Take a form of time, or one more column of a time."""
+        if value in SPANS:
+            self.spans.append(value)
+        elif value in TIMES:
+            self.time = value
+        else:
+            forms = ", ".join((*TIMES, *SPANS))
+            raise UsageError(f"{PROGRAM}: invalid form of time {value!r}: must be one of {forms}")
 
 
 def parse_arguments(arguments: Sequence[str]) -> SnoopRequest:
@@ -78,7 +102,9 @@ def parse_arguments(arguments: Sequence[str]) -> SnoopRequest:
             case "tree" | "json" | "stats":
                 request.forms.append(name)
             case "time":
-                request.time = value
+                request.take_time(value)
+            case "uid" if not value:
+                request.user = True
             case "spec":
                 request.specs.append(value)
             case _ if name == OPERAND:
@@ -89,22 +115,27 @@ def parse_arguments(arguments: Sequence[str]) -> SnoopRequest:
                 chosen.setdefault(name, []).append(value)
     _check(request, operands)
     request.file = operands[0]
-    request.filters = [_filter(name, values) for name, values in chosen.items()]
+    request.user |= "uid" in chosen
+    _choose(request, chosen)
     return request
 
 
 def _check(request: SnoopRequest, operands: Sequence[str]) -> None:
     if len(set(request.forms)) > 1:
         raise UsageError(f"{PROGRAM}: only one of -v, --json or --stats is allowed")
-    if request.time not in TIMES:
-        raise UsageError(f"{PROGRAM}: invalid form of time {request.time!r}: must be a, d or r")
     if len(operands) != 1:
         what = "missing capture file" if not operands else "only one capture file is allowed"
         raise UsageError(f"{PROGRAM}: {what}\n{USAGE}")
 
 
-def _filter(name: str, values: list[str]) -> MessageFilter:
+def _choose(request: SnoopRequest, chosen: dict[str, list[str]]) -> None:
+    """Make the filters of the values that were given for each."""
+    name = ""
     try:
-        return FILTERS[name](values)
+        for name, values in chosen.items():
+            if name == "status":
+                request.status = StatusFilter(values)
+            else:
+                request.filters.append(FILTERS[name](values))
     except ValueError as error:
         raise UsageError(f"{PROGRAM}: --{name}: {error}") from None

@@ -7,18 +7,13 @@ from collections.abc import Iterator, Sequence
 
 from oncrpc.cli import command
 from oncrpc.cli.command import Failure, UsageError
-from oncrpc.cli.rpcsnoop.figures import figure_lines, remarks
-from oncrpc.cli.rpcsnoop.lines import LineBegin
 from oncrpc.cli.rpcsnoop.options import PROGRAM, SnoopRequest, parse_arguments
+from oncrpc.cli.rpcsnoop.output import OUTPUTS
+from oncrpc.cli.rpcsnoop.selection import Selection
 from oncrpc.snoop.capture.files import frames_of, frames_of_file
 from oncrpc.snoop.capture.frames import CaptureDamaged, CapturedFrame
-from oncrpc.snoop.messages import RpcMessage
-from oncrpc.snoop.streams.statistics import CallStatistics
 from oncrpc.snoop.streams.tracer import KEEP, Tracer
-from oncrpc.snoop.words.line import line_of
-from oncrpc.snoop.words.objects import json_line
 from oncrpc.snoop.words.programs import KnownPrograms
-from oncrpc.snoop.words.tree import tree_lines
 
 KEPT = {"lines": KEEP, "tree": 1 << 21, "json": 1 << 21, "stats": 512}
 """Bytes of each message that the forms of output need."""
@@ -32,9 +27,8 @@ def main(arguments: Sequence[str]) -> int:
 def _execute(arguments: Sequence[str]) -> int:
     request = parse_arguments(arguments)
     programs = _programs(request)
-    tracer = Tracer(keep=KEPT[request.form])
     encoding = sys.stdout.encoding
-    for line in _lines(request, tracer, programs):
+    for line in _lines(request, programs):
         sys.stdout.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
     return 0
 
@@ -49,44 +43,23 @@ def _programs(request: SnoopRequest) -> KnownPrograms:
     return programs
 
 
-def _lines(request: SnoopRequest, tracer: Tracer, programs: KnownPrograms) -> Iterator[str]:
+def _lines(request: SnoopRequest, programs: KnownPrograms) -> Iterator[str]:
     """The output; a capture that is damaged ends it with a failure."""
-    statistics = CallStatistics()
-    begin = LineBegin(request.time)
+    tracer = Tracer(keep=KEPT[request.form])
+    selection = Selection(request.filters, request.status, programs)
+    output = OUTPUTS[request.form](request, programs)
+    damage: CaptureDamaged | None = None
     try:
         for message in tracer.messages(_frames(request.file)):
-            if not all(chosen(message, programs) for chosen in request.filters):
-                continue
-            if request.form == "stats":
-                statistics.add(message)
-            else:
-                yield from _message_lines(message, request.form, begin, programs)
-    except CaptureDamaged as damage:
-        yield from _summary(request, tracer, statistics, programs)
-        raise Failure(f"{PROGRAM}: {request.file}: {damage}") from None
-    yield from _summary(request, tracer, statistics, programs)
-
-
-def _message_lines(
-    message: RpcMessage, form: str, begin: LineBegin, programs: KnownPrograms
-) -> Iterator[str]:
-    if form == "json":
-        yield json_line(message, programs)
-        return
-    yield begin.of(message) + line_of(message, programs)
-    if form == "tree":
-        yield from tree_lines(message, programs)
-        yield ""
-
-
-def _summary(
-    request: SnoopRequest, tracer: Tracer, statistics: CallStatistics, programs: KnownPrograms
-) -> Iterator[str]:
-    if request.form == "stats":
-        yield from figure_lines(statistics, programs)
-        notes = list(remarks(tracer, statistics))
-        if notes:
-            yield from ("", *notes)
+            for each in selection.chosen(message):
+                yield from output.add(each)
+    except CaptureDamaged as error:
+        damage = error
+    for call in selection.rest(tracer.matcher.unanswered()):
+        yield from output.add(call)
+    yield from output.end(tracer)
+    if damage is not None:
+        raise Failure(f"{PROGRAM}: {request.file}: {damage}")
 
 
 def _frames(file: str) -> Iterator[CapturedFrame]:

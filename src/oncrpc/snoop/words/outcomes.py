@@ -6,6 +6,7 @@ import enum
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from oncrpc.programs import nfs2
 from oncrpc.rpc.program import AnyProcedure
 from oncrpc.rpc.prot import accept_stat
 from oncrpc.snoop.messages import RpcMessage
@@ -15,7 +16,6 @@ from oncrpc.snoop.words.gss import DATA, unwrapped
 from oncrpc.snoop.words.header import reply_header
 from oncrpc.snoop.words.parts import gss_of
 from oncrpc.snoop.words.programs import KnownPrograms
-from oncrpc.snoop.words.statuses import NFS2_STATUS
 from oncrpc.xdr import codec
 from oncrpc.xdr.nodes import BytesNode, EnumNode, Node, ScalarNode, StructNode, UnionNode
 
@@ -82,10 +82,8 @@ def _named(members: type[enum.IntEnum] | None, number: int) -> ReplyStatus:
     """Success has one name for all programs, so that it can be searched for."""
     if number == OK_NUMBERS.get(members.__name__ if members else "", 0):
         return ReplyStatus(OK, ok=True)
-    if members is None:
-        return ReplyStatus(NFS2_STATUS.get(number, str(number)), ok=False)
     try:
-        return ReplyStatus(str(members(number)), ok=False)
+        return ReplyStatus(str((members or nfs2.stat)(number)), ok=False)
     except ValueError:
         return ReplyStatus(str(number), ok=False)
 
