@@ -50,6 +50,13 @@ def test_values_in_force_are_shown(file: Path, capsys: pytest.CaptureFixture[str
     assert "daemon.local" not in found
 
 
+def test_programs_are_shown_by_name(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert nfsd.main(["config", "show", "--config", str(file)]) == 0
+
+    shown = '["mount", "nfs", "acl", "nlm", "status", "rquota"]'
+    assert f"daemon.only           {shown}  " in capsys.readouterr().out
+
+
 def test_each_word_has_its_help() -> None:
     for word in (config, reload, service):
         assert word.parser().prog == f"nfsd {word.__name__.rpartition('.')[2]}"

@@ -30,7 +30,7 @@ show: shows the values in force for a daemon with these options and this environ
 is from: an option, {variable}, the file, or the default."""
 
 CHECK, SHOW = "check", "show"
-WIDEST = 40
+WIDEST = 60
 """Characters of a list; the items of a longer one are counted."""
 
 
