@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from oncrpc.cli import nfsd
 from oncrpc.cli.nfsd import locks
 from oncrpc.daemon.control.protocol import answer_line
-from oncrpc.nfs.daemon.lock_status import FreedLocks
+from oncrpc.nfs.daemon.lock_status import FreedLocks, GraceStatus
 from support.fake_control import FakeControl
 from support.sample_nfsd_status import HOST, LOCKS
 
@@ -110,11 +110,45 @@ def test_client_without_listed_locks_is_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answer(monkeypatch, "y")
+    more = answer_line(replace(LOCKS, left_out=3), "locks")
 
-    found = Outcome(tmp_path, capsys, (ANSWER, NOTHING), ("--free", "198.51.100.1"))
+    found = Outcome(tmp_path, capsys, (more, NOTHING), ("--free", "198.51.100.1"))
 
     assert found.err == "nfsd locks: no lock of 198.51.100.1 is listed\n"
     assert (found.status, found.out.splitlines()[-1]) == (1, NO_CLIENT)
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_client_without_locks_needs_no_question(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, ...]
+) -> None:
+    found = Outcome(tmp_path, capsys, (ANSWER,), ("--free", "198.51.100.1", *options))
+
+    assert (found.status, len(found.asked), found.err) == (1, 1, "")
+    said = {(): NO_CLIENT, ("--json",): '{\n  "clients": [],\n  "locks": 0\n}'}
+    assert found.out == said[options] + "\n"
+
+
+@pytest.mark.parametrize("grace", [LOCKS.grace, GraceStatus(41.5, 3, 3, [])])
+def test_client_that_may_claim_is_asked_about(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    grace: GraceStatus,
+) -> None:
+    answer(monkeypatch, "n")
+    claims = answer_line(replace(LOCKS, listed=[], grace=grace), "locks")
+
+    found = Outcome(tmp_path, capsys, (claims,), ("--free", HOST.name))
+
+    assert f"requests of {HOST.name}? [y/N]" in found.out
+
+
+def test_yes_without_a_client_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        nfsd.main(["locks", "--yes"])
+
+    assert "--yes is for --free; add --free CLIENT" in capsys.readouterr().err
 
 
 def test_yes_releases_without_asking(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -139,9 +173,9 @@ def test_without_a_terminal_yes_is_needed(
 ) -> None:
     monkeypatch.setattr(locks.sys.stdin, "isatty", lambda: False)  # type: ignore[attr-defined]  # sys
 
-    found = Outcome(tmp_path, capsys, (FREED,), ("--free", "192.0.2.7"))
+    found = Outcome(tmp_path, capsys, (ANSWER,), ("--free", "192.0.2.7"))
 
-    assert (found.status, found.asked) == (2, [])
+    assert (found.status, [each["ask"] for each in found.asked]) == (2, ["locks"])
     assert found.err == "nfsd locks: add --yes to release locks without a terminal\n"
 
 

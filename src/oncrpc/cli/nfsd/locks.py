@@ -49,7 +49,10 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run it; returns the exit status."""
-    options = parser().parse_args(arguments)
+    made = parser()
+    options = made.parse_args(arguments)
+    if options.yes and options.free is None:
+        made.error("--yes is for --free; add --free CLIENT")
     return run("nfsd locks", partial(_execute, options))
 
 
@@ -81,21 +84,44 @@ def _list(options: argparse.Namespace) -> int:
 
 def _free(options: argparse.Namespace) -> int:
     if not options.yes:
+        locks = _ask(options, "locks", LocksStatus)
+        if not _may_hold(locks, options.free):
+            return _nothing(FreedLocks([], 0), options)
         if not sys.stdin.isatty():
             complain("nfsd locks: add --yes to release locks without a terminal")
             return USAGE_ERROR
-        if not _confirmed(_ask(options, "locks", LocksStatus), options.free):
+        if not _confirmed(locks, options.free):
             return NOTHING_FREED
     freed = _ask(options, "free", FreedLocks)
+    if not freed.clients:
+        return _nothing(freed, options)
     if options.json:
         _print_json(freed)
-    elif freed.clients:
+    else:
         clients = listed(map(client_text, freed.clients))
         what = counted(freed.locks, "lock") if freed.locks else "requests and claims"
         print(f"released {what} of {clients}")
+    return 0
+
+
+def _nothing(freed: FreedLocks, options: argparse.Namespace) -> int:
+    """Print that the client has nothing to release."""
+    if options.json:
+        _print_json(freed)
     else:
         print(f"no client {safe_text(options.free)} has locks, or waits for some")
-    return 0 if freed.clients else NOTHING_FREED
+    return NOTHING_FREED
+
+
+def _may_hold(locks: LocksStatus, wanted: str) -> bool:
+    """Whether the client has something to release, or the lists are too short to tell."""
+    if locks.left_out or any(_of_client(locks, wanted)):
+        return True
+    grace = locks.grace
+    if grace is None:
+        return False
+    claims = any(wanted in (each.host, each.name) for each in grace.awaited)
+    return claims or grace.clients > len(grace.awaited)
 
 
 def _confirmed(locks: LocksStatus, wanted: str) -> bool:
