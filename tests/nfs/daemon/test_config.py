@@ -46,6 +46,13 @@ def test_ordinary_user_binds_loopback_by_default(
         ("[daemon]\nnfs-versions = [true]", "is not a version that is served"),
         ('[daemon]\nport-mapper = "c"', "write auto, host, own or none"),
         ("[daemon]\nonly = []", "is empty"),
+        ('[daemon]\nonly = ["nfs"]\nnlm-port = 5', "nlm-port is for nlm; add nlm to only"),
+        ('[daemon]\nonly = ["nfs"]\nmount-port = 5', "mount-port is for mount; add mount to only"),
+        (
+            '[daemon]\nonly = ["status"]\ndirectories = ["/srv"]',
+            "status exports no directories; add nfs to only",
+        ),
+        ("[locks]\nper-client = 9\nmost = 8", "per-client is 9, more than most, 8; lower it"),
     ],
 )
 def test_contradictions_and_wrong_values_are_named(text: str, reason: str) -> None:
@@ -57,6 +64,16 @@ def test_lock_manager_implies_status_monitor() -> None:
     only = (ProgramChoice("nlm"), ProgramChoice("nfs"))
 
     assert NfsdDaemonTable(only=only).programs == ("nfs", "nlm", "status")
+
+
+def test_implied_status_monitor_may_have_a_port() -> None:
+    text = '[daemon]\nonly = ["nlm", "nfs"]\nstatus-port = 5'
+
+    assert SCHEMA.parse(text, "nfsd.toml").daemon.port_for("status") == 5
+
+
+def test_fewer_locks_of_all_clients_are_allowed() -> None:
+    assert SCHEMA.parse("[locks]\nmost = 8", "nfsd.toml").locks.most == 8
 
 
 def test_version_may_be_a_number_or_text() -> None:

@@ -22,7 +22,7 @@ def table(*only: str, **ports: Any) -> NfsdDaemonTable:
     [
         (table(), 2049),
         (table(port=0), 0),
-        (table("nfs", mount_port=20048), 2049),
+        (table("nfs"), 2049),
         (table("mount"), 0),
         (table("mount", mount_port=20048), 20048),
         (table("mount", port=4000, mount_port=20048), 4000),
@@ -54,5 +54,5 @@ def test_programs_may_share_a_port() -> None:
 
 
 def test_status_monitor_alone_has_a_port() -> None:
-    assert main_port(table("status", status_port=662, rquota_port=875)) == 662
+    assert main_port(table("status", status_port=662)) == 662
     assert main_port(table("status")) == 0

@@ -20,7 +20,15 @@ from oncrpc.nfs.daemon.config_values import (
     PortMapperUse,
     ProgramChoice,
 )
-from oncrpc.nfs.daemon.vocabulary import NFS, NLM, OF_HANDLES, PROGRAMS, STATUS, VOCABULARY
+from oncrpc.nfs.daemon.vocabulary import (
+    EXPORTING,
+    NFS,
+    NLM,
+    OF_HANDLES,
+    PROGRAMS,
+    STATUS,
+    VOCABULARY,
+)
 from oncrpc.nfs.exports.sources import ExportConfig
 from oncrpc.nfs.locks.manager import GRACE
 from oncrpc.nfs.locks.table import MAX_CLIENT_LOCKS, MAX_LOCKS
@@ -248,6 +256,11 @@ class NfsdDaemonTable(DaemonTable, frozen=True):
         alone = sorted(OF_HANDLES & {*self.only}) if NFS not in self.only else ()
         if alone:
             raise ValueError(f"{alone[0]} needs the handles of nfs; add nfs to only")
+        for program in PROGRAMS:
+            if self.port_for(program) and program not in self.programs:
+                raise ValueError(f"{program}-port is for {program}; add {program} to only")
+        if self.directories and not EXPORTING & {*self.only}:
+            raise ValueError(f"{self.only[0]} exports no directories; add nfs to only")
 
     @property
     def programs(self) -> tuple[str, ...]:
@@ -311,12 +324,23 @@ class LocksTable(Table, frozen=True):
     ] = int(GRACE)
     per_client: Annotated[
         int,
-        Meta(ge=1, le=MOST_LOCKS, description="Locks of one client."),
+        Meta(
+            ge=1,
+            le=MOST_LOCKS,
+            description="Locks of one client; at most as many as of all clients.",
+        ),
     ] = MAX_CLIENT_LOCKS
     most: Annotated[
         int,
         Meta(ge=1, le=MOST_LOCKS, description="Locks of all clients."),
     ] = MAX_LOCKS
+
+    def __post_init__(self) -> None:
+        """Refuse a limit that is never reached; the default may be."""
+        if self.per_client > self.most and self.per_client != MAX_CLIENT_LOCKS:
+            raise ValueError(
+                f"per-client is {self.per_client}, more than most, {self.most}; lower it"
+            )
 
 
 class IdentityTable(Table, frozen=True):
