@@ -204,7 +204,7 @@ def test_daemon_is_described_as_by_status(page: Page) -> None:
     expect(page.locator("#about")).to_have_text(
         re.compile(rf"^portmap {re.escape(__version__)}, process \d+, up .*\d s$")
     )
-    expect(page.locator("#policy")).to_have_text("/etc/portmap.toml, 0 rules")
+    expect(page.locator("#policy")).to_have_text("/etc/portmap.toml, missing")
     expect(page.locator("#state")).to_have_text("not kept")
 
 

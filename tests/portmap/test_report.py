@@ -58,7 +58,7 @@ def test_fresh_daemon_reports_itself(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert found.sockets[0].address == str(tmp_path / "sock")
     assert found.sockets[1].address.startswith("@")
-    assert found.policy == RulesRead(SCHEMA.file, 0)
+    assert found.policy == RulesRead(SCHEMA.file, 0, missing=True)
     assert found.forwarding == Forwarding(enabled=False, pending=0)
     assert found.calls.total == 0
     assert set(found.refusals.values()) == {0}

@@ -48,7 +48,7 @@ def common_status(daemon: Runtime[Any]) -> CommonStatus:
         calls=_calls(daemon),
         refusals={kind.name.lower(): daemon.call_log.counts[kind] for kind in Refusal},
         drops=_drops(daemon),
-        policy=RulesRead(daemon.settings.path, len(daemon.config.rule)),
+        policy=RulesRead(daemon.settings.path, len(daemon.config.rule), daemon.settings.missing),
         reloads=dict(daemon.reloads),
         reload_fault=daemon.reload_fault,
     )

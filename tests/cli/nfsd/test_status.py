@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from oncrpc.cli import nfsd
 from oncrpc.cli.nfsd.status import status_lines
+from oncrpc.daemon.control.status import RulesRead
 from oncrpc.nfs.daemon.status import MapperState
 from support.fake_control import FakeControl, reply
 from support.sample_nfsd_status import (
@@ -89,6 +90,12 @@ def test_missing_exports_are_said() -> None:
     lines = list(status_lines(some_nfsd_status(**NOTHING)))
 
     assert lines[-2:] == ["", "nothing is exported"]
+
+
+def test_missing_policy_file_is_named() -> None:
+    status = some_nfsd_status(policy=RulesRead("/etc/nfsd.toml", 0, missing=True))
+
+    assert "policy        /etc/nfsd.toml, missing" in status_lines(status)
 
 
 def test_status_monitor_alone_misses_no_exports() -> None:

@@ -77,7 +77,8 @@ def common_lines(
 
 def policy(status: CommonStatus) -> str:
     """The file of rules, and their number."""
-    return f"{status.policy.file}, {counted(status.policy.rules, 'rule')}"
+    rules = counted(status.policy.rules, "rule")
+    return f"{status.policy.file}, {'missing' if status.policy.missing else rules}"
 
 
 def called(status: CommonStatus) -> list[ProcedureCalls]:

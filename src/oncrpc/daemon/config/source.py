@@ -6,6 +6,7 @@ reading the file again at SIGHUP gives what a restart would give.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -31,11 +32,13 @@ class ConfigSettings(NamedTuple, Generic[C]):
     """A configuration as it was read.
 
     ``path`` is the file, ``sources`` says where each key is from; a missing key has its default.
+    ``missing``: there is no such file.
     """
 
     config: C
     path: str
     sources: Mapping[str, str]
+    missing: bool = False
 
     def source(self, key: str) -> str:
         """Where the value of a key is from."""
@@ -59,7 +62,7 @@ class ConfigSource(Generic[C]):
         path, text = self.schema.load_text(self.path)
         held = toml_of(text, path)
         self.schema.convert(held, path)  # mistakes of the file are reported with its name
-        return self._settled(held, path)
+        return self._settled(held, path)._replace(missing=not os.path.lexists(path))
 
     def without_file(self) -> ConfigSettings[C]:
         """The configuration of the options alone, for reporting that the file is invalid.

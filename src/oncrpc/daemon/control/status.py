@@ -57,10 +57,11 @@ class Drops(Struct, frozen=True):
 
 
 class RulesRead(Struct, frozen=True):
-    """The configuration file, and the number of its rules."""
+    """The configuration file, the number of its rules, and whether it is missing."""
 
     file: str
     rules: int
+    missing: bool = False
 
 
 class CommonStatus(Struct, frozen=True, kw_only=True):

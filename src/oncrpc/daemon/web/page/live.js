@@ -78,7 +78,8 @@ function identify(told, { title, name }) {
   startedAt = Date.now() - told.uptime * 1000;
   byId("about").dataset.version = `${name} ${told.version}, process ${told.pid}`;
   putUptime();
-  put("policy", `${told.policy.file}, ${counted(told.policy.rules, "rule")}`);
+  const { file, rules, missing } = told.policy;
+  put("policy", `${file}, ${missing ? "missing" : counted(rules, "rule")}`);
   counts(told);
 }
 
