@@ -21,6 +21,9 @@ GENERATED = {"programs", "rpc/prot.py"}
 NOT_MIRRORED = {"__init__.py", "__main__.py"}
 
 COVERED_BY = {
+    "snoop/live/interface.py": "interop/test_live_capture.py",
+    "snoop/live/plain.py": "interop/test_live_capture.py",
+    "snoop/live/ring.py": "interop/test_live_capture.py",
     "rpc/quick.py": "aio/test_quick_replies.py",
     "nfs/fast/encoding.py": "nfs/fast/test_names.py",
     "nfs/fast/methods.py": "nfs/fast/test_calls.py",

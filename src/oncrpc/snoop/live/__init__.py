@@ -1,0 +1,1 @@
+"""Frames of a network interface, captured from now on (packet(7)), without a library."""

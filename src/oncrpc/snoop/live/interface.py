@@ -1,0 +1,243 @@
+"""Capturing on an interface: the packet socket, its errors, and how a capture ends."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import select
+import socket
+import struct
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Protocol
+
+from oncrpc.errors import OncRpcError
+from oncrpc.snoop.capture.frames import CapturedFrame, LinkType
+from oncrpc.snoop.live.kernel_filter import (
+    ETHERNET_HARDWARE,
+    LOOPBACK_HARDWARE,
+    attach,
+    nothing,
+    program_for,
+)
+from oncrpc.snoop.live.plain import PlainPackets
+from oncrpc.snoop.live.ring import RETIRE, SIZES, SOL_PACKET, PacketRing
+
+ANY = "any"
+"""The name for all interfaces together."""
+
+ETH_P_ALL = 3
+ETHERNET_HEADER = 14
+PACKET_ADD_MEMBERSHIP, PACKET_STATISTICS, PACKET_MR_PROMISC = 1, 6, 1
+WHOLE = 1 << 18
+"""Bytes of a frame that are captured, unless the caller wants less."""
+
+STATISTICS = struct.Struct("=4xI")
+"""The beginning of ``struct tpacket_stats``: the frames that were dropped."""
+
+LONGEST_STATISTICS = 12
+
+LINK_ADDRESS = struct.Struct("=HHi12x")
+"""``struct sockaddr_ll``: the family, the protocol and the interface."""
+
+MEMBERSHIP = struct.Struct("=iH10x")
+LAST_FRAMES = 4 * RETIRE
+"""Milliseconds that the kernel has to hand out what it captured before the end."""
+
+NEEDS_PRIVILEGE = (
+    "capturing needs the capability CAP_NET_RAW: use sudo, or see PRIVILEGES in rpcsnoop(8)"
+)
+REASONS = {
+    errno.EPERM: NEEDS_PRIVILEGE,
+    errno.EACCES: NEEDS_PRIVILEGE,
+    errno.ENODEV: "no such interface; 'ip link' lists them, and 'any' is all of them",
+    errno.ENETDOWN: "the interface is down; 'ip link set {} up' starts it",
+    errno.EAFNOSUPPORT: "this kernel cannot capture: it was built without packet sockets",
+}
+
+
+class LiveCaptureError(OncRpcError):
+    """An interface cannot be captured, or can no longer; the text begins with its name."""
+
+    def __init__(self, interface: str, error: OSError) -> None:
+        number = error.errno or 0
+        reason = REASONS.get(number, error.strerror or str(error))
+        super().__init__(f"{interface}: {reason.format(interface)}")
+
+
+class _Source(Protocol):
+    """Hands out frames; ``received`` counts them."""
+
+    received: int
+
+    def next_frames(self) -> Iterator[CapturedFrame] | None:
+        """The frames that have arrived, None without any."""
+        ...
+
+    def close(self) -> None:
+        """Give back what is held."""
+        ...
+
+
+class LiveCapture:
+    """The frames of an interface from the moment of opening until ``stop``.
+
+    Only opening needs the privilege to capture. ``most`` is how many bytes of a frame are captured.
+    ``hosts`` are addresses: with some, only frames from or to them. ``promiscuous``: also frames
+    that the network card sees, but that are not for this host. ``ring`` is for tests.
+
+    Raises:
+        LiveCaptureError: the interface cannot be captured.
+    """
+
+    def __init__(
+        self,
+        interface: str,
+        *,
+        most: int = WHOLE,
+        hosts: Collection[str] = (),
+        promiscuous: bool = False,
+        ring: bool = True,
+    ) -> None:
+        self.interface = interface
+        self._dropped, self._stopping = 0, False
+        try:
+            self._socket, self.link = _opened(interface)
+            with _closed_on_error(self._socket):
+                # Nothing is captured before the socket is bound to a protocol.
+                place = ETHERNET_HEADER if self.link == LinkType.ETHERNET else 0
+                attach(self._socket, program_for(hosts, place=place, most=most))
+                self._source = self._made(SIZES if ring else ())
+                if promiscuous and interface != ANY:
+                    _see_all(self._socket, interface)
+                _bind(self._socket, interface)
+                self._check()
+                self._wake = os.eventfd(0)
+        except OSError as error:
+            raise LiveCaptureError(interface, error) from None
+
+    def close(self) -> None:
+        """End the capture at once."""
+        self._source.close()
+        self._socket.close()
+        os.close(self._wake)
+
+    def stop(self) -> None:
+        """Let ``frames`` end after those that were captured until now; for a signal handler."""
+        self._stopping = True
+        os.eventfd_write(self._wake, 1)
+
+    @property
+    def captured(self) -> int:
+        """The frames so far."""
+        return self._source.received
+
+    @property
+    def dropped(self) -> int:
+        """The frames so far that were lost because they came faster than they were read."""
+        # The kernel tells how many there were since it was asked for the last time.
+        found = self._socket.getsockopt(SOL_PACKET, PACKET_STATISTICS, LONGEST_STATISTICS)
+        self._dropped += int(STATISTICS.unpack_from(found)[0])
+        return self._dropped
+
+    def frames(self, idle: Callable[[], None] = lambda: None) -> Iterator[CapturedFrame]:
+        """The frames as they arrive; ``idle`` is called before each wait for more.
+
+        Raises:
+            LiveCaptureError: the interface went down or was removed, after the last frame.
+        """
+        source, lost = self._source, None
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN)
+        poll.register(self._wake, select.POLLIN)
+        while not self._stopping and lost is None:
+            found = source.next_frames()
+            if found is not None:
+                yield from found
+                continue
+            idle()
+            if any(events & select.POLLERR for _, events in poll.poll()):
+                lost = self._fault()
+        yield from self._last_frames()
+        if lost is not None:
+            raise lost
+
+    def _last_frames(self) -> Iterator[CapturedFrame]:
+        """The frames that the kernel holds, while it captures no more of them."""
+        attach(self._socket, nothing())
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN)
+        while True:
+            while (found := self._source.next_frames()) is not None:
+                yield from found
+            if not any(events & select.POLLIN for _, events in poll.poll(LAST_FRAMES)):
+                return
+
+    def _made(self, sizes: Sequence[int]) -> _Source:
+        """A ring of one of these sizes; without one, the plain way."""
+        for blocks in sizes:
+            with suppress(OSError):
+                return PacketRing(self._socket, self.link, blocks=blocks)
+        return PlainPackets(self._socket, self.link)
+
+    def _check(self) -> None:
+        error = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if error:
+            raise OSError(error, os.strerror(error))
+
+    def _fault(self) -> LiveCaptureError | None:
+        """Why the socket reports an error."""
+        try:
+            self._check()
+        except OSError as error:
+            removed = error.errno == errno.ENETDOWN and not _exists(self.interface)
+            reason = OSError(0, "the interface was removed") if removed else error
+            return LiveCaptureError(self.interface, reason)
+        return None
+
+
+def _opened(interface: str) -> tuple[socket.socket, LinkType]:
+    """A packet socket for an interface, and what its frames look like.
+
+    Raises:
+        OSError: the interface does not exist, or the privilege is missing.
+    """
+    if interface != ANY:
+        raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        with _closed_on_error(raw):
+            raw.bind((interface, 0))
+        if raw.getsockname()[3] in (ETHERNET_HARDWARE, LOOPBACK_HARDWARE):
+            return raw, LinkType.ETHERNET
+        raw.close()
+    return socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0), LinkType.LINUX_SLL2
+
+
+@contextmanager
+def _closed_on_error(sock: socket.socket) -> Iterator[None]:
+    try:
+        yield
+    except OSError:
+        sock.close()
+        raise
+
+
+def _bind(sock: socket.socket, interface: str) -> None:
+    """Begin to capture. Python binds to a named interface only, not to all of them."""
+    index = 0 if interface == ANY else socket.if_nametoindex(interface)
+    address = LINK_ADDRESS.pack(socket.AF_PACKET, socket.htons(ETH_P_ALL), index)
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.bind(sock.fileno(), address, len(address)):
+        raise OSError(number := ctypes.get_errno(), os.strerror(number))
+
+
+def _see_all(sock: socket.socket, interface: str) -> None:
+    index = socket.if_nametoindex(interface)
+    wish = MEMBERSHIP.pack(index, PACKET_MR_PROMISC)
+    sock.setsockopt(SOL_PACKET, PACKET_ADD_MEMBERSHIP, wish)
+
+
+def _exists(interface: str) -> bool:
+    with suppress(OSError):
+        return bool(socket.if_nametoindex(interface))
+    return False

@@ -1,0 +1,92 @@
+"""Frames of a packet socket, received one by one: where the kernel refuses a ring."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+
+from oncrpc.snoop.capture.frames import CapturedFrame, LinkType
+from oncrpc.snoop.capture.headers import SLL2_HEADER
+from oncrpc.snoop.live.link_headers import SLL2, TAG_BYTES, with_tag
+from oncrpc.snoop.live.ring import SOL_PACKET, TAGGED
+
+PACKET_AUXDATA = 8
+SO_TIMESTAMPNS = 35
+BUFFERED = 8 << 20
+"""Bytes that the kernel keeps for this process; the limit of the system may be lower."""
+
+LONGEST = 1 << 18
+"""Bytes of a frame that are received."""
+
+BATCH = 64
+"""Frames of a call of ``next_frames``."""
+
+TIME = struct.Struct("@qq")
+ABOUT = struct.Struct("=4xI8xHH")
+"""``struct tpacket_auxdata``: the length on the wire and the VLAN tag."""
+
+STATUS = struct.Struct("=I")
+Address = tuple[str, int, int, int, bytes]
+Ancillary = Iterable[tuple[int, int, bytes]]
+
+
+class PlainPackets:
+    """The frames of a packet socket; ``next_frames`` is None if there is no frame now."""
+
+    def __init__(self, sock: socket.socket, link: LinkType) -> None:
+        sock.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
+        sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFERED)
+        self._socket, self._link = sock, link
+        self._buffer = bytearray(LONGEST)
+        self.received = 0
+
+    def close(self) -> None:
+        """Nothing is to be given back."""
+
+    def next_frames(self) -> Iterator[CapturedFrame] | None:
+        """The frames that have arrived, some of them if there are many."""
+        found = list[CapturedFrame]()
+        with suppress(BlockingIOError):
+            while len(found) < BATCH:
+                found.append(self._receive())
+        return iter(found) if found else None
+
+    def _receive(self) -> CapturedFrame:
+        size, ancillary, _, address = self._socket.recvmsg_into(
+            [self._buffer], 256, socket.MSG_DONTWAIT
+        )
+        time, length, tag, kind = _told(ancillary, size)
+        data = bytes(memoryview(self._buffer)[:size])
+        if self._link != LinkType.ETHERNET:
+            data, length = _header(address) + data, length + SLL2_HEADER
+        elif tag is not None:
+            data, length = with_tag(data, tag, kind), length + TAG_BYTES
+        self.received += 1
+        return CapturedFrame(self.received, time, self._link, data, length)
+
+
+def _told(ancillary: Ancillary, size: int) -> tuple[int, int, int | None, int]:
+    """The time of a frame, its length on the wire, and its VLAN tag with the type of that."""
+    time, length, tag, kind = 0, size, None, 0
+    for level, what, data in ancillary:
+        if (level, what) == (socket.SOL_SOCKET, SO_TIMESTAMPNS):
+            seconds, rest = TIME.unpack(data)
+            time = seconds * 1_000_000_000 + rest
+        elif (level, what) == (SOL_PACKET, PACKET_AUXDATA):
+            length, found, kind = ABOUT.unpack(data)
+            tag = found if STATUS.unpack_from(data)[0] & TAGGED else None
+    return time, length, tag, kind
+
+
+def _header(address: Address) -> bytes:
+    """The header of LINUX_SLL2."""
+    name, protocol, direction, hardware, sender = address
+    try:
+        index = socket.if_nametoindex(name)
+    except OSError:  # the interface is gone
+        index = 0
+    kind = protocol.to_bytes(2, "big")
+    return SLL2.pack(kind, index, hardware, direction, len(sender), sender)

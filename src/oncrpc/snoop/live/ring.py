@@ -1,0 +1,97 @@
+"""A ring of blocks that the kernel fills and this process empties (packet(7), TPACKET_V3).
+
+The memory is shared, so that a frame costs no system call: the kernel gives a block away when it
+is full or ``RETIRE`` milliseconds old, and takes it back when its frames were read.
+"""
+
+from __future__ import annotations
+
+import mmap
+import socket
+import struct
+from collections.abc import Iterator
+
+from oncrpc.snoop.capture.frames import CapturedFrame, LinkType
+from oncrpc.snoop.capture.headers import SLL2_HEADER
+from oncrpc.snoop.live.link_headers import (
+    KERNEL_ADDRESS,
+    TAG_BYTES,
+    cooked,
+    with_tag,
+)
+
+SOL_PACKET = 263
+PACKET_RX_RING, PACKET_VERSION = 5, 10
+TPACKET_V3 = 2
+RETIRE = 50
+"""Milliseconds after which the kernel gives away a block that is not full."""
+
+BLOCK = 1 << 20
+"""Bytes of a block."""
+
+SIZES = (64, 16, 4)
+"""Blocks of a ring; fewer are tried if the kernel has no memory for more."""
+
+STATUS_PLACE, OURS, THE_KERNELS = 8, 1, 0
+BLOCK_HEAD = struct.Struct("=3I")
+"""The status of a block, its number of frames, and the place of the first."""
+
+FRAME_HEAD = struct.Struct("=6IH6xIH")
+"""``struct tpacket3_hdr`` up to the VLAN tag."""
+
+LINK_ADDRESS = 48
+"""The place of ``struct sockaddr_ll``, from that of the frame's head."""
+
+TAGGED = 1 << 4
+"""The status of a frame whose VLAN tag is in its head."""
+
+WORD = struct.Struct("=I")
+
+
+class PacketRing:
+    """The frames of a packet socket, a block at a time.
+
+    ``next_frames`` is None while the block that the kernel fills next is not full.
+    """
+
+    def __init__(self, sock: socket.socket, link: LinkType, *, blocks: int) -> None:
+        sock.setsockopt(SOL_PACKET, PACKET_VERSION, TPACKET_V3)
+        # A frame of this version may take any part of a block; the kernel wants the numbers anyhow.
+        size = 1 << 11
+        ring = struct.pack("=7I", BLOCK, blocks, size, blocks * (BLOCK // size), RETIRE, 0, 0)
+        sock.setsockopt(SOL_PACKET, PACKET_RX_RING, ring)
+        self._memory = mmap.mmap(sock.fileno(), blocks * BLOCK)
+        self._link, self._blocks = link, blocks
+        self._current = self.received = 0
+
+    def close(self) -> None:
+        """Give the memory back."""
+        self._memory.close()
+
+    def next_frames(self) -> Iterator[CapturedFrame] | None:
+        """The frames of the next block, which is the kernel's again when all were taken."""
+        at = self._current * BLOCK
+        status, count, first = BLOCK_HEAD.unpack_from(self._memory, at + STATUS_PLACE)
+        if not status & OURS:
+            return None
+        before, self.received = self.received, self.received + count
+        return self._frames(at, at + first, range(before + 1, self.received + 1))
+
+    def _frames(self, block: int, at: int, numbers: range) -> Iterator[CapturedFrame]:
+        memory, unpack, link = self._memory, FRAME_HEAD.unpack_from, self._link
+        is_cooked = link != LinkType.ETHERNET
+        for number in numbers:
+            following, second, nano, size, length, status, place, tag, kind = unpack(memory, at)
+            begin = at + place
+            data = memory[begin : begin + size]
+            if is_cooked:
+                address = at + LINK_ADDRESS
+                data = cooked(memory[address : address + KERNEL_ADDRESS.size], data)
+                length += SLL2_HEADER
+            elif status & TAGGED:
+                data = with_tag(data, tag, kind)
+                length += TAG_BYTES
+            yield CapturedFrame(number, second * 1_000_000_000 + nano, link, data, length)
+            at += following
+        self._current = (self._current + 1) % self._blocks
+        WORD.pack_into(memory, block + STATUS_PLACE, THE_KERNELS)
