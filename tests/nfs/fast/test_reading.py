@@ -7,6 +7,8 @@ import os
 import pytest
 
 from nfs.fast.conftest import CONTENT
+from oncrpc.nfs.backends.local.residence import LIFETIME
+from oncrpc.nfs.fast.calls import SLOW
 from oncrpc.programs.nfs3 import NFS_V3, READ3args
 from support.two_paths import ANN, BOB, TwoPaths, without_atime
 
@@ -55,18 +57,50 @@ def test_other_kinds_are_left_to_the_generic_path(both: TwoPaths, name: str) -> 
     assert both.quick(read_of(both, name, 0, 10)) is None
 
 
-def test_data_that_are_not_in_memory_wait(both: TwoPaths) -> None:
-    small, large = read_of(both, "file", 0, 4096), read_of(both, "file", 0, 1 << 20)
-    both.quick(small)
-    if both.quick(large) is None or both.files.cached.get(file_id(both)).nowait is False:
-        pytest.skip("the file system cannot tell what is in memory")
+def drop_data(both: TwoPaths) -> None:
+    """Let the kernel drop the data of the file from its memory."""
     descriptor = os.open(both.path / "file", os.O_RDONLY)
     os.fsync(descriptor)
     os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
     os.close(descriptor)
 
+
+def large_read_in_memory(both: TwoPaths) -> bytes:
+    """A long READ that was answered a moment ago; the data are not in memory any more."""
+    large = read_of(both, "file", 0, 1 << 20)
+    both.quick(large)
+    if both.quick(large) is None or both.files.cached.get(file_id(both)).nowait is False:
+        pytest.skip("the file system cannot tell what is in memory")
+    drop_data(both)
+    return large
+
+
+def test_data_that_are_not_in_memory_wait(both: TwoPaths) -> None:
+    small = read_of(both, "file", 0, 4096)
+    both.quick(small)
+    large = large_read_in_memory(both)
+    both.now += LIFETIME
+
     assert both.quick(large) is None
     assert both.quick(small) is None
+
+
+def test_slow_batch_has_the_kernel_asked(both: TwoPaths) -> None:
+    large, connection = large_read_in_memory(both), both.connection
+    replies: list[bytes] = []
+    assert connection.begin(both.now)
+    connection.began -= SLOW
+    both_calls = [connection.answer(each, replies) for each in (null_call(both), large)]
+    connection.end()
+
+    assert both_calls == [len(b"".join(replies)), None]
+    assert both.fast.ask_kernel_until > both.now
+    assert both.quick(large) is None
+
+
+def null_call(both: TwoPaths) -> bytes:
+    """A call that reads nothing."""
+    return both.message(NFS_V3.NFSPROC3_NULL)
 
 
 def file_id(both: TwoPaths) -> bytes:

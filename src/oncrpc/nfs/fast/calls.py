@@ -41,6 +41,12 @@ MAX_CREDENTIALS = 64
 MAX_MAKERS = 256
 """Exports and lengths of file ids for which the function that makes handles is kept."""
 
+SLOW = 0.02
+"""Seconds. If a batch takes longer, the disk may be the reason."""
+
+ASK_AFTER_SLOW = 10.0
+"""Seconds for which the kernel is then asked before each long READ whether the data are there."""
+
 LONGEST_HEAD = 1024
 """Bytes of a WRITE: more than the part before its data can have."""
 
@@ -96,6 +102,8 @@ class FastNfs:
         self.watches = Watches()
         self.room = memoryview(bytearray(sizes.stream))
         """Where data are read to; its content is valid until the next read."""
+        self.ask_kernel_until = 0.0
+        """When answers that are a moment old are good enough again (``residence``)."""
 
     def handle(self, share: Share, file: bytes) -> bytes:
         """The handle of a file, as ``Shares.handle`` makes it."""
@@ -138,7 +146,10 @@ class FastConnection:
         """End a batch: work as the server, and count."""
         self.actor.end()
         if self.answered:
-            self.fast.counts.took(self.answered, time.perf_counter() - self.began)
+            took = time.perf_counter() - self.began
+            self.fast.counts.took(self.answered, took)
+            if took > SLOW:
+                self.fast.ask_kernel_until = self.now + ASK_AFTER_SLOW
 
     def close(self) -> None:
         """The connection has ended."""
@@ -182,6 +193,13 @@ class FastConnection:
         if accepted and len(self.credentials) < MAX_CREDENTIALS:
             self.credentials.add(message[24:])
         return accepted
+
+    def may_skip_asking(self) -> bool:
+        """Whether an older answer of the kernel about data in memory is good enough.
+
+        It is unless this batch, or one of the last seconds, was slow.
+        """
+        return self.now >= self.fast.ask_kernel_until and time.perf_counter() - self.began < SLOW
 
     def stat(self, use: Use) -> os.stat_result | None:
         """The attributes of a file; None if it is gone."""

@@ -1,8 +1,9 @@
 """READ (RFC 1813 §3.3.6): small ones through a buffer, large ones from the file to the socket.
 
 Data are sent only if the kernel has them in memory: a small READ asks for just that (RWF_NOWAIT),
-and for a large one ``in_memory`` looks first. Otherwise the generic path lets a worker read. A file
-system that cannot tell is read directly, as by the generic path.
+and for a large one the kernel is asked (``residence``), unless it was asked a moment ago. Otherwise
+the generic path lets a worker read. A file system that cannot tell is read directly, as by the
+generic path.
 
 A small READ beyond the end may update the time of access. The generic path does not.
 """
@@ -17,7 +18,6 @@ from typing import TYPE_CHECKING
 
 from oncrpc.nfs.backends.local.cached_files import CLOSED, CachedFile
 from oncrpc.nfs.backends.local.objects import OpenObject
-from oncrpc.nfs.backends.local.residence import in_memory
 from oncrpc.nfs.fast.encoding import OK, READ, READ_SIZE, fields_of
 from oncrpc.nfs.fast.methods import HANDLE_AT, method
 from oncrpc.nfs.fast.uses import Use
@@ -92,15 +92,22 @@ def read_much(
             return None
         replies += head, room.tobytes(), PADDING[length & 3]
         return len(head) + length
-    if not resides(kept, offset, length):
+    if not resides(connection, kept, offset, length, found.st_size):
         return None
     return FileReply(head, kept.reading, offset, length, PADDING[length & 3])
 
 
-def resides(kept: CachedFile, offset: int, length: int) -> bool:
+def resides(
+    connection: FastConnection, kept: CachedFile, offset: int, length: int, size: int
+) -> bool:
     """Whether the data are in memory, or the file system cannot tell."""
+    if not kept.nowait:
+        return True
+    resident, now = kept.resident, connection.now
+    if resident.known(offset, length, now) and connection.may_skip_asking():
+        return True
     try:
-        return not kept.nowait or in_memory(kept.reading, offset, length)
+        return resident.ask(kept.reading, offset, length, size)
     except OSError as error:
         if error.errno not in NO_NOWAIT:
             raise

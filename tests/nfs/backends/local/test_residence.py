@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 
 from oncrpc.nfs.backends.local import residence
-from oncrpc.nfs.backends.local.residence import PAGE, in_memory, pages_in_memory
+from oncrpc.nfs.backends.local.residence import (
+    AHEAD,
+    BLOCK,
+    LIFETIME,
+    MAX_BLOCKS,
+    PAGE,
+    ResidentBlocks,
+    in_memory,
+    pages_in_memory,
+)
 
 SIZE = 64 * PAGE
 
@@ -62,3 +71,49 @@ def test_old_kernels_are_asked_page_by_page(
     if pages_in_memory(descriptor, 0, SIZE) == SIZE // PAGE:
         pytest.skip("the kernel kept the page")
     assert not in_memory(descriptor, 0, SIZE)
+
+
+def test_answer_is_kept_for_a_moment(descriptor: int) -> None:
+    resident = ResidentBlocks()
+    assert not resident.known(0, SIZE, 10.0)
+
+    assert resident.ask(descriptor, 0, SIZE, SIZE)
+
+    assert resident.known(PAGE, PAGE, 10.0)
+    assert resident.known(0, SIZE, 10.0 + LIFETIME / 2)
+    assert not resident.known(0, SIZE, 10.0 + LIFETIME)
+
+
+def test_block_that_is_missing_in_part_is_not_kept(descriptor: int) -> None:
+    resident = ResidentBlocks()
+    resident.known(0, SIZE, 10.0)
+    drop(descriptor, 15, 1)
+    if pages_in_memory(descriptor, 0, BLOCK) == BLOCK // PAGE:
+        pytest.skip("the kernel kept the page")
+
+    assert resident.ask(descriptor, 0, 4 * PAGE, SIZE)
+    assert not resident.ask(descriptor, 0, BLOCK, SIZE)
+    assert not resident.known(0, 4 * PAGE, 10.0)
+
+
+def test_reader_in_order_has_the_kernel_asked_ahead(descriptor: int) -> None:
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, bytes(AHEAD * BLOCK + 100), 0)
+    resident = ResidentBlocks()
+    resident.known(0, BLOCK, 10.0)
+    size = os.fstat(descriptor).st_size
+
+    assert resident.ask(descriptor, 0, BLOCK, size)
+    assert not resident.known(0, 2 * BLOCK, 10.0)
+    assert resident.ask(descriptor, BLOCK, BLOCK, size)
+
+    assert resident.known(0, size, 10.0)
+
+
+def test_known_blocks_of_a_file_are_bounded(descriptor: int) -> None:
+    resident = ResidentBlocks()
+    resident.blocks.update(range(100, 100 + MAX_BLOCKS))
+
+    assert resident.ask(descriptor, 0, BLOCK, SIZE)
+
+    assert resident.blocks == {0}

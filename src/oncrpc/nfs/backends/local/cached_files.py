@@ -25,6 +25,7 @@ from collections.abc import Callable
 from typing import Any
 
 from oncrpc.nfs.backends.local.objects import Objects, OpenObject, Place, stale
+from oncrpc.nfs.backends.local.residence import ResidentBlocks
 
 MAX_KEPT = 512
 """Files; each has at most three descriptors."""
@@ -46,13 +47,13 @@ class CachedFile:
     of a directory that were found in it, by name; each has to be compared before it is used.
     ``pages`` are lists of its entries, and ``watch`` tells when they are no longer right. ``ahead``
     are entries that were read and not yet sent.
-    ``nowait``: the file system can say that data are not in memory. ``used`` is a time of the
-    monotonic clock.
+    ``nowait``: the file system can say that data are not in memory, and ``resident`` are data that
+    are. ``used`` is a time of the monotonic clock.
     """
 
     __slots__ = (
         "ahead", "children", "descriptor", "id", "kind", "nowait", "pages", "place", "reading",
-        "used", "watch", "writing",
+        "resident", "used", "watch", "writing",
     )  # fmt: skip
 
     def __init__(self, file: bytes, descriptor: int, found: os.stat_result, used: float) -> None:
@@ -65,6 +66,7 @@ class CachedFile:
         self.watch = 0
         self.ahead: Any = None
         self.nowait = True
+        self.resident = ResidentBlocks()
 
     def close(self) -> None:
         """Close all descriptors."""

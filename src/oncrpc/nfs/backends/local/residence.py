@@ -3,6 +3,10 @@
 cachestat(2) counts the pages that the kernel has. Some of them may still be on their way from the
 disk. They arrive in the order of the file; so one byte is read, without waiting, at the end and at
 intervals. Before Linux 6.5, which has no cachestat, one byte of each page is read.
+
+The answer is kept for a moment (``ResidentBlocks``), since to ask takes a quarter of the time of a
+READ of 64 KiB. The kernel drops the pages that were not used for longest first. So a block that it
+had a moment ago is in memory, unless memory is very short or somebody drops pages on purpose.
 """
 
 from __future__ import annotations
@@ -17,6 +21,18 @@ PAGE = mmap.PAGESIZE
 INTERVAL = 128 << 10
 """Bytes between two looks: what the kernel usually reads ahead at once."""
 
+BLOCK = 64 << 10
+"""Bytes of a block."""
+
+AHEAD = 16
+"""Blocks to ask for at once, if a file is read in order."""
+
+LIFETIME = 1.0
+"""Seconds for which an answer is kept."""
+
+MAX_BLOCKS = 16_384
+"""Blocks of a file that are known to be in memory."""
+
 CACHESTAT = 451
 _RANGE = Struct("=QQ")
 _COUNT = Struct("=Q")
@@ -29,6 +45,46 @@ _syscall.argtypes = [
 _syscall.restype = ctypes.c_long
 _byte = (bytearray(1),)
 _lacking = False
+
+
+class ResidentBlocks:
+    """The blocks of a file that were in memory less than ``LIFETIME`` seconds ago.
+
+    All of them are forgotten at ``until``, and when there are ``MAX_BLOCKS``.
+    """
+
+    __slots__ = ("blocks", "until")
+
+    def __init__(self) -> None:
+        self.blocks: set[int] = set()
+        self.until = 0.0
+
+    def known(self, offset: int, count: int, now: float) -> bool:
+        """Whether these bytes were in memory a moment ago."""
+        if now >= self.until:
+            self.blocks.clear()
+            self.until = now + LIFETIME
+        first, last = offset // BLOCK, (offset + count - 1) // BLOCK
+        if first == last:
+            return first in self.blocks
+        return self.blocks.issuperset(range(first, last + 1))
+
+    def ask(self, descriptor: int, offset: int, count: int, size: int) -> bool:
+        """Ask the kernel whether these bytes of a file of that size are in memory, and keep that.
+
+        Raises:
+            OSError: as ``in_memory``.
+        """
+        first, end = offset // BLOCK, (offset + count - 1) // BLOCK + 1
+        if first - 1 in self.blocks:
+            end = max(end, first + AHEAD)
+        begin, stop = first * BLOCK, min(end * BLOCK, size)
+        if in_memory(descriptor, begin, stop - begin):
+            if len(self.blocks) >= MAX_BLOCKS:
+                self.blocks.clear()
+            self.blocks.update(range(first, -(-stop // BLOCK)))
+            return True
+        return (begin, stop) != (offset, offset + count) and in_memory(descriptor, offset, count)
 
 
 def in_memory(descriptor: int, offset: int, count: int) -> bool:
