@@ -2,20 +2,26 @@
 
 
 
-_shtab_rpcsnoop_option_strings=(-v --tree --json --stats -t --time --prog --proc --host --status --uid --spec -h --help --version)
+_shtab_rpcsnoop_option_strings=(-v --tree -V --layers --json --stats -t --time --prog --proc --host --status --uid --names -r --addresses --color --spec -h --help --version)
 
 _shtab_rpcsnoop_pos_0_COMPGEN=_shtab_compgen_files
 _shtab_rpcsnoop___prog_COMPGEN=_shtab_cmd_compgen_a20bf5a8
 _shtab_rpcsnoop___spec_COMPGEN=_shtab_glob_compgen_aabcd4ef
 
 _shtab_rpcsnoop___proc_choices=(NULL SET UNSET GETPORT DUMP CALLIT GETADDR GETTIME UADDR2TADDR TADDR2UADDR BCAST GETVERSADDR INDIRECT GETADDRLIST GETSTAT)
+_shtab_rpcsnoop___color_choices=(auto always never)
 
 _shtab_rpcsnoop_pos_0_nargs='*'
 _shtab_rpcsnoop__v_nargs=0
 _shtab_rpcsnoop___tree_nargs=0
+_shtab_rpcsnoop__V_nargs=0
+_shtab_rpcsnoop___layers_nargs=0
 _shtab_rpcsnoop___json_nargs=0
 _shtab_rpcsnoop___stats_nargs=0
 _shtab_rpcsnoop___uid_nargs=0
+_shtab_rpcsnoop___names_nargs=0
+_shtab_rpcsnoop__r_nargs=0
+_shtab_rpcsnoop___addresses_nargs=0
 _shtab_rpcsnoop__h_nargs=0
 _shtab_rpcsnoop___help_nargs=0
 _shtab_rpcsnoop___version_nargs=0

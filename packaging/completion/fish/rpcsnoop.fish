@@ -63,12 +63,13 @@ function _shtab_rpcsnoop_using
 end
 
 set -g _shtab_rpcsnoop_commands
-set -g _shtab_rpcsnoop_opts_with_value --host --proc --prog --spec --status --time -t
+set -g _shtab_rpcsnoop_opts_with_value --color --host --proc --prog --spec --status --time -t
 
 complete -c rpcsnoop -e
 complete -c rpcsnoop -f
 
 complete -c rpcsnoop -n _shtab_rpcsnoop_using -s v -l tree -d 'show all fields of a message, with their offsets'
+complete -c rpcsnoop -n _shtab_rpcsnoop_using -s V -l layers -d 'show a line for each layer: link, IP, TCP or UDP, RPC, program'
 complete -c rpcsnoop -n _shtab_rpcsnoop_using -l json -d 'write each message as a JSON object on a line'
 complete -c rpcsnoop -n _shtab_rpcsnoop_using -l stats -d 'show figures of each procedure instead of messages'
 complete -c rpcsnoop -n _shtab_rpcsnoop_using -s t -l time -x -d 'a: of day; d: since the line before; r: since the first line; service or transfer: one more column'
@@ -77,6 +78,9 @@ complete -c rpcsnoop -n _shtab_rpcsnoop_using -l proc -xka "NULL SET UNSET GETPO
 complete -c rpcsnoop -n _shtab_rpcsnoop_using -l host -x -d 'only messages from or to this address'
 complete -c rpcsnoop -n _shtab_rpcsnoop_using -l status -x -d 'only calls with this status; '"'"'!OK'"'"' for others, or unanswered'
 complete -c rpcsnoop -n _shtab_rpcsnoop_using -l uid -d 'show the user of AUTH_SYS; with UID only calls of this user'
+complete -c rpcsnoop -n _shtab_rpcsnoop_using -l names -d 'show names of hosts, looked up in the background'
+complete -c rpcsnoop -n _shtab_rpcsnoop_using -s r -l addresses -d 'show addresses of hosts: the default'
+complete -c rpcsnoop -n _shtab_rpcsnoop_using -l color -xka "auto always never" -d 'colour lines: always, never, or auto: on a terminal'
 complete -c rpcsnoop -n _shtab_rpcsnoop_using -l spec -xka "(_shtab_glob_compgen_aabcd4ef)" -d 'show the programs that this interface declares, too'
 complete -c rpcsnoop -n _shtab_rpcsnoop_using -s h -l help -d 'print this help'
 complete -c rpcsnoop -n _shtab_rpcsnoop_using -l version -d 'print the version'

@@ -71,3 +71,9 @@ def test_user_stands_at_the_end_of_calls() -> None:
     assert user_mark(call) == " uid=1000"
     assert user_mark(seen_reply(call, 0, 0, 0, 0)) == ""
     assert user_mark(seen_bytes(NFS_V3.NFSPROC3_GETATTR, b"")) == ""
+
+
+def test_names_stand_for_addresses() -> None:
+    begin = LineBegin("d", name={"192.0.2.1": "rome", "192.0.2.22": "zeus"}.__getitem__)
+
+    assert begin.of(message(0)) == "  1   0.00000         rome -> zeus         "

@@ -39,7 +39,8 @@ def test_values_of_an_option_make_one_filter() -> None:
     [
         ("", "missing capture file"),
         ("a b", "only one capture file"),
-        ("-v --json f", "only one of -v, --json or --stats"),
+        ("-v --json f", "only one of -v, -V, --json or --stats"),
+        ("--color blue f", "invalid colour 'blue': must be one of never, always, auto"),
         ("-t x f", "invalid form of time 'x'"),
         ("--uid=x f", "--uid: invalid number 'x'"),
         ("--status ! f", "--status: missing status"),
@@ -84,3 +85,9 @@ def test_status_is_not_among_the_filters() -> None:
 
     assert request.status is not None
     assert request.filters == []
+
+
+def test_names_of_hosts_have_to_be_asked_for() -> None:
+    assert not parse_arguments(["f"]).names
+    assert parse_arguments(["--names", "f"]).names
+    assert not parse_arguments(["--names", "-r", "f"]).names

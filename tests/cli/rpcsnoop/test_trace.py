@@ -59,6 +59,27 @@ def test_status_chooses_calls_and_their_replies(
     assert shown == ["2", "3", "4", "1"]
 
 
+def test_layers_have_a_line_each(capture: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["-V", "--prog", "mapper", str(capture)]) == 2
+    assert main(["-V", "--prog", "portmap", str(capture)]) == 0
+
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 12
+    assert lines[0] == lines[6] == "_" * 32
+    begin = "  1   0.00000    192.0.2.1 -> 192.0.2.2    "
+    assert [line.removeprefix(begin).split()[0] for line in lines[1:6]] == [
+        "ETHER", "IP", "UDP", "RPC", "PORTMAP",
+    ]  # fmt: skip
+
+
+def test_color_is_only_around_the_words(capture: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--color", "always", str(capture)]) == 0
+
+    assert capsys.readouterr().out.splitlines()[2] == (
+        "  3   0.00200    192.0.2.1 -> 192.0.2.2    \x1b[36mNFS C NULL3\x1b[0m"
+    )
+
+
 def test_tree_follows_each_line(capture: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["-v", str(capture)]) == 0
 

@@ -27,16 +27,23 @@ NO_SPAN = " " * 9
 
 
 class LineBegin:
-    """Writes the begins of lines; ``form`` is one of ``TIMES``, ``spans`` are keys of ``SPANS``."""
+    """Writes the begins of lines; ``form`` is one of ``TIMES``, ``spans`` are keys of ``SPANS``.
 
-    def __init__(self, form: str, spans: Iterable[str] = ()) -> None:
+    ``name`` gives the text for an address.
+    """
+
+    def __init__(
+        self, form: str, spans: Iterable[str] = (), *, name: Callable[[str], str] = str
+    ) -> None:
         self._form = form
+        self._name = name
         self._spans = [SPANS[name] for name in spans]
         self._reference: int | None = None
 
     def of(self, message: RpcMessage) -> str:
         """The begin of the line of a message."""
-        ends = f"{message.source.host:>12} -> {message.target.host:<12}"
+        source, target = self._name(message.source.host), self._name(message.target.host)
+        ends = f"{source:>12} -> {target:<12}"
         spans = "".join(f" {_span(each(message))}" for each in self._spans)
         return f"{message.number:3} {self._time(message.time)}{spans} {ends} "
 

@@ -14,6 +14,7 @@ from oncrpc.cli.command import (
     read_options,
     version_of,
 )
+from oncrpc.cli.rpcsnoop.colors import WHEN
 from oncrpc.cli.rpcsnoop.filters import (
     HostFilter,
     MessageFilter,
@@ -25,9 +26,10 @@ from oncrpc.cli.rpcsnoop.lines import SPANS, TIMES
 from oncrpc.cli.rpcsnoop.status_filter import StatusFilter
 
 PROGRAM = "rpcsnoop"
-USAGE = "Usage: rpcsnoop [-v | --json | --stats] [-t a|d|r] [OPTION]... FILE"
+USAGE = "Usage: rpcsnoop [-v | -V | --json | --stats] [-t FORM] [OPTION]... FILE"
 OPTIONS = (
     Option("tree", "v", "", "show all fields of a message, with their offsets"),
+    Option("layers", "V", "", "show a line for each layer: link, IP, TCP or UDP, RPC, program"),
     Option("json", "", "", "write each message as a JSON object on a line"),
     Option("stats", "", "", "show figures of each procedure instead of messages"),
     Option("time", "t", "FORM", "a: of day; d: since the line before; r: since the first line;"
@@ -37,6 +39,9 @@ OPTIONS = (
     Option("host", "", "ADDRESS", "only messages from or to this address"),
     Option("status", "", "STATUS", "only calls with this status; '!OK' for others, or unanswered"),
     Option("uid", "", "[UID]", "show the user of AUTH_SYS; with UID only calls of this user"),
+    Option("names", "", "", "show names of hosts, looked up in the background"),
+    Option("addresses", "r", "", "show addresses of hosts: the default"),
+    Option("color", "", "WHEN", "colour lines: always, never, or auto: on a terminal"),
     Option("spec", "", "FILE.x", "show the programs that this interface declares, too"),
     Option("help", "h", "", "print this help"),
     Option("version", "", "", "print the version"),
@@ -57,14 +62,15 @@ FILTERS: dict[str, Callable[[list[str]], MessageFilter]] = {
 
 
 class SnoopRequest:
-    """A parsed command line; ``form`` is ``lines``, ``tree``, ``json`` or ``stats``."""
+    """A parsed command line; ``form`` is a key of ``OUTPUTS``."""
 
     def __init__(self) -> None:
         self.forms: list[str] = []
         self.file = ""
         self.time = "d"
         self.spans: list[str] = []
-        self.user = False
+        self.user = self.names = False
+        self.color = "auto"
         self.specs: list[str] = []
         self.filters: list[MessageFilter] = []
         self.status: StatusFilter | None = None
@@ -99,8 +105,12 @@ def parse_arguments(arguments: Sequence[str]) -> SnoopRequest:
                 raise Done(HELP)
             case "version":
                 raise Done(version_of(PROGRAM))
-            case "tree" | "json" | "stats":
+            case "tree" | "layers" | "json" | "stats":
                 request.forms.append(name)
+            case "names" | "addresses":
+                request.names = name == "names"
+            case "color":
+                request.color = value
             case "time":
                 request.take_time(value)
             case "uid" if not value:
@@ -122,7 +132,11 @@ def parse_arguments(arguments: Sequence[str]) -> SnoopRequest:
 
 def _check(request: SnoopRequest, operands: Sequence[str]) -> None:
     if len(set(request.forms)) > 1:
-        raise UsageError(f"{PROGRAM}: only one of -v, --json or --stats is allowed")
+        raise UsageError(f"{PROGRAM}: only one of -v, -V, --json or --stats is allowed")
+    if request.color not in WHEN:
+        raise UsageError(
+            f"{PROGRAM}: invalid colour {request.color!r}: must be one of {', '.join(WHEN)}"
+        )
     if len(operands) != 1:
         what = "missing capture file" if not operands else "only one capture file is allowed"
         raise UsageError(f"{PROGRAM}: {what}\n{USAGE}")

@@ -15,7 +15,7 @@ from oncrpc.snoop.capture.frames import CaptureDamaged, CapturedFrame
 from oncrpc.snoop.streams.tracer import KEEP, Tracer
 from oncrpc.snoop.words.programs import KnownPrograms
 
-KEPT = {"lines": KEEP, "tree": 1 << 21, "json": 1 << 21, "stats": 512}
+KEPT = {"lines": KEEP, "layers": KEEP, "tree": 1 << 21, "json": 1 << 21, "stats": 512}
 """Bytes of each message that the forms of output need."""
 
 
@@ -50,7 +50,7 @@ def _lines(request: SnoopRequest, programs: KnownPrograms) -> Iterator[str]:
     output = OUTPUTS[request.form](request, programs)
     damage: CaptureDamaged | None = None
     try:
-        for message in tracer.messages(_frames(request.file)):
+        for message in tracer.messages(output.watched(_frames(request.file))):
             for each in selection.chosen(message):
                 yield from output.add(each)
     except CaptureDamaged as error:
