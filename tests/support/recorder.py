@@ -1,8 +1,8 @@
 """Records the frames that pass an interface of a host, as a capture.
 
-    with Recorder(host, "lo") as recorder:
-        host.run(["showmount", "-e", "127.0.0.1"])
-        path.write_bytes(recorder.capture())
+with Recorder(host, "lo") as recorder:
+    host.run(["showmount", "-e", "127.0.0.1"])
+    path.write_bytes(recorder.capture())
 """
 
 from __future__ import annotations
