@@ -33,7 +33,7 @@ NEEDED = (
 """Programs that must be installed, besides libc's static library."""
 
 MODULES = ("virtio_pci", "virtio_net", "virtio_blk", "nfsv3", "nfsv2", "nfsd", "quota_v2")
-PROGRAMS = ("posix", "locks")
+PROGRAMS = ("posix", "locks", "load")
 """Our own, in C."""
 
 FOLDERS = (
