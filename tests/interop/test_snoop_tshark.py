@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-import subprocess
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -11,16 +10,13 @@ from struct import pack
 
 import pytest
 
-from oncrpc.snoop.capture.files import frames_of_file
-from oncrpc.snoop.streams.statistics import CallStatistics
-from oncrpc.snoop.streams.tracer import Tracer
 from support.captured import UP, UP6, Ends, Timed, ethernet, fragments, ipv4, pcap, pcapng, udp
 from support.conversations import MILLISECOND, START, Connection, call, datagram, record, reply
 from support.namespace import need
+from support.tshark import by_tshark, by_us, differences, explained
 
 pytestmark = [pytest.mark.interop, pytest.mark.slow]
 
-LINE = re.compile(r".*\((\d+)\)\s+(\d+)\s+(\d+)\s")
 HANDLE = pack(">I", 32) + bytes(32)
 LARGE = HANDLE + bytes(12) + pack(">I", 9000) + bytes(9000)
 MAPPER = Ends(target_port=111)
@@ -77,24 +73,6 @@ CAPTURES = {
 }
 
 
-def by_tshark(path: Path) -> dict[tuple[int, int], int]:
-    """The answered calls by program and version."""
-    # By default tshark does not put segments in order.
-    order = "tcp.reassemble_out_of_order:TRUE"
-    command = ["tshark", "-r", str(path), "-o", order, "-q", "-z", "rpc,programs"]
-    shown = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
-    found = filter(None, map(LINE.match, shown.splitlines()))
-    return {(int(match[1]), int(match[2])): int(match[3]) for match in found}
-
-
-def by_us(path: Path) -> dict[tuple[int, int], int]:
-    """The same, as this package counts them."""
-    statistics = CallStatistics()
-    for message in Tracer().messages(frames_of_file(path)):
-        statistics.add(message)
-    return statistics.matched()
-
-
 @pytest.mark.parametrize("name", CAPTURES)
 def test_tshark_matches_the_same_calls(name: str, tmp_path: Path) -> None:
     need("tshark")
@@ -105,3 +83,16 @@ def test_tshark_matches_the_same_calls(name: str, tmp_path: Path) -> None:
 
     assert sum(found.values()) >= 13
     assert found == by_tshark(path)
+
+
+def public_captures() -> list[Path]:
+    """Captures of others, which the project does not keep: of the folder in ``ONCRPC_CAPTURES``."""
+    folder = os.environ.get("ONCRPC_CAPTURES")
+    return sorted(Path(folder).glob("*.pcap*")) if folder else []
+
+
+@pytest.mark.parametrize("path", public_captures(), ids=lambda path: path.name)
+def test_public_captures_differ_as_explained(path: Path) -> None:
+    need("tshark")
+
+    assert differences(path) == explained(path.name)

@@ -127,6 +127,9 @@ Hosts:
 - ``guest_python``: A disk for a guest with Python and this package.
 - ``wire_messages``: RPC messages as they are seen on the wire, made with the codecs of the package.
 - ``wire_tap``: RPC calls that pass an interface of a host, with the time of each.
+- ``rpc_programs``: Servers and clients of old RPC programs: NIS, rstat, rusers, rwall,
+  bootparam.
+- ``tshark``: Answered calls of a capture, as tshark and as this package count them.
 - ``recorder``: Records the frames that pass an interface of a host, as a capture.
 - ``printed_lines``: What a program prints, line by line, while it runs.
 - ``hosts``: Network namespaces that a test can enter, and our port mapper to run in them.

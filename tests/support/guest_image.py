@@ -19,7 +19,7 @@ from support.nfs_utils import program
 HERE = Path(__file__).resolve().parents[1] / "interop" / "guest"
 TOOLS = (
     "mount.nfs", "umount.nfs", "showmount", "rpcinfo", "rpcbind", "rpc.statd", "sm-notify",
-    "quota", "repquota", "setquota", "getfacl", "setfacl",
+    "quota", "repquota", "setquota", "getfacl", "setfacl", "tc",
 )  # fmt: skip
 """Programs of this host that the guest gets, with their libraries."""
 
@@ -32,7 +32,9 @@ NEEDED = (
 )  # fmt: skip
 """Programs that must be installed, besides libc's static library."""
 
-MODULES = ("virtio_pci", "virtio_net", "virtio_blk", "nfsv3", "nfsv2", "nfsd", "quota_v2")
+MODULES = (
+    "virtio_pci", "virtio_net", "virtio_blk", "nfsv3", "nfsv2", "nfsd", "quota_v2", "sch_netem",
+)  # fmt: skip
 PROGRAMS = ("posix", "locks", "load")
 """Our own, in C."""
 
