@@ -84,7 +84,7 @@ def test_answer_is_kept_for_a_moment(descriptor: int) -> None:
     assert not resident.known(0, SIZE, 10.0 + LIFETIME)
 
 
-def test_block_that_is_missing_in_part_is_not_kept(descriptor: int) -> None:
+def test_block_missing_in_part_is_not_kept(descriptor: int) -> None:
     resident = ResidentBlocks()
     resident.known(0, SIZE, 10.0)
     drop(descriptor, 15, 1)
@@ -96,7 +96,7 @@ def test_block_that_is_missing_in_part_is_not_kept(descriptor: int) -> None:
     assert not resident.known(0, 4 * PAGE, 10.0)
 
 
-def test_reader_in_order_has_the_kernel_asked_ahead(descriptor: int) -> None:
+def test_reading_in_order_asks_the_kernel_ahead(descriptor: int) -> None:
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, bytes(AHEAD * BLOCK + 100), 0)
     resident = ResidentBlocks()
@@ -110,7 +110,7 @@ def test_reader_in_order_has_the_kernel_asked_ahead(descriptor: int) -> None:
     assert resident.known(0, size, 10.0)
 
 
-def test_known_blocks_of_a_file_are_bounded(descriptor: int) -> None:
+def test_known_blocks_are_bounded(descriptor: int) -> None:
     resident = ResidentBlocks()
     resident.blocks.update(range(100, 100 + MAX_BLOCKS))
 
