@@ -9,7 +9,8 @@ import pytest
 from nfs.fast.conftest import CONTENT
 from oncrpc.nfs.backends.local.residence import LIFETIME
 from oncrpc.nfs.fast.calls import SLOW
-from oncrpc.programs.nfs3 import NFS_V3, READ3args
+from oncrpc.programs.nfs3 import NFS_V3, READ3args, WRITE3args, stable_how
+from oncrpc.rpc.quick import FileReply
 from support.two_paths import ANN, BOB, TwoPaths, without_atime
 
 
@@ -55,6 +56,63 @@ def test_permission_that_is_taken_away_ends(both: TwoPaths) -> None:
 @pytest.mark.parametrize("name", ["open", "link", "pipe"])
 def test_other_kinds_are_left_to_the_generic_path(both: TwoPaths, name: str) -> None:
     assert both.quick(read_of(both, name, 0, 10)) is None
+
+
+def answers_of_batch(both: TwoPaths, *messages: bytes) -> list[bytes | None]:
+    """The replies to calls that have arrived together; the data of a long READ are missing."""
+
+    async def answered() -> list[bytes | None]:
+        assert both.connection.begin(both.now)
+        found = list[bytes | None]()
+        for each in messages:
+            replies: list[bytes] = []
+            answer = both.connection.answer(each, replies)
+            head = answer.head if isinstance(answer, FileReply) else b"".join(replies)
+            found.append(None if answer is None else head[4:])
+        both.connection.end()
+        return found
+
+    found: list[bytes | None] = both.run(answered())
+    return found
+
+
+@pytest.mark.parametrize("count", [4096, 65_536])
+def test_write_between_reads_is_seen(both: TwoPaths, count: int) -> None:
+    read = read_of(both, "file", len(CONTENT) - 100, count)
+    arguments = WRITE3args(both.handle("file"), len(CONTENT), 3, stable_how.UNSTABLE, b"new")
+    write = both.message(NFS_V3.NFSPROC3_WRITE, arguments, cred=ANN)
+    both.quick(read)
+
+    _, _, after = answers_of_batch(both, read, write, read)
+
+    assert without_atime(after) == without_atime(both.generic(read))
+
+
+@pytest.mark.parametrize("count", [4096, 65_536])
+def test_next_batch_reads_attributes_again(both: TwoPaths, count: int) -> None:
+    read = read_of(both, "file", 0, count)
+    both.quick(read)
+
+    os.truncate(both.path / "file", 1000)
+
+    assert without_atime(both.quick(read)) == without_atime(both.generic(read))
+
+
+def test_file_that_grows_in_a_batch_is_seen(both: TwoPaths) -> None:
+    read = read_of(both, "small", 0, 4096)
+    both.quick(read)
+    before = answers_of_batch(both, read)
+    assert both.connection.begin(both.now)
+    replies: list[bytes] = []
+    both.connection.answer(read, [])
+
+    with open(both.path / "small", "ab") as file:
+        file.write(b"more")
+    both.connection.answer(read, replies)
+    both.connection.end()
+
+    latest = b"".join(replies)[4:]
+    assert without_atime(latest) == without_atime(both.generic(read)) != before[0]
 
 
 def drop_data(both: TwoPaths) -> None:

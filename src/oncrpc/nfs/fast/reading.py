@@ -20,7 +20,7 @@ from oncrpc.nfs.backends.local.cached_files import CLOSED, CachedFile
 from oncrpc.nfs.backends.local.objects import OpenObject
 from oncrpc.nfs.fast.encoding import OK, READ, READ_SIZE, fields_of
 from oncrpc.nfs.fast.methods import HANDLE_AT, method
-from oncrpc.nfs.fast.uses import Use
+from oncrpc.nfs.fast.uses import SeenFile, Use
 from oncrpc.programs.nfs3 import NFS_V3
 from oncrpc.rpc.quick import FileReply, QuickAnswer
 from oncrpc.rpc.record import LAST_FRAGMENT
@@ -53,18 +53,24 @@ def read(connection: FastConnection, message: bytes, replies: list[bytes]) -> Qu
     count = min(count, connection.fast.sizes.stream)
     if offset > FARTHEST or kept.kind != stat.S_IFREG:
         return None
-    if count >= FROM_FILE:
-        return read_much(connection, message, use, offset, count, replies)
+    seen = use.seen
+    if seen.batch != connection.began or seen.changes != use.files.changed:
+        found = seen_now(connection, use)
+        if found is None:
+            return None
+        seen = found
     if kept.reading == CLOSED and not may_read(connection, use):
         return None
+    if count >= FROM_FILE:
+        return read_much(connection, message, use, offset, count, replies)
     room = connection.fast.room[:count]
     length = read_into(kept, room, offset)
-    found = connection.stat(use)
-    if found is None or not (use.may_read or may_read(connection, use, found)):
-        return None
-    if length < count and offset + length < found.st_size:
-        return None  # only a part is in memory
-    head = read_head(message, use, found, offset + length, length)
+    if length < count or offset + length > seen.size:
+        found = seen_now(connection, use)
+        if found is None or (length < count and offset + length < found.size):
+            return None  # only a part is in memory
+        seen = found
+    head = read_head(message, seen, offset + length, length)
     replies += head, room[:length].tobytes(), PADDING[length & 3]
     return len(head) + length
 
@@ -77,24 +83,34 @@ def read_much(
     count: int,
     replies: list[bytes],
 ) -> QuickAnswer:
-    """The same for many bytes. The attributes are read before the data."""
-    found = connection.stat(use)
-    if found is None or not (use.may_read or may_read(connection, use, found)):
-        return None
-    kept = use.kept
-    if kept.reading == CLOSED and not may_read(connection, use, found):
-        return None
-    length = max(min(count, found.st_size - offset), 0)
-    head = read_head(message, use, found, offset + length, length)
+    """The same for many bytes, after the attributes were read."""
+    kept, seen = use.kept, use.seen
+    length = max(min(count, seen.size - offset), 0)
+    head = read_head(message, seen, offset + length, length)
     if length < FROM_FILE:
         room = connection.fast.room[:length]
         if read_into(kept, room, offset) != length:
             return None
         replies += head, room.tobytes(), PADDING[length & 3]
         return len(head) + length
-    if not resides(connection, kept, offset, length, found.st_size):
+    if not resides(connection, kept, offset, length, seen.size):
         return None
     return FileReply(head, kept.reading, offset, length, PADDING[length & 3])
+
+
+def seen_now(connection: FastConnection, use: Use) -> SeenFile | None:
+    """Attributes for the READs of this batch; None if the file is gone, or the user may not read.
+
+    All calls of a batch had arrived before it began. So attributes that are read once in the batch
+    are younger than each of these calls.
+    """
+    changes = use.files.changed
+    found = connection.stat(use)
+    if found is None or not (use.may_read or may_read(connection, use, found)):
+        return None
+    fields = fields_of(found, use.fsid)
+    seen = use.seen = SeenFile(connection.began, changes, found.st_size, fields)
+    return seen
 
 
 def resides(
@@ -115,11 +131,10 @@ def resides(
         return True
 
 
-def read_head(message: bytes, use: Use, found: os.stat_result, end: int, length: int) -> bytes:
+def read_head(message: bytes, seen: SeenFile, end: int, length: int) -> bytes:
     """A reply up to its data."""
     size = LAST_FRAGMENT | READ_SIZE + (length + 3 & ~3)
-    fields, eof = fields_of(found, use.fsid), end >= found.st_size
-    return READ.pack(size, message[:4], OK, 1, *fields, length, eof, length)
+    return READ.pack(size, message[:4], OK, 1, *seen.fields, length, end >= seen.size, length)
 
 
 def read_into(kept: CachedFile, room: memoryview, offset: int) -> int:

@@ -55,17 +55,32 @@ RECENT = 20_000_000
 """Nanoseconds. A younger ``ctime`` may stay the same in a second change."""
 
 
+class SeenFile(NamedTuple):
+    """The attributes of a file as they were in a batch, after so many changes of the file system.
+
+    ``batch`` is the time when it began; ``fields`` are the numbers of ``fattr3``.
+    """
+
+    batch: float
+    changes: int
+    size: int
+    fields: tuple[int, ...]
+
+
+NOT_SEEN = SeenFile(-1.0, 0, 0, ())
+
+
 class Use:
     """A file, the user for whom it is used, and the user's permissions so far.
 
     ``until`` is when the use has to be made again. ``allowed`` is the sum of permissions, or -1;
     ``may_read`` and ``may_write`` are those for data. They belong to ``ctime``, 0 for none, and to
-    ``modes`` until ``modes_until``.
+    ``modes`` until ``modes_until``. ``seen`` are attributes for the READs of a batch.
     """
 
     __slots__ = (
         "allowed", "asked_until", "ctime", "files", "fsid", "kept", "may_read", "may_write",
-        "modes", "modes_until", "opened", "until",
+        "modes", "modes_until", "opened", "seen", "until",
     )  # fmt: skip
 
     def __init__(
@@ -74,6 +89,7 @@ class Use:
         self.opened, self.files, self.kept, self.until = opened, files, kept, until
         self.fsid = opened.share.fsid & 0xFFFFFFFFFFFFFFFF
         self.asked_until = until + ASKED
+        self.seen = NOT_SEEN
         self.ctime, self.modes_until = 0, 0.0
         self.modes: tuple[int, int, int] | None = None
         self._none()
