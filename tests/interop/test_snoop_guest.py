@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from oncrpc.programs.mount import MOUNTPROG
 from oncrpc.programs.nfs3 import NFS_PROGRAM
 from oncrpc.programs.nlm import NLM_PROG
 from oncrpc.programs.portmap import PMAP_PROG
+from oncrpc.programs.sm_inter import SM_PROG
 from oncrpc.snoop.capture.files import frames_of_file
 from oncrpc.snoop.messages import RpcMessage
 from oncrpc.snoop.streams.tracer import Tracer
@@ -113,6 +115,7 @@ def test_locks_of_a_kernel_are_counted_alike(
     waiting.step("hold")
     waiting.go_on()
     waiting.outcomes()
+    guest.run("umount /mnt")
     path = recorder.write(tmp_path, "kernel-locks")
 
     counted = by_us(path)
@@ -121,7 +124,39 @@ def test_locks_of_a_kernel_are_counted_alike(
     assert differences(path) == {}
 
 
+def test_notice_of_statd_is_counted_alike(
+    site: LockSite, guest: LanGuest, recorder: Recorder, tmp_path: Path
+) -> None:
+    guest.run(MOUNT)
+    place_of(guest).locks("noticed", "set:w:0:10").outcomes()
+    guest.run("sm-notify -f")
+    site.tap.until_answered(site.tap.until(lambda call: call.prog == SM_PROG))
+    guest.run("umount /mnt")
+    path = recorder.write(tmp_path, "kernel-notice")
+
+    assert by_us(path)[SM_PROG, 1] == 1
+    assert differences(path) == {}
+
+
+def test_call_to_stopped_server_is_repeated(
+    site: LockSite, guest: LanGuest, recorder: Recorder, tmp_path: Path
+) -> None:
+    guest.run(f"{MOUNT},soft,timeo=5,noac")
+    site.host.nfsd.send_signal(signal.SIGSTOP)
+    asked = guest.begin("stat /mnt")
+    site.tap.until(lambda call: [each.xid for each in site.tap.calls].count(call.xid) > 1)
+    site.host.nfsd.send_signal(signal.SIGCONT)
+    assert asked.status() == 0
+    guest.run("umount /mnt")
+    path = recorder.write(tmp_path, "kernel-repeats")
+
+    counted = by_us(path)[NFS_PROGRAM, 3]
+    assert any(message.retransmission for message in messages(path))
+    assert differences(path) == {(NFS_PROGRAM, 3): (counted + 1, counted)}  # the second reply too
+
+
 def test_lost_frames_are_made_up_for(guest: LanGuest, recorder: Recorder, tmp_path: Path) -> None:
+    guest.run(MOUNT)
     guest.run(LOSS)
     guest.run("dd if=/dev/zero of=/mnt/lost bs=64k count=20 conv=fsync 2>/dev/null")
     guest.run("umount /mnt && /usr/sbin/tc qdisc del dev eth0 root")
