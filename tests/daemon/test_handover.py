@@ -75,3 +75,13 @@ def test_unreadable_handover_is_one_line(text: bytes) -> None:
 def test_closed_descriptor_is_one_line() -> None:
     with pytest.raises(StartError, match=r"cannot read .*: .*Bad file descriptor"):
         received({VARIABLE: "987654"})
+
+
+def test_unused_descriptors_are_closed() -> None:
+    used, unused = os.pipe()
+
+    handover.close_unused(Handover(os.getpid(), kept=[used, unused]), [used])
+
+    os.close(used)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(unused)

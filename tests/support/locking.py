@@ -102,3 +102,7 @@ class FakeMonitor:
     def lost(self) -> Collection[LockClient]:
         """The clients that were watched before."""
         return self.former
+
+    def lose(self) -> None:
+        """The locks of all watched clients were lost."""
+        self.former, self.state = tuple(self.watched), self.state + 2

@@ -8,7 +8,7 @@ that an upgrade or a downgrade can take over.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Collection, Iterator, MutableMapping, Sequence
 
 import msgspec
 from msgspec.structs import astuple
@@ -98,6 +98,12 @@ def received(environ: MutableMapping[str, str]) -> Handover | None:
         return None
     keep_private(handover.descriptors())
     return handover
+
+
+def close_unused(handover: Handover, used: Collection[int]) -> None:
+    """Close the descriptors of the application that it does not use any more."""
+    for descriptor in set(handover.kept).difference(used):
+        os.close(descriptor)
 
 
 def keep_private(descriptors: Iterator[int] | Sequence[int]) -> None:

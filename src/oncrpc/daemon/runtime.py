@@ -30,7 +30,7 @@ from oncrpc.daemon.control.outcomes import Observed
 from oncrpc.daemon.control.rates import Rates
 from oncrpc.daemon.control.server import Control
 from oncrpc.daemon.control.status import CommonStatus
-from oncrpc.daemon.handover import Handover
+from oncrpc.daemon.handover import Handover, close_unused
 from oncrpc.daemon.limits import limits
 from oncrpc.daemon.listeners import Listeners
 from oncrpc.daemon.state.folders import Folders
@@ -178,6 +178,8 @@ class Runtime(Generic[C]):
         """Start the application, the control socket and the server."""
         former = self.former
         self.app.start(None if former is None else bytes(former.left))
+        if former is not None:
+            close_unused(former, self.app.descriptors())
         self._open_control()
         self.server.start()
         if former is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import fcntl
 import os
 from pathlib import Path
@@ -143,6 +144,26 @@ async def test_next_image_has_locks_and_descriptors(made: NfsdSetup, share: Path
         await one.unlock()
         await until(lambda: bool(lock_part(two.daemon).report(most=10).held))
         assert await one.lock() is DENIED
+
+
+@in_loop
+async def test_unknown_handover_releases_descriptors(
+    made: NfsdSetup, share: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with locking_hosts(made, share) as (one, _):
+        await one.lock()
+        left = msgspec.json.decode(one.daemon.app.leave())
+        kept = [os.dup(each) for each in one.daemon.app.descriptors()]
+    left["parts"]["nlm"] = base64.b64encode(b"[1]").decode()
+    former = Handover(os.getpid(), left=msgspec.Raw(msgspec.json.encode(left)), kept=kept)
+
+    async with locking_hosts(made, share, former) as (one, two):
+        with (share / "hello").open("r+b") as file:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        assert await two.lock() is GRACE
+        assert await one.lock(reclaim=True) is GRANTED
+
+    assert caplog.text.count("not understood") == 1
 
 
 @in_loop

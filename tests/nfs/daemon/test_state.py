@@ -38,6 +38,11 @@ def test_nothing_left_is_a_first_start() -> None:
     assert left_state(b"null") == LeftState()
 
 
+def test_unknown_handover_is_a_first_start(caplog: pytest.LogCaptureFixture) -> None:
+    assert left_state(b'{"tags": 7}') == LeftState()
+    assert "not understood" in caplog.text
+
+
 def test_damaged_key_leaves_the_directory_unlocked(state: Path) -> None:
     opened = open_state(str(state), LeftState())
     assert opened.directory is not None

@@ -343,6 +343,28 @@ async def test_locks_are_handed_over(directory: Directory, path: Path) -> None:
 
 
 @in_loop
+async def test_unknown_handover_lets_holders_claim(
+    directory: Directory, caplog: pytest.LogCaptureFixture
+) -> None:
+    await lives(directory, lock(0))
+    monitor = FakeMonitor()
+    monitor.watched[CLIENTS[0]] = 1
+    manager = LockManager(journal=LockJournal(directory), monitor=monitor)
+    locker = Locker(manager)
+
+    manager.start(b'{"locks": 7}')
+
+    assert [each.levelname for each in caplog.records if "not understood" in each.message] == [
+        "WARNING"
+    ]
+    assert monitor.state == 3
+    assert await locker.take(lock(1)) is GRACE
+    assert await claim(locker, lock(1)) is DENIED
+    assert await claim(locker, lock(0)) is GRANTED
+    manager.close()
+
+
+@in_loop
 async def test_grace_is_handed_over(directory: Directory) -> None:
     await lives(directory, lock(0))
     former = Locker(LockManager(journal=LockJournal(directory), grace_limit=20.0))

@@ -351,6 +351,8 @@ class Monitor:
     def lost(self) -> list[LockClient]:
         return []
 
+    def lose(self) -> None: ...
+
 
 @in_loop
 async def test_client_is_watched_from_the_called_address() -> None:

@@ -122,6 +122,25 @@ def test_restart_in_place_loses_nothing(directory: Directory) -> None:
     assert len(site.monitor.kept.peers) == 1
 
 
+def test_lost_locks_after_a_handover_are_told(directory: Directory) -> None:
+    async def scenario() -> StatusSite:
+        former = StatusSite(directory=directory)
+        await former.monitor.watch(PEER, 7)
+        former.monitor.settle()
+        left = former.monitor.leave()
+        await former.monitor.stop()
+        site = StatusSite(directory=directory, left=left)
+        site.monitor.lose()
+        await site.monitor.stop()
+        return site
+
+    site = asyncio.run(scenario())
+
+    assert site.monitor.state == 1003
+    assert site.monitor.lost() == (CLIENT,)
+    assert [each.host for each in site.monitor.kept.notices.values()] == [CLIENT.host]
+
+
 def test_restart_in_place_works_without_directory() -> None:
     site = StatusSite()
     asyncio.run(site.monitor.watch(PEER, 7))

@@ -68,7 +68,7 @@ class LockPart(Part):
 
     def start(self, left: bytes | None) -> None:
         """Take over the locks, or let clients claim them."""
-        locks, told = msgspec.json.decode(left, type=LeftPair) if left else (None, b"")
+        locks, told = _pair(left) if left else (None, b"")
         if told:
             self.program.resume(told)
         self.manager.start(locks)
@@ -134,3 +134,12 @@ class LockPart(Part):
     def close(self) -> None:
         """Release the local locks; clients claim theirs at the next start."""
         self.manager.close()
+
+
+def _pair(left: bytes) -> LeftPair:
+    """What a former image has left; the lock manager reports a pair of another version."""
+    try:
+        locks, told = msgspec.json.decode(left, type=LeftPair)
+    except msgspec.DecodeError:
+        return b"null", b""
+    return locks, told

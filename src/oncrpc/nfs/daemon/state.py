@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -10,6 +11,8 @@ from msgspec.structs import replace
 
 from oncrpc.daemon.state.directory import Directory
 from oncrpc.nfs.server.keys import Keys, Tags, open_keys
+
+log = logging.getLogger("oncrpc.nfs")
 
 
 class LeftState(msgspec.Struct, frozen=True):
@@ -40,8 +43,12 @@ class ServerState(NamedTuple):
 
 
 def left_state(left: bytes) -> LeftState:
-    """The state that an earlier image has left."""
-    return msgspec.json.decode(left, type=LeftState | None) or LeftState()
+    """The state that an earlier image has left; nothing if it is of another version."""
+    try:
+        return msgspec.json.decode(left, type=LeftState | None) or LeftState()
+    except msgspec.DecodeError as error:
+        log.warning("what the former program left is not understood: %s", error)
+        return LeftState()
 
 
 def open_state(folder: str | None, former: LeftState) -> ServerState:

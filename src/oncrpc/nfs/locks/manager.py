@@ -20,6 +20,8 @@ import resource
 import time
 from collections.abc import Awaitable, Callable, Iterable
 
+import msgspec
+
 from oncrpc.nfs.locks.dos_shares import DosShare
 from oncrpc.nfs.locks.entering import EnteringRequests
 from oncrpc.nfs.locks.grace import GracePeriod
@@ -275,12 +277,14 @@ class LockManager:
     def start(self, left: bytes | None = None) -> None:
         """Read the journal, and begin a grace period if clients had locks.
 
-        ``left`` is what ``leave`` of an earlier image of this process returned: all goes on then.
+        ``left`` is what ``leave`` of an earlier image of this process returned: all goes on then,
+        unless it is of another version.
         """
-        if left:
-            self._resume(left)
+        if left and self._resume(left):
             self._journal.load(lambda _: None)
             return
+        if left and self._monitor is not None:
+            self._monitor.lose()
         lost = () if self._monitor is None else self._monitor.lost()
         now = asyncio.get_running_loop().time()
         grace = self.store.grace = GracePeriod(until=now + self.grace_limit)
@@ -469,12 +473,18 @@ class LockManager:
             self._forget(client)
         self._write()
 
-    def _resume(self, left: bytes) -> None:
+    def _resume(self, left: bytes) -> bool:
+        """Take over what an earlier image has left. Returns whether it is understood."""
         loop = asyncio.get_running_loop()
-        offers = resumed(left, self.store, self.waiting, now=loop.time())
+        try:
+            offers = resumed(left, self.store, self.waiting, now=loop.time())
+        except msgspec.DecodeError as error:
+            log.warning("left locks are not understood: %s; clients have to claim them", error)
+            return False
         if self.store.grace is not None:
             self._end_grace_at(self.store.grace.until)
         self._grants.resume(offers)
+        return True
 
 
 def _most_open() -> int:

@@ -49,3 +49,7 @@ class PeerMonitor(Protocol):
         watched until ``unwatch``: call it for those that have claimed nothing in time.
         """
         ...
+
+    def lose(self) -> None:
+        """Begin a new state: the locks were lost although the former process handed over."""
+        ...

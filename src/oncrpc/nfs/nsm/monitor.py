@@ -125,6 +125,11 @@ class StatusMonitor:
         """
         return self._lost
 
+    def lose(self) -> None:
+        """Begin a new state and plan the notices: the former image left locks in vain."""
+        self._begin(self.number.boot)
+        self.kept.flush()
+
     # --- life ---
 
     @property
