@@ -2,7 +2,7 @@
 
 
 
-_shtab_rpcsnoop_option_strings=(-v --tree -V --layers --json --stats -t --time --prog --proc --host --status --uid --names -r --addresses --color --spec -h --help --version)
+_shtab_rpcsnoop_option_strings=(-v --tree -V --layers --json --stats -t --time --prog --proc --host --status --uid --names -r --addresses --color --file --follow --spec -h --help --version)
 
 _shtab_rpcsnoop_pos_0_COMPGEN=_shtab_compgen_files
 _shtab_rpcsnoop___prog_COMPGEN=_shtab_cmd_compgen_a20bf5a8
@@ -10,6 +10,7 @@ _shtab_rpcsnoop___spec_COMPGEN=_shtab_glob_compgen_aabcd4ef
 
 _shtab_rpcsnoop___proc_choices=(NULL SET UNSET GETPORT DUMP CALLIT GETADDR GETTIME UADDR2TADDR TADDR2UADDR BCAST GETVERSADDR INDIRECT GETADDRLIST GETSTAT)
 _shtab_rpcsnoop___color_choices=(auto always never)
+_shtab_rpcsnoop___follow_choices=(mount)
 
 _shtab_rpcsnoop_pos_0_nargs='*'
 _shtab_rpcsnoop__v_nargs=0

@@ -63,7 +63,7 @@ function _shtab_rpcsnoop_using
 end
 
 set -g _shtab_rpcsnoop_commands
-set -g _shtab_rpcsnoop_opts_with_value --color --host --proc --prog --spec --status --time -t
+set -g _shtab_rpcsnoop_opts_with_value --color --file --follow --host --proc --prog --spec --status --time -t
 
 complete -c rpcsnoop -e
 complete -c rpcsnoop -f
@@ -81,6 +81,8 @@ complete -c rpcsnoop -n _shtab_rpcsnoop_using -l uid -d 'show the user of AUTH_S
 complete -c rpcsnoop -n _shtab_rpcsnoop_using -l names -d 'show names of hosts, looked up in the background'
 complete -c rpcsnoop -n _shtab_rpcsnoop_using -s r -l addresses -d 'show addresses of hosts: the default'
 complete -c rpcsnoop -n _shtab_rpcsnoop_using -l color -xka "auto always never" -d 'colour lines: always, never, or auto: on a terminal'
+complete -c rpcsnoop -n _shtab_rpcsnoop_using -l file -x -d 'only calls about this file, by name or handle; may be a pattern'
+complete -c rpcsnoop -n _shtab_rpcsnoop_using -l follow -xka "mount" -d 'mount: only messages of mounts, from the port mapper to NFS'
 complete -c rpcsnoop -n _shtab_rpcsnoop_using -l spec -xka "(_shtab_glob_compgen_aabcd4ef)" -d 'show the programs that this interface declares, too'
 complete -c rpcsnoop -n _shtab_rpcsnoop_using -s h -l help -d 'print this help'
 complete -c rpcsnoop -n _shtab_rpcsnoop_using -l version -d 'print the version'

@@ -43,6 +43,8 @@ def test_values_of_an_option_make_one_filter() -> None:
         ("--color blue f", "invalid colour 'blue': must be one of never, always, auto"),
         ("-t x f", "invalid form of time 'x'"),
         ("--uid=x f", "--uid: invalid number 'x'"),
+        ("--follow lock f", "--follow: invalid flow 'lock'"),
+        ("--file= f", "--file: missing name"),
         ("--status ! f", "--status: missing status"),
         ("--prog nosuchprogram f", "--prog: unknown program 'nosuchprogram'"),
         ("--prog nfs,x f", "--prog: invalid number 'x'"),
@@ -91,3 +93,8 @@ def test_names_of_hosts_have_to_be_asked_for() -> None:
     assert not parse_arguments(["f"]).names
     assert parse_arguments(["--names", "f"]).names
     assert not parse_arguments(["--names", "-r", "f"]).names
+
+
+def test_names_of_files_are_learned_if_needed() -> None:
+    assert parse_arguments(["f"]).files is None
+    assert parse_arguments(["--file", "a*", "f"]).files is not None

@@ -15,6 +15,7 @@ from oncrpc.cli.command import (
     version_of,
 )
 from oncrpc.cli.rpcsnoop.colors import WHEN
+from oncrpc.cli.rpcsnoop.file_filter import FileFilter
 from oncrpc.cli.rpcsnoop.filters import (
     HostFilter,
     MessageFilter,
@@ -23,7 +24,9 @@ from oncrpc.cli.rpcsnoop.filters import (
     UserFilter,
 )
 from oncrpc.cli.rpcsnoop.lines import SPANS, TIMES
+from oncrpc.cli.rpcsnoop.mount_flow import MountFlowFilter
 from oncrpc.cli.rpcsnoop.status_filter import StatusFilter
+from oncrpc.snoop.words.file_names import FileNames
 
 PROGRAM = "rpcsnoop"
 USAGE = "Usage: rpcsnoop [-v | -V | --json | --stats] [-t FORM] [OPTION]... FILE"
@@ -42,6 +45,8 @@ OPTIONS = (
     Option("names", "", "", "show names of hosts, looked up in the background"),
     Option("addresses", "r", "", "show addresses of hosts: the default"),
     Option("color", "", "WHEN", "colour lines: always, never, or auto: on a terminal"),
+    Option("file", "", "NAME", "only calls about this file, by name or handle; may be a pattern"),
+    Option("follow", "", "FLOW", "mount: only messages of mounts, from the port mapper to NFS"),
     Option("spec", "", "FILE.x", "show the programs that this interface declares, too"),
     Option("help", "h", "", "print this help"),
     Option("version", "", "", "print the version"),
@@ -58,6 +63,7 @@ FILTERS: dict[str, Callable[[list[str]], MessageFilter]] = {
     "proc": ProcedureFilter,
     "host": HostFilter,
     "uid": UserFilter,
+    "follow": MountFlowFilter,
 }
 
 
@@ -74,6 +80,7 @@ class SnoopRequest:
         self.specs: list[str] = []
         self.filters: list[MessageFilter] = []
         self.status: StatusFilter | None = None
+        self.files: FileNames | None = None
 
     @property
     def form(self) -> str:
@@ -149,6 +156,9 @@ def _choose(request: SnoopRequest, chosen: dict[str, list[str]]) -> None:
         for name, values in chosen.items():
             if name == "status":
                 request.status = StatusFilter(values)
+            elif name == "file":
+                request.files = FileNames()
+                request.filters.append(FileFilter(values, request.files))
             else:
                 request.filters.append(FILTERS[name](values))
     except ValueError as error:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from oncrpc.cli.rpcsnoop.filters import MessageFilter
 from oncrpc.cli.rpcsnoop.status_filter import StatusFilter
 from oncrpc.snoop.messages import RpcMessage
+from oncrpc.snoop.words.file_names import FileNames
 from oncrpc.snoop.words.programs import KnownPrograms
 
 MAX_OPEN_CALLS = 100_000
@@ -19,18 +20,27 @@ Place = tuple[int, int]
 class Selection:
     """Chooses messages by filters and by the status of the reply.
 
-    With a status, a call is shown with its reply: which of them are chosen is not known before.
+    ``files`` learns from all messages, those that are not chosen too. With a status, a call is
+    shown with its reply: which calls are chosen is not known before.
     """
 
     def __init__(
-        self, filters: Sequence[MessageFilter], status: StatusFilter | None, programs: KnownPrograms
+        self,
+        filters: Sequence[MessageFilter],
+        status: StatusFilter | None,
+        programs: KnownPrograms,
+        *,
+        files: FileNames | None = None,
     ) -> None:
         self._filters, self._status, self._programs = filters, status, programs
+        self._files = files
         self._open: dict[Place, None] = {}
 
     def chosen(self, message: RpcMessage) -> Sequence[RpcMessage]:
         """The messages to show when this one is seen."""
-        fits = [each(message, self._programs) for each in self._filters]  # some learn from all
+        if self._files is not None:
+            self._files.learn(message)
+        fits = [each(message, self._programs) for each in self._filters]  # the flow needs all
         if self._status is None:
             return (message,) if all(fits) else ()
         if message.is_call:

@@ -45,8 +45,8 @@ def _programs(request: SnoopRequest) -> KnownPrograms:
 
 def _lines(request: SnoopRequest, programs: KnownPrograms) -> Iterator[str]:
     """The output; a capture that is damaged ends it with a failure."""
-    tracer = Tracer(keep=KEPT[request.form])
-    selection = Selection(request.filters, request.status, programs)
+    tracer = Tracer(keep=max(KEPT[request.form], KEEP if request.files is not None else 0))
+    selection = Selection(request.filters, request.status, programs, files=request.files)
     output = OUTPUTS[request.form](request, programs)
     damage: CaptureDamaged | None = None
     try:

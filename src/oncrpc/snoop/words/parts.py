@@ -11,7 +11,7 @@ from oncrpc.snoop.messages import RpcMessage
 from oncrpc.snoop.words.attributes4 import with_attributes
 from oncrpc.snoop.words.cursor import Cursor, CutShort
 from oncrpc.snoop.words.fields import Traversal, WireField
-from oncrpc.snoop.words.gss import INTEGRITY, MAKING, GssCredential, gss_credential, unwrapped
+from oncrpc.snoop.words.gss import DATA, INTEGRITY, MAKING, GssCredential, gss_credential, unwrapped
 from oncrpc.snoop.words.header import CALL, RPCSEC_GSS, CallHeader, call_header, reply_header
 from oncrpc.snoop.words.programs import KnownPrograms
 from oncrpc.xdr import Opaque, UInt
@@ -109,6 +109,16 @@ def _body_start(message: RpcMessage) -> int | None:
         return call.arguments if call else None
     reply = reply_header(message.body)
     return reply.results if reply else None
+
+
+def body_of(message: RpcMessage) -> Cursor | None:
+    """The place of the arguments or results, None if they are encrypted or not there."""
+    start = _body_start(message)
+    gss = gss_of(message)
+    if start is None or (gss is not None and gss.procedure != DATA):
+        return None
+    place = unwrapped(gss, message.body, start) if gss else (message.body, start)
+    return Cursor(*place) if place else None
 
 
 CREDENTIALS: dict[int, tuple[str, Any]] = {

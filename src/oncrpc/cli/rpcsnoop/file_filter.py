@@ -1,0 +1,34 @@
+"""Choosing messages by the names of files: ``--file``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+
+from oncrpc.snoop.messages import RpcMessage
+from oncrpc.snoop.words.file_names import FileNames
+from oncrpc.snoop.words.programs import KnownPrograms
+
+
+class FileFilter:
+    """Calls about files with one of some names, and their replies.
+
+    A name is a pattern of the shell for the last part of a path, or with ``/`` for all of it.
+    ``files`` learns the names of handles from all messages, those that are not shown too.
+    """
+
+    def __init__(self, values: Sequence[str], files: FileNames) -> None:
+        if not all(values):
+            raise ValueError("missing name")
+        self._patterns = values
+        self._files = files
+
+    def __call__(self, message: RpcMessage, _: KnownPrograms) -> bool:
+        """True if the message is shown."""
+        return any(map(self._fits, self._files.files_of(message)))
+
+    def _fits(self, path: str) -> bool:
+        last = path.rstrip("/").rpartition("/")[2]
+        return any(
+            fnmatchcase(path if "/" in pattern else last, pattern) for pattern in self._patterns
+        )
