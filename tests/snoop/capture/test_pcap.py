@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from oncrpc.snoop.capture.frames import MAX_FRAME, CaptureDamaged, CapturedFrame
+from oncrpc.snoop.capture.frames import MAX_FRAME, CaptureDamaged, CapturedFrame, frames_at
 from oncrpc.snoop.capture.pcap import PcapReader
 from support.captured import pcap
 
@@ -13,7 +13,7 @@ TIME = 1_700_000_000_123_456_000
 
 def read(data: bytes) -> list[CapturedFrame]:
     reader = PcapReader(data)
-    return list(reader.frames(data, reader.at, len(data)))
+    return list(frames_at(data, reader.places(data, reader.at, len(data))))
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
@@ -48,8 +48,8 @@ def test_incomplete_frame_waits_for_the_next_piece() -> None:
     data = pcap([(TIME, b"one"), (TIME, b"two")])
     reader = PcapReader(data)
 
-    first = list(reader.frames(data, reader.at, len(data) - 1))
-    second = list(reader.frames(data, reader.at, len(data)))
+    first = list(frames_at(data, reader.places(data, reader.at, len(data) - 1)))
+    second = list(frames_at(data, reader.places(data, reader.at, len(data))))
 
     assert [frame.data for frame in first] == [b"one"]
     assert [(frame.number, frame.data) for frame in second] == [(2, b"two")]
@@ -60,7 +60,7 @@ def test_impossible_length_is_damage_after_the_frames() -> None:
     good = pcap([(TIME, b"one")])
     data = good + bytes(8) + (MAX_FRAME + 1).to_bytes(4, "little") + bytes(4)
     reader = PcapReader(data)
-    frames = reader.frames(data, reader.at, len(data))
+    frames = frames_at(data, reader.places(data, reader.at, len(data)))
 
     assert next(frames).data == b"one"
     with pytest.raises(CaptureDamaged, match=f"byte {len(good)}: a frame of 1048577 bytes"):

@@ -6,7 +6,7 @@ from struct import pack
 
 import pytest
 
-from oncrpc.snoop.capture.frames import CaptureDamaged, CapturedFrame
+from oncrpc.snoop.capture.frames import CaptureDamaged, CapturedFrame, frames_at
 from oncrpc.snoop.capture.pcapng import MAX_BLOCK, PcapngReader
 from support.captured import block, enhanced, interface, option, pcapng, section, simple
 
@@ -14,7 +14,7 @@ TIME = 1_700_000_000_123_456_000
 
 
 def read(data: bytes) -> list[CapturedFrame]:
-    return list(PcapngReader().frames(data, 0, len(data)))
+    return list(frames_at(data, PcapngReader().places(data, 0, len(data))))
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
@@ -103,8 +103,8 @@ def test_unknown_blocks_are_skipped() -> None:
 def test_incomplete_block_waits_for_the_next_piece() -> None:
     data, reader = pcapng([(TIME, b"one"), (TIME, b"two")]), PcapngReader()
 
-    first = list(reader.frames(data, 0, len(data) - 1))
-    second = list(reader.frames(data, reader.at, len(data)))
+    first = list(frames_at(data, reader.places(data, 0, len(data) - 1)))
+    second = list(frames_at(data, reader.places(data, reader.at, len(data))))
 
     assert [frame.data for frame in first] == [b"one"]
     assert [frame.data for frame in second] == [b"two"]
@@ -128,7 +128,7 @@ def test_incomplete_block_waits_for_the_next_piece() -> None:
 def test_damage_is_found_after_the_frames(broken: bytes, reason: str) -> None:
     good = pcapng([(TIME, b"one")])
     data = good + broken
-    frames = PcapngReader().frames(data, 0, len(data))
+    frames = frames_at(data, PcapngReader().places(data, 0, len(data)))
 
     assert next(frames).data == b"one"
     with pytest.raises(CaptureDamaged, match=reason) as raised:

@@ -13,7 +13,13 @@ import zlib
 from collections.abc import Iterator
 from typing import BinaryIO, cast
 
-from oncrpc.snoop.capture.frames import CaptureDamaged, CapturedFrame, FrameReader
+from oncrpc.snoop.capture.frames import (
+    CaptureDamaged,
+    CapturedFrame,
+    FramePlace,
+    FrameReader,
+    frames_at,
+)
 from oncrpc.snoop.capture.pcap import HEADER, MAGICS, PcapReader
 from oncrpc.snoop.capture.pcapng import SECTION, PcapngReader
 
@@ -37,6 +43,16 @@ def frames_of_file(path: str | os.PathLike[str]) -> Iterator[CapturedFrame]:
 
 def frames_of(file: BinaryIO) -> Iterator[CapturedFrame]:
     """The frames of an open file or pipe; see ``frames_of_file``."""
+    for data, places in batches_of(file):
+        yield from frames_at(data, places)
+
+
+def batches_of(file: BinaryIO) -> Iterator[tuple[bytes, Iterator[FramePlace]]]:
+    """The pieces of an open file or pipe, each with the places of its frames.
+
+    The places must be used up before the next piece is taken. Errors are those of
+    ``frames_of_file``, also while the places are read.
+    """
     reader, data, damage = None, b"", None
     pieces = _pieces(file)
     while damage is None:
@@ -51,7 +67,7 @@ def frames_of(file: BinaryIO) -> Iterator[CapturedFrame]:
             if len(data) < HEADER:
                 continue
             reader = _reader_for(data)
-        yield from reader.frames(data, reader.at, len(data))
+        yield data, reader.places(data, reader.at, len(data))
         data = data[reader.at :]
         reader.base, reader.at = reader.base + reader.at, 0
     if damage is not None:

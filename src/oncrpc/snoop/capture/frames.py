@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import IntEnum
 from typing import NamedTuple, Protocol
 
@@ -44,6 +44,14 @@ class CapturedFrame(NamedTuple):
     """Bytes of the frame on the wire: ``data`` is shorter if the capture was made with a limit."""
 
 
+FramePlace = tuple[int, int, int, int, int, int]
+"""Where a frame is in a buffer: number, time, link, begin, end, and length on the wire.
+
+The frame is ``buffer[begin:end]``; the other values are those of ``CapturedFrame``. A reader of
+statistics looks at the headers in the buffer itself: to copy each frame costs as much.
+"""
+
+
 class CaptureDamaged(ProtocolError):
     """The capture cannot be read on from ``offset``; all frames before it were read."""
 
@@ -53,19 +61,25 @@ class CaptureDamaged(ProtocolError):
 
 
 class FrameReader(Protocol):
-    """Reads the frames of one capture from consecutive pieces of it.
+    """Finds the frames of one capture in consecutive pieces of it.
 
-    ``at`` is the place in the last piece up to which ``frames`` has read. The next piece begins
+    ``at`` is the place in the last piece up to which ``places`` has read. The next piece begins
     with the byte at that place. ``base`` is the place of a piece in the capture, for errors.
     """
 
     at: int
     base: int
 
-    def frames(self, data: bytes, at: int, end: int) -> Iterator[CapturedFrame]:
+    def places(self, data: bytes, at: int, end: int) -> Iterator[FramePlace]:
         """The whole frames between two places of a piece.
 
         Raises:
             CaptureDamaged: after all frames before the damage.
         """
         ...
+
+
+def frames_at(data: bytes, places: Iterable[FramePlace]) -> Iterator[CapturedFrame]:
+    """The frames at some places of a buffer."""
+    for number, time, link, begin, end, length in places:
+        yield CapturedFrame(number, time, link, data[begin:end], length)

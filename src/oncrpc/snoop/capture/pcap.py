@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from struct import Struct
 
-from oncrpc.snoop.capture.frames import MAX_FRAME, CaptureDamaged, CapturedFrame
+from oncrpc.snoop.capture.frames import MAX_FRAME, CaptureDamaged, FramePlace
 
 HEADER = 24
 MAGICS = {
@@ -28,7 +28,7 @@ class PcapReader:
         self._number = 0
         self.at, self.base = HEADER, 0
 
-    def frames(self, data: bytes, at: int, end: int) -> Iterator[CapturedFrame]:
+    def places(self, data: bytes, at: int, end: int) -> Iterator[FramePlace]:
         """The whole frames between two places of a piece."""
         unpack, unit, link, number = self._record.unpack_from, self._unit, self._link, self._number
         while at + 16 <= end:
@@ -42,5 +42,5 @@ class PcapReader:
             number += 1
             time = seconds * 1_000_000_000 + fraction * unit
             at = following
-            yield CapturedFrame(number, time, link, data[begin:following], length)
+            yield number, time, link, begin, following, length
         self.at, self._number = at, number

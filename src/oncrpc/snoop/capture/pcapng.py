@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from struct import Struct
 from typing import NamedTuple
 
-from oncrpc.snoop.capture.frames import MAX_FRAME, CaptureDamaged, CapturedFrame
+from oncrpc.snoop.capture.frames import MAX_FRAME, CaptureDamaged, FramePlace
 
 SECTION, INTERFACE, OLD_PACKET, SIMPLE_PACKET, ENHANCED_PACKET = 0x0A0D0D0A, 1, 2, 3, 6
 ORDERS = {b"\x1a\x2b\x3c\x4d": ">", b"\x4d\x3c\x2b\x1a": "<"}
@@ -56,7 +56,7 @@ class PcapngReader:
         self._number = 0
         self.at = self.base = 0
 
-    def frames(self, data: bytes, at: int, end: int) -> Iterator[CapturedFrame]:
+    def places(self, data: bytes, at: int, end: int) -> Iterator[FramePlace]:
         """The whole frames between two places of a piece."""
         self.at = at
         while at + 12 <= end:
@@ -70,12 +70,12 @@ class PcapngReader:
                 break
             if self._layout.trailer.unpack_from(data, following - 4)[0] != length:
                 raise self._damaged(at, "the two lengths of a block differ")
-            frame = self._block(kind, data, at + 8, following - 4)
+            place = self._block(kind, data, at + 8, following - 4)
             self.at = at = following
-            if frame is not None:
-                yield frame
+            if place is not None:
+                yield place
 
-    def _block(self, kind: int, data: bytes, at: int, end: int) -> CapturedFrame | None:
+    def _block(self, kind: int, data: bytes, at: int, end: int) -> FramePlace | None:
         """The frame in the body of a block, if it holds one."""
         if kind == ENHANCED_PACKET:
             return self._packet(self._layout.enhanced, data, at, end)
@@ -87,7 +87,7 @@ class PcapngReader:
             self._add_interface(data, at, end)
         return None
 
-    def _packet(self, layout: Struct, data: bytes, at: int, end: int) -> CapturedFrame:
+    def _packet(self, layout: Struct, data: bytes, at: int, end: int) -> FramePlace:
         begin = at + layout.size
         if begin > end:
             raise self._damaged(at, "a block is too short for a frame")
@@ -97,20 +97,20 @@ class PcapngReader:
         interface = self._interface(number, at)
         units = high << 32 | low
         time = units * interface.multiplier // interface.divisor + interface.offset
-        return self._frame(time, interface, data[begin : begin + captured], length)
+        return self._place(time, interface.link, begin, begin + captured, length)
 
-    def _simple_packet(self, data: bytes, at: int, end: int) -> CapturedFrame:
+    def _simple_packet(self, data: bytes, at: int, end: int) -> FramePlace:
         """A frame without a time, of the first interface."""
         if at + 4 > end:
             raise self._damaged(at, "a block is too short for a frame")
         (length,) = self._layout.trailer.unpack_from(data, at)
         interface = self._interface(0, at)
         captured = min(length, interface.most or length, end - at - 4)
-        return self._frame(0, interface, data[at + 4 : at + 4 + captured], length)
+        return self._place(0, interface.link, at + 4, at + 4 + captured, length)
 
-    def _frame(self, time: int, interface: _Interface, data: bytes, length: int) -> CapturedFrame:
+    def _place(self, time: int, link: int, begin: int, end: int, length: int) -> FramePlace:
         self._number += 1
-        return CapturedFrame(self._number, time, interface.link, data, length)
+        return self._number, time, link, begin, end, length
 
     def _interface(self, number: int, at: int) -> _Interface:
         if number >= len(self._interfaces):
