@@ -22,48 +22,55 @@ MAX_JUMP = 1 << 26
 """Bytes between a segment and its expected place; beyond, it is of another connection."""
 
 SEQUENCE = 1 << 32
+NOT_READY = -1
 
 
 class FlowReader:
     """The records of a direction; ``lost`` counts the bytes that were not captured.
 
-    ``_next`` is the sequence number of the next byte, None before the first segment. ``_early`` are
+    ``next`` is the sequence number of the next byte, None before the first segment. ``early`` are
     segments beyond it, by their sequence number. A flow in step feeds its splitter, another one its
     search.
+
+    ``ready`` is ``next`` if the bytes there may be read without more ado: the flow is in step,
+    nothing is early, no record is in doubt, and no mark is cut. Else it is ``NOT_READY``. Every
+    method leaves it right; a caller that reads bytes itself moves both.
     """
 
     __slots__ = (
-        "_early", "_early_bytes", "_in_step", "_initial", "_next", "_search", "_splitter",
-        "lost",
+        "_early_bytes", "_initial", "_search", "early", "in_step", "lost", "next", "ready",
+        "splitter",
     )  # fmt: skip
 
     def __init__(self, expected: Callable[[int, int, int, int], bool], *, keep: int) -> None:
-        self._splitter = RecordSplitter(keep)
+        self.splitter = RecordSplitter(keep)
         self._search = StepSearch(expected)
-        self._next: int | None = None
+        self.next: int | None = None
+        self.ready = NOT_READY
         self._initial: int | None = None
-        self._early: dict[int, TcpSegment] = {}
+        self.early: dict[int, TcpSegment] = {}
         self._early_bytes = 0
-        self._in_step = False
+        self.in_step = False
         self.lost = 0
 
     @property
     def held(self) -> int:
         """Bytes that are kept."""
-        return self._splitter.held + self._search.held + self._early_bytes
+        return self.splitter.held + self._search.held + self._early_bytes
 
     def whole_record(self, segment: TcpSegment) -> SeenRecord | None:
         """The record, if the segment is the next and holds exactly one; else feed it.
 
         This is the short way for most segments: nothing is kept.
         """
-        if not self._in_step or segment.seq != self._next or self._early:
+        if not self.in_step or segment.seq != self.next or self.early:
             return None
         if len(segment.data) != segment.length or segment.flags & SYN:
             return None
-        found = self._splitter.whole_record(segment.data, segment.time, segment.number)
+        found = self.splitter.whole_record(segment.data, segment.time, segment.number)
         if found is not None:
-            self._next = (segment.seq + segment.length) % SEQUENCE
+            self.next = (segment.seq + segment.length) % SEQUENCE
+            self._settle()
         return found
 
     def feed(self, segment: TcpSegment) -> list[SeenRecord]:
@@ -76,31 +83,38 @@ class FlowReader:
 
     def acknowledged(self, ack: int, segment: TcpSegment) -> list[SeenRecord]:
         """The peer acknowledges all bytes before ``ack``, in a segment with data."""
-        if self._next is None or ack == self._next:
+        if self.next is None or ack == self.next:
             return []
-        ahead = _distance(self._next, ack)
+        ahead = _distance(self.next, ack)
         while 0 < ahead <= MAX_JUMP:
-            gap = min((_distance(self._next, seq) for seq in self._early), default=ahead)
+            gap = min((_distance(self.next, seq) for seq in self.early), default=ahead)
             self._lose(min(gap, ahead), segment.time, segment.number)
             self._take_early()
-            ahead = _distance(self._next, ack)
+            ahead = _distance(self.next, ack)
         return self._records()
 
     def trust(self) -> None:
         """A record that was in doubt is confirmed, and so are those behind it."""
-        self._splitter.doubtful = 0
+        self.splitter.doubtful = 0
+        self._settle()
+
+    def _settle(self) -> None:
+        splitter = self.splitter
+        ready = self.in_step and not (self.early or splitter.doubtful or splitter.mark)
+        self.ready = self.next if ready and self.next is not None else NOT_READY
 
     def finish(self) -> list[SeenRecord]:
         """The records that end in segments which still wait for others."""
-        while self._early:
+        while self.early:
             self._skip_gap()
         return self._records()
 
     def _records(self) -> list[SeenRecord]:
-        found = self._splitter.records
+        self._settle()
+        found = self.splitter.records
         if not found:
             return []  # the list itself is filled later
-        self._splitter.records = []
+        self.splitter.records = []
         return found
 
     def _open(self, segment: TcpSegment) -> None:
@@ -109,20 +123,20 @@ class FlowReader:
             return
         self._restart((segment.seq + 1) % SEQUENCE)
         self._initial = segment.seq
-        self._in_step = True
+        self.in_step = True
 
     def _restart(self, place: int) -> None:
-        self._early.clear()
+        self.early.clear()
         self._early_bytes = 0
-        self._splitter = RecordSplitter(self._splitter.keep)
+        self.splitter = RecordSplitter(self.splitter.keep)
         self._search.forget()
-        self._in_step = False
-        self._next = place
+        self.in_step = False
+        self.next = place
 
     def _take(self, segment: TcpSegment) -> None:
-        if self._next is None:
-            self._next = segment.seq
-        distance = _distance(self._next, segment.seq)
+        if self.next is None:
+            self.next = segment.seq
+        distance = _distance(self.next, segment.seq)
         if abs(distance) > MAX_JUMP:
             self._restart(segment.seq)
             distance = 0
@@ -132,13 +146,13 @@ class FlowReader:
         if -distance >= segment.length:
             return  # all of it was seen
         self._deliver(segment, -distance)
-        if self._early:
+        if self.early:
             self._take_early()
 
     def _deliver(self, segment: TcpSegment, seen: int) -> None:
         """Read a segment without its first bytes, which were seen before."""
         data = segment.data[seen:] if seen else segment.data
-        self._next = (segment.seq + segment.length) % SEQUENCE
+        self.next = (segment.seq + segment.length) % SEQUENCE
         missing = segment.length - max(seen, len(segment.data))
         self._read(data, segment.time, segment.number, missing=missing)
         if missing:
@@ -149,64 +163,64 @@ class FlowReader:
         waiting = [Arrival(time, number, data)]
         while waiting:
             time, number, data, whole = waiting.pop()
-            if self._in_step:
-                read = self._splitter.feed(data, time, number, whole=whole)
+            if self.in_step:
+                read = self.splitter.feed(data, time, number, whole=whole)
                 if read == len(data):
                     continue
-                self._in_step = False
+                self.in_step = False
                 data = data[read:]
             left_out = 0 if waiting else missing
             found = self._search.feed(data, time, number, missing=left_out)
             if found:
-                self._in_step = True
-                self._splitter.begin_in_doubt()
+                self.in_step = True
+                self.splitter.begin_in_doubt()
                 waiting += reversed(found)
 
     def _lose(self, size: int, time: int, number: int) -> None:
         """Bytes were not captured; go on behind them."""
-        assert self._next is not None
-        self._next = (self._next + size) % SEQUENCE
+        assert self.next is not None
+        self.next = (self.next + size) % SEQUENCE
         self._lose_here(size, time, number)
 
     def _lose_here(self, size: int, time: int, number: int) -> None:
         self.lost += size
-        if self._in_step:
-            self._in_step = self._splitter.lose(size, time, number)
+        if self.in_step:
+            self.in_step = self.splitter.lose(size, time, number)
         else:
             self._search.forget()
 
     def _keep_early(self, segment: TcpSegment) -> None:
-        known = self._early.get(segment.seq)
+        known = self.early.get(segment.seq)
         if known is not None:
             if known.length >= segment.length:
                 return
             self._early_bytes -= len(known.data)
-        self._early[segment.seq] = segment
+        self.early[segment.seq] = segment
         self._early_bytes += len(segment.data)
-        while self._early_bytes > MAX_EARLY_BYTES or len(self._early) > MAX_EARLY_SEGMENTS:
+        while self._early_bytes > MAX_EARLY_BYTES or len(self.early) > MAX_EARLY_SEGMENTS:
             self._skip_gap()
 
     def _skip_gap(self) -> None:
         """Take the bytes up to the first early segment as lost."""
         first = self._first_early()
-        assert self._next is not None
-        self._lose(_distance(self._next, first.seq), first.time, first.number)
+        assert self.next is not None
+        self._lose(_distance(self.next, first.seq), first.time, first.number)
         self._take_early()
 
     def _first_early(self) -> TcpSegment:
-        start = self._next
+        start = self.next
         assert start is not None
-        return min(self._early.values(), key=lambda segment: _distance(start, segment.seq))
+        return min(self.early.values(), key=lambda segment: _distance(start, segment.seq))
 
     def _take_early(self) -> None:
         """Read the early segments that are not early any more."""
-        while self._early:
+        while self.early:
             first = self._first_early()
-            assert self._next is not None
-            distance = _distance(self._next, first.seq)
+            assert self.next is not None
+            distance = _distance(self.next, first.seq)
             if distance > 0:
                 return
-            del self._early[first.seq]
+            del self.early[first.seq]
             self._early_bytes -= len(first.data)
             if -distance < first.length:
                 self._deliver(first, -distance)

@@ -10,13 +10,16 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from msgspec import Struct
+
+from oncrpc.snoop.capture.segments import parties_of
 from oncrpc.snoop.messages import Party, RpcMessage
 
 MAX_PENDING = 100_000
 """Calls that wait for a reply; then the oldest is forgotten."""
 
 MAX_ANSWERED = 4096
-"""Answered calls that are kept to recognise retransmissions and second replies."""
+"""Answered calls that are kept, at most, to recognise retransmissions and second replies."""
 
 MAX_EARLY_REPLIES = 1024
 """Replies whose call was not seen yet."""
@@ -49,58 +52,140 @@ RPCSEC_GSS = b"\0\0\0\6"
 Key = tuple[bytes, int]
 
 
-class KnownCall:
-    """A call, the servers that have answered it, and when it was last of interest."""
+class KnownCall(Struct, gc=False, eq=False):
+    """A call, the servers that have answered it, and when it was last of interest.
 
-    __slots__ = ("answered_by", "call", "cost", "time")
-
-    def __init__(self, call: RpcMessage) -> None:
-        self.call = call
-        self.answered_by: tuple[Party, ...] = ()
-        self.time = call.time
-        self.cost = len(call.body) + COST
-
-
-class BoundedCalls:
-    """Calls by their key, the oldest first, bounded in number and bytes.
-
-    The first of a ``dict`` is found slowly after many were removed from its front; hence the
-    ``OrderedDict``.
+    Values of ``flow``, ``by_tcp`` and ``body`` are those of an ``RpcMessage``, which is made from
+    them only if it is needed: counting calls does not need it.
     """
 
-    def __init__(self, most: int, *, most_bytes: int) -> None:
-        self._most, self._most_bytes = most, most_bytes
-        self._calls: OrderedDict[Key, KnownCall] = OrderedDict()
+    number: int
+    time: int
+    began: int
+    flow: bytes
+    by_tcp: bool
+    xid: int
+    prog: int
+    vers: int
+    proc: int
+    body: bytes
+    length: int
+    touched: int
+    answered_by: tuple[Party, ...] = ()
+    message: RpcMessage | None = None
+
+    @property
+    def cut(self) -> bool:
+        """True if ``body`` is shorter than the call."""
+        return len(self.body) < self.length
+
+    @property
+    def call(self) -> RpcMessage:
+        """The call as a message, always the same one."""
+        if self.message is None:
+            source, target = parties_of(self.flow)
+            self.message = RpcMessage(
+                number=self.number, time=self.time, began=self.began, source=source,
+                target=target, transport="tcp" if self.by_tcp else "udp", xid=self.xid,
+                is_call=True, prog=self.prog, vers=self.vers, proc=self.proc, body=self.body,
+                length=self.length, cut=self.cut,
+            )  # fmt: skip
+        return self.message
+
+
+class KnownReply(Struct, gc=False, eq=False):
+    """The first reply to a call."""
+
+    call: KnownCall
+    number: int
+    time: int
+    began: int
+    flow: bytes
+    body: bytes
+    length: int
+
+    @property
+    def message(self) -> RpcMessage:
+        """The reply as a message."""
+        call, (source, target) = self.call, parties_of(self.flow)
+        return RpcMessage(
+            number=self.number, time=self.time, began=self.began, source=source, target=target,
+            transport="tcp" if call.by_tcp else "udp", xid=call.xid, is_call=False,
+            prog=call.prog, vers=call.vers, proc=call.proc, body=self.body, length=self.length,
+            cut=len(self.body) < self.length, call=call.call,
+        )  # fmt: skip
+
+
+def known_call(call: RpcMessage) -> KnownCall:
+    """A call that nobody has answered yet."""
+    return KnownCall(
+        call.number, call.time, call.began, b"", call.transport == "tcp", call.xid,
+        call.prog or 0, call.vers or 0, call.proc or 0, call.body, call.length, call.time,
+        message=call,
+    )  # fmt: skip
+
+
+class PendingCalls(OrderedDict[Key, KnownCall]):
+    """Calls without a reply by their key, the oldest first, bounded in number and bytes.
+
+    The first of a ``dict`` is found slowly after many were removed from its front; hence the
+    ``OrderedDict``. Items are added and removed by ``put`` and ``take`` only.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
         self._cost = 0
         self.forgotten = 0
 
-    def __contains__(self, key: Key) -> bool:
-        return key in self._calls
-
-    def __iter__(self) -> Iterator[KnownCall]:
-        return iter(self._calls.values())
-
-    def get(self, key: Key) -> KnownCall | None:
-        """The call of that key."""
-        return self._calls.get(key)
-
     def put(self, key: Key, known: KnownCall) -> None:
-        """Keep a call, in place of any other with its key."""
-        if key in self._calls:
-            self.take(key)
-        self._calls[key] = known
-        self._cost += known.cost
-        while len(self._calls) > self._most or self._cost > self._most_bytes:
-            _, oldest = self._calls.popitem(last=False)
-            self._cost -= oldest.cost
+        """Keep a call; no other has its key."""
+        self[key] = known
+        self._cost += len(known.body) + COST
+        while len(self) > MAX_PENDING or self._cost > MAX_PENDING_BYTES:
+            _, oldest = self.popitem(last=False)
+            self._cost -= len(oldest.body) + COST
             self.forgotten += 1
 
     def take(self, key: Key) -> KnownCall | None:
         """Remove a call."""
-        known = self._calls.pop(key, None)
+        known = self.pop(key, None)
         if known is not None:
-            self._cost -= known.cost
+            self._cost -= len(known.body) + COST
         return known
+
+
+class AnsweredCalls:
+    """Calls that were answered, bounded in number and bytes.
+
+    They are kept in two generations: when the young one has half of what is allowed, it becomes
+    the old one, which is dropped. This costs less than to find the oldest of all for each call.
+    """
+
+    __slots__ = ("_cost", "old", "young")
+
+    def __init__(self) -> None:
+        self.young: dict[Key, KnownCall] = {}
+        self.old: dict[Key, KnownCall] = {}
+        self._cost = 0
+
+    def get(self, key: Key) -> KnownCall | None:
+        """The call of that key."""
+        return self.young.get(key) or self.old.get(key)
+
+    def put(self, key: Key, known: KnownCall) -> None:
+        """Keep a call; no other has its key."""
+        self._cost += len(known.body) + COST
+        if len(self.young) >= MAX_ANSWERED // 2 or self._cost > MAX_ANSWERED_BYTES // 2:
+            self.old, self.young = self.young, {}
+            self._cost = len(known.body) + COST
+        self.young[key] = known
+
+    def drop(self, key: Key) -> None:
+        """Forget a call."""
+        known = self.young.pop(key, None)
+        if known is not None:
+            self._cost -= len(known.body) + COST
+        self.old.pop(key, None)
 
 
 class DoubtfulCall(NamedTuple):
@@ -118,8 +203,8 @@ class CallMatcher:
     """
 
     def __init__(self) -> None:
-        self._pending = BoundedCalls(MAX_PENDING, most_bytes=MAX_PENDING_BYTES)
-        self._answered = BoundedCalls(MAX_ANSWERED, most_bytes=MAX_ANSWERED_BYTES)
+        self.pending = PendingCalls()
+        self.answered = AnsweredCalls()
         self._early: OrderedDict[Key, RpcMessage] = OrderedDict()
         self._doubtful: OrderedDict[Key, DoubtfulCall] = OrderedDict()
         self.dropped = 0
@@ -127,11 +212,11 @@ class CallMatcher:
     @property
     def forgotten(self) -> int:
         """The number of calls that were forgotten before a reply came."""
-        return self._pending.forgotten
+        return self.pending.forgotten
 
     def unanswered(self) -> Iterator[RpcMessage]:
         """The calls without a reply, oldest first."""
-        return (known.call for known in self._pending)
+        return (known.call for known in self.pending.values())
 
     @property
     def waits(self) -> bool:
@@ -140,7 +225,7 @@ class CallMatcher:
 
     def is_known(self, key: Key) -> bool:
         """True if a call waits for a reply, or was answered not long ago."""
-        return key in self._pending or key in self._answered or key in self._doubtful
+        return key in self.pending or bool(self.answered.get(key)) or key in self._doubtful
 
     def is_doubtful(self, key: Key) -> bool:
         """True if a call in doubt waits for a reply."""
@@ -148,19 +233,20 @@ class CallMatcher:
 
     def is_pending(self, key: Key) -> bool:
         """True if a call waits for a reply."""
-        return key in self._pending
+        return key in self.pending
 
     def call(self, key: Key, call: RpcMessage) -> list[RpcMessage]:
         """Take a call; it, marked if it is a retransmission, and its reply if that came first."""
-        known = self._pending.get(key)
+        known = self.pending.get(key)
         if known is None:
-            known = self._answered.get(key)
+            known = self.answered.get(key)
         if known is not None and _repeats(call, known):
-            known.time = call.time
+            known.touched = call.time
             return [_changed(call, retransmission=True)]
         if known is not None:
-            self._answered.take(key)
-        self._pending.put(key, KnownCall(call))
+            self.answered.drop(key)
+            self.pending.take(key)
+        self.pending.put(key, known_call(call))
         early = self._early.pop(key, None)
         if early is None:
             return [call]
@@ -187,10 +273,10 @@ class CallMatcher:
         """Take a reply; nothing if it waits for its call."""
         if self._doubtful and (doubtful := self._doubtful.pop(key, None)) is not None:
             return self.call(key, doubtful.call) + self.reply(key, reply)
-        known = self._pending.get(key)
+        known = self.pending.get(key)
         if known is not None:
             return [self._answer(key, reply, known.call)]
-        known = self._answered.get(key)
+        known = self.answered.get(key)
         if known is not None:
             duplicate = reply.source in known.answered_by
             if not duplicate and len(known.answered_by) < 64:
@@ -217,28 +303,43 @@ class CallMatcher:
         return found
 
     def _answer(self, key: Key, reply: RpcMessage, call: RpcMessage) -> RpcMessage:
-        known = self._pending.take(key)
-        assert known is not None
-        known.answered_by = (reply.source,)
-        known.time = reply.time
-        self._answered.put(key, known)
+        self.first_reply(key, reply.source, reply.time)
         return _of_call(reply, call)
+
+    def new_call(self, key: Key, call: KnownCall) -> bool:
+        """Take a call if no message with its key is kept."""
+        answered = self.answered
+        if key in self.pending or key in answered.young or key in answered.old:
+            return False
+        if self.waits and (key in self._early or key in self._doubtful):
+            return False
+        self.pending.put(key, call)
+        return True
+
+    def first_reply(self, key: Key, server: Party, time: int) -> KnownCall | None:
+        """Note the first reply to a pending call; None if there is none."""
+        known = self.pending.take(key)
+        if known is not None:
+            known.answered_by = (server,)
+            known.touched = time
+            self.answered.put(key, known)
+        return known
 
 
 def _repeats(call: RpcMessage, known: KnownCall) -> bool:
     """True if a call with the xid of a known one is its retransmission."""
-    first = known.call
-    if (call.prog, call.vers, call.proc) != (first.prog, first.vers, first.proc):
+    if (call.prog, call.vers, call.proc) != (known.prog, known.vers, known.proc):
         return False
-    if known.answered_by and call.time - known.time > REUSE:
+    if known.answered_by and call.time - known.touched > REUSE:
         return False
-    if call.length == first.length and call.body[:COMPARED] == first.body[:COMPARED]:
+    first = known.body
+    if call.length == known.length and call.body[:COMPARED] == first[:COMPARED]:
         return True
     # A holed body may be shorter. With RPCSEC_GSS each transmission has a number of its own.
-    size = min(len(call.body), len(first.body), COMPARED)
-    if (call.cut or first.cut) and call.length == first.length:
-        return call.body[:size] == first.body[:size]
-    return not known.answered_by and call.body[24:28] == first.body[24:28] == RPCSEC_GSS
+    size = min(len(call.body), len(first), COMPARED)
+    if (call.cut or known.cut) and call.length == known.length:
+        return call.body[:size] == first[:size]
+    return not known.answered_by and call.body[24:28] == first[24:28] == RPCSEC_GSS
 
 
 def _of_call(reply: RpcMessage, call: RpcMessage, *, duplicate: bool = False) -> RpcMessage:

@@ -45,26 +45,27 @@ class SeenRecord(NamedTuple):
 class RecordSplitter:
     """Splits captured bytes into records, of which it keeps at most ``keep`` bytes each.
 
-    Between two records ``_begun`` is False and ``_body`` empty. ``_left`` are the bytes that the
-    current fragment still has; at 0 a mark follows, the begin of which may be in ``_mark``.
+    Between two records ``begun`` is False and ``body`` empty. ``left`` are the bytes that the
+    current fragment still has; at 0 a mark follows, the begin of which may be in ``mark``.
+    ``length`` is the size of the fragments whose marks were read.
     ``doubtful`` is how many records are still in doubt.
     """
 
     __slots__ = (
-        "_began",
-        "_begun",
-        "_body",
-        "_checked",
         "_doubt",
         "_fragments",
-        "_last",
-        "_left",
-        "_length",
-        "_mark",
-        "_whole",
+        "began",
+        "begun",
+        "body",
+        "checked",
         "doubtful",
         "keep",
+        "last",
+        "left",
+        "length",
+        "mark",
         "records",
+        "whole",
     )  # fmt: skip
 
     def __init__(self, keep: int) -> None:
@@ -73,32 +74,53 @@ class RecordSplitter:
         self.doubtful = 0
         self._doubt: Doubt | None = None
         self._reset()
-        self._began = 0
+        self.began = 0
 
     def begin_in_doubt(self) -> None:
         """Begin with a record that a search has found."""
         self.doubtful = MAX_DOUBTFUL
 
     def _reset(self) -> None:
-        self._mark = b""
-        self._body = bytearray()
-        self._begun = self._last = self._checked = False
-        self._whole = True
-        self._left = self._length = self._fragments = 0
+        self.mark = b""
+        self.body = bytearray()
+        self.begun = self.last = self.checked = False
+        self.whole = True
+        self.left = self.length = self._fragments = 0
 
     @property
     def held(self) -> int:
         """Bytes that are kept."""
-        return len(self._body)
+        return len(self.body)
 
     def whole_record(self, data: bytes, time: int, number: int) -> SeenRecord | None:
         """The record, if the bytes are exactly one in a single fragment; most segments are."""
         size = len(data) - 4
-        if self._begun or self._mark or self.doubtful or size < HEAD_BYTES:
+        if self.begun or self.mark or self.doubtful or size < HEAD_BYTES:
             return None
         if MARK.unpack_from(data)[0] != LAST_FRAGMENT | size or not is_message(data, 4):
             return None
         return SeenRecord(number, time, time, data[4 : 4 + self.keep], size)
+
+    def open(self, data: bytes, begin: int, end: int, *, size: int, time: int) -> None:
+        """Begin a record of one fragment with bytes behind its mark, which have a header.
+
+        This, ``go_on`` and ``close`` are the short way for records of many segments without a loss.
+        """
+        self.began, self._fragments = time, 1
+        self.begun = self.last = self.checked = True
+        self.left = self.length = size
+        self.go_on(data, begin, end)
+
+    def go_on(self, data: bytes, begin: int, end: int) -> None:
+        """Take bytes of the current fragment."""
+        self._take(data, begin, end - begin)
+        self.left -= end - begin
+
+    def close(self, time: int, number: int) -> SeenRecord:
+        """End a record that is not in doubt."""
+        found = SeenRecord(number, time, self.began, bytes(self.body), self.length)
+        self._reset()
+        return found
 
     def feed(self, data: bytes, time: int, number: int, *, whole: bool = True) -> int:
         """Take bytes; the records that end in them are appended to ``records``.
@@ -111,77 +133,74 @@ class RecordSplitter:
         """
         at, end = 0, len(data)
         while at < end:
-            if not self._left:
+            if not self.left:
                 following = self._read_mark(data, at, time, whole=whole)
                 if following < 0:
                     self._reset()
                     return at
                 at = following
-                if not self._left:
+                if not self.left:
                     self._end_fragment(time, number)
                     continue
-            size = min(self._left, end - at)
+            size = min(self.left, end - at)
             self._take(data, at, size)
-            if not self._checked and len(self._body) >= HEAD_BYTES:
-                if not is_message(self._body):
+            if not self.checked and len(self.body) >= HEAD_BYTES:
+                if not is_message(self.body):
                     self._reset()
                     return at
-                self._checked = True
+                self.checked = True
             at += size
-            self._left -= size
-            if not self._left:
+            self.left -= size
+            if not self.left:
                 self._end_fragment(time, number)
         return at
 
     def lose(self, size: int, time: int, number: int) -> bool:
         """Skip bytes that were not captured; False if the splitter is out of step now."""
-        if size < self._left or (size == self._left and size):
-            self._whole = False
-            self._left -= size
-            self._length += size
-            if not self._left:
+        if size < self.left or (size == self.left and size):
+            self.whole = False
+            self.left -= size
+            if not self.left:
                 self._end_fragment(time, number)
             return True
-        if self._begun:
-            self._whole = False
-            self._length += self._left
+        if self.begun:
+            self.whole = False
             self._end_record(time, number)
         self._reset()
         return False
 
     def _read_mark(self, data: bytes, at: int, time: int, *, whole: bool) -> int:
         """Read the mark at a place; the place behind it, -1 if it is impossible."""
-        if not self._begun and not self._mark:
-            self._began = time
+        if not self.begun and not self.mark:
+            self.began = time
             if self.doubtful:
                 self._doubt = Doubt.BEGINS if whole and not at else Doubt.WITHIN
-        mark = self._mark + data[at : at + 4 - len(self._mark)]
+        mark = self.mark + data[at : at + 4 - len(self.mark)]
         if len(mark) < 4:
-            self._mark = mark
+            self.mark = mark
             return len(data)
-        at += 4 - len(self._mark)
-        self._mark = b""
+        at += 4 - len(self.mark)
+        self.mark = b""
         (word,) = MARK.unpack(mark)
-        self._left = word & ~LAST_FRAGMENT
-        self._last = word >= LAST_FRAGMENT
+        self.left = word & ~LAST_FRAGMENT
+        self.last = word >= LAST_FRAGMENT
+        self.length += self.left
         self._fragments += 1
-        self._begun = True
-        too_long = self._left + self._length > MAX_SEEN_RECORD
-        return -1 if too_long or self._fragments > MAX_SEEN_FRAGMENTS else at
+        self.begun = True
+        return -1 if self.length > MAX_SEEN_RECORD or self._fragments > MAX_SEEN_FRAGMENTS else at
 
     def _take(self, data: bytes, at: int, size: int) -> None:
-        self._length += size
-        if self._whole and (wanted := self.keep - len(self._body)) > 0:
-            self._body += data[at : at + min(size, wanted)]
+        if self.whole and (wanted := self.keep - len(self.body)) > 0:
+            self.body += data[at : at + min(size, wanted)]
 
     def _end_fragment(self, time: int, number: int) -> None:
-        if self._begun and self._last:
+        if self.begun and self.last:
             self._end_record(time, number)
 
     def _end_record(self, time: int, number: int) -> None:
         doubt = self._doubt if self.doubtful else None
-        body = bytes(self._body)
-        self.records.append(SeenRecord(number, time, self._began, body, self._length, doubt))
+        body = bytes(self.body)
+        self.records.append(SeenRecord(number, time, self.began, body, self.length, doubt))
         if self.doubtful:
             self.doubtful -= 1
         self._reset()

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from oncrpc.snoop.messages import RpcMessage
+from oncrpc.snoop.streams.matching import KnownCall, KnownReply
 from oncrpc.snoop.streams.outcome import outcome_of
 
 MAX_PROCEDURES = 10_000
@@ -18,8 +19,11 @@ MAX_PROCEDURES = 10_000
 MAX_OUTCOMES = 100
 """Outcomes of a procedure with a count of their own; others share one."""
 
+PLAIN_SUCCESS = bytes(16)
+"""A reply with these bytes behind its xid and kind is accepted and successful."""
+
 EXACT_BITS = 5
-OTHERS = "OTHER"
+OTHERS, SUCCESS = "OTHER", "SUCCESS"
 Procedure = tuple[int, int, int]
 OTHER_PROCEDURES: Procedure = (-1, -1, -1)
 
@@ -98,7 +102,7 @@ class ProcedureFigures:
     @property
     def succeeded(self) -> int:
         """Replies that tell of success."""
-        return self.outcomes.get("SUCCESS", 0)
+        return self.outcomes.get(SUCCESS, 0)
 
 
 class Unmatched(NamedTuple):
@@ -142,6 +146,27 @@ class CallStatistics:
         else:
             self._add_reply(message, message.call)
 
+    def add_known_call(self, call: KnownCall) -> None:
+        """Count a call that is no retransmission."""
+        figures = self._figures.get((call.prog, call.vers, call.proc))
+        if figures is None:
+            figures = self._of(call)
+        figures.call_bytes += call.length
+        figures.calls += 1
+        figures.transfer.add(call.time - call.began)
+
+    def add_known_reply(self, reply: KnownReply) -> None:
+        """Count the first reply to a call."""
+        call = reply.call
+        figures = self._figures.get((call.prog, call.vers, call.proc))
+        if figures is None:
+            figures = self._of(call)
+        figures.reply_bytes += reply.length
+        figures.replies += 1
+        figures.service.add(reply.began - call.time)
+        outcome = SUCCESS if reply.body[8:24] == PLAIN_SUCCESS else outcome_of(reply.body)
+        self._add_outcome(figures, outcome)
+
     def _add_call(self, call: RpcMessage) -> None:
         figures = self._of(call)
         figures.call_bytes += call.length
@@ -159,13 +184,15 @@ class CallStatistics:
             return
         figures.replies += 1
         figures.service.add(reply.began - call.time)
-        outcome = self._outcome(reply)
+        self._add_outcome(figures, self._outcome(reply))
+
+    def _add_outcome(self, figures: ProcedureFigures, outcome: str) -> None:
         outcomes = figures.outcomes
         if outcome not in outcomes and len(outcomes) >= MAX_OUTCOMES:
             outcome = OTHERS
         outcomes[outcome] = outcomes.get(outcome, 0) + 1
 
-    def _of(self, call: RpcMessage) -> ProcedureFigures:
+    def _of(self, call: RpcMessage | KnownCall) -> ProcedureFigures:
         key = (call.prog or 0, call.vers or 0, call.proc or 0)  # a call has all three
         figures = self._figures.get(key)
         if figures is None:

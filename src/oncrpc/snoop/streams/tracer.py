@@ -52,13 +52,22 @@ NEAR = 1 << 16
 MIN_DATAGRAM = 20
 
 
-class _Flow:
-    """A direction of a TCP connection; ``calls`` and ``replies`` are keys of what it carries."""
+class Flow:
+    """A direction of a TCP connection; ``calls`` and ``replies`` are keys of what it carries.
 
-    __slots__ = ("calls", "charged", "last_xid", "programs", "reader", "replies", "used")
+    ``back`` is the other direction, as long as both are known; ``prog`` and ``vers`` are those of
+    the last call.
+    """
+
+    __slots__ = (
+        "back", "calls", "charged", "last_xid", "prog", "programs", "reader", "replies", "source",
+        "used", "vers",
+    )  # fmt: skip
 
     def __init__(self, flow: bytes, matcher: CallMatcher, keep: int) -> None:
         self.calls, self.replies = flow, reverse_of(flow)
+        self.source, _ = parties_of(flow)
+        self.back: Flow | None = None
         programs = self.programs = set[tuple[int, int]]()
         replies = self.replies
 
@@ -70,7 +79,14 @@ class _Flow:
         self.reader = FlowReader(expected, keep=keep)
         self.charged = 0
         self.last_xid: int | None = None
+        self.prog = self.vers = -1
         self.used = True
+
+    def note_program(self, prog: int, vers: int) -> None:
+        """Remember the program of a call, to recognise those that follow."""
+        self.prog, self.vers = prog, vers
+        if len(self.programs) < MAX_KNOWN_PROGRAMS:
+            self.programs.add((prog, vers))
 
     def is_near(self, xid: int) -> bool:
         """True if a call with that xid may follow those before: most clients count them up."""
@@ -89,7 +105,7 @@ class Tracer:
         self.dissector = Dissector()
         self.frames = self.unreadable = self.forgotten_flows = 0
         self._keep = keep
-        self._flows: OrderedDict[bytes, _Flow] = OrderedDict()
+        self._flows: OrderedDict[bytes, Flow] = OrderedDict()
         self._held = 0
         self._lost = 0
 
@@ -145,15 +161,13 @@ class Tracer:
         return found + self.matcher.overdue(None)
 
     def _segment(self, segment: TcpSegment, found: list[RpcMessage]) -> None:
-        flow = self._flows.get(segment.flow)
-        if flow is None:
-            if not segment.length and not segment.flags & SYN:
-                return
-            flow = self._add_flow(segment.flow)
+        if not segment.length and not segment.flags & SYN:
+            return
+        flow = self._flows.get(segment.flow) or self._add_flow(segment.flow)
         flow.used = True
         # A reply acknowledges its call: first what is known of the call, then the reply.
         if segment.length and segment.flags & ACK:
-            back = self._flows.get(flow.replies)
+            back = flow.back
             if back is not None and (records := back.reader.acknowledged(segment.ack, segment)):
                 self._records(back, records, found)
         record = flow.reader.whole_record(segment)
@@ -162,9 +176,13 @@ class Tracer:
         else:
             self._records(flow, flow.reader.feed(segment), found)
 
-    def _records(self, flow: _Flow, records: list[SeenRecord], found: list[RpcMessage]) -> None:
+    def _records(self, flow: Flow, records: list[SeenRecord], found: list[RpcMessage]) -> None:
         for record in records:
             self._message(record, flow.calls, flow.calls, flow.replies, flow, found)
+        self._charge(flow)
+
+    def _charge(self, flow: Flow) -> None:
+        """Keep account of the bytes that a flow holds; if there are too many, forget some."""
         held = flow.reader.held
         if held != flow.charged:
             self._held += held - flow.charged
@@ -172,10 +190,13 @@ class Tracer:
             while self._held > MAX_STREAM_BYTES:
                 self._forget_flow()
 
-    def _add_flow(self, key: bytes) -> _Flow:
+    def _add_flow(self, key: bytes) -> Flow:
         while len(self._flows) >= MAX_FLOWS:
             self._forget_flow()
-        flow = self._flows[key] = _Flow(key, self.matcher, self._keep)
+        flow = self._flows[key] = Flow(key, self.matcher, self._keep)
+        back = flow.back = self._flows.get(flow.replies)
+        if back is not None:
+            back.back = flow
         return flow
 
     def _forget_flow(self) -> None:
@@ -186,6 +207,8 @@ class Tracer:
                 break
             flow.used = False
             self._flows[key] = flow
+        if flow.back is not None:
+            flow.back.back = None
         self._held -= flow.charged
         self._lost += flow.reader.lost
         self.forgotten_flows += 1
@@ -219,7 +242,7 @@ class Tracer:
         flow: bytes,
         calls: bytes,
         replies: bytes,
-        known: _Flow | None,
+        known: Flow | None,
         found: list[RpcMessage],
     ) -> None:
         """The message in a record, and what is known by it."""
@@ -244,7 +267,7 @@ class Tracer:
             self._call(message, known, doubt, found)
 
     def _call(
-        self, call: RpcMessage, flow: _Flow, doubt: Doubt | None, found: list[RpcMessage]
+        self, call: RpcMessage, flow: Flow, doubt: Doubt | None, found: list[RpcMessage]
     ) -> None:
         """A call of a connection."""
         key = (flow.calls, call.xid)
@@ -253,8 +276,7 @@ class Tracer:
             found += self.matcher.doubtful_call(key, call, likely=likely)
             return
         flow.last_xid = call.xid
-        if len(flow.programs) < MAX_KNOWN_PROGRAMS:
-            flow.programs.add((call.prog or 0, call.vers or 0))
+        flow.note_program(call.prog or 0, call.vers or 0)
         found += self.matcher.call(key, call)
 
     def _reply(

@@ -1,0 +1,266 @@
+"""The short way from frames to messages, for those that most frames hold.
+
+Most frames of a capture are whole packets of IPv4 on Ethernet, in order, with whole records of
+calls that are not retransmissions, and of their first replies. They are read where they are in the
+buffer, and only two objects are made for a call: one that waits for the reply, and the reply.
+Everything else is left to the ``Tracer``, which defines what each frame means. Both use the same
+flows and the same calls, so that either may read the next frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from struct import Struct
+from typing import Protocol
+
+from oncrpc.snoop.capture.frames import CaptureDamaged, CapturedFrame, FramePlace
+from oncrpc.snoop.capture.segments import ACK, SYN, TCP, UDP, TcpSegment, parties_of
+from oncrpc.snoop.messages import RpcMessage
+from oncrpc.snoop.streams.flow import SEQUENCE
+from oncrpc.snoop.streams.matching import KnownCall, KnownReply
+from oncrpc.snoop.streams.recognition import (
+    CALL,
+    HEAD,
+    MAX_AUTH,
+    MIN_CALL,
+    MSG_ACCEPTED,
+    REPLY,
+    RPC_VERSION,
+    WORD,
+)
+from oncrpc.snoop.streams.records import LAST_FRAGMENT, MAX_SEEN_RECORD, SeenRecord
+from oncrpc.snoop.streams.tracer import KEEP, Flow, Tracer
+
+ETHERNET = 1
+IPV4 = b"\x08\x00\x45"
+"""The Ethernet type of IPv4, and its version with the size of a header without options."""
+
+PLAIN = Struct(">12x3sxH2xHxB2x12sIIBB")
+"""Ethernet, IPv4 and TCP; where the sequence number of TCP is, UDP has its length and checksum."""
+
+SHORTEST = 54
+"""Bytes of the headers of Ethernet, IPv4 and TCP without options."""
+
+FRAGMENT = 0x3FFF
+START = Struct(">IIIIIII")
+"""A record mark, and the first words of a message."""
+
+HALF = SEQUENCE // 2
+SYN_ACK = SYN | ACK
+ORDINARY = {CALL: RPC_VERSION, REPLY: MSG_ACCEPTED}
+"""The word behind the kind of an ordinary message."""
+
+SegmentHead = tuple[int, int, bytes, int, int, int]
+"""Of a segment: number and time of its frame, flow, sequence number, acknowledgement, flags."""
+
+Seen = tuple[int, int, int, bytes, int]
+"""Of a record: number and time of its last frame, when it began, its bytes, and its length."""
+
+
+class MessageSink(Protocol):
+    """Takes messages in the order in which their last bytes were captured."""
+
+    def call(self, call: KnownCall) -> None:
+        """Take a call that is no retransmission."""
+
+    def reply(self, reply: KnownReply) -> None:
+        """Take the first reply to a call."""
+
+    def message(self, message: RpcMessage) -> None:
+        """Take any other message."""
+
+
+class QuickTracer(Tracer):
+    """A tracer that gives its messages to a sink. They are the same that ``Tracer`` finds."""
+
+    def __init__(self, sink: MessageSink, *, keep: int = KEEP) -> None:
+        super().__init__(keep=max(keep, HEAD.size))
+        self._sink = sink
+        self._waits = False
+
+    def trace(self, batches: Iterable[tuple[bytes, Iterable[FramePlace]]]) -> None:
+        """Read a whole capture.
+
+        Raises:
+            CaptureDamaged: after all messages before the damage.
+        """
+        damage: CaptureDamaged | None = None
+        try:
+            for data, places in batches:
+                self.read(data, places)
+        except CaptureDamaged as error:
+            damage = error
+        self._deliver(self.finish())
+        if damage is not None:
+            raise damage
+
+    def read(self, data: bytes, places: Iterable[FramePlace]) -> None:
+        """Read the frames at some places of a buffer."""
+        unpack = PLAIN.unpack_from
+        for number, time, link, begin, end, length in places:
+            done = False
+            if link == ETHERNET and end - begin >= SHORTEST:
+                kind, total, fragment, protocol, flow, seq, ack, offset, flags = unpack(data, begin)
+                stop = begin + 14 + total
+                if kind != IPV4 or fragment & FRAGMENT or stop > end:
+                    pass
+                elif protocol == TCP and offset >= 0x50 and flags & SYN_ACK == ACK:
+                    at = begin + 34 + (offset >> 4) * 4
+                    if at < stop:
+                        head = number, time, flow, seq, ack, flags
+                        done = self._read_segment(head, data, at, stop)
+                    else:
+                        done = at == stop  # it only acknowledges
+                elif protocol == UDP and seq >> 16 == total - 20:
+                    done = self._read_datagram(number, time, flow, data[begin + 42 : stop])
+            if not done:
+                frame = CapturedFrame(number, time, link, data[begin:end], length)
+                self._deliver(self.feed(frame))
+                continue
+            self.frames += 1
+            if self._waits:
+                self._deliver(self.matcher.overdue(time))
+
+    def _deliver(self, messages: Iterable[RpcMessage]) -> None:
+        """Give what was found the long way to the sink; perhaps some message waits now."""
+        self._waits = self.matcher.waits
+        for message in messages:
+            self._sink.message(message)
+
+    def _read_segment(self, head: SegmentHead, data: bytes, at: int, stop: int) -> bool:
+        """Read a segment with data; False, with nothing changed, if it is not ordinary."""
+        number, time, key, seq, ack, _ = head
+        flow = self._flows.get(key)
+        if flow is None or seq != flow.reader.ready:
+            return False
+        reader, back, size = flow.reader, flow.back, stop - at
+        if back is not None and ack != back.reader.next and _is_ahead(ack, back.reader.next):
+            return False
+        splitter = reader.splitter
+        if splitter.begun and not (splitter.checked and (splitter.left > size or splitter.last)):
+            return False
+        flow.used = True
+        reader.ready = reader.next = (seq + size) % SEQUENCE
+        if splitter.begun:
+            at = self._go_on(flow, number, time, data, at, stop)
+        keep = self._keep
+        while at + START.size <= stop:
+            mark, xid, kind, second, prog, vers, proc = START.unpack_from(data, at)
+            size = mark - LAST_FRAGMENT
+            if not HEAD.size <= size <= MAX_SEEN_RECORD or second != ORDINARY.get(kind):
+                break
+            begin, at = at + 4, at + 4 + size
+            if at > stop:
+                splitter.open(data, begin, stop, size=size, time=time)
+                self._charge(flow)
+                return True
+            body = data[begin:at] if size <= keep else data[begin : begin + keep]
+            if kind == CALL:
+                call = KnownCall(
+                    number, time, time, key, True, xid, prog, vers, proc, body, size, time
+                )
+                self._take_call(flow, call)
+            else:
+                self._take_reply(flow, xid, (number, time, time, body, size))
+        if at < stop:
+            self._read_rest(flow, head, data[at:stop])
+        return True
+
+    def _go_on(self, flow: Flow, number: int, time: int, data: bytes, at: int, stop: int) -> int:
+        """Read bytes of a record that has begun; the place behind them."""
+        splitter = flow.reader.splitter
+        left, size = splitter.left, stop - at
+        if left > size and len(splitter.body) >= self._keep:
+            splitter.left = left - size  # most segments of READ and WRITE
+            return stop
+        end = at + left if left < size else stop
+        splitter.go_on(data, at, end)
+        if not splitter.left:
+            self._take_record(flow, splitter.close(time, number))
+        if splitter.held != flow.charged:
+            self._charge(flow)
+        return end
+
+    def _read_rest(self, flow: Flow, head: SegmentHead, data: bytes) -> None:
+        """Read the end of a segment, which does not begin with the head of an ordinary message."""
+        number, time, key, seq, ack, flags = head
+        reader = flow.reader
+        assert reader.next is not None
+        seq = reader.next = (reader.next - len(data)) % SEQUENCE
+        found = list[RpcMessage]()
+        segment = TcpSegment(number, time, key, seq, ack, flags, data, len(data))
+        self._records(flow, reader.feed(segment), found)
+        self._deliver(found)
+
+    def _take_record(self, flow: Flow, record: SeenRecord) -> None:
+        """Take a record of many segments."""
+        number, time, began, body, length, _ = record
+        if len(body) < HEAD.size:  # the rest of it was not captured
+            self._read_slowly(flow, record)
+            return
+        xid, kind, _, prog, vers, proc = HEAD.unpack_from(body)
+        if kind == CALL:
+            call = KnownCall(
+                number, time, began, flow.calls, True, xid, prog, vers, proc, body, length, time
+            )
+            self._take_call(flow, call)
+        else:
+            self._take_reply(flow, xid, (number, time, began, body, length))
+
+    def _take_call(self, flow: Flow, call: KnownCall) -> None:
+        """Take a call of a connection."""
+        if self.matcher.new_call((flow.calls, call.xid), call):
+            flow.last_xid = call.xid
+            if call.prog != flow.prog or call.vers != flow.vers:
+                flow.note_program(call.prog, call.vers)
+            self._sink.call(call)
+        else:
+            record = SeenRecord(call.number, call.time, call.began, call.body, call.length)
+            self._read_slowly(flow, record)
+
+    def _take_reply(self, flow: Flow, xid: int, seen: Seen) -> None:
+        """Take a reply of a connection."""
+        number, time, began, body, length = seen
+        call = self.matcher.first_reply((flow.replies, xid), flow.source, time)
+        if call is not None:
+            self._sink.reply(KnownReply(call, number, time, began, flow.calls, body, length))
+        else:
+            self._read_slowly(flow, SeenRecord(number, time, began, body, length))
+
+    def _read_slowly(self, flow: Flow, record: SeenRecord) -> None:
+        found = list[RpcMessage]()
+        self._message(record, flow.calls, flow.calls, flow.replies, flow, found)
+        self._deliver(found)
+
+    def _read_datagram(self, number: int, time: int, flow: bytes, data: bytes) -> bool:
+        """Read a datagram; False, with nothing changed, if it is not ordinary."""
+        length = len(data)
+        if length < HEAD.size:
+            return False
+        body = data[: self._keep]
+        xid, kind, second, prog, vers, proc = HEAD.unpack_from(body)
+        if second != ORDINARY.get(kind):
+            return False
+        matcher = self.matcher
+        if kind == CALL:
+            key = flow[:4] + flow[8:10], xid
+            call = KnownCall(
+                number, time, time, flow, False, xid, prog, vers, proc, body, length, time
+            )
+            if length < MIN_CALL or WORD.unpack_from(data, 28)[0] > MAX_AUTH:
+                return False
+            if not matcher.new_call(key, call):
+                return False
+            self._sink.call(call)
+            return True
+        key = flow[4:8] + flow[10:12], xid
+        known = matcher.first_reply(key, parties_of(flow)[0], time)
+        if known is None:
+            return False
+        self._sink.reply(KnownReply(known, number, time, time, flow, body, length))
+        return True
+
+
+def _is_ahead(ack: int, place: int | None) -> bool:
+    """True if an acknowledgement may be of bytes that were not captured."""
+    return place is None or (ack - place) % SEQUENCE < HALF
