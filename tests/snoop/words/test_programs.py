@@ -12,7 +12,7 @@ from oncrpc import programs as package
 from oncrpc.programs.nfs3 import NFS_V3
 from oncrpc.snoop.messages import RpcMessage
 from oncrpc.snoop.words.line import line_of
-from oncrpc.snoop.words.programs import WORDS, KnownPrograms, versions_of
+from oncrpc.snoop.words.programs import WORDS, KnownPrograms, versions_of, words_of
 from support.wire_messages import seen_bytes
 from support.words import words
 
@@ -42,6 +42,7 @@ def test_every_declared_version_is_found(key: tuple[int, int]) -> None:
 
 def test_words_are_for_declared_versions() -> None:
     assert set(WORDS) <= set(every_version())
+    assert all(words_of(key).call for key in WORDS)
 
 
 def greeting(vers: int = 1) -> RpcMessage:

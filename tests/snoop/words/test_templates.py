@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from oncrpc.rpc.program import AnyProcedure
 from oncrpc.snoop.words.cursor import Cursor
 from oncrpc.snoop.words.line import line_of
-from oncrpc.snoop.words.programs import WORDS, KnownPrograms
+from oncrpc.snoop.words.programs import WORDS, KnownPrograms, words_of
 from oncrpc.snoop.words.templates import COMMON, LineTemplate, Wording
 from oncrpc.testing import values_of
 from oncrpc.xdr import encode
@@ -18,8 +18,8 @@ from support.words import words
 
 WITH_TEMPLATES = [
     procedure
-    for (prog, vers), each in WORDS.items()
-    if isinstance(each, Wording)
+    for prog, vers in WORDS
+    if isinstance(each := words_of((prog, vers)), Wording)
     for procedure in getattr(KnownPrograms().version(prog, vers), "procedures", {}).values()
     if procedure.number < len(each.names)
 ]

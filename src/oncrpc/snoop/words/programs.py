@@ -8,23 +8,12 @@ from importlib import import_module
 from importlib.util import module_from_spec, spec_from_loader
 from itertools import count
 from types import ModuleType
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from oncrpc.rpc import Version
-from oncrpc.rpc.program import AnyProcedure
-from oncrpc.snoop.words import (
-    locks,
-    mapper,
-    mount,
-    nfs2,
-    nfs3,
-    nfs4,
-    nfsacl,
-    nis,
-    rquota,
-    small_programs,
-)
-from oncrpc.snoop.words.cursor import Cursor
+if TYPE_CHECKING:
+    from oncrpc.rpc import Version
+    from oncrpc.rpc.program import AnyProcedure
+    from oncrpc.snoop.words.cursor import Cursor
 
 Key = tuple[int, int]
 """A program and its version."""
@@ -40,35 +29,39 @@ class Words(Protocol):
         """The line of a reply, whose results are at the cursor."""
 
 
-WORDS: dict[Key, Words] = {
-    (100000, 2): mapper.PORTMAP,
-    (100000, 3): mapper.RPCBIND_3,
-    (100000, 4): mapper.RPCBIND_4,
-    **{(100001, vers): small_programs.RSTAT for vers in range(1, 6)},
-    (100002, 2): small_programs.RUSERS,
-    (100002, 3): small_programs.RUSERS,
-    (100003, 2): nfs2.NFS_2,
-    (100003, 3): nfs3.NFS_3,
-    (100003, 4): nfs4.NFS_4,
-    (100004, 2): nis.NIS,
-    (100005, 1): mount.MOUNT_1,
-    (100005, 2): mount.MOUNT_2,
-    (100005, 3): mount.MOUNT_3,
-    (100007, 2): nis.NISBIND,
-    (100008, 1): small_programs.RWALL,
-    (100011, 1): rquota.RQUOTA_1,
-    (100011, 2): rquota.RQUOTA_2,
-    (100012, 1): small_programs.SPRAY,
-    (100021, 1): locks.NLM_1,
-    (100021, 2): locks.NLM_2,
-    (100021, 3): locks.NLM_3,
-    (100021, 4): locks.NLM_4,
-    (100024, 1): locks.STATMON,
-    (100026, 1): small_programs.BOOTPARAM,
-    (100227, 2): nfsacl.NFSACL_2,
-    (100227, 3): nfsacl.NFSACL_3,
-    (0x40000000, 1): nfs4.NFS_4_CALLBACK,
+WORDS: dict[Key, str] = {
+    (100000, 2): "mapper.PORTMAP",
+    (100000, 3): "mapper.RPCBIND_3",
+    (100000, 4): "mapper.RPCBIND_4",
+    **{(100001, vers): "small_programs.RSTAT" for vers in range(1, 6)},
+    (100002, 2): "small_programs.RUSERS",
+    (100002, 3): "small_programs.RUSERS",
+    (100003, 2): "nfs2.NFS_2",
+    (100003, 3): "nfs3.NFS_3",
+    (100003, 4): "nfs4.NFS_4",
+    (100004, 2): "nis.NIS",
+    (100005, 1): "mount.MOUNT_1",
+    (100005, 2): "mount.MOUNT_2",
+    (100005, 3): "mount.MOUNT_3",
+    (100007, 2): "nis.NISBIND",
+    (100008, 1): "small_programs.RWALL",
+    (100011, 1): "rquota.RQUOTA_1",
+    (100011, 2): "rquota.RQUOTA_2",
+    (100012, 1): "small_programs.SPRAY",
+    (100021, 1): "locks.NLM_1",
+    (100021, 2): "locks.NLM_2",
+    (100021, 3): "locks.NLM_3",
+    (100021, 4): "locks.NLM_4",
+    (100024, 1): "locks.STATMON",
+    (100026, 1): "small_programs.BOOTPARAM",
+    (100227, 2): "nfsacl.NFSACL_2",
+    (100227, 3): "nfsacl.NFSACL_3",
+    (0x40000000, 1): "nfs4.NFS_4_CALLBACK",
 }
+"""The words for each version: a module of this package, and the name in it.
+
+A module is loaded when the first message of such a program is shown.
+"""
 
 DECLARED = {
     100000: ("portmap", "rpcb"),
@@ -90,20 +83,23 @@ DECLARED = {
     395185: ("vxi11",),
     0x40000000: ("nfs4",),
 }
-"""The modules of ``oncrpc.programs`` that declare a program; they are loaded when it is met."""
+"""The modules of ``oncrpc.programs`` that declare a program.
+
+They are loaded in this order until one declares the version that is met.
+"""
 
 MAX_CALLBACK_PROGRAMS = 1024
 """KnownPrograms of callbacks of NFS 4 that are known at a time."""
 
 
 class KnownPrograms:
-    """All programs that are known. Cache: modules by program, loaded once, never dropped."""
+    """All programs that are known. Cache: what was loaded, which is never dropped."""
 
     def __init__(self) -> None:
         self._versions: dict[Key, type[Version]] = {}
-        self._loaded: set[int] = set()
+        self._words: dict[Key, Words | None] = {}
+        self._loaded: set[str] = set()
         self._callbacks: set[int] = set()
-        self._own: set[Key] = set()
 
     def add_interface(self, path: str) -> None:
         """Take the programs of an interface file too; they come before those of the package.
@@ -114,7 +110,7 @@ class KnownPrograms:
         for version in versions_of(_interface(path)):
             self.version(version.prog, version.vers)
             self._versions[version.prog, version.vers] = version
-            self._own.add((version.prog, version.vers))
+            self._words[version.prog, version.vers] = None
 
     def add_callback(self, prog: int) -> None:
         """Take a program number that a client of NFS 4 has chosen for callbacks."""
@@ -124,9 +120,16 @@ class KnownPrograms:
     def version(self, prog: int, vers: int) -> type[Version] | None:
         """The declaration of a version, None if it is not known."""
         prog = self._declared(prog)
-        if prog not in self._loaded:
-            self._loaded.add(prog)
-            for name in DECLARED.get(prog, ()):
+        found = self._versions.get((prog, vers))
+        return found if found is not None else self._load(prog, vers)
+
+    def _load(self, prog: int, vers: int) -> type[Version] | None:
+        """Load modules of a program until a version is found."""
+        for name in DECLARED.get(prog, ()):
+            if (prog, vers) in self._versions:
+                break
+            if name not in self._loaded:
+                self._loaded.add(name)
                 for found in versions_of(import_module(f"oncrpc.programs.{name}")):
                     self._versions.setdefault((found.prog, found.vers), found)
         return self._versions.get((prog, vers))
@@ -139,10 +142,19 @@ class KnownPrograms:
     def words(self, prog: int, vers: int) -> Words | None:
         """The words for a version, None if it has none of its own."""
         key = (self._declared(prog), vers)
-        return None if key in self._own else WORDS.get(key)
+        if key not in self._words and key in WORDS:
+            self._words[key] = words_of(key)
+        return self._words.get(key)
 
     def _declared(self, prog: int) -> int:
         return 0x40000000 if prog in self._callbacks else prog
+
+
+def words_of(key: Key) -> Words:
+    """The words for a version that is in ``WORDS``."""
+    module, _, name = WORDS[key].partition(".")
+    words: Words = getattr(import_module(f"oncrpc.snoop.words.{module}"), name)
+    return words
 
 
 _numbers = count()
@@ -167,6 +179,8 @@ def _interface(path: str) -> ModuleType:
 
 def versions_of(module: ModuleType) -> Iterator[type[Version]]:
     """The versions that a generated module declares."""
+    from oncrpc.rpc import Version  # it loads the codec, which is not needed without a declaration
+
     for item in vars(module).values():
         if isinstance(item, type) and issubclass(item, Version) and item is not Version:
             yield item
