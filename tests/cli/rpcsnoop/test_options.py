@@ -21,7 +21,7 @@ from oncrpc.cli.rpcsnoop.options import HELP, parse_arguments
 def test_form_and_time_are_chosen(line: str, form: str, time: str) -> None:
     request = parse_arguments(line.split())
 
-    assert (request.form, request.time, request.file) == (form, time, "f")
+    assert (request.form, request.time, request.capture.file) == (form, time, "f")
 
 
 def test_values_of_an_option_make_one_filter() -> None:
@@ -31,7 +31,7 @@ def test_values_of_an_option_make_one_filter() -> None:
 
     assert len(request.filters) == 2
     assert request.specs == ["a.x"]
-    assert request.file == "-"
+    assert request.capture.file == "-"
 
 
 @pytest.mark.parametrize(

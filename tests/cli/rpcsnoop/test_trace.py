@@ -10,6 +10,7 @@ from struct import pack
 import pytest
 
 from oncrpc.cli.rpcsnoop.trace import main
+from oncrpc.snoop.capture.files import frames_of_file
 from support.captured import UP, Ends, pcap, pcapng
 from support.conversations import MILLISECOND, START, Connection, call, datagram, reply
 
@@ -177,3 +178,51 @@ def test_wrong_interface_is_an_error(
     assert main(["--spec", str(interface), str(capture)]) == 2
 
     assert "my.x" in capsys.readouterr().err
+
+
+def test_frames_of_a_file_are_copied(capture: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    copy = capture.with_name("copy")
+
+    assert main(["-w", str(copy), "--host", "192.0.2.1", str(capture)]) == 0
+
+    assert capsys.readouterr().out == ""
+    assert list(frames_of_file(copy)) == list(frames_of_file(capture))
+
+
+def test_count_limits_messages_and_copied_frames(
+    capture: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = capture.with_name("copy")
+
+    assert main(["-c", "3", str(capture)]) == 0
+    assert main(["-c", "3", "-w", str(copy), str(capture)]) == 0
+
+    assert len(capsys.readouterr().out.splitlines()) == 3
+    assert len(list(frames_of_file(copy))) == 3
+
+
+def test_copying_goes_with_showing(capture: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    copy = capture.with_name("copy")
+
+    assert main(["--print", "-w", str(copy), str(capture)]) == 0
+
+    assert capsys.readouterr().out == LINES
+    assert len(list(frames_of_file(copy))) == 4
+
+
+def test_damage_is_reported_after_copying(
+    capture: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capture.write_bytes(pcap(FRAMES)[:-1])
+    copy = capture.with_name("copy")
+
+    assert main(["-w", str(copy), str(capture)]) == 1
+
+    assert "the file ends within a frame" in capsys.readouterr().err
+    assert len(list(frames_of_file(copy))) == 3
+
+
+def test_full_disk_ends_copying(capture: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["-w", "/dev/full", str(capture)]) == 1
+
+    assert "rpcsnoop: cannot write /dev/full: No space" in capsys.readouterr().err

@@ -14,6 +14,7 @@ from oncrpc.cli.command import (
     read_options,
     version_of,
 )
+from oncrpc.cli.rpcsnoop.capture_options import CAPTURE_NAMES, CAPTURE_OPTIONS, CaptureChoice
 from oncrpc.cli.rpcsnoop.colors import WHEN
 from oncrpc.cli.rpcsnoop.file_filter import FileFilter
 from oncrpc.cli.rpcsnoop.filters import (
@@ -29,7 +30,7 @@ from oncrpc.cli.rpcsnoop.status_filter import StatusFilter
 from oncrpc.snoop.words.file_names import FileNames
 
 PROGRAM = "rpcsnoop"
-USAGE = "Usage: rpcsnoop [-v | -V | --json | --stats] [-t FORM] [OPTION]... FILE"
+USAGE = "Usage: rpcsnoop [-v | -V | --json | --stats] [-t FORM] [OPTION]... FILE | -i NAME"
 OPTIONS = (
     Option("tree", "v", "", "show all fields of a message, with their offsets"),
     Option("layers", "V", "", "show a line for each layer: link, IP, TCP or UDP, RPC, program"),
@@ -48,14 +49,15 @@ OPTIONS = (
     Option("file", "", "NAME", "only calls about this file, by name or handle; may be a pattern"),
     Option("follow", "", "FLOW", "mount: only messages of mounts, from the port mapper to NFS"),
     Option("spec", "", "FILE.x", "show the programs that this interface declares, too"),
+    *CAPTURE_OPTIONS,
     Option("help", "h", "", "print this help"),
     Option("version", "", "", "print the version"),
 )  # fmt: skip
 HELP = f"""{USAGE}
 
-Show the RPC messages in a capture file (pcap or pcapng, also compressed with gzip), one line each,
-in the words of snoop. The FILE - is standard input. An option may be given more than once where it
-chooses messages: one of its values has to fit.
+Show the RPC messages in a capture file (pcap or pcapng, also compressed with gzip), or on a network
+interface, one line each, in the words of snoop. The FILE - is standard input. An option may be
+given more than once where it chooses messages: one of its values has to fit.
 
 {described(OPTIONS)}"""
 FILTERS: dict[str, Callable[[list[str]], MessageFilter]] = {
@@ -72,7 +74,8 @@ class SnoopRequest:
 
     def __init__(self) -> None:
         self.forms: list[str] = []
-        self.file = ""
+        self.capture = CaptureChoice(PROGRAM)
+        self.hosts: list[str] = []
         self.time = "d"
         self.spans: list[str] = []
         self.user = self.names = False
@@ -81,6 +84,11 @@ class SnoopRequest:
         self.filters: list[MessageFilter] = []
         self.status: StatusFilter | None = None
         self.files: FileNames | None = None
+
+    @property
+    def shows(self) -> bool:
+        """True if messages are shown, even if frames are written."""
+        return bool(self.forms) or self.capture.prints
 
     @property
     def form(self) -> str:
@@ -120,6 +128,8 @@ def parse_arguments(arguments: Sequence[str]) -> SnoopRequest:
                 request.color = value
             case "time":
                 request.take_time(value)
+            case _ if name in CAPTURE_NAMES:
+                request.capture.take(name, value)
             case "uid" if not value:
                 request.user = True
             case "spec":
@@ -130,23 +140,24 @@ def parse_arguments(arguments: Sequence[str]) -> SnoopRequest:
                 raise UsageError(USAGE)
             case _:
                 chosen.setdefault(name, []).append(value)
-    _check(request, operands)
-    request.file = operands[0]
+    _check(request)
+    request.capture.finish(operands, USAGE)
+    request.hosts = chosen.get("host", [])
     request.user |= "uid" in chosen
     _choose(request, chosen)
     return request
 
 
-def _check(request: SnoopRequest, operands: Sequence[str]) -> None:
+def _check(request: SnoopRequest) -> None:
     if len(set(request.forms)) > 1:
         raise UsageError(f"{PROGRAM}: only one of -v, -V, --json or --stats is allowed")
     if request.color not in WHEN:
         raise UsageError(
             f"{PROGRAM}: invalid colour {request.color!r}: must be one of {', '.join(WHEN)}"
         )
-    if len(operands) != 1:
-        what = "missing capture file" if not operands else "only one capture file is allowed"
-        raise UsageError(f"{PROGRAM}: {what}\n{USAGE}")
+    if request.shows and request.capture.output == "-":
+        shown = "--print" if request.capture.prints else f"--{request.form}"
+        raise UsageError(f"{PROGRAM}: {shown} needs a FILE: --write=- is standard output")
 
 
 def _choose(request: SnoopRequest, chosen: dict[str, list[str]]) -> None:

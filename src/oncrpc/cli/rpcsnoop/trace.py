@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from oncrpc.cli import command
 from oncrpc.cli.command import Failure, UsageError
 from oncrpc.cli.rpcsnoop.options import PROGRAM, SnoopRequest, parse_arguments
 from oncrpc.cli.rpcsnoop.output import OUTPUTS
 from oncrpc.cli.rpcsnoop.selection import Selection
-from oncrpc.snoop.capture.files import frames_of, frames_of_file
-from oncrpc.snoop.capture.frames import CaptureDamaged, CapturedFrame
+from oncrpc.cli.rpcsnoop.source import FrameSource, opened
+from oncrpc.snoop.capture.frames import CaptureDamaged
 from oncrpc.snoop.streams.tracer import KEEP, Tracer
 from oncrpc.snoop.words.programs import KnownPrograms
 
@@ -27,10 +28,28 @@ def main(arguments: Sequence[str]) -> int:
 def _execute(arguments: Sequence[str]) -> int:
     request = parse_arguments(arguments)
     programs = _programs(request)
+    if request.capture.interface:
+        programs.load()  # without privileges their modules may not be readable
     encoding = sys.stdout.encoding
-    for line in _lines(request, programs):
-        sys.stdout.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+    with opened(PROGRAM, request.capture, request.hosts) as source:
+        if request.capture.output and not request.shows:
+            _pass_on(source, request.capture.count)
+            return 0
+        for line in _lines(request, programs, source):
+            sys.stdout.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
     return 0
+
+
+def _pass_on(source: FrameSource, count: int | None) -> None:
+    """Take the frames, which are written on their way."""
+    damage = None
+    try:
+        for _ in islice(source.frames, count):
+            pass
+    except CaptureDamaged as error:
+        damage = error
+    if damage is not None:
+        raise Failure(f"{PROGRAM}: {source.name}: {damage}")
 
 
 def _programs(request: SnoopRequest) -> KnownPrograms:
@@ -43,28 +62,27 @@ def _programs(request: SnoopRequest) -> KnownPrograms:
     return programs
 
 
-def _lines(request: SnoopRequest, programs: KnownPrograms) -> Iterator[str]:
+def _lines(request: SnoopRequest, programs: KnownPrograms, source: FrameSource) -> Iterator[str]:
     """The output; a capture that is damaged ends it with a failure."""
     tracer = Tracer(keep=max(KEPT[request.form], KEEP if request.files is not None else 0))
     selection = Selection(request.filters, request.status, programs, files=request.files)
     output = OUTPUTS[request.form](request, programs)
     damage: CaptureDamaged | None = None
+    left = request.capture.count
     try:
-        for message in tracer.messages(output.watched(_frames(request.file))):
+        for message in tracer.messages(output.watched(source.frames)):
             for each in selection.chosen(message):
                 yield from output.add(each)
+                left = None if left is None else left - 1
+            if left is not None and left <= 0:
+                break
     except CaptureDamaged as error:
         damage = error
-    for call in selection.rest(tracer.matcher.unanswered()):
-        yield from output.add(call)
+    if left is None or left > 0:
+        for call in selection.rest(tracer.matcher.unanswered()):
+            yield from output.add(call)
     yield from output.end(tracer)
+    if request.form == "stats":
+        yield from source.remarks()
     if damage is not None:
-        raise Failure(f"{PROGRAM}: {request.file}: {damage}")
-
-
-def _frames(file: str) -> Iterator[CapturedFrame]:
-    """The frames of a file; an error of the system names it."""
-    try:
-        yield from frames_of(sys.stdin.buffer) if file == "-" else frames_of_file(file)
-    except OSError as error:
-        raise Failure(f"{PROGRAM}: {file}: {error.strerror}") from None
+        raise Failure(f"{PROGRAM}: {source.name}: {damage}")

@@ -134,6 +134,11 @@ class KnownPrograms:
                     self._versions.setdefault((found.prog, found.vers), found)
         return self._versions.get((prog, vers))
 
+    def load(self) -> None:
+        """Load all declarations now, instead of each when it is needed."""
+        for prog in DECLARED:
+            self.version(prog, 0)
+
     def procedure(self, prog: int, vers: int, proc: int) -> AnyProcedure | None:
         """The declaration of a procedure, None if it is not known."""
         version = self.version(prog, vers)

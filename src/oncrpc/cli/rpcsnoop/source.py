@@ -1,0 +1,194 @@
+"""Where frames come from, a file or an interface, and the file to which they are written."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from types import FrameType
+from typing import BinaryIO
+
+from oncrpc.cli.command import Failure, complain
+from oncrpc.cli.rpcsnoop import privileges
+from oncrpc.cli.rpcsnoop.capture_options import CaptureChoice
+from oncrpc.snoop.capture.files import frames_of, frames_of_file
+from oncrpc.snoop.capture.frames import CapturedFrame
+from oncrpc.snoop.capture.writing import PcapngWriter
+from oncrpc.snoop.live.interface import LiveCapture, LiveCaptureError
+
+STANDARD = "-"
+"""The name of standard input and output."""
+
+DROPPED = "frames that the kernel dropped, because they came too fast"
+ENDING = (signal.SIGINT, signal.SIGTERM)
+
+
+class FrameSource:
+    """Frames to read once.
+
+    ``name`` is what errors call it; ``dropped`` counts frames that were lost until now.
+    """
+
+    def __init__(
+        self, name: str, frames: Iterator[CapturedFrame], dropped: Callable[[], int] = lambda: 0
+    ) -> None:
+        self.name, self.frames, self.dropped = name, frames, dropped
+
+    def remarks(self) -> Iterator[str]:
+        """What is to be told at the end of figures."""
+        if dropped := self.dropped():
+            yield f"{dropped} {DROPPED}"
+
+
+@contextmanager
+def opened(
+    program: str, choice: CaptureChoice, hosts: Collection[str] = ()
+) -> Iterator[FrameSource]:
+    """The frames that were chosen; all are written to the file that was chosen, if any.
+
+    Frames of an interface end with SIGINT and SIGTERM; a line on standard error tells how many
+    there were. ``hosts`` are the only addresses of interest there, if there are any.
+
+    Raises:
+        Failure: at the beginning, the capture or the file cannot be opened; at the end, the
+            interface was lost or the file cannot be written.
+    """
+    if choice.interface:
+        with _live(program, choice, hosts) as source:
+            yield source
+        return
+    frames = _of_file(program, choice.file)
+    with _output(program, choice) as output:
+        yield FrameSource(choice.file, frames if output is None else output.copied(frames))
+
+
+def _of_file(program: str, file: str) -> Iterator[CapturedFrame]:
+    """The frames of a file; an error of the system names it."""
+    try:
+        yield from frames_of(sys.stdin.buffer) if file == STANDARD else frames_of_file(file)
+    except OSError as error:
+        raise Failure(f"{program}: {file}: {error.strerror}") from None
+
+
+@contextmanager
+def _live(program: str, choice: CaptureChoice, hosts: Collection[str]) -> Iterator[FrameSource]:
+    """The frames of an interface; privileges are given up when it is open."""
+    try:
+        capture = LiveCapture(
+            choice.interface, most=choice.most, hosts=hosts, promiscuous=choice.promiscuous
+        )
+    except LiveCaptureError as error:
+        raise Failure(f"{program}: {error}") from None
+    lost: LiveCaptureError | None = None
+
+    def idle() -> None:
+        sys.stdout.flush()
+        if output is not None:
+            output.flush()
+
+    def frames() -> Iterator[CapturedFrame]:
+        nonlocal lost
+        try:
+            yield from capture.frames(idle)
+        except LiveCaptureError as error:
+            lost = error
+
+    with closing(capture), ExitStack() as stack:
+        # The file is opened with the rights of the user who wants it: root only if nobody else.
+        as_root = os.geteuid() == 0 and (choice.user or privileges.caller()) is None
+        output = stack.enter_context(_output(program, choice)) if as_root else None
+        privileges.give_up(program, choice.user)
+        output = output or stack.enter_context(_output(program, choice))
+        seen = frames() if output is None else output.copied(frames())
+        with _until_signal(capture):
+            complain(f"{program}: capturing on {choice.interface}; Ctrl-C ends it")
+            yield FrameSource(choice.interface, seen, lambda: capture.dropped)
+        sys.stdout.flush()
+        captured, dropped = capture.captured, capture.dropped
+        if output is not None:
+            output.finish(captured, dropped)
+        complain(f"{program}: {captured} frames captured, {dropped} dropped by the kernel")
+    if lost is not None:
+        raise Failure(f"{program}: {lost}")
+
+
+@contextmanager
+def _until_signal(capture: LiveCapture) -> Iterator[None]:
+    """Let a signal end the capture; a second one ends the process."""
+    former = {number: signal.getsignal(number) for number in ENDING}
+
+    def stop(number: int, _: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        capture.stop()
+
+    for number in ENDING:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _output(program: str, choice: CaptureChoice) -> Iterator[_Output | None]:
+    """The file that was chosen, None without one."""
+    if not choice.output:
+        yield None
+        return
+    output = _Output(program, choice)
+    try:
+        yield output
+    finally:
+        output.close()
+
+
+class _Output:
+    """The file to which frames are written."""
+
+    def __init__(self, program: str, choice: CaptureChoice) -> None:
+        self._name = f"{program}: cannot write {choice.output}"
+        self._standard = choice.output == STANDARD
+        self._file: BinaryIO = (
+            sys.stdout.buffer if self._standard else privileges.open_output(program, choice.output)
+        )
+        self._writer = PcapngWriter(self._file, choice.interface)
+
+    def copied(self, frames: Iterator[CapturedFrame]) -> Iterator[CapturedFrame]:
+        """Frames, each of them written before it is handed on."""
+        write = self._writer.write
+        for frame in frames:
+            try:
+                write(frame)
+            except OSError as error:
+                raise self._failure(error) from None
+            yield frame
+
+    def finish(self, captured: int, dropped: int) -> None:
+        """Write what became of the frames."""
+        try:
+            self._writer.finish(captured=captured, dropped=dropped, time=time.time_ns())
+        except OSError as error:
+            raise self._failure(error) from None
+
+    def flush(self) -> None:
+        """Give all frames to the system."""
+        try:
+            self._file.flush()
+        except OSError as error:
+            raise self._failure(error) from None
+
+    def close(self) -> None:
+        """Write what is left."""
+        try:
+            self._file.flush() if self._standard else self._file.close()
+        except OSError as error:
+            raise self._failure(error) from None
+
+    def _failure(self, error: OSError) -> Exception:
+        if isinstance(error, BrokenPipeError):
+            return error
+        return Failure(f"{self._name}: {error.strerror}")
