@@ -2,11 +2,15 @@
 
 
 
-_shtab_rpcsnoop_option_strings=(-v --tree -V --layers --json --stats -t --time --prog --proc --host --status --uid --names -r --addresses --color --file --follow --spec -h --help --version)
+_shtab_rpcsnoop_option_strings=(-v --tree -V --layers --json --stats -t --time --prog --proc --host --status --uid --names -r --addresses --color --file --follow --spec -i --interface -c --count -w --write --print -s --snaplen --promiscuous -Z --relinquish -h --help --version)
 
 _shtab_rpcsnoop_pos_0_COMPGEN=_shtab_compgen_files
 _shtab_rpcsnoop___prog_COMPGEN=_shtab_cmd_compgen_a20bf5a8
 _shtab_rpcsnoop___spec_COMPGEN=_shtab_glob_compgen_aabcd4ef
+_shtab_rpcsnoop__w_COMPGEN=_shtab_compgen_files
+_shtab_rpcsnoop___write_COMPGEN=_shtab_compgen_files
+_shtab_rpcsnoop__Z_COMPGEN=_oncrpc_compgen_users
+_shtab_rpcsnoop___relinquish_COMPGEN=_oncrpc_compgen_users
 
 _shtab_rpcsnoop___proc_choices=(NULL SET UNSET GETPORT DUMP CALLIT GETADDR GETTIME UADDR2TADDR TADDR2UADDR BCAST GETVERSADDR INDIRECT GETADDRLIST GETSTAT)
 _shtab_rpcsnoop___color_choices=(auto always never)
@@ -23,6 +27,8 @@ _shtab_rpcsnoop___uid_nargs=0
 _shtab_rpcsnoop___names_nargs=0
 _shtab_rpcsnoop__r_nargs=0
 _shtab_rpcsnoop___addresses_nargs=0
+_shtab_rpcsnoop___print_nargs=0
+_shtab_rpcsnoop___promiscuous_nargs=0
 _shtab_rpcsnoop__h_nargs=0
 _shtab_rpcsnoop___help_nargs=0
 _shtab_rpcsnoop___version_nargs=0
@@ -43,6 +49,9 @@ _shtab_glob_compgen_aabcd4ef() {
   compgen -d -- $1  # recurse into subdirs
 }
 
+_oncrpc_compgen_users() {
+  compgen -u -- $1
+}
 # End Custom Preamble
 
 # $1=COMP_WORDS[1]

@@ -63,7 +63,7 @@ function _shtab_rpcsnoop_using
 end
 
 set -g _shtab_rpcsnoop_commands
-set -g _shtab_rpcsnoop_opts_with_value --color --file --follow --host --proc --prog --spec --status --time -t
+set -g _shtab_rpcsnoop_opts_with_value --color --count --file --follow --host --interface --proc --prog --relinquish --snaplen --spec --status --time --write -Z -c -i -s -t -w
 
 complete -c rpcsnoop -e
 complete -c rpcsnoop -f
@@ -84,6 +84,13 @@ complete -c rpcsnoop -n _shtab_rpcsnoop_using -l color -xka "auto always never" 
 complete -c rpcsnoop -n _shtab_rpcsnoop_using -l file -x -d 'only calls about this file, by name or handle; may be a pattern'
 complete -c rpcsnoop -n _shtab_rpcsnoop_using -l follow -xka "mount" -d 'mount: only messages of mounts, from the port mapper to NFS'
 complete -c rpcsnoop -n _shtab_rpcsnoop_using -l spec -xka "(_shtab_glob_compgen_aabcd4ef)" -d 'show the programs that this interface declares, too'
+complete -c rpcsnoop -n _shtab_rpcsnoop_using -s i -l interface -x -d 'capture on this network interface until Ctrl-C; any: on all'
+complete -c rpcsnoop -n _shtab_rpcsnoop_using -s c -l count -x -d 'end after N messages were shown; with --write alone after N frames'
+complete -c rpcsnoop -n _shtab_rpcsnoop_using -s w -l write -xka "(__fish_complete_path (commandline -ct))" -d 'write the frames to a pcapng file instead of showing messages'
+complete -c rpcsnoop -n _shtab_rpcsnoop_using -l print -d 'with --write: show messages, too'
+complete -c rpcsnoop -n _shtab_rpcsnoop_using -s s -l snaplen -x -d 'capture at most so many bytes of each frame'
+complete -c rpcsnoop -n _shtab_rpcsnoop_using -l promiscuous -d 'capture frames for other hosts, too'
+complete -c rpcsnoop -n _shtab_rpcsnoop_using -s Z -l relinquish -xka "(__fish_complete_users)" -d 'once the capture is open, become this user'
 complete -c rpcsnoop -n _shtab_rpcsnoop_using -s h -l help -d 'print this help'
 complete -c rpcsnoop -n _shtab_rpcsnoop_using -l version -d 'print the version'
 complete -c rpcsnoop -n '_shtab_rpcsnoop_using; and test $_shtab_rpcsnoop_npos -ge 0' -ka "(__fish_complete_path (commandline -ct))" -d FILE

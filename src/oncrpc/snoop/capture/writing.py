@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from struct import Struct
 from typing import BinaryIO
 
-from oncrpc import __version__
 from oncrpc.snoop.capture.frames import CapturedFrame
 from oncrpc.snoop.capture.pcapng import ENHANCED_PACKET, IF_TSRESOL, INTERFACE, SECTION
+from oncrpc.version import __version__
 
 STATISTICS = 5
 SHB_USERAPPL, IF_NAME, ISB_IFRECV, ISB_IFDROP = 4, 2, 4, 5
