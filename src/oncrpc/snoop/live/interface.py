@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from typing import Protocol
 
 from oncrpc.errors import OncRpcError
-from oncrpc.snoop.capture.frames import CapturedFrame, LinkType
+from oncrpc.snoop.capture.frames import CapturedFrame, LinkType, frames_at
 from oncrpc.snoop.live.kernel_filter import (
     ETHERNET_HARDWARE,
     LOOPBACK_HARDWARE,
@@ -22,7 +22,7 @@ from oncrpc.snoop.live.kernel_filter import (
     program_for,
 )
 from oncrpc.snoop.live.plain import PlainPackets
-from oncrpc.snoop.live.ring import RETIRE, SIZES, SOL_PACKET, PacketRing
+from oncrpc.snoop.live.ring import RETIRE, SIZES, SOL_PACKET, Batch, PacketRing
 
 ANY = "any"
 """The name for all interfaces together."""
@@ -71,7 +71,7 @@ class _Source(Protocol):
 
     received: int
 
-    def next_frames(self) -> Iterator[CapturedFrame] | None:
+    def next_batch(self) -> Batch | None:
         """The frames that have arrived, None without any."""
         ...
 
@@ -142,6 +142,11 @@ class LiveCapture:
         return self._dropped
 
     def frames(self, idle: Callable[[], None] = lambda: None) -> Iterator[CapturedFrame]:
+        """The frames as they arrive; see ``batches``."""
+        for data, places in self.batches(idle):
+            yield from frames_at(data, places)
+
+    def batches(self, idle: Callable[[], None] = lambda: None) -> Iterator[Batch]:
         """The frames as they arrive; ``idle`` is called before each wait for more.
 
         Raises:
@@ -152,25 +157,25 @@ class LiveCapture:
         poll.register(self._socket, select.POLLIN)
         poll.register(self._wake, select.POLLIN)
         while not self._stopping and lost is None:
-            found = source.next_frames()
-            if found is not None:
-                yield from found
+            batch = source.next_batch()
+            if batch is not None:
+                yield batch
                 continue
             idle()
             if any(events & select.POLLERR for _, events in poll.poll()):
                 lost = self._fault()
-        yield from self._last_frames()
+        yield from self._last_batches()
         if lost is not None:
             raise lost
 
-    def _last_frames(self) -> Iterator[CapturedFrame]:
+    def _last_batches(self) -> Iterator[Batch]:
         """The frames that the kernel holds, while it captures no more of them."""
         attach(self._socket, nothing())
         poll = select.poll()
         poll.register(self._socket, select.POLLIN)
         while True:
-            while (found := self._source.next_frames()) is not None:
-                yield from found
+            while (batch := self._source.next_batch()) is not None:
+                yield batch
             if not any(events & select.POLLIN for _, events in poll.poll(LAST_FRAMES)):
                 return
 

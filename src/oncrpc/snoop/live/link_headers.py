@@ -22,14 +22,14 @@ SLL2 = Struct(">2s2xIHBB8s")
 TAG = Struct(">HH")
 
 
-def with_tag(frame: bytes, tag: int, kind: int) -> bytes:
-    """A frame of Ethernet with the VLAN tag that it had."""
-    return frame[:TAG_PLACE] + TAG.pack(kind or VLAN, tag & 0xFFFF) + frame[TAG_PLACE:]
+def tagged_head(addresses: bytes, tag: int, kind: int) -> bytes:
+    """The beginning of a frame of Ethernet: its addresses, then the VLAN tag that it had."""
+    return addresses + TAG.pack(kind or VLAN, tag & 0xFFFF)
 
 
-def cooked(address: bytes, packet: bytes) -> bytes:
-    """A frame of LINUX_SLL2, made of a packet and the address that the kernel has of it."""
-    return SLL2.pack(*KERNEL_ADDRESS.unpack(address)) + packet
+def cooked_header(address: bytes) -> bytes:
+    """The header of LINUX_SLL2, made of the address that the kernel has of a packet."""
+    return SLL2.pack(*KERNEL_ADDRESS.unpack(address))
 
 
 assert SLL2.size == SLL2_HEADER

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 
-from oncrpc.snoop.capture.frames import CapturedFrame, LinkType
+from oncrpc.snoop.capture.frames import FramePlace, LinkType
 from oncrpc.snoop.capture.headers import SLL2_HEADER
-from oncrpc.snoop.live.link_headers import SLL2, TAG_BYTES, with_tag
-from oncrpc.snoop.live.ring import SOL_PACKET, TAGGED
+from oncrpc.snoop.live.link_headers import SLL2, TAG_BYTES, TAG_PLACE, tagged_head
+from oncrpc.snoop.live.ring import SOL_PACKET, TAGGED, Batch
 
 PACKET_AUXDATA = 8
 SO_TIMESTAMPNS = 35
@@ -21,7 +21,7 @@ LONGEST = 1 << 18
 """Bytes of a frame that are received."""
 
 BATCH = 64
-"""Frames of a call of ``next_frames``."""
+"""Frames of a call of ``next_batch``."""
 
 TIME = struct.Struct("@qq")
 ABOUT = struct.Struct("=4xI8xHH")
@@ -33,7 +33,7 @@ Ancillary = Iterable[tuple[int, int, bytes]]
 
 
 class PlainPackets:
-    """The frames of a packet socket; ``next_frames`` is None if there is no frame now."""
+    """The frames of a packet socket; ``next_batch`` is None if there is no frame now."""
 
     def __init__(self, sock: socket.socket, link: LinkType) -> None:
         sock.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
@@ -46,26 +46,30 @@ class PlainPackets:
     def close(self) -> None:
         """Nothing is to be given back."""
 
-    def next_frames(self) -> Iterator[CapturedFrame] | None:
+    def next_batch(self) -> Batch | None:
         """The frames that have arrived, some of them if there are many."""
-        found = list[CapturedFrame]()
+        data, places = bytearray(), list[FramePlace]()
         with suppress(BlockingIOError):
-            while len(found) < BATCH:
-                found.append(self._receive())
-        return iter(found) if found else None
+            while len(places) < BATCH:
+                self._receive(data, places)
+        return (bytes(data), places) if places else None
 
-    def _receive(self) -> CapturedFrame:
+    def _receive(self, data: bytearray, places: list[FramePlace]) -> None:
+        """Add a frame to a batch."""
         size, ancillary, _, address = self._socket.recvmsg_into(
             [self._buffer], 256, socket.MSG_DONTWAIT
         )
         time, length, tag, kind = _told(ancillary, size)
-        data = bytes(memoryview(self._buffer)[:size])
+        begin, at = len(data), 0
         if self._link != LinkType.ETHERNET:
-            data, length = _header(address) + data, length + SLL2_HEADER
+            data += _header(address)
+            length += SLL2_HEADER
         elif tag is not None:
-            data, length = with_tag(data, tag, kind), length + TAG_BYTES
+            data += tagged_head(bytes(self._buffer[:TAG_PLACE]), tag, kind)
+            at, length = TAG_PLACE, length + TAG_BYTES
+        data += memoryview(self._buffer)[at:size]
         self.received += 1
-        return CapturedFrame(self.received, time, self._link, data, length)
+        places.append((self.received, time, self._link, begin, len(data), length))
 
 
 def _told(ancillary: Ancillary, size: int) -> tuple[int, int, int | None, int]:

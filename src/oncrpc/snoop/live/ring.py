@@ -9,16 +9,19 @@ from __future__ import annotations
 import mmap
 import socket
 import struct
-from collections.abc import Iterator
 
-from oncrpc.snoop.capture.frames import CapturedFrame, LinkType
+from oncrpc.snoop.capture.frames import FramePlace, LinkType
 from oncrpc.snoop.capture.headers import SLL2_HEADER
 from oncrpc.snoop.live.link_headers import (
     KERNEL_ADDRESS,
     TAG_BYTES,
-    cooked,
-    with_tag,
+    TAG_PLACE,
+    cooked_header,
+    tagged_head,
 )
+
+Batch = tuple[bytes, list[FramePlace]]
+"""Some bytes, and where frames are among them."""
 
 SOL_PACKET = 263
 PACKET_RX_RING, PACKET_VERSION = 5, 10
@@ -33,8 +36,8 @@ SIZES = (64, 16, 4)
 """Blocks of a ring; fewer are tried if the kernel has no memory for more."""
 
 STATUS_PLACE, OURS, THE_KERNELS = 8, 1, 0
-BLOCK_HEAD = struct.Struct("=3I")
-"""The status of a block, its number of frames, and the place of the first."""
+BLOCK_HEAD = struct.Struct("=4I")
+"""The status of a block, its number of frames, the place of the first, and the used bytes."""
 
 FRAME_HEAD = struct.Struct("=6IH6xIH")
 """``struct tpacket3_hdr`` up to the VLAN tag."""
@@ -51,7 +54,7 @@ WORD = struct.Struct("=I")
 class PacketRing:
     """The frames of a packet socket, a block at a time.
 
-    ``next_frames`` is None while the block that the kernel fills next is not full.
+    ``next_batch`` is None while the block that the kernel fills next is not full.
     """
 
     def __init__(self, sock: socket.socket, link: LinkType, *, blocks: int) -> None:
@@ -68,30 +71,47 @@ class PacketRing:
         """Give the memory back."""
         self._memory.close()
 
-    def next_frames(self) -> Iterator[CapturedFrame] | None:
-        """The frames of the next block, which is the kernel's again when all were taken."""
-        at = self._current * BLOCK
-        status, count, first = BLOCK_HEAD.unpack_from(self._memory, at + STATUS_PLACE)
+    def next_batch(self) -> Batch | None:
+        """The frames of the next block, in a copy: the block is the kernel's again."""
+        memory, block = self._memory, self._current * BLOCK
+        status, count, first, used = BLOCK_HEAD.unpack_from(memory, block + STATUS_PLACE)
         if not status & OURS:
             return None
-        before, self.received = self.received, self.received + count
-        return self._frames(at, at + first, range(before + 1, self.received + 1))
+        numbers = range(self.received + 1, self.received + count + 1)
+        places = self._places(block, block + first, numbers)
+        data = memory[block : block + used]
+        WORD.pack_into(memory, block + STATUS_PLACE, THE_KERNELS)
+        self.received += count
+        self._current = (self._current + 1) % self._blocks
+        return data, places
 
-    def _frames(self, block: int, at: int, numbers: range) -> Iterator[CapturedFrame]:
+    def _places(self, block: int, at: int, numbers: range) -> list[FramePlace]:
+        """Where the frames are in their block, with the headers that were left out of them.
+
+        The kernel keeps room in front of a frame, after the address of its sender.
+        """
         memory, unpack, link = self._memory, FRAME_HEAD.unpack_from, self._link
-        is_cooked = link != LinkType.ETHERNET
+        is_cooked, found = link != LinkType.ETHERNET, list[FramePlace]()
         for number in numbers:
             following, second, nano, size, length, status, place, tag, kind = unpack(memory, at)
             begin = at + place
-            data = memory[begin : begin + size]
+            end = begin + size
             if is_cooked:
-                address = at + LINK_ADDRESS
-                data = cooked(memory[address : address + KERNEL_ADDRESS.size], data)
+                begin -= SLL2_HEADER
                 length += SLL2_HEADER
+                address = at + LINK_ADDRESS
+                memory[begin : begin + SLL2_HEADER] = cooked_header(
+                    memory[address : address + KERNEL_ADDRESS.size]
+                )
             elif status & TAGGED:
-                data = with_tag(data, tag, kind)
+                begin -= TAG_BYTES
                 length += TAG_BYTES
-            yield CapturedFrame(number, second * 1_000_000_000 + nano, link, data, length)
+                head = tagged_head(
+                    memory[begin + TAG_BYTES : begin + TAG_BYTES + TAG_PLACE], tag, kind
+                )
+                memory[begin : begin + len(head)] = head
+            found.append(
+                (number, second * 1_000_000_000 + nano, link, begin - block, end - block, length)
+            )
             at += following
-        self._current = (self._current + 1) % self._blocks
-        WORD.pack_into(memory, block + STATUS_PLACE, THE_KERNELS)
+        return found
