@@ -1,5 +1,5 @@
 """Write the pages of docs/reference that are made from the source: limits, the keys
-of the configuration, and the Python API.
+of the configuration, the words of rpcsnoop, and the Python API.
 
 With ``--check`` nothing is written: the command fails, with one line, if a committed page is not
 what its source gives now.
@@ -15,6 +15,7 @@ from pathlib import Path
 import api_pages
 import keys_page
 import limits_page
+import words_page
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
 API = REFERENCE / "api"
@@ -40,6 +41,7 @@ def pages() -> dict[Path, str]:
     """The text of each page, by its path."""
     return {
         REFERENCE / "limits.md": limits_page.page(),
+        words_page.PAGE: words_page.page(),
         **keys_page.pages(),
         **{API / f"{name}.md": text for name, text in api_pages.pages()},
     }
@@ -49,7 +51,7 @@ def committed() -> list[Path]:
     """The pages that are there."""
     return [
         path
-        for path in (REFERENCE / "limits.md", *keys_page.PAGES, *API.glob("*.md"))
+        for path in (REFERENCE / "limits.md", words_page.PAGE, *keys_page.PAGES, *API.glob("*.md"))
         if path.exists()
     ]
 

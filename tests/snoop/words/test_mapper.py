@@ -78,6 +78,16 @@ def test_rpcbind_counts_addresses() -> None:
     assert line == "RPCBIND R GETADDRLIST 1 map(s) found"
 
 
+def test_statistics_count_calls_of_each_version() -> None:
+    asked = rpcb.rpcbs_addrlist(100003, 3, 9, 1, b"udp")
+    forwarded = rpcb.rpcbs_rmtcalllist(100003, 3, 0, 9, 1, 0, b"udp")
+    counts = [rpcb.rpcb_stat([number] * 13, 7, 8, [asked], [forwarded]) for number in (1, 2, 3)]
+
+    line = reply_line(RPCBVERS4.RPCBPROC_GETSTAT, counts)
+
+    assert line == "RPCBIND R GETSTAT calls: v2 13, v3 26, v4 39"
+
+
 def test_time_is_that_of_greenwich() -> None:
     line = reply_line(RPCBVERS.RPCBPROC_GETTIME, 825_940_800)
 

@@ -67,3 +67,6 @@ def test_mounts_are_counted() -> None:
 
 def test_pathconf_of_version_2_shows_the_path() -> None:
     assert call_line(MOUNTVERS_POSIX.MOUNTPROC_PATHCONF, b"/a") == "MOUNT2 C PATHCONF /a"
+    limits = mount.ppathcnf(32000, 255, 255, 255, 4096, 4096, 0, 0, [0, 0])
+    line = reply_line(MOUNTVERS_POSIX.MOUNTPROC_PATHCONF, limits)
+    assert line == "MOUNT2 R PATHCONF max links=32000 max name=255"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from oncrpc.programs import yp
 from oncrpc.programs.yp import YPBINDVERS, YPVERS, ypstat, ypxfrstat
 from oncrpc.snoop.words.line import line_of
+from oncrpc.snoop.words.parts import dissected
 from oncrpc.snoop.words.programs import KnownPrograms
-from support.wire_messages import call_line, reply_line, seen_bytes, seen_reply
+from support.wire_messages import call_line, cut_message, reply_line, seen_bytes, seen_reply
 from support.words import words
 
 MAP = yp.ypreq_nokey(b"example", b"hosts.byname")
@@ -36,6 +39,33 @@ def test_all_entries_are_counted() -> None:
     )
 
     assert (whole, cut) == ("NIS R ALL 2 entries", "NIS R ALL 2+ entries")
+
+
+NO_MORE = words(1, 2, 0, 0, 0)
+NO_MAP = words(1, -1 & 0xFFFFFFFF, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"), [(NO_MORE, "0 entries"), (NO_MAP, "No such map"), (b"", "0+ entries")]
+)
+def test_status_is_no_entry(body: bytes, said: str) -> None:
+    reply = seen_reply(seen_bytes(YPVERS.YPPROC_ALL, b""), 0, 0, 0, 0, body)
+
+    assert line_of(reply, KnownPrograms()) == f"NIS R ALL {said}"
+
+
+def test_tree_has_all_entries() -> None:
+    entry = words(1, 1, 1, b"v\0\0\0", 1, b"k\0\0\0")
+    call = seen_bytes(YPVERS.YPPROC_ALL, b"")
+    whole = seen_reply(call, 0, 0, 0, 0, entry * 3 + words(0))
+
+    made = dissected(whole, KnownPrograms())
+    cut = dissected(cut_message(whole, whole.length - 8), KnownPrograms())
+
+    assert [part.name for part in made.body[0].parts] == ["[0]", "[1]", "[2]"]
+    assert (made.problem, made.end) == ("", whole.length)
+    assert made.body[0].parts[2].parts[2].value == b"k"
+    assert (cut.problem, len(cut.body[0].parts)) == ("cut", 3)
 
 
 def test_transfer_shows_map_and_outcome() -> None:

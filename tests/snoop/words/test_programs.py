@@ -10,9 +10,11 @@ import pytest
 
 from oncrpc import programs as package
 from oncrpc.programs.nfs3 import NFS_V3
+from oncrpc.rpc.program import AnyProcedure
 from oncrpc.snoop.messages import RpcMessage
 from oncrpc.snoop.words.line import line_of
 from oncrpc.snoop.words.programs import WORDS, KnownPrograms, versions_of, words_of
+from oncrpc.snoop.words.templates import Wording
 from support.wire_messages import seen_bytes
 from support.words import words
 
@@ -43,6 +45,30 @@ def test_every_declared_version_is_found(key: tuple[int, int]) -> None:
 def test_words_are_for_declared_versions() -> None:
     assert set(WORDS) <= set(every_version())
     assert all(words_of(key).call for key in WORDS)
+
+
+def every_procedure() -> list[AnyProcedure]:
+    """All procedures that the package declares."""
+    return [
+        procedure
+        for key in sorted(every_version())
+        if (version := KnownPrograms().version(*key)) is not None
+        for procedure in version.procedures.values()
+    ]
+
+
+@pytest.mark.parametrize("procedure", every_procedure(), ids=lambda each: each.name)
+def test_every_procedure_has_words(procedure: AnyProcedure) -> None:
+    version = procedure.version
+    words = KnownPrograms().words(version.prog, version.vers)
+
+    if not isinstance(words, Wording):  # it has all fields, or all operations
+        line = line_of(seen_bytes(procedure, b""), KnownPrograms())
+        assert not line.startswith("RPC C")
+        return
+    assert procedure.number < len(words.names)
+    assert not procedure.arguments or procedure.number in words.calls
+    assert procedure.result is None or procedure.number in words.replies
 
 
 def greeting(vers: int = 1) -> RpcMessage:

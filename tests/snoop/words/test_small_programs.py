@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
 from oncrpc.programs import bootparam, rusers, rwall, spray
 from oncrpc.programs.bootparam import BOOTPARAMVERS
 from oncrpc.programs.rstat import RSTATVERS_TIME
-from support.wire_messages import call_line, reply_line
+from oncrpc.snoop.words.line import line_of
+from oncrpc.snoop.words.programs import KnownPrograms
+from support.wire_messages import call_line, reply_line, seen_bytes, seen_reply
+from support.words import words
 
 ADDRESS = bootparam.bp_address(1, bootparam.ip_addr_t(-64, 0, 2, 1))
 
@@ -32,6 +37,20 @@ def test_booting_host_asks_for_files() -> None:
 
 def test_statistics_are_asked_for() -> None:
     assert call_line(RSTATVERS_TIME.RSTATPROC_STATS) == "RSTAT C Get Statistics"
+
+
+LOADS = words(26, 512, 0)
+
+
+@pytest.mark.parametrize(
+    ("version", "before"),
+    [(2, bytes(72)), (3, bytes(72)), (5, bytes(72)), (4, words(2, 1, 1, 1, 7, bytes(44)))],
+)
+def test_statistics_show_the_loads(version: int, before: bytes) -> None:
+    call = seen_bytes(RSTATVERS_TIME.RSTATPROC_STATS, b"", vers=version)
+    reply = seen_reply(call, 0, 0, 0, 0, before + LOADS)
+
+    assert line_of(reply, KnownPrograms()) == "RSTAT R Get Statistics load=0.10 2.00 0.00"
 
 
 def test_users_are_counted() -> None:

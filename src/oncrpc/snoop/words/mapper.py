@@ -71,7 +71,27 @@ def _taddr(cursor: Cursor) -> str:
     return f"{cursor.uint()} bytes"
 
 
+STATISTICS_VERSIONS = (2, 3, 4)
+STATISTICS_PROCEDURES = 13
+
+
+def _counts(cursor: Cursor) -> str:
+    """How often each version was called."""
+    return ", ".join(f"v{vers} {_calls_of_version(cursor)}" for vers in STATISTICS_VERSIONS)
+
+
+def _calls_of_version(cursor: Cursor) -> int:
+    calls = sum(cursor.uint() for _ in range(STATISTICS_PROCEDURES))
+    cursor.skip(8)
+    for size in (16, 24):  # of an element of each list, before its netid
+        while cursor.uint():
+            cursor.skip(size)
+            cursor.skip_opaque()
+    return calls
+
+
 READERS: dict[str, Reader] = {
+    "counts": _counts,
     "program": _program,
     "name": _name,
     "protocol": _protocol,
@@ -130,6 +150,7 @@ BIND_REPLIES = {
     9: "Uaddr={text}",
     10: "Uaddr={text} len={uint}",
     11: "{entries}",
+    12: "calls: {counts}",
 }
 RPCBIND_4 = Wording(
     "RPCBIND", BIND_NAMES, compiled(BIND_CALLS, READERS), compiled(BIND_REPLIES, READERS)

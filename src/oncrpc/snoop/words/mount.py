@@ -63,7 +63,11 @@ REPLIES = {
 }
 
 MOUNT_1 = Wording("MOUNT1", NAMES[:7], CALLS, compiled(REPLIES, READERS))
-MOUNT_2 = MOUNT_1._replace(label="MOUNT2", names=NAMES)
+MOUNT_2 = MOUNT_1._replace(
+    label="MOUNT2",
+    names=NAMES,
+    replies=compiled(REPLIES | {7: "max links={int}{-double} max name={int}"}, READERS),
+)
 MOUNT_3 = Wording(
     "MOUNT3",
     NAMES[:6],

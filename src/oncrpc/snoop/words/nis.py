@@ -37,7 +37,7 @@ TRANSFER = {
     -14: "Transfer request refused",
 }
 BINDING_ERRORS = {1: "Internal error", 2: "No server", 3: "Resource allocation fail"}
-FOUND = 1
+FOUND, NO_MORE = 1, 2
 
 
 def _status(cursor: Cursor) -> str:
@@ -69,15 +69,19 @@ def _maps(cursor: Cursor) -> str:
 
 
 def _entries(cursor: Cursor) -> str:
-    """A reply to ALL has one entry after the other."""
-    count, whole = counted(cursor, _skip_entry)
-    return f"{count}{'' if whole else '+'} entries"
+    """A reply to ALL has one entry after the other; the last may have a status without an entry."""
+    statuses: list[int] = []
 
+    def entry(cursor: Cursor) -> None:
+        statuses.append(cursor.signed())
+        cursor.skip_opaque()
+        cursor.skip_opaque()
 
-def _skip_entry(cursor: Cursor) -> None:
-    cursor.skip(4)
-    cursor.skip_opaque()
-    cursor.skip_opaque()
+    count, whole = counted(cursor, entry)
+    if statuses and statuses[0] not in (FOUND, NO_MORE):
+        return STATUS.get(statuses[0], f"({statuses[0]})")
+    found = statuses[:count].count(FOUND)
+    return f"{found}{'' if whole else '+'} entries"
 
 
 def _binding(cursor: Cursor) -> str:

@@ -16,6 +16,9 @@ from oncrpc.snoop.words.header import CALL, RPCSEC_GSS, CallHeader, call_header,
 from oncrpc.snoop.words.programs import KnownPrograms
 from oncrpc.xdr import Opaque, UInt
 
+REPEATED = {(100004, 2, 8)}
+"""Procedures whose result is repeated: YPPROC_ALL."""
+
 
 class Dissection(NamedTuple):
     """``problem`` says why fields are missing at the end, empty if none are.
@@ -51,7 +54,10 @@ def dissected(message: RpcMessage, programs: KnownPrograms) -> Dissection:
     procedure = _procedure(message, programs)
     if procedure is None:
         return made
-    made = _with_body(made, _declared(message, procedure), place)
+    if not message.is_call and (message.prog, message.vers, message.proc) in REPEATED:
+        made = _with_repeated(made, procedure.result, place)
+    else:
+        made = _with_body(made, _declared(message, procedure), place)
     return _with_checksum(made, message, place) if gss and gss.service == INTEGRITY else made
 
 
@@ -66,6 +72,21 @@ def _with_body(
         if traversal.problem:
             break
     return made._replace(body=body, problem=traversal.problem, end=traversal.at)
+
+
+def _with_repeated(made: Dissection, declared: Any, place: tuple[bytes, int]) -> Dissection:
+    """A result that is one union after the other, until one has FALSE: the entries of a NIS map."""
+    traversal = Traversal(*place)
+    entries = WireField("result", traversal.at, listed=True)
+    more = True
+    while more and not traversal.problem:
+        entry = traversal.read(declared, f"[{len(entries.parts)}]")
+        more = bool(entry.parts) and entry.parts[0].value is True
+        if more:
+            found = entry.parts[-1]
+            found.name = entry.name
+            entries.parts.append(found)
+    return made._replace(body=[entries], problem=traversal.problem, end=traversal.at)
 
 
 def _with_checksum(made: Dissection, message: RpcMessage, place: tuple[bytes, int]) -> Dissection:

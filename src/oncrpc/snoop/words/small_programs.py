@@ -15,7 +15,36 @@ def _address(cursor: Cursor) -> str:
     return ".".join(str(cursor.uint() & 0xFF) for _ in range(4))
 
 
-READERS: dict[str, Reader] = {"address": _address, "size": Cursor.uint}
+LOADS_AT = 72
+"""Bytes before the loads in the statistics of versions 2, 3 and 5."""
+
+BEHIND_DISKS = 44
+"""Bytes between the lists of version 4 and the loads."""
+
+
+def _loads(cursor: Cursor) -> str:
+    """The loads of a host, which are 256 times as much on the wire."""
+    return " ".join(f"{cursor.signed() / 256:.2f}" for _ in range(3))
+
+
+def _loads_of_fixed(cursor: Cursor) -> str:
+    cursor.skip(LOADS_AT)
+    return _loads(cursor)
+
+
+def _loads_behind_lists(cursor: Cursor) -> str:
+    for _ in range(2):
+        cursor.skip(4 * cursor.uint())
+    cursor.skip(BEHIND_DISKS)
+    return _loads(cursor)
+
+
+READERS: dict[str, Reader] = {
+    "address": _address,
+    "size": Cursor.uint,
+    "loads": _loads_of_fixed,
+    "loads4": _loads_behind_lists,
+}
 
 BOOTPARAM = Wording(
     "BPARAM",
@@ -23,7 +52,12 @@ BOOTPARAM = Wording(
     compiled({1: "{address}", 2: "{-opaque}{text}"}, READERS),
     compiled({1: "{text} in {text}", 2: "{-opaque}{-address}File={text}"}, READERS),
 )
-RSTAT = Wording("RSTAT", ("Null", "Get Statistics", "Have Disk"), {}, compiled({2: "{uint}"}))
+HAVE_DISK = {2: "{uint}"}
+RSTAT_1 = Wording(
+    "RSTAT", ("Null", "Get Statistics", "Have Disk"), {}, compiled({1: "reply"} | HAVE_DISK)
+)
+RSTAT = RSTAT_1._replace(replies=compiled({1: "load={loads}"} | HAVE_DISK, READERS))
+RSTAT_4 = RSTAT_1._replace(replies=compiled({1: "load={loads4}"} | HAVE_DISK, READERS))
 RUSERS = Wording(
     "RUSERS",
     ("Null", "NUM", "NAMES", "ALLNAMES"),

@@ -38,11 +38,12 @@ class TemplatePart(NamedTuple):
 
 
 class LineTemplate:
-    """A compiled template."""
+    """A compiled template, and its ``text``."""
 
-    __slots__ = ("parts",)
+    __slots__ = ("parts", "text")
 
     def __init__(self, text: str, readers: Mapping[str, Reader]) -> None:
+        self.text = text
         pieces = FIELD.split(text)
         names = pieces[1::2]
         parts = [
