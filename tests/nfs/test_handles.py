@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +15,7 @@ from oncrpc.programs.nfs3 import nfsstat3
 HANDLES = Handles(bytes(range(32)))
 TAGS = st.integers(0, 0xFFFF)
 IDS = st.binary(min_size=1, max_size=44)
+Open = Callable[[bytes], tuple[int, bytes]]
 SHORT_IDS = st.binary(min_size=1, max_size=20)
 
 
@@ -98,12 +101,19 @@ def test_handle_of_version_2_ends_with_zeros() -> None:
         HANDLES.open_v2(handle)
 
 
-def test_handle_of_version_2_serves_version_3() -> None:
+def test_version_3_refuses_a_padded_handle() -> None:
+    assert refused(HANDLES.make_v2(1, b"file")) is nfsstat3.NFS3ERR_BADHANDLE
+
+
+@pytest.mark.parametrize(
+    "opens", [HANDLES.open_any, Handles(bytes(range(32)), padded=True).open], ids=["any", "padded"]
+)
+def test_padded_handle_is_accepted_where_needed(opens: Open) -> None:
     handle = HANDLES.make_v2(1, b"file")
 
-    assert HANDLES.open(handle) == (1, b"file")
+    assert opens(handle) == opens(HANDLES.make(1, b"file")) == (1, b"file")
     with pytest.raises(NfsError):
-        HANDLES.open(handle + b"\0")
+        opens(handle + b"\0")
 
 
 def test_short_key_is_refused() -> None:

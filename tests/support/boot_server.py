@@ -34,14 +34,14 @@ IMAGE = bytes(range(251)) * 1201
 SERVED = {2: Nfs2, 3: Nfs3}
 
 
-def exported() -> Shares:
+def exported(*, padded: bool = False) -> Shares:
     """``/srv/boot/image``, and ``/srv/boot/current``, a link to it."""
     files, readable = MemoryFileSystem(), NewAttributes(mode=0o644)
     boot = files.mkdir(ROOT, files.root, b"boot", NewAttributes(mode=0o755))
     image = files.create(ROOT, boot, b"image", readable)
     files.write(ROOT, image, 0, IMAGE, stable=stable_how.FILE_SYNC)
     files.symlink(ROOT, boot, b"current", b"image", readable)
-    shares = Shares(Handles(bytes(range(32))))
+    shares = Shares(Handles(bytes(range(32)), padded=padded))
     rules = SameRules(OPTIONS._replace(secure=False, sec=("sys", "none")))
     shares.replace([Share(1, b"/srv", files, rules, fsid=1)])
     return shares
@@ -49,7 +49,7 @@ def exported() -> Shares:
 
 async def main(versions: list[int]) -> None:
     """Serve until the standard input ends."""
-    shares, called = exported(), Counter[str]()
+    shares, called = exported(padded=2 not in versions), Counter[str]()
 
     @contextmanager
     def count(call: Call) -> Iterator[None]:

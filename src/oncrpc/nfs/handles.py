@@ -37,12 +37,17 @@ OTHER_KEY = "it is not signed with the key of this server"
 
 
 class Handles:
-    """Makes and opens handles with one key."""
+    """Makes and opens handles with one key.
 
-    def __init__(self, key: bytes) -> None:
+    ``padded``: version 3 accepts the handles of version 2, too. U-Boot mounts by MOUNT version 2,
+    and uses version 3 of NFS where version 2 is not served.
+    """
+
+    def __init__(self, key: bytes, *, padded: bool = False) -> None:
         if len(key) != KEY_SIZE:
             raise ValueError(f"a key of {len(key)} bytes: it must have {KEY_SIZE}")
         self._keyed = blake2b(key=key, digest_size=SIGNATURE)
+        self._padded = padded
 
     def make(self, tag: int, file: bytes) -> bytes:
         """The handle of a file of the export with this tag.
@@ -87,13 +92,14 @@ class Handles:
     def open(self, handle: bytes) -> tuple[int, bytes]:
         """The tag of the export, and the file's id.
 
-        A handle of version 2 is one of version 3, too: U-Boot mounts by MOUNT version 2, and uses
-        version 3 of NFS if there is no other.
-
         Raises:
             NfsError: NFS3ERR_BADHANDLE: not the form of our handles. NFS3ERR_STALE: not our
                 signature.
         """
+        return self.open_any(handle) if self._padded else self._open(handle)
+
+    def open_any(self, handle: bytes) -> tuple[int, bytes]:
+        """The same for either version: the lock manager serves clients of both."""
         return self.open_v2(handle) if len(handle) == FHSIZE else self._open(handle)
 
     def open_v2(self, handle: bytes) -> tuple[int, bytes]:

@@ -110,7 +110,7 @@ class NfsCallLines:
     def _path_of(self, handle: bytes) -> str:
         """The path of a file, or its handle."""
         try:
-            tag, file = self.shares.handles.open(handle)
+            tag, file = self.shares.handles.open_any(handle)
         except NfsError:
             return f"handle {handle[:SHOWN_BYTES].hex()}"
         share = next((share for share in self.shares if share.tag == tag), None)

@@ -73,7 +73,7 @@ class LockFiles:
                 but one of its users. NFS3ERR_JUKEBOX: that is not known yet, for a name in the
                 rules is being looked up.
         """
-        found = LockedFile(*self.shares.handles.open(handle))
+        found = LockedFile(*self.shares.handles.open_any(handle))
         share = self.shares.of_tag(found.tag)
         if share is not None:
             try:
@@ -87,7 +87,7 @@ class LockFiles:
     def admits(self, call: Call, handle: bytes) -> bool:
         """Whether the handle is ours, and its export is for the caller's host."""
         try:
-            share = self.shares.of_tag(self.shares.handles.open(handle)[0])
+            share = self.shares.of_tag(self.shares.handles.open_any(handle)[0])
             return share is not None and self.shares.admit(share, call.caller) is not None
         except NfsError:
             return False

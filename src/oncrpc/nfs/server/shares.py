@@ -156,7 +156,9 @@ class Shares:
             raise
 
     async def _open(self, call: Call, handle: bytes, *, v2: bool, locks: bool) -> Opened:
-        tag, file = self.handles.open_v2(handle) if v2 else self.handles.open(handle)
+        handles = self.handles
+        opens = handles.open_v2 if v2 else handles.open_any if locks else handles.open
+        tag, file = opens(handle)
         share = self._by_tag.get(tag)
         if share is None:
             raise NfsError(nfsstat3.NFS3ERR_STALE, "its export is not served")
