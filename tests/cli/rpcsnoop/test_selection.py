@@ -8,7 +8,6 @@ from oncrpc.cli.rpcsnoop.selection import Selection
 from oncrpc.cli.rpcsnoop.status_filter import StatusFilter
 from oncrpc.programs.nfs3 import NFS_V3
 from oncrpc.snoop.messages import RpcMessage
-from oncrpc.snoop.words.file_names import FileNames
 from oncrpc.snoop.words.programs import KnownPrograms
 from support.wire_messages import seen_bytes, seen_reply
 from support.words import words
@@ -62,8 +61,8 @@ def test_filters_hold_for_failed_calls_too() -> None:
 def test_names_are_learned_from_all_messages() -> None:
     lookup = seen_bytes(NFS_V3.NFSPROC3_LOOKUP, words(4, b"root", 4, b"file"))
     read = seen_bytes(NFS_V3.NFSPROC3_READ, words(4, b"hand", 0, 0, 0), number=9)
-    files = FileNames()
-    filters: list[MessageFilter] = [ProcedureFilter(["READ"]), FileFilter(["file"], files)]
-    selection = Selection(filters, None, KnownPrograms(), files=files)
+    file = FileFilter(["file"])
+    filters: list[MessageFilter] = [ProcedureFilter(["READ"]), file]
+    selection = Selection(filters, None, KnownPrograms(), files=file.files)
 
     assert selected(selection, read, seen_reply(lookup, 0, 0, 0, 0, 0, 4, b"hand"), read) == [9]

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from typing import TextIO
 
 from oncrpc.snoop.messages import RpcMessage
-from oncrpc.snoop.words.outcomes import status_of
 from oncrpc.snoop.words.programs import KnownPrograms
 
 WHEN = ("never", "always", "auto")
@@ -45,5 +44,7 @@ def _code(message: RpcMessage, programs: KnownPrograms) -> str:
         return REPEATED
     if message.is_call:
         return CALL
+    from oncrpc.snoop.words.outcomes import status_of  # loads declarations
+
     status = status_of(message, programs)
     return REPLY if status is None or status.ok else ERROR

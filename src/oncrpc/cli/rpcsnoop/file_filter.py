@@ -14,18 +14,18 @@ class FileFilter:
     """Calls about files with one of some names, and their replies.
 
     A name is a pattern of the shell for the last part of a path, or with ``/`` for all of it.
-    ``files`` learns the names of handles from all messages, those that are not shown too.
+    ``files`` has to learn from all messages, those that are not shown too.
     """
 
-    def __init__(self, values: Sequence[str], files: FileNames) -> None:
+    def __init__(self, values: Sequence[str]) -> None:
         if not all(values):
             raise ValueError("missing name")
         self._patterns = values
-        self._files = files
+        self.files = FileNames()
 
     def __call__(self, message: RpcMessage, _: KnownPrograms) -> bool:
         """True if the message is shown."""
-        return any(map(self._fits, self._files.files_of(message)))
+        return any(map(self._fits, self.files.files_of(message)))
 
     def _fits(self, path: str) -> bool:
         last = path.rstrip("/").rpartition("/")[2]

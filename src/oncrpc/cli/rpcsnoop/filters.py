@@ -8,8 +8,8 @@ from typing import Protocol
 
 from oncrpc.numbers import program_number
 from oncrpc.snoop.messages import RpcMessage
+from oncrpc.snoop.words.header import uid_of
 from oncrpc.snoop.words.names import PROGRAM_NAMES
-from oncrpc.snoop.words.parts import uid_of
 from oncrpc.snoop.words.programs import KnownPrograms
 
 HIGHEST = 0xFFFFFFFF

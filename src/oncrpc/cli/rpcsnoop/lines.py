@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from oncrpc.snoop.messages import RpcMessage
-from oncrpc.snoop.words.parts import uid_of
+from oncrpc.snoop.words.header import uid_of
 
 SECOND = 1_000_000_000
 TIMES = ("a", "d", "r")

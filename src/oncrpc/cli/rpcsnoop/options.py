@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from oncrpc.cli.command import (
     OPERAND,
@@ -16,18 +18,12 @@ from oncrpc.cli.command import (
 )
 from oncrpc.cli.rpcsnoop.capture_options import CAPTURE_NAMES, CAPTURE_OPTIONS, CaptureChoice
 from oncrpc.cli.rpcsnoop.colors import WHEN
-from oncrpc.cli.rpcsnoop.file_filter import FileFilter
-from oncrpc.cli.rpcsnoop.filters import (
-    HostFilter,
-    MessageFilter,
-    ProcedureFilter,
-    ProgramFilter,
-    UserFilter,
-)
 from oncrpc.cli.rpcsnoop.lines import SPANS, TIMES
-from oncrpc.cli.rpcsnoop.mount_flow import MountFlowFilter
-from oncrpc.cli.rpcsnoop.status_filter import StatusFilter
-from oncrpc.snoop.words.file_names import FileNames
+
+if TYPE_CHECKING:
+    from oncrpc.cli.rpcsnoop.filters import MessageFilter
+    from oncrpc.cli.rpcsnoop.status_filter import StatusFilter
+    from oncrpc.snoop.words.file_names import FileNames
 
 PROGRAM = "rpcsnoop"
 USAGE = "Usage: rpcsnoop [-v | -V | --json | --stats] [-t FORM] [OPTION]... FILE | -i NAME"
@@ -60,13 +56,16 @@ interface, one line each, in the words of snoop. The FILE - is standard input. A
 given more than once where it chooses messages: one of its values has to fit.
 
 {described(OPTIONS)}"""
-FILTERS: dict[str, Callable[[list[str]], MessageFilter]] = {
-    "prog": ProgramFilter,
-    "proc": ProcedureFilter,
-    "host": HostFilter,
-    "uid": UserFilter,
-    "follow": MountFlowFilter,
+FILTERS = {
+    "prog": "filters.ProgramFilter",
+    "proc": "filters.ProcedureFilter",
+    "host": "filters.HostFilter",
+    "uid": "filters.UserFilter",
+    "follow": "mount_flow.MountFlowFilter",
+    "status": "status_filter.StatusFilter",
+    "file": "file_filter.FileFilter",
 }
+"""Options that choose messages, and the class of each, which is loaded when it is needed."""
 
 
 class SnoopRequest:
@@ -165,12 +164,12 @@ def _choose(request: SnoopRequest, chosen: dict[str, list[str]]) -> None:
     name = ""
     try:
         for name, values in chosen.items():
+            module, _, kind = FILTERS[name].partition(".")
+            made = getattr(import_module(f"oncrpc.cli.rpcsnoop.{module}"), kind)(values)
             if name == "status":
-                request.status = StatusFilter(values)
-            elif name == "file":
-                request.files = FileNames()
-                request.filters.append(FileFilter(values, request.files))
+                request.status = made
             else:
-                request.filters.append(FILTERS[name](values))
+                request.filters.append(made)
+                request.files = made.files if name == "file" else request.files
     except ValueError as error:
         raise UsageError(f"{PROGRAM}: --{name}: {error}") from None

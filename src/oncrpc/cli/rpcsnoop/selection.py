@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
-from oncrpc.cli.rpcsnoop.filters import MessageFilter
-from oncrpc.cli.rpcsnoop.status_filter import StatusFilter
 from oncrpc.snoop.messages import RpcMessage
-from oncrpc.snoop.words.file_names import FileNames
-from oncrpc.snoop.words.programs import KnownPrograms
+
+if TYPE_CHECKING:
+    from oncrpc.cli.rpcsnoop.filters import MessageFilter
+    from oncrpc.cli.rpcsnoop.status_filter import StatusFilter
+    from oncrpc.snoop.words.file_names import FileNames
+    from oncrpc.snoop.words.programs import KnownPrograms
 
 MAX_OPEN_CALLS = 100_000
 """Calls without a reply that ``--status unanswered`` remembers."""

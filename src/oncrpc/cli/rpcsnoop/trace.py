@@ -9,7 +9,7 @@ from itertools import islice
 from oncrpc.cli import command
 from oncrpc.cli.command import Failure, UsageError
 from oncrpc.cli.rpcsnoop.options import PROGRAM, SnoopRequest, parse_arguments
-from oncrpc.cli.rpcsnoop.output import OUTPUTS
+from oncrpc.cli.rpcsnoop.output import output_of
 from oncrpc.cli.rpcsnoop.selection import Selection
 from oncrpc.cli.rpcsnoop.source import FrameSource, opened
 from oncrpc.snoop.capture.frames import CaptureDamaged
@@ -66,7 +66,7 @@ def _lines(request: SnoopRequest, programs: KnownPrograms, source: FrameSource) 
     """The output; a capture that is damaged ends it with a failure."""
     tracer = Tracer(keep=max(KEPT[request.form], KEEP if request.files is not None else 0))
     selection = Selection(request.filters, request.status, programs, files=request.files)
-    output = OUTPUTS[request.form](request, programs)
+    output = output_of(request, programs)
     damage: CaptureDamaged | None = None
     left = request.capture.count
     try:

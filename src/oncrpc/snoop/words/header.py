@@ -12,7 +12,7 @@ from oncrpc.snoop.words.names import name_of_program
 CALL = struct.Struct(">IIIIIIII")
 """From the xid to the size of the credential."""
 
-RPCSEC_GSS, AUTH_TLS = 6, 7
+AUTH_SYS, RPCSEC_GSS, AUTH_TLS = 1, 6, 7
 STARTTLS = b"STARTTLS"
 
 ACCEPTED = {
@@ -78,6 +78,21 @@ def call_header(body: bytes) -> CallHeader | None:
     except (struct.error, CutShort):
         return None
     return CallHeader(prog, vers, proc, flavor, credential, cursor.at)
+
+
+def uid_of(message: RpcMessage) -> int | None:
+    """The user of AUTH_SYS (RFC 5531, appendix A) whose call a message is or answers."""
+    call = message if message.is_call else message.call
+    header = call_header(call.body) if call is not None else None
+    if header is None or header.flavor != AUTH_SYS:
+        return None
+    cursor = Cursor(header.credential)
+    try:
+        cursor.skip(4)  # the stamp
+        cursor.skip_opaque()  # the name of the machine
+        return cursor.uint()
+    except CutShort:
+        return None
 
 
 def reply_header(body: bytes) -> ReplyHeader | None:

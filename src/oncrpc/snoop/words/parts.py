@@ -9,7 +9,7 @@ from oncrpc.rpc.program import AnyProcedure
 from oncrpc.rpc.prot import auth_flavor, authsys_parms, rpc_msg
 from oncrpc.snoop.messages import RpcMessage
 from oncrpc.snoop.words.attributes4 import with_attributes
-from oncrpc.snoop.words.cursor import Cursor, CutShort
+from oncrpc.snoop.words.cursor import Cursor
 from oncrpc.snoop.words.fields import Traversal, WireField
 from oncrpc.snoop.words.gss import DATA, INTEGRITY, MAKING, GssCredential, gss_credential, unwrapped
 from oncrpc.snoop.words.header import CALL, RPCSEC_GSS, CallHeader, call_header, reply_header
@@ -171,17 +171,3 @@ def gss_of(message: RpcMessage) -> GssCredential | None:
     if call is None or call.flavor != RPCSEC_GSS:
         return None
     return gss_credential(call.credential)
-
-
-def uid_of(message: RpcMessage) -> int | None:
-    """The user of AUTH_SYS (RFC 5531, appendix A) whose call a message is or answers."""
-    call = call_of(message)
-    if call is None or call.flavor != auth_flavor.AUTH_SYS:
-        return None
-    cursor = Cursor(call.credential)
-    try:
-        cursor.skip(4)  # the stamp
-        cursor.skip_opaque()  # the name of the machine
-        return cursor.uint()
-    except CutShort:
-        return None
