@@ -298,24 +298,17 @@ async def dial(
         HostUnknown: the name has no address of the transport's family. TransportError.
         AddressError: no such transport, or an invalid port.
     """
-    check_timeout(timeout)
+    sock = await connected_socket(
+        netid, host, port, timeout=timeout, reserved_port=reserved_port, own_host=own_host
+    )
     entry = transport(netid)
     place = place_text(entry, host, port)
     first_xid = int.from_bytes(os.urandom(4), "big")
     calls = Calls(first_xid=first_xid, retransmit=entry.datagram, auth=auth, place=place)
-    until = asyncio.get_running_loop().time() + timeout
     try:
-        address = await _look_up(entry, host, port, until)
-        own = await _look_up(entry, own_host, 0, until) if own_host else None
-        sock = await _connect(entry, address, until, own=own, reserved_port=reserved_port)
-        try:
-            peer = peer_of(sock, host)
-        except TransportError:
-            sock.close()
-            raise
-    except HostUnknown:
-        raise
-    except OSError as error:
+        peer = peer_of(sock, host)
+    except TransportError as error:
+        sock.close()
         raise TransportError.of(error, place=place) from None
     if entry.datagram:
         return DatagramLink(peer, calls, timeout, sock=sock)
@@ -325,6 +318,34 @@ async def dial(
     else:
         await link.loop.create_connection(lambda: link, sock=sock)
     return link
+
+
+async def connected_socket(
+    netid: str,
+    host: str,
+    port: int,
+    *,
+    timeout: float,
+    reserved_port: bool = False,
+    own_host: str = "",
+) -> socket.socket:
+    """A socket that does not block, connected as ``dial`` connects; the caller closes it.
+
+    Raises:
+        HostUnknown, TransportError, AddressError: as ``dial``.
+    """
+    check_timeout(timeout)
+    entry = transport(netid)
+    place = place_text(entry, host, port)
+    until = asyncio.get_running_loop().time() + timeout
+    try:
+        address = await _look_up(entry, host, port, until)
+        own = await _look_up(entry, own_host, 0, until) if own_host else None
+        return await _connect(entry, address, until, own=own, reserved_port=reserved_port)
+    except HostUnknown:
+        raise
+    except OSError as error:
+        raise TransportError.of(error, place=place) from None
 
 
 async def _connect(

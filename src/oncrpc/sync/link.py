@@ -206,6 +206,24 @@ async def dial(
         HostUnknown: the name has no address of the transport's family. TransportError.
         AddressError: no such transport, or an invalid port.
     """
+    sock = connected_socket(netid, host, port, timeout=timeout, reserved_port=reserved_port)
+    place = place_text(transport(netid), host, port)
+    try:
+        peer = peer_of(sock, host)
+    except TransportError as error:
+        sock.close()
+        raise TransportError.of(error, place=place) from None
+    return SocketLink(sock, peer, auth=auth, timeout=timeout, place=place)
+
+
+def connected_socket(
+    netid: str, host: str, port: int, *, timeout: float, reserved_port: bool = False
+) -> socket.socket:
+    """A blocking socket, connected as ``dial`` connects; the caller closes it.
+
+    Raises:
+        HostUnknown, TransportError, AddressError: as ``dial``.
+    """
     check_timeout(timeout)
     entry = transport(netid)
     place = place_text(entry, host, port)
@@ -218,8 +236,7 @@ async def dial(
             if reserved_port:
                 bind_reserved(sock)
             sock.connect(address)
-            peer = peer_of(sock, host)
-            return SocketLink(sock, peer, auth=auth, timeout=timeout, place=place)
+            return sock
         except BaseException:
             sock.close()
             raise
