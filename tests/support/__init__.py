@@ -97,6 +97,8 @@ File systems:
 - ``data_rules``: Rules of files: data, sizes, times, symbolic links and special files.
 - ``identity_rules``: Rules of permissions, with several users.
 - ``access_list_rules``: Rules of access control lists, with several users.
+- ``remote_files``: Clients of file systems on loopback: ours in memory, and one that does what a
+  test says.
 - ``two_file_systems``: Two file systems that are used in the same way, and must behave alike.
 - ``exported``: Exported file systems in this process, called through the dispatcher.
 - ``two_paths``: An exported directory whose calls are answered by both paths: the dispatcher, and

@@ -1,0 +1,379 @@
+"""Calls in progress over one stream, any number at once, which outlive its connection.
+
+A call is started without waiting, so that a transfer has many READs or WRITEs in progress without a
+task for each; the same code then runs over asyncio and over a blocking socket. When the connection
+breaks, the calls in progress are sent again with the same xid over a new one (RFC 1813 §4.4), until
+each has its reply or reaches its deadline.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, suppress
+from typing import Any, Protocol, TypeVar, TypeVarTuple
+
+from oncrpc.errors import (
+    CallTimeout,
+    ClientClosed,
+    LimitExceeded,
+    OncRpcError,
+    ProtocolError,
+    TransportError,
+)
+from oncrpc.nfs.client.replies import ReadReply, ReplyReader
+from oncrpc.rpc.auth import AUTH_NONE, Auth, Flavor, SysFlavor
+from oncrpc.rpc.calls import Calls, Pending
+from oncrpc.rpc.program import AnyProcedure, Procedure
+from oncrpc.rpc.record import LAST_FRAGMENT, MARK
+
+R = TypeVar("R")
+A = TypeVarTuple("A")
+DEFAULT_CALL_TIMEOUT = 60.0
+"""Seconds for a call of the NFS client, with all its attempts."""
+
+MAX_STRAY_REPLIES = 1024
+"""Replies on a connection that belong to no call in progress (NFS client)."""
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
+"""Seconds between two attempts to connect again: the first pause, doubled up to the longest."""
+
+DIAL_TIMEOUT = 10.0
+"""Seconds for one attempt to connect again."""
+
+SEND_PARTS = 64
+"""Buffers that one system call sends; the system's limit is 1024."""
+
+KEEPALIVE = {socket.TCP_KEEPIDLE: 10, socket.TCP_KEEPINTVL: 5, socket.TCP_KEEPCNT: 3}
+"""A peer that is gone without a word is noticed after half a minute."""
+
+PLAIN_FLAVORS = (Flavor, SysFlavor)
+"""Flavors that do not check the verifier of a reply."""
+
+
+class Started:
+    """A call in progress: what follows its message, where its data go, and who waits for it.
+
+    ``size`` are the bytes of a WRITE.
+    """
+
+    __slots__ = ("call", "into", "payload", "size", "waiter")
+
+    def __init__(self, call: Pending, payload: memoryview, into: memoryview | None) -> None:
+        self.call, self.payload, self.into = call, payload, into
+        self.size = len(payload)
+        self.waiter: Any = None
+
+
+class Pipeline(ABC):
+    """Carries calls over ``sock``, and over a new socket from ``reopen`` once that is broken.
+
+    ``timeout`` in seconds applies to each call. ``sock`` is None while there is no connection.
+    ``calls`` and ``_started`` have the same calls, by xid; ``_outgoing`` has the bytes of them that
+    are not sent yet. ``why`` is the last failed attempt to connect.
+    """
+
+    def __init__(
+        self, sock: socket.socket, peer: str, *, auth: Auth, timeout: float, place: str
+    ) -> None:
+        self.peer, self.timeout = peer, timeout
+        first_xid = int.from_bytes(os.urandom(4), "big")
+        self.calls = Calls(first_xid=first_xid, retransmit=False, auth=auth, place=place)
+        self.reopen: Callable[[float], Awaitable[socket.socket]] | None = None
+        self.sock: socket.socket | None = None
+        self.closed = False
+        self.why: OncRpcError | None = None
+        self._started: dict[int, Started] = {}
+        self._outgoing = deque[memoryview]()
+        self._stray = 0
+        self._reader = ReplyReader(self._buffer_for)
+        self.adopt(sock)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} to {self.calls.place}, {len(self._started)} calls>"
+
+    async def call(
+        self,
+        procedure: Procedure[R, *A],
+        *arguments: *A,
+        timeout: float | None = None,
+        auth: Auth | None = None,
+    ) -> R:
+        """Make a call and wait for its result."""
+        result: R = await self.result(self.start(procedure, *arguments, timeout=timeout, auth=auth))
+        return result
+
+    def start(
+        self,
+        procedure: AnyProcedure,
+        *arguments: Any,
+        payload: bytes | memoryview = b"",
+        into: memoryview | None = None,
+        timeout: float | None = None,
+        auth: Auth | None = None,
+    ) -> Started:
+        """Start a call; ``result`` waits for it.
+
+        ``payload`` is sent after the arguments, padded, and must not change until the call has
+        ended. ``into`` takes the data of a READ of version 3, whose result is then a ``ReadReply``.
+        """
+        if self.closed:
+            raise ClientClosed.at(self.calls.place)
+        if self.sock is None and self.reopen is None:
+            raise self.why or ClientClosed.at(self.calls.place)
+        limit = self.timeout if timeout is None else timeout
+        call = self.calls.start(procedure, arguments, now=self.now(), timeout=limit, auth=auth)
+        started = self._started[call.xid] = Started(call, memoryview(payload), into)
+        self._arm(call.due_at)
+        if self.sock is None:
+            self._connect()
+        else:
+            self._queue(started)
+            self._send()
+        return started
+
+    async def result(self, started: Started) -> Any:
+        """Wait until a call has ended, and return its result.
+
+        Raises:
+            CallError, TransportError, CallTimeout, ProtocolError.
+        """
+        try:
+            await self._wait(started)
+        finally:
+            self.forget(started)
+        if started.call.error is not None:
+            raise started.call.error
+        return started.call.result
+
+    def forget(self, started: Started) -> None:
+        """Forget a call: its late reply is dropped, and its buffer is not written to any more."""
+        call = started.call
+        if self._started.pop(call.xid, None) is not None:
+            self.calls.forget(call)
+            self._reader.abandon(call.xid)
+
+    def close(self) -> None:
+        """Close the connection for good; calls in progress fail with ``ClientClosed``."""
+        self.closed = True
+        self._drop_socket()
+        self._end_all(ClientClosed.at(self.calls.place))
+
+    def detach(self) -> socket.socket:
+        """The connected socket, which now belongs to the caller.
+
+        Raises:
+            TransportError: the connection has broken meanwhile.
+        """
+        sock = self.sock
+        if sock is None:
+            raise self.why or ClientClosed.at(self.calls.place)
+        self.closed = True
+        self._unwatch(sock)
+        self.sock = None
+        return sock
+
+    def adopt(self, sock: socket.socket) -> None:
+        """Use this connected socket, and send all calls in progress over it."""
+        sock.setblocking(False)
+        if sock.family != socket.AF_UNIX:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for option, value in KEEPALIVE.items():
+                sock.setsockopt(socket.IPPROTO_TCP, option, value)
+        self.sock, self._stray = sock, 0
+        self._reader = ReplyReader(self._buffer_for)
+        self._watch(sock)
+        for started in self._started.values():
+            self._queue(started)
+        self._send()
+
+    @abstractmethod
+    def now(self) -> float:
+        """Seconds of a monotonic clock."""
+
+    @abstractmethod
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+    @abstractmethod
+    def new_lock(self) -> AbstractAsyncContextManager[object]:
+        """A lock between the users of this pipeline."""
+
+    @abstractmethod
+    async def _wait(self, started: Started) -> None:
+        """Wait until a call is done."""
+
+    @abstractmethod
+    def _wake(self, started: Started) -> None:
+        """A call is done."""
+
+    @abstractmethod
+    def _arm(self, at: float) -> None:
+        """Call ``_due`` at that time."""
+
+    @abstractmethod
+    def _connect(self) -> None:
+        """Have ``_redial`` run, if it does not run yet."""
+
+    @abstractmethod
+    def _watch(self, sock: socket.socket) -> None:
+        """Call ``_receive`` when there is something to read."""
+
+    @abstractmethod
+    def _watch_writing(self, wanted: bool) -> None:
+        """Call ``_send`` when the socket takes bytes again."""
+
+    @abstractmethod
+    def _unwatch(self, sock: socket.socket) -> None:
+        """Stop watching."""
+
+    async def _redial(self) -> None:
+        """Connect again, unless all calls reach their deadline before."""
+        pause = FIRST_PAUSE
+        while self.sock is None and self._started and self.reopen is not None:
+            try:
+                sock = await self.reopen(min(self.timeout, DIAL_TIMEOUT))
+            except OncRpcError as error:
+                self.why = error
+                await self.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE)
+                self._due()
+            else:
+                if self.closed:
+                    sock.close()
+                    return
+                self.adopt(sock)
+
+    def _queue(self, started: Started) -> None:
+        call, payload = started.call, started.payload
+        padding = -len(payload) % 4
+        length = len(call.message) + len(payload) + padding
+        self._outgoing.append(memoryview(MARK.pack(LAST_FRAGMENT | length) + call.message))
+        if payload:
+            self._outgoing.append(payload)
+        if padding:
+            self._outgoing.append(memoryview(bytes(padding)))
+
+    def _send(self) -> None:
+        """Send what the socket takes."""
+        outgoing = self._outgoing
+        try:
+            while outgoing and self.sock is not None:
+                parts = [outgoing[i] for i in range(min(len(outgoing), SEND_PARTS))]
+                self._sent(self.sock.sendmsg(parts))
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            self._lost(error)
+            return
+        self._watch_writing(bool(outgoing))
+
+    def _sent(self, count: int) -> None:
+        outgoing = self._outgoing
+        while outgoing and count >= len(outgoing[0]):
+            count -= len(outgoing.popleft())
+        if count:
+            outgoing[0] = outgoing[0][count:]
+
+    def _receive(self) -> None:
+        """Read what has arrived, once."""
+        if self.sock is None:
+            return
+        try:
+            for reply in self._reader.receive(self.sock):
+                self._take(reply)
+        except BlockingIOError:
+            pass
+        except ProtocolError as error:  # where the next record begins is not known
+            error.place = self.calls.place
+            self._drop_socket()
+            self._end_all(error)
+        except OSError as error:
+            self._lost(error)
+
+    def _take(self, reply: bytes | ReadReply) -> None:
+        xid = reply.xid if isinstance(reply, ReadReply) else int.from_bytes(reply[:4], "big")
+        started = self._started.get(xid)
+        if started is None:
+            self._count_stray()
+            return
+        call = started.call
+        if isinstance(reply, ReadReply):
+            self.calls.forget(call)
+            call.finish(reply)
+        elif self.calls.feed(reply) is None:
+            self._count_stray()
+            return
+        del self._started[xid]
+        if call.done:
+            self._wake(started)
+        else:  # it has a new xid
+            self._started[call.xid] = started
+            self._queue(started)
+            self._send()
+
+    def _count_stray(self) -> None:
+        self._stray += 1
+        if self._stray > MAX_STRAY_REPLIES:
+            raise LimitExceeded(f"over {MAX_STRAY_REPLIES} replies that answer no call")
+
+    def _buffer_for(self, xid: int) -> memoryview | None:
+        started = self._started.get(xid)
+        if started is None or type(started.call.flavor) not in PLAIN_FLAVORS:
+            return None
+        return started.into
+
+    def _lost(self, error: OSError) -> None:
+        """The connection broke: send the calls in progress again over a new one."""
+        self.why = TransportError.of(error, place=self.calls.place)
+        self._drop_socket()
+        if self.reopen is None or self.closed:
+            self._end_all(self.why)
+        elif self._started:
+            self._connect()
+
+    def _drop_socket(self) -> None:
+        sock, self.sock = self.sock, None
+        self._outgoing.clear()
+        self._reader = ReplyReader(self._buffer_for)
+        if sock is not None:
+            self._unwatch(sock)
+            with suppress(OSError):
+                sock.close()
+
+    def _end_all(self, error: OncRpcError) -> None:
+        self.calls.fail(error)
+        self._end(list(self._started.values()))
+
+    def _due(self) -> None:
+        """End the calls that have reached their deadline."""
+        done = set(self.calls.due(self.now()))
+        late = [started for started in self._started.values() if started.call in done]
+        for started in late:
+            if self.sock is None and self.why is not None:
+                started.call.error = CallTimeout(f"{started.call.error}; {self.why}")
+        self._end(late)
+
+    def _end(self, ended: list[Started]) -> None:
+        for started in ended:
+            del self._started[started.call.xid]
+            self._wake(started)
+
+
+class Connector(Protocol):
+    """Opens a pipeline to a port: the ``dial`` of a driver."""
+
+    def __call__(
+        self,
+        netid: str,
+        host: str,
+        port: int,
+        *,
+        auth: Auth = AUTH_NONE,
+        timeout: float = DEFAULT_CALL_TIMEOUT,
+        reserved_port: bool = False,
+    ) -> Awaitable[Pipeline]: ...
