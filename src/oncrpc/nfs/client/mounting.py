@@ -1,0 +1,226 @@
+"""Mounting: from a URL to the handle of a directory, over the port mapper and MOUNT (RFC 1813 §5).
+
+The path of a URL may be below an exported directory. MOUNT is asked for the whole path first, then
+for the directories above it; what is left is looked up with NFS.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from oncrpc.client.connecting import ConnectTarget
+from oncrpc.client.port_mapper import MapperClient
+from oncrpc.errors import (
+    NotRegistered,
+    ProcedureUnavailable,
+    ProgramMismatch,
+    ProgramUnavailable,
+    ProtocolError,
+    TransportError,
+)
+from oncrpc.nfs.client.errors import refusal
+from oncrpc.nfs.client.operations import Operations
+from oncrpc.nfs.client.pipeline import DEFAULT_CALL_TIMEOUT, Connector, Pipeline
+from oncrpc.nfs.client.results import FileHandle
+from oncrpc.nfs.client.url import VERSIONS, NfsUrl
+from oncrpc.nfs.client.version2 import Version2
+from oncrpc.nfs.client.version3 import Version3
+from oncrpc.programs.mount import MOUNT_V3, MOUNTVERS
+from oncrpc.programs.nfs2 import NFS_VERSION
+from oncrpc.programs.nfs3 import NFS_V3, nfsstat3
+from oncrpc.rpc.auth import AUTH_NONE, Auth
+from oncrpc.rpc.program import Client
+
+MAX_TRANSFER = 1 << 20
+"""Bytes of data of a READ or WRITE of the NFS client, whatever the server offers."""
+
+LEAST_TRANSFER = 512
+LISTING_SIZES = (8192, 64 << 10)
+"""Bytes of a page of a directory: at least and at most."""
+
+MAX_COMPONENTS = 256
+"""Names in the path of a URL."""
+
+OTHER_VERSION = (NotRegistered, ProgramMismatch, ProgramUnavailable, ProcedureUnavailable)
+"""Errors after which the next version is tried."""
+
+NOT_EXPORTED = {
+    nfsstat3.NFS3ERR_NOENT,
+    nfsstat3.NFS3ERR_ACCES,
+    nfsstat3.NFS3ERR_NOTDIR,
+    nfsstat3.NFS3ERR_PERM,
+    nfsstat3.NFS3ERR_INVAL,
+}
+"""Refusals of MOUNT after which the directory above is tried."""
+
+
+class ServerTarget(NamedTuple):
+    """How a server is reached. ``reserved_port`` None: a port below 1024 if that is allowed."""
+
+    url: NfsUrl
+    auth: Auth
+    timeout: float
+    reserved_port: bool | None
+    mapper: str | MapperClient | None
+    dial: Connector
+    clock: Callable[[], float]
+
+    def program(self, version: type[Client], port: int | None) -> ConnectTarget[Pipeline]:
+        """A program of the server."""
+        return ConnectTarget(
+            self.url.host,
+            version,
+            dial=self.dial if self.reserved_port is not None else _reserved_first(self.dial),
+            clock=self.clock,
+            transport="tcp",
+            port=port,
+            auth=self.auth,
+            timeout=self.timeout,
+            reserved_port=self.reserved_port is not False,
+            mapper=self.mapper,
+        )
+
+    async def connect(self) -> tuple[Operations, FileHandle]:
+        """The operations of the first version that the server has, and the root of the URL.
+
+        Raises:
+            NotRegistered, TransportError, CallError, OSError: the server lacks both versions,
+                cannot be reached, or refuses.
+        """
+        given = self.url.version
+        for version in VERSIONS if given is None else (given,):
+            try:
+                return await self._connect(version)
+            except OTHER_VERSION:
+                if version in (given, VERSIONS[-1]):
+                    raise
+        raise AssertionError("the last version returns or raises")
+
+    async def _connect(self, version: int) -> tuple[Operations, FileHandle]:
+        handle, rest = await self._mount(version)
+        operations = await self._operations(version)
+        try:
+            limits = await operations.fsinfo(handle)
+            operations.read_size = _within(limits.read_max, LEAST_TRANSFER, MAX_TRANSFER)
+            operations.write_size = _within(limits.write_max, LEAST_TRANSFER, MAX_TRANSFER)
+            operations.listing_size = _within(limits.listing_preferred, *LISTING_SIZES)
+            return operations, await _directory(operations, handle, rest)
+        except BaseException:
+            operations.pipeline.close()
+            raise
+
+    async def _operations(self, version: int) -> Operations:
+        client, made = _VERSIONS[version]
+        target = self.program(client, self.url.port)
+        pipeline = await target.open(self.timeout)
+
+        async def reopen(seconds: float) -> socket.socket:
+            return (await target.open(seconds)).detach()
+
+        pipeline.reopen = reopen
+        return made(pipeline)
+
+    async def remount(self, operations: Operations) -> FileHandle:
+        """The root again, whose handle the server does not know any more."""
+        handle, rest = await self._mount(operations.version)
+        return await _directory(operations, handle, rest)
+
+    async def _mount(self, version: int) -> tuple[FileHandle, list[bytes]]:
+        """The handle of an exported directory, and the names from there to the path."""
+        mount = MOUNT_V3.Client if version == 3 else MOUNTVERS.Client
+        pipeline = await self.program(mount, self.url.mount_port).open(self.timeout)
+        try:
+            return await _mounted(pipeline, version, self.url.path)
+        finally:
+            pipeline.close()
+
+
+_STATUSES = {status.value: status for status in nfsstat3}
+_VERSIONS: dict[int, tuple[type[Client], type[Operations]]] = {
+    3: (NFS_V3.Client, Version3),
+    2: (NFS_VERSION.Client, Version2),
+}
+
+
+async def _mounted(pipeline: Pipeline, version: int, path: bytes) -> tuple[FileHandle, list[bytes]]:
+    first: OSError | None = None
+    for directory, rest in _candidates(path):
+        try:
+            return await _MOUNT[version](pipeline, directory), rest
+        except OSError as error:
+            if getattr(error, "status", None) not in NOT_EXPORTED:
+                raise
+            first = first or error
+    raise first or refusal(nfsstat3.NFS3ERR_NOENT)
+
+
+def _candidates(path: bytes) -> Iterator[tuple[bytes, list[bytes]]]:
+    """The path and the directories above it, each with the names from there to the path."""
+    names = [name for name in path.split(b"/") if name]
+    if len(names) > MAX_COMPONENTS:
+        raise OSError(errno.ENAMETOOLONG, f"over {MAX_COMPONENTS} names in the path of the URL")
+    yield path, []
+    for count in range(len(names) - 1, -1, -1):
+        yield b"/" + b"/".join(names[:count]), names[count:]
+
+
+async def _mount3(pipeline: Pipeline, directory: bytes) -> FileHandle:
+    result = await pipeline.call(MOUNT_V3.MOUNTPROC3_MNT, directory)
+    if result.body is None:
+        raise refusal(nfsstat3(int(result.fhs_status)), os.fsdecode(directory))
+    if not result.body.fhandle:
+        raise ProtocolError("the server sent an empty file handle")
+    return FileHandle(result.body.fhandle)
+
+
+async def _mount1(pipeline: Pipeline, directory: bytes) -> FileHandle:
+    result = await pipeline.call(MOUNTVERS.MOUNTPROC_MNT, directory)
+    if result.body is None:
+        if result.status in _STATUSES:
+            raise refusal(_STATUSES[result.status], os.fsdecode(directory))
+        raise OSError(errno.EREMOTEIO, f"the server refused to mount (error {result.status})")
+    return FileHandle(result.body)
+
+
+_MOUNT = {3: _mount3, 2: _mount1}
+"""MNT of the version of MOUNT that goes with a version of NFS."""
+
+
+async def _directory(operations: Operations, handle: FileHandle, names: list[bytes]) -> FileHandle:
+    """The directory below a mounted one; links are not followed."""
+    for name in names:
+        handle = (await operations.lookup(handle, name)).handle
+    if names and not (await operations.getattr(handle)).is_dir():
+        raise refusal(nfsstat3.NFS3ERR_NOTDIR, os.fsdecode(b"/".join(names)))
+    return handle
+
+
+def _within(size: int, least: int, most: int) -> int:
+    return min(max(size, least), most)
+
+
+def _reserved_first(dial: Connector) -> Connector:
+    """Dial from a reserved port, from another one if this process may not."""
+
+    async def dial_either(
+        netid: str,
+        host: str,
+        port: int,
+        *,
+        auth: Auth = AUTH_NONE,
+        timeout: float = DEFAULT_CALL_TIMEOUT,
+        reserved_port: bool = False,
+    ) -> Pipeline:
+        if reserved_port:
+            try:
+                return await dial(netid, host, port, auth=auth, timeout=timeout, reserved_port=True)
+            except TransportError as error:
+                if error.errno not in (errno.EACCES, errno.EPERM, errno.EADDRINUSE):
+                    raise
+        return await dial(netid, host, port, auth=auth, timeout=timeout)
+
+    return dial_either
