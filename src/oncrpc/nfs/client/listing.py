@@ -1,0 +1,92 @@
+"""Listing a directory: page by page, with the bounds that an untrusted server needs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+
+from oncrpc.errors import LimitExceeded, ProtocolError
+from oncrpc.nfs.client.errors import NfsNotFound, NfsStatusError
+from oncrpc.nfs.client.open_handle import OpenHandle
+from oncrpc.nfs.client.results import DirectoryPage, FileHandle, PageEntry, RemoteEntry
+from oncrpc.programs.nfs3 import nfsstat3
+
+MAX_ENTRIES = 10_000_000
+"""Entries of a directory that the NFS client lists."""
+
+HERE, ABOVE = b".", b".."
+
+
+def check_received_name(name: bytes) -> bytes:
+    """Return the name if it can be that of a file.
+
+    Raises:
+        ProtocolError: it is empty, ``.`` or ``..``, or it has a ``/`` or a NUL: joined with a path
+            it would lead to another directory.
+    """
+    if not name or name in (HERE, ABOVE) or b"/" in name or b"\0" in name:
+        raise ProtocolError(f"the server sent the invalid name {name[:64]!r}")
+    return name
+
+
+async def pages(directory: OpenHandle, *, plus: bool) -> AsyncIterator[list[PageEntry]]:
+    """The entries of a directory, without ``.`` and ``..``, a page at a time.
+
+    Without ``plus`` they have only names. A server that lacks READDIRPLUS is asked for names.
+
+    Raises:
+        ProtocolError: an invalid name, or a page that leads nowhere. LimitExceeded: no end.
+    """
+    cookie, verifier, count = 0, b"", 0
+    seen = {0}
+    while True:
+
+        async def page(
+            handle: FileHandle, cookie: int = cookie, verifier: bytes = verifier, plus: bool = plus
+        ) -> DirectoryPage:
+            return await directory.operations.readdir(handle, cookie, verifier, plus=plus)
+
+        try:
+            found = await directory.use(page)
+        except NfsStatusError as error:
+            if not plus or error.status is not nfsstat3.NFS3ERR_NOTSUPP:
+                raise
+            plus = False
+            continue
+        count += len(found.entries)
+        if count > MAX_ENTRIES:
+            raise LimitExceeded(f"a directory of over {MAX_ENTRIES} entries")
+        named = (entry for entry in found.entries if entry.name not in (HERE, ABOVE))
+        yield [entry for entry in named if check_received_name(entry.name)]
+        if found.eof:
+            return
+        if not found.entries or found.entries[-1].cookie in seen:
+            raise ProtocolError("the server repeats a part of the directory without end")
+        cookie, verifier = found.entries[-1].cookie, found.verifier
+        seen.add(cookie)
+
+
+async def entries(directory: OpenHandle) -> AsyncIterator[RemoteEntry]:
+    """The entries of a directory with the attributes of their files.
+
+    What a server leaves out is looked up; a file that is gone meanwhile is left out.
+    """
+    async for page in pages(directory, plus=True):
+        for entry in page:
+            found = await _completed(directory, entry)
+            if found is not None:
+                yield found
+
+
+async def _completed(directory: OpenHandle, entry: PageEntry) -> RemoteEntry | None:
+    handle, stat = entry.handle, entry.stat
+    operations = directory.operations
+    try:
+        if handle is None:
+            looked_up = await operations.lookup(directory.handle, entry.name)
+            handle, stat = looked_up.handle, looked_up.stat
+        if stat is None:
+            stat = await operations.getattr(handle)
+    except NfsNotFound:
+        return None
+    return RemoteEntry(os.fsdecode(entry.name), stat, handle)

@@ -1,0 +1,147 @@
+"""Using the file of a path: found, used, and found again if its handle became stale."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from oncrpc.nfs.client.errors import NfsStatusError, refusal
+from oncrpc.nfs.client.mounting import ServerTarget
+from oncrpc.nfs.client.open_handle import STALE, OpenHandle
+from oncrpc.nfs.client.operations import Operations
+from oncrpc.nfs.client.paths import Ending, Located, RemotePath, locate, text_of
+from oncrpc.nfs.client.results import FileHandle, FileStat, FoundFile
+from oncrpc.programs.nfs3 import nfsstat3
+
+T = TypeVar("T")
+
+
+class PathOperations:
+    """Finds the files of paths below ``root``.
+
+    When the server does not know a handle any more, the path is followed once more, from a root
+    that is mounted again if the server has forgotten that too.
+    """
+
+    def __init__(self, target: ServerTarget, operations: Operations, root: FileHandle) -> None:
+        self.target, self.operations, self.root = target, operations, root
+
+    async def located(
+        self, path: RemotePath, use: Callable[[Located], Awaitable[T]], ending: Ending
+    ) -> T:
+        """Follow the path and use where it leads to.
+
+        Raises:
+            OSError: with the path as its ``filename``.
+        """
+        try:
+            try:
+                return await use(await locate(self.operations, self.root, path, ending))
+            except NfsStatusError as error:
+                if error.status not in STALE or isinstance(path, FileHandle):
+                    raise
+            await self._renew_root()
+            return await use(await locate(self.operations, self.root, path, ending))
+        except OSError as error:
+            if error.filename is None and error.errno is not None:
+                error.filename = text_of(path)
+            raise
+
+    async def file(
+        self,
+        path: RemotePath,
+        use: Callable[[FileHandle], Awaitable[T]],
+        *,
+        follow: bool = True,
+    ) -> T:
+        """Use the file of the path.
+
+        Raises:
+            NfsNotFound: there is none.
+        """
+
+        async def with_file(located: Located) -> T:
+            return await use(found_of(located).handle)
+
+        ending = Ending.FOLLOW if follow else Ending.LOOK_UP
+        return await self.located(path, with_file, ending)
+
+    async def name(
+        self,
+        path: RemotePath,
+        use: Callable[[FileHandle, bytes], Awaitable[T]],
+        *,
+        unnamed: int = errno.EBUSY,
+    ) -> T:
+        """Use the last name of the path and its directory.
+
+        Raises:
+            OSError: ``unnamed``: the path has no last name, such as that of the mounted directory.
+        """
+
+        async def with_name(located: Located) -> T:
+            if not located.name:
+                raise OSError(unnamed, os.strerror(unnamed))
+            return await use(located.directory, located.name)
+
+        return await self.located(path, with_name, Ending.LEAVE)
+
+    async def stat(self, path: RemotePath, *, follow: bool = True) -> FileStat:
+        """The attributes of the file of the path; those of LOOKUP if the server sends them."""
+
+        async def with_file(located: Located) -> FileStat:
+            return await self.stat_of(found_of(located))
+
+        return await self.located(path, with_file, Ending.FOLLOW if follow else Ending.LOOK_UP)
+
+    async def stat_of(self, found: FoundFile) -> FileStat:
+        """The attributes of a file that was found."""
+        if found.stat is not None:
+            return found.stat
+        return await self.operations.until_ready(lambda: self.operations.getattr(found.handle))
+
+    async def opened(self, path: RemotePath) -> tuple[OpenHandle, FileStat]:
+        """A handle for many calls, which is found again by its path, and the attributes."""
+
+        async def with_file(located: Located) -> tuple[OpenHandle, FileStat]:
+            found = found_of(located)
+            stat = await self.stat_of(found)
+            return self.open_handle(path, found.handle, stat), stat
+
+        return await self.located(path, with_file, Ending.FOLLOW)
+
+    def open_handle(self, path: RemotePath, handle: FileHandle, stat: FileStat) -> OpenHandle:
+        """A handle for many calls, which is found again by its path."""
+
+        async def find() -> FoundFile:
+            async def with_file(located: Located) -> FoundFile:
+                return found_of(located)
+
+            return await self.located(path, with_file, Ending.FOLLOW)
+
+        by_handle = isinstance(path, FileHandle)
+        return OpenHandle(
+            self.operations, handle, fileid=stat.fileid, find=None if by_handle else find
+        )
+
+    async def _renew_root(self) -> None:
+        """Mount again if the server does not know the root any more."""
+        try:
+            await self.operations.getattr(self.root)
+        except NfsStatusError as error:
+            if error.status not in STALE:
+                raise
+            self.root = await self.target.remount(self.operations)
+
+
+def found_of(located: Located) -> FoundFile:
+    """The file where a path leads.
+
+    Raises:
+        NfsNotFound: there is none.
+    """
+    if located.found is None:
+        raise refusal(nfsstat3.NFS3ERR_NOENT)
+    return located.found
