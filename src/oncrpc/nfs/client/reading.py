@@ -1,0 +1,165 @@
+"""Reading: many READs of a file in progress at once, into the buffer of the caller."""
+
+from __future__ import annotations
+
+from collections import deque
+from io import BytesIO
+from typing import NamedTuple
+
+from oncrpc.errors import ProtocolError
+from oncrpc.nfs.client.open_handle import OpenHandle
+from oncrpc.nfs.client.pipeline import Started
+from oncrpc.nfs.client.results import FileHandle
+
+IN_FLIGHT = 4 << 20
+"""Bytes of the READs or WRITEs of one file that are in progress."""
+
+CALLS_IN_FLIGHT = range(4, 65)
+"""Number of these calls, however large they are."""
+
+SEGMENT = 256 << 20
+"""Bytes for which memory is taken at a time when a whole file is read."""
+
+
+class ReadInProgress(NamedTuple):
+    """A READ, the offset in the file, and where its data go."""
+
+    started: Started
+    offset: int
+    view: memoryview
+
+
+def window_of(size: int) -> int:
+    """How many calls of so many bytes are in progress at once."""
+    return min(max(IN_FLIGHT // size, CALLS_IN_FLIGHT[0]), CALLS_IN_FLIGHT[-1])
+
+
+def start_reading(file: OpenHandle, offset: int, view: memoryview) -> ReadInProgress:
+    """Start a READ of the whole view, at most ``read_size`` bytes."""
+    return ReadInProgress(file.operations.start_read(file.handle, offset, view), offset, view)
+
+
+async def finish_reading(file: OpenHandle, read: ReadInProgress) -> tuple[int, bool]:
+    """The bytes that a READ has returned, and whether the file ends there."""
+    first: list[Started] = [read.started]
+
+    async def once(handle: FileHandle) -> tuple[int, bool]:
+        operations = file.operations
+        started = first.pop() if first else operations.start_read(handle, read.offset, read.view)
+        return await operations.finish_read(started, read.view)
+
+    size, eof = await file.use(once)
+    if not size and not eof:
+        raise ProtocolError(f"READ at {read.offset} returned nothing before the end of the file")
+    return size, eof
+
+
+async def read_into(file: OpenHandle, offset: int, buffer: memoryview) -> int:
+    """Fill a buffer from a file; returns the number of bytes, fewer only at the end of the file."""
+    size, position, end = file.operations.read_size, 0, len(buffer)
+    window = window_of(size)
+    reads = deque[ReadInProgress]()
+    try:
+        while reads or position < end:
+            while position < end and len(reads) < window:
+                view = buffer[position : position + size]
+                reads.append(start_reading(file, offset + position, view))
+                position += len(view)
+            read = reads.popleft()
+            count, eof = await finish_reading(file, read)
+            if count < len(read.view):
+                if eof:
+                    return read.offset + count - offset
+                reads.appendleft(start_reading(file, read.offset + count, read.view[count:]))
+        return end
+    finally:
+        forget(file, reads)
+
+
+def forget(file: OpenHandle, reads: deque[ReadInProgress]) -> None:
+    """Forget READs that nobody waits for."""
+    while reads:
+        file.operations.pipeline.forget(reads.popleft().started)
+
+
+async def read_all(file: OpenHandle, size: int) -> bytes:
+    """The whole content of a file whose size is said to be ``size``.
+
+    ``bytes(n)`` and ``BytesIO`` give memory that the system takes only when it is written to: a
+    server cannot use up the caller's by a size that is not true. ``BytesIO`` returns its buffer
+    without a copy. One byte more than the size is asked for, which shows where the file ends.
+    """
+    wanted = min(size + 1, SEGMENT)
+    content, done = BytesIO(bytes(wanted)), 0
+    while True:
+        with content.getbuffer() as whole, whole[done : done + wanted] as part:
+            count = await read_into(file, done, part)
+        done += count
+        if count < wanted:
+            content.truncate(done)
+            return content.getvalue()
+        wanted = SEGMENT if done > size else min(size - done + 1, SEGMENT)
+        content.seek(done + wanted - 1)
+        content.write(b"\0")
+
+
+class SequentialReader:
+    """Reads a file from one end to the other, some READs ahead.
+
+    The window starts with one READ and doubles with each that is used, so that a short read of a
+    long file costs little. ``_reads`` are in progress, from ``_next`` backwards without a gap;
+    ``_rest`` are bytes at ``_offset`` that have come and are not used yet.
+    """
+
+    def __init__(self, file: OpenHandle) -> None:
+        self.file = file
+        self._reads = deque[ReadInProgress]()
+        self._rest = memoryview(b"")
+        self._offset = self._next = 0
+        self._window = 1
+        self._ended = False
+
+    def reset(self, offset: int = 0) -> None:
+        """Forget what was read ahead, and go on at this offset."""
+        forget(self.file, self._reads)
+        self._rest = memoryview(b"")
+        self._offset = self._next = offset
+        self._window, self._ended = 1, False
+
+    async def read(self, offset: int, size: int) -> bytes:
+        """So many bytes from the offset, fewer only at the end of the file."""
+        if offset != self._offset:
+            self.reset(offset)
+        parts = list[memoryview]()
+        while size:
+            if not self._rest and not await self._advance():
+                self.reset(self._offset)  # the file may grow
+                break
+            part = self._rest[:size]
+            parts.append(part)
+            size -= len(part)
+            self._rest = self._rest[len(part) :]
+            self._offset += len(part)
+        return b"".join(parts)
+
+    async def _advance(self) -> bool:
+        """Wait for the next data; False at the end of the file."""
+        size = self.file.operations.read_size
+        while not self._ended and len(self._reads) < self._window:
+            view = memoryview(bytearray(size))
+            self._reads.append(start_reading(self.file, self._next, view))
+            self._next += size
+        if not self._reads:
+            return False
+        read = self._reads.popleft()
+        try:
+            count, self._ended = await finish_reading(self.file, read)
+        except BaseException:
+            self.reset(self._offset)
+            raise
+        self._rest = read.view[:count]
+        self._window = min(self._window * 2, window_of(size))
+        if self._ended or count < len(read.view):
+            forget(self.file, self._reads)
+            self._next = read.offset + count
+        return count > 0
