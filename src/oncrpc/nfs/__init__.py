@@ -1,4 +1,4 @@
-"""NFS servers over any file system: versions 2 and 3 (RFC 1094, RFC 1813).
+"""NFS servers over any file system, and a client: versions 2 and 3 (RFC 1094, RFC 1813).
 
     class MyFileSystem(FileSystem): ...
 
@@ -10,6 +10,12 @@
 [Write a back end](../../howto/write-a-backend.md) shows how to use it. The command ``nfsd`` is the
 same server for directories.
 
+    async with oncrpc.nfs.connect("nfs://files.example/export") as fs:
+        print(await fs.listdir("photos"))
+
+``connect`` mounts a directory of a server, and ``sync_connect`` is the same with methods that
+block. [Use NFS from Python](../../howto/use-nfs-from-python.md) shows both.
+
 The names below are loaded when first used.
 """
 
@@ -19,6 +25,18 @@ TYPE_CHECKING = False  # that of typing, which takes longer to load than a comma
 if TYPE_CHECKING:
     from oncrpc.nfs import posix
     from oncrpc.nfs.acls import AclEntry, Acls, AclTag
+    from oncrpc.nfs.client.blocking import SyncRemoteFile, SyncRemoteFileSystem, sync_connect
+    from oncrpc.nfs.client.connect import connect
+    from oncrpc.nfs.client.errors import NfsStatusError
+    from oncrpc.nfs.client.file import RemoteFile
+    from oncrpc.nfs.client.filesystem import RemoteFileSystem
+    from oncrpc.nfs.client.results import (
+        FileHandle,
+        FileStat,
+        PathLimits,
+        RemoteEntry,
+        ServerLimits,
+    )
     from oncrpc.nfs.filesystem import (
         MAY_EXECUTE,
         MAY_READ,
@@ -49,6 +67,14 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "oncrpc.nfs.serving.serve": ("serve", "NfsServer"),
+    "oncrpc.nfs.client.connect": ("connect",),
+    "oncrpc.nfs.client.blocking": ("sync_connect", "SyncRemoteFileSystem", "SyncRemoteFile"),
+    "oncrpc.nfs.client.filesystem": ("RemoteFileSystem",),
+    "oncrpc.nfs.client.file": ("RemoteFile",),
+    "oncrpc.nfs.client.errors": ("NfsStatusError",),
+    "oncrpc.nfs.client.results": (
+        "FileHandle", "FileStat", "PathLimits", "RemoteEntry", "ServerLimits",
+    ),
     "oncrpc.nfs.filesystem": (
         "FileSystem", "Features", "Identity", "Attributes", "NewAttributes", "NOW", "Now",
         "DirEntry", "Listing", "Written", "SpaceInfo", "Quota", "QuotaKind", "QuotaLimits",
@@ -62,9 +88,12 @@ _HOMES = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [
     "MAY_EXECUTE", "MAY_READ", "MAY_WRITE", "NOW", "AclEntry", "AclTag", "Acls", "Answer",
-    "Attributes", "DirEntry", "Features", "FileSystem", "Identity", "Listing", "NewAttributes",
-    "NfsError", "NfsServer", "Now", "Quota", "QuotaKind", "QuotaLimits", "SpaceInfo", "SyncError",
-    "Syncing", "Written", "data_permissions", "permissions", "permits", "posix", "serve",
+    "Attributes", "DirEntry", "Features", "FileHandle", "FileStat", "FileSystem", "Identity",
+    "Listing", "NewAttributes", "NfsError", "NfsServer", "NfsStatusError", "Now", "PathLimits",
+    "Quota", "QuotaKind", "QuotaLimits", "RemoteEntry", "RemoteFile", "RemoteFileSystem",
+    "ServerLimits", "SpaceInfo", "SyncError", "SyncRemoteFile", "SyncRemoteFileSystem",
+    "Syncing", "Written", "connect", "data_permissions", "permissions", "permits", "posix",
+    "serve", "sync_connect",
 ]  # fmt: skip
 
 

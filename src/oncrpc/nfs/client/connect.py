@@ -1,0 +1,62 @@
+"""``oncrpc.nfs.connect``: an exported directory of a server, for asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from oncrpc.client.port_mapper import MapperClient
+from oncrpc.nfs.client.aio_pipeline import dial_aio
+from oncrpc.nfs.client.filesystem import RemoteFileSystem
+from oncrpc.nfs.client.mounting import ServerTarget
+from oncrpc.nfs.client.pipeline import DEFAULT_CALL_TIMEOUT
+from oncrpc.nfs.client.url import NfsUrl, credential_of, parse_url
+from oncrpc.rpc.auth import Auth
+
+
+@asynccontextmanager
+async def connect(
+    url: str | NfsUrl,
+    *,
+    auth: Auth | None = None,
+    timeout: float = DEFAULT_CALL_TIMEOUT,
+    reserved_port: bool | None = None,
+    mapper: str | MapperClient | None = None,
+) -> AsyncIterator[RemoteFileSystem]:
+    """Mount a directory of an NFS server, while the context lasts.
+
+    ::
+
+        async with oncrpc.nfs.connect("nfs://files.example/export") as fs:
+            print(await fs.listdir("photos"))
+
+    The URL is ``nfs://host[:port]/path``. Its options are ``version`` (3 or 2; without it 3 is
+    tried first), ``port`` or ``nfsport``, ``mountport``, ``uid`` and ``gid``. Ports that are not
+    given are asked from the port mapper of the host, or from ``mapper``. The path is exported, or
+    below an exported directory.
+
+    ``auth`` is the credential; by default AUTH_SYS with the user of this process, or with ``uid``
+    and ``gid`` of the URL. ``timeout`` in seconds is for each call. A call whose connection breaks
+    is sent again over a new one until then. ``reserved_port``: call from a port below 1024, which
+    many servers require; None does that if this process may.
+
+    Raises:
+        NfsStatusError: the server refuses to mount. NotRegistered, TransportError, CallTimeout,
+            CallError. AddressError: an invalid URL.
+    """
+    place = parse_url(url) if isinstance(url, str) else url
+    target = ServerTarget(
+        place,
+        credential_of(place) if auth is None else auth,
+        timeout,
+        reserved_port,
+        mapper,
+        dial_aio,
+        asyncio.get_running_loop().time,
+    )
+    operations, root = await target.connect()
+    try:
+        yield RemoteFileSystem(target, operations, root)
+    finally:
+        operations.pipeline.close()
