@@ -1,7 +1,8 @@
 """The programs of the how-to pages run, and print what the pages say.
 
 A port mapper that forwards calls, on a port of its own, stands in for this host's; this host for
-the local networks. The service of the tutorial is registered there, as the pages ask for.
+the local networks. The service of the tutorial and an NFS server are registered there, as the pages
+ask for.
 
 A block whose first line is ``# name.py`` is that file. A block of ``text`` after a program is what
 it prints. The functions of a program whose names begin with ``test_`` are tests.
@@ -29,12 +30,13 @@ from oncrpc.idl import compile_text
 from oncrpc.net.broadcast import Destination
 from oncrpc.rpc import Service
 from support.daemon_process import RunningDaemon
+from support.remote_files import served_in_thread
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 TUTORIAL = DOCS / "tutorial" / "your-own-program.md"
 PAGES = (
     "authentication", "timeouts", "broadcast", "blocking", "hooks", "register-from-python",
-    "testing-your-service", "write-a-backend",
+    "testing-your-service", "use-nfs-from-python", "write-a-backend",
 )  # fmt: skip
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LOCALHOST = "127.0.0.1"
@@ -88,7 +90,11 @@ def mapper(hello: str) -> Iterator[RunningDaemon]:
         def GREET(self, call: object, name: bytes) -> bytes:
             return b"hello " + name
 
-    with RunningDaemon("-4", "-r") as daemon, serving(Greeter(), daemon.port):
+    with (
+        RunningDaemon("-4", "-r") as daemon,
+        serving(Greeter(), daemon.port),
+        served_in_thread(register=f"{LOCALHOST}:{daemon.port}"),
+    ):
         yield daemon
 
 
