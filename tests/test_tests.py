@@ -125,6 +125,7 @@ COVERED_BY = {
     "portmap/vocabulary.py": "access/test_rules.py",
     "rpc/blocking.py": "sync/test_link.py",
     "snoop/capture/frames.py": "snoop/capture/test_files.py",
+    "snoop/words/bodies.py": "snoop/words/test_line.py",
     "snoop/words/file_shapes.py": "snoop/words/test_file_names.py",
     "snoop/words/gss.py": "snoop/words/test_line.py",
     "snoop/words/header.py": "snoop/words/test_line.py",

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 
 from oncrpc.programs.nfs4 import nfs_opnum4
 from oncrpc.snoop.messages import RpcMessage
+from oncrpc.snoop.words.bodies import body_of
 from oncrpc.snoop.words.compound_files import operations_of_call
 from oncrpc.snoop.words.cursor import Cursor, CutShort
 from oncrpc.snoop.words.outcomes import status_of
-from oncrpc.snoop.words.parts import body_of
 from oncrpc.snoop.words.programs import KnownPrograms
 
 MAX_CLIENTS = 10_000

@@ -16,13 +16,10 @@ from oncrpc.snoop.words.programs import KnownPrograms
 from oncrpc.xdr import codec
 
 CHOOSING = (UINT.pack(nfs_opnum4.OP_SETCLIENTID), UINT.pack(nfs_opnum4.OP_CREATE_SESSION))
-NFS_4_COMPOUND = (100003, 4, 1)
 
 
 def learn_callbacks(message: RpcMessage, at: int, programs: KnownPrograms) -> None:
-    """Tell ``programs`` of the program that a call chooses; its arguments begin at ``at``."""
-    if (message.prog, message.vers, message.proc) != NFS_4_COMPOUND:
-        return
+    """Tell ``programs`` of the program that a COMPOUND chooses; its arguments begin at ``at``."""
     if any(word in message.body for word in CHOOSING):
         for prog in callback_programs(Cursor(message.body, at)):
             programs.add_callback(prog)

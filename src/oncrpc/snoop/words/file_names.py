@@ -6,11 +6,11 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 
 from oncrpc.snoop.messages import RpcMessage
+from oncrpc.snoop.words.bodies import body_of
 from oncrpc.snoop.words.compound_files import CompoundFiles, joined
 from oncrpc.snoop.words.cursor import Cursor, CutShort, adler_hash, handle_hash
 from oncrpc.snoop.words.file_shapes import CALLS, COMPOUND, READDIRPLUS, REPLIES, Key
 from oncrpc.snoop.words.nfs3 import skip_attributes
-from oncrpc.snoop.words.parts import body_of
 from oncrpc.snoop.words.templates import FHSIZE
 
 MAX_PATHS = 16_384

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from oncrpc.snoop.messages import RpcMessage
-from oncrpc.snoop.words.callbacks import learn_callbacks
+from oncrpc.snoop.words.bodies import gss_of
 from oncrpc.snoop.words.cursor import Cursor
 from oncrpc.snoop.words.generic import declared_call, declared_reply
 from oncrpc.snoop.words.gss import (
@@ -23,9 +23,10 @@ from oncrpc.snoop.words.header import (
     call_header,
     reply_header,
 )
-from oncrpc.snoop.words.parts import gss_of
 from oncrpc.snoop.words.programs import KnownPrograms
 from oncrpc.snoop.words.templates import MORE
+
+NFS_4_COMPOUND = (100003, 4, 1)
 
 
 def line_of(message: RpcMessage, programs: KnownPrograms) -> str:
@@ -45,7 +46,10 @@ def _call(message: RpcMessage, programs: KnownPrograms) -> str:
     header = call_header(message.body)
     if header is None:
         return f"{bare_call(message)} {MORE}"
-    learn_callbacks(message, header.arguments, programs)
+    if (message.prog, message.vers, message.proc) == NFS_4_COMPOUND:
+        from oncrpc.snoop.words.callbacks import learn_callbacks  # loads NFS 4
+
+        learn_callbacks(message, header.arguments, programs)
     gss = gss_of(message) if header.flavor == RPCSEC_GSS else None
     if gss is not None and gss.procedure != DATA:
         return control_call(gss)

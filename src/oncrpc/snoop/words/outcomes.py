@@ -6,15 +6,14 @@ import enum
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from oncrpc.programs import nfs2
 from oncrpc.rpc.program import AnyProcedure
 from oncrpc.rpc.prot import accept_stat
 from oncrpc.snoop.messages import RpcMessage
 from oncrpc.snoop.streams.outcome import CUT, outcome_of
+from oncrpc.snoop.words.bodies import gss_of
 from oncrpc.snoop.words.cursor import Cursor, CutShort
 from oncrpc.snoop.words.gss import DATA, unwrapped
 from oncrpc.snoop.words.header import reply_header
-from oncrpc.snoop.words.parts import gss_of
 from oncrpc.snoop.words.programs import KnownPrograms
 from oncrpc.xdr import codec
 from oncrpc.xdr.nodes import BytesNode, EnumNode, Node, ScalarNode, StructNode, UnionNode
@@ -83,9 +82,16 @@ def _named(members: type[enum.IntEnum] | None, number: int) -> ReplyStatus:
     if number == OK_NUMBERS.get(members.__name__ if members else "", 0):
         return ReplyStatus(OK, ok=True)
     try:
-        return ReplyStatus(str((members or nfs2.stat)(number)), ok=False)
+        return ReplyStatus(str((members or _unix_statuses())(number)), ok=False)
     except ValueError:
         return ReplyStatus(str(number), ok=False)
+
+
+def _unix_statuses() -> type[enum.IntEnum]:
+    """The numbers of Unix as NFS 2 names them; loaded when one is met."""
+    from oncrpc.programs.nfs2 import stat
+
+    return stat
 
 
 @lru_cache(MAX_PLANS)

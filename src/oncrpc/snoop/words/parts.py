@@ -9,10 +9,10 @@ from oncrpc.rpc.program import AnyProcedure
 from oncrpc.rpc.prot import auth_flavor, authsys_parms, rpc_msg
 from oncrpc.snoop.messages import RpcMessage
 from oncrpc.snoop.words.attributes4 import with_attributes
-from oncrpc.snoop.words.cursor import Cursor
+from oncrpc.snoop.words.bodies import body_start, gss_of
 from oncrpc.snoop.words.fields import Traversal, WireField
-from oncrpc.snoop.words.gss import DATA, INTEGRITY, MAKING, GssCredential, gss_credential, unwrapped
-from oncrpc.snoop.words.header import CALL, RPCSEC_GSS, CallHeader, call_header, reply_header
+from oncrpc.snoop.words.gss import INTEGRITY, MAKING, unwrapped
+from oncrpc.snoop.words.header import CALL, call_header
 from oncrpc.snoop.words.programs import KnownPrograms
 from oncrpc.xdr import Opaque, UInt
 
@@ -41,7 +41,7 @@ def dissected(message: RpcMessage, programs: KnownPrograms) -> Dissection:
     header = traversal.read(rpc_msg, "rpc")
     if traversal.problem:
         return Dissection(header, None, [], traversal.problem, traversal.at)
-    start = _body_start(message)
+    start = body_start(message)
     if start is None:
         return Dissection(header, _credential(message), [], "", traversal.at)
     made = Dissection(header, _credential(message), [], "", start)
@@ -123,25 +123,6 @@ def _procedure(message: RpcMessage, programs: KnownPrograms) -> AnyProcedure | N
     return programs.procedure(message.prog, message.vers, message.proc)
 
 
-def _body_start(message: RpcMessage) -> int | None:
-    """Where the arguments or results begin, None if there are none."""
-    if message.is_call:
-        call = call_header(message.body)
-        return call.arguments if call else None
-    reply = reply_header(message.body)
-    return reply.results if reply else None
-
-
-def body_of(message: RpcMessage) -> Cursor | None:
-    """The place of the arguments or results, None if they are encrypted or not there."""
-    start = _body_start(message)
-    gss = gss_of(message)
-    if start is None or (gss is not None and gss.procedure != DATA):
-        return None
-    place = unwrapped(gss, message.body, start) if gss else (message.body, start)
-    return Cursor(*place) if place else None
-
-
 CREDENTIALS: dict[int, tuple[str, Any]] = {
     auth_flavor.AUTH_SYS: ("AUTH_SYS", authsys_parms),
     auth_flavor.RPCSEC_GSS: ("RPCSEC_GSS", rpc_gss_cred_t),
@@ -157,17 +138,3 @@ def _credential(message: RpcMessage) -> WireField | None:
     name, declared = CREDENTIALS[call.flavor]
     end = CALL.size + len(call.credential)
     return Traversal(message.body[:end], CALL.size).read(declared, name)
-
-
-def call_of(message: RpcMessage) -> CallHeader | None:
-    """The header of the call that a message is or answers."""
-    call = message if message.is_call else message.call
-    return call_header(call.body) if call is not None else None
-
-
-def gss_of(message: RpcMessage) -> GssCredential | None:
-    """The credential of RPCSEC_GSS of the call that a message is or answers."""
-    call = call_of(message)
-    if call is None or call.flavor != RPCSEC_GSS:
-        return None
-    return gss_credential(call.credential)
