@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import pwd
+import sys
 
 import pytest
 
@@ -56,6 +57,17 @@ def test_root_becomes_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
     become_user(monkeypatch, process, None, user("_rpc", 102))
 
     assert process.became == [102]
+
+
+def test_seldom_modules_are_loaded_as_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "tomllib", raising=False)
+    loaded = []
+    process = Process(0)
+    monkeypatch.setattr(process, "drop", lambda *_: loaded.append("tomllib" in sys.modules))
+
+    become_user(monkeypatch, process, None, user("_rpc", 102))
+
+    assert loaded == [True]
 
 
 def test_root_stays_root_if_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

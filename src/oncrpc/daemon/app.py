@@ -92,6 +92,9 @@ class Application(ABC, Generic[C]):
     web_modules: ClassVar[Sequence[str]] = ()
     """Modules that ``content`` needs, to import before privileges are dropped."""
 
+    seldom_modules: ClassVar[Sequence[str]] = ("tomllib",)
+    """Modules that a reload may need, to import before another user may not read them."""
+
     max_record: ClassVar[int] = 1 << 20
     """The maximum size of a call over a stream, in bytes."""
 

@@ -16,6 +16,7 @@ import logging
 import os
 import socket
 from collections.abc import Callable, Iterator, Sequence
+from importlib import import_module
 from typing import Any, TypeVar
 
 from oncrpc.daemon import lockfile, loop, privileges, signals
@@ -187,6 +188,8 @@ def become_user(app: Application[C], config: C) -> None:
         if app.users:
             log.warning("none of the users %s exists; continuing as root", ", ".join(app.users))
     elif user.pw_uid != 0:
+        for module in app.seldom_modules:
+            import_module(module)
         try:
             privileges.drop(user, app.capabilities(user.pw_uid, config) or ())
         except OSError as error:

@@ -78,6 +78,7 @@ class Nfsd(Application[NfsdConfig]):
     hosts_names = HOSTS_NAMES
     observed = True
     web_modules = ("oncrpc.nfs.daemon.web_content",)
+    seldom_modules = ("tomllib", "difflib", "importlib.resources", "lark")
     max_record = STREAM + AROUND
     max_descriptors = 1 << 16  # a quarter of them for files that are locked
     schema = SCHEMA
