@@ -93,6 +93,7 @@ File systems:
 
 - ``file_user``: A user of a file system: calls its methods and waits for each answer.
 - ``file_system_rules``: The rules of every back end, as a test class to derive from.
+- ``reading_rules``: Rules of back ends that are only read: a directory of this host is shown.
 - ``directory_rules``: Rules of directories: names, ids, listings, renaming and removing.
 - ``data_rules``: Rules of files: data, sizes, times, symbolic links and special files.
 - ``identity_rules``: Rules of permissions, with several users.

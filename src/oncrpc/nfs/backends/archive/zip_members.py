@@ -1,0 +1,127 @@
+"""The members of a zip archive."""
+
+from __future__ import annotations
+
+import errno
+import stat
+import struct
+import time
+from collections.abc import Iterator
+from typing import BinaryIO, cast
+from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
+
+from oncrpc.nfs.backends.archive.members import (
+    ArchiveError,
+    ArchiveMember,
+    MemberContent,
+    StoredContent,
+)
+from oncrpc.nfs.backends.archive.spool import DAMAGE, CompressedContent, Spools
+from oncrpc.nfs.posix import refusal
+from oncrpc.programs.nfs3 import ftype3
+
+UNIX = 3
+"""The system whose modes are in the upper half of the external attributes."""
+
+ENCRYPTED, UTF8 = 1, 0x800
+LOCAL_HEADER, LOCAL_MAGIC = struct.Struct("<4s22xHH"), b"PK\3\4"
+TIMES, MODIFIED = 0x5455, 1
+"""The extra field with times in UTC, and the bit of the time of modification."""
+
+MAX_TARGET = 4095
+"""Bytes of a symbolic link in a zip archive, as in Linux; a longer one is left out."""
+
+SECOND = 1_000_000_000
+DIRECTORY_MODE, FILE_MODE = 0o755, 0o644
+"""The modes of members of systems without modes."""
+
+
+class EncryptedContent:
+    """The data of an encrypted member: nobody may read them."""
+
+    used = 0
+
+    def read(self, offset: int, count: int) -> bytes:
+        raise refusal(errno.EACCES)
+
+
+def zip_members(file: BinaryIO, spools: Spools) -> Iterator[ArchiveMember]:
+    """The members of an open archive, which stays open.
+
+    Raises:
+        ArchiveError: it is damaged, or not a zip archive.
+    """
+    try:
+        archive = ZipFile(file)
+        for info in archive.infolist():
+            member = _member(archive, file, info, spools)
+            if member is not None:
+                yield member
+    except (*DAMAGE, BadZipFile, struct.error) as damage:
+        raise ArchiveError(f"the zip archive is damaged: {damage}") from damage
+
+
+def _member(
+    archive: ZipFile, file: BinaryIO, info: ZipInfo, spools: Spools
+) -> ArchiveMember | None:
+    """The member, or None for a kind that a zip archive cannot hold."""
+    name = _name(info)
+    mode = info.external_attr >> 16 if info.create_system == UNIX else 0
+    bits, mtime = stat.S_IMODE(mode), _modified(info)
+    if info.is_dir():
+        return ArchiveMember(name, ftype3.NF3DIR, bits or DIRECTORY_MODE, mtime=mtime)
+    if stat.S_ISLNK(mode):
+        if info.file_size > MAX_TARGET or info.flag_bits & ENCRYPTED:
+            return None
+        target = archive.read(info)
+        return ArchiveMember(
+            name, ftype3.NF3LNK, 0o777, size=len(target), mtime=mtime, target=target
+        )
+    if stat.S_IFMT(mode) not in (0, stat.S_IFREG):
+        return None
+    content = _content(archive, file, info, spools)
+    return ArchiveMember(
+        name, ftype3.NF3REG, bits or FILE_MODE, info.file_size, mtime, content=content
+    )
+
+
+def _name(info: ZipInfo) -> bytes:
+    """The bytes of a name of Unix as they were; of other systems UTF-8."""
+    if info.create_system == UNIX and not info.flag_bits & UTF8:
+        return info.orig_filename.encode("cp437")  # as it was decoded
+    return info.filename.encode("utf-8", "surrogateescape")
+
+
+def _content(archive: ZipFile, file: BinaryIO, info: ZipInfo, spools: Spools) -> MemberContent:
+    if info.flag_bits & ENCRYPTED:
+        return EncryptedContent()
+    if info.compress_type == ZIP_STORED:
+        return StoredContent(file.fileno(), _begin(file, info), info.file_size)
+
+    def opens() -> BinaryIO:
+        return cast(BinaryIO, archive.open(info))
+
+    return CompressedContent(spools, opens, info.file_size, used=info.compress_size)
+
+
+def _begin(file: BinaryIO, info: ZipInfo) -> int:
+    """Where the data of a member begin."""
+    file.seek(info.header_offset)
+    magic, name, extra = LOCAL_HEADER.unpack(file.read(LOCAL_HEADER.size))
+    if magic != LOCAL_MAGIC:
+        raise BadZipFile("a member has no header")
+    return info.header_offset + LOCAL_HEADER.size + int(name) + int(extra)
+
+
+def _modified(info: ZipInfo) -> int:
+    """The time of modification: in UTC if it is there, else the time of day that was written."""
+    extra = info.extra
+    while len(extra) >= 4:
+        kind, size = struct.unpack_from("<HH", extra)
+        if kind == TIMES and size >= 5 and len(extra) >= 9 and extra[4] & MODIFIED:
+            return int.from_bytes(extra[5:9], "little", signed=True) * SECOND
+        extra = extra[4 + size :]
+    try:
+        return int(time.mktime((*info.date_time, 0, 0, -1))) * SECOND
+    except (ValueError, OverflowError):
+        return 0

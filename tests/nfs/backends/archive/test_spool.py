@@ -1,0 +1,45 @@
+"""``oncrpc.nfs.backends.archive.spool``: data are unpacked as far as they are read, bounded."""
+
+from __future__ import annotations
+
+import gzip
+import io
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from oncrpc.nfs.backends.archive.spool import PIECE, CompressedContent, Spools
+
+DATA = bytes(range(256)) * (3 * PIECE // 256)
+
+
+def content(spools: Spools, opened: list[int]) -> CompressedContent:
+    packed = gzip.compress(DATA)
+
+    def opens() -> BinaryIO:
+        opened.append(1)
+        return cast(BinaryIO, gzip.GzipFile(fileobj=io.BytesIO(packed)))
+
+    return CompressedContent(spools, opens, len(DATA), used=len(packed))
+
+
+def test_only_what_is_read_is_unpacked(tmp_path: Path) -> None:
+    spools, opened = Spools(len(DATA), str(tmp_path)), list[int]()
+    found = content(spools, opened)
+
+    assert found.read(10, 10) == DATA[10:20]
+    assert spools.kept == PIECE
+    assert found.read(5, 5) == DATA[5:10]
+    assert len(opened) == 1
+    spools.close()
+
+
+def test_least_used_file_gives_its_space(tmp_path: Path) -> None:
+    spools, opened = Spools(len(DATA), str(tmp_path)), list[int]()
+    first, second = content(spools, opened), content(spools, opened)
+
+    for found in (first, second, first):
+        assert found.read(0, len(DATA)) == DATA
+        assert spools.kept <= len(DATA)
+
+    assert len(opened) == 3
+    spools.close()
