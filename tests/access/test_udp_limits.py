@@ -192,3 +192,15 @@ def test_only_a_proven_address_has_no_bucket() -> None:
     assert guard.rights(of("192.0.2.7")).bucket is not None
     assert guard.rights(of("192.0.2.8")) == (True, True, None)
     assert guard.rights(of("192.0.2.9")).bucket is not None
+
+
+def test_closed_caches_answer_nobody_until_reopened() -> None:
+    guard, caller = made(), of("127.0.0.1", loopback=True)
+    before = guard.generation
+
+    guard.close_caches(True)
+    closed = guard.rights(caller).open, guard.open_to(caller), guard.generation != before
+    guard.close_caches(False)
+
+    assert closed == (False, False, True)
+    assert guard.open_to(caller)

@@ -85,6 +85,7 @@ class UdpLimits:
     ) -> None:
         self.rules, self.trusts, self.proves, self.clock = rules, trusts, proves, clock
         self._changes = 0
+        self._closed = False
         # The buckets by source network. MAX_BUCKETS of them are held here; the least recently used
         # one is let go. Routes of endpoints hold theirs, too: as long as one does, its network gets
         # the same bucket again. So nothing is invalidated when a bucket is let go, and a flood of
@@ -107,6 +108,11 @@ class UdpLimits:
         """Ask ``trusts`` and ``proves`` again about every source."""
         self._changes += 1
 
+    def close_caches(self, closed: bool) -> None:
+        """While closed, no call is answered from a cache, whatever the rules allow."""
+        self._closed = closed
+        self._changes += 1
+
     @property
     def buckets(self) -> int:
         """The number of buckets that are held, here or by routes."""
@@ -120,17 +126,17 @@ class UdpLimits:
     def rights(self, caller: Caller) -> SourceRights:
         """The rights of the caller's host."""
         if caller.loopback:
-            return SourceRights(open=self.rules.open_to(caller))
+            return SourceRights(open=self.open_to(caller))
         address = ip_address(caller.host)
         configured = any(address in network for network in self.trusted)
         trusted = configured or self.trusts(caller.host)
         unlimited = configured or not self.replies or (trusted and self.proves(caller.host))
         bucket = None if unlimited else self._bucket(caller.host, PREFIXES[address.version])
-        return SourceRights(trusted=trusted, open=self.rules.open_to(caller), bucket=bucket)
+        return SourceRights(trusted=trusted, open=self.open_to(caller), bucket=bucket)
 
     def open_to(self, caller: Caller) -> bool:
         """Whether the calls of a connection may be answered from the reply cache."""
-        return self.rules.open_to(caller)
+        return not self._closed and self.rules.open_to(caller)
 
     def _bucket(self, host: str, bits: int) -> TokenBucket:
         network = ip_network(f"{host}/{bits}", strict=False)

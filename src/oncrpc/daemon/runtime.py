@@ -27,9 +27,11 @@ from oncrpc.daemon.config.source import OPTION, ConfigSettings, ConfigSource, as
 from oncrpc.daemon.config.tables import Config
 from oncrpc.daemon.config.values import ConfigError
 from oncrpc.daemon.control.outcomes import Observed
+from oncrpc.daemon.control.protocol import TRACE
 from oncrpc.daemon.control.rates import Rates
 from oncrpc.daemon.control.server import Control
 from oncrpc.daemon.control.status import CommonStatus
+from oncrpc.daemon.control.trace import CallTrace
 from oncrpc.daemon.handover import Handover, close_unused
 from oncrpc.daemon.limits import limits
 from oncrpc.daemon.listeners import Listeners
@@ -203,7 +205,14 @@ class Runtime(Generic[C]):
         folder = self.folders.control
         if folder is not None:
             locked = self.app.has_locked(folder)
-            self.control = Control(folder, self.status, locked=locked, requests=self.app.requests())
+            trace = CallTrace(self.server.dispatcher, self.udp_limits)
+            self.control = Control(
+                folder,
+                self.status,
+                locked=locked,
+                requests=self.app.requests(),
+                followed={TRACE: trace.follow},
+            )
             self.control.start()
 
     async def status(self) -> CommonStatus:

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 from msgspec import Struct
 
-TransportName = Literal["udp", "tcp"]
+TransportName = Literal["udp", "tcp", "local"]
 
 
 class Party(NamedTuple):

@@ -3,6 +3,9 @@
 The client sends ``{"protocol": 1, "ask": "status"}`` and receives
 ``{"protocol": 1, "status": {...}}``, or ``{"protocol": 1, "error": "..."}``. The answer to another
 request has that name too; ``about`` says what the request is about.
+
+After the answer to ``trace`` further lines follow until the client closes the connection: each is a
+``TracedMessage``, or a ``TraceNote``, which has the field ``dropped``.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ A = TypeVar("A", bound=Struct)
 
 NAME = "control"
 STATUS = "status"
+TRACE = "trace"
 PROTOCOL = 1
 MAX_PATH = 107
 """Bytes of a path in a socket address."""
@@ -30,6 +34,32 @@ class Request(Struct, omit_defaults=True):
     ask: str
     protocol: int = 0
     about: str = ""
+
+
+class TracedMessage(Struct, frozen=True, kw_only=True):
+    """A call, or the reply to it; the number ``call`` is the same.
+
+    ``time`` is in nanoseconds since 1970. ``source`` is the address and port of the caller,
+    ``target`` what it called; over a local socket both are None, and ``uid`` and ``pid`` tell the
+    caller. ``body`` has the first bytes of the ``length`` of the message, from the xid on.
+    """
+
+    call: int
+    is_call: bool
+    time: int
+    netid: str
+    source: tuple[str, int] | None
+    target: tuple[str, int] | None
+    uid: int | None
+    pid: int | None
+    length: int
+    body: bytes
+
+
+class TraceNote(Struct):
+    """How many messages were dropped so far, because the client read too slowly."""
+
+    dropped: int = 0
 
 
 class ErrorReply(Struct):

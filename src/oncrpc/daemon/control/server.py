@@ -49,6 +49,9 @@ PIECE = 1024
 Answerer = Callable[[str], Awaitable[Struct]]
 """Answers a request, given what it is about."""
 
+FollowedAnswerer = Callable[[socket.socket, str], Awaitable[None]]
+"""Answers a request for as long as the client wants, given its socket and what it is about."""
+
 
 class RefusedRequest(Exception):
     """Raised by an answerer; the text goes to the client."""
@@ -58,7 +61,8 @@ class Control:
     """Answers in a directory of the daemon, from ``start`` to ``close``.
 
     If the directory is not ``locked``, another daemon may use it: a socket that answers there is
-    left alone. ``requests`` are those besides ``status``.
+    left alone. ``requests`` are those besides ``status``; those that are ``followed`` are answered
+    until the client closes the connection, for any time.
     """
 
     def __init__(
@@ -68,9 +72,11 @@ class Control:
         *,
         locked: bool = True,
         requests: Mapping[str, Answerer] = MappingProxyType({}),
+        followed: Mapping[str, FollowedAnswerer] = MappingProxyType({}),
     ) -> None:
         self.folder, self.locked = folder, locked
         self.answerers: Mapping[str, Answerer] = {STATUS: lambda _: status(), **requests}
+        self.followed = followed
         self._inode = 0
         self._socket: socket.socket | None = None
         self._callers: set[asyncio.Task[None]] = set()
@@ -150,30 +156,47 @@ class Control:
             task.add_done_callback(self._callers.discard)
 
     async def _serve(self, sock: socket.socket) -> None:
-        """Answer one connection, line by line."""
-        loop, read = asyncio.get_running_loop(), bytearray()
+        """Answer one connection."""
         with sock, suppress(OSError, TimeoutError):
             async with asyncio.timeout(PATIENCE):
-                while piece := await loop.sock_recv(sock, PIECE):
-                    read += piece
-                    while b"\n" in read:
-                        line, _, rest = read.partition(b"\n")
-                        read = rest
-                        await loop.sock_sendall(sock, await self._answer(bytes(line)))
-                    if len(read) >= MAX_REQUEST:
-                        await loop.sock_sendall(sock, error_line("the request is too long"))
-                        return
+                request = await self._answer_lines(sock)
+            if request is not None:
+                try:
+                    await self.followed[request.ask](sock, request.about)
+                except RefusedRequest as error:
+                    sock.send(error_line(str(error)))
 
-    async def _answer(self, line: bytes) -> bytes:
+    async def _answer_lines(self, sock: socket.socket) -> Request | None:
+        """Answer line by line; returns the request to follow, None at the end."""
+        loop, read = asyncio.get_running_loop(), bytearray()
+        while piece := await loop.sock_recv(sock, PIECE):
+            read += piece
+            while b"\n" in read:
+                line, _, rest = read.partition(b"\n")
+                read = rest
+                answer = await self._answer(bytes(line))
+                if isinstance(answer, Request):
+                    return answer
+                await loop.sock_sendall(sock, answer)
+            if len(read) >= MAX_REQUEST:
+                await loop.sock_sendall(sock, error_line("the request is too long"))
+                break
+        return None
+
+    async def _answer(self, line: bytes) -> bytes | Request:
+        """The answer to a request, or the request if it is to follow."""
         try:
             request = msgspec.json.decode(line, type=Request)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             return error_line(f"invalid request: {error}")
         if request.protocol != PROTOCOL:
             return error_line(f"unknown protocol; this is protocol {PROTOCOL}")
+        if request.ask in self.followed:
+            return request
         answerer = self.answerers.get(request.ask)
         if answerer is None:
-            return error_line(f"unknown request; this daemon knows {', '.join(self.answerers)}")
+            known = ", ".join((*self.answerers, *self.followed))
+            return error_line(f"unknown request; this daemon knows {known}")
         try:
             return answer_line(await answerer(request.about), request.ask)
         except RefusedRequest as error:
