@@ -61,6 +61,7 @@ COMPLETED = {
 """How an argument is completed, by its name in the help."""
 
 CHOICES = {
+    "GROUP": rpcsnoop.BY,
     "FLOW": ("mount",),
     "WHEN": ("auto", "always", "never"),
     "NETID": ("udp", "tcp", "udp6", "tcp6", "local"),

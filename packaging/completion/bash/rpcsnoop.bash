@@ -2,7 +2,7 @@
 
 
 
-_shtab_rpcsnoop_option_strings=(-v --tree -V --layers --json --stats -t --time --prog --proc --host --status --uid --names -r --addresses --color --file --follow --spec -i --interface -c --count -w --write --print -s --snaplen --promiscuous -Z --relinquish -h --help --version)
+_shtab_rpcsnoop_option_strings=(-v --tree -V --layers --json --stats --by -t --time --prog --proc --host --status --uid --names -r --addresses --color --file --follow --spec -i --interface -c --count -w --write --print -s --snaplen --promiscuous -Z --relinquish -h --help --version)
 
 _shtab_rpcsnoop_pos_0_COMPGEN=_shtab_compgen_files
 _shtab_rpcsnoop___prog_COMPGEN=_shtab_cmd_compgen_a20bf5a8
@@ -12,6 +12,7 @@ _shtab_rpcsnoop___write_COMPGEN=_shtab_compgen_files
 _shtab_rpcsnoop__Z_COMPGEN=_oncrpc_compgen_users
 _shtab_rpcsnoop___relinquish_COMPGEN=_oncrpc_compgen_users
 
+_shtab_rpcsnoop___by_choices=(client server file)
 _shtab_rpcsnoop___proc_choices=(NULL SET UNSET GETPORT DUMP CALLIT GETADDR GETTIME UADDR2TADDR TADDR2UADDR BCAST GETVERSADDR INDIRECT GETADDRLIST GETSTAT)
 _shtab_rpcsnoop___color_choices=(auto always never)
 _shtab_rpcsnoop___follow_choices=(mount)

@@ -63,7 +63,7 @@ function _shtab_rpcsnoop_using
 end
 
 set -g _shtab_rpcsnoop_commands
-set -g _shtab_rpcsnoop_opts_with_value --color --count --file --follow --host --interface --proc --prog --relinquish --snaplen --spec --status --time --write -Z -c -i -s -t -w
+set -g _shtab_rpcsnoop_opts_with_value --by --color --count --file --follow --host --interface --proc --prog --relinquish --snaplen --spec --status --time --write -Z -c -i -s -t -w
 
 complete -c rpcsnoop -e
 complete -c rpcsnoop -f
@@ -72,6 +72,7 @@ complete -c rpcsnoop -n _shtab_rpcsnoop_using -s v -l tree -d 'show all fields o
 complete -c rpcsnoop -n _shtab_rpcsnoop_using -s V -l layers -d 'show a line for each layer: link, IP, TCP or UDP, RPC, program'
 complete -c rpcsnoop -n _shtab_rpcsnoop_using -l json -d 'write each message as a JSON object on a line'
 complete -c rpcsnoop -n _shtab_rpcsnoop_using -l stats -d 'show figures of each procedure instead of messages'
+complete -c rpcsnoop -n _shtab_rpcsnoop_using -l by -xka "client server file" -d 'with --stats: figures of each client, server or file instead'
 complete -c rpcsnoop -n _shtab_rpcsnoop_using -s t -l time -x -d 'a: of day; d: since the line before; r: since the first line; service or transfer: one more column'
 complete -c rpcsnoop -n _shtab_rpcsnoop_using -l prog -xka "(sed -n 's/^\([a-z][^[:space:]]*\).*/\1/p' /etc/rpc 2>/dev/null)" -d 'only this program, by name or number; or PROGRAM,VERSION'
 complete -c rpcsnoop -n _shtab_rpcsnoop_using -l proc -xka "NULL SET UNSET GETPORT DUMP CALLIT GETADDR GETTIME UADDR2TADDR TADDR2UADDR BCAST GETVERSADDR INDIRECT GETADDRLIST GETSTAT" -d 'only this procedure, by name or number'

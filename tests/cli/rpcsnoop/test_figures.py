@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from oncrpc.cli.rpcsnoop.figures import figure_lines, remarks
+from oncrpc.cli.rpcsnoop.figures import figure_lines, remarks, tables
 from oncrpc.snoop.capture.frames import CapturedFrame
 from oncrpc.snoop.streams.statistics import OTHER_PROCEDURES, CallStatistics, ProcedureFigures
 from oncrpc.snoop.streams.tracer import Tracer
@@ -32,6 +32,9 @@ def test_tables_have_counts_and_both_times() -> None:
          "duplicates", "call", "bytes", "reply", "bytes"],
         ["NFS", "3", "GETATTR", "2", "2", "1", "0", "0", "0", "5080", "148"],
         ["536870913", "1", "9", "1", "0", "0", "1", "0", "0", "40", "0"],
+        ["errors", "by", "status"],
+        ["program", "vers", "procedure", "status", "count"],
+        ["NFS", "3", "GETATTR", "GARBAGE_ARGS", "1"],
         ["service", "time", "in", "milliseconds"],
         ["program", "vers", "procedure", "count", "min", "mean", "p50", "p90", "p99", "max"],
         ["NFS", "3", "GETATTR", "2"] + ["1.000"] * 6,
@@ -85,3 +88,14 @@ def test_procedures_beyond_the_limit_share_a_line() -> None:
             return [(OTHER_PROCEDURES, ProcedureFigures())]
 
     assert list(figure_lines(Many(), KnownPrograms()))[1].startswith("other ")
+
+
+def test_frequent_errors_come_first() -> None:
+    figures = ProcedureFigures()
+    figures.outcomes = {"SUCCESS": 9, "NFS3ERR_IO": 1, "NFS3ERR_NOENT": 3, "NFS3ERR_ACCES": 1}
+
+    lines = list(tables(("client",), [(("192.0.2.1",), figures)]))
+
+    assert [line.split()[1:] for line in lines[5:8]] == [
+        ["NFS3ERR_NOENT", "3"], ["NFS3ERR_ACCES", "1"], ["NFS3ERR_IO", "1"],
+    ]  # fmt: skip

@@ -45,6 +45,8 @@ def test_values_of_an_option_make_one_filter() -> None:
         ("--uid=x f", "--uid: invalid number 'x'"),
         ("--follow lock f", "--follow: invalid flow 'lock'"),
         ("--file= f", "--file: missing name"),
+        ("--stats --by host f", "--by=host is not possible: --stats has --by=client, server, file"),
+        ("--by file f", "--by=file is not possible"),
         ("--status ! f", "--status: missing status"),
         ("--prog nosuchprogram f", "--prog: unknown program 'nosuchprogram'"),
         ("--prog nfs,x f", "--prog: invalid number 'x'"),
@@ -98,3 +100,5 @@ def test_names_of_hosts_have_to_be_asked_for() -> None:
 def test_names_of_files_are_learned_if_needed() -> None:
     assert parse_arguments(["f"]).files is None
     assert parse_arguments(["--file", "a*", "f"]).files is not None
+    assert parse_arguments(["--stats", "--by", "file", "f"]).files is not None
+    assert parse_arguments(["--stats", "--by", "client", "f"]).files is None

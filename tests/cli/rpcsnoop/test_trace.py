@@ -104,6 +104,20 @@ def test_figures_are_shown(capture: Path, capsys: pytest.CaptureFixture[str]) ->
     assert rest[1] == "service time in milliseconds"
 
 
+@pytest.mark.parametrize(
+    ("by", "names"),
+    [("client", ["192.0.2.1"]), ("server", ["192.0.2.2"]), ("file", ["-"])],
+)
+def test_figures_may_be_of_groups(
+    by: str, names: list[str], capture: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--stats", "--by", by, "--prog", "nfs", str(capture)]) == 0
+
+    heading, *rows = capsys.readouterr().out.partition("\n\n")[0].splitlines()
+    assert heading.split()[0] == by
+    assert [row.split()[0] for row in rows] == names
+
+
 @pytest.mark.parametrize("form", ["--json", "--stats", "-v", "-tr"])
 def test_truncated_file_is_shown_to_its_end(
     form: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

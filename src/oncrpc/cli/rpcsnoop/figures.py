@@ -1,4 +1,7 @@
-"""The figures of ``--stats`` as text: counts of each procedure, then its times."""
+"""The figures of ``--stats`` as text: counts, errors by status, then times.
+
+A row is a procedure, or with ``--by`` a client, a server or a file.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from oncrpc.snoop.streams.statistics import (
     OTHER_PROCEDURES,
+    SUCCESS,
     CallStatistics,
     Durations,
     Procedure,
@@ -17,24 +21,37 @@ from oncrpc.snoop.words.programs import KnownPrograms
 
 MILLISECOND = 1_000_000
 PARTS = (0.5, 0.9, 0.99)
+PROCEDURE = ("program", "vers", "procedure")
 COUNTS = (
-    "program", "vers", "procedure", "calls", "replies", "errors", "unanswered", "retrans",
-    "duplicates", "call bytes", "reply bytes",
+    "calls", "replies", "errors", "unanswered", "retrans", "duplicates", "call bytes",
+    "reply bytes",
 )  # fmt: skip
-TIMES = ("program", "vers", "procedure", "count", "min", "mean", "p50", "p90", "p99", "max")
-Row = tuple[Procedure, ProcedureFigures]
+ERRORS = ("status", "count")
+TIMES = ("count", "min", "mean", "p50", "p90", "p99", "max")
+TEXTS = {"program", "procedure", "status", "client", "server", "file"}
+"""Columns that are aligned to the left."""
+
+Names = tuple[str, ...]
+Row = tuple[Names, ProcedureFigures]
+"""The names of what the figures are about, and the figures."""
 
 
 def figure_lines(statistics: CallStatistics, programs: KnownPrograms) -> Iterator[str]:
-    """The tables: counts, service times, and transfer times of calls of more than a segment."""
-    rows = statistics.figures()
+    """The tables of each procedure."""
+    rows = [(_names(key, programs), each) for key, each in statistics.figures()]
+    yield from tables(PROCEDURE, rows)
+
+
+def tables(heads: Names, rows: Sequence[Row]) -> Iterator[str]:
+    """Counts, errors, service times, and transfer times of calls of more than a segment."""
     if not rows:
         yield "no calls"
-    else:
-        yield from _table(COUNTS, [(*_names(key, programs), *_counts(each)) for key, each in rows])
-        yield from _times("service", rows, programs, lambda figures: figures.service)
-        long = [row for row in rows if row[1].transfer.maximum]  # others fit in a segment
-        yield from _times("transfer", long, programs, lambda figures: figures.transfer)
+        return
+    yield from table((*heads, *COUNTS), [(*names, *_counts(each)) for names, each in rows])
+    yield from _errors(heads, rows)
+    yield from _times("service", heads, rows, lambda figures: figures.service)
+    long = [row for row in rows if row[1].transfer.maximum]  # others fit in a segment
+    yield from _times("transfer", heads, long, lambda figures: figures.transfer)
 
 
 def remarks(tracer: Tracer, statistics: CallStatistics) -> Iterator[str]:
@@ -53,7 +70,7 @@ def remarks(tracer: Tracer, statistics: CallStatistics) -> Iterator[str]:
             yield f"{count} {text}"
 
 
-def _names(key: Procedure, programs: KnownPrograms) -> tuple[str, str, str]:
+def _names(key: Procedure, programs: KnownPrograms) -> Names:
     if key == OTHER_PROCEDURES:
         return "other", "-", "-"
     prog, vers, proc = key
@@ -63,7 +80,7 @@ def _names(key: Procedure, programs: KnownPrograms) -> tuple[str, str, str]:
     return str(prog) if name == "?" else name, str(vers), shown
 
 
-def _counts(figures: ProcedureFigures) -> tuple[str, ...]:
+def _counts(figures: ProcedureFigures) -> Names:
     numbers = (
         figures.calls, figures.replies, figures.replies - figures.succeeded, figures.unanswered,
         figures.retransmissions, figures.duplicates, figures.call_bytes, figures.reply_bytes,
@@ -71,22 +88,32 @@ def _counts(figures: ProcedureFigures) -> tuple[str, ...]:
     return tuple(map(str, numbers))
 
 
+def _errors(heads: Names, rows: Sequence[Row]) -> Iterator[str]:
+    """The table of errors, the most frequent of a row first."""
+    lines = [
+        (*names, status, str(count))
+        for names, figures in rows
+        for status, count in sorted(
+            figures.outcomes.items(), key=lambda outcome: (-outcome[1], outcome[0])
+        )
+        if status != SUCCESS
+    ]
+    if lines:
+        yield from ("", "errors by status")
+        yield from table((*heads, *ERRORS), lines)
+
+
 def _times(
     title: str,
+    heads: Names,
     rows: Sequence[Row],
-    programs: KnownPrograms,
     part: Callable[[ProcedureFigures], Durations],
 ) -> Iterator[str]:
     """The table of one kind of time."""
-    lines = [
-        (*_names(key, programs), *_durations(part(figures)))
-        for key, figures in rows
-        if part(figures).count
-    ]
+    lines = [(*names, *_durations(part(figures))) for names, figures in rows if part(figures).count]
     if lines:
-        yield ""
-        yield f"{title} time in milliseconds"
-        yield from _table(TIMES, lines)
+        yield from ("", f"{title} time in milliseconds")
+        yield from table((*heads, *TIMES), lines)
 
 
 def _durations(times: Durations) -> Iterator[str]:
@@ -96,13 +123,13 @@ def _durations(times: Durations) -> Iterator[str]:
         yield f"{value / MILLISECOND:.3f}"
 
 
-def _table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Columns as wide as needed; all but the program and the procedure are numbers."""
+def table(heading: Names, rows: Sequence[Names]) -> Iterator[str]:
+    """Columns as wide as needed; all but ``TEXTS`` are numbers."""
     lines = [heading, *rows]
     widths = [max(len(line[column]) for line in lines) for column in range(len(heading))]
     for line in lines:
         cells = (
-            f"{cell:<{width}}" if column in (0, 2) else f"{cell:>{width}}"
-            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+            f"{cell:<{width}}" if head in TEXTS else f"{cell:>{width}}"
+            for head, cell, width in zip(heading, line, widths, strict=True)
         )
         yield "  ".join(cells).rstrip()

@@ -26,12 +26,14 @@ if TYPE_CHECKING:
     from oncrpc.snoop.words.file_names import FileNames
 
 PROGRAM = "rpcsnoop"
+BY = ("client", "server", "file")
 USAGE = "Usage: rpcsnoop [-v | -V | --json | --stats] [-t FORM] [OPTION]... FILE | -i NAME"
 OPTIONS = (
     Option("tree", "v", "", "show all fields of a message, with their offsets"),
     Option("layers", "V", "", "show a line for each layer: link, IP, TCP or UDP, RPC, program"),
     Option("json", "", "", "write each message as a JSON object on a line"),
     Option("stats", "", "", "show figures of each procedure instead of messages"),
+    Option("by", "", "GROUP", "with --stats: figures of each client, server or file instead"),
     Option("time", "t", "FORM", "a: of day; d: since the line before; r: since the first line;"
            " service or transfer: one more column"),
     Option("prog", "", "PROGRAM", "only this program, by name or number; or PROGRAM,VERSION"),
@@ -79,6 +81,7 @@ class SnoopRequest:
         self.spans: list[str] = []
         self.user = self.names = False
         self.color = "auto"
+        self.by = ""
         self.specs: list[str] = []
         self.filters: list[MessageFilter] = []
         self.status: StatusFilter | None = None
@@ -123,6 +126,8 @@ def parse_arguments(arguments: Sequence[str]) -> SnoopRequest:
                 request.forms.append(name)
             case "names" | "addresses":
                 request.names = name == "names"
+            case "by":
+                request.by = value
             case "color":
                 request.color = value
             case "time":
@@ -154,6 +159,10 @@ def _check(request: SnoopRequest) -> None:
         raise UsageError(
             f"{PROGRAM}: invalid colour {request.color!r}: must be one of {', '.join(WHEN)}"
         )
+    if request.by and (request.by not in BY or request.form != "stats"):
+        raise UsageError(
+            f"{PROGRAM}: --by={request.by} is not possible: --stats has --by={', '.join(BY)}"
+        )
     if request.shows and request.capture.output == "-":
         shown = "--print" if request.capture.prints else f"--{request.form}"
         raise UsageError(f"{PROGRAM}: {shown} needs a FILE: --write=- is standard output")
@@ -173,3 +182,7 @@ def _choose(request: SnoopRequest, chosen: dict[str, list[str]]) -> None:
                 request.files = made.files if name == "file" else request.files
     except ValueError as error:
         raise UsageError(f"{PROGRAM}: --{name}: {error}") from None
+    if request.by == "file" and request.files is None:
+        from oncrpc.snoop.words.file_names import FileNames
+
+        request.files = FileNames()

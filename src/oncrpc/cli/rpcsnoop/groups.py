@@ -1,0 +1,83 @@
+"""Figures by client, server or file instead of by procedure: ``--stats --by``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from oncrpc.cli.rpcsnoop.figures import Row, tables
+from oncrpc.snoop.messages import RpcMessage
+from oncrpc.snoop.streams.matching import KnownCall
+from oncrpc.snoop.streams.statistics import CallStatistics, ProcedureFigures
+from oncrpc.snoop.words.file_names import FileNames
+
+MAX_GROUPS = 1000
+"""Clients, servers or files with figures of their own; others share one line."""
+
+MAX_LABELS = 10_000
+"""Calls without a reply whose file is remembered."""
+
+OTHER, NONE = "other", "-"
+Label = Callable[[RpcMessage], str]
+"""Returns the group of a call."""
+
+
+class GroupedStatistics(CallStatistics):
+    """Counts messages by groups."""
+
+    def __init__(self, label: Label, *, outcome: Callable[[RpcMessage], str]) -> None:
+        super().__init__(outcome=outcome)
+        self._label = label
+        self._groups: dict[str, ProcedureFigures] = {}
+
+    def rows(self) -> list[Row]:
+        """The figures of each group, those with the most calls first."""
+        return sorted(
+            (((label,), each) for label, each in self._groups.items()),
+            key=lambda row: (row[0] == (OTHER,), -row[1].calls, row[0]),
+        )
+
+    def _of(self, call: RpcMessage | KnownCall) -> ProcedureFigures:
+        assert isinstance(call, RpcMessage)  # of a KnownCall there is no party
+        label = self._label(call)
+        if label not in self._groups and len(self._groups) >= MAX_GROUPS:
+            label = OTHER
+        return self._groups.setdefault(label, ProcedureFigures())
+
+
+class FileLabels:
+    """The file of a call. It stays the same until the reply, whatever is learned in between.
+
+    Cache: files of calls by frame and xid, at most ``MAX_LABELS``, the last ones; a second look
+    removes one.
+    """
+
+    def __init__(self, files: FileNames) -> None:
+        self._files = files
+        self._labels: dict[tuple[int, int], str] = {}
+
+    def __call__(self, call: RpcMessage) -> str:
+        """The first file that a call is about."""
+        place = (call.number, call.xid)
+        known = self._labels.pop(place, None)
+        if known is not None:
+            return known
+        label = next(iter(self._files.files_of(call)), NONE)
+        self._labels[place] = label
+        if len(self._labels) > MAX_LABELS:
+            del self._labels[next(iter(self._labels))]
+        return label
+
+
+def label_of(by: str, files: FileNames | None) -> Label:
+    """What puts calls in groups."""
+    if by == "file":
+        assert files is not None
+        return FileLabels(files)
+    if by == "client":
+        return lambda call: call.source.host
+    return lambda call: call.target.host
+
+
+def group_lines(by: str, statistics: GroupedStatistics) -> Iterator[str]:
+    """The tables of the groups."""
+    yield from tables((by,), statistics.rows())
