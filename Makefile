@@ -11,7 +11,7 @@ TESTS ?=
 XDRC := $(BIN)/python -m oncrpc.cli.xdrc
 INTERFACES := $(filter-out spec/rpc_prot.x,$(wildcard spec/*.x))
 
-.PHONY: run test plain coverage check fuzz generate completion bench bench-quick bench-abuse bench-nfs bench-profile docs reference chart clean deb
+.PHONY: run test plain coverage check fuzz generate completion bench bench-quick bench-abuse bench-nfs bench-profile docs reference chart captures clean deb
 
 $(RUNNABLE): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -104,6 +104,10 @@ docs: reference
 
 reference: $(INSTALLED)
 	$(BIN)/python docs/make_reference.py
+
+# As root too: record again the mounts that fail, for the tests of rpcsnoop explain.
+captures: $(INSTALLED)
+	cd tests && $(abspath $(BIN))/python -m support.mount_recordings
 
 # On Debian 12 or 13, with: apt install debhelper dh-python dpkg-dev python3-venv
 deb:

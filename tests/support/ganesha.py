@@ -33,14 +33,18 @@ echo 'hello from ganesha' > /srv/nfs/hello.txt
 """
 
 
-def start_ganesha(host: Host, folder: Path, *, grace: bool = False) -> subprocess.Popen[str]:
+def start_ganesha(
+    host: Host, folder: Path, *, grace: bool = False, protocols: str = "3"
+) -> subprocess.Popen[str]:
     """Start the server, and wait for the log line that says that it serves.
 
     It may be started again: its files stay. With ``grace`` it gives locks only after 5 seconds.
+    ``protocols`` are versions of NFS: ``"3, 4"``.
     """
     host.sh(FILES)
     settings, log = folder / "ganesha.conf", folder / "log"
-    settings.write_text(CONFIGURATION.replace(GRACELESS, GRACE) if grace else CONFIGURATION)
+    text = CONFIGURATION.replace(GRACELESS, GRACE) if grace else CONFIGURATION
+    settings.write_text(text.replace("Protocols = 3;", f"Protocols = {protocols};"))
     log.write_text("")
     paths = ["-f", str(settings), "-L", str(log), "-p", "/run/ganesha/pid"]
     server = host.popen(["ganesha.nfsd", "-F", *paths])

@@ -1,0 +1,1 @@
+"""Explains why a mount fails, from what was seen on the network."""

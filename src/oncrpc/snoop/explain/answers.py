@@ -1,0 +1,187 @@
+"""What a reply makes of a step: its status, a port, the flavors that are offered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import IntEnum
+from ipaddress import ip_address
+
+from oncrpc.addr import split_uaddr
+from oncrpc.errors import AddressError
+from oncrpc.programs.mount import mountstat3
+from oncrpc.programs.nfs3 import nfsstat3
+from oncrpc.programs.nfs4 import nfsstat4
+from oncrpc.programs.nlm import nlm4_stats
+from oncrpc.snoop.explain.steps import Question, ServerPart, StepEnd, StepKind, StepResult
+from oncrpc.snoop.messages import RpcMessage
+from oncrpc.snoop.streams.outcome import CUT, outcome_of
+from oncrpc.snoop.words.cursor import Cursor, CutShort
+from oncrpc.snoop.words.gss import unwrapped
+from oncrpc.snoop.words.header import reply_header
+from oncrpc.snoop.words.names import FLAVORS
+from oncrpc.snoop.words.parts import gss_of
+
+MAX_FLAVORS_READ = 16
+"""Flavors of a reply of MNT that are looked at."""
+
+AT_VERIFIER_SIZE = 16
+"""Where an accepted reply has the size of its verifier."""
+
+DONE = StepResult(StepEnd.DONE, shown="OK")
+NLM_NORMAL = {
+    nlm4_stats.NLM4_GRANTED, nlm4_stats.NLM4_DENIED, nlm4_stats.NLM4_BLOCKED,
+    nlm4_stats.NLM4_DEADLCK,
+}  # fmt: skip
+NFS_3_NOTABLE = {
+    nfsstat3.NFS3ERR_STALE, nfsstat3.NFS3ERR_BADHANDLE, nfsstat3.NFS3ERR_JUKEBOX,
+    nfsstat3.NFS3ERR_SERVERFAULT, nfsstat3.NFS3ERR_IO,
+}  # fmt: skip
+NFS_4_NOTABLE = {
+    nfsstat4.NFS4ERR_STALE, nfsstat4.NFS4ERR_BADHANDLE, nfsstat4.NFS4ERR_DELAY,
+    nfsstat4.NFS4ERR_SERVERFAULT, nfsstat4.NFS4ERR_IO, nfsstat4.NFS4ERR_GRACE,
+    nfsstat4.NFS4ERR_WRONGSEC, nfsstat4.NFS4ERR_STALE_CLIENTID,
+}  # fmt: skip
+"""Errors of usual calls that do not come from what the user does."""
+
+LISTINGS = ("READDIR", "READDIRPLUS")
+
+
+def result_of(question: Question, reply: RpcMessage) -> StepResult:
+    """The result of a step by the reply."""
+    outcome = outcome_of(reply.body)
+    if outcome in ("RPC_MISMATCH", "PROG_MISMATCH"):
+        return _mismatch(outcome, reply.body)
+    if outcome == CUT:
+        return DONE._replace(shown="answered (not captured whole)")
+    if outcome != "SUCCESS":
+        return StepResult(StepEnd.REJECTED, outcome)
+    place = _place_of_results(reply)
+    if place is None:
+        return DONE
+    reader = READERS.get((question.part, question.kind)) or READERS_OF_PARTS.get(question.part)
+    if question.kind is StepKind.CONTEXT:
+        reader = _context
+    try:
+        return reader(question, Cursor(*place)) if reader else DONE
+    except CutShort:
+        return DONE._replace(shown="answered (not captured whole)")
+
+
+def _mismatch(outcome: str, body: bytes) -> StepResult:
+    cursor = Cursor(body, AT_VERIFIER_SIZE)
+    try:
+        if outcome == "PROG_MISMATCH":
+            cursor.skip_opaque()
+            cursor.skip(4)
+        low, high = cursor.uint(), cursor.uint()
+    except CutShort:
+        return StepResult(StepEnd.REJECTED, outcome)
+    served = f"versions {low} to {high}" if low != high else f"version {low}"
+    shown = f"{outcome}, the server has {served}"
+    return StepResult(StepEnd.REJECTED, outcome, shown, low=low, high=high)
+
+
+def _place_of_results(reply: RpcMessage) -> tuple[bytes, int] | None:
+    header = reply_header(reply.body)
+    if header is None or header.results is None:
+        return None
+    gss = gss_of(reply)
+    if gss is None or gss.procedure:
+        return reply.body, header.results
+    return unwrapped(gss, reply.body, header.results)
+
+
+def _lookup(question: Question, cursor: Cursor) -> StepResult:
+    if question.text.startswith("DUMP"):
+        return DONE
+    if question.text.startswith("GETPORT"):
+        port = cursor.uint()
+        return StepResult(StepEnd.DONE, shown=f"port {port}", port=port) if port else _missing()
+    uaddr = cursor.text()
+    if not uaddr:
+        return _missing()
+    try:
+        host, port = split_uaddr(uaddr)
+    except AddressError:
+        return StepResult(StepEnd.FAILED, "invalid address", f"invalid address {uaddr}")
+    if not _fits(question, host):
+        return StepResult(StepEnd.FAILED, "unusable address", f"address {uaddr}", port)
+    return StepResult(StepEnd.DONE, shown=f"address {uaddr}", port=port)
+
+
+def _fits(question: Question, host: str) -> bool:
+    """Whether the client that asked can use the address with the netid of its question."""
+    local = ip_address(question.host).is_loopback
+    address = ip_address(host.partition("%")[0])
+    usable = not address.is_unspecified and (local or not address.is_loopback)
+    return usable and (address.version == 6) == question.transport.endswith("6")
+
+
+def _missing() -> StepResult:
+    return StepResult(StepEnd.MISSING)
+
+
+def _context(_: Question, cursor: Cursor) -> StepResult:
+    """The first reply of a context; its major status is an error if a high byte is set."""
+    cursor.skip_opaque()
+    major, minor = cursor.uint(), cursor.uint()
+    if major >> 16:
+        return StepResult(StepEnd.FAILED, "GSS error", f"GSS major {major:#x}, minor {minor:#x}")
+    return DONE
+
+
+def _mounted(question: Question, cursor: Cursor) -> StepResult:
+    status = cursor.uint()
+    if status:
+        return _failed(mountstat3, status)
+    if question.vers < 3:
+        return DONE._replace(shown="handle")
+    cursor.skip_opaque()
+    flavors = tuple(cursor.uint() for _ in range(min(cursor.uint(), MAX_FLAVORS_READ)))
+    names = ", ".join(FLAVORS.get(each, str(each)) for each in flavors)
+    return StepResult(StepEnd.DONE, shown=f"handle, flavors: {names or 'none'}", flavors=flavors)
+
+
+def _nfs(question: Question, cursor: Cursor) -> StepResult:
+    status = cursor.uint()
+    if not status:
+        return DONE
+    usual = question.kind in (StepKind.USE, StepKind.LOCK)
+    if question.vers < 4:
+        unreadable = status == nfsstat3.NFS3ERR_ACCES and question.text in LISTINGS
+        notable = not usual or unreadable or status in NFS_3_NOTABLE
+        return _failed(nfsstat3, status) if notable else DONE
+    if usual and status not in NFS_4_NOTABLE:
+        return DONE
+    failed = _failed(nfsstat4, status)
+    cursor.skip_opaque()
+    count = cursor.uint()
+    if not 0 < count <= len(question.operations):
+        return failed
+    return failed._replace(shown=f"{failed.status} by {question.operations[count - 1]}")
+
+
+def _locked(_: Question, cursor: Cursor) -> StepResult:
+    cursor.skip_opaque()
+    status = cursor.uint()
+    return DONE if status in NLM_NORMAL else _failed(nlm4_stats, status)
+
+
+def _monitored(_: Question, cursor: Cursor) -> StepResult:
+    return StepResult(StepEnd.FAILED, "stat_fail") if cursor.uint() else DONE
+
+
+def _failed(statuses: type[IntEnum], status: int) -> StepResult:
+    names = {each.value: each.name for each in statuses}
+    return StepResult(StepEnd.FAILED, names.get(status, f"status {status}"))
+
+
+Reader = Callable[[Question, Cursor], StepResult]
+READERS: dict[tuple[ServerPart, StepKind], Reader] = {
+    (ServerPart.MAPPER, StepKind.LOOKUP): _lookup,
+    (ServerPart.MOUNT, StepKind.MOUNT): _mounted,
+    (ServerPart.NFS, StepKind.PING): lambda _, __: DONE,
+    (ServerPart.LOCK, StepKind.LOCK): _locked,
+    (ServerPart.STATUS, StepKind.LOCK): _monitored,
+}
+READERS_OF_PARTS: dict[ServerPart, Reader] = {ServerPart.NFS: _nfs}

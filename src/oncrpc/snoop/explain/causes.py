@@ -1,0 +1,49 @@
+"""A cause of a failed mount: which ends of a step it explains, in which words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from oncrpc.snoop.explain.steps import MountAttempt, MountStep, ServerPart, StepEnd, StepKind
+
+Condition = Callable[[MountAttempt, MountStep], bool]
+LOCKING = (ServerPart.LOCK, ServerPart.STATUS)
+SERVING = (ServerPart.MOUNT, ServerPart.NFS)
+
+
+def always(_: MountAttempt, __: MountStep) -> bool:
+    """The condition of a cause without one."""
+    return True
+
+
+class Cause(NamedTuple):
+    """A row of the table; an empty column fits everything.
+
+    ``asked`` is the program that is asked, ``about`` the one that the step is for. ``sentence`` and
+    ``remedy`` have the place holders of ``verdicts.facts_of``.
+    """
+
+    name: str
+    sentence: str
+    remedy: str
+    ends: tuple[StepEnd, ...] = ()
+    asked: tuple[ServerPart, ...] = ()
+    about: tuple[ServerPart, ...] = ()
+    kinds: tuple[StepKind, ...] = ()
+    statuses: tuple[str, ...] = ()
+    condition: Condition = always
+
+    def fits(self, attempt: MountAttempt, step: MountStep) -> bool:
+        """Whether the row explains the step."""
+        question, result = step.question, step.result
+        columns = (
+            (self.ends, result.end),
+            (self.asked, question.part),
+            (self.about, question.about),
+            (self.kinds, question.kind),
+            (self.statuses, result.status),
+        )
+        return all(not row or value in row for row, value in columns) and self.condition(
+            attempt, step
+        )

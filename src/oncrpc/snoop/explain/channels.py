@@ -1,0 +1,92 @@
+"""What is under way between clients and servers: connections, calls, known ports. All bounded."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import Generic, NamedTuple, TypeVar
+
+from oncrpc.snoop.explain.steps import WELL_KNOWN, MountStep, ServerPart
+from oncrpc.snoop.messages import Party
+
+MAX_CHANNELS = 10_000
+"""Pairs of ports of a client and a server that are followed; then the oldest is forgotten."""
+
+MAX_WAITING = 1000
+"""Calls between two ports that wait for an answer; later ones are not followed."""
+
+MAX_PORTS = 10_000
+"""Ports of servers whose program is known."""
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class BoundedTable(OrderedDict[K, V], Generic[K, V]):
+    """A dictionary that forgets what it has had for the longest time."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self._most = most
+
+    def put(self, key: K, value: V) -> None:
+        """Set a value."""
+        self[key] = value
+        if len(self) > self._most:
+            self.popitem(last=False)
+
+
+class Channel:
+    """A connection, or the datagrams between two ports.
+
+    ``connect`` is the step that opened it, None if that was not seen. ``steps`` are the calls by
+    their xid: those that wait, and those that a client may repeat. ``talked`` is True once the
+    server has answered a call.
+    """
+
+    __slots__ = ("connect", "steps", "talked")
+
+    def __init__(self, connect: MountStep | None = None) -> None:
+        self.connect = connect
+        self.steps: dict[int, MountStep] = {}
+        self.talked = False
+
+    def add(self, xid: int, step: MountStep) -> None:
+        """Take a call."""
+        if len(self.steps) >= MAX_WAITING:
+            self.steps = {each: kept for each, kept in self.steps.items() if kept.waits}
+        if len(self.steps) < MAX_WAITING:
+            self.steps[xid] = step
+
+    def waiting(self) -> Iterator[MountStep]:
+        """The steps without a result, the connection first."""
+        if self.connect is not None and self.connect.waits:
+            yield self.connect
+        yield from (step for step in self.steps.values() if step.waits)
+
+
+class KnownPort(NamedTuple):
+    """The program at a port; ``registered`` if the port mapper has told so."""
+
+    part: ServerPart
+    registered: bool = False
+
+
+class KnownPorts:
+    """The ports of servers, learned from the port mapper and from calls."""
+
+    def __init__(self) -> None:
+        self._ports: BoundedTable[tuple[str, int], KnownPort] = BoundedTable(MAX_PORTS)
+
+    def learn(self, server: Party, known: KnownPort) -> None:
+        """Remember the program at a port; what the port mapper says counts more."""
+        former = self._ports.get(server)
+        if former is None or known.registered:
+            self._ports.put(server, known)
+
+    def at(self, server: Party) -> KnownPort | None:
+        """The program at a port, None if it is not known."""
+        known = self._ports.get(server)
+        if known is None and server.port in WELL_KNOWN:
+            return KnownPort(WELL_KNOWN[server.port])
+        return known

@@ -1,0 +1,201 @@
+"""From an attempt to its verdict: which step failed, why, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from oncrpc.snoop.explain.causes import LOCKING, Cause
+from oncrpc.snoop.explain.network_causes import NETWORK_CAUSES
+from oncrpc.snoop.explain.program_causes import PROGRAM_CAUSES
+from oncrpc.snoop.explain.steps import (
+    ON_THE_WAY,
+    MountAttempt,
+    MountStep,
+    ServerPart,
+    StepEnd,
+    StepKind,
+)
+from oncrpc.snoop.words.names import FLAVORS
+
+CAUSES = (*NETWORK_CAUSES, *PROGRAM_CAUSES)
+"""The causes; the first one that fits is taken."""
+
+HEALTHY = Cause(
+    "healthy",
+    "The mount is healthy: {client} uses {path} of {server}.",
+    "",
+)
+IN_USE = Cause(
+    "in use",
+    "NFS of {server} answers; the mount itself is not in the capture.",
+    "",
+)
+ANSWERED = Cause(
+    "answered",
+    "Every question of {client} was answered; it does not use a directory of {server} here.",
+    "",
+)
+WORKS = (HEALTHY, IN_USE, ANSWERED)
+DONE_BUT = ("flavor-not-offered", "reply-from-other-address", "replies-lost", "server-slow")
+"""Causes of steps that have an answer."""
+
+SECOND = 1_000_000_000
+
+
+class MountVerdict(NamedTuple):
+    """The cause and its sentences; ``others`` are sentences for what failed besides."""
+
+    cause: Cause
+    sentence: str
+    remedy: str
+    step: MountStep | None = None
+    others: tuple[str, ...] = ()
+
+    @property
+    def healthy(self) -> bool:
+        """True if nothing failed."""
+        return self.cause in WORKS
+
+
+def verdict_of(attempt: MountAttempt) -> MountVerdict:
+    """The verdict on an attempt."""
+    problems = list(_problems(attempt))
+    if not problems:
+        return _verdict(_success_of(attempt), attempt, None)
+    step, cause = max(problems, key=lambda each: _weight(each[0]))
+    others = {found.name: _said(found.sentence, attempt, each) for each, found in problems}
+    others.pop(cause.name)
+    return _verdict(cause, attempt, step)._replace(others=tuple(others.values()))
+
+
+def _weight(step: MountStep) -> tuple[bool, bool, int]:
+    """The last problem counts, but locks and what is not over count less."""
+    return not step.waits, step.question.about not in LOCKING, step.number
+
+
+def _verdict(cause: Cause, attempt: MountAttempt, step: MountStep | None) -> MountVerdict:
+    sentence, remedy = (_said(text, attempt, step) for text in (cause.sentence, cause.remedy))
+    return MountVerdict(cause, sentence, remedy, step)
+
+
+def _success_of(attempt: MountAttempt) -> Cause:
+    if not attempt.used:
+        return ANSWERED
+    return HEALTHY if attempt.path else IN_USE
+
+
+def _problems(attempt: MountAttempt) -> Iterator[tuple[MountStep, Cause]]:
+    """The steps that failed and that nothing has made good, with their causes."""
+    for step in attempt.steps:
+        if _is_overcome(step, attempt):
+            continue
+        cause = next((cause for cause in CAUSES if cause.fits(attempt, step)), None)
+        if cause is not None and (step.result.end is not StepEnd.DONE or cause.name in DONE_BUT):
+            yield step, cause
+
+
+def _is_overcome(step: MountStep, attempt: MountAttempt) -> bool:
+    """Whether the client got further in spite of the end of a step."""
+    question = step.question
+    if step.usual:
+        return attempt.used > step.number and not step.lost
+    if question.kind is StepKind.ROOT:
+        return any(
+            each.result.end is StepEnd.DONE and each.question.text == question.text
+            for each in _later(step, attempt)
+        )
+    if attempt.used > step.number and question.about not in LOCKING:
+        return not _is_slow(step)
+    return any(_makes_good(each, step) for each in _later(step, attempt))
+
+
+def _is_slow(step: MountStep) -> bool:
+    return step.result.end is StepEnd.DONE and not step.heard and step.duration >= SECOND
+
+
+def _later(step: MountStep, attempt: MountAttempt) -> Iterator[MountStep]:
+    return (each for each in attempt.steps if each.number > step.number)
+
+
+def _makes_good(later: MountStep, step: MountStep) -> bool:
+    """Whether a later step shows that the end of a step did no harm."""
+    if later.result.end is not StepEnd.DONE or later.heard:
+        return False
+    if later.question.about is step.question.about:
+        return later.question.kind >= step.question.kind
+    on_the_way = step.result.end in ON_THE_WAY or step.heard
+    return bool(on_the_way) and later.question.part is step.question.part
+
+
+def _said(text: str, attempt: MountAttempt, step: MountStep | None) -> str:
+    said = text.format_map(facts_of(attempt, step))
+    return said[:1].upper() + said[1:]
+
+
+def facts_of(attempt: MountAttempt, step: MountStep | None) -> dict[str, object]:
+    """The values of the place holders in sentences."""
+    facts: dict[str, object] = {
+        "client": attempt.client,
+        "server": attempt.server,
+        "path": attempt.path or "the directory",
+        "mtu": attempt.mtu,
+    }
+    if step is None:
+        return facts
+    question, result = step.question, step.result
+    return facts | {
+        "program": _program(question.about),
+        "version": question.vers,
+        "wanted": question.transport.upper(),
+        "question": question.text,
+        "path": question.path or facts["path"],
+        "port": step.server.port,
+        "client_port": step.client.port,
+        "transport": step.transport.upper(),
+        "status": result.status or result.end.value,
+        "shown": result.words,
+        "low": result.low,
+        "high": result.high,
+        "flavors": ", ".join(FLAVORS.get(each, str(each)) for each in result.flavors),
+        "heard": step.heard,
+        "tries": step.tries,
+        "seconds": f"{step.duration / SECOND:.1f}",
+        "count": sum(_same(each, step) for each in attempt.steps),
+    }
+
+
+def _program(part: ServerPart) -> str:
+    return "the NFS server" if part is ServerPart.NFS else part.value
+
+
+def _same(one: MountStep, other: MountStep) -> bool:
+    return one.question.text == other.question.text and one.result.words == other.result.words
+
+
+class Told(NamedTuple):
+    """An attempt and its verdict, and how many attempts after it had the same one."""
+
+    attempt: MountAttempt
+    verdict: MountVerdict
+    again: int
+
+
+def told(attempts: Sequence[MountAttempt], *, client: str | None = None) -> list[Told]:
+    """The attempts that are mounts, in their order; equal ones that follow each other are one."""
+    found: list[Told] = []
+    last: dict[tuple[str, str], int] = {}
+    for attempt in sorted(attempts, key=lambda each: each.steps[0].number):
+        if client not in (None, attempt.client):
+            continue
+        verdict = verdict_of(attempt)
+        if verdict.healthy and not attempt.is_mount:
+            continue
+        pair = (attempt.client, attempt.server)
+        at = last.get(pair)
+        if at is not None and found[at].verdict.sentence == verdict.sentence:
+            found[at] = found[at]._replace(again=found[at].again + 1)
+            continue
+        last[pair] = len(found)
+        found.append(Told(attempt, verdict, 0))
+    return found
