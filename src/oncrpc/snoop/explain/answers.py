@@ -15,11 +15,11 @@ from oncrpc.programs.nlm import nlm4_stats
 from oncrpc.snoop.explain.steps import Question, ServerPart, StepEnd, StepKind, StepResult
 from oncrpc.snoop.messages import RpcMessage
 from oncrpc.snoop.streams.outcome import CUT, outcome_of
+from oncrpc.snoop.words.bodies import gss_of
 from oncrpc.snoop.words.cursor import Cursor, CutShort
 from oncrpc.snoop.words.gss import unwrapped
 from oncrpc.snoop.words.header import reply_header
 from oncrpc.snoop.words.names import FLAVORS
-from oncrpc.snoop.words.parts import gss_of
 
 MAX_FLAVORS_READ = 16
 """Flavors of a reply of MNT that are looked at."""

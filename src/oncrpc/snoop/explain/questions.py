@@ -8,11 +8,11 @@ from oncrpc.errors import XdrError
 from oncrpc.programs import nfs4
 from oncrpc.snoop.explain.steps import PARTS, Question, ServerPart, StepKind
 from oncrpc.snoop.messages import RpcMessage
+from oncrpc.snoop.words.bodies import gss_of
 from oncrpc.snoop.words.cursor import UINT, Cursor, CutShort
 from oncrpc.snoop.words.gss import DATA, unwrapped
 from oncrpc.snoop.words.header import RPCSEC_GSS, CallHeader, call_header
 from oncrpc.snoop.words.names import PROTOCOLS, name_of_program
-from oncrpc.snoop.words.parts import gss_of
 from oncrpc.snoop.words.text import shortened
 from oncrpc.xdr import codec
 
