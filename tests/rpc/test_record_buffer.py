@@ -90,6 +90,18 @@ def test_rest_of_a_long_record_is_received_directly() -> None:
     assert connection.buffer.unread == wire[: LONG // 2]
 
 
+def test_records_answered_while_nothing_arrives_are_gone() -> None:
+    connection = Connection()
+    sent = [bytes([number]) * SHORT for number in range(4)]
+    connection.receive(b"".join(map(encode_record, sent[:2])), most=0)
+
+    connection.buffer.place(connection.room)
+    connection.answer(2)
+    connection.receive(b"".join(map(encode_record, sent[2:])))
+
+    assert connection.found == sent
+
+
 def test_header_alone_gets_no_memory() -> None:
     connection = Connection()
 

@@ -2,12 +2,13 @@
 
 A server reads what arrives on all connections into one room. A record that is whole there is
 answered from there. Only what is left at the end, the beginning of a record, is copied, to memory
-of the connection. The rest of a long record is received there directly: see ``place``.
+of the connection. If much arrives, it is copied back to the front of the room before the next bytes
+are received behind it. The rest of a long record is received there directly: see ``place``.
 
 ::
 
     room        of the server        record, record, beginn
-    _buffer     of the connection    beginn                      a short one: joined with the room
+    _buffer     of the connection    beginn                      a short one: to the room, or joined
     _long       of the connection    beginning . . . . . . .     a long one: received into
 """
 
@@ -54,7 +55,8 @@ class Spares:
 class RecordBuffer(RecordReader):
     """A reader whose long records are memoryviews, valid until the next one is asked for.
 
-    Between two events nothing refers to the room: call ``keep_rest`` after ``messages``.
+    Between two events nothing refers to the room: call ``keep_rest`` after ``messages``. From
+    ``place`` to ``arrived`` the first ``_placed`` bytes of the room are those of ``_buffer``.
     """
 
     def __init__(self, *, max_record: int, spares: Spares) -> None:
@@ -65,6 +67,9 @@ class RecordBuffer(RecordReader):
         self._memory: bytearray | None = None
         self._long: memoryview | None = None
         self._have = 0
+        self._room = memoryview(b"")
+        self._placed = 0
+        self._much = False  # the last time more than SHORT bytes arrived
 
     @property
     def within_record(self) -> bool:
@@ -89,15 +94,30 @@ class RecordBuffer(RecordReader):
 
     def place(self, room: memoryview) -> memoryview:
         """Where the bytes that arrive next should go: the rest of a long record, or the room."""
-        return room if self._long is None else self._long[self._have :]
+        self._placed = 0
+        if self._long is not None:
+            return self._long[self._have :]
+        size = len(self._buffer) - self._at
+        if self._fragments or self._view is not None or not self._much:
+            return room
+        if not 0 < size <= min(LONG, len(room) // 2):
+            return room
+        room[:size] = memoryview(self._buffer)[self._at :]
+        self._room, self._placed = room, size
+        return room[size:]
 
     def arrived(self, data: memoryview) -> None:
         """Take bytes that have arrived in ``place``."""
+        placed, self._placed = self._placed, 0
+        self._much = len(data) > SHORT
         if self._long is not None:
             self._have += len(data)
             if self._have == len(self._long):
                 self._view, self._read, self._long = self._long, 0, None
-        elif self._view is None and len(data) > SHORT and not super().within_record:
+        elif placed and self._much:
+            self._view, self._read = self._room[: placed + len(data)], 0
+            self._buffer, self._at = b"", 0
+        elif self._view is None and self._much and not super().within_record:
             self._view, self._read = data, 0
         else:
             if self._view is not None:
