@@ -24,7 +24,7 @@ from oncrpc.nfs.fast.counting import FastCounts, Tally
 from oncrpc.nfs.fast.methods import METHODS
 from oncrpc.nfs.fast.uses import CallParts, Use, Uses
 from oncrpc.nfs.filesystem import Identity
-from oncrpc.nfs.server.duplicates import NfsDuplicates
+from oncrpc.nfs.server.duplicates import NfsDuplicates, bytes_of
 from oncrpc.nfs.server.shares import Share, Shares
 from oncrpc.nfs.server.sizes import TransferSizes
 from oncrpc.programs.nfs3 import NFS_V3
@@ -125,7 +125,7 @@ class FastConnection:
 
     def __init__(self, fast: FastNfs, caller: Caller) -> None:
         self.fast, self.caller = fast, caller
-        self.actor = fast.actor
+        self.actor, self.client = fast.actor, bytes_of(caller)
         self.tally: Tally = []  # made with the first call: a connection may be refused before
         self.uses = fast.uses.table_of(caller)
         self.now = self.began = 0.0

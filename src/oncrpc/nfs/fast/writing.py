@@ -23,7 +23,6 @@ from oncrpc.nfs.server.attributes import wcc_data_of
 from oncrpc.nfs.status import status_of
 from oncrpc.programs.nfs3 import NFS_V3, WRITE3res, WRITE3resfail, stable_how
 from oncrpc.rpc.dispatch import SUCCEEDED
-from oncrpc.rpc.duplicates import Key
 from oncrpc.rpc.quick import LaterReply, QuickAnswer
 from oncrpc.rpc.record import MARK
 
@@ -44,7 +43,7 @@ class AskedWrite(NamedTuple):
     offset: int
     data: memoryview
     stable: int
-    late: Key
+    late: bytes
 
 
 @method(NFS_V3.NFSPROC3_WRITE)
@@ -64,20 +63,20 @@ def asked_write(connection: FastConnection, message: bytes) -> AskedWrite | None
         if use is None:
             return None
     offset, count, stable, size = ARGUMENTS.unpack_from(message, end)
+    whole = memoryview(message) if connection.whole is None else connection.whole
     begin = end + ARGUMENTS.size
-    whole = connection.whole
-    data = (memoryview(message) if whole is None else whole)[begin : begin + size + 3 & ~3]
+    stop = begin + size
     if count != size or not 0 < count <= connection.fast.sizes.stream or stable not in DEPTH:
         return None
-    if len(data) - count != -count % 4 or any(data[count:]) or offset + count > LAST:
+    if len(whole) != stop + (-size & 3) or any(whole[stop:]) or offset + count > LAST:
         return None
     opened = use.opened
     if use.kept.kind != stat.S_IFREG or opened.options.ro or use.files.writes_wait:
         return None
     if opened.share.locks.is_held(opened.file):
         return None
-    late = connection.fast.duplicates.new_write(connection.caller, message)
-    return None if late is None else AskedWrite(use, offset, data[:count], stable, late)
+    late = connection.fast.duplicates.new_write(connection.caller, connection.client, message)
+    return None if late is None else AskedWrite(use, offset, whole[begin:stop], stable, late)
 
 
 def write_now(

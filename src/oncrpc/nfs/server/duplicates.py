@@ -127,7 +127,7 @@ class ClientCall(CachedCall):
         super().__init__(key, digest)
         self.is_kept = True
         self.client: Origin = None
-        self.alike = _alike(key, digest)
+        self.alike = digest + _client_bytes(key)
         self.caller = self.recipient = caller
         self.task: asyncio.Future[bytes | None] | None = None
 
@@ -179,9 +179,9 @@ class NfsDuplicates(DuplicateCache):
         super().__init__(max_bytes=max_bytes, lifetime=lifetime, streams=True, procedures=covered)
         self.covered = covered
         self.running: set[asyncio.Future[bytes | None]] = set()
-        self.alike: dict[Key, list[ClientCall]] = {}
+        self.alike: dict[bytes, list[ClientCall]] = {}
         self.clients: dict[Origin, ClientReplies] = {}
-        self.written: OrderedDict[Key, Caller | None] = OrderedDict()
+        self.written: OrderedDict[bytes, Caller | None] = OrderedDict()
         self._asked: tuple[Caller, bytes, ClientCall] | None = None
 
     def covers(self, call: Call) -> bool:
@@ -230,24 +230,21 @@ class NfsDuplicates(DuplicateCache):
         call.is_kept = is_kept
         return call
 
-    def new_write(self, caller: Caller, message: bytes) -> Key | None:
+    def new_write(self, caller: Caller, client: bytes, message: bytes) -> bytes | None:
         """Whether a WRITE over a stream is new: by what it is known later, or None if it may not
         be new. ``message`` are its first bytes, at least ``HEAD`` of them if it has so many.
 
-        For calls that run without ``begin`` and ``finish``; ``wrote`` follows.
+        For calls that run without ``begin`` and ``finish``; ``wrote`` follows. ``client`` are the
+        ``bytes_of`` the caller.
         """
-        source = caller.source
-        alike = (
-            message[:4], source[::2] if source else None, caller.uid, caller.netid, caller.local,
-            caller.loopback, caller.to_group, self.digest_of(message[:HEAD]),
-        )  # fmt: skip
+        alike = self.digest_of(message[:HEAD]) + client
         if alike in self.alike:
             return None
         if self.written.get(alike, caller) is not caller and not caller.connected():
             return None
         return alike
 
-    def wrote(self, alike: Key, caller: Caller | None) -> None:
+    def wrote(self, alike: bytes, caller: Caller | None) -> None:
         """A WRITE over a stream has run; it is recognised if it arrives late."""
         self.written[alike] = caller
         self.written.move_to_end(alike)
@@ -430,10 +427,15 @@ def _of_client(call: CachedCall) -> ClientCall:
     return cast(ClientCall, call)
 
 
-def _alike(key: Key, digest: bytes) -> Key:
-    """The parts of a call that are equal in duplicates over any connection: all but the port."""
-    xid, source, *rest = key
-    return (xid, cast(Address, source)[::2] if source else None, *rest, digest)
+def bytes_of(caller: Caller) -> bytes:
+    """What is equal in calls of one client over any connection: all but the port."""
+    return _client_bytes(key_of(caller, b""))
+
+
+def _client_bytes(key: Key) -> bytes:
+    """The same, of the key of a call."""
+    _, source, *rest = key
+    return repr((cast(Address, source)[::2] if source else None, *rest)).encode()
 
 
 def _client_of(call: ClientCall) -> Origin:

@@ -21,7 +21,6 @@ import asyncio
 import os
 import time
 from collections import OrderedDict
-from typing import NamedTuple
 
 from oncrpc.nfs.backends.local.group_sync import Depth, GroupSync
 from oncrpc.nfs.backends.local.objects import Place
@@ -34,12 +33,12 @@ IDLE = 30.0
 """Seconds; the kernel itself waits so long before it writes data in the background."""
 
 
-class _Kept(NamedTuple):
-    descriptor: int
-    since: float
-    used: float
-    host: str
-    size: int
+class _Kept:
+    __slots__ = ("descriptor", "host", "since", "size", "used")
+
+    def __init__(self, descriptor: int, now: float) -> None:
+        self.descriptor, self.since = descriptor, now
+        self.used, self.host, self.size = now, "", 0
 
 
 class UnstableFiles:
@@ -55,12 +54,11 @@ class UnstableFiles:
 
     def keep(self, place: Place, descriptor: int, *, host: str = "", size: int = 0) -> None:
         """Note that a host wrote ``size`` bytes through this descriptor, and take it over."""
-        known, now = self._kept.pop(place, None), time.monotonic()
-        if known is None:
-            self._kept[place] = _Kept(descriptor, now, now, host, size)
-        else:
+        if place in self._kept:
             os.close(descriptor)
-            self._kept[place] = known._replace(used=now, host=host, size=known.size + size)
+        else:
+            self._kept[place] = _Kept(descriptor, time.monotonic())
+        self._used(self._kept[place], place, host, size)
         if len(self._kept) > self._most:
             self._give_up(next(iter(self._kept)))
         if self._timer is None:
@@ -82,9 +80,13 @@ class UnstableFiles:
         if known is None:
             self.keep(place, os.dup(descriptor), host=host, size=size)
         else:
-            now, size = time.monotonic(), known.size + size
-            self._kept[place] = _Kept(known.descriptor, known.since, now, host, size)
-            self._kept.move_to_end(place)
+            self._used(known, place, host, size)
+
+    def _used(self, kept: _Kept, place: Place, host: str, size: int) -> None:
+        """Note that a host wrote some bytes."""
+        kept.used, kept.host = time.monotonic(), host
+        kept.size += size
+        self._kept.move_to_end(place)
 
     def take(self, place: Place) -> int | None:
         """The descriptor of a file, to be synced and closed; None if it has no such data."""
