@@ -24,6 +24,7 @@ COVERED_BY = {
     "snoop/live/interface.py": "interop/test_live_capture.py",
     "snoop/live/plain.py": "interop/test_live_capture.py",
     "snoop/live/ring.py": "interop/test_live_capture.py",
+    "cli/rpcsnoop/shown.py": "cli/rpcsnoop/test_trace.py",
     "cli/rpcsnoop/source.py": "cli/rpcsnoop/test_trace.py",
     "rpc/quick.py": "aio/test_quick_replies.py",
     "nfs/fast/encoding.py": "nfs/fast/test_names.py",

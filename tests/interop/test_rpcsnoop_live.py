@@ -12,6 +12,7 @@ from typing import Self
 
 import pytest
 
+import oncrpc
 from oncrpc import sync
 from oncrpc.programs.portmap import PMAP_VERS
 from support.hosts import Host, for_all, portmap, status_of
@@ -122,6 +123,23 @@ def test_privileges_are_given_up(host: Host, variables: dict[str, str], user: st
     assert found["Groups"] == ""
     assert found["NoNewPrivs"] == "1"
     assert {int(found[name], 16) for name in ("CapPrm", "CapEff", "CapInh", "CapAmb")} == {0}
+
+
+PRIVATE = """
+mkdir -m 700 /run/private
+mkdir /run/private/source
+mount --bind {} /run/private/source
+"""
+
+
+def test_modules_that_nobody_may_read_suffice(host: Host) -> None:
+    host.sh(PRIVATE.format(Path(oncrpc.__file__).resolve().parents[1]))
+
+    with Snoop(host, "-i", "lo", "--json", PYTHONPATH="/run/private/source") as snoop:
+        call(host)
+        status, output, _ = snoop.ended(signal.SIGTERM)
+
+    assert (status, len(output.splitlines())) == (0, 2)
 
 
 def test_root_may_stay_without_capabilities(host: Host) -> None:

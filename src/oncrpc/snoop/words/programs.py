@@ -92,6 +92,9 @@ DECLARED = {
 They are loaded in this order until one declares the version that is met.
 """
 
+LATER = ("oncrpc.snoop.words.callbacks", "oncrpc.snoop.words.outcomes")
+"""Other modules that are loaded when a message needs them."""
+
 MAX_CALLBACK_PROGRAMS = 1024
 """KnownPrograms of callbacks of NFS 4 that are known at a time."""
 
@@ -139,9 +142,13 @@ class KnownPrograms:
         return self._versions.get((prog, vers))
 
     def load(self) -> None:
-        """Load all declarations now, instead of each when it is needed."""
+        """Load all declarations and words now, instead of each when it is met."""
         for prog in DECLARED:
-            self.version(prog, 0)
+            self._load(prog, 0)
+        for prog, vers in WORDS:
+            self.words(prog, vers)
+        for name in LATER:
+            import_module(name)
 
     def procedure(self, prog: int, vers: int, proc: int) -> AnyProcedure | None:
         """The declaration of a procedure, None if it is not known."""

@@ -1,0 +1,80 @@
+"""From messages to the lines that a request wants, and what follows at the end."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+
+from oncrpc.cli.command import UsageError
+from oncrpc.cli.rpcsnoop.options import SnoopRequest
+from oncrpc.cli.rpcsnoop.output import output_of
+from oncrpc.cli.rpcsnoop.selection import Selection
+from oncrpc.snoop.capture.frames import CaptureDamaged
+from oncrpc.snoop.messages import RpcMessage
+from oncrpc.snoop.streams.tracer import KEEP, Tracer
+from oncrpc.snoop.words.programs import KnownPrograms
+
+KEPT = {"lines": KEEP, "layers": KEEP, "tree": 1 << 21, "json": 1 << 21, "stats": 512}
+"""Bytes of each message that the forms of output need."""
+
+
+class ShownMessages:
+    """What a request shows; with ``at_once`` no module has to be loaded later."""
+
+    def __init__(self, program: str, request: SnoopRequest, *, at_once: bool = False) -> None:
+        programs = _programs(program, request)
+        if at_once:
+            programs.load()
+        self.keep = max(KEPT[request.form], KEEP if request.files is not None else 0)
+        self.tracer = Tracer(keep=self.keep)
+        self.output = output_of(request, programs)
+        self._selection = Selection(request.filters, request.status, programs, files=request.files)
+        self._left, self._sums = request.capture.count, request.form == "stats"
+
+    def lines(
+        self, messages: Iterable[RpcMessage], remarks: Callable[[], Iterator[str]]
+    ) -> Iterator[str]:
+        """The lines; ``remarks`` follow figures.
+
+        Raises:
+            CaptureDamaged: raised by ``messages``; it is passed on at the end.
+        """
+        damage: CaptureDamaged | None = None
+        try:
+            for message in messages:
+                for each in self._selection.chosen(message):
+                    yield from self.output.add(each)
+                    self._left = None if self._left is None else self._left - 1
+                if self._enough:
+                    break
+        except CaptureDamaged as error:
+            damage = error
+        if not self._enough:
+            for call in self._selection.rest(self.tracer.matcher.unanswered()):
+                yield from self.output.add(call)
+        yield from self.output.end(self.tracer)
+        if self._sums:
+            yield from remarks()
+        if damage is not None:
+            raise damage
+
+    @property
+    def _enough(self) -> bool:
+        return self._left is not None and self._left <= 0
+
+
+def write_lines(lines: Iterable[str]) -> None:
+    """Write lines to standard output, in its encoding."""
+    encoding = sys.stdout.encoding
+    for line in lines:
+        sys.stdout.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+
+
+def _programs(program: str, request: SnoopRequest) -> KnownPrograms:
+    programs = KnownPrograms()
+    for path in request.specs:
+        try:
+            programs.add_interface(path)
+        except ImportError as error:
+            raise UsageError(f"{program}: {error}") from None
+    return programs
