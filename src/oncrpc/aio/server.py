@@ -6,11 +6,13 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from oncrpc.addr import join_uaddr
 from oncrpc.aio.connections import Carried, FairQueue, Pool
+from oncrpc.aio.deputy import Deputy, DeputyListener, Receiver
 from oncrpc.aio.epoll import Poller
 from oncrpc.aio.guard import Guard
 from oncrpc.aio.limits import LOCAL_LIMITS, Limits
@@ -34,7 +36,8 @@ class Server:
     """Listeners of every transport that share a ``dispatcher``.
 
     By netid, ``addresses`` are universal addresses, of local sockets paths; ``endpoints`` are hosts
-    and ports. The ``guard`` decides what a source may have; without one nothing is refused.
+    and ports. The ``guard`` decides what a source may have; without one nothing is refused. A
+    ``deputy`` serves the TCP connections in other processes.
 
     Between two events: every stream listener has one of the ``pools``, which own the connections;
     all pools share one queue, so that sources alternate across listeners, and one poller, which
@@ -48,8 +51,9 @@ class Server:
         limits: Limits | Mapping[str, Limits] | None = None,
         local_limits: Limits = LOCAL_LIMITS,
         guard: Guard | None = None,
+        deputy: Deputy | None = None,
     ) -> None:
-        self.dispatcher, self.guard = dispatcher, guard
+        self.dispatcher, self.guard, self.deputy = dispatcher, guard, deputy
         self.addresses: dict[str, str] = {}
         self.endpoints: dict[str, tuple[str, int]] = {}
         self.listeners: list[UdpEndpoint | Listener] = []
@@ -91,8 +95,21 @@ class Server:
         pool = self.pools[kind]
         if limits is not None:
             pool = self.pools[f"{kind}/{len(self.pools)}"] = self._pool(limits)
-        listener = Listener(sock, netid, dispatcher=self.dispatcher, pool=pool, guard=self.guard)
-        self.listeners.append(listener)
+        make: Callable[..., Listener] = Listener
+        if self.deputy is not None and kind == "tcp":
+            make = partial(DeputyListener, deputy=self.deputy)
+        self.listeners.append(
+            make(sock, netid, dispatcher=self.dispatcher, pool=pool, guard=self.guard)
+        )
+
+    def receive(self, netid: str, family: int) -> Receiver:
+        """Serve connections that another process accepts as that netid."""
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        made = Receiver(
+            sock, netid, dispatcher=self.dispatcher, pool=self.pools["tcp"], guard=self.guard
+        )
+        self.listeners.append(made)
+        return made
 
     def _pool(self, limits: Limits) -> Pool:
         return Pool(limits, time.monotonic, poller=self._poller, queue=self._queue)
@@ -158,10 +175,13 @@ class Server:
         under_way = [*(c.calls for c in self._connections()), *(e.in_progress for e in self._udp())]
         await _wait([task for tasks in under_way for task in tasks], time.monotonic() + drain)
         carried = (connection.carried() for connection in self._connections())
-        return [found for found in carried if found is not None]
+        own = [found for found in carried if found is not None]
+        return own if self.deputy is None else [*own, *await self.deputy.freeze()]
 
     def thaw(self) -> None:
         """Continue after ``freeze``."""
+        if self.deputy is not None:
+            self.deputy.thaw()
         self.start()
         for connection in self._connections():
             connection.thaw()

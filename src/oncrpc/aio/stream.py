@@ -368,7 +368,7 @@ class Listener:
         self.loop = asyncio.get_running_loop()
         self._epoch = Epoch(self.guard)
         self._open = Bounded[Hashable, Hashable | None](MAX_KNOWN)
-        self._kind = int(sock.family), int(sock.type), sock.proto
+        self.kind = int(sock.family), int(sock.type), sock.proto
         for option in ACCEPTED_SOCKET_OPTIONS if sock.family != socket.AF_UNIX else ():
             sock.setsockopt(*option)
         self._paused: asyncio.TimerHandle | None = None
@@ -391,16 +391,16 @@ class Listener:
 
     def adopt(self, carried: Carried) -> None:
         """Continue a connection that another process has accepted."""
-        sock = socket.SocketType(*self._kind, carried.descriptor)
+        sock = socket.SocketType(*self.kind, carried.descriptor)
         try:
             source = sock.getpeername()
         except OSError:  # the peer is gone
             source = ("", 0)
-        self._begin(sock, source, carried)
+        self.begin(sock, source, carried)
 
     def caller(self, sock: socket.SocketType, source: Any) -> Caller:
         """The caller at the other end of an accepted socket."""
-        if self._kind[0] == socket.AF_UNIX:
+        if self.kind[0] == socket.AF_UNIX:
             pidfd = partial(_pidfd_of_peer, sock, time.clock_gettime(time.CLOCK_BOOTTIME))
             uid, pid = peer_uid(sock), peer_pid(sock)
             return Caller(self.netid, uid=uid, loopback=True, pid=pid, pidfd=pidfd)
@@ -472,9 +472,10 @@ class Listener:
             except OSError as error:
                 self._pause(error)
                 return
-            self._begin(socket.SocketType(*self._kind, descriptor), source)
+            self.begin(socket.SocketType(*self.kind, descriptor), source)
 
-    def _begin(self, sock: socket.SocketType, source: Any, carried: Carried | None = None) -> None:
+    def begin(self, sock: socket.SocketType, source: Any, carried: Carried | None = None) -> None:
+        """Serve an accepted connection."""
         sock.setblocking(False)
         connection = Connection(self, sock, self.caller(sock, source))
         if self.pool.make_room(connection.source):

@@ -44,16 +44,16 @@ from oncrpc.daemon.control.status import CommonStatus
 from oncrpc.daemon.limits import DESCRIPTORS
 from oncrpc.daemon.listeners import ExtraPort
 from oncrpc.rpc import Call, Service, Version
-from oncrpc.rpc.dispatch import Reply
+from oncrpc.rpc.dispatch import Dispatcher, Reply
 from oncrpc.rpc.duplicates import DuplicateCache
 from oncrpc.rpc.reply_cache import ReplyCache
 
 if TYPE_CHECKING:
+    from oncrpc.aio.deputy import Deputy
     from oncrpc.daemon.capabilities import Capability
     from oncrpc.daemon.control.server import Answerer
     from oncrpc.daemon.runtime import Runtime
     from oncrpc.daemon.web.content import WebContent
-    from oncrpc.rpc.dispatch import Dispatcher
     from oncrpc.rpc.quick import MakeQuickCalls
 
 C = TypeVar("C", bound=Config)
@@ -95,6 +95,9 @@ class Application(ABC, Generic[C]):
     seldom_modules: ClassVar[Sequence[str]] = ("tomllib",)
     """Modules that a reload may need, to import before another user may not read them."""
 
+    dispatcher: ClassVar[type[Dispatcher] | None] = None
+    """The class of the dispatcher, if it is not a usual one."""
+
     max_record: ClassVar[int] = 1 << 20
     """The maximum size of a call over a stream, in bytes."""
 
@@ -133,6 +136,11 @@ class Application(ABC, Generic[C]):
 
         It is asked only on connections whose calls cannot be refused by the rules of access.
         """
+        return None
+
+    @property
+    def deputy(self) -> Deputy | None:
+        """What serves TCP connections in other processes; asked once, after ``open``."""
         return None
 
     @property

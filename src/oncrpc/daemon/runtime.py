@@ -99,6 +99,7 @@ class Runtime(Generic[C]):
             limits=self.app.limits(network),
             local_limits=local,
             guard=self.udp_limits,
+            deputy=self.app.deputy,
         )
         # Those of ``daemon.port`` last: theirs are the addresses of the server.
         for found in (*self.listeners.extra.values(), self.listeners.sockets):
@@ -111,7 +112,8 @@ class Runtime(Generic[C]):
 
         With metrics, or if the application wants it, it counts outcomes.
         """
-        make = Observed if self.app.observed or self.listeners.web is not None else Dispatcher
+        usual = Observed if self.app.observed or self.listeners.web is not None else Dispatcher
+        make = self.app.dispatcher or usual
         made = make(
             self.app.services(),
             clock=time.monotonic,
