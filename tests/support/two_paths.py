@@ -15,6 +15,7 @@ from oncrpc.nfs.fast.calls import FastConnection, FastNfs
 from oncrpc.nfs.fast.counting import FastCounts
 from oncrpc.nfs.options import ExportOptions
 from oncrpc.nfs.server.duplicates import NfsDuplicates
+from oncrpc.nfs.server.other_changes import ROW, SLOTS, OtherChanges
 from oncrpc.nfs.server.sizes import TransferSizes
 from oncrpc.programs.nfs3 import NFS_V3, LOOKUP3args, nfs_fh3
 from oncrpc.rpc import AnyProcedure, Caller
@@ -58,6 +59,13 @@ class TwoPaths:
         )  # fmt: skip
         self.now = 1000.0
         self.connection = self.connected(TCP)
+
+    def let_another_process_change_all(self) -> None:
+        """Let another process be changing every file from now on."""
+        counters = memoryview(bytearray(2 * ROW * 4)).cast("I")
+        self.exported.share.others = OtherChanges(counters, own=0)
+        for slot in range(SLOTS):
+            counters[ROW + slot] = 1
 
     def close(self) -> None:
         """Close the directory."""

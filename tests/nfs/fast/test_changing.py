@@ -415,3 +415,15 @@ def test_async_export_answers_before_the_sync(place: Path, disk: Disk) -> None:
 
     assert status_of(first) is nfsstat3.NFS3_OK
     assert not disk.calls
+
+
+def test_overlapping_changes_have_no_attributes_before(both: TwoPaths) -> None:
+    both.let_another_process_change_all()
+
+    for answer in (both.generic, both.quick):
+        for message, result in ((create_of, CREATE3res), (remove_of, REMOVE3res)):
+            reply = answer(message(both, b"new"))
+            assert reply is not None
+            found: Any = codec(result).decode(reply[RESULT:])
+            wcc = found.body.dir_wcc
+            assert (wcc.before.attributes_follow, wcc.after.attributes_follow) == (False, True)

@@ -238,3 +238,17 @@ def test_committed_file_can_be_run(both: TwoPaths) -> None:
     kept = both.files.cached.get(both.exported.shares.handles.open(file.data)[1])
     assert kept.writing == CLOSED
     assert both.quick(write_of(both, "program", 0, b"#!/bin/false\n")) is not None
+
+
+def test_overlapping_write_has_no_attributes_before(both: TwoPaths) -> None:
+    both.let_another_process_change_all()
+    (both.path / "one").write_bytes(b"before")
+    os.chown(both.path / "one", 1000, 1001)
+    message = write_of(both, "one", 0, b"data")
+
+    for reply in (both.generic(message), both.quick(message)):
+        assert reply is not None
+        found: Any = codec(WRITE3res).decode(reply[RESULT:])
+        wcc = found.body.file_wcc
+        assert (wcc.before.attributes_follow, wcc.after.body.size) == (False, 6)
+        assert found.body.count == 4

@@ -23,7 +23,7 @@ from oncrpc.nfs.backends.local.kernel_handles import KernelHandles
 from oncrpc.nfs.backends.local.making import make_empty
 from oncrpc.nfs.backends.local.objects import OpenObject, Place
 from oncrpc.nfs.backends.local.syscalls import look_at_entry, name_to_handle_at
-from oncrpc.nfs.fast.encoding import NEW_FILE, OK, TRUE, WCC_DATA, fields_of, wcc_of
+from oncrpc.nfs.fast.encoding import NEW_FILE, OK, TRUE, WCC_DATA, fields_of, wcc_of, without_before
 from oncrpc.nfs.fast.methods import HANDLE_AT, method
 from oncrpc.nfs.fast.names import usual_name
 from oncrpc.nfs.fast.uses import Use
@@ -161,6 +161,9 @@ def ready(connection: FastConnection, message: bytes, use: Use) -> os.stat_resul
 
     After the change nothing may fail any more.
     """
+    others = use.opened.share.others
+    if others is not None:
+        others.begin_now(use.opened.file)
     before = connection.stat(use)
     if before is None or not (_fits(before.st_atime_ns) and _fits(before.st_mtime_ns)):
         return None
@@ -212,6 +215,9 @@ def answered(
 ) -> QuickAnswer:
     """Reply now, or when the change is on disk; ``new_file`` is closed."""
     duplicates, use = connection.fast.duplicates, change.use
+    others = use.opened.share.others
+    if others is not None and others.end_now():
+        reply = without_before(reply)
     entry = duplicates.begin_here(connection.caller, message)
     use.files.changed += 1
     if not use.files.sync:

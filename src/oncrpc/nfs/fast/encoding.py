@@ -27,6 +27,7 @@ OK = SUCCEEDED + bytes(4)
 _HEAD = f">I4s{len(OK)}s"
 TRUE = b"\0\0\0\1"
 POST_OP = Struct(">I" + ATTRIBUTES)
+PRE_OP = Struct(">" + _WCC)
 NULL = Struct(f">I4s{len(SUCCEEDED)}s")
 GETATTR = Struct(_HEAD + ATTRIBUTES)
 ACCESS = Struct(_HEAD + "I" + ATTRIBUTES + "I")
@@ -68,3 +69,12 @@ def wcc_of(found: os.stat_result) -> tuple[int, ...]:
     return (
         1, found.st_size, mtime // SECOND, mtime % SECOND, ctime // SECOND, ctime % SECOND,
     )  # fmt: skip
+
+
+def without_before(reply: bytes, *, behind: int = 0) -> bytes:
+    """A reply, without its mark, that has no attributes before a change any more.
+
+    ``post_op_attr`` and ``behind`` bytes follow them.
+    """
+    end = len(reply) - behind - POST_OP.size
+    return reply[: end - PRE_OP.size] + bytes(4) + reply[end:]

@@ -16,7 +16,7 @@ from oncrpc.nfs.backends.local.attributes_of import attributes_of
 from oncrpc.nfs.backends.local.cached_files import CLOSED
 from oncrpc.nfs.backends.local.content import DEPTHS, LAST
 from oncrpc.nfs.backends.local.objects import OpenObject
-from oncrpc.nfs.fast.encoding import OK, WRITE, WRITE_MARK, fields_of, wcc_of
+from oncrpc.nfs.fast.encoding import OK, WRITE, WRITE_MARK, fields_of, wcc_of, without_before
 from oncrpc.nfs.fast.methods import HANDLE_AT, method
 from oncrpc.nfs.fast.uses import Use
 from oncrpc.nfs.server.attributes import wcc_data_of
@@ -24,7 +24,7 @@ from oncrpc.nfs.status import status_of
 from oncrpc.programs.nfs3 import NFS_V3, WRITE3res, WRITE3resfail, stable_how
 from oncrpc.rpc.dispatch import SUCCEEDED
 from oncrpc.rpc.quick import LaterReply, QuickAnswer
-from oncrpc.rpc.record import MARK
+from oncrpc.rpc.record import MARK, record_mark
 
 if TYPE_CHECKING:
     from asyncio import Future
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from oncrpc.nfs.fast.calls import FastConnection
 
 ARGUMENTS = Struct(">QIII")
+WRITTEN = 16
+"""Bytes of a result behind ``wcc_data``."""
+
 DEPTH = {int(how): DEPTHS.get(how) for how in stable_how}
 """How much is synced; None for UNSTABLE."""
 
@@ -85,6 +88,9 @@ def write_now(
     """Write, and reply now or when the data are on disk."""
     use, offset, data, stable, late = asked
     kept, files, opened = use.kept, use.files, use.opened
+    others = opened.share.others
+    if others is not None:
+        others.begin_now(opened.file)
     before = connection.stat(use)
     if before is None:
         return None
@@ -98,6 +104,9 @@ def write_now(
     connection.fast.duplicates.wrote(late, connection.caller)
     wcc, fields = wcc_of(before), fields_of(after, use.fsid)
     reply = WRITE.pack(WRITE_MARK, xid, OK, *wcc, 1, *fields, length, stable, verifier)
+    if others is not None and others.end_now():
+        reply = without_before(reply[MARK.size :], behind=WRITTEN)
+        reply = record_mark(len(reply)) + reply
     depth = DEPTH[stable] if opened.options.sync else None
     if depth is None:
         files.unstable.note(kept.place, kept.writing, host=opened.who.host, size=length)

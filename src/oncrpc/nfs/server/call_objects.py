@@ -15,6 +15,7 @@ from oncrpc.nfs.answers import settled
 from oncrpc.nfs.filesystem import MAY_EXECUTE, Answer, Attributes, Syncing
 from oncrpc.nfs.names import ABOVE, HERE, check_name
 from oncrpc.nfs.server.attributes import fattr3_of, post_op_attr_of, wcc_data_of
+from oncrpc.nfs.server.other_changes import Seen
 from oncrpc.nfs.server.shares import Opened, Shares
 from oncrpc.nfs.server.unstored import Stored
 from oncrpc.nfs.status import NfsError
@@ -38,12 +39,14 @@ class CallObject:
     attributes before a change: ``begin`` sets them once, and they stay None if the call fails
     before it changes anything. ``end`` reads ``latest`` after the change and sets ``ended``; a
     second ``end`` does nothing, so the reply has the attributes from within the change lock.
-    ``waits_for`` are changes that must be on disk before the reply is sent (``stored``).
+    ``seen`` is set between ``begin`` and ``finish`` if other processes change files, too; ``end``
+    sets ``overlaps`` if one has changed this file. ``waits_for`` are changes that must be on disk
+    before the reply is sent (``stored``).
     """
 
     __slots__ = (
-        "before", "ended", "file", "filesystem", "latest", "options", "share", "shares",
-        "waits_for", "who",
+        "before", "ended", "file", "filesystem", "latest", "options", "overlaps", "seen", "share",
+        "shares", "waits_for", "who",
     )  # fmt: skip
 
     def __init__(self, shares: Shares, opened: Opened) -> None:
@@ -51,7 +54,8 @@ class CallObject:
         self.shares, self.filesystem = shares, self.share.filesystem
         self.before: Attributes | None = None
         self.latest: Attributes | None = None
-        self.ended = False
+        self.ended = self.overlaps = False
+        self.seen: Seen | None = None
         self.waits_for: list[Stored] = []
 
     @property
@@ -86,6 +90,8 @@ class CallObject:
         Raises:
             OSError: as ``refresh``.
         """
+        if self.share.others is not None:
+            self.seen = self.share.others.begin(self.file)
         self.before = await self.refresh()
 
     async def end(self) -> None:
@@ -93,6 +99,14 @@ class CallObject:
         if not self.ended:
             self.ended = True
             await self.try_refresh()
+            if self.share.others is not None and self.seen is not None:
+                self.overlaps = self.share.others.overlaps(self.seen)
+
+    def finish(self) -> None:
+        """Give up the change lock; the attributes after the change have been read."""
+        if self.share.others is not None and self.seen is not None:
+            self.share.others.end(self.seen)
+            self.seen = None
 
     async def try_refresh(self) -> None:
         """Read the attributes; None if that fails."""
@@ -137,9 +151,12 @@ class CallObject:
 
     async def wcc(self) -> wcc_data:
         """The attributes before and after a change. Without ``begin`` nothing has changed, and the
-        attributes before are those after."""
+        attributes before are those after. If another process changed the file meanwhile there are
+        none before: the client could not tell that change from its own."""
         await self.end()
         before = self.latest if self.before is None else self.before
+        if self.overlaps:
+            before = None
         return wcc_data_of(before, self.latest, self.share.fsid)
 
     def handle(self, file: bytes) -> nfs_fh3:
@@ -255,11 +272,15 @@ async def locked_for_change(*objects: CallObject) -> AsyncIterator[None]:
         OSError: an object is gone, for example.
     """
     async with objects[0].share.locks.hold(*(item.file for item in objects)):
-        for item in objects:
-            await item.begin()
         try:
-            yield
-        except OSError:
             for item in objects:
-                await item.end()
-            raise
+                await item.begin()
+            try:
+                yield
+            except OSError:
+                for item in objects:
+                    await item.end()
+                raise
+        finally:
+            for item in objects:
+                item.finish()

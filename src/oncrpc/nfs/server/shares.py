@@ -19,6 +19,7 @@ from oncrpc.nfs.handles import Handles
 from oncrpc.nfs.options import ExportOptions, UserGroups, identity_of, squashed_groups
 from oncrpc.nfs.server.change_locks import ChangeLocks
 from oncrpc.nfs.server.handle_refusals import HandleRefusals
+from oncrpc.nfs.server.other_changes import OtherChanges
 from oncrpc.nfs.server.unstored import Unstored
 from oncrpc.nfs.status import NfsError
 from oncrpc.programs.nfs3 import NFS3_WRITEVERFSIZE, nfsstat3
@@ -67,7 +68,7 @@ class Share:
 
     ``tag`` is its number in handles, kept for ever; ``fsid`` is what clients see in ``fattr3``.
     ``spellings`` are further paths by which it can be mounted: those that the exports file has,
-    with symbolic links.
+    with symbolic links. ``others`` are further processes that change its files, if there are some.
     """
 
     tag: int
@@ -79,6 +80,7 @@ class Share:
     locks: ChangeLocks = field(default_factory=ChangeLocks)
     unstored: Unstored = field(default_factory=Unstored)
     spellings: Collection[bytes] = ()
+    others: OtherChanges | None = None
 
 
 class Opened(NamedTuple):
