@@ -1,0 +1,1 @@
+"""Worker processes of ``nfsd``: messages to them, starting them, and what they report."""
