@@ -95,6 +95,7 @@ def some_nfsd_status(**changes: Any) -> NfsdStatus:
         "clients": [CLIENT],
         "duplicates": 5,
         "open_files": 1,
+        "cached_files": 7,
         "files": [OPEN],
         "monitor": MONITOR,
         "locks": LOCKS,

@@ -47,7 +47,7 @@ function _shtab_nfsd_using
 end
 
 set -g _shtab_nfsd_commands config explain exports locks reload service status top
-set -g _shtab_nfsd_opts_with_value --bind --config --exports --free --init --interval --log-format --mount-port --nfs-versions --nlm-port --only --pid-file --port --port-mapper --program --root --rquota-port --state-dir --status-port --to --user --web -h -p -u
+set -g _shtab_nfsd_opts_with_value --bind --config --exports --free --init --interval --log-format --mount-port --nfs-versions --nlm-port --only --pid-file --port --port-mapper --program --root --rquota-port --state-dir --status-port --to --user --web --workers -h -p -u
 
 complete -c nfsd -e
 complete -c nfsd -f
@@ -73,6 +73,7 @@ complete -c nfsd -n _shtab_nfsd_using -l only -x -d 'serve only these programs, 
 complete -c nfsd -n _shtab_nfsd_using -l nfs-versions -x -d 'serve only 3, or only 2'
 complete -c nfsd -n _shtab_nfsd_using -l port-mapper -x -d 'where to register: host (the port mapper of the host), own (one in this daemon), none, or auto (host, else own)'
 complete -c nfsd -n _shtab_nfsd_using -l local-users -l no-local-users -d 'serve all users of this host, also if the server works as one user'
+complete -c nfsd -n _shtab_nfsd_using -l workers -x -d 'serve TCP in this number of processes'
 complete -c nfsd -n _shtab_nfsd_using -l to -x -d 'export DIR to this client, such as '"'"'192.0.2.0/24(ro)'"'"'; may be repeated'
 complete -c nfsd -n _shtab_nfsd_using -l web -x -d 'serve a web page and metrics there'
 complete -c nfsd -n _shtab_nfsd_using -l exports -xka "(__fish_complete_path (commandline -ct))" -d 'read the exports from this file, or the files *.exports of this directory, instead of /etc/exports and /etc/exports.d; may be repeated'
@@ -101,6 +102,7 @@ complete -c nfsd -n '_shtab_nfsd_using config' -l only -x -d 'serve only these p
 complete -c nfsd -n '_shtab_nfsd_using config' -l nfs-versions -x -d 'serve only 3, or only 2'
 complete -c nfsd -n '_shtab_nfsd_using config' -l port-mapper -x -d 'where to register: host (the port mapper of the host), own (one in this daemon), none, or auto (host, else own)'
 complete -c nfsd -n '_shtab_nfsd_using config' -l local-users -l no-local-users -d 'serve all users of this host, also if the server works as one user'
+complete -c nfsd -n '_shtab_nfsd_using config' -l workers -x -d 'serve TCP in this number of processes'
 complete -c nfsd -n '_shtab_nfsd_using config' -l to -x -d 'export DIR to this client, such as '"'"'192.0.2.0/24(ro)'"'"'; may be repeated'
 complete -c nfsd -n '_shtab_nfsd_using config' -l web -x -d 'serve a web page and metrics there'
 complete -c nfsd -n '_shtab_nfsd_using config' -l exports -xka "(__fish_complete_path (commandline -ct))" -d 'read the exports from this file, or the files *.exports of this directory, instead of /etc/exports and /etc/exports.d; may be repeated'

@@ -408,6 +408,10 @@ class FileSystem:
         """The files that are kept open between calls, the one that was used last at the end."""
         return ()
 
+    def cached_files(self) -> int:
+        """The number of files that stay open for a moment, for further calls."""
+        return 0
+
     def quota(
         self, who: Identity, file: bytes, kind: QuotaKind, number: int
     ) -> Answer[Quota | None]:

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from oncrpc.cli import nfsd
 from oncrpc.cli.nfsd.status import status_lines
 from oncrpc.daemon.control.status import RulesRead
-from oncrpc.nfs.daemon.status import MapperState
+from oncrpc.nfs.daemon.status import MapperState, WorkerStatus
 from support.fake_control import FakeControl, reply
 from support.sample_nfsd_status import (
     CLIENT,
@@ -40,7 +40,7 @@ policy        /etc/portmap.toml, 3 rules
 state         /var/lib/nfsd
 mounts        2
 replies kept  5
-open files    1
+open files    1, and 7 for a moment
 locks         2 held, 1 waiting; 2 files, 2 clients
 grace         at most 41 s more, for one.example.com (192.0.2.7)
 monitor       state 7, watches 1 client, and 1 host for other programs
@@ -191,3 +191,13 @@ def test_daemon_is_found_by_its_state_directory(
 def test_missing_daemon_has_status_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert nfsd.main(["status", "--state-dir", str(tmp_path)]) == 3
     assert capsys.readouterr().err == f"nfsd: not running: nobody answers at {tmp_path}/control\n"
+
+
+def test_worker_processes_are_listed() -> None:
+    workers = [WorkerStatus(1, 4243, 1, 1), WorkerStatus(2, 4244, 3, 2), WorkerStatus(3, 0, 0, 1)]
+    lines = list(status_lines(some_nfsd_status(workers=workers)))
+
+    assert (
+        "workers       process 4243 (1 connection), process 4244 (3 connections, started 2 times),"
+        " 3 does not run"
+    ) in lines

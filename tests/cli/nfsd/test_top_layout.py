@@ -18,7 +18,7 @@ calls         1004 in 1 h 30 min, 12.5 a second lately
 refused       12 unauthorized, 1 indirect
 dropped       7 over their rate, 2 replies too long
 mounts        2
-open files    1
+open files    1, and 7 for a moment
 locks         2 held, 1 waiting; 2 files, 2 clients
 grace         at most 41 s more, for one.example.com (192.0.2.7)
 

@@ -15,6 +15,7 @@ from oncrpc.cli.daemons.text import (
     Lines,
     called,
     common_lines,
+    counted,
     duration,
     host_and_port,
     labelled,
@@ -34,6 +35,7 @@ from oncrpc.nfs.daemon.status import (
     MapperState,
     NfsdStatus,
     OpenFile,
+    WorkerStatus,
 )
 from oncrpc.numbers import program_name
 
@@ -150,11 +152,21 @@ def _parts(status: NfsdStatus) -> Lines:
     if has_files(status):
         yield "mounts", f"{status.mounts}"
     yield "replies kept", f"{status.duplicates}"
-    yield "open files", f"{status.open_files}"
+    if status.workers:
+        yield "workers", listed(map(_worker, status.workers))
+    yield "open files", f"{status.open_files}, and {status.cached_files} for a moment"
     if status.locks is not None:
         yield from lock_summary(status.locks)
     if status.monitor is not None:
         yield from monitor_summary(status.monitor)
+
+
+def _worker(each: WorkerStatus) -> str:
+    """A worker process, and how often it had to be started again."""
+    if not each.pid:
+        return f"{each.number} does not run"
+    again = f", started {counted(each.starts, 'time')}" if each.starts > 1 else ""
+    return f"process {each.pid} ({counted(each.connections, 'connection')}{again})"
 
 
 def _served_at(served: ServedSocket) -> str:

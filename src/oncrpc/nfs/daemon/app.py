@@ -38,12 +38,7 @@ from oncrpc.nfs.daemon.ports import MAIN, main_port, roles
 from oncrpc.nfs.daemon.sources import sources_of
 from oncrpc.nfs.daemon.state import LeftState, left_state, open_state
 from oncrpc.nfs.daemon.status import NfsdStatus
-from oncrpc.nfs.daemon.vocabulary import (
-    EXPORTING,
-    HOSTS_NAMES,
-    VERSIONS,
-    versions_of,
-)
+from oncrpc.nfs.daemon.vocabulary import EXPORTING, HOSTS_NAMES, VERSIONS, versions_of
 from oncrpc.nfs.exports.surroundings import why_no_directory
 from oncrpc.nfs.exports.table import Exports
 from oncrpc.nfs.fast.calls import FastNfs
@@ -62,7 +57,9 @@ from oncrpc.rpc.duplicates import DuplicateCache
 from oncrpc.rpc.quick import MakeQuickCalls
 
 if TYPE_CHECKING:
+    from oncrpc.aio.deputy import Deputy
     from oncrpc.daemon.web.content import WebContent
+    from oncrpc.nfs.daemon.worker_part import NfsdWorkers
 
 log = logging.getLogger("oncrpc.nfs")
 
@@ -90,6 +87,7 @@ class Nfsd(Application[NfsdConfig]):
         self.clients, self.own_addresses = Clients(), OwnAddresses()
         self.nfs_duplicates = NfsDuplicates(further=UNREPEATABLE)
         self.fast: FastNfs | None = None
+        self.workers: NfsdWorkers | None = None
 
     def main_port(self, config: NfsdConfig) -> int:
         """The port of NFS."""
@@ -131,18 +129,31 @@ class Nfsd(Application[NfsdConfig]):
         self.shares = Shares(Handles(self.state.keys.key))
         self.mounts = MountList()
         self.call_lines = NfsCallLines(self.shares, daemon.call_log)
+        if daemon.config.daemon.workers > 1:
+            self.workers = self._make_workers(daemon.config.daemon.workers)
         self.exported = Exported(
             Exports(sources_of(daemon.config, self.mode)),
             self.shares,
             self.state.keys.tags,
-            LocalRoots(daemon.folders.state),
+            LocalRoots(daemon.folders.state, tables=self.workers is None),
+            shared=None if self.workers is None else self.workers.processes.memory,
         )
-        if not self._serves_local_users(daemon.config.daemon):
-            self.local_users = LocalUsers({0, os.geteuid()}, is_own=self.own_addresses)
+        self.guard_local_users(daemon.config.daemon)
         self.mapping = PortMapping(daemon, self.make_mapper)
         sizes = TransferSizes.within(record=self.max_record, datagram=DATAGRAM + AROUND)
         site = Site(daemon, self.shares, self.mounts, self.state, sizes)
         self.parts = needed_parts(daemon.config.daemon.programs, site)
+
+    def guard_local_users(self, table: NfsdDaemonTable) -> None:
+        """Refuse other users of this host, unless they are served."""
+        one_user = not table.local_users if table.local_users is not None else self.mode.one_user
+        if one_user:
+            self.local_users = LocalUsers({0, os.geteuid()}, is_own=self.own_addresses)
+
+    @property
+    def deputy(self) -> Deputy | None:
+        """The worker processes."""
+        return None if self.workers is None else self.workers.processes
 
     def services(self) -> Sequence[Service]:
         """The programs that are configured, and those of the embedded port mapper."""
@@ -172,6 +183,8 @@ class Nfsd(Application[NfsdConfig]):
             self.exported.configure(sources_of(config, self.mode))
         for part in self.parts:
             part.configure(config)
+        if self.workers is not None:
+            self.workers.processes.configure()
 
     def rejected(self) -> str:
         """Why the former exports are still in force."""
@@ -187,6 +200,8 @@ class Nfsd(Application[NfsdConfig]):
             part.start(self.left.parts.get(part.name))
         if left is not None:
             self.nfs_duplicates.resume(bytes(self.left.duplicates), time.monotonic())
+        if self.workers is not None:
+            self.workers.start(self.left.workers)
 
     def on_serving(self) -> None:
         """Register with the port mapper, then tell other hosts of the restart."""
@@ -246,6 +261,11 @@ class Nfsd(Application[NfsdConfig]):
         self.own_addresses.forget()
         self.mapping.interfaces_changed()
 
+    async def refresh(self) -> None:
+        """Let the workers report."""
+        if self.workers is not None:
+            await self.workers.processes.refresh()
+
     def report(self, common: CommonStatus) -> NfsdStatus:
         """The status of the server. ``common`` has been counted before."""
         return report.status(self, common)
@@ -274,15 +294,18 @@ class Nfsd(Application[NfsdConfig]):
         """What the next image needs: of each program, the kept replies, and what no file has."""
         replies = self.nfs_duplicates.leave(time.monotonic())
         parts = {part.name: part.leave() for part in self.parts}
-        return msgspec.json.encode(self.state.left(replies, parts))
+        workers = () if self.workers is None else self.workers.processes.replies
+        return msgspec.json.encode(self.state.left(replies, parts, workers))
 
     def descriptors(self) -> Sequence[int]:
         """Those of the programs."""
         return [each for part in self.parts for each in part.descriptors()]
 
     async def stop(self) -> None:
-        """Unregister, and end the programs."""
+        """Unregister, and end the workers and the programs."""
         await self.mapping.stop()
+        if self.workers is not None:
+            await self.workers.processes.stop()
         for part in reversed(self.parts):
             await part.stop()
 
@@ -293,12 +316,15 @@ class Nfsd(Application[NfsdConfig]):
         if self.fast is not None:
             self.fast.watches.close()
         self.exported.close()
+        if self.workers is not None:
+            self.workers.processes.close()
         if self.state.directory is not None:
             self.state.directory.close()
 
-    def _serves_local_users(self, table: NfsdDaemonTable) -> bool:
-        """Whether all users of this host may call over loopback."""
-        return not self.mode.one_user if table.local_users is None else table.local_users
+    def _make_workers(self, count: int) -> NfsdWorkers:
+        from oncrpc.nfs.daemon.worker_part import NfsdWorkers  # most servers have none
+
+        return NfsdWorkers(self, count)
 
     def _announce(self) -> None:
         for part in self.parts:

@@ -44,6 +44,10 @@ class Clients:
         found.calls += calls
         found.at = self._clock()
 
+    def totals(self) -> dict[str, int]:
+        """The calls of each client."""
+        return {host: each.calls for host, each in self._counts.items()}
+
     def report(self, connections: Mapping[str, int], *, most: int) -> list[ClientCalls]:
         """The clients with the most calls, and their open connections."""
         ordered = sorted(self._counts.items(), key=lambda each: -each[1].calls)

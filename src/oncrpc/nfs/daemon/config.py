@@ -36,6 +36,9 @@ from oncrpc.nfs.locks.table import MAX_CLIENT_LOCKS, MAX_LOCKS
 NAME = "nfsd"
 NFS_PORT = 2049
 MOST_LOCKS = 1 << 20
+MAX_WORKERS = 64
+"""Worker processes."""
+
 EXPORTS_FILES = (FilePath("/etc/exports"), FilePath("/etc/exports.d"))
 
 
@@ -221,6 +224,17 @@ class NfsdDaemonTable(DaemonTable, frozen=True):
             help="serve all users of this host, also if the server works as one user",
         ),
     ] = None
+    workers: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=MAX_WORKERS,
+            description="Serve NFS over TCP in this number of processes, each on a core of its own."
+            " All connections of a client address are served by one of them. All directories must"
+            " have handles of the kernel then. With {default} the server is one process.",
+        ),
+        KeyOption("--workers", metavar="NUMBER", help="serve TCP in this number of processes"),
+    ] = 1
     directories: Annotated[
         tuple[FilePath, ...],
         Meta(
@@ -253,6 +267,8 @@ class NfsdDaemonTable(DaemonTable, frozen=True):
             raise ValueError("local: nfsd has no local sockets; remove it")
         if self.to and not self.directories:
             raise ValueError("to is for directories; name one")
+        if self.workers > 1 and NFS not in self.only:
+            raise ValueError("workers is for nfs; remove it, or add nfs to only")
         alone = sorted(OF_HANDLES & {*self.only}) if NFS not in self.only else ()
         if alone:
             raise ValueError(f"{alone[0]} needs the handles of nfs; add nfs to only")

@@ -15,7 +15,7 @@ import re
 import shlex
 from collections.abc import Callable, Collection, Iterator, Sequence
 from hashlib import blake2b
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from oncrpc.daemon.config.values import StartError
 from oncrpc.nfs.daemon.local_roots import OpenedRoot, RootOptions
@@ -25,7 +25,8 @@ from oncrpc.nfs.exports.sources import EXPORTS, EXPORTS_D, ExportSources
 from oncrpc.nfs.exports.table import Export, Exports, ExportTable
 from oncrpc.nfs.options import ExportOptions
 from oncrpc.nfs.server.keys import Tags
-from oncrpc.nfs.server.shares import Share, Shares
+from oncrpc.nfs.server.other_changes import OtherChanges
+from oncrpc.nfs.server.shares import Share, Shares, WriteVerifier
 
 log = logging.getLogger("oncrpc.nfs")
 
@@ -38,6 +39,13 @@ LEVELS = {
     Severity.WARNING: logging.WARNING,
     Severity.NOTE: logging.INFO,
 }
+
+
+class SharedByProcesses(Protocol):
+    """What shares have in common if several processes serve them."""
+
+    verifier: WriteVerifier
+    others: OtherChanges
 
 
 OpenRoot = Callable[[bytes, RootOptions], OpenedRoot]
@@ -58,13 +66,24 @@ class LiveExport(NamedTuple):
 class Exported:
     """Keeps the shares in step with the exports.
 
-    ``failed`` are the paths that cannot be exported, with the reasons; ``problems`` is what is
-    wrong with the sources as they were read last. ``rejected`` says why the exports of an earlier
-    reading are still in force, and is empty if they are not.
+    ``shared`` is what several processes with these exports share. ``changed`` is called when other
+    directories are exported than before. ``failed`` are the paths that cannot be exported, with the
+    reasons; ``problems`` is what is wrong with the sources as they were read last. ``rejected``
+    says why the exports of an earlier reading are still in force, and is empty if they are not.
     """
 
-    def __init__(self, exports: Exports, shares: Shares, tags: Tags, open_root: OpenRoot) -> None:
+    def __init__(
+        self,
+        exports: Exports,
+        shares: Shares,
+        tags: Tags,
+        open_root: OpenRoot,
+        *,
+        shared: SharedByProcesses | None = None,
+    ) -> None:
         self.exports, self.shares, self.tags = exports, shares, tags
+        self.changed: Callable[[], None] = _nothing
+        self._shared = shared
         self.failed: dict[bytes, str] = {}
         self.problems: Sequence[ExportProblem] = ()
         self.rejected = ""
@@ -94,6 +113,12 @@ class Exported:
         self.shares.renew()
         if not self._live:
             log.warning("nothing is exported; see '%s'", check_command(sources))
+
+    def use(self, table: ExportTable) -> None:
+        """Export what a table names that another process has read."""
+        self.exports.use(table)
+        self.settle()
+        self.shares.renew()
 
     def counted(self) -> str:
         """The numbers of exports that are served and not served, for the log."""
@@ -168,7 +193,7 @@ class Exported:
         identity = f"{fixed or opened.identity} ids={opened.ids}"
         tag = self.tags.tag_for(identity)
         _claim(owners, tag, export.path)
-        return Share(
+        share = Share(
             tag=tag,
             path=export.path,
             filesystem=opened.serve(tag),
@@ -176,6 +201,9 @@ class Exported:
             fsid=fsid_of(export.entries, opened.identity),
             spellings=export.spellings,
         )
+        if self._shared is not None:
+            share.verifier, share.others = self._shared.verifier, self._shared.others
+        return share
 
     def _crossed(self, export: Export) -> frozenset[bytes] | None:
         """The mount points below an export that its clients enter; None stands for all."""
@@ -196,6 +224,7 @@ class Exported:
         for each in former.values():
             if id(each.share) not in kept:
                 each.share.filesystem.close()
+        self.changed()
 
     def _schedule(self) -> None:
         if self._retry is not None:
@@ -203,6 +232,10 @@ class Exported:
         self._retry = None
         if self.failed or any(map(_mount_points, self.exports.table.exports.values())):
             self._retry = asyncio.get_running_loop().call_later(RETRY, self.settle)
+
+
+def _nothing() -> None:
+    pass
 
 
 def _rejected(table: ExportTable, sources: ExportSources) -> str:

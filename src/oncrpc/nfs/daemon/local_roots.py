@@ -54,10 +54,14 @@ class OpenedRoot(NamedTuple):
 
 
 class LocalRoots:
-    """Opens directories; tables of ids are in ``folder``, or in memory if it is None."""
+    """Opens directories; tables of ids are in ``folder``, or in memory if it is None.
 
-    def __init__(self, folder: str | None) -> None:
-        self._folder = folder
+    Without ``tables`` a directory needs the kernel's handles: a table has one writer, and there are
+    several processes.
+    """
+
+    def __init__(self, folder: str | None, *, tables: bool = True) -> None:
+        self._folder, self._tables = folder, tables
 
     def __call__(self, path: bytes, options: RootOptions) -> OpenedRoot:
         """Open a directory.
@@ -71,6 +75,10 @@ class LocalRoots:
         try:
             objects = kernel_objects(place, crosses=options.crosses)
         except NoKernelHandles as error:
+            if not self._tables:
+                reason = (error.strerror or str(error)).lower()
+                text = f"workers need the kernel's file handles ({reason}); set workers = 1"
+                raise OSError(None, text) from None
             serve = partial(self._with_table, place, options, error)
             return OpenedRoot(identity, TABLE, serve, lambda: None)
         return OpenedRoot(

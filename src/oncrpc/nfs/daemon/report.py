@@ -7,7 +7,7 @@ import pwd
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec.structs import asdict
 
@@ -44,9 +44,14 @@ def status(app: Nfsd, common: CommonStatus) -> NfsdStatus:
     )
     monitor, locks = app.part(StatusPart), app.part(LockPart)
     mounts = Counter(directory for _, directory in app.mounts)
-    kept = [(share, each) for share in app.shares for each in share.filesystem.kept_files()]
+    files, workers = every_open_file(app), app.workers
+    duplicates, counted = len(app.nfs_duplicates), asdict(common)
+    if workers is not None:
+        counted["connections"] = dict(Counter(common.connections) + workers.connections())
+        connections += workers.hosts()
+        duplicates += workers.total("duplicates")
     return NfsdStatus(
-        **asdict(common),
+        **counted,
         mode=app.mode.value,
         user=user_name(os.geteuid()),
         local_users=app.local_users is None,
@@ -58,11 +63,44 @@ def status(app: Nfsd, common: CommonStatus) -> NfsdStatus:
         faults=list(_export_faults(app))[:MAX_LISTED],
         mounts=len(app.mounts),
         clients=app.clients.report(connections, most=MAX_LISTED),
-        duplicates=len(app.nfs_duplicates),
-        open_files=len(kept),
-        files=[_open_file(*each) for each in sorted(kept, key=_idle)[:MAX_LISTED]],
+        duplicates=duplicates,
+        open_files=files.number,
+        cached_files=files.cached,
+        files=files.listed,
         monitor=None if monitor is None else monitor.report(),
         locks=None if locks is None else locks.report(most=MAX_LISTED),
+        workers=[] if workers is None else workers.status(),
+    )
+
+
+class OpenFiles(NamedTuple):
+    """How many files are kept open and cached, their unsynced bytes, and those written last."""
+
+    number: int
+    cached: int
+    unsynced: int
+    listed: list[OpenFile]
+
+
+def open_files(app: Nfsd) -> OpenFiles:
+    """The files that this process keeps open."""
+    kept = [(share, each) for share in app.shares for each in share.filesystem.kept_files()]
+    listed = [_open_file(*each) for each in sorted(kept, key=_idle)[:MAX_LISTED]]
+    cached = sum(share.filesystem.cached_files() for share in app.shares)
+    return OpenFiles(len(kept), cached, sum(each.unsynced for _, each in kept), listed)
+
+
+def every_open_file(app: Nfsd) -> OpenFiles:
+    """The files that this process and its workers keep open."""
+    own, workers = open_files(app), app.workers
+    if workers is None:
+        return own
+    listed = sorted([*own.listed, *workers.files()], key=lambda each: each.idle)
+    return OpenFiles(
+        own.number + workers.total("open_files"),
+        own.cached + workers.total("cached_files"),
+        own.unsynced + workers.total("unsynced"),
+        listed[:MAX_LISTED],
     )
 
 
@@ -86,6 +124,8 @@ def faults(app: Nfsd) -> Iterator[str]:
         yield f"not registered: {fault}"
     for part in app.parts:
         yield from part.faults()
+    if app.workers is not None:
+        yield from app.workers.faults()
 
 
 def ports(app: Nfsd) -> dict[str, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -19,13 +19,14 @@ class LeftState(msgspec.Struct, frozen=True):
     """The state for the next image of the process.
 
     ``key`` and ``tags`` are those of handles if no file has them; ``parts`` is what each program
-    has left, by its name.
+    has left, by its name; ``workers`` are the replies that each worker process has kept.
     """
 
     key: bytes = b""
     tags: dict[str, int] = {}
     duplicates: msgspec.Raw = msgspec.Raw(b"[]")
     parts: dict[str, bytes] = {}
+    workers: list[bytes] = []
 
 
 class ServerState(NamedTuple):
@@ -34,9 +35,11 @@ class ServerState(NamedTuple):
     directory: Directory | None
     keys: Keys
 
-    def left(self, duplicates: bytes, parts: Mapping[str, bytes]) -> LeftState:
+    def left(
+        self, duplicates: bytes, parts: Mapping[str, bytes], workers: Sequence[bytes] = ()
+    ) -> LeftState:
         """What the next image needs besides the files."""
-        kept = LeftState(duplicates=msgspec.Raw(duplicates), parts=dict(parts))
+        kept = LeftState(duplicates=msgspec.Raw(duplicates), parts=dict(parts), workers=[*workers])
         if self.directory is not None:
             return kept
         return replace(kept, key=self.keys.key, tags=dict(self.keys.tags.known))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 
 from oncrpc.daemon.control.status import CommonStatus
@@ -51,6 +53,15 @@ class OpenFile(Struct, frozen=True):
     unsynced: int
 
 
+class WorkerStatus(Struct, frozen=True):
+    """A worker process: its connections, and how often it was started."""
+
+    number: int
+    pid: int
+    connections: int
+    starts: int
+
+
 class MapperState(Struct, frozen=True):
     """The port mapper: ``host``, ``own`` or ``none``, its port, and why we are not registered."""
 
@@ -60,7 +71,10 @@ class MapperState(Struct, frozen=True):
 
 
 class NfsdStatus(CommonStatus, frozen=True, kw_only=True):
-    """The status of ``nfsd``; ``ports`` has the programs that are not on the port of NFS."""
+    """The status of ``nfsd``; ``ports`` has the programs that are not on the port of NFS.
+
+    ``open_files`` may have data that are not on disk, ``cached_files`` stay open for a moment.
+    """
 
     mode: str
     user: str
@@ -75,6 +89,8 @@ class NfsdStatus(CommonStatus, frozen=True, kw_only=True):
     clients: list[ClientCalls]
     duplicates: int
     open_files: int
+    cached_files: int = 0
     files: list[OpenFile]
     monitor: MonitorStatus | None = None
     locks: LocksStatus | None = None
+    workers: Sequence[WorkerStatus] = ()

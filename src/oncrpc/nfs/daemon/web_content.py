@@ -15,6 +15,7 @@ from oncrpc.daemon.web.metrics import Families
 from oncrpc.daemon.web.pages import SHARED_FILES
 from oncrpc.nfs.daemon.config import NAME
 from oncrpc.nfs.daemon.lock_metrics import lock_metrics
+from oncrpc.nfs.daemon.report import every_open_file
 from oncrpc.nfs.daemon.web_events import NfsdEvents
 from oncrpc.numbers import program_name
 
@@ -42,21 +43,24 @@ class NfsdContent(CommonContent):
         """Those of every daemon, the time that calls took, and numbers of the server."""
         yield from super().metrics()
         yield self._seconds()
-        app = self.app
-        kept = [each for share in app.shares for each in share.filesystem.kept_files()]
+        app, files = self.app, every_open_file(self.app)
+        replies = len(app.nfs_duplicates)
+        if app.workers is not None:
+            replies += app.workers.total("duplicates")
         numbers = {
             "exports": ("Exports that are served.", len(list(app.shares))),
             "exports_failed": ("Exports that cannot be served.", len(app.exported.failed)),
             "mounts": ("Entries of the mount list.", len(app.mounts)),
             "clients": ("Client addresses that called lately.", len(app.clients)),
-            "open_files": ("Files that are kept open.", len(kept)),
+            "open_files": ("Files that are kept open.", files.number),
+            "cached_files": ("Files that stay open for a moment.", files.cached),
             "unsynced_bytes": (
                 "Bytes of open files that may not be on disk yet.",
-                sum(each.unsynced for each in kept),
+                files.unsynced,
             ),
             "replies_kept": (
                 "Replies that are kept for calls that are sent again.",
-                len(app.nfs_duplicates),
+                replies,
             ),
         }
         for name, (text, value) in numbers.items():

@@ -106,6 +106,10 @@ class LocalBase(FileSystem):
     def kept_files(self) -> Sequence[KeptFile]:
         return self.unstable.report()
 
+    def cached_files(self) -> int:
+        """The number of ``cached`` files."""
+        return len(self.cached)
+
     @contextmanager
     def opened(self, file: bytes) -> Iterator[OpenObject]:
         """The file with an id, open as O_PATH within the block, in which nothing waits."""
