@@ -11,7 +11,7 @@ TESTS ?=
 XDRC := $(BIN)/python -m oncrpc.cli.xdrc
 INTERFACES := $(filter-out spec/rpc_prot.x,$(wildcard spec/*.x))
 
-.PHONY: run test plain coverage check fuzz generate completion bench bench-quick bench-abuse bench-nfs bench-profile docs reference chart captures clean deb
+.PHONY: run test plain coverage check fuzz generate completion bench bench-quick bench-abuse bench-nfs bench-snoop bench-profile docs reference chart captures clean deb
 
 $(RUNNABLE): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -92,6 +92,11 @@ bench-abuse: $(INSTALLED)
 bench-nfs: $(INSTALLED)
 	@mkdir -p build
 	$(BIN)/python bench/nfs.py $(if $(UNFS3),--unfs3 $(UNFS3)) $(if $(FIO),--fio $(FIO)) --json build/bench-nfs.json
+
+# Needs tshark and tcpdump; what is missing is left out.
+bench-snoop: $(INSTALLED)
+	@mkdir -p build
+	$(BIN)/python bench/snoop.py --json build/bench-snoop.json
 
 # As root too. Flame graphs: bench/portmap_profile.py --svg DIRECTORY
 bench-profile: $(INSTALLED)
