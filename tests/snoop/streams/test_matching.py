@@ -8,11 +8,11 @@ import pytest
 
 from oncrpc.snoop.messages import Party, RpcMessage
 from oncrpc.snoop.streams import matching
-from oncrpc.snoop.streams.matching import PATIENCE, REPLY_PATIENCE, REUSE, CallMatcher
+from oncrpc.snoop.streams.matching import PATIENCE, REPLY_PATIENCE, REUSE, CallMatcher, key_of
 from support.conversations import call, reply
 
 CLIENT, SERVER, OTHER = Party("192.0.2.1", 700), Party("192.0.2.2", 2049), Party("192.0.2.3", 2049)
-KEY = (b"flow", 1)
+KEY = key_of(b"flow", 1)
 GSS = pack(">II", 6, 8)
 
 
@@ -160,7 +160,7 @@ def test_reply_without_call_is_told_in_time() -> None:
 def test_replies_that_wait_are_bounded() -> None:
     matcher = CallMatcher()
 
-    found = [matcher.reply((b"flow", xid), replied()) for xid in range(2000)]
+    found = [matcher.reply(key_of(b"flow", xid), replied()) for xid in range(2000)]
 
     assert sum(map(len, found)) == 2000 - matching.MAX_EARLY_REPLIES
     assert len(matcher.overdue(None)) == matching.MAX_EARLY_REPLIES
@@ -200,7 +200,7 @@ def test_calls_in_doubt_are_bounded() -> None:
     matcher = CallMatcher()
 
     for xid in range(2000):
-        matcher.doubtful_call((b"flow", xid), called(), likely=False)
+        matcher.doubtful_call(key_of(b"flow", xid), called(), likely=False)
 
     assert matcher.dropped == 2000 - matching.MAX_DOUBTFUL_CALLS
 
@@ -210,7 +210,7 @@ def test_pending_calls_are_bounded_in_number(monkeypatch: pytest.MonkeyPatch) ->
     matcher = CallMatcher()
 
     for xid in range(15):
-        matcher.call((b"flow", xid), called(time=xid))
+        matcher.call(key_of(b"flow", xid), called(time=xid))
 
     assert [each.time for each in matcher.unanswered()] == list(range(5, 15))
     assert matcher.forgotten == 5
@@ -221,7 +221,7 @@ def test_pending_calls_are_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> 
     matcher = CallMatcher()
 
     for xid in range(15):
-        matcher.call((b"flow", xid), called(bytes(3000)))
+        matcher.call(key_of(b"flow", xid), called(bytes(3000)))
 
     assert len(list(matcher.unanswered())) == 2
     assert matcher.forgotten == 13

@@ -9,12 +9,12 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from oncrpc.cli.rpcsnoop.words import TRACE, module_of
+from oncrpc.cli.rpcsnoop.words import TRACE, USUAL, module_of
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the tracer, or the command that the first word names; returns the exit status."""
     given = sys.argv[1:] if arguments is None else list(arguments)
     module = module_of(given)
-    status: int = import_module(module).main(given if module == TRACE else given[1:])
+    status: int = import_module(module).main(given if module in (TRACE, USUAL) else given[1:])
     return status

@@ -10,8 +10,18 @@ WORDS: dict[str, str] = {"explain": "oncrpc.cli.rpcsnoop.explain"}
 """The commands beside the tracer, and the module of each. A file of that name is ``./NAME``."""
 
 TRACE = "oncrpc.cli.rpcsnoop.trace"
+USUAL = "oncrpc.cli.rpcsnoop.usual"
+STATISTICS = "--stats"
 
 
 def module_of(arguments: Sequence[str]) -> str:
     """The module for a command line; any other first word is an option or a file."""
-    return WORDS.get(arguments[0], TRACE) if arguments else TRACE
+    if not arguments:
+        return TRACE
+    return WORDS.get(arguments[0]) or (USUAL if _is_usual(arguments) else TRACE)
+
+
+def _is_usual(arguments: Sequence[str]) -> bool:
+    """True for ``--stats FILE`` or ``FILE --stats``."""
+    files = [each for each in arguments if each == "-" or not each.startswith("-")]
+    return len(arguments) == 2 and STATISTICS in arguments and len(files) == 1

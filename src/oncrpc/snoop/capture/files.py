@@ -23,7 +23,7 @@ from oncrpc.snoop.capture.frames import (
 from oncrpc.snoop.capture.pcap import HEADER, MAGICS, PcapReader
 from oncrpc.snoop.capture.pcapng import SECTION, PcapngReader
 
-PIECE = 1 << 18
+PIECE = 1 << 16
 """Bytes that are read at once."""
 
 GZIP = b"\x1f\x8b"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -16,7 +17,10 @@ from oncrpc.snoop.capture.segments import parties_of
 from oncrpc.snoop.messages import Party, RpcMessage
 
 MAX_PENDING = 100_000
-"""Calls that wait for a reply; then the oldest is forgotten."""
+"""Calls that wait for a reply; then the oldest are forgotten."""
+
+FORGOTTEN_PART = 64
+"""The part of the pending calls that is forgotten at once."""
 
 MAX_ANSWERED = 4096
 """Answered calls that are kept, at most, to recognise retransmissions and second replies."""
@@ -25,11 +29,12 @@ MAX_EARLY_REPLIES = 1024
 """Replies whose call was not seen yet."""
 
 MAX_PENDING_BYTES = 8 << 20
-"""Bytes that pending calls take; then the oldest is forgotten."""
+"""Bytes that pending calls take; then the oldest are forgotten."""
 
 MAX_ANSWERED_BYTES = 4 << 20
-"""Bytes that answered calls take; then the oldest is forgotten."""
+"""Bytes that answered calls take; then the oldest are forgotten."""
 
+GENERATION, GENERATION_BYTES = MAX_ANSWERED // 2, MAX_ANSWERED_BYTES // 2
 COST = 1000
 """Bytes that a call takes apart from its body."""
 
@@ -49,7 +54,16 @@ MAX_DOUBTFUL_CALLS = 1024
 """Calls in doubt."""
 
 RPCSEC_GSS = b"\0\0\0\6"
-Key = tuple[bytes, int]
+Key = bytes
+"""A conversation, as the flow of its calls or as a part of it, and an xid.
+
+It is bytes because they remember their hash; that of a tuple is computed at each look-up.
+"""
+
+
+def key_of(flow: bytes, xid: int) -> Key:
+    """The key of a message."""
+    return flow + xid.to_bytes(4, "big")
 
 
 class KnownCall(Struct, gc=False, eq=False):
@@ -125,12 +139,14 @@ def known_call(call: RpcMessage) -> KnownCall:
     )  # fmt: skip
 
 
-class PendingCalls(OrderedDict[Key, KnownCall]):
+class PendingCalls(dict[Key, KnownCall]):
     """Calls without a reply by their key, the oldest first, bounded in number and bytes.
 
-    The first of a ``dict`` is found slowly after many were removed from its front; hence the
-    ``OrderedDict``. Items are added and removed by ``put`` and ``take`` only.
+    The first items of a ``dict`` are found slowly after many were removed from its front. Hence
+    some of the oldest are forgotten at once. ``put`` and ``take`` keep account of the bytes.
     """
+
+    __slots__ = ("_cost", "forgotten")
 
     def __init__(self) -> None:
         super().__init__()
@@ -141,10 +157,14 @@ class PendingCalls(OrderedDict[Key, KnownCall]):
         """Keep a call; no other has its key."""
         self[key] = known
         self._cost += len(known.body) + COST
+        if len(self) > MAX_PENDING or self._cost > MAX_PENDING_BYTES:
+            self._shrink()
+
+    def _shrink(self) -> None:
         while len(self) > MAX_PENDING or self._cost > MAX_PENDING_BYTES:
-            _, oldest = self.popitem(last=False)
-            self._cost -= len(oldest.body) + COST
-            self.forgotten += 1
+            for oldest in [*islice(self, 1 + len(self) // FORGOTTEN_PART)]:
+                self.take(oldest)
+                self.forgotten += 1
 
     def take(self, key: Key) -> KnownCall | None:
         """Remove a call."""
@@ -175,7 +195,7 @@ class AnsweredCalls:
     def put(self, key: Key, known: KnownCall) -> None:
         """Keep a call; no other has its key."""
         self._cost += len(known.body) + COST
-        if len(self.young) >= MAX_ANSWERED // 2 or self._cost > MAX_ANSWERED_BYTES // 2:
+        if len(self.young) >= GENERATION or self._cost > GENERATION_BYTES:
             self.old, self.young = self.young, {}
             self._cost = len(known.body) + COST
         self.young[key] = known
@@ -308,12 +328,12 @@ class CallMatcher:
 
     def new_call(self, key: Key, call: KnownCall) -> bool:
         """Take a call if no message with its key is kept."""
-        answered = self.answered
-        if key in self.pending or key in answered.young or key in answered.old:
+        pending, answered = self.pending, self.answered
+        if key in pending or key in answered.young or key in answered.old:
             return False
-        if self.waits and (key in self._early or key in self._doubtful):
+        if key in self._early or key in self._doubtful:
             return False
-        self.pending.put(key, call)
+        pending.put(key, call)
         return True
 
     def first_reply(self, key: Key, server: Party, time: int) -> KnownCall | None:

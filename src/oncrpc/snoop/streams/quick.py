@@ -23,7 +23,6 @@ from oncrpc.snoop.streams.recognition import (
     HEAD,
     MAX_AUTH,
     MIN_CALL,
-    MSG_ACCEPTED,
     REPLY,
     RPC_VERSION,
     WORD,
@@ -45,11 +44,11 @@ FRAGMENT = 0x3FFF
 START = Struct(">IIIIIII")
 """A record mark, and the first words of a message."""
 
+START_BYTES, LEAST = START.size, HEAD.size
+"""Bytes of a mark with these words, and of the shortest message that is read here."""
+
 HALF = SEQUENCE // 2
 SYN_ACK = SYN | ACK
-ORDINARY = {CALL: RPC_VERSION, REPLY: MSG_ACCEPTED}
-"""The word behind the kind of an ordinary message."""
-
 SegmentHead = tuple[int, int, bytes, int, int, int]
 """Of a segment: number and time of its frame, flow, sequence number, acknowledgement, flags."""
 
@@ -74,7 +73,7 @@ class QuickTracer(Tracer):
     """A tracer that gives its messages to a sink. They are the same that ``Tracer`` finds."""
 
     def __init__(self, sink: MessageSink, *, keep: int = KEEP) -> None:
-        super().__init__(keep=max(keep, HEAD.size))
+        super().__init__(keep=max(keep, LEAST))
         self._sink = sink
         self._waits = False
 
@@ -144,10 +143,12 @@ class QuickTracer(Tracer):
         if splitter.begun:
             at = self._go_on(flow, number, time, data, at, stop)
         keep = self._keep
-        while at + START.size <= stop:
+        while at + START_BYTES <= stop:
             mark, xid, kind, second, prog, vers, proc = START.unpack_from(data, at)
             size = mark - LAST_FRAGMENT
-            if not HEAD.size <= size <= MAX_SEEN_RECORD or second != ORDINARY.get(kind):
+            if not LEAST <= size <= MAX_SEEN_RECORD:
+                break
+            if second != RPC_VERSION if kind == CALL else second or kind != REPLY:
                 break
             begin, at = at + 4, at + 4 + size
             if at > stop:
@@ -161,7 +162,7 @@ class QuickTracer(Tracer):
                 )
                 self._take_call(flow, call)
             else:
-                self._take_reply(flow, xid, (number, time, time, body, size))
+                self._take_reply(flow, (number, time, time, body, size))
         if at < stop:
             self._read_rest(flow, head, data[at:stop])
         return True
@@ -195,7 +196,7 @@ class QuickTracer(Tracer):
     def _take_record(self, flow: Flow, record: SeenRecord) -> None:
         """Take a record of many segments."""
         number, time, began, body, length, _ = record
-        if len(body) < HEAD.size:  # the rest of it was not captured
+        if len(body) < LEAST:  # the rest of it was not captured
             self._read_slowly(flow, record)
             return
         xid, kind, _, prog, vers, proc = HEAD.unpack_from(body)
@@ -205,11 +206,11 @@ class QuickTracer(Tracer):
             )
             self._take_call(flow, call)
         else:
-            self._take_reply(flow, xid, (number, time, began, body, length))
+            self._take_reply(flow, (number, time, began, body, length))
 
     def _take_call(self, flow: Flow, call: KnownCall) -> None:
         """Take a call of a connection."""
-        if self.matcher.new_call((flow.calls, call.xid), call):
+        if self.matcher.new_call(flow.calls + call.body[:4], call):
             flow.last_xid = call.xid
             if call.prog != flow.prog or call.vers != flow.vers:
                 flow.note_program(call.prog, call.vers)
@@ -218,10 +219,10 @@ class QuickTracer(Tracer):
             record = SeenRecord(call.number, call.time, call.began, call.body, call.length)
             self._read_slowly(flow, record)
 
-    def _take_reply(self, flow: Flow, xid: int, seen: Seen) -> None:
+    def _take_reply(self, flow: Flow, seen: Seen) -> None:
         """Take a reply of a connection."""
         number, time, began, body, length = seen
-        call = self.matcher.first_reply((flow.replies, xid), flow.source, time)
+        call = self.matcher.first_reply(flow.replies + body[:4], flow.source, time)
         if call is not None:
             self._sink.reply(KnownReply(call, number, time, began, flow.calls, body, length))
         else:
@@ -235,15 +236,15 @@ class QuickTracer(Tracer):
     def _read_datagram(self, number: int, time: int, flow: bytes, data: bytes) -> bool:
         """Read a datagram; False, with nothing changed, if it is not ordinary."""
         length = len(data)
-        if length < HEAD.size:
+        if length < LEAST:
             return False
         body = data[: self._keep]
         xid, kind, second, prog, vers, proc = HEAD.unpack_from(body)
-        if second != ORDINARY.get(kind):
+        if second != RPC_VERSION if kind == CALL else second or kind != REPLY:
             return False
         matcher = self.matcher
         if kind == CALL:
-            key = flow[:4] + flow[8:10], xid
+            key = flow[:4] + flow[8:10] + data[:4]
             call = KnownCall(
                 number, time, time, flow, False, xid, prog, vers, proc, body, length, time
             )
@@ -253,7 +254,7 @@ class QuickTracer(Tracer):
                 return False
             self._sink.call(call)
             return True
-        key = flow[4:8] + flow[10:12], xid
+        key = flow[4:8] + flow[10:12] + data[:4]
         known = matcher.first_reply(key, parties_of(flow)[0], time)
         if known is None:
             return False

@@ -39,18 +39,32 @@ class Durations:
 
     def add(self, duration: int) -> None:
         """Count a duration; a negative one, of a capture out of order, counts as 0."""
-        if duration < 0:
-            duration = 0
-        if not self.count or duration < self.minimum:
-            self.minimum = duration
-        if duration > self.maximum:
-            self.maximum = duration
+        if duration <= 0:
+            self.minimum = duration = key = 0
+        else:
+            # The class is the number of bits, and the first five of them behind the highest.
+            bits = duration.bit_length() - EXACT_BITS - 1
+            key = duration if bits <= 0 else (bits << EXACT_BITS) + (duration >> bits)
+            if duration > self.maximum:
+                self.maximum = duration
+            if duration < self.minimum or not self.count:
+                self.minimum = duration
+            self.total += duration
         self.count += 1
-        self.total += duration
-        # The class is the number of bits, and the first five of them behind the highest.
-        bits = duration.bit_length() - EXACT_BITS - 1
-        key = duration if bits <= 0 else (bits << EXACT_BITS) + (duration >> bits)
-        self._classes[key] = self._classes.get(key, 0) + 1
+        try:
+            self._classes[key] += 1
+        except KeyError:
+            self._classes[key] = 1
+
+    def with_zeros(self, count: int) -> Durations:
+        """A distribution with so many durations of 0 besides."""
+        made = Durations()
+        made._classes = dict(self._classes)
+        made.count, made.total, made.maximum = self.count + count, self.total, self.maximum
+        made.minimum = 0 if count else self.minimum
+        if count:
+            made._classes[0] = made._classes.get(0, 0) + count
+        return made
 
     @property
     def mean(self) -> float:
@@ -83,16 +97,28 @@ class ProcedureFigures:
     """
 
     __slots__ = (
-        "call_bytes", "calls", "duplicates", "outcomes", "replies", "reply_bytes",
-        "retransmissions", "service", "transfer",
+        "_transfer", "call_bytes", "calls", "duplicates", "outcomes", "replies", "reply_bytes",
+        "retransmissions", "service",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.calls = self.retransmissions = self.replies = self.duplicates = 0
         self.call_bytes = self.reply_bytes = 0
         self.outcomes: dict[str, int] = {}
-        self.transfer = Durations()
         self.service = Durations()
+        self._transfer = Durations()
+
+    @property
+    def transfer(self) -> Durations:
+        """The transfer times of all calls."""
+        return self._transfer.with_zeros(self.calls - self._transfer.count)
+
+    def add_call(self, call: RpcMessage | KnownCall) -> None:
+        """Count a call that is no retransmission."""
+        self.call_bytes += call.length
+        self.calls += 1
+        if call.time != call.began:  # others are in one segment
+            self._transfer.add(call.time - call.began)
 
     @property
     def unanswered(self) -> int:
@@ -146,16 +172,14 @@ class CallStatistics:
         else:
             self._add_reply(message, message.call)
 
-    def add_known_call(self, call: KnownCall) -> None:
+    def call(self, call: KnownCall) -> None:
         """Count a call that is no retransmission."""
         figures = self._figures.get((call.prog, call.vers, call.proc))
         if figures is None:
             figures = self._of(call)
-        figures.call_bytes += call.length
-        figures.calls += 1
-        figures.transfer.add(call.time - call.began)
+        figures.add_call(call)
 
-    def add_known_reply(self, reply: KnownReply) -> None:
+    def reply(self, reply: KnownReply) -> None:
         """Count the first reply to a call."""
         call = reply.call
         figures = self._figures.get((call.prog, call.vers, call.proc))
@@ -164,17 +188,22 @@ class CallStatistics:
         figures.reply_bytes += reply.length
         figures.replies += 1
         figures.service.add(reply.began - call.time)
-        outcome = SUCCESS if reply.body[8:24] == PLAIN_SUCCESS else outcome_of(reply.body)
-        self._add_outcome(figures, outcome)
+        if reply.body[8:24] == PLAIN_SUCCESS and SUCCESS in figures.outcomes:
+            figures.outcomes[SUCCESS] += 1
+        else:
+            self._add_outcome(figures, outcome_of(reply.body))
+
+    def message(self, message: RpcMessage) -> None:
+        """The same as ``add``; with ``call`` and ``reply`` this makes a ``MessageSink``."""
+        self.add(message)
 
     def _add_call(self, call: RpcMessage) -> None:
         figures = self._of(call)
-        figures.call_bytes += call.length
         if call.retransmission:
+            figures.call_bytes += call.length
             figures.retransmissions += 1
         else:
-            figures.calls += 1
-            figures.transfer.add(call.time - call.began)
+            figures.add_call(call)
 
     def _add_reply(self, reply: RpcMessage, call: RpcMessage) -> None:
         figures = self._of(call)

@@ -17,7 +17,7 @@ from oncrpc.snoop.capture.segments import (
 )
 from oncrpc.snoop.messages import RpcMessage
 from oncrpc.snoop.streams.flow import FlowReader
-from oncrpc.snoop.streams.matching import CallMatcher, Key
+from oncrpc.snoop.streams.matching import CallMatcher, Key, key_of
 from oncrpc.snoop.streams.recognition import (
     CALL,
     HEAD,
@@ -49,7 +49,7 @@ NO_CALL = (None,) * 6
 NEAR = 1 << 16
 """The difference of xids of calls that follow one another, at most."""
 
-MIN_DATAGRAM = 20
+MIN_DATAGRAM, XID_BYTES = 20, 4
 
 
 class Flow:
@@ -74,7 +74,7 @@ class Flow:
         def expected(kind: int, xid: int, prog: int, vers: int) -> bool:
             if kind == CALL:
                 return (prog, vers) in programs
-            return matcher.is_pending((replies, xid))
+            return matcher.is_pending(key_of(replies, xid))
 
         self.reader = FlowReader(expected, keep=keep)
         self.charged = 0
@@ -232,7 +232,7 @@ class Tracer:
         xid, kind, second = TRIPLE.unpack_from(data)
         if kind == CALL and second == RPC_VERSION and length >= MIN_CALL:
             return len(data) < 32 or bool(WORD.unpack_from(data, 28)[0] <= MAX_AUTH)
-        if kind == REPLY and self.matcher.is_known((target, xid)):
+        if kind == REPLY and self.matcher.is_known(key_of(target, xid)):
             return bool(second <= MSG_DENIED)
         return kind == REPLY and is_certain_message(data, 0, length) is not False
 
@@ -260,9 +260,9 @@ class Tracer:
             prog=prog, vers=vers, proc=proc, body=body, length=length, cut=size < length,
         )  # fmt: skip
         if kind == REPLY:
-            self._reply((replies, xid), message, doubt, found)
+            self._reply(key_of(replies, xid), message, doubt, found)
         elif known is None:
-            found += self.matcher.call((calls, xid), message)
+            found += self.matcher.call(key_of(calls, xid), message)
         else:
             self._call(message, known, doubt, found)
 
@@ -270,7 +270,7 @@ class Tracer:
         self, call: RpcMessage, flow: Flow, doubt: Doubt | None, found: list[RpcMessage]
     ) -> None:
         """A call of a connection."""
-        key = (flow.calls, call.xid)
+        key = key_of(flow.calls, call.xid)
         if doubt is not None:
             likely = doubt is Doubt.BEGINS and flow.is_near(call.xid)
             found += self.matcher.doubtful_call(key, call, likely=likely)
@@ -287,7 +287,7 @@ class Tracer:
             if not self.matcher.is_known(key):
                 self.matcher.dropped += 1
                 return
-            calls = key[0]
+            calls = key[:-XID_BYTES]
             for flow in (self._flows.get(calls), self._flows.get(reverse_of(calls))):
                 if flow is not None:
                     flow.reader.trust()
