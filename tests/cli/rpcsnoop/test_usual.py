@@ -9,7 +9,7 @@ import pytest
 from oncrpc.cli.rpcsnoop import main, trace, usual
 from oncrpc.cli.rpcsnoop.words import TRACE, USUAL, module_of
 
-CAPTURES = sorted((Path(__file__).parents[2] / "captures").rglob("*.pcap"))
+CAPTURES = sorted((Path(__file__).parents[2] / "captures" / "peers").glob("*.pcap"))
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from oncrpc.snoop.capture.frames import CaptureDamaged, FramePlace
 from oncrpc.snoop.streams.quick import QuickTracer
 from oncrpc.snoop.streams.statistics import CallStatistics
 from oncrpc.snoop.words.programs import KnownPrograms
+from oncrpc.snoop.words.reply_outcomes import is_plain_success, outcome_with_status
 
 PROGRAM = "rpcsnoop"
 KEEP = 512
@@ -30,14 +31,17 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _figures(file: str) -> int:
-    statistics = CallStatistics()
+    programs = KnownPrograms()
+    statistics = CallStatistics(
+        outcome=lambda reply: outcome_with_status(reply, programs), succeeded=is_plain_success
+    )
     tracer = QuickTracer(statistics, keep=KEEP)
     damage: CaptureDamaged | None = None
     try:
         tracer.trace(_batches(file))
     except CaptureDamaged as error:
         damage = error
-    for line in figure_lines(statistics, KnownPrograms()):
+    for line in figure_lines(statistics, programs):
         print(line)
     notes = list(remarks(tracer, statistics))
     if notes:

@@ -139,10 +139,19 @@ class Unmatched(NamedTuple):
 
 
 class CallStatistics:
-    """Counts messages; ``outcome`` tells the outcome of a reply, by default that of RPC itself."""
+    """Counts messages; ``outcome`` tells the outcome of a reply, by default that of RPC itself.
 
-    def __init__(self, *, outcome: Callable[[RpcMessage], str] | None = None) -> None:
-        self._outcome = outcome or (lambda reply: outcome_of(reply.body))
+    ``succeeded`` is a short way to see that the outcome of a reply is ``SUCCESS``; if it is False,
+    ``outcome`` tells.
+    """
+
+    def __init__(
+        self,
+        *,
+        outcome: Callable[[RpcMessage], str] = lambda reply: outcome_of(reply.body),
+        succeeded: Callable[[KnownReply], bool] = lambda reply: reply.body[8:24] == PLAIN_SUCCESS,
+    ) -> None:
+        self._outcome, self._succeeded = outcome, succeeded
         self._figures: dict[Procedure, ProcedureFigures] = {}
         self._unmatched = Unmatched(0, 0)
 
@@ -188,10 +197,8 @@ class CallStatistics:
         figures.reply_bytes += reply.length
         figures.replies += 1
         figures.service.add(reply.began - call.time)
-        if reply.body[8:24] == PLAIN_SUCCESS and SUCCESS in figures.outcomes:
-            figures.outcomes[SUCCESS] += 1
-        else:
-            self._add_outcome(figures, outcome_of(reply.body))
+        outcome = SUCCESS if self._succeeded(reply) else self._outcome(reply.message)
+        self._add_outcome(figures, outcome)
 
     def message(self, message: RpcMessage) -> None:
         """The same as ``add``; with ``call`` and ``reply`` this makes a ``MessageSink``."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from oncrpc.daemon.control.protocol import TracedMessage
 from oncrpc.snoop.messages import Party, RpcMessage, TransportName
-from oncrpc.snoop.streams.matching import CallMatcher, Key
+from oncrpc.snoop.streams.matching import CallMatcher, Key, key_of
 from oncrpc.snoop.streams.recognition import HEAD, TRIPLE
 
 TRANSPORTS: dict[str, TransportName] = {"udp": "udp", "udp6": "udp", "local": "local"}
@@ -64,6 +64,6 @@ def _parties(traced: TracedMessage) -> tuple[Party, Party]:
 def _key(traced: TracedMessage, xid: int) -> Key:
     """The conversation, by which a retransmission is known; a local socket has none."""
     if traced.source is None:
-        return b"%d" % traced.call, xid
+        return key_of(b"%d" % traced.call, xid)
     host, port = traced.source
-    return f"{traced.netid} {host} {port}".encode(), xid
+    return key_of(f"{traced.netid} {host} {port}".encode(), xid)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from oncrpc.snoop.messages import RpcMessage
+from oncrpc.snoop.streams.matching import KnownReply
 from oncrpc.snoop.streams.outcome import outcome_of
 from oncrpc.snoop.streams.statistics import PLAIN_SUCCESS, SUCCESS
 from oncrpc.snoop.words.programs import KnownPrograms
@@ -11,6 +12,7 @@ STATUS_FIRST = frozenset({100003, 100005, 100227})
 """Programs whose results begin with a status of which 0 is success, if they have a status."""
 
 FINE = bytes(4)
+PLAIN_STATUS = PLAIN_SUCCESS + FINE
 
 
 def outcome_with_status(reply: RpcMessage, programs: KnownPrograms) -> str:
@@ -29,3 +31,8 @@ def outcome_with_status(reply: RpcMessage, programs: KnownPrograms) -> str:
 
     status = status_of(reply, programs)
     return SUCCESS if status is None or status.ok else status.name
+
+
+def is_plain_success(reply: KnownReply) -> bool:
+    """True for most of the replies of which ``outcome_with_status`` says ``SUCCESS``."""
+    return reply.body[8:28] == PLAIN_STATUS and reply.call.prog in STATUS_FIRST
