@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import struct
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ def test_call_is_one_object() -> None:
         "proc": 1,
         "procedure": "MOUNTPROC3_MNT",
         "length": 84,
+        "transfer_time": 0.0,
         "credential": {
             "stamp": 0, "machinename": "client", "uid": 1000, "gid": 100, "gids": [4],
         },
@@ -101,3 +103,23 @@ def test_numbers_that_json_has_not_are_texts(tmp_path: Path) -> None:
     call = seen_bytes(MOUNTVERS.MOUNTPROC_MNT, struct.pack(">d", float("nan")))
 
     assert json.loads(json_line(call, programs))["arguments"] == "nan"
+
+
+DOCUMENTED = Path(__file__).parents[3] / "docs" / "reference" / "rpcsnoop.md"
+
+
+def test_all_fields_are_documented() -> None:
+    encrypted = opaque_auth(auth_flavor.RPCSEC_GSS, words(1, 0, 1, 3, 0))
+    result = mountres3(mountstat3.MNT3_OK, mountres3_ok(b"\x90\0\0\0", [1]))
+    again = seen_call(MNT, b"/home", retransmission=True)
+    messages = [
+        cut_message(CALL, CALL.length - 4),
+        again,
+        answered(CALL, MNT, result, duplicate=True),
+        seen_bytes(MNT, words(4, b"abcd"), cred=encrypted),
+    ]
+
+    found = {key for message in messages for key in loaded(message)}
+
+    section = DOCUMENTED.read_text().partition("## JSON")[2].partition("\n## ")[0]
+    assert set(re.findall(r"^`(\w+)`$", section, re.MULTILINE)) == found

@@ -8,6 +8,7 @@ from itertools import islice
 from oncrpc.cli import command
 from oncrpc.cli.command import Failure
 from oncrpc.cli.rpcsnoop.options import PROGRAM, parse_arguments
+from oncrpc.cli.rpcsnoop.progress import watched
 from oncrpc.cli.rpcsnoop.shown import ShownMessages, write_lines
 from oncrpc.cli.rpcsnoop.source import opened
 from oncrpc.snoop.capture.frames import CaptureDamaged
@@ -29,7 +30,8 @@ def _execute(arguments: Sequence[str]) -> int:
                 for _ in islice(source.frames, choice.count):
                     pass  # each is written on its way
             else:
-                messages = shown.tracer.messages(shown.output.watched(source.frames))
+                frames = shown.output.watched(source.frames)
+                messages = shown.tracer.messages(watched(frames, request))
                 write_lines(shown.lines(messages, source.remarks))
         except CaptureDamaged as damage:
             raise Failure(f"{PROGRAM}: {source.name}: {damage}") from None

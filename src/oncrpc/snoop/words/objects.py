@@ -1,10 +1,12 @@
-"""A message as a JSON object on one line: ``--json``."""
+"""A message as a JSON object on one line: ``--json``; docs/reference/rpcsnoop.md has its fields."""
 
 from __future__ import annotations
 
 import json
 from math import isfinite
 from typing import Any
+
+import msgspec
 
 from oncrpc.snoop.messages import RpcMessage
 from oncrpc.snoop.words.fields import WireField
@@ -13,16 +15,23 @@ from oncrpc.snoop.words.parts import Dissection, dissected
 from oncrpc.snoop.words.programs import KnownPrograms
 from oncrpc.snoop.words.text import is_text
 
+encoded = msgspec.json.Encoder().encode
+DELETE = b"\x7f"
 BILLION = 1_000_000_000
 
 
 def json_line(message: RpcMessage, programs: KnownPrograms) -> str:
     """The object as ASCII: whatever is in the message, a terminal shows it as it is.
 
-    ``msgspec`` leaves characters above 127 as they are, some of which are control characters.
+    ``msgspec`` is fast, but leaves characters above 126 as they are, some of which are control
+    characters. Objects that have any are encoded with escapes.
     """
-    text = json.dumps(object_of(message, programs), ensure_ascii=True, separators=(",", ":"))
-    return text.replace("\x7f", "\\u007f")
+    made = object_of(message, programs)
+    text = encoded(made)
+    if text.isascii() and DELETE not in text:
+        return text.decode("ascii")
+    escaped = json.dumps(made, ensure_ascii=True, separators=(",", ":"))
+    return escaped.replace("\x7f", "\\u007f")
 
 
 def object_of(message: RpcMessage, programs: KnownPrograms) -> dict[str, Any]:
@@ -69,6 +78,8 @@ def _exchange(message: RpcMessage, programs: KnownPrograms) -> dict[str, Any]:
         found["retransmission"] = True
     if message.duplicate:
         found["duplicate"] = True
+    if message.is_call:
+        found["transfer_time"] = message.transfer_time / BILLION
     if message.call is not None:
         found["call_frame"] = message.call.number
         found["service_time"] = (message.service_time or 0) / BILLION
