@@ -100,6 +100,18 @@ def test_card_shows_ip_with_its_tags(host: Host, capture_on: Opener, card: str) 
     assert [frame.data for frame in all_of(host, capture)] == [SENT[name] for name in WANTED]
 
 
+def test_errors_of_the_network_are_captured(host: Host) -> None:
+    with host.network():
+        capture = LiveCapture("lan1", hosts=["192.0.2.2"], errors=True)
+
+    with closing(capture):
+        send_all(host)
+        found = [frame.data for frame in all_of(host, capture)]
+
+    wanted = ["IPv4", "tagged", "tagged twice", "ICMP", "ARP"]
+    assert found == [SENT[name] for name in wanted]
+
+
 def test_all_interfaces_show_both_directions(host: Host, capture_on: Opener) -> None:
     capture = capture_on(ANY)
 

@@ -16,6 +16,7 @@ import oncrpc
 from oncrpc import sync
 from oncrpc.programs.portmap import PMAP_VERS
 from support.hosts import Host, for_all, portmap, status_of
+from support.mount_client import NFS, MountClient, MountFailed
 from support.namespace import DEADLINE, PYTHON, end, environment, need
 
 pytestmark = [pytest.mark.interop, pytest.mark.slow]
@@ -101,6 +102,16 @@ def test_figures_are_shown_at_the_end(host: Host) -> None:
         _, output, _ = snoop.ended(signal.SIGTERM)
 
     assert output.splitlines()[1].split()[:5] == ["PMAP", "2", "NULL", "1", "1"]
+
+
+def test_refused_mount_is_explained(host: Host) -> None:
+    with Snoop(host, "explain", "-i", "lo", "--json", "--client", "127.0.0.1") as snoop:
+        with MountClient(host, "127.0.0.1") as client, pytest.raises(MountFailed):
+            client.null("udp", 2049, NFS, 3)
+
+        status, output, _ = snoop.ended(signal.SIGINT)
+
+    assert (status, json.loads(output)["cause"]) == (1, "udp-refused")
 
 
 def test_count_ends_the_capture(host: Host) -> None:

@@ -94,7 +94,7 @@ def _address(value: str) -> str:
 
 def _execute(request: ExplainRequest) -> int:
     hosts = () if request.client is None else (request.client,)
-    with opened(PROGRAM, request.capture, hosts) as source:
+    with opened(PROGRAM, request.capture, hosts, errors=True) as source:
         history = mount_history(source.frames)
         remarks = list(source.remarks())
     found = told(history.attempts, client=request.client)

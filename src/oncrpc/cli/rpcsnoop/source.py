@@ -45,19 +45,20 @@ class FrameSource:
 
 @contextmanager
 def opened(
-    program: str, choice: CaptureChoice, hosts: Collection[str] = ()
+    program: str, choice: CaptureChoice, hosts: Collection[str] = (), *, errors: bool = False
 ) -> Iterator[FrameSource]:
     """The frames that were chosen; all are written to the file that was chosen, if any.
 
     Frames of an interface end with SIGINT and SIGTERM; a line on standard error tells how many
-    there were. ``hosts`` are the only addresses of interest there, if there are any.
+    there were. ``hosts`` are the only addresses of interest there, if there are any; with
+    ``errors`` ICMP and ARP are, too.
 
     Raises:
         Failure: at the beginning, the capture or the file cannot be opened; at the end, the
             interface was lost or the file cannot be written.
     """
     if choice.interface:
-        with _live(program, choice, hosts) as source:
+        with _live(program, choice, hosts, errors=errors) as source:
             yield source
         return
     frames = _of_file(program, choice.file)
@@ -74,12 +75,15 @@ def _of_file(program: str, file: str) -> Iterator[CapturedFrame]:
 
 
 @contextmanager
-def _live(program: str, choice: CaptureChoice, hosts: Collection[str]) -> Iterator[FrameSource]:
+def _live(
+    program: str, choice: CaptureChoice, hosts: Collection[str], *, errors: bool
+) -> Iterator[FrameSource]:
     """The frames of an interface; privileges are given up when it is open."""
     try:
         capture = LiveCapture(
-            choice.interface, most=choice.most, hosts=hosts, promiscuous=choice.promiscuous
-        )
+            choice.interface, most=choice.most, hosts=hosts, promiscuous=choice.promiscuous,
+            errors=errors,
+        )  # fmt: skip
     except LiveCaptureError as error:
         raise Failure(f"{program}: {error}") from None
     lost: LiveCaptureError | None = None

@@ -25,6 +25,13 @@ PROBE = 1
 ICMP, ICMP_6 = 1, 58
 ICMP_HEADER = Struct(">BBxxHH")
 ETHERTYPE_ARP = b"\x08\x06"
+ARP_PLACES = {
+    LinkType.ETHERNET: (12, 14),
+    LinkType.LINUX_SLL: (14, 16),
+    LinkType.LINUX_SLL2: (0, 20),
+}
+"""Where a frame has its Ethernet type, and where ARP begins."""
+
 ARP = Struct(">6xH6x4s6x4s")
 ARP_REQUEST, ARP_REPLY = 1, 2
 SEQUENCE = 1 << 32
@@ -172,9 +179,10 @@ def _of_error(frame: CapturedFrame, header: IpHeader) -> Signal | None:
 def _arp(frame: CapturedFrame) -> Signal | None:
     """ARP for IPv4 over Ethernet (RFC 826)."""
     data = frame.data
-    if frame.link != LinkType.ETHERNET or data[12:14] != ETHERTYPE_ARP or len(data) < 42:
+    at, begin = ARP_PLACES.get(frame.link, (0, 0))  # type: ignore[call-overload]  # any number
+    if not begin or data[at : at + 2] != ETHERTYPE_ARP or len(data) < begin + ARP.size:
         return None
-    operation, source, target = ARP.unpack_from(data, 14)
+    operation, source, target = ARP.unpack_from(data, begin)
     if operation not in (ARP_REQUEST, ARP_REPLY) or source == target:
         return None
     kind = SignalKind.ARP_ASKED if operation == ARP_REQUEST else SignalKind.ARP_ANSWERED

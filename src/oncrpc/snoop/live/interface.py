@@ -85,7 +85,8 @@ class LiveCapture:
 
     Only opening needs the privilege to capture. ``most`` is how many bytes of a frame are captured.
     ``hosts`` are addresses: with some, only frames from or to them. ``promiscuous``: also frames
-    that the network card sees, but that are not for this host. ``ring`` is for tests.
+    that the network card sees, but that are not for this host. ``errors``: also ICMP and ARP.
+    ``ring`` is for tests.
 
     Raises:
         LiveCaptureError: the interface cannot be captured.
@@ -98,6 +99,7 @@ class LiveCapture:
         most: int = WHOLE,
         hosts: Collection[str] = (),
         promiscuous: bool = False,
+        errors: bool = False,
         ring: bool = True,
     ) -> None:
         self.interface = interface
@@ -107,7 +109,7 @@ class LiveCapture:
             with _closed_on_error(self._socket):
                 # Nothing is captured before the socket is bound to a protocol.
                 place = ETHERNET_HEADER if self.link == LinkType.ETHERNET else 0
-                attach(self._socket, program_for(hosts, place=place, most=most))
+                attach(self._socket, program_for(hosts, place=place, most=most, errors=errors))
                 self._source = self._made(SIZES if ring else ())
                 if promiscuous and interface != ANY:
                     _see_all(self._socket, interface)

@@ -1,8 +1,9 @@
 """The filter in the kernel: a program of classic BPF that keeps frames of other protocols away.
 
 It accepts TCP and UDP over IPv4 and IPv6, with fragments and extension headers, optionally only
-from or to some addresses. A frame that has a VLAN tag among its bytes is accepted unseen: the
-kernel takes the outer tag out of most frames, and the reader understands the others.
+from or to some addresses. With ``errors`` it accepts ICMP, too, and ARP of any address. A frame that
+has a VLAN tag among its bytes is accepted unseen: the kernel takes the outer tag out of most frames,
+and the reader understands the others.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ SO_ATTACH_FILTER = 26
 MAX_KERNEL_HOSTS = 64
 """Addresses that the kernel compares; with more of them it accepts all hosts."""
 
-BEHIND_IPV6 = sorted({TCP, UDP, *EXTENSIONS})
+TRANSPORTS = (TCP, UDP)
+ICMP, ICMP_6 = 1, 58
+ETHERTYPE_ARP = 0x0806
 LOAD_WORD, LOAD_BYTE, JUMP, JUMP_IF_EQUAL, RETURN = 0x20, 0x30, 0x05, 0x15, 0x06
 ABOUT_FRAME = 0xFFFFF000
 """Behind this place of a frame the kernel has what it knows of it (SKF_AD_OFF)."""
@@ -58,8 +61,10 @@ def nothing() -> bytes:
     return _assembled([_Step(RETURN, 0)])
 
 
-def program_for(hosts: Collection[str], *, place: int, most: int) -> bytes:
+def program_for(hosts: Collection[str], *, place: int, most: int, errors: bool = False) -> bytes:
     """The program for frames whose IP header is at a place; ``most`` bytes of each are captured."""
+    over_ipv4 = [*TRANSPORTS, *([ICMP] if errors else [])]
+    over_ipv6 = sorted({*TRANSPORTS, *EXTENSIONS, *([ICMP_6] if errors else [])})
     addresses = [ip_address(host) for host in hosts]
     if len(addresses) > MAX_KERNEL_HOSTS:
         addresses = []
@@ -72,12 +77,14 @@ def program_for(hosts: Collection[str], *, place: int, most: int) -> bytes:
         "protocol", _Step(LOAD_WORD, PROTOCOL),
         *_when(ETHERTYPE_IPV4, "IPv4"), *_when(ETHERTYPE_IPV6, "IPv6"),
         *(step for tag in sorted(VLAN_TAGS) for step in _when(tag, "accept")),
+        *(_when(ETHERTYPE_ARP, "accept") if errors else ()),
         _Step(JUMP, 0, "refuse"),
         "IPv4", _Step(LOAD_BYTE, place + 9),
-        *_when(TCP, "hosts of IPv4"), *_when(UDP, "hosts of IPv4"), _Step(JUMP, 0, "refuse"),
+        *(step for each in over_ipv4 for step in _when(each, "hosts of IPv4")),
+        _Step(JUMP, 0, "refuse"),
         "hosts of IPv4", *_hosts(four, place + 12, among=len(addresses)),
         "IPv6", _Step(LOAD_BYTE, place + 6),
-        *(step for each in BEHIND_IPV6 for step in _when(each, "hosts of IPv6")),
+        *(step for each in over_ipv6 for step in _when(each, "hosts of IPv6")),
         _Step(JUMP, 0, "refuse"),
         "hosts of IPv6", *_hosts(six, place + 8, among=len(addresses)),
         # A jump leads forward only: what all parts end with is last.
