@@ -24,6 +24,7 @@ from oncrpc.cli.nfsd import words as nfsd_words
 from oncrpc.cli.portmap import options as portmap_options
 from oncrpc.cli.rpcinfo import options as rpcinfo
 from oncrpc.cli.rpcinfo import scan
+from oncrpc.cli.rpcsnoop import explain
 from oncrpc.cli.rpcsnoop import options as rpcsnoop
 from oncrpc.cli.showmount import options as showmount
 from oncrpc.portmap.vocabulary import VOCABULARY
@@ -79,6 +80,11 @@ BESIDE_WORD = {
         "bash": "_shtab_nfsd_pos_0_COMPGEN=_shtab_compgen_dirs",
         "zsh": "_files -/",
         "fish": "complete -c nfsd -f -a '(__fish_complete_directories)'\n",
+    },
+    "rpcsnoop": {
+        "bash": "_shtab_rpcsnoop_pos_0_COMPGEN=_shtab_compgen_files",
+        "zsh": "_files",
+        "fish": "complete -c rpcsnoop -F\n",
     },
 }
 ZSH_BESIDE = """\
@@ -146,6 +152,8 @@ def parsers() -> list[argparse.ArgumentParser]:
     """What each command understands."""
     many = of_table("rpcinfo scan", scan.OPTIONS, NETWORK="*")
     many.description = "ask many hosts"
+    failed = of_table("rpcsnoop explain", explain.OPTIONS, FILE="*")
+    failed.description = "tell why mounts fail"
     return [
         with_words(portmap_options.parser(), _parsers_of(words.WORDS)),
         with_words(nfsd_options.parser(operands=False), _parsers_of(nfsd_words.WORDS)),
@@ -153,7 +161,7 @@ def parsers() -> list[argparse.ArgumentParser]:
         of_table("pmap_dump", pmap_dump.OPTIONS),
         of_table("pmap_set", pmap_set.OPTIONS),
         of_table("showmount", showmount.OPTIONS, HOST="?"),
-        of_table("rpcsnoop", rpcsnoop.OPTIONS, FILE="*"),
+        with_words(of_table("rpcsnoop", rpcsnoop.OPTIONS), {"explain": failed}),
         of_table("xdrc", xdrc.OPTIONS, **{"FILE.x": "*"}),
     ]
 

@@ -62,8 +62,8 @@ function _shtab_rpcsnoop_using
   test "$_shtab_rpcsnoop_cmdpath" = "$argv"
 end
 
-set -g _shtab_rpcsnoop_commands
-set -g _shtab_rpcsnoop_opts_with_value --by --color --count --file --follow --host --interface --proc --prog --relinquish --snaplen --spec --status --time --write -Z -c -i -s -t -w
+set -g _shtab_rpcsnoop_commands explain
+set -g _shtab_rpcsnoop_opts_with_value --by --client --color --count --file --follow --host --interface --proc --prog --relinquish --snaplen --spec --status --time --write -Z -c -i -s -t -w
 
 complete -c rpcsnoop -e
 complete -c rpcsnoop -f
@@ -94,4 +94,14 @@ complete -c rpcsnoop -n _shtab_rpcsnoop_using -l promiscuous -d 'capture frames 
 complete -c rpcsnoop -n _shtab_rpcsnoop_using -s Z -l relinquish -xka "(__fish_complete_users)" -d 'once the capture is open, become this user'
 complete -c rpcsnoop -n _shtab_rpcsnoop_using -s h -l help -d 'print this help'
 complete -c rpcsnoop -n _shtab_rpcsnoop_using -l version -d 'print the version'
-complete -c rpcsnoop -n '_shtab_rpcsnoop_using; and test $_shtab_rpcsnoop_npos -ge 0' -ka "(__fish_complete_path (commandline -ct))" -d FILE
+complete -c rpcsnoop -n '_shtab_rpcsnoop_using; and test $_shtab_rpcsnoop_npos -eq 0' -a explain -d 'tell why mounts fail'
+complete -c rpcsnoop -n '_shtab_rpcsnoop_using explain' -l client -x -d 'only the attempts of this client'
+complete -c rpcsnoop -n '_shtab_rpcsnoop_using explain' -l json -d 'write each attempt as a JSON object on a line'
+complete -c rpcsnoop -n '_shtab_rpcsnoop_using explain' -s i -l interface -x -d 'capture on this network interface until Ctrl-C; any: on all'
+complete -c rpcsnoop -n '_shtab_rpcsnoop_using explain' -s w -l write -xka "(__fish_complete_path (commandline -ct))" -d 'write the frames to a pcapng file instead of showing messages'
+complete -c rpcsnoop -n '_shtab_rpcsnoop_using explain' -l promiscuous -d 'capture frames for other hosts, too'
+complete -c rpcsnoop -n '_shtab_rpcsnoop_using explain' -s Z -l relinquish -xka "(__fish_complete_users)" -d 'once the capture is open, become this user'
+complete -c rpcsnoop -n '_shtab_rpcsnoop_using explain' -s h -l help -d 'print this help'
+complete -c rpcsnoop -n '_shtab_rpcsnoop_using explain' -l version -d 'print the version'
+complete -c rpcsnoop -n '_shtab_rpcsnoop_using explain; and test $_shtab_rpcsnoop_npos -ge 0' -ka "(__fish_complete_path (commandline -ct))" -d FILE
+complete -c rpcsnoop -F

@@ -1,9 +1,9 @@
 """The filter in the kernel: a program of classic BPF that keeps frames of other protocols away.
 
 It accepts TCP and UDP over IPv4 and IPv6, with fragments and extension headers, optionally only
-from or to some addresses. With ``errors`` it accepts ICMP, too, and ARP of any address. A frame that
-has a VLAN tag among its bytes is accepted unseen: the kernel takes the outer tag out of most frames,
-and the reader understands the others.
+from or to some addresses. With ``errors`` it accepts ICMP, too, and ARP of any address. A frame
+that has a VLAN tag among its bytes is accepted unseen: the kernel takes the outer tag out of most
+frames, and the reader understands the others.
 """
 
 from __future__ import annotations
