@@ -237,7 +237,7 @@ def answered(
 def stored(use: Use, new_file: int) -> Future[None]:
     """Begin to bring a directory to disk, and a file that was made in it."""
     group, kept = use.files.group, use.kept
-    done = group.join(kept.place)
+    done = group.join(kept.place, Depth.FILE)
     if done is None:
         try:
             descriptor = os.dup(kept.reading)

@@ -112,7 +112,9 @@ def write_now(
         files.unstable.note(kept.place, kept.writing, host=opened.who.host, size=length)
         replies.append(reply)
         return len(reply)
-    done = files.group.sync(kept.place, os.dup(kept.writing), depth)
+    done = files.group.join(kept.place, depth)
+    if done is None:
+        done = files.group.sync(kept.place, os.dup(kept.writing), depth)
     return LaterReply(done, partial(stored, use, reply, before, after))
 
 

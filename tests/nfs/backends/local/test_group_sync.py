@@ -214,12 +214,28 @@ def test_system_calls_take_a_file(tmp_path: Path, depth: Depth) -> None:
         SYNC_CALLS[depth](file.fileno())
 
 
+def test_deepest_wish_of_a_round_counts(disk: SlowDisk) -> None:
+    async def main() -> None:
+        asked = [
+            disk.ask(),
+            disk.group.join("file", Depth.FILE),
+            disk.group.join("file", Depth.DATA),
+        ]
+        disk.end()
+        await asyncio.gather(*(each for each in asked if each is not None))
+
+        assert disk.calls == [Depth.FILE]
+        assert None not in asked
+
+    asyncio.run(main())
+
+
 def test_new_files_are_synced_with_their_directory(disk: SlowDisk) -> None:
     async def main() -> None:
         asked: list[asyncio.Future[None] | None] = [disk.ask()]
-        assert disk.group.join("other") is None
+        assert disk.group.join("other", Depth.FILE) is None
         for _ in range(2):
-            asked.append(disk.group.join("file"))
+            asked.append(disk.group.join("file", Depth.FILE))
             disk.opened.append(os.dup(disk.opened[0]))
             disk.group.add_new_file("file", disk.opened[-1])
         for _ in range(3):

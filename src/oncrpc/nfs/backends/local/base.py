@@ -260,7 +260,7 @@ class LocalBase(FileSystem):
         """Begin to bring a file to disk; the result may be awaited."""
         mode, place = found.stat.st_mode, found.place
         if stat.S_ISDIR(mode):
-            joined = self.group.join(place)
+            joined = self.group.join(place, depth)
             if joined is not None:
                 return joined
         flags = (os.O_RDONLY, os.O_WRONLY) if stat.S_ISREG(mode) else (os.O_RDONLY,)

@@ -112,12 +112,15 @@ class GroupSync:
                 self._running[key] = loop.create_task(self._rounds(key))
         return wish.done
 
-    def join(self, key: Hashable) -> asyncio.Future[None] | None:
-        """Join the calls that wait for a sync of the whole file; None if there are none."""
+    def join(self, key: Hashable, depth: Depth) -> asyncio.Future[None] | None:
+        """Join the calls that wait for a sync of this file; None if there are none.
+
+        As ``sync``, but without a descriptor of its own, which it would close.
+        """
         waiting = self._next.get(key)
         if waiting is None:
             return None
-        wish = _Wish(asyncio.get_running_loop().create_future(), Depth.FILE)
+        wish = _Wish(waiting.wishes[0].done.get_loop().create_future(), depth)
         waiting.wishes.append(wish)
         return wish.done
 
