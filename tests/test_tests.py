@@ -202,7 +202,19 @@ def imports_of(path: Path) -> set[str]:
     helpers = {TESTS / name for name in candidates if name.startswith("support/")}
     helpers |= {TESTS / name for test, name in RUNS.items() if TESTS / test == path}
     through = (imports_of(helper) for helper in helpers if helper.is_file() and helper != path)
+    candidates |= loaded_by_name(path)
     return {name for name in candidates if (ROOT / name).is_file()}.union(*through)
+
+
+def loaded_by_name(path: Path) -> set[str]:
+    """Modules beside a module that it loads when they are needed: their names are in its tables."""
+    if not path.is_relative_to(ROOT):
+        return set()
+    folder = path.parent.relative_to(ROOT).as_posix()
+    texts = (node.value for node in ast.walk(tree_of(path)) if isinstance(node, ast.Constant))
+    return {
+        f"{folder}/{text}.py" for text in texts if isinstance(text, str) and text.isidentifier()
+    }
 
 
 def reached_from(test: Path, folder: str) -> set[str]:

@@ -8,7 +8,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from oncrpc.nfs.workers.channel import Channel
+from oncrpc.nfs.workers.channel import WorkerChannel
 from support.loops import run, until
 
 
@@ -19,8 +19,8 @@ class Ends:
         one, two = socket.socketpair()
         self.messages: list[tuple[bytes, int | None]] = []
         self.lost: list[str] = []
-        self.one = Channel(one, self._unexpected, lambda: self.lost.append("one"))
-        self.two = Channel(two, self._received, lambda: self.lost.append("two"))
+        self.one = WorkerChannel(one, self._unexpected, lambda: self.lost.append("one"))
+        self.two = WorkerChannel(two, self._received, lambda: self.lost.append("two"))
 
     def _received(self, message: bytes, descriptor: int | None) -> None:
         self.messages.append((message, descriptor))

@@ -13,6 +13,7 @@ import logging
 import os
 import re
 import shlex
+import stat
 from collections.abc import Callable, Collection, Iterator, Sequence
 from hashlib import blake2b
 from typing import NamedTuple, Protocol
@@ -54,8 +55,9 @@ OpenRoot = Callable[[bytes, RootOptions], OpenedRoot]
 class LiveExport(NamedTuple):
     """An export that is served.
 
-    It is opened again if ``opened_as`` changes: the directory by its numbers, the name that the
-    options give it, and the options that matter to the file system.
+    It is opened again if ``opened_as`` changes: the directory by its numbers, an archive also by
+    its size and time, the name that the options give it, and the options that matter to the file
+    system.
     """
 
     share: Share
@@ -169,7 +171,8 @@ class Exported:
         check_link(export)
         found, fixed = os.stat(export.path), fixed_identity(export.entries)
         sync, crossed = _is_sync(export), self._crossed(export)
-        opened_as = (found.st_dev, found.st_ino, fixed, sync, crossed)
+        written = None if stat.S_ISDIR(found.st_mode) else (found.st_size, found.st_mtime_ns)
+        opened_as = (found.st_dev, found.st_ino, written, fixed, sync, crossed)
         former = self._live.get(export.path)
         if former is not None and former.opened_as == opened_as:
             _claim(owners, former.share.tag, export.path)

@@ -1,4 +1,7 @@
-"""Opening the exported directories of this host, with the best ids of files that can be had."""
+"""Opening the exported directories of this host, with the best ids of files that can be had.
+
+An archive is exported as the directory that it holds.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,17 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
+from oncrpc.nfs.archive_kinds import is_archive
 from oncrpc.nfs.backends.local.chosen import kernel_objects, table_objects
 from oncrpc.nfs.backends.local.kernel_handles import NoKernelHandles
 from oncrpc.nfs.backends.local.local import LocalFileSystem
 from oncrpc.nfs.backends.local.volumes import mount_of, volume_identity
+from oncrpc.nfs.daemon.archives import Archives
 from oncrpc.nfs.filesystem import FileSystem
 
 log = logging.getLogger("oncrpc.nfs")
 
-KERNEL, TABLE = "kernel", "table"
+KERNEL, TABLE, ARCHIVE = "kernel", "table", "archive"
 """Where the ids of files come from."""
 
 
@@ -62,6 +67,7 @@ class LocalRoots:
 
     def __init__(self, folder: str | None, *, tables: bool = True) -> None:
         self._folder, self._tables = folder, tables
+        self._archives = Archives()
 
     def __call__(self, path: bytes, options: RootOptions) -> OpenedRoot:
         """Open a directory.
@@ -70,6 +76,8 @@ class LocalRoots:
             OSError: it is missing, or it cannot be exported.
         """
         place = os.fsdecode(path)
+        if is_archive(path):
+            return self._archive(path)
         _refuse_files_of_the_kernel(path)
         identity = f"{volume_identity(path)} root={os.stat(path).st_ino:x}"
         try:
@@ -87,6 +95,14 @@ class LocalRoots:
             lambda _tag: LocalFileSystem(place, objects=objects, sync=options.sync),
             objects.close,
         )
+
+    def _archive(self, path: bytes) -> OpenedRoot:
+        """Open an archive; its ids are its own, so that its inode number is its name."""
+        files = self._archives.open(path)
+        if files.left_out:
+            log.warning("%s: %d members are not shown", os.fsdecode(path), files.left_out)
+        identity = f"{volume_identity(os.path.dirname(path))} archive={os.stat(path).st_ino:x}"
+        return OpenedRoot(identity, ARCHIVE, lambda _tag: files, files.close)
 
     def _with_table(
         self, place: str, options: RootOptions, why: NoKernelHandles, tag: int

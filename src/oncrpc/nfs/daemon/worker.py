@@ -50,7 +50,7 @@ from oncrpc.nfs.server.keys import Keys, Tags
 from oncrpc.nfs.server.mount_list import MountList
 from oncrpc.nfs.server.shares import Shares
 from oncrpc.nfs.server.sizes import AROUND, DATAGRAM, TransferSizes
-from oncrpc.nfs.workers.channel import Channel
+from oncrpc.nfs.workers.channel import WorkerChannel
 from oncrpc.nfs.workers.memory import SharedMemory
 from oncrpc.nfs.workers.messages import (
     Answered,
@@ -175,7 +175,7 @@ class Worker:
 
     def __init__(self, sock: socket.socket) -> None:
         self.ended = asyncio.Event()
-        self.channel = Channel(sock, self._received, self.ended.set)
+        self.channel = WorkerChannel(sock, self._received, self.ended.set)
         self.daemon: Runtime[NfsdConfig] | None = None
         self.app: NfsdWorker
         self._receivers: dict[str, Receiver] = {}

@@ -8,6 +8,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import suppress
 
+from oncrpc.nfs.archive_kinds import is_archive
 from oncrpc.nfs.exports.lookup import HostLookups
 from oncrpc.nfs.exports.places import ExportProblem, Severity, printable, readable
 from oncrpc.nfs.exports.table import ExportTable
@@ -17,9 +18,10 @@ DEADLINE = 10.0
 
 
 def why_no_directory(path: str | bytes) -> str:
-    """Why a path is not a directory of this host; empty if it is one."""
+    """Why a path is not a directory of this host, nor an archive; empty if it is one."""
     try:
-        return "" if stat.S_ISDIR(os.stat(path).st_mode) else "not a directory"
+        directory = stat.S_ISDIR(os.stat(path).st_mode)
+        return "" if directory or is_archive(path) else "not a directory"
     except OSError as error:
         return (error.strerror or str(error)).lower()
 

@@ -23,7 +23,7 @@ Received = Callable[[bytes, int | None], None]
 """Takes a message, and its descriptor, which it owns."""
 
 
-class Channel:
+class WorkerChannel:
     """One end. ``lost`` is called once, when the other end is closed or cannot be understood.
 
     Both processes are parts of one server, so a message has no limit.

@@ -24,7 +24,7 @@ from typing import Protocol
 
 from oncrpc.aio.connections import Carried
 from oncrpc.caching import Bounded
-from oncrpc.nfs.workers.channel import Channel
+from oncrpc.nfs.workers.channel import WorkerChannel
 from oncrpc.nfs.workers.memory import new_memory
 from oncrpc.nfs.workers.messages import (
     Answered,
@@ -86,7 +86,7 @@ class WorkerProcess:
 
     def __init__(self, number: int) -> None:
         self.number = number
-        self.channel: Channel | None = None
+        self.channel: WorkerChannel | None = None
         self.process: subprocess.Popen[bytes] | None = None
         self.waiting = deque[tuple[int, Moved]]()
         self.report = WorkerReport()
@@ -236,7 +236,9 @@ class WorkerProcesses:
             sock = ours.dup()
         worker.starts += 1
         worker.ended = asyncio.get_running_loop().create_future()
-        worker.channel = Channel(sock, partial(self._received, worker), partial(self._lost, worker))
+        worker.channel = WorkerChannel(
+            sock, partial(self._received, worker), partial(self._lost, worker)
+        )
         worker.send(Settings(self._owner.settings(worker.number)), os.dup(self.memory.descriptor))
         for replies in self.replies:
             worker.send(KeptReplies(replies))
