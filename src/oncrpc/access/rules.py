@@ -74,6 +74,10 @@ class ProcedureName(str):
         made.has_program = has_program
         return made
 
+    def __getnewargs_ex__(self) -> tuple[tuple[str], dict[str, bool]]:
+        """For ``pickle``."""
+        return (str(self),), {"has_program": self.has_program}
+
 
 class ProgramNumber(int):
     """A program number; its text is the name of the program, if it has one."""

@@ -12,8 +12,11 @@ import pytest
 
 from oncrpc.aio.limits import Limits
 from oncrpc.nfs.daemon import report
+from oncrpc.nfs.daemon.config import SCHEMA
 from oncrpc.nfs.daemon.status import NfsdStatus
-from oncrpc.nfs.daemon.worker_settings import share_of
+from oncrpc.nfs.daemon.worker_settings import WorkerSettings, pickled, share_of, unpickled
+from oncrpc.nfs.exports.sources import ExportSources
+from oncrpc.nfs.exports.table import Exports
 from oncrpc.nfs.server.sizes import with_room
 from oncrpc.programs.mount import MOUNT_V3
 from oncrpc.programs.nfs3 import (
@@ -114,6 +117,7 @@ def test_reload_and_freeze_keep_connections(share: Path, state: Path) -> None:
             nfs = await daemon.nfs()
             exports_file(state, f"{share} *({RW},ro)")
             assert daemon.reread() == ""
+            await status_of(daemon)  # the workers have read the new rules before they report
             assert (await write(nfs, file)).status is nfsstat3.NFS3ERR_ROFS
 
             carried = await daemon.server.freeze(drain=0.5)
@@ -125,6 +129,50 @@ def test_reload_and_freeze_keep_connections(share: Path, state: Path) -> None:
             assert len(await mount.MOUNTPROC3_EXPORT()) == 1
 
     run(scenario())
+
+
+RULES = """
+trusted = ["198.51.100.0/24"]
+[daemon]
+bind = ["127.0.0.1"]
+families = ["ipv4"]
+user = "nobody"
+only = ["nfs", "mount"]
+nfs-versions = [3]
+[web]
+listen = "127.0.0.1:8080"
+[[rule]]
+from = ["192.0.2.0/24", "2001:db8::/32", "local"]
+procedure = ["GETATTR"]
+netid = ["tcp"]
+then = "deny"
+"""
+CLIENTS = (
+    "192.0.2.1(rw)", "192.0.2.0/24(ro)", "*.example.org(rw,sec=sys)", "[a-c]?.net", "@group(ro)",
+    "host.example.org(anonuid=7)", "gss/krb5", "*(no_such_option)",
+)  # fmt: skip
+
+
+def test_settings_survive_the_way_to_a_worker(tmp_path: Path) -> None:
+    file = tmp_path / "nfsd.toml"
+    file.write_text(RULES)
+    file.chmod(0o600)
+    config = SCHEMA.load(str(file))
+    exports = exports_file(tmp_path, f"/srv {' '.join(CLIENTS)}")
+    table = Exports(ExportSources(files=[str(exports)], folders=())).load()
+    sent = WorkerSettings(1, 4, config, table, b"key", {"/srv": 1}, {"": 20})
+
+    found = unpickled(pickled(sent))
+
+    assert repr(found.config) == repr(config)
+    assert found._replace(config=config, table=table) == sent
+    entries = found.table.exports[b"/srv"].entries
+    assert [entry.client.key for entry in entries] == [
+        entry.client.key for entry in table.exports[b"/srv"].entries
+    ]
+    wildcard = entries[3].client.wildcard
+    assert wildcard is not None
+    assert wildcard.matches("bx.net")
 
 
 def test_limits_of_workers_add_up() -> None:

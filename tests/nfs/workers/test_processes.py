@@ -139,3 +139,18 @@ def test_host_of_a_lost_connection_is_empty() -> None:
 def test_host_of_a_connection_is_its_client() -> None:
     with connected() as (_, accepted), accepted:
         assert host_of(accepted.fileno()) == "127.0.0.1"
+
+
+def test_program_that_cannot_run_is_an_error(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        made = WorkerProcesses(2, Owner(), command=("/nonexistent/program",))
+        with pytest.raises(FileNotFoundError):
+            made.start()
+        await made.stop()
+        made.close()
+
+    run(scenario())
+
+    assert caplog.messages == [
+        f"cannot start worker {number}: No such file or directory" for number in (1, 2)
+    ]

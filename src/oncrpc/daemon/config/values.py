@@ -73,6 +73,10 @@ class WebAddress(str):
         made.address, made.port = address, port
         return made
 
+    def __getnewargs_ex__(self) -> tuple[tuple[IPv4Address | IPv6Address, int], dict[str, object]]:
+        """For ``pickle``."""
+        return (self.address, self.port), {}
+
 
 class HostName(str):
     """A host name in small letters, without a port."""

@@ -10,12 +10,13 @@ from collections import Counter
 from collections.abc import Awaitable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from oncrpc.daemon.config.values import StartError
 from oncrpc.errors import ProtocolError
 from oncrpc.nfs.daemon.status import OpenFile, WorkerStatus
 from oncrpc.nfs.daemon.worker_reports import add_report
 from oncrpc.nfs.daemon.worker_settings import WorkerSettings, levels, pickled
 from oncrpc.nfs.workers.messages import Forwarded, WorkerReport
-from oncrpc.nfs.workers.processes import WorkerProcesses
+from oncrpc.nfs.workers.processes import COMMAND, WorkerProcesses
 from oncrpc.rpc import Caller
 from oncrpc.rpc.dispatch import Reply
 
@@ -31,10 +32,20 @@ class NfsdWorkers:
         self.processes = WorkerProcesses(count, self)
 
     def start(self, replies: Sequence[bytes]) -> None:
-        """Start the workers; ``replies`` are those of the workers of an earlier image."""
+        """Start the workers; ``replies`` are those of the workers of an earlier image.
+
+        Raises:
+            StartError: they cannot be started, and there is no earlier image.
+        """
         self.processes.replies = [*replies]
         self.app.exported.changed = self.processes.configure
-        self.processes.start()
+        try:
+            self.processes.start()
+        except OSError as error:
+            if self.app.daemon.former is None:
+                reason = (error.strerror or str(error)).lower()
+                text = f"cannot run {COMMAND[0]} in a worker process: {reason}; set workers = 1"
+                raise StartError(text) from None
 
     def settings(self, number: int) -> bytes:
         """What a worker needs to know."""

@@ -28,6 +28,10 @@ class WildcardPattern:
         self.text = text
         self._parts = _parts(text)
 
+    def __reduce__(self) -> tuple[type[WildcardPattern], tuple[str]]:
+        """Pickle the text: functions have no pickle."""
+        return WildcardPattern, (self.text,)
+
     def matches(self, name: str) -> bool:
         """Whether the whole name matches."""
         parts, at, part = self._parts, 0, 0

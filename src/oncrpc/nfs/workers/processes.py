@@ -19,6 +19,7 @@ import subprocess
 import sys
 from collections import Counter, deque
 from collections.abc import Awaitable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Protocol
 
@@ -53,8 +54,9 @@ MAX_HOSTS = 4096
 MAX_WAITING = 256
 """Connections that a worker has not taken yet; further ones are closed, and clients try again."""
 
-RESTART = 0.5
-"""Seconds from the end of a worker to its next start."""
+RESTART, SLOWEST = 0.5, 30.0
+"""Seconds from the end of a worker to its next start: twice as many after each start that failed,
+up to ``SLOWEST``."""
 
 PATIENCE = 3.0
 """Seconds for a worker to end."""
@@ -81,7 +83,8 @@ class WorkerProcess:
 
     ``channel`` is None between its end and its next start. ``waiting`` are the connections that
     wait for that start, or that the worker has not confirmed yet: they are open here, too, and are
-    not lost if it ends before it has read from them. ``report`` is the last one.
+    not lost if it ends before it has read from them. ``report`` is the last one, ``failures`` the
+    starts since then.
     """
 
     def __init__(self, number: int) -> None:
@@ -90,7 +93,7 @@ class WorkerProcess:
         self.process: subprocess.Popen[bytes] | None = None
         self.waiting = deque[tuple[int, Moved]]()
         self.report = WorkerReport()
-        self.starts = 0
+        self.starts = self.failures = 0
         self.carried: list[tuple[str, Carried]] = []
         self.replies: list[bytes] = []
         self.reported: asyncio.Future[None] | None = None
@@ -129,10 +132,15 @@ class WorkerProcesses:
         self._stopped = False
 
     def start(self) -> None:
-        """Start all workers."""
+        """Start all workers.
+
+        Raises:
+            OSError: the program cannot be executed. It is tried again.
+        """
         self._stopped = False
-        for worker in self.workers:
-            self._start(worker)
+        errors = [self._start(worker) for worker in self.workers]
+        for error in filter(None, errors):
+            raise error
 
     def configure(self) -> None:
         """Send the settings to all workers."""
@@ -193,7 +201,8 @@ class WorkerProcesses:
 
     def thaw(self) -> None:
         """Start workers again, with the connections."""
-        self.start()
+        with suppress(OSError):  # it is logged, and tried again
+            self.start()
         for host, carried in self._frozen:
             self._give(carried.descriptor, host, Moved.of(carried))
         self._frozen = []
@@ -220,9 +229,11 @@ class WorkerProcesses:
         for worker in running:
             self._lost(worker)
 
-    def _start(self, worker: WorkerProcess) -> None:
-        if self._stopped:
-            return
+    def _start(self, worker: WorkerProcess) -> OSError | None:
+        """Start a worker. Returns the error if that fails."""
+        if self._stopped or worker.channel is not None:
+            return None
+        worker.failures += 1
         ours, theirs = socket.socketpair()
         with ours, theirs:
             try:
@@ -231,8 +242,8 @@ class WorkerProcesses:
                 )
             except OSError as error:
                 log.error("cannot start worker %d: %s", worker.number + 1, error.strerror)
-                asyncio.get_running_loop().call_later(RESTART, self._start, worker)
-                return
+                self._start_later(worker)
+                return error
             sock = ours.dup()
         worker.starts += 1
         worker.ended = asyncio.get_running_loop().create_future()
@@ -244,6 +255,11 @@ class WorkerProcesses:
             worker.send(KeptReplies(replies))
         for descriptor, message in worker.waiting:
             worker.send(message, os.dup(descriptor))
+        return None
+
+    def _start_later(self, worker: WorkerProcess) -> None:
+        delay = min(SLOWEST, RESTART * 2 ** max(0, worker.failures - 1))
+        asyncio.get_running_loop().call_later(delay, self._start, worker)
 
     def _lost(self, worker: WorkerProcess) -> None:
         """A worker has ended, or is to end now; start it again unless all are to end."""
@@ -262,7 +278,7 @@ class WorkerProcesses:
         self.memory.verifier.renew()
         self.memory.others.forget(worker.number + 1)
         log.error("worker %d has ended (%d); its clients connect again", worker.number + 1, status)
-        asyncio.get_running_loop().call_later(RESTART, self._start, worker)
+        self._start_later(worker)
 
     def _received(self, worker: WorkerProcess, data: bytes, descriptor: int | None) -> None:
         message = from_worker(data)
@@ -270,7 +286,7 @@ class WorkerProcesses:
             case Forwarded():
                 self._answer(worker, message)
             case WorkerReport():
-                worker.report = message
+                worker.report, worker.failures = message, 0
                 self._owner.add(message)
                 if worker.reported is not None:
                     worker.reported.set_result(None)
