@@ -212,9 +212,8 @@ def loaded_by_name(path: Path) -> set[str]:
         return set()
     folder = path.parent.relative_to(ROOT).as_posix()
     texts = (node.value for node in ast.walk(tree_of(path)) if isinstance(node, ast.Constant))
-    return {
-        f"{folder}/{text}.py" for text in texts if isinstance(text, str) and text.isidentifier()
-    }
+    names = {text.partition(".")[0] for text in texts if isinstance(text, str)}
+    return {f"{folder}/{name}.py" for name in names if name.isidentifier()}
 
 
 def reached_from(test: Path, folder: str) -> set[str]:
