@@ -44,6 +44,9 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
 DIAL_TIMEOUT = 10.0
 """Seconds for one attempt to connect again."""
 
+READS_IN_A_ROW = 8
+"""System calls that read the data of one READ before other events of the loop."""
+
 SEND_PARTS = 64
 """Buffers that one system call sends; the system's limit is 1024."""
 
@@ -280,12 +283,15 @@ class Pipeline(ABC):
             outgoing[0] = outgoing[0][count:]
 
     def _receive(self) -> None:
-        """Read what has arrived, once."""
-        if self.sock is None:
-            return
+        """Read what has arrived: a piece, and more while that ends within the data of a READ."""
         try:
-            for reply in self._reader.receive(self.sock):
-                self._take(reply)
+            for _ in range(READS_IN_A_ROW):
+                if self.sock is None:
+                    return
+                for reply in self._reader.receive(self.sock):
+                    self._take(reply)
+                if not self._reader.within_data:
+                    return
         except BlockingIOError:
             pass
         except ProtocolError as error:  # where the next record begins is not known

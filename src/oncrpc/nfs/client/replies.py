@@ -84,6 +84,11 @@ class ReplyReader:
         self._at, self._have = 0, rest
         return found
 
+    @property
+    def within_data(self) -> bool:
+        """Whether the data of a READ have come in part."""
+        return self._reading is not None
+
     def abandon(self, xid: int) -> None:
         """Do not write to the buffer of this call any more."""
         if self._reading is not None and self._reading.xid == xid and self._body is not None:
