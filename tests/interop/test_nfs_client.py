@@ -52,7 +52,24 @@ def programme(fs: SyncRemoteFileSystem) -> None:
     kinds = {entry.name: entry.is_symlink() for entry in fs.scandir("top/folder")}
     assert kinds == {"linked": False, "moved": False, "pointer": True}
     set_attributes(fs)
+    if fs.version == 3:
+        lock_each_other(fs)
     remove_everything(fs)
+
+
+def lock_each_other(fs: SyncRemoteFileSystem) -> None:
+    """Two owners use locks on the same file."""
+    with fs.lock("top/file", length=10):
+        found = fs.lock_holder("top/file", exclusive=False, offset=5)
+        assert found is not None
+        assert (found.exclusive, found.offset, found.length) == (True, 0, 10)
+        with pytest.raises(BlockingIOError), fs.lock("top/file", timeout=0):
+            pass
+        with fs.lock("top/file", offset=10, timeout=0):
+            pass
+    with fs.lock("top/file", exclusive=False), fs.lock("top/file", exclusive=False, timeout=0):
+        pass
+    assert fs.lock_holder("top/file") is None
 
 
 def set_attributes(fs: SyncRemoteFileSystem) -> None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from oncrpc.nfs.client.errors import NfsStatusError
     from oncrpc.nfs.client.file import RemoteFile
     from oncrpc.nfs.client.filesystem import RemoteFileSystem
+    from oncrpc.nfs.client.locking import LockHolder
     from oncrpc.nfs.client.results import (
         FileHandle,
         FileStat,
@@ -72,6 +73,7 @@ _NAMES = {
     "oncrpc.nfs.client.filesystem": ("RemoteFileSystem",),
     "oncrpc.nfs.client.file": ("RemoteFile",),
     "oncrpc.nfs.client.errors": ("NfsStatusError",),
+    "oncrpc.nfs.client.locking": ("LockHolder",),
     "oncrpc.nfs.client.results": (
         "FileHandle", "FileStat", "PathLimits", "RemoteEntry", "ServerLimits",
     ),
@@ -89,11 +91,11 @@ _HOMES = {name: module for module, names in _NAMES.items() for name in names}
 __all__ = [
     "MAY_EXECUTE", "MAY_READ", "MAY_WRITE", "NOW", "AclEntry", "AclTag", "Acls", "Answer",
     "Attributes", "DirEntry", "Features", "FileHandle", "FileStat", "FileSystem", "Identity",
-    "Listing", "NewAttributes", "NfsError", "NfsServer", "NfsStatusError", "Now", "PathLimits",
-    "Quota", "QuotaKind", "QuotaLimits", "RemoteEntry", "RemoteFile", "RemoteFileSystem",
-    "ServerLimits", "SpaceInfo", "SyncError", "SyncRemoteFile", "SyncRemoteFileSystem",
-    "Syncing", "Written", "connect", "data_permissions", "permissions", "permits", "posix",
-    "serve", "sync_connect",
+    "Listing", "LockHolder", "NewAttributes", "NfsError", "NfsServer", "NfsStatusError", "Now",
+    "PathLimits", "Quota", "QuotaKind", "QuotaLimits", "RemoteEntry", "RemoteFile",
+    "RemoteFileSystem", "ServerLimits", "SpaceInfo", "SyncError", "SyncRemoteFile",
+    "SyncRemoteFileSystem", "Syncing", "Written", "connect", "data_permissions", "permissions",
+    "permits", "posix", "serve", "sync_connect",
 ]  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from oncrpc.client.port_mapper import MapperClient
 from oncrpc.nfs.client.blocking_pipeline import dial_blocking
 from oncrpc.nfs.client.file import Data, RemoteFile
 from oncrpc.nfs.client.filesystem import DIRECTORY_MODE, FILE_MODE, RemoteFileSystem
+from oncrpc.nfs.client.locking import LockHolder
 from oncrpc.nfs.client.mounting import ServerTarget
 from oncrpc.nfs.client.paths import RemotePath
 from oncrpc.nfs.client.pipeline import DEFAULT_CALL_TIMEOUT
@@ -246,6 +247,36 @@ class SyncRemoteFileSystem:
         """As ``RemoteFileSystem.truncate``."""
         run(self.fs.truncate(path, size))
 
+    @contextmanager
+    def lock(
+        self,
+        path: RemotePath,
+        *,
+        exclusive: bool = True,
+        offset: int = 0,
+        length: int = 0,
+        timeout: float | None = None,
+    ) -> Iterator[None]:
+        """As ``RemoteFileSystem.lock``."""
+        held = self.fs.lock(
+            path, exclusive=exclusive, offset=offset, length=length, timeout=timeout
+        )
+        run(held.__aenter__())
+        try:
+            yield
+        finally:
+            run(held.__aexit__(None, None, None))
+
+    def lock_holder(
+        self, path: RemotePath, *, exclusive: bool = True, offset: int = 0, length: int = 0
+    ) -> LockHolder | None:
+        """As ``RemoteFileSystem.lock_holder``."""
+        return run(self.fs.lock_holder(path, exclusive=exclusive, offset=offset, length=length))
+
+    def disconnect(self) -> None:
+        """As ``RemoteFileSystem.disconnect``."""
+        self.fs.disconnect()
+
     def fsstat(self, path: RemotePath = "/") -> SpaceInfo:
         """As ``RemoteFileSystem.fsstat``."""
         return run(self.fs.fsstat(path))
@@ -288,7 +319,8 @@ def sync_connect(
         time.monotonic,
     )
     operations, root = run(target.connect())
+    fs = SyncRemoteFileSystem(RemoteFileSystem(target, operations, root))
     try:
-        yield SyncRemoteFileSystem(RemoteFileSystem(target, operations, root))
+        yield fs
     finally:
-        operations.pipeline.close()
+        fs.disconnect()

@@ -32,9 +32,9 @@ async def connect(
             print(await fs.listdir("photos"))
 
     The URL is ``nfs://host[:port]/path``. Its options are ``version`` (3 or 2; without it 3 is
-    tried first), ``port`` or ``nfsport``, ``mountport``, ``uid`` and ``gid``. Ports that are not
-    given are asked from the port mapper of the host, or from ``mapper``. The path is exported, or
-    below an exported directory.
+    tried first), ``port`` or ``nfsport``, ``mountport``, ``lockport``, ``uid`` and ``gid``. Ports
+    that are not given are asked from the port mapper of the host, or from ``mapper``. The path is
+    exported, or below an exported directory.
 
     ``auth`` is the credential; by default AUTH_SYS with the user of this process, or with ``uid``
     and ``gid`` of the URL. ``timeout`` in seconds is for each call. A call whose connection breaks
@@ -56,7 +56,8 @@ async def connect(
         asyncio.get_running_loop().time,
     )
     operations, root = await target.connect()
+    fs = RemoteFileSystem(target, operations, root)
     try:
-        yield RemoteFileSystem(target, operations, root)
+        yield fs
     finally:
-        operations.pipeline.close()
+        fs.disconnect()

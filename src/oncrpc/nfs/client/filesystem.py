@@ -7,10 +7,12 @@ import os
 import secrets
 import stat as modes
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from oncrpc.nfs.client.errors import refusal
 from oncrpc.nfs.client.file import Data, OpenMode, RemoteFile
 from oncrpc.nfs.client.listing import entries, pages
+from oncrpc.nfs.client.locking import LockClient, LockHolder, RangeToLock
 from oncrpc.nfs.client.mounting import ServerTarget
 from oncrpc.nfs.client.operations import Operations
 from oncrpc.nfs.client.path_operations import PathOperations, found_of
@@ -64,6 +66,7 @@ class RemoteFileSystem:
     def __init__(self, target: ServerTarget, operations: Operations, root: FileHandle) -> None:
         self._target, self._calls = target, operations
         self._paths = PathOperations(target, operations, root)
+        self._locks = LockClient(target)
 
     def __repr__(self) -> str:
         where = f"{self._target.url.host}:{os.fsdecode(self._target.url.path)}"
@@ -309,6 +312,49 @@ class RemoteFileSystem:
 
     async def _set(self, path: RemotePath, new: NewAttributes, *, follow: bool = True) -> None:
         await self._paths.file(path, lambda handle: self._calls.setattr(handle, new), follow=follow)
+
+    @asynccontextmanager
+    async def lock(
+        self,
+        path: RemotePath,
+        *,
+        exclusive: bool = True,
+        offset: int = 0,
+        length: int = 0,
+        timeout: float | None = None,
+    ) -> AsyncIterator[None]:
+        """Hold a lock on a range of a file while the context lasts; version 3 only.
+
+        ``length`` 0 reaches to the end of the file. Without ``timeout`` it waits as long as another
+        holds a lock that is in the way; 0 does not wait. A lock that is not exclusive is shared
+        with others of its kind. Locks are advisory. Flush written data before the context ends. A
+        server that restarts forgets the lock.
+
+        Raises:
+            BlockingIOError: another holds the lock. NotRegistered: the server has no lock manager.
+        """
+        self._check_locks()
+        file, _ = await self._paths.opened(path)
+        wanted = RangeToLock(exclusive, offset, length)
+        async with self._locks.held(file, wanted, timeout=timeout):
+            yield
+
+    async def lock_holder(
+        self, path: RemotePath, *, exclusive: bool = True, offset: int = 0, length: int = 0
+    ) -> LockHolder | None:
+        """The lock of another that such a lock would wait for; None if it would be given."""
+        self._check_locks()
+        file, _ = await self._paths.opened(path)
+        return await self._locks.holder(file, RangeToLock(exclusive, offset, length))
+
+    def _check_locks(self) -> None:
+        if self.version != 3:
+            raise refusal(nfsstat3.NFS3ERR_NOTSUPP)
+
+    def disconnect(self) -> None:
+        """Close the connections; ``connect`` does it when its context ends."""
+        self._calls.pipeline.close()
+        self._locks.close()
 
     async def fsstat(self, path: RemotePath = "/") -> SpaceInfo:
         """The space and the number of files of the file system that has this file."""

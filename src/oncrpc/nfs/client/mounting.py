@@ -115,14 +115,18 @@ class ServerTarget(NamedTuple):
 
     async def _operations(self, version: int) -> Operations:
         client, made = _VERSIONS[version]
-        target = self.program(client, self.url.port)
+        return made(await self.pipeline(client, self.url.port))
+
+    async def pipeline(self, version: type[Client], port: int | None) -> Pipeline:
+        """Connect to a program; calls are sent again when the connection breaks."""
+        target = self.program(version, port)
         pipeline = await target.open(self.timeout)
 
         async def reopen(seconds: float) -> socket.socket:
             return (await target.open(seconds)).detach()
 
         pipeline.reopen = reopen
-        return made(pipeline)
+        return pipeline
 
     async def remount(self, operations: Operations) -> FileHandle:
         """The root again, whose handle the server does not know any more."""

@@ -21,7 +21,8 @@ LARGEST_ID = 0xFFFFFFFF
 class NfsUrl(NamedTuple):
     """A directory of a server. A number that is None was not given.
 
-    ``port`` and ``mount_port`` are those of NFS and MOUNT, ``version`` is that of NFS.
+    ``port``, ``mount_port`` and ``lock_port`` are those of NFS, MOUNT and NLM, ``version`` is that
+    of NFS.
     """
 
     host: str
@@ -31,6 +32,7 @@ class NfsUrl(NamedTuple):
     version: int | None = None
     uid: int | None = None
     gid: int | None = None
+    lock_port: int | None = None
 
 
 def _number(values: range) -> Callable[[str], int]:
@@ -46,6 +48,7 @@ _OPTIONS = {
     "port": ("port", _number(PORTS[1:])),
     "nfsport": ("port", _number(PORTS[1:])),
     "mountport": ("mount_port", _number(PORTS[1:])),
+    "lockport": ("lock_port", _number(PORTS[1:])),
     "version": ("version", _number(range(2, 4))),
     "uid": ("uid", _number(range(LARGEST_ID + 1))),
     "gid": ("gid", _number(range(LARGEST_ID + 1))),
