@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from oncrpc.nfs.client.errors import refusal
 from oncrpc.nfs.client.file import Data, OpenMode, RemoteFile
 from oncrpc.nfs.client.listing import entries, pages
-from oncrpc.nfs.client.locking import LockClient, LockHolder, RangeToLock
+from oncrpc.nfs.client.locking import LockHolder, LockManagerClient, RangeToLock
 from oncrpc.nfs.client.mounting import ServerTarget
 from oncrpc.nfs.client.operations import Operations
 from oncrpc.nfs.client.path_operations import PathOperations, found_of
@@ -66,7 +66,7 @@ class RemoteFileSystem:
     def __init__(self, target: ServerTarget, operations: Operations, root: FileHandle) -> None:
         self._target, self._calls = target, operations
         self._paths = PathOperations(target, operations, root)
-        self._locks = LockClient(target)
+        self._locks = LockManagerClient(target)
 
     def __repr__(self) -> str:
         where = f"{self._target.url.host}:{os.fsdecode(self._target.url.path)}"

@@ -67,7 +67,7 @@ class RangeToLock(NamedTuple):
     length: int = 0
 
 
-class LockClient:
+class LockManagerClient:
     """Asks the lock manager of a server; it is connected by the first lock.
 
     Each lock has an owner of its own, so that two users of one program exclude each other.
