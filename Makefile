@@ -10,6 +10,7 @@ FUZZ_SECONDS ?= 600
 TESTS ?=
 XDRC := $(BIN)/python -m oncrpc.cli.xdrc
 INTERFACES := $(filter-out spec/rpc_prot.x,$(wildcard spec/*.x))
+IMPORTS := $(foreach name,nfs2 nfs3,--import $(name)=oncrpc.programs.$(name))
 
 .PHONY: run test plain coverage check fuzz generate completion bench bench-quick bench-abuse bench-nfs bench-snoop bench-profile docs reference chart captures clean deb
 
@@ -56,7 +57,7 @@ check: $(INSTALLED)
 	$(BIN)/python bench/chart.py --check
 	$(BIN)/python packaging/completion.py --check
 	$(XDRC) --check -o src/oncrpc/rpc/prot.py spec/rpc_prot.x
-	$(XDRC) --check -o src/oncrpc/programs $(INTERFACES)
+	$(XDRC) --check $(IMPORTS) -o src/oncrpc/programs $(INTERFACES)
 
 # Ten minutes for all targets together; a find is left in tests/corpus, where make test runs it.
 fuzz: $(INSTALLED)
@@ -65,7 +66,7 @@ fuzz: $(INSTALLED)
 # Everything that is committed and made from something else.
 generate: $(INSTALLED) reference completion
 	$(XDRC) -o src/oncrpc/rpc/prot.py spec/rpc_prot.x
-	$(XDRC) -o src/oncrpc/programs $(INTERFACES)
+	$(XDRC) $(IMPORTS) -o src/oncrpc/programs $(INTERFACES)
 	$(BIN)/python docs/make_man.py
 
 completion: $(INSTALLED)

@@ -121,6 +121,25 @@ def test_names_are_defined_and_folders_searched(
     assert "N = 7\n" in printed
 
 
+def test_declarations_are_imported_from_a_module(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "most.x").write_text("struct most { int a; };\n")
+    (tmp_path / "outer.x").write_text('%#include "most.h"\nstruct s { most m; };\n')
+
+    assert main(["--import", "most.x=.sizes.most", str(tmp_path / "outer.x")]) == 0
+
+    assert "from .sizes.most import most\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("value", ["most", "most=", "most=.", "most=a b", "most=a\nb", "most=a..b"])
+def test_module_to_import_has_a_name(
+    value: str, hello: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--import", value, str(hello)]) == 2
+    assert "for --import: write NAME=MODULE\n" in capsys.readouterr().err
+
+
 def test_a_wrong_text_is_shown_with_its_place(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -193,7 +212,10 @@ def test_a_defined_value_is_one_line(
 def test_the_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     assert capsys.readouterr().out == HELP + "\n"
-    assert all(option in HELP for option in ("--check", "--json", "-I", "-D", "-o", "--version"))
+    assert all(
+        option in HELP
+        for option in ("--check", "--json", "-I", "-D", "-o", "--import", "--version")
+    )
 
 
 def test_the_version_is_the_package_s(capsys: pytest.CaptureFixture[str]) -> None:

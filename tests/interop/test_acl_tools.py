@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from oncrpc.nfs.backends.local.local import LocalFileSystem
+from oncrpc.programs.nfs2 import stat
+from oncrpc.programs.nfs3 import nfsstat3
 from oncrpc.programs.nfsacl import (
     NFS_ACL_V2,
     NFS_ACL_V3,
@@ -16,9 +18,7 @@ from oncrpc.programs.nfsacl import (
     GETACL3args,
     SETACL3args,
     aclent,
-    nfsstat3,
     secattr,
-    stat,
 )
 from support.exported import ROOT
 from support.exported_acls import ExportedAcls

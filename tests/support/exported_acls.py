@@ -5,7 +5,8 @@ from __future__ import annotations
 from oncrpc.nfs.filesystem import FileSystem
 from oncrpc.nfs.options import ExportOptions
 from oncrpc.nfs.server.nfsacl import NfsAcl2, NfsAcl3
-from oncrpc.programs.nfsacl import NFS_ACL_PROGRAM, nfs_fh3
+from oncrpc.programs.nfs3 import nfs_fh3
+from oncrpc.programs.nfsacl import NFS_ACL_PROGRAM
 from support.exported import OPTIONS
 from support.exported2 import ACCEPTED, Exported2
 from support.words import words

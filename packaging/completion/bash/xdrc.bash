@@ -2,7 +2,7 @@
 
 
 
-_shtab_xdrc_option_strings=(-o --output -c --check -j --json -I --include -D --define --help -V --version)
+_shtab_xdrc_option_strings=(-o --output -c --check -j --json -I --include -D --define --import --help -V --version)
 
 _shtab_xdrc_pos_0_COMPGEN=_shtab_glob_compgen_aabcd4ef
 _shtab_xdrc__o_COMPGEN=_shtab_compgen_files

@@ -63,7 +63,7 @@ function _shtab_xdrc_using
 end
 
 set -g _shtab_xdrc_commands
-set -g _shtab_xdrc_opts_with_value --define --include --output -D -I -o
+set -g _shtab_xdrc_opts_with_value --define --import --include --output -D -I -o
 
 complete -c xdrc -e
 complete -c xdrc -f
@@ -73,6 +73,7 @@ complete -c xdrc -n _shtab_xdrc_using -s c -l check -d 'write nothing; fail if t
 complete -c xdrc -n _shtab_xdrc_using -s j -l json -d 'write the resolved tree as JSON'
 complete -c xdrc -n _shtab_xdrc_using -s I -l include -xka "(__fish_complete_directories)" -d 'look for included files there too'
 complete -c xdrc -n _shtab_xdrc_using -s D -l define -x -d 'define a name for the preprocessor'
+complete -c xdrc -n _shtab_xdrc_using -l import -x -d 'import the declarations of an included NAME.x from there'
 complete -c xdrc -n _shtab_xdrc_using -l help -d 'print this help'
 complete -c xdrc -n _shtab_xdrc_using -s V -l version -d 'print the version'
 complete -c xdrc -n '_shtab_xdrc_using; and test $_shtab_xdrc_npos -ge 0' -ka "(_shtab_glob_compgen_aabcd4ef)" -d FILE.x

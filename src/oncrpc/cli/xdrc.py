@@ -29,13 +29,16 @@ from oncrpc.idl import CompileOptions, compile_text, interface_of, read_interfac
 from oncrpc.idl.model import plain
 
 PROGRAM = "xdrc"
-USAGE = f"Usage: {PROGRAM} [-o FILE] [--check | --json] [-I DIR] [-D NAME[=VALUE]] FILE.x..."
+USAGE = f"""\
+Usage: {PROGRAM} [-o FILE] [--check | --json] [-I DIR] [-D NAME[=VALUE]]
+            [--import NAME=MODULE] FILE.x..."""
 OPTIONS = (
     Option("output", "o", "FILE", "write there, or into that directory; by default to stdout"),
     Option("check", "c", "", "write nothing; fail if the output is missing or stale"),
     Option("json", "j", "", "write the resolved tree as JSON"),
     Option("include", "I", "DIR", "look for included files there too"),
     Option("define", "D", "NAME[=VALUE]", "define a name for the preprocessor"),
+    Option("import", "", "NAME=MODULE", "import the declarations of an included NAME.x from there"),
     *COMMON,
 )
 HELP = f"""{USAGE}
@@ -88,6 +91,9 @@ def _take(order: Order, name: str, value: str) -> None:
         raise UsageError(USAGE)
     elif name == "include":
         order.settings.include.append(value)
+    elif name == "import":
+        interface, _, module = value.partition("=")
+        order.settings.imports[interface.removesuffix(".x")] = _module(module)
     elif name == "define":
         word, equals, text = value.partition("=")
         order.settings.define[_name(word)] = _value(text) if equals else "1"
@@ -101,6 +107,13 @@ def _name(word: str) -> str:
     if not (word.isascii() and word.isidentifier()):
         raise UsageError(f"{PROGRAM}: invalid name {word!r} for -D: must be an identifier of C")
     return word
+
+
+def _module(name: str) -> str:
+    """A module's name becomes a part of the text."""
+    if not all(map(str.isidentifier, name.lstrip(".").split("."))):
+        raise UsageError(f"{PROGRAM}: invalid module {name!r} for --import: write NAME=MODULE")
+    return name
 
 
 def _value(text: str) -> str:

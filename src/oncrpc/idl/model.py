@@ -171,12 +171,16 @@ Declared = Enum | Struct | Union | Alias
 
 @dataclass(slots=True)
 class Interface:
-    """All that a file declares, in its order; programs' numbers are among the constants."""
+    """All that a file declares, in its order; programs' numbers are among the constants.
+
+    ``borrowed`` are the names of what other files declare, and this one uses.
+    """
 
     comment: tuple[str, ...] = ()
     constants: list[Constant] = field(default_factory=list)
     types: list[Declared] = field(default_factory=list)
     programs: list[Program] = field(default_factory=list)
+    borrowed: tuple[str, ...] = ()
 
 
 def plain(node: Any) -> Any:

@@ -11,6 +11,7 @@ from functools import partial
 from typing import TypeGuard
 
 from oncrpc.idl import model, names, tree
+from oncrpc.idl.imports import named_declarations
 from oncrpc.idl.library import Library
 from oncrpc.idl.lists import Lists
 from oncrpc.idl.nesting import check_nesting
@@ -74,7 +75,10 @@ class _Resolver:
             tree.StructDefinition: self._struct, tree.UnionDefinition: self._union,
             tree.ProgramDefinition: self._program,
         }  # fmt: skip
-        for definition in self.scope.all:
+        for definition in self.scope.borrowed:
+            methods[type(definition)](definition, self.shown[definition.name])
+        self.made.borrowed = tuple(named_declarations(self.made))
+        for definition in self.scope.own:
             methods[type(definition)](definition, self.shown[definition.name])
         return self.made
 

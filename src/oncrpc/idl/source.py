@@ -9,10 +9,15 @@ from oncrpc.errors import IdlError
 
 @dataclass(slots=True)
 class CompileOptions:
-    """The options of a compilation: names defined, and folders for included files."""
+    """The options of a compilation: names defined, and folders for included files.
+
+    ``imports`` are the Python modules of included files, by their names without ``.x``: their
+    declarations are imported from there. Those of other included files are repeated.
+    """
 
     define: dict[str, str] = field(default_factory=dict)
     include: list[str] = field(default_factory=list)
+    imports: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

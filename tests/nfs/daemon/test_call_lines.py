@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from oncrpc.programs import nfsacl
 from oncrpc.programs.mount import MOUNT_V3, MOUNTVERS
 from oncrpc.programs.nfs2 import NFS_VERSION, diropargs, readargs
 from oncrpc.programs.nfs3 import (
@@ -109,7 +108,7 @@ def test_calls_of_nfsacl_have_lines(
         async with serving_nfsd(nfsd_setup(state, exports=exported(state, share))) as daemon:
             root = await daemon.mount(share)
             acl = NFS_ACL_V3.Client(await daemon.link())
-            await acl.ACLPROC3_GETACL(GETACL3args(nfsacl.nfs_fh3(root), 0))
+            await acl.ACLPROC3_GETACL(GETACL3args(nfs_fh3(root), 0))
         assert said(lines)[1:] == [f"nfs_acl v3 GETACL {share}: OK"]
 
     run(scenario())

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from oncrpc.programs import nfsacl
+from oncrpc.programs.nfs3 import nfs_fh3, nfsstat3, post_op_attr
 from oncrpc.programs.nfsacl import NFS_ACL_V2, NFS_ACL_V3
 from support.wire_messages import call_line, reply_line
 
-HANDLE = nfsacl.nfs_fh3(bytes.fromhex("12340000"))
+HANDLE = nfs_fh3(bytes.fromhex("12340000"))
 
 
 def test_getacl_shows_the_mask() -> None:
@@ -17,8 +18,8 @@ def test_getacl_shows_the_mask() -> None:
 
 def test_refusal_is_in_words() -> None:
     answer = nfsacl.GETACL3res(
-        nfsacl.nfsstat3.NFS3ERR_NOTSUPP,
-        nfsacl.GETACL3resfail(nfsacl.post_op_attr(False, None)),
+        nfsstat3.NFS3ERR_NOTSUPP,
+        nfsacl.GETACL3resfail(post_op_attr(False, None)),
     )
 
     line = reply_line(NFS_ACL_V3.ACLPROC3_GETACL, answer)

@@ -23,7 +23,6 @@ from oncrpc.nfs.daemon.explaining import shown_path
 from oncrpc.nfs.server.shares import Shares
 from oncrpc.nfs.status import NfsError
 from oncrpc.numbers import program_name
-from oncrpc.programs import nfsacl
 from oncrpc.programs.mount import MOUNTPROG, fhstatus, mountstat3
 from oncrpc.programs.nfs2 import NFS_VERSION, stat
 from oncrpc.programs.nfs3 import NFS_PROGRAM, NFS_V3, nfs_fh3, nfsstat3
@@ -122,7 +121,7 @@ def leaves(value: Any, name: str = "") -> Iterator[tuple[str, bytes]]:
     """Yield the bytes in the arguments: handles, which have no name in version 3, and names."""
     if isinstance(value, bytes):
         yield name, value
-    elif isinstance(value, nfs_fh3 | nfsacl.nfs_fh3):
+    elif isinstance(value, nfs_fh3):
         yield "", value.data
     else:
         for field in getattr(value, "__xdr_fields__", ()):

@@ -14,7 +14,7 @@ import errno
 import functools
 from collections.abc import Callable, Coroutine
 from operator import attrgetter
-from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from oncrpc.nfs.acls import Acls, mode_of_entries, says_more_than_mode
 from oncrpc.nfs.answers import settled
@@ -27,7 +27,7 @@ from oncrpc.nfs.server.call_objects import CallObject, check_objects, locked_for
 from oncrpc.nfs.server.outcomes2 import procedure2
 from oncrpc.nfs.server.shares import OverShares, Shares
 from oncrpc.nfs.status import NfsError, status_of
-from oncrpc.programs import nfsacl
+from oncrpc.programs.nfs2 import fattr
 from oncrpc.programs.nfs3 import ftype3, nfsstat3
 from oncrpc.programs.nfsacl import (
     NFS_ACL_V2,
@@ -52,6 +52,7 @@ from oncrpc.programs.nfsacl import (
     SETACL3res,
     SETACL3resfail,
     SETACL3resok,
+    secattr,
 )
 from oncrpc.rpc.eager import eager
 from oncrpc.rpc.program import Answer, Call, idempotent
@@ -121,14 +122,14 @@ class NfsAcl3(NFS_ACL_V3.Service):
     @procedure_acl3(GETACL3res, GETACL3resfail)
     async def ACLPROC3_GETACL(self, call: Call, arg: GETACL3args, file: CallObject) -> GETACL3resok:
         """The lists that the mask asks for; needs no permission."""
-        return GETACL3resok(_post_op(file), await _lists(file, arg.mask))
+        return GETACL3resok(file.post_op(), await _lists(file, arg.mask))
 
     @procedure_acl3(SETACL3res, SETACL3resfail, changes=True)
     async def ACLPROC3_SETACL(self, call: Call, arg: SETACL3args, file: CallObject) -> SETACL3resok:
         """Set the lists that the mask names."""
         await _set_lists(file, acls_of(arg.acl))
         await file.end()
-        return SETACL3resok(_post_op(file))
+        return SETACL3resok(file.post_op())
 
 
 class NfsAcl2(NFS_ACL_V2.Service):
@@ -166,7 +167,7 @@ class NfsAcl2(NFS_ACL_V2.Service):
         return ACCESS2resok(_fattr(file), arg.access & allowed)
 
 
-async def _lists(file: CallObject, mask: int) -> nfsacl.secattr:
+async def _lists(file: CallObject, mask: int) -> secattr:
     _check_served(file)
     acls = await settled(file.filesystem.get_acl(file.who, file.file))
     return secattr_of(acls, file.attributes, mask)
@@ -204,12 +205,5 @@ def _check_served(file: CallObject) -> None:
         raise NfsError(nfsstat3.NFS3ERR_NOTSUPP, "the export has no_acl")
 
 
-# The interface of NFSACL declares the types of NFS again, with the same fields.
-
-
-def _post_op(file: CallObject) -> nfsacl.post_op_attr:
-    return cast("nfsacl.post_op_attr", file.post_op())
-
-
-def _fattr(file: CallObject) -> nfsacl.fattr:
-    return cast("nfsacl.fattr", fattr_of(file.attributes, file.share.fsid))
+def _fattr(file: CallObject) -> fattr:
+    return fattr_of(file.attributes, file.share.fsid)
