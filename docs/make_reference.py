@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import api_pages
+import causes_page
 import keys_page
 import limits_page
 import words_page
@@ -41,6 +42,7 @@ def pages() -> dict[Path, str]:
     """The text of each page, by its path."""
     return {
         REFERENCE / "limits.md": limits_page.page(),
+        REFERENCE / "mount-causes.md": causes_page.page(),
         words_page.PAGE: words_page.page(),
         **keys_page.pages(),
         **{API / f"{name}.md": text for name, text in api_pages.pages()},

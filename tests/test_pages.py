@@ -25,6 +25,7 @@ library.pmap_getport(address, ctypes.c_ulong(100003), ctypes.c_ulong(3), socket.
 library.clnt_pcreateerror(b"mount")
 """
 
+MOUNTS = DOCS / "tutorial" / "why-does-my-mount-fail.md"
 TROUBLE = DOCS / "howto" / "troubleshooting.md"
 
 
@@ -34,6 +35,14 @@ def test_page_examples_print_the_shown_output(pages: list[Path], tmp_path: Path)
     with Console(tmp_path) as console:
         for page in pages:
             console.play(page)
+
+
+@pytest.mark.slow
+def test_failed_mounts_are_explained_as_shown(tmp_path: Path) -> None:
+    (tmp_path / "tests").symlink_to(ROOT / "tests")
+
+    with Console(tmp_path) as console:
+        console.play(MOUNTS)
 
 
 @pytest.mark.slow
@@ -76,5 +85,5 @@ def test_block_is_the_file_named_above() -> None:
 
 
 def test_every_page_that_is_played_has_commands() -> None:
-    for page in (ROOT / "README.md", *TUTORIALS, TROUBLE):
+    for page in (ROOT / "README.md", *TUTORIALS, TROUBLE, MOUNTS):
         assert any(block.language == "console" for block in blocks_of(page))

@@ -20,7 +20,7 @@ def test_failed_mount_is_told_with_a_remedy(capsys: pytest.CaptureFixture[str]) 
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].endswith("/srv/closed: failed")
     assert "MNT /srv/closed: MNT3ERR_ACCES" in lines[5]
-    assert lines[-2].startswith("Why: Mountd of 10.52.2.")
+    assert lines[-2].startswith("Why: Mountd on 10.52.2.")
     assert lines[-1].startswith("What to do: Name 10.52.1.")
 
 

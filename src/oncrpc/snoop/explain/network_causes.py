@@ -63,7 +63,7 @@ def _from_elsewhere(_: MountAttempt, step: MountStep) -> bool:
 NETWORK_CAUSES = (
     Cause(
         "host-silent",
-        "No host has the address {server}: nobody answers ARP.",
+        "No host has the address {server}: ARP requests for it are not answered.",
         "Check the address of the server, that it is up, and the network between (cable, VLAN).",
         ends=SILENT,
         condition=_by_arp,
@@ -108,13 +108,13 @@ NETWORK_CAUSES = (
     ),
     Cause(
         "host-unreachable",
-        "There is no way from {client} to {server}: a router answers that it is unreachable.",
+        "No route leads from {client} to {server}: a router reports that the host is unreachable.",
         "Check the address of the server and the routes of both hosts.",
         ends=(StepEnd.UNREACHABLE,),
     ),
     Cause(
         "mapper-silent",
-        "The port mapper of {server} does not answer (port 111, {transport}).",
+        "The port mapper on {server} does not answer (port 111, {transport}).",
         "Open port 111 for TCP and UDP in the firewall of {server} and on the way; or mount by "
         "NFS 4, which needs port 2049 only.",
         ends=SILENT,
@@ -129,7 +129,7 @@ NETWORK_CAUSES = (
     ),
     Cause(
         "mapper-denies",
-        "The port mapper of {server} refuses {client}: {status}.",
+        "The port mapper on {server} refuses {client}: {status}.",
         "Let {client} in: see hosts.allow and hosts.deny on {server}, or portmap.toml.",
         ends=(StepEnd.REJECTED, StepEnd.CLOSED),
         asked=MAPPER,
@@ -145,7 +145,7 @@ NETWORK_CAUSES = (
     ),
     Cause(
         "mountd-not-registered",
-        "The port mapper of {server} runs, but mountd version {version} is not registered with it "
+        "The port mapper on {server} runs, but mountd version {version} is not registered with it "
         "for {wanted}.",
         "Start the NFS server on {server}; if it runs, restart it so that it registers again. "
         "'rpcinfo -p {server}' shows what is registered.",
@@ -154,7 +154,7 @@ NETWORK_CAUSES = (
     ),
     Cause(
         "nfs-not-registered",
-        "The port mapper of {server} runs, but NFS version {version} is not registered with it for "
+        "The port mapper on {server} runs, but NFS version {version} is not registered with it for "
         "{wanted}.",
         "Start the NFS server on {server} with version {version}, or mount another version "
         "(vers=4 needs no port mapper). 'rpcinfo -p {server}' shows what is registered.",
@@ -178,7 +178,7 @@ NETWORK_CAUSES = (
     ),
     Cause(
         "wrong-address",
-        "The port mapper of {server} answers with an address that {client} cannot use: {shown}.",
+        "The port mapper on {server} answers with an address that {client} cannot use: {shown}.",
         "Let the server register for the family of {client} and not for a loopback address; check "
         "the addresses it is bound to.",
         ends=(StepEnd.FAILED,),
@@ -193,8 +193,8 @@ NETWORK_CAUSES = (
     ),
     Cause(
         "stale-registration",
-        "The port mapper of {server} has port {port} for {program}, but nothing listens there: the "
-        "program has ended without leaving the list.",
+        "The port mapper on {server} has port {port} for {program}, but nothing listens there: the "
+        "program ended without unregistering.",
         "Restart {program} on {server}.",
         ends=REFUSED,
         condition=_registered,
@@ -216,7 +216,7 @@ NETWORK_CAUSES = (
     ),
     Cause(
         "lockd-unreachable",
-        "Locks fail: {program} of {server} does not answer at port {port} ({transport}).",
+        "Locks fail: {program} on {server} does not answer at port {port} ({transport}).",
         "Open the ports of the lock manager and of statd in the firewall of {server}; give them "
         "fixed ports first.",
         ends=(*SILENT, *REFUSED, StepEnd.CLOSED),
@@ -224,7 +224,7 @@ NETWORK_CAUSES = (
     ),
     Cause(
         "program-port-silent",
-        "The port mapper of {server} has port {port} for {program}, but nothing answers there: a "
+        "The port mapper on {server} has port {port} for {program}, but nothing answers there: a "
         "firewall drops it.",
         "Open port {port} ({transport}) in the firewall of {server}. Give {program} a fixed port "
         "first: one chosen by the system changes at each start.",
@@ -242,8 +242,8 @@ NETWORK_CAUSES = (
     ),
     Cause(
         "connection-dead",
-        "{server} has stopped to acknowledge anything on the connection to port {port}: {question} "
-        "was sent again by TCP without an answer.",
+        "{server} no longer acknowledges anything on the connection to port {port}: TCP "
+        "sends {question} again and again.",
         "Check that {server} is up, and that no firewall on the way forgets connections that were "
         "silent for a while.",
         ends=SILENT,
@@ -251,14 +251,14 @@ NETWORK_CAUSES = (
     ),
     Cause(
         "closed-at-once",
-        "{program} of {server} closes the connection without an answer to {question}.",
+        "{program} on {server} closes the connection without an answer to {question}.",
         "See the log of the server: access control (hosts.allow, TLS or a reserved port required), "
         "a limit of connections, or a crash.",
         ends=(StepEnd.CLOSED,),
     ),
     Cause(
         "no-answer",
-        "{program} of {server} takes {question} and does not answer.",
+        "{program} on {server} takes {question} and does not answer.",
         "See the log of the server: a disk, a name service or a process that it waits for hangs.",
         ends=SILENT,
     ),

@@ -42,7 +42,7 @@ def _asked_again(_: MountAttempt, step: MountStep) -> bool:
 PROGRAM_CAUSES = (
     Cause(
         "mount-version",
-        "mountd of {server} does not have version {version}: it has {low} to {high}.",
+        "mountd on {server} does not have version {version}: it has {low} to {high}.",
         "Mount with a version that the server has: MOUNT {high} belongs to NFS "
         "{high}; see vers= and mountvers= in nfs(5).",
         asked=MOUNT,
@@ -57,7 +57,7 @@ PROGRAM_CAUSES = (
     ),
     Cause(
         "other-version",
-        "{program} of {server} does not have version {version}: it has {low} to {high}.",
+        "{program} on {server} does not have version {version}: it has {low} to {high}.",
         "Update the older of the two hosts, or choose another version of NFS (vers=).",
         statuses=("PROG_MISMATCH", "RPC_MISMATCH"),
     ),
@@ -78,7 +78,7 @@ PROGRAM_CAUSES = (
     ),
     Cause(
         "reserved-port-needed",
-        "{program} of {server} refuses port {client_port} of {client} (AUTH_TOOWEAK): it "
+        "{program} on {server} refuses port {client_port} of {client} (AUTH_TOOWEAK): it "
         "wants a port below 1024.",
         "Mount as root without 'noresvport', or give the export the option 'insecure'.",
         statuses=("AUTH_TOOWEAK",),
@@ -86,7 +86,7 @@ PROGRAM_CAUSES = (
     ),
     Cause(
         "auth-too-weak",
-        "{program} of {server} wants a stronger flavor than the client uses (AUTH_TOOWEAK).",
+        "{program} on {server} wants a stronger flavor than the client uses (AUTH_TOOWEAK).",
         "Mount with sec=krb5 (krb5i, krb5p), or allow sec=sys in the export.",
         statuses=("AUTH_TOOWEAK",),
     ),
@@ -108,7 +108,7 @@ PROGRAM_CAUSES = (
     ),
     Cause(
         "auth-rejected",
-        "{program} of {server} rejects the credential of {client} ({status}).",
+        "{program} on {server} rejects the credential of {client} ({status}).",
         "Check sec= of the mount, the number of groups of the user, and the log of the server.",
         statuses=(
             "AUTH_BADCRED",
@@ -126,26 +126,26 @@ PROGRAM_CAUSES = (
     ),
     Cause(
         "arguments-rejected",
-        "{program} of {server} cannot read {question} (GARBAGE_ARGS).",
+        "{program} on {server} cannot read {question} (GARBAGE_ARGS).",
         "Client and server disagree on the protocol: update the older one, or choose another "
         "version (vers=, mountvers=).",
         statuses=("GARBAGE_ARGS",),
     ),
     Cause(
         "procedure-missing",
-        "{program} of {server} does not have the procedure of {question} (PROC_UNAVAIL).",
+        "{program} on {server} does not have the procedure of {question} (PROC_UNAVAIL).",
         "Choose another version (vers=, mountvers=), or update the server.",
         statuses=("PROC_UNAVAIL",),
     ),
     Cause(
         "server-error",
-        "{program} of {server} fails with an internal error ({status}).",
+        "{program} on {server} fails with an internal error ({status}).",
         "See the log of the server.",
         ends=REJECTED,
     ),
     Cause(
         "flavor-not-offered",
-        "mountd of {server} takes {path}, but offers other flavors than the one of the client: "
+        "mountd on {server} takes {path}, but offers other flavors than the one of the client: "
         "{flavors}.",
         "Mount with sec= one of them, or add sec=sys to the export.",
         kinds=(StepKind.MOUNT,),
@@ -153,7 +153,7 @@ PROGRAM_CAUSES = (
     ),
     Cause(
         "mount-denied-unreserved",
-        "mountd of {server} denies {path} to {client} ({status}); the call came from port "
+        "mountd on {server} denies {path} to {client} ({status}); the call came from port "
         "{client_port}, which is not reserved.",
         "Mount as root without 'noresvport', or give the export the option 'insecure'. If that is "
         "not the reason: name {client} in the export.",
@@ -163,7 +163,7 @@ PROGRAM_CAUSES = (
     ),
     Cause(
         "mount-denied",
-        "mountd of {server} denies {path} to {client} ({status}): no export names it.",
+        "mountd on {server} denies {path} to {client} ({status}): no export names it.",
         "Name {client} in the line of {path} in /etc/exports of {server}, and run 'exportfs -ra' "
         "('nfsd reload'). 'showmount -e {server}' lists the exports.",
         kinds=(StepKind.MOUNT,),
@@ -185,7 +185,7 @@ PROGRAM_CAUSES = (
     ),
     Cause(
         "mount-error",
-        "mountd of {server} cannot give {path}: {status}.",
+        "mountd on {server} cannot give {path}: {status}.",
         "See the log of the server.",
         kinds=(StepKind.MOUNT,),
         ends=FAILED,
@@ -227,7 +227,7 @@ PROGRAM_CAUSES = (
     ),
     Cause(
         "locks-refused",
-        "Locks fail: the lock manager of {server} has no room or cannot lock ({status}).",
+        "Locks fail: the lock manager on {server} has no room or cannot lock ({status}).",
         "See the log of the server: its file system may not know locks, or statd is not there.",
         asked=LOCKING,
         ends=FAILED,
@@ -247,7 +247,7 @@ PROGRAM_CAUSES = (
     ),
     Cause(
         "root-denied",
-        "{server} gives the handle of {path}, but denies its use ({status} to {question}).",
+        "{server} returns a handle for {path}, but denies its use ({status} to {question}).",
         "Check the mode of the directory on {server}: root is another user there unless the "
         "export says no_root_squash. A client port of 1024 or more needs 'insecure'.",
         asked=NFS,
@@ -261,7 +261,7 @@ PROGRAM_CAUSES = (
     ),
     Cause(
         "nfs-error",
-        "NFS of {server} answers {question} with {status}.",
+        "NFS on {server} answers {question} with {status}.",
         "See the log of the server, and the file system below the export.",
         ends=FAILED,
     ),
