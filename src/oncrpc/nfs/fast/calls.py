@@ -107,13 +107,17 @@ class FastNfs:
 
     def handle(self, share: Share, file: bytes) -> bytes:
         """The handle of a file, as ``Shares.handle`` makes it."""
-        key = share.tag, len(file)
+        return self.maker(share, len(file))(file)
+
+    def maker(self, share: Share, size: int) -> Callable[[bytes], bytes]:
+        """A function that does the same for files of one export whose ids have this size."""
+        key = share.tag, size
         make = self._makers.get(key)
         if make is None:
             if len(self._makers) >= MAX_MAKERS:
                 self._makers.clear()
             make = self._makers[key] = self.shares.handles.maker(*key)
-        return make(file)
+        return make
 
     def __call__(self, caller: Caller) -> FastConnection:
         """Begin to answer the calls of a connection."""

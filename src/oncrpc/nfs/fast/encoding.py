@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from struct import Struct
+from typing import Any
 
 from oncrpc.nfs.backends.local.attributes_of import KINDS, ST_BLOCK
 from oncrpc.nfs.server.attributes import MODE, SECOND
@@ -52,14 +53,15 @@ DIRECTORY, REGULAR = int(ftype3.NF3DIR), int(ftype3.NF3REG)
 
 def fields_of(found: os.stat_result, fsid: int) -> tuple[int, ...]:
     """The numbers of ``fattr3``."""
-    mode, device = found.st_mode, found.st_rdev
-    atime, mtime, ctime = found.st_atime_ns, found.st_mtime_ns, found.st_ctime_ns
+    numbers: Any = found  # the times among them are integers, but declared as float
+    mode, ino, _, nlink, uid, gid, size, atime, mtime, ctime = numbers
+    device = found.st_rdev
     return (
-        KIND_NUMBERS[mode & 0o170000], mode & MODE, found.st_nlink, found.st_uid, found.st_gid,
-        found.st_size, found.st_blocks * ST_BLOCK,
+        KIND_NUMBERS[mode & 0o170000], mode & MODE, nlink, uid, gid,
+        size, found.st_blocks * ST_BLOCK,
         *((os.major(device), os.minor(device)) if device else (0, 0)),
-        fsid, found.st_ino, atime // SECOND, atime % SECOND, mtime // SECOND, mtime % SECOND,
-        ctime // SECOND, ctime % SECOND,
+        fsid, ino, atime, found.st_atime_ns % SECOND, mtime, found.st_mtime_ns % SECOND,
+        ctime, found.st_ctime_ns % SECOND,
     )  # fmt: skip
 
 

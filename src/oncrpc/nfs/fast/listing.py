@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from struct import Struct
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -27,7 +27,7 @@ from oncrpc.nfs.backends.local.base import reopened
 from oncrpc.nfs.backends.local.cached_files import CLOSED
 from oncrpc.nfs.backends.local.kernel_handles import KernelHandles
 from oncrpc.nfs.backends.local.objects import OpenObject
-from oncrpc.nfs.backends.local.syscalls import DirectoryEntry, HandleReader, getdents64
+from oncrpc.nfs.backends.local.syscalls import DirectoryEntry, getdents64
 from oncrpc.nfs.fast.encoding import ATTRIBUTES, LOOKUP_HEAD, OK, POST_OP, fields_of
 from oncrpc.nfs.fast.methods import HANDLE_AT, method
 from oncrpc.nfs.fast.names import allowed_of
@@ -59,7 +59,9 @@ DIRENTS = 16 << 10
 LARGEST_COOKIE = (1 << 63) - 1
 PageKey = tuple[int, int, int]
 
-read_handle = HandleReader()
+DOTS = {HERE, ABOVE}
+PADDING = (b"", bytes(3), bytes(2), bytes(1))
+"""Zeros that follow so many bytes, modulo 4."""
 
 
 class ListedPage(NamedTuple):
@@ -160,23 +162,27 @@ def encoded(connection: FastConnection, use: Use, found: os.stat_result, key: Pa
     cookie, dircount, maxcount = key
     total, names, out = maxcount - EMPTY_LISTING, dircount, list[bytes]()
     ahead = ahead_of(use, found, cookie, connection.now)
+    usual_entry = usual_entries(connection, use)
     while True:
-        if ahead.index == len(ahead.entries):
+        index = ahead.index
+        if index == len(ahead.entries):
             ahead.entries, ahead.index = getdents64(use.kept.reading, DIRENTS), 0
+            index = 0
         if not ahead.entries:
             use.kept.ahead = None
             return b"".join((*out, END))
-        entry = ahead.entries[ahead.index]
-        piece = entry_of(connection, use, entry)
+        entry = ahead.entries[index]
+        name = entry[3]
+        piece = dots(connection, use, entry) if name in DOTS else usual_entry(entry)
         total -= len(piece)
-        names -= ENTRY + (len(entry.name) + 3 & ~3)
+        names -= ENTRY + (len(name) + 3 & ~3)
         if total < 0 or (out and names < 0):
             if not out:
                 raise NotUsual
             return b"".join((*out, MORE))
         out.append(piece)
-        ahead.index += 1
-        ahead.cookie = entry.offset
+        ahead.index = index + 1
+        ahead.cookie = entry[1]
 
 
 class AheadEntries:
@@ -212,52 +218,74 @@ def ahead_of(use: Use, found: os.stat_result, cookie: int, now: float) -> AheadE
     return ahead
 
 
-def entry_of(connection: FastConnection, use: Use, entry: DirectoryEntry) -> bytes:
-    """An ``entryplus3``, with the word before it; without attributes and handle if it is gone."""
+def usual_entries(connection: FastConnection, use: Use) -> Callable[[DirectoryEntry], bytes]:
+    """A function that encodes entries of a directory: an ``entryplus3``, and the word before it.
+
+    Both the attributes and the handle are of the same file: handles contain the inode number. If
+    the name leads to another file in between, or the handle's form is not known, it raises
+    ``NotUsual``.
+    """
+    directory, files, share = use.kept.reading, use.files, use.opened.share
+    objects, device, fsid = files.objects, files.device, use.fsid
+    assert isinstance(objects, KernelHandles), "uses are of such files only"
+    id_of_entry, stat_of, size = objects.id_of_entry, os.stat, 0
+    handle_of: Callable[[bytes], bytes]
+
+    def encode(entry: DirectoryEntry) -> bytes:
+        nonlocal size, handle_of
+        fileid, cookie, _, name = entry
+        try:
+            found = stat_of(name, dir_fd=directory, follow_symlinks=False)
+            file = id_of_entry(directory, name)
+        except FileNotFoundError:
+            return gone_entry(entry)
+        number = found.st_ino.to_bytes(8, "little")[:SMALLEST_NUMBER]
+        if file is None or found.st_dev != device or number not in file:
+            raise NotUsual
+        if len(file) != size:
+            size = len(file)
+            handle_of = connection.fast.maker(share, size)
+        return encoded_entry(fileid, cookie, name, fields_of(found, fsid), handle_of(file))
+
+    return encode
+
+
+def gone_entry(entry: DirectoryEntry) -> bytes:
+    """An entry without attributes and handle: the file is gone."""
+    fileid, cookie, _, name = entry
+    size = len(name)
+    return NAME.pack(1, fileid, size) + name + PADDING[size & 3] + BARE.pack(cookie, 0, 0)
+
+
+def encoded_entry(
+    fileid: int, cookie: int, name: bytes, fields: tuple[int, ...], handle: bytes
+) -> bytes:
+    """An entry with attributes and handle."""
+    size, length = len(name), len(handle)
+    return b"".join((
+        NAME.pack(1, fileid, size), name, PADDING[size & 3],
+        REST.pack(cookie, 1, *fields, 1, length), handle, PADDING[length & 3],
+    ))  # fmt: skip
+
+
+def dots(connection: FastConnection, use: Use, entry: DirectoryEntry) -> bytes:
+    """The entry of the directory itself, or of that above it.
+
+    Raises:
+        OSError: the generic path has to list.
+    """
     fileid, cookie, _, name = entry
     try:
         if name == HERE:
             file, found = use.opened.file, os.fstat(use.kept.descriptor)
             fileid = found.st_ino
-        elif name == ABOVE:
+        else:
             file, found = above(use)
             fileid = found.st_ino if file == use.files.root else fileid
-        else:
-            file, found = file_of(use, name)
     except FileNotFoundError:
-        padding = bytes(-len(name) % 4)
-        return NAME.pack(1, fileid, len(name)) + name + padding + BARE.pack(cookie, 0, 0)
+        return gone_entry(entry)
     handle = connection.fast.handle(use.opened.share, file)
-    return b"".join((
-        NAME.pack(1, fileid, len(name)), name, bytes(-len(name) % 4),
-        REST.pack(cookie, 1, *fields_of(found, use.fsid), 1, len(handle)), handle,
-        bytes(-len(handle) % 4),
-    ))  # fmt: skip
-
-
-def file_of(use: Use, name: bytes) -> tuple[bytes, os.stat_result]:
-    """The id of a file of the directory, and its attributes.
-
-    Both are of the same file: handles contain the inode number. If the name leads to another file
-    in between, or the handle's form is not known, the generic path lists.
-
-    Raises:
-        OSError: the file is gone, or is not usual.
-    """
-    directory, files = use.kept.reading, use.files
-    found = os.stat(name, dir_fd=directory, follow_symlinks=False)
-    handle = read_handle(directory, name)
-    objects = files.objects
-    assert isinstance(objects, KernelHandles), "uses are of such files only"
-    file = objects.id_in_root_mount(handle)
-    number = found.st_ino.to_bytes(8, "little")
-    if (
-        file is None
-        or found.st_dev != files.device
-        or number[:SMALLEST_NUMBER] not in handle.handle
-    ):
-        raise NotUsual
-    return file, found
+    return encoded_entry(fileid, cookie, name, fields_of(found, use.fsid), handle)
 
 
 def above(use: Use) -> tuple[bytes, os.stat_result]:

@@ -36,6 +36,7 @@ from oncrpc.nfs.backends.local.syscalls import (
     RESOLVE_BENEATH,
     RESOLVE_NO_SYMLINKS,
     KernelHandle,
+    handle_reader,
     name_to_handle_at,
     open_by_handle_at,
     openat2,
@@ -124,6 +125,15 @@ class KernelHandles(Objects):
     def id_in_root_mount(self, handle: KernelHandle) -> bytes | None:
         """The id of a file with this handle; None if it is below a mount point."""
         return _packed(handle) if handle.mount == self._mount else None
+
+    def id_of_entry(self, directory: int, name: bytes) -> bytes | None:
+        """The same for a file of a directory; for many files, by one thread."""
+        kind, handle, mount = _read_handle(directory, name)
+        if mount != self._mount:
+            return None
+        if len(handle) >= MAX_ID or not 0 <= kind < BELOW_MOUNT[0]:
+            return _packed(KernelHandle(kind, handle))
+        return KINDS[kind] + handle
 
     def open(self, file: bytes) -> OpenObject:
         top, rest = self._top, file
@@ -253,6 +263,10 @@ class KernelHandles(Objects):
             self._hashes = {number: k for number, k in self._hashes.items() if k != key}
         self._hashes[mount.number] = key
         self._mounts[key] = opened
+
+
+_read_handle = handle_reader()
+KINDS = [bytes([kind]) for kind in range(256)]
 
 
 def _opened(top: int, handle: KernelHandle) -> int:
