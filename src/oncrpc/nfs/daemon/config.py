@@ -239,7 +239,8 @@ class NfsdDaemonTable(DaemonTable, frozen=True):
         tuple[FilePath, ...],
         Meta(
             description="Export these directories, and not what the files of exports(5) name."
-            " They have to be there when the daemon starts."
+            " They have to be there when the daemon starts. A zip or tar archive is exported, for"
+            " reading, as the directory that it holds."
         ),
         KeyOption(
             "directories", metavar="DIR", group="exports",
