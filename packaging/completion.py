@@ -26,6 +26,7 @@ from oncrpc.cli.rpcinfo import options as rpcinfo
 from oncrpc.cli.rpcinfo import scan
 from oncrpc.cli.rpcsnoop import explain
 from oncrpc.cli.rpcsnoop import options as rpcsnoop
+from oncrpc.cli.rpcsnoop import top as rpcsnoop_top
 from oncrpc.cli.showmount import options as showmount
 from oncrpc.portmap.vocabulary import VOCABULARY
 
@@ -154,6 +155,8 @@ def parsers() -> list[argparse.ArgumentParser]:
     many.description = "ask many hosts"
     failed = of_table("rpcsnoop explain", explain.OPTIONS, FILE="*")
     failed.description = "tell why mounts fail"
+    rates = of_table("rpcsnoop top", rpcsnoop_top.OPTIONS)
+    rates.description = "show rates and service times"
     return [
         with_words(portmap_options.parser(), _parsers_of(words.WORDS)),
         with_words(nfsd_options.parser(operands=False), _parsers_of(nfsd_words.WORDS)),
@@ -161,7 +164,7 @@ def parsers() -> list[argparse.ArgumentParser]:
         of_table("pmap_dump", pmap_dump.OPTIONS),
         of_table("pmap_set", pmap_set.OPTIONS),
         of_table("showmount", showmount.OPTIONS, HOST="?"),
-        with_words(of_table("rpcsnoop", rpcsnoop.OPTIONS), {"explain": failed}),
+        with_words(of_table("rpcsnoop", rpcsnoop.OPTIONS), {"explain": failed, "top": rates}),
         of_table("xdrc", xdrc.OPTIONS, **{"FILE.x": "*"}),
     ]
 

@@ -87,6 +87,20 @@ def test_signal_ends_with_all_lines_and_counts(host: Host, by: signal.Signals) -
     assert (status, errors) == (0, "rpcsnoop: 2 frames captured, 0 dropped by the kernel\n")
 
 
+def test_top_counts_calls_of_an_interval(host: Host) -> None:
+    with Snoop(host, "top", "-i", "lo", "--json", "--interval", "0.1") as snoop:
+        call(host)
+
+        status, output, _ = snoop.ended(signal.SIGINT)
+
+    procedures = [each for line in output.splitlines() for each in json.loads(line)["procedures"]]
+    assert status == 0
+    assert sum(each["calls"] for each in procedures) == 1
+    assert {(each["program"], each["vers"], each["procedure"]) for each in procedures} == {
+        ("PMAP", 2, "NULL")
+    }
+
+
 def test_lines_are_shown_while_it_captures(host: Host) -> None:
     with Snoop(host, "-i", "any", "--json") as snoop:
         call(host)

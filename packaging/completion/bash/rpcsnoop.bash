@@ -1,15 +1,20 @@
 # Made by packaging/completion.py with shtab (https://github.com/tqdm/shtab); do not edit.
 
-_shtab_rpcsnoop_subparsers=(explain)
+_shtab_rpcsnoop_subparsers=(explain top)
 
 _shtab_rpcsnoop_explain_option_strings=(--client --json -i --interface -w --write --promiscuous -Z --relinquish -h --help --version)
-_shtab_rpcsnoop_option_strings=(-v --tree -V --layers --json --stats --by -t --time --prog --proc --host --status --uid --names -r --addresses --color --file --follow --spec -i --interface -c --count -w --write --print -s --snaplen --promiscuous -Z --relinquish -h --help --version)
+_shtab_rpcsnoop_top_option_strings=(-i --interface -s --snaplen --promiscuous -Z --relinquish --interval --json --prog --proc --host --status --uid --file --follow --spec -h --help --version)
+_shtab_rpcsnoop_option_strings=(-v --tree -V --layers --json --stats --by -t --time --names -r --addresses --color --prog --proc --host --status --uid --file --follow --spec -i --interface -c --count -w --write --print -s --snaplen --promiscuous -Z --relinquish -h --help --version)
 
 _shtab_rpcsnoop_explain_pos_0_COMPGEN=_shtab_compgen_files
 _shtab_rpcsnoop_explain__w_COMPGEN=_shtab_compgen_files
 _shtab_rpcsnoop_explain___write_COMPGEN=_shtab_compgen_files
 _shtab_rpcsnoop_explain__Z_COMPGEN=_oncrpc_compgen_users
 _shtab_rpcsnoop_explain___relinquish_COMPGEN=_oncrpc_compgen_users
+_shtab_rpcsnoop_top__Z_COMPGEN=_oncrpc_compgen_users
+_shtab_rpcsnoop_top___relinquish_COMPGEN=_oncrpc_compgen_users
+_shtab_rpcsnoop_top___prog_COMPGEN=_shtab_cmd_compgen_a20bf5a8
+_shtab_rpcsnoop_top___spec_COMPGEN=_shtab_glob_compgen_aabcd4ef
 _shtab_rpcsnoop___prog_COMPGEN=_shtab_cmd_compgen_a20bf5a8
 _shtab_rpcsnoop___spec_COMPGEN=_shtab_glob_compgen_aabcd4ef
 _shtab_rpcsnoop__w_COMPGEN=_shtab_compgen_files
@@ -17,10 +22,12 @@ _shtab_rpcsnoop___write_COMPGEN=_shtab_compgen_files
 _shtab_rpcsnoop__Z_COMPGEN=_oncrpc_compgen_users
 _shtab_rpcsnoop___relinquish_COMPGEN=_oncrpc_compgen_users
 
-_shtab_rpcsnoop_pos_0_choices=(explain)
+_shtab_rpcsnoop_top___proc_choices=(NULL SET UNSET GETPORT DUMP CALLIT GETADDR GETTIME UADDR2TADDR TADDR2UADDR BCAST GETVERSADDR INDIRECT GETADDRLIST GETSTAT)
+_shtab_rpcsnoop_top___follow_choices=(mount)
+_shtab_rpcsnoop_pos_0_choices=(explain top)
 _shtab_rpcsnoop___by_choices=(client server file)
-_shtab_rpcsnoop___proc_choices=(NULL SET UNSET GETPORT DUMP CALLIT GETADDR GETTIME UADDR2TADDR TADDR2UADDR BCAST GETVERSADDR INDIRECT GETADDRLIST GETSTAT)
 _shtab_rpcsnoop___color_choices=(auto always never)
+_shtab_rpcsnoop___proc_choices=(NULL SET UNSET GETPORT DUMP CALLIT GETADDR GETTIME UADDR2TADDR TADDR2UADDR BCAST GETVERSADDR INDIRECT GETADDRLIST GETSTAT)
 _shtab_rpcsnoop___follow_choices=(mount)
 
 _shtab_rpcsnoop_explain_pos_0_nargs='*'
@@ -29,6 +36,12 @@ _shtab_rpcsnoop_explain___promiscuous_nargs=0
 _shtab_rpcsnoop_explain__h_nargs=0
 _shtab_rpcsnoop_explain___help_nargs=0
 _shtab_rpcsnoop_explain___version_nargs=0
+_shtab_rpcsnoop_top___promiscuous_nargs=0
+_shtab_rpcsnoop_top___json_nargs=0
+_shtab_rpcsnoop_top___uid_nargs=0
+_shtab_rpcsnoop_top__h_nargs=0
+_shtab_rpcsnoop_top___help_nargs=0
+_shtab_rpcsnoop_top___version_nargs=0
 _shtab_rpcsnoop_pos_0_nargs=A...
 _shtab_rpcsnoop__v_nargs=0
 _shtab_rpcsnoop___tree_nargs=0
@@ -36,10 +49,10 @@ _shtab_rpcsnoop__V_nargs=0
 _shtab_rpcsnoop___layers_nargs=0
 _shtab_rpcsnoop___json_nargs=0
 _shtab_rpcsnoop___stats_nargs=0
-_shtab_rpcsnoop___uid_nargs=0
 _shtab_rpcsnoop___names_nargs=0
 _shtab_rpcsnoop__r_nargs=0
 _shtab_rpcsnoop___addresses_nargs=0
+_shtab_rpcsnoop___uid_nargs=0
 _shtab_rpcsnoop___print_nargs=0
 _shtab_rpcsnoop___promiscuous_nargs=0
 _shtab_rpcsnoop__h_nargs=0

@@ -13,7 +13,7 @@ import tty
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec.structs import replace
@@ -49,6 +49,7 @@ NEEDS_TERMINAL = "{0}: '{0} top' needs a terminal that is not dumb; see '{0} sta
 DUMB = frozenset({"dumb", "unknown"})
 """Values of ``TERM`` for which rich draws no screen."""
 
+T = TypeVar("T")
 Keys = Callable[[float], list[bytes]]
 """Returns the keys that are pressed within that many seconds."""
 
@@ -111,7 +112,7 @@ def _print_lines(kind: DaemonKind[S], options: argparse.Namespace) -> int:
         place = place_of(options, kind)
         refresh(
             status_of(place, kind), lambda: status_of(place, kind), _print_line,
-            scroll=Scroll(), keys=_no_keys, interval=options.interval,
+            scroll=Scroll(), keys=no_keys, interval=options.interval,
         )  # fmt: skip
     except NoStatus as none:
         complain(f"{kind.name}: {none}")
@@ -135,7 +136,27 @@ def refresh(
     interval: float,
 ) -> None:
     """Show a status and, every interval, the one that follows with its rates, until a key quits."""
-    shown = status
+    known = status
+
+    def following() -> S:
+        nonlocal known
+        before, known = known, ask()
+        return with_rates(before, known)
+
+    follow(status, following, show, scroll=scroll, keys=keys, interval=interval)
+
+
+def follow(
+    first: T,
+    following: Callable[[], T],
+    show: Callable[[T], None],
+    *,
+    scroll: Scroll,
+    keys: Keys,
+    interval: float,
+) -> None:
+    """Show a value and, every interval, the one that follows, until a key quits."""
+    shown = first
     show(shown)
     due = time.monotonic() + interval
     while True:
@@ -146,8 +167,7 @@ def refresh(
             if key in MOVES:
                 scroll.move(MOVES[key](scroll))
         if time.monotonic() >= due:
-            following = ask()
-            shown, status = with_rates(status, following), following
+            shown = following()
             due = time.monotonic() + interval
         show(shown)
 
@@ -181,7 +201,7 @@ def _since(before: ProcedureCalls | None, after: ProcedureCalls, seconds: float)
 def keyboard() -> Iterator[Keys]:
     """Keys as they are pressed, if standard input is a terminal, which is restored at the end."""
     if not sys.stdin.isatty():
-        yield _no_keys
+        yield no_keys
         return
     descriptor = sys.stdin.fileno()
     kept = termios.tcgetattr(descriptor)
@@ -192,7 +212,8 @@ def keyboard() -> Iterator[Keys]:
         termios.tcsetattr(descriptor, termios.TCSADRAIN, kept)
 
 
-def _no_keys(seconds: float) -> list[bytes]:
+def no_keys(seconds: float) -> list[bytes]:
+    """Wait, without keys."""
     time.sleep(seconds)
     return []
 

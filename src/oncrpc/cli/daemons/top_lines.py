@@ -9,7 +9,7 @@ from oncrpc.cli.daemons.kind import DaemonKind
 from oncrpc.daemon.control.status import CommonStatus
 
 S = TypeVar("S", bound=CommonStatus)
-C_contra = TypeVar("C_contra", bound=CommonStatus, contravariant=True)
+C_contra = TypeVar("C_contra", contravariant=True)
 HINT = "q quits, arrows scroll"
 GAP = "  "
 

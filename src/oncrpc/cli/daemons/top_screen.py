@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from oncrpc.cli.daemons.top_lines import Line, Picture, S, Scroll
+from oncrpc.cli.daemons.top_lines import Line, Picture, Scroll
 
+T = TypeVar("T")
 STYLES = {"alive": "green", "gone": "red"}
 
 
 @contextmanager
 def screen(
-    scroll: Scroll, picture: Picture[S], console: Console | None = None
-) -> Iterator[Callable[[S], None]]:
+    scroll: Scroll, picture: Picture[T], console: Console | None = None
+) -> Iterator[Callable[[T], None]]:
     """The whole terminal, until the context ends; called with a status, it shows that."""
     with Live(console=console, screen=True, auto_refresh=False) as live:
 
-        def show(status: S) -> None:
+        def show(status: T) -> None:
             columns, lines = live.console.size
             found = picture(status, scroll, columns=columns, lines=lines)
             live.update(Group(*map(_text, found)), refresh=True)

@@ -38,8 +38,12 @@ Row = tuple[Names, ProcedureFigures]
 
 def figure_lines(statistics: CallStatistics, programs: KnownPrograms) -> Iterator[str]:
     """The tables of each procedure."""
-    rows = [(_names(key, programs), each) for key, each in statistics.figures()]
-    yield from tables(PROCEDURE, rows)
+    yield from tables(PROCEDURE, rows_of(statistics, programs))
+
+
+def rows_of(statistics: CallStatistics, programs: KnownPrograms) -> list[Row]:
+    """The figures of each procedure with its names."""
+    return [(_names(key, programs), each) for key, each in statistics.figures()]
 
 
 def tables(heads: Names, rows: Sequence[Row]) -> Iterator[str]:

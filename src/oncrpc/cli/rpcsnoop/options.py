@@ -28,6 +28,18 @@ if TYPE_CHECKING:
 PROGRAM = "rpcsnoop"
 BY = ("client", "server", "file")
 USAGE = "Usage: rpcsnoop [-v | -V | --json | --stats] [-t FORM] [OPTION]... FILE | -i NAME"
+FILTER_OPTIONS = (
+    Option("prog", "", "PROGRAM", "only this program, by name or number; or PROGRAM,VERSION"),
+    Option("proc", "", "PROCEDURE", "only this procedure, by name or number"),
+    Option("host", "", "ADDRESS", "only messages from or to this address"),
+    Option("status", "", "STATUS", "only calls with this status; '!OK' for others, or unanswered"),
+    Option("uid", "", "[UID]", "show the user of AUTH_SYS; with UID only calls of this user"),
+    Option("file", "", "NAME", "only calls about this file, by name or handle; may be a pattern"),
+    Option("follow", "", "FLOW", "mount: only messages of mounts, from the port mapper to NFS"),
+    Option("spec", "", "FILE.x", "show the programs that this interface declares, too"),
+)
+"""Options that choose messages, and the interfaces by which they are read."""
+
 OPTIONS = (
     Option("tree", "v", "", "show all fields of a message, with their offsets"),
     Option("layers", "V", "", "show a line for each layer: link, IP, TCP or UDP, RPC, program"),
@@ -36,17 +48,10 @@ OPTIONS = (
     Option("by", "", "GROUP", "with --stats: figures of each client, server or file instead"),
     Option("time", "t", "FORM", "a: of day; d: since the line before; r: since the first line;"
            " service or transfer: one more column"),
-    Option("prog", "", "PROGRAM", "only this program, by name or number; or PROGRAM,VERSION"),
-    Option("proc", "", "PROCEDURE", "only this procedure, by name or number"),
-    Option("host", "", "ADDRESS", "only messages from or to this address"),
-    Option("status", "", "STATUS", "only calls with this status; '!OK' for others, or unanswered"),
-    Option("uid", "", "[UID]", "show the user of AUTH_SYS; with UID only calls of this user"),
     Option("names", "", "", "show names of hosts, looked up in the background"),
     Option("addresses", "r", "", "show addresses of hosts: the default"),
     Option("color", "", "WHEN", "colour lines: always, never, or auto: on a terminal"),
-    Option("file", "", "NAME", "only calls about this file, by name or handle; may be a pattern"),
-    Option("follow", "", "FLOW", "mount: only messages of mounts, from the port mapper to NFS"),
-    Option("spec", "", "FILE.x", "show the programs that this interface declares, too"),
+    *FILTER_OPTIONS,
     *CAPTURE_OPTIONS,
     Option("help", "h", "", "print this help"),
     Option("version", "", "", "print the version"),
@@ -148,7 +153,7 @@ def parse_arguments(arguments: Sequence[str]) -> SnoopRequest:
     request.capture.finish(operands, USAGE)
     request.hosts = chosen.get("host", [])
     request.user |= "uid" in chosen
-    _choose(request, chosen)
+    choose(request, chosen)
     return request
 
 
@@ -168,8 +173,12 @@ def _check(request: SnoopRequest) -> None:
         raise UsageError(f"{PROGRAM}: {shown} needs a FILE: --write=- is standard output")
 
 
-def _choose(request: SnoopRequest, chosen: dict[str, list[str]]) -> None:
-    """Make the filters of the values that were given for each."""
+def choose(request: SnoopRequest, chosen: dict[str, list[str]]) -> None:
+    """Make the filters of the values that were given for each.
+
+    Raises:
+        UsageError: a value is wrong.
+    """
     name = ""
     try:
         for name, values in chosen.items():

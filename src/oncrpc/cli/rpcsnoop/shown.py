@@ -22,7 +22,7 @@ class ShownMessages:
     """What a request shows; with ``at_once`` no module has to be loaded later."""
 
     def __init__(self, program: str, request: SnoopRequest, *, at_once: bool = False) -> None:
-        programs = _programs(program, request)
+        programs = programs_of(program, request)
         if at_once:
             programs.load()
         self.keep = max(KEPT[request.form], KEEP if request.files is not None else 0)
@@ -70,7 +70,12 @@ def write_lines(lines: Iterable[str]) -> None:
         sys.stdout.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
 
 
-def _programs(program: str, request: SnoopRequest) -> KnownPrograms:
+def programs_of(program: str, request: SnoopRequest) -> KnownPrograms:
+    """The programs that are known, with those of the interfaces that the request names.
+
+    Raises:
+        UsageError: an interface cannot be read.
+    """
     programs = KnownPrograms()
     for path in request.specs:
         try:

@@ -29,13 +29,18 @@ ENDING = (signal.SIGINT, signal.SIGTERM)
 class FrameSource:
     """Frames to read once.
 
-    ``name`` is what errors call it; ``dropped`` counts frames that were lost until now.
+    ``name`` is what errors call it; ``dropped`` counts frames that were lost until now. ``stop``
+    ends the frames of an interface.
     """
 
     def __init__(
-        self, name: str, frames: Iterator[CapturedFrame], dropped: Callable[[], int] = lambda: 0
+        self,
+        name: str,
+        frames: Iterator[CapturedFrame],
+        dropped: Callable[[], int] = lambda: 0,
+        stop: Callable[[], None] = lambda: None,
     ) -> None:
-        self.name, self.frames, self.dropped = name, frames, dropped
+        self.name, self.frames, self.dropped, self.stop = name, frames, dropped, stop
 
     def remarks(self) -> Iterator[str]:
         """What is to be told at the end of figures."""
@@ -109,7 +114,7 @@ def _live(
         seen = frames() if output is None else output.copied(frames())
         with _until_signal(capture):
             complain(f"{program}: capturing on {choice.interface}; Ctrl-C ends it")
-            yield FrameSource(choice.interface, seen, lambda: capture.dropped)
+            yield FrameSource(choice.interface, seen, lambda: capture.dropped, capture.stop)
         sys.stdout.flush()
         captured, dropped = capture.captured, capture.dropped
         if output is not None:

@@ -6,7 +6,10 @@ TYPE_CHECKING = False  # typing.TYPE_CHECKING without loading typing
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-WORDS: dict[str, str] = {"explain": "oncrpc.cli.rpcsnoop.explain"}
+WORDS: dict[str, str] = {
+    "explain": "oncrpc.cli.rpcsnoop.explain",
+    "top": "oncrpc.cli.rpcsnoop.top",
+}
 """The commands beside the tracer, and the module of each. A file of that name is ``./NAME``."""
 
 TRACE = "oncrpc.cli.rpcsnoop.trace"
