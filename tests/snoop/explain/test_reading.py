@@ -12,6 +12,7 @@ from oncrpc.snoop.explain.verdicts import told
 from support.mount_failures import SCENARIOS, cause_of
 from support.mount_recordings import CAPTURES
 
+PEERS = sorted((CAPTURES.parent / "peers").glob("*.pcap"))
 RECORDED = sorted(CAPTURES.glob("*.pcap"))
 
 
@@ -20,6 +21,13 @@ def test_recorded_mount_has_its_cause(capture: Path) -> None:
     history = mount_history(frames_of_file(capture))
 
     assert [each.verdict.cause.name for each in told(history.attempts)] == [capture.stem]
+
+
+@pytest.mark.parametrize("capture", PEERS, ids=lambda path: path.stem)
+def test_nothing_fails_in_captures_of_peers(capture: Path) -> None:
+    history = mount_history(frames_of_file(capture))
+
+    assert all(each.verdict.healthy for each in told(history.attempts))
 
 
 def test_each_scenario_has_a_small_capture() -> None:

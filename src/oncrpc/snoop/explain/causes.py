@@ -8,7 +8,6 @@ from typing import NamedTuple
 from oncrpc.snoop.explain.steps import MountAttempt, MountStep, ServerPart, StepEnd, StepKind
 
 Condition = Callable[[MountAttempt, MountStep], bool]
-LOCKING = (ServerPart.LOCK, ServerPart.STATUS)
 SERVING = (ServerPart.MOUNT, ServerPart.NFS)
 
 

@@ -40,16 +40,16 @@ class Channel:
     """A connection, or the datagrams between two ports.
 
     ``connect`` is the step that opened it, None if that was not seen. ``steps`` are the calls by
-    their xid: those that wait, and those that a client may repeat. ``talked`` is True once the
-    server has answered a call.
+    their xid: those that wait, and those that a client may repeat. ``used`` is True once the server
+    has answered a call, or a call was made that is no step.
     """
 
-    __slots__ = ("connect", "steps", "talked")
+    __slots__ = ("connect", "steps", "used")
 
     def __init__(self, connect: MountStep | None = None) -> None:
         self.connect = connect
         self.steps: dict[int, MountStep] = {}
-        self.talked = False
+        self.used = False
 
     def add(self, xid: int, step: MountStep) -> None:
         """Take a call."""

@@ -101,6 +101,8 @@ class MountFollower:
         usual = newest is not None and newest.mounted and not is_notable(call)
         question = usual_question(call) if usual else question_of(call)
         if question is None:
+            if channel is not None:
+                channel.used = True
             return
         if channel is None:
             channel = Channel()
@@ -128,7 +130,7 @@ class MountFollower:
         step = channel.steps.get(call.xid) if channel is not None else None
         if channel is None or step is None:
             return
-        channel.talked = True
+        channel.used = True
         step.replies += 1
         if step.replies > 1:
             return
@@ -245,7 +247,8 @@ class MountFollower:
         for step in list(channel.waiting()):
             if not step.given_up:
                 self._finish_step(step, result, signal.number, signal.time)
-        if connect is not None and not channel.steps and connect.result is CONNECTED:
+        unused = not channel.steps and not channel.used
+        if connect is not None and unused and connect.result is CONNECTED:
             connect.result, connect.ended_number, connect.ended = CLOSED, signal.number, signal.time
         channel.connect = None
 

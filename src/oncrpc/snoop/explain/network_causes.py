@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from oncrpc.snoop.explain.causes import LOCKING, SERVING, Cause
-from oncrpc.snoop.explain.steps import MountAttempt, MountStep, ServerPart, StepEnd, StepKind
+from oncrpc.snoop.explain.causes import SERVING, Cause
+from oncrpc.snoop.explain.steps import (
+    LOCKING,
+    MountAttempt,
+    MountStep,
+    ServerPart,
+    StepEnd,
+    StepKind,
+)
 
 MAPPER = (ServerPart.MAPPER,)
 SILENT = (StepEnd.SILENT,)

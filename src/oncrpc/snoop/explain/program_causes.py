@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from oncrpc.snoop.explain.causes import LOCKING, Cause
-from oncrpc.snoop.explain.steps import MountAttempt, MountStep, ServerPart, StepEnd, StepKind
+from oncrpc.snoop.explain.causes import Cause
+from oncrpc.snoop.explain.steps import (
+    LOCKING,
+    MountAttempt,
+    MountStep,
+    ServerPart,
+    StepEnd,
+    StepKind,
+)
 
 REJECTED = (StepEnd.REJECTED,)
 FAILED = (StepEnd.FAILED,)

@@ -43,7 +43,7 @@ USUAL_NAMES = {
 }
 """Procedures of NFS that are shown by name, by version."""
 
-NLM_ASKING = {1: "TEST", 2: "LOCK", 4: "UNLOCK", 22: "NM_LOCK"}
+NLM_ASKING = {1: "TEST", 2: "LOCK", 4: "UNLOCK", 5: "GRANTED", 22: "NM_LOCK"}
 MOUNT_LISTS = {2: "DUMP", 5: "EXPORT", 6: "EXPORTALL"}
 UNMOUNTS = {3: "UMNT", 4: "UMNTALL"}
 SM_MONITORS = {2: "MON"}

@@ -30,6 +30,7 @@ PARTS = {
     100021: ServerPart.LOCK,
     100024: ServerPart.STATUS,
 }
+LOCKING = (ServerPart.LOCK, ServerPart.STATUS)
 WELL_KNOWN = {111: ServerPart.MAPPER, 2049: ServerPart.NFS}
 """The parts by program number, and by port."""
 
@@ -205,5 +206,11 @@ class MountAttempt:
 
     @property
     def is_mount(self) -> bool:
-        """True if more was asked than for ports and whether programs answer."""
-        return self.mounted or any(step.question.kind > StepKind.PING for step in self.steps)
+        """True if more was asked than for ports, and whether programs answer, and for locks.
+
+        A server asks its clients for ports and locks, too, to call their lock managers back.
+        """
+        return self.mounted or any(
+            step.question.kind > StepKind.PING and step.question.about not in LOCKING
+            for step in self.steps
+        )

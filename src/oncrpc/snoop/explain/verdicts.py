@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from oncrpc.snoop.explain.causes import LOCKING, Cause
+from oncrpc.snoop.explain.causes import Cause
 from oncrpc.snoop.explain.network_causes import NETWORK_CAUSES
 from oncrpc.snoop.explain.program_causes import PROGRAM_CAUSES
 from oncrpc.snoop.explain.steps import (
+    LOCKING,
     ON_THE_WAY,
     MountAttempt,
     MountStep,
