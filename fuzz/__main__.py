@@ -19,6 +19,7 @@ from fuzz import (
     acl_calls,
     captures,
     datagrams,
+    explanations,
     exports_files,
     hosts_files,
     interfaces,
@@ -37,7 +38,7 @@ from fuzz.driver import Find, attempt, keep, made, search
 MODULES = (
     datagrams, records, state_files, hosts_files, policy_files, interfaces, mounts, nfs_calls,
     exports_files, acl_calls, quota_calls, status_calls, lock_calls,
-    captures, message_words,
+    captures, message_words, explanations,
 )  # fmt: skip
 TARGETS = {module.TARGET.name: module.TARGET for module in MODULES}
 SECONDS = 600.0

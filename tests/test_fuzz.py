@@ -16,7 +16,7 @@ CORPUS = ROOT / "tests" / "corpus"
 NAMES = (
     "datagrams", "records", "state_files", "hosts_files", "policy_files", "interfaces", "mounts",
     "nfs_calls", "exports_files", "acl_calls", "quota_calls", "status_calls", "lock_calls",
-    "captures", "message_words",
+    "captures", "message_words", "explanations",
 )  # fmt: skip
 SEED, INPUTS = 1833, 30
 
