@@ -136,7 +136,9 @@ Hosts:
 - ``recorder``: Records the frames that pass an interface of a host, as a capture.
 - ``mount_client``: A client that mounts as real ones do, and stops where it fails.
 - ``mount_lab``: A client and servers on links, whose frames are recorded.
+- ``mount_scripts``: Servers whose answers a scenario chooses, and a client that mounts.
 - ``mount_failures``: Mounts that fail, one for each cause that is explained.
+- ``mount_refusals``: Those that a program refuses.
 - ``mount_recordings``: Captures of these mounts; run as a program it writes those of the tests.
 - ``printed_lines``: What a program prints, line by line, while it runs.
 - ``hosts``: Network namespaces that a test can enter, and our port mapper to run in them.

@@ -22,7 +22,7 @@ from support.conversations import (
     reply,
 )
 from support.mount_client import MAPPER, MOUNT, NFS, NLM, opaque
-from support.mount_failures import HANDLE
+from support.mount_scripts import HANDLE
 
 SECOND = 1000 * MILLISECOND
 TO_MAPPER, TO_MOUNT = Ends(target_port=111), Ends(target_port=20048)
