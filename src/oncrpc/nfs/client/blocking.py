@@ -308,8 +308,28 @@ def sync_connect(
 
     The arguments and the errors are those of ``connect``.
     """
+    target = blocking_target(
+        url, auth=auth, timeout=timeout, reserved_port=reserved_port, mapper=mapper
+    )
+    operations, root = run(target.connect())
+    fs = SyncRemoteFileSystem(RemoteFileSystem(target, operations, root))
+    try:
+        yield fs
+    finally:
+        fs.disconnect()
+
+
+def blocking_target(
+    url: str | NfsUrl,
+    *,
+    auth: Auth | None = None,
+    timeout: float = DEFAULT_CALL_TIMEOUT,
+    reserved_port: bool | None = None,
+    mapper: str | MapperClient | None = None,
+) -> ServerTarget:
+    """How a server is reached by blocking calls; the arguments are those of ``sync_connect``."""
     place = parse_url(url) if isinstance(url, str) else url
-    target = ServerTarget(
+    return ServerTarget(
         place,
         credential_of(place) if auth is None else auth,
         timeout,
@@ -318,9 +338,3 @@ def sync_connect(
         dial_blocking,
         time.monotonic,
     )
-    operations, root = run(target.connect())
-    fs = SyncRemoteFileSystem(RemoteFileSystem(target, operations, root))
-    try:
-        yield fs
-    finally:
-        fs.disconnect()

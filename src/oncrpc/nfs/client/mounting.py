@@ -45,6 +45,9 @@ LISTING_SIZES = (8192, 64 << 10)
 MAX_COMPONENTS = 256
 """Names in the path of a URL."""
 
+MAX_EXPORTS = 65536
+"""Exports of a server that the NFS client looks at."""
+
 OTHER_VERSION = (NotRegistered, ProgramMismatch, ProgramUnavailable, ProcedureUnavailable)
 """Errors after which the next version is tried."""
 
@@ -132,6 +135,15 @@ class ServerTarget(NamedTuple):
         """The root again, whose handle the server does not know any more."""
         handle, rest = await self._mount(operations.version)
         return await _directory(operations, handle, rest)
+
+    async def exports(self) -> list[bytes]:
+        """The paths that the server says it exports."""
+        pipeline = await self.program(MOUNT_V3.Client, self.url.mount_port).open(self.timeout)
+        try:
+            listed = await pipeline.call(MOUNT_V3.MOUNTPROC3_EXPORT)
+        finally:
+            pipeline.close()
+        return [entry.ex_dir for entry in listed[:MAX_EXPORTS]]
 
     async def _mount(self, version: int) -> tuple[FileHandle, list[bytes]]:
         """The handle of an exported directory, and the names from there to the path."""
