@@ -262,22 +262,22 @@ class Connection:
         replies: list[bytes] = []
         count = size = 0
         stopped = False
-        reader, limits = self.reader, self.pool.limits
+        reader, buffer, limits = self.reader, self.buffer, self.pool.limits
         batch_calls, batch_bytes = limits.batch_calls, limits.batch_bytes
         most_joined = reader.joined + limits.batch_fragments
         try:
-            for record in reader.records() if self.buffer is None else self.buffer.messages():
-                message = record
-                answered = None if quick is None else quick.answer(message, replies)
-                if answered is not None:
-                    count, size = count + 1, size + answered
-                    full = count >= batch_calls or size >= batch_bytes
-                    if full or reader.joined >= most_joined or self.blocked:
-                        stopped = True  # records may remain
-                        break
-                    continue
-                if not isinstance(message, bytes):
-                    message = message.tobytes()
+            for record in reader.records() if buffer is None else buffer.messages():
+                message: Any = record  # bytes, or a view of them
+                if buffer is not None:
+                    answered = None if quick is None else quick.answer(message, replies)
+                    if answered is not None:
+                        count, size = count + 1, size + answered
+                        full = count >= batch_calls or size >= batch_bytes
+                        if full or reader.joined >= most_joined or self.blocked:
+                            stopped = True  # records may remain
+                            break
+                        continue
+                    message = bytes(message)
                 cached = cached_replies.get(message[4:])
                 if cached is not None:
                     cached.hits += 1
