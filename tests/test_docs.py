@@ -6,6 +6,7 @@ import ast
 import doctest
 import importlib
 import re
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import redirect_stdout, suppress
@@ -14,6 +15,8 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+from oncrpc.cli import rpcsnoop
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -232,3 +235,19 @@ def test_every_module_that_is_named_exists() -> None:
     assert [
         path for path in named if not (SOURCES / path).is_file() and not (ROOT / path).is_file()
     ] == []
+
+
+PEERS = ROOT / "tests" / "captures" / "peers"
+TICKET = DOCS / "howto" / "statistics-for-a-ticket.md"
+COMMAND = re.compile(r"^\$ rpcsnoop (.*) (\S+\.pcap)\n(.*?)```", re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize(
+    ("line", "file", "output"), COMMAND.findall(TICKET.read_text()), ids=lambda each: each[:40]
+)
+def test_output_in_the_ticket_is_real(
+    line: str, file: str, output: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert rpcsnoop.main([*shlex.split(line), str(PEERS / file)]) == 0
+
+    assert capsys.readouterr().out == output
