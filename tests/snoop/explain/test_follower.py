@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from struct import pack
 
 import pytest
@@ -10,7 +11,7 @@ from oncrpc.snoop.explain import channels, follower
 from oncrpc.snoop.explain.reading import mount_history
 from oncrpc.snoop.explain.steps import MAX_STEPS, MountAttempt, StepEnd
 from oncrpc.snoop.explain.verdicts import told
-from support.captured import ACK, SYN, UP, Ends, Timed, ethernet, ip, ipv4, tcp, udp
+from support.captured import ACK, SYN, UP, UP6, Ends, Timed, ethernet, ip, ipv4, tcp, udp
 from support.conversations import (
     MILLISECOND,
     START,
@@ -202,6 +203,19 @@ def test_icmp_for_a_connection_means_a_firewall() -> None:
     wire.send(ethernet(ipv4(pack(">BBHI", 3, 3, 0, 0) + syn, UP.back(), protocol=1)))
 
     assert wire.causes() == ["firewall-rejects-port"]
+
+
+def test_silent_host_counts_without_other_attempts() -> None:
+    wire, solicitation = Wire(), pack(">BBHI", 135, 0, 0, 0) + ip_address(UP6.target).packed
+    for _ in range(2):
+        wire.send(ethernet(ip(solicitation, UP6, protocol=58)), after=SECOND)
+
+    (one,) = told(wire.attempts())
+    wire.mount()
+
+    assert (one.verdict.cause.name, one.attempt.server) == ("host-silent", UP6.target)
+    assert wire.causes() == ["healthy"]
+    assert len(told(wire.attempts(), client=UP6.source)) == 1
 
 
 def test_router_may_demand_smaller_packets() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from ipaddress import ip_address
 from struct import pack
 
 import pytest
@@ -116,6 +117,30 @@ def test_arp_asks_and_answers() -> None:
 
     assert (asked.kind, asked.source.host, asked.target.host) == (SignalKind.ARP_ASKED, A, B)
     assert (answered.kind, answered.source.host) == (SignalKind.ARP_ANSWERED, B)
+
+
+def neighbor(kind: int, about: str, ends: Ends) -> bytes:
+    message = pack(">BBHI", kind, 0, 0, 0) + ip_address(about).packed
+    return ethernet(ip(message, ends, protocol=58))
+
+
+def test_neighbors_of_ipv6_ask_and_answer() -> None:
+    to_all = UP6._replace(target="ff02::1:ff00:2")
+    unknown = Ends("::", "ff02::1:ff00:2")
+
+    asked, answered = signals(
+        neighbor(135, UP6.target, to_all),
+        neighbor(136, UP6.target, UP6.back()),
+        neighbor(135, UP6.target, unknown),
+        neighbor(135, UP6.target, to_all)[:-9],
+    )
+
+    assert (asked.kind, asked.source.host, asked.target.host) == (
+        SignalKind.ARP_ASKED, UP6.source, UP6.target,
+    )  # fmt: skip
+    assert (answered.kind, answered.source.host, answered.target.host) == (
+        SignalKind.ARP_ANSWERED, UP6.target, UP6.source,
+    )  # fmt: skip
 
 
 def test_fragments_are_signals() -> None:

@@ -261,7 +261,7 @@ class MountFollower:
         if known is not None:
             known.tries += 1
             return
-        text = f"ARP: who has {address}?"
+        text = f"{'ND' if ':' in address else 'ARP'}: who has {address}?"
         question = Question(ServerPart.OTHER, StepKind.CONNECT, text, ServerPart.OTHER)
         self._arp.put((asker, address), self._step(question, signal, usual=False))
 

@@ -36,7 +36,7 @@ def _in_fragments(attempt: MountAttempt, step: MountStep) -> bool:
 
 
 def _by_arp(_: MountAttempt, step: MountStep) -> bool:
-    return step.question.text.startswith("ARP")
+    return step.question.text.startswith(("ARP", "ND"))
 
 
 def _by_firewall(_: MountAttempt, step: MountStep) -> bool:
@@ -70,7 +70,7 @@ def _from_elsewhere(_: MountAttempt, step: MountStep) -> bool:
 NETWORK_CAUSES = (
     Cause(
         "host-silent",
-        "No host has the address {server}: ARP requests for it are not answered.",
+        "No host has the address {server}: requests for it (ARP, or ND of IPv6) are not answered.",
         "Check the address of the server, that it is up, and the network between (cable, VLAN).",
         ends=SILENT,
         condition=_by_arp,

@@ -78,6 +78,11 @@ IPV6_ERRORS = {
 """The codes of ICMPv6 type 1 (RFC 4443 §3.1)."""
 
 UNREACHABLE_4, UNREACHABLE_6, TOO_BIG_6 = 3, 1, 2
+NEIGHBORS = {135: SignalKind.ARP_ASKED, 136: SignalKind.ARP_ANSWERED}
+"""Types of ICMPv6 that are for IPv6 what ARP is for IPv4 (RFC 4861 §4.3 and §4.4)."""
+
+AT_NEIGHBOR = 8
+"""Where such a message has the address that it is about."""
 
 
 class Signal(NamedTuple):
@@ -158,6 +163,8 @@ def _of_error(frame: CapturedFrame, header: IpHeader) -> Signal | None:
     if len(data) < 9:
         return None
     kind, code, high, low = ICMP_HEADER.unpack_from(data)
+    if header.protocol == ICMP_6 and kind in NEIGHBORS:
+        return _neighbor(frame, header.addresses, NEIGHBORS[kind], data[AT_NEIGHBOR:][:16])
     found, mtu = None, 0
     if header.protocol == ICMP and kind == UNREACHABLE_4:
         found, mtu = IPV4_ERRORS.get(code), low
@@ -174,6 +181,19 @@ def _of_error(frame: CapturedFrame, header: IpHeader) -> Signal | None:
     source, target = parties_of(about.addresses + ports)
     transport: TransportName = "tcp" if about.protocol == TCP else "udp"
     return Signal(found, frame.number, frame.time, source, target, transport, mtu)
+
+
+def _neighbor(
+    frame: CapturedFrame, addresses: bytes, kind: SignalKind, about: bytes
+) -> Signal | None:
+    """A host asks for a neighbor, or one answers; a host without an address asks for itself."""
+    source, target = addresses[:16], addresses[16:]
+    asked = kind is SignalKind.ARP_ASKED
+    ends = (source, about) if asked else (about, target)
+    if len(about) < 16 or not any(source):
+        return None
+    first, second = (Party(str(ip_address(each)), 0) for each in ends)
+    return Signal(kind, frame.number, frame.time, first, second)
 
 
 def _arp(frame: CapturedFrame) -> Signal | None:

@@ -38,6 +38,7 @@ ANSWERED = Cause(
     "",
 )
 WORKS = (HEALTHY, IN_USE, ANSWERED)
+HOST_SILENT = "host-silent"
 DONE_BUT = ("flavor-not-offered", "reply-from-other-address", "replies-lost", "server-slow")
 """Causes of steps that have an answer."""
 
@@ -183,15 +184,18 @@ class Told(NamedTuple):
 
 
 def told(attempts: Sequence[MountAttempt], *, client: str | None = None) -> list[Told]:
-    """The attempts that are mounts, in their order; equal ones that follow each other are one."""
+    """The attempts that are mounts, in their order; equal ones that follow each other are one.
+
+    Hosts often look for others that are not there. That is told of the chosen client, or if there
+    is nothing else.
+    """
+    judged = [(each, verdict_of(each)) for each in attempts if client in (None, each.client)]
+    shown = [(each, verdict) for each, verdict in judged if each.is_mount or not verdict.healthy]
+    talking = [(each, verdict) for each, verdict in shown if verdict.cause.name != HOST_SILENT]
+    chosen = shown if client is not None else talking or shown
     found: list[Told] = []
     last: dict[tuple[str, str], int] = {}
-    for attempt in sorted(attempts, key=lambda each: each.steps[0].number):
-        if client not in (None, attempt.client):
-            continue
-        verdict = verdict_of(attempt)
-        if verdict.healthy and not attempt.is_mount:
-            continue
+    for attempt, verdict in sorted(chosen, key=lambda each: each[0].steps[0].number):
         pair = (attempt.client, attempt.server)
         at = last.get(pair)
         if at is not None and found[at].verdict.sentence == verdict.sentence:
