@@ -111,7 +111,7 @@ def test_entry_point_names_the_class() -> None:
     [
         ("nfs://host/export/a", "host", None, "/export/a"),
         ("nfs://host:99/export/a/", "host", 99, "/export/a"),
-        ("nfs://[::1]:99/*.csv", "::1", 99, "/*.csv"),
+        ("nfs://[fd98:0:0:0:0:0:0:1]:99/*.csv", "fd98:0:0:0:0:0:0:1", 99, "/*.csv"),
         ("nfs://host", "host", None, "/"),
     ],
 )
