@@ -100,6 +100,7 @@ File systems:
 - ``access_list_rules``: Rules of access control lists, with several users.
 - ``remote_files``: Clients of file systems on loopback: ours in memory, and one that does what a
   test says.
+- ``trace_reader``: follows a daemon over its control socket;
 - ``two_file_systems``: Two file systems that are used in the same way, and must behave alike.
 - ``exported``: Exported file systems in this process, called through the dispatcher.
 - ``two_paths``: An exported directory whose calls are answered by both paths: the dispatcher, and

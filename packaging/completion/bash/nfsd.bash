@@ -1,6 +1,6 @@
 # Made by packaging/completion.py with shtab (https://github.com/tqdm/shtab); do not edit.
 
-_shtab_nfsd_subparsers=(config explain exports locks reload service status top)
+_shtab_nfsd_subparsers=(config explain exports locks reload service status top trace)
 
 _shtab_nfsd_config_option_strings=(-d --debug -f --foreground -p --port -h --bind -l --loopback --no-loopback -4 --ipv4 -6 --ipv6 -u --user --state-dir --state --no-state --pid-file -v --verbose --no-verbose --log-format --mount-port --nlm-port --status-port --rquota-port --only --nfs-versions --port-mapper --local-users --no-local-users --workers --to --web --exports --config --json -V --version --help)
 _shtab_nfsd_explain_option_strings=(--json --exports --state-dir -p --port --config -V --version --help)
@@ -10,6 +10,7 @@ _shtab_nfsd_reload_option_strings=(--exec --pid-file --state-dir -p --port --con
 _shtab_nfsd_service_option_strings=(--root --init --program -V --version --help)
 _shtab_nfsd_status_option_strings=(--json --state-dir -p --port --config -V --version --help)
 _shtab_nfsd_top_option_strings=(--interval --json --state-dir -p --port --config -V --version --help)
+_shtab_nfsd_trace_option_strings=(-v --tree --json --stats --by -t --time --names -r --addresses --color --prog --proc --host --status --uid --file --follow --spec -c --count -s --snaplen --state-dir -p --port --config -V --version --help)
 _shtab_nfsd_option_strings=(-d --debug -f --foreground -p --port -h --bind -l --loopback --no-loopback -4 --ipv4 -6 --ipv6 -u --user --state-dir --state --no-state --pid-file -v --verbose --no-verbose --log-format --mount-port --nlm-port --status-port --rquota-port --only --nfs-versions --port-mapper --local-users --no-local-users --workers --to --web --exports --config -V --version --help)
 
 _shtab_nfsd_config_pos_1_COMPGEN=_shtab_compgen_files
@@ -38,6 +39,10 @@ _shtab_nfsd_status___state_dir_COMPGEN=_shtab_compgen_dirs
 _shtab_nfsd_status___config_COMPGEN=_shtab_compgen_files
 _shtab_nfsd_top___state_dir_COMPGEN=_shtab_compgen_dirs
 _shtab_nfsd_top___config_COMPGEN=_shtab_compgen_files
+_shtab_nfsd_trace___prog_COMPGEN=_shtab_cmd_compgen_a20bf5a8
+_shtab_nfsd_trace___spec_COMPGEN=_shtab_glob_compgen_aabcd4ef
+_shtab_nfsd_trace___state_dir_COMPGEN=_shtab_compgen_dirs
+_shtab_nfsd_trace___config_COMPGEN=_shtab_compgen_files
 _shtab_nfsd__u_COMPGEN=_oncrpc_compgen_users
 _shtab_nfsd___user_COMPGEN=_oncrpc_compgen_users
 _shtab_nfsd___state_dir_COMPGEN=_shtab_compgen_dirs
@@ -50,7 +55,11 @@ _shtab_nfsd_config___log_format_choices=(text json)
 _shtab_nfsd_exports_pos_0_choices=(list check reload)
 _shtab_nfsd_service_pos_0_choices=(install uninstall start stop restart condrestart reload status)
 _shtab_nfsd_service___init_choices=(systemd sysv)
-_shtab_nfsd_pos_0_choices=(config explain exports locks reload service status top)
+_shtab_nfsd_trace___by_choices=(client server file)
+_shtab_nfsd_trace___color_choices=(auto always never)
+_shtab_nfsd_trace___proc_choices=(NULL SET UNSET GETPORT DUMP CALLIT GETADDR GETTIME UADDR2TADDR TADDR2UADDR BCAST GETVERSADDR INDIRECT GETADDRLIST GETSTAT)
+_shtab_nfsd_trace___follow_choices=(mount)
+_shtab_nfsd_pos_0_choices=(config explain exports locks reload service status top trace)
 _shtab_nfsd___log_format_choices=(text json)
 
 _shtab_nfsd_config__d_nargs=0
@@ -104,6 +113,17 @@ _shtab_nfsd_top___json_nargs=0
 _shtab_nfsd_top__V_nargs=0
 _shtab_nfsd_top___version_nargs=0
 _shtab_nfsd_top___help_nargs=0
+_shtab_nfsd_trace__v_nargs=0
+_shtab_nfsd_trace___tree_nargs=0
+_shtab_nfsd_trace___json_nargs=0
+_shtab_nfsd_trace___stats_nargs=0
+_shtab_nfsd_trace___names_nargs=0
+_shtab_nfsd_trace__r_nargs=0
+_shtab_nfsd_trace___addresses_nargs=0
+_shtab_nfsd_trace___uid_nargs='?'
+_shtab_nfsd_trace__V_nargs=0
+_shtab_nfsd_trace___version_nargs=0
+_shtab_nfsd_trace___help_nargs=0
 _shtab_nfsd_pos_0_nargs=A...
 _shtab_nfsd__d_nargs=0
 _shtab_nfsd___debug_nargs=0
@@ -136,6 +156,20 @@ _oncrpc_compgen_users() {
 _oncrpc_compgen_hosts() {
   compgen -A hostname -- $1
 }
+
+# $1=COMP_WORDS[1]
+_shtab_cmd_compgen_a20bf5a8() {
+  compgen -W "$(sed -n 's/^\([a-z][^[:space:]]*\).*/\1/p' /etc/rpc 2>/dev/null)" -- $1
+}
+
+# $1=COMP_WORDS[1]
+_shtab_glob_compgen_aabcd4ef() {
+  for ext in '*.x'; do
+    compgen -f -X "!$ext" -- $1
+  done
+  compgen -d -- $1  # recurse into subdirs
+}
+
 # End Custom Preamble
 
 # $1=COMP_WORDS[1]

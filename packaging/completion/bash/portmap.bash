@@ -1,6 +1,6 @@
 # Made by packaging/completion.py with shtab (https://github.com/tqdm/shtab); do not edit.
 
-_shtab_portmap_subparsers=(config explain reload service status top)
+_shtab_portmap_subparsers=(config explain reload service status top trace)
 
 _shtab_portmap_config_option_strings=(-d --debug -f --foreground -p --port -h --bind -l --loopback --no-loopback -4 --ipv4 -6 --ipv6 --local --no-local -u --user --state-dir --state --no-state --pid-file -v --verbose --no-verbose --log-format -i --insecure --no-insecure -r --remote-calls --no-remote-calls -w --warm-start --web --liveness --watch --no-watch --config --json -V --version --help)
 _shtab_portmap_explain_option_strings=(--netid --to --config -V --version --help)
@@ -8,6 +8,7 @@ _shtab_portmap_reload_option_strings=(--exec --pid-file --state-dir -p --port --
 _shtab_portmap_service_option_strings=(--root --init --program -V --version --help)
 _shtab_portmap_status_option_strings=(--json --state-dir -p --port --rpcbind-port --config -V --version --help)
 _shtab_portmap_top_option_strings=(--interval --json --state-dir -p --port --rpcbind-port --config -V --version --help)
+_shtab_portmap_trace_option_strings=(-v --tree --json --stats --by -t --time --names -r --addresses --color --prog --proc --host --status --uid --file --follow --spec -c --count -s --snaplen --state-dir -p --port --rpcbind-port --config -V --version --help)
 _shtab_portmap_option_strings=(-d --debug -f --foreground -p --port -h --bind -l --loopback --no-loopback -4 --ipv4 -6 --ipv6 --local --no-local -u --user --state-dir --state --no-state --pid-file -v --verbose --no-verbose --log-format -i --insecure --no-insecure -r --remote-calls --no-remote-calls -w --warm-start --web --liveness --watch --no-watch --config -V --version --help)
 
 _shtab_portmap_config_pos_1_COMPGEN=_shtab_compgen_files
@@ -29,6 +30,10 @@ _shtab_portmap_status___state_dir_COMPGEN=_shtab_compgen_dirs
 _shtab_portmap_status___config_COMPGEN=_shtab_compgen_files
 _shtab_portmap_top___state_dir_COMPGEN=_shtab_compgen_dirs
 _shtab_portmap_top___config_COMPGEN=_shtab_compgen_files
+_shtab_portmap_trace___prog_COMPGEN=_shtab_cmd_compgen_a20bf5a8
+_shtab_portmap_trace___spec_COMPGEN=_shtab_glob_compgen_aabcd4ef
+_shtab_portmap_trace___state_dir_COMPGEN=_shtab_compgen_dirs
+_shtab_portmap_trace___config_COMPGEN=_shtab_compgen_files
 _shtab_portmap__u_COMPGEN=_oncrpc_compgen_users
 _shtab_portmap___user_COMPGEN=_oncrpc_compgen_users
 _shtab_portmap___state_dir_COMPGEN=_shtab_compgen_dirs
@@ -43,7 +48,11 @@ _shtab_portmap_explain_pos_1_choices=(NULL SET UNSET GETPORT DUMP CALLIT GETADDR
 _shtab_portmap_explain___netid_choices=(udp tcp udp6 tcp6 local)
 _shtab_portmap_service_pos_0_choices=(install uninstall start stop restart condrestart reload status)
 _shtab_portmap_service___init_choices=(systemd sysv)
-_shtab_portmap_pos_0_choices=(config explain reload service status top)
+_shtab_portmap_trace___by_choices=(client server file)
+_shtab_portmap_trace___color_choices=(auto always never)
+_shtab_portmap_trace___proc_choices=(NULL SET UNSET GETPORT DUMP CALLIT GETADDR GETTIME UADDR2TADDR TADDR2UADDR BCAST GETVERSADDR INDIRECT GETADDRLIST GETSTAT)
+_shtab_portmap_trace___follow_choices=(mount)
+_shtab_portmap_pos_0_choices=(config explain reload service status top trace)
 _shtab_portmap___log_format_choices=(text json)
 
 _shtab_portmap_config__d_nargs=0
@@ -96,6 +105,17 @@ _shtab_portmap_top___json_nargs=0
 _shtab_portmap_top__V_nargs=0
 _shtab_portmap_top___version_nargs=0
 _shtab_portmap_top___help_nargs=0
+_shtab_portmap_trace__v_nargs=0
+_shtab_portmap_trace___tree_nargs=0
+_shtab_portmap_trace___json_nargs=0
+_shtab_portmap_trace___stats_nargs=0
+_shtab_portmap_trace___names_nargs=0
+_shtab_portmap_trace__r_nargs=0
+_shtab_portmap_trace___addresses_nargs=0
+_shtab_portmap_trace___uid_nargs='?'
+_shtab_portmap_trace__V_nargs=0
+_shtab_portmap_trace___version_nargs=0
+_shtab_portmap_trace___help_nargs=0
 _shtab_portmap_pos_0_nargs=A...
 _shtab_portmap__d_nargs=0
 _shtab_portmap___debug_nargs=0
@@ -139,6 +159,15 @@ _oncrpc_compgen_users() {
 _shtab_cmd_compgen_a20bf5a8() {
   compgen -W "$(sed -n 's/^\([a-z][^[:space:]]*\).*/\1/p' /etc/rpc 2>/dev/null)" -- $1
 }
+
+# $1=COMP_WORDS[1]
+_shtab_glob_compgen_aabcd4ef() {
+  for ext in '*.x'; do
+    compgen -f -X "!$ext" -- $1
+  done
+  compgen -d -- $1  # recurse into subdirs
+}
+
 # End Custom Preamble
 
 # $1=COMP_WORDS[1]

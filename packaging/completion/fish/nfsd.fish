@@ -1,5 +1,21 @@
 # Made by packaging/completion.py with shtab (https://github.com/tqdm/shtab); do not edit.
 
+# Custom Preamble
+
+function _shtab_glob_compgen_aabcd4ef
+  set comp (commandline -ct)
+  for candidate in (__fish_complete_path "$comp")
+    set -l candidate_path (string split -m1 \t -- "$candidate")[1]
+    for pattern in '*.x' '*/'  # recurse into subdirs
+      if string match -q -- "$pattern" "$candidate_path"
+        printf '%s\n' "$candidate"
+        break
+      end
+    end
+  end
+end
+
+# End Custom Preamble
 
 # Parse current commandline:
 # - _shtab_nfsd_cmdpath=(sub)command path seen so far
@@ -46,8 +62,8 @@ function _shtab_nfsd_using
   test "$_shtab_nfsd_cmdpath" = "$argv"
 end
 
-set -g _shtab_nfsd_commands config explain exports locks reload service status top
-set -g _shtab_nfsd_opts_with_value --bind --config --exports --free --init --interval --log-format --mount-port --nfs-versions --nlm-port --only --pid-file --port --port-mapper --program --root --rquota-port --state-dir --status-port --to --user --web --workers -h -p -u
+set -g _shtab_nfsd_commands config explain exports locks reload service status top trace
+set -g _shtab_nfsd_opts_with_value --bind --by --color --config --count --exports --file --follow --free --host --init --interval --log-format --mount-port --nfs-versions --nlm-port --only --pid-file --port --port-mapper --proc --prog --program --root --rquota-port --snaplen --spec --state-dir --status --status-port --time --to --uid --user --web --workers -c -h -p -s -t -u
 
 complete -c nfsd -e
 complete -c nfsd -f
@@ -171,4 +187,28 @@ complete -c nfsd -n '_shtab_nfsd_using top' -s p -l port -x -d 'the daemon on th
 complete -c nfsd -n '_shtab_nfsd_using top' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'ask the daemon that is configured by this file, instead of /etc/nfsd.toml'
 complete -c nfsd -n '_shtab_nfsd_using top' -s V -l version -d 'show program'"'"'s version number and exit'
 complete -c nfsd -n '_shtab_nfsd_using top' -l help -d 'show this help and exit'
+complete -c nfsd -n '_shtab_nfsd_using; and test $_shtab_nfsd_npos -eq 0' -a trace -d 'Shows each call that the NFS server of this host gets, and its reply, until Ctrl-C, as rpcsnoop does, also over local sockets'
+complete -c nfsd -n '_shtab_nfsd_using trace' -s v -l tree -d 'show all fields of a message, with their offsets'
+complete -c nfsd -n '_shtab_nfsd_using trace' -l json -d 'write each message as a JSON object on a line'
+complete -c nfsd -n '_shtab_nfsd_using trace' -l stats -d 'show figures of each procedure instead of messages'
+complete -c nfsd -n '_shtab_nfsd_using trace' -l by -xka "client server file" -d 'with --stats: figures of each client, server or file instead'
+complete -c nfsd -n '_shtab_nfsd_using trace' -s t -l time -x -d 'a: of day; d: since the line before; r: since the first line; service or transfer: one more column'
+complete -c nfsd -n '_shtab_nfsd_using trace' -l names -d 'show names of hosts, looked up in the background'
+complete -c nfsd -n '_shtab_nfsd_using trace' -s r -l addresses -d 'show addresses of hosts: the default'
+complete -c nfsd -n '_shtab_nfsd_using trace' -l color -xka "auto always never" -d 'colour lines: always, never, or auto: on a terminal'
+complete -c nfsd -n '_shtab_nfsd_using trace' -l prog -xka "(sed -n 's/^\([a-z][^[:space:]]*\).*/\1/p' /etc/rpc 2>/dev/null)" -d 'only this program, by name or number; or PROGRAM,VERSION'
+complete -c nfsd -n '_shtab_nfsd_using trace' -l proc -xka "NULL SET UNSET GETPORT DUMP CALLIT GETADDR GETTIME UADDR2TADDR TADDR2UADDR BCAST GETVERSADDR INDIRECT GETADDRLIST GETSTAT" -d 'only this procedure, by name or number'
+complete -c nfsd -n '_shtab_nfsd_using trace' -l host -x -d 'only messages from or to this address'
+complete -c nfsd -n '_shtab_nfsd_using trace' -l status -x -d 'only calls with this status; '"'"'!OK'"'"' for others, or unanswered'
+complete -c nfsd -n '_shtab_nfsd_using trace' -l uid -x -d 'show the user of AUTH_SYS; with UID only calls of this user'
+complete -c nfsd -n '_shtab_nfsd_using trace' -l file -x -d 'only calls about this file, by name or handle; may be a pattern'
+complete -c nfsd -n '_shtab_nfsd_using trace' -l follow -xka "mount" -d 'mount: only messages of mounts, from the port mapper to NFS'
+complete -c nfsd -n '_shtab_nfsd_using trace' -l spec -xka "(_shtab_glob_compgen_aabcd4ef)" -d 'show the programs that this interface declares, too'
+complete -c nfsd -n '_shtab_nfsd_using trace' -s c -l count -x -d 'end after N messages were shown'
+complete -c nfsd -n '_shtab_nfsd_using trace' -s s -l snaplen -x -d 'see at most so many bytes of each message'
+complete -c nfsd -n '_shtab_nfsd_using trace' -l state-dir -xka "(__fish_complete_directories)" -d 'the daemon with this --state-dir, instead of the usual one'
+complete -c nfsd -n '_shtab_nfsd_using trace' -s p -l port -x -d 'the daemon on this port, instead of 2049; also 127.0.0.1:PORT'
+complete -c nfsd -n '_shtab_nfsd_using trace' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'ask the daemon that is configured by this file, instead of /etc/nfsd.toml'
+complete -c nfsd -n '_shtab_nfsd_using trace' -s V -l version -d 'show program'"'"'s version number and exit'
+complete -c nfsd -n '_shtab_nfsd_using trace' -l help -d 'show this help and exit'
 complete -c nfsd -f -a '(__fish_complete_directories)'

@@ -1,5 +1,21 @@
 # Made by packaging/completion.py with shtab (https://github.com/tqdm/shtab); do not edit.
 
+# Custom Preamble
+
+function _shtab_glob_compgen_aabcd4ef
+  set comp (commandline -ct)
+  for candidate in (__fish_complete_path "$comp")
+    set -l candidate_path (string split -m1 \t -- "$candidate")[1]
+    for pattern in '*.x' '*/'  # recurse into subdirs
+      if string match -q -- "$pattern" "$candidate_path"
+        printf '%s\n' "$candidate"
+        break
+      end
+    end
+  end
+end
+
+# End Custom Preamble
 
 # Parse current commandline:
 # - _shtab_portmap_cmdpath=(sub)command path seen so far
@@ -46,8 +62,8 @@ function _shtab_portmap_using
   test "$_shtab_portmap_cmdpath" = "$argv"
 end
 
-set -g _shtab_portmap_commands config explain reload service status top
-set -g _shtab_portmap_opts_with_value --bind --config --init --interval --liveness --log-format --netid --pid-file --port --program --root --rpcbind-port --state-dir --to --user --warm-start --web -h -p -u -w
+set -g _shtab_portmap_commands config explain reload service status top trace
+set -g _shtab_portmap_opts_with_value --bind --by --color --config --count --file --follow --host --init --interval --liveness --log-format --netid --pid-file --port --proc --prog --program --root --rpcbind-port --snaplen --spec --state-dir --status --time --to --uid --user --warm-start --web -c -h -p -s -t -u -w
 
 complete -c portmap -e
 complete -c portmap -f
@@ -140,3 +156,27 @@ complete -c portmap -n '_shtab_portmap_using top' -s p -l port -l rpcbind-port -
 complete -c portmap -n '_shtab_portmap_using top' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'ask the daemon that is configured by this file, instead of /etc/portmap.toml'
 complete -c portmap -n '_shtab_portmap_using top' -s V -l version -d 'show program'"'"'s version number and exit'
 complete -c portmap -n '_shtab_portmap_using top' -l help -d 'show this help and exit'
+complete -c portmap -n '_shtab_portmap_using; and test $_shtab_portmap_npos -eq 0' -a trace -d 'Shows each call that the port mapper of this host gets, and its reply, until Ctrl-C, as rpcsnoop does, also over local sockets'
+complete -c portmap -n '_shtab_portmap_using trace' -s v -l tree -d 'show all fields of a message, with their offsets'
+complete -c portmap -n '_shtab_portmap_using trace' -l json -d 'write each message as a JSON object on a line'
+complete -c portmap -n '_shtab_portmap_using trace' -l stats -d 'show figures of each procedure instead of messages'
+complete -c portmap -n '_shtab_portmap_using trace' -l by -xka "client server file" -d 'with --stats: figures of each client, server or file instead'
+complete -c portmap -n '_shtab_portmap_using trace' -s t -l time -x -d 'a: of day; d: since the line before; r: since the first line; service or transfer: one more column'
+complete -c portmap -n '_shtab_portmap_using trace' -l names -d 'show names of hosts, looked up in the background'
+complete -c portmap -n '_shtab_portmap_using trace' -s r -l addresses -d 'show addresses of hosts: the default'
+complete -c portmap -n '_shtab_portmap_using trace' -l color -xka "auto always never" -d 'colour lines: always, never, or auto: on a terminal'
+complete -c portmap -n '_shtab_portmap_using trace' -l prog -xka "(sed -n 's/^\([a-z][^[:space:]]*\).*/\1/p' /etc/rpc 2>/dev/null)" -d 'only this program, by name or number; or PROGRAM,VERSION'
+complete -c portmap -n '_shtab_portmap_using trace' -l proc -xka "NULL SET UNSET GETPORT DUMP CALLIT GETADDR GETTIME UADDR2TADDR TADDR2UADDR BCAST GETVERSADDR INDIRECT GETADDRLIST GETSTAT" -d 'only this procedure, by name or number'
+complete -c portmap -n '_shtab_portmap_using trace' -l host -x -d 'only messages from or to this address'
+complete -c portmap -n '_shtab_portmap_using trace' -l status -x -d 'only calls with this status; '"'"'!OK'"'"' for others, or unanswered'
+complete -c portmap -n '_shtab_portmap_using trace' -l uid -x -d 'show the user of AUTH_SYS; with UID only calls of this user'
+complete -c portmap -n '_shtab_portmap_using trace' -l file -x -d 'only calls about this file, by name or handle; may be a pattern'
+complete -c portmap -n '_shtab_portmap_using trace' -l follow -xka "mount" -d 'mount: only messages of mounts, from the port mapper to NFS'
+complete -c portmap -n '_shtab_portmap_using trace' -l spec -xka "(_shtab_glob_compgen_aabcd4ef)" -d 'show the programs that this interface declares, too'
+complete -c portmap -n '_shtab_portmap_using trace' -s c -l count -x -d 'end after N messages were shown'
+complete -c portmap -n '_shtab_portmap_using trace' -s s -l snaplen -x -d 'see at most so many bytes of each message'
+complete -c portmap -n '_shtab_portmap_using trace' -l state-dir -xka "(__fish_complete_directories)" -d 'the daemon with this --state-dir, instead of the usual one'
+complete -c portmap -n '_shtab_portmap_using trace' -s p -l port -l rpcbind-port -x -d 'the daemon on this port, instead of 111; also 127.0.0.1:PORT'
+complete -c portmap -n '_shtab_portmap_using trace' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'ask the daemon that is configured by this file, instead of /etc/portmap.toml'
+complete -c portmap -n '_shtab_portmap_using trace' -s V -l version -d 'show program'"'"'s version number and exit'
+complete -c portmap -n '_shtab_portmap_using trace' -l help -d 'show this help and exit'

@@ -13,6 +13,7 @@ WORDS = {
     "service": "oncrpc.cli.portmap.service",
     "status": "oncrpc.cli.portmap.status",
     "top": "oncrpc.cli.portmap.top",
+    "trace": "oncrpc.cli.portmap.trace",
 }
 """The commands beside the daemon, and the module of each."""
 

@@ -13,15 +13,7 @@ import pytest
 
 from oncrpc.aio.link import dial
 from oncrpc.daemon.control import trace
-from oncrpc.daemon.control.protocol import (
-    PROTOCOL,
-    TRACE,
-    Request,
-    TracedMessage,
-    TraceNote,
-    address_in,
-    request_line,
-)
+from oncrpc.daemon.control.protocol import TracedMessage, TraceNote
 from oncrpc.daemon.control.trace import MAX_FOLLOWERS, CallTrace
 from oncrpc.programs.portmap import PMAP_VERS
 from oncrpc.rpc import Caller
@@ -29,49 +21,15 @@ from support.daemons import Daemon, serving, stateful
 from support.echo import ECHO_V1, Echo, dispatcher
 from support.echo import call as call_of
 from support.loops import LOOPS, run, run_on, until
+from support.trace_reader import TraceReader
 from support.words import words
 
 
-class Reader:
-    """One who follows a daemon."""
-
-    def __init__(self, folder: Path) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
-        with address_in(str(folder)) as path:
-            self.sock.connect(path)
-        self.sock.setblocking(False)
-        self._read = bytearray()
-
-    def close(self) -> None:
-        self.sock.close()
-
-    async def begin(self, about: str = "") -> bytes:
-        """Ask; returns the answer."""
-        await asyncio.get_running_loop().sock_sendall(
-            self.sock, request_line(Request(TRACE, PROTOCOL, about))
-        )
-        return await self.line()
-
-    async def line(self) -> bytes:
-        """The next line, empty at the end."""
-        while b"\n" not in self._read:
-            piece = await asyncio.get_running_loop().sock_recv(self.sock, 1 << 16)
-            if not piece:
-                return b""
-            self._read += piece
-        line, _, self._read = self._read.partition(b"\n")
-        return bytes(line)
-
-    async def message(self) -> TracedMessage:
-        """The next message."""
-        return msgspec.json.decode(await self.line(), type=TracedMessage)
-
-
 @asynccontextmanager
-async def followed(folder: Path, about: str = "") -> AsyncIterator[tuple[Daemon, Reader]]:
+async def followed(folder: Path, about: str = "") -> AsyncIterator[tuple[Daemon, TraceReader]]:
     """A port mapper and a reader that follows it."""
     async with serving(stateful(folder)) as daemon:
-        with closing(Reader(folder / "state")) as reader:
+        with closing(TraceReader(folder / "state")) as reader:
             assert await reader.begin(about) == b'{"protocol":1,"trace":{"dropped":0}}'
             yield daemon, reader
 
@@ -108,7 +66,7 @@ def test_cached_replies_are_followed_too(tmp_path: Path, netid: str) -> None:
     async def scenario() -> None:
         async with serving(stateful(tmp_path)) as daemon:
             await call(daemon, netid, times=3)
-            with closing(Reader(tmp_path / "state")) as reader:
+            with closing(TraceReader(tmp_path / "state")) as reader:
                 await reader.begin()
                 await call(daemon, netid, times=3)
 
@@ -172,7 +130,7 @@ def test_slow_reader_loses_messages_that_are_counted(
 def test_invalid_number_of_bytes_is_refused(tmp_path: Path, about: str) -> None:
     async def scenario() -> None:
         async with serving(stateful(tmp_path)) as daemon:
-            with closing(Reader(tmp_path / "state")) as reader:
+            with closing(TraceReader(tmp_path / "state")) as reader:
                 answer = await reader.begin(about)
 
             assert b"invalid number of bytes" in answer
@@ -185,7 +143,7 @@ def test_one_follower_too_many_is_refused(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with serving(stateful(tmp_path)):
             with ExitStack() as stack:
-                found = (Reader(tmp_path / "state") for _ in range(MAX_FOLLOWERS + 1))
+                found = (TraceReader(tmp_path / "state") for _ in range(MAX_FOLLOWERS + 1))
                 readers = [stack.enter_context(closing(reader)) for reader in found]
                 *_, last = [await reader.begin() for reader in readers]
 

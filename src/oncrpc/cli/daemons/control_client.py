@@ -8,6 +8,7 @@ import os
 import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
@@ -190,9 +191,31 @@ def ask_status(folder: str, kind: DaemonKind[S]) -> S:
 
 
 def _ask(folder: str, request: Request, form: type[A]) -> A:
+    with _errors_of(folder), _connected(folder) as sock:
+        return _answer(sock, request, form)
+
+
+def followed(place: DaemonPlace, request: Request, form: type[Struct]) -> socket.socket:
+    """A socket on which the daemon at that place goes on, after its answer.
+
+    Raises:
+        NoStatus: it does not run, does not answer, or refuses.
+    """
+    for folder in place.folders:
+        with suppress(FileNotFoundError), _errors_of(folder), ExitStack() as stack:
+            sock = stack.enter_context(_connected(folder))
+            _answer(sock, request, form, piece=1)  # what follows stays in the socket
+            sock.settimeout(None)
+            stack.pop_all()
+            return sock
+    raise _nobody(place)
+
+
+@contextmanager
+def _errors_of(folder: str) -> Iterator[None]:
+    """Errors of a control socket: FileNotFoundError, if no daemon listens, and NoStatus."""
     try:
-        with _connected(folder) as sock:
-            return _answer(sock, request, form)
+        yield
     except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
         raise FileNotFoundError(errno.ENOENT, "nobody is there", folder) from None
     except PermissionError:
@@ -219,10 +242,10 @@ def _connected(folder: str) -> socket.socket:
         time.sleep(POLL)
 
 
-def _answer(sock: socket.socket, request: Request, form: type[A]) -> A:
+def _answer(sock: socket.socket, request: Request, form: type[A], *, piece: int = PIECE) -> A:
     sock.sendall(request_line(request))
     try:
-        answer = answer_in(bytes(_line(sock)), request.ask, form)
+        answer = answer_in(bytes(_line(sock, piece)), request.ask, form)
     except (ValueError, RecursionError) as error:
         raise NoStatus(UNKNOWN, f"{UNREADABLE}: {safe_text(str(error))}") from None
     if isinstance(answer, str):
@@ -230,12 +253,12 @@ def _answer(sock: socket.socket, request: Request, form: type[A]) -> A:
     return answer
 
 
-def _line(sock: socket.socket) -> bytearray:
-    """The answer up to its line end, within one deadline."""
+def _line(sock: socket.socket, most: int) -> bytearray:
+    """The answer up to its line end, within one deadline; ``most`` bytes are read at once."""
     until, data = time.monotonic() + TIMEOUT, bytearray()
     while not data.endswith(b"\n"):
         sock.settimeout(max(until - time.monotonic(), SHORTEST))
-        piece = sock.recv(PIECE)
+        piece = sock.recv(most)
         if not piece:
             raise NoStatus(UNKNOWN, "the daemon closed the connection; try again")
         data += piece

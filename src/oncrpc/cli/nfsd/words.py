@@ -15,6 +15,7 @@ WORDS = {
     "service": "oncrpc.cli.nfsd.service",
     "status": "oncrpc.cli.nfsd.status",
     "top": "oncrpc.cli.nfsd.top",
+    "trace": "oncrpc.cli.nfsd.trace",
 }
 """The commands beside the daemon, and the module of each."""
 

@@ -76,11 +76,16 @@ FILTERS = {
 
 
 class SnoopRequest:
-    """A parsed command line; ``form`` is a key of ``OUTPUTS``."""
+    """A parsed command line; ``form`` is a key of ``OUTPUTS``.
 
-    def __init__(self) -> None:
+    Raises:
+        UsageError: from all methods, for a value that is not possible.
+    """
+
+    def __init__(self, program: str = PROGRAM) -> None:
+        self.program = program
         self.forms: list[str] = []
-        self.capture = CaptureChoice(PROGRAM)
+        self.capture = CaptureChoice(program)
         self.hosts: list[str] = []
         self.time = "d"
         self.spans: list[str] = []
@@ -91,6 +96,7 @@ class SnoopRequest:
         self.filters: list[MessageFilter] = []
         self.status: StatusFilter | None = None
         self.files: FileNames | None = None
+        self._chosen: dict[str, list[str]] = {}
 
     @property
     def shows(self) -> bool:
@@ -102,7 +108,29 @@ class SnoopRequest:
         """The form of the output."""
         return self.forms[0] if self.forms else "lines"
 
-    def take_time(self, value: str) -> None:
+    def take(self, name: str, value: str) -> None:
+        """Take an option and its argument."""
+        match name:
+            case "tree" | "layers" | "json" | "stats":
+                self.forms.append(name)
+            case "names" | "addresses":
+                self.names = name == "names"
+            case "by":
+                self.by = value
+            case "color":
+                self.color = value
+            case "time":
+                self._take_time(value)
+            case _ if name in CAPTURE_NAMES:
+                self.capture.take(name, value)
+            case "uid" if not value:
+                self.user = True
+            case "spec":
+                self.specs.append(value)
+            case _:
+                self._chosen.setdefault(name, []).append(value)
+
+    def _take_time(self, value: str) -> None:
         """Take a form of time, or one more column of a time."""
         if value in SPANS:
             self.spans.append(value)
@@ -110,7 +138,44 @@ class SnoopRequest:
             self.time = value
         else:
             forms = ", ".join((*TIMES, *SPANS))
-            raise UsageError(f"{PROGRAM}: invalid form of time {value!r}: must be one of {forms}")
+            raise self._error(f"invalid form of time {value!r}: must be one of {forms}")
+
+    def finish(self) -> None:
+        """Check that the options fit together, and make the filters."""
+        if len(set(self.forms)) > 1:
+            raise self._error("only one of -v, -V, --json or --stats is allowed")
+        if self.color not in WHEN:
+            raise self._error(f"invalid colour {self.color!r}: must be one of {', '.join(WHEN)}")
+        if self.by and (self.by not in BY or self.form != "stats"):
+            raise self._error(f"--by={self.by} is not possible: --stats has --by={', '.join(BY)}")
+        if self.shows and self.capture.output == "-":
+            shown = "--print" if self.capture.prints else f"--{self.form}"
+            raise self._error(f"{shown} needs a FILE: --write=- is standard output")
+        self.hosts = self._chosen.get("host", [])
+        self.user |= "uid" in self._chosen
+        self._choose()
+
+    def _choose(self) -> None:
+        """Make the filters of the values that were given for each."""
+        name = ""
+        try:
+            for name, values in self._chosen.items():
+                module, _, kind = FILTERS[name].partition(".")
+                made = getattr(import_module(f"oncrpc.cli.rpcsnoop.{module}"), kind)(values)
+                if name == "status":
+                    self.status = made
+                else:
+                    self.filters.append(made)
+                    self.files = made.files if name == "file" else self.files
+        except ValueError as error:
+            raise self._error(f"--{name}: {error}") from None
+        if self.by == "file" and self.files is None:
+            from oncrpc.snoop.words.file_names import FileNames
+
+            self.files = FileNames()
+
+    def _error(self, text: str) -> UsageError:
+        return UsageError(f"{self.program}: {text}")
 
 
 def parse_arguments(arguments: Sequence[str]) -> SnoopRequest:
@@ -120,78 +185,18 @@ def parse_arguments(arguments: Sequence[str]) -> SnoopRequest:
         UsageError: it is wrong. Done: ``--help`` or ``--version``.
     """
     request, operands = SnoopRequest(), list[str]()
-    chosen: dict[str, list[str]] = {}
     for name, value in read_options(PROGRAM, OPTIONS, arguments):
         match name:
             case "help":
                 raise Done(HELP)
             case "version":
                 raise Done(version_of(PROGRAM))
-            case "tree" | "layers" | "json" | "stats":
-                request.forms.append(name)
-            case "names" | "addresses":
-                request.names = name == "names"
-            case "by":
-                request.by = value
-            case "color":
-                request.color = value
-            case "time":
-                request.take_time(value)
-            case _ if name in CAPTURE_NAMES:
-                request.capture.take(name, value)
-            case "uid" if not value:
-                request.user = True
-            case "spec":
-                request.specs.append(value)
             case _ if name == OPERAND:
                 operands.append(value)
             case _ if name == WRONG:
                 raise UsageError(USAGE)
             case _:
-                chosen.setdefault(name, []).append(value)
-    _check(request)
+                request.take(name, value)
     request.capture.finish(operands, USAGE)
-    request.hosts = chosen.get("host", [])
-    request.user |= "uid" in chosen
-    choose(request, chosen)
+    request.finish()
     return request
-
-
-def _check(request: SnoopRequest) -> None:
-    if len(set(request.forms)) > 1:
-        raise UsageError(f"{PROGRAM}: only one of -v, -V, --json or --stats is allowed")
-    if request.color not in WHEN:
-        raise UsageError(
-            f"{PROGRAM}: invalid colour {request.color!r}: must be one of {', '.join(WHEN)}"
-        )
-    if request.by and (request.by not in BY or request.form != "stats"):
-        raise UsageError(
-            f"{PROGRAM}: --by={request.by} is not possible: --stats has --by={', '.join(BY)}"
-        )
-    if request.shows and request.capture.output == "-":
-        shown = "--print" if request.capture.prints else f"--{request.form}"
-        raise UsageError(f"{PROGRAM}: {shown} needs a FILE: --write=- is standard output")
-
-
-def choose(request: SnoopRequest, chosen: dict[str, list[str]]) -> None:
-    """Make the filters of the values that were given for each.
-
-    Raises:
-        UsageError: a value is wrong.
-    """
-    name = ""
-    try:
-        for name, values in chosen.items():
-            module, _, kind = FILTERS[name].partition(".")
-            made = getattr(import_module(f"oncrpc.cli.rpcsnoop.{module}"), kind)(values)
-            if name == "status":
-                request.status = made
-            else:
-                request.filters.append(made)
-                request.files = made.files if name == "file" else request.files
-    except ValueError as error:
-        raise UsageError(f"{PROGRAM}: --{name}: {error}") from None
-    if request.by == "file" and request.files is None:
-        from oncrpc.snoop.words.file_names import FileNames
-
-        request.files = FileNames()

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, closing, contextmanager
-from types import FrameType
 from typing import BinaryIO
 
 from oncrpc.cli.command import Failure, complain
 from oncrpc.cli.rpcsnoop import privileges
 from oncrpc.cli.rpcsnoop.capture_options import CaptureChoice
+from oncrpc.cli.rpcsnoop.stopping import until_signal
 from oncrpc.snoop.capture.files import frames_of, frames_of_file
 from oncrpc.snoop.capture.frames import CapturedFrame
 from oncrpc.snoop.capture.writing import PcapngWriter
@@ -23,7 +22,6 @@ STANDARD = "-"
 """The name of standard input and output."""
 
 DROPPED = "frames that the kernel dropped, because they came too fast"
-ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
 class FrameSource:
@@ -112,7 +110,7 @@ def _live(
         privileges.give_up(program, choice.user)
         output = output or stack.enter_context(_output(program, choice))
         seen = frames() if output is None else output.copied(frames())
-        with _until_signal(capture):
+        with until_signal(capture.stop):
             complain(f"{program}: capturing on {choice.interface}; Ctrl-C ends it")
             yield FrameSource(choice.interface, seen, lambda: capture.dropped, capture.stop)
         sys.stdout.flush()
@@ -122,24 +120,6 @@ def _live(
         complain(f"{program}: {captured} frames captured, {dropped} dropped by the kernel")
     if lost is not None:
         raise Failure(f"{program}: {lost}")
-
-
-@contextmanager
-def _until_signal(capture: LiveCapture) -> Iterator[None]:
-    """Let a signal end the capture; a second one ends the process."""
-    former = {number: signal.getsignal(number) for number in ENDING}
-
-    def stop(number: int, _: FrameType | None) -> None:
-        signal.signal(number, signal.SIG_DFL)
-        capture.stop()
-
-    for number in ENDING:
-        signal.signal(number, stop)
-    try:
-        yield
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
 
 
 @contextmanager

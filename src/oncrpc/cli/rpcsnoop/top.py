@@ -25,7 +25,7 @@ from oncrpc.cli.command import (
 from oncrpc.cli.daemons.top import DUMB, FASTEST, SLOWEST, Keys, follow, keyboard
 from oncrpc.cli.daemons.top_lines import Scroll
 from oncrpc.cli.rpcsnoop.capture_options import CAPTURE_OPTIONS
-from oncrpc.cli.rpcsnoop.options import FILTER_OPTIONS, SnoopRequest, choose
+from oncrpc.cli.rpcsnoop.options import FILTER_OPTIONS, SnoopRequest
 from oncrpc.cli.rpcsnoop.selection import Selection
 from oncrpc.cli.rpcsnoop.shown import programs_of
 from oncrpc.cli.rpcsnoop.source import FrameSource, opened
@@ -63,7 +63,7 @@ class TopRequest(SnoopRequest):
     """A parsed command line."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(PROGRAM)
         self.interval = 1.0
         self.json = False
 
@@ -79,7 +79,7 @@ def parse_top(arguments: Sequence[str]) -> TopRequest:
     Raises:
         UsageError: it is wrong. Done: ``--help`` or ``--version``.
     """
-    request, operands, chosen = TopRequest(), list[str](), dict[str, list[str]]()
+    request, operands = TopRequest(), list[str]()
     for name, value in read_options(PROGRAM, OPTIONS, arguments):
         match name:
             case "help":
@@ -90,22 +90,18 @@ def parse_top(arguments: Sequence[str]) -> TopRequest:
                 request.json = True
             case "uid" if not value:
                 raise UsageError(f"{PROGRAM}: --uid needs a value: --uid=0")
-            case "spec":
-                request.specs.append(value)
             case "interval":
                 request.interval = _interval(value)
-            case _ if name in CAPTURING:
-                request.capture.take(name, value)
             case _ if name == OPERAND:
                 operands.append(value)
             case _ if name == WRONG:
                 raise UsageError(USAGE)
             case _:
-                chosen.setdefault(name, []).append(value)
+                request.take(name, value)
     if operands or not request.capture.interface:
         raise UsageError(f"{PROGRAM}: needs -i and the name of an interface, no file\n{USAGE}")
     request.capture.finish(operands, USAGE)
-    choose(request, chosen)
+    request.finish()
     return request
 
 

@@ -158,7 +158,8 @@ class _Follower:
             self._loop.call_soon(self._flush)
 
     def close(self) -> None:
-        """Send nothing more."""
+        """Send what is left, as far as the socket takes it at once, and nothing more."""
+        self._flush()
         self._closed = True
         self._loop.remove_writer(self._sock.fileno())
 

@@ -36,6 +36,10 @@ class WholeMessages:
         found = matcher.call(key, message) if message.is_call else matcher.reply(key, message)
         return found + matcher.overdue(message.time) if matcher.waits else found
 
+    def rest(self) -> list[RpcMessage]:
+        """The messages that are left at the end."""
+        return self._matcher.overdue(None)
+
     def _message(self, traced: TracedMessage) -> RpcMessage:
         body, time = traced.body, traced.time
         caller, called = _parties(traced)
