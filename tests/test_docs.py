@@ -239,7 +239,7 @@ def test_every_module_that_is_named_exists() -> None:
 
 PEERS = ROOT / "tests" / "captures" / "peers"
 TICKET = DOCS / "howto" / "statistics-for-a-ticket.md"
-COMMAND = re.compile(r"^\$ rpcsnoop (.*) (\S+\.pcap)\n(.*?)```", re.MULTILINE | re.DOTALL)
+COMMAND = re.compile(r"^\$ rpcsnoop ([^\n]*) (\S+\.pcap)\n(.*?)```", re.MULTILINE | re.DOTALL)
 
 
 @pytest.mark.parametrize(
