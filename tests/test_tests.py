@@ -27,6 +27,8 @@ COVERED_BY = {
     "cli/portmap/trace.py": "cli/rpcsnoop/test_daemon_trace.py",
     "cli/nfsd/trace.py": "cli/rpcsnoop/test_daemon_trace.py",
     "cli/rpcsnoop/stopping.py": "cli/rpcsnoop/test_trace.py",
+    "cli/rpcsnoop/usual_figures.py": "cli/rpcsnoop/test_usual.py",
+    "cli/rpcsnoop/usual_lines.py": "cli/rpcsnoop/test_usual.py",
     "cli/rpcsnoop/shown.py": "cli/rpcsnoop/test_trace.py",
     "cli/rpcsnoop/source.py": "cli/rpcsnoop/test_trace.py",
     "rpc/quick.py": "aio/test_quick_replies.py",

@@ -18,6 +18,9 @@ CAPTURES = sorted((Path(__file__).parents[2] / "captures" / "peers").glob("*.pca
         ("--stats file", USUAL),
         ("file --stats", USUAL),
         ("--stats -", USUAL),
+        ("file", USUAL),
+        ("-", USUAL),
+        ("-r", TRACE),
         ("--stats", TRACE),
         ("--stats --json", TRACE),
         ("--stats -v file", TRACE),
@@ -29,24 +32,32 @@ def test_usual_lines_are_recognised(line: str, module: str) -> None:
 
 
 @pytest.mark.parametrize("path", CAPTURES, ids=lambda path: path.stem)
-def test_figures_are_those_of_the_tracer(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--stats", str(path)]) == 0
+@pytest.mark.parametrize("options", [[], ["--stats"]])
+def test_output_is_that_of_the_tracer(
+    options: list[str], path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*options, str(path)]) == 0
     short = capsys.readouterr().out
-    assert trace.main(["--stats", str(path)]) == 0
+    assert trace.main([*options, str(path)]) == 0
 
     assert capsys.readouterr().out == short
-    assert "service time" in short
+    assert len(short) > 100
 
 
+@pytest.mark.parametrize("options", [[], ["--stats"]])
 @pytest.mark.parametrize("name", ["cut.pcap", "none.pcap", "empty.pcap"])
 def test_faulty_files_are_reported_alike(
-    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    options: list[str],
+    name: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "cut.pcap").write_bytes(CAPTURES[0].read_bytes()[:-5])
     (tmp_path / "empty.pcap").write_bytes(b"")
 
-    results = [(module.main(["--stats", name]), *capsys.readouterr()) for module in (usual, trace)]
+    results = [(module.main([*options, name]), *capsys.readouterr()) for module in (usual, trace)]
 
     assert results[0] == results[1]
     assert results[0][0] == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
-from oncrpc.snoop.messages import RpcMessage
+from oncrpc.snoop.messages import Party, RpcMessage
 from oncrpc.snoop.words.header import uid_of
 
 SECOND = 1_000_000_000
@@ -42,12 +42,16 @@ class LineBegin:
 
     def of(self, message: RpcMessage) -> str:
         """The begin of the line of a message."""
-        source, target = self._name(message.source.host), self._name(message.target.host)
-        ends = f"{source:>12} -> {target:<12}"
         spans = "".join(f" {_span(each(message))}" for each in self._spans)
-        return f"{message.number:3} {self._time(message.time)}{spans} {ends} "
+        ends = self.ends(message.source, message.target)
+        return f"{message.number:3} {self.time(message.time)}{spans}{ends}"
 
-    def _time(self, time: int) -> str:
+    def ends(self, source: Party, target: Party) -> str:
+        """The source and the target, with the spaces around them."""
+        return f" {self._name(source.host):>12} -> {self._name(target.host):<12} "
+
+    def time(self, time: int) -> str:
+        """The time of a line; lines are written in their order."""
         if self._form == "a":
             seconds, rest = divmod(time, SECOND)
             return f"{datetime.fromtimestamp(seconds):%H:%M:%S}.{rest // 10_000:05}"

@@ -1,54 +1,32 @@
-"""The usual command line ``rpcsnoop --stats FILE``, by the short way.
+"""The usual command lines ``rpcsnoop FILE`` and ``rpcsnoop --stats FILE``, by the short way.
 
-It prints what ``trace`` does, and loads and does less for it: no message is made of most frames.
+They print what ``trace`` does, and load and do less for it: no message is made of most frames.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from importlib import import_module
 
 from oncrpc.cli import command
 from oncrpc.cli.command import Failure
-from oncrpc.cli.rpcsnoop.figures import figure_lines, remarks
-from oncrpc.cli.rpcsnoop.words import STATISTICS
+from oncrpc.cli.rpcsnoop.words import STATISTICS, TRACE
 from oncrpc.snoop.capture.files import batches_of
-from oncrpc.snoop.capture.frames import CaptureDamaged, FramePlace
-from oncrpc.snoop.streams.quick import QuickTracer
-from oncrpc.snoop.streams.statistics import CallStatistics
-from oncrpc.snoop.words.programs import KnownPrograms
-from oncrpc.snoop.words.reply_outcomes import is_plain_success, outcome_with_status
+from oncrpc.snoop.capture.frames import FramePlace
 
 PROGRAM = "rpcsnoop"
-KEEP = 512
-"""Bytes of each message that figures need."""
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command; returns its exit status."""
+    if STATISTICS not in arguments and sys.stdout is not None and sys.stdout.isatty():
+        status: int = import_module(TRACE).main(arguments)  # lines may have colours
+        return status
     (file,) = (each for each in arguments if each != STATISTICS)
-    return command.run(PROGRAM, lambda: _figures(file))
-
-
-def _figures(file: str) -> int:
-    programs = KnownPrograms()
-    statistics = CallStatistics(
-        outcome=lambda reply: outcome_with_status(reply, programs), succeeded=is_plain_success
-    )
-    tracer = QuickTracer(statistics, keep=KEEP)
-    damage: CaptureDamaged | None = None
-    try:
-        tracer.trace(_batches(file))
-    except CaptureDamaged as error:
-        damage = error
-    for line in figure_lines(statistics, programs):
-        print(line)
-    notes = list(remarks(tracer, statistics))
-    if notes:
-        print("", *notes, sep="\n")
-    if damage is not None:
-        raise Failure(f"{PROGRAM}: {file}: {damage}")
-    return 0
+    form = "usual_figures" if STATISTICS in arguments else "usual_lines"
+    module = import_module(f"oncrpc.cli.rpcsnoop.{form}")
+    return command.run(PROGRAM, lambda: module.show(file, _batches(file)))
 
 
 def _batches(file: str) -> Iterator[tuple[bytes, Iterable[FramePlace]]]:

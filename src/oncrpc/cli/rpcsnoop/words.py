@@ -25,6 +25,6 @@ def module_of(arguments: Sequence[str]) -> str:
 
 
 def _is_usual(arguments: Sequence[str]) -> bool:
-    """True for ``--stats FILE`` or ``FILE --stats``."""
-    files = [each for each in arguments if each == "-" or not each.startswith("-")]
-    return len(arguments) == 2 and STATISTICS in arguments and len(files) == 1
+    """True for ``FILE``, ``--stats FILE`` and ``FILE --stats``."""
+    options = [each for each in arguments if each != "-" and each.startswith("-")]
+    return len(arguments) == len(options) + 1 and options in ([], [STATISTICS])

@@ -9,7 +9,7 @@ flows and the same calls, so that either may read the next frame.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from struct import Struct
 from typing import Protocol
 
@@ -77,8 +77,12 @@ class QuickTracer(Tracer):
         self._sink = sink
         self._waits = False
 
-    def trace(self, batches: Iterable[tuple[bytes, Iterable[FramePlace]]]) -> None:
-        """Read a whole capture.
+    def trace(
+        self,
+        batches: Iterable[tuple[bytes, Iterable[FramePlace]]],
+        done: Callable[[], object] = lambda: None,
+    ) -> None:
+        """Read a whole capture; ``done`` is called when a batch was read, and at the end.
 
         Raises:
             CaptureDamaged: after all messages before the damage.
@@ -87,9 +91,11 @@ class QuickTracer(Tracer):
         try:
             for data, places in batches:
                 self.read(data, places)
+                done()
         except CaptureDamaged as error:
             damage = error
         self._deliver(self.finish())
+        done()
         if damage is not None:
             raise damage
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from oncrpc.snoop.words.cursor import Cursor, counted
 from oncrpc.snoop.words.names import FLAVORS
 from oncrpc.snoop.words.statuses import MOUNT3_STATUS, NFS2_STATUS
-from oncrpc.snoop.words.templates import Reader, Wording, compiled, status_of
+from oncrpc.snoop.words.templates import Reader, StatusReader, Wording, compiled
 
 MAX_FLAVORS = 16
 """Flavors of a reply that a line shows."""
@@ -45,8 +45,8 @@ READERS: dict[str, Reader] = {
     "flavors": _flavors,
     "exports": _exports,
     "mounts": _mounts,
-    "status": status_of(NFS2_STATUS),
-    "status3": status_of(MOUNT3_STATUS),
+    "status": StatusReader(NFS2_STATUS),
+    "status3": StatusReader(MOUNT3_STATUS),
 }
 NAMES = (
     "Null", "Mount", "Get mount list", "Unmount", "Unmountall", "Get export list",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from oncrpc.snoop.words.cursor import Cursor, CutShort, counted
 from oncrpc.snoop.words.statuses import NFS2_STATUS
-from oncrpc.snoop.words.templates import Reader, Wording, compiled, skipped, status_of
+from oncrpc.snoop.words.templates import Reader, Skipped, StatusReader, Wording, compiled
 
 ATTRIBUTES = 68
 """Bytes of ``fattr``."""
@@ -31,8 +31,8 @@ def _skip_entry(cursor: Cursor) -> None:
 
 
 READERS: dict[str, Reader] = {
-    "status": status_of(NFS2_STATUS),
-    "attributes": skipped(ATTRIBUTES),
+    "status": StatusReader(NFS2_STATUS),
+    "attributes": Skipped(ATTRIBUTES),
     "entries": _entries,
 }
 NAMES = (

@@ -7,12 +7,13 @@ from oncrpc.snoop.words.nfs2 import listed
 from oncrpc.snoop.words.statuses import NFS3_STATUS
 from oncrpc.snoop.words.templates import (
     Reader,
+    SkippedOptionals,
+    StatusReader,
     Wording,
     bits_of,
     compiled,
     file_handle,
     seen_by_name,
-    status_of,
 )
 
 ATTRIBUTES = 84
@@ -34,17 +35,11 @@ CLIENT_TIME = 2
 """``SET_TO_CLIENT_TIME``: a time follows."""
 
 
-def skip_attributes(cursor: Cursor) -> None:
-    """Go over ``post_op_attr``."""
-    if cursor.uint():
-        cursor.skip(ATTRIBUTES)
+skip_attributes = SkippedOptionals(ATTRIBUTES)
+"""Goes over ``post_op_attr``."""
 
-
-def _skip_wcc(cursor: Cursor) -> None:
-    """Go over ``wcc_data``."""
-    if cursor.uint():
-        cursor.skip(24)
-    skip_attributes(cursor)
+skip_wcc = SkippedOptionals(24, ATTRIBUTES)
+"""Goes over ``wcc_data``."""
 
 
 def _skip_settable(cursor: Cursor) -> None:
@@ -87,13 +82,13 @@ def _skip_entry_plus(cursor: Cursor) -> None:
 
 
 READERS: dict[str, Reader] = {
-    "status": status_of(NFS3_STATUS),
+    "status": StatusReader(NFS3_STATUS),
     "stable": seen_by_name(STABLE),
     "how": seen_by_name(HOW),
     "kind": seen_by_name(KINDS),
     "access": bits_of(ACCESS),
     "attributes": skip_attributes,
-    "wcc": _skip_wcc,
+    "wcc": skip_wcc,
     "settable": _skip_settable,
     "optional_handle": _optional_handle,
     "end": _end,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from oncrpc.snoop.words.cursor import Cursor
 from oncrpc.snoop.words.nfs3 import ACCESS
 from oncrpc.snoop.words.statuses import NFS2_STATUS, NFS3_STATUS
-from oncrpc.snoop.words.templates import Reader, Wording, bits_of, compiled, skipped, status_of
+from oncrpc.snoop.words.templates import Reader, Skipped, StatusReader, Wording, bits_of, compiled
 
 
 def _mask(cursor: Cursor) -> str:
@@ -20,9 +20,9 @@ READERS: dict[str, Reader] = {
     "mask": _mask,
     "boolean": _boolean,
     "access": bits_of(ACCESS),
-    "attributes2": skipped(68),
-    "status2": status_of(NFS2_STATUS),
-    "status3": status_of(NFS3_STATUS),
+    "attributes2": Skipped(68),
+    "status2": StatusReader(NFS2_STATUS),
+    "status3": StatusReader(NFS3_STATUS),
 }
 
 NFSACL_2 = Wording(

@@ -124,6 +124,10 @@ class KnownPrograms:
         if len(self._callbacks) < MAX_CALLBACK_PROGRAMS:
             self._callbacks.add(prog)
 
+    def is_callback(self, prog: int) -> bool:
+        """True for a number that a client has chosen for callbacks."""
+        return prog in self._callbacks
+
     def version(self, prog: int, vers: int) -> type[Version] | None:
         """The declaration of a version, None if it is not known."""
         prog = self._declared(prog)

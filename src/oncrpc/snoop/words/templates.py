@@ -87,17 +87,21 @@ def seen_by_name(names: Mapping[int, str], otherwise: str = "?") -> Reader:
     return lambda cursor: names.get(cursor.uint(), otherwise)
 
 
-def status_of(words: Mapping[int, str], ok: int = 0) -> Reader:
-    """A reader of a status: unless it is ``ok``, the line ends after it."""
+class StatusReader:
+    """Reads a status: unless it is ``ok``, the line ends after it."""
 
-    def read(cursor: Cursor) -> str:
+    __slots__ = ("ok", "words")
+
+    def __init__(self, words: Mapping[int, str], ok: int = 0) -> None:
+        self.words, self.ok = words, ok
+
+    def __call__(self, cursor: Cursor) -> str:
+        """The word for the status."""
         status = cursor.uint()
-        shown = words.get(status, f"(unknown error {status})")
-        if status != ok:
+        shown = self.words.get(status, f"(unknown error {status})")
+        if status != self.ok:
             raise Complete(shown)
         return shown
-
-    return read
 
 
 def bits_of(names: Mapping[int, str]) -> Reader:
@@ -110,9 +114,32 @@ def bits_of(names: Mapping[int, str]) -> Reader:
     return read
 
 
-def skipped(size: int) -> Reader:
-    """A reader of bytes that are not shown."""
-    return lambda cursor: cursor.skip(size)
+class Skipped:
+    """Goes over bytes that are not shown."""
+
+    __slots__ = ("size",)
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def __call__(self, cursor: Cursor) -> None:
+        """Move the cursor."""
+        cursor.skip(self.size)
+
+
+class SkippedOptionals:
+    """Goes over optional data that are not shown, each behind a bool."""
+
+    __slots__ = ("sizes",)
+
+    def __init__(self, *sizes: int) -> None:
+        self.sizes = sizes
+
+    def __call__(self, cursor: Cursor) -> None:
+        """Move the cursor."""
+        for size in self.sizes:
+            if cursor.uint():
+                cursor.skip(size)
 
 
 COMMON: dict[str, Reader] = {
@@ -123,8 +150,8 @@ COMMON: dict[str, Reader] = {
     "opaque": Cursor.skip_opaque,
     "fh": file_handle,
     "fh2": file_handle_2,
-    "word": skipped(4),
-    "double": skipped(8),
+    "word": Skipped(4),
+    "double": Skipped(8),
 }
 """Fields that every program has."""
 

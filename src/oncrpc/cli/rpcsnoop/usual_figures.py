@@ -1,0 +1,38 @@
+"""The figures of a capture, counted by the short way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from oncrpc.cli.command import Failure
+from oncrpc.cli.rpcsnoop.figures import figure_lines, remarks
+from oncrpc.snoop.capture.frames import CaptureDamaged, FramePlace
+from oncrpc.snoop.streams.quick import QuickTracer
+from oncrpc.snoop.streams.statistics import CallStatistics
+from oncrpc.snoop.words.programs import KnownPrograms
+from oncrpc.snoop.words.reply_outcomes import is_plain_success, outcome_with_status
+
+KEEP = 512
+"""Bytes of each message that figures need."""
+
+
+def show(file: str, batches: Iterable[tuple[bytes, Iterable[FramePlace]]]) -> int:
+    """Print the tables of a capture."""
+    programs = KnownPrograms()
+    statistics = CallStatistics(
+        outcome=lambda reply: outcome_with_status(reply, programs), succeeded=is_plain_success
+    )
+    tracer = QuickTracer(statistics, keep=KEEP)
+    damage: CaptureDamaged | None = None
+    try:
+        tracer.trace(batches)
+    except CaptureDamaged as error:
+        damage = error
+    for line in figure_lines(statistics, programs):
+        print(line)
+    notes = list(remarks(tracer, statistics))
+    if notes:
+        print("", *notes, sep="\n")
+    if damage is not None:
+        raise Failure(f"rpcsnoop: {file}: {damage}")
+    return 0
