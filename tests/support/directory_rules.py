@@ -126,6 +126,7 @@ class DirectoryRules:
         assert me.parent(below) == other
 
     def test_directories_count_those_below(self, me: FileUser, work: bytes) -> None:
+        need(me.files.features.counts_directories, "number of directories in a directory")
         me.mkdir(work, b"d")
         me.create(work, b"a")
         assert me.getattr(work).nlink == 3
@@ -270,7 +271,7 @@ class DirectoryRules:
         me.rename(work, b"e", work, b"d")
 
         assert me.lookup(work, b"d") == other
-        assert me.getattr(work).nlink == 3
+        assert me.names(work) == [b"d"]
         with refused(nfsstat3.NFS3ERR_STALE):
             me.getattr(directory)
 

@@ -185,6 +185,9 @@ class Features(NamedTuple):
     stable_ids: bool = False
     """Ids are valid after a restart of the server."""
 
+    counts_directories: bool = True
+    """The ``nlink`` of a directory is 2 and the number of directories in it; else it is 1."""
+
     case_insensitive: bool = False
     case_preserving: bool = True
     chown_restricted: bool = True

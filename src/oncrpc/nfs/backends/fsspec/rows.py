@@ -1,0 +1,160 @@
+"""The table of files: numbers for paths, and what a store cannot hold about a file.
+
+A store knows files by path. NFS needs a number that stays with a file when it is renamed, and
+POSIX has modes, owners and times. Both are in an SQLite database, in memory or in a file. A row is
+made when a file is seen first. ``cookie`` orders the entries of a directory.
+"""
+
+from __future__ import annotations
+
+import errno
+import secrets
+import sqlite3
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from oncrpc.nfs.posix import refusal
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS life (name BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS files (
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  parent INTEGER NOT NULL,
+  name BLOB NOT NULL,
+  cookie INTEGER NOT NULL,
+  mode INTEGER, uid INTEGER, gid INTEGER, atime INTEGER, mtime INTEGER, ctime INTEGER,
+  made INTEGER NOT NULL DEFAULT 0,
+  UNIQUE (parent, name)
+);
+CREATE TABLE IF NOT EXISTS cookies (last INTEGER NOT NULL);
+"""
+ROOT = 1
+COLUMNS = "number, parent, name, cookie, mode, uid, gid, atime, mtime, ctime, made"
+SELECT = f"SELECT {COLUMNS} FROM files WHERE"
+FIRST_COOKIE = 2
+"""Those before are of ``.`` and ``..``."""
+
+
+class StoredRow(NamedTuple):
+    """What the table has of a file; None is not known, so that the store or a default decides.
+
+    ``made``: a directory that was made by a client, which a store of objects does not have while it
+    is empty.
+    """
+
+    number: int
+    parent: int
+    name: bytes
+    cookie: int
+    mode: int | None = None
+    uid: int | None = None
+    gid: int | None = None
+    atime: int | None = None
+    mtime: int | None = None
+    ctime: int | None = None
+    made: int = 0
+
+
+class StoredRows:
+    """The table, in the file ``path``, or in memory without one; ``life`` is its random name."""
+
+    def __init__(self, path: str | None = None) -> None:
+        self._db = db = sqlite3.connect(path or ":memory:", isolation_level=None)
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=NORMAL")
+        db.executescript(SCHEMA)
+        if db.execute("SELECT count(*) FROM life").fetchone()[0] == 0:
+            db.execute("INSERT INTO life VALUES (?)", (secrets.token_bytes(8),))
+            db.execute("INSERT INTO cookies VALUES (?)", (FIRST_COOKIE,))
+            db.execute("INSERT INTO files (number, parent, name, cookie) VALUES (1, 1, x'', 0)")
+        self.life: bytes = db.execute("SELECT name FROM life").fetchone()[0]
+
+    def get(self, number: int) -> StoredRow:
+        """The row of a number.
+
+        Raises:
+            OSError: ESTALE: there is none.
+        """
+        found = self._db.execute(f"{SELECT} number = ?", (number,)).fetchone()
+        if found is None:
+            raise refusal(errno.ESTALE)
+        return StoredRow(*found)
+
+    def path(self, row: StoredRow) -> bytes:
+        """The path from the root, without a slash at the begin.
+
+        Raises:
+            OSError: ESTALE: a directory above is gone.
+        """
+        names = []
+        while row.number != ROOT:
+            names.append(row.name)
+            row = self.get(row.parent)
+        return b"/".join(reversed(names))
+
+    def find(self, parent: int, name: bytes) -> StoredRow | None:
+        """The row of a name."""
+        found = self._db.execute(f"{SELECT} parent = ? AND name = ?", (parent, name)).fetchone()
+        return None if found is None else StoredRow(*found)
+
+    def named(self, parent: int, name: bytes) -> StoredRow:
+        """The row of a name that the store has; it is made if it is missing."""
+        known = self.find(parent, name)
+        if known is not None:
+            return known
+        self._db.execute(
+            "INSERT INTO files (parent, name, cookie) VALUES (?, ?, ?)",
+            (parent, name, self._next_cookie()),
+        )
+        found = self.find(parent, name)
+        assert found is not None, "it was just made"
+        return found
+
+    def listed(self, parent: int, names: Iterable[bytes]) -> list[StoredRow]:
+        """The rows of a directory in their order, in step with the names that the store has."""
+        wanted = set(names)
+        self._db.execute("BEGIN")
+        try:
+            known = {row.name: row for row in self._below(parent)}
+            for name, row in known.items():
+                if name not in wanted and not row.made:
+                    self.remove(row)
+            for name in sorted(wanted - known.keys()):
+                self.named(parent, name)
+        finally:
+            self._db.execute("COMMIT")
+        return self._below(parent)
+
+    def change(self, number: int, **values: int | None) -> None:
+        """Set columns of a row."""
+        names = ", ".join(f"{name} = ?" for name in values)
+        self._db.execute(f"UPDATE files SET {names} WHERE number = ?", (*values.values(), number))
+
+    def remove(self, row: StoredRow) -> None:
+        """Remove a file; those below a directory are stale from then on."""
+        self._db.execute("DELETE FROM files WHERE number = ?", (row.number,))
+
+    def rename(self, row: StoredRow, parent: int, name: bytes) -> None:
+        """Give a file another name. The name of a file that it replaces keeps its cookie."""
+        replaced = self.find(parent, name)
+        cookie = self._next_cookie() if replaced is None else replaced.cookie
+        if replaced is not None:
+            self.remove(replaced)
+        self._db.execute(
+            "UPDATE files SET parent = ?, name = ?, cookie = ? WHERE number = ?",
+            (parent, name, cookie, row.number),
+        )
+
+    def close(self) -> None:
+        """Close the database."""
+        self._db.close()
+
+    def _below(self, parent: int) -> list[StoredRow]:
+        found = self._db.execute(
+            f"{SELECT} parent = ? AND number != {ROOT} ORDER BY cookie", (parent,)
+        )
+        return [StoredRow(*values) for values in found]
+
+    def _next_cookie(self) -> int:
+        self._db.execute("UPDATE cookies SET last = last + 1")
+        return int(self._db.execute("SELECT last FROM cookies").fetchone()[0])

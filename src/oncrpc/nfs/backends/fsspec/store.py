@@ -1,0 +1,189 @@
+"""A store of fsspec, asked in threads. What it says about files is kept for a moment."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import datetime
+from functools import partial
+from typing import IO, Any, TypeVar
+
+from fsspec.spec import AbstractFileSystem
+
+from oncrpc.nfs.posix import refusal
+
+R = TypeVar("R")
+THREADS = 8
+KEEP = 1.0
+"""Seconds for which attributes and listings are kept. Changes by this server are seen at once."""
+
+MAX_KEPT_PATHS = 10_000
+"""Paths of a store whose attributes or listings are kept for a moment."""
+
+TIMES = ("mtime", "LastModified", "last_modified", "modified", "updated", "created")
+"""Where stores of different kinds have the time of the last change."""
+
+SECOND = 1_000_000_000
+Info = dict[str, Any]
+
+
+class RemoteStore:
+    """The files below ``root``, a path of the store. Paths here are bytes, from the root on."""
+
+    def __init__(
+        self, files: AbstractFileSystem, root: str, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._files, self._root, self._clock = files, root.rstrip("/"), clock
+        self._threads = ThreadPoolExecutor(THREADS, "nfs-fsspec")
+        self._infos: dict[bytes, tuple[float, Info | None]] = {}
+        self._listings: dict[bytes, tuple[float, dict[bytes, Info]]] = {}
+
+    async def run(self, job: Callable[..., R], *arguments: Any, **options: Any) -> R:
+        """Run a method of fsspec in a thread.
+
+        Raises:
+            OSError: it failed; an error that is not one of the system is EIO.
+        """
+        wanted = partial(_with_errno, job, *arguments, **options)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, wanted)
+
+    def place(self, path: bytes) -> str:
+        """The path in the store."""
+        return f"{self._root}/{os.fsdecode(path)}" if path else self._root or "/"
+
+    async def info(self, path: bytes) -> Info | None:
+        """What the store says about a file; None if it does not have it."""
+        kept = self._infos.get(path)
+        if kept is not None and self._clock() - kept[0] < KEEP:
+            return kept[1]
+        found: Info | None
+        try:
+            found = await self.run(self._files.info, self.place(path))
+        except FileNotFoundError:
+            found = None
+        self._keep(self._infos, path, found)
+        return found
+
+    async def list(self, path: bytes) -> dict[bytes, Info]:
+        """What the store says about each file of a directory."""
+        kept = self._listings.get(path)
+        if kept is not None and self._clock() - kept[0] < KEEP:
+            return kept[1]
+        try:
+            listed = await self.run(self._files.ls, self.place(path), detail=True, refresh=True)
+        except FileNotFoundError:
+            listed = []
+        found = dict[bytes, Info]()
+        for info in listed:
+            name = os.fsencode(str(info["name"]).rstrip("/").rpartition("/")[2])
+            if name and name not in (b".", b"..") and b"\0" not in name:
+                found[name] = info
+        self._keep(self._listings, path, found)
+        for name, info in found.items():
+            self._keep(self._infos, path + b"/" + name if path else name, info)
+        return found
+
+    def forget(self, *paths: bytes) -> None:
+        """Ask the store again about these files and the directories above them."""
+        for path in paths:
+            self._infos.pop(path, None)
+            self._listings.pop(path, None)
+            self._listings.pop(path.rpartition(b"/")[0], None)
+        self._files.invalidate_cache()
+
+    def forget_all(self) -> None:
+        """Ask the store again about all files."""
+        self._infos.clear()
+        self._listings.clear()
+        self._files.invalidate_cache()
+
+    async def read(self, path: bytes, offset: int, count: int) -> bytes:
+        """Bytes of a file."""
+        place = self.place(path)
+        return await self.run(self._files.cat_file, place, start=offset, end=offset + count)
+
+    async def download(self, path: bytes, target: IO[bytes]) -> None:
+        """Copy a file of the store into a local one."""
+
+        def copied() -> None:
+            with self._files.open(self.place(path), "rb") as source:
+                while data := source.read(1 << 20):
+                    target.write(data)
+            target.flush()
+
+        await self.run(copied)
+
+    async def upload(self, path: bytes, descriptor: int) -> None:
+        """Copy a local file into the store, in place of what it has there."""
+
+        def copied() -> None:
+            at = 0
+            with self._files.open(self.place(path), "wb") as target:
+                while data := os.pread(descriptor, 1 << 20, at):
+                    target.write(data)
+                    at += len(data)
+
+        await self.run(copied)
+        self.forget(path)
+
+    async def make_directory(self, path: bytes) -> None:
+        """Make a directory; a store of objects need not have it until something is in it."""
+        await self.run(self._files.mkdir, self.place(path), create_parents=False)
+        self.forget(path)
+
+    async def remove(self, path: bytes) -> None:
+        """Remove a file."""
+        await self.run(self._files.rm_file, self.place(path))
+        self.forget(path)
+
+    async def remove_directory(self, path: bytes) -> None:
+        """Remove an empty directory; it need not exist."""
+        with suppress(FileNotFoundError):
+            await self.run(self._files.rmdir, self.place(path))
+        self.forget(path)
+
+    async def move(self, path: bytes, to: bytes, *, directory: bool) -> None:
+        """Rename a file or a directory; nothing is there under the new name."""
+        await self.run(self._files.mv, self.place(path), self.place(to), recursive=directory)
+        self.forget_all()
+
+    def close(self) -> None:
+        """End the threads."""
+        self._threads.shutdown()
+
+    def _keep(self, kept: dict[bytes, tuple[float, Any]], path: bytes, found: object) -> None:
+        if len(kept) >= MAX_KEPT_PATHS:
+            kept.clear()
+        kept[path] = (self._clock(), found)
+
+
+def is_directory(info: Info) -> bool:
+    """True if the store says that it is a directory."""
+    return bool(info["type"] == "directory")
+
+
+def changed_at(info: Info) -> int | None:
+    """The time of the last change in nanoseconds since 1970, if the store knows it."""
+    for name in TIMES:
+        found = info.get(name)
+        if isinstance(found, datetime):
+            return int(found.timestamp() * SECOND)
+        if isinstance(found, int | float):
+            return int(found * SECOND)
+    return None
+
+
+def _with_errno(job: Callable[..., R], *arguments: Any, **options: Any) -> R:
+    try:
+        return job(*arguments, **options)
+    except OSError as error:
+        if error.errno is None and type(error) is OSError:
+            raise refusal(errno.EIO) from error
+        raise
+    except (ValueError, RuntimeError, NotImplementedError) as error:
+        raise refusal(errno.EIO) from error

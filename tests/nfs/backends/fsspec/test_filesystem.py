@@ -1,0 +1,189 @@
+"""``oncrpc.nfs.backends.fsspec``: the rules of every back end, over stores of two kinds."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from oncrpc.nfs.filesystem import FileSystem, NewAttributes, SyncError
+from oncrpc.programs.nfs3 import nfsstat3, stable_how
+from support.file_system_rules import SUPER_USER, FileSystemRules
+from support.file_user import FileUser, refused
+
+pytest.importorskip("fsspec", reason="not installed: fsspec")
+
+from fsspec.implementations.local import LocalFileSystem as LocalStore
+from fsspec.implementations.memory import MemoryFileSystem as MemoryStore
+
+from oncrpc.nfs.backends.fsspec import FsspecFileSystem
+
+MIB = 1 << 20
+LIMIT = 8 * MIB
+
+
+class TestMemoryStore(FileSystemRules):
+    """A store of objects in memory."""
+
+    @pytest.fixture
+    def files(self) -> FileSystem:
+        MemoryStore.store.clear()
+        MemoryStore.pseudo_dirs[:] = [""]
+        return FsspecFileSystem("memory://nfs", max_file_size=LIMIT)
+
+
+class TestLocalStore(FileSystemRules):
+    """A directory of this host."""
+
+    @pytest.fixture
+    def files(self, tmp_path: Path) -> FileSystem:
+        (tmp_path / "store").mkdir()
+        table = tmp_path / "table"
+        return FsspecFileSystem(f"file://{tmp_path}/store", table=table, max_file_size=LIMIT)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """A directory that is a store."""
+    folder = tmp_path / "store"
+    (folder / "below").mkdir(parents=True)
+    (folder / "below/file").write_bytes(b"data")
+    return folder
+
+
+Opened = Callable[..., FileUser]
+
+
+@pytest.fixture
+def opened(store: Path) -> Iterator[Opened]:
+    """The super-user of that store, which may be opened several times."""
+    with asyncio.Runner() as runner:
+        made = list[FsspecFileSystem]()
+
+        def user(**options: Any) -> FileUser:
+            files = FsspecFileSystem(f"file://{store}", **options)
+            made.append(files)
+            return FileUser(files, SUPER_USER, runner=runner)
+
+        yield user
+        for files in made:
+            files.close()
+
+
+def found(me: FileUser, *names: bytes) -> bytes:
+    """The id of a file by its path."""
+    file = me.files.root
+    for name in names:
+        file = me.lookup(file, name)
+    return file
+
+
+def test_files_of_the_store_are_shown(opened: Opened, store: Path) -> None:
+    me = opened(uid=7, gid=8)
+
+    file = me.getattr(found(me, b"below", b"file"))
+
+    assert (file.size, file.uid, file.gid, file.mode) == (4, 7, 8, 0o644)
+    assert abs(file.mtime - (store / "below/file").stat().st_mtime_ns) < 1000
+    assert me.read(found(me, b"below", b"file"), 1, 2) == b"at"
+
+
+def test_handles_survive_a_restart_with_a_table(opened: Opened, tmp_path: Path) -> None:
+    table = tmp_path / "table"
+    before = opened(table=table)
+    file = found(before, b"below", b"file")
+    before.setattr(file, NewAttributes(mode=0o600, uid=5))
+    before.rename(before.files.root, b"below", before.files.root, b"moved")
+    before.files.close()
+
+    after = opened(table=table)
+
+    assert (after.getattr(file).mode, after.getattr(file).uid) == (0o600, 5)
+    assert found(after, b"moved", b"file") == file
+
+
+def test_handles_without_a_table_are_stale_afterwards(opened: Opened) -> None:
+    file = found(opened(), b"below", b"file")
+
+    with refused(nfsstat3.NFS3ERR_STALE):
+        opened().getattr(file)
+
+
+def test_unstable_data_are_stored_by_commit(opened: Opened, store: Path) -> None:
+    me = opened()
+    file = me.create(me.files.root, b"new")
+
+    me.write(file, b"data", stable=stable_how.UNSTABLE)
+    before = (store / "new").read_bytes()
+    me.commit(file)
+
+    assert (before, (store / "new").read_bytes()) == (b"", b"data")
+
+
+def test_part_of_a_file_is_changed_in_place(opened: Opened, store: Path) -> None:
+    me = opened()
+
+    me.write(found(me, b"below", b"file"), b"AT", 1)
+
+    assert (store / "below/file").read_bytes() == b"dATa"
+
+
+def test_failed_upload_is_an_error_and_repeated(
+    opened: Opened, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    me = opened()
+    file = me.create(me.files.root, b"new")
+    me.write(file, b"data", stable=stable_how.UNSTABLE)
+    with monkeypatch.context() as patched:
+        patched.setattr(LocalStore, "open", full)
+        with pytest.raises(SyncError, match="No space"):
+            me.commit(file)
+
+    me.commit(file)
+
+    assert (store / "new").read_bytes() == b"data"
+
+
+def test_changes_by_others_are_seen_later(
+    opened: Opened, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    me = opened()
+    file = found(me, b"below", b"file")
+    me.readdir(me.files.root)
+    (store / "below/file").write_bytes(b"longer data")
+    (store / "other").write_bytes(b"")
+    (store / "gone").write_bytes(b"")
+
+    monkeypatch.setattr("oncrpc.nfs.backends.fsspec.store.KEEP", 0.0)
+
+    assert me.getattr(file).size == 11
+    assert set(me.names(me.files.root)) == {b"below", b"other", b"gone"}
+    gone = found(me, b"gone")
+    (store / "gone").unlink()
+    assert set(me.names(me.files.root)) == {b"below", b"other"}
+    with refused(nfsstat3.NFS3ERR_STALE):
+        me.getattr(gone)
+
+
+def test_errors_of_a_store_are_io_errors(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise RuntimeError("the service is gone")
+
+    me = opened()
+    file = found(me, b"below", b"file")
+    monkeypatch.setattr(LocalStore, "cat_file", fails)
+
+    with refused(nfsstat3.NFS3ERR_IO):
+        me.read(file)
+
+
+def test_unknown_kind_of_store_is_refused() -> None:
+    with pytest.raises(ValueError, match="nothing"):
+        FsspecFileSystem("nothing://x")
