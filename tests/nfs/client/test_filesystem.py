@@ -14,18 +14,24 @@ from oncrpc.nfs.backends.memory import MemoryFileSystem
 from oncrpc.nfs.client import operations
 from oncrpc.nfs.filesystem import Identity
 from oncrpc.programs.nfs3 import (
+    CREATE3res,
+    CREATE3resok,
     GETATTR3res,
     GETATTR3resok,
     LOOKUP3res,
     LOOKUP3resfail,
     LOOKUP3resok,
+    SETATTR3res,
+    SETATTR3resok,
     ftype3,
     nfs_fh3,
     nfsstat3,
+    post_op_fh3,
 )
 from oncrpc.rpc import Call
 from support.remote_files import (
     NO_ATTRIBUTES,
+    NO_WCC,
     OK,
     ScriptedMount,
     ScriptedNfs,
@@ -138,6 +144,16 @@ def test_version2_refuses_what_it_lacks() -> None:
     use_files(use, version=2)
 
 
+@both
+def test_name_that_is_too_long_is_refused(version: int) -> None:
+    async def use(fs: RemoteFileSystem) -> None:
+        for call in (fs.stat("n" * 300), fs.mkdir("n" * 300), fs.symlink("t" * 5000, "l")):
+            with pytest.raises(OSError, match="NAMETOOLONG"):
+                await call
+
+    use_files(use, version=version)
+
+
 def test_error_names_errno_status_and_path() -> None:
     async def use(fs: RemoteFileSystem) -> None:
         with pytest.raises(FileNotFoundError) as raised:
@@ -245,6 +261,22 @@ def test_empty_handle_is_refused() -> None:
             await fs.stat("a")
 
     use_scripted(Empty(), use)
+
+
+def test_server_may_leave_out_new_handles() -> None:
+    class Sparse(ScriptedNfs):
+        def NFSPROC3_CREATE(self, call: Call, arg: Any) -> CREATE3res:
+            made = CREATE3resok(post_op_fh3(False, None), NO_ATTRIBUTES, NO_WCC)
+            return CREATE3res(OK, made)
+
+        def NFSPROC3_SETATTR(self, call: Call, arg: Any) -> SETATTR3res:
+            return SETATTR3res(OK, SETATTR3resok(NO_WCC))
+
+    async def use(fs: RemoteFileSystem) -> None:
+        async with await fs.open("a", "xb") as file:
+            assert file.handle == b"file"
+
+    use_scripted(Sparse(), use)
 
 
 class Hidden(MemoryFileSystem):

@@ -20,13 +20,13 @@ from oncrpc.errors import (
 )
 from oncrpc.nfs.client.aio_pipeline import AioPipeline, dial_aio
 from oncrpc.nfs.client.blocking_pipeline import BlockingPipeline, dial_blocking
-from oncrpc.nfs.client.pipeline import MAX_STRAY_REPLIES
+from oncrpc.nfs.client.pipeline import FIRST_PAUSE, MAX_STRAY_REPLIES
 from oncrpc.programs.nfs3 import NFS_V3
 from oncrpc.rpc.auth import AUTH_NONE, Flavor
 from oncrpc.rpc.blocking import run as run_blocking
 from oncrpc.rpc.prot import auth_stat, opaque_auth
 from oncrpc.rpc.record import RecordReader, encode_record
-from support.loops import in_loop, until
+from support.loops import in_loop, run, until
 from support.scripted_server import HANG_UP, Server
 from support.words import words
 
@@ -154,6 +154,24 @@ async def test_timeout_names_the_failed_connection() -> None:
 
 
 @in_loop
+async def test_pauses_grow_until_a_reply_comes() -> None:
+    peer, pauses = Peer(hung_up, hung_up, hung_up, hung_up, replied), list[float]()
+    async with connected(peer) as pipeline:
+
+        async def sleep(seconds: float) -> None:
+            pauses.append(seconds)
+
+        pipeline.sleep = sleep  # type: ignore[method-assign]
+        await pipeline.call(NULL)
+        assert pauses == [FIRST_PAUSE, FIRST_PAUSE * 2, FIRST_PAUSE * 4]
+
+        assert pipeline.sock is not None
+        pipeline.sock.shutdown(socket.SHUT_RD)
+        await pipeline.call(NULL)
+        assert (peer.connected, len(pauses)) == (6, 3)
+
+
+@in_loop
 async def test_without_reopening_calls_fail() -> None:
     async with connected(Peer(hung_up)) as pipeline:
         pipeline.reopen = None
@@ -248,6 +266,29 @@ async def test_large_calls_wait_for_a_slow_peer() -> None:
             await pipeline.result(each)
 
     assert [len(call) - len(data) for call in peer.calls] == [40] * 8
+
+
+def test_uvloop_carries_calls_too() -> None:
+    async def scenario() -> None:
+        async with connected(Peer(hung_up, replied)) as pipeline:
+            for each in [pipeline.start(NULL, payload=bytes(1 << 20)) for _ in range(4)]:
+                await pipeline.result(each)
+
+    run(scenario(), on="uvloop")
+
+
+@in_loop
+async def test_connection_that_fails_at_once_is_tried_again() -> None:
+    peer = Peer(hung_up, replied)
+    async with connected(peer) as pipeline:
+        reopen = pipeline.reopen
+
+        async def unconnected(seconds: float) -> socket.socket:
+            pipeline.reopen = reopen
+            return socket.socket()
+
+        pipeline.reopen = unconnected
+        await pipeline.call(NULL)
 
 
 def test_blocking_calls_are_sent_again_too() -> None:

@@ -100,6 +100,19 @@ def test_replies_are_the_same_however_cut(lengths: list[int], small: bool) -> No
         stream.theirs.close()
 
 
+@given(st.lists(st.binary(max_size=200), max_size=5))
+def test_any_bytes_give_replies_or_a_refusal(pieces: list[bytes]) -> None:
+    stream = Stream()
+    try:
+        for piece in pieces:
+            stream.received(piece)
+    except LimitExceeded:
+        pass
+    finally:
+        stream.ours.close()
+        stream.theirs.close()
+
+
 def test_fragments_are_joined(stream: Stream) -> None:
     reply = read_reply()
     first = len(reply[:30]).to_bytes(4, "big") + reply[:30]

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from oncrpc.errors import ProtocolError
 from oncrpc.nfs import RemoteFileSystem
 from oncrpc.nfs.client import writing
 from oncrpc.nfs.client.writing import MAX_REWRITES
@@ -143,3 +144,17 @@ def test_failed_file_is_closed_all_the_same() -> None:
         assert file.closed
 
     use_scripted(Full(), use)
+
+
+@pytest.mark.parametrize("count", [0, 5])
+def test_impossible_count_of_a_write_is_refused(count: int) -> None:
+    class Wrong(ScriptedNfs):
+        def NFSPROC3_WRITE(self, call: Call, arg: WRITE3args) -> WRITE3res:
+            done = WRITE3resok(NO_WCC, count, stable_how.FILE_SYNC, bytes(8))
+            return WRITE3res(OK, done)
+
+    async def use(fs: RemoteFileSystem) -> None:
+        with pytest.raises(ProtocolError, match="WRITE of 4 bytes"):
+            await fs.write_bytes("a", b"data")
+
+    use_scripted(Wrong(), use)

@@ -92,6 +92,7 @@ class Pipeline(ABC):
         self._started: dict[int, Started] = {}
         self._outgoing = deque[memoryview]()
         self._stray = 0
+        self._pause = 0.0
         self._reader = ReplyReader(self._buffer_for)
         self.adopt(sock)
 
@@ -181,13 +182,13 @@ class Pipeline(ABC):
 
     def adopt(self, sock: socket.socket) -> None:
         """Use this connected socket, and send all calls in progress over it."""
+        self.sock, self._stray = sock, 0
         sock.setblocking(False)
         if sock.family != socket.AF_UNIX:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             for option, value in KEEPALIVE.items():
                 sock.setsockopt(socket.IPPROTO_TCP, option, value)
-        self.sock, self._stray = sock, 0
         self._reader = ReplyReader(self._buffer_for)
         self._watch(sock)
         for started in self._started.values():
@@ -235,21 +236,26 @@ class Pipeline(ABC):
         """Stop watching."""
 
     async def _redial(self) -> None:
-        """Connect again, unless all calls reach their deadline before."""
-        pause = FIRST_PAUSE
+        """Connect again, unless all calls reach their deadline before.
+
+        The first attempt is made at once; the pauses then grow until a reply has come.
+        """
         while self.sock is None and self._started and self.reopen is not None:
+            pause, self._pause = self._pause, max(self._pause, FIRST_PAUSE / 2) * 2
+            if pause:
+                await self.sleep(min(pause, LONGEST_PAUSE))
+                self._due()
             try:
                 sock = await self.reopen(min(self.timeout, DIAL_TIMEOUT))
-            except OncRpcError as error:
-                self.why = error
-                await self.sleep(pause)
-                pause = min(pause * 2, LONGEST_PAUSE)
-                self._due()
-            else:
                 if self.closed:
                     sock.close()
                     return
                 self.adopt(sock)
+            except OncRpcError as error:
+                self.why = error
+            except OSError as error:  # it broke at once
+                self.why = TransportError.of(error, place=self.calls.place)
+                self._drop_socket()
 
     def _queue(self, started: Started) -> None:
         call, payload = started.call, started.payload
@@ -307,7 +313,7 @@ class Pipeline(ABC):
         if started is None:
             self._count_stray()
             return
-        call = started.call
+        call, self._pause = started.call, 0.0
         if isinstance(reply, ReadReply):
             self.calls.forget(call)
             call.finish(reply)

@@ -30,6 +30,8 @@ from oncrpc.programs.nfs2 import (
     COOKIESIZE,
     FHSIZE,
     MAXDATA,
+    MAXNAMLEN,
+    MAXPATHLEN,
     NFS_VERSION,
     createargs,
     diropargs,
@@ -74,7 +76,7 @@ class Version2(Operations):
 
     async def lookup(self, directory: FileHandle, name: bytes) -> FoundFile:
         """LOOKUP (§2.2.5)."""
-        args = diropargs(directory, name)
+        args = _where(directory, name)
         return self._found(await self.ok(NFS_VERSION.NFSPROC_LOOKUP, args, diropok))
 
     async def access(self, file: FileHandle, wanted: int) -> int:
@@ -130,7 +132,7 @@ class Version2(Operations):
         """CREATE (§2.2.10)."""
         if guarded:
             await self._check_absent(directory, name)
-        args = createargs(diropargs(directory, name), sattr_of(new))
+        args = createargs(_where(directory, name), sattr_of(new))
         return self._found(await self.ok(NFS_VERSION.NFSPROC_CREATE, args, diropok))
 
     async def create_exclusive(
@@ -151,14 +153,16 @@ class Version2(Operations):
 
     async def mkdir(self, directory: FileHandle, name: bytes, new: NewAttributes) -> FoundFile:
         """MKDIR (§2.2.15)."""
-        args = createargs(diropargs(directory, name), sattr_of(new))
+        args = createargs(_where(directory, name), sattr_of(new))
         return self._found(await self.ok(NFS_VERSION.NFSPROC_MKDIR, args, diropok))
 
     async def symlink(
         self, directory: FileHandle, name: bytes, target: bytes, new: NewAttributes
     ) -> None:
         """SYMLINK (§2.2.14)."""
-        args = symlinkargs(diropargs(directory, name), target, sattr_of(new))
+        if len(target) > MAXPATHLEN:
+            raise refusal(nfsstat3.NFS3ERR_NAMETOOLONG)
+        args = symlinkargs(_where(directory, name), target, sattr_of(new))
         await self._done(NFS_VERSION.NFSPROC_SYMLINK, args)
 
     async def mknod(
@@ -175,22 +179,22 @@ class Version2(Operations):
 
     async def remove(self, directory: FileHandle, name: bytes) -> None:
         """REMOVE (§2.2.11)."""
-        await self._done(NFS_VERSION.NFSPROC_REMOVE, diropargs(directory, name))
+        await self._done(NFS_VERSION.NFSPROC_REMOVE, _where(directory, name))
 
     async def rmdir(self, directory: FileHandle, name: bytes) -> None:
         """RMDIR (§2.2.16)."""
-        await self._done(NFS_VERSION.NFSPROC_RMDIR, diropargs(directory, name))
+        await self._done(NFS_VERSION.NFSPROC_RMDIR, _where(directory, name))
 
     async def rename(
         self, directory: FileHandle, name: bytes, to_directory: FileHandle, to_name: bytes
     ) -> None:
         """RENAME (§2.2.12)."""
-        args = renameargs(diropargs(directory, name), diropargs(to_directory, to_name))
+        args = renameargs(_where(directory, name), _where(to_directory, to_name))
         await self._done(NFS_VERSION.NFSPROC_RENAME, args)
 
     async def link(self, file: FileHandle, directory: FileHandle, name: bytes) -> None:
         """LINK (§2.2.13)."""
-        args = linkargs(file, diropargs(directory, name))
+        args = linkargs(file, _where(directory, name))
         await self._done(NFS_VERSION.NFSPROC_LINK, args)
 
     async def readdir(
@@ -244,6 +248,12 @@ class Version2(Operations):
                 raise refusal(status_of_version2(status))
 
         await self.until_ready(once)
+
+
+def _where(directory: FileHandle, name: bytes) -> diropargs:
+    if len(name) > MAXNAMLEN:
+        raise refusal(nfsstat3.NFS3ERR_NAMETOOLONG)
+    return diropargs(directory, name)
 
 
 def _check_end(end: int) -> None:
