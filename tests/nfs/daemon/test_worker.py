@@ -120,6 +120,10 @@ def test_reload_and_freeze_keep_connections(share: Path, state: Path) -> None:
             await status_of(daemon)  # the workers have read the new rules before they report
             assert (await write(nfs, file)).status is nfsstat3.NFS3ERR_ROFS
 
+            for each in (await status_of(daemon)).workers:
+                os.kill(each.pid, signal.SIGTERM)  # as systemd does at the end
+            assert (await write(nfs, file)).status is nfsstat3.NFS3ERR_ROFS
+
             carried = await daemon.server.freeze(drain=0.5)
             assert len(carried) == len(daemon.links)
             daemon.server.thaw()

@@ -21,7 +21,7 @@ from typing import NoReturn
 from oncrpc.addr import transport
 from oncrpc.aio.deputy import Receiver
 from oncrpc.aio.limits import Limits
-from oncrpc.daemon import loop
+from oncrpc.daemon import loop, signals
 from oncrpc.daemon.capabilities import limit_to
 from oncrpc.daemon.config.source import ConfigSettings, ConfigSource
 from oncrpc.daemon.config.values import StartError
@@ -323,6 +323,9 @@ async def _serve(sock: socket.socket) -> None:
 def main() -> int:
     """Run a worker; returns the exit status."""
     gc.freeze()
+    # Service managers send signals to all processes; the server ends its workers itself.
+    signals.ignore()
+    signals.finish()
     limit_to(kept_by(os.geteuid(), SERVED))
     sock = socket.socket(fileno=os.dup(0))
     with asyncio.Runner(loop_factory=loop.factory(NAME)) as runner:
