@@ -104,6 +104,12 @@ class SnoopRequest:
         return bool(self.forms) or self.capture.prints
 
     @property
+    def only_counts(self) -> bool:
+        """True if figures of all messages are wanted, and nothing else."""
+        special = self._chosen or self.by or self.specs or self.capture.output
+        return self.form == "stats" and not special and self.capture.count is None
+
+    @property
     def form(self) -> str:
         """The form of the output."""
         return self.forms[0] if self.forms else "lines"

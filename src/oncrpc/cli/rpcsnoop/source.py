@@ -14,9 +14,10 @@ from oncrpc.cli.rpcsnoop import privileges
 from oncrpc.cli.rpcsnoop.capture_options import CaptureChoice
 from oncrpc.cli.rpcsnoop.stopping import until_signal
 from oncrpc.snoop.capture.files import frames_of, frames_of_file
-from oncrpc.snoop.capture.frames import CapturedFrame
+from oncrpc.snoop.capture.frames import CapturedFrame, frames_at
 from oncrpc.snoop.capture.writing import PcapngWriter
 from oncrpc.snoop.live.interface import LiveCapture, LiveCaptureError
+from oncrpc.snoop.live.ring import Batch
 
 STANDARD = "-"
 """The name of standard input and output."""
@@ -28,8 +29,11 @@ class FrameSource:
     """Frames to read once.
 
     ``name`` is what errors call it; ``dropped`` counts frames that were lost until now. ``stop``
-    ends the frames of an interface.
+    ends the frames of an interface. ``batches`` are the same frames, to be read instead; None if
+    they are written on their way, or are those of a file.
     """
+
+    batches: Iterator[Batch] | None = None
 
     def __init__(
         self,
@@ -96,10 +100,10 @@ def _live(
         if output is not None:
             output.flush()
 
-    def frames() -> Iterator[CapturedFrame]:
+    def batches() -> Iterator[Batch]:
         nonlocal lost
         try:
-            yield from capture.frames(idle)
+            yield from capture.batches(idle)
         except LiveCaptureError as error:
             lost = error
 
@@ -109,10 +113,18 @@ def _live(
         output = stack.enter_context(_output(program, choice)) if as_root else None
         privileges.give_up(program, choice.user)
         output = output or stack.enter_context(_output(program, choice))
-        seen = frames() if output is None else output.copied(frames())
+        found = batches()
+        seen = (frame for data, places in found for frame in frames_at(data, places))
+        source = FrameSource(
+            choice.interface,
+            seen if output is None else output.copied(seen),
+            lambda: capture.dropped,
+            capture.stop,
+        )
+        source.batches = found if output is None else None
         with until_signal(capture.stop):
             complain(f"{program}: capturing on {choice.interface}; Ctrl-C ends it")
-            yield FrameSource(choice.interface, seen, lambda: capture.dropped, capture.stop)
+            yield source
         sys.stdout.flush()
         captured, dropped = capture.captured, capture.dropped
         if output is not None:

@@ -7,11 +7,13 @@ from itertools import islice
 
 from oncrpc.cli import command
 from oncrpc.cli.command import Failure
+from oncrpc.cli.rpcsnoop.capture_options import CaptureChoice
 from oncrpc.cli.rpcsnoop.options import PROGRAM, parse_arguments
 from oncrpc.cli.rpcsnoop.progress import watched
 from oncrpc.cli.rpcsnoop.shown import ShownMessages, write_lines
 from oncrpc.cli.rpcsnoop.source import opened
 from oncrpc.snoop.capture.frames import CaptureDamaged
+from oncrpc.snoop.words.programs import KnownPrograms
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -22,6 +24,8 @@ def main(arguments: Sequence[str]) -> int:
 def _execute(arguments: Sequence[str]) -> int:
     request = parse_arguments(arguments)
     choice = request.capture
+    if choice.interface and request.only_counts:
+        return _count(choice)
     # Without privileges, modules that are loaded later may not be readable.
     shown = ShownMessages(PROGRAM, request, at_once=bool(choice.interface))
     with opened(PROGRAM, choice, request.hosts) as source:
@@ -36,3 +40,14 @@ def _execute(arguments: Sequence[str]) -> int:
         except CaptureDamaged as damage:
             raise Failure(f"{PROGRAM}: {source.name}: {damage}") from None
     return 0
+
+
+def _count(choice: CaptureChoice) -> int:
+    """Show the figures of an interface, by the short way."""
+    from oncrpc.cli.rpcsnoop.usual_figures import show  # the others do not need it
+
+    programs = KnownPrograms()
+    programs.load()
+    with opened(PROGRAM, choice) as source:
+        assert source.batches is not None, "nothing is written"
+        return show(source.name, source.batches, programs=programs, more=source.remarks)

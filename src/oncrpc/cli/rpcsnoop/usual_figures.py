@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from oncrpc.cli.command import Failure
 from oncrpc.cli.rpcsnoop.figures import figure_lines, remarks
@@ -16,9 +16,15 @@ KEEP = 512
 """Bytes of each message that figures need."""
 
 
-def show(file: str, batches: Iterable[tuple[bytes, Iterable[FramePlace]]]) -> int:
-    """Print the tables of a capture."""
-    programs = KnownPrograms()
+def show(
+    file: str,
+    batches: Iterable[tuple[bytes, Iterable[FramePlace]]],
+    *,
+    programs: KnownPrograms | None = None,
+    more: Callable[[], Iterable[str]] = tuple,
+) -> int:
+    """Print the tables of a capture, and remarks, to which ``more`` are added."""
+    programs = programs or KnownPrograms()
     statistics = CallStatistics(
         outcome=lambda reply: outcome_with_status(reply, programs), succeeded=is_plain_success
     )
@@ -30,7 +36,7 @@ def show(file: str, batches: Iterable[tuple[bytes, Iterable[FramePlace]]]) -> in
         damage = error
     for line in figure_lines(statistics, programs):
         print(line)
-    notes = list(remarks(tracer, statistics))
+    notes = [*remarks(tracer, statistics), *more()]
     if notes:
         print("", *notes, sep="\n")
     if damage is not None:
