@@ -16,6 +16,11 @@ from support.mount_client import MAPPER, MOUNT, NFS, NLM, STATUS, opaque
 CLIENT, SERVER = Party("192.0.2.1", 700), Party("192.0.2.2", 2049)
 GETADDR = pack(">II", MOUNT, 3) + opaque(b"tcp") + opaque(b"") + opaque(b"")
 HANDLE = opaque(bytes(32))
+USE = opaque(b"") + pack(">IIII", 1, 1, 3, 0)
+"""COMPOUND with ACCESS."""
+
+PRIVATE = pack(">IIIIIII", 6, 20, 1, 0, 1, 3, 0)
+INIT = pack(">IIIIIII", 6, 20, 1, 1, 0, 1, 0)
 
 
 def message(body: bytes, *, of: RpcMessage | None = None, server: Party = SERVER) -> RpcMessage:
@@ -29,10 +34,16 @@ def message(body: bytes, *, of: RpcMessage | None = None, server: Party = SERVER
 
 
 def answered(
-    target: tuple[int, int, int], arguments: bytes, body: bytes, server: Party = SERVER
+    target: tuple[int, int, int],
+    arguments: bytes,
+    body: bytes,
+    server: Party = SERVER,
+    *,
+    credential: bytes = bytes(8),
 ) -> StepResult:
     prog, vers, proc = target
-    asked = message(call(1, arguments, prog=prog, vers=vers, proc=proc), server=server)
+    sent = call(1, arguments, prog=prog, vers=vers, proc=proc, credential=credential)
+    asked = message(sent, server=server)
     question = question_of(asked)
     assert question is not None
     return result_of(question, message(body, of=asked, server=server))
@@ -57,6 +68,9 @@ def answered(
         ((STATUS, 1, 2), b"", pack(">II", 1, 5), StepEnd.FAILED, "stat_fail"),
         ((STATUS, 1, 2), b"", pack(">II", 0, 5), StepEnd.DONE, ""),
         ((NFS, 3, 19), HANDLE, b"", StepEnd.DONE, ""),
+        ((MOUNT, 1, 1), opaque(b"/srv"), bytes(36), StepEnd.DONE, ""),
+        ((NFS, 4, 1), USE, pack(">I", 13), StepEnd.DONE, ""),
+        ((NFS, 4, 1), USE, pack(">I", 70), StepEnd.FAILED, "NFS4ERR_STALE"),
     ],
 )
 def test_results_have_an_end(
@@ -96,6 +110,23 @@ def test_cut_reply_is_an_answer() -> None:
     result = answered((NFS, 3, 19), HANDLE, reply(1)[:20])
 
     assert (result.end, result.shown) == (StepEnd.DONE, "answered (not captured whole)")
+
+
+def test_encrypted_reply_is_an_answer() -> None:
+    result = answered((NFS, 3, 19), HANDLE, reply(1, b"secret.."), credential=PRIVATE)
+
+    assert result.end is StepEnd.DONE
+
+
+@pytest.mark.parametrize(
+    ("major", "end"), [(13 << 16, StepEnd.FAILED), (1, StepEnd.DONE), (0, StepEnd.DONE)]
+)
+def test_context_fails_by_its_major_status(major: int, end: StepEnd) -> None:
+    results = opaque(b"") + pack(">III", major, 7, 0)
+
+    result = answered((NFS, 3, 0), opaque(b"token"), reply(1, results), credential=INIT)
+
+    assert result.end is end
 
 
 def test_flavors_of_mount_are_named() -> None:

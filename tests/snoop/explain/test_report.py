@@ -6,6 +6,7 @@ import json
 from struct import pack
 
 from oncrpc.snoop.explain.report import json_of, text_lines
+from oncrpc.snoop.explain.steps import MAX_STEPS
 from oncrpc.snoop.explain.verdicts import Told, told
 from snoop.explain.test_follower import Wire
 from support.conversations import START
@@ -47,6 +48,26 @@ def test_equal_steps_are_a_line() -> None:
 
     assert lines[3].endswith("FSINFO: NFS3ERR_JUKEBOX (4 times)")
     assert "4 times" in lines[5]
+
+
+def test_other_faults_are_told_too() -> None:
+    wire = Wire()
+    wire.port(NFS, 3, 0)
+    wire.mnt(b"/srv", pack(">I", 13))
+    (one,) = told(wire.attempts())
+
+    assert [line.partition(":")[0] for line in list(text_lines(one, START))[-3:]] == [
+        "Why", "Also", "What to do",
+    ]  # fmt: skip
+
+
+def test_dropped_steps_are_counted() -> None:
+    wire = Wire()
+    for _ in range(MAX_STEPS + 3):
+        wire.ask((NFS, 3, 19), opaque(bytes(32)), pack(">II", 10008, 0))
+    (one,) = told(wire.attempts())
+
+    assert any("3 steps before the last one" in line for line in text_lines(one, START))
 
 
 def test_control_characters_are_escaped() -> None:

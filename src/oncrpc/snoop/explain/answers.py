@@ -153,9 +153,16 @@ def _nfs(question: Question, cursor: Cursor) -> StepResult:
         return _failed(nfsstat3, status) if notable else DONE
     if usual and status not in NFS_4_NOTABLE:
         return DONE
-    failed = _failed(nfsstat4, status)
-    cursor.skip_opaque()
-    count = cursor.uint()
+    return _by_operation(_failed(nfsstat4, status), question, cursor)
+
+
+def _by_operation(failed: StepResult, question: Question, cursor: Cursor) -> StepResult:
+    """The result with the operation that failed: the last one that has results."""
+    try:
+        cursor.skip_opaque()
+        count = cursor.uint()
+    except CutShort:
+        return failed
     if not 0 < count <= len(question.operations):
         return failed
     return failed._replace(shown=f"{failed.status} by {question.operations[count - 1]}")
