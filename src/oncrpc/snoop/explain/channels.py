@@ -9,11 +9,11 @@ from typing import Generic, NamedTuple, TypeVar
 from oncrpc.snoop.explain.steps import WELL_KNOWN, MountStep, ServerPart
 from oncrpc.snoop.messages import Party
 
-MAX_CHANNELS = 10_000
+MAX_CHANNELS = 1000
 """Pairs of ports of a client and a server that are followed; then the oldest is forgotten."""
 
-MAX_WAITING = 1000
-"""Calls between two ports that wait for an answer; later ones are not followed."""
+MAX_WAITING = 32
+"""Calls between two ports that are followed; then the oldest is forgotten."""
 
 MAX_PORTS = 10_000
 """Ports of servers whose program is known."""
@@ -53,10 +53,9 @@ class Channel:
 
     def add(self, xid: int, step: MountStep) -> None:
         """Take a call."""
-        if len(self.steps) >= MAX_WAITING:
-            self.steps = {each: kept for each, kept in self.steps.items() if kept.waits}
-        if len(self.steps) < MAX_WAITING:
-            self.steps[xid] = step
+        self.steps[xid] = step
+        if len(self.steps) > MAX_WAITING:
+            del self.steps[next(iter(self.steps))]
 
     def waiting(self) -> Iterator[MountStep]:
         """The steps without a result, the connection first."""

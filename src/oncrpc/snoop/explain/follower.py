@@ -27,10 +27,10 @@ from oncrpc.snoop.explain.steps import (
 )
 from oncrpc.snoop.messages import Party, RpcMessage
 
-MAX_PAIRS = 1000
+MAX_PAIRS = 500
 """Pairs of a client and a server whose attempts are followed; then the oldest pair begins anew."""
 
-MAX_ATTEMPTS = 1000
+MAX_ATTEMPTS = 500
 """Attempts that are kept; then the oldest is forgotten."""
 
 MAX_ARP = 1000
