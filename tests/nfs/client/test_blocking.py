@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -57,7 +59,25 @@ def test_blocking_client_does_everything() -> None:
         assert "NFS 3" in repr(fs)
 
 
-def test_blocking_client_works_without_asyncio() -> None:
+def test_version2_is_used_by_blocking_calls() -> None:
     with served_in_thread() as url, nfs.sync_connect(f"{url}&version=2", auth=USER) as fs:
         assert (fs.version, fs.exists("a")) == (2, False)
         assert fs.handle("/") == fs.root
+
+
+def test_listing_may_end_early() -> None:
+    with served_in_thread() as url, nfs.sync_connect(url, auth=USER) as fs:
+        for name in ("a", "b"):
+            fs.mkdir(name)
+        for entry in fs.scandir():
+            fs.rmdir(entry.name)
+            break
+
+        assert len(fs.listdir()) == 1
+
+
+@pytest.mark.slow
+def test_blocking_client_never_loads_asyncio() -> None:
+    program = "import oncrpc, sys; oncrpc.nfs.sync_connect; sys.exit('asyncio' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
