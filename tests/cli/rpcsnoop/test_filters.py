@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from oncrpc.cli.rpcsnoop.filters import HostFilter, ProcedureFilter, ProgramFilter, UserFilter
+from oncrpc.cli.rpcsnoop.filters import (
+    MAX_KNOWN,
+    HostFilter,
+    ProcedureFilter,
+    ProgramFilter,
+    UserFilter,
+)
 from oncrpc.programs.nfs3 import NFS_V3
 from oncrpc.rpc import AUTH_NONE
 from oncrpc.rpc.prot import auth_flavor, opaque_auth
@@ -66,6 +72,15 @@ def test_null_is_a_procedure_of_any_program() -> None:
     assert chosen(message(proc=0), PROGRAMS)
     assert chosen(message(prog=77, proc=0), PROGRAMS)
     assert not chosen(message(prog=77, proc=1), PROGRAMS)
+
+
+@pytest.mark.slow
+def test_many_procedures_are_told_apart() -> None:
+    chosen = ProcedureFilter(["7"])
+
+    for prog in range(MAX_KNOWN + 2):
+        assert chosen(message(prog=prog), PROGRAMS)
+        assert not chosen(message(prog=prog, proc=8), PROGRAMS)
 
 
 def test_one_of_many_values_has_to_fit() -> None:

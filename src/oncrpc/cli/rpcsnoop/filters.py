@@ -13,6 +13,9 @@ from oncrpc.snoop.words.names import PROGRAM_NAMES
 from oncrpc.snoop.words.programs import KnownPrograms
 
 HIGHEST = 0xFFFFFFFF
+MAX_KNOWN = 4096
+"""Procedures of which it is remembered whether they are chosen."""
+
 NUMBERS = {
     **{name: number for number, name in PROGRAM_NAMES.items()},
     "PORTMAP": 100000,
@@ -58,23 +61,36 @@ class ProgramFilter:
 
 
 class ProcedureFilter:
-    """Messages of one of some procedures: ``WRITE``, ``NFSPROC3_WRITE`` or ``7``."""
+    """Messages of one of some procedures: ``WRITE``, ``NFSPROC3_WRITE`` or ``7``.
+
+    Cache: whether procedures are chosen, at most ``MAX_KNOWN``; then it is emptied.
+    """
 
     def __init__(self, values: Sequence[str]) -> None:
         self._numbers = {int(value) for value in values if value.isdecimal()}
         self._names = tuple(value.upper() for value in values if not value.isdecimal())
         self._endings = tuple(f"_{name}" for name in self._names)
+        self._known: dict[tuple[int, int, int], bool] = {}
 
     def __call__(self, message: RpcMessage, programs: KnownPrograms) -> bool:
         """True if the message is shown."""
         if message.prog is None or message.vers is None or message.proc is None:
             return False
-        if message.proc in self._numbers:
+        key = (message.prog, message.vers, message.proc)
+        known = self._known.get(key)
+        if known is None:
+            if len(self._known) >= MAX_KNOWN:
+                self._known.clear()
+            known = self._known[key] = self._chosen(key, programs)
+        return known
+
+    def _chosen(self, key: tuple[int, int, int], programs: KnownPrograms) -> bool:
+        if key[2] in self._numbers:
             return True
         if not self._names:
             return False
-        procedure = programs.procedure(message.prog, message.vers, message.proc)
-        name = procedure.name.upper() if procedure else "NULL" if message.proc == 0 else ""
+        procedure = programs.procedure(*key)
+        name = procedure.name.upper() if procedure else "NULL" if key[2] == 0 else ""
         return name in self._names or name.endswith(self._endings)
 
 

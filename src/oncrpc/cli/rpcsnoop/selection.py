@@ -37,10 +37,13 @@ class Selection:
     ) -> None:
         self._filters, self._status, self._programs = filters, status, programs
         self._files = files
+        self._all = not filters and status is None and files is None
         self._open: dict[Place, None] = {}
 
     def chosen(self, message: RpcMessage) -> Sequence[RpcMessage]:
         """The messages to show when this one is seen."""
+        if self._all:
+            return (message,)
         if self._files is not None:
             self._files.learn(message)
         fits = [each(message, self._programs) for each in self._filters]  # the flow needs all

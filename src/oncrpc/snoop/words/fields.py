@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, cast
 
 from oncrpc.xdr import codec
 from oncrpc.xdr.nodes import (
@@ -33,6 +33,11 @@ MAX_DEPTH = 64
 """Types within one another that are shown."""
 
 UINT = struct.Struct(">I")
+SCALARS = {letter: struct.Struct(f">{letter}") for letter in "iIqQfd"}
+
+
+NO_PARTS = cast("list[Any]", ())
+"""The parts of most fields. A field that can have parts gets a list of its own."""
 
 
 @dataclass(slots=True)
@@ -47,7 +52,7 @@ class WireField:
     at: int
     end: int = 0
     value: int | float | bool | str | bytes | None = None
-    parts: list[WireField] = field(default_factory=list)
+    parts: list[WireField] = NO_PARTS
     listed: bool = False
     compound: bool = False
 
@@ -112,7 +117,11 @@ class Traversal:
         return found
 
     def _number(self) -> int:
-        number: int = UINT.unpack(self._take(4))[0]
+        try:
+            number: int = UINT.unpack_from(self.data, self.at)[0]
+        except struct.error:
+            raise Incomplete("cut") from None
+        self.at += 4
         return number
 
     def _bool(self) -> bool:
@@ -124,8 +133,13 @@ class Traversal:
     def _scalar(self, letter: str, name: str) -> int | float | bool:
         if name == "bool":
             return self._bool()
-        kind = struct.Struct(f">{letter}")
-        value: int | float = kind.unpack(self._take(kind.size))[0]
+        kind = SCALARS[letter]
+        at = self.at
+        try:
+            value: int | float = kind.unpack_from(self.data, at)[0]
+        except struct.error:
+            raise Incomplete("cut") from None
+        self.at = at + kind.size
         return value
 
     def _bytes(self, limit: int, fixed: bool) -> bytes:
@@ -137,7 +151,7 @@ class Traversal:
         return found
 
     def _parts(self, made: WireField, fields: list[tuple[str, Node]], depth: int) -> None:
-        made.compound = True
+        made.compound, made.parts = True, []
         for name, node in fields:
             self._part(made, name, node, depth)
 
@@ -153,7 +167,7 @@ class Traversal:
 
     def _union(self, made: WireField, node: UnionNode, depth: int) -> None:
         name, switch = node.switch
-        made.compound = True
+        made.compound, made.parts = True, []
         start = self.at
         self._part(made, name, switch, depth)
         tag = _signed(self.data, start, switch)
@@ -164,7 +178,7 @@ class Traversal:
             self._part(made, node.body, arm, depth)
 
     def _elements(self, made: WireField, node: ItemsNode | LinkedNode, depth: int) -> None:
-        made.listed = True
+        made.listed, made.parts = True, []
         for index in self._indexes(node):
             self._part(made, f"[{index}]", node.element, depth)
 

@@ -36,7 +36,7 @@ def json_line(message: RpcMessage, programs: KnownPrograms) -> str:
 
 def object_of(message: RpcMessage, programs: KnownPrograms) -> dict[str, Any]:
     """The object: where and when, the call, the credential, arguments or results."""
-    made = dissected(message, programs)
+    made = dissected(message, programs, with_header=False)
     version = _version(message, programs)
     found: dict[str, Any] = {
         "frame": message.number,

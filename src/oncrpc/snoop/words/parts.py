@@ -8,13 +8,15 @@ from oncrpc.programs.rpcsec_gss import rpc_gss_cred_t, rpc_gss_init_arg, rpc_gss
 from oncrpc.rpc.program import AnyProcedure
 from oncrpc.rpc.prot import auth_flavor, authsys_parms, rpc_msg
 from oncrpc.snoop.messages import RpcMessage
-from oncrpc.snoop.words.attributes4 import with_attributes
 from oncrpc.snoop.words.bodies import body_start, gss_of
 from oncrpc.snoop.words.fields import Traversal, WireField
 from oncrpc.snoop.words.gss import INTEGRITY, MAKING, unwrapped
 from oncrpc.snoop.words.header import CALL, call_header
 from oncrpc.snoop.words.programs import KnownPrograms
 from oncrpc.xdr import Opaque, UInt
+
+WITH_ATTRIBUTES = ("NFS_V4", "NFS_CB")
+"""Versions whose messages have ``fattr4``."""
 
 REPEATED = {(100004, 2, 8)}
 """Procedures whose result is repeated: YPPROC_ALL."""
@@ -26,7 +28,7 @@ class Dissection(NamedTuple):
     ``protection`` has what RPCSEC_GSS puts around the body. ``end`` is where the last field ends.
     """
 
-    header: WireField
+    header: WireField | None
     credential: WireField | None
     body: list[WireField]
     problem: str
@@ -35,15 +37,22 @@ class Dissection(NamedTuple):
     protection: tuple[WireField, ...] = ()
 
 
-def dissected(message: RpcMessage, programs: KnownPrograms) -> Dissection:
-    """All fields of a message, as far as it goes and its program is known."""
-    traversal = Traversal(message.body)
-    header = traversal.read(rpc_msg, "rpc")
-    if traversal.problem:
-        return Dissection(header, None, [], traversal.problem, traversal.at)
+def dissected(
+    message: RpcMessage, programs: KnownPrograms, *, with_header: bool = True
+) -> Dissection:
+    """All fields of a message, as far as it goes and its program is known.
+
+    Without ``with_header``, the fields of the header are left out unless nothing follows them.
+    """
     start = body_start(message)
-    if start is None:
-        return Dissection(header, _credential(message), [], "", traversal.at)
+    header = None
+    if with_header or start is None:
+        traversal = Traversal(message.body)
+        header = traversal.read(rpc_msg, "rpc")
+        if traversal.problem:
+            return Dissection(header, None, [], traversal.problem, traversal.at)
+        if start is None:
+            return Dissection(header, _credential(message), [], "", traversal.at)
     made = Dissection(header, _credential(message), [], "", start)
     gss = gss_of(message)
     if gss is not None and gss.procedure in MAKING:
@@ -58,6 +67,11 @@ def dissected(message: RpcMessage, programs: KnownPrograms) -> Dissection:
         made = _with_repeated(made, procedure.result, place)
     else:
         made = _with_body(made, _declared(message, procedure), place)
+        if procedure.version.__name__ in WITH_ATTRIBUTES:
+            from oncrpc.snoop.words.attributes4 import with_attributes  # loads NFS 4
+
+            for part in made.body:
+                with_attributes(part, place[0])
     return _with_checksum(made, message, place) if gss and gss.service == INTEGRITY else made
 
 
@@ -68,7 +82,6 @@ def _with_body(
     body = []
     for name, each in declared:
         body.append(traversal.read(each, name))
-        with_attributes(body[-1], place[0])
         if traversal.problem:
             break
     return made._replace(body=body, problem=traversal.problem, end=traversal.at)
@@ -77,7 +90,7 @@ def _with_body(
 def _with_repeated(made: Dissection, declared: Any, place: tuple[bytes, int]) -> Dissection:
     """A result that is one union after the other, until one has FALSE: the entries of a NIS map."""
     traversal = Traversal(*place)
-    entries = WireField("result", traversal.at, listed=True)
+    entries = WireField("result", traversal.at, parts=[], listed=True)
     more = True
     while more and not traversal.problem:
         entry = traversal.read(declared, f"[{len(entries.parts)}]")

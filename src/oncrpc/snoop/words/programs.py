@@ -92,7 +92,11 @@ DECLARED = {
 They are loaded in this order until one declares the version that is met.
 """
 
-LATER = ("oncrpc.snoop.words.callbacks", "oncrpc.snoop.words.outcomes")
+LATER = (
+    "oncrpc.snoop.words.attributes4",
+    "oncrpc.snoop.words.callbacks",
+    "oncrpc.snoop.words.outcomes",
+)
 """Other modules that are loaded when a message needs them."""
 
 MAX_CALLBACK_PROGRAMS = 1024

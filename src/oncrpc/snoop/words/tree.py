@@ -19,7 +19,8 @@ CUT = "cut"
 def tree_lines(message: RpcMessage, programs: KnownPrograms) -> Iterator[str]:
     """The lines of the tree; offsets count from the xid, without record marks."""
     made = dissected(message, programs)
-    yield from _lines(made.header, 0)
+    if made.header is not None:
+        yield from _lines(made.header, 0)
     if made.credential is not None:
         yield from _lines(made.credential, 0)
     for part in sorted([*made.protection, *made.body], key=lambda part: part.at):
