@@ -124,9 +124,13 @@ def test_reload_and_freeze_keep_connections(share: Path, state: Path) -> None:
                 os.kill(each.pid, signal.SIGTERM)  # as systemd does at the end
             assert (await write(nfs, file)).status is nfsstat3.NFS3ERR_ROFS
 
+            assert daemon.app.workers is not None
+            memory = daemon.app.workers.processes.memory
+            verifier = memory.verifier.value
             carried = await daemon.server.freeze(drain=0.5)
             assert len(carried) == len(daemon.links)
             daemon.server.thaw()
+            assert memory.verifier.value != verifier
 
             assert (await write(nfs, file)).status is nfsstat3.NFS3ERR_ROFS
             mount = MOUNT_V3.Client(await daemon.link())

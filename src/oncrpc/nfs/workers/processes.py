@@ -17,6 +17,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Sequence
 from contextlib import suppress
@@ -60,6 +61,9 @@ up to ``SLOWEST``."""
 
 PATIENCE = 3.0
 """Seconds for a worker to end."""
+
+REAP_EVERY = 0.01
+"""Seconds between two looks whether a killed worker is gone."""
 
 REPORT_TIME = 1.0
 """Seconds for a worker to report."""
@@ -128,6 +132,7 @@ class WorkerProcesses:
         self.replies: list[bytes] = []
         self._chosen = Bounded[str, int](MAX_HOSTS)
         self._frozen: list[tuple[str, Carried]] = []
+        self._dying: list[subprocess.Popen[bytes]] = []
         self._answering = set[asyncio.Future[None]]()
         self._stopped = False
 
@@ -228,12 +233,24 @@ class WorkerProcesses:
             await asyncio.wait([worker.ended for worker in running], timeout=PATIENCE)
         for worker in running:
             self._lost(worker)
+        until = time.monotonic() + PATIENCE
+        while self._reap() and time.monotonic() < until:
+            await asyncio.sleep(REAP_EVERY)
+
+    def _reap(self) -> bool:
+        """Forget the processes that are gone. Returns whether some are left.
+
+        One that waits for a disk cannot be killed: the server does not wait for it, either.
+        """
+        self._dying = [each for each in self._dying if each.poll() is None]
+        return bool(self._dying)
 
     def _start(self, worker: WorkerProcess) -> OSError | None:
         """Start a worker. Returns the error if that fails."""
         if self._stopped or worker.channel is not None:
             return None
         worker.failures += 1
+        self._reap()
         ours, theirs = socket.socketpair()
         with ours, theirs:
             try:
@@ -268,16 +285,16 @@ class WorkerProcesses:
             return
         channel.close()
         process.kill()
-        status = process.wait()
+        self._dying.append(process)
         worker.process, worker.report = None, WorkerReport()
         for future in (worker.ended, worker.reported):
             if future is not None and not future.done():
                 future.set_result(None)
+        self.memory.verifier.renew()  # also if they are thawed: its descriptors are closed
+        self.memory.others.forget(worker.number + 1)
         if self._stopped:
             return
-        self.memory.verifier.renew()
-        self.memory.others.forget(worker.number + 1)
-        log.error("worker %d has ended (%d); its clients connect again", worker.number + 1, status)
+        log.error("worker %d has ended; its clients connect again", worker.number + 1)
         self._start_later(worker)
 
     def _received(self, worker: WorkerProcess, data: bytes, descriptor: int | None) -> None:
