@@ -85,3 +85,4 @@ def test_json_has_all_of_an_attempt() -> None:
     assert (found["client"], found["server"], found["path"]) == ("192.0.2.1", "192.0.2.2", "/srv")
     assert (found["cause"], found["healthy"]) == ("mount-denied", False)
     assert [step["end"] for step in found["steps"]] == ["DONE", "FAILED"]
+    assert found["steps"][0]["time"] == START / 1e9 + 0.001

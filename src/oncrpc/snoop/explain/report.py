@@ -53,7 +53,7 @@ def _line_of(step: MountStep) -> str:
 
 
 def json_of(each: Told) -> str:
-    """An attempt as a JSON object on a line. Times are nanoseconds since 1970."""
+    """An attempt as a JSON object on a line. Times are seconds since 1970."""
     attempt, verdict = each.attempt, each.verdict
     text = json.dumps(
         {
@@ -75,7 +75,7 @@ def json_of(each: Told) -> str:
 def _step(step: MountStep) -> dict[str, object]:
     return {
         "frame": step.number,
-        "time": step.time,
+        "time": step.time / SECOND,
         "step": step.question.text,
         "end": step.result.end.name,
         "result": step.result.words,
