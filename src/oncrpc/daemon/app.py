@@ -264,6 +264,10 @@ class Application(ABC, Generic[C]):
         """The web page and the metrics; None for the common metrics without a page."""
         return None
 
+    def untraced(self) -> str:
+        """Which calls other processes answer, so that a trace does not see them; in words."""
+        return ""
+
     def requests(self) -> Mapping[str, Answerer]:
         """What the control socket answers besides the status; asked once, at the start."""
         return {}

@@ -207,7 +207,7 @@ class Runtime(Generic[C]):
         folder = self.folders.control
         if folder is not None:
             locked = self.app.has_locked(folder)
-            trace = CallTrace(self.server.dispatcher, self.udp_limits)
+            trace = CallTrace(self.server.dispatcher, self.udp_limits, unseen=self.app.untraced())
             self.control = Control(
                 folder,
                 self.status,

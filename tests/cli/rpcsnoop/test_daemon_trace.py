@@ -24,7 +24,7 @@ CALL = TracedMessage(
 REPLY = replace(
     CALL, is_call=False, time=CALL.time + 1_000_000, length=28, body=words(7, 1, 0, 0, 0, 0, 2049)
 )
-SENT = answer_line(TraceNote(), TRACE) + b"".join(
+SENT = answer_line(TraceNote(dropped=0), TRACE) + b"".join(
     msgspec.json.encode(each) + b"\n" for each in (CALL, REPLY, TraceNote(dropped=2))
 )
 LINES = """\
@@ -79,6 +79,13 @@ def test_figures_tell_what_was_dropped(tmp_path: Path, capsys: pytest.CaptureFix
 
     assert lines.splitlines()[1].split()[:5] == ["PMAP", "2", "GETPORT", "1", "1"]
     assert lines.splitlines()[-1] == "2 messages that came faster than they were read"
+
+
+def test_unseen_calls_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with FakeControl(tmp_path, answer_line(TraceNote(dropped=0, unseen="calls of \x1b"), TRACE)):
+        _, _, errors = outcome(capsys, tmp_path)
+
+    assert errors.splitlines()[1] == "portmap trace: not shown: calls of \\x1b"
 
 
 def test_refusal_of_the_daemon_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

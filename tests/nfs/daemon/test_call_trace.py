@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from oncrpc.cli.nfsd.own_mapper import OwnMapper
+from oncrpc.nfs.daemon.app import Nfsd
+from oncrpc.nfs.daemon.worker_part import NfsdWorkers
 from oncrpc.programs.nfs3 import GETATTR3args, nfs_fh3, nfsstat3
 from support.loops import run, until
 from support.nfs_daemons import RW, exports_file, nfsd_setup, serving_nfsd
@@ -37,5 +40,17 @@ def test_calls_answered_at_once_are_followed(tmp_path: Path) -> None:
         assert found == again
         assert int.from_bytes(call.body[20:24], "big") == GETATTR
         assert (call.is_call, reply.is_call, reply.body[:4]) == (True, False, call.body[:4])
+
+    run(scenario())
+
+
+def test_calls_of_workers_are_named_unseen() -> None:
+    async def scenario() -> None:
+        app = Nfsd(make_mapper=OwnMapper)
+        alone = app.untraced()
+        app.workers = NfsdWorkers(app, 2)
+
+        assert (alone, app.untraced()) == ("", "calls over TCP that worker processes answer")
+        app.workers.processes.close()
 
     run(scenario())

@@ -195,8 +195,8 @@ def _ask(folder: str, request: Request, form: type[A]) -> A:
         return _answer(sock, request, form)
 
 
-def followed(place: DaemonPlace, request: Request, form: type[Struct]) -> socket.socket:
-    """A socket on which the daemon at that place goes on, after its answer.
+def followed(place: DaemonPlace, request: Request, form: type[A]) -> tuple[A, socket.socket]:
+    """The answer of the daemon at that place, and a socket on which it goes on.
 
     Raises:
         NoStatus: it does not run, does not answer, or refuses.
@@ -204,10 +204,10 @@ def followed(place: DaemonPlace, request: Request, form: type[Struct]) -> socket
     for folder in place.folders:
         with suppress(FileNotFoundError), _errors_of(folder), ExitStack() as stack:
             sock = stack.enter_context(_connected(folder))
-            _answer(sock, request, form, piece=1)  # what follows stays in the socket
+            answer = _answer(sock, request, form, piece=1)  # what follows stays in the socket
             sock.settimeout(None)
             stack.pop_all()
-            return sock
+            return answer, sock
     raise _nobody(place)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from typing import Any
 
-from oncrpc.cli.command import Option, complain, run
+from oncrpc.cli.command import Option, complain, run, safe_text
 from oncrpc.cli.daemons.control_client import RUNNING, NoStatus, add_place, followed, place_of
 from oncrpc.cli.daemons.kind import CommandParser, DaemonKind
 from oncrpc.cli.rpcsnoop.capture_options import CAPTURE_NAMES
@@ -109,9 +109,13 @@ def _execute(kind: DaemonKind[Any], options: argparse.Namespace) -> int:
     shown = ShownMessages(program, request)
     most = options.snaplen or BYTES.get(request.form, MAX_TRACED)
     try:
-        sock = followed(place_of(options, kind), Request(TRACE, PROTOCOL, str(most)), TraceNote)
+        note, sock = followed(
+            place_of(options, kind), Request(TRACE, PROTOCOL, str(most)), TraceNote
+        )
         with closing(Following(sock)) as following, until_signal(following.stop):
             complain(f"{program}: following the {kind.title}; Ctrl-C ends it")
+            if note.unseen:
+                complain(f"{program}: not shown: {safe_text(note.unseen)}")
             whole = WholeMessages(shown.tracer.matcher)
             write_lines(shown.lines(following.messages(whole), following.remarks))
             sys.stdout.flush()

@@ -56,10 +56,14 @@ class TracedMessage(Struct, frozen=True, kw_only=True):
     body: bytes
 
 
-class TraceNote(Struct):
-    """How many messages were dropped so far, because the client read too slowly."""
+class TraceNote(Struct, omit_defaults=True, kw_only=True):
+    """How many messages were dropped so far, because the client read too slowly.
 
-    dropped: int = 0
+    ``unseen`` tells in words which calls the trace does not see; the first note has it.
+    """
+
+    dropped: int
+    unseen: str = ""
 
 
 class ErrorReply(Struct):

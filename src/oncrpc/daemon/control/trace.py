@@ -50,11 +50,11 @@ class CallTrace:
     """Sends the calls of a dispatcher, and their replies, to its followers.
 
     Between two events: the dispatcher has been replaced, and the caches are closed, if and only if
-    there are followers.
+    there are followers. ``unseen`` tells in words which calls do not come to the dispatcher.
     """
 
-    def __init__(self, dispatcher: Dispatcher, guard: CachesGuard) -> None:
-        self._dispatcher, self._guard = dispatcher, guard
+    def __init__(self, dispatcher: Dispatcher, guard: CachesGuard, *, unseen: str = "") -> None:
+        self._dispatcher, self._guard, self._unseen = dispatcher, guard, unseen
         self._followers: list[_Follower] = []
         self._calls = 0
 
@@ -76,7 +76,7 @@ class CallTrace:
         if len(self._followers) == 1:
             self._begin()
         try:
-            follower.send(answer_line(TraceNote(), TRACE))
+            follower.send(answer_line(TraceNote(dropped=0, unseen=self._unseen), TRACE))
             with suppress(OSError):
                 while await asyncio.get_running_loop().sock_recv(sock, PIECE):
                     pass

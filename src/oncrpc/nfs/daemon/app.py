@@ -279,6 +279,10 @@ class Nfsd(Application[NfsdConfig]):
         own = {EXPLAIN: lambda about: explained(self.exported.exports, about)}
         return own | requests_of(self.parts)
 
+    def untraced(self) -> str:
+        """The calls of the workers."""
+        return "" if self.workers is None else "calls over TCP that worker processes answer"
+
     def content(self) -> WebContent:
         """The page, the status as JSON, and the metrics."""
         from oncrpc.nfs.daemon.web_content import NfsdContent  # needs the extra ``web``
