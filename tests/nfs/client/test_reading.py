@@ -58,7 +58,10 @@ def test_file_is_read_in_pieces(piece: int) -> None:
         assert b"".join(parts) == DATA
         assert all(len(part) == piece for part in parts[:-1])
 
-    use_scripted(Content(most=50), use)
+    server = Content(most=50)
+    use_scripted(server, use)
+    offsets = [offset for offset, _ in server.reads if offset < len(DATA)]
+    assert sorted(set(offsets)) == sorted(offsets)  # nothing is read twice
 
 
 def test_short_read_asks_for_little() -> None:

@@ -159,7 +159,10 @@ class SequentialReader:
             raise
         self._rest = read.view[:count]
         self._window = min(self._window * 2, window_of(size))
-        if self._ended or count < len(read.view):
+        if self._ended:
             forget(self.file, self._reads)
             self._next = read.offset + count
+        elif count < len(read.view):
+            rest = start_reading(self.file, read.offset + count, read.view[count:])
+            self._reads.appendleft(rest)
         return count > 0
