@@ -28,19 +28,22 @@ def progress(size: int, *, step: float) -> str:
     """What is shown if each look at the clock is ``step`` seconds later."""
     output = Terminal()
     ticks = count(0)
-    frames = with_progress(MANY, output, size=size, clock=lambda: next(ticks) * step)
+    frames = with_progress(
+        MANY, output, size=size, length=lambda frame: len(frame.data), often=FRAMES,
+        clock=lambda: next(ticks) * step,
+    )  # fmt: skip
     assert list(frames) == MANY
     return output.getvalue()
 
 
 def test_part_of_the_file_is_shown_and_erased() -> None:
     assert progress(4 * FRAMES * 100, step=1) == (
-        f"{ERASE}rpcsnoop: 4,096 frames, 25 %{ERASE}rpcsnoop: 8,192 frames, 50 %{ERASE}"
+        f"{ERASE}rpcsnoop: 0.4 MB, 25 %{ERASE}rpcsnoop: 0.8 MB, 50 %{ERASE}"
     )
 
 
 def test_compressed_file_has_no_part() -> None:
-    assert progress(100, step=1).startswith(f"{ERASE}rpcsnoop: 4,096 frames{ERASE}")
+    assert progress(100, step=1).startswith(f"{ERASE}rpcsnoop: 0.4 MB{ERASE}")
 
 
 def test_fast_reading_shows_nothing() -> None:

@@ -7,11 +7,15 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO, TypeVar
 
-from oncrpc.cli.rpcsnoop.options import PROGRAM, SnoopRequest
-from oncrpc.snoop.capture.frames import CapturedFrame
+if TYPE_CHECKING:
+    from oncrpc.cli.rpcsnoop.options import SnoopRequest
+    from oncrpc.snoop.capture.frames import CapturedFrame
 
+T = TypeVar("T")
+PROGRAM = "rpcsnoop"
+MEGABYTE = 1_000_000
 PATIENCE = 1.0
 """Seconds without a line of progress."""
 
@@ -33,31 +37,45 @@ def watched(frames: Iterable[CapturedFrame], request: SnoopRequest) -> Iterable[
     busy = sys.stdout.isatty() and request.form != "stats"
     if busy or not request.capture.file or not sys.stderr.isatty():
         return frames
+    return beside(frames, request.capture.file, length=lambda frame: len(frame.data), often=FRAMES)
+
+
+def beside(
+    items: Iterable[T], file: str, *, length: Callable[[T], int], often: int = 1
+) -> Iterable[T]:
+    """Items that are read of a file, with progress on standard error; see ``with_progress``."""
     with suppress(OSError):  # the reader reports it
-        return with_progress(frames, sys.stderr, size=os.stat(request.capture.file).st_size)
-    return frames
+        size = os.stat(file).st_size
+        return with_progress(items, sys.stderr, size=size, length=length, often=often)
+    return items
 
 
 def with_progress(
-    frames: Iterable[CapturedFrame],
+    items: Iterable[T],
     output: TextIO,
     *,
     size: int,
+    length: Callable[[T], int],
+    often: int,
     clock: Callable[[], float] = time.monotonic,
-) -> Iterator[CapturedFrame]:
-    """The same frames, with a line about them from time to time, which is erased at the end."""
+) -> Iterator[T]:
+    """The same items, with a line about them from time to time, which is erased at the end.
+
+    ``length`` tells how many bytes of the file an item is; ``often`` is how many items are passed
+    on between two looks at the clock.
+    """
     seen, count, shown = 0, 0, False
     due = clock() + PATIENCE
     try:
-        for frame in frames:
+        for item in items:
             count += 1
-            seen += len(frame.data)
-            if not count % FRAMES and clock() >= due:
+            seen += length(item)
+            if not count % often and clock() >= due:
                 due, shown = clock() + INTERVAL, True
                 part = f", {100 * seen // size} %" if seen < size else ""  # else it is compressed
-                output.write(f"{ERASE}{PROGRAM}: {count:,} frames{part}")
+                output.write(f"{ERASE}{PROGRAM}: {seen / MEGABYTE:,.1f} MB{part}")
                 output.flush()
-            yield frame
+            yield item
     finally:
         if shown:
             output.write(ERASE)

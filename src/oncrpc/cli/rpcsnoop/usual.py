@@ -16,6 +16,8 @@ from oncrpc.snoop.capture.files import batches_of
 from oncrpc.snoop.capture.frames import FramePlace
 
 PROGRAM = "rpcsnoop"
+Batch = tuple[bytes, Iterable[FramePlace]]
+"""A piece of the file, and where its frames are."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -26,10 +28,15 @@ def main(arguments: Sequence[str]) -> int:
     (file,) = (each for each in arguments if each != STATISTICS)
     form = "usual_figures" if STATISTICS in arguments else "usual_lines"
     module = import_module(f"oncrpc.cli.rpcsnoop.{form}")
-    return command.run(PROGRAM, lambda: module.show(file, _batches(file)))
+    batches: Iterable[Batch] = _batches(file)
+    if sys.stderr is not None and sys.stderr.isatty():
+        from oncrpc.cli.rpcsnoop.progress import beside
+
+        batches = beside(batches, file, length=lambda batch: len(batch[0]))
+    return command.run(PROGRAM, lambda: module.show(file, batches))
 
 
-def _batches(file: str) -> Iterator[tuple[bytes, Iterable[FramePlace]]]:
+def _batches(file: str) -> Iterator[Batch]:
     """The frames of a file; an error of the system names it."""
     try:
         if file == "-":
