@@ -121,12 +121,13 @@ def main() -> int:
     options.add_argument("--messages", type=int, action="append", help="of a capture, in place of "
                          "50,000 and 1,000,000")  # fmt: skip
     options.add_argument("--full", action="store_true", help="also -v and --json")
+    options.add_argument("--only", default="", help="commands whose name contains this")
     options.add_argument("--json", metavar="FILE", help="write all values there")
     given = options.parse_args()
     sizes = [10_000] if given.quick else given.messages or [50_000, 1_000_000]
     names = [
         name for name, (program, *_) in COMMANDS.items()
-        if shutil.which(program) and (given.full or name not in FULL)
+        if shutil.which(program) and (given.full or name not in FULL) and given.only in name
     ]  # fmt: skip
     compileall.compile_dir(SOURCE, quiet=2)
     results: dict[str, Any] = {**machine(), "captures": {}}

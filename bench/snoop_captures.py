@@ -5,10 +5,13 @@ Four hosts use NFS version 3 over two TCP connections each, in the mix of proced
 of 1448 bytes with time stamps, and every second full segment is acknowledged. Up to four calls of
 a connection are on the way at once; some share a segment. Some calls fail, some datagrams are sent
 again, and some are never answered.
+
+    python bench/snoop_captures.py FILE MESSAGES
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -246,3 +249,7 @@ def write(path: Path, messages: int) -> None:
     with open(path, "wb") as file:
         for piece in capture(messages):
             file.write(piece)
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]), int(sys.argv[2]))
