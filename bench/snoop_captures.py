@@ -171,7 +171,7 @@ class Traffic:
             pack(">I", 7) + opaque(b"workstation") + pack(">III", 1000, 100, 1) + bytes(4)
         )
         self._connections = [
-            Connection(self.wire, self._source, 2 + number // 2, 700 + number)
+            Connection(self.wire, self._source, 2 + number // 2, 950 + number)
             for number in range(8)
         ]
         self._xid = 1
