@@ -40,9 +40,6 @@ class Operations(ABC):
 
     version: int
     max_handle: int
-    has_special_files: bool
-    has_stable_writes: bool
-    """The server may hold data of WRITE in memory until COMMIT."""
 
     def __init__(self, pipeline: Pipeline) -> None:
         self.pipeline = pipeline

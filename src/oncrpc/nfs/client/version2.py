@@ -62,8 +62,6 @@ class Version2(Operations):
 
     version = 2
     max_handle = FHSIZE
-    has_special_files = False
-    has_stable_writes = False
 
     async def getattr(self, file: FileHandle) -> FileStat:
         """GETATTR (§2.2.2)."""

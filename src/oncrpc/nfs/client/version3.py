@@ -10,6 +10,7 @@ from oncrpc.nfs.client.operations import Operations
 from oncrpc.nfs.client.pipeline import Started
 from oncrpc.nfs.client.replies import ReadReply
 from oncrpc.nfs.client.results import (
+    SECOND,
     DirectoryPage,
     FileHandle,
     FileStat,
@@ -116,8 +117,6 @@ class Version3(Operations):
 
     version = 3
     max_handle = NFS3_FHSIZE
-    has_special_files = True
-    has_stable_writes = True
 
     async def getattr(self, file: FileHandle) -> FileStat:
         """GETATTR (§3.3.1)."""
@@ -305,7 +304,7 @@ class Version3(Operations):
             write_preferred=body.wtpref,
             listing_preferred=body.dtpref,
             max_file_size=body.maxfilesize,
-            time_delta_ns=delta.seconds * 1_000_000_000 + delta.nseconds,
+            time_delta_ns=delta.seconds * SECOND + delta.nseconds,
             hard_links=bool(body.properties & FSF3_LINK),
             symlinks=bool(body.properties & FSF3_SYMLINK),
             homogeneous=bool(body.properties & FSF3_HOMOGENEOUS),
