@@ -8,7 +8,6 @@ import socket
 
 import pytest
 
-from oncrpc.aio import link as link_module
 from oncrpc.aio.link import DatagramLink, dial
 from oncrpc.aio.serve import serve
 from oncrpc.errors import (
@@ -341,21 +340,6 @@ def test_a_dial_that_is_cancelled_closes_its_socket() -> None:
         link.cancel()
         with pytest.raises(asyncio.CancelledError):
             await link
-
-    run(scenario())
-
-
-def test_connection_reset_at_once_is_transport_error(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def gone(*_: object) -> str:
-        raise TransportError.number(errno.ENOTCONN)
-
-    async def scenario() -> None:
-        async with peer() as other:
-            monkeypatch.setattr(link_module, "peer_of", gone)
-            with pytest.raises(TransportError, match="not connected"):
-                await other.dial()
 
     run(scenario())
 

@@ -19,6 +19,7 @@ from oncrpc.net.peers import (
     TCP_ESTABLISHED,
     is_connected,
     peer_of,
+    peer_of_new,
     peer_pid,
     peer_pidfd,
     peer_uid,
@@ -39,6 +40,14 @@ def test_peer_of_unconnected_socket_is_transport_error() -> None:
         peer_of(sock, "127.0.0.1")
 
     assert caught.value.errno == errno.ENOTCONN
+
+
+def test_connection_that_broke_at_once_is_closed() -> None:
+    with socket.socket() as sock:
+        with pytest.raises(TransportError, match=r"files\.example: .*not connected"):
+            peer_of_new(sock, "127.0.0.1", place="files.example")
+
+        assert sock.fileno() == -1
 
 
 def tcp_pair() -> tuple[socket.socket, socket.socket]:

@@ -14,7 +14,7 @@ from oncrpc.addr import Transport, transport
 from oncrpc.checks import check_timeout
 from oncrpc.errors import ClientClosed, HostUnknown, OncRpcError, ProtocolError, TransportError
 from oncrpc.net.lookup import LookUp, is_name, look_up
-from oncrpc.net.peers import hung_up, peer_of
+from oncrpc.net.peers import hung_up, peer_of_new
 from oncrpc.net.targets import SocketAddress, bind_reserved, place_text, socket_of
 from oncrpc.rpc.auth import AUTH_NONE, Auth
 from oncrpc.rpc.calls import DEFAULT_TIMEOUT, Calls, Pending
@@ -305,11 +305,7 @@ async def dial(
     place = place_text(entry, host, port)
     first_xid = int.from_bytes(os.urandom(4), "big")
     calls = Calls(first_xid=first_xid, retransmit=entry.datagram, auth=auth, place=place)
-    try:
-        peer = peer_of(sock, host)
-    except TransportError as error:
-        sock.close()
-        raise TransportError.of(error, place=place) from None
+    peer = peer_of_new(sock, host, place=place)
     if entry.datagram:
         return DatagramLink(peer, calls, timeout, sock=sock)
     link = StreamLink(peer, calls, timeout)

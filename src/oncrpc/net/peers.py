@@ -37,6 +37,15 @@ def peer_of(sock: socket.socket, host: str) -> str:
     return host
 
 
+def peer_of_new(sock: socket.socket, host: str, *, place: str) -> str:
+    """As ``peer_of``, for a new connection to ``place``. The socket is closed if that fails."""
+    try:
+        return peer_of(sock, host)
+    except TransportError as error:
+        sock.close()
+        raise TransportError.of(error, place=place) from None
+
+
 def hung_up(descriptor: int) -> bool:
     """Whether the peer of a socket has closed the stream, or the socket has a pending error."""
     watched = select.poll()

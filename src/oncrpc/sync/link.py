@@ -21,7 +21,7 @@ from oncrpc.errors import (
     TransportError,
 )
 from oncrpc.net.lookup import LONGEST_WAIT, LookUp, is_name, look_up
-from oncrpc.net.peers import hung_up, peer_of
+from oncrpc.net.peers import hung_up, peer_of_new
 from oncrpc.net.targets import bind_reserved, place_text, socket_of
 from oncrpc.rpc.auth import AUTH_NONE, Auth
 from oncrpc.rpc.calls import DEFAULT_TIMEOUT, Calls, Pending
@@ -208,11 +208,7 @@ async def dial(
     """
     sock = connected_socket(netid, host, port, timeout=timeout, reserved_port=reserved_port)
     place = place_text(transport(netid), host, port)
-    try:
-        peer = peer_of(sock, host)
-    except TransportError as error:
-        sock.close()
-        raise TransportError.of(error, place=place) from None
+    peer = peer_of_new(sock, host, place=place)
     return SocketLink(sock, peer, auth=auth, timeout=timeout, place=place)
 
 

@@ -8,8 +8,7 @@ from typing import Any
 
 from oncrpc.addr import transport
 from oncrpc.aio.link import connected_socket
-from oncrpc.errors import TransportError
-from oncrpc.net.peers import peer_of
+from oncrpc.net.peers import peer_of_new
 from oncrpc.net.targets import place_text
 from oncrpc.nfs.client.pipeline import DEFAULT_CALL_TIMEOUT, Pipeline, Started
 from oncrpc.rpc.auth import AUTH_NONE, Auth
@@ -109,9 +108,5 @@ async def dial_aio(
     """
     sock = await connected_socket(netid, host, port, timeout=timeout, reserved_port=reserved_port)
     place = place_text(transport(netid), host, port)
-    try:
-        peer = peer_of(sock, host)
-    except TransportError:
-        sock.close()
-        raise
+    peer = peer_of_new(sock, host, place=place)
     return AioPipeline(sock, peer, auth=auth, timeout=timeout, place=place)

@@ -8,8 +8,7 @@ import time
 from contextlib import nullcontext
 
 from oncrpc.addr import transport
-from oncrpc.errors import TransportError
-from oncrpc.net.peers import peer_of
+from oncrpc.net.peers import peer_of_new
 from oncrpc.net.targets import place_text
 from oncrpc.nfs.client.pipeline import DEFAULT_CALL_TIMEOUT, Pipeline, Started
 from oncrpc.rpc.auth import AUTH_NONE, Auth
@@ -87,9 +86,5 @@ async def dial_blocking(
     """
     sock = connected_socket(netid, host, port, timeout=timeout, reserved_port=reserved_port)
     place = place_text(transport(netid), host, port)
-    try:
-        peer = peer_of(sock, host)
-    except TransportError:
-        sock.close()
-        raise
+    peer = peer_of_new(sock, host, place=place)
     return BlockingPipeline(sock, peer, auth=auth, timeout=timeout, place=place)
