@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import gzip
 import io
+from contextlib import suppress
 from random import Random
 from struct import pack
 from typing import BinaryIO, cast
 
 from fuzz.driver import Target
 from fuzz.mutation import word
-from oncrpc.snoop.capture.files import frames_of
+from oncrpc.snoop.capture.files import batches_of, frames_of
 from oncrpc.snoop.capture.frames import CaptureDamaged, CapturedFrame
 from oncrpc.snoop.streams.outcome import outcome_of
+from oncrpc.snoop.streams.quick import QuickTracer
 from oncrpc.snoop.streams.statistics import CallStatistics
 from oncrpc.snoop.streams.tracer import MAX_STREAM_BYTES, Tracer
 
@@ -176,6 +178,24 @@ def judge(data: bytes) -> None:
         for _, figures in statistics.figures()
     )
     assert counted + unmatched == messages
+    assert figures_of(quickly(data)) == figures_of(statistics)
+
+
+def quickly(data: bytes) -> CallStatistics:
+    """What the short way counts, which must be the same."""
+    statistics = CallStatistics()
+    with suppress(CaptureDamaged):
+        QuickTracer(statistics, keep=KEEP).trace(batches_of(cast(BinaryIO, io.BytesIO(data))))
+    return statistics
+
+
+def figures_of(statistics: CallStatistics) -> list[tuple[object, ...]]:
+    """All that is counted, so that two can be compared."""
+    return [
+        (key, each.calls, each.retransmissions, each.replies, each.duplicates, each.call_bytes,
+         each.reply_bytes, each.outcomes, each.service.total, each.transfer.total)
+        for key, each in statistics.figures()
+    ] + [(statistics.unmatched,)]  # fmt: skip
 
 
 TARGET = Target("captures", make, run)

@@ -17,9 +17,12 @@ from fuzz.driver import Target
 from fuzz.mutation import word
 from oncrpc import programs as package
 from oncrpc.snoop.messages import Party, RpcMessage
+from oncrpc.snoop.streams.matching import KnownReply, known_call
 from oncrpc.snoop.words.layers import lines_of
+from oncrpc.snoop.words.line import line_of
 from oncrpc.snoop.words.objects import json_line
 from oncrpc.snoop.words.programs import KnownPrograms, versions_of
+from oncrpc.snoop.words.summary import SummaryPlans
 from oncrpc.snoop.words.tree import tree_lines
 
 PROCEDURES = [
@@ -29,6 +32,8 @@ PROCEDURES = [
     for procedure in version.procedures.values()
 ]
 PROGRAMS = KnownPrograms()
+PLANS = SummaryPlans(PROGRAMS)
+FLOW = bytes(12)
 NAMES = (
     b"",
     b"a",
@@ -73,6 +78,15 @@ def run(data: bytes) -> None:
     for reply in (pack(">IIIIII", 7, 1, 0, 0, 0, 0) + body, pack(">III", 7, 1, 0) + body, body):
         _judge(_seen(reply, head[3], call))
     _judge(call)
+    _compare(call, pack(">IIIIII", 7, 1, 0, 0, 0, 0) + body)
+
+
+def _compare(call: RpcMessage, body: bytes) -> None:
+    """Plans must say what ``line_of`` says."""
+    known = known_call(call)
+    assert PLANS.call(known) == line_of(call, PROGRAMS)
+    reply = KnownReply(known, 2, 1, 0, FLOW, body, len(body))
+    assert PLANS.reply(reply) == line_of(reply.message, PROGRAMS)
 
 
 def _seen(body: bytes, cut: int, call: RpcMessage | None = None) -> RpcMessage:
