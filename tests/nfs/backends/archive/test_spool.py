@@ -7,7 +7,7 @@ import io
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from oncrpc.nfs.backends.archive.spool import PIECE, CompressedContent, Spools
+from oncrpc.nfs.backends.archive.spool import MAX_SPOOLS, PIECE, CompressedContent, Spools
 
 DATA = bytes(range(256)) * (3 * PIECE // 256)
 
@@ -42,4 +42,18 @@ def test_least_used_file_gives_its_space(tmp_path: Path) -> None:
         assert spools.kept <= len(DATA)
 
     assert len(opened) == 3
+    spools.close()
+
+
+def test_number_of_open_files_is_bounded(tmp_path: Path) -> None:
+    spools, files = Spools(1 << 20, str(tmp_path)), list[BinaryIO]()
+
+    def opens() -> BinaryIO:
+        files.append(io.BytesIO(b"data"))
+        return files[-1]
+
+    for _ in range(MAX_SPOOLS + 3):
+        assert CompressedContent(spools, opens, 4, used=4).read(0, 4) == b"data"
+
+    assert [file.closed for file in files] == [True] * 3 + [False] * MAX_SPOOLS
     spools.close()

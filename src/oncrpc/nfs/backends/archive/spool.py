@@ -26,6 +26,9 @@ PIECE = 1 << 20
 DAMAGE = (EOFError, zlib.error, LZMAError, zipfile.BadZipFile, NotImplementedError)
 """Errors of libraries that unpack."""
 
+MAX_SPOOLS = 64
+"""Compressed files of an archive that are unpacked at a time; each takes a descriptor or two."""
+
 Opener = Callable[[], BinaryIO]
 
 
@@ -76,7 +79,7 @@ class Spool:
 
 
 class Spools:
-    """The unpacked parts of many files, at most ``most`` bytes in ``directory``."""
+    """The unpacked parts of ``MAX_SPOOLS`` files, at most ``most`` bytes in ``directory``."""
 
     def __init__(self, most: int, directory: str | None = None) -> None:
         self.most, self.directory = most, directory
@@ -109,7 +112,7 @@ class Spools:
 
     def _excess(self) -> list[Spool]:
         kept, found = self.kept, list[Spool]()
-        while kept > self.most and len(self._used) > 1:
+        while (kept > self.most and len(self._used) > 1) or len(self._used) > MAX_SPOOLS:
             spool, _ = self._used.popitem(last=False)
             kept -= spool.kept
             found.append(spool)
