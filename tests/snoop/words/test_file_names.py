@@ -10,7 +10,7 @@ from oncrpc.programs.nfs3 import NFS_V3
 from oncrpc.programs.nlm import NLM4_VERS
 from oncrpc.rpc.program import AnyProcedure
 from oncrpc.snoop.messages import RpcMessage
-from oncrpc.snoop.words.cursor import handle_hash
+from oncrpc.snoop.words.cursor import LONGEST_HANDLE, handle_hash
 from oncrpc.snoop.words.file_names import MAX_PATH, MAX_PATHS, FileNames
 from oncrpc.snoop.words.file_shapes import CALLS, REPLIES
 from oncrpc.snoop.words.programs import KnownPrograms
@@ -157,3 +157,12 @@ def test_length_of_a_path_is_bounded() -> None:
 @pytest.mark.parametrize("key", sorted(CALLS.keys() | REPLIES.keys()))
 def test_shapes_are_of_declared_procedures(key: tuple[int, int, int]) -> None:
     assert KnownPrograms().procedure(*key) is not None
+
+
+@pytest.mark.parametrize(("size", "known"), [(LONGEST_HANDLE, True), (LONGEST_HANDLE + 4, False)])
+def test_overlong_handles_are_not_remembered(size: int, known: bool) -> None:
+    long = b"x" * size
+
+    files = taught(*LOOKUP, 0, handle(long))
+
+    assert files.files_of(read(long)) == ("/srv/notes" if known else shown(long),)

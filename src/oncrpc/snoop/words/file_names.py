@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from oncrpc.snoop.messages import RpcMessage
 from oncrpc.snoop.words.bodies import body_of
 from oncrpc.snoop.words.compound_files import CompoundFiles, joined
-from oncrpc.snoop.words.cursor import Cursor, CutShort, adler_hash, handle_hash
+from oncrpc.snoop.words.cursor import LONGEST_HANDLE, Cursor, CutShort, adler_hash, handle_hash
 from oncrpc.snoop.words.file_shapes import CALLS, COMPOUND, READDIRPLUS, REPLIES, Key
 from oncrpc.snoop.words.nfs3 import skip_attributes
 from oncrpc.snoop.words.templates import FHSIZE
@@ -36,6 +36,7 @@ class FileNames:
 
     A path begins with what is known: an export, or a directory whose handle is shown as in lines.
     Cache: at most ``MAX_PATHS``, those used last; a later name of a handle replaces an earlier one.
+    A handle that is longer than any of NFS is not remembered.
     """
 
     def __init__(self) -> None:
@@ -137,6 +138,8 @@ class FileNames:
                     yield handle, joined(directory[0], name)
 
     def _remember(self, handle: Handle, path: str) -> None:
+        if len(handle[1]) > LONGEST_HANDLE:
+            return
         self._paths[handle] = path if len(path) <= MAX_PATH else f"...{path[3 - MAX_PATH :]}"
         self._paths.move_to_end(handle)
         if len(self._paths) > MAX_PATHS:
