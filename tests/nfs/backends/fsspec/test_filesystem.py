@@ -21,6 +21,7 @@ from fsspec.implementations.local import LocalFileSystem as LocalStore
 from fsspec.implementations.memory import MemoryFileSystem as MemoryStore
 
 from oncrpc.nfs.backends.fsspec import FsspecFileSystem
+from oncrpc.nfs.backends.fsspec.written import MAX_WRITTEN_FILES
 
 MIB = 1 << 20
 LIMIT = 8 * MIB
@@ -34,6 +35,29 @@ class TestMemoryStore(FileSystemRules):
         MemoryStore.store.clear()
         MemoryStore.pseudo_dirs[:] = [""]
         return FsspecFileSystem("memory://nfs", max_file_size=LIMIT)
+
+    def test_rename_takes_no_name_for_a_pattern(self, me: FileUser) -> None:
+        root = me.files.root
+        for name in (b"a1", b"a[1]", b"*"):
+            me.write(me.create(root, name), name)
+
+        for name, to in ((b"a[1]", b"moved"), (b"*", b"star")):
+            me.rename(root, name, root, to)
+
+        left = {name: me.read(me.lookup(root, name)) for name in me.names(root)}
+        assert left == {b"a1": b"a1", b"moved": b"a[1]", b"star": b"*"}
+
+    def test_rename_takes_no_directory_for_a_pattern(self, me: FileUser) -> None:
+        root = me.files.root
+        me.mkdir(root, b"d")
+        below = me.mkdir(me.mkdir(root, b"?"), b"below")
+        me.write(me.create(below, b"file"), b"data")
+
+        me.rename(root, b"?", root, b"e")
+
+        assert set(me.names(root)) == {b"d", b"e"}
+        moved = found(me, b"e", b"below", b"file")
+        assert me.read(moved) == b"data"
 
 
 class TestLocalStore(FileSystemRules):
@@ -149,6 +173,28 @@ def test_failed_upload_is_an_error_and_repeated(
     me.commit(file)
 
     assert (store / "new").read_bytes() == b"data"
+
+
+def test_change_during_an_upload_is_kept(opened: Opened, store: Path) -> None:
+    files = opened(table=None).files
+    assert isinstance(files, FsspecFileSystem)
+
+    async def change(name: int, text: bytes) -> bytes:
+        file = await files.create(SUPER_USER, files.root, b"%d" % name, NewAttributes())
+        await files.write(SUPER_USER, file, 0, text, stable=stable_how.UNSTABLE)
+        return file
+
+    async def changes() -> None:
+        first = await change(0, b"old")
+        for name in range(1, MAX_WRITTEN_FILES):
+            await change(name, b"")
+        later = files.write(SUPER_USER, first, 0, b"new", stable=stable_how.UNSTABLE)
+        await asyncio.gather(change(MAX_WRITTEN_FILES, b""), later)
+        await files.commit(SUPER_USER, first, 0, 0)
+
+    asyncio.run(changes())
+
+    assert (store / "0").read_bytes() == b"new"
 
 
 def test_changes_by_others_are_seen_later(

@@ -184,7 +184,7 @@ class FsspecFileSystem(FsspecReading):
         if directory:
             await self._store.remove_directory(path)
             return
-        self._written.drop(row.number)
+        await self._written.drop(row.number)
         await self._store.remove(path)
 
     async def _require_rename(

@@ -121,8 +121,8 @@ class FsspecReading(FileSystem):
         return await self._store.read(self._rows.path(row), offset, wanted) if wanted > 0 else b""
 
     def close(self) -> None:
+        self._store.close()  # waits for uploads
         self._written.close()
-        self._store.close()
         self._rows.close()
 
     # Files and their attributes

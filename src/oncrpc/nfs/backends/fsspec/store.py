@@ -10,9 +10,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime
+from glob import has_magic
 from functools import partial
 from typing import IO, Any, TypeVar
 
+from fsspec.implementations.local import LocalFileSystem
 from fsspec.spec import AbstractFileSystem
 
 from oncrpc.nfs.posix import refusal
@@ -149,7 +151,11 @@ class RemoteStore:
 
     async def move(self, path: bytes, to: bytes, *, directory: bool) -> None:
         """Rename a file or a directory; nothing is there under the new name."""
-        await self.run(self._files.mv, self.place(path), self.place(to), recursive=directory)
+        source, target = self.place(path), self.place(to)
+        if has_magic(source) and not isinstance(self._files, LocalFileSystem):
+            await self.run(_move_literally, self._files, source, target, directory=directory)
+        else:
+            await self.run(self._files.mv, source, target, recursive=directory)
         self.forget_all()
 
     def close(self) -> None:
@@ -176,6 +182,31 @@ def changed_at(info: Info) -> int | None:
         if isinstance(found, int | float):
             return int(found * SECOND)
     return None
+
+
+def _move_literally(
+    files: AbstractFileSystem, source: str, target: str, *, directory: bool
+) -> None:
+    """Move a file or directory with ``*``, ``?`` or ``[`` in its path.
+
+    ``mv`` of most stores takes such a path for a pattern, and moves all files that match.
+    """
+    found: dict[str, Info] = {source: {"type": "file"}}
+    if directory:
+        found |= files.find(source, withdirs=True, detail=True)
+        found[source] = {"type": "directory"}
+    for path, info in sorted(found.items()):
+        to = target + path[len(source) :]
+        if is_directory(info):
+            files.makedirs(to, exist_ok=True)
+        else:
+            files.cp_file(path, to)
+    for path, info in sorted(found.items(), reverse=True):
+        if is_directory(info):
+            with suppress(OSError):  # a store of objects has none
+                files.rmdir(path)
+        else:
+            files.rm_file(path)
 
 
 def _with_errno(job: Callable[..., R], *arguments: Any, **options: Any) -> R:

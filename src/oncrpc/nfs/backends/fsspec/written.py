@@ -76,7 +76,12 @@ class WrittenFiles:
         return self._files.get(number)
 
     async def open(self, number: int, *, empty: bool = False) -> WrittenFile:
-        """The copy of a file; it is fetched unless the file is to be ``empty``."""
+        """The copy of a file; it is fetched unless the file is to be ``empty``.
+
+        The caller must use it before the next ``await``: later it may be closed.
+        """
+        if number not in self._files:
+            await self._make_room()
         lock = self._opening.setdefault(number, asyncio.Lock())
         async with lock:
             found = self._files.get(number)
@@ -85,7 +90,6 @@ class WrittenFiles:
                 self._files[number] = found
         self._opening.pop(number, None)
         self._files.move_to_end(number)
-        await self._make_room()
         return found
 
     async def _fetched(self, number: int, *, empty: bool) -> WrittenFile:
@@ -108,7 +112,7 @@ class WrittenFiles:
         if found is None:
             return
         async with found.lock:
-            if found.changed:
+            if found.changed and self._files.get(number) is found:
                 found.changed = False
                 try:
                     await self._store.upload(self._path_of(number), found.descriptor)
@@ -121,19 +125,24 @@ class WrittenFiles:
         for number in list(self._files):
             await self.commit(number)
 
-    def drop(self, number: int) -> None:
-        """Give up the copy of a file that is removed."""
+    async def drop(self, number: int) -> None:
+        """Give up the copy of a file that is removed, after an upload in progress.
+
+        The upload reads the descriptor, whose number another file may have once it is closed.
+        """
         found = self._files.pop(number, None)
         if found is not None:
-            found.close()
+            async with found.lock:
+                found.close()
 
     async def _make_room(self) -> None:
-        while len(self._files) > MAX_WRITTEN_FILES:
-            number = next(iter(self._files))
+        while len(self._files) >= MAX_WRITTEN_FILES:
+            number, oldest = next(iter(self._files.items()))
             await self.commit(number)
-            self.drop(number)
+            if self._files.get(number) is oldest and not oldest.changed:
+                await self.drop(number)
 
     def close(self) -> None:
-        """Give all copies up."""
-        for number in list(self._files):
-            self.drop(number)
+        """Give all copies up; no upload is in progress."""
+        while self._files:
+            self._files.popitem()[1].close()
