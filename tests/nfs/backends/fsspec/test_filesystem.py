@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,6 @@ from fsspec.implementations.local import LocalFileSystem as LocalStore
 from fsspec.implementations.memory import MemoryFileSystem as MemoryStore
 
 from oncrpc.nfs.backends.fsspec import FsspecFileSystem
-from oncrpc.nfs.backends.fsspec.written import MAX_WRITTEN_FILES
 
 MIB = 1 << 20
 LIMIT = 8 * MIB
@@ -175,26 +175,23 @@ def test_failed_upload_is_an_error_and_repeated(
     assert (store / "new").read_bytes() == b"data"
 
 
-def test_change_during_an_upload_is_kept(opened: Opened, store: Path) -> None:
-    files = opened(table=None).files
-    assert isinstance(files, FsspecFileSystem)
+def test_links_and_special_files_are_not_followed(opened: Opened, store: Path) -> None:
+    outside = store.parent / "outside"
+    outside.write_bytes(b"secret")
+    (store / "link").symlink_to(outside)
+    (store / "dangling").symlink_to(store.parent / "missing")
+    (store / "up").symlink_to(store.parent)
+    os.mkfifo(store / "fifo")
+    me = opened()
 
-    async def change(name: int, text: bytes) -> bytes:
-        file = await files.create(SUPER_USER, files.root, b"%d" % name, NewAttributes())
-        await files.write(SUPER_USER, file, 0, text, stable=stable_how.UNSTABLE)
-        return file
-
-    async def changes() -> None:
-        first = await change(0, b"old")
-        for name in range(1, MAX_WRITTEN_FILES):
-            await change(name, b"")
-        later = files.write(SUPER_USER, first, 0, b"new", stable=stable_how.UNSTABLE)
-        await asyncio.gather(change(MAX_WRITTEN_FILES, b""), later)
-        await files.commit(SUPER_USER, first, 0, 0)
-
-    asyncio.run(changes())
-
-    assert (store / "0").read_bytes() == b"new"
+    assert me.names(me.files.root) == [b"below"]
+    for name in (b"link", b"dangling", b"up", b"fifo"):
+        with refused(nfsstat3.NFS3ERR_ACCES):
+            me.lookup(me.files.root, name)
+        with refused(nfsstat3.NFS3ERR_ACCES):
+            me.create(me.files.root, name)
+    assert outside.read_bytes() == b"secret"
+    assert not (store.parent / "missing").exists()
 
 
 def test_changes_by_others_are_seen_later(

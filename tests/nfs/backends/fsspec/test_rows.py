@@ -71,3 +71,9 @@ def test_table_in_a_file_is_kept(tmp_path: Path) -> None:
 
     assert (after.get(number).name, after.life) == (b"file", life)
     after.close()
+
+
+def test_table_is_private(tmp_path: Path) -> None:
+    StoredRows(str(tmp_path / "table")).close()
+
+    assert (tmp_path / "table").stat().st_mode & 0o777 == 0o600

@@ -8,6 +8,7 @@ made when a file is seen first. ``cookie`` orders the entries of a directory.
 from __future__ import annotations
 
 import errno
+import os
 import secrets
 import sqlite3
 from collections.abc import Iterable
@@ -59,6 +60,8 @@ class StoredRows:
     """The table, in the file ``path``, or in memory without one; ``life`` is its random name."""
 
     def __init__(self, path: str | None = None) -> None:
+        if path:  # only the owner may read it: it has names of all users
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         self._db = db = sqlite3.connect(path or ":memory:", isolation_level=None)
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=NORMAL")

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime
-from glob import has_magic
 from functools import partial
+from glob import has_magic
 from typing import IO, Any, TypeVar
 
 from fsspec.implementations.local import LocalFileSystem
@@ -35,7 +35,11 @@ Info = dict[str, Any]
 
 
 class RemoteStore:
-    """The files below ``root``, a path of the store. Paths here are bytes, from the root on."""
+    """The files below ``root``, a path of the store. Paths here are bytes, from the root on.
+
+    Symbolic links of a store are not followed: they could lead out of it. They are not listed, and
+    neither are special files, whose reading could wait for ever.
+    """
 
     def __init__(
         self, files: AbstractFileSystem, root: str, *, clock: Callable[[], float] = time.monotonic
@@ -59,15 +63,15 @@ class RemoteStore:
         return f"{self._root}/{os.fsdecode(path)}" if path else self._root or "/"
 
     async def info(self, path: bytes) -> Info | None:
-        """What the store says about a file; None if it does not have it."""
+        """What the store says about a file; None if it does not have it.
+
+        Raises:
+            OSError: EACCES: it is neither a file nor a directory.
+        """
         kept = self._infos.get(path)
         if kept is not None and self._clock() - kept[0] < KEEP:
             return kept[1]
-        found: Info | None
-        try:
-            found = await self.run(self._files.info, self.place(path))
-        except FileNotFoundError:
-            found = None
+        found = await self.run(_info_of, self._files, self.place(path))
         self._keep(self._infos, path, found)
         return found
 
@@ -83,7 +87,7 @@ class RemoteStore:
         found = dict[bytes, Info]()
         for info in listed:
             name = os.fsencode(str(info["name"]).rstrip("/").rpartition("/")[2])
-            if name and name not in (b".", b"..") and b"\0" not in name:
+            if name and name not in (b".", b"..") and b"\0" not in name and _is_served(info):
                 found[name] = info
         self._keep(self._listings, path, found)
         for name, info in found.items():
@@ -182,6 +186,23 @@ def changed_at(info: Info) -> int | None:
         if isinstance(found, int | float):
             return int(found * SECOND)
     return None
+
+
+def _is_served(info: Info) -> bool:
+    """True for a file and a directory, False for a symbolic link and a special file."""
+    return info["type"] in ("file", "directory") and not info.get("islink")
+
+
+def _info_of(files: AbstractFileSystem, place: str) -> Info | None:
+    try:
+        found: Info = files.info(place)
+    except FileNotFoundError:
+        if isinstance(files, LocalFileSystem) and os.path.islink(place):  # it leads nowhere
+            raise refusal(errno.EACCES) from None
+        return None
+    if not _is_served(found):
+        raise refusal(errno.EACCES)
+    return found
 
 
 def _move_literally(
