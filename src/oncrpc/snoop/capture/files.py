@@ -7,9 +7,7 @@ that can be measured beside the headers, and memory does not grow with the file.
 
 from __future__ import annotations
 
-import gzip
 import os
-import zlib
 from collections.abc import Iterator
 from typing import BinaryIO, cast
 
@@ -109,6 +107,9 @@ def _pieces(file: BinaryIO) -> Iterator[bytes]:
 
 def _unzipped(file: _ReadAgain) -> Iterator[bytes]:
     """The decompressed pieces of a gzip file of any number of members."""
+    import gzip  # most captures are not compressed
+    import zlib
+
     unzipped, at = gzip.GzipFile(fileobj=cast(BinaryIO, file), mode="rb"), 0
     while True:
         try:
