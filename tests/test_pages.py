@@ -32,6 +32,8 @@ TROUBLE = DOCS / "howto" / "troubleshooting.md"
 @pytest.mark.slow
 @pytest.mark.parametrize("pages", STORIES.values(), ids=list(STORIES))
 def test_page_examples_print_the_shown_output(pages: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "tests").symlink_to(ROOT / "tests")
+
     with Console(tmp_path) as console:
         for page in pages:
             console.play(page)
