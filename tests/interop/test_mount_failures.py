@@ -9,7 +9,7 @@ import pytest
 
 from oncrpc.snoop.capture.files import frames_of_file
 from oncrpc.snoop.explain.reading import mount_history
-from oncrpc.snoop.explain.verdicts import told
+from oncrpc.snoop.explain.verdicts import judged_attempts
 from support.mount_failures import SCENARIOS, cause_of
 from support.mount_recordings import recorded
 from support.namespace import need
@@ -31,4 +31,4 @@ def test_mount_is_explained(captures: Mapping[str, bytes], tmp_path: Path, cause
 
     history = mount_history(frames_of_file(path))
 
-    assert [each.verdict.cause.name for each in told(history.attempts)] == [cause]
+    assert [each.verdict.cause.name for each in judged_attempts(history.attempts)] == [cause]

@@ -34,9 +34,9 @@ def test_json_has_an_object_for_each_attempt(capsys: pytest.CaptureFixture[str])
     assert main(["explain", "--json", DENIED]) == 1
 
     (line,) = capsys.readouterr().out.splitlines()
-    told = json.loads(line)
-    assert (told["cause"], told["healthy"], told["attempts"]) == ("mount-denied", False, 1)
-    assert told["steps"][-1]["result"] == "MNT3ERR_ACCES"
+    found = json.loads(line)
+    assert (found["cause"], found["healthy"], found["attempts"]) == ("mount-denied", False, 1)
+    assert found["steps"][-1]["result"] == "MNT3ERR_ACCES"
 
 
 def test_another_client_has_no_attempt(capsys: pytest.CaptureFixture[str]) -> None:

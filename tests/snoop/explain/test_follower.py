@@ -10,7 +10,7 @@ import pytest
 from oncrpc.snoop.explain import channels, follower
 from oncrpc.snoop.explain.reading import mount_history
 from oncrpc.snoop.explain.steps import MAX_STEPS, MountAttempt, StepEnd
-from oncrpc.snoop.explain.verdicts import told
+from oncrpc.snoop.explain.verdicts import judged_attempts
 from support.captured import ACK, SYN, UP, UP6, Ends, Timed, ethernet, ip, ipv4, tcp, udp
 from support.conversations import (
     MILLISECOND,
@@ -72,7 +72,7 @@ class Wire:
 
     def causes(self) -> list[str]:
         attempts = self.attempts()
-        return [each.verdict.cause.name for each in told(attempts)]
+        return [each.verdict.cause.name for each in judged_attempts(attempts)]
 
 
 def steps(attempt: MountAttempt) -> list[str]:
@@ -141,29 +141,29 @@ def test_failed_mount_of_another_path_is_another_attempt() -> None:
     assert [attempt.path for attempt in wire.attempts()] == ["/one", "/two"]
 
 
-def test_equal_attempts_are_told_once() -> None:
+def test_equal_attempts_are_reported_once() -> None:
     wire = Wire()
     for _ in range(5):
         wire.port(MOUNT, 3, 20048)
         wire.mnt(b"/srv", pack(">I", 13))
 
-    (one,) = told(wire.attempts())
+    (one,) = judged_attempts(wire.attempts())
 
-    assert (one.verdict.cause.name, one.again) == ("mount-denied", 4)
+    assert (one.verdict.cause.name, one.repeats) == ("mount-denied", 4)
 
 
-def test_success_after_failures_is_told_last() -> None:
+def test_success_after_failures_is_reported_last() -> None:
     wire = Wire()
     wire.port(MOUNT, 3, 0)
     wire.port(MOUNT, 3, 0)
     wire.mount()
 
-    found = told(wire.attempts())
+    found = judged_attempts(wire.attempts())
 
     assert [each.verdict.cause.name for each in found] == ["mountd-not-registered", "healthy"]
 
 
-def test_other_version_after_a_mismatch_belongs_together() -> None:
+def test_retry_with_another_version_continues_the_attempt() -> None:
     wire, range_ = Wire(), pack(">II", 2, 3)
     connection = Connection(Ends(source_port=800))
     connection.send(record(call(1, prog=NFS, vers=4, proc=0)))
@@ -205,17 +205,17 @@ def test_icmp_for_a_connection_means_a_firewall() -> None:
     assert wire.causes() == ["firewall-rejects-port"]
 
 
-def test_silent_host_counts_without_other_attempts() -> None:
+def test_silent_host_is_reported_without_other_attempts() -> None:
     wire, solicitation = Wire(), pack(">BBHI", 135, 0, 0, 0) + ip_address(UP6.target).packed
     for _ in range(2):
         wire.send(ethernet(ip(solicitation, UP6, protocol=58)), after=SECOND)
 
-    (one,) = told(wire.attempts())
+    (one,) = judged_attempts(wire.attempts())
     wire.mount()
 
     assert (one.verdict.cause.name, one.attempt.server) == ("host-silent", UP6.target)
     assert wire.causes() == ["healthy"]
-    assert len(told(wire.attempts(), client=UP6.source)) == 1
+    assert len(judged_attempts(wire.attempts(), client=UP6.source)) == 1
 
 
 def test_router_may_demand_smaller_packets() -> None:
@@ -226,18 +226,18 @@ def test_router_may_demand_smaller_packets() -> None:
     wire.send(ethernet(ipv4(pack(">BBHHH", 3, 4, 0, 0, 576) + packet, UP.back(), protocol=1)))
     wire.send(ethernet(ipv4(udp(b""))), after=SECOND)
 
-    (one,) = told(wire.attempts())
+    (one,) = judged_attempts(wire.attempts())
 
     assert one.verdict.cause.name == "packet-too-big"
     assert "576 bytes" in one.verdict.sentence
 
 
-def test_lock_fault_leaves_the_mount() -> None:
+def test_lock_failure_keeps_the_mount() -> None:
     wire = Wire()
     wire.mount()
     wire.port(NLM, 4, 0)
 
-    (one,) = told(wire.attempts())
+    (one,) = judged_attempts(wire.attempts())
 
     assert one.verdict.cause.name == "lockd-not-registered"
     assert one.attempt.mounted
@@ -259,7 +259,7 @@ def test_reset_before_a_call_is_a_refusal() -> None:
     assert wire.causes() == ["nfs-not-running"]
 
 
-def test_closing_without_a_call_counts() -> None:
+def test_server_closing_an_unused_connection_is_a_failure() -> None:
     connection = Connection()
     wire = Wire()
     wire.frames = connection.frames
@@ -304,7 +304,7 @@ def test_waiting_calls_of_a_channel_are_bounded(monkeypatch: pytest.MonkeyPatch)
     assert [step.result.end for step in attempt.steps[3:]] == [StepEnd.SILENT] * 2
 
 
-def test_table_forgets_what_it_has_longest() -> None:
+def test_full_table_forgets_the_oldest_key() -> None:
     table: channels.BoundedTable[int, str] = channels.BoundedTable(2)
     for number in range(3):
         table.put(number, str(number))

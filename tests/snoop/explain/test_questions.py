@@ -51,7 +51,7 @@ def operation(number: int, arguments: bytes = b"") -> bytes:
         ((STATUS, 1, 2), b"", StepKind.LOCK, "NSM MON"),
     ],
 )
-def test_calls_are_questions(
+def test_calls_have_questions(
     target: tuple[int, int, int], arguments: bytes, kind: StepKind, text: str
 ) -> None:
     question = question_of(asked(target, arguments))
@@ -64,7 +64,7 @@ def test_calls_are_questions(
     "target",
     [(100099, 1, 1), (MAPPER, 2, 1), (MAPPER, 2, 3), (MOUNT, 3, 7), (NFS, 4, 9), (NLM, 4, 17)],
 )
-def test_other_calls_are_no_questions(target: tuple[int, int, int]) -> None:
+def test_other_calls_have_no_question(target: tuple[int, int, int]) -> None:
     arguments = pack(">IIII", 100099, 1, 6, 0)
 
     assert question_of(asked(target, arguments)) is None
@@ -88,9 +88,7 @@ def test_lookup_is_about_the_program() -> None:
         ([operation(44, bytes(16))], StepKind.UNMOUNT, "", ""),
     ],
 )
-def test_compound_is_asked_for_a_path(
-    operations: list[bytes], kind: StepKind, path: str, name: str
-) -> None:
+def test_compound_has_a_path(operations: list[bytes], kind: StepKind, path: str, name: str) -> None:
     question = question_of(compound(*operations))
 
     assert question is not None
@@ -100,21 +98,21 @@ def test_compound_is_asked_for_a_path(
 @pytest.mark.parametrize(
     ("credential", "kind"), [(GSS_INIT, StepKind.CONTEXT), (PRIVATE, StepKind.USE)]
 )
-def test_gss_calls_are_told_apart(credential: bytes, kind: StepKind) -> None:
+def test_gss_calls_have_kinds(credential: bytes, kind: StepKind) -> None:
     question = question_of(asked((NFS, 3, 19), HANDLE, credential=credential))
 
     assert question is not None
     assert question.kind is kind
 
 
-def test_notable_calls_begin_something() -> None:
+def test_calls_that_begin_mounts_are_notable() -> None:
     notable = [asked((MOUNT, 3, 1)), compound(operation(PUTROOTFH))]
     usual = [asked((NFS, 3, 1), HANDLE), compound(operation(ACCESS, bytes(4)))]
 
     assert [is_notable(each) for each in [*notable, *usual]] == [True, True, False, False]
 
 
-def test_walk_is_not_yet_use() -> None:
+def test_lookup_alone_is_not_use() -> None:
     walk = question_of(compound(operation(LOOKUP, opaque(b"srv"))))
     enter = question_of(compound(operation(ACCESS, bytes(4))))
     assert walk is not None

@@ -7,7 +7,7 @@ from struct import pack
 
 from oncrpc.snoop.explain.report import json_of, text_lines
 from oncrpc.snoop.explain.steps import MAX_STEPS
-from oncrpc.snoop.explain.verdicts import Told, told
+from oncrpc.snoop.explain.verdicts import JudgedAttempt, judged_attempts
 from snoop.explain.test_follower import Wire
 from support.conversations import START
 from support.mount_client import MOUNT, NFS, opaque
@@ -25,12 +25,12 @@ What to do: Name 192.0.2.1 in the line of /srv in /etc/exports of 192.0.2.2, and
 """
 
 
-def denied(path: bytes = b"/srv", *, times: int = 1) -> Told:
+def denied(path: bytes = b"/srv", *, times: int = 1) -> JudgedAttempt:
     wire = Wire()
     for _ in range(times):
         wire.port(MOUNT, 3, 20048)
         wire.mnt(path, pack(">I", 13))
-    (one,) = told(wire.attempts())
+    (one,) = judged_attempts(wire.attempts())
     return one
 
 
@@ -38,11 +38,11 @@ def test_text_has_steps_reason_and_remedy() -> None:
     assert "\n".join(text_lines(denied(times=2), START)) + "\n" == DENIED
 
 
-def test_equal_steps_are_a_line() -> None:
+def test_equal_steps_share_a_line() -> None:
     wire = Wire()
     for _ in range(4):
         wire.ask((NFS, 3, 19), opaque(bytes(32)), pack(">II", 10008, 0))
-    (one,) = told(wire.attempts())
+    (one,) = judged_attempts(wire.attempts())
 
     lines = list(text_lines(one, START))
 
@@ -50,11 +50,11 @@ def test_equal_steps_are_a_line() -> None:
     assert "4 times" in lines[5]
 
 
-def test_other_faults_are_told_too() -> None:
+def test_other_failures_are_reported_too() -> None:
     wire = Wire()
     wire.port(NFS, 3, 0)
     wire.mnt(b"/srv", pack(">I", 13))
-    (one,) = told(wire.attempts())
+    (one,) = judged_attempts(wire.attempts())
 
     assert [line.partition(":")[0] for line in list(text_lines(one, START))[-3:]] == [
         "Why", "Also", "What to do",
@@ -65,7 +65,7 @@ def test_dropped_steps_are_counted() -> None:
     wire = Wire()
     for _ in range(MAX_STEPS + 3):
         wire.ask((NFS, 3, 19), opaque(bytes(32)), pack(">II", 10008, 0))
-    (one,) = told(wire.attempts())
+    (one,) = judged_attempts(wire.attempts())
 
     assert any("3 steps before the last one" in line for line in text_lines(one, START))
 
@@ -79,7 +79,7 @@ def test_control_characters_are_escaped() -> None:
     assert "{client}" in shown
 
 
-def test_json_has_all_of_an_attempt() -> None:
+def test_json_has_the_verdict_and_steps() -> None:
     found = json.loads(json_of(denied()))
 
     assert (found["client"], found["server"], found["path"]) == ("192.0.2.1", "192.0.2.2", "/srv")

@@ -1,4 +1,4 @@
-"""Signals of frames: connections, errors of ICMP, ARP, and segments that were lost."""
+"""Signals of frames: TCP flags, ICMP errors, ARP and lost segments."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_icmpv6_is_about_the_packet_in_it(kind: int, code: int, found: SignalKin
         bytes(20),
     ],
 )
-def test_other_frames_are_no_signals(frame: bytes) -> None:
+def test_other_frames_have_no_signal(frame: bytes) -> None:
     assert signals(frame) == []
 
 

@@ -22,7 +22,7 @@ from oncrpc.cli.rpcsnoop.capture_options import CAPTURE_OPTIONS, CaptureChoice
 from oncrpc.cli.rpcsnoop.source import opened
 from oncrpc.snoop.explain.reading import MountHistory, mount_history
 from oncrpc.snoop.explain.report import json_of, text_lines
-from oncrpc.snoop.explain.verdicts import Told, told
+from oncrpc.snoop.explain.verdicts import JudgedAttempt, judged_attempts
 
 PROGRAM = "rpcsnoop explain"
 USAGE = "Usage: rpcsnoop explain [--client=ADDRESS] [--json] FILE | -i NAME"
@@ -36,8 +36,8 @@ OPTIONS = (
 )
 HELP = f"""{USAGE}
 
-Tell each attempt to mount a directory that is in a capture file: its steps, which one failed, why,
-and what to do. The FILE - is standard input. With -i the attempts are told when Ctrl-C ends the
+Show each attempt to mount a directory that is in a capture file: its steps, which one failed, why,
+and what to do. The FILE - is standard input. With -i the attempts are shown when Ctrl-C ends the
 capture. The exit status is 0 if every attempt is healthy.
 
 {described(OPTIONS)}"""
@@ -97,7 +97,7 @@ def _execute(request: ExplainRequest) -> int:
     with opened(PROGRAM, request.capture, hosts, errors=True) as source:
         history = mount_history(source.frames)
         remarks = list(source.remarks())
-    found = told(history.attempts, client=request.client)
+    found = judged_attempts(history.attempts, client=request.client)
     encoding = sys.stdout.encoding
     for line in (*_lines(request, history, found), *remarks):
         sys.stdout.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
@@ -106,7 +106,9 @@ def _execute(request: ExplainRequest) -> int:
     return 0 if all(each.verdict.healthy for each in found) else 1
 
 
-def _lines(request: ExplainRequest, history: MountHistory, found: list[Told]) -> Iterator[str]:
+def _lines(
+    request: ExplainRequest, history: MountHistory, found: list[JudgedAttempt]
+) -> Iterator[str]:
     if request.json:
         yield from map(json_of, found)
         return

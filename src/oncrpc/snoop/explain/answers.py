@@ -1,4 +1,4 @@
-"""What a reply makes of a step: its status, a port, the flavors that are offered."""
+"""The result in a reply to a step: its status, a port, the offered flavors."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from oncrpc.snoop.words.header import reply_header
 from oncrpc.snoop.words.names import FLAVORS
 
 MAX_FLAVORS_READ = 16
-"""Flavors of a reply of MNT that are looked at."""
+"""Flavors in a reply to MNT that are read."""
 
 AT_VERIFIER_SIZE = 16
-"""Where an accepted reply has the size of its verifier."""
+"""Offset in a reply of the size of the verifier (accepted), or of the versions (rejected)."""
 
 DONE = StepResult(StepEnd.DONE, shown="OK")
 NLM_NORMAL = {
@@ -41,13 +41,13 @@ NFS_4_NOTABLE = {
     nfsstat4.NFS4ERR_SERVERFAULT, nfsstat4.NFS4ERR_IO, nfsstat4.NFS4ERR_GRACE,
     nfsstat4.NFS4ERR_WRONGSEC, nfsstat4.NFS4ERR_STALE_CLIENTID,
 }  # fmt: skip
-"""Errors of usual calls that do not come from what the user does."""
+"""Errors of usual calls that are not caused by what the user does."""
 
 LISTINGS = ("READDIR", "READDIRPLUS")
 
 
 def result_of(question: Question, reply: RpcMessage) -> StepResult:
-    """The result of a step by the reply."""
+    """The result in the first reply to a question."""
     outcome = outcome_of(reply.body)
     if outcome in ("RPC_MISMATCH", "PROG_MISMATCH"):
         return _mismatch(outcome, reply.body)
@@ -110,7 +110,7 @@ def _lookup(question: Question, cursor: Cursor) -> StepResult:
 
 
 def _fits(question: Question, host: str) -> bool:
-    """Whether the client that asked can use the address with the netid of its question."""
+    """Whether the client can use an address with the netid of its question."""
     local = ip_address(question.host).is_loopback
     address = ip_address(host.partition("%")[0])
     usable = not address.is_unspecified and (local or not address.is_loopback)
@@ -122,7 +122,10 @@ def _missing() -> StepResult:
 
 
 def _context(_: Question, cursor: Cursor) -> StepResult:
-    """The first reply of a context; its major status is an error if a high byte is set."""
+    """The reply to the first call of a context.
+
+    A major status with a bit above the low 16 is an error (RFC 2744 §3.9.1).
+    """
     cursor.skip_opaque()
     major, minor = cursor.uint(), cursor.uint()
     if major >> 16:
@@ -157,7 +160,7 @@ def _nfs(question: Question, cursor: Cursor) -> StepResult:
 
 
 def _by_operation(failed: StepResult, question: Question, cursor: Cursor) -> StepResult:
-    """The result with the operation that failed: the last one that has results."""
+    """The result with the operation that failed: the last one with results (RFC 7530 §15.2)."""
     try:
         cursor.skip_opaque()
         count = cursor.uint()

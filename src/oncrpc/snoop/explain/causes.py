@@ -1,4 +1,4 @@
-"""A cause of a failed mount: which ends of a step it explains, in which words."""
+"""A cause of a failed mount: the steps that it explains, and its sentences."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ SERVING = (ServerPart.MOUNT, ServerPart.NFS)
 
 
 def always(_: MountAttempt, __: MountStep) -> bool:
-    """The condition of a cause without one."""
+    """The default condition of a cause."""
     return True
 
 
 class Cause(NamedTuple):
-    """A row of the table; an empty column fits everything.
+    """A row of the table of causes; an empty column matches every step.
 
-    ``asked`` is the program that is asked, ``about`` the one that the step is for. ``sentence`` and
-    ``remedy`` have the place holders of ``verdicts.facts_of``.
+    ``asked`` is the program that receives the question, ``about`` the program that the client
+    needs. ``sentence`` and ``remedy`` have the place holders of ``verdicts.facts_of``.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Cause(NamedTuple):
     condition: Condition = always
 
     def fits(self, attempt: MountAttempt, step: MountStep) -> bool:
-        """Whether the row explains the step."""
+        """Whether all columns match the step."""
         question, result = step.question, step.result
         columns = (
             (self.ends, result.end),

@@ -1,4 +1,4 @@
-"""What is under way between clients and servers: connections, calls, known ports. All bounded."""
+"""Bounded tables of open connections, waiting calls, and known ports of servers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from oncrpc.snoop.explain.steps import WELL_KNOWN, MountStep, ServerPart
 from oncrpc.snoop.messages import Party
 
 MAX_CHANNELS = 1000
-"""Pairs of ports of a client and a server that are followed; then the oldest is forgotten."""
+"""Pairs of a client port and a server port that are followed; then the oldest is forgotten."""
 
 MAX_WAITING = 32
 """Calls between two ports that are followed; then the oldest is forgotten."""
@@ -23,7 +23,7 @@ V = TypeVar("V")
 
 
 class BoundedTable(OrderedDict[K, V], Generic[K, V]):
-    """A dictionary that forgets what it has had for the longest time."""
+    """A dictionary with a limit: a new key replaces the oldest one."""
 
     def __init__(self, most: int) -> None:
         super().__init__()
@@ -39,9 +39,9 @@ class BoundedTable(OrderedDict[K, V], Generic[K, V]):
 class Channel:
     """A connection, or the datagrams between two ports.
 
-    ``connect`` is the step that opened it, None if that was not seen. ``steps`` are the calls by
-    their xid: those that wait, and those that a client may repeat. ``used`` is True once the server
-    has answered a call, or a call was made that is no step.
+    ``connect`` is the step that opened it, None if that was not captured. ``steps`` are the calls
+    by xid: those without a result, and those that a client may repeat. ``used`` is True once the
+    server has answered a call, or once the client has sent a call that is not a step.
     """
 
     __slots__ = ("connect", "steps", "used")
@@ -52,7 +52,7 @@ class Channel:
         self.used = False
 
     def add(self, xid: int, step: MountStep) -> None:
-        """Take a call."""
+        """Add a call."""
         self.steps[xid] = step
         if len(self.steps) > MAX_WAITING:
             del self.steps[next(iter(self.steps))]
@@ -65,7 +65,7 @@ class Channel:
 
 
 class KnownPort(NamedTuple):
-    """The program at a port; ``registered`` if the port mapper has told so."""
+    """The program at a port; ``registered`` is True if the port mapper reported it."""
 
     part: ServerPart
     registered: bool = False
@@ -78,7 +78,7 @@ class KnownPorts:
         self._ports: BoundedTable[tuple[str, int], KnownPort] = BoundedTable(MAX_PORTS)
 
     def learn(self, server: Party, known: KnownPort) -> None:
-        """Remember the program at a port; what the port mapper says counts more."""
+        """Remember the program at a port; a report of the port mapper replaces other knowledge."""
         former = self._ports.get(server)
         if former is None or known.registered:
             self._ports.put(server, known)

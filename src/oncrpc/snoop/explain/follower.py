@@ -1,4 +1,4 @@
-"""Follows messages and signals to mount attempts."""
+"""Build mount attempts from the messages and signals of a capture."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ from oncrpc.snoop.explain.steps import (
 from oncrpc.snoop.messages import Party, RpcMessage
 
 MAX_PAIRS = 500
-"""Pairs of a client and a server whose attempts are followed; then the oldest pair begins anew."""
+"""Pairs of a client and a server with an attempt in progress; then the oldest pair is forgotten."""
 
 MAX_ATTEMPTS = 500
-"""Attempts that are kept; then the oldest is forgotten."""
+"""Attempts kept; then the oldest is forgotten."""
 
 MAX_ARP = 1000
-"""Addresses without an answer to ARP."""
+"""Unanswered ARP requests that are followed; then the oldest is forgotten."""
 
 PATIENCE = 1_000_000_000
-"""Nanoseconds after which a question without an answer counts as unanswered."""
+"""Nanoseconds after which a step without a result counts as unanswered."""
 
 LARGE = 400
-"""Bytes of a segment that counts as large: smaller ones pass any link."""
+"""Bytes of a large segment; smaller ones pass any link."""
 
 REFUSALS = {
     SignalKind.PORT_UNREACHABLE: StepResult(
@@ -57,10 +57,10 @@ RESET = StepResult(StepEnd.REFUSED, "RST", "refused (RST)")
 CLOSED = StepResult(StepEnd.CLOSED)
 CONNECTED = StepResult(StepEnd.DONE, shown="connected")
 BEGINNING = {StepKind.CONNECT, StepKind.LOOKUP, StepKind.PING, StepKind.MOUNT, StepKind.LIST}
-"""Kinds that may be the first step of an attempt."""
+"""The kinds of step that can begin an attempt."""
 
-AGAIN_TO_MOUNT = {StepKind.CONNECT, StepKind.LOOKUP, StepKind.MOUNT, StepKind.LIST}
-"""Kinds that begin another attempt once a directory is mounted, if they are about mountd."""
+BEGINNING_ANOTHER = {StepKind.CONNECT, StepKind.LOOKUP, StepKind.MOUNT, StepKind.LIST}
+"""The kinds that begin another attempt once a directory is mounted, if they are about mountd."""
 
 NEGOTIATED = {"PROG_MISMATCH", "NFS4ERR_MINOR_VERS_MISMATCH"}
 """Errors after which a client tries another version in the same attempt."""
@@ -70,9 +70,10 @@ Pair = tuple[str, str]
 
 
 class MountFollower:
-    """Makes attempts of messages and signals. ``forgotten`` counts attempts that are not kept.
+    """Builds attempts from messages and signals.
 
-    A pair of hosts has one attempt at a time, the newest. A usual step is not in it until it fails.
+    A pair of hosts has one attempt in progress, the newest; a step belongs to that one. A usual
+    step is added when it fails. ``forgotten`` counts the attempts above the limit.
     """
 
     def __init__(self) -> None:
@@ -121,7 +122,7 @@ class MountFollower:
         )  # fmt: skip
 
     def _begin(self, step: MountStep) -> None:
-        """Put a step into its attempt, unless it is usual."""
+        """Add a step to its attempt, unless it is usual."""
         if not step.usual:
             self._attempt(step).add(step)
 
@@ -135,13 +136,13 @@ class MountFollower:
         if step.replies > 1:
             return
         if reply.source.host != call.target.host:
-            step.heard = reply.source.host
+            step.reply_source = reply.source.host
         self._finish_step(step, result_of(step.question, reply), reply.number, reply.time)
         if step.usual:
             del channel.steps[call.xid]
 
     def _finish_step(self, step: MountStep, result: StepResult, number: int, time: int) -> None:
-        """Take the result of a step, and what it tells about the attempt."""
+        """Set the result of a step, and update its attempt."""
         step.end(result, number, time)
         if result.port:
             server = Party(step.server.host, result.port)
@@ -160,7 +161,7 @@ class MountFollower:
         attempt.mounted = attempt.mounted or is_use(step.question)
 
     def _attempt(self, step: MountStep) -> MountAttempt:
-        """The attempt that a step belongs to."""
+        """The attempt of a step; creates one if the step begins another."""
         pair = (step.client.host, step.server.host)
         newest = self._newest.get(pair)
         if newest is None or (not step.usual and _begins_another(newest, step)):
@@ -179,11 +180,11 @@ class MountFollower:
         elif signal.kind in REFUSALS:
             self._refusal(signal)
         elif signal.kind in (SignalKind.ARP_ASKED, SignalKind.ARP_ANSWERED):
-            self._by_arp(signal)
+            self._arp_signal(signal)
         elif signal.kind in (SignalKind.TOO_BIG, SignalKind.FRAGMENT):
-            self._of_hosts(signal)
+            self._size_signal(signal)
         else:
-            self._of_connection(signal)
+            self._connection_signal(signal)
 
     def _opening(self, signal: Signal) -> None:
         known = self._ports.at(signal.target)
@@ -209,8 +210,8 @@ class MountFollower:
             if step.transport == signal.transport:
                 self._finish_step(step, REFUSALS[signal.kind], signal.number, signal.time)
 
-    def _of_hosts(self, signal: Signal) -> None:
-        """A fragment, or a router's limit of size, counts for an attempt."""
+    def _size_signal(self, signal: Signal) -> None:
+        """Note a fragment, or the MTU that a router reports, in the attempt of the two hosts."""
         hosts = (signal.source.host, signal.target.host)
         attempt = self._newest.get(hosts) or self._newest.get(hosts[::-1])
         if attempt is None:
@@ -220,7 +221,7 @@ class MountFollower:
         elif signal.source.host == attempt.server:
             attempt.fragment = signal.number
 
-    def _of_connection(self, signal: Signal) -> None:
+    def _connection_signal(self, signal: Signal) -> None:
         by_client = (signal.source, signal.target) in self._channels
         ends = (signal.source, signal.target) if by_client else (signal.target, signal.source)
         channel = self._channels.get(ends)
@@ -229,7 +230,7 @@ class MountFollower:
         if signal.kind in (SignalKind.RESENT, SignalKind.GAP):
             for step in channel.waiting():
                 step.lost += signal.kind is SignalKind.GAP or signal.size >= LARGE
-                step.unheard += by_client
+                step.resent += by_client
         elif signal.kind is SignalKind.OPENED:
             if channel.connect is not None and not by_client:
                 self._finish_step(channel.connect, CONNECTED, signal.number, signal.time)
@@ -252,7 +253,7 @@ class MountFollower:
             connect.result, connect.ended_number, connect.ended = CLOSED, signal.number, signal.time
         channel.connect = None
 
-    def _by_arp(self, signal: Signal) -> None:
+    def _arp_signal(self, signal: Signal) -> None:
         asker, address = signal.source.host, signal.target.host
         if signal.kind is SignalKind.ARP_ANSWERED:
             self._arp.pop((address, asker), None)
@@ -266,9 +267,9 @@ class MountFollower:
         self._arp.put((asker, address), self._step(question, signal, usual=False))
 
     def finish(self, now: int) -> list[MountAttempt]:
-        """The attempts of the whole capture, which ends at a time."""
+        """The attempts of the whole capture; ``now`` is the time of its last frame."""
         for step in list(self._unfinished()):
-            again = step.tries > 1 or step.unheard > 1
+            again = step.tries > 1 or step.resent > 1
             if again or step.given_up or now - step.time >= PATIENCE:
                 self._finish_step(step, SILENT, 0, 0)
         for pair, step in self._arp.items():
@@ -276,29 +277,29 @@ class MountFollower:
                 step.end(SILENT, 0, 0)
                 self._attempt(step).add(step)
         for attempt in self._attempts:
-            _left_behind(attempt)
+            _end_abandoned_steps(attempt)
         return list(self._attempts)
 
     def _unfinished(self) -> Iterator[MountStep]:
-        """The steps without a result; a step of a channel that was forgotten is in its attempt."""
+        """The steps without a result, also those whose channel was forgotten."""
         for channel in self._channels.values():
             yield from channel.waiting()
         for attempt in self._attempts:
             yield from (step for step in attempt.steps if step.waits)
 
 
-def _left_behind(attempt: MountAttempt) -> None:
-    """A step has no answer if the client has taken another one since."""
+def _end_abandoned_steps(attempt: MountAttempt) -> None:
+    """A waiting step that is followed by another one is unanswered."""
     attempt.steps.sort(key=lambda step: step.number)
     for step in attempt.steps[:-1]:
         step.end(SILENT, 0, 0)
 
 
 def _begins_another(newest: MountAttempt, step: MountStep) -> bool:
-    """Whether a step is the first one of another attempt."""
+    """Whether a step begins another attempt."""
     question = step.question
     if newest.mounted:
-        return question.about is ServerPart.MOUNT and question.kind in AGAIN_TO_MOUNT
+        return question.about is ServerPart.MOUNT and question.kind in BEGINNING_ANOTHER
     if question.kind not in BEGINNING:
         return False
     before = newest.steps
@@ -315,5 +316,5 @@ def _begins_another(newest: MountAttempt, step: MountStep) -> bool:
 
 
 def _is_over(step: MountStep, now: int) -> bool:
-    """Whether a client has reason to begin again after a step."""
+    """Whether a step has ended the attempt: it failed, or has waited for too long."""
     return step.failed or (step.waits and now - step.time >= PATIENCE)

@@ -1,4 +1,4 @@
-"""Causes on the way to a program: firewalls, ports, addresses, sizes, and the port mapper."""
+"""Causes in the network or the port mapper: firewalls, ports, addresses, packet sizes."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ REFUSED = (StepEnd.REFUSED,)
 MISSING = (StepEnd.MISSING,)
 
 
-def _is_large(attempt: MountAttempt, step: MountStep) -> bool:
-    """Whether a large packet of the step is lost; the acknowledgement of the call is in it."""
-    return step.lost > 0 or (attempt.mounted and step.unheard > 0 and _asks_much(step))
+def _lost_large(attempt: MountAttempt, step: MountStep) -> bool:
+    """Whether a large packet of the step is lost.
+
+    A lost reply also loses the acknowledgement of the call, so the client sends the call again.
+    """
+    large_reply = step.question.text in ("READ", "READDIR", "READDIRPLUS")
+    return step.lost > 0 or (attempt.mounted and step.resent > 0 and large_reply)
 
 
-def _asks_much(step: MountStep) -> bool:
-    return step.question.text in ("READ", "READDIR", "READDIRPLUS")
-
-
-def _unheard(_: MountAttempt, step: MountStep) -> bool:
-    return step.unheard > 0
+def _resends(_: MountAttempt, step: MountStep) -> bool:
+    return step.resent > 0
 
 
 def _in_fragments(attempt: MountAttempt, step: MountStep) -> bool:
@@ -40,7 +40,7 @@ def _by_arp(_: MountAttempt, step: MountStep) -> bool:
 
 
 def _by_firewall(_: MountAttempt, step: MountStep) -> bool:
-    """Whether ICMP answers a SYN: a host without a listener answers with RST."""
+    """Whether ICMP answers a SYN; a host without a listener would answer with RST."""
     return step.transport == "tcp" and step.result.status == "port unreachable"
 
 
@@ -49,7 +49,7 @@ def _registered(_: MountAttempt, step: MountStep) -> bool:
 
 
 def _over_udp(attempt: MountAttempt, step: MountStep) -> bool:
-    """Whether only UDP is missing: the port mapper has the program with TCP."""
+    """Whether the port mapper has the program over TCP, but not over UDP."""
     return step.question.transport.startswith("udp") and any(
         each.question.about is step.question.about and each.result.port
         for each in attempt.steps
@@ -62,15 +62,16 @@ def _by_datagram(_: MountAttempt, step: MountStep) -> bool:
 
 
 def _from_elsewhere(_: MountAttempt, step: MountStep) -> bool:
-    """Whether the client did not take a reply; commands that list take any."""
-    taken = step.question.kind in (StepKind.LIST, StepKind.UNMOUNT) and step.last < step.ended
-    return bool(step.heard) and not taken
+    """Whether the client ignored a reply for its source; commands like showmount accept any."""
+    accepted = step.question.kind in (StepKind.LIST, StepKind.UNMOUNT) and step.last < step.ended
+    return bool(step.reply_source) and not accepted
 
 
 NETWORK_CAUSES = (
     Cause(
         "host-silent",
-        "No host has the address {server}: requests for it (ARP, or ND of IPv6) are not answered.",
+        "No host has the address {server}: ARP requests (IPv6: neighbor discovery) are not "
+        "answered.",
         "Check the address of the server, that it is up, and the network between (cable, VLAN).",
         ends=SILENT,
         condition=_by_arp,
@@ -90,7 +91,7 @@ NETWORK_CAUSES = (
         "Find the link with the smaller MTU (ping -M do -s 1472 {server}), and set the same MTU on "
         "both hosts and all switches between.",
         ends=SILENT,
-        condition=_is_large,
+        condition=_lost_large,
     ),
     Cause(
         "fragments-lost",
@@ -107,7 +108,7 @@ NETWORK_CAUSES = (
     ),
     Cause(
         "firewall-rejects-port",
-        "A firewall rejects connections to port {port} of {server}: it answers with ICMP, a host "
+        "A firewall rejects connections to port {port} of {server}: it answers with ICMP; a host "
         "without a listener would answer with RST.",
         "Open port {port} (TCP) in the firewall of {server} or on the way.",
         ends=REFUSED,
@@ -153,7 +154,7 @@ NETWORK_CAUSES = (
     Cause(
         "mountd-not-registered",
         "The port mapper on {server} runs, but mountd version {version} is not registered with it "
-        "for {wanted}.",
+        "for {wanted_transport}.",
         "Start the NFS server on {server}; if it runs, restart it so that it registers again. "
         "'rpcinfo -p {server}' shows what is registered.",
         ends=MISSING,
@@ -162,7 +163,7 @@ NETWORK_CAUSES = (
     Cause(
         "nfs-not-registered",
         "The port mapper on {server} runs, but NFS version {version} is not registered with it for "
-        "{wanted}.",
+        "{wanted_transport}.",
         "Start the NFS server on {server} with version {version}, or mount another version "
         "(vers=4 needs no port mapper). 'rpcinfo -p {server}' shows what is registered.",
         ends=MISSING,
@@ -185,17 +186,17 @@ NETWORK_CAUSES = (
     ),
     Cause(
         "wrong-address",
-        "The port mapper on {server} answers with an address that {client} cannot use: {shown}.",
-        "Let the server register for the family of {client} and not for a loopback address; check "
-        "the addresses it is bound to.",
+        "The port mapper on {server} answers with an address that {client} cannot use: {result}.",
+        "Let the server register an address of the family of {client} that is not a loopback "
+        "address; check the addresses that it is bound to.",
         ends=(StepEnd.FAILED,),
         asked=MAPPER,
     ),
     Cause(
         "reply-from-other-address",
-        "{server} answers {question} from another of its addresses, {heard}; the client takes no "
-        "reply from there.",
-        "Mount from {heard}, use TCP, or correct the routes of the server.",
+        "{server} answers {question} from another of its addresses, {reply_source}; the client "
+        "ignores replies from there.",
+        "Mount from {reply_source}, use TCP, or correct the routes of the server.",
         condition=_from_elsewhere,
     ),
     Cause(
@@ -251,10 +252,9 @@ NETWORK_CAUSES = (
         "connection-dead",
         "{server} no longer acknowledges anything on the connection to port {port}: TCP "
         "sends {question} again and again.",
-        "Check that {server} is up, and that no firewall on the way forgets connections that were "
-        "silent for a while.",
+        "Check that {server} is up, and that no firewall on the way drops idle connections.",
         ends=SILENT,
-        condition=_unheard,
+        condition=_resends,
     ),
     Cause(
         "closed-at-once",
@@ -265,8 +265,8 @@ NETWORK_CAUSES = (
     ),
     Cause(
         "no-answer",
-        "{program} on {server} takes {question} and does not answer.",
-        "See the log of the server: a disk, a name service or a process that it waits for hangs.",
+        "{program} on {server} receives {question}, but does not answer.",
+        "See the log of the server: it may wait for a disk, a name service or another process.",
         ends=SILENT,
     ),
 )

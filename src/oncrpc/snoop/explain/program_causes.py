@@ -1,4 +1,4 @@
-"""Causes that a program tells: RPC rejects the call, or MOUNT, NFS or locks answer an error."""
+"""Causes in a program: RPC rejects the call, or MOUNT, NFS or the lock manager reports an error."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FAILED = (StepEnd.FAILED,)
 MOUNT = (ServerPart.MOUNT,)
 NFS = (ServerPart.NFS,)
 RESERVED = 1024
-"""The first port that every user may take."""
+"""The first port that is not reserved for root."""
 
 AUTH_SYS, RPCSEC_GSS = 1, 6
 SLOW = 3_000_000_000
@@ -29,7 +29,7 @@ def _unreserved(_: MountAttempt, step: MountStep) -> bool:
 
 
 def _offered_other(attempt: MountAttempt, step: MountStep) -> bool:
-    """Whether mountd has a list of flavors, and the one that the client uses is not in it."""
+    """Whether mountd lists flavors, but not the one of the client."""
     return (
         not attempt.mounted
         and bool(step.result.flavors)
@@ -42,7 +42,7 @@ def _late(_: MountAttempt, step: MountStep) -> bool:
 
 
 def _asked_again(_: MountAttempt, step: MountStep) -> bool:
-    """Whether the client asks although replies were sent."""
+    """Whether the client asks again although the server has replied."""
     return step.replies > 1 and step.last > step.ended > 0
 
 
@@ -70,7 +70,7 @@ PROGRAM_CAUSES = (
     ),
     Cause(
         "locks-not-served",
-        "Locks fail: what answers at port {port} of {server} is not {program} ({status}).",
+        "Locks fail: the program at port {port} of {server} is not {program} ({status}).",
         "Restart the lock manager and statd on {server}; mount with 'nolock' where no locks are "
         "needed.",
         asked=LOCKING,
@@ -107,7 +107,7 @@ PROGRAM_CAUSES = (
     ),
     Cause(
         "gss-context-refused",
-        "{server} refuses a Kerberos context ({shown}).",
+        "{server} refuses a Kerberos context ({result}).",
         "Check the keytab of the server (nfs/{server}@REALM), that the clocks of both hosts agree, "
         "and that gssproxy or rpc.svcgssd runs.",
         kinds=(StepKind.CONTEXT,),
@@ -152,9 +152,9 @@ PROGRAM_CAUSES = (
     ),
     Cause(
         "flavor-not-offered",
-        "mountd on {server} takes {path}, but offers other flavors than the one of the client: "
+        "mountd on {server} exports {path}, but not with the flavor of the client: it offers "
         "{flavors}.",
-        "Mount with sec= one of them, or add sec=sys to the export.",
+        "Mount with sec= and one of these flavors, or add sec=sys to the export.",
         kinds=(StepKind.MOUNT,),
         condition=_offered_other,
     ),
@@ -192,7 +192,7 @@ PROGRAM_CAUSES = (
     ),
     Cause(
         "mount-error",
-        "mountd on {server} cannot give {path}: {status}.",
+        "mountd on {server} cannot export {path}: {status}.",
         "See the log of the server.",
         kinds=(StepKind.MOUNT,),
         ends=FAILED,
@@ -205,7 +205,7 @@ PROGRAM_CAUSES = (
     ),
     Cause(
         "nfs4-path-missing",
-        "{path} does not exist in the tree of NFS 4 of {server} ({shown}).",
+        "{path} does not exist in the tree of NFS 4 of {server} ({result}).",
         "The path begins at the root of the tree (fsid=0 or Pseudo), not at that of the disk: "
         "mount {server}:/ and look.",
         statuses=("NFS4ERR_NOENT",),
@@ -213,7 +213,7 @@ PROGRAM_CAUSES = (
     ),
     Cause(
         "nfs4-wrong-flavor",
-        "{server} does not take the flavor of the client for {path} ({shown}).",
+        "{server} does not accept the flavor of the client for {path} ({result}).",
         "Mount with sec=krb5 (krb5i, krb5p), or allow sec=sys in the export.",
         statuses=("NFS4ERR_WRONGSEC",),
     ),
@@ -226,22 +226,19 @@ PROGRAM_CAUSES = (
     Cause(
         "in-grace",
         "{server} has restarted and is in its grace period ({status}): new locks and opens wait.",
-        "Wait (usually 90 seconds); it works then by itself.",
-        statuses=(
-            "NFS4ERR_GRACE",
-            "NLM4_DENIED_GRACE_PERIOD",
-        ),
+        "Wait, usually for 90 seconds; no other action is needed.",
+        statuses=("NFS4ERR_GRACE", "NLM4_DENIED_GRACE_PERIOD"),
     ),
     Cause(
         "locks-refused",
         "Locks fail: the lock manager on {server} has no room or cannot lock ({status}).",
-        "See the log of the server: its file system may not know locks, or statd is not there.",
+        "See the log of the server: its file system may not support locks, or statd does not run.",
         asked=LOCKING,
         ends=FAILED,
     ),
     Cause(
         "handle-stale",
-        "{server} does not know the handle of {path} ({status}): what it exports has changed.",
+        "{server} does not know the handle of {path} ({status}): its exports have changed.",
         "Unmount, run 'exportfs -ra' on {server}, and mount again; give the export a fixed fsid= "
         "if it happens after each restart.",
         statuses=(

@@ -1,4 +1,4 @@
-"""What a call asks for, as a step of a mount."""
+"""The question in a call: what it asks for, as a step of a mount."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from oncrpc.snoop.words.text import shortened
 from oncrpc.xdr import codec
 
 MAX_OPERATIONS_READ = 16
-"""Operations of a COMPOUND that are looked at."""
+"""Operations of a COMPOUND that are read."""
 
 OP = nfs4.nfs_opnum4
 SESSION_OPERATIONS = {
@@ -31,7 +31,7 @@ ENTERING = {OP.OP_ACCESS, OP.OP_READDIR, OP.OP_OPEN, OP.OP_READ, OP.OP_WRITE, OP
 
 LOCK_OPERATIONS = {OP.OP_LOCK, OP.OP_OPEN}
 NOTABLE = [UINT.pack(each) for each in (OP.OP_PUTROOTFH, *SESSION_OPERATIONS)]
-"""What begins another mount, as it is in the bytes of a call."""
+"""The encoded numbers of operations that may begin another mount."""
 
 LOOKUPS = {(2, 3): "GETPORT", (3, 3): "GETADDR", (4, 3): "GETADDR", (4, 9): "GETVERSADDR"}
 NFS_3_ROOT = {1: "GETATTR", 4: "ACCESS", 18: "FSSTAT", 19: "FSINFO", 20: "PATHCONF"}
@@ -50,7 +50,7 @@ SM_MONITORS = {2: "MON"}
 
 
 def question_of(call: RpcMessage) -> Question | None:
-    """The question in a call; None if it is no part of a mount."""
+    """The question in a call; None if the call is not part of a mount."""
     part = PARTS.get(call.prog or 0)
     header = call_header(call.body) if part is not None else None
     if part is None or header is None:
@@ -81,14 +81,18 @@ def question_of(call: RpcMessage) -> Question | None:
 
 
 def is_notable(call: RpcMessage) -> bool:
-    """False for a usual call of NFS, once a directory is mounted."""
+    """False for a call of NFS that clients send all the time in a mounted directory.
+
+    The bytes of an NFS 4 call are searched for operation numbers, which is faster than decoding:
+    most calls of a capture come here. File data may match too; then the call is decoded.
+    """
     if (call.prog, call.vers) != (100003, 4):
         return call.prog != 100003
     return any(word in call.body for word in NOTABLE)
 
 
 def is_use(question: Question) -> bool:
-    """True for what a client does in a directory that it has mounted."""
+    """True for a call that clients send in a directory that is mounted."""
     if question.vers < 4:
         return question.kind in (StepKind.ROOT, StepKind.USE)
     used = {each.name.removeprefix("OP_") for each in ENTERING}
@@ -96,7 +100,7 @@ def is_use(question: Question) -> bool:
 
 
 def usual_question(call: RpcMessage) -> Question:
-    """The question in a usual call of NFS; its arguments are not read."""
+    """The question in a usual call of NFS, without reading its arguments."""
     part, vers, proc = ServerPart.NFS, call.vers or 0, call.proc or 0
     return Question(part, StepKind.USE, _usual_text(vers, proc), part, vers)
 
@@ -159,7 +163,6 @@ def _compound(cursor: Cursor) -> Question:
         if isinstance(operation.body, nfs4.LOOKUP4args):
             names.append(bytes(operation.body.objname))
     operations = tuple(OP(number).name.removeprefix("OP_") for number in numbers)
-    operations = tuple(OP(number).name.removeprefix("OP_") for number in numbers)
     rooted = OP.OP_PUTROOTFH in numbers
     looked_up = shortened(b"/".join(names))
     shown = " ".join(each for each in operations if each != "SEQUENCE")
@@ -172,7 +175,7 @@ def _compound(cursor: Cursor) -> Question:
 
 
 def _kind(numbers: set[int], *, rooted: bool) -> StepKind:
-    """A client looks its path up before it asks what it may do there."""
+    """The kind of a COMPOUND; a LOOKUP without an operation of use still belongs to the path."""
     walks = OP.OP_LOOKUP in numbers and not numbers & ENTERING
     kinds = (
         (bool(numbers & SESSION_OPERATIONS), StepKind.SESSION),

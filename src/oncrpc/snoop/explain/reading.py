@@ -13,11 +13,15 @@ from oncrpc.snoop.messages import RpcMessage
 from oncrpc.snoop.streams.tracer import Tracer
 
 KEPT = 4096
-"""Bytes of each message that are kept: more than any call or reply of a mount needs."""
+"""Bytes kept of each message: enough for every call and reply of a mount."""
 
 
 class MountHistory(NamedTuple):
-    """``begin`` is the time of the first frame, ``damage`` what ended the capture early."""
+    """The attempts in a capture.
+
+    ``begin`` is the time of the first frame in nanoseconds, ``forgotten`` counts attempts above the
+    limit. ``damage`` is the reason if the capture could not be read to its end.
+    """
 
     attempts: list[MountAttempt]
     begin: int
@@ -26,7 +30,7 @@ class MountHistory(NamedTuple):
 
 
 def mount_history(frames: Iterable[CapturedFrame]) -> MountHistory:
-    """Read all frames; a capture that is damaged is read up to there."""
+    """Read all frames, or those before the first damaged one."""
     tracer, watcher, follower = Tracer(keep=KEPT), FrameWatcher(), MountFollower()
     begin = now = 0
     damage = None
@@ -50,5 +54,5 @@ def mount_history(frames: Iterable[CapturedFrame]) -> MountHistory:
 
 
 def _arrived(messages: list[RpcMessage]) -> Iterator[RpcMessage]:
-    """The messages without replies that have a part missing: no client has read these."""
+    """The messages without incomplete replies: a client does not get those."""
     return (message for message in messages if message.is_call or not message.cut)

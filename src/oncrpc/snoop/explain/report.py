@@ -7,17 +7,17 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from oncrpc.snoop.explain.steps import MountAttempt, MountStep
-from oncrpc.snoop.explain.verdicts import SECOND, Told
+from oncrpc.snoop.explain.verdicts import SECOND, JudgedAttempt
 
 ALSO = "Also"
 
 
-def text_lines(each: Told, begin: int) -> Iterator[str]:
-    """The block of an attempt; times are seconds since ``begin``."""
+def text_lines(each: JudgedAttempt, begin: int) -> Iterator[str]:
+    """The lines of an attempt; times are seconds since ``begin``."""
     attempt, verdict = each.attempt, each.verdict
     path = f" {attempt.path}" if attempt.path else ""
     state = verdict.cause.name if verdict.healthy else "failed"
-    yield f"{attempt.client} -> {attempt.server}{path}: {state}{_again(each.again)}"
+    yield f"{attempt.client} -> {attempt.server}{path}: {state}{_repeats(each.repeats)}"
     yield ""
     yield f"{'frame':>11} {'seconds':>11}  step"
     yield from _step_lines(attempt, begin)
@@ -29,12 +29,12 @@ def text_lines(each: Told, begin: int) -> Iterator[str]:
         yield f"What to do: {verdict.remedy}"
 
 
-def _again(count: int) -> str:
+def _repeats(count: int) -> str:
     return f" ({count + 1} attempts, the first is shown)" if count else ""
 
 
 def _step_lines(attempt: MountAttempt, begin: int) -> Iterator[str]:
-    """A line for each step; equal ones that follow each other are one."""
+    """A line for each step; equal consecutive steps share a line."""
     runs = [list(run) for _, run in groupby(attempt.steps, key=_line_of)]
     for number, run in enumerate(runs, 1):
         step = run[0]
@@ -47,13 +47,13 @@ def _step_lines(attempt: MountAttempt, begin: int) -> Iterator[str]:
 
 def _line_of(step: MountStep) -> str:
     tries = f", {step.tries} tries" if step.tries > 1 else ""
-    heard = f", from {step.heard}" if step.heard else ""
+    source = f", from {step.reply_source}" if step.reply_source else ""
     late = f", after {step.duration / SECOND:.1f} s" if step.duration >= SECOND else ""
-    return f"{step.question.text}: {step.result.words}{tries}{late}{heard}"
+    return f"{step.question.text}: {step.result.words}{tries}{late}{source}"
 
 
-def json_of(each: Told) -> str:
-    """An attempt as a JSON object on a line. Times are seconds since 1970."""
+def json_of(each: JudgedAttempt) -> str:
+    """An attempt as a JSON object on one line; times are seconds since 1970."""
     attempt, verdict = each.attempt, each.verdict
     text = json.dumps(
         {
@@ -65,7 +65,7 @@ def json_of(each: Told) -> str:
             "why": verdict.sentence,
             "also": list(verdict.others),
             "what_to_do": verdict.remedy,
-            "attempts": each.again + 1,
+            "attempts": each.repeats + 1,
             "steps": [_step(step) for step in attempt.steps],
         }
     )

@@ -1,6 +1,6 @@
-"""What frames tell apart from RPC: connections, refusals of IP, ARP, segments that were lost.
+"""Signals: events in frames that are not RPC, such as SYN, ICMP errors, ARP and lost segments.
 
-The signals of one frame are few, and most frames have none.
+A frame has at most one signal; most frames have none.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from oncrpc.snoop.capture.segments import ACK, FIN, RST, SYN, TCP, TCP_HEADER, U
 from oncrpc.snoop.messages import Party, TransportName
 
 MAX_WATCHED_FLOWS = 10_000
-"""Directions of TCP connections in which lost segments are noticed."""
+"""Directions of TCP connections in which lost segments are detected."""
 
 PROBE = 1
-"""Bytes of a segment that asks whether the peer is there; it repeats one that was acknowledged."""
+"""Bytes of a keepalive segment: it repeats an acknowledged byte, which is not a loss."""
 
 ICMP, ICMP_6 = 1, 58
 ICMP_HEADER = Struct(">BBxxHH")
@@ -30,7 +30,7 @@ ARP_PLACES = {
     LinkType.LINUX_SLL: (14, 16),
     LinkType.LINUX_SLL2: (0, 20),
 }
-"""Where a frame has its Ethernet type, and where ARP begins."""
+"""Offsets of the Ethernet type and of ARP in a frame."""
 
 ARP = Struct(">6xH6x4s6x4s")
 ARP_REQUEST, ARP_REPLY = 1, 2
@@ -38,7 +38,10 @@ SEQUENCE = 1 << 32
 
 
 class SignalKind(Enum):
-    """The kinds; of an error of ICMP, source and target are those of the packet it is about."""
+    """The kinds of signals.
+
+    The source and target of an ICMP error are those of the packet that it reports.
+    """
 
     OPENING = auto()
     """SYN of a client."""
@@ -50,11 +53,11 @@ class SignalKind(Enum):
     HOST_UNREACHABLE = auto()
     PROHIBITED = auto()
     TOO_BIG = auto()
-    """``size`` is the MTU of the link that does not take the packet."""
+    """A packet is larger than the MTU of a link; ``size`` is the MTU."""
     RESENT = auto()
-    """A segment that was seen before, of ``size`` bytes."""
+    """A segment of ``size`` bytes that was sent before."""
     GAP = auto()
-    """A segment whose predecessor was not seen."""
+    """A segment whose predecessor was not captured."""
     FRAGMENT = auto()
     ARP_ASKED = auto()
     ARP_ANSWERED = auto()
@@ -79,14 +82,14 @@ IPV6_ERRORS = {
 
 UNREACHABLE_4, UNREACHABLE_6, TOO_BIG_6 = 3, 1, 2
 NEIGHBORS = {135: SignalKind.ARP_ASKED, 136: SignalKind.ARP_ANSWERED}
-"""Types of ICMPv6 that are for IPv6 what ARP is for IPv4 (RFC 4861 §4.3 and §4.4)."""
+"""Types of neighbor discovery, the ARP of IPv6 (RFC 4861 §4.3 and §4.4)."""
 
 AT_NEIGHBOR = 8
-"""Where such a message has the address that it is about."""
+"""Offset of the target address in a message of neighbor discovery."""
 
 
 class Signal(NamedTuple):
-    """One of them. Parties of ARP and of fragments have port 0."""
+    """A signal in a frame. Parties of ARP and of fragments have port 0."""
 
     kind: SignalKind
     number: int
@@ -158,7 +161,7 @@ def _signal(kind: SignalKind, frame: CapturedFrame, flow: bytes, *, size: int = 
 
 
 def _of_error(frame: CapturedFrame, header: IpHeader) -> Signal | None:
-    """An error of ICMP; behind its header is the begin of the packet it is about."""
+    """The signal of an ICMP error; the reported packet follows the ICMP header."""
     data = frame.data[header.begin : header.end]
     if len(data) < 9:
         return None
@@ -186,7 +189,10 @@ def _of_error(frame: CapturedFrame, header: IpHeader) -> Signal | None:
 def _neighbor(
     frame: CapturedFrame, addresses: bytes, kind: SignalKind, about: bytes
 ) -> Signal | None:
-    """A host asks for a neighbor, or one answers; a host without an address asks for itself."""
+    """A solicitation or an advertisement.
+
+    A source without an address only checks that its own new address is free (RFC 4862 §5.4).
+    """
     source, target = addresses[:16], addresses[16:]
     asked = kind is SignalKind.ARP_ASKED
     ends = (source, about) if asked else (about, target)

@@ -1,4 +1,4 @@
-"""A mount attempt as steps: who is asked for what, and how each step ends."""
+"""The steps of a mount attempt: calls and connections of a client, and how each ends."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import NamedTuple
 from oncrpc.snoop.messages import Party, TransportName
 
 MAX_STEPS = 64
-"""Steps of an attempt that are kept; of those beyond, only the last one is."""
+"""Steps kept of an attempt; each step above the limit replaces the last one."""
 
 
 class ServerPart(Enum):
-    """The programs that take part in a mount, with the names that people know."""
+    """The programs that take part in a mount, with their usual names."""
 
     MAPPER = "the port mapper"
     MOUNT = "mountd"
@@ -30,29 +30,32 @@ PARTS = {
     100021: ServerPart.LOCK,
     100024: ServerPart.STATUS,
 }
-LOCKING = (ServerPart.LOCK, ServerPart.STATUS)
+"""The parts by program number."""
+
 WELL_KNOWN = {111: ServerPart.MAPPER, 2049: ServerPart.NFS}
-"""The parts by program number, and by port."""
+"""The parts with a fixed port."""
+
+LOCKING = (ServerPart.LOCK, ServerPart.STATUS)
 
 
 class StepKind(IntEnum):
-    """What a step is for; the later kinds come later in a mount."""
+    """The purpose of a step, in the order of a mount."""
 
     LOOKUP = 0
-    """The port mapper is asked for a port, or for its list."""
+    """The client asks the port mapper for a port, or for its list."""
     CONNECT = 1
     PING = 2
     CONTEXT = 3
-    """RPCSEC_GSS is asked for a context."""
+    """The client asks for a context of RPCSEC_GSS."""
     LIST = 4
-    """mountd is asked for exports or clients."""
+    """The client asks mountd for exports or clients."""
     UNMOUNT = 5
     MOUNT = 6
     SESSION = 7
-    """NFS 4 is told of the client."""
+    """The client introduces itself to NFS 4, or creates a session."""
     SECURITY = 8
     ROOT = 9
-    """The exported directory is looked up, or used for the first time."""
+    """The client looks the exported directory up, or uses it for the first time."""
     LOCK = 10
     USE = 11
 
@@ -72,8 +75,8 @@ class StepEnd(Enum):
     MISSING = "not registered"
 
 
-ON_THE_WAY = {StepEnd.SILENT, StepEnd.REFUSED, StepEnd.UNREACHABLE, StepEnd.PROHIBITED}
-"""Ends without a word from the program."""
+NETWORK_ENDS = {StepEnd.SILENT, StepEnd.REFUSED, StepEnd.UNREACHABLE, StepEnd.PROHIBITED}
+"""Ends without a reply from the program."""
 
 
 class StepResult(NamedTuple):
@@ -89,7 +92,7 @@ class StepResult(NamedTuple):
 
     @property
     def words(self) -> str:
-        """The result in a line."""
+        """The result as a short text."""
         return self.shown or self.status or self.end.value
 
 
@@ -100,9 +103,10 @@ SILENT = StepResult(StepEnd.SILENT)
 class Question(NamedTuple):
     """What a step asks for.
 
-    ``part`` is the program that is asked, ``about`` the one that the step is for: they differ
-    where the port mapper is asked for a program. ``transport`` is the one that is asked for,
-    ``host`` the address of the server. ``name`` is a name that is looked up below the last one.
+    ``part`` is the program that receives the question, ``about`` the program that the client
+    needs: in a lookup, ``part`` is the port mapper. ``transport`` is the transport named in a
+    lookup, ``host`` the address of the server. ``name`` is a name that NFS 4 looks up below the
+    path so far.
     """
 
     part: ServerPart
@@ -120,12 +124,12 @@ class Question(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class MountStep:
-    """A question, when and how often it was put, and its result.
+    """A question, when the client sent it, how often, and its result.
 
-    ``last`` is when it was put for the last time. ``heard`` is the host that replied, if that is
-    not the one that was asked. ``lost`` counts signs that large packets are lost, ``unheard`` the
-    segments of the client that TCP has sent again. ``usual`` is True
-    for what a client does all the time: it comes into the attempt only if it fails.
+    ``time`` is the first time, ``last`` the last time that it was sent. ``reply_source`` is the
+    host that replied, if that is not the server. ``lost`` counts signs that large packets are lost,
+    ``resent`` the segments that the client's TCP has sent again. ``usual`` is True for a call of
+    everyday use: it becomes part of the attempt only if it fails.
     """
 
     question: Question
@@ -143,23 +147,23 @@ class MountStep:
     tries: int = 1
     replies: int = 0
     lost: int = 0
-    unheard: int = 0
+    resent: int = 0
     given_up: bool = False
-    heard: str = ""
+    reply_source: str = ""
 
     def end(self, result: StepResult, number: int, time: int) -> None:
-        """Take the first result; later ones change nothing."""
+        """Set the result; later results are ignored."""
         if self.waits:
             self.result, self.ended_number, self.ended = result, number, time
 
     @property
     def waits(self) -> bool:
-        """True without a result."""
+        """True if there is no result yet."""
         return self.result.end is StepEnd.WAITING
 
     @property
     def failed(self) -> bool:
-        """True if the step ended, and not well."""
+        """True if the step ended with an error."""
         return self.result.end not in (StepEnd.DONE, StepEnd.WAITING)
 
     @property
@@ -169,19 +173,19 @@ class MountStep:
 
     @property
     def signature(self) -> tuple[object, ...]:
-        """What is equal in a step and its repetition in another attempt."""
+        """Equal for a step and its repetition in another attempt."""
         asked = self.question
         return asked.part, asked.kind, asked.about, asked.vers, asked.transport, self.transport
 
 
 @dataclass(slots=True, eq=False)
 class MountAttempt:
-    """The steps of a client towards a server.
+    """The steps of one attempt of a client to mount a directory of a server.
 
-    ``path`` is what is mounted. ``mounted`` is True once a directory of the server was used.
-    ``mtu`` is what a router demanded, ``fragment`` and ``used`` are the numbers of the last frames
-    with a fragment from the server and with the answer to a usual call. ``dropped`` counts steps
-    that are not kept.
+    ``path`` is the directory. ``mounted`` is True once the client has used it. ``mtu`` is the limit
+    that a router reported. ``fragment`` is the number of the last frame with a fragment from the
+    server, ``used`` that of the last frame with the answer to a usual call. ``dropped`` counts
+    steps that are not kept.
     """
 
     client: str
@@ -195,7 +199,7 @@ class MountAttempt:
     dropped: int = 0
 
     def add(self, step: MountStep) -> None:
-        """Add a step; if there are too many, it takes the place of the last one."""
+        """Add a step; above the limit it replaces the last one."""
         if len(self.steps) >= MAX_STEPS:
             self.dropped += 1
             self.steps.pop()
@@ -206,9 +210,9 @@ class MountAttempt:
 
     @property
     def is_mount(self) -> bool:
-        """True if more was asked than for ports, and whether programs answer, and for locks.
+        """False if the only questions are lookups, pings and locks.
 
-        A server asks its clients for ports and locks, too, to call their lock managers back.
+        A server asks its clients for ports and locks too, to call their lock managers.
         """
         return self.mounted or any(
             step.question.kind > StepKind.PING and step.question.about not in LOCKING

@@ -1,4 +1,4 @@
-"""From an attempt to its verdict: which step failed, why, and what to do."""
+"""The verdict on a mount attempt: which step failed, why, and what to do."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from oncrpc.snoop.explain.network_causes import NETWORK_CAUSES
 from oncrpc.snoop.explain.program_causes import PROGRAM_CAUSES
 from oncrpc.snoop.explain.steps import (
     LOCKING,
-    ON_THE_WAY,
+    NETWORK_ENDS,
     MountAttempt,
     MountStep,
     ServerPart,
@@ -20,7 +20,7 @@ from oncrpc.snoop.explain.steps import (
 from oncrpc.snoop.words.names import FLAVORS
 
 CAUSES = (*NETWORK_CAUSES, *PROGRAM_CAUSES)
-"""The causes; the first one that fits is taken."""
+"""All causes; the first one that fits a step explains it."""
 
 HEALTHY = Cause(
     "healthy",
@@ -37,16 +37,21 @@ ANSWERED = Cause(
     "Every question of {client} was answered; it does not use a directory of {server} here.",
     "",
 )
-WORKS = (HEALTHY, IN_USE, ANSWERED)
+SUCCESSES = (HEALTHY, IN_USE, ANSWERED)
 HOST_SILENT = "host-silent"
-DONE_BUT = ("flavor-not-offered", "reply-from-other-address", "replies-lost", "server-slow")
-"""Causes of steps that have an answer."""
+CAUSES_WITH_ANSWER = (
+    "flavor-not-offered",
+    "reply-from-other-address",
+    "replies-lost",
+    "server-slow",
+)
+"""Causes that explain a step with an answer: the answer is late, lost or unusable."""
 
 SECOND = 1_000_000_000
 
 
 class MountVerdict(NamedTuple):
-    """The cause and its sentences; ``others`` are sentences for what failed besides."""
+    """The cause and its sentences; ``others`` are the sentences of further problems."""
 
     cause: Cause
     sentence: str
@@ -57,7 +62,7 @@ class MountVerdict(NamedTuple):
     @property
     def healthy(self) -> bool:
         """True if nothing failed."""
-        return self.cause in WORKS
+        return self.cause in SUCCESSES
 
 
 def verdict_of(attempt: MountAttempt) -> MountVerdict:
@@ -66,18 +71,18 @@ def verdict_of(attempt: MountAttempt) -> MountVerdict:
     if not problems:
         return _verdict(_success_of(attempt), attempt, None)
     step, cause = max(problems, key=lambda each: _weight(each[0]))
-    others = {found.name: _said(found.sentence, attempt, each) for each, found in problems}
+    others = {found.name: _filled(found.sentence, attempt, each) for each, found in problems}
     others.pop(cause.name)
     return _verdict(cause, attempt, step)._replace(others=tuple(others.values()))
 
 
 def _weight(step: MountStep) -> tuple[bool, bool, int]:
-    """The last problem counts, but locks and what is not over count less."""
+    """The rank of a problem: the last one wins, except that locks and waiting steps rank lower."""
     return not step.waits, step.question.about not in LOCKING, step.number
 
 
 def _verdict(cause: Cause, attempt: MountAttempt, step: MountStep | None) -> MountVerdict:
-    sentence, remedy = (_said(text, attempt, step) for text in (cause.sentence, cause.remedy))
+    sentence, remedy = (_filled(text, attempt, step) for text in (cause.sentence, cause.remedy))
     return MountVerdict(cause, sentence, remedy, step)
 
 
@@ -88,17 +93,19 @@ def _success_of(attempt: MountAttempt) -> Cause:
 
 
 def _problems(attempt: MountAttempt) -> Iterator[tuple[MountStep, Cause]]:
-    """The steps that failed and that nothing has made good, with their causes."""
+    """The steps that failed and were not overcome later, with their causes."""
     for step in attempt.steps:
         if _is_overcome(step, attempt):
             continue
         cause = next((cause for cause in CAUSES if cause.fits(attempt, step)), None)
-        if cause is not None and (step.result.end is not StepEnd.DONE or cause.name in DONE_BUT):
+        if cause is not None and (
+            step.result.end is not StepEnd.DONE or cause.name in CAUSES_WITH_ANSWER
+        ):
             yield step, cause
 
 
 def _is_overcome(step: MountStep, attempt: MountAttempt) -> bool:
-    """Whether the client got further in spite of the end of a step."""
+    """Whether the client succeeded later although the step failed."""
     question = step.question
     if step.usual:
         return attempt.used > step.number and not step.lost
@@ -109,34 +116,35 @@ def _is_overcome(step: MountStep, attempt: MountAttempt) -> bool:
         )
     if attempt.used > step.number and question.about not in LOCKING:
         return not _is_slow(step)
-    return any(_makes_good(each, step) for each in _later(step, attempt))
+    return any(_overcomes(each, step) for each in _later(step, attempt))
 
 
 def _is_slow(step: MountStep) -> bool:
-    return step.result.end is StepEnd.DONE and not step.heard and step.duration >= SECOND
+    return step.result.end is StepEnd.DONE and not step.reply_source and step.duration >= SECOND
 
 
 def _later(step: MountStep, attempt: MountAttempt) -> Iterator[MountStep]:
     return (each for each in attempt.steps if each.number > step.number)
 
 
-def _makes_good(later: MountStep, step: MountStep) -> bool:
-    """Whether a later step shows that the end of a step did no harm."""
-    if later.result.end is not StepEnd.DONE or later.heard:
+def _overcomes(later: MountStep, step: MountStep) -> bool:
+    """Whether the success of a later step shows that the failure of a step was harmless."""
+    if later.result.end is not StepEnd.DONE or later.reply_source:
         return False
     if later.question.about is step.question.about:
         return later.question.kind >= step.question.kind
-    on_the_way = step.result.end in ON_THE_WAY or step.heard
-    return bool(on_the_way) and later.question.part is step.question.part
+    by_network = step.result.end in NETWORK_ENDS or bool(step.reply_source)
+    return by_network and later.question.part is step.question.part
 
 
-def _said(text: str, attempt: MountAttempt, step: MountStep | None) -> str:
-    said = text.format_map(facts_of(attempt, step))
-    return said[:1].upper() + said[1:]
+def _filled(text: str, attempt: MountAttempt, step: MountStep | None) -> str:
+    """A sentence with its place holders filled, and a capital at its beginning."""
+    sentence = text.format_map(facts_of(attempt, step))
+    return sentence[:1].upper() + sentence[1:]
 
 
 def facts_of(attempt: MountAttempt, step: MountStep | None) -> dict[str, object]:
-    """The values of the place holders in sentences."""
+    """The values of the place holders in sentences; those of a step only if there is one."""
     facts: dict[str, object] = {
         "client": attempt.client,
         "server": attempt.server,
@@ -149,18 +157,18 @@ def facts_of(attempt: MountAttempt, step: MountStep | None) -> dict[str, object]
     return facts | {
         "program": _program(question.about),
         "version": question.vers,
-        "wanted": question.transport.upper(),
+        "wanted_transport": question.transport.upper(),
         "question": question.text,
         "path": question.path or facts["path"],
         "port": step.server.port,
         "client_port": step.client.port,
         "transport": step.transport.upper(),
         "status": result.status or result.end.value,
-        "shown": result.words,
+        "result": result.words,
         "low": result.low,
         "high": result.high,
         "flavors": ", ".join(FLAVORS.get(each, str(each)) for each in result.flavors),
-        "heard": step.heard,
+        "reply_source": step.reply_source,
         "tries": step.tries,
         "seconds": f"{step.duration / SECOND:.1f}",
         "count": sum(_same(each, step) for each in attempt.steps),
@@ -175,32 +183,34 @@ def _same(one: MountStep, other: MountStep) -> bool:
     return one.question.text == other.question.text and one.result.words == other.result.words
 
 
-class Told(NamedTuple):
-    """An attempt and its verdict, and how many attempts after it had the same one."""
+class JudgedAttempt(NamedTuple):
+    """An attempt and its verdict; ``repeats`` counts later attempts with the same verdict."""
 
     attempt: MountAttempt
     verdict: MountVerdict
-    again: int
+    repeats: int
 
 
-def told(attempts: Sequence[MountAttempt], *, client: str | None = None) -> list[Told]:
-    """The attempts that are mounts, in their order; equal ones that follow each other are one.
+def judged_attempts(
+    attempts: Sequence[MountAttempt], *, client: str | None = None
+) -> list[JudgedAttempt]:
+    """The attempts to mount, in order; consecutive ones with equal verdicts are joined.
 
-    Hosts often look for others that are not there. That is told of the chosen client, or if there
-    is nothing else.
+    Hosts often send ARP requests for addresses that do not exist. Those are reported only for a
+    chosen client, or if there is nothing else to report.
     """
     judged = [(each, verdict_of(each)) for each in attempts if client in (None, each.client)]
     shown = [(each, verdict) for each, verdict in judged if each.is_mount or not verdict.healthy]
     talking = [(each, verdict) for each, verdict in shown if verdict.cause.name != HOST_SILENT]
     chosen = shown if client is not None else talking or shown
-    found: list[Told] = []
+    found: list[JudgedAttempt] = []
     last: dict[tuple[str, str], int] = {}
     for attempt, verdict in sorted(chosen, key=lambda each: each[0].steps[0].number):
         pair = (attempt.client, attempt.server)
         at = last.get(pair)
         if at is not None and found[at].verdict.sentence == verdict.sentence:
-            found[at] = found[at]._replace(again=found[at].again + 1)
+            found[at] = found[at]._replace(repeats=found[at].repeats + 1)
             continue
         last[pair] = len(found)
-        found.append(Told(attempt, verdict, 0))
+        found.append(JudgedAttempt(attempt, verdict, 0))
     return found
