@@ -1,7 +1,7 @@
 """The protocol ``nfs`` of fsspec: ``pandas.read_csv("nfs://files.example/export/x.csv")``.
 
-fsspec finds the class by an entry point of this package. A path is absolute on the server, and is
-found in the export that has it. The options of the connection are ``storage_options``.
+fsspec finds the class by an entry point of this package. A path is absolute on the server: the
+export that contains it is mounted. The options of the connection are ``storage_options``.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from oncrpc.nfs.client.url import NfsUrl
 
 try:
     from fsspec import AbstractFileSystem
-except ModuleNotFoundError:  # then nobody asks for the protocol
+except ModuleNotFoundError:  # then nothing uses this class
     AbstractFileSystem = object
 
 PREFIX = "nfs://"
@@ -31,14 +31,14 @@ BUFFER = 1 << 20
 """Bytes of the buffer of an open file."""
 
 COPIED = 8 << 20
-"""Bytes that are copied at a time."""
+"""Bytes that ``cp_file`` copies at a time."""
 
 
 class RawRemoteFile(io.RawIOBase):
-    """An open file as Python's ``io`` has it; calls of several threads take turns."""
+    """An open file for Python's ``io``. ``lock`` lets one thread at a time use the server."""
 
-    def __init__(self, file: SyncRemoteFile, turn: threading.RLock) -> None:
-        self.file, self.turn = file, turn
+    def __init__(self, file: SyncRemoteFile, lock: threading.RLock) -> None:
+        self.file, self.lock = file, lock
 
     def readable(self) -> bool:
         """Whether the mode allows reading."""
@@ -54,24 +54,24 @@ class RawRemoteFile(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         """Fill the buffer from the position; 0 at the end of the file."""
-        with self.turn, memoryview(buffer).cast("B") as view:
+        with self.lock, memoryview(buffer).cast("B") as view:
             data = self.file.read(len(view))
             view[: len(data)] = data
             return len(data)
 
     def readall(self) -> bytes:
         """The rest of the file."""
-        with self.turn:
+        with self.lock:
             return self.file.read()
 
     def write(self, data: Any) -> int:
         """Write at the position."""
-        with self.turn:
+        with self.lock:
             return self.file.write(bytes(data))
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Set the position."""
-        with self.turn:
+        with self.lock:
             return self.file.seek(offset, whence)
 
     def tell(self) -> int:
@@ -80,28 +80,28 @@ class RawRemoteFile(io.RawIOBase):
 
     def truncate(self, size: int | None = None) -> int:
         """Cut or extend the file."""
-        with self.turn:
+        with self.lock:
             return self.file.truncate(size)
 
     def close(self) -> None:
         """Store what was written, and close."""
         if not self.closed:
             try:
-                with self.turn:
+                with self.lock:
                     self.file.close()
             finally:
                 super().close()
 
 
 def buffered(raw: RawRemoteFile) -> io.BufferedIOBase:
-    """The file with the buffer that fits its mode."""
+    """Wrap the file in the buffered class for its mode."""
     if raw.readable() and raw.writable():
         return io.BufferedRandom(raw, BUFFER)
     return io.BufferedReader(raw, BUFFER) if raw.readable() else io.BufferedWriter(raw, BUFFER)
 
 
 class NfsProtocol(AbstractFileSystem):
-    """The file systems of an NFS server.
+    """All exports of an NFS server.
 
     ``host`` and ``port`` come from the URL, the rest are storage options: ``mountport``,
     ``version``, ``uid``, ``gid``, ``timeout`` in seconds, ``mapper``, and ``auto_mkdir``, which
@@ -129,12 +129,12 @@ class NfsProtocol(AbstractFileSystem):
         self.host, self.auto_mkdir = host, auto_mkdir
         server = NfsUrl(host, b"/", port, mountport, version, uid, gid)
         self.exports = ServerExports(server, timeout=timeout, mapper=mapper)
-        self.turn = threading.RLock()
+        self.lock = threading.RLock()
         weakref.finalize(self, self.exports.connections.close)
 
     def close(self) -> None:
-        """Close the connections; they are opened again when needed."""
-        with self.turn:
+        """Close the connections. The next call opens them again."""
+        with self.lock:
             self.exports.close()
 
     @classmethod
@@ -159,16 +159,16 @@ class NfsProtocol(AbstractFileSystem):
 
     def _use(self, path: str, method: str, *arguments: Any, **options: Any) -> Any:
         """Call a method of ``SyncRemoteFileSystem`` with the path below its export."""
-        with self.turn:
+        with self.lock:
             found = self.exports.find(self._strip_protocol(path))
             return getattr(found.fs, method)(found.path, *arguments, **options)
 
     def _names_below(self, path: str) -> list[str]:
-        with self.turn:
+        with self.lock:
             return self.exports.names_below(self._strip_protocol(path))
 
     def info(self, path: str, **_: Any) -> dict[str, Any]:
-        """The attributes of a file; links are followed where they lead somewhere."""
+        """The attributes of a file, or of the target of a link that is not broken."""
         path = self._strip_protocol(path)
         if self._names_below(path):
             return {"name": path, "size": 0, "type": "directory"}
@@ -185,7 +185,7 @@ class NfsProtocol(AbstractFileSystem):
         return infos if detail else sorted(info["name"] for info in infos)
 
     def _listed(self, path: str) -> list[dict[str, Any]]:
-        with self.turn:
+        with self.lock:
             found = self.exports.find(path)
             entries = list(found.fs.scandir(found.path))
         return [self._described(self._joined(path, each.name), each.stat) for each in entries]
@@ -193,7 +193,7 @@ class NfsProtocol(AbstractFileSystem):
     def _described(self, path: str, stat: FileStat) -> dict[str, Any]:
         link = stat.is_symlink()
         if link:
-            with suppress(OSError):  # it leads nowhere
+            with suppress(OSError):  # a broken link
                 stat = self._use(path, "stat")
         kind = "file" if stat.is_file() else "directory" if stat.is_dir() else "other"
         numbers = {"mode": stat.mode, "uid": stat.uid, "gid": stat.gid, "nlink": stat.nlink}
@@ -213,7 +213,7 @@ class NfsProtocol(AbstractFileSystem):
         self._use(path, "mkdir", parents=create_parents)
 
     def makedirs(self, path: str, exist_ok: bool = False) -> None:
-        """Create a directory and those above."""
+        """Create a directory and its missing parents."""
         self._use(path, "mkdir", parents=True, exist_ok=exist_ok)
 
     def rmdir(self, path: str) -> None:
@@ -229,7 +229,7 @@ class NfsProtocol(AbstractFileSystem):
         self.rm_file(path)
 
     def cp_file(self, path1: str, path2: str, **_: Any) -> None:
-        """Copy a file, or create a directory like the first one."""
+        """Copy a file; for a directory, create an empty one."""
         if self.isdir(path1):
             self.makedirs(path2, exist_ok=True)
             return
@@ -238,11 +238,11 @@ class NfsProtocol(AbstractFileSystem):
                 target.write(data)
 
     def mv(self, path1: str, path2: str, **options: Any) -> None:
-        """Rename a file or directory; between two exports it is copied."""
+        """Rename a file or directory; between two exports copy it."""
         source, target = self._strip_protocol(path1), self._strip_protocol(path2)
         if self.isdir(target):
             target = self._joined(target, os.path.basename(source))
-        with self.turn:
+        with self.lock:
             found, into = self.exports.find(source), self.exports.find(target)
             if found.fs is into.fs:
                 found.fs.rename(found.path, into.path)
@@ -250,7 +250,7 @@ class NfsProtocol(AbstractFileSystem):
         super().mv(source, target, **({"recursive": True} | options))
 
     def touch(self, path: str, truncate: bool = True, **_: Any) -> None:
-        """Create an empty file, or empty it; without ``truncate`` set its time."""
+        """Create an empty file, or truncate it; without ``truncate`` set its times."""
         if truncate or not self.exists(path):
             self.pipe_file(path, b"")
         else:
@@ -259,4 +259,4 @@ class NfsProtocol(AbstractFileSystem):
     def _open(self, path: str, mode: str = "rb", **_: Any) -> io.BufferedIOBase:
         if self.auto_mkdir and mode[0] != "r":
             self.makedirs(self._parent(path), exist_ok=True)
-        return buffered(RawRemoteFile(self._use(path, "open", mode), self.turn))
+        return buffered(RawRemoteFile(self._use(path, "open", mode), self.lock))
