@@ -1,1 +1,1 @@
-"""A client of NFS 2 and 3: paths, handles and files of a server, for Python programs."""
+"""A client for NFS versions 2 and 3: the files of a server, by path or handle."""

@@ -29,7 +29,7 @@ class AioPipeline(Pipeline):
         return self.loop.time()
 
     async def sleep(self, seconds: float) -> None:
-        """Let other tasks run meanwhile."""
+        """Sleep; other tasks run."""
         await asyncio.sleep(seconds)
 
     def new_lock(self) -> asyncio.Lock:

@@ -1,7 +1,8 @@
-"""The blocking form of the client: the same methods, which return results.
+"""The blocking client: the same methods, which return results instead of coroutines.
 
-Each method runs the coroutine of the same name to its end, over a pipeline that blocks. A transfer
-still has many calls in progress. One thread at a time may use a file system and its files.
+Each method runs the coroutine of the same name until it returns, over a pipeline that blocks. A
+transfer still has many calls in progress. Only one thread at a time may use a file system and its
+files.
 """
 
 from __future__ import annotations
@@ -299,7 +300,7 @@ def sync_connect(
     reserved_port: bool | None = None,
     mapper: str | MapperClient | None = None,
 ) -> Iterator[SyncRemoteFileSystem]:
-    """Mount a directory of an NFS server, while the context lasts; all methods block.
+    """Mount a directory of an NFS server while the context lasts; all methods block.
 
     ::
 
@@ -327,7 +328,7 @@ def blocking_target(
     reserved_port: bool | None = None,
     mapper: str | MapperClient | None = None,
 ) -> ServerTarget:
-    """How a server is reached by blocking calls; the arguments are those of ``sync_connect``."""
+    """How to reach a server with blocking calls; the arguments are those of ``sync_connect``."""
     place = parse_url(url) if isinstance(url, str) else url
     return ServerTarget(
         place,

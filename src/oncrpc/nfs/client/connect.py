@@ -1,4 +1,4 @@
-"""``oncrpc.nfs.connect``: an exported directory of a server, for asyncio."""
+"""``oncrpc.nfs.connect``: mount an exported directory, for asyncio."""
 
 from __future__ import annotations
 
@@ -31,15 +31,16 @@ async def connect(
         async with oncrpc.nfs.connect("nfs://files.example/export") as fs:
             print(await fs.listdir("photos"))
 
-    The URL is ``nfs://host[:port]/path``. Its options are ``version`` (3 or 2; without it 3 is
-    tried first), ``port`` or ``nfsport``, ``mountport``, ``lockport``, ``uid`` and ``gid``. Ports
-    that are not given are asked from the port mapper of the host, or from ``mapper``. The path is
-    exported, or below an exported directory.
+    The URL is ``nfs://host[:port]/path``. The path is an exported directory, or a directory below
+    one. The options of the URL are ``version`` (3 or 2; by default 3, then 2), ``port`` or
+    ``nfsport``, ``mountport``, ``lockport``, ``uid`` and ``gid``. A missing port is looked up at
+    the port mapper of the host, or at ``mapper``.
 
-    ``auth`` is the credential; by default AUTH_SYS with the user of this process, or with ``uid``
-    and ``gid`` of the URL. ``timeout`` in seconds is for each call. A call whose connection breaks
-    is sent again over a new one until then. ``reserved_port``: call from a port below 1024, which
-    many servers require; None does that if this process may.
+    ``auth`` is the credential; the default is AUTH_SYS with the user of this process, or with
+    ``uid`` and ``gid`` of the URL. ``timeout`` is the limit of each call in seconds. If the
+    connection breaks, the client connects again and repeats the call within that limit.
+    ``reserved_port`` selects a source port below 1024, which many servers require; None uses one if
+    this process is allowed to.
 
     Raises:
         NfsStatusError: the server refuses to mount. NotRegistered, TransportError, CallTimeout,

@@ -1,4 +1,4 @@
-"""Refusals of a server as ``OSError``: with the ``errno``, and the status of the RFC.
+"""Errors of the NFS client: the status of a server as an ``OSError``.
 
 ::
 
@@ -34,11 +34,11 @@ _NUMBERS = {
     nfsstat3.NFS3ERR_BADTYPE: errno.EINVAL,
     nfsstat3.NFS3ERR_JUKEBOX: errno.EAGAIN,
 }
-"""The ``errno`` of a status; that of a status below 63 is its own number."""
+"""The ``errno`` of a status. A status that is missing here has the same number."""
 
 
 class NfsStatusError(OSError):
-    """The server refused. ``errno`` says why, ``status`` is the server's word for it."""
+    """The server refused. ``errno`` is the reason, ``status`` the status that it sent."""
 
     status: nfsstat3
 
@@ -74,7 +74,7 @@ _CLASSES: dict[nfsstat3, type[NfsStatusError]] = {
 
 
 def refusal(status: nfsstat3, name: str | None = None) -> NfsStatusError:
-    """The exception of a status, about the file of that name."""
+    """The exception for a status; ``name`` is its ``filename``."""
     number = _NUMBERS.get(status, int(status))
     made = _CLASSES.get(status, NfsStatusError)(
         number, f"{os.strerror(number)} ({status.name})", name
@@ -84,7 +84,7 @@ def refusal(status: nfsstat3, name: str | None = None) -> NfsStatusError:
 
 
 def status_of_version2(status: stat) -> nfsstat3:
-    """The same outcome in version 3; NFSERR_WFLUSH, which it lacks, is NFS3ERR_IO."""
+    """The status of version 3 for one of version 2. NFSERR_WFLUSH becomes NFS3ERR_IO."""
     if status is stat.NFSERR_WFLUSH:
         return nfsstat3.NFS3ERR_IO
     return nfsstat3(int(status))

@@ -1,4 +1,4 @@
-"""The file system of a whole server: a path is found in the export that has it."""
+"""All exports of a server as one file system: each path belongs to one of the exports."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class FoundExport(NamedTuple):
 
 
 class ServerExports:
-    """Mounts the exports of a server when a path below is used; all calls block.
+    """Mounts each export of a server when a path below it is used; all calls block.
 
-    ``close`` ends the connections. One thread at a time may use it.
+    ``close`` ends the connections. Only one thread at a time may use it.
     """
 
     def __init__(self, server: NfsUrl, *, timeout: float, mapper: str | None = None) -> None:
@@ -37,16 +37,16 @@ class ServerExports:
 
     @property
     def names(self) -> list[str]:
-        """The paths of the exports; the server is asked once."""
+        """The paths of the exports, read from the server once."""
         if self._names is None:
             target = blocking_target(self.server, timeout=self.timeout, mapper=self.mapper)
             self._names = [os.fsdecode(name) for name in run(target.exports())]
         return self._names
 
     def find(self, path: str) -> FoundExport:
-        """The export that has an absolute path: the longest one that is listed.
+        """Mount the export of an absolute path: the longest one in the server's list.
 
-        Without one the directory of the path is mounted; a server may hide its list.
+        A server may hide its list. If no export matches, this mounts the directory of the path.
 
         Raises:
             OSError: the server refuses to mount it.
@@ -61,7 +61,7 @@ class ServerExports:
         return FoundExport(fs, path[len(export) :].strip("/") or "/")
 
     def names_below(self, path: str) -> list[str]:
-        """The next names on the way from a path to the exports below, none if it is in one."""
+        """The names directly below a path that lead to exports; none if it is in an export."""
         if any(_is_below(path, name) for name in self.names):
             return []
         start = path.rstrip("/") + "/"

@@ -1,4 +1,4 @@
-"""Open files: reading and writing at a position, as Python's binary files do, or at an offset."""
+"""Open files: read and write at the position, as Python's binary files do, or at an offset."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from oncrpc.nfs.client.writing import FileWriter
 from oncrpc.nfs.filesystem import NewAttributes
 
 MAX_READ = 1 << 30
-"""Bytes of one ``read`` or ``pread`` of the NFS client; a longer one returns fewer bytes."""
+"""Most bytes that one ``read`` or ``pread`` of the NFS client returns."""
 
 Data = bytes | bytearray | memoryview
 MODES = ("rb", "r+b", "wb", "w+b", "xb", "x+b", "ab", "a+b")
@@ -43,9 +43,9 @@ class OpenMode(NamedTuple):
 class RemoteFile:
     """A file of a server; made by ``RemoteFileSystem.open``, and closed with its context.
 
-    ``read``, ``write`` and ``seek`` use a position; ``pread`` and ``pwrite`` name the offset.
-    Written data are on the server's disk only after ``flush`` or ``close``, which report whether
-    they could be stored.
+    ``read``, ``write`` and ``seek`` use the position of the file; ``pread`` and ``pwrite`` take an
+    offset. Written data are on the server's disk only after ``flush`` or ``close``, which raise an
+    error if the data could not be stored.
     """
 
     def __init__(self, file: OpenHandle, *, name: str, mode: str, position: int = 0) -> None:
@@ -81,7 +81,7 @@ class RemoteFile:
         return self._closed
 
     async def read(self, size: int = -1) -> bytes:
-        """Read from the position; without a size up to the end of the file."""
+        """Read from the position; without a size, up to the end of the file."""
         self._check(self._mode.readable, "reading")
         async with self._lock:
             await self._writer.settle()
@@ -112,7 +112,7 @@ class RemoteFile:
         return len(data)
 
     async def pread(self, size: int, offset: int) -> bytes:
-        """Read so many bytes at the offset, fewer only at the end of the file."""
+        """Read ``size`` bytes at the offset, fewer only at the end of the file."""
         buffer = bytearray(min(size, MAX_READ))
         count = await self.preadinto(buffer, offset)
         return bytes(memoryview(buffer)[:count])
@@ -134,7 +134,7 @@ class RemoteFile:
 
     async def _write(self, offset: int, data: Data) -> None:
         self._reader.reset(self._position)
-        # The data are held until they are stored, so that they can be written again.
+        # Copy data that may change: they may have to be written again until they are stored.
         held = data if isinstance(data, bytes) else bytes(data)
         await self._writer.write(offset, memoryview(held))
 
@@ -153,7 +153,7 @@ class RemoteFile:
         return self._position
 
     async def stat(self) -> FileStat:
-        """The attributes of the file; the size is after all writes."""
+        """The attributes of the file, after all writes so far."""
         self._check(True, "use")
         async with self._lock:
             await self._writer.settle()
@@ -163,7 +163,7 @@ class RemoteFile:
         return await self._file.use(self._file.operations.getattr)
 
     async def truncate(self, size: int | None = None) -> int:
-        """Cut or extend the file to a size, the position by default; returns it."""
+        """Cut or extend the file to a size, by default the position; returns the size."""
         self._check(self._mode.writable, "writing")
         wanted = self._position if size is None else size
         new = NewAttributes(size=wanted)
@@ -177,17 +177,17 @@ class RemoteFile:
         """Wait until all written data are on the server's disk.
 
         Raises:
-            OSError: they could not be stored; it can be called again.
+            OSError: they could not be stored. The next ``flush`` tries again.
         """
         self._check(True, "use")
         async with self._lock:
             await self._writer.flush()
 
     async def close(self) -> None:
-        """Store all written data, and close.
+        """Store all written data, and close the file.
 
         Raises:
-            OSError: the data could not be stored; the file is closed all the same.
+            OSError: the data could not be stored. The file is closed even then.
         """
         if self._closed:
             return
@@ -197,7 +197,7 @@ class RemoteFile:
             self.abandon()
 
     def abandon(self) -> None:
-        """Close without waiting for data that are not stored yet."""
+        """Close without storing the data that are not stored yet."""
         self._closed = True
         self._reader.reset()
         self._writer.drop()

@@ -1,4 +1,4 @@
-"""A mounted file system: the calls of ``os``, by path or by handle."""
+"""A mounted directory of a server: the functions of ``os``, by path or by handle."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from oncrpc.programs.nfs3 import (
 )
 
 FILE_MODE, DIRECTORY_MODE = 0o644, 0o755
-"""The permissions of new files and directories, unless others are given."""
+"""The default permissions of new files and directories."""
 
 KINDS = {
     modes.S_IFIFO: ftype3.NF3FIFO,
@@ -48,19 +48,19 @@ KINDS = {
     modes.S_IFCHR: ftype3.NF3CHR,
     modes.S_IFBLK: ftype3.NF3BLK,
 }
-"""The special files that ``mknod`` makes."""
+"""The special files that ``mknod`` creates, by the type bits of the mode."""
 
 
 class RemoteFileSystem:
     """A directory of a server, mounted by ``oncrpc.nfs.connect``.
 
-    The methods have the names of those of ``os`` and ``pathlib``, and are coroutines. A path is
-    relative to the mounted directory, with or without a ``/`` before it. In place of a path a
-    method takes a ``FileHandle``, or ``handle / "name"``.
+    The methods are coroutines with the names of functions of ``os`` and ``pathlib``. A path is
+    relative to the mounted directory, with or without a leading ``/``. Each method also takes a
+    ``FileHandle``, or ``handle / "name"``, in place of a path.
 
-    A refusal of the server is an ``NfsStatusError``, which is an ``OSError``. A symbolic link is
-    followed by this client: an absolute one begins at the mounted directory, and no path leads out
-    of it.
+    If the server refuses, a method raises an ``NfsStatusError``, which is an ``OSError``. The
+    client follows symbolic links itself: an absolute link begins at the mounted directory, and no
+    path leads out of it.
     """
 
     def __init__(self, target: ServerTarget, operations: Operations, root: FileHandle) -> None:
@@ -99,7 +99,7 @@ class RemoteFileSystem:
         return await self._paths.stat(path, follow=False)
 
     async def exists(self, path: RemotePath) -> bool:
-        """Whether there is a file; False also for a link that leads nowhere."""
+        """Whether the file exists; False also for a broken symbolic link."""
         try:
             await self.stat(path)
         except (FileNotFoundError, NotADirectoryError):
@@ -110,7 +110,7 @@ class RemoteFileSystem:
         """Whether the server permits all of ``os.R_OK``, ``os.W_OK`` and ``os.X_OK`` in ``mode``.
 
         Raises:
-            NfsStatusError: version 2 cannot be asked (NFS3ERR_NOTSUPP).
+            NfsStatusError: NFS3ERR_NOTSUPP: version 2 of NFS cannot tell.
         """
         stat, file = await self.stat(path), await self.handle(path)
         wanted = _access_bits(mode, directory=stat.is_dir())
@@ -124,7 +124,7 @@ class RemoteFileSystem:
         ]
 
     async def scandir(self, path: RemotePath = "/") -> AsyncIterator[RemoteEntry]:
-        """The entries of a directory with their attributes, while they come from the server."""
+        """The entries of a directory with their attributes, page by page from the server."""
         directory, _ = await self._paths.opened(path)
         async for entry in entries(directory):
             yield entry
@@ -139,7 +139,7 @@ class RemoteFileSystem:
         return await read_all(file, stat.size)
 
     async def write_bytes(self, path: RemotePath, data: Data) -> int:
-        """Write a file, which is created or overwritten; returns the number of bytes."""
+        """Create or overwrite a file with these data; returns the number of bytes."""
         async with await self.open(path, "wb") as file:
             return await file.write(data)
 
@@ -148,13 +148,13 @@ class RemoteFileSystem:
     ) -> RemoteFile:
         """Open a file in one of the binary modes of Python's ``open``.
 
-        ``async with await fs.open(path) as file`` closes it. ``x`` creates the file with EXCLUSIVE
-        (RFC 1813 §3.3.8). ``a`` starts at the end that the file has now: NFS has no append that is
-        safe with several writers. ``permissions`` are those of a file that is created.
+        Use it as ``async with await fs.open(path) as file``, which closes the file. ``x`` creates
+        the file with EXCLUSIVE (RFC 1813 §3.3.8). ``a`` starts at the present end of the file: NFS
+        has no append that is safe with several writers. ``permissions`` are those of a new file.
 
         Raises:
-            FileExistsError, FileNotFoundError, IsADirectoryError: as ``open``. ValueError: another
-                mode.
+            FileExistsError, FileNotFoundError, IsADirectoryError: as ``open``. ValueError: an
+                invalid mode.
         """
         parsed = OpenMode.parse(mode)
 
@@ -186,7 +186,7 @@ class RemoteFileSystem:
         return found.handle, stat
 
     async def _created_exclusive(self, located: Located, permissions: int) -> FoundFile:
-        """Create a file. The server keeps the verifier in attributes, which are set after that."""
+        """Create a file, then set its attributes: until then they hold the verifier."""
         if not located.name:
             raise refusal(nfsstat3.NFS3ERR_EXIST)
         verifier = secrets.token_bytes(NFS3_CREATEVERFSIZE)
@@ -203,7 +203,7 @@ class RemoteFileSystem:
         parents: bool = False,
         exist_ok: bool = False,
     ) -> None:
-        """Create a directory; ``parents`` and ``exist_ok`` are those of ``pathlib.Path.mkdir``."""
+        """Create a directory; ``parents`` and ``exist_ok`` as in ``pathlib.Path.mkdir``."""
 
         async def make(directory: FileHandle, name: bytes) -> None:
             await self._calls.mkdir(directory, name, NewAttributes(mode=mode))
@@ -233,7 +233,7 @@ class RemoteFileSystem:
                 raise
 
     async def rename(self, source: RemotePath, target: RemotePath) -> None:
-        """Rename a file or directory; a target that exists is replaced, as by ``os.replace``."""
+        """Rename a file or directory; replace an existing target, as ``os.replace`` does."""
 
         async def from_name(directory: FileHandle, name: bytes) -> None:
             async def to_name(to_directory: FileHandle, new_name: bytes) -> None:
@@ -269,7 +269,8 @@ class RemoteFileSystem:
         """Create a named pipe, a socket or a device, by the upper bits of ``mode``.
 
         Raises:
-            ValueError: ``mode`` is of another type of file. NfsStatusError: version 2 has none.
+            ValueError: ``mode`` is that of another type of file. NfsStatusError: NFS3ERR_NOTSUPP:
+                version 2 of NFS has no MKNOD.
         """
         kind = KINDS.get(modes.S_IFMT(mode))
         if kind is None:
@@ -288,7 +289,7 @@ class RemoteFileSystem:
     async def chown(
         self, path: RemotePath, uid: int = -1, gid: int = -1, *, follow_symlinks: bool = True
     ) -> None:
-        """Set the owner and the group; -1 leaves one alone."""
+        """Set the owner and the group; -1 keeps the present one."""
         owner, group = (None if number == -1 else number for number in (uid, gid))
         await self._set(path, NewAttributes(uid=owner, gid=group), follow=follow_symlinks)
 
@@ -300,7 +301,7 @@ class RemoteFileSystem:
         ns: tuple[int, int] | None = None,
         follow_symlinks: bool = True,
     ) -> None:
-        """Set the times of access and change, in seconds or nanoseconds; without them to now."""
+        """Set the times of access and modification, in seconds or nanoseconds; default now."""
         if ns is None and times is not None:
             ns = round(times[0] * SECOND), round(times[1] * SECOND)
         atime, mtime = (NOW, NOW) if ns is None else ns
@@ -325,13 +326,14 @@ class RemoteFileSystem:
     ) -> AsyncIterator[None]:
         """Hold a lock on a range of a file while the context lasts; version 3 only.
 
-        ``length`` 0 reaches to the end of the file. Without ``timeout`` it waits as long as another
-        holds a lock that is in the way; 0 does not wait. A lock that is not exclusive is shared
-        with others of its kind. Locks are advisory. Flush written data before the context ends. A
+        ``length`` 0 locks to the end of the file. ``timeout`` is how many seconds to wait for a
+        conflicting lock: None waits for ever, 0 does not wait. Locks that are not exclusive do not
+        conflict with each other. Locks are advisory. Flush written data before the context ends. A
         server that restarts forgets the lock.
 
         Raises:
-            BlockingIOError: another holds the lock. NotRegistered: the server has no lock manager.
+            BlockingIOError: another client or user holds a conflicting lock after ``timeout``.
+            NotRegistered: the server has no lock manager.
         """
         self._check_locks()
         file, _ = await self._paths.opened(path)
@@ -342,7 +344,7 @@ class RemoteFileSystem:
     async def lock_holder(
         self, path: RemotePath, *, exclusive: bool = True, offset: int = 0, length: int = 0
     ) -> LockHolder | None:
-        """The lock of another that such a lock would wait for; None if it would be given."""
+        """The lock that conflicts with such a lock; None if the server would grant it."""
         self._check_locks()
         file, _ = await self._paths.opened(path)
         return await self._locks.holder(file, RangeToLock(exclusive, offset, length))
@@ -357,7 +359,7 @@ class RemoteFileSystem:
         self._locks.close()
 
     async def fsstat(self, path: RemotePath = "/") -> SpaceInfo:
-        """The space and the number of files of the file system that has this file."""
+        """Space and number of files, total and free, of the file system with this file."""
         return await self._paths.file(path, self._calls.fsstat)
 
     async def fsinfo(self, path: RemotePath = "/") -> ServerLimits:

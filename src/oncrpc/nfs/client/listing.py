@@ -1,4 +1,4 @@
-"""Listing a directory: page by page, with the bounds that an untrusted server needs."""
+"""Listing a directory page by page, with limits for an untrusted server."""
 
 from __future__ import annotations
 
@@ -12,17 +12,16 @@ from oncrpc.nfs.client.results import DirectoryPage, FileHandle, PageEntry, Remo
 from oncrpc.programs.nfs3 import nfsstat3
 
 MAX_ENTRIES = 10_000_000
-"""Entries of a directory that the NFS client lists."""
+"""Largest directory that the NFS client lists, in entries."""
 
 HERE, ABOVE = b".", b".."
 
 
 def check_received_name(name: bytes) -> bytes:
-    """Return the name if it can be that of a file.
+    """Return the name of an entry if it is safe to join with a path.
 
     Raises:
-        ProtocolError: it is empty, ``.`` or ``..``, or it has a ``/`` or a NUL: joined with a path
-            it would lead to another directory.
+        ProtocolError: it is empty, ``.`` or ``..``, or contains a ``/`` or a NUL.
     """
     if not name or name in (HERE, ABOVE) or b"/" in name or b"\0" in name:
         raise ProtocolError(f"the server sent the invalid name {name[:64]!r}")
@@ -32,10 +31,10 @@ def check_received_name(name: bytes) -> bytes:
 async def pages(directory: OpenHandle, *, plus: bool) -> AsyncIterator[list[PageEntry]]:
     """The entries of a directory, without ``.`` and ``..``, a page at a time.
 
-    Without ``plus`` they have only names. A server that lacks READDIRPLUS is asked for names.
+    Without ``plus``, or if the server lacks READDIRPLUS, the entries have only names.
 
     Raises:
-        ProtocolError: an invalid name, or a page that leads nowhere. LimitExceeded: no end.
+        ProtocolError: an invalid name, or a cookie that repeats. LimitExceeded: too many entries.
     """
     cookie, verifier, count = 0, b"", 0
     seen = {0}
@@ -69,7 +68,8 @@ async def pages(directory: OpenHandle, *, plus: bool) -> AsyncIterator[list[Page
 async def entries(directory: OpenHandle) -> AsyncIterator[RemoteEntry]:
     """The entries of a directory with the attributes of their files.
 
-    What a server leaves out is looked up; a file that is gone meanwhile is left out.
+    Attributes that the server leaves out are looked up. A file that is removed meanwhile is
+    skipped.
     """
     async for page in pages(directory, plus=True):
         for entry in page:

@@ -1,7 +1,8 @@
 """Locks of files by NLM 4, without a status monitor (X/Open XNFW, RFC 1813 §6).
 
-The client asks with NM_LOCK: a server neither watches this host nor calls it back. So a lock that
-another holds is asked for again and again, and a server that restarts forgets the locks.
+The client locks with NM_LOCK. The server does not monitor the client then, and does not call it
+back. So the client polls for a lock that another client holds, and a server that restarts forgets
+all locks of this client.
 """
 
 from __future__ import annotations
@@ -32,11 +33,11 @@ from oncrpc.programs.nlm import (
 )
 
 FIRST_POLL, LONGEST_POLL = 0.05, 1.0
-"""Seconds until a lock that another holds is asked for again: first, and at most."""
+"""Seconds between two tries for a lock that is held: the first pause, doubled up to the longest."""
 
 OWNER_SIZE = 16
 WAITING = {nlm4_stats.NLM4_DENIED, nlm4_stats.NLM4_BLOCKED, nlm4_stats.NLM4_DENIED_GRACE_PERIOD}
-"""Outcomes after which the lock is asked for again."""
+"""Results after which the client tries again."""
 
 _NUMBERS = {
     nlm4_stats.NLM4_DENIED: errno.EAGAIN,
@@ -48,10 +49,11 @@ _NUMBERS = {
     nlm4_stats.NLM4_FBIG: errno.EFBIG,
     nlm4_stats.NLM4_FAILED: errno.EIO,
 }
+"""The ``errno`` of a result."""
 
 
 class LockHolder(NamedTuple):
-    """A lock that is in the way; ``length`` 0 reaches to the end of the file."""
+    """A conflicting lock; ``length`` 0 reaches to the end of the file."""
 
     exclusive: bool
     pid: int
@@ -60,7 +62,7 @@ class LockHolder(NamedTuple):
 
 
 class RangeToLock(NamedTuple):
-    """A range of a file; ``length`` 0 reaches to the end of the file, however long."""
+    """A range of a file to lock; ``length`` 0 reaches to the end of the file."""
 
     exclusive: bool = True
     offset: int = 0
@@ -68,9 +70,9 @@ class RangeToLock(NamedTuple):
 
 
 class LockManagerClient:
-    """Asks the lock manager of a server; it is connected by the first lock.
+    """A client of the server's lock manager, connected when the first lock is used.
 
-    Each lock has an owner of its own, so that two users of one program exclude each other.
+    Each lock has its own owner, so that two locks of one program conflict with each other.
     """
 
     def __init__(self, target: ServerTarget) -> None:
@@ -89,17 +91,18 @@ class LockManagerClient:
     async def held(
         self, file: OpenHandle, wanted: RangeToLock, *, timeout: float | None
     ) -> AsyncIterator[None]:
-        """Hold a lock while the context lasts; ask for it at most ``timeout`` seconds.
+        """Hold a lock while the context lasts; try to get it for ``timeout`` seconds.
 
         Raises:
-            BlockingIOError: another holds it until the timeout. OSError.
+            BlockingIOError: a conflicting lock is still held. OSError: the server refuses.
         """
         pipeline, number = await self._connected(), next(self._numbers)
         args = nlm4_unlockargs(b"", self._lock(file.handle, wanted, number))
         try:
             await file.use(lambda handle: self._acquire(handle, wanted, number, timeout))
         except BaseException:
-            pipeline.start(NLM4_VERS.NLMPROC4_UNLOCK, args)  # the reply may have been lost
+            # The server may have granted the lock, although no reply has arrived.
+            pipeline.start(NLM4_VERS.NLMPROC4_UNLOCK, args)
             raise
         try:
             yield
@@ -108,7 +111,7 @@ class LockManagerClient:
             await pipeline.call(NLM4_VERS.NLMPROC4_UNLOCK, again)
 
     async def holder(self, file: OpenHandle, wanted: RangeToLock) -> LockHolder | None:
-        """The lock that is in the way of this one, None without one."""
+        """The lock that conflicts with this one, None if there is none."""
         pipeline, number = await self._connected(), next(self._numbers)
 
         async def ask(handle: FileHandle) -> Any:
@@ -154,7 +157,7 @@ class LockManagerClient:
 
 
 def error_of(outcome: nlm4_stats) -> OSError:
-    """The exception of an outcome; BlockingIOError if another holds the lock."""
+    """The exception for a result; BlockingIOError for a conflicting lock."""
     if outcome is nlm4_stats.NLM4_STALE_FH:
         return refusal(nfsstat3.NFS3ERR_STALE)
     number = _NUMBERS[outcome]

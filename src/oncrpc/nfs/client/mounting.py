@@ -1,7 +1,7 @@
 """Mounting: from a URL to the handle of a directory, over the port mapper and MOUNT (RFC 1813 §5).
 
-The path of a URL may be below an exported directory. MOUNT is asked for the whole path first, then
-for the directories above it; what is left is looked up with NFS.
+The path of a URL may be below an exported directory. The client tries to mount the whole path
+first, then the directories above it. It looks the rest of the path up with NFS.
 """
 
 from __future__ import annotations
@@ -36,20 +36,20 @@ from oncrpc.rpc.auth import AUTH_NONE, Auth
 from oncrpc.rpc.program import Client
 
 MAX_TRANSFER = 1 << 20
-"""Bytes of data of a READ or WRITE of the NFS client, whatever the server offers."""
+"""Largest READ or WRITE of the NFS client in bytes, even if the server offers more."""
 
 LEAST_TRANSFER = 512
 LISTING_SIZES = (8192, 64 << 10)
-"""Bytes of a page of a directory: at least and at most."""
+"""Smallest and largest page of a directory, in bytes."""
 
 MAX_COMPONENTS = 256
 """Names in the path of a URL."""
 
 MAX_EXPORTS = 65536
-"""Exports of a server that the NFS client looks at."""
+"""Entries of a server's list of exports that the NFS client reads."""
 
 OTHER_VERSION = (NotRegistered, ProgramMismatch, ProgramUnavailable, ProcedureUnavailable)
-"""Errors after which the next version is tried."""
+"""Errors after which the client tries the next version."""
 
 NOT_EXPORTED = {
     nfsstat3.NFS3ERR_NOENT,
@@ -58,11 +58,11 @@ NOT_EXPORTED = {
     nfsstat3.NFS3ERR_PERM,
     nfsstat3.NFS3ERR_INVAL,
 }
-"""Refusals of MOUNT after which the directory above is tried."""
+"""Refusals of MOUNT after which the client tries the directory above."""
 
 
 class ServerTarget(NamedTuple):
-    """How a server is reached. ``reserved_port`` None: a port below 1024 if that is allowed."""
+    """How to reach a server. ``reserved_port`` None selects a port below 1024 if allowed."""
 
     url: NfsUrl
     auth: Auth
@@ -73,7 +73,7 @@ class ServerTarget(NamedTuple):
     clock: Callable[[], float]
 
     def program(self, version: type[Client], port: int | None) -> ConnectTarget[Pipeline]:
-        """A program of the server."""
+        """How to connect to a program of the server."""
         return ConnectTarget(
             self.url.host,
             version,
@@ -88,7 +88,7 @@ class ServerTarget(NamedTuple):
         )
 
     async def connect(self) -> tuple[Operations, FileHandle]:
-        """The operations of the first version that the server has, and the root of the URL.
+        """Mount the directory of the URL, with the first version that the server has.
 
         Raises:
             NotRegistered, TransportError, CallError, OSError: the server lacks both versions,
@@ -132,12 +132,12 @@ class ServerTarget(NamedTuple):
         return pipeline
 
     async def remount(self, operations: Operations) -> FileHandle:
-        """The root again, whose handle the server does not know any more."""
+        """Mount again, after the handle of the root has become stale. Returns the new handle."""
         handle, rest = await self._mount(operations.version)
         return await _directory(operations, handle, rest)
 
     async def exports(self) -> list[bytes]:
-        """The paths that the server says it exports."""
+        """The paths in the server's list of exports."""
         pipeline = await self.program(MOUNT_V3.Client, self.url.mount_port).open(self.timeout)
         try:
             listed = await pipeline.call(MOUNT_V3.MOUNTPROC3_EXPORT)
@@ -203,11 +203,11 @@ async def _mount1(pipeline: Pipeline, directory: bytes) -> FileHandle:
 
 
 _MOUNT = {3: _mount3, 2: _mount1}
-"""MNT of the version of MOUNT that goes with a version of NFS."""
+"""The call of MNT for each version of NFS."""
 
 
 async def _directory(operations: Operations, handle: FileHandle, names: list[bytes]) -> FileHandle:
-    """The directory below a mounted one; links are not followed."""
+    """Look up a directory below a mounted one, without following links."""
     for name in names:
         handle = (await operations.lookup(handle, name)).handle
     if names and not (await operations.getattr(handle)).is_dir():
@@ -220,7 +220,7 @@ def _within(size: int, least: int, most: int) -> int:
 
 
 def _reserved_first(dial: Connector) -> Connector:
-    """Dial from a reserved port, from another one if this process may not."""
+    """Dial from a reserved port if this process is allowed to, else from any port."""
 
     async def dial_either(
         netid: str,

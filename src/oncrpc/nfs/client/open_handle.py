@@ -1,4 +1,4 @@
-"""The handle of an open file; it is looked up again when the server does not know it any more."""
+"""The handle of an open file, looked up again by its path when it becomes stale."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from oncrpc.programs.nfs3 import nfsstat3
 
 K = TypeVar("K")
 STALE = {nfsstat3.NFS3ERR_STALE, nfsstat3.NFS3ERR_BADHANDLE}
-"""Refusals of a handle that the server does not know, or not any more."""
+"""Statuses for a handle that the server does not know, or no longer knows."""
 
 
 class OpenHandle:
-    """The handle of a file that is in use. ``find`` looks its path up again, if it has one."""
+    """The handle of an open file. ``find`` looks up its path; None if it was opened by handle."""
 
     def __init__(
         self,
@@ -29,10 +29,10 @@ class OpenHandle:
         self.operations, self.handle, self.fileid, self.find = operations, handle, fileid, find
 
     async def use(self, call: Callable[[FileHandle], Awaitable[K]]) -> K:
-        """Make a call; make it once more if the handle is stale and the path leads to the file.
+        """Make a call with the handle. If it is stale, look the path up and try once more.
 
         Raises:
-            NfsStatusError: NFS3ERR_STALE: the file is gone, or another one has its path.
+            NfsStatusError: NFS3ERR_STALE: the path no longer leads to this file.
         """
         used = self.handle
         try:

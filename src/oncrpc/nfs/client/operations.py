@@ -1,4 +1,4 @@
-"""What both versions of NFS do with handles, and how a call is made and made again."""
+"""The operations that versions 2 and 3 have in common, by handle."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from oncrpc.rpc.program import Procedure
 
 K = TypeVar("K")
 FIRST_BUSY, LONGEST_BUSY = 0.1, 5.0
-"""Seconds before a call that was answered NFS3ERR_JUKEBOX is made again: first, and at most."""
+"""Seconds between two tries after NFS3ERR_JUKEBOX: the first pause, doubled up to the longest."""
 
 BUSY_LIMIT = 60.0
-"""Seconds for which the NFS client repeats a call that is answered NFS3ERR_JUKEBOX."""
+"""Seconds for which the NFS client repeats a call after NFS3ERR_JUKEBOX."""
 
 
 class Operations(ABC):
-    """The procedures of a version of NFS over a pipeline, by handle.
+    """The procedures of one version of NFS, called over a pipeline.
 
-    A refusal is raised as an ``NfsStatusError``. ``read_size`` and ``write_size`` are the bytes of
-    one READ and one WRITE.
+    Methods raise an ``NfsStatusError`` if the server refuses. ``read_size``, ``write_size`` and
+    ``listing_size`` are the largest READ, WRITE and page of a directory, in bytes.
     """
 
     version: int
@@ -46,19 +46,19 @@ class Operations(ABC):
         self.read_size = self.write_size = self.listing_size = 8192
 
     def handle(self, data: bytes) -> FileHandle:
-        """A handle that the server has sent.
+        """Check a handle that the server has sent.
 
         Raises:
-            ProtocolError: it is empty.
+            ProtocolError: it is empty or too long.
         """
         if not 1 <= len(data) <= self.max_handle:
             raise ProtocolError(f"the server sent a file handle of {len(data)} bytes")
         return FileHandle(data)
 
     async def until_ready(self, call: Callable[[], Awaitable[K]]) -> K:
-        """Make the call, and make it again while the server answers NFS3ERR_JUKEBOX.
+        """Make a call, and repeat it while the server answers NFS3ERR_JUKEBOX.
 
-        The pauses grow. After ``BUSY_LIMIT`` seconds the refusal is final.
+        The pauses grow. After ``BUSY_LIMIT`` seconds the error is raised.
         """
         pause, waited = FIRST_BUSY, 0.0
         while True:
@@ -73,7 +73,7 @@ class Operations(ABC):
             pause = min(pause * 2, LONGEST_BUSY)
 
     async def ok(self, procedure: Procedure[Any, Any], argument: object, body: type[K]) -> K:
-        """Make a call whose result is a union of status and body; returns the body of success."""
+        """Make a call, and return the body of its successful result."""
 
         async def once() -> K:
             return self.body_of(await self.pipeline.call(procedure, argument), body)
@@ -84,7 +84,7 @@ class Operations(ABC):
         """The body of a successful result.
 
         Raises:
-            NfsStatusError: the server refused. ProtocolError: success, but another body.
+            NfsStatusError: the server refused. ProtocolError: the body has another type.
         """
         if result.status:
             raise refusal(status3(result.status))
@@ -102,11 +102,11 @@ class Operations(ABC):
 
     @abstractmethod
     async def lookup(self, directory: FileHandle, name: bytes) -> FoundFile:
-        """The file of that name."""
+        """Look up a name in a directory."""
 
     @abstractmethod
     async def access(self, file: FileHandle, wanted: int) -> int:
-        """Those of the ``ACCESS3_`` bits that the server grants."""
+        """The ``ACCESS3_`` bits among ``wanted`` that the server grants."""
 
     @abstractmethod
     async def readlink(self, file: FileHandle) -> bytes:
@@ -114,17 +114,17 @@ class Operations(ABC):
 
     @abstractmethod
     def start_read(self, file: FileHandle, offset: int, buffer: memoryview) -> Started:
-        """Start a READ that fills the buffer, at most ``read_size`` bytes."""
+        """Start a READ into the buffer, which has at most ``read_size`` bytes."""
 
     @abstractmethod
     async def finish_read(self, started: Started, buffer: memoryview) -> tuple[int, bool]:
-        """The number of bytes that a READ has put into the buffer, and whether the file ends."""
+        """The number of bytes in the buffer after a READ, and whether the file ends there."""
 
     @abstractmethod
     def start_write(
         self, file: FileHandle, offset: int, data: memoryview, *, stable: bool
     ) -> Started:
-        """Start a WRITE of at most ``write_size`` bytes, which must not change until it ended."""
+        """Start a WRITE of at most ``write_size`` bytes, which must not change until it ends."""
 
     @abstractmethod
     async def finish_write(self, started: Started) -> WriteOutcome:
@@ -132,19 +132,19 @@ class Operations(ABC):
 
     @abstractmethod
     async def commit(self, file: FileHandle) -> bytes:
-        """Store what was written to a file; returns the write verifier."""
+        """Store all written data of a file; returns the write verifier."""
 
     @abstractmethod
     async def create(
         self, directory: FileHandle, name: bytes, new: NewAttributes, *, guarded: bool
     ) -> FoundFile:
-        """Create a file; ``guarded`` refuses if there is one, else its size may be set."""
+        """Create a file. If it exists, ``guarded`` refuses; else its size is set if given."""
 
     @abstractmethod
     async def create_exclusive(
         self, directory: FileHandle, name: bytes, verifier: bytes
     ) -> FoundFile:
-        """Create a file that did not exist: safe to repeat with the same 8 bytes of verifier."""
+        """Create a file that does not exist. Safe to repeat with the same verifier of 8 bytes."""
 
     @abstractmethod
     async def mkdir(self, directory: FileHandle, name: bytes, new: NewAttributes) -> FoundFile:
@@ -190,7 +190,7 @@ class Operations(ABC):
     async def readdir(
         self, directory: FileHandle, cookie: int, verifier: bytes, *, plus: bool
     ) -> DirectoryPage:
-        """A page of a directory; cookie 0 and an empty verifier for the first one."""
+        """A page of a directory; the first page has cookie 0 and an empty verifier."""
 
     @abstractmethod
     async def fsstat(self, file: FileHandle) -> SpaceInfo:
@@ -206,5 +206,5 @@ class Operations(ABC):
 
 
 def status3(status: nfsstat3 | stat) -> nfsstat3:
-    """A status of either version, as one of version 3."""
+    """Convert a status of either version to version 3."""
     return status_of_version2(status) if isinstance(status, stat) else status

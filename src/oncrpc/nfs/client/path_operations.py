@@ -1,4 +1,4 @@
-"""Using the file of a path: found, used, and found again if its handle became stale."""
+"""Calls on the file of a path, repeated once with a new handle if the handle is stale."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ T = TypeVar("T")
 
 
 class PathOperations:
-    """Finds the files of paths below ``root``.
+    """Calls on files below ``root``, by path.
 
-    When the server does not know a handle any more, the path is followed once more, from a root
-    that is mounted again if the server has forgotten that too.
+    After a stale handle the path is followed once more. If the handle of the root is stale too,
+    the root is mounted again first.
     """
 
     def __init__(self, target: ServerTarget, operations: Operations, root: FileHandle) -> None:
@@ -31,7 +31,7 @@ class PathOperations:
     async def located(
         self, path: RemotePath, use: Callable[[Located], Awaitable[T]], ending: Ending
     ) -> T:
-        """Follow the path and use where it leads to.
+        """Follow the path, and call ``use`` with the result.
 
         Raises:
             OSError: with the path as its ``filename``.
@@ -56,10 +56,10 @@ class PathOperations:
         *,
         follow: bool = True,
     ) -> T:
-        """Use the file of the path.
+        """Call ``use`` with the handle of the file.
 
         Raises:
-            NfsNotFound: there is none.
+            NfsNotFound: the file does not exist.
         """
 
         async def with_file(located: Located) -> T:
@@ -75,10 +75,10 @@ class PathOperations:
         *,
         unnamed: int = errno.EBUSY,
     ) -> T:
-        """Use the last name of the path and its directory.
+        """Call ``use`` with the directory and the last name of the path.
 
         Raises:
-            OSError: ``unnamed``: the path has no last name, such as that of the mounted directory.
+            OSError: with the ``errno`` ``unnamed``: the path has no last name, such as ``/``.
         """
 
         async def with_name(located: Located) -> T:
@@ -89,7 +89,7 @@ class PathOperations:
         return await self.located(path, with_name, Ending.LEAVE)
 
     async def stat(self, path: RemotePath, *, follow: bool = True) -> FileStat:
-        """The attributes of the file of the path; those of LOOKUP if the server sends them."""
+        """The attributes of a file, from the reply to LOOKUP if it has them."""
 
         async def with_file(located: Located) -> FileStat:
             return await self.stat_of(found_of(located))
@@ -97,13 +97,13 @@ class PathOperations:
         return await self.located(path, with_file, Ending.FOLLOW if follow else Ending.LOOK_UP)
 
     async def stat_of(self, found: FoundFile) -> FileStat:
-        """The attributes of a file that was found."""
+        """The attributes of a file that was looked up."""
         if found.stat is not None:
             return found.stat
         return await self.operations.until_ready(lambda: self.operations.getattr(found.handle))
 
     async def opened(self, path: RemotePath) -> tuple[OpenHandle, FileStat]:
-        """A handle for many calls, which is found again by its path, and the attributes."""
+        """A handle for many calls, as ``open_handle`` makes it, and the attributes."""
 
         async def with_file(located: Located) -> tuple[OpenHandle, FileStat]:
             found = found_of(located)
@@ -113,7 +113,7 @@ class PathOperations:
         return await self.located(path, with_file, Ending.FOLLOW)
 
     def open_handle(self, path: RemotePath, handle: FileHandle, stat: FileStat) -> OpenHandle:
-        """A handle for many calls, which is found again by its path."""
+        """A handle for many calls, which is looked up again by its path when it is stale."""
 
         async def find() -> FoundFile:
             async def with_file(located: Located) -> FoundFile:
@@ -127,7 +127,7 @@ class PathOperations:
         )
 
     async def _renew_root(self) -> None:
-        """Mount again if the server does not know the root any more."""
+        """Mount again if the handle of the root is stale."""
         try:
             await self.operations.getattr(self.root)
         except NfsStatusError as error:
@@ -137,10 +137,10 @@ class PathOperations:
 
 
 def found_of(located: Located) -> FoundFile:
-    """The file where a path leads.
+    """The file at the end of a path.
 
     Raises:
-        NfsNotFound: there is none.
+        NfsNotFound: it does not exist.
     """
     if located.found is None:
         raise refusal(nfsstat3.NFS3ERR_NOENT)

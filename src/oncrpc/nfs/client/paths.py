@@ -1,7 +1,7 @@
-"""From a path to the handle of a file: name by name, with symbolic links (RFC 1813 §3.3.3).
+"""Follow a path to the handle of a file, name by name (RFC 1813 §3.3.3).
 
-The client follows links itself. ``..`` is never sent to the server: it leads back on the way that
-the path has come, and stops at the mounted directory. An absolute link begins at the mounted
+The client follows symbolic links itself. It never sends ``..`` to the server: ``..`` goes back to
+the directory before, and stops at the mounted directory. An absolute link begins at the mounted
 directory too. So no path and no link leads out of it.
 """
 
@@ -25,16 +25,16 @@ RemotePath = str | bytes | os.PathLike[str] | os.PathLike[bytes] | FileHandle | 
 """A path below the mounted directory, the handle of a file, or a path below a handle."""
 
 MAX_LINKS = 40
-"""Symbolic links on the way of one path (NFS client), as on Linux."""
+"""Symbolic links that the NFS client follows for one path, as on Linux."""
 
 MAX_TARGET = 4096
-"""Bytes of the text of a symbolic link (NFS client)."""
+"""Longest text of a symbolic link in bytes (NFS client)."""
 
 SEPARATOR = b"/"
 
 
 class Ending(Enum):
-    """What is done with the last name of a path."""
+    """How to treat the last name of a path."""
 
     FOLLOW = 1
     """Look it up, and follow it if it is a symbolic link."""
@@ -47,7 +47,7 @@ class Ending(Enum):
 
 
 class Located(NamedTuple):
-    """Where a path leads: a name in a directory, and its file if there is one.
+    """The end of a path: a directory, a name in it, and the file if it exists.
 
     The mounted directory, and a file that is given by its handle, have no name.
     """
@@ -58,14 +58,14 @@ class Located(NamedTuple):
 
 
 def text_of(path: RemotePath) -> str:
-    """The path, for the text of errors."""
+    """The path as text, for errors."""
     if isinstance(path, FileHandle):
         return repr(path)
     return os.fsdecode(path.path if isinstance(path, HandlePath) else path)
 
 
 def parent_of(path: RemotePath) -> RemotePath | None:
-    """The path of the directory of a path; None if that is where the path begins."""
+    """The path without its last name; None if it has only one name."""
     if isinstance(path, FileHandle):
         return None
     text = path.path if isinstance(path, HandlePath) else os.fsencode(path)
@@ -92,7 +92,7 @@ async def locate(
 
 
 class _Walk:
-    """The way of one path: ``_way`` has the directories from the start to where it is."""
+    """Follows one path. ``_way`` has the directories from the start to the present one."""
 
     def __init__(self, operations: Operations, root: FileHandle, start: FileHandle) -> None:
         self.operations, self.root = operations, root
@@ -123,7 +123,7 @@ class _Walk:
         return Located(self._way[-1], b"", FoundFile(self._way[-1], None))
 
     async def _look_up(self, name: bytes, *, last: bool) -> FoundFile | None:
-        """The file; None if it is the last of the path and there is none."""
+        """Look up a name; None if the last name of the path does not exist."""
         try:
             return await self.operations.lookup(self._way[-1], name)
         except NfsNotFound:
@@ -136,7 +136,7 @@ class _Walk:
         return stat.is_symlink()
 
     async def _target(self, link: FileHandle) -> list[bytes]:
-        """The names of a link; an absolute one goes back to the root."""
+        """The names in the text of a link. An absolute link goes back to the root."""
         self._links += 1
         if self._links > MAX_LINKS:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))

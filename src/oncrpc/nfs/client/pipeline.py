@@ -1,8 +1,8 @@
-"""Calls in progress over one stream, any number at once, which outlive its connection.
+"""Many calls in progress over one stream, which is connected again when it breaks.
 
-A call is started without waiting, so that a transfer has many READs or WRITEs in progress without a
-task for each; the same code then runs over asyncio and over a blocking socket. When the connection
-breaks, the calls in progress are sent again with the same xid over a new one (RFC 1813 §4.4), until
+Starting a call does not wait. So a transfer has many READs or WRITEs in progress without a task for
+each, and the same code runs over asyncio and over a blocking socket. When the connection breaks,
+the pipeline connects again and sends all calls in progress with the same xid (RFC 1813 §4.4), until
 each has its reply or reaches its deadline.
 """
 
@@ -33,10 +33,10 @@ from oncrpc.rpc.record import LAST_FRAGMENT, MARK
 R = TypeVar("R")
 A = TypeVarTuple("A")
 DEFAULT_CALL_TIMEOUT = 60.0
-"""Seconds for a call of the NFS client, with all its attempts."""
+"""Seconds for a call of the NFS client, including repeated attempts."""
 
 MAX_STRAY_REPLIES = 1024
-"""Replies on a connection that belong to no call in progress (NFS client)."""
+"""Replies without a call in progress that the NFS client accepts on a connection."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
 """Seconds between two attempts to connect again: the first pause, doubled up to the longest."""
@@ -45,22 +45,23 @@ DIAL_TIMEOUT = 10.0
 """Seconds for one attempt to connect again."""
 
 READS_IN_A_ROW = 8
-"""System calls that read the data of one READ before other events of the loop."""
+"""System calls that read the data of one READ before the loop handles other events."""
 
 SEND_PARTS = 64
 """Buffers that one system call sends; the system's limit is 1024."""
 
 KEEPALIVE = {socket.TCP_KEEPIDLE: 10, socket.TCP_KEEPINTVL: 5, socket.TCP_KEEPCNT: 3}
-"""A peer that is gone without a word is noticed after half a minute."""
+"""TCP options that detect a vanished peer after half a minute."""
 
 PLAIN_FLAVORS = (Flavor, SysFlavor)
 """Flavors that do not check the verifier of a reply."""
 
 
 class Started:
-    """A call in progress: what follows its message, where its data go, and who waits for it.
+    """A call in progress.
 
-    ``size`` are the bytes of a WRITE.
+    ``payload`` is sent after the message. ``into`` is the buffer for the data of a READ. ``size``
+    is the number of bytes of a WRITE. ``waiter`` is the future of the task that waits, if any.
     """
 
     __slots__ = ("call", "into", "payload", "size", "waiter")
@@ -72,11 +73,12 @@ class Started:
 
 
 class Pipeline(ABC):
-    """Carries calls over ``sock``, and over a new socket from ``reopen`` once that is broken.
+    """Sends calls over ``sock``; when it breaks, over a new socket from ``reopen``.
 
     ``timeout`` in seconds applies to each call. ``sock`` is None while there is no connection.
-    ``calls`` and ``_started`` have the same calls, by xid; ``_outgoing`` has the bytes of them that
-    are not sent yet. ``why`` is the last failed attempt to connect.
+    ``calls`` and ``_started`` have the same calls, by xid; ``_outgoing`` has their bytes that are
+    not sent yet. ``why`` is the error that broke the connection, or that of the last attempt to
+    connect.
     """
 
     def __init__(
@@ -167,7 +169,7 @@ class Pipeline(ABC):
         self._end_all(ClientClosed.at(self.calls.place))
 
     def detach(self) -> socket.socket:
-        """The connected socket, which now belongs to the caller.
+        """Give the connected socket to the caller. The pipeline is closed then.
 
         Raises:
             TransportError: the connection has broken meanwhile.
@@ -221,7 +223,7 @@ class Pipeline(ABC):
 
     @abstractmethod
     def _connect(self) -> None:
-        """Have ``_redial`` run, if it does not run yet."""
+        """Start ``_redial``, if it is not running."""
 
     @abstractmethod
     def _watch(self, sock: socket.socket) -> None:
@@ -236,7 +238,7 @@ class Pipeline(ABC):
         """Stop watching."""
 
     async def _redial(self) -> None:
-        """Connect again, unless all calls reach their deadline before.
+        """Connect again, until that succeeds or no call is in progress.
 
         The first attempt is made at once; the pauses then grow until a reply has come.
         """
@@ -253,7 +255,7 @@ class Pipeline(ABC):
                 self.adopt(sock)
             except OncRpcError as error:
                 self.why = error
-            except OSError as error:  # it broke at once
+            except OSError as error:  # the new connection broke at once
                 self.why = TransportError.of(error, place=self.calls.place)
                 self._drop_socket()
 
@@ -268,7 +270,7 @@ class Pipeline(ABC):
             self._outgoing.append(memoryview(bytes(padding)))
 
     def _send(self) -> None:
-        """Send what the socket takes."""
+        """Send until the socket is full."""
         outgoing = self._outgoing
         try:
             while outgoing and self.sock is not None:
@@ -289,7 +291,7 @@ class Pipeline(ABC):
             outgoing[0] = outgoing[0][count:]
 
     def _receive(self) -> None:
-        """Read what has arrived: a piece, and more while that ends within the data of a READ."""
+        """Read a piece of what has arrived, and more if it ends within the data of a READ."""
         try:
             for _ in range(READS_IN_A_ROW):
                 if self.sock is None:
@@ -300,7 +302,7 @@ class Pipeline(ABC):
                     return
         except BlockingIOError:
             pass
-        except ProtocolError as error:  # where the next record begins is not known
+        except ProtocolError as error:  # the next record cannot be found
             error.place = self.calls.place
             self._drop_socket()
             self._end_all(error)
@@ -323,7 +325,7 @@ class Pipeline(ABC):
         del self._started[xid]
         if call.done:
             self._wake(started)
-        else:  # it has a new xid
+        else:  # it is repeated with a new xid
             self._started[call.xid] = started
             self._queue(started)
             self._send()

@@ -1,4 +1,4 @@
-"""Reading: many READs of a file in progress at once, into the buffer of the caller."""
+"""Reading files, with many READs in progress, into the buffer of the caller."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from oncrpc.nfs.client.pipeline import Started
 from oncrpc.nfs.client.results import FileHandle
 
 IN_FLIGHT = 4 << 20
-"""Bytes of the READs or WRITEs of one file that are in progress."""
+"""Bytes of the READs or WRITEs in progress for one file."""
 
-CALLS_IN_FLIGHT = range(4, 65)
-"""Number of these calls, however large they are."""
+LEAST_CALLS, MOST_CALLS = 4, 64
+"""Smallest and largest number of READs or WRITEs in progress for one file."""
 
 SEGMENT = 256 << 20
-"""Bytes for which memory is taken at a time when a whole file is read."""
+"""Bytes that ``read_all`` adds to its buffer at a time."""
 
 
 class ReadInProgress(NamedTuple):
-    """A READ, the offset in the file, and where its data go."""
+    """A READ, its offset in the file, and the buffer for its data."""
 
     started: Started
     offset: int
@@ -30,8 +30,8 @@ class ReadInProgress(NamedTuple):
 
 
 def window_of(size: int) -> int:
-    """How many calls of so many bytes are in progress at once."""
-    return min(max(IN_FLIGHT // size, CALLS_IN_FLIGHT[0]), CALLS_IN_FLIGHT[-1])
+    """How many calls of ``size`` bytes may be in progress at once."""
+    return min(max(IN_FLIGHT // size, LEAST_CALLS), MOST_CALLS)
 
 
 def start_reading(file: OpenHandle, offset: int, view: memoryview) -> ReadInProgress:
@@ -40,7 +40,10 @@ def start_reading(file: OpenHandle, offset: int, view: memoryview) -> ReadInProg
 
 
 async def finish_reading(file: OpenHandle, read: ReadInProgress) -> tuple[int, bool]:
-    """The bytes that a READ has returned, and whether the file ends there."""
+    """Wait for a READ. Returns the number of bytes, and whether the file ends there.
+
+    A READ with a stale handle, or to a busy server, is started again.
+    """
     first: list[Started] = [read.started]
 
     async def once(handle: FileHandle) -> tuple[int, bool]:
@@ -77,17 +80,18 @@ async def read_into(file: OpenHandle, offset: int, buffer: memoryview) -> int:
 
 
 def forget(file: OpenHandle, reads: deque[ReadInProgress]) -> None:
-    """Forget READs that nobody waits for."""
+    """Forget READs whose data are not needed."""
     while reads:
         file.operations.pipeline.forget(reads.popleft().started)
 
 
 async def read_all(file: OpenHandle, size: int) -> bytes:
-    """The whole content of a file whose size is said to be ``size``.
+    """The whole content of a file; ``size`` is its size in the attributes of the server.
 
-    ``bytes(n)`` and ``BytesIO`` give memory that the system takes only when it is written to: a
-    server cannot use up the caller's by a size that is not true. ``BytesIO`` returns its buffer
-    without a copy. One byte more than the size is asked for, which shows where the file ends.
+    A server that sends a wrong size cannot exhaust the memory of the caller: the pages of
+    ``bytes(n)`` and ``BytesIO`` use memory only after they are written to. ``BytesIO`` returns its
+    buffer without a copy. One byte more than the size is requested, which shows whether the
+    file ends there.
     """
     wanted = min(size + 1, SEGMENT)
     content, done = BytesIO(bytes(wanted)), 0
@@ -104,11 +108,11 @@ async def read_all(file: OpenHandle, size: int) -> bytes:
 
 
 class SequentialReader:
-    """Reads a file from one end to the other, some READs ahead.
+    """Reads a file in order, with some READs ahead.
 
-    The window starts with one READ and doubles with each that is used, so that a short read of a
-    long file costs little. ``_reads`` are in progress, from ``_next`` backwards without a gap;
-    ``_rest`` are bytes at ``_offset`` that have come and are not used yet.
+    The window is one READ at first, and doubles with each READ that is used. So a short read of a
+    long file costs little. ``_rest`` has the received bytes from ``_offset`` on that are not
+    returned yet. ``_reads`` are the READs in progress for the bytes that follow, up to ``_next``.
     """
 
     def __init__(self, file: OpenHandle) -> None:
@@ -120,14 +124,14 @@ class SequentialReader:
         self._ended = False
 
     def reset(self, offset: int = 0) -> None:
-        """Forget what was read ahead, and go on at this offset."""
+        """Discard what was read ahead, and continue at this offset."""
         forget(self.file, self._reads)
         self._rest = memoryview(b"")
         self._offset = self._next = offset
         self._window, self._ended = 1, False
 
     async def read(self, offset: int, size: int) -> bytes:
-        """So many bytes from the offset, fewer only at the end of the file."""
+        """Read ``size`` bytes at the offset, fewer only at the end of the file."""
         if offset != self._offset:
             self.reset(offset)
         parts = list[memoryview]()

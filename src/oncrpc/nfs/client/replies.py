@@ -1,9 +1,9 @@
-"""Reading replies from a stream; the data of READ go straight into the buffer of the caller.
+"""Replies from a stream; the data of a READ are received into the buffer of the caller.
 
-A reply of 1 MiB that is collected, decoded and joined with others is copied three times. This
-reader looks at the first bytes of a record. If they are the header of a successful READ of version
-3 for a call that has a buffer, the socket fills that buffer itself. Every other record is returned
-whole, and the usual decoder reads it.
+Collecting, decoding and joining a reply of 1 MiB would copy it three times. So this reader checks
+the first bytes of each record. If they are the header of a successful READ of version 3, and the
+call has a buffer, the data are received into that buffer. All other records are returned whole, for
+the usual decoder.
 """
 
 from __future__ import annotations
@@ -18,27 +18,29 @@ from oncrpc.errors import LimitExceeded, TransportError
 from oncrpc.rpc.record import LAST_FRAGMENT
 
 MAX_REPLY = 4 << 20
-"""Bytes of a reply (NFS client)."""
+"""Longest reply in bytes (NFS client)."""
 
 MAX_FRAGMENTS = 4096
-"""Fragments of a reply (NFS client)."""
+"""Most fragments of a reply (NFS client)."""
 
 HEAD = 4096
 MARK = 4
 _WORDS = struct.Struct(">8I")
-"""xid, REPLY, MSG_ACCEPTED, flavor and length of the verifier, SUCCESS, NFS3_OK, attributes."""
+"""xid, REPLY, MSG_ACCEPTED, flavor and length of the verifier, SUCCESS, NFS3_OK, and whether
+attributes follow."""
 
 _COUNTS = struct.Struct(">3I")
-"""``count``, ``eof`` and the length of ``data``."""
+"""``count``, ``eof`` and the length of ``data`` in ``READ3resok``."""
 
 ATTRIBUTES = 84
 """Bytes of ``fattr3``."""
 
 PREFIX = _WORDS.size + ATTRIBUTES + _COUNTS.size
+"""Bytes of the longest header of a READ, which must be there to recognize it."""
 
 
 class ReadReply(NamedTuple):
-    """A successful READ whose data are in the buffer of its call."""
+    """A successful READ; its data are in the buffer of its call."""
 
     xid: int
     size: int
@@ -48,9 +50,9 @@ class ReadReply(NamedTuple):
 class ReplyReader:
     """The replies on one connection. ``buffer_for`` returns the buffer of the READ with an xid.
 
-    ``_head`` has the bytes from ``_at`` to ``_have`` that are not read yet. While ``_body`` is
-    set, the socket fills it, and ``_head`` is empty. ``_reading`` is the READ whose data it takes;
-    without one it is a fragment.
+    ``_head`` has unread bytes from ``_at`` to ``_have``. While ``_body`` is set, bytes are received
+    into it, and ``_head`` is empty. ``_body`` is the buffer of the READ ``_reading``, or a new one
+    for a fragment if ``_reading`` is None.
     """
 
     def __init__(self, buffer_for: Callable[[int], memoryview | None]) -> None:
@@ -68,7 +70,7 @@ class ReplyReader:
 
         Raises:
             TransportError: the peer has ended the stream. OSError. BlockingIOError: nothing came.
-            LimitExceeded: a reply is too long; the stream cannot be read on.
+            LimitExceeded: a reply is too long. The rest of the stream cannot be read.
         """
         if self._body is not None:
             received = sock.recv_into(self._body[self._filled :])
@@ -86,11 +88,11 @@ class ReplyReader:
 
     @property
     def within_data(self) -> bool:
-        """Whether the data of a READ have come in part."""
+        """Whether only a part of the data of a READ has arrived."""
         return self._reading is not None
 
     def abandon(self, xid: int) -> None:
-        """Do not write to the buffer of this call any more."""
+        """Stop writing to the buffer of this call; discard its remaining data."""
         if self._reading is not None and self._reading.xid == xid and self._body is not None:
             self._body = memoryview(bytearray(len(self._body)))
 
@@ -113,7 +115,7 @@ class ReplyReader:
                     yield bytes(record)
 
     def _begin(self) -> bool:
-        """Begin the next fragment; False if more bytes are needed before."""
+        """Begin the next fragment; False if its first bytes have not arrived."""
         skipped = min(self._padding, self._have - self._at)
         self._at, self._padding = self._at + skipped, self._padding - skipped
         have = self._have - self._at
@@ -143,7 +145,7 @@ class ReplyReader:
             raise LimitExceeded(f"a reply of over {MAX_FRAGMENTS} fragments")
 
     def _buffer(self, length: int) -> memoryview | None:
-        """The buffer for the data of this record, if it is a READ that has one."""
+        """The buffer for the data of this record, if it is a successful READ that has one."""
         if length < PREFIX - ATTRIBUTES:
             return None
         xid, *words, follows = _WORDS.unpack_from(self._head, self._at)

@@ -18,11 +18,11 @@ TYPE_BITS = {
     ftype3.NF3SOCK: modes.S_IFSOCK,
     ftype3.NF3FIFO: modes.S_IFIFO,
 }
-"""The upper bits of a mode, by the type of the file."""
+"""The type bits of a mode, by the type of the file."""
 
 
 class FileHandle(bytes):
-    """The handle of a file: up to 64 bytes that only the server understands.
+    """The handle of a file: up to 64 bytes with a meaning only to the server.
 
     Methods take a handle in place of a path. ``handle / "name"`` is a path that begins at the
     directory of this handle.
@@ -50,9 +50,9 @@ class HandlePath(NamedTuple):
 class FileStat(NamedTuple):
     """The attributes of a file (``fattr3``, RFC 1813 §2.6).
 
-    ``mode`` has the type of the file in its upper bits, as that of ``os.stat`` has: use it with the
-    functions of ``stat``. ``used`` are bytes on disk, ``device`` is the major and minor number of a
-    special file, ``fileid`` the inode. Times are nanoseconds since 1970.
+    ``mode`` includes the type of the file, as in ``os.stat``: use it with the functions of the
+    module ``stat``. ``used`` is the number of bytes on disk, ``device`` the major and minor number
+    of a special file, ``fileid`` the inode number. Times are nanoseconds since 1970.
     """
 
     mode: int
@@ -97,7 +97,7 @@ class FileStat(NamedTuple):
 
 
 class FoundFile(NamedTuple):
-    """A file that was looked up or created; the server may leave out the attributes."""
+    """The reply to LOOKUP or CREATE; a server may leave out the attributes."""
 
     handle: FileHandle
     stat: FileStat | None
@@ -139,7 +139,7 @@ class PageEntry(NamedTuple):
 
 
 class DirectoryPage(NamedTuple):
-    """Some entries of a directory. ``verifier`` and the last cookie lead to the next page."""
+    """Some entries of a directory. ``verifier`` and the last cookie select the next page."""
 
     entries: list[PageEntry]
     verifier: bytes
@@ -147,7 +147,7 @@ class DirectoryPage(NamedTuple):
 
 
 class WriteOutcome(NamedTuple):
-    """The result of a WRITE. ``committed``: the data are stored, and ``verifier`` is not used."""
+    """The result of a WRITE. If ``committed`` the data are stored, and need no COMMIT."""
 
     size: int
     committed: bool
@@ -155,7 +155,7 @@ class WriteOutcome(NamedTuple):
 
 
 class ServerLimits(NamedTuple):
-    """The sizes and abilities of a server (FSINFO, RFC 1813 §3.3.19); sizes are bytes."""
+    """The limits and features of a server (FSINFO, RFC 1813 §3.3.19); sizes are in bytes."""
 
     read_max: int
     read_preferred: int

@@ -13,16 +13,16 @@ from oncrpc.rpc.prot import opaque_auth
 
 SCHEME = "nfs"
 VERSIONS = (3, 2)
-"""The versions of NFS that the client has, the preferred one first."""
+"""The versions of NFS of the client, the preferred one first."""
 
 LARGEST_ID = 0xFFFFFFFF
 
 
 class NfsUrl(NamedTuple):
-    """A directory of a server. A number that is None was not given.
+    """A directory of a server. None means that the URL does not have the option.
 
-    ``port``, ``mount_port`` and ``lock_port`` are those of NFS, MOUNT and NLM, ``version`` is that
-    of NFS.
+    ``port``, ``mount_port`` and ``lock_port`` are the ports of NFS, MOUNT and NLM. ``version`` is
+    the version of NFS.
     """
 
     host: str
@@ -53,14 +53,14 @@ _OPTIONS = {
     "uid": ("uid", _number(range(LARGEST_ID + 1))),
     "gid": ("gid", _number(range(LARGEST_ID + 1))),
 }
-"""The options of a URL: the field of each, and how it is parsed. ``nfsport`` is that of libnfs."""
+"""The field and the parser of each option. libnfs calls the port of NFS ``nfsport``."""
 
 
 def parse_url(url: str) -> NfsUrl:
     """Parse the URL of a directory.
 
     Raises:
-        AddressError: it has another form, or an option that is unknown or invalid.
+        AddressError: it is not an NFS URL, or an option is unknown or invalid.
     """
     try:
         parts = urlsplit(url)
@@ -86,6 +86,6 @@ def parse_url(url: str) -> NfsUrl:
 
 
 def credential_of(url: NfsUrl) -> opaque_auth:
-    """AUTH_SYS with the ids of the URL; those that it lacks are this process's."""
+    """AUTH_SYS with the ids of the URL, or those of this process where the URL has none."""
     groups = None if url.uid is None and url.gid is None else ()
     return auth_sys(uid=url.uid, gid=url.gid, gids=groups)

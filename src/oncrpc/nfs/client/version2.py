@@ -1,7 +1,8 @@
 """The procedures of NFS version 2 (RFC 1094 §2.2), by handle.
 
-Version 2 has no ACCESS, COMMIT, MKNOD and PATHCONF, and neither GUARDED nor EXCLUSIVE creation:
-a name is looked up first. Every WRITE is stored before its reply. Sizes and offsets have 32 bits.
+Version 2 has no ACCESS, COMMIT, MKNOD or PATHCONF. It has no GUARDED or EXCLUSIVE CREATE, so the
+client looks a name up before it creates the file. A server stores each WRITE before it replies.
+Sizes and offsets have 32 bits.
 """
 
 # ruff: noqa: ARG002  # arguments that only version 3 uses
@@ -92,7 +93,7 @@ class Version2(Operations):
         return self.pipeline.start(NFS_VERSION.NFSPROC_READ, args)
 
     async def finish_read(self, started: Started, buffer: memoryview) -> tuple[int, bool]:
-        """Put the data into the buffer; fewer bytes than asked for are the end of the file."""
+        """Copy the data into the buffer. A short READ is the end of the file."""
         body = self.body_of(await self.pipeline.result(started), readok)
         size = len(body.data)
         if size > len(buffer):
@@ -116,12 +117,12 @@ class Version2(Operations):
         return started
 
     async def finish_write(self, started: Started) -> WriteOutcome:
-        """All data are stored."""
+        """The outcome: the server has stored all data."""
         self.body_of(await self.pipeline.result(started), fattr)
         return WriteOutcome(started.size, True, b"")
 
     async def commit(self, file: FileHandle) -> bytes:
-        """Nothing to do."""
+        """Nothing to do: the server has stored each WRITE."""
         return b""
 
     async def create(
@@ -139,7 +140,7 @@ class Version2(Operations):
         name: bytes,
         verifier: bytes,
     ) -> FoundFile:
-        """CREATE after a LOOKUP: two clients at the same moment may both succeed."""
+        """CREATE after a LOOKUP. Two clients may both succeed at the same moment."""
         return await self.create(directory, name, NewAttributes(mode=0o600), guarded=True)
 
     async def _check_absent(self, directory: FileHandle, name: bytes) -> None:

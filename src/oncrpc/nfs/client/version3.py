@@ -97,7 +97,7 @@ DEVICES = (ftype3.NF3CHR, ftype3.NF3BLK)
 
 @xdr.struct
 class WriteHead:
-    """``WRITE3args`` up to the data, which follow in a buffer of their own."""
+    """``WRITE3args`` without the data, which are sent from their own buffer."""
 
     file: nfs_fh3
     offset: offset3
@@ -151,7 +151,7 @@ class Version3(Operations):
         return self.pipeline.start(NFS_V3.NFSPROC3_READ, args, into=buffer)
 
     async def finish_read(self, started: Started, buffer: memoryview) -> tuple[int, bool]:
-        """The data are in the buffer already, or in a reply of unusual form."""
+        """The data are in the buffer already, unless the reply had an unusual form."""
         result = await self.pipeline.result(started)
         if isinstance(result, ReadReply):
             return result.size, result.eof
@@ -170,7 +170,7 @@ class Version3(Operations):
         return self.pipeline.start(WRITE_FROM_BUFFER, head, payload=data)
 
     async def finish_write(self, started: Started) -> WriteOutcome:
-        """The outcome: how much was written, and whether COMMIT must follow."""
+        """The outcome: how many bytes were written, and whether they need a COMMIT."""
         body = self.body_of(await self.pipeline.result(started), WRITE3resok)
         if not 0 < body.count <= started.size:
             raise ProtocolError(f"WRITE of {started.size} bytes wrote {body.count}")

@@ -1,4 +1,4 @@
-"""Attributes of version 2 as a client reads and sets them: ``fattr`` and ``sattr``."""
+"""Attributes of version 2: from ``fattr``, and to ``sattr``."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from oncrpc.nfs.filesystem import NewAttributes, Now
 from oncrpc.programs.nfs2 import fattr, ftype, sattr, timeval
 
 UNSET = 0xFFFFFFFF
-"""A field of ``sattr`` that changes nothing (RFC 1094 §2.3.6)."""
+"""The value of a field of ``sattr`` that does not change (RFC 1094 §2.3.6)."""
 
 BLOCK = 512
 MODE = 0o7777
 MICROSECOND = 1000
 SECOND = 1_000_000
 SERVER_TIME = timeval(0, SECOND)
-"""A time to set that is the server's, by a convention of Sun."""
+"""Sets the time of the server, by a convention of Sun."""
 
 FIFO_DEVICE = 0xFFFFFFFF
-"""A character device of this number is a named pipe, by a convention of Sun."""
+"""The number of a character device that stands for a named pipe, by a convention of Sun."""
 
 TYPES = {
     ftype.NFREG: modes.S_IFREG,
@@ -33,7 +33,7 @@ TYPES = {
 
 
 def stat_of_fattr(attributes: fattr) -> FileStat:
-    """The attributes that a server has sent."""
+    """Convert the attributes that a server has sent."""
     return FileStat(
         _type(attributes) | attributes.mode & MODE,
         attributes.nlink,
@@ -51,7 +51,7 @@ def stat_of_fattr(attributes: fattr) -> FileStat:
 
 
 def sattr_of(new: NewAttributes) -> sattr:
-    """The attributes to set."""
+    """Convert the attributes to set."""
     numbers = (new.mode, new.uid, new.gid, new.size)
     mode, uid, gid, size = (UNSET if number is None else number for number in numbers)
     return sattr(mode, uid, gid, size, _time(new.atime), _time(new.mtime))

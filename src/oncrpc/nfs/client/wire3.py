@@ -1,4 +1,4 @@
-"""Attributes of version 3 as a client reads and sets them: ``fattr3`` and ``sattr3``."""
+"""Attributes of version 3: from ``fattr3``, and to ``sattr3``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MODE = 0o7777
 
 
 def stat_of(attributes: fattr3) -> FileStat:
-    """The attributes that a server has sent."""
+    """Convert the attributes that a server has sent."""
     return FileStat(
         TYPE_BITS[attributes.type] | attributes.mode & MODE,
         attributes.nlink,
@@ -40,12 +40,12 @@ def stat_of(attributes: fattr3) -> FileStat:
 
 
 def optional_stat(attributes: post_op_attr) -> FileStat | None:
-    """The attributes after an operation, if the server has sent them."""
+    """Convert the attributes after an operation, if the server has sent them."""
     return None if attributes.body is None else stat_of(attributes.body)
 
 
 def sattr3_of(new: NewAttributes) -> sattr3:
-    """The attributes to set."""
+    """Convert the attributes to set."""
     return sattr3(
         set_mode3(new.mode is not None, new.mode),
         set_uid3(new.uid is not None, new.uid),

@@ -1,9 +1,9 @@
-"""Writing: many WRITEs of a file in progress at once, held until COMMIT shows that they are stored.
+"""Writing files, with many WRITEs in progress; the data are held until a COMMIT stores them.
 
 A server may keep data of UNSTABLE writes in memory. Its write verifier changes when it may have
-lost them (RFC 1813 §3.3.7). So the data are held here until a COMMIT returns the verifier that all
-their WRITEs had. If it returns another one, all held data are written again, in their order:
-later data of the same range must not be overwritten by earlier ones.
+lost them (RFC 1813 §3.3.7). So the client holds the data until a COMMIT returns the same verifier
+as all their WRITEs. If it returns another one, the client writes all held data again, in their
+order: earlier data must not overwrite later data of the same range.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from oncrpc.nfs.client.reading import window_of
 from oncrpc.nfs.client.results import FileHandle, WriteOutcome
 
 MAX_HELD = 64 << 20
-"""Bytes of a file that are written and not committed (NFS client); then it calls COMMIT."""
+"""Most bytes of a file that the NFS client writes before it calls COMMIT."""
 
 MAX_REWRITES = 16
-"""How often the data of one COMMIT are written again because the server lost them."""
+"""How often the client writes data again because the server lost them."""
 
 
 class WriteInProgress(NamedTuple):
-    """A WRITE, the offset in the file, and its data. It must be made again if it is None."""
+    """A WRITE, its offset in the file, and its data. If ``started`` is None it must start again."""
 
     started: Started | None
     offset: int
@@ -33,7 +33,7 @@ class WriteInProgress(NamedTuple):
 
 
 class HeldData(NamedTuple):
-    """Data that the server may still lose, with the verifier of their WRITE."""
+    """Data that the server may lose until a COMMIT, and the verifier of their WRITE."""
 
     offset: int
     data: memoryview
@@ -43,8 +43,8 @@ class HeldData(NamedTuple):
 class FileWriter:
     """The writes to one open file.
 
-    ``_writes`` are in progress, and no two of them overlap: a server may carry them out in any
-    order. ``_held`` were answered UNSTABLE and are not committed, ``_held_size`` are their bytes.
+    ``_writes`` are in progress. No two of them overlap, since a server may execute them in any
+    order. ``_held`` has the data that are UNSTABLE and not committed, ``_held_size`` is their size.
     """
 
     def __init__(self, file: OpenHandle) -> None:
@@ -55,7 +55,7 @@ class FileWriter:
 
     @property
     def idle(self) -> bool:
-        """Whether everything is stored."""
+        """Whether all data are stored."""
         return not self._writes and not self._held
 
     async def write(self, offset: int, data: memoryview) -> None:
@@ -65,7 +65,7 @@ class FileWriter:
             await self._start(offset + start, data[start : start + size])
 
     async def settle(self) -> None:
-        """Wait until the server has all data, in memory or stored."""
+        """Wait until the server has all data, in its memory or stored."""
         while self._writes:
             await self._finish_first()
 
@@ -73,7 +73,7 @@ class FileWriter:
         """Wait until all data are stored.
 
         Raises:
-            OSError: they could not be stored. They are still held, and ``flush`` can be repeated.
+            OSError: they could not be stored. They are still held; the next ``flush`` tries again.
         """
         await self.settle()
         for _ in range(MAX_REWRITES):
@@ -87,7 +87,7 @@ class FileWriter:
             raise OSError(errno.EIO, f"the server lost written data {MAX_REWRITES} times")
 
     def drop(self) -> None:
-        """Forget everything that is not stored."""
+        """Discard all data that are not stored."""
         for write in self._writes:
             if write.started is not None:
                 self.file.operations.pipeline.forget(write.started)
@@ -128,7 +128,7 @@ class FileWriter:
         """Wait for the oldest WRITE; write the rest if the server took only a part."""
         write = self._writes[0]
         first = [] if write.started is None else [write.started]
-        self._writes[0] = write._replace(started=None)  # if the wait fails
+        self._writes[0] = write._replace(started=None)  # so that it starts again if the wait fails
 
         async def once(handle: FileHandle) -> WriteOutcome:
             operations = self.file.operations
