@@ -62,7 +62,10 @@ Show the RPC messages in a capture file (pcap or pcapng, also compressed with gz
 interface, one line each, in the words of snoop. The FILE - is standard input. An option may be
 given more than once where it chooses messages: one of its values has to fit.
 
-{described(OPTIONS)}"""
+{described(OPTIONS)}
+
+Other commands, each with its own --help: rpcsnoop explain, which tells why a mount fails, and
+rpcsnoop top, which shows rates. A file of such a name is given as ./top."""
 FILTERS = {
     "prog": "filters.ProgramFilter",
     "proc": "filters.ProcedureFilter",
@@ -79,7 +82,7 @@ class SnoopRequest:
     """A parsed command line; ``form`` is a key of ``OUTPUTS``.
 
     Raises:
-        UsageError: from all methods, for a value that is not possible.
+        UsageError: from all methods, for a value that is invalid.
     """
 
     def __init__(self, program: str = PROGRAM) -> None:
@@ -152,8 +155,10 @@ class SnoopRequest:
             raise self._error("only one of -v, -V, --json or --stats is allowed")
         if self.color not in WHEN:
             raise self._error(f"invalid colour {self.color!r}: must be one of {', '.join(WHEN)}")
-        if self.by and (self.by not in BY or self.form != "stats"):
-            raise self._error(f"--by={self.by} is not possible: --stats has --by={', '.join(BY)}")
+        if self.by and self.by not in BY:
+            raise self._error(f"invalid group {self.by!r}: must be one of {', '.join(BY)}")
+        if self.by and self.form != "stats":
+            raise self._error("--by needs --stats")
         if self.shows and self.capture.output == "-":
             shown = "--print" if self.capture.prints else f"--{self.form}"
             raise self._error(f"{shown} needs a FILE: --write=- is standard output")
@@ -203,6 +208,15 @@ def parse_arguments(arguments: Sequence[str]) -> SnoopRequest:
                 raise UsageError(USAGE)
             case _:
                 request.take(name, value)
+    _check_user(request, operands)
     request.capture.finish(operands, USAGE)
     request.finish()
     return request
+
+
+def _check_user(request: SnoopRequest, operands: Sequence[str]) -> None:
+    """Complain of ``--uid 0 FILE``: the user would be taken for a file."""
+    files = 0 if request.capture.interface else 1
+    numbers = [word for word in operands if word.isdecimal()]
+    if request.user and numbers and len(operands) > files:
+        raise UsageError(f"{PROGRAM}: write the user after '=': --uid={numbers[0]}")
