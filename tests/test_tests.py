@@ -26,7 +26,6 @@ COVERED_BY = {
     "snoop/live/ring.py": "interop/test_live_capture.py",
     "cli/portmap/trace.py": "cli/rpcsnoop/test_daemon_trace.py",
     "cli/nfsd/trace.py": "cli/rpcsnoop/test_daemon_trace.py",
-    "cli/rpcsnoop/stopping.py": "cli/rpcsnoop/test_trace.py",
     "cli/rpcsnoop/usual_figures.py": "cli/rpcsnoop/test_usual.py",
     "cli/rpcsnoop/usual_lines.py": "cli/rpcsnoop/test_usual.py",
     "cli/rpcsnoop/shown.py": "cli/rpcsnoop/test_trace.py",

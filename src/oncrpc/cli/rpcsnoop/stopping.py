@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 ENDING = (signal.SIGINT, signal.SIGTERM)
 
+AT_ONCE = 0.5
+"""Seconds in which a signal is taken for the first one, sent twice.
+
+timeout(1) sends its signal to the command, and then to the process group of the command.
+"""
+
 
 @contextmanager
-def until_signal(stop: Callable[[], None]) -> Iterator[None]:
-    """Call ``stop`` at the first SIGINT or SIGTERM; the same signal again ends the process."""
+def until_signal(
+    stop: Callable[[], None], *, clock: Callable[[], float] = time.monotonic
+) -> Iterator[None]:
+    """Call ``stop`` at the first SIGINT or SIGTERM; one that comes later ends the process."""
     former = {number: signal.getsignal(number) for number in ENDING}
+    first: float | None = None
 
     def end(number: int, _: FrameType | None) -> None:
-        signal.signal(number, signal.SIG_DFL)
-        stop()
+        nonlocal first
+        if first is None:
+            first = clock()
+            stop()
+        elif clock() - first > AT_ONCE:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
 
     for number in ENDING:
         signal.signal(number, end)
