@@ -92,7 +92,7 @@ def test_operations_name_their_files(
     assert learned().files_of(compound(*operations)) == expected
 
 
-def test_cut_compound_names_what_is_there() -> None:
+def test_cut_compound_has_its_captured_files() -> None:
     call = compound(put(FILE), to(b"a-long-name-of-a-file"))
 
     assert learned().files_of(cut_message(call, call.length - 8)) == (KNOWN,)

@@ -1,4 +1,4 @@
-"""The files that calls are about, by names and by handles that were learned."""
+"""Paths of the files in calls, from names and from learned handles."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def test_calls_name_their_files(
     assert files.files_of(seen_bytes(procedure, arguments)) == expected
 
 
-def test_cut_call_names_what_is_there() -> None:
+def test_cut_call_has_its_captured_files() -> None:
     arguments = handle(ROOT) + name(b"old") + handle(DIRECTORY) + name(b"new")
     call = seen_bytes(NFS_V3.NFSPROC3_RENAME, arguments)
 

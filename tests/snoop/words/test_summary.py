@@ -1,4 +1,4 @@
-"""Plans say what ``line_of`` says, which is the definition, of any message."""
+"""Plans make the same lines as ``line_of``, for any message."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def head_of(procedure: AnyProcedure, credential: bytes, flavor: int = 0) -> byte
 
 
 def check(data: bytes) -> None:
-    """Compare what is said of a call with random arguments, and of replies with random results."""
+    """Compare the lines of a call with random arguments, and of replies with random results."""
     programs = KnownPrograms()
     plans = SummaryPlans(programs)
     head, body = data[:HEAD].ljust(HEAD, b"\0"), data[HEAD:]
@@ -54,19 +54,19 @@ def check(data: bytes) -> None:
             assert plans.reply(reply) == line_of(reply.message, programs)
 
 
-def test_random_messages_are_told_alike() -> None:
+def test_random_messages_have_the_same_lines() -> None:
     for seed in range(30):
         check(make(Random(seed)))
 
 
 @pytest.mark.slow
-def test_many_random_messages_are_told_alike() -> None:
+def test_many_random_messages_have_the_same_lines() -> None:
     for seed in range(30, 3000):
         check(make(Random(seed)))
 
 
 @pytest.mark.parametrize("lost", range(0, 60, 4))
-def test_cut_call_is_told_alike(lost: int) -> None:
+def test_cut_call_has_the_same_line(lost: int) -> None:
     programs = KnownPrograms()
     body = head_of(NFS3[3], b"") + HANDLE + pack(">I8s", 5, b"a b  ")
     call = called(NFS3[3], body, lost=lost)
@@ -74,7 +74,7 @@ def test_cut_call_is_told_alike(lost: int) -> None:
     assert SummaryPlans(programs).call(call) == line_of(call.call, programs)
 
 
-def test_program_of_callbacks_is_told_as_such() -> None:
+def test_callback_program_has_the_same_line() -> None:
     programs = KnownPrograms()
     plans, call = SummaryPlans(programs), called(NFS3[1], head_of(NFS3[1], b"") + HANDLE)
     before = plans.call(call)

@@ -1,4 +1,4 @@
-"""Where the arguments and results of a message are, and what protects them."""
+"""Find the arguments or results in a message, also behind the protection of RPCSEC_GSS."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from oncrpc.snoop.words.header import RPCSEC_GSS, CallHeader, call_header, reply
 
 
 def body_start(message: RpcMessage) -> int | None:
-    """Where the arguments or results begin, None if there are none."""
+    """The offset of the arguments or results, None if the message has none."""
     if message.is_call:
         call = call_header(message.body)
         return call.arguments if call else None
@@ -18,7 +18,7 @@ def body_start(message: RpcMessage) -> int | None:
 
 
 def body_of(message: RpcMessage) -> Cursor | None:
-    """The place of the arguments or results, None if they are encrypted or not there."""
+    """A cursor at the arguments or results, None if they are encrypted or missing."""
     start = body_start(message)
     gss = gss_of(message)
     if start is None or (gss is not None and gss.procedure != DATA):
@@ -28,13 +28,13 @@ def body_of(message: RpcMessage) -> Cursor | None:
 
 
 def call_of(message: RpcMessage) -> CallHeader | None:
-    """The header of the call that a message is or answers."""
+    """The header of a call, or of the call of a reply."""
     call = message if message.is_call else message.call
     return call_header(call.body) if call is not None else None
 
 
 def gss_of(message: RpcMessage) -> GssCredential | None:
-    """The credential of RPCSEC_GSS of the call that a message is or answers."""
+    """The RPCSEC_GSS credential of a call, or of the call of a reply."""
     call = call_of(message)
     if call is None or call.flavor != RPCSEC_GSS:
         return None

@@ -1,4 +1,4 @@
-"""The files that a COMPOUND of NFS 4 is about, and the handles that its reply has for them."""
+"""The files of an NFS 4 COMPOUND, and the handles of these files in its reply."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Operation = TypeVar("Operation", nfs4.nfs_argop4, nfs4.nfs_resop4)
 class CompoundFiles:
     """Follows the current and the saved file through the operations of a call.
 
-    ``files`` are the names that are removed, renamed or linked, or else the last current file.
+    ``files`` are the paths that are removed, renamed or linked; without any, the last current file.
     ``_steps`` has the current file after each operation, None if it is not known.
     """
 
@@ -37,7 +37,7 @@ class CompoundFiles:
         self.files = tuple(self._named) or last
 
     def handles(self, results: Cursor | None) -> Iterator[tuple[bytes, str]]:
-        """The handles of GETFH in the reply, with the paths of their files."""
+        """The handles that GETFH returns, with the paths of their files."""
         for operation, path in zip(_operations_of_reply(results), self._steps, strict=False):
             match operation.body:
                 case nfs4.GETFH4res(body=nfs4.GETFH4resok(object=handle)) if path is not None:

@@ -34,10 +34,8 @@ MAX_DEPTH = 64
 
 UINT = struct.Struct(">I")
 SCALARS = {letter: struct.Struct(f">{letter}") for letter in "iIqQfd"}
-
-
 NO_PARTS = cast("list[Any]", ())
-"""The parts of most fields. A field that can have parts gets a list of its own."""
+"""The shared value of fields that cannot have parts; it saves a list for each of them."""
 
 
 @dataclass(slots=True)

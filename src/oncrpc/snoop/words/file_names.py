@@ -1,4 +1,4 @@
-"""The files that calls are about: names in calls, and handles by names that replies made known."""
+"""Paths of the files in calls, from names in calls and from handles in earlier replies."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from oncrpc.snoop.words.nfs3 import skip_attributes
 from oncrpc.snoop.words.templates import FHSIZE
 
 MAX_PATHS = 16_384
-"""File handles whose paths are remembered; then that used longest ago is forgotten."""
+"""File handles whose paths are remembered; then the least recently used is forgotten."""
 
 MAX_PATH = 256
-"""Characters of a path that is remembered; the begin of a longer one is replaced."""
+"""Characters of a remembered path; dots replace the beginning of a longer one."""
 
 HANDLES: dict[str, Callable[[Cursor], bytes]] = {
     "h": Cursor.opaque,
@@ -34,16 +34,16 @@ Handle = tuple[str, bytes]
 class FileNames:
     """The paths of files by their handles, learned from LOOKUP, CREATE, READDIRPLUS and MNT.
 
-    A path begins with what is known: an export, or a directory whose handle is shown as in lines.
-    Cache: at most ``MAX_PATHS``, those used last; a later name of a handle replaces an earlier one.
-    A handle that is longer than any of NFS is not remembered.
+    A path begins with an export, or with the hash of a handle whose path is not known.
+    Cache: paths by server and handle, at most ``MAX_PATHS``, least recently used. A new path of a
+    handle replaces the earlier one. A handle longer than those of NFS is not remembered.
     """
 
     def __init__(self) -> None:
         self._paths: OrderedDict[Handle, str] = OrderedDict()
 
     def learn(self, message: RpcMessage) -> None:
-        """Take the handles of a reply; a call is ignored."""
+        """Learn the handles in a reply; calls are ignored."""
         call = message.call
         key = _key(message)
         if message.is_call or call is None or key is None:
@@ -62,7 +62,7 @@ class FileNames:
             return
 
     def files_of(self, message: RpcMessage) -> tuple[str, ...]:
-        """The paths of the files that a call is about, or that a reply answers."""
+        """The paths of the files in a call, or in the call of a reply."""
         call = message if message.is_call else message.call
         key = _key(message)
         if call is None or key is None:
@@ -72,7 +72,7 @@ class FileNames:
         return tuple(self._files(call, CALLS.get(key, "")))
 
     def _path_of(self, handle: Handle, shown: Callable[[bytes], int]) -> str:
-        """The path of a handle, or the handle as lines show it."""
+        """The path of a handle; if it is not known, the handle as in the lines of rpcsnoop."""
         path = self._paths.get(handle)
         if path is None:
             return f"FH={shown(handle[1]):04X}"
@@ -86,7 +86,7 @@ class FileNames:
         )
 
     def _files(self, call: RpcMessage, shape: str) -> Iterator[str]:
-        """The files of a call, as far as it was captured: a name with the directory before it."""
+        """The files of a call, as far as it was captured; a name follows its directory."""
         cursor = body_of(call)
         directory: str | None = None
         if cursor is None:
@@ -111,7 +111,7 @@ class FileNames:
     def _named(
         self, call: RpcMessage, key: Key, results: Cursor | None
     ) -> Iterator[tuple[bytes, str]]:
-        """The handle in a reply and the file that the call names."""
+        """The handle in a reply, with the path of the file that the call names."""
         shape = REPLIES.get(key)
         if shape is None or results is None or results.uint():
             return
@@ -121,7 +121,7 @@ class FileNames:
                 yield handle, path
 
     def _entries(self, call: RpcMessage, results: Cursor | None) -> Iterator[tuple[bytes, str]]:
-        """The handles in a reply of READDIRPLUS and their names."""
+        """The handles in a READDIRPLUS reply, with the paths of their files."""
         directory = self.files_of(call)
         if results is None or results.uint() or not directory:
             return

@@ -1,4 +1,4 @@
-"""The lines of snoop for the headers in front of RPC: link, IP, and TCP or UDP (``-V``)."""
+"""Lines for the headers in front of RPC: link, IP, and TCP or UDP (``-V``, as in snoop)."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def _maps(cursor: Cursor) -> str:
 
 
 def _entries(cursor: Cursor) -> str:
-    """A reply to ALL has one entry after the other; the last may have a status without an entry."""
+    """The entries of a reply to ALL; the last one may be a status without an entry."""
     statuses: list[int] = []
 
     def entry(cursor: Cursor) -> None:

@@ -1,4 +1,4 @@
-"""A message as a JSON object on one line: ``--json``; docs/reference/rpcsnoop.md has its fields."""
+"""A message as a JSON object on one line; docs/reference/rpcsnoop.md lists the fields."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ BILLION = 1_000_000_000
 
 
 def json_line(message: RpcMessage, programs: KnownPrograms) -> str:
-    """The object as ASCII: whatever is in the message, a terminal shows it as it is.
+    """The object as ASCII without control characters, so that it is safe on a terminal.
 
-    ``msgspec`` is fast, but leaves characters above 126 as they are, some of which are control
-    characters. Objects that have any are encoded with escapes.
+    ``msgspec`` is fast, but does not escape characters above 126, and some of those are control
+    characters. Objects with such characters are encoded by ``json``.
     """
     made = object_of(message, programs)
     text = encoded(made)

@@ -19,7 +19,7 @@ WITH_ATTRIBUTES = ("NFS_V4", "NFS_CB")
 """Versions whose messages have ``fattr4``."""
 
 REPEATED = {(100004, 2, 8)}
-"""Procedures whose result is repeated: YPPROC_ALL."""
+"""Procedures whose result is repeated until there are no more entries: YPPROC_ALL."""
 
 
 class Dissection(NamedTuple):
@@ -42,7 +42,7 @@ def dissected(
 ) -> Dissection:
     """All fields of a message, as far as it goes and its program is known.
 
-    Without ``with_header``, the fields of the header are left out unless nothing follows them.
+    Without ``with_header``, the fields of the header are left out, except if there are no others.
     """
     start = body_start(message)
     header = None
@@ -88,7 +88,7 @@ def _with_body(
 
 
 def _with_repeated(made: Dissection, declared: Any, place: tuple[bytes, int]) -> Dissection:
-    """A result that is one union after the other, until one has FALSE: the entries of a NIS map."""
+    """The entries of a NIS map: a union for each, until one has FALSE."""
     traversal = Traversal(*place)
     entries = WireField("result", traversal.at, parts=[], listed=True)
     more = True

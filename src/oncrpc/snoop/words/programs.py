@@ -62,9 +62,9 @@ WORDS: dict[Key, str] = {
     (100227, 3): "nfsacl.NFSACL_3",
     (0x40000000, 1): "nfs4.NFS_4_CALLBACK",
 }
-"""The words for each version: a module of this package, and the name in it.
+"""The words for each version: a module of this package, and a name in it.
 
-A module is loaded when the first message of such a program is shown.
+A module is loaded for the first message that needs it.
 """
 
 DECLARED = {
@@ -89,22 +89,22 @@ DECLARED = {
 }
 """The modules of ``oncrpc.programs`` that declare a program.
 
-They are loaded in this order until one declares the version that is met.
+They are loaded in this order until one declares the version of a message.
 """
 
-LATER = (
+LOADED_ON_DEMAND = (
     "oncrpc.snoop.words.attributes4",
     "oncrpc.snoop.words.callbacks",
     "oncrpc.snoop.words.outcomes",
 )
-"""Other modules that are loaded when a message needs them."""
+"""Other modules that are loaded for the first message that needs them."""
 
 MAX_CALLBACK_PROGRAMS = 1024
-"""KnownPrograms of callbacks of NFS 4 that are known at a time."""
+"""Program numbers of NFS 4 callbacks that are remembered; later ones are ignored."""
 
 
 class KnownPrograms:
-    """All programs that are known. Cache: what was loaded, which is never dropped."""
+    """The programs that rpcsnoop knows. Cache: loaded declarations and words, never dropped."""
 
     def __init__(self) -> None:
         self._versions: dict[Key, type[Version]] = {}
@@ -124,12 +124,12 @@ class KnownPrograms:
             self._words[version.prog, version.vers] = None
 
     def add_callback(self, prog: int) -> None:
-        """Take a program number that a client of NFS 4 has chosen for callbacks."""
+        """Add a program number that an NFS 4 client has chosen for callbacks."""
         if len(self._callbacks) < MAX_CALLBACK_PROGRAMS:
             self._callbacks.add(prog)
 
     def is_callback(self, prog: int) -> bool:
-        """True for a number that a client has chosen for callbacks."""
+        """True for a number that an NFS 4 client has chosen for callbacks."""
         return prog in self._callbacks
 
     def version(self, prog: int, vers: int) -> type[Version] | None:
@@ -150,12 +150,12 @@ class KnownPrograms:
         return self._versions.get((prog, vers))
 
     def load(self) -> None:
-        """Load all declarations and words now, instead of each when it is met."""
+        """Load all declarations and words now, instead of each at its first message."""
         for prog in DECLARED:
             self._load(prog, 0)
         for prog, vers in WORDS:
             self.words(prog, vers)
-        for name in LATER:
+        for name in LOADED_ON_DEMAND:
             import_module(name)
 
     def procedure(self, prog: int, vers: int, proc: int) -> AnyProcedure | None:
@@ -203,7 +203,7 @@ def _interface(path: str) -> ModuleType:
 
 def versions_of(module: ModuleType) -> Iterator[type[Version]]:
     """The versions that a generated module declares."""
-    from oncrpc.rpc import Version  # it loads the codec, which is not needed without a declaration
+    from oncrpc.rpc import Version  # loads the codec, which only declarations need
 
     for item in vars(module).values():
         if isinstance(item, type) and issubclass(item, Version) and item is not Version:

@@ -1,4 +1,4 @@
-"""The outcome of a reply for figures: of RPC, or else the status of the program."""
+"""The outcome of a reply in statistics: an error of RPC, or the status of the program."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from oncrpc.snoop.streams.statistics import PLAIN_SUCCESS, SUCCESS
 from oncrpc.snoop.words.programs import KnownPrograms
 
 STATUS_FIRST = frozenset({100003, 100005, 100227})
-"""Programs whose results begin with a status of which 0 is success, if they have a status."""
+"""Programs whose results, if they have a status, begin with it, and 0 is success."""
 
-FINE = bytes(4)
-PLAIN_STATUS = PLAIN_SUCCESS + FINE
+ZERO = bytes(4)
+SUCCESS_WITH_STATUS = PLAIN_SUCCESS + ZERO
 
 
 def outcome_with_status(reply: RpcMessage, programs: KnownPrograms) -> str:
     """``SUCCESS``, or the name of the error.
 
-    An error that cannot be read, because it is encrypted or was not captured, counts as success
-    of RPC. Most replies are told by their first bytes, without the declaration of the procedure.
+    A status that cannot be read, because it is encrypted or was not captured, counts as success.
+    The first bytes are enough for most replies: the declaration of the procedure is not loaded.
     """
     body = reply.body
-    if body[8:24] == PLAIN_SUCCESS and reply.prog in STATUS_FIRST and body[24:28] in (FINE, b""):
+    if body[8:24] == PLAIN_SUCCESS and reply.prog in STATUS_FIRST and body[24:28] in (ZERO, b""):
         return SUCCESS
     outcome = outcome_of(body)
     if outcome != SUCCESS:
@@ -34,5 +34,5 @@ def outcome_with_status(reply: RpcMessage, programs: KnownPrograms) -> str:
 
 
 def is_plain_success(reply: KnownReply) -> bool:
-    """True for most of the replies of which ``outcome_with_status`` says ``SUCCESS``."""
-    return reply.body[8:28] == PLAIN_STATUS and reply.call.prog in STATUS_FIRST
+    """A fast check that is True only if ``outcome_with_status`` returns ``SUCCESS``."""
+    return reply.body[8:28] == SUCCESS_WITH_STATUS and reply.call.prog in STATUS_FIRST

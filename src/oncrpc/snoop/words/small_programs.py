@@ -16,14 +16,14 @@ def _address(cursor: Cursor) -> str:
 
 
 LOADS_AT = 72
-"""Bytes before the loads in the statistics of versions 2, 3 and 5."""
+"""Offset of the loads in the statistics of versions 2, 3 and 5."""
 
 BEHIND_DISKS = 44
-"""Bytes between the lists of version 4 and the loads."""
+"""Bytes between the lists and the loads in the statistics of version 4."""
 
 
 def _loads(cursor: Cursor) -> str:
-    """The loads of a host, which are 256 times as much on the wire."""
+    """The load averages of a host, encoded in units of 1/256."""
     return " ".join(f"{cursor.signed() / 256:.2f}" for _ in range(3))
 
 

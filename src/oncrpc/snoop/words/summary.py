@@ -1,8 +1,8 @@
-"""Lines of ordinary messages by plans: the text of ``line_of``, without a message or a cursor.
+"""Fast lines for ordinary messages: the text of ``line_of``, without a message or a cursor.
 
-A plan is made of the templates of a procedure when its first call or reply is met. It reads what
-most messages have: fields that were captured, and the status that means success. In any other case
-it gives up, and ``line_of`` tells.
+A plan is compiled from the templates of a procedure at its first call or reply. It reads messages
+that were captured whole, with a status of success. For other messages it gives up, and ``line_of``
+makes the line.
 """
 
 from __future__ import annotations
@@ -31,34 +31,37 @@ from oncrpc.snoop.words.templates import (
 from oncrpc.snoop.words.text import shortened
 
 MAX_TEXTS = 4096
-"""Names and handles whose text is remembered."""
+"""Names and handles whose text is cached."""
 
 LONGEST = 128
-"""Bytes of a name or handle whose text is remembered."""
+"""Bytes of the longest name or handle whose text is cached."""
 
 CREDENTIAL, RESULTS = 24, 24
-"""Where the credential of a call begins, and the results of a reply without a verifier."""
+"""Offsets of the credential in a call, and of the results in a reply without a verifier."""
 
 GSS, TLS = int.from_bytes(RPCSEC_GSS, "big"), AUTH_TLS
 GAVE_UP = (struct.error, CutShort, Complete)
 
 PlaceReader = Callable[[bytes, int], tuple[str, int]]
-"""Reads a field at a place: its text, and the place behind it."""
+"""Reads a field at an offset; returns its text and the offset of the next field."""
 
 Plan = Callable[[bytes, int], str]
-"""Gives the line of a message whose arguments or results are at a place."""
+"""Makes the line of a message whose arguments or results are at an offset."""
+
+PlanTable = dict[tuple[int, int], tuple[Plan, ...]]
+"""The plans of each program and version, by procedure."""
 
 
 class SummaryPlans:
-    """The plans of all programs. Cache: by procedure; it holds only those with words."""
+    """The plans of all programs. Cache: compiled once for each version, never dropped."""
 
     def __init__(self, programs: KnownPrograms) -> None:
         self._programs = programs
-        self._calls: dict[tuple[int, int], tuple[Plan | None, ...]] = {}
-        self._replies: dict[tuple[int, int], tuple[Plan | None, ...]] = {}
+        self._calls: PlanTable = {}
+        self._replies: PlanTable = {}
 
     def call(self, call: KnownCall) -> str:
-        """The words for a call."""
+        """The line of a call."""
         plan = self._plan(self._calls, call)
         if plan is not None:
             body = call.body
@@ -73,7 +76,7 @@ class SummaryPlans:
         return line_of(call.call, self._programs)
 
     def reply(self, reply: KnownReply) -> str:
-        """The words for a reply."""
+        """The line of a reply."""
         call, body = reply.call, reply.body
         plan = self._plan(self._replies, call)
         if plan is not None and body[8:24] == PLAIN_SUCCESS and call.body[24:28] != RPCSEC_GSS:
@@ -83,9 +86,7 @@ class SummaryPlans:
                 pass
         return line_of(reply.message, self._programs)
 
-    def _plan(
-        self, plans: dict[tuple[int, int], tuple[Plan | None, ...]], call: KnownCall
-    ) -> Plan | None:
+    def _plan(self, plans: PlanTable, call: KnownCall) -> Plan | None:
         made = plans.get((call.prog, call.vers))
         if made is None:
             made = self._load(plans, call)
@@ -93,9 +94,7 @@ class SummaryPlans:
             return None
         return made[call.proc]
 
-    def _load(
-        self, plans: dict[tuple[int, int], tuple[Plan | None, ...]], call: KnownCall
-    ) -> tuple[Plan | None, ...]:
+    def _load(self, plans: PlanTable, call: KnownCall) -> tuple[Plan, ...]:
         words = self._programs.words(call.prog, call.vers)
         if not isinstance(words, Wording):
             return ()
@@ -117,7 +116,7 @@ def _plans(
 
 
 def _plan(begin: str, template: LineTemplate | None) -> Plan:
-    """The plan of a template; ``begin`` stands before it."""
+    """The plan of a template; ``begin`` is the text before it."""
     if template is None:
         line = begin.rstrip()
         return lambda _body, _at: line
@@ -139,7 +138,7 @@ def _plan(begin: str, template: LineTemplate | None) -> Plan:
 
 
 def _place_reader(reader: Reader) -> PlaceReader:
-    """What reads the same field at a place."""
+    """A function that reads the same field as a reader, at an offset."""
     if isinstance(reader, Skipped):
         return _skipped(reader.size)
     if isinstance(reader, SkippedOptionals):
@@ -150,7 +149,7 @@ def _place_reader(reader: Reader) -> PlaceReader:
 
 
 def _success(text: str) -> PlaceReader:
-    """A reader of a status; it gives up if that is not 0."""
+    """A reader of a status; gives up if it is not 0."""
 
     def read(body: bytes, at: int) -> tuple[str, int]:
         if body[at : at + 4] != b"\0\0\0\0":
@@ -198,7 +197,7 @@ def _known_handle(handle: bytes) -> str:
 
 
 _known_text = lru_cache(MAX_TEXTS)(shortened)
-"""Caches: texts by the bytes of handles and names, at most ``MAX_TEXTS``, those used last."""
+"""Caches: text by the bytes of handles and names, at most ``MAX_TEXTS``, least recently used."""
 
 
 def _handle(body: bytes, at: int) -> tuple[str, int]:
@@ -225,4 +224,4 @@ QUICK: dict[Reader, PlaceReader] = {
     Cursor.text: _text,
     file_handle: _handle,
 }
-"""Readers of templates, and what reads the same field at a place."""
+"""Readers of templates, with functions that read the same field at an offset."""

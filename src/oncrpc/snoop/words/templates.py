@@ -38,7 +38,7 @@ class TemplatePart(NamedTuple):
 
 
 class LineTemplate:
-    """A compiled template, and its ``text``."""
+    """A compiled template; ``text`` is its source."""
 
     __slots__ = ("parts", "text")
 
@@ -115,7 +115,7 @@ def bits_of(names: Mapping[int, str]) -> Reader:
 
 
 class Skipped:
-    """Goes over bytes that are not shown."""
+    """Skips bytes that are not shown."""
 
     __slots__ = ("size",)
 
@@ -128,7 +128,7 @@ class Skipped:
 
 
 class SkippedOptionals:
-    """Goes over optional data that are not shown, each behind a bool."""
+    """Skips optional fields that are not shown; each has a bool before it."""
 
     __slots__ = ("sizes",)
 
