@@ -24,7 +24,8 @@ ORDINARY = 1000
 PROGRAM = 400700
 CONTROL = "/run/portmap/control"
 NOT_RUNNING = (
-    "portmap: not running: nobody answers at /run/portmap/control; for another port: -p PORT\n"
+    "portmap: not running: nobody answers at /run/portmap/control;"
+    " for another daemon: -p PORT or --state-dir DIR\n"
 )
 
 

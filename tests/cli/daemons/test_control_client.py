@@ -189,7 +189,7 @@ def test_usual_place_without_daemon_names_port_option(tmp_path: Path) -> None:
     status, line = why_not()
 
     assert status == NOT_RUNNING
-    assert line.endswith("/control; for another port: -p PORT")
+    assert line.endswith("/control; for another daemon: -p PORT or --state-dir DIR")
 
 
 def test_daemon_restarting_in_place_is_awaited(

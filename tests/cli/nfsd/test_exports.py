@@ -130,7 +130,7 @@ def test_check_names_what_this_host_does_not_have(
 
     assert status == 0
     assert f"{here}/none is not exported: no such file or directory; make" in out
-    assert f"{exports} is not exported: not a directory; make" in out
+    assert f"{exports} is not exported: not a directory, and not a zip or tar archive; make" in out
     assert "warning: the name name.invalid has no address, so it matches nobody; check" in out
 
 

@@ -15,6 +15,7 @@ from oncrpc.daemon.config.values import StartError
 from oncrpc.daemon.handover import Handover
 from oncrpc.errors import AuthError, ProgramMismatch, ProgramUnavailable
 from oncrpc.nfs.daemon.mount_part import MountPart
+from oncrpc.nfs.exports.surroundings import NEITHER
 from oncrpc.programs.mount import MOUNT_V3, MOUNTVERS, mountstat3
 from oncrpc.programs.nfs3 import (
     NFS_V3,
@@ -179,7 +180,8 @@ def test_faulty_exports_keep_the_former_ones(
 
 
 @pytest.mark.parametrize(
-    ("name", "reason"), [("none", "no such file or directory"), ("file", "not a directory")]
+    ("name", "reason"),
+    [("none", "no such file or directory"), ("file", NEITHER)],
 )
 def test_operand_has_to_be_a_directory(tmp_path: Path, name: str, reason: str) -> None:
     (tmp_path / "file").touch()

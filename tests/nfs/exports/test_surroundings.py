@@ -7,6 +7,7 @@ from pathlib import Path
 from oncrpc.nfs.exports.lookup import HostLookups
 from oncrpc.nfs.exports.sources import ExportSources
 from oncrpc.nfs.exports.surroundings import (
+    NEITHER,
     missing_addresses,
     missing_directories,
     why_no_directory,
@@ -26,7 +27,7 @@ def test_reasons_are_those_of_the_system(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
     assert why_no_directory(tmp_path.as_posix()) == ""
-    assert why_no_directory(bytes(tmp_path / "file")) == "not a directory"
+    assert why_no_directory(bytes(tmp_path / "file")) == NEITHER
     assert why_no_directory(bytes(tmp_path / "none")) == "no such file or directory"
 
 

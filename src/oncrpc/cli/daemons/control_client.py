@@ -46,7 +46,7 @@ HOMELESS = (
 )
 """A reason for which the daemon of an ordinary user may run and not be found."""
 
-OTHER_PORT = "; for another port: -p PORT"
+OTHER_DAEMON = "; for another daemon: -p PORT or --state-dir DIR"
 LOOPBACK_HOSTS = ("127.0.0.1", "[::1]", "localhost")
 UNREADABLE = "cannot read the daemon's answer (another version?)"
 POLL = 0.05
@@ -135,7 +135,7 @@ def place_of(
         folders=[state] if state else list(folders_of(kind, port, environ)),
         locks=[*([own] if own else ()), *([kind.lock] if locked else ())],
         fault=fault,
-        hint="" if given else OTHER_PORT,
+        hint="" if given else OTHER_DAEMON,
     )
 
 

@@ -13,6 +13,8 @@ from oncrpc.nfs.exports.lookup import HostLookups
 from oncrpc.nfs.exports.places import ExportProblem, Severity, printable, readable
 from oncrpc.nfs.exports.table import ExportTable
 
+NEITHER = "not a directory, and not a zip or tar archive"
+
 DEADLINE = 10.0
 """Seconds to wait for the name services."""
 
@@ -21,7 +23,7 @@ def why_no_directory(path: str | bytes) -> str:
     """Why a path is not a directory of this host, nor an archive; empty if it is one."""
     try:
         directory = stat.S_ISDIR(os.stat(path).st_mode)
-        return "" if directory or is_archive(path) else "not a directory"
+        return "" if directory or is_archive(path) else NEITHER
     except OSError as error:
         return (error.strerror or str(error)).lower()
 
