@@ -39,10 +39,10 @@ async def test_export_and_directories_below_are_mounted() -> None:
         async with nfs.connect(server.url_of("a/b"), auth=USER) as fs:
             assert await fs.listdir() == ["f"]
             assert await fs.listdir("../..") == ["f"]
-        with pytest.raises(NotADirectoryError):
+        with pytest.raises(NotADirectoryError, match="'/srv/data/a/b/f'"):
             async with nfs.connect(server.url_of("a/b/f"), auth=USER):
                 pass
-        with pytest.raises(FileNotFoundError):
+        with pytest.raises(FileNotFoundError, match="'/srv/data/a/no'"):
             async with nfs.connect(server.url_of("a/no"), auth=USER):
                 pass
 
@@ -57,7 +57,7 @@ async def test_port_mapper_is_asked_for_ports() -> None:
             nfs.connect(f"nfs://{LOCALHOST}/", auth=USER, mapper=mapper) as fs,
         ):
             assert (fs.version, await fs.listdir()) == (3, [])
-        with pytest.raises(NotRegistered):
+        with pytest.raises(NotRegistered, match="version 3 is not registered"):
             async with nfs.connect(f"nfs://{LOCALHOST}/", auth=USER, mapper=mapper):
                 pass
 

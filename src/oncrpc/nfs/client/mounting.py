@@ -22,7 +22,7 @@ from oncrpc.errors import (
     ProtocolError,
     TransportError,
 )
-from oncrpc.nfs.client.errors import refusal
+from oncrpc.nfs.client.errors import NfsStatusError, refusal
 from oncrpc.nfs.client.operations import Operations
 from oncrpc.nfs.client.pipeline import DEFAULT_CALL_TIMEOUT, Connector, Pipeline
 from oncrpc.nfs.client.results import FileHandle
@@ -94,14 +94,14 @@ class ServerTarget(NamedTuple):
             NotRegistered, TransportError, CallError, OSError: the server lacks both versions,
                 cannot be reached, or refuses.
         """
-        given = self.url.version
+        given, first = self.url.version, None
         for version in VERSIONS if given is None else (given,):
             try:
                 return await self._connect(version)
-            except OTHER_VERSION:
-                if version in (given, VERSIONS[-1]):
-                    raise
-        raise AssertionError("the last version returns or raises")
+            except OTHER_VERSION as error:
+                first = first or error
+        assert first is not None, "the last version returns or raises"
+        raise first
 
     async def _connect(self, version: int) -> tuple[Operations, FileHandle]:
         handle, rest = await self._mount(version)
@@ -111,7 +111,7 @@ class ServerTarget(NamedTuple):
             operations.read_size = _within(limits.read_max, LEAST_TRANSFER, MAX_TRANSFER)
             operations.write_size = _within(limits.write_max, LEAST_TRANSFER, MAX_TRANSFER)
             operations.listing_size = _within(limits.listing_preferred, *LISTING_SIZES)
-            return operations, await _directory(operations, handle, rest)
+            return operations, await self._directory(operations, handle, rest)
         except BaseException:
             operations.pipeline.close()
             raise
@@ -134,7 +134,17 @@ class ServerTarget(NamedTuple):
     async def remount(self, operations: Operations) -> FileHandle:
         """Mount again, after the handle of the root has become stale. Returns the new handle."""
         handle, rest = await self._mount(operations.version)
-        return await _directory(operations, handle, rest)
+        return await self._directory(operations, handle, rest)
+
+    async def _directory(
+        self, operations: Operations, handle: FileHandle, rest: list[bytes]
+    ) -> FileHandle:
+        """The directory of the URL; a refusal names its path."""
+        try:
+            return await _directory(operations, handle, rest)
+        except NfsStatusError as error:
+            error.filename = os.fsdecode(self.url.path)
+            raise
 
     async def exports(self) -> list[bytes]:
         """The paths in the server's list of exports."""
@@ -211,7 +221,7 @@ async def _directory(operations: Operations, handle: FileHandle, names: list[byt
     for name in names:
         handle = (await operations.lookup(handle, name)).handle
     if names and not (await operations.getattr(handle)).is_dir():
-        raise refusal(nfsstat3.NFS3ERR_NOTDIR, os.fsdecode(b"/".join(names)))
+        raise refusal(nfsstat3.NFS3ERR_NOTDIR)
     return handle
 
 
