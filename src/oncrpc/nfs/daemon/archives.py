@@ -1,4 +1,4 @@
-"""Opening exported archives: in threads, since a compressed one is unpacked first."""
+"""Open exported archives in threads, since unpacking a compressed one takes time."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from oncrpc.nfs.backends.archive import ArchiveFileSystem
 
 PATIENCE = 0.2
-"""Seconds to wait for an archive before the server goes on without it."""
+"""Seconds to wait for an archive. Then the server continues, and tries again later."""
 
 
 class ArchiveFile(NamedTuple):
-    """An archive as it is now; it is opened again when one of these has changed."""
+    """Identifies an archive. If one of these values changes, it is opened again."""
 
     path: bytes
     inode: int
@@ -24,7 +24,7 @@ class ArchiveFile(NamedTuple):
 
 
 class Archives:
-    """Archives that are being opened, by file."""
+    """Opens archives. ``_opening`` has those that are not ready yet."""
 
     def __init__(self) -> None:
         self._opening: dict[ArchiveFile, Future[ArchiveFileSystem]] = {}
@@ -33,7 +33,7 @@ class Archives:
         """The file system of an archive.
 
         Raises:
-            OSError: it cannot be read, is not an archive, or is not ready yet: try again later.
+            OSError: it cannot be read, or is not an archive. EAGAIN: it is not ready yet.
         """
         found = os.stat(path)
         file = ArchiveFile(path, found.st_ino, found.st_size, found.st_mtime_ns)
@@ -51,7 +51,7 @@ class Archives:
         return opened
 
     def _forget(self, path: bytes) -> None:
-        """Close what is opened of an earlier file of that path, when it is ready."""
+        """Close an earlier archive with this path as soon as it is opened."""
         for file in [each for each in self._opening if each.path == path]:
             self._opening.pop(file).add_done_callback(_close)
 

@@ -1,4 +1,4 @@
-"""A back end for an archive (zip or tar): read-only, indexed once when it is opened."""
+"""A read-only back end for a zip or tar archive, indexed once when it is opened."""
 
 from oncrpc.nfs.backends.archive.filesystem import ArchiveFileSystem
 from oncrpc.nfs.backends.archive.members import ArchiveError

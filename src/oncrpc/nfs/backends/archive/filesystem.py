@@ -1,7 +1,7 @@
 """``ArchiveFileSystem``: the files of a zip or tar archive.
 
-An id is a digest of the archive (device, inode, size, time) and the file's number in it. So ids
-stay valid over a restart, and are stale when the archive is another one.
+The id of a file is a digest of the archive (device, inode, size, time) and the file's number in the
+archive. So ids stay valid after a restart, and become stale when the archive is replaced.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ from oncrpc.nfs.posix import refusal, require_data, require_directory
 from oncrpc.programs.nfs3 import ftype3
 
 SPOOL_BYTES = 1 << 30
-"""Temporary space for unpacked data of zip archives."""
+"""Default temporary space for unpacked members of a zip archive, in bytes."""
 
 MAX_UNPACKED = 64 << 30
-"""Bytes of a compressed tar archive after unpacking."""
+"""Default limit of the unpacked size of a compressed tar archive, in bytes."""
 
 THREADS = 4
 FEATURES = Features(
@@ -51,13 +51,13 @@ FEATURES = Features(
 class ArchiveFileSystem(FileSystem):
     """The files of a zip or tar archive; tar may be compressed by gzip, bzip2 or xz.
 
-    The index is read when the object is made. A compressed tar archive is unpacked then, into a
-    temporary file; members of a zip archive are unpacked when they are read, into at most
-    ``spool_bytes`` of temporary space, and larger ones are EFBIG. ``directory`` is where temporary
-    files are.
+    The constructor reads the index, and unpacks a compressed tar archive into a temporary file.
+    Members of a zip archive are unpacked when they are read, into at most ``spool_bytes`` of
+    temporary space; reading a larger member fails with EFBIG. ``directory`` is the directory for
+    temporary files.
 
     Raises:
-        ArchiveError: the file is not such an archive, is damaged, or has too many files.
+        ArchiveError: the file is not a zip or tar archive, is damaged, or has too many files.
         OSError: the file cannot be read.
     """
 
@@ -92,7 +92,7 @@ class ArchiveFileSystem(FileSystem):
 
     @property
     def left_out(self) -> int:
-        """Members that are not shown, because they could not be unpacked safely."""
+        """The number of members that are not shown, because they cannot be unpacked safely."""
         return self._tree.left_out
 
     def getattr(self, who: Identity, file: bytes) -> Attributes:
@@ -135,7 +135,7 @@ class ArchiveFileSystem(FileSystem):
         loop = asyncio.get_running_loop()
         data = await loop.run_in_executor(self._threads, node.content.read, offset, count)
         if _state(self._archive) != self._state:
-            raise refusal(errno.ESTALE)  # the archive was written to meanwhile
+            raise refusal(errno.ESTALE)  # the archive has changed
         return data
 
     def statfs(self, who: Identity, file: bytes) -> SpaceInfo:
@@ -166,7 +166,7 @@ class ArchiveFileSystem(FileSystem):
         return node
 
     def _entry(self, node: ArchiveNode, at: int, *, known: bool) -> DirEntry:
-        """The entry at a position: first the directory itself and the one above it."""
+        """The entry at a position; ``.`` and ``..`` are the first two."""
         name = (b".", b"..")[at] if at < 2 else node.order[at - 2]
         shown = (node, node.above)[at] if at < 2 else node.names[name]
         found = shown.attributes
@@ -176,6 +176,6 @@ class ArchiveFileSystem(FileSystem):
 
 
 def _state(file: BinaryIO) -> tuple[int, int, int, int]:
-    """What changes when an archive is written or replaced."""
+    """Inode, size, time and device: they change when an archive is written or replaced."""
     found = os.fstat(file.fileno())
     return found.st_ino, found.st_size, found.st_mtime_ns, found.st_dev

@@ -1,4 +1,4 @@
-"""``ArchiveMember``: a file in an archive, and how its data are read."""
+"""``ArchiveMember``: a file in an archive, and its data."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class ArchiveError(ValueError):
 
 
 class MemberContent(Protocol):
-    """The data of a regular file. Methods may wait for the disk, and run in several threads."""
+    """The data of a regular file. Methods may block, and several threads may call them."""
 
     @property
     def used(self) -> int:
-        """Bytes that are stored: less than the size if the file has holes."""
+        """Bytes that are stored: fewer than the size if the file has holes."""
 
     def read(self, offset: int, count: int) -> bytes:
         """At most ``count`` bytes at ``offset``; fewer only at the end.
@@ -47,11 +47,11 @@ class ArchiveMember(NamedTuple):
     """The text of a symbolic link."""
 
     same_as: bytes | None = None
-    """The path of an earlier member of which this is one more name."""
+    """For a hard link, the path of an earlier member that is the same file."""
 
 
 class StoredContent:
-    """Data that are in an open file as they are, from ``begin`` on."""
+    """Data that are stored without compression in an open file, at the offset ``begin``."""
 
     def __init__(self, descriptor: int, begin: int, size: int) -> None:
         self._descriptor, self._begin, self._size = descriptor, begin, size
@@ -69,7 +69,7 @@ class StoredContent:
 
 
 class SparseContent:
-    """Data with holes: ``pieces`` are their offsets and sizes; the file has one after the other."""
+    """Data with holes. ``pieces`` are offsets and sizes of data, stored one after the other."""
 
     def __init__(
         self, descriptor: int, begin: int, pieces: Sequence[tuple[int, int]], size: int

@@ -1,8 +1,8 @@
-"""Compressed data, unpacked into temporary files as far as they were read.
+"""Compressed data, unpacked into temporary files up to the last byte that was read.
 
-Compressed data can be read only from their beginning. So the unpacked part is kept in a file that
-has no name, and a READ at any offset unpacks what is missing before it. All such files together are
-bounded: the one that was used least lately goes first.
+Compressed data can be unpacked only from their beginning. So the unpacked part is kept in a
+temporary file, and a READ at any offset first unpacks the missing data before it. The total size of
+these files is limited: the least recently used one is emptied first.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PIECE = 1 << 20
 """Bytes that are unpacked at once."""
 
 DAMAGE = (EOFError, zlib.error, LZMAError, zipfile.BadZipFile, NotImplementedError)
-"""Errors of libraries that unpack."""
+"""Exceptions of the decompressors for damaged data."""
 
 MAX_SPOOLS = 64
 """Compressed files of an archive that are unpacked at a time; each takes a descriptor or two."""
@@ -33,7 +33,7 @@ Opener = Callable[[], BinaryIO]
 
 
 class Spool:
-    """The unpacked part of one file; ``kept`` are its bytes."""
+    """The unpacked part of one file; ``kept`` is its size in bytes."""
 
     def __init__(self, opens: Opener, size: int, directory: str | None) -> None:
         self._opens, self._size, self._directory = opens, size, directory
@@ -43,7 +43,7 @@ class Spool:
         self.kept = 0
 
     def read(self, offset: int, count: int) -> bytes:
-        """Unpack what is missing, and read."""
+        """Read, after unpacking the missing data."""
         with self._lock:
             end = min(offset + count, self._size)
             if self._file is None:
@@ -60,7 +60,7 @@ class Spool:
         try:
             data = self._source.read(min(PIECE, self._size - self.kept))
             if self.kept + len(data) == self._size:
-                self._source.read(1)  # the end: here a checksum is compared
+                self._source.read(1)  # zipfile compares the checksum at the end
         except DAMAGE as damage:
             raise refusal(errno.EIO) from damage
         if not data:
@@ -69,7 +69,7 @@ class Spool:
         self.kept += len(data)
 
     def empty(self) -> None:
-        """Give the space back; a later read begins again."""
+        """Free the space. A later read unpacks again from the beginning."""
         with self._lock:
             for file in (self._source, self._file):
                 if file is not None:
@@ -79,7 +79,7 @@ class Spool:
 
 
 class Spools:
-    """The unpacked parts of ``MAX_SPOOLS`` files, at most ``most`` bytes in ``directory``."""
+    """The unpacked parts of up to ``MAX_SPOOLS`` files, at most ``most`` bytes in ``directory``."""
 
     def __init__(self, most: int, directory: str | None = None) -> None:
         self.most, self.directory = most, directory
@@ -88,11 +88,11 @@ class Spools:
 
     @property
     def kept(self) -> int:
-        """Bytes of temporary space that are in use."""
+        """The temporary space in use, in bytes."""
         return sum(spool.kept for spool in self._used)
 
     def read(self, spool: Spool, offset: int, count: int) -> bytes:
-        """Read from one of the files."""
+        """Read from one of the files, and empty others if the space is used up."""
         with self._lock:
             self._used[spool] = None
             self._used.move_to_end(spool)
@@ -104,7 +104,7 @@ class Spools:
         return data
 
     def close(self) -> None:
-        """Give all space back."""
+        """Free all space."""
         with self._lock:
             spools, self._used = list(self._used), OrderedDict()
         for spool in spools:
@@ -120,7 +120,7 @@ class Spools:
 
 
 class CompressedContent:
-    """The data of a compressed file. One that is larger than all the space is refused."""
+    """The data of a compressed file. Reading one that is larger than the space fails with EFBIG."""
 
     def __init__(self, spools: Spools, opens: Opener, size: int, *, used: int) -> None:
         self._spools, self.used = spools, used

@@ -1,4 +1,4 @@
-"""The members of a tar archive, also of a compressed one."""
+"""The members of a tar archive, and unpacking a compressed one."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import os
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
+from stat import S_IMODE
 from tarfile import TarInfo
 from typing import BinaryIO, cast
 
+from oncrpc.nfs.archive_kinds import BZIP2, GZIP, XZ
 from oncrpc.nfs.backends.archive.members import (
     ArchiveError,
     ArchiveMember,
@@ -35,23 +37,23 @@ KINDS = {
     tarfile.BLKTYPE: ftype3.NF3BLK,
 }
 COMPRESSIONS: dict[bytes, Callable[[BinaryIO], BinaryIO]] = {
-    b"\x1f\x8b": lambda file: cast(BinaryIO, gzip.GzipFile(fileobj=file)),
-    b"BZh": lambda file: cast(BinaryIO, bz2.BZ2File(file)),
-    b"\xfd7zXZ\0": lambda file: cast(BinaryIO, lzma.LZMAFile(file)),  # noqa: SIM115
+    GZIP: lambda file: cast(BinaryIO, gzip.GzipFile(fileobj=file)),
+    BZIP2: lambda file: cast(BinaryIO, bz2.BZ2File(file)),
+    XZ: lambda file: cast(BinaryIO, lzma.LZMAFile(file)),  # noqa: SIM115
 }
-"""How a compressed file begins, and the file with the data that it holds."""
+"""By the first bytes of a compressed file: how to open it for its unpacked data."""
 
 SECOND = 1_000_000_000
 
 
 def unpacked_tar(file: BinaryIO, *, most: int, directory: str | None) -> BinaryIO:
-    """The tar file in a compressed file, as a temporary file in ``directory``; or the file itself.
+    """Unpack a compressed tar file into a temporary file in ``directory``; return others as is.
 
     Raises:
         ArchiveError: it is damaged, or larger than ``most`` bytes.
     """
     file.seek(0)
-    begin = os.pread(file.fileno(), 6, 0)
+    begin = os.pread(file.fileno(), max(map(len, COMPRESSIONS)), 0)
     opens = next((opens for magic, opens in COMPRESSIONS.items() if begin.startswith(magic)), None)
     if opens is None:
         return file
@@ -97,7 +99,7 @@ def _member(file: BinaryIO, info: TarInfo) -> ArchiveMember:
     symbolic, linked = info.issym(), info.islnk()
     regular = kind is ftype3.NF3REG and not linked
     return ArchiveMember(
-        os.fsencode(info.name), kind, info.mode & 0o7777,
+        os.fsencode(info.name), kind, S_IMODE(info.mode),
         size=len(target) if symbolic else info.size if regular else 0,
         mtime=int(info.mtime * SECOND), uid=info.uid, gid=info.gid,
         device=(info.devmajor, info.devminor) if info.ischr() or info.isblk() else (0, 0),

@@ -1,8 +1,8 @@
-"""A tree of the members of an archive, as unpacking it would make it.
+"""The directory tree of an archive, as unpacking it would create it.
 
-A later member of a path replaces an earlier one. Directories that are not members are added.
-Members that could not be unpacked safely or at all are left out, and counted: a path with ``..``, a
-name that is too long, a link to a member that is not there, a path below a file.
+A later member with the same path replaces an earlier one. Missing directories are added. Members
+that cannot be unpacked safely are left out, and counted: a path with ``..``, a name that is too
+long, a hard link to a missing member, a path below a file.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from oncrpc.nfs.filesystem import Attributes
 from oncrpc.programs.nfs3 import ftype3
 
 MAX_FILES = 1_000_000
-"""Files of one archive, directories among them."""
+"""Files of one archive, including directories."""
 
 MAX_PATH = 4096
 """Bytes of a member's path; a longer one is left out."""
@@ -26,7 +26,7 @@ DIRECTORY_MODE = 0o755
 
 
 class ArchiveNode:
-    """A file of the tree. ``names`` are the names in a directory, in their order."""
+    """A file or directory. ``names`` are the entries of a directory, ``order`` their names."""
 
     __slots__ = ("above", "attributes", "content", "names", "number", "order", "target")
 
@@ -40,12 +40,12 @@ class ArchiveNode:
 
     @property
     def is_directory(self) -> bool:
-        """True for a directory."""
+        """Whether this is a directory."""
         return self.attributes.kind is ftype3.NF3DIR
 
 
 class ArchiveTree:
-    """The tree; ``nodes`` has every file at its number, ``left_out`` counts members."""
+    """The tree. ``nodes`` has each file at its number, ``left_out`` is a number of members."""
 
     def __init__(
         self, members: Iterable[ArchiveMember], *, mtime: int, max_files: int = MAX_FILES
@@ -100,20 +100,20 @@ class ArchiveTree:
         directory.names[name] = node
 
     def _unname(self, directory: ArchiveNode, name: bytes) -> None:
-        """One name less for a file that has this name."""
+        """Decrement the link count of the file with this name, if there is one."""
         old = directory.names.get(name)
         if old is not None:
             old.attributes = old.attributes._replace(nlink=old.attributes.nlink - 1)
 
     def _describe(self, node: ArchiveNode, member: ArchiveMember) -> bool:
-        """A directory that is known already is described by a member."""
+        """Set the attributes of a known directory from its member; False if one is no directory."""
         if not node.is_directory or member.kind is not ftype3.NF3DIR:
             return False
         node.attributes = _attributes(member)._replace(fileid=node.attributes.fileid)
         return True
 
     def _link(self, directory: ArchiveNode, name: bytes, path: bytes) -> bool:
-        """One more name of an earlier member."""
+        """Add a hard link to an earlier member; False if it is left out."""
         parts, node = parts_of(path), self.root
         for part in parts or ():
             found = node.names.get(part)
@@ -130,7 +130,7 @@ class ArchiveTree:
         return True
 
     def _directory(self, parts: list[bytes]) -> ArchiveNode | None:
-        """The directory of that path, made if it is missing; None if a part is a file."""
+        """The directory of a path, created if it is missing; None if a part is a file."""
         node = self.root
         for part in parts:
             found = node.names.get(part)
@@ -149,7 +149,7 @@ class ArchiveTree:
 
 
 def parts_of(path: bytes) -> list[bytes] | None:
-    """The names of a path below the root; None if it leads out of it, or cannot be a path."""
+    """The names of a path below the root; None if it leads out of the root, or is invalid."""
     parts = [part for part in path.split(b"/") if part not in (b"", b".")]
     if len(path) > MAX_PATH or b"\0" in path or b".." in parts:
         return None

@@ -21,23 +21,23 @@ from oncrpc.nfs.posix import refusal
 from oncrpc.programs.nfs3 import ftype3
 
 UNIX = 3
-"""The system whose modes are in the upper half of the external attributes."""
+"""The ``create_system`` of Unix: the upper half of the external attributes is the mode."""
 
 ENCRYPTED, UTF8 = 1, 0x800
 LOCAL_HEADER, LOCAL_MAGIC = struct.Struct("<4s22xHH"), b"PK\3\4"
 TIMES, MODIFIED = 0x5455, 1
-"""The extra field with times in UTC, and the bit of the time of modification."""
+"""The extra field with times in UTC, and its flag for the time of modification."""
 
 MAX_TARGET = 4095
 """Bytes of a symbolic link in a zip archive, as in Linux; a longer one is left out."""
 
 SECOND = 1_000_000_000
 DIRECTORY_MODE, FILE_MODE = 0o755, 0o644
-"""The modes of members of systems without modes."""
+"""The permissions of members from systems without permissions."""
 
 
 class EncryptedContent:
-    """The data of an encrypted member: nobody may read them."""
+    """The data of an encrypted member, which cannot be read."""
 
     used = 0
 
@@ -64,7 +64,7 @@ def zip_members(file: BinaryIO, spools: Spools) -> Iterator[ArchiveMember]:
 def _member(
     archive: ZipFile, file: BinaryIO, info: ZipInfo, spools: Spools
 ) -> ArchiveMember | None:
-    """The member, or None for a kind that a zip archive cannot hold."""
+    """The member; None if it is a special file, or a link that cannot be read."""
     name = _name(info)
     mode = info.external_attr >> 16 if info.create_system == UNIX else 0
     bits, mtime = stat.S_IMODE(mode), _modified(info)
@@ -86,9 +86,9 @@ def _member(
 
 
 def _name(info: ZipInfo) -> bytes:
-    """The bytes of a name of Unix as they were; of other systems UTF-8."""
+    """The bytes of a name: the original ones from Unix, UTF-8 from other systems."""
     if info.create_system == UNIX and not info.flag_bits & UTF8:
-        return info.orig_filename.encode("cp437")  # as it was decoded
+        return info.orig_filename.encode("cp437")  # undo the decoding of zipfile
     return info.filename.encode("utf-8", "surrogateescape")
 
 
@@ -105,7 +105,7 @@ def _content(archive: ZipFile, file: BinaryIO, info: ZipInfo, spools: Spools) ->
 
 
 def _begin(file: BinaryIO, info: ZipInfo) -> int:
-    """Where the data of a member begin."""
+    """The offset of the data of a member."""
     file.seek(info.header_offset)
     magic, name, extra = LOCAL_HEADER.unpack(file.read(LOCAL_HEADER.size))
     if magic != LOCAL_MAGIC:
@@ -114,7 +114,7 @@ def _begin(file: BinaryIO, info: ZipInfo) -> int:
 
 
 def _modified(info: ZipInfo) -> int:
-    """The time of modification: in UTC if it is there, else the time of day that was written."""
+    """The time of modification: from the field in UTC if present, else from the local time."""
     extra = info.extra
     while len(extra) >= 4:
         kind, size = struct.unpack_from("<HH", extra)
