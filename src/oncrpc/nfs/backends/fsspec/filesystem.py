@@ -1,4 +1,4 @@
-"""``FsspecFileSystem``: the files of a store that fsspec knows."""
+"""``FsspecFileSystem``: a back end for the stores that fsspec supports."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ from oncrpc.programs.nfs3 import ftype3, stable_how
 class FsspecFileSystem(FsspecReading):
     """The files of a store below a URL, such as ``s3://bucket`` or ``memory://``.
 
-    ``options`` are those of fsspec for the kind of store. ``table`` is a file for the numbers of
-    files and for what the store cannot hold (modes, owners, times): with it, handles stay valid
-    when the server starts again. ``directory`` is where temporary files are. ``uid`` and ``gid``
-    own the files that no client has created. Larger files than ``max_file_size`` are not written.
+    ``options`` are passed to fsspec. ``table`` is a database file for the numbers of files, and for
+    attributes that a store lacks (modes, owners, times): with it, handles stay valid after a
+    restart. ``directory`` is the directory for temporary files. ``uid`` and ``gid`` own the files
+    that no client has created. Writing beyond ``max_file_size`` fails with EFBIG.
 
     Raises:
         ImportError: fsspec needs another package for this kind of store.
-        ValueError: it does not know the kind.
+        ValueError: fsspec does not support this kind of store.
     """
 
     async def write(
@@ -122,21 +122,21 @@ class FsspecFileSystem(FsspecReading):
         for number in {above.number, to_above.number}:
             self._touch(number)
 
-    # What these have in common
+    # Steps of several operations
 
     def _require_size(self, size: int) -> None:
         if size > self.features.max_file_size:
             raise refusal(errno.EFBIG)
 
     def _keep(self, row: StoredRow, found: Attributes) -> None:
-        """Keep attributes in the table."""
+        """Store attributes in the table."""
         self._rows.change(
             row.number, mode=found.mode, uid=found.uid, gid=found.gid,
             atime=found.atime, mtime=found.mtime, ctime=found.ctime,
         )  # fmt: skip
 
     def _touch(self, number: int) -> None:
-        """A directory has changed."""
+        """Set the times of a directory that has changed."""
         now = self._clock()
         self._rows.change(number, mtime=now, ctime=now)
 
@@ -149,7 +149,7 @@ class FsspecFileSystem(FsspecReading):
     async def _new(
         self, who: Identity, directory: bytes, name: bytes, kind: ftype3, new: NewAttributes
     ) -> tuple[StoredRow, Attributes]:
-        """The row and the attributes of a file that a user may create."""
+        """Check that a user may create a file; returns its row and attributes."""
         above = self._row(directory)
         found = await self._attributes(above)
         require_directory(who, found, MAY_EXECUTE)
@@ -190,7 +190,7 @@ class FsspecFileSystem(FsspecReading):
     async def _require_rename(
         self, who: Identity, moved: StoredFile, to_above: StoredRow, replaced: StoredFile | None
     ) -> None:
-        """The user may move a file there, and replace a file. The order of checks is Linux's."""
+        """Check that a user may move a file, and replace a file; in the order of Linux."""
         directory = moved.attributes.kind is ftype3.NF3DIR
         source = await self._attributes(self._rows.get(moved.row.parent))
         target = await self._attributes(to_above)
@@ -209,7 +209,7 @@ class FsspecFileSystem(FsspecReading):
     ) -> None:
         """Move a file in the store, and its row.
 
-        Most stores copy the data; a file that is replaced is not there for a moment.
+        Most stores copy the data. The target does not exist for a moment if it is replaced.
         """
         directory = moved.attributes.kind is ftype3.NF3DIR
         await self._written.commit_all()
@@ -224,7 +224,7 @@ class FsspecFileSystem(FsspecReading):
         self._rows.change(moved.row.number, ctime=self._clock())
 
     def _is_within(self, directory: StoredRow, above: StoredRow) -> bool:
-        """True if a directory is another one, or anywhere below it."""
+        """Whether a directory is ``above``, or below it at any depth."""
         while directory.number != above.number:
             if directory.number == ROOT:
                 return False

@@ -1,4 +1,4 @@
-"""The reading half of ``FsspecFileSystem``: what the store and the table say about files."""
+"""``FsspecReading``: the operations of ``FsspecFileSystem`` that only read."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ from oncrpc.programs.nfs3 import ftype3
 log = logging.getLogger("oncrpc.nfs")
 
 DIRECTORY_MODE, FILE_MODE = 0o755, 0o644
-"""Modes of files that no client has given one."""
+"""Permissions of files that no client has created or changed."""
 
 DIRECTORY_SIZE = 4096
 MAX_FILE_SIZE = 1 << 40
-"""Bytes of a file of a store; one that is written has a temporary file of its size."""
+"""Largest file of a store in bytes; writing one needs a temporary file of its size."""
 
 ID_BYTES = 16
 
@@ -53,7 +53,7 @@ class StoredFile(NamedTuple):
 
 
 class FsspecReading(FileSystem):
-    """Reads a store; see ``FsspecFileSystem``."""
+    """The operations that read a store; see ``FsspecFileSystem``."""
 
     def __init__(
         self,
@@ -142,7 +142,7 @@ class FsspecReading(FileSystem):
         """The attributes of a file.
 
         Raises:
-            OSError: ESTALE: it is gone.
+            OSError: ESTALE: the store no longer has it.
         """
         found = await self._known(row)
         if found is None:
@@ -162,7 +162,7 @@ class FsspecReading(FileSystem):
         return None if info is None else self._composed(row, info)
 
     def _composed(self, row: StoredRow, info: Info) -> Attributes:
-        """The attributes: those of the table, then those of the store, then defaults."""
+        """The attributes: from the table, else from the store, else a default."""
         directory = is_directory(info)
         size = DIRECTORY_SIZE if directory else int(info.get("size") or 0)
         mtime = _first(row.mtime, changed_at(info), self._begun)
@@ -175,7 +175,7 @@ class FsspecReading(FileSystem):
         )  # fmt: skip
 
     async def _directory(self, who: Identity, file: bytes, wanted: int) -> StoredRow:
-        """A directory in which the user may do that."""
+        """Check that a user has the wanted permissions in a directory; returns its row."""
         row = self._row(file)
         require_directory(who, await self._attributes(row), wanted)
         return row
@@ -208,5 +208,5 @@ class FsspecReading(FileSystem):
 
 
 def _first(*values: int | None) -> int:
-    """The first value that is known."""
+    """The first value that is not None."""
     return next(value for value in values if value is not None)

@@ -1,8 +1,8 @@
-"""The table of files: numbers for paths, and what a store cannot hold about a file.
+"""The table of files: a number for each path, and attributes that a store lacks.
 
-A store knows files by path. NFS needs a number that stays with a file when it is renamed, and
-POSIX has modes, owners and times. Both are in an SQLite database, in memory or in a file. A row is
-made when a file is seen first. ``cookie`` orders the entries of a directory.
+A store identifies files by path. NFS needs a number that stays with a file when it is renamed, and
+POSIX needs modes, owners and times. An SQLite database has both, in memory or in a file. A row is
+added when a file is first seen. ``cookie`` orders the entries of a directory.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ ROOT = 1
 COLUMNS = "number, parent, name, cookie, mode, uid, gid, atime, mtime, ctime, made"
 SELECT = f"SELECT {COLUMNS} FROM files WHERE"
 FIRST_COOKIE = 2
-"""Those before are of ``.`` and ``..``."""
+"""The last cookie before the first entry: 1 and 2 belong to ``.`` and ``..``."""
 
 
 class StoredRow(NamedTuple):
-    """What the table has of a file; None is not known, so that the store or a default decides.
+    """The row of a file. An attribute that is None comes from the store, or is a default.
 
-    ``made``: a directory that was made by a client, which a store of objects does not have while it
-    is empty.
+    ``made`` is 1 for a directory that a client has created: an object store does not have it while
+    it is empty.
     """
 
     number: int
@@ -57,7 +57,7 @@ class StoredRow(NamedTuple):
 
 
 class StoredRows:
-    """The table, in the file ``path``, or in memory without one; ``life`` is its random name."""
+    """The table, in the file ``path``, or in memory. ``life`` is a random id of the table."""
 
     def __init__(self, path: str | None = None) -> None:
         if path:  # only the owner may read it: it has names of all users
@@ -76,7 +76,7 @@ class StoredRows:
         """The row of a number.
 
         Raises:
-            OSError: ESTALE: there is none.
+            OSError: ESTALE: there is no such row.
         """
         found = self._db.execute(f"{SELECT} number = ?", (number,)).fetchone()
         if found is None:
@@ -84,7 +84,7 @@ class StoredRows:
         return StoredRow(*found)
 
     def path(self, row: StoredRow) -> bytes:
-        """The path from the root, without a slash at the begin.
+        """The path from the root, without a leading slash.
 
         Raises:
             OSError: ESTALE: a directory above is gone.
@@ -96,12 +96,12 @@ class StoredRows:
         return b"/".join(reversed(names))
 
     def find(self, parent: int, name: bytes) -> StoredRow | None:
-        """The row of a name."""
+        """The row of a name, if there is one."""
         found = self._db.execute(f"{SELECT} parent = ? AND name = ?", (parent, name)).fetchone()
         return None if found is None else StoredRow(*found)
 
     def named(self, parent: int, name: bytes) -> StoredRow:
-        """The row of a name that the store has; it is made if it is missing."""
+        """The row of a name, added if it is missing."""
         known = self.find(parent, name)
         if known is not None:
             return known
@@ -114,7 +114,7 @@ class StoredRows:
         return found
 
     def listed(self, parent: int, names: Iterable[bytes]) -> list[StoredRow]:
-        """The rows of a directory in their order, in step with the names that the store has."""
+        """The rows of a directory in order, after an update to the names that the store has."""
         wanted = set(names)
         self._db.execute("BEGIN")
         try:
@@ -134,11 +134,11 @@ class StoredRows:
         self._db.execute(f"UPDATE files SET {names} WHERE number = ?", (*values.values(), number))
 
     def remove(self, row: StoredRow) -> None:
-        """Remove a file; those below a directory are stale from then on."""
+        """Remove a row. Files below a removed directory become stale."""
         self._db.execute("DELETE FROM files WHERE number = ?", (row.number,))
 
     def rename(self, row: StoredRow, parent: int, name: bytes) -> None:
-        """Give a file another name. The name of a file that it replaces keeps its cookie."""
+        """Rename a file. If it replaces another file, it takes the cookie of that file."""
         replaced = self.find(parent, name)
         cookie = self._next_cookie() if replaced is None else replaced.cookie
         if replaced is not None:

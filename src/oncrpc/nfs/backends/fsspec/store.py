@@ -1,4 +1,4 @@
-"""A store of fsspec, asked in threads. What it says about files is kept for a moment."""
+"""A store of fsspec, called in threads, with a short cache of attributes and listings."""
 
 from __future__ import annotations
 
@@ -22,23 +22,29 @@ from oncrpc.nfs.posix import refusal
 R = TypeVar("R")
 THREADS = 8
 KEEP = 1.0
-"""Seconds for which attributes and listings are kept. Changes by this server are seen at once."""
+"""Seconds for which attributes and listings are cached. Own changes empty the cache."""
 
 MAX_KEPT_PATHS = 10_000
-"""Paths of a store whose attributes or listings are kept for a moment."""
+"""Most paths in each cache of a store (attributes, listings); then the cache is emptied."""
 
 TIMES = ("mtime", "LastModified", "last_modified", "modified", "updated", "created")
-"""Where stores of different kinds have the time of the last change."""
+"""The keys for the time of the last change, in different kinds of stores."""
+
+COPIED = 1 << 20
+"""Bytes that are copied at a time."""
 
 SECOND = 1_000_000_000
 Info = dict[str, Any]
 
 
 class RemoteStore:
-    """The files below ``root``, a path of the store. Paths here are bytes, from the root on.
+    """The files below ``root``, a path in the store. Paths are bytes, relative to the root.
 
-    Symbolic links of a store are not followed: they could lead out of it. They are not listed, and
-    neither are special files, whose reading could wait for ever.
+    Symbolic links of a store are not followed, since they could lead out of it. They are not
+    listed. Special files are not listed either: reading one could block for ever.
+
+    ``_infos`` and ``_listings`` cache the answers of the store by path, for ``KEEP`` seconds. A
+    change by this server removes the paths that it affects (``forget``).
     """
 
     def __init__(
@@ -53,7 +59,7 @@ class RemoteStore:
         """Run a method of fsspec in a thread.
 
         Raises:
-            OSError: it failed; an error that is not one of the system is EIO.
+            OSError: the call failed. An error without an ``errno`` becomes EIO.
         """
         wanted = partial(_with_errno, job, *arguments, **options)
         return await asyncio.get_running_loop().run_in_executor(self._threads, wanted)
@@ -63,7 +69,7 @@ class RemoteStore:
         return f"{self._root}/{os.fsdecode(path)}" if path else self._root or "/"
 
     async def info(self, path: bytes) -> Info | None:
-        """What the store says about a file; None if it does not have it.
+        """The attributes of a file in the store; None if it does not exist.
 
         Raises:
             OSError: EACCES: it is neither a file nor a directory.
@@ -76,7 +82,7 @@ class RemoteStore:
         return found
 
     async def list(self, path: bytes) -> dict[bytes, Info]:
-        """What the store says about each file of a directory."""
+        """The attributes of each file of a directory, by name."""
         kept = self._listings.get(path)
         if kept is not None and self._clock() - kept[0] < KEEP:
             return kept[1]
@@ -95,7 +101,7 @@ class RemoteStore:
         return found
 
     def forget(self, *paths: bytes) -> None:
-        """Ask the store again about these files and the directories above them."""
+        """Remove these files, and the directories above them, from the caches."""
         for path in paths:
             self._infos.pop(path, None)
             self._listings.pop(path, None)
@@ -103,13 +109,13 @@ class RemoteStore:
         self._files.invalidate_cache()
 
     def forget_all(self) -> None:
-        """Ask the store again about all files."""
+        """Empty the caches."""
         self._infos.clear()
         self._listings.clear()
         self._files.invalidate_cache()
 
     async def read(self, path: bytes, offset: int, count: int) -> bytes:
-        """Bytes of a file."""
+        """Read a range of a file."""
         place = self.place(path)
         return await self.run(self._files.cat_file, place, start=offset, end=offset + count)
 
@@ -118,7 +124,7 @@ class RemoteStore:
 
         def copied() -> None:
             with self._files.open(self.place(path), "rb") as source:
-                while data := source.read(1 << 20):
+                while data := source.read(COPIED):
                     target.write(data)
             target.flush()
 
@@ -130,7 +136,7 @@ class RemoteStore:
         def copied() -> None:
             at = 0
             with self._files.open(self.place(path), "wb") as target:
-                while data := os.pread(descriptor, 1 << 20, at):
+                while data := os.pread(descriptor, COPIED, at):
                     target.write(data)
                     at += len(data)
 
@@ -138,7 +144,7 @@ class RemoteStore:
         self.forget(path)
 
     async def make_directory(self, path: bytes) -> None:
-        """Make a directory; a store of objects need not have it until something is in it."""
+        """Create a directory. An object store may ignore it until it has an entry."""
         await self.run(self._files.mkdir, self.place(path), create_parents=False)
         self.forget(path)
 
@@ -148,13 +154,13 @@ class RemoteStore:
         self.forget(path)
 
     async def remove_directory(self, path: bytes) -> None:
-        """Remove an empty directory; it need not exist."""
+        """Remove an empty directory, if it exists."""
         with suppress(FileNotFoundError):
             await self.run(self._files.rmdir, self.place(path))
         self.forget(path)
 
     async def move(self, path: bytes, to: bytes, *, directory: bool) -> None:
-        """Rename a file or a directory; nothing is there under the new name."""
+        """Rename a file or directory; the new name must not exist."""
         source, target = self.place(path), self.place(to)
         if has_magic(source) and not isinstance(self._files, LocalFileSystem):
             await self.run(_move_literally, self._files, source, target, directory=directory)
@@ -173,7 +179,7 @@ class RemoteStore:
 
 
 def is_directory(info: Info) -> bool:
-    """True if the store says that it is a directory."""
+    """Whether this is a directory."""
     return bool(info["type"] == "directory")
 
 

@@ -1,7 +1,8 @@
-"""Files that are being written: whole copies in temporary files, until they are in the store.
+"""Files that are being written: copies in temporary files, until they are in the store.
 
-A store takes whole files only. So the first change of a file fetches it, unless it becomes empty,
-and COMMIT puts it back. Of many files, the one that was used least lately gives its copy up.
+A store accepts only whole files. So the first change of a file downloads it, unless the change
+empties it, and COMMIT uploads it. If there are too many copies, the least recently used one is
+uploaded and removed.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from typing import IO
 from oncrpc.nfs.backends.fsspec.store import RemoteStore
 
 MAX_WRITTEN_FILES = 64
-"""Files of a store that have a copy; then the one that was used least lately is stored."""
+"""Most files of a store with a local copy; then the least recently used one is uploaded."""
 
 
 class WrittenFile:
-    """The copy of one file; ``changed``: the store has another version."""
+    """The copy of one file. ``changed`` is true while the store has an older version."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -34,7 +35,7 @@ class WrittenFile:
 
     @property
     def size(self) -> int:
-        """Bytes of the file."""
+        """The size in bytes."""
         return os.fstat(self.descriptor).st_size
 
     @property
@@ -43,11 +44,11 @@ class WrittenFile:
         return os.fstat(self.descriptor).st_blocks * 512
 
     def read(self, offset: int, count: int) -> bytes:
-        """Bytes of the file."""
+        """Read a range."""
         return os.pread(self.descriptor, count, offset)
 
     def write(self, offset: int, data: bytes) -> int:
-        """Change bytes; returns how many were written."""
+        """Write bytes; returns how many were written."""
         self.changed = True
         return os.pwrite(self.descriptor, data, offset)
 
@@ -57,12 +58,12 @@ class WrittenFile:
         os.ftruncate(self.descriptor, size)
 
     def close(self) -> None:
-        """Give the copy up."""
+        """Remove the copy."""
         self._file.close()
 
 
 class WrittenFiles:
-    """The copies by the number of the file; ``path_of`` is where a file is now."""
+    """The copies by file number. ``path_of`` returns the present path of a file."""
 
     def __init__(
         self, store: RemoteStore, path_of: Callable[[int], bytes], *, directory: str | None = None
@@ -76,9 +77,9 @@ class WrittenFiles:
         return self._files.get(number)
 
     async def open(self, number: int, *, empty: bool = False) -> WrittenFile:
-        """The copy of a file; it is fetched unless the file is to be ``empty``.
+        """The copy of a file, downloaded if there is none; an ``empty`` one is not downloaded.
 
-        The caller must use it before the next ``await``: later it may be closed.
+        The caller must use it before the next ``await``: after that it may be closed.
         """
         if number not in self._files:
             await self._make_room()
@@ -103,10 +104,10 @@ class WrittenFiles:
         return WrittenFile(file)
 
     async def commit(self, number: int) -> None:
-        """Put a file into the store, if it has changed.
+        """Upload a file, if it has changed.
 
         Raises:
-            OSError: the store refused it; the copy is kept.
+            OSError: the store refuses it. The copy is kept.
         """
         found = self._files.get(number)
         if found is None:
@@ -121,14 +122,14 @@ class WrittenFiles:
                     raise
 
     async def commit_all(self) -> None:
-        """Put all files into the store."""
+        """Upload all files that have changed."""
         for number in list(self._files):
             await self.commit(number)
 
     async def drop(self, number: int) -> None:
-        """Give up the copy of a file that is removed, after an upload in progress.
+        """Remove the copy of a file, after an upload in progress has ended.
 
-        The upload reads the descriptor, whose number another file may have once it is closed.
+        The upload reads the descriptor. After ``close`` another file may have the same number.
         """
         found = self._files.pop(number, None)
         if found is not None:
@@ -143,6 +144,6 @@ class WrittenFiles:
                 await self.drop(number)
 
     def close(self) -> None:
-        """Give all copies up; no upload is in progress."""
+        """Remove all copies; no upload may be in progress."""
         while self._files:
             self._files.popitem()[1].close()
