@@ -14,41 +14,41 @@ from oncrpc.aio.stream import Listener
 
 
 class Deputy(Protocol):
-    """Serves connections in other processes."""
+    """Gives accepted connections to other processes, which serve them."""
 
     def take(self, sock: socket.SocketType, host: str, netid: str, carried: Carried | None) -> None:
-        """Serve a connection from ``host``, and close the socket here.
+        """Give a connection from ``host`` to a process, and close the socket here.
 
         ``carried`` is the state of a connection that was served before.
         """
 
     async def freeze(self) -> list[Carried]:
-        """Answer nothing more until ``thaw``. Returns the connections, which are open here."""
+        """Take all connections back, and answer nothing until ``thaw``."""
 
     def thaw(self) -> None:
-        """Take connections again."""
+        """Serve connections again, also those that ``freeze`` returned."""
 
 
 class DeputyListener(Listener):
-    """Accepts connections for a deputy."""
+    """A listener that gives each accepted connection to a deputy."""
 
     def __init__(self, *arguments: Any, deputy: Deputy, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.deputy = deputy
 
     def begin(self, sock: socket.SocketType, source: Any, carried: Carried | None = None) -> None:
-        """Give the connection away."""
+        """Give the connection to the deputy."""
         self.deputy.take(sock, source[0].partition("%")[0], self.netid, carried)
 
 
 class Receiver(Listener):
-    """Serves the connections that another process has accepted."""
+    """A listener for connections that another process has accepted."""
 
     def start(self) -> None:
         """Accept nothing."""
 
     def stop(self) -> None:
-        """Nothing was started."""
+        """Nothing to stop."""
 
     def receive(self, descriptor: int) -> None:
         """Serve a new connection."""

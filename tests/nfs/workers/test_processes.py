@@ -80,7 +80,7 @@ def test_client_keeps_its_worker() -> None:
 
 
 def test_dead_worker_is_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processes, "RESTART", 0.0)
+    monkeypatch.setattr(processes, "FIRST_DELAY", 0.0)
 
     async def scenario() -> None:
         async with workers(1) as made:

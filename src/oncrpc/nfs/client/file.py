@@ -13,7 +13,7 @@ from oncrpc.nfs.client.writing import FileWriter
 from oncrpc.nfs.filesystem import NewAttributes
 
 MAX_READ = 1 << 30
-"""Most bytes that one ``read`` or ``pread`` of the NFS client returns."""
+"""Bytes that one ``read`` or ``pread`` of the NFS client returns at most."""
 
 Data = bytes | bytearray | memoryview
 MODES = ("rb", "r+b", "wb", "w+b", "xb", "x+b", "ab", "a+b")

@@ -12,7 +12,7 @@ from oncrpc.nfs.client.results import DirectoryPage, FileHandle, PageEntry, Remo
 from oncrpc.programs.nfs3 import nfsstat3
 
 MAX_ENTRIES = 10_000_000
-"""Largest directory that the NFS client lists, in entries."""
+"""Entries of a directory that the NFS client lists."""
 
 HERE, ABOVE = b".", b".."
 

@@ -36,11 +36,11 @@ from oncrpc.rpc.auth import AUTH_NONE, Auth
 from oncrpc.rpc.program import Client
 
 MAX_TRANSFER = 1 << 20
-"""Largest READ or WRITE of the NFS client in bytes, even if the server offers more."""
+"""Bytes of a READ or WRITE of the NFS client, even if the server allows more."""
 
 LEAST_TRANSFER = 512
 LISTING_SIZES = (8192, 64 << 10)
-"""Smallest and largest page of a directory, in bytes."""
+"""Bytes of a page of a directory, at least and at most."""
 
 MAX_COMPONENTS = 256
 """Names in the path of a URL."""

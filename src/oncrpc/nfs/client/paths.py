@@ -28,7 +28,7 @@ MAX_LINKS = 40
 """Symbolic links that the NFS client follows for one path, as on Linux."""
 
 MAX_TARGET = 4096
-"""Longest text of a symbolic link in bytes (NFS client)."""
+"""Bytes of the text of a symbolic link (NFS client)."""
 
 SEPARATOR = b"/"
 

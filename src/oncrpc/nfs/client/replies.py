@@ -18,10 +18,10 @@ from oncrpc.errors import LimitExceeded, TransportError
 from oncrpc.rpc.record import LAST_FRAGMENT
 
 MAX_REPLY = 4 << 20
-"""Longest reply in bytes (NFS client)."""
+"""Bytes of a reply (NFS client)."""
 
 MAX_FRAGMENTS = 4096
-"""Most fragments of a reply (NFS client)."""
+"""Fragments of a reply (NFS client)."""
 
 HEAD = 4096
 MARK = 4
@@ -36,7 +36,7 @@ ATTRIBUTES = 84
 """Bytes of ``fattr3``."""
 
 PREFIX = _WORDS.size + ATTRIBUTES + _COUNTS.size
-"""Bytes of the longest header of a READ, which must be there to recognize it."""
+"""The size of the longest header of a READ, which must have arrived to recognize it."""
 
 
 class ReadReply(NamedTuple):

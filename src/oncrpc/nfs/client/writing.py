@@ -18,7 +18,7 @@ from oncrpc.nfs.client.reading import window_of
 from oncrpc.nfs.client.results import FileHandle, WriteOutcome
 
 MAX_HELD = 64 << 20
-"""Most bytes of a file that the NFS client writes before it calls COMMIT."""
+"""Bytes of a file that the NFS client writes before it calls COMMIT."""
 
 MAX_REWRITES = 16
 """How often the client writes data again because the server lost them."""

@@ -1,6 +1,6 @@
 """A worker process of ``nfsd``: NFS and NFSACL on the TCP connections that the server gives it.
 
-Its standard input is the channel to the server. It ends when that is closed.
+Its standard input is the channel to the server. The process ends when the channel is closed.
 """
 
 from __future__ import annotations
@@ -78,24 +78,24 @@ SERVED = frozenset({NFS, ACL})
 OWN = frozenset(PROGRAMS[name].to_bytes(4, "big") for name in SERVED)
 CALL = bytes((0, 0, 0, msg_type.CALL, 0, 0, 0, RPC_VERSION))
 MAX_FORWARDED = 64 << 10
-"""Bytes of a call for another program; a longer one ends its connection."""
+"""Bytes of a call that a worker forwards; a longer call ends its connection."""
 
 REPORT_EVERY = 1.0
 """Seconds between two reports."""
 
 DRAIN = 0.5
-"""Seconds for calls in progress when all connections are given back."""
+"""Seconds to wait for calls in progress before the connections are given back."""
 
 Forward = Callable[[bytes, Caller], Awaitable[Reply]]
 
 
 class ForwardingDispatcher(Observed):
-    """Answers the calls of ``SERVED``, and lets the server answer all others by ``forward``."""
+    """Answers calls of the programs ``SERVED``, and forwards all others to the server."""
 
     forward: Forward
 
     def handle(self, message: bytes, caller: Caller) -> Reply | Awaitable[Reply]:
-        """As ``Observed.handle``. A forwarded call is counted by the server."""
+        """As ``Observed.handle``. The server counts the calls that are forwarded."""
         if message[12:16] in OWN or message[4:12] != CALL or len(message) < 16:
             return super().handle(message, caller)
         if len(message) > MAX_FORWARDED:
@@ -104,13 +104,13 @@ class ForwardingDispatcher(Observed):
 
 
 class FixedTags(Tags):
-    """The tags that the server has given."""
+    """The tags of exports that the server has sent."""
 
     def tags_for(self, identities: Sequence[str]) -> list[int]:
         """The tags of exports.
 
         Raises:
-            StartError: the server has not given one yet.
+            StartError: the server has not sent one of them yet.
         """
         if any(each not in self.known for each in identities):
             raise StartError("the server has not opened it")
@@ -131,7 +131,7 @@ class NfsdWorker(Nfsd):
         return share_of(super().limits(limits), self.settings.workers)
 
     def open(self, daemon: Runtime[NfsdConfig]) -> None:
-        """Create what the programs need, without files."""
+        """Create the objects that the programs need; no file is opened."""
         given, self.daemon, self.mode = self.settings, daemon, mode_of(os.geteuid())
         self.state = ServerState(None, Keys(given.key, FixedTags(given.tags)))
         self.shares, self.mounts = Shares(Handles(given.key)), MountList()
@@ -164,13 +164,13 @@ class NfsdWorker(Nfsd):
         self.own_addresses.forget()
 
     async def stop(self) -> None:
-        """The programs keep nothing."""
+        """Nothing to do: the programs of a worker have no state to save."""
 
 
 class Worker:
-    """The process: it follows the messages of the server until ``ended`` is set.
+    """The process of a worker: it handles the messages of the server until ``ended`` is set.
 
-    ``daemon`` is None until the first settings have come.
+    ``daemon`` is None until the first settings have arrived.
     """
 
     def __init__(self, sock: socket.socket) -> None:
@@ -279,7 +279,7 @@ class Worker:
         self._totals = now
 
     async def _freeze(self) -> None:
-        """Give everything back. The server ends this process then."""
+        """Give the connections and the reply cache back. The server then ends this process."""
         assert self.daemon is not None, "settings come first"
         for each in await self.daemon.server.freeze(drain=DRAIN):
             self.send(Moved.of(each), os.dup(each.descriptor))
@@ -288,7 +288,7 @@ class Worker:
         self.send(Frozen())
 
     async def serve(self) -> None:
-        """Serve until the server says that it is enough, or is gone."""
+        """Serve until the server sends ``End``, or has ended itself."""
         await self.ended.wait()
         if self.daemon is not None:
             self._report()
@@ -311,7 +311,7 @@ class ToServer(logging.Handler):
 
 
 def _no_mapper(_: object) -> NoReturn:
-    raise AssertionError("the server has the port mapper")
+    raise AssertionError("only the server uses a port mapper")
 
 
 async def _serve(sock: socket.socket) -> None:

@@ -1,4 +1,4 @@
-"""The worker processes as a part of ``nfsd``: what they are told, and what they leave to it.
+"""The worker processes of ``nfsd``: their settings, their reports, and calls that they forward.
 
 The server keeps MOUNT, NLM, NSM, RQUOTA, all of UDP, the control socket and the web page. A worker
 serves NFS and NFSACL on the TCP connections that it is given, and forwards all other calls.
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
 
 
 class NfsdWorkers:
-    """The owner of the workers of a server. ``processes`` is the deputy of its listeners."""
+    """The workers of a server. ``processes`` is the deputy of its listeners."""
 
     def __init__(self, app: Nfsd, count: int) -> None:
         self.app = app
         self.processes = WorkerProcesses(count, self)
 
     def start(self, replies: Sequence[bytes]) -> None:
-        """Start the workers; ``replies`` are those of the workers of an earlier image.
+        """Start the workers; ``replies`` are the reply caches of the workers of an earlier image.
 
         Raises:
-            StartError: they cannot be started, and there is no earlier image.
+            StartError: they cannot be started, and this is not a restart in place.
         """
         self.processes.replies = [*replies]
         self.app.exported.changed = self.processes.configure
@@ -48,7 +48,7 @@ class NfsdWorkers:
                 raise StartError(text) from None
 
     def settings(self, number: int) -> bytes:
-        """What a worker needs to know."""
+        """The pickled settings of a worker."""
         app = self.app
         keys = app.state.keys
         return pickled(
@@ -64,31 +64,31 @@ class NfsdWorkers:
         )
 
     def answer(self, call: Forwarded) -> Reply | Awaitable[Reply]:
-        """Answer a call that a worker does not serve."""
+        """Answer a call that a worker has forwarded."""
         caller = Caller(call.netid, call.source, call.local, loopback=call.loopback)
         try:
             return self.app.daemon.server.dispatcher.handle(call.message, caller)
-        except ProtocolError:  # a worker forwards calls only
+        except ProtocolError:  # not a call: a worker never forwards such a message
             return None
 
     def add(self, report: WorkerReport) -> None:
-        """Count what a worker has done."""
+        """Add the counts of a worker to those of the server."""
         add_report(self.app, report)
 
     def connections(self) -> Counter[str]:
-        """Open connections, by netid."""
+        """The number of connections of all workers, by netid."""
         return sum((Counter(each.connections) for each in self._reports()), Counter())
 
     def hosts(self) -> Counter[str]:
-        """Open connections, by client."""
+        """The number of connections of all workers, by client address."""
         return sum((Counter(each.hosts) for each in self._reports()), Counter())
 
     def total(self, field: str) -> int:
-        """The sum of a number in the reports."""
+        """The sum of a field of the last reports."""
         return sum(getattr(each, field) for each in self._reports())
 
     def files(self) -> list[OpenFile]:
-        """Some of those files."""
+        """The open files that the workers have listed in their reports."""
         return [
             OpenFile(each.path, each.client, each.age, each.idle, each.unsynced)
             for found in self._reports()
@@ -96,7 +96,7 @@ class NfsdWorkers:
         ]
 
     def status(self) -> list[WorkerStatus]:
-        """The workers."""
+        """The status of each worker."""
         return [
             WorkerStatus(
                 each.number + 1, each.pid, sum(each.report.connections.values()), each.starts
@@ -105,7 +105,7 @@ class NfsdWorkers:
         ]
 
     def faults(self) -> Iterator[str]:
-        """Workers that do not run."""
+        """A line for each worker that does not run."""
         for each in self.processes.workers:
             if not each.pid:
                 yield f"worker {each.number + 1} does not run"

@@ -1,4 +1,4 @@
-"""What worker processes count: the growth of a worker's totals, added to those of the server."""
+"""Reports of worker processes: the growth of their counts, added to those of the server."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ N = TypeVar("N", int, float)
 
 
 class WorkerTotals(NamedTuple):
-    """All counts of a process since its start, as in ``WorkerReport``."""
+    """The counts of a process since its start; the fields are those of ``WorkerReport``."""
 
     calls: Mapping[str, int] = {}
     counts: Mapping[ProcedureId, int] = {}
@@ -78,13 +78,13 @@ def report_of(app: Nfsd, now: WorkerTotals, before: WorkerTotals) -> WorkerRepor
 
 
 def growth(now: Mapping[K, N], before: Mapping[K, N]) -> dict[K, N]:
-    """By how much each number has grown, where it has."""
+    """The growth of each number, without those that did not grow."""
     grown = {key: number - before.get(key, 0) for key, number in now.items()}
     return {key: number for key, number in grown.items() if number}
 
 
 def add_report(app: Nfsd, found: WorkerReport) -> None:
-    """Count what a worker has done."""
+    """Add the counts of a worker to those of the server."""
     procedures = {
         ProcedureId.of(procedure): procedure
         for version in app.versions

@@ -1,4 +1,4 @@
-"""What the server tells its worker processes, and the verifier and limits that they share."""
+"""The settings that the server sends to its workers, and the limits of each worker."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from oncrpc.nfs.exports.table import ExportTable
 
 
 class WorkerSettings(NamedTuple):
-    """All that a worker needs: it reads no file of the server.
+    """All settings of a worker, which reads no file itself.
 
-    ``key`` and ``tags`` are those of handles, ``levels`` those of the loggers that have one.
+    ``key`` and ``tags`` are those of handles. ``levels`` are the levels of loggers.
     """
 
     number: int
@@ -33,21 +33,21 @@ def pickled(settings: WorkerSettings) -> bytes:
 
 
 def unpickled(data: bytes) -> WorkerSettings:
-    """The settings. ``data`` must be from the server, which may do all that a worker may."""
+    """Read pickled settings. ``data`` must be from the server: a pickle can run any code."""
     found = pickle.loads(data)
     assert isinstance(found, WorkerSettings)
     return found
 
 
 def levels() -> dict[str, int]:
-    """The levels of the loggers of this process."""
+    """The levels of the loggers of this process, of those that have one."""
     loggers = logging.root.manager.loggerDict.items()
     own = {n: each.level for n, each in loggers if isinstance(each, logging.Logger) and each.level}
     return {"": logging.root.level, **own}
 
 
 def share_of(limits: Limits, count: int) -> Limits:
-    """The limits of one of ``count`` workers: together they hold as much as one server."""
+    """The limits of one of ``count`` workers: its share of the limits of one server."""
     connections = max(1, limits.connections // count)
     return limits._replace(
         connections=connections,

@@ -1,1 +1,1 @@
-"""Worker processes of ``nfsd``: messages to them, starting them, and what they report."""
+"""Worker processes of ``nfsd``: how the server starts them and talks to them."""

@@ -1,7 +1,7 @@
 """Messages between the server and a worker process, with descriptors, over a stream socket.
 
-Each message has its length in front, and the number of descriptors (0 or 1) that come with it. The
-kernel delivers descriptors in the order of the messages.
+A header before each message has its length and the number of its descriptors (0 or 1). The kernel
+delivers descriptors in the order of the messages.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from contextlib import suppress
 HEADER = struct.Struct(">IB")
 READ_SIZE = 1 << 18
 MAX_DESCRIPTORS = 16
-"""Descriptors that one read takes; the kernel ends a read before the next message with one."""
+"""Descriptors in one read. The kernel ends a read before the next message that has one."""
 
 Received = Callable[[bytes, int | None], None]
-"""Takes a message, and its descriptor, which it owns."""
+"""Handles a message and its descriptor, which it must close."""
 
 
 class WorkerChannel:
-    """One end. ``lost`` is called once, when the other end is closed or cannot be understood.
+    """One end of the channel. ``lost`` is called once, when the connection ends or fails.
 
-    Both processes are parts of one server, so a message has no limit.
+    Messages have no size limit: both processes belong to one server.
     """
 
     def __init__(self, sock: socket.socket, received: Received, lost: Callable[[], None]) -> None:
@@ -39,7 +39,7 @@ class WorkerChannel:
         self._loop.add_reader(sock, self._read)
 
     def send(self, message: bytes, descriptor: int | None = None) -> None:
-        """Send a message, and close its descriptor here."""
+        """Send a message; its descriptor is closed in this process."""
         if self.closed:
             _close(descriptor)
             return
@@ -49,7 +49,7 @@ class WorkerChannel:
             self._write()
 
     def close(self) -> None:
-        """Close this end; messages that were not sent are dropped."""
+        """Close this end, and drop messages that are not sent yet."""
         if self.closed:
             return
         self.closed = True
@@ -90,7 +90,7 @@ class WorkerChannel:
         except OSError:
             data, descriptors, flags = b"", [], 0
         self._descriptors.extend(descriptors)
-        if not data or flags & socket.MSG_CTRUNC:  # too many files are open: some are lost
+        if not data or flags & socket.MSG_CTRUNC:  # MSG_CTRUNC: too many open files, some are lost
             self._end()
             return
         self._data += data

@@ -1,9 +1,9 @@
-"""What several processes share: the write verifier, and counters of changes.
+"""Memory that the server shares with its workers: the write verifier, and counters of changes.
 
-A client's data may be lost by a sync that failed in any process: the kernel reports the failure
-once to each open descriptor, and a process that opens the file later does not hear of it. So there
-is one verifier for all, and a renewal counts at once. It is read and written as a whole; half of
-two verifiers would be a verifier that no client has, which is safe.
+If a sync fails in one process, data of any client may be lost. The kernel reports the failure once
+to each open descriptor, so a process that opens the file later cannot see it. Therefore all
+processes share one verifier, and each may renew it for all. A reader may see half of the old and
+half of the new one during a renewal. That is safe: no client has such a verifier.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from oncrpc.nfs.server.shares import WriteVerifier
 from oncrpc.programs.nfs3 import NFS3_WRITEVERFSIZE
 
 HEAD = 4096
-"""Bytes before the counters."""
+"""Bytes for the verifier, before the counters."""
 
 
 class SharedVerifier(WriteVerifier):
@@ -36,7 +36,7 @@ class SharedVerifier(WriteVerifier):
 
 
 class SharedMemory:
-    """The memory of a descriptor, as process ``own`` uses it. The server is process 0."""
+    """The shared memory, in process number ``own``. The server is process 0."""
 
     def __init__(self, descriptor: int, *, own: int) -> None:
         self.descriptor = descriptor
@@ -46,7 +46,7 @@ class SharedMemory:
 
 
 def new_memory(workers: int) -> SharedMemory:
-    """The memory of a server and so many workers, with a new verifier."""
+    """Create the memory of a server and its workers, with a new verifier."""
     descriptor = os.memfd_create("nfsd-workers", os.MFD_CLOEXEC)
     os.ftruncate(descriptor, HEAD + (1 + workers) * ROW * 4)
     made = SharedMemory(descriptor, own=0)

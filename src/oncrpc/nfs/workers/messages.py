@@ -1,4 +1,4 @@
-"""What the server and its worker processes tell each other.
+"""The messages between the server and its worker processes.
 
 The server sends ``Settings`` first, with the memory of the write verifier, and again after each
 change; ``KeptReplies``; a ``Moved`` with each connection; ``Answered``; ``ReportNow``; and at last
@@ -27,19 +27,19 @@ class WorkerMessage(Struct, frozen=True, tag=True):
 
 
 class Settings(WorkerMessage, frozen=True):
-    """A pickle of all that the worker needs to know: only the server may send it."""
+    """A pickled ``WorkerSettings``. Only the server may send it."""
 
     pickled: bytes
 
 
 class KeptReplies(WorkerMessage, frozen=True):
-    """Replies to calls that must not run twice, of a worker that has ended."""
+    """The reply cache of a worker that has ended."""
 
     replies: bytes
 
 
 class Moved(WorkerMessage, frozen=True):
-    """A connection. ``state`` is what has not been read and sent; None if it is a new one."""
+    """A connection. ``state`` is its unread and unsent data and its times; None if it is new."""
 
     netid: str
     state: tuple[bytes, bytes, float, float] | None = None
@@ -51,7 +51,7 @@ class Moved(WorkerMessage, frozen=True):
         return cls(carried.netid, state)
 
     def carried(self, descriptor: int) -> Carried:
-        """The state of the connection, to continue it."""
+        """The connection with its state, to continue it in this process."""
         now = time.monotonic()
         return Carried(descriptor, self.netid, *(self.state or (b"", b"", now, now)))
 
@@ -76,7 +76,7 @@ class End(WorkerMessage, frozen=True):
 
 
 class Forwarded(WorkerMessage, frozen=True):
-    """A call of a program that the server itself answers, and its caller."""
+    """A call of a program that only the server answers, and its caller."""
 
     number: int
     netid: str
@@ -97,9 +97,9 @@ class ListedFile(Struct, frozen=True, array_like=True):
 
 
 class WorkerReport(WorkerMessage, frozen=True):
-    """The calls since the last report, and what there is now.
+    """Counts of calls since the last report, and the present connections and files.
 
-    ``took`` are the seconds of calls by procedure, ``times`` the histogram of durations.
+    ``took`` has the seconds of calls by procedure, ``times`` the histogram of durations.
     """
 
     calls: dict[str, int] = {}
@@ -120,7 +120,7 @@ class WorkerReport(WorkerMessage, frozen=True):
 
 
 class Taken(WorkerMessage, frozen=True):
-    """The oldest connection that was not confirmed has arrived."""
+    """Confirms the oldest connection that is not confirmed yet."""
 
 
 class LogLine(WorkerMessage, frozen=True):
@@ -132,7 +132,7 @@ class LogLine(WorkerMessage, frozen=True):
 
 
 class Frozen(WorkerMessage, frozen=True):
-    """All connections were given back."""
+    """The answer to ``Freeze``, after the last connection."""
 
 
 FromServer = Settings | KeptReplies | Moved | Answered | ReportNow | Freeze | End

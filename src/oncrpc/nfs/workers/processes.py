@@ -1,12 +1,13 @@
-"""The worker processes of a server: starting them, and giving them connections.
+"""Start the worker processes of a server, and give them connections.
 
-All connections of a client address are served by one worker. So the replies to its calls, its open
-files and the order of its calls are known to one process, as in a server without workers. A new
-address gets the worker that serves fewest.
+One worker serves all connections of a client address. So one process has the cached replies and the
+open files of the client, and sees its calls in order, as in a server without workers. A new address
+is given to the worker with the fewest addresses.
 
-A worker that ends is started again. What it has acknowledged is in the kernel or on disk, but the
-descriptors that report a failed sync are closed with it: the write verifier is renewed, and clients
-write again what they have not committed. Its connections are closed, and its clients connect again.
+If a worker ends, the server starts it again. The data that it acknowledged are in the kernel or on
+disk. But the descriptors that would report a failed sync are closed. So the server renews the write
+verifier, and clients write uncommitted data again. The connections of the worker are closed, and
+its clients connect again.
 """
 
 from __future__ import annotations
@@ -50,45 +51,43 @@ log = logging.getLogger("oncrpc.nfs")
 
 COMMAND = (sys.executable, "-P", "-m", "oncrpc.nfs.daemon.worker")
 MAX_HOSTS = 4096
-"""Client addresses whose worker is known; the one that connected longest ago is forgotten."""
+"""Client addresses with a known worker. Beyond, the one that connected longest ago is forgotten."""
 
 MAX_WAITING = 256
-"""Connections that a worker has not taken yet; further ones are closed, and clients try again."""
+"""Connections that wait for a worker. Further ones are closed, and clients connect again."""
 
-RESTART, SLOWEST = 0.5, 30.0
-"""Seconds from the end of a worker to its next start: twice as many after each start that failed,
-up to ``SLOWEST``."""
+FIRST_DELAY, LONGEST_DELAY = 0.5, 30.0
+"""Seconds from the end of a worker to its next start. They double after each failed start."""
 
 PATIENCE = 3.0
-"""Seconds for a worker to end."""
+"""Seconds to wait for a worker to end."""
 
 REAP_EVERY = 0.01
-"""Seconds between two looks whether a killed worker is gone."""
+"""Seconds between two checks whether a killed worker has ended."""
 
 REPORT_TIME = 1.0
-"""Seconds for a worker to report."""
+"""Seconds to wait for a report."""
 
 
 class WorkersOwner(Protocol):
     """The server that the workers belong to."""
 
     def settings(self, number: int) -> bytes:
-        """The pickle of what a worker needs to know."""
+        """The pickled settings of a worker."""
 
     def answer(self, call: Forwarded) -> Awaitable[bytes | None] | bytes | None:
-        """The reply to a call of a program that the server answers itself."""
+        """Answer a call of a program that workers do not serve."""
 
     def add(self, report: WorkerReport) -> None:
-        """Count what a worker has done."""
+        """Add the counts of a worker to those of the server."""
 
 
 class WorkerProcess:
-    """A worker, from one start to the next.
+    """A worker and its present process, which may end and start again.
 
-    ``channel`` is None between its end and its next start. ``waiting`` are the connections that
-    wait for that start, or that the worker has not confirmed yet: they are open here, too, and are
-    not lost if it ends before it has read from them. ``report`` is the last one, ``failures`` the
-    starts since then.
+    ``channel`` is None while no process runs. ``waiting`` has the connections that the worker has
+    not confirmed. They stay open here too, so they are not lost if the worker ends before it reads
+    from them. ``report`` is the last report, ``failures`` the number of starts since then.
     """
 
     def __init__(self, number: int) -> None:
@@ -105,11 +104,11 @@ class WorkerProcess:
 
     @property
     def pid(self) -> int:
-        """The process; 0 if it does not run."""
+        """The process id; 0 while no process runs."""
         return 0 if self.process is None else self.process.pid
 
     def send(self, message: WorkerMessage, descriptor: int | None = None) -> None:
-        """Send a message to a worker that runs."""
+        """Send a message, if the process runs; the descriptor is closed here in any case."""
         if self.channel is not None:
             self.channel.send(encode(message), descriptor)
         elif descriptor is not None:
@@ -117,10 +116,10 @@ class WorkerProcess:
 
 
 class WorkerProcesses:
-    """``count`` workers, from ``start`` to ``stop``: a ``Deputy`` of the server's listeners.
+    """All workers of a server, from ``start`` to ``stop``: the ``Deputy`` of its listeners.
 
-    ``replies`` are those that workers of an earlier image have kept. A frozen set has no processes;
-    its connections are in ``_frozen``, with the addresses of the clients.
+    ``replies`` are the reply caches of the workers of an earlier image. After ``freeze`` there are
+    no processes; ``_frozen`` has their connections, with the addresses of the clients.
     """
 
     def __init__(
@@ -140,7 +139,7 @@ class WorkerProcesses:
         """Start all workers.
 
         Raises:
-            OSError: the program cannot be executed. It is tried again.
+            OSError: the program cannot be executed. The start is repeated later.
         """
         self._stopped = False
         errors = [self._start(worker) for worker in self.workers]
@@ -154,7 +153,7 @@ class WorkerProcesses:
                 worker.send(Settings(self._owner.settings(worker.number)))
 
     def worker_of(self, host: str) -> WorkerProcess:
-        """The worker of a client address."""
+        """The worker for a client address."""
         number = self._chosen.get(host)
         if number is None:
             load = Counter(self._chosen.values())
@@ -176,14 +175,14 @@ class WorkerProcesses:
             if len(worker.waiting) >= MAX_WAITING:
                 raise OSError
             copy = os.dup(descriptor)
-        except OSError:  # also if too many files are open
+        except OSError:  # the worker has too many, or too many files are open
             os.close(descriptor)
             return
         worker.waiting.append((descriptor, message))
         worker.send(message, copy)
 
     async def refresh(self) -> None:
-        """Let all workers report; one that does not is not waited for."""
+        """Ask all workers for a report, and wait up to ``REPORT_TIME`` for them."""
         asked = []
         for worker in self.workers:
             if worker.channel is not None:
@@ -194,7 +193,7 @@ class WorkerProcesses:
             await asyncio.wait(asked, timeout=REPORT_TIME)
 
     async def freeze(self) -> list[Carried]:
-        """Let all workers give their connections back, and end."""
+        """Take the connections back from all workers, and end them."""
         await self._end(Freeze())
         for worker in self.workers:
             while worker.waiting:
@@ -205,15 +204,15 @@ class WorkerProcesses:
         return [carried for _, carried in self._frozen]
 
     def thaw(self) -> None:
-        """Start workers again, with the connections."""
-        with suppress(OSError):  # it is logged, and tried again
+        """Start the workers again, and give them the connections."""
+        with suppress(OSError):  # logged, and repeated later
             self.start()
         for host, carried in self._frozen:
             self._give(carried.descriptor, host, Moved.of(carried))
         self._frozen = []
 
     async def stop(self) -> None:
-        """End all workers; calls in progress are answered."""
+        """End all workers, after they have answered the calls in progress."""
         await self._end(End())
         for worker in self.workers:
             while worker.waiting:
@@ -238,9 +237,9 @@ class WorkerProcesses:
             await asyncio.sleep(REAP_EVERY)
 
     def _reap(self) -> bool:
-        """Forget the processes that are gone. Returns whether some are left.
+        """Forget the killed processes that have ended. Returns whether some are left.
 
-        One that waits for a disk cannot be killed: the server does not wait for it, either.
+        A process that waits for a disk cannot be killed, so ``_end`` gives up after a while.
         """
         self._dying = [each for each in self._dying if each.poll() is None]
         return bool(self._dying)
@@ -275,11 +274,11 @@ class WorkerProcesses:
         return None
 
     def _start_later(self, worker: WorkerProcess) -> None:
-        delay = min(SLOWEST, RESTART * 2 ** max(0, worker.failures - 1))
+        delay = min(LONGEST_DELAY, FIRST_DELAY * 2 ** max(0, worker.failures - 1))
         asyncio.get_running_loop().call_later(delay, self._start, worker)
 
     def _lost(self, worker: WorkerProcess) -> None:
-        """A worker has ended, or is to end now; start it again unless all are to end."""
+        """End what is left of a worker, and start it again later, unless all workers stop."""
         channel, process, worker.channel = worker.channel, worker.process, None
         if channel is None or process is None:
             return
@@ -290,7 +289,7 @@ class WorkerProcesses:
         for future in (worker.ended, worker.reported):
             if future is not None and not future.done():
                 future.set_result(None)
-        self.memory.verifier.renew()  # also if they are thawed: its descriptors are closed
+        self.memory.verifier.renew()  # the descriptors that report failed syncs are closed
         self.memory.others.forget(worker.number + 1)
         if self._stopped:
             return
@@ -329,7 +328,7 @@ class WorkerProcesses:
 
         async def wait() -> None:
             reply = await answer
-            if worker.channel is channel:  # else the number is that of another process
+            if worker.channel is channel:  # else a new process has reused the number
                 worker.send(Answered(call.number, reply))
 
         task = asyncio.ensure_future(wait())

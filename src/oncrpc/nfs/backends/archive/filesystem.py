@@ -37,10 +37,10 @@ from oncrpc.nfs.posix import refusal, require_data, require_directory
 from oncrpc.programs.nfs3 import ftype3
 
 SPOOL_BYTES = 1 << 30
-"""Default temporary space for unpacked members of a zip archive, in bytes."""
+"""Bytes of temporary space for unpacked members of a zip archive, by default."""
 
 MAX_UNPACKED = 64 << 30
-"""Default limit of the unpacked size of a compressed tar archive, in bytes."""
+"""Bytes of a compressed tar archive after unpacking, by default."""
 
 THREADS = 4
 FEATURES = Features(

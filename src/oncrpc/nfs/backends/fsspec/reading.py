@@ -40,7 +40,7 @@ DIRECTORY_MODE, FILE_MODE = 0o755, 0o644
 
 DIRECTORY_SIZE = 4096
 MAX_FILE_SIZE = 1 << 40
-"""Largest file of a store in bytes; writing one needs a temporary file of its size."""
+"""Bytes of a file of a store, by default; writing one needs a temporary file of its size."""
 
 ID_BYTES = 16
 

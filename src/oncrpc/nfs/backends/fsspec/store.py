@@ -25,7 +25,7 @@ KEEP = 1.0
 """Seconds for which attributes and listings are cached. Own changes empty the cache."""
 
 MAX_KEPT_PATHS = 10_000
-"""Most paths in each cache of a store (attributes, listings); then the cache is emptied."""
+"""Paths in each cache of a store (attributes, listings); then the cache is emptied."""
 
 TIMES = ("mtime", "LastModified", "last_modified", "modified", "updated", "created")
 """The keys for the time of the last change, in different kinds of stores."""

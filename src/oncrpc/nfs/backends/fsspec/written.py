@@ -17,7 +17,7 @@ from typing import IO
 from oncrpc.nfs.backends.fsspec.store import RemoteStore
 
 MAX_WRITTEN_FILES = 64
-"""Most files of a store with a local copy; then the least recently used one is uploaded."""
+"""Files of a store with a local copy; then the least recently used one is uploaded."""
 
 
 class WrittenFile:
