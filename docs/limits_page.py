@@ -18,6 +18,9 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src"
 UNITS = {"Seconds": "s", "Bytes": "bytes", "Characters": "characters"}
+SIZES = ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"))
+"""Larger units of bytes, the largest first."""
+
 WITHOUT_LIMITS = {"programs", "testing", "unit_files"}
 SECTIONS = {
     "The port mapper": ("portmap",),
@@ -59,7 +62,8 @@ class Limit(NamedTuple):
         whole = f"{self.value:,.0f}" if self.value >= 1000 else f"{self.value:g}"
         if unit != "bytes" or self.value < 1 << 20:
             return f"{whole} {unit}".rstrip()
-        return f"{self.value / (1 << 20):g} MiB"
+        size, name = next(each for each in SIZES if self.value >= each[0])
+        return f"{self.value / size:g} {name}"
 
 
 def page() -> str:
