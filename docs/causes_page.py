@@ -14,11 +14,11 @@ HEAD = """\
 
 <!-- Made from the source by docs/make_reference.py; do not edit. -->
 
-The causes that **rpcsnoop explain** finds, with its sentences. A word in italics stands for what
-is in the capture. `--json` has the name of the cause in the field `cause`. The causes are tried in
-this order: first those of the network, then those of the programs.
+The causes that **rpcsnoop explain** reports, with its sentences. A word in italics stands for a
+value from the capture. The field `cause` of `--json` has the name of the cause. The first cause in
+the order of this page that explains a step is reported.
 """
-SECTIONS = {"On the way to a program": NETWORK_CAUSES, "From a program": PROGRAM_CAUSES}
+SECTIONS = {"Network and port mapper": NETWORK_CAUSES, "Programs": PROGRAM_CAUSES}
 PLACE = re.compile(r"{(\w+)}")
 
 

@@ -33,23 +33,23 @@ HEAD = """\
 
 <!-- Made from the source by docs/make_reference.py; do not edit. -->
 
-The text of a line of [rpcsnoop](rpcsnoop.md) behind the addresses, for each procedure of the
-programs that are built in.
+The text after the addresses in a line of [rpcsnoop](rpcsnoop.md), for each procedure of the
+built-in programs.
 `C` is a call and `R` a reply. Fields of the message are in braces:
 
-- `{fh}`: a number of four hexadecimal digits that stands for a file handle. It is that of snoop.
+- `{fh}`: a hash of a file handle, of four hexadecimal digits; snoop shows the same one.
 - `{number}`, `{text}`, `{mask}`: a value of the message. Control characters are shown as escapes.
-- `{status}`: `OK`, or the [words for an error](#statuses). The line ends behind an error.
-- Any other name: words of a few kinds, such as `read,lookup` for `{access}`.
+- `{status}`: `OK`, or the [words for an error](#statuses). The line ends after an error.
+- Any other name: a fixed set of words, such as `read,lookup` for `{access}`.
 
 `...` at the end of a line stands for bytes that were not captured. `(retransmit)` marks a call that
-was sent before, `(duplicate)` another reply to the same call.
+was sent before, `(duplicate)` a repeated reply to the same call.
 """
 PLAIN = {
     "uint": "number", "int": "number", "hyper": "number", "fh2": "fh", "object": "fh",
     "status2": "status", "status3": "status", "loads4": "loads",
 }  # fmt: skip
-"""What a field is called on the page, where that is not its name in the table."""
+"""Names of fields on the page, if they differ from those in the templates."""
 
 OPTIONAL = {"optional_handle": "[ FH={fh}]", "end": "[ EOF]"}
 """Fields that may be missing."""
@@ -63,8 +63,8 @@ STATUSES: dict[str, Mapping[int, str]] = {
     "NIS": nis.STATUS,
     "NIS, transfer of a map": nis.TRANSFER,
     "NISBIND": nis.BINDING_ERRORS,
-    "RPC: calls that were not carried out": ACCEPTED,
-    "RPC: credentials that were refused": REASONS,
+    "RPC: calls that were not executed": ACCEPTED,
+    "RPC: credentials that were rejected": REASONS,
 }
 
 
@@ -83,7 +83,7 @@ def every_version() -> list[type[Version]]:
 
 
 def _programs() -> Iterator[str]:
-    """A table for each version; those of NFS 4 are of another kind."""
+    """A table for each version, except for NFS 4, which has a section of its own."""
     for version in every_version():
         key = (version.prog, version.vers)
         words = words_of(key) if key in WORDS else None
@@ -105,7 +105,7 @@ def _sorted(version: type[Version]) -> list[AnyProcedure]:
 
 
 def _row(version: type[Version], procedure: AnyProcedure, words: Wording | None) -> str:
-    """The line of a procedure, by its templates or by the names of its fields."""
+    """The row of a procedure, from its templates or from the names of its fields."""
     if words is None:
         label = name_of_program(version.prog)
         label = version.__name__ if label in ("?", "transient") else label
@@ -119,16 +119,15 @@ def _row(version: type[Version], procedure: AnyProcedure, words: Wording | None)
 
 
 def _shown(templates: Mapping[int, object], procedure: AnyProcedure) -> str:
-    """A template without the fields that are not shown."""
+    """The source of a template, without the fields that are not shown."""
     text = str(getattr(templates.get(procedure.number), "text", ""))
 
     def field(found: re.Match[str]) -> str:
         name = found[1]
-        return "" if name.startswith("-") else f"{{{PLAIN.get(name, name)}}}"
+        shown = OPTIONAL.get(name) or f"{{{PLAIN.get(name, name)}}}"
+        return "" if name.startswith("-") else shown
 
-    return (
-        FIELD.sub(field, text).replace("{optional_handle}", "[ FH={fh}]").replace("{end}", "[ EOF]")
-    )
+    return FIELD.sub(field, text)
 
 
 def _fields(*declared: object) -> str:
@@ -152,7 +151,7 @@ def _compound() -> Iterator[str]:
     yield "- callbacks: `NFS C CB4 ({tag}) CBID={number} ...`, and for NULL"
     yield f"  `NFS C {NFS_4_CALLBACK.null}`\n"
     yield "Statuses have their names in the interface file: `NFS4ERR_NOENT`."
-    yield "These operations have words behind their names; others have none:\n"
+    yield "These operations have words after their names; others have none:\n"
     numbers = nfs4.nfs_opnum4
     callbacks = nfs4.nfs_cb_opnum4
     yield f"- in calls: {_operations(numbers, ARGUMENTS)}"
