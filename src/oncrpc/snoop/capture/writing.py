@@ -1,4 +1,4 @@
-"""Writing frames as pcapng (draft-ietf-opsawg-pcapng), with times in nanoseconds."""
+"""Write frames to a pcapng file (draft-ietf-opsawg-pcapng), with times in nanoseconds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HEAD, TRAILER, OPTION = Struct("<II"), Struct("<I"), Struct("<HH")
 SECTION_HEAD = Struct("<IHHq")
 INTERFACE_HEAD = Struct("<HxxI")
 PACKET_HEAD = Struct("<IIIIIII")
-"""The beginning of a block with a frame: of the block itself, then of its body."""
+"""The head of a block with a frame: the type and size of the block, then the head of its body."""
 
 STATISTICS_HEAD = Struct("<III")
 COUNT = Struct("<Q")
@@ -26,9 +26,9 @@ Options = Iterable[tuple[int, bytes]]
 
 
 class PcapngWriter:
-    """Writes frames to a file, after a description of the interface of each link type.
+    """Writes frames to a file, with a description of an interface for each link type.
 
-    ``interface`` is the name of the interface on which they are captured, "" if it is not known.
+    ``interface`` is the name of the interface of the capture, "" if it is not known.
     """
 
     def __init__(self, file: BinaryIO, interface: str = "") -> None:
@@ -67,7 +67,7 @@ class PcapngWriter:
         self.written += 1
 
     def finish(self, *, captured: int, dropped: int, time: int) -> None:
-        """Write how many frames were captured, and lost, until a time."""
+        """Write the numbers of captured and dropped frames; ``time`` is the end of the capture."""
         counts = [(ISB_IFRECV, COUNT.pack(captured + dropped)), (ISB_IFDROP, COUNT.pack(dropped))]
         for number in self._interfaces.values():
             head = STATISTICS_HEAD.pack(number, time >> 32, time & 0xFFFFFFFF)

@@ -1,4 +1,4 @@
-"""Capturing on an interface: the packet socket, its errors, and how a capture ends."""
+"""Capture on a network interface with a packet socket (packet(7))."""
 
 from __future__ import annotations
 
@@ -25,25 +25,26 @@ from oncrpc.snoop.live.plain import PlainPackets
 from oncrpc.snoop.live.ring import RETIRE, SIZES, SOL_PACKET, Batch, PacketRing
 
 ANY = "any"
-"""The name for all interfaces together."""
+"""The name that stands for all interfaces."""
 
 ETH_P_ALL = 3
 ETHERNET_HEADER = 14
 PACKET_ADD_MEMBERSHIP, PACKET_STATISTICS, PACKET_MR_PROMISC = 1, 6, 1
 WHOLE = 1 << 18
-"""Bytes of a frame that are captured, unless the caller wants less."""
+"""Bytes captured of a frame by default."""
 
 STATISTICS = struct.Struct("=4xI")
-"""The beginning of ``struct tpacket_stats``: the frames that were dropped."""
+"""The dropped frames, in ``struct tpacket_stats``."""
 
-LONGEST_STATISTICS = 12
+STATISTICS_SIZE = 12
+"""The size of ``struct tpacket_stats_v3``."""
 
 LINK_ADDRESS = struct.Struct("=HHi12x")
 """``struct sockaddr_ll``: the family, the protocol and the interface."""
 
 MEMBERSHIP = struct.Struct("=iH10x")
 LAST_FRAMES = 4 * RETIRE
-"""Milliseconds that the kernel has to hand out what it captured before the end."""
+"""Milliseconds to wait for frames that the kernel captured before the end."""
 
 NEEDS_PRIVILEGE = (
     "capturing needs the capability CAP_NET_RAW: use sudo, or see PRIVILEGES in rpcsnoop(8)"
@@ -58,7 +59,7 @@ REASONS = {
 
 
 class LiveCaptureError(OncRpcError):
-    """An interface cannot be captured, or can no longer; the text begins with its name."""
+    """An interface cannot be captured, or no longer; the text begins with its name."""
 
     def __init__(self, interface: str, error: OSError) -> None:
         number = error.errno or 0
@@ -67,26 +68,26 @@ class LiveCaptureError(OncRpcError):
 
 
 class _Source(Protocol):
-    """Hands out frames; ``received`` counts them."""
+    """A source of frames; ``received`` counts them."""
 
     received: int
 
     def next_batch(self) -> Batch | None:
-        """The frames that have arrived, None without any."""
+        """The frames that have arrived, None if there are none."""
         ...
 
     def close(self) -> None:
-        """Give back what is held."""
+        """Release the buffers."""
         ...
 
 
 class LiveCapture:
-    """The frames of an interface from the moment of opening until ``stop``.
+    """The frames of an interface, from opening until ``stop``.
 
-    Only opening needs the privilege to capture. ``most`` is how many bytes of a frame are captured.
-    ``hosts`` are addresses: with some, only frames from or to them. ``promiscuous``: also frames
-    that the network card sees, but that are not for this host. ``errors``: also ICMP and ARP.
-    ``ring`` is for tests.
+    Only opening needs the privilege to capture. ``most`` is the limit of bytes of each frame. If
+    there are ``hosts``, only frames from or to these addresses are captured. ``promiscuous`` adds
+    frames that the network card receives but that are not for this host, ``errors`` adds ICMP and
+    ARP. Tests set ``ring`` to False to capture without a ring.
 
     Raises:
         LiveCaptureError: the interface cannot be captured.
@@ -110,9 +111,9 @@ class LiveCapture:
                 # Nothing is captured before the socket is bound to a protocol.
                 place = ETHERNET_HEADER if self.link == LinkType.ETHERNET else 0
                 attach(self._socket, program_for(hosts, place=place, most=most, errors=errors))
-                self._source = self._made(SIZES if ring else ())
+                self._source = self._opened_source(SIZES if ring else ())
                 if promiscuous and interface != ANY:
-                    _see_all(self._socket, interface)
+                    _join_promiscuous(self._socket, interface)
                 _bind(self._socket, interface)
                 self._check()
                 self._wake = os.eventfd(0)
@@ -126,7 +127,7 @@ class LiveCapture:
         os.close(self._wake)
 
     def stop(self) -> None:
-        """Let ``frames`` end after those that were captured until now; for a signal handler."""
+        """End ``frames`` after those captured until now; may be called in a signal handler."""
         self._stopping = True
         os.eventfd_write(self._wake, 1)
 
@@ -137,9 +138,9 @@ class LiveCapture:
 
     @property
     def dropped(self) -> int:
-        """The frames so far that were lost because they came faster than they were read."""
-        # The kernel tells how many there were since it was asked for the last time.
-        found = self._socket.getsockopt(SOL_PACKET, PACKET_STATISTICS, LONGEST_STATISTICS)
+        """The frames so far that the kernel dropped because they were not read fast enough."""
+        # The kernel sets its counters to 0 at each read.
+        found = self._socket.getsockopt(SOL_PACKET, PACKET_STATISTICS, STATISTICS_SIZE)
         self._dropped += int(STATISTICS.unpack_from(found)[0])
         return self._dropped
 
@@ -171,7 +172,7 @@ class LiveCapture:
             raise lost
 
     def _last_batches(self) -> Iterator[Batch]:
-        """The frames that the kernel holds, while it captures no more of them."""
+        """The frames that the kernel still holds; a filter stops further ones."""
         attach(self._socket, nothing())
         poll = select.poll()
         poll.register(self._socket, select.POLLIN)
@@ -181,8 +182,8 @@ class LiveCapture:
             if not any(events & select.POLLIN for _, events in poll.poll(LAST_FRAMES)):
                 return
 
-    def _made(self, sizes: Sequence[int]) -> _Source:
-        """A ring of one of these sizes; without one, the plain way."""
+    def _opened_source(self, sizes: Sequence[int]) -> _Source:
+        """A ring of the first size that the kernel accepts; if there is none, plain packets."""
         for blocks in sizes:
             with suppress(OSError):
                 return PacketRing(self._socket, self.link, blocks=blocks)
@@ -205,7 +206,7 @@ class LiveCapture:
 
 
 def _opened(interface: str) -> tuple[socket.socket, LinkType]:
-    """A packet socket for an interface, and what its frames look like.
+    """A packet socket for an interface, and the link type of its frames.
 
     Raises:
         OSError: the interface does not exist, or the privilege is missing.
@@ -230,7 +231,7 @@ def _closed_on_error(sock: socket.socket) -> Iterator[None]:
 
 
 def _bind(sock: socket.socket, interface: str) -> None:
-    """Begin to capture. Python binds to a named interface only, not to all of them."""
+    """Begin to capture; with ``ctypes``, because Python cannot bind to all interfaces."""
     index = 0 if interface == ANY else socket.if_nametoindex(interface)
     address = LINK_ADDRESS.pack(socket.AF_PACKET, socket.htons(ETH_P_ALL), index)
     libc = ctypes.CDLL(None, use_errno=True)
@@ -238,10 +239,10 @@ def _bind(sock: socket.socket, interface: str) -> None:
         raise OSError(number := ctypes.get_errno(), os.strerror(number))
 
 
-def _see_all(sock: socket.socket, interface: str) -> None:
+def _join_promiscuous(sock: socket.socket, interface: str) -> None:
     index = socket.if_nametoindex(interface)
-    wish = MEMBERSHIP.pack(index, PACKET_MR_PROMISC)
-    sock.setsockopt(SOL_PACKET, PACKET_ADD_MEMBERSHIP, wish)
+    membership = MEMBERSHIP.pack(index, PACKET_MR_PROMISC)
+    sock.setsockopt(SOL_PACKET, PACKET_ADD_MEMBERSHIP, membership)
 
 
 def _exists(interface: str) -> bool:

@@ -1,9 +1,9 @@
-"""The filter in the kernel: a program of classic BPF that keeps frames of other protocols away.
+"""The filter in the kernel: a classic BPF program that drops frames of other protocols.
 
 It accepts TCP and UDP over IPv4 and IPv6, with fragments and extension headers, optionally only
-from or to some addresses. With ``errors`` it accepts ICMP, too, and ARP of any address. A frame
-that has a VLAN tag among its bytes is accepted unseen: the kernel takes the outer tag out of most
-frames, and the reader understands the others.
+from or to some addresses. With ``errors`` it also accepts ICMP, and ARP of any address. It accepts
+all frames with a VLAN tag among their bytes: the kernel removes the outer tag of most frames, and
+the reader decodes the others.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from oncrpc.snoop.capture.segments import TCP, UDP
 
 SO_ATTACH_FILTER = 26
 MAX_KERNEL_HOSTS = 64
-"""Addresses that the kernel compares; with more of them it accepts all hosts."""
+"""Addresses in the filter of the kernel; if there are more, it accepts all hosts."""
 
 TRANSPORTS = (TCP, UDP)
 ICMP, ICMP_6 = 1, 58
 ETHERTYPE_ARP = 0x0806
 LOAD_WORD, LOAD_BYTE, JUMP, JUMP_IF_EQUAL, RETURN = 0x20, 0x30, 0x05, 0x15, 0x06
 ABOUT_FRAME = 0xFFFFF000
-"""Behind this place of a frame the kernel has what it knows of it (SKF_AD_OFF)."""
+"""The offset at which a program reads the kernel's metadata of a frame (SKF_AD_OFF)."""
 
 PROTOCOL, DIRECTION, HARDWARE = ABOUT_FRAME, ABOUT_FRAME + 4, ABOUT_FRAME + 28
 OUTGOING = 4
@@ -36,7 +36,7 @@ ETHERNET_HARDWARE = 1
 
 
 class _Step(NamedTuple):
-    """An instruction; a jump goes to ``label`` if there is one."""
+    """An instruction; ``label`` is the target of a jump, "" for other instructions."""
 
     code: int
     value: int
@@ -49,7 +49,7 @@ Part = _Step | str
 
 
 def attach(sock: socket.socket, program: bytes) -> None:
-    """Let a socket receive only what a program accepts."""
+    """Attach a program to a socket, which then receives only the frames that it accepts."""
     code = create_string_buffer(program, len(program))
     sock.setsockopt(
         socket.SOL_SOCKET, SO_ATTACH_FILTER, pack("HP", len(program) // 8, addressof(code))
@@ -57,12 +57,12 @@ def attach(sock: socket.socket, program: bytes) -> None:
 
 
 def nothing() -> bytes:
-    """The program that accepts no frame."""
+    """A program that accepts no frame."""
     return _assembled([_Step(RETURN, 0)])
 
 
 def program_for(hosts: Collection[str], *, place: int, most: int, errors: bool = False) -> bytes:
-    """The program for frames whose IP header is at a place; ``most`` bytes of each are captured."""
+    """A program for frames with the IP header at ``place``; it keeps ``most`` bytes of each."""
     over_ipv4 = [*TRANSPORTS, *([ICMP] if errors else [])]
     over_ipv6 = sorted({*TRANSPORTS, *EXTENSIONS, *([ICMP_6] if errors else [])})
     addresses = [ip_address(host) for host in hosts]
@@ -71,7 +71,7 @@ def program_for(hosts: Collection[str], *, place: int, most: int, errors: bool =
     four = [each.packed for each in addresses if isinstance(each, IPv4Address)]
     six = [each.packed for each in addresses if isinstance(each, IPv6Address)]
     parts: list[Part] = [
-        # Loopback shows each frame twice, first when it is sent.
+        # A socket gets each frame of loopback twice: refuse the copy that is sent.
         _Step(LOAD_WORD, DIRECTION), *_unless(OUTGOING, "protocol"),
         _Step(LOAD_WORD, HARDWARE), *_when(LOOPBACK_HARDWARE, "refuse"),
         "protocol", _Step(LOAD_WORD, PROTOCOL),
@@ -87,7 +87,7 @@ def program_for(hosts: Collection[str], *, place: int, most: int, errors: bool =
         *(step for each in over_ipv6 for step in _when(each, "hosts of IPv6")),
         _Step(JUMP, 0, "refuse"),
         "hosts of IPv6", *_hosts(six, place + 8, among=len(addresses)),
-        # A jump leads forward only: what all parts end with is last.
+        # Jumps lead forward only, so the common ends of all parts are last.
         "refuse", _Step(RETURN, 0),
         "accept", _Step(RETURN, most),
     ]  # fmt: skip
@@ -95,9 +95,10 @@ def program_for(hosts: Collection[str], *, place: int, most: int, errors: bool =
 
 
 def _hosts(hosts: Sequence[bytes], place: int, *, among: int) -> Iterator[Part]:
-    """Accept a packet whose source, at that place, or target is one of the hosts.
+    """Accept a packet if its source or its target is one of the hosts.
 
-    Each packet is accepted if no host was named at all.
+    ``place`` is the offset of the source; the target follows. ``among`` is the number of hosts of
+    both address families: if it is 0, every packet is accepted.
     """
     if not among:
         yield _Step(JUMP, 0, "accept")
@@ -114,15 +115,15 @@ def _hosts(hosts: Sequence[bytes], place: int, *, among: int) -> Iterator[Part]:
 
 
 def _when(value: int, label: str) -> tuple[Part, Part]:
-    """Go on at a label if the loaded value is this one.
+    """Jump to a label if the loaded value is this one.
 
-    A condition skips at most 255 instructions, a plain jump any number: hence two of them.
+    There are two instructions because a conditional jump skips at most 255 instructions.
     """
     return _Step(JUMP_IF_EQUAL, value, skip=(0, 1)), _Step(JUMP, 0, label)
 
 
 def _unless(value: int, label: str) -> tuple[Part, Part]:
-    """Go on at a label if the loaded value is another one."""
+    """Jump to a label if the loaded value is a different one."""
     return _Step(JUMP_IF_EQUAL, value, skip=(1, 0)), _Step(JUMP, 0, label)
 
 

@@ -1,8 +1,8 @@
-"""The link headers that the kernel leaves out of a frame.
+"""Restore the link headers that the kernel removes from frames.
 
-Frames of Ethernet, and of loopback, which looks like it, are captured whole but for a VLAN tag.
-All other frames, and those of the interface ``any``, begin with the IP header; in front of them
-goes a header of LINUX_SLL2, as other tools have it, which tells the interface and the direction.
+Frames of Ethernet, and of loopback, which has Ethernet headers, lack only a VLAN tag. All other
+frames, and those of the interface ``any``, begin with the IP header; they get a LINUX_SLL2 header,
+as in other programs, with the interface and the direction.
 """
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ from struct import Struct
 from oncrpc.snoop.capture.headers import SLL2_HEADER
 
 TAG_PLACE = 12
-"""Where Ethernet has its VLAN tag: behind two addresses."""
+"""Offset of the VLAN tag of Ethernet: after two addresses."""
 
 VLAN, TAG_BYTES = 0x8100, 4
 KERNEL_ADDRESS = Struct("=2x2sIHBB8s")
-"""``struct sockaddr_ll``; the protocol in it is in network order, as it is in LINUX_SLL2."""
+"""``struct sockaddr_ll``; its protocol is in network byte order, as in LINUX_SLL2."""
 
 SLL2 = Struct(">2s2xIHBB8s")
 TAG = Struct(">HH")
 
 
 def tagged_head(addresses: bytes, tag: int, kind: int) -> bytes:
-    """The beginning of a frame of Ethernet: its addresses, then the VLAN tag that it had."""
+    """The beginning of an Ethernet frame: its addresses, then the removed VLAN tag."""
     return addresses + TAG.pack(kind or VLAN, tag & 0xFFFF)
 
 
 def cooked_header(address: bytes) -> bytes:
-    """The header of LINUX_SLL2, made of the address that the kernel has of a packet."""
+    """The LINUX_SLL2 header for a packet with this ``struct sockaddr_ll``."""
     return SLL2.pack(*KERNEL_ADDRESS.unpack(address))
 
 

@@ -1,4 +1,4 @@
-"""Frames of a packet socket, received one by one: where the kernel refuses a ring."""
+"""Frames of a packet socket, received one by one; used if the kernel refuses a ring."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from oncrpc.snoop.live.ring import SOL_PACKET, TAGGED, Batch
 PACKET_AUXDATA = 8
 SO_TIMESTAMPNS = 35
 BUFFERED = 8 << 20
-"""Bytes that the kernel keeps for this process; the limit of the system may be lower."""
+"""Bytes that the kernel buffers; the limit of the system may be lower."""
 
 LONGEST = 1 << 18
-"""Bytes of a frame that are received."""
+"""Bytes received of a frame."""
 
 BATCH = 64
-"""Frames of a call of ``next_batch``."""
+"""Frames of a batch, at most."""
 
 TIME = struct.Struct("@qq")
 ABOUT = struct.Struct("=4xI8xHH")
@@ -44,10 +44,10 @@ class PlainPackets:
         self.received = 0
 
     def close(self) -> None:
-        """Nothing is to be given back."""
+        """Do nothing: there are no shared buffers."""
 
     def next_batch(self) -> Batch | None:
-        """The frames that have arrived, some of them if there are many."""
+        """Frames that have arrived, at most ``BATCH``; None if there are none."""
         data, places = bytearray(), list[FramePlace]()
         with suppress(BlockingIOError):
             while len(places) < BATCH:
@@ -59,7 +59,7 @@ class PlainPackets:
         size, ancillary, _, address = self._socket.recvmsg_into(
             [self._buffer], 256, socket.MSG_DONTWAIT
         )
-        time, length, tag, kind = _told(ancillary, size)
+        time, length, tag, kind = _metadata(ancillary, size)
         begin, at = len(data), 0
         if self._link != LinkType.ETHERNET:
             data += _header(address)
@@ -72,8 +72,8 @@ class PlainPackets:
         places.append((self.received, time, self._link, begin, len(data), length))
 
 
-def _told(ancillary: Ancillary, size: int) -> tuple[int, int, int | None, int]:
-    """The time of a frame, its length on the wire, and its VLAN tag with the type of that."""
+def _metadata(ancillary: Ancillary, size: int) -> tuple[int, int, int | None, int]:
+    """The time of a frame, its length on the wire, and its VLAN tag with the tag's type."""
     time, length, tag, kind = 0, size, None, 0
     for level, what, data in ancillary:
         if (level, what) == (socket.SOL_SOCKET, SO_TIMESTAMPNS):
@@ -86,7 +86,7 @@ def _told(ancillary: Ancillary, size: int) -> tuple[int, int, int | None, int]:
 
 
 def _header(address: Address) -> bytes:
-    """The header of LINUX_SLL2."""
+    """The LINUX_SLL2 header for a packet from this address."""
     name, protocol, direction, hardware, sender = address
     try:
         index = socket.if_nametoindex(name)

@@ -1,7 +1,7 @@
-"""A ring of blocks that the kernel fills and this process empties (packet(7), TPACKET_V3).
+"""A ring of blocks that the kernel fills and this process reads (packet(7), TPACKET_V3).
 
-The memory is shared, so that a frame costs no system call: the kernel gives a block away when it
-is full or ``RETIRE`` milliseconds old, and takes it back when its frames were read.
+The memory is shared, so reading a frame needs no system call. The kernel hands over a block when it
+is full or ``RETIRE`` milliseconds old. It reuses the block after this process has read it.
 """
 
 from __future__ import annotations
@@ -21,32 +21,32 @@ from oncrpc.snoop.live.link_headers import (
 )
 
 Batch = tuple[bytes, list[FramePlace]]
-"""Some bytes, and where frames are among them."""
+"""A buffer, and the places of the frames in it."""
 
 SOL_PACKET = 263
 PACKET_RX_RING, PACKET_VERSION = 5, 10
 TPACKET_V3 = 2
 RETIRE = 50
-"""Milliseconds after which the kernel gives away a block that is not full."""
+"""Milliseconds after which the kernel hands over a block that is not full."""
 
 BLOCK = 1 << 20
 """Bytes of a block."""
 
 SIZES = (64, 16, 4)
-"""Blocks of a ring; fewer are tried if the kernel has no memory for more."""
+"""Numbers of blocks to try, in this order: the kernel may not have memory for more."""
 
 STATUS_PLACE, OURS, THE_KERNELS = 8, 1, 0
 BLOCK_HEAD = struct.Struct("=4I")
-"""The status of a block, its number of frames, the place of the first, and the used bytes."""
+"""The status of a block, its number of frames, the offset of the first, and the used bytes."""
 
 FRAME_HEAD = struct.Struct("=6IH6xIH")
 """``struct tpacket3_hdr`` up to the VLAN tag."""
 
 LINK_ADDRESS = 48
-"""The place of ``struct sockaddr_ll``, from that of the frame's head."""
+"""The offset of ``struct sockaddr_ll`` from the head of a frame."""
 
 TAGGED = 1 << 4
-"""The status of a frame whose VLAN tag is in its head."""
+"""The flag in the status of a frame that its head has a VLAN tag."""
 
 WORD = struct.Struct("=I")
 
@@ -59,7 +59,7 @@ class PacketRing:
 
     def __init__(self, sock: socket.socket, link: LinkType, *, blocks: int) -> None:
         sock.setsockopt(SOL_PACKET, PACKET_VERSION, TPACKET_V3)
-        # A frame of this version may take any part of a block; the kernel wants the numbers anyhow.
+        # In TPACKET_V3 frames have no fixed size, but the kernel still checks these numbers.
         size = 1 << 11
         ring = struct.pack("=7I", BLOCK, blocks, size, blocks * (BLOCK // size), RETIRE, 0, 0)
         sock.setsockopt(SOL_PACKET, PACKET_RX_RING, ring)
@@ -68,11 +68,11 @@ class PacketRing:
         self._current = self.received = 0
 
     def close(self) -> None:
-        """Give the memory back."""
+        """Release the memory."""
         self._memory.close()
 
     def next_batch(self) -> Batch | None:
-        """The frames of the next block, in a copy: the block is the kernel's again."""
+        """The frames of the next block, as a copy: the kernel gets the block back at once."""
         memory, block = self._memory, self._current * BLOCK
         status, count, first, used = BLOCK_HEAD.unpack_from(memory, block + STATUS_PLACE)
         if not status & OURS:
@@ -86,9 +86,9 @@ class PacketRing:
         return data, places
 
     def _places(self, block: int, at: int, numbers: range) -> list[FramePlace]:
-        """Where the frames are in their block, with the headers that were left out of them.
+        """The places of the frames in a block, after restoring their link headers.
 
-        The kernel keeps room in front of a frame, after the address of its sender.
+        There is room for a header in front of a frame, after the address of its sender.
         """
         memory, unpack, link = self._memory, FRAME_HEAD.unpack_from, self._link
         is_cooked, found = link != LinkType.ETHERNET, list[FramePlace]()
