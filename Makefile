@@ -98,6 +98,7 @@ bench-nfs: $(INSTALLED)
 bench-snoop: $(INSTALLED)
 	@mkdir -p build
 	$(BIN)/python bench/snoop.py --json build/bench-snoop.json
+	if [ "$$(id -u)" = 0 ]; then $(BIN)/python bench/snoop_live.py; fi
 
 # As root too. Flame graphs: bench/portmap_profile.py --svg DIRECTORY
 bench-profile: $(INSTALLED)
