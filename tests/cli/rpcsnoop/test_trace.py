@@ -203,6 +203,21 @@ def test_frames_of_a_file_are_copied(capture: Path, capsys: pytest.CaptureFixtur
     assert list(frames_of_file(copy)) == list(frames_of_file(capture))
 
 
+def test_capture_is_not_written_over_itself(
+    capture: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = capture.read_bytes()
+
+    assert main(["--write", str(capture), str(capture)]) == 1
+    assert capsys.readouterr().err.endswith("it is the file to read; name another file\n")
+    assert capture.read_bytes() == before
+
+
+def test_missing_interface_is_named(capture: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--spec", "none.x", str(capture)]) == 2
+    assert capsys.readouterr().err == "rpcsnoop: none.x: No such file or directory\n"
+
+
 def test_count_limits_messages_and_copied_frames(
     capture: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -81,5 +81,11 @@ def programs_of(program: str, request: SnoopRequest) -> KnownPrograms:
         try:
             programs.add_interface(path)
         except ImportError as error:
-            raise UsageError(f"{program}: {error}") from None
+            raise UsageError(f"{program}: {_reason(path, error)}") from None
     return programs
+
+
+def _reason(path: str, error: ImportError) -> str:
+    """Why an interface cannot be read; the text of an error of the file names it."""
+    cause = error.__cause__ or error.__context__
+    return f"{path}: {cause.strerror}" if isinstance(cause, OSError) else str(error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -68,9 +69,25 @@ def opened(
         with _live(program, choice, hosts, errors=errors) as source:
             yield source
         return
+    _check_files(program, choice)
     frames = _of_file(program, choice.file)
     with _output(program, choice) as output:
         yield FrameSource(choice.file, frames if output is None else output.copied(frames))
+
+
+def _check_files(program: str, choice: CaptureChoice) -> None:
+    """Refuse to write over the capture that is read."""
+    if not choice.output or choice.output == STANDARD:
+        return
+    try:
+        read = os.fstat(0) if choice.file == STANDARD else os.stat(choice.file)
+        same = os.path.samestat(read, os.stat(choice.output))
+    except OSError:
+        return  # one of them is not there: the one that is opened complains
+    if same and stat.S_ISREG(read.st_mode):
+        raise Failure(
+            f"{program}: cannot write {choice.output}: it is the file to read; name another file"
+        )
 
 
 def _of_file(program: str, file: str) -> Iterator[CapturedFrame]:
