@@ -252,12 +252,20 @@ def test_truncated_archive_is_refused(tmp_path: Path, kind: str) -> None:
         ArchiveFileSystem(tmp_path / "a.tar")
 
 
-@pytest.mark.parametrize("data", [b"", b"text\n" * 1000, b"\x1f\x8bnot gzip", b"PK\3\4"])
-def test_other_files_are_refused(tmp_path: Path, data: bytes) -> None:
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "not a zip or tar archive"),
+        (b"text\n" * 1000, "not a zip or tar archive"),
+        (b"\x1f\x8bnot gzip", "the compressed data are damaged"),
+        (b"PK\3\4", "the zip archive is damaged: its end is missing"),
+    ],
+)
+def test_other_files_are_refused(tmp_path: Path, data: bytes, reason: str) -> None:
     path = tmp_path / "a"
     path.write_bytes(data)
 
-    with pytest.raises(ArchiveError):
+    with pytest.raises(ArchiveError, match=reason):
         ArchiveFileSystem(path)
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 from zipfile import is_zipfile
 
+from oncrpc.nfs.archive_kinds import ZIP
 from oncrpc.nfs.backends.archive.members import ArchiveError
 from oncrpc.nfs.backends.archive.spool import Spools
 from oncrpc.nfs.backends.archive.tar_members import tar_members, unpacked_tar
@@ -79,6 +80,8 @@ class ArchiveFileSystem(FileSystem):
             self._state = state = _state(file)
             if is_zipfile(file):
                 members = zip_members(file, self._spools)
+            elif os.pread(file.fileno(), len(ZIP[0]), 0) in ZIP:
+                raise ArchiveError("the zip archive is damaged: its end is missing")
             else:
                 self._data = unpacked_tar(file, most=max_unpacked, directory=directory)
                 members = tar_members(self._data)

@@ -86,6 +86,9 @@ def tar_members(file: BinaryIO) -> Iterator[ArchiveMember]:
         archive = tarfile.open(  # noqa: SIM115
             fileobj=file, mode="r:", encoding="utf-8", errors="surrogateescape"
         )
+    except tarfile.TarError as error:
+        raise ArchiveError("not a zip or tar archive") from error
+    try:
         for info in archive:
             if info.type in KINDS:
                 yield _member(file, info)
