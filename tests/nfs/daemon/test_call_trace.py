@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from oncrpc.cli.nfsd.own_mapper import OwnMapper
-from oncrpc.nfs.daemon.app import Nfsd
+from oncrpc.nfs.daemon.app import OF_WORKERS, Nfsd
 from oncrpc.nfs.daemon.worker_part import NfsdWorkers
 from oncrpc.programs.nfs3 import GETATTR3args, nfs_fh3, nfsstat3
 from support.loops import run, until
@@ -50,7 +50,7 @@ def test_calls_of_workers_are_named_unseen() -> None:
         alone = app.untraced()
         app.workers = NfsdWorkers(app, 2)
 
-        assert (alone, app.untraced()) == ("", "calls over TCP that worker processes answer")
+        assert (alone, app.untraced()) == ("", OF_WORKERS)
         app.workers.processes.close()
 
     run(scenario())

@@ -65,6 +65,11 @@ log = logging.getLogger("oncrpc.nfs")
 
 P = TypeVar("P", bound=Part)
 
+OF_WORKERS = (
+    "NFS calls over TCP, which worker processes answer; capture them with 'rpcsnoop -i any'"
+)
+"""What cannot be followed if there are workers."""
+
 
 class Nfsd(Application[NfsdConfig]):
     """An NFS server. ``make_mapper`` makes the port mapper that it embeds where it has none."""
@@ -281,7 +286,7 @@ class Nfsd(Application[NfsdConfig]):
 
     def untraced(self) -> str:
         """The calls of the workers."""
-        return "" if self.workers is None else "calls over TCP that worker processes answer"
+        return "" if self.workers is None else OF_WORKERS
 
     def content(self) -> WebContent:
         """The page, the status as JSON, and the metrics."""
