@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import tarfile
+import tracemalloc
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -267,6 +268,56 @@ def test_other_files_are_refused(tmp_path: Path, data: bytes, reason: str) -> No
 
     with pytest.raises(ArchiveError, match=reason):
         ArchiveFileSystem(path)
+
+
+def test_link_of_a_zip_takes_little_memory(tmp_path: Path) -> None:
+    info = zipfile.ZipInfo("link")
+    info.create_system, info.external_attr = 3, 0o120777 << 16
+    info.compress_type = zipfile.ZIP_DEFLATED
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr(info, bytes(8 * MIB))
+        info.file_size = 100
+    tracemalloc.start()
+    try:
+        with pytest.raises(ArchiveError, match="CRC"):
+            ArchiveFileSystem(tmp_path / "a.zip")
+        assert tracemalloc.get_traced_memory()[1] < 2 * MIB
+    finally:
+        tracemalloc.stop()
+
+
+def pax_header(size: int) -> bytes:
+    """The header of a pax header of that size."""
+    info = tarfile.TarInfo("x")
+    info.type, info.size = tarfile.XHDTYPE, size
+    return info.tobuf(tarfile.GNU_FORMAT)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pax_header(1 << 33),
+        (pax_header(9) + b"9 a=bcde\n".ljust(512, b"\0")) * 1100,
+        pax_header(-1024),
+    ],
+)
+def test_hostile_headers_of_tar_are_refused(tmp_path: Path, data: bytes) -> None:
+    file = tarfile.TarInfo("file").tobuf()
+    (tmp_path / "a.tar").write_bytes(file + data + file)
+
+    with pytest.raises(ArchiveError, match="tar archive"):
+        ArchiveFileSystem(tmp_path / "a.tar")
+
+
+def test_numbers_beyond_nfs_are_replaced(opened: Opened, tmp_path: Path) -> None:
+    info = tarfile.TarInfo("file")
+    info.uid, info.gid, info.mtime = 1 << 40, -1, 1 << 60
+    (tmp_path / "a.tar").write_bytes(info.tobuf(tarfile.GNU_FORMAT) + bytes(1024))
+    me = opened(ArchiveFileSystem(tmp_path / "a.tar"))
+
+    found = me.getattr(me.lookup(me.files.root, b"file"))
+
+    assert (found.uid, found.gid, found.mtime // 1_000_000_000) == (0, 0, 0xFFFFFFFF)
 
 
 def test_bounds_of_archives_are_kept(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from lzma import LZMAError
 from threading import Lock
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from oncrpc.nfs.posix import refusal
 
@@ -29,7 +29,18 @@ DAMAGE = (EOFError, zlib.error, LZMAError, zipfile.BadZipFile, NotImplementedErr
 MAX_SPOOLS = 64
 """Compressed files of an archive that are unpacked at a time; each takes a descriptor or two."""
 
-Opener = Callable[[], BinaryIO]
+
+class Unpacked(Protocol):
+    """Unpacked data, read from one end to the other."""
+
+    def read(self, size: int, /) -> bytes:
+        """At most ``size`` bytes; none at the end."""
+
+    def close(self) -> None:
+        """Give back what is held."""
+
+
+Opener = Callable[[], Unpacked]
 
 
 class Spool:
@@ -38,7 +49,7 @@ class Spool:
     def __init__(self, opens: Opener, size: int, directory: str | None) -> None:
         self._opens, self._size, self._directory = opens, size, directory
         self._lock = Lock()
-        self._source: BinaryIO | None = None
+        self._source: Unpacked | None = None
         self._file: BinaryIO | None = None
         self.kept = 0
 

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from stat import S_IMODE
 from tarfile import TarInfo
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from oncrpc.nfs.archive_kinds import BZIP2, GZIP, XZ
 from oncrpc.nfs.backends.archive.members import (
@@ -42,6 +42,13 @@ COMPRESSIONS: dict[bytes, Callable[[BinaryIO], BinaryIO]] = {
     XZ: lambda file: cast(BinaryIO, lzma.LZMAFile(file)),  # noqa: SIM115
 }
 """By the first bytes of a compressed file: how to open it for its unpacked data."""
+
+MAX_HEADERS = 4 << 20
+"""Bytes of the headers of one member of a tar archive: long names, pax, the map of a sparse file.
+Other archives are damaged."""
+
+MALFORMED = (ValueError, OverflowError, IndexError, KeyError, RecursionError)
+"""What ``tarfile`` raises for some headers that are not valid."""
 
 SECOND = 1_000_000_000
 
@@ -82,18 +89,49 @@ def tar_members(file: BinaryIO) -> Iterator[ArchiveMember]:
     Raises:
         ArchiveError: it is damaged, or not a tar archive.
     """
+    headers = HeaderReader(file)
     try:
         archive = tarfile.open(  # noqa: SIM115
-            fileobj=file, mode="r:", encoding="utf-8", errors="surrogateescape"
+            fileobj=cast(BinaryIO, headers), mode="r:", encoding="utf-8", errors="surrogateescape"
         )
     except tarfile.TarError as error:
         raise ArchiveError("not a zip or tar archive") from error
+    except MALFORMED as error:
+        raise _damaged(error) from error
     try:
-        for info in archive:
+        while (info := archive.next()) is not None:
+            cast(Any, archive).members.clear()  # else it keeps all of them
+            headers.left = MAX_HEADERS
+            if info.size < 0:
+                raise ArchiveError("a negative size")
             if info.type in KINDS:
                 yield _member(file, info)
-    except (tarfile.TarError, EOFError) as damage:
-        raise ArchiveError(f"the tar archive is damaged: {damage}") from damage
+    except (tarfile.TarError, EOFError, *MALFORMED) as error:
+        raise _damaged(error) from error
+
+
+def _damaged(error: Exception) -> ArchiveError:
+    return ArchiveError(f"the tar archive is damaged: {error}")
+
+
+class HeaderReader:
+    """A file of which at most ``left`` bytes are read: ``tarfile`` reads headers of any size."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.left = MAX_HEADERS
+        self._file = file
+        self.seek, self.tell = file.seek, file.tell
+
+    def read(self, size: int) -> bytes:
+        """Read.
+
+        Raises:
+            ArchiveError: this is too much.
+        """
+        if not 0 <= size <= self.left:
+            raise ArchiveError("the headers of a member are too long")
+        self.left -= size
+        return self._file.read(size)
 
 
 def _member(file: BinaryIO, info: TarInfo) -> ArchiveMember:

@@ -23,6 +23,9 @@ MAX_NAME = 255
 """Bytes of a name in an archive, as on disks of Linux; a member with a longer one is left out."""
 
 DIRECTORY_MODE = 0o755
+LONGEST = (1 << 63) - 1
+LAST_TIME = ((1 << 32) - 1) * 1_000_000_000
+"""Nanoseconds: NFS has 32 bits for seconds."""
 
 
 class ArchiveNode:
@@ -157,9 +160,16 @@ def parts_of(path: bytes) -> list[bytes] | None:
 
 
 def _attributes(member: ArchiveMember) -> Attributes:
+    """The attributes; numbers of the archive that NFS cannot hold are replaced."""
     used = member.content.used if member.content is not None else 0
+    time = min(max(0, member.mtime), LAST_TIME)
     return Attributes(
-        member.kind, member.mode, uid=max(0, member.uid), gid=max(0, member.gid),
-        size=member.size, used=used, device=member.device,
-        atime=member.mtime, mtime=member.mtime, ctime=member.mtime,
+        member.kind, member.mode, uid=_number(member.uid), gid=_number(member.gid),
+        size=min(member.size, LONGEST), used=min(used, LONGEST),
+        device=(_number(member.device[0]), _number(member.device[1])),
+        atime=time, mtime=time, ctime=time,
     )  # fmt: skip
+
+
+def _number(value: int) -> int:
+    return value if 0 <= value < 1 << 32 else 0

@@ -16,7 +16,8 @@ from oncrpc.nfs.backends.archive.members import (
     MemberContent,
     StoredContent,
 )
-from oncrpc.nfs.backends.archive.spool import DAMAGE, CompressedContent, Spools
+from oncrpc.nfs.backends.archive.spool import DAMAGE, CompressedContent, Opener, Spools, Unpacked
+from oncrpc.nfs.backends.archive.zip_unpacking import BOUNDED, BoundedMember
 from oncrpc.nfs.posix import refusal
 from oncrpc.programs.nfs3 import ftype3
 
@@ -73,7 +74,7 @@ def _member(
     if stat.S_ISLNK(mode):
         if info.file_size > MAX_TARGET or info.flag_bits & ENCRYPTED:
             return None
-        target = archive.read(info)
+        target = _target(_opener(archive, file, info)(), info.file_size)
         return ArchiveMember(
             name, ftype3.NF3LNK, 0o777, size=len(target), mtime=mtime, target=target
         )
@@ -98,10 +99,27 @@ def _content(archive: ZipFile, file: BinaryIO, info: ZipInfo, spools: Spools) ->
     if info.compress_type == ZIP_STORED:
         return StoredContent(file.fileno(), _begin(file, info), info.file_size)
 
-    def opens() -> BinaryIO:
-        return cast(BinaryIO, archive.open(info))
+    return CompressedContent(
+        spools, _opener(archive, file, info), info.file_size, used=info.compress_size
+    )
 
-    return CompressedContent(spools, opens, info.file_size, used=info.compress_size)
+
+def _opener(archive: ZipFile, file: BinaryIO, info: ZipInfo) -> Opener:
+    """What opens the unpacked data of a member."""
+    if info.compress_type in BOUNDED:
+        begin = _begin(file, info)
+        return lambda: BoundedMember(file.fileno(), begin, info)
+    return lambda: cast(Unpacked, archive.open(info))
+
+
+def _target(source: Unpacked, size: int) -> bytes:
+    """The text of a symbolic link, of which no more is unpacked than it is long."""
+    found = b""
+    while len(found) < size and (data := source.read(size - len(found))):
+        found += data
+    source.read(1)  # the end: here a checksum is compared
+    source.close()
+    return found
 
 
 def _begin(file: BinaryIO, info: ZipInfo) -> int:
