@@ -44,6 +44,24 @@ both = pytest.mark.parametrize("version", [3, 2])
 
 
 @both
+def test_errors_name_the_paths(version: int) -> None:
+    async def use(fs: RemoteFileSystem) -> None:
+        await fs.write_bytes("file", b"")
+        with pytest.raises(FileNotFoundError, match="'none' -> 'new'"):
+            await fs.rename("none", "new")
+        with pytest.raises(FileExistsError, match="'file' -> 'file'"):
+            await fs.link("file", "file")
+        with pytest.raises(FileNotFoundError, match="'none/new'"):
+            await fs.rename("file", "none/new")
+        with pytest.raises(NotADirectoryError, match="'file'"):
+            await fs.listdir("file")
+        with pytest.raises(NotADirectoryError, match="'file'"):
+            [entry async for entry in fs.scandir("file")]
+
+    use_files(use, version=version)
+
+
+@both
 def test_directories_are_made_and_removed(version: int) -> None:
     async def use(fs: RemoteFileSystem) -> None:
         await fs.mkdir("a/b/c", parents=True)

@@ -15,7 +15,7 @@ from oncrpc.nfs.client.listing import entries, pages
 from oncrpc.nfs.client.locking import LockHolder, LockManagerClient, RangeToLock
 from oncrpc.nfs.client.mounting import ServerTarget
 from oncrpc.nfs.client.operations import Operations
-from oncrpc.nfs.client.path_operations import PathOperations, found_of
+from oncrpc.nfs.client.path_operations import PathOperations, found_of, naming
 from oncrpc.nfs.client.paths import Ending, Located, RemotePath, parent_of, text_of
 from oncrpc.nfs.client.reading import read_all
 from oncrpc.nfs.client.results import (
@@ -119,15 +119,19 @@ class RemoteFileSystem:
     async def listdir(self, path: RemotePath = "/") -> list[str]:
         """The names in a directory, in the order of the server."""
         directory, _ = await self._paths.opened(path)
-        return [
-            os.fsdecode(entry.name) async for page in pages(directory, plus=False) for entry in page
-        ]
+        with naming(path):
+            return [
+                os.fsdecode(entry.name)
+                async for page in pages(directory, plus=False)
+                for entry in page
+            ]
 
     async def scandir(self, path: RemotePath = "/") -> AsyncIterator[RemoteEntry]:
         """The entries of a directory with their attributes, page by page from the server."""
         directory, _ = await self._paths.opened(path)
-        async for entry in entries(directory):
-            yield entry
+        with naming(path):
+            async for entry in entries(directory):
+                yield entry
 
     async def readlink(self, path: RemotePath) -> str:
         """The text of a symbolic link."""
@@ -136,7 +140,8 @@ class RemoteFileSystem:
     async def read_bytes(self, path: RemotePath) -> bytes:
         """The content of a file."""
         file, stat = await self._paths.opened(path)
-        return await read_all(file, stat.size)
+        with naming(path):
+            return await read_all(file, stat.size)
 
     async def write_bytes(self, path: RemotePath, data: Data) -> int:
         """Create or overwrite a file with these data; returns the number of bytes."""
@@ -237,7 +242,8 @@ class RemoteFileSystem:
 
         async def from_name(directory: FileHandle, name: bytes) -> None:
             async def to_name(to_directory: FileHandle, new_name: bytes) -> None:
-                await self._calls.rename(directory, name, to_directory, new_name)
+                with naming(source, target):
+                    await self._calls.rename(directory, name, to_directory, new_name)
 
             await self._paths.name(target, to_name)
 
@@ -248,7 +254,8 @@ class RemoteFileSystem:
 
         async def from_file(file: FileHandle) -> None:
             async def to_name(directory: FileHandle, name: bytes) -> None:
-                await self._calls.link(file, directory, name)
+                with naming(source, target):
+                    await self._calls.link(file, directory, name)
 
             await self._paths.name(target, to_name, unnamed=errno.EEXIST)
 

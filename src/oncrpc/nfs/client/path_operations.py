@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from oncrpc.nfs.client.errors import NfsStatusError, refusal
@@ -134,6 +135,19 @@ class PathOperations:
             if error.status not in STALE:
                 raise
             self.root = await self.target.remount(self.operations)
+
+
+@contextmanager
+def naming(path: RemotePath, second: RemotePath | None = None) -> Iterator[None]:
+    """Give an ``OSError`` of the server the path, and the second path, of the call."""
+    try:
+        yield
+    except NfsStatusError as error:
+        if error.filename is None:
+            error.filename = text_of(path)
+            if second is not None:
+                error.filename2 = text_of(second)
+        raise
 
 
 def found_of(located: Located) -> FoundFile:
