@@ -93,10 +93,10 @@ class Application(ABC, Generic[C]):
     """Modules that ``content`` needs, to import before privileges are dropped."""
 
     seldom_modules: ClassVar[Sequence[str]] = ("tomllib",)
-    """Modules that a reload may need, to import before another user may not read them."""
+    """Modules that a reload may need; they are imported before privileges are dropped."""
 
     dispatcher: ClassVar[type[Dispatcher] | None] = None
-    """The class of the dispatcher, if it is not a usual one."""
+    """The class of the dispatcher; None for the default."""
 
     max_record: ClassVar[int] = 1 << 20
     """The maximum size of a call over a stream, in bytes."""
@@ -140,7 +140,7 @@ class Application(ABC, Generic[C]):
 
     @property
     def deputy(self) -> Deputy | None:
-        """What serves TCP connections in other processes; asked once, after ``open``."""
+        """Serves TCP connections in other processes; read once, after ``open``."""
         return None
 
     @property
@@ -265,7 +265,7 @@ class Application(ABC, Generic[C]):
         return None
 
     def untraced(self) -> str:
-        """Which calls other processes answer, so that a trace does not see them; in words."""
+        """Text: the calls that other processes answer, so that a trace does not see them."""
         return ""
 
     def requests(self) -> Mapping[str, Answerer]:

@@ -1,8 +1,8 @@
-"""Declarations to import from the modules of other interfaces, instead of repeating them.
+"""Choose declarations to import from other generated modules, instead of repeating them.
 
-A file may use declarations of the ``.x`` files whose headers it includes. Its module repeats them,
-unless it is told from which module to import them: then a value of the other module is of the same
-class here. What the other module declares differently is repeated.
+An interface may use declarations of the ``.x`` files whose headers it includes. Its module repeats
+them, unless an option names the module to import them from. Then both modules have the same class.
+A declaration that differs in the other module is still repeated.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class OtherModule(NamedTuple):
 
 
 def importable(interface: model.Interface, others: Iterable[OtherModule]) -> dict[str, str]:
-    """The modules by the names to import from them; the first module that has a name counts."""
+    """The names to import, each with its module: the first that declares it alike."""
     own = named_declarations(interface)
     found: dict[str, str] = {}
     for module, other in others:
@@ -38,12 +38,12 @@ def importable(interface: model.Interface, others: Iterable[OtherModule]) -> dic
 
 
 def named_declarations(interface: model.Interface) -> dict[str, Named]:
-    """The constants and types by name; not the programs' numbers."""
+    """The constants and types by name, without the numbers of programs."""
     return {made.name: made for made in (*interface.constants, *interface.types)}
 
 
 def _same(name: str, own: Mapping[str, Named], theirs: Mapping[str, Named], seen: set[str]) -> bool:
-    """Whether both declare the name alike, and all that the declaration uses."""
+    """Whether both declare the name alike, and all names that its declaration uses."""
     if name in seen:
         return True
     seen.add(name)

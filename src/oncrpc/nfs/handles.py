@@ -99,7 +99,7 @@ class Handles:
         return self.open_any(handle) if self._padded else self._open(handle)
 
     def open_any(self, handle: bytes) -> tuple[int, bytes]:
-        """The same for either version: the lock manager serves clients of both."""
+        """As ``open``, for handles of either version: the lock manager serves clients of both."""
         return self.open_v2(handle) if len(handle) == FHSIZE else self._open(handle)
 
     def open_v2(self, handle: bytes) -> tuple[int, bytes]:

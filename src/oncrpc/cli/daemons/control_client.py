@@ -196,7 +196,7 @@ def _ask(folder: str, request: Request, form: type[A]) -> A:
 
 
 def followed(place: DaemonPlace, request: Request, form: type[A]) -> tuple[A, socket.socket]:
-    """The answer of the daemon at that place, and a socket on which it goes on.
+    """Ask the daemon. Returns its answer, and the socket for the lines that follow.
 
     Raises:
         NoStatus: it does not run, does not answer, or refuses.
@@ -213,7 +213,7 @@ def followed(place: DaemonPlace, request: Request, form: type[A]) -> tuple[A, so
 
 @contextmanager
 def _errors_of(folder: str) -> Iterator[None]:
-    """Errors of a control socket: FileNotFoundError, if no daemon listens, and NoStatus."""
+    """Convert errors of a control socket to NoStatus; FileNotFoundError if no daemon listens."""
     try:
         yield
     except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):

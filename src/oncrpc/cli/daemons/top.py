@@ -155,7 +155,7 @@ def follow(
     keys: Keys,
     interval: float,
 ) -> None:
-    """Show a value and, every interval, the one that follows, until a key quits."""
+    """Show the first value, and a new one after every interval, until a key quits."""
     shown = first
     show(shown)
     due = time.monotonic() + interval
@@ -213,7 +213,7 @@ def keyboard() -> Iterator[Keys]:
 
 
 def no_keys(seconds: float) -> list[bytes]:
-    """Wait, without keys."""
+    """Sleep; there is no keyboard."""
     time.sleep(seconds)
     return []
 

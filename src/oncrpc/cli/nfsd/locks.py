@@ -105,7 +105,7 @@ def _free(options: argparse.Namespace) -> int:
 
 
 def _nothing(freed: FreedLocks, options: argparse.Namespace) -> int:
-    """Print that the client has nothing to release."""
+    """Print that the client has no locks to release."""
     if options.json:
         _print_json(freed)
     else:
@@ -114,7 +114,7 @@ def _nothing(freed: FreedLocks, options: argparse.Namespace) -> int:
 
 
 def _may_hold(locks: LocksStatus, wanted: str) -> bool:
-    """Whether the client has something to release, or the lists are too short to tell."""
+    """Whether the client has locks to release; also True if the lists may omit them."""
     if locks.left_out or any(_of_client(locks, wanted)):
         return True
     grace = locks.grace

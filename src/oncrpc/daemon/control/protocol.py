@@ -40,8 +40,9 @@ class TracedMessage(Struct, frozen=True, kw_only=True):
     """A call, or the reply to it; the number ``call`` is the same.
 
     ``time`` is in nanoseconds since 1970. ``source`` is the address and port of the caller,
-    ``target`` what it called; over a local socket both are None, and ``uid`` and ``pid`` tell the
-    caller. ``body`` has the first bytes of the ``length`` of the message, from the xid on.
+    ``target`` those that it called. Over a local socket both are None, and ``uid`` and ``pid`` are
+    those of the caller. ``length`` is that of the message; ``body`` has its first bytes, from the
+    xid on.
     """
 
     call: int
@@ -57,9 +58,9 @@ class TracedMessage(Struct, frozen=True, kw_only=True):
 
 
 class TraceNote(Struct, omit_defaults=True, kw_only=True):
-    """How many messages were dropped so far, because the client read too slowly.
+    """The number of messages that were dropped so far, because the client read too slowly.
 
-    ``unseen`` tells in words which calls the trace does not see; the first note has it.
+    ``unseen`` is text: the calls that the trace does not see. Only the first note has it.
     """
 
     dropped: int

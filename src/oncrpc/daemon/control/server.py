@@ -50,7 +50,7 @@ Answerer = Callable[[str], Awaitable[Struct]]
 """Answers a request, given what it is about."""
 
 FollowedAnswerer = Callable[[socket.socket, str], Awaitable[None]]
-"""Answers a request for as long as the client wants, given its socket and what it is about."""
+"""Answers a request until the client closes the connection. Takes its socket and argument."""
 
 
 class RefusedRequest(Exception):
@@ -167,7 +167,7 @@ class Control:
                     sock.send(error_line(str(error)))
 
     async def _answer_lines(self, sock: socket.socket) -> Request | None:
-        """Answer line by line; returns the request to follow, None at the end."""
+        """Answer line by line, until the end (None) or a request to follow, which is returned."""
         loop, read = asyncio.get_running_loop(), bytearray()
         while piece := await loop.sock_recv(sock, PIECE):
             read += piece
@@ -184,7 +184,7 @@ class Control:
         return None
 
     async def _answer(self, line: bytes) -> bytes | Request:
-        """The answer to a request, or the request if it is to follow."""
+        """The answer to a request, or the request itself if it is one to follow."""
         try:
             request = msgspec.json.decode(line, type=Request)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -1,10 +1,10 @@
-"""Following a daemon: each call and its reply, for those who asked over the control socket.
+"""Trace a daemon: send each call and its reply to clients of the control socket.
 
-While nobody follows, the dispatcher and the caches work as if this did not exist. While somebody
-does, the guard closes the caches of replies and the quick ways, so that each call goes through the
-dispatcher, and the trace stands around the dispatcher.
+Without followers the dispatcher and the caches work as usual. While there is a follower, the guard
+closes the caches of replies and the fast paths, so that each call goes through the dispatcher, and
+the trace wraps the dispatcher.
 
-A follower that reads too slowly loses messages, which are counted; the daemon never waits for it.
+A follower that reads too slowly loses messages. They are counted; the daemon never waits for it.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from oncrpc.rpc.dispatch import Dispatcher, Reply
 from oncrpc.rpc.program import Caller
 
 MAX_FOLLOWERS = 4
-"""Connections that follow the daemon at a time."""
+"""Connections that may follow the daemon at a time."""
 
 MAX_QUEUED = 4 << 20
-"""Bytes that wait for a follower to read them; beyond, messages are dropped."""
+"""Bytes in the queue of a follower; beyond that messages are dropped."""
 
 MAX_TRACED = 1 << 20
 """Bytes of a message that a follower may ask for."""
 
 USUAL_BYTES = 1 << 13
-"""Bytes of a message for a follower that names no number."""
+"""Bytes of each message for a follower that does not name a number."""
 
 PIECE = 1 << 16
 
@@ -42,15 +42,15 @@ class CachesGuard(Protocol):
     """Decides whether calls may be answered without the dispatcher."""
 
     def close_caches(self, closed: bool) -> None:
-        """Send all calls to the dispatcher from now on, or no longer."""
+        """Send all calls to the dispatcher while ``closed``."""
         ...
 
 
 class CallTrace:
     """Sends the calls of a dispatcher, and their replies, to its followers.
 
-    Between two events: the dispatcher has been replaced, and the caches are closed, if and only if
-    there are followers. ``unseen`` tells in words which calls do not come to the dispatcher.
+    Between two events, the dispatcher is wrapped and the caches are closed if and only if there are
+    followers. ``unseen`` is text: the calls that do not go through the dispatcher.
     """
 
     def __init__(self, dispatcher: Dispatcher, guard: CachesGuard, *, unseen: str = "") -> None:
@@ -60,11 +60,13 @@ class CallTrace:
 
     @property
     def followers(self) -> int:
-        """How many follow now."""
+        """The number of followers."""
         return len(self._followers)
 
     async def follow(self, sock: socket.socket, about: str) -> None:
-        """Send to a socket until its peer closes it; ``about`` is how many bytes of each message.
+        """Send messages to a socket until its peer closes it.
+
+        ``about`` is the number of bytes of each message to send.
 
         Raises:
             RefusedRequest: that is not a number, or there are too many followers.
@@ -87,8 +89,8 @@ class CallTrace:
                 self._end()
 
     def _begin(self) -> None:
-        # An attribute of the object takes the place of the method: without followers a call costs
-        # nothing more.
+        # An attribute of the object hides the method. So a call costs nothing more without
+        # followers.
         self._dispatcher.handle = self._handle  # type: ignore[method-assign]  # undone by _end
         self._guard.close_caches(True)
 
@@ -134,7 +136,7 @@ class CallTrace:
 
 
 class _Follower:
-    """A socket to which messages are sent, together if they come together."""
+    """Sends messages to a socket, those of one iteration of the event loop together."""
 
     def __init__(self, sock: socket.socket, *, most: int) -> None:
         self.most = most
@@ -151,27 +153,27 @@ class _Follower:
             self.send(msgspec.json.encode(message) + b"\n")
 
     def send(self, line: bytes) -> None:
-        """Send a line, after what is to be sent in this iteration of the loop."""
+        """Queue a line, and send the queue at the end of this iteration of the loop."""
         self._queued += line
         if not self._waits:
             self._waits = True
             self._loop.call_soon(self._flush)
 
     def close(self) -> None:
-        """Send what is left, as far as the socket takes it at once, and nothing more."""
+        """Send what the socket accepts at once, and drop the rest."""
         self._flush()
         self._closed = True
         self._loop.remove_writer(self._sock.fileno())
 
     def _flush(self) -> None:
-        """Send what the socket takes; go on when it takes more."""
+        """Send until the socket is full; continue when it accepts more."""
         if self._closed:
             return
         try:
             sent = self._sock.send(self._queued)
         except BlockingIOError:
             sent = 0
-        except OSError:  # the peer is gone, as the reader will see
+        except OSError:  # the peer is gone; follow() ends
             self._queued.clear()
             return
         del self._queued[:sent]

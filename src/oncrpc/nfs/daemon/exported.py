@@ -43,7 +43,7 @@ LEVELS = {
 
 
 class SharedByProcesses(Protocol):
-    """What shares have in common if several processes serve them."""
+    """What several processes with the same exports share."""
 
     verifier: WriteVerifier
     others: OtherChanges
@@ -117,7 +117,7 @@ class Exported:
             log.warning("nothing is exported; see '%s'", check_command(sources))
 
     def use(self, table: ExportTable) -> None:
-        """Export what a table names that another process has read."""
+        """Export a table that another process has read."""
         self.exports.use(table)
         self.settle()
         self.shares.renew()

@@ -61,8 +61,8 @@ class OpenedRoot(NamedTuple):
 class LocalRoots:
     """Opens directories; tables of ids are in ``folder``, or in memory if it is None.
 
-    Without ``tables`` a directory needs the kernel's handles: a table has one writer, and there are
-    several processes.
+    Without ``tables`` a directory needs the kernel's handles: several processes serve it, and a
+    table has one writer.
     """
 
     def __init__(self, folder: str | None, *, tables: bool = True) -> None:
@@ -97,7 +97,7 @@ class LocalRoots:
         )
 
     def _archive(self, path: bytes) -> OpenedRoot:
-        """Open an archive; its ids are its own, so that its inode number is its name."""
+        """Open an archive. It makes its own ids, so its inode number identifies it."""
         files = self._archives.open(path)
         if files.left_out:
             log.warning("%s: %d members are not shown", os.fsdecode(path), files.left_out)

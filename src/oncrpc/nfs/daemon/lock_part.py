@@ -137,7 +137,8 @@ class LockPart(Part):
 
 
 def _pair(left: bytes) -> LeftPair:
-    """What a former image has left; the lock manager reports a pair of another version."""
+    """Decode the state of an earlier image. That of another version is null, which the lock
+    manager rejects."""
     try:
         locks, told = msgspec.json.decode(left, type=LeftPair)
     except msgspec.DecodeError:

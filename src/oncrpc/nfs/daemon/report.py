@@ -74,7 +74,7 @@ def status(app: Nfsd, common: CommonStatus) -> NfsdStatus:
 
 
 class OpenFiles(NamedTuple):
-    """How many files are kept open and cached, their unsynced bytes, and those written last."""
+    """Numbers of open and cached files, unsynced bytes, and the files that were written last."""
 
     number: int
     cached: int
@@ -83,7 +83,7 @@ class OpenFiles(NamedTuple):
 
 
 def open_files(app: Nfsd) -> OpenFiles:
-    """The files that this process keeps open."""
+    """The open files of this process."""
     kept = [(share, each) for share in app.shares for each in share.filesystem.kept_files()]
     listed = [_open_file(*each) for each in sorted(kept, key=_idle)[:MAX_LISTED]]
     cached = sum(share.filesystem.cached_files() for share in app.shares)
@@ -91,7 +91,7 @@ def open_files(app: Nfsd) -> OpenFiles:
 
 
 def every_open_file(app: Nfsd) -> OpenFiles:
-    """The files that this process and its workers keep open."""
+    """The open files of this process and its workers."""
     own, workers = open_files(app), app.workers
     if workers is None:
         return own

@@ -46,7 +46,7 @@ class ServerState(NamedTuple):
 
 
 def left_state(left: bytes) -> LeftState:
-    """The state that an earlier image has left; nothing if it is of another version."""
+    """Decode the state of an earlier image; empty if it is of another version."""
     try:
         return msgspec.json.decode(left, type=LeftState | None) or LeftState()
     except msgspec.DecodeError as error:

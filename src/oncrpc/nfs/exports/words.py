@@ -1,8 +1,8 @@
 """Lines and words of a file of exports(5), and the parts of a word.
 
-The grammar (``grammar.lark``) defines both. Reading it takes as long as half of the server's
-imports, so files without quotes and backslashes, and words of the usual form, are read by regular
-expressions. All others, and words with a mistake, are left to the grammar.
+The grammar (``grammar.lark``) defines both. Loading it takes half as long as all imports of the
+server. So regular expressions parse files without quotes and backslashes, and words of the usual
+form. The grammar parses all others, and words with a mistake.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ USUAL_WORD = re.compile(r"[^ \t\r\f\v]+")
 OPTION = r"[^,()=]+(?:=[^,()]*)?"
 OPTIONS = rf"(?:{OPTION}(?:,{OPTION})*,?)?"
 USUAL_ITEM = re.compile(rf"-({OPTIONS})|([^-(][^(]*)?(\({OPTIONS}\))?")
-"""Default options, or a client and its options. Each character can only match in one way."""
+"""Default options, or a client and its options. Unambiguous, so that it matches in linear time."""
 
 
 class ExportWord(NamedTuple):
@@ -89,7 +89,7 @@ def item_of(word: str) -> ClientWord | DefaultsWord:
 
 
 def usual_lines(text: str) -> Iterator[list[ExportWord]]:
-    """The words of a text without quotes and backslashes."""
+    """Parse a text without quotes and backslashes."""
     start = 0
     for line in text.split("\n"):
         words = list[ExportWord]()
@@ -103,7 +103,7 @@ def usual_lines(text: str) -> Iterator[list[ExportWord]]:
 
 
 def usual_item(word: str) -> ClientWord | DefaultsWord | None:
-    """What a word stands for; None if it is empty, or has another form."""
+    """Parse a word of the usual form; None if it is empty, or has another form."""
     match = USUAL_ITEM.fullmatch(word) if word else None
     if match is None:
         return None
@@ -123,7 +123,7 @@ def _usual_options(text: str, start: int) -> list[OptionWord]:
 
 
 def lines_by_grammar(text: str) -> Iterator[list[ExportWord]]:
-    """The words of any text."""
+    """Parse any text."""
     for line in _parser().parse(text, start="exports").children:
         yield [_word(word) for word in _trees(line)]
 

@@ -474,7 +474,7 @@ class LockManager:
         self._write()
 
     def _resume(self, left: bytes) -> bool:
-        """Take over what an earlier image has left. Returns whether it is understood."""
+        """Resume the locks of an earlier image; False if they are of another version."""
         loop = asyncio.get_running_loop()
         try:
             offers = resumed(left, self.store, self.waiting, now=loop.time())

@@ -51,5 +51,5 @@ class PeerMonitor(Protocol):
         ...
 
     def lose(self) -> None:
-        """Begin a new state: the locks were lost although the former process handed over."""
+        """Begin a new state: the locks of the earlier image are lost."""
         ...

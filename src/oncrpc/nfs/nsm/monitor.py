@@ -126,7 +126,7 @@ class StatusMonitor:
         return self._lost
 
     def lose(self) -> None:
-        """Begin a new state and plan the notices: the former image left locks in vain."""
+        """Begin a new state, and plan the notices: the locks of the earlier image are lost."""
         self._begin(self.number.boot)
         self.kept.flush()
 

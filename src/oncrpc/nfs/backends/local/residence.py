@@ -4,9 +4,9 @@ cachestat(2) counts the pages that the kernel has. Some of them may still be on 
 disk. They arrive in the order of the file; so one byte is read, without waiting, at the end and at
 intervals. Before Linux 6.5, which has no cachestat, one byte of each page is read.
 
-The answer is kept for a moment (``ResidentBlocks``), since to ask takes a quarter of the time of a
-READ of 64 KiB. The kernel drops the pages that were not used for longest first. So a block that it
-had a moment ago is in memory, unless memory is very short or somebody drops pages on purpose.
+``ResidentBlocks`` caches the answer for a moment, since asking takes a quarter of the time of a
+READ of 64 KiB. The kernel drops the least recently used pages first. So a block that was in memory
+a moment ago still is, unless memory is very short or a program drops pages on purpose.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ BLOCK = 64 << 10
 """Bytes of a block."""
 
 AHEAD = 16
-"""Blocks to ask for at once, if a file is read in order."""
+"""Blocks to ask about at once, if a file is read in order."""
 
 LIFETIME = 1.0
-"""Seconds for which an answer is kept."""
+"""Seconds for which an answer is cached."""
 
 MAX_BLOCKS = 16_384
-"""Blocks of a file that are known to be in memory."""
+"""Blocks of a file in the cache; then it is emptied."""
 
 CACHESTAT = 451
 _RANGE = Struct("=QQ")
@@ -60,7 +60,7 @@ class ResidentBlocks:
         self.until = 0.0
 
     def known(self, offset: int, count: int, now: float) -> bool:
-        """Whether these bytes were in memory a moment ago."""
+        """Whether the cache says that these bytes are in memory."""
         if now >= self.until:
             self.blocks.clear()
             self.until = now + LIFETIME
@@ -70,7 +70,7 @@ class ResidentBlocks:
         return self.blocks.issuperset(range(first, last + 1))
 
     def ask(self, descriptor: int, offset: int, count: int, size: int) -> bool:
-        """Ask the kernel whether these bytes of a file of that size are in memory, and keep that.
+        """Ask the kernel whether these bytes of a file of ``size`` bytes are in memory.
 
         Raises:
             OSError: as ``in_memory``.
