@@ -41,7 +41,6 @@ COVERED_BY = {
     "nfs/client/aio_pipeline.py": "nfs/client/test_pipeline.py",
     "nfs/client/blocking_pipeline.py": "nfs/client/test_pipeline.py",
     "nfs/client/connect.py": "nfs/client/test_mounting.py",
-    "nfs/client/exports.py": "nfs/client/test_fsspec_protocol.py",
     "nfs/client/open_handle.py": "nfs/client/test_file.py",
     "nfs/client/operations.py": "nfs/client/test_filesystem.py",
     "nfs/client/path_operations.py": "nfs/client/test_filesystem.py",

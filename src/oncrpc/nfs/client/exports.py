@@ -40,7 +40,7 @@ class ServerExports:
         """The paths of the exports, read from the server once."""
         if self._names is None:
             target = blocking_target(self.server, timeout=self.timeout, mapper=self.mapper)
-            self._names = [os.fsdecode(name) for name in run(target.exports())]
+            self._names = [name for name in map(os.fsdecode, run(target.exports())) if usable(name)]
         return self._names
 
     def find(self, path: str) -> FoundExport:
@@ -67,6 +67,16 @@ class ServerExports:
         start = path.rstrip("/") + "/"
         below = {name[len(start) :].split("/")[0] for name in self.names if name.startswith(start)}
         return sorted(below)
+
+
+def usable(export: str) -> bool:
+    """Whether the path of an export can be shown as directories.
+
+    A server is not trusted: with a name such as ``..`` a copy of its files would be written outside
+    of the directory that it is copied to.
+    """
+    names = export.rstrip("/").split("/")[1:]
+    return export.startswith("/") and "\0" not in export and not {"", ".", ".."} & {*names}
 
 
 def _is_below(path: str, export: str) -> bool:
