@@ -45,7 +45,7 @@ SLOW = 0.02
 """Seconds. If a batch takes longer, the disk may be the reason."""
 
 ASK_AFTER_SLOW = 10.0
-"""Seconds for which the kernel is then asked before each long READ whether the data are there."""
+"""Seconds after a slow batch in which each long READ asks the kernel whether data are in memory."""
 
 LONGEST_HEAD = 1024
 """Bytes of a WRITE: more than the part before its data can have."""
@@ -103,7 +103,7 @@ class FastNfs:
         self.room = memoryview(bytearray(sizes.stream))
         """Where data are read to; its content is valid until the next read."""
         self.ask_kernel_until = 0.0
-        """When answers that are a moment old are good enough again (``residence``)."""
+        """Until this time cached answers about data in memory are not used (``residence``)."""
 
     def handle(self, share: Share, file: bytes) -> bytes:
         """The handle of a file, as ``Shares.handle`` makes it."""
@@ -199,7 +199,7 @@ class FastConnection:
         return accepted
 
     def may_skip_asking(self) -> bool:
-        """Whether an older answer of the kernel about data in memory is good enough.
+        """Whether a cached answer of the kernel about data in memory may be used.
 
         It is unless this batch, or one of the last seconds, was slow.
         """

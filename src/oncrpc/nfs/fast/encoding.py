@@ -74,7 +74,7 @@ def wcc_of(found: os.stat_result) -> tuple[int, ...]:
 
 
 def without_before(reply: bytes, *, behind: int = 0) -> bytes:
-    """A reply, without its mark, that has no attributes before a change any more.
+    """Remove the attributes before a change from a reply, which has no record mark.
 
     ``post_op_attr`` and ``behind`` bytes follow them.
     """

@@ -61,7 +61,7 @@ PageKey = tuple[int, int, int]
 
 DOTS = {HERE, ABOVE}
 PADDING = (b"", bytes(3), bytes(2), bytes(1))
-"""Zeros that follow so many bytes, modulo 4."""
+"""The padding of opaque data, by their size modulo 4."""
 
 
 class ListedPage(NamedTuple):
@@ -219,7 +219,7 @@ def ahead_of(use: Use, found: os.stat_result, cookie: int, now: float) -> AheadE
 
 
 def usual_entries(connection: FastConnection, use: Use) -> Callable[[DirectoryEntry], bytes]:
-    """A function that encodes entries of a directory: an ``entryplus3``, and the word before it.
+    """Make a function that encodes an entry: an ``entryplus3`` and the word before it.
 
     Both the attributes and the handle are of the same file: handles contain the inode number. If
     the name leads to another file in between, or the handle's form is not known, it raises
@@ -251,7 +251,7 @@ def usual_entries(connection: FastConnection, use: Use) -> Callable[[DirectoryEn
 
 
 def gone_entry(entry: DirectoryEntry) -> bytes:
-    """An entry without attributes and handle: the file is gone."""
+    """Encode an entry without attributes and handle: the file is gone."""
     fileid, cookie, _, name = entry
     size = len(name)
     return NAME.pack(1, fileid, size) + name + PADDING[size & 3] + BARE.pack(cookie, 0, 0)
@@ -260,7 +260,7 @@ def gone_entry(entry: DirectoryEntry) -> bytes:
 def encoded_entry(
     fileid: int, cookie: int, name: bytes, fields: tuple[int, ...], handle: bytes
 ) -> bytes:
-    """An entry with attributes and handle."""
+    """Encode an entry with attributes and handle."""
     size, length = len(name), len(handle)
     return b"".join((
         NAME.pack(1, fileid, size), name, PADDING[size & 3],
@@ -269,7 +269,7 @@ def encoded_entry(
 
 
 def dots(connection: FastConnection, use: Use, entry: DirectoryEntry) -> bytes:
-    """The entry of the directory itself, or of that above it.
+    """Encode the entry ``.`` or ``..``.
 
     Raises:
         OSError: the generic path has to list.

@@ -83,7 +83,7 @@ def read_much(
     count: int,
     replies: list[bytes],
 ) -> QuickAnswer:
-    """The same for many bytes, after the attributes were read."""
+    """As ``read`` for many bytes, after the attributes were read."""
     kept, seen = use.kept, use.seen
     length = max(min(count, seen.size - offset), 0)
     head = read_head(message, seen, offset + length, length)

@@ -56,9 +56,10 @@ RECENT = 20_000_000
 
 
 class SeenFile(NamedTuple):
-    """The attributes of a file as they were in a batch, after so many changes of the file system.
+    """The attributes of a file as they were read in a batch.
 
-    ``batch`` is the time when it began; ``fields`` are the numbers of ``fattr3``.
+    ``batch`` is the time when the batch began, ``changes`` counts earlier changes of the file
+    system. ``fields`` are the numbers of ``fattr3``.
     """
 
     batch: float

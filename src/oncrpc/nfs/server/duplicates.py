@@ -428,12 +428,12 @@ def _of_client(call: CachedCall) -> ClientCall:
 
 
 def bytes_of(caller: Caller) -> bytes:
-    """What is equal in calls of one client over any connection: all but the port."""
+    """The key of a client: equal for all its connections, since it has no port."""
     return _client_bytes(key_of(caller, b""))
 
 
 def _client_bytes(key: Key) -> bytes:
-    """The same, of the key of a call."""
+    """As ``bytes_of``, from the key of a call."""
     _, source, *rest = key
     return repr((cast(Address, source)[::2] if source else None, *rest)).encode()
 

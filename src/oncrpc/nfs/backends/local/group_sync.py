@@ -113,7 +113,7 @@ class GroupSync:
         return wish.done
 
     def join(self, key: Hashable, depth: Depth) -> asyncio.Future[None] | None:
-        """Join the calls that wait for a sync of this file; None if there are none.
+        """Join the calls that wait for a sync of this file; None if no call waits.
 
         As ``sync``, but without a descriptor of its own, which it would close.
         """
