@@ -98,7 +98,7 @@ def test_refusal_of_the_daemon_is_shown(tmp_path: Path, capsys: pytest.CaptureFi
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["-v", "--json"], "portmap trace: only one of -v, -V, --json or --stats is allowed"),
+        (["-v", "--json"], "portmap trace: only one of -v, --json or --stats is allowed"),
         (["--prog", "none"], "portmap trace: --prog: unknown program 'none'"),
         (["-c", "0"], "portmap trace: --count: invalid number '0'"),
         (["--spec", "none.x"], "portmap trace: "),

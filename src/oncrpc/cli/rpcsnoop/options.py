@@ -152,7 +152,8 @@ class SnoopRequest:
     def finish(self) -> None:
         """Check that the options fit together, and make the filters."""
         if len(set(self.forms)) > 1:
-            raise self._error("only one of -v, -V, --json or --stats is allowed")
+            layers = "-V, " if self.program == PROGRAM else ""  # of a daemon, -V is the version
+            raise self._error(f"only one of -v, {layers}--json or --stats is allowed")
         if self.color not in WHEN:
             raise self._error(f"invalid colour {self.color!r}: must be one of {', '.join(WHEN)}")
         if self.by and self.by not in BY:
