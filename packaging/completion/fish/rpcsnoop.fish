@@ -89,7 +89,7 @@ complete -c rpcsnoop -n _shtab_rpcsnoop_using -s i -l interface -x -d 'capture o
 complete -c rpcsnoop -n _shtab_rpcsnoop_using -s c -l count -x -d 'end after N messages were shown; with --write alone after N frames'
 complete -c rpcsnoop -n _shtab_rpcsnoop_using -s w -l write -xka "(__fish_complete_path (commandline -ct))" -d 'write the frames to a pcapng file instead of showing messages'
 complete -c rpcsnoop -n _shtab_rpcsnoop_using -l print -d 'with --write: show messages, too'
-complete -c rpcsnoop -n _shtab_rpcsnoop_using -s s -l snaplen -x -d 'capture at most so many bytes of each frame'
+complete -c rpcsnoop -n _shtab_rpcsnoop_using -s s -l snaplen -x -d 'capture at most this number of bytes of each frame'
 complete -c rpcsnoop -n _shtab_rpcsnoop_using -l promiscuous -d 'capture frames for other hosts, too'
 complete -c rpcsnoop -n _shtab_rpcsnoop_using -s Z -l relinquish -xka "(__fish_complete_users)" -d 'once the capture is open, become this user'
 complete -c rpcsnoop -n _shtab_rpcsnoop_using -s h -l help -d 'print this help'
@@ -106,7 +106,7 @@ complete -c rpcsnoop -n '_shtab_rpcsnoop_using explain' -l version -d 'print the
 complete -c rpcsnoop -n '_shtab_rpcsnoop_using explain; and test $_shtab_rpcsnoop_npos -ge 0' -ka "(__fish_complete_path (commandline -ct))" -d FILE
 complete -c rpcsnoop -n '_shtab_rpcsnoop_using; and test $_shtab_rpcsnoop_npos -eq 0' -a top -d 'show rates and service times'
 complete -c rpcsnoop -n '_shtab_rpcsnoop_using top' -s i -l interface -x -d 'capture on this network interface until Ctrl-C; any: on all'
-complete -c rpcsnoop -n '_shtab_rpcsnoop_using top' -s s -l snaplen -x -d 'capture at most so many bytes of each frame'
+complete -c rpcsnoop -n '_shtab_rpcsnoop_using top' -s s -l snaplen -x -d 'capture at most this number of bytes of each frame'
 complete -c rpcsnoop -n '_shtab_rpcsnoop_using top' -l promiscuous -d 'capture frames for other hosts, too'
 complete -c rpcsnoop -n '_shtab_rpcsnoop_using top' -s Z -l relinquish -xka "(__fish_complete_users)" -d 'once the capture is open, become this user'
 complete -c rpcsnoop -n '_shtab_rpcsnoop_using top' -l interval -x -d 'refresh at this interval instead of every second'

@@ -81,7 +81,7 @@ def test_figures_tell_what_was_dropped(tmp_path: Path, capsys: pytest.CaptureFix
     assert lines.splitlines()[-1] == "2 messages that came faster than they were read"
 
 
-def test_unseen_calls_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unseen_calls_are_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with FakeControl(tmp_path, answer_line(TraceNote(dropped=0, unseen="calls of \x1b"), TRACE)):
         _, _, errors = outcome(capsys, tmp_path)
 

@@ -14,7 +14,7 @@ DENIED = str(CAPTURES / "mount-denied.pcap")
 HEALTHY = str(CAPTURES / "healthy.pcap")
 
 
-def test_failed_mount_is_told_with_a_remedy(capsys: pytest.CaptureFixture[str]) -> None:
+def test_failed_mount_has_a_remedy(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", DENIED]) == 1
 
     lines = capsys.readouterr().out.splitlines()
@@ -52,7 +52,7 @@ def test_wrong_command_line_has_status_2(line: str, capsys: pytest.CaptureFixtur
     assert "rpcsnoop explain" in capsys.readouterr().err
 
 
-def test_damaged_capture_is_told_up_to_there(
+def test_damaged_capture_is_explained_to_its_end(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "capture"

@@ -75,7 +75,7 @@ def test_null_is_a_procedure_of_any_program() -> None:
 
 
 @pytest.mark.slow
-def test_many_procedures_are_told_apart() -> None:
+def test_many_procedures_are_distinguished() -> None:
     chosen = ProcedureFilter(["7"])
 
     for prog in range(MAX_KNOWN + 2):

@@ -58,7 +58,7 @@ def test_stop_takes_what_was_sent_before(ends: tuple[socket.socket, Following]) 
     following.check()
 
 
-def test_dropped_messages_are_told(ends: tuple[socket.socket, Following]) -> None:
+def test_dropped_messages_are_counted(ends: tuple[socket.socket, Following]) -> None:
     daemon, following = ends
     daemon.sendall(LINE + msgspec.json.encode(TraceNote(dropped=9)) + b"\n")
     daemon.close()

@@ -1,10 +1,10 @@
-"""The options about the capture itself: the interface, what is captured of it, and the file."""
+"""The options of the capture: the interface, the limits, and the files to read and to write."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from oncrpc.cli.command import Option, UsageError
+from oncrpc.cli.command import WRONG, Done, Option, UsageError, read_options, version_of
 from oncrpc.snoop.live.interface import WHOLE
 
 CAPTURE_OPTIONS = (
@@ -12,18 +12,38 @@ CAPTURE_OPTIONS = (
     Option("count", "c", "N", "end after N messages were shown; with --write alone after N frames"),
     Option("write", "w", "FILE", "write the frames to a pcapng file instead of showing messages"),
     Option("print", "", "", "with --write: show messages, too"),
-    Option("snaplen", "s", "BYTES", "capture at most so many bytes of each frame"),
+    Option("snaplen", "s", "BYTES", "capture at most this number of bytes of each frame"),
     Option("promiscuous", "", "", "capture frames for other hosts, too"),
     Option("relinquish", "Z", "USER", "once the capture is open, become this user"),
 )
 CAPTURE_NAMES = frozenset(option.name for option in CAPTURE_OPTIONS)
 ONLY_LIVE = {"snaplen": "-s", "promiscuous": "--promiscuous", "relinquish": "-Z"}
 SHORTEST = 96
-"""Bytes of a frame that hold the headers up to those of RPC."""
+"""Bytes of a frame that contain the headers up to that of RPC."""
+
+
+def read_command_line(
+    program: str, options: Sequence[Option], arguments: Sequence[str], *, usage: str, help_: str
+) -> Iterator[tuple[str, str]]:
+    """Yield options and operands, as ``read_options`` does.
+
+    Raises:
+        UsageError: the command line is invalid. Done: ``--help`` or ``--version``.
+    """
+    for name, value in read_options(program, options, arguments):
+        match name:
+            case "help":
+                raise Done(help_)
+            case "version":
+                raise Done(version_of("rpcsnoop"))
+            case _ if name == WRONG:
+                raise UsageError(usage)
+            case _:
+                yield name, value
 
 
 class CaptureChoice:
-    """What was chosen; there is an ``interface`` or a ``file``."""
+    """The values of the options; either ``interface`` or ``file`` is set."""
 
     def __init__(self, program: str) -> None:
         self._program = program
@@ -57,12 +77,12 @@ class CaptureChoice:
 
     @property
     def most(self) -> int:
-        """How many bytes of a frame are captured."""
+        """The limit of captured bytes of a frame."""
         return self._number("snaplen", SHORTEST, WHOLE)
 
     @property
     def count(self) -> int | None:
-        """How many messages, or frames, are enough."""
+        """The number of messages or frames after which to end, None for no limit."""
         return self._number("count", 1, 1 << 62) if "count" in self._given else None
 
     def take(self, name: str, value: str) -> None:
@@ -70,10 +90,10 @@ class CaptureChoice:
         self._given[name] = value
 
     def finish(self, operands: Sequence[str], usage: str) -> None:
-        """Take the operands, and check all.
+        """Set the file from the operands, and check all values.
 
         Raises:
-            UsageError: they do not fit together.
+            UsageError: a value is invalid, or the options cannot be combined.
         """
         if self.interface and operands:
             raise UsageError(f"{self._program}: a capture file is not allowed with -i\n{usage}")
@@ -88,7 +108,7 @@ class CaptureChoice:
                 raise UsageError(f"{self._program}: {spelt} needs -i INTERFACE")
         if self.prints and not self.output:
             raise UsageError(f"{self._program}: --print needs --write")
-        _ = self.most, self.count  # are checked
+        _ = self.most, self.count  # check their values
 
     def _number(self, name: str, least: int, most: int) -> int:
         value = self._given.get(name, str(most))

@@ -17,7 +17,7 @@ DUMB = frozenset({"", "dumb", "unknown"})
 """Values of ``TERM`` without colours."""
 
 Paint = Callable[[RpcMessage, str], str]
-"""The words of a message, with or without a colour."""
+"""Returns the words of a message, with or without a colour."""
 
 
 def wants_color(when: str, output: TextIO, environment: Mapping[str, str] = os.environ) -> bool:
@@ -35,7 +35,7 @@ def plain(_: RpcMessage, words: str) -> str:
 
 
 def painter(programs: KnownPrograms) -> Paint:
-    """Gives words the colour of their message."""
+    """A function that gives words the colour of their message."""
     return lambda message, words: f"\x1b[{_code(message, programs)}m{words}\x1b[0m"
 
 

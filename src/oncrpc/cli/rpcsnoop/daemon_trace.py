@@ -1,6 +1,6 @@
-"""The word ``trace``: the calls that a daemon gets, and its replies, in the words of snoop.
+"""``portmap trace`` and ``nfsd trace``: show the calls and replies of a running daemon.
 
-The daemon sends them over its control socket, so that no privilege to capture is needed.
+The daemon sends them over its control socket, so no privilege to capture is needed.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ from oncrpc.daemon.control.protocol import PROTOCOL, TRACE, Request, TraceNote
 from oncrpc.daemon.control.trace import MAX_TRACED, USUAL_BYTES
 from oncrpc.snoop.streams.whole import WholeMessages
 
-NOT_HERE = {"layers", "help", "version", *CAPTURE_NAMES}
-"""Options of rpcsnoop that are about frames, or differ."""
+EXCLUDED = {"layers", "help", "version", *CAPTURE_NAMES}
+"""Options of rpcsnoop that need frames, or have another definition here."""
 
 TRACE_OPTIONS = (
-    *(option for option in OPTIONS if option.name not in NOT_HERE),
+    *(option for option in OPTIONS if option.name not in EXCLUDED),
     Option("count", "c", "N", "end after N messages were shown"),
 )
 DESCRIPTION = """\
-Shows each call that the {} of this host gets, and its reply, until Ctrl-C, as rpcsnoop does, also
-over local sockets. The daemon sends them; only root and its user may ask. No privilege to capture
-is needed. Meanwhile the daemon answers more slowly: it uses no cache of replies."""
+Shows each call to the {} of this host and its reply, as rpcsnoop does, until Ctrl-C. Calls over
+local sockets are shown too. Only root and the user of the daemon may trace; no privilege to capture
+is needed. During the trace the daemon does not use its reply cache, and answers more slowly."""
 
 BYTES = {"lines": USUAL_BYTES, "stats": USUAL_BYTES}
-"""Bytes of each message that the daemon is asked for; other forms show all."""
+"""Bytes of each message that the daemon sends for these forms; others need whole messages."""
 
 LEAST = 24
 """Bytes of the header that every call has."""
 
 
 class _Take(argparse.Action):
-    """Keeps the options in the order in which they were given."""
+    """Collects the options in their order on the command line."""
 
     def __call__(
         self,
@@ -56,7 +56,7 @@ class _Take(argparse.Action):
 
 
 def parser(kind: DaemonKind[Any]) -> argparse.ArgumentParser:
-    """The options: those of rpcsnoop that are about messages, and the daemon."""
+    """The parser of the options: those of rpcsnoop about messages, and those of the daemon."""
     made = CommandParser(
         prog=f"{kind.name} trace",
         description=DESCRIPTION.format(kind.title),
@@ -68,7 +68,7 @@ def parser(kind: DaemonKind[Any]) -> argparse.ArgumentParser:
         _add(made, option)
     made.add_argument(
         "-s", "--snaplen", metavar="BYTES", type=_bytes,
-        help="see at most so many bytes of each message",
+        help="show at most this number of bytes of each message",
     )  # fmt: skip
     add_place(made, kind)
     made.add_common()

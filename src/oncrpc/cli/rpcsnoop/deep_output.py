@@ -1,4 +1,4 @@
-"""Messages as lines of snoop with more about each: a tree of its fields, or its layers."""
+"""Messages with details: a tree of the fields, or a line for each layer."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ class TreeOutput(LineOutput):
 
 
 class LayerOutput(LineOutput):
-    """A line for each layer of a message, as ``snoop -V`` has them."""
+    """A line for each layer of a message, as in ``snoop -V``."""
 
     def __init__(self, request: SnoopRequest, programs: KnownPrograms) -> None:
         super().__init__(request, programs)
         self._frames = RecentFrames()
 
     def watched(self, frames: Iterable[CapturedFrame]) -> Iterable[CapturedFrame]:
-        """The frames, whose headers are remembered."""
+        """The same frames; their headers are remembered."""
         return self._frames.watched(frames)
 
     def add(self, message: RpcMessage) -> Iterator[str]:
-        """The lines of a message, all with the same begin."""
+        """The lines of a message, all with the same beginning."""
         begin = self._begin.of(message)
         *below, last = lines_of(message, self._programs)
         yield SEPARATOR

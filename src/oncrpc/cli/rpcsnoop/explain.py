@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
 
 from oncrpc.cli import command
 from oncrpc.cli.command import (
     OPERAND,
-    WRONG,
-    Done,
     Failure,
     Option,
     UsageError,
     described,
-    read_options,
-    version_of,
 )
-from oncrpc.cli.rpcsnoop.capture_options import CAPTURE_OPTIONS, CaptureChoice
+from oncrpc.cli.rpcsnoop.capture_options import CAPTURE_OPTIONS, CaptureChoice, read_command_line
+from oncrpc.cli.rpcsnoop.shown import write_lines
 from oncrpc.cli.rpcsnoop.source import opened
 from oncrpc.snoop.explain.reading import MountHistory, mount_history
 from oncrpc.snoop.explain.report import json_of, text_lines
@@ -65,18 +61,12 @@ def parse_request(arguments: Sequence[str]) -> ExplainRequest:
         UsageError: it is wrong. Done: ``--help`` or ``--version``.
     """
     request, operands = ExplainRequest(), list[str]()
-    for name, value in read_options(PROGRAM, OPTIONS, arguments):
+    for name, value in read_command_line(PROGRAM, OPTIONS, arguments, usage=USAGE, help_=HELP):
         match name:
-            case "help":
-                raise Done(HELP)
-            case "version":
-                raise Done(version_of("rpcsnoop"))
             case "json":
                 request.json = True
             case "client":
                 request.client = _address(value)
-            case _ if name == WRONG:
-                raise UsageError(USAGE)
             case _ if name == OPERAND:
                 operands.append(value)
             case _:
@@ -98,9 +88,7 @@ def _execute(request: ExplainRequest) -> int:
         history = mount_history(source.frames)
         remarks = list(source.remarks())
     found = judged_attempts(history.attempts, client=request.client)
-    encoding = sys.stdout.encoding
-    for line in (*_lines(request, history, found), *remarks):
-        sys.stdout.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+    write_lines((*_lines(request, history, found), *remarks))
     if history.damage is not None:
         raise Failure(f"{PROGRAM}: {source.name}: {history.damage}")
     return 0 if all(each.verdict.healthy for each in found) else 1

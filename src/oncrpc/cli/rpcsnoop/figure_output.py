@@ -1,4 +1,4 @@
-"""Figures of calls, at the end."""
+"""Statistics of calls, written at the end (``--stats``)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from oncrpc.snoop.words.reply_outcomes import outcome_with_status
 
 
 class FigureOutput(MessageOutput):
-    """The figures of each procedure, or of what the request puts in groups."""
+    """The figures of each procedure, or with ``--by`` of each group."""
 
     def __init__(self, request: SnoopRequest, programs: KnownPrograms) -> None:
         super().__init__(request, programs)
@@ -31,12 +31,12 @@ class FigureOutput(MessageOutput):
         self._statistics = self._groups or CallStatistics(outcome=outcome)
 
     def add(self, message: RpcMessage) -> Iterator[str]:
-        """Nothing."""
+        """Count a message; there are no lines yet."""
         self._statistics.add(message)
         yield from ()
 
     def end(self, tracer: Tracer) -> Iterator[str]:
-        """The tables, and what is missing in them."""
+        """The tables, and remarks on what is missing in them."""
         if self._groups is None:
             yield from figure_lines(self._statistics, self._programs)
         else:

@@ -33,7 +33,7 @@ TEXTS = {"program", "procedure", "status", "client", "server", "file"}
 
 Names = tuple[str, ...]
 Row = tuple[Names, ProcedureFigures]
-"""The names of what the figures are about, and the figures."""
+"""The names of a procedure or a group, and its figures."""
 
 
 def figure_lines(statistics: CallStatistics, programs: KnownPrograms) -> Iterator[str]:
@@ -59,7 +59,7 @@ def tables(heads: Names, rows: Sequence[Row]) -> Iterator[str]:
 
 
 def remarks(tracer: Tracer, statistics: CallStatistics) -> Iterator[str]:
-    """What the figures do not contain, as far as there is any of it."""
+    """Remarks on what is missing in the figures; none if nothing is missing."""
     counts = {
         "replies to calls that were not seen": statistics.unmatched.replies,
         "bytes of connections that were not captured": tracer.lost,

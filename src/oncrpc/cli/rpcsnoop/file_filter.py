@@ -1,4 +1,4 @@
-"""Choosing messages by the names of files: ``--file``."""
+"""Choose messages by the names of files (``--file``)."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from oncrpc.snoop.words.programs import KnownPrograms
 
 
 class FileFilter:
-    """Calls about files with one of some names, and their replies.
+    """Chooses calls about files with one of these names, and their replies.
 
-    A name is a pattern of the shell for the last part of a path, or with ``/`` for all of it.
-    ``files`` has to learn from all messages, those that are not shown too.
+    A name is a shell pattern for the last part of a path, or with ``/`` for the whole path.
+    ``files`` must learn from all messages, including those that are not shown.
     """
 
     def __init__(self, values: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""Choosing messages by host, program, procedure and user; a reply is chosen with its call."""
+"""Choose messages by host, program, procedure and user; a reply is chosen with its call."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from oncrpc.snoop.words.programs import KnownPrograms
 
 HIGHEST = 0xFFFFFFFF
 MAX_KNOWN = 4096
-"""Procedures of which it is remembered whether they are chosen."""
+"""Procedures for which the decision is remembered."""
 
 NUMBERS = {
     **{name: number for number, name in PROGRAM_NAMES.items()},
@@ -25,7 +25,7 @@ NUMBERS = {
     "STATUS": 100024,
     "NFSACL": 100227,
 }
-"""Programs by the names of snoop; other names are those of rpc(5)."""
+"""Programs by their names in snoop; further names are those of rpc(5)."""
 
 
 class MessageFilter(Protocol):
@@ -37,7 +37,7 @@ class MessageFilter(Protocol):
 
 
 class HostFilter:
-    """Messages from or to one of some addresses."""
+    """Chooses messages from or to one of these addresses."""
 
     def __init__(self, values: Sequence[str]) -> None:
         self._hosts = {str(ip_address(value)) for value in values}
@@ -48,7 +48,7 @@ class HostFilter:
 
 
 class ProgramFilter:
-    """Messages of one of some programs, perhaps of a version: ``nfs``, ``100003``, ``nfs,3``."""
+    """Chooses messages of these programs or versions: ``nfs``, ``100003`` or ``nfs,3``."""
 
     def __init__(self, values: Sequence[str]) -> None:
         self._programs = [_program(value) for value in values]
@@ -61,7 +61,7 @@ class ProgramFilter:
 
 
 class ProcedureFilter:
-    """Messages of one of some procedures: ``WRITE``, ``NFSPROC3_WRITE`` or ``7``.
+    """Chooses messages of these procedures: ``WRITE``, ``NFSPROC3_WRITE`` or ``7``.
 
     Cache: whether procedures are chosen, at most ``MAX_KNOWN``; then it is emptied.
     """
@@ -95,7 +95,7 @@ class ProcedureFilter:
 
 
 class UserFilter:
-    """Calls of one of some users by AUTH_SYS, and their replies."""
+    """Chooses AUTH_SYS calls of these users, and their replies."""
 
     def __init__(self, values: Sequence[str]) -> None:
         self._users = {_number(value) for value in values}

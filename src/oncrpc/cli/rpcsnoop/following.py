@@ -1,4 +1,4 @@
-"""Reading what a daemon sends to those who follow it (``oncrpc.daemon.control.trace``)."""
+"""Read the messages that a traced daemon sends (``oncrpc.daemon.control.trace``)."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from oncrpc.snoop.streams.whole import WholeMessages
 
 PIECE = 1 << 18
 MAX_LINE = 4 << 20
-"""Bytes of a line of the daemon."""
+"""Bytes of a line from the daemon, at most."""
 
 LAST = 1000
-"""Milliseconds in which the daemon sends the last messages."""
+"""Milliseconds to wait for the last messages after ``stop``."""
 
 NOTE = b'{"dropped"'
 BROKEN_OFF = 1
-"""The exit status if the daemon ends before."""
+"""The exit status if the daemon ends before ``stop``."""
 
 ENDED = "the daemon has ended, or restarts"
 
@@ -33,8 +33,8 @@ ENDED = "the daemon has ended, or restarts"
 class Following:
     """The messages on a socket until ``stop``, or until the daemon closes it.
 
-    ``received`` counts them, ``dropped`` those that the daemon did not send because the others
-    were not read fast enough.
+    ``received`` counts them. ``dropped`` counts those that the daemon did not send, because this
+    process did not read fast enough.
     """
 
     def __init__(self, sock: socket.socket) -> None:
@@ -49,12 +49,12 @@ class Following:
         os.close(self._wake)
 
     def stop(self) -> None:
-        """Let ``messages`` end after those that the daemon has sent; for a signal handler."""
+        """End ``messages`` after those already sent; may be called in a signal handler."""
         self._stopping = True
         os.eventfd_write(self._wake, 1)
 
     def check(self) -> None:
-        """Say why there are no more messages.
+        """Check that ``stop`` ended the messages.
 
         Raises:
             NoStatus: the daemon has ended.
@@ -63,7 +63,7 @@ class Following:
             raise NoStatus(BROKEN_OFF, ENDED)
 
     def remarks(self) -> Iterator[str]:
-        """What is missing."""
+        """Remarks on missing messages."""
         if self.dropped:
             yield f"{self.dropped} messages that came faster than they were read"
 
@@ -71,7 +71,7 @@ class Following:
         """The messages, each reply with its call.
 
         Raises:
-            NoStatus: the daemon sends something else.
+            NoStatus: the daemon sends a line that is not a message.
         """
         try:
             for line in self._lines():
@@ -85,7 +85,7 @@ class Following:
         yield from whole.rest()
 
     def _lines(self) -> Iterator[bytes]:
-        """The lines, as they come."""
+        """The lines as they arrive."""
         read = b""
         for piece in self._pieces():
             *lines, read = (read + piece).split(b"\n")
@@ -94,22 +94,22 @@ class Following:
                 raise ValueError(f"a line of more than {MAX_LINE} bytes")
 
     def _pieces(self) -> Iterator[bytes]:
-        """What arrives; standard output is flushed before each wait."""
+        """The bytes that arrive; standard output is flushed before each wait."""
         poll = select.poll()
         poll.register(self._sock, select.POLLIN)
         poll.register(self._wake, select.POLLIN)
-        told = False
+        shut = False
         while True:
-            if self._stopping and not told:
-                # The daemon sends what is left, and closes the connection.
+            if self._stopping and not shut:
+                # The daemon then sends the rest, and closes the connection.
                 poll.unregister(self._wake)
                 self._sock.shutdown(socket.SHUT_WR)
-                told = True
+                shut = True
             try:
                 piece = self._sock.recv(PIECE)
             except BlockingIOError:
                 sys.stdout.flush()
-                if not poll.poll(LAST if told else None) and told:
+                if not poll.poll(LAST if shut else None) and shut:
                     return
                 continue
             except OSError:

@@ -1,4 +1,4 @@
-"""Figures by client, server or file instead of by procedure: ``--stats --by``."""
+"""Statistics by client, server or file instead of by procedure (``--stats --by``)."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from oncrpc.snoop.streams.statistics import CallStatistics, ProcedureFigures
 from oncrpc.snoop.words.file_names import FileNames
 
 MAX_GROUPS = 1000
-"""Clients, servers or files with figures of their own; others share one line."""
+"""Clients, servers or files with their own figures; further ones share one line."""
 
 MAX_LABELS = 10_000
-"""Calls without a reply whose file is remembered."""
+"""Waiting calls whose file is remembered."""
 
 OTHER, NONE = "other", "-"
 Label = Callable[[RpcMessage], str]
@@ -22,7 +22,7 @@ Label = Callable[[RpcMessage], str]
 
 
 class GroupedStatistics(CallStatistics):
-    """Counts messages by groups."""
+    """Counts messages by group."""
 
     def __init__(self, label: Label, *, outcome: Callable[[RpcMessage], str]) -> None:
         super().__init__(outcome=outcome)
@@ -37,7 +37,7 @@ class GroupedStatistics(CallStatistics):
         )
 
     def _of(self, call: RpcMessage | KnownCall) -> ProcedureFigures:
-        assert isinstance(call, RpcMessage)  # of a KnownCall there is no party
+        assert isinstance(call, RpcMessage)  # a KnownCall has no parties
         label = self._label(call)
         if label not in self._groups and len(self._groups) >= MAX_GROUPS:
             label = OTHER
@@ -45,10 +45,10 @@ class GroupedStatistics(CallStatistics):
 
 
 class FileLabels:
-    """The file of a call. It stays the same until the reply, whatever is learned in between.
+    """The file of a call: the same for its reply, even if another name is learned in between.
 
-    Cache: files of calls by frame and xid, at most ``MAX_LABELS``, the last ones; a second look
-    removes one.
+    Cache: files by frame and xid of the call, at most ``MAX_LABELS``, the newest. The second
+    look-up of a call removes its file.
     """
 
     def __init__(self, files: FileNames) -> None:
@@ -56,7 +56,7 @@ class FileLabels:
         self._labels: dict[tuple[int, int], str] = {}
 
     def __call__(self, call: RpcMessage) -> str:
-        """The first file that a call is about."""
+        """The first file in a call."""
         place = (call.number, call.xid)
         known = self._labels.pop(place, None)
         if known is not None:
@@ -69,7 +69,7 @@ class FileLabels:
 
 
 def label_of(by: str, files: FileNames | None) -> Label:
-    """What puts calls in groups."""
+    """A function that returns the group of a call."""
     if by == "file":
         assert files is not None
         return FileLabels(files)

@@ -1,6 +1,6 @@
-"""Names of hosts in lines: of the hosts file at once, others by lookups in the background.
+"""Names of hosts in lines: from the hosts file, or by lookups in the background.
 
-A line never waits: until a lookup has ended, and after it has failed, the address is shown.
+A line never waits for a lookup: it has the address until the lookup succeeds.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from threading import BoundedSemaphore, Thread
 from oncrpc.snoop.words.text import clean
 
 MAX_NAMES = 4096
-"""Addresses whose names are remembered; names of others are not looked up."""
+"""Addresses whose names are remembered; further ones are not looked up."""
 
 MAX_LOOKUPS = 4
 """Lookups at a time."""
@@ -33,9 +33,9 @@ Resolve = Callable[[str], str | None]
 
 
 def resolved(address: str) -> str | None:
-    """The name of an address, asked of the name service of this host."""
+    """The name of an address from the name service of this host."""
     try:
-        ip_address(address)  # the name service would look up anything else forward
+        ip_address(address)  # getnameinfo would look up the address of any other text
         name, _ = socket.getnameinfo((address, 0), socket.NI_NAMEREQD)
     except (ValueError, OSError):
         return None
@@ -45,7 +45,7 @@ def resolved(address: str) -> str | None:
 class HostNames:
     """Names by address. Cache: at most ``MAX_NAMES``, each looked up once, never dropped.
 
-    Threads of lookups put the names that they find into the cache.
+    Lookup threads add the names that they find to the cache.
     """
 
     def __init__(self, *, hosts: Path = HOSTS, resolve: Resolve = resolved) -> None:
@@ -67,7 +67,7 @@ class HostNames:
         return address
 
     def _look_up(self) -> None:
-        """Look up addresses until none is left; an address that comes then waits for the next."""
+        """Look up waiting addresses; one that arrives too late waits for the next thread."""
         try:
             while True:
                 address = self._asked.get_nowait()

@@ -1,4 +1,4 @@
-"""Choosing the messages of mounts: ``--follow mount``.
+"""Choose the messages of mounts (``--follow mount``).
 
 A mount begins with a call to the port mapper for MOUNT or NFS, with a call of MOUNT, or with NULL,
 EXCHANGE_ID or SETCLIENTID of NFS. Its calls of NFS are those that clients make before the first
@@ -19,7 +19,7 @@ from oncrpc.snoop.words.outcomes import status_of
 from oncrpc.snoop.words.programs import KnownPrograms
 
 MAX_CLIENTS = 10_000
-"""Clients whose mounts are followed; then that of the one that began first is forgotten."""
+"""Clients whose mounts are followed; then the oldest mount is forgotten."""
 
 MOUNT_FLOW = "mount"
 PORTMAP, NFS, MOUNT = 100000, 100003, 100005
@@ -44,9 +44,9 @@ BEFORE_USE_4 = BEGINNING | {
 
 
 class MountFlowFilter:
-    """Messages of the mounts of any client.
+    """Chooses the messages of the mounts of all clients.
 
-    ``_mounting`` has the clients whose mount has begun and has not ended, that begun first first.
+    ``_mounting`` has the clients whose mount has begun and has not ended, the oldest first.
     """
 
     def __init__(self, values: Sequence[str]) -> None:

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 
 from oncrpc.cli.command import (
     OPERAND,
-    WRONG,
-    Done,
     Option,
     UsageError,
     described,
-    read_options,
-    version_of,
 )
-from oncrpc.cli.rpcsnoop.capture_options import CAPTURE_NAMES, CAPTURE_OPTIONS, CaptureChoice
+from oncrpc.cli.rpcsnoop.capture_options import (
+    CAPTURE_NAMES,
+    CAPTURE_OPTIONS,
+    CaptureChoice,
+    read_command_line,
+)
 from oncrpc.cli.rpcsnoop.colors import WHEN
 from oncrpc.cli.rpcsnoop.lines import SPANS, TIMES
 
@@ -38,7 +39,7 @@ FILTER_OPTIONS = (
     Option("follow", "", "FLOW", "mount: only messages of mounts, from the port mapper to NFS"),
     Option("spec", "", "FILE.x", "show the programs that this interface declares, too"),
 )
-"""Options that choose messages, and the interfaces by which they are read."""
+"""Options that choose messages, or add programs."""
 
 OPTIONS = (
     Option("tree", "v", "", "show all fields of a message, with their offsets"),
@@ -64,8 +65,8 @@ given more than once where it chooses messages: one of its values has to fit.
 
 {described(OPTIONS)}
 
-Other commands, each with its own --help: rpcsnoop explain, which tells why a mount fails, and
-rpcsnoop top, which shows rates. A file of such a name is given as ./top."""
+Other commands, each with its own --help: rpcsnoop explain shows why a mount fails, and rpcsnoop top
+shows rates. Write ./top for a file with that name."""
 FILTERS = {
     "prog": "filters.ProgramFilter",
     "proc": "filters.ProcedureFilter",
@@ -75,7 +76,7 @@ FILTERS = {
     "status": "status_filter.StatusFilter",
     "file": "file_filter.FileFilter",
 }
-"""Options that choose messages, and the class of each, which is loaded when it is needed."""
+"""The class of each option that chooses messages; it is loaded when needed."""
 
 
 class SnoopRequest:
@@ -103,12 +104,12 @@ class SnoopRequest:
 
     @property
     def shows(self) -> bool:
-        """True if messages are shown, even if frames are written."""
+        """True if messages are shown even while frames are written."""
         return bool(self.forms) or self.capture.prints
 
     @property
     def only_counts(self) -> bool:
-        """True if figures of all messages are wanted, and nothing else."""
+        """True if the only output is figures of all messages."""
         special = self._chosen or self.by or self.specs or self.capture.output
         return self.form == "stats" and not special and self.capture.count is None
 
@@ -118,7 +119,7 @@ class SnoopRequest:
         return self.forms[0] if self.forms else "lines"
 
     def take(self, name: str, value: str) -> None:
-        """Take an option and its argument."""
+        """Set an option."""
         match name:
             case "tree" | "layers" | "json" | "stats":
                 self.forms.append(name)
@@ -140,7 +141,7 @@ class SnoopRequest:
                 self._chosen.setdefault(name, []).append(value)
 
     def _take_time(self, value: str) -> None:
-        """Take a form of time, or one more column of a time."""
+        """Set the form of times, or add a column."""
         if value in SPANS:
             self.spans.append(value)
         elif value in TIMES:
@@ -150,7 +151,7 @@ class SnoopRequest:
             raise self._error(f"invalid form of time {value!r}: must be one of {forms}")
 
     def finish(self) -> None:
-        """Check that the options fit together, and make the filters."""
+        """Check the combination of options, and create the filters."""
         if len(set(self.forms)) > 1:
             layers = "-V, " if self.program == PROGRAM else ""  # of a daemon, -V is the version
             raise self._error(f"only one of -v, {layers}--json or --stats is allowed")
@@ -168,7 +169,7 @@ class SnoopRequest:
         self._choose()
 
     def _choose(self) -> None:
-        """Make the filters of the values that were given for each."""
+        """Create the filters from their values."""
         name = ""
         try:
             for name, values in self._chosen.items():
@@ -197,18 +198,11 @@ def parse_arguments(arguments: Sequence[str]) -> SnoopRequest:
         UsageError: it is wrong. Done: ``--help`` or ``--version``.
     """
     request, operands = SnoopRequest(), list[str]()
-    for name, value in read_options(PROGRAM, OPTIONS, arguments):
-        match name:
-            case "help":
-                raise Done(HELP)
-            case "version":
-                raise Done(version_of(PROGRAM))
-            case _ if name == OPERAND:
-                operands.append(value)
-            case _ if name == WRONG:
-                raise UsageError(USAGE)
-            case _:
-                request.take(name, value)
+    for name, value in read_command_line(PROGRAM, OPTIONS, arguments, usage=USAGE, help_=HELP):
+        if name == OPERAND:
+            operands.append(value)
+        else:
+            request.take(name, value)
     _check_user(request, operands)
     request.capture.finish(operands, USAGE)
     request.finish()
@@ -216,7 +210,7 @@ def parse_arguments(arguments: Sequence[str]) -> SnoopRequest:
 
 
 def _check_user(request: SnoopRequest, operands: Sequence[str]) -> None:
-    """Complain of ``--uid 0 FILE``: the user would be taken for a file."""
+    """Reject ``--uid 0 FILE``: the user ID would be taken for a file."""
     files = 0 if request.capture.interface else 1
     numbers = [word for word in operands if word.isdecimal()]
     if request.user and numbers and len(operands) > files:

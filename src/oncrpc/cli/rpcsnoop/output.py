@@ -1,4 +1,4 @@
-"""The forms of the output. Only the module of the form that is wanted is loaded."""
+"""The forms of the output; only the module of the requested form is loaded."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ OUTPUTS = {
     "json": "object_output.ObjectOutput",
     "stats": "figure_output.FigureOutput",
 }
-"""The forms of a request, and the class that writes each."""
+"""The class that writes each form."""
 
 
 class MessageOutput:
-    """Takes the chosen messages, and gives the lines that are written."""
+    """Turns the chosen messages into lines."""
 
     def __init__(self, request: SnoopRequest, programs: KnownPrograms) -> None:
         self._request, self._programs = request, programs
 
     def watched(self, frames: Iterable[CapturedFrame]) -> Iterable[CapturedFrame]:
-        """The frames of the capture, in which a form may look for more than messages."""
+        """The same frames; a form may also read frames themselves."""
         return frames
 
     def add(self, message: RpcMessage) -> Iterator[str]:
@@ -41,7 +41,7 @@ class MessageOutput:
 
 
 def output_of(request: SnoopRequest, programs: KnownPrograms) -> MessageOutput:
-    """What writes the form that is wanted."""
+    """The output in the requested form."""
     module, _, name = OUTPUTS[request.form].partition(".")
     made: MessageOutput = getattr(import_module(f"oncrpc.cli.rpcsnoop.{module}"), name)(
         request, programs

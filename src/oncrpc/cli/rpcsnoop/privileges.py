@@ -1,6 +1,6 @@
-"""Giving up the privileges of root, and opening the file to write without abusing them.
+"""Drop the privileges of root, and open the output file without using them.
 
-Root becomes the user who called sudo(8), or ``nobody``, and no process of it gets more again.
+Root permanently becomes the user who called sudo(8), or ``nobody``.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from oncrpc.cli.command import Failure
 from oncrpc.daemon import capabilities, privileges
 
 CALLERS = ("SUDO_UID", "DOAS_USER", "PKEXEC_UID")
-"""Variables in which commands that make a user root name the user."""
+"""Environment variables in which commands like sudo name the user who called them."""
 
-USUAL = "nobody"
+DEFAULT_USER = "nobody"
 BUFFER = 1 << 18
 FOREIGN = "it belongs to another user; remove it first"
 REASONS = {errno.ELOOP: "it is a symbolic link; name the file itself"}
@@ -33,17 +33,19 @@ def caller() -> str | None:
 
 
 def give_up(program: str, user: str | None) -> None:
-    """Become a user for good, by default the caller or ``nobody``, without any capability.
+    """Drop all capabilities; root also permanently becomes a user.
+
+    The default is the caller of sudo(8), or ``nobody``.
 
     Raises:
-        Failure: there is no such user, or it cannot be become.
+        Failure: there is no such user, or the system refuses the change.
     """
     if os.geteuid() != 0:
         if user is not None:
             raise Failure(f"{program}: only root can become {user}")
     else:
-        _become(program, user or caller() or USUAL)
-    # A process of an ordinary user has the capability that capturing needs, or more.
+        _become(program, user or caller() or DEFAULT_USER)
+    # A process that is not root may still have capabilities, such as CAP_NET_RAW.
     with suppress(OSError):
         capabilities.limit_to(())
 
@@ -62,9 +64,9 @@ def _become(program: str, name: str) -> None:
 
 
 def open_output(program: str, path: str) -> BinaryIO:
-    """Open a file to write, which only its owner may read: a capture tells secrets.
+    """Open a file to write; only its owner can read it, because captures contain secrets.
 
-    A symbolic link is not followed, and a file of another user is not written.
+    A symbolic link is not followed, and a file of another user is not overwritten.
 
     Raises:
         Failure: it cannot be opened.

@@ -1,4 +1,4 @@
-"""How much of a big file is read, on a terminal beside output that goes elsewhere."""
+"""Show on standard error how much of a big file has been read."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ T = TypeVar("T")
 PROGRAM = "rpcsnoop"
 MEGABYTE = 1_000_000
 PATIENCE = 1.0
-"""Seconds without a line of progress."""
+"""Seconds before the first line of progress."""
 
 INTERVAL = 0.5
 """Seconds between two lines."""
 
 FRAMES = 4096
-"""Frames between two looks at the clock."""
+"""Frames between two checks of the clock."""
 
 ERASE = "\r\x1b[K"
-"""Return to the begin of the line, and erase it (ECMA-48)."""
+"""Go to the beginning of the line, and erase it (ECMA-48)."""
 
 
 def watched(frames: Iterable[CapturedFrame], request: SnoopRequest) -> Iterable[CapturedFrame]:
-    """The frames of a file; progress is shown if standard error is a terminal that has room.
+    """The same frames; progress is shown if standard error is a terminal.
 
-    Lines of messages on the same terminal are progress enough.
+    There is no progress while the lines of messages go to a terminal.
     """
     busy = sys.stdout.isatty() and request.form != "stats"
     if busy or not request.capture.file or not sys.stderr.isatty():
@@ -43,7 +43,7 @@ def watched(frames: Iterable[CapturedFrame], request: SnoopRequest) -> Iterable[
 def beside(
     items: Iterable[T], file: str, *, length: Callable[[T], int], often: int = 1
 ) -> Iterable[T]:
-    """Items that are read of a file, with progress on standard error; see ``with_progress``."""
+    """The items of a file, with progress on standard error; see ``with_progress``."""
     with suppress(OSError):  # the reader reports it
         size = os.stat(file).st_size
         return with_progress(items, sys.stderr, size=size, length=length, often=often)
@@ -59,10 +59,10 @@ def with_progress(
     often: int,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[T]:
-    """The same items, with a line about them from time to time, which is erased at the end.
+    """The same items; a line of progress is updated from time to time, and erased at the end.
 
-    ``length`` tells how many bytes of the file an item is; ``often`` is how many items are passed
-    on between two looks at the clock.
+    ``length`` returns the bytes of the file in an item; ``often`` is the number of items between
+    two checks of the clock.
     """
     seen, count, shown = 0, 0, False
     due = clock() + PATIENCE

@@ -1,4 +1,4 @@
-"""The messages that a command line chooses, in the order in which they are shown."""
+"""Choose the messages to show, and their order."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ Place = tuple[int, int]
 class Selection:
     """Chooses messages by filters and by the status of the reply.
 
-    ``files`` learns from all messages, those that are not chosen too. With a status, a call is
-    shown with its reply: which calls are chosen is not known before.
+    ``files`` learns from all messages, including those that are not chosen. With a status filter, a
+    call is shown with its reply, because the reply decides.
     """
 
     def __init__(
@@ -41,12 +41,13 @@ class Selection:
         self._open: dict[Place, None] = {}
 
     def chosen(self, message: RpcMessage) -> Sequence[RpcMessage]:
-        """The messages to show when this one is seen."""
+        """The messages to show at this message."""
         if self._all:
             return (message,)
         if self._files is not None:
             self._files.learn(message)
-        fits = [each(message, self._programs) for each in self._filters]  # the flow needs all
+        # Every filter gets every message: --follow keeps state.
+        fits = [each(message, self._programs) for each in self._filters]
         if self._status is None:
             return (message,) if all(fits) else ()
         if message.is_call:

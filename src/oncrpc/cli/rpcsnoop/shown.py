@@ -1,4 +1,4 @@
-"""From messages to the lines that a request wants, and what follows at the end."""
+"""Turn messages into the lines of a request."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from oncrpc.snoop.streams.tracer import KEEP, Tracer
 from oncrpc.snoop.words.programs import KnownPrograms
 
 KEPT = {"lines": KEEP, "layers": KEEP, "tree": 1 << 21, "json": 1 << 21, "stats": 512}
-"""Bytes of each message that the forms of output need."""
+"""Bytes of each message that are kept for each form."""
 
 
 class ShownMessages:
-    """What a request shows; with ``at_once`` no module has to be loaded later."""
+    """The lines of a request; with ``at_once`` all modules are loaded now."""
 
     def __init__(self, program: str, request: SnoopRequest, *, at_once: bool = False) -> None:
         programs = programs_of(program, request)
@@ -37,7 +37,7 @@ class ShownMessages:
         """The lines; ``remarks`` follow figures.
 
         Raises:
-            CaptureDamaged: raised by ``messages``; it is passed on at the end.
+            CaptureDamaged: from ``messages``; raised after the last line.
         """
         damage: CaptureDamaged | None = None
         try:
@@ -71,7 +71,7 @@ def write_lines(lines: Iterable[str]) -> None:
 
 
 def programs_of(program: str, request: SnoopRequest) -> KnownPrograms:
-    """The programs that are known, with those of the interfaces that the request names.
+    """The known programs, and those of the interface files of the request.
 
     Raises:
         UsageError: an interface cannot be read.

@@ -1,4 +1,4 @@
-"""Where frames come from, a file or an interface, and the file to which they are written."""
+"""Open the frames to read, of a file or an interface, and the file to write them to."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ DROPPED = "frames that the kernel dropped, because they came too fast"
 
 
 class FrameSource:
-    """Frames to read once.
+    """Frames that can be read once.
 
-    ``name`` is what errors call it; ``dropped`` counts frames that were lost until now. ``stop``
-    ends the frames of an interface. ``batches`` are the same frames, to be read instead; None if
-    they are written on their way, or are those of a file.
+    ``name`` is the file or interface in errors. ``dropped`` returns the number of frames lost until
+    now. ``stop`` ends the frames of an interface. ``batches`` are the same frames, to read instead;
+    None for a file, and if frames are also written to a file.
     """
 
     batches: Iterator[Batch] | None = None
@@ -46,7 +46,7 @@ class FrameSource:
         self.name, self.frames, self.dropped, self.stop = name, frames, dropped, stop
 
     def remarks(self) -> Iterator[str]:
-        """What is to be told at the end of figures."""
+        """Remarks for the end of figures."""
         if dropped := self.dropped():
             yield f"{dropped} {DROPPED}"
 
@@ -55,11 +55,11 @@ class FrameSource:
 def opened(
     program: str, choice: CaptureChoice, hosts: Collection[str] = (), *, errors: bool = False
 ) -> Iterator[FrameSource]:
-    """The frames that were chosen; all are written to the file that was chosen, if any.
+    """The frames of the chosen file or interface; with ``--write`` each is also written.
 
-    Frames of an interface end with SIGINT and SIGTERM; a line on standard error tells how many
-    there were. ``hosts`` are the only addresses of interest there, if there are any; with
-    ``errors`` ICMP and ARP are, too.
+    Frames of an interface end with SIGINT and SIGTERM; a line on standard error has their number.
+    If there are ``hosts``, only frames of these addresses are captured. ``errors`` adds ICMP and
+    ARP.
 
     Raises:
         Failure: at the beginning, the capture or the file cannot be opened; at the end, the
@@ -91,7 +91,7 @@ def _check_files(program: str, choice: CaptureChoice) -> None:
 
 
 def _of_file(program: str, file: str) -> Iterator[CapturedFrame]:
-    """The frames of a file; an error of the system names it."""
+    """The frames of a file; errors of the system name the file."""
     try:
         yield from frames_of(sys.stdin.buffer) if file == STANDARD else frames_of_file(file)
     except OSError as error:
@@ -102,7 +102,7 @@ def _of_file(program: str, file: str) -> Iterator[CapturedFrame]:
 def _live(
     program: str, choice: CaptureChoice, hosts: Collection[str], *, errors: bool
 ) -> Iterator[FrameSource]:
-    """The frames of an interface; privileges are given up when it is open."""
+    """The frames of an interface; privileges are dropped when it is open."""
     try:
         capture = LiveCapture(
             choice.interface, most=choice.most, hosts=hosts, promiscuous=choice.promiscuous,
@@ -125,7 +125,7 @@ def _live(
             lost = error
 
     with closing(capture), ExitStack() as stack:
-        # The file is opened with the rights of the user who wants it: root only if nobody else.
+        # Root opens the file only if there is no other user who could own it.
         as_root = os.geteuid() == 0 and (choice.user or privileges.caller()) is None
         output = stack.enter_context(_output(program, choice)) if as_root else None
         privileges.give_up(program, choice.user)
@@ -153,7 +153,7 @@ def _live(
 
 @contextmanager
 def _output(program: str, choice: CaptureChoice) -> Iterator[_Output | None]:
-    """The file that was chosen, None without one."""
+    """The file of ``--write``, None without the option."""
     if not choice.output:
         yield None
         return
@@ -176,7 +176,7 @@ class _Output:
         self._writer = PcapngWriter(self._file, choice.interface)
 
     def copied(self, frames: Iterator[CapturedFrame]) -> Iterator[CapturedFrame]:
-        """Frames, each of them written before it is handed on."""
+        """The same frames; each is written first."""
         write = self._writer.write
         for frame in frames:
             try:
@@ -186,21 +186,21 @@ class _Output:
             yield frame
 
     def finish(self, captured: int, dropped: int) -> None:
-        """Write what became of the frames."""
+        """Write the numbers of captured and dropped frames."""
         try:
             self._writer.finish(captured=captured, dropped=dropped, time=time.time_ns())
         except OSError as error:
             raise self._failure(error) from None
 
     def flush(self) -> None:
-        """Give all frames to the system."""
+        """Write buffered frames."""
         try:
             self._file.flush()
         except OSError as error:
             raise self._failure(error) from None
 
     def close(self) -> None:
-        """Write what is left."""
+        """Write buffered frames, and close the file."""
         try:
             self._file.flush() if self._standard else self._file.close()
         except OSError as error:

@@ -1,4 +1,4 @@
-"""Choosing calls by the status of their replies: ``--status``."""
+"""Choose calls by the status of their replies (``--status``)."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ NOT = "!"
 
 
 class StatusFilter:
-    """Replies by their status: ``OK``, ``NFS3ERR_NOENT`` or ``NOENT``; ``!OK`` is any other.
+    """Chooses replies by status: ``OK``, ``NFS3ERR_NOENT`` or ``NOENT``; ``!OK`` is any other.
 
-    ``unanswered`` is true if calls without a reply are chosen.
+    ``unanswered`` is True if calls without a reply are chosen.
     """
 
     def __init__(self, values: Sequence[str]) -> None:
@@ -38,5 +38,5 @@ class StatusFilter:
 
 
 def _endings(names: set[str]) -> tuple[str, ...]:
-    """The ends of names of statuses: ``NOENT`` is that of ``NFS3ERR_NOENT``."""
+    """Endings of status names: ``NFS3ERR_NOENT`` ends with ``_NOENT``."""
     return tuple(f"_{name}" for name in names)

@@ -1,4 +1,4 @@
-"""Ending by a signal what would go on for ever, so that its summary is still shown."""
+"""End a capture by a signal, so that its summary is still shown."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from types import FrameType
 ENDING = (signal.SIGINT, signal.SIGTERM)
 
 AT_ONCE = 0.5
-"""Seconds in which a signal is taken for the first one, sent twice.
+"""Seconds within which a second signal counts as a repetition of the first.
 
 timeout(1) sends its signal to the command, and then to the process group of the command.
 """
@@ -21,7 +21,7 @@ timeout(1) sends its signal to the command, and then to the process group of the
 def until_signal(
     stop: Callable[[], None], *, clock: Callable[[], float] = time.monotonic
 ) -> Iterator[None]:
-    """Call ``stop`` at the first SIGINT or SIGTERM; one that comes later ends the process."""
+    """Call ``stop`` at the first SIGINT or SIGTERM; a later one ends the process."""
     former = {number: signal.getsignal(number) for number in ENDING}
     first: float | None = None
 

@@ -12,19 +12,15 @@ import msgspec
 
 from oncrpc.cli.command import (
     OPERAND,
-    WRONG,
-    Done,
     Failure,
     Option,
     UsageError,
     described,
-    read_options,
     run,
-    version_of,
 )
 from oncrpc.cli.daemons.top import DUMB, FASTEST, SLOWEST, Keys, follow, keyboard
 from oncrpc.cli.daemons.top_lines import Scroll
-from oncrpc.cli.rpcsnoop.capture_options import CAPTURE_OPTIONS
+from oncrpc.cli.rpcsnoop.capture_options import CAPTURE_OPTIONS, read_command_line
 from oncrpc.cli.rpcsnoop.options import FILTER_OPTIONS, SnoopRequest
 from oncrpc.cli.rpcsnoop.selection import Selection
 from oncrpc.cli.rpcsnoop.shown import programs_of
@@ -52,11 +48,9 @@ Arrows, j and k, PgUp and PgDn scroll the clients; q quits.
 {described(OPTIONS)}"""
 NEEDS_RICH = f"{PROGRAM} needs the package rich: pip install 'oncrpc[top]'"
 NEEDS_TERMINAL = f"{PROGRAM} needs a terminal that is not dumb; see --json"
-
-
 QUITS = b"q"
 STEP = 0.25
-"""Seconds after which it is seen that the capture has ended."""
+"""Seconds between two checks whether the capture has ended."""
 
 
 class TopRequest(SnoopRequest):
@@ -80,12 +74,8 @@ def parse_top(arguments: Sequence[str]) -> TopRequest:
         UsageError: it is wrong. Done: ``--help`` or ``--version``.
     """
     request, operands = TopRequest(), list[str]()
-    for name, value in read_options(PROGRAM, OPTIONS, arguments):
+    for name, value in read_command_line(PROGRAM, OPTIONS, arguments, usage=USAGE, help_=HELP):
         match name:
-            case "help":
-                raise Done(HELP)
-            case "version":
-                raise Done(version_of("rpcsnoop"))
             case "json":
                 request.json = True
             case "uid" if not value:
@@ -94,8 +84,6 @@ def parse_top(arguments: Sequence[str]) -> TopRequest:
                 request.interval = _interval(value)
             case _ if name == OPERAND:
                 operands.append(value)
-            case _ if name == WRONG:
-                raise UsageError(USAGE)
             case _:
                 request.take(name, value)
     if operands or not request.capture.interface:
@@ -119,7 +107,7 @@ def _interval(text: str) -> float:
 def _execute(request: TopRequest) -> int:
     show = _json_lines if request.json else _screen()
     programs = programs_of(PROGRAM, request)
-    programs.load()  # without privileges, modules that are loaded later may not be readable
+    programs.load()  # without privileges, the files of modules may not be readable later
     with opened(PROGRAM, request.capture, request.hosts) as source:
         counter = TopCounter(source.name, programs, clock=time.monotonic)
         selection = Selection(request.filters, request.status, programs, files=request.files)
@@ -146,13 +134,13 @@ def _count(
 
 
 Show = Callable[[TopRequest, Callable[[], TopFigures], threading.Event], None]
-"""Shows figures, which a function returns, until a key quits or the capture has ended."""
+"""Shows the figures that a function returns, until a key quits or the capture has ended."""
 
 
 def _json_lines(
     request: TopRequest, take: Callable[[], TopFigures], ended: threading.Event
 ) -> None:
-    """A line for each interval, and one for what is left at the end."""
+    """Print a line for each interval, and one for the rest at the end."""
     while not ended.wait(request.interval):
         _print_object(take())
     _print_object(take())
@@ -163,7 +151,7 @@ def _print_object(figures: TopFigures) -> None:
 
 
 def _screen() -> Show:
-    """The whole terminal.
+    """A function that shows figures on the whole terminal.
 
     Raises:
         Failure: there is no terminal, or rich is missing.
@@ -187,7 +175,7 @@ def _screen() -> Show:
 
 
 def _until_ended(keys: Keys, ended: threading.Event) -> Keys:
-    """Keys as they are pressed; the end of the capture quits."""
+    """The pressed keys; at the end of the capture, the key that quits."""
 
     def pressed(seconds: float) -> list[bytes]:
         left = seconds

@@ -1,4 +1,4 @@
-"""The figures of ``rpcsnoop top``: what was counted since the last refresh."""
+"""The figures of ``rpcsnoop top``: the counts since the last refresh."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from oncrpc.snoop.words.reply_outcomes import outcome_with_status
 
 
 class TopFigures(NamedTuple):
-    """Figures of an interval of some seconds; ``procedures`` and ``clients`` are by call counts.
+    """Figures of an interval; ``procedures`` and ``clients`` begin with those with the most calls.
 
-    ``calls`` counts those since the start; ``dropped`` the frames that the kernel lost since then.
+    ``calls`` and ``dropped`` count calls and dropped frames since the start.
     """
 
     source: str
@@ -29,9 +29,9 @@ class TopFigures(NamedTuple):
 
 
 class TopCounter:
-    """Counts messages in one thread, and hands out the figures in another.
+    """Counts messages in one thread, and returns the figures in another.
 
-    ``_lock`` guards all; a refresh takes what was counted, and counting starts again.
+    ``_lock`` guards the counts; ``take`` returns them and starts again at 0.
     """
 
     def __init__(self, source: str, programs: KnownPrograms, *, clock: Callable[[], float]) -> None:
@@ -69,7 +69,7 @@ class TopCounter:
 
 
 def errors_of(figures: ProcedureFigures) -> int:
-    """Replies with an error; calls whose reply is in a later interval are none."""
+    """The number of replies with an error; a call without a reply yet is not an error."""
     return figures.replies - figures.succeeded
 
 

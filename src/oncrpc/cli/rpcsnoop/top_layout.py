@@ -1,6 +1,6 @@
-"""The lines of ``rpcsnoop top`` on a terminal of some size, and its JSON.
+"""The lines of ``rpcsnoop top`` for the size of a terminal, and its JSON.
 
-Procedures come first, the most frequent one on top, then clients, which scroll.
+Procedures come first, with the most frequent one on top, then clients, which scroll.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ LEFT_OUT = ("max ms", "retrans/s", "bytes/s")
 CLIENT = "client"
 
 FEWEST_CLIENTS = 4
-"""Lines for clients, if there are as many."""
+"""Lines reserved for clients, if there are that many."""
 
 MAX_ERRORS = 3
-"""Kinds of errors in the line above the tables."""
+"""Kinds of errors shown in the line above the tables."""
 
 
 def picture(status: TopFigures, scroll: Scroll, *, columns: int, lines: int) -> list[Line]:

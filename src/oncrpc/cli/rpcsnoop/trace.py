@@ -1,4 +1,4 @@
-"""Shows the RPC messages of a capture file, or of a network interface, in the words of snoop."""
+"""``rpcsnoop``: show the RPC messages of a capture file or a network interface."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def _execute(arguments: Sequence[str]) -> int:
     choice = request.capture
     if choice.interface and request.only_counts:
         return _count(choice)
-    # Without privileges, modules that are loaded later may not be readable.
+    # Load all modules now: without privileges their files may not be readable.
     shown = ShownMessages(PROGRAM, request, at_once=bool(choice.interface))
     with opened(PROGRAM, choice, request.hosts) as source:
         try:
             if choice.output and not request.shows:
                 for _ in islice(source.frames, choice.count):
-                    pass  # each is written on its way
+                    pass  # reading a frame writes it
             else:
                 frames = shown.output.watched(source.frames)
                 messages = shown.tracer.messages(watched(frames, request))
@@ -43,8 +43,8 @@ def _execute(arguments: Sequence[str]) -> int:
 
 
 def _count(choice: CaptureChoice) -> int:
-    """Show the figures of an interface, by the short way."""
-    from oncrpc.cli.rpcsnoop.usual_figures import show  # the others do not need it
+    """Show the figures of an interface without building messages."""
+    from oncrpc.cli.rpcsnoop.usual_figures import show  # not needed for other output
 
     programs = KnownPrograms()
     programs.load()

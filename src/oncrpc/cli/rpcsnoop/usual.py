@@ -1,6 +1,6 @@
-"""The usual command lines ``rpcsnoop FILE`` and ``rpcsnoop --stats FILE``, by the short way.
+"""Fast versions of the usual command lines ``rpcsnoop FILE`` and ``rpcsnoop --stats FILE``.
 
-They print what ``trace`` does, and load and do less for it: no message is made of most frames.
+The output is that of ``trace``. They load fewer modules, and build no message for most frames.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from oncrpc.snoop.capture.frames import FramePlace
 
 PROGRAM = "rpcsnoop"
 Batch = tuple[bytes, Iterable[FramePlace]]
-"""A piece of the file, and where its frames are."""
+"""A piece of the file, and the places of the frames in it."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _batches(file: str) -> Iterator[Batch]:
-    """The frames of a file; an error of the system names it."""
+    """The frames of a file; errors of the system name the file."""
     try:
         if file == "-":
             yield from batches_of(sys.stdin.buffer)

@@ -1,4 +1,4 @@
-"""The figures of a capture, counted by the short way."""
+"""The figures of a capture, counted without building messages."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def show(
     programs: KnownPrograms | None = None,
     more: Callable[[], Iterable[str]] = tuple,
 ) -> int:
-    """Print the tables of a capture, and remarks, to which ``more`` are added."""
+    """Print the tables of a capture, and its remarks followed by those of ``more``."""
     programs = programs or KnownPrograms()
     statistics = CallStatistics(
         outcome=lambda reply: outcome_with_status(reply, programs), succeeded=is_plain_success

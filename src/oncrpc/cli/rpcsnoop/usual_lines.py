@@ -1,4 +1,4 @@
-"""The lines of a capture, by plans for the usual messages."""
+"""The lines of a capture, without building messages for most of them."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from oncrpc.snoop.words.programs import KnownPrograms
 from oncrpc.snoop.words.summary import SummaryPlans
 
 MAX_ENDS = 4096
-"""Flows of which the source and target are remembered as text."""
+"""Flows whose source and target are cached as text."""
 
 
 class LineSink:
-    """Makes a line of each message, and writes them when a batch was read."""
+    """Makes a line for each message, and writes the lines after each batch."""
 
     def __init__(self) -> None:
         self._programs = KnownPrograms()
@@ -32,7 +32,7 @@ class LineSink:
         self._ends = lru_cache(MAX_ENDS)(lambda flow: begin.ends(*parties_of(flow)))
 
     def call(self, call: KnownCall) -> None:
-        """Take a call that is no retransmission."""
+        """Take a call that is not a retransmission."""
         begin = f"{call.number:3} {self._begin.time(call.time)}{self._ends(call.flow)}"
         self._lines.append(begin + self._plans.call(call))
 

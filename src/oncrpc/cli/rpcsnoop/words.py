@@ -1,4 +1,4 @@
-"""The first words of a command line of ``rpcsnoop`` that name another command than the tracer."""
+"""Find the module for a command line of ``rpcsnoop``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ WORDS: dict[str, str] = {
     "explain": "oncrpc.cli.rpcsnoop.explain",
     "top": "oncrpc.cli.rpcsnoop.top",
 }
-"""The commands beside the tracer, and the module of each. A file of that name is ``./NAME``."""
+"""The module of each command; ``./NAME`` is a file with such a name."""
 
 TRACE = "oncrpc.cli.rpcsnoop.trace"
 USUAL = "oncrpc.cli.rpcsnoop.usual"
@@ -18,7 +18,7 @@ STATISTICS = "--stats"
 
 
 def module_of(arguments: Sequence[str]) -> str:
-    """The module for a command line; any other first word is an option or a file."""
+    """The module for a command line."""
     if not arguments:
         return TRACE
     return WORDS.get(arguments[0]) or (USUAL if _is_usual(arguments) else TRACE)
