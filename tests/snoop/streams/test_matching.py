@@ -148,7 +148,7 @@ def test_reply_may_come_before_its_call() -> None:
     assert not matcher.waits
 
 
-def test_reply_without_call_is_told_in_time() -> None:
+def test_reply_without_call_is_returned_in_time() -> None:
     matcher, early = CallMatcher(), replied(time=1)
     matcher.reply(KEY, early)
 

@@ -32,9 +32,9 @@ class FlowReader:
     segments beyond it, by their sequence number. A flow in step feeds its splitter, another one its
     search.
 
-    ``ready`` is ``next`` if the bytes there may be read without more ado: the flow is in step,
-    nothing is early, no record is in doubt, and no mark is cut. Else it is ``NOT_READY``. Every
-    method leaves it right; a caller that reads bytes itself moves both.
+    ``ready`` equals ``next`` if the fast path may read the next bytes: the flow is in step, no
+    segment is early, no record is in doubt, and no mark is cut. Otherwise it is ``NOT_READY``.
+    Every method keeps it correct; a caller that reads bytes itself must advance both.
     """
 
     __slots__ = (

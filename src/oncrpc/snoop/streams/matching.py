@@ -1,4 +1,4 @@
-"""Calls and their replies (RFC 5531 §9), told from retransmissions and reused xids.
+"""Match replies to calls (RFC 5531 §9), and recognise retransmissions and reused xids.
 
 A call and its reply have the xid and the conversation in common. Over UDP a server may answer from
 another of its addresses, and many may answer a broadcast, so that only the client counts there.
@@ -20,7 +20,7 @@ MAX_PENDING = 100_000
 """Calls that wait for a reply; then the oldest are forgotten."""
 
 FORGOTTEN_PART = 64
-"""The part of the pending calls that is forgotten at once."""
+"""One in this number of the pending calls is forgotten at once."""
 
 MAX_ANSWERED = 4096
 """Answered calls that are kept, at most, to recognise retransmissions and second replies."""
@@ -53,11 +53,14 @@ REPLY_PATIENCE = 1_000_000_000
 MAX_DOUBTFUL_CALLS = 1024
 """Calls in doubt."""
 
+MAX_SERVERS = 64
+"""Servers remembered that have answered a broadcast call."""
+
 RPCSEC_GSS = b"\0\0\0\6"
 Key = bytes
-"""A conversation, as the flow of its calls or as a part of it, and an xid.
+"""A conversation (the flow of its calls or a part of it) and an xid.
 
-It is bytes because they remember their hash; that of a tuple is computed at each look-up.
+It is bytes because bytes cache their hash; a tuple computes it at each look-up.
 """
 
 
@@ -67,10 +70,10 @@ def key_of(flow: bytes, xid: int) -> Key:
 
 
 class KnownCall(Struct, gc=False, eq=False):
-    """A call, the servers that have answered it, and when it was last of interest.
+    """A call, the servers that have answered it, and its last retransmission or first answer.
 
-    Values of ``flow``, ``by_tcp`` and ``body`` are those of an ``RpcMessage``, which is made from
-    them only if it is needed: counting calls does not need it.
+    The ``RpcMessage`` is created from the other fields only when it is needed: counting calls does
+    not need it.
     """
 
     number: int
@@ -131,7 +134,7 @@ class KnownReply(Struct, gc=False, eq=False):
 
 
 def known_call(call: RpcMessage) -> KnownCall:
-    """A call that nobody has answered yet."""
+    """A call without an answer yet, made from its message."""
     return KnownCall(
         call.number, call.time, call.began, b"", call.transport == "tcp", call.xid,
         call.prog or 0, call.vers or 0, call.proc or 0, call.body, call.length, call.time,
@@ -142,8 +145,8 @@ def known_call(call: RpcMessage) -> KnownCall:
 class PendingCalls(dict[Key, KnownCall]):
     """Calls without a reply by their key, the oldest first, bounded in number and bytes.
 
-    The first items of a ``dict`` are found slowly after many were removed from its front. Hence
-    some of the oldest are forgotten at once. ``put`` and ``take`` keep account of the bytes.
+    Finding the first item of a ``dict`` is slow after many removals at its front. Therefore several
+    of the oldest calls are forgotten at once. ``put`` and ``take`` count the bytes.
     """
 
     __slots__ = ("_cost", "forgotten")
@@ -177,8 +180,8 @@ class PendingCalls(dict[Key, KnownCall]):
 class AnsweredCalls:
     """Calls that were answered, bounded in number and bytes.
 
-    They are kept in two generations: when the young one has half of what is allowed, it becomes
-    the old one, which is dropped. This costs less than to find the oldest of all for each call.
+    They are kept in two generations: when the young one has half of the limit, it replaces the old
+    one. This is cheaper than finding the oldest call for each new one.
     """
 
     __slots__ = ("_cost", "old", "young")
@@ -299,7 +302,7 @@ class CallMatcher:
         known = self.answered.get(key)
         if known is not None:
             duplicate = reply.source in known.answered_by
-            if not duplicate and len(known.answered_by) < 64:
+            if not duplicate and len(known.answered_by) < MAX_SERVERS:
                 known.answered_by += (reply.source,)
             return [_of_call(reply, known.call, duplicate=duplicate)]
         self._early[key] = reply
@@ -355,7 +358,7 @@ def _repeats(call: RpcMessage, known: KnownCall) -> bool:
     first = known.body
     if call.length == known.length and call.body[:COMPARED] == first[:COMPARED]:
         return True
-    # A holed body may be shorter. With RPCSEC_GSS each transmission has a number of its own.
+    # A body with missing bytes may be shorter. With RPCSEC_GSS, a retransmission has a new number.
     size = min(len(call.body), len(first), COMPARED)
     if (call.cut or known.cut) and call.length == known.length:
         return call.body[:size] == first[:size]

@@ -1,10 +1,10 @@
-"""The short way from frames to messages, for those that most frames hold.
+"""The fast path from frames to messages, for ordinary frames.
 
-Most frames of a capture are whole packets of IPv4 on Ethernet, in order, with whole records of
-calls that are not retransmissions, and of their first replies. They are read where they are in the
-buffer, and only two objects are made for a call: one that waits for the reply, and the reply.
-Everything else is left to the ``Tracer``, which defines what each frame means. Both use the same
-flows and the same calls, so that either may read the next frame.
+Most frames of a capture are complete IPv4 packets on Ethernet, in order, with whole records of
+calls that are not retransmissions, or of their first replies. The fast path reads them in place in
+the buffer, and creates only two objects for a call: the waiting call, and the reply. All other
+frames go to ``Tracer``, which defines the meaning of each frame. Both share the flows and the
+pending calls, so either one can read the next frame.
 """
 
 from __future__ import annotations
@@ -30,37 +30,37 @@ from oncrpc.snoop.streams.recognition import (
 from oncrpc.snoop.streams.records import LAST_FRAGMENT, MAX_SEEN_RECORD, SeenRecord
 from oncrpc.snoop.streams.tracer import KEEP, Flow, Tracer
 
-ETHERNET = 1
+ETHERNET = 1  # LinkType.ETHERNET, as an int, which compares faster
 IPV4 = b"\x08\x00\x45"
-"""The Ethernet type of IPv4, and its version with the size of a header without options."""
+"""The Ethernet type of IPv4, then the version and the header size without options."""
 
 PLAIN = Struct(">12x3sxH2xHxB2x12sIIBB")
-"""Ethernet, IPv4 and TCP; where the sequence number of TCP is, UDP has its length and checksum."""
+"""Ethernet, IPv4 and TCP; UDP has its length and checksum where TCP has its sequence number."""
 
 SHORTEST = 54
 """Bytes of the headers of Ethernet, IPv4 and TCP without options."""
 
 FRAGMENT = 0x3FFF
 START = Struct(">IIIIIII")
-"""A record mark, and the first words of a message."""
+"""A record mark, and the first six words of a message."""
 
 START_BYTES, LEAST = START.size, HEAD.size
-"""Bytes of a mark with these words, and of the shortest message that is read here."""
+"""Bytes of the mark with these words, and of the shortest message on the fast path."""
 
 HALF = SEQUENCE // 2
 SYN_ACK = SYN | ACK
 SegmentHead = tuple[int, int, bytes, int, int, int]
-"""Of a segment: number and time of its frame, flow, sequence number, acknowledgement, flags."""
+"""A segment: number and time of its frame, flow, sequence number, acknowledgement, flags."""
 
 Seen = tuple[int, int, int, bytes, int]
-"""Of a record: number and time of its last frame, when it began, its bytes, and its length."""
+"""A record: number and time of its last frame, time of its first byte, its bytes, its length."""
 
 
 class MessageSink(Protocol):
     """Takes messages in the order in which their last bytes were captured."""
 
     def call(self, call: KnownCall) -> None:
-        """Take a call that is no retransmission."""
+        """Take a call that is not a retransmission."""
 
     def reply(self, reply: KnownReply) -> None:
         """Take the first reply to a call."""
@@ -70,7 +70,7 @@ class MessageSink(Protocol):
 
 
 class QuickTracer(Tracer):
-    """A tracer that gives its messages to a sink. They are the same that ``Tracer`` finds."""
+    """A tracer that passes its messages to a sink; they are the same as those of ``Tracer``."""
 
     def __init__(self, sink: MessageSink, *, keep: int = KEEP) -> None:
         super().__init__(keep=max(keep, LEAST))
@@ -82,7 +82,7 @@ class QuickTracer(Tracer):
         batches: Iterable[tuple[bytes, Iterable[FramePlace]]],
         done: Callable[[], object] = lambda: None,
     ) -> None:
-        """Read a whole capture; ``done`` is called when a batch was read, and at the end.
+        """Read a whole capture; ``done`` is called after each batch, and at the end.
 
         Raises:
             CaptureDamaged: after all messages before the damage.
@@ -127,13 +127,13 @@ class QuickTracer(Tracer):
                 self._deliver(self.matcher.overdue(time))
 
     def _deliver(self, messages: Iterable[RpcMessage]) -> None:
-        """Give what was found the long way to the sink; perhaps some message waits now."""
+        """Pass messages of ``Tracer`` to the sink, and note whether other messages wait now."""
         self._waits = self.matcher.waits
         for message in messages:
             self._sink.message(message)
 
     def _read_segment(self, head: SegmentHead, data: bytes, at: int, stop: int) -> bool:
-        """Read a segment with data; False, with nothing changed, if it is not ordinary."""
+        """Read a segment with data; if it is not ordinary, return False and change nothing."""
         number, time, key, seq, ack, _ = head
         flow = self._flows.get(key)
         if flow is None or seq != flow.reader.ready:
@@ -174,7 +174,7 @@ class QuickTracer(Tracer):
         return True
 
     def _go_on(self, flow: Flow, number: int, time: int, data: bytes, at: int, stop: int) -> int:
-        """Read bytes of a record that has begun; the place behind them."""
+        """Read bytes of a record that has begun; returns the offset after them."""
         splitter = flow.reader.splitter
         left, size = splitter.left, stop - at
         if left > size and len(splitter.body) >= self._keep:
@@ -189,7 +189,7 @@ class QuickTracer(Tracer):
         return end
 
     def _read_rest(self, flow: Flow, head: SegmentHead, data: bytes) -> None:
-        """Read the end of a segment, which does not begin with the head of an ordinary message."""
+        """Read the rest of a segment, which is not an ordinary message, by ``Tracer``."""
         number, time, key, seq, ack, flags = head
         reader = flow.reader
         assert reader.next is not None
@@ -200,9 +200,9 @@ class QuickTracer(Tracer):
         self._deliver(found)
 
     def _take_record(self, flow: Flow, record: SeenRecord) -> None:
-        """Take a record of many segments."""
+        """Take a record of several segments."""
         number, time, began, body, length, _ = record
-        if len(body) < LEAST:  # the rest of it was not captured
+        if len(body) < LEAST:  # the rest was not captured
             self._read_slowly(flow, record)
             return
         xid, kind, _, prog, vers, proc = HEAD.unpack_from(body)
@@ -240,7 +240,7 @@ class QuickTracer(Tracer):
         self._deliver(found)
 
     def _read_datagram(self, number: int, time: int, flow: bytes, data: bytes) -> bool:
-        """Read a datagram; False, with nothing changed, if it is not ordinary."""
+        """Read a datagram; if it is not ordinary, return False and change nothing."""
         length = len(data)
         if length < LEAST:
             return False
@@ -269,5 +269,5 @@ class QuickTracer(Tracer):
 
 
 def _is_ahead(ack: int, place: int | None) -> bool:
-    """True if an acknowledgement may be of bytes that were not captured."""
+    """True if an acknowledgement may cover bytes that were not captured."""
     return place is None or (ack - place) % SEQUENCE < HALF

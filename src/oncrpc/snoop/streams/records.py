@@ -102,9 +102,9 @@ class RecordSplitter:
         return SeenRecord(number, time, time, data[4 : 4 + self.keep], size)
 
     def open(self, data: bytes, begin: int, end: int, *, size: int, time: int) -> None:
-        """Begin a record of one fragment with bytes behind its mark, which have a header.
+        """Begin a record of one fragment with the bytes after its mark, which include the header.
 
-        This, ``go_on`` and ``close`` are the short way for records of many segments without a loss.
+        ``open``, ``go_on`` and ``close`` are the fast path for records of several segments.
         """
         self.began, self._fragments = time, 1
         self.begun = self.last = self.checked = True
@@ -112,7 +112,7 @@ class RecordSplitter:
         self.go_on(data, begin, end)
 
     def go_on(self, data: bytes, begin: int, end: int) -> None:
-        """Take bytes of the current fragment."""
+        """Add bytes of the current fragment."""
         self._take(data, begin, end - begin)
         self.left -= end - begin
 

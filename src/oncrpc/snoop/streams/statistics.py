@@ -57,7 +57,7 @@ class Durations:
             self._classes[key] = 1
 
     def with_zeros(self, count: int) -> Durations:
-        """A distribution with so many durations of 0 besides."""
+        """A copy of the distribution with this number of durations of 0 added."""
         made = Durations()
         made._classes = dict(self._classes)
         made.count, made.total, made.maximum = self.count + count, self.total, self.maximum
@@ -114,7 +114,7 @@ class ProcedureFigures:
         return self._transfer.with_zeros(self.calls - self._transfer.count)
 
     def add_call(self, call: RpcMessage | KnownCall) -> None:
-        """Count a call that is no retransmission."""
+        """Count a call that is not a retransmission."""
         self.call_bytes += call.length
         self.calls += 1
         if call.time != call.began:  # others are in one segment
@@ -127,7 +127,7 @@ class ProcedureFigures:
 
     @property
     def succeeded(self) -> int:
-        """Replies that tell of success."""
+        """The number of replies with success."""
         return self.outcomes.get(SUCCESS, 0)
 
 
@@ -139,10 +139,9 @@ class Unmatched(NamedTuple):
 
 
 class CallStatistics:
-    """Counts messages; ``outcome`` tells the outcome of a reply, by default that of RPC itself.
+    """Counts messages; ``outcome`` returns the outcome of a reply, by default that of RPC itself.
 
-    ``succeeded`` is a short way to see that the outcome of a reply is ``SUCCESS``; if it is False,
-    ``outcome`` tells.
+    ``succeeded`` is a faster check for ``SUCCESS``; if it returns False, ``outcome`` is called.
     """
 
     def __init__(
@@ -182,7 +181,7 @@ class CallStatistics:
             self._add_reply(message, message.call)
 
     def call(self, call: KnownCall) -> None:
-        """Count a call that is no retransmission."""
+        """Count a call that is not a retransmission."""
         figures = self._figures.get((call.prog, call.vers, call.proc))
         if figures is None:
             figures = self._of(call)
@@ -201,7 +200,7 @@ class CallStatistics:
         self._add_outcome(figures, outcome)
 
     def message(self, message: RpcMessage) -> None:
-        """The same as ``add``; with ``call`` and ``reply`` this makes a ``MessageSink``."""
+        """The same as ``add``, for the protocol ``MessageSink``."""
         self.add(message)
 
     def _add_call(self, call: RpcMessage) -> None:

@@ -53,10 +53,10 @@ MIN_DATAGRAM, XID_BYTES = 20, 4
 
 
 class Flow:
-    """A direction of a TCP connection; ``calls`` and ``replies`` are keys of what it carries.
+    """A direction of a TCP connection; ``calls`` and ``replies`` are the keys of its messages.
 
-    ``back`` is the other direction, as long as both are known; ``prog`` and ``vers`` are those of
-    the last call.
+    ``back`` is the other direction, None if it is not known. ``prog`` and ``vers`` are those of the
+    last call.
     """
 
     __slots__ = (
@@ -182,7 +182,7 @@ class Tracer:
         self._charge(flow)
 
     def _charge(self, flow: Flow) -> None:
-        """Keep account of the bytes that a flow holds; if there are too many, forget some."""
+        """Count the bytes that a flow holds; above the limit, forget flows."""
         held = flow.reader.held
         if held != flow.charged:
             self._held += held - flow.charged

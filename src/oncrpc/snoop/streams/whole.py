@@ -1,4 +1,4 @@
-"""Messages that are known whole, with their parties: nothing has to be found in frames."""
+"""Match the calls and replies that a daemon sends whole: there are no frames to read."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from oncrpc.snoop.streams.matching import CallMatcher, Key, key_of
 from oncrpc.snoop.streams.recognition import HEAD, TRIPLE
 
 TRANSPORTS: dict[str, TransportName] = {"udp": "udp", "udp6": "udp", "local": "local"}
-"""By netid; the others are TCP."""
+"""Transports by netid; other netids are TCP."""
 
 HERE = Party("local", 0)
 """The daemon at the other end of a local socket."""
 
 
 class WholeMessages:
-    """Matches messages that a daemon has sent; the first is number 1.
+    """Matches the messages of a daemon; their numbers begin at 1.
 
-    ``short`` counts those whose header is incomplete.
+    ``short`` counts messages with an incomplete header.
     """
 
     def __init__(self, matcher: CallMatcher) -> None:
@@ -25,7 +25,7 @@ class WholeMessages:
         self._number = self.short = 0
 
     def take(self, traced: TracedMessage) -> list[RpcMessage]:
-        """The messages that can be told of now."""
+        """Take a message; returns those that are complete now."""
         self._number += 1
         body, matcher = traced.body, self._matcher
         if len(body) < (HEAD if traced.is_call else TRIPLE).size:
@@ -37,7 +37,7 @@ class WholeMessages:
         return found + matcher.overdue(message.time) if matcher.waits else found
 
     def rest(self) -> list[RpcMessage]:
-        """The messages that are left at the end."""
+        """The messages that still wait at the end."""
         return self._matcher.overdue(None)
 
     def _message(self, traced: TracedMessage) -> RpcMessage:
@@ -58,7 +58,7 @@ class WholeMessages:
 
 
 def _parties(traced: TracedMessage) -> tuple[Party, Party]:
-    """The caller and what it called; a local caller is a user and a process."""
+    """The caller and the called host; a local caller is shown as its user and process."""
     if traced.source is None or traced.target is None:
         user = "local" if traced.uid is None else f"uid {traced.uid}"
         return Party(user, traced.pid or 0), HERE
@@ -66,7 +66,7 @@ def _parties(traced: TracedMessage) -> tuple[Party, Party]:
 
 
 def _key(traced: TracedMessage, xid: int) -> Key:
-    """The conversation, by which a retransmission is known; a local socket has none."""
+    """The conversation and the xid; on a local socket each call is its own conversation."""
     if traced.source is None:
         return key_of(b"%d" % traced.call, xid)
     host, port = traced.source
