@@ -31,7 +31,7 @@ def test_zip_is_an_archive(tmp_path: Path, names: tuple[str, ...]) -> None:
     assert is_archive(str(tmp_path / "a"))
 
 
-def test_other_files_are_no_archives(tmp_path: Path) -> None:
+def test_other_files_are_not_archives(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("PKZIP " * 100)
     os.mkfifo(tmp_path / "pipe")
 

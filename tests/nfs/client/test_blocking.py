@@ -37,7 +37,7 @@ def test_both_forms_take_the_same_arguments(coroutines: type[Any], blocking: typ
             assert list(first.values()) == list(second.values()), name
 
 
-def test_blocking_client_does_everything() -> None:
+def test_blocking_methods_return_results() -> None:
     data = bytes(range(256)) * 10_000
     with served_in_thread() as url, sync_connect(url, auth=USER) as fs:
         fs.mkdir("a/b", parents=True)

@@ -37,7 +37,7 @@ both = pytest.mark.parametrize("version", [3, 2])
     ("mode", "expected"),
     [("wb", b"new"), ("w+b", b"new"), ("r+b", b"newcontent"), ("ab", b"oldcontentnew")],
 )
-def test_mode_decides_what_is_left(version: int, mode: str, expected: bytes) -> None:
+def test_mode_decides_the_content_afterwards(version: int, mode: str, expected: bytes) -> None:
     async def use(fs: RemoteFileSystem) -> None:
         await fs.write_bytes("a", b"oldcontent")
         async with await fs.open("a", mode) as file:
@@ -66,7 +66,7 @@ def test_exclusive_mode_creates_once(version: int) -> None:
     use_files(use, version=version)
 
 
-def test_link_to_nothing_is_created_through() -> None:
+def test_writing_through_broken_link_creates_target() -> None:
     async def use(fs: RemoteFileSystem) -> None:
         await fs.mkdir("d")
         await fs.symlink("d/new", "l")
@@ -96,7 +96,7 @@ def test_directory_cannot_be_opened(mode: str) -> None:
     use_files(use)
 
 
-def test_use_against_the_mode_is_refused() -> None:
+def test_use_that_mode_forbids_is_an_error() -> None:
     async def use(fs: RemoteFileSystem) -> None:
         async with await fs.open("a", "wb") as file:
             with pytest.raises(OSError, match="not open for reading"):

@@ -132,7 +132,7 @@ def test_space_and_limits_are_reported(version: int) -> None:
     use_files(use, version=version)
 
 
-def test_version3_has_more() -> None:
+def test_version3_has_access_mknod_and_pathconf() -> None:
     async def use(fs: RemoteFileSystem) -> None:
         await fs.mknod("p", modes.S_IFIFO | 0o600)
         await fs.write_bytes("a", b"")
@@ -149,7 +149,7 @@ def test_version3_has_more() -> None:
     use_files(use)
 
 
-def test_version2_refuses_what_it_lacks() -> None:
+def test_version2_refuses_operations_of_version3() -> None:
     async def use(fs: RemoteFileSystem) -> None:
         for call in (fs.mknod("p"), fs.access("/", os.R_OK), fs.pathconf()):
             with pytest.raises(NfsStatusError) as raised:
@@ -306,7 +306,7 @@ class Hidden(MemoryFileSystem):
         return super().lookup(who, directory, name)
 
 
-def test_denied_file_is_no_missing_file() -> None:
+def test_denied_file_does_not_count_as_missing() -> None:
     async def use(fs: RemoteFileSystem) -> None:
         with pytest.raises(PermissionError):
             await fs.exists("hidden")

@@ -94,7 +94,7 @@ async def test_two_users_of_a_client_exclude_each_other() -> None:
 
 
 @in_loop
-async def test_waiting_lock_is_given_when_it_is_free() -> None:
+async def test_waiting_lock_is_granted_after_release() -> None:
     locks = Locks()
     async with connected(locks) as fs:
 
@@ -117,7 +117,7 @@ async def test_grace_period_is_waited_for() -> None:
 
 
 @in_loop
-async def test_cancelled_lock_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_cancelled_lock_is_released(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(locking, "FIRST_POLL", 60.0)
     locks = Locks(DENIED)
     async with connected(locks) as fs:

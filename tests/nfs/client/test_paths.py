@@ -113,7 +113,7 @@ def test_handles_are_taken_in_place_of_paths() -> None:
 
 
 @pytest.mark.parametrize(("path", "reason"), [("", "empty"), ("a\0b", "null byte")])
-def test_path_that_cannot_be_is_refused(path: str, reason: str) -> None:
+def test_invalid_path_is_refused(path: str, reason: str) -> None:
     async def use(fs: RemoteFileSystem) -> None:
         with pytest.raises(ValueError, match=reason):
             await fs.stat(path)

@@ -217,7 +217,7 @@ async def test_closing_fails_calls_in_progress() -> None:
     ],
     ids=["oversized", "stray"],
 )
-def test_stream_of_nonsense_fails_the_calls(reply: bytes, error: type[Exception]) -> None:
+def test_invalid_stream_fails_the_calls(reply: bytes, error: type[Exception]) -> None:
     @in_loop
     async def scenario() -> None:
         async with connected(Peer(lambda _: reply, replied)) as pipeline:

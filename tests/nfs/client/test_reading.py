@@ -36,7 +36,7 @@ class Content(ScriptedNfs):
 
 @pytest.mark.parametrize("most", [64, 19])
 @pytest.mark.parametrize("size", [None, 0, 100], ids=["size", "zero", "less"])
-def test_whole_file_is_read_whatever_is_said(
+def test_whole_file_is_read_despite_wrong_size(
     most: int, size: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reading, "SEGMENT", 500)
@@ -124,7 +124,7 @@ def test_impossible_answers_are_refused(answer: READ3resok) -> None:
     use_scripted(server, use)
 
 
-def test_size_that_is_not_true_takes_no_memory() -> None:
+def test_wrong_size_of_file_takes_no_memory() -> None:
     async def use(fs: RemoteFileSystem) -> None:
         assert await fs.read_bytes("a") == DATA
 

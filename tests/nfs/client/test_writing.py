@@ -134,7 +134,7 @@ def test_failed_write_is_reported_and_repeated() -> None:
     use_scripted(server, use)
 
 
-def test_failed_file_is_closed_all_the_same() -> None:
+def test_file_is_closed_after_failed_flush() -> None:
     async def use(fs: RemoteFileSystem) -> None:
         file = await fs.open("file", "r+b")
         await file.write(b"data")

@@ -161,7 +161,7 @@ CLIENTS = (
 )  # fmt: skip
 
 
-def test_settings_survive_the_way_to_a_worker(tmp_path: Path) -> None:
+def test_settings_are_equal_after_pickling(tmp_path: Path) -> None:
     file = tmp_path / "nfsd.toml"
     file.write_text(RULES)
     file.chmod(0o600)

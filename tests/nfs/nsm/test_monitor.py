@@ -122,7 +122,7 @@ def test_restart_in_place_loses_nothing(directory: Directory) -> None:
     assert len(site.monitor.kept.peers) == 1
 
 
-def test_lost_locks_after_a_handover_are_told(directory: Directory) -> None:
+def test_lost_locks_after_handover_are_notified(directory: Directory) -> None:
     async def scenario() -> StatusSite:
         former = StatusSite(directory=directory)
         await former.monitor.watch(PEER, 7)

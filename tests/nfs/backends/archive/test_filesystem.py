@@ -198,7 +198,7 @@ def zip_of(path: Path, data: bytes, method: int = zipfile.ZIP_DEFLATED) -> Path:
     return path
 
 
-def test_directories_that_are_no_members_are_added(opened: Opened, tmp_path: Path) -> None:
+def test_missing_directories_are_added(opened: Opened, tmp_path: Path) -> None:
     me = opened(ArchiveFileSystem(zip_of(tmp_path / "a.zip", b"data")))
 
     folder = me.lookup(me.files.root, b"folder")

@@ -22,7 +22,7 @@ def content(spools: Spools, opened: list[int]) -> CompressedContent:
     return CompressedContent(spools, opens, len(DATA), used=len(packed))
 
 
-def test_only_what_is_read_is_unpacked(tmp_path: Path) -> None:
+def test_data_beyond_a_read_stay_packed(tmp_path: Path) -> None:
     spools, opened = Spools(len(DATA), str(tmp_path)), list[int]()
     found = content(spools, opened)
 
@@ -33,7 +33,7 @@ def test_only_what_is_read_is_unpacked(tmp_path: Path) -> None:
     spools.close()
 
 
-def test_least_used_file_gives_its_space(tmp_path: Path) -> None:
+def test_least_recently_used_file_is_emptied(tmp_path: Path) -> None:
     spools, opened = Spools(len(DATA), str(tmp_path)), list[int]()
     first, second = content(spools, opened), content(spools, opened)
 

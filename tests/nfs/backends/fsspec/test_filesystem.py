@@ -194,7 +194,7 @@ def test_links_and_special_files_are_not_followed(opened: Opened, store: Path) -
     assert not (store.parent / "missing").exists()
 
 
-def test_changes_by_others_are_seen_later(
+def test_changes_by_other_programs_are_seen_later(
     opened: Opened, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     me = opened()
@@ -215,7 +215,7 @@ def test_changes_by_others_are_seen_later(
         me.getattr(gone)
 
 
-def test_errors_of_a_store_are_io_errors(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_store_errors_are_io_errors(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(*_: object, **__: object) -> None:
         raise RuntimeError("the service is gone")
 
