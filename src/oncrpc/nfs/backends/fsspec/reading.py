@@ -39,7 +39,7 @@ DIRECTORY_MODE, FILE_MODE = 0o755, 0o644
 """Permissions of files that no client has created or changed."""
 
 DIRECTORY_SIZE = 4096
-MAX_FILE_SIZE = 1 << 40
+MAX_FILE_SIZE = 64 << 30
 """Bytes of a file of a store, by default; writing one needs a temporary file of its size."""
 
 ID_BYTES = 16
