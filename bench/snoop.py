@@ -44,7 +44,7 @@ ANCHORS = {
     "rpcsnoop statistics": ("tshark statistics", 2.5),
     "rpcsnoop lines": ("tshark lines", 1.0),
 }
-"""What each form is compared with, and the goal for the ratio."""
+"""The command that each form is compared with, and the goal for the ratio."""
 
 MEMORY_GOAL = 40
 """MiB, for a capture of any size."""
@@ -83,7 +83,7 @@ def measure(capture: Path, names: list[str], rounds: int) -> dict[str, list[Run]
 
 
 def row(name: str, runs: dict[str, list[Run]]) -> dict[str, Any]:
-    """What is printed of a command."""
+    """The figures of a command for the table."""
     seconds = [each.seconds for each in runs[name]]
     made: dict[str, Any] = {
         "command": name,

@@ -2,9 +2,9 @@
 
 Four hosts use NFS version 3 over two TCP connections each, in the mix of procedures of SPEC SFS
 3.0. A fifth uses NFS, PORTMAP and NLM over UDP, with small messages only. Data travel in segments
-of 1448 bytes with time stamps, and every second full segment is acknowledged. Up to four calls of
-a connection are on the way at once; some share a segment. Some calls fail, some datagrams are sent
-again, and some are never answered.
+of 1448 bytes with time stamps, and every second full segment is acknowledged. A connection has up
+to four calls in progress; some share a segment. Some calls fail, some datagrams are sent again, and
+some are never answered.
 
     python bench/snoop_captures.py FILE MESSAGES
 """
@@ -103,7 +103,7 @@ class Bodies:
         return handle + place, ok + wcc + bytes(8)
 
     def _entries(self, proc: int) -> bytes:
-        """The entries of a folder."""
+        """The entries of a directory."""
         written = b""
         for number in range(self._source.randrange(5, 25)):
             entry = pack(">Q", number) + self._names[number] + pack(">Q", number)
@@ -114,7 +114,7 @@ class Bodies:
 
 
 class Wire:
-    """Writes frames; the clock goes on by some microseconds at each."""
+    """Writes frames; each advances the clock by some microseconds."""
 
     def __init__(self, source: Random) -> None:
         self._source, self._time = source, START
@@ -129,7 +129,7 @@ class Wire:
 
 
 class Connection:
-    """A TCP connection that is open already when the capture begins."""
+    """A TCP connection; the capture begins with its opening."""
 
     def __init__(self, wire: Wire, source: Random, client: int, port: int) -> None:
         self._wire, self._port = wire, port
@@ -177,7 +177,7 @@ class Traffic:
         self._xid = 1
 
     def turn(self) -> int:
-        """Some calls of one host and their replies; the number of messages."""
+        """Write some calls of one host and their replies; returns the number of messages."""
         source = self._source
         if source.random() < 0.15:
             return self._datagrams()
