@@ -130,6 +130,8 @@ def test_position_moves_and_data_are_seen(version: int) -> None:
             assert await file.read() == b"012"
             with pytest.raises(ValueError, match="negative"):
                 await file.seek(-1)
+            with pytest.raises(ValueError, match="whence"):
+                await file.seek(0, 3)
 
     use_files(use, version=version)
 

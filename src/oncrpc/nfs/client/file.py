@@ -141,8 +141,12 @@ class RemoteFile:
     async def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Set the position, as ``io.IOBase.seek`` does; returns it."""
         self._check(True, "seeking")
-        bases = {os.SEEK_SET: 0, os.SEEK_CUR: self._position}
-        base = (await self.stat()).size if whence == os.SEEK_END else bases[whence]
+        if whence == os.SEEK_END:
+            base = (await self.stat()).size
+        elif whence in (os.SEEK_SET, os.SEEK_CUR):
+            base = self._position if whence == os.SEEK_CUR else 0
+        else:
+            raise ValueError(f"invalid whence {whence}: must be 0, 1 or 2")
         if base + offset < 0:
             raise ValueError(f"negative position {base + offset}")
         self._position = base + offset
