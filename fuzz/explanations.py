@@ -16,7 +16,7 @@ from oncrpc.snoop.capture.frames import CapturedFrame
 from oncrpc.snoop.explain.follower import MAX_ATTEMPTS
 from oncrpc.snoop.explain.reading import mount_history
 from oncrpc.snoop.explain.report import json_of, text_lines
-from oncrpc.snoop.explain.verdicts import told
+from oncrpc.snoop.explain.verdicts import judged_attempts
 
 CAPTURES = Path(__file__).resolve().parents[1] / "tests" / "captures"
 SIZE = 4
@@ -42,7 +42,7 @@ def run(data: bytes) -> None:
     """Explain the frames."""
     history = mount_history(frames_of(data))
     assert len(history.attempts) <= MAX_ATTEMPTS
-    for each in told(history.attempts):
+    for each in judged_attempts(history.attempts):
         lines = [*text_lines(each, history.begin), json_of(each)]
         assert all(line.isprintable() for line in lines), lines
         assert each.verdict.healthy != bool(each.verdict.remedy)

@@ -69,7 +69,7 @@ def test_damaged_archive_is_reported(tmp_path: Path, state: Path) -> None:
         exports = exports_file(state, f"{path} *({RW})")
         async with serving_nfsd(nfsd_setup(state, exports=exports)) as daemon:
             (fault,) = daemon.app.faults()
-            assert fault.startswith(f"{path} is not exported: the tar archive is damaged")
+            assert fault.startswith(f"{path} is not exported: the zip archive is damaged")
 
     run(scenario())
 
