@@ -160,7 +160,10 @@ mount --bind {} /run/private/source
 def test_modules_that_nobody_may_read_suffice(host: Host) -> None:
     host.sh(PRIVATE.format(Path(oncrpc.__file__).resolve().parents[1]))
 
-    with Snoop(host, "-i", "lo", "--json", PYTHONPATH="/run/private/source") as snoop:
+    # Coverage would look for the modules in a place that is gone with the host.
+    unmeasured = dict.fromkeys((name for name in os.environ if name.startswith("COV")), "")
+
+    with Snoop(host, "-i", "lo", "--json", PYTHONPATH="/run/private/source", **unmeasured) as snoop:
         call(host)
         status, output, _ = snoop.ended(signal.SIGTERM)
 
