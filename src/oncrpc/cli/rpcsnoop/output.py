@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from importlib import import_module
 
@@ -21,7 +22,7 @@ OUTPUTS = {
 """The class that writes each form."""
 
 
-class MessageOutput:
+class MessageOutput(ABC):
     """Turns the chosen messages into lines."""
 
     def __init__(self, request: SnoopRequest, programs: KnownPrograms) -> None:
@@ -31,9 +32,9 @@ class MessageOutput:
         """The same frames; a form may also read frames themselves."""
         return frames
 
+    @abstractmethod
     def add(self, message: RpcMessage) -> Iterator[str]:
         """The lines of a message."""
-        raise NotImplementedError
 
     def end(self, tracer: Tracer) -> Iterator[str]:  # noqa: ARG002
         """The lines at the end of the capture."""
