@@ -89,7 +89,7 @@ def test_new_texts_take_the_place_of_old_ones(library: Libwrap) -> None:
         library.read("", "ALL: 11.\n")
 
     assert library.judge(CLIENT)
-    assert len(os.listdir("/proc/self/fd")) == before + 2
+    assert len(os.listdir("/proc/self/fd")) <= before + 2
 
 
 def test_without_texts_it_cannot_be_asked(library: Libwrap) -> None:

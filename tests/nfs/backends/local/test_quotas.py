@@ -177,7 +177,7 @@ def test_descriptors_are_closed(made: Made) -> None:
         files.ask(USER, 1)
     files.set(USER, 1, QuotaLimits())
 
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(os.listdir("/proc/self/fd")) <= before
 
 
 def test_real_kernel_is_asked(place: Path) -> None:
