@@ -18,7 +18,9 @@ import shtab
 
 from oncrpc.cli import pmap_dump, pmap_set, xdrc
 from oncrpc.cli import subcommands as words
-from oncrpc.cli.command import Option
+from oncrpc.cli.command import COMMON, Option
+from oncrpc.cli.nfs import words as nfs_words
+from oncrpc.cli.nfs.command_line import NfsCommand
 from oncrpc.cli.nfsd import options as nfsd_options
 from oncrpc.cli.nfsd import words as nfsd_words
 from oncrpc.cli.portmap import options as portmap_options
@@ -160,6 +162,7 @@ def parsers() -> list[argparse.ArgumentParser]:
     return [
         with_words(portmap_options.parser(), _parsers_of(words.WORDS)),
         with_words(nfsd_options.parser(operands=False), _parsers_of(nfsd_words.WORDS)),
+        with_words(of_table("nfs", COMMON), dict(_nfs_parsers())),
         with_words(of_table("rpcinfo", rpcinfo.OPTIONS), {"scan": many}),
         of_table("pmap_dump", pmap_dump.OPTIONS),
         of_table("pmap_set", pmap_set.OPTIONS),
@@ -171,6 +174,14 @@ def parsers() -> list[argparse.ArgumentParser]:
 
 def _parsers_of(modules: Mapping[str, str]) -> dict[str, argparse.ArgumentParser]:
     return {word: import_module(module).parser() for word, module in modules.items()}
+
+
+def _nfs_parsers() -> Iterable[tuple[str, argparse.ArgumentParser]]:
+    for word, module in nfs_words.WORDS.items():
+        command: NfsCommand = import_module(module).COMMAND
+        made = of_table(command.program, command.all_options)
+        made.description = command.summary
+        yield word, made
 
 
 def with_words(

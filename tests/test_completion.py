@@ -63,6 +63,7 @@ def test_every_folder_is_installed() -> None:
         ("portmap rel", ["reload"]),
         ("portmap reload --ex", ["--exec"]),
         ("portmap explain 10.0.0.1 GETP", ["GETPORT"]),
+        ("nfs ls --rec", ["--recursive"]),
         ("nfsd rel", ["reload"]),
         ("nfsd exports che", ["check"]),
         ("nfsd --port-m", ["--port-mapper"]),

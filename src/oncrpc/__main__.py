@@ -9,6 +9,7 @@ from oncrpc.version import __version__
 
 COMMANDS = {
     "portmap": "the port mapper daemon; commands to ask, configure and install it",
+    "nfs": "list, copy and change files of an NFS server without mounting it",
     "rpcinfo": "list what a port mapper has registered, ping RPC programs",
     "pmap_dump": "write the registrations of a port mapper as text",
     "pmap_set": "register what pmap_dump wrote",

@@ -26,7 +26,7 @@ from oncrpc.cli import entry
 class Interrupting:
     @staticmethod
     def find_spec(name, *_):
-        if name == "oncrpc.errors":
+        if name in ("oncrpc.errors", "oncrpc.cli.command"):
             os.kill(os.getpid(), signal.SIGINT)
 
 sys.meta_path.insert(0, Interrupting)

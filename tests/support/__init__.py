@@ -100,6 +100,7 @@ File systems:
 - ``access_list_rules``: Rules of access control lists, with several users.
 - ``remote_files``: Clients of file systems on loopback: ours in memory, and one that does what a
   test says.
+- ``nfs_commands``: Commands of ``nfs``, run in this process for a server in a thread.
 - ``trace_reader``: follows a daemon over its control socket;
 - ``two_file_systems``: Two file systems that are used in the same way, and must behave alike.
 - ``exported``: Exported file systems in this process, called through the dispatcher.

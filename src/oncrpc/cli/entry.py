@@ -25,6 +25,11 @@ def nfsd() -> int:
     return _run("oncrpc.cli.nfsd", "oncrpc.cli.nfsd.words")
 
 
+def nfs() -> int:
+    """``nfs``, with the command that its arguments name."""
+    return _run("oncrpc.cli.nfs", "oncrpc.cli.nfs.words")
+
+
 def rpcinfo() -> int:
     """``rpcinfo``."""
     return _run("oncrpc.cli.rpcinfo")

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from typing import NamedTuple
 
 from oncrpc.nfs.client.blocking import SyncRemoteFileSystem, blocking_target, sync_connect
+from oncrpc.nfs.client.errors import NfsStatusError
 from oncrpc.nfs.client.url import NfsUrl
 from oncrpc.rpc.blocking import run
 
@@ -46,13 +47,21 @@ class ServerExports:
     def find(self, path: str) -> FoundExport:
         """Mount the export of an absolute path: the longest one in the server's list.
 
-        A server may hide its list. If no export matches, this mounts the directory of the path.
+        A server may hide its list. If no export matches, this mounts the directory of the path,
+        or the path itself.
 
         Raises:
             OSError: the server refuses to mount it.
         """
         having = [name for name in self.names if _is_below(path, name)]
-        export = max(having, key=len, default=os.path.dirname(path))
+        if having:
+            return self._found(max(having, key=len), path)
+        try:
+            return self._found(os.path.dirname(path), path)
+        except NfsStatusError:
+            return self._found(path, path)
+
+    def _found(self, export: str, path: str) -> FoundExport:
         fs = self._mounted.get(export)
         if fs is None:
             url = self.server._replace(path=os.fsencode(export))

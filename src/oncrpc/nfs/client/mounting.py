@@ -61,6 +61,13 @@ NOT_EXPORTED = {
 """Refusals of MOUNT after which the client tries the directory above."""
 
 
+class OfferedExport(NamedTuple):
+    """An entry of a server's list of exports. Without ``clients`` everybody may mount it."""
+
+    path: bytes
+    clients: list[bytes]
+
+
 class ServerTarget(NamedTuple):
     """How to reach a server. ``reserved_port`` None selects a port below 1024 if allowed."""
 
@@ -148,12 +155,19 @@ class ServerTarget(NamedTuple):
 
     async def exports(self) -> list[bytes]:
         """The paths in the server's list of exports."""
+        return [export.path for export in await self.export_list()]
+
+    async def export_list(self) -> list[OfferedExport]:
+        """The server's list of exports."""
         pipeline = await self.program(MOUNT_V3.Client, self.url.mount_port).open(self.timeout)
         try:
             listed = await pipeline.call(MOUNT_V3.MOUNTPROC3_EXPORT)
         finally:
             pipeline.close()
-        return [entry.ex_dir for entry in listed[:MAX_EXPORTS]]
+        return [
+            OfferedExport(entry.ex_dir, [group.gr_name for group in entry.ex_groups])
+            for entry in listed[:MAX_EXPORTS]
+        ]
 
     async def _mount(self, version: int) -> tuple[FileHandle, list[bytes]]:
         """The handle of an exported directory, and the names from there to the path."""
