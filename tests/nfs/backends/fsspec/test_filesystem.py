@@ -116,6 +116,15 @@ def test_files_of_the_store_are_shown(opened: Opened, store: Path) -> None:
     assert me.read(found(me, b"below", b"file"), 1, 2) == b"at"
 
 
+def test_store_of_unknown_size_has_space(opened: Opened) -> None:
+    me = opened()
+
+    space = me.statfs(me.files.root)
+
+    assert space.total_bytes >= space.available_bytes >= 1 << 40
+    assert space.available_files > 0
+
+
 def test_handles_survive_a_restart_with_a_table(opened: Opened, tmp_path: Path) -> None:
     table = tmp_path / "table"
     before = opened(table=table)

@@ -24,6 +24,7 @@ from oncrpc.nfs.filesystem import (
     FileSystem,
     Identity,
     Listing,
+    SpaceInfo,
     permissions,
 )
 from oncrpc.nfs.posix import (
@@ -43,6 +44,8 @@ MAX_FILE_SIZE = 64 << 30
 """Bytes of a file of a store, by default; writing one needs a temporary file of its size."""
 
 ID_BYTES = 16
+SPACE = SpaceInfo(*[1 << 50] * 3, *[1 << 32] * 3)
+"""A store does not tell its size: programs that check for space must find enough."""
 
 
 class StoredFile(NamedTuple):
@@ -105,6 +108,9 @@ class FsspecReading(FileSystem):
         chosen = after[: max(count, 1)]
         listed = [self._entry(each, infos.get(each[1]) if known else None) for each in chosen]
         return Listing(listed, eof=len(chosen) == len(after))
+
+    def statfs(self, who: Identity, file: bytes) -> SpaceInfo:
+        return SPACE
 
     async def readlink(self, who: Identity, file: bytes) -> bytes:
         await self._attributes(self._row(file))
