@@ -147,6 +147,8 @@ Hosts:
 - ``crash_clients``: Clients that write while the server crashes, and know what must be left.
 - ``nfs_host``: A host that exports directories by ``nfsd``, registered with our port mapper.
 - ``debian_host``: The Debian packages, and a host with its own root folder to install them on.
+- ``served_backends``: Serves an export of each back end, in a process of its own.
+- ``posix_programme``: The programme ``posix.c`` on any back end, less what its features exclude.
 - ``nfs_user``: A user who calls an NFS server of version 3 on a host, over TCP.
 - ``systemd_host``: A host on which systemd is process 1, with its own root folder, cgroups and
   network.

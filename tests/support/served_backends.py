@@ -1,0 +1,74 @@
+"""Serves one directory tree of each back end over NFS, in a process of its own.
+
+``python -m support.served_backends HOST FOLDER`` prints a line of JSON when all are served: for
+each back end the port of NFS and MOUNT, and its features. Each is exported as ``/`` to all clients,
+and root of a client is root. Files are below FOLDER. It serves until SIGTERM.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from oncrpc import nfs
+from oncrpc.nfs.backends.fsspec import FsspecFileSystem
+from oncrpc.nfs.backends.local.chosen import table_objects
+from oncrpc.nfs.backends.local.kernel_handles import NoKernelHandles
+from oncrpc.nfs.backends.local.local import LocalFileSystem
+from oncrpc.nfs.backends.memory import MemoryFileSystem
+from oncrpc.nfs.filesystem import FileSystem
+
+STORE_LIMIT = 1 << 30
+"""Bytes of a file in a store: it is uploaded as a whole."""
+
+
+def memory(_: Path) -> FileSystem:
+    """Files in memory."""
+    return MemoryFileSystem(max_bytes=1 << 30)
+
+
+def table(folder: Path) -> FileSystem:
+    """A directory of this host, with handles of a table."""
+    top = folder / "top"
+    top.mkdir(mode=0o755)
+    why = NoKernelHandles(None, "not tried")
+    objects = table_objects(str(top), str(folder / "handles"), why=why).objects
+    return LocalFileSystem(str(top), objects=objects, sync=False)
+
+
+def store(folder: Path) -> FileSystem:
+    """A store of fsspec in memory."""
+    return FsspecFileSystem("memory://served", table=folder / "rows", max_file_size=STORE_LIMIT)
+
+
+BACKENDS: dict[str, Callable[[Path], FileSystem]] = {
+    "memory": memory,
+    "local with a table": table,
+    "fsspec memory://": store,
+}
+
+
+async def main(host: str, folder: str) -> None:
+    """Serve all back ends until SIGTERM."""
+    os.umask(0)
+    served = {}
+    async with AsyncExitStack() as stack:
+        for number, (name, make) in enumerate(BACKENDS.items()):
+            place = Path(folder, str(number))
+            place.mkdir(mode=0o700)
+            files = make(place)
+            server = await stack.enter_async_context(
+                nfs.serve(files, host=host, clients=["*"], root_squash=False)
+            )
+            served[name] = {"port": server.port, "features": files.features._asdict()}
+        print(json.dumps(served), flush=True)
+        await server.wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))
