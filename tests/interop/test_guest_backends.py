@@ -86,7 +86,7 @@ class BackendGuest:
 
     def features(self, name: str) -> Features:
         """The features of a back end."""
-        return Features(**self._served[name]["features"])
+        return Features(*self._served[name]["features"])
 
     def port(self, name: str) -> int:
         """The port of a back end."""

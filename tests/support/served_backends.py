@@ -65,7 +65,7 @@ async def main(host: str, folder: str) -> None:
             server = await stack.enter_async_context(
                 nfs.serve(files, host=host, clients=["*"], root_squash=False)
             )
-            served[name] = {"port": server.port, "features": files.features._asdict()}
+            served[name] = {"port": server.port, "features": list(files.features)}
         print(json.dumps(served), flush=True)
         await server.wait()
 
