@@ -38,6 +38,7 @@ COVERED_BY = {
     "nfs/fast/encoding.py": "nfs/fast/test_names.py",
     "nfs/backends/fsspec/reading.py": "nfs/backends/fsspec/test_filesystem.py",
     "nfs/backends/fsspec/store.py": "nfs/backends/fsspec/test_filesystem.py",
+    "nfs/backends/overlay/reading.py": "nfs/backends/overlay/test_filesystem.py",
     "nfs/backends/archive/members.py": "nfs/backends/archive/test_filesystem.py",
     "nfs/backends/archive/tar_members.py": "nfs/backends/archive/test_filesystem.py",
     "nfs/backends/archive/zip_members.py": "nfs/backends/archive/test_filesystem.py",

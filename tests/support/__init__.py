@@ -117,6 +117,7 @@ File systems:
 - ``lock_clients``: Clients of the lock manager on the loopback interface: their own lock managers
   and port mappers.
 - ``locking_hosts``: Clients that lock a file of an ``nfsd`` in this process.
+- ``overlay_layers``: Layers for tests of overlays: one with files, and one that can be killed.
 - ``table_tree``: A directory with a table of handles, as a server and as a local process use it.
 
 Hosts:
