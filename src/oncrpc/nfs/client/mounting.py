@@ -188,7 +188,7 @@ _VERSIONS: dict[int, tuple[type[Client], type[Operations]]] = {
 
 async def _mounted(pipeline: Pipeline, version: int, path: bytes) -> tuple[FileHandle, list[bytes]]:
     first: OSError | None = None
-    for directory, rest in _candidates(path):
+    for directory, rest in candidates(path):
         try:
             return await _MOUNT[version](pipeline, directory), rest
         except OSError as error:
@@ -198,7 +198,7 @@ async def _mounted(pipeline: Pipeline, version: int, path: bytes) -> tuple[FileH
     raise first or refusal(nfsstat3.NFS3ERR_NOENT)
 
 
-def _candidates(path: bytes) -> Iterator[tuple[bytes, list[bytes]]]:
+def candidates(path: bytes) -> Iterator[tuple[bytes, list[bytes]]]:
     """The path and the directories above it, each with the names from there to the path."""
     names = [name for name in path.split(b"/") if name]
     if len(names) > MAX_COMPONENTS:

@@ -69,11 +69,11 @@ def verdict_of(attempt: MountAttempt) -> MountVerdict:
     """The verdict on an attempt."""
     problems = list(_problems(attempt))
     if not problems:
-        return _verdict(_success_of(attempt), attempt, None)
+        return explained(_success_of(attempt), attempt, None)
     step, cause = max(problems, key=lambda each: _weight(each[0]))
     others = {found.name: _filled(found.sentence, attempt, each) for each, found in problems}
     others.pop(cause.name)
-    return _verdict(cause, attempt, step)._replace(others=tuple(others.values()))
+    return explained(cause, attempt, step)._replace(others=tuple(others.values()))
 
 
 def _weight(step: MountStep) -> tuple[bool, bool, int]:
@@ -81,7 +81,8 @@ def _weight(step: MountStep) -> tuple[bool, bool, int]:
     return not step.waits, step.question.about not in LOCKING, step.number
 
 
-def _verdict(cause: Cause, attempt: MountAttempt, step: MountStep | None) -> MountVerdict:
+def explained(cause: Cause, attempt: MountAttempt, step: MountStep | None) -> MountVerdict:
+    """A cause with its sentences filled in."""
     sentence, remedy = (_filled(text, attempt, step) for text in (cause.sentence, cause.remedy))
     return MountVerdict(cause, sentence, remedy, step)
 
@@ -97,11 +98,17 @@ def _problems(attempt: MountAttempt) -> Iterator[tuple[MountStep, Cause]]:
     for step in attempt.steps:
         if _is_overcome(step, attempt):
             continue
-        cause = next((cause for cause in CAUSES if cause.fits(attempt, step)), None)
-        if cause is not None and (
-            step.result.end is not StepEnd.DONE or cause.name in CAUSES_WITH_ANSWER
-        ):
+        cause = cause_of(attempt, step)
+        if cause is not None:
             yield step, cause
+
+
+def cause_of(attempt: MountAttempt, step: MountStep) -> Cause | None:
+    """The first cause that fits a step; None for a step that did not fail."""
+    cause = next((cause for cause in CAUSES if cause.fits(attempt, step)), None)
+    if step.result.end is StepEnd.DONE and cause and cause.name not in CAUSES_WITH_ANSWER:
+        return None
+    return cause
 
 
 def _is_overcome(step: MountStep, attempt: MountAttempt) -> bool:
