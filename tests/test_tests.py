@@ -62,6 +62,7 @@ COVERED_BY = {
     "nfs/daemon/lock_metrics.py": "nfs/daemon/test_lock_part.py",
     "nfs/locks/peers.py": "nfs/locks/test_manager.py",
     "nfs/daemon/lock_status.py": "nfs/daemon/test_status_part.py",
+    "cli/nfs/ping_links.py": "cli/nfs/test_ping_layers.py",
     "cli/nfsd/lock_lines.py": "cli/nfsd/test_status.py",
     "daemon/live_events.py": "portmap/test_web_events.py",
     "daemon/web/pages.py": "portmap/test_web_content.py",

@@ -100,6 +100,7 @@ File systems:
 - ``access_list_rules``: Rules of access control lists, with several users.
 - ``remote_files``: Clients of file systems on loopback: ours in memory, and one that does what a
   test says.
+- ``pinged_server``: Servers for ``nfs ping``: files with a scripted port mapper, dead ports.
 - ``nfs_commands``: Commands of ``nfs``, run in this process for a server in a thread.
 - ``trace_reader``: follows a daemon over its control socket;
 - ``two_file_systems``: Two file systems that are used in the same way, and must behave alike.

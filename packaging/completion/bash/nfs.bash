@@ -1,13 +1,14 @@
 # Made by packaging/completion.py with shtab (https://github.com/tqdm/shtab); do not edit.
 
-_shtab_nfs_subparsers=(ls)
+_shtab_nfs_subparsers=(ls ping)
 
 _shtab_nfs_ls_option_strings=(-a --all -d --directory -F --classify -h --human-readable -l --long -n --numeric-uid-gid -r --reverse -R --recursive -S --sort-size -t --sort-time -U --unsorted -1 --one-per-line -0 --zero --json --nfs-version --uid --gid --timeout --help -V --version)
+_shtab_nfs_ping_option_strings=(-c --count -i --interval --json --nfs-version --uid --gid --timeout --help -V --version)
 _shtab_nfs_option_strings=(--help -V --version)
 
 
 
-_shtab_nfs_pos_0_choices=(ls)
+_shtab_nfs_pos_0_choices=(ls ping)
 
 _shtab_nfs_ls__a_nargs=0
 _shtab_nfs_ls___all_nargs=0
@@ -39,6 +40,10 @@ _shtab_nfs_ls___json_nargs=0
 _shtab_nfs_ls___help_nargs=0
 _shtab_nfs_ls__V_nargs=0
 _shtab_nfs_ls___version_nargs=0
+_shtab_nfs_ping___json_nargs=0
+_shtab_nfs_ping___help_nargs=0
+_shtab_nfs_ping__V_nargs=0
+_shtab_nfs_ping___version_nargs=0
 _shtab_nfs_pos_0_nargs=A...
 _shtab_nfs___help_nargs=0
 _shtab_nfs__V_nargs=0

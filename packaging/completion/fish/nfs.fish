@@ -46,8 +46,8 @@ function _shtab_nfs_using
   test "$_shtab_nfs_cmdpath" = "$argv"
 end
 
-set -g _shtab_nfs_commands ls
-set -g _shtab_nfs_opts_with_value --gid --nfs-version --timeout --uid
+set -g _shtab_nfs_commands ls ping
+set -g _shtab_nfs_opts_with_value --count --gid --interval --nfs-version --timeout --uid -c -i
 
 complete -c nfs -e
 complete -c nfs -f
@@ -75,3 +75,13 @@ complete -c nfs -n '_shtab_nfs_using ls' -l gid -x -d 'be in this group on the s
 complete -c nfs -n '_shtab_nfs_using ls' -l timeout -x -d 'time for each call; 60 by default'
 complete -c nfs -n '_shtab_nfs_using ls' -l help -d 'print this help'
 complete -c nfs -n '_shtab_nfs_using ls' -s V -l version -d 'print the version'
+complete -c nfs -n '_shtab_nfs_using; and test $_shtab_nfs_npos -eq 0' -a ping -d 'ask each layer of a server, and say which one fails and why'
+complete -c nfs -n '_shtab_nfs_using ping' -s c -l count -x -d 'rounds; 1 by default, 0 until Ctrl-C'
+complete -c nfs -n '_shtab_nfs_using ping' -s i -l interval -x -d 'time between two rounds; 1 by default'
+complete -c nfs -n '_shtab_nfs_using ping' -l json -d 'print a JSON object for each round, one on a line'
+complete -c nfs -n '_shtab_nfs_using ping' -l nfs-version -x -d 'the version of NFS, 3 or 2; by default 3, then 2'
+complete -c nfs -n '_shtab_nfs_using ping' -l uid -x -d 'be this user on the server'
+complete -c nfs -n '_shtab_nfs_using ping' -l gid -x -d 'be in this group on the server'
+complete -c nfs -n '_shtab_nfs_using ping' -l timeout -x -d 'time for each call; 60 by default'
+complete -c nfs -n '_shtab_nfs_using ping' -l help -d 'print this help'
+complete -c nfs -n '_shtab_nfs_using ping' -s V -l version -d 'print the version'

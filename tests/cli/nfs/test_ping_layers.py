@@ -94,8 +94,10 @@ def test_version_2_is_asked_alone() -> None:
 
 
 def test_without_path_nothing_is_mounted() -> None:
-    with served_files() as (url, ports):
-        results = results_of(url._replace(path=b"/"), ports)
+    with served_files() as (url, ports), mapped(ports) as mapper:
+        ping = ServerPing(url, mount=False, timeout=TIMEOUT, mapper=mapper)
+        results = list(ping.round())
+        ping.close()
 
     assert asked(results)[-1] == "NFS 2: NULL"
 

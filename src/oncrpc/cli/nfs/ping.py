@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -19,7 +20,7 @@ LONGEST_INTERVAL = 86400.0
 COMMAND = NfsCommand(
     "ping",
     "URL",
-    "ask each layer of a server: port mapper, MOUNT, NFS, lock manager",
+    "ask each layer of a server, and say which one fails and why",
     (
         Option("count", "c", "NUMBER", "rounds; 1 by default, 0 until Ctrl-C"),
         Option("interval", "i", "SECONDS", "time between two rounds; 1 by default"),
@@ -56,7 +57,8 @@ class Pinging:
         self.interval = _interval(request)
         self.json = request.has("json")
         timeout = request.connection.timeout if request.has("timeout") else TIMEOUT
-        self.ping = ServerPing(self.url, timeout=timeout)
+        has_path = operand.partition("?")[0].count("/") > 2
+        self.ping = ServerPing(self.url, mount=has_path, timeout=timeout)
         self.output, self.figures = Output(), PingFigures()
         self._failing: set[tuple[str, str, str]] = set()
 
@@ -106,7 +108,7 @@ class Pinging:
     def _lines(self, lines: Sequence[str] | Iterator[str]) -> None:
         for line in lines:
             self.output.line(line)
-        self.output.flush()
+        sys.stdout.flush()
 
 
 def _interval(request: NfsRequest) -> float:

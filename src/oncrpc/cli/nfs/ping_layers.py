@@ -105,12 +105,16 @@ class LayerResult(NamedTuple):
 class ServerPing:
     """Asks the layers of a server, a round at a time; ``close`` ends the connections.
 
+    ``mount``: also mount the path of the URL, and use it.
+
     ``_ports`` has the ports of the present round, by version and transport. Those in
     ``_registered`` are from the port mapper.
     """
 
-    def __init__(self, url: NfsUrl, *, timeout: float, mapper: str | None = None) -> None:
-        self.url = url
+    def __init__(
+        self, url: NfsUrl, *, timeout: float, mount: bool = True, mapper: str | None = None
+    ) -> None:
+        self.url, self.mount = url, mount
         self.links = PingLinks(url, timeout=timeout, mapper=mapper)
         self._ports: dict[tuple[PingedVersion, str], int] = {}
         self._registered: set[tuple[PingedVersion, str]] = set()
@@ -129,7 +133,7 @@ class ServerPing:
         self._add_given_ports()
         mount = yield from self._pinged(MOUNTS)
         root = None
-        if mount is not None and self.url.path.strip(b"/"):
+        if mount is not None and self.mount:
             root = yield from self._mounted(mount)
         yield from self._pinged(FILES)
         if mount is not None and root is not None:

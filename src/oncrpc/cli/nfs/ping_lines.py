@@ -58,7 +58,8 @@ class PingFigures:
     def summary(self, host: str) -> Iterator[str]:
         """The lines at the end, as of ping(8)."""
         yield f"--- {safe_text(host)} ---"
-        yield f"{self.rounds} rounds, {self.asked} questions, {self.failed} failed"
+        rounds = "1 round" if self.rounds == 1 else f"{self.rounds} rounds"
+        yield f"{rounds}, {self.asked} questions, {self.failed} failed"
         if any(self._times.values()):
             yield f"{'':<40} min/avg/max/mdev in ms"
         for (layer, question, transport), times in self._times.items():

@@ -8,11 +8,13 @@ if TYPE_CHECKING:
 
 WORDS = {
     "ls": "oncrpc.cli.nfs.ls",
+    "ping": "oncrpc.cli.nfs.ping",
 }
 """The module of each command. It has ``COMMAND``, an ``NfsCommand``, and ``main``."""
 
 SUMMARIES = {
     "ls": "list directories, or the exports of a server",
+    "ping": "ask each layer of a server, and say which one fails and why",
 }
 """What each command does, for the help of ``nfs``."""
 
