@@ -132,7 +132,7 @@ class Lister:
 
     def _list_directory(self, visit: Visit) -> list[RemoteEntry]:
         """List a directory. Returns the directories in it that are to be listed."""
-        entries = (entry for entry in visit.entries() if self._is_shown(entry))
+        entries = filter(self._is_shown, self.session.counted(visit.entries()))
         if "unsorted" in self.given:
             kept: list[RemoteEntry] = []
             while some := list(islice(entries, TOGETHER)):

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 from oncrpc.cli.command import complain
 from oncrpc.cli.nfs.names import plain
+from oncrpc.cli.nfs.progress import ProgressLine
 from oncrpc.errors import CallTimeout, OncRpcError, TransportError
 
 MANY = 10
@@ -33,14 +34,15 @@ class OutputError(Exception):
 class Output:
     """Writes lines and bytes to standard output."""
 
-    def __init__(self) -> None:
+    def __init__(self, progress: ProgressLine | None = None) -> None:
         self.terminal = sys.stdout.isatty()
+        self.progress = progress if self.terminal else None
 
     def line(self, text: str, end: str = "\n") -> None:
         """Write a line; characters that the encoding lacks are escaped."""
         encoding = sys.stdout.encoding or "utf-8"
         shown = text.encode(encoding, "backslashreplace").decode(encoding)
-        with _writing():
+        with self._writing():
             sys.stdout.write(shown + end)
 
     def zero(self, name: str) -> None:
@@ -56,24 +58,26 @@ class Output:
 
     def data(self, data: bytes) -> None:
         """Write bytes."""
-        with _writing():
+        with self._writing():
             sys.stdout.flush()
             sys.stdout.buffer.write(data)
 
-
-@contextmanager
-def _writing() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(error) from None
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        if self.progress is not None:
+            self.progress.erase()
+        try:
+            yield
+        except OSError as error:
+            raise OutputError(error) from None
 
 
 class ErrorReport:
     """Prints a line for each error, and counts them."""
 
-    def __init__(self, program: str) -> None:
-        self.program, self.count = program, 0
+    def __init__(self, program: str, progress: ProgressLine | None = None) -> None:
+        self.program, self.progress = program, progress
+        self.count = 0
 
     def add(self, path: str, error: Exception) -> None:
         """Print the line of an error. ``path`` is the file if the error does not name one."""
@@ -82,6 +86,8 @@ class ErrorReport:
     def line(self, text: str) -> None:
         """Print a line, and count it as an error."""
         self.count += 1
+        if self.progress is not None:
+            self.progress.erase()
         complain(f"{self.program}: {text}")
 
     @contextmanager

@@ -7,16 +7,19 @@ import posixpath
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple, Self, TypeVar
 
 from oncrpc.cli.command import run
 from oncrpc.cli.nfs.command_line import NfsCommand, NfsRequest, parse_command
 from oncrpc.cli.nfs.names import url_path
 from oncrpc.cli.nfs.output import SERVER_ERRORS, ErrorReport, Output, OutputError
+from oncrpc.cli.nfs.progress import ProgressLine
 from oncrpc.nfs.client.blocking import SyncRemoteFileSystem
 from oncrpc.nfs.client.exports import ServerExports
 from oncrpc.nfs.client.results import FileHandle, HandlePath
 from oncrpc.nfs.client.url import NfsUrl
+
+T = TypeVar("T")
 
 
 class NfsOperand(NamedTuple):
@@ -69,8 +72,9 @@ class NfsSession:
 
     def __init__(self, request: NfsRequest) -> None:
         self.request = request
-        self.output = Output()
-        self.errors = ErrorReport(request.command.program)
+        self.progress = ProgressLine(request.command.program)
+        self.output = Output(self.progress)
+        self.errors = ErrorReport(request.command.program, self.progress)
         self._servers: dict[NfsUrl, ServerExports] = {}
         self._connections = ExitStack()
 
@@ -80,6 +84,7 @@ class NfsSession:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
+        self.progress.erase()
         self._connections.close()
 
     def operand(self, text: str) -> NfsOperand:
@@ -125,6 +130,12 @@ class NfsSession:
             yield
         except SERVER_ERRORS as error:
             self.errors.add(operand.path or operand.text, error)
+
+    def counted(self, items: Iterable[T]) -> Iterator[T]:
+        """The same entries, with their number as progress."""
+        for item in items:
+            self.progress.step("entries")
+            yield item
 
     def each(self, use: Callable[[RemotePlace], None]) -> None:
         """Mount and use each operand; after an error go on with the next."""
