@@ -8,12 +8,34 @@ if TYPE_CHECKING:
 
 WORDS = {
     "ls": "oncrpc.cli.nfs.ls",
+    "cat": "oncrpc.cli.nfs.cat",
+    "stat": "oncrpc.cli.nfs.stat",
+    "df": "oncrpc.cli.nfs.df",
+    "find": "oncrpc.cli.nfs.find",
+    "tree": "oncrpc.cli.nfs.tree",
+    "mkdir": "oncrpc.cli.nfs.mkdir",
+    "rm": "oncrpc.cli.nfs.rm",
+    "mv": "oncrpc.cli.nfs.mv",
+    "ln": "oncrpc.cli.nfs.ln",
+    "chmod": "oncrpc.cli.nfs.chmod",
+    "touch": "oncrpc.cli.nfs.touch",
     "ping": "oncrpc.cli.nfs.ping",
 }
 """The module of each command. It has ``COMMAND``, an ``NfsCommand``, and ``main``."""
 
 SUMMARIES = {
     "ls": "list directories, or the exports of a server",
+    "cat": "write the content of files to standard output",
+    "stat": "print the attributes of files",
+    "df": "print the space of exports; without a path, of all exports of the server",
+    "find": "print the URLs of files in directories and below that pass all tests",
+    "tree": "draw directories and what is below them",
+    "mkdir": "create directories",
+    "rm": "remove files",
+    "mv": "rename files, or move them into a directory of the same export",
+    "ln": "create a hard link to a file, or with -s a symbolic link",
+    "chmod": "set the permissions of files, octal",
+    "touch": "set the times of files to now, and create missing ones",
     "ping": "ask each layer of a server, and say which one fails and why",
 }
 """What each command does, for the help of ``nfs``."""
