@@ -9,6 +9,7 @@ import stat as modes
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from oncrpc.nfs.client.copy_remote import RemoteTree
 from oncrpc.nfs.client.errors import refusal
 from oncrpc.nfs.client.file import Data, OpenMode, RemoteFile
 from oncrpc.nfs.client.listing import entries, pages
@@ -67,6 +68,8 @@ class RemoteFileSystem:
         self._target, self._calls = target, operations
         self._paths = PathOperations(target, operations, root)
         self._locks = LockManagerClient(target)
+        self.tree = RemoteTree(self._paths)
+        """The files, for ``copy_trees``."""
 
     def __repr__(self) -> str:
         where = f"{self._target.url.host}:{os.fsdecode(self._target.url.path)}"
