@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from oncrpc.nfs.acls import AclEntry, Acls, AclTag
     from oncrpc.nfs.client.blocking import SyncRemoteFile, SyncRemoteFileSystem, sync_connect
     from oncrpc.nfs.client.connect import connect
+    from oncrpc.nfs.client.copy_report import CopyFailure, CopyOptions, CopyReport
     from oncrpc.nfs.client.errors import NfsStatusError
     from oncrpc.nfs.client.file import RemoteFile
     from oncrpc.nfs.client.filesystem import RemoteFileSystem
@@ -72,6 +73,7 @@ _NAMES = {
     "oncrpc.nfs.client.blocking": ("sync_connect", "SyncRemoteFileSystem", "SyncRemoteFile"),
     "oncrpc.nfs.client.filesystem": ("RemoteFileSystem",),
     "oncrpc.nfs.client.file": ("RemoteFile",),
+    "oncrpc.nfs.client.copy_report": ("CopyOptions", "CopyReport", "CopyFailure"),
     "oncrpc.nfs.client.errors": ("NfsStatusError",),
     "oncrpc.nfs.client.locking": ("LockHolder",),
     "oncrpc.nfs.client.results": (
@@ -90,12 +92,12 @@ _HOMES = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [
     "MAY_EXECUTE", "MAY_READ", "MAY_WRITE", "NOW", "AclEntry", "AclTag", "Acls", "Answer",
-    "Attributes", "DirEntry", "Features", "FileHandle", "FileStat", "FileSystem", "Identity",
-    "Listing", "LockHolder", "NewAttributes", "NfsError", "NfsServer", "NfsStatusError", "Now",
-    "PathLimits", "Quota", "QuotaKind", "QuotaLimits", "RemoteEntry", "RemoteFile",
-    "RemoteFileSystem", "ServerLimits", "SpaceInfo", "SyncError", "SyncRemoteFile",
-    "SyncRemoteFileSystem", "Syncing", "Written", "connect", "data_permissions", "permissions",
-    "permits", "posix", "serve", "sync_connect",
+    "Attributes", "CopyFailure", "CopyOptions", "CopyReport", "DirEntry", "Features", "FileHandle",
+    "FileStat", "FileSystem", "Identity", "Listing", "LockHolder", "NewAttributes", "NfsError",
+    "NfsServer", "NfsStatusError", "Now", "PathLimits", "Quota", "QuotaKind", "QuotaLimits",
+    "RemoteEntry", "RemoteFile", "RemoteFileSystem", "ServerLimits", "SpaceInfo", "SyncError",
+    "SyncRemoteFile", "SyncRemoteFileSystem", "Syncing", "Written", "connect", "data_permissions",
+    "permissions", "permits", "posix", "serve", "sync_connect",
 ]  # fmt: skip
 
 

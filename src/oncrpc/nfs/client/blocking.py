@@ -17,6 +17,7 @@ from typing import Self
 
 from oncrpc.client.port_mapper import MapperClient
 from oncrpc.nfs.client.blocking_pipeline import dial_blocking
+from oncrpc.nfs.client.copy_report import CopyOptions, CopyReport
 from oncrpc.nfs.client.file import Data, RemoteFile
 from oncrpc.nfs.client.filesystem import DIRECTORY_MODE, FILE_MODE, RemoteFileSystem
 from oncrpc.nfs.client.locking import LockHolder
@@ -247,6 +248,30 @@ class SyncRemoteFileSystem:
     def truncate(self, path: RemotePath, size: int) -> None:
         """As ``RemoteFileSystem.truncate``."""
         run(self.fs.truncate(path, size))
+
+    def copy_in(
+        self,
+        source: str | os.PathLike[str],
+        target: str | os.PathLike[str],
+        options: CopyOptions | None = None,
+        report: CopyReport | None = None,
+    ) -> CopyReport:
+        """As ``RemoteFileSystem.copy_in``, one file at a time."""
+        return run(
+            self.fs.copy_in(source, target, (options or CopyOptions())._replace(jobs=1), report)
+        )
+
+    def copy_out(
+        self,
+        source: str | os.PathLike[str],
+        target: str | os.PathLike[str],
+        options: CopyOptions | None = None,
+        report: CopyReport | None = None,
+    ) -> CopyReport:
+        """As ``RemoteFileSystem.copy_out``, one file at a time."""
+        return run(
+            self.fs.copy_out(source, target, (options or CopyOptions())._replace(jobs=1), report)
+        )
 
     @contextmanager
     def lock(

@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 from oncrpc.nfs.client.copy_tree import (
     CHUNK,
-    UNCERTAIN,
     CopyEntry,
     CopyOperand,
     CopyTree,
     PartialCopy,
+    certain,
 )
 from oncrpc.nfs.client.results import FileStat
 from oncrpc.nfs.filesystem import NewAttributes
@@ -173,7 +173,7 @@ class LocalTree(CopyTree):
         if not mine or not modes.S_ISREG(found.st_mode) or found.st_size > size:
             os.close(fd)
             return None
-        return LocalPartial(directory.fd, name, fd, max(0, found.st_size - UNCERTAIN))
+        return LocalPartial(directory.fd, name, fd, certain(found.st_size))
 
     async def make_link(self, directory: LocalDirectory, name: bytes, text: bytes) -> None:
         """Create a symbolic link."""

@@ -9,11 +9,11 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import suppress
 
 from oncrpc.nfs.client.copy_tree import (
-    UNCERTAIN,
     CopyEntry,
     CopyOperand,
     CopyTree,
     PartialCopy,
+    certain,
 )
 from oncrpc.nfs.client.errors import refusal
 from oncrpc.nfs.client.listing import entries
@@ -206,7 +206,7 @@ class RemoteTree(CopyTree):
         found = None if size is None else await self.find(directory, name)
         if found is not None and found.stat.is_file() and found.stat.size <= (size or 0):
             partial = RemotePartial(self, directory, name, self._file(found))
-            partial.start = max(0, found.stat.size - UNCERTAIN)
+            partial.start = certain(found.stat.size)
             return partial
         new = NewAttributes(mode=mode, size=0)
 

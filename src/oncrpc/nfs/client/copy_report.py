@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,22 +31,18 @@ class CopyOptions(NamedTuple):
     jobs: int = DEFAULT_JOBS
 
 
-class CopyFailure(Exception):
-    """A file was not copied. ``place`` names the source, or the target if the error is there."""
+class CopyFailure(OSError):
+    """A file was not copied: ``error`` is why.
+
+    ``filename`` is the source, or the target if the error is there.
+    """
 
     def __init__(self, place: str, error: Exception) -> None:
-        super().__init__(place, error)
-        self.place, self.error = place, error
-
-    def __str__(self) -> str:
-        return f"{self.place}: {self.reason}"
-
-    @property
-    def reason(self) -> str:
-        """The error without the name of a file."""
-        if isinstance(self.error, OSError) and not isinstance(self.error, OncRpcError):
-            return self.error.strerror or str(self.error)
-        return str(self.error)
+        number = getattr(error, "errno", None)
+        of_system = isinstance(error, OSError) and not isinstance(error, OncRpcError)
+        reason = (of_system and getattr(error, "strerror", None)) or str(error)
+        super().__init__(errno.EIO if number is None else number, reason, place)
+        self.error = error
 
     @property
     def lost(self) -> bool:
@@ -105,6 +102,8 @@ def failing_at(place: str) -> Iterator[None]:
     """
     try:
         yield
+    except CopyFailure:
+        raise
     except (OSError, OncRpcError) as error:
         raise CopyFailure(place, error) from error
 

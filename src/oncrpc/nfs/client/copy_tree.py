@@ -159,6 +159,11 @@ class CopyTree(ABC):
         """Equal for two files only if they are the same."""
 
 
+def certain(size: int) -> int:
+    """How many bytes of a partial copy are certain to be stored."""
+    return max(0, size - UNCERTAIN)
+
+
 def partial_name(entry: CopyEntry, name: bytes) -> bytes:
     """The temporary name of a copy, the same for each copy of this version of the source.
 

@@ -17,6 +17,7 @@ from contextlib import aclosing, nullcontext, suppress
 from typing import NamedTuple
 
 from oncrpc.errors import OncRpcError, ProtocolError
+from oncrpc.nfs.client.copy_places import CopySource, CopyTarget
 from oncrpc.nfs.client.copy_report import (
     CopyFailure,
     CopyOptions,
@@ -26,13 +27,13 @@ from oncrpc.nfs.client.copy_report import (
     joined,
 )
 from oncrpc.nfs.client.copy_tree import (
-    UNCERTAIN,
     CopyEntry,
     CopyOperand,
     CopyTree,
     Directory,
     Identity,
     PartialCopy,
+    certain,
     partial_name,
 )
 from oncrpc.nfs.client.results import FileStat
@@ -52,27 +53,6 @@ FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 DEVICES = (modes.S_IFCHR, modes.S_IFBLK)
 PERMISSIONS, PLAIN = 0o7777, 0o777
-
-
-class CopySource(NamedTuple):
-    """A file or directory to copy, and the name of its copy in a directory.
-
-    Without a name, its entries are copied into the directory itself. ``shown`` is its name in
-    messages.
-    """
-
-    tree: CopyTree
-    path: bytes
-    name: bytes
-    shown: str
-
-
-class CopyTarget(NamedTuple):
-    """A directory to copy into, or the new name of the copy."""
-
-    tree: CopyTree
-    path: bytes
-    shown: str
 
 
 async def copy_trees(
@@ -106,7 +86,7 @@ async def copy_trees(
         tree.leave(directory)
 
 
-class _Level:
+class _CopyLevel:
     """A directory in progress: ``source`` and ``target`` are open.
 
     ``pending`` counts its entries in progress, and the walk while it lists them. At 0 it gets its
@@ -124,10 +104,10 @@ class _Level:
         self.shown = self.target_shown = ""
 
 
-class _Job(NamedTuple):
+class _CopyJob(NamedTuple):
     """An entry to copy, the name of its copy, and the names of both for messages."""
 
-    level: _Level
+    level: _CopyLevel
     entry: CopyEntry
     name: bytes
     shown: str
@@ -158,9 +138,11 @@ class _Copier:
                 operand = await source.tree.operand(source.path, follow=follow)
         except CopyFailure as failure:
             return self._failed(failure)
-        above = _Level(source.tree, operand, directory)  # never done: its directories are not ours
+        above = _CopyLevel(
+            source.tree, operand, directory
+        )  # never done: its directories are not ours
         try:
-            job = _Job(above, operand.entry, source.name, source.shown, shown)
+            job = _CopyJob(above, operand.entry, source.name, source.shown, shown)
             await self._walk(job)
             if self._tasks:
                 await asyncio.wait(self._tasks)
@@ -179,10 +161,10 @@ class _Copier:
         if tasks:
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _walk(self, first: _Job) -> None:
+    async def _walk(self, first: _CopyJob) -> None:
         """Copy an entry, and all that is below it."""
-        stack = list[_Level]()
-        job: _Job | None = first
+        stack = list[_CopyLevel]()
+        job: _CopyJob | None = first
         try:
             while job is not None or stack:
                 if job is None:
@@ -198,7 +180,7 @@ class _Copier:
                 await level.entries.aclose()
                 self._drop(level)
 
-    async def _next(self, level: _Level) -> _Job | None:
+    async def _next(self, level: _CopyLevel) -> _CopyJob | None:
         """The next entry of a directory; None at its end."""
         try:
             with failing_at(level.shown):
@@ -209,9 +191,9 @@ class _Copier:
         if entry is None:
             return None
         shown, target = (joined(above, entry.name) for above in (level.shown, level.target_shown))
-        return _Job(level, entry, entry.name, shown, target)
+        return _CopyJob(level, entry, entry.name, shown, target)
 
-    async def _entered(self, job: _Job, depth: int) -> list[_Level]:
+    async def _entered(self, job: _CopyJob, depth: int) -> list[_CopyLevel]:
         """Open a directory and its copy; an empty list if that fails."""
         above, tree = job.level, job.level.tree
         try:
@@ -231,13 +213,13 @@ class _Copier:
         except BaseException:
             tree.leave(source)
             raise
-        level = _Level(tree, CopyOperand(source, job.entry), target.directory)
+        level = _CopyLevel(tree, CopyOperand(source, job.entry), target.directory)
         found = tree.identity(job.entry.stat), self.target.identity(target.entry.stat)
         level.made, level.around = made, above.around.union(found)
         level.shown, level.target_shown = job.shown, job.target_shown
         return [level]
 
-    def _check_directory(self, job: _Job, depth: int) -> None:
+    def _check_directory(self, job: _CopyJob, depth: int) -> None:
         """Refuse a directory that is not to be copied, or whose copy would have no end."""
         if not self.options.recursive:
             raise OSError(errno.EISDIR, "it is a directory; -r copies directories")
@@ -246,7 +228,7 @@ class _Copier:
         if job.level.tree.identity(job.entry.stat) in job.level.around:
             raise OSError(errno.ELOOP, "it contains itself or its copy")
 
-    async def _target_directory(self, job: _Job) -> tuple[CopyOperand, int | None]:
+    async def _target_directory(self, job: _CopyJob) -> tuple[CopyOperand, int | None]:
         """Open the copy of a directory; create it if it does not exist. Returns its mode then."""
         above = job.level
         if not job.name:
@@ -257,13 +239,13 @@ class _Copier:
         mode = job.entry.stat.mode & PLAIN & ~self.umask | modes.S_IRWXU
         return await self.target.make_directory(above.target, job.name, mode), mode
 
-    async def _existing(self, job: _Job) -> CopyEntry | None:
+    async def _existing(self, job: _CopyJob) -> CopyEntry | None:
         """What has the name of the copy; a directory that this copy created is empty."""
         if job.level.made is not None:
             return None
         return await self.target.find(job.level.target, job.name)
 
-    async def _start(self, job: _Job) -> None:
+    async def _start(self, job: _CopyJob) -> None:
         """Copy an entry that is not a directory: as a task, if one is free."""
         job.level.pending += 1
         if self._free is None:
@@ -285,7 +267,7 @@ class _Copier:
         if not task.cancelled() and task.exception() is not None:
             self._fatal = task.exception()
 
-    async def _run(self, job: _Job) -> None:
+    async def _run(self, job: _CopyJob) -> None:
         try:
             await self._entry(job)
         except CopyFailure as failure:
@@ -295,7 +277,7 @@ class _Copier:
             raise
         await self._release(job.level)
 
-    async def _release(self, level: _Level) -> None:
+    async def _release(self, level: _CopyLevel) -> None:
         """An entry of the directory is done, or the walk through it."""
         if level.pending > 1:
             level.pending -= 1
@@ -308,14 +290,14 @@ class _Copier:
         finally:
             self._drop(level)
 
-    def _drop(self, level: _Level) -> None:
+    def _drop(self, level: _CopyLevel) -> None:
         """Close the directory if nothing of it is in progress."""
         level.pending -= 1
         if not level.pending:
             level.tree.leave(level.source)
             self.target.leave(level.target)
 
-    async def _finish(self, level: _Level) -> None:
+    async def _finish(self, level: _CopyLevel) -> None:
         """Set the attributes of a directory whose entries are done."""
         stat = level.stat
         if self.options.preserve:
@@ -325,7 +307,7 @@ class _Copier:
             if mode != level.made:
                 await self.target.set(level.target, b"", [NewAttributes(mode=mode)])
 
-    async def _entry(self, job: _Job) -> None:
+    async def _entry(self, job: _CopyJob) -> None:
         """Copy an entry that is not a directory, unless its copy exists."""
         stat, tree = job.entry.stat, job.level.tree
         with failing_at(job.target_shown):
@@ -346,12 +328,12 @@ class _Copier:
         self.report.files += 1
         self.report.on_copied(job.shown, job.target_shown)
 
-    async def _file(self, job: _Job, found: CopyEntry | None) -> None:
+    async def _file(self, job: _CopyJob, found: CopyEntry | None) -> None:
         """Copy a regular file by a temporary name, which remains if the copy is interrupted."""
         stat, target = job.entry.stat, job.level.target
         async with self._big if self._big and stat.size > BIG else nullcontext():
             temporary = partial_name(job.entry, job.name)
-            size = stat.size if self.options.resume and stat.size > UNCERTAIN else None
+            size = stat.size if self.options.resume and certain(stat.size) else None
             mode = stat.mode & modes.S_IXUSR | modes.S_IRUSR | modes.S_IWUSR
             with failing_at(job.target_shown):
                 partial = await self.target.begin(target, temporary, mode=mode, size=size)
@@ -366,7 +348,7 @@ class _Copier:
             finally:
                 partial.close()
 
-    async def _content(self, job: _Job, partial: PartialCopy) -> None:
+    async def _content(self, job: _CopyJob, partial: PartialCopy) -> None:
         entry, at = job.entry, partial.start
         pieces = job.level.tree.read(job.level.source, entry, at)
         size = entry.stat.size
@@ -393,7 +375,7 @@ class _Copier:
             mode = found.stat.mode & PLAIN
         return [NewAttributes(mode=mode, mtime=stat.mtime_ns)]
 
-    async def _other(self, job: _Job, found: CopyEntry | None) -> None:
+    async def _other(self, job: _CopyJob, found: CopyEntry | None) -> None:
         """Copy a link or a special file: at once by its name, unless it replaces a file."""
         target, name = job.level.target, job.name
         if found is not None:
@@ -412,7 +394,7 @@ class _Copier:
                 await self._removed(target, name)
             raise
 
-    async def _maker(self, job: _Job) -> Callable[[Directory, bytes], Awaitable[None]]:
+    async def _maker(self, job: _CopyJob) -> Callable[[Directory, bytes], Awaitable[None]]:
         """How to make the copy of a link or a special file."""
         stat = job.entry.stat
         if stat.is_symlink():
@@ -439,7 +421,7 @@ class _Copier:
 
 
 def _ends_all(failure: CopyFailure) -> bool:
-    return failure.lost or getattr(failure.error, "errno", None) in FULL
+    return failure.lost or failure.errno in FULL
 
 
 def _preserved(stat: FileStat) -> list[NewAttributes]:
@@ -462,3 +444,20 @@ def _umask() -> int:
     umask = os.umask(0o077)
     os.umask(umask)
     return umask
+
+
+async def copied(
+    source: CopySource, target: CopyTarget, options: CopyOptions, report: CopyReport | None
+) -> CopyReport:
+    """Copy a file or directory, and return the report.
+
+    Raises:
+        CopyFailure: the first error, if the caller has no report to see it.
+    """
+    made, failures = report or CopyReport(), list[CopyFailure]()
+    if report is None:
+        made.on_failure = failures.append
+    await copy_trees([source], target, options, made)
+    if failures:
+        raise failures[0]
+    return made

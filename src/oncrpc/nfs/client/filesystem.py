@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from oncrpc.nfs.client.copy_remote import RemoteTree
+from oncrpc.nfs.client.copy_report import CopyOptions, CopyReport
 from oncrpc.nfs.client.errors import refusal
 from oncrpc.nfs.client.file import Data, OpenMode, RemoteFile
 from oncrpc.nfs.client.listing import entries, pages
@@ -323,6 +324,41 @@ class RemoteFileSystem:
 
     async def _set(self, path: RemotePath, new: NewAttributes, *, follow: bool = True) -> None:
         await self._paths.file(path, lambda handle: self._calls.setattr(handle, new), follow=follow)
+
+    async def copy_in(
+        self,
+        source: str | os.PathLike[str],
+        target: str | os.PathLike[str],
+        options: CopyOptions | None = None,
+        report: CopyReport | None = None,
+    ) -> CopyReport:
+        """Copy a local file or directory to the server, as cp(1) does.
+
+        ``report`` counts files and receives errors; without it, the first error is raised at the
+        end.
+
+        Raises:
+            CopyFailure: an ``OSError``: it was not copied, or a part of it was not.
+        """
+        from oncrpc.nfs.client.copy_local import LocalTree
+        from oncrpc.nfs.client.copying import CopySource, CopyTarget, copied
+
+        local, remote = CopySource.of(LocalTree(), source), CopyTarget.of(self.tree, target)
+        return await copied(local, remote, options or CopyOptions(), report)
+
+    async def copy_out(
+        self,
+        source: str | os.PathLike[str],
+        target: str | os.PathLike[str],
+        options: CopyOptions | None = None,
+        report: CopyReport | None = None,
+    ) -> CopyReport:
+        """Copy a file or directory of the server to this host, as ``copy_in`` does."""
+        from oncrpc.nfs.client.copy_local import LocalTree
+        from oncrpc.nfs.client.copying import CopySource, CopyTarget, copied
+
+        remote, local = CopySource.of(self.tree, source), CopyTarget.of(LocalTree(), target)
+        return await copied(remote, local, options or CopyOptions(), report)
 
     @asynccontextmanager
     async def lock(
