@@ -341,7 +341,8 @@ class RemoteFileSystem:
             CopyFailure: an ``OSError``: it was not copied, or a part of it was not.
         """
         from oncrpc.nfs.client.copy_local import LocalTree
-        from oncrpc.nfs.client.copying import CopySource, CopyTarget, copied
+        from oncrpc.nfs.client.copy_places import CopySource, CopyTarget
+        from oncrpc.nfs.client.copying import copied
 
         local, remote = CopySource.of(LocalTree(), source), CopyTarget.of(self.tree, target)
         return await copied(local, remote, options or CopyOptions(), report)
@@ -355,7 +356,8 @@ class RemoteFileSystem:
     ) -> CopyReport:
         """Copy a file or directory of the server to this host, as ``copy_in`` does."""
         from oncrpc.nfs.client.copy_local import LocalTree
-        from oncrpc.nfs.client.copying import CopySource, CopyTarget, copied
+        from oncrpc.nfs.client.copy_places import CopySource, CopyTarget
+        from oncrpc.nfs.client.copying import copied
 
         remote, local = CopySource.of(self.tree, source), CopyTarget.of(LocalTree(), target)
         return await copied(remote, local, options or CopyOptions(), report)
