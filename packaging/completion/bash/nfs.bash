@@ -1,7 +1,8 @@
 # Made by packaging/completion.py with shtab (https://github.com/tqdm/shtab); do not edit.
 
-_shtab_nfs_subparsers=(ls cat stat df find tree mkdir rm mv ln chmod touch ping)
+_shtab_nfs_subparsers=(bench ls cat stat df find tree mkdir rm mv ln chmod touch ping)
 
+_shtab_nfs_bench_option_strings=(-s --size -t --seconds --json --nfs-version --uid --gid --timeout --help -V --version)
 _shtab_nfs_ls_option_strings=(-a --all -d --directory -F --classify -h --human-readable -l --long -n --numeric-uid-gid -r --reverse -R --recursive -S --sort-size -t --sort-time -U --unsorted -1 --one-per-line -0 --zero --json --nfs-version --uid --gid --timeout --help -V --version)
 _shtab_nfs_cat_option_strings=(--nfs-version --uid --gid --timeout --help -V --version)
 _shtab_nfs_stat_option_strings=(-L --dereference --json --nfs-version --uid --gid --timeout --help -V --version)
@@ -19,8 +20,12 @@ _shtab_nfs_option_strings=(--help -V --version)
 
 _shtab_nfs_find___newer_COMPGEN=_shtab_compgen_files
 
-_shtab_nfs_pos_0_choices=(ls cat stat df find tree mkdir rm mv ln chmod touch ping)
+_shtab_nfs_pos_0_choices=(bench ls cat stat df find tree mkdir rm mv ln chmod touch ping)
 
+_shtab_nfs_bench___json_nargs=0
+_shtab_nfs_bench___help_nargs=0
+_shtab_nfs_bench__V_nargs=0
+_shtab_nfs_bench___version_nargs=0
 _shtab_nfs_ls__a_nargs=0
 _shtab_nfs_ls___all_nargs=0
 _shtab_nfs_ls__d_nargs=0

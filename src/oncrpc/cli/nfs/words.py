@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 WORDS = {
+    "bench": "oncrpc.cli.nfs.bench",
     "ls": "oncrpc.cli.nfs.ls",
     "cat": "oncrpc.cli.nfs.cat",
     "stat": "oncrpc.cli.nfs.stat",
@@ -24,6 +25,7 @@ WORDS = {
 """The module of each command. It has ``COMMAND``, an ``NfsCommand``, and ``main``."""
 
 SUMMARIES = {
+    "bench": "measure how fast a directory of a server is read, written and listed",
     "ls": "list directories, or the exports of a server",
     "cat": "write the content of files to standard output",
     "stat": "print the attributes of files",
