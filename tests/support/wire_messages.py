@@ -108,8 +108,7 @@ def exchange(
 
 def cut_message(message: RpcMessage, size: int) -> RpcMessage:
     """The message of which only ``size`` bytes were captured."""
-    fields = {name: getattr(message, name) for name in message.__struct_fields__}
-    return RpcMessage(**fields | {"body": message.body[:size], "cut": size < message.length})
+    return message._replace(body=message.body[:size], cut=size < message.length)
 
 
 def call_line(procedure: AnyProcedure, *arguments: Any) -> str:

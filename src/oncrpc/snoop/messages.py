@@ -1,13 +1,12 @@
 """An RPC message seen on the wire: the value between streams and words.
 
-Times are nanoseconds since 1970. Values are frozen and made once a message, hence ``msgspec``.
+Times are nanoseconds since 1970. It is a named tuple because that needs no other package: to load
+``msgspec`` takes as long as to read some thousand messages.
 """
 
 from __future__ import annotations
 
 from typing import Literal, NamedTuple
-
-from msgspec import Struct
 
 TransportName = Literal["udp", "tcp", "local"]
 
@@ -19,7 +18,7 @@ class Party(NamedTuple):
     port: int
 
 
-class RpcMessage(Struct, frozen=True, kw_only=True, eq=False, gc=False):
+class RpcMessage(NamedTuple):
     """A call or a reply (RFC 5531 §9), with where and when it was seen."""
 
     number: int
@@ -37,17 +36,17 @@ class RpcMessage(Struct, frozen=True, kw_only=True, eq=False, gc=False):
     xid: int
     is_call: bool
 
-    prog: int | None = None
-    """The program; of a reply that of its call, None if the call was not seen."""
-
-    vers: int | None = None
-    proc: int | None = None
-
     body: bytes
     """The message from the xid on, without record marks. Lost or unwanted bytes are at its end."""
 
     length: int
     """Bytes of the message on the wire."""
+
+    prog: int | None = None
+    """The program; of a reply that of its call, None if the call was not seen."""
+
+    vers: int | None = None
+    proc: int | None = None
 
     cut: bool = False
     """True if ``body`` is shorter than the message."""

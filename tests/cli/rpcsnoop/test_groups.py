@@ -33,8 +33,7 @@ def outcome(reply: RpcMessage) -> str:
 
 
 def of_client(host: str, number: int = 9) -> RpcMessage:
-    fields = {name: getattr(READ, name) for name in READ.__struct_fields__}
-    return RpcMessage(**fields | {"source": Party(host, 1), "number": number})
+    return READ._replace(source=Party(host, 1), number=number)
 
 
 @pytest.mark.parametrize(("by", "name"), [("client", "client"), ("server", "server")])

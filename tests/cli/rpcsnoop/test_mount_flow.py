@@ -43,8 +43,7 @@ def asked(prog: int) -> RpcMessage:
 
 
 def of_client(message: RpcMessage, client: Party) -> RpcMessage:
-    fields = {name: getattr(message, name) for name in message.__struct_fields__}
-    return RpcMessage(**fields | {"source": client})
+    return message._replace(source=client)
 
 
 @pytest.mark.parametrize("procedure", [NFS_V3.NFSPROC3_READ, NFS_V3.NFSPROC3_GETATTR])

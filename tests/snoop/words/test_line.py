@@ -109,19 +109,13 @@ def test_second_reply_is_marked() -> None:
 
 def test_unknown_program_is_shown_by_numbers() -> None:
     call = seen_bytes(GETATTR, b"")
-    unknown = RpcMessage(
-        **{name: getattr(call, name) for name in call.__struct_fields__}
-        | {"prog": 0x20001234, "vers": 9, "proc": 5}
-    )
+    unknown = call._replace(prog=0x20001234, vers=9, proc=5)
 
     assert said(unknown) == "RPC C XID=7 PROG=536875572 (?) VERS=9 PROC=5"
 
 
 def test_unknown_procedure_is_shown_by_numbers() -> None:
-    call = RpcMessage(
-        **{name: getattr(getattr_call(), name) for name in getattr_call().__struct_fields__}
-        | {"proc": 99}
-    )
+    call = getattr_call()._replace(proc=99)
 
     assert said(call) == "RPC C XID=7 PROG=100003 (NFS) VERS=3 PROC=99"
     assert said(seen_reply(call, 0, 0, 0, 0)) == "RPC R (#1) XID=7 Success"
@@ -129,10 +123,7 @@ def test_unknown_procedure_is_shown_by_numbers() -> None:
 
 def test_reply_without_call_shows_outcome() -> None:
     reply = seen_reply(getattr_call(), 0, 0, 0, 0)
-    alone = RpcMessage(
-        **{name: getattr(reply, name) for name in reply.__struct_fields__}
-        | {"call": None, "prog": None, "vers": None, "proc": None}
-    )
+    alone = reply._replace(call=None, prog=None, vers=None, proc=None)
 
     assert said(alone) == "RPC R XID=7 Success"
 

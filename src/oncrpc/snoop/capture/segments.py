@@ -7,7 +7,6 @@ of source and target, then the ports.
 from __future__ import annotations
 
 from functools import lru_cache
-from ipaddress import ip_address
 from struct import Struct
 from typing import NamedTuple
 
@@ -20,6 +19,7 @@ TCP, UDP = 6, 17
 FIN, SYN, RST, ACK = 1, 2, 4, 16
 TCP_HEADER = Struct(">4xIIBB")
 UDP_HEADER = Struct(">4xH2x")
+IPV4_BYTES = 4
 PORTS = Struct(">HH")
 
 PLAIN = Struct(">2xH2xHxB2x12xIIBB")
@@ -66,7 +66,11 @@ def parties_of(flow: bytes) -> tuple[Party, Party]:
 
 @lru_cache(maxsize=4096)
 def _host(address: bytes) -> str:
-    return str(ip_address(address))
+    if len(address) == IPV4_BYTES:
+        return ".".join(map(str, address))
+    from ipaddress import IPv6Address  # loading it takes time
+
+    return str(IPv6Address(address))
 
 
 class Dissector:
