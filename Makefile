@@ -54,6 +54,7 @@ check: $(INSTALLED)
 	$(BIN)/python -m pytest -q tests/test_architecture.py tests/test_tests.py
 	$(BIN)/python docs/make_man.py --check
 	$(BIN)/python docs/make_reference.py --check
+	$(BIN)/python docs/make_declared.py --check
 	$(BIN)/python bench/chart.py --check
 	$(BIN)/python packaging/completion.py --check
 	$(XDRC) --check -o src/oncrpc/rpc/prot.py spec/rpc_prot.x
@@ -68,6 +69,7 @@ generate: $(INSTALLED) reference completion
 	$(XDRC) -o src/oncrpc/rpc/prot.py spec/rpc_prot.x
 	$(XDRC) $(IMPORTS) -o src/oncrpc/programs $(INTERFACES)
 	$(BIN)/python docs/make_man.py
+	$(BIN)/python docs/make_declared.py
 
 completion: $(INSTALLED)
 	$(BIN)/python packaging/completion.py
@@ -108,6 +110,7 @@ bench-profile: $(INSTALLED)
 # The pages that are made from the source (the Python API, the limits), and the manual pages.
 docs: reference
 	$(BIN)/python docs/make_man.py
+	$(BIN)/python docs/make_declared.py
 
 reference: $(INSTALLED)
 	$(BIN)/python docs/make_reference.py

@@ -21,6 +21,8 @@ GENERATED = {"programs", "rpc/prot.py"}
 NOT_MIRRORED = {"__init__.py", "__main__.py"}
 
 COVERED_BY = {
+    "snoop/streams/sinks.py": "snoop/streams/test_quick.py",
+    "snoop/words/declarations.py": "snoop/words/test_declared.py",
     "snoop/live/interface.py": "interop/test_live_capture.py",
     "snoop/live/plain.py": "interop/test_live_capture.py",
     "snoop/live/ring.py": "interop/test_live_capture.py",

@@ -6,7 +6,8 @@ from struct import pack
 
 import pytest
 
-from oncrpc.snoop.streams.outcome import outcome_of
+from oncrpc.rpc.prot import accept_stat, auth_stat
+from oncrpc.snoop.streams.outcome import ACCEPTED, AUTH, outcome_of
 from support.conversations import denied, reply
 
 VERIFIER = pack(">IIIII", 1, 1, 0, 6, 5) + b"token\0\0\0"
@@ -32,3 +33,8 @@ VERIFIER = pack(">IIIII", 1, 1, 0, 6, 5) + b"token\0\0\0"
 )
 def test_status_has_its_name(body: bytes, name: str) -> None:
     assert outcome_of(body) == name
+
+
+def test_names_are_those_of_the_declarations() -> None:
+    assert {each.value: each.name for each in accept_stat} == ACCEPTED
+    assert {each.value: each.name for each in auth_stat} == AUTH

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from oncrpc.snoop.streams.outcome import SUCCESS
 from oncrpc.snoop.streams.statistics import (
     OTHER_PROCEDURES,
-    SUCCESS,
     CallStatistics,
     Durations,
     Procedure,
@@ -79,7 +79,7 @@ def _names(key: Procedure, programs: KnownPrograms) -> Names:
         return "other", "-", "-"
     prog, vers, proc = key
     name = name_of_program(prog)
-    procedure = programs.procedure(prog, vers, proc)
+    procedure = programs.described(prog, vers, proc)
     shown = procedure.name.rpartition("_")[2] if procedure else "NULL" if proc == 0 else str(proc)
     return str(prog) if name == "?" else name, str(vers), shown
 

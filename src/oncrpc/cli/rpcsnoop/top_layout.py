@@ -11,7 +11,8 @@ from typing import Any
 from oncrpc.cli.daemons.top_lines import Line, Scroll, fitted, head_line
 from oncrpc.cli.rpcsnoop.figures import MILLISECOND, PROCEDURE, Names, Row
 from oncrpc.cli.rpcsnoop.top_figures import TopFigures, errors_of
-from oncrpc.snoop.streams.statistics import SUCCESS, ProcedureFigures
+from oncrpc.snoop.streams.outcome import SUCCESS
+from oncrpc.snoop.streams.statistics import ProcedureFigures
 
 FIGURES = ("calls/s", "errors/s", "retrans/s", "mean ms", "p99 ms", "max ms", "bytes/s")
 RIGHT = frozenset({*FIGURES, "vers"})

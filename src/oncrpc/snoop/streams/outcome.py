@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
-from oncrpc.rpc.prot import accept_stat, auth_stat, reject_stat
 from oncrpc.snoop.streams.recognition import MAX_AUTH, MSG_DENIED, TRIPLE, WORD
 
-CUT = "CUT"
-INVALID = "INVALID"
-ACCEPTED: dict[int, str] = {stat.value: stat.name for stat in accept_stat}
-AUTH: dict[int, str] = {stat.value: stat.name for stat in auth_stat}
+SUCCESS, CUT, INVALID = "SUCCESS", "CUT", "INVALID"
+RPC_MISMATCH, AUTH_ERROR = 0, 1
+"""The values of reject_stat."""
+
+ACCEPTED = dict(
+    enumerate(
+        (SUCCESS, "PROG_UNAVAIL", "PROG_MISMATCH", "PROC_UNAVAIL", "GARBAGE_ARGS", "SYSTEM_ERR")
+    )
+)
+"""The names of accept_stat. To load its declaration takes longer than to read 1,000 messages."""
+
+AUTH = dict(
+    enumerate(
+        (
+            "AUTH_OK", "AUTH_BADCRED", "AUTH_REJECTEDCRED", "AUTH_BADVERF", "AUTH_REJECTEDVERF",
+            "AUTH_TOOWEAK", "AUTH_INVALIDRESP", "AUTH_FAILED", "AUTH_KERB_GENERIC",
+            "AUTH_TIMEEXPIRE", "AUTH_TKT_FILE", "AUTH_DECODE", "AUTH_NET_ADDR",
+            "RPCSEC_GSS_CREDPROBLEM", "RPCSEC_GSS_CTXPROBLEM",
+        )
+    )
+)  # fmt: skip
+"""The names of auth_stat."""
+
 AT_VERIFIER = 20
 
 
@@ -21,9 +39,9 @@ def outcome_of(body: bytes) -> str:
         return CUT
     second, third, size = TRIPLE.unpack_from(body, 8)
     if second == MSG_DENIED:
-        if third == reject_stat.RPC_MISMATCH:
-            return reject_stat.RPC_MISMATCH.name
-        return AUTH.get(size, INVALID) if third == reject_stat.AUTH_ERROR else INVALID
+        if third == RPC_MISMATCH:
+            return "RPC_MISMATCH"
+        return AUTH.get(size, INVALID) if third == AUTH_ERROR else INVALID
     if size > MAX_AUTH:
         return INVALID
     place = AT_VERIFIER + (size + 3) // 4 * 4

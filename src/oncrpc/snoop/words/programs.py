@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_loader
 from itertools import count
 from types import ModuleType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from oncrpc.snoop.words.declared import OPEN, PROCEDURES, STATUSES
 
 if TYPE_CHECKING:
     from oncrpc.rpc import Version
@@ -17,6 +19,25 @@ if TYPE_CHECKING:
 
 Key = tuple[int, int]
 """A program and its version."""
+
+
+class StatusPlan(NamedTuple):
+    """How to find the status of a result: bytes and opaque values before it, and its type.
+
+    ``names`` are those of the numbers. A number without a name is invalid unless the type is open.
+    """
+
+    before: tuple[int | None, ...]
+    type_name: str
+    names: Mapping[int, str]
+    is_open: bool
+
+
+class DescribedProcedure(NamedTuple):
+    """The name of a procedure, and the plan of its status, None if it has none."""
+
+    name: str
+    plan: StatusPlan | None
 
 
 class Words(Protocol):
@@ -94,10 +115,14 @@ They are loaded in this order until one declares the version of a message.
 
 LOADED_ON_DEMAND = (
     "oncrpc.snoop.words.attributes4",
+    "oncrpc.snoop.words.bodies",
     "oncrpc.snoop.words.callbacks",
     "oncrpc.snoop.words.outcomes",
 )
 """Other modules that are loaded for the first message that needs them."""
+
+UNIX_NAMES = "stat"
+"""The type of NFS 2 with the names of Unix, which MOUNT 1 and 2 use as numbers (RFC 1094 §A.5)."""
 
 MAX_CALLBACK_PROGRAMS = 1024
 """Program numbers of NFS 4 callbacks that are remembered; later ones are ignored."""
@@ -111,6 +136,7 @@ class KnownPrograms:
         self._words: dict[Key, Words | None] = {}
         self._loaded: set[str] = set()
         self._callbacks: set[int] = set()
+        self._added: set[Key] = set()
 
     def add_interface(self, path: str) -> None:
         """Take the programs of an interface file too; they come before those of the package.
@@ -122,6 +148,7 @@ class KnownPrograms:
             self.version(version.prog, version.vers)
             self._versions[version.prog, version.vers] = version
             self._words[version.prog, version.vers] = None
+            self._added.add((version.prog, version.vers))
 
     def add_callback(self, prog: int) -> None:
         """Add a program number that an NFS 4 client has chosen for callbacks."""
@@ -163,6 +190,17 @@ class KnownPrograms:
         version = self.version(prog, vers)
         return version.procedures.get(proc) if version else None
 
+    def described(self, prog: int, vers: int, proc: int) -> DescribedProcedure | None:
+        """The description of a procedure, None if it is not known; loads no declaration."""
+        key = self._declared(prog), vers
+        if key in self._added:
+            from oncrpc.snoop.words.declarations import described  # only for interface files
+
+            procedure = self._versions[key].procedures.get(proc)
+            return None if procedure is None else described(procedure)
+        found = PROCEDURES.get(key, {}).get(proc)
+        return None if found is None else _described(*found)
+
     def words(self, prog: int, vers: int) -> Words | None:
         """The words for a version, None if it has none of its own."""
         key = (self._declared(prog), vers)
@@ -172,6 +210,23 @@ class KnownPrograms:
 
     def _declared(self, prog: int) -> int:
         return 0x40000000 if prog in self._callbacks else prog
+
+
+def unix_plan(before: tuple[int | None, ...]) -> StatusPlan:
+    """The plan of a status that is a number of Unix, with the names of NFS 2."""
+    return StatusPlan(before, "", STATUSES[UNIX_NAMES], is_open=False)
+
+
+def _described(
+    name: str, before: tuple[int | None, ...], type_name: str | None
+) -> DescribedProcedure:
+    """The description from the values of the table; a status without a type is of Unix."""
+    if type_name is None:
+        return DescribedProcedure(name, None)
+    if not type_name:
+        return DescribedProcedure(name, unix_plan(before))
+    plan = StatusPlan(before, type_name, STATUSES[type_name], type_name in OPEN)
+    return DescribedProcedure(name, plan)
 
 
 def words_of(key: Key) -> Words:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from oncrpc.snoop.messages import RpcMessage
-from oncrpc.snoop.streams.matching import KnownReply
-from oncrpc.snoop.streams.outcome import outcome_of
-from oncrpc.snoop.streams.statistics import PLAIN_SUCCESS, SUCCESS
+from oncrpc.snoop.streams.outcome import SUCCESS, outcome_of
+from oncrpc.snoop.streams.statistics import PLAIN_SUCCESS
 from oncrpc.snoop.words.programs import KnownPrograms
 
 STATUS_FIRST = frozenset({100003, 100005, 100227})
 """Programs whose results, if they have a status, begin with it, and 0 is success."""
 
 ZERO = bytes(4)
-SUCCESS_WITH_STATUS = PLAIN_SUCCESS + ZERO
 
 
 def outcome_with_status(reply: RpcMessage, programs: KnownPrograms) -> str:
@@ -31,8 +29,3 @@ def outcome_with_status(reply: RpcMessage, programs: KnownPrograms) -> str:
 
     status = status_of(reply, programs)
     return SUCCESS if status is None or status.ok else status.name
-
-
-def is_plain_success(reply: KnownReply) -> bool:
-    """A fast check that is True only if ``outcome_with_status`` returns ``SUCCESS``."""
-    return reply.body[8:28] == SUCCESS_WITH_STATUS and reply.call.prog in STATUS_FIRST
