@@ -17,8 +17,8 @@ from fuzz.driver import Target
 from fuzz.mutation import word
 from oncrpc.snoop.capture.files import batches_of, frames_of
 from oncrpc.snoop.capture.frames import CaptureDamaged, CapturedFrame
+from oncrpc.snoop.streams.counting import CountingTracer
 from oncrpc.snoop.streams.outcome import outcome_of
-from oncrpc.snoop.streams.quick import QuickTracer
 from oncrpc.snoop.streams.statistics import CallStatistics
 from oncrpc.snoop.streams.tracer import MAX_STREAM_BYTES, Tracer
 
@@ -185,7 +185,7 @@ def quickly(data: bytes) -> CallStatistics:
     """What the short way counts, which must be the same."""
     statistics = CallStatistics()
     with suppress(CaptureDamaged):
-        QuickTracer(statistics, keep=KEEP).trace(batches_of(cast(BinaryIO, io.BytesIO(data))))
+        CountingTracer(statistics, keep=KEEP).trace(batches_of(cast(BinaryIO, io.BytesIO(data))))
     return statistics
 
 

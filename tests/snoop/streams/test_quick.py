@@ -14,7 +14,7 @@ from oncrpc.snoop.capture.files import batches_of, frames_of
 from oncrpc.snoop.capture.frames import CaptureDamaged
 from oncrpc.snoop.messages import RpcMessage
 from oncrpc.snoop.streams.matching import KnownCall, KnownReply
-from oncrpc.snoop.streams.quick import QuickTracer
+from oncrpc.snoop.streams.sinks import SinkTracer
 from oncrpc.snoop.streams.tracer import Tracer
 from support.captured import UP, pcap
 from support.conversations import Connection, RandomConnection, call, datagram, record, reply
@@ -43,8 +43,7 @@ class Collected:
 
 def shown(message: RpcMessage) -> tuple[object, ...]:
     """All that is known of a message, so that two can be compared."""
-    values = [getattr(message, name) for name in RpcMessage.__struct_fields__ if name != "call"]
-    return (*values, message.call and message.call.number)
+    return (*message._replace(call=None), message.call and message.call.number)
 
 
 def opened(data: bytes) -> BinaryIO:
@@ -54,7 +53,7 @@ def opened(data: bytes) -> BinaryIO:
 def check(data: bytes, *, keep: int = 100) -> Collected:
     """Read a capture both ways, and compare all that is known then."""
     found, sink = list[RpcMessage](), Collected()
-    slow, quick = Tracer(keep=keep), QuickTracer(sink, keep=keep)
+    slow, quick = Tracer(keep=keep), SinkTracer(sink, keep=keep)
     damaged = [False, False]
     try:
         found.extend(slow.messages(frames_of(opened(data))))

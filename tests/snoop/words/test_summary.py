@@ -14,16 +14,16 @@ from oncrpc.snoop.words.line import line_of
 from oncrpc.snoop.words.programs import KnownPrograms
 from oncrpc.snoop.words.summary import SummaryPlans
 
+HEAD_BYTES = 24
+"""Bytes that are kept of each call, at least."""
+
 FLOW = bytes([192, 0, 2, 1, 192, 0, 2, 2]) + pack(">HH", 700, 2049)
 NFS3 = [each for each in PROCEDURES if (each.version.prog, each.version.vers) == (100003, 3)]
 HANDLE = pack(">I28x", 28)
 
 
 def called(procedure: AnyProcedure, body: bytes, *, lost: int = 0) -> KnownCall:
-    prog, vers, proc = procedure.version.prog, procedure.version.vers, procedure.number
-    return KnownCall(
-        1, 2, 2, FLOW, True, 7, prog, vers, proc, body[: len(body) - lost], len(body), 2
-    )
+    return KnownCall(1, 2, 2, FLOW, True, body[: max(HEAD_BYTES, len(body) - lost)], len(body))
 
 
 def replied(call: KnownCall, results: bytes) -> KnownReply:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 
 from oncrpc.cli.rpcsnoop.figures import Row, tables
 from oncrpc.snoop.messages import RpcMessage
-from oncrpc.snoop.streams.matching import KnownCall
 from oncrpc.snoop.streams.statistics import CallStatistics, ProcedureFigures
 from oncrpc.snoop.words.file_names import FileNames
 
@@ -36,8 +35,7 @@ class GroupedStatistics(CallStatistics):
             key=lambda row: (row[0] == (OTHER,), -row[1].calls, row[0]),
         )
 
-    def _of(self, call: RpcMessage | KnownCall) -> ProcedureFigures:
-        assert isinstance(call, RpcMessage)  # a KnownCall has no parties
+    def _figures_of(self, call: RpcMessage) -> ProcedureFigures:
         label = self._label(call)
         if label not in self._groups and len(self._groups) >= MAX_GROUPS:
             label = OTHER

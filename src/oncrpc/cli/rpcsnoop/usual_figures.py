@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable
 from oncrpc.cli.command import Failure
 from oncrpc.cli.rpcsnoop.figures import figure_lines, remarks
 from oncrpc.snoop.capture.frames import CaptureDamaged, FramePlace
-from oncrpc.snoop.streams.quick import QuickTracer
+from oncrpc.snoop.streams.counting import CountingTracer
 from oncrpc.snoop.streams.statistics import CallStatistics
 from oncrpc.snoop.words.programs import KnownPrograms
-from oncrpc.snoop.words.reply_outcomes import is_plain_success, outcome_with_status
+from oncrpc.snoop.words.reply_outcomes import STATUS_FIRST, outcome_with_status
 
 KEEP = 512
 """Bytes of each message that figures need."""
@@ -26,9 +26,9 @@ def show(
     """Print the tables of a capture, and its remarks followed by those of ``more``."""
     programs = programs or KnownPrograms()
     statistics = CallStatistics(
-        outcome=lambda reply: outcome_with_status(reply, programs), succeeded=is_plain_success
+        outcome=lambda reply: outcome_with_status(reply, programs), status_first=STATUS_FIRST
     )
-    tracer = QuickTracer(statistics, keep=KEEP)
+    tracer = CountingTracer(statistics, keep=KEEP)
     damage: CaptureDamaged | None = None
     try:
         tracer.trace(batches)

@@ -12,7 +12,7 @@ from oncrpc.snoop.capture.frames import CaptureDamaged, FramePlace
 from oncrpc.snoop.capture.segments import parties_of
 from oncrpc.snoop.messages import RpcMessage
 from oncrpc.snoop.streams.matching import KnownCall, KnownReply
-from oncrpc.snoop.streams.quick import QuickTracer
+from oncrpc.snoop.streams.sinks import SinkTracer
 from oncrpc.snoop.words.line import line_of
 from oncrpc.snoop.words.programs import KnownPrograms
 from oncrpc.snoop.words.summary import SummaryPlans
@@ -58,7 +58,7 @@ def show(file: str, batches: Iterable[tuple[bytes, Iterable[FramePlace]]]) -> in
     """Print the lines of a capture."""
     sink = LineSink()
     try:
-        QuickTracer(sink).trace(batches, sink.write)
+        SinkTracer(sink).trace(batches, sink.write)
     except CaptureDamaged as error:
         raise Failure(f"rpcsnoop: {file}: {error}") from None
     return 0

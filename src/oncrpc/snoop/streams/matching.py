@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator
 from itertools import islice
-from typing import NamedTuple
-
-from msgspec import Struct
+from typing import Any, NamedTuple
 
 from oncrpc.snoop.capture.segments import parties_of
 from oncrpc.snoop.messages import Party, RpcMessage
+from oncrpc.snoop.streams.recognition import HEAD
 
 MAX_PENDING = 100_000
 """Calls that wait for a reply; then the oldest are forgotten."""
@@ -69,27 +68,52 @@ def key_of(flow: bytes, xid: int) -> Key:
     return flow + xid.to_bytes(4, "big")
 
 
-class KnownCall(Struct, gc=False, eq=False):
+CountedCall = tuple[Any, int, int, int, bytes, bool, bytes, int]
+"""A call while calls are only counted: what counts it, then the fields of ``KnownCall`` up to
+``length``, without those that are in the body.
+
+A tuple, because to create a ``KnownCall`` takes as long as to count the call.
+"""
+
+CountedAnswer = tuple[CountedCall, Party, int]
+"""A call that was answered: the server, and the time of the reply."""
+
+
+class KnownCall:
     """A call, the servers that have answered it, and its last retransmission or first answer.
 
-    The ``RpcMessage`` is created from the other fields only when it is needed: counting calls does
-    not need it.
+    The ``RpcMessage`` is created from the other fields only when it is needed.
     """
 
-    number: int
-    time: int
-    began: int
-    flow: bytes
-    by_tcp: bool
+    __slots__ = (
+        "answered_by", "began", "body", "by_tcp", "flow", "length", "message", "number", "proc",
+        "prog", "time", "touched", "vers", "xid",
+    )  # fmt: skip
     xid: int
     prog: int
     vers: int
     proc: int
-    body: bytes
-    length: int
-    touched: int
-    answered_by: tuple[Party, ...] = ()
-    message: RpcMessage | None = None
+
+    def __init__(
+        self,
+        number: int,
+        time: int,
+        began: int,
+        flow: bytes,
+        by_tcp: bool,
+        body: bytes,
+        length: int,
+        message: RpcMessage | None = None,
+    ) -> None:
+        self.number, self.time, self.began = number, time, began
+        self.flow, self.by_tcp, self.body, self.length = flow, by_tcp, body, length
+        self.touched, self.message = time, message
+        if message is None:
+            self.xid, _, _, self.prog, self.vers, self.proc = HEAD.unpack_from(body)
+        else:  # a call has all these
+            self.xid, self.prog = message.xid, message.prog or 0
+            self.vers, self.proc = message.vers or 0, message.proc or 0
+        self.answered_by: tuple[Party, ...] = ()
 
     @property
     def cut(self) -> bool:
@@ -110,16 +134,23 @@ class KnownCall(Struct, gc=False, eq=False):
         return self.message
 
 
-class KnownReply(Struct, gc=False, eq=False):
+class KnownReply:
     """The first reply to a call."""
 
-    call: KnownCall
-    number: int
-    time: int
-    began: int
-    flow: bytes
-    body: bytes
-    length: int
+    __slots__ = ("began", "body", "call", "flow", "length", "number", "time")
+
+    def __init__(
+        self,
+        call: KnownCall,
+        number: int,
+        time: int,
+        began: int,
+        flow: bytes,
+        body: bytes,
+        length: int,
+    ) -> None:
+        self.call, self.number, self.time, self.began = call, number, time, began
+        self.flow, self.body, self.length = flow, body, length
 
     @property
     def message(self) -> RpcMessage:
@@ -136,44 +167,73 @@ class KnownReply(Struct, gc=False, eq=False):
 def known_call(call: RpcMessage) -> KnownCall:
     """A call without an answer yet, made from its message."""
     return KnownCall(
-        call.number, call.time, call.began, b"", call.transport == "tcp", call.xid,
-        call.prog or 0, call.vers or 0, call.proc or 0, call.body, call.length, call.time,
-        message=call,
+        call.number, call.time, call.began, b"", call.transport == "tcp", call.body, call.length,
+        call,
     )  # fmt: skip
 
 
-class PendingCalls(dict[Key, KnownCall]):
+def _known(calls: dict[Key, KnownCall | CountedCall], key: Key) -> KnownCall | None:
+    """The pending call of a key; one that was only counted is replaced in place."""
+    found = calls.get(key)
+    if isinstance(found, tuple):
+        found = calls[key] = KnownCall(*found[1:])
+    return found
+
+
+def _known_answered(calls: dict[Key, KnownCall | CountedAnswer], key: Key) -> KnownCall | None:
+    """The same for an answered call."""
+    found = calls.get(key)
+    if isinstance(found, tuple):
+        counted, server, time = found
+        found = calls[key] = KnownCall(*counted[1:])
+        found.answered_by, found.touched = (server,), time
+    return found
+
+
+def cost_of(call: KnownCall | CountedCall) -> int:
+    """The bytes that a pending or answered call takes."""
+    return COST + len(call[6] if isinstance(call, tuple) else call.body)
+
+
+class PendingCalls(dict[Key, KnownCall | CountedCall]):
     """Calls without a reply by their key, the oldest first, bounded in number and bytes.
 
     Finding the first item of a ``dict`` is slow after many removals at its front. Therefore several
-    of the oldest calls are forgotten at once. ``put`` and ``take`` count the bytes.
+    of the oldest calls are forgotten at once. ``cost`` is the bytes of all calls: ``put`` and
+    ``take`` keep it, and so must a caller that adds or removes a call itself.
     """
 
-    __slots__ = ("_cost", "forgotten")
+    __slots__ = ("cost", "forgotten")
 
     def __init__(self) -> None:
         super().__init__()
-        self._cost = 0
+        self.cost = 0
         self.forgotten = 0
 
-    def put(self, key: Key, known: KnownCall) -> None:
+    def put(self, key: Key, call: KnownCall | CountedCall) -> None:
         """Keep a call; no other has its key."""
-        self[key] = known
-        self._cost += len(known.body) + COST
-        if len(self) > MAX_PENDING or self._cost > MAX_PENDING_BYTES:
-            self._shrink()
+        self[key] = call
+        self.cost += cost_of(call)
+        if len(self) > MAX_PENDING or self.cost > MAX_PENDING_BYTES:
+            self.shrink()
 
-    def _shrink(self) -> None:
-        while len(self) > MAX_PENDING or self._cost > MAX_PENDING_BYTES:
+    def shrink(self) -> None:
+        """Forget the oldest calls beyond the bounds."""
+        while len(self) > MAX_PENDING or self.cost > MAX_PENDING_BYTES:
             for oldest in [*islice(self, 1 + len(self) // FORGOTTEN_PART)]:
-                self.take(oldest)
+                self.cost -= cost_of(self.pop(oldest))
                 self.forgotten += 1
+
+    def known(self, key: Key) -> KnownCall | None:
+        """The call of that key."""
+        return _known(self, key)
 
     def take(self, key: Key) -> KnownCall | None:
         """Remove a call."""
-        known = self.pop(key, None)
+        known = _known(self, key)
         if known is not None:
-            self._cost -= len(known.body) + COST
+            del self[key]
+            self.cost -= cost_of(known)
         return known
 
 
@@ -184,30 +244,31 @@ class AnsweredCalls:
     one. This is cheaper than finding the oldest call for each new one.
     """
 
-    __slots__ = ("_cost", "old", "young")
+    __slots__ = ("cost", "old", "young")
 
     def __init__(self) -> None:
-        self.young: dict[Key, KnownCall] = {}
-        self.old: dict[Key, KnownCall] = {}
-        self._cost = 0
+        self.young: dict[Key, KnownCall | CountedAnswer] = {}
+        self.old: dict[Key, KnownCall | CountedAnswer] = {}
+        self.cost = 0
 
     def get(self, key: Key) -> KnownCall | None:
         """The call of that key."""
-        return self.young.get(key) or self.old.get(key)
+        return _known_answered(self.young, key) or _known_answered(self.old, key)
 
-    def put(self, key: Key, known: KnownCall) -> None:
-        """Keep a call; no other has its key."""
-        self._cost += len(known.body) + COST
-        if len(self.young) >= GENERATION or self._cost > GENERATION_BYTES:
+    def put(self, key: Key, call: KnownCall | CountedAnswer, cost: int) -> None:
+        """Keep a call of that cost; no other has its key."""
+        self.cost += cost
+        if len(self.young) >= GENERATION or self.cost > GENERATION_BYTES:
             self.old, self.young = self.young, {}
-            self._cost = len(known.body) + COST
-        self.young[key] = known
+            self.cost = cost
+        self.young[key] = call
 
     def drop(self, key: Key) -> None:
         """Forget a call."""
-        known = self.young.pop(key, None)
+        known = _known_answered(self.young, key)
         if known is not None:
-            self._cost -= len(known.body) + COST
+            del self.young[key]
+            self.cost -= cost_of(known)
         self.old.pop(key, None)
 
 
@@ -239,7 +300,8 @@ class CallMatcher:
 
     def unanswered(self) -> Iterator[RpcMessage]:
         """The calls without a reply, oldest first."""
-        return (known.call for known in self.pending.values())
+        known = (self.pending.known(key) for key in [*self.pending])
+        return (call.call for call in known if call is not None)
 
     @property
     def waits(self) -> bool:
@@ -260,7 +322,7 @@ class CallMatcher:
 
     def call(self, key: Key, call: RpcMessage) -> list[RpcMessage]:
         """Take a call; it, marked if it is a retransmission, and its reply if that came first."""
-        known = self.pending.get(key)
+        known = self.pending.known(key)
         if known is None:
             known = self.answered.get(key)
         if known is not None and _repeats(call, known):
@@ -296,7 +358,7 @@ class CallMatcher:
         """Take a reply; nothing if it waits for its call."""
         if self._doubtful and (doubtful := self._doubtful.pop(key, None)) is not None:
             return self.call(key, doubtful.call) + self.reply(key, reply)
-        known = self.pending.get(key)
+        known = self.pending.known(key)
         if known is not None:
             return [self._answer(key, reply, known.call)]
         known = self.answered.get(key)
@@ -329,15 +391,19 @@ class CallMatcher:
         self.first_reply(key, reply.source, reply.time)
         return _of_call(reply, call)
 
-    def new_call(self, key: Key, call: KnownCall) -> bool:
+    def new_call(self, key: Key, call: KnownCall | CountedCall) -> bool:
         """Take a call if no message with its key is kept."""
-        pending, answered = self.pending, self.answered
-        if key in pending or key in answered.young or key in answered.old:
+        answered = self.answered
+        if key in self.pending or key in answered.young or key in answered.old:
             return False
-        if key in self._early or key in self._doubtful:
+        if self.is_waiting(key):
             return False
-        pending.put(key, call)
+        self.pending.put(key, call)
         return True
+
+    def is_waiting(self, key: Key) -> bool:
+        """True if a reply waits for its call, or a call in doubt for its reply."""
+        return key in self._early or key in self._doubtful
 
     def first_reply(self, key: Key, server: Party, time: int) -> KnownCall | None:
         """Note the first reply to a pending call; None if there is none."""
@@ -345,8 +411,19 @@ class CallMatcher:
         if known is not None:
             known.answered_by = (server,)
             known.touched = time
-            self.answered.put(key, known)
+            self.answered.put(key, known, cost_of(known))
         return known
+
+    def counted_reply(self, key: Key, server: Party, time: int) -> CountedCall | None:
+        """The same as ``first_reply`` for a call that was counted; None for others."""
+        call = self.pending.get(key)
+        if not isinstance(call, tuple):
+            return None
+        del self.pending[key]
+        cost = cost_of(call)
+        self.pending.cost -= cost
+        self.answered.put(key, (call, server, time), cost)
+        return call
 
 
 def _repeats(call: RpcMessage, known: KnownCall) -> bool:

@@ -101,15 +101,16 @@ class RecordSplitter:
             return None
         return SeenRecord(number, time, time, data[4 : 4 + self.keep], size)
 
-    def open(self, data: bytes, begin: int, end: int, *, size: int, time: int) -> None:
-        """Begin a record of one fragment with the bytes after its mark, which include the header.
+    def open(self, body: bytes, size: int, *, time: int, seen: int) -> None:
+        """Begin a record of one fragment, of which some bytes were seen; ``body`` are the first.
 
-        ``open``, ``go_on`` and ``close`` are the fast path for records of several segments.
+        ``open``, ``go_on`` and ``close`` are the fast path for records of several segments. Between
+        records all else is as ``_reset`` leaves it.
         """
-        self.began, self._fragments = time, 1
+        self.body += body
+        self.began, self.length, self.left = time, size, size - seen
         self.begun = self.last = self.checked = True
-        self.left = self.length = size
-        self.go_on(data, begin, end)
+        self._fragments = 1
 
     def go_on(self, data: bytes, begin: int, end: int) -> None:
         """Add bytes of the current fragment."""
@@ -119,7 +120,10 @@ class RecordSplitter:
     def close(self, time: int, number: int) -> SeenRecord:
         """End a record that is not in doubt."""
         found = SeenRecord(number, time, self.began, bytes(self.body), self.length)
-        self._reset()
+        self.body.clear()
+        self.begun = self.last = self.checked = False
+        self.whole = True
+        self.left = self.length = self._fragments = 0
         return found
 
     def feed(self, data: bytes, time: int, number: int, *, whole: bool = True) -> int:

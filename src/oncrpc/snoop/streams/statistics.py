@@ -2,16 +2,18 @@
 
 The transfer time of a call is from its first to its last byte; the service time from its last byte
 to the first of the reply. Times are counted in classes of 3 % width, so that memory does not grow.
+To add a value to a list is faster than to count it, so that a ``ProcedureCounter`` collects values
+of many calls, and counts all of a list at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from oncrpc.snoop.messages import RpcMessage
-from oncrpc.snoop.streams.matching import KnownCall, KnownReply
-from oncrpc.snoop.streams.outcome import outcome_of
+from oncrpc.snoop.streams.outcome import SUCCESS, outcome_of
 
 MAX_PROCEDURES = 10_000
 """Procedures of programs with figures of their own; others share one."""
@@ -19,51 +21,95 @@ MAX_PROCEDURES = 10_000
 MAX_OUTCOMES = 100
 """Outcomes of a procedure with a count of their own; others share one."""
 
+MAX_EXACT = 4096
+"""Different durations that are counted one by one, before they are counted in classes."""
+
 PLAIN_SUCCESS = bytes(16)
 """A reply with these bytes behind its xid and kind is accepted and successful."""
 
 EXACT_BITS = 5
-OTHERS, SUCCESS = "OTHER", "SUCCESS"
+OTHERS = "OTHER"
 Procedure = tuple[int, int, int]
 OTHER_PROCEDURES: Procedure = (-1, -1, -1)
 
 
 class Durations:
-    """The distribution of some nanoseconds."""
+    """The distribution of some nanoseconds; a negative number, of a capture out of order, is 0.
 
-    __slots__ = ("_classes", "count", "maximum", "minimum", "total")
+    ``_exact`` counts durations one by one until they are sorted into ``_classes``: most captures
+    have microseconds, and few different durations.
+    """
+
+    __slots__ = ("_classes", "_count", "_exact", "_maximum", "_minimum", "_total")
 
     def __init__(self) -> None:
         self._classes: dict[int, int] = {}
-        self.count = self.total = self.maximum = self.minimum = 0
+        self._exact: Counter[int] = Counter()
+        self._count = self._total = self._maximum = 0
+        self._minimum = -1
 
     def add(self, duration: int) -> None:
-        """Count a duration; a negative one, of a capture out of order, counts as 0."""
-        if duration <= 0:
-            self.minimum = duration = key = 0
-        else:
+        """Count a duration."""
+        self._exact[duration] += 1
+        if len(self._exact) > MAX_EXACT:
+            self._sort()
+
+    def add_all(self, durations: Iterable[int]) -> None:
+        """Count some durations."""
+        self._exact.update(durations)
+        if len(self._exact) > MAX_EXACT:
+            self._sort()
+
+    def _sort(self) -> None:
+        """Count the exact durations in their classes."""
+        classes = self._classes
+        for given, count in self._exact.items():
+            duration = max(0, given)
             # The class is the number of bits, and the first five of them behind the highest.
             bits = duration.bit_length() - EXACT_BITS - 1
             key = duration if bits <= 0 else (bits << EXACT_BITS) + (duration >> bits)
-            if duration > self.maximum:
-                self.maximum = duration
-            if duration < self.minimum or not self.count:
-                self.minimum = duration
-            self.total += duration
-        self.count += 1
-        try:
-            self._classes[key] += 1
-        except KeyError:
-            self._classes[key] = 1
+            classes[key] = classes.get(key, 0) + count
+            self._total += duration * count
+            self._count += count
+        if self._exact:
+            lowest = max(0, min(self._exact))
+            self._maximum = max(self._maximum, max(self._exact))
+            self._minimum = lowest if self._minimum < 0 else min(self._minimum, lowest)
+            self._exact.clear()
+
+    @property
+    def count(self) -> int:
+        """The number of durations."""
+        self._sort()
+        return self._count
+
+    @property
+    def total(self) -> int:
+        """The sum."""
+        self._sort()
+        return self._total
+
+    @property
+    def minimum(self) -> int:
+        """The shortest; 0 without a duration."""
+        self._sort()
+        return max(0, self._minimum)
+
+    @property
+    def maximum(self) -> int:
+        """The longest; 0 without a duration."""
+        self._sort()
+        return self._maximum
 
     def with_zeros(self, count: int) -> Durations:
         """A copy of the distribution with this number of durations of 0 added."""
+        self._sort()
         made = Durations()
         made._classes = dict(self._classes)
-        made.count, made.total, made.maximum = self.count + count, self.total, self.maximum
-        made.minimum = 0 if count else self.minimum
+        made._count, made._total = self._count, self._total
+        made._maximum, made._minimum = self._maximum, self._minimum
         if count:
-            made._classes[0] = made._classes.get(0, 0) + count
+            made._exact[0] = count
         return made
 
     @property
@@ -113,12 +159,23 @@ class ProcedureFigures:
         """The transfer times of all calls."""
         return self._transfer.with_zeros(self.calls - self._transfer.count)
 
-    def add_call(self, call: RpcMessage | KnownCall) -> None:
+    def add_call(self, call: RpcMessage) -> None:
         """Count a call that is not a retransmission."""
         self.call_bytes += call.length
         self.calls += 1
         if call.time != call.began:  # others are in one segment
             self._transfer.add(call.time - call.began)
+
+    def add_transfers(self, durations: Iterable[int]) -> None:
+        """Count transfer times of calls that were counted otherwise."""
+        self._transfer.add_all(durations)
+
+    def add_outcome(self, outcome: str, count: int = 1) -> None:
+        """Count replies with an outcome."""
+        if outcome != SUCCESS and outcome not in self.outcomes:
+            others = len(self.outcomes) - (SUCCESS in self.outcomes)
+            outcome = outcome if others < MAX_OUTCOMES else OTHERS
+        self.outcomes[outcome] = self.outcomes.get(outcome, 0) + count
 
     @property
     def unanswered(self) -> int:
@@ -131,6 +188,41 @@ class ProcedureFigures:
         return self.outcomes.get(SUCCESS, 0)
 
 
+class ProcedureCounter:
+    """Collects what is counted of a procedure; ``flush`` adds it to the figures.
+
+    ``calls`` and ``replies`` are lengths, ``service`` and ``transfer`` durations. A reply is
+    successful unless it is in ``failed``, the names of outcomes.
+    ``status_first`` is True if results of success begin with a word of 0.
+    """
+
+    __slots__ = ("_figures", "calls", "failed", "replies", "service", "status_first", "transfer")
+
+    def __init__(self, figures: ProcedureFigures, *, status_first: bool) -> None:
+        self._figures, self.status_first = figures, status_first
+        self.calls: list[int] = []
+        self.replies: list[int] = []
+        self.service: list[int] = []
+        self.transfer: list[int] = []
+        self.failed: list[str] = []
+
+    def flush(self) -> None:
+        """Add what was collected to the figures."""
+        figures, successes = self._figures, len(self.replies) - len(self.failed)
+        figures.calls += len(self.calls)
+        figures.call_bytes += sum(self.calls)
+        figures.replies += len(self.replies)
+        figures.reply_bytes += sum(self.replies)
+        figures.service.add_all(self.service)
+        figures.add_transfers(self.transfer)
+        for outcome in self.failed:
+            figures.add_outcome(outcome)
+        if successes:
+            figures.add_outcome(SUCCESS, successes)
+        for collected in (self.calls, self.replies, self.service, self.transfer, self.failed):
+            collected.clear()
+
+
 class Unmatched(NamedTuple):
     """Replies whose calls were not seen, and their bytes."""
 
@@ -141,17 +233,18 @@ class Unmatched(NamedTuple):
 class CallStatistics:
     """Counts messages; ``outcome`` returns the outcome of a reply, by default that of RPC itself.
 
-    ``succeeded`` is a faster check for ``SUCCESS``; if it returns False, ``outcome`` is called.
+    ``status_first`` are programs with results of success that begin with a word of 0.
     """
 
     def __init__(
         self,
         *,
         outcome: Callable[[RpcMessage], str] = lambda reply: outcome_of(reply.body),
-        succeeded: Callable[[KnownReply], bool] = lambda reply: reply.body[8:24] == PLAIN_SUCCESS,
+        status_first: frozenset[int] = frozenset(),
     ) -> None:
-        self._outcome, self._succeeded = outcome, succeeded
+        self._outcome, self._status_first = outcome, status_first
         self._figures: dict[Procedure, ProcedureFigures] = {}
+        self._counters: dict[Procedure, ProcedureCounter] = {}
         self._unmatched = Unmatched(0, 0)
 
     @property
@@ -161,6 +254,7 @@ class CallStatistics:
 
     def figures(self) -> list[tuple[Procedure, ProcedureFigures]]:
         """The figures by (prog, vers, proc), sorted; ``OTHER_PROCEDURES`` are those beyond."""
+        self.flush()
         return sorted(self._figures.items())
 
     def matched(self) -> dict[tuple[int, int], int]:
@@ -180,31 +274,26 @@ class CallStatistics:
         else:
             self._add_reply(message, message.call)
 
-    def call(self, call: KnownCall) -> None:
-        """Count a call that is not a retransmission."""
-        figures = self._figures.get((call.prog, call.vers, call.proc))
-        if figures is None:
-            figures = self._of(call)
-        figures.add_call(call)
+    def counter(self, prog: int, vers: int, proc: int) -> ProcedureCounter:
+        """The counter of a procedure, for messages that are not added."""
+        key = self._key((prog, vers, proc))
+        counter = self._counters.get(key)
+        if counter is None:
+            first = prog in self._status_first and key != OTHER_PROCEDURES
+            counter = self._counters[key] = ProcedureCounter(self._of(key), status_first=first)
+        return counter
 
-    def reply(self, reply: KnownReply) -> None:
-        """Count the first reply to a call."""
-        call = reply.call
-        figures = self._figures.get((call.prog, call.vers, call.proc))
-        if figures is None:
-            figures = self._of(call)
-        figures.reply_bytes += reply.length
-        figures.replies += 1
-        figures.service.add(reply.began - call.time)
-        outcome = SUCCESS if self._succeeded(reply) else self._outcome(reply.message)
-        self._add_outcome(figures, outcome)
+    def flush(self) -> None:
+        """Add what all counters have collected to the figures."""
+        for counter in self._counters.values():
+            counter.flush()
 
-    def message(self, message: RpcMessage) -> None:
-        """The same as ``add``, for the protocol ``MessageSink``."""
-        self.add(message)
+    def outcome(self, reply: RpcMessage) -> str:
+        """The outcome of a reply."""
+        return self._outcome(reply)
 
     def _add_call(self, call: RpcMessage) -> None:
-        figures = self._of(call)
+        figures = self._figures_of(call)
         if call.retransmission:
             figures.call_bytes += call.length
             figures.retransmissions += 1
@@ -212,26 +301,26 @@ class CallStatistics:
             figures.add_call(call)
 
     def _add_reply(self, reply: RpcMessage, call: RpcMessage) -> None:
-        figures = self._of(call)
+        figures = self._figures_of(call)
         figures.reply_bytes += reply.length
         if reply.duplicate:
             figures.duplicates += 1
             return
         figures.replies += 1
         figures.service.add(reply.began - call.time)
-        self._add_outcome(figures, self._outcome(reply))
+        figures.add_outcome(self._outcome(reply))
 
-    def _add_outcome(self, figures: ProcedureFigures, outcome: str) -> None:
-        outcomes = figures.outcomes
-        if outcome not in outcomes and len(outcomes) >= MAX_OUTCOMES:
-            outcome = OTHERS
-        outcomes[outcome] = outcomes.get(outcome, 0) + 1
+    def _figures_of(self, call: RpcMessage) -> ProcedureFigures:
+        return self._of(self._key((call.prog or 0, call.vers or 0, call.proc or 0)))  # all known
 
-    def _of(self, call: RpcMessage | KnownCall) -> ProcedureFigures:
-        key = (call.prog or 0, call.vers or 0, call.proc or 0)  # a call has all three
+    def _key(self, procedure: Procedure) -> Procedure:
+        """The key of the figures of a procedure."""
+        if procedure in self._figures or len(self._figures) < MAX_PROCEDURES:
+            return procedure
+        return OTHER_PROCEDURES
+
+    def _of(self, key: Procedure) -> ProcedureFigures:
         figures = self._figures.get(key)
         if figures is None:
-            if len(self._figures) >= MAX_PROCEDURES:
-                key = OTHER_PROCEDURES
-            figures = self._figures.setdefault(key, ProcedureFigures())
+            figures = self._figures[key] = ProcedureFigures()
         return figures

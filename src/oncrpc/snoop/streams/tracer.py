@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
+from struct import Struct
 
 from oncrpc.snoop.capture.frames import CaptureDamaged, CapturedFrame
 from oncrpc.snoop.capture.segments import (
@@ -42,6 +43,9 @@ MAX_STREAM_BYTES = 8 << 20
 MAX_KNOWN_PROGRAMS = 64
 """Programs that are remembered of a direction, to recognise its calls after a loss."""
 
+MAX_NOTED_PROCEDURES = 256
+"""Procedures of a direction whose program needs not be noted again."""
+
 KEEP = 1 << 16
 """Bytes of a message that are kept, unless the caller wants another number."""
 
@@ -50,18 +54,20 @@ NEAR = 1 << 16
 """The difference of xids of calls that follow one another, at most."""
 
 MIN_DATAGRAM, XID_BYTES = 20, 4
+PROGRAM = Struct(">II")
 
 
 class Flow:
     """A direction of a TCP connection; ``calls`` and ``replies`` are the keys of its messages.
 
-    ``back`` is the other direction, None if it is not known. ``prog`` and ``vers`` are those of the
-    last call.
+    ``back`` is the other direction, None if it is not known. ``last_xid`` is that of the last call,
+    as it was sent. ``procedures`` are the words for program, version and procedure of calls that
+    were noted.
     """
 
     __slots__ = (
-        "back", "calls", "charged", "last_xid", "prog", "programs", "reader", "replies", "source",
-        "used", "vers",
+        "back", "calls", "charged", "last_xid", "procedures", "programs", "reader", "replies",
+        "source", "used",
     )  # fmt: skip
 
     def __init__(self, flow: bytes, matcher: CallMatcher, keep: int) -> None:
@@ -78,19 +84,23 @@ class Flow:
 
         self.reader = FlowReader(expected, keep=keep)
         self.charged = 0
-        self.last_xid: int | None = None
-        self.prog = self.vers = -1
+        self.last_xid = b""
+        self.procedures = set[bytes]()
         self.used = True
 
-    def note_program(self, prog: int, vers: int) -> None:
+    def note(self, procedure: bytes) -> None:
         """Remember the program of a call, to recognise those that follow."""
-        self.prog, self.vers = prog, vers
+        if len(self.procedures) >= MAX_NOTED_PROCEDURES:
+            self.procedures.clear()
+        self.procedures.add(procedure)
         if len(self.programs) < MAX_KNOWN_PROGRAMS:
-            self.programs.add((prog, vers))
+            self.programs.add(PROGRAM.unpack_from(procedure))
 
     def is_near(self, xid: int) -> bool:
         """True if a call with that xid may follow those before: most clients count them up."""
-        return self.last_xid is None or (xid - self.last_xid + NEAR) % (1 << 32) < 2 * NEAR
+        if not self.last_xid:
+            return True
+        return (xid - int.from_bytes(self.last_xid, "big") + NEAR) % (1 << 32) < 2 * NEAR
 
 
 class Tracer:
@@ -183,12 +193,16 @@ class Tracer:
 
     def _charge(self, flow: Flow) -> None:
         """Count the bytes that a flow holds; above the limit, forget flows."""
-        held = flow.reader.held
-        if held != flow.charged:
-            self._held += held - flow.charged
-            flow.charged = held
-            while self._held > MAX_STREAM_BYTES:
-                self._forget_flow()
+        more = flow.reader.held - flow.charged
+        if more:
+            self._charge_bytes(flow, more)
+
+    def _charge_bytes(self, flow: Flow, more: int) -> None:
+        """Count bytes that a flow holds now, or if negative does not hold any more."""
+        flow.charged += more
+        self._held += more
+        while self._held > MAX_STREAM_BYTES:
+            self._forget_flow()
 
     def _add_flow(self, key: bytes) -> Flow:
         while len(self._flows) >= MAX_FLOWS:
@@ -275,8 +289,9 @@ class Tracer:
             likely = doubt is Doubt.BEGINS and flow.is_near(call.xid)
             found += self.matcher.doubtful_call(key, call, likely=likely)
             return
-        flow.last_xid = call.xid
-        flow.note_program(call.prog or 0, call.vers or 0)
+        flow.last_xid, procedure = call.body[:XID_BYTES], call.body[XID_BYTES * 3 : HEAD.size]
+        if procedure not in flow.procedures:
+            flow.note(procedure)
         found += self.matcher.call(key, call)
 
     def _reply(
