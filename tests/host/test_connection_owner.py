@@ -57,6 +57,16 @@ def test_connection_of_another_user_is_told(listener: socket.socket) -> None:
         other.wait(20)
 
 
+def test_closed_connection_has_no_owner(listener: socket.socket) -> None:
+    place = listener.getsockname()[:2]
+    ours = socket.create_connection(place)
+    accepted, source = listener.accept()
+    with accepted:
+        ours.close()
+
+        assert connection_owner(source[:2], place) is None  # the kernel reports user 0
+
+
 def test_listening_socket_is_not_a_connection(listener: socket.socket) -> None:
     place = listener.getsockname()[:2]
 
@@ -69,6 +79,21 @@ def test_question_has_the_places_in_network_order() -> None:
     assert len(asked) == struct.unpack_from("=I", asked)[0] == 72
     assert asked[24:28] == struct.pack("!HH", 700, 2049)
     assert asked[28:32] == bytes([127, 0, 0, 1])
+
+
+def told(uid: int, inode: int) -> bytes:
+    """The kernel's message about the connection (inet_diag_msg)."""
+    header = struct.pack("=IHHII", 88, 20, 0, 1, 0)
+    places = question(HERE, THERE)[24:60]
+    socket_id = places + struct.pack("=III", 0, 1, 2)  # interface, cookie
+    # family, state, timer, retransmits; then expires, two queues, uid, inode
+    return header + bytes((2, 1, 0, 0)) + socket_id + struct.pack("=IIIII", 0, 0, 0, uid, inode)
+
+
+def test_uid_counts_only_with_an_inode() -> None:
+    assert answer(told(1000, 77), HERE, THERE) == 1000
+    assert answer(told(0, 77), HERE, THERE) == 0
+    assert answer(told(0, 0), HERE, THERE) is None
 
 
 @pytest.mark.parametrize(

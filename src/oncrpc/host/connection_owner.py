@@ -2,6 +2,9 @@
 
 Both ends of a connection over the loopback interface are sockets of this host. The kernel looks up
 the one end by the addresses of both, so nothing but that very connection is found.
+
+The user is that of the process that made the socket. A socket that its process has closed has no
+user any more: the kernel reports user 0 and inode 0, and that is not root.
 """
 
 from __future__ import annotations
@@ -29,7 +32,10 @@ Place = tuple[str, int]
 
 
 def connection_owner(here: Place, there: Place) -> int | None:
-    """The uid of the socket at ``here`` that is connected to ``there``; None if there is none."""
+    """The uid of the socket at ``here`` that is connected to ``there``.
+
+    None if this host has no such socket, or if it is closed.
+    """
     try:
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG) as kernel:
             kernel.setblocking(False)  # the kernel answers before send() returns
@@ -56,8 +62,8 @@ def answer(data: bytes, here: Place, there: Place) -> int | None:
     at = _HEADER.size
     if kind != SOCK_DIAG_BY_FAMILY or data[at + 4 : at + 4 + _PLACES.size] != _places(here, there):
         return None
-    *_, uid, _inode = _ANSWER.unpack_from(data, at)
-    return int(uid)
+    *_, uid, inode = _ANSWER.unpack_from(data, at)
+    return int(uid) if inode else None
 
 
 def _places(here: Place, there: Place) -> bytes:
