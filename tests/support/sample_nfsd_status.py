@@ -85,6 +85,7 @@ def some_nfsd_status(**changes: Any) -> NfsdStatus:
         "mode": "root",
         "user": "root",
         "local_users": True,
+        "peer_uid": False,
         "programs": ["nfs 2 and 3", "mountd 1, 2 and 3"],
         "ports": {"mount": 20048},
         "mapper": MapperState("host", 111, ""),

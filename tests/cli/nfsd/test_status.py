@@ -127,6 +127,12 @@ def test_limit_to_own_users_is_shown(user: str, who: str) -> None:
     assert lines[2] == f"on this host  served over TCP, to {who} only"
 
 
+def test_check_of_local_users_is_shown() -> None:
+    lines = list(status_lines(some_nfsd_status(peer_uid=True)))
+
+    assert lines[2] == "on this host  served over TCP, to each user as itself (peer-uid)"
+
+
 @pytest.mark.parametrize(
     ("mapper", "text"),
     [

@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 from oncrpc.access.call_lines import calls_log
+from oncrpc.errors import AuthError
+from oncrpc.nfs.daemon.local_callers import LocalCallers
+from oncrpc.nfs.daemon.peer_uids import PeerUids
 from oncrpc.programs.nfs3 import NFS_V3, GETATTR3args, nfs_fh3, nfsstat3
 from support.loops import run
 from support.nfs_daemons import RW, exports_file, nfsd_setup, serving_nfsd
@@ -42,5 +45,25 @@ def test_calls_at_once_are_counted(
         ] == [CALLS]
         answered = daemon.app.fast is not None and daemon.server.dispatcher.quick is not None
         assert answered is not verbose
+
+    run(scenario())
+
+
+def test_checked_user_gets_no_answer_at_once(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("needs root, to open handles")
+    (tmp_path / "export").mkdir()
+    exports = exports_file(tmp_path, f"{tmp_path}/export 127.0.0.1({RW})")
+
+    async def scenario() -> None:
+        async with serving_nfsd(nfsd_setup(tmp_path / "state", exports=exports)) as daemon:
+            asked = GETATTR3args(nfs_fh3(await daemon.mount(tmp_path / "export")))
+            nfs = await daemon.nfs()
+            await nfs.NFSPROC3_GETATTR(asked)  # the next one could be answered at once
+            callers = LocalCallers(find=lambda *_: 1000, is_own=lambda _: True)
+            daemon.app.peer_uids = PeerUids(callers)  # the link calls itself root
+
+            with pytest.raises(AuthError):
+                await nfs.NFSPROC3_GETATTR(asked)
 
     run(scenario())

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from oncrpc.errors import AuthError
-from oncrpc.host.connection_owner import Place
-from oncrpc.nfs.daemon.local_users import MAX_CALLERS, LocalUsers
+from oncrpc.nfs.daemon.local_callers import LocalCallers
+from oncrpc.nfs.daemon.local_users import LocalUsers
 from oncrpc.programs.mount import MOUNT_V3
 from oncrpc.programs.nfs3 import NFS_V3
 from oncrpc.programs.portmap import PMAP_VERS
@@ -29,7 +29,8 @@ def call(made: Caller, procedure: AnyProcedure = READ) -> Call:
 
 def users(owner: int | None, *own_addresses: str) -> LocalUsers:
     """A check where the kernel says that ``owner`` has each connection."""
-    return LocalUsers({0, OWN}, find=lambda *_: owner, is_own=own_addresses.__contains__)
+    callers = LocalCallers(find=lambda *_: owner, is_own=own_addresses.__contains__)
+    return LocalUsers({0, OWN}, callers)
 
 
 def refuses(made: LocalUsers, given: Call) -> bool:
@@ -78,38 +79,3 @@ def test_all_addresses_of_the_host_count() -> None:
 @pytest.mark.parametrize("procedure", [NFS_V3.NFSPROC3_NULL, PMAP_VERS.PMAPPROC_GETPORT])
 def test_what_tells_nothing_of_files_is_served(procedure: AnyProcedure) -> None:
     assert not refuses(users(OTHER), call(caller(), procedure))
-
-
-def test_kernel_is_asked_once_for_a_connection() -> None:
-    asked = list[Place]()
-
-    def find(here: Place, _: Place) -> int:
-        asked.append(here)
-        return OWN
-
-    made = LocalUsers({OWN}, find=find, is_own=lambda _: False)
-    connection = caller()
-    for _ in range(3):
-        made.check(call(connection))
-    assert asked == [("127.0.0.1", 900)]
-
-    made.check(call(caller()))  # another connection from the same port
-    assert len(asked) == 2
-
-
-def test_accepted_connections_are_bounded() -> None:
-    asked = list[Place]()
-
-    def find(here: Place, _: Place) -> int:
-        asked.append(here)
-        return OWN
-
-    made = LocalUsers({OWN}, find=find, is_own=lambda _: False)
-    first = caller()
-
-    made.check(call(first))
-    for _ in range(MAX_CALLERS):
-        made.check(call(caller()))
-    made.check(call(first))
-
-    assert len(asked) == MAX_CALLERS + 2

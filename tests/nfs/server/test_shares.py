@@ -11,8 +11,15 @@ import pytest
 from oncrpc.errors import AuthError
 from oncrpc.nfs.filesystem import FileSystem, Identity
 from oncrpc.nfs.handles import Handles
-from oncrpc.nfs.options import ExportOptions, FlavorOptions
-from oncrpc.nfs.server.shares import GroupsOf, Opened, Share, Shares, WriteVerifier
+from oncrpc.nfs.options import ExportOptions, FlavorOptions, UserGroups
+from oncrpc.nfs.server.shares import (
+    GroupsOf,
+    Opened,
+    Share,
+    Shares,
+    StrictGroups,
+    WriteVerifier,
+)
 from oncrpc.nfs.status import NfsError
 from oncrpc.programs.nfs3 import NFS_V3, nfsstat3
 from oncrpc.rpc.auth import AUTH_NONE, Credential
@@ -183,6 +190,23 @@ def test_squashed_caller_gets_no_groups_of_the_host() -> None:
     found = opened(shares.open(call_from("192.0.2.1"), shares.handle(share, FILE)))
 
     assert found.who.groups == ()
+
+
+@pytest.mark.parametrize(
+    ("on_host", "gid", "groups"),
+    [((200, 50), 200, (200, 50)), ((50, 100), 100, (50, 100)), (None, 65534, (65534,))],
+)
+def test_strict_callers_have_only_groups_of_the_host(
+    on_host: UserGroups | None, gid: int, groups: UserGroups
+) -> None:
+    shares, share = shares_with(ExportOptions())
+    shares.strict = StrictGroups(lambda caller: caller.port == 700, lambda *_: on_host)
+
+    strict = opened(shares.open(call_from("192.0.2.1"), shares.handle(share, FILE)))
+    other = opened(shares.open(call_from("192.0.2.1", 701), shares.handle(share, FILE)))
+
+    assert (strict.who.gid, strict.who.groups) == (gid, groups)
+    assert (other.who.gid, other.who.groups) == (USER.gid, tuple(USER.gids))
 
 
 def test_verifiers_of_two_starts_differ() -> None:

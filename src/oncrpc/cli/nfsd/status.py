@@ -142,6 +142,8 @@ def _parts(status: NfsdStatus) -> Lines:
     if has_files(status) and not status.local_users:
         who = "root" if status.user == "root" else f"root and {status.user}"
         yield "on this host", f"served over TCP, to {who} only"
+    elif has_files(status) and status.peer_uid:
+        yield "on this host", "served over TCP, to each user as itself (peer-uid)"
     yield "programs", listed(status.programs)
     yield from common_lines(status, _served_at)
     if status.ports:

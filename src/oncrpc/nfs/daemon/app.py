@@ -27,6 +27,7 @@ from oncrpc.nfs.daemon.config import NAME, SCHEMA, NfsdConfig, NfsdDaemonTable
 from oncrpc.nfs.daemon.explaining import EXPLAIN, explained
 from oncrpc.nfs.daemon.exported import Exported
 from oncrpc.nfs.daemon.fast_calls import fast_nfs
+from oncrpc.nfs.daemon.local_callers import LocalCallers
 from oncrpc.nfs.daemon.local_roots import LocalRoots
 from oncrpc.nfs.daemon.local_users import LocalUsers
 from oncrpc.nfs.daemon.mapper import MakeMapper, embeds_mapper
@@ -34,6 +35,7 @@ from oncrpc.nfs.daemon.mapping import MAPPER_PORT, PortMapping
 from oncrpc.nfs.daemon.modes import kept_by, mode_of
 from oncrpc.nfs.daemon.part import Part, Site
 from oncrpc.nfs.daemon.parts import needed_parts, requests_of
+from oncrpc.nfs.daemon.peer_uids import PeerUids
 from oncrpc.nfs.daemon.ports import MAIN, main_port, roles
 from oncrpc.nfs.daemon.sources import sources_of
 from oncrpc.nfs.daemon.state import LeftState, left_state, open_state
@@ -47,11 +49,11 @@ from oncrpc.nfs.handles import Handles
 from oncrpc.nfs.nlm.program import UNREPEATABLE
 from oncrpc.nfs.server.duplicates import NfsDuplicates
 from oncrpc.nfs.server.mount_list import MountList
-from oncrpc.nfs.server.shares import Shares
+from oncrpc.nfs.server.shares import Shares, StrictGroups
 from oncrpc.nfs.server.sizes import AROUND, DATAGRAM, STREAM, TransferSizes, with_room
 from oncrpc.programs.nfs3 import NFS_V3
 from oncrpc.programs.portmap import PMAP_PORT
-from oncrpc.rpc import Call, Service, Version
+from oncrpc.rpc import Call, Caller, Service, Version
 from oncrpc.rpc.dispatch import Dispatcher, Reply
 from oncrpc.rpc.duplicates import DuplicateCache
 from oncrpc.rpc.quick import MakeQuickCalls
@@ -89,6 +91,7 @@ class Nfsd(Application[NfsdConfig]):
         super().__init__()
         self.make_mapper = make_mapper
         self.local_users: LocalUsers | None = None
+        self.peer_uids: PeerUids | None = None
         self.clients, self.own_addresses = Clients(), OwnAddresses()
         self.nfs_duplicates = NfsDuplicates(further=UNREPEATABLE)
         self.fast: FastNfs | None = None
@@ -150,10 +153,14 @@ class Nfsd(Application[NfsdConfig]):
         self.parts = needed_parts(daemon.config.daemon.programs, site)
 
     def guard_local_users(self, table: NfsdDaemonTable) -> None:
-        """Refuse other users of this host, unless they are served."""
+        """Refuse other users of this host, unless they are served, and users in others' name."""
+        callers = LocalCallers(is_own=self.own_addresses)
         one_user = not table.local_users if table.local_users is not None else self.mode.one_user
         if one_user:
-            self.local_users = LocalUsers({0, os.geteuid()}, is_own=self.own_addresses)
+            self.local_users = LocalUsers({0, os.geteuid()}, callers)
+        if table.peer_uid:
+            self.peer_uids = checked = PeerUids(callers)
+            self.shares.strict = StrictGroups(lambda each: not checked.is_free(each), HostGroups())
 
     @property
     def deputy(self) -> Deputy | None:
@@ -229,9 +236,17 @@ class Nfsd(Application[NfsdConfig]):
         self.mounts.touch(host)
 
     def admit(self, call: Call) -> None:
-        """Refuse other users of this host, if the server works as one user."""
+        """Refuse users of this host that are not served, or that name others."""
         if self.local_users is not None:
             self.local_users.check(call)
+        if self.peer_uids is not None:
+            self.peer_uids.check(call)
+
+    def accepts_all(self, caller: Caller) -> bool:
+        """Whether no call of a connection is refused because of its local user."""
+        return (self.local_users is None or self.local_users.accepts(caller)) and (
+            self.peer_uids is None or self.peer_uids.is_free(caller)
+        )
 
     def logs_outcome(self, call: Call) -> bool:
         """Whether there is a line with the outcome."""

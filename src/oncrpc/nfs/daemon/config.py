@@ -224,6 +224,17 @@ class NfsdDaemonTable(DaemonTable, frozen=True):
             help="serve all users of this host, also if the server works as one user",
         ),
     ] = None
+    peer_uid: Annotated[
+        bool,
+        Meta(
+            description="Check the users of this host: a call from one of its addresses is refused"
+            " unless it names the user of its TCP connection, as the kernel tells, or the"
+            " connection is root's. Groups are those of the user database. Calls over UDP from this"
+            " host are refused. Mounts by the kernel of this host are root's connections, and"
+            " serve all users. Other hosts are not checked."
+        ),
+        KeyOption("--peer-uid", help="refuse local users that name another user in their calls"),
+    ] = False
     workers: Annotated[
         int,
         Meta(

@@ -20,8 +20,7 @@ def fast_nfs(app: Nfsd, dispatcher: Dispatcher) -> FastNfs:
     """The calls at once, for an application and its dispatcher."""
 
     def is_open(caller: Caller) -> bool:
-        # Other users of this host may be refused, which depends on their sockets.
-        return app.local_users is None or not caller.loopback
+        return app.accepts_all(caller)
 
     sizes = TransferSizes.within(record=app.max_record, datagram=DATAGRAM + AROUND)
     counts = FastCounts(_Counting(app, dispatcher))

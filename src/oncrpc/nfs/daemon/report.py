@@ -55,6 +55,7 @@ def status(app: Nfsd, common: CommonStatus) -> NfsdStatus:
         mode=app.mode.value,
         user=user_name(os.geteuid()),
         local_users=app.local_users is None,
+        peer_uid=app.peer_uids is not None,
         programs=program_texts(app.programs),
         ports=ports(app),
         mapper=app.mapping.report(),

@@ -79,6 +79,7 @@ class NfsdStatus(CommonStatus, frozen=True, kw_only=True):
     mode: str
     user: str
     local_users: bool
+    peer_uid: bool
     programs: list[str]
     ports: dict[str, int]
     mapper: MapperState

@@ -32,6 +32,13 @@ GroupsOf = Callable[[int, int], "UserGroups | Awaitable[UserGroups | None] | Non
 """From a uid and a gid to the user's groups on this host; None for a user that is not known."""
 
 
+class StrictGroups(NamedTuple):
+    """Callers whose credentials name groups in vain, and where their groups come from instead."""
+
+    applies: Callable[[Caller], bool]
+    groups_of: GroupsOf
+
+
 class HostRules(Protocol):
     """The rules of one export: which hosts may use it, and how."""
 
@@ -96,12 +103,14 @@ class Shares:
     """The shares by tag, and the handles of their files.
 
     ``groups_of`` returns the groups of a user, instead of those in the credential, which has at
-    most 16. Without it, and for a user that it does not know, the credential's are used.
+    most 16. Without it, and for a user that it does not know, the credential's are used. Callers of
+    ``strict`` never have groups by their credential, not even the first one.
     ``generation`` grows with each ``replace`` and ``renew``: what was found by rules before is old.
     """
 
     def __init__(self, handles: Handles, *, groups_of: GroupsOf | None = None) -> None:
         self.handles, self.groups_of = handles, groups_of
+        self.strict: StrictGroups | None = None
         self._by_tag: dict[int, Share] = {}
         self._by_path: dict[bytes, Share] = {}
         self._refusals = HandleRefusals()
@@ -191,9 +200,12 @@ class Shares:
     async def identity(self, options: ExportOptions, call: Call) -> Identity:
         """The user that a caller becomes."""
         who = identity_of(options, call.credential, host=call.caller.host)
-        if self.groups_of is None or options.all_squash or call.credential is None:
+        if options.all_squash or call.credential is None:
             return who
-        groups = await settled(self.groups_of(who.uid, who.gid))
+        if self.strict is not None and self.strict.applies(call.caller):
+            groups = await settled(self.strict.groups_of(who.uid, who.gid))
+            return _in_groups(who, squashed_groups(options, groups or (options.anongid,)))
+        groups = None if self.groups_of is None else await settled(self.groups_of(who.uid, who.gid))
         if groups is None:
             return who
         return who._replace(groups=squashed_groups(options, groups))
@@ -202,6 +214,11 @@ class Shares:
         """The handle of a file."""
         make = self.handles.make_v2 if v2 else self.handles.make
         return make(share.tag, file)
+
+
+def _in_groups(who: Identity, groups: UserGroups) -> Identity:
+    """A user with these groups; the first one is the primary group of those who name another."""
+    return who._replace(gid=who.gid if who.gid in groups else groups[0], groups=groups)
 
 
 class OverShares(Protocol):

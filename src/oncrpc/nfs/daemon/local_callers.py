@@ -1,0 +1,64 @@
+"""The users at the other end of connections from this host, asked of the kernel once for each.
+
+The user is that of the socket, which is the one that made it: a process that becomes another user
+later, or that is handed the socket, does not change it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from oncrpc.caching import Bounded
+from oncrpc.host.connection_owner import Place, connection_owner
+from oncrpc.rpc import Caller
+
+MAX_CALLERS = 1024
+"""Connections whose user is known."""
+
+FindOwner = Callable[[Place, Place], int | None]
+
+
+class CallerUser(NamedTuple):
+    """The other end of a caller: whether it is on this host, and its user, if that is known."""
+
+    here: bool
+    uid: int | None = None
+
+
+ELSEWHERE, UNKNOWN = CallerUser(here=False), CallerUser(here=True)
+
+
+class LocalCallers:
+    """Tells whose calls are from this host.
+
+    ``is_own`` tells the addresses of this host. ``_known`` is a cache: its key is the identity of
+    the caller object of a connection, and an entry counts only for the object that it holds. Its
+    bound is ``MAX_CALLERS``. A user that is not known is asked for again.
+    """
+
+    def __init__(
+        self, *, find: FindOwner = connection_owner, is_own: Callable[[str], bool]
+    ) -> None:
+        self._find, self._is_own = find, is_own
+        self._known = Bounded[int, tuple[Caller, CallerUser]](MAX_CALLERS)
+
+    def peer(self, caller: Caller) -> CallerUser:
+        """The other end of a caller. That of a datagram from this host is not known."""
+        known = self._known.get(id(caller))
+        if known is not None and known[0] is caller:
+            return known[1]
+        found = self._found(caller)
+        if found is not UNKNOWN and not caller.datagram:
+            self._known.keep(id(caller), (caller, found))
+        return found
+
+    def _found(self, caller: Caller) -> CallerUser:
+        here = caller.loopback or self._is_own(caller.host)
+        uid = None
+        if not caller.datagram and caller.source is not None and caller.local is not None:
+            # Also asked about other addresses: link-local ones do not tell whose they are.
+            uid = self._find(caller.source[:2], caller.local[:2])
+        if uid is not None:
+            return CallerUser(here=True, uid=uid)
+        return UNKNOWN if here else ELSEWHERE
