@@ -28,6 +28,7 @@ html_last_updated_fmt = None
 
 _SECTIONS = {
     "nfsd": 8, "portmap": 8, "rpcinfo": 8, "pmap_dump": 8, "pmap_set": 8, "showmount": 8, "xdrc": 1,
+    "nfs": 1,
     "rpcsnoop": 8,
     "nfsd.toml": 5, "portmap.toml": 5,
 }  # fmt: skip

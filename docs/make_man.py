@@ -29,7 +29,7 @@ SETTLED: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
         r'^\.TH "([^"]*)" "([^"]*)" .*$',
         r'.TH "\1" "\2" "" "oncrpc" "System Manager' "'" r's Manual"',
     ),
-    (r'^(\.TH "XDRC" "1" .*) "[^"]*"$', r'\1 "General Commands Manual"'),
+    (r'^(\.TH "(?:NFS|XDRC)" "1" .*) "[^"]*"$', r'\1 "General Commands Manual"'),
     (r'^(\.TH "[A-Z]+\.TOML" "5" .*) "[^"]*"$', r'\1 "File Formats Manual"'),
     (r"^\.SH \[.*\]$", lambda found: ".SH " + found[0][4:].lower()),
     (r"^\.SH Copyright\n.*\n", ""),

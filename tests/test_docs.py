@@ -17,6 +17,8 @@ from types import ModuleType
 import pytest
 
 from oncrpc.cli import rpcsnoop
+from oncrpc.cli.nfs import words as nfs_words
+from oncrpc.cli.nfs.command_line import NfsCommand
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -24,7 +26,7 @@ SOURCES = ROOT / "src" / "oncrpc"
 PAGES = sorted(
     path for path in (*DOCS.rglob("*.md"), *ROOT.glob("*.md")) if "_build" not in path.parts
 )
-COMMANDS = ("portmap", "rpcinfo", "pmap_dump", "pmap_set", "showmount", "rpcsnoop", "xdrc")
+COMMANDS = ("portmap", "nfs", "rpcinfo", "pmap_dump", "pmap_set", "showmount", "rpcsnoop", "xdrc")
 SECTIONS = ["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "EXIT STATUS", "FILES", "DIFFERENCES"]
 PUBLIC = {
     "oncrpc": "oncrpc",
@@ -186,6 +188,18 @@ def test_manual_page_lists_only_existing_options(command: str) -> None:
 
     lines = (" " + line.replace("`", "") for line in described)
     assert options_of("\n".join(lines)) == options_of(help_of(command))
+
+
+@pytest.mark.parametrize("word", nfs_words.WORDS)
+def test_page_of_nfs_has_every_option(word: str) -> None:
+    command: NfsCommand = importlib.import_module(nfs_words.WORDS[word]).COMMAND
+    section = re.search(rf"^### {word}$(.*?)^###? ", page_of("nfs"), re.MULTILINE | re.DOTALL)
+
+    assert section is not None
+    described = " ".join(re.findall(r"^\*\*.*$", section[1], re.MULTILINE)).replace("\\", "")
+    assert {*re.findall(r"\*\*--?([a-z][\w-]+)", described)} == {
+        option.name for option in command.options
+    }
 
 
 @pytest.mark.parametrize("command", COMMANDS)

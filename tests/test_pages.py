@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from oncrpc.idl import compile_text
-from support.hosts import Host
-from support.namespace import PYTHON
+from support.ganesha import start_ganesha
+from support.hosts import Host, portmap
+from support.namespace import PYTHON, need
 from support.page_console import Block, Console, blocks_of, commands_of
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -27,6 +28,15 @@ library.clnt_pcreateerror(b"mount")
 
 MOUNTS = DOCS / "tutorial" / "why-does-my-mount-fail.md"
 TROUBLE = DOCS / "howto" / "troubleshooting.md"
+SHELL = DOCS / "howto" / "use-nfs-from-the-shell.md"
+FILES_OF_SHELL_PAGE = """
+cd /srv/nfs
+rm -r folder hello.txt
+mkdir logs
+echo 'remember the backup' > notes.txt
+printf '%s\\n' error fine error > logs/monday.log
+touch logs/tuesday.log
+"""
 
 
 @pytest.mark.slow
@@ -52,6 +62,18 @@ def test_failed_mounts_are_explained_as_shown(tmp_path: Path) -> None:
 def test_symptoms_have_the_causes_shown(tmp_path: Path) -> None:
     with Host() as host, Console(tmp_path, host.entered) as console:
         console.play(TROUBLE)
+
+
+@pytest.mark.slow
+@pytest.mark.interop
+def test_shell_commands_print_ganesha_s_files(tmp_path: Path) -> None:
+    need("ganesha.nfsd")
+    with Host() as host, Console(tmp_path, host.entered) as console:
+        host.start(portmap())
+        start_ganesha(host, tmp_path)
+        host.sh(FILES_OF_SHELL_PAGE)
+
+        console.play(SHELL)
 
 
 @pytest.mark.slow
