@@ -98,6 +98,7 @@ File systems:
 - ``data_rules``: Rules of files: data, sizes, times, symbolic links and special files.
 - ``identity_rules``: Rules of permissions, with several users.
 - ``access_list_rules``: Rules of access control lists, with several users.
+- ``memory_operations``: A complete FUSE object in memory, with paths.
 - ``remote_files``: Clients of file systems on loopback: ours in memory, and one that does what a
   test says.
 - ``pinged_server``: Servers for ``nfs ping``: files with a scripted port mapper, dead ports.
