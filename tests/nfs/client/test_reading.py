@@ -10,7 +10,6 @@ import pytest
 from oncrpc.errors import ProtocolError
 from oncrpc.nfs import RemoteFileSystem
 from oncrpc.nfs.client import reading
-from oncrpc.nfs.client.reading import IN_FLIGHT, LEAST_CALLS, MOST_CALLS, window_of
 from oncrpc.programs.nfs3 import READ3res, READ3resok
 from oncrpc.rpc import Call
 from support.remote_files import NO_ATTRIBUTES, OK, ScriptedNfs, use_files, use_scripted
@@ -87,12 +86,6 @@ def test_large_read_has_many_calls_in_progress() -> None:
 
     use_scripted(server, use)
     assert len(server.reads) == len(DATA) // server.transfer
-
-
-def test_window_is_bounded_in_bytes_and_calls() -> None:
-    assert window_of(8192) == MOST_CALLS
-    assert window_of(1 << 20) * (1 << 20) == IN_FLIGHT
-    assert window_of(1 << 30) == LEAST_CALLS
 
 
 class Hostile(Content):

@@ -71,6 +71,10 @@ class SyncRemoteFile:
         """As ``RemoteFile.read``."""
         return run(self.file.read(size))
 
+    def readinto(self, buffer: bytearray | memoryview) -> int:
+        """As ``RemoteFile.readinto``."""
+        return run(self.file.readinto(buffer))
+
     def write(self, data: Data) -> int:
         """As ``RemoteFile.write``."""
         return run(self.file.write(data))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from mmap import mmap
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -38,6 +39,17 @@ class OpenMode(NamedTuple):
             raise ValueError(f"invalid mode {mode!r}: must be one of {', '.join(MODES)}")
         both = "+" in mode
         return cls(first, first == "r" or both, first != "r" or both)
+
+
+def lasting(data: Data) -> memoryview:
+    """Copy data that may change, as they may have to be written again until they are stored.
+
+    A read-only view is not enough: ``io.BufferedWriter`` passes one of a buffer that it reuses.
+    """
+    view = memoryview(data)
+    if view.readonly and view.contiguous and isinstance(view.obj, bytes | mmap):
+        return view.cast("B")
+    return memoryview(view.tobytes())
 
 
 class RemoteFile:
@@ -92,6 +104,16 @@ class RemoteFile:
             self._position += len(data)
             return data
 
+    async def readinto(self, buffer: bytearray | memoryview) -> int:
+        """Fill the buffer from the position; returns the number of bytes, 0 at the end."""
+        self._check(self._mode.readable, "reading")
+        async with self._lock:
+            await self._writer.settle()
+            with memoryview(buffer).cast("B") as view:
+                count = await self._reader.readinto(self._position, view)
+            self._position += count
+            return count
+
     async def _read_rest(self) -> bytes:
         self._reader.reset()
         if self._position == 0:
@@ -104,7 +126,10 @@ class RemoteFile:
         return b"".join(parts)
 
     async def write(self, data: Data) -> int:
-        """Write at the position; returns the number of bytes, which is always all of them."""
+        """Write at the position; returns the number of bytes, which is always all of them.
+
+        ``bytes``, and views of an ``mmap`` with ``ACCESS_READ``, are sent without a copy.
+        """
         self._check(self._mode.writable, "writing")
         async with self._lock:
             await self._write(self._position, data)
@@ -134,9 +159,7 @@ class RemoteFile:
 
     async def _write(self, offset: int, data: Data) -> None:
         self._reader.reset(self._position)
-        # Copy data that may change: they may have to be written again until they are stored.
-        held = data if isinstance(data, bytes) else bytes(data)
-        await self._writer.write(offset, memoryview(held))
+        await self._writer.write(offset, lasting(data))
 
     async def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Set the position, as ``io.IOBase.seek`` does; returns it."""
@@ -203,7 +226,7 @@ class RemoteFile:
     def abandon(self) -> None:
         """Close without storing the data that are not stored yet."""
         self._closed = True
-        self._reader.reset()
+        self._reader.close()
         self._writer.drop()
 
     def _check(self, allowed: bool, use: str) -> None:

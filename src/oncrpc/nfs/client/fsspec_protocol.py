@@ -54,10 +54,8 @@ class RawRemoteFile(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         """Fill the buffer from the position; 0 at the end of the file."""
-        with self.lock, memoryview(buffer).cast("B") as view:
-            data = self.file.read(len(view))
-            view[: len(data)] = data
-            return len(data)
+        with self.lock:
+            return self.file.readinto(buffer)
 
     def readall(self) -> bytes:
         """The rest of the file."""

@@ -18,6 +18,7 @@ from oncrpc.nfs.client.results import (
     ServerLimits,
     WriteOutcome,
 )
+from oncrpc.nfs.client.window import TransferWindow
 from oncrpc.nfs.filesystem import NewAttributes, SpaceInfo
 from oncrpc.programs.nfs2 import stat
 from oncrpc.programs.nfs3 import ftype3, nfsstat3
@@ -35,7 +36,8 @@ class Operations(ABC):
     """The procedures of one version of NFS, called over a pipeline.
 
     Methods raise an ``NfsStatusError`` if the server refuses. ``read_size``, ``write_size`` and
-    ``listing_size`` are the largest READ, WRITE and page of a directory, in bytes.
+    ``listing_size`` are the largest READ, WRITE and page of a directory, in bytes. ``reads`` and
+    ``writes`` limit how many are in progress for a file.
     """
 
     version: int
@@ -44,6 +46,7 @@ class Operations(ABC):
     def __init__(self, pipeline: Pipeline) -> None:
         self.pipeline = pipeline
         self.read_size = self.write_size = self.listing_size = 8192
+        self.reads, self.writes = TransferWindow(), TransferWindow()
 
     def handle(self, data: bytes) -> FileHandle:
         """Check a handle that the server has sent.

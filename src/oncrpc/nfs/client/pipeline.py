@@ -62,12 +62,16 @@ class Started:
 
     ``payload`` is sent after the message. ``into`` is the buffer for the data of a READ. ``size``
     is the number of bytes of a WRITE. ``waiter`` is the future of the task that waits, if any.
+    ``at`` is the time of the start, ``took`` the seconds until the reply.
     """
 
-    __slots__ = ("call", "into", "payload", "size", "waiter")
+    __slots__ = ("at", "call", "into", "payload", "size", "took", "waiter")
 
-    def __init__(self, call: Pending, payload: memoryview, into: memoryview | None) -> None:
+    def __init__(
+        self, call: Pending, payload: memoryview, into: memoryview | None, *, at: float
+    ) -> None:
         self.call, self.payload, self.into = call, payload, into
+        self.at, self.took = at, 0.0
         self.size = len(payload)
         self.waiter: Any = None
 
@@ -131,8 +135,9 @@ class Pipeline(ABC):
         if self.sock is None and self.reopen is None:
             raise self.why or ClientClosed.at(self.calls.place)
         limit = self.timeout if timeout is None else timeout
-        call = self.calls.start(procedure, arguments, now=self.now(), timeout=limit, auth=auth)
-        started = self._started[call.xid] = Started(call, memoryview(payload), into)
+        now = self.now()
+        call = self.calls.start(procedure, arguments, now=now, timeout=limit, auth=auth)
+        started = self._started[call.xid] = Started(call, memoryview(payload), into, at=now)
         self._arm(call.due_at)
         if self.sock is None:
             self._connect()
@@ -324,6 +329,7 @@ class Pipeline(ABC):
             return
         del self._started[xid]
         if call.done:
+            started.took = self.now() - started.at
             self._wake(started)
         else:  # it is repeated with a new xid
             self._started[call.xid] = started

@@ -11,12 +11,6 @@ from oncrpc.nfs.client.open_handle import OpenHandle
 from oncrpc.nfs.client.pipeline import Started
 from oncrpc.nfs.client.results import FileHandle
 
-IN_FLIGHT = 4 << 20
-"""Bytes of the READs or WRITEs in progress for one file."""
-
-LEAST_CALLS, MOST_CALLS = 4, 64
-"""Smallest and largest number of READs or WRITEs in progress for one file."""
-
 SEGMENT = 256 << 20
 """Bytes that ``read_all`` adds to its buffer at a time."""
 
@@ -27,11 +21,6 @@ class ReadInProgress(NamedTuple):
     started: Started
     offset: int
     view: memoryview
-
-
-def window_of(size: int) -> int:
-    """How many calls of ``size`` bytes may be in progress at once."""
-    return min(max(IN_FLIGHT // size, LEAST_CALLS), MOST_CALLS)
 
 
 def start_reading(file: OpenHandle, offset: int, view: memoryview) -> ReadInProgress:
@@ -52,6 +41,7 @@ async def finish_reading(file: OpenHandle, read: ReadInProgress) -> tuple[int, b
         return await operations.finish_read(started, read.view)
 
     size, eof = await file.use(once)
+    file.operations.reads.note(read.started.took)
     if not size and not eof:
         raise ProtocolError(f"READ at {read.offset} returned nothing before the end of the file")
     return size, eof
@@ -60,10 +50,10 @@ async def finish_reading(file: OpenHandle, read: ReadInProgress) -> tuple[int, b
 async def read_into(file: OpenHandle, offset: int, buffer: memoryview) -> int:
     """Fill a buffer from a file; returns the number of bytes, fewer only at the end of the file."""
     size, position, end = file.operations.read_size, 0, len(buffer)
-    window = window_of(size)
     reads = deque[ReadInProgress]()
     try:
         while reads or position < end:
+            window = file.operations.reads.calls(size)
             while position < end and len(reads) < window:
                 view = buffer[position : position + size]
                 reads.append(start_reading(file, offset + position, view))
@@ -113,11 +103,15 @@ class SequentialReader:
     The window is one READ at first, and doubles with each READ that is used. So a short read of a
     long file costs little. ``_rest`` has the received bytes from ``_offset`` on that are not
     returned yet. ``_reads`` are the READs in progress for the bytes that follow, up to ``_next``.
+
+    Buffers are used again, so that they stay in the processor's cache. ``_spare`` are free;
+    ``_used`` are those of the bytes in ``_rest``, and of the bytes that the caller copies.
     """
 
     def __init__(self, file: OpenHandle) -> None:
         self.file = file
         self._reads = deque[ReadInProgress]()
+        self._spare, self._used = list[memoryview](), list[memoryview]()
         self._rest = memoryview(b"")
         self._offset = self._next = 0
         self._window = 1
@@ -127,30 +121,57 @@ class SequentialReader:
         """Discard what was read ahead, and continue at this offset."""
         forget(self.file, self._reads)
         self._rest = memoryview(b"")
+        self._used.clear()
         self._offset = self._next = offset
         self._window, self._ended = 1, False
 
+    def close(self) -> None:
+        """Discard what was read ahead, and the buffers."""
+        self.reset()
+        self._spare.clear()
+
     async def read(self, offset: int, size: int) -> bytes:
         """Read ``size`` bytes at the offset, fewer only at the end of the file."""
+        parts = list[memoryview]()
+        while size and (part := await self._part(offset, size)):
+            parts.append(part)
+            offset, size = offset + len(part), size - len(part)
+        data = b"".join(parts)
+        self._recycle()
+        return data
+
+    async def readinto(self, offset: int, buffer: memoryview) -> int:
+        """Fill the buffer from the offset; returns the number of bytes, as ``read``."""
+        done = 0
+        while done < len(buffer) and (part := await self._part(offset + done, len(buffer) - done)):
+            buffer[done : done + len(part)] = part
+            done += len(part)
+            self._recycle()
+        return done
+
+    async def _part(self, offset: int, size: int) -> memoryview:
+        """The next bytes, at most ``size``; empty at the end of the file."""
         if offset != self._offset:
             self.reset(offset)
-        parts = list[memoryview]()
-        while size:
-            if not self._rest and not await self._advance():
-                self.reset(self._offset)  # the file may grow
-                break
-            part = self._rest[:size]
-            parts.append(part)
-            size -= len(part)
-            self._rest = self._rest[len(part) :]
-            self._offset += len(part)
-        return b"".join(parts)
+        if not self._rest and not await self._advance():
+            self.reset(self._offset)  # the file may grow
+        part = self._rest[:size]
+        self._rest = self._rest[len(part) :]
+        self._offset += len(part)
+        return part
+
+    def _recycle(self) -> None:
+        """The caller has copied its bytes: free the buffers, except that of ``_rest``."""
+        kept = self._used[-1:] if self._rest else []
+        free = self._used[: len(self._used) - len(kept)]
+        self._spare += free[: max(self._window - len(self._spare), 0)]
+        self._used = kept
 
     async def _advance(self) -> bool:
         """Wait for the next data; False at the end of the file."""
         size = self.file.operations.read_size
         while not self._ended and len(self._reads) < self._window:
-            view = memoryview(bytearray(size))
+            view = self._spare.pop() if self._spare else memoryview(bytearray(size))
             self._reads.append(start_reading(self.file, self._next, view))
             self._next += size
         if not self._reads:
@@ -162,7 +183,9 @@ class SequentialReader:
             self.reset(self._offset)
             raise
         self._rest = read.view[:count]
-        self._window = min(self._window * 2, window_of(size))
+        if count == size:
+            self._used.append(read.view)
+        self._window = min(self._window * 2, self.file.operations.reads.calls(size))
         if self._ended:
             forget(self.file, self._reads)
             self._next = read.offset + count

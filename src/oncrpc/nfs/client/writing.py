@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 from oncrpc.nfs.client.open_handle import OpenHandle
 from oncrpc.nfs.client.pipeline import Started
-from oncrpc.nfs.client.reading import window_of
 from oncrpc.nfs.client.results import FileHandle, WriteOutcome
 
 MAX_HELD = 64 << 20
@@ -108,7 +107,7 @@ class FileWriter:
     async def _start(self, offset: int, data: memoryview) -> None:
         if self._overlaps(offset, len(data)):
             await self.settle()
-        while len(self._writes) >= window_of(self.file.operations.write_size):
+        while len(self._writes) >= self._window():
             await self._finish_first()
         if self._held_size + len(data) > MAX_HELD:
             await self.flush()
@@ -117,6 +116,10 @@ class FileWriter:
     def _started(self, offset: int, data: memoryview) -> WriteInProgress:
         started = self.file.operations.start_write(self.file.handle, offset, data, stable=False)
         return WriteInProgress(started, offset, data)
+
+    def _window(self) -> int:
+        operations = self.file.operations
+        return operations.writes.calls(operations.write_size)
 
     def _overlaps(self, offset: int, size: int) -> bool:
         return any(
@@ -141,6 +144,8 @@ class FileWriter:
 
         outcome = await self.file.use(once)
         self._writes.popleft()
+        if write.started is not None:
+            self.file.operations.writes.note(write.started.took)
         taken = write.data[: outcome.size]
         if not outcome.committed:
             self._held.append(HeldData(write.offset, taken, outcome.verifier))
