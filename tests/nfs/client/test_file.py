@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import mmap
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from oncrpc.nfs import RemoteFileSystem
+from oncrpc.nfs.client.file import lasting
 from oncrpc.programs.nfs3 import (
     LOOKUP3res,
     LOOKUP3resok,
@@ -109,6 +112,44 @@ def test_use_that_mode_forbids_is_an_error() -> None:
         await file.close()
 
     use_files(use)
+
+
+@both
+def test_buffer_is_filled_from_the_position(version: int) -> None:
+    async def use(fs: RemoteFileSystem) -> None:
+        await fs.write_bytes("a", b"0123456789")
+        buffer = bytearray(4)
+        async with await fs.open("a") as file:
+            assert await file.read(1) == b"0"
+            assert await file.readinto(buffer) == 4
+            assert (bytes(buffer), file.tell()) == (b"1234", 5)
+            assert await file.readinto(memoryview(bytearray(9))) == 5
+            assert await file.readinto(buffer) == 0
+
+    use_files(use, version=version)
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_data_that_may_change_are_copied(read_only: bool) -> None:
+    data = bytearray(b"first")
+    view = memoryview(data)
+
+    kept = lasting(view.toreadonly() if read_only else view)
+    data[:] = b"other"
+
+    assert bytes(kept) == b"first"
+
+
+def test_mapped_file_is_written_without_a_copy(tmp_path: Path) -> None:
+    (tmp_path / "local").write_bytes(b"content")
+
+    with (
+        (tmp_path / "local").open("rb") as local,
+        mmap.mmap(local.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
+        memoryview(mapped) as view,
+    ):
+        assert lasting(view).obj is mapped
+        assert lasting(memoryview(b"content")).obj == b"content"
 
 
 @both

@@ -20,13 +20,7 @@ from oncrpc.nfs.client.listing import entries
 from oncrpc.nfs.client.open_handle import OpenHandle
 from oncrpc.nfs.client.path_operations import PathOperations, found_of
 from oncrpc.nfs.client.paths import Ending, Located
-from oncrpc.nfs.client.reading import (
-    ReadInProgress,
-    finish_reading,
-    forget,
-    start_reading,
-    window_of,
-)
+from oncrpc.nfs.client.reading import ReadInProgress, finish_reading, forget, start_reading
 from oncrpc.nfs.client.results import TYPE_BITS, FileHandle, FileStat, WriteOutcome
 from oncrpc.nfs.client.writing import FileWriter
 from oncrpc.nfs.filesystem import NewAttributes
@@ -155,10 +149,11 @@ class RemoteTree(CopyTree):
         Memory is used only for the READs in progress, whatever size the server claims.
         """
         file, size, at = self._file(entry), self.operations.read_size, start
+        window = self.operations.reads
         reads = deque[ReadInProgress]()
         try:
             while reads or at < entry.stat.size:
-                while at < entry.stat.size and len(reads) < window_of(size):
+                while at < entry.stat.size and len(reads) < window.calls(size):
                     view = memoryview(bytearray(min(size, entry.stat.size - at)))
                     reads.append(start_reading(file, at, view))
                     at += len(view)

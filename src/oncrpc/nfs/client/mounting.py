@@ -35,11 +35,8 @@ from oncrpc.programs.nfs3 import NFS_V3, nfsstat3
 from oncrpc.rpc.auth import AUTH_NONE, Auth
 from oncrpc.rpc.program import Client
 
-MAX_TRANSFER = 512 << 10
-"""Bytes of a READ or WRITE of the NFS client, even if the server allows more.
-
-Larger calls are slower on one host: their data do not fit into the processor's cache.
-"""
+MAX_TRANSFER = 1 << 20
+"""Bytes of a READ or WRITE of the NFS client, even if the server allows more."""
 
 LEAST_TRANSFER = 512
 LISTING_SIZES = (8192, 64 << 10)

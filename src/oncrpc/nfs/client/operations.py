@@ -46,7 +46,7 @@ class Operations(ABC):
     def __init__(self, pipeline: Pipeline) -> None:
         self.pipeline = pipeline
         self.read_size = self.write_size = self.listing_size = 8192
-        self.reads, self.writes = TransferWindow(), TransferWindow()
+        self.reads, self.writes = (TransferWindow(local=pipeline.local) for _ in range(2))
 
     def handle(self, data: bytes) -> FileHandle:
         """Check a handle that the server has sent.

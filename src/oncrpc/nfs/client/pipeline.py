@@ -202,6 +202,14 @@ class Pipeline(ABC):
             self._queue(started)
         self._send()
 
+    @property
+    def local(self) -> bool:
+        """Whether both ends of the connection have the address of this host."""
+        sock = self.sock
+        if sock is None:
+            return False
+        return sock.family == socket.AF_UNIX or sock.getsockname()[0] == sock.getpeername()[0]
+
     @abstractmethod
     def now(self) -> float:
         """Seconds of a monotonic clock."""

@@ -101,8 +101,9 @@ class SequentialReader:
     """Reads a file in order, with some READs ahead.
 
     The window is one READ at first, and doubles with each READ that is used. So a short read of a
-    long file costs little. ``_rest`` has the received bytes from ``_offset`` on that are not
-    returned yet. ``_reads`` are the READs in progress for the bytes that follow, up to ``_next``.
+    long file costs little. ``_sequential`` is set after the first READ. ``_rest`` has the received
+    bytes from ``_offset`` on that are not returned yet. ``_reads`` are the READs in progress for
+    the bytes that follow, up to ``_next``.
 
     Buffers are used again, so that they stay in the processor's cache. ``_spare`` are free;
     ``_used`` are those of the bytes in ``_rest``, and of the bytes that the caller copies.
@@ -115,7 +116,7 @@ class SequentialReader:
         self._rest = memoryview(b"")
         self._offset = self._next = 0
         self._window = 1
-        self._ended = False
+        self._sequential = self._ended = False
 
     def reset(self, offset: int = 0) -> None:
         """Discard what was read ahead, and continue at this offset."""
@@ -123,7 +124,8 @@ class SequentialReader:
         self._rest = memoryview(b"")
         self._used.clear()
         self._offset = self._next = offset
-        self._window, self._ended = 1, False
+        self._window = 1
+        self._sequential = self._ended = False
 
     def close(self) -> None:
         """Discard what was read ahead, and the buffers."""
@@ -169,11 +171,7 @@ class SequentialReader:
 
     async def _advance(self) -> bool:
         """Wait for the next data; False at the end of the file."""
-        size = self.file.operations.read_size
-        while not self._ended and len(self._reads) < self._window:
-            view = self._spare.pop() if self._spare else memoryview(bytearray(size))
-            self._reads.append(start_reading(self.file, self._next, view))
-            self._next += size
+        self._ask()
         if not self._reads:
             return False
         read = self._reads.popleft()
@@ -183,13 +181,25 @@ class SequentialReader:
             self.reset(self._offset)
             raise
         self._rest = read.view[:count]
+        size = self.file.operations.read_size
         if count == size:
             self._used.append(read.view)
-        self._window = min(self._window * 2, self.file.operations.reads.calls(size))
         if self._ended:
             forget(self.file, self._reads)
             self._next = read.offset + count
         elif count < len(read.view):
             rest = start_reading(self.file, read.offset + count, read.view[count:])
             self._reads.appendleft(rest)
+        if self._sequential:  # the server works while the caller uses the data
+            self._ask()
+        self._window = min(self._window * 2, self.file.operations.reads.calls(size))
+        self._sequential = True
         return count > 0
+
+    def _ask(self) -> None:
+        """Start READs up to the window."""
+        size = self.file.operations.read_size
+        while not self._ended and len(self._reads) < self._window:
+            view = self._spare.pop() if self._spare else memoryview(bytearray(size))
+            self._reads.append(start_reading(self.file, self._next, view))
+            self._next += size

@@ -1,46 +1,52 @@
 """How many READs or WRITEs of one file are in progress at once.
 
-If the server answers within two milliseconds, a few calls keep the connection busy. More calls would
-only push the data out of the processor's cache before they are used: on one host that costs up to
-half of the speed. If every call takes longer, the network or the disk has a latency, and many calls
-in progress hide it.
+Many calls in progress hide the latency of a network. A server on the same host has none: more than
+one call would only push the data out of the processor's cache before they are used, which costs up
+to half of the speed. The address of a tunnel to another host is that of this host, too. So many
+calls are in progress as soon as none is fast.
 """
 
 from __future__ import annotations
 
 from math import inf
 
-NEAR, FAR = 1 << 20, 4 << 20
-"""Bytes in progress for one file, to a server that answers at once and to a slower one."""
+MAX_LOCAL_WINDOW = 1 << 20
+"""Bytes of the READs or WRITEs in progress for one file of a server on the same host."""
 
-AT_ONCE = 0.002
-"""Seconds: the longest call of a server that answers at once."""
+MAX_WINDOW = 4 << 20
+"""Bytes of the READs or WRITEs in progress for one file of a server on another host."""
+
+LEAST_CALLS, MOST_CALLS = 4, 64
+"""Smallest and largest number of READs or WRITEs in progress for one file on another host."""
+
+FAST = 0.004
+"""Seconds: the longest call that shows that the server is on the same host."""
 
 SAMPLE = 32
-"""Calls by which the window is chosen. The fastest of them counts, as a busy host delays some."""
-
-LEAST_CALLS, MOST_CALLS = 2, 64
-"""Smallest and largest number of READs or WRITEs in progress for one file."""
+"""Calls of which the fastest counts, as a busy host delays some."""
 
 
 class TransferWindow:
-    """The window of the READs, or of the WRITEs, to one server.
+    """The window of the READs, or of the WRITEs, to one server; ``local``: on the same host.
 
-    ``_fastest`` is the duration of the fastest of the last ``_seen`` calls, at most ``SAMPLE``.
+    ``near`` is whether few calls are in progress. ``_fastest`` is the duration of the fastest of
+    the last ``_seen`` calls.
     """
 
-    def __init__(self) -> None:
-        self.size = NEAR
+    def __init__(self, *, local: bool) -> None:
+        self.local = self.near = local
         self._fastest, self._seen = inf, 0
 
     def calls(self, size: int) -> int:
         """How many calls of ``size`` bytes may be in progress at once."""
-        return min(max(self.size // size, LEAST_CALLS), MOST_CALLS)
+        if self.near:
+            return max(MAX_LOCAL_WINDOW // size, 1)
+        return min(max(MAX_WINDOW // size, LEAST_CALLS), MOST_CALLS)
 
     def note(self, seconds: float) -> None:
         """Count the duration of a call."""
         self._fastest = min(self._fastest, seconds)
         self._seen += 1
         if self._seen == SAMPLE:
-            self.size = NEAR if self._fastest <= AT_ONCE else FAR
+            self.near = self.local and self._fastest <= FAST
             self._fastest, self._seen = inf, 0
