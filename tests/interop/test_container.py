@@ -36,6 +36,9 @@ rm -rf root/opt/oncrpc root/source
 ln -sf /usr/bin/python3 root/usr/local/bin/python
 """
 
+LIMITS = ("--clear-groups", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs")
+"""What ``--cap-drop all`` and ``--security-opt no-new-privileges`` do."""
+
 
 class Replay(Host):
     """A host that executes the steps, and the settings of each image collected from them."""
@@ -91,21 +94,34 @@ class Replay(Host):
     def _note(self, word: str, rest: str) -> None:
         self.said[self.stage][word] = rest
 
+    def seal(self, image: str, *volumes: str) -> None:
+        """Make an image read-only, but for volumes of its user: the option ``--read-only``."""
+        user, group = self.said[image]["USER"].split(":")
+        root = f"/run/{image}/root"
+        for volume in volumes:
+            options = f"mode=700,uid={user},gid={group}"
+            self.sh(f"mount -t tmpfs -o {options} tmpfs {root}{volume}")
+        self.sh(f"mount -o remount,ro {root}")
+
     def container(self, image: str, *arguments: str) -> subprocess.Popen[str]:
-        """Run an image's command as its user; arguments replace those of CMD."""
+        """Run an image's command as its user, with the options ``LIMITS`` of the how-to.
+
+        Arguments replace those of CMD.
+        """
         said = self.said[image]
         user, group = said["USER"].split(":")
-        root = ["chroot", f"--userspec={user}:{group}", f"/run/{image}/root"]
+        root = ["chroot", f"/run/{image}/root", "setpriv", f"--reuid={user}", f"--regid={group}"]
         command = [*json.loads(said["ENTRYPOINT"]), *(arguments or json.loads(said["CMD"]))]
-        return self.popen([*root, "env", "-i", f"PATH={self.path_variable}", *command])
+        return self.popen([*root, *LIMITS, "env", "-i", f"PATH={self.path_variable}", *command])
 
 
 @pytest.fixture(scope="module")
 def image() -> Iterator[Replay]:
     """A host with the built images."""
-    need("chroot", "/usr/bin/python3")
+    need("chroot", "setpriv", "/usr/bin/python3")
     with Replay() as made:
         made.play((SOURCE / "packaging" / "Containerfile").read_text())
+        made.seal("nfsd", "/data", made.said["nfsd"]["VOLUME"])
         yield made
 
 
@@ -138,11 +154,8 @@ def test_image_does_not_contain_the_source(image: Replay, name: str) -> None:
 
 @pytest.fixture
 def volume(image: Replay) -> Path:
-    """What is mounted at /data; it belongs to the user of the container."""
-    folder = image.folder("/data", "nfsd")
-    user, group = map(int, image.said["nfsd"]["USER"].split(":"))
-    os.chown(folder, user, group)
-    return folder
+    """What is mounted at /data."""
+    return image.folder("/data", "nfsd")
 
 
 def test_container_exports_its_volume(image: Replay, volume: Path) -> None:
@@ -155,7 +168,8 @@ def test_container_exports_its_volume(image: Replay, volume: Path) -> None:
 
     assert (volume / "new").stat().st_uid == 65534
     assert status_of(daemon.pid)["Uid"].split() == ["65534"] * 4
-    assert {status_of(daemon.pid)[name] for name in ("CapPrm", "CapEff")} == {"0" * 16}
+    assert {status_of(daemon.pid)[name] for name in ("CapPrm", "CapEff", "CapBnd")} == {"0" * 16}
+    assert status_of(daemon.pid)["NoNewPrivs"] == "1"
     daemon.send_signal(signal.Signals[image.said["nfsd"]["STOPSIGNAL"]])
     assert finished(daemon) == 0
 
