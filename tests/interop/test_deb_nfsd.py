@@ -72,8 +72,14 @@ def test_installed_it_serves_and_is_registered(host: Debian) -> None:
 
 def test_command_is_ours_and_has_manual_pages(host: Debian) -> None:
     assert "oncrpc" in host.sh_there("nfsd --version")
-    for page in ("man8/nfsd.8oncrpc", "man5/nfsd.toml.5"):
+    for page in ("man1/nfs.1", "man8/nfsd.8oncrpc", "man5/nfsd.toml.5"):
         host.sh_there(f"zcat /usr/share/man/{page}.gz | grep -q oncrpc")
+
+
+def test_command_for_users_lists_the_exports(host: Debian) -> None:
+    until(lambda: "nfs" in host.sh_there("rpcinfo -s"), "it is registered")
+
+    assert host.sh_there("nfs ls nfs://127.0.0.1").startswith("/srv/data ")
 
 
 def test_configuration_is_the_administrators(host: Debian) -> None:
@@ -118,7 +124,7 @@ def test_no_file_is_of_the_kernels_package_too(packages: Packages) -> None:
     ).stdout
     files = re.findall(r"^-.* \./(\S+)$", listed, re.MULTILINE)
 
-    assert "usr/sbin/nfsd" in files
+    assert {"usr/sbin/nfsd", "usr/bin/nfs"} <= {*files}
     assert [name for name in files if os.path.lexists(root / name)] == []
 
 
