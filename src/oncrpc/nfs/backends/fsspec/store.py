@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import os
 import time
 from collections.abc import Callable
@@ -19,6 +20,8 @@ from fsspec.spec import AbstractFileSystem
 
 from oncrpc.nfs.posix import refusal
 
+log = logging.getLogger("oncrpc.nfs")
+
 R = TypeVar("R")
 THREADS = 8
 KEEP = 1.0
@@ -33,6 +36,15 @@ TIMES = ("mtime", "LastModified", "last_modified", "modified", "updated", "creat
 COPIED = 1 << 20
 """Bytes that are copied at a time."""
 
+CLASSES = (
+    FileNotFoundError,
+    FileExistsError,
+    PermissionError,
+    IsADirectoryError,
+    NotADirectoryError,
+)
+"""Classes of ``OSError`` that say what is wrong when there is no number."""
+
 SECOND = 1_000_000_000
 Info = dict[str, Any]
 
@@ -44,7 +56,8 @@ class RemoteStore:
     listed. Special files are not listed either: reading one could block for ever.
 
     ``_infos`` and ``_listings`` cache the answers of the store by path, for ``KEEP`` seconds. A
-    change by this server removes the paths that it affects (``forget``).
+    change by this server removes the paths that it affects (``forget``). ``_fails``: the last call
+    has failed, and the log says so.
     """
 
     def __init__(
@@ -52,6 +65,7 @@ class RemoteStore:
     ) -> None:
         self._files, self._root, self._clock = files, root.rstrip("/"), clock
         self._threads = ThreadPoolExecutor(THREADS, "nfs-fsspec")
+        self._name, self._fails = self._root or type(files).__name__, False
         self._infos: dict[bytes, tuple[float, Info | None]] = {}
         self._listings: dict[bytes, tuple[float, dict[bytes, Info]]] = {}
 
@@ -61,8 +75,25 @@ class RemoteStore:
         Raises:
             OSError: the call failed. An error without an ``errno`` becomes EIO.
         """
-        wanted = partial(_with_errno, job, *arguments, **options)
-        return await asyncio.get_running_loop().run_in_executor(self._threads, wanted)
+        wanted = partial(job, *arguments, **options)
+        running = asyncio.get_running_loop().run_in_executor(self._threads, wanted)
+        await asyncio.wait([running])
+        failed = running.exception()
+        if failed is None or has_errno(failed):
+            self._tell(None)
+            return running.result()
+        if not is_of_store(failed):
+            raise failed
+        self._tell(failed)
+        raise refusal(errno.EIO) from failed
+
+    def _tell(self, failed: BaseException | None) -> None:
+        """Log when the store begins to fail, and when it works again."""
+        if failed is not None and not self._fails:
+            log.warning("%s: the store fails: %s", self._name, failed)
+        elif failed is None and self._fails:
+            log.warning("%s: the store works again", self._name)
+        self._fails = failed is not None
 
     def place(self, path: bytes) -> str:
         """The path in the store."""
@@ -236,12 +267,17 @@ def _move_literally(
             files.rm_file(path)
 
 
-def _with_errno(job: Callable[..., R], *arguments: Any, **options: Any) -> R:
-    try:
-        return job(*arguments, **options)
-    except OSError as error:
-        if error.errno is None and type(error) is OSError:
-            raise refusal(errno.EIO) from error
-        raise
-    except (ValueError, RuntimeError, NotImplementedError) as error:
-        raise refusal(errno.EIO) from error
+def has_errno(failed: BaseException) -> bool:
+    """Whether an error tells what is wrong as the system does: by its number or its class."""
+    return isinstance(failed, OSError) and (failed.errno is not None or type(failed) in CLASSES)
+
+
+def is_of_store(failed: BaseException) -> bool:
+    """Whether an error comes from the store, and is not a mistake in this program.
+
+    Each store has exceptions of its own, often outside of ``OSError``: those of botocore are.
+    """
+    if not isinstance(failed, Exception):
+        return False
+    known = isinstance(failed, OSError | ValueError | RuntimeError)
+    return known or type(failed).__module__ != "builtins"
