@@ -20,7 +20,7 @@ from oncrpc.daemon.config.declare import Declared, KeyOption, declared
 from oncrpc.daemon.config.read import Schema
 from oncrpc.daemon.config.source import OPTION, ConfigSource, Layer
 from oncrpc.daemon.config.tables import Config
-from oncrpc.daemon.config.values import LOG_FORMATS, FilePath, LogFormat
+from oncrpc.daemon.config.values import LOG_FORMATS, FilePath, FilePathOrUrl, LogFormat, is_url
 
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite
@@ -210,8 +210,8 @@ def _add(to: Any, key: Declared, option: KeyOption, command: Command[Any]) -> No
 
 def _reader(key: Declared, option: KeyOption, command: Command[Any]) -> Callable[[str], Any]:
     """How the text of an option is read."""
-    if key.item is FilePath:
-        return whole_path
+    if key.item in PATH_READERS:
+        return PATH_READERS[key.item]
     if key.item in (int, float):
         return number_within(
             option.metavar.lower(),
@@ -260,3 +260,10 @@ def whole_path(text: str) -> str:
     if not text:
         raise argparse.ArgumentTypeError("the name of a file is missing")
     return os.path.abspath(text)
+
+
+PATH_READERS: dict[type, Callable[[str], str]] = {
+    FilePath: whole_path,
+    FilePathOrUrl: lambda text: text if is_url(text) else whole_path(text),
+}
+"""How the kinds of paths are read."""

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from oncrpc.daemon.config.values import file_path_of, host_name_of, web_address_of
+from oncrpc.daemon.config.values import (
+    file_path_of,
+    file_path_or_url_of,
+    host_name_of,
+    is_url,
+    web_address_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -53,3 +59,15 @@ def test_invalid_host_name_is_refused(value: object) -> None:
 def test_a_path_is_absolute_and_usable(value: object) -> None:
     with pytest.raises(ValueError, match="is not an absolute path; write one that begins with /"):
         file_path_of(value)
+
+
+@pytest.mark.parametrize("text", ["/srv", "s3://bucket", "a::b+c://", "file:///srv"])
+def test_a_path_or_url_is_kept(text: str) -> None:
+    assert file_path_or_url_of(text) == text
+    assert is_url(text) is ("://" in text)
+
+
+@pytest.mark.parametrize("text", ["srv", "", "://x", "3s://x"])
+def test_neither_a_path_nor_a_url_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not an absolute path"):
+        file_path_or_url_of(text)

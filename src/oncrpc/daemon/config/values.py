@@ -7,6 +7,7 @@ Each kind is a subclass of ``str`` with a function that makes it from any value,
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Self
@@ -38,6 +39,12 @@ class Address(str):
 
 class FilePath(str):
     """An absolute path."""
+
+    __slots__ = ()
+
+
+class FilePathOrUrl(FilePath):
+    """An absolute path, or a URL."""
 
     __slots__ = ()
 
@@ -108,6 +115,22 @@ def file_path_of(value: object) -> FilePath:
     return FilePath(value)
 
 
+def is_url(text: str) -> bool:
+    """Whether a text is a URL, such as ``s3://bucket``."""
+    return re.match(r"[A-Za-z][A-Za-z0-9+.:-]*://", text) is not None
+
+
+def file_path_or_url_of(value: object) -> FilePathOrUrl:
+    """An absolute path, or a URL.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if _is_name(value) and is_url(str(value)):
+        return FilePathOrUrl(value)
+    return FilePathOrUrl(file_path_of(value))
+
+
 def user_name_of(value: object) -> UserName:
     """A user's name or number.
 
@@ -173,6 +196,7 @@ def host_name_of(value: object) -> HostName:
 HOOKS: dict[type, Hook] = {
     Address: address_of,
     FilePath: file_path_of,
+    FilePathOrUrl: file_path_or_url_of,
     UserName: user_name_of,
     Family: family_named,
     LogFormat: log_format_of,
