@@ -20,6 +20,7 @@ from oncrpc.daemon.config.values import (
     Address,
     Family,
     FilePath,
+    FilePathOrUrl,
     HostName,
     LogFormat,
     UserName,
@@ -28,12 +29,14 @@ from oncrpc.daemon.config.values import (
 from oncrpc.nfs.daemon.config import NfsdConfig
 from oncrpc.nfs.daemon.config_values import (
     MAPPERS,
+    BackendName,
     ExportClient,
     NfsVersionNumber,
     PortMapperUse,
     ProgramChoice,
 )
 from oncrpc.nfs.daemon.vocabulary import PROGRAMS
+from oncrpc.nfs.exports.backend_choice import FSSPEC, LOCAL
 from oncrpc.portmap.config import PortmapConfig
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
@@ -52,6 +55,8 @@ KINDS = {
     Address: "addresses",
     Family: '`"ipv4"`, `"ipv6"`',
     FilePath: "path",
+    FilePathOrUrl: "path or URL",
+    BackendName: f'`"{LOCAL}"`, `"{FSSPEC}"`',
     HostName: "host names",
     LogFormat: '`"text"`, `"json"`',
     Network: "networks",
@@ -63,7 +68,7 @@ KINDS = {
     PortMapperUse: ", ".join(f'`"{each}"`' for each in MAPPERS),
     ProgramChoice: ", ".join(f'`"{each}"`' for each in sorted(PROGRAMS)),
 }
-PLURALS = {"path": "paths"}
+PLURALS = {"path": "paths", "path or URL": "paths or URLs"}
 
 
 def pages() -> dict[Path, str]:

@@ -2,7 +2,7 @@
 
 _shtab_nfsd_subparsers=(config explain exports locks reload service status top trace)
 
-_shtab_nfsd_config_option_strings=(-d --debug -f --foreground -p --port -h --bind -l --loopback --no-loopback -4 --ipv4 -6 --ipv6 -u --user --state-dir --state --no-state --pid-file -v --verbose --no-verbose --log-format --mount-port --nlm-port --status-port --rquota-port --only --nfs-versions --port-mapper --local-users --no-local-users --peer-uid --no-peer-uid --workers --to --web --exports --config --json -V --version --help)
+_shtab_nfsd_config_option_strings=(-d --debug -f --foreground -p --port -h --bind -l --loopback --no-loopback -4 --ipv4 -6 --ipv6 -u --user --state-dir --state --no-state --pid-file -v --verbose --no-verbose --log-format --mount-port --nlm-port --status-port --rquota-port --only --nfs-versions --port-mapper --local-users --no-local-users --peer-uid --no-peer-uid --workers --to --backend --overlay --web --exports --config --json -V --version --help)
 _shtab_nfsd_explain_option_strings=(--json --exports --state-dir -p --port --config -V --version --help)
 _shtab_nfsd_exports_option_strings=(-s --json --exports --state-dir -p --port --config -V --version --help)
 _shtab_nfsd_locks_option_strings=(--free --yes --json --state-dir -p --port --config -V --version --help)
@@ -11,7 +11,7 @@ _shtab_nfsd_service_option_strings=(--root --init --program -V --version --help)
 _shtab_nfsd_status_option_strings=(--json --state-dir -p --port --config -V --version --help)
 _shtab_nfsd_top_option_strings=(--interval --json --state-dir -p --port --config -V --version --help)
 _shtab_nfsd_trace_option_strings=(-v --tree --json --stats --by -t --time --names -r --addresses --color --prog --proc --host --status --uid --file --follow --spec -c --count -s --snaplen --state-dir -p --port --config -V --version --help)
-_shtab_nfsd_option_strings=(-d --debug -f --foreground -p --port -h --bind -l --loopback --no-loopback -4 --ipv4 -6 --ipv6 -u --user --state-dir --state --no-state --pid-file -v --verbose --no-verbose --log-format --mount-port --nlm-port --status-port --rquota-port --only --nfs-versions --port-mapper --local-users --no-local-users --peer-uid --no-peer-uid --workers --to --web --exports --config -V --version --help)
+_shtab_nfsd_option_strings=(-d --debug -f --foreground -p --port -h --bind -l --loopback --no-loopback -4 --ipv4 -6 --ipv6 -u --user --state-dir --state --no-state --pid-file -v --verbose --no-verbose --log-format --mount-port --nlm-port --status-port --rquota-port --only --nfs-versions --port-mapper --local-users --no-local-users --peer-uid --no-peer-uid --workers --to --backend --overlay --web --exports --config -V --version --help)
 
 _shtab_nfsd_config_pos_1_COMPGEN=_shtab_compgen_files
 _shtab_nfsd_config__u_COMPGEN=_oncrpc_compgen_users

@@ -63,7 +63,7 @@ function _shtab_nfsd_using
 end
 
 set -g _shtab_nfsd_commands config explain exports locks reload service status top trace
-set -g _shtab_nfsd_opts_with_value --bind --by --color --config --count --exports --file --follow --free --host --init --interval --log-format --mount-port --nfs-versions --nlm-port --only --pid-file --port --port-mapper --proc --prog --program --root --rquota-port --snaplen --spec --state-dir --status --status-port --time --to --uid --user --web --workers -c -h -p -s -t -u
+set -g _shtab_nfsd_opts_with_value --backend --bind --by --color --config --count --exports --file --follow --free --host --init --interval --log-format --mount-port --nfs-versions --nlm-port --only --overlay --pid-file --port --port-mapper --proc --prog --program --root --rquota-port --snaplen --spec --state-dir --status --status-port --time --to --uid --user --web --workers -c -h -p -s -t -u
 
 complete -c nfsd -e
 complete -c nfsd -f
@@ -92,6 +92,8 @@ complete -c nfsd -n _shtab_nfsd_using -l local-users -l no-local-users -d 'serve
 complete -c nfsd -n _shtab_nfsd_using -l peer-uid -l no-peer-uid -d 'refuse local users that name another user in their calls'
 complete -c nfsd -n _shtab_nfsd_using -l workers -x -d 'serve TCP in this number of processes'
 complete -c nfsd -n _shtab_nfsd_using -l to -x -d 'export DIR to this client, such as '"'"'192.0.2.0/24(ro)'"'"'; may be repeated'
+complete -c nfsd -n _shtab_nfsd_using -l backend -x -d 'serve DIR by this back end: local (directories, archives), or fsspec (URLs)'
+complete -c nfsd -n _shtab_nfsd_using -l overlay -x -d 'keep all changes in the directory UPPER; DIR, or an archive, is only read'
 complete -c nfsd -n _shtab_nfsd_using -l web -x -d 'serve a web page and metrics there'
 complete -c nfsd -n _shtab_nfsd_using -l exports -xka "(__fish_complete_path (commandline -ct))" -d 'read the exports from this file, or the files *.exports of this directory, instead of /etc/exports and /etc/exports.d; may be repeated'
 complete -c nfsd -n _shtab_nfsd_using -l config -xka "(__fish_complete_path (commandline -ct))" -d 'read the configuration from this file instead of /etc/nfsd.toml'
@@ -122,6 +124,8 @@ complete -c nfsd -n '_shtab_nfsd_using config' -l local-users -l no-local-users 
 complete -c nfsd -n '_shtab_nfsd_using config' -l peer-uid -l no-peer-uid -d 'refuse local users that name another user in their calls'
 complete -c nfsd -n '_shtab_nfsd_using config' -l workers -x -d 'serve TCP in this number of processes'
 complete -c nfsd -n '_shtab_nfsd_using config' -l to -x -d 'export DIR to this client, such as '"'"'192.0.2.0/24(ro)'"'"'; may be repeated'
+complete -c nfsd -n '_shtab_nfsd_using config' -l backend -x -d 'serve DIR by this back end: local (directories, archives), or fsspec (URLs)'
+complete -c nfsd -n '_shtab_nfsd_using config' -l overlay -x -d 'keep all changes in the directory UPPER; DIR, or an archive, is only read'
 complete -c nfsd -n '_shtab_nfsd_using config' -l web -x -d 'serve a web page and metrics there'
 complete -c nfsd -n '_shtab_nfsd_using config' -l exports -xka "(__fish_complete_path (commandline -ct))" -d 'read the exports from this file, or the files *.exports of this directory, instead of /etc/exports and /etc/exports.d; may be repeated'
 complete -c nfsd -n '_shtab_nfsd_using config' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'read the configuration from this file instead of /etc/nfsd.toml'

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from oncrpc.cli import portmap
+from oncrpc.cli.nfsd import config as nfsd_config
 from oncrpc.cli.portmap.config import main
 from oncrpc.portmap.config import SCHEMA
 
@@ -183,6 +184,18 @@ def test_long_lists_are_counted_in_columns(
 
     assert main(["show", "--config", path]) == 0
     assert "9 of them" in capsys.readouterr().out
+
+
+def test_settings_of_a_store_are_hidden(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (
+        '[[export]]\npath = "/a"\nclients = ["*"]\nbackend = "fsspec"\nurl = "s3://b"\n'
+        'storage = { secret = "hush" }\n[[export]]\npath = "/b"\nclients = ["*"]\n'
+    )
+
+    assert nfsd_config.main(["show", "--json", "--config", written(tmp_path, text)]) == 0
+
+    found = json.loads(capsys.readouterr().out)["export"]["value"]
+    assert [each["storage"] for each in found] == ["...", {}]
 
 
 def test_a_bad_file_is_not_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

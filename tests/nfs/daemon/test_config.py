@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from oncrpc.daemon.config.source import as_started, changed
-from oncrpc.daemon.config.values import Address, ConfigError, FilePath
+from oncrpc.daemon.config.values import Address, ConfigError, FilePathOrUrl
 from oncrpc.nfs.daemon.config import SCHEMA, LocksTable, NfsdConfig, NfsdDaemonTable, QuotaTable
 from oncrpc.nfs.daemon.config_values import ExportClient, ProgramChoice, nfs_version_of
 from oncrpc.nfs.daemon.vocabulary import versions_of
@@ -14,7 +14,7 @@ from oncrpc.programs.nfs2 import NFS_VERSION
 from oncrpc.programs.nfs3 import NFS_V3
 
 LOOPBACKS = ("127.0.0.1", "::1")
-DIRECTORY = {"directories": (FilePath("/srv"),)}
+DIRECTORY = {"directories": (FilePathOrUrl("/srv"),)}
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ DIRECTORY = {"directories": (FilePath("/srv"),)}
         (0, NfsdDaemonTable(loopback=True), LOOPBACKS),
         (1000, NfsdDaemonTable(), LOOPBACKS),
         (1000, NfsdDaemonTable(bind=(Address("0.0.0.0"),)), ("0.0.0.0",)),
-        (1000, NfsdDaemonTable(to=(ExportClient("*"),), directories=(FilePath("/srv"),)), ()),
+        (1000, NfsdDaemonTable(to=(ExportClient("*"),), directories=(FilePathOrUrl("/srv"),)), ()),
     ],
 )
 def test_ordinary_user_binds_loopback_by_default(
@@ -40,6 +40,14 @@ def test_ordinary_user_binds_loopback_by_default(
     [
         ("[daemon]\nlocal = true", "local: nfsd has no local sockets"),
         ('[daemon]\nto = ["*"]', "to is for directories; name one"),
+        ('[daemon]\noverlay = "/up"', "overlay is for one directory; name one"),
+        ('[daemon]\ndirectories = ["s3://b"]', "/b is a URL; add --backend fsspec"),
+        ('[daemon]\ndirectories = ["/b"]\nbackend = "fsspec"', "/b is not a URL"),
+        ('[daemon]\nbackend = "overlay"', "is not a back end for DIR; write local or fsspec"),
+        (
+            '[daemon]\ndirectories = ["s3://b"]\nbackend = "fsspec"\nworkers = 2',
+            "workers are for directories of this host",
+        ),
         ('[daemon]\nloopback = true\nbind = ["::"]', "contradict each other"),
         ('[daemon]\nonly = ["acl", "status"]', "acl needs the handles of nfs; add nfs to only"),
         ("[daemon]\nnfs-versions = [4]", "4 is not a version that is served"),

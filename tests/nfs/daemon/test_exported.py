@@ -10,8 +10,9 @@ import pytest
 
 from oncrpc.nfs.backends.memory import MemoryFileSystem
 from oncrpc.nfs.daemon import exported
+from oncrpc.nfs.daemon.backends import OpenedRoot
 from oncrpc.nfs.daemon.exported import Exported, check_command, fixed_identity, fsid_of
-from oncrpc.nfs.daemon.local_roots import KERNEL, OpenedRoot, RootOptions
+from oncrpc.nfs.daemon.local_roots import KERNEL, RootOptions
 from oncrpc.nfs.exports.parse import parse_exports
 from oncrpc.nfs.exports.sources import ExportSources
 from oncrpc.nfs.exports.table import Exports

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from oncrpc.daemon.config.values import FilePath
+from oncrpc.daemon.config.values import FilePathOrUrl
 from oncrpc.nfs.daemon.config import ExportsTable, NfsdConfig, NfsdDaemonTable
 from oncrpc.nfs.daemon.config_values import ExportClient
 from oncrpc.nfs.daemon.modes import Mode
@@ -25,7 +25,9 @@ def options_of(config: NfsdConfig, mode: Mode) -> dict[str, ExportOptions | None
 
 def of_directories(*clients: str) -> NfsdConfig:
     """A configuration with a directory on the command line."""
-    table = NfsdDaemonTable(directories=(FilePath("/srv"),), to=tuple(map(ExportClient, clients)))
+    table = NfsdDaemonTable(
+        directories=(FilePathOrUrl("/srv"),), to=tuple(map(ExportClient, clients))
+    )
     return NfsdConfig(daemon=table)
 
 
@@ -64,7 +66,7 @@ def test_files_folder_and_tables_are_read(tmp_path: Path) -> None:
     file.write_text("/a *(ro)\n")
     (folder / "b.exports").write_text("/b *(ro)\n")
     config = NfsdConfig(
-        exports=ExportsTable(files=(FilePath(str(file)), FilePath(str(folder)))),
+        exports=ExportsTable(files=(FilePathOrUrl(str(file)), FilePathOrUrl(str(folder)))),
         export=(ExportConfig("/c", ["*(ro)"]),),
     )
 
@@ -77,7 +79,7 @@ def test_every_directory_of_files_is_read(tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "some.exports").write_text(f"/srv/{name} *(ro)\n")
-    files = tuple(FilePath(str(tmp_path / name)) for name in ("one", "two", "none"))
+    files = tuple(FilePathOrUrl(str(tmp_path / name)) for name in ("one", "two", "none"))
 
     sources = sources_of(NfsdConfig(exports=ExportsTable(files=files)), Mode.ROOT)
 

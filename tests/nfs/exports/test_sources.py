@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
+from oncrpc.nfs.exports.backend_choice import BackendChoice
 from oncrpc.nfs.exports.places import Severity
 from oncrpc.nfs.exports.sources import (
     MAX_FILE,
@@ -174,3 +176,36 @@ def test_table_needs_path_and_clients() -> None:
 def test_default_sources_are_those_of_exportfs() -> None:
     assert ExportSources().files == ("/etc/exports",)
     assert ExportSources().folders == ("/etc/exports.d",)
+
+
+@pytest.mark.parametrize(
+    ("keys", "text"),
+    [
+        ({"backend": "s3"}, '"s3" is not a back end'),
+        ({"url": "s3://b"}, "url is not for the back end local"),
+        ({"backend": "fsspec"}, "the back end fsspec needs url"),
+        ({"backend": "fsspec", "url": "s3://b", "upper": "/u"}, "upper is not for the back end"),
+        ({"backend": "overlay"}, "the back end overlay needs upper"),
+        ({"backend": "overlay", "upper": "u"}, '"u" is not an absolute path'),
+        ({"backend": "fsspec", "url": "s3://b", "uid": -1}, "uid or gid is not a number of a user"),
+    ],
+)
+def test_mistake_in_a_back_end_is_named(keys: dict[str, Any], text: str) -> None:
+    table = ExportConfig("/made", ["*"], **keys)
+
+    (problem,) = read_exports(ExportSources((), (), [table])).problems
+
+    assert problem.text.startswith(text)
+    assert problem.advice
+
+
+def test_back_end_is_kept_by_path() -> None:
+    store = ExportConfig("/a/", ["*"], backend="fsspec", url="s3://b", storage={"key": "x"})
+    over = ExportConfig("/b.zip", ["*"], backend="overlay", upper="/u")
+
+    found = read_exports(ExportSources((), (), [store, over])).backends
+
+    assert found == {
+        b"/a": BackendChoice(name="fsspec", url="s3://b", storage={"key": "x"}, lower="/a/"),
+        b"/b.zip": BackendChoice(name="overlay", lower="/b.zip", upper="/u"),
+    }

@@ -143,7 +143,9 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Rule):
         return str(value)
     if isinstance(value, Struct):
-        return to_builtins(value)
+        hidden = dict.fromkeys(getattr(value, "secrets", ()), "...")
+        shown: dict[str, Any] = to_builtins(value)
+        return shown | {name: text for name, text in hidden.items() if shown[name]}
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 

@@ -13,7 +13,7 @@ import msgspec
 from oncrpc.aio.limits import Limits
 from oncrpc.daemon.app import Application
 from oncrpc.daemon.capabilities import Capability
-from oncrpc.daemon.config.values import StartError
+from oncrpc.daemon.config.values import StartError, is_url
 from oncrpc.daemon.control.rates import Counts
 from oncrpc.daemon.control.server import Answerer
 from oncrpc.daemon.control.status import CommonStatus
@@ -21,6 +21,7 @@ from oncrpc.daemon.listeners import ExtraPort
 from oncrpc.daemon.runtime import Runtime
 from oncrpc.host.addresses import OwnAddresses
 from oncrpc.nfs.daemon import report
+from oncrpc.nfs.daemon.backends import load
 from oncrpc.nfs.daemon.call_lines import NfsCallLines
 from oncrpc.nfs.daemon.clients import Clients
 from oncrpc.nfs.daemon.config import NAME, SCHEMA, NfsdConfig, NfsdDaemonTable
@@ -112,8 +113,9 @@ class Nfsd(Application[NfsdConfig]):
 
     def check(self, config: NfsdConfig) -> None:
         """Refuse operands that are not directories: they are mistakes more often than late."""
+        load(each.backend for each in sources_of(config, mode_of(os.geteuid())).tables)
         for each in config.daemon.directories:
-            reason = why_no_directory(each)
+            reason = "" if is_url(each) else why_no_directory(each)
             if reason:
                 raise StartError(f"cannot export {each}: {reason}")
 
@@ -192,7 +194,8 @@ class Nfsd(Application[NfsdConfig]):
         """Export what the exports name, and configure the programs."""
         self.shares.groups_of = HostGroups() if config.identity.manage_gids else None
         if EXPORTING & {*config.daemon.programs}:
-            self.exported.configure(sources_of(config, self.mode))
+            strict = bool(config.daemon.directories) and self.daemon.former is None
+            self.exported.configure(sources_of(config, self.mode), strict=strict)
         for part in self.parts:
             part.configure(config)
         if self.workers is not None:

@@ -11,10 +11,18 @@ from oncrpc.addr import LOOPBACKS
 from oncrpc.daemon.config.declare import HIDDEN, KeyOption, Table
 from oncrpc.daemon.config.read import Schema
 from oncrpc.daemon.config.tables import Config, DaemonTable
-from oncrpc.daemon.config.values import Address, Family, FilePath, UserName
+from oncrpc.daemon.config.values import (
+    Address,
+    Family,
+    FilePath,
+    FilePathOrUrl,
+    UserName,
+    is_url,
+)
 from oncrpc.nfs.daemon.config_values import (
     AUTO,
     HOOKS,
+    BackendName,
     ExportClient,
     NfsVersionNumber,
     PortMapperUse,
@@ -29,6 +37,7 @@ from oncrpc.nfs.daemon.vocabulary import (
     STATUS,
     VOCABULARY,
 )
+from oncrpc.nfs.exports.backend_choice import FSSPEC, LOCAL, path_of_url
 from oncrpc.nfs.exports.sources import ExportConfig
 from oncrpc.nfs.locks.manager import GRACE
 from oncrpc.nfs.locks.table import MAX_CLIENT_LOCKS, MAX_LOCKS
@@ -247,11 +256,11 @@ class NfsdDaemonTable(DaemonTable, frozen=True):
         KeyOption("--workers", metavar="NUMBER", help="serve TCP in this number of processes"),
     ] = 1
     directories: Annotated[
-        tuple[FilePath, ...],
+        tuple[FilePathOrUrl, ...],
         Meta(
             description="Export these directories, and not what the files of exports(5) name."
             " They have to be there when the daemon starts. A zip or tar archive is exported, for"
-            " reading, as the directory that it holds."
+            " reading, as the directory that it holds. With **\\--backend fsspec** they are URLs."
         ),
         KeyOption(
             "directories", metavar="DIR", group="exports",
@@ -272,13 +281,37 @@ class NfsdDaemonTable(DaemonTable, frozen=True):
         ),
     ] = ()  # fmt: skip
 
+    backend: Annotated[
+        BackendName,
+        Meta(
+            description="How the operands *DIR* are served. **local**: directories and archives of"
+            " this host. **fsspec**: URLs of stores, such as *s3://bucket*, each exported as the"
+            " path that its URL has: */bucket*. Keys for a store are in the environment, or in an"
+            " **[[export]]** of nfsd.toml, which may name all settings of fsspec."
+        ),
+        KeyOption(
+            "--backend", metavar="NAME",
+            help="serve DIR by this back end: local (directories, archives), or fsspec (URLs)",
+        ),
+    ] = BackendName(LOCAL)  # fmt: skip
+    overlay: Annotated[
+        FilePath | None,
+        Meta(
+            description="Keep all changes of the operand *DIR* in this directory, which is made if"
+            " it is missing. *DIR*, which may be an archive or a URL, is only read."
+        ),
+        KeyOption(
+            "--overlay", metavar="UPPER",
+            help="keep all changes in the directory UPPER; DIR, or an archive, is only read",
+        ),
+    ] = None  # fmt: skip
+
     def __post_init__(self) -> None:
         """Refuse contradictions."""
         DaemonTable.__post_init__(self)
+        self._check_operands()
         if self.local:
             raise ValueError("local: nfsd has no local sockets; remove it")
-        if self.to and not self.directories:
-            raise ValueError("to is for directories; name one")
         if self.workers > 1 and NFS not in self.only:
             raise ValueError("workers is for nfs; remove it, or add nfs to only")
         alone = sorted(OF_HANDLES & {*self.only}) if NFS not in self.only else ()
@@ -289,6 +322,19 @@ class NfsdDaemonTable(DaemonTable, frozen=True):
                 raise ValueError(f"{program}-port is for {program}; add {program} to only")
         if self.directories and not EXPORTING & {*self.only}:
             raise ValueError(f"{self.only[0]} exports no directories; add nfs to only")
+
+    def _check_operands(self) -> None:
+        if self.to and not self.directories:
+            raise ValueError("to is for directories; name one")
+        if self.overlay is not None and len(self.directories) != 1:
+            raise ValueError("overlay is for one directory; name one")
+        for each in self.directories:
+            if is_url(each) and self.backend != FSSPEC:
+                raise ValueError(f"{path_of_url(each)} is a URL; add --backend fsspec")
+            if not is_url(each) and self.backend == FSSPEC:
+                raise ValueError(f"{each} is not a URL; write such as s3://bucket")
+        if self.workers > 1 and (self.backend == FSSPEC or self.overlay is not None):
+            raise ValueError("workers are for directories of this host; remove it")
 
     @property
     def programs(self) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from oncrpc.daemon.config.values import Hook
 from oncrpc.nfs.daemon.vocabulary import NFS_VERSIONS, PROGRAMS
+from oncrpc.nfs.exports.backend_choice import FSSPEC, LOCAL
 from oncrpc.nfs.exports.sources import fault_of_client
 
 
@@ -27,6 +28,12 @@ class PortMapperUse(str):
 
 class ExportClient(str):
     """A client of exports(5) with its options: ``192.0.2.0/24(rw,insecure)``."""
+
+    __slots__ = ()
+
+
+class BackendName(str):
+    """One of ``BACKENDS`` that the command line may name."""
 
     __slots__ = ()
 
@@ -69,6 +76,17 @@ def port_mapper_use_of(value: object) -> PortMapperUse:
     return PortMapperUse(value)
 
 
+def backend_name_of(value: object) -> BackendName:
+    """The name of a back end for the operands of the command line.
+
+    Raises:
+        ValueError: there is no such back end.
+    """
+    if value not in (LOCAL, FSSPEC):
+        raise ValueError(f"{value!r} is not a back end for DIR; write {LOCAL} or {FSSPEC}")
+    return BackendName(value)
+
+
 def export_client_of(value: object) -> ExportClient:
     """A client with its options.
 
@@ -88,6 +106,7 @@ HOOKS: Mapping[type, Hook] = {
     NfsVersionNumber: nfs_version_of,
     PortMapperUse: port_mapper_use_of,
     ExportClient: export_client_of,
+    BackendName: backend_name_of,
 }
 """How each kind is made from a value of the file or of an option."""
 

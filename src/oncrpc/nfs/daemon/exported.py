@@ -9,6 +9,7 @@ option ``mountpoint`` are checked at the same interval.
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import re
@@ -19,7 +20,8 @@ from hashlib import blake2b
 from typing import NamedTuple, Protocol
 
 from oncrpc.daemon.config.values import StartError
-from oncrpc.nfs.daemon.local_roots import OpenedRoot, RootOptions
+from oncrpc.nfs.daemon.backends import OpenedRoot, state_of
+from oncrpc.nfs.daemon.local_roots import RootOptions
 from oncrpc.nfs.exports.parse import ClientEntry
 from oncrpc.nfs.exports.places import ExportProblem, Severity
 from oncrpc.nfs.exports.sources import EXPORTS, EXPORTS_D, ExportSources
@@ -94,10 +96,13 @@ class Exported:
         self._spellings: list[Collection[bytes]] = []
         self._retry: asyncio.TimerHandle | None = None
 
-    def configure(self, sources: ExportSources) -> None:
+    def configure(self, sources: ExportSources, *, strict: bool = False) -> None:
         """Read the sources, and export what they name.
 
         If one has an error when it is read again, the former exports stay.
+
+        Raises:
+            StartError: they are read the first time, are ``strict``, and one cannot be exported.
         """
         self.exports.sources = sources
         former = self.exports.table
@@ -110,8 +115,8 @@ class Exported:
             log.error("%s", self.rejected)
         else:
             _warn_of_links(former, table)
+        self.settle(strict=strict and not self._loaded)
         self._loaded = True
-        self.settle()
         self.shares.renew()
         if not self._live:
             log.warning("nothing is exported; see '%s'", check_command(sources))
@@ -141,8 +146,12 @@ class Exported:
             live.share.filesystem.close()
         self._live.clear()
 
-    def settle(self) -> None:
-        """Open what is new, close what is gone, and try again later what failed."""
+    def settle(self, *, strict: bool = False) -> None:
+        """Open what is new, close what is gone, and try again later what failed.
+
+        Raises:
+            StartError: one has failed, and ``strict``.
+        """
         failed: dict[bytes, str] = {}
         live: dict[bytes, LiveExport] = {}
         owners: dict[int, bytes] = {}
@@ -151,6 +160,9 @@ class Exported:
                 live[path] = self._opened(export, owners)
             except (OSError, StartError) as error:
                 failed[path] = _reason(error)
+                if strict and getattr(error, "errno", None) != errno.EAGAIN:
+                    text = f"cannot export {os.fsdecode(path)}: {failed[path]}"
+                    raise StartError(text) from None
                 if self.failed.get(path) != failed[path]:
                     log.error("%s is not exported: %s", os.fsdecode(path), failed[path])
         # Other paths of a share may have changed: then it is the same object.
@@ -168,11 +180,9 @@ class Exported:
         ``owners`` are the paths of the shares so far by tag; this one is added.
         """
         check_mount_point(export)
-        check_link(export)
-        found, fixed = os.stat(export.path), fixed_identity(export.entries)
+        fixed = fixed_identity(export.entries)
         sync, crossed = _is_sync(export), self._crossed(export)
-        written = None if stat.S_ISDIR(found.st_mode) else (found.st_size, found.st_mtime_ns)
-        opened_as = (found.st_dev, found.st_ino, written, fixed, sync, crossed)
+        opened_as = (_origin(export), fixed, sync, crossed)
         former = self._live.get(export.path)
         if former is not None and former.opened_as == opened_as:
             _claim(owners, former.share.tag, export.path)
@@ -181,7 +191,7 @@ class Exported:
         if former is not None:
             # Its table of ids can be opened only once.
             self._live.pop(export.path).share.filesystem.close()
-        opened = self._open_root(export.path, RootOptions(sync, _crosses(crossed)))
+        opened = self._open_root(export.path, RootOptions(sync, _crosses(crossed), export.backend))
         try:
             share = self._share(export, opened, fixed, owners)
         except (OSError, StartError):
@@ -282,6 +292,16 @@ def _is_sync(export: Export) -> bool:
     """Whether a client of the export asks for ``sync``; then the file system obeys for all."""
     options = list(_options(export.entries))
     return not options or any(each.sync for each in options)
+
+
+def _origin(export: Export) -> tuple[object, ...]:
+    """What an export shows: the directory or archive, or its back end."""
+    if export.backend is not None:
+        return (export.backend, state_of(export.backend))
+    check_link(export)
+    found = os.stat(export.path)
+    written = None if stat.S_ISDIR(found.st_mode) else (found.st_size, found.st_mtime_ns)
+    return (found.st_dev, found.st_ino, written)
 
 
 def _crosses(crossed: frozenset[bytes] | None) -> Callable[[bytes], bool] | None:

@@ -18,6 +18,8 @@ from oncrpc.nfs.backends.local.kernel_handles import NoKernelHandles
 from oncrpc.nfs.backends.local.local import LocalFileSystem
 from oncrpc.nfs.backends.local.volumes import mount_of, volume_identity
 from oncrpc.nfs.daemon.archives import Archives
+from oncrpc.nfs.daemon.backends import BackendSite, OpenedRoot, open_backend
+from oncrpc.nfs.exports.backend_choice import BackendChoice
 from oncrpc.nfs.filesystem import FileSystem
 
 log = logging.getLogger("oncrpc.nfs")
@@ -38,24 +40,13 @@ class RootOptions(NamedTuple):
     """How a directory is exported.
 
     ``sync``: changes are on disk before they are answered. ``crosses`` says whether the export
-    enters a mount point, by its path; None enters none.
+    enters a mount point, by its path; None enters none. ``backend`` is the back end that serves it
+    instead.
     """
 
     sync: bool = True
     crosses: Callable[[bytes], bool] | None = None
-
-
-class OpenedRoot(NamedTuple):
-    """A directory that is ready to be exported.
-
-    ``identity`` is the name that it has over restarts, ``ids`` where the ids come from. ``serve``
-    makes the file system, for an export with this tag.
-    """
-
-    identity: str
-    ids: str
-    serve: Callable[[int], FileSystem]
-    forget: Callable[[], None]
+    backend: BackendChoice | None = None
 
 
 class LocalRoots:
@@ -76,6 +67,8 @@ class LocalRoots:
             OSError: it is missing, or it cannot be exported.
         """
         place = os.fsdecode(path)
+        if options.backend is not None:
+            return self._backend(path, options.backend, options)
         if is_archive(path):
             return self._archive(path)
         _refuse_files_of_the_kernel(path)
@@ -95,6 +88,18 @@ class LocalRoots:
             lambda _tag: LocalFileSystem(place, objects=objects, sync=options.sync),
             objects.close,
         )
+
+    def _backend(self, path: bytes, choice: BackendChoice, options: RootOptions) -> OpenedRoot:
+        if not self._tables:
+            text = f"workers cannot share the back end {choice.name}; set workers = 1"
+            raise OSError(None, text)
+        plain = options._replace(backend=None)
+        site = BackendSite(
+            self._folder,
+            open_lower=lambda lower: self(lower, plain),
+            open_upper=lambda upper: LocalRoots(os.fsdecode(upper))(upper, plain),
+        )
+        return open_backend(path, choice, site)
 
     def _archive(self, path: bytes) -> OpenedRoot:
         """Open an archive. It makes its own ids, so its inode number identifies it."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 
 from oncrpc.addr import LOOPBACKS
-from oncrpc.nfs.daemon.config import NfsdConfig
+from oncrpc.daemon.config.values import is_url
+from oncrpc.nfs.daemon.config import NfsdConfig, NfsdDaemonTable
 from oncrpc.nfs.daemon.modes import Mode
+from oncrpc.nfs.exports.backend_choice import FSSPEC, OVERLAY, path_of_url
 from oncrpc.nfs.exports.sources import ExportConfig, ExportSources
 
 OF_ROOT = "rw,sync,no_subtree_check"
@@ -19,7 +21,7 @@ def sources_of(config: NfsdConfig, mode: Mode, *, path: str = "[[export]]") -> E
     if table.directories:
         clients = [*map(str, table.to)] or [*LOOPBACKS.values()]
         options = one_user_options() if mode.one_user else OF_ROOT
-        tables = [ExportConfig(each, clients, options) for each in table.directories]
+        tables = [_table(table, each, clients, options) for each in table.directories]
         return ExportSources(files=(), folders=(), tables=tables, config="DIR")
     folders = [each for each in config.exports.files if os.path.isdir(each)]
     return ExportSources(
@@ -28,6 +30,18 @@ def sources_of(config: NfsdConfig, mode: Mode, *, path: str = "[[export]]") -> E
         tables=config.export,
         config=path,
     )
+
+
+def _table(table: NfsdDaemonTable, operand: str, clients: list[str], options: str) -> ExportConfig:
+    """The table that says the same as an operand of the command line."""
+    path = path_of_url(operand) if is_url(operand) else operand
+    if table.overlay is not None:
+        return ExportConfig(
+            path, clients, options, backend=OVERLAY, lower=operand, upper=table.overlay
+        )
+    if is_url(operand):
+        return ExportConfig(path, clients, options, backend=FSSPEC, url=operand)
+    return ExportConfig(path, clients, options)
 
 
 def one_user_options() -> str:

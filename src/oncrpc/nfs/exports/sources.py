@@ -9,11 +9,19 @@ import re
 import stat
 from collections.abc import Iterable, Sequence
 from functools import cmp_to_key
-from typing import Annotated
+from typing import Annotated, Any, ClassVar
 
 from msgspec import Meta, Struct, field
 
 from oncrpc.host.files import OPEN_UNTRUSTED
+from oncrpc.nfs.exports.backend_choice import (
+    BACKENDS,
+    FSSPEC,
+    LOCAL,
+    MAX_ID,
+    OVERLAY,
+    BackendChoice,
+)
 from oncrpc.nfs.exports.parse import (
     ExportMaker,
     ParsedExports,
@@ -21,7 +29,14 @@ from oncrpc.nfs.exports.parse import (
     parse_exports,
     plain_path,
 )
-from oncrpc.nfs.exports.places import ExportPlace, ExportProblem, FixedPlace, Severity
+from oncrpc.nfs.exports.places import (
+    BadExport,
+    ExportPlace,
+    ExportProblem,
+    FixedPlace,
+    Severity,
+    shown,
+)
 from oncrpc.nfs.exports.words import OptionWord
 
 EXPORTS = "/etc/exports"
@@ -34,9 +49,22 @@ MAX_FILE = 1 << 20
 MAX_FILES = 256
 """Files in a directory of exports(5) that are read."""
 
+KEYS_OF = {
+    LOCAL: frozenset[str](),
+    FSSPEC: frozenset({"url", "storage", "uid", "gid"}),
+    OVERLAY: frozenset({"lower", "upper", "storage", "uid", "gid"}),
+}
+NEEDED: dict[str, Sequence[str]] = {LOCAL: (), FSSPEC: ("url",), OVERLAY: ("upper",)}
+"""The keys that each back end may have, and those that it must have."""
+
+_of_backends = frozenset().union(*KEYS_OF.values())
+
 
 class ExportConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """An ``[[export]]`` table: a directory, the clients that may mount it, and their options."""
+    """An ``[[export]]`` table: a directory, the clients that may mount it, and their options.
+
+    ``backend`` and what follows is a ``BackendChoice``; ``lower`` is ``path`` if it is empty.
+    """
 
     path: Annotated[str, Meta(description="The directory, an absolute path.")]
     clients: Annotated[
@@ -49,6 +77,14 @@ class ExportConfig(Struct, frozen=True, forbid_unknown_fields=True):
     options: Annotated[
         str, Meta(description="Options of all clients of the table, separated by commas.")
     ] = ""
+    backend: str = LOCAL
+    url: str = ""
+    storage: dict[str, Any] = field(default_factory=dict)
+    lower: str = ""
+    upper: str = ""
+    uid: int | None = None
+    gid: int | None = None
+    secrets: ClassVar[tuple[str, ...]] = ("storage",)
 
 
 class ExportSources(Struct, frozen=True):
@@ -64,9 +100,10 @@ class ExportSources(Struct, frozen=True):
 
 
 class ReadExports(ParsedExports):
-    """The entries of all sources, and the files that were read."""
+    """The entries of all sources, the files that were read, and the back ends by path."""
 
     files: list[str] = field(default_factory=list)
+    backends: dict[bytes, BackendChoice] = field(default_factory=dict)
 
 
 def read_exports(sources: ExportSources) -> ReadExports:
@@ -133,14 +170,42 @@ def _cannot_read(file: str, error: OSError, found: ParsedExports) -> None:
     found.tell(Severity.ERROR, ExportPlace(file), text, "check its owner and mode")
 
 
-def _add_table(table: ExportConfig, place: ExportPlace, found: ParsedExports) -> None:
+def _add_table(table: ExportConfig, place: ExportPlace, found: ReadExports) -> None:
     if isinstance(table.clients, dict):
         clients = [*table.clients.items()]
     else:
         clients = [_split(text) for text in table.clients]
     if not clients:
         found.tell(Severity.ERROR, place, "it has no clients", 'add clients = ["*"] for every host')
-    _add(os.fsencode(table.path), clients, options=table.options, place=place, found=found)
+    path = os.fsencode(table.path)
+    _add(path, clients, options=table.options, place=place, found=found)
+    fault = _fault_of_backend(table)
+    if fault is not None:
+        found.tell(Severity.ERROR, place, fault.text, fault.advice)
+    elif table.backend != LOCAL:
+        found.backends[plain_path(path)] = BackendChoice(
+            name=table.backend, url=table.url, storage=table.storage,
+            lower=table.lower or table.path, upper=table.upper, uid=table.uid, gid=table.gid,
+        )  # fmt: skip
+
+
+def _fault_of_backend(table: ExportConfig) -> BadExport | None:
+    """What is wrong with the back end of a table, if anything."""
+    if table.backend not in BACKENDS:
+        advice = f"write {', '.join(BACKENDS[:-1])} or {BACKENDS[-1]}"
+        return BadExport(f"{shown(table.backend)} is not a back end", advice)
+    for name in _of_backends - KEYS_OF[table.backend]:
+        if getattr(table, name) not in ("", {}, None):
+            return BadExport(f"{name} is not for the back end {table.backend}", "remove it")
+    for name in NEEDED[table.backend]:
+        if not getattr(table, name):
+            return BadExport(f"the back end {table.backend} needs {name}", f"add {name}")
+    if table.backend == OVERLAY and not table.upper.startswith("/"):
+        return BadExport(f"{shown(table.upper)} is not an absolute path", "begin it with /")
+    ids = (each for each in (table.uid, table.gid) if each is not None)
+    if not all(0 <= each <= MAX_ID for each in ids):
+        return BadExport("uid or gid is not a number of a user", f"write 0 to {MAX_ID}")
+    return None
 
 
 def _split(text: str) -> tuple[str, str]:

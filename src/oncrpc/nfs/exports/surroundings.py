@@ -31,7 +31,7 @@ def why_no_directory(path: str | bytes) -> str:
 def missing_directories(table: ExportTable) -> Iterator[ExportProblem]:
     """Yield a warning for each export whose directory is missing."""
     for export in table.exports.values():
-        reason = why_no_directory(export.path)
+        reason = "" if export.backend else why_no_directory(export.path)
         if reason and export.entries:
             text = f"{printable(os.fsdecode(export.path))} is not exported: {reason}"
             place = export.entries[0].place

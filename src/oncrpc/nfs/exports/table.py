@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from msgspec import Struct, field
 
+from oncrpc.nfs.exports.backend_choice import BackendChoice
 from oncrpc.nfs.exports.lookup import HostLookups
 from oncrpc.nfs.exports.parse import ClientEntry, plain_path
 from oncrpc.nfs.exports.places import ExportProblem, Severity, readable
@@ -19,12 +20,14 @@ Resolve = Callable[[bytes], bytes]
 class Export(Struct, frozen=True):
     """An exported directory: its path without symbolic links, and its entries in order.
 
-    ``spellings`` are the paths that the sources have for it.
+    ``spellings`` are the paths that the sources have for it. ``backend`` serves it, if it is not
+    a directory or an archive of this host.
     """
 
     path: bytes
     entries: Sequence[ClientEntry]
     spellings: frozenset[bytes] = frozenset()
+    backend: BackendChoice | None = None
 
 
 class ExportTable(Struct, frozen=True):
@@ -75,7 +78,7 @@ def table_of(read: ReadExports, resolve: Resolve = real_path) -> ExportTable:
     ordered = list[tuple[bytes, ClientEntry]]()
     spellings = dict[bytes, set[bytes]]()
     for entry in read.entries:
-        path = resolve(entry.path)
+        path = entry.path if entry.path in read.backends else resolve(entry.path)
         spellings.setdefault(path, set()).add(entry.path)
         of_path = entries.setdefault(path, {})
         former = of_path.setdefault(entry.client.key, entry)
@@ -85,7 +88,9 @@ def table_of(read: ReadExports, resolve: Resolve = real_path) -> ExportTable:
             problems.append(_duplicate(entry, former))
     problems += _same_number(entries)
     exports = {
-        path: Export(path, tuple(found.values()), frozenset(spellings[path]))
+        path: Export(
+            path, tuple(found.values()), frozenset(spellings[path]), read.backends.get(path)
+        )
         for path, found in entries.items()
     }
     return ExportTable(exports, ordered, problems, read.files)
