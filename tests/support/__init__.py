@@ -149,6 +149,7 @@ Hosts:
 - ``hosts``: Network namespaces that a test can enter, and our port mapper to run in them.
 - ``crash_clients``: Clients that write while the server crashes, and know what must be left.
 - ``nfs_host``: A host that exports directories by ``nfsd``, registered with our port mapper.
+- ``object_store``: An S3 server on a host, and an export of ``nfsd`` that shows a bucket of it.
 - ``debian_host``: The Debian packages, and a host with its own root folder to install them on.
 - ``served_backends``: Serves an export of each back end, in a process of its own.
 - ``posix_programme``: The programme ``posix.c`` on any back end, less what its features exclude.
