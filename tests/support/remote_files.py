@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from typing import Any, TypeVar
 
 from oncrpc import nfs
 from oncrpc.aio.limits import Limits
 from oncrpc.aio.serve import serve
+from oncrpc.aio.server import Server
 from oncrpc.nfs.backends.memory import MemoryFileSystem
 from oncrpc.nfs.filesystem import FileSystem
 from oncrpc.nfs.server.sizes import with_room
@@ -40,7 +41,7 @@ from oncrpc.programs.nfs3 import (
     stable_how,
     wcc_data,
 )
-from oncrpc.rpc import Call, auth_sys
+from oncrpc.rpc import Call, Service, auth_sys
 from support.loops import run
 
 OK = nfsstat3.NFS3_OK
@@ -48,6 +49,7 @@ DEADLINE = 10.0
 USER = auth_sys(b"client", 1000, 100)
 NO_ATTRIBUTES = post_op_attr(False, None)
 NO_WCC = wcc_data(pre_op_attr(False, None), NO_ATTRIBUTES)
+T = TypeVar("T")
 Use = Callable[[nfs.RemoteFileSystem], Awaitable[None]]
 
 
@@ -86,26 +88,45 @@ def use_files(use: Use, backend: FileSystem | None = None, *, version: int = 3) 
 
 
 @contextmanager
-def served_in_thread(backend: FileSystem | None = None, **options: Any) -> Iterator[str]:
-    """The URL of a back end that another thread serves, for blocking clients."""
+def in_thread(made: Callable[[], AbstractAsyncContextManager[T]]) -> Iterator[T]:
+    """Enter an asyncio context in another thread, whose loop runs until the end of this context."""
     loop, ended = asyncio.new_event_loop(), asyncio.Event()
-    urls, served = list[str](), threading.Event()
+    found, entered = list[T](), threading.Event()
 
     async def serving() -> None:
-        async with nfs.serve(backend or MemoryFileSystem(mode=0o777), **options) as server:
-            urls.append(server.url)
-            served.set()
+        async with made() as served:
+            found.append(served)
+            entered.set()
             await ended.wait()
 
     thread = threading.Thread(target=loop.run_until_complete, args=(serving(),))
     thread.start()
     try:
-        assert served.wait(DEADLINE)
-        yield urls[0]
+        assert entered.wait(DEADLINE)
+        yield found[0]
     finally:
         loop.call_soon_threadsafe(ended.set)
         thread.join(DEADLINE)
         loop.close()
+
+
+@contextmanager
+def served_in_thread(backend: FileSystem | None = None, **options: Any) -> Iterator[str]:
+    """The URL of a back end that another thread serves, for blocking clients."""
+    files = backend or MemoryFileSystem(mode=0o777)
+    with in_thread(lambda: nfs.serve(files, **options)) as server:
+        yield server.url
+
+
+@contextmanager
+def programs_in_thread(*services: Service) -> Iterator[str]:
+    """The URL of a server that another thread runs, whose programs share one port."""
+
+    def made() -> AbstractAsyncContextManager[Server]:
+        return serve(*services, transports=["tcp"], host="127.0.0.1", limits=with_room(Limits()))
+
+    with in_thread(made) as served:
+        yield url_at(served.endpoints["tcp"][1])
 
 
 class ScriptedMount(MOUNT_V3.Service):

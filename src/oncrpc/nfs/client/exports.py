@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import NamedTuple
 
+from oncrpc.errors import CallError
 from oncrpc.nfs.client.blocking import SyncRemoteFileSystem, blocking_target, sync_connect
 from oncrpc.nfs.client.errors import NfsStatusError
 from oncrpc.nfs.client.url import NfsUrl
@@ -38,10 +39,13 @@ class ServerExports:
 
     @property
     def names(self) -> list[str]:
-        """The paths of the exports, read from the server once."""
+        """The paths of the exports, read from the server once; none if it refuses to list them."""
         if self._names is None:
             target = blocking_target(self.server, timeout=self.timeout, mapper=self.mapper)
-            self._names = [name for name in map(os.fsdecode, run(target.exports())) if usable(name)]
+            listed: list[bytes] = []
+            with suppress(CallError):
+                listed = run(target.exports())
+            self._names = [name for name in map(os.fsdecode, listed) if usable(name)]
         return self._names
 
     def find(self, path: str) -> FoundExport:

@@ -29,11 +29,11 @@ from oncrpc.nfs.client.results import FileHandle
 from oncrpc.nfs.client.url import VERSIONS, NfsUrl
 from oncrpc.nfs.client.version2 import Version2
 from oncrpc.nfs.client.version3 import Version3
-from oncrpc.programs.mount import MOUNT_V3, MOUNTVERS
+from oncrpc.programs.mount import MOUNT_V3, MOUNTVERS, exportnode
 from oncrpc.programs.nfs2 import NFS_VERSION
 from oncrpc.programs.nfs3 import NFS_V3, nfsstat3
 from oncrpc.rpc.auth import AUTH_NONE, Auth
-from oncrpc.rpc.program import Client
+from oncrpc.rpc.program import Client, Procedure
 
 MAX_TRANSFER = 1 << 20
 """Bytes of a READ or WRITE of the NFS client, even if the server allows more."""
@@ -158,10 +158,21 @@ class ServerTarget(NamedTuple):
         return [export.path for export in await self.export_list()]
 
     async def export_list(self) -> list[OfferedExport]:
-        """The server's list of exports."""
-        pipeline = await self.program(MOUNT_V3.Client, self.url.mount_port).open(self.timeout)
+        """The server's list of exports, from MOUNT 3 or, if it does not have that, MOUNT 1."""
         try:
-            listed = await pipeline.call(MOUNT_V3.MOUNTPROC3_EXPORT)
+            return await self._export_list(MOUNT_V3.Client, MOUNT_V3.MOUNTPROC3_EXPORT)
+        except OTHER_VERSION as error:
+            try:
+                return await self._export_list(MOUNTVERS.Client, MOUNTVERS.MOUNTPROC_EXPORT)
+            except OTHER_VERSION:
+                raise error from None
+
+    async def _export_list(
+        self, client: type[Client], procedure: Procedure[list[exportnode]]
+    ) -> list[OfferedExport]:
+        pipeline = await self.program(client, self.url.mount_port).open(self.timeout)
+        try:
+            listed = await pipeline.call(procedure)
         finally:
             pipeline.close()
         return [
