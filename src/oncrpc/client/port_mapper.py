@@ -32,7 +32,7 @@ from oncrpc.errors import (
     ProgramUnavailable,
     TransportError,
 )
-from oncrpc.numbers import TRANSIENT
+from oncrpc.numbers import TRANSIENT, program_name
 from oncrpc.programs.portmap import (
     IPPROTO_TCP,
     IPPROTO_UDP,
@@ -129,7 +129,9 @@ class MapperClient:
             where = f"on {host or 'this host'}"
             if self.only is not None:
                 where = f"with the port mapper at {_shown(self.only)}"
-            what = f"program {prog} version {vers} is not registered for {netid}"
+            name = program_name(prog)
+            known = f"{prog} ({name})" if name else str(prog)
+            what = f"program {known} version {vers} is not registered for {netid}"
             raise NotRegistered(f"{what} {where}")
         return uaddr
 

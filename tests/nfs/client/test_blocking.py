@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from oncrpc import nfs
+from oncrpc.errors import ClientClosed
 from oncrpc.nfs import (
     RemoteFile,
     RemoteFileSystem,
@@ -57,6 +58,15 @@ def test_blocking_methods_return_results() -> None:
             fs.stat("a/b/f")
         assert sorted(fs.listdir()) == ["a", "g", "l"]
         assert "NFS 3" in repr(fs)
+
+
+def test_file_system_works_without_a_context() -> None:
+    with served_in_thread() as url:
+        fs = sync_connect(url, auth=USER)
+        fs.mkdir("a")
+        fs.close()
+        with pytest.raises(ClientClosed):
+            fs.listdir()
 
 
 def test_version2_is_used_by_blocking_calls() -> None:

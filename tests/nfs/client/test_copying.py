@@ -383,7 +383,7 @@ def test_lost_server_ends_the_copy(tree: Path, tmp_path: Path, jobs: int) -> Non
     async def use(fs: RemoteFileSystem) -> None:
         await fs.copy_in(tree, "tree", TREE)
         report = CopyReport()
-        report.on_copied = lambda *_: fs.disconnect()
+        report.on_copied = lambda *_: fs.close()
         with pytest.raises(CopyFailure) as raised:
             await fs.copy_out("tree", tmp_path / "back", TREE._replace(jobs=jobs), report)
 

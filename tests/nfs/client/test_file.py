@@ -167,6 +167,8 @@ def test_position_moves_and_data_are_seen(version: int) -> None:
             assert await file.read(5) == b""
             assert await file.pread(4, 4) == b"4XY7"
             assert await file.truncate(3) == 3
+            with pytest.raises(OSError, match="Invalid argument: 'a'"):
+                await file.truncate(-1)
             await file.seek(0)
             assert await file.read() == b"012"
             with pytest.raises(ValueError, match="negative"):

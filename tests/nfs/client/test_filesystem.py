@@ -103,6 +103,20 @@ def test_files_are_linked_renamed_and_removed(version: int) -> None:
     use_files(use, version=version)
 
 
+@pytest.mark.parametrize(
+    ("version", "size", "reason"),
+    [(3, -1, errno.EINVAL), (3, 1 << 64, errno.EFBIG), (2, 1 << 32, errno.EFBIG)],
+)
+def test_impossible_size_is_refused(version: int, size: int, reason: int) -> None:
+    async def use(fs: RemoteFileSystem) -> None:
+        await fs.write_bytes("a", b"data")
+        with pytest.raises(OSError, match="'a'") as caught:
+            await fs.truncate("a", size)
+        assert (caught.value.errno, caught.value.filename) == (reason, "a")
+
+    use_files(use, version=version)
+
+
 @both
 def test_attributes_are_set(version: int) -> None:
     async def use(fs: RemoteFileSystem) -> None:

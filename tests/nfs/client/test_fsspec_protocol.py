@@ -166,6 +166,16 @@ def test_files_move_and_disappear(files: NfsProtocol) -> None:
         files.info("/srv/data/to")
 
 
+def test_path_below_no_export_is_named(files: NfsProtocol) -> None:
+    with pytest.raises(OSError, match="'/other/folder/file'"):
+        files.info("/other/folder/file")
+
+
+def test_unknown_storage_option_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"unknown storage option for nfs://: user$"):
+        NfsProtocol("127.0.0.1", user="root", use_listings_cache=False)
+
+
 def test_threads_take_turns(files: NfsProtocol) -> None:
     def use(number: int) -> bytes:
         path = f"/srv/data/threads/{number}"

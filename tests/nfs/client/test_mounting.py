@@ -9,7 +9,7 @@ import pytest
 
 from oncrpc import nfs
 from oncrpc.aio.serve import serve
-from oncrpc.errors import AddressError, NotRegistered, ProgramMismatch, TransportError
+from oncrpc.errors import AddressError, ClientClosed, NotRegistered, ProgramMismatch, TransportError
 from oncrpc.nfs.backends.memory import MemoryFileSystem
 from oncrpc.programs.mount import MOUNTVERS, fhstatus, mountres3, mountstat3
 from oncrpc.rpc import Call, Service, auth_sys
@@ -47,6 +47,16 @@ async def test_export_and_directories_below_are_mounted() -> None:
                 pass
 
 
+@in_loop
+async def test_mount_can_be_awaited() -> None:
+    async with nfs.serve(MemoryFileSystem(mode=0o777)) as server:
+        fs = await nfs.connect(server.url, auth=USER)
+        await fs.mkdir("a")
+        fs.close()
+        with pytest.raises(ClientClosed):
+            await fs.listdir()
+
+
 @pytest.mark.slow
 @in_loop
 async def test_port_mapper_is_asked_for_ports() -> None:
@@ -57,7 +67,7 @@ async def test_port_mapper_is_asked_for_ports() -> None:
             nfs.connect(f"nfs://{LOCALHOST}/", auth=USER, mapper=mapper) as fs,
         ):
             assert (fs.version, await fs.listdir()) == (3, [])
-        with pytest.raises(NotRegistered, match="version 3 is not registered"):
+        with pytest.raises(NotRegistered, match=r"program 100005 \(mountd\) version 3 is not"):
             async with nfs.connect(f"nfs://{LOCALHOST}/", auth=USER, mapper=mapper):
                 pass
 

@@ -129,6 +129,12 @@ class SyncRemoteFileSystem:
     def __repr__(self) -> str:
         return f"<Sync{repr(self.fs)[1:]}"
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     @property
     def version(self) -> int:
         """The version of NFS, 3 or 2."""
@@ -303,9 +309,9 @@ class SyncRemoteFileSystem:
         """As ``RemoteFileSystem.lock_holder``."""
         return run(self.fs.lock_holder(path, exclusive=exclusive, offset=offset, length=length))
 
-    def disconnect(self) -> None:
-        """As ``RemoteFileSystem.disconnect``."""
-        self.fs.disconnect()
+    def close(self) -> None:
+        """As ``RemoteFileSystem.close``; the end of the context does it."""
+        self.fs.close()
 
     def fsstat(self, path: RemotePath = "/") -> SpaceInfo:
         """As ``RemoteFileSystem.fsstat``."""
@@ -320,7 +326,6 @@ class SyncRemoteFileSystem:
         return run(self.fs.pathconf(path))
 
 
-@contextmanager
 def sync_connect(
     url: str | NfsUrl,
     *,
@@ -328,25 +333,22 @@ def sync_connect(
     timeout: float = DEFAULT_CALL_TIMEOUT,
     reserved_port: bool | None = None,
     mapper: str | MapperClient | None = None,
-) -> Iterator[SyncRemoteFileSystem]:
-    """Mount a directory of an NFS server while the context lasts; all methods block.
+) -> SyncRemoteFileSystem:
+    """Mount a directory of an NFS server; all methods block.
 
     ::
 
         with oncrpc.nfs.sync_connect("nfs://files.example/export") as fs:
             print(fs.listdir("photos"))
 
-    The arguments and the errors are those of ``connect``.
+    The connections are closed at the end of the context, or by ``fs.close()``. The arguments and
+    the errors are those of ``connect``.
     """
     target = blocking_target(
         url, auth=auth, timeout=timeout, reserved_port=reserved_port, mapper=mapper
     )
     operations, root = run(target.connect())
-    fs = SyncRemoteFileSystem(RemoteFileSystem(target, operations, root))
-    try:
-        yield fs
-    finally:
-        fs.disconnect()
+    return SyncRemoteFileSystem(RemoteFileSystem(target, operations, root))
 
 
 def blocking_target(

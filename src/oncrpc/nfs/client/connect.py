@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Generator
+from typing import Any
 
 from oncrpc.client.port_mapper import MapperClient
 from oncrpc.nfs.client.aio_pipeline import dial_aio
@@ -15,21 +15,45 @@ from oncrpc.nfs.client.url import NfsUrl, credential_of, parse_url
 from oncrpc.rpc.auth import Auth
 
 
-@asynccontextmanager
-async def connect(
+class MountedLater:
+    """The result of ``connect``: ``await`` mounts, and ``async with`` also closes."""
+
+    def __init__(self, target: ServerTarget) -> None:
+        self.target = target
+        self._mounted: RemoteFileSystem | None = None
+
+    def __await__(self) -> Generator[Any, None, RemoteFileSystem]:
+        return self._mount().__await__()
+
+    async def _mount(self) -> RemoteFileSystem:
+        return RemoteFileSystem(self.target, *await self.target.connect())
+
+    async def __aenter__(self) -> RemoteFileSystem:
+        self._mounted = await self
+        return self._mounted
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._mounted is not None, "__aenter__ has set it"
+        self._mounted.close()
+
+
+def connect(
     url: str | NfsUrl,
     *,
     auth: Auth | None = None,
     timeout: float = DEFAULT_CALL_TIMEOUT,
     reserved_port: bool | None = None,
     mapper: str | MapperClient | None = None,
-) -> AsyncIterator[RemoteFileSystem]:
-    """Mount a directory of an NFS server, while the context lasts.
+) -> MountedLater:
+    """Mount a directory of an NFS server.
 
     ::
 
         async with oncrpc.nfs.connect("nfs://files.example/export") as fs:
             print(await fs.listdir("photos"))
+
+    The connections are closed at the end of the context. Without a context, mount with
+    ``fs = await oncrpc.nfs.connect(url)``, and end with ``fs.close()``.
 
     The URL is ``nfs://host[:port]/path``. The path is an exported directory, or a directory below
     one. The options of the URL are ``version`` (3 or 2; by default 3, then 2), ``port`` or
@@ -56,9 +80,4 @@ async def connect(
         dial_aio,
         asyncio.get_running_loop().time,
     )
-    operations, root = await target.connect()
-    fs = RemoteFileSystem(target, operations, root)
-    try:
-        yield fs
-    finally:
-        fs.disconnect()
+    return MountedLater(target)

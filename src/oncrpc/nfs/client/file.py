@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from mmap import mmap
 from types import TracebackType
 from typing import NamedTuple, Self
 
 from oncrpc.nfs.client.open_handle import OpenHandle
+from oncrpc.nfs.client.paths import RemotePath, text_of
 from oncrpc.nfs.client.reading import SequentialReader, read_all, read_into
 from oncrpc.nfs.client.results import FileHandle, FileStat
 from oncrpc.nfs.client.writing import FileWriter
@@ -15,6 +17,9 @@ from oncrpc.nfs.filesystem import NewAttributes
 
 MAX_READ = 1 << 30
 """Bytes that one ``read`` or ``pread`` of the NFS client returns at most."""
+
+SIZES = range(1 << 64)
+"""The sizes that SETATTR can express."""
 
 Data = bytes | bytearray | memoryview
 MODES = ("rb", "r+b", "wb", "w+b", "xb", "x+b", "ab", "a+b")
@@ -39,6 +44,17 @@ class OpenMode(NamedTuple):
             raise ValueError(f"invalid mode {mode!r}: must be one of {', '.join(MODES)}")
         both = "+" in mode
         return cls(first, first == "r" or both, first != "r" or both)
+
+
+def check_size(size: int, path: RemotePath) -> None:
+    """Check the size of ``truncate``.
+
+    Raises:
+        OSError: EINVAL: it is negative. EFBIG: it does not fit in 64 bits.
+    """
+    if size not in SIZES:
+        number = errno.EINVAL if size < 0 else errno.EFBIG
+        raise OSError(number, os.strerror(number), text_of(path))
 
 
 def lasting(data: Data) -> memoryview:
@@ -193,6 +209,7 @@ class RemoteFile:
         """Cut or extend the file to a size, by default the position; returns the size."""
         self._check(self._mode.writable, "writing")
         wanted = self._position if size is None else size
+        check_size(wanted, self.name)
         new = NewAttributes(size=wanted)
         async with self._lock:
             self._reader.reset(self._position)

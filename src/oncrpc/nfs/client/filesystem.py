@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from oncrpc.nfs.client.copy_remote import RemoteTree
 from oncrpc.nfs.client.copy_report import CopyOptions, CopyReport
 from oncrpc.nfs.client.errors import refusal
-from oncrpc.nfs.client.file import Data, OpenMode, RemoteFile
+from oncrpc.nfs.client.file import Data, OpenMode, RemoteFile, check_size
 from oncrpc.nfs.client.listing import entries, pages
 from oncrpc.nfs.client.locking import LockHolder, LockManagerClient, RangeToLock
 from oncrpc.nfs.client.mounting import ServerTarget
@@ -319,7 +319,12 @@ class RemoteFileSystem:
         await self._set(path, NewAttributes(atime=atime, mtime=mtime), follow=follow_symlinks)
 
     async def truncate(self, path: RemotePath, size: int) -> None:
-        """Cut or extend a file to this size."""
+        """Cut or extend a file to this size.
+
+        Raises:
+            OSError: EINVAL: the size is negative.
+        """
+        check_size(size, path)
         await self._set(path, NewAttributes(size=size))
 
     async def _set(self, path: RemotePath, new: NewAttributes, *, follow: bool = True) -> None:
@@ -401,8 +406,8 @@ class RemoteFileSystem:
         if self.version != 3:
             raise refusal(nfsstat3.NFS3ERR_NOTSUPP)
 
-    def disconnect(self) -> None:
-        """Close the connections; ``connect`` does it when its context ends."""
+    def close(self) -> None:
+        """Close the connections; the end of the context of ``connect`` does it."""
         self._calls.pipeline.close()
         self._locks.close()
 

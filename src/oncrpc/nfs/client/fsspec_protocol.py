@@ -30,6 +30,12 @@ PREFIX = "nfs://"
 BUFFER = 1 << 20
 """Bytes of the buffer of an open file."""
 
+FSSPEC_OPTIONS = {
+    *("use_listings_cache", "listings_expiry_time", "max_paths"),
+    *("asynchronous", "loop", "batch_size"),
+}
+"""Options that fsspec passes to every class; they have no effect here."""
+
 COPIED = 8 << 20
 """Bytes that ``cp_file`` copies at a time."""
 
@@ -123,6 +129,9 @@ class NfsProtocol(AbstractFileSystem):
         auto_mkdir: bool = False,
         **options: Any,
     ) -> None:
+        unknown = options.keys() - FSSPEC_OPTIONS
+        if unknown:
+            raise TypeError(f"unknown storage option for {PREFIX}: {', '.join(sorted(unknown))}")
         super().__init__(**options)
         self.host, self.auto_mkdir = host, auto_mkdir
         server = NfsUrl(host, b"/", port, mountport, version, uid, gid)

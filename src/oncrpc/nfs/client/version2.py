@@ -70,6 +70,7 @@ class Version2(Operations):
 
     async def setattr(self, file: FileHandle, new: NewAttributes) -> None:
         """SETATTR (§2.2.3)."""
+        _check_end(new.size or 0)
         args = sattrargs(file, sattr_of(new))
         await self.ok(NFS_VERSION.NFSPROC_SETATTR, args, fattr)
 
