@@ -28,7 +28,7 @@ from support.posix_programme import (
     run_locally,
     sections_for,
 )
-from support.served_backends import BACKENDS
+from support.served_backends import BACKENDS, OVERLAY
 
 pytestmark = [pytest.mark.interop, pytest.mark.slow]
 
@@ -69,6 +69,12 @@ OF_ROOT = ("/srv/tmpfs", NFS_PORT, 0)
 OF_USER = ("/srv/home/top", ROOTLESS_PORT, USER)
 """A directory, its port, and its owner."""
 
+CHANGING = (
+    "cd /mnt/old; exec 3< file; echo changed >> file; cat <&3; rm gone; mv below moved;"
+    " cat moved/file; find . | sort | tail -n +2 | cut -c 3-"
+)
+"""Of the overlay: a file is changed that is open, one removed, and a directory renamed."""
+
 MOVING = "cd {top}; mkdir other; mv held/file other/moved; mv other away"
 HOLDING = "mkfifo /tmp/go; exec 3< /mnt/held/file; echo opened; read line < /tmp/go; cat <&3"
 
@@ -91,6 +97,10 @@ class BackendGuest:
     def port(self, name: str) -> int:
         """The port of a back end."""
         return int(self._served[name]["port"])
+
+    def folder(self, name: str) -> str:
+        """Where the process has the files of a back end, on the host."""
+        return f"/srv/served/{list(BACKENDS).index(name)}"
 
     def start_rootless(self) -> None:
         """Start nfsd as an ordinary user. It exports /srv/home/top."""
@@ -117,11 +127,7 @@ class BackendGuest:
         """What a script prints while an export is mounted at ``/mnt``."""
         self.guest.run(MOUNT.format(path=path, port=port))
         try:
-            printed = self.guest.begin(text)
-            ended = printed.line(r"^exit (\d+)$", timeout=TIME)
-            lines = printed.text.splitlines()[:-1]
-            assert ended[1] == "0", lines[-20:]
-            return lines
+            return self.guest.lines(text, timeout=TIME)
         finally:
             self.guest.run("umount /mnt")
 
@@ -170,6 +176,16 @@ def test_programme_runs_on_nfsd_without_root(booted: BackendGuest) -> None:
 
     expected = booted.locally("/srv/home/local", sections, uid=USER)
     assert comparable(seen, has) == comparable(expected, has)
+
+
+def test_overlay_copies_what_is_changed(booted: BackendGuest) -> None:
+    archive = Path(booted.host.path(booted.folder(OVERLAY) + "/lower.tar"))
+    before = archive.read_bytes()
+
+    seen = booted.on_mount("/", booted.port(OVERLAY), CHANGING)
+
+    assert seen == ["packed", "changed", "below", "file", "moved", "moved/file"]
+    assert archive.read_bytes() == before
 
 
 @pytest.mark.parametrize("kind", ARCHIVES)

@@ -25,7 +25,7 @@ from typing import Self
 from support.guest_image import COMMAND_LINE, NEEDED, QEMU, build, command
 from support.hosts import Host
 from support.namespace import end, need
-from support.printed_lines import PrintedLines
+from support.printed_lines import LINE_TIME, PrintedLines
 
 SERVER, SERVER6 = "10.98.0.1", "fd98::1"
 FIRST_GUEST = 11
@@ -94,6 +94,14 @@ class LanGuest:
         status = printed.status()
         assert status == 0, printed.text
         return printed.text
+
+    def lines(self, text: str, *, timeout: float = LINE_TIME) -> list[str]:
+        """The lines that a command prints, which has to succeed within the time."""
+        printed = self.begin(text)
+        status = printed.line(r"^exit (\d+)$", timeout=timeout)[1]
+        found = printed.text.splitlines()[:-1]
+        assert status == "0", found[-20:]
+        return found
 
     def until_ready(self) -> Self:
         """Wait until it does commands."""

@@ -21,7 +21,7 @@ SECTIONS = (
 LARGEST = 5 << 30
 """Bytes of the largest file in the section ``sizes``."""
 
-MANY = 500
+MANY = 200
 """Files of the section ``many``."""
 
 

@@ -8,20 +8,30 @@ and root of a client is root. Files are below FOLDER. It serves until SIGTERM.
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
 import sys
+import tarfile
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 from oncrpc import nfs
+from oncrpc.nfs.backends.archive import ArchiveFileSystem
 from oncrpc.nfs.backends.fsspec import FsspecFileSystem
+from oncrpc.nfs.backends.fuse import PathOperationsFileSystem
 from oncrpc.nfs.backends.local.chosen import table_objects
 from oncrpc.nfs.backends.local.kernel_handles import NoKernelHandles
 from oncrpc.nfs.backends.local.local import LocalFileSystem
 from oncrpc.nfs.backends.memory import MemoryFileSystem
+from oncrpc.nfs.backends.overlay import OverlayFileSystem
 from oncrpc.nfs.filesystem import FileSystem
+from support.memory_operations import MemoryOperations
+
+OVERLAY = "overlay on an archive"
+LOWER = {"old/file": b"packed\n", "old/below/file": b"below\n", "old/gone": b"gone\n"}
+"""The files of the archive below the overlay."""
 
 STORE_LIMIT = 1 << 30
 """Bytes of a file in a store: it is uploaded as a whole."""
@@ -46,10 +56,30 @@ def store(folder: Path) -> FileSystem:
     return FsspecFileSystem("memory://served", table=folder / "rows", max_file_size=STORE_LIMIT)
 
 
+def fuse_paths(_: Path) -> FileSystem:
+    """The object of a FUSE module with paths."""
+    return PathOperationsFileSystem(MemoryOperations)
+
+
+def overlay(folder: Path) -> FileSystem:
+    """Directories with handles of a table, over an archive of the files ``LOWER``."""
+    archive = folder / "lower.tar"
+    with tarfile.open(archive, "w") as packed:
+        for name, text in LOWER.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(text)
+            packed.addfile(member, io.BytesIO(text))
+    upper = folder / "upper"
+    upper.mkdir(mode=0o700)
+    return OverlayFileSystem(ArchiveFileSystem(archive), table(upper), table=folder / "rows")
+
+
 BACKENDS: dict[str, Callable[[Path], FileSystem]] = {
     "memory": memory,
     "local with a table": table,
     "fsspec memory://": store,
+    "fuse paths": fuse_paths,
+    OVERLAY: overlay,
 }
 
 
