@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import errno
+import socket
 from typing import Any
 
 import pytest
 
 from oncrpc import nfs
 from oncrpc.aio.serve import serve
-from oncrpc.errors import AddressError, ClientClosed, NotRegistered, ProgramMismatch, TransportError
+from oncrpc.errors import (
+    AddressError,
+    ClientClosed,
+    NotRegistered,
+    PortMapperUnreachable,
+    ProgramMismatch,
+    TransportError,
+)
 from oncrpc.nfs.backends.memory import MemoryFileSystem
 from oncrpc.programs.mount import MOUNTVERS, fhstatus, mountres3, mountstat3
 from oncrpc.rpc import Call, Service, auth_sys
@@ -70,6 +78,22 @@ async def test_port_mapper_is_asked_for_ports() -> None:
         with pytest.raises(NotRegistered, match=r"program 100005 \(mountd\) version 3 is not"):
             async with nfs.connect(f"nfs://{LOCALHOST}/", auth=USER, mapper=mapper):
                 pass
+
+
+@in_loop
+async def test_mount_is_asked_at_the_given_port() -> None:
+    with socket.socket() as closed:
+        closed.bind((LOCALHOST, 0))
+        mapper = f"{LOCALHOST}:{closed.getsockname()[1]}"
+        async with nfs.serve(MemoryFileSystem()) as server:
+            url = f"nfs://{LOCALHOST}:{server.port}/"
+            async with nfs.connect(url, auth=USER, mapper=mapper) as fs:
+                assert await fs.listdir() == []
+        async with serve(ScriptedNfs(), transports=["tcp"], host=LOCALHOST) as other:
+            url = f"nfs://{LOCALHOST}:{other.endpoints['tcp'][1]}/"
+            with pytest.raises(PortMapperUnreachable):
+                async with nfs.connect(url, auth=USER, mapper=mapper):
+                    pass
 
 
 class Mount1(MOUNTVERS.Service):

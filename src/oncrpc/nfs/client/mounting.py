@@ -9,13 +9,15 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable, Iterator
+from typing import NamedTuple, TypeVar
 
 from oncrpc.client.connecting import ConnectTarget
 from oncrpc.client.port_mapper import MapperClient
 from oncrpc.errors import (
+    CallError,
     NotRegistered,
+    PortMapperUnreachable,
     ProcedureUnavailable,
     ProgramMismatch,
     ProgramUnavailable,
@@ -34,6 +36,8 @@ from oncrpc.programs.nfs2 import NFS_VERSION
 from oncrpc.programs.nfs3 import NFS_V3, nfsstat3
 from oncrpc.rpc.auth import AUTH_NONE, Auth
 from oncrpc.rpc.program import Client, Procedure
+
+T = TypeVar("T")
 
 MAX_TRANSFER = 1 << 20
 """Bytes of a READ or WRITE of the NFS client, even if the server allows more."""
@@ -170,11 +174,7 @@ class ServerTarget(NamedTuple):
     async def _export_list(
         self, client: type[Client], procedure: Procedure[list[exportnode]]
     ) -> list[OfferedExport]:
-        pipeline = await self.program(client, self.url.mount_port).open(self.timeout)
-        try:
-            listed = await pipeline.call(procedure)
-        finally:
-            pipeline.close()
+        listed = await self._ask_mount(client, lambda pipeline: pipeline.call(procedure))
         return [
             OfferedExport(entry.ex_dir, [group.gr_name for group in entry.ex_groups])
             for entry in listed[:MAX_EXPORTS]
@@ -183,9 +183,27 @@ class ServerTarget(NamedTuple):
     async def _mount(self, version: int) -> tuple[FileHandle, list[bytes]]:
         """The handle of an exported directory, and the names from there to the path."""
         mount = MOUNT_V3.Client if version == 3 else MOUNTVERS.Client
-        pipeline = await self.program(mount, self.url.mount_port).open(self.timeout)
+        path = self.url.path
+        return await self._ask_mount(mount, lambda pipeline: _mounted(pipeline, version, path))
+
+    async def _ask_mount(self, client: type[Client], ask: Callable[[Pipeline], Awaitable[T]]) -> T:
+        """Ask MOUNT, at the port of NFS if only that is known. Many servers serve both there."""
         try:
-            return await _mounted(pipeline, version, self.url.path)
+            return await self._ask_at(self.url.mount_port, client, ask)
+        except (PortMapperUnreachable, NotRegistered) as error:
+            if self.url.port is None:
+                raise
+            try:
+                return await self._ask_at(self.url.port, client, ask)
+            except (CallError, TransportError):
+                raise error from None
+
+    async def _ask_at(
+        self, port: int | None, client: type[Client], ask: Callable[[Pipeline], Awaitable[T]]
+    ) -> T:
+        pipeline = await self.program(client, port).open(self.timeout)
+        try:
+            return await ask(pipeline)
         finally:
             pipeline.close()
 
