@@ -32,11 +32,15 @@ class CopySource(NamedTuple):
 
 
 class CopyTarget(NamedTuple):
-    """A directory to copy into, or the new name of the copy."""
+    """A directory to copy into, or the new name of the copy.
+
+    ``exact``: it is the name of the copy also if it is a directory.
+    """
 
     tree: CopyTree
     path: bytes
     shown: str
+    exact: bool = False
 
     @classmethod
     def of(cls, tree: CopyTree, path: str | os.PathLike[str], shown: str = "") -> CopyTarget:

@@ -62,13 +62,15 @@ class CopyReport:
 
     ``files`` counts the files, links and special files that were copied, ``skipped`` those that
     were complete or must not be replaced, ``failed`` those that could not be copied. ``active`` are
-    the files in progress. ``on_failure`` and ``on_copied`` are called at once; the latter with the
+    the files in progress. ``renamed``: the target is the name of the copy, not a directory to copy
+    into. ``on_failure`` and ``on_copied`` are called at once; the latter with the
     names of source and target.
     """
 
     def __init__(self) -> None:
         self.files = self.bytes = self.skipped = self.failed = 0
         self.active: list[ActiveFile] = []
+        self.renamed = False
         self.on_failure: Callable[[CopyFailure], None] = lambda _: None
         self.on_copied: Callable[[str, str], None] = lambda *_: None
 

@@ -69,18 +69,20 @@ async def copy_trees(
     tree = target.tree
     with failing_at(target.shown):
         found = await tree.directory(target.path)
+        into = found is not None and not target.exact
         if found is not None:
-            directory = found.directory
+            directory, name = found.directory, b""
+        elif len(sources) > 1 or (target.path.endswith(b"/") and not options.recursive):
+            raise OSError(errno.ENOTDIR, "it is not a directory")
         else:
-            if len(sources) > 1 or (target.path.endswith(b"/") and not options.recursive):
-                raise OSError(errno.ENOTDIR, "it is not a directory")
             directory, name = await tree.parent(target.path)
-            sources = [source._replace(name=name) for source in sources]
+    report.renamed = not into
     copier = _Copier(tree, options, report)
     try:
         for source in sources:
-            shown = target.shown if found is None else joined(target.shown, source.name)
-            await copier.copy(source, directory, shown)
+            shown = joined(target.shown, source.name) if into else target.shown
+            named = source if into else source._replace(name=name)
+            await copier.copy(named, directory, shown)
     finally:
         await copier.end()
         tree.leave(directory)
@@ -136,6 +138,9 @@ class _Copier:
             with failing_at(source.shown):
                 follow = not self.options.recursive
                 operand = await source.tree.operand(source.path, follow=follow)
+                if not source.name and not operand.entry.stat.is_dir():
+                    source.tree.leave(operand.directory)
+                    raise OSError(errno.EISDIR, f"{shown} is a directory")
         except CopyFailure as failure:
             return self._failed(failure)
         above = _CopyLevel(
