@@ -13,6 +13,7 @@ from typing import NamedTuple
 from oncrpc.cli.command import Option, complain, run
 from oncrpc.cli.nfs.command_line import NfsCommand, is_url, parse_command
 from oncrpc.cli.nfs.cp_progress import CopyProgress
+from oncrpc.cli.nfs.listing import human_size
 from oncrpc.cli.nfs.names import plain, quoted
 from oncrpc.cli.nfs.output import SERVER_ERRORS, OutputError, error_text
 from oncrpc.cli.nfs.progress import INTERVAL
@@ -188,8 +189,8 @@ class CopyCommand:
     def _end(self, how: str) -> None:
         """Tell how to go on after the copy was ended."""
         self.progress.erase()
-        count = f"{self.report.files:,} files were copied"
-        complain(f"{COMMAND.program}: {how}: {count}; go on with: {self._again()}")
+        done = f"{self.report.files:,} files, {human_size(self.report.bytes)}B"
+        complain(f"{COMMAND.program}: {how} after {done}; go on with: {self._again()}")
 
     def _again(self) -> str:
         """The command that resumes this copy."""
