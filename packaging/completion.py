@@ -179,7 +179,8 @@ def _parsers_of(modules: Mapping[str, str]) -> dict[str, argparse.ArgumentParser
 def _nfs_parsers() -> Iterable[tuple[str, argparse.ArgumentParser]]:
     for word, module in nfs_words.WORDS.items():
         command: NfsCommand = import_module(module).COMMAND
-        made = of_table(command.program, command.all_options)
+        files = {"FILE": "*"} if "FILE" in command.operands else {}
+        made = of_table(command.program, command.all_options, **files)
         made.description = command.summary
         yield word, made
 

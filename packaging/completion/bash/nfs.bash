@@ -1,6 +1,6 @@
 # Made by packaging/completion.py with shtab (https://github.com/tqdm/shtab); do not edit.
 
-_shtab_nfs_subparsers=(bench ls cat stat df find tree mkdir rm mv ln chmod touch ping)
+_shtab_nfs_subparsers=(bench ls cat stat df find tree mkdir rm mv cp ln chmod touch ping)
 
 _shtab_nfs_bench_option_strings=(-s --size -t --seconds --json --nfs-version --uid --gid --timeout --help -V --version)
 _shtab_nfs_ls_option_strings=(-a --all -d --directory -F --classify -h --human-readable -l --long -n --numeric-uid-gid -r --reverse -R --recursive -S --sort-size -t --sort-time -U --unsorted -1 --one-per-line -0 --zero --json --nfs-version --uid --gid --timeout --help -V --version)
@@ -12,6 +12,7 @@ _shtab_nfs_tree_option_strings=(-a --all -d --directories -L --level --nfs-versi
 _shtab_nfs_mkdir_option_strings=(-p --parents -m --mode --nfs-version --uid --gid --timeout --help -V --version)
 _shtab_nfs_rm_option_strings=(-r --recursive -d --dir -f --force -v --verbose --nfs-version --uid --gid --timeout --help -V --version)
 _shtab_nfs_mv_option_strings=(-n --no-clobber -v --verbose --nfs-version --uid --gid --timeout --help -V --version)
+_shtab_nfs_cp_option_strings=(-r --recursive -p --preserve -n --no-clobber --resume -T --no-target-directory -j --jobs -q --quiet -v --verbose --nfs-version --uid --gid --timeout --help -V --version)
 _shtab_nfs_ln_option_strings=(-s --symbolic --nfs-version --uid --gid --timeout --help -V --version)
 _shtab_nfs_chmod_option_strings=(--nfs-version --uid --gid --timeout --help -V --version)
 _shtab_nfs_touch_option_strings=(-c --no-create --nfs-version --uid --gid --timeout --help -V --version)
@@ -19,8 +20,9 @@ _shtab_nfs_ping_option_strings=(-c --count -i --interval --json --nfs-version --
 _shtab_nfs_option_strings=(--help -V --version)
 
 _shtab_nfs_find___newer_COMPGEN=_shtab_compgen_files
+_shtab_nfs_cp_pos_0_COMPGEN=_shtab_compgen_files
 
-_shtab_nfs_pos_0_choices=(bench ls cat stat df find tree mkdir rm mv ln chmod touch ping)
+_shtab_nfs_pos_0_choices=(bench ls cat stat df find tree mkdir rm mv cp ln chmod touch ping)
 
 _shtab_nfs_bench___json_nargs=0
 _shtab_nfs_bench___help_nargs=0
@@ -108,6 +110,23 @@ _shtab_nfs_mv___verbose_nargs=0
 _shtab_nfs_mv___help_nargs=0
 _shtab_nfs_mv__V_nargs=0
 _shtab_nfs_mv___version_nargs=0
+_shtab_nfs_cp_pos_0_nargs='*'
+_shtab_nfs_cp__r_nargs=0
+_shtab_nfs_cp___recursive_nargs=0
+_shtab_nfs_cp__p_nargs=0
+_shtab_nfs_cp___preserve_nargs=0
+_shtab_nfs_cp__n_nargs=0
+_shtab_nfs_cp___no_clobber_nargs=0
+_shtab_nfs_cp___resume_nargs=0
+_shtab_nfs_cp__T_nargs=0
+_shtab_nfs_cp___no_target_directory_nargs=0
+_shtab_nfs_cp__q_nargs=0
+_shtab_nfs_cp___quiet_nargs=0
+_shtab_nfs_cp__v_nargs=0
+_shtab_nfs_cp___verbose_nargs=0
+_shtab_nfs_cp___help_nargs=0
+_shtab_nfs_cp__V_nargs=0
+_shtab_nfs_cp___version_nargs=0
 _shtab_nfs_ln__s_nargs=0
 _shtab_nfs_ln___symbolic_nargs=0
 _shtab_nfs_ln___help_nargs=0

@@ -46,8 +46,8 @@ function _shtab_nfs_using
   test "$_shtab_nfs_cmdpath" = "$argv"
 end
 
-set -g _shtab_nfs_commands bench ls cat stat df find tree mkdir rm mv ln chmod touch ping
-set -g _shtab_nfs_opts_with_value --count --gid --iname --interval --level --maxdepth --mindepth --mmin --mode --mtime --name --newer --nfs-version --path --seconds --size --timeout --type --uid -L -c -i -m -s -t
+set -g _shtab_nfs_commands bench ls cat stat df find tree mkdir rm mv cp ln chmod touch ping
+set -g _shtab_nfs_opts_with_value --count --gid --iname --interval --jobs --level --maxdepth --mindepth --mmin --mode --mtime --name --newer --nfs-version --path --seconds --size --timeout --type --uid -L -c -i -j -m -s -t
 
 complete -c nfs -e
 complete -c nfs -f
@@ -169,6 +169,22 @@ complete -c nfs -n '_shtab_nfs_using mv' -l gid -x -d 'be in this group on the s
 complete -c nfs -n '_shtab_nfs_using mv' -l timeout -x -d 'time for each call; 60 by default'
 complete -c nfs -n '_shtab_nfs_using mv' -l help -d 'print this help'
 complete -c nfs -n '_shtab_nfs_using mv' -s V -l version -d 'print the version'
+complete -c nfs -n '_shtab_nfs_using; and test $_shtab_nfs_npos -eq 0' -a cp -d 'copy files to a server, from it, or between servers'
+complete -c nfs -n '_shtab_nfs_using cp' -s r -l recursive -d 'copy directories, and symbolic links as links'
+complete -c nfs -n '_shtab_nfs_using cp' -s p -l preserve -d 'keep modes, all times, and owners where permitted'
+complete -c nfs -n '_shtab_nfs_using cp' -s n -l no-clobber -d 'do not replace existing files'
+complete -c nfs -n '_shtab_nfs_using cp' -l resume -d 'skip complete files, and continue partial ones'
+complete -c nfs -n '_shtab_nfs_using cp' -s T -l no-target-directory -d 'TARGET is the name of the copy'
+complete -c nfs -n '_shtab_nfs_using cp' -s j -l jobs -x -d 'files copied at once; 16 by default'
+complete -c nfs -n '_shtab_nfs_using cp' -s q -l quiet -d 'show no progress'
+complete -c nfs -n '_shtab_nfs_using cp' -s v -l verbose -d 'print each file that is copied'
+complete -c nfs -n '_shtab_nfs_using cp' -l nfs-version -x -d 'the version of NFS, 3 or 2; by default 3, then 2'
+complete -c nfs -n '_shtab_nfs_using cp' -l uid -x -d 'be this user on the server'
+complete -c nfs -n '_shtab_nfs_using cp' -l gid -x -d 'be in this group on the server'
+complete -c nfs -n '_shtab_nfs_using cp' -l timeout -x -d 'time for each call; 60 by default'
+complete -c nfs -n '_shtab_nfs_using cp' -l help -d 'print this help'
+complete -c nfs -n '_shtab_nfs_using cp' -s V -l version -d 'print the version'
+complete -c nfs -n '_shtab_nfs_using cp; and test $_shtab_nfs_npos -ge 0' -ka "(__fish_complete_path (commandline -ct))" -d FILE
 complete -c nfs -n '_shtab_nfs_using; and test $_shtab_nfs_npos -eq 0' -a ln -d 'create a hard link to a file, or with -s a symbolic link'
 complete -c nfs -n '_shtab_nfs_using ln' -s s -l symbolic -d 'create a symbolic link, whose text is TARGET'
 complete -c nfs -n '_shtab_nfs_using ln' -l nfs-version -x -d 'the version of NFS, 3 or 2; by default 3, then 2'
