@@ -88,7 +88,7 @@ class Secret(MemoryFileSystem):
         raise PermissionError
 
 
-def test_names_of_a_server_do_not_command_the_terminal(tmp_path: Path) -> None:
+def test_control_characters_never_reach_the_terminal(tmp_path: Path) -> None:
     def file(fs: SyncRemoteFileSystem) -> None:
         fs.mkdir("d")
         fs.write_bytes("d/\x1b[31m\nred", b"x")
