@@ -22,6 +22,7 @@ from fsspec.implementations.local import LocalFileSystem as LocalStore
 from fsspec.implementations.memory import MemoryFileSystem as MemoryStore
 
 from oncrpc.nfs.backends.fsspec import FsspecFileSystem
+from oncrpc.nfs.backends.fsspec.written import MAX_HOLES
 
 MIB = 1 << 20
 LIMIT = 8 * MIB
@@ -239,3 +240,52 @@ def test_store_errors_are_io_errors(opened: Opened, monkeypatch: pytest.MonkeyPa
 def test_unknown_kind_of_store_is_refused() -> None:
     with pytest.raises(ValueError, match="nothing"):
         FsspecFileSystem("nothing://x")
+
+
+@pytest.mark.parametrize("step", [3 << 30, 100 << 20], ids=["one", "many"])
+def test_file_of_holes_is_refused(opened: Opened, step: int) -> None:
+    """The store would have to keep gigabytes of zeros."""
+    me = opened()
+    file = me.create(me.files.root, b"holes")
+
+    with refused(nfsstat3.NFS3ERR_FBIG):
+        for number in range(1, 20):
+            me.write(file, b"x", number * step, stable=stable_how.UNSTABLE)
+
+    size = me.getattr(file).size
+    assert size <= MAX_HOLES + 20
+    with refused(nfsstat3.NFS3ERR_FBIG):
+        me.setattr(file, NewAttributes(size=size + MAX_HOLES + 1))
+    assert me.getattr(file).size == size
+    me.setattr(file, NewAttributes(size=0))
+
+
+def test_change_by_another_program_has_its_time(
+    opened: Opened, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oncrpc.nfs.backends.fsspec.store.KEEP", 0.0)
+    monkeypatch.setattr("oncrpc.nfs.backends.fsspec.written.COPY_KEPT", 0.0)
+    me = opened()
+    file = found(me, b"below", b"file")
+    me.write(file, b"mine")
+    me.setattr(file, NewAttributes(mtime=5))
+    assert me.getattr(file).mtime == 5
+
+    (store / "below/file").write_bytes(b"else")
+    os.utime(store / "below/file", ns=(7, 2_000_000_000))
+
+    assert (me.getattr(file).mtime, me.read(file)) == (2_000_000_000, b"else")
+    assert me.readdir(found(me, b"below"), plus=True).entries[-1].attributes == me.getattr(file)
+
+
+def test_moved_files_keep_their_times(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("oncrpc.nfs.backends.fsspec.store.KEEP", 0.0)
+    monkeypatch.setattr("oncrpc.nfs.backends.fsspec.written.COPY_KEPT", 0.0)
+    me = opened()
+    file = found(me, b"below", b"file")
+    me.setattr(file, NewAttributes(mtime=5))
+    assert me.getattr(file).mtime == 5
+
+    me.rename(me.files.root, b"below", me.files.root, b"moved")
+
+    assert me.getattr(file).mtime == 5

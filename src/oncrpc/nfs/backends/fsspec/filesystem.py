@@ -132,7 +132,7 @@ class FsspecFileSystem(FsspecReading):
         """Store attributes in the table."""
         self._rows.change(
             row.number, mode=found.mode, uid=found.uid, gid=found.gid,
-            atime=found.atime, mtime=found.mtime, ctime=found.ctime,
+            atime=found.atime, mtime=found.mtime, ctime=found.ctime, seen=None,
         )  # fmt: skip
 
     def _touch(self, number: int) -> None:

@@ -171,7 +171,7 @@ class FsspecReading(FileSystem):
         """The attributes: from the table, else from the store, else a default."""
         directory = is_directory(info)
         size = DIRECTORY_SIZE if directory else int(info.get("size") or 0)
-        mtime = _first(row.mtime, changed_at(info), self._begun)
+        mtime = _first(self._own_time(row, info), changed_at(info), self._begun)
         return Attributes(
             ftype3.NF3DIR if directory else ftype3.NF3REG,
             _first(row.mode, DIRECTORY_MODE if directory else FILE_MODE),
@@ -179,6 +179,15 @@ class FsspecReading(FileSystem):
             size=size, used=size, fileid=row.number,
             atime=_first(row.atime, mtime), mtime=mtime, ctime=max(mtime, row.ctime or 0),
         )  # fmt: skip
+
+    def _own_time(self, row: StoredRow, info: Info) -> int | None:
+        """The time of the last change in the table, unless another program made a later one."""
+        stored = changed_at(info)
+        if row.mtime is None or stored is None or is_directory(info):
+            return row.mtime
+        if row.seen is None:  # the first look after a change by this server
+            self._rows.change(row.number, seen=stored)
+        return row.mtime if row.seen in (None, stored) else stored
 
     async def _directory(self, who: Identity, file: bytes, wanted: int) -> StoredRow:
         """Check that a user has the wanted permissions in a directory; returns its row."""

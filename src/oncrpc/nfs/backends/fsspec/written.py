@@ -8,25 +8,40 @@ uploaded and removed.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import tempfile
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import IO
 
 from oncrpc.nfs.backends.fsspec.store import RemoteStore
+from oncrpc.nfs.posix import refusal
 
 MAX_WRITTEN_FILES = 64
 """Files of a store with a local copy; then the least recently used one is uploaded."""
 
 
-class WrittenFile:
-    """The copy of one file. ``changed`` is true while the store has an older version."""
+COPY_KEPT = 10.0
+"""Seconds for which a copy that the store has is used; then the file of the store is."""
 
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
+MAX_HOLES = 1 << 30
+"""Bytes of holes in a file of a store: it would store them as zeros."""
+
+
+class WrittenFile:
+    """The copy of one file. ``changed`` is true while the store has an older version.
+
+    ``used_at`` is when it was written or stored last. ``_holes`` are the bytes that were skipped so
+    far; some of them may have been written later.
+    """
+
+    def __init__(self, file: IO[bytes], now: float) -> None:
+        self._file, self.used_at = file, now
         self.lock = asyncio.Lock()
         self.changed = False
+        self._holes = 0
 
     @property
     def descriptor(self) -> int:
@@ -48,14 +63,36 @@ class WrittenFile:
         return os.pread(self.descriptor, count, offset)
 
     def write(self, offset: int, data: bytes) -> int:
-        """Write bytes; returns how many were written."""
+        """Write bytes; returns how many were written.
+
+        Raises:
+            OSError: EFBIG: there would be more holes than ``MAX_HOLES``.
+        """
+        self._skip(offset)
         self.changed = True
         return os.pwrite(self.descriptor, data, offset)
 
     def truncate(self, size: int) -> None:
-        """Set the size."""
+        """Set the size.
+
+        Raises:
+            OSError: EFBIG: there would be more holes than ``MAX_HOLES``.
+        """
+        self._skip(size)
+        self._holes = min(self._holes, size)
         self.changed = True
         os.ftruncate(self.descriptor, size)
+
+    def _skip(self, offset: int) -> None:
+        """Count a hole from the end of the file to an offset.
+
+        Few blocks alone do not tell: file systems that compress have few, or count them late.
+        """
+        size, used = self.size, self.used
+        holes = self._holes + max(0, offset - size)
+        if holes > MAX_HOLES and max(size, offset) - used > MAX_HOLES:
+            raise refusal(errno.EFBIG)
+        self._holes = holes
 
     def close(self) -> None:
         """Remove the copy."""
@@ -66,22 +103,38 @@ class WrittenFiles:
     """The copies by file number. ``path_of`` returns the present path of a file."""
 
     def __init__(
-        self, store: RemoteStore, path_of: Callable[[int], bytes], *, directory: str | None = None
+        self,
+        store: RemoteStore,
+        path_of: Callable[[int], bytes],
+        *,
+        directory: str | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._clock = clock
         self._store, self._path_of, self._directory = store, path_of, directory
         self._files: OrderedDict[int, WrittenFile] = OrderedDict()
         self._opening: dict[int, asyncio.Lock] = {}
 
     def get(self, number: int) -> WrittenFile | None:
-        """The copy of a file, if it has one."""
-        return self._files.get(number)
+        """The copy of a file, if it has one.
+
+        One that the store has, too, is removed after a while: another program may have changed the
+        file there.
+        """
+        found = self._files.get(number)
+        if found is None or found.changed or found.lock.locked():
+            return found
+        if self._clock() - found.used_at < COPY_KEPT:
+            return found
+        self._files.pop(number).close()
+        return None
 
     async def open(self, number: int, *, empty: bool = False) -> WrittenFile:
         """The copy of a file, downloaded if there is none; an ``empty`` one is not downloaded.
 
         The caller must use it before the next ``await``: after that it may be closed.
         """
-        if number not in self._files:
+        if self.get(number) is None:
             await self._make_room()
         lock = self._opening.setdefault(number, asyncio.Lock())
         async with lock:
@@ -101,7 +154,7 @@ class WrittenFiles:
             except OSError:
                 file.close()
                 raise
-        return WrittenFile(file)
+        return WrittenFile(file, self._clock())
 
     async def commit(self, number: int) -> None:
         """Upload a file, if it has changed.
@@ -120,6 +173,8 @@ class WrittenFiles:
                 except OSError:
                     found.changed = True
                     raise
+                finally:
+                    found.used_at = self._clock()
 
     async def commit_all(self) -> None:
         """Upload all files that have changed."""

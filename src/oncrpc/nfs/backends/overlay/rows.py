@@ -14,13 +14,11 @@ there. While a file is copied, its row has ``upper`` and still its name (``place
 from __future__ import annotations
 
 import errno
-import os
 import secrets
-import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from oncrpc.nfs.backends.table_database import TableDatabase
 from oncrpc.nfs.posix import refusal
 
 SCHEMA = """
@@ -72,43 +70,21 @@ class OverlayRows:
     """
 
     def __init__(self, path: str | None = None) -> None:
-        if path:  # only the owner may read it: it has names of all users
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        self._db = sqlite3.connect(path or ":memory:", isolation_level=None, timeout=0)
+        self._db = db = TableDatabase(path, SCHEMA, exclusive=True)
         try:
-            self._open()
-        except sqlite3.OperationalError as error:
-            self._db.close()
-            raise OSError(errno.EBUSY, f"{path}: {error}; another server may use it") from None
-        except sqlite3.DatabaseError as error:
-            self._db.close()
-            raise OSError(errno.EIO, f"{path}: {error}; restore or remove it") from None
-        self.life: bytes = self._db.execute("SELECT name FROM life").fetchone()[0]
+            with db.transaction(on_disk=True):
+                self._begin(db)
+            self.life: bytes = (db.one("SELECT name FROM life") or ())[0]
+        except OSError:
+            db.close()
+            raise
 
-    def _open(self) -> None:
-        db = self._db
-        db.execute("PRAGMA locking_mode=EXCLUSIVE")
-        db.execute("PRAGMA journal_mode=WAL")
-        db.executescript(SCHEMA)
-        db.execute("BEGIN IMMEDIATE")
-        if db.execute("SELECT count(*) FROM life").fetchone()[0] == 0:
-            db.execute("INSERT INTO life VALUES (?)", (secrets.token_bytes(8),))
+    def _begin(self, db: TableDatabase) -> None:
+        if db.one("SELECT 1 FROM life") is None:
+            db.execute("INSERT INTO life VALUES (?)", secrets.token_bytes(8))
             db.execute("INSERT INTO files (number, origin) VALUES (1, x'')")
-            db.execute("INSERT INTO sqlite_sequence VALUES ('names', ?)", (LAST_FIXED_COOKIE,))
-        db.execute("UPDATE sqlite_sequence SET seq = seq + ?", (GAP,))
-        db.execute("COMMIT")  # is on disk: synchronous is FULL until now
-        db.execute("PRAGMA synchronous=NORMAL")
-
-    @contextmanager
-    def _on_disk(self) -> Iterator[None]:
-        """What is changed within the block is on disk afterwards."""
-        self._db.execute("PRAGMA synchronous=FULL")
-        self._db.execute("BEGIN")
-        try:
-            yield
-        finally:
-            self._db.execute("COMMIT")
-            self._db.execute("PRAGMA synchronous=NORMAL")
+            db.execute("INSERT INTO sqlite_sequence VALUES ('names', ?)", LAST_FIXED_COOKIE)
+        db.execute("UPDATE sqlite_sequence SET seq = seq + ?", GAP)
 
     # Files
 
@@ -136,7 +112,7 @@ class OverlayRows:
         known = self.by_name(parent, name)
         if known is not None:
             return known
-        added = self._db.execute("INSERT INTO files (parent, name) VALUES (?, ?)", (parent, name))
+        added = self._db.execute("INSERT INTO files (parent, name) VALUES (?, ?)", parent, name)
         return self.get(added.lastrowid or 0)
 
     def of_upper(self, upper: bytes) -> OverlayRow:
@@ -144,7 +120,7 @@ class OverlayRows:
         known = self.by_upper(upper)
         if known is not None:
             return known
-        added = self._db.execute("INSERT INTO files (upper) VALUES (?)", (upper,))
+        added = self._db.execute("INSERT INTO files (upper) VALUES (?)", upper)
         return self.get(added.lastrowid or 0)
 
     def lower_path(self, row: OverlayRow) -> bytes:
@@ -163,80 +139,72 @@ class OverlayRows:
 
     def place(self, number: int, upper: bytes) -> None:
         """A copy is about to get its name in the upper layer."""
-        with self._on_disk():
-            self._db.execute("UPDATE files SET upper = ? WHERE number = ?", (upper, number))
+        with self._db.transaction(on_disk=True):
+            self._db.execute("UPDATE files SET upper = ? WHERE number = ?", upper, number)
 
     def unplace(self, number: int) -> None:
         """The copy did not get its name."""
-        self._db.execute("UPDATE files SET upper = NULL WHERE number = ?", (number,))
+        self._db.execute("UPDATE files SET upper = NULL WHERE number = ?", number)
 
     def placed(self, number: int, origin: bytes | None) -> None:
         """The copy has its name; a directory keeps the path of the lower one."""
-        self._db.execute(
-            "UPDATE files SET parent = NULL, name = NULL, origin = ? WHERE number = ?",
-            (origin, number),
-        )
+        moved = "UPDATE files SET parent = NULL, name = NULL, origin = ? WHERE number = ?"
+        self._db.execute(moved, origin, number)
 
     def in_between(self) -> Sequence[OverlayRow]:
         """The rows whose copies may have their names or not: those of an earlier run."""
-        found = self._db.execute(f"{SELECT} upper IS NOT NULL AND name IS NOT NULL")
+        found = self._db.all(f"{SELECT} upper IS NOT NULL AND name IS NOT NULL")
         return [OverlayRow(*values) for values in found]
 
     def forget(self, number: int) -> None:
         """Remove a file. Its number is not used again."""
-        self._db.execute("BEGIN")
-        self._db.execute("DELETE FROM files WHERE number = ?", (number,))
-        self._db.execute("DELETE FROM hidden WHERE parent = ?", (number,))
-        self._db.execute("DELETE FROM names WHERE parent = ?", (number,))
-        self._db.execute("COMMIT")
+        with self._db.transaction():
+            self._db.execute("DELETE FROM files WHERE number = ?", number)
+            self._db.execute("DELETE FROM hidden WHERE parent = ?", number)
+            self._db.execute("DELETE FROM names WHERE parent = ?", number)
 
     # Names
 
     def hide(self, parent: int, name: bytes) -> None:
         """Hide a name of the lower layer for good."""
-        with self._on_disk():
-            self._db.execute("INSERT OR IGNORE INTO hidden VALUES (?, ?)", (parent, name))
+        with self._db.transaction(on_disk=True):
+            self._db.execute("INSERT OR IGNORE INTO hidden VALUES (?, ?)", parent, name)
 
     def is_hidden(self, parent: int, name: bytes) -> bool:
         """Whether a name of the lower layer is hidden."""
         wanted = "SELECT 1 FROM hidden WHERE parent = ? AND name = ?"
-        return self._db.execute(wanted, (parent, name)).fetchone() is not None
+        return self._db.one(wanted, parent, name) is not None
 
     def hidden(self, parent: int) -> set[bytes]:
         """The hidden names of a directory."""
-        found = self._db.execute("SELECT name FROM hidden WHERE parent = ?", (parent,))
+        found = self._db.all("SELECT name FROM hidden WHERE parent = ?", parent)
         return {name for (name,) in found}
 
     def list(self, parent: int, names: Iterable[bytes]) -> None:
         """Store the names that a directory has now. Those that stay keep their cookies."""
         wanted = dict.fromkeys(names)
-        self._db.execute("BEGIN")
-        try:
-            found = self._db.execute("SELECT name FROM names WHERE parent = ?", (parent,))
-            known = {name for (name,) in found}
-            self._db.executemany(
-                "DELETE FROM names WHERE parent = ? AND name = ?",
-                [(parent, name) for name in known if name not in wanted],
-            )
-            self._db.executemany(
-                "INSERT INTO names (parent, name) VALUES (?, ?)",
-                [(parent, name) for name in wanted if name not in known],
-            )
-        finally:
-            self._db.execute("COMMIT")
+        found = self._db.all("SELECT name FROM names WHERE parent = ?", parent)
+        known = {name for (name,) in found}
+        gone = [(parent, name) for name in known if name not in wanted]
+        new = [(parent, name) for name in wanted if name not in known]
+        if gone or new:
+            with self._db.transaction():
+                self._db.many("DELETE FROM names WHERE parent = ? AND name = ?", gone)
+                self._db.many("INSERT INTO names (parent, name) VALUES (?, ?)", new)
 
     def after(self, parent: int, cookie: int, count: int) -> Sequence[tuple[int, bytes]]:
         """At most ``count`` stored names of a directory with later cookies, in order."""
-        return self._db.execute(
+        found = self._db.all(
             "SELECT cookie, name FROM names WHERE parent = ? AND cookie > ?"
             " ORDER BY cookie LIMIT ?",
-            (parent, min(cookie, (1 << 63) - 1), count),
-        ).fetchall()
+            parent, min(cookie, (1 << 63) - 1), count,
+        )  # fmt: skip
+        return [(place, name) for place, name in found]
 
     def close(self) -> None:
         """Close the database."""
         self._db.close()
 
     def _one(self, query: str, *values: int | bytes) -> OverlayRow | None:
-        found = self._db.execute(query, values).fetchone()
+        found = self._db.one(query, *values)
         return None if found is None else OverlayRow(*found)
