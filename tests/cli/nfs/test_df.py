@@ -10,6 +10,7 @@ import pytest
 from oncrpc import nfs
 from oncrpc.cli.nfs.df import percent
 from support.nfs_commands import ServedTree, served_tree
+from support.remote_files import served_in_thread
 
 
 def fill(fs: nfs.SyncRemoteFileSystem) -> None:
@@ -47,8 +48,17 @@ def test_files_are_shown_instead_of_space(tree: ServedTree) -> None:
 def test_server_without_path_shows_its_exports(tree: ServedTree) -> None:
     (line,) = tree.run("df --json", "").lines
 
-    assert json.loads(line)["path"] == "/"
+    assert json.loads(line)["export"] == "/"
     assert json.loads(line)["total_bytes"] > 1 << 20
+
+
+def test_export_of_a_file_is_named() -> None:
+    with served_in_thread(path="/deep/export") as url:
+        tree = ServedTree(url.replace("/deep/export", ""))
+        tree.run("mkdir", "/deep/export/dir")
+        rows = [tree.run("df", path).lines[1].split() for path in ("/deep/export/dir", "")]
+
+    assert [row[0] for row in rows] == ["127.0.0.1:/deep/export"] * 2
 
 
 def test_missing_path_is_an_error(tree: ServedTree) -> None:

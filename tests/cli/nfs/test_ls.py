@@ -10,6 +10,7 @@ import pytest
 
 from oncrpc import nfs
 from support.nfs_commands import CommandOutcome, ServedTree, run_nfs, served_tree
+from support.remote_files import served_in_thread
 
 
 def fill(fs: nfs.SyncRemoteFileSystem) -> None:
@@ -120,6 +121,18 @@ def test_server_without_path_lists_exports(tree: ServedTree) -> None:
         "path": "/", "url": tree.url("/"), "clients": [],
     }  # fmt: skip
     assert tree.run("ls -0", "").data == b"/\0"
+
+
+def test_way_to_exports_is_listed() -> None:
+    with served_in_thread(path="/deep/export") as url:
+        tree = ServedTree(url.replace("/deep/export", ""))
+
+        assert tree.run("ls", "/").lines == ["deep"]
+        assert json.loads(tree.run("ls --json", "/").out)["url"] == tree.url("/deep")
+        assert tree.run("ls -0", "/deep").data == b"export\0"
+        assert tree.run("find", "/deep").err == (
+            "nfs find: /deep: not in an export: name one, such as /deep/export\n"
+        )
 
 
 def test_missing_file_does_not_end_the_others(tree: ServedTree) -> None:

@@ -9,8 +9,15 @@ from contextlib import redirect_stdout
 
 import pytest
 
-from oncrpc.cli.nfs.output import MANY, ErrorReport, Output, OutputError, error_text
-from oncrpc.errors import CallTimeout, ProtocolError, TransportError
+from oncrpc.cli.nfs.output import (
+    MANY,
+    WITHOUT_MAPPER,
+    ErrorReport,
+    Output,
+    OutputError,
+    error_text,
+)
+from oncrpc.errors import CallTimeout, PortMapperUnreachable, ProtocolError, TransportError
 from oncrpc.nfs.client.errors import refusal
 from oncrpc.programs.nfs3 import nfsstat3
 
@@ -24,6 +31,10 @@ DENIED = refusal(nfsstat3.NFS3ERR_ACCES, "/a/b")
         (OSError(errno.ELOOP, "Too many links"), "/x: Too many links"),
         (ProtocolError("bad \x1b name"), "/x: bad \\x1b name"),
         (TransportError.number(errno.ECONNREFUSED, place="h"), "/x: h: Connection refused"),
+        (
+            PortMapperUnreachable.number(errno.ECONNREFUSED, place="h"),
+            f"/x: h: Connection refused ({WITHOUT_MAPPER})",
+        ),
         (CallTimeout(""), "/x: CallTimeout"),
     ],
 )

@@ -10,7 +10,7 @@ from oncrpc.cli.nfs.command_line import NfsCommand
 from oncrpc.cli.nfs.listing import BLOCK, human_size
 from oncrpc.cli.nfs.names import quoted
 from oncrpc.cli.nfs.objects import text_of_bytes
-from oncrpc.cli.nfs.session import NfsOperand, NfsSession, run_command
+from oncrpc.cli.nfs.session import NfsOperand, NfsSession, RemotePlace, run_command
 from oncrpc.nfs.filesystem import SpaceInfo
 
 COMMAND = NfsCommand(
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _print(session: NfsSession) -> None:
-    found: list[tuple[NfsOperand, SpaceInfo]] = []
+    found: list[tuple[RemotePlace, SpaceInfo]] = []
     for operand in session.operands(session.request.operands):
         with session.reporting(operand):
             if operand.path:
@@ -45,28 +45,29 @@ def _print(session: NfsSession) -> None:
                 with session.reporting(export):
                     found.append(_space(session, export))
     if session.request.has("json"):
-        for operand, space in found:
-            session.output.json(_object(operand, space))
+        for place, space in found:
+            session.output.json(_object(place, space))
     elif found:
         _print_table(session, found)
 
 
-def _space(session: NfsSession, operand: NfsOperand) -> tuple[NfsOperand, SpaceInfo]:
+def _space(session: NfsSession, operand: NfsOperand) -> tuple[RemotePlace, SpaceInfo]:
     place = session.place(operand)
-    return operand, place.fs.fsstat(place.path)
+    return place, place.fs.fsstat(place.path)
 
 
-def _object(operand: NfsOperand, space: SpaceInfo) -> dict[str, Any]:
-    path = text_of_bytes(operand.path)
-    return {"path": path, "url": operand.url_of(operand.path)} | space._asdict()
+def _object(place: RemotePlace, space: SpaceInfo) -> dict[str, Any]:
+    export = text_of_bytes(place.export)
+    return {"export": export, "url": place.operand.url_of(place.export)} | space._asdict()
 
 
-def _print_table(session: NfsSession, found: Sequence[tuple[NfsOperand, SpaceInfo]]) -> None:
+def _print_table(session: NfsSession, found: Sequence[tuple[RemotePlace, SpaceInfo]]) -> None:
     inodes, human = session.request.has("inodes"), session.request.has("human-readable")
     heads = INODES if inodes else SPACE_HUMAN if human else SPACE
     rows: list[tuple[str, ...]] = [("Filesystem", *heads)]
-    for operand, space in found:
-        name = quoted(f"{operand.url.host}:{operand.path}", terminal=session.output.terminal)
+    for place, space in found:
+        export = f"{place.operand.url.host}:{place.export}"
+        name = quoted(export, terminal=session.output.terminal)
         rows.append((name, *(_files(space) if inodes else _bytes(space, human=human))))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for first, *numbers in rows:

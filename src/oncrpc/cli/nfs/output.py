@@ -11,11 +11,12 @@ from contextlib import contextmanager
 from oncrpc.cli.command import complain
 from oncrpc.cli.nfs.names import plain
 from oncrpc.cli.nfs.progress import ProgressLine
-from oncrpc.errors import CallTimeout, OncRpcError, TransportError
+from oncrpc.errors import CallTimeout, OncRpcError, PortMapperUnreachable, TransportError
 
 MANY = 10
 """Errors from which on their number is printed at the end."""
 
+WITHOUT_MAPPER = "the port mapper; if there is none, add ?nfsport=PORT&mountport=PORT to the URL"
 SERVER_ERRORS = (OSError, OncRpcError)
 """What the client raises for a file, or if the server cannot be reached or used."""
 
@@ -109,7 +110,9 @@ class ErrorReport:
 
 def error_text(path: str, error: Exception) -> str:
     """The line of an error, without what a terminal would obey."""
-    if isinstance(error, OncRpcError) or not isinstance(error, OSError):
+    if isinstance(error, PortMapperUnreachable):
+        reason = f"{error.place}: {error.strerror} ({WITHOUT_MAPPER})"
+    elif isinstance(error, OncRpcError) or not isinstance(error, OSError):
         reason = str(error)
     else:
         reason = error.strerror or str(error)

@@ -18,7 +18,7 @@ from oncrpc.cli.command import Option
 from oncrpc.cli.nfs.command_line import NfsCommand
 from oncrpc.cli.nfs.names import quoted
 from oncrpc.cli.nfs.session import NfsSession, RemotePlace, run_command
-from oncrpc.cli.nfs.walk import Visit
+from oncrpc.cli.nfs.walk import Budget, Visit
 from oncrpc.errors import LimitExceeded
 from oncrpc.nfs.client.results import RemoteEntry
 
@@ -33,7 +33,7 @@ COMMAND = NfsCommand(
         Option("verbose", "v", "", "print each file that is removed"),
     ),
 )
-TOGETHER = 1000
+TOGETHER = 10_000
 """Entries of a directory that are read before they are removed."""
 
 MAX_FAILURES = 1000
@@ -78,8 +78,8 @@ class RemovedDirectory:
     ``failed`` has the names in it that could not be removed.
     """
 
-    def __init__(self, place: RemotePlace, visit: Visit) -> None:
-        self.place, self.visit = place, visit
+    def __init__(self, place: RemotePlace, visit: Visit, budget: Budget) -> None:
+        self.place, self.visit, self.budget = place, visit, budget
         self.failed = set[str]()
         self._left: list[RemoteEntry] = []
         self._more = True
@@ -88,19 +88,24 @@ class RemovedDirectory:
         """The next entry to remove; None if all have been tried.
 
         Raises:
-            LimitExceeded: too many could not be removed.
+            LimitExceeded: too many could not be removed, or they need too much memory.
         """
         if not self._left and self._more:
             if len(self.failed) > MAX_FAILURES:
                 raise LimitExceeded(f"over {MAX_FAILURES} files in it cannot be removed")
             untried = (each for each in self.visit.entries() if each.name not in self.failed)
-            self._left = list(islice(untried, TOGETHER))
+            self._left = self.budget.keep(islice(untried, TOGETHER))
             self._more = len(self._left) == TOGETHER
-        return self._left.pop() if self._left else None
+        if not self._left:
+            return None
+        entry = self._left.pop()
+        self.budget.release((entry,))
+        return entry
 
 
 def _remove_tree(session: NfsSession, place: RemotePlace) -> None:
-    stack = [RemovedDirectory(place, Visit.of(place))]
+    budget = Budget()
+    stack = [RemovedDirectory(place, Visit.of(place), budget)]
     while stack:
         directory = stack[-1]
         entry = None
@@ -113,7 +118,7 @@ def _remove_tree(session: NfsSession, place: RemotePlace) -> None:
         below = directory.visit.place.below(entry.name)
         with _counting(session, below, stack):
             if entry.is_dir():
-                stack.append(RemovedDirectory(below, directory.visit.inside(entry)))
+                stack.append(RemovedDirectory(below, directory.visit.inside(entry), budget))
             else:
                 below.fs.unlink(below.path, missing_ok=True)
                 _removed(session, below)

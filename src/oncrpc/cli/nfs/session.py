@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import posixpath
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -62,6 +63,12 @@ class RemotePlace(NamedTuple):
         return posixpath.join(path, name) if isinstance(path, str) else path / name
 
     @property
+    def export(self) -> str:
+        """The path of the export, for a place with a path instead of a handle."""
+        below = self.path if isinstance(self.path, str) else ""
+        return self.shown.removesuffix(below).rstrip("/") or "/"
+
+    @property
     def url(self) -> str:
         """The URL of the file."""
         return self.operand.url_of(self.shown)
@@ -120,7 +127,11 @@ class NfsSession:
             OSError, OncRpcError: the server cannot be reached, or refuses.
         """
         path = operand.path or "/"
-        found = self.server(operand).find(path)
+        exports = self.server(operand)
+        if exports.names_below(path):
+            below = next(name for name in exports.names if name.startswith(path.rstrip("/") + "/"))
+            raise OSError(errno.ENOENT, f"not in an export: name one, such as {below}")
+        found = exports.find(path)
         return RemotePlace(operand, found.fs, found.path, path)
 
     @contextmanager
