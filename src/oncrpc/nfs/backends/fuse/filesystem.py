@@ -284,7 +284,6 @@ class OperationsFileSystem(OperationsReading):
             judged, above.attributes, kind, new, now=self._clock(), fileid=0, device=device
         )
         made = await make(above.file, wanted)
-        await self._tree.forget()
         await self._complete(who, made.file, wanted, new)
         self._touch(above.file)
         return self._files.id_of(made.file)

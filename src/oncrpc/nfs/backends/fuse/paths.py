@@ -11,7 +11,7 @@ from oncrpc.nfs.backends.fuse.known import MAX_KNOWN_FILES, KnownFiles
 from oncrpc.nfs.backends.fuse.path_tree import PathTree
 from oncrpc.nfs.backends.fuse.threads import AsyncioThread
 
-MAX_FILE_SIZE = (1 << 63) - 1
+MAX_FILE_SIZE = 64 << 30
 """Bytes of a file of a FUSE object, by default."""
 
 

@@ -44,7 +44,10 @@ def in_thread(
     @functools.wraps(method)
     async def wrapper(self: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
         async def call() -> R:
-            return await method(self, *args, **kwargs)
+            try:
+                return await method(self, *args, **kwargs)
+            finally:
+                await self._tree.forget()
 
         try:
             return await self._thread.run(call)
@@ -187,7 +190,6 @@ class OperationsReading(FileSystem):
         await self._handles.close(file)
         self._listings.forget(file.number)
         self._files.remove(file)
-        await self._tree.forget()
 
     async def _directory(self, who: Identity, file: bytes, wanted: int) -> FileInTree:
         """Check that a user has the wanted permissions in a directory."""
@@ -207,7 +209,6 @@ class OperationsReading(FileSystem):
         if found.file.kind not in (0, found.attributes.kind):
             await self._forget(found.file)  # another file has its name
             found = await self._tree.lookup(who, directory, name)
-        await self._tree.forget()
         return FileInTree(found.file, self._seen(found.file, found.attributes))
 
     async def _existing_or_none(
