@@ -37,6 +37,7 @@ TUTORIAL = DOCS / "tutorial" / "your-own-program.md"
 PAGES = (
     "authentication", "timeouts", "broadcast", "blocking", "hooks", "register-from-python",
     "testing-your-service", "use-nfs-from-python", "write-a-backend",
+    "../tutorial/serve-a-python-object",
 )  # fmt: skip
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LOCALHOST = "127.0.0.1"
@@ -181,4 +182,4 @@ def run_program(program: Program, folder: Path, capsys: pytest.CaptureFixture[st
 
 def test_every_page_has_programs() -> None:
     assert {program.page for program in PROGRAMS} == set(PAGES)
-    assert len({program.file for program in PROGRAMS if program.file}) == 2
+    assert len({program.file for program in PROGRAMS if program.file}) == 5

@@ -154,7 +154,7 @@ def test_extra_all_has_every_extra_for_users() -> None:
 
     named = set(re.findall(r"\w+", extras["all"][0])) - {"oncrpc"}
 
-    assert named == set(extras) - {"all", "bench", "dev", "docs"}
+    assert named == set(extras) - {"all", "bench", "dev", "docs", "pyfuse3"}
 
 
 @pytest.mark.parametrize("edited", [False, True], ids=["as it is", "with every line"])

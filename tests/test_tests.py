@@ -48,6 +48,7 @@ COVERED_BY = {
     "nfs/backends/fuse/filesystem.py": "nfs/backends/fuse/test_paths.py",
     "nfs/backends/fuse/reading.py": "nfs/backends/fuse/test_paths.py",
     "nfs/backends/fuse/tree.py": "nfs/backends/fuse/test_paths.py",
+    "nfs/backends/fuse/inode_tree.py": "nfs/backends/fuse/test_inodes.py",
     "nfs/backends/fuse/path_tree.py": "nfs/backends/fuse/test_paths.py",
     "nfs/backends/fsspec/reading.py": "nfs/backends/fsspec/test_filesystem.py",
     "nfs/backends/fsspec/store.py": "nfs/backends/fsspec/test_filesystem.py",

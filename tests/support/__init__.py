@@ -99,6 +99,8 @@ File systems:
 - ``identity_rules``: Rules of permissions, with several users.
 - ``access_list_rules``: Rules of access control lists, with several users.
 - ``memory_operations``: A complete FUSE object in memory, with paths.
+- ``memory_inodes``: The same as an object of pyfuse3, which counts lookups.
+- ``fuse_examples``: The example file systems of pyfuse3.
 - ``remote_files``: Clients of file systems on loopback: ours in memory, and one that does what a
   test says.
 - ``pinged_server``: Servers for ``nfs ping``: files with a scripted port mapper, dead ports.
