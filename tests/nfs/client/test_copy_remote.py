@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from oncrpc import nfs
 from oncrpc.nfs import RemoteFileSystem
 from oncrpc.nfs.client import copying, listing
 from oncrpc.nfs.client.copy_report import CopyFailure, CopyOptions, CopyReport
@@ -31,15 +32,18 @@ from oncrpc.programs.nfs3 import (
     post_op_fh3,
 )
 from oncrpc.rpc import Call
+from support.loops import run
 from support.remote_files import (
     NO_ATTRIBUTES,
     OK,
     ScriptedMount,
     ScriptedNfs,
     attributes,
+    url_at,
     use_scripted,
     with_attributes,
 )
+from support.scripted_server import Handle, Server, serving
 
 TREE = CopyOptions(recursive=True, preserve=True, resume=True, jobs=3)
 FILE, FOLDER, LINK = ftype3.NF3REG, ftype3.NF3DIR, ftype3.NF3LNK
@@ -220,3 +224,46 @@ def test_invalid_data_are_an_error(tmp_path: Path, spoil: Callable[[Hostile], No
 
     assert failure.filename == "top/file"
     assert os.listdir(tmp_path / "target") == []
+
+
+def wrong_xid(handle: Handle) -> Handle:
+    """Answer READs of a file with the xid of another call."""
+
+    def answer(message: bytes) -> bytes | None:
+        reply = handle(message)
+        if b"file" not in message or reply is None:
+            return reply
+        return bytes(4) + reply[4:]
+
+    return answer
+
+
+def test_replies_to_other_calls_end_the_copy(tmp_path: Path) -> None:
+    handle = wrong_xid(serving(Hostile(Claimed(b"file")), ScriptedMount()))
+
+    async def scenario(port: int) -> None:
+        async with nfs.connect(url_at(port)) as fs:
+            fs.tree.operations.pipeline.timeout = 0.05
+            with pytest.raises(CopyFailure) as raised:
+                await fs.copy_out("top", tmp_path / "target", TREE)
+            assert raised.value.lost
+
+    with Server(handle) as server:
+        run(scenario(server.tcp()))
+    assert not any(path.name == "file" for path in tmp_path.rglob("*"))
+
+
+class Flooding(Hostile):
+    """Sends a reply of over 4 MiB to each READ."""
+
+    def NFSPROC3_READ(self, call: Call, arg: Any) -> READ3res:
+        size = 5 * MIB
+        return READ3res(OK, READ3resok(NO_ATTRIBUTES, size, False, bytes(size)))
+
+
+def test_oversized_replies_are_errors(tmp_path: Path) -> None:
+    failures = copy_of(Flooding(*(Claimed(b"f%d" % number) for number in range(4))), tmp_path)
+
+    assert len(failures) == 4
+    assert all("over 4194304 bytes" in str(failure) for failure in failures)
+    assert os.listdir(tmp_path / "top") == []
