@@ -32,6 +32,7 @@ def test_url_gives_host_path_and_options(url: str, expected: NfsUrl) -> None:
         ("http://host/export", "write nfs://HOST"),
         ("nfs:///export", "write nfs://HOST"),
         ("nfs://user@host/export", "write nfs://HOST"),
+        ("nfs://host/export/a#b", "write # in the path as %23"),
         ("nfs://host:99999/", "Port out of range"),
         ("nfs://host/a%00b", "NUL"),
         ("nfs://host/?version=4", "must be 2 to 3"),

@@ -67,7 +67,9 @@ def parse_url(url: str) -> NfsUrl:
         host, port = parts.hostname or "", parts.port
     except ValueError as error:
         raise AddressError(f"invalid URL {url!r}: {error}") from None
-    if parts.scheme != SCHEME or not host or parts.username is not None or parts.fragment:
+    if parts.fragment and parts.scheme == SCHEME:
+        raise AddressError(f"invalid URL {url!r}: write # in the path as %23")
+    if parts.scheme != SCHEME or not host or parts.username is not None:
         raise AddressError(f"invalid URL {url!r}: write nfs://HOST[:PORT]/PATH")
     path = unquote_to_bytes(parts.path) or b"/"
     if b"\0" in path:
