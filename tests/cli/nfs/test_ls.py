@@ -89,6 +89,12 @@ def test_link_to_directory_is_followed(tree: ServedTree) -> None:
     assert tree.run("ls -l", "/dir/link").lines[0].endswith("/dir/link -> sub")
 
 
+def test_version_2_lists_the_same(tree: ServedTree) -> None:
+    listed = tree.run("ls -ln --nfs-version 2", "/dir")
+
+    assert listed.lines[1:] == tree.run("ls -ln", "/dir").lines[1:]
+
+
 def test_control_characters_are_quoted(tree: ServedTree) -> None:
     assert tree.run("ls", "/").lines == ["'a'$'\\n''b'", "dir"]
 

@@ -82,7 +82,9 @@ class Budget:
                 kept.append(entry)
                 self.left -= _cost(entry)
                 if self.left < 0:
-                    raise LimitExceeded(f"too many entries to sort (over {MAX_KEPT >> 20} MiB)")
+                    raise LimitExceeded(
+                        f"over {MAX_KEPT >> 20} MiB of entries: list them with 'nfs ls -U'"
+                    )
         except BaseException:
             self.release(kept)
             raise
