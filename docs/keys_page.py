@@ -29,6 +29,7 @@ from oncrpc.daemon.config.values import (
 from oncrpc.nfs.daemon.config import NfsdConfig
 from oncrpc.nfs.daemon.config_values import (
     MAPPERS,
+    OF_OPERANDS,
     BackendName,
     ExportClient,
     NfsVersionNumber,
@@ -36,7 +37,6 @@ from oncrpc.nfs.daemon.config_values import (
     ProgramChoice,
 )
 from oncrpc.nfs.daemon.vocabulary import PROGRAMS
-from oncrpc.nfs.exports.backend_choice import FSSPEC, LOCAL
 from oncrpc.portmap.config import PortmapConfig
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
@@ -56,7 +56,7 @@ KINDS = {
     Family: '`"ipv4"`, `"ipv6"`',
     FilePath: "path",
     FilePathOrUrl: "path or URL",
-    BackendName: f'`"{LOCAL}"`, `"{FSSPEC}"`',
+    BackendName: ", ".join(f'`"{each}"`' for each in OF_OPERANDS),
     HostName: "host names",
     LogFormat: '`"text"`, `"json"`',
     Network: "networks",

@@ -1,4 +1,4 @@
-"""``nfsd`` exports what is not a directory: stores of fsspec, and overlays."""
+"""``nfsd`` exports what is not a directory: stores of fsspec, overlays, FUSE objects."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from oncrpc.daemon.config.values import StartError
 from oncrpc.nfs.daemon.backends import BackendSite, OpenedRoot, open_backend
 from oncrpc.nfs.daemon.local_roots import LocalRoots, RootOptions
-from oncrpc.nfs.exports.backend_choice import FSSPEC, OVERLAY, BackendChoice
+from oncrpc.nfs.exports.backend_choice import FSSPEC, FUSE, OVERLAY, BackendChoice
 from oncrpc.programs.nfs3 import (
     GETATTR3args,
     READ3args,
@@ -154,11 +154,84 @@ def test_store_that_cannot_be_opened_is_one_line(url: str, reason: str) -> None:
     assert "\n" not in str(raised.value)
 
 
+NOTES = """
+import stat
+
+class Notes:
+    use_ns = True
+
+    def __init__(self, text="hello"):
+        self.text = text.encode()
+
+    def getattr(self, path, fh=None):
+        kind = stat.S_IFDIR | 0o755 if path == "/" else stat.S_IFREG | 0o644
+        return {"st_mode": kind, "st_size": len(self.text)}
+
+    def readdir(self, path, fh):
+        return ["note"]
+
+    def read(self, path, size, offset, fh):
+        return self.text[offset : offset + size]
+
+class Broken(Notes):
+    def __init__(self):
+        raise LookupError("no notes")
+"""
+
+
+@pytest.fixture
+def notes(tmp_path: Path) -> Path:
+    """A file with classes of FUSE file systems."""
+    path = tmp_path / "notes_of_a_test.py"
+    path.write_text(NOTES)
+    return path
+
+
+def test_fuse_object_is_exported(tmp_path: Path, state: Path, notes: Path) -> None:
+    keys = ('backend = "fuse"', f'operations = "{notes}:Notes"', 'arguments = { text = "noted" }')
+    file = toml(tmp_path, *keys)
+
+    async def scenario() -> None:
+        async with serving_nfsd(nfsd_setup(state, file=file)) as daemon:
+            assert await read(daemon, await daemon.file(Path("/made/note"))) == b"noted"
+            assert daemon.app.exported.ids_of(b"/made") == "fuse"
+
+    run(scenario())
+
+
+def test_class_of_the_command_line_has_its_path(notes: Path) -> None:
+    operand = f"{notes}:Notes"
+    setup = nfsd_setup(None, directories=[operand], backend=FUSE, to=[LOCAL_CLIENT])
+
+    async def scenario() -> None:
+        async with serving_nfsd(setup) as daemon:
+            found = await daemon.file(Path("/notes_of_a_test/note"))
+            assert await read(daemon, found) == b"hello"
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("Missing", "has no class or function 'Missing'"),
+        ("Broken", "Broken cannot be started: no notes"),
+    ],
+)
+def test_fuse_object_that_fails_is_one_line(notes: Path, name: str, reason: str) -> None:
+    choice = BackendChoice(name=FUSE, operations=f"{notes}:{name}")
+    site = BackendSite(None, _unused, _unused)
+
+    with pytest.raises(OSError, match=reason) as raised:
+        open_backend(b"/made", choice, site).serve(1)
+    assert "\n" not in str(raised.value)
+
+
 def _unused(path: bytes) -> OpenedRoot:
     raise AssertionError(path)
 
 
-@pytest.mark.parametrize("name", [FSSPEC, OVERLAY])
+@pytest.mark.parametrize("name", [FSSPEC, OVERLAY, FUSE])
 def test_workers_cannot_share_a_back_end(name: str) -> None:
     choice = BackendChoice(name=name, url="memory://", upper="/upper")
 

@@ -43,7 +43,12 @@ def test_ordinary_user_binds_loopback_by_default(
         ('[daemon]\noverlay = "/up"', "overlay is for one directory; name one"),
         ('[daemon]\ndirectories = ["s3://b"]', "/b is a URL; add --backend fsspec"),
         ('[daemon]\ndirectories = ["/b"]\nbackend = "fsspec"', "/b is not a URL"),
-        ('[daemon]\nbackend = "overlay"', "is not a back end for DIR; write local or fsspec"),
+        ('[daemon]\ndirectories = ["/b:C"]\nbackend = "fuse"', "/b:C is not FILE.py:CLASS"),
+        (
+            '[daemon]\ndirectories = ["/b.py:C"]\nbackend = "fuse"\noverlay = "/o"',
+            "overlay is for local and fsspec",
+        ),
+        ('[daemon]\nbackend = "overlay"', "is not a back end for DIR; write local, fsspec or fuse"),
         (
             '[daemon]\ndirectories = ["s3://b"]\nbackend = "fsspec"\nworkers = 2',
             "workers are for directories of this host",

@@ -186,6 +186,8 @@ def test_default_sources_are_those_of_exportfs() -> None:
         ({"backend": "fsspec"}, "the back end fsspec needs url"),
         ({"backend": "fsspec", "url": "s3://b", "upper": "/u"}, "upper is not for the back end"),
         ({"backend": "overlay"}, "the back end overlay needs upper"),
+        ({"backend": "fuse"}, "the back end fuse needs operations"),
+        ({"backend": "fuse", "operations": "a.py:B"}, '"a.py:B" is not an absolute path'),
         ({"backend": "overlay", "upper": "u"}, '"u" is not an absolute path'),
         ({"backend": "fsspec", "url": "s3://b", "uid": -1}, "uid or gid is not a number of a user"),
     ],

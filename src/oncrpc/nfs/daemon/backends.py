@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from oncrpc.daemon.config.values import is_url
 from oncrpc.nfs.backends.local.volumes import volume_identity
-from oncrpc.nfs.exports.backend_choice import FSSPEC, OVERLAY, BackendChoice
+from oncrpc.nfs.exports.backend_choice import FSSPEC, FUSE, OVERLAY, BackendChoice
 from oncrpc.nfs.filesystem import FileSystem
 
 UPPER_MODE = 0o700
@@ -139,15 +139,39 @@ def _open_overlay(path: bytes, choice: BackendChoice, site: BackendSite) -> Open
     return OpenedRoot(identity, OVERLAY, serve, lower.forget)
 
 
-def _one_line(error: Exception) -> str:
+def _open_fuse(path: bytes, choice: BackendChoice, _: BackendSite) -> OpenedRoot:
+    """An object of a FUSE module. Its ids are new at each start."""
+    named = path + b"\0" + os.fsencode(choice.operations)
+    digest = blake2b(named, digest_size=16).hexdigest()
+    return OpenedRoot(f"fuse={digest}", FUSE, partial(_object, choice), lambda: None)
+
+
+def _object(choice: BackendChoice, _: int) -> FileSystem:
+    from oncrpc.nfs.backends.fuse.choosing import file_system_of
+    from oncrpc.nfs.backends.fuse.objects import OperationsError, find_operations
+
+    try:
+        files = file_system_of(find_operations(choice.operations, choice.arguments))
+        files.start()
+    except (OperationsError, ImportError, TypeError) as error:
+        raise OSError(None, _one_line(error)) from None
+    except RuntimeError as error:
+        cause = error.__cause__ or error
+        raise OSError(None, f"{choice.operations} cannot be started: {_one_line(cause)}") from None
+    return files
+
+
+def _one_line(error: BaseException) -> str:
     return (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
 
 
 MODULES = {
     FSSPEC: "oncrpc.nfs.backends.fsspec.filesystem",
     OVERLAY: "oncrpc.nfs.backends.overlay.filesystem",
+    FUSE: "oncrpc.nfs.backends.fuse.choosing",
 }
 OPENERS: Mapping[str, Callable[[bytes, BackendChoice, BackendSite], OpenedRoot]] = {
     FSSPEC: _open_store,
     OVERLAY: _open_overlay,
+    FUSE: _open_fuse,
 }

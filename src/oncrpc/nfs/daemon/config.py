@@ -37,7 +37,7 @@ from oncrpc.nfs.daemon.vocabulary import (
     STATUS,
     VOCABULARY,
 )
-from oncrpc.nfs.exports.backend_choice import FSSPEC, LOCAL, path_of_url
+from oncrpc.nfs.exports.backend_choice import FSSPEC, FUSE, LOCAL, path_of_url
 from oncrpc.nfs.exports.sources import ExportConfig
 from oncrpc.nfs.locks.manager import GRACE
 from oncrpc.nfs.locks.table import MAX_CLIENT_LOCKS, MAX_LOCKS
@@ -287,11 +287,14 @@ class NfsdDaemonTable(DaemonTable, frozen=True):
             description="How the operands *DIR* are served. **local**: directories and archives of"
             " this host. **fsspec**: URLs of stores, such as *s3://bucket*, each exported as the"
             " path that its URL has: */bucket*. Keys for a store are in the environment, or in an"
-            " **[[export]]** of nfsd.toml, which may name all settings of fsspec."
+            " **[[export]]** of nfsd.toml, which may name all settings of fsspec. **fuse**:"
+            " classes of FUSE file systems in Python, *FILE.py:CLASS*, each exported as */FILE*. A"
+            " class of an installed module, or with arguments, is for an **[[export]]**."
         ),
         KeyOption(
             "--backend", metavar="NAME",
-            help="serve DIR by this back end: local (directories, archives), or fsspec (URLs)",
+            help="serve DIR by this back end: local (directories, archives), fsspec (URLs),"
+            " or fuse (classes)",
         ),
     ] = BackendName(LOCAL)  # fmt: skip
     overlay: Annotated[
@@ -333,7 +336,11 @@ class NfsdDaemonTable(DaemonTable, frozen=True):
                 raise ValueError(f"{path_of_url(each)} is a URL; add --backend fsspec")
             if not is_url(each) and self.backend == FSSPEC:
                 raise ValueError(f"{each} is not a URL; write such as s3://bucket")
-        if self.workers > 1 and (self.backend == FSSPEC or self.overlay is not None):
+            if self.backend == FUSE and ".py:" not in each:
+                raise ValueError(f"{each} is not FILE.py:CLASS; name a module in an [[export]]")
+        if self.backend == FUSE and self.overlay is not None:
+            raise ValueError("overlay is for local and fsspec; remove it")
+        if self.workers > 1 and (self.backend != LOCAL or self.overlay is not None):
             raise ValueError("workers are for directories of this host; remove it")
 
     @property

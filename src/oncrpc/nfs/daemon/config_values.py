@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from oncrpc.daemon.config.values import Hook
 from oncrpc.nfs.daemon.vocabulary import NFS_VERSIONS, PROGRAMS
-from oncrpc.nfs.exports.backend_choice import FSSPEC, LOCAL
+from oncrpc.nfs.exports.backend_choice import FSSPEC, FUSE, LOCAL
 from oncrpc.nfs.exports.sources import fault_of_client
 
 
@@ -40,6 +40,7 @@ class BackendName(str):
 
 AUTO, HOST, OWN, NONE = "auto", "host", "own", "none"
 MAPPERS = (AUTO, HOST, OWN, NONE)
+OF_OPERANDS = (LOCAL, FSSPEC, FUSE)
 
 
 def program_choice_of(value: object) -> ProgramChoice:
@@ -82,8 +83,8 @@ def backend_name_of(value: object) -> BackendName:
     Raises:
         ValueError: there is no such back end.
     """
-    if value not in (LOCAL, FSSPEC):
-        raise ValueError(f"{value!r} is not a back end for DIR; write {LOCAL} or {FSSPEC}")
+    if value not in OF_OPERANDS:
+        raise ValueError(f"{value!r} is not a back end for DIR; write {_names(OF_OPERANDS)}")
     return BackendName(value)
 
 

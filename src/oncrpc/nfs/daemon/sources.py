@@ -8,7 +8,7 @@ from oncrpc.addr import LOOPBACKS
 from oncrpc.daemon.config.values import is_url
 from oncrpc.nfs.daemon.config import NfsdConfig, NfsdDaemonTable
 from oncrpc.nfs.daemon.modes import Mode
-from oncrpc.nfs.exports.backend_choice import FSSPEC, OVERLAY, path_of_url
+from oncrpc.nfs.exports.backend_choice import FSSPEC, FUSE, OVERLAY, path_of_url
 from oncrpc.nfs.exports.sources import ExportConfig, ExportSources
 
 OF_ROOT = "rw,sync,no_subtree_check"
@@ -34,6 +34,9 @@ def sources_of(config: NfsdConfig, mode: Mode, *, path: str = "[[export]]") -> E
 
 def _table(table: NfsdDaemonTable, operand: str, clients: list[str], options: str) -> ExportConfig:
     """The table that says the same as an operand of the command line."""
+    if table.backend == FUSE:
+        path = "/" + os.path.basename(operand.rpartition(".py:")[0])
+        return ExportConfig(path, clients, options, backend=FUSE, operations=operand)
     path = path_of_url(operand) if is_url(operand) else operand
     if table.overlay is not None:
         return ExportConfig(

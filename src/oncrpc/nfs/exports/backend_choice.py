@@ -7,8 +7,8 @@ from typing import Any
 
 from msgspec import Struct
 
-LOCAL, FSSPEC, OVERLAY = "local", "fsspec", "overlay"
-BACKENDS = (LOCAL, FSSPEC, OVERLAY)
+LOCAL, FSSPEC, OVERLAY, FUSE = "local", "fsspec", "overlay", "fuse"
+BACKENDS = (LOCAL, FSSPEC, OVERLAY, FUSE)
 """The back ends that an export may name; ``local`` serves directories and archives."""
 
 MAX_ID = (1 << 32) - 2
@@ -21,6 +21,7 @@ class BackendChoice(Struct, frozen=True, kw_only=True):
     ``url`` is the store of ``fsspec``, ``storage`` what fsspec is told besides. ``lower`` of
     ``overlay`` is a directory, an archive or such a URL, ``upper`` the directory for changes.
     ``uid`` and ``gid`` own the files of a store that no client has created; None is the server.
+    ``operations`` is the class of ``fuse``, ``module:class``, and ``arguments`` what it is given.
     """
 
     name: str
@@ -30,6 +31,8 @@ class BackendChoice(Struct, frozen=True, kw_only=True):
     upper: str = ""
     uid: int | None = None
     gid: int | None = None
+    operations: str = ""
+    arguments: Mapping[str, Any] = {}
 
     def __repr__(self) -> str:
         """Without the settings of the store, which may have a password."""

@@ -17,6 +17,7 @@ from oncrpc.host.files import OPEN_UNTRUSTED
 from oncrpc.nfs.exports.backend_choice import (
     BACKENDS,
     FSSPEC,
+    FUSE,
     LOCAL,
     MAX_ID,
     OVERLAY,
@@ -53,8 +54,11 @@ KEYS_OF = {
     LOCAL: frozenset[str](),
     FSSPEC: frozenset({"url", "storage", "uid", "gid"}),
     OVERLAY: frozenset({"lower", "upper", "storage", "uid", "gid"}),
+    FUSE: frozenset({"operations", "arguments"}),
 }
-NEEDED: dict[str, Sequence[str]] = {LOCAL: (), FSSPEC: ("url",), OVERLAY: ("upper",)}
+NEEDED: dict[str, Sequence[str]] = {
+    LOCAL: (), FSSPEC: ("url",), OVERLAY: ("upper",), FUSE: ("operations",)
+}  # fmt: skip
 """The keys that each back end may have, and those that it must have."""
 
 _of_backends = frozenset().union(*KEYS_OF.values())
@@ -84,7 +88,9 @@ class ExportConfig(Struct, frozen=True, forbid_unknown_fields=True):
     upper: str = ""
     uid: int | None = None
     gid: int | None = None
-    secrets: ClassVar[tuple[str, ...]] = ("storage",)
+    operations: str = ""
+    arguments: dict[str, Any] = field(default_factory=dict)
+    secrets: ClassVar[tuple[str, ...]] = ("storage", "arguments")
 
 
 class ExportSources(Struct, frozen=True):
@@ -186,6 +192,7 @@ def _add_table(table: ExportConfig, place: ExportPlace, found: ReadExports) -> N
         found.backends[plain_path(path)] = BackendChoice(
             name=table.backend, url=table.url, storage=table.storage,
             lower=table.lower or table.path, upper=table.upper, uid=table.uid, gid=table.gid,
+            operations=table.operations, arguments=table.arguments,
         )  # fmt: skip
 
 
@@ -202,6 +209,8 @@ def _fault_of_backend(table: ExportConfig) -> BadExport | None:
             return BadExport(f"the back end {table.backend} needs {name}", f"add {name}")
     if table.backend == OVERLAY and not table.upper.startswith("/"):
         return BadExport(f"{shown(table.upper)} is not an absolute path", "begin it with /")
+    if table.backend == FUSE and re.search(r"^[^/].*\.py:", table.operations):
+        return BadExport(f"{shown(table.operations)} is not an absolute path", "begin it with /")
     ids = (each for each in (table.uid, table.gid) if each is not None)
     if not all(0 <= each <= MAX_ID for each in ids):
         return BadExport("uid or gid is not a number of a user", f"write 0 to {MAX_ID}")

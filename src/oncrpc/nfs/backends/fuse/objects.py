@@ -10,6 +10,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+FAULTS = (
+    ImportError, OSError, SyntaxError, AttributeError, LookupError, NameError, RuntimeError,
+    TypeError, ValueError,
+)  # fmt: skip
+"""Errors of a module that is imported; mfusepy raises OSError if the library libfuse is missing."""
+
 
 class OperationsError(ValueError):
     """The object of a FUSE file system cannot be loaded; the message says why."""
@@ -46,7 +52,7 @@ def _module(name: str) -> Any:
         return _from_file(path)
     try:
         return importlib.import_module(name)
-    except (ImportError, OSError) as error:  # OSError: mfusepy, without libfuse
+    except FAULTS as error:
         raise OperationsError(f"cannot import {name}: {error}") from error
 
 
@@ -58,6 +64,6 @@ def _from_file(path: Path) -> Any:
     sys.modules.setdefault(path.stem, module)
     try:
         spec.loader.exec_module(module)
-    except (ImportError, OSError) as error:
+    except FAULTS as error:
         raise OperationsError(f"cannot import {path}: {error}") from error
     return module

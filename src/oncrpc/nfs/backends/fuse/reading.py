@@ -132,6 +132,14 @@ class OperationsReading(FileSystem):
     async def statfs(self, who: Identity, file: bytes) -> SpaceInfo:
         return await self._tree.statfs(who, self._files.get(file))
 
+    def start(self) -> None:
+        """Make the object now, and not at the first call.
+
+        Raises:
+            RuntimeError: it cannot be made; the cause says why.
+        """
+        self._thread.start()
+
     def close(self) -> None:
         if self._closing is not None:
             self._closing.cancel()

@@ -36,9 +36,7 @@ class OperationsThread(ABC):
         Raises:
             RuntimeError: the file system is closed.
         """
-        self._start()
-        if self._failure is not None:
-            raise RuntimeError("the FUSE object could not be started") from self._failure
+        self.start()
         return await self._run(call)
 
     def close(self) -> None:
@@ -49,7 +47,12 @@ class OperationsThread(ABC):
             self._stop()
             thread.join(CLOSE_SECONDS)
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Start the thread, and wait until ``begin`` has run. The first call does it otherwise.
+
+        Raises:
+            RuntimeError: ``begin`` failed, or the file system is closed.
+        """
         with self._lock:
             if self._closed:
                 raise RuntimeError("the file system is closed")
@@ -57,6 +60,8 @@ class OperationsThread(ABC):
                 self._thread = threading.Thread(target=self._main, name="fuse", daemon=True)
                 self._thread.start()
         self._ready.wait()
+        if self._failure is not None:
+            raise RuntimeError("the FUSE object could not be started") from self._failure
 
     def _main(self) -> None:
         try:

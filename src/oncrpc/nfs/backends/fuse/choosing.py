@@ -1,0 +1,26 @@
+"""``file_system_of``: the back end for an object of any FUSE module."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from typing import Any
+
+from oncrpc.nfs.backends.fuse.filesystem import OperationsFileSystem
+from oncrpc.nfs.backends.fuse.paths import PathOperationsFileSystem
+
+
+def file_system_of(operations: Any) -> OperationsFileSystem:
+    """The file system of an object, or of a class or function that makes one.
+
+    A class is called in the thread of the file system, a function at once. Only objects of pyfuse3
+    have a method ``lookup``.
+    """
+    kind = operations.func if isinstance(operations, functools.partial) else operations
+    if inspect.isroutine(kind):
+        operations = kind = operations()
+    if not hasattr(kind, "lookup"):
+        return PathOperationsFileSystem(operations)
+    from oncrpc.nfs.backends.fuse.inodes import InodeOperationsFileSystem
+
+    return InodeOperationsFileSystem(operations)
