@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from oncrpc.nfs.backends.archive.filesystem import SPOOL_BYTES
 from oncrpc.nfs.daemon import archives
 from oncrpc.nfs.daemon.archives import Archives
 from oncrpc.nfs.filesystem import Identity
@@ -88,3 +89,20 @@ def test_slow_archive_is_exported_later(tmp_path: Path, monkeypatch: pytest.Monk
     until(ready, "the archive is read")
     assert found[0].lookup(ROOT, found[0].root, b"hello")
     found[0].close()
+
+
+def test_processes_share_the_temporary_space(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("zeros", bytes(1 << 20))
+
+    async def scenario(processes: int) -> int:
+        files = Archives(processes=processes).open(bytes(tmp_path / "a.zip"))
+        try:
+            file = files.lookup(ROOT, files.root, b"zeros")
+            return len(await files.read(ROOT, file, 0, 1 << 16))
+        finally:
+            files.close()
+
+    assert run(scenario(2)) == 1 << 16
+    with pytest.raises(OSError, match="File too large"):
+        run(scenario(SPOOL_BYTES))

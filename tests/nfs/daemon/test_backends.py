@@ -236,7 +236,7 @@ def test_workers_cannot_share_a_back_end(name: str) -> None:
     choice = BackendChoice(name=name, url="memory://", upper="/upper")
 
     with pytest.raises(OSError, match="set workers = 1"):
-        LocalRoots(None, tables=False)(b"/made", RootOptions(backend=choice))
+        LocalRoots(None, processes=2)(b"/made", RootOptions(backend=choice))
 
 
 def test_damaged_archive_as_operand_ends_the_start(tmp_path: Path) -> None:

@@ -94,4 +94,4 @@ def test_files_of_the_kernel_are_refused(path: bytes) -> None:
 @pytest.mark.usefixtures("no_handles")
 def test_without_tables_kernel_handles_are_needed(share: Path) -> None:
     with pytest.raises(OSError, match="set workers = 1"):
-        LocalRoots(None, tables=False)(bytes(share), RootOptions())
+        LocalRoots(None, processes=2)(bytes(share), RootOptions())

@@ -145,7 +145,7 @@ class Nfsd(Application[NfsdConfig]):
             Exports(sources_of(daemon.config, self.mode)),
             self.shares,
             self.state.keys.tags,
-            LocalRoots(daemon.folders.state, tables=self.workers is None),
+            LocalRoots(daemon.folders.state, processes=self._processes),
             shared=None if self.workers is None else self.workers.processes.memory,
         )
         self.guard_local_users(daemon.config.daemon)
@@ -163,6 +163,11 @@ class Nfsd(Application[NfsdConfig]):
         if table.peer_uid:
             self.peer_uids = checked = PeerUids(callers)
             self.shares.strict = StrictGroups(lambda each: not checked.is_free(each), HostGroups())
+
+    @property
+    def _processes(self) -> int:
+        """The number of processes that open the exports: the workers, and this one."""
+        return 1 if self.workers is None else 1 + self.daemon.config.daemon.workers
 
     @property
     def deputy(self) -> Deputy | None:

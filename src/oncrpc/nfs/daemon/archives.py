@@ -24,9 +24,13 @@ class ArchiveFile(NamedTuple):
 
 
 class Archives:
-    """Opens archives. ``_opening`` has those that are not ready yet."""
+    """Opens archives. ``_opening`` has those that are not ready yet.
 
-    def __init__(self) -> None:
+    Each of ``processes`` opens them, and has its share of the temporary space.
+    """
+
+    def __init__(self, *, processes: int = 1) -> None:
+        self._processes = processes
         self._opening: dict[ArchiveFile, Future[ArchiveFileSystem]] = {}
 
     def open(self, path: bytes) -> ArchiveFileSystem:
@@ -41,7 +45,7 @@ class Archives:
         if opening is None:
             self._forget(path)
             threads = ThreadPoolExecutor(1, "nfs-archive")
-            opening = self._opening[file] = threads.submit(_opened, path)
+            opening = self._opening[file] = threads.submit(_opened, path, processes=self._processes)
             threads.shutdown(wait=False)
         try:
             opened = opening.result(PATIENCE)
@@ -56,11 +60,16 @@ class Archives:
             self._opening.pop(file).add_done_callback(_close)
 
 
-def _opened(path: bytes) -> ArchiveFileSystem:
+def _opened(path: bytes, *, processes: int) -> ArchiveFileSystem:
     from oncrpc.nfs.backends.archive import ArchiveError, ArchiveFileSystem
+    from oncrpc.nfs.backends.archive.filesystem import MAX_UNPACKED, SPOOL_BYTES
 
     try:
-        return ArchiveFileSystem(os.fsdecode(path))
+        return ArchiveFileSystem(
+            os.fsdecode(path),
+            max_unpacked=MAX_UNPACKED // processes,
+            spool_bytes=SPOOL_BYTES // processes,
+        )
     except ArchiveError as error:
         raise OSError(errno.EINVAL, str(error)) from None
 

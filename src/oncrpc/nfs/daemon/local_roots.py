@@ -52,13 +52,13 @@ class RootOptions(NamedTuple):
 class LocalRoots:
     """Opens directories; tables of ids are in ``folder``, or in memory if it is None.
 
-    Without ``tables`` a directory needs the kernel's handles: several processes serve it, and a
-    table has one writer.
+    If several ``processes`` serve the directories, these need the kernel's handles, since a table
+    has one writer.
     """
 
-    def __init__(self, folder: str | None, *, tables: bool = True) -> None:
-        self._folder, self._tables = folder, tables
-        self._archives = Archives()
+    def __init__(self, folder: str | None, *, processes: int = 1) -> None:
+        self._folder, self._tables = folder, processes == 1
+        self._archives = Archives(processes=processes)
 
     def __call__(self, path: bytes, options: RootOptions) -> OpenedRoot:
         """Open a directory.

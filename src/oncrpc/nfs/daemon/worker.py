@@ -138,7 +138,7 @@ class NfsdWorker(Nfsd):
         self.call_lines = NfsCallLines(self.shares, daemon.call_log)
         self.exported = Exported(
             Exports(sources_of(given.config, self.mode)), self.shares, self.state.keys.tags,
-            LocalRoots(None, tables=False), shared=self.memory,
+            LocalRoots(None, processes=1 + given.workers), shared=self.memory,
         )  # fmt: skip
         self.guard_local_users(given.config.daemon)
         sizes = TransferSizes.within(record=self.max_record, datagram=DATAGRAM + AROUND)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import Callable
 from pathlib import Path
 
@@ -185,3 +186,24 @@ def test_writers_at_the_same_time_copy_once(layers: LayersInTest) -> None:
     file = layers.find("deep/dir/a")
     layers.runner.run(scenario())
     assert layers.me.read(file)[:5] == b"01234"
+
+
+class OneUser(MemoryFileSystem):
+    """An upper layer that cannot give files away, as a server without root."""
+
+    def setattr(self, who: Identity, file: bytes, new: NewAttributes) -> None:
+        if new.uid is not None or new.gid is not None:
+            raise PermissionError(errno.EPERM, "not permitted")
+        super().setattr(who, file, new)
+
+
+def test_copy_without_root_loses_privilege() -> None:
+    with asyncio.Runner() as runner:
+        lower = FileUser(MemoryFileSystem(), SUPER_USER, runner=runner)
+        lower.create(lower.files.root, b"a", NewAttributes(mode=0o6755, uid=7, gid=8, mtime=5))
+        me = FileUser(OverlayFileSystem(lower.files, OneUser()), SUPER_USER, runner=runner)
+
+        me.rename(me.files.root, b"a", me.files.root, b"b")
+
+        found = me.getattr(find(me, "b"))
+        assert (found.mode, found.uid, found.mtime) == (0o755, 0, 5)

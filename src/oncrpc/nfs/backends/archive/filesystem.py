@@ -20,6 +20,7 @@ from oncrpc.nfs.backends.archive.members import ArchiveError
 from oncrpc.nfs.backends.archive.spool import Spools
 from oncrpc.nfs.backends.archive.tar_members import tar_members, unpacked_tar
 from oncrpc.nfs.backends.archive.tree import MAX_FILES, ArchiveNode, ArchiveTree
+from oncrpc.nfs.backends.archive.zip_directory import check_directory
 from oncrpc.nfs.backends.archive.zip_members import zip_members
 from oncrpc.nfs.filesystem import (
     MAY_EXECUTE,
@@ -78,6 +79,7 @@ class ArchiveFileSystem(FileSystem):
         self._data = file
         try:
             self._state = state = _state(file)
+            check_directory(file, max_files=max_files)
             if is_zipfile(file):
                 members = zip_members(file, self._spools)
             elif os.pread(file.fileno(), len(ZIP[0]), 0) in ZIP:
