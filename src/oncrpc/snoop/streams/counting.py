@@ -8,17 +8,15 @@ itself, because a call of a function takes as long as several of its lines.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from oncrpc.snoop.capture.frames import FramePlace
 from oncrpc.snoop.capture.segments import parties_of
-from oncrpc.snoop.messages import Party
 from oncrpc.snoop.streams.matching import (
     COST,
     MAX_PENDING,
     MAX_PENDING_BYTES,
+    RPCSEC_GSS,
     CountedCall,
-    Key,
     KnownCall,
     KnownReply,
 )
@@ -33,6 +31,7 @@ from oncrpc.snoop.streams.quick import (
     START,
     START_BYTES,
     QuickTracer,
+    Seen,
     SegmentHead,
     size_of,
 )
@@ -42,8 +41,9 @@ from oncrpc.snoop.streams.recognition import (
     TRIPLE,
     WORD,
 )
-from oncrpc.snoop.streams.records import MAX_SEEN_RECORD, SeenRecord
+from oncrpc.snoop.streams.records import MAX_SEEN_RECORD
 from oncrpc.snoop.streams.statistics import (
+    MAX_OUTCOMES,
     PLAIN_SUCCESS,
     CallStatistics,
     ProcedureCounter,
@@ -63,16 +63,8 @@ VERIFIED = PLAIN_SUCCESS[4:]
 SUCCESS_WITH_STATUS, LEAST_STATUS = PLAIN_SUCCESS + ZERO, 28
 """The same behind the reply status, and with a first word of results; the end of that word."""
 
-
-class Seen(NamedTuple):
-    """A message: the fields of ``KnownReply`` behind the call."""
-
-    number: int
-    time: int
-    began: int
-    flow: bytes
-    body: bytes
-    length: int
+FLAVOR, FLAVOR_END = 24, 28
+"""The place of the flavor of the credential in a call."""
 
 
 class CountingTracer(QuickTracer):
@@ -137,7 +129,7 @@ class CountingTracer(QuickTracer):
             first = data[begin + 24 : begin + 28] if size >= LEAST_STATUS else b""
             if first != ZERO or words != VERIFIED or not counter.status_first:
                 body = data[begin : min(at, begin + keep)]
-                self._judge(call, Seen(number, time, time, flow.calls, body, size))
+                self._judge(call, flow.calls, (number, time, time, body, size))
         return at
 
     def _read_at(self, flow: Flow, head: SegmentHead, data: bytes, place: tuple[int, int]) -> None:
@@ -145,67 +137,84 @@ class CountingTracer(QuickTracer):
         number, time, *_ = head
         begin, size = place
         body = data[begin : begin + min(size, self._keep)]
-        self._read_slowly(flow, SeenRecord(number, time, time, body, size))
+        self._read_slowly(flow, (number, time, time, body, size))
 
-    def _take_record(self, flow: Flow, record: SeenRecord) -> None:
-        number, time, began, body, length, _ = record
-        if len(body) >= LEAST:  # else the rest was not captured
-            xid, kind, words = DATAGRAM_START.unpack_from(body)
-            seen = Seen(number, time, began, flow.calls, body, length)
-            if kind == ORDINARY_REPLY:
-                if self._count_reply(flow.replies + xid, seen, flow.source):
-                    return
-            elif self._count_call(flow.calls + xid, seen, words, by_tcp=True):
-                flow.last_xid = xid
-                if words not in flow.procedures:
-                    flow.note(words)
-                return
-        self._read_slowly(flow, record)
+    def _take_record(self, flow: Flow, seen: Seen) -> None:
+        number, time, began, body, length = seen
+        if len(body) < LEAST or body[4:12] not in ORDINARY:
+            self._read_slowly(flow, seen)
+            return
+        xid, kind, words = DATAGRAM_START.unpack_from(body)
+        if kind == ORDINARY_REPLY:
+            call = self.matcher.counted_reply(flow.replies + xid, flow.source, time)
+            if call is None:
+                self._read_slowly(flow, seen)
+            else:
+                self._count_reply(call, flow.calls, seen)
+            return
+        counter = self._counters.get(words) or self._counter(words)
+        counted = counter, number, time, began, flow.calls, True, body, length
+        if not self.matcher.new_call(flow.calls + xid, counted):
+            self._read_slowly(flow, seen)
+            return
+        counter.calls.append(length)
+        if time != began:
+            counter.transfer.append(time - began)
+        flow.last_xid = xid
+        if words not in flow.procedures:
+            flow.note(words)
 
     def _read_datagram(self, number: int, time: int, flow: bytes, data: bytes) -> bool:
         length = len(data)
         if length < LEAST:
             return False
         xid, kind, words = DATAGRAM_START.unpack_from(data)
-        if kind not in ORDINARY:
-            return False
-        seen = Seen(number, time, time, flow, data[: self._keep], length)
+        body = data if length <= self._keep else data[: self._keep]
         if kind == ORDINARY_REPLY:
-            return self._count_reply(flow[4:8] + flow[10:12] + xid, seen, parties_of(flow)[0])
-        if length < MIN_CALL or WORD.unpack_from(data, 28)[0] > MAX_AUTH:
+            server, _ = parties_of(flow)
+            call = self.matcher.counted_reply(flow[4:8] + flow[10:12] + xid, server, time)
+            if call is None:
+                return False
+            self._count_reply(call, flow, (number, time, time, body, length))
+            return True
+        if kind != ORDINARY_CALL or length < MIN_CALL or WORD.unpack_from(data, 28)[0] > MAX_AUTH:
             return False
-        return self._count_call(flow[:4] + flow[8:10] + xid, seen, words, by_tcp=False)
-
-    def _count_call(self, key: Key, seen: Seen, words: bytes, *, by_tcp: bool) -> bool:
-        """Count a call, unless one with its key is known."""
-        number, time, began, flow, body, length = seen
         counter = self._counters.get(words) or self._counter(words)
-        call = counter, number, time, began, flow, by_tcp, body, length
-        if not self.matcher.new_call(key, call):
+        counted = counter, number, time, time, flow, False, body, length
+        if not self.matcher.new_call(flow[:4] + flow[8:10] + xid, counted):
             return False
         counter.calls.append(length)
-        if time != began:
-            counter.transfer.append(time - began)
         return True
 
-    def _count_reply(self, key: Key, seen: Seen, server: Party) -> bool:
-        """Count a reply, if it is the first to a call that was counted."""
-        call = self.matcher.counted_reply(key, server, seen.time)
-        if call is None:
-            return False
+    def _count_reply(self, call: CountedCall, flow: bytes, seen: Seen) -> None:
+        """Count the first reply to a call."""
+        _, _, began, body, length = seen
         counter: ProcedureCounter = call[0]
-        counter.replies.append(seen.length)
-        counter.service.append(seen.began - call[2])
-        if not counter.status_first or seen.body[8:28] != SUCCESS_WITH_STATUS:
-            self._judge(call, seen)
-        return True
+        counter.replies.append(length)
+        counter.service.append(began - call[2])
+        if not counter.status_first or body[8:28] != SUCCESS_WITH_STATUS:
+            self._judge(call, flow, seen)
 
-    def _judge(self, call: CountedCall, reply: Seen) -> None:
+    def _judge(self, call: CountedCall, flow: bytes, seen: Seen) -> None:
         """Note the outcome of a reply, which may be an error."""
-        message = KnownReply(KnownCall(*call[1:]), *reply).message
-        outcome = self._statistics.outcome(message)
+        counter: ProcedureCounter = call[0]
+        body, outcome = seen[3], None
+        first = body[8:LEAST_STATUS]
+        is_known = (
+            counter.status_first
+            and first[:-4] == PLAIN_SUCCESS
+            and call[6][FLAVOR:FLAVOR_END] != RPCSEC_GSS
+        )
+        if is_known:
+            outcome = counter.outcomes.get(first)
+        if outcome is None:
+            number, time, began, _, length = seen
+            reply = KnownReply(KnownCall(*call[1:]), number, time, began, flow, body, length)
+            outcome = self._statistics.outcome(reply.message)
+            if is_known and len(counter.outcomes) < MAX_OUTCOMES:
+                counter.outcomes[first] = outcome
         if outcome != SUCCESS:
-            call[0].failed.append(outcome)
+            counter.failed.append(outcome)
 
     def _counter(self, words: bytes) -> ProcedureCounter:
         """The counter of a procedure; more than ``MAX_COUNTERS`` are not remembered."""

@@ -59,6 +59,9 @@ SYN_ACK = SYN | ACK
 SegmentHead = tuple[int, int, bytes, int, int, int]
 """A segment: number and time of its frame, flow, sequence number, acknowledgement, flags."""
 
+Seen = tuple[int, int, int, bytes, int]
+"""The values of a ``SeenRecord`` that is not in doubt. A plain tuple is created faster."""
+
 
 class QuickTracer(Tracer, ABC):
     """Reads ordinary frames in place; a subclass takes the ordinary messages in them.
@@ -80,7 +83,7 @@ class QuickTracer(Tracer, ABC):
         """
 
     @abstractmethod
-    def _take_record(self, flow: Flow, record: SeenRecord) -> None:
+    def _take_record(self, flow: Flow, seen: Seen) -> None:
         """Take a record of several segments."""
 
     @abstractmethod
@@ -166,9 +169,12 @@ class QuickTracer(Tracer, ABC):
     def _begin_record(self, flow: Flow, time: int, data: bytes, place: tuple[int, int, int]) -> int:
         """Begin a record of that size, of which the segment has the bytes between two offsets."""
         size, begin, stop = place
-        seen, body = stop - begin, data[begin : min(stop, begin + self._keep)]
-        flow.reader.splitter.open(body, size, time=time, seen=seen)
-        self._charge_bytes(flow, len(body))
+        splitter, seen, keep = flow.reader.splitter, stop - begin, self._keep
+        splitter.body += data[begin:stop] if seen < keep else data[begin : begin + keep]
+        splitter.began, splitter.length, splitter.left = time, size, size - seen
+        splitter.begun = splitter.last = splitter.checked = True
+        splitter.fragments = 1
+        self._charge_bytes(flow, len(splitter.body))
         return stop
 
     def _go_on(self, flow: Flow, number: int, time: int, data: bytes, at: int, stop: int) -> int:
@@ -181,12 +187,14 @@ class QuickTracer(Tracer, ABC):
         end = at + left if left < size else stop
         if held < self._keep:
             splitter.go_on(data, at, end)
-        if left <= size:
-            record = splitter.close(time, number)
-            self._charge_bytes(flow, -held)
-            self._take_record(flow, record)
-        else:
+        if left > size:
             self._charge_bytes(flow, len(splitter.body) - held)
+            return end
+        began, length = splitter.began, splitter.length
+        body = splitter.close()
+        flow.charged -= held
+        self._held -= held
+        self._take_record(flow, (number, time, began, body, length))
         return end
 
     def _read_rest(self, flow: Flow, head: SegmentHead, data: bytes) -> None:
@@ -200,9 +208,10 @@ class QuickTracer(Tracer, ABC):
         self._records(flow, reader.feed(segment), found)
         self._deliver(found)
 
-    def _read_slowly(self, flow: Flow, record: SeenRecord) -> None:
+    def _read_slowly(self, flow: Flow, seen: Seen) -> None:
+        """Read a record that is not ordinary by ``Tracer``."""
         found = list[RpcMessage]()
-        self._message(record, flow.calls, flow.calls, flow.replies, flow, found)
+        self._message(SeenRecord(*seen), flow.calls, flow.calls, flow.replies, flow, found)
         self._deliver(found)
 
 

@@ -53,12 +53,12 @@ class RecordSplitter:
 
     __slots__ = (
         "_doubt",
-        "_fragments",
         "began",
         "begun",
         "body",
         "checked",
         "doubtful",
+        "fragments",
         "keep",
         "last",
         "left",
@@ -85,7 +85,7 @@ class RecordSplitter:
         self.body = bytearray()
         self.begun = self.last = self.checked = False
         self.whole = True
-        self.left = self.length = self._fragments = 0
+        self.left = self.length = self.fragments = 0
 
     @property
     def held(self) -> int:
@@ -101,30 +101,22 @@ class RecordSplitter:
             return None
         return SeenRecord(number, time, time, data[4 : 4 + self.keep], size)
 
-    def open(self, body: bytes, size: int, *, time: int, seen: int) -> None:
-        """Begin a record of one fragment, of which some bytes were seen; ``body`` are the first.
+    def close(self) -> bytes:
+        """End a record of one fragment that is not in doubt; returns its first bytes.
 
-        ``open``, ``go_on`` and ``close`` are the fast path for records of several segments. Between
-        records all else is as ``_reset`` leaves it.
+        A caller on the fast path has begun it, by the attributes that ``feed`` sets then.
         """
-        self.body += body
-        self.began, self.length, self.left = time, size, size - seen
-        self.begun = self.last = self.checked = True
-        self._fragments = 1
+        found = bytes(self.body)
+        self.body.clear()
+        self.begun = self.last = self.checked = False
+        self.whole = True
+        self.left = self.length = self.fragments = 0
+        return found
 
     def go_on(self, data: bytes, begin: int, end: int) -> None:
         """Add bytes of the current fragment."""
         self._take(data, begin, end - begin)
         self.left -= end - begin
-
-    def close(self, time: int, number: int) -> SeenRecord:
-        """End a record that is not in doubt."""
-        found = SeenRecord(number, time, self.began, bytes(self.body), self.length)
-        self.body.clear()
-        self.begun = self.last = self.checked = False
-        self.whole = True
-        self.left = self.length = self._fragments = 0
-        return found
 
     def feed(self, data: bytes, time: int, number: int, *, whole: bool = True) -> int:
         """Take bytes; the records that end in them are appended to ``records``.
@@ -189,9 +181,9 @@ class RecordSplitter:
         self.left = word & ~LAST_FRAGMENT
         self.last = word >= LAST_FRAGMENT
         self.length += self.left
-        self._fragments += 1
+        self.fragments += 1
         self.begun = True
-        return -1 if self.length > MAX_SEEN_RECORD or self._fragments > MAX_SEEN_FRAGMENTS else at
+        return -1 if self.length > MAX_SEEN_RECORD or self.fragments > MAX_SEEN_FRAGMENTS else at
 
     def _take(self, data: bytes, at: int, size: int) -> None:
         if self.whole and (wanted := self.keep - len(self.body)) > 0:

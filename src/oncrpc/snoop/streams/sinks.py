@@ -18,11 +18,12 @@ from oncrpc.snoop.streams.quick import (
     START,
     START_BYTES,
     QuickTracer,
+    Seen,
     SegmentHead,
     size_of,
 )
 from oncrpc.snoop.streams.recognition import MAX_AUTH, MIN_CALL, WORD
-from oncrpc.snoop.streams.records import MAX_SEEN_RECORD, SeenRecord
+from oncrpc.snoop.streams.records import MAX_SEEN_RECORD
 from oncrpc.snoop.streams.tracer import KEEP, Flow
 
 
@@ -58,20 +59,20 @@ class SinkTracer(QuickTracer):
             if end > stop:
                 return self._begin_record(flow, time, data, (size, begin, stop))
             body = data[begin:end] if size <= keep else data[begin : begin + keep]
-            self._take_record(flow, SeenRecord(number, time, time, body, size))
+            self._take_record(flow, (number, time, time, body, size))
             at = end
         return at
 
-    def _take_record(self, flow: Flow, record: SeenRecord) -> None:
-        number, time, began, body, length, _ = record
-        if len(body) < LEAST:  # the rest was not captured
-            self._read_slowly(flow, record)
+    def _take_record(self, flow: Flow, seen: Seen) -> None:
+        number, time, began, body, length = seen
+        if len(body) < LEAST or body[4:12] not in ORDINARY:
+            self._read_slowly(flow, seen)
             return
         _, kind, words = DATAGRAM_START.unpack_from(body)
         if kind == ORDINARY_CALL:
             call = KnownCall(number, time, began, flow.calls, True, body, length)
             if not self.matcher.new_call(flow.calls + body[:4], call):
-                self._read_slowly(flow, record)
+                self._read_slowly(flow, seen)
                 return
             flow.last_xid = body[:4]
             if words not in flow.procedures:
@@ -80,7 +81,7 @@ class SinkTracer(QuickTracer):
             return
         known = self.matcher.first_reply(flow.replies + body[:4], flow.source, time)
         if known is None:
-            self._read_slowly(flow, record)
+            self._read_slowly(flow, seen)
         else:
             self._sink.reply(KnownReply(known, number, time, began, flow.calls, body, length))
 

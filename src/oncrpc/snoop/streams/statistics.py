@@ -193,10 +193,13 @@ class ProcedureCounter:
 
     ``calls`` and ``replies`` are lengths, ``service`` and ``transfer`` durations. A reply is
     successful unless it is in ``failed``, the names of outcomes.
-    ``status_first`` is True if results of success begin with a word of 0.
+    ``status_first`` is True if results of success begin with a word of 0. Cache: ``outcomes`` by
+    the bytes of a reply from the reply status to that word, at most ``MAX_OUTCOMES``.
     """
 
-    __slots__ = ("_figures", "calls", "failed", "replies", "service", "status_first", "transfer")
+    __slots__ = (
+        "_figures", "calls", "failed", "outcomes", "replies", "service", "status_first", "transfer",
+    )  # fmt: skip
 
     def __init__(self, figures: ProcedureFigures, *, status_first: bool) -> None:
         self._figures, self.status_first = figures, status_first
@@ -205,6 +208,7 @@ class ProcedureCounter:
         self.service: list[int] = []
         self.transfer: list[int] = []
         self.failed: list[str] = []
+        self.outcomes: dict[bytes, str] = {}
 
     def flush(self) -> None:
         """Add what was collected to the figures."""
