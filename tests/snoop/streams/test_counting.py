@@ -6,6 +6,7 @@ import io
 from contextlib import suppress
 from pathlib import Path
 from random import Random
+from struct import pack
 from typing import BinaryIO, cast
 
 import pytest
@@ -21,7 +22,14 @@ from oncrpc.snoop.streams.tracer import Tracer
 from oncrpc.snoop.words.programs import KnownPrograms
 from oncrpc.snoop.words.reply_outcomes import STATUS_FIRST, outcome_with_status
 from support.captured import UP, pcap
-from support.conversations import Connection, RandomConnection, call, datagram, record, reply
+from support.conversations import (
+    Connection,
+    RandomConnection,
+    call,
+    datagram,
+    record,
+    reply,
+)
 
 CAPTURES = sorted((Path(__file__).parents[2] / "captures").rglob("*.pcap*"))
 QUANTILES = (0.5, 0.9, 0.99)
@@ -104,6 +112,16 @@ def test_ordinary_messages_are_counted_in_place() -> None:
     connection.send(record(reply(5)) + record(reply(4)), up=False)
 
     assert check(file_of(connection)).added == 0
+
+
+def test_refusal_in_two_segments_is_a_reply() -> None:
+    connection = Connection()
+    connection.send(record(call(1)))
+    connection.send(record(pack(">IIIIII", 1, 1, 1, 0, 2, 2)), up=False, size=20)
+
+    ((_, figures),) = check(file_of(connection)).figures()
+
+    assert (figures.calls, figures.outcomes) == (1, {"RPC_MISMATCH": 1})
 
 
 def test_datagrams_are_counted_in_place() -> None:

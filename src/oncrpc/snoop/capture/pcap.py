@@ -31,16 +31,17 @@ class PcapReader:
     def places(self, data: bytes, at: int, end: int) -> Iterator[FramePlace]:
         """The whole frames between two places of a piece."""
         unpack, unit, link, number = self._record.unpack_from, self._unit, self._link, self._number
-        while at + 16 <= end:
+        second = base = 0
+        while (begin := at + 16) <= end:
             seconds, fraction, captured, length = unpack(data, at)
-            if captured > MAX_FRAME:
-                raise CaptureDamaged(self.base + at, f"a frame of {captured} bytes")
-            begin = at + 16
             following = begin + captured
             if following > end:
+                if captured > MAX_FRAME:
+                    raise CaptureDamaged(self.base + at, f"a frame of {captured} bytes")
                 break
+            if seconds != second:  # most frames are of the same second
+                second, base = seconds, seconds * 1_000_000_000
             number += 1
-            time = seconds * 1_000_000_000 + fraction * unit
             at = following
-            yield number, time, link, begin, following, length
+            yield number, base + fraction * unit, link, begin, following, length
         self.at, self._number = at, number

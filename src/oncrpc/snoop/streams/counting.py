@@ -41,7 +41,6 @@ from oncrpc.snoop.streams.recognition import (
     TRIPLE,
     WORD,
 )
-from oncrpc.snoop.streams.records import MAX_SEEN_RECORD
 from oncrpc.snoop.streams.statistics import (
     MAX_OUTCOMES,
     PLAIN_SUCCESS,
@@ -85,14 +84,14 @@ class CountingTracer(QuickTracer):
             self._statistics.flush()
 
     def _read_records(self, flow: Flow, head: SegmentHead, data: bytes, at: int, stop: int) -> int:
-        number, time, *_ = head
+        number, time, _, _, _ = head
         keep, matcher, counters = self._keep, self.matcher, self._counters
         pending, answered = matcher.pending, matcher.answered
         while at + START_BYTES <= stop:
             high, size, xid, kind, words = START.unpack_from(data, at)
             if high != LAST_SMALL:
                 size = size_of(high, size)
-            if not LEAST <= size <= MAX_SEEN_RECORD or kind not in ORDINARY:
+            if size < LEAST or kind not in ORDINARY:
                 return at
             begin = at + 4
             at = begin + size
@@ -134,7 +133,7 @@ class CountingTracer(QuickTracer):
 
     def _read_at(self, flow: Flow, head: SegmentHead, data: bytes, place: tuple[int, int]) -> None:
         """Read a record that is not ordinary, at an offset and of a size."""
-        number, time, *_ = head
+        number, time, _, _, _ = head
         begin, size = place
         body = data[begin : begin + min(size, self._keep)]
         self._read_slowly(flow, (number, time, time, body, size))

@@ -17,20 +17,28 @@ from oncrpc.snoop.capture.segments import ACK, SYN, TCP, UDP, TcpSegment
 from oncrpc.snoop.messages import RpcMessage
 from oncrpc.snoop.streams.flow import SEQUENCE
 from oncrpc.snoop.streams.recognition import HEAD
-from oncrpc.snoop.streams.records import SeenRecord
+from oncrpc.snoop.streams.records import MAX_SEEN_RECORD, SeenRecord
 from oncrpc.snoop.streams.tracer import KEEP, Flow, Tracer
 
 ETHERNET = 1  # LinkType.ETHERNET, as an int, which compares faster
 IPV4 = b"\x08\x00\x45"
 """The Ethernet type of IPv4, then the version and the header size without options."""
 
-PLAIN = Struct(">12x3sxH2xHxB2x12sIIBB")
+PLAIN = Struct(">12x3sxH2xI2x12sIIH")
 """Ethernet, IPv4 and TCP; UDP has its length and checksum where TCP has its sequence number."""
 
 SHORTEST = 54
 """Bytes of the headers of Ethernet, IPv4 and TCP without options."""
 
-FRAGMENT = 0x3FFF
+WHOLE = 0x3FFF00FF
+"""The bits of the fragment and the protocol in the third word of IPv4."""
+
+PAYLOADS = {
+    words << 12 | flags: 34 + words * 4 for words in range(5, 16) for flags in range(64)
+    if flags & (SYN | ACK) == ACK
+}  # fmt: skip
+"""Where the payload of a frame begins, by the words of the header of TCP and its flags."""
+
 START = Struct(">HH4s8s12s")
 """The halves of a record mark, then a message: xid, two words, and three words.
 
@@ -55,9 +63,8 @@ LEAST = HEAD.size
 """Bytes of the shortest message on the fast path."""
 
 HALF = SEQUENCE // 2
-SYN_ACK = SYN | ACK
-SegmentHead = tuple[int, int, bytes, int, int, int]
-"""A segment: number and time of its frame, flow, sequence number, acknowledgement, flags."""
+SegmentHead = tuple[int, int, bytes, int, int]
+"""A segment: number and time of its frame, flow, sequence number, acknowledgement."""
 
 Seen = tuple[int, int, int, bytes, int]
 """The values of a ``SeenRecord`` that is not in doubt. A plain tuple is created faster."""
@@ -114,22 +121,21 @@ class QuickTracer(Tracer, ABC):
 
     def read(self, data: bytes, places: Iterable[FramePlace]) -> None:
         """Read the frames at some places of a buffer."""
-        unpack = PLAIN.unpack_from
+        unpack, payloads, last = PLAIN.unpack_from, PAYLOADS, len(data) - SHORTEST
         for number, time, link, begin, end, length in places:
             done = False
-            if link == ETHERNET and end - begin >= SHORTEST:
-                kind, total, fragment, protocol, flow, seq, ack, offset, flags = unpack(data, begin)
+            if link == ETHERNET and begin <= last:
+                kind, total, what, flow, seq, ack, offset = unpack(data, begin)
                 stop = begin + 14 + total
-                if kind != IPV4 or fragment & FRAGMENT or stop > end:
+                if kind != IPV4 or stop > end:
                     pass
-                elif protocol == TCP and offset >= 0x50 and flags & SYN_ACK == ACK:
-                    at = begin + 34 + (offset >> 4) * 4
+                elif what & WHOLE == TCP and offset in payloads:
+                    at = begin + payloads[offset]
                     if at < stop:
-                        head = number, time, flow, seq, ack, flags
-                        done = self._read_segment(head, data, at, stop)
+                        done = self._read_segment((number, time, flow, seq, ack), data, at, stop)
                     else:
                         done = at == stop  # it only acknowledges
-                elif protocol == UDP and seq >> 16 == total - 20:
+                elif what & WHOLE == UDP and seq >> 16 == total - 20:
                     done = self._read_datagram(number, time, flow, data[begin + 42 : stop])
             if not done:
                 frame = CapturedFrame(number, time, link, data[begin:end], length)
@@ -147,20 +153,24 @@ class QuickTracer(Tracer, ABC):
 
     def _read_segment(self, head: SegmentHead, data: bytes, at: int, stop: int) -> bool:
         """Read a segment with data; if it is not ordinary, return False and change nothing."""
-        number, time, key, seq, ack, _ = head
+        number, time, key, seq, ack = head
         flow = self._flows.get(key)
-        if flow is None or seq != flow.reader.ready:
+        if flow is None or seq != (reader := flow.reader).ready:
             return False
-        reader, back, size = flow.reader, flow.back, stop - at
-        if back is not None and ack != back.reader.next and _is_ahead(ack, back.reader.next):
+        back = flow.back
+        if back is not None and ack != (expected := back.reader.next) and _is_ahead(ack, expected):
             return False
         splitter = reader.splitter
-        if splitter.begun and not (splitter.checked and (splitter.left > size or splitter.last)):
-            return False
         flow.used = True
-        reader.ready = reader.next = (seq + size) % SEQUENCE
         if splitter.begun:
+            if not splitter.checked or not (splitter.left > stop - at or splitter.last):
+                return False
+            reader.ready = reader.next = (seq + stop - at) % SEQUENCE
             at = self._go_on(flow, number, time, data, at, stop)
+            if at == stop:
+                return True
+        else:
+            reader.ready = reader.next = (seq + stop - at) % SEQUENCE
         at = self._read_records(flow, head, data, at, stop)
         if at < stop:
             self._read_rest(flow, head, data[at:stop])
@@ -199,12 +209,12 @@ class QuickTracer(Tracer, ABC):
 
     def _read_rest(self, flow: Flow, head: SegmentHead, data: bytes) -> None:
         """Read the rest of a segment, which is not an ordinary message, by ``Tracer``."""
-        number, time, key, seq, ack, flags = head
+        number, time, key, seq, ack = head
         reader = flow.reader
         assert reader.next is not None
         seq = reader.next = (reader.next - len(data)) % SEQUENCE
         found = list[RpcMessage]()
-        segment = TcpSegment(number, time, key, seq, ack, flags, data, len(data))
+        segment = TcpSegment(number, time, key, seq, ack, ACK, data, len(data))
         self._records(flow, reader.feed(segment), found)
         self._deliver(found)
 
@@ -216,8 +226,12 @@ class QuickTracer(Tracer, ABC):
 
 
 def size_of(high: int, low: int) -> int:
-    """The size of a record in one fragment by the halves of its mark; -1 if there are more."""
-    return (high - LAST_SMALL << 16) + low if high >= LAST_SMALL else -1
+    """The size of a record by the halves of its mark.
+
+    Negative if the record has more fragments, or is too long.
+    """
+    size = (high - LAST_SMALL << 16) + low
+    return size if size <= MAX_SEEN_RECORD else -1
 
 
 def _is_ahead(ack: int, place: int | None) -> bool:

@@ -23,7 +23,6 @@ from oncrpc.snoop.streams.quick import (
     size_of,
 )
 from oncrpc.snoop.streams.recognition import MAX_AUTH, MIN_CALL, WORD
-from oncrpc.snoop.streams.records import MAX_SEEN_RECORD
 from oncrpc.snoop.streams.tracer import KEEP, Flow
 
 
@@ -48,12 +47,12 @@ class SinkTracer(QuickTracer):
         self._sink = sink
 
     def _read_records(self, flow: Flow, head: SegmentHead, data: bytes, at: int, stop: int) -> int:
-        number, time, *_ = head
+        number, time, _, _, _ = head
         keep = self._keep
         while at + START_BYTES <= stop:
             high, low, _, kind, _ = START.unpack_from(data, at)
             size = size_of(high, low)
-            if not LEAST <= size <= MAX_SEEN_RECORD or kind not in ORDINARY:
+            if size < LEAST or kind not in ORDINARY:
                 return at
             begin, end = at + 4, at + 4 + size
             if end > stop:
