@@ -131,6 +131,8 @@ Hosts:
 - ``guest_image``: Builds the guest: Debian's cloud kernel, busybox, nfs-utils, our own programs.
 - ``lock_site``: A host with ``nfsd``, and guests with processes that take locks step by step.
 - ``nlm_user``: A client of a host's lock manager, which calls it itself.
+- ``client_servers``: Servers for the NFS client that can be killed: ours, ganesha, a kernel.
+- ``client_claims``: What the NFS client does with each of them.
 - ``kernel_server``: A guest whose kernel serves files and locks.
 - ``ganesha``: nfs-ganesha on a host.
 - ``lan_guests``: Linux guests with addresses of their own, on one network with a test's host.

@@ -137,11 +137,14 @@ class LanGuest:
 
 
 class Lan:
-    """The network of a host and its guests; ``image`` is where their image is built, once."""
+    """The network of a host and its guests; ``image`` is where their image is built, once.
 
-    def __init__(self, host: Host, image: Path, folder: Path) -> None:
+    ``state_size`` is the size of the disk that a guest keeps.
+    """
+
+    def __init__(self, host: Host, image: Path, folder: Path, *, state_size: str = "16M") -> None:
         need(*NEEDED, "mkfs.ext4", "/dev/net/tun")
-        self._host, self._folder = host, folder
+        self._host, self._folder, self._state_size = host, folder, state_size
         self.image = build(image)
         self._guests: dict[str, LanGuest] = {}
 
@@ -167,7 +170,7 @@ class Lan:
     def _new(self, name: str) -> LanGuest:
         self._host.sh(TAP.format(name=name))
         state = self._folder / f"{name}.state"
-        command("truncate", "-s", "16M", state)
+        command("truncate", "-s", self._state_size, state)
         command("mkfs.ext4", "-q", "-F", state)
         number = FIRST_GUEST + len(self._guests)
         guest = LanGuest(self._host, self._folder, name=name, number=number)

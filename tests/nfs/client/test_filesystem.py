@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from oncrpc.errors import GarbageArguments
 from oncrpc.nfs import NfsStatusError, RemoteFileSystem
 from oncrpc.nfs.backends.memory import MemoryFileSystem
 from oncrpc.nfs.client import operations
@@ -293,6 +294,20 @@ def test_empty_handle_is_refused() -> None:
             await fs.stat("a")
 
     use_scripted(Empty(), use)
+
+
+@pytest.mark.parametrize(("size", "error"), [(256, OSError), (255, GarbageArguments)])
+def test_long_name_that_linux_cannot_decode(size: int, error: type[Exception]) -> None:
+    class Linux(ScriptedNfs):
+        def NFSPROC3_LOOKUP(self, call: Call, arg: Any) -> LOOKUP3res:
+            raise GarbageArguments
+
+    async def use(fs: RemoteFileSystem) -> None:
+        with pytest.raises(error) as caught:
+            await fs.stat("a" * size)
+        assert getattr(caught.value, "errno", None) == {256: errno.ENAMETOOLONG}.get(size)
+
+    use_scripted(Linux(), use)
 
 
 def test_server_may_leave_out_new_handles() -> None:

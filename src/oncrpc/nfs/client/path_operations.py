@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+from oncrpc.errors import GarbageArguments
 from oncrpc.nfs.client.errors import NfsStatusError, refusal
 from oncrpc.nfs.client.mounting import ServerTarget
 from oncrpc.nfs.client.open_handle import STALE, OpenHandle
@@ -17,6 +18,8 @@ from oncrpc.nfs.client.results import FileHandle, FileStat, FoundFile
 from oncrpc.programs.nfs3 import nfsstat3
 
 T = TypeVar("T")
+LONGEST_NAME = 255
+"""Bytes of a name that every server can decode."""
 
 
 class PathOperations:
@@ -45,6 +48,11 @@ class PathOperations:
                     raise
             await self._renew_root()
             return await use(await locate(self.operations, self.root, path, ending))
+        except GarbageArguments as error:  # Linux cannot decode a longer name
+            names = os.fsencode(text_of(path)).split(b"/")
+            if max(map(len, names)) <= LONGEST_NAME:
+                raise
+            raise refusal(nfsstat3.NFS3ERR_NAMETOOLONG, text_of(path)) from error
         except OSError as error:
             if error.filename is None and error.errno is not None:
                 error.filename = text_of(path)
