@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from support.guest import Guest
 from support.guest_image import compile_program
+from support.lan_guests import SERVER, SERVER6, Lan, LanGuest
 from support.nfs_host import NfsHost
+from support.posix_programme import run_locally
 
 pytestmark = pytest.mark.interop
 
@@ -32,34 +33,38 @@ MOUNTS = {
         " -o vers=3,proto=tcp,port=2049,mountport=2049,mountproto=tcp,nolock"
     ),
     "busybox tcp": (
-        "busybox mount -i -t nfs -o vers=3,proto=tcp,mountproto=tcp,nolock,addr=10.0.2.2"
+        f"busybox mount -i -t nfs -o vers=3,proto=tcp,mountproto=tcp,nolock,addr={SERVER}"
         " server:{path} /mnt"
     ),
     "busybox tcp6": (
-        "busybox mount -i -t nfs -o vers=3,proto=tcp6,mountproto=tcp6,nolock,addr=fec0::2"
-        " [fec0::2]:{path} /mnt"
+        f"busybox mount -i -t nfs -o vers=3,proto=tcp6,mountproto=tcp6,nolock,addr={SERVER6}"
+        f" [{SERVER6}]:{{path}} /mnt"
     ),
 }
-SCRIPT = """
-{mount} || exit 1
-mkdir /mnt/{folder} || exit 2
-echo begin posix
-posix /mnt/{folder} {sections}
-echo end posix
-umount /mnt
-"""
+TIME = 240.0
+"""Seconds for the whole programme."""
 
 
 @pytest.fixture(scope="module")
-def guest(guest_image: Path) -> Guest:
-    return Guest(guest_image)
-
-
-@pytest.fixture(scope="module")
-def host() -> Iterator[NfsHost]:
-    with NfsHost(EXPORTS, config="[identity]\nmanage-gids = true\n") as host:
+def booted(
+    guest_image: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[NfsHost, LanGuest]]:
+    """One host and one guest, which mounts in every way."""
+    folder = tmp_path_factory.mktemp("kernel")
+    with (
+        NfsHost(EXPORTS, config="[identity]\nmanage-gids = true\n") as host,
+        Lan(host, guest_image, folder) as lan,
+    ):
         know_users(host)
-        yield host
+        yield host, lan.boot("one")[0]
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The programme, for the host."""
+    compiled = tmp_path_factory.mktemp("programme") / "posix"
+    compile_program("posix", compiled)
+    return compiled
 
 
 def know_users(host: NfsHost) -> None:
@@ -68,15 +73,6 @@ def know_users(host: NfsHost) -> None:
         kept = Path(host.path(f"/srv/{name}"))
         kept.write_text(text + Path(f"/etc/{name}").read_text())
         host.sh(f"mount --bind /srv/{name} /etc/{name}")
-
-
-def local_run(host: NfsHost, file_system: str, sections: str, folder: Path) -> list[str]:
-    """What the programme prints on the exported file system itself."""
-    program = folder / "posix"
-    compile_program("posix", program)
-    place = f"/srv/{file_system}/local"
-    host.sh(f"rm -rf {place} && mkdir {place}")
-    return host.run([str(program), place, *sections.split()]).stdout.splitlines()
 
 
 @pytest.mark.parametrize(
@@ -90,13 +86,16 @@ def local_run(host: NfsHost, file_system: str, sections: str, folder: Path) -> l
     ],
 )
 def test_kernel_client_sees_what_local_processes_see(
-    host: NfsHost, guest: Guest, tmp_path: Path, file_system: str, mount: str, sections: str
+    booted: tuple[NfsHost, LanGuest], program: Path, file_system: str, mount: str, sections: str
 ) -> None:
-    folder = f"by-{mount}".replace(" ", "-")
-    command = MOUNTS[mount].format(path=f"/srv/{file_system}")
+    host, guest = booted
+    place = f"/srv/{file_system}"
 
-    script = SCRIPT.format(mount=command, folder=folder, sections=sections)
-    seen = guest.run(host, script)
+    guest.run(MOUNTS[mount].format(path=place))
+    guest.run("mkdir /mnt/mounted")
+    seen = guest.lines(f"posix /mnt/mounted {sections}", timeout=TIME)
+    guest.run("umount /mnt")
 
-    assert seen.status == 0, seen.text[-2000:]
-    assert seen.part("posix") == local_run(host, file_system, sections, tmp_path)
+    expected = run_locally(host, program, f"{place}/local", sections.split(), many=None)
+    assert seen == [line.rstrip() for line in expected]  # spaces at the end are lost
+    host.sh(f"rm -r {place}/mounted {place}/local")

@@ -89,17 +89,29 @@ def comparable(lines: Sequence[str], has: Features) -> list[str]:
     return [line.rstrip() for line in kept]  # a guest's console drops spaces at the end
 
 
-def command(place: str, sections: Sequence[str], *, program: str = "posix") -> list[str]:
+def command(
+    place: str, sections: Sequence[str], *, program: str = "posix", many: int | None = MANY
+) -> list[str]:
     """The command that runs the programme in an empty directory."""
-    return ["env", f"POSIX_MANY={MANY}", program, place, *sections]
+    files = [] if many is None else [f"POSIX_MANY={many}"]
+    return ["env", *files, program, place, *sections]
 
 
 def run_locally(
-    host: Host, program: Path, place: str, sections: Sequence[str], *, uid: int = 0
+    host: Host,
+    program: Path,
+    place: str,
+    sections: Sequence[str],
+    *,
+    uid: int = 0,
+    many: int | None = MANY,
 ) -> list[str]:
-    """What the compiled programme prints on a host, in a directory that is made if missing."""
+    """What the compiled programme prints on a host, in a directory that is made if missing.
+
+    ``many`` is None for the whole programme.
+    """
     host.sh(f"mkdir -p {place} && chown {uid}:{uid} {place}")
-    words = command(".", sections, program="/run/posix")
+    words = command(".", sections, program="/run/posix", many=many)
     host.sh(f"cp {program} /run/posix")
     done = host.run(["env", "-C", place, *words], uid=uid, timeout=120)
     assert done.returncode == 0, done.stderr
