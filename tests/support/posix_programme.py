@@ -90,11 +90,10 @@ def comparable(lines: Sequence[str], has: Features) -> list[str]:
 
 
 def command(
-    place: str, sections: Sequence[str], *, program: str = "posix", many: int | None = MANY
+    place: str, sections: Sequence[str], *, program: str = "posix", many: int = MANY
 ) -> list[str]:
     """The command that runs the programme in an empty directory."""
-    files = [] if many is None else [f"POSIX_MANY={many}"]
-    return ["env", *files, program, place, *sections]
+    return ["env", f"POSIX_MANY={many}", program, place, *sections]
 
 
 def run_locally(
@@ -104,12 +103,9 @@ def run_locally(
     sections: Sequence[str],
     *,
     uid: int = 0,
-    many: int | None = MANY,
+    many: int = MANY,
 ) -> list[str]:
-    """What the compiled programme prints on a host, in a directory that is made if missing.
-
-    ``many`` is None for the whole programme.
-    """
+    """What the compiled programme prints on a host, in a directory that is made if missing."""
     host.sh(f"mkdir -p {place} && chown {uid}:{uid} {place}")
     words = command(".", sections, program="/run/posix", many=many)
     host.sh(f"cp {program} /run/posix")
