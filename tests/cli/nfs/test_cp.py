@@ -105,6 +105,7 @@ def test_control_characters_never_reach_the_terminal(tmp_path: Path) -> None:
     [
         (("a", "b"), "no operand is a URL"),
         (("a", "nfs://127.0.0.1"), "names no export"),
+        (("-T", "a", "b", "nfs://127.0.0.1/a"), "only one source"),
         (("-j", "0", "a", "nfs://127.0.0.1/a"), "invalid jobs 0"),
     ],
 )
@@ -121,6 +122,27 @@ def test_missing_target_directory_is_one_error(folder: Path, tmp_path: Path) -> 
 
     assert outcome.status == 1
     assert "/no/such: No such file or directory (NFS3ERR_NOENT)" in outcome.err.splitlines()[0]
+
+
+def test_unreachable_server_is_one_error(folder: Path, tmp_path: Path) -> None:
+    with served_tree() as tree:
+        gone = tree.url("/a")
+    with served_tree() as tree:
+        outcome = run_nfs("cp", gone, str(folder / "sub" / "a"), tree.url())
+
+        assert tree.run("ls", "/").lines == []
+    (line,) = outcome.err.splitlines()
+    assert (outcome.status, "Connection refused" in line) == (1, True)
+
+
+def test_exact_target_is_the_copy_itself(folder: Path) -> None:
+    with served_tree() as tree:
+        first = run_nfs("cp", "-rT", str(folder), tree.url())
+        second = run_nfs("cp", "-T", str(folder / "sub" / "a"), tree.url("/sub"))
+
+        assert first == (0, b"", "")
+        assert "is a directory" in second.err
+        assert tree.run("ls", "/").lines == ["link", "sub"]
 
 
 class Interrupting(MemoryFileSystem):

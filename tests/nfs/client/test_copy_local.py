@@ -154,3 +154,13 @@ def test_entry_without_file_is_not_found(tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"")
     run(TREE.remove(directory, b"f"))
     TREE.leave(directory)
+
+
+def test_device_numbers_of_a_server_are_checked(tmp_path: Path) -> None:
+    directory = opened(tmp_path)
+    null = run(TREE.operand(b"/dev/null", follow=False))
+    TREE.leave(null.directory)
+
+    with pytest.raises(OSError, match="invalid device numbers"):
+        run(TREE.make_node(directory, b"n", null.entry.stat._replace(device=(0, (1 << 32) - 1))))
+    TREE.leave(directory)

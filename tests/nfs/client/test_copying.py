@@ -7,6 +7,7 @@ import os
 import stat as modes
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -21,7 +22,8 @@ from oncrpc.nfs.client.copy_places import CopySource, CopyTarget
 from oncrpc.nfs.client.copy_report import CopyFailure, CopyOptions, CopyReport, is_complete
 from oncrpc.nfs.client.copy_tree import CopyEntry, partial_name
 from oncrpc.nfs.client.copying import copy_trees
-from oncrpc.rpc import auth_sys
+from oncrpc.nfs.filesystem import Identity, NewAttributes, Written
+from oncrpc.programs.nfs3 import ftype3, stable_how
 from oncrpc.rpc.blocking import run as run_blocking
 from support.loops import run
 from support.remote_files import mounted, served_in_thread, use_files
@@ -30,7 +32,6 @@ TREE = CopyOptions(recursive=True)
 EXACT = CopyOptions(recursive=True, preserve=True)
 RESUME = CopyOptions(recursive=True, resume=True)
 TIME = 1_700_000_000_123_456_789
-ROOT = auth_sys(b"client", 0, 0)
 
 
 def fill(top: Path) -> Path:
@@ -356,6 +357,71 @@ def test_times_are_compared_as_they_are_stored(tree: Path, time: int, complete: 
 
     assert is_complete(stat, stat._replace(mtime_ns=time)) is complete
     assert not is_complete(stat, stat._replace(mtime_ns=time, size=1))
+
+
+class Denying(MemoryFileSystem):
+    """Stores no data that no COMMIT asks for, and does not change directories."""
+
+    def write(self, *arguments: Any, **options: Any) -> Written:
+        return super().write(*arguments, **options)._replace(committed=stable_how.UNSTABLE)
+
+    def setattr(self, who: Identity, file: bytes, new: NewAttributes) -> None:
+        if self.getattr(who, file).kind is ftype3.NF3DIR:
+            raise PermissionError
+        super().setattr(who, file, new)
+
+
+def test_directory_whose_attributes_stay_is_reported(tree: Path) -> None:
+    async def use(fs: RemoteFileSystem) -> None:
+        report, failures = CopyReport(), list[CopyFailure]()
+        report.on_failure = failures.append
+        await fs.copy_in(tree, "copy", EXACT, report)
+
+        names = {failure.filename for failure in failures}
+        assert names == {"copy", "copy/a", "copy/a/deep", "copy/empty"}
+        assert await fs.read_bytes("copy/a/small") == b"small"
+
+    use_files(use, Denying(mode=0o777))
+
+
+def test_file_of_several_pieces_is_whole(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(bytes(range(256)) * 10_000)
+
+    async def use(fs: RemoteFileSystem) -> None:
+        await fs.copy_in(tmp_path / "file", "file")
+        await fs.copy_out("file", tmp_path / "back")
+
+    use_files(use)
+    assert (tmp_path / "back").read_bytes() == (tmp_path / "file").read_bytes()
+
+
+def test_link_replaces_a_file_at_once(tree: Path) -> None:
+    async def use(fs: RemoteFileSystem) -> None:
+        await fs.write_bytes("pointer", b"old")
+        await fs.mkdir("broken")
+        report, failures = CopyReport(), list[CopyFailure]()
+        report.on_failure = failures.append
+        await fs.copy_in(f"{tree}/.", "/", TREE, report)
+
+        assert await fs.readlink("pointer") == "a/small"
+        assert [failure.filename for failure in failures] == ["/broken"]
+        assert not [name for name in await fs.listdir() if "nfs-cp" in name]
+
+    use_files(use)
+
+
+@pytest.mark.parametrize("jobs", [1, 4])
+def test_error_of_a_hook_ends_the_copy(tree: Path, jobs: int) -> None:
+    def fail(source: str, target: str) -> None:
+        raise ZeroDivisionError
+
+    async def use(fs: RemoteFileSystem) -> None:
+        report = CopyReport()
+        report.on_copied = fail
+        with pytest.raises(ZeroDivisionError):
+            await fs.copy_in(tree, "copy", TREE._replace(jobs=jobs), report)
+
+    use_files(use)
 
 
 class Full(MemoryFileSystem):

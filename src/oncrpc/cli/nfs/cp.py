@@ -99,10 +99,12 @@ class CopyCommand:
         *sources, last = self.session.request.operands
         if not any(map(is_url, (*sources, last))):
             raise self.session.request.wrong("no operand is a URL: cp(1) copies local files")
+        if len(sources) > 1 and self.session.request.has("no-target-directory"):
+            raise self.session.request.wrong("-T has only one source")
         try:
-            target = next(self._places([last]), None)
-            if target is not None:
-                asyncio.run(self._copy(list(self._places(sources)), target))
+            places = list(self._places([last, *sources]))
+            if len(places) > len(sources):  # all could be mounted
+                asyncio.run(self._copy(places[1:], places[0]))
         except KeyboardInterrupt:
             self._end("interrupted")
             raise
@@ -115,7 +117,7 @@ class CopyCommand:
         return self._finish()
 
     def _places(self, operands: Sequence[str]) -> Iterator[CopyPlace]:
-        """The operands; one that cannot be mounted is reported and left out."""
+        """The operands; one that cannot be mounted is reported, and missing here."""
         for text in operands:
             if not is_url(text):
                 source = CopySource.of(LocalTree(), text)

@@ -181,7 +181,11 @@ class LocalTree(CopyTree):
 
     async def make_node(self, directory: LocalDirectory, name: bytes, stat: FileStat) -> None:
         """Create a special file."""
-        kind, device = modes.S_IFMT(stat.mode), os.makedev(*stat.device)
+        kind = modes.S_IFMT(stat.mode)
+        try:
+            device = os.makedev(*stat.device)
+        except OverflowError:
+            raise OSError(errno.EINVAL, f"invalid device numbers {stat.device}") from None
         _replacing(
             directory, name, lambda: os.mknod(name, kind | 0o600, device, dir_fd=directory.fd)
         )
