@@ -117,7 +117,7 @@ class RemoteFileSystem:
             NfsStatusError: NFS3ERR_NOTSUPP: version 2 of NFS cannot tell.
         """
         stat, file = await self.stat(path), await self.handle(path)
-        wanted = _access_bits(mode, directory=stat.is_dir())
+        wanted = access_bits(mode, directory=stat.is_dir())
         return not wanted or await self._calls.access(file, wanted) == wanted
 
     async def listdir(self, path: RemotePath = "/") -> list[str]:
@@ -424,7 +424,7 @@ class RemoteFileSystem:
         return await self._paths.file(path, self._calls.pathconf)
 
 
-def _access_bits(mode: int, *, directory: bool) -> int:
+def access_bits(mode: int, *, directory: bool) -> int:
     """The bits of ACCESS for a mode of ``os.access``."""
     write, execute = ACCESS3_MODIFY | ACCESS3_EXTEND, ACCESS3_EXECUTE
     if directory:
