@@ -1,8 +1,7 @@
 # Made by packaging/completion.py with shtab (https://github.com/tqdm/shtab); do not edit.
 
-_shtab_nfs_subparsers=(bench ls cat stat df find tree mkdir rm mv cp ln chmod touch ping)
+_shtab_nfs_subparsers=(ls cat stat df find tree mkdir rm mv cp ln chmod touch ping bench mount umount)
 
-_shtab_nfs_bench_option_strings=(-s --size -t --seconds --json --nfs-version --uid --gid --timeout --help -V --version)
 _shtab_nfs_ls_option_strings=(-a --all -d --directory -F --classify -h --human-readable -l --long -n --numeric-uid-gid -r --reverse -R --recursive -S --sort-size -t --sort-time -U --unsorted -1 --one-per-line -0 --zero --json --nfs-version --uid --gid --timeout --help -V --version)
 _shtab_nfs_cat_option_strings=(--nfs-version --uid --gid --timeout --help -V --version)
 _shtab_nfs_stat_option_strings=(-L --dereference --json --nfs-version --uid --gid --timeout --help -V --version)
@@ -17,17 +16,16 @@ _shtab_nfs_ln_option_strings=(-s --symbolic --nfs-version --uid --gid --timeout 
 _shtab_nfs_chmod_option_strings=(--nfs-version --uid --gid --timeout --help -V --version)
 _shtab_nfs_touch_option_strings=(-c --no-create --nfs-version --uid --gid --timeout --help -V --version)
 _shtab_nfs_ping_option_strings=(-c --count -i --interval --json --nfs-version --uid --gid --timeout --help -V --version)
+_shtab_nfs_bench_option_strings=(-s --size -t --seconds --json --nfs-version --uid --gid --timeout --help -V --version)
+_shtab_nfs_mount_option_strings=(-o --options -f --foreground --nfs-version --uid --gid --timeout --help -V --version)
+_shtab_nfs_umount_option_strings=(-l --lazy --help -V --version)
 _shtab_nfs_option_strings=(--help -V --version)
 
 _shtab_nfs_find___newer_COMPGEN=_shtab_compgen_files
 _shtab_nfs_cp_pos_0_COMPGEN=_shtab_compgen_files
 
-_shtab_nfs_pos_0_choices=(bench ls cat stat df find tree mkdir rm mv cp ln chmod touch ping)
+_shtab_nfs_pos_0_choices=(ls cat stat df find tree mkdir rm mv cp ln chmod touch ping bench mount umount)
 
-_shtab_nfs_bench___json_nargs=0
-_shtab_nfs_bench___help_nargs=0
-_shtab_nfs_bench__V_nargs=0
-_shtab_nfs_bench___version_nargs=0
 _shtab_nfs_ls__a_nargs=0
 _shtab_nfs_ls___all_nargs=0
 _shtab_nfs_ls__d_nargs=0
@@ -144,6 +142,20 @@ _shtab_nfs_ping___json_nargs=0
 _shtab_nfs_ping___help_nargs=0
 _shtab_nfs_ping__V_nargs=0
 _shtab_nfs_ping___version_nargs=0
+_shtab_nfs_bench___json_nargs=0
+_shtab_nfs_bench___help_nargs=0
+_shtab_nfs_bench__V_nargs=0
+_shtab_nfs_bench___version_nargs=0
+_shtab_nfs_mount__f_nargs=0
+_shtab_nfs_mount___foreground_nargs=0
+_shtab_nfs_mount___help_nargs=0
+_shtab_nfs_mount__V_nargs=0
+_shtab_nfs_mount___version_nargs=0
+_shtab_nfs_umount__l_nargs=0
+_shtab_nfs_umount___lazy_nargs=0
+_shtab_nfs_umount___help_nargs=0
+_shtab_nfs_umount__V_nargs=0
+_shtab_nfs_umount___version_nargs=0
 _shtab_nfs_pos_0_nargs=A...
 _shtab_nfs___help_nargs=0
 _shtab_nfs__V_nargs=0

@@ -46,24 +46,14 @@ function _shtab_nfs_using
   test "$_shtab_nfs_cmdpath" = "$argv"
 end
 
-set -g _shtab_nfs_commands bench ls cat stat df find tree mkdir rm mv cp ln chmod touch ping
-set -g _shtab_nfs_opts_with_value --count --gid --iname --interval --jobs --level --maxdepth --mindepth --mmin --mode --mtime --name --newer --nfs-version --path --seconds --size --timeout --type --uid -L -c -i -j -m -s -t
+set -g _shtab_nfs_commands ls cat stat df find tree mkdir rm mv cp ln chmod touch ping bench mount umount
+set -g _shtab_nfs_opts_with_value --count --gid --iname --interval --jobs --level --maxdepth --mindepth --mmin --mode --mtime --name --newer --nfs-version --options --path --seconds --size --timeout --type --uid -L -c -i -j -m -o -s -t
 
 complete -c nfs -e
 complete -c nfs -f
 
 complete -c nfs -n _shtab_nfs_using -l help -d 'print this help'
 complete -c nfs -n _shtab_nfs_using -s V -l version -d 'print the version'
-complete -c nfs -n '_shtab_nfs_using; and test $_shtab_nfs_npos -eq 0' -a bench -d 'measure how fast a directory of a server is read, written and listed'
-complete -c nfs -n '_shtab_nfs_using bench' -s s -l size -x -d 'the size of the file, such as 512M; 256M by default'
-complete -c nfs -n '_shtab_nfs_using bench' -s t -l seconds -x -d 'the limit of each test; 3 by default'
-complete -c nfs -n '_shtab_nfs_using bench' -l json -d 'print a JSON object'
-complete -c nfs -n '_shtab_nfs_using bench' -l nfs-version -x -d 'the version of NFS, 3 or 2; by default 3, then 2'
-complete -c nfs -n '_shtab_nfs_using bench' -l uid -x -d 'be this user on the server'
-complete -c nfs -n '_shtab_nfs_using bench' -l gid -x -d 'be in this group on the server'
-complete -c nfs -n '_shtab_nfs_using bench' -l timeout -x -d 'time for each call; 60 by default'
-complete -c nfs -n '_shtab_nfs_using bench' -l help -d 'print this help'
-complete -c nfs -n '_shtab_nfs_using bench' -s V -l version -d 'print the version'
 complete -c nfs -n '_shtab_nfs_using; and test $_shtab_nfs_npos -eq 0' -a ls -d 'list directories, or the exports of a server'
 complete -c nfs -n '_shtab_nfs_using ls' -s a -l all -d 'also list names that begin with a dot'
 complete -c nfs -n '_shtab_nfs_using ls' -s d -l directory -d 'list directories themselves, not their content'
@@ -218,3 +208,26 @@ complete -c nfs -n '_shtab_nfs_using ping' -l gid -x -d 'be in this group on the
 complete -c nfs -n '_shtab_nfs_using ping' -l timeout -x -d 'time for each call; 60 by default'
 complete -c nfs -n '_shtab_nfs_using ping' -l help -d 'print this help'
 complete -c nfs -n '_shtab_nfs_using ping' -s V -l version -d 'print the version'
+complete -c nfs -n '_shtab_nfs_using; and test $_shtab_nfs_npos -eq 0' -a bench -d 'measure how fast a directory of a server is read, written and listed'
+complete -c nfs -n '_shtab_nfs_using bench' -s s -l size -x -d 'the size of the file, such as 512M; 256M by default'
+complete -c nfs -n '_shtab_nfs_using bench' -s t -l seconds -x -d 'the limit of each test; 3 by default'
+complete -c nfs -n '_shtab_nfs_using bench' -l json -d 'print a JSON object'
+complete -c nfs -n '_shtab_nfs_using bench' -l nfs-version -x -d 'the version of NFS, 3 or 2; by default 3, then 2'
+complete -c nfs -n '_shtab_nfs_using bench' -l uid -x -d 'be this user on the server'
+complete -c nfs -n '_shtab_nfs_using bench' -l gid -x -d 'be in this group on the server'
+complete -c nfs -n '_shtab_nfs_using bench' -l timeout -x -d 'time for each call; 60 by default'
+complete -c nfs -n '_shtab_nfs_using bench' -l help -d 'print this help'
+complete -c nfs -n '_shtab_nfs_using bench' -s V -l version -d 'print the version'
+complete -c nfs -n '_shtab_nfs_using; and test $_shtab_nfs_npos -eq 0' -a mount -d 'mount a directory of a server by FUSE, without root'
+complete -c nfs -n '_shtab_nfs_using mount' -s o -l options -x -d 'ro, allow_other, vers=2 and others, with commas'
+complete -c nfs -n '_shtab_nfs_using mount' -s f -l foreground -d 'stay in the foreground'
+complete -c nfs -n '_shtab_nfs_using mount' -l nfs-version -x -d 'the version of NFS, 3 or 2; by default 3, then 2'
+complete -c nfs -n '_shtab_nfs_using mount' -l uid -x -d 'be this user on the server'
+complete -c nfs -n '_shtab_nfs_using mount' -l gid -x -d 'be in this group on the server'
+complete -c nfs -n '_shtab_nfs_using mount' -l timeout -x -d 'time for each call; 60 by default'
+complete -c nfs -n '_shtab_nfs_using mount' -l help -d 'print this help'
+complete -c nfs -n '_shtab_nfs_using mount' -s V -l version -d 'print the version'
+complete -c nfs -n '_shtab_nfs_using; and test $_shtab_nfs_npos -eq 0' -a umount -d 'unmount what nfs mount has mounted'
+complete -c nfs -n '_shtab_nfs_using umount' -s l -l lazy -d 'detach a directory that is in use; it ends when it is not'
+complete -c nfs -n '_shtab_nfs_using umount' -l help -d 'print this help'
+complete -c nfs -n '_shtab_nfs_using umount' -s V -l version -d 'print the version'

@@ -37,7 +37,7 @@ class NfsCommand(NamedTuple):
     """A command: its first word, its operands for the help, what it does, and its options.
 
     ``least`` and ``most`` are the numbers of operands. ``one_dash``: long options may begin with
-    one dash, as those of find(1).
+    one dash, as those of find(1). ``connects``: it has the options of the connection.
     """
 
     word: str
@@ -47,6 +47,7 @@ class NfsCommand(NamedTuple):
     least: int = 1
     most: int | None = None
     one_dash: bool = False
+    connects: bool = True
 
     @property
     def program(self) -> str:
@@ -56,7 +57,7 @@ class NfsCommand(NamedTuple):
     @property
     def all_options(self) -> tuple[Option, ...]:
         """Its own options, and those of every command."""
-        return (*self.options, *CONNECTION, *COMMON)
+        return (*self.options, *(CONNECTION if self.connects else ()), *COMMON)
 
     @property
     def help(self) -> str:

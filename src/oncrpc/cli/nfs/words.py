@@ -7,7 +7,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 WORDS = {
-    "bench": "oncrpc.cli.nfs.bench",
     "ls": "oncrpc.cli.nfs.ls",
     "cat": "oncrpc.cli.nfs.cat",
     "stat": "oncrpc.cli.nfs.stat",
@@ -22,11 +21,13 @@ WORDS = {
     "chmod": "oncrpc.cli.nfs.chmod",
     "touch": "oncrpc.cli.nfs.touch",
     "ping": "oncrpc.cli.nfs.ping",
+    "bench": "oncrpc.cli.nfs.bench",
+    "mount": "oncrpc.cli.nfs.mount",
+    "umount": "oncrpc.cli.nfs.umount",
 }
 """The module of each command. It has ``COMMAND``, an ``NfsCommand``, and ``main``."""
 
 SUMMARIES = {
-    "bench": "measure how fast a directory of a server is read, written and listed",
     "ls": "list directories, or the exports of a server",
     "cat": "write the content of files to standard output",
     "stat": "print the attributes of files",
@@ -41,6 +42,9 @@ SUMMARIES = {
     "chmod": "set the permissions of files, octal",
     "touch": "set the times of files to now, and create missing ones",
     "ping": "ask each layer of a server, and say which one fails and why",
+    "bench": "measure how fast a directory of a server is read, written and listed",
+    "mount": "mount a directory of a server by FUSE, without root",
+    "umount": "unmount what nfs mount has mounted",
 }
 """What each command does, for the help of ``nfs``."""
 
