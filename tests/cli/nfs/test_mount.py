@@ -41,7 +41,7 @@ def test_shared_mount_checks_permissions(shared: str) -> None:
     assert planned("-o", shared).options["default_permissions"] is True
 
 
-def test_options_of_the_connection_are_those_of_the_url() -> None:
+def test_connection_options_are_those_of_urls() -> None:
     url = planned("-o", "vers=2,port=2050", "-o", "nfsvers=2,port=2050,mountport=7").url
 
     assert (url.version, url.port, url.mount_port) == (2, 2050, 7)

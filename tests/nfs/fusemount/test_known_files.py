@@ -6,7 +6,7 @@ import pytest
 
 from oncrpc.nfs.client.results import FileHandle, FileStat
 from oncrpc.nfs.fusemount import known_files
-from oncrpc.nfs.fusemount.known_files import KnownFiles, name_of, parent_of
+from oncrpc.nfs.fusemount.known_files import RememberedFiles, name_of, parent_of
 from oncrpc.testing import ManualClock
 
 HANDLE = FileHandle(b"handle")
@@ -15,7 +15,7 @@ STAT = FileStat(0o100644, 1, 0, 0, 5, 5, (0, 0), 1, 2, 0, 0, 0)
 
 def test_file_is_known_for_its_lifetime() -> None:
     clock = ManualClock()
-    known = KnownFiles(lifetime=1.0, clock=clock)
+    known = RememberedFiles(lifetime=1.0, clock=clock)
     known.add(b"a/b", HANDLE, STAT)
 
     clock.advance(0.9)
@@ -29,7 +29,7 @@ def test_file_is_known_for_its_lifetime() -> None:
 
 
 def test_changed_file_and_its_directory_are_forgotten() -> None:
-    known = KnownFiles(lifetime=1.0, clock=ManualClock())
+    known = RememberedFiles(lifetime=1.0, clock=ManualClock())
     for path in (b"", b"a", b"a/b", b"a/c"):
         known.add(path, HANDLE, STAT)
 
@@ -45,7 +45,7 @@ def test_changed_file_and_its_directory_are_forgotten() -> None:
 
 def test_number_of_files_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(known_files, "MAX_KNOWN", 3)
-    known = KnownFiles(lifetime=1.0, clock=ManualClock())
+    known = RememberedFiles(lifetime=1.0, clock=ManualClock())
 
     for number in range(10):
         known.add(b"%d" % number, HANDLE, STAT)

@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 import pytest
 
+from oncrpc.errors import CallTimeout, ProtocolError, TransportError
+from oncrpc.nfs.client.results import FileStat
 from oncrpc.nfs.client.url import parse_url
 from oncrpc.nfs.filesystem import NOW
 from oncrpc.nfs.fusemount.operations import LoopThread, MountOperations, encoded, text
@@ -101,21 +103,39 @@ def test_access_returns_the_number_of_the_error(mount: OperationsUnderTest) -> N
     assert do.access("/file", os.W_OK) == -errno.EACCES
 
 
-def test_lost_server_is_an_error_with_number(mount: OperationsUnderTest) -> None:
-    mount.tree.calls.pipeline.timeout = 0.001
+class FailingTree(MountedTree):
+    """A tree whose questions end with an error."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    async def getattr(self, path: bytes) -> FileStat:
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "number"),
+    [
+        (CallTimeout(), errno.ETIMEDOUT),
+        (TransportError.number(errno.EHOSTUNREACH), errno.EHOSTUNREACH),
+        (ProtocolError("no handle"), errno.EIO),
+        (ValueError("a NUL"), errno.EINVAL),
+        (PermissionError(errno.EACCES, "denied"), errno.EACCES),
+    ],
+)
+def test_each_error_has_a_number(error: Exception, number: int) -> None:
+    with LoopThread(asyncio.new_event_loop) as thread:
+        operations = MountOperations(thread, FailingTree(error), lambda: None)
+        with pytest.raises(OSError) as raised:  # noqa: PT011  # the test looks itself
+            operations.getattr("/file")
+
+    assert raised.value.errno == number
+
+
+def test_unmounted_tree_is_closed(mount: OperationsUnderTest) -> None:
     mount.do.destroy("/")
 
-    with pytest.raises(OSError) as raised:  # noqa: PT011  # the test looks itself
-        mount.do.getattr("/file")
-    assert raised.value.errno
-
-
-def test_silent_server_is_a_timeout(mount: OperationsUnderTest) -> None:
-    mount.tree.calls.pipeline.timeout = 1e-9
-
-    with pytest.raises(OSError) as raised:  # noqa: PT011  # the test looks itself
-        mount.do.getattr("/file")
-    assert raised.value.errno == errno.ETIMEDOUT
+    assert mount.tree.calls.pipeline.closed
 
 
 def test_too_long_name_is_refused(mount: OperationsUnderTest) -> None:

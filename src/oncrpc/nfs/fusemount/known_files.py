@@ -20,7 +20,7 @@ MAX_KNOWN = 65536
 SEPARATOR = b"/"
 
 
-class KnownFile(NamedTuple):
+class RememberedFile(NamedTuple):
     """A file that was looked up; ``until`` is the time from which on it is not used."""
 
     handle: FileHandle
@@ -28,25 +28,25 @@ class KnownFile(NamedTuple):
     until: float
 
 
-class KnownFiles:
+class RememberedFiles:
     """The files by path; see the module."""
 
     def __init__(self, *, lifetime: float, clock: Callable[[], float]) -> None:
         self.lifetime, self.clock = lifetime, clock
-        self._files: dict[bytes, KnownFile] = {}
+        self._files: dict[bytes, RememberedFile] = {}
 
     def __len__(self) -> int:
         return len(self._files)
 
-    def add(self, path: bytes, handle: FileHandle, stat: FileStat) -> KnownFile:
+    def add(self, path: bytes, handle: FileHandle, stat: FileStat) -> RememberedFile:
         """Remember a file."""
         if len(self._files) >= MAX_KNOWN:
             self._files.clear()
-        known = KnownFile(handle, stat, self.clock() + self.lifetime)
+        known = RememberedFile(handle, stat, self.clock() + self.lifetime)
         self._files[path] = known
         return known
 
-    def get(self, path: bytes) -> KnownFile | None:
+    def get(self, path: bytes) -> RememberedFile | None:
         """The file of a path, if it was looked up a moment ago."""
         known = self._files.get(path)
         if known is None or self.clock() < known.until:

@@ -27,7 +27,7 @@ class SharedFile:
         self.file, self.path, self.uses = file, path, 0
 
 
-class OpenFiles:
+class MountedFiles:
     """The open files, by the number that the kernel has, and by handle.
 
     ``_shared`` has the same files as ``_opened``. A file leaves both when its last number is

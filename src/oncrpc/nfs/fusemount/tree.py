@@ -21,8 +21,8 @@ from oncrpc.nfs.client.open_handle import STALE, OpenHandle
 from oncrpc.nfs.client.operations import Operations
 from oncrpc.nfs.client.results import FileHandle, FileStat, FoundFile
 from oncrpc.nfs.filesystem import NOW, NewAttributes, SpaceInfo
-from oncrpc.nfs.fusemount.known_files import KnownFile, KnownFiles, name_of, parent_of
-from oncrpc.nfs.fusemount.open_files import OpenFiles
+from oncrpc.nfs.fusemount.known_files import RememberedFile, RememberedFiles, name_of, parent_of
+from oncrpc.nfs.fusemount.open_files import MountedFiles
 from oncrpc.programs.nfs3 import NFS3_CREATEVERFSIZE, nfsstat3
 
 T = TypeVar("T")
@@ -32,7 +32,7 @@ LIFETIME = 1.0
 ACCESS_OF_OPEN = {os.O_RDONLY: os.R_OK, os.O_WRONLY: os.W_OK, os.O_RDWR: os.R_OK | os.W_OK}
 
 
-class ListedFile(NamedTuple):
+class MountEntry(NamedTuple):
     """An entry of a directory."""
 
     name: str
@@ -44,8 +44,8 @@ class MountedTree:
 
     def __init__(self, target: ServerTarget, operations: Operations, root: FileHandle) -> None:
         self.target, self.calls, self.root = target, operations, root
-        self.known = KnownFiles(lifetime=LIFETIME, clock=target.clock)
-        self.files = OpenFiles()
+        self.known = RememberedFiles(lifetime=LIFETIME, clock=target.clock)
+        self.files = MountedFiles()
         self._name_max: int | None = None
 
     async def close(self) -> None:
@@ -63,16 +63,16 @@ class MountedTree:
 
         return await self._retried(current)
 
-    async def readdir(self, path: bytes) -> list[ListedFile]:
+    async def readdir(self, path: bytes) -> list[MountEntry]:
         """The entries of a directory; their attributes are remembered for the next questions."""
 
-        async def listed() -> list[ListedFile]:
-            found = list[ListedFile]()
+        async def listed() -> list[MountEntry]:
+            found = list[MountEntry]()
             directory = await self._handle(path)
             async for entry in entries(OpenHandle(self.calls, directory)):
                 name = os.fsencode(entry.name)
                 self.known.add(path + b"/" + name if path else name, entry.handle, entry.stat)
-                found.append(ListedFile(entry.name, entry.stat))
+                found.append(MountEntry(entry.name, entry.stat))
             return found
 
         return await self._retried(listed)
@@ -263,7 +263,7 @@ class MountedTree:
     async def _handle(self, path: bytes) -> FileHandle:
         return (await self._look_up(path)).handle if path else self.root
 
-    async def _look_up(self, path: bytes) -> KnownFile:
+    async def _look_up(self, path: bytes) -> RememberedFile:
         """Find a file, by the nearest directory above it that is known."""
         known = self.known.get(path)
         if known is not None:
