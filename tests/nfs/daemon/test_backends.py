@@ -204,11 +204,23 @@ def test_class_of_the_command_line_has_its_path(notes: Path) -> None:
     setup = nfsd_setup(None, directories=[operand], backend=FUSE, to=[LOCAL_CLIENT])
 
     async def scenario() -> None:
+        setup.app().check(setup.source.read().config)
         async with serving_nfsd(setup) as daemon:
             found = await daemon.file(Path("/notes_of_a_test/note"))
             assert await read(daemon, found) == b"hello"
 
     run(scenario())
+
+
+def test_missing_class_ends_the_start(notes: Path) -> None:
+    setup = nfsd_setup(None, directories=[f"{notes}:Missing"], backend=FUSE)
+
+    async def scenario() -> None:
+        async with serving_nfsd(setup):
+            pytest.fail("it starts")
+
+    with pytest.raises(StartError, match=r"^cannot export /notes_of_a_test: .* 'Missing'$"):
+        run(scenario())
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,7 @@ from oncrpc.nfs.daemon.sources import sources_of
 from oncrpc.nfs.daemon.state import LeftState, left_state, open_state
 from oncrpc.nfs.daemon.status import NfsdStatus
 from oncrpc.nfs.daemon.vocabulary import EXPORTING, HOSTS_NAMES, VERSIONS, versions_of
+from oncrpc.nfs.exports.backend_choice import FUSE
 from oncrpc.nfs.exports.surroundings import why_no_directory
 from oncrpc.nfs.exports.table import Exports
 from oncrpc.nfs.fast.calls import FastNfs
@@ -115,7 +116,8 @@ class Nfsd(Application[NfsdConfig]):
         """Refuse operands that are not directories: they are mistakes more often than late."""
         load(each.backend for each in sources_of(config, mode_of(os.geteuid())).tables)
         for each in config.daemon.directories:
-            reason = "" if is_url(each) else why_no_directory(each)
+            known = is_url(each) or config.daemon.backend == FUSE
+            reason = "" if known else why_no_directory(each)
             if reason:
                 raise StartError(f"cannot export {each}: {reason}")
 

@@ -374,4 +374,6 @@ def _options(entries: Sequence[ClientEntry]) -> Iterator[ExportOptions]:
 
 
 def _reason(error: Exception) -> str:
-    return (getattr(error, "strerror", None) or str(error)).lower()
+    text = getattr(error, "strerror", None) or str(error)
+    # The system's texts begin with a capital letter; ours have names of packages and classes.
+    return text.lower() if getattr(error, "errno", None) else text
