@@ -12,7 +12,7 @@ from oncrpc.cli.nfs.command_line import NfsCommand
 from oncrpc.cli.nfs.matching import FoundName, Test, tests_of
 from oncrpc.cli.nfs.objects import file_object
 from oncrpc.cli.nfs.session import NfsSession, RemotePlace, run_command
-from oncrpc.cli.nfs.walk import MAX_DEPTH, Visit
+from oncrpc.cli.nfs.walk import DEPTHS, Visit
 from oncrpc.nfs.client.results import FileStat, RemoteEntry
 
 COMMAND = NfsCommand(
@@ -44,9 +44,8 @@ def main(arguments: Sequence[str]) -> int:
 
 def _find(session: NfsSession) -> None:
     session.operands(session.request.operands)  # all are checked before the first is searched
-    depths = range(MAX_DEPTH + 1)
-    least = session.request.number("mindepth", depths) or 0
-    most = session.request.number("maxdepth", depths)
+    least = session.request.number("mindepth", DEPTHS) or 0
+    most = session.request.number("maxdepth", DEPTHS)
     search = Search(session, tests_of(session, time.time_ns()), least, most)
     session.each(search.run)
 

@@ -11,7 +11,7 @@ from oncrpc.cli.command import Option
 from oncrpc.cli.nfs.command_line import NfsCommand
 from oncrpc.cli.nfs.names import quoted
 from oncrpc.cli.nfs.session import NfsSession, RemotePlace, run_command
-from oncrpc.cli.nfs.walk import MAX_DEPTH, Budget, Visit
+from oncrpc.cli.nfs.walk import DEPTHS, Budget, Visit
 from oncrpc.nfs.client.results import RemoteEntry
 
 COMMAND = NfsCommand(
@@ -63,7 +63,7 @@ class TreeDrawing:
 
     def __init__(self, session: NfsSession) -> None:
         self.session, self.given = session, session.request.options
-        self.level = session.request.number("level", range(1, MAX_DEPTH + 1))
+        self.level = session.request.number("level", DEPTHS[1:])
         self.lines = DRAWN if (sys.stdout.encoding or "").lower().startswith("utf") else ASCII
         self.budget = Budget()
         self.directories = self.files = 0

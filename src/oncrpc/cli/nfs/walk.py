@@ -13,6 +13,7 @@ from oncrpc.nfs.client.results import FileHandle, RemoteEntry
 MAX_DEPTH = 256
 """Directories below each other that the command nfs descends."""
 
+DEPTHS = range(MAX_DEPTH + 1)
 MAX_SHOWN_PATH = 32 << 10
 """Bytes of a path in a recursive listing of the command nfs."""
 
