@@ -71,7 +71,6 @@ COVERED_BY = {
     "nfs/client/version3.py": "nfs/client/test_filesystem.py",
     "nfs/client/wire2.py": "nfs/client/test_filesystem.py",
     "nfs/client/wire3.py": "nfs/client/test_filesystem.py",
-    "nfs/fusemount/library.py": "interop/test_nfs_mount.py",
     "nfs/fusemount/open_files.py": "nfs/fusemount/test_tree.py",
     "nfs/fusemount/process.py": "nfs/fusemount/test_tree.py",
     "nfs/daemon/worker_part.py": "nfs/daemon/test_worker.py",

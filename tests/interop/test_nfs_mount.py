@@ -140,6 +140,8 @@ def test_ganesha_is_mounted(tmp_path: Path) -> None:
     with Host() as host:
         host.start(portmap())
         start_ganesha(host, tmp_path)
+        pinged = host.run([*NFS, "ping", f"{LOCAL}/srv/nfs"])
+        assert pinged.returncode == 0, pinged.stdout
         with mounted(host, "/srv/nfs"):
             host.sh(f"cd {PLACE}; cat hello.txt; {CHANGES}")
         host.sh("cd /srv/nfs; cmp data moved/data; test $(readlink moved/link) = data")
