@@ -29,6 +29,9 @@ from oncrpc.nfs.posix import (
 )
 from oncrpc.programs.nfs3 import ftype3, stable_how
 
+MAX_TARGET = 4095
+"""Bytes of a symbolic link in an overlay, as in Linux."""
+
 
 class OverlayFileSystem(OverlayCopying):
     """The files of ``lower``, which is only read, with all changes in ``upper``.
@@ -101,6 +104,11 @@ class OverlayFileSystem(OverlayCopying):
     async def symlink(
         self, who: Identity, directory: bytes, name: bytes, target: bytes, new: NewAttributes
     ) -> bytes:
+        await self._row(directory)  # ESTALE comes first
+        if not target:
+            raise refusal(errno.ENOENT)
+        if len(target) > MAX_TARGET:
+            raise refusal(errno.ENAMETOOLONG)
         return await self._create(
             who, directory, name, lambda above: self._upper.symlink(who, above, name, target, new)
         )
