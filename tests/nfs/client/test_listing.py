@@ -109,3 +109,15 @@ def test_endless_directory_is_refused(
             await fs.listdir()
 
     use_scripted(Directory(pages()), use)
+
+
+def test_short_pages_count_as_longer_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing, "MAX_ENTRIES", 10 * listing.LEAST_PAGE)
+    server = Directory(new_names())
+
+    async def use(fs: RemoteFileSystem) -> None:
+        with pytest.raises(LimitExceeded):
+            await fs.listdir()
+
+    use_scripted(server, use)
+    assert next(server.pages) == [(b"a", 12)]

@@ -14,6 +14,9 @@ from oncrpc.programs.nfs3 import nfsstat3
 MAX_ENTRIES = 10_000_000
 """Entries of a directory that the NFS client lists."""
 
+LEAST_PAGE = 16
+"""A page counts as at least this many entries, since the cookie of each page is kept."""
+
 HERE, ABOVE = b".", b".."
 
 
@@ -52,7 +55,7 @@ async def pages(directory: OpenHandle, *, plus: bool) -> AsyncIterator[list[Page
                 raise
             plus = False
             continue
-        count += len(found.entries)
+        count += max(len(found.entries), LEAST_PAGE)
         if count > MAX_ENTRIES:
             raise LimitExceeded(f"a directory of over {MAX_ENTRIES} entries")
         named = (entry for entry in found.entries if entry.name not in (HERE, ABOVE))
