@@ -180,6 +180,14 @@ class MemoryInodes(pyfuse3.Operations):
     async def release(self, fh: int) -> None:
         del self.handles[fh]
 
+    async def statfs(self, ctx: pyfuse3.RequestContext) -> pyfuse3.StatvfsData:
+        found, data = self.files.statfs(OWNER, self.files.root), pyfuse3.StatvfsData()
+        data.f_frsize, data.f_blocks = 1, found.total_bytes
+        data.f_bfree, data.f_bavail = found.free_bytes, found.available_bytes
+        data.f_files, data.f_ffree = found.total_files, found.free_files
+        data.f_favail = found.available_files
+        return data
+
     async def opendir(self, inode: int, ctx: pyfuse3.RequestContext) -> int:
         return inode
 

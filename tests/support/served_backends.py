@@ -56,6 +56,14 @@ def store(folder: Path) -> FileSystem:
     return FsspecFileSystem("memory://served", table=folder / "rows", max_file_size=STORE_LIMIT)
 
 
+def fuse_inodes(_: Path) -> FileSystem:
+    """The object of pyfuse3, with inodes."""
+    from oncrpc.nfs.backends.fuse import InodeOperationsFileSystem
+    from support.memory_inodes import MemoryInodes
+
+    return InodeOperationsFileSystem(MemoryInodes, max_references=50)
+
+
 def fuse_paths(_: Path) -> FileSystem:
     """The object of a FUSE module with paths."""
     return PathOperationsFileSystem(MemoryOperations)
@@ -79,6 +87,7 @@ BACKENDS: dict[str, Callable[[Path], FileSystem]] = {
     "local with a table": table,
     "fsspec memory://": store,
     "fuse paths": fuse_paths,
+    "pyfuse3 inodes": fuse_inodes,
     OVERLAY: overlay,
 }
 
