@@ -18,7 +18,8 @@ import trio
 
 from oncrpc.nfs.backends import fuse
 from oncrpc.nfs.backends.fuse import InodeOperationsFileSystem
-from oncrpc.nfs.filesystem import Features, FileSystem, SpaceInfo
+from oncrpc.nfs.backends.fuse.stat_values import UNKNOWN_SPACE
+from oncrpc.nfs.filesystem import Features, FileSystem
 from oncrpc.programs.nfs3 import ftype3, nfsstat3
 from support.file_system_rules import SUPER_USER, FileSystemRules
 from support.file_user import FileUser, refused
@@ -90,7 +91,7 @@ def test_object_with_few_methods_is_read() -> None:
 
         assert user.names(root) == [b"a"]
         assert user.read(file) == b"hello"
-        assert user.statfs(root) == SpaceInfo()
+        assert user.statfs(root) == UNKNOWN_SPACE
         assert user.files.features == Features(
             settable_times=False, counts_directories=False, link_max=65000, max_file_size=64 << 30
         )

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from oncrpc.nfs.backends.fuse import PathOperationsFileSystem
+from oncrpc.nfs.backends.fuse import PathOperationsFileSystem, handles, reading
+from oncrpc.nfs.backends.fuse.stat_values import UNKNOWN_SPACE
 from oncrpc.nfs.filesystem import (
     MAY_EXECUTE,
     MAY_READ,
@@ -21,11 +22,11 @@ from oncrpc.nfs.filesystem import (
     FileSystem,
     Identity,
     NewAttributes,
-    SpaceInfo,
 )
 from oncrpc.programs.nfs3 import nfsstat3
 from support.file_system_rules import SUPER_USER, FileSystemRules
 from support.file_user import FileUser, refused
+from support.loops import run, until
 from support.memory_operations import MemoryOperations
 
 LIMIT = 8 << 20
@@ -101,7 +102,7 @@ def test_small_object_is_read(reader: FileUser) -> None:
     assert reader.getattr(file).mtime == 1_500_000_000
     assert reader.getattr(root).nlink == 1
     assert not reader.files.features.settable_times
-    assert reader.statfs(root) == SpaceInfo()
+    assert reader.statfs(root) == UNKNOWN_SPACE
 
 
 def test_missing_method_is_not_supported(reader: FileUser) -> None:
@@ -179,6 +180,71 @@ def test_object_is_told_of_the_end() -> None:
 
     assert made.ended
     assert not made.handles
+
+
+class OldObject(SmallObject):
+    """An object without ``create``, with one owner, and with directories that are opened."""
+
+    use_ns = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls, self.modes = list[str](), dict[str, int]()
+
+    def init(self, path: str) -> None:
+        self.calls.append("init")
+
+    def opendir(self, path: str) -> int:
+        self.calls.append("opendir")
+        return 3
+
+    def readdir(self, path: str, fh: int) -> list[str]:
+        assert fh == 3
+        return self.names
+
+    def releasedir(self, path: str, fh: int) -> None:
+        self.calls.append(f"releasedir {fh}")
+
+    def mknod(self, path: str, mode: int, dev: int) -> None:
+        self.names.append(path[1:])
+        self.modes[path] = mode
+
+    def chmod(self, path: str, mode: int) -> None:
+        self.modes[path] = mode
+
+    def chown(self, path: str, uid: int, gid: int) -> None:
+        raise PermissionError(errno.EPERM, "one owner")
+
+    readdir_with_offset = None  # type: ignore[assignment]  # it has no such method
+
+
+def test_object_without_create_makes_by_mknod() -> None:
+    made = OldObject()
+    with asyncio.Runner() as runner:
+        files = PathOperationsFileSystem(made)
+        user = FileUser(files, Identity(0, 7), runner=runner)
+        new = user.create(files.root, b"new", NewAttributes(mode=0o4750))
+
+        assert set(user.names(files.root)) == {b"a", b"new"}
+        assert user.getattr(new).uid == 0, "it has one owner"
+        files.close()
+
+    assert made.calls == ["init", "opendir", "releasedir 3"]
+    assert made.modes == {"/new": stat.S_IFREG | 0o4750}
+
+
+def test_unused_file_is_closed_without_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = MemoryOperations()
+    for module in (handles, reading):
+        monkeypatch.setattr(module, "IDLE_SECONDS", 0.0)
+    files = PathOperationsFileSystem(made)
+
+    async def scenario() -> None:
+        await files.create(SUPER_USER, files.root, b"a", NewAttributes())
+        await until(lambda: not made.handles)
+
+    run(scenario())
+    files.close()
 
 
 def imported_mfusepy() -> Any:

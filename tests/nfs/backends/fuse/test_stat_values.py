@@ -9,6 +9,7 @@ import pytest
 from oncrpc.nfs.backends.fuse.stat_values import (
     LAST_TIME,
     MAX63,
+    UNKNOWN_SPACE,
     attributes_of,
     checked_target,
     is_entry,
@@ -47,9 +48,16 @@ def test_file_without_type_is_an_error() -> None:
 
 
 def test_space_is_in_blocks() -> None:
-    assert space_of({"f_bsize": 512, "f_blocks": 10, "f_bavail": 5}) == SpaceInfo(5120, 2560, 2560)
-    assert space_of({"f_bsize": 512, "f_frsize": 1, "f_bfree": 9}) == SpaceInfo(9, 9, 0)
-    assert space_of({}) == SpaceInfo()
+    blocks = {"f_bsize": 512, "f_blocks": 10, "f_bavail": 5}
+    files = {"f_files": 9, "f_ffree": 7, "f_favail": 6}
+
+    assert space_of(blocks | files) == SpaceInfo(5120, 2560, 2560, 9, 7, 6)
+    assert space_of({"f_bsize": 512, "f_frsize": 1, "f_bfree": 9})[:3] == (9, 9, 0)
+
+
+def test_unknown_space_is_enough() -> None:
+    assert space_of({}) == UNKNOWN_SPACE
+    assert space_of({"f_bsize": 1, "f_blocks": 3})[3:] == UNKNOWN_SPACE[3:]
 
 
 @pytest.mark.parametrize("target", [b"", b"a\0b", b"t" * 4096])

@@ -34,7 +34,7 @@ from oncrpc.nfs.backends.fuse.inode_values import (
 from oncrpc.nfs.backends.fuse.known import KnownFile, KnownFiles
 from oncrpc.nfs.backends.fuse.listings import MAX_ENTRIES
 from oncrpc.nfs.backends.fuse.objects import made_object
-from oncrpc.nfs.backends.fuse.stat_values import TYPE_BITS, checked_target, is_entry
+from oncrpc.nfs.backends.fuse.stat_values import TYPE_BITS, UNKNOWN_SPACE, checked_target, is_entry
 from oncrpc.nfs.backends.fuse.tree import FileInTree, MadeFile, OperationsTree
 from oncrpc.nfs.filesystem import Attributes, Features, Identity, SpaceInfo
 from oncrpc.nfs.posix import refusal
@@ -132,7 +132,7 @@ class InodeTree(OperationsTree):
 
     async def statfs(self, who: Identity, file: KnownFile) -> SpaceInfo:
         found = await _unless_missing(self._operations.statfs(InodeContext(who)), None)
-        return SpaceInfo() if found is None else space_of_data(found)
+        return UNKNOWN_SPACE if found is None else space_of_data(found)
 
     # Changes
 

@@ -19,6 +19,7 @@ from oncrpc.nfs.backends.fuse.path_context import calling_for, replace_context_f
 from oncrpc.nfs.backends.fuse.stat_values import (
     SECOND,
     TYPE_BITS,
+    UNKNOWN_SPACE,
     attributes_of,
     checked_target,
     is_entry,
@@ -120,7 +121,7 @@ class PathTree(OperationsTree):
 
     async def statfs(self, who: Identity, file: KnownFile) -> SpaceInfo:
         if not self._has("statfs"):
-            return SpaceInfo()
+            return UNKNOWN_SPACE
         return space_of(await self._call(who, "statfs", self._path(file)))
 
     # Changes

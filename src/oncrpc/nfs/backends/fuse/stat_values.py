@@ -21,6 +21,8 @@ TYPE_BITS = {kind: bits for bits, kind in KINDS.items()}
 MAX32, MAX63, MAX64 = (1 << 32) - 1, (1 << 63) - 1, (1 << 64) - 1
 SECOND = 1_000_000_000
 LAST_TIME = MAX32 * SECOND
+UNKNOWN_SPACE = SpaceInfo(*[1 << 50] * 3, *[1 << 32] * 3)
+"""The space of an object that does not tell it: programs that check for space must find enough."""
 
 
 def attributes_of(values: Mapping[str, Any], *, fileid: int, nanoseconds: bool) -> Attributes:
@@ -50,17 +52,19 @@ def attributes_of(values: Mapping[str, Any], *, fileid: int, nanoseconds: bool) 
 
 
 def space_of(values: Mapping[str, Any]) -> SpaceInfo:
-    """The space in a dictionary with the names of ``os.statvfs_result``."""
+    """The space in a dictionary with the names of ``os.statvfs_result``; see ``UNKNOWN_SPACE``."""
     unit = _number(values, "f_frsize", MAX32) or _number(values, "f_bsize", MAX32)
     most = MAX63 // max(unit, 1)
     available = _number(values, "f_bavail", most) * unit
     free = max(_number(values, "f_bfree", most) * unit, available)
     available_files = _number(values, "f_favail", MAX63)
     free_files = max(_number(values, "f_ffree", MAX63), available_files)
+    total = max(_number(values, "f_blocks", most) * unit, free)
+    total_files = max(_number(values, "f_files", MAX63), free_files)
     return SpaceInfo(
-        max(_number(values, "f_blocks", most) * unit, free), free, available,
-        max(_number(values, "f_files", MAX63), free_files), free_files, available_files,
-    )  # fmt: skip
+        *((total, free, available) if total else UNKNOWN_SPACE[:3]),
+        *((total_files, free_files, available_files) if total_files else UNKNOWN_SPACE[3:]),
+    )
 
 
 def checked_target(target: bytes) -> bytes:
