@@ -21,7 +21,7 @@ def test_failed_mount_has_a_remedy(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[0].endswith("/srv/closed: failed")
     assert "MNT /srv/closed: MNT3ERR_ACCES" in lines[5]
     assert lines[-2].startswith("Why: Mountd on 10.52.2.")
-    assert lines[-1].startswith("What to do: Name 10.52.1.")
+    assert lines[-1].startswith("What to do: Add 10.52.1.")
 
 
 def test_status_is_zero_if_all_is_healthy(capsys: pytest.CaptureFixture[str]) -> None:

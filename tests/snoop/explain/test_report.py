@@ -20,7 +20,7 @@ DENIED = """\
    2.     3    0.003000  MNT /srv: MNT3ERR_ACCES
 
 Why: Mountd on 192.0.2.2 denies /srv to 192.0.2.1 (MNT3ERR_ACCES): no export names it.
-What to do: Name 192.0.2.1 in the line of /srv in /etc/exports of 192.0.2.2, and run 'exportfs -ra'\
+What to do: Add 192.0.2.1 to the line of /srv in /etc/exports of 192.0.2.2, and run 'exportfs -ra'\
  ('nfsd reload'). 'showmount -e 192.0.2.2' lists the exports.
 """
 

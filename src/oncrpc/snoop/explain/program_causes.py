@@ -171,7 +171,7 @@ PROGRAM_CAUSES = (
     Cause(
         "mount-denied",
         "mountd on {server} denies {path} to {client} ({status}): no export names it.",
-        "Name {client} in the line of {path} in /etc/exports of {server}, and run 'exportfs -ra' "
+        "Add {client} to the line of {path} in /etc/exports of {server}, and run 'exportfs -ra' "
         "('nfsd reload'). 'showmount -e {server}' lists the exports.",
         kinds=(StepKind.MOUNT,),
         statuses=("MNT3ERR_ACCES", "MNT3ERR_PERM"),
