@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from oncrpc.cli.rpcsnoop.status_filter import StatusFilter
@@ -74,3 +76,36 @@ def test_unanswered_calls_have_a_name(line: str, expected: bool) -> None:
 def test_status_without_a_name_is_an_error() -> None:
     with pytest.raises(ValueError, match="missing status"):
         StatusFilter(["!"])
+
+
+@pytest.mark.parametrize(
+    "name", ["OK", "noent", "!NFS3ERR_NOENT", "AUTH_TOOWEAK", "unanswered", "granted", "10063"]
+)
+def test_known_status_needs_no_remark(name: str) -> None:
+    assert StatusFilter([name]).unknown == []
+
+
+def test_status_without_program_or_reply_is_unknown() -> None:
+    status = StatusFilter(["NOSUCH", "!BOGUS"])
+
+    for reply in REPLIES.values():
+        shown(status, reply)
+
+    assert status.unknown == ["BOGUS", "NOSUCH"]
+
+
+def test_status_of_an_interface_file_is_known_by_its_reply(tmp_path: Path) -> None:
+    path, programs = tmp_path / "sky.x", KnownPrograms()
+    path.write_text(
+        "enum sky { SKY_BLUE = 0, SKY_GREY = 1 };"
+        "program P { version V { sky LOOK(void) = 1; } = 1; } = 0x20000099;"
+    )
+    programs.add_interface(str(path))
+    call = CALL._replace(prog=0x20000099, vers=1, proc=1)
+    reply = seen_reply(call, 0, 0, 0, 0, 1)
+    status = StatusFilter(["grey"])
+    assert status.unknown == ["GREY"]
+
+    assert status(reply, programs)
+
+    assert status.unknown == []

@@ -169,6 +169,16 @@ def test_file_that_cannot_be_read_is_named(
     assert capsys.readouterr().err == f"rpcsnoop: {path}: {message}\n"
 
 
+def test_unknown_status_is_reported(capture: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--status", "BOGUS", str(capture)]) == 0
+
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err == (
+        "rpcsnoop: unknown status BOGUS; '--status !OK' shows the calls of all errors\n"
+    )
+
+
 def test_own_interface_is_used(
     capture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

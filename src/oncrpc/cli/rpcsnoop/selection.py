@@ -68,6 +68,11 @@ class Selection:
                 if _place(call) in self._open:
                     yield call
 
+    @property
+    def unknown_statuses(self) -> Sequence[str]:
+        """Statuses that were asked for, and that neither a reply nor a built-in program has."""
+        return self._status.unknown if self._status is not None else ()
+
     def _remember(self, call: RpcMessage) -> None:
         self._open[_place(call)] = None
         if len(self._open) > MAX_OPEN_CALLS:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator
 
-from oncrpc.cli.command import UsageError
+from oncrpc.cli.command import UsageError, complain
 from oncrpc.cli.rpcsnoop.options import SnoopRequest
 from oncrpc.cli.rpcsnoop.output import output_of
 from oncrpc.cli.rpcsnoop.selection import Selection
@@ -14,6 +14,7 @@ from oncrpc.snoop.messages import RpcMessage
 from oncrpc.snoop.streams.tracer import KEEP, Tracer
 from oncrpc.snoop.words.programs import KnownPrograms
 
+STATUSES_LISTED = "'--status !OK' shows the calls of all errors"
 KEPT = {"lines": KEEP, "layers": KEEP, "tree": 1 << 21, "json": 1 << 21, "stats": 512}
 """Bytes of each message that are kept for each form."""
 
@@ -22,7 +23,7 @@ class ShownMessages:
     """The lines of a request; with ``at_once`` all modules are loaded now."""
 
     def __init__(self, program: str, request: SnoopRequest, *, at_once: bool = False) -> None:
-        programs = programs_of(program, request)
+        self._program, programs = program, programs_of(program, request)
         if at_once:
             programs.load()
         self.keep = max(KEPT[request.form], KEEP if request.files is not None else 0)
@@ -55,6 +56,8 @@ class ShownMessages:
         yield from self.output.end(self.tracer)
         if self._sums:
             yield from remarks()
+        for name in self._selection.unknown_statuses:
+            complain(f"{self._program}: unknown status {name}; {STATUSES_LISTED}")
         if damage is not None:
             raise damage
 

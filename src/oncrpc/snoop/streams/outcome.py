@@ -8,6 +8,8 @@ SUCCESS, CUT, INVALID = "SUCCESS", "CUT", "INVALID"
 RPC_MISMATCH, AUTH_ERROR = 0, 1
 """The values of reject_stat."""
 
+RPC_MISMATCH_NAME = "RPC_MISMATCH"
+
 ACCEPTED = dict(
     enumerate(
         (SUCCESS, "PROG_UNAVAIL", "PROG_MISMATCH", "PROC_UNAVAIL", "GARBAGE_ARGS", "SYSTEM_ERR")
@@ -40,7 +42,7 @@ def outcome_of(body: bytes) -> str:
     second, third, size = TRIPLE.unpack_from(body, 8)
     if second == MSG_DENIED:
         if third == RPC_MISMATCH:
-            return "RPC_MISMATCH"
+            return RPC_MISMATCH_NAME
         return AUTH.get(size, INVALID) if third == AUTH_ERROR else INVALID
     if size > MAX_AUTH:
         return INVALID
