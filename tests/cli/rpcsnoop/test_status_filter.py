@@ -94,7 +94,7 @@ def test_status_without_program_or_reply_is_unknown() -> None:
     assert status.unknown == ["BOGUS", "NOSUCH"]
 
 
-def test_status_of_an_interface_file_is_known_by_its_reply(tmp_path: Path) -> None:
+def test_reply_makes_a_status_known(tmp_path: Path) -> None:
     path, programs = tmp_path / "sky.x", KnownPrograms()
     path.write_text(
         "enum sky { SKY_BLUE = 0, SKY_GREY = 1 };"
