@@ -6,7 +6,8 @@ of libnfs copies between files in memory, with 1 MiB a call; so does our client 
 its connecting, but without the start of an interpreter. Every written file is new.
 
 A round measures every client in turn. The table has the medians of the rounds, with the lowest and
-highest; the ratios compare clients of the same round. Client and server share the processors.
+highest, and *cpu*: the same for a second of processor time of client and server, which hardly
+depends on the load of the machine. The ratios compare clients of the same round.
 
     sudo .venv/bin/python bench/nfs_client.py [--rounds 5] [--size 256]
 
@@ -19,6 +20,7 @@ import argparse
 import asyncio
 import mmap
 import os
+import resource
 import shutil
 import statistics
 import subprocess
@@ -28,6 +30,7 @@ import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from oncrpc import nfs
 from portmap import machine
@@ -39,8 +42,17 @@ NAMES = 1000
 INSIDE = "--inside"
 OPTIONS = "rw,no_root_squash,insecure,async,fsid=1"
 READY_TIME = 20.0
-Figures = dict[str, float]
-"""By task: GB/s, or calls or names a second."""
+
+
+class Figure(NamedTuple):
+    """GB, calls or names a second, and a second of processor time of client and server."""
+
+    rate: float
+    cpu: float
+
+
+Figures = dict[str, Figure]
+"""The figures of one client, by task."""
 
 WRITE, WRITE_ALL = "write 1 MiB at a time, GB/s", "write in one call, GB/s"
 READ, READ_ALL = "read 1 MiB at a time, GB/s", "read in one call, GB/s"
@@ -68,11 +80,35 @@ def pieces(data: bytes) -> list[bytes]:
     return [data[at : at + MIB] for at in range(0, len(data), MIB)]
 
 
-def timed(task: Callable[[], object], amount: float) -> float:
-    """The amount a second."""
-    began = time.perf_counter()
-    task()
-    return amount / (time.perf_counter() - began)
+class Meter:
+    """Measures tasks. ``server`` is the process of the server."""
+
+    server = 0
+
+    def __enter__(self) -> Meter:
+        self._began, self._used = time.perf_counter(), self._processor_time()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._seconds = time.perf_counter() - self._began
+        self._used = self._processor_time() - self._used
+
+    def figure(self, amount: float) -> Figure:
+        """The figure of the task that has ended."""
+        return Figure(amount / self._seconds, amount / self._used)
+
+    def _processor_time(self) -> float:
+        tasks = Path(f"/proc/{self.server}/task").glob("*/schedstat")
+        served = sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
+        children = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return time.process_time() + children.ru_utime + children.ru_stime + served
+
+
+def timed(task: Callable[[], object], amount: float) -> Figure:
+    """The figure of a task."""
+    with Meter() as meter:
+        task()
+    return meter.figure(amount)
 
 
 def blocking(url: str, data: bytes, folder: Path) -> Figures:
@@ -136,8 +172,9 @@ def copies(url: str, data: bytes, folder: Path) -> Figures:
             back.open("wb", buffering=0) as target,
             fs.open("copied") as file,
         ):
-            while count := file.readinto(buffer):
-                target.write(buffer[:count])
+            at = 0
+            while count := file.preadinto(buffer, at):
+                at += target.write(buffer[:count])
 
     try:
         gigabytes = len(data) / 1e9
@@ -189,11 +226,11 @@ def with_asyncio(url: str, data: bytes, folder: Path) -> Figures:  # noqa: ARG00
     return asyncio.run(figures())
 
 
-async def awaited(task: Awaitable[object], amount: float) -> float:
-    """The amount a second."""
-    began = time.perf_counter()
-    await task
-    return amount / (time.perf_counter() - began)
+async def awaited(task: Awaitable[object], amount: float) -> Figure:
+    """The figure of a task of asyncio."""
+    with Meter() as meter:
+        await task
+    return meter.figure(amount)
 
 
 def nfs_rs(url: str, data: bytes, folder: Path) -> Figures:  # noqa: ARG001
@@ -307,7 +344,7 @@ def measure(rounds: int, size: int, folder: Path) -> None:
     names.mkdir()
     for number in range(NAMES):
         (names / f"file {number}").touch()
-    found: dict[tuple[str, str], list[float]] = defaultdict(list)
+    found: Found = defaultdict(list)
     wait_for(url)
     for _ in range(rounds):
         for name, client in clients.items():
@@ -319,7 +356,7 @@ def measure(rounds: int, size: int, folder: Path) -> None:
     print_ratios(found)
 
 
-Found = dict[tuple[str, str], list[float]]
+Found = dict[tuple[str, str], list[Figure]]
 """The figures of the rounds, by task and client."""
 
 
@@ -336,18 +373,23 @@ def print_medians(found: Found) -> None:
     for task in TASKS:
         for name in (OURS, AIO, RUST, LIBNFS):
             if (task, name) in found:
-                line = spread(found[task, name], 2 if "GB" in task else 0)
-                print(f"{task:30} {name:16} {line}")
+                digits = 2 if "GB" in task else 0
+                rates, costs = zip(*found[task, name], strict=True)
+                cpu = f"cpu {statistics.median(costs):>7,.{digits}f}"
+                print(f"{task:30} {name:16} {cpu} {spread(list(rates), digits)}")
 
 
 def print_ratios(found: Found) -> None:
     """Our blocking client beside the better of the others, round by round."""
     for title, (task, others) in RATIOS.items():
-        known = [found[other] for other in others if other in found]
-        best = [max(values) for values in zip(*known, strict=True)]
-        ratios = [ours / other for ours, other in zip(found[task, OURS], best, strict=bool(best))]
-        if ratios:
-            print(f"{title:30} ours / others    {spread(ratios, 2)}")
+        rounds = list(zip(*(found[other] for other in others if other in found), strict=True))
+        if not rounds:
+            continue
+        ours, best = found[task, OURS], [max(each) for each in rounds]
+        cheapest = [max(figure.cpu for figure in each) for each in rounds]
+        ratios = [one.rate / other.rate for one, other in zip(ours, best, strict=True)]
+        cpu = statistics.median(one.cpu / other for one, other in zip(ours, cheapest, strict=True))
+        print(f"{title:30} ours / others    cpu {cpu:>7.2f} {spread(ratios, 2)}")
 
 
 def main() -> int:
@@ -366,6 +408,7 @@ def main() -> int:
         folder = Path(name)
         folder.chmod(0o755)
         server = start_server(folder)
+        Meter.server = server.pid
         try:
             measure(options.rounds, options.size, folder)
         finally:
