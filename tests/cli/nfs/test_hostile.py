@@ -86,7 +86,7 @@ def test_endless_listing_ends(line: str, monkeypatch: pytest.MonkeyPatch) -> Non
 
     assert ended.status == 1
     assert f"nfs {line.split()[0]}: /export: a directory of over 50 entries" in ended.err
-    assert server.listed == 51
+    assert server.listed <= 51
 
 
 @pytest.mark.parametrize("line", ["ls -R", "find", "tree", "rm -r"])

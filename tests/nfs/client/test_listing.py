@@ -78,6 +78,15 @@ def test_invalid_name_is_refused(name: bytes) -> None:
     use_scripted(Directory([[(name, 1)]]), use)
 
 
+@pytest.mark.parametrize("page", [[(b"n" * 17000, 1)], [(b"n", cookie) for cookie in range(700)]])
+def test_larger_page_than_requested_is_refused(page: list[tuple[bytes, int]]) -> None:
+    async def use(fs: RemoteFileSystem) -> None:
+        with pytest.raises(ProtocolError, match="a page of a directory of over 16384 bytes"):
+            await fs.listdir()
+
+    use_scripted(Directory([page]), use)
+
+
 def same_page() -> Iterator[list[tuple[bytes, int]]]:
     while True:
         yield [(b"a", 1), (b"b", 2)]

@@ -17,6 +17,9 @@ MAX_ENTRIES = 10_000_000
 LEAST_PAGE = 16
 """A page counts as at least this many entries, since the cookie of each page is kept."""
 
+LEAST_ENTRY = 24
+"""Bytes of an entry in a reply to READDIR, without its name (RFC 1813 §3.3.16)."""
+
 HERE, ABOVE = b".", b".."
 
 
@@ -37,7 +40,8 @@ async def pages(directory: OpenHandle, *, plus: bool) -> AsyncIterator[list[Page
     Without ``plus``, or if the server lacks READDIRPLUS, the entries have only names.
 
     Raises:
-        ProtocolError: an invalid name, or a cookie that repeats. LimitExceeded: too many entries.
+        ProtocolError: an invalid name, a page that is too large, or a cookie that repeats.
+        LimitExceeded: too many entries.
     """
     cookie, verifier, count = 0, b"", 0
     seen = {0}
@@ -55,6 +59,7 @@ async def pages(directory: OpenHandle, *, plus: bool) -> AsyncIterator[list[Page
                 raise
             plus = False
             continue
+        _check_size(found, directory.operations.listing_size)
         count += max(len(found.entries), LEAST_PAGE)
         if count > MAX_ENTRIES:
             raise LimitExceeded(f"a directory of over {MAX_ENTRIES} entries")
@@ -66,6 +71,18 @@ async def pages(directory: OpenHandle, *, plus: bool) -> AsyncIterator[list[Page
             raise ProtocolError("the server repeats a part of the directory without end")
         cookie, verifier = found.entries[-1].cookie, found.verifier
         seen.add(cookie)
+
+
+def _check_size(page: DirectoryPage, size: int) -> None:
+    """Check that a page is not much larger than the client requested.
+
+    A recursive listing keeps a page of each directory above.
+
+    Raises:
+        ProtocolError: its names take over twice that size.
+    """
+    if sum(LEAST_ENTRY + len(entry.name) for entry in page.entries) > 2 * size:
+        raise ProtocolError(f"the server sent a page of a directory of over {2 * size} bytes")
 
 
 async def entries(directory: OpenHandle) -> AsyncIterator[RemoteEntry]:
