@@ -151,6 +151,17 @@ def test_renamed_file_is_another_object(store: ObjectStore, user: StoreUser) -> 
     assert store.get("new/name") is None
 
 
+def test_directory_with_an_object_is_renamed(store: ObjectStore, user: StoreUser) -> None:
+    store.put("from/object", b"data")
+    user.lookup("from")
+
+    with user.calls() as nfs:
+        arg = RENAME3args(user.place("from"), user.place("to"))
+        assert nfs.NFSPROC3_RENAME(arg).status is OK
+
+    assert (store.get("from/object"), store.get("to/object")) == (None, b"data")
+
+
 def test_handle_is_valid_after_a_crash(store: ObjectStore, user: StoreUser) -> None:
     file = user.create("kept")
     user.write(file, b"data")

@@ -193,7 +193,9 @@ class RemoteStore:
     async def move(self, path: bytes, to: bytes, *, directory: bool) -> None:
         """Rename a file or directory; the new name must not exist."""
         source, target = self.place(path), self.place(to)
-        if has_magic(source) and not isinstance(self._files, LocalFileSystem):
+        # ``mv`` of the base class fails for a directory that is not itself an object.
+        copies = directory and type(self._files).mv is AbstractFileSystem.mv
+        if (copies or has_magic(source)) and not isinstance(self._files, LocalFileSystem):
             await self.run(_move_literally, self._files, source, target, directory=directory)
         else:
             await self.run(self._files.mv, source, target, recursive=directory)
@@ -245,7 +247,7 @@ def _info_of(files: AbstractFileSystem, place: str) -> Info | None:
 def _move_literally(
     files: AbstractFileSystem, source: str, target: str, *, directory: bool
 ) -> None:
-    """Move a file or directory with ``*``, ``?`` or ``[`` in its path.
+    """Move a file or directory, file by file, also with ``*``, ``?`` or ``[`` in its path.
 
     ``mv`` of most stores takes such a path for a pattern, and moves all files that match.
     """
