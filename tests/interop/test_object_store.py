@@ -29,6 +29,7 @@ from oncrpc.programs.nfs3 import (
 )
 from oncrpc.rpc import auth_sys
 from support.exported import sattr
+from support.hosts import until
 from support.nfs_host import NFS_PORT, NfsHost
 from support.nfs_user import mount
 from support.object_store import S3_EXPORT, S3_PATH, ObjectStore
@@ -64,11 +65,16 @@ class StoreUser:
         return handle
 
     def lookup(self, name: str) -> nfs_fh3:
-        """The file with a name in the root."""
-        with self.calls() as nfs:
-            found = nfs.NFSPROC3_LOOKUP(LOOKUP3args(self.place(name)))
-        assert found.status is OK, found
-        handle: nfs_fh3 = found.body.object
+        """The file with a name in the root. A new object may take a second to be seen."""
+        results: list[Any] = []
+
+        def found() -> bool:
+            with self.calls() as nfs:
+                results.append(nfs.NFSPROC3_LOOKUP(LOOKUP3args(self.place(name))))
+            return results[-1].status is OK
+
+        until(found, f"{name} is found")
+        handle: nfs_fh3 = results[-1].body.object
         return handle
 
     def write(self, file: nfs_fh3, data: bytes) -> None:

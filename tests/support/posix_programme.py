@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
+from difflib import unified_diff
 from pathlib import Path
 from typing import NamedTuple
 
@@ -64,6 +65,31 @@ EXCLUSIONS = (
         lines=r"the parent counts it: |a directory with one below has three links: ",
     ),
 )
+
+
+class Peculiarity(NamedTuple):
+    """What a file system of others does in another way, so that it is left out."""
+
+    reason: str = ""
+    sections: frozenset[str] = frozenset()
+    lines: str = "(?!)"
+
+
+PECULIARITIES = {
+    "pyfuse3 passthroughfs": Peculiarity(
+        "its blocks are counted by the size", lines="a hole takes no room: "
+    ),
+    "pyfuse3 tmpfs": Peculiarity(
+        "files without holes, symbolic links of size 0, directories whose time stays",
+        sections=frozenset({"patterns", "symlinks"}),
+        lines="creating changes the directory's time: ",
+    ),
+    "s3": Peculiarity(
+        "keys are UTF-8",
+        lines=r"create a name that is not UTF-8: |\./create/\?\? ",
+    ),
+}
+NO_PECULIARITY = Peculiarity()
 DIRECTORY_LINKS = re.compile(r"(?<= 4\d{4} links )\d+")
 """In a line of the tree: the link count of a directory."""
 
@@ -74,15 +100,32 @@ SEVERAL_USERS = frozenset({"permissions", "groups"})
 """Needs a server that works as the user of each call."""
 
 
-def sections_for(has: Features, *, without: Collection[str] = GROUPS_OF_SERVER) -> list[str]:
+def sections_for(
+    has: Features, *, name: str = "", without: Collection[str] = GROUPS_OF_SERVER
+) -> list[str]:
     """The sections that a back end can run, except those ``without`` which it is to run."""
-    left_out = {name for each in _applying(has) for name in each.sections} | {*without}
-    return [name for name in SECTIONS if name not in left_out]
+    left_out = {each for exclusion in _applying(has) for each in exclusion.sections}
+    left_out |= PECULIARITIES.get(name, NO_PECULIARITY).sections | {*without}
+    return [each for each in SECTIONS if each not in left_out]
 
 
-def comparable(lines: Sequence[str], has: Features) -> list[str]:
-    """The lines that must be the same on a back end with these features."""
+def differences(
+    seen: Sequence[str], expected: Sequence[str], has: Features, *, name: str = ""
+) -> str:
+    """The lines that differ on a back end with these features, as diff(1) shows them.
+
+    ``name`` is that of the file system in ``PECULIARITIES``.
+    """
     patterns = [re.compile(each.lines) for each in _applying(has) if each.lines]
+    patterns.append(re.compile(PECULIARITIES.get(name, NO_PECULIARITY).lines))
+    left, right = (_comparable(lines, has, patterns) for lines in (expected, seen))
+    return "\n".join(unified_diff(left, right, "local", "mount", n=0, lineterm=""))
+
+
+def _comparable(
+    lines: Sequence[str], has: Features, patterns: Sequence[re.Pattern[str]]
+) -> list[str]:
+    """The lines that must be the same."""
     if not has.counts_directories:
         lines = [DIRECTORY_LINKS.sub("-", line) for line in lines]
     kept = (line for line in lines if not any(each.match(line) for each in patterns))

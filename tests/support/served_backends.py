@@ -15,7 +15,11 @@ import sys
 import tarfile
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from oncrpc import nfs
 from oncrpc.nfs.backends.archive import ArchiveFileSystem
@@ -27,6 +31,7 @@ from oncrpc.nfs.backends.local.local import LocalFileSystem
 from oncrpc.nfs.backends.memory import MemoryFileSystem
 from oncrpc.nfs.backends.overlay import OverlayFileSystem
 from oncrpc.nfs.filesystem import FileSystem
+from support.fuse_examples import example_class
 from support.memory_operations import MemoryOperations
 
 OVERLAY = "overlay on an archive"
@@ -82,6 +87,26 @@ def overlay(folder: Path) -> FileSystem:
     return OverlayFileSystem(ArchiveFileSystem(archive), table(upper), table=folder / "rows")
 
 
+def passthrough(folder: Path) -> FileSystem:
+    """The example of pyfuse3 that shows a directory of this host."""
+    source = folder / "source"
+    source.mkdir(mode=0o755)
+    return of_inodes(example_class("passthroughfs", source=str(source)))
+
+
+def example_tmpfs(_: Path) -> FileSystem:
+    """The example of pyfuse3 that keeps files in SQLite."""
+    return of_inodes(example_class("tmpfs"), max_file_size=64 << 20)
+
+
+def of_inodes(operations: partial[Any], **options: Any) -> FileSystem:
+    """The back end for objects of pyfuse3."""
+    pytest.importorskip("pyfuse3", reason="not installed: pyfuse3")
+    from oncrpc.nfs.backends.fuse import InodeOperationsFileSystem
+
+    return InodeOperationsFileSystem(operations, **options)
+
+
 BACKENDS: dict[str, Callable[[Path], FileSystem]] = {
     "memory": memory,
     "local with a table": table,
@@ -89,6 +114,8 @@ BACKENDS: dict[str, Callable[[Path], FileSystem]] = {
     "fuse paths": fuse_paths,
     "pyfuse3 inodes": fuse_inodes,
     OVERLAY: overlay,
+    "pyfuse3 passthroughfs": passthrough,
+    "pyfuse3 tmpfs": example_tmpfs,
 }
 
 
@@ -100,7 +127,10 @@ async def main(host: str, folder: str) -> None:
         for number, (name, make) in enumerate(BACKENDS.items()):
             place = Path(folder, str(number))
             place.mkdir(mode=0o700)
-            files = make(place)
+            try:
+                files = make(place)
+            except pytest.skip.Exception:  # something is not installed
+                continue
             server = await stack.enter_async_context(
                 nfs.serve(files, host=host, clients=["*"], root_squash=False)
             )
