@@ -18,7 +18,7 @@ LEAST_PAGE = 16
 """A page counts as at least this many entries, since the cookie of each page is kept."""
 
 LEAST_ENTRY = 24
-"""Bytes of an entry in a reply to READDIR, without its name (RFC 1813 §3.3.16)."""
+"""An entry in a reply to READDIR has this many bytes beside its name (RFC 1813 §3.3.16)."""
 
 HERE, ABOVE = b".", b".."
 
