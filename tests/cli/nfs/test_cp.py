@@ -135,6 +135,26 @@ def test_unreachable_server_is_one_error(folder: Path, tmp_path: Path) -> None:
     assert (outcome.status, "Connection refused" in line) == (1, True)
 
 
+@pytest.mark.parametrize("at_once", [True, False])
+def test_named_pipe_is_not_replaced(tmp_path: Path, at_once: bool) -> None:
+    with served_tree() as tree:
+        tree.run("touch", "/pipe")
+        os.mkfifo(tmp_path / "pipe")
+        target = tmp_path / "pipe" if at_once else tmp_path
+        outcome = run_nfs("cp", tree.url("/pipe"), str(target))
+
+    assert outcome.status == 1
+    assert f"{tmp_path}/pipe: it is " in outcome.err
+    assert (tmp_path / "pipe").is_fifo()
+
+
+def test_copy_of_nothing_is_not_resumed(folder: Path) -> None:
+    with served_tree() as tree:
+        outcome = run_nfs("cp", f"{folder}/link", f"{folder}/sub/a", tree.url("/no"))
+
+    assert outcome.err.splitlines() == [f"nfs cp: {tree.base}/no: it is not a directory"]
+
+
 def test_exact_target_is_the_copy_itself(folder: Path) -> None:
     with served_tree() as tree:
         first = run_nfs("cp", "-rT", str(folder), tree.url())

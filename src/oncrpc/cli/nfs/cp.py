@@ -6,11 +6,12 @@ import asyncio
 import os
 import posixpath
 import shlex
+import stat
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import NamedTuple
 
-from oncrpc.cli.command import Option, complain, run
+from oncrpc.cli.command import Failure, Option, complain, run
 from oncrpc.cli.nfs.command_line import NfsCommand, is_url, parse_command
 from oncrpc.cli.nfs.cp_progress import CopyProgress
 from oncrpc.cli.nfs.listing import human_size
@@ -101,6 +102,9 @@ class CopyCommand:
             raise self.session.request.wrong("no operand is a URL: cp(1) copies local files")
         if len(sources) > 1 and self.session.request.has("no-target-directory"):
             raise self.session.request.wrong("-T has only one source")
+        if not is_url(last) and _is_special(last):
+            hint = "'nfs cat' writes to devices and pipes"
+            raise Failure(f"{COMMAND.program}: {plain(last)}: it is not a regular file; {hint}")
         try:
             places = list(self._places([last, *sources]))
             if len(places) > len(sources):  # all could be mounted
@@ -110,7 +114,8 @@ class CopyCommand:
             raise
         except CopyFailure as failure:
             self._failed(failure)
-            self._end("stopped")
+            if self.report.files or self.report.skipped or self.report.bytes:
+                self._end("stopped")
             return 1
         finally:
             self.progress.erase()
@@ -127,7 +132,7 @@ class CopyCommand:
             if not operand.path:
                 raise self.session.request.wrong(f"{plain(text)} names no export")
             with self.session.reporting(operand):
-                found = self.session.server(operand).find(operand.path)
+                found = self.session.find(operand)
                 inner = operand.text.endswith("/.")
                 name = b"" if inner else os.fsencode(posixpath.basename(operand.path))
                 slash = "/" * operand.text.endswith("/")
@@ -201,6 +206,15 @@ class CopyCommand:
         if self.report.renamed and not exact:
             added.append("-T")
         return plain(shlex.join(["nfs", "cp", *added, *self.arguments]))
+
+
+def _is_special(target: str) -> bool:
+    """Whether a local target is a device, a pipe or a socket, or a link to one."""
+    try:
+        mode = os.stat(target).st_mode
+    except (OSError, ValueError):
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 class _CopyServers:

@@ -319,6 +319,8 @@ class _Copier:
             found = await self._existing(job)
             if found is not None and found.stat.is_dir():
                 raise OSError(errno.EISDIR, "it is a directory, and is not replaced by a file")
+            if found is not None and stat.is_file() and _is_special(found.stat):
+                raise OSError(errno.EEXIST, "it is a device, named pipe or socket; not replaced")
         if found is not None:
             if tree.identity(stat) == self.target.identity(found.stat):
                 raise CopyFailure(job.shown, OSError(errno.EINVAL, "it would replace itself"))
@@ -423,6 +425,11 @@ class _Copier:
     def _check(self) -> None:
         if self._fatal is not None:
             raise self._fatal
+
+
+def _is_special(stat: FileStat) -> bool:
+    """Whether it is a device, a named pipe or a socket."""
+    return not (stat.is_file() or stat.is_dir() or stat.is_symlink())
 
 
 def _ends_all(failure: CopyFailure) -> bool:
