@@ -106,6 +106,19 @@ def test_overlay_keeps_changes_of_an_archive(tmp_path: Path, state: Path) -> Non
     assert path.read_bytes() == before
 
 
+def test_missing_parent_of_an_overlay_is_named(tmp_path: Path) -> None:
+    path = zip_of(tmp_path / "a.zip", "hello")
+    setup = nfsd_setup(None, directories=[str(path)], overlay=f"{tmp_path}/no/upper")
+
+    async def scenario() -> None:
+        async with serving_nfsd(setup):
+            pytest.fail("it starts")
+
+    reason = f"cannot create the directory {tmp_path}/no/upper: no such file"
+    with pytest.raises(StartError, match=reason):
+        run(scenario())
+
+
 def test_replaced_lower_archive_is_seen_after_a_reload(tmp_path: Path, state: Path) -> None:
     path = zip_of(tmp_path / "a.zip", "old")
     upper = tmp_path / "upper"

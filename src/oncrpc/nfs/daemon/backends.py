@@ -109,8 +109,13 @@ def _store(choice: BackendChoice, folder: str | None, tag: int) -> FileSystem:
 def _open_overlay(path: bytes, choice: BackendChoice, site: BackendSite) -> OpenedRoot:
     """A directory for changes over another back end. The directory identifies it."""
     upper_path = os.fsencode(choice.upper)
-    with suppress(FileExistsError):
+    try:
         os.mkdir(upper_path, UPPER_MODE)
+    except FileExistsError:
+        pass
+    except OSError as error:
+        text = f"cannot create the directory {choice.upper}: {error.strerror}"
+        raise OSError(error.errno, text) from None
     identity = f"overlay={volume_identity(upper_path)} root={os.stat(upper_path).st_ino:x}"
     if is_url(choice.lower):
         store = BackendChoice(
