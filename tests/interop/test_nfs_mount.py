@@ -109,6 +109,14 @@ def test_signal_unmounts(nfsd: NfsHost) -> None:
     assert not is_mounted(nfsd)
 
 
+def test_mounted_directory_is_not_mounted_again(nfsd: NfsHost) -> None:
+    with mounted(nfsd, "/srv/tmpfs"):
+        again = nfsd.run([*NFS, "mount", f"{LOCAL}/srv/tmpfs", PLACE])
+
+    assert again.returncode == 1
+    assert f"{PLACE}: already mounted; 'nfs umount {PLACE}' unmounts it" in again.stderr
+
+
 def test_dead_mount_is_named_and_unmounted(nfsd: NfsHost) -> None:
     nfsd.sh(f"mkdir -p {PLACE}")
     words = [*NFS, "mount", "-f", f"{LOCAL}/srv/tmpfs", PLACE]

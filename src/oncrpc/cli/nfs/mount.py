@@ -14,7 +14,7 @@ from oncrpc.cli.nfs.names import plain
 from oncrpc.cli.nfs.output import SERVER_ERRORS, error_text
 from oncrpc.nfs.client.url import NfsUrl
 from oncrpc.nfs.fusemount.library import MountUnavailable, check_library
-from oncrpc.nfs.fusemount.mount_table import SUBTYPE, absolute
+from oncrpc.nfs.fusemount.mount_table import SUBTYPE, absolute, mount_at
 
 COMMAND = NfsCommand(
     "mount",
@@ -108,6 +108,9 @@ def _check(plan: MountPlan) -> None:
         hint = dead if error.errno == errno.ENOTCONN else "give a directory to mount at"
         reason = f"{plain(plan.directory)}: {error.strerror}"
         raise Failure(f"{COMMAND.program}: {reason}; {hint}") from None
+    if mount_at(plan.directory) is not None:
+        hint = f"'nfs umount {plain(plan.directory)}' unmounts it"
+        raise Failure(f"{COMMAND.program}: {plain(plan.directory)}: already mounted; {hint}")
     try:
         check_library()
     except MountUnavailable as error:
