@@ -106,6 +106,7 @@ def test_json_has_attributes_and_targets(tree: ServedTree) -> None:
         ("-mtime yesterday", "invalid -mtime yesterday: must be a number, +NUMBER or -NUMBER"),
         ("-mmin 1h", "invalid -mmin 1h: must be a number"),
         ("-newer /none", "invalid -newer /none: No such file or directory"),
+        ("-foo", "unrecognized option '--foo'\nTry 'nfs find --help' for more information."),
         ("-maxdepth -1", "invalid maxdepth -1: must be 0 to 256"),
     ],
 )

@@ -141,6 +141,14 @@ def test_way_to_exports_is_listed() -> None:
         )
 
 
+def test_refused_export_names_the_next_step() -> None:
+    with served_in_thread(path="/deep/export") as url:
+        refused = url.replace("/deep/export", "/other")
+        ended = run_nfs("ls", refused)
+
+    assert ended.err.endswith(f"; 'nfs ping {refused}' shows which layer fails\n")
+
+
 def test_missing_file_does_not_end_the_others(tree: ServedTree) -> None:
     listed = tree.run("ls", "/none", "/dir/sub")
 

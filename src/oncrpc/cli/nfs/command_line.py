@@ -170,7 +170,8 @@ def _with_two_dashes(command: NfsCommand, arguments: Sequence[str]) -> Iterator[
     argument = False
     for word in arguments:
         name = word[1:]
-        spelt = f"-{word}" if not argument and word.startswith("-") and name in taking else word
+        is_long = word.startswith("-") and (name in taking or len(name) > 1)
+        spelt = f"-{word}" if is_long and not argument and name[0] != "-" else word
         argument = not argument and taking.get(spelt[2:], False) and spelt.startswith("--")
         yield spelt
 

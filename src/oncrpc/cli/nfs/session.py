@@ -16,7 +16,8 @@ from oncrpc.cli.nfs.names import url_path
 from oncrpc.cli.nfs.output import SERVER_ERRORS, ErrorReport, Output, OutputError
 from oncrpc.cli.nfs.progress import ProgressLine
 from oncrpc.nfs.client.blocking import SyncRemoteFileSystem
-from oncrpc.nfs.client.exports import ServerExports
+from oncrpc.nfs.client.errors import NfsStatusError
+from oncrpc.nfs.client.exports import FoundExport, ServerExports
 from oncrpc.nfs.client.results import FileHandle, HandlePath
 from oncrpc.nfs.client.url import NfsUrl
 
@@ -131,8 +132,21 @@ class NfsSession:
         if exports.names_below(path):
             below = next(name for name in exports.names if name.startswith(path.rstrip("/") + "/"))
             raise OSError(errno.ENOENT, f"not in an export: name one, such as {below}")
-        found = exports.find(path)
+        found = self.find(operand)
         return RemotePlace(operand, found.fs, found.path, path)
+
+    def find(self, operand: NfsOperand) -> FoundExport:
+        """Mount the export of a file; a refusal names the command that tells why.
+
+        Raises:
+            OSError, OncRpcError: the server cannot be reached, or refuses.
+        """
+        try:
+            return self.server(operand).find(operand.path or "/")
+        except NfsStatusError as error:
+            url = operand.text + operand.query
+            error.strerror = f"{error.strerror}; 'nfs ping {url}' shows which layer fails"
+            raise
 
     @contextmanager
     def reporting(self, operand: NfsOperand) -> Iterator[None]:
