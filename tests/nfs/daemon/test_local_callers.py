@@ -50,6 +50,14 @@ def test_own_connection_without_owner_is_unknown(host: str) -> None:
     assert callers(Asked(None), "192.0.2.1").peer(caller(host)) is UNKNOWN
 
 
+def test_ended_connection_has_no_user() -> None:
+    """Its addresses and ports may be those of a new socket of another user."""
+    ended = caller()
+    ended.connected = lambda: False
+
+    assert callers(Asked(USER)).peer(ended) is UNKNOWN
+
+
 def test_other_hosts_have_no_owner() -> None:
     assert callers(Asked(None)).peer(caller("192.0.2.7")) is ELSEWHERE
     assert callers(Asked(None)).peer(caller("192.0.2.7", datagram=True)) is ELSEWHERE

@@ -1,7 +1,8 @@
 """The users at the other end of connections from this host, asked of the kernel once for each.
 
 The user is that of the socket, which is the one that made it: a process that becomes another user
-later, or that is handed the socket, does not change it.
+later, or that is handed the socket, does not change it. A connection that its peer has ended has no
+user any more, also if its last call has arrived.
 """
 
 from __future__ import annotations
@@ -59,6 +60,8 @@ class LocalCallers:
         if not caller.datagram and caller.source is not None and caller.local is not None:
             # Also asked about other addresses: link-local ones do not tell whose they are.
             uid = self._find(caller.source[:2], caller.local[:2])
-        if uid is not None:
+        # After the end of a connection another socket may have its addresses and ports. So the
+        # answer of the kernel counts only if the connection exists after the question.
+        if uid is not None and caller.connected():
             return CallerUser(here=True, uid=uid)
         return UNKNOWN if here else ELSEWHERE
