@@ -164,3 +164,17 @@ def test_device_numbers_of_a_server_are_checked(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="invalid device numbers"):
         run(TREE.make_node(directory, b"n", null.entry.stat._replace(device=(0, (1 << 32) - 1))))
     TREE.leave(directory)
+
+
+def test_missing_owner_keeps_no_set_id_bits(tmp_path: Path) -> None:
+    """The number -1 leaves the owner alone in chown(2), which then succeeds for every user."""
+    none = (1 << 32) - 1
+    directory = opened(tmp_path)
+    partial = run(TREE.begin(directory, b"partial", mode=0o600, size=None))
+
+    claimed = NewAttributes(mode=0o6755, uid=none, gid=none)
+    run(partial.put(b"tool", [claimed, NewAttributes(mode=0o755)]))
+    partial.close()
+    TREE.leave(directory)
+
+    assert (tmp_path / "tool").stat().st_mode & 0o7777 == 0o755

@@ -24,6 +24,9 @@ OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 NO_LINK = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 """Flags for an entry: do not follow a link, do not wait for the other end of a named pipe."""
 
+NO_ID = (1 << 32) - 1
+"""The number that is not a user or group."""
+
 
 class LocalDirectory(NamedTuple):
     """A directory that ``LocalTree`` has opened."""
@@ -280,6 +283,8 @@ def _set_entry(fd: int, name: bytes, new: NewAttributes) -> None:
 
 
 def _set_owner(new: NewAttributes, change: Callable[[int, int], None]) -> None:
+    if NO_ID in (new.uid, new.gid):  # -1 in chown(2), which would keep the owner
+        raise PermissionError(errno.EPERM, "the server sent no valid owner")
     if new.uid is not None or new.gid is not None:
         change(*(-1 if number is None else number for number in (new.uid, new.gid)))
 
