@@ -43,6 +43,22 @@ def test_error_reaches_the_caller() -> None:
     thread.close()
 
 
+@pytest.mark.parametrize("ending", [SystemExit, KeyboardInterrupt])
+def test_exit_of_an_object_ends_no_thread(ending: type[BaseException]) -> None:
+    thread = AsyncioThread()
+
+    async def leaving() -> None:
+        raise ending
+
+    async def calls() -> threading.Thread:
+        with pytest.raises(RuntimeError, match=f"raised {ending.__name__}"):
+            await thread.run(leaving)
+        return await thread.run(current)
+
+    assert asyncio.run(calls()).name == "fuse"
+    thread.close()
+
+
 def test_object_that_fails_to_start_is_reported() -> None:
     thread = AsyncioThread()
     thread.begin = failing

@@ -12,6 +12,7 @@ import asyncio
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Any, TypeVar
 
 R = TypeVar("R")
@@ -34,10 +35,10 @@ class OperationsThread(ABC):
         """Run a coroutine function in the thread.
 
         Raises:
-            RuntimeError: the file system is closed.
+            RuntimeError: the file system is closed, or the object wants to end the program.
         """
         self.start()
-        return await self._run(call)
+        return await self._run(partial(_surviving, call))
 
     def close(self) -> None:
         """Let ``end`` run, and wait for the end of the thread."""
@@ -103,6 +104,14 @@ class AsyncioThread(OperationsThread):
 
     def _stop(self) -> None:
         self._loop.call_soon_threadsafe(self._stopped.set)
+
+
+async def _surviving(call: Callable[[], Coroutine[Any, Any, R]]) -> R:
+    """Await a call; such as ``sys.exit`` in a method of the object ends neither thread."""
+    try:
+        return await call()
+    except (SystemExit, KeyboardInterrupt, GeneratorExit) as error:
+        raise RuntimeError(f"the FUSE object raised {type(error).__name__}") from error
 
 
 async def _nothing() -> None:
