@@ -1,7 +1,7 @@
 r"""Names of files for people: quoted as GNU ls does, without control characters.
 
-A server is not trusted. A name can have any bytes, and some would command the terminal or look like
-two lines.
+A server is not trusted. A name can have any bytes: some control the terminal, or look like two
+lines.
 """
 
 from __future__ import annotations

@@ -109,7 +109,7 @@ class ErrorReport:
 
 
 def error_text(path: str, error: Exception) -> str:
-    """The line of an error, without what a terminal would obey."""
+    """The line of an error, without control characters."""
     if isinstance(error, PortMapperUnreachable):
         reason = f"{error.place}: {error.strerror} ({WITHOUT_MAPPER})"
     elif isinstance(error, OncRpcError) or not isinstance(error, OSError):

@@ -1,6 +1,6 @@
 """The layers below a mount, asked one after the other: port mapper, MOUNT, NFS, lock manager.
 
-A layer that fails does not end the round: what can still be asked is asked.
+A layer that fails does not end the round: the layers that do not need it are still asked.
 """
 
 from __future__ import annotations

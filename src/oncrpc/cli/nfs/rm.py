@@ -1,7 +1,7 @@
 """``nfs rm``: removes files, with ``-r`` directories with all that is in them.
 
 Files are removed by the handle of their directory and their name: a symbolic link that replaces a
-directory meanwhile leads nowhere. A removal may make the cookies of a listing invalid (RFC 1813
+directory meanwhile is not followed. A removal may make the cookies of a listing invalid (RFC 1813
 §3.3.16), so some entries are read, then removed, and then the listing begins again.
 """
 

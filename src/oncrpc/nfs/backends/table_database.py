@@ -1,4 +1,4 @@
-"""An SQLite database for the table of a back end, whose failures are those of a file system."""
+"""An SQLite database for the table of a back end. Its errors are those of a file system."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ADVICE = {errno.EBUSY: "another server may use it", errno.EIO: "restore or remov
 class TableDatabase:
     """A database in the file ``path``, or in memory. Only its owner may read the file.
 
-    Outside of a transaction each statement is one by itself.
+    Outside of ``transaction`` each statement is a transaction of its own.
 
     Raises:
         OSError: EBUSY: another process uses the file. EIO: it is damaged. ENOSPC: no space.
@@ -74,7 +74,7 @@ class TableDatabase:
 
     @contextmanager
     def transaction(self, *, on_disk: bool = False) -> Iterator[None]:
-        """The changes within the block are made together, or none of them.
+        """Make all changes of the block together, or none of them.
 
         ``on_disk``: they also outlive a loss of power once the block has ended.
         """

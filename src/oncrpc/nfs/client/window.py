@@ -1,9 +1,11 @@
 """How many READs or WRITEs of one file are in progress at once.
 
-Many calls in progress hide the latency of a network. A server on the same host has none: more than
-one call would only push the data out of the processor's cache before they are used, which costs up
-to half of the speed. The address of a tunnel to another host is that of this host, too. So many
-calls are in progress as soon as none is fast.
+Many calls in progress hide the latency of a network. A server on the same host has no latency: more
+than one call only pushes the data out of the processor's cache before they are used, which costs up
+to half of the speed.
+
+The address alone does not show where the server is: a tunnel to another host also has an address of
+this host. So the window becomes large if none of the last ``SAMPLE`` calls was fast.
 """
 
 from __future__ import annotations
@@ -23,13 +25,14 @@ FAST = 0.004
 """Seconds: the longest call that shows that the server is on the same host."""
 
 SAMPLE = 32
-"""Calls of which the fastest counts, as a busy host delays some."""
+"""Calls whose fastest one is compared with ``FAST``, since a busy host delays some calls."""
 
 
 class TransferWindow:
-    """The window of the READs, or of the WRITEs, to one server; ``local``: on the same host.
+    """The window of the READs, or of the WRITEs, to one server.
 
-    ``near`` is whether few calls are in progress. ``_fastest`` is the duration of the fastest of
+    ``local`` is True if the server has an address of this host. ``near`` is True while the window
+    is small. ``_fastest`` is the duration of the fastest of
     the last ``_seen`` calls.
     """
 

@@ -157,7 +157,7 @@ class Nfsd(Application[NfsdConfig]):
         self.parts = needed_parts(daemon.config.daemon.programs, site)
 
     def guard_local_users(self, table: NfsdDaemonTable) -> None:
-        """Refuse other users of this host, unless they are served, and users in others' name."""
+        """Set up the checks of local users that the settings ask for."""
         callers = LocalCallers(is_own=self.own_addresses)
         one_user = not table.local_users if table.local_users is not None else self.mode.one_user
         if one_user:
@@ -246,7 +246,7 @@ class Nfsd(Application[NfsdConfig]):
         self.mounts.touch(host)
 
     def admit(self, call: Call) -> None:
-        """Refuse users of this host that are not served, or that name others."""
+        """Refuse a local user that is not served, or that names another user."""
         if self.local_users is not None:
             self.local_users.check(call)
         if self.peer_uids is not None:

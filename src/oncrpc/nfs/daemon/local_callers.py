@@ -1,8 +1,8 @@
-"""The users at the other end of connections from this host, asked of the kernel once for each.
+"""Asks the kernel which local user has a TCP connection to the server, once for each connection.
 
-The user is that of the socket, which is the one that made it: a process that becomes another user
-later, or that is handed the socket, does not change it. A connection that its peer has ended has no
-user any more, also if its last call has arrived.
+The user is the one that created the socket. It does not change when the process becomes another
+user, or passes the socket to another process. A connection that its peer has closed has no user any
+more, also if its last call has arrived.
 """
 
 from __future__ import annotations

@@ -1,11 +1,10 @@
 """Which users of this host may call the server.
 
-A server without privileges works as its own user for everybody. Over the network the export's
-clients are its only limit. On the host itself every user could call it, and read and change the
-files of that user. So calls from an address of this host are accepted only from root and from the
-user of the server, as the kernel tells of the other end of each TCP connection. UDP has no
-connection, and another user may take the port of a datagram that is on its way: its calls are
-refused.
+A server without privileges does the work of all callers as its own user. Over the network only the
+clients of the export limit who may call. On the host itself each user could call, and read and
+change the files of that user. So calls from an address of this host are accepted only from root and
+from the user of the server. The kernel reports the user at the other end of each TCP connection.
+Calls over UDP are refused: another user may take the port of a datagram that is on its way.
 
 Clients that mount with the kernel of this host connect as root.
 """

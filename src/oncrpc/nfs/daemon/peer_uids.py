@@ -1,12 +1,13 @@
-"""The option ``peer-uid``: a local caller is the user that the kernel says it is.
+"""The option ``peer-uid``: local callers are the users that the kernel reports.
 
-A credential of AUTH_SYS proves nothing. For a TCP connection of this host the kernel knows better:
-it tells the user of the socket at the other end. A call about the exports is refused if its
+A credential of AUTH_SYS proves nothing. For a TCP connection from this host, the kernel reports the
+user of the socket at the other end. A call about the exports is refused if its
 credential names another user, or if the user of the caller is not known, as with UDP. The groups
 are those that the user has on this host, not those of the credential.
 
-A socket of root may name any user: root can become everyone, and the mounts of the kernel call for
-all users over sockets of root. Calls without a user (AUTH_NONE) are anonymous, and are not checked.
+Calls over a socket of root may name any user: root can become any user, and the mounts of the
+kernel call for all users over sockets of root. Calls without a user (AUTH_NONE) are anonymous, and
+are not checked.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ MAX_REFUSED_USERS = 256
 
 
 class PeerUids:
-    """Refuses calls of local users in the name of others.
+    """Refuses the calls of local users that name another user.
 
     ``_logged`` has the time of each user's last line in the log, for ``MAX_REFUSED_USERS`` users.
     """
@@ -45,7 +46,7 @@ class PeerUids:
         self._logged = Bounded[int | None, float](MAX_REFUSED_USERS)
 
     def check(self, call: Call) -> None:
-        """Refuse a call about the exports in the name of another user.
+        """Refuse a call about the exports that names another user.
 
         Raises:
             AuthError: AUTH_TOOWEAK.

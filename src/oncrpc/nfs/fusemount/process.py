@@ -49,8 +49,8 @@ async def connected_tree(url: NfsUrl, *, timeout: float) -> MountedTree:
 def in_background(body: Callable[[Callable[[], None]], int]) -> int:
     """Run ``body`` in a child process; return 0 once it calls its argument.
 
-    The child then works on in its own session, without standard files. If it ends before, its exit
-    status is returned; messages of it are on standard error.
+    The child then continues in its own session, without standard files. If it ends before, return
+    its exit status; its messages are on standard error.
     """
     sys.stdout.flush()
     sys.stderr.flush()
@@ -79,7 +79,7 @@ def in_background(body: Callable[[Callable[[], None]], int]) -> int:
 
 
 def _leave_terminal(writing: int) -> None:
-    """Tell the parent that the work has begun, and let go of its files and directory."""
+    """Leave the directory and the standard files, and tell the parent that the work has begun."""
     os.chdir("/")
     null = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):

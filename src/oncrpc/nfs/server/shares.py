@@ -33,7 +33,7 @@ GroupsOf = Callable[[int, int], "UserGroups | Awaitable[UserGroups | None] | Non
 
 
 class StrictGroups(NamedTuple):
-    """Callers whose credentials name groups in vain, and where their groups come from instead."""
+    """Some callers get their groups from ``groups_of`` only, never from the credential."""
 
     applies: Callable[[Caller], bool]
     groups_of: GroupsOf
@@ -103,9 +103,9 @@ class Shares:
     """The shares by tag, and the handles of their files.
 
     ``groups_of`` returns the groups of a user, instead of those in the credential, which has at
-    most 16. Without it, and for a user that it does not know, the credential's are used. Callers of
-    ``strict`` never have groups by their credential, not even the first one.
-    ``generation`` grows with each ``replace`` and ``renew``: what was found by rules before is old.
+    most 16. Without it, and for a user that it does not know, the credential's are used. For
+    the callers of ``strict`` all groups in the credential are ignored, also the primary one.
+    ``generation`` grows with each ``replace`` and ``renew``; options found before are stale.
     """
 
     def __init__(self, handles: Handles, *, groups_of: GroupsOf | None = None) -> None:
@@ -217,7 +217,7 @@ class Shares:
 
 
 def _in_groups(who: Identity, groups: UserGroups) -> Identity:
-    """A user with these groups; the first one is the primary group of those who name another."""
+    """A user with these groups only. A primary group that is not one of them becomes the first."""
     return who._replace(gid=who.gid if who.gid in groups else groups[0], groups=groups)
 
 

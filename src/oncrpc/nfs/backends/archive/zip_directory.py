@@ -1,7 +1,7 @@
 """Counting the members of a zip archive before its directory is in memory.
 
-``zipfile`` reads the whole directory, and makes an object for each entry, whatever the archive says
-about their number: a file of some hundred MB could take many GB.
+``zipfile`` reads the whole directory, and makes an object for each entry. It does not check the
+number that the archive states: a file of a few hundred MB could take many GB.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MAX_DIRECTORY = 512 << 20
 
 
 def check_directory(file: BinaryIO, *, max_files: int) -> None:
-    """Refuse an archive whose directory is too large. One without a directory is left to others.
+    """Refuse an archive whose directory is too large. An archive without one is not refused here.
 
     Raises:
         ArchiveError: it has more than ``max_files`` entries, or more than ``MAX_DIRECTORY`` bytes.

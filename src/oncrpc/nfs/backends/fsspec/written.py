@@ -86,7 +86,8 @@ class WrittenFile:
     def _skip(self, offset: int) -> None:
         """Count a hole from the end of the file to an offset.
 
-        Few blocks alone do not tell: file systems that compress have few, or count them late.
+        The blocks of the file are not enough to find holes: a file system that compresses data has
+        few blocks, or counts them late.
         """
         size, used = self.size, self.used
         holes = self._holes + max(0, offset - size)

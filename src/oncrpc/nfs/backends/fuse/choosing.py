@@ -13,8 +13,8 @@ from oncrpc.nfs.backends.fuse.paths import PathOperationsFileSystem
 def file_system_of(operations: Any) -> OperationsFileSystem:
     """The file system of an object, or of a class or function that makes one.
 
-    A class is called in the thread of the file system, a function at once. Only objects of pyfuse3
-    have a method ``lookup``.
+    A class is called in the thread of the file system, a function at once. An object with a method
+    ``lookup`` is one of pyfuse3.
     """
     kind = operations.func if isinstance(operations, functools.partial) else operations
     if inspect.isroutine(kind):

@@ -87,7 +87,7 @@ class FileHandles:
         await self._keep(self._key(who, file), handle)
 
     async def sync(self, file: KnownFile) -> None:
-        """Bring the data of a file to the disk of the object.
+        """Store the written data of a file in the object.
 
         An object without ``fsync`` stores them with ``release``.
 
@@ -161,7 +161,7 @@ class FileHandles:
         handle.users -= 1
 
     async def _retire(self, handle: ObjectHandle) -> None:
-        """Let nobody else use a handle, and release it after its last use."""
+        """Remove a handle from the table, and release it after its last use."""
         for key in [key for key in self._keys(handle.file) if self._open[key] is handle]:
             del self._open[key]
         if not handle.retired:

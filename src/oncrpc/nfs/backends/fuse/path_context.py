@@ -1,8 +1,8 @@
 """``fuse_get_context()`` of fusepy and mfusepy, for calls that do not come from FUSE.
 
-Both modules ask libfuse for the user of a call. Outside of a call of libfuse that reads memory
-which libfuse has not set up. So the function of the loaded library is replaced, in the modules that
-are imported, by one that knows the user of the call of NFS. Calls of a FUSE mount in the same
+Both modules ask libfuse for the user of a call. Without a call from libfuse, this reads memory that
+is not initialized. So a function that knows the user of the NFS call replaces that of the library,
+in the modules that are imported. Calls of a FUSE mount in the same
 process get the answer of libfuse, as before.
 """
 

@@ -179,8 +179,8 @@ class OperationsReading(FileSystem):
     def _seen(self, file: KnownFile, found: Attributes) -> Attributes:
         """The attributes as clients see them.
 
-        Objects often do not set times when a file changes. Clients rely on the times to find out
-        what they may keep in their caches: a change by a client is shown as one.
+        Objects often do not set times when a file changes, but clients use the times to find out
+        whether their caches are valid. So each change by a client also changes the time.
         """
         file.kind = int(found.kind)
         if file.changed <= found.mtime:

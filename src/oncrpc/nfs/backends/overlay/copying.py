@@ -64,7 +64,7 @@ class OverlayCopying(OverlayReading):
             await self._recover(row)
 
     async def _clean(self) -> None:
-        """Remove the copies that have no place."""
+        """Remove the copies that did not get their names."""
         listing = await settled(self._upper.readdir(SERVER, self._work, 0, 1 << 16, plus=False))
         for entry in listing.entries:
             if entry.name not in (b".", b".."):
@@ -168,7 +168,7 @@ class OverlayCopying(OverlayReading):
             if data.count(0) < len(data):
                 await self._write(made, at, data)
                 written = at + len(data)
-            await asyncio.sleep(0)  # others may have their turn
+            await asyncio.sleep(0)  # lets other tasks run
         if written < size:
             await settled(upper.setattr(SERVER, made, NewAttributes(size=size)))
         await settled(upper.commit(SERVER, made, 0, 0))
@@ -204,7 +204,7 @@ class OverlayCopying(OverlayReading):
             await settled(upper.setattr(SERVER, made, own))
 
     async def _discard(self, copy: bytes) -> None:
-        """Remove a copy that has no place."""
+        """Remove a copy that did not get its name."""
         try:
             await settled(self._upper.remove(SERVER, self._work, copy))
         except FileNotFoundError:

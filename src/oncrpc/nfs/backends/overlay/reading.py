@@ -215,7 +215,7 @@ class OverlayReading(FileSystem):
 
     async def _attributes(self, row: OverlayRow) -> Attributes:
         found = await self._on(row, lambda layer, file: layer.getattr(SERVER, file))
-        # Each name of the lower layer is a file of its own here, and nobody counts directories.
+        # Each name of the lower layer is a separate file, and directories in it are not counted.
         single = row.upper is None or found.kind is ftype3.NF3DIR
         return found._replace(fileid=row.number, fsid=0, nlink=1 if single else found.nlink)
 

@@ -6,9 +6,10 @@ so a row joins both. Names of the lower layer that were removed or renamed are h
 would take names from clients. An SQLite database changes each row whole or not at all, also when
 the server is killed.
 
-A row without ``upper`` is a file of the lower layer, named by its directory's number and its name
-there. While a file is copied, its row has ``upper`` and still its name (``place``); afterwards
-``upper`` only (``placed``). After a crash the rows with both tell which copies to look for.
+A row without ``upper`` is a file of the lower layer: it has the number of its directory, and its
+name there. A row of a file that is being copied has ``upper`` and still the name (``place``). After
+the copy it has ``upper`` only (``placed``). After a crash the rows with both show which copies were
+not complete.
 """
 
 from __future__ import annotations
@@ -138,21 +139,21 @@ class OverlayRows:
         return b"/".join(filter(None, [row.origin, *reversed(names)]))
 
     def place(self, number: int, upper: bytes) -> None:
-        """A copy is about to get its name in the upper layer."""
+        """Note that a copy is about to get its name in the upper layer."""
         with self._db.transaction(on_disk=True):
             self._db.execute("UPDATE files SET upper = ? WHERE number = ?", upper, number)
 
     def unplace(self, number: int) -> None:
-        """The copy did not get its name."""
+        """Note that the copy did not get its name."""
         self._db.execute("UPDATE files SET upper = NULL WHERE number = ?", number)
 
     def placed(self, number: int, origin: bytes | None) -> None:
-        """The copy has its name; a directory keeps the path of the lower one."""
+        """Note that the copy has its name; a directory keeps the path of the lower one."""
         moved = "UPDATE files SET parent = NULL, name = NULL, origin = ? WHERE number = ?"
         self._db.execute(moved, origin, number)
 
     def in_between(self) -> Sequence[OverlayRow]:
-        """The rows whose copies may have their names or not: those of an earlier run."""
+        """The rows whose copies an earlier run may not have completed."""
         found = self._db.all(f"{SELECT} upper IS NOT NULL AND name IS NOT NULL")
         return [OverlayRow(*values) for values in found]
 
