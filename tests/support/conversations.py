@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from struct import pack
@@ -171,3 +171,17 @@ class RandomConnection:
         seq = int.from_bytes(frame.data[38:42], "big")
         begin = (seq - self._first[up]) % 2**32
         return up, begin, begin + len(frame.data) - 54
+
+
+def damaged_captures(count: int) -> Iterator[bytes]:
+    """Captures of a random connection each, with lost and reordered segments."""
+    source = Random(1831)
+    for number in range(count):
+        frames = RandomConnection(Random(number)).captured
+        begin = source.randrange(len(frames))
+        gap = source.choice((0, 1, 1, 2, 5))
+        kept = frames[:begin] + frames[begin + gap :]
+        for _ in range(source.choice((0, 0, 3))):
+            at = source.randrange(len(kept))
+            kept.insert(source.randrange(len(kept)), kept.pop(at))
+        yield pcap((frame.time, frame.data) for frame in kept)

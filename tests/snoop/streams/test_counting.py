@@ -24,8 +24,8 @@ from oncrpc.snoop.words.reply_outcomes import STATUS_FIRST, outcome_with_status
 from support.captured import UP, pcap
 from support.conversations import (
     Connection,
-    RandomConnection,
     call,
+    damaged_captures,
     datagram,
     record,
     reply,
@@ -202,14 +202,5 @@ def test_many_random_captures_are_counted_alike() -> None:
 
 @pytest.mark.slow
 def test_connections_with_gaps_are_counted_alike() -> None:
-    source = Random(1831)
-    for number in range(100):
-        frames = RandomConnection(Random(number)).captured
-        begin = source.randrange(len(frames))
-        gap = source.choice((0, 1, 1, 2, 5))
-        kept = frames[:begin] + frames[begin + gap :]
-        for _ in range(source.choice((0, 0, 3))):
-            at = source.randrange(len(kept))
-            kept.insert(source.randrange(len(kept)), kept.pop(at))
-
-        check(pcap((frame.time, frame.data) for frame in kept))
+    for capture in damaged_captures(100):
+        check(capture)
