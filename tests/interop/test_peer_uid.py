@@ -1,4 +1,4 @@
-"""``nfsd --peer-uid``: a local client is the user of its socket, whatever it calls itself."""
+"""``nfsd --peer-uid``: a local client is the user of its socket, not of its credential."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def reads(host: NfsHost, place: str, *, uid: int) -> bool:
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
-def test_local_users_are_only_themselves(host: NfsHost, address: str) -> None:
+def test_local_users_cannot_name_other_users(host: NfsHost, address: str) -> None:
     place = url(address, "secret/file", USER, USER)
 
     assert reads(host, place, uid=USER)
@@ -65,7 +65,7 @@ def test_root_may_call_for_any_user(host: NfsHost, address: str) -> None:
     assert not reads(host, url(address, "secret/file", OTHER, OTHER), uid=0)
 
 
-def test_groups_of_a_credential_count_for_nothing(host: NfsHost) -> None:
+def test_groups_of_a_credential_are_ignored(host: NfsHost) -> None:
     place = url("127.0.0.1", "theirs/file", USER, GROUP)
 
     assert reads(host, place, uid=0)

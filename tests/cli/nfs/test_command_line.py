@@ -67,7 +67,7 @@ def test_invalid_number_is_an_error(
 
 
 @pytest.mark.parametrize("operand", ["http://host/x", "/srv", "nfs://", "nfs://host/x?vers=3"])
-def test_operand_that_is_no_url_is_an_error(operand: str) -> None:
+def test_operand_must_be_a_url(operand: str) -> None:
     with pytest.raises(UsageError, match="nfs list: invalid URL"):
         parsed("x").url(operand)
 

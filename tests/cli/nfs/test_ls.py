@@ -129,7 +129,7 @@ def test_server_without_path_lists_exports(tree: ServedTree) -> None:
     assert tree.run("ls -0", "").data == b"/\0"
 
 
-def test_way_to_exports_is_listed() -> None:
+def test_directories_above_exports_are_listed() -> None:
     with served_in_thread(path="/deep/export") as url:
         tree = ServedTree(url.replace("/deep/export", ""))
 
@@ -157,7 +157,7 @@ def test_missing_file_does_not_end_the_others(tree: ServedTree) -> None:
     assert listed.lines == ["/dir/sub:", "deep"]
 
 
-def test_wrong_operand_is_reported_before_anything(tree: ServedTree) -> None:
+def test_wrong_operand_is_reported_first(tree: ServedTree) -> None:
     listed = run_nfs("ls", tree.url("/dir"), "/tmp")
 
     assert listed == CommandOutcome(

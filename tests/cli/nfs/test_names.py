@@ -39,7 +39,7 @@ def test_pipe_gets_quotes_only_if_needed() -> None:
 
 
 @given(NAMES)
-def test_text_never_commands_the_terminal(name: str) -> None:
+def test_text_has_no_control_characters(name: str) -> None:
     texts = quoted(name, terminal=True), quoted(name, terminal=False), plain(name), url_path(name)
 
     assert [text for text in texts if not text.isprintable()] == []

@@ -180,7 +180,7 @@ def test_missing_directory_below_export_is_named() -> None:
     assert asked(results)[-1] == "NFS 3: LOOKUP no"
 
 
-def test_version_named_by_mistake_is_skipped() -> None:
+def test_registered_but_missing_version_is_skipped() -> None:
     class Only3(NFS_V3.Service):
         pass
 

@@ -79,7 +79,7 @@ def protect(fs: nfs.SyncRemoteFileSystem) -> None:
 
 
 @pytest.mark.parametrize(("most", "reported"), [(3, 4), (1000, 6)])
-def test_what_cannot_be_removed_is_reported(
+def test_each_refused_removal_is_reported(
     most: int, reported: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rm, "TOGETHER", 2)

@@ -68,6 +68,6 @@ def test_a_path_or_url_is_kept(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["srv", "", "://x", "3s://x"])
-def test_neither_a_path_nor_a_url_is_refused(text: str) -> None:
+def test_relative_path_or_other_text_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not an absolute path"):
         file_path_or_url_of(text)

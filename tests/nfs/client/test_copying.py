@@ -371,7 +371,7 @@ class Denying(MemoryFileSystem):
         super().setattr(who, file, new)
 
 
-def test_directory_whose_attributes_stay_is_reported(tree: Path) -> None:
+def test_refused_attributes_of_directories_are_reported(tree: Path) -> None:
     async def use(fs: RemoteFileSystem) -> None:
         report, failures = CopyReport(), list[CopyFailure]()
         report.on_failure = failures.append

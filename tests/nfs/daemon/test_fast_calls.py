@@ -49,7 +49,7 @@ def test_calls_at_once_are_counted(
     run(scenario())
 
 
-def test_checked_user_gets_no_answer_at_once(tmp_path: Path) -> None:
+def test_checked_user_bypasses_the_fast_calls(tmp_path: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("needs root, to open handles")
     (tmp_path / "export").mkdir()

@@ -77,5 +77,5 @@ def test_all_addresses_of_the_host_count() -> None:
 
 
 @pytest.mark.parametrize("procedure", [NFS_V3.NFSPROC3_NULL, PMAP_VERS.PMAPPROC_GETPORT])
-def test_what_tells_nothing_of_files_is_served(procedure: AnyProcedure) -> None:
+def test_calls_without_file_data_are_not_checked(procedure: AnyProcedure) -> None:
     assert not refuses(users(OTHER), call(caller(), procedure))

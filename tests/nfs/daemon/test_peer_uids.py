@@ -78,7 +78,7 @@ def test_anonymous_calls_are_not_checked() -> None:
 
 
 @pytest.mark.parametrize("procedure", [NFS_V3.NFSPROC3_NULL, PMAP_VERS.PMAPPROC_GETPORT], ids=repr)
-def test_what_tells_nothing_of_files_is_served(procedure: AnyProcedure) -> None:
+def test_calls_without_file_data_are_not_checked(procedure: AnyProcedure) -> None:
     assert not Owners(USER).refuses(OTHER, procedure)
 
 

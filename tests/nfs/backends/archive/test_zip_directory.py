@@ -35,13 +35,13 @@ def file(path: Path) -> Iterator[BinaryIO]:
         yield file
 
 
-def test_member_too_many_is_refused(file: BinaryIO) -> None:
+def test_too_many_members_are_refused(file: BinaryIO) -> None:
     check_directory(file, max_files=COUNT)
     with pytest.raises(ArchiveError, match=f"more than {COUNT - 1} files"):
         check_directory(file, max_files=COUNT - 1)
 
 
-def test_number_that_the_archive_says_is_ignored(path: Path) -> None:
+def test_stated_number_of_files_is_ignored(path: Path) -> None:
     data = bytearray(path.read_bytes())
     end = data.rfind(b"PK\5\6")
     data[end + 8 : end + 12] = bytes(4)

@@ -19,7 +19,7 @@ def rows() -> Iterator[OverlayRows]:
     rows.close()
 
 
-def test_number_is_given_once(rows: OverlayRows) -> None:
+def test_number_is_never_used_again(rows: OverlayRows) -> None:
     first = rows.lower_named(ROOT, b"a").number
     rows.forget(first)
 
