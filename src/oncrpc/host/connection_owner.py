@@ -1,4 +1,4 @@
-"""The user at the other end of a TCP connection of this host, as sock_diag(7) tells.
+"""The user at the other end of a TCP connection of this host, by sock_diag(7).
 
 Both ends of a connection over the loopback interface are sockets of this host. The kernel looks up
 the one end by the addresses of both, so nothing but that very connection is found.

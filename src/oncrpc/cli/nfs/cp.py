@@ -95,7 +95,7 @@ class CopyCommand:
         """Copy; returns the exit status.
 
         Raises:
-            KeyboardInterrupt: after a line that tells how to go on.
+            KeyboardInterrupt: after a line with the command that resumes the copy.
         """
         *sources, last = self.session.request.operands
         if not any(map(is_url, (*sources, last))):
@@ -194,7 +194,7 @@ class CopyCommand:
         return 1 if self.session.errors.count else 0
 
     def _end(self, how: str) -> None:
-        """Tell how to go on after the copy was ended."""
+        """Print the command that resumes a copy that has not completed."""
         self.progress.erase()
         done = f"{self.report.files:,} files, {human_size(self.report.bytes)}B"
         complain(f"{COMMAND.program}: {how} after {done}; go on with: {self._again()}")

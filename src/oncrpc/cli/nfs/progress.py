@@ -1,7 +1,7 @@
 """Progress on standard error, if it is a terminal, from the second second on.
 
-Bytes of a known number are shown as a bar by rich, if that is installed; all else is a line that is
-written over.
+A transfer of a known size is a bar by rich, if that is installed. Everything else is a line that is
+overwritten.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class ProgressLine:
 
 @contextmanager
 def transfer(line: ProgressLine, total: int) -> Iterator[Step]:
-    """Show the progress of a transfer of so many bytes while the context lasts."""
+    """Show the progress of a transfer of ``total`` bytes while the context lasts."""
     if line.enabled:
         with suppress(ImportError):
             bar = _Bar(total, line.clock)

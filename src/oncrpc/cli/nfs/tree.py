@@ -21,7 +21,7 @@ COMMAND = NfsCommand(
     (
         Option("all", "a", "", "also show names that begin with a dot"),
         Option("directories", "d", "", "show only directories"),
-        Option("level", "L", "N", "descend at most so many directories"),
+        Option("level", "L", "N", "descend at most N levels"),
     ),
 )
 

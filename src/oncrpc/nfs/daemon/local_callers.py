@@ -31,11 +31,11 @@ ELSEWHERE, UNKNOWN = CallerUser(here=False), CallerUser(here=True)
 
 
 class LocalCallers:
-    """Tells whose calls are from this host.
+    """Finds out which callers are on this host, and their users.
 
-    ``is_own`` tells the addresses of this host. ``_known`` is a cache: its key is the identity of
-    the caller object of a connection, and an entry counts only for the object that it holds. Its
-    bound is ``MAX_CALLERS``. A user that is not known is asked for again.
+    ``is_own`` returns True for addresses of this host. ``_known`` is a cache: its key is the
+    identity of the caller object of a connection, and an entry is valid only for the object that it
+    holds. Its bound is ``MAX_CALLERS``. A user that is not known is asked for again.
     """
 
     def __init__(

@@ -1,9 +1,9 @@
 """The option ``peer-uid``: local callers are the users that the kernel reports.
 
 A credential of AUTH_SYS proves nothing. For a TCP connection from this host, the kernel reports the
-user of the socket at the other end. A call about the exports is refused if its
-credential names another user, or if the user of the caller is not known, as with UDP. The groups
-are those that the user has on this host, not those of the credential.
+user of the socket at the other end. A call about the exports is refused if its credential names
+another user, or if the user of the caller is not known, as with UDP. The groups are those that the
+user has on this host, not those of the credential.
 
 Calls over a socket of root may name any user: root can become any user, and the mounts of the
 kernel call for all users over sockets of root. Calls without a user (AUTH_NONE) are anonymous, and

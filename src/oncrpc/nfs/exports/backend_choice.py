@@ -18,7 +18,7 @@ MAX_ID = (1 << 32) - 2
 class BackendChoice(Struct, frozen=True, kw_only=True):
     """A back end and its settings.
 
-    ``url`` is the store of ``fsspec``, ``storage`` what fsspec is told besides. ``lower`` of
+    ``url`` is the store of ``fsspec``, ``storage`` the settings for fsspec. ``lower`` of
     ``overlay`` is a directory, an archive or such a URL, ``upper`` the directory for changes.
     ``uid`` and ``gid`` own the files of a store that no client has created; None is the server.
     ``operations`` is the class of ``fuse``, ``module:class``, and ``arguments`` what it is given.

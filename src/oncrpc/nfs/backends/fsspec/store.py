@@ -270,7 +270,7 @@ def _move_literally(
 
 
 def has_errno(failed: BaseException) -> bool:
-    """Whether an error tells what is wrong as the system does: by its number or its class."""
+    """Whether an error has an errno, or is of a subclass of ``OSError`` that has one."""
     return isinstance(failed, OSError) and (failed.errno is not None or type(failed) in CLASSES)
 
 

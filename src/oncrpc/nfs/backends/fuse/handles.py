@@ -5,9 +5,9 @@ handles; then the one that was not used for the longest time is closed. A handle
 seconds without use, before its file is removed, or if it was opened for reading and a client
 writes.
 
-Invariants: a handle in ``_open`` is not retired. A retired one is released as soon as nobody uses
-it. ``lost`` has the errors of handles that were released with data that were not synced: the next
-COMMIT reports them.
+Invariants: a handle in ``_open`` is not retired. A retired one is released after its
+last use. ``lost`` has the errors of handles that were released with data that were not synced: the
+next COMMIT reports them.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 FUSE has no cookies that survive the closing of a directory. So the cookie of an entry is a hash of
 its name, entries are in the order of their hashes, and a listing goes on after the hash that the
-client has seen. Names that exist all the time are listed once, whatever else comes and goes.
+client has seen. A name that exists all the time is listed once, also if others are added and
+removed.
 
 The hash has a random key, so clients cannot choose names with the same one. By chance some have:
 a reply never ends between two of these.

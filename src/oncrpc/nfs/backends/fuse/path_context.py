@@ -2,8 +2,8 @@
 
 Both modules ask libfuse for the user of a call. Without a call from libfuse, this reads memory that
 is not initialized. So a function that knows the user of the NFS call replaces that of the library,
-in the modules that are imported. Calls of a FUSE mount in the same
-process get the answer of libfuse, as before.
+in the modules that are imported. Calls of a FUSE mount in the same process get the answer of
+libfuse, as before.
 """
 
 from __future__ import annotations
