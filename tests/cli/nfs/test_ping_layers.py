@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import socket
+import threading
+from struct import pack
+
 from oncrpc.cli.nfs.ping_layers import LayerResult, ServerPing, size_text
 from oncrpc.nfs.client.url import NfsUrl
 from oncrpc.programs.mount import MOUNTPROG
 from oncrpc.programs.nfs3 import NFS_PROGRAM, NFS_V3
+from oncrpc.rpc.record import encode_record
 from support.pinged_server import (
     LOCALHOST,
     Ports,
@@ -151,6 +156,26 @@ def test_program_that_never_answers_is_named() -> None:
         results = results_of(url, {(NFS_PROGRAM, 3, "tcp"): silent}, timeout=SHORT)
 
     assert causes(results)["NFS 3: NULL"] == "program-port-silent"
+
+
+def test_server_that_ends_during_a_round_is_named() -> None:
+    """It answers one call, and refuses connections from then on."""
+    with socket.create_server((LOCALHOST, 0)) as listener, refused_port() as refused:
+        url = NfsUrl(LOCALHOST, b"/export", port=refused, mount_port=listener.getsockname()[1])
+
+        def answer_one_call() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                xid = connection.recv(4096)[4:8]
+                listener.close()
+                connection.sendall(encode_record(xid + pack(">IIIII", 1, 0, 0, 0, 0)))
+
+        thread = threading.Thread(target=answer_one_call)
+        thread.start()
+        results = pinged(url)
+        thread.join()
+
+    assert causes(results)["MOUNT 3: MNT"] == "nfs-not-running"
 
 
 def test_program_that_hangs_up_is_named() -> None:

@@ -249,10 +249,10 @@ class ServerPing:
     def _mounting(
         self, mount: PingedVersion, directory: bytes, handles: list[FileHandle]
     ) -> Callable[[], StepResult]:
-        pipeline = self.links.tcp(mount.client, self._ports[mount, "tcp"])
+        open_again = partial(self.links.tcp, mount.client, self._ports[mount, "tcp"])
 
         def mount3() -> StepResult:
-            result = sync.run(pipeline.call(MOUNT_V3.MOUNTPROC3_MNT, directory))
+            result = sync.run(open_again().call(MOUNT_V3.MOUNTPROC3_MNT, directory))
             if result.body is None:
                 return StepResult(StepEnd.FAILED, result.fhs_status.name)
             if not result.body.fhandle:
@@ -263,7 +263,7 @@ class ServerPing:
             return DONE._replace(shown=f"OK, flavors {names or 'none'}", flavors=flavors)
 
         def mount1() -> StepResult:
-            result = sync.run(pipeline.call(MOUNTVERS.MOUNTPROC_MNT, directory))
+            result = sync.run(open_again().call(MOUNTVERS.MOUNTPROC_MNT, directory))
             if result.body is None:
                 status = MOUNT_1_STATUSES.get(result.status, f"status {result.status}")
                 return StepResult(StepEnd.FAILED, status)
