@@ -188,7 +188,7 @@ def test_long_lists_are_counted_in_columns(
 
 def test_settings_of_a_store_are_hidden(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = (
-        '[[export]]\npath = "/a"\nclients = ["*"]\nbackend = "fsspec"\nurl = "s3://b"\n'
+        '[[export]]\npath = "/a"\nclients = ["*"]\nbackend = "fsspec"\nurl = "http://user:hush@b/c"\n'
         'storage = { secret = "hush" }\n[[export]]\npath = "/b"\nclients = ["*"]\n'
     )
 
@@ -196,6 +196,7 @@ def test_settings_of_a_store_are_hidden(tmp_path: Path, capsys: pytest.CaptureFi
 
     found = json.loads(capsys.readouterr().out)["export"]["value"]
     assert [each["storage"] for each in found] == ["...", {}]
+    assert found[0]["url"] == "http://b/c"
 
 
 def test_a_bad_file_is_not_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,6 +10,7 @@ from oncrpc.daemon.config.values import (
     host_name_of,
     is_url,
     web_address_of,
+    without_passwords,
 )
 
 
@@ -71,3 +72,16 @@ def test_a_path_or_url_is_kept(text: str) -> None:
 def test_relative_path_or_other_text_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not an absolute path"):
         file_path_or_url_of(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("http://user:hush@host:80/a", "http://host:80/a"),
+        ("cannot open 'sftp://u:hu@sh@host'.", "cannot open 'sftp://host'."),
+        ("KEY:hush@bucket/a", "bucket/a"),
+        ("https://host:443/a@b", "https://host:443/a@b"),
+    ],
+)
+def test_passwords_of_urls_are_left_out(text: str, shown: str) -> None:
+    assert without_passwords(text) == shown

@@ -20,7 +20,7 @@ from oncrpc.daemon.config.explain_errors import faults
 from oncrpc.daemon.config.read import read
 from oncrpc.daemon.config.source import DEFAULT, OPTION, ConfigSettings
 from oncrpc.daemon.config.tables import Config, DaemonTable
-from oncrpc.daemon.config.values import ConfigError
+from oncrpc.daemon.config.values import ConfigError, without_passwords
 from oncrpc.daemon.privileges import user_of
 from oncrpc.daemon.state.folders import base_of, lasting_base_of, name_for
 
@@ -145,7 +145,10 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Struct):
         hidden = dict.fromkeys(getattr(value, "secrets", ()), "...")
         shown: dict[str, Any] = to_builtins(value)
-        return shown | {name: text for name, text in hidden.items() if shown[name]}
+        texts = {
+            name: without_passwords(text) for name, text in shown.items() if isinstance(text, str)
+        }
+        return shown | texts | {name: text for name, text in hidden.items() if shown[name]}
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 

@@ -120,6 +120,11 @@ def is_url(text: str) -> bool:
     return re.match(r"[A-Za-z][A-Za-z0-9+.:-]*://", text) is not None
 
 
+def without_passwords(text: str) -> str:
+    """The text without users and passwords of URLs: ``http://user:pw@host`` is ``http://host``."""
+    return re.sub(r"[^/\s:@]*:[^/\s]*@", "", text)
+
+
 def file_path_or_url_of(value: object) -> FilePathOrUrl:
     """An absolute path, or a URL.
 

@@ -14,7 +14,7 @@ from hashlib import blake2b
 from importlib import import_module
 from typing import NamedTuple
 
-from oncrpc.daemon.config.values import is_url
+from oncrpc.daemon.config.values import is_url, without_passwords
 from oncrpc.nfs.backends.local.volumes import volume_identity
 from oncrpc.nfs.exports.backend_choice import FSSPEC, FUSE, OVERLAY, BackendChoice
 from oncrpc.nfs.filesystem import FileSystem
@@ -167,7 +167,8 @@ def _object(choice: BackendChoice, _: int) -> FileSystem:
 
 
 def _one_line(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
+    text = without_passwords(str(error)) or type(error).__name__
+    return text.splitlines()[0].rstrip(".")
 
 
 MODULES = {

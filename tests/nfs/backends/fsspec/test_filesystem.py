@@ -22,6 +22,7 @@ from fsspec.implementations.local import LocalFileSystem as LocalStore
 from fsspec.implementations.memory import MemoryFileSystem as MemoryStore
 
 from oncrpc.nfs.backends.fsspec import FsspecFileSystem
+from oncrpc.nfs.backends.fsspec.store import RemoteStore
 from oncrpc.nfs.backends.fsspec.written import MAX_HOLES
 
 MIB = 1 << 20
@@ -235,6 +236,18 @@ def test_store_errors_are_io_errors(opened: Opened, monkeypatch: pytest.MonkeyPa
 
     with refused(nfsstat3.NFS3ERR_IO):
         me.read(file)
+
+
+def test_log_of_a_store_has_no_password(caplog: pytest.LogCaptureFixture) -> None:
+    def fails() -> None:
+        raise RuntimeError("http://user:hush@host/a\n503")
+
+    store = RemoteStore(MemoryStore(), "http://user:hush@host/a")
+    with pytest.raises(OSError, match="Input/output error"):
+        asyncio.run(store.run(fails))
+    store.close()
+
+    assert caplog.messages == ["http://host/a: the store fails: http://host/a"]
 
 
 def test_unknown_kind_of_store_is_refused() -> None:

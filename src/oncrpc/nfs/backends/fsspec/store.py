@@ -18,6 +18,7 @@ from typing import IO, Any, TypeVar
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.spec import AbstractFileSystem
 
+from oncrpc.daemon.config.values import without_passwords
 from oncrpc.nfs.posix import refusal
 
 log = logging.getLogger("oncrpc.nfs")
@@ -65,7 +66,8 @@ class RemoteStore:
     ) -> None:
         self._files, self._root, self._clock = files, root.rstrip("/"), clock
         self._threads = ThreadPoolExecutor(THREADS, "nfs-fsspec")
-        self._name, self._fails = self._root or type(files).__name__, False
+        self._name = without_passwords(self._root) or type(files).__name__
+        self._fails = False
         self._infos: dict[bytes, tuple[float, Info | None]] = {}
         self._listings: dict[bytes, tuple[float, dict[bytes, Info]]] = {}
 
@@ -90,7 +92,8 @@ class RemoteStore:
     def _tell(self, failed: BaseException | None) -> None:
         """Log when the store begins to fail, and when it works again."""
         if failed is not None and not self._fails:
-            log.warning("%s: the store fails: %s", self._name, failed)
+            reason = without_passwords(str(failed) or type(failed).__name__).splitlines()[0]
+            log.warning("%s: the store fails: %s", self._name, reason)
         elif failed is None and self._fails:
             log.warning("%s: the store works again", self._name)
         self._fails = failed is not None
