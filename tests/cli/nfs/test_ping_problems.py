@@ -68,6 +68,18 @@ def test_other_flavors_are_a_problem() -> None:
 
 
 @pytest.mark.parametrize(
+    ("host", "cause"),
+    [("127.0.0.1", "local-user-refused"), ("192.0.2.9", "reserved-port-needed")],
+)
+def test_weak_credential_of_a_local_user_is_told(host: str, cause: str) -> None:
+    error = AuthError(auth_stat.AUTH_TOOWEAK)
+    problem = problem_of(MNT, result_of_error(error), Ends(Party(host, 40000), "srv"), error=error)
+
+    assert problem is not None
+    assert problem.cause == cause
+
+
+@pytest.mark.parametrize(
     ("error", "cause"),
     [(HostUnknown(-2, "no address"), "host-unknown"), (ProtocolError("bad"), "not-a-reply")],
 )

@@ -24,6 +24,7 @@ from oncrpc.errors import (
 )
 from oncrpc.nfs.client.errors import NfsStatusError
 from oncrpc.programs.nfs3 import nfsstat3
+from oncrpc.rpc.prot import auth_stat
 from oncrpc.snoop.explain.steps import (
     MountAttempt,
     MountStep,
@@ -45,6 +46,9 @@ ENDS = {
     errno.EPERM: StepEnd.PROHIBITED,
 }
 """The end of a step by the error of its socket; after any other the server has closed it."""
+
+LOOPBACK = ("127.", "::1")
+"""How the address of a client on the host of the server begins."""
 
 REJECTIONS: dict[type[OncRpcError], str] = {
     ProgramMismatch: "PROG_MISMATCH",
@@ -153,6 +157,14 @@ def _special(probe: Probe, ends: Ends, error: Exception | None) -> LayerProblem 
                 "host-unknown",
                 f"The name {ends.server} has no address: {error.strerror}.",
                 "Check the name, /etc/hosts and the name servers in /etc/resolv.conf.",
+            )
+        case AuthError(stat=auth_stat.AUTH_TOOWEAK) if ends.client.host.startswith(LOOPBACK):
+            return LayerProblem(
+                "local-user-refused",
+                f"{ends.server} refuses this user of its own host (AUTH_TOOWEAK): it serves only "
+                "the user that it runs as, checks users, or wants a port below 1024.",
+                "Call as that user, and without --uid; or see --local-users and --peer-uid of nfsd "
+                "and the option 'insecure' of the export.",
             )
         case ProtocolError():
             return LayerProblem(

@@ -15,6 +15,7 @@ from oncrpc.cli.nfs.command_line import NfsCommand, NfsRequest, parse_command
 from oncrpc.cli.nfs.names import url_path
 from oncrpc.cli.nfs.output import SERVER_ERRORS, ErrorReport, Output, OutputError
 from oncrpc.cli.nfs.progress import ProgressLine
+from oncrpc.errors import CallError
 from oncrpc.nfs.client.blocking import SyncRemoteFileSystem
 from oncrpc.nfs.client.errors import NfsStatusError
 from oncrpc.nfs.client.exports import FoundExport, ServerExports
@@ -143,10 +144,13 @@ class NfsSession:
         """
         try:
             return self.server(operand).find(operand.path or "/")
-        except NfsStatusError as error:
+        except (NfsStatusError, CallError) as error:
+            number, reason = errno.EACCES, str(error)
+            if isinstance(error, NfsStatusError):
+                number, reason = error.errno or number, error.strerror or reason
             url = operand.text + operand.query
-            error.strerror = f"{error.strerror}; 'nfs ping {url}' shows which layer fails"
-            raise
+            hint = f"'nfs ping {url}' shows which layer fails"
+            raise OSError(number, f"{reason}; {hint}") from None
 
     @contextmanager
     def reporting(self, operand: NfsOperand) -> Iterator[None]:
