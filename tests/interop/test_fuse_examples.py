@@ -33,7 +33,7 @@ class TestTmpfs(FileSystemRules):
         return InodeOperationsFileSystem(example_class("tmpfs"), max_file_size=LIMIT)
 
     def test_holes_read_as_zeros(self, me: FileUser, work: bytes) -> None:
-        """Its files have no holes: a write beyond the end is appended."""
+        """Not supported by the example: it appends a write beyond the end."""
         file = me.create(work, b"a")
 
         me.write(file, b"end", 10)
@@ -42,7 +42,7 @@ class TestTmpfs(FileSystemRules):
 
     @pytest.mark.parametrize("length", [1, 4095])
     def test_symlink_keeps_its_text(self, me: FileUser, work: bytes, length: int) -> None:
-        """Its links have the size 0."""
+        """The example reports the size 0 for links."""
         link = me.symlink(work, b"l", b"t" * length)
 
         assert me.readlink(link) == b"t" * length

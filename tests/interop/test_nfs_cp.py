@@ -84,7 +84,7 @@ def interrupted(host: Host, *words: str, after: int) -> str:
 
 
 def resumed(host: Host, screen: str) -> None:
-    """Run the command that the interrupted one has shown; it is silent."""
+    """Run the command that the interrupted copy has printed; it must print nothing."""
     command = screen.partition("go on with: nfs ")[2].partition("\r\n")[0]
     words = [word for word in shlex.split(command) if word != "-v"]
     ended = host.run([*NFS, *words], timeout=DEADLINE)

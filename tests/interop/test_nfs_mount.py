@@ -38,7 +38,7 @@ def nfsd() -> Iterator[NfsHost]:
 
 @contextmanager
 def mounted(host: Host, path: str, *options: str) -> Iterator[subprocess.Popen[str]]:
-    """Mount an export in the foreground, and unmount it; the process has to end well."""
+    """Mount an export in the foreground, and unmount it; the process must end with status 0."""
     host.sh(f"mkdir -p {PLACE}")
     process = host.popen([*NFS, "mount", "-f", *options, f"{LOCAL}{path}", PLACE])
     try:

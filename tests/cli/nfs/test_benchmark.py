@@ -34,7 +34,7 @@ def fs() -> Iterator[nfs.SyncRemoteFileSystem]:
 def results_of(
     fs: nfs.SyncRemoteFileSystem, *, seconds: float = 4.0, stopped: bool = False
 ) -> dict[str, BenchResult]:
-    """The results of all tests; each look at the clock is a second."""
+    """The results of all tests; the clock advances by a second with each look at it."""
     scratch, ticks = ScratchDirectory(fs, fs.root), count()
     try:
         benchmark = Benchmark(

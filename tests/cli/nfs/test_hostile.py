@@ -1,4 +1,4 @@
-"""A hostile server gets one line for each error, and nothing of it reaches the terminal raw."""
+"""Errors of a hostile server are one line each, without control characters."""
 
 from __future__ import annotations
 

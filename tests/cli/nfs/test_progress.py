@@ -26,7 +26,7 @@ class TerminalText(io.StringIO):
 
 
 def ticking(step: float) -> Callable[[], float]:
-    """A clock; each look at it is that much later."""
+    """A clock that advances by this time with each look at it."""
     ticks = count(0)
     return lambda: next(ticks) * step
 

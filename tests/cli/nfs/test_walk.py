@@ -36,7 +36,7 @@ class Endless(SyncRemoteFileSystem):
 
 
 def errors_of(fs: Endless, capsys: pytest.CaptureFixture[str]) -> str:
-    """Walk it to the end; what was reported."""
+    """Walk a file system to its end; returns the reported errors."""
     budget, errors = Budget(), ErrorReport("nfs ls")
     start = Visit.of(RemotePlace(OPERAND, fs, "/", "/"))
 

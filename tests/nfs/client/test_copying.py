@@ -1,4 +1,4 @@
-"""Trees are copied to a server, back, and between servers; what is there is what cp(1) makes."""
+"""Trees are copied to a server, back, and between servers, with the result of cp(1)."""
 
 from __future__ import annotations
 
@@ -360,7 +360,7 @@ def test_times_are_compared_as_they_are_stored(tree: Path, time: int, complete: 
 
 
 class Denying(MemoryFileSystem):
-    """Stores no data that no COMMIT asks for, and does not change directories."""
+    """Stores data only at a COMMIT, and refuses to change directories."""
 
     def write(self, *arguments: Any, **options: Any) -> Written:
         return super().write(*arguments, **options)._replace(committed=stable_how.UNSTABLE)

@@ -1,4 +1,4 @@
-"""Whose connections come from this host."""
+"""``oncrpc.nfs.daemon.local_callers``: connections from this host, and their users."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SERVER = ("127.0.0.1", 2049, 0)
 
 
 class Asked:
-    """A kernel that says ``owner`` of every connection, and the places it was asked for."""
+    """A kernel that reports ``owner`` for each connection, and notes the places it was asked for."""
 
     def __init__(self, owner: int | None) -> None:
         self.owner = owner

@@ -1,4 +1,4 @@
-"""Local callers that name other users than the kernel does."""
+"""``oncrpc.nfs.daemon.peer_uids``: local callers that name another user are refused."""
 
 from __future__ import annotations
 

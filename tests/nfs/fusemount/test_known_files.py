@@ -1,4 +1,4 @@
-"""What a mount remembers of files, and for how long."""
+"""The cache of handles and attributes of a mount: lifetime and bounds."""
 
 from __future__ import annotations
 

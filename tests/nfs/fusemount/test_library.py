@@ -1,4 +1,4 @@
-"""What this host lacks to mount, and the times that libfuse passes."""
+"""Errors for what is missing on this host, and the times that libfuse passes."""
 
 from __future__ import annotations
 

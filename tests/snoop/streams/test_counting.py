@@ -1,4 +1,4 @@
-"""What is counted in place is what is counted of the messages of ``Tracer``, which define it."""
+"""Messages counted in place have the same figures as those of ``Tracer``."""
 
 from __future__ import annotations
 

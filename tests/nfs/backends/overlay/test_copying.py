@@ -1,4 +1,4 @@
-"""``oncrpc.nfs.backends.overlay.copying``: a copy is whole, or is not there."""
+"""``oncrpc.nfs.backends.overlay.copying``: a copy is complete, or does not exist."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def test_full_upper_layer_changes_nothing() -> None:
 
 
 class SlowMemory(MemoryFileSystem):
-    """A lower layer that answers READ when it may."""
+    """A lower layer whose READ waits until the test allows it."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""``oncrpc.nfs.backends.overlay``: a back end that is read becomes one that is written."""
+"""``oncrpc.nfs.backends.overlay``: a read-only back end becomes writable."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``oncrpc.nfs.backends.overlay.rows``: numbers that are given once, and hidden names."""
+"""``oncrpc.nfs.backends.overlay.rows``: numbers that are never used again, and hidden names."""
 
 from __future__ import annotations
 

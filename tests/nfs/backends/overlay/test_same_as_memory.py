@@ -1,4 +1,4 @@
-"""An overlay does what one file system does: random operations on both, compared."""
+"""Random operations have the same results on an overlay and on one file system."""
 
 from __future__ import annotations
 
