@@ -19,7 +19,7 @@ SERVER = ("127.0.0.1", 2049, 0)
 
 
 class Asked:
-    """A kernel that reports ``owner`` for each connection, and notes the places it was asked for."""
+    """A kernel that reports ``owner`` for each connection, and notes each question."""
 
     def __init__(self, owner: int | None) -> None:
         self.owner = owner

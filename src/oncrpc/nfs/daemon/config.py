@@ -237,7 +237,7 @@ class NfsdDaemonTable(DaemonTable, frozen=True):
         bool,
         Meta(
             description="Check the users of this host: a call from one of its addresses is refused"
-            " unless it names the user of its TCP connection, as the kernel tells, or the"
+            " unless it names the user that the kernel reports for its TCP connection, or the"
             " connection is root's. Groups are those of the user database. Calls over UDP from this"
             " host are refused. Mounts by the kernel of this host are root's connections, and"
             " serve all users. Other hosts are not checked."
@@ -300,8 +300,8 @@ class NfsdDaemonTable(DaemonTable, frozen=True):
     overlay: Annotated[
         FilePath | None,
         Meta(
-            description="Keep all changes of the operand *DIR* in this directory, which is made if"
-            " it is missing. *DIR*, which may be an archive or a URL, is only read."
+            description="Keep all changes of the operand *DIR* in this directory, which is created"
+            " if it is missing. *DIR*, which may be an archive or a URL, is only read."
         ),
         KeyOption(
             "--overlay", metavar="UPPER",
