@@ -60,7 +60,7 @@ def _directory(file: BinaryIO) -> tuple[int, int] | None:
     end = start + at
     locator = os.pread(descriptor, LOCATOR64.size, max(0, end - LOCATOR64.size))
     if len(locator) == LOCATOR64.size and locator.startswith(LOCATOR64_MAGIC):
-        record_at = end - LOCATOR64.size - 56
+        record_at = end - LOCATOR64.size - END64.size
         record = os.pread(descriptor, END64.size, max(0, record_at))
         if len(record) == END64.size and record.startswith(END64_MAGIC):
             _, size, _ = END64.unpack(record)
