@@ -12,9 +12,11 @@ from typing import NamedTuple
 import pytest
 
 from oncrpc import nfs
+from oncrpc.errors import LimitExceeded
 from oncrpc.nfs.backends.memory import MemoryFileSystem
 from oncrpc.nfs.client.url import parse_url
 from oncrpc.nfs.filesystem import NOW, NewAttributes
+from oncrpc.nfs.fusemount import tree as fusemount_tree
 from oncrpc.nfs.fusemount.process import connected_tree
 from oncrpc.nfs.fusemount.tree import MountedTree
 from support.loops import in_loop
@@ -137,12 +139,25 @@ async def test_names_links_and_special_files() -> None:
         await tree.mknod(b"empty", modes.S_IFREG | 0o600, 0)
         await tree.rename(b"one", b"three")
 
-        listed = {entry.name: entry.stat for entry in await tree.readdir(b"")}
+        listed = {entry.name: entry.mode for entry in await tree.readdir(b"")}
         assert sorted(listed) == ["empty", "link", "pipe", "three", "two"]
-        assert listed["two"].nlink == 2
+        assert listed["two"] == modes.S_IFREG | 0o644
+        assert (await tree.getattr(b"two")).nlink == 2
         assert await tree.readlink(b"link") == b"one"
         assert modes.S_ISFIFO((await other.lstat("pipe")).mode)
         assert await error_of(tree.getattr(b"one")) == errno.ENOENT
+
+
+@in_loop
+async def test_listing_has_a_limit_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fusemount_tree, "MAX_LISTING", 2 * fusemount_tree.ENTRY_COST)
+    async with mounted() as (tree, _):
+        await written(tree, b"one", b"1")
+        assert len(await tree.readdir(b"")) == 1
+
+        await tree.symlink(b"two", b"one")
+        with pytest.raises(LimitExceeded, match="a listing of over"):
+            await tree.readdir(b"")
 
 
 @in_loop

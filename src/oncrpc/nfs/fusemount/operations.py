@@ -98,7 +98,7 @@ class MountOperations:
         for name in (".", ".."):
             yield name, {}, 0
         for entry in self._call(self._tree.readdir(place(path))):
-            yield entry.name, {"st_mode": entry.stat.mode, "st_ino": entry.stat.fileid}, 0
+            yield entry.name, {"st_mode": entry.mode, "st_ino": entry.fileid}, 0
 
     def readlink(self, path: str) -> str:
         """The text of a symbolic link."""

@@ -13,6 +13,7 @@ import stat as modes
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple, TypeVar
 
+from oncrpc.errors import LimitExceeded
 from oncrpc.nfs.client.errors import NfsStatusError
 from oncrpc.nfs.client.filesystem import KINDS, access_bits
 from oncrpc.nfs.client.listing import entries
@@ -32,11 +33,19 @@ LIFETIME = 1.0
 ACCESS_OF_OPEN = {os.O_RDONLY: os.R_OK, os.O_WRONLY: os.W_OK, os.O_RDWR: os.R_OK | os.W_OK}
 
 
+MAX_LISTING = 512 << 20
+"""Bytes of memory for the listing of a directory in ``nfs mount``."""
+
+ENTRY_COST = 200
+"""Bytes of an entry in memory, without its name."""
+
+
 class MountEntry(NamedTuple):
-    """An entry of a directory."""
+    """An entry of a directory, without what the kernel does not want: they may be many."""
 
     name: str
-    stat: FileStat
+    mode: int
+    fileid: int
 
 
 class MountedTree:
@@ -64,15 +73,22 @@ class MountedTree:
         return await self._retried(current)
 
     async def readdir(self, path: bytes) -> list[MountEntry]:
-        """The entries of a directory; their attributes are remembered for the next questions."""
+        """The entries of a directory; their attributes are remembered for the next questions.
+
+        Raises:
+            LimitExceeded: they need too much memory.
+        """
 
         async def listed() -> list[MountEntry]:
-            found = list[MountEntry]()
+            found, left = list[MountEntry](), MAX_LISTING
             directory = await self._handle(path)
             async for entry in entries(OpenHandle(self.calls, directory)):
                 name = os.fsencode(entry.name)
                 self.known.add(path + b"/" + name if path else name, entry.handle, entry.stat)
-                found.append(MountEntry(entry.name, entry.stat))
+                found.append(MountEntry(entry.name, entry.stat.mode, entry.stat.fileid))
+                left -= ENTRY_COST + len(name)
+                if left < 0:
+                    raise LimitExceeded(f"a listing of over {MAX_LISTING >> 20} MiB")
             return found
 
         return await self._retried(listed)
