@@ -47,6 +47,9 @@ def module_of(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+COMPILED = {"outcome", "pyfuse3", "trio"}
+"""Packages of the extra ``pyfuse3``. Not every developer has them."""
+
 MODULES = {module_of(path): path for path in sorted(ROOT.rglob("*.py"))}
 
 
@@ -187,7 +190,11 @@ def test_module_docstring_has_a_first_sentence(module: str) -> None:
 
 @pytest.mark.parametrize("module", [m for m in MODULES if not m.endswith("__main__")])
 def test_every_public_name_exists(module: str) -> None:
-    found = importlib.import_module(module)
-
-    for name in getattr(found, "__all__", ()):
-        assert hasattr(found, name), name
+    try:
+        found = importlib.import_module(module)
+        names = getattr(found, "__all__", ())
+        assert [name for name in names if not hasattr(found, name)] == []
+    except ModuleNotFoundError as error:
+        if error.name not in COMPILED:
+            raise
+        pytest.skip(f"not installed: {error.name}")

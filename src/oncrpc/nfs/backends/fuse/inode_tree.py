@@ -31,7 +31,7 @@ from oncrpc.nfs.backends.fuse.inode_values import (
     replace_readdir_reply,
     space_of_data,
 )
-from oncrpc.nfs.backends.fuse.known import KnownFile, KnownFiles
+from oncrpc.nfs.backends.fuse.known import MAX_REFERENCES, KnownFile, KnownFiles
 from oncrpc.nfs.backends.fuse.listings import MAX_ENTRIES
 from oncrpc.nfs.backends.fuse.objects import made_object
 from oncrpc.nfs.backends.fuse.stat_values import TYPE_BITS, UNKNOWN_SPACE, checked_target, is_entry
@@ -39,9 +39,6 @@ from oncrpc.nfs.backends.fuse.tree import FileInTree, MadeFile, OperationsTree
 from oncrpc.nfs.filesystem import Attributes, Features, Identity, SpaceInfo
 from oncrpc.nfs.posix import refusal
 from oncrpc.programs.nfs3 import ftype3
-
-MAX_REFERENCES = 50_000
-"""Files of a pyfuse3 object whose inodes are held; others are looked up again by name."""
 
 R = TypeVar("R")
 SERVER = InodeContext(Identity(0, 0))

@@ -9,8 +9,8 @@ from typing import Any, Literal
 import pyfuse3
 
 from oncrpc.nfs.backends.fuse.filesystem import OperationsFileSystem
-from oncrpc.nfs.backends.fuse.inode_tree import MAX_REFERENCES, InodeTree
-from oncrpc.nfs.backends.fuse.known import MAX_KNOWN_FILES, KnownFiles
+from oncrpc.nfs.backends.fuse.inode_tree import InodeTree
+from oncrpc.nfs.backends.fuse.known import MAX_KNOWN_FILES, MAX_REFERENCES, KnownFiles
 from oncrpc.nfs.backends.fuse.paths import MAX_FILE_SIZE
 from oncrpc.nfs.backends.fuse.threads import AsyncioThread, OperationsThread
 

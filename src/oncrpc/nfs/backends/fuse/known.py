@@ -21,6 +21,9 @@ from oncrpc.nfs.posix import refusal
 MAX_KNOWN_FILES = 250_000
 """Files of a FUSE file system whose handles are valid at the same time, by default."""
 
+MAX_REFERENCES = 50_000
+"""Files of a pyfuse3 object whose inodes are held; others are looked up again by name."""
+
 MAX_PATH = 1 << 16
 """Bytes of a path in a FUSE file system; deeper files are refused with ENAMETOOLONG."""
 
