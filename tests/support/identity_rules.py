@@ -196,6 +196,11 @@ class IdentityRules:
 
         assert alice.getattr(file).mode == 0o4755
 
+    def test_empty_size_of_new_files_keeps_setgid(self, alice: FileUser, work: bytes) -> None:
+        file = alice.create(work, b"a", NewAttributes(mode=0o2777, size=0))
+
+        assert alice.getattr(file).mode == 0o2777
+
     def test_only_the_super_user_gives_files_away(
         self, me: FileUser, alice: FileUser, work: bytes
     ) -> None:

@@ -204,6 +204,7 @@ def new_file(
     except PermissionError:
         new = new._replace(uid=None, gid=None)
     require_change(who, made, new)
+    new = new._replace(size=new.size or None)  # it is empty: nothing is cut, and its bits stay
     if directory and new.mode is not None:
         new = new._replace(mode=new.mode & ~stat.S_ISUID)
     made = changed(who, made, new, now=now)
