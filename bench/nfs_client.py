@@ -172,9 +172,8 @@ def copies(url: str, data: bytes, folder: Path) -> Figures:
             back.open("wb", buffering=0) as target,
             fs.open("copied") as file,
         ):
-            at = 0
-            while count := file.preadinto(buffer, at):
-                at += target.write(buffer[:count])
+            while count := file.readinto(buffer):
+                target.write(buffer[:count])
 
     try:
         gigabytes = len(data) / 1e9
