@@ -42,4 +42,4 @@ def test_an_unknown_command_is_a_usage_error() -> None:
     status, out, err = run("nfsd")
 
     assert (status, out) == (2, "")
-    assert err.startswith("oncrpc: unknown command 'nfsd': must be one of portmap, rpcinfo, ")
+    assert err.startswith("oncrpc: unknown command 'nfsd': must be one of portmap, nfs, rpcinfo, ")
