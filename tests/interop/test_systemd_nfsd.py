@@ -236,11 +236,9 @@ def test_as_another_user_it_keeps_kernel_handles(nobodys: NfsSystemd) -> None:
 
 
 def test_log_lines_are_in_the_journal(host: NfsSystemd) -> None:
-    until(lambda: bool(host.registered(NFS_PROGRAM)), "it is registered")
+    line = "\nregistered with the port mapper of this host\n"
 
-    said = host.said("journalctl --sync; journalctl -u nfsd -o cat")
-
-    assert "\nregistered with the port mapper of this host\n" in said
+    until(lambda: line in host.said("journalctl --sync; journalctl -u nfsd -o cat"), line)
 
 
 def test_systemd_complains_of_nothing(host: NfsSystemd) -> None:
