@@ -7,6 +7,7 @@ programme in ``test_nfs_kernel``.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -29,7 +30,7 @@ from support.posix_programme import (
     run_locally,
     sections_for,
 )
-from support.served_backends import BACKENDS, OVERLAY
+from support.served_backends import BACKENDS, INSTALLED, OVERLAY, PACKAGED
 
 pytestmark = [pytest.mark.interop, pytest.mark.slow]
 
@@ -77,6 +78,12 @@ CHANGING = (
     " cat moved/file; find . | sort | tail -n +2 | cut -c 3-"
 )
 """Of the overlay: a file is changed that is open, one removed, and a directory renamed."""
+
+USING = (
+    "cd /mnt; cat below/hello; sha256sum < large | cut -d ' ' -f 1; mkdir below/new;"
+    " find below | sed 's,.*/,,' | sort; rmdir below/new; rm below/hello; ls"
+)
+"""Of the object of a package: its files are read, and directories made and removed."""
 
 MOVING = "cd {top}; mkdir other; mv held/file other/moved; mv other away"
 HOLDING = "mkfifo /tmp/go; exec 3< /mnt/held/file; echo opened; read line < /tmp/go; cat <&3"
@@ -208,6 +215,13 @@ def test_overlay_copies_what_is_changed(booted: BackendGuest) -> None:
 
     assert seen == ["packed", "changed", "below", "file", "moved", "moved/file"]
     assert archive.read_bytes() == before
+
+
+def test_object_of_an_installed_package_is_used(booted: BackendGuest) -> None:
+    seen = booted.on_mount("/", booted.port(INSTALLED), USING)
+
+    digest = hashlib.sha256(PACKAGED["large"]).hexdigest()
+    assert seen == ["hello", digest, "below", "hello", "new", "below", "large"]
 
 
 @pytest.mark.parametrize("kind", ARCHIVES)

@@ -38,6 +38,9 @@ OVERLAY = "overlay on an archive"
 LOWER = {"old/file": b"packed\n", "old/below/file": b"below\n", "old/gone": b"gone\n"}
 """The files of the archive below the overlay."""
 
+PACKAGED = {"below/hello": b"hello\n", "large": bytes(range(256)) * 8192}
+"""The files of the object that is in an installed package."""
+
 STORE_LIMIT = 1 << 30
 """Bytes of a file in a store: it is uploaded as a whole."""
 
@@ -99,6 +102,22 @@ def example_tmpfs(_: Path) -> FileSystem:
     return of_inodes(example_class("tmpfs"), max_file_size=64 << 20)
 
 
+def installed_paths(folder: Path) -> FileSystem:
+    """The object for fusepy in the package fsspec, over ``PACKAGED`` in a directory of this host.
+
+    It runs on mfusepy, which has the names of fusepy.
+    """
+    sys.modules["fuse"] = pytest.importorskip("mfusepy", reason="not installed: mfusepy")
+    from fsspec.fuse import FUSEr
+    from fsspec.implementations.local import LocalFileSystem as LocalStore
+
+    for name, content in PACKAGED.items():
+        place = folder / name
+        place.parent.mkdir(exist_ok=True)
+        place.write_bytes(content)
+    return PathOperationsFileSystem(FUSEr(LocalStore(), str(folder)))
+
+
 def of_inodes(operations: partial[Any], **options: Any) -> FileSystem:
     """The back end for objects of pyfuse3."""
     pytest.importorskip("pyfuse3", reason="not installed: pyfuse3")
@@ -118,13 +137,17 @@ BACKENDS: dict[str, Callable[[Path], FileSystem]] = {
     "pyfuse3 tmpfs": example_tmpfs,
 }
 
+INSTALLED = "fsspec.fuse"
+SERVED = {**BACKENDS, INSTALLED: installed_paths}
+"""All that are served. ``INSTALLED`` cannot write in the middle of a file."""
+
 
 async def main(host: str, folder: str) -> None:
     """Serve all back ends until SIGTERM."""
     os.umask(0)
     served = {}
     async with AsyncExitStack() as stack:
-        for number, (name, make) in enumerate(BACKENDS.items()):
+        for number, (name, make) in enumerate(SERVED.items()):
             place = Path(folder, str(number))
             place.mkdir(mode=0o700)
             try:
