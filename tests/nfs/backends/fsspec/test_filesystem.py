@@ -273,6 +273,39 @@ def test_file_of_holes_is_refused(opened: Opened, step: int) -> None:
     me.setattr(file, NewAttributes(size=0))
 
 
+class CachingStore(MemoryStore):  # type: ignore[misc]  # it has no types
+    """A store that keeps what it has listed, as that of S3 does."""
+
+    cachable = False
+
+    def info(self, path: str, **options: Any) -> dict[str, Any]:
+        if path not in self.dircache:
+            self.dircache[path] = [name for name in self.store if name == path]
+        if not self.dircache[path]:
+            raise FileNotFoundError(path)
+        return dict(super().info(path, **options))
+
+    def invalidate_cache(self, path: str | None = None) -> None:
+        self.dircache.clear()
+
+
+def test_new_object_is_seen_behind_kept_listings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("oncrpc.nfs.backends.fsspec.store.KEEP", 0.0)
+    files = CachingStore()
+    store = RemoteStore(files, "/kept")
+
+    async def main() -> None:
+        assert await store.info(b"new") is None
+        files.pipe_file("/kept/new", b"data")
+        found = await store.info(b"new")
+        assert found is not None
+        assert found["size"] == 4
+
+    asyncio.run(main())
+    store.close()
+    files.rm("/kept/new")
+
+
 def test_change_by_another_program_has_its_time(
     opened: Opened, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

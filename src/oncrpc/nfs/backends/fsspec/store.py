@@ -236,6 +236,7 @@ def _is_served(info: Info) -> bool:
 
 
 def _info_of(files: AbstractFileSystem, place: str) -> Info | None:
+    files.invalidate_cache(place)  # else listings that fsspec keeps hide the changes of others
     try:
         found: Info = files.info(place)
     except FileNotFoundError:
