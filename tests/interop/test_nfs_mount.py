@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from oncrpc.nfs.fusemount.library import DEVICE
+from oncrpc.nfs.fusemount.libfuse import DEVICE
 from support.ganesha import start_ganesha
 from support.guest_image import compile_program
 from support.hosts import Host, finished, portmap, until

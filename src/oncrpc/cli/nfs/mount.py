@@ -13,7 +13,7 @@ from oncrpc.cli.nfs.command_line import NfsCommand, NfsRequest, parse_command
 from oncrpc.cli.nfs.names import plain
 from oncrpc.cli.nfs.output import SERVER_ERRORS, error_text
 from oncrpc.nfs.client.url import NfsUrl
-from oncrpc.nfs.fusemount.library import MountUnavailable, check_library
+from oncrpc.nfs.fusemount.libfuse import MountUnavailable, check_library
 from oncrpc.nfs.fusemount.mount_table import SUBTYPE, absolute, mount_at
 
 COMMAND = NfsCommand(

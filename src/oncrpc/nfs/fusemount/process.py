@@ -13,7 +13,7 @@ from typing import Any
 from oncrpc.nfs.client.aio_pipeline import dial_aio
 from oncrpc.nfs.client.mounting import ServerTarget
 from oncrpc.nfs.client.url import NfsUrl, credential_of
-from oncrpc.nfs.fusemount.library import mount
+from oncrpc.nfs.fusemount.libfuse import mount
 from oncrpc.nfs.fusemount.operations import LoopThread, MountOperations
 from oncrpc.nfs.fusemount.tree import MountedTree
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+from abc import abstractmethod
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -161,9 +162,9 @@ class OverlayReading(FileSystem):
             raise refusal(errno.ESTALE)
         return self._rows.get(number)
 
+    @abstractmethod
     async def _start(self) -> None:
         """Prepare the upper layer."""
-        raise NotImplementedError
 
     async def _on(self, row: OverlayRow, call: Callable[[FileSystem, bytes], Answer[R]]) -> R:
         """Call the layer that has a file, with the id of the file there.

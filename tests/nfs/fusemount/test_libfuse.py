@@ -9,8 +9,8 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 from oncrpc.nfs.filesystem import NOW
-from oncrpc.nfs.fusemount import library
-from oncrpc.nfs.fusemount.library import (
+from oncrpc.nfs.fusemount import libfuse
+from oncrpc.nfs.fusemount.libfuse import (
     UTIME_NOW,
     UTIME_OMIT,
     MountUnavailable,
@@ -28,7 +28,7 @@ def test_missing_mfusepy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_missing_device_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "mfusepy", ModuleType("mfusepy"))
-    monkeypatch.setattr(library, "DEVICE", str(tmp_path / "fuse"))
+    monkeypatch.setattr(libfuse, "DEVICE", str(tmp_path / "fuse"))
 
     with pytest.raises(MountUnavailable, match="modprobe fuse"):
         check_library()
@@ -36,7 +36,7 @@ def test_missing_device_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 
 def test_complete_host_is_accepted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "mfusepy", ModuleType("mfusepy"))
-    monkeypatch.setattr(library, "DEVICE", str(tmp_path))
+    monkeypatch.setattr(libfuse, "DEVICE", str(tmp_path))
 
     check_library()
 
